@@ -1,0 +1,1 @@
+"""What runs on the device: from a camera's frames to cases delivered to the platform."""

@@ -1,0 +1,223 @@
+"""The wire format: what the platform receives. The one source of the schemas in ``contract/``.
+
+A :class:`Message` is what one MQTT publish on the ``events`` channel carries: one event, or a
+batch of them. Field names are English; texts are UTF-8. Times are ISO 8601 with the site's
+offset. ``docs/integrator.md`` explains the contract to its readers.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+CONTRACT_VERSION = 1
+SOURCE = "智能感知"
+"""The platform's word for how a matter was found."""
+
+
+class Wire(BaseModel):
+    """What all parts of the contract share: frozen, nothing unknown."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ClockReading(Wire):
+    """How far the times of an event can be trusted.
+
+    ``replay``: the times are those of a recording.
+    """
+
+    state: Literal["synchronised", "unsynchronised", "replay"]
+    boot_id: str
+    monotonic_s: float
+
+
+class EventCode(Wire):
+    """The matter's code in the city's scheme; ``code`` is null where none is known."""
+
+    profile: str
+    code: str | None
+    name: str
+
+
+class Coordinates(Wire):
+    """A surveyed point. ``crs`` always says in which system."""
+
+    longitude: float = Field(ge=-180, le=180)
+    latitude: float = Field(ge=-90, le=90)
+    crs: Literal["CGCS2000", "WGS84"]
+
+
+class Place(Wire):
+    """Where it is, as the city files it."""
+
+    place_id: str
+    zone_id: str
+    camera_id: str
+    address: str
+    grid_code: str | None = None
+    responsible_unit: str | None = None
+    coordinates: Coordinates | None = None
+
+
+class Fraction(Wire):
+    """A box in fractions of the frame."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+class Thing(Wire):
+    """One member of a case: a bike, a stall, a bin."""
+
+    member_id: str
+    label: str
+    box: Fraction
+    since: datetime
+
+
+class Picture(Wire):
+    """A picture that proves the case; it stays on the device until it is asked for."""
+
+    role: Literal["begin", "threshold", "close_up", "after"]
+    file: str
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    size_bytes: int = Field(gt=0)
+    width_px: int = Field(gt=0)
+    height_px: int = Field(gt=0)
+    captured_at: datetime
+
+
+class ModelUsed(Wire):
+    """The model that judged."""
+
+    name: str
+    version: str
+    sha256: str
+
+
+class CaseBody(Wire):
+    """One street problem as it stands at the event's time."""
+
+    case_id: str
+    kind: str
+    state: Literal["open", "cleared"]
+    code: EventCode
+    place: Place
+    began_at: datetime
+    opened_at: datetime
+    last_present_at: datetime
+    cleared_at: datetime | None = None
+    dwell_s: float = Field(ge=0)
+    allowed_s: float = Field(ge=0)
+    count: int = Field(ge=0)
+    members: tuple[Thing, ...] = ()
+    confidence: float = Field(ge=0, le=1)
+    reason: dict[str, float | int | str | bool | None] = {}
+    models: tuple[ModelUsed, ...] = ()
+    configuration_sha256: str
+    pictures: tuple[Picture, ...] = ()
+    evidence_status: Literal["lead_only"] = "lead_only"
+
+
+class BirthBody(Wire):
+    """A connection's first event: who speaks, and from which database."""
+
+    session_id: str
+    previous_epoch: str | None = None
+    agent_version: str
+    configuration_sha256: str
+
+
+class HeartbeatBody(Wire):
+    """What the device says of itself at intervals."""
+
+    uptime_s: float
+    cameras: dict[str, str]
+    frames: int
+    frames_dropped: int
+    inferences: int
+    open_cases: int
+    outbox_rows: int
+    outbox_oldest_s: float
+    temperature_c: float | None
+    disk_free_bytes: int
+    memory_rss_bytes: int
+    agent_version: str
+    configuration_sha256: str
+
+
+CASE_EVENTS = ("case.opened", "case.persisting", "case.cleared", "case.abstained")
+CaseEventType = Literal["case.opened", "case.persisting", "case.cleared", "case.abstained"]
+
+
+class _Envelope(Wire):
+    contract: Literal[1] = CONTRACT_VERSION
+    event_id: str
+    tenant: str
+    device_id: str
+    epoch: str
+    sequence: int = Field(gt=0)
+    occurred_at: datetime
+    clock: ClockReading
+    source: Literal["智能感知"] = SOURCE
+    purpose: str
+
+
+class CaseEvent(_Envelope):
+    type: CaseEventType
+    body: CaseBody
+
+
+class BirthEvent(_Envelope):
+    type: Literal["device.birth"]
+    body: BirthBody
+
+
+class HeartbeatEvent(_Envelope):
+    type: Literal["device.heartbeat"]
+    body: HeartbeatBody
+
+
+Event = Annotated[CaseEvent | BirthEvent | HeartbeatEvent, Field(discriminator="type")]
+Body = CaseBody | BirthBody | HeartbeatBody
+
+
+class Message(Wire):
+    """The payload of one publish on the ``events`` channel.
+
+    ``historical``: the events waited while the link was down; they are not live.
+    """
+
+    contract: Literal[1] = CONTRACT_VERSION
+    historical: bool
+    events: tuple[Event, ...] = Field(min_length=1)
+
+
+class DeviceState(Wire):
+    """The retained payload of the ``state`` channel; also the will.
+
+    A will is only to be believed if its ``session_id`` is that of the newest birth.
+    """
+
+    contract: Literal[1] = CONTRACT_VERSION
+    session_id: str
+    online: bool
+    epoch: str
+    previous_epoch: str | None = None
+
+
+class Draft(BaseModel):
+    """An event before the outbox gave it its epoch and sequence."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    event_id: str
+    type: str
+    occurred_at: datetime
+    clock: ClockReading
+    body: Body

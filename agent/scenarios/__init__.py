@@ -1,0 +1,115 @@
+"""Scenarios: one file per kind of street problem, named in the configuration by its file.
+
+A scenario file defines:
+
+- ``KIND``: the case's kind on the wire, such as ``misparked_bike``;
+- ``Settings``: a frozen pydantic model of its tuning, with ``allowed_s``;
+- ``build(settings, zones)``: a :class:`Scenario` for the zones of one camera.
+
+The contract tests run over every file in this folder; only those named are imported.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from agent.novelty import Novelty
+    from agent.scene import Box, CaseKind, Finding, Observation, Stay, Track, Zone
+
+
+class ScenarioSettings(BaseModel):
+    """What every scenario can be told."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    allowed_s: float = Field(default=180.0, gt=0)
+    """How long the thing may stay before it is a case."""
+    clear_after_s: float = Field(default=10.0, ge=0)
+    """How long the place must be seen in order before the case is cleared."""
+
+
+class Scores(Protocol):
+    """The bin-state model's view of a zone, asked for only when it is needed."""
+
+    def overflowing(self, zone: Zone) -> float:
+        """The probability, 0 to 1, that the bin in the zone overflows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """All that is known at one frame of one camera.
+
+    ``local`` is the site's wall clock, for schedules only; ``now_s`` is what times are
+    measured on. ``novelty`` is None on a camera without no-vending zones.
+    """
+
+    now_s: float
+    local: datetime
+    observation: Observation
+    tracks: Sequence[Track]
+    stays: Sequence[Stay]
+    novelty: Novelty | None
+    scores: Scores
+    changed: Sequence[Box]
+    """Regions whose picture has changed since the network last saw them."""
+
+
+class Scenario(Protocol):
+    """One kind of street problem on one camera. Pure: no disk, clock, network or thread."""
+
+    def judge(self, moment: Moment) -> list[Finding]:
+        """Say of each place whether the problem stands there or not; silence leaves it as is."""
+
+    def pending(self) -> dict[str, float]:
+        """Zone → since when something there may become a case (for the first picture)."""
+
+    def snapshot(self) -> dict[str, Any]:
+        """What must outlive a restart, as JSON. Times are on the monotonic clock."""
+
+    def restore(self, snapshot: dict[str, Any], shift_s: float) -> None:
+        """Take up a snapshot; ``shift_s`` is added to its times (another boot's clock)."""
+
+
+class ScenarioModule(Protocol):
+    """A module of this folder."""
+
+    KIND: CaseKind
+    Settings: type[ScenarioSettings]
+
+    def build(self, settings: Any, zones: Sequence[Zone]) -> Scenario:
+        """Build the scenario for the zones of one camera."""
+
+
+class UnknownScenarioError(ValueError):
+    """The configuration names a scenario that does not exist."""
+
+    def __init__(self, name: str, known: tuple[str, ...]) -> None:
+        super().__init__(f"no scenario {name!r}; there are: {', '.join(known)}")
+        self.name, self.known = name, known
+
+
+def scenario_names() -> tuple[str, ...]:
+    """Names of all scenarios: the files in this folder. None of them is imported."""
+    found = (module.name for module in pkgutil.iter_modules(__path__))
+    return tuple(sorted(name for name in found if not name.startswith("_")))
+
+
+def load_scenario(name: str) -> ScenarioModule:
+    """Import one scenario by its name.
+
+    Raises:
+        UnknownScenarioError: There is no such file.
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name not in scenario_names():
+        raise UnknownScenarioError(name, scenario_names())
+    return cast("ScenarioModule", importlib.import_module(f"{__name__}.{name}"))

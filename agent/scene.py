@@ -1,0 +1,220 @@
+"""The words of Kerbwatch as frozen values: what is seen, where, and for how long.
+
+Coordinates are fractions of the frame (0 left/top, 1 right/bottom), so that zones outlive a
+change of resolution. Times ending in ``_s`` are on the frames' monotonic clock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from agent.zones import Window
+
+CaseKind = str
+"""A scenario's kind: ``street_vending``, ``misparked_bike``, ``overflowing_bin`` or a later one."""
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """An upright rectangle in fractions of the frame."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    @property
+    def width(self) -> float:
+        return self.right - self.left
+
+    @property
+    def height(self) -> float:
+        return self.bottom - self.top
+
+    @property
+    def area(self) -> float:
+        return max(0.0, self.width) * max(0.0, self.height)
+
+    @property
+    def centre(self) -> Point:
+        return (self.left + self.right) / 2, (self.top + self.bottom) / 2
+
+    @property
+    def foot(self) -> Point:
+        """Where the thing stands: the middle of its lower edge."""
+        return (self.left + self.right) / 2, self.bottom
+
+    def overlap(self, other: Box) -> float:
+        """The area the two share, as a fraction of the frame."""
+        width = min(self.right, other.right) - max(self.left, other.left)
+        height = min(self.bottom, other.bottom) - max(self.top, other.top)
+        return max(0.0, width) * max(0.0, height)
+
+    def iou(self, other: Box) -> float:
+        """Intersection over union, 0 to 1."""
+        shared = self.overlap(other)
+        union = self.area + other.area - shared
+        return shared / union if union > 0 else 0.0
+
+    def covered_by(self, other: Box) -> float:
+        """The share of this box that lies within the other, 0 to 1."""
+        return self.overlap(other) / self.area if self.area > 0 else 0.0
+
+    def contains(self, point: Point) -> bool:
+        return self.left <= point[0] <= self.right and self.top <= point[1] <= self.bottom
+
+    def grown(self, share: float) -> Box:
+        """This box with ``share`` of its size added on each side, cut at the frame's edge."""
+        dx, dy = self.width * share, self.height * share
+        return Box(
+            max(0.0, self.left - dx),
+            max(0.0, self.top - dy),
+            min(1.0, self.right + dx),
+            min(1.0, self.bottom + dy),
+        )
+
+    def union(self, other: Box) -> Box:
+        return Box(
+            min(self.left, other.left),
+            min(self.top, other.top),
+            max(self.right, other.right),
+            max(self.bottom, other.bottom),
+        )
+
+
+WHOLE_FRAME = Box(0.0, 0.0, 1.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """One thing the network saw in one frame. ``label`` is a street meaning, not a class index."""
+
+    label: str
+    confidence: float
+    box: Box
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What was looked at and what was seen there.
+
+    Not having looked is not the same as having seen nothing: only a thing inside a region of
+    ``regions_looked`` can be missed. A region whose picture has not changed since the network
+    last saw it counts as looked at, with the detections of that time.
+    """
+
+    regions_looked: tuple[Box, ...]
+    detections: tuple[Detection, ...]
+
+    def looked_at(self, point: Point) -> bool:
+        return any(region.contains(point) for region in self.regions_looked)
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One thing followed over time.
+
+    ``still_since_s`` is when it came to stand where it stands now; None while it moves.
+    ``seen_now`` says whether this moment's observation showed it.
+    """
+
+    track_id: int
+    label: str
+    box: Box
+    confidence: float
+    first_seen_s: float
+    last_seen_s: float
+    still_since_s: float | None
+    seen_now: bool
+
+
+ZoneKind = Literal["no_parking", "bay", "no_vending", "bin", "mask"]
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """A polygon on the picture with a meaning, drawn at installation."""
+
+    zone_id: str
+    camera_id: str
+    kind: ZoneKind
+    polygon: tuple[Point, ...]
+    place_id: str
+    """Cameras that see the same street problem give it the same place."""
+    in_force: tuple[Window, ...] = ()
+    """When the rule holds; empty: always."""
+    permitted: tuple[Window, ...] = ()
+    """When the rule is suspended, such as market hours."""
+
+    @property
+    def box(self) -> Box:
+        xs, ys = zip(*self.polygon, strict=True)
+        return Box(min(xs), min(ys), max(xs), max(ys))
+
+
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """A track that stands in a zone, and for how long it has."""
+
+    track_id: int
+    zone_id: str
+    entered_s: float
+    dwell_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One thing that is part of a case: one bike of several, the stall, the bin."""
+
+    member_id: str
+    label: str
+    box: Box
+    since_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a scenario says of one place at one moment.
+
+    ``present``: the problem stands and its rule is fulfilled. ``absent``: the place was looked at
+    and is in order. A place of which a scenario says nothing stays as it was.
+    """
+
+    kind: CaseKind
+    zone_id: str
+    place_id: str
+    state: Literal["present", "absent"]
+    since_s: float
+    """present: when the problem began; absent: when it was last there (or now, if unknown)."""
+    confidence: float = 0.0
+    members: tuple[Member, ...] = ()
+    reason: Mapping[str, Any] = field(default_factory=dict)
+    """The facts the rule went by, for people: scores, shares, thresholds."""
+
+
+CaseState = Literal["open", "cleared"]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One street problem from its opening to its clearing."""
+
+    case_id: str
+    kind: CaseKind
+    zone_id: str
+    place_id: str
+    camera_id: str
+    state: CaseState
+    began_s: float
+    opened_s: float
+    last_present_s: float
+    last_reported_s: float
+    members: tuple[Member, ...]
+    confidence: float
+    cleared_s: float | None = None

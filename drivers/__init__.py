@@ -1,0 +1,1 @@
+"""Hardware only: cameras, GPIO, temperature, clock and disk. Imports nothing of ours."""

@@ -1,0 +1,137 @@
+"""Cameras: one file each, chosen by its name in the configuration.
+
+A driver file defines two things, and the contract tests run over every file in this folder:
+
+- ``Settings``: a frozen pydantic model of what the driver can be told;
+- ``open_camera(camera_id, settings)``: a :class:`Camera`, or :class:`CameraError`.
+
+Only the file that the configuration names is imported: a laptop never imports libcamera.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol, cast, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+Picture = NDArray[np.uint8]
+
+LUMA_WIDTH_PX = 320
+"""Frames carry a grey picture about this wide; the cheap looking is done on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One picture of one camera.
+
+    Attributes:
+        camera_id: The camera's name in the configuration.
+        sequence: Counts this camera's frames from 0; a gap is a dropped frame.
+        luma: Brightness, uint8 (h, w), about :data:`LUMA_WIDTH_PX` wide. Always there.
+        bgr: Gives the colour picture, uint8 (H, W, 3), made only when asked for. May be called
+            from any thread, more than once, as long as the frame lives.
+        monotonic_s: When the picture was taken, on a clock that never goes back.
+        captured_at: The same moment in UTC, as well as the device knew it.
+    """
+
+    camera_id: str
+    sequence: int
+    luma: Picture
+    bgr: Callable[[], Picture]
+    monotonic_s: float
+    captured_at: datetime
+
+
+class CameraError(OSError):
+    """A camera could not be opened, or was lost while reading."""
+
+    def __init__(self, camera_id: str, reason: str) -> None:
+        super().__init__(f"camera {camera_id!r}: {reason}")
+        self.camera_id, self.reason = camera_id, reason
+
+
+class UnknownDriverError(ValueError):
+    """The configuration names a driver that does not exist."""
+
+    def __init__(self, driver: str, known: tuple[str, ...]) -> None:
+        super().__init__(f"no camera driver {driver!r}; there are: {', '.join(known)}")
+        self.driver, self.known = driver, known
+
+
+class CameraSettings(BaseModel):
+    """What every driver's settings share: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+@runtime_checkable
+class Camera(Protocol):
+    """An open camera.
+
+    ``read`` is called by one thread only and blocks until there is a frame. It is never called
+    again after it gave None or raised.
+    """
+
+    @property
+    def size_px(self) -> tuple[int, int]:
+        """Width and height of the colour picture."""
+
+    @property
+    def live(self) -> bool:
+        """Whether pictures come whether read or not: then only the newest counts.
+
+        A source that is not live waits for its reader, and every frame of it is analysed.
+        """
+
+    @property
+    def source(self) -> str:
+        """What it reads, in words that stay the same from run to run (no absolute path)."""
+
+    def read(self) -> Frame | None:
+        """Give the next frame; None when the source has come to its end.
+
+        Raises:
+            CameraError: The camera was lost. The runner closes it and opens it anew.
+        """
+
+    def close(self) -> None:
+        """Let go of the camera. May be called twice, and after an error."""
+
+
+class CameraDriver(Protocol):
+    """A module of this folder."""
+
+    Settings: type[CameraSettings]
+
+    def open_camera(self, camera_id: str, settings: Any) -> Camera:
+        """Open a camera.
+
+        Raises:
+            CameraError: It is not there, is busy, or gives no picture.
+        """
+
+
+def driver_names() -> tuple[str, ...]:
+    """Names of all camera drivers: the files in this folder. None of them is imported."""
+    found = (module.name for module in pkgutil.iter_modules(__path__))
+    return tuple(sorted(name for name in found if not name.startswith("_")))
+
+
+def load_driver(driver: str) -> CameraDriver:
+    """Import one driver by its name.
+
+    Raises:
+        UnknownDriverError: There is no such file.
+        ImportError: The driver needs a package that this machine lacks.
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", driver) or driver not in driver_names():
+        raise UnknownDriverError(driver, driver_names())
+    return cast("CameraDriver", importlib.import_module(f"{__name__}.{driver}"))
