@@ -1,0 +1,184 @@
+"""Detectors: one file per model family, chosen by the ``family`` in a model's manifest.
+
+A family's file decodes and does nothing else; it defines
+
+- ``GIVES``: ``"detections"`` or ``"probabilities"``;
+- ``faults(manifest)``: what in a manifest cannot be true of this family;
+- ``Decoder(manifest)``: ``decode`` turns the network's output into what it gives.
+
+The network itself runs in :mod:`agent.detectors.session`, and nowhere else.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
+
+from agent.detectors.manifest import (
+    Manifest,
+    ModelError,
+    family_names,
+    find_model,
+    list_models,
+    load_manifest,
+)
+from agent.detectors.preprocess import Preparation
+from agent.detectors.session import OnnxSession
+from agent.events import ModelUsed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from agent.scene import Detection
+    from drivers.cameras import Picture
+
+__all__ = [
+    "Classifier",
+    "Detector",
+    "Family",
+    "Manifest",
+    "ModelError",
+    "family_names",
+    "find_model",
+    "list_models",
+    "load_family",
+    "load_manifest",
+    "open_classifier",
+    "open_detector",
+    "verify",
+]
+
+Gives = Literal["detections", "probabilities"]
+
+
+class Family(Protocol):
+    """A decode file of this folder. Its ``Decoder`` is built from a manifest without faults."""
+
+    GIVES: Gives
+    Decoder: Any
+
+    def faults(self, manifest: Manifest) -> Iterator[str]:
+        """Say what in the manifest cannot be true of this family."""
+
+
+class _Model:
+    """A network with its manifest, ready to be shown pictures. For one thread at a time."""
+
+    def __init__(self, folder: Path, threads: int, gives: Gives) -> None:
+        self.manifest, self._family = _checked(folder)
+        given = self._family.GIVES
+        if given != gives:
+            fault = f"family: {self.manifest.family} gives {given}, not {gives}"
+            raise ModelError(self.manifest.name, [fault])
+        self.session = OnnxSession(folder / self.manifest.file, self.manifest, threads)
+        self._preparation = Preparation(self.manifest.input)
+
+    @property
+    def used(self) -> ModelUsed:
+        """What an event says of the model that judged."""
+        told = self.manifest
+        return ModelUsed(name=told.name, version=told.version, sha256=told.sha256)
+
+    @property
+    def input_size_px(self) -> tuple[int, int]:
+        """Width and height of the network's input."""
+        return self.manifest.input.width, self.manifest.input.height
+
+
+class Detector(_Model):
+    """Finds things in pictures."""
+
+    def __init__(self, folder: Path, threads: int, threshold: float | None = None) -> None:
+        super().__init__(folder, threads, "detections")
+        self._decoder = self._family.Decoder(self.manifest, threshold)
+
+    def detect(self, bgr: Picture) -> list[Detection]:
+        """Find the things in a picture.
+
+        Args:
+            bgr: uint8 (H, W, 3): a frame, or a crop of one.
+
+        Returns:
+            The detections, the surest first; labels are street meanings, boxes are fractions
+            of the picture given.
+
+        Raises:
+            ValueError: The picture is empty.
+        """
+        placement = self._preparation.take(bgr)
+        output = self.session.run(self._preparation.tensor)
+        return cast("list[Detection]", self._decoder.decode(output, placement))
+
+
+class Classifier(_Model):
+    """Says in which state the thing in a picture is."""
+
+    def __init__(self, folder: Path, threads: int) -> None:
+        super().__init__(folder, threads, "probabilities")
+        self._decoder = self._family.Decoder(self.manifest)
+
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """From which probability on a meaning holds, as the model's maker set it."""
+        return {each.meaning: each.threshold for each in self.manifest.classes if each.meaning}
+
+    def probabilities(self, bgr: Picture) -> dict[str, float]:
+        """Give the probability, 0 to 1, of each meaning.
+
+        Args:
+            bgr: uint8 (H, W, 3): the crop that shows the thing.
+
+        Raises:
+            ValueError: The picture is empty.
+        """
+        self._preparation.take(bgr)
+        output = self.session.run(self._preparation.tensor)
+        return cast("dict[str, float]", self._decoder.decode(output))
+
+
+def open_detector(name: str, threads: int, *, threshold: float | None = None) -> Detector:
+    """Open a detector by its folder's name.
+
+    Args:
+        name: The model's name.
+        threads: How many threads one run may use.
+        threshold: Taken in place of every class's own, for measuring.
+
+    Raises:
+        ModelError: There is no such model, or it cannot be used; with every fault.
+    """
+    return Detector(find_model(name), threads, threshold)
+
+
+def open_classifier(name: str, threads: int) -> Classifier:
+    """Open a classifier by its folder's name.
+
+    Raises:
+        ModelError: There is no such model, or it cannot be used; with every fault.
+    """
+    return Classifier(find_model(name), threads)
+
+
+def load_family(name: str) -> Family:
+    """Import one family's decode file. ``name`` must be one of :func:`family_names`."""
+    return cast("Family", importlib.import_module(f"{__name__}.{name}"))
+
+
+def verify(folder: Path) -> Manifest:
+    """Hold a model folder against its manifest, and run the network once.
+
+    Raises:
+        ModelError: It cannot be used.
+    """
+    manifest, _ = _checked(folder)
+    OnnxSession(folder / manifest.file, manifest, threads=1)
+    return manifest
+
+
+def _checked(folder: Path) -> tuple[Manifest, Family]:
+    manifest = load_manifest(folder)
+    family = load_family(manifest.family)
+    if faults := list(family.faults(manifest)):
+        raise ModelError(manifest.name, faults)
+    return manifest, family

@@ -1,0 +1,53 @@
+"""A classifier: one score for each state a thing can be in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, get_args
+
+import numpy as np
+
+from agent.detectors.manifest import IGNORED, BinState, Manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+GIVES = "probabilities"
+
+
+def faults(manifest: Manifest) -> Iterator[str]:
+    """What in the manifest a classifier cannot be."""
+    expected = (1, len(manifest.classes))
+    if manifest.output.shape != expected:
+        yield (
+            f"output.shape: {len(manifest.classes)} classes make {list(expected)},"
+            f" the manifest says {list(manifest.output.shape)}"
+        )
+    for each in manifest.classes:
+        if each.meaning not in (*get_args(BinState), IGNORED):
+            yield f"classes: {each.name!r} means {each.meaning!r}, which is no state"
+
+
+class Decoder:
+    """Turns the output of one classifier into probabilities."""
+
+    def __init__(self, manifest: Manifest) -> None:
+        self._labels = manifest.labels
+        self._softmax = manifest.output.activation == "softmax"
+
+    def decode(self, output: NDArray[np.float32]) -> dict[str, float]:
+        """Give each meaning's probability; classes of one meaning are added up.
+
+        Args:
+            output: float32 (1, classes).
+        """
+        scores = output[0].astype(np.float64)
+        if self._softmax:
+            powers = np.exp(scores - scores.max())
+            scores = powers / powers.sum()
+        probabilities = dict.fromkeys((label for label in self._labels if label != IGNORED), 0.0)
+        for label, score in zip(self._labels, scores.tolist(), strict=True):
+            if label != IGNORED:
+                probabilities[label] += score
+        return {label: min(1.0, max(0.0, value)) for label, value in probabilities.items()}

@@ -1,0 +1,210 @@
+"""A model folder: ``manifest.toml`` says everything the device must know to run ``model.onnx``."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pkgutil
+import re
+import sysconfig
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+Thing = Literal[
+    "person", "bicycle", "motorcycle", "car", "bus", "truck", "umbrella", "stall", "bin", "rubbish"
+]
+BinState = Literal["overflowing", "not_overflowing"]
+IGNORED = ""
+"""The meaning of a class that the network knows and the street does not care for."""
+
+_NOT_FAMILIES = frozenset({"manifest", "preprocess", "session"})
+_NAME = r"[a-z0-9][a-z0-9_-]*"
+_Positive = Annotated[float, Field(gt=0)]
+
+
+class ModelError(ValueError):
+    """A model cannot be used. ``faults`` names every reason found."""
+
+    def __init__(self, name: str, faults: Sequence[str]) -> None:
+        super().__init__(f"model {name!r}:\n" + "\n".join(f"  - {fault}" for fault in faults))
+        self.name, self.faults = name, tuple(faults)
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class InputSpec(_Part):
+    """What the network is fed: ``value = (pixel * scale - mean) / std``.
+
+    ``mean`` and ``std`` are per channel in the order of ``colour``. ``letterbox`` keeps the
+    picture's aspect, puts it at the top left and fills the rest with ``pad``; ``stretch`` does
+    not keep it.
+    """
+
+    name: str = Field(min_length=1)
+    width: int = Field(gt=0, le=4096)
+    height: int = Field(gt=0, le=4096)
+    layout: Literal["NCHW"] = "NCHW"
+    colour: Literal["BGR", "RGB"]
+    resize: Literal["letterbox", "stretch"]
+    pad: int = Field(default=114, ge=0, le=255)
+    scale: float = Field(default=1.0, gt=0)
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    std: tuple[_Positive, _Positive, _Positive] = (1.0, 1.0, 1.0)
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        return 1, 3, self.height, self.width
+
+
+class OutputSpec(_Part):
+    """What the network answers, and what is still to be done to it."""
+
+    name: str = Field(min_length=1)
+    shape: tuple[int, ...] = Field(min_length=1)
+    activation: Literal["none", "softmax"] = "none"
+
+
+class ModelClass(_Part):
+    """One class of the network, in the order of its outputs, and what it means on the street."""
+
+    name: str = Field(min_length=1)
+    meaning: Literal[Thing, BinState, ""]
+    threshold: float = Field(ge=0, le=1)
+
+
+class Manifest(_Part):
+    """``manifest.toml`` of one model folder."""
+
+    name: str = Field(pattern=rf"^{_NAME}$")
+    version: str = Field(min_length=1)
+    family: str
+    file: str = Field(pattern=r"^[^/\\]+\.onnx$")
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    licence: str = Field(min_length=1)
+    provenance: str = Field(min_length=1)
+    input: InputSpec
+    output: OutputSpec
+    classes: tuple[ModelClass, ...] = Field(min_length=1)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The street meanings, by class."""
+        return tuple(each.meaning for each in self.classes)
+
+
+def family_names() -> tuple[str, ...]:
+    """Names of all model families: the decode files in this folder. None of them is imported."""
+    found = (module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)]))
+    return tuple(
+        sorted(name for name in found if name not in _NOT_FAMILIES and not name.startswith("_"))
+    )
+
+
+def model_folders() -> tuple[Path, ...]:
+    """Where models are looked for, first to last.
+
+    The folder that ``KERBWATCH_MODELS`` names, ``models`` beside the source, and what the wheel
+    installed. The source comes first because an editable install's copy goes stale.
+    """
+    places = [
+        Path(__file__).parents[2] / "models",
+        Path(sysconfig.get_path("data")) / "share" / "kerbwatch" / "models",
+    ]
+    if told := os.environ.get("KERBWATCH_MODELS"):
+        places.insert(0, Path(told))
+    return tuple(places)
+
+
+def list_models() -> tuple[str, ...]:
+    """Names of all models that are installed, whether they can be used or not."""
+    found = (
+        path.parent.name for place in model_folders() for path in place.glob("*/manifest.toml")
+    )
+    return tuple(sorted(set(found)))
+
+
+def find_model(name: str) -> Path:
+    """The folder of a model.
+
+    Raises:
+        ModelError: There is none of that name.
+    """
+    if re.fullmatch(_NAME, name):
+        for place in model_folders():
+            if (place / name / "manifest.toml").is_file():
+                return place / name
+    known = ", ".join(list_models()) or "none"
+    raise ModelError(name, [f"there is no such model; there are: {known}"])
+
+
+def load_manifest(folder: Path) -> Manifest:
+    """Read a model folder's manifest and hold the folder against it.
+
+    The network itself is not opened: a file whose hash is wrong must not reach the runtime.
+
+    Raises:
+        ModelError: With every fault of the manifest and of the file it names.
+    """
+    path = folder / "manifest.toml"
+    try:
+        told = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ModelError(folder.name, [f"{path.name}: {error.strerror}"]) from error
+    except ValueError as error:
+        raise ModelError(folder.name, [f"{path.name}: not readable as TOML: {error}"]) from error
+    faults = [*_file_faults(folder, told), *_family_faults(told)]
+    try:
+        manifest = Manifest.model_validate(told)
+    except ValidationError as error:
+        raise ModelError(folder.name, [*_in_words(error), *faults]) from error
+    if manifest.name != folder.name:
+        faults.append(f"name: is {manifest.name!r}, its folder {folder.name!r}")
+    names = [each.name for each in manifest.classes]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        faults.append(f"classes: given twice: {', '.join(twice)}")
+    if faults:
+        raise ModelError(folder.name, faults)
+    return manifest
+
+
+def _file_faults(folder: Path, told: dict[str, Any]) -> Iterator[str]:
+    file, expected = told.get("file"), told.get("sha256")
+    if not isinstance(file, str) or Path(file).name != file:
+        return  # the manifest's own faults say so
+    try:
+        with (folder / file).open("rb") as opened:
+            found = hashlib.file_digest(opened, "sha256").hexdigest()
+    except OSError as error:
+        yield f"file: {file}: {error.strerror}"
+        return
+    if isinstance(expected, str) and found != expected:
+        yield f"sha256: {file} has {found}, the manifest says {expected}"
+
+
+def _family_faults(told: dict[str, Any]) -> Iterator[str]:
+    family = told.get("family")
+    if isinstance(family, str) and family not in family_names():
+        yield f"family: no family {family!r}; there are: {', '.join(family_names())}"
+
+
+def _in_words(error: ValidationError) -> Iterator[str]:
+    for detail in error.errors():
+        where = ".".join(
+            str(part) for part in detail["loc"] if not str(part).startswith("literal[")
+        )
+        if detail["type"] == "extra_forbidden":
+            yield f"{where}: no such key; remove it or correct its name"
+        elif detail["type"] == "missing":
+            yield f"{where}: missing"
+        else:
+            given = detail["input"]
+            shown = f" (given: {given!r})" if isinstance(given, str | int | float) else ""
+            yield f"{where}: {detail['msg']}{shown}"

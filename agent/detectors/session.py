@@ -1,0 +1,130 @@
+"""The one place where a network runs."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnxruntime as ort
+from onnxruntime.capi import onnxruntime_pybind11_state as _runtime
+
+from agent.detectors.manifest import Manifest, ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    Tensor = NDArray[np.float32]
+
+_FLOAT = "tensor(float)"
+_REFUSALS = (
+    _runtime.Fail,
+    _runtime.InvalidArgument,
+    _runtime.InvalidGraph,
+    _runtime.InvalidProtobuf,
+    _runtime.NoSuchFile,
+    _runtime.NotImplemented,
+    _runtime.RuntimeException,
+)
+
+
+class OnnxSession:
+    """A network that is ready to run on the CPU. For one thread at a time.
+
+    Attributes:
+        runs: How often it has run since it was opened, the warm-up left out.
+        seconds: The time those runs took inside the runtime.
+    """
+
+    def __init__(self, path: Path, manifest: Manifest, threads: int) -> None:
+        """Open a network, hold it against its manifest, and run it once.
+
+        Args:
+            path: The ONNX file; its hash has been checked by ``load_manifest``.
+            manifest: What the network claims to be.
+            threads: How many threads one run may use.
+
+        Raises:
+            ModelError: The file is no network that runs here, or not the one of the manifest.
+        """
+        ort.disable_telemetry_events()
+        try:
+            self._session = ort.InferenceSession(
+                str(path), _options(threads), providers=["CPUExecutionProvider"]
+            )
+        except _REFUSALS as error:
+            raise ModelError(manifest.name, [f"{path.name}: {error}"]) from error
+        self._manifest = manifest
+        self._outputs = [manifest.output.name]
+        self.runs, self.seconds = 0, 0.0
+        if faults := list(self._faults()):
+            raise ModelError(manifest.name, faults)
+        self._warm_up()
+
+    def run(self, tensor: Tensor) -> Tensor:
+        """Run the network once.
+
+        Args:
+            tensor: float32 in the shape of the manifest's input.
+
+        Returns:
+            float32 in the shape of the manifest's output; a new array every time.
+        """
+        began_s = time.perf_counter()
+        [answer] = self._session.run(self._outputs, {self._manifest.input.name: tensor})
+        self.seconds += time.perf_counter() - began_s
+        self.runs += 1
+        return np.asarray(answer, dtype=np.float32)
+
+    def _faults(self) -> Iterator[str]:
+        spec = self._manifest
+        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
+        if len(inputs) != 1:
+            yield f"input: the network takes {len(inputs)} inputs, one is expected"
+        yield from _differences("input", spec.input.name, spec.input.shape, inputs)
+        yield from _differences("output", spec.output.name, spec.output.shape, outputs)
+
+    def _warm_up(self) -> None:
+        """The first run allocates and plans: do it before anyone waits for it."""
+        spec = self._manifest
+        try:
+            answer = self.run(np.zeros(spec.input.shape, dtype=np.float32))
+        except _REFUSALS as error:
+            raise ModelError(spec.name, [f"it does not run: {error}"]) from error
+        if answer.shape != spec.output.shape:
+            fault = f"output.shape: the network gives {list(answer.shape)}"
+            raise ModelError(spec.name, [f"{fault}, the manifest says {list(spec.output.shape)}"])
+        if not np.isfinite(answer).all():
+            raise ModelError(spec.name, ["it answers a black picture with values not finite"])
+        self.runs, self.seconds = 0, 0.0
+
+
+def _options(threads: int) -> ort.SessionOptions:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+    # Threads that spin between runs burn whole cores for nothing at a few runs a second.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.inter_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    return options
+
+
+def _differences(what: str, name: str, shape: tuple[int, ...], ports: list[Any]) -> Iterator[str]:
+    port = next((each for each in ports if each.name == name), None)
+    if port is None:
+        known = ", ".join(each.name for each in ports)
+        yield f"{what}.name: the network has no {what} {name!r}; there are: {known}"
+        return
+    if port.type != _FLOAT:
+        yield f"{what}: {name!r} is {port.type}, {_FLOAT} is expected"
+    # A dimension that the network leaves open (a word or None) fits any size.
+    if len(port.shape) != len(shape) or any(
+        isinstance(theirs, int) and theirs != ours
+        for theirs, ours in zip(port.shape, shape, strict=True)
+    ):
+        yield f"{what}.shape: the network has {port.shape}, the manifest says {list(shape)}"

@@ -1,0 +1,87 @@
+"""What the sources that are not cameras share: their times, their frames, their grey pictures."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, timezone
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from drivers.cameras import LUMA_WIDTH_PX, Frame, Picture
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DEFAULT_STARTS_AT = datetime(2026, 1, 1, 10, 0, tzinfo=timezone(timedelta(hours=8)))
+"""When a recording began if nobody says: a fixed moment, so that two replays agree."""
+
+_MARGIN = 1e-6
+
+
+def luma_of(bgr: Picture) -> Picture:
+    """The grey picture of a frame, at most :data:`LUMA_WIDTH_PX` wide.
+
+    Args:
+        bgr: uint8 (H, W, 3).
+
+    Returns:
+        uint8 (h, w) of the same aspect; a picture narrower than that keeps its size.
+    """
+    grey = cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY)
+    height, width = grey.shape
+    if width > LUMA_WIDTH_PX:
+        size = (LUMA_WIDTH_PX, max(1, round(height * LUMA_WIDTH_PX / width)))
+        grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
+    return np.asarray(grey, dtype=np.uint8)
+
+
+def frame_of(
+    camera_id: str, sequence: int, bgr: Picture, monotonic_s: float, captured_at: datetime
+) -> Frame:
+    """A frame around a picture that is already there. It is shared, so it is made read-only."""
+    bgr.flags.writeable = False
+    return Frame(
+        camera_id=camera_id,
+        sequence=sequence,
+        luma=luma_of(bgr),
+        bgr=lambda: bgr,
+        monotonic_s=monotonic_s,
+        captured_at=captured_at.astimezone(UTC),
+    )
+
+
+def content_hash(*paths: Path) -> str:
+    """The first 12 hex digits of the SHA-256 over the files' contents."""
+    whole = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as opened:
+            whole.update(hashlib.file_digest(opened, "sha256").digest())
+    return whole.hexdigest()[:12]
+
+
+@dataclass(slots=True)
+class Thinning:
+    """Keeps the first frame of every ``1 / frames_per_s`` seconds; None keeps them all.
+
+    It goes by the frames' times and not by their count, so that recordings whose rate varies
+    come out even.
+    """
+
+    frames_per_s: float | None
+    _first_s: float | None = field(default=None, init=False)
+    _slot: int = field(default=-1, init=False)
+
+    def keeps(self, at_s: float) -> bool:
+        """Whether the frame taken at ``at_s`` is kept. Must be asked once of every frame."""
+        if self.frames_per_s is None:
+            return True
+        if self._first_s is None:
+            self._first_s = at_s
+        slot = int((at_s - self._first_s) * self.frames_per_s + _MARGIN)
+        if slot <= self._slot:
+            return False
+        self._slot = slot
+        return True
