@@ -8,12 +8,15 @@ offset. ``docs/integrator.md`` explains the contract to its readers.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-CONTRACT_VERSION = 1
-SOURCE = "智能感知"
+if TYPE_CHECKING:
+    from drivers.clock import Clock
+
+CONTRACT_VERSION: Final = 1
+SOURCE: Final = "智能感知"
 """The platform's word for how a matter was found."""
 
 
@@ -32,6 +35,15 @@ class ClockReading(Wire):
     state: Literal["synchronised", "unsynchronised", "replay"]
     boot_id: str
     monotonic_s: float
+
+    @classmethod
+    def of(cls, clock: Clock) -> Self:
+        """Read a device's clock."""
+        return cls(
+            state="synchronised" if clock.synchronised else "unsynchronised",
+            boot_id=clock.boot_id,
+            monotonic_s=clock.monotonic_s(),
+        )
 
 
 class EventCode(Wire):

@@ -1,0 +1,337 @@
+"""One SQLite file, one writer: what is accepted here has been fsynced.
+
+Everybody's writes go through one thread. While it waits for the disk, further work queues up,
+and the next transaction takes all of it: on a card that needs 10 ms for an fsync this is the
+difference between 76 and some thousands of rows a second.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import sqlite3
+import threading
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+import sqlite_utils
+from pydantic import TypeAdapter
+
+from agent.scene import Case
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+T = TypeVar("T")
+_Job = tuple["Callable[[sqlite3.Connection], Any]", "Future[Any]"]
+
+_GROUP_LIMIT = 500
+"""More pieces of work than this do not wait for one and the same commit."""
+_BUSY_TIMEOUT_S = 5.0
+
+_STORAGE_FAULTS = frozenset(
+    {
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_READONLY,
+    }
+)
+
+migrations = sqlite_utils.Migrations("kerbwatch")
+_cases = TypeAdapter(Case)
+
+
+class StorageError(OSError):
+    """The disk did not take it, or the file cannot be used. Nothing of the work was kept.
+
+    Attributes:
+        path: The database file.
+        reason: What SQLite said.
+        full: The disk has no room: what is written later may be taken again.
+    """
+
+    def __init__(self, path: Path, reason: str, *, full: bool = False) -> None:
+        super().__init__(f"{path.name}: {reason}")
+        self.path, self.reason, self.full = path, reason, full
+
+
+class Database:
+    """The device's one database. Use from any thread; close it when done.
+
+    Raises:
+        StorageError: The file cannot be opened or is not a database.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._listeners: list[Callable[[], None]] = []
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._over: str | None = None
+        try:
+            self._connection = _open(path)
+        except (OSError, sqlite3.Error) as error:
+            raise StorageError(path, str(error)) from error
+        # A daemon: an error in the main thread must end the process, not leave it hanging here.
+        self._writer = threading.Thread(target=self._run, name="database", daemon=True)
+        self._writer.start()
+
+    def write(self, work: Callable[[sqlite3.Connection], T]) -> Future[T]:
+        """Do a piece of work in the next transaction.
+
+        The work runs in the writer's thread, in a savepoint of its own: if it raises, it alone is
+        undone and the exception is the future's. It must not commit, and must not wait for
+        another write.
+
+        Returns:
+            A future that resolves only once the work is on the disk. Its callbacks run in the
+            writer's thread and must be short.
+
+        Raises:
+            StorageError: From the future: the disk did not take it. At once: the database is
+                closed or its writer has ended.
+        """
+        future: Future[T] = Future()
+        with self._lock:
+            if self._over is not None:
+                raise StorageError(self.path, self._over)
+            self._jobs.put((work, future))
+        return future
+
+    def read(self) -> sqlite3.Connection:
+        """Open a connection that can only read. Close it; use it in one thread."""
+        connection = sqlite3.connect(
+            f"{self.path.absolute().as_uri()}?mode=ro",
+            uri=True,
+            isolation_level=None,
+            timeout=_BUSY_TIMEOUT_S,
+        )
+        connection.execute("PRAGMA query_only = ON")
+        return connection
+
+    def on_commit(self, listener: Callable[[], None]) -> None:
+        """Have ``listener`` called in the writer's thread after each commit; it must be short."""
+        self._listeners.append(listener)
+
+    def close(self) -> None:
+        """Write what was accepted before this call, then close the file."""
+        with self._lock:
+            if self._over is None:
+                self._over = "closed"
+                self._jobs.put(None)
+        self._writer.join()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _run(self) -> None:
+        group: list[_Job] = []
+        try:
+            while group := self._next_group():
+                self._commit(group)
+        except Exception as error:
+            self._give_up(error, group)
+            raise
+        finally:
+            self._connection.close()
+
+    def _next_group(self) -> list[_Job]:
+        """Wait for work, then take all there is; empty: it is over."""
+        group: list[_Job] = []
+        while len(group) < _GROUP_LIMIT:
+            try:
+                job = self._jobs.get(block=not group)
+            except queue.Empty:
+                break
+            if job is None:
+                if group:  # the end comes after them
+                    self._jobs.put(None)
+                break
+            group.append(job)
+        return group
+
+    def _commit(self, group: Sequence[_Job]) -> None:
+        running = [job for job in group if job[1].set_running_or_notify_cancel()]
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            results = [_in_savepoint(self._connection, work) for work, _ in running]
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            for _, future in running:
+                future.set_exception(self._storage_error(error))
+            return
+        for (_, future), (value, failure) in zip(running, results, strict=True):
+            if failure is None:
+                future.set_result(value)
+            elif _is_storage_fault(failure):
+                future.set_exception(self._storage_error(failure))
+            else:
+                future.set_exception(failure)
+        for listener in self._listeners:
+            listener()
+
+    def _storage_error(self, error: BaseException) -> StorageError:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        return StorageError(self.path, str(error), full=code == sqlite3.SQLITE_FULL)
+
+    def _give_up(self, error: Exception, group: list[_Job]) -> None:
+        """The writer's thread ends: nobody may be left waiting."""
+        with self._lock:
+            self._over = f"the writer ended: {error}"
+            self._jobs.put(None)
+        while job := self._jobs.get():
+            group.append(job)
+        for _, future in group:
+            if not future.done():
+                future.set_exception(StorageError(self.path, self._over))
+
+
+def _in_savepoint(
+    connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], Any]
+) -> tuple[Any, Exception | None]:
+    """Do the work; undo it alone if it raises.
+
+    Raises:
+        sqlite3.Error: The whole transaction is lost.
+    """
+    connection.execute("SAVEPOINT work")
+    try:
+        value = work(connection)
+    except Exception as error:  # not swallowed: it goes to whom the work belongs
+        # After some faults (a full disk, an I/O error) SQLite has undone everything already.
+        if not connection.in_transaction and isinstance(error, sqlite3.Error):
+            raise
+        connection.execute("ROLLBACK TO work")
+        connection.execute("RELEASE work")
+        return None, error
+    connection.execute("RELEASE work")
+    return value, None
+
+
+def _is_storage_fault(error: BaseException) -> bool:
+    return (
+        isinstance(error, sqlite3.DatabaseError)
+        and getattr(error, "sqlite_errorcode", 0) & 0xFF in _STORAGE_FAULTS
+    )
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    connection = sqlite3.connect(
+        path, isolation_level=None, check_same_thread=False, timeout=_BUSY_TIMEOUT_S
+    )
+    try:
+        # Only a file without tables takes this; it lets a drained outbox give its space back.
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA journal_size_limit = 4194304")
+        migrations.apply(sqlite_utils.Database(connection, execute_plugins=False))
+        _fsync_folder(path.parent)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _fsync_folder(folder: Path) -> None:
+    """Make a new file's name survive a power cut; SQLite sees to its journals' names only."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@migrations()
+def create_state(db: sqlite_utils.Database) -> None:
+    db.table("state").create({"name": str, "value": str}, pk="name", not_null={"value"})
+
+
+@migrations()
+def create_cases(db: sqlite_utils.Database) -> None:
+    db.table("cases").create(
+        {"case_id": str, "place_id": str, "kind": str, "state": str, "document": str},
+        pk="case_id",
+        not_null={"place_id", "kind", "state", "document"},
+    )
+    db.execute("CREATE UNIQUE INDEX one_open_case ON cases (place_id, kind) WHERE state = 'open'")
+
+
+@migrations()
+def create_outbox(db: sqlite_utils.Database) -> None:
+    # AUTOINCREMENT, which sqlite-utils does not offer: a plain rowid would begin at 1 again once
+    # the outbox has been drained.
+    db.execute("""
+        CREATE TABLE outbox (
+            sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+            event_id TEXT NOT NULL UNIQUE,
+            lane INTEGER NOT NULL,
+            type TEXT NOT NULL,
+            occurred_at REAL NOT NULL,
+            boot_id TEXT NOT NULL,
+            monotonic_s REAL NOT NULL,
+            size_bytes INTEGER NOT NULL,
+            event TEXT NOT NULL
+        )
+    """)
+    # Covers the figures, so that they cost no walk through the events themselves.
+    db.execute("CREATE INDEX outbox_lanes ON outbox (lane, sequence, occurred_at, size_bytes)")
+    db.table("dead_letters").create(
+        {
+            "sequence": int,
+            "event_id": str,
+            "lane": int,
+            "type": str,
+            "occurred_at": float,
+            "reason": str,
+            "event": str,
+        },
+        pk="sequence",
+    )
+
+
+def save_state(connection: sqlite3.Connection, name: str, value: str) -> None:
+    """Keep a snapshot or counter under a name; within a piece of work."""
+    connection.execute(
+        "INSERT INTO state (name, value) VALUES (?, ?)"
+        " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        (name, value),
+    )
+
+
+def load_state(connection: sqlite3.Connection, name: str) -> str | None:
+    """What was last kept under the name; None if nothing ever was."""
+    row = connection.execute("SELECT value FROM state WHERE name = ?", (name,)).fetchone()
+    return None if row is None else str(row[0])
+
+
+def save_case(connection: sqlite3.Connection, case: Case) -> None:
+    """Keep a case as it stands; within the piece of work that adds its event.
+
+    Raises:
+        sqlite3.IntegrityError: Another case is open for the same place and kind.
+    """
+    connection.execute(
+        "INSERT INTO cases (case_id, place_id, kind, state, document) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT (case_id) DO UPDATE SET place_id = excluded.place_id,"
+        " kind = excluded.kind, state = excluded.state, document = excluded.document",
+        (case.case_id, case.place_id, case.kind, case.state, _cases.dump_json(case).decode()),
+    )
+
+
+def load_open_cases(connection: sqlite3.Connection) -> list[Case]:
+    """Every open case, the oldest first."""
+    rows = connection.execute(
+        "SELECT document FROM cases WHERE state = 'open' ORDER BY case_id"
+    ).fetchall()
+    return [_cases.validate_json(document) for (document,) in rows]

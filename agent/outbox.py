@@ -1,0 +1,280 @@
+"""The only queue: what the device has to say and the platform has not yet confirmed.
+
+An event is added in the same transaction as the case it tells of; it leaves after its
+confirmation. Sequence numbers are given in the transaction, by one writer, so that a number the
+platform never sees does not exist: a gap is always a loss.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+import secrets
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from pydantic import TypeAdapter
+
+from agent.database import load_state, save_state
+from agent.events import Draft, Event
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Collection, Iterable
+    from concurrent.futures import Future
+    from zoneinfo import ZoneInfo
+
+    from agent.database import Database
+
+_EPOCH, _PREVIOUS_EPOCH = "outbox.epoch", "outbox.previous_epoch"
+_events: TypeAdapter[Event] = TypeAdapter(Event)
+
+
+class Lane(enum.IntEnum):
+    """What goes first. Order by sequence is kept within a lane."""
+
+    CASE = 0
+    EVIDENCE = 1
+    HEALTH = 2
+    REST = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One waiting event, as it will be sent."""
+
+    sequence: int
+    event: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """How much waits. ``oldest_at`` is when the oldest waiting event occurred."""
+
+    rows: int
+    size_bytes: int
+    oldest_at: datetime | None
+    dead_letters: int
+
+    def oldest_s(self, now: datetime) -> float:
+        """The age of the oldest waiting event; 0 if none waits or the clock was set back."""
+        if self.oldest_at is None:
+            return 0.0
+        return max(0.0, (now - self.oldest_at).total_seconds())
+
+
+class Outbox:
+    """The queue of one device in one database.
+
+    Args:
+        database: Where it is kept.
+        tenant: The customer, as on the wire.
+        device_id: This device, as on the wire.
+        purpose: Why this device watches, as on the wire.
+        timezone: The site's; times are written with its offset.
+        epoch: Given in replay only; otherwise random, once per database file.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        tenant: str,
+        device_id: str,
+        purpose: str,
+        timezone: ZoneInfo,
+        epoch: str | None = None,
+    ) -> None:
+        self._database = database
+        self._tenant, self._device_id, self._purpose = tenant, device_id, purpose
+        self._timezone = timezone
+        self.epoch, self.previous_epoch = database.write(
+            lambda connection: _settle_epoch(connection, epoch)
+        ).result()
+
+    def add(self, connection: sqlite3.Connection, draft: Draft, lane: Lane) -> int:
+        """Queue an event. Call it within a piece of work given to ``Database.write``.
+
+        Returns:
+            Its sequence number; it counts only if the work's transaction does.
+
+        Raises:
+            pydantic.ValidationError: The body does not belong to the draft's type.
+            sqlite3.IntegrityError: The event is in the outbox already.
+        """
+        # Nobody else writes: the number read here is still free when it is taken below.
+        sequence = _last_sequence(connection) + 1
+        text = self._wire_text(draft, sequence)
+        connection.execute(
+            "INSERT INTO outbox (sequence, event_id, lane, type, occurred_at, boot_id,"
+            " monotonic_s, size_bytes, event) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                sequence,
+                draft.event_id,
+                int(lane),
+                draft.type,
+                draft.occurred_at.timestamp(),
+                draft.clock.boot_id,
+                draft.clock.monotonic_s,
+                len(text.encode()),
+                text,
+            ),
+        )
+        return sequence
+
+    def confirm(self, sequences: Iterable[int]) -> Future[None]:
+        """Let go of events that have arrived."""
+        keys = [(sequence,) for sequence in sequences]
+
+        def delete(connection: sqlite3.Connection) -> None:
+            connection.executemany("DELETE FROM outbox WHERE sequence = ?", keys)
+
+        return self._database.write(delete)
+
+    def bury(self, sequences: Iterable[int], reason: str) -> Future[None]:
+        """Put events that can never be delivered aside, so that they hold up nobody."""
+        keys = [(reason, sequence) for sequence in sequences]
+
+        def move(connection: sqlite3.Connection) -> None:
+            connection.executemany(
+                "INSERT INTO dead_letters"
+                " (sequence, event_id, lane, type, occurred_at, reason, event)"
+                " SELECT sequence, event_id, lane, type, occurred_at, ?, event"
+                " FROM outbox WHERE sequence = ?",
+                keys,
+            )
+            connection.executemany("DELETE FROM outbox WHERE sequence = ?", [k[1:] for k in keys])
+
+        return self._database.write(move)
+
+    def figures(self) -> Figures:
+        """Count what waits."""
+        with closing(self._database.read()) as connection:
+            rows, size_bytes, oldest = connection.execute(
+                "SELECT count(*), coalesce(sum(size_bytes), 0), min(occurred_at) FROM outbox"
+            ).fetchone()
+            [dead_letters] = connection.execute("SELECT count(*) FROM dead_letters").fetchone()
+        oldest_at = None if oldest is None else datetime.fromtimestamp(oldest, UTC)
+        return Figures(rows, size_bytes, oldest_at, dead_letters)
+
+    def _wire_text(self, draft: Draft, sequence: int) -> str:
+        event = _events.validate_python(
+            {
+                "event_id": draft.event_id,
+                "tenant": self._tenant,
+                "device_id": self._device_id,
+                "epoch": self.epoch,
+                "sequence": sequence,
+                "occurred_at": draft.occurred_at,
+                "clock": draft.clock,
+                "purpose": self._purpose,
+                "type": draft.type,
+                "body": draft.body,
+            }
+        )
+        return json.dumps(
+            event.model_dump(),
+            default=self._local_time,
+            ensure_ascii=False,
+            allow_nan=False,
+            separators=(",", ":"),
+        )
+
+    def _local_time(self, value: Any) -> str:
+        if not isinstance(value, datetime):
+            raise TypeError(f"{type(value).__name__} has no place on the wire")
+        return value.astimezone(self._timezone).isoformat(timespec="milliseconds")
+
+
+def waits(connection: sqlite3.Connection, lane: Lane, event_type: str) -> bool:
+    """Whether an event of the type is still in the lane."""
+    row = connection.execute(
+        "SELECT 1 FROM outbox WHERE lane = ? AND type = ? LIMIT 1", (int(lane), event_type)
+    ).fetchone()
+    return row is not None
+
+
+def live_from(connection: sqlite3.Connection, lane: Lane, boot_id: str, since_s: float) -> int:
+    """Where in the lane the backlog ends and the live events begin.
+
+    Args:
+        connection: To read with.
+        lane: The lane asked for.
+        boot_id: Only events of this boot can be live.
+        since_s: The oldest steady time that is live. Steady time, because the wall clock of a
+            device without a battery may be years off when the link comes up.
+
+    Returns:
+        The sequence number from which on every event of the lane is live.
+    """
+    first = _last_sequence(connection) + 1
+    cursor = connection.execute(
+        "SELECT sequence, boot_id, monotonic_s FROM outbox WHERE lane = ? ORDER BY sequence DESC",
+        (int(lane),),
+    )
+    with closing(cursor):
+        for sequence, row_boot_id, monotonic_s in cursor:
+            if row_boot_id != boot_id or monotonic_s < since_s:
+                break
+            first = sequence
+    return int(first)
+
+
+def waiting(
+    connection: sqlite3.Connection,
+    lane: Lane,
+    *,
+    first: int = 0,
+    before: int | None = None,
+    taken: Collection[int] = (),
+    limit: int,
+    limit_bytes: int,
+) -> list[Row]:
+    """The oldest events of a lane, in order.
+
+    Args:
+        connection: To read with.
+        lane: The lane asked for.
+        first: The lowest sequence number asked for.
+        before: Only sequence numbers below this one; None: all.
+        taken: Sequence numbers to leave out, because they are under way.
+        limit: At most so many.
+        limit_bytes: At most so many bytes together, but one event at least.
+    """
+    rows: list[Row] = []
+    room_bytes = limit_bytes
+    cursor = connection.execute(
+        "SELECT sequence, event, size_bytes FROM outbox"
+        " WHERE lane = ? AND sequence >= ? AND (? IS NULL OR sequence < ?) ORDER BY sequence",
+        (int(lane), first, before, before),
+    )
+    with closing(cursor):
+        for sequence, event, size_bytes in cursor:
+            if sequence in taken:
+                continue
+            room_bytes -= size_bytes
+            if rows and room_bytes < 0:
+                break
+            rows.append(Row(sequence, event, size_bytes))
+            if len(rows) == limit:
+                break
+    return rows
+
+
+def _last_sequence(connection: sqlite3.Connection) -> int:
+    row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'outbox'").fetchone()
+    return 0 if row is None else int(row[0])
+
+
+def _settle_epoch(connection: sqlite3.Connection, given: str | None) -> tuple[str, str | None]:
+    """Find this database's epoch, or begin one; another one given replaces it."""
+    epoch = load_state(connection, _EPOCH)
+    if epoch is None or (given is not None and given != epoch):
+        if epoch is not None:
+            save_state(connection, _PREVIOUS_EPOCH, epoch)
+        epoch = given or secrets.token_hex(8)
+        save_state(connection, _EPOCH, epoch)
+    return epoch, load_state(connection, _PREVIOUS_EPOCH)

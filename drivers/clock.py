@@ -1,0 +1,129 @@
+"""What time it is, how far to trust it, and which boot this is."""
+
+from __future__ import annotations
+
+import ctypes
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_TIMESYNCD_MARK = Path("/run/systemd/timesync/synchronized")
+_STA_UNSYNC = 0x0040
+
+
+class Clock(Protocol):
+    """Wall time and steady time of one device."""
+
+    def now(self) -> datetime:
+        """The wall clock in UTC; it may be wrong and it may jump."""
+
+    def monotonic_s(self) -> float:
+        """Seconds since boot, sleep included; never goes back within one boot."""
+
+    @property
+    def boot_id(self) -> str:
+        """The same for as long as :meth:`monotonic_s` counts on from the same zero."""
+
+    @property
+    def synchronised(self) -> bool:
+        """Whether a time source has set the wall clock since boot."""
+
+
+class SystemClock:
+    """The kernel's clocks."""
+
+    def __init__(self) -> None:
+        self._boot_id = _BOOT_ID.read_text(encoding="ascii").strip()
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def monotonic_s(self) -> float:
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+    @property
+    def boot_id(self) -> str:
+        return self._boot_id
+
+    @property
+    def synchronised(self) -> bool:
+        # The kernel's own answer holds for chrony, ntpd and systemd-timesyncd alike.
+        status = _adjtimex_status()
+        return _TIMESYNCD_MARK.exists() if status is None else not status & _STA_UNSYNC
+
+
+class FakeClock:
+    """A clock that stands still until it is moved: for replay, rehearsal and tests."""
+
+    def __init__(
+        self,
+        at: datetime,
+        *,
+        monotonic_s: float = 0.0,
+        boot_id: str = "00000000-0000-0000-0000-000000000000",
+        synchronised: bool = True,
+    ) -> None:
+        self._at = at.astimezone(UTC)
+        self._monotonic_s = monotonic_s
+        self._boot_id = boot_id
+        self._synchronised = synchronised
+
+    def now(self) -> datetime:
+        return self._at
+
+    def monotonic_s(self) -> float:
+        return self._monotonic_s
+
+    @property
+    def boot_id(self) -> str:
+        return self._boot_id
+
+    @property
+    def synchronised(self) -> bool:
+        return self._synchronised
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass on both clocks.
+
+        Raises:
+            ValueError: ``seconds`` is negative; only :meth:`step` moves the wall clock back.
+        """
+        if seconds < 0:
+            raise ValueError(f"time does not go back: {seconds} s")
+        self._at += timedelta(seconds=seconds)
+        self._monotonic_s += seconds
+
+    def step(self, to: datetime, *, synchronised: bool = True) -> None:
+        """Set the wall clock alone, as a time source does."""
+        self._at = to.astimezone(UTC)
+        self._synchronised = synchronised
+
+    def reboot(self, boot_id: str) -> None:
+        """Start another boot: steady time begins again at 0."""
+        self._boot_id, self._monotonic_s = boot_id, 0.0
+
+
+class _Timex(ctypes.Structure):
+    """The head of ``struct timex`` (linux/timex.h), and room for the rest of it."""
+
+    _fields_ = (
+        ("modes", ctypes.c_uint),
+        ("offset", ctypes.c_long),
+        ("freq", ctypes.c_long),
+        ("maxerror", ctypes.c_long),
+        ("esterror", ctypes.c_long),
+        ("status", ctypes.c_int),
+        ("rest", ctypes.c_char * 256),
+    )
+
+
+def _adjtimex_status() -> int | None:
+    """The kernel's ``STA_*`` bits; None where it does not say."""
+    timex = _Timex(modes=0)
+    try:
+        answer = ctypes.CDLL(None).adjtimex(ctypes.byref(timex))
+    except AttributeError:  # a C library without the call
+        return None
+    return None if answer < 0 else int(timex.status)
