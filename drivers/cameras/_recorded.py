@@ -1,18 +1,19 @@
-"""What the sources that are not cameras share: their times, their frames, their grey pictures."""
+"""What the sources that are not cameras share: their times and their grey pictures."""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
-from drivers.cameras import LUMA_WIDTH_PX, Frame, Picture
+from drivers.cameras import LUMA_WIDTH_PX, Picture
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 DEFAULT_STARTS_AT = datetime(2026, 1, 1, 10, 0, tzinfo=timezone(timedelta(hours=8)))
@@ -38,24 +39,15 @@ def luma_of(bgr: Picture) -> Picture:
     return np.asarray(grey, dtype=np.uint8)
 
 
-def frame_of(
-    camera_id: str, sequence: int, bgr: Picture, monotonic_s: float, captured_at: datetime
-) -> Frame:
-    """A frame around a picture that is already there. It is shared, so it is made read-only."""
+def shared(bgr: Picture) -> Picture:
+    """The same array, read-only: frames hand it out without copying it."""
     bgr.flags.writeable = False
-    return Frame(
-        camera_id=camera_id,
-        sequence=sequence,
-        luma=luma_of(bgr),
-        bgr=lambda: bgr,
-        monotonic_s=monotonic_s,
-        captured_at=captured_at.astimezone(UTC),
-    )
+    return bgr
 
 
-def content_hash(*paths: Path) -> str:
-    """The first 12 hex digits of the SHA-256 over the files' contents."""
-    whole = hashlib.sha256()
+def content_hash(paths: Iterable[Path], also: str = "") -> str:
+    """The first 12 hex digits of the SHA-256 over the files' contents, in order, and a text."""
+    whole = hashlib.sha256(also.encode())
     for path in paths:
         with path.open("rb") as opened:
             whole.update(hashlib.file_digest(opened, "sha256").digest())

@@ -18,7 +18,13 @@ import numpy as np
 from pydantic import AwareDatetime, Field
 
 from drivers.cameras import CameraError, CameraSettings, Frame, Picture
-from drivers.cameras._recorded import DEFAULT_STARTS_AT, Thinning, content_hash, frame_of
+from drivers.cameras._recorded import (
+    DEFAULT_STARTS_AT,
+    Thinning,
+    content_hash,
+    luma_of,
+    shared,
+)
 
 _ASSUMED_RATE = 25.0
 _MISSING_SHARE = 0.02
@@ -117,7 +123,7 @@ class VideoFile:
         self._camera_id, self._settings = camera_id, settings
         path = settings.path
         try:
-            self.source = f"{path.name} sha256:{content_hash(path)}"
+            self.source = f"{path.name} sha256:{content_hash([path])}"
         except OSError as error:
             reason = error.strerror or str(error)
             raise CameraError(camera_id, f"{path}: {reason}") from error
@@ -188,6 +194,14 @@ class VideoFile:
         return ahead_s > -interval_s
 
     def _frame(self, at_s: float, monotonic_s: float) -> Frame:
-        picture = self._first_picture if self._first_picture is not None else self._reel.picture()
+        decoded = self._first_picture if self._first_picture is not None else self._reel.picture()
+        picture = shared(decoded)
         captured_at = self._starts_at + timedelta(seconds=at_s - self._first_s)
-        return frame_of(self._camera_id, self._sequence, picture, monotonic_s, captured_at)
+        return Frame(
+            camera_id=self._camera_id,
+            sequence=self._sequence,
+            luma=luma_of(picture),
+            bgr=lambda: picture,
+            monotonic_s=monotonic_s,
+            captured_at=captured_at.astimezone(UTC),
+        )

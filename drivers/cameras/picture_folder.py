@@ -1,0 +1,187 @@
+"""Pictures of a folder as a camera: each is shown from its time on, until the next one's.
+
+For demonstrations and behaviour tests with photographs: a street that stands still for minutes
+and changes at stated times.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, timedelta
+from itertools import pairwise
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from pydantic import AwareDatetime, Field, TypeAdapter, ValidationError
+
+from drivers.cameras import CameraError, CameraSettings, Frame, Picture
+from drivers.cameras._recorded import DEFAULT_STARTS_AT, content_hash, luma_of, shared
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+
+class Shown(CameraSettings):
+    """From when on a picture is shown.
+
+    Attributes:
+        from_s: Seconds since the first frame.
+        file: The picture's name in the folder.
+    """
+
+    from_s: float = Field(ge=0, allow_inf_nan=False)
+    file: str = Field(min_length=1)
+
+
+class Settings(CameraSettings):
+    """What a folder of pictures can be told.
+
+    Attributes:
+        folder: Where the pictures are.
+        timeline: What is shown when; the first begins at 0, each later than the one before. Left
+            out: the ``timeline.json`` in the folder, a list of the same entries.
+        frames_per_s: How many frames a second.
+        until_s: When it ends. Left out: after one frame of the last picture.
+        starts_at: The wall-clock time of the first frame; 2026-01-01T10:00:00+08:00 by default.
+    """
+
+    folder: Path
+    timeline: tuple[Shown, ...] | None = None
+    frames_per_s: float = Field(default=1.0, gt=0, le=100)
+    until_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    starts_at: AwareDatetime = DEFAULT_STARTS_AT
+
+
+def open_camera(camera_id: str, settings: Settings) -> PictureFolder:
+    """Open a folder of pictures. All of them are decoded once, so that faults show now.
+
+    Raises:
+        CameraError: With every fault of the timeline and of the pictures it names.
+    """
+    return PictureFolder(camera_id, settings)
+
+
+class PictureFolder:
+    """An open folder of pictures. See :class:`drivers.cameras.Camera`.
+
+    A picture of another size is stretched to the size of the first one: a camera has one size.
+    """
+
+    live = False
+
+    def __init__(self, camera_id: str, settings: Settings) -> None:
+        self._camera_id, self._settings = camera_id, settings
+        try:
+            timeline = _timeline(settings)
+        except ValueError as error:
+            raise CameraError(camera_id, str(error)) from error
+        if faults := [*_order_faults(timeline), *_picture_faults(settings.folder, timeline)]:
+            raise CameraError(camera_id, "; ".join(faults))
+        self._timeline = timeline
+        self._paths = [settings.folder / shown.file for shown in timeline]
+        plan = json.dumps([[shown.from_s, shown.file] for shown in timeline])
+        self.source = f"{settings.folder.name} sha256:{content_hash(self._paths, plan)}"
+        last_s = timeline[-1].from_s + 1 / settings.frames_per_s
+        self._until_s = last_s if settings.until_s is None else settings.until_s
+        self._sequence = 0
+        self._shown = 0
+        first = self._decoded(0)
+        height, width = first.shape[:2]
+        self.size_px = (width, height)
+        self._show(first)
+
+    def read(self) -> Frame | None:
+        """Give the next frame; pictures that stay are neither decoded nor shrunk again."""
+        at_s = self._sequence / self._settings.frames_per_s
+        if at_s >= self._until_s:
+            return None
+        newest = max(i for i, shown in enumerate(self._timeline) if shown.from_s <= at_s)
+        if newest != self._shown:
+            self._shown = newest
+            self._show(self._decoded(newest))
+        picture = self._picture
+        frame = Frame(
+            camera_id=self._camera_id,
+            sequence=self._sequence,
+            luma=self._luma,
+            bgr=lambda: picture,
+            monotonic_s=at_s,
+            captured_at=(self._settings.starts_at + timedelta(seconds=at_s)).astimezone(UTC),
+        )
+        self._sequence += 1
+        return frame
+
+    def close(self) -> None:
+        """Nothing is held open between two frames."""
+
+    def _decoded(self, index: int) -> Picture:
+        picture = _decode(self._paths[index])
+        if picture is None:
+            raise CameraError(self._camera_id, f"{self._paths[index].name} can no longer be read")
+        return picture
+
+    def _show(self, picture: Picture) -> None:
+        width, height = self.size_px
+        if picture.shape[:2] != (height, width):
+            shrinks = picture.shape[0] > height
+            way = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+            picture = np.asarray(cv2.resize(picture, (width, height), interpolation=way), np.uint8)
+        self._picture = shared(picture)
+        self._luma = shared(luma_of(picture))
+
+
+def _timeline(settings: Settings) -> Sequence[Shown]:
+    """The timeline that holds. Raises ValueError in words."""
+    if settings.timeline is not None:
+        return settings.timeline
+    path = settings.folder / "timeline.json"
+    try:
+        return TypeAdapter(tuple[Shown, ...]).validate_json(path.read_bytes())
+    except OSError as error:
+        raise ValueError(f"{path}: {error.strerror}") from error
+    except ValidationError as error:
+        faults = (
+            f"{path.name} {'.'.join(str(part) for part in detail['loc'])}: {detail['msg']}"
+            for detail in error.errors()
+        )
+        raise ValueError("; ".join(faults)) from error
+
+
+def _order_faults(timeline: Sequence[Shown]) -> Iterator[str]:
+    if not timeline:
+        yield "the timeline is empty"
+        return
+    if timeline[0].from_s > 0:
+        yield f"the first picture must begin at 0 s, begins at {timeline[0].from_s:g} s"
+    for earlier, later in pairwise(timeline):
+        if later.from_s <= earlier.from_s:
+            yield (
+                f"{later.file} begins at {later.from_s:g} s,"
+                f" not after {earlier.file} at {earlier.from_s:g} s"
+            )
+
+
+def _picture_faults(folder: Path, timeline: Sequence[Shown]) -> Iterator[str]:
+    for file in dict.fromkeys(shown.file for shown in timeline):
+        path = PurePosixPath(file)
+        if path.is_absolute() or ".." in path.parts:
+            yield f"{file} lies outside the folder"
+        elif not (folder / path).is_file():
+            yield f"{file} is not in {folder.name}"
+        elif _decode(folder / path) is None:
+            yield f"{file} is no picture that can be read"
+
+
+def _decode(path: Path) -> Picture | None:
+    """uint8 (H, W, 3), turned as its EXIF says; None if the file is no picture."""
+    try:
+        content = np.fromfile(path, dtype=np.uint8)
+    except OSError:
+        return None
+    try:
+        picture = cv2.imdecode(content, cv2.IMREAD_COLOR) if content.size else None
+    except cv2.error:  # such as a header that claims more pixels than OpenCV agrees to
+        return None
+    return None if picture is None else np.asarray(picture, dtype=np.uint8)
