@@ -13,6 +13,8 @@ import tomllib
 from datetime import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from pydantic import (
     AfterValidator,
@@ -20,9 +22,11 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from agent import scenarios
 from agent.events import Coordinates
@@ -31,9 +35,11 @@ from agent.zones import Window
 from drivers import cameras
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from pydantic_core import ErrorDetails
+
+_Corner = tuple[float, float]
 
 
 class ConfigError(ValueError):
@@ -47,9 +53,9 @@ class ConfigError(ValueError):
 
 
 class Section(BaseModel):
-    """A part of the configuration: frozen, unknown keys refused."""
+    """A part of the configuration: frozen, unknown keys refused, numbers finite."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 def _topic_level(value: str) -> str:
@@ -59,6 +65,16 @@ def _topic_level(value: str) -> str:
 
 
 Name = Annotated[str, AfterValidator(_topic_level)]
+
+SMALLEST_ZONE = 1e-5
+"""Area below which a polygon holds nothing, as a share of the picture: 9 pixels of 1280 × 720."""
+
+
+def _area(polygon: Sequence[_Corner]) -> float:
+    """The shoelace formula, without sign."""
+    following = (*polygon[1:], polygon[0])
+    pairs = zip(polygon, following, strict=True)
+    return abs(sum(x1 * y2 - x2 * y1 for (x1, y1), (x2, y2) in pairs)) / 2
 
 
 class Site(Section):
@@ -75,19 +91,38 @@ class Site(Section):
     coordinates: Coordinates | None = None
     gbt_28181_id: str | None = Field(default=None, pattern=r"^[0-9]{20}$")
 
+    @field_validator("timezone")
+    @classmethod
+    def _known_timezone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, OSError, ValueError) as error:
+            raise ValueError("no such time zone; give a name such as Asia/Shanghai") from error
+        return value
+
 
 class CameraSection(Section):
     """One camera: its name here, its driver, and what the driver is told."""
 
     camera_id: Name
     driver: str
-    settings: dict[str, Any] = {}
+    settings: dict[str, Any] = Field(default={}, validate_default=True)
 
-    @model_validator(mode="after")
-    def _driver_accepts_its_settings(self) -> Self:
-        driver = cameras.load_driver(self.driver)
-        driver.Settings.model_validate(self.settings)
-        return self
+    @field_validator("driver")
+    @classmethod
+    def _known_driver(cls, value: str) -> str:
+        try:
+            cameras.load_driver(value)
+        except ImportError as error:
+            raise ValueError(f"this driver cannot be used on this machine: {error}") from error
+        return value
+
+    @field_validator("settings")
+    @classmethod
+    def _driver_accepts(cls, value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        if "driver" in info.data:
+            cameras.load_driver(info.data["driver"]).Settings.model_validate(value)
+        return value
 
     def driver_settings(self, base: Path) -> cameras.CameraSettings:
         """The driver's own settings; relative paths are taken from the folder ``base``."""
@@ -118,6 +153,10 @@ class Analysis(Section):
     """Mean difference of brightness (0–255) in one cell that counts as a change."""
     look_again_s: float = Field(default=30.0, gt=0)
     """An unchanged region is looked at again after this time."""
+    persist_every_s: float = Field(default=3600.0, gt=0)
+    """How often a case that stays open is reported again."""
+    snapshot_every_s: float = Field(default=10.0, gt=0)
+    """How often what must outlive a restart is written down, besides at each event."""
 
 
 class Storage(Section):
@@ -145,6 +184,17 @@ class Uplink(Section):
     heartbeat_s: float = Field(default=60, gt=0)
     live_within_s: float = Field(default=30, gt=0)
     """An event older than this when it is first sent is flagged as historical."""
+
+    @field_validator("broker")
+    @classmethod
+    def _host_and_port(cls, value: str | None) -> str | None:
+        if value is not None:
+            parts = urlsplit(value)
+            if not parts.hostname or parts.port == 0:  # .port raises ValueError above 65535
+                raise ValueError("give mqtt://HOST[:PORT] or mqtts://HOST[:PORT]")
+            if parts.path or parts.query or parts.fragment:
+                raise ValueError("nothing may follow the port")
+        return value
 
     @model_validator(mode="after")
     def _certificate_and_key_together(self) -> Self:
@@ -174,6 +224,13 @@ class WindowSection(Section):
             raise ValueError("days are 1 (Monday) to 7 (Sunday), at least one")
         return days
 
+    @field_validator("begin", "end")
+    @classmethod
+    def _local(cls, value: time) -> time:
+        if value.tzinfo is not None:
+            raise ValueError('give local time as "HH:MM", without a zone')
+        return value
+
     @property
     def window(self) -> Window:
         return Window(self.days, self.begin, self.end)
@@ -197,12 +254,19 @@ class ZoneSection(Section):
 
     @field_validator("polygon")
     @classmethod
-    def _inside_the_frame(cls, polygon: tuple[tuple[float, float], ...]) -> Any:
-        for index, (x, y) in enumerate(polygon):
-            if not (0 <= x <= 1 and 0 <= y <= 1):
-                raise ValueError(
-                    f"corner {index} is at ({x}, {y}); corners are fractions of the picture, 0 to 1"
-                )
+    def _inside_the_frame(cls, polygon: tuple[_Corner, ...]) -> tuple[_Corner, ...]:
+        outside = [
+            f"corner {index} at ({x:g}, {y:g})"
+            for index, (x, y) in enumerate(polygon)
+            if not (0 <= x <= 1 and 0 <= y <= 1)
+        ]
+        if outside:
+            raise ValueError(
+                f"outside the frame: {', '.join(outside)};"
+                " corners are fractions of the picture, 0 to 1"
+            )
+        if _area(polygon) < SMALLEST_ZONE:
+            raise ValueError("the corners enclose nothing; draw the zone anew")
         return polygon
 
     @property
@@ -234,26 +298,26 @@ class Configuration(Section):
     @field_validator("scenarios")
     @classmethod
     def _scenarios_accept_their_settings(cls, value: dict[str, Any]) -> dict[str, Any]:
+        faults: list[InitErrorDetails] = []
         for name, settings in value.items():
-            scenarios.load_scenario(name).Settings.model_validate(settings)
+            try:
+                scenarios.load_scenario(name).Settings.model_validate(settings)
+            except ValidationError as error:
+                faults += (_placed(name, detail) for detail in error.errors())
+            except scenarios.UnknownScenarioError as error:
+                faults.append(_fault((name,), str(error)))
+        if faults:
+            raise ValidationError.from_exception_data("scenarios", faults)
         return value
 
     @model_validator(mode="after")
     def _names_fit_together(self) -> Self:
-        for what, names in (
-            ("camera_id", [camera.camera_id for camera in self.cameras]),
-            ("zone_id", [zone.zone_id for zone in self.zones]),
-        ):
-            twice = sorted({name for name in names if names.count(name) > 1})
-            if twice:
-                raise ValueError(f"{what} given twice: {', '.join(twice)}")
-        known = {camera.camera_id for camera in self.cameras}
-        for zone in self.zones:
-            if zone.camera_id not in known:
-                raise ValueError(
-                    f"zone {zone.zone_id!r} is on camera {zone.camera_id!r};"
-                    f" there are: {', '.join(sorted(known))}"
-                )
+        misfits = _misfits(
+            [camera.camera_id for camera in self.cameras],
+            [(zone.zone_id, zone.camera_id) for zone in self.zones],
+        )
+        if misfits:
+            raise ValidationError.from_exception_data("Configuration", misfits)
         return self
 
     def sha256(self) -> str:
@@ -276,23 +340,131 @@ def load(path: Path) -> Configuration:
         ConfigError: With every fault: where it is, what is wrong, what is allowed.
     """
     path = path / "site.toml" if path.is_dir() else path
-    site, site_faults = _read(path, tomllib.loads, "TOML")
-    zones_path = path.with_name("zones.json")
-    zones: dict[str, Any] = {}
-    zone_faults: list[str] = []
-    if zones_path.exists():
-        zones, zone_faults = _read(zones_path, json.loads, "JSON")
-    faults = site_faults + zone_faults
+    site, faults = _read(path, tomllib.loads, "TOML")
     if faults:
         raise ConfigError(path, faults)
-    if "zones" in site and "zones" in zones:
-        raise ConfigError(path, ["zones: given in site.toml and in zones.json; keep one"])
-    try:
-        return Configuration.model_validate(
-            {**site, **{key: value for key, value in zones.items() if key == "zones"}}
+    zones_path = path.with_name("zones.json")
+    if zones_path.exists():
+        drawn, faults = _read(zones_path, json.loads, "JSON")
+        faults += (
+            f"zones.json: {key}: no such key; the file holds only zones"
+            for key in sorted(drawn.keys() - {"zones"})
         )
+        if "zones" in drawn:
+            if "zones" in site:
+                faults.append("zones: given in site.toml and in zones.json; keep one")
+            site["zones"] = drawn["zones"]
+    try:
+        configuration = from_tables(site, path)
+    except ConfigError as error:
+        raise ConfigError(path, [*error.faults, *faults]) from error
+    if faults:
+        raise ConfigError(path, faults)
+    return configuration
+
+
+def from_tables(site: dict[str, Any], path: Path = Path("site.toml")) -> Configuration:
+    """Check the parsed tables of a site, its zones among them.
+
+    Args:
+        site: What the files say.
+        path: Where it comes from, for the error.
+
+    Raises:
+        ConfigError: With every fault.
+    """
+    try:
+        return Configuration.model_validate(site)
     except ValidationError as error:
-        raise ConfigError(path, list(_faults(error))) from error
+        details = [detail for detail in error.errors() if not _follows(detail, error.errors())]
+        if any(detail["type"] != _MISFIT for detail in details):
+            details += _misfits_of_the_rest(site)
+        raise ConfigError(path, [_in_words(detail, site) for detail in details]) from error
+
+
+def json_schema() -> dict[str, Any]:
+    """Give the JSON Schema of ``site.toml`` with its zones, for editors and other programs.
+
+    What depends on a driver stays open there; the names of drivers and scenarios are listed.
+    """
+    schema = Configuration.model_json_schema()
+    definitions = schema["$defs"]
+    definitions["CameraSection"]["properties"]["driver"]["enum"] = list(cameras.driver_names())
+    schema["properties"]["scenarios"] = {
+        "type": "object",
+        "default": {},
+        "additionalProperties": False,
+        "properties": {
+            name: scenarios.load_scenario(name).Settings.model_json_schema()
+            for name in scenarios.scenario_names()
+        },
+    }
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+_MISFIT = "misfit"
+
+
+def _fault(place: tuple[int | str, ...], text: str) -> InitErrorDetails:
+    return {
+        "type": PydanticCustomError(_MISFIT, "{text}", {"text": text}),
+        "loc": place,
+        "input": None,
+    }
+
+
+def _placed(name: str, detail: ErrorDetails) -> InitErrorDetails:
+    return {
+        "type": PydanticCustomError(detail["type"], "{text}", {"text": detail["msg"]}),
+        "loc": (name, *detail["loc"]),
+        "input": detail["input"],
+    }
+
+
+def _misfits(camera_ids: Sequence[str], zones: Sequence[tuple[str, str]]) -> list[InitErrorDetails]:
+    """What is wrong between the parts though each is right in itself."""
+    faults = [
+        *_given_twice("cameras", "camera_id", camera_ids),
+        *_given_twice("zones", "zone_id", [zone_id for zone_id, _ in zones]),
+    ]
+    known = ", ".join(sorted(set(camera_ids)))
+    faults += (
+        _fault(("zones", index, "camera_id"), f"no camera {camera_id!r}; there are: {known}")
+        for index, (_, camera_id) in enumerate(zones)
+        if camera_id not in camera_ids
+    )
+    return faults
+
+
+def _given_twice(table: str, key: str, names: Sequence[str]) -> Iterator[InitErrorDetails]:
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            yield _fault((table, index, key), f"{name!r} is given twice")
+
+
+def _follows(detail: ErrorDetails, details: Sequence[ErrorDetails]) -> bool:
+    """Whether a list is only called too short because its faulty rows were not counted."""
+    place = detail["loc"]
+    return detail["type"] == "too_short" and any(
+        len(other["loc"]) > len(place) and other["loc"][: len(place)] == place for other in details
+    )
+
+
+def _misfits_of_the_rest(site: dict[str, Any]) -> list[ErrorDetails]:
+    """The misfits of a configuration that is also wrong elsewhere, as far as it can be read."""
+
+    def texts(rows: Any, *keys: str) -> Iterable[tuple[str, ...]] | None:
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            return None
+        found = [tuple(row.get(key) for key in keys) for row in rows]
+        return found if all(isinstance(x, str) for row in found for x in row) else None
+
+    camera_ids = texts(site.get("cameras"), "camera_id")
+    zones = texts(site.get("zones", []), "zone_id", "camera_id")
+    if camera_ids is None or zones is None:
+        return []
+    misfits = _misfits([row[0] for row in camera_ids], [(row[0], row[1]) for row in zones])
+    return ValidationError.from_exception_data("Configuration", misfits).errors() if misfits else []
 
 
 def _read(path: Path, parse: Any, language: str) -> tuple[dict[str, Any], list[str]]:
@@ -300,20 +472,18 @@ def _read(path: Path, parse: Any, language: str) -> tuple[dict[str, Any], list[s
         parsed = parse(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}, [f"{path.name}: there is no such file in {path.parent}"]
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         return {}, [f"{path.name}: not readable as {language}: {error}"]
     if not isinstance(parsed, dict):
         return {}, [f"{path.name}: must be a table of sections, is {type(parsed).__name__}"]
     return parsed, []
 
 
-def _faults(error: ValidationError) -> Iterator[str]:
-    for detail in error.errors():
-        yield _in_words(detail)
-
-
-def _in_words(detail: ErrorDetails) -> str:
-    where = ".".join(str(part) for part in detail["loc"]) or "configuration"
+def _in_words(detail: ErrorDetails, site: dict[str, Any]) -> str:
+    place = detail["loc"]
+    where = ".".join(str(part) for part in place) or "configuration"
+    if place[:1] == ("zones",) and len(place) > 1:
+        where += _zone_named(site["zones"], place[1])
     message = detail["msg"].removeprefix("Value error, ")
     if detail["type"] == "extra_forbidden":
         return f"{where}: no such key; remove it or correct its name"
@@ -322,3 +492,13 @@ def _in_words(detail: ErrorDetails) -> str:
     given = detail.get("input")
     shown = f" (given: {given!r})" if isinstance(given, str | int | float | bool) else ""
     return f"{where}: {message}{shown}"
+
+
+def _zone_named(zones: Any, index: int | str) -> str:
+    """The zone's own name beside its number: the technician knows it by that."""
+    name = (
+        zones[index].get("zone_id")
+        if isinstance(index, int) and isinstance(zones[index], dict)
+        else None
+    )
+    return f" (zone {name!r})" if isinstance(name, str) else ""

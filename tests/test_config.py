@@ -1,0 +1,267 @@
+"""The configuration: every fault at once, in words, with its place; never a traceback."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from typing import TYPE_CHECKING, Any
+
+import jsonschema
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from agent import codes
+from agent.config import ConfigError, Configuration, Site, from_tables, json_schema, load
+from drivers import cameras
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+SITE = """
+[site]
+tenant = "example"
+device_id = "corner-1"
+address = "Example Road 1"
+
+[[cameras]]
+camera_id = "street"
+driver = "video_file"
+settings = { path = "clip.mp4" }
+
+[scenarios.misparked_bikes]
+allowed_s = 10
+"""
+SQUARE = [[0.1, 0.1], [0.9, 0.1], [0.9, 0.9], [0.1, 0.9]]
+
+
+def zone(**changes: Any) -> dict[str, Any]:
+    return {
+        "zone_id": "kerb",
+        "camera_id": "street",
+        "kind": "no_parking",
+        "polygon": SQUARE,
+        **changes,
+    }
+
+
+def write(folder: Path, site: str = SITE, zones: Any = None) -> Path:
+    (folder / "site.toml").write_text(site, encoding="utf-8")
+    if zones is not None:
+        (folder / "zones.json").write_text(json.dumps(zones), encoding="utf-8")
+    return folder
+
+
+def faults(folder: Path) -> tuple[str, ...]:
+    with pytest.raises(ConfigError) as caught:
+        load(folder)
+    return caught.value.faults
+
+
+def test_a_site_and_its_drawn_zones_become_one_configuration(tmp_path: Path) -> None:
+    configuration = load(write(tmp_path, zones={"zones": [zone()]}))
+    assert configuration.site.device_id == "corner-1"
+    assert configuration.zone_section("kerb").zone.box.left == 0.1
+    assert configuration.cameras[0].driver_settings(tmp_path).model_dump()["path"] == (
+        tmp_path / "clip.mp4"
+    )
+
+
+def test_every_fault_is_listed_at_once_with_its_place_and_what_is_allowed(tmp_path: Path) -> None:
+    site = """
+        [site]
+        tenant = "no/slash"
+        device_id = "corner-1"
+        adress = "Example Road 1"
+        timezone = "Asia/Wuhu"
+        [[cameras]]
+        camera_id = "street"
+        driver = "telescope"
+        [[cameras]]
+        camera_id = "street"
+        driver = "video_file"
+        settings = { pth = "clip.mp4" }
+        [scenarios.flying_saucers]
+        [scenarios.misparked_bikes]
+        allowed_s = -1
+        [uplink]
+        broker = "mqtt://broker:99999"
+        heartbeat_s = inf
+        """
+    drawn = {"zones": [zone(kind="parking"), zone(camera_id="sky")], "author": "me"}
+    found = "\n".join(faults(write(tmp_path, site, drawn)))
+    for expected in (
+        "site.tenant: 1 to 64 of A-Z a-z 0-9 _ -",
+        "site.address: missing",
+        "site.adress: no such key",
+        "site.timezone: no such time zone",
+        "cameras.0.driver: no camera driver 'telescope'; there are:",
+        "cameras.1.settings.path: missing",
+        "cameras.1.settings.pth: no such key",
+        "cameras.1.camera_id: 'street' is given twice",
+        "scenarios.flying_saucers: no scenario 'flying_saucers'; there are:",
+        "scenarios.misparked_bikes.allowed_s: Input should be greater than 0",
+        "uplink.broker:",
+        "uplink.heartbeat_s: Input should be a finite number",
+        "zones.0.kind (zone 'kerb'): Input should be 'no_parking', 'bay'",
+        "zones.1.zone_id (zone 'kerb'): 'kerb' is given twice",
+        "zones.1.camera_id (zone 'kerb'): no camera 'sky'; there are: street",
+        "zones.json: author: no such key",
+    ):
+        assert expected in found, f"{expected}\nnot in\n{found}"
+
+
+def test_an_unknown_driver_names_the_known_ones(tmp_path: Path) -> None:
+    [fault] = faults(write(tmp_path, SITE.replace("video_file", "telescope")))
+    assert all(name in fault for name in cameras.driver_names())
+
+
+def test_a_corner_outside_the_frame_is_named_with_its_zone(tmp_path: Path) -> None:
+    drawn = {"zones": [zone(polygon=[[0.1, 0.1], [1.2, 0.1], [0.5, -0.3]])]}
+    [fault] = faults(write(tmp_path, zones=drawn))
+    assert "zone 'kerb'" in fault
+    assert "corner 1 at (1.2, 0.1), corner 2 at (0.5, -0.3)" in fault
+    assert "0 to 1" in fault
+
+
+def test_a_zone_that_encloses_nothing_is_refused(tmp_path: Path) -> None:
+    line = [[0.1, 0.1], [0.5, 0.5], [0.9, 0.9]]
+    [fault] = faults(write(tmp_path, zones={"zones": [zone(polygon=line)]}))
+    assert "enclose nothing" in fault
+
+
+def test_a_window_with_a_time_zone_of_its_own_is_refused(tmp_path: Path) -> None:
+    drawn = {"zones": [zone(in_force=[{"from": "22:00+08:00", "to": "06:00"}])]}
+    [fault] = faults(write(tmp_path, zones=drawn))
+    assert "zones.0.in_force.0.from" in fault
+    assert "without a zone" in fault
+
+
+def test_zones_in_both_files_are_refused(tmp_path: Path) -> None:
+    site = f"zones = []\n{SITE}"
+    assert "keep one" in faults(write(tmp_path, site, {"zones": [zone()]}))[0]
+
+
+@pytest.mark.parametrize(
+    "broker",
+    ["mqtt://", "mqtt://:1883", "http://broker", "mqtt://user@broker", "mqtt://broker/topic"],
+)
+def test_a_broker_that_cannot_be_dialled_is_refused(tmp_path: Path, broker: str) -> None:
+    [fault] = faults(write(tmp_path, f'{SITE}\n[uplink]\nbroker = "{broker}"\n'))
+    assert fault.startswith("uplink.broker")
+
+
+def test_a_missing_site_says_where_it_was_looked_for(tmp_path: Path) -> None:
+    [fault] = faults(tmp_path)
+    assert "site.toml" in fault
+    assert str(tmp_path) in fault
+
+
+def test_the_hash_follows_what_shapes_a_judgement_and_nothing_else(tmp_path: Path) -> None:
+    before = load(write(tmp_path)).sha256()
+    write(tmp_path, f'{SITE}\n[storage]\nstate_dir = "/elsewhere"\n')
+    assert load(tmp_path).sha256() == before
+    write(tmp_path, SITE.replace("allowed_s = 10", "allowed_s = 11"))
+    assert load(tmp_path).sha256() != before
+
+
+def test_every_codes_profile_that_may_be_chosen_has_its_table() -> None:
+    allowed = Site.model_fields["codes_profile"].annotation.__args__  # type: ignore[union-attr]
+    assert set(allowed) == set(codes.profiles())
+
+
+def test_the_exported_schema_accepts_what_the_loader_accepts(tmp_path: Path) -> None:
+    write(tmp_path, zones={"zones": [zone(in_force=[{"from": "22:00", "to": "06:00"}])]})
+    load(tmp_path)
+    document = tomllib.loads(SITE)
+    document |= json.loads((tmp_path / "zones.json").read_text(encoding="utf-8"))
+    validator = jsonschema.Draft202012Validator(json_schema())
+    validator.validate(document)
+    document["site"]["adress"] = "x"
+    document["cameras"][0]["driver"] = "telescope"
+    assert len(list(validator.iter_errors(document))) == 2
+
+
+_scalars = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.just("kerb")
+)
+_anything = st.recursive(
+    _scalars,
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from([*Configuration.model_fields, "camera_id", "driver", "settings"])
+            | st.sampled_from(["zone_id", "polygon", "kind", "misparked_bikes", "timezone"])
+            | st.text(max_size=8),
+            inner,
+            max_size=5,
+        )
+    ),
+    max_leaves=25,
+)
+
+
+def accepts_or_refuses(read: Callable[[], Configuration]) -> None:
+    refused = None
+    try:
+        read()
+    except ConfigError as error:
+        refused = error
+    assert refused is None or refused.faults
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(zones=_anything)
+def test_zones_of_any_shape_are_accepted_or_refused_in_words(tmp_path: Path, zones: Any) -> None:
+    write(tmp_path, zones={"zones": zones})
+    accepts_or_refuses(lambda: load(tmp_path))
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(garbage=st.binary(max_size=200))
+def test_bytes_of_any_kind_are_refused_in_words(tmp_path: Path, garbage: bytes) -> None:
+    (tmp_path / "site.toml").write_bytes(garbage)
+    with pytest.raises(ConfigError):
+        load(tmp_path)
+    write(tmp_path)
+    (tmp_path / "zones.json").write_bytes(garbage)
+    accepts_or_refuses(lambda: load(tmp_path))
+
+
+@pytest.mark.parametrize("brackets", ["[" * 100_000, '{"zones":' * 100_000])
+def test_a_file_nested_without_end_is_refused_in_words(tmp_path: Path, brackets: str) -> None:
+    write(tmp_path)
+    (tmp_path / "zones.json").write_text(brackets, encoding="utf-8")
+    assert "zones.json" in faults(tmp_path)[0]
+    write(tmp_path, f"a = {brackets}")
+    assert "site.toml" in faults(tmp_path)[0]
+
+
+_SECTIONS = ["site", "models", "analysis", "evidence", "storage", "uplink", "scenarios"]
+_PLACES = [
+    *((section, None) for section in _SECTIONS),
+    *(("cameras", key) for key in ("camera_id", "driver", "settings")),
+    *(
+        (section, key)
+        for section in _SECTIONS
+        for key in getattr(Configuration.model_fields[section].annotation, "model_fields", {})
+    ),
+    ("scenarios", "misparked_bikes"),
+]
+
+
+@settings(max_examples=500)
+@given(place=st.sampled_from(_PLACES), value=_anything)
+def test_any_value_in_any_place_is_accepted_or_refused_in_words(
+    place: tuple[str, str | None], value: Any
+) -> None:
+    document: dict[str, Any] = tomllib.loads(SITE)
+    section, key = place
+    if key is None:
+        document[section] = value
+    elif section == "cameras":
+        document["cameras"][0][key] = value
+    else:
+        document.setdefault(section, {})[key] = value
+    accepts_or_refuses(lambda: from_tables(document))
