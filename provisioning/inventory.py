@@ -1,0 +1,67 @@
+"""The models on this machine: which there are, and whether they are what they say."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from agent import detectors
+from agent.detectors.manifest import model_folders
+from provisioning.failures import FAULT
+from provisioning.wording import say
+
+
+def show(*, as_json: bool) -> int:
+    """List the models; one that cannot be used is named as such."""
+    rows = [_row(name) for name in detectors.list_models()]
+    if as_json:
+        click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
+        return 0
+    if not rows:
+        click.echo(say("models.none", folders=", ".join(map(str, model_folders()))), err=True)
+    for row in rows:
+        click.echo(say("models.line" if row["usable"] else "models.unusable", **row))
+    return 0
+
+
+def _row(name: str) -> dict[str, str | float | bool]:
+    folder = detectors.find_model(name)
+    try:
+        manifest = detectors.load_manifest(folder)
+    except detectors.ModelError:
+        return {"name": name, "usable": False}
+    return {
+        "name": name,
+        "usable": True,
+        "version": manifest.version,
+        "family": manifest.family,
+        "licence": manifest.licence,
+        "size_mb": (folder / manifest.file).stat().st_size / 1e6,
+        "sha256": manifest.sha256,
+    }
+
+
+def verify(*, as_json: bool) -> int:
+    """Check every model; the exit code says whether all can be used."""
+    faults = {name: _faults(name) for name in detectors.list_models()}
+    broken = sum(bool(found) for found in faults.values())
+    if as_json:
+        click.echo(json.dumps({"intact": not broken, "faults": faults}, indent=2))
+        return FAULT if broken else 0
+    for name, found in faults.items():
+        if found:
+            click.echo("\n  - ".join([f"{name}:", *found]), err=True)
+        else:
+            click.echo(say("models.intact", name=name))
+    if broken:
+        click.echo(say("models.some_broken", broken=broken, all=len(faults)), err=True)
+    return FAULT if broken else 0
+
+
+def _faults(name: str) -> list[str]:
+    try:
+        detectors.verify(detectors.find_model(name))
+    except detectors.ModelError as error:
+        return list(error.faults)
+    return []

@@ -1,0 +1,132 @@
+"""``kerbwatch replay``: recorded footage through the agent's judgement, told in plain words."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from pydantic import TypeAdapter
+
+from agent.config import CameraSection, Configuration
+from agent.events import CaseEvent
+from provisioning.cases import duration, in_words
+from provisioning.progress import Progress
+from provisioning.wording import kind_in_words, say
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from agent.events import Event
+    from agent.replay import ReplayReport
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Which part of the footage is looked at, and how closely."""
+
+    from_s: float
+    until_s: float | None
+    frames_per_s: float | None
+
+
+def with_footage(configuration: Configuration, overrides: Sequence[str]) -> Configuration:
+    """Put other footage in place of cameras, each given as ``CAMERA_ID=PATH``.
+
+    Raises:
+        click.BadParameter: The form is wrong, or there is no such camera or file.
+    """
+    cameras = {camera.camera_id: camera for camera in configuration.cameras}
+    for override in overrides:
+        camera_id, equals, text = override.partition("=")
+        path = Path(text)
+        if not equals or not text:
+            raise click.BadParameter(say("replay.camera_form"), param_hint="--camera")
+        if camera_id not in cameras:
+            fault = say("replay.camera_unknown", camera_id=camera_id, known=", ".join(cameras))
+            raise click.BadParameter(fault, param_hint="--camera")
+        if not path.exists():
+            fault = say("replay.camera_missing", path=path)
+            raise click.BadParameter(fault, param_hint="--camera")
+        cameras[camera_id] = CameraSection(
+            camera_id=camera_id,
+            driver="picture_folder" if path.is_dir() else "video_file",
+            settings={"path": str(path.absolute())},
+        )
+    return configuration.model_copy(update={"cameras": tuple(cameras.values())})
+
+
+def replay_site(
+    configuration: Configuration,
+    *,
+    base: Path,
+    stretch: Stretch,
+    out: Path | None,
+    state: Path | None,
+    as_json: bool,
+) -> None:
+    """Replay a site's footage and print its cases and a summary.
+
+    Args:
+        configuration: The site.
+        base: The folder that relative paths in it are taken from.
+        stretch: Which part of the footage.
+        out: Where events and evidence are kept, if anywhere.
+        state: Where to go on from, if anywhere.
+        as_json: Print one JSON document and nothing else.
+    """
+    from agent.replay import replay  # noqa: PLC0415 - loads the network's runtime
+
+    with Progress(say("replay.progress"), quiet=as_json) as progress:
+
+        def tell(event: Event) -> None:
+            line = in_words(event)
+            if line is not None and not as_json:
+                progress.line(line)
+
+        report = replay(
+            configuration,
+            base=base,
+            out=out,
+            state=state,
+            frames_per_s=stretch.frames_per_s,
+            from_s=stretch.from_s,
+            until_s=stretch.until_s,
+            on_event=tell,
+            on_progress=progress.at,
+        )
+    if as_json:
+        _print_json(report)
+        return
+    click.echo(f"\n{say('replay.summary')}")
+    rows = list(_rows(report))
+    width = max(len(name) for name, _ in rows)
+    for name, figure in rows:
+        click.echo(f"  {name:<{width}}  {figure:>12}")
+    if out is not None:
+        click.echo(say("replay.kept", folder=out, events=len(report.events)))
+
+
+def _print_json(report: ReplayReport) -> None:
+    document: dict[str, Any] = TypeAdapter(type(report)).dump_python(report, mode="json")
+    click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+
+
+def _rows(report: ReplayReport) -> Iterator[tuple[str, str]]:
+    opened: dict[str, int] = {}
+    for event in report.events:
+        if isinstance(event, CaseEvent) and event.type == "case.opened":
+            opened[event.body.kind] = opened.get(event.body.kind, 0) + 1
+    for kind, count in sorted(opened.items()):
+        yield say("report.cases", kind=kind_in_words(kind)), str(count)
+    yield say("report.events"), str(len(report.events))
+    for label, count in sorted(report.tracks_by_label.items()):
+        yield say("report.tracks", label=label), str(count)
+    yield say("report.frames"), str(report.frames)
+    yield say("report.runs"), str(report.runs)
+    yield say("report.took"), duration(report.seconds_total)
+    yield say("report.session"), f"{report.seconds_in_session:.1f} s"
+    for stage, seconds in report.stage_seconds.items():
+        yield say("report.stage", stage=stage), f"{seconds:.1f} s"
