@@ -186,6 +186,8 @@ class VideoFile:
 
     def _worth_showing(self, due_s: float) -> bool:
         """Wait for a frame that is early; refuse one whose successor is due already."""
+        if self._sequence == 0:
+            return True  # the clock began with it
         rate = self._settings.frames_per_s
         interval_s = max(self._reel.interval_s, 1 / rate if rate else 0.0)
         ahead_s = due_s - time.monotonic()
