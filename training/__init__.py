@@ -1,0 +1,1 @@
+"""How each model was made and judged (extra ``train``; not in the wheel)."""

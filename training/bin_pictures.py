@@ -1,0 +1,125 @@
+"""Crops of bins as the device cuts them, straight for judging, varied for training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from training.augment import Picture, Random, feathered_paste, weather
+from training.sets import BinPicture, Edges
+
+SIZE_PX = 160
+MEAN = (0.485, 0.456, 0.406)
+STD = (0.229, 0.224, 0.225)
+# What the device adds around a bin's box, as shares of the box: rubbish stands above the rim.
+MARGIN_ABOVE, MARGIN_SIDE, MARGIN_BELOW = 0.4, 0.3, 0.1
+
+
+@lru_cache(maxsize=4096)
+def _read(path: Path, longest_px: int) -> Picture:
+    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if picture is None:
+        raise FileNotFoundError(path)
+    scale = longest_px / max(picture.shape[:2])
+    if scale < 1:
+        picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    return np.asarray(picture, dtype=np.uint8)
+
+
+def read(path: Path, longest_px: int = 100_000) -> Picture:
+    """A picture (h, w, 3) BGR, shrunk to ``longest_px``; kept in memory.
+
+    Raises:
+        FileNotFoundError: It is missing or cannot be read as a picture.
+    """
+    return _read(path, longest_px)
+
+
+def cut(picture: Picture, edges: Edges) -> Picture:
+    """The part of a picture inside edges in pixels, clipped to the picture."""
+    height, width = picture.shape[:2]
+    left, top = max(0, int(edges[0])), max(0, int(edges[1]))
+    right, bottom = min(width, int(np.ceil(edges[2]))), min(height, int(np.ceil(edges[3])))
+    return picture[top : max(bottom, top + 2), left : max(right, left + 2)]
+
+
+def zone_edges(box: Edges, above: float, side: float, below: float) -> Edges:
+    """A bin's box grown by shares of its height (above, below) and width (each side)."""
+    width, height = box[2] - box[0], box[3] - box[1]
+    return (
+        box[0] - side * width,
+        box[1] - above * height,
+        box[2] + side * width,
+        box[3] + below * height,
+    )
+
+
+def plain(item: BinPicture) -> Picture:
+    """The crop as the device would cut it, (160, 160, 3) BGR."""
+    if item.box is None:
+        crop = read(item.path, 400)
+    else:
+        edges = zone_edges(item.box, MARGIN_ABOVE, MARGIN_SIDE, MARGIN_BELOW)
+        crop = cut(read(item.path), edges)
+    return np.asarray(cv2.resize(crop, (SIZE_PX, SIZE_PX), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _shifted(picture: Picture, random: Random, least: float) -> Picture:
+    """A random window of at least ``least`` of each side."""
+    height, width = picture.shape[:2]
+    share = random.uniform(least, 1.0, size=2)
+    left = random.uniform(0, 1 - share[0]) * width
+    top = random.uniform(0, 1 - share[1]) * height
+    return cut(picture, (left, top, left + share[0] * width, top + share[1] * height))
+
+
+def _with_surroundings(crop: Picture, street: Picture, random: Random) -> Picture:
+    """A tight crop laid on a street, because a device's zone shows more than its bin."""
+    height, width = crop.shape[:2]
+    size = (int(width * random.uniform(1.1, 1.8)), int(height * random.uniform(1.1, 1.6)))
+    canvas: Picture = np.asarray(cv2.resize(_shifted(street, random, 0.4), size), dtype=np.uint8)
+    left = int(random.integers(0, canvas.shape[1] - width + 1))
+    top = int((canvas.shape[0] - height) * random.uniform(0.4, 1.0))
+    feathered_paste(canvas, crop, left, top, soft_px=3)
+    return canvas
+
+
+def varied(item: BinPicture, streets: Sequence[Path], random: Random) -> Picture:
+    """A training view of a bin: another crop, light, lens and side, (160, 160, 3) BGR."""
+    if item.box is not None:
+        margins = random.uniform((0.15, 0.05, 0.0), (0.7, 0.6, 0.3))
+        crop = cut(read(item.path), zone_edges(item.box, *margins))
+    elif item.set_name == "bin_crops_shenzhen":
+        crop = _shifted(read(item.path, 400), random, 0.92)
+        if streets and random.random() < 0.5:
+            street = read(streets[int(random.integers(len(streets)))], 400)
+            crop = _with_surroundings(crop, street, random)
+    else:
+        crop = _shifted(read(item.path, 400), random, 0.7)
+    if random.random() < 0.5:
+        crop = crop[:, ::-1]
+    if random.random() < 0.3:
+        crop = _turned(np.ascontiguousarray(crop), random)
+    small = cv2.resize(crop, (SIZE_PX, SIZE_PX), interpolation=cv2.INTER_AREA)
+    return weather(np.asarray(small, dtype=np.uint8), random)
+
+
+def _turned(crop: Picture, random: Random) -> Picture:
+    """A camera that hangs a little askew."""
+    height, width = crop.shape[:2]
+    turn = cv2.getRotationMatrix2D((width / 2, height / 2), random.uniform(-8, 8), 1.05)
+    turned = cv2.warpAffine(crop, turn, (width, height), borderMode=cv2.BORDER_REFLECT_101)
+    return np.asarray(turned, dtype=np.uint8)
+
+
+def normalised(pictures: Sequence[Picture]) -> NDArray[np.float32]:
+    """BGR pictures as the network's input: (n, 3, 160, 160) RGB, ImageNet mean and spread."""
+    batch: NDArray[Any] = np.stack(pictures)[..., ::-1].astype(np.float32) / 255.0
+    batch = (batch - np.array(MEAN, np.float32)) / np.array(STD, np.float32)
+    return np.ascontiguousarray(batch.transpose(0, 3, 1, 2), dtype=np.float32)

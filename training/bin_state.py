@@ -1,0 +1,266 @@
+"""Train and judge the bin state classifier: does a bin overflow?
+
+``python -m training.bin_state --seed 1 --stills DIR --out models/bin-state``
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import onnxruntime
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+from tqdm import tqdm
+
+from training import bin_card, checkpoints, sets
+from training.bin_pictures import SIZE_PX, normalised, plain, varied
+from training.groups import records, split_groups
+from training.likeness import pretrained, same_place_groups
+from training.measures import best_threshold
+from training.mobilenet import FEATURES, MobileNetV2, Probabilities
+from training.sets import BinPicture
+from training.stills import rendered_bins
+
+BATCH = 32
+PICTURES_PER_EPOCH = 896
+LEARNING_RATE = 4e-4
+SHARES = {"train": 0.64, "tune": 0.12, "held_out": 0.24}
+SET_WEIGHTS = {"bin_crops_shenzhen": 0.4, "bins_scene_montevideo": 0.38, "rendered": 0.22}
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """One set with its split: item ``i`` is in group ``groups[i]`` and part ``parts[i]``."""
+
+    items: Sequence[BinPicture]
+    groups: Sequence[str]
+    parts: Sequence[str]
+
+    def part(self, name: str) -> list[tuple[BinPicture, str]]:
+        """The items of one part with their groups."""
+        rows = zip(self.items, self.groups, self.parts, strict=True)
+        return [(item, group) for item, group, part in rows if part == name]
+
+
+def pool(items: Sequence[BinPicture], seed: int) -> Pool:
+    """Group a set's pictures and split the groups; a known place is its own group."""
+    if items and items[0].place is not None:
+        groups = [f"{item.set_name}/{item.place}" for item in items]
+    else:
+        names = [item.name for item in items]
+        groups = same_place_groups(names, lambda index: plain(items[index]))
+    parts = split_groups(groups, seed, SHARES)
+    return Pool(items, groups, [parts[group] for group in groups])
+
+
+def gather(data: Path, stills: Path | None, seed: int) -> dict[str, Pool]:
+    """Every set that is trained on, split."""
+    found = {
+        "bin_crops_shenzhen": sets.bins_shenzhen(data),
+        "bins_scene_montevideo": sets.bins_montevideo(data),
+        "rendered": rendered_bins(stills) if stills else [],
+    }
+    return {name: pool(items, seed) for name, items in found.items() if items}
+
+
+def draw_epoch(pools: dict[str, Pool], random: np.random.Generator) -> list[BinPicture]:
+    """One epoch's pictures: sets by weight, both states alike within each."""
+    weights = {name: SET_WEIGHTS[name] for name in pools}
+    total = sum(weights.values())
+    drawn: list[BinPicture] = []
+    for name, each in pools.items():
+        train = [item for item, _ in each.part("train")]
+        count = round(PICTURES_PER_EPOCH * weights[name] / total / 2)
+        for state in (False, True):
+            alike = [item for item in train if item.overflowing is state]
+            drawn += [alike[int(i)] for i in random.integers(len(alike), size=count)]
+    return [drawn[int(i)] for i in random.permutation(len(drawn))]
+
+
+def loss_of(logits: Tensor, overflowing: Sequence[bool]) -> Tensor:
+    """Cross entropy with a little smoothing: some labels are a matter of taste."""
+    return functional.cross_entropy(
+        logits, torch.tensor(overflowing, dtype=torch.long), label_smoothing=0.06
+    )
+
+
+def _optimiser(network: MobileNetV2) -> torch.optim.AdamW:
+    return torch.optim.AdamW(
+        [
+            {"params": network.features.parameters(), "lr": LEARNING_RATE},
+            {"params": network.classifier.parameters(), "lr": LEARNING_RATE * 3},
+        ],
+        weight_decay=0.02,
+    )
+
+
+def train(
+    pools: dict[str, Pool], streets: Sequence[Path], epochs: int, seed: int, checkpoint: Path
+) -> MobileNetV2:
+    """Train all layers; goes on from the checkpoint where one of the same recipe lies.
+
+    Args:
+        pools: The sets; only their ``train`` parts are used.
+        streets: Background pictures for tight crops.
+        epochs: Of 896 pictures each.
+        seed: Of weights, order and variation.
+        checkpoint: Rewritten after every epoch.
+
+    Returns:
+        The network with the averaged weights, in evaluation mode.
+    """
+    torch.manual_seed(seed)
+    network = pretrained()
+    network.classifier[1] = torch.nn.Linear(FEATURES, 2)
+    average = checkpoints.Average(network, 0.99)
+    optimiser = _optimiser(network)
+    steps = epochs * (PICTURES_PER_EPOCH // BATCH)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, [LEARNING_RATE, LEARNING_RATE * 3], total_steps=steps + epochs, pct_start=0.15
+    )
+    recipe = {"seed": seed, "epochs": epochs, "n": sum(len(p.items) for p in pools.values())}
+    state = checkpoints.load(checkpoint, recipe)
+    parts: dict[str, Any] = {"network": network, "optimiser": optimiser, "schedule": schedule}
+    if state is not None:
+        for name, part in parts.items():
+            part.load_state_dict(state[name])
+        average.values, average.steps = state["average"], state["steps"]
+    done = state["epoch"] if state else 0
+    for epoch in tqdm(range(done, epochs), desc="training", initial=done, total=epochs):
+        _epoch(network, optimiser, schedule, average, pools, streets, (seed, epoch))
+        saved = {name: part.state_dict() for name, part in parts.items()}
+        saved |= {"average": average.values, "steps": average.steps}
+        checkpoints.save(checkpoint, saved | {"recipe": recipe, "epoch": epoch + 1})
+    network.load_state_dict(average.values)
+    return network.eval()
+
+
+def _epoch(
+    network: MobileNetV2,
+    optimiser: torch.optim.AdamW,
+    schedule: torch.optim.lr_scheduler.OneCycleLR,
+    average: checkpoints.Average,
+    pools: dict[str, Pool],
+    streets: Sequence[Path],
+    draw: tuple[int, int],
+) -> None:
+    random = np.random.default_rng(draw)
+    torch.manual_seed(draw[0] * 100_003 + draw[1])
+    network.train()
+    drawn = draw_epoch(pools, random)
+    batches = [drawn[start : start + BATCH] for start in range(0, len(drawn), BATCH)]
+    total = 0.0
+    bar = tqdm(batches, desc=f"epoch {draw[1] + 1}", leave=False)
+    for batch in bar:
+        pictures = normalised([varied(item, streets, random) for item in batch])
+        loss = loss_of(network(torch.from_numpy(pictures)), [item.overflowing for item in batch])
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+        optimiser.step()
+        schedule.step()
+        average.update(network)
+        total += loss.item()
+        bar.set_postfix(loss=f"{loss.item():.3f}")
+    tqdm.write(f"epoch {draw[1] + 1}: loss {total / len(batches):.4f}")
+
+
+def export(network: MobileNetV2, path: Path) -> None:
+    """Write the network with its softmax as ONNX: one picture in, two probabilities out."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.onnx.export(
+        Probabilities(network).eval(),
+        (torch.zeros(1, 3, SIZE_PX, SIZE_PX),),
+        str(path),
+        input_names=["images"],
+        output_names=["probabilities"],
+        opset_version=17,
+        dynamo=False,
+    )
+
+
+def run_file(path: Path, items: Sequence[BinPicture]) -> NDArray[np.float64]:
+    """The exported file's probability of ``overflowing`` for each plain crop."""
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    rows = []
+    for item in tqdm(items, desc="judging", leave=False):
+        [output] = session.run(None, {"images": normalised([plain(item)])})
+        rows.append(float(output[0, 1]))
+    return np.array(rows)
+
+
+def truth_of(items: Sequence[BinPicture]) -> NDArray[np.int64]:
+    """1 where the bin overflows."""
+    return np.array([int(item.overflowing) for item in items])
+
+
+def choose_threshold(path: Path, pools: dict[str, Pool]) -> float:
+    """The threshold with the best balanced accuracy on the sets' ``tune`` parts together."""
+    tune = [item for each in pools.values() for item, _ in each.part("tune")]
+    return best_threshold(truth_of(tune), run_file(path, tune))
+
+
+def judge(path: Path, pools: dict[str, Pool], data: Path) -> list[bin_card.Judged]:
+    """Scores of the held-out parts, and of a city that no part of training saw."""
+    judged = []
+    for name, each in pools.items():
+        rows = each.part("held_out")
+        items, groups = [item for item, _ in rows], [group for _, group in rows]
+        judged.append(bin_card.Judged(name, truth_of(items), run_file(path, items), groups))
+    foreign = sets.bins_amsterdam(data)
+    groups = [item.name for item in foreign]
+    title = "amsterdam_garbage (never trained on)"
+    judged.append(bin_card.Judged(title, truth_of(foreign), run_file(path, foreign), groups))
+    return judged
+
+
+def write_groups(path: Path, pools: dict[str, Pool]) -> None:
+    """Publish which picture is in which group and part."""
+    rows = []
+    for each in pools.values():
+        parts = dict(zip(each.groups, each.parts, strict=True))
+        rows += records([item.name for item in each.items], each.groups, parts)
+    text = ",\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
+    path.write_text(f"[\n{text}\n]\n", encoding="utf-8")
+
+
+@click.command(help=__doc__)
+@click.option("--seed", default=1, show_default=True)
+@click.option("--epochs", default=24, show_default=True)
+@click.option(
+    "--data", "data", default=Path("../shared/data"), type=click.Path(path_type=Path, exists=True)
+)
+@click.option("--stills", default=None, type=click.Path(path_type=Path, exists=True))
+@click.option("--out", default=Path("models/bin-state"), type=click.Path(path_type=Path))
+@click.option("--work", default=Path(".training/bin-state"), type=click.Path(path_type=Path))
+@click.option("--threads", default=2, show_default=True)
+def main(
+    seed: int, epochs: int, data: Path, stills: Path | None, out: Path, work: Path, threads: int
+) -> None:
+    """Train, export, judge and write the papers."""
+    torch.set_num_threads(threads)
+    started_s = time.monotonic()
+    pools = gather(data, stills, seed)
+    streets = [each.path for each in sets.streets_calgary(data)]
+    network = train(pools, streets, epochs, seed, work / "checkpoint.pt")
+    export(network, out / "model.onnx")
+    threshold = choose_threshold(out / "model.onnx", pools)
+    judged = judge(out / "model.onnx", pools, data)
+    write_groups(out / "groups.json", pools)
+    counts = {name: {part: len(each.part(part)) for part in SHARES} for name, each in pools.items()}
+    minutes = (time.monotonic() - started_s) / 60
+    run = bin_card.Run(seed, epochs, epochs * PICTURES_PER_EPOCH, minutes, threshold, counts)
+    bin_card.write(out, run, judged)
+
+
+if __name__ == "__main__":
+    main()

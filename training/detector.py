@@ -1,0 +1,245 @@
+"""Train and judge the street detector.
+
+``python -m training.detector --seed 1 --stills DIR --out models/street``
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import onnx
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from training import checkpoints, street_card
+from training.street_classes import STREET_CLASSES
+from training.street_judge import Judged, StreetFile, best_threshold, judge
+from training.street_parts import SHARES, SOURCE_WEIGHTS, Sources, compose, gather, judged_parts
+from training.street_pictures import Example, scene_of, varied
+from training.yolox import YoloxNet, rehead
+from training.yolox_loss import StreetLoss, Targets
+
+BATCH = 16
+PICTURES_PER_EPOCH = 1600
+LEARNING_RATE = 2.5e-4
+NEW_ROWS_FASTER = 4.0
+DEFAULT_THRESHOLD = 0.35
+
+
+def draw_example(sources: Sources, random: np.random.Generator) -> Example:
+    """One training view: a source by weight, a picture of it, a varied window of that."""
+    names = [name for name in SOURCE_WEIGHTS if name in sources.splits or name == "composed"]
+    weights = np.array([SOURCE_WEIGHTS[name] for name in names])
+    name = names[int(random.choice(len(names), p=weights / weights.sum()))]
+    if name == "composed":
+        return varied(compose(sources, "train", random), random)
+    items = sources.splits[name].part("train")
+    return varied(scene_of(items[int(random.integers(len(items)))]), random)
+
+
+def draw_batch(sources: Sources, seed: tuple[int, int, int]) -> list[Example]:
+    """One batch; depends on the seed alone, so a resumed training sees the same pictures."""
+    random = np.random.default_rng(seed)
+    return [draw_example(sources, random) for _ in range(BATCH)]
+
+
+def batches(sources: Sources, seed: int, epoch: int) -> Iterator[list[Example]]:
+    """One epoch's batches, two of them prepared ahead on another thread."""
+    count = PICTURES_PER_EPOCH // BATCH
+    with ThreadPoolExecutor(1) as worker:
+        ahead = [worker.submit(draw_batch, sources, (seed, epoch, i)) for i in range(2)]
+        for index in range(count):
+            if index + 2 < count:
+                ahead.append(worker.submit(draw_batch, sources, (seed, epoch, index + 2)))
+            yield ahead.pop(0).result()
+
+
+def tensors_of(examples: Sequence[Example]) -> tuple[Tensor, list[Targets]]:
+    """A batch as the network and the loss take it."""
+    pictures = np.stack([each.picture for each in examples]).astype(np.float32)
+    images = torch.from_numpy(pictures).permute(0, 3, 1, 2)
+    targets = [
+        Targets(
+            torch.from_numpy(each.boxes).float(),
+            torch.from_numpy(each.classes).long(),
+            torch.from_numpy(each.unsure).float(),
+            torch.from_numpy(each.exhaustive),
+            each.rendered,
+        )
+        for each in examples
+    ]
+    return images.contiguous(memory_format=torch.channels_last), targets
+
+
+class Training:
+    """The state of one training: student, frozen start, optimiser, average."""
+
+    def __init__(self, start: Path, epochs: int, seed: int) -> None:
+        torch.manual_seed(seed)
+        self.graph = rehead(start)
+        self.teacher = YoloxNet(rehead(start, silent=True)).requires_grad_(False)
+        self.student = YoloxNet(self.graph)
+        for network in (self.teacher, self.student):
+            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        heads = [v for k, v in self.student.named_parameters() if "cls_preds" in k]
+        body = [v for k, v in self.student.named_parameters() if "cls_preds" not in k]
+        rates = [LEARNING_RATE, LEARNING_RATE * NEW_ROWS_FASTER]
+        self.optimiser = torch.optim.AdamW(
+            [{"params": body, "lr": rates[0]}, {"params": heads, "lr": rates[1]}], weight_decay=0.0
+        )
+        steps = epochs * (PICTURES_PER_EPOCH // BATCH)
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self.optimiser, rates, total_steps=steps + 1, pct_start=0.08
+        )
+        self.average = checkpoints.Average(self.student, 0.997)
+        self.loss = StreetLoss()
+        self.epoch = 0
+
+    def step(self, examples: Sequence[Example]) -> dict[str, float]:
+        """Learn from one batch; returns the parts of its loss."""
+        images, targets = tensors_of(examples)
+        with torch.no_grad():
+            taught = self.teacher(images)
+        total, parts = self.loss(self.student(images), taught, targets)
+        self.optimiser.zero_grad(set_to_none=True)
+        total.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.student.parameters(), 10.0)
+        self.optimiser.step()
+        self.schedule.step()
+        self.average.update(self.student)
+        return parts
+
+    def state(self) -> dict[str, Any]:
+        """Everything needed to go on."""
+        return {
+            "student": self.student.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "average": self.average.values,
+            "steps": self.average.steps,
+            "epoch": self.epoch,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a saved state."""
+        self.student.load_state_dict(state["student"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.schedule.load_state_dict(state["schedule"])
+        self.average.values, self.average.steps = state["average"], state["steps"]
+        self.epoch = state["epoch"]
+
+    def export(self, path: Path) -> None:
+        """Write the averaged weights into the start's graph."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        kept = {k: v.clone() for k, v in self.student.state_dict().items()}
+        self.student.load_state_dict(self.average.values)
+        self.student.write_into(self.graph)
+        self.student.load_state_dict(kept)
+        onnx.save(self.graph, str(path))
+
+
+def train(sources: Sources, start: Path, epochs: int, seed: int, work: Path) -> Training:
+    """Fine-tune all layers; goes on from the last checkpoint of the same recipe."""
+    training = Training(start, epochs, seed)
+    count = sum(len(each.items) for each in sources.splits.values())
+    recipe = {"seed": seed, "epochs": epochs, "n": count}
+    state = checkpoints.load(work / "checkpoint.pt", recipe)
+    if state is not None:
+        training.restore(state)
+    for epoch in range(training.epoch, epochs):
+        bar = tqdm(
+            batches(sources, seed, epoch),
+            total=PICTURES_PER_EPOCH // BATCH,
+            desc=f"epoch {epoch + 1}/{epochs}",
+        )
+        sums: dict[str, float] = {}
+        for index, examples in enumerate(bar):
+            parts = training.step(examples)
+            sums = {k: sums.get(k, 0.0) + v for k, v in parts.items()}
+            bar.set_postfix({k: f"{v / (index + 1):.3f}" for k, v in sums.items()})
+        training.epoch = epoch + 1
+        checkpoints.save(work / "checkpoint.pt", training.state() | {"recipe": recipe})
+        training.export(work / "latest.onnx")
+    return training
+
+
+def thresholds(path: Path, parts: dict[str, list[Example]]) -> dict[str, float]:
+    """Per class, the score with the best F1 on the ``tune`` parts."""
+    detector = StreetFile(path)
+    judged: list[Judged] = [judge(detector, each) for each in parts.values()]
+    chosen = {}
+    for name in STREET_CLASSES:
+        best = best_threshold(judged, name)
+        chosen[name] = DEFAULT_THRESHOLD if best is None else best
+    return chosen
+
+
+def write_groups(path: Path, sources: Sources) -> None:
+    """Publish which picture is in which group and part."""
+    rows = [row for each in sources.splits.values() for row in each.records()]
+    text = ",\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
+    path.write_text(f"[\n{text}\n]\n", encoding="utf-8")
+
+
+@click.command(help=__doc__)
+@click.option("--seed", default=1, show_default=True)
+@click.option("--epochs", default=16, show_default=True)
+@click.option(
+    "--data", default=Path("../shared/data"), type=click.Path(path_type=Path, exists=True)
+)
+@click.option(
+    "--start",
+    default=Path("../shared/weights/yolox_nano_coco_416.onnx"),
+    type=click.Path(path_type=Path, exists=True),
+)
+@click.option("--stills", default=None, type=click.Path(path_type=Path, exists=True))
+@click.option("--out", default=Path("models/street"), type=click.Path(path_type=Path))
+@click.option("--work", default=Path(".training/street"), type=click.Path(path_type=Path))
+@click.option("--threads", default=2, show_default=True)
+def main(
+    seed: int,
+    epochs: int,
+    data: Path,
+    start: Path,
+    stills: Path | None,
+    out: Path,
+    work: Path,
+    threads: int,
+) -> None:
+    """Train, export, judge beside the start, and write the papers."""
+    torch.set_num_threads(threads)
+    started_s = time.monotonic()
+    sources = gather(data, stills, seed)
+    training = train(sources, start, epochs, seed, work)
+    out.mkdir(parents=True, exist_ok=True)
+    training.export(out / "model.onnx")
+    minutes = (time.monotonic() - started_s) / 60
+    chosen = thresholds(out / "model.onnx", judged_parts(sources, "tune", seed))
+    held_out = judged_parts(sources, "held_out", seed)
+    files = {
+        "start": StreetFile(rehead(start, silent=True).SerializeToString()),
+        "trained": StreetFile(out / "model.onnx"),
+    }
+    judged = {
+        key: {name: judge(each, part) for name, part in held_out.items()}
+        for key, each in files.items()
+    }
+    write_groups(out / "groups.json", sources)
+    counts = {
+        name: {part: len(each.part(part)) for part in SHARES}
+        for name, each in sources.splits.items()
+    }
+    run = street_card.Run(seed, epochs, epochs * PICTURES_PER_EPOCH, minutes, chosen, counts)
+    street_card.write(out, run, judged, street_card.people_in_clip(files, data, chosen))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+"""Reader of rendered street stills: finished batches of pictures with COCO boxes.
+
+A batch is a folder with ``annotations.json`` and, when it is whole, ``DONE``. Boxes carry
+``visible_share``; bins carry ``state``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from training.bin_pictures import read
+from training.sets import CROWD, BinPicture, Edges, Labelled
+from training.street_classes import STREET_CLASSES
+from training.street_pictures import CutOut
+
+# The renderer draws this many pictures in a row on one street; they share a place.
+PICTURES_PER_STREET = 6
+LEAST_VISIBLE = 0.25
+LEAST_BIN_VISIBLE, LEAST_BIN_PX = 0.6, 40
+
+
+def _batches(stills: Path) -> list[tuple[Path, dict[str, Any]]]:
+    done = sorted(mark.parent for mark in stills.glob("**/DONE"))
+    return [
+        (folder, json.loads((folder / "annotations.json").read_text(encoding="utf-8")))
+        for folder in done
+    ]
+
+
+def _place(file_name: str) -> str:
+    """``11-0007.jpg`` is picture 7 of seed 11: its street is the second of that seed."""
+    seed, number = Path(file_name).stem.rsplit("-", 1)
+    return f"{seed}-street-{int(number) // PICTURES_PER_STREET}"
+
+
+def _edges(box: Sequence[float]) -> Edges:
+    return (box[0], box[1], box[0] + box[2], box[1] + box[3])
+
+
+def _by_picture(content: dict[str, Any]) -> dict[int, list[dict[str, Any]]]:
+    found: dict[int, list[dict[str, Any]]] = {}
+    for each in content["annotations"]:
+        found.setdefault(each["image_id"], []).append(each)
+    return found
+
+
+def rendered_stills(stills: Path) -> list[Labelled]:
+    """Every picture of the finished batches; what is mostly hidden is marked unsure."""
+    found = []
+    for folder, content in _batches(stills):
+        names = {each["id"]: each["name"] for each in content["categories"]}
+        boxes = _by_picture(content)
+        for picture in content["images"]:
+            mine = boxes.get(picture["id"], [])
+            labels = [
+                names[each["category_id"]] if each["visible_share"] >= LEAST_VISIBLE else CROWD
+                for each in mine
+            ]
+            found.append(
+                Labelled(
+                    folder / picture["file_name"],
+                    "rendered",
+                    tuple(labels),
+                    tuple(_edges(each["bbox"]) for each in mine),
+                    frozenset(STREET_CLASSES),
+                    _place(picture["file_name"]),
+                )
+            )
+    return found
+
+
+def rendered_bins(stills: Path) -> list[BinPicture]:
+    """Every bin that is well in view in the finished batches below ``stills``."""
+    found = []
+    for folder, content in _batches(stills):
+        pictures = {each["id"]: each["file_name"] for each in content["images"]}
+        for each in content["annotations"]:
+            if "state" not in each or each["visible_share"] < LEAST_BIN_VISIBLE:
+                continue
+            if min(each["bbox"][2:]) >= LEAST_BIN_PX * 0.6 and each["bbox"][3] >= LEAST_BIN_PX:
+                name = pictures[each["image_id"]]
+                state = each["state"] == "overflowing"
+                box = _edges(each["bbox"])
+                found.append(BinPicture(folder / name, "rendered", state, box, _place(name)))
+    return found
+
+
+def stall_cut_outs(items: Sequence[Labelled], least_px: int = 90) -> list[CutOut]:
+    """Drawn stalls lifted off their pavement by GrabCut, for laying on real streets."""
+    found = []
+    for item in items:
+        picture = read(item.path)
+        height, width = picture.shape[:2]
+        for label, box in zip(item.labels, item.boxes, strict=True):
+            left, top, right, bottom = (int(edge) for edge in box)
+            whole = left > 2 and top > 2 and right < width - 2 and bottom < height - 2
+            if label != "stall" or not whole or min(right - left, bottom - top) < least_px:
+                continue
+            mask = np.zeros((height, width), np.uint8)
+            models = np.zeros((1, 65)), np.zeros((1, 65))
+            rectangle = (left, top, right - left, bottom - top)
+            cv2.grabCut(picture, mask, rectangle, *models, 3, cv2.GC_INIT_WITH_RECT)
+            thing = np.isin(mask, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.float32)
+            cover = np.asarray(cv2.GaussianBlur(thing, (0, 0), 1.0), dtype=np.float32)
+            cover = cover[top:bottom, left:right]
+            if cover.mean() > 0.25:
+                found.append(CutOut(picture[top:bottom, left:right].copy(), cover, label))
+    return found
