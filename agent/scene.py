@@ -121,7 +121,8 @@ class Track:
     """One thing followed over time.
 
     ``still_since_s`` is when it came to stand where it stands now; None while it moves.
-    ``seen_now`` says whether this moment's observation showed it.
+    ``seen_now`` says whether this moment's observation showed it. ``support`` is the share of
+    looks at it, since it stands here and was not hidden, in which the network saw it.
     """
 
     track_id: int
@@ -132,6 +133,7 @@ class Track:
     last_seen_s: float
     still_since_s: float | None
     seen_now: bool
+    support: float = 1.0
 
 
 ZoneKind = Literal["no_parking", "bay", "no_vending", "bin", "mask"]

@@ -1,0 +1,101 @@
+"""The analysis of all cameras of one device: frame in, committed events out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from agent.cases import Cases, Change
+    from agent.casebook import CaseBook
+    from agent.evidence import Evidence
+    from agent.pipeline import Pipeline
+    from drivers.cameras import Frame
+
+
+class Analysis:
+    """Goes from frame to case and commits. For one thread.
+
+    Args:
+        pipelines: One per camera.
+        kinds: Scenario's name → its kind of case.
+        cases: The open cases of the device.
+        book: Where they are written down.
+        evidence: Keeps first pictures of what may become a case.
+        boot_id: The clock's: within one boot, time goes on across a restart.
+    """
+
+    def __init__(
+        self,
+        *,
+        pipelines: Mapping[str, Pipeline],
+        kinds: Mapping[str, str],
+        cases: Cases,
+        book: CaseBook,
+        evidence: Evidence,
+        boot_id: str,
+    ) -> None:
+        self.pipelines = dict(pipelines)
+        self.cases = cases
+        self._kinds = dict(kinds)
+        self._book = book
+        self._evidence = evidence
+        self._boot_id = boot_id
+        self._last_frames: dict[str, Frame] = {}
+
+    def take(self, frame: Frame) -> list[Change]:
+        """Take one frame of any camera; what it changes is on the disk when this returns.
+
+        Raises:
+            EvidenceError: A picture could not be written.
+            StorageError: The database did not take it.
+        """
+        pipeline = self.pipelines[frame.camera_id]
+        if frame.camera_id not in self._last_frames:
+            self._take_up(frame, pipeline)
+        self._last_frames[frame.camera_id] = frame
+        findings = pipeline.step(frame)
+        self._await_cases(frame, pipeline)
+        changes = self.cases.update(
+            frame.camera_id, findings, frame.monotonic_s, frame.captured_at
+        )
+        if changes:
+            self._book.record(changes, frame, self._snapshot(frame, pipeline))
+        else:
+            self._book.keep(frame, lambda: self._snapshot(frame, pipeline))
+        return changes
+
+    def rest(self) -> None:
+        """Write down where every camera stands; called before a planned stop."""
+        for camera_id, frame in self._last_frames.items():
+            self._book.save(frame, self._snapshot(frame, self.pipelines[camera_id]))
+
+    def _await_cases(self, frame: Frame, pipeline: Pipeline) -> None:
+        open_zones = {(case.kind, case.zone_id) for case in self.cases.open}
+        for name, zones in pipeline.pending().items():
+            kind = self._kinds[name]
+            waiting = {zone: s for zone, s in zones.items() if (kind, zone) not in open_zones}
+            self._evidence.await_cases(kind, waiting, frame)
+
+    def _snapshot(self, frame: Frame, pipeline: Pipeline) -> dict[str, Any]:
+        return {
+            "boot_id": self._boot_id,
+            "now_s": frame.monotonic_s,
+            "pipeline": pipeline.snapshot(),
+        }
+
+    def _take_up(self, frame: Frame, pipeline: Pipeline) -> None:
+        """Go on where the last run stopped.
+
+        Within one boot the clock went on while the agent was away. After another boot it began
+        anew, and the time between adds nothing.
+        """
+        saved = self._book.last_snapshot(frame.camera_id)
+        if saved is None:
+            return
+        saved_s = float(saved["now_s"])
+        same_clock = saved["boot_id"] == self._boot_id and frame.monotonic_s >= saved_s
+        shift_s = 0.0 if same_clock else frame.monotonic_s - saved_s
+        pipeline.restore(saved["pipeline"], shift_s)
+        self.cases.shift(frame.camera_id, shift_s)

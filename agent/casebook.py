@@ -1,0 +1,175 @@
+"""What happened to a case becomes an event: pictures first, then one transaction."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from agent.codes import event_code
+from agent.database import load_state, save_case, save_state
+from agent.events import CaseBody, ClockReading, Draft, Fraction, ModelUsed, Place, Thing
+from agent.outbox import Lane
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
+
+    from agent.cases import Change
+    from agent.config import Configuration
+    from agent.database import Database
+    from agent.evidence import Evidence
+    from agent.ids import Ids
+    from agent.outbox import Outbox
+    from agent.scene import Case, Member
+    from drivers.cameras import Frame
+
+_SNAPSHOT = "analysis.snapshot."
+
+
+class CaseBook:
+    """Writes cases, their events and what must outlive a restart into the database.
+
+    Args:
+        configuration: For the site's facts and the zones'.
+        models: The models that judge.
+        allowed_s: Per kind of case, how long the thing may stay.
+        database: Where everything is kept.
+        outbox: The queue in that database.
+        evidence: Takes the pictures.
+        ids: Where event ids come from.
+        clock: How far the time of a frame can be trusted.
+    """
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        *,
+        models: Sequence[ModelUsed],
+        allowed_s: Mapping[str, float],
+        database: Database,
+        outbox: Outbox,
+        evidence: Evidence,
+        ids: Ids,
+        clock: Callable[[Frame], ClockReading],
+    ) -> None:
+        self._configuration = configuration
+        self._configuration_sha256 = configuration.sha256()
+        self._models = tuple(models)
+        self._allowed_s = dict(allowed_s)
+        self._database = database
+        self._outbox = outbox
+        self._evidence = evidence
+        self._ids = ids
+        self._clock = clock
+        self._snapshot_s: dict[str, float] = {}
+
+    def record(self, changes: Sequence[Change], frame: Frame, snapshot: dict[str, Any]) -> None:
+        """Make events of one frame's changes; they are on the disk when this returns.
+
+        Raises:
+            EvidenceError: A picture could not be written; nothing was recorded.
+            StorageError: The database did not take it; nothing was recorded.
+        """
+        drafts = [(change.case, self._draft(change, frame)) for change in changes]
+        text = _dump(snapshot)
+
+        def write(connection: sqlite3.Connection) -> None:
+            for case, draft in drafts:
+                save_case(connection, case)
+                self._outbox.add(connection, draft, Lane.CASE)
+            save_state(connection, _SNAPSHOT + frame.camera_id, text)
+
+        self._database.write(write).result()
+        self._snapshot_s[frame.camera_id] = frame.monotonic_s
+
+    def keep(self, frame: Frame, snapshot: Callable[[], dict[str, Any]]) -> None:
+        """Write the snapshot down if its time has come; does not wait for the disk."""
+        last_s = self._snapshot_s.setdefault(frame.camera_id, frame.monotonic_s)
+        if frame.monotonic_s - last_s >= self._configuration.analysis.snapshot_every_s:
+            self.save(frame, snapshot())
+
+    def save(self, frame: Frame, snapshot: dict[str, Any]) -> None:
+        """Write the snapshot down now; does not wait for the disk."""
+        text = _dump(snapshot)
+        name = _SNAPSHOT + frame.camera_id
+        self._database.write(lambda connection: save_state(connection, name, text))
+        self._snapshot_s[frame.camera_id] = frame.monotonic_s
+
+    def last_snapshot(self, camera_id: str) -> dict[str, Any] | None:
+        """What was last written down of a camera."""
+        text = self._database.write(
+            lambda connection: load_state(connection, _SNAPSHOT + camera_id)
+        ).result()
+        return None if text is None else dict(json.loads(text))
+
+    def _draft(self, change: Change, frame: Frame) -> Draft:
+        return Draft(
+            event_id=self._ids.new(frame.captured_at),
+            type=change.type,
+            occurred_at=frame.captured_at,
+            clock=self._clock(frame),
+            body=self._body(change, frame),
+        )
+
+    def _body(self, change: Change, frame: Frame) -> CaseBody:
+        case = change.case
+
+        def at(moment_s: float) -> datetime:
+            return frame.captured_at - timedelta(seconds=frame.monotonic_s - moment_s)
+
+        return CaseBody(
+            case_id=case.case_id,
+            kind=case.kind,
+            state=case.state,
+            code=event_code(self._configuration.site.codes_profile, case.kind),
+            place=self._place(case),
+            began_at=at(case.began_s),
+            opened_at=at(case.opened_s),
+            last_present_at=at(case.last_present_s),
+            cleared_at=None if case.cleared_s is None else at(case.cleared_s),
+            dwell_s=round(max(0.0, case.last_present_s - case.began_s), 3),
+            allowed_s=self._allowed_s[case.kind],
+            count=len(case.members),
+            members=tuple(_thing(member, at(member.since_s)) for member in case.members),
+            confidence=round(min(1.0, case.confidence), 4),
+            reason=dict(change.finding.reason),
+            models=self._models,
+            configuration_sha256=self._configuration_sha256,
+            pictures=self._evidence.pictures_of(change, frame),
+        )
+
+    def _place(self, case: Case) -> Place:
+        site = self._configuration.site
+        zone = self._configuration.zone_section(case.zone_id)
+        return Place(
+            place_id=case.place_id,
+            zone_id=case.zone_id,
+            camera_id=case.camera_id,
+            address=site.address,
+            grid_code=zone.grid_code or site.grid_code,
+            responsible_unit=zone.responsible_unit or site.responsible_unit,
+            coordinates=zone.coordinates or site.coordinates,
+        )
+
+
+def _thing(member: Member, since: datetime) -> Thing:
+    box = member.box
+    return Thing(
+        member_id=member.member_id,
+        label=member.label,
+        box=Fraction(
+            left=round(box.left, 5),
+            top=round(box.top, 5),
+            right=round(box.right, 5),
+            bottom=round(box.bottom, 5),
+        ),
+        since=since,
+    )
+
+
+def _dump(snapshot: dict[str, Any]) -> str:
+    return json.dumps(snapshot, separators=(",", ":"), allow_nan=True)
+
+

@@ -1,0 +1,139 @@
+"""The life of a case: opened → persisting → cleared, across restarts.
+
+One street problem is one case, keyed by place and kind: not one per frame, per track, per camera
+or per restart.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from agent.scene import Case, Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from datetime import datetime
+
+ChangeType = Literal["case.opened", "case.persisting", "case.cleared"]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What happened to a case, and the finding that made it happen."""
+
+    type: ChangeType
+    case: Case
+    finding: Finding
+
+
+class Cases:
+    """All open cases of the device.
+
+    Args:
+        new_id: Gives a case its id, by the time of its opening.
+        persist_every_s: How often an open case is reported again.
+        open_cases: Those that were open when the device stopped.
+    """
+
+    def __init__(
+        self,
+        new_id: Callable[[datetime], str],
+        persist_every_s: float = 3600.0,
+        open_cases: Iterable[Case] = (),
+    ) -> None:
+        self._new_id = new_id
+        self._persist_every_s = persist_every_s
+        self._open = {(case.place_id, case.kind): case for case in open_cases}
+        self._cameras: dict[tuple[str, str], set[str]] = {
+            key: {case.camera_id} for key, case in self._open.items()
+        }
+
+    @property
+    def open(self) -> tuple[Case, ...]:
+        return tuple(self._open.values())
+
+    def shift(self, camera_id: str, shift_s: float) -> None:
+        """Move the times of one camera's cases onto another boot's clock."""
+        for key, case in self._open.items():
+            if case.camera_id == camera_id and shift_s:
+                self._open[key] = dataclasses.replace(
+                    case,
+                    began_s=case.began_s + shift_s,
+                    opened_s=case.opened_s + shift_s,
+                    last_present_s=case.last_present_s + shift_s,
+                    last_reported_s=case.last_reported_s + shift_s,
+                )
+
+    def update(
+        self, camera_id: str, findings: Iterable[Finding], now_s: float, at: datetime
+    ) -> list[Change]:
+        """Take one camera's findings at one moment and return what changed.
+
+        Args:
+            camera_id: Whose findings.
+            findings: What its scenarios said.
+            now_s: The frame's ``monotonic_s``.
+            at: The frame's ``captured_at``.
+        """
+        changes = (self._take(camera_id, finding, now_s, at) for finding in findings)
+        return [change for change in changes if change is not None]
+
+    def _take(
+        self, camera_id: str, finding: Finding, now_s: float, at: datetime
+    ) -> Change | None:
+        key = (finding.place_id, finding.kind)
+        case = self._open.get(key)
+        if finding.state == "present":
+            self._cameras.setdefault(key, set()).add(camera_id)
+            if case is None:
+                return self._begin(camera_id, finding, now_s, at)
+            return self._go_on(case, finding, now_s)
+        if case is None:
+            return None
+        # Cameras that see the same place: it is clear when none of them sees the problem.
+        cameras = self._cameras[key]
+        cameras.discard(camera_id)
+        return None if cameras else self._clear(case, finding, now_s)
+
+    def _begin(self, camera_id: str, finding: Finding, now_s: float, at: datetime) -> Change:
+        case = Case(
+            case_id=self._new_id(at),
+            kind=finding.kind,
+            zone_id=finding.zone_id,
+            place_id=finding.place_id,
+            camera_id=camera_id,
+            state="open",
+            began_s=finding.since_s,
+            opened_s=now_s,
+            last_present_s=now_s,
+            last_reported_s=now_s,
+            members=finding.members,
+            confidence=finding.confidence,
+        )
+        self._open[case.place_id, case.kind] = case
+        return Change("case.opened", case, finding)
+
+    def _go_on(self, case: Case, finding: Finding, now_s: float) -> Change | None:
+        due = now_s - case.last_reported_s >= self._persist_every_s
+        case = dataclasses.replace(
+            case,
+            last_present_s=now_s,
+            last_reported_s=now_s if due else case.last_reported_s,
+            members=finding.members,
+            confidence=max(case.confidence, finding.confidence),
+        )
+        self._open[case.place_id, case.kind] = case
+        return Change("case.persisting", case, finding) if due else None
+
+    def _clear(self, case: Case, finding: Finding, now_s: float) -> Change:
+        del self._open[case.place_id, case.kind]
+        del self._cameras[case.place_id, case.kind]
+        case = dataclasses.replace(
+            case,
+            state="cleared",
+            last_present_s=max(case.began_s, min(finding.since_s, now_s)),
+            cleared_s=now_s,
+        )
+        return Change("case.cleared", case, finding)

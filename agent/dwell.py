@@ -1,0 +1,76 @@
+"""How long things have stood in a zone, on the frames' monotonic clock. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from agent.scene import Stay, Track, Zone
+from agent.zones import inside
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+@dataclass(slots=True)
+class _Entry:
+    entered_s: float
+    last_in_s: float
+
+
+class DwellTimer:
+    """Measures the stays in one zone.
+
+    A track stays while it stands still with its foot in the zone. It may be out of it, or out of
+    sight, for ``grace_s`` without losing its stay; the time between counts.
+    """
+
+    def __init__(self, zone: Zone, grace_s: float = 3.0) -> None:
+        self.zone = zone
+        self._grace_s = grace_s
+        self._entries: dict[int, _Entry] = {}
+        self._now_s = float("-inf")
+
+    def update(self, tracks: Sequence[Track], now_s: float) -> list[Stay]:
+        """Take one frame's tracks and return the stays that go on.
+
+        Args:
+            tracks: Every confirmed track in the frame.
+            now_s: The frame's ``monotonic_s``. Must not go back.
+
+        Raises:
+            ValueError: Time went back.
+        """
+        if now_s < self._now_s:
+            raise ValueError(f"time went back from {self._now_s} s to {now_s} s")
+        self._now_s = now_s
+        for track in tracks:
+            if track.still_since_s is not None and inside(track.box.foot, self.zone):
+                entry = self._entries.get(track.track_id)
+                if entry is None or track.still_since_s > entry.last_in_s:
+                    entry = _Entry(track.still_since_s, now_s)
+                    self._entries[track.track_id] = entry
+                entry.last_in_s = now_s
+        self._entries = {
+            track_id: entry
+            for track_id, entry in self._entries.items()
+            if now_s - entry.last_in_s <= self._grace_s
+        }
+        return [
+            Stay(track_id, self.zone.zone_id, entry.entered_s, now_s - entry.entered_s)
+            for track_id, entry in self._entries.items()
+        ]
+
+    def snapshot(self) -> dict[str, Any]:
+        """What must outlive a restart, as JSON."""
+        return {
+            str(track_id): [entry.entered_s, entry.last_in_s]
+            for track_id, entry in self._entries.items()
+        }
+
+    def restore(self, snapshot: Mapping[str, Any], shift_s: float) -> None:
+        """Take up a snapshot; ``shift_s`` is added to its times (another boot's clock)."""
+        self._entries = {
+            int(track_id): _Entry(entered_s + shift_s, last_in_s + shift_s)
+            for track_id, (entered_s, last_in_s) in snapshot.items()
+        }

@@ -1,0 +1,169 @@
+"""The pictures that prove a case: taken at the threshold, on the disk before the event.
+
+Per case, in a folder named by its id: ``begin`` (wide, from when the stay began), ``threshold``
+(wide, when it became a case), ``close_up``, and ``after`` (wide, when it was cleared). They stay
+on the device. Between a stay's beginning and its threshold the first picture waits in
+``pending/``; it is deleted if no case comes of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal
+
+import cv2
+
+from agent.events import Picture as PictureReference
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from agent.cases import Change
+    from agent.scene import Box
+    from drivers.cameras import Frame, Picture
+
+Role = Literal["begin", "threshold", "close_up", "after"]
+
+
+class EvidenceError(OSError):
+    """A picture could not be written."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"evidence {path.name}: {reason}")
+        self.path, self.reason = path, reason
+
+
+class Evidence:
+    """The pictures of one device.
+
+    Args:
+        folder: Where they are kept.
+        jpeg_quality: 50 to 100.
+        close_up_margin: What is shown around the thing, in parts of its size.
+    """
+
+    def __init__(self, folder: Path, jpeg_quality: int, close_up_margin: float) -> None:
+        self._folder = folder
+        self._quality = jpeg_quality
+        self._margin = close_up_margin
+        self._waiting = folder / "pending"
+        self._waiting.mkdir(parents=True, exist_ok=True)
+
+    def await_cases(self, kind: str, pending: dict[str, float], frame: Frame) -> None:
+        """Keep a first picture of every zone where something may become a case; drop the rest."""
+        known = {self._zone_of(path): path for path in self._waiting.glob(f"*~{kind}@*.jpg")}
+        for zone_id, path in known.items():
+            if zone_id not in pending:
+                path.unlink(missing_ok=True)
+        for zone_id in pending:
+            if zone_id not in known:
+                taken_ms = int(frame.captured_at.timestamp() * 1000)
+                path = self._waiting / f"{zone_id}~{kind}@{taken_ms}.jpg"
+                _write(path, self._encode(frame.bgr(), path))
+
+    @staticmethod
+    def _zone_of(path: Path) -> str:
+        return path.name.split("~")[0]
+
+    def pictures_of(self, change: Change, frame: Frame) -> tuple[PictureReference, ...]:
+        """Take the pictures that a change of a case asks for; fsynced when this returns.
+
+        Raises:
+            EvidenceError: The disk did not take them.
+        """
+        folder = self._folder / change.case.case_id
+        if change.type == "case.persisting":
+            return ()
+        if change.type == "case.cleared":
+            pictures = [self._keep(folder, "after", frame.bgr(), frame.captured_at)]
+        else:
+            folder.mkdir(parents=True, exist_ok=True)
+            _sync_folder(self._folder)
+            begin = self._take_begin(folder, change)
+            wide = self._keep(folder, "threshold", frame.bgr(), frame.captured_at)
+            close = _cut(frame.bgr(), self._subject(change))
+            close_up = self._keep(folder, "close_up", close, frame.captured_at)
+            pictures = [*begin, wide, close_up]
+        _sync_folder(folder)
+        return tuple(pictures)
+
+    def _subject(self, change: Change) -> Box:
+        boxes = [member.box for member in change.case.members]
+        subject = boxes[0]
+        for box in boxes[1:]:
+            subject = subject.union(box)
+        return subject.grown(self._margin)
+
+    def _take_begin(self, folder: Path, change: Change) -> list[PictureReference]:
+        """The picture that waited for this case; none if the stay began before the device did."""
+        pattern = f"{change.case.zone_id}~{change.case.kind}@*.jpg"
+        for waiting in sorted(self._waiting.glob(pattern)):
+            taken_ms = int(waiting.stem.rsplit("@", 1)[1])
+            path = folder / "begin.jpg"
+            waiting.replace(path)
+            with path.open("rb") as opened:
+                os.fsync(opened.fileno())
+            captured_at = datetime.fromtimestamp(taken_ms / 1000, UTC)
+            image = cv2.imread(str(path))
+            if image is not None:
+                return [self._reference("begin", path, path.read_bytes(), image, captured_at)]
+        return []
+
+    def _keep(
+        self, folder: Path, role: Role, bgr: Picture, captured_at: datetime
+    ) -> PictureReference:
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{role}.jpg"
+        encoded = self._encode(bgr, path)
+        _write(path, encoded, sync=True)
+        return self._reference(role, path, encoded, bgr, captured_at)
+
+    def _reference(
+        self, role: Role, path: Path, encoded: bytes, bgr: Picture, captured_at: datetime
+    ) -> PictureReference:
+        return PictureReference(
+            role=role,
+            file=str(path.relative_to(self._folder)),
+            sha256=hashlib.sha256(encoded).hexdigest(),
+            size_bytes=len(encoded),
+            width_px=bgr.shape[1],
+            height_px=bgr.shape[0],
+            captured_at=captured_at,
+        )
+
+    def _encode(self, bgr: Picture, path: Path) -> bytes:
+        done, encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, self._quality])
+        if not done:
+            raise EvidenceError(path, "the picture cannot be encoded as JPEG")
+        return bytes(encoded)
+
+
+def _cut(bgr: Picture, box: Box) -> Picture:
+    height, width = bgr.shape[:2]
+    left, right = int(box.left * width), max(int(box.left * width) + 1, int(box.right * width))
+    top, bottom = int(box.top * height), max(int(box.top * height) + 1, int(box.bottom * height))
+    return bgr[top:bottom, left:right]
+
+
+def _write(path: Path, content: bytes, *, sync: bool = False) -> None:
+    """Write to a temporary name and rename: a power cut leaves no half picture."""
+    temporary = path.with_suffix(".part")
+    try:
+        with temporary.open("wb") as opened:
+            opened.write(content)
+            if sync:
+                opened.flush()
+                os.fsync(opened.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise EvidenceError(path, error.strerror or str(error)) from error
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,294 @@
+"""Where and when the network looks: cost follows change.
+
+The network gets crops at native resolution around the zones, because a small network on a whole
+picture does not see what is far away. A crop is looked at again when its picture has changed, a
+few more times until it has settled, and otherwise only after ``look_again_s``. An unchanged
+region keeps the detections of the last look.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+import cv2
+import numpy as np
+
+from agent.scene import Box, Detection, Observation, Zone
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from drivers.cameras import Frame, Picture
+
+    Floats: TypeAlias = NDArray[np.float32]
+
+CELL_PX = 8
+"""Cells of the brightness picture in which change is measured."""
+LARGEST_CROP = 1.25
+"""A crop is at most this many times the network's input, so that far things stay visible."""
+TILE_OVERLAP = 0.25
+SETTLE_LOOKS = 2
+"""Looks at a region after its last change, one second apart or more."""
+HEADROOM = 0.12
+"""What stands with its foot in a zone rises above it by this fraction of the frame."""
+
+
+class Detector(Protocol):
+    """What looking needs of a network."""
+
+    @property
+    def input_size_px(self) -> tuple[int, int]:
+        """Width and height."""
+
+    def detect(self, bgr: Picture) -> list[Detection]:
+        """What is in a crop, in fractions of the crop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What the looking may cost."""
+
+    runs_per_s: float = 6.0
+    change_threshold: float = 6.0
+    look_again_s: float = 30.0
+
+
+@dataclass(slots=True)
+class _Region:
+    box: Box
+    looked_at_s: float | None = None
+    reference: Floats | None = None
+    settle: int = 0
+    detections: tuple[Detection, ...] = ()
+    changed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One frame's looking: the observation, and which regions' pictures had changed."""
+
+    observation: Observation
+    changed: tuple[Box, ...]
+    runs: int
+
+
+class Looking:
+    """Decides, frame by frame, which crops the network sees.
+
+    Args:
+        zones: The camera's zones.
+        size_px: Width and height of the camera's colour picture.
+        detector: The network.
+        budget: What it may cost.
+    """
+
+    def __init__(
+        self, zones: Sequence[Zone], size_px: tuple[int, int], detector: Detector, budget: Budget
+    ) -> None:
+        self._detector = detector
+        self._budget = budget
+        self._regions = [
+            _Region(box) for box in regions_for(zones, size_px, detector.input_size_px)
+        ]
+        self._tokens = float(len(self._regions))
+        self._last_s: float | None = None
+
+    @property
+    def regions(self) -> tuple[Box, ...]:
+        return tuple(region.box for region in self._regions)
+
+    def look(self, frame: Frame) -> Look:
+        """Look at what has changed, as far as the budget goes."""
+        now_s = frame.monotonic_s
+        self._earn(now_s)
+        for region in self._regions:
+            self._compare(region, frame.luma)
+        due = sorted(
+            (region for region in self._regions if self._due(region, now_s)),
+            key=lambda region: -np.inf if region.looked_at_s is None else region.looked_at_s,
+        )
+        runs = 0
+        for region in due[: int(self._tokens)]:
+            self._run(region, frame)
+            runs += 1
+        self._tokens -= runs
+        return self._public(now_s, runs)
+
+    def _earn(self, now_s: float) -> None:
+        """The budget in event time: replay spends what the device would."""
+        if self._last_s is not None:
+            self._tokens += (now_s - self._last_s) * self._budget.runs_per_s
+        self._tokens = min(self._tokens, max(1.0, float(len(self._regions))))
+        self._last_s = now_s
+
+    def _compare(self, region: _Region, luma: Picture) -> None:
+        cells = _cells(luma, region.box)
+        if region.reference is None or region.reference.shape != cells.shape:
+            region.changed = True
+            return
+        difference = cells - region.reference
+        # A change of light moves every cell alike; only what differs from that is news.
+        difference -= np.median(difference)
+        region.changed = bool(np.abs(difference).max() > self._budget.change_threshold)
+
+    def _due(self, region: _Region, now_s: float) -> bool:
+        if region.looked_at_s is None or region.changed:
+            return True
+        age_s = now_s - region.looked_at_s
+        return age_s >= (1.0 if region.settle > 0 else self._budget.look_again_s)
+
+    def _run(self, region: _Region, frame: Frame) -> None:
+        region.settle = SETTLE_LOOKS if region.changed else max(0, region.settle - 1)
+        crop, box = _crop(frame.bgr(), region.box)
+        region.detections = tuple(
+            dataclasses.replace(found, box=_from_crop(found.box, box))
+            for found in self._detector.detect(crop)
+        )
+        region.reference = _cells(frame.luma, region.box)
+        region.looked_at_s = frame.monotonic_s
+        region.changed = False
+
+    def _public(self, now_s: float, runs: int) -> Look:
+        """Regions looked at now, or unchanged since they were."""
+        current = [
+            region
+            for region in self._regions
+            if region.looked_at_s is not None and not region.changed
+        ]
+        observation = Observation(
+            tuple(region.box for region in current),
+            merge([(region.box, region.detections) for region in current]),
+        )
+        changed = tuple(
+            region.box
+            for region in self._regions
+            if region.looked_at_s is None or region.changed or region.looked_at_s == now_s
+        )
+        return Look(observation, changed, runs)
+
+
+def regions_for(
+    zones: Iterable[Zone], size_px: tuple[int, int], input_px: tuple[int, int]
+) -> list[Box]:
+    """Crops that cover every zone and what rises above it, none much larger than the input.
+
+    Args:
+        zones: The camera's zones; masks are left out.
+        size_px: Width and height of the picture.
+        input_px: Width and height of the network's input.
+    """
+    boxes = [_with_headroom(zone) for zone in zones if zone.kind not in {"mask", "bay"}]
+    merged = _merge_boxes(boxes)
+    result: list[Box] = []
+    for box in merged:
+        xs = _tiles(box.left, box.right, size_px[0], input_px[0])
+        ys = _tiles(box.top, box.bottom, size_px[1], input_px[1])
+        result += [Box(x0, y0, x1, y1) for y0, y1 in ys for x0, x1 in xs]
+    return result
+
+
+def _with_headroom(zone: Zone) -> Box:
+    box = zone.box
+    rise = 0.0 if zone.kind == "bin" else HEADROOM
+    side = 0.02
+    return Box(
+        max(0.0, box.left - side),
+        max(0.0, box.top - rise),
+        min(1.0, box.right + side),
+        min(1.0, box.bottom + side),
+    )
+
+
+def _merge_boxes(boxes: Sequence[Box]) -> list[Box]:
+    """Join boxes as long as the union is not much larger than the two."""
+    left = list(boxes)
+    joined = True
+    while joined:
+        joined = False
+        for i, a in enumerate(left):
+            for b in left[i + 1 :]:
+                union = a.union(b)
+                if union.area <= 1.3 * (a.area + b.area - a.overlap(b)):
+                    left.remove(a)
+                    left.remove(b)
+                    left.append(union)
+                    joined = True
+                    break
+            if joined:
+                break
+    return sorted(left, key=lambda box: (box.top, box.left))
+
+
+def _tiles(begin: float, end: float, length_px: int, input_px: int) -> list[tuple[float, float]]:
+    """Cut one side into overlapping spans; a side shorter than the input grows to it."""
+    span_px = (end - begin) * length_px
+    largest_px = LARGEST_CROP * input_px
+    if span_px <= largest_px:
+        grow = max(0.0, min(1.0, input_px * 0.75 / length_px) - (end - begin)) / 2
+        low = min(max(0.0, begin - grow), 1.0)
+        high = min(1.0, end + grow)
+        return [(low, high)]
+    count = int(np.ceil((span_px / largest_px - TILE_OVERLAP) / (1 - TILE_OVERLAP)))
+    size = (end - begin) / (count - (count - 1) * TILE_OVERLAP)
+    step = size * (1 - TILE_OVERLAP)
+    return [(begin + k * step, min(end, begin + k * step + size)) for k in range(count)]
+
+
+def _cells(luma: Picture, box: Box) -> Floats:
+    height, width = luma.shape
+    crop = luma[
+        int(box.top * height) : max(int(box.top * height) + CELL_PX, int(box.bottom * height)),
+        int(box.left * width) : max(int(box.left * width) + CELL_PX, int(box.right * width)),
+    ]
+    size = (max(1, crop.shape[1] // CELL_PX), max(1, crop.shape[0] // CELL_PX))
+    return cv2.resize(crop, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+
+
+def _crop(bgr: Picture, box: Box) -> tuple[Picture, Box]:
+    """The box's part of the picture, and the box that it really is."""
+    height, width = bgr.shape[:2]
+    left, right = int(box.left * width), min(width, int(np.ceil(box.right * width)))
+    top, bottom = int(box.top * height), min(height, int(np.ceil(box.bottom * height)))
+    exact = Box(left / width, top / height, right / width, bottom / height)
+    return bgr[top:bottom, left:right], exact
+
+
+def _from_crop(box: Box, crop: Box) -> Box:
+    return Box(
+        crop.left + box.left * crop.width,
+        crop.top + box.top * crop.height,
+        crop.left + box.right * crop.width,
+        crop.top + box.bottom * crop.height,
+    )
+
+
+def merge(parts: Sequence[tuple[Box, Sequence[Detection]]]) -> tuple[Detection, ...]:
+    """Join what several overlapping crops saw: one thing, one detection.
+
+    A thing cut by a crop's edge is seen in part by one crop and, mostly, whole by another: of two
+    boxes of one label of which the smaller lies mostly in the larger, the larger is kept, with
+    the higher confidence.
+    """
+    everything = sorted(
+        ((found, part) for part, (_, detections) in enumerate(parts) for found in detections),
+        key=lambda pair: -pair[0].box.area,
+    )
+    kept: list[tuple[Detection, int]] = []
+    for found, part in everything:
+        for index, (other, other_part) in enumerate(kept):
+            twice = part != other_part and found.label == other.label
+            if twice and _same_thing(found.box, other.box):
+                confidence = max(other.confidence, found.confidence)
+                kept[index] = dataclasses.replace(other, confidence=confidence), other_part
+                break
+        else:
+            kept.append((found, part))
+    return tuple(found for found, _ in kept)
+
+
+def _same_thing(smaller: Box, larger: Box) -> bool:
+    return smaller.covered_by(larger) > 0.7 or smaller.iou(larger) > 0.5

@@ -1,0 +1,248 @@
+"""What is new and stands: a slow background model of the ground where nothing should be. Pure.
+
+The picture's brightness is taken to its logarithm, where a change of light is a constant, and
+its gradients are compared with those of the background, cell by cell: a brighter or darker sun, a
+lamp or an even shadow changes no gradient. A cell is *novel* when its structure is not the
+background's, and *standing* when that novel structure has stayed as it is for a while. What
+people or vehicles cover is not judged. The background takes up what is not novel slowly, and
+what is novel only after ``absorb_s``.
+"""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import cv2
+import numpy as np
+
+from agent.scene import Box
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    Floats: TypeAlias = NDArray[np.float32]
+    Times: TypeAlias = NDArray[np.float64]
+    Mask: TypeAlias = NDArray[np.bool_]
+    Luma: TypeAlias = NDArray[np.uint8]
+
+CELL_PX = 8
+"""Cells of the small brightness picture; a feature is taken from each quarter of a cell."""
+STRUCTURE_FLOOR = 0.045
+"""Gradient (natural logarithm of brightness per pixel) below which there is only noise."""
+NOVEL_ABOVE = 0.6
+"""Relative distance from the background above which a cell is novel."""
+STEADY_BELOW = 0.5
+"""Relative distance from its own recent past below which a novel cell is steady."""
+LEARN_S = 4.0
+"""The first seconds in which the background is learned from nothing."""
+FOLLOW_S = 300.0
+"""Time constant with which the background follows what is not novel."""
+OWN_PAST_S = 3.0
+"""Time constant of a novel cell's own past."""
+LIGHT_JUMP_SHARE = 0.5
+"""More of the free cells than this novel at once is the light or the camera, not things."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewThing:
+    """Neighbouring cells that stand and are new: ``since_s`` is when the first of them came."""
+
+    box: Box
+    cells: int
+    since_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Novelty:
+    """What is new at one moment. ``learned`` is False until there is a background."""
+
+    learned: bool
+    things: tuple[NewThing, ...]
+    standing: Mask
+    """(rows, columns) of cells; what stands and is new."""
+
+    def share_new(self, box: Box) -> float:
+        """The share of the box's cells that stand and are new."""
+        rows, columns = self.standing.shape
+        part = self.standing[_cells(box, rows, columns)]
+        return float(part.mean()) if part.size else 0.0
+
+
+class NoveltyModel:
+    """The background of one camera.
+
+    Args:
+        absorb_s: After this time even what is new becomes background.
+    """
+
+    def __init__(self, absorb_s: float = 4 * 3600.0) -> None:
+        self._absorb_s = absorb_s
+        self._background: Floats | None = None
+        self._weight_s: Floats | None = None
+        self._own: Floats | None = None
+        self._novel_since: Times | None = None
+        self._steady_since: Times | None = None
+        self._last_s: float | None = None
+
+    def update(self, luma: Luma, now_s: float, covered: Sequence[Box]) -> Novelty:
+        """Take one frame.
+
+        Args:
+            luma: Brightness (h, w).
+            now_s: The frame's ``monotonic_s``.
+            covered: Boxes of people and vehicles; their cells are left as they were.
+        """
+        features = _features(luma)
+        rows, columns = features.shape[:2]
+        free = np.ones((rows, columns), np.bool_)
+        for box in covered:
+            free[_cells(box.grown(0.1), rows, columns)] = False
+        since_s = 0.0 if self._last_s is None else now_s - self._last_s
+        self._last_s = now_s
+        if self._background is None or self._background.shape != features.shape:
+            self._forget(features)
+        self._learn(features, free, since_s)
+        self._judge(features, free, now_s, since_s)
+        return self._public(now_s)
+
+    def _forget(self, features: Floats) -> None:
+        cells = features.shape[:2]
+        self._background = features.copy()
+        self._weight_s = np.zeros(cells, np.float32)
+        self._own = features.copy()
+        self._novel_since = np.full(cells, np.inf)
+        self._steady_since = np.full(cells, np.inf)
+
+    def _learn(self, features: Floats, free: Mask, since_s: float) -> None:
+        """Average while a cell is young, follow slowly afterwards; never what is novel."""
+        assert self._background is not None
+        assert self._weight_s is not None
+        assert self._novel_since is not None
+        known = free & ~np.isfinite(self._novel_since)
+        step = max(since_s, 1e-3)
+        age = self._weight_s
+        rate = np.where(age < LEARN_S, step / (age + step), min(1.0, step / FOLLOW_S))
+        rate = np.where(known, rate, 0.0).astype(np.float32)[..., None]
+        self._background += rate * (features - self._background)
+        age[known] += step
+
+    def _judge(self, features: Floats, free: Mask, now_s: float, since_s: float) -> None:
+        assert self._background is not None
+        assert self._weight_s is not None
+        assert self._own is not None
+        assert self._novel_since is not None
+        assert self._steady_since is not None
+        ready = self._weight_s >= LEARN_S
+        novel = _distance(features, self._background) > NOVEL_ABOVE
+        fresh = free & ready & novel & ~np.isfinite(self._novel_since)
+        able = max(1, int((free & ready).sum()))
+        if fresh.sum() > LIGHT_JUMP_SHARE * able and able > 0.3 * free.size:
+            self._background[fresh] = features[fresh]
+            fresh[:] = False
+        self._novel_since[fresh] = now_s
+        back = free & ~novel
+        absorbed = now_s - self._novel_since > self._absorb_s
+        self._background[absorbed] = features[absorbed]
+        self._novel_since[back | absorbed] = np.inf
+        steady = _distance(features, self._own) < STEADY_BELOW
+        unsteady = free & ~steady
+        self._steady_since[unsteady] = np.inf
+        begin = free & steady & ~np.isfinite(self._steady_since)
+        self._steady_since[begin] = now_s
+        rate = 1.0 if since_s <= 0 else min(1.0, since_s / OWN_PAST_S)
+        follow = free & steady
+        self._own[follow] += np.float32(rate) * (features[follow] - self._own[follow])
+        self._own[unsteady] = features[unsteady]
+
+    def _public(self, now_s: float) -> Novelty:
+        assert self._novel_since is not None
+        assert self._weight_s is not None
+        standing = np.isfinite(self._novel_since) & (now_s - self._steady_since >= 1.0)
+        things = _things(standing, self._novel_since)
+        return Novelty(bool((self._weight_s >= LEARN_S).mean() > 0.5), things, standing)
+
+    def snapshot(self) -> dict[str, Any] | None:
+        """What must outlive a restart, as JSON; None before there is a background."""
+        if self._background is None or self._novel_since is None or self._weight_s is None:
+            return None
+        return {
+            "shape": list(self._background.shape),
+            "background": _pack(self._background.astype(np.float16)),
+            "novel_since": _pack(self._novel_since),
+            "weight_s": _pack(self._weight_s),
+        }
+
+    def restore(self, snapshot: Mapping[str, Any] | None, shift_s: float) -> None:
+        """Take up a snapshot; ``shift_s`` is added to its times (another boot's clock)."""
+        if snapshot is None:
+            return
+        shape = tuple(snapshot["shape"])
+        background = _unpack(snapshot["background"], np.float16).reshape(shape)
+        self._forget(background.astype(np.float32))
+        self._novel_since = _unpack(snapshot["novel_since"], np.float64).reshape(shape[:2]) + shift_s
+        self._weight_s = _unpack(snapshot["weight_s"], np.float32).reshape(shape[:2]).copy()
+
+
+def _features(luma: Luma) -> Floats:
+    """Mean gradient of log brightness in each quarter cell: (rows, columns, 8) float32."""
+    height = luma.shape[0] // CELL_PX * CELL_PX
+    width = luma.shape[1] // CELL_PX * CELL_PX
+    smooth = cv2.GaussianBlur(luma[:height, :width], (3, 3), 0).astype(np.float32)
+    logarithm = np.log(smooth + 12.0)
+    half = (width // CELL_PX * 2, height // CELL_PX * 2)
+    parts = []
+    for dx, dy in ((1, 0), (0, 1)):
+        gradient = cv2.Sobel(logarithm, cv2.CV_32F, dx, dy, ksize=3, scale=0.125)
+        small = cv2.resize(gradient, half, interpolation=cv2.INTER_AREA)
+        parts.append(small.reshape(half[1] // 2, 2, half[0] // 2, 2).transpose(0, 2, 1, 3))
+    stacked = np.stack(parts, axis=-1)
+    return stacked.reshape(half[1] // 2, half[0] // 2, 8)
+
+
+def _distance(a: Floats, b: Floats) -> Floats:
+    """How unlike two sets of gradients are: 0 the same, 1 and more quite another."""
+    difference = np.sqrt(((a - b) ** 2).sum(-1))
+    size = np.sqrt((a**2).sum(-1)) + np.sqrt((b**2).sum(-1))
+    result: Floats = (difference / (0.6 * size + STRUCTURE_FLOOR)).astype(np.float32)
+    return result
+
+
+def _cells(box: Box, rows: int, columns: int) -> tuple[slice, slice]:
+    top, bottom = int(box.top * rows), int(np.ceil(box.bottom * rows))
+    left, right = int(box.left * columns), int(np.ceil(box.right * columns))
+    return slice(max(0, top), max(0, bottom)), slice(max(0, left), max(0, right))
+
+
+def _things(standing: Mask, novel_since: Times) -> tuple[NewThing, ...]:
+    """Connected cells, gaps of one cell bridged, at least four of them."""
+    rows, columns = standing.shape
+    bridged = cv2.morphologyEx(
+        standing.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8)
+    )
+    count, labels = cv2.connectedComponents(bridged, connectivity=8)
+    found = []
+    for index in range(1, count):
+        mine = (labels == index) & standing
+        ys, xs = np.nonzero(mine)
+        if len(ys) >= 4:
+            box = Box(
+                float(xs.min()) / columns,
+                float(ys.min()) / rows,
+                float(xs.max() + 1) / columns,
+                float(ys.max() + 1) / rows,
+            )
+            since_s = float(np.quantile(novel_since[mine], 0.25))
+            found.append(NewThing(box, len(ys), since_s))
+    return tuple(found)
+
+
+def _pack(values: NDArray[Any]) -> str:
+    return base64.b64encode(values.tobytes()).decode("ascii")
+
+
+def _unpack(text: str, kind: type[np.float16 | np.float32 | np.float64]) -> NDArray[Any]:
+    return np.frombuffer(base64.b64decode(text), kind)

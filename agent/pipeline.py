@@ -1,0 +1,199 @@
+"""From a frame to what is known of the street: the story of Kerbwatch, top to bottom."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+import cv2
+import numpy as np
+
+from agent.looking import Budget, Looking
+from agent.looking import Detector as LookingDetector
+from agent.dwell import DwellTimer
+from agent.novelty import Novelty, NoveltyModel
+from agent.scenarios import Moment
+from agent.tracking import FAMILY, Tracker
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import tzinfo
+
+    from agent.scenarios import Scenario
+    from agent.scene import Finding, Observation, Track, Zone
+    from drivers.cameras import Frame, Picture
+
+T = TypeVar("T")
+COVERING = frozenset({"person", *FAMILY})
+"""What covers the ground for a while without being new goods on it."""
+
+
+class Classifier(Protocol):
+    """What the pipeline needs of the bin-state model."""
+
+    def probabilities(self, bgr: Picture) -> dict[str, float]:
+        """The probability of each meaning for a crop."""
+
+
+class Pipeline:
+    """Everything that is known about one camera's street.
+
+    Args:
+        zones: The camera's zones.
+        size_px: Width and height of its colour picture.
+        detector: Finds things in crops.
+        birth_confidence: Per label, the confidence that begins a track.
+        classifier: Judges bins; None where there are no bins.
+        scenarios: By their names.
+        budget: What looking may cost.
+        timezone: The site's, for schedules.
+    """
+
+    def __init__(
+        self,
+        *,
+        zones: Sequence[Zone],
+        size_px: tuple[int, int],
+        detector: LookingDetector,
+        birth_confidence: Mapping[str, float],
+        classifier: Classifier | None,
+        scenarios: Mapping[str, Scenario],
+        budget: Budget,
+        timezone: tzinfo,
+    ) -> None:
+        self._masks = [zone for zone in zones if zone.kind == "mask"]
+        self._looking = Looking(zones, size_px, detector, budget)
+        self._tracker = Tracker(birth_confidence)
+        self._timers = [DwellTimer(zone) for zone in zones if zone.kind == "no_parking"]
+        self._novelty = (
+            NoveltyModel() if any(zone.kind == "no_vending" for zone in zones) else None
+        )
+        self._classifier = classifier
+        self._scenarios = dict(scenarios)
+        self._timezone = timezone
+        self._track_ids: dict[str, set[int]] = defaultdict(set)
+        self.stage_s: Counter[str] = Counter()
+        self.frames = 0
+        self.runs = 0
+        self.tracks: list[Track] = []
+        self.observation: Observation | None = None
+
+    def step(self, frame: Frame) -> list[Finding]:
+        """Take one frame and return what every scenario has to say of its places."""
+        frame = self._masked(frame)
+        now_s = frame.monotonic_s
+        look = self._timed("looking", lambda: self._looking.look(frame))
+        tracks = self._timed(
+            "tracking", lambda: self._tracker.update(look.observation, now_s, frame.luma)
+        )
+        stays = [stay for timer in self._timers for stay in timer.update(tracks, now_s)]
+        novelty = self._timed("novelty", lambda: self._new(frame, look.observation, tracks))
+        scores = _BinScores(frame, self._classifier)
+        moment = Moment(
+            now_s=now_s,
+            local=frame.captured_at.astimezone(self._timezone),
+            observation=look.observation,
+            tracks=tracks,
+            stays=stays,
+            novelty=novelty,
+            scores=scores,
+            changed=look.changed,
+        )
+        findings = self._timed(
+            "judging", lambda: [f for one in self._scenarios.values() for f in one.judge(moment)]
+        )
+        self._count(tracks, look.observation, look.runs + scores.runs)
+        return findings
+
+    def pending(self) -> dict[str, dict[str, float]]:
+        """Scenario → zone → since when something there may become a case."""
+        return {name: scenario.pending() for name, scenario in self._scenarios.items()}
+
+    @property
+    def tracks_by_label(self) -> dict[str, int]:
+        """How many different things were followed, by label."""
+        return {label: len(ids) for label, ids in sorted(self._track_ids.items())}
+
+    def snapshot(self) -> dict[str, Any]:
+        """What must outlive a restart, as JSON."""
+        return {
+            "tracker": self._tracker.snapshot(),
+            "dwell": {timer.zone.zone_id: timer.snapshot() for timer in self._timers},
+            "novelty": None if self._novelty is None else self._novelty.snapshot(),
+            "scenarios": {name: one.snapshot() for name, one in self._scenarios.items()},
+        }
+
+    def restore(self, snapshot: Mapping[str, Any], shift_s: float) -> None:
+        """Take up a snapshot; ``shift_s`` is added to its times (another boot's clock)."""
+        self._tracker.restore(snapshot["tracker"], shift_s)
+        for timer in self._timers:
+            timer.restore(snapshot["dwell"].get(timer.zone.zone_id, {}), shift_s)
+        if self._novelty is not None:
+            self._novelty.restore(snapshot["novelty"], shift_s)
+        for name, scenario in self._scenarios.items():
+            if name in snapshot["scenarios"]:
+                scenario.restore(snapshot["scenarios"][name], shift_s)
+
+    def _new(self, frame: Frame, seen: Observation, tracks: Sequence[Track]) -> Novelty | None:
+        if self._novelty is None:
+            return None
+        covered = [found.box for found in seen.detections if found.label in COVERING]
+        covered += [track.box for track in tracks if track.label in COVERING]
+        return self._novelty.update(frame.luma, frame.monotonic_s, covered)
+
+    def _masked(self, frame: Frame) -> Frame:
+        """Black out what must never be seen, before anything else."""
+        if not self._masks:
+            return frame
+        luma = _blacked_out(frame.luma, self._masks)
+        bgr = frame.bgr
+        return dataclasses.replace(
+            frame, luma=luma, bgr=lambda: _blacked_out(bgr(), self._masks)
+        )
+
+    def _count(self, tracks: list[Track], seen: Observation, runs: int) -> None:
+        self.frames += 1
+        self.runs += runs
+        self.tracks, self.observation = tracks, seen
+        for track in tracks:
+            self._track_ids[track.label].add(track.track_id)
+
+    def _timed(self, stage: str, work: Callable[[], T]) -> T:
+        began_s = time.perf_counter()
+        result = work()
+        self.stage_s[stage] += time.perf_counter() - began_s
+        return result
+
+
+class _BinScores:
+    """The bin-state model on one frame, asked only when a bin's turn has come."""
+
+    def __init__(self, frame: Frame, classifier: Classifier | None) -> None:
+        self._frame, self._classifier = frame, classifier
+        self.runs = 0
+
+    def overflowing(self, zone: Zone) -> float:
+        if self._classifier is None:
+            raise ValueError("bins are to be judged, but no bin-state model was opened")
+        bgr = self._frame.bgr()
+        height, width = bgr.shape[:2]
+        box = zone.box
+        crop = bgr[
+            int(box.top * height) : int(np.ceil(box.bottom * height)),
+            int(box.left * width) : int(np.ceil(box.right * width)),
+        ]
+        self.runs += 1
+        return self._classifier.probabilities(crop)["overflowing"]
+
+
+def _blacked_out(picture: Picture, masks: Sequence[Zone]) -> Picture:
+    height, width = picture.shape[:2]
+    polygons = [
+        np.array([(x * width, y * height) for x, y in zone.polygon], np.int32) for zone in masks
+    ]
+    copy = picture.copy()
+    cv2.fillPoly(copy, polygons, (0, 0, 0))
+    return copy

@@ -1,0 +1,231 @@
+"""Recorded footage through the whole judgement, in event time: hours in minutes.
+
+Identifiers, epoch and times come from the site and the recording, so that the same replay on one
+kind of machine gives byte-identical events. The base of every behavioural test.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+import tempfile
+import time
+from collections import Counter
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import TypeAdapter
+
+from agent import outbox
+from agent.assembly import assemble
+from agent.events import ClockReading, Event
+from agent.ids import DerivedIds
+from drivers import cameras
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from agent.assembly import Parts
+    from agent.cases import Change
+    from agent.config import Configuration
+    from drivers.cameras import Camera, Frame
+
+_events: TypeAdapter[Event] = TypeAdapter(Event)
+
+
+@dataclass(slots=True)
+class ReplayReport:
+    """What a replay saw, said and cost.
+
+    ``lines`` are the events as they are on the wire, one JSON text each. ``stage_s`` and
+    ``session_s`` are processor-wall seconds of this machine; ``footage_s`` is event time.
+    """
+
+    events: list[Event] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
+    frames: int = 0
+    runs: int = 0
+    footage_s: float = 0.0
+    total_s: float = 0.0
+    session_s: float = 0.0
+    stage_s: dict[str, float] = field(default_factory=dict)
+    tracks_by_label: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def opened_by_kind(self) -> dict[str, int]:
+        """How many cases were opened, by kind."""
+        return dict(
+            Counter(event.body.kind for event in self.events if event.type == "case.opened")
+        )
+
+
+def replay(
+    configuration: Configuration,
+    *,
+    base: Path,
+    out: Path | None = None,
+    state: Path | None = None,
+    frames_per_s: float | None = None,
+    from_s: float = 0.0,
+    until_s: float | None = None,
+    on_event: Callable[[Event], None] | None = None,
+    on_progress: Callable[[float, float | None], None] | None = None,
+) -> ReplayReport:
+    """Run recorded footage through detection, judgement and outbox.
+
+    Args:
+        configuration: The site; its cameras must not be live.
+        base: The folder that relative paths in the camera settings start from.
+        out: Where ``events.jsonl`` and ``evidence/`` go; None keeps neither.
+        state: Where the database lies; one that is there already is gone on with, as after a
+            restart. None: a fresh one that is thrown away.
+        frames_per_s: Analysed frames a second; None: as configured.
+        from_s: Skip frames before this time of the recording.
+        until_s: Stop at this time of the recording.
+        on_event: Called with each event as it is committed.
+        on_progress: Called with the recording's time and, where known, its length.
+
+    Raises:
+        CameraError: A recording cannot be read.
+        ModelError: A model cannot be used.
+        ValueError: A camera is live.
+    """
+    rate = frames_per_s or configuration.analysis.frames_per_s
+    with ExitStack() as stack:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kerbwatch-")))
+        opened = _open_all(configuration, base, rate, stack)
+        seed = _seed(configuration, opened)
+        parts = assemble(
+            configuration,
+            sizes_px={camera_id: camera.size_px for camera_id, camera in opened.items()},
+            state_dir=state or scratch,
+            evidence_dir=(out or scratch) / "evidence",
+            ids=DerivedIds(f"{seed} {from_s}"),
+            clock=lambda frame: ClockReading(
+                state="replay", boot_id=seed[:16], monotonic_s=round(frame.monotonic_s, 3)
+            ),
+            boot_id=seed[:16],
+            epoch=seed[16:32],
+        )
+        stack.callback(parts.close)
+        report = ReplayReport()
+        listener = _Listener(parts, report, out, on_event)
+        began_s = time.perf_counter()
+        for frame in _frames(opened, rate, from_s, until_s):
+            changes = parts.analysis.take(frame)
+            report.frames += 1
+            report.footage_s = frame.monotonic_s
+            listener.hear(changes)
+            if on_progress is not None:
+                on_progress(frame.monotonic_s, until_s)
+        parts.analysis.rest()
+        report.total_s = time.perf_counter() - began_s
+        _sum_up(parts, report)
+    return report
+
+
+class _Listener:
+    """Reads back from the outbox what was committed, as the platform would receive it."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        report: ReplayReport,
+        out: Path | None,
+        on_event: Callable[[Event], None] | None,
+    ) -> None:
+        self._parts, self._report, self._on_event = parts, report, on_event
+        self._last = max((row.sequence for row in self._rows(0)), default=0)
+        self._path = None if out is None else out / "events.jsonl"
+        if self._path is not None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._path.write_text("", encoding="utf-8")
+
+    def _rows(self, after: int) -> list[outbox.Row]:
+        with closing(self._parts.database.read()) as connection:
+            return outbox.waiting(
+                connection,
+                outbox.Lane.CASE,
+                first=after + 1,
+                limit=1_000_000,
+                limit_bytes=1 << 40,
+            )
+
+    def hear(self, changes: list[Change]) -> None:
+        if not changes:
+            return
+        for row in self._rows(self._last):
+            self._last = row.sequence
+            event = _events.validate_json(row.event)
+            self._report.events.append(event)
+            self._report.lines.append(row.event)
+            if self._path is not None:
+                with self._path.open("a", encoding="utf-8") as opened:
+                    opened.write(row.event + "\n")
+            if self._on_event is not None:
+                self._on_event(event)
+
+
+def _open_all(
+    configuration: Configuration, base: Path, rate: float, stack: ExitStack
+) -> dict[str, Camera]:
+    opened: dict[str, Camera] = {}
+    for section in configuration.cameras:
+        settings = section.driver_settings(base)
+        # A driver that can leave frames out by itself need not decode them.
+        if "frames_per_s" in type(settings).model_fields and not settings.model_dump().get(
+            "frames_per_s"
+        ):
+            settings = settings.model_copy(update={"frames_per_s": rate})
+        camera = cameras.load_driver(section.driver).open_camera(section.camera_id, settings)
+        stack.callback(camera.close)
+        if camera.live:
+            raise ValueError(
+                f"camera {section.camera_id!r} is live; replay reads recordings"
+                ' (for a video file: pace = "fast")'
+            )
+        opened[section.camera_id] = camera
+    return opened
+
+
+def _seed(configuration: Configuration, opened: dict[str, Camera]) -> str:
+    sources = [f"{camera_id}={camera.source}" for camera_id, camera in sorted(opened.items())]
+    text = "\n".join([configuration.sha256(), *sources])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _frames(
+    opened: dict[str, Camera], rate: float, from_s: float, until_s: float | None
+) -> Iterator[Frame]:
+    """The frames of all cameras in the order of their times."""
+    streams = (_thinned(camera, rate, from_s, until_s) for camera in opened.values())
+    return heapq.merge(*streams, key=lambda frame: (frame.monotonic_s, frame.camera_id))
+
+
+def _thinned(camera: Camera, rate: float, from_s: float, until_s: float | None) -> Iterator[Frame]:
+    due_s: float | None = None
+    while (frame := camera.read()) is not None:
+        if until_s is not None and frame.monotonic_s >= until_s:
+            return
+        if frame.monotonic_s < from_s or (due_s is not None and frame.monotonic_s < due_s - 1e-6):
+            continue
+        # On a fixed grid, not "one interval after the last": a late frame delays no other.
+        interval_s = 1 / rate
+        due_s = frame.monotonic_s if due_s is None else due_s
+        while due_s <= frame.monotonic_s + 1e-6:
+            due_s += interval_s
+        yield frame
+
+
+def _sum_up(parts: Parts, report: ReplayReport) -> None:
+    stages: Counter[str] = Counter()
+    tracks: Counter[str] = Counter()
+    for pipeline in parts.analysis.pipelines.values():
+        stages.update(pipeline.stage_s)
+        tracks.update(pipeline.tracks_by_label)
+        report.runs += pipeline.runs
+    report.stage_s = dict(stages)
+    report.tracks_by_label = dict(tracks)
+    report.session_s = parts.session_s

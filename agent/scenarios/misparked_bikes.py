@@ -1,0 +1,175 @@
+"""Misparked bikes: left in a no-parking zone, outside every bay, for longer than allowed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from agent.scenarios import Moment, ScenarioSettings
+from agent.scene import Finding, Member, Stay, Track, Zone
+from agent.zones import in_force, inside
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+KIND = "misparked_bike"
+BIKES = frozenset({"bicycle", "motorcycle"})
+
+
+class Settings(ScenarioSettings):
+    """Tuning of the scenario."""
+
+    least_support: float = Field(default=0.3, ge=0, le=1)
+    """Share of the unhidden looks at a standing bike in which the network must have seen it."""
+    ridden_share: float = Field(default=0.7, gt=0, le=1)
+    """A bike with somebody on it for more than this share of its stay is not parked."""
+
+
+@dataclass(slots=True)
+class _Riding:
+    """How often a standing bike was looked at, and how often somebody was on it."""
+
+    looks: int = 0
+    ridden: int = 0
+
+    @property
+    def share(self) -> float:
+        return self.ridden / self.looks if self.looks else 0.0
+
+
+@dataclass(slots=True)
+class _Place:
+    """What is remembered of one zone."""
+
+    last_present_s: float | None = None
+    clear_since_s: float | None = None
+    riding: dict[int, _Riding] = field(default_factory=dict)
+
+
+class MisparkedBikes:
+    """The scenario on one camera."""
+
+    def __init__(self, settings: Settings, zones: Sequence[Zone]) -> None:
+        self._settings = settings
+        self._bays = [zone for zone in zones if zone.kind == "bay"]
+        self._zones = [zone for zone in zones if zone.kind == "no_parking"]
+        self._places = {zone.zone_id: _Place() for zone in self._zones}
+        self._pending: dict[str, float] = {}
+
+    def judge(self, moment: Moment) -> list[Finding]:
+        """Say of each no-parking zone whether bikes have overstayed in it."""
+        self._pending = {}
+        findings = (self._judge_zone(zone, moment) for zone in self._zones)
+        return [finding for finding in findings if finding is not None]
+
+    def _judge_zone(self, zone: Zone, moment: Moment) -> Finding | None:
+        place = self._places[zone.zone_id]
+        parked = self._parked(zone, place, moment) if in_force(zone, moment.local) else []
+        if parked:
+            self._pending[zone.zone_id] = min(stay.entered_s for stay, _ in parked)
+            place.clear_since_s = None
+            place.last_present_s = max(track.last_seen_s for _, track in parked)
+        overdue = [pair for pair in parked if pair[0].dwell_s >= self._settings.allowed_s]
+        if overdue:
+            return self._present(zone, overdue)
+        if parked or not moment.observation.looked_at(zone.box.centre):
+            return None
+        return self._absent(zone, place, moment.now_s)
+
+    def _parked(self, zone: Zone, place: _Place, moment: Moment) -> list[tuple[Stay, Track]]:
+        """Bikes that stand in the zone by themselves, with their stays."""
+        tracks = {track.track_id: track for track in moment.tracks}
+        people = [track.box for track in moment.tracks if track.label == "person" and track.seen_now]
+        parked = []
+        riding: dict[int, _Riding] = {}
+        for stay in moment.stays:
+            track = tracks.get(stay.track_id)
+            if stay.zone_id != zone.zone_id or track is None or not self._counts(track):
+                continue
+            seen = place.riding.get(stay.track_id, _Riding())
+            riding[stay.track_id] = seen
+            seen.looks += 1
+            seen.ridden += any(_rides(person, track) for person in people)
+            if seen.share <= self._settings.ridden_share:
+                parked.append((stay, track))
+        place.riding = riding
+        return parked
+
+    def _counts(self, track: Track) -> bool:
+        return (
+            track.label in BIKES
+            and track.support >= self._settings.least_support
+            and not any(inside(track.box.foot, bay) for bay in self._bays)
+        )
+
+    def _present(self, zone: Zone, overdue: Sequence[tuple[Stay, Track]]) -> Finding:
+        members = tuple(
+            Member(str(track.track_id), track.label, track.box, stay.entered_s)
+            for stay, track in sorted(overdue, key=lambda pair: pair[0].entered_s)
+        )
+        return Finding(
+            KIND,
+            zone.zone_id,
+            zone.place_id,
+            "present",
+            since_s=members[0].since_s,
+            confidence=max(track.confidence for _, track in overdue),
+            members=members,
+            reason={
+                "bikes": len(members),
+                "support": round(min(track.support for _, track in overdue), 3),
+            },
+        )
+
+    def _absent(self, zone: Zone, place: _Place, now_s: float) -> Finding | None:
+        if place.clear_since_s is None:
+            place.clear_since_s = now_s
+        if now_s - place.clear_since_s < self._settings.clear_after_s:
+            return None
+        since_s = now_s if place.last_present_s is None else place.last_present_s
+        return Finding(KIND, zone.zone_id, zone.place_id, "absent", since_s=since_s)
+
+    def pending(self) -> dict[str, float]:
+        """Zone → since when the first of its bikes stands there."""
+        return dict(self._pending)
+
+    def snapshot(self) -> dict[str, Any]:
+        """What must outlive a restart: when each zone was last occupied, and the riders."""
+        return {
+            zone_id: {
+                "last_present_s": place.last_present_s,
+                "riding": {
+                    str(track_id): [seen.looks, seen.ridden]
+                    for track_id, seen in place.riding.items()
+                },
+            }
+            for zone_id, place in self._places.items()
+        }
+
+    def restore(self, snapshot: dict[str, Any], shift_s: float) -> None:
+        """Take up a snapshot; ``shift_s`` is added to its times."""
+        for zone_id, saved in snapshot.items():
+            if zone_id in self._places:
+                last_s = saved["last_present_s"]
+                self._places[zone_id] = _Place(
+                    None if last_s is None else last_s + shift_s,
+                    riding={int(key): _Riding(*value) for key, value in saved["riding"].items()},
+                )
+
+
+def _rides(person_box: Any, bike: Track) -> bool:
+    """Whether somebody sits on the bike or holds it: their feet are at its wheels."""
+    x, y = person_box.foot
+    box = bike.box
+    return bool(
+        box.left <= x <= box.right
+        and box.top + 0.5 * box.height <= y <= box.bottom + 0.1 * box.height
+        and person_box.covered_by(box) >= 0.2
+    )
+
+
+def build(settings: Settings, zones: Sequence[Zone]) -> MisparkedBikes:
+    """Build the scenario for the zones of one camera."""
+    return MisparkedBikes(settings, zones)

@@ -1,0 +1,168 @@
+"""Overflowing bins: each bin is a zone drawn at installation; its crop is judged at intervals."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from agent.scenarios import Moment, ScenarioSettings
+from agent.scene import Finding, Member, Zone
+from agent.zones import in_force
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+KIND = "overflowing_bin"
+HIDERS = frozenset({"person", "car", "bus", "truck", "bicycle", "motorcycle"})
+
+
+class Settings(ScenarioSettings):
+    """Tuning of the scenario."""
+
+    every_s: float = Field(default=10.0, gt=0)
+    """How often a bin whose picture changed is judged."""
+    look_again_s: float = Field(default=300.0, gt=0)
+    """How often a bin whose picture did not change is judged."""
+    smooth_s: float = Field(default=20.0, gt=0)
+    """Time constant of the smoothed score."""
+    open_above: float = Field(default=0.6, gt=0, lt=1)
+    clear_below: float = Field(default=0.4, gt=0, lt=1)
+    hidden_share: float = Field(default=0.1, gt=0, le=1)
+    """A bin covered this much by something before it is not judged."""
+
+
+@dataclass(slots=True)
+class _Bin:
+    """What is remembered of one bin."""
+
+    score: float | None = None
+    judged_s: float = -math.inf
+    full_since_s: float | None = None
+    last_full_s: float | None = None
+    raw: float = 0.0
+    settle: int = 0
+
+
+class OverflowingBins:
+    """The scenario on one camera."""
+
+    def __init__(self, settings: Settings, zones: Sequence[Zone]) -> None:
+        self._settings = settings
+        self._zones = [zone for zone in zones if zone.kind == "bin"]
+        self._bins = {zone.zone_id: _Bin() for zone in self._zones}
+
+    def judge(self, moment: Moment) -> list[Finding]:
+        """Judge the bins whose turn it is, and say of each whether it overflows."""
+        findings = (self._judge_zone(zone, moment) for zone in self._zones)
+        return [finding for finding in findings if finding is not None]
+
+    def _judge_zone(self, zone: Zone, moment: Moment) -> Finding | None:
+        seen = self._bins[zone.zone_id]
+        if not in_force(zone, moment.local) or self._hidden(zone, moment):
+            return None
+        if self._due(zone, seen, moment):
+            self._take(seen, moment.scores.overflowing(zone), moment.now_s)
+        return self._finding(zone, seen, moment.now_s)
+
+    def _hidden(self, zone: Zone, moment: Moment) -> bool:
+        """Whether something stands before the bin, or might and was not looked for."""
+        if not moment.observation.looked_at(zone.box.centre):
+            return True
+        return any(
+            zone.box.covered_by(found.box) >= self._settings.hidden_share
+            for found in moment.observation.detections
+            if found.label in HIDERS
+        )
+
+    def _due(self, zone: Zone, seen: _Bin, moment: Moment) -> bool:
+        age_s = moment.now_s - seen.judged_s
+        changed = any(zone.box.overlap(box) > 0 for box in moment.changed)
+        if changed:
+            seen.settle = 3
+        return age_s >= (self._settings.every_s if seen.settle else self._settings.look_again_s)
+
+    def _take(self, seen: _Bin, raw: float, now_s: float) -> None:
+        """Smooth the score over time: a single wrong judgement changes nothing."""
+        age_s = min(now_s - seen.judged_s, self._settings.smooth_s)
+        weight = 1.0 - math.exp(-max(age_s, self._settings.every_s) / self._settings.smooth_s)
+        seen.score = raw if seen.score is None else seen.score + weight * (raw - seen.score)
+        seen.judged_s, seen.raw = now_s, raw
+        seen.settle = max(0, seen.settle - 1) if abs(raw - seen.score) < 0.1 else 3
+        if raw >= 0.5:
+            if seen.full_since_s is None:
+                seen.full_since_s = now_s
+            seen.last_full_s = now_s
+        elif seen.score < self._settings.clear_below:
+            seen.full_since_s = None
+
+    def _finding(self, zone: Zone, seen: _Bin, now_s: float) -> Finding | None:
+        if seen.score is None:
+            return None
+        reason = {"score": round(seen.score, 3), "last_score": round(seen.raw, 3)}
+        if seen.score >= self._settings.open_above and seen.full_since_s is not None:
+            if now_s - seen.full_since_s < self._settings.allowed_s:
+                return None
+            member = Member(zone.zone_id, "bin", zone.box, seen.full_since_s)
+            return Finding(
+                KIND,
+                zone.zone_id,
+                zone.place_id,
+                "present",
+                seen.full_since_s,
+                seen.score,
+                (member,),
+                reason,
+            )
+        if seen.score < self._settings.clear_below:
+            since_s = now_s if seen.last_full_s is None else seen.last_full_s
+            if now_s - since_s >= self._settings.clear_after_s or seen.last_full_s is None:
+                return Finding(
+                    KIND, zone.zone_id, zone.place_id, "absent", since_s, reason=reason
+                )
+        return None
+
+    def pending(self) -> dict[str, float]:
+        """Zone → since when its bin seems to overflow."""
+        return {
+            zone_id: seen.full_since_s
+            for zone_id, seen in self._bins.items()
+            if seen.full_since_s is not None
+        }
+
+    def snapshot(self) -> dict[str, Any]:
+        """What must outlive a restart: each bin's smoothed score and its times."""
+        return {
+            zone_id: {
+                "score": seen.score,
+                "judged_s": seen.judged_s,
+                "full_since_s": seen.full_since_s,
+                "last_full_s": seen.last_full_s,
+                "raw": seen.raw,
+            }
+            for zone_id, seen in self._bins.items()
+            if seen.score is not None
+        }
+
+    def restore(self, snapshot: dict[str, Any], shift_s: float) -> None:
+        """Take up a snapshot; ``shift_s`` is added to its times."""
+        for zone_id, saved in snapshot.items():
+            if zone_id in self._bins:
+                times = {
+                    name: None if saved[name] is None else saved[name] + shift_s
+                    for name in ("full_since_s", "last_full_s")
+                }
+                self._bins[zone_id] = _Bin(
+                    score=saved["score"],
+                    judged_s=saved["judged_s"] + shift_s,
+                    raw=saved["raw"],
+                    settle=3,
+                    **times,
+                )
+
+
+def build(settings: Settings, zones: Sequence[Zone]) -> OverflowingBins:
+    """Build the scenario for the zones of one camera."""
+    return OverflowingBins(settings, zones)

@@ -1,0 +1,286 @@
+"""Street vending: something new stands in a no-vending zone and people attend it.
+
+A camera cannot see a trade; it sees goods or a cart that were not there before, and somebody who
+stays with them. What a vehicle, a bike or the people themselves explain is not goods.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from agent.scenarios import Moment, ScenarioSettings
+from agent.scene import Box, Finding, Member, Track, Zone
+from agent.zones import in_force, inside
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+KIND = "street_vending"
+GOODS = frozenset({"stall", "umbrella"})
+OTHERWISE_EXPLAINED = frozenset({"car", "bus", "truck", "bicycle", "motorcycle"})
+
+
+class Settings(ScenarioSettings):
+    """Tuning of the scenario."""
+
+    attended_share: float = Field(default=0.6, ge=0, le=1)
+    """Share of the looks in which somebody must have been with the thing."""
+    supported_share: float = Field(default=0.2, ge=0, le=1)
+    """Share of the looks in which the network must have seen a stall or a parasol there."""
+    unsupported_size: float = Field(default=1.0, gt=0)
+    """Without that, the thing must be this many times the size of a person beside it."""
+    crowd_share: float = Field(default=0.6, gt=0, le=1)
+    """A thing that people cover more than this, on average, is the people."""
+
+
+@dataclass(slots=True)
+class _Candidate:
+    """Something new that stands, while it may become a case."""
+
+    name: str
+    box: Box
+    since_s: float
+    last_s: float
+    cells: int = 0
+    looks: int = 0
+    attended: int = 0
+    supported: int = 0
+    peopled: float = 0.0
+    confidence: float = 0.0
+    person_area: float = 0.0
+    near_since_s: dict[int, float] = field(default_factory=dict)
+
+    def share(self, count: float) -> float:
+        return count / self.looks if self.looks else 0.0
+
+
+NEAR_S = 2.0
+"""Somebody who is near for less than this is passing by."""
+GRACE_S = 2.0
+"""A thing out of sight for less than this is still there."""
+
+
+class StreetVending:
+    """The scenario on one camera."""
+
+    def __init__(self, settings: Settings, zones: Sequence[Zone]) -> None:
+        self._settings = settings
+        self._zones = [zone for zone in zones if zone.kind == "no_vending"]
+        self._candidates: dict[str, list[_Candidate]] = {zone.zone_id: [] for zone in self._zones}
+        self._last_present_s: dict[str, float] = {}
+        self._clear_since_s: dict[str, float] = {}
+        self._count = 0
+
+    def judge(self, moment: Moment) -> list[Finding]:
+        """Say of each no-vending zone whether somebody sells there."""
+        if moment.novelty is None or not moment.novelty.learned:
+            return []
+        findings = (self._judge_zone(zone, moment) for zone in self._zones)
+        return [finding for finding in findings if finding is not None]
+
+    def _judge_zone(self, zone: Zone, moment: Moment) -> Finding | None:
+        candidates = self._follow(zone, moment)
+        self._candidates[zone.zone_id] = candidates
+        for candidate in candidates:
+            self._attend(candidate, moment)
+        if not in_force(zone, moment.local):
+            candidates = []
+        vending = [one for one in candidates if self._is_vending(one, moment.now_s)]
+        if vending:
+            self._last_present_s[zone.zone_id] = max(one.last_s for one in vending)
+            self._clear_since_s.pop(zone.zone_id, None)
+            return self._present(zone, vending)
+        return self._absent(zone, moment)
+
+    def _follow(self, zone: Zone, moment: Moment) -> list[_Candidate]:
+        """Match what is new and stands now to the candidates so far."""
+        now_s = moment.now_s
+        left = self._candidates[zone.zone_id]
+        kept: list[_Candidate] = []
+        for box, since_s, cells in self._standing(zone, moment):
+            same = [one for one in left if _same_place(one.box, box)]
+            if same:
+                first = min(same, key=lambda one: one.since_s)
+                left = [one for one in left if one not in same]
+                first.box, first.last_s, first.cells = box, now_s, cells
+                kept.append(first)
+            else:
+                self._count += 1
+                kept.append(_Candidate(f"{zone.zone_id}-{self._count}", box, since_s, now_s, cells))
+        return kept + [one for one in left if self._still_there(one, moment)]
+
+    def _still_there(self, candidate: _Candidate, moment: Moment) -> bool:
+        if moment.now_s - candidate.last_s <= GRACE_S:
+            return True
+        hidden = not moment.observation.looked_at(candidate.box.centre)
+        if hidden and moment.now_s - candidate.last_s < 60:
+            return True
+        return False
+
+    def _standing(self, zone: Zone, moment: Moment) -> Iterable[tuple[Box, float, int]]:
+        """Boxes of what is new, stands with its foot in the zone, and is no vehicle."""
+        assert moment.novelty is not None
+        explained = [track.box for track in moment.tracks if track.label in OTHERWISE_EXPLAINED]
+        stalls = [
+            track
+            for track in moment.tracks
+            if track.label == "stall"
+            and track.still_since_s is not None
+            and inside(track.box.foot, zone)
+            and moment.novelty.share_new(track.box) >= 0.25
+        ]
+        for track in stalls:
+            assert track.still_since_s is not None
+            yield track.box, track.still_since_s, 0
+        for thing in moment.novelty.things:
+            if not inside(thing.box.foot, zone):
+                continue
+            if any(_same_place(track.box, thing.box) for track in stalls):
+                continue
+            if sum(thing.box.covered_by(box) for box in explained) < 0.4:
+                yield thing.box, thing.since_s, thing.cells
+
+    def _attend(self, candidate: _Candidate, moment: Moment) -> None:
+        """Count who is with the thing, what the network calls it, and how much people cover it."""
+        if not moment.observation.looked_at(candidate.box.centre):
+            return
+        people = [track for track in moment.tracks if track.label == "person" and track.seen_now]
+        near = {track.track_id: track for track in people if _is_near(track, candidate.box)}
+        candidate.near_since_s = {
+            track_id: candidate.near_since_s.get(track_id, moment.now_s) for track_id in near
+        }
+        stays = [
+            near[track_id]
+            for track_id, since_s in candidate.near_since_s.items()
+            if moment.now_s - since_s >= NEAR_S or near[track_id].still_since_s is not None
+        ]
+        candidate.looks += 1
+        candidate.attended += bool(stays)
+        if stays:
+            candidate.person_area = max(track.box.area for track in stays)
+        goods = [
+            found
+            for found in moment.observation.detections
+            if found.label in GOODS and found.box.covered_by(candidate.box.grown(0.3)) > 0.5
+        ]
+        candidate.supported += bool(goods)
+        candidate.confidence = max([candidate.confidence, *(found.confidence for found in goods)])
+        covered = min(1.0, sum(candidate.box.covered_by(track.box) for track in people))
+        candidate.peopled += covered
+
+    def _is_vending(self, candidate: _Candidate, now_s: float) -> bool:
+        settings = self._settings
+        if candidate.last_s - candidate.since_s < settings.allowed_s:
+            return False
+        if candidate.share(candidate.attended) < settings.attended_share:
+            return False
+        if candidate.share(candidate.supported) >= settings.supported_share:
+            return True
+        large = candidate.box.area >= settings.unsupported_size * candidate.person_area > 0
+        return large and candidate.share(candidate.peopled) < settings.crowd_share
+
+    def _present(self, zone: Zone, vending: Sequence[_Candidate]) -> Finding:
+        members = tuple(
+            Member(one.name, "stall", one.box, one.since_s)
+            for one in sorted(vending, key=lambda one: one.since_s)
+        )
+        longest = min(vending, key=lambda one: one.since_s)
+        attended = longest.share(longest.attended)
+        return Finding(
+            KIND,
+            zone.zone_id,
+            zone.place_id,
+            "present",
+            since_s=longest.since_s,
+            confidence=min(1.0, max(0.5 * attended, longest.confidence)),
+            members=members,
+            reason={
+                "attended_share": round(attended, 3),
+                "supported_share": round(longest.share(longest.supported), 3),
+                "crowd_share": round(longest.share(longest.peopled), 3),
+            },
+        )
+
+    def _absent(self, zone: Zone, moment: Moment) -> Finding | None:
+        zone_id = zone.zone_id
+        there = [one for one in self._candidates[zone_id] if one.last_s == moment.now_s]
+        if there and self._clear_since_s.get(zone_id) is None and zone_id in self._last_present_s:
+            # What was vending still stands; only its keeper is away for the moment.
+            self._last_present_s[zone_id] = moment.now_s
+            return None
+        if not moment.observation.looked_at(zone.box.centre):
+            return None
+        clear_since_s = self._clear_since_s.setdefault(zone_id, moment.now_s)
+        if moment.now_s - clear_since_s < self._settings.clear_after_s:
+            return None
+        since_s = self._last_present_s.pop(zone_id, moment.now_s)
+        return Finding(KIND, zone_id, zone.place_id, "absent", since_s=since_s)
+
+    def pending(self) -> dict[str, float]:
+        """Zone → since when something new stands in it, with somebody there."""
+        return {
+            zone_id: min(one.since_s for one in candidates)
+            for zone_id, found in self._candidates.items()
+            if (candidates := [one for one in found if one.attended])
+        }
+
+    def snapshot(self) -> dict[str, Any]:
+        """What must outlive a restart: the candidates of each zone."""
+        return {
+            "count": self._count,
+            "last_present_s": dict(self._last_present_s),
+            "candidates": {
+                zone_id: [
+                    {
+                        **dataclasses.asdict(one),
+                        "box": dataclasses.astuple(one.box),
+                        "near_since_s": {},
+                    }
+                    for one in found
+                ]
+                for zone_id, found in self._candidates.items()
+            },
+        }
+
+    def restore(self, snapshot: dict[str, Any], shift_s: float) -> None:
+        """Take up a snapshot; ``shift_s`` is added to its times."""
+        self._count = snapshot["count"]
+        self._last_present_s = {
+            zone_id: last_s + shift_s for zone_id, last_s in snapshot["last_present_s"].items()
+        }
+        for zone_id, found in snapshot["candidates"].items():
+            if zone_id in self._candidates:
+                self._candidates[zone_id] = [
+                    _Candidate(
+                        **{
+                            **saved,
+                            "box": Box(*saved["box"]),
+                            "since_s": saved["since_s"] + shift_s,
+                            "last_s": saved["last_s"] + shift_s,
+                        }
+                    )
+                    for saved in found
+                ]
+
+
+def _same_place(a: Box, b: Box) -> bool:
+    return a.iou(b) > 0.3 or max(a.covered_by(b), b.covered_by(a)) > 0.6
+
+
+def _is_near(person: Track, box: Box) -> bool:
+    """Whether somebody is at the thing: their feet within a step of it."""
+    x, y = person.box.foot
+    step_x, step_y = 1.0 * person.box.width, 0.35 * person.box.height
+    return bool(
+        box.left - step_x <= x <= box.right + step_x
+        and box.bottom - box.height - step_y <= y <= box.bottom + step_y
+    )
+
+
+def build(settings: Settings, zones: Sequence[Zone]) -> StreetVending:
+    """Build the scenario for the zones of one camera."""
+    return StreetVending(settings, zones)

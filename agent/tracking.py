@@ -1,0 +1,393 @@
+"""Tracking made for things that stand still. Pure: no disk, clock, network or thread.
+
+Street problems stand for minutes while people walk in front of them. So a standing track is
+matched first, by where it stands; it is not lost while something hides it; and it goes on
+standing, even if the network has a bad moment, as long as its patch of the picture still looks
+as it did. Only a place that was looked at, is not hidden and looks different loses its track.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import cv2
+import numpy as np
+
+from agent.scene import Box, Detection, Observation, Track
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    Luma: TypeAlias = NDArray[np.uint8]
+
+FAMILY = {
+    "bicycle": "two-wheeler",
+    "motorcycle": "two-wheeler",
+    "car": "vehicle",
+    "bus": "vehicle",
+    "truck": "vehicle",
+}
+"""Labels the network confuses; a track may be matched by any of its family."""
+
+STANDING_IOU = 0.45
+"""A detection this close to where a thing stands is that thing."""
+SAME_PLACE_IOU = 0.55
+"""A matched box this close to the anchor has not moved."""
+INSIDE_SHARE = 0.85
+"""A box this much inside the anchor is the same thing, partly hidden."""
+STILL_AFTER_S = 1.0
+"""A thing that keeps its place this long stands."""
+HIDDEN_SHARE = 0.25
+"""A standing thing covered this much by something else cannot be missed."""
+ALIKE = 0.6
+"""Normalised correlation above which a patch still shows the same thing."""
+GONE_AFTER_S = 1.5
+"""A standing thing missed for this long, while looked at and not hidden, is gone."""
+LOST_AFTER_S = 2.5
+"""A moving thing not seen for this long is lost."""
+HIDDEN_FOR_S = 120.0
+"""Even a hidden thing is given up after this time without a sight of it."""
+PATCH_PX = 24
+
+
+@dataclass(slots=True)
+class _Live:
+    """A track's inner state."""
+
+    track_id: int
+    label: str
+    box: Box
+    confidence: float
+    first_seen_s: float
+    last_seen_s: float
+    anchor: Box
+    anchor_since_s: float
+    looks: int = 1
+    hits: int = 1
+    velocity: tuple[float, float] = (0.0, 0.0)
+    missed_since_s: float | None = None
+    moved_at_s: float | None = None
+    moved_to: Box | None = None
+    seen_now: bool = True
+    patch: NDArray[np.float32] | None = None
+    votes: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def standing(self) -> bool:
+        return self.last_seen_s - self.anchor_since_s >= STILL_AFTER_S
+
+    @property
+    def family(self) -> str:
+        return FAMILY.get(self.label, self.label)
+
+
+class Tracker:
+    """Follows the things of one camera from observation to observation.
+
+    Args:
+        birth_confidence: Per label, the confidence that begins a track. Weaker detections only
+            continue one. Labels that are not named begin a track at any confidence.
+    """
+
+    def __init__(self, birth_confidence: Mapping[str, float] | None = None) -> None:
+        self._birth = dict(birth_confidence or {})
+        self._live: list[_Live] = []
+        self._next_id = 1
+        self._now_s = float("-inf")
+
+    def update(
+        self, observation: Observation, now_s: float, luma: Luma | None = None
+    ) -> list[Track]:
+        """Take one frame's observation and return every track that goes on.
+
+        Args:
+            observation: What was looked at and seen.
+            now_s: The frame's ``monotonic_s``. Must not go back.
+            luma: The frame's brightness (h, w); without it nothing is held by appearance.
+
+        Raises:
+            ValueError: Time went back.
+        """
+        if now_s < self._now_s:
+            raise ValueError(f"time went back from {self._now_s} s to {now_s} s")
+        self._now_s = now_s
+        left = list(observation.detections)
+        for track in self._live:
+            track.seen_now = False
+        standing = [track for track in self._live if track.standing]
+        left = self._match(standing, left, now_s, luma, _standing_score)
+        unseen = [track for track in self._live if not track.seen_now]
+        left = self._match(unseen, left, now_s, luma, _moving_score(now_s))
+        for track in self._live:
+            if not track.seen_now:
+                self._miss(track, observation, now_s, luma)
+        self._live = [track for track in self._live if self._goes_on(track, now_s)]
+        self._begin(left, now_s, luma)
+        return [_public(track) for track in self._live]
+
+    def _match(
+        self,
+        tracks: Sequence[_Live],
+        detections: list[Detection],
+        now_s: float,
+        luma: Luma | None,
+        score: Callable[[_Live, Detection], float],
+    ) -> list[Detection]:
+        """Pair tracks with detections, best first; return the detections left over."""
+        pairs = [
+            (score(track, detection), i, j)
+            for i, track in enumerate(tracks)
+            for j, detection in enumerate(detections)
+            if FAMILY.get(detection.label, detection.label) == track.family
+        ]
+        pairs.sort(key=lambda pair: (-pair[0], pair[1], pair[2]))
+        used_tracks: set[int] = set()
+        used_detections: set[int] = set()
+        for value, i, j in pairs:
+            if value <= 0:
+                break
+            if i not in used_tracks and j not in used_detections:
+                used_tracks.add(i)
+                used_detections.add(j)
+                _see(tracks[i], detections[j], now_s, luma)
+        return [d for j, d in enumerate(detections) if j not in used_detections]
+
+    def _miss(
+        self, track: _Live, observation: Observation, now_s: float, luma: Luma | None
+    ) -> None:
+        """A track no detection matched: hidden, held by its looks, or really missed."""
+        if not observation.looked_at(track.box.centre):
+            return
+        if _hidden(track, observation.detections):
+            track.missed_since_s = None
+            return
+        track.looks += 1
+        if track.standing and luma is not None and _alike(track, luma):
+            track.seen_now, track.last_seen_s = True, now_s
+            track.missed_since_s = None
+            return
+        if track.missed_since_s is None:
+            track.missed_since_s = now_s
+
+    def _goes_on(self, track: _Live, now_s: float) -> bool:
+        if track.seen_now:
+            return True
+        if not track.standing:
+            return now_s - track.last_seen_s <= LOST_AFTER_S
+        if now_s - track.last_seen_s > HIDDEN_FOR_S:
+            return False
+        return track.missed_since_s is None or now_s - track.missed_since_s < GONE_AFTER_S
+
+    def _begin(self, detections: Iterable[Detection], now_s: float, luma: Luma | None) -> None:
+        for detection in detections:
+            if detection.confidence < self._birth.get(detection.label, 0.0):
+                continue
+            if self._already_stands(detection):
+                continue
+            track = _Live(
+                self._next_id,
+                detection.label,
+                detection.box,
+                detection.confidence,
+                now_s,
+                now_s,
+                detection.box,
+                now_s,
+                votes={detection.label: detection.confidence},
+            )
+            track.patch = _patch(luma, track.anchor)
+            self._next_id += 1
+            self._live.append(track)
+
+    def _already_stands(self, detection: Detection) -> bool:
+        """A second box on a thing that has its track is not a second thing."""
+        family = FAMILY.get(detection.label, detection.label)
+        return any(
+            track.seen_now
+            and track.family == family
+            and max(detection.box.covered_by(track.box), track.box.covered_by(detection.box)) > 0.8
+            for track in self._live
+        )
+
+    def snapshot(self) -> dict[str, Any]:
+        """What must outlive a restart, as JSON: the standing tracks."""
+        return {
+            "next_id": self._next_id,
+            "standing": [
+                {
+                    "track_id": track.track_id,
+                    "label": track.label,
+                    "anchor": dataclasses.astuple(track.anchor),
+                    "confidence": track.confidence,
+                    "first_seen_s": track.first_seen_s,
+                    "last_seen_s": track.last_seen_s,
+                    "anchor_since_s": track.anchor_since_s,
+                    "looks": track.looks,
+                    "hits": track.hits,
+                }
+                for track in self._live
+                if track.standing
+            ],
+        }
+
+    def restore(self, snapshot: Mapping[str, Any], shift_s: float) -> None:
+        """Take up a snapshot; ``shift_s`` is added to its times (another boot's clock)."""
+        self._next_id = int(snapshot["next_id"])
+        for saved in snapshot["standing"]:
+            anchor = Box(*saved["anchor"])
+            track = _Live(
+                saved["track_id"],
+                saved["label"],
+                anchor,
+                saved["confidence"],
+                saved["first_seen_s"] + shift_s,
+                saved["last_seen_s"] + shift_s,
+                anchor,
+                saved["anchor_since_s"] + shift_s,
+                looks=saved["looks"],
+                hits=saved["hits"],
+                votes={saved["label"]: float(saved["hits"])},
+            )
+            self._live.append(track)
+
+
+def _standing_score(track: _Live, detection: Detection) -> float:
+    """Overlap with where the thing stands; 0 if it is something else."""
+    iou = track.anchor.iou(detection.box)
+    if iou >= STANDING_IOU:
+        return iou
+    inside = detection.box.covered_by(track.anchor) >= INSIDE_SHARE
+    return iou if inside and iou > 0.2 else 0.0
+
+
+def _moving_score(now_s: float) -> Callable[[_Live, Detection], float]:
+    """Nearness to where a moving thing should be by now, in parts of its own size."""
+
+    def score(track: _Live, detection: Detection) -> float:
+        since_s = now_s - track.last_seen_s
+        x, y = track.box.centre
+        x += track.velocity[0] * since_s
+        y += track.velocity[1] * since_s
+        dx, dy = detection.box.centre[0] - x, detection.box.centre[1] - y
+        width = max(track.box.width, detection.box.width)
+        height = max(track.box.height, detection.box.height)
+        reach = 0.4 + 1.2 * since_s
+        # The frame is wider than high: a fraction of its width is a longer way than of its height.
+        distance = float(np.hypot(dx / max(width, 0.6 * height), dy / height))
+        if track.standing:
+            reach = min(reach, 0.8)
+        similar = min(track.box.area, detection.box.area) / max(
+            track.box.area, detection.box.area, 1e-9
+        )
+        return (1.0 - distance / reach) if distance < reach and similar > 0.35 else 0.0
+
+    return score
+
+
+def _see(track: _Live, detection: Detection, now_s: float, luma: Luma | None) -> None:
+    """Join a detection to its track and decide whether the thing moved."""
+    since_s = now_s - track.last_seen_s
+    if since_s > 0:
+        old, new = track.box.centre, detection.box.centre
+        track.velocity = (
+            0.5 * track.velocity[0] + 0.5 * (new[0] - old[0]) / since_s,
+            0.5 * track.velocity[1] + 0.5 * (new[1] - old[1]) / since_s,
+        )
+    track.looks += 1
+    track.hits += 1
+    track.seen_now = True
+    track.missed_since_s = None
+    track.confidence += 0.2 * (detection.confidence - track.confidence)
+    votes = track.votes
+    votes[detection.label] = votes.get(detection.label, 0.0) + detection.confidence
+    track.label = max(sorted(votes), key=lambda label: votes[label])
+    track.last_seen_s = now_s
+    _settle(track, detection.box, now_s, luma)
+
+
+def _settle(track: _Live, box: Box, now_s: float, luma: Luma | None) -> None:
+    """Keep the anchor while the thing stands; move it when the thing has moved."""
+    iou = box.iou(track.anchor)
+    if iou >= SAME_PLACE_IOU:
+        track.box = _blend(track.box, box) if track.standing else box
+        track.moved_at_s = track.moved_to = None
+        if track.standing:
+            track.anchor = _blend(track.anchor, box, 0.1)
+        if track.standing or track.patch is None:
+            track.patch = _patch(luma, track.anchor)
+        return
+    if track.standing and box.covered_by(track.anchor) >= INSIDE_SHARE:
+        return  # partly hidden: it stands where it stood
+    if track.standing and (track.moved_to is None or track.moved_to.iou(box) < 0.3):
+        # One box may be wrong; two in a row are not.
+        track.moved_at_s, track.moved_to = now_s, box
+        if box.iou(track.anchor) > 0.25:
+            return
+    since_s = now_s
+    if track.moved_at_s is not None and track.moved_to is not None:
+        since_s = track.moved_at_s if track.moved_to.iou(box) >= SAME_PLACE_IOU else now_s
+    track.box = track.anchor = box
+    track.anchor_since_s = since_s
+    track.moved_at_s = track.moved_to = None
+    track.hits = track.looks = 1
+    track.patch = _patch(luma, box)
+
+
+def _blend(old: Box, new: Box, share: float = 0.3) -> Box:
+    mixed = (
+        a + share * (b - a)
+        for a, b in zip(dataclasses.astuple(old), dataclasses.astuple(new), strict=True)
+    )
+    return Box(*mixed)
+
+
+def _hidden(track: _Live, detections: Sequence[Detection]) -> bool:
+    """Whether something of another family, standing nearer, covers the track's place."""
+    return any(
+        track.anchor.covered_by(detection.box) >= HIDDEN_SHARE
+        and detection.box.bottom >= track.anchor.bottom - 0.35 * track.anchor.height
+        for detection in detections
+        if FAMILY.get(detection.label, detection.label) != track.family
+    )
+
+
+def _patch(luma: Luma | None, box: Box) -> NDArray[np.float32] | None:
+    """The box's part of the picture, (PATCH_PX, PATCH_PX) float32 with zero mean, unit norm."""
+    if luma is None:
+        return None
+    height, width = luma.shape
+    left, right = int(box.left * width), int(np.ceil(box.right * width))
+    top, bottom = int(box.top * height), int(np.ceil(box.bottom * height))
+    crop = luma[max(0, top) : bottom, max(0, left) : right]
+    if min(crop.shape) < 4:
+        return None
+    small = cv2.resize(crop, (PATCH_PX, PATCH_PX), interpolation=cv2.INTER_AREA).astype(np.float32)
+    small -= small.mean()
+    norm = float(np.linalg.norm(small))
+    return small / norm if norm > PATCH_PX else None
+
+
+def _alike(track: _Live, luma: Luma) -> bool:
+    """Whether the place still looks as it did when the thing was last seen there."""
+    now = _patch(luma, track.anchor)
+    if track.patch is None or now is None:
+        return False
+    return float((track.patch * now).sum()) >= ALIKE
+
+
+def _public(track: _Live) -> Track:
+    return Track(
+        track.track_id,
+        track.label,
+        track.anchor if track.standing else track.box,
+        track.confidence,
+        track.first_seen_s,
+        track.last_seen_s,
+        track.anchor_since_s if track.standing else None,
+        track.seen_now,
+        track.hits / track.looks,
+    )
