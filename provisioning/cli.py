@@ -187,9 +187,9 @@ def replay(
 
 
 @main.command("demo", help=say("demo.help"))
-@click.option("--out", type=_folder, default=Path("demo-out"), help=say("demo.out_help"))
+@click.option("--out", type=_folder, help=say("demo.out_help"))
 @click.option("--broker", help=say("demo.broker_help"))
-def demo(out: Path, broker: str | None) -> None:
+def demo(out: Path | None, broker: str | None) -> None:
     """Show everything at work."""
     from provisioning.demo import show
 

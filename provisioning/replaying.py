@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
-from pydantic import TypeAdapter
 
 from agent.config import CameraSection, Configuration
-from agent.events import CaseEvent
 from provisioning.cases import duration, in_words
 from provisioning.progress import Progress
 from provisioning.wording import kind_in_words, say
@@ -110,23 +109,23 @@ def replay_site(
 
 
 def _print_json(report: ReplayReport) -> None:
-    document: dict[str, Any] = TypeAdapter(type(report)).dump_python(report, mode="json")
-    click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+    summary = dataclasses.asdict(report)
+    del summary["lines"]
+    summary["events"] = [json.loads(line) for line in report.lines]
+    summary["opened_by_kind"] = report.opened_by_kind
+    click.echo(json.dumps(summary, ensure_ascii=False, indent=2))
 
 
 def _rows(report: ReplayReport) -> Iterator[tuple[str, str]]:
-    opened: dict[str, int] = {}
-    for event in report.events:
-        if isinstance(event, CaseEvent) and event.type == "case.opened":
-            opened[event.body.kind] = opened.get(event.body.kind, 0) + 1
-    for kind, count in sorted(opened.items()):
+    for kind, count in sorted(report.opened_by_kind.items()):
         yield say("report.cases", kind=kind_in_words(kind)), str(count)
     yield say("report.events"), str(len(report.events))
     for label, count in sorted(report.tracks_by_label.items()):
         yield say("report.tracks", label=label), str(count)
+    yield say("report.footage"), duration(report.footage_s)
     yield say("report.frames"), str(report.frames)
     yield say("report.runs"), str(report.runs)
-    yield say("report.took"), duration(report.seconds_total)
-    yield say("report.session"), f"{report.seconds_in_session:.1f} s"
-    for stage, seconds in report.stage_seconds.items():
+    yield say("report.took"), f"{report.total_s:.1f} s"
+    yield say("report.session"), f"{report.session_s:.1f} s"
+    for stage, seconds in report.stage_s.items():
         yield say("report.stage", stage=stage), f"{seconds:.1f} s"

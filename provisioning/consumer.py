@@ -1,0 +1,149 @@
+"""A small consumer of the contract: what a platform does with events, as the demo shows it.
+
+It follows ``docs/integrator.md``: duplicates are known by ``event_id``, completeness by
+``epoch`` and ``sequence``, and a payload that the contract does not allow is counted, not used.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
+from pydantic import ValidationError
+
+from agent.events import Message
+from provisioning.failures import BrokerError
+from provisioning.wording import say
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+    from types import TracebackType
+
+    from agent.events import Event
+
+_CONNECT_TIMEOUT_S = 10.0
+_DEFAULT_PORT = 1883
+
+
+@dataclass(slots=True)
+class Received:
+    """What came: each event once, in the order it came; what was no message of the contract."""
+
+    events: list[Event] = field(default_factory=list)
+    duplicates: int = 0
+    invalid: list[str] = field(default_factory=list)
+
+    def sequences(self, epoch: str) -> set[int]:
+        """The sequence numbers that came of one epoch."""
+        return {event.sequence for event in self.events if event.epoch == epoch}
+
+
+class Consumer:
+    """Subscribes to events and writes each to a file once. Use as a context.
+
+    Args:
+        url: ``mqtt://HOST[:PORT]``.
+        topic: What to subscribe to.
+        path: One event a line goes here, as it came.
+        on_event: Called with each new event in the network's thread.
+
+    Raises:
+        BrokerError: The broker cannot be reached or refuses.
+    """
+
+    def __init__(self, url: str, topic: str, path: Path, on_event: Callable[[Event], None]) -> None:
+        self._url, self._topic, self._on_event = url, topic, on_event
+        self._lines = path.open("w", encoding="utf-8")
+        self.received = Received()
+        self._known: set[str] = set()
+        self._changed = threading.Condition()
+        self._ready = threading.Event()
+        self._refused = ""
+        # A name of its own: a broker throws out the older of two clients of one name.
+        self._client = mqtt.Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=f"kerbwatch-demo-{secrets.token_hex(6)}",
+            protocol=mqtt.MQTTv5,
+        )
+        self._client.on_connect = self._connected
+        self._client.on_subscribe = self._subscribed
+        self._client.on_message = self._took
+
+    def __enter__(self) -> Self:
+        parts = urlsplit(self._url)
+        try:
+            self._client.connect(parts.hostname or "", parts.port or _DEFAULT_PORT)
+        except OSError as error:
+            raise BrokerError(say("demo.broker_failed", url=self._url, reason=error)) from error
+        self._client.loop_start()
+        if not self._ready.wait(_CONNECT_TIMEOUT_S) or self._refused:
+            self._client.loop_stop()
+            reason = self._refused or f"no answer within {_CONNECT_TIMEOUT_S:.0f} s"
+            raise BrokerError(say("demo.broker_failed", url=self._url, reason=reason))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+        self._lines.close()
+
+    def wait_for(self, epoch: str, through: int, unsent: set[int], timeout_s: float) -> set[int]:
+        """Wait until every sent event of an epoch has come, and say which have not.
+
+        Args:
+            epoch: Whose sequence numbers are meant.
+            through: The last sequence number that was given.
+            unsent: Numbers that are not to be waited for.
+            timeout_s: How long at most.
+        """
+        wanted = set(range(1, through + 1)) - unsent
+        with self._changed:
+            self._changed.wait_for(lambda: wanted <= self.received.sequences(epoch), timeout_s)
+            return wanted - self.received.sequences(epoch)
+
+    def _connected(self, client: mqtt.Client, _: Any, __: Any, reason: Any, ___: Any) -> None:
+        if reason.is_failure:
+            self._refused = str(reason)
+            self._ready.set()
+        else:
+            client.subscribe(self._topic, qos=1)
+
+    def _subscribed(self, _: Any, __: Any, ___: Any, reasons: Any, ____: Any) -> None:
+        if any(reason.is_failure for reason in reasons):
+            self._refused = ", ".join(map(str, reasons))
+        self._ready.set()
+
+    def _took(self, _client: mqtt.Client, _: Any, message: mqtt.MQTTMessage) -> None:
+        try:
+            arrived = Message.model_validate_json(message.payload)
+        except ValidationError as error:
+            with self._changed:
+                self.received.invalid.append(f"{message.topic}: {error}")
+            return
+        lines = json.loads(message.payload)["events"]
+        for event, line in zip(arrived.events, lines, strict=True):
+            self._keep(event, line)
+
+    def _keep(self, event: Event, line: Any) -> None:
+        with self._changed:
+            if event.event_id in self._known:
+                self.received.duplicates += 1
+                return
+            self._known.add(event.event_id)
+            self._lines.write(json.dumps(line, ensure_ascii=False) + "\n")
+            self._lines.flush()
+            self.received.events.append(event)
+            self._changed.notify_all()
+        self._on_event(event)

@@ -1,0 +1,269 @@
+"""``kerbwatch demo``: a rendered street, the agent, a broker and a consumer, all at work."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+import sqlite3
+import tempfile
+import threading
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from agent import config
+from agent.database import load_state
+from provisioning.cases import in_words, position
+from provisioning.consumer import Consumer
+from provisioning.failures import FAULT
+from provisioning.progress import Progress
+from provisioning.truth import Truth, compare, reported_cases
+from provisioning.wording import kind_in_words, say
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from agent.config import Configuration
+    from agent.events import Event
+    from provisioning.consumer import Received
+    from provisioning.truth import Verdict
+
+STREET = Path(__file__).parents[1] / "examples" / "street"
+_LAST_MESSAGES_TIMEOUT_S = 10.0
+"""What the broker has confirmed reaches the consumer within this time."""
+
+
+def show(out: Path | None, broker: str | None) -> int:
+    """Run the demo and give its exit code.
+
+    Args:
+        out: Where results go; None for a fresh folder in ``demo-out``.
+        broker: Another broker's URL; None for one of the demo's own.
+
+    Raises:
+        click.UsageError: The folder is not empty, or there is no example street.
+        ConfigError, CameraError, ModelError, StorageError, BrokerError: As their names say.
+    """
+    if not (STREET / "site.toml").exists():
+        raise click.UsageError(say("demo.no_example", folder=STREET))
+    folder = _fresh_folder(out)
+    truth = Truth.model_validate_json((STREET / "truth.json").read_text(encoding="utf-8"))
+    with _broker(broker) as url:
+        began_at = datetime.now(UTC)
+        return Stage(_configuration(folder, url, began_at), folder, truth, began_at).play()
+
+
+def _fresh_folder(out: Path | None) -> Path:
+    if out is None:
+        runs = (Path("demo-out") / f"run-{number}" for number in count(1))
+        out = next(folder for folder in runs if not folder.exists())
+    elif out.exists() and any(out.iterdir()):
+        raise click.UsageError(say("demo.not_empty", folder=out))
+    out.mkdir(parents=True, exist_ok=True)
+    return out
+
+
+def _configuration(folder: Path, url: str, began_at: datetime) -> Configuration:
+    configuration = config.load(STREET)
+    # As a live camera would show it, on a clock that the comparison at the end can rely on.
+    pace = {"pace": "real_time", "starts_at": began_at.isoformat()}
+    cameras = tuple(
+        camera.model_copy(update={"settings": {**camera.settings, **pace}})
+        for camera in configuration.cameras
+    )
+    storage = configuration.storage.model_copy(update={"state_dir": folder.absolute() / "state"})
+    uplink = configuration.uplink.model_copy(update={"broker": url})
+    return configuration.model_copy(
+        update={"cameras": cameras, "storage": storage, "uplink": uplink}
+    )
+
+
+@contextmanager
+def _broker(url: str | None) -> Iterator[str]:
+    """Give the URL of a broker: the one named, or one of our own on the loopback alone."""
+    if url is not None:
+        # The same rule as for a site's configuration.
+        config.Uplink.model_validate({"broker": url})
+        yield url
+        return
+    try:
+        from iotcore import Broker  # noqa: PLC0415 - the extra "demo"; a device does without
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(say("demo.no_broker_package")) from error
+    with socket.socket() as probe, tempfile.TemporaryDirectory() as folder:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+        probe.close()
+        settings = Path(folder) / "broker.toml"
+        settings.write_text(_BROKER.format(port=port), encoding="utf-8")
+        with Broker(config_path=str(settings)):
+            yield f"mqtt://127.0.0.1:{port}"
+
+
+_BROKER = """
+id = 0
+[router]
+id = 0
+max_connections = 20
+max_outgoing_packet_count = 200
+max_segment_size = 104857600
+max_segment_count = 10
+
+[v5.1]
+name = "kerbwatch-demo"
+listen = "127.0.0.1:{port}"
+next_connection_delay_ms = 1
+[v5.1.connections]
+connection_timeout_ms = 60000
+max_payload_size = 1048576
+max_inflight_count = 100
+dynamic_filters = true
+"""
+"""The package's defaults listen to the whole network and speak MQTT 3.1.1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """How many events the outbox took in, and which of them are where."""
+
+    accepted: int
+    cases_waiting: int
+    others_waiting: int
+    """A heartbeat that came up while the agent stopped: it would go at the next connection."""
+    missing: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One showing of the street."""
+
+    configuration: Configuration
+    folder: Path
+    truth: Truth
+    began_at: datetime
+
+    def play(self) -> int:
+        """Show the street, then say what came of it; give the exit code."""
+        url = self.configuration.uplink.broker or ""
+        site = self.configuration.site
+        topic = f"{self.configuration.uplink.topic_prefix}/{site.tenant}/{site.device_id}/events"
+        seconds = self.truth.clip.duration_s
+        facts = {"address": site.address, "seconds": seconds, "broker": url, "topic": topic}
+        click.echo(say("demo.begins", **facts))
+        with Progress(say("demo.progress")) as progress:
+
+            def tell(event: Event) -> None:
+                line = in_words(event, self.began_at)
+                if line is not None:
+                    progress.line(line)
+
+            with Consumer(url, topic, self.folder / "events.jsonl", tell) as consumer:
+                code = self._run_agent(lambda at_s: progress.at(at_s, seconds))
+                delivery = self._delivery(consumer)
+        self._print_comparison(consumer.received)
+        return _print_outcome(self.folder, code, delivery, consumer.received)
+
+    def _run_agent(self, on_progress: Callable[[float], None]) -> int:
+        from agent.__main__ import run  # noqa: PLC0415 - loads the network's runtime
+
+        # What the agent logs is for a journal; here it would drown the cases.
+        logging.basicConfig(
+            filename=self.folder / "agent.log",
+            level=logging.INFO,
+            format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        )
+        first_s: float | None = None
+
+        def analysed(_camera_id: str, monotonic_s: float) -> None:
+            nonlocal first_s
+            first_s = monotonic_s if first_s is None else first_s
+            on_progress(monotonic_s - first_s)
+
+        stop = threading.Event()
+        signal.signal(signal.SIGINT, lambda *_: stop.set())
+        return run(
+            self.configuration, base=STREET, stop=stop, until_done=True, on_progress=analysed
+        )
+
+    def _delivery(self, consumer: Consumer) -> Delivery:
+        path = self.configuration.storage.state_dir / "kerbwatch.sqlite3"
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
+            epoch = load_state(connection, "outbox.epoch") or ""
+            waiting = dict(connection.execute("SELECT sequence, type FROM outbox").fetchall())
+            # The counter of the table's AUTOINCREMENT: the last sequence number ever given.
+            [accepted] = connection.execute(
+                "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'outbox'"
+            ).fetchone()
+        missing = consumer.wait_for(epoch, accepted, set(waiting), _LAST_MESSAGES_TIMEOUT_S)
+        cases = sum(kind.startswith("case.") for kind in waiting.values())
+        return Delivery(accepted, cases, len(waiting) - cases, len(missing))
+
+    def _print_comparison(self, received: Received) -> None:
+        click.echo(f"\n{say('demo.compare')}")
+        cases = reported_cases(received.events, self.began_at)
+        verdicts = list(compare(self.truth.problems, cases))
+        for verdict in verdicts:
+            click.echo(f"  {_in_words(verdict)}")
+        outcomes = [verdict.outcome for verdict in verdicts]
+        tally = {
+            "found": outcomes.count("found"),
+            "staged": len(self.truth.problems),
+            "extra": outcomes.count("false_case"),
+        }
+        click.echo(say("demo.tally", **tally))
+
+
+def _in_words(verdict: Verdict) -> str:
+    problem, case = verdict.problem, verdict.case
+    told = problem or case
+    assert told is not None, "a verdict is about a problem, a case or both"
+    facts = {"kind": kind_in_words(told.kind), "zone": told.zone_id}
+    if problem is not None:
+        facts["staged"] = _stretch(problem.begins_s, problem.ends_s)
+    if case is not None:
+        facts["found"] = _stretch(case.began_s, case.ended_s)
+    line = say(f"demo.{verdict.outcome}", **facts)
+    if problem is None or case is None:
+        return line
+    differences = [say("demo.begin_difference", difference=case.began_s - problem.begins_s)]
+    if problem.ends_s is not None and case.ended_s is not None:
+        differences.append(say("demo.end_difference", difference=case.ended_s - problem.ends_s))
+    return f"{line} ({', '.join(differences)})"
+
+
+def _stretch(begins_s: float, ends_s: float | None) -> str:
+    end = say("demo.open_end") if ends_s is None else position(ends_s)
+    return f"{position(begins_s)}–{end}"
+
+
+def _print_outcome(folder: Path, code: int, delivery: Delivery, received: Received) -> int:
+    faults = []
+    if code:
+        faults.append(say("demo.agent_failed", code=code))
+    if delivery.cases_waiting:
+        faults.append(say("demo.undelivered", rows=delivery.cases_waiting))
+    if delivery.missing:
+        facts = {"missing": delivery.missing, "accepted": delivery.accepted}
+        faults.append(say("demo.missing", **facts))
+    if received.invalid:
+        faults.append(say("demo.invalid", count=len(received.invalid), first=received.invalid[0]))
+    if not faults:
+        arrived = delivery.accepted - delivery.others_waiting
+        click.echo(f"\n{say('demo.received', received=arrived)}")
+        if delivery.others_waiting:
+            click.echo(say("demo.others_waiting", rows=delivery.others_waiting))
+    places = {
+        "events": folder / "events.jsonl",
+        "state": folder / "state",
+        "log": folder / "agent.log",
+    }
+    click.echo(say("demo.where", **places))
+    for fault in faults:
+        click.echo(fault, err=True)
+    return FAULT if faults else 0
