@@ -254,7 +254,7 @@ def test_people_on_a_real_street_are_found_as_plain_loops_find_them() -> None:
         output = session.run(preparation.tensor)
         found = decoder.decode(output, placement)
         assert_alike(found, plainly_decoded(output, told, placement))
-        assert sum(detection.label == "person" for detection in found) >= 4
+        assert sum(detection.label == "person" for detection in found) >= 3
         frames += 1
     camera.close()
     assert frames == 4
