@@ -1,0 +1,321 @@
+"""The contract's files, generated from :mod:`agent.events`: schemas, AsyncAPI document, examples.
+
+``kerbwatch contract FOLDER`` writes them; a test holds ``contract/`` against what is generated.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import UTC, datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+from pydantic import TypeAdapter
+
+from agent.codes import event_code
+from agent.events import (
+    CONTRACT_VERSION,
+    BirthBody,
+    BirthEvent,
+    CaseBody,
+    CaseEvent,
+    ClockReading,
+    DeviceState,
+    Event,
+    Fraction,
+    HeartbeatBody,
+    HeartbeatEvent,
+    Message,
+    ModelUsed,
+    Picture,
+    Place,
+    Thing,
+)
+from agent.ids import DerivedIds
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pydantic import BaseModel
+
+DOCUMENT_VERSION = "1.0.0"
+"""Of the contract as a document: ``contract/CHANGELOG.md``. Its first part is the wire's."""
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_SCHEMAS: dict[str, tuple[str, Any]] = {
+    "event": ("One event", Event),
+    "message": ("The payload of one publish on the events channel", Message),
+    "device-state": ("The retained payload of the state channel, and the will", DeviceState),
+}
+
+
+def files() -> dict[str, str]:
+    """Every generated file: its path within ``contract/``, and its text."""
+    documents: dict[str, Any] = {
+        "asyncapi.json": asyncapi(),
+        **{f"schemas/{name}.schema.json": schema(name) for name in _SCHEMAS},
+        **{f"examples/{name}.json": example for name, example in examples().items()},
+    }
+    return {
+        path: json.dumps(document, ensure_ascii=False, indent=2) + "\n"
+        for path, document in documents.items()
+    }
+
+
+def write(folder: Path) -> list[Path]:
+    """Write every generated file into ``folder`` and give their paths."""
+    written = []
+    for name, text in files().items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        written.append(path)
+    return written
+
+
+def schema(name: str) -> dict[str, Any]:
+    """One JSON Schema (2020-12) of what the device sends.
+
+    Every field is required: the device leaves none out, one that says nothing is null.
+    """
+    title, kind = _SCHEMAS[name]
+    generated = TypeAdapter(kind).json_schema(mode="serialization")
+    for part in [generated, *generated.get("$defs", {}).values()]:
+        if part.get("additionalProperties") is False:
+            part["required"] = list(part["properties"])
+        part.pop("title", None)
+        for field in part.get("properties", {}).values():
+            field.pop("title", None)
+            field.pop("default", None)
+            # OpenAPI's word, which AsyncAPI reads otherwise; each kind's `type` is a const anyway.
+            field.get("items", {}).pop("discriminator", None)
+        part.pop("discriminator", None)
+    head = {
+        "$schema": _DIALECT,
+        "$id": f"urn:kerbwatch:contract:{CONTRACT_VERSION}:{name}",
+        "title": title,
+    }
+    return {**head, **generated}
+
+
+def asyncapi() -> dict[str, Any]:
+    """The AsyncAPI 3.0 document of what the device publishes."""
+    shown = examples()
+    return {
+        "asyncapi": "3.0.0",
+        "id": f"urn:kerbwatch:contract:{CONTRACT_VERSION}",
+        "info": {
+            "title": "Kerbwatch: device to platform",
+            "version": DOCUMENT_VERSION,
+            "description": "What a device at a street corner tells the city's platform over"
+            " MQTT 5. docs/integrator.md explains how to consume it.",
+            "license": {"name": "Apache-2.0"},
+        },
+        "defaultContentType": "application/json",
+        "servers": {"platform": _server()},
+        "channels": {
+            "events": _channel(
+                "events", "Cases and the device's own news, each with a sequence number."
+            ),
+            "state": _channel("state", "Whether the device is connected. Retained; also the will."),
+        },
+        "operations": {
+            "sendEvents": _operation("events", retain=False),
+            "sendState": _operation("state", retain=True),
+        },
+        "components": {
+            "messages": {
+                "events": _message("message", "Events, oldest first", shown, "message-"),
+                "state": _message("device-state", "The device's state", shown, "state-"),
+            },
+            "parameters": {
+                "tenant": {"description": "Whose device it is; from the site's configuration."},
+                "device": {"description": "The device's id; from the site's configuration."},
+            },
+        },
+    }
+
+
+def _server() -> dict[str, Any]:
+    return {
+        "host": "{host}:{port}",
+        "protocol": "secure-mqtt",
+        "protocolVersion": "5",
+        "description": "The platform's broker, as configured at the site.",
+        "variables": {
+            "host": {"description": "The broker's name."},
+            "port": {"description": "The broker's port.", "default": "8883"},
+        },
+        "bindings": {
+            "mqtt": {
+                "cleanSession": True,
+                "lastWill": {
+                    "topic": f"kerbwatch/v{CONTRACT_VERSION}/{{tenant}}/{{device}}/state",
+                    "qos": 1,
+                    "retain": True,
+                    "message": "A device-state with online = false.",
+                },
+                "bindingVersion": "0.2.0",
+            }
+        },
+    }
+
+
+def _channel(name: str, description: str) -> dict[str, Any]:
+    return {
+        "address": f"kerbwatch/v{CONTRACT_VERSION}/{{tenant}}/{{device}}/{name}",
+        "description": description,
+        "messages": {name: {"$ref": f"#/components/messages/{name}"}},
+        "parameters": {
+            level: {"$ref": f"#/components/parameters/{level}"} for level in ("tenant", "device")
+        },
+    }
+
+
+def _operation(channel: str, *, retain: bool) -> dict[str, Any]:
+    return {
+        "action": "send",
+        "channel": {"$ref": f"#/channels/{channel}"},
+        "messages": [{"$ref": f"#/channels/{channel}/messages/{channel}"}],
+        "bindings": {"mqtt": {"qos": 1, "retain": retain, "bindingVersion": "0.2.0"}},
+    }
+
+
+def _message(schema_name: str, title: str, shown: dict[str, Any], prefix: str) -> dict[str, Any]:
+    return {
+        "title": title,
+        "contentType": "application/json",
+        "payload": {"$ref": f"./schemas/{schema_name}.schema.json"},
+        "examples": [
+            {"name": name, "payload": payload}
+            for name, payload in shown.items()
+            if name.startswith(prefix)
+        ],
+    }
+
+
+def examples() -> dict[str, Any]:
+    """Payloads as a device sends them, by name. Their facts are examples throughout."""
+    opened, cleared = _case("case.opened", sequence=2), _case("case.cleared", sequence=3)
+    payloads: dict[str, BaseModel] = {
+        "message-live": Message(historical=False, events=(opened,)),
+        "message-historical": Message(historical=True, events=(_birth(1), opened, cleared)),
+        "message-heartbeat": Message(historical=False, events=(_heartbeat(4),)),
+        "state-online": _state(online=True),
+        "state-offline": _state(online=False),
+    }
+    return {name: payload.model_dump(mode="json") for name, payload in payloads.items()}
+
+
+_BEGAN_AT = datetime(2026, 1, 1, 10, 0, tzinfo=timezone(timedelta(hours=8)))
+_CORNER = {"tenant": "example-city", "device_id": "example-corner", "epoch": "0f1e2d3c4b5a6978"}
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _id(text: str, at: datetime = _BEGAN_AT) -> str:
+    return DerivedIds(text).new(at)
+
+
+def _envelope(sequence: int, at: datetime) -> dict[str, Any]:
+    seconds = (at - _BEGAN_AT).total_seconds()
+    boot_id = "6f2c1a9e-0d4b-4c57-9a1e-3b8d7c6f5e40"
+    return {
+        **_CORNER,
+        "event_id": _id(f"event {sequence}", at.astimezone(UTC)),
+        "sequence": sequence,
+        "occurred_at": at,
+        "clock": ClockReading(state="synchronised", boot_id=boot_id, monotonic_s=5000 + seconds),
+        "purpose": "city-order",
+    }
+
+
+def _case(event_type: str, *, sequence: int) -> CaseEvent:
+    opened_at = _BEGAN_AT + timedelta(seconds=180)
+    last_present_at = opened_at
+    roles = ["begin", "threshold", "close_up"]
+    cleared_at = None
+    if event_type == "case.cleared":
+        last_present_at = _BEGAN_AT + timedelta(seconds=400)
+        cleared_at = last_present_at + timedelta(seconds=10)
+        roles.append("after")
+    taken_at = {"begin": _BEGAN_AT, "after": cleared_at}
+    body = CaseBody(
+        case_id=_id("case"),
+        kind="misparked_bike",
+        state="open" if cleared_at is None else "cleared",
+        code=event_code("gbt-47678-5", "misparked_bike"),
+        place=Place(
+            place_id="kerb", zone_id="kerb", camera_id="street", address="示例地址（非真实地点）"
+        ),
+        began_at=_BEGAN_AT,
+        opened_at=opened_at,
+        last_present_at=last_present_at,
+        cleared_at=cleared_at,
+        dwell_s=(last_present_at - _BEGAN_AT).total_seconds(),
+        allowed_s=180,
+        count=1,
+        members=(
+            Thing(
+                member_id="1",
+                label="bicycle",
+                box=Fraction(left=0.41, top=0.52, right=0.5, bottom=0.68),
+                since=_BEGAN_AT,
+            ),
+        ),
+        confidence=0.78,
+        models=(ModelUsed(name="street", version="0.0.0", sha256=_hash("example model")),),
+        configuration_sha256=_hash("example configuration"),
+        pictures=tuple(_picture(role, taken_at.get(role) or opened_at) for role in roles),
+    )
+    at = cleared_at or opened_at
+    return CaseEvent.model_validate({**_envelope(sequence, at), "type": event_type, "body": body})
+
+
+def _picture(role: str, captured_at: datetime) -> Picture:
+    return Picture.model_validate(
+        {
+            "role": role,
+            "file": f"{role}.jpg",
+            "sha256": _hash(f"example {role}"),
+            "size_bytes": 240_000,
+            "width_px": 1280,
+            "height_px": 720,
+            "captured_at": captured_at,
+        }
+    )
+
+
+def _birth(sequence: int) -> BirthEvent:
+    body = BirthBody(
+        session_id=_id("session"),
+        agent_version="0.1.0",
+        configuration_sha256=_hash("example configuration"),
+    )
+    envelope = _envelope(sequence, _BEGAN_AT - timedelta(seconds=60))
+    return BirthEvent(**envelope, type="device.birth", body=body)
+
+
+def _heartbeat(sequence: int) -> HeartbeatEvent:
+    body = HeartbeatBody(
+        uptime_s=5600.0,
+        cameras={"street": "running"},
+        frames=3300,
+        frames_dropped=2,
+        inferences=410,
+        open_cases=0,
+        outbox_rows=0,
+        outbox_oldest_s=0.0,
+        temperature_c=51.5,
+        disk_free_bytes=12_000_000_000,
+        memory_rss_bytes=210_000_000,
+        agent_version="0.1.0",
+        configuration_sha256=_hash("example configuration"),
+    )
+    envelope = _envelope(sequence, _BEGAN_AT + timedelta(seconds=600))
+    return HeartbeatEvent(**envelope, type="device.heartbeat", body=body)
+
+
+def _state(*, online: bool) -> DeviceState:
+    return DeviceState(session_id=_id("session"), online=online, epoch=_CORNER["epoch"])

@@ -1,0 +1,145 @@
+"""The contract with the platform: its files are what the code sends, and nothing else passes."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from pydantic import ValidationError
+
+from agent import codes, contract, scenarios
+from agent.events import Message
+
+CONTRACT = Path(__file__).parents[1] / "contract"
+EXAMPLES = sorted((CONTRACT / "examples").glob("*.json"))
+
+
+def read(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def validator(name: str) -> jsonschema.Draft202012Validator:
+    schema = read(CONTRACT / "schemas" / f"{name}.schema.json")
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(
+        schema, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER
+    )
+
+
+def schema_of(example: Path) -> str:
+    return "device-state" if example.name.startswith("state-") else "message"
+
+
+def message() -> dict[str, Any]:
+    document = read(CONTRACT / "examples" / "message-live.json")
+    assert isinstance(document, dict)
+    return document
+
+
+@pytest.mark.parametrize("path", sorted(contract.files()))
+def test_the_committed_file_is_what_the_code_generates(path: str) -> None:
+    committed = (CONTRACT / path).read_text(encoding="utf-8")
+    assert committed == contract.files()[path], "run: kerbwatch contract contract"
+
+
+def test_no_file_is_left_over_from_an_earlier_contract() -> None:
+    found = {str(path.relative_to(CONTRACT)) for path in CONTRACT.rglob("*.json")}
+    assert found == set(contract.files())
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_every_example_satisfies_its_schema(example: Path) -> None:
+    validator(schema_of(example)).validate(read(example))
+
+
+def _objects(value: Any, place: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Where in a document objects of the contract stand; ``reason`` is free in its keys."""
+    if isinstance(value, dict):
+        inner = [p for key, part in value.items() for p in _objects(part, (*place, key))]
+        return inner if place[-1:] == ("reason",) else [place, *inner]
+    if isinstance(value, list):
+        return [p for index, part in enumerate(value) for p in _objects(part, (*place, index))]
+    return []
+
+
+@pytest.mark.parametrize("place", _objects(message()), ids=lambda place: ".".join(map(str, place)))
+def test_an_unknown_field_is_refused_wherever_it_stands(place: tuple[Any, ...]) -> None:
+    document = copy.deepcopy(message())
+    target = document
+    for step in place:
+        target = target[step]
+    target["surprise"] = 1
+    assert not validator("message").is_valid(document)
+    with pytest.raises(ValidationError, match="surprise"):
+        Message.model_validate_json(json.dumps(document))
+
+
+def test_a_field_left_out_is_refused_by_the_schema() -> None:
+    document = message()
+    for field in document["events"][0]:
+        shortened = copy.deepcopy(document)
+        del shortened["events"][0][field]
+        assert not validator("message").is_valid(shortened), field
+
+
+def test_a_case_can_say_of_itself_only_that_it_is_a_lead() -> None:
+    document = message()
+    document["events"][0]["body"]["evidence_status"] = "evidence"
+    assert not validator("message").is_valid(document)
+
+
+def test_the_asyncapi_document_points_at_the_schemas_and_shows_every_example() -> None:
+    document = read(CONTRACT / "asyncapi.json")
+    shown: set[str] = set()
+    for part in document["components"]["messages"].values():
+        assert (CONTRACT / part["payload"]["$ref"]).is_file()
+        shown |= {example["name"] for example in part["examples"]}
+    assert shown == {path.stem for path in EXAMPLES}
+    for channel in document["channels"].values():
+        assert channel["address"].startswith("kerbwatch/v1/{tenant}/{device}/")
+        assert "." not in channel["address"], "no dots: RabbitMQ reads them as levels"
+
+
+def test_every_scenario_has_a_row_in_every_table_of_codes() -> None:
+    kinds = {scenarios.load_scenario(name).KIND for name in scenarios.scenario_names()}
+    for name, profile in codes.profiles().items():
+        assert kinds <= set(profile.matters), name
+
+
+@pytest.mark.parametrize(
+    ("profile", "kind", "code", "name"),
+    [
+        ("gbt-47678-5", "street_vending", "09006", "占道经营"),
+        ("gbt-47678-5", "misparked_bike", "09010", "非机动车乱停放"),
+        ("gbt-47678-5", "overflowing_bin", "06042", "垃圾站(箱)满溢"),
+        ("classic", "misparked_bike", "05-06", "非机动车乱停放"),
+        ("classic", "street_vending", None, "占道经营"),
+        ("classic", "overflowing_bin", None, "垃圾站(箱)满溢"),
+        ("gbt-47678-5", "ponding", None, "道路积水"),
+    ],
+)
+def test_a_kind_has_the_code_that_was_read_or_none(
+    profile: str, kind: str, code: str | None, name: str
+) -> None:
+    found = codes.event_code(profile, kind)
+    assert (found.profile, found.code, found.name) == (profile, code, name)
+
+
+def test_a_kind_that_no_table_knows_gets_no_invented_code() -> None:
+    found = codes.event_code("classic", "flying_saucer")
+    assert found.code is None
+    assert found.name == "flying_saucer"
+
+
+def test_an_unknown_profile_names_the_known_ones() -> None:
+    with pytest.raises(codes.UnknownProfileError, match=r"classic, gbt-47678-5"):
+        codes.event_code("imperial", "misparked_bike")
+
+
+def test_no_table_claims_to_be_confirmed() -> None:
+    """Set ``confirmed`` only with the official text at hand, and change this test with it."""
+    assert not any(profile.confirmed for profile in codes.profiles().values())
