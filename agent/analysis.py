@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-    from agent.cases import Cases, Change
     from agent.casebook import CaseBook
+    from agent.cases import Cases, Change
     from agent.evidence import Evidence
     from agent.pipeline import Pipeline
     from drivers.cameras import Frame
@@ -18,7 +18,8 @@ class Analysis:
     """Goes from frame to case and commits. For one thread.
 
     Args:
-        pipelines: One per camera.
+        pipeline_for: Builds a camera's pipeline once the size (width, height) of its picture is
+            known, which is at its first frame.
         kinds: Scenario's name → its kind of case.
         cases: The open cases of the device.
         book: Where they are written down.
@@ -29,14 +30,15 @@ class Analysis:
     def __init__(
         self,
         *,
-        pipelines: Mapping[str, Pipeline],
+        pipeline_for: Callable[[str, tuple[int, int]], Pipeline],
         kinds: Mapping[str, str],
         cases: Cases,
         book: CaseBook,
         evidence: Evidence,
         boot_id: str,
     ) -> None:
-        self.pipelines = dict(pipelines)
+        self.pipelines: dict[str, Pipeline] = {}
+        self._pipeline_for = pipeline_for
         self.cases = cases
         self._kinds = dict(kinds)
         self._book = book
@@ -51,15 +53,13 @@ class Analysis:
             EvidenceError: A picture could not be written.
             StorageError: The database did not take it.
         """
+        if frame.camera_id not in self.pipelines:
+            self.pipelines[frame.camera_id] = self._begin(frame)
         pipeline = self.pipelines[frame.camera_id]
-        if frame.camera_id not in self._last_frames:
-            self._take_up(frame, pipeline)
         self._last_frames[frame.camera_id] = frame
         findings = pipeline.step(frame)
         self._await_cases(frame, pipeline)
-        changes = self.cases.update(
-            frame.camera_id, findings, frame.monotonic_s, frame.captured_at
-        )
+        changes = self.cases.update(frame.camera_id, findings, frame.monotonic_s, frame.captured_at)
         if changes:
             self._book.record(changes, frame, self._snapshot(frame, pipeline))
         else:
@@ -85,17 +85,19 @@ class Analysis:
             "pipeline": pipeline.snapshot(),
         }
 
-    def _take_up(self, frame: Frame, pipeline: Pipeline) -> None:
-        """Go on where the last run stopped.
+    def _begin(self, frame: Frame) -> Pipeline:
+        """Build a camera's pipeline, and go on where the last run stopped.
 
         Within one boot the clock went on while the agent was away. After another boot it began
         anew, and the time between adds nothing.
         """
+        height, width = frame.bgr().shape[:2]
+        pipeline = self._pipeline_for(frame.camera_id, (width, height))
         saved = self._book.last_snapshot(frame.camera_id)
-        if saved is None:
-            return
-        saved_s = float(saved["now_s"])
-        same_clock = saved["boot_id"] == self._boot_id and frame.monotonic_s >= saved_s
-        shift_s = 0.0 if same_clock else frame.monotonic_s - saved_s
-        pipeline.restore(saved["pipeline"], shift_s)
-        self.cases.shift(frame.camera_id, shift_s)
+        if saved is not None:
+            saved_s = float(saved["now_s"])
+            same_clock = saved["boot_id"] == self._boot_id and frame.monotonic_s >= saved_s
+            shift_s = 0.0 if same_clock else frame.monotonic_s - saved_s
+            pipeline.restore(saved["pipeline"], shift_s)
+            self.cases.shift(frame.camera_id, shift_s)
+        return pipeline

@@ -18,13 +18,13 @@ from agent.outbox import Outbox
 from agent.pipeline import Pipeline
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    import sqlite3
+    from collections.abc import Callable
     from pathlib import Path
 
     from agent.config import Configuration
     from agent.events import ClockReading
     from agent.ids import Ids
-    from agent.scenarios import ScenarioModule, ScenarioSettings
     from drivers.cameras import Frame
 
 WEAK_SHARE = 0.5
@@ -47,6 +47,10 @@ class Parts:
         bins = 0.0 if self.classifier is None else self.classifier.session.seconds
         return self.detector.session.seconds + bins
 
+    def reading(self) -> closing[sqlite3.Connection]:
+        """A connection that can only read, for a ``with`` block."""
+        return closing(self.database.read())
+
     def close(self) -> None:
         self.database.close()
 
@@ -54,7 +58,6 @@ class Parts:
 def assemble(
     configuration: Configuration,
     *,
-    sizes_px: Mapping[str, tuple[int, int]],
     state_dir: Path,
     evidence_dir: Path,
     ids: Ids,
@@ -66,7 +69,6 @@ def assemble(
 
     Args:
         configuration: What the agent is told.
-        sizes_px: Per camera, width and height of its colour picture.
         state_dir: Where the database lies.
         evidence_dir: Where the pictures lie.
         ids: Where identifiers come from.
@@ -85,7 +87,7 @@ def assemble(
         for name, module in chosen.items()
     }
     manifest = detectors.load_manifest(detectors.find_model(models.detector))
-    thresholds = {each.meaning: each.threshold for each in manifest.classes}
+    thresholds: dict[str, float] = {each.meaning: each.threshold for each in manifest.classes}
     detector = detectors.open_detector(
         models.detector, models.threads, threshold=WEAK_SHARE * min(thresholds.values())
     )
@@ -119,21 +121,22 @@ def assemble(
         ids=ids,
         clock=clock,
     )
-    pipelines = {
-        camera.camera_id: _pipeline(
-            configuration,
-            camera.camera_id,
-            sizes_px[camera.camera_id],
-            detector,
-            thresholds,
-            classifier,
-            chosen,
-            settings,
+
+    def pipeline_for(camera_id: str, size_px: tuple[int, int]) -> Pipeline:
+        zones = [one.zone for one in configuration.zones if one.camera_id == camera_id]
+        return Pipeline(
+            zones=zones,
+            size_px=size_px,
+            detector=detector,
+            birth_confidence=thresholds,
+            classifier=classifier,
+            scenarios={name: chosen[name].build(settings[name], zones) for name in chosen},
+            budget=_budget(configuration),
+            timezone=ZoneInfo(site.timezone),
         )
-        for camera in configuration.cameras
-    }
+
     analysis = Analysis(
-        pipelines=pipelines,
+        pipeline_for=pipeline_for,
         kinds={name: module.KIND for name, module in chosen.items()},
         cases=cases,
         book=book,
@@ -143,29 +146,11 @@ def assemble(
     return Parts(database, outbox, analysis, detector, classifier)
 
 
-def _pipeline(
-    configuration: Configuration,
-    camera_id: str,
-    size_px: tuple[int, int],
-    detector: detectors.Detector,
-    thresholds: Mapping[str, float],
-    classifier: detectors.Classifier | None,
-    chosen: Mapping[str, ScenarioModule],
-    settings: Mapping[str, ScenarioSettings],
-) -> Pipeline:
-    zones = [one.zone for one in configuration.zones if one.camera_id == camera_id]
+def _budget(configuration: Configuration) -> Budget:
+    """Every camera's share of what looking may cost."""
     analysis = configuration.analysis
-    return Pipeline(
-        zones=zones,
-        size_px=size_px,
-        detector=detector,
-        birth_confidence=thresholds,
-        classifier=classifier,
-        scenarios={name: chosen[name].build(settings[name], zones) for name in chosen},
-        budget=Budget(
-            runs_per_s=analysis.runs_per_s / len(configuration.cameras),
-            change_threshold=analysis.change_threshold,
-            look_again_s=analysis.look_again_s,
-        ),
-        timezone=ZoneInfo(configuration.site.timezone),
+    return Budget(
+        runs_per_s=analysis.runs_per_s / len(configuration.cameras),
+        change_threshold=analysis.change_threshold,
+        look_again_s=analysis.look_again_s,
     )

@@ -171,5 +171,3 @@ def _thing(member: Member, since: datetime) -> Thing:
 
 def _dump(snapshot: dict[str, Any]) -> str:
     return json.dumps(snapshot, separators=(",", ":"), allow_nan=True)
-
-

@@ -80,9 +80,7 @@ class Cases:
         changes = (self._take(camera_id, finding, now_s, at) for finding in findings)
         return [change for change in changes if change is not None]
 
-    def _take(
-        self, camera_id: str, finding: Finding, now_s: float, at: datetime
-    ) -> Change | None:
+    def _take(self, camera_id: str, finding: Finding, now_s: float, at: datetime) -> Change | None:
         key = (finding.place_id, finding.kind)
         case = self._open.get(key)
         if finding.state == "present":

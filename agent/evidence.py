@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
 import cv2
+import numpy as np
 
 from agent.events import Picture as PictureReference
 
@@ -108,6 +109,7 @@ class Evidence:
             captured_at = datetime.fromtimestamp(taken_ms / 1000, UTC)
             image = cv2.imread(str(path))
             if image is not None:
+                image = np.asarray(image, dtype=np.uint8)
                 return [self._reference("begin", path, path.read_bytes(), image, captured_at)]
         return []
 

@@ -43,6 +43,8 @@ FOLLOW_S = 300.0
 """Time constant with which the background follows what is not novel."""
 OWN_PAST_S = 3.0
 """Time constant of a novel cell's own past."""
+STEADY_AFTER_S = 1.0
+"""A novel cell that has been steady this long stands."""
 LIGHT_JUMP_SHARE = 0.5
 """More of the free cells than this novel at once is the light or the camera, not things."""
 
@@ -72,6 +74,37 @@ class Novelty:
         return float(part.mean()) if part.size else 0.0
 
 
+@dataclass(slots=True)
+class _Ground:
+    """What is remembered of every cell.
+
+    ``background`` and ``own`` (a cell's own recent past) are (rows, columns, 8); the others are
+    (rows, columns). A cell that is not novel, or not steady, has infinity for its time.
+    """
+
+    background: Floats
+    own: Floats
+    learned_s: Floats
+    novel_since_s: Times
+    steady_since_s: Times
+
+    @classmethod
+    def of(cls, features: Floats) -> _Ground:
+        cells = features.shape[:2]
+        never = np.full(cells, np.inf)
+        return cls(
+            features.copy(), features.copy(), np.zeros(cells, np.float32), never, never.copy()
+        )
+
+    @property
+    def ready(self) -> Mask:
+        return np.asarray(self.learned_s >= LEARN_S)
+
+    @property
+    def novel(self) -> Mask:
+        return np.isfinite(self.novel_since_s)
+
+
 class NoveltyModel:
     """The background of one camera.
 
@@ -81,11 +114,7 @@ class NoveltyModel:
 
     def __init__(self, absorb_s: float = 4 * 3600.0) -> None:
         self._absorb_s = absorb_s
-        self._background: Floats | None = None
-        self._weight_s: Floats | None = None
-        self._own: Floats | None = None
-        self._novel_since: Times | None = None
-        self._steady_since: Times | None = None
+        self._ground: _Ground | None = None
         self._last_s: float | None = None
 
     def update(self, luma: Luma, now_s: float, covered: Sequence[Box]) -> Novelty:
@@ -103,77 +132,38 @@ class NoveltyModel:
             free[_cells(box.grown(0.1), rows, columns)] = False
         since_s = 0.0 if self._last_s is None else now_s - self._last_s
         self._last_s = now_s
-        if self._background is None or self._background.shape != features.shape:
-            self._forget(features)
-        self._learn(features, free, since_s)
-        self._judge(features, free, now_s, since_s)
-        return self._public(now_s)
+        ground = self._ground
+        if ground is None or ground.background.shape != features.shape:
+            ground = self._ground = _Ground.of(features)
+        _learn(ground, features, free, since_s)
+        self._judge(ground, features, free, now_s)
+        _remember(ground, features, free, now_s, since_s)
+        standing = ground.novel & (now_s - ground.steady_since_s >= STEADY_AFTER_S)
+        things = _things(standing, ground.novel_since_s)
+        return Novelty(bool(ground.ready.mean() > 0.5), things, standing)
 
-    def _forget(self, features: Floats) -> None:
-        cells = features.shape[:2]
-        self._background = features.copy()
-        self._weight_s = np.zeros(cells, np.float32)
-        self._own = features.copy()
-        self._novel_since = np.full(cells, np.inf)
-        self._steady_since = np.full(cells, np.inf)
-
-    def _learn(self, features: Floats, free: Mask, since_s: float) -> None:
-        """Average while a cell is young, follow slowly afterwards; never what is novel."""
-        assert self._background is not None
-        assert self._weight_s is not None
-        assert self._novel_since is not None
-        known = free & ~np.isfinite(self._novel_since)
-        step = max(since_s, 1e-3)
-        age = self._weight_s
-        rate = np.where(age < LEARN_S, step / (age + step), min(1.0, step / FOLLOW_S))
-        rate = np.where(known, rate, 0.0).astype(np.float32)[..., None]
-        self._background += rate * (features - self._background)
-        age[known] += step
-
-    def _judge(self, features: Floats, free: Mask, now_s: float, since_s: float) -> None:
-        assert self._background is not None
-        assert self._weight_s is not None
-        assert self._own is not None
-        assert self._novel_since is not None
-        assert self._steady_since is not None
-        ready = self._weight_s >= LEARN_S
-        novel = _distance(features, self._background) > NOVEL_ABOVE
-        fresh = free & ready & novel & ~np.isfinite(self._novel_since)
-        able = max(1, int((free & ready).sum()))
-        if fresh.sum() > LIGHT_JUMP_SHARE * able and able > 0.3 * free.size:
-            self._background[fresh] = features[fresh]
+    def _judge(self, ground: _Ground, features: Floats, free: Mask, now_s: float) -> None:
+        """Which cells have become novel, and which are background again."""
+        able = free & ground.ready
+        unlike = _distance(features, ground.background) > NOVEL_ABOVE
+        fresh = able & unlike & ~ground.novel
+        if fresh.sum() > LIGHT_JUMP_SHARE * able.sum() and able.mean() > 0.3:
+            ground.background[fresh] = features[fresh]
             fresh[:] = False
-        self._novel_since[fresh] = now_s
-        back = free & ~novel
-        absorbed = now_s - self._novel_since > self._absorb_s
-        self._background[absorbed] = features[absorbed]
-        self._novel_since[back | absorbed] = np.inf
-        steady = _distance(features, self._own) < STEADY_BELOW
-        unsteady = free & ~steady
-        self._steady_since[unsteady] = np.inf
-        begin = free & steady & ~np.isfinite(self._steady_since)
-        self._steady_since[begin] = now_s
-        rate = 1.0 if since_s <= 0 else min(1.0, since_s / OWN_PAST_S)
-        follow = free & steady
-        self._own[follow] += np.float32(rate) * (features[follow] - self._own[follow])
-        self._own[unsteady] = features[unsteady]
-
-    def _public(self, now_s: float) -> Novelty:
-        assert self._novel_since is not None
-        assert self._weight_s is not None
-        standing = np.isfinite(self._novel_since) & (now_s - self._steady_since >= 1.0)
-        things = _things(standing, self._novel_since)
-        return Novelty(bool((self._weight_s >= LEARN_S).mean() > 0.5), things, standing)
+        ground.novel_since_s[fresh] = now_s
+        absorbed = now_s - ground.novel_since_s > self._absorb_s
+        ground.background[absorbed] = features[absorbed]
+        ground.novel_since_s[(free & ~unlike) | absorbed] = np.inf
 
     def snapshot(self) -> dict[str, Any] | None:
         """What must outlive a restart, as JSON; None before there is a background."""
-        if self._background is None or self._novel_since is None or self._weight_s is None:
+        if self._ground is None:
             return None
         return {
-            "shape": list(self._background.shape),
-            "background": _pack(self._background.astype(np.float16)),
-            "novel_since": _pack(self._novel_since),
-            "weight_s": _pack(self._weight_s),
+            "shape": list(self._ground.background.shape),
+            "background": _pack(self._ground.background.astype(np.float16)),
+            "novel_since_s": _pack(self._ground.novel_since_s),
+            "learned_s": _pack(self._ground.learned_s),
         }
 
     def restore(self, snapshot: Mapping[str, Any] | None, shift_s: float) -> None:
@@ -182,9 +172,36 @@ class NoveltyModel:
             return
         shape = tuple(snapshot["shape"])
         background = _unpack(snapshot["background"], np.float16).reshape(shape)
-        self._forget(background.astype(np.float32))
-        self._novel_since = _unpack(snapshot["novel_since"], np.float64).reshape(shape[:2]) + shift_s
-        self._weight_s = _unpack(snapshot["weight_s"], np.float32).reshape(shape[:2]).copy()
+        ground = _Ground.of(background.astype(np.float32))
+        ground.novel_since_s = (
+            _unpack(snapshot["novel_since_s"], np.float64).reshape(shape[:2]) + shift_s
+        )
+        ground.learned_s = _unpack(snapshot["learned_s"], np.float32).reshape(shape[:2]).copy()
+        self._ground = ground
+
+
+def _learn(ground: _Ground, features: Floats, free: Mask, since_s: float) -> None:
+    """Average while a cell is young, follow slowly afterwards; never what is novel."""
+    known = free & ~ground.novel
+    step = max(since_s, 1e-3)
+    young = ground.learned_s < LEARN_S
+    rate = np.where(young, step / (ground.learned_s + step), min(1.0, step / FOLLOW_S))
+    rate = np.where(known, rate, 0.0).astype(np.float32)[..., None]
+    ground.background += rate * (features - ground.background)
+    ground.learned_s[known] += step
+
+
+def _remember(ground: _Ground, features: Floats, free: Mask, now_s: float, since_s: float) -> None:
+    """Hold each cell against its own recent past: is what is there staying as it is?"""
+    alike = _distance(features, ground.own) < STEADY_BELOW
+    ground.steady_since_s[free & ~alike] = np.inf
+    begins = free & alike & ~np.isfinite(ground.steady_since_s)
+    ground.steady_since_s[begins] = now_s
+    rate = np.float32(1.0 if since_s <= 0 else min(1.0, since_s / OWN_PAST_S))
+    follow = free & alike
+    ground.own[follow] += rate * (features[follow] - ground.own[follow])
+    anew = free & ~alike
+    ground.own[anew] = features[anew]
 
 
 def _features(luma: Luma) -> Floats:

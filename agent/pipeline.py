@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import cv2
 import numpy as np
 
+from agent.dwell import DwellTimer
 from agent.looking import Budget, Looking
 from agent.looking import Detector as LookingDetector
-from agent.dwell import DwellTimer
 from agent.novelty import Novelty, NoveltyModel
 from agent.scenarios import Moment
 from agent.tracking import FAMILY, Tracker
@@ -68,14 +68,12 @@ class Pipeline:
         self._looking = Looking(zones, size_px, detector, budget)
         self._tracker = Tracker(birth_confidence)
         self._timers = [DwellTimer(zone) for zone in zones if zone.kind == "no_parking"]
-        self._novelty = (
-            NoveltyModel() if any(zone.kind == "no_vending" for zone in zones) else None
-        )
+        self._novelty = NoveltyModel() if any(zone.kind == "no_vending" for zone in zones) else None
         self._classifier = classifier
         self._scenarios = dict(scenarios)
         self._timezone = timezone
         self._track_ids: dict[str, set[int]] = defaultdict(set)
-        self.stage_s: Counter[str] = Counter()
+        self.stage_s: defaultdict[str, float] = defaultdict(float)
         self.frames = 0
         self.runs = 0
         self.tracks: list[Track] = []
@@ -150,9 +148,7 @@ class Pipeline:
             return frame
         luma = _blacked_out(frame.luma, self._masks)
         bgr = frame.bgr
-        return dataclasses.replace(
-            frame, luma=luma, bgr=lambda: _blacked_out(bgr(), self._masks)
-        )
+        return dataclasses.replace(frame, luma=luma, bgr=lambda: _blacked_out(bgr(), self._masks))
 
     def _count(self, tracks: list[Track], seen: Observation, runs: int) -> None:
         self.frames += 1

@@ -10,7 +10,7 @@ import hashlib
 import heapq
 import tempfile
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -99,7 +99,6 @@ def replay(
         seed = _seed(configuration, opened)
         parts = assemble(
             configuration,
-            sizes_px={camera_id: camera.size_px for camera_id, camera in opened.items()},
             state_dir=state or scratch,
             evidence_dir=(out or scratch) / "evidence",
             ids=DerivedIds(f"{seed} {from_s}"),
@@ -220,10 +219,11 @@ def _thinned(camera: Camera, rate: float, from_s: float, until_s: float | None) 
 
 
 def _sum_up(parts: Parts, report: ReplayReport) -> None:
-    stages: Counter[str] = Counter()
+    stages: dict[str, float] = defaultdict(float)
     tracks: Counter[str] = Counter()
     for pipeline in parts.analysis.pipelines.values():
-        stages.update(pipeline.stage_s)
+        for stage, seconds in pipeline.stage_s.items():
+            stages[stage] += seconds
         tracks.update(pipeline.tracks_by_label)
         report.runs += pipeline.runs
     report.stage_s = dict(stages)

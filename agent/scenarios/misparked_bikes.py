@@ -81,7 +81,9 @@ class MisparkedBikes:
     def _parked(self, zone: Zone, place: _Place, moment: Moment) -> list[tuple[Stay, Track]]:
         """Bikes that stand in the zone by themselves, with their stays."""
         tracks = {track.track_id: track for track in moment.tracks}
-        people = [track.box for track in moment.tracks if track.label == "person" and track.seen_now]
+        people = [
+            track.box for track in moment.tracks if track.label == "person" and track.seen_now
+        ]
         parked = []
         riding: dict[int, _Riding] = {}
         for stay in moment.stays:

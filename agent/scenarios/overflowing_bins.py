@@ -119,9 +119,7 @@ class OverflowingBins:
         if seen.score < self._settings.clear_below:
             since_s = now_s if seen.last_full_s is None else seen.last_full_s
             if now_s - since_s >= self._settings.clear_after_s or seen.last_full_s is None:
-                return Finding(
-                    KIND, zone.zone_id, zone.place_id, "absent", since_s, reason=reason
-                )
+                return Finding(KIND, zone.zone_id, zone.place_id, "absent", since_s, reason=reason)
         return None
 
     def pending(self) -> dict[str, float]:

@@ -60,6 +60,8 @@ class _Candidate:
 
 NEAR_S = 2.0
 """Somebody who is near for less than this is passing by."""
+HIDDEN_FOR_S = 60.0
+"""A thing whose place nobody looks at is given up after this time."""
 GRACE_S = 2.0
 """A thing out of sight for less than this is still there."""
 
@@ -89,7 +91,7 @@ class StreetVending:
             self._attend(candidate, moment)
         if not in_force(zone, moment.local):
             candidates = []
-        vending = [one for one in candidates if self._is_vending(one, moment.now_s)]
+        vending = [one for one in candidates if self._is_vending(one)]
         if vending:
             self._last_present_s[zone.zone_id] = max(one.last_s for one in vending)
             self._clear_since_s.pop(zone.zone_id, None)
@@ -117,9 +119,7 @@ class StreetVending:
         if moment.now_s - candidate.last_s <= GRACE_S:
             return True
         hidden = not moment.observation.looked_at(candidate.box.centre)
-        if hidden and moment.now_s - candidate.last_s < 60:
-            return True
-        return False
+        return hidden and moment.now_s - candidate.last_s < HIDDEN_FOR_S
 
     def _standing(self, zone: Zone, moment: Moment) -> Iterable[tuple[Box, float, int]]:
         """Boxes of what is new, stands with its foot in the zone, and is no vehicle."""
@@ -172,7 +172,7 @@ class StreetVending:
         covered = min(1.0, sum(candidate.box.covered_by(track.box) for track in people))
         candidate.peopled += covered
 
-    def _is_vending(self, candidate: _Candidate, now_s: float) -> bool:
+    def _is_vending(self, candidate: _Candidate) -> bool:
         settings = self._settings
         if candidate.last_s - candidate.since_s < settings.allowed_s:
             return False

@@ -1,0 +1,280 @@
+"""The device's process: capture, analysis and uplink threads, and main that watches them.
+
+``python -m agent SITE`` is what the systemd unit runs. What is built here is joined here.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agent import config
+from agent.assembly import Parts, assemble
+from agent.capture import Capture, Mailbox
+from agent.events import ClockReading
+from agent.health import Activity, Health
+from agent.ids import RandomIds
+from agent.outbox import Lane, waiting
+from agent.uplink import Uplink
+from agent.watchdog import Progress, notify, watchdog_interval_s
+from drivers import cameras
+from drivers.clock import SystemClock
+from drivers.disk import free_bytes
+from drivers.temperature import processor_c
+
+if TYPE_CHECKING:
+    from agent.config import Configuration
+    from drivers.cameras import Camera
+
+ANALYSIS_LIMIT_S = 60.0
+CAMERA_LIMIT_S = 60.0
+UPLINK_LIMIT_S = 120.0
+ROUND_S = 0.5
+
+_log = logging.getLogger("kerbwatch")
+
+
+@dataclass(slots=True)
+class _Workers:
+    """The threads of one run, and the first fault that ended one of them."""
+
+    stop: threading.Event
+    progress: Progress
+    fault: BaseException | None = None
+    _threads: list[threading.Thread] = field(default_factory=list)
+
+    def start(self, name: str, work: Callable[[], None], limit_s: float | None = None) -> None:
+        if limit_s is not None:
+            self.progress.expect(name, limit_s)
+
+        def run() -> None:
+            try:
+                work()
+            except Exception as error:
+                _log.exception("%s ended", name)
+                self.fault = self.fault or error
+                self.stop.set()
+            finally:
+                self.progress.forget(name)
+
+        thread = threading.Thread(target=run, name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def join(self, timeout_s: float) -> None:
+        for thread in self._threads:
+            thread.join(timeout_s)
+
+
+def run(
+    configuration: Configuration,
+    *,
+    base: Path,
+    stop: threading.Event,
+    until_done: bool = False,
+    on_progress: Callable[[str, float], None] | None = None,
+) -> int:
+    """Watch until told to stop.
+
+    Args:
+        configuration: The site.
+        base: The folder that relative paths in the configuration start from.
+        stop: Set it to end the run.
+        until_done: End also when every camera has come to its end and what it found was
+            delivered; for recordings.
+        on_progress: Called with each analysed frame's camera and time.
+
+    Returns:
+        0 after a planned end, 1 after a worker failed.
+
+    Raises:
+        ModelError: A model cannot be used.
+        StorageError: The database cannot be used.
+    """
+    clock, ids = SystemClock(), RandomIds()
+    progress = Progress(clock.monotonic_s)
+    state_dir = base / configuration.storage.state_dir
+    with ExitStack() as stack:
+        parts = assemble(
+            configuration,
+            state_dir=state_dir,
+            evidence_dir=state_dir / "evidence",
+            ids=ids,
+            clock=lambda _frame: ClockReading.of(clock),
+            boot_id=clock.boot_id,
+        )
+        stack.callback(parts.close)
+        workers = _Workers(threading.Event(), progress)
+        mailbox = Mailbox(camera.camera_id for camera in configuration.cameras)
+        captures = _start_captures(configuration, base, mailbox, workers)
+        analysed = threading.Event()
+        workers.start(
+            "analysis",
+            lambda: _analyse(parts, mailbox, workers, analysed, on_progress),
+            ANALYSIS_LIMIT_S,
+        )
+        _start_uplink(configuration, base, parts, workers, clock, ids)
+        health = Health(
+            parts.database,
+            parts.outbox,
+            clock=clock,
+            ids=ids,
+            activity=lambda: _activity(parts, mailbox, captures),
+            temperature_c=processor_c,
+            disk_free_bytes=lambda: free_bytes(state_dir),
+            agent_version=version("kerbwatch"),
+            configuration_sha256=configuration.sha256(),
+        )
+        workers.start("health", lambda: health.run(workers.stop, configuration.uplink.heartbeat_s))
+        notify("READY=1")
+        delivers = configuration.uplink.broker is not None
+        _watch(
+            stop, workers, progress, clock, lambda: until_done and _done(parts, analysed, delivers)
+        )
+        notify("STOPPING=1")
+        workers.stop.set()
+        workers.join(10.0)
+        if workers.fault is None:
+            parts.analysis.rest()
+    return 0 if workers.fault is None else 1
+
+
+def _start_captures(
+    configuration: Configuration, base: Path, mailbox: Mailbox, workers: _Workers
+) -> list[Capture]:
+    captures = []
+    for section in configuration.cameras:
+        name = f"camera {section.camera_id}"
+        capture = Capture(
+            section.camera_id,
+            _opener(section, base),
+            mailbox,
+            configuration.analysis.frames_per_s,
+            mark=lambda name=name: workers.progress.mark(name),  # type: ignore[misc]
+        )
+        captures.append(capture)
+        workers.start(name, lambda capture=capture: capture.run(workers.stop), CAMERA_LIMIT_S)  # type: ignore[misc]
+    return captures
+
+
+def _opener(section: config.CameraSection, base: Path) -> Callable[[], Camera]:
+    settings = section.driver_settings(base)
+    return lambda: cameras.load_driver(section.driver).open_camera(section.camera_id, settings)
+
+
+def _analyse(
+    parts: Parts,
+    mailbox: Mailbox,
+    workers: _Workers,
+    analysed: threading.Event,
+    on_progress: Callable[[str, float], None] | None,
+) -> None:
+    """Frame by frame to committed events, until there are no more frames."""
+    while not workers.stop.is_set() and not mailbox.done:
+        workers.progress.mark("analysis")
+        frame = mailbox.take(ROUND_S)
+        if frame is None:
+            continue
+        for change in parts.analysis.take(frame):
+            _log.info("%s %s in %s", change.type, change.case.kind, change.case.zone_id)
+        if on_progress is not None:
+            on_progress(frame.camera_id, frame.monotonic_s)
+    analysed.set()
+
+
+def _start_uplink(
+    configuration: Configuration,
+    base: Path,
+    parts: Parts,
+    workers: _Workers,
+    clock: SystemClock,
+    ids: RandomIds,
+) -> None:
+    if configuration.uplink.broker is None:
+        _log.warning("no broker is configured: events stay in the outbox")
+        return
+    uplink = Uplink(
+        configuration.uplink.located(base),
+        database=parts.database,
+        outbox=parts.outbox,
+        tenant=configuration.site.tenant,
+        device_id=configuration.site.device_id,
+        clock=clock,
+        ids=ids,
+        agent_version=version("kerbwatch"),
+        configuration_sha256=configuration.sha256(),
+        alive=lambda: workers.progress.mark("uplink"),
+    )
+    workers.start("uplink", lambda: uplink.run(workers.stop), UPLINK_LIMIT_S)
+
+
+def _watch(
+    stop: threading.Event,
+    workers: _Workers,
+    progress: Progress,
+    clock: SystemClock,
+    done: Callable[[], bool],
+) -> None:
+    """Feed systemd's watchdog for as long as every worker makes progress."""
+    interval_s = watchdog_interval_s() or ROUND_S
+    fed_s = float("-inf")
+    while not stop.is_set() and not workers.stop.is_set() and not done():
+        now_s = clock.monotonic_s()
+        stalled = progress.stalled(now_s)
+        if stalled:
+            notify("STATUS=no progress: " + ", ".join(stalled))
+        elif now_s - fed_s >= interval_s:
+            notify("WATCHDOG=1", "STATUS=watching")
+            fed_s = now_s
+        stop.wait(min(ROUND_S, interval_s))
+
+
+def _done(parts: Parts, analysed: threading.Event, delivers: bool) -> bool:
+    """Whether every frame was analysed and, where there is a broker, every case delivered."""
+    if not analysed.is_set():
+        return False
+    if not delivers:
+        return True
+    with parts.reading() as connection:
+        return not waiting(connection, Lane.CASE, limit=1, limit_bytes=1)
+
+
+def _activity(parts: Parts, mailbox: Mailbox, captures: list[Capture]) -> Activity:
+    pipelines = list(parts.analysis.pipelines.values())
+    return Activity(
+        cameras={capture.camera_id: capture.state for capture in captures},
+        frames=sum(pipeline.frames for pipeline in pipelines),
+        frames_dropped=mailbox.dropped.total(),
+        inferences=sum(pipeline.runs for pipeline in pipelines),
+        open_cases=len(parts.analysis.cases.open),
+    )
+
+
+def main() -> int:
+    """Read the site given on the command line and watch it."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    if len(sys.argv) != 2:
+        print("usage: python -m agent SITE", file=sys.stderr)
+        return 2
+    site = Path(sys.argv[1])
+    try:
+        configuration = config.load(site)
+    except config.ConfigError as error:
+        print(error, file=sys.stderr)
+        return 3
+    stop = threading.Event()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, lambda *_: stop.set())
+    return run(configuration, base=site if site.is_dir() else site.parent, stop=stop)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

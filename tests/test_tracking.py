@@ -1,0 +1,146 @@
+"""Promises about tracks: made for things that stand still."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from agent.scene import Box, Observation
+from agent.tracking import Tracker
+from tests.street import box_at, looked, paving, seen, with_goods
+
+PERSON = {"width": 0.06, "height": 0.2}
+SOMETHING_THERE = with_goods(paving(), box_at(0.5, 0.7))
+NOTHING_THERE = paving()
+
+
+def standing_bike(tracker: Tracker, until_s: float = 5.0) -> int:
+    """Let a bike stand at (0.5, 0.7) and return its track's id."""
+    for second in range(int(until_s) + 1):
+        [bike] = tracker.update(looked(seen("bicycle", 0.5, 0.7)), second, SOMETHING_THERE)
+    assert bike.still_since_s == 0
+    return bike.track_id
+
+
+def test_a_thing_that_keeps_its_place_stands_from_its_first_sight() -> None:
+    tracker = Tracker()
+    [at_first] = tracker.update(looked(seen("bicycle", 0.5, 0.7)), 10.0)
+    [later] = tracker.update(looked(seen("bicycle", 0.502, 0.701)), 12.0)
+    assert at_first.still_since_s is None
+    assert later.still_since_s == 10.0
+
+
+def test_a_bike_that_rolls_never_stands() -> None:
+    tracker = Tracker()
+    for step in range(20):
+        [bike] = tracker.update(looked(seen("bicycle", 0.1 + 0.04 * step, 0.7)), step * 0.5)
+        assert bike.still_since_s is None
+
+
+def test_a_walking_person_keeps_one_track() -> None:
+    tracker = Tracker()
+    ids = set()
+    for step in range(20):
+        [person] = tracker.update(
+            looked(seen("person", 0.1 + 0.02 * step, 0.7, **PERSON)), step * 0.2
+        )
+        ids.add(person.track_id)
+    assert len(ids) == 1
+
+
+def test_people_passing_before_a_bike_do_not_take_its_track() -> None:
+    tracker = Tracker()
+    bike_id = standing_bike(tracker)
+    for step in range(30):
+        x = 0.3 + 0.4 * step / 30
+        hides = abs(x - 0.5) < 0.06
+        things = [seen("person", x, 0.75, width=0.1, height=0.2)]
+        if not hides:
+            things.append(seen("bicycle", 0.5, 0.7))
+        tracks = tracker.update(looked(*things), 6 + step * 0.2, NOTHING_THERE)
+        bikes = [track for track in tracks if track.label == "bicycle"]
+        assert [bike.track_id for bike in bikes] == [bike_id]
+        assert bikes[0].still_since_s == 0
+
+
+def test_a_bike_behind_a_standing_group_is_not_missed() -> None:
+    tracker = Tracker()
+    bike_id = standing_bike(tracker)
+    group = seen("person", 0.5, 0.78, width=0.14, height=0.25)
+    for second in range(6, 40):
+        tracks = tracker.update(looked(group), second, NOTHING_THERE)
+    assert bike_id in [track.track_id for track in tracks]
+
+
+def test_a_bike_that_the_network_no_longer_sees_stands_while_its_place_looks_the_same() -> None:
+    tracker = Tracker()
+    bike_id = standing_bike(tracker)
+    darker = (SOMETHING_THERE * 0.5).astype("uint8")
+    for second in range(6, 60):
+        tracks = tracker.update(looked(), second, darker)
+    assert [track.track_id for track in tracks] == [bike_id]
+
+
+def test_a_bike_that_was_taken_is_gone_at_once() -> None:
+    tracker = Tracker()
+    standing_bike(tracker)
+    tracker.update(looked(), 6.0, NOTHING_THERE)
+    assert tracker.update(looked(), 8.0, NOTHING_THERE) == []
+
+
+def test_not_having_looked_is_not_having_seen_nothing() -> None:
+    tracker = Tracker()
+    bike_id = standing_bike(tracker)
+    elsewhere = Observation((Box(0.0, 0.0, 0.2, 0.2),), ())
+    for second in range(6, 60):
+        tracks = tracker.update(elsewhere, second, NOTHING_THERE)
+    assert [track.track_id for track in tracks] == [bike_id]
+
+
+def test_a_weak_detection_continues_a_track_but_begins_none() -> None:
+    tracker = Tracker({"bicycle": 0.5})
+    assert tracker.update(looked(seen("bicycle", 0.5, 0.7, confidence=0.3)), 0.0) == []
+    tracker.update(looked(seen("bicycle", 0.5, 0.7, confidence=0.6)), 1.0)
+    [bike] = tracker.update(looked(seen("bicycle", 0.5, 0.7, confidence=0.3)), 2.0)
+    assert bike.seen_now
+
+
+def test_support_is_the_share_of_looks_in_which_the_network_saw_it() -> None:
+    tracker = Tracker()
+    standing_bike(tracker, until_s=4)
+    for second in range(5, 10):
+        [bike] = tracker.update(looked(), second, SOMETHING_THERE)
+    assert bike.support == pytest.approx(0.5)
+
+
+def test_a_bicycle_called_a_motorcycle_for_a_moment_is_the_same_thing() -> None:
+    tracker = Tracker()
+    bike_id = standing_bike(tracker)
+    [track] = tracker.update(looked(seen("motorcycle", 0.5, 0.7)), 6.0)
+    assert (track.track_id, track.label) == (bike_id, "bicycle")
+
+
+def test_two_bikes_side_by_side_are_two_tracks() -> None:
+    tracker = Tracker()
+    for second in range(5):
+        tracks = tracker.update(
+            looked(seen("bicycle", 0.40, 0.7), seen("bicycle", 0.48, 0.7)), second
+        )
+    assert len({track.track_id for track in tracks}) == 2
+
+
+def test_a_standing_track_outlives_a_restart() -> None:
+    tracker = Tracker()
+    bike_id = standing_bike(tracker)
+    after = Tracker()
+    after.restore(json.loads(json.dumps(tracker.snapshot())), shift_s=0)
+    [bike] = after.update(looked(seen("bicycle", 0.5, 0.7)), 9.0)
+    assert (bike.track_id, bike.still_since_s) == (bike_id, 0)
+
+
+def test_time_must_not_go_back() -> None:
+    tracker = Tracker()
+    tracker.update(looked(), 5.0)
+    with pytest.raises(ValueError, match="went back"):
+        tracker.update(looked(), 4.0)
