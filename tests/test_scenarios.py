@@ -1,0 +1,314 @@
+"""Promises of the scenarios; the first ones hold for every file in the folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import time
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from agent.novelty import NewThing, Novelty
+from agent.scenarios import (
+    Scenario,
+    UnknownScenarioError,
+    load_scenario,
+    misparked_bikes,
+    overflowing_bins,
+    scenario_names,
+    street_vending,
+)
+from agent.scene import Box, Detection, Finding, Stay, Track
+from agent.zones import Window
+from tests.street import FixedScores, bike_at, box_at, looked, moment, person_at, seen, zone
+
+STREET = [
+    zone("no_parking"),
+    zone("no_vending"),
+    zone("bin"),
+    zone("bay", ((0, 0.9), (1, 0.9), (1, 1))),
+]
+GOODS = Box(0.4, 0.4, 0.6, 0.7)
+
+
+@pytest.mark.parametrize("name", scenario_names())
+def test_every_scenario_can_be_built_restored_and_finds_nothing_on_an_empty_street(
+    name: str,
+) -> None:
+    module = load_scenario(name)
+    scenario = module.build(module.Settings(), STREET)
+    other = module.build(module.Settings(), STREET)
+    other.restore(json.loads(json.dumps(scenario.snapshot())), shift_s=5)
+    for now_s in range(0, 400, 2):
+        for finding in [*scenario.judge(moment(now_s)), *other.judge(moment(now_s))]:
+            assert finding.state == "absent"
+            assert finding.kind == module.KIND
+    assert scenario.pending() == {}
+
+
+@pytest.mark.parametrize("name", scenario_names())
+def test_every_scenario_refuses_unknown_settings_and_is_frozen(name: str) -> None:
+    settings = load_scenario(name).Settings
+    with pytest.raises(ValidationError, match="no_such_key"):
+        settings.model_validate({"no_such_key": 1})
+    with pytest.raises(ValidationError):
+        settings().allowed_s = 3
+
+
+def test_every_scenario_has_a_kind_of_its_own() -> None:
+    kinds = [load_scenario(name).KIND for name in scenario_names()]
+    assert len(set(kinds)) == len(kinds)
+
+
+def test_an_unknown_scenario_is_refused_by_naming_the_known_ones() -> None:
+    with pytest.raises(UnknownScenarioError, match="misparked_bikes"):
+        load_scenario("flying_saucers")
+
+
+# --- misparked bikes
+
+
+def bikes(**told: float) -> Scenario:
+    settings = misparked_bikes.Settings(allowed_s=10, clear_after_s=5).model_copy(update=told)
+    return misparked_bikes.build(settings, STREET)
+
+
+def parked(now_s: float, *tracks: Track, **known: object) -> list[Finding]:
+    stays = [
+        Stay(track.track_id, "no_parking", track.still_since_s, now_s - track.still_since_s)
+        for track in tracks
+        if track.still_since_s is not None
+    ]
+    return [] if not tracks and not known else _judge(now_s, tracks, stays, known)
+
+
+def _judge(
+    now_s: float, tracks: tuple[Track, ...], stays: list[Stay], known: dict[str, object]
+) -> list[Finding]:
+    scenario = known.pop("by")
+    assert isinstance(scenario, misparked_bikes.MisparkedBikes)
+    people = known.pop("people", ())
+    return scenario.judge(moment(now_s, tracks=(*tracks, *people), stays=stays, **known))  # type: ignore[misc]
+
+
+def test_a_bike_is_misparked_only_after_the_allowed_time() -> None:
+    scenario = bikes()
+    bike = bike_at(0.5, 0.7, since_s=0)
+    assert parked(9.9, bike, by=scenario) == []
+    [finding] = parked(10.0, bike, by=scenario)
+    assert (finding.state, finding.since_s) == ("present", 0)
+
+
+def test_every_overdue_bike_is_counted_and_dated() -> None:
+    scenario = bikes()
+    old, young, fresh = (
+        bike_at(0.2, 0.7, track_id=1, since_s=0),
+        bike_at(0.5, 0.7, track_id=2, since_s=4),
+        bike_at(0.8, 0.7, track_id=3, since_s=10),
+    )
+    [finding] = parked(15, old, young, fresh, by=scenario)
+    assert [(member.member_id, member.since_s) for member in finding.members] == [
+        ("1", 0),
+        ("2", 4),
+    ]
+
+
+def test_a_bike_in_a_bay_is_lawful() -> None:
+    scenario = bikes()
+    assert parked(60, bike_at(0.9, 0.95, since_s=0), by=scenario) == []
+
+
+def test_a_bike_with_its_rider_on_it_is_not_parked() -> None:
+    scenario = bikes()
+    bike = bike_at(0.5, 0.7, since_s=0)
+    rider = person_at(0.5, 0.69)
+    for now_s in range(60):
+        findings = parked(now_s, bike, by=scenario, people=(rider,))
+        assert all(finding.state == "absent" for finding in findings)
+
+
+def test_somebody_passing_before_a_bike_does_not_excuse_it() -> None:
+    scenario = bikes()
+    bike = bike_at(0.5, 0.7, since_s=0)
+    for now_s in range(10):
+        people = (person_at(0.5, 0.69),) if now_s in (4, 5, 6) else ()
+        parked(now_s, bike, by=scenario, people=people)
+    [finding] = parked(10, bike, by=scenario)
+    assert finding.state == "present"
+
+
+def test_what_the_network_hardly_ever_sees_is_no_bike() -> None:
+    scenario = bikes()
+    doubtful = replace(bike_at(0.5, 0.7, since_s=0), support=0.1)
+    assert parked(60, doubtful, by=scenario) == []
+
+
+def test_a_zone_is_clear_only_after_it_was_seen_in_order_for_a_while() -> None:
+    scenario = bikes()
+    parked(20, replace(bike_at(0.5, 0.7, since_s=0), last_seen_s=20), by=scenario)
+    assert scenario.judge(moment(21)) == []
+    assert scenario.judge(moment(25)) == []
+    [finding] = scenario.judge(moment(26))
+    assert (finding.state, finding.since_s) == ("absent", 20)
+
+
+# --- overflowing bins
+
+
+def bins(**told: float) -> Scenario:
+    settings = overflowing_bins.Settings(
+        allowed_s=10, clear_after_s=2, every_s=1, smooth_s=3, look_again_s=30
+    )
+    return overflowing_bins.build(settings.model_copy(update=told), STREET)
+
+
+def watch_bin(
+    scenario: Scenario, scores: FixedScores, begin_s: int, end_s: int, *hiding: Detection
+) -> Iterator[Finding]:
+    for now_s in range(begin_s, end_s):
+        yield from scenario.judge(
+            moment(now_s, scores=scores, observation=looked(*hiding), changed=(Box(0, 0, 1, 1),))
+        )
+
+
+def test_a_bin_that_overflows_for_the_allowed_time_is_a_case_since_it_began() -> None:
+    scenario, scores = bins(), FixedScores(0.05)
+    assert {f.state for f in watch_bin(scenario, scores, 0, 20)} == {"absent"}
+    scores.value = 0.95
+    findings = [f for f in watch_bin(scenario, scores, 20, 40) if f.state == "present"]
+    assert findings
+    assert findings[0].since_s == 20
+
+
+def test_one_wrong_judgement_opens_nothing() -> None:
+    scenario, scores = bins(), FixedScores(0.05)
+    list(watch_bin(scenario, scores, 0, 20))
+    scores.value = 0.99
+    findings = list(watch_bin(scenario, scores, 20, 21))
+    scores.value = 0.05
+    findings += watch_bin(scenario, scores, 21, 60)
+    assert {finding.state for finding in findings} == {"absent"}
+
+
+def test_an_emptied_bin_is_cleared_and_says_until_when_it_was_full() -> None:
+    scenario, scores = bins(), FixedScores(0.95)
+    list(watch_bin(scenario, scores, 0, 30))
+    scores.value = 0.05
+    findings = list(watch_bin(scenario, scores, 30, 45))
+    cleared = [finding for finding in findings if finding.state == "absent"]
+    assert cleared
+    assert cleared[0].since_s == 29
+
+
+def test_a_bin_behind_somebody_is_not_judged() -> None:
+    scenario, scores = bins(), FixedScores(0.95)
+    before = seen("person", 0.5, 0.9, width=0.3, height=0.6)
+    assert list(watch_bin(scenario, scores, 0, 40, before)) == []
+    assert scores.asked == 0
+
+
+def test_a_bin_whose_picture_does_not_change_is_seldom_judged() -> None:
+    scenario, scores = bins(), FixedScores(0.05)
+    for now_s in range(100):
+        scenario.judge(moment(now_s, scores=scores))
+    assert 1 <= scores.asked <= 8
+
+
+# --- street vending
+
+
+def new_thing(box: Box = GOODS, since_s: float = 0.0) -> Novelty:
+    standing = np.zeros((20, 40), np.bool_)
+    standing[int(box.top * 20) : int(box.bottom * 20), int(box.left * 40) : int(box.right * 40)] = 1
+    return Novelty(True, (NewThing(box, int(standing.sum()), since_s),), standing)
+
+
+NOTHING_NEW = Novelty(True, (), np.zeros((20, 40), np.bool_))
+VENDOR = person_at(0.63, 0.72)
+STALL = Detection("stall", 0.8, GOODS)
+
+
+def vending(**told: float) -> Scenario:
+    settings = street_vending.Settings(allowed_s=10, clear_after_s=5)
+    return street_vending.build(settings.model_copy(update=told), STREET)
+
+
+def watch_street(scenario: Scenario, begin_s: int, end_s: int, **known: object) -> list[Finding]:
+    return [
+        finding
+        for now_s in range(begin_s, end_s)
+        for finding in scenario.judge(moment(now_s, **{"novelty": NOTHING_NEW, **known}))
+    ]
+
+
+def test_new_goods_with_somebody_beside_them_are_vending() -> None:
+    findings = watch_street(
+        vending(), 0, 30, novelty=new_thing(), tracks=(VENDOR,), observation=looked(STALL)
+    )
+    first, *_ = [finding for finding in findings if finding.state == "present"]
+    assert first.since_s == 0
+
+
+def test_large_new_goods_are_vending_even_if_the_network_knows_no_name_for_them() -> None:
+    findings = watch_street(vending(), 0, 30, novelty=new_thing(), tracks=(VENDOR,))
+    assert "present" in {finding.state for finding in findings}
+
+
+def test_a_bag_put_down_beside_somebody_is_not_vending() -> None:
+    bag = Box(0.6, 0.66, 0.63, 0.7)
+    findings = watch_street(vending(), 0, 60, novelty=new_thing(bag), tracks=(VENDOR,))
+    assert all(finding.state == "absent" for finding in findings)
+
+
+def test_goods_that_nobody_attends_are_not_vending() -> None:
+    findings = watch_street(vending(), 0, 60, novelty=new_thing(), observation=looked(STALL))
+    assert all(finding.state == "absent" for finding in findings)
+
+
+def test_a_short_delivery_stop_is_not_vending() -> None:
+    scenario = vending()
+    findings = watch_street(scenario, 0, 8, novelty=new_thing(), tracks=(VENDOR,))
+    findings += watch_street(scenario, 8, 60)
+    assert all(finding.state == "absent" for finding in findings)
+
+
+def test_a_parked_car_with_people_beside_it_is_not_vending() -> None:
+    car = Track(3, "car", GOODS, 0.9, 0.0, 0.0, 0.0, True)
+    findings = watch_street(vending(), 0, 60, novelty=new_thing(), tracks=(VENDOR, car))
+    assert all(finding.state == "absent" for finding in findings)
+
+
+def test_a_crowd_alone_is_not_vending() -> None:
+    crowd = tuple(
+        Track(10 + i, "person", box_at(x, 0.7, 0.08, 0.3), 0.9, 0.0, 0.0, 0.0, True)
+        for i, x in enumerate((0.42, 0.47, 0.52, 0.58))
+    )
+    findings = watch_street(vending(), 0, 60, novelty=new_thing(), tracks=crowd)
+    assert all(finding.state == "absent" for finding in findings)
+
+
+def test_permitted_market_hours_are_no_vending() -> None:
+    always = (Window((1, 2, 3, 4, 5, 6, 7), time(0), time(0)),)
+    market = replace(zone("no_vending"), permitted=always)
+    scenario = street_vending.build(street_vending.Settings(allowed_s=10), [market])
+    findings = watch_street(
+        scenario, 0, 60, novelty=new_thing(), tracks=(VENDOR,), observation=looked(STALL)
+    )
+    assert all(finding.state == "absent" for finding in findings)
+
+
+def test_a_keeper_who_is_away_for_a_moment_does_not_clear_the_case() -> None:
+    scenario = vending()
+    watch_street(scenario, 0, 30, novelty=new_thing(), tracks=(VENDOR,), observation=looked(STALL))
+    away = watch_street(scenario, 30, 60, novelty=new_thing(), observation=looked(STALL))
+    assert all(finding.state == "present" for finding in away)
+
+
+def test_a_stall_that_left_is_cleared_with_its_last_moment() -> None:
+    scenario = vending()
+    watch_street(scenario, 0, 30, novelty=new_thing(), tracks=(VENDOR,), observation=looked(STALL))
+    [first, *_] = [f for f in watch_street(scenario, 30, 60) if f.state == "absent"]
+    assert first.since_s == pytest.approx(29, abs=1)
