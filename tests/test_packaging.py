@@ -1,0 +1,161 @@
+"""What is installed: locks without hosts, names that nobody else owns, a wheel that holds it all."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from importlib.metadata import distributions
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+ROOT = Path(__file__).parents[1]
+OURS = {"agent", "drivers", "models", "provisioning", "training"}
+LOCKS = ["requirements.lock", "requirements-dev.lock"]
+_PIN = re.compile(r"^(?P<name>[a-z0-9._-]+)==(?P<version>[^ ]+)(?P<marker> ; .+)? \\$")
+_HASH = re.compile(r"^    --hash=sha256:[0-9a-f]{64}( \\)?$")
+
+
+def project() -> dict[str, list[str]]:
+    """Direct dependencies by extra; those of the device under ``device``."""
+    told = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return {"device": told["dependencies"], **told["optional-dependencies"]}
+
+
+def pinned(lock: str) -> dict[str, set[Version]]:
+    """Versions by name; one package may have several, for different Pythons."""
+    found: dict[str, set[Version]] = {}
+    for line in (ROOT / lock).read_text(encoding="utf-8").splitlines():
+        if pin := _PIN.match(line):
+            found.setdefault(pin["name"], set()).add(Version(pin["version"]))
+    return found
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_lock_holds_pins_and_hashes_and_nothing_else(lock: str) -> None:
+    """Above all no index: where packages come from is the machine's business."""
+    lines = (ROOT / lock).read_text(encoding="utf-8").splitlines()
+    assert lines
+    for line, following in zip(lines, [*lines[1:], ""], strict=True):
+        if _PIN.match(line):
+            assert _HASH.match(following), f"{line} has no hash"
+        else:
+            assert _HASH.match(line), f"neither a pin nor a hash: {line}"
+
+
+@pytest.mark.parametrize(
+    ("lock", "extras"),
+    [("requirements.lock", ["device"]), ("requirements-dev.lock", ["device", "demo", "dev"])],
+)
+def test_a_lock_is_in_step_with_the_project(lock: str, extras: list[str]) -> None:
+    versions = pinned(lock)
+    for wanted in (Requirement(text) for extra in extras for text in project()[extra]):
+        found = versions.get(canonicalize_name(wanted.name))
+        assert found, f"{wanted} is not in {lock}"
+        assert all(version in wanted.specifier for version in found), f"{wanted}: {found}"
+
+
+def test_what_is_developed_with_is_what_the_device_runs() -> None:
+    device, everything = pinned("requirements.lock"), pinned("requirements-dev.lock")
+    assert {name: everything.get(name) for name in device} == device
+
+
+def test_what_only_a_pi_or_a_trainer_needs_stays_out_of_the_locks() -> None:
+    names = set().union(*(pinned(lock) for lock in LOCKS))
+    assert not names & {"torch", "picamera2", "lgpio", "rpi-lgpio", "kms", "opencv-python"}
+
+
+def test_no_dependency_owns_an_import_name_of_ours() -> None:
+    """The top-level packages have plain names, and the index has packages of those names."""
+    for distribution in distributions():
+        if distribution.name == "kerbwatch":
+            continue
+        owned = {
+            path.parts[0].split(".")[0]
+            for path in distribution.files or []
+            if path.suffix in {".py", ".so", ".pth"} and path.parts[0] != ".."
+        }
+        assert not owned & OURS, f"{distribution.name} installs {owned & OURS}"
+
+
+def test_every_direct_dependency_is_explained() -> None:
+    text = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
+    for name in (Requirement(line).name for lines in project().values() for line in lines):
+        assert f"| `{name}` |" in text, f"docs/dependencies.md says nothing of {name}"
+
+
+def test_the_wheel_holds_code_data_models_and_unit_and_no_training(tmp_path: Path) -> None:
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    [wheel] = tmp_path.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    for wanted in (
+        "agent/pipeline.py",
+        "agent/codes.toml",
+        "agent/py.typed",
+        "drivers/cameras/video_file.py",
+        "provisioning/wording/en.toml",
+    ):
+        assert wanted in names
+    for wanted in (
+        "share/kerbwatch/systemd/kerbwatch.service",
+        "share/kerbwatch/models/street/manifest.toml",
+        "licenses/LICENSE",
+    ):
+        assert any(name.endswith(wanted) for name in names), wanted
+    tops = {name.split("/")[0] for name in names if "-" not in name.split("/")[0]}
+    assert tops == {"agent", "drivers", "provisioning"}
+
+
+def test_the_unit_is_one_that_systemd_accepts(tmp_path: Path) -> None:
+    """``verify`` wants the program to be there: the test's own Python stands in for it."""
+    text = (ROOT / "systemd" / "kerbwatch.service").read_text(encoding="utf-8")
+    assert "ExecStart=/opt/kerbwatch/bin/python -m agent" in text
+    unit = tmp_path / "kerbwatch.service"
+    unit.write_text(text.replace("/opt/kerbwatch/bin/python", sys.executable), encoding="utf-8")
+    verify = ["systemd-analyze", "verify", "--recursive-errors=yes", "--man=no", str(unit)]
+    ran = subprocess.run(verify, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+def test_the_unit_leaves_little_open() -> None:
+    """systemd's own score, times ten: 0 nothing is open, 100 everything is."""
+    unit = str(ROOT / "systemd" / "kerbwatch.service")
+    judge = ["systemd-analyze", "security", "--offline=true", "--threshold=20", unit]
+    ran = subprocess.run(judge, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout[-500:]
+
+
+def script(name: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(ROOT / name), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **environment},
+        timeout=60,
+    )
+
+
+def test_check_explains_itself() -> None:
+    ran = script("check", "--help")
+    assert ran.returncode == 0
+    assert "--fast" in ran.stdout
+
+
+def test_check_refuses_an_interpreter_that_is_too_old_or_none() -> None:
+    ran = script("check", "--python", "/bin/false", KERBWATCH_NO_APT="1")
+    assert ran.returncode != 0
+    assert "/bin/false is not Python 3.11 or newer" in ran.stderr
+
+
+def test_continuous_integration_runs_the_developers_command() -> None:
+    ran = script(".ci/run", "--help")
+    assert ran.stdout == script("check", "--help").stdout
