@@ -107,10 +107,11 @@ class Evidence:
             with path.open("rb") as opened:
                 os.fsync(opened.fileno())
             captured_at = datetime.fromtimestamp(taken_ms / 1000, UTC)
-            image = cv2.imread(str(path))
-            if image is not None:
-                image = np.asarray(image, dtype=np.uint8)
-                return [self._reference("begin", path, path.read_bytes(), image, captured_at)]
+            encoded = path.read_bytes()
+            decoded = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR)
+            if decoded is not None:
+                bgr: Picture = decoded.astype(np.uint8)
+                return [self._reference("begin", path, encoded, bgr, captured_at)]
         return []
 
     def _keep(

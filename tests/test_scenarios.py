@@ -23,7 +23,7 @@ from agent.scenarios import (
 )
 from agent.scene import Box, Detection, Finding, Stay, Track
 from agent.zones import Window
-from tests.street import FixedScores, bike_at, box_at, looked, moment, person_at, seen, zone
+from tests.street import FixedScores, bike_at, box_at, looked, moment, person_at, zone
 
 STREET = [
     zone("no_parking"),
@@ -166,11 +166,11 @@ def bins(**told: float) -> Scenario:
 
 
 def watch_bin(
-    scenario: Scenario, scores: FixedScores, begin_s: int, end_s: int, *hiding: Detection
+    scenario: Scenario, scores: FixedScores, begin_s: int, end_s: int, *others: Track
 ) -> Iterator[Finding]:
     for now_s in range(begin_s, end_s):
         yield from scenario.judge(
-            moment(now_s, scores=scores, observation=looked(*hiding), changed=(Box(0, 0, 1, 1),))
+            moment(now_s, scores=scores, tracks=others, changed=(Box(0, 0, 1, 1),))
         )
 
 
@@ -205,9 +205,15 @@ def test_an_emptied_bin_is_cleared_and_says_until_when_it_was_full() -> None:
 
 def test_a_bin_behind_somebody_is_not_judged() -> None:
     scenario, scores = bins(), FixedScores(0.95)
-    before = seen("person", 0.5, 0.9, width=0.3, height=0.6)
+    before = replace(person_at(0.5, 0.9), box=box_at(0.5, 0.9, width=0.3, height=0.6))
     assert list(watch_bin(scenario, scores, 0, 40, before)) == []
     assert scores.asked == 0
+
+
+def test_somebody_behind_a_bin_does_not_hide_it() -> None:
+    scenario, scores = bins(), FixedScores(0.95)
+    behind = replace(person_at(0.5, 0.6), box=box_at(0.5, 0.6, width=0.3, height=0.5))
+    assert list(watch_bin(scenario, scores, 0, 40, behind)) != []
 
 
 def test_a_bin_whose_picture_does_not_change_is_seldom_judged() -> None:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 KIND = "overflowing_bin"
 HIDERS = frozenset({"person", "car", "bus", "truck", "bicycle", "motorcycle"})
+BEFORE_SHARE = 0.25
+"""What has its foot in the zone's lowest part, or below it, stands before the bin."""
 
 
 class Settings(ScenarioSettings):
@@ -71,10 +73,13 @@ class OverflowingBins:
         """Whether something stands before the bin, or might and was not looked for."""
         if not moment.observation.looked_at(zone.box.centre):
             return True
+        # What stands behind the bin does not hide it: its foot is higher in the picture.
+        before = zone.box.bottom - BEFORE_SHARE * zone.box.height
         return any(
-            zone.box.covered_by(found.box) >= self._settings.hidden_share
-            for found in moment.observation.detections
-            if found.label in HIDERS
+            track.label in HIDERS
+            and track.box.bottom >= before
+            and zone.box.covered_by(track.box) >= self._settings.hidden_share
+            for track in moment.tracks
         )
 
     def _due(self, zone: Zone, seen: _Bin, moment: Moment) -> bool:

@@ -1,0 +1,40 @@
+"""How often real stills are judged right: triples without → with → without the problem.
+
+    python -m benchmarks.stills
+
+The triples were named by rule before any was run (tests/triples.json). A triple is right if
+exactly one case opens while the problem is shown and clears after it.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import click
+from tqdm import tqdm
+
+from benchmarks.machine import headline
+from tests import triples
+
+
+@click.command()
+def main() -> None:
+    """Judge every named triple and say how many came out right."""
+    if not triples.DATA.exists():
+        raise click.ClickException("the real pictures are not part of the project (../shared/data)")
+    click.echo(headline())
+    for kind in triples.SCENARIO:
+        wrong, named = [], triples.named(kind)
+        for triple in tqdm(named, desc=kind, leave=False):
+            with tempfile.TemporaryDirectory() as folder:
+                events = triples.judge(kind, triple, Path(folder))
+            if events != triples.RIGHT:
+                wrong.append(f"  {triple['with']}: {', '.join(events) or 'no case'}")
+        click.echo(f"{kind}: {len(named) - len(wrong)} of {len(named)} right")
+        for line in wrong:
+            click.echo(line)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""The rendered clips with what was staged in them, and how a replay is held against that."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from agent import config
+from agent.config import Configuration
+from agent.events import CaseEvent, Event
+from agent.replay import ReplayReport, replay
+
+ROOT = Path(__file__).parent.parent
+BUNDLED = ROOT / "examples" / "street"
+HELD_OUT = sorted((ROOT / "tests" / "clips").glob("seed-*"))
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Told:
+    """One problem, staged or reported: what, where, and from when until when in clip seconds."""
+
+    kind: str
+    zone_id: str
+    begins_s: float
+    ends_s: float
+
+
+def site_of(clip: Path) -> Configuration:
+    """The demo's site, with the clip and zones of the folder."""
+    site = config.load(BUNDLED)
+    zones = json.loads((clip / "zones.json").read_text(encoding="utf-8"))["zones"]
+    told = site.model_dump(mode="json", by_alias=True)
+    told["zones"] = zones
+    told["cameras"][0]["settings"]["path"] = str(clip / "clip.mp4")
+    return Configuration.model_validate(told)
+
+
+def truth_of(clip: Path) -> dict[str, Any]:
+    return dict(json.loads((clip / "truth.json").read_text(encoding="utf-8")))
+
+
+def staged(clip: Path) -> list[Told]:
+    return sorted(
+        Told(each["kind"], each["zone_id"], each["begins_s"], each["ends_s"])
+        for each in truth_of(clip)["problems"]
+    )
+
+
+@cache
+def replayed(clip: Path, frames_per_s: float) -> ReplayReport:
+    return replay(site_of(clip), base=clip, frames_per_s=frames_per_s)
+
+
+def reported(events: list[Event]) -> list[Told]:
+    """Every case that was opened; one that was not cleared has no end."""
+    cases: dict[str, Told] = {}
+    for event in events:
+        assert isinstance(event, CaseEvent)
+        body, now_s = event.body, event.clock.monotonic_s
+        began_s = now_s - (event.occurred_at - body.began_at).total_seconds()
+        ended_s = float("inf")
+        if event.type == "case.cleared":
+            ended_s = now_s - (event.occurred_at - body.last_present_at).total_seconds()
+        if event.type == "case.opened":
+            assert body.case_id not in cases
+        cases[body.case_id] = Told(body.kind, body.place.zone_id, began_s, ended_s)
+    return sorted(cases.values())
