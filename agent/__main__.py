@@ -58,7 +58,7 @@ class _Workers:
         def run() -> None:
             try:
                 work()
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - the outermost line of a thread
                 _log.exception("%s ended", name)
                 self.fault = self.fault or error
                 self.stop.set()
