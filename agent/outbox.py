@@ -231,7 +231,7 @@ def waiting(
     before: int | None = None,
     taken: Collection[int] = (),
     limit: int,
-    limit_bytes: int,
+    limit_bytes: int = 0,
 ) -> list[Row]:
     """The oldest events of a lane, in order.
 

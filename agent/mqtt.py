@@ -1,0 +1,285 @@
+"""One MQTT 5 connection, from CONNECT to its end, driven by the thread that owns it.
+
+paho-mqtt does the protocol and nothing else: no thread of its own, no queue, no reconnecting.
+Each connection is a fresh client, because a paho client that reconnects forgets the broker's
+limits and keeps the old certificate. Its callbacks only append to a deque: an exception there
+would end the loop silently, and a lock there would deadlock with ``publish``.
+"""
+
+from __future__ import annotations
+
+import logging
+import select
+import socket
+import ssl
+import time
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
+
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+if TYPE_CHECKING:
+    from agent.config import Uplink as UplinkSettings
+
+_PORTS = {"mqtt": 1883, "mqtts": 8883}
+_FIXED_HEADER_BYTES, _LENGTH_BYTES, _PACKET_ID_BYTES = 5, 2, 2
+
+_PACKET_TOO_LARGE = 0x95
+_packet_too_large_in: list[int] = ReasonCode.names[_PACKET_TOO_LARGE]["Packet too large"]
+if PacketTypes.PUBACK not in _packet_too_large_in:
+    # Mosquitto answers a publish beyond its message_size_limit with a code that MQTT 5 does not
+    # foresee there. paho would hang up on it, connect, send the same again, and so for ever.
+    _packet_too_large_in.append(PacketTypes.PUBACK)
+
+
+class LinkError(ConnectionError):
+    """There is no connection, or it was lost. ``reason`` holds no secret."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the broker said it takes."""
+
+    receive_maximum: int
+    packet_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """The broker's answer to one publish."""
+
+    packet_id: int
+    code: int
+    text: str
+
+
+class Wake:
+    """Lets any thread end the wait of the one that owns a connection."""
+
+    def __init__(self) -> None:
+        self._reader, self._writer = socket.socketpair()
+        self._reader.setblocking(False)
+        self._writer.setblocking(False)
+
+    def fileno(self) -> int:
+        return self._reader.fileno()
+
+    def set(self) -> None:
+        with suppress(OSError):  # full: it is set already; closed: nobody waits
+            self._writer.send(b"!")
+
+    def clear(self) -> None:
+        with suppress(OSError):
+            while self._reader.recv(4096):
+                pass
+
+    def close(self) -> None:
+        self._reader.close()
+        self._writer.close()
+
+
+class Connection:
+    """One connection to the broker. Open it, take turns, close it; all in one thread.
+
+    Args:
+        settings: Where the broker is and how to prove who we are; certificates and password are
+            read anew here, so that a rotated one is used from the next connection on.
+        client_id: The MQTT client identifier.
+        will: Topic and payload that the broker publishes, retained, if we vanish.
+    """
+
+    def __init__(
+        self, settings: UplinkSettings, *, client_id: str, will: tuple[str, bytes]
+    ) -> None:
+        self._settings = settings
+        self._accepted: deque[tuple[ReasonCode, Properties]] = deque()
+        self._ended: deque[str] = deque()
+        self.acknowledged: deque[Acknowledgement] = deque()
+        self.limits = Limits(receive_maximum=0, packet_bytes=None)
+        self._complaints = _Complaints()
+        self._client = client = Client(
+            CallbackAPIVersion.VERSION2, client_id, protocol=MQTTProtocolVersion.MQTTv5
+        )
+        client.max_inflight_messages_set(0)  # the window is ours
+        client.enable_logger(self._complaints.logger)
+        client.will_set(
+            will[0],
+            will[1],
+            qos=1,
+            retain=True,
+            properties=_properties(PacketTypes.WILLMESSAGE, WillDelayInterval=0),
+        )
+        # With this set, paho writes in our turns only. There we read first: the answers of a
+        # broker that hung up are lost once a write has failed.
+        client.on_socket_register_write = lambda *_: None
+        client.on_connect = lambda _c, _u, _flags, code, properties: self._accepted.append(
+            (code, cast("Properties", properties))
+        )
+        client.on_publish = lambda _c, _u, packet_id, code, _properties: self.acknowledged.append(
+            Acknowledgement(packet_id, code.value, str(code))
+        )
+        client.on_disconnect = lambda _c, _u, flags, code, _properties: self._ended.append(
+            f"the broker ended the connection: {code}"
+            if flags.is_disconnect_packet_from_server
+            else "connection lost"
+        )
+        self._content = _properties(PacketTypes.PUBLISH, ContentType="application/json")
+
+    def open(self) -> None:
+        """Connect and wait for the broker's word.
+
+        Raises:
+            LinkError: It cannot be reached, cannot be trusted, refuses us, or says nothing.
+        """
+        deadline_s = time.monotonic() + self._settings.connect_timeout_s
+        try:
+            self._connect()
+        except (OSError, ValueError) as error:
+            raise LinkError(_in_words(error)) from error
+        while not self._accepted:
+            left_s = deadline_s - time.monotonic()
+            if left_s <= 0:
+                raise LinkError("the broker does not answer the connect request")
+            self.turn(left_s)
+        code, properties = self._accepted.popleft()
+        if code.is_failure:
+            raise LinkError(f"the broker refuses the connection: {code}")
+        self.limits = Limits(
+            receive_maximum=getattr(properties, "ReceiveMaximum", 65_535),
+            packet_bytes=getattr(properties, "MaximumPacketSize", None),
+        )
+
+    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> int:
+        """Send with QoS 1.
+
+        Returns:
+            The packet identifier, to be found again in :attr:`acknowledged`.
+
+        Raises:
+            LinkError: The connection was lost.
+        """
+        sent = self._client.publish(topic, payload, qos=1, retain=retain, properties=self._content)
+        if sent.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
+            raise self._lost()
+        return sent.mid
+
+    def packet_bytes(self, topic: str, payload: bytes) -> int:
+        """How large a publish is at most on the wire, without TLS."""
+        properties_bytes = len(self._content.pack())  # type: ignore[no-untyped-call]
+        head = _FIXED_HEADER_BYTES + _LENGTH_BYTES + len(topic.encode()) + _PACKET_ID_BYTES
+        return int(head + properties_bytes + len(payload))
+
+    def turn(self, timeout_s: float, wake: Wake | None = None) -> None:
+        """Wait until there is something to read or write, or someone wakes us; then do it.
+
+        Raises:
+            LinkError: The connection was lost.
+        """
+        channel = self._client.socket()
+        if channel is None:
+            raise self._lost()
+        # TLS may have decrypted more than paho has read: select would not see that.
+        if isinstance(channel, ssl.SSLSocket) and channel.pending():
+            timeout_s = 0
+        writers = [channel] if self._client.want_write() else []
+        readers: list[Any] = [channel] if wake is None else [channel, wake]
+        readable, writable, _ = select.select(readers, writers, [], timeout_s)
+        if wake is not None and wake in readable:
+            wake.clear()
+        self._client.loop_read()
+        if writable:
+            self._client.loop_write()
+        self._client.loop_misc()
+        if self._client.socket() is None:
+            raise self._lost()
+
+    def say_goodbye(self, timeout_s: float) -> None:
+        """End the connection so that the broker does not publish the will."""
+        deadline_s = time.monotonic() + timeout_s
+        self._client.disconnect()
+        with suppress(LinkError):
+            while time.monotonic() < deadline_s:
+                self.turn(deadline_s - time.monotonic())
+
+    def close(self) -> None:
+        """Let go of the socket; what was not acknowledged is not known to have arrived."""
+        channel = self._client.socket()
+        if channel is not None:
+            channel.close()
+
+    def _connect(self) -> None:
+        settings = self._settings
+        broker = urlsplit(settings.broker or "")
+        if broker.scheme == "mqtts":
+            context = ssl.create_default_context(cafile=settings.ca_file)
+            if settings.certificate_file is not None:
+                context.load_cert_chain(settings.certificate_file, settings.key_file)
+            self._client.tls_set_context(context)
+        if settings.username is not None:
+            password = settings.password_file
+            self._client.username_pw_set(
+                settings.username,
+                None if password is None else password.read_text(encoding="utf-8").rstrip("\r\n"),
+            )
+        self._client.connect_timeout = settings.connect_timeout_s
+        self._client.connect(
+            broker.hostname or "",
+            broker.port or _PORTS[broker.scheme],
+            keepalive=settings.keepalive_s,
+            clean_start=True,
+            properties=_properties(PacketTypes.CONNECT, SessionExpiryInterval=0),
+        )
+        channel = cast("socket.socket", self._client.socket())
+        channel.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # A half-open link is found by the kernel before the keep-alive finds it.
+        timeout_ms = int(settings.acknowledge_timeout_s * 1000)
+        channel.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, timeout_ms)
+
+    def _lost(self) -> LinkError:
+        if self._accepted and self._accepted[0][0].is_failure:
+            return LinkError(f"the broker refuses the connection: {self._accepted[0][0]}")
+        reason = self._ended[0] if self._ended else "connection lost"
+        complaint = self._complaints.last
+        return LinkError(f"{reason}: {complaint}" if complaint else reason)
+
+
+class _Complaints(logging.Handler):
+    """Keeps paho's last word: it logs why a socket failed and tells its caller only that."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.last = ""
+        # In no tree of loggers: it lives as long as its connection.
+        self.logger = logging.Logger("paho", logging.WARNING)  # noqa: LOG001
+        self.logger.addHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.last = record.getMessage()
+
+
+def _properties(packet_type: int, **values: int | str) -> Properties:
+    properties = Properties(packet_type)  # type: ignore[no-untyped-call]
+    for name, value in values.items():
+        setattr(properties, name, value)
+    return properties
+
+
+def _in_words(error: Exception) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"the broker's certificate is not trusted: {error.verify_message}"
+    if isinstance(error, FileNotFoundError):
+        return f"there is no file {error.filename}"
+    if isinstance(error, socket.gaierror):
+        return f"the broker's name cannot be resolved: {error.strerror}"
+    return f"the broker cannot be reached: {error}"

@@ -1,0 +1,484 @@
+"""Outbox → MQTT: what waits is sent, and leaves when it has been acknowledged.
+
+One thread, one connection at a time. The window counts bytes: what is under way on a slow link
+is what a live event has to wait for. Live events go before the backlog, the backlog goes in
+batches, and within a lane the older goes before the newer.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import math
+import random
+import time
+from collections import deque
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from agent.database import StorageError
+from agent.events import CONTRACT_VERSION, BirthBody, ClockReading, DeviceState, Draft
+from agent.mqtt import Connection, LinkError, Wake
+from agent.outbox import Lane, live_from, waiting
+
+if TYPE_CHECKING:
+    import sqlite3
+    import threading
+    from collections.abc import Callable, Sequence
+    from concurrent.futures import Future
+    from datetime import datetime
+
+    from agent.config import Uplink as UplinkSettings
+    from agent.database import Database
+    from agent.ids import Ids
+    from agent.mqtt import Acknowledgement
+    from agent.outbox import Outbox, Row
+    from drivers.clock import Clock
+
+_NO_SUBSCRIBERS = 0x10
+_NOT_NOW = frozenset({0x80, 0x83, 0x87, 0x97})
+"""Unspecified, implementation specific, not authorised, quota exceeded: these are about the
+broker or our rights there, not about the one message; it is kept."""
+
+_NO_LIMIT_BYTES = 268_435_455
+"""The largest packet that MQTT knows."""
+_ROUND_S = 0.5
+_STEADY_AFTER_S = 10.0
+_GOODBYE_S = 2.0
+_FRAMING_BYTES = 128
+"""More than a message needs around its events, commas included."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """How the uplink does. Counts are of events, since the start."""
+
+    connected_since: datetime | None
+    sent: int
+    confirmed: int
+    retried: int
+    dead_letters: int
+    last_error: str | None
+    last_error_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """What one publish carries. Without ``sequences`` it is the device's state."""
+
+    sequences: tuple[int, ...]
+    payload: bytes
+
+
+class Parcels:
+    """Decides what goes next, and knows what is under way. Outlives the connections.
+
+    Args:
+        outbox: What is to be delivered.
+        clock: Tells live events from old ones.
+        live_within_s: An event older than this is no longer live.
+        batch: At most so many backlog events in one parcel.
+        batch_bytes: At most so large a parcel of several events.
+        settled: Called in another thread when a confirmation is on the disk.
+    """
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        clock: Clock,
+        *,
+        live_within_s: float,
+        batch: int,
+        batch_bytes: int,
+        settled: Callable[[], None],
+    ) -> None:
+        self._outbox, self._clock = outbox, clock
+        self._live_within_s = live_within_s
+        self._batch, self._batch_bytes = batch, batch_bytes
+        self._settled = settled
+        self._taken: set[int] = set()
+        """On the way to the broker, or answered for and not yet deleted."""
+        self._alone: set[int] = set()
+        """Refused as part of a batch; which one was meant shows when each goes alone."""
+        self._finished: deque[tuple[tuple[int, ...], Future[None]]] = deque()
+        self.sent = self.confirmed = self.retried = self.dead_letters = 0
+
+    def next(self, reader: sqlite3.Connection, limit_bytes: int) -> Parcel | None:
+        """Look what should be sent now: live before old, and by lane; nothing is taken yet.
+
+        Args:
+            reader: To read with.
+            limit_bytes: No larger, unless a single event is.
+        """
+        since_s = self._clock.monotonic_s() - self._live_within_s
+        begins = {lane: live_from(reader, lane, self._clock.boot_id, since_s) for lane in Lane}
+        for lane, first in begins.items():
+            live = waiting(reader, lane, first=first, taken=self._taken, limit=1)
+            if live:
+                return _parcel(live, historical=False)
+        room_bytes = min(self._batch_bytes, limit_bytes) - _FRAMING_BYTES
+        for lane, first in begins.items():
+            old = waiting(
+                reader,
+                lane,
+                before=first,
+                taken=self._taken,
+                limit=self._batch,
+                limit_bytes=room_bytes,
+            )
+            if old:
+                return _parcel(self._without_suspects(old), historical=True)
+        return None
+
+    def take(self, parcel: Parcel) -> None:
+        """The parcel has been sent."""
+        self._taken.update(parcel.sequences)
+        self.sent += len(parcel.sequences)
+
+    def put_back(self, parcel: Parcel) -> None:
+        """The parcel was not accepted, or we do not know: its events will be sent again."""
+        self._taken.difference_update(parcel.sequences)
+        self.retried += len(parcel.sequences)
+
+    def confirm(self, parcel: Parcel) -> None:
+        """The parcel has arrived: its events may go from the disk."""
+        self.confirmed += len(parcel.sequences)
+        self._finish(parcel, self._outbox.confirm(parcel.sequences))
+
+    def refuse(self, parcel: Parcel, reason: str) -> None:
+        """The parcel will never be accepted as it is."""
+        if len(parcel.sequences) > 1:
+            self._alone.update(parcel.sequences)
+            self.put_back(parcel)
+            return
+        _log.error("event %s cannot be delivered: %s", parcel.sequences, reason)
+        self.dead_letters += len(parcel.sequences)
+        self._taken.update(parcel.sequences)
+        self._finish(parcel, self._outbox.bury(parcel.sequences, reason))
+
+    def settle(self) -> None:
+        """Forget what has left the disk.
+
+        Raises:
+            StorageError: The disk did not let it go; it will be sent again.
+        """
+        while self._finished:
+            sequences, future = self._finished.popleft()
+            self._taken.difference_update(sequences)
+            self._alone.difference_update(sequences)
+            future.result()
+
+    def _finish(self, parcel: Parcel, future: Future[None]) -> None:
+        def done(future: Future[None]) -> None:
+            self._finished.append((parcel.sequences, future))
+            self._settled()
+
+        future.add_done_callback(done)
+
+    def _without_suspects(self, rows: list[Row]) -> list[Row]:
+        """Up to the first event that has to go alone, or that one."""
+        if rows[0].sequence in self._alone:
+            return rows[:1]
+        return list(itertools.takewhile(lambda row: row.sequence not in self._alone, rows))
+
+
+def _parcel(rows: Sequence[Row], *, historical: bool) -> Parcel:
+    """Put waiting events into a :class:`agent.events.Message`, without parsing them again."""
+    text = (
+        f'{{"contract":{CONTRACT_VERSION},"historical":{"true" if historical else "false"},'
+        f'"events":[{",".join(row.event for row in rows)}]}}'
+    )
+    return Parcel(tuple(row.sequence for row in rows), text.encode())
+
+
+@dataclass(frozen=True, slots=True)
+class _Flight:
+    """A parcel that the broker has not yet answered for."""
+
+    parcel: Parcel
+    sent_s: float
+
+
+class _Session:
+    """One connection's deliveries: the window, and what the broker's answers mean.
+
+    Args:
+        connection: Open.
+        reader: To read the outbox with.
+        parcels: What goes next.
+        settings: The window and the deadlines.
+        events_topic: Where the events go.
+        report: Told what is wrong.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        reader: sqlite3.Connection,
+        parcels: Parcels,
+        settings: UplinkSettings,
+        events_topic: str,
+        report: Callable[[str], None],
+    ) -> None:
+        self._connection, self._reader, self._parcels = connection, reader, parcels
+        self._settings, self._topic, self._report = settings, events_topic, report
+        self._flights: dict[int, _Flight] = {}
+        self._flying_bytes = 0
+        self._refusals = 0
+        self._resume_s = 0.0
+
+    def round(self, wake: Wake) -> None:
+        """Send what fits, wait for something to happen, read the answers.
+
+        Raises:
+            LinkError: The connection was lost, or the broker no longer answers.
+            StorageError: The disk did not let go of what was confirmed.
+        """
+        self._parcels.settle()
+        self._send()
+        pause_s = self._resume_s - time.monotonic()
+        self._connection.turn(pause_s if 0 < pause_s < _ROUND_S else _ROUND_S, wake)
+        self._read_answers()
+        if self._flights:
+            oldest = next(iter(self._flights.values()))
+            if time.monotonic() - oldest.sent_s > self._settings.acknowledge_timeout_s:
+                raise LinkError("the broker is connected but does not acknowledge")
+
+    def send_state(self, topic: str, payload: bytes) -> None:
+        """Publish the device's state, retained."""
+        self._publish(topic, Parcel((), payload), retain=True)
+
+    def end(self, wake: Wake) -> None:
+        """Wait a moment for the answers still due, then disconnect."""
+        until_s = time.monotonic() + _GOODBYE_S
+        while self._flights and (left_s := until_s - time.monotonic()) > 0:
+            self._connection.turn(left_s, wake)
+            self._read_answers()
+        self._connection.say_goodbye(_GOODBYE_S)
+
+    def abandon(self) -> None:
+        """What was not answered is sent again on the next connection, the oldest first."""
+        # A broker may answer and hang up at once; its last words still count.
+        self._read_answers()
+        for flight in self._flights.values():
+            self._parcels.put_back(flight.parcel)
+        self._flights.clear()
+
+    def _send(self) -> None:
+        limits, window_bytes = self._connection.limits, self._settings.window_bytes
+        head_bytes = self._connection.packet_bytes(self._topic, b"")
+        limit_bytes = (limits.packet_bytes or _NO_LIMIT_BYTES) - head_bytes
+        while (
+            time.monotonic() >= self._resume_s
+            and len(self._flights) < limits.receive_maximum
+            and self._flying_bytes < window_bytes
+        ):
+            parcel = self._parcels.next(self._reader, limit_bytes)
+            if parcel is None:
+                return
+            if len(parcel.payload) > limit_bytes:
+                reason = f"{len(parcel.payload)} bytes; the broker takes {limit_bytes}"
+                self._report(f"an event is too large: {reason}")
+                self._parcels.refuse(parcel, reason)
+            elif self._flights and self._flying_bytes + len(parcel.payload) > window_bytes:
+                return
+            else:
+                self._parcels.take(parcel)
+                self._publish(self._topic, parcel)
+
+    def _publish(self, topic: str, parcel: Parcel, *, retain: bool = False) -> None:
+        try:
+            packet_id = self._connection.publish(topic, parcel.payload, retain=retain)
+        except LinkError:
+            self._parcels.put_back(parcel)
+            raise
+        self._flights[packet_id] = _Flight(parcel, time.monotonic())
+        self._flying_bytes += len(parcel.payload)
+
+    def _read_answers(self) -> None:
+        while self._connection.acknowledged:
+            answer = self._connection.acknowledged.popleft()
+            flight = self._flights.pop(answer.packet_id, None)
+            if flight is not None:
+                self._flying_bytes -= len(flight.parcel.payload)
+                self._heed(answer, flight.parcel)
+
+    def _heed(self, answer: Acknowledgement, parcel: Parcel) -> None:
+        if answer.code == 0:
+            self._refusals = 0
+            self._parcels.confirm(parcel)
+        elif not parcel.sequences:
+            if answer.code != _NO_SUBSCRIBERS:
+                self._report(f"the broker does not take the device's state: {answer.text}")
+        elif answer.code == _NO_SUBSCRIBERS or answer.code in _NOT_NOW:
+            self._report(f"the broker does not take events now: {answer.text}")
+            self._parcels.put_back(parcel)
+            self._refusals += 1
+            # Nothing more goes until the pause is over: the oldest must go first again.
+            self._resume_s = time.monotonic() + back_off_s(
+                self._refusals, self._settings.reconnect_max_s
+            )
+        else:
+            self._report(f"the broker refuses a message: {answer.text}")
+            self._parcels.refuse(parcel, answer.text)
+
+
+def back_off_s(failures: int, ceiling_s: float) -> float:
+    """How long to wait, with full jitter: a city that comes back must not come back at once."""
+    return random.uniform(0, min(ceiling_s, 2.0 ** min(failures, 16)))  # noqa: S311
+
+
+class Uplink:
+    """Drains an outbox to the broker that the settings name.
+
+    Args:
+        settings: With a broker; without one there is nothing to run.
+        database: The outbox's database.
+        outbox: What is to be delivered.
+        tenant: A level of the topics.
+        device_id: A level of the topics.
+        clock: Tells live events from old ones.
+        ids: For sessions and births.
+        agent_version: For births.
+        configuration_sha256: For births.
+        alive: Called at every round, connected or not.
+    """
+
+    def __init__(
+        self,
+        settings: UplinkSettings,
+        *,
+        database: Database,
+        outbox: Outbox,
+        tenant: str,
+        device_id: str,
+        clock: Clock,
+        ids: Ids,
+        agent_version: str,
+        configuration_sha256: str,
+        alive: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._settings = settings
+        self._database, self._outbox = database, outbox
+        self._clock, self._ids, self._alive = clock, ids, alive
+        self._agent_version, self._configuration_sha256 = agent_version, configuration_sha256
+        self._client_id = f"{tenant}:{device_id}"
+        base = f"{settings.topic_prefix}/{tenant}/{device_id}"
+        self._events_topic, self._state_topic = f"{base}/events", f"{base}/state"
+        self._wake = Wake()
+        self._parcels = Parcels(
+            outbox,
+            clock,
+            live_within_s=settings.live_within_s,
+            batch=settings.backlog_events_per_message,
+            # Half, so that the next one is under way while this one is being answered.
+            batch_bytes=settings.window_bytes // 2,
+            settled=self._wake.set,
+        )
+        self._connected_since: datetime | None = None
+        self._connected_s = math.inf
+        self._last_error: str | None = None
+        self._last_error_at: datetime | None = None
+        database.on_commit(self._wake.set)
+
+    @property
+    def figures(self) -> Figures:
+        """How it stands; from any thread."""
+        return Figures(
+            connected_since=self._connected_since,
+            sent=self._parcels.sent,
+            confirmed=self._parcels.confirmed,
+            retried=self._parcels.retried,
+            dead_letters=self._parcels.dead_letters,
+            last_error=self._last_error,
+            last_error_at=self._last_error_at,
+        )
+
+    def run(self, stop: threading.Event) -> None:
+        """Deliver until told to stop; call it once. A fault costs the connection, no more."""
+        with closing(self._wake):
+            self._reconnect_until(stop)
+
+    def _reconnect_until(self, stop: threading.Event) -> None:
+        failures = 0
+        while not stop.is_set():
+            self._connected_s = math.inf
+            try:
+                self._session(stop)
+            except (LinkError, StorageError) as error:
+                self._report(str(error))
+            except Exception as error:  # noqa: BLE001  the outermost line of this thread
+                self._report(f"{type(error).__name__}: {error}")
+                _log.exception("the uplink starts over")
+            # Being accepted is not being up: a broker that throws us out at once is left alone
+            # for longer and longer.
+            steady = time.monotonic() - self._connected_s >= _STEADY_AFTER_S
+            failures = 0 if steady else failures + 1
+            self._connected_since = None
+            self._sleep(stop, back_off_s(failures, self._settings.reconnect_max_s))
+
+    def _session(self, stop: threading.Event) -> None:
+        """Connect, deliver, and say goodbye when told to stop."""
+        session_id = self._ids.new(self._clock.now())
+        connection = Connection(
+            self._settings,
+            client_id=self._client_id,
+            will=(self._state_topic, self._state(session_id, online=False)),
+        )
+        with closing(connection), closing(self._database.read()) as reader:
+            connection.open()
+            self._connected_since, self._connected_s = self._clock.now(), time.monotonic()
+            _log.info("connected to %s", self._settings.broker)
+            session = _Session(
+                connection, reader, self._parcels, self._settings, self._events_topic, self._report
+            )
+            try:
+                session.send_state(self._state_topic, self._state(session_id, online=True))
+                self._announce(session_id)
+                while not stop.is_set():
+                    self._alive()
+                    session.round(self._wake)
+                session.send_state(self._state_topic, self._state(session_id, online=False))
+                session.end(self._wake)
+            finally:
+                session.abandon()
+
+    def _state(self, session_id: str, *, online: bool) -> bytes:
+        state = DeviceState(
+            session_id=session_id,
+            online=online,
+            epoch=self._outbox.epoch,
+            previous_epoch=self._outbox.previous_epoch,
+        )
+        return state.model_dump_json().encode()
+
+    def _announce(self, session_id: str) -> None:
+        """Queue the birth: retained messages do not reach every consumer, events do."""
+        at = self._clock.now()
+        birth = Draft(
+            event_id=self._ids.new(at),
+            type="device.birth",
+            occurred_at=at,
+            clock=ClockReading.of(self._clock),
+            body=BirthBody(
+                session_id=session_id,
+                previous_epoch=self._outbox.previous_epoch,
+                agent_version=self._agent_version,
+                configuration_sha256=self._configuration_sha256,
+            ),
+        )
+        self._database.write(lambda connection: self._outbox.add(connection, birth, Lane.REST))
+
+    def _report(self, problem: str) -> None:
+        if problem != self._last_error:
+            _log.warning("%s", problem)
+        self._last_error, self._last_error_at = problem, self._clock.now()
+
+    def _sleep(self, stop: threading.Event, seconds: float) -> None:
+        until_s = time.monotonic() + seconds
+        while not stop.is_set() and (left_s := until_s - time.monotonic()) > 0:
+            self._alive()
+            stop.wait(min(left_s, _ROUND_S))
