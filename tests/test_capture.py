@@ -1,0 +1,134 @@
+"""Promises about frames on their way from the cameras to the analysis."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from agent import capture
+from agent.capture import Capture, Mailbox
+from drivers.cameras import CameraError, Frame
+from drivers.cameras.synthetic import Settings, open_camera
+from tests.street import frame_of, paving
+
+NEVER = threading.Event()
+
+
+def frame(now_s: float, camera_id: str = "street") -> Frame:
+    return frame_of(paving(), now_s, camera_id)
+
+
+def test_the_newest_frame_of_a_live_camera_wins_and_the_loss_is_counted() -> None:
+    mailbox = Mailbox(["street"])
+    for now_s in (1.0, 2.0, 3.0):
+        mailbox.put(frame(now_s), live=True, stop=NEVER)
+    taken = mailbox.take(0)
+    assert taken is not None
+    assert taken.monotonic_s == 3.0
+    assert mailbox.dropped["street"] == 2
+    assert mailbox.take(0) is None
+
+
+def test_no_camera_starves_another() -> None:
+    mailbox = Mailbox(["a", "b"])
+    mailbox.put(frame(1, "a"), live=True, stop=NEVER)
+    mailbox.put(frame(1, "b"), live=True, stop=NEVER)
+    mailbox.put(frame(2, "a"), live=True, stop=NEVER)
+    order = [taken.camera_id for _ in range(2) if (taken := mailbox.take(0)) is not None]
+    assert order == ["a", "b"]
+
+
+def test_every_frame_of_a_recording_is_taken_in_order() -> None:
+    mailbox = Mailbox(["street"])
+    settings = Settings(width=160, height=90, seconds=3, frames_per_s=10)
+    reader = Capture("street", lambda: open_camera("street", settings), mailbox, 10, lambda: None)
+    thread = threading.Thread(target=reader.run, args=(threading.Event(),))
+    thread.start()
+    times = []
+    while not mailbox.done:
+        taken = mailbox.take(0.1)
+        if taken is not None:
+            times.append(taken.monotonic_s)
+    thread.join()
+    assert times == pytest.approx([step / 10 for step in range(30)])
+    assert mailbox.dropped.total() == 0
+
+
+def test_a_recording_is_thinned_to_the_wanted_rate() -> None:
+    mailbox = Mailbox(["street"])
+    settings = Settings(width=160, height=90, seconds=3, frames_per_s=10)
+    reader = Capture("street", lambda: open_camera("street", settings), mailbox, 2, lambda: None)
+    thread = threading.Thread(target=reader.run, args=(threading.Event(),))
+    thread.start()
+    times = []
+    while not mailbox.done:
+        taken = mailbox.take(0.1)
+        if taken is not None:
+            times.append(taken.monotonic_s)
+    thread.join()
+    assert times == pytest.approx([0.0, 0.5, 1.0, 1.5, 2.0, 2.5])
+
+
+class Unsteady:
+    """A camera whose cable is loose: it is lost after two frames, and then works."""
+
+    size_px = (320, 180)
+    live = True
+    source = "a loose cable"
+
+    def __init__(self, frames: Iterator[Frame | None]) -> None:
+        self._frames = frames
+        self.closed = False
+
+    def read(self) -> Frame | None:
+        found = next(self._frames)
+        if found is not None and found.sequence < 0:
+            raise CameraError("street", "unplugged")
+        return found
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_a_lost_camera_is_closed_and_opened_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(capture, "REOPEN_FIRST_S", 0.01)
+    broken = frame_of(paving(), -1.0)
+    first = Unsteady(iter([frame(1), frame(2), broken]))
+    second = Unsteady(iter([frame(3), None]))
+    cameras = iter([first, second])
+    opened: list[Unsteady] = []
+
+    def open_next() -> Unsteady:
+        opened.append(next(cameras))
+        return opened[-1]
+
+    mailbox = Mailbox(["street"])
+    reader = Capture("street", open_next, mailbox, 10, lambda: None)
+    reader.run(threading.Event())
+    assert opened == [first, second]
+    assert first.closed
+    assert second.closed
+    last = mailbox.take(0)
+    assert last is not None
+    assert last.monotonic_s == 3
+    assert mailbox.done
+
+
+def test_a_camera_that_cannot_be_opened_says_why_and_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(capture, "REOPEN_FIRST_S", 0.01)
+    stop = threading.Event()
+    reasons: list[str] = []
+
+    def fails() -> Unsteady:
+        reasons.append(reader.state)
+        if len(reasons) == 3:
+            stop.set()
+        raise CameraError("street", "no such device")
+
+    reader = Capture("street", fails, Mailbox(["street"]), 10, lambda: None)
+    reader.run(stop)
+    assert reasons == ["opening", "no such device", "no such device"]
