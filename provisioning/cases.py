@@ -26,7 +26,7 @@ def duration(seconds: float) -> str:
 
 def position(seconds: float) -> str:
     """A place in footage: ``07:05``, ``1:07:05``."""
-    whole = int(seconds)
+    whole = round(seconds)
     hours = f"{whole // 3600}:" if whole >= 3600 else ""
     return f"{hours}{whole % 3600 // 60:02d}:{whole % 60:02d}"
 
@@ -34,24 +34,31 @@ def position(seconds: float) -> str:
 def in_words(event: Event, began_at: datetime | None = None) -> str | None:
     """One event as one line; None for an event that is about no case.
 
+    The time shown is the place in the footage: in a replay the clock counts from its beginning.
+
     Args:
         event: Any event of the contract.
-        began_at: When the footage began: times are then shown as places in it, else as the
-            event's own wall clock.
+        began_at: When the footage began, if it was not replayed but shown to a device.
     """
     if not isinstance(event, CaseEvent):
         return None
     body = event.body
-    at = event.occurred_at
-    time = f"{at:%H:%M:%S}" if began_at is None else position((at - began_at).total_seconds())
     return say(
         f"case.{event.type.removeprefix('case.')}",
-        time=time,
+        time=_time(event, began_at),
         kind=kind_in_words(body.kind, body.count),
         zone=body.place.zone_id,
         what=_members(body),
         dwell=duration(body.dwell_s),
     ).rstrip()
+
+
+def _time(event: CaseEvent, began_at: datetime | None) -> str:
+    if began_at is not None:
+        return position((event.occurred_at - began_at).total_seconds())
+    if event.clock.state == "replay":
+        return position(event.clock.monotonic_s)
+    return f"{event.occurred_at:%H:%M:%S}"
 
 
 def _members(body: CaseBody) -> str:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import secrets
 import threading
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TextIO
 from urllib.parse import urlsplit
 
 import paho.mqtt.client as mqtt
@@ -60,7 +61,9 @@ class Consumer:
 
     def __init__(self, url: str, topic: str, path: Path, on_event: Callable[[Event], None]) -> None:
         self._url, self._topic, self._on_event = url, topic, on_event
-        self._lines = path.open("w", encoding="utf-8")
+        self._path = path
+        self._lines: TextIO
+        self._opened: ExitStack
         self.received = Received()
         self._known: set[str] = set()
         self._changed = threading.Condition()
@@ -82,11 +85,14 @@ class Consumer:
             self._client.connect(parts.hostname or "", parts.port or _DEFAULT_PORT)
         except OSError as error:
             raise BrokerError(say("demo.broker_failed", url=self._url, reason=error)) from error
-        self._client.loop_start()
-        if not self._ready.wait(_CONNECT_TIMEOUT_S) or self._refused:
-            self._client.loop_stop()
-            reason = self._refused or f"no answer within {_CONNECT_TIMEOUT_S:.0f} s"
-            raise BrokerError(say("demo.broker_failed", url=self._url, reason=reason))
+        with ExitStack() as opened:
+            opened.callback(self._client.loop_stop)
+            self._lines = opened.enter_context(self._path.open("w", encoding="utf-8"))
+            self._client.loop_start()
+            if not self._ready.wait(_CONNECT_TIMEOUT_S) or self._refused:
+                reason = self._refused or f"no answer within {_CONNECT_TIMEOUT_S:.0f} s"
+                raise BrokerError(say("demo.broker_failed", url=self._url, reason=reason))
+            self._opened = opened.pop_all()
         return self
 
     def __exit__(
@@ -96,8 +102,7 @@ class Consumer:
         trace: TracebackType | None,
     ) -> None:
         self._client.disconnect()
-        self._client.loop_stop()
-        self._lines.close()
+        self._opened.close()
 
     def wait_for(self, epoch: str, through: int, unsent: set[int], timeout_s: float) -> set[int]:
         """Wait until every sent event of an epoch has come, and say which have not.

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from pydantic import ValidationError
 
 from agent import config
 from agent.database import load_state
@@ -54,7 +55,7 @@ def show(out: Path | None, broker: str | None) -> int:
         raise click.UsageError(say("demo.no_example", folder=STREET))
     folder = _fresh_folder(out)
     truth = Truth.model_validate_json((STREET / "truth.json").read_text(encoding="utf-8"))
-    with _broker(broker) as url:
+    with _named_broker(broker) if broker else own_broker() as url:
         began_at = datetime.now(UTC)
         return Stage(_configuration(folder, url, began_at), folder, truth, began_at).play()
 
@@ -85,21 +86,26 @@ def _configuration(folder: Path, url: str, began_at: datetime) -> Configuration:
 
 
 @contextmanager
-def _broker(url: str | None) -> Iterator[str]:
-    """Give the URL of a broker: the one named, or one of our own on the loopback alone."""
-    if url is not None:
+def _named_broker(url: str) -> Iterator[str]:
+    try:
         # The same rule as for a site's configuration.
         config.Uplink.model_validate({"broker": url})
-        yield url
-        return
+    except ValidationError as error:
+        raise click.BadParameter(say("demo.broker_form"), param_hint="--broker") from error
+    yield url
+
+
+@contextmanager
+def own_broker() -> Iterator[str]:
+    """Start a broker on the loopback alone, for as long as the context lasts; gives its URL."""
     try:
         from iotcore import Broker  # noqa: PLC0415 - the extra "demo"; a device does without
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(say("demo.no_broker_package")) from error
-    with socket.socket() as probe, tempfile.TemporaryDirectory() as folder:
+    with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-        probe.close()
+    with tempfile.TemporaryDirectory() as folder:
         settings = Path(folder) / "broker.toml"
         settings.write_text(_BROKER.format(port=port), encoding="utf-8")
         with Broker(config_path=str(settings)):
@@ -186,10 +192,13 @@ class Stage:
             on_progress(monotonic_s - first_s)
 
         stop = threading.Event()
-        signal.signal(signal.SIGINT, lambda *_: stop.set())
-        return run(
-            self.configuration, base=STREET, stop=stop, until_done=True, on_progress=analysed
-        )
+        before = signal.signal(signal.SIGINT, lambda *_: stop.set())
+        try:
+            return run(
+                self.configuration, base=STREET, stop=stop, until_done=True, on_progress=analysed
+            )
+        finally:
+            signal.signal(signal.SIGINT, before)
 
     def _delivery(self, consumer: Consumer) -> Delivery:
         path = self.configuration.storage.state_dir / "kerbwatch.sqlite3"
@@ -231,10 +240,15 @@ def _in_words(verdict: Verdict) -> str:
     line = say(f"demo.{verdict.outcome}", **facts)
     if problem is None or case is None:
         return line
-    differences = [say("demo.begin_difference", difference=case.began_s - problem.begins_s)]
+    differences = [say("demo.begin_difference", difference=_tenths(case.began_s, problem.begins_s))]
     if problem.ends_s is not None and case.ended_s is not None:
-        differences.append(say("demo.end_difference", difference=case.ended_s - problem.ends_s))
+        difference = _tenths(case.ended_s, problem.ends_s)
+        differences.append(say("demo.end_difference", difference=difference))
     return f"{line} ({', '.join(differences)})"
+
+
+def _tenths(found_s: float, staged_s: float) -> float:
+    return round(found_s - staged_s, 1) + 0.0  # -0.0 would be shown with its sign
 
 
 def _stretch(begins_s: float, ends_s: float | None) -> str:
