@@ -86,10 +86,10 @@ make_environment() { # the interpreter asked for, or empty; sets $environment, a
   wanted=$(cat requirements-dev.lock pyproject.toml | sha256sum | cut -d' ' -f1)
   if [[ $(cat "$stamp" 2>/dev/null) != "$wanted" ]]; then
     printf 'installing what requirements-dev.lock names into %s\n' "$environment"
-    "$environment/bin/python" -m pip install --quiet --disable-pip-version-check \
+    "$environment/bin/python" -m pip install -qq --disable-pip-version-check \
       --require-hashes --only-binary :all: -r requirements-dev.lock ||
       refuse "the locked packages could not be installed (is the package index reachable?)"
-    "$environment/bin/python" -m pip install --quiet --disable-pip-version-check \
+    "$environment/bin/python" -m pip install -qq --disable-pip-version-check \
       --no-index --no-deps --no-build-isolation -e . ||
       refuse "kerbwatch itself could not be installed"
     printf '%s\n' "$wanted" >"$stamp"

@@ -51,7 +51,7 @@ def show(out: Path | None, broker: str | None) -> int:
         click.UsageError: The folder is not empty, or there is no example street.
         ConfigError, CameraError, ModelError, StorageError, BrokerError: As their names say.
     """
-    if not (STREET / "site.toml").exists():
+    if not (STREET / "truth.json").exists():
         raise click.UsageError(say("demo.no_example", folder=STREET))
     folder = _fresh_folder(out)
     truth = Truth.model_validate_json((STREET / "truth.json").read_text(encoding="utf-8"))
