@@ -1,8 +1,7 @@
 """What is new and stands: a slow background model of the ground where nothing should be. Pure.
 
-The picture's brightness is taken to its logarithm, where a change of light is a constant, and
-its gradients are compared with those of the background, cell by cell: a brighter or darker sun, a
-lamp or an even shadow changes no gradient. A cell is *novel* when its structure is not the
+Textures that no change of light touches (:mod:`agent.texture`) are compared with those of the
+background, cell by cell. A cell is *novel* when its structure is not the
 background's, and *standing* when that novel structure has stayed as it is for a while. What
 people or vehicles cover is not judged. The background takes up what is not novel slowly, and
 what is novel only after ``absorb_s``.
@@ -18,6 +17,7 @@ import cv2
 import numpy as np
 
 from agent.scene import Box
+from agent.texture import texture, unlikeness
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,10 +29,6 @@ if TYPE_CHECKING:
     Mask: TypeAlias = NDArray[np.bool_]
     Luma: TypeAlias = NDArray[np.uint8]
 
-CELL_PX = 8
-"""Cells of the small brightness picture; a feature is taken from each quarter of a cell."""
-STRUCTURE_FLOOR = 0.045
-"""Gradient (natural logarithm of brightness per pixel) below which there is only noise."""
 NOVEL_ABOVE = 0.6
 """Relative distance from the background above which a cell is novel."""
 STEADY_BELOW = 0.5
@@ -125,7 +121,7 @@ class NoveltyModel:
             now_s: The frame's ``monotonic_s``.
             covered: Boxes of people and vehicles; their cells are left as they were.
         """
-        features = _features(luma)
+        features = texture(luma)
         rows, columns = features.shape[:2]
         free = np.ones((rows, columns), np.bool_)
         for box in covered:
@@ -145,7 +141,7 @@ class NoveltyModel:
     def _judge(self, ground: _Ground, features: Floats, free: Mask, now_s: float) -> None:
         """Which cells have become novel, and which are background again."""
         able = free & ground.ready
-        unlike = _distance(features, ground.background) > NOVEL_ABOVE
+        unlike = unlikeness(features, ground.background) > NOVEL_ABOVE
         fresh = able & unlike & ~ground.novel
         if fresh.sum() > LIGHT_JUMP_SHARE * able.sum() and able.mean() > 0.3:
             ground.background[fresh] = features[fresh]
@@ -193,7 +189,7 @@ def _learn(ground: _Ground, features: Floats, free: Mask, since_s: float) -> Non
 
 def _remember(ground: _Ground, features: Floats, free: Mask, now_s: float, since_s: float) -> None:
     """Hold each cell against its own recent past: is what is there staying as it is?"""
-    alike = _distance(features, ground.own) < STEADY_BELOW
+    alike = unlikeness(features, ground.own) < STEADY_BELOW
     ground.steady_since_s[free & ~alike] = np.inf
     begins = free & alike & ~np.isfinite(ground.steady_since_s)
     ground.steady_since_s[begins] = now_s
@@ -202,30 +198,6 @@ def _remember(ground: _Ground, features: Floats, free: Mask, now_s: float, since
     ground.own[follow] += rate * (features[follow] - ground.own[follow])
     anew = free & ~alike
     ground.own[anew] = features[anew]
-
-
-def _features(luma: Luma) -> Floats:
-    """Mean gradient of log brightness in each quarter cell: (rows, columns, 8) float32."""
-    height = luma.shape[0] // CELL_PX * CELL_PX
-    width = luma.shape[1] // CELL_PX * CELL_PX
-    smooth = cv2.GaussianBlur(luma[:height, :width], (3, 3), 0).astype(np.float32)
-    logarithm = np.log(smooth + 12.0)
-    half = (width // CELL_PX * 2, height // CELL_PX * 2)
-    parts = []
-    for dx, dy in ((1, 0), (0, 1)):
-        gradient = cv2.Sobel(logarithm, cv2.CV_32F, dx, dy, ksize=3, scale=0.125)
-        small = cv2.resize(gradient, half, interpolation=cv2.INTER_AREA)
-        parts.append(small.reshape(half[1] // 2, 2, half[0] // 2, 2).transpose(0, 2, 1, 3))
-    stacked = np.stack(parts, axis=-1)
-    return stacked.reshape(half[1] // 2, half[0] // 2, 8)
-
-
-def _distance(a: Floats, b: Floats) -> Floats:
-    """How unlike two sets of gradients are: 0 the same, 1 and more quite another."""
-    difference = np.sqrt(((a - b) ** 2).sum(-1))
-    size = np.sqrt((a**2).sum(-1)) + np.sqrt((b**2).sum(-1))
-    result: Floats = (difference / (0.6 * size + STRUCTURE_FLOOR)).astype(np.float32)
-    return result
 
 
 def _cells(box: Box, rows: int, columns: int) -> tuple[slice, slice]:

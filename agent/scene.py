@@ -122,7 +122,7 @@ class Track:
 
     ``still_since_s`` is when it came to stand where it stands now; None while it moves.
     ``seen_now`` says whether this moment's observation showed it. ``support`` is the share of
-    looks at it, since it stands here and was not hidden, in which the network saw it.
+    looks at it, since it stands here and was not hidden, in which the network was sure of it.
     """
 
     track_id: int

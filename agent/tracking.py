@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 
 from agent.scene import Box, Detection, Observation, Track
+from agent.texture import CELL_PX, texture, unlikeness
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -43,15 +44,17 @@ STILL_AFTER_S = 1.0
 """A thing that keeps its place this long stands."""
 HIDDEN_SHARE = 0.25
 """A standing thing covered this much by something else cannot be missed."""
-ALIKE = 0.6
-"""Normalised correlation above which a patch still shows the same thing."""
+LOOK_CELLS = 4
+"""A standing thing's look is kept as the texture of so many cells each way."""
+ALIKE_BELOW = 0.5
+ALIKE_SHARE = 0.7
+"""Share of a look's cells that must be alike for it to be the same thing still."""
 GONE_AFTER_S = 1.5
 """A standing thing missed for this long, while looked at and not hidden, is gone."""
 LOST_AFTER_S = 2.5
 """A moving thing not seen for this long is lost."""
 HIDDEN_FOR_S = 120.0
 """Even a hidden thing is given up after this time without a sight of it."""
-PATCH_PX = 24
 
 
 @dataclass(slots=True)
@@ -73,7 +76,7 @@ class _Live:
     moved_at_s: float | None = None
     moved_to: Box | None = None
     seen_now: bool = True
-    patch: NDArray[np.float32] | None = None
+    look: NDArray[np.float32] | None = None
     votes: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -153,7 +156,8 @@ class Tracker:
             if i not in used_tracks and j not in used_detections:
                 used_tracks.add(i)
                 used_detections.add(j)
-                _see(tracks[i], detections[j], now_s, luma)
+                sure = detections[j].confidence >= self._birth.get(detections[j].label, 0.0)
+                _see(tracks[i], detections[j], now_s, luma, sure=sure)
         return [d for j, d in enumerate(detections) if j not in used_detections]
 
     def _miss(
@@ -199,7 +203,7 @@ class Tracker:
                 now_s,
                 votes={detection.label: detection.confidence},
             )
-            track.patch = _patch(luma, track.anchor)
+            track.look = _look_of(luma, track.anchor)
             self._next_id += 1
             self._live.append(track)
 
@@ -288,7 +292,9 @@ def _moving_score(now_s: float) -> Callable[[_Live, Detection], float]:
     return score
 
 
-def _see(track: _Live, detection: Detection, now_s: float, luma: Luma | None) -> None:
+def _see(
+    track: _Live, detection: Detection, now_s: float, luma: Luma | None, *, sure: bool
+) -> None:
     """Join a detection to its track and decide whether the thing moved."""
     since_s = now_s - track.last_seen_s
     if since_s > 0:
@@ -298,7 +304,7 @@ def _see(track: _Live, detection: Detection, now_s: float, luma: Luma | None) ->
             0.5 * track.velocity[1] + 0.5 * (new[1] - old[1]) / since_s,
         )
     track.looks += 1
-    track.hits += 1
+    track.hits += sure
     track.seen_now = True
     track.missed_since_s = None
     track.confidence += 0.2 * (detection.confidence - track.confidence)
@@ -306,10 +312,10 @@ def _see(track: _Live, detection: Detection, now_s: float, luma: Luma | None) ->
     votes[detection.label] = votes.get(detection.label, 0.0) + detection.confidence
     track.label = max(sorted(votes), key=lambda label: votes[label])
     track.last_seen_s = now_s
-    _settle(track, detection.box, now_s, luma)
+    _settle(track, detection.box, now_s, luma, sure=sure)
 
 
-def _settle(track: _Live, box: Box, now_s: float, luma: Luma | None) -> None:
+def _settle(track: _Live, box: Box, now_s: float, luma: Luma | None, *, sure: bool) -> None:
     """Keep the anchor while the thing stands; move it when the thing has moved."""
     iou = box.iou(track.anchor)
     if iou >= SAME_PLACE_IOU:
@@ -317,8 +323,8 @@ def _settle(track: _Live, box: Box, now_s: float, luma: Luma | None) -> None:
         track.moved_at_s = track.moved_to = None
         if track.standing:
             track.anchor = _blend(track.anchor, box, 0.1)
-        if track.standing or track.patch is None:
-            track.patch = _patch(luma, track.anchor)
+        if track.standing or track.look is None:
+            track.look = _look_of(luma, track.anchor)
         return
     if track.standing and box.covered_by(track.anchor) >= INSIDE_SHARE:
         return  # partly hidden: it stands where it stood
@@ -333,8 +339,8 @@ def _settle(track: _Live, box: Box, now_s: float, luma: Luma | None) -> None:
     track.box = track.anchor = box
     track.anchor_since_s = since_s
     track.moved_at_s = track.moved_to = None
-    track.hits = track.looks = 1
-    track.patch = _patch(luma, box)
+    track.looks, track.hits = 1, int(sure)
+    track.look = _look_of(luma, box)
 
 
 def _blend(old: Box, new: Box, share: float = 0.3) -> Box:
@@ -355,8 +361,8 @@ def _hidden(track: _Live, detections: Sequence[Detection]) -> bool:
     )
 
 
-def _patch(luma: Luma | None, box: Box) -> NDArray[np.float32] | None:
-    """The box's part of the picture, (PATCH_PX, PATCH_PX) float32 with zero mean, unit norm."""
+def _look_of(luma: Luma | None, box: Box) -> NDArray[np.float32] | None:
+    """The texture of the box's part of the picture, (LOOK_CELLS, LOOK_CELLS, 8) float32."""
     if luma is None:
         return None
     height, width = luma.shape
@@ -365,18 +371,16 @@ def _patch(luma: Luma | None, box: Box) -> NDArray[np.float32] | None:
     crop = luma[max(0, top) : bottom, max(0, left) : right]
     if min(crop.shape) < 4:
         return None
-    small = cv2.resize(crop, (PATCH_PX, PATCH_PX), interpolation=cv2.INTER_AREA).astype(np.float32)
-    small -= small.mean()
-    norm = float(np.linalg.norm(small))
-    return small / norm if norm > PATCH_PX else None
+    side = LOOK_CELLS * CELL_PX
+    return texture(cv2.resize(crop, (side, side), interpolation=cv2.INTER_LINEAR).astype(np.uint8))
 
 
 def _alike(track: _Live, luma: Luma) -> bool:
     """Whether the place still looks as it did when the thing was last seen there."""
-    now = _patch(luma, track.anchor)
-    if track.patch is None or now is None:
+    now = _look_of(luma, track.anchor)
+    if track.look is None or now is None:
         return False
-    return float((track.patch * now).sum()) >= ALIKE
+    return float((unlikeness(track.look, now) < ALIKE_BELOW).mean()) >= ALIKE_SHARE
 
 
 def _public(track: _Live) -> Track:

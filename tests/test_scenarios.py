@@ -258,9 +258,12 @@ def test_new_goods_with_somebody_beside_them_are_vending() -> None:
     assert first.since_s == 0
 
 
-def test_large_new_goods_are_vending_even_if_the_network_knows_no_name_for_them() -> None:
-    findings = watch_street(vending(), 0, 30, novelty=new_thing(), tracks=(VENDOR,))
-    assert "present" in {finding.state for finding in findings}
+def test_large_new_goods_without_a_name_are_vending_after_three_times_as_long() -> None:
+    scenario = vending()
+    early = watch_street(scenario, 0, 29, novelty=new_thing(), tracks=(VENDOR,))
+    late = watch_street(scenario, 29, 40, novelty=new_thing(), tracks=(VENDOR,))
+    assert "present" not in {finding.state for finding in early}
+    assert "present" in {finding.state for finding in late}
 
 
 def test_a_bag_put_down_beside_somebody_is_not_vending() -> None:

@@ -114,6 +114,14 @@ def test_support_is_the_share_of_looks_in_which_the_network_saw_it() -> None:
     assert bike.support == pytest.approx(0.5)
 
 
+def test_support_counts_only_looks_in_which_the_network_was_sure() -> None:
+    tracker = Tracker({"bicycle": 0.5})
+    tracker.update(looked(seen("bicycle", 0.5, 0.7, confidence=0.6)), 0.0)
+    for second in range(1, 10):
+        [bike] = tracker.update(looked(seen("bicycle", 0.5, 0.7, confidence=0.3)), second)
+    assert bike.support == pytest.approx(0.1)
+
+
 def test_a_bicycle_called_a_motorcycle_for_a_moment_is_the_same_thing() -> None:
     tracker = Tracker()
     bike_id = standing_bike(tracker)

@@ -32,7 +32,9 @@ class Settings(ScenarioSettings):
     supported_share: float = Field(default=0.2, ge=0, le=1)
     """Share of the looks in which the network must have seen a stall or a parasol there."""
     unsupported_size: float = Field(default=1.0, gt=0)
-    """Without that, the thing must be this many times the size of a person beside it."""
+    """Without that, the thing must be this many times the size of a person beside it …"""
+    unsupported_times: float = Field(default=3.0, ge=1)
+    """… and stand for this many times the allowed time."""
     crowd_share: float = Field(default=0.6, gt=0, le=1)
     """A thing that people cover more than this, on average, is the people."""
 
@@ -45,7 +47,8 @@ class _Candidate:
     box: Box
     since_s: float
     last_s: float
-    cells: int = 0
+    most_cells: int = 0
+    vending: bool = False
     looks: int = 0
     attended: int = 0
     supported: int = 0
@@ -58,6 +61,8 @@ class _Candidate:
         return count / self.looks if self.looks else 0.0
 
 
+REMAINS_SHARE = 0.35
+"""Less than this of the cells that a thing once had is not the thing."""
 NEAR_S = 2.0
 """Somebody who is near for less than this is passing by."""
 HIDDEN_FOR_S = 60.0
@@ -92,6 +97,8 @@ class StreetVending:
         if not in_force(zone, moment.local):
             candidates = []
         vending = [one for one in candidates if self._is_vending(one)]
+        for one in vending:
+            one.vending = True
         if vending:
             self._last_present_s[zone.zone_id] = max(one.last_s for one in vending)
             self._clear_since_s.pop(zone.zone_id, None)
@@ -107,12 +114,16 @@ class StreetVending:
             same = [one for one in left if _same_place(one.box, box)]
             if same:
                 first = min(same, key=lambda one: one.since_s)
+                if cells and cells < REMAINS_SHARE * first.most_cells:
+                    continue  # what is left of it where people hid the ground while it went
                 left = [one for one in left if one not in same]
-                first.box, first.last_s, first.cells = box, now_s, cells
+                first.box, first.last_s = box, now_s
+                first.most_cells = max(first.most_cells, cells)
                 kept.append(first)
             else:
                 self._count += 1
-                kept.append(_Candidate(f"{zone.zone_id}-{self._count}", box, since_s, now_s, cells))
+                name = f"{zone.zone_id}-{self._count}"
+                kept.append(_Candidate(name, box, since_s, now_s, cells))
         return kept + [one for one in left if self._still_there(one, moment)]
 
     def _still_there(self, candidate: _Candidate, moment: Moment) -> bool:
@@ -174,12 +185,15 @@ class StreetVending:
 
     def _is_vending(self, candidate: _Candidate) -> bool:
         settings = self._settings
-        if candidate.last_s - candidate.since_s < settings.allowed_s:
+        stood_s = candidate.last_s - candidate.since_s
+        if stood_s < settings.allowed_s:
             return False
         if candidate.share(candidate.attended) < settings.attended_share:
             return False
         if candidate.share(candidate.supported) >= settings.supported_share:
             return True
+        if stood_s < settings.unsupported_times * settings.allowed_s:
+            return False
         large = candidate.box.area >= settings.unsupported_size * candidate.person_area > 0
         return large and candidate.share(candidate.peopled) < settings.crowd_share
 
@@ -207,10 +221,11 @@ class StreetVending:
 
     def _absent(self, zone: Zone, moment: Moment) -> Finding | None:
         zone_id = zone.zone_id
-        there = [one for one in self._candidates[zone_id] if one.last_s == moment.now_s]
-        if there and self._clear_since_s.get(zone_id) is None and zone_id in self._last_present_s:
+        there = [one for one in self._candidates[zone_id] if one.vending]
+        if there:
             # What was vending still stands; only its keeper is away for the moment.
-            self._last_present_s[zone_id] = moment.now_s
+            self._last_present_s[zone_id] = max(one.last_s for one in there)
+            self._clear_since_s.pop(zone_id, None)
             return None
         if not moment.observation.looked_at(zone.box.centre):
             return None
@@ -274,7 +289,7 @@ def _same_place(a: Box, b: Box) -> bool:
 def _is_near(person: Track, box: Box) -> bool:
     """Whether somebody is at the thing: their feet within a step of it."""
     x, y = person.box.foot
-    step_x, step_y = 1.0 * person.box.width, 0.35 * person.box.height
+    step_x, step_y = 1.0 * person.box.width, 0.6 * person.box.height
     return bool(
         box.left - step_x <= x <= box.right + step_x
         and box.bottom - box.height - step_y <= y <= box.bottom + step_y
