@@ -2,7 +2,8 @@
 
 One thread, one connection at a time. The window counts bytes: what is under way on a slow link
 is what a live event has to wait for. Live events go before the backlog, the backlog goes in
-batches, and within a lane the older goes before the newer.
+batches, and within a lane the older goes before the newer. (One exception: what the broker
+refuses for itself, not for now, is taken out of the row, and its batch is sent again in parts.)
 """
 
 from __future__ import annotations
@@ -227,6 +228,9 @@ class _Session:
         self._settings, self._topic, self._report = settings, events_topic, report
         self._flights: dict[int, _Flight] = {}
         self._flying_bytes = 0
+        self._accepting = False
+        """Whether the last answer to an event was yes. Until it is, one parcel goes at a time:
+        were the first refused and the second, sent along with it, accepted, the order were lost."""
         self._refusals = 0
         self._resume_s = 0.0
 
@@ -273,7 +277,7 @@ class _Session:
         limit_bytes = (limits.packet_bytes or _NO_LIMIT_BYTES) - head_bytes
         while (
             time.monotonic() >= self._resume_s
-            and len(self._flights) < limits.receive_maximum
+            and len(self._flights) < (limits.receive_maximum if self._accepting else 1)
             and self._flying_bytes < window_bytes
         ):
             parcel = self._parcels.next(self._reader, limit_bytes)
@@ -307,12 +311,14 @@ class _Session:
                 self._heed(answer, flight.parcel)
 
     def _heed(self, answer: Acknowledgement, parcel: Parcel) -> None:
-        if answer.code == 0:
+        if not parcel.sequences:
+            if answer.code not in {0, _NO_SUBSCRIBERS}:
+                self._report(f"the broker does not take the device's state: {answer.text}")
+            return
+        self._accepting = answer.code == 0
+        if self._accepting:
             self._refusals = 0
             self._parcels.confirm(parcel)
-        elif not parcel.sequences:
-            if answer.code != _NO_SUBSCRIBERS:
-                self._report(f"the broker does not take the device's state: {answer.text}")
         elif answer.code == _NO_SUBSCRIBERS or answer.code in _NOT_NOW:
             self._report(f"the broker does not take events now: {answer.text}")
             self._parcels.put_back(parcel)

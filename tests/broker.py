@@ -1,0 +1,309 @@
+"""A real Mosquitto on loopback, with TLS and client certificates made for the occasion."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from agent.config import Uplink as UplinkSettings
+from agent.events import Event, Message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+PREFIX, TENANT, DEVICE = "kerbwatch/v1", "city", "corner-1"
+EVENTS, STATE = f"{PREFIX}/{TENANT}/{DEVICE}/events", f"{PREFIX}/{TENANT}/{DEVICE}/state"
+
+
+class Authority:
+    """A certificate authority in a folder."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self._folder = folder
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        usage = x509.KeyUsage(
+            digital_signature=True,
+            content_commitment=False,
+            key_encipherment=False,
+            data_encipherment=False,
+            key_agreement=False,
+            key_cert_sign=True,
+            crl_sign=True,
+            encipher_only=False,
+            decipher_only=False,
+        )
+        certificate = (
+            self._builder(self._name, self._key.public_key())
+            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(usage, critical=True)
+            .sign(self._key, hashes.SHA256())
+        )
+        folder.mkdir(parents=True, exist_ok=True)
+        self.certificate_file = folder / "ca.pem"
+        self.certificate_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+
+    def issue(self, name: str, *, server: bool = False) -> tuple[Path, Path]:
+        """Make a certificate and its key; returns the two files."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        purpose = ExtendedKeyUsageOID.SERVER_AUTH if server else ExtendedKeyUsageOID.CLIENT_AUTH
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        builder = self._builder(subject, key.public_key()).add_extension(
+            x509.ExtendedKeyUsage([purpose]), critical=False
+        )
+        if server:
+            names = [x509.DNSName("localhost"), x509.IPAddress(IPv4Address("127.0.0.1"))]
+            builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+        certificate_file, key_file = self._folder / f"{name}.pem", self._folder / f"{name}.key"
+        certificate = builder.sign(self._key, hashes.SHA256())
+        certificate_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+        key_file.write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.PKCS8,
+                serialization.NoEncryption(),
+            )
+        )
+        return certificate_file, key_file
+
+    def _builder(
+        self, subject: x509.Name, public_key: ec.EllipticCurvePublicKey
+    ) -> x509.CertificateBuilder:
+        now = datetime.now(UTC)
+        ours = self._key.public_key()
+        return (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(self._name)
+            .public_key(public_key)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - timedelta(days=1))
+            .not_valid_after(now + timedelta(days=1))
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ours), critical=False)
+        )
+
+
+class Broker:
+    """One Mosquitto: started, stopped, killed and started again on the same port."""
+
+    def __init__(self, program: str, folder: Path, *options: str, tls: bool = True) -> None:
+        self._program, self._folder, self.tls = program, folder, tls
+        self.authority = Authority(folder / "pki", "Test CA")
+        self.port = _free_port()
+        certificate_file, key_file = self.authority.issue("broker", server=True)
+        self.device_files = self.authority.issue(DEVICE)
+        self._platform_files = self.authority.issue("platform")
+        self._configuration = folder / "mosquitto.conf"
+        secured = [
+            f"cafile {self.authority.certificate_file}",
+            f"certfile {certificate_file}",
+            f"keyfile {key_file}",
+            "require_certificate true",
+            "use_identity_as_username true",
+        ]
+        lines = [
+            f"listener {self.port} 127.0.0.1",
+            *(secured if tls else ["allow_anonymous true"]),
+            "user root",
+            "persistence true",
+            f"persistence_location {folder}/",
+            # 0 would be "no limit", but then 2.0.11 drops whom it has refused a publish.
+            "max_queued_messages 1000000",
+            *options,
+        ]
+        self._configuration.write_text("\n".join(lines) + "\n", encoding="ascii")
+        self._running: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        log = (self._folder / "mosquitto.log").open("ab")
+        with log:
+            self._running = subprocess.Popen(
+                [self._program, "-c", self._configuration], stdout=log, stderr=log
+            )
+        wait_until(self._listens)
+
+    def stop(self) -> None:
+        """End it in order: it keeps what it has acknowledged."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self._end(signal.SIGKILL)
+
+    def send_signal(self, number: signal.Signals) -> None:
+        assert self._running is not None
+        self._running.send_signal(number)
+
+    def log(self) -> str:
+        return (self._folder / "mosquitto.log").read_text(encoding="utf-8")
+
+    def settings(self, **changes: Any) -> UplinkSettings:
+        """What a device needs to reach it; impatient, so that the tests are not long."""
+        certificate_file, key_file = self.device_files
+        values: dict[str, Any] = {
+            "topic_prefix": PREFIX,
+            "reconnect_max_s": 0.2,
+            "connect_timeout_s": 5,
+        }
+        if self.tls:
+            values |= {
+                "broker": f"mqtts://127.0.0.1:{self.port}",
+                "ca_file": self.authority.certificate_file,
+                "certificate_file": certificate_file,
+                "key_file": key_file,
+            }
+        else:
+            values |= {"broker": f"mqtt://127.0.0.1:{self.port}", "username": DEVICE}
+        return UplinkSettings.model_validate(values | changes)
+
+    def platform(self, name: str = "platform", *, lasting: bool = False) -> Platform:
+        """A subscriber to everything; ``lasting``: its session outlives its connection."""
+        return Platform(self, name, self._platform_files, lasting=lasting)
+
+    def _end(self, number: signal.Signals) -> None:
+        if self._running is not None:
+            self._running.send_signal(number)
+            self._running.wait(10)
+            self._running = None
+
+    def _listens(self) -> bool:
+        assert self._running is not None
+        assert self._running.poll() is None, self.log()
+        with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
+            return True
+        return False
+
+
+@dataclass(frozen=True)
+class Received:
+    """One publish as the platform got it."""
+
+    topic: str
+    payload: bytes
+    retained: bool
+    content_type: str | None
+
+
+@dataclass
+class Platform:
+    """The other end: keeps what it receives, in order."""
+
+    broker: Broker
+    name: str
+    files: tuple[Path, Path]
+    lasting: bool = False
+    received: list[Received] = field(default_factory=list)
+
+    def __enter__(self) -> Self:
+        self._subscribed = threading.Event()
+        self._client = client = Client(
+            CallbackAPIVersion.VERSION2, self.name, protocol=MQTTProtocolVersion.MQTTv5
+        )
+        client.reconnect_delay_set(1, 1)
+        client.username_pw_set(self.name)
+        if self.broker.tls:
+            ca_file, (certificate_file, key_file) = (
+                self.broker.authority.certificate_file,
+                self.files,
+            )
+            client.tls_set(str(ca_file), str(certificate_file), str(key_file))
+        client.on_connect = lambda c, *_: c.subscribe(f"{PREFIX}/#", qos=1)
+        client.on_subscribe = lambda *_: self._subscribed.set()
+        client.on_message = lambda _c, _u, message: self.received.append(
+            Received(
+                message.topic,
+                bytes(message.payload),
+                message.retain,
+                getattr(message.properties, "ContentType", None),
+            )
+        )
+        session = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        session.SessionExpiryInterval = 3600 if self.lasting else 0
+        client.connect(
+            "127.0.0.1", self.broker.port, clean_start=not self.lasting, properties=session
+        )
+        client.loop_start()
+        assert self._subscribed.wait(10)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    @property
+    def messages(self) -> list[Message]:
+        return [
+            Message.model_validate_json(one.payload)
+            for one in list(self.received)
+            if one.topic == EVENTS
+        ]
+
+    @property
+    def events(self) -> list[Event]:
+        return [event for message in self.messages for event in message.events]
+
+    def sequences(self, event_type: str = "case.opened") -> list[int]:
+        """What arrived of the type, in the order of its first arrival."""
+        return list(dict.fromkeys(e.sequence for e in self.events if e.type == event_type))
+
+
+def wait_until(condition: Callable[[], object], timeout_s: float = 30) -> None:
+    """Wait for something that is bound to happen; how long it takes decides nothing."""
+    until_s = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < until_s, "it did not happen"
+        time.sleep(0.01)
+
+
+@pytest.fixture(scope="session")
+def mosquitto() -> str:
+    program = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
+    if program is None:
+        pytest.skip("no mosquitto here; ./check installs it (apt package mosquitto)")
+    return program
+
+
+@pytest.fixture
+def start_broker(mosquitto: str, tmp_path: Path) -> Iterator[Callable[..., Broker]]:
+    """Start a broker with further lines of configuration, or without TLS."""
+    brokers: list[Broker] = []
+
+    def start(*options: str, tls: bool = True) -> Broker:
+        broker = Broker(mosquitto, tmp_path / f"broker-{len(brokers)}", *options, tls=tls)
+        brokers.append(broker)
+        broker.start()
+        return broker
+
+    yield start
+    for broker in brokers:
+        broker.kill()
+
+
+@pytest.fixture
+def broker(start_broker: Callable[..., Broker]) -> Broker:
+    return start_broker()
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])

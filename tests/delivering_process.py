@@ -1,0 +1,64 @@
+"""A process of its own that opens cases and delivers them until it is killed.
+
+It prints one line for each event that was accepted, after it was.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from agent.config import Uplink as UplinkSettings
+from agent.database import Database
+from agent.ids import RandomIds
+from agent.outbox import Lane, Outbox
+from agent.uplink import Uplink
+from drivers.clock import SystemClock
+from tests.drafts import case_opened
+
+
+def main(file: str, settings: str, tenant: str, device_id: str) -> None:
+    clock = SystemClock()
+    database = Database(Path(file))
+    outbox = Outbox(
+        database,
+        tenant=tenant,
+        device_id=device_id,
+        purpose="test",
+        timezone=ZoneInfo("Asia/Shanghai"),
+    )
+    if settings:
+        uplink = Uplink(
+            UplinkSettings.model_validate_json(settings),
+            database=database,
+            outbox=outbox,
+            tenant=tenant,
+            device_id=device_id,
+            clock=clock,
+            ids=RandomIds(),
+            agent_version="0",
+            configuration_sha256="0" * 64,
+        )
+        threading.Thread(target=uplink.run, args=(threading.Event(),), daemon=True).start()
+
+    def write_on() -> None:
+        while True:
+            draft = case_opened(clock)
+            sequence = database.write(
+                lambda connection: outbox.add(connection, draft, Lane.CASE)  # noqa: B023
+            ).result()
+            sys.stdout.write(f"{sequence} {draft.event_id}\n")
+            sys.stdout.flush()
+            time.sleep(0.002)
+
+    with ThreadPoolExecutor(3) as writers:
+        for _ in range(3):
+            writers.submit(write_on)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

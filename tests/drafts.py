@@ -1,0 +1,51 @@
+"""Events to put into an outbox."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agent.events import BirthBody, CaseBody, ClockReading, Draft, EventCode, Place
+from agent.ids import RandomIds
+
+if TYPE_CHECKING:
+    from drivers.clock import Clock
+
+_ids = RandomIds()
+
+
+def case_opened(clock: Clock, *, address: str = "人民路12号", padding: int = 0) -> Draft:
+    """A case that has just been opened; ``padding`` makes it larger by so many bytes."""
+    at = clock.now()
+    return Draft(
+        event_id=_ids.new(at),
+        type="case.opened",
+        occurred_at=at,
+        clock=ClockReading.of(clock),
+        body=CaseBody(
+            case_id=_ids.new(at),
+            kind="misparked_bike",
+            state="open",
+            code=EventCode(profile="gbt-47678-5", code=None, name="非机动车乱停放"),
+            place=Place(place_id="p1", zone_id="z1", camera_id="c1", address=address),
+            began_at=at,
+            opened_at=at,
+            last_present_at=at,
+            dwell_s=60,
+            allowed_s=60,
+            count=1,
+            confidence=0.9,
+            reason={"padding": "x" * padding},
+            configuration_sha256="0" * 64,
+        ),
+    )
+
+
+def birth(clock: Clock) -> Draft:
+    at = clock.now()
+    return Draft(
+        event_id=_ids.new(at),
+        type="device.birth",
+        occurred_at=at,
+        clock=ClockReading.of(clock),
+        body=BirthBody(session_id="s1", agent_version="0", configuration_sha256="0" * 64),
+    )

@@ -1,0 +1,515 @@
+"""What the platform is promised, over a real Mosquitto with TLS and client certificates."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import defaultdict
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from agent.config import Uplink as UplinkSettings
+from agent.database import Database
+from agent.events import DeviceState
+from agent.ids import RandomIds
+from agent.outbox import Lane, Outbox
+from agent.uplink import Uplink
+from drivers.clock import FakeClock, SystemClock
+from tests.broker import (
+    DEVICE,
+    EVENTS,
+    STATE,
+    TENANT,
+    Authority,
+    Broker,
+    Platform,
+    broker,
+    mosquitto,
+    start_broker,
+    wait_until,
+)
+from tests.drafts import case_opened
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from drivers.clock import Clock
+
+__all__ = ["broker", "mosquitto", "start_broker"]  # fixtures
+
+
+class Device:
+    """One device's outbox and uplink."""
+
+    def __init__(
+        self, folder: Path, settings: UplinkSettings, *, clock: Clock | None = None
+    ) -> None:
+        self.clock = clock or SystemClock()
+        self.database = Database(folder / "device.db")
+        self.outbox = Outbox(
+            self.database,
+            tenant=TENANT,
+            device_id=DEVICE,
+            purpose="test",
+            timezone=ZoneInfo("Asia/Shanghai"),
+        )
+        self.uplink = Uplink(
+            settings,
+            database=self.database,
+            outbox=self.outbox,
+            tenant=TENANT,
+            device_id=DEVICE,
+            clock=self.clock,
+            ids=RandomIds(),
+            agent_version="0",
+            configuration_sha256="0" * 64,
+        )
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self.uplink.run, args=(self._stop,))
+
+    def connect(self) -> Self:
+        self._thread.start()
+        return self
+
+    def open_cases(self, count: int = 1, *, padding: int = 0, lane: Lane = Lane.CASE) -> list[int]:
+        drafts = [case_opened(self.clock, padding=padding) for _ in range(count)]
+        return self.database.write(
+            lambda connection: [self.outbox.add(connection, draft, lane) for draft in drafts]
+        ).result()
+
+    def waiting(self) -> list[int]:
+        with closing(self.database.read()) as connection:
+            rows = connection.execute(
+                "SELECT sequence FROM outbox WHERE type LIKE 'case.%' ORDER BY sequence"
+            )
+            return [sequence for (sequence,) in rows]
+
+    def dead_letters(self) -> list[tuple[int, str]]:
+        with closing(self.database.read()) as connection:
+            return connection.execute("SELECT sequence, reason FROM dead_letters").fetchall()
+
+    def wait_until_online(self) -> None:
+        wait_until(lambda: self.uplink.figures.connected_since)
+
+    def wait_until_drained(self, timeout_s: float = 30) -> None:
+        wait_until(lambda: self.outbox.figures().rows == 0, timeout_s)
+
+    @property
+    def last_error(self) -> str:
+        return self.uplink.figures.last_error or ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(15)
+            assert not self._thread.is_alive()
+        self.database.close()
+
+
+class Process:
+    """A device in a process of its own, which can be killed."""
+
+    def __init__(self, folder: Path, settings: UplinkSettings) -> None:
+        self.accepted: dict[int, str] = {}
+        self._running = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "tests.delivering_process"),
+                *(folder / "device.db", settings.model_dump_json(), TENANT, DEVICE),
+            ],
+            cwd=Path(__file__).parents[1],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def kill(self) -> None:
+        """SIGKILL; afterwards ``accepted`` holds all that it was told is accepted."""
+        self._running.kill()
+        self._running.wait()
+        self._reader.join()
+
+    def _read(self) -> None:
+        assert self._running.stdout is not None
+        with self._running.stdout as lines:
+            for line in lines:
+                if line.endswith("\n"):  # else it was killed while it wrote
+                    sequence, event_id = line.split()
+                    self.accepted[int(sequence)] = event_id
+
+
+def assert_nothing_lost(platform: Platform, accepted: dict[int, str]) -> None:
+    """Every accepted event arrived, first in order, and a duplicate is the same event."""
+    event_ids = defaultdict(set)
+    for event in platform.events:
+        event_ids[event.sequence].add(event.event_id)
+    assert all(len(ids) == 1 for ids in event_ids.values())
+    assert {s: event_id for s, event_id in accepted.items() if event_ids[s] != {event_id}} == {}
+    for historical in (False, True):
+        first = list(
+            dict.fromkeys(
+                event.sequence
+                for message in platform.messages
+                for event in message.events
+                if message.historical == historical and event.type == "case.opened"
+            )
+        )
+        assert first == sorted(first)
+
+
+def states(platform: Platform) -> list[DeviceState]:
+    return [
+        DeviceState.model_validate_json(one.payload)
+        for one in list(platform.received)
+        if one.topic == STATE
+    ]
+
+
+def test_an_event_arrives_and_leaves_the_outbox(broker: Broker, tmp_path: Path) -> None:
+    with broker.platform() as platform, Device(tmp_path, broker.settings()) as device:
+        device.connect()
+        [sequence] = device.open_cases()
+        device.wait_until_drained()
+        wait_until(lambda: sequence in platform.sequences())
+    event = next(e for e in platform.events if e.type == "case.opened")
+    assert (event.tenant, event.device_id, event.epoch) == (TENANT, DEVICE, device.outbox.epoch)
+    one = next(one for one in platform.received if one.topic == EVENTS)
+    assert one.content_type == "application/json"
+    assert "人民路" in one.payload.decode()
+    figures = device.uplink.figures
+    assert (figures.sent, figures.confirmed, figures.retried) == (2, 2, 0)  # the birth is one
+
+
+def test_a_live_event_goes_before_the_backlog_and_the_backlog_says_that_it_is_old(
+    broker: Broker, tmp_path: Path
+) -> None:
+    clock = FakeClock(SystemClock().now())
+    with (
+        broker.platform() as platform,
+        Device(tmp_path, broker.settings(), clock=clock) as device,
+    ):
+        old = device.open_cases(200)
+        clock.advance(3600)
+        [live] = device.open_cases()
+        device.connect().wait_until_drained()
+        wait_until(lambda: len(platform.sequences()) == 201)
+    assert platform.sequences() == [live, *old]
+    for message in platform.messages:
+        cases = [e.sequence for e in message.events if e.type == "case.opened"]
+        assert message.historical == bool(set(cases) & set(old))
+        assert len(message.events) <= broker.settings().backlog_events_per_message
+    assert len(platform.messages) < 30
+
+
+def test_a_wrong_wall_clock_does_not_make_a_live_event_old(broker: Broker, tmp_path: Path) -> None:
+    clock = FakeClock(SystemClock().now())
+    with (
+        broker.platform() as platform,
+        Device(tmp_path, broker.settings(), clock=clock) as device,
+    ):
+        device.open_cases()
+        clock.step(clock.now().replace(year=2037))
+        device.connect().wait_until_drained()
+        wait_until(platform.sequences)
+    assert not any(message.historical for message in platform.messages)
+
+
+def test_what_an_earlier_boot_left_is_old(broker: Broker, tmp_path: Path) -> None:
+    clock = FakeClock(SystemClock().now())
+    with (
+        broker.platform() as platform,
+        Device(tmp_path, broker.settings(), clock=clock) as device,
+    ):
+        device.open_cases()
+        clock.reboot("another")
+        device.connect().wait_until_drained()
+        wait_until(platform.sequences)
+    assert [m.historical for m in platform.messages if m.events[0].type == "case.opened"] == [True]
+
+
+def test_lanes_go_in_turn_and_each_in_order(broker: Broker, tmp_path: Path) -> None:
+    clock = FakeClock(SystemClock().now())
+    with (
+        broker.platform() as platform,
+        Device(tmp_path, broker.settings(), clock=clock) as device,
+    ):
+        by_lane = {lane: device.open_cases(30, lane=lane) for lane in reversed(Lane)}
+        clock.advance(3600)
+        device.connect().wait_until_drained()
+        wait_until(lambda: len(platform.sequences()) == 120)
+    assert platform.sequences() == [s for lane in Lane for s in by_lane[lane]]
+
+
+def test_without_subscribers_nothing_leaves_the_outbox(broker: Broker, tmp_path: Path) -> None:
+    with Device(tmp_path, broker.settings()) as device:
+        sequences = device.open_cases(3)
+        device.connect()
+        wait_until(lambda: device.uplink.figures.retried >= 6)
+        assert "No matching subscribers" in device.last_error
+        assert device.waiting() == sequences
+        assert device.uplink.figures.dead_letters == 0
+        with broker.platform() as platform:
+            device.wait_until_drained()
+            wait_until(lambda: platform.sequences() == sequences)
+
+
+def test_what_our_rights_forbid_is_kept_until_they_allow_it(
+    start_broker: Callable[..., Broker], tmp_path: Path
+) -> None:
+    rights = tmp_path / "rights"
+    rights.write_text(f"user platform\ntopic read #\nuser {DEVICE}\ntopic write {STATE}\n")
+    rights.chmod(0o600)
+    broker = start_broker(f"acl_file {rights}")
+    with broker.platform() as platform, Device(tmp_path, broker.settings()) as device:
+        sequences = device.open_cases(2)
+        device.connect()
+        wait_until(lambda: device.uplink.figures.retried >= 4)
+        assert "Not authorized" in device.last_error
+        assert device.waiting() == sequences
+        assert device.uplink.figures.dead_letters == 0
+        rights.write_text(f"user platform\ntopic read #\nuser {DEVICE}\ntopic write #\n")
+        broker.send_signal(signal.SIGHUP)
+        device.wait_until_drained()
+        wait_until(lambda: platform.sequences() == sequences)
+
+
+def test_the_last_words_of_a_broker_that_refuses_and_hangs_up_are_heard(
+    start_broker: Callable[..., Broker], tmp_path: Path
+) -> None:
+    """Mosquitto 2.0.11 without a queue limit drops the connection of whom it refuses a publish."""
+    broker = start_broker("message_size_limit 4000", "max_queued_messages 0")
+    with broker.platform() as platform, Device(tmp_path, broker.settings()) as device:
+        device.open_cases(padding=5000)
+        sequences = device.open_cases(3)
+        device.connect().wait_until_drained()
+        wait_until(lambda: platform.sequences() == sequences)
+        assert "ended" in device.last_error or "lost" in device.last_error
+    assert device.uplink.figures.dead_letters == 1
+
+
+@pytest.mark.parametrize("option", ["max_packet_size 4000", "message_size_limit 4000"])
+def test_an_event_too_large_for_the_broker_holds_up_nobody(
+    start_broker: Callable[..., Broker], tmp_path: Path, option: str
+) -> None:
+    broker = start_broker(option)
+    clock = FakeClock(SystemClock().now())
+    with (
+        broker.platform() as platform,
+        Device(tmp_path, broker.settings(), clock=clock) as device,
+    ):
+        before = device.open_cases(5)
+        [large] = device.open_cases(padding=5000)
+        after = device.open_cases(5)
+        clock.advance(3600)
+        device.connect().wait_until_drained()
+        wait_until(lambda: len(platform.sequences()) == 10)
+        assert device.uplink.figures.connected_since is not None
+        [(buried, reason)] = device.dead_letters()
+    assert sorted(platform.sequences()) == before + after
+    assert buried == large
+    assert reason
+    assert device.uplink.figures.dead_letters == device.outbox.figures().dead_letters == 1
+
+
+def test_the_window_bounds_what_is_under_way(
+    start_broker: Callable[..., Broker], tmp_path: Path
+) -> None:
+    """A broker with a Receive Maximum of 1 throws out who sends a second message."""
+    broker = start_broker("max_inflight_messages 1")
+    settings = broker.settings(backlog_events_per_message=1)
+    with broker.platform() as platform, Device(tmp_path, settings) as device:
+        sequences = device.open_cases(50)
+        device.connect().wait_until_drained()
+        wait_until(lambda: platform.sequences() == sequences)
+    assert device.uplink.figures.retried == 0
+    assert len(states(platform)) == 2  # online, offline: one connection
+
+
+def test_a_certificate_of_another_authority_is_reported_and_not_hammered_with(
+    broker: Broker, tmp_path: Path
+) -> None:
+    stranger = Authority(tmp_path / "strange", "Another CA")
+    certificate_file, key_file = stranger.issue(DEVICE)
+    settings = broker.settings(
+        certificate_file=certificate_file, key_file=key_file, reconnect_max_s=60
+    )
+    with Device(tmp_path, settings) as device:
+        [sequence] = device.open_cases()
+        device.connect()
+        wait_until(lambda: device.last_error)
+        assert "unknown ca" in device.last_error.lower()
+        assert device.waiting() == [sequence]
+        time.sleep(1)
+    assert 1 <= broker.log().count("New connection") < 10
+
+
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # paho drops a failed TLS socket
+def test_a_broker_of_another_authority_is_not_trusted(broker: Broker, tmp_path: Path) -> None:
+    stranger = Authority(tmp_path / "strange", "Another CA")
+    with Device(tmp_path, broker.settings(ca_file=stranger.certificate_file)) as device:
+        device.connect()
+        wait_until(lambda: device.last_error)
+        assert "certificate is not trusted" in device.last_error
+
+
+def test_a_renewed_certificate_is_used_from_the_next_connection_on(
+    broker: Broker, tmp_path: Path
+) -> None:
+    stranger = Authority(tmp_path / "strange", "Another CA")
+    certificate_file, key_file = stranger.issue(DEVICE)
+    settings = broker.settings(certificate_file=certificate_file, key_file=key_file)
+    with broker.platform() as platform, Device(tmp_path, settings) as device:
+        device.open_cases()
+        device.connect()
+        wait_until(lambda: device.last_error)
+        for old, new in zip((certificate_file, key_file), broker.device_files, strict=True):
+            new.rename(old)
+        device.wait_until_drained()
+        wait_until(platform.sequences)
+
+
+def test_a_missing_file_is_named(broker: Broker, tmp_path: Path) -> None:
+    settings = broker.settings(
+        username="someone", password_file=tmp_path / "no-such-password", ca_file=None
+    )
+    with Device(tmp_path, settings) as device:
+        device.connect()
+        wait_until(lambda: device.last_error)
+        assert "no-such-password" in device.last_error
+
+
+def test_a_birth_its_state_and_its_will_name_the_same_session(
+    broker: Broker, tmp_path: Path
+) -> None:
+    with broker.platform() as platform:
+        with Device(tmp_path, broker.settings()) as device:
+            device.connect().wait_until_online()
+            device.wait_until_drained()
+        wait_until(lambda: len(states(platform)) == 2)
+    [born] = [event for event in platform.events if event.type == "device.birth"]
+    online, offline = states(platform)
+    assert (online.online, offline.online) == (True, False)
+    assert born.body.session_id == online.session_id == offline.session_id
+    assert born.epoch == online.epoch == device.outbox.epoch
+
+
+def test_the_retained_state_says_offline_after_a_kill_and_online_after_the_return(
+    broker: Broker, tmp_path: Path
+) -> None:
+    def retained() -> DeviceState:
+        with broker.platform("visitor") as visitor:
+            wait_until(lambda: states(visitor))
+        return states(visitor)[0]
+
+    with broker.platform() as platform:
+        process = Process(tmp_path, broker.settings())
+        wait_until(lambda: states(platform))
+        process.kill()
+        wait_until(lambda: len(states(platform)) == 2)
+        first = retained()
+        with Device(tmp_path, broker.settings()) as device:
+            device.connect().wait_until_online()
+            wait_until(lambda: len(states(platform)) == 3)
+            second = retained()
+    assert (first.online, second.online) == (False, True)
+    assert first.session_id == states(platform)[0].session_id != second.session_id
+
+
+@pytest.mark.slow
+def test_nothing_accepted_is_lost_when_the_agent_is_killed_again_and_again(
+    broker: Broker, tmp_path: Path
+) -> None:
+    accepted: dict[int, str] = {}
+    pause = random.Random(20)
+    with broker.platform() as platform:
+        for _ in range(20):
+            process = Process(tmp_path, broker.settings())
+            wait_until(lambda: process.accepted)  # noqa: B023
+            time.sleep(pause.uniform(0, 0.3))
+            process.kill()
+            assert not accepted.keys() & process.accepted.keys()
+            accepted |= process.accepted
+        with Device(tmp_path, broker.settings()) as device:
+            device.connect().wait_until_drained()
+            wait_until(lambda: accepted.keys() <= set(platform.sequences()))
+    assert_nothing_lost(platform, accepted)
+
+
+@pytest.mark.slow
+def test_nothing_accepted_is_lost_while_the_broker_comes_and_goes(
+    broker: Broker, tmp_path: Path
+) -> None:
+    """The broker ends in order: what it acknowledged is its own to keep."""
+    accepted: set[int] = set()
+    with (
+        broker.platform(lasting=True) as platform,
+        Device(tmp_path, broker.settings()) as device,
+    ):
+        device.connect()
+        for _ in range(5):
+            wait_until(lambda: device.uplink.figures.connected_since)
+            accepted |= {*device.open_cases(20), *device.open_cases(20)}
+            broker.stop()
+            accepted |= {*device.open_cases(20)}
+            broker.start()
+        device.wait_until_drained()
+        wait_until(lambda: accepted <= set(platform.sequences()))
+    assert_nothing_lost(platform, {e.sequence: e.event_id for e in platform.events})
+
+
+@pytest.mark.slow
+def test_what_a_killed_broker_never_acknowledged_is_sent_again(
+    broker: Broker, tmp_path: Path
+) -> None:
+    """Mosquitto may lose what it acknowledged (receipts are for that); never more than that."""
+    with broker.platform() as platform, Device(tmp_path, broker.settings()) as device:
+        device.connect().wait_until_online()
+        accepted = set(device.open_cases(50))
+        for _ in range(3):
+            broker.kill()
+            accepted |= set(device.open_cases(50))
+            held = set(device.waiting())
+            assert len(held) >= 50
+            broker.start()
+            # A new subscriber in place of the one whose session died with the broker.
+            wait_until(lambda: device.uplink.figures.connected_since)
+            device.wait_until_drained()
+            wait_until(lambda: held <= set(platform.sequences()))  # noqa: B023
+    assert device.uplink.figures.confirmed >= len(accepted)
+
+
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # paho drops a failed TLS socket
+def test_a_broker_that_hangs_is_given_up_and_everything_is_sent_again(
+    broker: Broker, tmp_path: Path
+) -> None:
+    settings = broker.settings(acknowledge_timeout_s=0.5, connect_timeout_s=1)
+    with broker.platform() as platform, Device(tmp_path, settings) as device:
+        device.connect()
+        wait_until(lambda: device.uplink.figures.confirmed == 1)  # the birth
+        broker.send_signal(signal.SIGSTOP)
+        sequences = device.open_cases(5)
+        wait_until(lambda: device.uplink.figures.retried >= 5)
+        assert "does not acknowledge" in device.last_error or "connect" in device.last_error
+        broker.send_signal(signal.SIGCONT)
+        device.wait_until_drained()
+        wait_until(lambda: set(platform.sequences()) == set(sequences))
+
+
+def test_a_broker_that_is_not_there_costs_nothing_but_time(tmp_path: Path) -> None:
+    nowhere = UplinkSettings(broker="mqtt://127.0.0.1:9", reconnect_max_s=0.2)
+    with Device(tmp_path, nowhere) as device:
+        sequences = device.open_cases(3)
+        device.connect()
+        wait_until(lambda: "cannot be reached" in device.last_error)
+        assert device.waiting() == sequences
