@@ -52,6 +52,11 @@ def test_a_place_that_would_be_most_of_a_held_out_part_is_trained_on() -> None:
     assert split_groups(groups, 1, SHARES)["busy corner"] == "train"
 
 
+def test_streets_of_equal_size_reach_every_part() -> None:
+    groups = [f"street {index // 6}" for index in range(90)]
+    assert set(split_groups(groups, 1, SHARES).values()) == set(SHARES)
+
+
 def test_likeness_joins_through_a_chain() -> None:
     angles = np.radians([0, 20, 40, 120])
     features = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.augment import Picture, Random, feathered_paste, weather
-from training.sets import BinPicture, Edges
+from training.sets import STREETS_WITHOUT_BINS, BinPicture, Edges
 
 SIZE_PX = 160
 MEAN = (0.485, 0.456, 0.406)
@@ -95,6 +95,8 @@ def varied(item: BinPicture, streets: Sequence[Path], random: Random) -> Picture
     if item.box is not None:
         margins = random.uniform((0.15, 0.05, 0.0), (0.7, 0.6, 0.3))
         crop = cut(read(item.path), zone_edges(item.box, *margins))
+    elif item.set_name in (*STREETS_WITHOUT_BINS, "rendered"):
+        crop = _shifted(read(item.path, 640), random, float(random.choice((0.3, 0.6, 0.9))))
     elif item.set_name == "bin_crops_shenzhen":
         crop = _shifted(read(item.path, 400), random, 0.92)
         if streets and random.random() < 0.5:

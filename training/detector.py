@@ -29,7 +29,7 @@ from training.yolox_loss import StreetLoss, Targets
 
 BATCH = 16
 PICTURES_PER_EPOCH = 1600
-LEARNING_RATE = 2.5e-4
+LEARNING_RATE = 1.2e-4
 NEW_ROWS_FASTER = 4.0
 DEFAULT_THRESHOLD = 0.35
 
@@ -73,6 +73,7 @@ def tensors_of(examples: Sequence[Example]) -> tuple[Tensor, list[Targets]]:
             torch.from_numpy(each.unsure).float(),
             torch.from_numpy(each.exhaustive),
             each.rendered,
+            each.unlabelled,
         )
         for each in examples
     ]
@@ -99,7 +100,7 @@ class Training:
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
             self.optimiser, rates, total_steps=steps + 1, pct_start=0.08
         )
-        self.average = checkpoints.Average(self.student, 0.997)
+        self.average = checkpoints.Average(self.student, 0.998)
         self.loss = StreetLoss()
         self.epoch = 0
 
@@ -191,7 +192,7 @@ def write_groups(path: Path, sources: Sources) -> None:
 
 @click.command(help=__doc__)
 @click.option("--seed", default=1, show_default=True)
-@click.option("--epochs", default=16, show_default=True)
+@click.option("--epochs", default=13, show_default=True)
 @click.option(
     "--data", default=Path("../shared/data"), type=click.Path(path_type=Path, exists=True)
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -56,14 +57,14 @@ def split_groups(groups: Sequence[str], seed: int, shares: Mapping[str, float]) 
         shares: Part name to share of the pictures; the shares add up to 1.
 
     Returns:
-        Group to part. Groups larger than the smallest share go to the first part, so that one
-        place cannot be most of a held-out part.
+        Group to part. Groups far larger than their fellows and than half the smallest share go to
+        the first part, so that one place cannot be most of a held-out part.
     """
     sizes: dict[str, int] = {}
     for name in groups:
         sizes[name] = sizes.get(name, 0) + 1
     first = next(iter(shares))
-    limit = max(1.0, min(shares.values()) * len(groups) / 2)
+    limit = max(median(sizes.values()), min(shares.values()) * len(groups) / 2)
     filled = dict.fromkeys(shares, 0)
     parts: dict[str, str] = {}
     for name in sorted(sizes, key=lambda each: (-sizes[each], _draw(each, seed))):

@@ -264,3 +264,25 @@ def real_street_sets(data: Path) -> dict[str, list[Labelled]]:
         "malta_bags": bags_malta(data),
         "rubbish_bags_korea": bags_korea(data),
     }
+
+
+STREETS_WITHOUT_BINS = (
+    "bikes_street_calgary",
+    "coco_mini",
+    "bicycles_mixed",
+    "bicycles_india",
+    "street_india_moto",
+)
+
+
+def streets_without_bins(data: Path) -> list[BinPicture]:
+    """Streets that were not collected for bins: a zone whose bin was taken away looks so.
+
+    Nobody looked for bins in them; a few may stand somewhere at the back.
+    """
+    found = {"bikes_street_calgary": streets_calgary(data)} | real_street_sets(data)
+    return [
+        BinPicture(each.path, each.set_name, overflowing=False)
+        for name in STREETS_WITHOUT_BINS
+        for each in found[name]
+    ]

@@ -76,8 +76,14 @@ def rendered_stills(stills: Path) -> list[Labelled]:
 
 
 def rendered_bins(stills: Path) -> list[BinPicture]:
-    """Every bin that is well in view in the finished batches below ``stills``."""
-    found = []
+    """Every bin that is well in view in the finished batches below ``stills``, and, as places
+    where nothing overflows, every picture with neither bin nor rubbish.
+    """
+    found = [
+        BinPicture(each.path, each.set_name, overflowing=False, place=each.place)
+        for each in rendered_stills(stills)
+        if not {"bin", "rubbish", CROWD} & set(each.labels)
+    ]
     for folder, content in _batches(stills):
         pictures = {each["id"]: each["file_name"] for each in content["images"]}
         for each in content["annotations"]:

@@ -18,6 +18,7 @@ from training.likeness import same_place_groups
 from training.sets import Labelled
 from training.stills import rendered_stills, stall_cut_outs
 from training.street_pictures import (
+    UNLABELLED_SETS,
     CutOut,
     Example,
     Scene,
@@ -35,7 +36,7 @@ BACKGROUNDS = "bikes_street_calgary"
 SOURCE_WEIGHTS = {
     "rendered": 0.34,
     "composed": 0.2,
-    "coco_mini": 0.15,
+    "coco_mini": 0.17,
     "bicycles_mixed": 0.06,
     "bicycles_india": 0.04,
     "street_india_moto": 0.08,
@@ -43,6 +44,8 @@ SOURCE_WEIGHTS = {
     "malta_bags": 0.04,
     "rubbish_bags_korea": 0.03,
     BACKGROUNDS: 0.02,
+    "bins_scene_montevideo": 0.08,
+    "amsterdam_garbage": 0.02,
 }
 
 
@@ -99,6 +102,9 @@ def _bins(data: Path, seed: int) -> Split:
 def gather(data: Path, stills: Path | None, seed: int) -> Sources:
     """Read, group and split everything."""
     found = sets.real_street_sets(data) | {BACKGROUNDS: sets.streets_calgary(data)}
+    for each in (*sets.bins_montevideo(data), *sets.bins_amsterdam(data)):
+        item = Labelled(each.path, each.set_name, (), (), frozenset())
+        found.setdefault(each.set_name, []).append(item)
     if stills is not None:
         found["rendered"] = rendered_stills(stills)
     splits = {name: split(items, seed) for name, items in found.items() if items}
@@ -137,7 +143,7 @@ def judged_parts(sources: Sources, part: str, seed: int) -> dict[str, list[Examp
     and streets with things laid on them."""
     found: dict[str, list[Example]] = {}
     for name, each in sources.splits.items():
-        if name not in SOURCE_WEIGHTS:
+        if name not in SOURCE_WEIGHTS or name in UNLABELLED_SETS:
             continue
         examples = []
         for item in each.part(part):

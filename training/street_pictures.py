@@ -6,7 +6,7 @@ The device looks at crops of about 416 to 640 native pixels around zones, letter
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from training.sets import CROWD, Edges, Labelled
 from training.street_classes import STREET_CLASSES
 
 SIZE_PX = 416
+# Streets with people and cars, and with bins and rubbish that nobody boxed.
+UNLABELLED_SETS = frozenset({"bins_scene_montevideo", "amsterdam_garbage"})
 LEAST_VISIBLE = 0.35
 LEAST_SIDE_PX = 5.0
 Array = NDArray[Any]
@@ -31,7 +33,8 @@ class Example:
 
     ``boxes`` is (n, 4) left, top, right, bottom; ``classes`` (n,); ``unsure`` (m, 4) regions where
     nothing is learned; ``exhaustive`` (10,) says for which classes a missing box means absence;
-    ``rendered`` whether the picture was drawn.
+    ``rendered`` whether the picture was drawn,
+    ``unlabelled`` that nobody labelled anything in it.
     """
 
     picture: Picture
@@ -40,6 +43,7 @@ class Example:
     unsure: Array
     exhaustive: Array
     rendered: bool
+    unlabelled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,7 @@ class Scene:
     boxes: Array
     exhaustive: frozenset[str]
     rendered: bool = False
+    unlabelled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +75,8 @@ def scene_of(item: Labelled, longest_px: int = 100_000) -> Scene:
         shrunk = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         picture = np.asarray(shrunk, dtype=np.uint8)
     boxes = np.array(item.boxes, dtype=np.float32).reshape(-1, 4) * scale
-    return Scene(picture, item.labels, boxes, item.exhaustive, item.set_name == "rendered")
+    drawn, blank = item.set_name == "rendered", item.set_name in UNLABELLED_SETS
+    return Scene(picture, item.labels, boxes, item.exhaustive, drawn, blank)
 
 
 def _number_of(label: str) -> int:
@@ -115,6 +121,7 @@ def take_window(scene: Scene, window: Edges, stretch: float = 1.0) -> Example:
         placed[seen & ~good].astype(np.float32),
         np.array([name in scene.exhaustive for name in STREET_CLASSES], dtype=bool),
         scene.rendered,
+        scene.unlabelled,
     )
 
 
@@ -159,7 +166,7 @@ def _smaller(scene: Scene, random: Random) -> Scene:
     y = int(random.integers(0, height - small.shape[0] + 1))
     canvas[y : y + small.shape[0], x : x + small.shape[1]] = small
     boxes = scene.boxes * scale + np.array([x, y, x, y])
-    return Scene(canvas, scene.labels, boxes, scene.exhaustive, scene.rendered)
+    return replace(scene, picture=canvas, boxes=boxes)
 
 
 def varied(scene: Scene, random: Random) -> Example:
@@ -172,8 +179,9 @@ def varied(scene: Scene, random: Random) -> Example:
     if random.random() < 0.5:
         picture = np.ascontiguousarray(picture[:, ::-1])
         boxes, unsure = (_mirrored(each) for each in (boxes, unsure))
-    picture = weather(picture, random, nights=0.05)
-    return Example(picture, boxes, example.classes, unsure, example.exhaustive, example.rendered)
+    if random.random() < 0.65:
+        picture = weather(picture, random, nights=0.05)
+    return replace(example, picture=picture, boxes=boxes, unsure=unsure)
 
 
 def _mirrored(boxes: Array) -> Array:

@@ -19,18 +19,23 @@ from training.yolox import anchor_points, decode_boxes
 
 CENTRE_RADIUS = 2.5
 CANDIDATES = 10
-BOX_WEIGHT, TEACHER_CLASS_WEIGHT, TEACHER_BOX_WEIGHT = 5.0, 1.0, 0.5
+BOX_WEIGHT, TEACHER_CLASS_WEIGHT, TEACHER_BOX_WEIGHT = 5.0, 2.0, 0.5
+TEACHER_SURE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """One picture's truth: boxes (n, 4) in pixels, classes (n,), unsure (m, 4), and flags."""
+    """One picture's truth: boxes (n, 4) in pixels, classes (n,), unsure (m, 4), and flags.
+
+    ``rendered`` pictures know everything; ``unlabelled`` ones nothing, not even where nothing is.
+    """
 
     boxes: Tensor
     classes: Tensor
     unsure: Tensor
     exhaustive: Tensor
     rendered: bool
+    unlabelled: bool = False
 
 
 def corners_of(centred: Tensor) -> Tensor:
@@ -186,18 +191,37 @@ class StreetLoss:
                 raw.new_zeros(()),
             )
         soft = teacher[:, 4].sigmoid()
+        sure = free & (soft > TEACHER_SURE)
+        if target.unlabelled:
+            free = sure
         # A cross entropy with a soft target never reaches zero; its own entropy is taken off so
         # that the figure shown is a distance.
         object_loss = functional.binary_cross_entropy_with_logits(
             raw[free, 4], soft[free], reduction="none"
         ) - functional.binary_cross_entropy(soft[free], soft[free], reduction="none")
-        sure = free & (soft > 0.1)
-        known = self.taught & ~target.exhaustive
-        wanted = teacher[sure, 5:].sigmoid() * known
+        theirs = corners_of(decode_boxes(teacher[sure, :4], self.corners[sure], self.strides[sure]))
+        wanted = teacher[sure, 5:].sigmoid() * self._believed(theirs, target)
         class_loss = functional.binary_cross_entropy_with_logits(
             raw[sure, 5:], wanted, reduction="none"
-        ).sum(dim=1)
-        theirs = corners_of(decode_boxes(teacher[sure, :4], self.corners[sure], self.strides[sure]))
+        )
+        if target.unlabelled:
+            class_loss = class_loss * self.taught
         distance = 1 - paired_giou(boxes[sure], theirs)
-        each = TEACHER_CLASS_WEIGHT * class_loss + TEACHER_BOX_WEIGHT * BOX_WEIGHT * distance
+        each = (
+            TEACHER_CLASS_WEIGHT * class_loss.sum(dim=1)
+            + TEACHER_BOX_WEIGHT * BOX_WEIGHT * distance
+        )
         return object_loss.sum(), (each * soft[sure]).sum()
+
+    def _believed(self, boxes: Tensor, target: Targets) -> Tensor:
+        """Where the teacher's class scores count, (anchors, 10).
+
+        For classes the set labels it is believed only on a labelled thing of that class: those
+        are the anchors beside the assigned ones, which the start scores almost as high.
+        """
+        believed = (self.taught & ~target.exhaustive).expand(len(boxes), -1).clone()
+        if len(target.boxes) and len(boxes):
+            near = pairwise_iou(boxes, target.boxes) > 0.4
+            for index in set(target.classes.tolist()):
+                believed[:, index] |= near[:, target.classes == index].any(dim=1)
+        return believed & self.taught
