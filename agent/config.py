@@ -202,6 +202,11 @@ class Uplink(Section):
             raise ValueError("certificate_file and key_file go together: give both or neither")
         return self
 
+    def located(self, base: Path) -> Self:
+        """These settings with relative paths taken from the folder ``base``."""
+        moved = {name: base / value for name, value in self if isinstance(value, Path)}
+        return self.model_copy(update=moved)
+
 
 class EvidenceSection(Section):
     """How pictures are kept."""
