@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent.database import StorageError
 from agent.events import ClockReading, Draft, HeartbeatBody
 from agent.outbox import Lane, waits
 
@@ -79,11 +78,11 @@ class Health:
         self._started_s = clock.monotonic_s()
 
     def run(self, stop: threading.Event, every_s: float) -> None:
-        """Beat until told to stop. A full or broken disk costs a heartbeat, nothing else."""
+        """Beat until told to stop. A fault of the disk or a gauge costs a heartbeat, no more."""
         while not stop.is_set():
             try:
                 self.beat()
-            except StorageError as error:
+            except OSError as error:
                 _log.warning("no heartbeat: %s", error)
             stop.wait(every_s)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import enum
 import json
 import secrets
+import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,11 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
 
-from agent.database import load_state, save_state
+from agent.database import StorageError, load_state, save_state
 from agent.events import Draft, Event
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Collection, Iterable
     from concurrent.futures import Future
     from zoneinfo import ZoneInfo
@@ -151,12 +151,19 @@ class Outbox:
         return self._database.write(move)
 
     def figures(self) -> Figures:
-        """Count what waits."""
-        with closing(self._database.read()) as connection:
-            rows, size_bytes, oldest = connection.execute(
-                "SELECT count(*), coalesce(sum(size_bytes), 0), min(occurred_at) FROM outbox"
-            ).fetchone()
-            [dead_letters] = connection.execute("SELECT count(*) FROM dead_letters").fetchone()
+        """Count what waits.
+
+        Raises:
+            StorageError: The file cannot be read.
+        """
+        try:
+            with closing(self._database.read()) as connection:
+                rows, size_bytes, oldest = connection.execute(
+                    "SELECT count(*), coalesce(sum(size_bytes), 0), min(occurred_at) FROM outbox"
+                ).fetchone()
+                [dead_letters] = connection.execute("SELECT count(*) FROM dead_letters").fetchone()
+        except sqlite3.Error as error:
+            raise StorageError(self._database.path, str(error)) from error
         oldest_at = None if oldest is None else datetime.fromtimestamp(oldest, UTC)
         return Figures(rows, size_bytes, oldest_at, dead_letters)
 
