@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from hypothesis import settings
 
+from tests.broker import broker, mosquitto, start_broker
+
 # Time decides no test: a busy machine is slow, not wrong.
 settings.register_profile("kerbwatch", deadline=None)
 settings.load_profile("kerbwatch")
+
+__all__ = ["broker", "mosquitto", "start_broker"]
