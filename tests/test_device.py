@@ -93,17 +93,20 @@ def test_a_killed_agent_goes_on_with_its_case_and_leaves_no_gap(
     broker: Broker, start_agent: Callable[[], subprocess.Popen[str]]
 ) -> None:
     with broker.platform(lasting=True) as platform:
+
+        def births() -> int:
+            return len({e.event_id for e in platform.events if e.type == "device.birth"})
+
         for run in range(1, 4):
             agent = start_agent()
-            births = lambda: [e for e in platform.events if e.type == "device.birth"]  # noqa: E731
-            wait_until(lambda: len({e.event_id for e in births()}) == run)  # noqa: B023
+            wait_until(lambda: births() == run)  # noqa: B023
             wait_until(lambda: platform.sequences("case.opened"))
             beats = len(platform.sequences("device.heartbeat"))
             wait_until(lambda: len(platform.sequences("device.heartbeat")) > beats)  # noqa: B023
             agent.send_signal(signal.SIGKILL)
             agent.communicate(timeout=30)
         agent = start_agent()
-        wait_until(lambda: len({e.event_id for e in births()}) == 4)
+        wait_until(lambda: births() == 4)
         agent.send_signal(signal.SIGTERM)
         agent.communicate(timeout=60)
         assert agent.returncode == 0
