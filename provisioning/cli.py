@@ -189,11 +189,12 @@ def replay(
 @main.command("demo", help=say("demo.help"))
 @click.option("--out", type=_folder, help=say("demo.out_help"))
 @click.option("--broker", help=say("demo.broker_help"))
-def demo(out: Path | None, broker: str | None) -> None:
+@click.option("--fast", is_flag=True, help=say("demo.fast_help"))
+def demo(out: Path | None, broker: str | None, fast: bool) -> None:
     """Show everything at work."""
     from provisioning.demo import show
 
-    sys.exit(show(out, broker))
+    sys.exit(show(out, broker, fast=fast))
 
 
 def expected_code(error: Exception) -> int:

@@ -40,12 +40,13 @@ _LAST_MESSAGES_TIMEOUT_S = 10.0
 """What the broker has confirmed reaches the consumer within this time."""
 
 
-def show(out: Path | None, broker: str | None) -> int:
+def show(out: Path | None, broker: str | None, *, fast: bool = False) -> int:
     """Run the demo and give its exit code.
 
     Args:
         out: Where results go; None for a fresh folder in ``demo-out``.
         broker: Another broker's URL; None for one of the demo's own.
+        fast: Show every frame as fast as the machine takes it, not in real time.
 
     Raises:
         click.UsageError: The folder is not empty, or there is no example street.
@@ -57,7 +58,8 @@ def show(out: Path | None, broker: str | None) -> int:
     truth = Truth.model_validate_json((STREET / "truth.json").read_text(encoding="utf-8"))
     with _named_broker(broker) if broker else own_broker() as url:
         began_at = datetime.now(UTC)
-        return Stage(_configuration(folder, url, began_at), folder, truth, began_at).play()
+        configuration = _configuration(folder, url, began_at, "fast" if fast else "real_time")
+        return Stage(configuration, folder, truth, began_at).play()
 
 
 def _fresh_folder(out: Path | None) -> Path:
@@ -70,12 +72,12 @@ def _fresh_folder(out: Path | None) -> Path:
     return out
 
 
-def _configuration(folder: Path, url: str, began_at: datetime) -> Configuration:
+def _configuration(folder: Path, url: str, began_at: datetime, pace: str) -> Configuration:
     configuration = config.load(STREET)
-    # As a live camera would show it, on a clock that the comparison at the end can rely on.
-    pace = {"pace": "real_time", "starts_at": began_at.isoformat()}
+    # The comparison at the end relies on the clip beginning now.
+    shown = {"pace": pace, "starts_at": began_at.isoformat()}
     cameras = tuple(
-        camera.model_copy(update={"settings": {**camera.settings, **pace}})
+        camera.model_copy(update={"settings": {**camera.settings, **shown}})
         for camera in configuration.cameras
     )
     storage = configuration.storage.model_copy(update={"state_dir": folder.absolute() / "state"})

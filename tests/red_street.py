@@ -17,10 +17,12 @@ from onnx import TensorProto, helper, numpy_helper, save_model
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
 SIDE_PX = 416
 COMES_S, GOES_S, ENDS_S = 1.0, 5.0, 8.0
 FRAMES_PER_S = 5
-_RED_BGR, _GREY_BGR = (20, 20, 220), (120, 120, 120)
+_RED_BGR, _DARK_BGR = (20, 20, 220), (10, 10, 90)
 _COARSE = (SIDE_PX // 32) ** 2
 _FINER = (SIDE_PX // 8) ** 2 + (SIDE_PX // 16) ** 2
 
@@ -125,12 +127,24 @@ clear_after_s = 1
 
 
 def _write_clip(path: Path) -> None:
-    size = (640, 360)
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), FRAMES_PER_S, size)
+    width, height = 640, 360
+    writer = cv2.VideoWriter(
+        str(path), cv2.VideoWriter.fourcc(*"mp4v"), FRAMES_PER_S, (width, height)
+    )
     assert writer.isOpened()
+    paving = _paving(width, height)
     for index in range(int(ENDS_S * FRAMES_PER_S)):
-        picture = np.full((size[1], size[0], 3), _GREY_BGR, np.uint8)
+        picture = paving.copy()
         if COMES_S <= index / FRAMES_PER_S < GOES_S:
             cv2.rectangle(picture, (280, 150), (380, 250), _RED_BGR, thickness=-1)
+            for left in range(290, 380, 20):  # what stands is known by its texture
+                cv2.rectangle(picture, (left, 150), (left + 4, 250), _DARK_BGR, thickness=-1)
         writer.write(picture)
     writer.release()
+
+
+def _paving(width: int, height: int) -> NDArray[np.uint8]:
+    """Slabs of different greys, uint8 (height, width, 3)."""
+    greys = np.random.default_rng(7).integers(80, 170, (height // 20, width // 20), np.uint8)
+    slabs = cv2.resize(greys, (width, height), interpolation=cv2.INTER_NEAREST)
+    return np.repeat(slabs[:, :, None], 3, axis=2).astype(np.uint8)

@@ -264,7 +264,7 @@ def test_the_demo_receives_every_event_and_compares_it_with_what_was_staged(
 ) -> None:
     monkeypatch.setattr(demo, "STREET", site)
     interrupt = signal.getsignal(signal.SIGINT)
-    result = kerbwatch("demo", "--out", tmp_path / "out")
+    result = kerbwatch("demo", "--fast", "--out", tmp_path / "out")
     assert result.exit_code == 0, result.output
     assert signal.getsignal(signal.SIGINT) is interrupt, "Ctrl-C works as before"
     assert "1 of 1 staged problems reported; 0 cases that were not staged." in result.stdout
@@ -277,7 +277,10 @@ def test_the_demo_receives_every_event_and_compares_it_with_what_was_staged(
     assert sorted(event["sequence"] for event in events) == list(range(1, len(events) + 1))
 
 
-def test_the_demo_leaves_a_folder_alone_that_is_not_empty(site: Path, tmp_path: Path) -> None:
+def test_the_demo_leaves_a_folder_alone_that_is_not_empty(
+    site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(demo, "STREET", site)
     said = refused(kerbwatch("demo", "--out", site), 2)
     assert "not empty" in said
 
