@@ -1,0 +1,72 @@
+"""``python -m training.street``: one command per kind of output."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+class Size(click.ParamType):
+    """``640x360`` as two integers."""
+
+    name = "WIDTHxHEIGHT"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
+        if isinstance(value, tuple):
+            return value
+        width, _, height = str(value).partition("x")
+        if not (width.isdigit() and height.isdigit()):
+            self.fail(f"{value!r} is not like 640x360", param, ctx)
+        return int(width), int(height)
+
+
+@click.group()
+def main() -> None:
+    """Render a street made of code. Needs ``bpy`` (see README.md)."""
+
+
+@main.command()
+@click.option("--count", default=60, show_default=True)
+@click.option("--seed", default=1, show_default=True)
+@click.option("--size", type=Size(), default="640x360", show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), required=True)
+def stills(count: int, seed: int, size: tuple[int, int], out: Path) -> None:
+    """Training pictures with exact boxes in COCO form."""
+    from training.street.stills import render_stills  # noqa: PLC0415 - pulls in Blender
+
+    click.echo(render_stills(count, seed, out, size))
+
+
+@main.command()
+@click.option("--seed", default=1, show_default=True)
+@click.option("--seconds", default=100.0, show_default=True)
+@click.option("--size", type=Size(), default="1280x720", show_default=True)
+@click.option("--crf", default=28, show_default=True, help="x264's quality; higher is smaller.")
+@click.option("--out", type=click.Path(path_type=Path), required=True)
+@click.option(
+    "--cache", type=click.Path(path_type=Path), default=Path("build/street"), show_default=True,
+    help="Where rendered layers are kept; a second run only composes.",
+)  # fmt: skip
+def clip(
+    seed: int, seconds: float, size: tuple[int, int], crf: int, out: Path, cache: Path
+) -> None:
+    """A clip with the three problems, its truth and its zones."""
+    from training.street.clip import render_clip  # noqa: PLC0415 - pulls in Blender
+
+    render_clip(seed, seconds, size, out, cache, crf)
+
+
+@main.command()
+@click.option("--out", type=click.Path(path_type=Path), required=True)
+def sprites(out: Path) -> None:
+    """Cut-outs for compositing into other pictures."""
+    from training.street.sprites import render_sprites  # noqa: PLC0415 - pulls in Blender
+
+    render_sprites(out)
+
+
+if __name__ == "__main__":
+    main()
