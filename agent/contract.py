@@ -239,7 +239,7 @@ def _case(event_type: str, *, sequence: int) -> CaseEvent:
     if event_type == "case.cleared":
         last_present_at = _BEGAN_AT + timedelta(seconds=400)
         cleared_at = last_present_at + timedelta(seconds=10)
-        roles.append("after")
+        roles = ["after"]
     taken_at = {"begin": _BEGAN_AT, "after": cleared_at}
     body = CaseBody(
         case_id=_id("case"),
@@ -277,7 +277,7 @@ def _picture(role: str, captured_at: datetime) -> Picture:
     return Picture.model_validate(
         {
             "role": role,
-            "file": f"{role}.jpg",
+            "file": f"{_id('case')}/{role}.jpg",
             "sha256": _hash(f"example {role}"),
             "size_bytes": 240_000,
             "width_px": 1280,

@@ -161,7 +161,7 @@ class Stage:
         url = self.configuration.uplink.broker or ""
         site = self.configuration.site
         topic = f"{self.configuration.uplink.topic_prefix}/{site.tenant}/{site.device_id}/events"
-        seconds = self.truth.clip.duration_s
+        seconds = self.truth.clip.seconds
         facts = {"address": site.address, "seconds": seconds, "broker": url, "topic": topic}
         click.echo(say("demo.begins", **facts))
         with Progress(say("demo.progress")) as progress:

@@ -34,7 +34,7 @@ class Clip(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    duration_s: float
+    seconds: float
 
 
 class Truth(BaseModel):

@@ -121,7 +121,7 @@ clear_after_s = 1
         "begins_s": COMES_S,
         "ends_s": GOES_S,
     }
-    truth = {"clip": {"duration_s": ENDS_S}, "problems": [problem], "distractors": []}
+    truth = {"clip": {"seconds": ENDS_S}, "problems": [problem], "distractors": []}
     (folder / "truth.json").write_text(json.dumps(truth), encoding="utf-8")
     _write_clip(folder / "clip.mp4")
 
