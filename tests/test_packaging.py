@@ -133,6 +133,16 @@ def test_the_unit_leaves_little_open() -> None:
     assert ran.returncode == 0, ran.stdout[-500:]
 
 
+def test_the_network_s_runtime_prepares_no_report_to_its_maker(tmp_path: Path) -> None:
+    """Left to itself, onnxruntime keeps a database of telemetry below the user's home."""
+    code = "from agent import detectors; detectors.open_detector('street', 1)"
+    environment = {name: text for name, text in os.environ.items() if not name.startswith("XDG_")}
+    environment |= {"HOME": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment.pop("ORT_DISABLE_TELEMETRY", None)
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, check=True)
+    assert list(tmp_path.rglob("*")) == []
+
+
 def script(name: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [str(ROOT / name), *arguments],
