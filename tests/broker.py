@@ -194,6 +194,101 @@ class Broker:
         return False
 
 
+class StubBroker:
+    """Speaks just enough MQTT 5 to answer as it is told, and counts what is under way.
+
+    It answers only when nothing more has come for a moment, so that what a client is ready to
+    have under way is seen.
+
+    Args:
+        answer: Gives the reason code for a payload.
+        receive_maximum: As in its CONNACK.
+    """
+
+    def __init__(
+        self, answer: Callable[[bytes], int] = lambda _: 0, *, receive_maximum: int = 65_535
+    ) -> None:
+        self._answer, self._receive_maximum = answer, receive_maximum
+        self.connections: list[None] = []
+        self.cases: list[int] = []
+        self.most_under_way = self.most_bytes_under_way = 0
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self._thread = threading.Thread(target=self._serve)
+
+    def settings(self, **changes: Any) -> UplinkSettings:
+        port = self._server.getsockname()[1]
+        values = {"broker": f"mqtt://127.0.0.1:{port}", "reconnect_max_s": 0.2}
+        return UplinkSettings.model_validate(values | changes)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown(socket.SHUT_RDWR)
+        self._server.close()
+        self._thread.join(10)
+
+    def _serve(self) -> None:
+        with suppress(OSError):  # the end of the test
+            while True:
+                client, _ = self._server.accept()
+                self.connections.append(None)
+                with client, suppress(ConnectionError):
+                    client.settimeout(0.02)
+                    self._converse(client)
+
+    def _converse(self, client: socket.socket) -> None:
+        unanswered: list[tuple[bytes, bytes]] = []
+        buffer = bytearray()
+        while True:
+            try:
+                arrived = client.recv(65_536)
+            except TimeoutError:
+                for packet_id, payload in unanswered:
+                    client.sendall(b"\x40\x04" + packet_id + bytes([self._answer(payload), 0]))
+                unanswered.clear()
+                continue
+            if not arrived:
+                return
+            buffer += arrived
+            while packet := _cut_packet(buffer):
+                kind, body = packet
+                if kind >> 4 == 1:
+                    maximum = b"\x21" + self._receive_maximum.to_bytes(2)
+                    client.sendall(b"\x20\x06\x00\x00\x03" + maximum)
+                elif kind >> 4 == 3:
+                    unanswered.append(self._note(body))
+                    self.most_under_way = max(self.most_under_way, len(unanswered))
+                    under_way_bytes = sum(len(payload) for _, payload in unanswered)
+                    self.most_bytes_under_way = max(self.most_bytes_under_way, under_way_bytes)
+
+    def _note(self, body: bytes) -> tuple[bytes, bytes]:
+        topic_end = 2 + int.from_bytes(body[:2])
+        packet_id = body[topic_end : topic_end + 2]
+        payload = body[topic_end + 3 + body[topic_end + 2] :]
+        if body[2:topic_end].endswith(b"/events"):
+            message = Message.model_validate_json(payload)
+            self.cases += [e.sequence for e in message.events if e.type == "case.opened"]
+        return packet_id, payload
+
+
+def _cut_packet(buffer: bytearray) -> tuple[int, bytes] | None:
+    """Take the first whole packet: its first byte, and what follows its length."""
+    length, shift = 0, 0
+    for index, byte in enumerate(buffer[1:5], start=1):
+        length |= (byte & 0x7F) << shift
+        shift += 7
+        if not byte & 0x80:
+            end = index + 1 + length
+            if len(buffer) < end:
+                return None
+            packet = buffer[0], bytes(buffer[index + 1 : end])
+            del buffer[:end]
+            return packet
+    return None
+
+
 @dataclass(frozen=True)
 class Received:
     """One publish as the platform got it."""

@@ -172,13 +172,20 @@ def test_if_the_writer_ends_nobody_is_left_waiting(tmp_path: Path) -> None:
     def fault() -> None:
         raise RuntimeError("a fault in a listener")
 
-    go_on = threading.Event()
+    running, go_on = threading.Event(), threading.Event()
+
+    def slow(_: sqlite3.Connection) -> None:
+        running.set()
+        go_on.wait(10)
+
     database.on_commit(fault)
-    database.write(lambda _: go_on.wait(10))
+    database.write(slow)
+    assert running.wait(10)
     later = [database.write(lambda _: go_on.wait(10)) for _ in range(3)]
     go_on.set()
     database.close()
-    assert all(future.done() for future in later)
+    for future in later:
+        assert isinstance(future.exception(10), StorageError)
     with pytest.raises(StorageError):
         database.write(lambda _: None)
 
