@@ -174,6 +174,8 @@ MISTAKES = """
 - Lids that stand open without rubbish, plastic liners folded over the rim and things leaning on a
   bin resemble an overflow; a bin filled to just below the rim is a matter of taste in the labels.
 - The empty Shenzhen bins are few, and partly catalogue pictures: their figure has a wide interval.
+- Rubbish beside a container of a kind never seen is often missed: see the recall on Amsterdam, which
+  version 0.1.0 had at 0.68; that version took plain streets for overflows (mean score 0.88).
 - A heap of things on a plain street may be taken for an overflow: the model does not check that
   there is a bin; the zone does.
 - Night scenes are few in the sets; darkness is mostly simulated.
