@@ -22,7 +22,8 @@ class DwellTimer:
     """Measures the stays in one zone.
 
     A track stays while it stands still with its foot in the zone. It may be out of it, or out of
-    sight, for ``grace_s`` without losing its stay; the time between counts.
+    sight, for ``grace_s`` without losing its stay; the time between counts. One that is seen to
+    move stays no longer.
     """
 
     def __init__(self, zone: Zone, grace_s: float = 3.0) -> None:
@@ -51,6 +52,8 @@ class DwellTimer:
                     entry = _Entry(track.still_since_s, now_s)
                     self._entries[track.track_id] = entry
                 entry.last_in_s = now_s
+            elif track.still_since_s is None and track.seen_now:
+                self._entries.pop(track.track_id, None)
         self._entries = {
             track_id: entry
             for track_id, entry in self._entries.items()

@@ -53,8 +53,9 @@ GONE_AFTER_S = 1.5
 """A standing thing missed for this long, while looked at and not hidden, is gone."""
 LOST_AFTER_S = 2.5
 """A moving thing not seen for this long is lost."""
-HIDDEN_FOR_S = 120.0
-"""Even a hidden thing is given up after this time without a sight of it."""
+HIDDEN_FOR_S = {"person": 5.0}
+HIDDEN_FOR_OTHERS_S = 120.0
+"""Even a hidden thing is given up after this time without a sight of it; people walk away."""
 
 
 @dataclass(slots=True)
@@ -182,7 +183,7 @@ class Tracker:
             return True
         if not track.standing:
             return now_s - track.last_seen_s <= LOST_AFTER_S
-        if now_s - track.last_seen_s > HIDDEN_FOR_S:
+        if now_s - track.last_seen_s > HIDDEN_FOR_S.get(track.family, HIDDEN_FOR_OTHERS_S):
             return False
         return track.missed_since_s is None or now_s - track.missed_since_s < GONE_AFTER_S
 

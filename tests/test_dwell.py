@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -46,6 +47,13 @@ def test_dwell_does_not_depend_on_the_frame_rate() -> None:
 def test_what_moves_does_not_stay() -> None:
     walking = person_at(0.5, 0.7, still_since_s=None)
     assert DwellTimer(NO_PARKING).update([walking], now_s=100) == []
+
+
+def test_a_stay_ends_at_once_when_the_thing_is_seen_to_move() -> None:
+    timer = DwellTimer(NO_PARKING, grace_s=5)
+    timer.update([bike_at(0.5, 0.7)], now_s=100)
+    moving = replace(bike_at(0.6, 0.7), still_since_s=None)
+    assert timer.update([moving], now_s=101) == []
 
 
 def test_a_thing_is_where_its_foot_is() -> None:

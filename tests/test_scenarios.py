@@ -200,14 +200,37 @@ def test_an_emptied_bin_is_cleared_and_says_until_when_it_was_full() -> None:
     findings = list(watch_bin(scenario, scores, 30, 45))
     cleared = [finding for finding in findings if finding.state == "absent"]
     assert cleared
-    assert cleared[0].since_s == 29
+    assert cleared[0].since_s == 29.5
+
+
+def test_a_bin_was_emptied_in_the_middle_between_its_last_two_sights() -> None:
+    scenario, scores = bins(), FixedScores(0.95)
+    list(watch_bin(scenario, scores, 0, 30))
+    scores.value = 0.05
+    emptier = replace(person_at(0.5, 0.9), box=box_at(0.5, 0.9, width=0.3, height=0.6))
+    for now_s in range(30, 35):
+        assert (
+            list(watch_bin(scenario, scores, now_s, now_s + 1, replace(emptier, last_seen_s=now_s)))
+            == []
+        )
+    cleared = [f for f in watch_bin(scenario, scores, 35, 45) if f.state == "absent"]
+    assert cleared[0].since_s == 32
 
 
 def test_a_bin_behind_somebody_is_not_judged() -> None:
     scenario, scores = bins(), FixedScores(0.95)
     before = replace(person_at(0.5, 0.9), box=box_at(0.5, 0.9, width=0.3, height=0.6))
-    assert list(watch_bin(scenario, scores, 0, 40, before)) == []
+    for now_s in range(40):
+        there = replace(before, last_seen_s=now_s)
+        assert list(watch_bin(scenario, scores, now_s, now_s + 1, there)) == []
     assert scores.asked == 0
+
+
+def test_somebody_who_has_gone_hides_no_bin() -> None:
+    scenario, scores = bins(), FixedScores(0.95)
+    gone = replace(person_at(0.5, 0.9), box=box_at(0.5, 0.9, width=0.3, height=0.6))
+    list(watch_bin(scenario, scores, 1, 5, gone))
+    assert scores.asked == 4
 
 
 def test_somebody_behind_a_bin_does_not_hide_it() -> None:

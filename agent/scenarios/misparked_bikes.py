@@ -70,9 +70,9 @@ class MisparkedBikes:
         if parked:
             self._pending[zone.zone_id] = min(stay.entered_s for stay, _ in parked)
             place.clear_since_s = None
-            place.last_present_s = max(track.last_seen_s for _, track in parked)
         overdue = [pair for pair in parked if pair[0].dwell_s >= self._settings.allowed_s]
         if overdue:
+            place.last_present_s = max(track.last_seen_s for _, track in overdue)
             return self._present(zone, overdue)
         if parked or not moment.observation.looked_at(zone.box.centre):
             return None

@@ -19,6 +19,8 @@ KIND = "overflowing_bin"
 HIDERS = frozenset({"person", "car", "bus", "truck", "bicycle", "motorcycle"})
 BEFORE_SHARE = 0.25
 """What has its foot in the zone's lowest part, or below it, stands before the bin."""
+GRACE_S = 0.6
+"""Somebody missed for a moment is still there; somebody not seen for longer has gone."""
 
 
 class Settings(ScenarioSettings):
@@ -77,6 +79,7 @@ class OverflowingBins:
         before = zone.box.bottom - BEFORE_SHARE * zone.box.height
         return any(
             track.label in HIDERS
+            and moment.now_s - track.last_seen_s <= GRACE_S
             and track.box.bottom >= before
             and zone.box.covered_by(track.box) >= self._settings.hidden_share
             for track in moment.tracks
@@ -94,13 +97,17 @@ class OverflowingBins:
         age_s = min(now_s - seen.judged_s, self._settings.smooth_s)
         weight = 1.0 - math.exp(-max(age_s, self._settings.every_s) / self._settings.smooth_s)
         seen.score = raw if seen.score is None else seen.score + weight * (raw - seen.score)
-        seen.judged_s, seen.raw = now_s, raw
+        was_full, seen.judged_s, seen.raw = seen.raw >= 0.5, now_s, raw
         seen.settle = max(0, seen.settle - 1) if abs(raw - seen.score) < 0.1 else 3
         if raw >= 0.5:
             if seen.full_since_s is None:
                 seen.full_since_s = now_s
             seen.last_full_s = now_s
-        elif seen.score < self._settings.clear_below:
+            return
+        if was_full and seen.last_full_s is not None:
+            # Who empties a bin stands before it: it happened somewhere between the two sights.
+            seen.last_full_s = (seen.last_full_s + now_s) / 2
+        if seen.score < self._settings.clear_below:
             seen.full_since_s = None
 
     def _finding(self, zone: Zone, seen: _Bin, now_s: float) -> Finding | None:

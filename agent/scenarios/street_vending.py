@@ -27,7 +27,7 @@ OTHERWISE_EXPLAINED = frozenset({"car", "bus", "truck", "bicycle", "motorcycle"}
 class Settings(ScenarioSettings):
     """Tuning of the scenario."""
 
-    attended_share: float = Field(default=0.6, ge=0, le=1)
+    attended_share: float = Field(default=0.5, ge=0, le=1)
     """Share of the looks in which somebody must have been with the thing."""
     supported_share: float = Field(default=0.2, ge=0, le=1)
     """Share of the looks in which the network must have seen a stall or a parasol there."""
@@ -107,23 +107,22 @@ class StreetVending:
 
     def _follow(self, zone: Zone, moment: Moment) -> list[_Candidate]:
         """Match what is new and stands now to the candidates so far."""
-        now_s = moment.now_s
         left = self._candidates[zone.zone_id]
         kept: list[_Candidate] = []
-        for box, since_s, cells in self._standing(zone, moment):
+        for box, since_s, last_s, cells in self._standing(zone, moment):
             same = [one for one in left if _same_place(one.box, box)]
             if same:
                 first = min(same, key=lambda one: one.since_s)
                 if cells and cells < REMAINS_SHARE * first.most_cells:
                     continue  # what is left of it where people hid the ground while it went
                 left = [one for one in left if one not in same]
-                first.box, first.last_s = box, now_s
+                first.box, first.last_s = box, max(first.last_s, last_s)
                 first.most_cells = max(first.most_cells, cells)
                 kept.append(first)
             else:
                 self._count += 1
                 name = f"{zone.zone_id}-{self._count}"
-                kept.append(_Candidate(name, box, since_s, now_s, cells))
+                kept.append(_Candidate(name, box, since_s, last_s, cells))
         return kept + [one for one in left if self._still_there(one, moment)]
 
     def _still_there(self, candidate: _Candidate, moment: Moment) -> bool:
@@ -132,8 +131,12 @@ class StreetVending:
         hidden = not moment.observation.looked_at(candidate.box.centre)
         return hidden and moment.now_s - candidate.last_s < HIDDEN_FOR_S
 
-    def _standing(self, zone: Zone, moment: Moment) -> Iterable[tuple[Box, float, int]]:
-        """Boxes of what is new, stands with its foot in the zone, and is no vehicle."""
+    def _standing(self, zone: Zone, moment: Moment) -> Iterable[tuple[Box, float, float, int]]:
+        """What is new, stands with its foot in the zone, and is no vehicle.
+
+        Yields:
+            Its box, since when it stands, when it was last seen, and its new cells (0: a track).
+        """
         assert moment.novelty is not None
         explained = [track.box for track in moment.tracks if track.label in OTHERWISE_EXPLAINED]
         stalls = [
@@ -146,14 +149,14 @@ class StreetVending:
         ]
         for track in stalls:
             assert track.still_since_s is not None
-            yield track.box, track.still_since_s, 0
+            yield track.box, track.still_since_s, track.last_seen_s, 0
         for thing in moment.novelty.things:
             if not inside(thing.box.foot, zone):
                 continue
             if any(_same_place(track.box, thing.box) for track in stalls):
                 continue
             if sum(thing.box.covered_by(box) for box in explained) < 0.4:
-                yield thing.box, thing.since_s, thing.cells
+                yield thing.box, thing.since_s, moment.now_s, thing.cells
 
     def _attend(self, candidate: _Candidate, moment: Moment) -> None:
         """Count who is with the thing, what the network calls it, and how much people cover it."""
