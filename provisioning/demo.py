@@ -243,7 +243,9 @@ def _in_words(verdict: Verdict) -> str:
     if problem is None or case is None:
         return line
     differences = [say("demo.begin_difference", difference=_tenths(case.began_s, problem.begins_s))]
-    if problem.ends_s is not None and case.ended_s is not None:
+    if case.ended_s is None and problem.ends_s is not None:
+        differences.append(say("demo.end_missing"))
+    elif case.ended_s is not None and problem.ends_s is not None:
         difference = _tenths(case.ended_s, problem.ends_s)
         differences.append(say("demo.end_difference", difference=difference))
     return f"{line} ({', '.join(differences)})"
