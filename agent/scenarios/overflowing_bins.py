@@ -19,6 +19,8 @@ KIND = "overflowing_bin"
 HIDERS = frozenset({"person", "car", "bus", "truck", "bicycle", "motorcycle"})
 BEFORE_SHARE = 0.25
 """What has its foot in the zone's lowest part, or below it, stands before the bin."""
+SAME_THING_IOU = 0.6
+"""What the network also calls a bin at this overlap is the bin itself."""
 GRACE_S = 0.6
 """Somebody missed for a moment is still there; somebody not seen for longer has gone."""
 
@@ -77,11 +79,13 @@ class OverflowingBins:
             return True
         # What stands behind the bin does not hide it: its foot is higher in the picture.
         before = zone.box.bottom - BEFORE_SHARE * zone.box.height
+        itself = [track.box for track in moment.tracks if track.label == "bin"]
         return any(
             track.label in HIDERS
             and moment.now_s - track.last_seen_s <= GRACE_S
             and track.box.bottom >= before
             and zone.box.covered_by(track.box) >= self._settings.hidden_share
+            and not any(track.box.iou(box) > SAME_THING_IOU for box in itself)
             for track in moment.tracks
         )
 
