@@ -7,20 +7,12 @@ from pathlib import Path
 import click
 
 
-class Size(click.ParamType):
-    """``640x360`` as two integers."""
-
-    name = "WIDTHxHEIGHT"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, int]:
-        if isinstance(value, tuple):
-            return value
-        width, _, height = str(value).partition("x")
-        if not (width.isdigit() and height.isdigit()):
-            self.fail(f"{value!r} is not like 640x360", param, ctx)
-        return int(width), int(height)
+def size_px(text: str) -> tuple[int, int]:
+    """``640x360`` as width and height."""
+    width, _, height = text.partition("x")
+    if not (width.isdigit() and height.isdigit()):
+        raise click.BadParameter(f"{text!r} is not like 640x360")
+    return int(width), int(height)
 
 
 @click.group()
@@ -31,7 +23,7 @@ def main() -> None:
 @main.command()
 @click.option("--count", default=60, show_default=True)
 @click.option("--seed", default=1, show_default=True)
-@click.option("--size", type=Size(), default="640x360", show_default=True)
+@click.option("--size", type=size_px, metavar="WIDTHxHEIGHT", default="640x360", show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), required=True)
 def stills(count: int, seed: int, size: tuple[int, int], out: Path) -> None:
     """Training pictures with exact boxes in COCO form."""
@@ -43,7 +35,7 @@ def stills(count: int, seed: int, size: tuple[int, int], out: Path) -> None:
 @main.command()
 @click.option("--seed", default=1, show_default=True)
 @click.option("--seconds", default=100.0, show_default=True)
-@click.option("--size", type=Size(), default="1280x720", show_default=True)
+@click.option("--size", type=size_px, metavar="WIDTHxHEIGHT", default="1280x720", show_default=True)
 @click.option("--crf", default=28, show_default=True, help="x264's quality; higher is smaller.")
 @click.option("--out", type=click.Path(path_type=Path), required=True)
 @click.option(

@@ -204,7 +204,7 @@ class Stage:
         if crop is not None:
             left, top, right, bottom = crop
             width, height = render.resolution_x, render.resolution_y
-            # Half a pixel inwards, so that Blender's truncation cannot lose a row or a column.
+            # A quarter of a pixel inwards, so that Blender's truncation cannot lose a row or a column.
             render.border_min_x, render.border_max_x = (left + 0.25) / width, (right + 0.25) / width
             render.border_min_y = 1 - (bottom - 0.25) / height
             render.border_max_y = 1 - (top - 0.25) / height
@@ -213,7 +213,7 @@ class Stage:
         render.image_settings.color_mode, render.image_settings.color_depth = "RGBA", "8"
         render.filepath = str(self._folder / "picture.png")
         bpy.ops.render.render(write_still=True)
-        picture = cv2.imread(render.filepath, cv2.IMREAD_UNCHANGED)
+        picture = np.asarray(cv2.imread(render.filepath, cv2.IMREAD_UNCHANGED), np.uint8)
         depth = self._pass("depth", picture.shape)
         return picture, depth, np.rint(self._pass("index", picture.shape)).astype(np.int32)
 

@@ -73,7 +73,7 @@ class Compositor:
             self._draw(picture, depth, number, actor, key, at, night)
         self._numbers = {actor.name: number for number, (actor, _, _) in enumerate(present)}
         picture *= 1 - night * (1 - DUSK_EXPOSURE)
-        return np.clip(picture * 255 + 0.5, 0, 255).astype(np.uint8)
+        return np.asarray(np.clip(picture * 255 + 0.5, 0, 255), np.uint8)
 
     def visible_share(self, group: str) -> float | None:
         """Share of a thing's pixels that the last frame shows; nothing if it is not there."""
@@ -232,7 +232,7 @@ def _moved(
         borderValue=FAR_M,
     )
     deep = np.where(deep < FAR_M, deep + float(depths[1] - depths[0]), float(depths[1]))
-    return left, top, moved, deep.astype(np.float32)
+    return left, top, np.asarray(moved, np.float32), deep.astype(np.float32)
 
 
 def _cut(

@@ -264,12 +264,12 @@ class Workshop:
         empty = self.background(light).bgr[top:bottom, left:right]
         sigma = self.plan.view.width / 640
         factor = cv2.GaussianBlur(_unit(picture[..., :3]) + 0.02, (0, 0), sigma)
-        factor /= cv2.GaussianBlur(empty + 0.02, (0, 0), sigma)
-        return Shadow(left, top, _faded(np.clip(factor, 0.2, 1.0)))
+        lit = cv2.GaussianBlur(empty + 0.02, (0, 0), sigma)
+        return Shadow(left, top, _faded(np.asarray(np.clip(factor / lit, 0.2, 1.0), np.float32)))
 
 
 def _unit(picture: NDArray[np.uint8]) -> Image:
-    return picture.astype(np.float32) / 255
+    return np.asarray(picture / np.float32(255), np.float32)
 
 
 def _crop(mask: NDArray[np.bool_], margin: int) -> tuple[int, int, int, int] | None:

@@ -34,7 +34,7 @@ def turn_about(axis: ArrayLike, angle: float) -> Array:
 
 def circle(count: int, start: float = 0.0) -> Array:
     """``count`` angles once around, in radians."""
-    return start + np.arange(count) * (2 * np.pi / count)
+    return np.asarray(start + np.arange(count) * (2 * np.pi / count), np.float64)
 
 
 @dataclass(frozen=True)

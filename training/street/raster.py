@@ -150,4 +150,7 @@ def draw(
         cv2.fillConvexPoly(deep, corners[i], (near[i],), cv2.LINE_8, 4)
     small = cv2.resize(canvas, (right - left, bottom - top), interpolation=cv2.INTER_AREA)
     nearest = cv2.erode(deep, np.ones((OVERSAMPLE, OVERSAMPLE), np.uint8))
-    return small, np.ascontiguousarray(nearest[1::OVERSAMPLE, 1::OVERSAMPLE])
+    return (
+        np.asarray(small, np.float32),
+        np.ascontiguousarray(nearest[1::OVERSAMPLE, 1::OVERSAMPLE], np.float32),
+    )

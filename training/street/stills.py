@@ -250,7 +250,7 @@ def random_view(rng: random.Random, things: list[Thing], size: tuple[int, int]) 
     return View(at, math.degrees(aside), max(12.0, min(48.0, pitch)), hfov, *size)
 
 
-def annotations(
+def visible_boxes(
     things: list[Thing], furniture: Scenery, numbers: NDArray[np.int32], view: View
 ) -> Iterator[dict[str, Any]]:
     """Boxes (x, y, width, height in pixels) of what can be seen, with the share that can be seen.
@@ -313,7 +313,7 @@ class Street:
 
 
 def _random_street(stage: Stage, rng: random.Random) -> Street:
-    light: Light = rng.choices(("day", "overcast", "dusk", "night"), (4, 3, 2, 1.5))[0]  # type: ignore[assignment]
+    light: Light = rng.choices(("day", "overcast", "dusk", "night"), (4, 3, 2, 1.5))[0]
     made = scenery(
         rng.randrange(10**6),
         lit=light in {"dusk", "night"},
@@ -364,4 +364,4 @@ def _render_one(
     stage.remove(linked)
     made = worn(picture[..., :3], rng, street.light)
     cv2.imwrite(str(path), made, [cv2.IMWRITE_JPEG_QUALITY, rng.randint(70, 93)])
-    return list(annotations(things, street.furniture, numbers, view))
+    return list(visible_boxes(things, street.furniture, numbers, view))

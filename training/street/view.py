@@ -67,7 +67,7 @@ class Placement:
 
     def apply(self, vertices: Array) -> Array:
         """Mesh coordinates (n, 3) to world coordinates."""
-        return self.turned(vertices) + np.array([self.x, self.y, self.z])
+        return np.asarray(self.turned(vertices) + np.array([self.x, self.y, self.z]))
 
     def turned(self, directions: Array) -> Array:
         """Directions (n, 3) of the mesh in the world."""
