@@ -103,6 +103,7 @@ class Training:
         self.average = checkpoints.Average(self.student, 0.998)
         self.loss = StreetLoss()
         self.epoch = 0
+        self.minutes = 0.0
 
     def step(self, examples: Sequence[Example]) -> dict[str, float]:
         """Learn from one batch; returns the parts of its loss."""
@@ -127,6 +128,7 @@ class Training:
             "average": self.average.values,
             "steps": self.average.steps,
             "epoch": self.epoch,
+            "minutes": self.minutes,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -135,7 +137,7 @@ class Training:
         self.optimiser.load_state_dict(state["optimiser"])
         self.schedule.load_state_dict(state["schedule"])
         self.average.values, self.average.steps = state["average"], state["steps"]
-        self.epoch = state["epoch"]
+        self.epoch, self.minutes = state["epoch"], state.get("minutes", 0.0)
 
     def export(self, path: Path) -> None:
         """Write the averaged weights into the start's graph."""
@@ -147,26 +149,39 @@ class Training:
         onnx.save(self.graph, str(path))
 
 
-def train(sources: Sources, start: Path, epochs: int, seed: int, work: Path) -> Training:
-    """Fine-tune all layers; goes on from the last checkpoint of the same recipe."""
+def train(
+    sources: Sources, start: Path, epochs: int, until: int, seed: int, work: Path
+) -> Training:
+    """Fine-tune all layers; goes on from the last checkpoint of the same recipe.
+
+    Args:
+        sources: The sets; only their ``train`` parts are used.
+        start: The COCO network.
+        epochs: The length the learning rate is planned for.
+        until: Stop after this many; the average of the weights is good before the rate is low.
+        seed: Of order and variation.
+        work: Where checkpoints lie.
+    """
     training = Training(start, epochs, seed)
     count = sum(len(each.items) for each in sources.splits.values())
     recipe = {"seed": seed, "epochs": epochs, "n": count}
     state = checkpoints.load(work / "checkpoint.pt", recipe)
     if state is not None:
         training.restore(state)
-    for epoch in range(training.epoch, epochs):
+    for epoch in range(training.epoch, until):
         bar = tqdm(
             batches(sources, seed, epoch),
             total=PICTURES_PER_EPOCH // BATCH,
             desc=f"epoch {epoch + 1}/{epochs}",
         )
         sums: dict[str, float] = {}
+        began_s = time.monotonic()
         for index, examples in enumerate(bar):
             parts = training.step(examples)
             sums = {k: sums.get(k, 0.0) + v for k, v in parts.items()}
             bar.set_postfix({k: f"{v / (index + 1):.3f}" for k, v in sums.items()})
         training.epoch = epoch + 1
+        training.minutes += (time.monotonic() - began_s) / 60
         checkpoints.save(work / "checkpoint.pt", training.state() | {"recipe": recipe})
         training.export(work / "latest.onnx")
     return training
@@ -208,6 +223,7 @@ def write_groups(path: Path, sources: Sources) -> None:
 def main(
     seed: int,
     epochs: int,
+    until: int | None,
     data: Path,
     start: Path,
     stills: Path | None,
@@ -217,12 +233,10 @@ def main(
 ) -> None:
     """Train, export, judge beside the start, and write the papers."""
     torch.set_num_threads(threads)
-    started_s = time.monotonic()
     sources = gather(data, stills, seed)
-    training = train(sources, start, epochs, seed, work)
+    training = train(sources, start, epochs, until or epochs, seed, work)
     out.mkdir(parents=True, exist_ok=True)
     training.export(out / "model.onnx")
-    minutes = (time.monotonic() - started_s) / 60
     chosen = thresholds(out / "model.onnx", judged_parts(sources, "tune", seed))
     held_out = judged_parts(sources, "held_out", seed)
     files = {
@@ -238,7 +252,15 @@ def main(
         name: {part: len(each.part(part)) for part in SHARES}
         for name, each in sources.splits.items()
     }
-    run = street_card.Run(seed, epochs, epochs * PICTURES_PER_EPOCH, minutes, chosen, counts)
+    run = street_card.Run(
+        seed,
+        epochs,
+        training.epoch,
+        training.epoch * PICTURES_PER_EPOCH,
+        training.minutes,
+        chosen,
+        counts,
+    )
     street_card.write(out, run, judged, street_card.people_in_clip(files, data, chosen))
 
 

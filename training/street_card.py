@@ -36,6 +36,7 @@ class Run:
 
     seed: int
     epochs: int
+    until: int
     pictures_seen: int
     minutes: float
     thresholds: Mapping[str, float]
@@ -45,7 +46,8 @@ class Run:
     def command(self) -> str:
         """The command that makes the model again."""
         stills = " --stills DIR" if "rendered" in self.counts else ""
-        return f"python -m training.detector --seed {self.seed}{stills} --out models/street"
+        part = "" if self.until == self.epochs else f" --epochs {self.epochs} --until {self.until}"
+        return f"python -m training.detector --seed {self.seed}{part}{stills} --out models/street"
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +167,7 @@ picture.
   objectness, ten class scores, the last two kinds already sigmoids.
 - Network: YOLOX-nano, all layers fine-tuned from COCO; {mega:.1f} MB, one picture {latency:.1f} ms
   on one thread of the machine it was trained on (x86-64, not a Raspberry Pi).
-- Made by `{command}`: {epochs} epochs, {seen} pictures seen, {minutes:.0f} minutes on two CPU cores
+- Made by `{command}`: {until} epochs of a plan of {epochs}, {seen} pictures seen, {minutes:.0f} minutes on two CPU cores
   shared with other work, seed {seed}.
 
 ## Pictures
@@ -311,6 +313,7 @@ def write(out: Path, run: Run, judged: Runs, clip: ClipFigures) -> None:
         latency=latency_ms(model),
         command=run.command,
         epochs=run.epochs,
+        until=run.until,
         seen=run.pictures_seen,
         minutes=run.minutes,
         seed=run.seed,
