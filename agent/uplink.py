@@ -255,12 +255,13 @@ class _Session:
         """Publish the device's state, retained."""
         self._publish(topic, Parcel((), payload), retain=True)
 
-    def end(self, wake: Wake) -> None:
-        """Wait a moment for the answers still due, then disconnect."""
+    def end(self, wake: Wake, state_topic: str, state: bytes) -> None:
+        """Wait a moment for the answers still due, leave the last state behind, disconnect."""
         until_s = time.monotonic() + _GOODBYE_S
-        while self._flights and (left_s := until_s - time.monotonic()) > 0:
-            self._connection.turn(left_s, wake)
-            self._read_answers()
+        self._wait_for_answers(wake, until_s)
+        if len(self._flights) < self._connection.limits.receive_maximum:
+            self.send_state(state_topic, state)
+            self._wait_for_answers(wake, until_s)
         self._connection.say_goodbye(_GOODBYE_S)
 
     def abandon(self) -> None:
@@ -270,6 +271,11 @@ class _Session:
         for flight in self._flights.values():
             self._parcels.put_back(flight.parcel)
         self._flights.clear()
+
+    def _wait_for_answers(self, wake: Wake, until_s: float) -> None:
+        while self._flights and (left_s := until_s - time.monotonic()) > 0:
+            self._connection.turn(left_s, wake)
+            self._read_answers()
 
     def _send(self) -> None:
         limits, window_bytes = self._connection.limits, self._settings.window_bytes
@@ -447,8 +453,7 @@ class Uplink:
                 while not stop.is_set():
                     self._alive()
                     session.round(self._wake)
-                session.send_state(self._state_topic, self._state(session_id, online=False))
-                session.end(self._wake)
+                session.end(self._wake, self._state_topic, self._state(session_id, online=False))
             finally:
                 session.abandon()
 
