@@ -239,11 +239,11 @@ class StreetVending:
         return Finding(KIND, zone_id, zone.place_id, "absent", since_s=since_s)
 
     def pending(self) -> dict[str, float]:
-        """Zone → since when something new stands in it, with somebody there."""
+        """Zone → since when something new stands in it that somebody attends or that has a name."""
         return {
             zone_id: min(one.since_s for one in candidates)
             for zone_id, found in self._candidates.items()
-            if (candidates := [one for one in found if one.attended])
+            if (candidates := [one for one in found if one.attended or one.supported])
         }
 
     def snapshot(self) -> dict[str, Any]:
