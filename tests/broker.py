@@ -203,12 +203,18 @@ class StubBroker:
     Args:
         answer: Gives the reason code for a payload.
         receive_maximum: As in its CONNACK.
+        hangs_up: After a refusal, and without a word to what came after it.
     """
 
     def __init__(
-        self, answer: Callable[[bytes], int] = lambda _: 0, *, receive_maximum: int = 65_535
+        self,
+        answer: Callable[[bytes], int] = lambda _: 0,
+        *,
+        receive_maximum: int = 65_535,
+        hangs_up: bool = False,
     ) -> None:
         self._answer, self._receive_maximum = answer, receive_maximum
+        self._hangs_up = hangs_up
         self.connections: list[None] = []
         self.cases: list[int] = []
         self.most_under_way = self.most_bytes_under_way = 0
@@ -246,7 +252,10 @@ class StubBroker:
                 arrived = client.recv(65_536)
             except TimeoutError:
                 for packet_id, payload in unanswered:
-                    client.sendall(b"\x40\x04" + packet_id + bytes([self._answer(payload), 0]))
+                    code = self._answer(payload)
+                    client.sendall(b"\x40\x04" + packet_id + bytes([code, 0]))
+                    if code and self._hangs_up:
+                        return
                 unanswered.clear()
                 continue
             if not arrived:

@@ -288,20 +288,29 @@ def test_what_our_rights_forbid_is_kept_until_they_allow_it(
         wait_until(lambda: platform.sequences() == sequences)
 
 
-def test_the_last_words_of_a_broker_that_refuses_and_hangs_up_are_heard(
-    start_broker: Callable[..., Broker], tmp_path: Path
-) -> None:
-    """Mosquitto 2.0.11 without a queue limit drops the connection of whom it refuses a publish."""
-    broker = start_broker("message_size_limit 4000", "max_queued_messages 0")
-    with broker.platform() as platform, Device(tmp_path, broker.settings()) as device:
-        device.connect()
-        wait_until(lambda: device.uplink.figures.confirmed == 1)  # the birth
-        drafts = [case_opened(device.clock, padding=padding) for padding in (5000, 0, 0, 0)]
-        large, *sequences = device.add(drafts)
-        wait_until(lambda: device.waiting() == [])
-        wait_until(lambda: sorted(platform.sequences()) == sequences)
-        assert [sequence for sequence, _ in device.dead_letters()] == [large]
-    assert device.uplink.figures.dead_letters == 1
+def test_the_last_words_of_a_broker_that_refuses_and_hangs_up_are_heard(tmp_path: Path) -> None:
+    """As Mosquitto 2.0.11 does where max_queued_messages is 0."""
+    with StubBroker(lambda payload: 0x95 * (b"xxxx" in payload), hangs_up=True) as broker:
+        with Device(tmp_path, broker.settings()) as device:
+            device.connect()
+            wait_until(lambda: device.uplink.figures.confirmed == 1)  # the birth
+            drafts = [case_opened(device.clock, padding=padding) for padding in (4, 0, 0, 0)]
+            large, *others = device.add(drafts)
+            wait_until(lambda: device.waiting() == [])
+            assert [sequence for sequence, _ in device.dead_letters()] == [large]
+        assert broker.cases.count(large) == 1
+    assert sorted(set(broker.cases)) == [large, *others]
+
+
+def test_a_broker_that_refuses_is_not_hammered(tmp_path: Path) -> None:
+    with StubBroker(lambda payload: 0x97 * (b"case.opened" in payload)) as broker:
+        with Device(tmp_path, broker.settings(reconnect_max_s=60)) as device:
+            sequences = device.open_cases(3)
+            device.connect()
+            wait_until(lambda: device.uplink.figures.retried)
+            time.sleep(1)
+            assert device.waiting() == sequences
+        assert len(broker.cases) < 10
 
 
 @pytest.mark.parametrize("code", [0x10, 0x80, 0x83, 0x87, 0x97])
