@@ -11,6 +11,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from drivers.cameras import CameraError
+from drivers.pacing import Thinning
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -91,7 +92,7 @@ class Capture:
         self.state = "opening"
         self._open_camera = open_camera
         self._mailbox = mailbox
-        self._interval_s = 1.0 / frames_per_s
+        self._frames_per_s = frames_per_s
         self._mark = mark
 
     def run(self, stop: threading.Event, camera: Camera | None = None) -> None:
@@ -118,16 +119,13 @@ class Capture:
 
     def _read(self, camera: Camera, stop: threading.Event) -> bool:
         """Pass frames on; True when the source has come to its end."""
-        due_s: float | None = None
+        thinning = Thinning(self._frames_per_s)
         while not stop.is_set():
             frame = camera.read()
             self._mark()
             if frame is None:
                 return True
-            if due_s is not None and frame.monotonic_s < due_s - 1e-6:
+            if not thinning.keeps(frame.monotonic_s):
                 continue
-            due_s = frame.monotonic_s if due_s is None else due_s
-            while due_s <= frame.monotonic_s + 1e-6:
-                due_s += self._interval_s
             self._mailbox.put(frame, live=camera.live, stop=stop)
         return True

@@ -7,7 +7,6 @@ difference between 76 and some thousands of rows a second.
 
 from __future__ import annotations
 
-import os
 import queue
 import sqlite3
 import threading
@@ -18,6 +17,7 @@ import sqlite_utils
 from pydantic import TypeAdapter
 
 from agent.scene import Case
+from drivers.disk import sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -236,20 +236,11 @@ def _open(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA journal_size_limit = 4194304")
         migrations.apply(sqlite_utils.Database(connection, execute_plugins=False))
-        _fsync_folder(path.parent)
+        sync_folder(path.parent)  # SQLite sees to its journals' names only
     except BaseException:
         connection.close()
         raise
     return connection
-
-
-def _fsync_folder(folder: Path) -> None:
-    """Make a new file's name survive a power cut; SQLite sees to its journals' names only."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @migrations()

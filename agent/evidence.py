@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 
 from agent.events import Picture as PictureReference
+from drivers.disk import sync_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,13 +82,13 @@ class Evidence:
             pictures = [self._keep(folder, "after", frame.bgr(), frame.captured_at)]
         else:
             folder.mkdir(parents=True, exist_ok=True)
-            _sync_folder(self._folder)
+            sync_folder(self._folder)
             begin = self._take_begin(folder, change)
             wide = self._keep(folder, "threshold", frame.bgr(), frame.captured_at)
             close = _cut(frame.bgr(), self._subject(change))
             close_up = self._keep(folder, "close_up", close, frame.captured_at)
             pictures = [*begin, wide, close_up]
-        _sync_folder(folder)
+        sync_folder(folder)
         return tuple(pictures)
 
     def _subject(self, change: Change) -> Box:
@@ -162,11 +163,3 @@ def _write(path: Path, content: bytes, *, sync: bool = False) -> None:
         temporary.replace(path)
     except OSError as error:
         raise EvidenceError(path, error.strerror or str(error)) from error
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

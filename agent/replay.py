@@ -23,6 +23,7 @@ from agent.assembly import assemble
 from agent.events import ClockReading, Event
 from agent.ids import DerivedIds
 from drivers import cameras
+from drivers.pacing import Thinning
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,6 +34,17 @@ if TYPE_CHECKING:
     from drivers.cameras import Camera, Frame
 
 _events: TypeAdapter[Event] = TypeAdapter(Event)
+
+
+class LiveCameraError(ValueError):
+    """Replay was asked to read a camera that does not wait for its reader."""
+
+    def __init__(self, camera_id: str) -> None:
+        super().__init__(
+            f"camera {camera_id!r} is live; replay reads recordings"
+            ' (for a video file: pace = "fast")'
+        )
+        self.camera_id = camera_id
 
 
 @dataclass(slots=True)
@@ -90,7 +102,7 @@ def replay(
     Raises:
         CameraError: A recording cannot be read.
         ModelError: A model cannot be used.
-        ValueError: A camera is live.
+        LiveCameraError: A camera does not wait for its reader.
     """
     rate = frames_per_s or configuration.analysis.frames_per_s
     with ExitStack() as stack:
@@ -181,10 +193,7 @@ def _open_all(
         camera = cameras.load_driver(section.driver).open_camera(section.camera_id, settings)
         stack.callback(camera.close)
         if camera.live:
-            raise ValueError(
-                f"camera {section.camera_id!r} is live; replay reads recordings"
-                ' (for a video file: pace = "fast")'
-            )
+            raise LiveCameraError(section.camera_id)
         opened[section.camera_id] = camera
     return opened
 
@@ -204,18 +213,12 @@ def _frames(
 
 
 def _thinned(camera: Camera, rate: float, from_s: float, until_s: float | None) -> Iterator[Frame]:
-    due_s: float | None = None
+    thinning = Thinning(rate)
     while (frame := camera.read()) is not None:
         if until_s is not None and frame.monotonic_s >= until_s:
             return
-        if frame.monotonic_s < from_s or (due_s is not None and frame.monotonic_s < due_s - 1e-6):
-            continue
-        # On a fixed grid, not "one interval after the last": a late frame delays no other.
-        interval_s = 1 / rate
-        due_s = frame.monotonic_s if due_s is None else due_s
-        while due_s <= frame.monotonic_s + 1e-6:
-            due_s += interval_s
-        yield frame
+        if frame.monotonic_s >= from_s and thinning.keeps(frame.monotonic_s):
+            yield frame
 
 
 def _sum_up(parts: Parts, report: ReplayReport) -> None:

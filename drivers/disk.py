@@ -17,3 +17,16 @@ def free_bytes(path: Path) -> int:
     """
     status = os.statvfs(path)
     return status.f_bavail * status.f_frsize
+
+
+def sync_folder(folder: Path) -> None:
+    """Make new names in a folder survive a power cut.
+
+    Raises:
+        OSError: The disk did not take it.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -31,7 +31,7 @@ from drivers.cameras import (
     driver_names,
     load_driver,
 )
-from drivers.cameras._recorded import Thinning
+from drivers.pacing import Thinning
 
 Told = dict[str, Any]
 

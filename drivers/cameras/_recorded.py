@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
 
 DEFAULT_STARTS_AT = datetime(2026, 1, 1, 10, 0, tzinfo=timezone(timedelta(hours=8)))
 """When a recording began if nobody says: a fixed moment, so that two replays agree."""
-
-_MARGIN = 1e-6
 
 
 def luma_of(bgr: Picture) -> Picture:
@@ -52,28 +49,3 @@ def content_hash(paths: Iterable[Path], also: str = "") -> str:
         with path.open("rb") as opened:
             whole.update(hashlib.file_digest(opened, "sha256").digest())
     return whole.hexdigest()[:12]
-
-
-@dataclass(slots=True)
-class Thinning:
-    """Keeps the first frame of every ``1 / frames_per_s`` seconds; None keeps them all.
-
-    It goes by the frames' times and not by their count, so that recordings whose rate varies
-    come out even.
-    """
-
-    frames_per_s: float | None
-    _first_s: float | None = field(default=None, init=False)
-    _slot: int = field(default=-1, init=False)
-
-    def keeps(self, at_s: float) -> bool:
-        """Whether the frame taken at ``at_s`` is kept. Must be asked once of every frame."""
-        if self.frames_per_s is None:
-            return True
-        if self._first_s is None:
-            self._first_s = at_s
-        slot = int((at_s - self._first_s) * self.frames_per_s + _MARGIN)
-        if slot <= self._slot:
-            return False
-        self._slot = slot
-        return True

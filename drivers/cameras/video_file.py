@@ -20,11 +20,11 @@ from pydantic import AwareDatetime, Field
 from drivers.cameras import CameraError, CameraSettings, Frame, Picture
 from drivers.cameras._recorded import (
     DEFAULT_STARTS_AT,
-    Thinning,
     content_hash,
     luma_of,
     shared,
 )
+from drivers.pacing import Thinning
 
 _ASSUMED_RATE = 25.0
 _MISSING_SHARE = 0.02
