@@ -30,6 +30,7 @@ class Expected:
 
 EXPECTED = {
     "agent.config.ConfigError": Expected(REFUSED, "errors.configuration"),
+    "agent.replay.LiveCameraError": Expected(REFUSED, "errors.configuration"),
     "agent.detectors.manifest.ModelError": Expected(REFUSED, "errors.model"),
     "agent.scenarios.UnknownScenarioError": Expected(REFUSED, "errors.configuration"),
     "drivers.cameras.UnknownDriverError": Expected(REFUSED, "errors.configuration"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import threading
 from pathlib import Path
@@ -17,12 +18,16 @@ def run_site(site: Path) -> int:
     """Run a site's agent until SIGTERM or SIGINT; give its exit code."""
     from agent.__main__ import run  # noqa: PLC0415 - loads the network's runtime
 
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     configuration = config.load(site)
     stop = threading.Event()
 
     def end(_signal: int, _frame: FrameType | None) -> None:
         stop.set()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, end)
-    return run(configuration, base=site if site.is_dir() else site.parent, stop=stop)
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        return run(configuration, base=site if site.is_dir() else site.parent, stop=stop)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -232,6 +232,11 @@ def test_a_replay_takes_other_footage_for_a_camera(site: Path, tmp_path: Path) -
     assert json.loads(result.stdout)["opened_by_kind"] == {"misparked_bike": 1}
 
 
+def test_a_live_camera_is_not_replayed(site: Path) -> None:
+    change(site, 'path = "clip.mp4"', 'path = "clip.mp4", pace = "real_time"')
+    assert "'street' is live" in refused(kerbwatch("replay", site), failures.REFUSED)
+
+
 @pytest.mark.parametrize(
     ("camera", "fault"),
     [
@@ -248,6 +253,30 @@ def test_footage_that_cannot_be_meant_is_a_wrong_call(site: Path, camera: str, f
 def test_a_folder_that_cannot_be_written_returns_5(site: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     refused(kerbwatch("replay", site, "--out", tmp_path / "file" / "out"), failures.STORAGE)
+
+
+# --- run
+
+
+def test_a_run_goes_on_until_it_is_told_to_stop_and_ends_well(site: Path, tmp_path: Path) -> None:
+    with (site / "site.toml").open("a", encoding="utf-8") as file:
+        file.write(f'[storage]\nstate_dir = "{tmp_path / "state"}"\n')
+    command = [sys.executable, "-m", "provisioning.cli", "run", str(site)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stderr is not None
+        told = []
+        for line in running.stderr:
+            told.append(line)
+            if "case.cleared misparked_bike in kerb" in line:
+                running.send_signal(signal.SIGTERM)
+        assert running.wait() == 0, told
+
+
+def test_a_run_refuses_a_state_folder_that_is_none(site: Path, tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("")
+    with (site / "site.toml").open("a", encoding="utf-8") as file:
+        file.write(f'[storage]\nstate_dir = "{tmp_path / "state"}"\n')
+    refused(kerbwatch("run", site), failures.STORAGE)
 
 
 # --- demo and its consumer
