@@ -9,7 +9,7 @@ import sqlite3
 import tempfile
 import threading
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -155,6 +155,7 @@ class Stage:
     folder: Path
     truth: Truth
     began_at: datetime
+    stop: threading.Event = field(default_factory=threading.Event)
 
     def play(self) -> int:
         """Show the street, then say what came of it; give the exit code."""
@@ -174,6 +175,8 @@ class Stage:
             with Consumer(url, topic, self.folder / "events.jsonl", tell) as consumer:
                 code = self._run_agent(lambda at_s: progress.at(at_s, seconds))
                 delivery = self._delivery(consumer)
+        if self.stop.is_set():
+            raise KeyboardInterrupt  # the clip was not shown to its end: there is nothing to compare
         self._print_comparison(consumer.received)
         return _print_outcome(self.folder, code, delivery, consumer.received)
 
@@ -193,11 +196,14 @@ class Stage:
             first_s = monotonic_s if first_s is None else first_s
             on_progress(monotonic_s - first_s)
 
-        stop = threading.Event()
-        before = signal.signal(signal.SIGINT, lambda *_: stop.set())
+        before = signal.signal(signal.SIGINT, lambda *_: self.stop.set())
         try:
             return run(
-                self.configuration, base=STREET, stop=stop, until_done=True, on_progress=analysed
+                self.configuration,
+                base=STREET,
+                stop=self.stop,
+                until_done=True,
+                on_progress=analysed,
             )
         finally:
             signal.signal(signal.SIGINT, before)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from typing import TYPE_CHECKING, Self
 
@@ -54,11 +55,15 @@ class Progress:
     def _move_bar(self, at_s: float, whole_s: float | None) -> None:
         if self._bar is None:
             # Only the share, the time left and the name: rates mean nothing to a watcher.
-            form = "{desc}: {percentage:3.0f}% |{bar}| {remaining} left"
+            form = "{desc} {percentage:3.0f}% |{bar}| {remaining} left"
+            size = shutil.get_terminal_size()
             self._bar = tqdm(
                 total=whole_s,
                 desc=self._what,
                 leave=False,
+                # tqdm shows nothing on a terminal that does not know its size (a serial console).
+                ncols=min(100, size.columns - 1),
+                nrows=size.lines,
                 bar_format=form if whole_s else "{desc}: {n:.0f} s",
             )
         self._bar.n = min(at_s, whole_s) if whole_s else at_s

@@ -306,6 +306,25 @@ def test_the_demo_receives_every_event_and_compares_it_with_what_was_staged(
     assert sorted(event["sequence"] for event in events) == list(range(1, len(events) + 1))
 
 
+def test_a_demo_that_is_interrupted_compares_nothing_and_returns_130(
+    site: Path, tmp_path: Path
+) -> None:
+    code = (
+        "from pathlib import Path; from provisioning import cli, demo;"
+        f"demo.STREET = Path({str(site)!r}); cli.main(['demo', '--out', {str(tmp_path / 'out')!r}])"
+    )
+    command = [sys.executable, "-u", "-c", code]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        told = []
+        for line in running.stdout:
+            told.append(line)
+            if "opened" in line:
+                running.send_signal(signal.SIGINT)
+        assert running.wait() == failures.INTERRUPTED
+    assert not any("staged" in line for line in told)
+
+
 def test_the_demo_leaves_a_folder_alone_that_is_not_empty(
     site: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
