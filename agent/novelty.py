@@ -41,17 +41,24 @@ OWN_PAST_S = 3.0
 """Time constant of a novel cell's own past."""
 STEADY_AFTER_S = 1.0
 """A novel cell that has been steady this long stands."""
-LIGHT_JUMP_SHARE = 0.5
-"""More of the free cells than this novel at once is the light or the camera, not things."""
+LIGHT_SHARE = 0.3
+"""More of the free cells than this novel within ``LIGHT_S`` is the light or the camera."""
+LIGHT_S = 12.0
+LIGHT_CALM_S = 8.0
+"""For so long after a change of light, what is freshly novel is taken to be more of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class NewThing:
-    """Neighbouring cells that stand and are new: ``since_s`` is when the first of them came."""
+    """Neighbouring cells that stand and are new.
+
+    ``since_s`` is when they came to stand, ``last_s`` when they were last seen unhidden.
+    """
 
     box: Box
     cells: int
     since_s: float
+    last_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +82,8 @@ class _Ground:
     """What is remembered of every cell.
 
     ``background`` and ``own`` (a cell's own recent past) are (rows, columns, 8); the others are
-    (rows, columns). A cell that is not novel, or not steady, has infinity for its time.
+    (rows, columns). A cell that is not novel, or not steady, has infinity for its time;
+    ``seen_s`` is when nothing last hid it.
     """
 
     background: Floats
@@ -83,13 +91,19 @@ class _Ground:
     learned_s: Floats
     novel_since_s: Times
     steady_since_s: Times
+    seen_s: Times
 
     @classmethod
     def of(cls, features: Floats) -> _Ground:
         cells = features.shape[:2]
         never = np.full(cells, np.inf)
         return cls(
-            features.copy(), features.copy(), np.zeros(cells, np.float32), never, never.copy()
+            background=features.copy(),
+            own=features.copy(),
+            learned_s=np.zeros(cells, np.float32),
+            novel_since_s=never,
+            steady_since_s=never.copy(),
+            seen_s=np.full(cells, -np.inf),
         )
 
     @property
@@ -111,7 +125,9 @@ class NoveltyModel:
     def __init__(self, absorb_s: float = 4 * 3600.0) -> None:
         self._absorb_s = absorb_s
         self._ground: _Ground | None = None
+        self._taken_up = False
         self._last_s: float | None = None
+        self._light_until_s = -np.inf
 
     def update(self, luma: Luma, now_s: float, covered: Sequence[Box]) -> Novelty:
         """Take one frame.
@@ -131,11 +147,14 @@ class NoveltyModel:
         ground = self._ground
         if ground is None or ground.background.shape != features.shape:
             ground = self._ground = _Ground.of(features)
+        if self._taken_up:  # what stood before the restart is taken to be what stands now
+            ground.own, self._taken_up = features.copy(), False
         _learn(ground, features, free, since_s)
         self._judge(ground, features, free, now_s)
         _remember(ground, features, free, now_s, since_s)
+        ground.seen_s[free] = now_s
         standing = ground.novel & (now_s - ground.steady_since_s >= STEADY_AFTER_S)
-        things = _things(standing, ground.novel_since_s)
+        things = _things(standing, ground)
         return Novelty(bool(ground.ready.mean() > 0.5), things, standing)
 
     def _judge(self, ground: _Ground, features: Floats, free: Mask, now_s: float) -> None:
@@ -143,10 +162,14 @@ class NoveltyModel:
         able = free & ground.ready
         unlike = unlikeness(features, ground.background) > NOVEL_ABOVE
         fresh = able & unlike & ~ground.novel
-        if fresh.sum() > LIGHT_JUMP_SHARE * able.sum() and able.mean() > 0.3:
-            ground.background[fresh] = features[fresh]
-            fresh[:] = False
         ground.novel_since_s[fresh] = now_s
+        recent = able & ground.novel & (now_s - ground.novel_since_s <= LIGHT_S)
+        if recent.sum() > LIGHT_SHARE * able.sum() and able.mean() > 0.3:
+            self._light_until_s = now_s + LIGHT_CALM_S
+        if now_s <= self._light_until_s:
+            ground.background[recent] = features[recent]
+            ground.novel_since_s[recent] = np.inf
+            unlike &= ~recent
         absorbed = now_s - ground.novel_since_s > self._absorb_s
         ground.background[absorbed] = features[absorbed]
         ground.novel_since_s[(free & ~unlike) | absorbed] = np.inf
@@ -159,6 +182,7 @@ class NoveltyModel:
             "shape": list(self._ground.background.shape),
             "background": _pack(self._ground.background.astype(np.float16)),
             "novel_since_s": _pack(self._ground.novel_since_s),
+            "steady_since_s": _pack(self._ground.steady_since_s),
             "learned_s": _pack(self._ground.learned_s),
         }
 
@@ -169,11 +193,11 @@ class NoveltyModel:
         shape = tuple(snapshot["shape"])
         background = _unpack(snapshot["background"], np.float16).reshape(shape)
         ground = _Ground.of(background.astype(np.float32))
-        ground.novel_since_s = (
-            _unpack(snapshot["novel_since_s"], np.float64).reshape(shape[:2]) + shift_s
-        )
+        for name in ("novel_since_s", "steady_since_s"):
+            times = _unpack(snapshot[name], np.float64).reshape(shape[:2]) + shift_s
+            setattr(ground, name, times)
         ground.learned_s = _unpack(snapshot["learned_s"], np.float32).reshape(shape[:2]).copy()
-        self._ground = ground
+        self._ground, self._taken_up = ground, True
 
 
 def _learn(ground: _Ground, features: Floats, free: Mask, since_s: float) -> None:
@@ -206,7 +230,7 @@ def _cells(box: Box, rows: int, columns: int) -> tuple[slice, slice]:
     return slice(max(0, top), max(0, bottom)), slice(max(0, left), max(0, right))
 
 
-def _things(standing: Mask, novel_since: Times) -> tuple[NewThing, ...]:
+def _things(standing: Mask, ground: _Ground) -> tuple[NewThing, ...]:
     """Connected cells, gaps of one cell bridged, at least four of them."""
     rows, columns = standing.shape
     bridged = cv2.morphologyEx(
@@ -224,8 +248,10 @@ def _things(standing: Mask, novel_since: Times) -> tuple[NewThing, ...]:
                 float(xs.max() + 1) / columns,
                 float(ys.max() + 1) / rows,
             )
-            since_s = float(np.quantile(novel_since[mine], 0.25))
-            found.append(NewThing(box, len(ys), since_s))
+            # What rolls in is new before it stands; what stands is steady.
+            came_s = np.maximum(ground.novel_since_s[mine], ground.steady_since_s[mine])
+            since_s, last_s = np.quantile(came_s, 0.25), np.quantile(ground.seen_s[mine], 0.75)
+            found.append(NewThing(box, len(ys), float(since_s), float(last_s)))
     return tuple(found)
 
 

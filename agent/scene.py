@@ -88,6 +88,11 @@ class Box:
         )
 
 
+def middle(last_seen_s: float, missed_s: float | None) -> float:
+    """The best guess at when a thing went that was last seen and then first missed."""
+    return last_seen_s if missed_s is None else (last_seen_s + missed_s) / 2
+
+
 WHOLE_FRAME = Box(0.0, 0.0, 1.0, 1.0)
 
 
@@ -134,6 +139,17 @@ class Track:
     still_since_s: float | None
     seen_now: bool
     support: float = 1.0
+    missed_since_s: float | None = None
+    """When it was first looked for, unhidden, and not there; None while it is not missed."""
+
+    @property
+    def until_s(self) -> float:
+        """When it was last there, as well as that is known.
+
+        What is taken away while people hide it went somewhere between the last sight of it and
+        the first sight of its empty place: the middle errs least.
+        """
+        return middle(self.last_seen_s, self.missed_since_s)
 
 
 ZoneKind = Literal["no_parking", "bay", "no_vending", "bin", "mask"]

@@ -395,4 +395,5 @@ def _public(track: _Live) -> Track:
         track.anchor_since_s if track.standing else None,
         track.seen_now,
         track.hits / track.looks,
+        track.missed_since_s,
     )

@@ -67,6 +67,24 @@ def test_goods_stay_new_through_dusk() -> None:
     assert abs(thing.since_s - 8) <= 1
 
 
+def test_lamps_that_come_on_slowly_over_half_the_street_are_no_thing() -> None:
+    model = learned()
+    lit = with_goods(paving(), Box(0.0, 0.0, 1.0, 0.5), contrast=40)
+    for step in range(9):
+        mixed = (paving() * (1 - step / 8) + lit * (step / 8)).astype(np.uint8)
+        show(model, mixed, 8 + step, 1)
+    assert show(model, lit, 17, 10).things == ()
+
+
+def test_goods_that_stood_before_lamps_came_on_are_still_new() -> None:
+    model = learned()
+    scene = with_goods(paving(), PLACE)
+    show(model, scene, 8, 20)
+    lit = with_goods(scene, Box(0.0, 0.0, 1.0, 0.35), contrast=40)
+    [thing] = show(model, lit, 28, 6).things
+    assert thing.box.iou(PLACE) > 0.5
+
+
 def test_an_even_shadow_is_not_a_thing() -> None:
     model = learned()
     shaded = paving().astype(np.float64)

@@ -252,7 +252,7 @@ def test_a_bin_whose_picture_does_not_change_is_seldom_judged() -> None:
 def new_thing(box: Box = GOODS, since_s: float = 0.0) -> Novelty:
     standing = np.zeros((20, 40), np.bool_)
     standing[int(box.top * 20) : int(box.bottom * 20), int(box.left * 40) : int(box.right * 40)] = 1
-    return Novelty(True, (NewThing(box, int(standing.sum()), since_s),), standing)
+    return Novelty(True, (NewThing(box, int(standing.sum()), since_s, since_s),), standing)
 
 
 NOTHING_NEW = Novelty(True, (), np.zeros((20, 40), np.bool_))
@@ -266,11 +266,15 @@ def vending(**told: float) -> Scenario:
 
 
 def watch_street(scenario: Scenario, begin_s: int, end_s: int, **known: object) -> list[Finding]:
-    return [
-        finding
-        for now_s in range(begin_s, end_s)
-        for finding in scenario.judge(moment(now_s, **{"novelty": NOTHING_NEW, **known}))
-    ]
+    """A second is a moment; what is new is seen at each of them."""
+    findings = []
+    for now_s in range(begin_s, end_s):
+        novelty = known.get("novelty", NOTHING_NEW)
+        assert isinstance(novelty, Novelty)
+        things = tuple(replace(thing, last_s=float(now_s)) for thing in novelty.things)
+        now = {**known, "novelty": replace(novelty, things=things)}
+        findings += scenario.judge(moment(now_s, **now))
+    return findings
 
 
 def test_new_goods_with_somebody_beside_them_are_vending() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from agent.scenarios import Moment, ScenarioSettings
-from agent.scene import Finding, Member, Zone
+from agent.scene import Finding, Member, Zone, middle
 from agent.zones import in_force
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class OverflowingBins:
             return
         if was_full and seen.last_full_s is not None:
             # Who empties a bin stands before it: it happened somewhere between the two sights.
-            seen.last_full_s = (seen.last_full_s + now_s) / 2
+            seen.last_full_s = middle(seen.last_full_s, now_s)
         if seen.score < self._settings.clear_below:
             seen.full_since_s = None
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from agent.scenarios import Moment, ScenarioSettings
-from agent.scene import Box, Finding, Member, Track, Zone
+from agent.scene import Box, Finding, Member, Track, Zone, middle
 from agent.zones import in_force, inside
 
 if TYPE_CHECKING:
@@ -39,6 +39,17 @@ class Settings(ScenarioSettings):
     """A thing that people cover more than this, on average, is the people."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """Something new that stands at this moment: a stall's track, or cells (0: a track)."""
+
+    box: Box
+    since_s: float
+    last_s: float
+    missed_s: float | None
+    cells: int = 0
+
+
 @dataclass(slots=True)
 class _Candidate:
     """Something new that stands, while it may become a case."""
@@ -47,6 +58,7 @@ class _Candidate:
     box: Box
     since_s: float
     last_s: float
+    missed_s: float | None = None
     most_cells: int = 0
     vending: bool = False
     looks: int = 0
@@ -57,10 +69,19 @@ class _Candidate:
     person_area: float = 0.0
     near_since_s: dict[int, float] = field(default_factory=dict)
 
+    @property
+    def until_s(self) -> float:
+        """When it was last there, as well as that is known."""
+        return middle(self.last_s, self.missed_s)
+
     def share(self, count: float) -> float:
         return count / self.looks if self.looks else 0.0
 
 
+SMALLEST_PART = 0.35
+"""A box smaller than this share of another is not the same thing seen in part."""
+LARGEST_THING = 0.4
+"""Something new that takes up more of the frame than this is the light or the weather."""
 REMAINS_SHARE = 0.35
 """Less than this of the cells that a thing once had is not the thing."""
 NEAR_S = 2.0
@@ -100,7 +121,7 @@ class StreetVending:
         for one in vending:
             one.vending = True
         if vending:
-            self._last_present_s[zone.zone_id] = max(one.last_s for one in vending)
+            self._last_present_s[zone.zone_id] = max(one.until_s for one in vending)
             self._clear_since_s.pop(zone.zone_id, None)
             return self._present(zone, vending)
         return self._absent(zone, moment)
@@ -109,34 +130,37 @@ class StreetVending:
         """Match what is new and stands now to the candidates so far."""
         left = self._candidates[zone.zone_id]
         kept: list[_Candidate] = []
-        for box, since_s, last_s, cells in self._standing(zone, moment):
-            same = [one for one in left if _same_place(one.box, box)]
-            if same:
-                first = min(same, key=lambda one: one.since_s)
-                if cells and cells < REMAINS_SHARE * first.most_cells:
-                    continue  # what is left of it where people hid the ground while it went
-                left = [one for one in left if one not in same]
-                first.box, first.last_s = box, max(first.last_s, last_s)
-                first.most_cells = max(first.most_cells, cells)
-                kept.append(first)
-            else:
+        for seen in self._standing(zone, moment):
+            same = [one for one in left if _same_place(one.box, seen.box)]
+            if not same:
                 self._count += 1
                 name = f"{zone.zone_id}-{self._count}"
-                kept.append(_Candidate(name, box, since_s, last_s, cells))
-        return kept + [one for one in left if self._still_there(one, moment)]
+                kept.append(_Candidate(name, seen.box, seen.since_s, seen.last_s, seen.missed_s))
+                continue
+            first = min(same, key=lambda one: one.since_s)
+            if seen.cells and seen.cells < REMAINS_SHARE * first.most_cells:
+                continue  # what is left of it where people hid the ground while it went
+            left = [one for one in left if one not in same]
+            first.box, first.missed_s = seen.box, seen.missed_s
+            first.last_s = max(first.last_s, seen.last_s)
+            first.most_cells = max(first.most_cells, seen.cells)
+            kept.append(first)
+        for one in left:
+            if one.missed_s is None and moment.observation.looked_at(one.box.centre):
+                one.missed_s = moment.now_s
+            if self._still_there(one, moment):
+                kept.append(one)
+            elif one.vending:
+                self._last_present_s[zone.zone_id] = one.until_s
+        return kept
 
     def _still_there(self, candidate: _Candidate, moment: Moment) -> bool:
-        if moment.now_s - candidate.last_s <= GRACE_S:
-            return True
-        hidden = not moment.observation.looked_at(candidate.box.centre)
-        return hidden and moment.now_s - candidate.last_s < HIDDEN_FOR_S
+        if candidate.missed_s is not None:
+            return moment.now_s - candidate.missed_s <= GRACE_S
+        return moment.now_s - candidate.last_s < HIDDEN_FOR_S
 
-    def _standing(self, zone: Zone, moment: Moment) -> Iterable[tuple[Box, float, float, int]]:
-        """What is new, stands with its foot in the zone, and is no vehicle.
-
-        Yields:
-            Its box, since when it stands, when it was last seen, and its new cells (0: a track).
-        """
+    def _standing(self, zone: Zone, moment: Moment) -> Iterable[_Seen]:
+        """What is new, stands with its foot in the zone, and is no vehicle."""
         assert moment.novelty is not None
         explained = [track.box for track in moment.tracks if track.label in OTHERWISE_EXPLAINED]
         stalls = [
@@ -149,14 +173,14 @@ class StreetVending:
         ]
         for track in stalls:
             assert track.still_since_s is not None
-            yield track.box, track.still_since_s, track.last_seen_s, 0
+            yield _Seen(track.box, track.still_since_s, track.last_seen_s, track.missed_since_s)
         for thing in moment.novelty.things:
-            if not inside(thing.box.foot, zone):
+            if not inside(thing.box.foot, zone) or thing.box.area > LARGEST_THING:
                 continue
             if any(_same_place(track.box, thing.box) for track in stalls):
                 continue
             if sum(thing.box.covered_by(box) for box in explained) < 0.4:
-                yield thing.box, thing.since_s, moment.now_s, thing.cells
+                yield _Seen(thing.box, thing.since_s, thing.last_s, None, thing.cells)
 
     def _attend(self, candidate: _Candidate, moment: Moment) -> None:
         """Count who is with the thing, what the network calls it, and how much people cover it."""
@@ -227,7 +251,7 @@ class StreetVending:
         there = [one for one in self._candidates[zone_id] if one.vending]
         if there:
             # What was vending still stands; only its keeper is away for the moment.
-            self._last_present_s[zone_id] = max(one.last_s for one in there)
+            self._last_present_s[zone_id] = max(one.until_s for one in there)
             self._clear_since_s.pop(zone_id, None)
             return None
         if not moment.observation.looked_at(zone.box.centre):
@@ -279,6 +303,7 @@ class StreetVending:
                             "box": Box(*saved["box"]),
                             "since_s": saved["since_s"] + shift_s,
                             "last_s": saved["last_s"] + shift_s,
+                            "missed_s": None,
                         }
                     )
                     for saved in found
@@ -286,7 +311,11 @@ class StreetVending:
 
 
 def _same_place(a: Box, b: Box) -> bool:
-    return a.iou(b) > 0.3 or max(a.covered_by(b), b.covered_by(a)) > 0.6
+    """Whether two boxes show one thing: a part of it, perhaps, but not just a bag beside it."""
+    if a.iou(b) > 0.3:
+        return True
+    part = min(a.area, b.area) > SMALLEST_PART * max(a.area, b.area)
+    return part and max(a.covered_by(b), b.covered_by(a)) > 0.6
 
 
 def _is_near(person: Track, box: Box) -> bool:
