@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 KIND = "misparked_bike"
 BIKES = frozenset({"bicycle", "motorcycle"})
+SETTLED_S = 2.0
+"""A bike that stands for less than this may only be passing: it keeps no zone from being clear."""
 
 
 class Settings(ScenarioSettings):
@@ -69,12 +71,14 @@ class MisparkedBikes:
         parked = self._parked(zone, place, moment) if in_force(zone, moment.local) else []
         if parked:
             self._pending[zone.zone_id] = min(stay.entered_s for stay, _ in parked)
+        settled = any(stay.dwell_s >= SETTLED_S for stay, _ in parked)
+        if settled:
             place.clear_since_s = None
         overdue = [pair for pair in parked if pair[0].dwell_s >= self._settings.allowed_s]
         if overdue:
             place.last_present_s = max(track.until_s for _, track in overdue)
             return self._present(zone, overdue)
-        if parked or not moment.observation.looked_at(zone.box.centre):
+        if settled or not moment.observation.looked_at(zone.box.centre):
             return None
         return self._absent(zone, place, moment.now_s)
 

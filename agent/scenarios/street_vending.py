@@ -58,7 +58,8 @@ class _Candidate:
     box: Box
     since_s: float
     last_s: float
-    missed_s: float | None = None
+    missed_s: float | None
+    watched_since_s: float
     most_cells: int = 0
     vending: bool = False
     looks: int = 0
@@ -80,12 +81,16 @@ class _Candidate:
 
 SMALLEST_PART = 0.35
 """A box smaller than this share of another is not the same thing seen in part."""
+LEAST_SUPPORT = 0.3
+"""Share of the looks at a standing stall in which the network must have been sure of it."""
 LARGEST_THING = 0.4
 """Something new that takes up more of the frame than this is the light or the weather."""
 REMAINS_SHARE = 0.35
 """Less than this of the cells that a thing once had is not the thing."""
 NEAR_S = 2.0
 """Somebody who is near for less than this is passing by."""
+SAME_STAND_S = 0.1
+"""Slack in comparing times."""
 HIDDEN_FOR_S = 60.0
 """A thing whose place nobody looks at is given up after this time."""
 GRACE_S = 2.0
@@ -131,11 +136,16 @@ class StreetVending:
         left = self._candidates[zone.zone_id]
         kept: list[_Candidate] = []
         for seen in self._standing(zone, moment):
-            same = [one for one in left if _same_place(one.box, seen.box)]
+            # What came to stand only after the last sight of a thing is not that thing.
+            same = [
+                one
+                for one in left
+                if _same_place(one.box, seen.box) and seen.since_s <= one.last_s + SAME_STAND_S
+            ]
             if not same:
                 self._count += 1
                 name = f"{zone.zone_id}-{self._count}"
-                kept.append(_Candidate(name, seen.box, seen.since_s, seen.last_s, seen.missed_s))
+                kept.append(_begun(name, seen, moment.now_s))
                 continue
             first = min(same, key=lambda one: one.since_s)
             if seen.cells and seen.cells < REMAINS_SHARE * first.most_cells:
@@ -168,10 +178,11 @@ class StreetVending:
             for track in moment.tracks
             if track.label == "stall"
             and track.still_since_s is not None
+            and track.support >= LEAST_SUPPORT
             and inside(track.box.foot, zone)
             and moment.novelty.share_new(track.box) >= 0.25
         ]
-        for track in stalls:
+        for track in _without_parts(stalls):
             assert track.still_since_s is not None
             yield _Seen(track.box, track.still_since_s, track.last_seen_s, track.missed_since_s)
         for thing in moment.novelty.things:
@@ -212,7 +223,9 @@ class StreetVending:
 
     def _is_vending(self, candidate: _Candidate) -> bool:
         settings = self._settings
-        stood_s = candidate.last_s - candidate.since_s
+        # Only while it was watched is it known who was with it.
+        watched_s = candidate.last_s - candidate.watched_since_s + GRACE_S
+        stood_s = min(candidate.last_s - candidate.since_s, watched_s)
         if stood_s < settings.allowed_s:
             return False
         if candidate.share(candidate.attended) < settings.attended_share:
@@ -304,10 +317,15 @@ class StreetVending:
                             "since_s": saved["since_s"] + shift_s,
                             "last_s": saved["last_s"] + shift_s,
                             "missed_s": None,
+                            "watched_since_s": saved["watched_since_s"] + shift_s,
                         }
                     )
                     for saved in found
                 ]
+
+
+def _begun(name: str, seen: _Seen, now_s: float) -> _Candidate:
+    return _Candidate(name, seen.box, seen.since_s, seen.last_s, seen.missed_s, now_s)
 
 
 def _same_place(a: Box, b: Box) -> bool:
@@ -316,6 +334,15 @@ def _same_place(a: Box, b: Box) -> bool:
         return True
     part = min(a.area, b.area) > SMALLEST_PART * max(a.area, b.area)
     return part and max(a.covered_by(b), b.covered_by(a)) > 0.6
+
+
+def _without_parts(stalls: Sequence[Track]) -> list[Track]:
+    """Leave out what is a part of another: the cart under its parasol is one stall with it."""
+    whole: list[Track] = []
+    for track in sorted(stalls, key=lambda track: -track.box.area):
+        if not any(_same_place(track.box, other.box) for other in whole):
+            whole.append(track)
+    return whole
 
 
 def _is_near(person: Track, box: Box) -> bool:
