@@ -250,7 +250,7 @@ def _things(standing: Mask, ground: _Ground) -> tuple[NewThing, ...]:
             )
             # What rolls in is new before it stands; what stands is steady.
             came_s = np.maximum(ground.novel_since_s[mine], ground.steady_since_s[mine])
-            since_s, last_s = np.quantile(came_s, 0.25), np.quantile(ground.seen_s[mine], 0.75)
+            since_s, last_s = np.quantile(came_s, 0.5), np.quantile(ground.seen_s[mine], 0.75)
             found.append(NewThing(box, len(ys), float(since_s), float(last_s)))
     return tuple(found)
 

@@ -180,7 +180,17 @@ def test_a_bin_that_overflows_for_the_allowed_time_is_a_case_since_it_began() ->
     scores.value = 0.95
     findings = [f for f in watch_bin(scenario, scores, 20, 40) if f.state == "present"]
     assert findings
-    assert findings[0].since_s == 20
+    assert findings[0].since_s == 19.5
+
+
+def test_a_bin_whose_picture_stayed_the_same_was_full_until_just_before_it_changed() -> None:
+    scenario, scores = bins(), FixedScores(0.95)
+    list(watch_bin(scenario, scores, 0, 30))
+    for now_s in range(30, 200):
+        scenario.judge(moment(now_s, scores=scores))
+    scores.value = 0.05
+    cleared = [f for f in watch_bin(scenario, scores, 200, 215) if f.state == "absent"]
+    assert cleared[0].since_s == 199.5
 
 
 def test_one_wrong_judgement_opens_nothing() -> None:

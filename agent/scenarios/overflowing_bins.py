@@ -19,6 +19,11 @@ KIND = "overflowing_bin"
 HIDERS = frozenset({"person", "car", "bus", "truck", "bicycle", "motorcycle"})
 BEFORE_SHARE = 0.25
 """What has its foot in the zone's lowest part, or below it, stands before the bin."""
+FULL = 0.5
+"""A single score from which on the bin seems to overflow."""
+SETTLE_LOOKS = 3
+SETTLED = 0.1
+"""A changed bin is judged until so many scores in a row are this near to the smoothed one."""
 SAME_THING_IOU = 0.6
 """What the network also calls a bin at this overlap is the bin itself."""
 GRACE_S = 0.6
@@ -46,6 +51,7 @@ class _Bin:
 
     score: float | None = None
     judged_s: float = -math.inf
+    known_s: float | None = None
     full_since_s: float | None = None
     last_full_s: float | None = None
     raw: float = 0.0
@@ -69,8 +75,11 @@ class OverflowingBins:
         seen = self._bins[zone.zone_id]
         if not in_force(zone, moment.local) or self._hidden(zone, moment):
             return None
-        if self._due(zone, seen, moment):
+        changed = any(zone.box.overlap(box) > 0 for box in moment.changed)
+        if self._due(seen, moment.now_s, changed=changed):
             self._take(seen, moment.scores.overflowing(zone), moment.now_s)
+        elif not changed:
+            seen.known_s = moment.now_s
         return self._finding(zone, seen, moment.now_s)
 
     def _hidden(self, zone: Zone, moment: Moment) -> bool:
@@ -89,11 +98,10 @@ class OverflowingBins:
             for track in moment.tracks
         )
 
-    def _due(self, zone: Zone, seen: _Bin, moment: Moment) -> bool:
-        age_s = moment.now_s - seen.judged_s
-        changed = any(zone.box.overlap(box) > 0 for box in moment.changed)
+    def _due(self, seen: _Bin, now_s: float, *, changed: bool) -> bool:
         if changed:
-            seen.settle = 3
+            seen.settle = SETTLE_LOOKS
+        age_s = now_s - seen.judged_s
         return age_s >= (self._settings.every_s if seen.settle else self._settings.look_again_s)
 
     def _take(self, seen: _Bin, raw: float, now_s: float) -> None:
@@ -101,17 +109,27 @@ class OverflowingBins:
         age_s = min(now_s - seen.judged_s, self._settings.smooth_s)
         weight = 1.0 - math.exp(-max(age_s, self._settings.every_s) / self._settings.smooth_s)
         seen.score = raw if seen.score is None else seen.score + weight * (raw - seen.score)
-        was_full, seen.judged_s, seen.raw = seen.raw >= 0.5, now_s, raw
-        seen.settle = max(0, seen.settle - 1) if abs(raw - seen.score) < 0.1 else 3
-        if raw >= 0.5:
+        self._date(seen, raw, now_s)
+        settled = abs(raw - seen.score) < SETTLED
+        seen.settle = max(0, seen.settle - 1) if settled else SETTLE_LOOKS
+        seen.judged_s = seen.known_s = now_s
+        seen.raw = raw
+
+    def _date(self, seen: _Bin, raw: float, now_s: float) -> None:
+        """Say when it became full, or ceased to be.
+
+        Who fills or empties a bin stands before it: it happened between the last moment that its
+        state was known and now, and the middle errs least.
+        """
+        changed_s = now_s if seen.known_s is None else middle(seen.known_s, now_s)
+        if raw >= FULL:
             if seen.full_since_s is None:
-                seen.full_since_s = now_s
+                seen.full_since_s = changed_s
             seen.last_full_s = now_s
             return
-        if was_full and seen.last_full_s is not None:
-            # Who empties a bin stands before it: it happened somewhere between the two sights.
-            seen.last_full_s = middle(seen.last_full_s, now_s)
-        if seen.score < self._settings.clear_below:
+        if seen.raw >= FULL:
+            seen.last_full_s = changed_s
+        if seen.score is not None and seen.score < self._settings.clear_below:
             seen.full_since_s = None
 
     def _finding(self, zone: Zone, seen: _Bin, now_s: float) -> Finding | None:
