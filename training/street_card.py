@@ -230,8 +230,8 @@ MISTAKES = """
   ground taken for rubbish; a stall's threshold was chosen on drawn stalls.
 - Rubbish was learned on close bags: loose litter and far bags are found less well.
 - A motorcycle's box may hold its rider; tricycles and carts fall between stall, motorcycle and car.
-- Dense rows of parked bicycles come out as a few boxes (the racks of London are labelled so, too).
-- Figures on small parts move by several points from seed to seed; the counts are in the table.
+- Dense rows of parked bicycles may come out as a few boxes (the racks of London are labelled so).
+- One seed was run: how far the figures move from seed to seed was not measured. Mind the counts.
 """
 
 NOTICE = """
