@@ -36,12 +36,18 @@ FAMILY = {
 
 STANDING_IOU = 0.45
 """A detection this close to where a thing stands is that thing."""
+WEAK_IOU = 0.6
+"""… and one the network is not sure of must be this close."""
+SURE_IOU = 0.7
+"""Only a sight this close renews what is known of a thing's look."""
 SAME_PLACE_IOU = 0.55
 """A matched box this close to the anchor has not moved."""
 INSIDE_SHARE = 0.85
 """A box this much inside the anchor is the same thing, partly hidden."""
 STILL_AFTER_S = 1.0
 """A thing that keeps its place this long stands."""
+MOVED_AFTER_S = 0.8
+"""A standing thing seen elsewhere for this long, and not where it stood, has moved."""
 HIDDEN_SHARE = 0.25
 """A standing thing covered this much by something else cannot be missed."""
 LOOK_CELLS = 4
@@ -123,8 +129,12 @@ class Tracker:
         for track in self._live:
             track.seen_now = False
         standing = [track for track in self._live if track.standing]
-        left = self._match(standing, left, now_s, luma, _standing_score)
-        unseen = [track for track in self._live if not track.seen_now]
+        left = self._match(standing, left, now_s, luma, self._standing_score)
+        unseen = [
+            track
+            for track in self._live
+            if not track.seen_now and not (track.standing and _looks_the_same(track, luma))
+        ]
         left = self._match(unseen, left, now_s, luma, _moving_score(now_s))
         for track in self._live:
             if not track.seen_now:
@@ -157,9 +167,19 @@ class Tracker:
             if i not in used_tracks and j not in used_detections:
                 used_tracks.add(i)
                 used_detections.add(j)
-                sure = detections[j].confidence >= self._birth.get(detections[j].label, 0.0)
-                _see(tracks[i], detections[j], now_s, luma, sure=sure)
+                _see(tracks[i], detections[j], now_s, luma, sure=self._sure(detections[j]))
         return [d for j, d in enumerate(detections) if j not in used_detections]
+
+    def _sure(self, detection: Detection) -> bool:
+        return detection.confidence >= self._birth.get(detection.label, 0.0)
+
+    def _standing_score(self, track: _Live, detection: Detection) -> float:
+        """Overlap with where the thing stands; 0 if it is something else."""
+        iou = track.anchor.iou(detection.box)
+        if iou >= (STANDING_IOU if self._sure(detection) else WEAK_IOU):
+            return iou
+        inside = detection.box.covered_by(track.anchor) >= INSIDE_SHARE
+        return iou if inside and iou > 0.2 and self._sure(detection) else 0.0
 
     def _miss(
         self, track: _Live, observation: Observation, now_s: float, luma: Luma | None
@@ -171,7 +191,7 @@ class Tracker:
             track.missed_since_s = None
             return
         track.looks += 1
-        if track.standing and luma is not None and _alike(track, luma):
+        if track.standing and _looks_the_same(track, luma):
             track.seen_now, track.last_seen_s = True, now_s
             track.missed_since_s = None
             return
@@ -189,9 +209,7 @@ class Tracker:
 
     def _begin(self, detections: Iterable[Detection], now_s: float, luma: Luma | None) -> None:
         for detection in detections:
-            if detection.confidence < self._birth.get(detection.label, 0.0):
-                continue
-            if self._already_stands(detection):
+            if not self._sure(detection) or self._already_stands(detection):
                 continue
             track = _Live(
                 self._next_id,
@@ -260,15 +278,6 @@ class Tracker:
             self._live.append(track)
 
 
-def _standing_score(track: _Live, detection: Detection) -> float:
-    """Overlap with where the thing stands; 0 if it is something else."""
-    iou = track.anchor.iou(detection.box)
-    if iou >= STANDING_IOU:
-        return iou
-    inside = detection.box.covered_by(track.anchor) >= INSIDE_SHARE
-    return iou if inside and iou > 0.2 else 0.0
-
-
 def _moving_score(now_s: float) -> Callable[[_Live, Detection], float]:
     """Nearness to where a moving thing should be by now, in parts of its own size."""
 
@@ -312,11 +321,14 @@ def _see(
     votes = track.votes
     votes[detection.label] = votes.get(detection.label, 0.0) + detection.confidence
     track.label = max(sorted(votes), key=lambda label: votes[label])
+    seen_s = track.last_seen_s
     track.last_seen_s = now_s
-    _settle(track, detection.box, now_s, luma, sure=sure)
+    _settle(track, detection.box, now_s, luma, sure=sure, seen_s=seen_s)
 
 
-def _settle(track: _Live, box: Box, now_s: float, luma: Luma | None, *, sure: bool) -> None:
+def _settle(
+    track: _Live, box: Box, now_s: float, luma: Luma | None, *, sure: bool, seen_s: float
+) -> None:
     """Keep the anchor while the thing stands; move it when the thing has moved."""
     iou = box.iou(track.anchor)
     if iou >= SAME_PLACE_IOU:
@@ -324,21 +336,23 @@ def _settle(track: _Live, box: Box, now_s: float, luma: Luma | None, *, sure: bo
         track.moved_at_s = track.moved_to = None
         if track.standing:
             track.anchor = _blend(track.anchor, box, 0.1)
-        if track.standing or track.look is None:
+        if track.look is None or (sure and iou >= SURE_IOU):
+            # From a doubtful or shifted sight the empty place could be learned as the thing.
             track.look = _look_of(luma, track.anchor)
         return
     if track.standing and box.covered_by(track.anchor) >= INSIDE_SHARE:
         return  # partly hidden: it stands where it stood
-    if track.standing and (track.moved_to is None or track.moved_to.iou(box) < 0.3):
-        # One box may be wrong; two in a row are not.
-        track.moved_at_s, track.moved_to = now_s, box
-        if box.iou(track.anchor) > 0.25:
+    if track.standing:
+        # A box may be wrong, or somebody else's in passing: a thing has moved when it stays away.
+        if track.moved_at_s is None or track.moved_to is None:
+            track.moved_at_s, track.moved_to = now_s, box
+        if now_s - track.moved_at_s < MOVED_AFTER_S:
+            track.last_seen_s = seen_s
             return
-    since_s = now_s
-    if track.moved_at_s is not None and track.moved_to is not None:
-        since_s = track.moved_at_s if track.moved_to.iou(box) >= SAME_PLACE_IOU else now_s
+        if track.moved_to.iou(box) >= SAME_PLACE_IOU:  # it stands where it was first seen away
+            now_s = track.moved_at_s
     track.box = track.anchor = box
-    track.anchor_since_s = since_s
+    track.anchor_since_s = now_s
     track.moved_at_s = track.moved_to = None
     track.looks, track.hits = 1, int(sure)
     track.look = _look_of(luma, box)
@@ -376,7 +390,7 @@ def _look_of(luma: Luma | None, box: Box) -> NDArray[np.float32] | None:
     return texture(cv2.resize(crop, (side, side), interpolation=cv2.INTER_LINEAR).astype(np.uint8))
 
 
-def _alike(track: _Live, luma: Luma) -> bool:
+def _looks_the_same(track: _Live, luma: Luma | None) -> bool:
     """Whether the place still looks as it did when the thing was last seen there."""
     now = _look_of(luma, track.anchor)
     if track.look is None or now is None:

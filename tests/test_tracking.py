@@ -89,6 +89,29 @@ def test_a_bike_that_was_taken_is_gone_at_once() -> None:
     assert tracker.update(looked(), 8.0, NOTHING_THERE) == []
 
 
+def test_a_bike_that_is_pushed_away_stands_nowhere_after_two_seconds() -> None:
+    tracker = Tracker()
+    standing_bike(tracker)
+    for step in range(1, 16):
+        away = looked(seen("bicycle", 0.5 + 0.02 * step, 0.7))
+        tracks = tracker.update(away, 5 + step * 0.2, NOTHING_THERE)
+        if step >= 10:
+            assert all(track.still_since_s is None for track in tracks)
+
+
+def test_a_bike_ridden_past_a_standing_one_does_not_move_it() -> None:
+    tracker = Tracker()
+    bike_id = standing_bike(tracker)
+    for step in range(10):
+        passing = seen("bicycle", 0.38 + 0.03 * step, 0.72)
+        hides = abs(0.38 + 0.03 * step - 0.5) < 0.07
+        things = (passing,) if hides else (passing, seen("bicycle", 0.5, 0.7))
+        scene = NOTHING_THERE if hides else SOMETHING_THERE
+        tracks = tracker.update(looked(*things), 6 + step * 0.2, scene)
+    stood = next(track for track in tracks if track.track_id == bike_id)
+    assert stood.still_since_s == 0
+
+
 def test_not_having_looked_is_not_having_seen_nothing() -> None:
     tracker = Tracker()
     bike_id = standing_bike(tracker)

@@ -23,7 +23,7 @@ SETTLED_S = 2.0
 class Settings(ScenarioSettings):
     """Tuning of the scenario."""
 
-    least_support: float = Field(default=0.3, ge=0, le=1)
+    least_support: float = Field(default=0.5, ge=0, le=1)
     """Share of the unhidden looks at a standing bike in which the network must have seen it."""
     ridden_share: float = Field(default=0.7, gt=0, le=1)
     """A bike with somebody on it for more than this share of its stay is not parked."""
