@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
+FOOT_SLACK = 0.15
+"""How far, in parts of its height, the foot of a thing that stays may stray from the zone."""
+
+
 @dataclass(slots=True)
 class _Entry:
     entered_s: float
@@ -46,8 +50,8 @@ class DwellTimer:
             raise ValueError(f"time went back from {self._now_s} s to {now_s} s")
         self._now_s = now_s
         for track in tracks:
-            if track.still_since_s is not None and inside(track.box.foot, self.zone):
-                entry = self._entries.get(track.track_id)
+            entry = self._entries.get(track.track_id)
+            if track.still_since_s is not None and self._is_in(track, stays=entry is not None):
                 if entry is None or track.still_since_s > entry.last_in_s:
                     entry = _Entry(track.still_since_s, now_s)
                     self._entries[track.track_id] = entry
@@ -63,6 +67,12 @@ class DwellTimer:
             Stay(track_id, self.zone.zone_id, entry.entered_s, now_s - entry.entered_s)
             for track_id, entry in self._entries.items()
         ]
+
+    def _is_in(self, track: Track, *, stays: bool) -> bool:
+        """By its foot; one that stays already may have it a little outside, for boxes tremble."""
+        x, y = track.box.foot
+        slack = FOOT_SLACK * track.box.height if stays else 0.0
+        return any(inside((x, y + dy), self.zone) for dy in (0.0, slack, -slack))
 
     def snapshot(self) -> dict[str, Any]:
         """What must outlive a restart, as JSON."""

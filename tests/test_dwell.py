@@ -64,6 +64,16 @@ def test_a_thing_is_where_its_foot_is() -> None:
     assert [stay.track_id for stay in stays] == [1]
 
 
+def test_a_box_that_trembles_at_the_zones_edge_keeps_its_stay() -> None:
+    upper = zone("no_parking", ((0, 0), (1, 0), (1, 0.7), (0, 0.7)))
+    timer = DwellTimer(upper, grace_s=2)
+    timer.update([bike_at(0.5, 0.699)], now_s=100)
+    for now_s in range(101, 120):
+        [stay] = timer.update([bike_at(0.5, 0.71)], now_s=now_s)
+    assert stay.entered_s == 100
+    assert DwellTimer(upper).update([bike_at(0.5, 0.71)], now_s=100) == []
+
+
 def test_time_must_not_go_back() -> None:
     timer = DwellTimer(NO_PARKING)
     timer.update([], now_s=100)

@@ -25,6 +25,8 @@ class Settings(ScenarioSettings):
 
     least_support: float = Field(default=0.5, ge=0, le=1)
     """Share of the unhidden looks at a standing bike in which the network must have seen it."""
+    least_confidence: float = Field(default=0.35, ge=0, le=1)
+    """The network's confidence in a bike, smoothed over its sights."""
     ridden_share: float = Field(default=0.7, gt=0, le=1)
     """A bike with somebody on it for more than this share of its stay is not parked."""
 
@@ -107,6 +109,7 @@ class MisparkedBikes:
         return (
             track.label in BIKES
             and track.support >= self._settings.least_support
+            and track.confidence >= self._settings.least_confidence
             and not any(inside(track.box.foot, bay) for bay in self._bays)
         )
 

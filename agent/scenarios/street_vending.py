@@ -60,6 +60,7 @@ class _Candidate:
     last_s: float
     missed_s: float | None
     watched_since_s: float
+    named_s: float
     most_cells: int = 0
     vending: bool = False
     looks: int = 0
@@ -85,6 +86,9 @@ LEAST_SUPPORT = 0.3
 """Share of the looks at a standing stall in which the network must have been sure of it."""
 LARGEST_THING = 0.4
 """Something new that takes up more of the frame than this is the light or the weather."""
+NAMED_SHARE = 0.5
+UNNAMED_S = 2.0
+"""A thing that had its name in so many looks, and has not had it for this long, has gone."""
 REMAINS_SHARE = 0.35
 """Less than this of the cells that a thing once had is not the thing."""
 NEAR_S = 2.0
@@ -151,8 +155,13 @@ class StreetVending:
             if seen.cells and seen.cells < REMAINS_SHARE * first.most_cells:
                 continue  # what is left of it where people hid the ground while it went
             left = [one for one in left if one not in same]
+            if seen.cells and self._lost_its_name(first, moment.now_s):
+                left.append(first)
+                continue  # the ground where it stood, perhaps in another light than it was learned
             first.box, first.missed_s = seen.box, seen.missed_s
             first.last_s = max(first.last_s, seen.last_s)
+            if not seen.cells:
+                first.named_s = seen.last_s
             first.most_cells = max(first.most_cells, seen.cells)
             kept.append(first)
         for one in left:
@@ -163,6 +172,11 @@ class StreetVending:
             elif one.vending:
                 self._last_present_s[zone.zone_id] = one.until_s
         return kept
+
+    def _lost_its_name(self, candidate: _Candidate, now_s: float) -> bool:
+        """Whether the network saw a stall there most of the time, and now no more."""
+        named = candidate.share(candidate.supported) >= NAMED_SHARE
+        return named and now_s - candidate.named_s > UNNAMED_S
 
     def _still_there(self, candidate: _Candidate, moment: Moment) -> bool:
         if candidate.missed_s is not None:
@@ -217,6 +231,8 @@ class StreetVending:
             if found.label in GOODS and found.box.covered_by(candidate.box.grown(0.3)) > 0.5
         ]
         candidate.supported += bool(goods)
+        if goods:
+            candidate.named_s = moment.now_s
         candidate.confidence = max([candidate.confidence, *(found.confidence for found in goods)])
         covered = min(1.0, sum(candidate.box.covered_by(track.box) for track in people))
         candidate.peopled += covered
@@ -318,6 +334,7 @@ class StreetVending:
                             "last_s": saved["last_s"] + shift_s,
                             "missed_s": None,
                             "watched_since_s": saved["watched_since_s"] + shift_s,
+                            "named_s": saved["named_s"] + shift_s,
                         }
                     )
                     for saved in found
@@ -325,7 +342,7 @@ class StreetVending:
 
 
 def _begun(name: str, seen: _Seen, now_s: float) -> _Candidate:
-    return _Candidate(name, seen.box, seen.since_s, seen.last_s, seen.missed_s, now_s)
+    return _Candidate(name, seen.box, seen.since_s, seen.last_s, seen.missed_s, now_s, now_s)
 
 
 def _same_place(a: Box, b: Box) -> bool:
