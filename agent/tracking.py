@@ -59,9 +59,11 @@ GONE_AFTER_S = 1.5
 """A standing thing missed for this long, while looked at and not hidden, is gone."""
 LOST_AFTER_S = 2.5
 """A moving thing not seen for this long is lost."""
-HIDDEN_FOR_S = {"person": 5.0}
-HIDDEN_FOR_OTHERS_S = 120.0
-"""Even a hidden thing is given up after this time without a sight of it; people walk away."""
+WALKS_AWAY = frozenset({"person"})
+HIDDEN_LEAST_S, HIDDEN_TIMES = 5.0, 2.0
+"""A thing is given up when it was hidden so many times as long as it was seen to stand."""
+UNSEEN_MOST_S = 120.0
+"""Hidden or not looked for, it is given up after this time without a sight of it."""
 
 
 @dataclass(slots=True)
@@ -80,6 +82,7 @@ class _Live:
     hits: int = 1
     velocity: tuple[float, float] = (0.0, 0.0)
     missed_since_s: float | None = None
+    hidden_s: float = 0.0
     moved_at_s: float | None = None
     moved_to: Box | None = None
     seen_now: bool = True
@@ -108,6 +111,7 @@ class Tracker:
         self._live: list[_Live] = []
         self._next_id = 1
         self._now_s = float("-inf")
+        self._step_s = 0.0
 
     def update(
         self, observation: Observation, now_s: float, luma: Luma | None = None
@@ -124,6 +128,7 @@ class Tracker:
         """
         if now_s < self._now_s:
             raise ValueError(f"time went back from {self._now_s} s to {now_s} s")
+        self._step_s = 0.0 if self._now_s == float("-inf") else now_s - self._now_s
         self._now_s = now_s
         left = list(observation.detections)
         for track in self._live:
@@ -189,11 +194,12 @@ class Tracker:
             return
         if _hidden(track, observation.detections):
             track.missed_since_s = None
+            track.hidden_s += self._step_s
             return
         track.looks += 1
         if track.standing and _looks_the_same(track, luma):
             track.seen_now, track.last_seen_s = True, now_s
-            track.missed_since_s = None
+            track.missed_since_s, track.hidden_s = None, 0.0
             return
         if track.missed_since_s is None:
             track.missed_since_s = now_s
@@ -203,7 +209,7 @@ class Tracker:
             return True
         if not track.standing:
             return now_s - track.last_seen_s <= LOST_AFTER_S
-        if now_s - track.last_seen_s > HIDDEN_FOR_S.get(track.family, HIDDEN_FOR_OTHERS_S):
+        if track.hidden_s > _hidden_for_s(track) or now_s - track.last_seen_s > UNSEEN_MOST_S:
             return False
         return track.missed_since_s is None or now_s - track.missed_since_s < GONE_AFTER_S
 
@@ -316,8 +322,9 @@ def _see(
     track.looks += 1
     track.hits += sure
     track.seen_now = True
-    track.missed_since_s = None
-    track.confidence += 0.2 * (detection.confidence - track.confidence)
+    track.missed_since_s, track.hidden_s = None, 0.0
+    if sure:
+        track.confidence += 0.2 * (detection.confidence - track.confidence)
     votes = track.votes
     votes[detection.label] = votes.get(detection.label, 0.0) + detection.confidence
     track.label = max(sorted(votes), key=lambda label: votes[label])
@@ -364,6 +371,14 @@ def _blend(old: Box, new: Box, share: float = 0.3) -> Box:
         for a, b in zip(dataclasses.astuple(old), dataclasses.astuple(new), strict=True)
     )
     return Box(*mixed)
+
+
+def _hidden_for_s(track: _Live) -> float:
+    """How long it may be out of sight: what was hardly seen is not believed in for long."""
+    if track.family in WALKS_AWAY:
+        return HIDDEN_LEAST_S
+    stood_s = track.last_seen_s - track.anchor_since_s
+    return min(UNSEEN_MOST_S, max(HIDDEN_LEAST_S, HIDDEN_TIMES * stood_s))
 
 
 def _hidden(track: _Live, detections: Sequence[Detection]) -> bool:

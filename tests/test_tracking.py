@@ -66,11 +66,20 @@ def test_people_passing_before_a_bike_do_not_take_its_track() -> None:
 
 def test_a_bike_behind_a_standing_group_is_not_missed() -> None:
     tracker = Tracker()
-    bike_id = standing_bike(tracker)
+    bike_id = standing_bike(tracker, until_s=20)
     group = seen("person", 0.5, 0.78, width=0.14, height=0.25)
-    for second in range(6, 40):
+    for second in range(21, 55):
         tracks = tracker.update(looked(group), second, NOTHING_THERE)
     assert bike_id in [track.track_id for track in tracks]
+
+
+def test_what_was_seen_for_a_moment_is_not_believed_in_for_minutes() -> None:
+    tracker = Tracker()
+    standing_bike(tracker, until_s=2)
+    group = seen("person", 0.5, 0.78, width=0.14, height=0.25)
+    for second in range(3, 20):
+        tracks = tracker.update(looked(group), second, NOTHING_THERE)
+    assert [track.label for track in tracks] == ["person"]
 
 
 def test_a_bike_that_the_network_no_longer_sees_stands_while_its_place_looks_the_same() -> None:

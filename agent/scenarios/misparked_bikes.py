@@ -78,7 +78,8 @@ class MisparkedBikes:
             place.clear_since_s = None
         overdue = [pair for pair in parked if pair[0].dwell_s >= self._settings.allowed_s]
         if overdue:
-            place.last_present_s = max(track.until_s for _, track in overdue)
+            until_s = max(track.until_s for _, track in overdue)
+            place.last_present_s = max(until_s, place.last_present_s or until_s)
             return self._present(zone, overdue)
         if settled or not moment.observation.looked_at(zone.box.centre):
             return None
