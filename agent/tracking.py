@@ -140,7 +140,7 @@ class Tracker:
             for track in self._live
             if not track.seen_now and not (track.standing and _looks_the_same(track, luma))
         ]
-        left = self._match(unseen, left, now_s, luma, _moving_score(now_s))
+        left = self._match(unseen, left, now_s, luma, self._moving_score)
         for track in self._live:
             if not track.seen_now:
                 self._miss(track, observation, now_s, luma)
@@ -185,6 +185,26 @@ class Tracker:
             return iou
         inside = detection.box.covered_by(track.anchor) >= INSIDE_SHARE
         return iou if inside and iou > 0.2 and self._sure(detection) else 0.0
+
+    def _moving_score(self, track: _Live, detection: Detection) -> float:
+        """Nearness to where a moving thing should be by now, in parts of its own size."""
+        if track.standing and not self._sure(detection):
+            return 0.0  # a doubtful sight elsewhere moves nothing that stands
+        since_s = self._now_s - track.last_seen_s
+        x, y = track.box.centre
+        x += track.velocity[0] * since_s
+        y += track.velocity[1] * since_s
+        dx, dy = detection.box.centre[0] - x, detection.box.centre[1] - y
+        width = max(track.box.width, detection.box.width)
+        height = max(track.box.height, detection.box.height)
+        reach = 0.4 + 1.2 * since_s
+        if track.standing:
+            reach = min(reach, 0.8)
+        # The frame is wider than high: a fraction of its width is a longer way than of its height.
+        distance = float(np.hypot(dx / max(width, 0.6 * height), dy / height))
+        areas = sorted((track.box.area, detection.box.area))
+        similar = areas[0] > 0.35 * areas[1]
+        return 1.0 - distance / reach if similar and distance < reach else 0.0
 
     def _miss(
         self, track: _Live, observation: Observation, now_s: float, luma: Luma | None
@@ -282,30 +302,6 @@ class Tracker:
                 votes={saved["label"]: float(saved["hits"])},
             )
             self._live.append(track)
-
-
-def _moving_score(now_s: float) -> Callable[[_Live, Detection], float]:
-    """Nearness to where a moving thing should be by now, in parts of its own size."""
-
-    def score(track: _Live, detection: Detection) -> float:
-        since_s = now_s - track.last_seen_s
-        x, y = track.box.centre
-        x += track.velocity[0] * since_s
-        y += track.velocity[1] * since_s
-        dx, dy = detection.box.centre[0] - x, detection.box.centre[1] - y
-        width = max(track.box.width, detection.box.width)
-        height = max(track.box.height, detection.box.height)
-        reach = 0.4 + 1.2 * since_s
-        # The frame is wider than high: a fraction of its width is a longer way than of its height.
-        distance = float(np.hypot(dx / max(width, 0.6 * height), dy / height))
-        if track.standing:
-            reach = min(reach, 0.8)
-        similar = min(track.box.area, detection.box.area) / max(
-            track.box.area, detection.box.area, 1e-9
-        )
-        return (1.0 - distance / reach) if distance < reach and similar > 0.35 else 0.0
-
-    return score
 
 
 def _see(

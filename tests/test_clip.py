@@ -56,6 +56,7 @@ def test_the_clip_stages_all_kinds_and_what_must_raise_nothing() -> None:
     assert {"crowd", "parked_car", "light_change"} <= distractors
 
 
+@pytest.mark.slow
 def test_a_replay_gives_the_same_bytes_twice(tmp_path: Path) -> None:
     texts = []
     for name in ("first", "second"):
@@ -65,6 +66,7 @@ def test_a_replay_gives_the_same_bytes_twice(tmp_path: Path) -> None:
     assert len(texts[0].splitlines()) == 2 * len(staged(BUNDLED))
 
 
+@pytest.mark.slow
 def test_a_restart_in_the_middle_keeps_the_cases(tmp_path: Path) -> None:
     """Stopped while cases are open and again while a stay has not yet become one."""
     site, events = site_of(BUNDLED), []
@@ -94,6 +96,7 @@ def test_a_restart_in_the_middle_keeps_the_cases(tmp_path: Path) -> None:
     assert len({event.epoch for event in events}) == 1
 
 
+@pytest.mark.slow
 def test_every_case_has_its_pictures_on_the_disk_by_hash(tmp_path: Path) -> None:
     report = replay(site_of(BUNDLED), base=BUNDLED, frames_per_s=2, out=tmp_path)
     assert report.events
@@ -109,6 +112,7 @@ def test_every_case_has_its_pictures_on_the_disk_by_hash(tmp_path: Path) -> None
             assert len(content) == picture["size_bytes"]
 
 
+@pytest.mark.slow
 def test_the_first_and_the_threshold_picture_are_as_far_apart_as_the_stay(tmp_path: Path) -> None:
     report = replay(site_of(BUNDLED), base=BUNDLED, frames_per_s=5, out=tmp_path)
     for event in report.events:
