@@ -371,7 +371,7 @@ class Platform:
         return list(dict.fromkeys(e.sequence for e in self.events if e.type == event_type))
 
 
-def wait_until(condition: Callable[[], object], timeout_s: float = 30) -> None:
+def wait_until(condition: Callable[[], object], timeout_s: float = 90) -> None:
     """Wait for something that is bound to happen; how long it takes decides nothing."""
     until_s = time.monotonic() + timeout_s
     while not condition():
