@@ -70,9 +70,11 @@ class MisparkedBikes:
 
     def _judge_zone(self, zone: Zone, moment: Moment) -> Finding | None:
         place = self._places[zone.zone_id]
-        parked = self._parked(zone, place, moment) if in_force(zone, moment.local) else []
-        if parked:
-            self._pending[zone.zone_id] = min(stay.entered_s for stay, _ in parked)
+        standing = self._standing(zone, moment) if in_force(zone, moment.local) else []
+        if standing:
+            # The first picture is taken at once: who brought the bike may still hold it.
+            self._pending[zone.zone_id] = min(stay.entered_s for stay, _ in standing)
+        parked = self._parked(standing, place, moment)
         settled = any(stay.dwell_s >= SETTLED_S for stay, _ in parked)
         if settled:
             place.clear_since_s = None
@@ -85,17 +87,30 @@ class MisparkedBikes:
             return None
         return self._absent(zone, place, moment.now_s)
 
-    def _parked(self, zone: Zone, place: _Place, moment: Moment) -> list[tuple[Stay, Track]]:
-        """Bikes that stand in the zone by themselves, with their stays."""
-        tracks = {track.track_id: track for track in moment.tracks}
+    def _standing(self, zone: Zone, moment: Moment) -> list[tuple[Stay, Track]]:
+        """Whatever may be a bike and stands in the zone, outside every bay."""
+        tracks = {
+            track.track_id: track
+            for track in moment.tracks
+            if track.label in BIKES and not any(inside(track.box.foot, bay) for bay in self._bays)
+        }
+        return [
+            (stay, tracks[stay.track_id])
+            for stay in moment.stays
+            if stay.zone_id == zone.zone_id and stay.track_id in tracks
+        ]
+
+    def _parked(
+        self, standing: Sequence[tuple[Stay, Track]], place: _Place, moment: Moment
+    ) -> list[tuple[Stay, Track]]:
+        """Of those, the ones that are bikes for sure and stand by themselves."""
         people = [
             track.box for track in moment.tracks if track.label == "person" and track.seen_now
         ]
         parked = []
         riding: dict[int, _Riding] = {}
-        for stay in moment.stays:
-            track = tracks.get(stay.track_id)
-            if stay.zone_id != zone.zone_id or track is None or not self._counts(track):
+        for stay, track in standing:
+            if not self._is_sure(track):
                 continue
             seen = place.riding.get(stay.track_id, _Riding())
             riding[stay.track_id] = seen
@@ -106,12 +121,11 @@ class MisparkedBikes:
         place.riding = riding
         return parked
 
-    def _counts(self, track: Track) -> bool:
+    def _is_sure(self, track: Track) -> bool:
+        settings = self._settings
         return (
-            track.label in BIKES
-            and track.support >= self._settings.least_support
-            and track.confidence >= self._settings.least_confidence
-            and not any(inside(track.box.foot, bay) for bay in self._bays)
+            track.support >= settings.least_support
+            and track.confidence >= settings.least_confidence
         )
 
     def _present(self, zone: Zone, overdue: Sequence[tuple[Stay, Track]]) -> Finding:
@@ -142,7 +156,7 @@ class MisparkedBikes:
         return Finding(KIND, zone.zone_id, zone.place_id, "absent", since_s=since_s)
 
     def pending(self) -> dict[str, float]:
-        """Zone → since when the first of its bikes stands there."""
+        """Zone → since when the first thing that may be a bike stands there."""
         return dict(self._pending)
 
     def snapshot(self) -> dict[str, Any]:
