@@ -113,7 +113,11 @@ class ModelUsed(Wire):
 
 
 class CaseBody(Wire):
-    """One street problem as it stands at the event's time."""
+    """One street problem as it stands at the event's time.
+
+    ``began_at`` is when the thing came to stand, ``last_present_at`` when it was last there. What
+    came or went while people hid the place did so between two sights of it: then it is the middle.
+    """
 
     case_id: str
     kind: str
