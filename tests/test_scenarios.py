@@ -102,6 +102,14 @@ def test_a_bike_is_misparked_only_after_the_allowed_time() -> None:
     assert (finding.state, finding.since_s) == ("present", 0)
 
 
+def test_a_case_opens_only_when_a_picture_can_show_the_bike() -> None:
+    scenario = bikes()
+    hidden = replace(bike_at(0.5, 0.7, since_s=0), last_seen_s=8, seen_now=False)
+    assert parked(12, hidden, by=scenario) == []
+    [finding] = parked(15, replace(hidden, last_seen_s=15, seen_now=True), by=scenario)
+    assert (finding.state, finding.since_s) == ("present", 0)
+
+
 def test_every_overdue_bike_is_counted_and_dated() -> None:
     scenario = bikes()
     old, young, fresh = (

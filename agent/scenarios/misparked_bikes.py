@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 KIND = "misparked_bike"
 BIKES = frozenset({"bicycle", "motorcycle"})
+IN_SIGHT_S = 1.5
+"""A bike last seen longer ago than this is hidden: its case opens when it is seen again."""
 SETTLED_S = 2.0
 """A bike that stands for less than this may only be passing: it keeps no zone from being clear."""
 
@@ -82,7 +84,7 @@ class MisparkedBikes:
         if overdue:
             until_s = max(track.until_s for _, track in overdue)
             place.last_present_s = max(until_s, place.last_present_s or until_s)
-            return self._present(zone, overdue)
+            return self._present(zone, overdue) if _in_sight(overdue, moment.now_s) else None
         if settled or not moment.observation.looked_at(zone.box.centre):
             return None
         return self._absent(zone, place, moment.now_s)
@@ -181,6 +183,11 @@ class MisparkedBikes:
                     None if last_s is None else last_s + shift_s,
                     riding={int(key): _Riding(*value) for key, value in saved["riding"].items()},
                 )
+
+
+def _in_sight(overdue: Sequence[tuple[Stay, Track]], now_s: float) -> bool:
+    """Whether a picture taken now would show one of the bikes, and not who stands before it."""
+    return any(now_s - track.last_seen_s <= IN_SIGHT_S for _, track in overdue)
 
 
 def _rides(person_box: Any, bike: Track) -> bool:
