@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 class ScenarioSettings(BaseModel):
     """What every scenario can be told."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     allowed_s: float = Field(default=180.0, gt=0)
     """How long the thing may stay before it is a case."""

@@ -69,7 +69,7 @@ class UnknownDriverError(ValueError):
 class CameraSettings(BaseModel):
     """What every driver's settings share: frozen, unknown keys refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 @runtime_checkable
