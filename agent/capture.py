@@ -102,9 +102,8 @@ class Capture:
             try:
                 camera = camera or self._open_camera()
                 self.state = "running"
-                if self._read(camera, stop):
-                    wait_s = REOPEN_FIRST_S
-                    break
+                self._read(camera, stop)
+                break
             except CameraError as error:
                 self.state = error.reason
             finally:
@@ -117,15 +116,14 @@ class Capture:
         self.state = "ended"
         self._mailbox.finish(self.camera_id)
 
-    def _read(self, camera: Camera, stop: threading.Event) -> bool:
-        """Pass frames on; True when the source has come to its end."""
+    def _read(self, camera: Camera, stop: threading.Event) -> None:
+        """Pass frames on until the source ends or the agent stops."""
         thinning = Thinning(self._frames_per_s)
         while not stop.is_set():
             frame = camera.read()
             self._mark()
             if frame is None:
-                return True
+                return
             if not thinning.keeps(frame.monotonic_s):
                 continue
             self._mailbox.put(frame, live=camera.live, stop=stop)
-        return True

@@ -52,22 +52,20 @@ class Evidence:
         self._margin = close_up_margin
         self._waiting = folder / "pending"
         self._waiting.mkdir(parents=True, exist_ok=True)
+        # Asked at every frame, so the folder itself is read only now, after a restart.
+        self._first = {_awaited(path): path for path in sorted(self._waiting.glob("*~*@*.jpg"))}
 
     def await_cases(self, kind: str, pending: dict[str, float], frame: Frame) -> None:
         """Keep a first picture of every zone where something may become a case; drop the rest."""
-        known = {self._zone_of(path): path for path in self._waiting.glob(f"*~{kind}@*.jpg")}
-        for zone_id, path in known.items():
-            if zone_id not in pending:
-                path.unlink(missing_ok=True)
+        for zone_id, of_kind in list(self._first):
+            if of_kind == kind and zone_id not in pending:
+                self._first.pop((zone_id, kind)).unlink(missing_ok=True)
         for zone_id in pending:
-            if zone_id not in known:
+            if (zone_id, kind) not in self._first:
                 taken_ms = int(frame.captured_at.timestamp() * 1000)
                 path = self._waiting / f"{zone_id}~{kind}@{taken_ms}.jpg"
                 _write(path, self._encode(frame.bgr(), path))
-
-    @staticmethod
-    def _zone_of(path: Path) -> str:
-        return path.name.split("~")[0]
+                self._first[zone_id, kind] = path
 
     def pictures_of(self, change: Change, frame: Frame) -> tuple[PictureReference, ...]:
         """Take the pictures that a change of a case asks for; fsynced when this returns.
@@ -100,20 +98,20 @@ class Evidence:
 
     def _take_begin(self, folder: Path, change: Change) -> list[PictureReference]:
         """The picture that waited for this case; none if the stay began before the device did."""
-        pattern = f"{change.case.zone_id}~{change.case.kind}@*.jpg"
-        for waiting in sorted(self._waiting.glob(pattern)):
-            taken_ms = int(waiting.stem.rsplit("@", 1)[1])
-            path = folder / "begin.jpg"
-            waiting.replace(path)
-            with path.open("rb") as opened:
-                os.fsync(opened.fileno())
-            captured_at = datetime.fromtimestamp(taken_ms / 1000, UTC)
-            encoded = path.read_bytes()
-            decoded = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR)
-            if decoded is not None:
-                bgr: Picture = decoded.astype(np.uint8)
-                return [self._reference("begin", path, encoded, bgr, captured_at)]
-        return []
+        waiting = self._first.pop((change.case.zone_id, change.case.kind), None)
+        if waiting is None:
+            return []
+        taken_ms = int(waiting.stem.rsplit("@", 1)[1])
+        path = folder / "begin.jpg"
+        waiting.replace(path)
+        with path.open("rb") as opened:
+            os.fsync(opened.fileno())
+        encoded = path.read_bytes()
+        decoded = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR)
+        if decoded is None:
+            return []
+        captured_at = datetime.fromtimestamp(taken_ms / 1000, UTC)
+        return [self._reference("begin", path, encoded, decoded.astype(np.uint8), captured_at)]
 
     def _keep(
         self, folder: Path, role: Role, bgr: Picture, captured_at: datetime
@@ -142,6 +140,12 @@ class Evidence:
         if not done:
             raise EvidenceError(path, "the picture cannot be encoded as JPEG")
         return bytes(encoded)
+
+
+def _awaited(path: Path) -> tuple[str, str]:
+    """The zone and the kind that a waiting picture's name tells."""
+    zone_id, _, rest = path.stem.partition("~")
+    return zone_id, rest.rsplit("@", 1)[0]
 
 
 def _cut(bgr: Picture, box: Box) -> Picture:

@@ -61,7 +61,10 @@ class Budget:
 class _Region:
     box: Box
     looked_at_s: float | None = None
+    cells: Floats | None = None
+    """The region's brightness in this frame."""
     reference: Floats | None = None
+    """And in the frame that the network last saw of it."""
     settle: int = 0
     detections: tuple[Detection, ...] = ()
     changed: bool = True
@@ -126,7 +129,7 @@ class Looking:
         self._last_s = now_s
 
     def _compare(self, region: _Region, luma: Picture) -> None:
-        cells = _cells(luma, region.box)
+        cells = region.cells = _cells(luma, region.box)
         if region.reference is None or region.reference.shape != cells.shape:
             region.changed = True
             return
@@ -148,7 +151,7 @@ class Looking:
             dataclasses.replace(found, box=_from_crop(found.box, box))
             for found in self._detector.detect(crop)
         )
-        region.reference = _cells(frame.luma, region.box)
+        region.reference = region.cells
         region.looked_at_s = frame.monotonic_s
         region.changed = False
 

@@ -86,6 +86,7 @@ class _Live:
     moved_at_s: float | None = None
     moved_to: Box | None = None
     seen_now: bool = True
+    alike: bool = False
     look: NDArray[np.float32] | None = None
     votes: dict[str, float] = field(default_factory=dict)
 
@@ -135,15 +136,14 @@ class Tracker:
             track.seen_now = False
         standing = [track for track in self._live if track.standing]
         left = self._match(standing, left, now_s, luma, self._standing_score)
-        unseen = [
-            track
-            for track in self._live
-            if not track.seen_now and not (track.standing and _looks_the_same(track, luma))
-        ]
+        unseen = [track for track in self._live if not track.seen_now]
+        for track in unseen:
+            track.alike = track.standing and _looks_the_same(track, luma)
+        unseen = [track for track in unseen if not track.alike]
         left = self._match(unseen, left, now_s, luma, self._moving_score)
         for track in self._live:
             if not track.seen_now:
-                self._miss(track, observation, now_s, luma)
+                self._miss(track, observation, now_s)
         self._live = [track for track in self._live if self._goes_on(track, now_s)]
         self._begin(left, now_s, luma)
         return [_public(track) for track in self._live]
@@ -206,9 +206,7 @@ class Tracker:
         similar = areas[0] > 0.35 * areas[1]
         return 1.0 - distance / reach if similar and distance < reach else 0.0
 
-    def _miss(
-        self, track: _Live, observation: Observation, now_s: float, luma: Luma | None
-    ) -> None:
+    def _miss(self, track: _Live, observation: Observation, now_s: float) -> None:
         """A track no detection matched: hidden, held by its looks, or really missed."""
         if not observation.looked_at(track.box.centre):
             return
@@ -217,7 +215,7 @@ class Tracker:
             track.hidden_s += self._step_s
             return
         track.looks += 1
-        if track.standing and _looks_the_same(track, luma):
+        if track.alike:
             track.seen_now, track.last_seen_s = True, now_s
             track.missed_since_s, track.hidden_s = None, 0.0
             return

@@ -164,6 +164,11 @@ class StreetVending:
                 first.named_s = seen.last_s
             first.most_cells = max(first.most_cells, seen.cells)
             kept.append(first)
+        return kept + self._unseen(zone, left, moment)
+
+    def _unseen(self, zone: Zone, left: Sequence[_Candidate], moment: Moment) -> list[_Candidate]:
+        """Of the candidates not seen now, those that are still there; note when the others went."""
+        kept = []
         for one in left:
             if one.missed_s is None and moment.observation.looked_at(one.box.centre):
                 one.missed_s = moment.now_s
