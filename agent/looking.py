@@ -99,6 +99,8 @@ class Looking:
         ]
         self._tokens = float(len(self._regions))
         self._last_s: float | None = None
+        self._looks: tuple[tuple[int, float | None], ...] = ()
+        self._observation = Observation((), ())
 
     @property
     def regions(self) -> tuple[Box, ...]:
@@ -108,8 +110,9 @@ class Looking:
         """Look at what has changed, as far as the budget goes."""
         now_s = frame.monotonic_s
         self._earn(now_s)
+        cells = _cells(frame.luma)
         for region in self._regions:
-            self._compare(region, frame.luma)
+            self._compare(region, _part(cells, region.box))
         due = sorted(
             (region for region in self._regions if self._due(region, now_s)),
             key=lambda region: -np.inf if region.looked_at_s is None else region.looked_at_s,
@@ -128,15 +131,16 @@ class Looking:
         self._tokens = min(self._tokens, max(1.0, float(len(self._regions))))
         self._last_s = now_s
 
-    def _compare(self, region: _Region, luma: Picture) -> None:
-        cells = region.cells = _cells(luma, region.box)
+    def _compare(self, region: _Region, cells: Floats) -> None:
+        region.cells = cells
         if region.reference is None or region.reference.shape != cells.shape:
             region.changed = True
             return
         difference = cells - region.reference
         # A change of light moves every cell alike; only what differs from that is news.
-        difference -= np.median(difference)
-        region.changed = bool(np.abs(difference).max() > self._budget.change_threshold)
+        middle = np.partition(difference, difference.size // 2, axis=None)[difference.size // 2]
+        most = max(difference.max() - middle, middle - difference.min())
+        region.changed = bool(most > self._budget.change_threshold)
 
     def _due(self, region: _Region, now_s: float) -> bool:
         if region.looked_at_s is None or region.changed:
@@ -156,22 +160,28 @@ class Looking:
         region.changed = False
 
     def _public(self, now_s: float, runs: int) -> Look:
-        """Regions looked at now, or unchanged since they were."""
+        """Regions looked at now, or unchanged since they were.
+
+        As long as these are the same, so is the observation: not an equal one, the same one.
+        """
         current = [
             region
             for region in self._regions
             if region.looked_at_s is not None and not region.changed
         ]
-        observation = Observation(
-            tuple(region.box for region in current),
-            merge([(region.box, region.detections) for region in current]),
-        )
+        looks = tuple((id(region), region.looked_at_s) for region in current)
+        if looks != self._looks:
+            self._looks = looks
+            self._observation = Observation(
+                tuple(region.box for region in current),
+                merge([(region.box, region.detections) for region in current]),
+            )
         changed = tuple(
             region.box
             for region in self._regions
             if region.looked_at_s is None or region.changed or region.looked_at_s == now_s
         )
-        return Look(observation, changed, runs)
+        return Look(self._observation, changed, runs)
 
 
 def regions_for(
@@ -241,14 +251,21 @@ def _tiles(begin: float, end: float, length_px: int, input_px: int) -> list[tupl
     return [(begin + k * step, min(end, begin + k * step + size)) for k in range(count)]
 
 
-def _cells(luma: Picture, box: Box) -> Floats:
-    height, width = luma.shape
-    crop = luma[
-        int(box.top * height) : max(int(box.top * height) + CELL_PX, int(box.bottom * height)),
-        int(box.left * width) : max(int(box.left * width) + CELL_PX, int(box.right * width)),
+def _cells(luma: Picture) -> Floats:
+    """The mean brightness of every cell, float32 (rows, columns); edges that fill none are cut."""
+    rows, columns = max(1, luma.shape[0] // CELL_PX), max(1, luma.shape[1] // CELL_PX)
+    whole = luma[: rows * CELL_PX, : columns * CELL_PX]
+    return cv2.resize(whole, (columns, rows), interpolation=cv2.INTER_AREA).astype(np.float32)
+
+
+def _part(cells: Floats, box: Box) -> Floats:
+    """The cells of a box, at least one."""
+    rows, columns = cells.shape
+    top, left = min(rows - 1, round(box.top * rows)), min(columns - 1, round(box.left * columns))
+    return cells[
+        top : max(top + 1, round(box.bottom * rows)),
+        left : max(left + 1, round(box.right * columns)),
     ]
-    size = (max(1, crop.shape[1] // CELL_PX), max(1, crop.shape[0] // CELL_PX))
-    return cv2.resize(crop, size, interpolation=cv2.INTER_AREA).astype(np.float32)
 
 
 def _crop(bgr: Picture, box: Box) -> tuple[Picture, Box]:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     Mask: TypeAlias = NDArray[np.bool_]
     Luma: TypeAlias = NDArray[np.uint8]
 
+EVERY_S = 0.9
+"""The ground is looked at this often at most: what stands for minutes need not be met at once."""
 NOVEL_ABOVE = 0.6
 """Relative distance from the background above which a cell is novel."""
 STEADY_BELOW = 0.5
@@ -127,16 +129,23 @@ class NoveltyModel:
         self._ground: _Ground | None = None
         self._taken_up = False
         self._last_s: float | None = None
+        self._last: Novelty | None = None
         self._light_until_s = -np.inf
 
     def update(self, luma: Luma, now_s: float, covered: Sequence[Box]) -> Novelty:
-        """Take one frame.
+        """Take one frame; within ``EVERY_S`` of the last one taken, say what was said of that.
 
         Args:
             luma: Brightness (h, w).
             now_s: The frame's ``monotonic_s``.
             covered: Boxes of people and vehicles; their cells are left as they were.
         """
+        recent = self._last_s is not None and 0 <= now_s - self._last_s < EVERY_S
+        if self._last is None or not recent:
+            self._last = self._take(luma, now_s, covered)
+        return self._last
+
+    def _take(self, luma: Luma, now_s: float, covered: Sequence[Box]) -> Novelty:
         features = texture(luma)
         rows, columns = features.shape[:2]
         free = np.ones((rows, columns), np.bool_)
@@ -232,6 +241,8 @@ def _cells(box: Box, rows: int, columns: int) -> tuple[slice, slice]:
 
 def _things(standing: Mask, ground: _Ground) -> tuple[NewThing, ...]:
     """Connected cells, gaps of one cell bridged, at least four of them."""
+    if not standing.any():
+        return ()
     rows, columns = standing.shape
     bridged = cv2.morphologyEx(
         standing.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8)
@@ -250,9 +261,15 @@ def _things(standing: Mask, ground: _Ground) -> tuple[NewThing, ...]:
             )
             # What rolls in is new before it stands; what stands is steady.
             came_s = np.maximum(ground.novel_since_s[mine], ground.steady_since_s[mine])
-            since_s, last_s = np.quantile(came_s, 0.5), np.quantile(ground.seen_s[mine], 0.75)
-            found.append(NewThing(box, len(ys), float(since_s), float(last_s)))
+            since_s, last_s = _ranked(came_s, 0.5), _ranked(ground.seen_s[mine], 0.75)
+            found.append(NewThing(box, len(ys), since_s, last_s))
     return tuple(found)
+
+
+def _ranked(times: Times, share: float) -> float:
+    """The time that this share of the times does not pass."""
+    rank = int(share * (times.size - 1))
+    return float(np.partition(times, rank)[rank])
 
 
 def _pack(values: NDArray[Any]) -> str:

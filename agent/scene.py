@@ -39,7 +39,7 @@ class Box:
 
     @property
     def area(self) -> float:
-        return max(0.0, self.width) * max(0.0, self.height)
+        return max(0.0, self.right - self.left) * max(0.0, self.bottom - self.top)
 
     @property
     def centre(self) -> Point:
@@ -53,18 +53,19 @@ class Box:
     def overlap(self, other: Box) -> float:
         """The area the two share, as a fraction of the frame."""
         width = min(self.right, other.right) - max(self.left, other.left)
-        height = min(self.bottom, other.bottom) - max(self.top, other.top)
-        return max(0.0, width) * max(0.0, height)
+        if width <= 0.0:  # most boxes lie beside each other
+            return 0.0
+        return width * max(0.0, min(self.bottom, other.bottom) - max(self.top, other.top))
 
     def iou(self, other: Box) -> float:
         """Intersection over union, 0 to 1."""
         shared = self.overlap(other)
-        union = self.area + other.area - shared
-        return shared / union if union > 0 else 0.0
+        return shared / (self.area + other.area - shared) if shared > 0 else 0.0
 
     def covered_by(self, other: Box) -> float:
         """The share of this box that lies within the other, 0 to 1."""
-        return self.overlap(other) / self.area if self.area > 0 else 0.0
+        shared = self.overlap(other)
+        return shared / self.area if shared > 0 else 0.0
 
     def contains(self, point: Point) -> bool:
         return self.left <= point[0] <= self.right and self.top <= point[1] <= self.bottom

@@ -52,6 +52,10 @@ HIDDEN_SHARE = 0.25
 """A standing thing covered this much by something else cannot be missed."""
 LOOK_CELLS = 4
 """A standing thing's look is kept as the texture of so many cells each way."""
+LOOK_EVERY_S = 1.0
+"""It is renewed this often at most,"""
+ASK_EVERY_S = 0.45
+"""and compared with what is there now this often at most."""
 ALIKE_BELOW = 0.5
 ALIKE_SHARE = 0.7
 """Share of a look's cells that must be alike for it to be the same thing still."""
@@ -86,8 +90,11 @@ class _Live:
     moved_at_s: float | None = None
     moved_to: Box | None = None
     seen_now: bool = True
-    alike: bool = False
     look: NDArray[np.float32] | None = None
+    look_at_s: float = 0.0
+    looks_alike: bool = False
+    """Whether its place still looked as it did when that was last asked."""
+    asked_at_s: float = float("-inf")
     votes: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -113,6 +120,7 @@ class Tracker:
         self._next_id = 1
         self._now_s = float("-inf")
         self._step_s = 0.0
+        self._observation: Observation | None = None
 
     def update(
         self, observation: Observation, now_s: float, luma: Luma | None = None
@@ -131,48 +139,66 @@ class Tracker:
             raise ValueError(f"time went back from {self._now_s} s to {now_s} s")
         self._step_s = 0.0 if self._now_s == float("-inf") else now_s - self._now_s
         self._now_s = now_s
+        if observation is self._observation and self._settled():
+            self._go_on()
+        else:
+            self._join(observation, luma)
+        self._observation = observation
+        return [_public(track) for track in self._live]
+
+    def _settled(self) -> bool:
+        """Whether the same sight again could tell nothing new."""
+        return all(track.standing and track.moved_at_s is None for track in self._live)
+
+    def _go_on(self) -> None:
+        """Nothing was looked at anew and nothing has changed: what was so is so still."""
+        for track in self._live:
+            if track.seen_now:
+                track.last_seen_s = self._now_s
+            elif track.missed_since_s is None and track.hidden_s > 0:
+                track.hidden_s += self._step_s
+        self._live = [track for track in self._live if self._goes_on(track, self._now_s)]
+
+    def _join(self, observation: Observation, luma: Luma | None) -> None:
+        now_s = self._now_s
         left = list(observation.detections)
         for track in self._live:
             track.seen_now = False
         standing = [track for track in self._live if track.standing]
-        left = self._match(standing, left, now_s, luma, self._standing_score)
+        left = self._match(standing, left, luma, self._standing_score)
         unseen = [track for track in self._live if not track.seen_now]
-        for track in unseen:
-            track.alike = track.standing and _looks_the_same(track, luma)
-        unseen = [track for track in unseen if not track.alike]
-        left = self._match(unseen, left, now_s, luma, self._moving_score)
+        left = self._match(
+            unseen, left, luma, lambda track, found: self._moving_score(track, found, luma)
+        )
         for track in self._live:
             if not track.seen_now:
-                self._miss(track, observation, now_s)
+                self._miss(track, observation, luma)
         self._live = [track for track in self._live if self._goes_on(track, now_s)]
-        self._begin(left, now_s, luma)
-        return [_public(track) for track in self._live]
+        self._begin(left, now_s)
 
     def _match(
         self,
         tracks: Sequence[_Live],
         detections: list[Detection],
-        now_s: float,
         luma: Luma | None,
         score: Callable[[_Live, Detection], float],
     ) -> list[Detection]:
         """Pair tracks with detections, best first; return the detections left over."""
-        pairs = [
-            (score(track, detection), i, j)
-            for i, track in enumerate(tracks)
-            for j, detection in enumerate(detections)
-            if FAMILY.get(detection.label, detection.label) == track.family
-        ]
-        pairs.sort(key=lambda pair: (-pair[0], pair[1], pair[2]))
+        families = [FAMILY.get(found.label, found.label) for found in detections]
+        pairs = []
+        for i, track in enumerate(tracks):
+            family = track.family
+            for j, detection in enumerate(detections):
+                if families[j] == family and (value := score(track, detection)) > 0:
+                    pairs.append((-value, i, j))
         used_tracks: set[int] = set()
         used_detections: set[int] = set()
-        for value, i, j in pairs:
-            if value <= 0:
-                break
+        for _, i, j in sorted(pairs):
             if i not in used_tracks and j not in used_detections:
                 used_tracks.add(i)
                 used_detections.add(j)
-                _see(tracks[i], detections[j], now_s, luma, sure=self._sure(detections[j]))
+                sure = self._sure(detections[j])
+                _see(tracks[i], detections[j], self._now_s, luma, sure=sure)
         return [d for j, d in enumerate(detections) if j not in used_detections]
 
     def _sure(self, detection: Detection) -> bool:
@@ -186,7 +212,7 @@ class Tracker:
         inside = detection.box.covered_by(track.anchor) >= INSIDE_SHARE
         return iou if inside and iou > 0.2 and self._sure(detection) else 0.0
 
-    def _moving_score(self, track: _Live, detection: Detection) -> float:
+    def _moving_score(self, track: _Live, detection: Detection, luma: Luma | None) -> float:
         """Nearness to where a moving thing should be by now, in parts of its own size."""
         if track.standing and not self._sure(detection):
             return 0.0  # a doubtful sight elsewhere moves nothing that stands
@@ -202,11 +228,13 @@ class Tracker:
             reach = min(reach, 0.8)
         # The frame is wider than high: a fraction of its width is a longer way than of its height.
         distance = float(np.hypot(dx / max(width, 0.6 * height), dy / height))
+        if distance >= reach:
+            return 0.0
         areas = sorted((track.box.area, detection.box.area))
         similar = areas[0] > 0.35 * areas[1]
-        return 1.0 - distance / reach if similar and distance < reach else 0.0
+        return 1.0 - distance / reach if similar and not self._alike(track, luma) else 0.0
 
-    def _miss(self, track: _Live, observation: Observation, now_s: float) -> None:
+    def _miss(self, track: _Live, observation: Observation, luma: Luma | None) -> None:
         """A track no detection matched: hidden, held by its looks, or really missed."""
         if not observation.looked_at(track.box.centre):
             return
@@ -215,12 +243,25 @@ class Tracker:
             track.hidden_s += self._step_s
             return
         track.looks += 1
-        if track.alike:
-            track.seen_now, track.last_seen_s = True, now_s
+        if self._alike(track, luma):
+            track.seen_now, track.last_seen_s = True, self._now_s
             track.missed_since_s, track.hidden_s = None, 0.0
             return
         if track.missed_since_s is None:
-            track.missed_since_s = now_s
+            track.missed_since_s = self._now_s
+
+    def _alike(self, track: _Live, luma: Luma | None) -> bool:
+        """Whether the place of a standing thing still looks as when it was last seen there."""
+        if not track.standing or track.look is None:
+            return False
+        if self._now_s - track.asked_at_s >= ASK_EVERY_S:
+            now = _look_of(luma, track.anchor)
+            alike = (
+                0 if now is None else np.count_nonzero(unlikeness(track.look, now) < ALIKE_BELOW)
+            )
+            track.looks_alike = bool(alike >= ALIKE_SHARE * LOOK_CELLS**2)
+            track.asked_at_s = self._now_s
+        return track.looks_alike
 
     def _goes_on(self, track: _Live, now_s: float) -> bool:
         if track.seen_now:
@@ -231,7 +272,7 @@ class Tracker:
             return False
         return track.missed_since_s is None or now_s - track.missed_since_s < GONE_AFTER_S
 
-    def _begin(self, detections: Iterable[Detection], now_s: float, luma: Luma | None) -> None:
+    def _begin(self, detections: Iterable[Detection], now_s: float) -> None:
         for detection in detections:
             if not self._sure(detection) or self._already_stands(detection):
                 continue
@@ -246,7 +287,6 @@ class Tracker:
                 now_s,
                 votes={detection.label: detection.confidence},
             )
-            track.look = _look_of(luma, track.anchor)
             self._next_id += 1
             self._live.append(track)
 
@@ -337,9 +377,11 @@ def _settle(
         track.moved_at_s = track.moved_to = None
         if track.standing:
             track.anchor = _blend(track.anchor, box, 0.1)
-        if track.look is None or (sure and iou >= SURE_IOU):
-            # From a doubtful or shifted sight the empty place could be learned as the thing.
-            track.look = _look_of(luma, track.anchor)
+        # From a doubtful or shifted sight the empty place could be learned as the thing.
+        old = now_s - track.look_at_s >= LOOK_EVERY_S
+        if track.look is None or (old and sure and iou >= SURE_IOU):
+            track.look, track.look_at_s = _look_of(luma, track.anchor), now_s
+            track.asked_at_s = float("-inf")
         return
     if track.standing and box.covered_by(track.anchor) >= INSIDE_SHARE:
         return  # partly hidden: it stands where it stood
@@ -356,15 +398,16 @@ def _settle(
     track.anchor_since_s = now_s
     track.moved_at_s = track.moved_to = None
     track.looks, track.hits = 1, int(sure)
-    track.look = _look_of(luma, box)
+    track.look = None  # that of a moving thing is of no use
 
 
 def _blend(old: Box, new: Box, share: float = 0.3) -> Box:
-    mixed = (
-        a + share * (b - a)
-        for a, b in zip(dataclasses.astuple(old), dataclasses.astuple(new), strict=True)
+    return Box(
+        old.left + share * (new.left - old.left),
+        old.top + share * (new.top - old.top),
+        old.right + share * (new.right - old.right),
+        old.bottom + share * (new.bottom - old.bottom),
     )
-    return Box(*mixed)
 
 
 def _hidden_for_s(track: _Live) -> float:
@@ -397,14 +440,6 @@ def _look_of(luma: Luma | None, box: Box) -> NDArray[np.float32] | None:
         return None
     side = LOOK_CELLS * CELL_PX
     return texture(cv2.resize(crop, (side, side), interpolation=cv2.INTER_LINEAR).astype(np.uint8))
-
-
-def _looks_the_same(track: _Live, luma: Luma | None) -> bool:
-    """Whether the place still looks as it did when the thing was last seen there."""
-    now = _look_of(luma, track.anchor)
-    if track.look is None or now is None:
-        return False
-    return float((unlikeness(track.look, now) < ALIKE_BELOW).mean()) >= ALIKE_SHARE
 
 
 def _public(track: _Live) -> Track:
