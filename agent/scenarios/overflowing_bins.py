@@ -53,6 +53,9 @@ class _Bin:
     judged_s: float = -math.inf
     known_s: float | None = None
     full_since_s: float | None = None
+    """When it became full, as well as that is known."""
+    shown_full_s: float | None = None
+    """When it was first seen to be full: what is allowed counts from here, as the pictures do."""
     last_full_s: float | None = None
     raw: float = 0.0
     settle: int = 0
@@ -124,28 +127,30 @@ class OverflowingBins:
         changed_s = now_s if seen.known_s is None else middle(seen.known_s, now_s)
         if raw >= FULL:
             if seen.full_since_s is None:
-                seen.full_since_s = changed_s
+                seen.full_since_s, seen.shown_full_s = changed_s, now_s
             seen.last_full_s = now_s
             return
         if seen.raw >= FULL:
             seen.last_full_s = changed_s
         if seen.score is not None and seen.score < self._settings.clear_below:
-            seen.full_since_s = None
+            seen.full_since_s = seen.shown_full_s = None
 
     def _finding(self, zone: Zone, seen: _Bin, now_s: float) -> Finding | None:
         if seen.score is None:
             return None
         reason = {"score": round(seen.score, 3), "last_score": round(seen.raw, 3)}
-        if seen.score >= self._settings.open_above and seen.full_since_s is not None:
-            if now_s - seen.full_since_s < self._settings.allowed_s:
+        full_since_s, shown_full_s = seen.full_since_s, seen.shown_full_s
+        over = seen.score >= self._settings.open_above
+        if over and full_since_s is not None and shown_full_s is not None:
+            if now_s - shown_full_s < self._settings.allowed_s:
                 return None
-            member = Member(zone.zone_id, "bin", zone.box, seen.full_since_s)
+            member = Member(zone.zone_id, "bin", zone.box, full_since_s)
             return Finding(
                 KIND,
                 zone.zone_id,
                 zone.place_id,
                 "present",
-                seen.full_since_s,
+                full_since_s,
                 seen.score,
                 (member,),
                 reason,
@@ -171,6 +176,7 @@ class OverflowingBins:
                 "score": seen.score,
                 "judged_s": seen.judged_s,
                 "full_since_s": seen.full_since_s,
+                "shown_full_s": seen.shown_full_s,
                 "last_full_s": seen.last_full_s,
                 "raw": seen.raw,
             }
@@ -183,8 +189,8 @@ class OverflowingBins:
         for zone_id, saved in snapshot.items():
             if zone_id in self._bins:
                 times = {
-                    name: None if saved[name] is None else saved[name] + shift_s
-                    for name in ("full_since_s", "last_full_s")
+                    name: None if saved.get(name) is None else saved[name] + shift_s
+                    for name in ("full_since_s", "shown_full_s", "last_full_s")
                 }
                 self._bins[zone_id] = _Bin(
                     score=saved["score"],
