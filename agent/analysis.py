@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from agent.cases import Cases, Change
     from agent.evidence import Evidence
     from agent.pipeline import Pipeline
+    from agent.scene import Finding
     from drivers.cameras import Frame
 
 
@@ -58,6 +59,9 @@ class Analysis:
         pipeline = self.pipelines[frame.camera_id]
         self._last_frames[frame.camera_id] = frame
         findings = pipeline.step(frame)
+        return pipeline.timed("recording", lambda: self._record(frame, pipeline, findings))
+
+    def _record(self, frame: Frame, pipeline: Pipeline, findings: list[Finding]) -> list[Change]:
         self._await_cases(frame, pipeline)
         changes = self.cases.update(frame.camera_id, findings, frame.monotonic_s, frame.captured_at)
         if changes:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+import cv2
+
 from agent import detectors, scenarios
 from agent.analysis import Analysis
 from agent.casebook import CaseBook
@@ -80,6 +82,8 @@ def assemble(
         ModelError: A model cannot be used.
         StorageError: The database cannot be used.
     """
+    # The pictures are small: OpenCV's own threads would cost more than they bring.
+    cv2.setNumThreads(1)
     models = configuration.models
     chosen = {name: scenarios.load_scenario(name) for name in configuration.scenarios}
     settings = {

@@ -83,12 +83,12 @@ class Pipeline:
         """Take one frame and return what every scenario has to say of its places."""
         frame = self._masked(frame)
         now_s = frame.monotonic_s
-        look = self._timed("looking", lambda: self._looking.look(frame))
-        tracks = self._timed(
+        look = self.timed("looking", lambda: self._looking.look(frame))
+        tracks = self.timed(
             "tracking", lambda: self._tracker.update(look.observation, now_s, frame.luma)
         )
         stays = [stay for timer in self._timers for stay in timer.update(tracks, now_s)]
-        novelty = self._timed("novelty", lambda: self._new(frame, look.observation, tracks))
+        novelty = self.timed("novelty", lambda: self._new(frame, look.observation, tracks))
         scores = _BinScores(frame, self._classifier)
         moment = Moment(
             now_s=now_s,
@@ -100,7 +100,7 @@ class Pipeline:
             scores=scores,
             changed=look.changed,
         )
-        findings = self._timed(
+        findings = self.timed(
             "judging", lambda: [f for one in self._scenarios.values() for f in one.judge(moment)]
         )
         self._count(tracks, look.observation, look.runs + scores.runs)
@@ -157,7 +157,8 @@ class Pipeline:
         for track in tracks:
             self._track_ids[track.label].add(track.track_id)
 
-    def _timed(self, stage: str, work: Callable[[], T]) -> T:
+    def timed(self, stage: str, work: Callable[[], T]) -> T:
+        """Do a stage's work and add its time to the stage's."""
         began_s = time.perf_counter()
         result = work()
         self.stage_s[stage] += time.perf_counter() - began_s
