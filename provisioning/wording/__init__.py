@@ -1,34 +1,119 @@
-"""What the command line says, in one place per language: a catalogue in TOML.
+"""What the technician's side says, in the reader's language.
 
-A text is found by ``command.name`` and takes its facts by name. English is the language the
-others are measured against; a test holds the catalogue and the code in step.
+The English text stands where it is said and is the name of its translation, as gettext does it;
+the Chinese stands in ``zh_CN.po``. The catalogue is read as it is: no compiled copy can be older
+than it. ``python -m provisioning.wording.extraction`` brings it up to what the code says.
 """
 
 from __future__ import annotations
 
+import os
 import tomllib
 from functools import cache
-from importlib.resources import files
+from gettext import GNUTranslations, NullTranslations
+from importlib.resources import as_file, files
+from io import BytesIO
 from typing import Any
 
-LANGUAGE = "en"
+from drivers.wording import Said, said, said_many, text_of
+
+ENGLISH = "en"
+CHINESE = "zh_CN"
+
+
+def language() -> str:
+    """The reader's language: ``zh_CN`` or ``en``.
+
+    ``KERBWATCH_LANGUAGE`` says it, or else what gettext looks at: ``LANGUAGE`` (several, by
+    preference), ``LC_ALL``, ``LC_MESSAGES``, ``LANG``. Any Chinese is shown simplified Chinese;
+    who asks for none of the two reads English.
+    """
+    for name in ("KERBWATCH_LANGUAGE", "LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG"):
+        if wanted := os.environ.get(name):
+            for each in wanted.lower().split(":"):
+                if each.startswith("zh"):
+                    return CHINESE
+                if each.startswith("en"):
+                    return ENGLISH
+            return ENGLISH
+    return ENGLISH
+
+
+def say(template: str, /, **facts: Any) -> str:
+    """Give a text in the reader's language with its facts filled in.
+
+    Args:
+        template: One string literal, in English: the text's name in the catalogue.
+        facts: What goes into its ``{names}``; texts that were ``said`` are translated, too.
+
+    Raises:
+        KeyError: The text asks for a fact that was not given.
+    """
+    if template in _keys():
+        template = _keys()[template]
+    return in_words(said(template, **facts))
+
+
+def say_many(one: str, many: str, count: int, /, **facts: Any) -> str:
+    """Give a text about one or several in the reader's language; ``{count}`` is a fact as well."""
+    return in_words(said_many(one, many, count, **facts))
+
+
+def in_words(text: str) -> str:
+    """Give a text in the reader's language; what was not ``said`` is given as it is."""
+    if not isinstance(text, Said) or language() == ENGLISH:
+        return str(text)
+    return _filled(text, translations(language()))
+
+
+def error_in_words(error: BaseException) -> str:
+    """Give the text of an error in the reader's language, as far as it was ``said``."""
+    return in_words(text_of(error))
 
 
 @cache
-def catalogue(language: str = LANGUAGE) -> dict[str, dict[str, str]]:
-    """Every text of one language, by section and name."""
-    text = files(__name__).joinpath(f"{language}.toml").read_text(encoding="utf-8")
-    return tomllib.loads(text)
+def translations(wanted: str) -> NullTranslations:
+    """The catalogue of one language; English has none, its texts are in the code."""
+    if wanted == ENGLISH:
+        return NullTranslations()
+    import polib  # noqa: PLC0415 - who reads English does not wait for it
+
+    with as_file(files(__name__).joinpath(f"{wanted}.po")) as path:
+        return GNUTranslations(BytesIO(polib.pofile(str(path)).to_binary()))
 
 
-def say(key: str, **facts: Any) -> str:
-    """Give the text ``section.name`` with its facts filled in.
+def _filled(text: Said, catalogue: NullTranslations) -> str:
+    if text.many is None:
+        template = catalogue.gettext(text.template) if text.template else ""
+    else:
+        template = catalogue.ngettext(text.template, text.many, text.facts["count"])
+    return template.format(**{name: _shown(fact, catalogue) for name, fact in text.facts.items()})
 
-    Raises:
-        KeyError: The catalogue has no such text, or the text asks for a fact not given.
-    """
-    section, _, name = key.partition(".")
-    return catalogue()[section][name].format(**facts)
+
+def _shown(fact: Any, catalogue: NullTranslations) -> Any:
+    if isinstance(fact, Said):
+        return _filled(fact, catalogue)
+    if isinstance(fact, list | tuple):
+        return _comma(catalogue).join(str(_shown(each, catalogue)) for each in fact)
+    return fact
+
+
+def _comma(catalogue: NullTranslations) -> str:
+    return catalogue.gettext(", ")
+
+
+@cache
+def _keys() -> dict[str, str]:
+    tables = tomllib.loads(files(__name__).joinpath("en.toml").read_text(encoding="utf-8"))
+    return {
+        f"{table}.{name}": text for table, texts in tables.items() for name, text in texts.items()
+    }
+
+
+@cache
+def catalogue() -> dict[str, dict[str, str]]:
+    """The texts that are still told by a key."""
+    return tomllib.loads(files(__name__).joinpath("en.toml").read_text(encoding="utf-8"))
 
 
 def kind_in_words(kind: str, count: int = 1) -> str:
