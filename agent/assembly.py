@@ -156,5 +156,6 @@ def _budget(configuration: Configuration) -> Budget:
     return Budget(
         runs_per_s=analysis.runs_per_s / len(configuration.cameras),
         change_threshold=analysis.change_threshold,
+        look_every_s=analysis.look_every_s,
         look_again_s=analysis.look_again_s,
     )

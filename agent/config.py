@@ -151,6 +151,8 @@ class Analysis(Section):
     """Upper limit on network runs a second, over all regions of all cameras."""
     change_threshold: float = Field(default=6.0, gt=0, le=255)
     """Mean difference of brightness (0–255) in one cell that counts as a change."""
+    look_every_s: float = Field(default=0.4, ge=0)
+    """A region that goes on changing is looked at this often at most."""
     look_again_s: float = Field(default=30.0, gt=0)
     """An unchanged region is looked at again after this time."""
     persist_every_s: float = Field(default=3600.0, gt=0)

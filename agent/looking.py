@@ -1,9 +1,9 @@
 """Where and when the network looks: cost follows change.
 
 The network gets crops at native resolution around the zones, because a small network on a whole
-picture does not see what is far away. A crop is looked at again when its picture has changed, a
-few more times until it has settled, and otherwise only after ``look_again_s``. An unchanged
-region keeps the detections of the last look.
+picture does not see what is far away. A crop is looked at again when its picture has changed, but
+not more often than every ``look_every_s``, a few more times until it has settled, and otherwise
+only after ``look_again_s``. An unchanged region keeps the detections of the last look.
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ class Budget:
 
     runs_per_s: float = 6.0
     change_threshold: float = 6.0
+    look_every_s: float = 0.4
     look_again_s: float = 30.0
 
 
@@ -143,9 +144,11 @@ class Looking:
         region.changed = bool(most > self._budget.change_threshold)
 
     def _due(self, region: _Region, now_s: float) -> bool:
-        if region.looked_at_s is None or region.changed:
+        if region.looked_at_s is None:
             return True
         age_s = now_s - region.looked_at_s
+        if region.changed:
+            return age_s >= self._budget.look_every_s
         return age_s >= (1.0 if region.settle > 0 else self._budget.look_again_s)
 
     def _run(self, region: _Region, frame: Frame) -> None:

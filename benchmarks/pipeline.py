@@ -22,7 +22,7 @@ from agent.replay import ReplayReport, replay
 from benchmarks.machine import headline, spread
 
 STREET = Path(__file__).parents[1] / "examples" / "street"
-STILL_S = 120.0
+STILL_S = 300.0
 
 
 def _timed(site: Configuration, base: Path) -> tuple[ReplayReport, float]:
@@ -55,7 +55,12 @@ def _still(site: Configuration, folder: Path) -> Configuration:
 def _always_looking(site: Configuration) -> Configuration:
     """Every region looked at in every frame, whether it changed or not."""
     analysis = site.analysis.model_copy(
-        update={"look_again_s": 1e-6, "runs_per_s": 1000.0, "change_threshold": 1e-9}
+        update={
+            "look_every_s": 0.0,
+            "look_again_s": 1e-6,
+            "runs_per_s": 1000.0,
+            "change_threshold": 1e-9,
+        }
     )
     return site.model_copy(update={"analysis": analysis})
 

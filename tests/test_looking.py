@@ -151,3 +151,11 @@ def test_detections_are_in_fractions_of_the_frame() -> None:
     assert found.box.foot == pytest.approx(
         (region.left + 0.5 * region.width, region.top + 0.6 * region.height), abs=0.002
     )
+
+
+def test_a_region_that_goes_on_changing_is_looked_at_so_often_and_no_more() -> None:
+    look_at, detector = looking(zone("no_parking", SMALL), look_every_s=1.0)
+    for step in range(50):
+        goods = with_goods(paving(), box_at(0.2, 0.62 + 0.03 * (step % 5)))
+        look_at.look(frame_of(goods, step / 5))
+    assert 9 <= len(detector.shapes) <= 11
