@@ -23,6 +23,8 @@ from typing import Any
 import click
 import cv2
 import numpy as np
+import supervision
+from trackers import ByteTrackTracker
 
 from agent import config, detectors
 from agent.assembly import WEAK_SHARE, assemble
@@ -101,10 +103,6 @@ class _Peer:
     """supervision and trackers on one camera's zones."""
 
     def __init__(self, site: Configuration, regions: list[Box] | None) -> None:
-        import supervision
-        from trackers import ByteTrackTracker
-
-        self._sv = supervision
         self._detector = _detector(site)
         self._labels = sorted(set(self._detector.manifest.labels))
         self._tracker = ByteTrackTracker(
@@ -129,7 +127,7 @@ class _Peer:
         height, width = bgr.shape[:2]
         if not self._zones:
             self._zones = [
-                self._sv.PolygonZone(np.array(zone.polygon) * (width, height))
+                supervision.PolygonZone(np.array(zone.polygon) * (width, height))
                 for zone in self._sections
             ]
         found = [self._detect(bgr, region) for region in self._regions]
@@ -162,8 +160,8 @@ class _Peer:
 
     def _as_theirs(self, found: tuple[Detection, ...], width: int, height: int) -> Any:
         if not found:
-            return self._sv.Detections.empty()
-        return self._sv.Detections(
+            return supervision.Detections.empty()
+        return supervision.Detections(
             xyxy=np.array(
                 [
                     (
