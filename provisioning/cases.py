@@ -6,7 +6,9 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from agent.events import CaseEvent
-from provisioning.wording import kind_in_words, label_in_words, say
+from provisioning.things import kind_in_words, label_in_words
+from provisioning.wording import say
+from provisioning.wording.width import padded
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -16,12 +18,13 @@ if TYPE_CHECKING:
 
 def duration(seconds: float) -> str:
     """A length of time as people say it: ``42 s``, ``3 min 05 s``, ``2 h 05 min``."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    minutes, whole_s = divmod(round(seconds), 60)
+    hours, minutes_left = divmod(minutes, 60)
+    if hours:
+        return say("{hours} h {minutes:02d} min", hours=hours, minutes=minutes_left)
+    if minutes:
+        return say("{minutes} min {seconds:02d} s", minutes=minutes, seconds=whole_s)
+    return say("{seconds} s", seconds=whole_s)
 
 
 def position(seconds: float) -> str:
@@ -43,14 +46,29 @@ def in_words(event: Event, began_at: datetime | None = None) -> str | None:
     if not isinstance(event, CaseEvent):
         return None
     body = event.body
-    return say(
-        f"case.{event.type.removeprefix('case.')}",
-        time=_time(event, began_at),
-        kind=kind_in_words(body.kind, body.count),
-        zone=body.place.zone_id,
-        what=_members(body),
-        dwell=duration(body.dwell_s),
-    ).rstrip()
+    happened, known = _told(event)
+    columns = (
+        _time(event, began_at),
+        padded(happened, 10),
+        padded(kind_in_words(body.kind, body.count), 17),
+        padded(say("zone {zone}", zone=body.place.zone_id), 19),
+        known,
+    )
+    return "  ".join(columns)
+
+
+def _told(event: CaseEvent) -> tuple[str, str]:
+    """What happened to the case, and what is known of it."""
+    what, dwell = _members(event.body), duration(event.body.dwell_s)
+    match event.type:
+        case "case.opened":
+            return say("opened"), say("{what}, standing {dwell}", what=what, dwell=dwell)
+        case "case.persisting":
+            return say("persisting"), say("{what}, standing {dwell}", what=what, dwell=dwell)
+        case "case.cleared":
+            return say("cleared"), say("after {dwell}", dwell=dwell)
+        case "case.abstained":
+            return say("cannot see"), say("the case stays as it was")
 
 
 def _time(event: CaseEvent, began_at: datetime | None) -> str:
@@ -64,5 +82,6 @@ def _time(event: CaseEvent, began_at: datetime | None) -> str:
 def _members(body: CaseBody) -> str:
     labels = Counter(member.label for member in body.members)
     if not labels:
-        return label_in_words("", body.count).strip() if body.count else say("case.nothing")
-    return ", ".join(label_in_words(label, count) for label, count in sorted(labels.items()))
+        return str(body.count) if body.count else say("nothing counted")
+    counted = [label_in_words(label, count) for label, count in sorted(labels.items())]
+    return say("{counted}", counted=counted)

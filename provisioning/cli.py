@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from provisioning.failures import FAULT, INTERRUPTED, expected, report
-from provisioning.wording import say
+from provisioning.wording import say, say_many
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +29,7 @@ class Kerbwatch(click.Group):
         except (click.ClickException, click.exceptions.Exit):
             raise
         except (KeyboardInterrupt, click.Abort):
-            click.echo(say("kerbwatch.interrupted"), err=True)
+            click.echo(say("Interrupted."), err=True)
             ctx.exit(INTERRUPTED)
         except Exception as error:
             failure = expected(error)
@@ -39,9 +39,7 @@ class Kerbwatch(click.Group):
             ctx.exit(failure.exit_code)
 
 
-_site = click.argument(
-    "site", metavar=say("kerbwatch.site"), type=click.Path(exists=True, path_type=Path)
-)
+_site = click.argument("site", metavar=say("SITE"), type=click.Path(exists=True, path_type=Path))
 _folder = click.Path(file_okay=False, path_type=Path)
 
 
@@ -51,8 +49,22 @@ def _as_json(text: str) -> Callable[[Any], Any]:
 
 @click.group(
     cls=Kerbwatch,
-    help=say("kerbwatch.help"),
-    epilog=say("kerbwatch.epilog"),
+    help=say(
+        "Watch a street corner and report its problems.\n"
+        "\n"
+        "SITE is a folder with site.toml and zones.json, or the site.toml itself.\n"
+    ),
+    epilog=say(
+        "\b\n"
+        "Exit codes:\n"
+        "  0  all well\n"
+        "  1  a fault was found, or the work failed\n"
+        "  2  the command was called wrongly\n"
+        "  3  the configuration or a model was refused\n"
+        "  4  a camera or the broker could not be reached\n"
+        "  5  the disk refused: state or results could not be written or read\n"
+        "  130  interrupted"
+    ),
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(package_name="kerbwatch", message="%(prog)s %(version)s")
@@ -60,14 +72,19 @@ def main() -> None:
     """Hold the commands together."""
 
 
-@main.group("config", help=say("config.help"))
+@main.group("config", help=say("Look at a site's configuration."))
 def config_group() -> None:
     """Hold the commands about the configuration."""
 
 
-@config_group.command("validate", help=say("config.validate_help"))
+@config_group.command(
+    "validate",
+    help=say(
+        "Check a site's configuration: every fault at once, with its place and what is allowed."
+    ),
+)
 @_site
-@_as_json(say("config.validate_json_help"))
+@_as_json(say('Print {{"valid", "faults"}} as JSON.'))
 def config_validate(site: Path, as_json: bool) -> None:
     """Check a site's configuration."""
     from agent.config import ConfigError, load
@@ -84,17 +101,23 @@ def config_validate(site: Path, as_json: bool) -> None:
         return
     click.echo(
         say(
-            "config.valid",
+            "{path}: in order. Cameras: {cameras}; zones: {zones}; scenarios: {scenarios}. "
+            "Hash {sha256}",
             path=site,
             cameras=len(configuration.cameras),
             zones=len(configuration.zones),
-            scenarios=", ".join(sorted(configuration.scenarios)) or say("config.no_scenarios"),
+            scenarios=sorted(configuration.scenarios) or say("none"),
             sha256=configuration.sha256(),
         )
     )
 
 
-@config_group.command("show", help=say("config.show_help"))
+@config_group.command(
+    "show",
+    help=say(
+        "Print the configuration in full, with everything that was left to its default, as JSON."
+    ),
+)
 @_site
 def config_show(site: Path) -> None:
     """Print the whole configuration."""
@@ -103,7 +126,12 @@ def config_show(site: Path) -> None:
     _print_json(load(site).model_dump(mode="json", by_alias=True))
 
 
-@config_group.command("schema", help=say("config.schema_help"))
+@config_group.command(
+    "schema",
+    help=say(
+        "Print the JSON Schema of site.toml (with its zones), for editors and other programs."
+    ),
+)
 def config_schema() -> None:
     """Print the configuration's JSON Schema."""
     from agent.config import json_schema
@@ -111,13 +139,13 @@ def config_schema() -> None:
     _print_json(json_schema())
 
 
-@main.group("models", help=say("models.help"))
+@main.group("models", help=say("Look at the models on this machine."))
 def models_group() -> None:
     """Hold the commands about models."""
 
 
-@models_group.command("list", help=say("models.list_help"))
-@_as_json(say("models.list_json_help"))
+@models_group.command("list", help=say("List the models: name, version, family, licence."))
+@_as_json(say("Print the list as JSON."))
 def models_list(as_json: bool) -> None:
     """List the models."""
     from provisioning import inventory
@@ -125,8 +153,11 @@ def models_list(as_json: bool) -> None:
     sys.exit(inventory.show(as_json=as_json))
 
 
-@models_group.command("verify", help=say("models.verify_help"))
-@_as_json(say("models.verify_json_help"))
+@models_group.command(
+    "verify",
+    help=say("Hold each model against its manifest (hash, shapes, classes) and run it once."),
+)
+@_as_json(say("Print the result per model as JSON."))
 def models_verify(as_json: bool) -> None:
     """Check the models' files."""
     from provisioning import inventory
@@ -134,16 +165,32 @@ def models_verify(as_json: bool) -> None:
     sys.exit(inventory.verify(as_json=as_json))
 
 
-@main.command("contract", help=say("contract.help"), hidden=True)
+@main.command(
+    "contract",
+    help=say(
+        "Write the schemas, the AsyncAPI document and the examples of the contract into FOLDER."
+    ),
+    hidden=True,
+)
 @click.argument("folder", type=_folder)
 def contract(folder: Path) -> None:
     """Write the contract's generated files."""
     from agent.contract import write
 
-    click.echo(say("contract.wrote", count=len(write(folder)), folder=folder))
+    written = len(write(folder))
+    click.echo(
+        say_many(
+            "wrote {count} file to {folder}",
+            "wrote {count} files to {folder}",
+            written,
+            folder=folder,
+        )
+    )
 
 
-@main.command("run", help=say("run.help"))
+@main.command(
+    "run", help=say("Run the agent on a site until it is told to stop (SIGTERM or Ctrl-C).")
+)
 @_site
 def run(site: Path) -> None:
     """Run the agent."""
@@ -152,15 +199,51 @@ def run(site: Path) -> None:
     sys.exit(run_site(site))
 
 
-@main.command("replay", help=say("replay.help"))
+@main.command(
+    "replay",
+    help=say(
+        "Run recorded footage of a site through the agent's judgement, faster than "
+        "life.\n"
+        "\n"
+        "The same footage, site and models give the same events.\n"
+    ),
+)
 @_site
-@click.option("--out", type=_folder, help=say("replay.out_help"))
-@click.option("--state", type=_folder, help=say("replay.state_help"))
-@click.option("--fps", type=click.FloatRange(0, min_open=True), help=say("replay.fps_help"))
-@click.option("--from", "from_s", type=click.FloatRange(0), default=0, help=say("replay.from_help"))
-@click.option("--until", "until_s", type=click.FloatRange(0), help=say("replay.until_help"))
-@click.option("--camera", "cameras", multiple=True, help=say("replay.camera_help"))
-@_as_json(say("replay.json_help"))
+@click.option(
+    "--out",
+    type=_folder,
+    help=say("Folder for events.jsonl and evidence/. Without it nothing is kept."),
+)
+@click.option(
+    "--state",
+    type=_folder,
+    help=say("Folder for the state, to go on where an earlier replay stopped."),
+)
+@click.option(
+    "--fps",
+    type=click.FloatRange(0, min_open=True),
+    help=say("Frames a second that are analysed (default: as configured)."),
+)
+@click.option(
+    "--from",
+    "from_s",
+    type=click.FloatRange(0),
+    default=0,
+    help=say("Where in the footage to begin, in seconds."),
+)
+@click.option(
+    "--until",
+    "until_s",
+    type=click.FloatRange(0),
+    help=say("Where in the footage to end, in seconds."),
+)
+@click.option(
+    "--camera",
+    "cameras",
+    multiple=True,
+    help=say("Take another video file (or a folder of pictures) for one camera. May be repeated."),
+)
+@_as_json(say("Print one JSON document with the events and the summary, and nothing else."))
 def replay(
     site: Path,
     out: Path | None,
@@ -186,10 +269,32 @@ def replay(
     )
 
 
-@main.command("demo", help=say("demo.help"))
-@click.option("--out", type=_folder, help=say("demo.out_help"))
-@click.option("--broker", help=say("demo.broker_help"))
-@click.option("--fast", is_flag=True, help=say("demo.fast_help"))
+@main.command(
+    "demo",
+    help=say(
+        "Show everything at work: a rendered street, the agent, a broker, and a "
+        "consumer of its events.\n"
+        "\n"
+        "The street is examples/street, shown in real time. Events are received over "
+        "MQTT, checked\n"
+        "against the contract and written to OUT/events.jsonl. At the end, what was "
+        "found is held\n"
+        "against what was staged.\n"
+    ),
+)
+@click.option(
+    "--out",
+    type=_folder,
+    help=say("Folder for the results: new or empty. Default: the next free demo-out/run-N."),
+)
+@click.option(
+    "--broker", help=say("Use this broker, as mqtt://HOST:PORT, instead of one of its own.")
+)
+@click.option(
+    "--fast",
+    is_flag=True,
+    help=say("Show every frame as fast as this machine takes it, not in real time."),
+)
 def demo(out: Path | None, broker: str | None, fast: bool) -> None:
     """Show everything at work."""
     from provisioning.demo import show

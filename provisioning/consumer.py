@@ -84,14 +84,14 @@ class Consumer:
         try:
             self._client.connect(parts.hostname or "", parts.port or _DEFAULT_PORT)
         except OSError as error:
-            raise BrokerError(say("demo.broker_failed", url=self._url, reason=error)) from error
+            raise BrokerError(say("{url}: {reason}", url=self._url, reason=error)) from error
         with ExitStack() as opened:
             opened.callback(self._client.loop_stop)
             self._lines = opened.enter_context(self._path.open("w", encoding="utf-8"))
             self._client.loop_start()
             if not self._ready.wait(_CONNECT_TIMEOUT_S) or self._refused:
                 reason = self._refused or f"no answer within {_CONNECT_TIMEOUT_S:.0f} s"
-                raise BrokerError(say("demo.broker_failed", url=self._url, reason=reason))
+                raise BrokerError(say("{url}: {reason}", url=self._url, reason=reason))
             self._opened = opened.pop_all()
         return self
 

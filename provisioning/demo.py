@@ -24,8 +24,9 @@ from provisioning.cases import in_words, position
 from provisioning.consumer import Consumer
 from provisioning.failures import FAULT
 from provisioning.progress import Progress
+from provisioning.things import kind_in_words
 from provisioning.truth import Truth, compare, reported_cases
-from provisioning.wording import kind_in_words, say
+from provisioning.wording import say, say_many
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -53,7 +54,12 @@ def show(out: Path | None, broker: str | None, *, fast: bool = False) -> int:
         ConfigError, CameraError, ModelError, StorageError, BrokerError: As their names say.
     """
     if not (STREET / "truth.json").exists():
-        raise click.UsageError(say("demo.no_example", folder=STREET))
+        raise click.UsageError(
+            say(
+                "the example street is not in {folder}: run this from the source tree",
+                folder=STREET,
+            )
+        )
     folder = _fresh_folder(out)
     truth = Truth.model_validate_json((STREET / "truth.json").read_text(encoding="utf-8"))
     with _named_broker(broker) if broker else own_broker() as url:
@@ -67,7 +73,9 @@ def _fresh_folder(out: Path | None) -> Path:
         runs = (Path("demo-out") / f"run-{number}" for number in count(1))
         out = next(folder for folder in runs if not folder.exists())
     elif out.exists() and any(out.iterdir()):
-        raise click.UsageError(say("demo.not_empty", folder=out))
+        raise click.UsageError(
+            say("{folder} is not empty: name another folder with --out, or remove it", folder=out)
+        )
     out.mkdir(parents=True, exist_ok=True)
     return out
 
@@ -93,7 +101,9 @@ def _named_broker(url: str) -> Iterator[str]:
         # The same rule as for a site's configuration.
         config.Uplink.model_validate({"broker": url})
     except ValidationError as error:
-        raise click.BadParameter(say("demo.broker_form"), param_hint="--broker") from error
+        raise click.BadParameter(
+            say("give it as mqtt://HOST[:PORT]"), param_hint="--broker"
+        ) from error
     yield url
 
 
@@ -103,7 +113,12 @@ def own_broker() -> Iterator[str]:
     try:
         from iotcore import Broker  # noqa: PLC0415 - the extra "demo"; a device does without
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(say("demo.no_broker_package")) from error
+        raise ModuleNotFoundError(
+            say(
+                "the demo's own broker is the package iotcore: install kerbwatch[demo], or "
+                "give --broker"
+            )
+        ) from error
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -164,8 +179,14 @@ class Stage:
         topic = f"{self.configuration.uplink.topic_prefix}/{site.tenant}/{site.device_id}/events"
         seconds = self.truth.clip.seconds
         facts = {"address": site.address, "seconds": seconds, "broker": url, "topic": topic}
-        click.echo(say("demo.begins", **facts))
-        with Progress(say("demo.progress")) as progress:
+        click.echo(
+            say(
+                'Watching "{address}" for {seconds:.0f} s of rendered street.\n'
+                "Broker {broker}, topic {topic}\n",
+                **facts,
+            )
+        )
+        with Progress(say("street")) as progress:
 
             def tell(event: Event) -> None:
                 line = in_words(event, self.began_at)
@@ -222,7 +243,8 @@ class Stage:
         return Delivery(accepted, cases, len(waiting) - cases, len(missing))
 
     def _print_comparison(self, received: Received) -> None:
-        click.echo(f"\n{say('demo.compare')}")
+        click.echo()
+        click.echo(say("What was reported, against what was staged (times of the clip):"))
         cases = reported_cases(received.events, self.began_at)
         verdicts = list(compare(self.truth.problems, cases))
         for verdict in verdicts:
@@ -233,7 +255,12 @@ class Stage:
             "staged": len(self.truth.problems),
             "extra": outcomes.count("false_case"),
         }
-        click.echo(say("demo.tally", **tally))
+        click.echo(
+            say(
+                "{found} of {staged} staged problems reported; {extra} cases that were not staged.",
+                **tally,
+            )
+        )
 
 
 def _in_words(verdict: Verdict) -> str:
@@ -245,16 +272,20 @@ def _in_words(verdict: Verdict) -> str:
         facts["staged"] = _stretch(problem.begins_s, problem.ends_s)
     if case is not None:
         facts["found"] = _stretch(case.began_s, case.ended_s)
-    line = say(f"demo.{verdict.outcome}", **facts)
-    if problem is None or case is None:
-        return line
-    differences = [say("demo.begin_difference", difference=_tenths(case.began_s, problem.begins_s))]
+    if problem is None:
+        return say("{kind}, zone {zone}: reported {found}, NOT staged", **facts)
+    if case is None:
+        return say("{kind}, zone {zone}: staged {staged}, NOT reported", **facts)
+    line = say("{kind}, zone {zone}: staged {staged}, reported {found}", **facts)
+    differences = [
+        say("begin {difference:+.1f} s", difference=_tenths(case.began_s, problem.begins_s))
+    ]
     if case.ended_s is None and problem.ends_s is not None:
-        differences.append(say("demo.end_missing"))
+        differences.append(say("end NOT reported"))
     elif case.ended_s is not None and problem.ends_s is not None:
         difference = _tenths(case.ended_s, problem.ends_s)
-        differences.append(say("demo.end_difference", difference=difference))
-    return f"{line} ({', '.join(differences)})"
+        differences.append(say("end {difference:+.1f} s", difference=difference))
+    return say("{line} ({differences})", line=line, differences=differences)
 
 
 def _tenths(found_s: float, staged_s: float) -> float:
@@ -262,32 +293,68 @@ def _tenths(found_s: float, staged_s: float) -> float:
 
 
 def _stretch(begins_s: float, ends_s: float | None) -> str:
-    end = say("demo.open_end") if ends_s is None else position(ends_s)
+    end = "…" if ends_s is None else position(ends_s)
     return f"{position(begins_s)}–{end}"
 
 
 def _print_outcome(folder: Path, code: int, delivery: Delivery, received: Received) -> int:
     faults = []
     if code:
-        faults.append(say("demo.agent_failed", code=code))
+        faults.append(say("FAILED: the agent ended with code {code}.", code=code))
     if delivery.cases_waiting:
-        faults.append(say("demo.undelivered", rows=delivery.cases_waiting))
+        faults.append(
+            say_many(
+                "FAILED: {count} event is still in the outbox.",
+                "FAILED: {count} events are still in the outbox.",
+                delivery.cases_waiting,
+            )
+        )
     if delivery.missing:
         facts = {"missing": delivery.missing, "accepted": delivery.accepted}
-        faults.append(say("demo.missing", **facts))
+        faults.append(
+            say(
+                "FAILED: {missing} of {accepted} events that the outbox accepted were not "
+                "received.",
+                **facts,
+            )
+        )
     if received.invalid:
-        faults.append(say("demo.invalid", count=len(received.invalid), first=received.invalid[0]))
+        faults.append(
+            say_many(
+                "FAILED: {count} message broke the contract: {first}",
+                "FAILED: {count} messages broke the contract, the first: {first}",
+                len(received.invalid),
+                first=received.invalid[0],
+            )
+        )
     if not faults:
         arrived = delivery.accepted - delivery.others_waiting
-        click.echo(f"\n{say('demo.received', received=arrived)}")
+        click.echo()
+        click.echo(
+            say(
+                "Received over MQTT, each valid under the contract: all {received} events that "
+                "were sent.",
+                received=arrived,
+            )
+        )
         if delivery.others_waiting:
-            click.echo(say("demo.others_waiting", rows=delivery.others_waiting))
+            click.echo(
+                say_many(
+                    "{count} heartbeat came up while the agent stopped and waits for its next "
+                    "start.",
+                    "{count} heartbeats came up while the agent stopped and wait for its next "
+                    "start.",
+                    delivery.others_waiting,
+                )
+            )
     places = {
         "events": folder / "events.jsonl",
         "state": folder / "state",
         "log": folder / "agent.log",
     }
-    click.echo(say("demo.where", **places))
+    click.echo(
+        say("Events: {events}\nState and pictures: {state}\nLog of the agent: {log}", **places)
+    )
     for fault in faults:
         click.echo(fault, err=True)
     return FAULT if faults else 0

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import click
 
-from provisioning.wording import say
+from drivers.wording import Said, said
+from provisioning.wording import error_in_words, in_words
 
 FAULT = 1
 REFUSED = 3
@@ -25,20 +26,26 @@ class Expected:
     """How one type of error leaves the command: its exit code and its headline."""
 
     exit_code: int
-    headline: str
+    headline: Said
 
 
 EXPECTED = {
-    "agent.config.ConfigError": Expected(REFUSED, "errors.configuration"),
-    "agent.replay.LiveCameraError": Expected(REFUSED, "errors.configuration"),
-    "agent.detectors.manifest.ModelError": Expected(REFUSED, "errors.model"),
-    "agent.scenarios.UnknownScenarioError": Expected(REFUSED, "errors.configuration"),
-    "drivers.cameras.UnknownDriverError": Expected(REFUSED, "errors.configuration"),
-    "drivers.cameras.CameraError": Expected(UNREACHABLE, "errors.camera"),
-    "provisioning.failures.BrokerError": Expected(UNREACHABLE, "errors.broker"),
-    "agent.database.StorageError": Expected(STORAGE, "errors.storage"),
-    "builtins.ModuleNotFoundError": Expected(FAULT, "errors.missing_package"),
-    "builtins.OSError": Expected(STORAGE, "errors.storage"),
+    "agent.config.ConfigError": Expected(REFUSED, said("The configuration was refused.")),
+    "agent.replay.LiveCameraError": Expected(REFUSED, said("The configuration was refused.")),
+    "agent.detectors.manifest.ModelError": Expected(REFUSED, said("A model was refused.")),
+    "agent.scenarios.UnknownScenarioError": Expected(
+        REFUSED, said("The configuration was refused.")
+    ),
+    "drivers.cameras.UnknownDriverError": Expected(REFUSED, said("The configuration was refused.")),
+    "drivers.cameras.CameraError": Expected(UNREACHABLE, said("A camera could not be used.")),
+    "provisioning.failures.BrokerError": Expected(
+        UNREACHABLE, said("The broker could not be reached.")
+    ),
+    "agent.database.StorageError": Expected(STORAGE, said("The disk refused.")),
+    "builtins.ModuleNotFoundError": Expected(
+        FAULT, said("A package that this needs is not installed.")
+    ),
+    "builtins.OSError": Expected(STORAGE, said("The disk refused.")),
 }
 
 
@@ -59,5 +66,5 @@ def expected(error: BaseException) -> Expected | None:
 
 def report(error: BaseException, failure: Expected) -> None:
     """Print one block on stderr: what went wrong, then the error's own facts."""
-    click.echo(f"kerbwatch: {say(failure.headline)}", err=True)
-    click.echo(textwrap.indent(str(error), "  "), err=True)
+    click.echo(f"kerbwatch: {in_words(failure.headline)}", err=True)
+    click.echo(textwrap.indent(error_in_words(error), "  "), err=True)

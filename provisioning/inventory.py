@@ -8,8 +8,9 @@ import click
 
 from agent import detectors
 from agent.detectors.manifest import model_folders
+from drivers.wording import itemised, said
 from provisioning.failures import FAULT
-from provisioning.wording import say
+from provisioning.wording import in_words, say
 
 
 def show(*, as_json: bool) -> int:
@@ -19,9 +20,19 @@ def show(*, as_json: bool) -> int:
         click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
         return 0
     if not rows:
-        click.echo(say("models.none", folders=", ".join(map(str, model_folders()))), err=True)
+        click.echo(
+            say(
+                "No models on this machine. They are looked for in: {folders}",
+                folders=model_folders(),
+            ),
+            err=True,
+        )
     for row in rows:
-        click.echo(say("models.line" if row["usable"] else "models.unusable", **row))
+        click.echo(
+            "{name:<12} {version:<8} {family:<11} {size_mb:>6.1f} MB  {licence}".format_map(row)
+            if row["usable"]
+            else say("{name:<12} cannot be used; `kerbwatch models verify` says why", **row)
+        )
     return 0
 
 
@@ -51,11 +62,16 @@ def verify(*, as_json: bool) -> int:
         return FAULT if broken else 0
     for name, found in faults.items():
         if found:
-            click.echo("\n  - ".join([f"{name}:", *found]), err=True)
+            click.echo(
+                in_words(said("{name}:\n{faults}", name=name, faults=itemised(found))), err=True
+            )
         else:
-            click.echo(say("models.intact", name=name))
+            click.echo(say("{name}: intact", name=name))
     if broken:
-        click.echo(say("models.some_broken", broken=broken, all=len(faults)), err=True)
+        click.echo(
+            say("{broken} of {all} models cannot be used.", broken=broken, all=len(faults)),
+            err=True,
+        )
     return FAULT if broken else 0
 
 

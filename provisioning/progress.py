@@ -49,7 +49,12 @@ class Progress:
         elif whole_s and int(at_s / whole_s / _STEP) > self._shown:
             self._shown = int(at_s / whole_s / _STEP)
             facts = {"percent": 100 * at_s / whole_s, "at": position(at_s)}
-            text = say("progress.line", what=self._what, whole=position(whole_s), **facts)
+            text = say(
+                "{what}: {percent:.0f} % ({at} of {whole})",
+                what=self._what,
+                whole=position(whole_s),
+                **facts,
+            )
             click.echo(text, err=True)
 
     def _move_bar(self, at_s: float, whole_s: float | None) -> None:

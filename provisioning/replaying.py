@@ -13,7 +13,9 @@ import click
 from agent.config import CameraSection, Configuration
 from provisioning.cases import duration, in_words
 from provisioning.progress import Progress
-from provisioning.wording import kind_in_words, say
+from provisioning.things import kind_in_words, things_in_words
+from provisioning.wording import say, say_many
+from provisioning.wording.width import display_width, padded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -42,12 +44,16 @@ def with_footage(configuration: Configuration, overrides: Sequence[str]) -> Conf
         camera_id, equals, text = override.partition("=")
         path = Path(text)
         if not equals or not text:
-            raise click.BadParameter(say("replay.camera_form"), param_hint="--camera")
+            raise click.BadParameter(say("give it as CAMERA_ID=PATH"), param_hint="--camera")
         if camera_id not in cameras:
-            fault = say("replay.camera_unknown", camera_id=camera_id, known=", ".join(cameras))
+            fault = say(
+                "no camera {camera_id!r}; there are: {known}",
+                camera_id=camera_id,
+                known=list(cameras),
+            )
             raise click.BadParameter(fault, param_hint="--camera")
         if not path.exists():
-            fault = say("replay.camera_missing", path=path)
+            fault = say("there is nothing at {path}", path=path)
             raise click.BadParameter(fault, param_hint="--camera")
         cameras[camera_id] = CameraSection(
             camera_id=camera_id,
@@ -78,7 +84,7 @@ def replay_site(
     """
     from agent.replay import replay  # noqa: PLC0415 - loads the network's runtime
 
-    with Progress(say("replay.progress"), quiet=as_json) as progress:
+    with Progress(say("replay"), quiet=as_json) as progress:
 
         def tell(event: Event) -> None:
             line = in_words(event)
@@ -99,13 +105,21 @@ def replay_site(
     if as_json:
         _print_json(report)
         return
-    click.echo(f"\n{say('replay.summary')}")
+    click.echo()
+    click.echo(say("Summary"))
     rows = list(_rows(report))
-    width = max(len(name) for name, _ in rows)
+    width = max(display_width(name) for name, _ in rows)
     for name, figure in rows:
-        click.echo(f"  {name:<{width}}  {figure:>12}")
+        click.echo(f"  {padded(name, width)}  {padded(figure, 12, right=True)}")
     if out is not None:
-        click.echo(say("replay.kept", folder=out, events=len(report.events)))
+        click.echo(
+            say_many(
+                "Kept in {folder}: events.jsonl ({count} event), evidence/",
+                "Kept in {folder}: events.jsonl ({count} events), evidence/",
+                len(report.events),
+                folder=out,
+            )
+        )
 
 
 def _print_json(report: ReplayReport) -> None:
@@ -118,14 +132,14 @@ def _print_json(report: ReplayReport) -> None:
 
 def _rows(report: ReplayReport) -> Iterator[tuple[str, str]]:
     for kind, count in sorted(report.opened_by_kind.items()):
-        yield say("report.cases", kind=kind_in_words(kind)), str(count)
-    yield say("report.events"), str(len(report.events))
+        yield say("cases opened: {kind}", kind=kind_in_words(kind)), str(count)
+    yield say("events"), str(len(report.events))
     for label, count in sorted(report.tracks_by_label.items()):
-        yield say("report.tracks", label=label), str(count)
-    yield say("report.footage"), duration(report.footage_s)
-    yield say("report.frames"), str(report.frames)
-    yield say("report.runs"), str(report.runs)
-    yield say("report.took"), f"{report.total_s:.1f} s"
-    yield say("report.session"), f"{report.session_s:.1f} s"
+        yield say("tracks: {label}", label=things_in_words(label)), str(count)
+    yield say("footage"), duration(report.footage_s)
+    yield say("frames looked at"), str(report.frames)
+    yield say("network runs"), str(report.runs)
+    yield say("took"), say("{seconds:.1f} s", seconds=report.total_s)
+    yield say("of it in the network"), say("{seconds:.1f} s", seconds=report.session_s)
     for stage, seconds in report.stage_s.items():
-        yield say("report.stage", stage=stage), f"{seconds:.1f} s"
+        yield say("of it in {stage}", stage=stage), say("{seconds:.1f} s", seconds=seconds)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
 from hypothesis import settings
 
 from tests.broker import broker, mosquitto, start_broker
+
+# Tests read English, whatever the machine speaks; those of other languages ask for them.
+os.environ["KERBWATCH_LANGUAGE"] = "en"
 
 # Time decides no test: a busy machine is slow, not wrong.
 settings.register_profile("kerbwatch", deadline=None)

@@ -25,7 +25,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from agent import contract
 from agent.events import Message
-from provisioning import demo, failures, wording
+from provisioning import demo, failures
 from provisioning.cases import duration, in_words, position
 from provisioning.cli import main
 from provisioning.consumer import Consumer
@@ -104,28 +104,12 @@ def test_every_foreseen_error_exists_under_its_name() -> None:
         kind = getattr(importlib.import_module(module), name)
         assert issubclass(kind, Exception)
         assert f"{kind.__module__}.{kind.__qualname__}" == path
-        assert wording.say(failure.headline)
+        assert failure.headline
 
 
 def test_an_error_that_nobody_foresaw_is_not_hidden() -> None:
     assert failures.expected(ZeroDivisionError()) is None
     assert failures.expected(BrokenPipeError()) is None
-
-
-def test_code_and_catalogue_of_texts_are_in_step() -> None:
-    """Every text that is said exists; every text that exists is said."""
-    code = "\n".join(path.read_text("utf-8") for path in (ROOT / "provisioning").rglob("*.py"))
-    said = set(re.findall(r"[\"']([a-z]+\.[a-z_]+)[\"']", code))
-    texts = {
-        f"{section}.{name}"
-        for section, entries in wording.catalogue().items()
-        for name in entries
-        if section not in {"kinds", "kinds_many", "labels", "labels_many"}
-    }
-    built = {name for name in texts if name.startswith("case.")}
-    built |= {f"demo.{outcome}" for outcome in ("found", "not_found", "false_case")}
-    assert texts - said - built == set(), "never said"
-    assert {name for name in said if name.split(".")[0] in wording.catalogue()} <= texts
 
 
 # --- config

@@ -101,7 +101,7 @@ def test_the_wheel_holds_code_data_models_and_unit_and_no_training(tmp_path: Pat
         "agent/codes.toml",
         "agent/py.typed",
         "drivers/cameras/video_file.py",
-        "provisioning/wording/en.toml",
+        "provisioning/wording/zh_CN.po",
     ):
         assert wanted in names
     for wanted in (

@@ -8,7 +8,6 @@ than it. ``python -m provisioning.wording.extraction`` brings it up to what the 
 from __future__ import annotations
 
 import os
-import tomllib
 from functools import cache
 from gettext import GNUTranslations, NullTranslations
 from importlib.resources import as_file, files
@@ -19,6 +18,8 @@ from drivers.wording import Said, said, said_many, text_of
 
 ENGLISH = "en"
 CHINESE = "zh_CN"
+_COMMA = said(", ")
+"""Between the names of a list."""
 
 
 def language() -> str:
@@ -49,8 +50,6 @@ def say(template: str, /, **facts: Any) -> str:
     Raises:
         KeyError: The text asks for a fact that was not given.
     """
-    if template in _keys():
-        template = _keys()[template]
     return in_words(said(template, **facts))
 
 
@@ -94,35 +93,5 @@ def _shown(fact: Any, catalogue: NullTranslations) -> Any:
     if isinstance(fact, Said):
         return _filled(fact, catalogue)
     if isinstance(fact, list | tuple):
-        return _comma(catalogue).join(str(_shown(each, catalogue)) for each in fact)
+        return _filled(_COMMA, catalogue).join(str(_shown(each, catalogue)) for each in fact)
     return fact
-
-
-def _comma(catalogue: NullTranslations) -> str:
-    return catalogue.gettext(", ")
-
-
-@cache
-def _keys() -> dict[str, str]:
-    tables = tomllib.loads(files(__name__).joinpath("en.toml").read_text(encoding="utf-8"))
-    return {
-        f"{table}.{name}": text for table, texts in tables.items() for name, text in texts.items()
-    }
-
-
-@cache
-def catalogue() -> dict[str, dict[str, str]]:
-    """The texts that are still told by a key."""
-    return tomllib.loads(files(__name__).joinpath("en.toml").read_text(encoding="utf-8"))
-
-
-def kind_in_words(kind: str, count: int = 1) -> str:
-    """A case's kind for people; a kind without words is shown as it is on the wire."""
-    words = catalogue()["kinds" if count == 1 else "kinds_many"]
-    return words.get(kind, kind.replace("_", " "))
-
-
-def label_in_words(label: str, count: int) -> str:
-    """A number of things of one label: ``1 bike``, ``3 bikes``."""
-    name = catalogue()["labels" if count == 1 else "labels_many"].get(label, label)
-    return f"{count} {name}"
