@@ -13,11 +13,12 @@ import threading
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-import sqlite_utils
 from pydantic import TypeAdapter
 
 from agent.scene import Case
 from drivers.disk import sync_folder
+from drivers.foreign import reason_of
+from drivers.wording import said
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,6 +30,8 @@ _Job = tuple["Callable[[sqlite3.Connection], Any]", "Future[Any]"]
 _GROUP_LIMIT = 500
 """More pieces of work than this do not wait for one and the same commit."""
 _BUSY_TIMEOUT_S = 5.0
+SCHEMA = 3
+"""How many migrations :mod:`agent.schema` holds: the version of the tables."""
 
 _STORAGE_FAULTS = frozenset(
     {
@@ -41,7 +44,6 @@ _STORAGE_FAULTS = frozenset(
     }
 )
 
-migrations = sqlite_utils.Migrations("kerbwatch")
 _cases = TypeAdapter(Case)
 
 
@@ -55,7 +57,7 @@ class StorageError(OSError):
     """
 
     def __init__(self, path: Path, reason: str, *, full: bool = False) -> None:
-        super().__init__(f"{path.name}: {reason}")
+        super().__init__(said("{file}: {reason}", file=path.name, reason=reason))
         self.path, self.reason, self.full = path, reason, full
 
 
@@ -75,7 +77,7 @@ class Database:
         try:
             self._connection = _open(path)
         except (OSError, sqlite3.Error) as error:
-            raise StorageError(path, str(error)) from error
+            raise StorageError(path, reason_of(error)) from error
         # A daemon: an error in the main thread must end the process, not leave it hanging here.
         self._writer = threading.Thread(target=self._run, name="database", daemon=True)
         self._writer.start()
@@ -181,12 +183,12 @@ class Database:
 
     def _storage_error(self, error: BaseException) -> StorageError:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        return StorageError(self.path, str(error), full=code == sqlite3.SQLITE_FULL)
+        return StorageError(self.path, reason_of(error), full=code == sqlite3.SQLITE_FULL)
 
     def _give_up(self, error: Exception, group: list[_Job]) -> None:
         """The writer's thread ends: nobody may be left waiting."""
         with self._lock:
-            self._over = f"the writer ended: {error}"
+            self._over = said("the writer ended: {reason}", reason=reason_of(error))
             self._jobs.put(None)
         while job := self._jobs.get():
             group.append(job)
@@ -235,7 +237,7 @@ def _open(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA journal_size_limit = 4194304")
-        migrations.apply(sqlite_utils.Database(connection, execute_plugins=False))
+        _bring_up_to_date(connection)
         sync_folder(path.parent)  # SQLite sees to its journals' names only
     except BaseException:
         connection.close()
@@ -243,52 +245,15 @@ def _open(path: Path) -> sqlite3.Connection:
     return connection
 
 
-@migrations()
-def create_state(db: sqlite_utils.Database) -> None:
-    db.table("state").create({"name": str, "value": str}, pk="name", not_null={"value"})
+def _bring_up_to_date(connection: sqlite3.Connection) -> None:
+    """Make or change the tables, if they are not those of this version."""
+    [found] = connection.execute("PRAGMA user_version").fetchone()
+    if found < SCHEMA:
+        # Only then: what it imports would otherwise stay in memory for as long as the agent runs.
+        from agent import schema  # noqa: PLC0415
 
-
-@migrations()
-def create_cases(db: sqlite_utils.Database) -> None:
-    db.table("cases").create(
-        {"case_id": str, "place_id": str, "kind": str, "state": str, "document": str},
-        pk="case_id",
-        not_null={"place_id", "kind", "state", "document"},
-    )
-    db.execute("CREATE UNIQUE INDEX one_open_case ON cases (place_id, kind) WHERE state = 'open'")
-
-
-@migrations()
-def create_outbox(db: sqlite_utils.Database) -> None:
-    # AUTOINCREMENT, which sqlite-utils does not offer: a plain rowid would begin at 1 again once
-    # the outbox has been drained.
-    db.execute("""
-        CREATE TABLE outbox (
-            sequence INTEGER PRIMARY KEY AUTOINCREMENT,
-            event_id TEXT NOT NULL UNIQUE,
-            lane INTEGER NOT NULL,
-            type TEXT NOT NULL,
-            occurred_at REAL NOT NULL,
-            boot_id TEXT NOT NULL,
-            monotonic_s REAL NOT NULL,
-            size_bytes INTEGER NOT NULL,
-            event TEXT NOT NULL
-        )
-    """)
-    # Covers the figures, so that they cost no walk through the events themselves.
-    db.execute("CREATE INDEX outbox_lanes ON outbox (lane, sequence, occurred_at, size_bytes)")
-    db.table("dead_letters").create(
-        {
-            "sequence": int,
-            "event_id": str,
-            "lane": int,
-            "type": str,
-            "occurred_at": float,
-            "reason": str,
-            "event": str,
-        },
-        pk="sequence",
-    )
+        schema.apply(connection)
+        connection.execute(f"PRAGMA user_version = {SCHEMA}")
 
 
 def save_state(connection: sqlite3.Connection, name: str, value: str) -> None:

@@ -15,8 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import sqlite_utils
 
+from agent import schema
 from agent.database import (
+    SCHEMA,
     Database,
     StorageError,
     load_open_cases,
@@ -67,6 +70,26 @@ def test_what_was_written_is_there_after_reopening(tmp_path: Path) -> None:
     with Database(tmp_path / "kerbwatch.db") as database:
         assert state(database, "counter") == "2"
         assert state(database, "never") is None
+
+
+def test_the_tables_know_how_many_migrations_made_them(database: Database) -> None:
+    with closing(database.read()) as connection:
+        [version] = connection.execute("PRAGMA user_version").fetchone()
+        applied = list(schema.migrations.applied(sqlite_utils.Database(connection)))
+    assert version == SCHEMA == len(applied)
+
+
+def test_a_database_of_this_version_is_opened_without_what_makes_tables(tmp_path: Path) -> None:
+    path = tmp_path / "kerbwatch.db"
+    Database(path).close()
+    script = (
+        "import sys; from pathlib import Path; from agent.database import Database;"
+        f"Database(Path({str(path)!r})).close(); print('sqlite_utils' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "False"
 
 
 def test_closing_writes_what_was_accepted_and_refuses_the_rest(tmp_path: Path) -> None:

@@ -1,0 +1,68 @@
+"""The tables, as migrations: each is applied once, in order, and never edited afterwards.
+
+Imported only when a database is new or older than the agent (``agent.database.SCHEMA``).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import sqlite_utils
+
+if TYPE_CHECKING:
+    import sqlite3
+
+migrations = sqlite_utils.Migrations("kerbwatch")
+
+
+def apply(connection: sqlite3.Connection) -> None:
+    """Apply what this database has not seen yet."""
+    migrations.apply(sqlite_utils.Database(connection, execute_plugins=False))
+
+
+@migrations()
+def create_state(db: sqlite_utils.Database) -> None:
+    db.table("state").create({"name": str, "value": str}, pk="name", not_null={"value"})
+
+
+@migrations()
+def create_cases(db: sqlite_utils.Database) -> None:
+    db.table("cases").create(
+        {"case_id": str, "place_id": str, "kind": str, "state": str, "document": str},
+        pk="case_id",
+        not_null={"place_id", "kind", "state", "document"},
+    )
+    db.execute("CREATE UNIQUE INDEX one_open_case ON cases (place_id, kind) WHERE state = 'open'")
+
+
+@migrations()
+def create_outbox(db: sqlite_utils.Database) -> None:
+    # AUTOINCREMENT, which sqlite-utils does not offer: a plain rowid would begin at 1 again once
+    # the outbox has been drained.
+    db.execute("""
+        CREATE TABLE outbox (
+            sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+            event_id TEXT NOT NULL UNIQUE,
+            lane INTEGER NOT NULL,
+            type TEXT NOT NULL,
+            occurred_at REAL NOT NULL,
+            boot_id TEXT NOT NULL,
+            monotonic_s REAL NOT NULL,
+            size_bytes INTEGER NOT NULL,
+            event TEXT NOT NULL
+        )
+    """)
+    # Covers the figures, so that they cost no walk through the events themselves.
+    db.execute("CREATE INDEX outbox_lanes ON outbox (lane, sequence, occurred_at, size_bytes)")
+    db.table("dead_letters").create(
+        {
+            "sequence": int,
+            "event_id": str,
+            "lane": int,
+            "type": str,
+            "occurred_at": float,
+            "reason": str,
+            "event": str,
+        },
+        pk="sequence",
+    )
