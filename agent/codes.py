@@ -13,6 +13,7 @@ from importlib.resources import files
 from pydantic import BaseModel, ConfigDict
 
 from agent.events import EventCode
+from drivers.wording import said
 
 
 class Matter(BaseModel):
@@ -45,7 +46,9 @@ class UnknownProfileError(ValueError):
     """No scheme of that name is known."""
 
     def __init__(self, profile: str, known: tuple[str, ...]) -> None:
-        super().__init__(f"no codes profile {profile!r}; there are: {', '.join(known)}")
+        super().__init__(
+            said("no codes profile {profile!r}; there are: {known}", profile=profile, known=known)
+        )
         self.profile, self.known = profile, known
 
 

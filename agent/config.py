@@ -33,6 +33,9 @@ from agent.events import Coordinates
 from agent.scene import Zone, ZoneKind
 from agent.zones import Window
 from drivers import cameras
+from drivers.foreign import reason_of
+from drivers.validation import fault_at, message_of
+from drivers.wording import itemised, said, said_many, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -46,9 +49,15 @@ class ConfigError(ValueError):
     """The configuration cannot be used. ``faults`` names every one of them."""
 
     def __init__(self, path: Path, faults: Sequence[str]) -> None:
-        lines = "\n".join(f"  - {fault}" for fault in faults)
-        count = f"{len(faults)} fault" + ("s" if len(faults) != 1 else "")
-        super().__init__(f"{path.name}: {count}\n{lines}")
+        super().__init__(
+            said_many(
+                "{file}: {count} fault\n{faults}",
+                "{file}: {count} faults\n{faults}",
+                len(faults),
+                file=path.name,
+                faults=itemised(faults),
+            )
+        )
         self.path, self.faults = path, tuple(faults)
 
 
@@ -60,7 +69,7 @@ class Section(BaseModel):
 
 def _topic_level(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", value):
-        raise ValueError("1 to 64 of A-Z a-z 0-9 _ - (it is a level of an MQTT topic)")
+        raise ValueError(said("1 to 64 of A-Z a-z 0-9 _ - (it is a level of an MQTT topic)"))
     return value
 
 
@@ -97,7 +106,9 @@ class Site(Section):
         try:
             ZoneInfo(value)
         except (KeyError, OSError, ValueError) as error:
-            raise ValueError("no such time zone; give a name such as Asia/Shanghai") from error
+            raise ValueError(
+                said("no such time zone; give a name such as Asia/Shanghai")
+            ) from error
         return value
 
 
@@ -114,7 +125,9 @@ class CameraSection(Section):
         try:
             cameras.load_driver(value)
         except ImportError as error:
-            raise ValueError(f"this driver cannot be used on this machine: {error}") from error
+            raise ValueError(
+                said("this driver cannot be used on this machine: {error}", error=error)
+            ) from error
         return value
 
     @field_validator("settings")
@@ -193,15 +206,17 @@ class Uplink(Section):
         if value is not None:
             parts = urlsplit(value)
             if not parts.hostname or parts.port == 0:  # .port raises ValueError above 65535
-                raise ValueError("give mqtt://HOST[:PORT] or mqtts://HOST[:PORT]")
+                raise ValueError(said("give mqtt://HOST[:PORT] or mqtts://HOST[:PORT]"))
             if parts.path or parts.query or parts.fragment:
-                raise ValueError("nothing may follow the port")
+                raise ValueError(said("nothing may follow the port"))
         return value
 
     @model_validator(mode="after")
     def _certificate_and_key_together(self) -> Self:
         if (self.certificate_file is None) != (self.key_file is None):
-            raise ValueError("certificate_file and key_file go together: give both or neither")
+            raise ValueError(
+                said("certificate_file and key_file go together: give both or neither")
+            )
         return self
 
     def located(self, base: Path) -> Self:
@@ -228,14 +243,14 @@ class WindowSection(Section):
     @classmethod
     def _days_of_the_week(cls, days: tuple[int, ...]) -> tuple[int, ...]:
         if not days or any(not 1 <= day <= 7 for day in days):
-            raise ValueError("days are 1 (Monday) to 7 (Sunday), at least one")
+            raise ValueError(said("days are 1 (Monday) to 7 (Sunday), at least one"))
         return days
 
     @field_validator("begin", "end")
     @classmethod
     def _local(cls, value: time) -> time:
         if value.tzinfo is not None:
-            raise ValueError('give local time as "HH:MM", without a zone')
+            raise ValueError(said('give local time as "HH:MM", without a zone'))
         return value
 
     @property
@@ -263,17 +278,19 @@ class ZoneSection(Section):
     @classmethod
     def _inside_the_frame(cls, polygon: tuple[_Corner, ...]) -> tuple[_Corner, ...]:
         outside = [
-            f"corner {index} at ({x:g}, {y:g})"
+            said("corner {index} at ({x:g}, {y:g})", index=index, x=x, y=y)
             for index, (x, y) in enumerate(polygon)
             if not (0 <= x <= 1 and 0 <= y <= 1)
         ]
         if outside:
             raise ValueError(
-                f"outside the frame: {', '.join(outside)};"
-                " corners are fractions of the picture, 0 to 1"
+                said(
+                    "outside the frame: {corners}; corners are fractions of the picture, 0 to 1",
+                    corners=outside,
+                )
             )
         if _area(polygon) < SMALLEST_ZONE:
-            raise ValueError("the corners enclose nothing; draw the zone anew")
+            raise ValueError(said("the corners enclose nothing; draw the zone anew"))
         return polygon
 
     @property
@@ -312,7 +329,7 @@ class Configuration(Section):
             except ValidationError as error:
                 faults += (_placed(name, detail) for detail in error.errors())
             except scenarios.UnknownScenarioError as error:
-                faults.append(_fault((name,), str(error)))
+                faults.append(_fault((name,), text_of(error)))
         if faults:
             raise ValidationError.from_exception_data("scenarios", faults)
         return value
@@ -354,12 +371,12 @@ def load(path: Path) -> Configuration:
     if zones_path.exists():
         drawn, faults = _read(zones_path, json.loads, "JSON")
         faults += (
-            f"zones.json: {key}: no such key; the file holds only zones"
+            said("zones.json: {key}: no such key; the file holds only zones", key=key)
             for key in sorted(drawn.keys() - {"zones"})
         )
         if "zones" in drawn:
             if "zones" in site:
-                faults.append("zones: given in site.toml and in zones.json; keep one")
+                faults.append(said("zones: given in site.toml and in zones.json; keep one"))
             site["zones"] = drawn["zones"]
     try:
         configuration = from_tables(site, path)
@@ -422,7 +439,7 @@ def _fault(place: tuple[int | str, ...], text: str) -> InitErrorDetails:
 
 def _placed(name: str, detail: ErrorDetails) -> InitErrorDetails:
     return {
-        "type": PydanticCustomError(detail["type"], "{text}", {"text": detail["msg"]}),
+        "type": PydanticCustomError(detail["type"], "{text}", {"text": message_of(detail)}),
         "loc": (name, *detail["loc"]),
         "input": detail["input"],
     }
@@ -434,9 +451,12 @@ def _misfits(camera_ids: Sequence[str], zones: Sequence[tuple[str, str]]) -> lis
         *_given_twice("cameras", "camera_id", camera_ids),
         *_given_twice("zones", "zone_id", [zone_id for zone_id, _ in zones]),
     ]
-    known = ", ".join(sorted(set(camera_ids)))
+    known = sorted(set(camera_ids))
     faults += (
-        _fault(("zones", index, "camera_id"), f"no camera {camera_id!r}; there are: {known}")
+        _fault(
+            ("zones", index, "camera_id"),
+            said("no camera {camera_id!r}; there are: {known}", camera_id=camera_id, known=known),
+        )
         for index, (_, camera_id) in enumerate(zones)
         if camera_id not in camera_ids
     )
@@ -446,7 +466,7 @@ def _misfits(camera_ids: Sequence[str], zones: Sequence[tuple[str, str]]) -> lis
 def _given_twice(table: str, key: str, names: Sequence[str]) -> Iterator[InitErrorDetails]:
     for index, name in enumerate(names):
         if name in names[:index]:
-            yield _fault((table, index, key), f"{name!r} is given twice")
+            yield _fault((table, index, key), said("{name!r} is given twice", name=name))
 
 
 def _follows(detail: ErrorDetails, details: Sequence[ErrorDetails]) -> bool:
@@ -478,34 +498,37 @@ def _read(path: Path, parse: Any, language: str) -> tuple[dict[str, Any], list[s
     try:
         parsed = parse(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        return {}, [f"{path.name}: there is no such file in {path.parent}"]
+        return {}, [
+            said("{file}: there is no such file in {folder}", file=path.name, folder=path.parent)
+        ]
     except (OSError, ValueError, RecursionError) as error:
-        return {}, [f"{path.name}: not readable as {language}: {error}"]
+        return {}, [
+            said(
+                "{file}: not readable as {language}: {reason}",
+                file=path.name,
+                language=language,
+                reason=reason_of(error),
+            )
+        ]
     if not isinstance(parsed, dict):
-        return {}, [f"{path.name}: must be a table of sections, is {type(parsed).__name__}"]
+        return {}, [said("{file}: must be a table of sections", file=path.name)]
     return parsed, []
 
 
 def _in_words(detail: ErrorDetails, site: dict[str, Any]) -> str:
     place = detail["loc"]
-    where = ".".join(str(part) for part in place) or "configuration"
-    if place[:1] == ("zones",) and len(place) > 1:
-        where += _zone_named(site["zones"], place[1])
-    message = detail["msg"].removeprefix("Value error, ")
-    if detail["type"] == "extra_forbidden":
-        return f"{where}: no such key; remove it or correct its name"
-    if detail["type"] == "missing":
-        return f"{where}: missing"
-    given = detail.get("input")
-    shown = f" (given: {given!r})" if isinstance(given, str | int | float | bool) else ""
-    return f"{where}: {message}{shown}"
+    where: str = ".".join(str(part) for part in place)
+    if not place:
+        where = said("configuration")
+    elif name := _zone_name(site.get("zones"), place):
+        # The technician knows a zone by its name, not by its number.
+        where = said("{where} (zone {name!r})", where=where, name=name)
+    return fault_at(where, detail)
 
 
-def _zone_named(zones: Any, index: int | str) -> str:
-    """The zone's own name beside its number: the technician knows it by that."""
-    name = (
-        zones[index].get("zone_id")
-        if isinstance(index, int) and isinstance(zones[index], dict)
-        else None
-    )
-    return f" (zone {name!r})" if isinstance(name, str) else ""
+def _zone_name(zones: Any, place: tuple[int | str, ...]) -> str | None:
+    if place[:1] != ("zones",) or len(place) < 2 or not isinstance(place[1], int):
+        return None
+    zone = zones[place[1]]
+    name = zone.get("zone_id") if isinstance(zone, dict) else None
+    return name if isinstance(name, str) else None

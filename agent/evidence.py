@@ -18,6 +18,8 @@ import numpy as np
 
 from agent.events import Picture as PictureReference
 from drivers.disk import sync_folder
+from drivers.foreign import reason_of
+from drivers.wording import said
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,7 +35,7 @@ class EvidenceError(OSError):
     """A picture could not be written."""
 
     def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"evidence {path.name}: {reason}")
+        super().__init__(said("evidence {file}: {reason}", file=path.name, reason=reason))
         self.path, self.reason = path, reason
 
 
@@ -138,7 +140,7 @@ class Evidence:
     def _encode(self, bgr: Picture, path: Path) -> bytes:
         done, encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, self._quality])
         if not done:
-            raise EvidenceError(path, "the picture cannot be encoded as JPEG")
+            raise EvidenceError(path, said("the picture cannot be encoded as JPEG"))
         return bytes(encoded)
 
 
@@ -166,4 +168,4 @@ def _write(path: Path, content: bytes, *, sync: bool = False) -> None:
                 os.fsync(opened.fileno())
         temporary.replace(path)
     except OSError as error:
-        raise EvidenceError(path, error.strerror or str(error)) from error
+        raise EvidenceError(path, reason_of(error)) from error

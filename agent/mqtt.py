@@ -25,6 +25,9 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from drivers.foreign import reason_of, recognised
+from drivers.wording import said
+
 if TYPE_CHECKING:
     from agent.config import Uplink as UplinkSettings
 
@@ -150,11 +153,11 @@ class Connection:
         while not self._accepted:
             left_s = deadline_s - time.monotonic()
             if left_s <= 0:
-                raise LinkError("the broker does not answer the connect request")
+                raise LinkError(said("the broker does not answer the connect request"))
             self.turn(left_s)
         code, properties = self._accepted.popleft()
         if code.is_failure:
-            raise LinkError(f"the broker refuses the connection: {code}")
+            raise _refused(code)
         self.limits = Limits(
             receive_maximum=getattr(properties, "ReceiveMaximum", 65_535),
             packet_bytes=getattr(properties, "MaximumPacketSize", None),
@@ -248,10 +251,12 @@ class Connection:
 
     def _lost(self) -> LinkError:
         if self._accepted and self._accepted[0][0].is_failure:
-            return LinkError(f"the broker refuses the connection: {self._accepted[0][0]}")
-        reason = self._ended[0] if self._ended else "connection lost"
+            return _refused(self._accepted[0][0])
+        reason = self._ended[0] if self._ended else said("connection lost")
         complaint = self._complaints.last
-        return LinkError(f"{reason}: {complaint}" if complaint else reason)
+        if not complaint:
+            return LinkError(reason)
+        return LinkError(said("{reason}: {complaint}", reason=reason, complaint=complaint))
 
 
 class _Complaints(logging.Handler):
@@ -275,11 +280,18 @@ def _properties(packet_type: int, **values: int | str) -> Properties:
     return properties
 
 
+def _refused(code: Any) -> LinkError:
+    reason = recognised(str(code))
+    return LinkError(said("the broker refuses the connection: {reason}", reason=reason))
+
+
 def _in_words(error: Exception) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"the broker's certificate is not trusted: {error.verify_message}"
+        reason = error.verify_message
+        return said("the broker's certificate is not trusted: {reason}", reason=reason)
     if isinstance(error, FileNotFoundError):
-        return f"there is no file {error.filename}"
+        return said("there is no file {file}", file=error.filename)
+    reason = reason_of(error)
     if isinstance(error, socket.gaierror):
-        return f"the broker's name cannot be resolved: {error.strerror}"
-    return f"the broker cannot be reached: {error}"
+        return said("the broker's name cannot be resolved: {reason}", reason=reason)
+    return said("the broker cannot be reached: {reason}", reason=reason)

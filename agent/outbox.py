@@ -20,6 +20,7 @@ from pydantic import TypeAdapter
 
 from agent.database import StorageError, load_state, save_state
 from agent.events import Draft, Event
+from drivers.foreign import reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -163,7 +164,7 @@ class Outbox:
                 ).fetchone()
                 [dead_letters] = connection.execute("SELECT count(*) FROM dead_letters").fetchone()
         except sqlite3.Error as error:
-            raise StorageError(self._database.path, str(error)) from error
+            raise StorageError(self._database.path, reason_of(error)) from error
         oldest_at = None if oldest is None else datetime.fromtimestamp(oldest, UTC)
         return Figures(rows, size_bytes, oldest_at, dead_letters)
 

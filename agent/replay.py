@@ -24,6 +24,7 @@ from agent.events import ClockReading, Event
 from agent.ids import DerivedIds
 from drivers import cameras
 from drivers.pacing import Thinning
+from drivers.wording import said
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,8 +42,11 @@ class LiveCameraError(ValueError):
 
     def __init__(self, camera_id: str) -> None:
         super().__init__(
-            f"camera {camera_id!r} is live; replay reads recordings"
-            ' (for a video file: pace = "fast")'
+            said(
+                "camera {camera_id!r} is live; replay reads recordings"
+                ' (for a video file: pace = "fast")',
+                camera_id=camera_id,
+            )
         )
         self.camera_id = camera_id
 

@@ -22,6 +22,7 @@ from agent.database import StorageError
 from agent.events import CONTRACT_VERSION, BirthBody, ClockReading, DeviceState, Draft
 from agent.mqtt import Connection, LinkError, Wake
 from agent.outbox import Lane, live_from, waiting
+from drivers.wording import said
 
 if TYPE_CHECKING:
     import sqlite3
@@ -249,7 +250,7 @@ class _Session:
         if self._flights:
             oldest = next(iter(self._flights.values()))
             if time.monotonic() - oldest.sent_s > self._settings.acknowledge_timeout_s:
-                raise LinkError("the broker is connected but does not acknowledge")
+                raise LinkError(said("the broker is connected but does not acknowledge"))
 
     def send_state(self, topic: str, payload: bytes) -> None:
         """Publish the device's state, retained."""

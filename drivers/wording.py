@@ -73,7 +73,7 @@ def itemised(texts: Iterable[str]) -> Said:
 
 
 def text_of(error: BaseException) -> str:
-    """The text of an error; the :class:`Said` that it was raised with, if it was."""
+    """The text of an error: the :class:`Said` that it was raised with, if it was."""
     [text] = error.args if len(error.args) == 1 else [None]
     return text if isinstance(text, Said) else str(error)
 

@@ -25,6 +25,7 @@ from agent.detectors.manifest import (
 from agent.detectors.preprocess import Preparation
 from agent.detectors.session import OnnxSession
 from agent.events import ModelUsed
+from drivers.wording import said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,6 +51,7 @@ __all__ = [
 ]
 
 Gives = Literal["detections", "probabilities"]
+_GIVES = {"detections": said("detections"), "probabilities": said("probabilities")}
 
 
 class Family(Protocol):
@@ -69,7 +71,12 @@ class _Model:
         self.manifest, self._family = _checked(folder)
         given = self._family.GIVES
         if given != gives:
-            fault = f"family: {self.manifest.family} gives {given}, not {gives}"
+            fault = said(
+                "family: {family} gives {given}, not {wanted}",
+                family=self.manifest.family,
+                given=_GIVES[given],
+                wanted=_GIVES[gives],
+            )
             raise ModelError(self.manifest.name, [fault])
         self.session = OnnxSession(folder / self.manifest.file, self.manifest, threads)
         self._preparation = Preparation(self.manifest.input)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, get_args
 import numpy as np
 
 from agent.detectors.manifest import IGNORED, BinState, Manifest
+from drivers.wording import said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +27,11 @@ def faults(manifest: Manifest) -> Iterator[str]:
         )
     for each in manifest.classes:
         if each.meaning not in (*get_args(BinState), IGNORED):
-            yield f"classes: {each.name!r} means {each.meaning!r}, which is no state"
+            yield said(
+                "classes: {name!r} means {meaning!r}, which is no state",
+                name=each.name,
+                meaning=each.meaning,
+            )
 
 
 class Decoder:

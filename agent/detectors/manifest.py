@@ -13,6 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from drivers.foreign import reason_of
+from drivers.validation import faults_of
+from drivers.wording import itemised, said
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -32,7 +36,7 @@ class ModelError(ValueError):
     """A model cannot be used. ``faults`` names every reason found."""
 
     def __init__(self, name: str, faults: Sequence[str]) -> None:
-        super().__init__(f"model {name!r}:\n" + "\n".join(f"  - {fault}" for fault in faults))
+        super().__init__(said("model {name!r}:\n{faults}", name=name, faults=itemised(faults)))
         self.name, self.faults = name, tuple(faults)
 
 
@@ -141,8 +145,8 @@ def find_model(name: str) -> Path:
         for place in model_folders():
             if (place / name / "manifest.toml").is_file():
                 return place / name
-    known = ", ".join(list_models()) or "none"
-    raise ModelError(name, [f"there is no such model; there are: {known}"])
+    known = list_models() or said("none")
+    raise ModelError(name, [said("there is no such model; there are: {known}", known=known)])
 
 
 def load_manifest(folder: Path) -> Manifest:
@@ -157,19 +161,28 @@ def load_manifest(folder: Path) -> Manifest:
     try:
         told = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ModelError(folder.name, [f"{path.name}: {error.strerror}"]) from error
+        fault = said("{file}: {reason}", file=path.name, reason=reason_of(error))
+        raise ModelError(folder.name, [fault]) from error
     except ValueError as error:
-        raise ModelError(folder.name, [f"{path.name}: not readable as TOML: {error}"]) from error
+        fault = said(
+            "{file}: not readable as {language}: {reason}",
+            file=path.name,
+            language="TOML",
+            reason=reason_of(error),
+        )
+        raise ModelError(folder.name, [fault]) from error
     faults = [*_file_faults(folder, told), *_family_faults(told)]
     try:
         manifest = Manifest.model_validate(told)
     except ValidationError as error:
-        raise ModelError(folder.name, [*_in_words(error), *faults]) from error
+        raise ModelError(folder.name, [*faults_of(error), *faults]) from error
     if manifest.name != folder.name:
-        faults.append(f"name: is {manifest.name!r}, its folder {folder.name!r}")
+        faults.append(
+            said("name: is {name!r}, its folder {folder!r}", name=manifest.name, folder=folder.name)
+        )
     names = [each.name for each in manifest.classes]
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        faults.append(f"classes: given twice: {', '.join(twice)}")
+        faults.append(said("classes: given twice: {names}", names=twice))
     if faults:
         raise ModelError(folder.name, faults)
     return manifest
@@ -183,28 +196,20 @@ def _file_faults(folder: Path, told: dict[str, Any]) -> Iterator[str]:
         with (folder / file).open("rb") as opened:
             found = hashlib.file_digest(opened, "sha256").hexdigest()
     except OSError as error:
-        yield f"file: {file}: {error.strerror}"
+        yield said("file: {file}: {reason}", file=file, reason=reason_of(error))
         return
     if isinstance(expected, str) and found != expected:
-        yield f"sha256: {file} has {found}, the manifest says {expected}"
+        yield said(
+            "sha256: {file} has {found}, the manifest says {expected}",
+            file=file,
+            found=found,
+            expected=expected,
+        )
 
 
 def _family_faults(told: dict[str, Any]) -> Iterator[str]:
     family = told.get("family")
     if isinstance(family, str) and family not in family_names():
-        yield f"family: no family {family!r}; there are: {', '.join(family_names())}"
-
-
-def _in_words(error: ValidationError) -> Iterator[str]:
-    for detail in error.errors():
-        where = ".".join(
-            str(part) for part in detail["loc"] if not str(part).startswith("literal[")
+        yield said(
+            "family: no family {family!r}; there are: {known}", family=family, known=family_names()
         )
-        if detail["type"] == "extra_forbidden":
-            yield f"{where}: no such key; remove it or correct its name"
-        elif detail["type"] == "missing":
-            yield f"{where}: missing"
-        else:
-            given = detail["input"]
-            shown = f" (given: {given!r})" if isinstance(given, str | int | float) else ""
-            yield f"{where}: {detail['msg']}{shown}"

@@ -16,6 +16,7 @@ import onnxruntime as ort
 from onnxruntime.capi import onnxruntime_pybind11_state as _runtime
 
 from agent.detectors.manifest import Manifest, ModelError
+from drivers.wording import said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,7 +63,9 @@ class OnnxSession:
                 str(path), _options(threads), providers=["CPUExecutionProvider"]
             )
         except _REFUSALS as error:
-            raise ModelError(manifest.name, [f"{path.name}: {error}"]) from error
+            raise ModelError(
+                manifest.name, [said("{file}: {reason}", file=path.name, reason=error)]
+            ) from error
         self._manifest = manifest
         self._outputs = [manifest.output.name]
         self.runs, self.seconds = 0, 0.0
@@ -89,7 +92,9 @@ class OnnxSession:
         spec = self._manifest
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         if len(inputs) != 1:
-            yield f"input: the network takes {len(inputs)} inputs, one is expected"
+            yield said(
+                "input: the network takes {count} inputs, one is expected", count=len(inputs)
+            )
         yield from _differences("input", spec.input.name, spec.input.shape, inputs)
         yield from _differences("output", spec.output.name, spec.output.shape, outputs)
 
@@ -99,12 +104,18 @@ class OnnxSession:
         try:
             answer = self.run(np.zeros(spec.input.shape, dtype=np.float32))
         except _REFUSALS as error:
-            raise ModelError(spec.name, [f"it does not run: {error}"]) from error
+            raise ModelError(
+                spec.name, [said("it does not run: {reason}", reason=error)]
+            ) from error
         if answer.shape != spec.output.shape:
-            fault = f"output.shape: the network gives {list(answer.shape)}"
-            raise ModelError(spec.name, [f"{fault}, the manifest says {list(spec.output.shape)}"])
+            fault = said(
+                "output.shape: the network gives {found}, the manifest says {expected}",
+                found=str(list(answer.shape)),
+                expected=str(list(spec.output.shape)),
+            )
+            raise ModelError(spec.name, [fault])
         if not np.isfinite(answer).all():
-            raise ModelError(spec.name, ["it answers a black picture with values not finite"])
+            raise ModelError(spec.name, [said("it answers a black picture with values not finite")])
         self.runs, self.seconds = 0, 0.0
 
 
@@ -123,14 +134,30 @@ def _options(threads: int) -> ort.SessionOptions:
 def _differences(what: str, name: str, shape: tuple[int, ...], ports: list[Any]) -> Iterator[str]:
     port = next((each for each in ports if each.name == name), None)
     if port is None:
-        known = ", ".join(each.name for each in ports)
-        yield f"{what}.name: the network has no {what} {name!r}; there are: {known}"
+        known = [each.name for each in ports]
+        yield said(
+            "{what}.name: the network has no {what} {name!r}; there are: {known}",
+            what=what,
+            name=name,
+            known=known,
+        )
         return
     if port.type != _FLOAT:
-        yield f"{what}: {name!r} is {port.type}, {_FLOAT} is expected"
+        yield said(
+            "{what}: {name!r} is {found}, {expected} is expected",
+            what=what,
+            name=name,
+            found=port.type,
+            expected=_FLOAT,
+        )
     # A dimension that the network leaves open (a word or None) fits any size.
     if len(port.shape) != len(shape) or any(
         isinstance(theirs, int) and theirs != ours
         for theirs, ours in zip(port.shape, shape, strict=True)
     ):
-        yield f"{what}.shape: the network has {port.shape}, the manifest says {list(shape)}"
+        yield said(
+            "{what}.shape: the network has {found}, the manifest says {expected}",
+            what=what,
+            found=str(port.shape),
+            expected=str(list(shape)),
+        )

@@ -13,6 +13,7 @@ import numpy as np
 
 from agent.detectors.manifest import IGNORED, Manifest, Thing
 from agent.scene import Box, Detection
+from drivers.wording import said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +43,9 @@ def faults(manifest: Manifest) -> Iterator[str]:
     """What in the manifest a YOLOX network cannot be."""
     spec = manifest.input
     if spec.width % STRIDES_PX[-1] or spec.height % STRIDES_PX[-1]:
-        yield f"input: width and height must be multiples of {STRIDES_PX[-1]}"
+        yield said(
+            "input: width and height must be multiples of {stride_px}", stride_px=STRIDES_PX[-1]
+        )
     cells = sum((spec.width // each) * (spec.height // each) for each in STRIDES_PX)
     expected = (1, cells, _BOX_COLUMNS + len(manifest.classes))
     if manifest.output.shape != expected:
@@ -51,10 +54,14 @@ def faults(manifest: Manifest) -> Iterator[str]:
             f" make {list(expected)}, the manifest says {list(manifest.output.shape)}"
         )
     if manifest.output.activation != "none":
-        yield "output.activation: a YOLOX network's scores need none"
+        yield said("output.activation: a YOLOX network's scores need none")
     for each in manifest.classes:
         if each.meaning not in (*get_args(Thing), IGNORED):
-            yield f"classes: {each.name!r} means {each.meaning!r}, which is no thing to detect"
+            yield said(
+                "classes: {name!r} means {meaning!r}, which is no thing to detect",
+                name=each.name,
+                meaning=each.meaning,
+            )
 
 
 class Decoder:

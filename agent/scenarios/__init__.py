@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from drivers.wording import said
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
@@ -94,7 +96,7 @@ class UnknownScenarioError(ValueError):
     """The configuration names a scenario that does not exist."""
 
     def __init__(self, name: str, known: tuple[str, ...]) -> None:
-        super().__init__(f"no scenario {name!r}; there are: {', '.join(known)}")
+        super().__init__(said("no scenario {name!r}; there are: {known}", name=name, known=known))
         self.name, self.known = name, known
 
 

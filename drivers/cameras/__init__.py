@@ -22,6 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from drivers.wording import said
+
 Picture = NDArray[np.uint8]
 
 LUMA_WIDTH_PX = 320
@@ -54,7 +56,7 @@ class CameraError(OSError):
     """A camera could not be opened, or was lost while reading."""
 
     def __init__(self, camera_id: str, reason: str) -> None:
-        super().__init__(f"camera {camera_id!r}: {reason}")
+        super().__init__(said("camera {camera_id!r}: {reason}", camera_id=camera_id, reason=reason))
         self.camera_id, self.reason = camera_id, reason
 
 
@@ -62,7 +64,9 @@ class UnknownDriverError(ValueError):
     """The configuration names a driver that does not exist."""
 
     def __init__(self, driver: str, known: tuple[str, ...]) -> None:
-        super().__init__(f"no camera driver {driver!r}; there are: {', '.join(known)}")
+        super().__init__(
+            said("no camera driver {driver!r}; there are: {known}", driver=driver, known=known)
+        )
         self.driver, self.known = driver, known
 
 

@@ -18,6 +18,9 @@ from pydantic import AwareDatetime, Field, TypeAdapter, ValidationError
 
 from drivers.cameras import CameraError, CameraSettings, Frame, Picture
 from drivers.cameras._recorded import DEFAULT_STARTS_AT, content_hash, luma_of, shared
+from drivers.foreign import reason_of
+from drivers.validation import faults_of
+from drivers.wording import said, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -76,9 +79,9 @@ class PictureFolder:
         try:
             timeline = _timeline(settings)
         except ValueError as error:
-            raise CameraError(camera_id, str(error)) from error
+            raise CameraError(camera_id, text_of(error)) from error
         if faults := [*_order_faults(timeline), *_picture_faults(settings.folder, timeline)]:
-            raise CameraError(camera_id, "; ".join(faults))
+            raise CameraError(camera_id, said("{faults}", faults=faults))
         self._timeline = timeline
         self._paths = [settings.folder / shown.file for shown in timeline]
         plan = json.dumps([[shown.from_s, shown.file] for shown in timeline])
@@ -119,7 +122,9 @@ class PictureFolder:
     def _decoded(self, index: int) -> Picture:
         picture = _decode(self._paths[index])
         if picture is None:
-            raise CameraError(self._camera_id, f"{self._paths[index].name} can no longer be read")
+            raise CameraError(
+                self._camera_id, said("{file} can no longer be read", file=self._paths[index].name)
+            )
         return picture
 
     def _show(self, picture: Picture) -> None:
@@ -140,26 +145,28 @@ def _timeline(settings: Settings) -> Sequence[Shown]:
     try:
         return TypeAdapter(tuple[Shown, ...]).validate_json(path.read_bytes())
     except OSError as error:
-        raise ValueError(f"{path}: {error.strerror}") from error
+        raise ValueError(said("{file}: {reason}", file=path, reason=reason_of(error))) from error
     except ValidationError as error:
-        faults = (
-            f"{path.name} {'.'.join(str(part) for part in detail['loc'])}: {detail['msg']}"
-            for detail in error.errors()
-        )
-        raise ValueError("; ".join(faults)) from error
+        faults = list(faults_of(error))
+        raise ValueError(said("{file}: {faults}", file=path.name, faults=faults)) from error
 
 
 def _order_faults(timeline: Sequence[Shown]) -> Iterator[str]:
     if not timeline:
-        yield "the timeline is empty"
+        yield said("the timeline is empty")
         return
     if timeline[0].from_s > 0:
-        yield f"the first picture must begin at 0 s, begins at {timeline[0].from_s:g} s"
+        yield said(
+            "the first picture must begin at 0 s, begins at {from_s:g} s", from_s=timeline[0].from_s
+        )
     for earlier, later in pairwise(timeline):
         if later.from_s <= earlier.from_s:
-            yield (
-                f"{later.file} begins at {later.from_s:g} s,"
-                f" not after {earlier.file} at {earlier.from_s:g} s"
+            yield said(
+                "{later} begins at {later_s:g} s, not after {earlier} at {earlier_s:g} s",
+                later=later.file,
+                later_s=later.from_s,
+                earlier=earlier.file,
+                earlier_s=earlier.from_s,
             )
 
 
@@ -167,11 +174,11 @@ def _picture_faults(folder: Path, timeline: Sequence[Shown]) -> Iterator[str]:
     for file in dict.fromkeys(shown.file for shown in timeline):
         path = PurePosixPath(file)
         if path.is_absolute() or ".." in path.parts:
-            yield f"{file} lies outside the folder"
+            yield said("{file} lies outside the folder", file=file)
         elif not (folder / path).is_file():
-            yield f"{file} is not in {folder.name}"
+            yield said("{file} is not in {folder}", file=file, folder=folder.name)
         elif _decode(folder / path) is None:
-            yield f"{file} is no picture that can be read"
+            yield said("{file} is no picture that can be read", file=file)
 
 
 def _decode(path: Path) -> Picture | None:

@@ -15,6 +15,7 @@ from pydantic import AwareDatetime, Field, model_validator
 
 from drivers.cameras import CameraSettings, Frame, Picture
 from drivers.cameras._recorded import DEFAULT_STARTS_AT, luma_of, shared
+from drivers.wording import said
 
 _BANDS = ((0.0, 0.45, (150, 140, 135)), (0.45, 0.6, (165, 170, 175)), (0.6, 1.0, (95, 95, 95)))
 """Wall, pavement and carriageway: top, bottom (fractions of the height) and colour (BGR)."""
@@ -50,9 +51,9 @@ class Thing(CameraSettings):
     @model_validator(mode="after")
     def _times_fit(self) -> Self:
         if self.to_s is None and self.moves_to is not None:
-            raise ValueError("moves_to needs to_s: when it arrives")
+            raise ValueError(said("moves_to needs to_s: when it arrives"))
         if self.to_s is not None and self.to_s <= self.from_s:
-            raise ValueError("to_s must be after from_s")
+            raise ValueError(said("to_s must be after from_s"))
         return self
 
     def corner(self, at_s: float) -> tuple[float, float]:

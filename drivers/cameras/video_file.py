@@ -24,7 +24,9 @@ from drivers.cameras._recorded import (
     luma_of,
     shared,
 )
+from drivers.foreign import reason_of
 from drivers.pacing import Thinning
+from drivers.wording import said
 
 _ASSUMED_RATE = 25.0
 _MISSING_SHARE = 0.02
@@ -67,7 +69,9 @@ class _Reel:
         self._camera_id = camera_id
         self._capture = cv2.VideoCapture(str(path))
         if not self._capture.isOpened():
-            raise CameraError(camera_id, f"{path.name} is not a video that can be read")
+            raise CameraError(
+                camera_id, said("{file} is not a video that can be read", file=path.name)
+            )
         rate = self._capture.get(cv2.CAP_PROP_FPS)
         self.interval_s = 1 / (rate if math.isfinite(rate) and rate > 0 else _ASSUMED_RATE)
         self._promised = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
@@ -83,8 +87,12 @@ class _Reel:
         """
         if not self._capture.grab():
             if self._grabbed < self._promised * (1 - _MISSING_SHARE) - 1:
-                reason = f"broke off after {self._grabbed} of {self._promised} frames"
-                raise CameraError(self._camera_id, f"the file is damaged: {reason}")
+                reason = said(
+                    "the file is damaged: broke off after {grabbed} of {promised} frames",
+                    grabbed=self._grabbed,
+                    promised=self._promised,
+                )
+                raise CameraError(self._camera_id, reason)
             return False
         stamp_s = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
         if not math.isfinite(stamp_s) or stamp_s <= self.at_s:
@@ -103,13 +111,15 @@ class _Reel:
             self.close()
             raise
         self.close()
-        raise CameraError(self._camera_id, "there is no picture in the file")
+        raise CameraError(self._camera_id, said("there is no picture in the file"))
 
     def picture(self) -> Picture:
         """Decode the frame that was grabbed."""
         read, bgr = self._capture.retrieve()
         if not read or bgr is None or bgr.ndim != 3:
-            raise CameraError(self._camera_id, f"frame {self._grabbed - 1} cannot be decoded")
+            raise CameraError(
+                self._camera_id, said("frame {number} cannot be decoded", number=self._grabbed - 1)
+            )
         return np.asarray(bgr, dtype=np.uint8)
 
     def close(self) -> None:
@@ -125,8 +135,8 @@ class VideoFile:
         try:
             self.source = f"{path.name} sha256:{content_hash([path])}"
         except OSError as error:
-            reason = error.strerror or str(error)
-            raise CameraError(camera_id, f"{path}: {reason}") from error
+            reason = said("{file}: {reason}", file=path, reason=reason_of(error))
+            raise CameraError(camera_id, reason) from error
         self._reel = _Reel(camera_id, path)
         # The first frame is grabbed here: its size is the truth, the container's is a claim.
         self._first_picture: Picture | None = self._reel.first_picture()

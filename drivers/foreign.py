@@ -1,0 +1,103 @@
+"""What the system and libraries say in English, word for word, so that it can be translated.
+
+Python's parsers, SQLite and the operating system give an error as an English sentence. Those that
+a technician is likely to meet are listed here; one that is not is shown as it came.
+"""
+
+from __future__ import annotations
+
+import re
+
+from drivers.wording import Said, said
+
+_AT_LINE = re.compile(r"(?P<what>.+) \(at line (?P<line>\d+), column (?P<column>\d+)\)")
+_JSON = re.compile(r"(?P<what>.+): line (?P<line>\d+) column (?P<column>\d+) \(char \d+\)")
+
+_KNOWN: dict[str, Said] = {
+    str(each): each
+    for each in (
+        # the operating system
+        said("No such file or directory"),
+        said("Permission denied"),
+        said("Operation not permitted"),
+        said("Is a directory"),
+        said("Not a directory"),
+        said("File exists"),
+        said("Read-only file system"),
+        said("No space left on device"),
+        said("Disk quota exceeded"),
+        said("Input/output error"),
+        said("Too many open files"),
+        said("Device or resource busy"),
+        said("No such device"),
+        said("Connection refused"),
+        said("Connection reset by peer"),
+        said("Connection timed out"),
+        said("timed out"),
+        said("Broken pipe"),
+        said("No route to host"),
+        said("Network is unreachable"),
+        said("Name or service not known"),
+        said("Temporary failure in name resolution"),
+        said("No address associated with hostname"),
+        said("Port out of range 0-65535"),
+        # SQLite
+        said("unable to open database file"),
+        said("database disk image is malformed"),
+        said("disk I/O error"),
+        said("attempt to write a readonly database"),
+        said("database or disk is full"),
+        said("file is not a database"),
+        said("database is locked"),
+        # reasons of an MQTT broker, as paho-mqtt names them
+        said("Not authorized"),
+        said("Bad user name or password"),
+        said("Banned"),
+        said("Client identifier not valid"),
+        said("Server unavailable"),
+        said("Server busy"),
+        said("Unsupported protocol version"),
+        # tomllib
+        said("Invalid value"),
+        said("Invalid statement"),
+        said("Expected '=' after a key in a key/value pair"),
+        said("Expected newline or end of document after a statement"),
+        said("Cannot overwrite a value"),
+        said("Unclosed array"),
+        said("Unclosed inline table"),
+        said("Unterminated string"),
+        said("Invalid initial character for a key part"),
+        said("Expected ']' at the end of a table declaration"),
+        said("Expected ']]' at the end of an array declaration"),
+        said("Invalid date or datetime"),
+        # json
+        said("Expecting value"),
+        said("Expecting ',' delimiter"),
+        said("Expecting ':' delimiter"),
+        said("Expecting property name enclosed in double quotes"),
+        said("Unterminated string starting at"),
+        said("Illegal trailing comma before end of array"),
+        said("Illegal trailing comma before end of object"),
+        said("Invalid control character at"),
+        said("Extra data"),
+    )
+}
+
+
+def recognised(text: str) -> str:
+    """Give a foreign text as one that can be translated, if it is known; else as it is."""
+    if place := _AT_LINE.fullmatch(text) or _JSON.fullmatch(text):
+        return said(
+            "line {line}, column {column}: {what}",
+            line=place["line"],
+            column=place["column"],
+            what=_KNOWN.get(place["what"], place["what"]),
+        )
+    return _KNOWN.get(text, text)
+
+
+def reason_of(error: BaseException) -> str:
+    """What went wrong, without the place: of a system's error what it says, else all it says."""
+    if isinstance(error, OSError) and error.strerror:
+        return recognised(error.strerror)
+    return recognised(str(error))
