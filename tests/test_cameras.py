@@ -74,6 +74,11 @@ class Opening:
 
 
 OPENINGS = {
+    "picamera2": Opening(
+        there=None,
+        missing=lambda _: {"camera": "nobody"},
+        needs="a Raspberry Pi's camera; tests/test_picamera2.py plays pictures to the real Picamera2",
+    ),
     "picture_folder": Opening(
         there=lambda folder: {"folder": album(folder)},
         missing=lambda folder: {"folder": folder / "nowhere"},

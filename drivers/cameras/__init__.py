@@ -110,8 +110,29 @@ class Camera(Protocol):
         """Let go of the camera. May be called twice, and after an error."""
 
 
+@dataclass(frozen=True, slots=True)
+class FoundCamera:
+    """A camera that a driver sees on this machine, whether or not it is configured.
+
+    Attributes:
+        driver: The driver's name in the configuration.
+        address: What stays the same when it is plugged in again.
+        name: What its maker calls it.
+        hint: The line for ``settings`` in site.toml that chooses it.
+    """
+
+    driver: str
+    address: str
+    name: str
+    hint: str
+
+
 class CameraDriver(Protocol):
-    """A module of this folder."""
+    """A module of this folder.
+
+    A driver of hardware may also have ``list_cameras() -> list[FoundCamera]``, which opens none
+    of them, and its cameras ``adjust(settings)``, which takes other settings while running.
+    """
 
     Settings: type[CameraSettings]
 
