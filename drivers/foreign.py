@@ -11,6 +11,7 @@ import re
 from drivers.wording import Said, said
 
 _AT_LINE = re.compile(r"(?P<what>.+) \(at line (?P<line>\d+), column (?P<column>\d+)\)")
+_AT_END = re.compile(r"(?P<what>.+) \(at end of document\)")
 _JSON = re.compile(r"(?P<what>.+): line (?P<line>\d+) column (?P<column>\d+) \(char \d+\)")
 
 _KNOWN: dict[str, Said] = {
@@ -93,6 +94,9 @@ def recognised(text: str) -> str:
             column=place["column"],
             what=_KNOWN.get(place["what"], place["what"]),
         )
+    if place := _AT_END.fullmatch(text):
+        what = place["what"]
+        return said("{what} (at the end of the file)", what=_KNOWN.get(what, what))
     return _KNOWN.get(text, text)
 
 

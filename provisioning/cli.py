@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from provisioning.failures import FAULT, INTERRUPTED, expected, report
+from provisioning.usage import speak_as_read
 from provisioning.wording import say, say_many
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ class Kerbwatch(click.Group):
             report(error, failure)
             ctx.exit(failure.exit_code)
 
+
+speak_as_read()
 
 _site = click.argument("site", metavar=say("SITE"), type=click.Path(exists=True, path_type=Path))
 _folder = click.Path(file_okay=False, path_type=Path)
