@@ -63,9 +63,10 @@ def brought_up(catalogue: Catalog) -> bytes:
         catalogue,
         width=0,
         omit_header=True,
-        sort_by_file=True,
+        # Sorted by text and without places: what stays the same never makes a difference.
+        sort_output=True,
+        no_location=True,
         ignore_obsolete=True,
-        include_lineno=False,
     )
     return _HEADER + written.getvalue()
 
@@ -94,9 +95,9 @@ def untranslated(catalogue: Catalog) -> Iterator[Message]:
 def main() -> int:
     """Write the catalogue anew and name the texts that wait for a translation."""
     PATH.write_bytes(brought_up(translated()))
-    waiting = list(untranslated(translated()))
+    waiting, code = list(untranslated(translated())), said_in_code()
     for message in waiting:
-        print(repr(message.id), *{path for path, _ in message.locations})
+        print(repr(message.id), *{path for path, _ in code[message.id].locations})
     print(f"{len(waiting)} texts wait for a translation", file=sys.stderr)
     return 1 if waiting else 0
 

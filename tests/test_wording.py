@@ -53,11 +53,11 @@ def forms(text: Any) -> tuple[str, ...]:
     return tuple(text) if isinstance(text, tuple | list) else (text,)
 
 
-def messages() -> Iterator[tuple[str, tuple[str, ...], tuple[str, ...]]]:
-    """Each message: where it is said, its English forms, its Chinese forms."""
+def messages() -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
+    """Each message: its English forms, its Chinese forms."""
     for message in catalogue.translated():
         if message.id:
-            yield message.locations[0][0], forms(message.id), forms(message.string)
+            yield forms(message.id), forms(message.string)
 
 
 def facts_of(template: str) -> set[str]:
@@ -85,23 +85,23 @@ def test_no_translation_is_a_guess_or_a_leftover() -> None:
 
 
 def test_every_translation_says_the_same_facts() -> None:
-    for place, english, chinese in messages():
+    for english, chinese in messages():
         # What the singular leaves out, as "no argument" does, the plural says.
-        assert facts_of(chinese[0]) == facts_of(english[-1]), (place, chinese)
+        assert facts_of(chinese[0]) == facts_of(english[-1]), english
 
 
 def test_every_text_can_be_filled_in() -> None:
-    for _, english, zh in messages():
+    for english, zh in messages():
         for text in (*english, *zh):
             if "%(" not in text:
                 assert text.format_map({name: Anything() for name in facts_of(text)})
 
 
 def test_the_chinese_is_written_with_chinese_punctuation() -> None:
-    for place, _, zh in messages():
+    for _, zh in messages():
         for text in zh:
             wrong = re.search(r"[\u4e00-\u9fff][,;?!]|[\u4e00-\u9fff]\.(?!\w)", text)
-            assert wrong is None, (place, text)
+            assert wrong is None, text
 
 
 # --- the language
