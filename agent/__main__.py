@@ -157,7 +157,7 @@ def _start_captures(
             section.camera_id,
             _opener(section, base),
             mailbox,
-            configuration.analysis.frames_per_s,
+            lambda: configuration.analysis.frames_per_s,
             mark=lambda name=name: workers.progress.mark(name),  # type: ignore[misc]
         )
         captures.append(capture)

@@ -6,10 +6,14 @@ what was not analysed is counted, never queued. A recording waits for its reader
 
 from __future__ import annotations
 
+import logging
 import threading
+import time
 from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from agent.backoff import Backoff
 from drivers.cameras import CameraError
 from drivers.pacing import Thinning
 
@@ -20,6 +24,10 @@ if TYPE_CHECKING:
 
 REOPEN_FIRST_S = 1.0
 REOPEN_MOST_S = 30.0
+GOOD_AFTER_S = 60.0
+"""A camera that ran this long before it was lost is opened anew without delay."""
+
+_log = logging.getLogger(__name__)
 
 
 class Mailbox:
@@ -69,6 +77,31 @@ class Mailbox:
             return not self._running and not self._order
 
 
+@dataclass(slots=True)
+class CameraActivity:
+    """What there is to say of a camera's thread. Written by it alone, read by others.
+
+    Attributes:
+        state: ``opening``, ``running``, ``ended``, or why the camera was lost.
+        since_s: Since when that is so, on ``time.monotonic``.
+        frames: How many frames the camera gave since the start.
+        reopened: How often it was opened anew after a loss.
+        last_frame_s: When it gave its last frame, on ``time.monotonic``.
+        luma: Mean brightness of that frame, 0 to 255.
+    """
+
+    state: str = "opening"
+    since_s: float = 0.0
+    frames: int = 0
+    reopened: int = 0
+    last_frame_s: float | None = None
+    luma: float | None = None
+
+    def turn(self, state: str) -> None:
+        """Be in another state from now on."""
+        self.state, self.since_s = state, time.monotonic()
+
+
 class Capture:
     """Reads one camera for ever; opens it anew when it is lost.
 
@@ -76,8 +109,10 @@ class Capture:
         camera_id: The camera's name.
         open_camera: Opens it.
         mailbox: Where its frames go.
-        frames_per_s: How many frames a second are wanted at most.
+        frames_per_s: How many frames a second are wanted at most; asked at every frame.
         mark: Called with each frame: the thread makes progress.
+        look_at: Called with each frame that is passed on and the open camera, for what follows the
+            light: the day's and the night's settings.
     """
 
     def __init__(
@@ -85,45 +120,66 @@ class Capture:
         camera_id: str,
         open_camera: Callable[[], Camera],
         mailbox: Mailbox,
-        frames_per_s: float,
+        frames_per_s: Callable[[], float],
         mark: Callable[[], None],
+        look_at: Callable[[Frame, Camera], None] | None = None,
     ) -> None:
         self.camera_id = camera_id
-        self.state = "opening"
+        self.activity = CameraActivity(since_s=time.monotonic())
         self._open_camera = open_camera
         self._mailbox = mailbox
         self._frames_per_s = frames_per_s
         self._mark = mark
+        self._look_at = look_at
 
-    def run(self, stop: threading.Event, camera: Camera | None = None) -> None:
-        """Read until the source ends or ``stop`` is set. ``camera`` may be open already."""
-        wait_s = REOPEN_FIRST_S
+    @property
+    def state(self) -> str:
+        """``opening``, ``running``, ``ended``, or why the camera was lost."""
+        return self.activity.state
+
+    def run(self, stop: threading.Event) -> None:
+        """Read until the source ends or ``stop`` is set."""
+        backoff = Backoff(REOPEN_FIRST_S, REOPEN_MOST_S, GOOD_AFTER_S, least_share=0.1)
         while not stop.is_set():
+            began_s = time.monotonic()
             try:
-                camera = camera or self._open_camera()
-                self.state = "running"
-                self._read(camera, stop)
+                self._open_and_read(stop)
                 break
             except CameraError as error:
-                self.state = error.reason
-            finally:
-                if camera is not None:
-                    camera.close()
-                    camera = None
+                wait_s = backoff.failed(time.monotonic() - began_s)
+                if self.activity.state != error.reason:
+                    _log.warning("%s; opening it again in %.1f s", error, wait_s)
+                    self.activity.turn(error.reason)
             self._mark()
             stop.wait(wait_s)
-            wait_s = min(REOPEN_MOST_S, 2 * wait_s)
-        self.state = "ended"
+            self.activity.reopened += 1
+        self.activity.turn("ended")
         self._mailbox.finish(self.camera_id)
+
+    def _open_and_read(self, stop: threading.Event) -> None:
+        camera = self._open_camera()
+        try:
+            self.activity.turn("running")
+            self._read(camera, stop)
+        finally:
+            camera.close()
 
     def _read(self, camera: Camera, stop: threading.Event) -> None:
         """Pass frames on until the source ends or the agent stops."""
-        thinning = Thinning(self._frames_per_s)
+        rate = self._frames_per_s()
+        thinning = Thinning(rate)
         while not stop.is_set():
             frame = camera.read()
             self._mark()
             if frame is None:
                 return
+            self.activity.frames += 1
+            self.activity.last_frame_s = time.monotonic()
+            if rate != (wanted := self._frames_per_s()):
+                rate, thinning = wanted, Thinning(wanted)
             if not thinning.keeps(frame.monotonic_s):
                 continue
+            self.activity.luma = float(frame.luma.mean())
+            if self._look_at is not None:
+                self._look_at(frame, camera)
             self._mailbox.put(frame, live=camera.live, stop=stop)

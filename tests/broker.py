@@ -110,7 +110,7 @@ class Broker:
     def __init__(self, program: str, folder: Path, *options: str, tls: bool = True) -> None:
         self._program, self._folder, self.tls = program, folder, tls
         self.authority = Authority(folder / "pki", "Test CA")
-        self.port = _free_port()
+        self.port = free_port()
         certificate_file, key_file = self.authority.issue("broker", server=True)
         self.device_files = self.authority.issue(DEVICE)
         self._platform_files = self.authority.issue("platform")
@@ -408,6 +408,6 @@ def broker(start_broker: Callable[..., Broker]) -> Broker:
     return start_broker()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as server:
         return int(server.getsockname()[1])

@@ -83,6 +83,11 @@ OPENINGS = {
         there=lambda folder: {"folder": album(folder)},
         missing=lambda folder: {"folder": folder / "nowhere"},
     ),
+    "rtsp": Opening(
+        there=None,
+        missing=lambda _: {"url": "rtsp://127.0.0.1:9/street"},
+        needs="a network camera; tests/test_rtsp.py has servers",
+    ),
     "synthetic": Opening(
         there=lambda _: {
             "seconds": 4,

@@ -6,8 +6,11 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from agent import capture
+from agent.backoff import Backoff
 from agent.capture import Capture, Mailbox
 from drivers.cameras import CameraError, Frame
 from drivers.cameras.synthetic import Settings, open_camera
@@ -44,7 +47,11 @@ def watched(mailbox: Mailbox, frames_per_s: float) -> list[float]:
     """The times of the frames that a recording of three seconds, ten a second, comes down to."""
     settings = Settings(width=160, height=90, seconds=3, frames_per_s=10)
     reader = Capture(
-        "street", lambda: open_camera("street", settings), mailbox, frames_per_s, lambda: None
+        "street",
+        lambda: open_camera("street", settings),
+        mailbox,
+        lambda: frames_per_s,
+        lambda: None,
     )
     thread = threading.Thread(target=reader.run, args=(threading.Event(),))
     thread.start()
@@ -101,7 +108,7 @@ def test_a_lost_camera_is_closed_and_opened_anew(monkeypatch: pytest.MonkeyPatch
         return opened[-1]
 
     mailbox = Mailbox(["street"])
-    reader = Capture("street", open_next, mailbox, 10, lambda: None)
+    reader = Capture("street", open_next, mailbox, lambda: 10, lambda: None)
     reader.run(threading.Event())
     assert opened == [first, second]
     assert first.closed
@@ -125,6 +132,57 @@ def test_a_camera_that_cannot_be_opened_says_why_and_is_tried_again(
             stop.set()
         raise CameraError("street", "no such device")
 
-    reader = Capture("street", fails, Mailbox(["street"]), 10, lambda: None)
+    reader = Capture("street", fails, Mailbox(["street"]), lambda: 10, lambda: None)
     reader.run(stop)
     assert reasons == ["opening", "no such device", "no such device"]
+    assert reader.activity.reopened == 3
+
+
+def test_the_rate_may_change_while_the_camera_runs() -> None:
+    wanted = iter([10.0] * 11 + [1.0] * 100)
+    mailbox = Mailbox(["street"])
+    settings = Settings(width=160, height=90, seconds=4, frames_per_s=10)
+    reader = Capture(
+        "street",
+        lambda: open_camera("street", settings),
+        mailbox,
+        lambda: next(wanted),
+        lambda: None,
+    )
+    thread = threading.Thread(target=reader.run, args=(threading.Event(),))
+    thread.start()
+    times = []
+    while not mailbox.done:
+        taken = mailbox.take(0.1)
+        if taken is not None:
+            times.append(taken.monotonic_s)
+    thread.join()
+    assert times[:10] == pytest.approx([step / 10 for step in range(10)])
+    assert times[10:] == pytest.approx([1.0, 2.0, 3.0])
+    assert reader.activity.frames == 40
+
+
+@given(
+    st.lists(st.floats(0, 200), min_size=1, max_size=40),
+    st.floats(0.01, 10),
+    st.floats(1, 20),
+    st.floats(0, 1),
+)
+def test_waits_grow_while_it_fails_and_begin_anew_after_a_good_run(
+    runs_s: list[float], first_s: float, times: float, least_share: float
+) -> None:
+    backoff = Backoff(first_s, first_s * times, 100.0, least_share=least_share)
+    failures = 0
+    for ran_s in runs_s:
+        failures = 1 if ran_s >= 100.0 else failures + 1
+        limit_s = min(first_s * times, first_s * 2.0 ** (failures - 1))
+        wait_s = backoff.failed(ran_s)
+        assert least_share * limit_s <= wait_s * (1 + 1e-9)
+        assert wait_s <= limit_s * (1 + 1e-9)
+
+
+def test_a_year_of_failures_overflows_nothing() -> None:
+    backoff = Backoff(1.0, 30.0, 60.0)
+    for _ in range(5000):
+        backoff.failed()
+    assert backoff.limit_s == 30.0
