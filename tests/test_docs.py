@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import tomllib
@@ -49,12 +50,25 @@ def marked(mark: str) -> list[Block]:
 
 
 def test_every_mark_is_one_that_is_tried() -> None:
-    assert {block.mark for block in BLOCKS} == {"toml site", "json message", "console runs"}
+    assert {block.mark for block in BLOCKS} == {
+        "toml site",
+        "json zones",
+        "json message",
+        "console runs",
+    }
 
 
 def test_every_site_in_the_documents_is_accepted() -> None:
     for block in marked("toml site"):
         from_tables(tomllib.loads(block.text))
+
+
+def test_every_drawing_in_the_documents_fits_the_sites_of_its_page() -> None:
+    for block in marked("json zones"):
+        sites = [site for site in marked("toml site") if site.page == block.page]
+        assert sites, f"{block.page}: no site to hold the zones"
+        for site in sites:
+            from_tables(tomllib.loads(site.text) | json.loads(block.text))
 
 
 def test_every_message_in_the_documents_is_one_of_the_contract() -> None:

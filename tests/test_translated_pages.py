@@ -1,0 +1,68 @@
+"""Pages in two languages: the Chinese page is the English one, not an older or a shorter one."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = {
+    page: page.with_name(page.name.replace(".md", ".zh-CN.md"))
+    for page in (
+        ROOT / "README.md",
+        ROOT / "docs" / "integrator.md",
+        ROOT / "docs" / "technician.md",
+    )
+}
+_CODE = re.compile(r"^```(.*?)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+
+each_page = pytest.mark.parametrize(
+    ("english", "chinese"), PAGES.items(), ids=[page.stem for page in PAGES]
+)
+
+
+def text(page: Path) -> str:
+    return page.read_text(encoding="utf-8")
+
+
+def headings(page: Path) -> list[str]:
+    """The level of each heading, in order."""
+    return re.findall(r"^(#+) ", _CODE.sub("", text(page)), re.MULTILINE)
+
+
+def code(page: Path) -> list[tuple[str, str]]:
+    """Each block of code with its mark, without what its comments say."""
+    return [(mark, re.sub(r"[ \t]*#.*", "", block)) for mark, block in _CODE.findall(text(page))]
+
+
+def tables(page: Path) -> list[list[str]]:
+    """The rows of all tables, each as its cells."""
+    rows = re.findall(r"^\| .* \|$", _CODE.sub("", text(page)), re.MULTILINE)
+    return [row.strip("| ").split(" | ") for row in rows]
+
+
+@each_page
+def test_both_pages_have_the_same_headings(english: Path, chinese: Path) -> None:
+    assert headings(chinese) == headings(english)
+
+
+@each_page
+def test_both_pages_show_the_same_code(english: Path, chinese: Path) -> None:
+    assert code(chinese) == code(english)
+
+
+@each_page
+def test_both_pages_have_the_same_rows_with_the_same_figures(english: Path, chinese: Path) -> None:
+    for ours, theirs in zip(tables(chinese), tables(english), strict=True):
+        # In Chinese "4 of 10" is "10 … 4": the figures are the same, their order is not.
+        figures = [[sorted(_NUMBER.findall(cell)) for cell in row] for row in (ours, theirs)]
+        assert figures[0] == figures[1], (ours, theirs)
+
+
+@each_page
+def test_the_pages_lead_to_each_other(english: Path, chinese: Path) -> None:
+    assert f"]({chinese.name})" in text(english)
+    assert f"]({english.name})" in text(chinese)
