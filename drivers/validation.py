@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from drivers.foreign import recognised
-from drivers.wording import Said, said, text_of
+from drivers.wording import Said, said, said_many, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -40,17 +40,23 @@ _WORDS: dict[str, Callable[[_Facts], str]] = {
     "bool_type": lambda _: said("Input should be true or false"),
     "bool_parsing": lambda _: said("Input should be true or false"),
     "string_type": lambda _: said("Input should be a text in quotation marks"),
-    "string_too_short": lambda facts: said(
-        "the text should have at least {min_length} characters", **facts
+    "string_too_short": lambda facts: said_many(
+        "the text should have at least {count} character",
+        "the text should have at least {count} characters",
+        facts["min_length"],
     ),
-    "string_too_long": lambda facts: said(
-        "the text should have at most {max_length} characters", **facts
+    "string_too_long": lambda facts: said_many(
+        "the text should have at most {count} character",
+        "the text should have at most {count} characters",
+        facts["max_length"],
     ),
     "string_pattern_mismatch": lambda facts: said(
         "the text should match the pattern {pattern}", **facts
     ),
-    "literal_error": lambda facts: said("Input should be {expected}", **_alternatives(facts)),
-    "enum": lambda facts: said("Input should be {expected}", **_alternatives(facts)),
+    "literal_error": lambda facts: said(
+        "Input should be one of: {expected}", **_alternatives(facts)
+    ),
+    "enum": lambda facts: said("Input should be one of: {expected}", **_alternatives(facts)),
     "union_tag_invalid": lambda facts: said(
         "{tag!r} is none of: {expected_tags}", **_alternatives(facts)
     ),
@@ -60,10 +66,10 @@ _WORDS: dict[str, Callable[[_Facts], str]] = {
     "set_type": lambda _: said("Input should be a list"),
     "frozen_set_type": lambda _: said("Input should be a list"),
     "too_short": lambda facts: said(
-        "at least {min_length} should be there, not {actual_length}", **facts
+        "needs at least {min_length} entries, has {actual_length}", **facts
     ),
     "too_long": lambda facts: said(
-        "at most {max_length} should be there, not {actual_length}", **facts
+        "may have at most {max_length} entries, has {actual_length}", **facts
     ),
     "dict_type": lambda _: said("Input should be a table"),
     "mapping_type": lambda _: said("Input should be a table"),
@@ -100,7 +106,7 @@ def message_of(detail: ErrorDetails) -> str:
     if isinstance(error := facts.get("error"), BaseException):
         return recognised(text_of(error))
     words = _WORDS.get(detail["type"])
-    return words(facts) if words else detail["msg"]
+    return words({name: _plain(fact) for name, fact in facts.items()}) if words else detail["msg"]
 
 
 def fault_at(where: str, detail: ErrorDetails) -> Said:
@@ -119,6 +125,11 @@ def faults_of(error: ValidationError) -> Iterator[Said]:
         # A union names the alternative it tried; that is no place in anybody's file.
         parts = [str(part) for part in detail["loc"] if not str(part).startswith("literal[")]
         yield fault_at(".".join(parts), detail)
+
+
+def _plain(fact: Any) -> Any:
+    """A limit as people write it: 30, not 30.0."""
+    return int(fact) if isinstance(fact, float) and fact.is_integer() else fact
 
 
 def _alternatives(facts: _Facts) -> _Facts:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 from agent.config import CameraSection, Configuration
+from drivers.wording import said
+from provisioning import wording
 from provisioning.cases import duration, in_words
 from provisioning.progress import Progress
 from provisioning.things import kind_in_words, things_in_words
@@ -22,6 +24,15 @@ if TYPE_CHECKING:
 
     from agent.events import Event
     from agent.replay import ReplayReport
+
+
+_STAGES = {
+    "looking": said("looking, the network included"),
+    "tracking": said("tracking"),
+    "novelty": said("what is new in the picture"),
+    "judging": said("judging"),
+    "recording": said("writing down"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,4 +153,7 @@ def _rows(report: ReplayReport) -> Iterator[tuple[str, str]]:
     yield say("took"), say("{seconds:.1f} s", seconds=report.total_s)
     yield say("of it in the network"), say("{seconds:.1f} s", seconds=report.session_s)
     for stage, seconds in report.stage_s.items():
-        yield say("of it in {stage}", stage=stage), say("{seconds:.1f} s", seconds=seconds)
+        yield (
+            say("of it in {stage}", stage=wording.in_words(_STAGES.get(stage, stage))),
+            say("{seconds:.1f} s", seconds=seconds),
+        )

@@ -104,7 +104,7 @@ def test_every_fault_is_listed_at_once_with_its_place_and_what_is_allowed(tmp_pa
         "scenarios.misparked_bikes.allowed_s: Input should be greater than 0",
         "uplink.broker:",
         "uplink.heartbeat_s: Input should be a finite number",
-        "zones.0.kind (zone 'kerb'): Input should be 'no_parking', 'bay'",
+        "zones.0.kind (zone 'kerb'): Input should be one of: 'no_parking', 'bay'",
         "zones.1.zone_id (zone 'kerb'): 'kerb' is given twice",
         "zones.1.camera_id (zone 'kerb'): no camera 'sky'; there are: street",
         "zones.json: author: no such key",

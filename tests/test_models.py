@@ -266,7 +266,7 @@ def test_every_fault_of_a_manifest_is_told_at_once(models: Path) -> None:
     faults = "\n".join(faults_of(folder))
     for part in (
         "family: no family 'yolo99'; there are: classifier, yolox",
-        "classes.1.meaning: Input should be 'person', ",
+        "classes.1.meaning: Input should be one of: 'person', ",
         "(given: 'unicycle')",
         "input.color: no such key",
         "input.std.1: Input should be greater than 0",

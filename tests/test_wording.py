@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import copy
 import json
 import os
@@ -76,6 +77,22 @@ def test_every_text_of_the_code_has_its_chinese() -> None:
     """If this fails: ``python -m tests.catalogue``, then translate what it names."""
     assert catalogue.PATH.read_bytes() == catalogue.brought_up(catalogue.translated())
     assert [message.id for message in catalogue.untranslated(catalogue.translated())] == []
+
+
+def test_every_text_stands_where_it_is_said() -> None:
+    """A text that is put together or named elsewhere would never be found for the catalogue."""
+    elsewhere = [
+        f"{path.relative_to(catalogue.ROOT)}:{call.lineno}"
+        for house in ("provisioning", "agent", "drivers")
+        for path in (catalogue.ROOT / house).rglob("*.py")
+        if path.parent.name != "wording" and path.name != "wording.py"
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Name)
+        and call.func.id in {"say", "said", "say_many", "said_many"}
+        and not isinstance(call.args[0], ast.Constant)
+    ]
+    assert elsewhere == []
 
 
 def test_no_translation_is_a_guess_or_a_leftover() -> None:

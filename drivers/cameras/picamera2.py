@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from drivers.cameras import Picture
 
-MISSING = "the package picamera2 is missing; on the device: apt install python3-picamera2"
 CLOSE_TIMEOUT_S = 5.0
 BUFFERS = 4
 """Requests in circulation. Every picture is copied out at once, so that few are enough."""
@@ -121,7 +120,10 @@ def open_camera(camera_id: str, settings: Settings) -> PiCamera:
     try:
         library = _library()
     except ImportError as error:
-        raise CameraError(camera_id, said(MISSING)) from error
+        raise CameraError(
+            camera_id,
+            said("the package picamera2 is missing; on the device: apt install python3-picamera2"),
+        ) from error
     try:
         return PiCamera(camera_id, settings, library)
     except (RuntimeError, IndexError, OSError, TypeError, ValueError) as error:
