@@ -19,8 +19,9 @@ from paho.mqtt.enums import CallbackAPIVersion
 from pydantic import ValidationError
 
 from agent.events import Message
+from drivers.foreign import reason_of, recognised
+from drivers.wording import said
 from provisioning.failures import BrokerError
-from provisioning.wording import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,14 +85,17 @@ class Consumer:
         try:
             self._client.connect(parts.hostname or "", parts.port or _DEFAULT_PORT)
         except OSError as error:
-            raise BrokerError(say("{url}: {reason}", url=self._url, reason=error)) from error
+            reason = reason_of(error)
+            raise BrokerError(said("{url}: {reason}", url=self._url, reason=reason)) from error
         with ExitStack() as opened:
             opened.callback(self._client.loop_stop)
             self._lines = opened.enter_context(self._path.open("w", encoding="utf-8"))
             self._client.loop_start()
             if not self._ready.wait(_CONNECT_TIMEOUT_S) or self._refused:
-                reason = self._refused or f"no answer within {_CONNECT_TIMEOUT_S:.0f} s"
-                raise BrokerError(say("{url}: {reason}", url=self._url, reason=reason))
+                reason = self._refused or said(
+                    "no answer within {seconds:g} s", seconds=_CONNECT_TIMEOUT_S
+                )
+                raise BrokerError(said("{url}: {reason}", url=self._url, reason=reason))
             self._opened = opened.pop_all()
         return self
 
@@ -120,14 +124,14 @@ class Consumer:
 
     def _connected(self, client: mqtt.Client, _: Any, __: Any, reason: Any, ___: Any) -> None:
         if reason.is_failure:
-            self._refused = str(reason)
+            self._refused = recognised(str(reason))
             self._ready.set()
         else:
             client.subscribe(self._topic, qos=1)
 
     def _subscribed(self, _: Any, __: Any, ___: Any, reasons: Any, ____: Any) -> None:
         if any(reason.is_failure for reason in reasons):
-            self._refused = ", ".join(map(str, reasons))
+            self._refused = said("{reasons}", reasons=[recognised(str(each)) for each in reasons])
         self._ready.set()
 
     def _took(self, _client: mqtt.Client, _: Any, message: mqtt.MQTTMessage) -> None:

@@ -8,12 +8,13 @@ click as it is.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from click import core, decorators, exceptions, formatting, parser, types
 
-from provisioning.wording import ENGLISH, language, translations
+from drivers.wording import Said, said
+from provisioning.wording import ENGLISH, in_words, language, translations
 from provisioning.wording.width import display_width, padded
 
 if TYPE_CHECKING:
@@ -21,6 +22,18 @@ if TYPE_CHECKING:
 
 PARTS = (core, decorators, exceptions, formatting, parser, types)
 """The parts of click whose words our commands can show: none of ours asks questions."""
+_PLACEHOLDERS = (
+    ("[OPTIONS]", said("[OPTIONS]")),
+    ("COMMAND [ARGS]...", said("COMMAND [ARGS]...")),
+)
+_TYPES: tuple[tuple[Any, Said], ...] = (
+    (click.STRING, said("text")),
+    (click.IntRange, said("whole number")),
+    (click.INT, said("whole number")),
+    (click.FloatRange, said("number")),
+    (click.FLOAT, said("number")),
+)
+"""What click shows, in capitals, for a value of a type."""
 _UNBREAKABLE = re.compile(
     r"\s+"  # where a line may end without a trace
     # a word of Latin letters or figures, or one wide character; with the punctuation behind it
@@ -41,10 +54,12 @@ def speak_as_read() -> None:
         return
     catalogue = translations(language())
     click.Context.formatter_class = WideFormatter
+    for kind, words in _TYPES:
+        kind.name = in_words(words)
     for part in PARTS:
-        for name, words in (("_", catalogue.gettext), ("ngettext", catalogue.ngettext)):
+        for name, look_up in (("_", catalogue.gettext), ("ngettext", catalogue.ngettext)):
             if hasattr(part, name):
-                setattr(part, name, words)
+                setattr(part, name, look_up)
 
 
 def wrapped(text: str, columns: int) -> Iterator[str]:
@@ -66,6 +81,12 @@ def wrapped(text: str, columns: int) -> Iterator[str]:
 
 class WideFormatter(click.HelpFormatter):
     """A help page as click makes it, with every width counted in columns of the terminal."""
+
+    def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
+        """Write how a command is called, with its placeholders in the reader's language."""
+        for placeholder, words in _PLACEHOLDERS:
+            args = args.replace(placeholder, in_words(words))
+        super().write_usage(prog, args, prefix)
 
     def write_text(self, text: str) -> None:
         """Write paragraphs at the current indent; one that begins with U+0008 keeps its lines."""
