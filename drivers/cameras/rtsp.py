@@ -104,10 +104,10 @@ class NetworkCamera:
         self._thinning = Thinning(settings.frames_per_s)
         self.source = settings.url
         password = self._password()
-        asks = self._knock()
-        if asks and password is None:
-            raise CameraError(camera_id, said("the camera asks for a user and a password"))
-        self._stream = self._opened(password, asks=asks)
+        self._stream = self._opened(password)
+        if not self._stream.isOpened():
+            self._stream.release()
+            raise CameraError(camera_id, self._refusal(password))
         self.decodes_in_hardware = self._hardware()
         width = int(self._stream.get(cv2.CAP_PROP_FRAME_WIDTH))
         height = int(self._stream.get(cv2.CAP_PROP_FRAME_HEIGHT))
@@ -123,32 +123,29 @@ class NetworkCamera:
             text = said("password file {file}: {reason}", file=path.name, reason=reason_of(error))
             raise CameraError(self._camera_id, text) from error
 
-    def _knock(self) -> bool:
-        """Ask once by hand, without a password; FFmpeg says only that it did not work, not why.
-
-        Returns:
-            Whether the camera asks who is there.
-        """
+    def _refusal(self, password: str | None) -> str:
+        """Why there is no stream. FFmpeg does not say; so the camera is asked once by hand."""
         parts = urlsplit(self._settings.url)
         try:
             status = _status(self._settings)
         except socket.gaierror as error:
             reason = reason_of(error)
-            text = said(
+            return said(
                 "the name {host} is not found: {reason}", host=parts.hostname, reason=reason
             )
-            raise CameraError(self._camera_id, text) from error
-        except TimeoutError as error:
-            text = said("no answer within {seconds:g} s", seconds=self._settings.open_timeout_s)
-            raise CameraError(self._camera_id, text) from error
+        except TimeoutError:
+            return said("no answer within {seconds:g} s", seconds=self._settings.open_timeout_s)
         except OSError as error:
-            raise CameraError(self._camera_id, reason_of(error)) from error
+            return reason_of(error)
         if status == 404:
-            text = said("the camera has no stream at {path}", path=parts.path)
-            raise CameraError(self._camera_id, text)
-        return status == 401
+            return said("the camera has no stream at {path}", path=parts.path)
+        if status == 401 and password is None:
+            return said("the camera asks for a user and a password")
+        if status == 401:
+            return said("the camera refuses the user or the password")
+        return said("the camera answers, but sends no stream that can be decoded")
 
-    def _opened(self, password: str | None, *, asks: bool) -> cv2.VideoCapture:
+    def _opened(self, password: str | None) -> cv2.VideoCapture:
         settings = self._settings
         hardware = settings.hardware_decoding != "off"
         wanted = {
@@ -162,7 +159,7 @@ class NetworkCamera:
             before = os.environ.get(_OPTIONS)
             os.environ[_OPTIONS] = f"rtsp_transport;{settings.transport}|fflags;nobuffer"
             try:
-                stream = cv2.VideoCapture(
+                return cv2.VideoCapture(
                     _with_user(settings, password),
                     cv2.CAP_FFMPEG,
                     [number for pair in wanted.items() for number in pair],
@@ -172,15 +169,6 @@ class NetworkCamera:
                     del os.environ[_OPTIONS]
                 else:
                     os.environ[_OPTIONS] = before
-        if stream.isOpened():
-            return stream
-        stream.release()
-        raise CameraError(
-            self._camera_id,
-            said("the camera refuses the user or the password")
-            if asks
-            else said("the camera answers, but sends no stream that can be decoded"),
-        )
 
     def _hardware(self) -> bool:
         found = self._stream.get(cv2.CAP_PROP_HW_ACCELERATION) > cv2.VIDEO_ACCELERATION_NONE
