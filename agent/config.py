@@ -33,7 +33,7 @@ from agent.events import Coordinates
 from agent.scene import Zone, ZoneKind
 from agent.zones import Window
 from drivers import cameras
-from drivers.foreign import reason_of
+from drivers.foreign import reason_of, words_of
 from drivers.validation import fault_at, message_of
 from drivers.wording import itemised, said, said_many, text_of
 
@@ -126,7 +126,7 @@ class CameraSection(Section):
             cameras.load_driver(value)
         except ImportError as error:
             raise ValueError(
-                said("this driver cannot be used on this machine: {error}", error=error)
+                said("this driver cannot be used on this machine: {reason}", reason=words_of(error))
             ) from error
         return value
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from drivers.wording import Said, said
+from drivers.wording import Said, said, text_of
 
 _AT_LINE = re.compile(r"(?P<what>.+) \(at line (?P<line>\d+), column (?P<column>\d+)\)")
 _AT_END = re.compile(r"(?P<what>.+) \(at end of document\)")
@@ -98,6 +98,18 @@ def recognised(text: str) -> str:
         what = place["what"]
         return said("{what} (at the end of the file)", what=_KNOWN.get(what, what))
     return _KNOWN.get(text, text)
+
+
+def words_of(error: BaseException) -> str:
+    """All of an error's text: as it was said, or else what the system or Python means by it."""
+    text = text_of(error)
+    if isinstance(text, Said):
+        return text
+    if isinstance(error, ImportError) and error.name:
+        return said("the package {name} is missing: install it", name=error.name)
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return said("{file}: {reason}", file=error.filename, reason=reason_of(error))
+    return reason_of(error)
 
 
 def reason_of(error: BaseException) -> str:

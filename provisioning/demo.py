@@ -20,6 +20,7 @@ from pydantic import ValidationError
 
 from agent import config
 from agent.database import load_state
+from drivers.wording import said
 from provisioning.cases import in_words, position
 from provisioning.consumer import Consumer
 from provisioning.failures import FAULT
@@ -114,7 +115,7 @@ def own_broker() -> Iterator[str]:
         from iotcore import Broker  # noqa: PLC0415 - the extra "demo"; a device does without
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            say(
+            said(
                 "the demo's own broker is the package iotcore: install kerbwatch[demo], or "
                 "give --broker"
             )

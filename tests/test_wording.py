@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import importlib
 import json
 import os
 import pickle
@@ -197,6 +198,12 @@ def test_an_error_is_shown_as_it_was_raised() -> None:
     assert str(error) == "camera 'street': there is no picture in the file"
     assert error_in_words(error) == "摄像头 'street'：文件中没有画面"
     assert error_in_words(RuntimeError("unknown to us")) == "unknown to us"
+    with pytest.raises(ModuleNotFoundError) as missing:
+        importlib.import_module("kerbwatch_of_tomorrow")
+    assert error_in_words(missing.value) == "缺少软件包 kerbwatch_of_tomorrow：请安装"
+    with pytest.raises(IsADirectoryError) as folder:
+        catalogue.ROOT.open()
+    assert error_in_words(folder.value) == f"{catalogue.ROOT}：是文件夹，不是文件"
 
 
 @given(st.lists(st.text(), max_size=4))

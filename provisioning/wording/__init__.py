@@ -14,7 +14,8 @@ from importlib.resources import as_file, files
 from io import BytesIO
 from typing import Any
 
-from drivers.wording import Said, said, said_many, text_of
+from drivers.foreign import words_of
+from drivers.wording import Said, said, said_many
 
 ENGLISH = "en"
 CHINESE = "zh_CN"
@@ -66,8 +67,8 @@ def in_words(text: str) -> str:
 
 
 def error_in_words(error: BaseException) -> str:
-    """Give the text of an error in the reader's language, as far as it was ``said``."""
-    return in_words(text_of(error))
+    """Give the text of an error in the reader's language, as far as it is known."""
+    return in_words(words_of(error))
 
 
 @cache
