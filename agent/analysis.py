@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
+
+from agent.trace import Traces
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -46,6 +49,7 @@ class Analysis:
         self._evidence = evidence
         self._boot_id = boot_id
         self._last_frames: dict[str, Frame] = {}
+        self._traces: defaultdict[str, Traces] = defaultdict(Traces)
 
     def take(self, frame: Frame) -> list[Change]:
         """Take one frame of any camera; what it changes is on the disk when this returns.
@@ -63,9 +67,11 @@ class Analysis:
 
     def _record(self, frame: Frame, pipeline: Pipeline, findings: list[Finding]) -> list[Change]:
         self._await_cases(frame, pipeline)
+        self._note(frame, pipeline)
         changes = self.cases.update(frame.camera_id, findings, frame.monotonic_s, frame.captured_at)
         if changes:
-            self._book.record(changes, frame, self._snapshot(frame, pipeline))
+            traces = self._traces[frame.camera_id]
+            self._book.record(changes, frame, self._snapshot(frame, pipeline), traces)
         else:
             self._book.keep(frame, lambda: self._snapshot(frame, pipeline))
         return changes
@@ -82,11 +88,21 @@ class Analysis:
             waiting = {zone: s for zone, s in zones.items() if (kind, zone) not in open_zones}
             self._evidence.await_cases(kind, waiting, frame)
 
+    def _note(self, frame: Frame, pipeline: Pipeline) -> None:
+        """Remember what the rules went by, for who asks why a case opened."""
+        looked = pipeline.looked_zones()
+        for name, measured in pipeline.measures().items():
+            kind = self._kinds[name]
+            opened = [case.zone_id for case in self.cases.open if case.kind == kind]
+            traces = self._traces[frame.camera_id]
+            traces.note(kind, frame.monotonic_s, measured, looked, opened)
+
     def _snapshot(self, frame: Frame, pipeline: Pipeline) -> dict[str, Any]:
         return {
             "boot_id": self._boot_id,
             "now_s": frame.monotonic_s,
             "pipeline": pipeline.snapshot(),
+            "traces": self._traces[frame.camera_id].snapshot(),
         }
 
     def _begin(self, frame: Frame) -> Pipeline:
@@ -103,5 +119,6 @@ class Analysis:
             same_clock = saved["boot_id"] == self._boot_id and frame.monotonic_s >= saved_s
             shift_s = 0.0 if same_clock else frame.monotonic_s - saved_s
             pipeline.restore(saved["pipeline"], shift_s)
+            self._traces[frame.camera_id].restore(saved.get("traces", ()), shift_s)
             self.cases.shift(frame.camera_id, shift_s)
         return pipeline

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from agent.codes import event_code
-from agent.database import load_state, save_case, save_state
+from agent.database import load_state, save_case, save_state, save_trace
 from agent.events import CaseBody, ClockReading, Draft, Fraction, ModelUsed, Place, Thing
 from agent.outbox import Lane
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from agent.ids import Ids
     from agent.outbox import Outbox
     from agent.scene import Case, Member
+    from agent.trace import Traces
     from drivers.cameras import Frame
 
 _SNAPSHOT = "analysis.snapshot."
@@ -65,7 +66,9 @@ class CaseBook:
         self._clock = clock
         self._snapshot_s: dict[str, float] = {}
 
-    def record(self, changes: Sequence[Change], frame: Frame, snapshot: dict[str, Any]) -> None:
+    def record(
+        self, changes: Sequence[Change], frame: Frame, snapshot: dict[str, Any], traces: Traces
+    ) -> None:
         """Make events of one frame's changes; they are on the disk when this returns.
 
         Raises:
@@ -73,12 +76,15 @@ class CaseBook:
             StorageError: The database did not take it; nothing was recorded.
         """
         drafts = [(change.case, self._draft(change, frame)) for change in changes]
+        told = {case.case_id: self._trace(case, traces, frame) for case, _ in drafts}
         text = _dump(snapshot)
 
         def write(connection: sqlite3.Connection) -> None:
             for case, draft in drafts:
                 save_case(connection, case)
                 self._outbox.add(connection, draft, Lane.CASE)
+                body = draft.body.model_dump_json(exclude_none=True)
+                save_trace(connection, case.case_id, draft.type, body, told[case.case_id])
             save_state(connection, _SNAPSHOT + frame.camera_id, text)
 
         self._database.write(write).result()
@@ -103,6 +109,20 @@ class CaseBook:
             lambda connection: load_state(connection, _SNAPSHOT + camera_id)
         ).result()
         return None if text is None else dict(json.loads(text))
+
+    def _trace(self, case: Case, traces: Traces, frame: Frame) -> str:
+        """What the rule went by up to now, for `kerbwatch explain`; empty if nothing was noted."""
+        trace = traces.of(case.kind, case.zone_id)
+        if trace is None:
+            return "{}"
+        trace.close(frame.monotonic_s)
+        document = {
+            "at": frame.captured_at.isoformat(),
+            "timezone": self._configuration.site.timezone,
+            "polygon": self._configuration.zone_section(case.zone_id).polygon,
+            **trace.document(frame.monotonic_s),
+        }
+        return json.dumps(document, separators=(",", ":"))
 
     def _draft(self, change: Change, frame: Frame) -> Draft:
         return Draft(

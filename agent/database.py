@@ -30,7 +30,7 @@ _Job = tuple["Callable[[sqlite3.Connection], Any]", "Future[Any]"]
 _GROUP_LIMIT = 500
 """More pieces of work than this do not wait for one and the same commit."""
 _BUSY_TIMEOUT_S = 5.0
-SCHEMA = 3
+SCHEMA = 4
 """How many migrations :mod:`agent.schema` holds: the version of the tables."""
 
 _STORAGE_FAULTS = frozenset(
@@ -282,6 +282,36 @@ def save_case(connection: sqlite3.Connection, case: Case) -> None:
         " ON CONFLICT (case_id) DO UPDATE SET place_id = excluded.place_id,"
         " kind = excluded.kind, state = excluded.state, document = excluded.document",
         (case.case_id, case.place_id, case.kind, case.state, _cases.dump_json(case).decode()),
+    )
+
+
+TRACES_KEPT = 1000
+"""So many cases can be explained: the newest, for an id begins with its time."""
+
+
+def save_trace(
+    connection: sqlite3.Connection, case_id: str, type_: str, body: str, trace: str
+) -> None:
+    """Keep why a case opened, with its first and its last event; within its piece of work.
+
+    Args:
+        connection: The writer's.
+        case_id: Of the case.
+        type_: Of the event that is being recorded.
+        body: The event's body, as JSON.
+        trace: What the rule went by so far, as JSON.
+    """
+    connection.execute(
+        "INSERT INTO traces (case_id, opened, last_type, last, trace) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT (case_id) DO UPDATE SET last_type = excluded.last_type,"
+        " last = excluded.last, trace = CASE excluded.trace WHEN '{}' THEN trace"
+        " ELSE excluded.trace END",
+        (case_id, body if type_ == "case.opened" else None, type_, body, trace),
+    )
+    connection.execute(
+        "DELETE FROM traces WHERE case_id <="
+        " (SELECT case_id FROM traces ORDER BY case_id DESC LIMIT 1 OFFSET ?)",
+        (TRACES_KEPT,),
     )
 
 

@@ -73,11 +73,15 @@ class _Region:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One frame's looking: the observation, and which regions' pictures had changed."""
+    """One frame's looking: the observation, which regions' pictures had changed, which were run."""
 
     observation: Observation
     changed: tuple[Box, ...]
-    runs: int
+    looked: tuple[Box, ...]
+
+    @property
+    def runs(self) -> int:
+        return len(self.looked)
 
 
 class Looking:
@@ -118,12 +122,11 @@ class Looking:
             (region for region in self._regions if self._due(region, now_s)),
             key=lambda region: -np.inf if region.looked_at_s is None else region.looked_at_s,
         )
-        runs = 0
-        for region in due[: int(self._tokens)]:
+        looked = due[: int(self._tokens)]
+        for region in looked:
             self._run(region, frame)
-            runs += 1
-        self._tokens -= runs
-        return self._public(now_s, runs)
+        self._tokens -= len(looked)
+        return self._public(now_s, tuple(region.box for region in looked))
 
     def _earn(self, now_s: float) -> None:
         """The budget in event time: replay spends what the device would."""
@@ -162,7 +165,7 @@ class Looking:
         region.looked_at_s = frame.monotonic_s
         region.changed = False
 
-    def _public(self, now_s: float, runs: int) -> Look:
+    def _public(self, now_s: float, looked: tuple[Box, ...]) -> Look:
         """Regions looked at now, or unchanged since they were.
 
         As long as these are the same, so is the observation: not an equal one, the same one.
@@ -184,7 +187,7 @@ class Looking:
             for region in self._regions
             if region.looked_at_s is None or region.changed or region.looked_at_s == now_s
         )
-        return Look(self._observation, changed, runs)
+        return Look(self._observation, changed, looked)
 
 
 def regions_for(

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from agent.scenarios import Scenario
-    from agent.scene import Finding, Observation, Track, Zone
+    from agent.scene import Box, Finding, Observation, Track, Zone
+    from agent.trace import Measure
     from drivers.cameras import Frame, Picture
 
 T = TypeVar("T")
@@ -64,6 +65,7 @@ class Pipeline:
         budget: Budget,
         timezone: tzinfo,
     ) -> None:
+        self.zones = tuple(zones)
         self._masks = [zone for zone in zones if zone.kind == "mask"]
         self._looking = Looking(zones, size_px, detector, budget)
         self._tracker = Tracker(birth_confidence)
@@ -78,6 +80,7 @@ class Pipeline:
         self.runs = 0
         self.tracks: list[Track] = []
         self.observation: Observation | None = None
+        self.looked: tuple[Box, ...] = ()
 
     def step(self, frame: Frame) -> list[Finding]:
         """Take one frame and return what every scenario has to say of its places."""
@@ -103,12 +106,25 @@ class Pipeline:
         findings = self.timed(
             "judging", lambda: [f for one in self._scenarios.values() for f in one.judge(moment)]
         )
+        self.looked = look.looked
         self._count(tracks, look.observation, look.runs + scores.runs)
         return findings
 
     def pending(self) -> dict[str, dict[str, float]]:
         """Scenario → zone → since when something there may become a case."""
         return {name: scenario.pending() for name, scenario in self._scenarios.items()}
+
+    def measures(self) -> dict[str, dict[str, tuple[Measure, ...]]]:
+        """Scenario → zone → what its rule goes by, where something may become a case."""
+        return {name: scenario.measures() for name, scenario in self._scenarios.items()}
+
+    def looked_zones(self) -> frozenset[str]:
+        """Zones whose middle the network looked at in the last frame."""
+        return frozenset(
+            zone.zone_id
+            for zone in self.zones
+            if any(box.contains(zone.box.centre) for box in self.looked)
+        )
 
     @property
     def tracks_by_label(self) -> dict[str, int]:

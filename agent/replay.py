@@ -94,9 +94,10 @@ def replay(
     Args:
         configuration: The site; its cameras must not be live.
         base: The folder that relative paths in the camera settings start from.
-        out: Where ``events.jsonl`` and ``evidence/`` go; None keeps neither.
+        out: Where ``events.jsonl`` and ``evidence/`` go, and a fresh database in ``state/`` unless
+            ``state`` says another place; None keeps none of them.
         state: Where the database lies; one that is there already is gone on with, as after a
-            restart. None: a fresh one that is thrown away.
+            restart. None: a fresh one.
         frames_per_s: Analysed frames a second; None: as configured.
         from_s: Skip frames before this time of the recording.
         until_s: Stop at this time of the recording.
@@ -115,7 +116,7 @@ def replay(
         seed = _seed(configuration, opened)
         parts = assemble(
             configuration,
-            state_dir=state or scratch,
+            state_dir=state or (scratch if out is None else _fresh(out / "state")),
             evidence_dir=(out or scratch) / "evidence",
             ids=DerivedIds(f"{seed} {from_s}"),
             clock=lambda frame: ClockReading(
@@ -139,6 +140,13 @@ def replay(
         report.total_s = time.perf_counter() - began_s
         _sum_up(parts, report)
     return report
+
+
+def _fresh(folder: Path) -> Path:
+    """The folder without the database of an earlier replay."""
+    for path in folder.glob("kerbwatch.sqlite3*"):
+        path.unlink()
+    return folder
 
 
 class _Listener:

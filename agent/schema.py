@@ -66,3 +66,12 @@ def create_outbox(db: sqlite_utils.Database) -> None:
         },
         pk="sequence",
     )
+
+
+@migrations()
+def create_traces(db: sqlite_utils.Database) -> None:
+    db.table("traces").create(
+        {"case_id": str, "opened": str, "last_type": str, "last": str, "trace": str},
+        pk="case_id",
+        not_null={"last_type", "last", "trace"},
+    )

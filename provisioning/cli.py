@@ -273,6 +273,32 @@ def replay(
 
 
 @main.command(
+    "explain",
+    help=say(
+        """
+Say why a case opened: what its rule went by, moment by moment.
+
+WHERE is a site, or the results of a replay (its --out). CASE is a case's id or the beginning of
+it; without it the newest case is explained.
+"""
+    ),
+)
+@click.argument("where", metavar=say("WHERE"), type=click.Path(exists=True, path_type=Path))
+@click.argument("case_id", metavar=say("[CASE]"), required=False)
+@click.option(
+    "--strip",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help=say("Write the case's pictures side by side into this file (.jpg, .png)."),
+)
+@_as_json(say("Print everything that is kept of the case as JSON."))
+def explain(where: Path, case_id: str | None, strip: Path | None, as_json: bool) -> None:
+    """Say why a case opened."""
+    from provisioning import explaining
+
+    explaining.explain(where, case_id, strip, as_json=as_json)
+
+
+@main.command(
     "demo",
     help=say(
         "Show everything at work: a rendered street, the agent, a broker, and a "

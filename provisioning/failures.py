@@ -30,6 +30,9 @@ class Expected:
 
 
 EXPECTED = {
+    "provisioning.explaining.UnknownCaseError": Expected(
+        FAULT, said("There is nothing to explain.")
+    ),
     "agent.config.ConfigError": Expected(REFUSED, said("The configuration was refused.")),
     "agent.replay.LiveCameraError": Expected(REFUSED, said("The configuration was refused.")),
     "agent.detectors.manifest.ModelError": Expected(REFUSED, said("A model was refused.")),

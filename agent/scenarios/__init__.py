@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from agent.novelty import Novelty
     from agent.scene import Box, CaseKind, Finding, Observation, Stay, Track, Zone
+    from agent.trace import Measure
 
 
 class ScenarioSettings(BaseModel):
@@ -74,6 +75,9 @@ class Scenario(Protocol):
 
     def pending(self) -> dict[str, float]:
         """Zone → since when something there may become a case (for the first picture)."""
+
+    def measures(self) -> dict[str, tuple[Measure, ...]]:
+        """Zone → what the rule went by at the last moment, where something may become a case."""
 
     def snapshot(self) -> dict[str, Any]:
         """What must outlive a restart, as JSON. Times are on the monotonic clock."""

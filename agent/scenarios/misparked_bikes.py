@@ -9,6 +9,7 @@ from pydantic import Field
 
 from agent.scenarios import Moment, ScenarioSettings
 from agent.scene import Finding, Member, Stay, Track, Zone
+from agent.trace import Measure
 from agent.zones import in_force, inside
 
 if TYPE_CHECKING:
@@ -63,10 +64,11 @@ class MisparkedBikes:
         self._zones = [zone for zone in zones if zone.kind == "no_parking"]
         self._places = {zone.zone_id: _Place() for zone in self._zones}
         self._pending: dict[str, float] = {}
+        self._measures: dict[str, tuple[Measure, ...]] = {}
 
     def judge(self, moment: Moment) -> list[Finding]:
         """Say of each no-parking zone whether bikes have overstayed in it."""
-        self._pending = {}
+        self._pending, self._measures = {}, {}
         findings = (self._judge_zone(zone, moment) for zone in self._zones)
         return [finding for finding in findings if finding is not None]
 
@@ -77,6 +79,8 @@ class MisparkedBikes:
             # The first picture is taken at once: who brought the bike may still hold it.
             self._pending[zone.zone_id] = min(stay.entered_s for stay, _ in standing)
         parked = self._parked(standing, place, moment)
+        if standing:
+            self._measures[zone.zone_id] = self._measured(standing, place)
         settled = any(stay.dwell_s >= SETTLED_S for stay, _ in parked)
         if settled:
             place.clear_since_s = None
@@ -123,6 +127,20 @@ class MisparkedBikes:
         place.riding = riding
         return parked
 
+    def _measured(
+        self, standing: Sequence[tuple[Stay, Track]], place: _Place
+    ) -> tuple[Measure, ...]:
+        """What is held against the thresholds, for the bike that is nearest to a case."""
+        settings = self._settings
+        stay, track = max(standing, key=lambda pair: (self._is_sure(pair[1]), pair[0].dwell_s))
+        ridden = place.riding.get(stay.track_id, _Riding()).share
+        return (
+            Measure("dwell_s", stay.dwell_s, settings.allowed_s),
+            Measure("support", track.support, settings.least_support),
+            Measure("confidence", track.confidence, settings.least_confidence),
+            Measure("ridden_share", ridden, settings.ridden_share, "at_most"),
+        )
+
     def _is_sure(self, track: Track) -> bool:
         settings = self._settings
         return (
@@ -160,6 +178,10 @@ class MisparkedBikes:
     def pending(self) -> dict[str, float]:
         """Zone → since when the first thing that may be a bike stands there."""
         return dict(self._pending)
+
+    def measures(self) -> dict[str, tuple[Measure, ...]]:
+        """Zone → what the rule went by at the last moment."""
+        return dict(self._measures)
 
     def snapshot(self) -> dict[str, Any]:
         """What must outlive a restart: when each zone was last occupied, and the riders."""

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from agent.scenarios import Moment, ScenarioSettings
 from agent.scene import Finding, Member, Zone, middle
+from agent.trace import Measure
 from agent.zones import in_force
 
 if TYPE_CHECKING:
@@ -68,9 +69,11 @@ class OverflowingBins:
         self._settings = settings
         self._zones = [zone for zone in zones if zone.kind == "bin"]
         self._bins = {zone.zone_id: _Bin() for zone in self._zones}
+        self._now_s = 0.0
 
     def judge(self, moment: Moment) -> list[Finding]:
         """Judge the bins whose turn it is, and say of each whether it overflows."""
+        self._now_s = moment.now_s
         findings = (self._judge_zone(zone, moment) for zone in self._zones)
         return [finding for finding in findings if finding is not None]
 
@@ -167,6 +170,18 @@ class OverflowingBins:
             zone_id: seen.full_since_s
             for zone_id, seen in self._bins.items()
             if seen.full_since_s is not None
+        }
+
+    def measures(self) -> dict[str, tuple[Measure, ...]]:
+        """Zone → what the rule went by at the last moment."""
+        return {
+            zone_id: (
+                Measure("full_s", self._now_s - seen.shown_full_s, self._settings.allowed_s),
+                Measure("score", seen.score, self._settings.open_above),
+                Measure("last_score", seen.raw, FULL),
+            )
+            for zone_id, seen in self._bins.items()
+            if seen.shown_full_s is not None and seen.score is not None
         }
 
     def snapshot(self) -> dict[str, Any]:

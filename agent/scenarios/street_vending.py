@@ -14,6 +14,7 @@ from pydantic import Field
 
 from agent.scenarios import Moment, ScenarioSettings
 from agent.scene import Box, Finding, Member, Track, Zone, middle
+from agent.trace import Measure
 from agent.zones import in_force, inside
 
 if TYPE_CHECKING:
@@ -242,11 +243,14 @@ class StreetVending:
         covered = min(1.0, sum(candidate.box.covered_by(track.box) for track in people))
         candidate.peopled += covered
 
+    def _stood_s(self, candidate: _Candidate) -> float:
+        """For how long it has stood while it was watched: only then is it known who was there."""
+        watched_s = candidate.last_s - candidate.watched_since_s + GRACE_S
+        return min(candidate.last_s - candidate.since_s, watched_s)
+
     def _is_vending(self, candidate: _Candidate) -> bool:
         settings = self._settings
-        # Only while it was watched is it known who was with it.
-        watched_s = candidate.last_s - candidate.watched_since_s + GRACE_S
-        stood_s = min(candidate.last_s - candidate.since_s, watched_s)
+        stood_s = self._stood_s(candidate)
         if stood_s < settings.allowed_s:
             return False
         if candidate.share(candidate.attended) < settings.attended_share:
@@ -303,6 +307,31 @@ class StreetVending:
             for zone_id, found in self._candidates.items()
             if (candidates := [one for one in found if one.attended or one.supported])
         }
+
+    def measures(self) -> dict[str, tuple[Measure, ...]]:
+        """Zone → what the rule went by at the last moment, for the thing nearest to a case."""
+        return {
+            zone_id: self._measured(
+                max(found, key=lambda one: (one.vending, bool(one.attended), self._stood_s(one)))
+            )
+            for zone_id, found in self._candidates.items()
+            if any(one.attended or one.supported for one in found)
+        }
+
+    def _measured(self, candidate: _Candidate) -> tuple[Measure, ...]:
+        settings = self._settings
+        supported = candidate.share(candidate.supported)
+        named = supported >= settings.supported_share
+        needed_s = settings.allowed_s * (1.0 if named else settings.unsupported_times)
+        measures = (
+            Measure("stood_s", self._stood_s(candidate), needed_s),
+            Measure("attended_share", candidate.share(candidate.attended), settings.attended_share),
+            Measure("supported_share", supported, settings.supported_share),
+        )
+        if named:
+            return measures
+        crowd = candidate.share(candidate.peopled)
+        return (*measures, Measure("crowd_share", crowd, settings.crowd_share, "at_most"))
 
     def snapshot(self) -> dict[str, Any]:
         """What must outlive a restart: the candidates of each zone."""

@@ -1,0 +1,364 @@
+"""Why a case opened, in words and as a strip of pictures: ``kerbwatch explain``."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import click
+import cv2
+import numpy as np
+
+from provisioning.cases import duration
+from provisioning.things import kind_in_words
+from provisioning.wording import say
+from provisioning.wording.width import padded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from drivers.cameras import Picture
+
+DATABASE = "kerbwatch.sqlite3"
+STRIP_HEIGHT_PX = 360
+CAPTION_PX = 28
+ROWS_SHOWN = 16
+
+
+class UnknownCaseError(LookupError):
+    """There is no such case, or more than one, or nothing to look in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """Everything that is kept of one case.
+
+    Attributes:
+        case_id: Its id.
+        opened: The body of its first event.
+        last: The body of its last event.
+        trace: What its rule went by, see :mod:`agent.trace`.
+        evidence: The folder of its pictures.
+    """
+
+    case_id: str
+    opened: dict[str, Any]
+    last: dict[str, Any]
+    trace: dict[str, Any]
+    evidence: Path
+
+    def shown(self, moment: datetime | str | None) -> str:
+        """A moment as the site's wall clock shows it."""
+        if moment is None:
+            return ""
+        at = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
+        return f"{at.astimezone(ZoneInfo(self.trace.get('timezone', 'UTC'))):%H:%M:%S}"
+
+    @property
+    def moments(self) -> list[tuple[datetime, bool, list[float]]]:
+        """When something was noted, whether the network looked, and the measures' values."""
+        if not self.trace:
+            return []
+        at = datetime.fromisoformat(self.trace["at"])
+        return [
+            (at + timedelta(seconds=offset_s), bool(looked), values)
+            for offset_s, looked, *values in self.trace["moments"]
+        ]
+
+    @property
+    def pictures(self) -> list[dict[str, Any]]:
+        """What the events say of the pictures, the first taken first."""
+        found = {
+            each["file"]: each for body in (self.opened, self.last) for each in body["pictures"]
+        }
+        return sorted(found.values(), key=lambda each: (each["captured_at"], each["role"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One condition of the rule at the moment the case opened.
+
+    ``since`` is the moment from which on it held until then; None if it did not hold (it was not
+    needed, or the trace does not reach back).
+    """
+
+    name: str
+    needs: str
+    threshold: float
+    value: float
+    since: datetime | None
+
+
+def conditions(case: Explained) -> list[Held]:
+    """What the rule compared when the case opened."""
+    opened_at = datetime.fromisoformat(case.opened["opened_at"])
+    before = [each for each in case.moments if each[0] <= opened_at + timedelta(milliseconds=2)]
+    held = []
+    for index, measure in enumerate(case.trace.get("measures", ())):
+        since: datetime | None = None
+        value = float("nan")
+        for at, _, values in before:
+            if index >= len(values):
+                continue
+            value = values[index]
+            good = value >= measure["threshold"]
+            if measure["needs"] == "at_most":
+                good = value <= measure["threshold"]
+            since = (since or at) if good else None
+        held.append(Held(measure["name"], measure["needs"], measure["threshold"], value, since))
+    return held
+
+
+def find(where: Path, case_id: str | None) -> Explained:
+    """Look a case up by its id, the beginning of it, or take the newest.
+
+    Args:
+        where: A site, the folder of a replay's results, or a folder with a database.
+        case_id: The id or its beginning; None for the newest.
+
+    Raises:
+        UnknownCaseError: Nothing fits, or more than one does.
+    """
+    database, evidence = _places(where)
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        rows = connection.execute(
+            "SELECT case_id, opened, last, trace FROM traces"
+            " WHERE opened IS NOT NULL AND substr(case_id, 1, length(?1)) = ?1"
+            " ORDER BY case_id DESC",
+            (case_id or "",),
+        ).fetchall()
+    if not rows:
+        raise UnknownCaseError(
+            say("There is no case {case_id} in {path}.", case_id=case_id or "", path=database)
+        )
+    if case_id and len(rows) > 1:
+        known = ", ".join(row[0] for row in rows[:5])
+        raise UnknownCaseError(
+            say(
+                "{case_id} begins {count} cases: {known} …",
+                case_id=case_id,
+                count=len(rows),
+                known=known,
+            )
+        )
+    found, opened, last, trace = rows[0]
+    return Explained(found, json.loads(opened), json.loads(last), json.loads(trace), evidence)
+
+
+def _places(where: Path) -> tuple[Path, Path]:
+    """The database and the evidence folder of what the user points at."""
+    if (where / "site.toml").is_file() or where.suffix == ".toml":
+        from agent.config import load  # noqa: PLC0415 - a replay's results need no configuration
+
+        base = where if where.is_dir() else where.parent
+        state = base / load(where).storage.state_dir
+        candidates = [(state / DATABASE, state / "evidence")]
+    else:
+        candidates = [
+            (where / "state" / DATABASE, where / "evidence"),
+            (where / DATABASE, where / "evidence"),
+        ]
+    for database, evidence in candidates:
+        if database.is_file():
+            beside = database.parent / "evidence"
+            return database, evidence if evidence.is_dir() else beside
+    raise UnknownCaseError(
+        say("There is no database {path}. Has it watched anything yet?", path=candidates[0][0])
+    )
+
+
+def in_words(case: Explained) -> Iterator[str]:
+    """The explanation, line by line."""
+    opened = case.opened
+    place = opened["place"]
+    kind = kind_in_words(opened["kind"], opened["count"])
+    yield say(
+        "{kind}, zone {zone}, {address}", kind=kind, zone=place["zone_id"], address=place["address"]
+    )
+    yield say("case {case_id}", case_id=case.case_id)
+    yield from _life(case)
+    yield ""
+    yield from _why(case)
+    yield ""
+    yield from _timeline(case)
+    yield ""
+    yield say("Pictures, on this device only and not redacted:")
+    for picture in case.pictures:
+        taken = case.shown(picture["captured_at"])
+        yield f"  {taken}  {padded(picture['role'], 10)}  {picture['file']}"
+    for model in opened["models"]:
+        name, version = model["name"], model["version"]
+        yield say(
+            "Model {name} {version}, SHA-256 {sha256}",
+            name=name,
+            version=version,
+            sha256=model["sha256"][:12],
+        )
+    yield say("Configuration, SHA-256 {sha256}", sha256=opened["configuration_sha256"][:12])
+
+
+def _life(case: Explained) -> Iterator[str]:
+    opened, last = case.opened, case.last
+    began, at = case.shown(opened["began_at"]), case.shown(opened["opened_at"])
+    stood = duration(opened["dwell_s"])
+    yield say("Began {began}, opened {opened} after {dwell}.", began=began, opened=at, dwell=stood)
+    if last["state"] == "cleared":
+        yield say(
+            "Cleared {cleared}; last there {last}, {dwell} in all.",
+            cleared=case.shown(last["cleared_at"]),
+            last=case.shown(last["last_present_at"]),
+            dwell=duration(last["dwell_s"]),
+        )
+    else:
+        yield say("Not cleared yet.")
+
+
+def _why(case: Explained) -> Iterator[str]:
+    held = conditions(case)
+    if not held:
+        yield say("Nothing was noted of how it came to be.")
+        return
+    yield say("It opened when all of this held:")
+    for each in held:
+        sign = "≥" if each.needs == "at_least" else "≤"
+        since = (
+            say("not needed")
+            if each.since is None
+            else say("since {time}", time=case.shown(each.since))
+        )
+        yield (
+            f"  {padded(measure_in_words(each.name), 34)} {each.value:8.2f}  {sign}"
+            f" {each.threshold:g}  {since}"
+        )
+    needed = [each for each in held if each.since is not None]
+    if needed:
+        latest = max(needed, key=lambda each: each.since.timestamp() if each.since else 0.0)
+        name, time = measure_in_words(latest.name), case.shown(latest.since)
+        yield say("The last to hold was: {name}, at {time}.", name=name, time=time)
+        opened_at = datetime.fromisoformat(case.opened["opened_at"])
+        if latest.since is not None and opened_at - latest.since > timedelta(seconds=1.5):
+            yield say(
+                "Until {time} it waited for a picture that shows it.", time=case.shown(opened_at)
+            )
+
+
+def _timeline(case: Explained) -> Iterator[str]:
+    measures = case.trace.get("measures", ())
+    if not measures:
+        return
+    frames, looks = case.trace["frames"], case.trace["looks"]
+    yield say(
+        "{frames} frames noted; the network looked in {looks} of them. Some of the moments:",
+        frames=frames,
+        looks=looks,
+    )
+    yield "  " + "  ".join([padded("", 12), *(f"{each['name']:>15}" for each in measures)])
+    moments = case.moments
+    step = max(1, -(-len(moments) // ROWS_SHOWN))
+    for index in sorted({*range(0, len(moments), step), len(moments) - 1}):
+        at, looked, values = moments[index]
+        mark = "*" if looked else " "
+        yield "  " + "  ".join(
+            [f"{case.shown(at)} {mark}  ", *(f"{value:15.2f}" for value in values)]
+        )
+    yield say("  * the network looked at the place in this frame")
+
+
+def measure_in_words(name: str) -> str:
+    """A measure of a rule for people; one without words is shown as it is."""
+    words = {
+        "dwell_s": say("seconds it stands"),
+        "full_s": say("seconds it is seen to be full"),
+        "stood_s": say("seconds it stands while watched"),
+        "support": say("share of looks that saw it"),
+        "confidence": say("the network's confidence"),
+        "ridden_share": say("share of looks with a rider"),
+        "score": say("smoothed score of overflowing"),
+        "last_score": say("last score of overflowing"),
+        "attended_share": say("share of looks with a keeper"),
+        "supported_share": say("share of looks that named it"),
+        "crowd_share": say("share of it that people hide"),
+    }
+    return words.get(name, name)
+
+
+def strip(case: Explained) -> Picture:
+    """The case's pictures side by side, with the zone, its members and the times.
+
+    Returns:
+        uint8 (STRIP_HEIGHT_PX + CAPTION_PX, w, 3), blue, green, red.
+
+    Raises:
+        UnknownCaseError: None of its pictures is there any more.
+    """
+    shown = []
+    for told in case.pictures:
+        picture = cv2.imread(str(case.evidence / told["file"]))
+        if picture is None:
+            continue
+        if told["role"] != "close_up":
+            body = case.opened if told["role"] != "after" else case.last
+            _draw(picture, case.trace.get("polygon", ()), body["members"])
+        shown.append(_captioned(picture, f"{told['role']}  {case.shown(told['captured_at'])}"))
+    if not shown:
+        raise UnknownCaseError(say("No picture of this case is in {path}.", path=case.evidence))
+    return np.asarray(cv2.hconcat(shown), np.uint8)
+
+
+def _draw(picture: Any, polygon: Any, members: list[dict[str, Any]]) -> None:
+    height, width = picture.shape[:2]
+    if polygon:
+        corners = np.array([(x * width, y * height) for x, y in polygon], np.int32)
+        cv2.polylines(picture, [corners], isClosed=True, color=(255, 200, 0), thickness=2)
+    for member in members:
+        box = member["box"]
+        first = (int(box["left"] * width), int(box["top"] * height))
+        last = (int(box["right"] * width), int(box["bottom"] * height))
+        cv2.rectangle(picture, first, last, (0, 0, 255), 3)
+
+
+def _captioned(picture: Any, caption: str) -> Any:
+    height, width = picture.shape[:2]
+    size = (max(1, round(width * STRIP_HEIGHT_PX / height)), STRIP_HEIGHT_PX)
+    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    framed = cv2.copyMakeBorder(small, CAPTION_PX, 0, 0, 4, cv2.BORDER_CONSTANT, value=(32, 32, 32))
+    cv2.putText(
+        framed, caption, (8, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.55, (255, 255, 255), 1, cv2.LINE_AA
+    )
+    return framed
+
+
+def explain(where: Path, case_id: str | None, picture: Path | None, *, as_json: bool) -> None:
+    """Print why a case opened; write its strip of pictures if asked to."""
+    case = find(where, case_id)
+    if as_json:
+        document = {
+            "case_id": case.case_id,
+            "opened": case.opened,
+            "last": case.last,
+            "trace": case.trace,
+            "conditions": [
+                {
+                    "name": each.name,
+                    "needs": each.needs,
+                    "threshold": each.threshold,
+                    "value": each.value,
+                    "since": None if each.since is None else each.since.isoformat(),
+                }
+                for each in conditions(case)
+            ],
+        }
+        click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+    else:
+        for line in in_words(case):
+            click.echo(line)
+    if picture is not None:
+        if not cv2.imwrite(str(picture), strip(case)):
+            raise OSError(say("The pictures cannot be written to {path}.", path=picture))
+        click.echo(say("Pictures side by side: {path}", path=picture), err=True)
