@@ -273,6 +273,41 @@ def replay(
 
 
 @main.command(
+    "check",
+    help=say(
+        """
+Check everything about a device: configuration, models, packages, disk, clock, memory, cameras,
+broker. Each finding says what it means and what to do.
+
+The exit code is 0 if the device can do its work, and 1 if there is a fault.
+"""
+    ),
+)
+@_site
+@click.option("--strict", is_flag=True, help=say("Let warnings fail as well."))
+@_as_json(say("Print the findings as JSON."))
+def check(site: Path, strict: bool, as_json: bool) -> None:
+    """Check everything about a device."""
+    from provisioning.check import check as check_device
+
+    sys.exit(check_device(site, as_json=as_json, strict=strict))
+
+
+@main.group("cameras", help=say("Look for cameras on this machine."))
+def cameras_group() -> None:
+    """Hold the commands about cameras."""
+
+
+@cameras_group.command("list", help=say("List the cameras that are connected, opening none."))
+@_as_json(say("Print the list as JSON."))
+def cameras_list(as_json: bool) -> None:
+    """List the cameras."""
+    from provisioning import camera_list
+
+    camera_list.show(as_json=as_json)
+
+
+@main.command(
     "explain",
     help=say(
         """

@@ -1,0 +1,105 @@
+"""``kerbwatch check``: everything that is wrong with a device, and what to do about it.
+
+A check is a function that gives findings, named in the ``CHECKS`` of one file of this folder.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from agent.config import ConfigError, load
+from provisioning.check import machine, reaching, seeing, software
+from provisioning.check.findings import Device, Finding, carry_out, worst
+from provisioning.failures import FAULT
+from provisioning.wording import in_words, say
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from agent.config import Configuration
+    from provisioning.check.findings import Check
+
+CHECKS: Sequence[Check] = (*software.CHECKS, *machine.CHECKS, *seeing.CHECKS, *reaching.CHECKS)
+_MARKS = {"ok": "✓", "note": "·", "warning": "!", "fault": "✗"}
+_COLOURS = {"ok": "green", "note": None, "warning": "yellow", "fault": "red"}
+
+
+def check(site: Path, *, as_json: bool, strict: bool) -> int:
+    """Carry out all checks and show what they found, as it is found.
+
+    Returns:
+        0 if the device can do its work, 1 if there is a fault (or, if ``strict``, a warning).
+    """
+    device = Device(site, site if site.is_dir() else site.parent, _configuration(site))
+    findings: list[Finding] = []
+    for each in CHECKS:
+        found = carry_out(each, device)
+        findings += found
+        if not as_json:
+            for finding in found:
+                _show(finding)
+    severity = worst(findings)
+    passed = severity in {"ok", "note"} or (severity == "warning" and not strict)
+    if as_json:
+        _print(findings, passed=passed)
+    else:
+        counts = {name: sum(each.severity == name for each in findings) for name in _MARKS}
+        click.echo("")
+        click.echo(
+            say(
+                "{faults} fault(s), {warnings} warning(s).",
+                faults=counts["fault"],
+                warnings=counts["warning"],
+            )
+        )
+    return 0 if passed else FAULT
+
+
+def _configuration(site: Path) -> Configuration | None:
+    try:
+        return load(site)
+    except ConfigError:
+        return None  # the first check says what is wrong with it
+
+
+def _show(finding: Finding) -> None:
+    mark = click.style(_MARKS[finding.severity], fg=_COLOURS[finding.severity])
+    click.echo(f"{mark} {check_in_words(finding.check)}: {in_words(finding.what)}")
+    if finding.meaning:
+        click.echo(f"    {in_words(finding.meaning)}")
+    if finding.remedy:
+        click.echo("    " + say("To do: {remedy}", remedy=in_words(finding.remedy)))
+
+
+def check_in_words(name: str) -> str:
+    """A check's name for people."""
+    words = {
+        "configuration": say("configuration"),
+        "models": say("models"),
+        "imports": say("packages"),
+        "disk": say("disk"),
+        "clock": say("clock"),
+        "memory": say("memory"),
+        "temperature": say("temperature"),
+        "cameras": say("cameras"),
+        "broker": say("broker"),
+    }
+    return words.get(name, name)
+
+
+def _print(findings: list[Finding], *, passed: bool) -> None:
+    rows = [
+        {
+            "check": each.check,
+            "severity": each.severity,
+            "what": in_words(each.what),
+            "meaning": in_words(each.meaning),
+            "remedy": in_words(each.remedy),
+        }
+        for each in findings
+    ]
+    click.echo(json.dumps({"passed": passed, "findings": rows}, ensure_ascii=False, indent=2))

@@ -1,0 +1,125 @@
+"""What a check found: how bad, what it means, and what to do about it."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from drivers.foreign import reason_of
+from drivers.wording import Said, said
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from agent.config import Configuration
+
+Severity = Literal["ok", "note", "warning", "fault"]
+SEVERITIES: tuple[Severity, ...] = ("ok", "note", "warning", "fault")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was found.
+
+    Attributes:
+        check: The check's name, stable for programs.
+        severity: ``ok``; ``note``, worth knowing; ``warning``, it will work but not well or not
+            for long; ``fault``, the device cannot do its work like this.
+        what: What was found.
+        meaning: What that means for the device. Empty where all is well.
+        remedy: What to do. Empty where nothing need be done.
+    """
+
+    check: str
+    severity: Severity
+    what: str
+    meaning: str = ""
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """What is being checked.
+
+    Attributes:
+        site: As given on the command line.
+        base: The folder that relative paths start from.
+        configuration: None if it was refused; checks that need it are left out then.
+    """
+
+    site: Path
+    base: Path
+    configuration: Configuration | None
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check: its name, for how long it may take, and whether it needs a configuration."""
+
+    name: str
+    work: Callable[[Device], Iterator[Finding]]
+    limit_s: float = 20.0
+    needs_configuration: bool = True
+
+
+def carry_out(check: Check, device: Device) -> list[Finding]:
+    """Run one check in bounded time; one that breaks or hangs is a finding by itself."""
+    if check.needs_configuration and device.configuration is None:
+        what = said("left out: the configuration is not usable")
+        return [Finding(check.name, "note", what)]
+    found: queue.Queue[Finding | None] = queue.Queue()
+
+    def work() -> None:
+        try:
+            for each in check.work(device):
+                found.put(each)
+        except Exception as error:  # noqa: BLE001 - the outermost line of a thread
+            found.put(_broken(check, error))
+        found.put(None)
+
+    # A daemon: a driver that hangs for good must not keep the command from ending.
+    threading.Thread(target=work, name=f"check {check.name}", daemon=True).start()
+    findings: list[Finding] = []
+    while True:
+        try:
+            each = found.get(timeout=check.limit_s)
+        except queue.Empty:
+            return [*findings, _hanging(check)]
+        if each is None:
+            return findings
+        findings.append(each)
+
+
+def _broken(check: Check, error: Exception) -> Finding:
+    return Finding(
+        check.name,
+        "fault",
+        said(
+            "the check itself failed: {kind}: {reason}",
+            kind=type(error).__name__,
+            reason=reason_of(error),
+        ),
+        said("What it looks at is in a state that nobody foresaw."),
+        said("Keep this text and report it."),
+    )
+
+
+def _hanging(check: Check) -> Finding:
+    return Finding(
+        check.name,
+        "fault",
+        said("no result within {seconds:g} s", seconds=check.limit_s),
+        said("A device or a network that hangs here would hang the agent as well."),
+        said("Look at cables and power of what this check talks to; start the device anew."),
+    )
+
+
+def worst(findings: list[Finding]) -> Severity:
+    """The worst severity among them; ``ok`` if there are none."""
+    return max((each.severity for each in findings), key=SEVERITIES.index, default="ok")
+
+
+__all__ = ["Check", "Device", "Finding", "Said", "Severity", "carry_out", "worst"]

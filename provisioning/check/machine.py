@@ -1,0 +1,152 @@
+"""The machine itself: disk, clock, memory."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from drivers.clock import SystemClock
+from drivers.disk import free_bytes
+from drivers.foreign import reason_of
+from drivers.temperature import processor_c
+from drivers.wording import said
+from provisioning.check.findings import Check, Device, Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LEAST_FREE_BYTES, ENOUGH_FREE_BYTES = 100_000_000, 1_000_000_000
+EARLIEST = datetime(2026, 1, 1, tzinfo=UTC)
+"""No device is younger than the software on it."""
+IN_MEMORY = frozenset({"tmpfs", "ramfs", "overlay"})
+HOT_C = 75.0
+CONTROLLERS = Path("/sys/fs/cgroup/cgroup.controllers")
+MOUNTS = Path("/proc/self/mounts")
+
+
+def disk(device: Device) -> Iterator[Finding]:
+    """Whether the state folder takes a file for good, and how much more."""
+    assert device.configuration is not None
+    folder = device.base / device.configuration.storage.state_dir
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".check"
+        with probe.open("wb") as opened:
+            opened.write(b"x" * 4096)
+            opened.flush()
+            os.fsync(opened.fileno())
+        probe.unlink()
+    except OSError as error:
+        yield Finding(
+            "disk",
+            "fault",
+            said("{path} takes no file: {reason}", path=folder, reason=reason_of(error)),
+            said("The agent cannot keep cases and events and does not start."),
+            said(
+                "Give the folder to the agent's user; a read-only card may be worn out: replace it."
+            ),
+        )
+        return
+    free = free_bytes(folder)
+    text = said("{path}: {free:.1f} GB free", path=folder, free=free / 1e9)
+    if free >= ENOUGH_FREE_BYTES:
+        yield Finding("disk", "ok", text)
+    else:
+        yield Finding(
+            "disk",
+            "fault" if free < LEAST_FREE_BYTES else "warning",
+            text,
+            said("When it is full, nothing more is kept."),
+            said("Remove what does not belong there, or use a larger card."),
+        )
+    kind = file_system(folder, MOUNTS)
+    if kind in IN_MEMORY:
+        yield Finding(
+            "disk",
+            "warning",
+            said("{path} lies on {kind}", path=folder, kind=kind),
+            said("What lies in memory or in a container's layer is gone after a power cut."),
+            said("Put storage.state_dir on the card or a disk."),
+        )
+
+
+def file_system(folder: Path, mounts: Path) -> str:
+    """The kind of file system a folder lies on, by ``proc(5)``; empty if nobody knows."""
+    best, kind = -1, ""
+    for line in mounts.read_text(encoding="utf-8").splitlines():
+        _, place, found, *_ = line.split(" ")
+        mounted = Path(place.replace("\\040", " "))
+        if (mounted == folder or mounted in folder.parents) and len(mounted.parts) > best:
+            best, kind = len(mounted.parts), found
+    return kind
+
+
+def clock(_device: Device) -> Iterator[Finding]:
+    """Whether the time is set, and by whom."""
+    system = SystemClock()
+    now = system.now()
+    if now < EARLIEST:
+        yield Finding(
+            "clock",
+            "fault",
+            said("the clock says {now:%Y-%m-%d %H:%M} UTC", now=now),
+            said("Certificates do not hold and events carry a wrong time."),
+            said("Connect the network so that the time is set; look at the clock's battery."),
+        )
+    elif not system.synchronised:
+        yield Finding(
+            "clock",
+            "warning",
+            said("the clock is not synchronised; it says {now:%Y-%m-%d %H:%M} UTC", now=now),
+            said("Events say that their time cannot be trusted; dwell is not affected."),
+            said("Allow NTP (UDP port 123) or give the time server in timesyncd.conf."),
+        )
+    else:
+        yield Finding("clock", "ok", said("synchronised, {now:%Y-%m-%d %H:%M} UTC", now=now))
+
+
+def memory(_device: Device) -> Iterator[Finding]:
+    """Whether systemd's limit of memory holds here: Pi kernels boot with it off."""
+    try:
+        controllers = CONTROLLERS.read_text(encoding="ascii").split()
+    except OSError:
+        controllers = []
+    if "memory" in controllers:
+        yield Finding("memory", "ok", said("the kernel limits memory by unit"))
+        return
+    yield Finding(
+        "memory",
+        "warning",
+        said("the kernel does not limit memory by unit"),
+        said("MemoryMax in the unit does nothing; a leak would take the whole machine."),
+        said("Add cgroup_enable=memory to the line in /boot/firmware/cmdline.txt and reboot."),
+    )
+
+
+def temperature(_device: Device) -> Iterator[Finding]:
+    """Whether it is too hot already while nothing runs."""
+    found = processor_c()
+    if found is None:
+        yield Finding("temperature", "note", said("nothing measures the processor's temperature"))
+    elif found >= HOT_C:
+        yield Finding(
+            "temperature",
+            "warning",
+            said("the processor is at {celsius:.0f} °C", celsius=found),
+            said("Above 80 °C a Pi slows itself down."),
+            said("Look at fan and heat sink; give the housing shade and air."),
+        )
+    else:
+        yield Finding(
+            "temperature", "ok", said("the processor is at {celsius:.0f} °C", celsius=found)
+        )
+
+
+CHECKS = (
+    Check("disk", disk),
+    Check("clock", clock, needs_configuration=False),
+    Check("memory", memory, needs_configuration=False),
+    Check("temperature", temperature, needs_configuration=False),
+)

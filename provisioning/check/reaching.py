@@ -1,0 +1,131 @@
+"""The broker: name, port, trust, identity, and one message that it takes."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from cryptography import x509
+
+from agent.mqtt import Connection, LinkError
+from drivers.foreign import reason_of
+from drivers.wording import said
+from provisioning.check.findings import Check, Device, Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from agent.config import Configuration
+
+RENEW_DAYS = 30
+SMALL_PACKET_BYTES = 16_384
+ANSWER_S = 10.0
+
+
+def broker(device: Device) -> Iterator[Finding]:
+    """Connect as the device does, beside it, and publish once on its answers channel."""
+    configured = device.configuration
+    assert configured is not None
+    settings = configured.uplink.located(device.base)
+    if settings.broker is None:
+        return
+    if settings.broker.startswith("mqtt://"):
+        yield Finding(
+            "broker",
+            "warning",
+            said("{broker} is not encrypted", broker=settings.broker),
+            said("Whoever shares the line can read and forge the events."),
+            said("Use mqtts:// with ca_file, certificate_file and key_file."),
+        )
+    if settings.certificate_file is not None:
+        yield from _certificate(settings.certificate_file)
+    base = f"{settings.topic_prefix}/{configured.site.tenant}/{configured.site.device_id}"
+    # Another client id than the agent's: the broker would end the agent's connection otherwise.
+    client_id = f"{configured.site.tenant}:{configured.site.device_id}.check"
+    topic = f"{base}/answers"
+    connection = Connection(settings, client_id=client_id, will=(topic, b""))
+    try:
+        connection.open()
+    except LinkError as error:
+        yield Finding(
+            "broker",
+            "fault",
+            said("{broker}: {reason}", broker=settings.broker, reason=error.reason),
+            said("Events wait on the device; they are sent when the broker is reached."),
+            said("Compare address, certificates and the broker's list of devices."),
+        )
+        connection.close()
+        return
+    try:
+        yield from _accepted(connection, configured, topic)
+    finally:
+        connection.say_goodbye(2.0)
+        connection.close()
+
+
+def _accepted(connection: Connection, configured: Configuration, topic: str) -> Iterator[Finding]:
+    yield Finding("broker", "ok", said("connected to {broker}", broker=configured.uplink.broker))
+    largest = connection.limits.packet_bytes
+    if largest is not None and largest < SMALL_PACKET_BYTES:
+        yield Finding(
+            "broker",
+            "warning",
+            said("the broker takes at most {size} bytes a message", size=largest),
+            said("Larger events are set aside and never arrive."),
+            said("Raise the broker's maximum packet size to 64 kB or more."),
+        )
+    # A granted subscription proves nothing; only a publish that is acknowledged does.
+    packet_id = connection.publish(topic, b"")
+    deadline_s = time.monotonic() + ANSWER_S
+    while not connection.acknowledged and time.monotonic() < deadline_s:
+        connection.turn(0.2)
+    answers = [each for each in connection.acknowledged if each.packet_id == packet_id]
+    if not answers:
+        yield Finding(
+            "broker",
+            "fault",
+            said("the broker does not acknowledge within {seconds:g} s", seconds=ANSWER_S),
+            said("Nothing that the device sends is ever confirmed, and so nothing is delivered."),
+            said("Look at the broker's load and log."),
+        )
+    elif answers[0].code >= 0x80:
+        yield Finding(
+            "broker",
+            "fault",
+            said("publishing to {topic} is refused: {reason}", topic=topic, reason=answers[0].text),
+            said("The device may connect but not send."),
+            said("Give this device the right to publish below its own topic on the broker."),
+        )
+    else:
+        yield Finding("broker", "ok", said("it takes what is published to {topic}", topic=topic))
+
+
+def _certificate(path: Path) -> Iterator[Finding]:
+    try:
+        certificate = x509.load_pem_x509_certificate(path.read_bytes())
+    except (OSError, ValueError) as error:
+        yield Finding(
+            "broker",
+            "fault",
+            said("certificate {file}: {reason}", file=path.name, reason=reason_of(error)),
+            said("Without it the broker does not know the device."),
+            said("Enrol the device again, or correct certificate_file."),
+        )
+        return
+    left_days = (certificate.not_valid_after_utc - datetime.now(UTC)).days
+    text = said("certificate {file}: {days} days left", file=path.name, days=left_days)
+    if left_days >= RENEW_DAYS:
+        yield Finding("broker", "ok", text)
+        return
+    yield Finding(
+        "broker",
+        "fault" if left_days < 0 else "warning",
+        text,
+        said("After its last day the broker lets the device in no more."),
+        said("Renew the device's certificate; look at the clock if it should be valid."),
+    )
+
+
+CHECKS = (Check("broker", broker, limit_s=45),)

@@ -1,0 +1,147 @@
+"""The cameras: whether they open, what they give, and whether anything can be seen on it."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from drivers.cameras import CameraError, load_driver
+from drivers.wording import said
+from provisioning.check.findings import Check, Device, Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from agent.config import CameraSection
+    from drivers.cameras import Camera, Frame
+
+FRAMES = 10
+DARK, BRIGHT = 20.0, 235.0
+"""Mean brightness below and above which a picture tells nothing."""
+FLAT_BELOW = 6.0
+"""Standard deviation of the Laplacian of the small grey picture; a street in focus has 15 and more."""
+
+
+def cameras(device: Device) -> Iterator[Finding]:
+    """Open every camera and look at some frames."""
+    assert device.configuration is not None
+    for section in device.configuration.cameras:
+        yield from _camera(section, device)
+
+
+def _camera(section: CameraSection, device: Device) -> Iterator[Finding]:
+    name = section.camera_id
+    try:
+        settings = section.driver_settings(device.base)
+        camera = load_driver(section.driver).open_camera(name, settings)
+    except CameraError as error:
+        yield _lost(error, held=_agent_runs())
+        return
+    try:
+        yield from _frames(name, camera)
+    finally:
+        camera.close()
+
+
+def _frames(name: str, camera: Camera) -> Iterator[Finding]:
+    began_s, frames = time.monotonic(), []
+    try:
+        for _ in range(FRAMES):
+            frame = camera.read()
+            if frame is None:
+                break
+            frames.append(frame)
+    except CameraError as error:
+        yield _lost(error, held=False)
+        return
+    taken_s = time.monotonic() - began_s
+    if not frames:
+        yield Finding(
+            "cameras",
+            "fault",
+            said("camera {camera}: no picture in it", camera=name),
+            said("There is nothing to watch."),
+            said("Look at the source that the camera's settings name."),
+        )
+        return
+    width, height = camera.size_px
+    told = said(
+        "camera {camera}: {width} × {height}, {frames} frames in {seconds:.1f} s",
+        camera=name,
+        width=width,
+        height=height,
+        frames=len(frames),
+        seconds=taken_s,
+    )
+    yield Finding("cameras", "ok", told)
+    yield from _view(name, frames[-1])
+    if missing := getattr(camera, "unsupported", ()):
+        yield Finding(
+            "cameras",
+            "warning",
+            said("camera {camera} does not have: {controls}", camera=name, controls=list(missing)),
+            said("These settings do nothing."),
+            said("Take them out of the camera's settings, or use a camera that has them."),
+        )
+
+
+def _view(name: str, frame: Frame) -> Iterator[Finding]:
+    brightness = float(frame.luma.mean())
+    if not DARK <= brightness <= BRIGHT:
+        yield Finding(
+            "cameras",
+            "warning",
+            said(
+                "camera {camera}: mean brightness {brightness:.0f} of 255",
+                camera=name,
+                brightness=brightness,
+            ),
+            said("On a picture this dark or this bright nothing is found."),
+            said("Take off the lens cap, turn the camera from the lamp, or set its exposure."),
+        )
+        return
+    sharpness = float(np.std(cv2.Laplacian(frame.luma, cv2.CV_64F)))
+    if sharpness < FLAT_BELOW:
+        yield Finding(
+            "cameras",
+            "warning",
+            said("camera {camera}: the picture has no detail", camera=name),
+            said("It is out of focus, dirty or covered; far things are not found."),
+            said("Clean the glass; turn the lens until the paving is sharp, or set its focus."),
+        )
+
+
+def _lost(error: CameraError, *, held: bool) -> Finding:
+    if held:
+        return Finding(
+            "cameras",
+            "note",
+            said("{fault}, while the agent runs", fault=error),
+            said("Only one process can have a camera; the agent has it, most likely."),
+            said("`kerbwatch watch` shows what it sees; or stop the agent and check again."),
+        )
+    return Finding(
+        "cameras",
+        "fault",
+        said("{fault}", fault=error),
+        said("Nothing is watched on this camera."),
+        said("Look at cable, power and address; `kerbwatch cameras list` shows what is there."),
+    )
+
+
+def _agent_runs() -> bool:
+    """Whether systemd says that the agent's unit is active."""
+    try:
+        done = subprocess.run(
+            ["systemctl", "is-active", "--quiet", "kerbwatch.service"], timeout=5, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
+
+
+CHECKS = (Check("cameras", cameras, limit_s=90),)

@@ -1,0 +1,138 @@
+"""Configuration, models, and whether the packages get on with each other."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+from agent import detectors
+from agent.config import ConfigError, load
+from drivers.wording import said
+from provisioning.check.findings import Check, Device, Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TOGETHER = ("numpy", "cv2", "onnxruntime", "pydantic", "paho.mqtt.client", "sqlite_utils")
+STUB_LGPIO = "0.0.0.2"
+
+
+def configuration(device: Device) -> Iterator[Finding]:
+    """Every fault of site.toml and zones.json."""
+    name = "configuration"
+    try:
+        found = load(device.site)
+    except ConfigError as error:
+        for fault in error.faults:
+            yield Finding(
+                name,
+                "fault",
+                fault,
+                said("The agent does not start with this configuration."),
+                said("Correct the place that is named; `kerbwatch config validate` looks again."),
+            )
+        return
+    yield Finding(
+        name,
+        "ok",
+        said(
+            "{cameras} camera(s), {zones} zone(s), hash {sha256}",
+            cameras=len(found.cameras),
+            zones=len(found.zones),
+            sha256=found.sha256()[:12],
+        ),
+    )
+    if not found.scenarios:
+        yield Finding(
+            name,
+            "warning",
+            said("no scenario is configured"),
+            said("The device looks and reports nothing."),
+            said("Add a section such as [scenarios.misparked_bikes] to site.toml."),
+        )
+    if found.uplink.broker is None:
+        yield Finding(
+            name,
+            "warning",
+            said("no broker is configured"),
+            said("Events stay on the device."),
+            said("Set broker in the section [uplink] of site.toml."),
+        )
+
+
+def models(device: Device) -> Iterator[Finding]:
+    """The models that the site names: hash, shape, and one run."""
+    assert device.configuration is not None
+    chosen = device.configuration.models
+    wanted = [chosen.detector]
+    if any(zone.kind == "bin" for zone in device.configuration.zones):
+        wanted.append(chosen.bin_state)
+    for name in wanted:
+        try:
+            manifest = detectors.verify(detectors.find_model(name))
+        except detectors.ModelError as error:
+            for fault in error.faults:
+                yield Finding(
+                    "models",
+                    "fault",
+                    said("{model}: {fault}", model=name, fault=fault),
+                    said("The agent does not start without this model."),
+                    said("Install the model's folder anew; its file was changed or is not whole."),
+                )
+        else:
+            text = said("{model} {version} runs", model=name, version=manifest.version)
+            yield Finding("models", "ok", text)
+
+
+def imports(device: Device) -> Iterator[Finding]:
+    """All packages in one fresh process: some only fail in each other's company."""
+    wanted = list(TOGETHER)
+    configured = device.configuration
+    if configured and any(each.driver == "picamera2" for each in configured.cameras):
+        wanted.append("picamera2")
+    script = f"import {', '.join(wanted)}"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
+    )
+    if done.returncode == 0:
+        yield Finding("imports", "ok", said("{packages} load together", packages=wanted))
+    else:
+        complaint = (done.stderr.strip().splitlines() or ["?"])[-1]
+        yield Finding(
+            "imports",
+            "fault",
+            said(
+                "{packages} do not load together: {complaint}", packages=wanted, complaint=complaint
+            ),
+            said("The agent would end as soon as it starts."),
+            said(
+                "Make the environment anew with --system-site-packages from requirements.lock."
+                " If it names simplejpeg or numpy, the system's simplejpeg was built for another"
+                " numpy: install the wheel of simplejpeg into the environment."
+            ),
+        )
+    yield from _stubs()
+
+
+def _stubs() -> Iterator[Finding]:
+    try:
+        found = version("lgpio")
+    except PackageNotFoundError:
+        return
+    if found == STUB_LGPIO:
+        yield Finding(
+            "imports",
+            "fault",
+            said("lgpio is the empty package {version}", version=found),
+            said("Lights, button and fan do nothing."),
+            said("Remove it from the environment; the real one is the system's python3-lgpio."),
+        )
+
+
+CHECKS = (
+    Check("configuration", configuration, needs_configuration=False),
+    Check("models", models, limit_s=60),
+    Check("imports", imports, limit_s=60, needs_configuration=False),
+)
