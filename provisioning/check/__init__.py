@@ -68,11 +68,12 @@ def _configuration(site: Path) -> Configuration | None:
 
 def _show(finding: Finding) -> None:
     mark = click.style(_MARKS[finding.severity], fg=_COLOURS[finding.severity])
-    click.echo(f"{mark} {check_in_words(finding.check)}: {in_words(finding.what)}")
+    what = say("{check}: {what}", check=check_in_words(finding.check), what=finding.what)
+    click.echo(f"{mark} {what}")
     if finding.meaning:
         click.echo(f"    {in_words(finding.meaning)}")
     if finding.remedy:
-        click.echo("    " + say("To do: {remedy}", remedy=in_words(finding.remedy)))
+        click.echo("    " + say("To do: {remedy}", remedy=finding.remedy))
 
 
 def check_in_words(name: str) -> str:
@@ -96,9 +97,10 @@ def _print(findings: list[Finding], *, passed: bool) -> None:
         {
             "check": each.check,
             "severity": each.severity,
-            "what": in_words(each.what),
-            "meaning": in_words(each.meaning),
-            "remedy": in_words(each.remedy),
+            # Programs read the same in any language.
+            "what": each.what,
+            "meaning": each.meaning,
+            "remedy": each.remedy,
         }
         for each in findings
     ]
