@@ -9,9 +9,9 @@ import logging
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,15 +19,18 @@ from typing import TYPE_CHECKING
 from agent import config
 from agent.assembly import Parts, assemble
 from agent.capture import Capture, Mailbox
-from agent.events import ClockReading
+from agent.cooling import Cooling, Pace
+from agent.events import CameraHealth, ClockReading, DiskHealth
 from agent.health import Activity, Health
 from agent.ids import RandomIds
 from agent.outbox import Lane, waiting
 from agent.uplink import Uplink
 from agent.watchdog import Progress, notify, watchdog_interval_s
+from agent.workers import Workers
 from drivers import cameras
 from drivers.clock import SystemClock
-from drivers.disk import free_bytes
+from drivers.disk import free_bytes, life_used_percent, total_bytes, written_bytes
+from drivers.power import read_power
 from drivers.temperature import processor_c
 
 if TYPE_CHECKING:
@@ -38,40 +41,11 @@ ANALYSIS_LIMIT_S = 60.0
 CAMERA_LIMIT_S = 60.0
 UPLINK_LIMIT_S = 120.0
 ROUND_S = 0.5
+FEEL_EVERY_S = 5.0
+HOT_ENOUGH = 0.05
+"""Changes of the analysis rate smaller than this are not worth a line in the log."""
 
 _log = logging.getLogger("kerbwatch")
-
-
-@dataclass(slots=True)
-class _Workers:
-    """The threads of one run, and the first fault that ended one of them."""
-
-    stop: threading.Event
-    progress: Progress
-    fault: BaseException | None = None
-    _threads: list[threading.Thread] = field(default_factory=list)
-
-    def start(self, name: str, work: Callable[[], None], limit_s: float | None = None) -> None:
-        if limit_s is not None:
-            self.progress.expect(name, limit_s)
-
-        def run() -> None:
-            try:
-                work()
-            except Exception as error:  # noqa: BLE001 - the outermost line of a thread
-                _log.exception("%s ended", name)
-                self.fault = self.fault or error
-                self.stop.set()
-            finally:
-                self.progress.forget(name)
-
-        thread = threading.Thread(target=run, name=name, daemon=True)
-        self._threads.append(thread)
-        thread.start()
-
-    def join(self, timeout_s: float) -> None:
-        for thread in self._threads:
-            thread.join(timeout_s)
 
 
 def run(
@@ -102,6 +76,8 @@ def run(
     clock, ids = SystemClock(), RandomIds()
     progress = Progress(clock.monotonic_s)
     state_dir = base / configuration.storage.state_dir
+    hot = configuration.cooling
+    pace = Pace(Cooling(hot.from_c, hot.full_c, hot.least))
     with ExitStack() as stack:
         parts = assemble(
             configuration,
@@ -110,11 +86,12 @@ def run(
             ids=ids,
             clock=lambda _frame: ClockReading.of(clock),
             boot_id=clock.boot_id,
+            pace=lambda: pace.factor,
         )
         stack.callback(parts.close)
-        workers = _Workers(threading.Event(), progress)
+        workers = Workers(threading.Event(), progress)
         mailbox = Mailbox(camera.camera_id for camera in configuration.cameras)
-        captures = _start_captures(configuration, base, mailbox, workers)
+        captures = _start_captures(configuration, base, mailbox, workers, pace)
         analysed = threading.Event()
         workers.start(
             "analysis",
@@ -127,12 +104,20 @@ def run(
             parts.outbox,
             clock=clock,
             ids=ids,
-            activity=lambda: _activity(parts, mailbox, captures),
-            temperature_c=processor_c,
+            activity=lambda: _activity(parts, mailbox, captures, pace),
+            temperature_c=lambda: processor_c(hot.sensor),
             disk_free_bytes=lambda: free_bytes(state_dir),
             agent_version=version("kerbwatch"),
             configuration_sha256=configuration.sha256(),
+            power=read_power,
+            disk=lambda: DiskHealth(
+                total_bytes=total_bytes(state_dir),
+                written_bytes=written_bytes(),
+                life_used_percent=life_used_percent(state_dir),
+            ),
+            models=parts.models,
         )
+        workers.start("cooling", lambda: _keep_cool(pace, hot.sensor, workers, clock))
         workers.start("health", lambda: health.run(workers.stop, configuration.uplink.heartbeat_s))
         notify("READY=1")
         delivers = configuration.uplink.broker is not None
@@ -148,7 +133,7 @@ def run(
 
 
 def _start_captures(
-    configuration: Configuration, base: Path, mailbox: Mailbox, workers: _Workers
+    configuration: Configuration, base: Path, mailbox: Mailbox, workers: Workers, pace: Pace
 ) -> list[Capture]:
     captures = []
     for section in configuration.cameras:
@@ -157,7 +142,7 @@ def _start_captures(
             section.camera_id,
             _opener(section, base),
             mailbox,
-            lambda: configuration.analysis.frames_per_s,
+            lambda: configuration.analysis.frames_per_s * pace.factor,
             mark=lambda name=name: workers.progress.mark(name),  # type: ignore[misc]
         )
         captures.append(capture)
@@ -173,7 +158,7 @@ def _opener(section: config.CameraSection, base: Path) -> Callable[[], Camera]:
 def _analyse(
     parts: Parts,
     mailbox: Mailbox,
-    workers: _Workers,
+    workers: Workers,
     analysed: threading.Event,
     on_progress: Callable[[str, float], None] | None,
 ) -> None:
@@ -194,7 +179,7 @@ def _start_uplink(
     configuration: Configuration,
     base: Path,
     parts: Parts,
-    workers: _Workers,
+    workers: Workers,
     clock: SystemClock,
     ids: RandomIds,
 ) -> None:
@@ -218,7 +203,7 @@ def _start_uplink(
 
 def _watch(
     stop: threading.Event,
-    workers: _Workers,
+    workers: Workers,
     progress: Progress,
     clock: SystemClock,
     done: Callable[[], bool],
@@ -247,7 +232,20 @@ def _done(parts: Parts, analysed: threading.Event, delivers: bool) -> bool:
         return not waiting(connection, Lane.CASE, limit=1, limit_bytes=1)
 
 
-def _activity(parts: Parts, mailbox: Mailbox, captures: list[Capture]) -> Activity:
+def _keep_cool(pace: Pace, sensor: Path, workers: Workers, clock: SystemClock) -> None:
+    """Look less often while it is hot, and say so."""
+    told = pace.factor
+    while not workers.stop.is_set():
+        power = read_power()
+        throttled = power is not None and power.throttled
+        factor = pace.feel(processor_c(sensor), clock.monotonic_s(), throttled=throttled)
+        if abs(factor - told) > HOT_ENOUGH or (factor == 1.0) != (told == 1.0):
+            _log.warning("analysis rate × %.2f at %s °C", factor, pace.temperature_c)
+            told = factor
+        workers.stop.wait(FEEL_EVERY_S)
+
+
+def _activity(parts: Parts, mailbox: Mailbox, captures: list[Capture], pace: Pace) -> Activity:
     pipelines = list(parts.analysis.pipelines.values())
     return Activity(
         cameras={capture.camera_id: capture.state for capture in captures},
@@ -255,6 +253,21 @@ def _activity(parts: Parts, mailbox: Mailbox, captures: list[Capture]) -> Activi
         frames_dropped=mailbox.dropped.total(),
         inferences=sum(pipeline.runs for pipeline in pipelines),
         open_cases=len(parts.analysis.cases.open),
+        frames_gated=sum(pipeline.gated for pipeline in pipelines),
+        rate_factor=pace.factor,
+        camera_health={capture.camera_id: _camera_health(capture, mailbox) for capture in captures},
+    )
+
+
+def _camera_health(capture: Capture, mailbox: Mailbox) -> CameraHealth:
+    activity = capture.activity
+    return CameraHealth(
+        state=activity.state,
+        for_s=round(time.monotonic() - activity.since_s, 3),
+        reopened=activity.reopened,
+        frames=activity.frames,
+        dropped=mailbox.dropped[capture.camera_id],
+        brightness=None if activity.luma is None else round(activity.luma, 1),
     )
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agent.config import Configuration
-    from agent.events import ClockReading
+    from agent.events import ClockReading, ModelUsed
     from agent.ids import Ids
     from drivers.cameras import Frame
 
@@ -42,6 +42,11 @@ class Parts:
     analysis: Analysis
     detector: detectors.Detector
     classifier: detectors.Classifier | None
+
+    @property
+    def models(self) -> tuple[ModelUsed, ...]:
+        """The models that judge."""
+        return tuple(each.used for each in (self.detector, self.classifier) if each is not None)
 
     @property
     def session_s(self) -> float:
@@ -66,6 +71,7 @@ def assemble(
     clock: Callable[[Frame], ClockReading],
     boot_id: str,
     epoch: str | None = None,
+    pace: Callable[[], float] = lambda: 1.0,
 ) -> Parts:
     """Build everything between the cameras and the uplink.
 
@@ -77,6 +83,7 @@ def assemble(
         clock: How far the time of a frame can be trusted.
         boot_id: The clock's.
         epoch: The outbox's, in replay; on the device it is random.
+        pace: What is left of the budget for looking now, 0 to 1.
 
     Raises:
         ModelError: A model cannot be used.
@@ -117,7 +124,7 @@ def assemble(
     cases = Cases(ids.new, configuration.analysis.persist_every_s, open_cases)
     book = CaseBook(
         configuration,
-        models=[detector.used] + ([classifier.used] if classifier else []),
+        models=[each.used for each in (detector, classifier) if each is not None],
         allowed_s={chosen[name].KIND: each.allowed_s for name, each in settings.items()},
         database=database,
         outbox=outbox,
@@ -137,6 +144,7 @@ def assemble(
             scenarios={name: chosen[name].build(settings[name], zones) for name in chosen},
             budget=_budget(configuration),
             timezone=ZoneInfo(site.timezone),
+            pace=pace,
         )
 
     analysis = Analysis(

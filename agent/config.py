@@ -174,6 +174,22 @@ class Analysis(Section):
     """How often what must outlive a restart is written down, besides at each event."""
 
 
+class CoolingSection(Section):
+    """From which temperature on the device looks less often; see :mod:`agent.cooling`."""
+
+    from_c: float = Field(default=70.0, ge=20, le=100)
+    full_c: float = Field(default=80.0, ge=20, le=110)
+    least: float = Field(default=0.3, gt=0, le=1)
+    """What is left of the analysis rate at ``full_c``."""
+    sensor: Path = Path("/sys/class/thermal/thermal_zone0/temp")
+
+    @model_validator(mode="after")
+    def _from_below_full(self) -> Self:
+        if self.from_c >= self.full_c:
+            raise ValueError(said("from_c must be below full_c"))
+        return self
+
+
 class Storage(Section):
     """Where state, outbox and evidence live."""
 
@@ -315,6 +331,7 @@ class Configuration(Section):
     analysis: Analysis = Analysis()
     scenarios: dict[str, dict[str, Any]] = {}
     evidence: EvidenceSection = EvidenceSection()
+    cooling: CoolingSection = CoolingSection()
     storage: Storage = Storage()
     uplink: Uplink = Uplink()
     zones: tuple[ZoneSection, ...] = ()
@@ -347,7 +364,7 @@ class Configuration(Section):
     def sha256(self) -> str:
         """A hash of everything that shapes a judgement, the same on every machine."""
         text = json.dumps(
-            self.model_dump(mode="json", exclude={"storage", "uplink"}),
+            self.model_dump(mode="json", exclude={"cooling", "storage", "uplink"}),
             sort_keys=True,
             ensure_ascii=False,
         )

@@ -17,19 +17,24 @@ from agent.events import (
     CONTRACT_VERSION,
     BirthBody,
     BirthEvent,
+    CameraHealth,
     CaseBody,
     CaseEvent,
     ClockReading,
     DeviceState,
+    DiskHealth,
     Event,
     Fraction,
     HeartbeatBody,
     HeartbeatEvent,
+    Looking,
     Message,
     ModelUsed,
     Picture,
     Place,
+    PowerHealth,
     Thing,
+    Waiting,
 )
 from agent.ids import DerivedIds
 
@@ -38,7 +43,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-DOCUMENT_VERSION = "1.0.0"
+DOCUMENT_VERSION = "1.1.0"
 """Of the contract as a document: ``contract/CHANGELOG.md``. Its first part is the wire's."""
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _SCHEMAS: dict[str, tuple[str, Any]] = {
@@ -312,6 +317,30 @@ def _heartbeat(sequence: int) -> HeartbeatEvent:
         memory_rss_bytes=210_000_000,
         agent_version="0.1.0",
         configuration_sha256=_hash("example configuration"),
+        camera_health={
+            "street": CameraHealth(
+                state="running",
+                for_s=5590.0,
+                reopened=0,
+                frames=27950,
+                dropped=2,
+                brightness=104.2,
+                profile="day",
+            )
+        },
+        looking=Looking(
+            frames_per_s=4.98, network_runs_per_s=0.35, gated_share=0.94, rate_factor=1.0
+        ),
+        power=PowerHealth(
+            under_voltage=False,
+            throttled=False,
+            under_voltage_since_boot=True,
+            throttled_since_boot=False,
+        ),
+        disk=DiskHealth(total_bytes=31_000_000_000, written_bytes=48_000_000),
+        waiting={"case": Waiting(rows=2, oldest_s=12.5)},
+        models=(ModelUsed(name="street", version="0.0.0", sha256=_hash("example model")),),
+        inputs={"tamper": False},
     )
     envelope = _envelope(sequence, _BEGAN_AT + timedelta(seconds=600))
     return HeartbeatEvent(**envelope, type="device.heartbeat", body=body)

@@ -149,8 +149,69 @@ class BirthBody(Wire):
     configuration_sha256: str
 
 
+class CameraHealth(Wire):
+    """One camera since the agent started.
+
+    ``state`` is ``opening``, ``running``, ``ended``, or why it was lost; ``for_s`` is for how long
+    that has been so. ``frames`` were captured, ``dropped`` of them replaced by a newer one before
+    they were analysed. ``brightness`` is the mean of the last frame, 0 to 255.
+    """
+
+    state: str
+    for_s: float
+    reopened: int
+    frames: int
+    dropped: int
+    brightness: float | None = None
+    profile: str | None = None
+
+
+class Looking(Wire):
+    """What the analysis does, since the last heartbeat.
+
+    ``gated_share`` is the share of the analysed frames in which no network ran, because nothing had
+    changed or its turn had not come. ``rate_factor`` is what heat leaves of the configured rate.
+    """
+
+    frames_per_s: float
+    network_runs_per_s: float
+    gated_share: float | None
+    rate_factor: float
+
+
+class PowerHealth(Wire):
+    """The firmware's flags: what is so now, and what has been so since boot."""
+
+    under_voltage: bool
+    throttled: bool
+    under_voltage_since_boot: bool
+    throttled_since_boot: bool
+
+
+class DiskHealth(Wire):
+    """The disk that holds the state.
+
+    ``written_bytes`` is what the agent has written since it started; ``life_used_percent`` is what
+    an eMMC says of its wear, in steps of ten (most cards say nothing).
+    """
+
+    total_bytes: int
+    written_bytes: int | None = None
+    life_used_percent: int | None = None
+
+
+class Waiting(Wire):
+    """What waits in one lane of the outbox."""
+
+    rows: int
+    oldest_s: float
+
+
 class HeartbeatBody(Wire):
-    """What the device says of itself at intervals."""
+    """What the device says of itself at intervals.
+
+    What nothing measures on a device is left out or null.
+    """
 
     uptime_s: float
     cameras: dict[str, str]
@@ -165,6 +226,15 @@ class HeartbeatBody(Wire):
     memory_rss_bytes: int
     agent_version: str
     configuration_sha256: str
+    camera_health: dict[str, CameraHealth] = {}
+    looking: Looking | None = None
+    power: PowerHealth | None = None
+    disk: DiskHealth | None = None
+    waiting: dict[str, Waiting] = {}
+    """By lane: ``case``, ``evidence``, ``health``, ``rest``."""
+    models: tuple[ModelUsed, ...] = ()
+    inputs: dict[str, bool] = {}
+    """Switches at the housing, such as ``tamper``: true while the housing is open."""
 
 
 CASE_EVENTS = ("case.opened", "case.persisting", "case.cleared", "case.abstained")

@@ -7,25 +7,41 @@ The choice is made before a sequence number is given, so a heartbeat that was le
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import os
-from dataclasses import dataclass
+import threading
+import time
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent.events import ClockReading, Draft, HeartbeatBody
+from agent.events import (
+    CameraHealth,
+    ClockReading,
+    DiskHealth,
+    Draft,
+    HeartbeatBody,
+    Looking,
+    ModelUsed,
+    PowerHealth,
+    Waiting,
+)
 from agent.outbox import Lane, waits
 
 if TYPE_CHECKING:
     import sqlite3
-    import threading
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from agent.database import Database
     from agent.ids import Ids
     from agent.outbox import Outbox
     from drivers.clock import Clock
+    from drivers.power import Power
 
+URGENT_APART_S = 5.0
+"""Urgent heartbeats go this far apart at least."""
+ROUND_S = 0.5
 HEARTBEAT = "device.heartbeat"
 _log = logging.getLogger(__name__)
 
@@ -40,6 +56,13 @@ class Activity:
     frames_dropped: int
     inferences: int
     open_cases: int
+    frames_gated: int = 0
+    """Analysed frames in which no network ran."""
+    rate_factor: float = 1.0
+    """What heat leaves of the analysis rate."""
+    camera_health: Mapping[str, CameraHealth] = field(default_factory=dict)
+    inputs: Mapping[str, bool] = field(default_factory=dict)
+    """Switches at the housing."""
 
 
 class Health:
@@ -55,6 +78,9 @@ class Health:
         disk_free_bytes: Asked likewise.
         agent_version: As on the wire.
         configuration_sha256: As on the wire.
+        power: Asked likewise; None where there is no such firmware.
+        disk: Asked likewise.
+        models: The models that judge.
     """
 
     def __init__(
@@ -69,25 +95,44 @@ class Health:
         disk_free_bytes: Callable[[], int],
         agent_version: str,
         configuration_sha256: str,
+        power: Callable[[], Power | None] = lambda: None,
+        disk: Callable[[], DiskHealth | None] = lambda: None,
+        models: Sequence[ModelUsed] = (),
     ) -> None:
         self._database, self._outbox = database, outbox
         self._clock, self._ids = clock, ids
         self._activity = activity
         self._temperature_c, self._disk_free_bytes = temperature_c, disk_free_bytes
         self._agent_version, self._configuration_sha256 = agent_version, configuration_sha256
-        self._started_s = clock.monotonic_s()
+        self._power, self._disk, self._models = power, disk, tuple(models)
+        self._started_s = self._last_s = clock.monotonic_s()
+        self._last: Activity | None = None
+        self._urgent = threading.Event()
 
     def run(self, stop: threading.Event, every_s: float) -> None:
         """Beat until told to stop. A fault of the disk or a gauge costs a heartbeat, no more."""
         while not stop.is_set():
+            urgent = self._urgent.is_set()
+            self._urgent.clear()
             try:
-                self.beat()
+                self.beat(urgent=urgent)
             except OSError as error:
                 _log.warning("no heartbeat: %s", error)
-            stop.wait(every_s)
+            # A switch that trembles must not fill the outbox.
+            stop.wait(min(every_s, URGENT_APART_S))
+            until_s = time.monotonic() + max(0.0, every_s - URGENT_APART_S)
+            while not stop.is_set() and time.monotonic() < until_s and not self._urgent.is_set():
+                self._urgent.wait(min(ROUND_S, max(0.0, until_s - time.monotonic())))
 
-    def beat(self) -> int | None:
+    def soon(self) -> None:
+        """Let a heartbeat go at once, beside one that may still wait; from any thread."""
+        self._urgent.set()
+
+    def beat(self, *, urgent: bool = False) -> int | None:
         """Write one heartbeat, unless the last one still waits.
+
+        Args:
+            urgent: Write it even so: it tells something that cannot wait for the last one.
 
         Returns:
             Its sequence number; None if the last one still waits.
@@ -105,7 +150,7 @@ class Health:
         )
 
         def add(connection: sqlite3.Connection) -> int | None:
-            if waits(connection, Lane.HEALTH, HEARTBEAT):
+            if not urgent and waits(connection, Lane.HEALTH, HEARTBEAT):
                 return None
             return self._outbox.add(connection, draft, Lane.HEALTH)
 
@@ -113,6 +158,7 @@ class Health:
 
     def _body(self) -> HeartbeatBody:
         activity, outbox = self._activity(), self._outbox.figures()
+        power = self._power()
         return HeartbeatBody(
             uptime_s=round(self._clock.monotonic_s() - self._started_s, 3),
             cameras=dict(activity.cameras),
@@ -127,6 +173,33 @@ class Health:
             memory_rss_bytes=resident_bytes(),
             agent_version=self._agent_version,
             configuration_sha256=self._configuration_sha256,
+            camera_health=dict(activity.camera_health),
+            looking=self._looking(activity),
+            power=None if power is None else PowerHealth(**dataclasses.asdict(power)),
+            disk=self._disk(),
+            waiting={
+                lane.name.lower(): Waiting(
+                    rows=figures.rows, oldest_s=round(figures.oldest_s(self._clock.now()), 3)
+                )
+                for lane, figures in self._outbox.lanes().items()
+            },
+            models=self._models,
+            inputs=dict(activity.inputs),
+        )
+
+    def _looking(self, activity: Activity) -> Looking:
+        """The rates since the last heartbeat; counters that began anew count from there."""
+        now_s = self._clock.monotonic_s()
+        since_s, last = max(1e-3, now_s - self._last_s), self._last
+        self._last, self._last_s = activity, now_s
+        frames = activity.frames - (last.frames if last else 0)
+        runs = activity.inferences - (last.inferences if last else 0)
+        gated = activity.frames_gated - (last.frames_gated if last else 0)
+        return Looking(
+            frames_per_s=round(frames / since_s, 3),
+            network_runs_per_s=round(runs / since_s, 3),
+            gated_share=round(gated / frames, 3) if frames > 0 else None,
+            rate_factor=round(activity.rate_factor, 3),
         )
 
 

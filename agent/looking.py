@@ -18,7 +18,7 @@ import numpy as np
 from agent.scene import Box, Detection, Observation, Zone
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -92,13 +92,19 @@ class Looking:
         size_px: Width and height of the camera's colour picture.
         detector: The network.
         budget: What it may cost.
+        pace: What is left of the budget now, 0 to 1; asked at every frame.
     """
 
     def __init__(
-        self, zones: Sequence[Zone], size_px: tuple[int, int], detector: Detector, budget: Budget
+        self,
+        zones: Sequence[Zone],
+        size_px: tuple[int, int],
+        detector: Detector,
+        budget: Budget,
+        pace: Callable[[], float] = lambda: 1.0,
     ) -> None:
         self._detector = detector
-        self._budget = budget
+        self._budget, self._pace = budget, pace
         self._regions = [
             _Region(box) for box in regions_for(zones, size_px, detector.input_size_px)
         ]
@@ -131,7 +137,7 @@ class Looking:
     def _earn(self, now_s: float) -> None:
         """The budget in event time: replay spends what the device would."""
         if self._last_s is not None:
-            self._tokens += (now_s - self._last_s) * self._budget.runs_per_s
+            self._tokens += (now_s - self._last_s) * self._budget.runs_per_s * self._pace()
         self._tokens = min(self._tokens, max(1.0, float(len(self._regions))))
         self._last_s = now_s
 

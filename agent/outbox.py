@@ -168,6 +168,25 @@ class Outbox:
         oldest_at = None if oldest is None else datetime.fromtimestamp(oldest, UTC)
         return Figures(rows, size_bytes, oldest_at, dead_letters)
 
+    def lanes(self) -> dict[Lane, Figures]:
+        """Count what waits in each lane that is not empty; dead letters are left out.
+
+        Raises:
+            StorageError: The file cannot be read.
+        """
+        try:
+            with closing(self._database.read()) as connection:
+                rows = connection.execute(
+                    "SELECT lane, count(*), sum(size_bytes), min(occurred_at)"
+                    " FROM outbox GROUP BY lane"
+                ).fetchall()
+        except sqlite3.Error as error:
+            raise StorageError(self._database.path, reason_of(error)) from error
+        return {
+            Lane(lane): Figures(count, size_bytes, datetime.fromtimestamp(oldest, UTC), 0)
+            for lane, count, size_bytes, oldest in rows
+        }
+
     def _wire_text(self, draft: Draft, sequence: int) -> str:
         event = _events.validate_python(
             {

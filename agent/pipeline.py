@@ -51,6 +51,7 @@ class Pipeline:
         scenarios: By their names.
         budget: What looking may cost.
         timezone: The site's, for schedules.
+        pace: What is left of the budget now, 0 to 1; asked at every frame.
     """
 
     def __init__(
@@ -64,10 +65,11 @@ class Pipeline:
         scenarios: Mapping[str, Scenario],
         budget: Budget,
         timezone: tzinfo,
+        pace: Callable[[], float] = lambda: 1.0,
     ) -> None:
         self.zones = tuple(zones)
         self._masks = [zone for zone in zones if zone.kind == "mask"]
-        self._looking = Looking(zones, size_px, detector, budget)
+        self._looking = Looking(zones, size_px, detector, budget, pace)
         self._tracker = Tracker(birth_confidence)
         self._timers = [DwellTimer(zone) for zone in zones if zone.kind == "no_parking"]
         self._novelty = NoveltyModel() if any(zone.kind == "no_vending" for zone in zones) else None
@@ -77,6 +79,7 @@ class Pipeline:
         self._track_ids: dict[str, set[int]] = defaultdict(set)
         self.stage_s: defaultdict[str, float] = defaultdict(float)
         self.frames = 0
+        self.gated = 0
         self.runs = 0
         self.tracks: list[Track] = []
         self.observation: Observation | None = None
@@ -168,6 +171,7 @@ class Pipeline:
 
     def _count(self, tracks: list[Track], seen: Observation, runs: int) -> None:
         self.frames += 1
+        self.gated += runs == 0
         self.runs += runs
         self.tracks, self.observation = tracks, seen
         for track in tracks:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pathlib import Path
 
 
 def free_bytes(path: Path) -> int:
@@ -30,3 +27,44 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def total_bytes(path: Path) -> int:
+    """How large the file system is that holds ``path``.
+
+    Raises:
+        OSError: The path cannot be reached.
+    """
+    status = os.statvfs(path)
+    return status.f_blocks * status.f_frsize
+
+
+def written_bytes(counters: Path = Path("/proc/self/io")) -> int | None:
+    """How much this process has caused to be written, by ``proc(5)``; None where nobody counts."""
+    try:
+        for line in counters.read_text(encoding="ascii").splitlines():
+            name, _, value = line.partition(":")
+            if name == "write_bytes":
+                return int(value)
+    except (OSError, ValueError):
+        pass
+    return None
+
+
+def life_used_percent(path: Path, devices: Path = Path("/sys/dev/block")) -> int | None:
+    """How much of its life an eMMC's memory has behind it, in steps of ten; 110 is beyond its end.
+
+    JEDEC JESD84-B51, DEVICE_LIFE_TIME_EST_TYP_A and _B: the worse of the two counts. SD cards and
+    most other disks tell nothing: None.
+    """
+    try:
+        number = path.stat().st_dev
+        block = devices / f"{os.major(number)}:{os.minor(number)}"
+        for folder in (block / "device", block.resolve().parent / "device"):
+            if (life := folder / "life_time").exists():
+                steps = [int(word, 16) for word in life.read_text(encoding="ascii").split()]
+                worst = max(steps, default=0)
+                return 10 * worst if worst else None  # 0: it does not say
+    except (OSError, ValueError):
+        pass
+    return None
