@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
-from agent.detectors import classifier, yolox
+from agent.detectors import _boxes, classifier, yolox
 from agent.detectors.manifest import InputSpec, Manifest, ModelClass, OutputSpec
 from agent.detectors.preprocess import Placement, Preparation
 from agent.detectors.session import OnnxSession
@@ -224,9 +224,9 @@ def test_a_flood_of_boxes_costs_only_the_least_sure_of_them() -> None:
     output[0, :, 4] = np.linspace(0.2, 0.9, 3549)
     output[0, :, 5] = 1.0
     found = yolox.Decoder(told).decode(output, Placement(416, 416))
-    assert len(found) == yolox.MOST_CANDIDATES
+    assert len(found) == _boxes.MOST_CANDIDATES
     assert found[0].confidence == pytest.approx(0.9)
-    assert found[-1].confidence == pytest.approx(output[0, -yolox.MOST_CANDIDATES, 4])
+    assert found[-1].confidence == pytest.approx(output[0, -_boxes.MOST_CANDIDATES, 4])
 
 
 def coco_manifest() -> Manifest:

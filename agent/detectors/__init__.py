@@ -114,8 +114,8 @@ class Detector(_Model):
             ValueError: The picture is empty.
         """
         placement = self._preparation.take(bgr)
-        output = self.session.run(self._preparation.tensor)
-        return cast("list[Detection]", self._decoder.decode(output, placement))
+        outputs = self.session.run_all(self._preparation.tensor)
+        return cast("list[Detection]", self._decoder.decode(*outputs, placement))
 
 
 class Classifier(_Model):

@@ -48,8 +48,10 @@ class InputSpec(_Part):
     """What the network is fed: ``value = (pixel * scale - mean) / std``.
 
     ``mean`` and ``std`` are per channel in the order of ``colour``. ``letterbox`` keeps the
-    picture's aspect, puts it at the top left and fills the rest with ``pad``; ``stretch`` does
-    not keep it.
+    picture's aspect, puts it at the top left and fills the rest with ``pad``;
+    ``letterbox_centred`` puts it in the middle; ``stretch`` does not keep the aspect.
+    ``sizes`` names a second input that takes the size of the picture as int64 (1, 2), width first,
+    where a network has one.
     """
 
     name: str = Field(min_length=1)
@@ -57,7 +59,8 @@ class InputSpec(_Part):
     height: int = Field(gt=0, le=4096)
     layout: Literal["NCHW"] = "NCHW"
     colour: Literal["BGR", "RGB"]
-    resize: Literal["letterbox", "stretch"]
+    resize: Literal["letterbox", "letterbox_centred", "stretch"]
+    sizes: str | None = None
     pad: int = Field(default=114, ge=0, le=255)
     scale: float = Field(default=1.0, gt=0)
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
@@ -73,7 +76,8 @@ class OutputSpec(_Part):
 
     name: str = Field(min_length=1)
     shape: tuple[int, ...] = Field(min_length=1)
-    activation: Literal["none", "softmax"] = "none"
+    activation: Literal["none", "softmax", "sigmoid"] = "none"
+    kind: Literal["float32", "int64"] = "float32"
 
 
 class ModelClass(_Part):
@@ -96,7 +100,14 @@ class Manifest(_Part):
     provenance: str = Field(min_length=1)
     input: InputSpec
     output: OutputSpec
+    also: dict[str, OutputSpec] = {}
+    """Further outputs, by the role that the family gives them, such as ``boxes``."""
     classes: tuple[ModelClass, ...] = Field(min_length=1)
+
+    @property
+    def outputs(self) -> tuple[OutputSpec, ...]:
+        """All outputs, the main one first."""
+        return self.output, *self.also.values()
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -19,13 +19,16 @@ _CHANNELS = {"BGR": (0, 1, 2), "RGB": (2, 1, 0)}
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where the picture lies in the network's input: from the top left, this large.
+    """Where the picture lies in the network's input: this large, so far from the top left.
 
-    A point of the input, in pixels, is at (x / width_px, y / height_px) of the picture.
+    A point of the input, in pixels, is at ((x - left_px) / width_px, (y - top_px) / height_px) of
+    the picture.
     """
 
     width_px: int
     height_px: int
+    left_px: int = 0
+    top_px: int = 0
 
 
 class Preparation:
@@ -37,6 +40,8 @@ class Preparation:
         self._placed = Placement(0, 0)
         self._channels = _CHANNELS[spec.colour]
         self._values = _value_tables(spec)
+        # Kept, because what OpenCV would allocate anew for every picture costs more than the copy.
+        self._planes = [np.empty((spec.height, spec.width), np.uint8) for _ in range(3)]
         self.tensor: NDArray[np.float32] = np.empty(spec.shape, dtype=np.float32)
         """float32 (1, 3, height, width); overwritten by every picture."""
 
@@ -56,8 +61,9 @@ class Preparation:
             raise ValueError(f"a picture of {bgr.shape[1]} × {bgr.shape[0]} pixels is empty")
         placement = self._place(bgr.shape[1], bgr.shape[0])
         self._draw(bgr, placement)
-        for channel, plane in zip(self._channels, cv2.split(self._canvas), strict=True):
-            self._fill(channel, np.asarray(plane, dtype=np.uint8))
+        cv2.split(self._canvas, self._planes)
+        for channel, plane in zip(self._channels, self._planes, strict=True):
+            self._fill(channel, plane)
         return placement
 
     def _place(self, width_px: int, height_px: int) -> Placement:
@@ -65,14 +71,20 @@ class Preparation:
         if spec.resize == "stretch":
             return Placement(spec.width, spec.height)
         scale = min(spec.width / width_px, spec.height / height_px)
-        return Placement(max(1, round(width_px * scale)), max(1, round(height_px * scale)))
+        width, height = max(1, round(width_px * scale)), max(1, round(height_px * scale))
+        if spec.resize == "letterbox":
+            return Placement(width, height)
+        return Placement(width, height, (spec.width - width) // 2, (spec.height - height) // 2)
 
     def _draw(self, bgr: Picture, placement: Placement) -> None:
         if placement != self._placed:
             self._canvas[:] = self._spec.pad  # the last picture may show beside this one
             self._placed = placement
-        view = self._canvas[: placement.height_px, : placement.width_px]
-        # As the networks were trained: YOLOX's letterbox interpolates, a stretched crop averages.
+        view = self._canvas[
+            placement.top_px : placement.top_px + placement.height_px,
+            placement.left_px : placement.left_px + placement.width_px,
+        ]
+        # As the networks were trained: a letterbox interpolates, a stretched crop averages.
         way = cv2.INTER_AREA if self._spec.resize == "stretch" else cv2.INTER_LINEAR
         cv2.resize(bgr, (placement.width_px, placement.height_px), dst=view, interpolation=way)
 

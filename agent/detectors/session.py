@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     Tensor = NDArray[np.float32]
 
-_FLOAT = "tensor(float)"
+_TYPES = {"float32": "tensor(float)", "int64": "tensor(int64)"}
 _REFUSALS = (
     _runtime.Fail,
     _runtime.InvalidArgument,
@@ -67,14 +67,18 @@ class OnnxSession:
                 manifest.name, [said("{file}: {reason}", file=path.name, reason=error)]
             ) from error
         self._manifest = manifest
-        self._outputs = [manifest.output.name]
+        self._outputs = [each.name for each in manifest.outputs]
+        self._constants: dict[str, NDArray[np.int64]] = {}
+        if manifest.input.sizes is not None:
+            size = [[manifest.input.width, manifest.input.height]]
+            self._constants[manifest.input.sizes] = np.array(size, np.int64)
         self.runs, self.seconds = 0, 0.0
         if faults := list(self._faults()):
             raise ModelError(manifest.name, faults)
         self._warm_up()
 
     def run(self, tensor: Tensor) -> Tensor:
-        """Run the network once.
+        """Run the network once and give its main output alone.
 
         Args:
             tensor: float32 in the shape of the manifest's input.
@@ -82,39 +86,62 @@ class OnnxSession:
         Returns:
             float32 in the shape of the manifest's output; a new array every time.
         """
+        return self.run_all(tensor)[0]
+
+    def run_all(self, tensor: Tensor) -> tuple[Tensor, ...]:
+        """Run the network once.
+
+        Args:
+            tensor: float32 in the shape of the manifest's input.
+
+        Returns:
+            Its outputs in the order of the manifest, as float32; new arrays every time.
+        """
         began_s = time.perf_counter()
-        [answer] = self._session.run(self._outputs, {self._manifest.input.name: tensor})
+        feed = {self._manifest.input.name: tensor, **self._constants}
+        answers = self._session.run(self._outputs, feed)
         self.seconds += time.perf_counter() - began_s
         self.runs += 1
-        return np.asarray(answer, dtype=np.float32)
+        return tuple(np.asarray(answer, dtype=np.float32) for answer in answers)
 
     def _faults(self) -> Iterator[str]:
         spec = self._manifest
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
-        if len(inputs) != 1:
+        known = {spec.input.name, *self._constants}
+        unknown = [each.name for each in inputs if each.name not in known]
+        if unknown and len(unknown) < len(inputs):
             yield said(
-                "input: the network takes {count} inputs, one is expected", count=len(inputs)
+                "input: the network also takes {names}; one input is expected, and one of sizes if"
+                " input.sizes names it",
+                names=unknown,
             )
         yield from _differences("input", spec.input.name, spec.input.shape, inputs)
-        yield from _differences("output", spec.output.name, spec.output.shape, outputs)
+        for name in self._constants:
+            yield from _differences("input.sizes", name, (1, 2), inputs, "int64")
+        for what, each in (
+            ("output", spec.output),
+            *((f"also.{k}", v) for k, v in spec.also.items()),
+        ):
+            yield from _differences(what, each.name, each.shape, outputs, each.kind)
 
     def _warm_up(self) -> None:
         """The first run allocates and plans: do it before anyone waits for it."""
         spec = self._manifest
         try:
-            answer = self.run(np.zeros(spec.input.shape, dtype=np.float32))
+            answers = self.run_all(np.zeros(spec.input.shape, dtype=np.float32))
         except _REFUSALS as error:
             raise ModelError(
                 spec.name, [said("it does not run: {reason}", reason=error)]
             ) from error
-        if answer.shape != spec.output.shape:
-            fault = said(
-                "output.shape: the network gives {found}, the manifest says {expected}",
-                found=str(list(answer.shape)),
-                expected=str(list(spec.output.shape)),
-            )
-            raise ModelError(spec.name, [fault])
-        if not np.isfinite(answer).all():
+        for told, answer in zip(spec.outputs, answers, strict=True):
+            if answer.shape != told.shape:
+                fault = said(
+                    "output.shape: the network gives {found}, the manifest says {expected}",
+                    found=str(list(answer.shape)),
+                    expected=str(list(told.shape)),
+                )
+                raise ModelError(spec.name, [fault])
+        if not all(np.isfinite(answer).all() for answer in answers):
             raise ModelError(spec.name, [said("it answers a black picture with values not finite")])
         self.runs, self.seconds = 0, 0.0
 
@@ -131,7 +158,9 @@ def _options(threads: int) -> ort.SessionOptions:
     return options
 
 
-def _differences(what: str, name: str, shape: tuple[int, ...], ports: list[Any]) -> Iterator[str]:
+def _differences(
+    what: str, name: str, shape: tuple[int, ...], ports: list[Any], kind: str = "float32"
+) -> Iterator[str]:
     port = next((each for each in ports if each.name == name), None)
     if port is None:
         known = [each.name for each in ports]
@@ -142,13 +171,13 @@ def _differences(what: str, name: str, shape: tuple[int, ...], ports: list[Any])
             known=known,
         )
         return
-    if port.type != _FLOAT:
+    if port.type != _TYPES[kind]:
         yield said(
             "{what}: {name!r} is {found}, {expected} is expected",
             what=what,
             name=name,
             found=port.type,
-            expected=_FLOAT,
+            expected=_TYPES[kind],
         )
     # A dimension that the network leaves open (a word or None) fits any size.
     if len(port.shape) != len(shape) or any(

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
+from agent.detectors._boxes import Meanings, detections, in_picture
 from agent.detectors.manifest import IGNORED, Manifest, Thing
-from agent.scene import Box, Detection
 from drivers.wording import said
 
 if TYPE_CHECKING:
@@ -21,19 +21,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from agent.detectors.preprocess import Placement
+    from agent.scene import Detection
 
     Floats = NDArray[np.float64]
     Indices = NDArray[np.intp]
 
 GIVES = "detections"
 STRIDES_PX = (8, 16, 32)
-SCORE_FLOOR = 0.01
-"""No threshold goes below this: at 0, every cell of the grids would be a detection."""
-SAME_THING_IOU = 0.45
-"""Two boxes of one meaning that overlap more than this are one thing; YOLOX's own value."""
-MOST_CANDIDATES = 1000
-"""Only the best so many boxes are compared with each other, so that noise costs no second."""
-
 _BOX_COLUMNS = 5
 _LARGEST_LOGIT = 50.0
 """exp(50) strides are far beyond any picture; more would overflow to no use."""
@@ -77,12 +71,7 @@ class Decoder:
         self._columns, self._rows, self._strides = _grids(
             manifest.input.width, manifest.input.height
         )
-        told = [each.threshold if threshold is None else threshold for each in manifest.classes]
-        self._thresholds = np.maximum(told, SCORE_FLOOR)
-        self._labels = manifest.labels
-        meanings = sorted(set(self._labels))
-        self._meaning_of = np.array([meanings.index(label) for label in self._labels])
-        self._ignored = np.array([label == IGNORED for label in self._labels])
+        self._meanings = Meanings(manifest, threshold)
 
     def decode(self, output: NDArray[np.float32], placement: Placement) -> list[Detection]:
         """Find the things in one output.
@@ -99,26 +88,16 @@ class Decoder:
         """
         rows, classes, scores = self._candidates(output[0])
         boxes = self._boxes(output[0, rows], rows, placement)
-        real = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
-        boxes, classes, scores = boxes[real], classes[real], scores[real]
-        order = np.argsort(-scores, kind="stable")[:MOST_CANDIDATES]
-        boxes, classes, scores = boxes[order], classes[order], scores[order]
-        kept = _unlike(boxes, self._meaning_of[classes])
-        return [
-            Detection(self._labels[class_], score, Box(*box))
-            for class_, score, box in zip(
-                classes[kept].tolist(), scores[kept].tolist(), boxes[kept].tolist(), strict=True
-            )
-        ]
+        return detections(boxes, classes, scores, self._meanings, suppress=True)
 
     def _candidates(self, cells: NDArray[np.float32]) -> tuple[Indices, Indices, Floats]:
         """Row, class and score of the cells whose best class reaches its threshold."""
         # A score is at most the objectness: nearly all cells fall here, unmultiplied.
-        rows = np.flatnonzero(cells[:, 4] >= self._thresholds.min())
+        rows = np.flatnonzero(cells[:, 4] >= self._meanings.thresholds.min())
         scores = cells[rows, _BOX_COLUMNS:].astype(np.float64) * cells[rows, 4:5]
         classes = scores.argmax(axis=1)
         best = scores[np.arange(len(rows)), classes]
-        good = (best >= self._thresholds[classes]) & ~self._ignored[classes]
+        good = (best >= self._meanings.thresholds[classes]) & ~self._meanings.ignored[classes]
         return rows[good], classes[good], best[good]
 
     def _boxes(self, cells: NDArray[np.float32], rows: Indices, placement: Placement) -> Floats:
@@ -129,8 +108,7 @@ class Decoder:
         half = np.exp(np.minimum(cells[:, 2:4], _LARGEST_LOGIT).astype(np.float64)) / 2
         width, height = half[:, 0] * stride, half[:, 1] * stride
         corners = np.stack((x - width, y - height, x + width, y + height), axis=1)
-        size_px = (placement.width_px, placement.height_px) * 2
-        return np.clip(corners / size_px, 0.0, 1.0)
+        return in_picture(corners, placement)
 
 
 def _grids(width_px: int, height_px: int) -> tuple[Floats, Floats, Floats]:
@@ -146,30 +124,3 @@ def _grids(width_px: int, height_px: int) -> tuple[Floats, Floats, Floats]:
         np.concatenate(rows).astype(np.float64),
         np.concatenate(strides).astype(np.float64),
     )
-
-
-def _unlike(boxes: Floats, meanings: Indices) -> Indices:
-    """Indices of the boxes that no better box of the same meaning covers (greedy suppression).
-
-    Args:
-        boxes: float64 (n, 4), the best first.
-        meanings: (n,)
-    """
-    overlaps = _iou(boxes) > SAME_THING_IOU
-    overlaps &= meanings[:, None] == meanings[None, :]
-    standing = np.ones(len(boxes), dtype=bool)
-    for index in range(len(boxes)):
-        if standing[index]:
-            standing[index + 1 :] &= ~overlaps[index, index + 1 :]
-    return np.flatnonzero(standing)
-
-
-def _iou(boxes: Floats) -> Floats:
-    """Intersection over union of every box with every other, (n, n)."""
-    low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
-    high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
-    sides = np.maximum(high - low, 0.0)
-    shared = sides[..., 0] * sides[..., 1]
-    area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-    union = area[:, None] + area[None, :] - shared
-    return np.asarray(np.divide(shared, union, out=np.zeros_like(shared), where=union > 0))
