@@ -168,6 +168,34 @@ def models_verify(as_json: bool) -> None:
     sys.exit(inventory.verify(as_json=as_json))
 
 
+@models_group.command(
+    "bench",
+    help=say(
+        """
+Measure what models cost on this machine: threads, INT8 beside FP32, median and spread, and what is
+done beside the network. NAMES are models; without one all are measured.
+"""
+    ),
+)
+@click.argument("names", metavar=say("[NAMES]..."), nargs=-1)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0.1, 600),
+    default=3.0,
+    show_default=True,
+    help=say("How long each row of the table may take."),
+)
+@click.option("--pictures", type=_folder, help=say("Take crops of this folder's pictures."))
+@_as_json(say("Print the table as JSON."))
+def models_bench(
+    names: tuple[str, ...], seconds: float, pictures: Path | None, as_json: bool
+) -> None:
+    """Measure models."""
+    from provisioning.benching import bench
+
+    bench(names, seconds=seconds, pictures=pictures, as_json=as_json)
+
+
 @main.command(
     "contract",
     help=say(

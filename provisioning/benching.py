@@ -1,0 +1,241 @@
+"""``kerbwatch models bench``: what a model costs on this machine, to choose one on the device.
+
+Crops of real size are prepared, run and decoded; what is beside ``session.run`` is shown as a share
+of it. The figures hold for this machine, as it was while they were taken, and for no other.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import logging
+import os
+import platform
+import statistics
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from agent import detectors
+from agent.detectors.preprocess import Preparation
+from drivers.power import read_power
+from drivers.temperature import processor_c
+from provisioning.wording import say
+from provisioning.wording.width import padded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from drivers.cameras import Picture
+
+WARM_UP_RUNS = 3
+LEAST_RUNS = 5
+PICTURES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What one model costs with so many threads.
+
+    Times are of one run, in milliseconds: the median, the fastest and the slowest.
+    ``beside_share`` is what preparing and decoding cost, as a share of ``session.run``;
+    ``cpu_ms`` is processor time over all threads.
+    """
+
+    model: str
+    precision: str
+    threads: int
+    runs: int
+    median_ms: float
+    fastest_ms: float
+    slowest_ms: float
+    cpu_ms: float
+    beside_share: float
+
+
+def bench(names: Sequence[str], *, seconds: float, pictures: Path | None, as_json: bool) -> None:
+    """Measure the models named, or all of them, and print a table.
+
+    Args:
+        names: Models by their folders' names; none means all.
+        seconds: How long each row may take.
+        pictures: A folder of pictures to take crops from; None: crops of noise.
+        as_json: Print one JSON document in place of the table.
+
+    Raises:
+        ModelError: A model cannot be used.
+    """
+    chosen = list(names) or list(detectors.list_models())
+    threads = [count for count in (1, 2, 4) if count <= (os.cpu_count() or 1)]
+    crops = _crops(pictures)
+    rows: list[Row] = []
+    notes: list[str] = []
+    with tempfile.TemporaryDirectory() as scratch:
+        work = [
+            (name, count, small) for name in chosen for count in threads for small in (False, True)
+        ]
+        for name, count, small in tqdm(work, desc=say("bench"), disable=as_json, leave=False):
+            folder = detectors.find_model(name)
+            if small:
+                quantised = _quantised(folder, Path(scratch), crops)
+                if isinstance(quantised, str):
+                    if count == threads[0]:
+                        notes.append(f"{name}: {quantised}")
+                    continue
+                folder = quantised
+            rows.append(_measured(folder, name, count, crops, seconds, small=small))
+    _print(rows, notes, as_json=as_json)
+
+
+def _crops(folder: Path | None) -> list[Picture]:
+    """Pictures to run on. Their content hardly changes the time; their size does."""
+    if folder is None:
+        random = np.random.default_rng(1)
+        return [random.integers(0, 255, (420, 520, 3), dtype=np.uint8) for _ in range(PICTURES)]
+    found: list[Picture] = []
+    for path in sorted(folder.iterdir()):
+        picture = cv2.imread(str(path))
+        if picture is not None and len(found) < PICTURES:
+            found.append(np.asarray(picture[:420, :520], np.uint8))
+    if not found:
+        raise click.ClickException(say("There is no picture in {path}.", path=folder))
+    return found
+
+
+def _measured(
+    folder: Path, name: str, threads: int, crops: Sequence[Picture], limit_s: float, *, small: bool
+) -> Row:
+    gives = detectors.load_family(detectors.load_manifest(folder).family).GIVES
+    model: detectors.Detector | detectors.Classifier
+    look: Callable[[Picture], object]
+    if gives == "detections":
+        model = detectors.Detector(folder, threads)
+        look = model.detect
+    else:
+        model = detectors.Classifier(folder, threads)
+        look = model.probabilities
+    for index in range(WARM_UP_RUNS):
+        look(crops[index % len(crops)])
+    model.session.seconds = 0.0
+    whole: list[float] = []
+    inside: list[float] = []
+    began_s, cpu_s = time.perf_counter(), time.process_time()
+    while len(whole) < LEAST_RUNS or time.perf_counter() - began_s < limit_s:
+        before_s, session_s = time.perf_counter(), model.session.seconds
+        look(crops[len(whole) % len(crops)])
+        whole.append(time.perf_counter() - before_s)
+        inside.append(model.session.seconds - session_s)
+    used_s = time.process_time() - cpu_s
+    return Row(
+        model=name,
+        precision="INT8" if small else "FP32",
+        threads=threads,
+        runs=len(whole),
+        median_ms=round(1e3 * statistics.median(inside), 2),
+        fastest_ms=round(1e3 * min(inside), 2),
+        slowest_ms=round(1e3 * max(inside), 2),
+        cpu_ms=round(1e3 * used_s / len(whole), 2),
+        beside_share=round((sum(whole) - sum(inside)) / sum(inside), 3),
+    )
+
+
+def _quantised(folder: Path, scratch: Path, crops: Sequence[Picture]) -> Path | str:
+    """The model with 8-bit weights and activations, or why there is none."""
+    target = scratch / folder.name
+    if (target / "manifest.toml").is_file():
+        return target
+    try:
+        from onnxruntime.quantization import (  # noqa: PLC0415 - not on every device
+            CalibrationDataReader,
+            QuantFormat,
+            QuantType,
+            quantize_static,
+        )
+    except ImportError:
+        return say("no INT8 row: the package onnx is not installed (kerbwatch[dev])")
+    manifest = detectors.load_manifest(folder)
+    preparation = Preparation(manifest.input)
+
+    class Reader(CalibrationDataReader):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self._left = iter(crops)
+
+        def get_next(self) -> dict[str, object] | None:
+            crop = next(self._left, None)
+            if crop is None:
+                return None
+            preparation.take(crop)
+            return {manifest.input.name: preparation.tensor.copy()}
+
+    target.mkdir(parents=True, exist_ok=True)
+    logging.getLogger().setLevel(logging.ERROR)  # it advises what does not apply here
+    quantize_static(
+        str(folder / manifest.file),
+        str(target / manifest.file),
+        Reader(),
+        quant_format=QuantFormat.QDQ,
+        activation_type=QuantType.QUInt8,
+        weight_type=QuantType.QInt8,
+    )
+    text = (folder / "manifest.toml").read_text(encoding="utf-8")
+    digest = _sha256(target / manifest.file)
+    (target / "manifest.toml").write_text(text.replace(manifest.sha256, digest), encoding="utf-8")
+    return target
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _print(rows: Sequence[Row], notes: Sequence[str], *, as_json: bool) -> None:
+    power, celsius = read_power(), processor_c()
+    machine = f"{os.cpu_count()} × {platform.machine()}, Python {platform.python_version()}"
+    if as_json:
+        document = {
+            "machine": machine,
+            "temperature_c": celsius,
+            "throttled": None if power is None else power.throttled,
+            "rows": [dataclasses.asdict(row) for row in rows],
+            "notes": list(notes),
+        }
+        click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+        return
+    click.echo(say("{machine}; milliseconds a run inside the network", machine=machine))
+    heads = (
+        say("model"),
+        say("precision"),
+        say("threads"),
+        say("median"),
+        say("fastest"),
+        say("slowest"),
+        say("CPU"),
+        say("beside"),
+    )
+    click.echo("  ".join(padded(head, 10) for head in heads))
+    for row in rows:
+        cells = (
+            row.model,
+            row.precision,
+            str(row.threads),
+            f"{row.median_ms:.2f}",
+            f"{row.fastest_ms:.2f}",
+            f"{row.slowest_ms:.2f}",
+            f"{row.cpu_ms:.2f}",
+            f"{100 * row.beside_share:.0f} %",
+        )
+        click.echo("  ".join(padded(cell, 10) for cell in cells))
+    for note in notes:
+        click.echo(note)
+    if power is not None and power.throttled:
+        click.echo(
+            say("The processor was slowed down by heat or voltage: measure again when cool.")
+        )
