@@ -95,6 +95,11 @@ OPENINGS = {
         },
         missing=None,
     ),
+    "v4l2": Opening(
+        there=None,
+        missing=lambda _: {"device": "/dev/v4l/by-id/nobody"},
+        needs="a USB camera; tests/test_v4l2.py pretends one to the real OpenCV",
+    ),
     "video_file": Opening(
         there=lambda folder: {"path": film(folder / "film.avi")},
         missing=lambda folder: {"path": folder / "nowhere.mp4"},

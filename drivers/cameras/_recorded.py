@@ -1,8 +1,9 @@
-"""What the sources that are not cameras share: their times and their grey pictures."""
+"""What camera drivers share: grey pictures, pictures made when asked for, and recordings' times."""
 
 from __future__ import annotations
 
 import hashlib
+import threading
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ import numpy as np
 from drivers.cameras import LUMA_WIDTH_PX, Picture
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
 DEFAULT_STARTS_AT = datetime(2026, 1, 1, 10, 0, tzinfo=timezone(timedelta(hours=8)))
@@ -40,6 +41,20 @@ def shared(bgr: Picture) -> Picture:
     """The same array, read-only: frames hand it out without copying it."""
     bgr.flags.writeable = False
     return bgr
+
+
+def once(make: Callable[[], Picture]) -> Callable[[], Picture]:
+    """Make a picture when it is first asked for, by whatever thread, and only once."""
+    lock = threading.Lock()
+    made: list[Picture] = []
+
+    def give() -> Picture:
+        with lock:
+            if not made:
+                made.append(shared(make()))
+        return made[0]
+
+    return give
 
 
 def content_hash(paths: Iterable[Path], also: str = "") -> str:

@@ -19,15 +19,14 @@ from pydantic import Field, model_validator
 
 from drivers.cameras import LUMA_WIDTH_PX, CameraError, CameraSettings, FoundCamera, Frame
 from drivers.cameras._planes import FORMATS, PLANAR, Layout, bgr_of, brightness_of
-from drivers.cameras._recorded import shared
+from drivers.cameras._recorded import once, shared
 from drivers.foreign import reason_of
 from drivers.wording import said
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from types import ModuleType
 
-    from drivers.cameras import Picture
 
 CLOSE_TIMEOUT_S = 5.0
 BUFFERS = 4
@@ -280,7 +279,7 @@ class PiCamera:
             camera_id=self._camera_id,
             sequence=self._sequence,
             luma=shared(brightness_of(lores, self._lores)),
-            bgr=_once(lambda: bgr_of(main, self._main)),
+            bgr=once(lambda: np.ascontiguousarray(bgr_of(main, self._main))),
             monotonic_s=monotonic_s,
             captured_at=datetime.now(UTC) - timedelta(seconds=age_s),
         )
@@ -345,17 +344,3 @@ def _age_s(taken_ns: int | None) -> float:
         return 0.0
     age_s = time.clock_gettime(time.CLOCK_BOOTTIME) - taken_ns / 1e9
     return age_s if 0.0 <= age_s < OLD_S else 0.0
-
-
-def _once(make: Callable[[], Picture]) -> Callable[[], Picture]:
-    """Make a picture when it is first asked for, by whatever thread, and only once."""
-    lock = threading.Lock()
-    made: list[Picture] = []
-
-    def give() -> Picture:
-        with lock:
-            if not made:
-                made.append(shared(np.ascontiguousarray(make())))
-        return made[0]
-
-    return give
