@@ -87,7 +87,7 @@ class Cases:
             self._cameras.setdefault(key, set()).add(camera_id)
             if case is None:
                 return self._begin(camera_id, finding, now_s, at)
-            return self._go_on(case, finding, now_s)
+            return self._go_on(camera_id, case, finding, now_s)
         if case is None:
             return None
         # Cameras that see the same place: it is clear when none of them sees the problem.
@@ -113,13 +113,14 @@ class Cases:
         self._open[case.place_id, case.kind] = case
         return Change("case.opened", case, finding)
 
-    def _go_on(self, case: Case, finding: Finding, now_s: float) -> Change | None:
+    def _go_on(self, camera_id: str, case: Case, finding: Finding, now_s: float) -> Change | None:
         due = now_s - case.last_reported_s >= self._persist_every_s
         case = dataclasses.replace(
             case,
             last_present_s=now_s,
             last_reported_s=now_s if due else case.last_reported_s,
-            members=finding.members,
+            # Where things stand is said in the picture of the camera that opened the case.
+            members=finding.members if camera_id == case.camera_id else case.members,
             confidence=max(case.confidence, finding.confidence),
         )
         self._open[case.place_id, case.kind] = case
