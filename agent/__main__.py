@@ -9,7 +9,6 @@ import logging
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from importlib.metadata import version
@@ -20,10 +19,12 @@ from agent import config
 from agent.assembly import Parts, assemble
 from agent.capture import Capture, Mailbox
 from agent.cooling import Cooling, Pace
-from agent.events import CameraHealth, ClockReading, DiskHealth
-from agent.health import Activity, Health
+from agent.events import ClockReading, DiskHealth
+from agent.health import Health
 from agent.ids import RandomIds
+from agent.observer import Observer
 from agent.outbox import Lane, waiting
+from agent.status import keep_written
 from agent.uplink import Uplink
 from agent.watchdog import Progress, notify, watchdog_interval_s
 from agent.workers import Workers
@@ -98,13 +99,14 @@ def run(
             lambda: _analyse(parts, mailbox, workers, analysed, on_progress),
             ANALYSIS_LIMIT_S,
         )
-        _start_uplink(configuration, base, parts, workers, clock, ids)
+        uplink = _start_uplink(configuration, base, parts, workers, clock, ids)
+        observer = Observer(configuration, parts, mailbox, captures, pace, uplink, clock)
         health = Health(
             parts.database,
             parts.outbox,
             clock=clock,
             ids=ids,
-            activity=lambda: _activity(parts, mailbox, captures, pace),
+            activity=observer.activity,
             temperature_c=lambda: processor_c(hot.sensor),
             disk_free_bytes=lambda: free_bytes(state_dir),
             agent_version=version("kerbwatch"),
@@ -119,6 +121,8 @@ def run(
         )
         workers.start("cooling", lambda: _keep_cool(pace, hot.sensor, workers, clock))
         workers.start("health", lambda: health.run(workers.stop, configuration.uplink.heartbeat_s))
+        run_dir = base / configuration.storage.run_dir
+        workers.start("status", lambda: keep_written(run_dir, observer.status, workers.stop))
         notify("READY=1")
         delivers = configuration.uplink.broker is not None
         _watch(
@@ -182,10 +186,10 @@ def _start_uplink(
     workers: Workers,
     clock: SystemClock,
     ids: RandomIds,
-) -> None:
+) -> Uplink | None:
     if configuration.uplink.broker is None:
         _log.warning("no broker is configured: events stay in the outbox")
-        return
+        return None
     uplink = Uplink(
         configuration.uplink.located(base),
         database=parts.database,
@@ -199,6 +203,7 @@ def _start_uplink(
         alive=lambda: workers.progress.mark("uplink"),
     )
     workers.start("uplink", lambda: uplink.run(workers.stop), UPLINK_LIMIT_S)
+    return uplink
 
 
 def _watch(
@@ -243,32 +248,6 @@ def _keep_cool(pace: Pace, sensor: Path, workers: Workers, clock: SystemClock) -
             _log.warning("analysis rate × %.2f at %s °C", factor, pace.temperature_c)
             told = factor
         workers.stop.wait(FEEL_EVERY_S)
-
-
-def _activity(parts: Parts, mailbox: Mailbox, captures: list[Capture], pace: Pace) -> Activity:
-    pipelines = list(parts.analysis.pipelines.values())
-    return Activity(
-        cameras={capture.camera_id: capture.state for capture in captures},
-        frames=sum(pipeline.frames for pipeline in pipelines),
-        frames_dropped=mailbox.dropped.total(),
-        inferences=sum(pipeline.runs for pipeline in pipelines),
-        open_cases=len(parts.analysis.cases.open),
-        frames_gated=sum(pipeline.gated for pipeline in pipelines),
-        rate_factor=pace.factor,
-        camera_health={capture.camera_id: _camera_health(capture, mailbox) for capture in captures},
-    )
-
-
-def _camera_health(capture: Capture, mailbox: Mailbox) -> CameraHealth:
-    activity = capture.activity
-    return CameraHealth(
-        state=activity.state,
-        for_s=round(time.monotonic() - activity.since_s, 3),
-        reopened=activity.reopened,
-        frames=activity.frames,
-        dropped=mailbox.dropped[capture.camera_id],
-        brightness=None if activity.luma is None else round(activity.luma, 1),
-    )
 
 
 def main() -> int:

@@ -194,6 +194,8 @@ class Storage(Section):
     """Where state, outbox and evidence live."""
 
     state_dir: Path = Path("/var/lib/kerbwatch")
+    run_dir: Path = Path("/run/kerbwatch")
+    """Where a running agent says how it is, for ``kerbwatch watch``; best in memory."""
 
 
 class Uplink(Section):

@@ -335,6 +335,25 @@ def cameras_list(as_json: bool) -> None:
     camera_list.show(as_json=as_json)
 
 
+@main.command("watch", help=say("Show live what a running agent sees and does, until Ctrl-C."))
+@_site
+@click.option("--once", is_flag=True, help=say("Show it once."))
+@click.option(
+    "--every",
+    "every_s",
+    type=click.FloatRange(0.2, 60),
+    default=1.0,
+    show_default=True,
+    help=say("How often it is drawn, in seconds."),
+)
+@_as_json(say("Print the agent's status as JSON, once."))
+def watch(site: Path, once: bool, every_s: float, as_json: bool) -> None:
+    """Show live what a running agent sees and does."""
+    from provisioning import watching
+
+    watching.watch(site, every_s=every_s, once=once, as_json=as_json)
+
+
 @main.command(
     "explain",
     help=say(

@@ -30,6 +30,7 @@ class Expected:
 
 
 EXPECTED = {
+    "provisioning.watching.NotRunningError": Expected(FAULT, said("There is nothing to watch.")),
     "provisioning.explaining.UnknownCaseError": Expected(
         FAULT, said("There is nothing to explain.")
     ),

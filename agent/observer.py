@@ -1,0 +1,170 @@
+"""Looks at the parts of a running agent from beside them: for the heartbeat and for the status.
+
+It reads what other threads write, value by value; a figure may be a moment older than its
+neighbour, and nothing waits for it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from agent.events import CameraHealth
+from agent.health import Activity
+from agent.status import (
+    CameraStatus,
+    CaseStatus,
+    MeasureStatus,
+    PendingStatus,
+    Status,
+    UplinkStatus,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from agent.assembly import Parts
+    from agent.capture import Capture, Mailbox
+    from agent.config import Configuration
+    from agent.cooling import Pace
+    from agent.pipeline import Pipeline
+    from agent.uplink import Uplink
+    from drivers.clock import Clock
+
+
+class Observer:
+    """Asks the parts of one run how they are. From any thread.
+
+    Args:
+        configuration: The site.
+        parts: From frame to outbox.
+        mailbox: Between cameras and analysis.
+        captures: The cameras' threads.
+        pace: What heat leaves of the rate.
+        uplink: None where no broker is configured.
+        clock: The uptime counts from here on.
+    """
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        parts: Parts,
+        mailbox: Mailbox,
+        captures: Sequence[Capture],
+        pace: Pace,
+        uplink: Uplink | None,
+        clock: Clock,
+    ) -> None:
+        self._site = configuration.site
+        self._parts, self._mailbox, self._captures = parts, mailbox, captures
+        self._pace, self._uplink, self._clock = pace, uplink, clock
+        self._started_s = clock.monotonic_s()
+
+    def activity(self) -> Activity:
+        """What the heartbeat tells of the watching part."""
+        pipelines = list(self._parts.analysis.pipelines.values())
+        return Activity(
+            cameras={capture.camera_id: capture.state for capture in self._captures},
+            frames=sum(pipeline.frames for pipeline in pipelines),
+            frames_dropped=self._mailbox.dropped.total(),
+            inferences=sum(pipeline.runs for pipeline in pipelines),
+            open_cases=len(self._parts.analysis.cases.open),
+            frames_gated=sum(pipeline.gated for pipeline in pipelines),
+            rate_factor=self._pace.factor,
+            camera_health={each.camera_id: self._camera_health(each) for each in self._captures},
+        )
+
+    def _camera_health(self, capture: Capture) -> CameraHealth:
+        activity = capture.activity
+        return CameraHealth(
+            state=activity.state,
+            for_s=round(time.monotonic() - activity.since_s, 3),
+            reopened=activity.reopened,
+            frames=activity.frames,
+            dropped=self._mailbox.dropped[capture.camera_id],
+            brightness=None if activity.luma is None else round(activity.luma, 1),
+        )
+
+    def status(self) -> Status:
+        """Everything at this moment.
+
+        Raises:
+            StorageError: The outbox cannot be read.
+        """
+        now_s = self._clock.monotonic_s()
+        pipelines = dict(self._parts.analysis.pipelines)
+        return Status(
+            at=self._clock.now(),
+            uptime_s=round(now_s - self._started_s, 1),
+            device_id=self._site.device_id,
+            address=self._site.address,
+            rate_factor=self._pace.factor,
+            temperature_c=self._pace.temperature_c,
+            cameras={
+                each.camera_id: self._camera(each, pipelines.get(each.camera_id))
+                for each in self._captures
+            },
+            pending=tuple(each for name, one in pipelines.items() for each in _pending(name, one)),
+            cases=tuple(
+                CaseStatus(
+                    case_id=case.case_id,
+                    kind=case.kind,
+                    zone_id=case.zone_id,
+                    stands_s=round(max(0.0, case.last_present_s - case.began_s), 1),
+                )
+                for case in self._parts.analysis.cases.open
+            ),
+            waiting={
+                lane.name.lower(): figures.rows
+                for lane, figures in self._parts.outbox.lanes().items()
+            },
+            uplink=self._uplink_status(),
+        )
+
+    def _camera(self, capture: Capture, pipeline: Pipeline | None) -> CameraStatus:
+        health = self._camera_health(capture)
+        return CameraStatus(
+            state=health.state,
+            for_s=health.for_s,
+            reopened=health.reopened,
+            captured=health.frames,
+            dropped=health.dropped,
+            brightness=health.brightness,
+            profile=health.profile,
+            analysed=0 if pipeline is None else pipeline.frames,
+            gated=0 if pipeline is None else pipeline.gated,
+            network_runs=0 if pipeline is None else pipeline.runs,
+            stage_s={} if pipeline is None else dict(pipeline.stage_s),
+            tracks={} if pipeline is None else dict(Counter(t.label for t in pipeline.tracks)),
+        )
+
+    def _uplink_status(self) -> UplinkStatus | None:
+        if self._uplink is None:
+            return None
+        figures = self._uplink.figures
+        return UplinkStatus(
+            connected_since=figures.connected_since,
+            sent=figures.sent,
+            confirmed=figures.confirmed,
+            last_error=figures.last_error,
+        )
+
+
+def _pending(camera_id: str, pipeline: Pipeline) -> Iterator[PendingStatus]:
+    for scenario, zones in pipeline.measures().items():
+        for zone_id, measures in zones.items():
+            yield PendingStatus(
+                camera_id=camera_id,
+                zone_id=zone_id,
+                scenario=scenario,
+                measures=tuple(
+                    MeasureStatus(
+                        name=each.name,
+                        value=round(each.value, 3),
+                        threshold=each.threshold,
+                        needs=each.needs,
+                    )
+                    for each in measures
+                ),
+            )

@@ -1,0 +1,121 @@
+"""What a running agent knows, for a technician beside it: one small file, written once a second.
+
+It lies on a file system in memory (systemd's RuntimeDirectory), so that no card is worn; it goes
+nowhere else, and nothing listens. ``kerbwatch watch`` shows it.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable
+    from pathlib import Path
+
+FILE = "status.json"
+EVERY_S = 1.0
+
+_log = logging.getLogger(__name__)
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class CameraStatus(_Part):
+    """One camera, and what the analysis does with it. Counters are since the start."""
+
+    state: str
+    for_s: float
+    reopened: int
+    captured: int
+    dropped: int
+    brightness: float | None
+    profile: str | None
+    analysed: int
+    gated: int
+    network_runs: int
+    stage_s: dict[str, float]
+    tracks: dict[str, int]
+    """How many things of each label are followed now."""
+
+
+class MeasureStatus(_Part):
+    """One thing a rule holds against a threshold now; see :mod:`agent.trace`."""
+
+    name: str
+    value: float
+    threshold: float
+    needs: Literal["at_least", "at_most"]
+
+
+class PendingStatus(_Part):
+    """A zone in which something may become a case, or is one."""
+
+    camera_id: str
+    zone_id: str
+    scenario: str
+    measures: tuple[MeasureStatus, ...]
+
+
+class CaseStatus(_Part):
+    """An open case."""
+
+    case_id: str
+    kind: str
+    zone_id: str
+    stands_s: float
+
+
+class UplinkStatus(_Part):
+    """The way to the platform."""
+
+    connected_since: datetime | None
+    sent: int
+    confirmed: int
+    last_error: str | None
+
+
+class Status(_Part):
+    """Everything at one moment."""
+
+    version: Literal[1] = 1
+    at: datetime
+    uptime_s: float
+    device_id: str
+    address: str
+    rate_factor: float
+    temperature_c: float | None
+    cameras: dict[str, CameraStatus]
+    pending: tuple[PendingStatus, ...]
+    cases: tuple[CaseStatus, ...]
+    waiting: dict[str, int]
+    """Rows in the outbox, by lane."""
+    uplink: UplinkStatus | None
+
+
+def keep_written(
+    folder: Path, status: Callable[[], Status], stop: threading.Event, every_s: float = EVERY_S
+) -> None:
+    """Write the status again and again until told to stop; then take it away.
+
+    Where it cannot be written, that is said once: a device without it watches as well.
+    """
+    path, told = folder / FILE, False
+    while not stop.is_set():
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            temporary = path.with_suffix(".part")
+            temporary.write_text(status().model_dump_json(), encoding="utf-8")
+            temporary.replace(path)
+        except Exception as error:  # noqa: BLE001 - a view of the watching must never end it
+            if not told:
+                _log.warning("no status for `kerbwatch watch`: %s", error)
+            told = True
+        stop.wait(every_s)
+    path.unlink(missing_ok=True)

@@ -1,0 +1,197 @@
+"""``kerbwatch watch``: what a running agent sees and does, live in the terminal."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+from pydantic import ValidationError
+
+from agent.config import load
+from agent.status import FILE, CameraStatus, Status
+from provisioning.cases import duration
+from provisioning.explaining import measure_in_words
+from provisioning.things import kind_in_words, label_in_words
+from provisioning.wording import say
+from provisioning.wording.width import padded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+OLD_S = 10.0
+_HOME, _CLEAR_LINE, _CLEAR_REST = "\x1b[H", "\x1b[K", "\x1b[J"
+_OTHER_SCREEN, _OWN_SCREEN = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
+
+
+class NotRunningError(LookupError):
+    """No agent says how it is, or its last word is old."""
+
+
+def watch(site: Path, *, every_s: float, once: bool, as_json: bool) -> None:
+    """Show the agent's status, again and again until interrupted.
+
+    Args:
+        site: The site that the agent watches.
+        every_s: How often the view is drawn.
+        once: Show it once; so it is also where the output is no terminal.
+        as_json: Print the status as it is.
+
+    Raises:
+        ConfigError: The site cannot be read.
+        NotRunningError: Nothing tells of a running agent (only when shown once).
+    """
+    base = site if site.is_dir() else site.parent
+    path = base / load(site).storage.run_dir / FILE
+    if as_json:
+        click.echo(read(path).model_dump_json(indent=2))
+    elif once or not sys.stdout.isatty():
+        click.echo("\n".join(lines(read(path), None)))
+    else:
+        _live(path, every_s)
+
+
+def read(path: Path) -> Status:
+    """Read an agent's last status.
+
+    Raises:
+        NotRunningError: There is none, it cannot be read, or it is old.
+    """
+    try:
+        status = Status.model_validate_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        text = say("The agent does not run, or is just starting: there is no {path}.", path=path)
+        raise NotRunningError(text) from error
+    except (OSError, ValidationError) as error:
+        text = say("{path} cannot be read; is the agent of another version?", path=path)
+        raise NotRunningError(text) from error
+    age_s = (datetime.now(UTC) - status.at).total_seconds()
+    if age_s > OLD_S:
+        raise NotRunningError(
+            say(
+                "The agent last said something {age} ago: it hangs or has ended.",
+                age=duration(age_s),
+            )
+        )
+    return status
+
+
+def _live(path: Path, every_s: float) -> None:
+    """Draw in place on a screen of its own; Ctrl-C gives the terminal back as it was."""
+    before: Status | None = None
+    sys.stdout.write(_OTHER_SCREEN)
+    try:
+        while True:
+            try:
+                status = read(path)
+                shown = list(lines(status, before))
+                before = status
+            except NotRunningError as error:
+                shown, before = [str(error)], None
+            rows = shutil.get_terminal_size().lines
+            drawn = "".join(f"{line}{_CLEAR_LINE}\r\n" for line in shown[: rows - 1])
+            sys.stdout.write(f"{_HOME}{drawn}{_CLEAR_REST}")
+            sys.stdout.flush()
+            time.sleep(every_s)
+    finally:
+        sys.stdout.write(_OWN_SCREEN)
+        sys.stdout.flush()
+
+
+def lines(status: Status, before: Status | None) -> Iterator[str]:
+    """The view, line by line.
+
+    Args:
+        status: What the agent says now.
+        before: What it said when the view was last drawn, for rates; None: since the start.
+    """
+    yield f"{status.device_id}  {status.address}"
+    heat = "–" if status.temperature_c is None else f"{status.temperature_c:.0f} °C"
+    yield say(
+        "up {uptime}   processor {heat}   analysis rate × {factor:.2f}",
+        uptime=duration(status.uptime_s),
+        heat=heat,
+        factor=status.rate_factor,
+    )
+    yield _uplink(status)
+    for camera_id, camera in status.cameras.items():
+        yield ""
+        yield from _camera(camera_id, camera, status, before)
+    yield ""
+    yield from _cases(status)
+
+
+def _uplink(status: Status) -> str:
+    waiting = sum(status.waiting.values())
+    if status.uplink is None:
+        return say("no broker is configured; {waiting} event(s) wait", waiting=waiting)
+    if status.uplink.connected_since is None:
+        reason = status.uplink.last_error or "–"
+        return say(
+            "broker away ({reason}); {waiting} event(s) wait", reason=reason, waiting=waiting
+        )
+    return say(
+        "connected; {confirmed} confirmed, {waiting} wait",
+        confirmed=status.uplink.confirmed,
+        waiting=waiting,
+    )
+
+
+def _camera(
+    camera_id: str, now: CameraStatus, status: Status, before: Status | None
+) -> Iterator[str]:
+    last = None if before is None else before.cameras.get(camera_id)
+    since_s = status.uptime_s if before is None else status.uptime_s - before.uptime_s
+    since_s = max(since_s, 0.1)
+
+    def rate(count: int, counted: int) -> float:
+        return (count - counted) / since_s
+
+    yield say(
+        "camera {camera}: {state}, for {since}",
+        camera=camera_id,
+        state=now.state,
+        since=duration(now.for_s),
+    )
+    yield "  " + say(
+        "{captured:.1f} frames/s captured, {analysed:.1f} analysed, {runs:.1f} network runs/s",
+        captured=rate(now.captured, last.captured if last else 0),
+        analysed=rate(now.analysed, last.analysed if last else 0),
+        runs=rate(now.network_runs, last.network_runs if last else 0),
+    )
+    share = 100 * now.gated / now.analysed if now.analysed else 0
+    yield "  " + say(
+        "{share:.0f} % of the frames needed no network; {dropped} dropped; reopened {reopened} ×",
+        share=share,
+        dropped=now.dropped,
+        reopened=now.reopened,
+    )
+    if now.stage_s and now.analysed:
+        stages = [f"{name} {1e3 * s / now.analysed:.1f}" for name, s in now.stage_s.items()]
+        yield "  " + say("milliseconds a frame: {stages}", stages=stages)
+    if now.tracks:
+        seen = [label_in_words(label, count) for label, count in sorted(now.tracks.items())]
+        yield "  " + say("followed now: {seen}", seen=seen)
+    for each in status.pending:
+        if each.camera_id == camera_id:
+            yield "  " + say("zone {zone}", zone=each.zone_id)
+            for measure in each.measures:
+                sign = "≥" if measure.needs == "at_least" else "≤"
+                fulfilled = (measure.value >= measure.threshold) == (sign == "≥")
+                mark = "✓" if fulfilled or measure.value == measure.threshold else " "
+                name = padded(measure_in_words(measure.name), 34)
+                yield f"    {mark} {name} {measure.value:8.2f}  {sign} {measure.threshold:g}"
+
+
+def _cases(status: Status) -> Iterator[str]:
+    if not status.cases:
+        yield say("no case is open")
+        return
+    yield say("open cases:")
+    for case in status.cases:
+        kind, stands = padded(kind_in_words(case.kind), 18), duration(case.stands_s)
+        yield f"  {kind}  {padded(case.zone_id, 14)}  {stands}  {case.case_id}"
