@@ -71,7 +71,7 @@ class Analysis:
         changes = self.cases.update(frame.camera_id, findings, frame.monotonic_s, frame.captured_at)
         if changes:
             traces = self._traces[frame.camera_id]
-            self._book.record(changes, frame, self._snapshot(frame, pipeline), traces)
+            self._book.record(changes, frame, lambda: self._snapshot(frame, pipeline), traces)
         else:
             self._book.keep(frame, lambda: self._snapshot(frame, pipeline))
         return changes

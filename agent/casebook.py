@@ -67,7 +67,11 @@ class CaseBook:
         self._snapshot_s: dict[str, float] = {}
 
     def record(
-        self, changes: Sequence[Change], frame: Frame, snapshot: dict[str, Any], traces: Traces
+        self,
+        changes: Sequence[Change],
+        frame: Frame,
+        snapshot: Callable[[], dict[str, Any]],
+        traces: Traces,
     ) -> None:
         """Make events of one frame's changes; they are on the disk when this returns.
 
@@ -76,8 +80,8 @@ class CaseBook:
             StorageError: The database did not take it; nothing was recorded.
         """
         drafts = [(change.case, self._draft(change, frame)) for change in changes]
-        told = {case.case_id: self._trace(case, traces, frame) for case, _ in drafts}
-        text = _dump(snapshot)
+        told = {change.case.case_id: self._trace(change, traces, frame) for change in changes}
+        text = _dump(snapshot())  # now, for the traces were closed just before
 
         def write(connection: sqlite3.Connection) -> None:
             for case, draft in drafts:
@@ -110,12 +114,15 @@ class CaseBook:
         ).result()
         return None if text is None else dict(json.loads(text))
 
-    def _trace(self, case: Case, traces: Traces, frame: Frame) -> str:
+    def _trace(self, change: Change, traces: Traces, frame: Frame) -> str:
         """What the rule went by up to now, for `kerbwatch explain`; empty if nothing was noted."""
+        case = change.case
         trace = traces.of(case.kind, case.zone_id)
         if trace is None:
             return "{}"
         trace.close(frame.monotonic_s)
+        if change.type == "case.opened":
+            trace.freeze()
         document = {
             "at": frame.captured_at.isoformat(),
             "timezone": self._configuration.site.timezone,

@@ -1,9 +1,9 @@
 """Why a case opened: what its rule went by, moment by moment, in a few kilobytes. Pure.
 
 While something may become a case, each scenario says what it measures against which threshold. The
-trace keeps the moments at which something was learned: the first and the last, every one at which
-a measure passed its threshold, and of the others as many as there is room for, evenly spaced.
-A place where nothing is pending costs nothing.
+trace keeps the moments at which something was learned: the first and the last, those at which a
+measure passed its threshold, and of the others as many as there is room for, evenly spaced. What
+led to the opening is frozen when the case opens: however long it stays open, that is not thinned.
 """
 
 from __future__ import annotations
@@ -71,6 +71,8 @@ class Trace:
     looks: int = 0
     spacing_s: float = FIRST_SPACING_S
     noted_s: float | None = None
+    frozen: list[TracedMoment] = field(default_factory=list)
+    """Up to the opening of the case."""
 
     def note(self, at_s: float, measures: tuple[Measure, ...], *, looked: bool) -> None:
         """Take one frame's measures."""
@@ -81,7 +83,8 @@ class Trace:
         ]
         self.measures, self.noted_s = measures, at_s
         values = tuple(round(each.value, 4) for each in measures)
-        last = self.moments[-1] if self.moments else None
+        everything = self.moments or self.frozen
+        last = everything[-1] if everything else None
         near = last is not None and at_s - last.at_s < self.spacing_s
         if last is not None and near and not passing:
             return
@@ -91,11 +94,17 @@ class Trace:
 
     def close(self, at_s: float) -> None:
         """Keep what was noted at this moment, whatever the spacing says."""
-        if self.noted_s == at_s and self.moments[-1].at_s < at_s:
+        everything = self.moments or self.frozen
+        if self.noted_s == at_s and everything[-1].at_s < at_s:
             values = tuple(round(each.value, 4) for each in self.measures)
             self.moments.append(TracedMoment(at_s, looked=False, values=values))
             if len(self.moments) > MOST_MOMENTS:
                 self._thin()
+
+    def freeze(self) -> None:
+        """The case opens: what led here stays; what follows begins with room of its own."""
+        self.frozen, self.moments = self.frozen + self.moments, []
+        self.spacing_s = FIRST_SPACING_S
 
     def _thin(self) -> None:
         """Make room: of the ordinary moments every second one goes, of the passings the oldest."""
@@ -118,7 +127,7 @@ class Trace:
             "looks": self.looks,
             "moments": [
                 [round(each.at_s - now_s, 3), int(each.looked), *each.values]
-                for each in self.moments
+                for each in (*self.frozen, *self.moments)
             ],
         }
 
@@ -126,7 +135,8 @@ class Trace:
         """What must outlive a restart, as JSON."""
         return {
             "measures": [[m.name, m.value, m.threshold, m.needs] for m in self.measures],
-            "moments": [[m.at_s, m.looked, list(m.values), m.passing] for m in self.moments],
+            "moments": _packed(self.moments),
+            "frozen": _packed(self.frozen),
             "frames": self.frames,
             "looks": self.looks,
             "spacing_s": self.spacing_s,
@@ -137,14 +147,23 @@ class Trace:
         """A trace from its snapshot; ``shift_s`` is added to its times (another boot's clock)."""
         return cls(
             measures=tuple(Measure(*each) for each in saved["measures"]),
-            moments=[
-                TracedMoment(at_s + shift_s, looked, tuple(values), passing)
-                for at_s, looked, values, passing in saved["moments"]
-            ],
+            moments=_unpacked(saved["moments"], shift_s),
+            frozen=_unpacked(saved.get("frozen", ()), shift_s),
             frames=saved["frames"],
             looks=saved["looks"],
             spacing_s=saved["spacing_s"],
         )
+
+
+def _packed(moments: Iterable[TracedMoment]) -> list[Any]:
+    return [[each.at_s, each.looked, list(each.values), each.passing] for each in moments]
+
+
+def _unpacked(saved: Iterable[Any], shift_s: float) -> list[TracedMoment]:
+    return [
+        TracedMoment(at_s + shift_s, looked, tuple(values), passing)
+        for at_s, looked, values, passing in saved
+    ]
 
 
 class Traces:

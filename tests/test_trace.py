@@ -63,6 +63,24 @@ def test_the_moment_at_which_the_time_was_up_is_kept_in_an_hour_of_frames() -> N
     assert any(moment.at_s == pytest.approx(60, abs=0.21) for moment in trace.moments)
 
 
+@given(stays, stays)
+def test_what_led_to_the_opening_is_kept_however_long_the_case_stays_open(
+    before: list[tuple[float, float, bool]], after: list[tuple[float, float, bool]]
+) -> None:
+    trace, noted = told(before)
+    trace.freeze()
+    kept = list(trace.frozen)
+    now_s = noted[-1][0]
+    for step_s, support, looked in after * 3:
+        now_s += step_s
+        measures = (Measure("dwell_s", now_s, 60.0), Measure("support", support, 0.5))
+        trace.note(now_s, measures, looked=looked)
+    assert trace.frozen == kept
+    document = trace.document(now_s)
+    assert len(document["moments"]) <= 2 * MOST_MOMENTS
+    assert len(json.dumps(document)) < 8192
+
+
 @given(stays, st.floats(-1000, 1000))
 def test_a_trace_goes_on_after_a_restart_as_if_there_had_been_none(
     stay: list[tuple[float, float, bool]], shift_s: float
