@@ -14,11 +14,13 @@ from contextlib import ExitStack
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from agent import config
 from agent.assembly import Parts, assemble
 from agent.capture import Capture, Mailbox
 from agent.cooling import Cooling, Pace
+from agent.daylight import Daylight, Switch
 from agent.events import ClockReading, DiskHealth
 from agent.health import Health
 from agent.ids import RandomIds
@@ -149,9 +151,23 @@ def _start_captures(
             lambda: configuration.analysis.frames_per_s * pace.factor,
             mark=lambda name=name: workers.progress.mark(name),  # type: ignore[misc]
         )
+        if section.profiles:
+            capture.look_at = _switch(configuration, section, base, capture).look_at
         captures.append(capture)
         workers.start(name, lambda capture=capture: capture.run(workers.stop), CAMERA_LIMIT_S)  # type: ignore[misc]
     return captures
+
+
+def _switch(
+    configuration: Configuration, section: config.CameraSection, base: Path, capture: Capture
+) -> Switch:
+    names = (None, *(profile.name for profile in section.profiles))
+    return Switch(
+        Daylight([profile.profile for profile in section.profiles]),
+        {name: section.driver_settings(base, name) for name in names},
+        ZoneInfo(configuration.site.timezone),
+        lambda: capture.activity,
+    )
 
 
 def _opener(section: config.CameraSection, base: Path) -> Callable[[], Camera]:

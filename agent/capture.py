@@ -88,6 +88,7 @@ class CameraActivity:
         reopened: How often it was opened anew after a loss.
         last_frame_s: When it gave its last frame, on ``time.monotonic``.
         luma: Mean brightness of that frame, 0 to 255.
+        profile: The name of the profile that holds; None for the plain settings.
     """
 
     state: str = "opening"
@@ -96,6 +97,7 @@ class CameraActivity:
     reopened: int = 0
     last_frame_s: float | None = None
     luma: float | None = None
+    profile: str | None = None
 
     def turn(self, state: str) -> None:
         """Be in another state from now on."""
@@ -111,8 +113,6 @@ class Capture:
         mailbox: Where its frames go.
         frames_per_s: How many frames a second are wanted at most; asked at every frame.
         mark: Called with each frame: the thread makes progress.
-        look_at: Called with each frame that is passed on and the open camera, for what follows the
-            light: the day's and the night's settings.
     """
 
     def __init__(
@@ -122,7 +122,6 @@ class Capture:
         mailbox: Mailbox,
         frames_per_s: Callable[[], float],
         mark: Callable[[], None],
-        look_at: Callable[[Frame, Camera], None] | None = None,
     ) -> None:
         self.camera_id = camera_id
         self.activity = CameraActivity(since_s=time.monotonic())
@@ -130,7 +129,8 @@ class Capture:
         self._mailbox = mailbox
         self._frames_per_s = frames_per_s
         self._mark = mark
-        self._look_at = look_at
+        self.look_at: Callable[[Frame, Camera], None] | None = None
+        """Called with each frame that is passed on and the open camera: for day and night."""
 
     @property
     def state(self) -> str:
@@ -180,6 +180,6 @@ class Capture:
             if not thinning.keeps(frame.monotonic_s):
                 continue
             self.activity.luma = float(frame.luma.mean())
-            if self._look_at is not None:
-                self._look_at(frame, camera)
+            if self.look_at is not None:
+                self.look_at(frame, camera)
             self._mailbox.put(frame, live=camera.live, stop=stop)

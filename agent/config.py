@@ -29,6 +29,7 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from agent import scenarios
+from agent.daylight import Profile
 from agent.events import Coordinates
 from agent.scene import Zone, ZoneKind
 from agent.zones import Window
@@ -112,12 +113,61 @@ class Site(Section):
         return value
 
 
+class WindowSection(Section):
+    """A stretch of local time on some days of the week (1 Monday … 7 Sunday)."""
+
+    days: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7)
+    begin: time = Field(alias="from")
+    end: time = Field(alias="to")
+
+    @field_validator("days")
+    @classmethod
+    def _days_of_the_week(cls, days: tuple[int, ...]) -> tuple[int, ...]:
+        if not days or any(not 1 <= day <= 7 for day in days):
+            raise ValueError(said("days are 1 (Monday) to 7 (Sunday), at least one"))
+        return days
+
+    @field_validator("begin", "end")
+    @classmethod
+    def _local(cls, value: time) -> time:
+        if value.tzinfo is not None:
+            raise ValueError(said('give local time as "HH:MM", without a zone'))
+        return value
+
+    @property
+    def window(self) -> Window:
+        return Window(self.days, self.begin, self.end)
+
+
+class ProfileSection(Section):
+    """Other settings of a camera for a time of day or a light; see :mod:`agent.daylight`."""
+
+    name: Name
+    when: tuple[WindowSection, ...] = ()
+    darker_than: float | None = Field(default=None, ge=0, le=255)
+    brighter_than: float | None = Field(default=None, ge=0, le=255)
+    hold_s: float = Field(default=30.0, ge=0)
+    settings: dict[str, Any] = {}
+    """What is different from the camera's own settings."""
+
+    @property
+    def profile(self) -> Profile:
+        return Profile(
+            self.name,
+            tuple(section.window for section in self.when),
+            self.darker_than,
+            self.brighter_than,
+            self.hold_s,
+        )
+
+
 class CameraSection(Section):
     """One camera: its name here, its driver, and what the driver is told."""
 
     camera_id: Name
     driver: str
     settings: dict[str, Any] = Field(default={}, validate_default=True)
+    profiles: tuple[ProfileSection, ...] = ()
 
     @field_validator("driver")
     @classmethod
@@ -137,9 +187,37 @@ class CameraSection(Section):
             cameras.load_driver(info.data["driver"]).Settings.model_validate(value)
         return value
 
-    def driver_settings(self, base: Path) -> cameras.CameraSettings:
-        """The driver's own settings; relative paths are taken from the folder ``base``."""
-        settings = cameras.load_driver(self.driver).Settings.model_validate(self.settings)
+    @model_validator(mode="after")
+    def _driver_accepts_profiles(self) -> Self:
+        faults: list[InitErrorDetails] = []
+        names = [profile.name for profile in self.profiles]
+        for index, profile in enumerate(self.profiles):
+            place = ("profiles", index)
+            if profile.name in names[:index]:
+                faults.append(
+                    _fault((*place, "name"), said("{name!r} is given twice", name=profile.name))
+                )
+            try:
+                driver = cameras.load_driver(self.driver)
+                driver.Settings.model_validate(self.settings | profile.settings)
+            except ValidationError as error:
+                faults += (_placed((*place, "settings"), detail) for detail in error.errors())
+        if faults:
+            raise ValidationError.from_exception_data("camera", faults)
+        return self
+
+    def driver_settings(self, base: Path, profile: str | None = None) -> cameras.CameraSettings:
+        """The driver's own settings; relative paths are taken from the folder ``base``.
+
+        Args:
+            base: The folder.
+            profile: With what this profile changes.
+        """
+        told = dict(self.settings)
+        for each in self.profiles:
+            if each.name == profile:
+                told |= each.settings
+        settings = cameras.load_driver(self.driver).Settings.model_validate(told)
         moved = {
             name: base / value
             for name, value in settings
@@ -250,32 +328,6 @@ class EvidenceSection(Section):
     close_up_margin: float = Field(default=0.5, ge=0, le=3)
 
 
-class WindowSection(Section):
-    """A stretch of local time on some days of the week (1 Monday … 7 Sunday)."""
-
-    days: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7)
-    begin: time = Field(alias="from")
-    end: time = Field(alias="to")
-
-    @field_validator("days")
-    @classmethod
-    def _days_of_the_week(cls, days: tuple[int, ...]) -> tuple[int, ...]:
-        if not days or any(not 1 <= day <= 7 for day in days):
-            raise ValueError(said("days are 1 (Monday) to 7 (Sunday), at least one"))
-        return days
-
-    @field_validator("begin", "end")
-    @classmethod
-    def _local(cls, value: time) -> time:
-        if value.tzinfo is not None:
-            raise ValueError(said('give local time as "HH:MM", without a zone'))
-        return value
-
-    @property
-    def window(self) -> Window:
-        return Window(self.days, self.begin, self.end)
-
-
 class ZoneSection(Section):
     """One zone as drawn, with what the city files about its ground."""
 
@@ -346,7 +398,7 @@ class Configuration(Section):
             try:
                 scenarios.load_scenario(name).Settings.model_validate(settings)
             except ValidationError as error:
-                faults += (_placed(name, detail) for detail in error.errors())
+                faults += (_placed((name,), detail) for detail in error.errors())
             except scenarios.UnknownScenarioError as error:
                 faults.append(_fault((name,), text_of(error)))
         if faults:
@@ -456,10 +508,10 @@ def _fault(place: tuple[int | str, ...], text: str) -> InitErrorDetails:
     }
 
 
-def _placed(name: str, detail: ErrorDetails) -> InitErrorDetails:
+def _placed(place: tuple[int | str, ...], detail: ErrorDetails) -> InitErrorDetails:
     return {
         "type": PydanticCustomError(detail["type"], "{text}", {"text": message_of(detail)}),
-        "loc": (name, *detail["loc"]),
+        "loc": (*place, *detail["loc"]),
         "input": detail["input"],
     }
 

@@ -84,6 +84,7 @@ class Observer:
             frames=activity.frames,
             dropped=self._mailbox.dropped[capture.camera_id],
             brightness=None if activity.luma is None else round(activity.luma, 1),
+            profile=activity.profile,
         )
 
     def status(self) -> Status:
