@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from agent.assembly import Parts
     from agent.cases import Change
     from agent.config import Configuration
+    from agent.pipeline import Pipeline
     from drivers.cameras import Camera, Frame
 
 _events: TypeAdapter[Event] = TypeAdapter(Event)
@@ -88,6 +89,7 @@ def replay(
     until_s: float | None = None,
     on_event: Callable[[Event], None] | None = None,
     on_progress: Callable[[float, float | None], None] | None = None,
+    on_frame: Callable[[Frame, Pipeline, list[Change]], None] | None = None,
 ) -> ReplayReport:
     """Run recorded footage through detection, judgement and outbox.
 
@@ -103,6 +105,7 @@ def replay(
         until_s: Stop at this time of the recording.
         on_event: Called with each event as it is committed.
         on_progress: Called with the recording's time and, where known, its length.
+        on_frame: Called with each analysed frame, its camera's pipeline, and what it changed.
 
     Raises:
         CameraError: A recording cannot be read.
@@ -134,6 +137,8 @@ def replay(
             report.frames += 1
             report.footage_s = frame.monotonic_s
             listener.hear(changes)
+            if on_frame is not None:
+                on_frame(frame, parts.analysis.pipelines[frame.camera_id], changes)
             if on_progress is not None:
                 on_progress(frame.monotonic_s, until_s)
         parts.analysis.rest()

@@ -274,6 +274,19 @@ def run(site: Path) -> None:
     multiple=True,
     help=say("Take another video file (or a folder of pictures) for one camera. May be repeated."),
 )
+@click.option(
+    "--show",
+    type=_folder,
+    help=say("Draw what is seen into pictures in this folder. They are not redacted."),
+)
+@click.option(
+    "--show-every",
+    "show_every_s",
+    type=click.FloatRange(0.1),
+    default=10.0,
+    show_default=True,
+    help=say("At most one picture in so many seconds of footage, changes of cases apart."),
+)
 @_as_json(say("Print one JSON document with the events and the summary, and nothing else."))
 def replay(
     site: Path,
@@ -283,11 +296,14 @@ def replay(
     from_s: float,
     until_s: float | None,
     cameras: tuple[str, ...],
+    show: Path | None,
+    show_every_s: float,
     as_json: bool,
 ) -> None:
     """Replay recorded footage."""
     from agent.config import load
     from provisioning import replaying
+    from provisioning.showing import Show
 
     configuration = replaying.with_footage(load(site), cameras)
     replaying.replay_site(
@@ -297,6 +313,7 @@ def replay(
         out=out,
         state=state,
         as_json=as_json,
+        show=None if show is None else Show(show, show_every_s),
     )
 
 

@@ -15,6 +15,8 @@ import click
 import cv2
 import numpy as np
 
+from agent.scene import Box
+from provisioning import drawing
 from provisioning.cases import duration
 from provisioning.things import kind_in_words
 from provisioning.wording import say
@@ -26,8 +28,6 @@ if TYPE_CHECKING:
     from drivers.cameras import Picture
 
 DATABASE = "kerbwatch.sqlite3"
-STRIP_HEIGHT_PX = 360
-CAPTION_PX = 28
 ROWS_SHOWN = 16
 
 
@@ -73,11 +73,12 @@ class Explained:
 
     @property
     def pictures(self) -> list[dict[str, Any]]:
-        """What the events say of the pictures, the first taken first."""
+        """What the events say of the pictures, in the order of the case's life."""
         found = {
             each["file"]: each for body in (self.opened, self.last) for each in body["pictures"]
         }
-        return sorted(found.values(), key=lambda each: (each["captured_at"], each["role"]))
+        order = ("begin", "threshold", "close_up", "after")
+        return sorted(found.values(), key=lambda each: order.index(each["role"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,7 +293,7 @@ def strip(case: Explained) -> Picture:
     """The case's pictures side by side, with the zone, its members and the times.
 
     Returns:
-        uint8 (STRIP_HEIGHT_PX + CAPTION_PX, w, 3), blue, green, red.
+        uint8 (h, w, 3): blue, green, red.
 
     Raises:
         UnknownCaseError: None of its pictures is there any more.
@@ -304,34 +305,16 @@ def strip(case: Explained) -> Picture:
             continue
         if told["role"] != "close_up":
             body = case.opened if told["role"] != "after" else case.last
-            _draw(picture, case.trace.get("polygon", ()), body["members"])
-        shown.append(_captioned(picture, f"{told['role']}  {case.shown(told['captured_at'])}"))
+            boxes = [Box(**member["box"]) for member in body["members"]]
+            # What was there once is not drawn as if it were there still.
+            drawing.outline(picture, case.trace.get("polygon", ()))
+            drawing.frame(picture, boxes, drawing.RED if told["role"] != "after" else drawing.GREY)
+        shown.append(
+            drawing.captioned(picture, f"{told['role']}  {case.shown(told['captured_at'])}")
+        )
     if not shown:
         raise UnknownCaseError(say("No picture of this case is in {path}.", path=case.evidence))
     return np.asarray(cv2.hconcat(shown), np.uint8)
-
-
-def _draw(picture: Any, polygon: Any, members: list[dict[str, Any]]) -> None:
-    height, width = picture.shape[:2]
-    if polygon:
-        corners = np.array([(x * width, y * height) for x, y in polygon], np.int32)
-        cv2.polylines(picture, [corners], isClosed=True, color=(255, 200, 0), thickness=2)
-    for member in members:
-        box = member["box"]
-        first = (int(box["left"] * width), int(box["top"] * height))
-        last = (int(box["right"] * width), int(box["bottom"] * height))
-        cv2.rectangle(picture, first, last, (0, 0, 255), 3)
-
-
-def _captioned(picture: Any, caption: str) -> Any:
-    height, width = picture.shape[:2]
-    size = (max(1, round(width * STRIP_HEIGHT_PX / height)), STRIP_HEIGHT_PX)
-    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-    framed = cv2.copyMakeBorder(small, CAPTION_PX, 0, 0, 4, cv2.BORDER_CONSTANT, value=(32, 32, 32))
-    cv2.putText(
-        framed, caption, (8, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.55, (255, 255, 255), 1, cv2.LINE_AA
-    )
-    return framed
 
 
 def explain(where: Path, case_id: str | None, picture: Path | None, *, as_json: bool) -> None:
@@ -362,3 +345,4 @@ def explain(where: Path, case_id: str | None, picture: Path | None, *, as_json: 
         if not cv2.imwrite(str(picture), strip(case)):
             raise OSError(say("The pictures cannot be written to {path}.", path=picture))
         click.echo(say("Pictures side by side: {path}", path=picture), err=True)
+        click.echo(say("They are not redacted: keep them on this device."), err=True)

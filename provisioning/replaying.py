@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from agent.events import Event
     from agent.replay import ReplayReport
+    from provisioning.showing import Show
 
 
 _STAGES = {
@@ -82,6 +83,7 @@ def replay_site(
     out: Path | None,
     state: Path | None,
     as_json: bool,
+    show: Show | None = None,
 ) -> None:
     """Replay a site's footage and print its cases and a summary.
 
@@ -92,6 +94,7 @@ def replay_site(
         out: Where events and evidence are kept, if anywhere.
         state: Where to go on from, if anywhere.
         as_json: Print one JSON document and nothing else.
+        show: Draws what is seen, if anything does.
     """
     from agent.replay import replay  # noqa: PLC0415 - loads the network's runtime
 
@@ -108,6 +111,7 @@ def replay_site(
             out=out,
             state=state,
             frames_per_s=stretch.frames_per_s,
+            on_frame=None if show is None else show.take,
             from_s=stretch.from_s,
             until_s=stretch.until_s,
             on_event=tell,
