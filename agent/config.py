@@ -276,6 +276,20 @@ class Storage(Section):
     """Where a running agent says how it is, for ``kerbwatch watch``; best in memory."""
 
 
+class DailyBytesSection(Section):
+    """What a metered link may carry in a day, by class; see :mod:`agent.budget`. None: no limit."""
+
+    cases: int | None = Field(default=None, ge=0)
+    backlog: int | None = Field(default=None, ge=0)
+    evidence: int | None = Field(default=None, ge=0)
+    health: int | None = Field(default=None, ge=0)
+    rest: int | None = Field(default=None, ge=0)
+
+    def limits(self) -> dict[str, int]:
+        """Those that are given."""
+        return {name: limit for name, limit in self if limit is not None}
+
+
 class Uplink(Section):
     """How the platform is reached. Without a broker everything stays in the outbox."""
 
@@ -295,6 +309,7 @@ class Uplink(Section):
     heartbeat_s: float = Field(default=60, gt=0)
     live_within_s: float = Field(default=30, gt=0)
     """An event older than this when it is first sent is flagged as historical."""
+    daily_bytes: DailyBytesSection = DailyBytesSection()
 
     @field_validator("broker")
     @classmethod

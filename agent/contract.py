@@ -340,6 +340,7 @@ def _heartbeat(sequence: int) -> HeartbeatEvent:
         disk=DiskHealth(total_bytes=31_000_000_000, written_bytes=48_000_000),
         waiting={"case": Waiting(rows=2, oldest_s=12.5)},
         models=(ModelUsed(name="street", version="0.0.0", sha256=_hash("example model")),),
+        spent_today={"cases": 21_400, "health": 96_000},
         inputs={"tamper": False},
     )
     envelope = _envelope(sequence, _BEGAN_AT + timedelta(seconds=600))

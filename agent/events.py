@@ -233,6 +233,8 @@ class HeartbeatBody(Wire):
     waiting: dict[str, Waiting] = {}
     """By lane: ``case``, ``evidence``, ``health``, ``rest``."""
     models: tuple[ModelUsed, ...] = ()
+    spent_today: dict[str, int] = {}
+    """Bytes sent since the site's midnight, by class of the daily budget."""
     inputs: dict[str, bool] = {}
     """Switches at the housing, such as ``tamper``: true while the housing is open."""
 

@@ -61,6 +61,7 @@ class Activity:
     rate_factor: float = 1.0
     """What heat leaves of the analysis rate."""
     camera_health: Mapping[str, CameraHealth] = field(default_factory=dict)
+    spent_today: Mapping[str, int] = field(default_factory=dict)
     inputs: Mapping[str, bool] = field(default_factory=dict)
     """Switches at the housing."""
 
@@ -184,6 +185,7 @@ class Health:
                 for lane, figures in self._outbox.lanes().items()
             },
             models=self._models,
+            spent_today=dict(activity.spent_today),
             inputs=dict(activity.inputs),
         )
 

@@ -72,6 +72,7 @@ class Observer:
             open_cases=len(self._parts.analysis.cases.open),
             frames_gated=sum(pipeline.gated for pipeline in pipelines),
             rate_factor=self._pace.factor,
+            spent_today={} if self._uplink is None else self._uplink.figures.spent_today,
             camera_health={each.camera_id: self._camera_health(each) for each in self._captures},
         )
 

@@ -91,7 +91,7 @@ class Outbox:
     ) -> None:
         self._database = database
         self._tenant, self._device_id, self._purpose = tenant, device_id, purpose
-        self._timezone = timezone
+        self.timezone = timezone
         self.epoch, self.previous_epoch = database.write(
             lambda connection: _settle_epoch(connection, epoch)
         ).result()
@@ -213,7 +213,7 @@ class Outbox:
     def _local_time(self, value: Any) -> str:
         if not isinstance(value, datetime):
             raise TypeError(f"{type(value).__name__} has no place on the wire")
-        return value.astimezone(self._timezone).isoformat(timespec="milliseconds")
+        return value.astimezone(self.timezone).isoformat(timespec="milliseconds")
 
 
 def waits(connection: sqlite3.Connection, lane: Lane, event_type: str) -> bool:

@@ -8,34 +8,33 @@ refuses for itself, not for now, is taken out of the row, and its batch is sent 
 
 from __future__ import annotations
 
-import itertools
 import logging
 import math
 import random
 import time
-from collections import deque
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agent.database import StorageError
-from agent.events import CONTRACT_VERSION, BirthBody, ClockReading, DeviceState, Draft
+from agent.budget import DailyBytes
+from agent.database import StorageError, load_state, save_state
+from agent.events import BirthBody, ClockReading, DeviceState, Draft
 from agent.mqtt import Connection, LinkError, Wake
-from agent.outbox import Lane, live_from, waiting
+from agent.outbox import Lane
+from agent.parcels import Parcel, Parcels
 from drivers.wording import said
 
 if TYPE_CHECKING:
     import sqlite3
     import threading
-    from collections.abc import Callable, Sequence
-    from concurrent.futures import Future
+    from collections.abc import Callable
     from datetime import datetime
 
     from agent.config import Uplink as UplinkSettings
     from agent.database import Database
     from agent.ids import Ids
     from agent.mqtt import Acknowledgement
-    from agent.outbox import Outbox, Row
+    from agent.outbox import Outbox
     from drivers.clock import Clock
 
 _NO_SUBSCRIBERS = 0x10
@@ -48,8 +47,7 @@ _NO_LIMIT_BYTES = 268_435_455
 _ROUND_S = 0.5
 _STEADY_AFTER_S = 10.0
 _GOODBYE_S = 2.0
-_FRAMING_BYTES = 128
-"""More than a message needs around its events, commas included."""
+_BUDGET, _SAVE_BUDGET_S = "uplink.daily_bytes", 10.0
 
 _log = logging.getLogger(__name__)
 
@@ -65,135 +63,8 @@ class Figures:
     dead_letters: int
     last_error: str | None
     last_error_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class Parcel:
-    """What one publish carries. Without ``sequences`` it is the device's state."""
-
-    sequences: tuple[int, ...]
-    payload: bytes
-
-
-class Parcels:
-    """Decides what goes next, and knows what is under way. Outlives the connections.
-
-    Args:
-        outbox: What is to be delivered.
-        clock: Tells live events from old ones.
-        live_within_s: An event older than this is no longer live.
-        batch: At most so many backlog events in one parcel.
-        batch_bytes: At most so large a parcel of several events.
-        settled: Called in another thread when a confirmation is on the disk.
-    """
-
-    def __init__(
-        self,
-        outbox: Outbox,
-        clock: Clock,
-        *,
-        live_within_s: float,
-        batch: int,
-        batch_bytes: int,
-        settled: Callable[[], None],
-    ) -> None:
-        self._outbox, self._clock = outbox, clock
-        self._live_within_s = live_within_s
-        self._batch, self._batch_bytes = batch, batch_bytes
-        self._settled = settled
-        self._taken: set[int] = set()
-        """On the way to the broker, or answered for and not yet deleted."""
-        self._alone: set[int] = set()
-        """Refused as part of a batch; which one was meant shows when each goes alone."""
-        self._finished: deque[tuple[tuple[int, ...], Future[None]]] = deque()
-        self.sent = self.confirmed = self.retried = self.dead_letters = 0
-
-    def next(self, reader: sqlite3.Connection, limit_bytes: int) -> Parcel | None:
-        """Look what should be sent now: live before old, and by lane; nothing is taken yet.
-
-        Args:
-            reader: To read with.
-            limit_bytes: No larger, unless a single event is.
-        """
-        since_s = self._clock.monotonic_s() - self._live_within_s
-        begins = {lane: live_from(reader, lane, self._clock.boot_id, since_s) for lane in Lane}
-        for lane, first in begins.items():
-            live = waiting(reader, lane, first=first, taken=self._taken, limit=1)
-            if live:
-                return _parcel(live, historical=False)
-        room_bytes = min(self._batch_bytes, limit_bytes) - _FRAMING_BYTES
-        for lane, first in begins.items():
-            old = waiting(
-                reader,
-                lane,
-                before=first,
-                taken=self._taken,
-                limit=self._batch,
-                limit_bytes=room_bytes,
-            )
-            if old:
-                return _parcel(self._without_suspects(old), historical=True)
-        return None
-
-    def take(self, parcel: Parcel) -> None:
-        """The parcel has been sent."""
-        self._taken.update(parcel.sequences)
-        self.sent += len(parcel.sequences)
-
-    def put_back(self, parcel: Parcel) -> None:
-        """The parcel was not accepted, or we do not know: its events will be sent again."""
-        self._taken.difference_update(parcel.sequences)
-        self.retried += len(parcel.sequences)
-
-    def confirm(self, parcel: Parcel) -> None:
-        """The parcel has arrived: its events may go from the disk."""
-        self.confirmed += len(parcel.sequences)
-        self._finish(parcel, self._outbox.confirm(parcel.sequences))
-
-    def refuse(self, parcel: Parcel, reason: str) -> None:
-        """The parcel will never be accepted as it is."""
-        if len(parcel.sequences) > 1:
-            self._alone.update(parcel.sequences)
-            self.put_back(parcel)
-            return
-        _log.error("event %s cannot be delivered: %s", parcel.sequences, reason)
-        self.dead_letters += len(parcel.sequences)
-        self._taken.update(parcel.sequences)
-        self._finish(parcel, self._outbox.bury(parcel.sequences, reason))
-
-    def settle(self) -> None:
-        """Forget what has left the disk.
-
-        Raises:
-            StorageError: The disk did not let it go; it will be sent again.
-        """
-        while self._finished:
-            sequences, future = self._finished.popleft()
-            self._taken.difference_update(sequences)
-            self._alone.difference_update(sequences)
-            future.result()
-
-    def _finish(self, parcel: Parcel, future: Future[None]) -> None:
-        def done(future: Future[None]) -> None:
-            self._finished.append((parcel.sequences, future))
-            self._settled()
-
-        future.add_done_callback(done)
-
-    def _without_suspects(self, rows: list[Row]) -> list[Row]:
-        """Up to the first event that has to go alone, or that one."""
-        if rows[0].sequence in self._alone:
-            return rows[:1]
-        return list(itertools.takewhile(lambda row: row.sequence not in self._alone, rows))
-
-
-def _parcel(rows: Sequence[Row], *, historical: bool) -> Parcel:
-    """Put waiting events into a :class:`agent.events.Message`, without parsing them again."""
-    text = (
-        f'{{"contract":{CONTRACT_VERSION},"historical":{"true" if historical else "false"},'
-        f'"events":[{",".join(row.event for row in rows)}]}}'
-    )
-    return Parcel(tuple(row.sequence for row in rows), text.encode())
+    spent_today: dict[str, int]
+    """Bytes of the day's budget that are spent, by class."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,7 +168,7 @@ class _Session:
             elif self._flights and self._flying_bytes + len(parcel.payload) > window_bytes:
                 return
             else:
-                self._parcels.take(parcel)
+                self._parcels.take(parcel, head_bytes + len(parcel.payload))
                 self._publish(self._topic, parcel)
 
     def _publish(self, topic: str, parcel: Parcel, *, retain: bool = False) -> None:
@@ -390,7 +261,11 @@ class Uplink:
             # Half, so that the next one is under way while this one is being answered.
             batch_bytes=settings.window_bytes // 2,
             settled=self._wake.set,
+            budget=DailyBytes(
+                settings.daily_bytes.limits(), outbox.timezone, clock.now, self._saved_budget()
+            ),
         )
+        self._budget_saved_s = -math.inf
         self._connected_since: datetime | None = None
         self._connected_s = math.inf
         self._last_error: str | None = None
@@ -408,7 +283,19 @@ class Uplink:
             dead_letters=self._parcels.dead_letters,
             last_error=self._last_error,
             last_error_at=self._last_error_at,
+            spent_today=self._parcels.budget.spent,
         )
+
+    def _saved_budget(self) -> str | None:
+        with closing(self._database.read()) as connection:
+            return load_state(connection, _BUDGET)
+
+    def _save_budget(self, every_s: float) -> None:
+        """Write down what was spent; a crash forgets what was sent since then."""
+        budget, now_s = self._parcels.budget, time.monotonic()
+        if budget.unsaved and now_s - self._budget_saved_s >= every_s:
+            self._budget_saved_s, text = now_s, budget.document()
+            self._database.write(lambda connection: save_state(connection, _BUDGET, text))
 
     def run(self, stop: threading.Event) -> None:
         """Deliver until told to stop; call it once. A fault costs the connection, no more."""
@@ -454,9 +341,11 @@ class Uplink:
                 while not stop.is_set():
                     self._alive()
                     session.round(self._wake)
+                    self._save_budget(_SAVE_BUDGET_S)
                 session.end(self._wake, self._state_topic, self._state(session_id, online=False))
             finally:
                 session.abandon()
+                self._save_budget(0.0)
 
     def _state(self, session_id: str, *, online: bool) -> bytes:
         state = DeviceState(
