@@ -26,6 +26,7 @@ from agent.health import Health
 from agent.ids import RandomIds
 from agent.observer import Observer
 from agent.outbox import Lane, waiting
+from agent.signals import Signals
 from agent.status import keep_written
 from agent.uplink import Uplink
 from agent.watchdog import Progress, notify, watchdog_interval_s
@@ -33,6 +34,7 @@ from agent.workers import Workers
 from drivers import cameras
 from drivers.clock import SystemClock
 from drivers.disk import free_bytes, life_used_percent, total_bytes, written_bytes
+from drivers.gpio import Gpio, GpioError
 from drivers.power import read_power
 from drivers.temperature import processor_c
 
@@ -123,6 +125,7 @@ def run(
         )
         workers.start("cooling", lambda: _keep_cool(pace, hot.sensor, workers, clock))
         workers.start("health", lambda: health.run(workers.stop, configuration.uplink.heartbeat_s))
+        _start_signals(configuration, workers, observer, health, clock, stop)
         run_dir = base / configuration.storage.run_dir
         workers.start("status", lambda: keep_written(run_dir, observer.status, workers.stop))
         notify("READY=1")
@@ -251,6 +254,37 @@ def _done(parts: Parts, analysed: threading.Event, delivers: bool) -> bool:
         return True
     with parts.reading() as connection:
         return not waiting(connection, Lane.CASE, limit=1, limit_bytes=1)
+
+
+def _start_signals(
+    configuration: Configuration,
+    workers: Workers,
+    observer: Observer,
+    health: Health,
+    clock: SystemClock,
+    stop: threading.Event,
+) -> None:
+    """Light and switches; pins that cannot be had keep nobody from watching."""
+    section = configuration.gpio
+    if not list(section.pins()):
+        return
+    try:
+        pins = Gpio(section)
+    except GpioError as error:
+        _log.error("%s", error)
+        return
+    timezone = ZoneInfo(configuration.site.timezone)
+    signals = Signals(
+        pins,
+        section,
+        situation=observer.situation,
+        temperature_c=lambda: processor_c(configuration.cooling.sensor),
+        local=lambda: clock.now().astimezone(timezone),
+        soon=health.soon,
+        end=stop.set,
+    )
+    observer.inputs = lambda: signals.inputs
+    workers.start("signals", lambda: signals.run(workers.stop))
 
 
 def _keep_cool(pace: Pace, sensor: Path, workers: Workers, clock: SystemClock) -> None:

@@ -33,7 +33,7 @@ from agent.daylight import Profile
 from agent.events import Coordinates
 from agent.scene import Zone, ZoneKind
 from agent.zones import Window
-from drivers import cameras
+from drivers import cameras, gpio
 from drivers.foreign import reason_of, words_of
 from drivers.validation import fault_at, message_of
 from drivers.wording import itemised, said, said_many, text_of
@@ -268,6 +268,30 @@ class CoolingSection(Section):
         return self
 
 
+class LampSection(Section):
+    """When the lamp is on: in these stretches of local time, and when it is dark enough."""
+
+    when: tuple[WindowSection, ...] = ()
+    darker_than: float | None = Field(default=50.0, ge=0, le=255)
+    hold_s: float = Field(default=30.0, ge=0)
+
+
+class GpioSection(gpio.Settings):
+    """What hangs at the pins, and how it behaves; see :mod:`agent.signals`."""
+
+    fan_on_c: float = Field(default=60.0, ge=20, le=100)
+    fan_off_c: float = Field(default=50.0, ge=10, le=100)
+    lamp_is_on: LampSection = LampSection()
+    quiet: tuple[WindowSection, ...] = ()
+    """Local time in which the buzzer is silent."""
+
+    @model_validator(mode="after")
+    def _off_below_on(self) -> Self:
+        if self.fan_off_c >= self.fan_on_c:
+            raise ValueError(said("fan_off_c must be below fan_on_c"))
+        return self
+
+
 class Storage(Section):
     """Where state, outbox and evidence live."""
 
@@ -401,6 +425,7 @@ class Configuration(Section):
     scenarios: dict[str, dict[str, Any]] = {}
     evidence: EvidenceSection = EvidenceSection()
     cooling: CoolingSection = CoolingSection()
+    gpio: GpioSection = GpioSection()
     storage: Storage = Storage()
     uplink: Uplink = Uplink()
     zones: tuple[ZoneSection, ...] = ()
@@ -433,7 +458,7 @@ class Configuration(Section):
     def sha256(self) -> str:
         """A hash of everything that shapes a judgement, the same on every machine."""
         text = json.dumps(
-            self.model_dump(mode="json", exclude={"cooling", "storage", "uplink"}),
+            self.model_dump(mode="json", exclude={"cooling", "gpio", "storage", "uplink"}),
             sort_keys=True,
             ensure_ascii=False,
         )

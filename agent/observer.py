@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from agent.events import CameraHealth
 from agent.health import Activity
+from agent.signals import Situation
 from agent.status import (
     CameraStatus,
     CaseStatus,
@@ -22,7 +23,7 @@ from agent.status import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from agent.assembly import Parts
     from agent.capture import Capture, Mailbox
@@ -60,6 +61,8 @@ class Observer:
         self._parts, self._mailbox, self._captures = parts, mailbox, captures
         self._pace, self._uplink, self._clock = pace, uplink, clock
         self._started_s = clock.monotonic_s()
+        self.inputs: Callable[[], Mapping[str, bool]] = dict
+        """Switches at the housing; nothing as long as no pins are configured."""
 
     def activity(self) -> Activity:
         """What the heartbeat tells of the watching part."""
@@ -72,6 +75,7 @@ class Observer:
             open_cases=len(self._parts.analysis.cases.open),
             frames_gated=sum(pipeline.gated for pipeline in pipelines),
             rate_factor=self._pace.factor,
+            inputs=self.inputs(),
             spent_today={} if self._uplink is None else self._uplink.figures.spent_today,
             camera_health={each.camera_id: self._camera_health(each) for each in self._captures},
         )
@@ -86,6 +90,28 @@ class Observer:
             dropped=self._mailbox.dropped[capture.camera_id],
             brightness=None if activity.luma is None else round(activity.luma, 1),
             profile=activity.profile,
+        )
+
+    def situation(self) -> Situation:
+        """What the light at the pole tells."""
+        states = [capture.state for capture in self._captures]
+        lumas = [
+            each.activity.luma
+            for each in self._captures
+            if each.state == "running" and each.activity.luma is not None
+        ]
+        return Situation(
+            running_cameras=states.count("running"),
+            lost_cameras=sum(state not in {"opening", "running", "ended"} for state in states),
+            analysed_frames=sum(
+                one.frames for one in list(self._parts.analysis.pipelines.values())
+            ),
+            hot=self._pace.factor < 1.0,
+            online=None
+            if self._uplink is None
+            else self._uplink.figures.connected_since is not None,
+            open_cases=len(self._parts.analysis.cases.open),
+            brightness=sum(lumas) / len(lumas) if lumas else None,
         )
 
     def status(self) -> Status:

@@ -1,0 +1,237 @@
+"""What the device shows and hears at the pole: light, button, tamper switch, fan, lamp, buzzer.
+
+The judging parts are pure and take the time as an argument; :class:`Signals` runs them on the pins.
+"""
+
+from __future__ import annotations
+
+import enum
+import logging
+import time
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import TYPE_CHECKING
+
+from agent.daylight import Daylight, Profile
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from agent.config import GpioSection
+    from drivers.gpio import Gpio
+
+STEP_S = 0.05
+"""The pins are looked at this often: a button's bounce is shorter, a press longer."""
+LONG_PRESS_S = 5.0
+IDENTIFY_S = 30.0
+BEEP_S = 0.3
+LOOK_EVERY_S = 1.0
+
+_log = logging.getLogger(__name__)
+
+
+class Sign(enum.IntEnum):
+    """What the light says; of several that are so, the first here is shown."""
+
+    IDENTIFY = 0
+    FAULT = 1
+    TAMPER = 2
+    CAMERA_LOST = 3
+    HOT = 4
+    OFFLINE = 5
+    STARTING = 6
+    WATCHING = 7
+
+
+PATTERNS: dict[Sign, tuple[float, ...]] = {
+    Sign.IDENTIFY: (0.1, 0.1),
+    Sign.FAULT: (1.0,),
+    Sign.TAMPER: (1.0, 1.0),
+    Sign.CAMERA_LOST: (0.2, 0.3, 0.2, 0.3, 0.2, 1.8),
+    Sign.HOT: (0.2, 0.3, 0.2, 0.3, 0.2, 0.3, 0.2, 1.8),
+    Sign.OFFLINE: (0.2, 0.3, 0.2, 2.3),
+    Sign.STARTING: (0.5, 0.5),
+    Sign.WATCHING: (0.1, 2.9),
+}
+"""Seconds on, off, on, off …; one number alone is steady light. The table is in docs/signals.md."""
+
+
+def lit(sign: Sign, at_s: float) -> bool:
+    """Whether the light is on at a moment of a sign's pattern."""
+    pattern = PATTERNS[sign]
+    if len(pattern) == 1:
+        return True
+    place_s = at_s % sum(pattern)
+    index = sum(end_s <= place_s for end_s in accumulate(pattern))
+    return index % 2 == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What is so on the device."""
+
+    running_cameras: int
+    lost_cameras: int
+    analysed_frames: int
+    hot: bool
+    online: bool | None
+    """None where no broker is configured."""
+    open_cases: int
+    brightness: float | None
+    """Mean brightness, 0 to 255, of the cameras that run."""
+
+
+def sign_of(situation: Situation, *, opened: bool | None, identify: bool, fault: bool) -> Sign:
+    """The most important of what is so."""
+    if identify:
+        return Sign.IDENTIFY
+    if fault:
+        return Sign.FAULT
+    if opened:
+        return Sign.TAMPER
+    if situation.lost_cameras:
+        return Sign.CAMERA_LOST
+    if situation.hot:
+        return Sign.HOT
+    if not situation.analysed_frames:
+        return Sign.STARTING
+    return Sign.OFFLINE if situation.online is False else Sign.WATCHING
+
+
+class Thermostat:
+    """Switches a fan without chattering.
+
+    Args:
+        on_c: From here on it runs.
+        off_c: From here down it stands; below ``on_c``.
+    """
+
+    def __init__(self, on_c: float, off_c: float) -> None:
+        self._on_c, self._off_c = on_c, off_c
+        self.on = False
+
+    def feel(self, temperature_c: float | None) -> bool:
+        """Take a reading; without one the fan runs, for that harms nothing."""
+        if temperature_c is None or temperature_c >= self._on_c:
+            self.on = True
+        elif temperature_c <= self._off_c:
+            self.on = False
+        return self.on
+
+
+Press = str
+"""``short`` or ``long``."""
+
+
+class Button:
+    """Tells a short press from a long one, from samples ``STEP_S`` apart."""
+
+    def __init__(self) -> None:
+        self._since_s: float | None = None
+        self._told = False
+
+    def sample(self, now_s: float, *, pressed: bool) -> Press | None:
+        """Take a sample; a long press is told while it lasts, a short one when it ends."""
+        if not pressed:
+            since_s, told = self._since_s, self._told
+            self._since_s, self._told = None, False
+            real = since_s is not None and now_s - since_s >= 2 * STEP_S
+            return "short" if real and not told else None
+        if self._since_s is None:
+            self._since_s = now_s
+        if not self._told and now_s - self._since_s >= LONG_PRESS_S:
+            self._told = True
+            return "long"
+        return None
+
+
+class Signals:
+    """Keeps the pins in step with the device.
+
+    Args:
+        gpio: Open pins; closed when the run ends.
+        section: What is configured.
+        situation: Asked once a second.
+        temperature_c: Asked likewise.
+        local: The site's wall clock.
+        soon: Called when a heartbeat should go at once.
+        end: Called at a long press: the agent stops, and its unit starts it again.
+    """
+
+    def __init__(
+        self,
+        gpio: Gpio,
+        section: GpioSection,
+        *,
+        situation: Callable[[], Situation],
+        temperature_c: Callable[[], float | None],
+        local: Callable[[], datetime],
+        soon: Callable[[], None],
+        end: Callable[[], None],
+    ) -> None:
+        self._gpio, self._section = gpio, section
+        self._situation, self._temperature_c, self._local = situation, temperature_c, local
+        self._soon, self._end = soon, end
+        self._button = Button()
+        self._thermostat = Thermostat(section.fan_on_c, section.fan_off_c)
+        lamp = section.lamp_is_on
+        windows = tuple(each.window for each in lamp.when)
+        self._lamp = Daylight([Profile("dark", windows, lamp.darker_than, None, lamp.hold_s)])
+        self._opened = gpio.opened
+        self._identify_until_s = self._beep_until_s = float("-inf")
+        self._cases = 0
+        self.fault = False
+        """Set when a worker has ended: the light stays on until the process ends."""
+
+    @property
+    def inputs(self) -> dict[str, bool]:
+        """The switches, as the heartbeat tells them."""
+        return {} if self._opened is None else {"tamper": self._opened}
+
+    def run(self, stop: threading.Event) -> None:
+        """Keep in step until told to stop; then everything is switched off."""
+        looked_s, situation = float("-inf"), self._situation()
+        try:
+            while not stop.is_set():
+                now_s = time.monotonic()
+                if now_s - looked_s >= LOOK_EVERY_S:
+                    looked_s, situation = now_s, self._situation()
+                    self._heed(situation, now_s)
+                self._step(situation, now_s)
+                stop.wait(STEP_S)
+        finally:
+            self._gpio.close()
+
+    def _heed(self, situation: Situation, now_s: float) -> None:
+        """What needs no more than a look a second: fan, lamp, a case that has opened."""
+        self._gpio.switch("fan", on=self._thermostat.feel(self._temperature_c()))
+        if situation.brightness is not None:
+            local = self._local()
+            dark = self._lamp.choose(local, situation.brightness, now_s) == "dark"
+            self._gpio.switch("lamp", on=dark)
+        quiet = any(each.window.holds(self._local()) for each in self._section.quiet)
+        if situation.open_cases > self._cases and not quiet:
+            self._beep_until_s = now_s + BEEP_S
+        self._cases = situation.open_cases
+
+    def _step(self, situation: Situation, now_s: float) -> None:
+        press = self._button.sample(now_s, pressed=self._gpio.pressed)
+        if press == "short":
+            _log.info("the button was pressed")
+            self._identify_until_s = now_s + IDENTIFY_S
+            self._soon()
+        elif press == "long":
+            _log.warning("the button was held: the agent ends")
+            self._end()
+        opened = self._gpio.opened
+        if opened != self._opened:
+            self._opened = opened
+            _log.warning("the housing is %s", "open" if opened else "closed")
+            self._soon()
+        sign = sign_of(
+            situation, opened=opened, identify=now_s < self._identify_until_s, fault=self.fault
+        )
+        self._gpio.switch("led", on=lit(sign, now_s))
+        self._gpio.switch("buzzer", on=now_s < self._beep_until_s)
