@@ -7,7 +7,6 @@ Everything is measured in one run on one machine; figures of one machine are not
 
 from __future__ import annotations
 
-import resource
 import tempfile
 import time
 from pathlib import Path
@@ -37,7 +36,7 @@ def _one_thread(site: Configuration) -> Configuration:
 
 
 def _still(site: Configuration, folder: Path) -> Configuration:
-    """The clip's first picture, standing for two minutes."""
+    """The clip's first picture, standing still."""
     read, picture = cv2.VideoCapture(str(STREET / "clip.mp4")).read()
     if not read:
         raise click.ClickException("the example clip cannot be read")
@@ -91,8 +90,6 @@ def main(runs: int) -> None:
     share = median(s for _, s in gated) / median(s for _, s in always)
     same = [one.opened_by_kind for one, _ in gated] == [one.opened_by_kind for one, _ in always]
     click.echo(f"  gated / always: {share:.3f}; the same cases: {'yes' if same else 'NO'}")
-    peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    click.echo(f"\npeak RSS of this process (models, replay, decoder): {peak_mib:.0f} MiB")
 
 
 if __name__ == "__main__":

@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 WARM_UP_RUNS = 3
 LEAST_RUNS = 5
 PICTURES = 16
+CROP_PX = (420, 520)
+"""Height and width of what the agent usually shows to a network."""
+STREET = Path(__file__).parents[1] / "examples" / "street" / "clip.mp4"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,8 @@ def bench(names: Sequence[str], *, seconds: float, pictures: Path | None, as_jso
     Args:
         names: Models by their folders' names; none means all.
         seconds: How long each row may take.
-        pictures: A folder of pictures to take crops from; None: crops of noise.
+        pictures: A folder of pictures to take crops from; None: the example street, and crops of
+            noise where it is not installed.
         as_json: Print one JSON document in place of the table.
 
     Raises:
@@ -78,6 +82,7 @@ def bench(names: Sequence[str], *, seconds: float, pictures: Path | None, as_jso
     crops = _crops(pictures)
     rows: list[Row] = []
     notes: list[str] = []
+    slowed = _slowed_down()
     with tempfile.TemporaryDirectory() as scratch:
         work = [
             (name, count, small) for name in chosen for count in threads for small in (False, True)
@@ -92,22 +97,34 @@ def bench(names: Sequence[str], *, seconds: float, pictures: Path | None, as_jso
                     continue
                 folder = quantised
             rows.append(_measured(folder, name, count, crops, seconds, small=small))
+            slowed = slowed or _slowed_down()
+    if slowed:
+        notes.append(
+            say("The processor was slowed down by heat or voltage: measure again when cool.")
+        )
     _print(rows, notes, as_json=as_json)
 
 
 def _crops(folder: Path | None) -> list[Picture]:
     """Pictures to run on. Their content hardly changes the time; their size does."""
-    if folder is None:
+    height, width = CROP_PX
+    if folder is not None:
+        read = (cv2.imread(str(path)) for path in sorted(folder.iterdir()))
+        found = [each[:height, :width] for each in read if each is not None][:PICTURES]
+        if not found:
+            raise click.ClickException(say("There is no picture in {path}.", path=folder))
+    elif STREET.is_file():
+        clip = cv2.VideoCapture(str(STREET))
+        found = [clip.read()[1][-height:, :width] for _ in range(PICTURES)]
+    else:
         random = np.random.default_rng(1)
-        return [random.integers(0, 255, (420, 520, 3), dtype=np.uint8) for _ in range(PICTURES)]
-    found: list[Picture] = []
-    for path in sorted(folder.iterdir()):
-        picture = cv2.imread(str(path))
-        if picture is not None and len(found) < PICTURES:
-            found.append(np.asarray(picture[:420, :520], np.uint8))
-    if not found:
-        raise click.ClickException(say("There is no picture in {path}.", path=folder))
-    return found
+        found = [random.integers(0, 255, (height, width, 3), np.uint8) for _ in range(PICTURES)]
+    return [np.ascontiguousarray(each, np.uint8) for each in found]
+
+
+def _slowed_down() -> bool:
+    power = read_power()
+    return power is not None and power.throttled
 
 
 def _measured(
@@ -176,15 +193,18 @@ def _quantised(folder: Path, scratch: Path, crops: Sequence[Picture]) -> Path | 
             return {manifest.input.name: preparation.tensor.copy()}
 
     target.mkdir(parents=True, exist_ok=True)
-    logging.getLogger().setLevel(logging.ERROR)  # it advises what does not apply here
-    quantize_static(
-        str(folder / manifest.file),
-        str(target / manifest.file),
-        Reader(),
-        quant_format=QuantFormat.QDQ,
-        activation_type=QuantType.QUInt8,
-        weight_type=QuantType.QInt8,
-    )
+    logging.disable(logging.WARNING)  # it advises what does not apply here
+    try:
+        quantize_static(
+            str(folder / manifest.file),
+            str(target / manifest.file),
+            Reader(),
+            quant_format=QuantFormat.QDQ,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+        )
+    finally:
+        logging.disable(logging.NOTSET)
     text = (folder / "manifest.toml").read_text(encoding="utf-8")
     digest = _sha256(target / manifest.file)
     (target / "manifest.toml").write_text(text.replace(manifest.sha256, digest), encoding="utf-8")
@@ -197,13 +217,11 @@ def _sha256(path: Path) -> str:
 
 
 def _print(rows: Sequence[Row], notes: Sequence[str], *, as_json: bool) -> None:
-    power, celsius = read_power(), processor_c()
     machine = f"{os.cpu_count()} × {platform.machine()}, Python {platform.python_version()}"
     if as_json:
         document = {
             "machine": machine,
-            "temperature_c": celsius,
-            "throttled": None if power is None else power.throttled,
+            "temperature_c": processor_c(),
             "rows": [dataclasses.asdict(row) for row in rows],
             "notes": list(notes),
         }
@@ -235,7 +253,3 @@ def _print(rows: Sequence[Row], notes: Sequence[str], *, as_json: bool) -> None:
         click.echo("  ".join(padded(cell, 10) for cell in cells))
     for note in notes:
         click.echo(note)
-    if power is not None and power.throttled:
-        click.echo(
-            say("The processor was slowed down by heat or voltage: measure again when cool.")
-        )

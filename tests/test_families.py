@@ -15,7 +15,15 @@ from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper, save_model
 
-from agent.detectors import ModelError, detr, detr_deployed, open_detector, yolov8
+from agent.detectors import (
+    ModelError,
+    classifier,
+    detr,
+    detr_deployed,
+    open_detector,
+    yolov8,
+    yolox,
+)
 from agent.detectors.manifest import Manifest, OutputSpec
 from agent.detectors.preprocess import Placement, Preparation
 from agent.scene import Box, Detection
@@ -27,7 +35,10 @@ NUMBERS = st.one_of(
     st.sampled_from([0.0, 0.5, 1.0, 16.0, 1e30, -1e30, math.inf, -math.inf, math.nan]),
     st.floats(-8, 40, width=32),
 )
-SCORES = st.one_of(st.sampled_from([0.0, 0.3, 0.5, 1.0, math.nan]), st.floats(0, 1, width=32))
+SCORES = st.one_of(
+    st.sampled_from([0.0, 0.3, 0.5, 1.0, 7.0, math.nan, math.inf, -math.inf]),
+    st.floats(0, 1, width=32),
+)
 FRACTIONS = st.one_of(
     st.sampled_from([0.0, 0.5, 1.0, math.nan, math.inf]), st.floats(-1, 2, width=32)
 )
@@ -92,12 +103,13 @@ def plain_yolov8(output: Floats, placed: Placement) -> list[Detection]:
     found = []
     for place in range(output.shape[2]):
         x, y, width, height, *scores = (float(number) for number in output[0, :, place])
-        if any(math.isnan(score) for score in scores):
+        if any(math.isnan(score) for score in scores) or math.isinf(max(scores)):
             continue
         class_ = scores.index(max(scores))
+        score = min(1.0, scores[class_])
         box = plain_box(*around(x, y, width, height), placed)
-        if box is not None and good_enough(V8, class_, scores[class_]):
-            found.append(Detection(V8.labels[class_], scores[class_], box))
+        if box is not None and good_enough(V8, class_, score):
+            found.append(Detection(V8.labels[class_], score, box))
     return suppressed(found)
 
 
@@ -133,7 +145,9 @@ def plain_detr(logits: Floats, boxes: Floats, told: Manifest, placed: Placement)
     for query in range(logits.shape[1]):
         numbers = [float(number) for number in logits[0, query]]
         if softmax:
-            if any(not math.isfinite(number) for number in numbers):
+            if not math.isfinite(sum(max(number, -1e9) for number in numbers)):
+                continue
+            if max(numbers) == -math.inf:
                 continue
             powers = [math.exp(number - max(numbers)) for number in numbers]
             shares = [power / sum(powers) for power in powers][:-1]
@@ -142,7 +156,7 @@ def plain_detr(logits: Floats, boxes: Floats, told: Manifest, placed: Placement)
             pairs = [
                 (class_, 1 / (1 + math.exp(-number)) if number > -700 else 0.0)
                 for class_, number in enumerate(numbers)
-                if not math.isnan(number)
+                if math.isfinite(number)
             ]
         x, y, width, height = (float(number) for number in boxes[0, query])
         left, top, right, bottom = around(x, y, width, height)
@@ -173,7 +187,10 @@ def sides_of(box: Box) -> tuple[float, float, float, float]:
 @settings(deadline=None)
 @given(
     activation=st.sampled_from(["sigmoid", "softmax"]),
-    numbers=array((1, 9, 5), st.one_of(st.just(math.nan), st.floats(-12, 12, width=32))),
+    numbers=array(
+        (1, 9, 5),
+        st.one_of(st.sampled_from([math.nan, math.inf, -math.inf]), st.floats(-12, 12, width=32)),
+    ),
     boxes=array((1, 9, 4), FRACTIONS),
     placed=PLACED,
 )
@@ -213,7 +230,9 @@ def test_a_deployed_detr_is_decoded_as_plain_loops_would(
     assert list(detr_deployed.faults(told)) == []
     expected = []
     for query in range(9):
-        class_, score = int(labels[0, query]), float(scores[0, query])
+        class_, score = int(labels[0, query]), min(1.0, float(scores[0, query]))
+        if not math.isfinite(scores[0, query]):
+            continue
         left, top, right, bottom = (float(number) for number in boxes[0, query])
         box = plain_box(left, top, right, bottom, placed)
         if box and 0 <= class_ < len(CLASSES) and good_enough(told, class_, score):
@@ -232,6 +251,12 @@ def test_what_cannot_be_true_of_a_family_is_told_all_at_once() -> None:
     assert len(list(detr.faults(wrong))) == 3
     wrong = manifest(CLASSES, input_spec(), (1, 9, 7), "detr_deployed")
     assert len(list(detr_deployed.faults(wrong))) == 1
+    also = {"boxes": OutputSpec(name="boxes", shape=(1, 9, 4))}
+    wrong = manifest(CLASSES, input_spec(), (1, 42, 9), "yolox", "sigmoid")
+    assert len(list(yolox.faults(wrong.model_copy(update={"also": also})))) == 2
+    states = (("overflowing", 0.5), ("not_overflowing", 0.5))
+    wrong = manifest(states, input_spec(), (1, 2), "classifier", "sigmoid")
+    assert len(list(classifier.faults(wrong.model_copy(update={"also": also})))) == 2
 
 
 # --- real graphs ----------------------------------------------------------------------------------------

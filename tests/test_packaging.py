@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -120,6 +121,7 @@ def test_the_unit_is_one_that_systemd_accepts(tmp_path: Path) -> None:
     assert "ExecStart=/opt/kerbwatch/bin/python -m agent" in text
     unit = tmp_path / "kerbwatch.service"
     unit.write_text(text.replace("/opt/kerbwatch/bin/python", sys.executable), encoding="utf-8")
+    shutil.copytree(ROOT / "systemd" / "kerbwatch.service.d", tmp_path / "kerbwatch.service.d")
     verify = ["systemd-analyze", "verify", "--recursive-errors=yes", "--man=no", str(unit)]
     ran = subprocess.run(verify, capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stderr) == (0, "")

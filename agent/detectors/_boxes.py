@@ -59,12 +59,12 @@ def detections(
     Args:
         boxes: float64 (n, 4) in fractions of the picture; empty ones are left out.
         classes: (n,)
-        scores: float64 (n,)
+        scores: float64 (n,); what is not finite is no detection, nothing is surer than 1.
         meanings: Of the model.
         suppress: Whether a box that a better one of the same meaning covers is left out.
     """
-    real = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
-    boxes, classes, scores = boxes[real], classes[real], scores[real]
+    real = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1]) & np.isfinite(scores)
+    boxes, classes, scores = boxes[real], classes[real], np.minimum(scores[real], 1.0)
     order = np.argsort(-scores, kind="stable")[:MOST_CANDIDATES]
     boxes, classes, scores = boxes[order], classes[order], scores[order]
     if suppress:

@@ -25,6 +25,10 @@ def faults(manifest: Manifest) -> Iterator[str]:
             f"output.shape: {len(manifest.classes)} classes make {list(expected)},"
             f" the manifest says {list(manifest.output.shape)}"
         )
+    if manifest.output.activation == "sigmoid":
+        yield said("output.activation: a classifier's states exclude each other: softmax or none")
+    if manifest.also:
+        yield said("also: this family has one output")
     for each in manifest.classes:
         if each.meaning not in (*get_args(BinState), IGNORED):
             yield said(

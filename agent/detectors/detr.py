@@ -105,7 +105,7 @@ class Decoder:
 
     def _of_pairs(self, logits: Floats) -> tuple[NDArray[np.intp], NDArray[np.intp], Floats]:
         """The best pairs of query and class."""
-        flat = np.nan_to_num(logits.ravel(), nan=-np.inf)
+        flat = np.nan_to_num(logits.ravel(), nan=-np.inf, posinf=-np.inf, neginf=-np.inf)
         count = min(MOST_PAIRS, flat.size)
         best = np.argpartition(-flat, count - 1)[:count]
         queries, classes = np.divmod(best, logits.shape[1])

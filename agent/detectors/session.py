@@ -109,7 +109,7 @@ class OnnxSession:
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         known = {spec.input.name, *self._constants}
         unknown = [each.name for each in inputs if each.name not in known]
-        if unknown and len(unknown) < len(inputs):
+        if len(unknown) > (spec.input.name not in {each.name for each in inputs}):
             yield said(
                 "input: the network also takes {names}; one input is expected, and one of sizes if"
                 " input.sizes names it",

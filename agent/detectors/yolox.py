@@ -48,7 +48,9 @@ def faults(manifest: Manifest) -> Iterator[str]:
             f" make {list(expected)}, the manifest says {list(manifest.output.shape)}"
         )
     if manifest.output.activation != "none":
-        yield said("output.activation: a YOLOX network's scores need none")
+        yield said("output.activation: the scores of this family need none")
+    if manifest.also:
+        yield said("also: this family has one output")
     for each in manifest.classes:
         if each.meaning not in (*get_args(Thing), IGNORED):
             yield said(
