@@ -196,6 +196,58 @@ def models_bench(
     bench(names, seconds=seconds, pictures=pictures, as_json=as_json)
 
 
+@models_group.command(
+    "adopt",
+    help=say(
+        """
+Make a model folder of a published ONNX file: its manifest is written from the file and the family,
+and the model is run once.
+"""
+    ),
+)
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--name", required=True, help=say("What it is called here: a-z, 0-9, - and _."))
+@click.option(
+    "--family",
+    required=True,
+    type=click.Choice(["yolox", "yolov8", "detr", "detr_deployed"]),
+    help=say("How its output is decoded."),
+)
+@click.option("--licence", required=True, help=say("The licence of the weights."))
+@click.option("--provenance", required=True, help=say("Where it comes from."))
+@click.option("--version", default="1", show_default=True, help=say("Goes into every event."))
+@click.option(
+    "--names",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help=say("A file with one class name a line; else what the network's file says."),
+)
+@click.option(
+    "--size",
+    nargs=2,
+    type=click.IntRange(32, 4096),
+    help=say("Width and height of the input in pixels, where the network leaves them open."),
+)
+@click.option("--imagenet", is_flag=True, help=say("The input is normalised as for ImageNet."))
+@click.option("--into", type=_folder, help=say("The folder of models."))
+def models_adopt(
+    file: Path,
+    name: str,
+    family: str,
+    licence: str,
+    provenance: str,
+    version: str,
+    names: Path | None,
+    size: tuple[int, int] | None,
+    imagenet: bool,
+    into: Path | None,
+) -> None:
+    """Make a model folder."""
+    from provisioning.adopting import Wanted, adopt
+
+    wanted = Wanted(name, family, licence, provenance, version, names, size or None, imagenet)
+    adopt(file, wanted, into)
+
+
 @main.command(
     "contract",
     help=say(

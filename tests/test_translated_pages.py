@@ -12,7 +12,10 @@ PAGES = {
     page: page.with_name(page.name.replace(".md", ".zh-CN.md"))
     for page in (
         ROOT / "README.md",
+        ROOT / "docs" / "cameras.md",
+        ROOT / "docs" / "explain.md",
         ROOT / "docs" / "integrator.md",
+        ROOT / "docs" / "signals.md",
         ROOT / "docs" / "technician.md",
     )
 }

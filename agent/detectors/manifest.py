@@ -126,10 +126,11 @@ def family_names() -> tuple[str, ...]:
 def model_folders() -> tuple[Path, ...]:
     """Where models are looked for, first to last.
 
-    The folder that ``KERBWATCH_MODELS`` names, ``models`` beside the source, and what the wheel
-    installed. The source comes first because an editable install's copy goes stale.
+    The folder that ``KERBWATCH_MODELS`` names, the site's own, ``models`` beside the source, and
+    what the wheel installed. The source comes first because an editable install's copy goes stale.
     """
     places = [
+        Path("/etc/kerbwatch/models"),
         Path(__file__).parents[2] / "models",
         Path(sysconfig.get_path("data")) / "share" / "kerbwatch" / "models",
     ]

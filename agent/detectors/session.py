@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,6 +37,77 @@ _REFUSALS = (
     _runtime.NotImplemented,
     _runtime.RuntimeException,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """One input or output of a network, with the shape that it really has."""
+
+    name: str
+    shape: tuple[int, ...]
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """What a network's file says of itself; the picture's input comes first."""
+
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    metadata: dict[str, str]
+
+
+def read_graph(path: Path, name: str, size_px: tuple[int, int] | None = None) -> Graph:
+    """Open a network that has no manifest yet, and run it once on a black picture.
+
+    Args:
+        path: The ONNX file.
+        name: What errors call the model.
+        size_px: Width and height of the picture, where the network leaves them open.
+
+    Raises:
+        ModelError: It is no network that runs here, takes no picture, or leaves its size open.
+    """
+    ort.disable_telemetry_events()
+    try:
+        session = ort.InferenceSession(str(path), _options(1), providers=["CPUExecutionProvider"])
+        ports = sorted(session.get_inputs(), key=lambda each: each.type != _TYPES["float32"])
+        inputs = tuple(_input(each, name, size_px) for each in ports)
+        if len(inputs[0].shape) != 4:
+            raise ModelError(name, [said("input: no picture, (1, 3, height, width), is taken")])
+        feed = {each.name: np.zeros(each.shape, each.kind) for each in inputs}
+        if len(inputs) > 1:
+            feed[inputs[1].name] = np.array([inputs[0].shape[:1:-1]], inputs[1].kind)
+        answers = session.run(None, feed)
+    except _REFUSALS as error:
+        raise ModelError(name, [said("{file}: {reason}", file=path.name, reason=error)]) from error
+    outputs = tuple(
+        Port(port.name, tuple(answer.shape), str(answer.dtype))
+        for port, answer in zip(session.get_outputs(), answers, strict=True)
+    )
+    return Graph(inputs, outputs, dict(session.get_modelmeta().custom_metadata_map))
+
+
+def _input(port: Any, name: str, size_px: tuple[int, int] | None) -> Port:
+    shape = list(port.shape)
+    if shape and not isinstance(shape[0], int):
+        shape[0] = 1
+    if len(shape) == 4 and size_px is not None and not all(isinstance(n, int) for n in shape):
+        shape[2:] = size_px[1], size_px[0]
+    if not all(isinstance(each, int) for each in shape):
+        fault = said("input {name!r} leaves its size open: say --size", name=port.name)
+        raise ModelError(name, [fault])
+    kind = next((short for short, long in _TYPES.items() if long == port.type), None)
+    if kind is None:
+        fault = said(
+            "{what}: {name!r} is {found}, {expected} is expected",
+            what="input",
+            name=port.name,
+            found=port.type,
+            expected=_TYPES["float32"],
+        )
+        raise ModelError(name, [fault])
+    return Port(port.name, tuple(shape), kind)
 
 
 class OnnxSession:
