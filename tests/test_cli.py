@@ -297,7 +297,8 @@ def test_a_demo_that_is_interrupted_compares_nothing_and_returns_130(
         "from pathlib import Path; from provisioning import cli, demo;"
         f"demo.STREET = Path({str(site)!r}); cli.main(['demo', '--out', {str(tmp_path / 'out')!r}])"
     )
-    command = [sys.executable, "-u", "-c", code]
+    # A shell starts what runs in the background with SIGINT ignored, and children inherit that.
+    command = ["env", "--default-signal=INT", sys.executable, "-u", "-c", code]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
         assert running.stdout is not None
         told = []

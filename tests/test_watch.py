@@ -112,7 +112,11 @@ def test_a_running_agent_is_shown_in_words_and_as_json(running: Path) -> None:
 def test_on_a_terminal_it_is_drawn_in_place_until_interrupted(running: Path) -> None:
     inner, outer = pty.openpty()
     watcher = subprocess.Popen(
-        [sys.executable, "-m", "provisioning.cli", "watch", str(running), "--every", "0.2"],
+        # A shell starts what runs in the background with SIGINT ignored, and children inherit that.
+        [
+            *("env", "--default-signal=INT"),
+            *(sys.executable, "-m", "provisioning.cli", "watch", str(running), "--every", "0.2"),
+        ],
         cwd=TREE,
         stdin=outer,
         stdout=outer,
@@ -127,8 +131,9 @@ def test_on_a_terminal_it_is_drawn_in_place_until_interrupted(running: Path) -> 
             shown += os.read(inner, 65536).decode("utf-8", "replace")
     watcher.send_signal(signal.SIGINT)
     try:
-        while chunk := os.read(inner, 65536):
+        while select.select([inner], [], [], 10)[0] and (chunk := os.read(inner, 65536)):
             shown += chunk.decode("utf-8", "replace")
+            assert time.monotonic() < deadline_s + 10
     except OSError:  # the other end has closed
         pass
     os.close(inner)

@@ -262,7 +262,12 @@ def write_groups(path: Path, pools: dict[str, Pool]) -> None:
     rows = []
     for each in pools.values():
         parts = dict(zip(each.groups, each.parts, strict=True))
-        rows += records([item.name for item in each.items], each.groups, parts)
+        rows += records(
+            [item.name for item in each.items],
+            [item.path for item in each.items],
+            each.groups,
+            parts,
+        )
     text = ",\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
     path.write_text(f"[\n{text}\n]\n", encoding="utf-8")
 

@@ -8,11 +8,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+
+def digest_of(path: Path) -> str:
+    """The first 16 hex digits of a file's SHA-256: by them a picture is known again."""
+    with path.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()[:16]
 
 
 def join_similar(features: NDArray[np.float32], similarity: float) -> list[int]:
@@ -76,10 +83,15 @@ def split_groups(groups: Sequence[str], seed: int, shares: Mapping[str, float]) 
 
 
 def records(
-    files: Sequence[str], groups: Sequence[str], parts: Mapping[str, str]
+    files: Sequence[str],
+    paths: Sequence[Path],
+    groups: Sequence[str],
+    parts: Mapping[str, str],
 ) -> list[dict[str, Any]]:
-    """What is published of a split: file, group and part of every picture."""
+    """What is published of a split: file, group and part of every picture, and by which digest
+    :mod:`training.evaluate` knows it again.
+    """
     return [
-        {"file": file, "group": group, "part": parts[group]}
-        for file, group in zip(files, groups, strict=True)
+        {"file": file, "group": group, "part": parts[group], "digest": digest_of(path)}
+        for file, path, group in zip(files, paths, groups, strict=True)
     ]

@@ -64,7 +64,9 @@ class Split:
     def records(self) -> list[dict[str, str]]:
         """What is published of the split."""
         names = [item.name for item in self.items]
-        return records(names, self.groups, dict(zip(self.groups, self.parts, strict=True)))
+        paths = [item.path for item in self.items]
+        parts = dict(zip(self.groups, self.parts, strict=True))
+        return records(names, paths, self.groups, parts)
 
 
 @dataclass(frozen=True, slots=True)

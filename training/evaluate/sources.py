@@ -1,0 +1,264 @@
+"""Pictures with what is known of them, from any folder laid out in a usual way.
+
+A folder of sets holds one folder a set; a set is read as the first of these that it is:
+
+- ``manifest.json`` with ``items`` (``file`` and ``label``), with boxes in a COCO file beside it;
+- a COCO file (``images``, ``annotations``, ``categories``) and pictures below it;
+- YOLO: ``data.yaml`` or ``classes.txt`` with the names, ``labels/*.txt`` beside ``images/``;
+- a folder for each label, with pictures in it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from training.groups import digest_of
+
+Edges = tuple[float, float, float, float]
+PICTURES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
+CROWD = "crowd"
+CLAIMS: dict[str, tuple[str, bool]] = {
+    **dict.fromkeys(("full", "dirty", "overflowing", "rubbish_outside"), ("overflowing", True)),
+    **dict.fromkeys(
+        ("empty", "clean", "not_overflowing", "containers_no_rubbish"), ("overflowing", False)
+    ),
+    **dict.fromkeys(("bike", "bicycle", "bike_at_rack", "bike_elsewhere"), ("bicycle", True)),
+    **dict.fromkeys(("no_bike", "no_bicycle", "rack_empty"), ("bicycle", False)),
+    **dict.fromkeys(
+        ("stall", "vending", "street_vending", "vendor", "stall_present"), ("stall", True)
+    ),
+    **dict.fromkeys(("no_stall", "no_vending", "no_vendor"), ("stall", False)),
+}
+"""What a picture's label says: of what, and whether it is so."""
+NAMES = {
+    **{name: name for name in ("person", "bicycle", "motorcycle", "car", "bus", "truck")},
+    **{name: name for name in ("umbrella", "stall", "bin", "rubbish")},
+    "motorbike": "motorcycle",
+    "pedestrian": "person",
+    "garbage_bag": "rubbish",
+    "trash_bag": "rubbish",
+    "organic_white_bag": "rubbish",
+    "recycled_grey_green_bag": "rubbish",
+    "mixed_black_bag": "rubbish",
+    "general_trashbag": "rubbish",
+}
+"""Box names that the street has a word for."""
+_NEAR = 6
+"""Difference hashes that differ in at most so many of 64 bits are one place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One picture.
+
+    Attributes:
+        path: The file.
+        set_name: Its set.
+        label: What the set says of the whole picture; None: nothing.
+        boxes: Street class and edges in pixels; empty where nothing is boxed.
+        boxed: The classes that the set boxes exhaustively; empty where it boxes nothing.
+        group: What shares a place or a source has the same group.
+        digest: The first 16 hex digits of the file's SHA-256.
+    """
+
+    path: Path
+    set_name: str
+    label: str | None = None
+    boxes: tuple[tuple[str, Edges], ...] = ()
+    boxed: frozenset[str] = frozenset()
+    group: str = ""
+    digest: str = ""
+
+    @property
+    def name(self) -> str:
+        """Set and file."""
+        return f"{self.set_name}/{self.path.name}"
+
+
+class SourceError(ValueError):
+    """A folder holds no pictures that can be judged by."""
+
+
+def read_folder(folder: Path) -> dict[str, list[Item]]:
+    """Every set below a folder, or the folder as one set.
+
+    Raises:
+        SourceError: Nothing in it is a set.
+    """
+    found = {each.name: items for each in _subfolders(folder) if (items := read_set(each))}
+    if not found and (items := read_set(folder)):
+        found = {folder.name: items}
+    if not found:
+        raise SourceError(
+            f"{folder}: no set of pictures; a set has a manifest.json, a COCO file, YOLO labels or a"
+            " folder for each label"
+        )
+    return {name: _grouped(items) for name, items in found.items()}
+
+
+def read_set(folder: Path) -> list[Item]:
+    """The pictures of one set; none if it is no set."""
+    boxed = _coco(folder)
+    for reader in (_manifest, _yolo, _by_label):
+        if items := list(reader(folder)):
+            break
+    else:
+        return list(boxed.values())
+    return [
+        replace(item, boxes=boxed[item.path].boxes, boxed=boxed[item.path].boxed)
+        if item.path in boxed
+        else item
+        for item in items
+    ]
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    return sorted(each for each in folder.iterdir() if each.is_dir() and each.name[0] != ".")
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SourceError(f"{path}: {error}") from error
+
+
+def _manifest(folder: Path) -> Iterator[Item]:
+    path = folder / "manifest.json"
+    if not path.is_file():
+        return
+    told = _json(path)
+    for each in told.get("items", []) if isinstance(told, dict) else []:
+        file = folder / each["file"]
+        if file.suffix.lower() not in PICTURES or not file.is_file():
+            continue
+        place = next((str(each[key]) for key in ("place", "group", "day") if key in each), "")
+        boxes, boxed = _boxes_of(each)
+        yield Item(file, folder.name, each.get("label"), boxes, boxed, place)
+
+
+def _boxes_of(item: Mapping[str, Any]) -> tuple[tuple[tuple[str, Edges], ...], frozenset[str]]:
+    """Outlines given as polygons in fractions of the picture."""
+    found = []
+    for thing in item.get("objects", ()):
+        name = NAMES.get(thing.get("cls", ""), NAMES.get(item.get("label") or ""))
+        numbers = thing.get("polygon_xy_norm")
+        if name is None or not numbers:
+            continue
+        across = [x * item["width"] for x in numbers[0::2]]
+        down = [y * item["height"] for y in numbers[1::2]]
+        found.append((name, (min(across), min(down), max(across), max(down))))
+    return tuple(found), frozenset(name for name, _ in found)
+
+
+def _coco(folder: Path) -> dict[Path, Item]:
+    """Pictures by path of every COCO file in a folder."""
+    found: dict[Path, Item] = {}
+    for path in sorted(folder.glob("*.json")):
+        told = _json(path)
+        if not isinstance(told, dict) or not {"images", "annotations", "categories"} <= told.keys():
+            continue
+        names = {each["id"]: NAMES.get(each["name"]) for each in told["categories"]}
+        boxed = frozenset(name for name in names.values() if name is not None)
+        places = {each.name: each for each in folder.rglob("*") if each.suffix.lower() in PICTURES}
+        boxes: dict[int, list[tuple[str, Edges]]] = {}
+        for each in told["annotations"]:
+            name = names.get(each["category_id"])
+            if name is not None:
+                left, top, width, height = each["bbox"]
+                label = CROWD if each.get("iscrowd") else name
+                edges = (left, top, left + width, top + height)
+                boxes.setdefault(each["image_id"], []).append((label, edges))
+        for each in told["images"]:
+            file = places.get(Path(each["file_name"]).name)
+            if file is not None:
+                mine = tuple(boxes.get(each["id"], ()))
+                found[file] = Item(file, folder.name, None, mine, boxed)
+    return found
+
+
+def _yolo(folder: Path) -> Iterator[Item]:
+    names = _yolo_names(folder)
+    if names is None:
+        return
+    known = frozenset(NAMES[name] for name in names if name in NAMES)
+    for path in sorted(folder.rglob("*.txt")):
+        if path.parent.name != "labels":
+            continue
+        pictures = path.parent.parent / "images"
+        stem = path.stem
+        file = next((each for each in pictures.glob(f"{stem}.*") if each.suffix in PICTURES), None)
+        if file is None or (picture := cv2.imread(str(file))) is None:
+            continue
+        height, width = picture.shape[:2]
+        boxes = []
+        for line in path.read_text(encoding="utf-8").splitlines():
+            number, x, y, w, h = line.split()[:5]
+            name = NAMES.get(names[int(number)])
+            if name is not None:
+                centre, half = (float(x), float(y)), (float(w) / 2, float(h) / 2)
+                edges = (
+                    (centre[0] - half[0]) * width,
+                    (centre[1] - half[1]) * height,
+                    (centre[0] + half[0]) * width,
+                    (centre[1] + half[1]) * height,
+                )
+                boxes.append((name, edges))
+        yield Item(file, folder.name, None, tuple(boxes), known)
+
+
+def _yolo_names(folder: Path) -> list[str] | None:
+    """Class names of ``classes.txt``, or of the plain list or mapping in ``data.yaml``."""
+    if (folder / "classes.txt").is_file():
+        return (folder / "classes.txt").read_text(encoding="utf-8").split()
+    if not (folder / "data.yaml").is_file():
+        return None
+    text = (folder / "data.yaml").read_text(encoding="utf-8")
+    if listed := re.search(r"^names:\s*\[(.*?)\]", text, re.MULTILINE | re.DOTALL):
+        return [each.strip().strip("'\"") for each in listed[1].split(",")]
+    block = re.search(r"^names:\s*\n((?:[ \t]+.*\n?|-.*\n?)+)", text, re.MULTILINE)
+    if block is None:
+        return None
+    lines = [line.strip() for line in block[1].splitlines() if line.strip()]
+    return [re.sub(r"^(?:-|\d+:)\s*", "", line).strip("'\"") for line in lines]
+
+
+def _by_label(folder: Path) -> Iterator[Item]:
+    for label in _subfolders(folder):
+        if label.name in CLAIMS:
+            for file in sorted(label.iterdir()):
+                if file.suffix.lower() in PICTURES:
+                    yield Item(file, folder.name, label.name)
+
+
+def _grouped(items: Sequence[Item]) -> list[Item]:
+    """Give every picture its digest, and a group where the set names none: near-duplicates."""
+    hashes: list[tuple[int, str]] = []
+    found = []
+    for item in items:
+        group = item.group
+        if not group:
+            mine = _difference_hash(item.path)
+            near = (name for other, name in hashes if (mine ^ other).bit_count() <= _NEAR)
+            group = next(near, item.path.name)
+            hashes.append((mine, group))
+        found.append(replace(item, group=f"{item.set_name}/{group}", digest=digest_of(item.path)))
+    return found
+
+
+def _difference_hash(path: Path) -> int:
+    """Sixty-four comparisons of neighbouring cells of a picture shrunk to 9 × 8 greys."""
+    picture = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    if picture is None:
+        raise SourceError(f"{path}: cannot be read as a picture")
+    small = cv2.resize(picture, (9, 8), interpolation=cv2.INTER_AREA).astype(np.int16)
+    bits = (small[:, 1:] > small[:, :-1]).ravel()
+    return int("".join("1" if bit else "0" for bit in bits), 2)
