@@ -6,12 +6,14 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from agent.trace import Traces
+from agent.views import BestViews
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from agent.casebook import CaseBook
     from agent.cases import Cases, Change
+    from agent.collection import Collection
     from agent.evidence import Evidence
     from agent.pipeline import Pipeline
     from agent.scene import Finding
@@ -28,6 +30,7 @@ class Analysis:
         cases: The open cases of the device.
         book: Where they are written down.
         evidence: Keeps first pictures of what may become a case.
+        collection: Keeps crops of what a scenario is not sure of.
         boot_id: The clock's: within one boot, time goes on across a restart.
     """
 
@@ -39,6 +42,7 @@ class Analysis:
         cases: Cases,
         book: CaseBook,
         evidence: Evidence,
+        collection: Collection,
         boot_id: str,
     ) -> None:
         self.pipelines: dict[str, Pipeline] = {}
@@ -47,9 +51,11 @@ class Analysis:
         self._kinds = dict(kinds)
         self._book = book
         self._evidence = evidence
+        self._collection = collection
         self._boot_id = boot_id
         self._last_frames: dict[str, Frame] = {}
         self._traces: defaultdict[str, Traces] = defaultdict(Traces)
+        self._views: defaultdict[str, BestViews] = defaultdict(BestViews)
 
     def take(self, frame: Frame) -> list[Change]:
         """Take one frame of any camera; what it changes is on the disk when this returns.
@@ -61,17 +67,25 @@ class Analysis:
         if frame.camera_id not in self.pipelines:
             self.pipelines[frame.camera_id] = self._begin(frame)
         pipeline = self.pipelines[frame.camera_id]
+        frame = pipeline.masked(frame)  # what nobody may see is in no picture either
         self._last_frames[frame.camera_id] = frame
         findings = pipeline.step(frame)
         return pipeline.timed("recording", lambda: self._record(frame, pipeline, findings))
 
     def _record(self, frame: Frame, pipeline: Pipeline, findings: list[Finding]) -> list[Change]:
         self._await_cases(frame, pipeline)
+        if pipeline.looked:  # only then is the picture's colour at hand and anything new seen
+            self._views[frame.camera_id].take(frame, pipeline.tracks)
         self._note(frame, pipeline)
+        for name, doubts in pipeline.doubts().items():
+            self._collection.consider(self._kinds[name], doubts, frame)
         changes = self.cases.update(frame.camera_id, findings, frame.monotonic_s, frame.captured_at)
         if changes:
             traces = self._traces[frame.camera_id]
-            self._book.record(changes, frame, lambda: self._snapshot(frame, pipeline), traces)
+            views = self._views[frame.camera_id]
+            self._book.record(
+                changes, frame, lambda: self._snapshot(frame, pipeline), traces, views
+            )
         else:
             self._book.keep(frame, lambda: self._snapshot(frame, pipeline))
         return changes

@@ -13,6 +13,7 @@ from agent import detectors, scenarios
 from agent.analysis import Analysis
 from agent.casebook import CaseBook
 from agent.cases import Cases
+from agent.collection import FOLDER, Collection
 from agent.database import Database, load_open_cases
 from agent.evidence import Evidence
 from agent.looking import Budget
@@ -78,7 +79,7 @@ def assemble(
     Args:
         configuration: What the agent is told.
         state_dir: Where the database lies.
-        evidence_dir: Where the pictures lie.
+        evidence_dir: Where the pictures lie; crops of doubtful judgements lie beside it.
         ids: Where identifiers come from.
         clock: How far the time of a frame can be trusted.
         boot_id: The clock's.
@@ -122,9 +123,13 @@ def assemble(
     with closing(database.read()) as connection:
         open_cases = load_open_cases(connection)
     cases = Cases(ids.new, configuration.analysis.persist_every_s, open_cases)
+    used = [each.used for each in (detector, classifier) if each is not None]
+    collection = Collection(
+        evidence_dir.with_name(FOLDER), configuration.collection, detector.detect_faint, used
+    )
     book = CaseBook(
         configuration,
-        models=[each.used for each in (detector, classifier) if each is not None],
+        models=used,
         allowed_s={chosen[name].KIND: each.allowed_s for name, each in settings.items()},
         database=database,
         outbox=outbox,
@@ -153,6 +158,7 @@ def assemble(
         cases=cases,
         book=book,
         evidence=evidence,
+        collection=collection,
         boot_id=boot_id,
     )
     return Parts(database, outbox, analysis, detector, classifier)

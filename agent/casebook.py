@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 from agent.codes import event_code
 from agent.database import load_state, save_case, save_state, save_trace
 from agent.events import CaseBody, ClockReading, Draft, Fraction, ModelUsed, Place, Thing
+from agent.livery import Palette
 from agent.outbox import Lane
+from agent.views import BIKES
 
 if TYPE_CHECKING:
     import sqlite3
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from agent.outbox import Outbox
     from agent.scene import Case, Member
     from agent.trace import Traces
+    from agent.views import BestViews, View
     from drivers.cameras import Frame
 
 _SNAPSHOT = "analysis.snapshot."
@@ -57,6 +60,8 @@ class CaseBook:
     ) -> None:
         self._configuration = configuration
         self._configuration_sha256 = configuration.sha256()
+        operators = {each.name: each.colours for each in configuration.operators}
+        self._palette = Palette.of(operators) if operators else None
         self._models = tuple(models)
         self._allowed_s = dict(allowed_s)
         self._database = database
@@ -72,6 +77,7 @@ class CaseBook:
         frame: Frame,
         snapshot: Callable[[], dict[str, Any]],
         traces: Traces,
+        views: BestViews,
     ) -> None:
         """Make events of one frame's changes; they are on the disk when this returns.
 
@@ -79,7 +85,7 @@ class CaseBook:
             EvidenceError: A picture could not be written; nothing was recorded.
             StorageError: The database did not take it; nothing was recorded.
         """
-        drafts = [(change.case, self._draft(change, frame)) for change in changes]
+        drafts = [(change.case, self._draft(change, frame, views)) for change in changes]
         told = {change.case.case_id: self._trace(change, traces, frame) for change in changes}
         text = _dump(snapshot())  # now, for the traces were closed just before
 
@@ -131,17 +137,18 @@ class CaseBook:
         }
         return json.dumps(document, separators=(",", ":"))
 
-    def _draft(self, change: Change, frame: Frame) -> Draft:
+    def _draft(self, change: Change, frame: Frame, views: BestViews) -> Draft:
         return Draft(
             event_id=self._ids.new(frame.captured_at),
             type=change.type,
             occurred_at=frame.captured_at,
             clock=self._clock(frame),
-            body=self._body(change, frame),
+            body=self._body(change, frame, views),
         )
 
-    def _body(self, change: Change, frame: Frame) -> CaseBody:
+    def _body(self, change: Change, frame: Frame, views: BestViews) -> CaseBody:
         case = change.case
+        seen = {m.member_id: view for m in case.members if (view := views.of(m.member_id))}
 
         def at(moment_s: float) -> datetime:
             return frame.captured_at - timedelta(seconds=frame.monotonic_s - moment_s)
@@ -159,13 +166,34 @@ class CaseBook:
             dwell_s=round(max(0.0, case.last_present_s - case.began_s), 3),
             allowed_s=self._allowed_s[case.kind],
             count=len(case.members),
-            members=tuple(_thing(member, at(member.since_s)) for member in case.members),
+            members=tuple(
+                self._thing(member, at(member.since_s), seen.get(member.member_id))
+                for member in case.members
+            ),
             confidence=round(min(1.0, case.confidence), 4),
             reason=dict(change.finding.reason),
             models=self._models,
             configuration_sha256=self._configuration_sha256,
-            pictures=self._evidence.pictures_of(change, frame),
+            pictures=self._evidence.pictures_of(change, frame, seen),
         )
+
+    def _thing(self, member: Member, since: datetime, view: View | None) -> Thing:
+        box = member.box
+        thing = Thing(
+            member_id=member.member_id,
+            label=member.label,
+            box=Fraction(
+                left=round(box.left, 5),
+                top=round(box.top, 5),
+                right=round(box.right, 5),
+                bottom=round(box.bottom, 5),
+            ),
+            since=since,
+        )
+        if member.label not in BIKES or view is None:
+            return thing
+        operator = self._palette.operator_of(view.bgr, view.box) if self._palette else None
+        return thing.model_copy(update={"operator": operator, "plate": "plate_unreadable"})
 
     def _place(self, case: Case) -> Place:
         site = self._configuration.site
@@ -179,21 +207,6 @@ class CaseBook:
             responsible_unit=zone.responsible_unit or site.responsible_unit,
             coordinates=zone.coordinates or site.coordinates,
         )
-
-
-def _thing(member: Member, since: datetime) -> Thing:
-    box = member.box
-    return Thing(
-        member_id=member.member_id,
-        label=member.label,
-        box=Fraction(
-            left=round(box.left, 5),
-            top=round(box.top, 5),
-            right=round(box.right, 5),
-            bottom=round(box.bottom, 5),
-        ),
-        since=since,
-    )
 
 
 def _dump(snapshot: dict[str, Any]) -> str:

@@ -28,7 +28,7 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from agent import scenarios
+from agent import livery, scenarios
 from agent.daylight import Profile
 from agent.events import Coordinates
 from agent.scene import Zone, ZoneKind
@@ -367,6 +367,40 @@ class EvidenceSection(Section):
     close_up_margin: float = Field(default=0.5, ge=0, le=3)
 
 
+class CollectionSection(Section):
+    """Whether doubtful judgements are kept for labelling; see :mod:`agent.collection`."""
+
+    consent: str | None = Field(default=None, min_length=8, max_length=500)
+    """Who allowed it and in which document; kept with every crop. Without it nothing is kept."""
+    quota_mb: float = Field(default=200, gt=0, le=10_000)
+    per_day: int = Field(default=40, ge=1, le=10_000)
+    least_gap_s: float = Field(default=900, ge=0)
+    """Between two crops of one zone and kind."""
+    keep_days: int = Field(default=30, ge=1, le=365)
+
+    @property
+    def quota_bytes(self) -> float:
+        return self.quota_mb * 1e6
+
+
+class OperatorSection(Section):
+    """One operator of shared bikes, by the colours its bikes are painted in."""
+
+    name: Name
+    colours: tuple[Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")], ...] = Field(min_length=1)
+    """Such as ``#f5c400``; what matters is the hue, so greys cannot be told."""
+
+    @field_validator("colours")
+    @classmethod
+    def _coloured(cls, colours: tuple[str, ...]) -> tuple[str, ...]:
+        grey = [colour for colour in colours if not livery.is_coloured(colour)]
+        if grey:
+            raise ValueError(
+                said("too grey to be told by its hue: {colours}", colours=", ".join(grey))
+            )
+        return colours
+
+
 class ZoneSection(Section):
     """One zone as drawn, with what the city files about its ground."""
 
@@ -424,6 +458,8 @@ class Configuration(Section):
     analysis: Analysis = Analysis()
     scenarios: dict[str, dict[str, Any]] = {}
     evidence: EvidenceSection = EvidenceSection()
+    operators: tuple[OperatorSection, ...] = ()
+    collection: CollectionSection = CollectionSection()
     cooling: CoolingSection = CoolingSection()
     gpio: GpioSection = GpioSection()
     storage: Storage = Storage()
@@ -458,7 +494,9 @@ class Configuration(Section):
     def sha256(self) -> str:
         """A hash of everything that shapes a judgement, the same on every machine."""
         text = json.dumps(
-            self.model_dump(mode="json", exclude={"cooling", "gpio", "storage", "uplink"}),
+            self.model_dump(
+                mode="json", exclude={"collection", "cooling", "gpio", "storage", "uplink"}
+            ),
             sort_keys=True,
             ensure_ascii=False,
         )

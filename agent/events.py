@@ -84,18 +84,24 @@ class Fraction(Wire):
 
 
 class Thing(Wire):
-    """One member of a case: a bike, a stall, a bin."""
+    """One member of a case: a bike, a stall, a bin.
+
+    ``operator`` is whose shared bike it is by its paint, or ``unknown``; null where the site names
+    no operators. ``plate`` says of a bike that no number was read: none is ever guessed.
+    """
 
     member_id: str
     label: str
     box: Fraction
     since: datetime
+    operator: str | None = None
+    plate: Literal["plate_unreadable"] | None = None
 
 
 class Picture(Wire):
     """A picture that proves the case; it stays on the device until it is asked for."""
 
-    role: Literal["begin", "threshold", "close_up", "after"]
+    role: Literal["begin", "threshold", "close_up", "plate_view", "after"]
     file: str
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     size_bytes: int = Field(gt=0)

@@ -1,7 +1,8 @@
 """The pictures that prove a case: taken at the threshold, on the disk before the event.
 
 Per case, in a folder named by its id: ``begin`` (wide, from when the stay began), ``threshold``
-(wide, when it became a case), ``close_up``, and ``after`` (wide, when it was cleared). They stay
+(wide, when it became a case), ``close_up``, a ``plate_view`` of every bike of which there is a sharp
+one, and ``after`` (wide, when it was cleared). They stay
 on the device. Between a stay's beginning and its threshold the first picture waits in
 ``pending/``; it is deleted if no case comes of it.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import os
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 import cv2
@@ -22,13 +24,16 @@ from drivers.foreign import reason_of
 from drivers.wording import said
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from agent.cases import Change
     from agent.scene import Box
+    from agent.views import View
     from drivers.cameras import Frame, Picture
 
-Role = Literal["begin", "threshold", "close_up", "after"]
+Role = Literal["begin", "threshold", "close_up", "plate_view", "after"]
+MOST_PLATE_VIEWS = 6
 
 
 class EvidenceError(OSError):
@@ -69,8 +74,15 @@ class Evidence:
                 _write(path, self._encode(frame.bgr(), path))
                 self._first[zone_id, kind] = path
 
-    def pictures_of(self, change: Change, frame: Frame) -> tuple[PictureReference, ...]:
+    def pictures_of(
+        self, change: Change, frame: Frame, views: Mapping[str, View] = MappingProxyType({})
+    ) -> tuple[PictureReference, ...]:
         """Take the pictures that a change of a case asks for; fsynced when this returns.
+
+        Args:
+            change: What happened.
+            frame: When it did.
+            views: The best view of each member of which there is one.
 
         Raises:
             EvidenceError: The disk did not take them.
@@ -87,7 +99,11 @@ class Evidence:
             wide = self._keep(folder, "threshold", frame.bgr(), frame.captured_at)
             close = _cut(frame.bgr(), self._subject(change))
             close_up = self._keep(folder, "close_up", close, frame.captured_at)
-            pictures = [*begin, wide, close_up]
+            plates = [
+                self._keep(folder, "plate_view", view.bgr, view.captured_at, f"plate_view-{member}")
+                for member, view in list(views.items())[:MOST_PLATE_VIEWS]
+            ]
+            pictures = [*begin, wide, close_up, *plates]
         sync_folder(folder)
         return tuple(pictures)
 
@@ -116,10 +132,10 @@ class Evidence:
         return [self._reference("begin", path, encoded, decoded.astype(np.uint8), captured_at)]
 
     def _keep(
-        self, folder: Path, role: Role, bgr: Picture, captured_at: datetime
+        self, folder: Path, role: Role, bgr: Picture, captured_at: datetime, name: str | None = None
     ) -> PictureReference:
         folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{role}.jpg"
+        path = folder / f"{name or role}.jpg"
         encoded = self._encode(bgr, path)
         _write(path, encoded, sync=True)
         return self._reference(role, path, encoded, bgr, captured_at)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from agent.scenarios import Scenario
-    from agent.scene import Box, Finding, Observation, Track, Zone
+    from agent.scene import Box, Doubt, Finding, Observation, Track, Zone
     from agent.trace import Measure
     from drivers.cameras import Frame, Picture
 
@@ -85,9 +85,20 @@ class Pipeline:
         self.observation: Observation | None = None
         self.looked: tuple[Box, ...] = ()
 
+    def masked(self, frame: Frame) -> Frame:
+        """Black out what must never be seen, before anything else."""
+        if not self._masks:
+            return frame
+        luma = _blacked_out(frame.luma, self._masks)
+        bgr = frame.bgr
+        return dataclasses.replace(frame, luma=luma, bgr=lambda: _blacked_out(bgr(), self._masks))
+
     def step(self, frame: Frame) -> list[Finding]:
-        """Take one frame and return what every scenario has to say of its places."""
-        frame = self._masked(frame)
+        """Take one frame and return what every scenario has to say of its places.
+
+        Args:
+            frame: As :meth:`masked` gives it.
+        """
         now_s = frame.monotonic_s
         look = self.timed("looking", lambda: self._looking.look(frame))
         tracks = self.timed(
@@ -120,6 +131,10 @@ class Pipeline:
     def measures(self) -> dict[str, dict[str, tuple[Measure, ...]]]:
         """Scenario → zone → what its rule goes by, where something may become a case."""
         return {name: scenario.measures() for name, scenario in self._scenarios.items()}
+
+    def doubts(self) -> dict[str, list[Doubt]]:
+        """Scenario → what it was not sure of in the last frame."""
+        return {name: scenario.doubts() for name, scenario in self._scenarios.items()}
 
     def looked_zones(self) -> frozenset[str]:
         """Zones whose middle the network looked at in the last frame."""
@@ -160,14 +175,6 @@ class Pipeline:
         covered = [found.box for found in seen.detections if found.label in COVERING]
         covered += [track.box for track in tracks if track.label in COVERING]
         return self._novelty.update(frame.luma, frame.monotonic_s, covered)
-
-    def _masked(self, frame: Frame) -> Frame:
-        """Black out what must never be seen, before anything else."""
-        if not self._masks:
-            return frame
-        luma = _blacked_out(frame.luma, self._masks)
-        bgr = frame.bgr
-        return dataclasses.replace(frame, luma=luma, bgr=lambda: _blacked_out(bgr(), self._masks))
 
     def _count(self, tracks: list[Track], seen: Observation, runs: int) -> None:
         self.frames += 1

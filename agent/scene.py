@@ -217,6 +217,19 @@ class Finding:
     """The facts the rule went by, for people: scores, shares, thresholds."""
 
 
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A judgement of which a scenario is not sure: a person's answer would teach the next model.
+
+    ``score`` is what was near its threshold, 0 to 1.
+    """
+
+    zone_id: str
+    label: str
+    score: float
+    box: Box
+
+
 CaseState = Literal["open", "cleared"]
 
 

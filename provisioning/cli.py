@@ -7,6 +7,7 @@ camera library that is missing never keeps a configuration from being checked.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,6 +42,8 @@ class Kerbwatch(click.Group):
 
 
 speak_as_read()
+# What OpenCV warns of is said again in our own words, with what to do about it.
+os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 
 _site = click.argument("site", metavar=say("SITE"), type=click.Path(exists=True, path_type=Path))
 _folder = click.Path(file_okay=False, path_type=Path)
@@ -421,6 +424,34 @@ def watch(site: Path, once: bool, every_s: float, as_json: bool) -> None:
     from provisioning import watching
 
     watching.watch(site, every_s=every_s, once=once, as_json=as_json)
+
+
+@main.command(
+    "collected",
+    help=say(
+        """
+Say what the collection mode kept of doubtful judgements, and take it along to be labelled.
+
+The crops have heads and plates blotted out. Nothing is kept until site.toml says with whose
+consent ([collection]).
+"""
+    ),
+)
+@_site
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help=say("Copy the crops into this folder, with a folder for each answer."),
+)
+@click.option("--remove", is_flag=True, help=say("Delete here what was copied (with --out)."))
+@_as_json(say("Print the list as JSON."))
+def collected(site: Path, out: Path | None, remove: bool, as_json: bool) -> None:
+    """Say what was collected, and take it along."""
+    from provisioning import collecting
+
+    if remove and out is None:
+        raise click.UsageError(say("--remove needs --out: only what was copied is deleted"))
+    collecting.collected(site, out, remove=remove, as_json=as_json)
 
 
 @main.command(

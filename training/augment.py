@@ -66,6 +66,43 @@ def jpeg(picture: Picture, random: Random) -> Picture:
     return np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR), dtype=np.uint8)
 
 
+def rain(picture: Picture, random: Random) -> Picture:
+    """Rain before the lens: a veil, and slanted streaks."""
+    height, width = picture.shape[:2]
+    streaks = np.zeros((height, width), np.float32)
+    slant, longest = random.uniform(-0.4, 0.4), random.uniform(0.03, 0.09) * height
+    for x, y, share in random.random((int(width * height / random.uniform(500, 2500)), 3)):
+        begin = int(x * width), int(y * height)
+        length = (0.3 + 0.7 * share) * longest
+        end = int(begin[0] + slant * length), int(begin[1] + length)
+        cv2.line(streaks, begin, end, float(15 + 60 * share), 1, cv2.LINE_AA)
+    veiled = picture * random.uniform(0.7, 0.95) + random.uniform(5, 35) + streaks[..., None]
+    return np.clip(veiled, 0, 255).astype(np.uint8)
+
+
+def glare(picture: Picture, random: Random) -> Picture:
+    """A headlight or a low sun in the picture, and the light that it scatters over all of it."""
+    height, width = picture.shape[:2]
+    rows, columns = np.mgrid[:height, :width]
+    centre = random.uniform(0, width), random.uniform(0, height)
+    radius = random.uniform(0.04, 0.3) * max(height, width)
+    away = np.hypot(columns - centre[0], rows - centre[1]) / radius
+    spot = random.uniform(90, 255) * np.exp(-(away**2)) + random.uniform(0, 30)
+    lit = picture + spot[..., None] * np.array([0.9, 0.97, 1.0])
+    return np.clip(lit, 0, 255).astype(np.uint8)
+
+
+def dirty_lens(picture: Picture, random: Random) -> Picture:
+    """Drops and dust on the glass: places that are blurred and a little grey."""
+    height, width = picture.shape[:2]
+    cells = int(random.integers(4, 12))
+    dirt = cv2.resize(random.random((cells, cells)).astype(np.float32), (width, height))
+    cover = np.clip((dirt - random.uniform(0.6, 0.8)) * 4, 0, 1)[..., None]
+    soft = cv2.GaussianBlur(picture, (0, 0), 0.02 * max(height, width)).astype(np.float32)
+    greyed = 0.75 * soft + 0.25 * random.uniform(60, 160)
+    return np.clip(picture * (1 - cover) + greyed * cover, 0, 255).astype(np.uint8)
+
+
 def weather(picture: Picture, random: Random, nights: float = 0.08) -> Picture:
     """A random mixture of all of the above; ``nights`` is the share of night pictures."""
     if random.random() < nights:
@@ -75,7 +112,8 @@ def weather(picture: Picture, random: Random, nights: float = 0.08) -> Picture:
     if random.random() < 0.08:
         grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
         picture = np.asarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), dtype=np.uint8)
-    for change, chance in ((blur, 0.3), (noise, 0.25), (jpeg, 0.4)):
+    before_the_sensor = ((rain, 0.06), (glare, 0.06), (dirty_lens, 0.06), (blur, 0.3))
+    for change, chance in (*before_the_sensor, (noise, 0.25), (jpeg, 0.4)):
         if random.random() < chance:
             picture = change(picture, random)
     return picture

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from training.augment import Picture, Random, feathered_paste, weather
 from training.sets import STREETS_WITHOUT_BINS, BinPicture, Edges
 
-SIZE_PX = 160
+SIZE_PX = 192
+LOOK_PX = 160
+"""Size at which pictures are compared for likeness; the groups depend on it."""
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
 # What the device adds around a bin's box, as shares of the box: rubbish stands above the rim.
@@ -60,14 +62,14 @@ def zone_edges(box: Edges, above: float, side: float, below: float) -> Edges:
     )
 
 
-def plain(item: BinPicture) -> Picture:
-    """The crop as the device would cut it, (160, 160, 3) BGR."""
+def plain(item: BinPicture, size_px: int = SIZE_PX) -> Picture:
+    """The crop as the device would cut it, square, BGR."""
     if item.box is None:
         crop = read(item.path, 400)
     else:
         edges = zone_edges(item.box, MARGIN_ABOVE, MARGIN_SIDE, MARGIN_BELOW)
         crop = cut(read(item.path), edges)
-    return np.asarray(cv2.resize(crop, (SIZE_PX, SIZE_PX), interpolation=cv2.INTER_AREA), np.uint8)
+    return np.asarray(cv2.resize(crop, (size_px, size_px), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _shifted(picture: Picture, random: Random, least: float) -> Picture:
@@ -91,7 +93,7 @@ def _with_surroundings(crop: Picture, street: Picture, random: Random) -> Pictur
 
 
 def varied(item: BinPicture, streets: Sequence[Path], random: Random) -> Picture:
-    """A training view of a bin: another crop, light, lens and side, (160, 160, 3) BGR."""
+    """A training view of a bin: another crop, light, lens and side, (192, 192, 3) BGR."""
     if item.box is not None:
         margins = random.uniform((0.15, 0.05, 0.0), (0.7, 0.6, 0.3))
         crop = cut(read(item.path), zone_edges(item.box, *margins))
@@ -121,7 +123,7 @@ def _turned(crop: Picture, random: Random) -> Picture:
 
 
 def normalised(pictures: Sequence[Picture]) -> NDArray[np.float32]:
-    """BGR pictures as the network's input: (n, 3, 160, 160) RGB, ImageNet mean and spread."""
+    """BGR pictures as the network's input: (n, 3, h, w) RGB, ImageNet mean and spread."""
     batch: NDArray[Any] = np.stack(pictures)[..., ::-1].astype(np.float32) / 255.0
     batch = (batch - np.array(MEAN, np.float32)) / np.array(STD, np.float32)
     return np.ascontiguousarray(batch.transpose(0, 3, 1, 2), dtype=np.float32)

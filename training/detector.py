@@ -22,8 +22,15 @@ from tqdm import tqdm
 from training import checkpoints, street_card
 from training.street_classes import STREET_CLASSES
 from training.street_judge import Judged, StreetFile, best_threshold, judge
-from training.street_parts import SHARES, SOURCE_WEIGHTS, Sources, compose, gather, judged_parts
-from training.street_pictures import Example, scene_of, varied
+from training.street_parts import (
+    SHARES,
+    SOURCE_WEIGHTS,
+    Sources,
+    gather,
+    judged_parts,
+    training_scene,
+)
+from training.street_pictures import Example, varied
 from training.yolox import YoloxNet, rehead
 from training.yolox_loss import StreetLoss, Targets
 
@@ -39,10 +46,7 @@ def draw_example(sources: Sources, random: np.random.Generator) -> Example:
     names = [name for name in SOURCE_WEIGHTS if name in sources.splits or name == "composed"]
     weights = np.array([SOURCE_WEIGHTS[name] for name in names])
     name = names[int(random.choice(len(names), p=weights / weights.sum()))]
-    if name == "composed":
-        return varied(compose(sources, "train", random), random)
-    items = sources.splits[name].part("train")
-    return varied(scene_of(items[int(random.integers(len(items)))]), random)
+    return varied(training_scene(sources, name, random), random)
 
 
 def draw_batch(sources: Sources, seed: tuple[int, int, int]) -> list[Example]:
@@ -208,6 +212,7 @@ def write_groups(path: Path, sources: Sources) -> None:
 @click.command(help=__doc__)
 @click.option("--seed", default=1, show_default=True)
 @click.option("--epochs", default=13, show_default=True)
+@click.option("--until", default=None, type=int, help="Stop after this many of the epochs.")
 @click.option(
     "--data", default=Path("../shared/data"), type=click.Path(path_type=Path, exists=True)
 )
@@ -217,6 +222,7 @@ def write_groups(path: Path, sources: Sources) -> None:
     type=click.Path(path_type=Path, exists=True),
 )
 @click.option("--stills", default=None, type=click.Path(path_type=Path, exists=True))
+@click.option("--reviewed", default=None, type=click.Path(path_type=Path, exists=True))
 @click.option("--out", default=Path("models/street"), type=click.Path(path_type=Path))
 @click.option("--work", default=Path(".training/street"), type=click.Path(path_type=Path))
 @click.option("--threads", default=2, show_default=True)
@@ -227,13 +233,14 @@ def main(
     data: Path,
     start: Path,
     stills: Path | None,
+    reviewed: Path | None,
     out: Path,
     work: Path,
     threads: int,
 ) -> None:
     """Train, export, judge beside the start, and write the papers."""
     torch.set_num_threads(threads)
-    sources = gather(data, stills, seed)
+    sources = gather(data, stills, seed, reviewed)
     training = train(sources, start, epochs, until or epochs, seed, work)
     out.mkdir(parents=True, exist_ok=True)
     training.export(out / "model.onnx")

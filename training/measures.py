@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 RECALL_STEPS = 101
+CALIBRATION_BINS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,20 @@ def best_threshold(truth: Array, score: Array) -> float:
     return float(best[len(best) // 2])
 
 
+def calibration_error(truth: Array, score: Array) -> float:
+    """Expected calibration error with ten bins of equal width.
+
+    Guo et al., "On Calibration of Modern Neural Networks", arXiv:1706.04599, for the probability
+    of one of two classes.
+    """
+    places = np.minimum((score * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
+    total = 0.0
+    for place in np.unique(places):
+        mine = places == place
+        total += mine.mean() * abs(score[mine].mean() - truth[mine].mean())
+    return float(total)
+
+
 def bootstrap(
     measure: Callable[[Array, Array], float],
     truth: Array,
@@ -77,7 +92,8 @@ def bootstrap(
     for _ in range(rounds):
         rows = np.concatenate([members[i] for i in random.integers(len(members), size=len(names))])
         drawn.append(measure(truth[rows], score[rows]))
-    low, high = np.nanpercentile(drawn, [2.5, 97.5])
+    known = [each for each in drawn if not np.isnan(each)]
+    low, high = np.percentile(known, [2.5, 97.5]) if known else (np.nan, np.nan)
     return Interval(measure(truth, score), float(low), float(high))
 
 

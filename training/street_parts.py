@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -11,10 +11,10 @@ import numpy as np
 
 from training import sets
 from training.augment import Picture
-from training.bin_pictures import SIZE_PX as LOOK_PX
-from training.bin_pictures import read
+from training.bin_pictures import LOOK_PX, read
 from training.groups import records, split_groups
 from training.likeness import same_place_groups
+from training.reviewed import REVIEWED, reviewed_streets
 from training.sets import Labelled
 from training.stills import rendered_stills, stall_cut_outs
 from training.street_pictures import (
@@ -34,19 +34,23 @@ SHARES = {"train": 0.68, "tune": 0.1, "held_out": 0.22}
 BACKGROUNDS = "bikes_street_calgary"
 # How often each source is drawn; composed pictures are made anew for every draw.
 SOURCE_WEIGHTS = {
-    "rendered": 0.34,
+    "rendered": 0.28,
     "composed": 0.2,
-    "coco_mini": 0.17,
+    "coco_mini": 0.28,
     "bicycles_mixed": 0.06,
     "bicycles_india": 0.04,
     "street_india_moto": 0.08,
     "bikes_racks_london": 0.04,
     "malta_bags": 0.04,
     "rubbish_bags_korea": 0.03,
-    BACKGROUNDS: 0.02,
-    "bins_scene_montevideo": 0.08,
-    "amsterdam_garbage": 0.02,
+    BACKGROUNDS: 0.1,
+    REVIEWED: 0.2,
+    "bins_scene_montevideo": 0.12,
+    "amsterdam_garbage": 0.04,
 }
+# The start has learned these pictures with all of COCO behind them; a few labels teach it nothing
+# but to forget the rest, so here it is the teacher of everything.
+LEARNED_BY_THE_START = frozenset({"coco_mini"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +105,7 @@ def _bins(data: Path, seed: int) -> Split:
     return split(items, seed)
 
 
-def gather(data: Path, stills: Path | None, seed: int) -> Sources:
+def gather(data: Path, stills: Path | None, seed: int, reviewed: Path | None = None) -> Sources:
     """Read, group and split everything."""
     found = sets.real_street_sets(data) | {BACKGROUNDS: sets.streets_calgary(data)}
     for each in (*sets.bins_montevideo(data), *sets.bins_amsterdam(data)):
@@ -109,6 +113,8 @@ def gather(data: Path, stills: Path | None, seed: int) -> Sources:
         found.setdefault(each.set_name, []).append(item)
     if stills is not None:
         found["rendered"] = rendered_stills(stills)
+    if reviewed is not None:
+        found[REVIEWED] = reviewed_streets(reviewed)
     splits = {name: split(items, seed) for name, items in found.items() if items}
     bins = _bins(data, seed)
     polygons = sets.bag_polygons(data)
@@ -138,6 +144,17 @@ def compose(sources: Sources, part: str, random: np.random.Generator) -> Scene:
     street = scene_of(streets[int(random.integers(len(streets)))])
     chosen = [balanced_thing(sources.things[part], random) for _ in range(6)]
     return composed(street, chosen, random)
+
+
+def training_scene(sources: Sources, name: str, random: np.random.Generator) -> Scene:
+    """A picture of a source's ``train`` part with what may be learned from its labels."""
+    if name == "composed":
+        return compose(sources, "train", random)
+    items = sources.splits[name].part("train")
+    item = items[int(random.integers(len(items)))]
+    if name in LEARNED_BY_THE_START:
+        item = replace(item, labels=(), boxes=(), exhaustive=frozenset())
+    return scene_of(item)
 
 
 def judged_parts(sources: Sources, part: str, seed: int) -> dict[str, list[Example]]:

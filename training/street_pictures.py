@@ -23,6 +23,7 @@ SIZE_PX = 416
 # Streets with people and cars, and with bins and rubbish that nobody boxed.
 UNLABELLED_SETS = frozenset({"bins_scene_montevideo", "amsterdam_garbage"})
 LEAST_VISIBLE = 0.35
+TURNED_SHARE = 0.2
 LEAST_SIDE_PX = 5.0
 Array = NDArray[Any]
 
@@ -169,8 +170,22 @@ def _smaller(scene: Scene, random: Random) -> Scene:
     return replace(scene, picture=canvas, boxes=boxes)
 
 
+def _turned(scene: Scene, quarters: int) -> Scene:
+    """The picture turned by quarters, against the clock: phones lose which side was up."""
+    boxes = scene.boxes
+    height, width = scene.picture.shape[:2]
+    for _ in range(quarters):
+        left, top, right, bottom = boxes.T
+        boxes = np.stack([top, width - right, bottom, width - left], axis=1)
+        height, width = width, height
+    picture = np.ascontiguousarray(np.rot90(scene.picture, quarters))
+    return replace(scene, picture=picture, boxes=boxes)
+
+
 def varied(scene: Scene, random: Random) -> Example:
     """A training view of a scene."""
+    if "bicycle" in scene.labels and not scene.rendered and random.random() < TURNED_SHARE:
+        scene = _turned(scene, int(random.integers(1, 4)))
     if not scene.rendered and random.random() < 0.3:
         scene = _smaller(scene, random)
     stretch = float(np.exp(random.uniform(-0.22, 0.22))) if not scene.rendered else 1.0

@@ -64,6 +64,10 @@ class Family(Protocol):
         """Say what in the manifest cannot be true of this family."""
 
 
+FAINT = 0.05
+"""Score from which something may be there at all."""
+
+
 class _Model:
     """A network with its manifest, ready to be shown pictures. For one thread at a time."""
 
@@ -99,6 +103,7 @@ class Detector(_Model):
     def __init__(self, folder: Path, threads: int, threshold: float | None = None) -> None:
         super().__init__(folder, threads, "detections")
         self._decoder = self._family.Decoder(self.manifest, threshold)
+        self._faint = self._family.Decoder(self.manifest, FAINT)
 
     def detect(self, bgr: Picture) -> list[Detection]:
         """Find the things in a picture.
@@ -113,9 +118,20 @@ class Detector(_Model):
         Raises:
             ValueError: The picture is empty.
         """
+        return self._seen(bgr, self._decoder)
+
+    def detect_faint(self, bgr: Picture) -> list[Detection]:
+        """Find whatever may be there, down to a score of 0.05: for what must not be missed.
+
+        Raises:
+            ValueError: The picture is empty.
+        """
+        return self._seen(bgr, self._faint)
+
+    def _seen(self, bgr: Picture, decoder: Any) -> list[Detection]:
         placement = self._preparation.take(bgr)
         outputs = self.session.run_all(self._preparation.tensor)
-        return cast("list[Detection]", self._decoder.decode(*outputs, placement))
+        return cast("list[Detection]", decoder.decode(*outputs, placement))
 
 
 class Classifier(_Model):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from agent.novelty import Novelty
-    from agent.scene import Box, CaseKind, Finding, Observation, Stay, Track, Zone
+    from agent.scene import Box, CaseKind, Doubt, Finding, Observation, Stay, Track, Zone
     from agent.trace import Measure
 
 
@@ -78,6 +78,9 @@ class Scenario(Protocol):
 
     def measures(self) -> dict[str, tuple[Measure, ...]]:
         """Zone → what the rule went by at the last moment, where something may become a case."""
+
+    def doubts(self) -> list[Doubt]:
+        """Of what was judged at the last moment, what a person should judge as well."""
 
     def snapshot(self) -> dict[str, Any]:
         """What must outlive a restart, as JSON. Times are on the monotonic clock."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from agent.scenarios import Moment, ScenarioSettings
-from agent.scene import Finding, Member, Stay, Track, Zone
+from agent.scene import Doubt, Finding, Member, Stay, Track, Zone
 from agent.trace import Measure
 from agent.zones import in_force, inside
 
@@ -19,6 +19,8 @@ KIND = "misparked_bike"
 BIKES = frozenset({"bicycle", "motorcycle"})
 IN_SIGHT_S = 1.5
 """A bike last seen longer ago than this is hidden: its case opens when it is seen again."""
+DOUBT = 0.15
+"""A confidence or a support this near to its threshold is doubtful."""
 SETTLED_S = 2.0
 """A bike that stands for less than this may only be passing: it keeps no zone from being clear."""
 
@@ -65,10 +67,11 @@ class MisparkedBikes:
         self._places = {zone.zone_id: _Place() for zone in self._zones}
         self._pending: dict[str, float] = {}
         self._measures: dict[str, tuple[Measure, ...]] = {}
+        self._doubts: list[Doubt] = []
 
     def judge(self, moment: Moment) -> list[Finding]:
         """Say of each no-parking zone whether bikes have overstayed in it."""
-        self._pending, self._measures = {}, {}
+        self._pending, self._measures, self._doubts = {}, {}, []
         findings = (self._judge_zone(zone, moment) for zone in self._zones)
         return [finding for finding in findings if finding is not None]
 
@@ -78,6 +81,7 @@ class MisparkedBikes:
         if standing:
             # The first picture is taken at once: who brought the bike may still hold it.
             self._pending[zone.zone_id] = min(stay.entered_s for stay, _ in standing)
+            self._doubts += self._doubtful(zone, standing)
         parked = self._parked(standing, place, moment)
         if standing:
             self._measures[zone.zone_id] = self._measured(standing, place)
@@ -148,6 +152,20 @@ class MisparkedBikes:
             and track.confidence >= settings.least_confidence
         )
 
+    def _doubtful(self, zone: Zone, standing: Sequence[tuple[Stay, Track]]) -> list[Doubt]:
+        """Of what has settled, is in sight and may be a bike: what is just one, or just none."""
+        settings = self._settings
+        return [
+            Doubt(zone.zone_id, track.label, track.confidence, track.box.grown(0.25))
+            for stay, track in standing
+            if stay.dwell_s >= SETTLED_S
+            and track.seen_now
+            and (
+                abs(track.confidence - settings.least_confidence) < DOUBT
+                or abs(track.support - settings.least_support) < DOUBT
+            )
+        ]
+
     def _present(self, zone: Zone, overdue: Sequence[tuple[Stay, Track]]) -> Finding:
         members = tuple(
             Member(str(track.track_id), track.label, track.box, stay.entered_s)
@@ -182,6 +200,10 @@ class MisparkedBikes:
     def measures(self) -> dict[str, tuple[Measure, ...]]:
         """Zone → what the rule went by at the last moment."""
         return dict(self._measures)
+
+    def doubts(self) -> list[Doubt]:
+        """What stood in the zones at the last moment and may be a bike or not."""
+        return list(self._doubts)
 
     def snapshot(self) -> dict[str, Any]:
         """What must outlive a restart: when each zone was last occupied, and the riders."""

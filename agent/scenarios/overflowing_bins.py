@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from agent.scenarios import Moment, ScenarioSettings
-from agent.scene import Finding, Member, Zone, middle
+from agent.scene import Doubt, Finding, Member, Zone, middle
 from agent.trace import Measure
 from agent.zones import in_force
 
@@ -183,6 +183,16 @@ class OverflowingBins:
             for zone_id, seen in self._bins.items()
             if seen.shown_full_s is not None and seen.score is not None
         }
+
+    def doubts(self) -> list[Doubt]:
+        """The bins judged at the last moment with neither a yes nor a no."""
+        settings = self._settings
+        return [
+            Doubt(zone.zone_id, "bin", seen.raw, zone.box)
+            for zone in self._zones
+            if (seen := self._bins[zone.zone_id]).judged_s == self._now_s
+            and settings.clear_below <= seen.raw < settings.open_above
+        ]
 
     def snapshot(self) -> dict[str, Any]:
         """What must outlive a restart: each bin's smoothed score and its times."""

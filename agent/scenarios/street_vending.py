@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from agent.scenarios import Moment, ScenarioSettings
-from agent.scene import Box, Finding, Member, Track, Zone, middle
+from agent.scene import Box, Doubt, Finding, Member, Track, Zone, middle
 from agent.trace import Measure
 from agent.zones import in_force, inside
 
@@ -85,6 +85,8 @@ SMALLEST_PART = 0.35
 """A box smaller than this share of another is not the same thing seen in part."""
 LEAST_SUPPORT = 0.3
 """Share of the looks at a standing stall in which the network must have been sure of it."""
+DOUBT = 0.2
+"""A share of named looks this near to what is needed is doubtful."""
 LARGEST_THING = 0.4
 """Something new that takes up more of the frame than this is the light or the weather."""
 NAMED_SHARE = 0.5
@@ -332,6 +334,19 @@ class StreetVending:
             return measures
         crowd = candidate.share(candidate.peopled)
         return (*measures, Measure("crowd_share", crowd, settings.crowd_share, "at_most"))
+
+    def doubts(self) -> list[Doubt]:
+        """What stands attended for as long as a stall may, with a name in some of the looks only."""
+        settings = self._settings
+        return [
+            Doubt(zone_id, "stall", one.share(one.supported), one.box.grown(0.25))
+            for zone_id, found in self._candidates.items()
+            for one in found
+            if one.missed_s is None
+            and self._stood_s(one) >= settings.allowed_s
+            and one.share(one.attended) >= settings.attended_share
+            and abs(one.share(one.supported) - settings.supported_share) < DOUBT
+        ]
 
     def snapshot(self) -> dict[str, Any]:
         """What must outlive a restart: the candidates of each zone."""

@@ -137,7 +137,10 @@ def _agent_runs() -> bool:
     """Whether systemd says that the agent's unit is active."""
     try:
         done = subprocess.run(
-            ["systemctl", "is-active", "--quiet", "kerbwatch.service"], timeout=5, check=False
+            ["systemctl", "is-active", "--quiet", "kerbwatch.service"],
+            timeout=5,
+            check=False,
+            stderr=subprocess.DEVNULL,  # "not booted with systemd" is an answer, too
         )
     except (OSError, subprocess.TimeoutExpired):
         return False

@@ -56,9 +56,9 @@ def main(
     """Judge models on pictures."""
     claims = CLAIMS | means
     try:
-        sets = read_folder(data)
+        sets = read_folder(data, claims)
         streets, bins = opened(models or ("street", "bin-state"))
-        report, mistakes = _judged(sets, streets, bins, claims, everything=everything)
+        report, mistakes = judged(sets, streets, bins, claims, everything=everything)
     except (SourceError, PictureError, ModelError) as error:
         raise click.ClickException(str(error)) from error
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -72,7 +72,7 @@ def main(
     click.echo(f"\n{out}: every figure. {pictures}: the worst {shown} of {len(mistakes)} mistakes.")
 
 
-def _judged(
+def judged(
     sets: Mapping[str, Sequence[Item]],
     streets: Sequence[StreetJudge],
     bins: Sequence[BinJudge],
@@ -80,6 +80,18 @@ def _judged(
     *,
     everything: bool,
 ) -> tuple[dict[str, Any], list[sheet.Mistake]]:
+    """Every model on every set: the report's part on them, and the mistakes.
+
+    Args:
+        sets: Pictures by set.
+        streets: Detectors.
+        bins: Classifiers.
+        claims: What a picture's label says.
+        everything: Also pictures a model was trained on.
+
+    Raises:
+        SourceError: Nothing in the sets says anything to these models.
+    """
     told, rows, mistakes = [], [], []
     for judge in (*streets, *bins):
         known = {} if everything else _trained_on(judge.folder)

@@ -15,37 +15,26 @@ from training.measures import (
     average_precision,
     balanced_accuracy,
     bootstrap,
+    calibration_error,
     mean_average_precision,
     recall_and_precision,
     roc_auc,
 )
 
 Array = NDArray[Any]
-BINS = 10
 ROUNDS = 1000
 AP_ROUNDS = 200
 WANTED_RECALL = 0.9
-
-
-def calibration_error(truth: Array, score: Array) -> float:
-    """Expected calibration error with ten bins of equal width.
-
-    Guo et al., "On Calibration of Modern Neural Networks", arXiv:1706.04599, for the probability
-    of one of two classes.
-    """
-    places = np.minimum((score * BINS).astype(int), BINS - 1)
-    total = 0.0
-    for place in np.unique(places):
-        mine = places == place
-        total += mine.mean() * abs(score[mine].mean() - truth[mine].mean())
-    return float(total)
+CLEAR_BELOW, OPEN_ABOVE = 0.4, 0.6
+"""Where the judge of overflowing bins clears and opens (agent/scenarios/overflowing_bins.py)."""
 
 
 def false_share_at_recall(truth: Array, score: Array) -> float:
     """The share of false pictures at the highest threshold that keeps a recall of 0.9."""
     if not truth.any() or truth.all():
         return float("nan")
-    threshold = np.quantile(score[truth == 1], 1 - WANTED_RECALL, method="lower")
+    found = np.sort(score[truth == 1])
+    threshold = found[int(len(found) * (1 - WANTED_RECALL) + 1e-9)]
     return float((score[truth == 0] >= threshold).mean())
 
 
@@ -77,9 +66,28 @@ def two_sided(
     return found
 
 
-def calibrated(truth: Array, score: Array, groups: Sequence[str]) -> dict[str, Any]:
-    """The calibration error of a probability."""
-    return told(bootstrap(calibration_error, truth, score, groups, ROUNDS))
+def of_probability(
+    truth: Array, score: Array, threshold: float, groups: Sequence[str]
+) -> dict[str, Any]:
+    """How honest a probability is, and how often and how well it tells.
+
+    Between ``CLEAR_BELOW`` and ``OPEN_ABOVE`` the judge of bins says neither yes nor no.
+    """
+
+    def tells(scores: Array) -> Array:
+        return (scores < CLEAR_BELOW) | (scores >= OPEN_ABOVE)
+
+    measures: dict[str, Callable[[Array, Array], float]] = {
+        "calibration_error": calibration_error,
+        "cannot_tell": lambda _, s: float(1 - tells(s).mean()),
+        "balanced_accuracy_when_told": lambda t, s: balanced_accuracy(
+            t[tells(s)], s[tells(s)], threshold
+        ),
+    }
+    return {
+        name: told(bootstrap(measure, truth, score, groups, ROUNDS))
+        for name, measure in measures.items()
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -87,14 +87,18 @@ class SourceError(ValueError):
     """A folder holds no pictures that can be judged by."""
 
 
-def read_folder(folder: Path) -> dict[str, list[Item]]:
+def read_folder(folder: Path, labels: Collection[str] = CLAIMS) -> dict[str, list[Item]]:
     """Every set below a folder, or the folder as one set.
 
+    Args:
+        folder: It holds sets, or is one.
+        labels: Which names of folders are labels of the pictures in them.
+
     Raises:
-        SourceError: Nothing in it is a set.
+        SourceError: Nothing in it is a set, or a file of labels cannot be read.
     """
-    found = {each.name: items for each in _subfolders(folder) if (items := read_set(each))}
-    if not found and (items := read_set(folder)):
+    found = {each.name: items for each in _subfolders(folder) if (items := read_set(each, labels))}
+    if not found and (items := read_set(folder, labels)):
         found = {folder.name: items}
     if not found:
         raise SourceError(
@@ -104,13 +108,11 @@ def read_folder(folder: Path) -> dict[str, list[Item]]:
     return {name: _grouped(items) for name, items in found.items()}
 
 
-def read_set(folder: Path) -> list[Item]:
+def read_set(folder: Path, labels: Collection[str] = CLAIMS) -> list[Item]:
     """The pictures of one set; none if it is no set."""
     boxed = _coco(folder)
-    for reader in (_manifest, _yolo, _by_label):
-        if items := list(reader(folder)):
-            break
-    else:
+    items = list(_manifest(folder)) or list(_yolo(folder)) or list(_by_label(folder, labels))
+    if not items:
         return list(boxed.values())
     return [
         replace(item, boxes=boxed[item.path].boxes, boxed=boxed[item.path].boxed)
@@ -166,23 +168,30 @@ def _coco(folder: Path) -> dict[Path, Item]:
         told = _json(path)
         if not isinstance(told, dict) or not {"images", "annotations", "categories"} <= told.keys():
             continue
-        names = {each["id"]: NAMES.get(each["name"]) for each in told["categories"]}
-        boxed = frozenset(name for name in names.values() if name is not None)
-        places = {each.name: each for each in folder.rglob("*") if each.suffix.lower() in PICTURES}
-        boxes: dict[int, list[tuple[str, Edges]]] = {}
-        for each in told["annotations"]:
-            name = names.get(each["category_id"])
-            if name is not None:
-                left, top, width, height = each["bbox"]
-                label = CROWD if each.get("iscrowd") else name
-                edges = (left, top, left + width, top + height)
-                boxes.setdefault(each["image_id"], []).append((label, edges))
-        for each in told["images"]:
-            file = places.get(Path(each["file_name"]).name)
-            if file is not None:
-                mine = tuple(boxes.get(each["id"], ()))
-                found[file] = Item(file, folder.name, None, mine, boxed)
+        try:
+            found |= dict(_coco_items(folder, told))
+        except (KeyError, TypeError, ValueError) as error:
+            raise SourceError(f"{path}: not as COCO has it: {error!r}") from error
     return found
+
+
+def _coco_items(folder: Path, told: Mapping[str, Any]) -> Iterator[tuple[Path, Item]]:
+    names = {each["id"]: NAMES.get(each["name"]) for each in told["categories"]}
+    boxed = frozenset(name for name in names.values() if name is not None)
+    places = {each.name: each for each in folder.rglob("*") if each.suffix.lower() in PICTURES}
+    boxes: dict[int, list[tuple[str, Edges]]] = {}
+    for each in told["annotations"]:
+        name = names.get(each["category_id"])
+        if name is not None:
+            left, top, width, height = each["bbox"]
+            label = CROWD if each.get("iscrowd") else name
+            edges = (left, top, left + width, top + height)
+            boxes.setdefault(each["image_id"], []).append((label, edges))
+    for each in told["images"]:
+        file = places.get(Path(each["file_name"]).name)
+        if file is not None:
+            mine = tuple(boxes.get(each["id"], ()))
+            yield file, Item(file, folder.name, None, mine, boxed)
 
 
 def _yolo(folder: Path) -> Iterator[Item]:
@@ -198,21 +207,28 @@ def _yolo(folder: Path) -> Iterator[Item]:
         file = next((each for each in pictures.glob(f"{stem}.*") if each.suffix in PICTURES), None)
         if file is None or (picture := cv2.imread(str(file))) is None:
             continue
-        height, width = picture.shape[:2]
-        boxes = []
-        for line in path.read_text(encoding="utf-8").splitlines():
-            number, x, y, w, h = line.split()[:5]
-            name = NAMES.get(names[int(number)])
-            if name is not None:
-                centre, half = (float(x), float(y)), (float(w) / 2, float(h) / 2)
-                edges = (
-                    (centre[0] - half[0]) * width,
-                    (centre[1] - half[1]) * height,
-                    (centre[0] + half[0]) * width,
-                    (centre[1] + half[1]) * height,
-                )
-                boxes.append((name, edges))
-        yield Item(file, folder.name, None, tuple(boxes), known)
+        boxes = tuple(_yolo_boxes(path, names, picture.shape[1], picture.shape[0]))
+        yield Item(file, folder.name, None, boxes, known)
+
+
+def _yolo_boxes(
+    path: Path, names: Sequence[str], width: int, height: int
+) -> Iterator[tuple[str, Edges]]:
+    """A line is a class and the box's centre and size in fractions of the picture."""
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            index, (x, y, w, h) = int(line.split()[0]), map(float, line.split()[1:5])
+            name = NAMES.get(names[index])
+        except (ValueError, IndexError) as error:
+            raise SourceError(
+                f"{path}, line {number}: {line!r} is not a class from 0 to {len(names) - 1}"
+                " and four fractions: centre x, centre y, width, height"
+            ) from error
+        if name is not None:
+            left, top = (x - w / 2) * width, (y - h / 2) * height
+            yield name, (left, top, left + w * width, top + h * height)
 
 
 def _yolo_names(folder: Path) -> list[str] | None:
@@ -231,12 +247,13 @@ def _yolo_names(folder: Path) -> list[str] | None:
     return [re.sub(r"^(?:-|\d+:)\s*", "", line).strip("'\"") for line in lines]
 
 
-def _by_label(folder: Path) -> Iterator[Item]:
-    for label in _subfolders(folder):
-        if label.name in CLAIMS:
-            for file in sorted(label.iterdir()):
+def _by_label(folder: Path, labels: Collection[str]) -> Iterator[Item]:
+    for each in _subfolders(folder):
+        label = each.name if each.name in labels else each.name.lower()
+        if label in labels:
+            for file in sorted(each.iterdir()):
                 if file.suffix.lower() in PICTURES:
-                    yield Item(file, folder.name, label.name)
+                    yield Item(file, folder.name, label)
 
 
 def _grouped(items: Sequence[Item]) -> list[Item]:

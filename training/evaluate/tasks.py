@@ -49,7 +49,7 @@ def bin_states(
         every += list(zip(truth, score, groups, strict=True))
         row = _row(name, "bin_state", judge.manifest.name, mine, threshold)
         row["figures"] = figures.two_sided(truth, score, threshold, groups)
-        row["figures"]["calibration_error"] = figures.calibrated(truth, score, groups)
+        row["figures"] |= figures.of_probability(truth, score, threshold, groups)
         outcome.rows.append(row)
         outcome.mistakes += _wrong(mine, truth, score, threshold, f"{name}: overflowing")
     if len(outcome.rows) > 1:
@@ -58,7 +58,7 @@ def bin_states(
         row = {"set": "all of them", "task": "bin_state", "model": judge.manifest.name}
         row |= {"pictures": len(every), "groups": len(set(groups)), "threshold": threshold}
         row["figures"] = figures.two_sided(truth, score, threshold, groups)
-        row["figures"]["calibration_error"] = figures.calibrated(truth, score, groups)
+        row["figures"] |= figures.of_probability(truth, score, threshold, groups)
         outcome.rows.append(row)
     return outcome
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from training.street.story import ClipLight
+
 
 def size_px(text: str) -> tuple[int, int]:
     """``640x360`` as width and height."""
@@ -42,13 +44,18 @@ def stills(count: int, seed: int, size: tuple[int, int], out: Path) -> None:
     "--cache", type=click.Path(path_type=Path), default=Path("build/street"), show_default=True,
     help="Where rendered layers are kept; a second run only composes.",
 )  # fmt: skip
+@click.option(
+    "--light", type=click.Choice(["falling", "day", "dusk"]), default="falling", show_default=True
+)
+@click.option("--rain", is_flag=True, help="Rain before everything.")
 def clip(
-    seed: int, seconds: float, size: tuple[int, int], crf: int, out: Path, cache: Path
-) -> None:
+    seed: int, seconds: float, size: tuple[int, int], crf: int, out: Path, cache: Path,
+    light: ClipLight, rain: bool,
+) -> None:  # fmt: skip
     """A clip with the three problems, its truth and its zones."""
     from training.street.clip import render_clip  # noqa: PLC0415 - pulls in Blender
 
-    render_clip(seed, seconds, size, out, cache, crf)
+    render_clip(seed, seconds, size, out, cache, crf, light, rain=rain)
 
 
 @main.command()

@@ -28,7 +28,16 @@ from training.street.layers import (
     key_at,
 )
 from training.street.raster import FAR_M
-from training.street.story import FPS, Actor, Plan, Point, ground_z, ground_zones, plan
+from training.street.story import (
+    FPS,
+    Actor,
+    ClipLight,
+    Plan,
+    Point,
+    ground_z,
+    ground_zones,
+    plan,
+)
 from training.street.video import sha256_of, write_h264
 from training.street.view import Placement, View, silhouette
 
@@ -47,6 +56,9 @@ SPOTS_M = {
 PERSON_SPOT_M = (0.30, 0.26)
 DEPTH_SLACK_M = 0.12
 # BGR: the camera does not make up for all of the light that is lost, and the rest is bluer.
+RAIN_PX = 900
+"""One streak of rain in so many pixels, and how far it leans."""
+RAIN_SLANT = 0.15
 DUSK_EXPOSURE = np.array([0.78, 0.70, 0.66], np.float32)
 
 
@@ -252,8 +264,21 @@ def _cut(
     return slice(y0, y1), slice(x0, x1), bgra[inner], depth[inner]
 
 
+def in_rain(picture: Image, random: np.random.Generator, night: float) -> Image:
+    """Rain before a street: a grey veil, and streaks that no two frames share."""
+    height, width = picture.shape[:2]
+    streaks = np.zeros((height, width), np.float32)
+    for x, y, long, bright in random.random((width * height // RAIN_PX, 4)):
+        begin = int(x * width), int(y * height)
+        length = (0.015 + 0.035 * long) * height
+        end = int(begin[0] + RAIN_SLANT * length), int(begin[1] + length)
+        cv2.line(streaks, begin, end, float(18 + 50 * bright), 1, cv2.LINE_AA)
+    veil = 26.0 * (1 - 0.6 * night)
+    return np.asarray(picture * 0.82 + veil + streaks[..., None] * (1 - 0.5 * night), np.float32)
+
+
 def worn_frame(
-    picture: NDArray[np.uint8], seed: int, number: int, night: float
+    picture: NDArray[np.uint8], seed: int, number: int, night: float, *, rain: bool = False
 ) -> NDArray[np.uint8]:
     """What a cheap camera makes of a frame: drift of the exposure, softness, noise, JPEG blocks."""
     noise = np.random.default_rng((seed, number))
@@ -264,6 +289,8 @@ def worn_frame(
     made = cv2.GaussianBlur(picture, (0, 0), 0.55 * picture.shape[1] / 1280 + 0.15).astype(
         np.float32
     )
+    if rain:
+        made = in_rain(made, np.random.default_rng((seed, number, 1)), night)
     grain = noise.normal(0, 1.3 + 1.2 * night, picture.shape[:2]).astype(np.float32)
     made = made * drift + grain[..., None]
     _, packed = cv2.imencode(
@@ -326,16 +353,24 @@ def _bin_zone(plan_: Plan) -> NDArray[np.float64]:
 
 
 def render_clip(
-    seed: int, seconds: float, size: tuple[int, int], out: Path, cache: Path, crf: int
+    seed: int,
+    seconds: float,
+    size: tuple[int, int],
+    out: Path,
+    cache: Path,
+    crf: int,
+    light: ClipLight = "falling",
+    *,
+    rain: bool = False,
 ) -> None:
     """Write ``clip.mp4``, ``truth.json`` and ``zones.json`` into ``out``."""
     out.mkdir(parents=True, exist_ok=True)
-    made = plan(seed, seconds, size)
+    made = plan(seed, seconds, size, light)
     workshop = Workshop(made, cache)
     workshop.render_all()
     compositor = Compositor(made, workshop)
     things: dict[str, dict[str, Any]] = {name: {"box": None, "visible": []} for name in GROUPS}
-    write_h264(_frames(made, compositor, things), out / "clip.mp4", size, FPS, crf)
+    write_h264(_frames(made, compositor, things, rain=rain), out / "clip.mp4", size, FPS, crf)
     (out / "zones.json").write_text(json.dumps(zones(made), indent=1) + "\n")
     (out / "truth.json").write_text(
         json.dumps(_truth(made, things, out / "clip.mp4"), indent=1) + "\n"
@@ -343,7 +378,7 @@ def render_clip(
 
 
 def _frames(
-    made: Plan, compositor: Compositor, things: dict[str, dict[str, Any]]
+    made: Plan, compositor: Compositor, things: dict[str, dict[str, Any]], *, rain: bool
 ) -> Iterator[NDArray[np.uint8]]:
     stays = {problem.thing: problem for problem in made.problems}
     every = round(TRUTH_EVERY_S * FPS)
@@ -355,7 +390,7 @@ def _frames(
                 share = compositor.visible_share(name)
                 things[name]["visible"].append([time_s, round(share or 0.0, 3)])
                 things[name]["box"] = things[name]["box"] or compositor.box(name)
-        yield worn_frame(picture, made.seed, number, made.night_share(time_s))
+        yield worn_frame(picture, made.seed, number, made.night_share(time_s), rain=rain)
 
 
 def _truth(made: Plan, things: dict[str, dict[str, Any]], clip: Path) -> dict[str, Any]:

@@ -113,6 +113,11 @@ class Layout:
     car_x: float
 
 
+ClipLight = Literal["falling", "day", "dusk"]
+ALWAYS: dict[str, tuple[float, float]] = {"day": (1e9, 2e9), "dusk": (-2e9, -1e9)}
+"""When it gets dark in a clip of one light: long after it, or long before."""
+
+
 @dataclass(frozen=True)
 class Times:
     """When the three problems begin and end and when it gets dark, seconds."""
@@ -156,15 +161,24 @@ def placement(at: Point, heading: float, lean: float = 0.0) -> Placement:
     return Placement(at[0], at[1], ground_z(at), heading, lean)
 
 
-def plan(seed: int, seconds: float, size: tuple[int, int]) -> Plan:
-    """Plan a clip. The same arguments always give the same plan."""
+def plan(seed: int, seconds: float, size: tuple[int, int], light: ClipLight = "falling") -> Plan:
+    """Plan a clip. The same arguments always give the same plan.
+
+    Args:
+        seed: Everything is drawn from it.
+        seconds: How long it lasts.
+        size: Width and height in pixels.
+        light: ``falling`` goes from day to dusk on the way; the same things happen in every light.
+    """
     rng = random.Random(f"street-clip-{seed}")
     layout = _layout(rng)
     hfov = rng.uniform(56, 58) if size[0] >= 1280 else rng.uniform(51, 54)
     at = (layout.side * rng.uniform(-0.4, 0.4), rng.uniform(-1.2, -0.6), rng.uniform(4.7, 5.5))
     pitch = math.degrees(math.atan2(at[2] - 0.6, 9.6 - at[1])) + rng.uniform(0.5, 1.5)
     view = View(at, rng.uniform(-3, 3), pitch, hfov, *size)
-    made = Plan(seed, seconds, view, rng.randrange(10**6), layout, _times(rng, seed, seconds))
+    scenery_seed, times = rng.randrange(10**6), _times(rng, seed, seconds)
+    times = replace(times, dusk=ALWAYS.get(light, times.dusk))
+    made = Plan(seed, seconds, view, scenery_seed, layout, times)
     _Writer(made, rng).write()
     made.actors.sort(key=lambda actor: actor.name)
     made.distractors.sort(key=lambda distractor: distractor.begins_s)
@@ -223,8 +237,8 @@ class _Writer:
         self._car()
         self._ridden_bicycle()
         self._passers_by()
-        begins_s, ends_s = self.times.dusk
-        self._distract("light_change", begins_s, ends_s)
+        if self.times.dusk not in ALWAYS.values():
+            self._distract("light_change", *self.times.dusk)
 
     # ------------------------------------------------------------------ helpers
 

@@ -1,0 +1,86 @@
+"""Blots out heads and number plates, before a picture leaves the device or is kept to be labelled.
+
+At a street corner a face is some ten pixels high: too few for a face network, too many to pass on.
+So the rule goes by the boxes of the street detector, its faintest sights too, and takes more than
+the face or the plate. How often it fails because the detector missed somebody is measured by
+``benchmarks/redaction.py`` and told in ``docs/privacy.md``. Pure.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from agent.scene import Box
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from agent.scene import Detection
+    from drivers.cameras import Picture
+
+UPRIGHT = 1.2
+"""A person's box this much taller than wide shows the whole person."""
+HEAD_SHARE = 0.3
+"""Of a whole person: the head, the neck and some slack for a box that begins too low."""
+HEAD_SHARE_OF_PART = 0.65
+"""Of a person of whom less is seen, or who sits or stoops."""
+ABOVE, ASIDE = 0.06, 0.12
+"""Slack of the box over the head and on both sides, as shares of its height and width."""
+PLATED = frozenset({"car", "bus", "truck", "motorcycle"})
+PLATE_FROM = 0.35
+"""Plates hang below this share of a vehicle's box."""
+CELLS = 3
+"""What is left of a blotted region: so many patches of colour on its longer side."""
+
+
+def head_of(person: Box) -> Box:
+    """The part of a person's box in which the head must be, with slack."""
+    share = HEAD_SHARE if person.height >= UPRIGHT * person.width else HEAD_SHARE_OF_PART
+    return Box(
+        max(0.0, person.left - ASIDE * person.width),
+        max(0.0, person.top - ABOVE * person.height),
+        person.right + ASIDE * person.width,
+        person.top + share * person.height,
+    )
+
+
+def sensitive_regions(detections: Iterable[Detection], aspect: float = 1.0) -> list[Box]:
+    """Where heads and plates are, in fractions of the picture.
+
+    Args:
+        detections: All that was seen, weak sights too.
+        aspect: Width by height of the picture in pixels; a box knows only fractions.
+    """
+    regions: list[Box] = []
+    for found in detections:
+        box = found.box
+        if found.label == "person":
+            head = head_of(Box(box.left * aspect, box.top, box.right * aspect, box.bottom))
+            right = min(1.0, head.right / aspect)
+            regions.append(Box(head.left / aspect, head.top, right, min(1.0, head.bottom)))
+        elif found.label in PLATED:
+            top = box.top + PLATE_FROM * box.height
+            regions.append(Box(box.left, top, box.right, box.bottom).grown(0.03))
+            if found.label == "motorcycle":  # its box may hold the rider
+                regions.append(Box(box.left, box.top, box.right, top))
+    return regions
+
+
+def blotted(bgr: Picture, regions: Sequence[Box]) -> Picture:
+    """A copy of a picture (height, width, 3) in which the regions are a few patches of colour."""
+    picture = bgr.copy()
+    height, width = picture.shape[:2]
+    for region in regions:
+        left, right = int(region.left * width), int(np.ceil(region.right * width))
+        top, bottom = int(region.top * height), int(np.ceil(region.bottom * height))
+        part = picture[top:bottom, left:right]
+        if part.size == 0:
+            continue
+        longer = max(part.shape[:2])
+        size = tuple(max(1, round(CELLS * side / longer)) for side in part.shape[1::-1])
+        patches = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
+        part[:] = cv2.resize(patches, part.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+    return picture

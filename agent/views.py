@@ -1,0 +1,116 @@
+"""The best view of every bike that stands: where its paint, and its plate if at all, can be read.
+
+From 5 to 30 m a shared bike's plate is a few pixels wide. No reader is on board, and no number is
+ever guessed: the sharpest view is kept for people, and the event says ``plate_unreadable``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from agent.scene import Box
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    from agent.scene import Track
+    from drivers.cameras import Frame, Picture
+
+BIKES = frozenset({"bicycle", "motorcycle"})
+MARGIN = 0.3
+MOST_VIEWS = 24
+"""Of one camera; a view is at most some 400 KB."""
+LONGEST_PX = 360
+BETTER = 1.1
+"""A view must be so much sharper to take the place of another."""
+COVERED = 0.08
+"""A bike of which something else covers more is not clear to see."""
+SCALE_PX = 96
+"""Sharpness is compared at this height, so that a nearer bike does not win by its size alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A look at a bike: the cut picture, the bike's box within it, and when that was.
+
+    ``clear`` says that nothing else stood before or behind it.
+    """
+
+    bgr: Picture
+    box: Box
+    clear: bool
+    sharpness: float
+    captured_at: datetime
+
+    def is_better_than(self, other: View) -> bool:
+        """A clear one before a sharp one: a crowd has sharp edges, too."""
+        if self.clear != other.clear:
+            return self.clear
+        return self.sharpness > BETTER * other.sharpness
+
+
+class BestViews:
+    """Of one camera."""
+
+    def __init__(self) -> None:
+        self._views: dict[str, View] = {}
+
+    def take(self, frame: Frame, tracks: Sequence[Track]) -> None:
+        """Look at the bikes that stand in sight; forget those that are gone."""
+        bikes = {
+            str(track.track_id): track
+            for track in tracks
+            if track.label in BIKES and track.still_since_s is not None
+        }
+        self._views = {key: view for key, view in self._views.items() if key in bikes}
+        for key, track in bikes.items():
+            if track.seen_now and (key in self._views or len(self._views) < MOST_VIEWS):
+                view = _view_of(frame, track.box, clear=_is_clear(track, tracks))
+                best = self._views.get(key)
+                if best is None or view.is_better_than(best):
+                    self._views[key] = view
+
+    def of(self, member_id: str) -> View | None:
+        """The best view of a track so far, by the name it has as a case's member."""
+        return self._views.get(member_id)
+
+
+def _is_clear(bike: Track, tracks: Iterable[Track]) -> bool:
+    return not any(
+        bike.box.covered_by(other.box) > COVERED
+        for other in tracks
+        if other.track_id != bike.track_id
+    )
+
+
+def _view_of(frame: Frame, box: Box, *, clear: bool) -> View:
+    bgr = frame.bgr()
+    height, width = bgr.shape[:2]
+    outer = box.grown(MARGIN)
+    left, top = int(outer.left * width), int(outer.top * height)
+    right = max(left + 1, round(outer.right * width))
+    bottom = max(top + 1, round(outer.bottom * height))
+    cut = bgr[top:bottom, left:right]
+    inner = Box(
+        (box.left * width - left) / (right - left),
+        (box.top * height - top) / (bottom - top),
+        (box.right * width - left) / (right - left),
+        (box.bottom * height - top) / (bottom - top),
+    )
+    scale = min(1.0, LONGEST_PX / max(cut.shape[:2]))
+    kept = np.asarray(
+        cv2.resize(cut, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8
+    )
+    return View(kept, inner, clear, _sharpness(kept), frame.captured_at)
+
+
+def _sharpness(bgr: Picture) -> float:
+    """The variance of the Laplacian (Pech-Pacheco et al., 2000) of the brightness."""
+    grey = cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY)
+    size = (max(1, round(grey.shape[1] * SCALE_PX / grey.shape[0])), SCALE_PX)
+    return float(cv2.Laplacian(cv2.resize(grey, size), cv2.CV_32F).var())

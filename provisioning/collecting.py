@@ -1,0 +1,86 @@
+"""``kerbwatch collected``: what the collection mode kept, and taking it along to be labelled."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING
+
+import click
+
+from agent.collection import FOLDER
+from agent.config import load
+from provisioning.things import kind_in_words
+from provisioning.wording import say
+from provisioning.wording.width import padded
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ANSWERS = {
+    "overflowing_bin": ("overflowing", "not_overflowing", "cannot_tell"),
+    "misparked_bike": ("bike", "no_bike", "cannot_tell"),
+    "street_vending": ("stall", "no_stall", "cannot_tell"),
+}
+"""Folders that a reviewer sorts the crops of a kind into; their names are what training reads."""
+TO_REVIEW = "to_review"
+
+
+def collected(site: Path, out: Path | None, *, remove: bool, as_json: bool) -> None:
+    """Say what was kept, and copy it to where it will be sorted.
+
+    Args:
+        site: The site whose device kept it.
+        out: Where the crops go, with a folder for each answer; None: nothing is copied.
+        remove: Whether what was copied is then deleted here.
+        as_json: Print the list as JSON.
+
+    Raises:
+        ConfigError: The site cannot be read.
+    """
+    configuration = load(site)
+    base = site if site.is_dir() else site.parent
+    folder = base / configuration.storage.state_dir / FOLDER
+    kept = {path.name: sorted(path.glob("*.jpg")) for path in sorted(folder.glob("*/"))}
+    consent = configuration.collection.consent
+    if as_json:
+        text = {"consent": consent, "kept": {k: [p.name for p in v] for k, v in kept.items()}}
+        click.echo(json.dumps(text, ensure_ascii=False, indent=2))
+    else:
+        _tell(consent, kept)
+    if out is not None:
+        count = sum(_take_along(kind, paths, out, remove=remove) for kind, paths in kept.items())
+        click.echo(say("{count} crops copied to {folder}.", count=count, folder=out), err=True)
+        click.echo(
+            say(
+                "Sort each from to_review into the folder of its answer; ./evaluate and training read them there."
+            ),
+            err=True,
+        )
+
+
+def _tell(consent: str | None, kept: dict[str, list[Path]]) -> None:
+    if consent is None:
+        click.echo(say("Nothing is collected: site.toml gives no consent ([collection])."))
+    else:
+        click.echo(say("Collected with consent: {consent}", consent=consent))
+    for kind, paths in kept.items():
+        size_mb = sum(path.stat().st_size for path in paths) / 1e6
+        crops = say("{count} crops, {size_mb:.1f} MB", count=len(paths), size_mb=size_mb)
+        click.echo(f"  {padded(kind_in_words(kind, len(paths)), 18)}{crops}")
+
+
+def _take_along(kind: str, paths: list[Path], out: Path, *, remove: bool) -> int:
+    for answer in ANSWERS.get(kind, ("yes", "no", "cannot_tell")):
+        (out / kind / answer).mkdir(parents=True, exist_ok=True)
+    folder = out / kind / TO_REVIEW
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in paths:
+        for file in (path.with_suffix(".json"), path):
+            if file.exists():
+                shutil.copy2(file, folder / file.name)
+    if remove:  # only when everything has been copied
+        for path in paths:
+            path.unlink()
+            path.with_suffix(".json").unlink(missing_ok=True)
+    return len(paths)

@@ -1,0 +1,54 @@
+"""Promises about the best view of a standing bike."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from agent.views import MOST_VIEWS, BestViews
+from drivers.cameras import Frame
+from tests.street import bike_at, box_at, frame_of, paving, person_at, with_goods
+
+PLACE = box_at(0.5, 0.7, 0.3, 0.3)
+
+
+def frame(blur: int, now_s: float) -> Frame:
+    picture = with_goods(paving(640, 360), PLACE)
+    return frame_of(np.asarray(cv2.GaussianBlur(picture, (0, 0), blur), np.uint8), now_s)
+
+
+def test_the_sharpest_view_is_kept() -> None:
+    views = BestViews()
+    for now_s, blur in ((100, 6), (101, 1), (102, 4)):
+        views.take(frame(blur, now_s), [bike_at(0.5, 0.7)])
+    best = views.of("1")
+    assert best is not None
+    assert best.captured_at == frame(1, 101).captured_at
+
+
+def test_a_view_of_the_bike_alone_is_better_than_a_sharp_one_with_somebody_before_it() -> None:
+    views = BestViews()
+    bike, person = bike_at(0.5, 0.7), person_at(0.5, 0.72)
+    for now_s, blur, tracks in ((100, 5, [bike]), (101, 1, [bike, person])):
+        views.take(frame(blur, now_s), tracks)
+    best = views.of("1")
+    assert best is not None
+    assert best.captured_at == frame(5, 100).captured_at
+
+
+def test_the_box_is_where_the_bike_is_in_the_view() -> None:
+    views = BestViews()
+    views.take(frame(1, 100), [bike_at(0.5, 0.7)])
+    best = views.of("1")
+    assert best is not None
+    assert best.box.centre == (0.5, 0.5) or abs(best.box.centre[0] - 0.5) < 0.03
+    assert 0.5 < best.box.width < 0.75, "the margin is around it"
+
+
+def test_a_bike_that_left_is_forgotten_and_no_more_than_so_many_are_kept() -> None:
+    views = BestViews()
+    crowd = [bike_at(0.1 + 0.02 * n, 0.7, track_id=n) for n in range(MOST_VIEWS + 6)]
+    views.take(frame(1, 100), crowd)
+    assert sum(views.of(str(n)) is not None for n in range(MOST_VIEWS + 6)) == MOST_VIEWS
+    views.take(frame(1, 101), [])
+    assert views.of("0") is None

@@ -1,0 +1,213 @@
+"""Turn a shipped model into whole numbers, and say what that costs.
+
+``python -m training.quantise bin-state --out models/bin-state-int8``
+
+Static quantisation by ONNX Runtime: the ranges of all activations are taken from pictures of the
+``train`` part; weights become signed bytes with a scale for each channel, activations unsigned
+bytes. Loss and speed are measured against the FP32 file in the same run, on the ``held_out`` part.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import platform
+import re
+import statistics
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import onnx
+import onnxruntime
+from numpy.typing import NDArray
+from onnxruntime.quantization import (
+    CalibrationDataReader,
+    CalibrationMethod,
+    QuantFormat,
+    QuantType,
+    quantize_static,
+)
+from onnxruntime.quantization.shape_inference import quant_pre_process
+from tqdm import tqdm
+
+from training.cards import sha256_of, table
+from training.quantised import KINDS, Kind
+
+CALIBRATION_PICTURES = 160
+LEAST_OPSET = 13
+"""The first that can hold a scale for each channel."""
+RUNS = 80
+CARD = """
+# {name}
+
+The weights of `{source}` {version} as whole numbers (INT8, QDQ), for processors that multiply bytes
+faster than floats. Everything else that the card of `{source}` says of pictures, parts and mistakes
+holds here as well.
+
+- Made by `{command}` from `{source}` with SHA-256 `{sha}`.
+- Ranges from {pictures} pictures of the `train` part{method}; scales for each channel.
+
+## What it costs and saves
+
+Held-out part, both files in one run:
+
+{figures}
+
+One thread on {machine}, both files in turn, {runs} runs each; median (fastest to slowest). A figure
+of that machine: on the device `kerbwatch models bench` tells which of the two is faster there.
+
+{speed}
+"""
+
+
+class _Pictures(CalibrationDataReader):  # type: ignore[misc]
+    """What the calibration is fed, with a bar."""
+
+    def __init__(self, name: str, batches: Sequence[NDArray[np.float32]]) -> None:
+        self._name = name
+        self._rest = iter(tqdm(batches, desc="ranges"))
+
+    def get_next(self) -> dict[str, NDArray[np.float32]] | None:
+        batch = next(self._rest, None)
+        return None if batch is None else {self._name: batch}
+
+
+def _kept_in_float(model: onnx.ModelProto, first: frozenset[str]) -> list[str]:
+    """The nodes named and all that follow them: the last numbers want their precision."""
+    names: list[str] = []
+    behind: set[str] = set()
+    for node in model.graph.node:
+        if node.name in first or behind & set(node.input):
+            names.append(node.name)
+            behind |= set(node.output)
+    return names
+
+
+def quantise(source: Path, out: Path, kind: Kind, batches: Sequence[NDArray[np.float32]]) -> None:
+    """Write the INT8 file.
+
+    Args:
+        source: The FP32 file.
+        out: Where the INT8 file goes.
+        kind: What is particular about this model.
+        batches: Inputs, (1, 3, height, width) each, as the device would feed them.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        prepared = Path(folder) / "prepared.onnx"
+        model = onnx.load(source)
+        if model.opset_import[0].version < LEAST_OPSET:
+            model = onnx.version_converter.convert_version(model, LEAST_OPSET)
+        onnx.save(model, str(prepared))
+        quant_pre_process(prepared, prepared)
+        model = onnx.load(prepared)
+        quantize_static(
+            prepared,
+            out,
+            _Pictures(model.graph.input[0].name, batches),
+            quant_format=QuantFormat.QDQ,
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            nodes_to_exclude=_kept_in_float(model, kind.first_in_float(model)),
+            calibrate_method=CalibrationMethod.Percentile
+            if kind.percentile
+            else CalibrationMethod.MinMax,
+        )
+
+
+def times_ms(files: Sequence[Path]) -> list[list[float]]:
+    """Times of one picture on one thread, in milliseconds; the files take turns."""
+    sessions = []
+    for file in files:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        session = onnxruntime.InferenceSession(
+            str(file), options, providers=["CPUExecutionProvider"]
+        )
+        spec = session.get_inputs()[0]
+        sessions.append((session, {spec.name: np.zeros(spec.shape, np.float32)}))
+    found: list[list[float]] = [[] for _ in files]
+    for _ in range(RUNS):
+        for (session, fed), mine in zip(sessions, found, strict=True):
+            began_s = time.perf_counter()
+            session.run(None, fed)
+            mine.append((time.perf_counter() - began_s) * 1000)
+    return found
+
+
+def speed(files: dict[str, Path]) -> str:
+    """A table of what one picture costs with each file, and how large it is."""
+    rows = []
+    for (name, file), mine in zip(files.items(), times_ms(list(files.values())), strict=True):
+        spread = f"{statistics.median(mine):.2f} ms ({min(mine):.2f}–{max(mine):.2f})"
+        rows.append([name, spread, f"{file.stat().st_size / 1e6:.1f} MB"])
+    return table(("file", "one picture", "size"), rows)
+
+
+def processor() -> str:
+    """What the machine calls its processor."""
+    found = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text(encoding="utf-8"))
+    return found.group(1) if found else platform.machine()
+
+
+def _manifest(source: Path, out: Path, name: str, command: str) -> None:
+    """The source's manifest with another name, file and origin; nothing else changes."""
+    text = (source / "manifest.toml").read_text(encoding="utf-8")
+    for key, value in (
+        ("name", name),
+        ("sha256", sha256_of(out / "model.onnx")),
+        ("provenance", f"{source.name} ({sha256_of(source / 'model.onnx')}) as INT8; {command}"),
+    ):
+        text = re.sub(rf"(?m)^{key} = .*$", f"{key} = {json.dumps(value)}", text, count=1)
+    (out / "manifest.toml").write_text(text, encoding="utf-8")
+
+
+@click.command(help=__doc__)
+@click.argument("model", type=click.Choice(sorted(KINDS)))
+@click.option("--models", default=Path("models"), type=click.Path(path_type=Path, exists=True))
+@click.option(
+    "--data", default=Path("../shared/data"), type=click.Path(path_type=Path, exists=True)
+)
+@click.option("--stills", default=None, type=click.Path(path_type=Path, exists=True))
+@click.option("--seed", default=1, show_default=True, help="That of the model's training.")
+@click.option("--out", required=True, type=click.Path(path_type=Path))
+def main(model: str, models: Path, data: Path, stills: Path | None, seed: int, out: Path) -> None:
+    """Quantise, judge beside the FP32 file, and write the papers."""
+    logging.getLogger().setLevel(logging.ERROR)  # its advice on shapes is taken already
+    kind, source = KINDS[model](data, stills, seed), models / model
+    out.mkdir(parents=True, exist_ok=True)
+    batches = kind.batches("train", CALIBRATION_PICTURES)
+    quantise(source / "model.onnx", out / "model.onnx", kind, batches)
+    files = {"FP32": source / "model.onnx", "INT8": out / "model.onnx"}
+    manifest = (source / "manifest.toml").read_text(encoding="utf-8")
+    version: Any = re.search(r'(?m)^version = "(.+)"$', manifest)
+    command = (
+        f"python -m training.quantise {model} --seed {seed} --stills DIR --out models/{out.name}"
+    )
+    card = CARD.format(
+        name=out.name,
+        source=model,
+        version=version.group(1),
+        command=command,
+        sha=sha256_of(files["FP32"]),
+        pictures=len(batches),
+        method=" (the outermost 0.001 % left out)" if kind.percentile else "",
+        figures=kind.figures(files),
+        machine=processor(),
+        runs=RUNS,
+        speed=speed(files),
+    )
+    _manifest(source, out, out.name, command)
+    (out / "CARD.md").write_text(card.strip() + "\n", encoding="utf-8")
+    for paper in ("NOTICE", "groups.json"):
+        (out / paper).write_text((source / paper).read_text(encoding="utf-8"), encoding="utf-8")
+    click.echo(card)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,124 @@
+"""What :mod:`training.quantise` must know of each model: its pictures, its judge, its tail."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from training import bin_state, street_parts
+from training.bin_pictures import normalised, plain
+from training.cards import table
+from training.measures import balanced_accuracy, calibration_error, roc_auc
+from training.street_classes import STREET_CLASSES
+from training.street_judge import StreetFile, figure, judge
+
+T = TypeVar("T")
+LEAST_TRUTHS = 10
+DRAW = 11
+
+
+class Kind(Protocol):
+    """One model's part in the matter."""
+
+    percentile: bool
+    """Whether the outermost values are left out of the ranges."""
+
+    def batches(self, part: str, count: int) -> list[NDArray[np.float32]]:
+        """``count`` inputs (1, 3, height, width) from a part, drawn by a fixed seed."""
+
+    def first_in_float(self, model: onnx.ModelProto) -> frozenset[str]:
+        """The nodes where the float tail begins."""
+
+    def figures(self, files: Mapping[str, Path]) -> str:
+        """A table of the files' held-out figures."""
+
+
+def _drawn(items: list[T], count: int) -> list[T]:
+    order = np.random.default_rng(DRAW).permutation(len(items))
+    return [items[index] for index in order[:count]]
+
+
+class BinState:
+    """The classifier: everything but the softmax goes into bytes."""
+
+    percentile = True
+
+    def __init__(self, data: Path, stills: Path | None, seed: int) -> None:
+        self._pools = bin_state.gather(data, stills, seed)
+
+    def batches(self, part: str, count: int) -> list[NDArray[np.float32]]:
+        items = [item for pool in self._pools.values() for item, _ in pool.part(part)]
+        return [normalised([plain(item)]) for item in _drawn(items, count)]
+
+    def first_in_float(self, model: onnx.ModelProto) -> frozenset[str]:
+        return frozenset(node.name for node in model.graph.node if node.op_type == "Softmax")
+
+    def figures(self, files: Mapping[str, Path]) -> str:
+        threshold = bin_state.choose_threshold(files["FP32"], self._pools)
+        rows = [
+            [
+                each.name,
+                name,
+                str(len(each.truth)),
+                f"{balanced_accuracy(each.truth, each.score, threshold):.3f}",
+                f"{roc_auc(each.truth, each.score):.3f}",
+                f"{calibration_error(each.truth, each.score):.3f}",
+            ]
+            for name, path in files.items()
+            for each in bin_state.judge(path, self._pools)
+            if each.truth.any()
+        ]
+        header = ("set", "file", "pictures", "balanced accuracy", "ROC AUC", "calibration error")
+        return table(header, sorted(rows))
+
+
+class Street:
+    """The detector: the heads' last convolutions and what follows stay in floats."""
+
+    percentile = True
+
+    def __init__(self, data: Path, stills: Path | None, seed: int) -> None:
+        self._sources = street_parts.gather(data, stills, seed)
+        self._seed = seed
+
+    def batches(self, part: str, count: int) -> list[NDArray[np.float32]]:
+        parts = street_parts.judged_parts(self._sources, part, self._seed)
+        examples = [example for each in parts.values() for example in each]
+        return [
+            example.picture.astype(np.float32).transpose(2, 0, 1)[None]
+            for example in _drawn(examples, count)
+        ]
+
+    def first_in_float(self, model: onnx.ModelProto) -> frozenset[str]:
+        return frozenset(
+            node.name for node in model.graph.node if any("_preds" in name for name in node.input)
+        )
+
+    def figures(self, files: Mapping[str, Path]) -> str:
+        parts = street_parts.judged_parts(self._sources, "held_out", self._seed)
+        detectors = {name: StreetFile(path) for name, path in files.items()}
+        rows = []
+        for part, examples in parts.items():
+            judged = {name: judge(each, examples) for name, each in detectors.items()}
+            for label in STREET_CLASSES:
+                each = {name: figure(mine, label, 0.35) for name, mine in judged.items()}
+                if each["FP32"].truths < LEAST_TRUTHS:
+                    continue
+                floats, bytes_ = each["FP32"], each["INT8"]
+                rows.append(
+                    [part, label, str(floats.truths)]
+                    + [f"{mine.ap:.3f}" for mine in (floats, bytes_)]
+                    + [f"{bytes_.ap - floats.ap:+.3f}"]
+                )
+        return table(("part", "class", "truths", "AP FP32", "AP INT8", "change"), rows)
+
+
+KINDS: Mapping[str, Callable[[Path, Path | None, int], Kind]] = {
+    "bin-state": BinState,
+    "street": Street,
+}

@@ -1,0 +1,60 @@
+"""Pictures that people have reviewed, as training takes them: crops of the collection mode, or any
+folder that :mod:`training.evaluate` can judge by.
+
+Crops of a bin need a yes or a no: a folder ``overflowing`` and one ``not_overflowing``. For the
+detector, boxes teach what is there (a COCO file or YOLO labels), and a folder such as ``no_bike``
+or ``no_stall`` teaches what is not; a yes without a box teaches it nothing and is left out.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from training.evaluate.sources import CLAIMS, Item, read_folder
+from training.sets import BinPicture, Labelled
+
+REVIEWED = "reviewed"
+_COLLECTED = re.compile(r"(\d{8})T\d+Z~([A-Za-z0-9_-]+)~")
+
+
+def place_of(item: Item) -> str:
+    """Crops of one zone on one day show one place; else what the folder says."""
+    found = _COLLECTED.match(item.path.name)
+    return f"{found[2]}@{found[1]}" if found else item.group
+
+
+def reviewed_bins(folder: Path) -> list[BinPicture]:
+    """Bins with a yes or a no; what could not be told is left out.
+
+    Raises:
+        SourceError: The folder holds no pictures with labels.
+    """
+    found = []
+    for items in read_folder(folder).values():
+        for item in items:
+            claim = CLAIMS.get((item.label or "").lower())
+            if claim is not None and claim[0] == "overflowing":
+                place = place_of(item)
+                found.append(BinPicture(item.path, REVIEWED, claim[1], place=place))
+    return found
+
+
+def reviewed_streets(folder: Path) -> list[Labelled]:
+    """Pictures with boxes, and pictures that show none of a thing.
+
+    Raises:
+        SourceError: The folder holds no pictures with labels.
+    """
+    found = []
+    for items in read_folder(folder).values():
+        for item in items:
+            claim = CLAIMS.get((item.label or "").lower())
+            absent = {claim[0]} if claim is not None and not claim[1] else set()
+            known = item.boxed | (absent & {"bicycle", "stall"})
+            if known:
+                labels = tuple(label for label, _ in item.boxes)
+                boxes = tuple(edges for _, edges in item.boxes)
+                place = place_of(item)
+                found.append(Labelled(item.path, REVIEWED, labels, boxes, frozenset(known), place))
+    return found
