@@ -38,6 +38,7 @@ SIZES = ((20, 48), (48, 96), (96, 10_000))
 HEAD = (0.25, 0.0, 0.75, 0.15)
 PLATE = (0.0, 0.4, 1.0, 1.0)
 FACE_SURE = 0.5
+PICTURE = ("picture", "")
 
 
 def covered_share(part: Box, regions: Sequence[Box], grid: int = 24) -> float:
@@ -81,7 +82,7 @@ def judged(
 ) -> tuple[Counter[tuple[str, str]], Counter[tuple[str, str]]]:
     """By thing and size in the network's picture: how many there were, how many were left.
 
-    ``("picture", "blotted")`` counts points of the pictures, and those outside all regions as left.
+    ``PICTURE`` counts points of the pictures, and those outside all regions as left.
     """
     detector = detectors.open_detector("street", 2)
     there: Counter[tuple[str, str]] = Counter()
@@ -91,8 +92,8 @@ def judged(
         height, width = bgr.shape[:2]
         regions = sensitive_regions(detector.detect_faint(bgr), width / height)
         whole = covered_share(Box(0, 0, 1, 1), regions)
-        there["picture", "blotted"] += 100
-        left["picture", "blotted"] += round(100 * (1 - whole))
+        there[PICTURE] += 100
+        left[PICTURE] += round(100 * (1 - whole))
         shrunk = min(1.0, detector.input_size_px[0] / max(width, height))
         for label, edges in zip(item.labels, item.boxes, strict=True):
             thing = "head" if label == "person" else "plate" if label in PLATED else ""
@@ -124,9 +125,11 @@ def main(faces: Path | None) -> None:
         for key in sorted(there):
             thing, size = key
             share = left[key] / there[key]
-            click.echo(
-                f"{name:20}{thing:7}{size:15}{left[key]:4} of {there[key]:4} left ({share:.0%})"
-            )
+            if key == PICTURE:
+                click.echo(f"{name:20}{1 - share:.0%} of the pictures was blotted out")
+            else:
+                counts = f"{left[key]:4} of {there[key]:4} left ({share:.0%})"
+                click.echo(f"{name:20}{thing:7}{size:15}{counts}")
 
 
 if __name__ == "__main__":

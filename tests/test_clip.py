@@ -28,9 +28,11 @@ def check(clip: Path, frames_per_s: float) -> None:
     assert [(each.kind, each.zone_id) for each in found] == [
         (each.kind, each.zone_id) for each in expected
     ]
+    # What happens between two frames is known to half the time between them.
+    within_s = WITHIN_S + 0.5 / frames_per_s
     for case, problem in zip(found, expected, strict=True):
-        assert case.begins_s == pytest.approx(problem.begins_s, abs=WITHIN_S), problem
-        assert case.ends_s == pytest.approx(problem.ends_s, abs=WITHIN_S), problem
+        assert case.begins_s == pytest.approx(problem.begins_s, abs=within_s), problem
+        assert case.ends_s == pytest.approx(problem.ends_s, abs=within_s), problem
 
 
 @bundled_rates
@@ -103,9 +105,9 @@ def test_every_case_has_its_pictures_on_the_disk_by_hash(tmp_path: Path) -> None
     for event in report.events:
         body = json.loads(event.model_dump_json())["body"]
         roles = [picture["role"] for picture in body["pictures"]]
-        assert roles == (
-            ["begin", "threshold", "close_up"] if event.type == "case.opened" else ["after"]
-        )
+        expected = ["begin", "threshold", "close_up"] if event.type == "case.opened" else ["after"]
+        if roles != expected:
+            assert (body["kind"], roles) == ("misparked_bike", [*expected, "plate_view"])
         for picture in body["pictures"]:
             content = (tmp_path / "evidence" / picture["file"]).read_bytes()
             assert sha256(content).hexdigest() == picture["sha256"]
@@ -117,6 +119,6 @@ def test_the_first_and_the_threshold_picture_are_as_far_apart_as_the_stay(tmp_pa
     report = replay(site_of(BUNDLED), base=BUNDLED, frames_per_s=5, out=tmp_path)
     for event in report.events:
         if event.type == "case.opened":
-            begin, threshold, _ = event.body.pictures
+            begin, threshold, *_ = event.body.pictures
             apart_s = (threshold.captured_at - begin.captured_at).total_seconds()
             assert apart_s >= event.body.allowed_s - WITHIN_S

@@ -140,8 +140,7 @@ whether the bin overflows. Two probabilities: `not_overflowing`, `overflowing`.
 
 Near-duplicates (centred frozen ImageNet features with a cosine of 0.5 or more) share a group and never
 straddle parts; `groups.json` lists every picture, its group and its part. `train` made the
-weights, `tune` calibrated the probability and chose the threshold ({threshold:.2f}), `held_out`
-made the table. The Shenzhen crops' label is "full" (rubbish above the rim), the Montevideo scenes' "dirty" (rubbish over the rim or around
+weights, `tune` calibrated the probability, `held_out` made the table. The Shenzhen crops' label is "full" (rubbish above the rim), the Montevideo scenes' "dirty" (rubbish over the rim or around
 the container), Amsterdam's "rubbish outside": all count as overflowing.{rendered}
 
 ## Held-out figures

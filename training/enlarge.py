@@ -22,7 +22,7 @@ from training.cards import sha256_of, table
 from training.evaluate.__main__ import judged
 from training.evaluate.judging import opened
 from training.evaluate.sources import CLAIMS, read_folder
-from training.quantise import RUNS, processor, speed
+from training.timing import RUNS, processor, speed
 
 STRIDES = (8, 16, 32)
 LEAST_TRUTHS = 10

@@ -45,14 +45,6 @@ def balanced_accuracy(truth: Array, score: Array, threshold: float) -> float:
     return float((said[positive].mean() + (~said[negative]).mean()) / 2)
 
 
-def best_threshold(truth: Array, score: Array) -> float:
-    """The threshold with the best balanced accuracy; the middle of the best stretch."""
-    candidates = np.linspace(0.02, 0.98, 97)
-    accuracies = np.array([balanced_accuracy(truth, score, each) for each in candidates])
-    best = candidates[accuracies >= np.nanmax(accuracies) - 1e-9]
-    return float(best[len(best) // 2])
-
-
 def calibration_error(truth: Array, score: Array) -> float:
     """Expected calibration error with ten bins of equal width.
 

@@ -11,11 +11,8 @@ from __future__ import annotations
 
 import json
 import logging
-import platform
 import re
-import statistics
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,7 +20,6 @@ from typing import Any
 import click
 import numpy as np
 import onnx
-import onnxruntime
 from numpy.typing import NDArray
 from onnxruntime.quantization import (
     CalibrationDataReader,
@@ -35,13 +31,13 @@ from onnxruntime.quantization import (
 from onnxruntime.quantization.shape_inference import quant_pre_process
 from tqdm import tqdm
 
-from training.cards import sha256_of, table
+from training.cards import sha256_of
 from training.quantised import KINDS, Kind
+from training.timing import RUNS, processor, speed
 
 CALIBRATION_PICTURES = 160
 LEAST_OPSET = 13
 """The first that can hold a scale for each channel."""
-RUNS = 80
 CARD = """
 # {name}
 
@@ -118,41 +114,6 @@ def quantise(source: Path, out: Path, kind: Kind, batches: Sequence[NDArray[np.f
             if kind.percentile
             else CalibrationMethod.MinMax,
         )
-
-
-def times_ms(files: Sequence[Path]) -> list[list[float]]:
-    """Times of one picture on one thread, in milliseconds; the files take turns."""
-    sessions = []
-    for file in files:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        session = onnxruntime.InferenceSession(
-            str(file), options, providers=["CPUExecutionProvider"]
-        )
-        spec = session.get_inputs()[0]
-        sessions.append((session, {spec.name: np.zeros(spec.shape, np.float32)}))
-    found: list[list[float]] = [[] for _ in files]
-    for _ in range(RUNS):
-        for (session, fed), mine in zip(sessions, found, strict=True):
-            began_s = time.perf_counter()
-            session.run(None, fed)
-            mine.append((time.perf_counter() - began_s) * 1000)
-    return found
-
-
-def speed(files: dict[str, Path]) -> str:
-    """A table of what one picture costs with each file, and how large it is."""
-    rows = []
-    for (name, file), mine in zip(files.items(), times_ms(list(files.values())), strict=True):
-        spread = f"{statistics.median(mine):.2f} ms ({min(mine):.2f}–{max(mine):.2f})"
-        rows.append([name, spread, f"{file.stat().st_size / 1e6:.1f} MB"])
-    return table(("file", "one picture", "size"), rows)
-
-
-def processor() -> str:
-    """What the machine calls its processor."""
-    found = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text(encoding="utf-8"))
-    return found.group(1) if found else platform.machine()
 
 
 def _manifest(source: Path, out: Path, name: str, command: str) -> None:

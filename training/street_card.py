@@ -23,7 +23,7 @@ from training.street_judge import (
 )
 from training.street_pictures import SIZE_PX, Example, Scene, device_windows, take_window
 
-VERSION = "0.2.0"
+VERSION = "0.3.0"
 NEW_CLASSES = ("stall", "bin", "rubbish")
 CLIP = "dev_pedestrians_vtest.mp4"
 CLIP_WINDOW_PX = 440
@@ -179,7 +179,10 @@ or more; for drawn streets the scene) never straddle parts; `groups.json` lists 
 `train` made the weights, `tune` chose the thresholds, `held_out` made the tables. "composed" are
 real streets with bins, bags and drawn stalls laid on them, from the same part each. Sets that do not
 label a class do not teach its absence: there the frozen start is the teacher. From the scenes of
-Montevideo and Amsterdam, which nobody boxed, only what the start is sure of is kept alive.
+Montevideo and Amsterdam, which nobody boxed, only what the start is sure of is kept alive. The
+pictures of coco_mini are trained on without their labels: the start, which learned from all of COCO,
+is the teacher of everything there. The bicycles of bikes_street_calgary were boxed by us
+(`training/labels`).
 
 ## Held-out figures
 
@@ -255,7 +258,7 @@ Pictures used for training; none is included:
 - malta_bags: SaulVas/ARI3129, commit e88068f2; no licence is stated there; used internally.
 - rubbish_bags_korea: itsCaveMan/WoosongVision, commit 33a6b888, CC BY 4.0.
 - bikes_street_calgary: Data-Experience-Lab/visualizingBikeparking, commit 890cc017; no licence is
-  stated there; used internally.
+  stated there; used internally. The boxes are ours.
 - bin_crops_shenzhen: jackweiwang/TrashCanFullDet, commit 01dabe88; no licence is stated there; used
   internally.
 - bins_scene_montevideo: shreyanyogeusc/Trash-Overflow-Detection, commit dbd691d0, MIT by its

@@ -13,14 +13,11 @@ from numpy.typing import NDArray
 from agent import detectors
 from agent.detectors import Classifier, Detector
 from agent.detectors.manifest import load_manifest
-from agent.scene import Box, Detection
+from agent.scene import Detection
 from drivers.cameras import Picture
 
 LOWEST = 0.01
 """Detections below this are not asked for."""
-TILE_SHARE, TILE_STEP = 0.6, 0.4
-"""Side of the windows, as a share of the picture's shorter side, and how far apart they lie."""
-SAME_IOU = 0.5
 
 
 class PictureError(ValueError):
@@ -39,29 +36,15 @@ def read(path: Path) -> Picture:
     return np.asarray(picture, np.uint8)
 
 
-def windows(width: int, height: int) -> list[tuple[int, int, int, int]]:
-    """The whole picture, and overlapping squares in it, in pixels (left, top, right, bottom).
-
-    The device looks at crops around its zones, at their native size; a photograph of a street has
-    none, so that it is looked at as a device with zones everywhere would.
-    """
-    side = round(TILE_SHARE * min(width, height))
-    lefts = np.linspace(0, width - side, max(1, round((width - side) / (TILE_STEP * side))) + 1)
-    tops = np.linspace(0, height - side, max(1, round((height - side) / (TILE_STEP * side))) + 1)
-    tiles = [(int(x), int(y), int(x) + side, int(y) + side) for y in tops for x in lefts]
-    return [(0, 0, width, height), *tiles]
-
-
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What a detector found in one picture: in the whole at once, and with all windows."""
+    """What a detector found in one picture, looked at as a whole."""
 
-    whole: tuple[Detection, ...]
-    everywhere: tuple[Detection, ...]
+    found: tuple[Detection, ...]
 
     def score(self, label: str) -> float:
-        """The surest detection of a class in any window; 0 if there is none."""
-        return max((each.confidence for each in self.everywhere if each.label == label), default=0)
+        """The surest detection of a class; 0 if there is none."""
+        return max((each.confidence for each in self.found if each.label == label), default=0)
 
 
 class StreetJudge:
@@ -76,30 +59,9 @@ class StreetJudge:
         told = [each.threshold for each in self.manifest.classes if each.meaning == label]
         return min(told, default=1.0)
 
-    def look(self, picture: Picture, *, thorough: bool) -> Sight:
-        """Everything found; ``thorough`` looks at the windows as well."""
-        whole = tuple(self._detector.detect(picture))
-        if not thorough:
-            return Sight(whole, whole)
-        height, width = picture.shape[:2]
-        found = list(whole)
-        for left, top, right, bottom in windows(width, height)[1:]:
-            crop = np.ascontiguousarray(picture[top:bottom, left:right])
-            found += [
-                Detection(each.label, each.confidence, _placed(each.box, left, top, crop, picture))
-                for each in self._detector.detect(crop)
-            ]
-        return Sight(whole, tuple(found))
-
-
-def _placed(box: Box, left: int, top: int, crop: Picture, picture: Picture) -> Box:
-    (rows, columns), (height, width) = crop.shape[:2], picture.shape[:2]
-    return Box(
-        (left + box.left * columns) / width,
-        (top + box.top * rows) / height,
-        (left + box.right * columns) / width,
-        (top + box.bottom * rows) / height,
-    )
+    def look(self, picture: Picture) -> Sight:
+        """Everything found in a picture."""
+        return Sight(tuple(self._detector.detect(picture)))
 
 
 class BinJudge:

@@ -74,7 +74,7 @@ def things(
         asked = [item for item in of_things if item.boxed or _claim(item, claims)]
         if asked:
             seen[name] = [
-                (item, judge.look(read(item.path), thorough=_claim(item, claims) in THINGS))
+                (item, judge.look(read(item.path)))
                 for item in progress(asked, f"{name}: things", len(asked))
             ]
     for thing in THINGS:
@@ -132,7 +132,7 @@ def _boxes(
 
 def _scored(item: Item, sight: Sight, label: str) -> Scored:
     height, width = read(item.path).shape[:2]
-    found = [each for each in sight.whole if each.label == label]
+    found = [each for each in sight.found if each.label == label]
     sides = [(each.box.left, each.box.top, each.box.right, each.box.bottom) for each in found]
     boxes = np.array(sides, float).reshape(-1, 4) * (width, height, width, height)
     truths = [edges for name, edges in item.boxes if name == label]
@@ -196,7 +196,7 @@ def _wrong_boxes(
             continue
         scored = _scored(item, sight, label)
         others = np.concatenate([scored.truths, scored.unsure])
-        mine = [each for each in sight.whole if each.label == label]
+        mine = [each for each in sight.found if each.label == label]
         best = iou_matrix(scored.boxes, others).max(axis=1, initial=0.0)
         false = [each for each, iou in zip(mine, best, strict=True) if iou < FEW]
         false = [each for each in false if each.confidence >= threshold]
