@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -14,7 +14,7 @@ from agent.analysis import Analysis
 from agent.casebook import CaseBook
 from agent.cases import Cases
 from agent.collection import FOLDER, Collection
-from agent.database import Database, load_open_cases
+from agent.database import Database, StorageError, load_open_cases
 from agent.evidence import Evidence
 from agent.looking import Budget
 from agent.outbox import Outbox
@@ -60,6 +60,9 @@ class Parts:
         return closing(self.database.read())
 
     def close(self) -> None:
+        """End as planned: the next run goes on in the same epoch, whatever boot it is of."""
+        with suppress(StorageError):
+            self.outbox.end().result()
         self.database.close()
 
 
@@ -114,6 +117,9 @@ def assemble(
         purpose=site.purpose,
         timezone=ZoneInfo(site.timezone),
         epoch=epoch,
+        # A replay's epoch is given: nothing of it is asked for again, and no power is cut.
+        keep_arrived=configuration.uplink.keep_arrived if epoch is None else 0,
+        boot_id=boot_id if epoch is None else None,
     )
     evidence = Evidence(
         evidence_dir,

@@ -331,6 +331,16 @@ class Uplink(Section):
     acknowledge_timeout_s: float = Field(default=30, gt=0)
     reconnect_max_s: float = Field(default=60, gt=0)
     heartbeat_s: float = Field(default=60, gt=0)
+    confirm: Literal["broker", "platform"] = "broker"
+    """Whose word lets an event go: the broker's acknowledgement, or the platform's receipt."""
+    receipt_timeout_s: float = Field(default=60, gt=0)
+    """An event that the broker took and no receipt names is sent again after this time."""
+    keep_arrived: int = Field(default=5000, ge=0, le=1_000_000)
+    """So many events are kept after they arrived, in case the platform asks for them again."""
+    backlog_events_per_s: float | None = Field(default=None, gt=0)
+    """How fast the backlog may go; the platform may say otherwise."""
+    pack_backlog: bool = True
+    """Whether batches of the backlog travel packed with gzip."""
     live_within_s: float = Field(default=30, gt=0)
     """An event older than this when it is first sent is flagged as historical."""
     daily_bytes: DailyBytesSection = DailyBytesSection()

@@ -1,7 +1,7 @@
 """The wire format: what the platform receives. The one source of the schemas in ``contract/``.
 
 A :class:`Message` is what one MQTT publish on the ``events`` channel carries: one event, or a
-batch of them. Field names are English; texts are UTF-8. Times are ISO 8601 with the site's
+batch of them. A :class:`Receipt` and a :data:`Command` are what the platform sends back. Field names are English; texts are UTF-8. Times are ISO 8601 with the site's
 offset. ``docs/integrator.md`` explains the contract to its readers.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 if TYPE_CHECKING:
     from drivers.clock import Clock
@@ -303,6 +303,73 @@ class DeviceState(Wire):
     online: bool
     epoch: str
     previous_epoch: str | None = None
+
+
+class Receipt(Wire):
+    """What the platform has stored for good, on the ``receipts`` channel.
+
+    Computed in its store after the commit: everything through ``contiguous_through``, and further
+    ranges (first, last) above it. An event named in a loss report counts as stored.
+    """
+
+    contract: Literal[1] = CONTRACT_VERSION
+    epoch: str = Field(min_length=1, max_length=64)
+    contiguous_through: int = Field(ge=0)
+    ranges: tuple[tuple[int, int], ...] = Field(default=(), max_length=1000)
+
+    @field_validator("ranges")
+    @classmethod
+    def _in_order(cls, ranges: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
+        if any(not 0 < first <= last for first, last in ranges):
+            raise ValueError("a range is (first, last), first not above last, both above 0")
+        return ranges
+
+    @property
+    def spans(self) -> tuple[tuple[int, int], ...]:
+        """Everything that is confirmed, as ranges."""
+        head = ((1, self.contiguous_through),) if self.contiguous_through else ()
+        return (*head, *self.ranges)
+
+    @property
+    def highest(self) -> int:
+        """The highest number that is confirmed; 0 if none is."""
+        return max((last for _, last in self.spans), default=0)
+
+
+CommandId = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
+
+
+class Resend(Wire):
+    """Send again what has arrived before, on the ``commands`` channel: a backup was restored."""
+
+    contract: Literal[1] = CONTRACT_VERSION
+    command: Literal["resend"]
+    command_id: CommandId
+    epoch: str = Field(min_length=1, max_length=64)
+    first: int = Field(gt=0)
+    last: int = Field(gt=0)
+
+
+class Pace(Wire):
+    """How fast the backlog may come, until this connection ends; null: as fast as it goes."""
+
+    contract: Literal[1] = CONTRACT_VERSION
+    command: Literal["pace"]
+    command_id: CommandId
+    backlog_events_per_s: float | None = Field(gt=0, le=100_000, allow_inf_nan=False)
+
+
+Command = Annotated[Resend | Pace, Field(discriminator="command")]
+
+
+class Answer(Wire):
+    """What became of a command, on the ``answers`` channel. ``count``: of events, for a resend."""
+
+    contract: Literal[1] = CONTRACT_VERSION
+    command_id: str
+    accepted: bool
+    reason: str | None = None
+    count: int | None = None
 
 
 class Draft(BaseModel):

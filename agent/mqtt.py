@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
 _FIXED_HEADER_BYTES, _LENGTH_BYTES, _PACKET_ID_BYTES = 5, 2, 2
 
+_LARGEST_DELIVERY_BYTES = 65_536
+_MOST_DELIVERIES = 64
+"""What the platform may send us at once; the broker keeps the rest until we have read these."""
+
 _PACKET_TOO_LARGE = 0x95
 _packet_too_large_in: list[int] = ReasonCode.names[_PACKET_TOO_LARGE]["Packet too large"]
 if PacketTypes.PUBACK not in _packet_too_large_in:
@@ -56,6 +60,14 @@ class Limits:
 
     receive_maximum: int
     packet_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What the platform sent us; hostile until it was validated."""
+
+    topic: str
+    payload: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +121,8 @@ class Connection:
         self._accepted: deque[tuple[ReasonCode, Properties]] = deque()
         self._ended: deque[str] = deque()
         self.acknowledged: deque[Acknowledgement] = deque()
+        self.received: deque[Delivery] = deque()
+        self.refused_topics: deque[str] = deque()
         self.limits = Limits(receive_maximum=0, packet_bytes=None)
         self._complaints = _Complaints()
         self._client = client = Client(
@@ -132,12 +146,19 @@ class Connection:
         client.on_publish = lambda _c, _u, packet_id, code, _properties: self.acknowledged.append(
             Acknowledgement(packet_id, code.value, str(code))
         )
+        client.on_message = lambda _c, _u, message: self.received.append(
+            Delivery(message.topic, bytes(message.payload))
+        )
+        client.on_subscribe = lambda _c, _u, _mid, codes, _properties: self.refused_topics.extend(
+            str(code) for code in codes if code.is_failure
+        )
         client.on_disconnect = lambda _c, _u, flags, code, _properties: self._ended.append(
             f"the broker ended the connection: {code}"
             if flags.is_disconnect_packet_from_server
             else "connection lost"
         )
-        self._content = _properties(PacketTypes.PUBLISH, ContentType="application/json")
+        self._plain = _properties(PacketTypes.PUBLISH, ContentType="application/json")
+        self._packed = _properties(PacketTypes.PUBLISH, ContentType="application/gzip")
 
     def open(self) -> None:
         """Connect and wait for the broker's word.
@@ -163,8 +184,26 @@ class Connection:
             packet_bytes=getattr(properties, "MaximumPacketSize", None),
         )
 
-    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> int:
+    def subscribe(self, *topics: str) -> None:
+        """Ask for what the platform says; a refusal is found in :attr:`refused_topics`.
+
+        Raises:
+            LinkError: The connection was lost.
+        """
+        code, _ = self._client.subscribe([(topic, 1) for topic in topics])
+        if code != MQTTErrorCode.MQTT_ERR_SUCCESS:
+            raise self._lost()
+
+    def publish(
+        self, topic: str, payload: bytes, *, retain: bool = False, packed: bool = False
+    ) -> int:
         """Send with QoS 1.
+
+        Args:
+            topic: Where to.
+            payload: JSON, or JSON packed with gzip.
+            retain: Whether the broker keeps it for later subscribers.
+            packed: What the content type says of the payload.
 
         Returns:
             The packet identifier, to be found again in :attr:`acknowledged`.
@@ -172,14 +211,15 @@ class Connection:
         Raises:
             LinkError: The connection was lost.
         """
-        sent = self._client.publish(topic, payload, qos=1, retain=retain, properties=self._content)
+        content = self._packed if packed else self._plain
+        sent = self._client.publish(topic, payload, qos=1, retain=retain, properties=content)
         if sent.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
             raise self._lost()
         return sent.mid
 
     def packet_bytes(self, topic: str, payload: bytes) -> int:
         """How large a publish is at most on the wire, without TLS."""
-        properties_bytes = len(self._content.pack())  # type: ignore[no-untyped-call]
+        properties_bytes = len(self._plain.pack())  # type: ignore[no-untyped-call]
         head = _FIXED_HEADER_BYTES + _LENGTH_BYTES + len(topic.encode()) + _PACKET_ID_BYTES
         return int(head + properties_bytes + len(payload))
 
@@ -241,7 +281,12 @@ class Connection:
             broker.port or _PORTS[broker.scheme],
             keepalive=settings.keepalive_s,
             clean_start=True,
-            properties=_properties(PacketTypes.CONNECT, SessionExpiryInterval=0),
+            properties=_properties(
+                PacketTypes.CONNECT,
+                SessionExpiryInterval=0,
+                ReceiveMaximum=_MOST_DELIVERIES,
+                MaximumPacketSize=_LARGEST_DELIVERY_BYTES,
+            ),
         )
         channel = cast("socket.socket", self._client.socket())
         channel.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -1,8 +1,13 @@
 """The only queue: what the device has to say and the platform has not yet confirmed.
 
-An event is added in the same transaction as the case it tells of; it leaves after its
-confirmation. Sequence numbers are given in the transaction, by one writer, so that a number the
-platform never sees does not exist: a gap is always a loss.
+An event is added in the same transaction as the case it tells of; it waits until its confirmation.
+What has arrived is kept for a while, because platforms restore backups, too, and ask for it again.
+Sequence numbers are given in the transaction, by one writer, so that a number the platform never
+sees does not exist: a gap is always a loss.
+
+An epoch is one database's life. A card that lied about its writes can set a database back: then
+numbers would be given twice. So a boot after one that did not end, and a platform that has more than
+we ever gave, begin a new epoch: what waits is numbered anew from 1.
 """
 
 from __future__ import annotations
@@ -30,6 +35,7 @@ if TYPE_CHECKING:
     from agent.database import Database
 
 _EPOCH, _PREVIOUS_EPOCH = "outbox.epoch", "outbox.previous_epoch"
+_RUNNING_BOOT = "outbox.running_boot"
 _events: TypeAdapter[Event] = TypeAdapter(Event)
 
 
@@ -77,6 +83,9 @@ class Outbox:
         purpose: Why this device watches, as on the wire.
         timezone: The site's; times are written with its offset.
         epoch: Given in replay only; otherwise random, once per database file.
+        keep_arrived: So many events are kept after they have arrived, the newest.
+        boot_id: This boot. If the last run did not end and was of another boot, the power was cut:
+            a new epoch begins. None: nothing of it is noted.
     """
 
     def __init__(
@@ -88,12 +97,15 @@ class Outbox:
         purpose: str,
         timezone: ZoneInfo,
         epoch: str | None = None,
+        keep_arrived: int = 0,
+        boot_id: str | None = None,
     ) -> None:
         self._database = database
+        self._keep_arrived = keep_arrived
         self._tenant, self._device_id, self._purpose = tenant, device_id, purpose
         self.timezone = timezone
         self.epoch, self.previous_epoch = database.write(
-            lambda connection: _settle_epoch(connection, epoch)
+            lambda connection: _settle_epoch(connection, epoch, boot_id)
         ).result()
 
     def add(self, connection: sqlite3.Connection, draft: Draft, lane: Lane) -> int:
@@ -107,7 +119,7 @@ class Outbox:
             sqlite3.IntegrityError: The event is in the outbox already.
         """
         # Nobody else writes: the number read here is still free when it is taken below.
-        sequence = _last_sequence(connection) + 1
+        sequence = last_sequence(connection) + 1
         text = self._wire_text(draft, sequence)
         connection.execute(
             "INSERT INTO outbox (sequence, event_id, lane, type, occurred_at, boot_id,"
@@ -127,29 +139,80 @@ class Outbox:
         return sequence
 
     def confirm(self, sequences: Iterable[int]) -> Future[None]:
-        """Let go of events that have arrived."""
+        """Events have arrived: they wait no more, and the oldest of those kept are let go."""
         keys = [(sequence,) for sequence in sequences]
 
-        def delete(connection: sqlite3.Connection) -> None:
-            connection.executemany("DELETE FROM outbox WHERE sequence = ?", keys)
+        def settle(connection: sqlite3.Connection) -> None:
+            if not self._keep_arrived:
+                connection.executemany("DELETE FROM outbox WHERE sequence = ?", keys)
+                return
+            connection.executemany("UPDATE outbox SET arrived = 1 WHERE sequence = ?", keys)
+            connection.execute(
+                "DELETE FROM outbox WHERE arrived = 1 AND sequence <= (SELECT sequence FROM outbox"
+                " WHERE arrived = 1 ORDER BY sequence DESC LIMIT 1 OFFSET ?)",
+                (self._keep_arrived,),
+            )
 
-        return self._database.write(delete)
+        return self._database.write(settle)
+
+    def resend(self, first: int, last: int) -> Future[int]:
+        """Let what has arrived and is still kept wait again.
+
+        Returns:
+            How many of the numbers from ``first`` to ``last`` wait now, those that still did too.
+        """
+
+        def again(connection: sqlite3.Connection) -> int:
+            span = (first, last)
+            connection.execute(
+                "UPDATE outbox SET arrived = 0 WHERE arrived = 1 AND sequence BETWEEN ? AND ?", span
+            )
+            [count] = connection.execute(
+                "SELECT count(*) FROM outbox WHERE arrived = 0 AND sequence BETWEEN ? AND ?", span
+            ).fetchone()
+            return int(count)
+
+        return self._database.write(again)
+
+    def begin_epoch(self) -> Future[None]:
+        """Begin a new epoch: what waits gets numbers from 1 on, what has arrived is forgotten."""
+
+        def begin(connection: sqlite3.Connection) -> None:
+            self.epoch, self.previous_epoch = _begin_epoch(connection)
+
+        return self._database.write(begin)
+
+    def end(self) -> Future[None]:
+        """Note that this run ended as it should; the last write before the database is closed."""
+        return self._database.write(lambda connection: save_state(connection, _RUNNING_BOOT, ""))
 
     def bury(self, sequences: Iterable[int], reason: str) -> Future[None]:
         """Put events that can never be delivered aside, so that they hold up nobody."""
-        keys = [(reason, sequence) for sequence in sequences]
+        keys = [(self.epoch, reason, sequence) for sequence in sequences]
 
         def move(connection: sqlite3.Connection) -> None:
             connection.executemany(
                 "INSERT INTO dead_letters"
-                " (sequence, event_id, lane, type, occurred_at, reason, event)"
-                " SELECT sequence, event_id, lane, type, occurred_at, ?, event"
+                " (epoch, sequence, event_id, lane, type, occurred_at, reason, event)"
+                " SELECT ?, sequence, event_id, lane, type, occurred_at, ?, event"
                 " FROM outbox WHERE sequence = ?",
                 keys,
             )
-            connection.executemany("DELETE FROM outbox WHERE sequence = ?", [k[1:] for k in keys])
+            connection.executemany("DELETE FROM outbox WHERE sequence = ?", [k[2:] for k in keys])
 
         return self._database.write(move)
+
+    def last_sequence(self) -> int:
+        """The last number that was given in this epoch; 0 if none was.
+
+        Raises:
+            StorageError: The file cannot be read.
+        """
+        try:
+            with closing(self._database.read()) as connection:
+                return last_sequence(connection)
+        except sqlite3.Error as error:
+            raise StorageError(self._database.path, reason_of(error)) from error
 
     def figures(self) -> Figures:
         """Count what waits.
@@ -160,7 +223,8 @@ class Outbox:
         try:
             with closing(self._database.read()) as connection:
                 rows, size_bytes, oldest = connection.execute(
-                    "SELECT count(*), coalesce(sum(size_bytes), 0), min(occurred_at) FROM outbox"
+                    "SELECT count(*), coalesce(sum(size_bytes), 0), min(occurred_at)"
+                    " FROM outbox WHERE arrived = 0"
                 ).fetchone()
                 [dead_letters] = connection.execute("SELECT count(*) FROM dead_letters").fetchone()
         except sqlite3.Error as error:
@@ -178,7 +242,7 @@ class Outbox:
             with closing(self._database.read()) as connection:
                 rows = connection.execute(
                     "SELECT lane, count(*), sum(size_bytes), min(occurred_at)"
-                    " FROM outbox GROUP BY lane"
+                    " FROM outbox WHERE arrived = 0 GROUP BY lane"
                 ).fetchall()
         except sqlite3.Error as error:
             raise StorageError(self._database.path, reason_of(error)) from error
@@ -219,7 +283,8 @@ class Outbox:
 def waits(connection: sqlite3.Connection, lane: Lane, event_type: str) -> bool:
     """Whether an event of the type is still in the lane."""
     row = connection.execute(
-        "SELECT 1 FROM outbox WHERE lane = ? AND type = ? LIMIT 1", (int(lane), event_type)
+        "SELECT 1 FROM outbox WHERE arrived = 0 AND lane = ? AND type = ? LIMIT 1",
+        (int(lane), event_type),
     ).fetchone()
     return row is not None
 
@@ -237,9 +302,10 @@ def live_from(connection: sqlite3.Connection, lane: Lane, boot_id: str, since_s:
     Returns:
         The sequence number from which on every event of the lane is live.
     """
-    first = _last_sequence(connection) + 1
+    first = last_sequence(connection) + 1
     cursor = connection.execute(
-        "SELECT sequence, boot_id, monotonic_s FROM outbox WHERE lane = ? ORDER BY sequence DESC",
+        "SELECT sequence, boot_id, monotonic_s FROM outbox"
+        " WHERE arrived = 0 AND lane = ? ORDER BY sequence DESC",
         (int(lane),),
     )
     with closing(cursor):
@@ -275,7 +341,8 @@ def waiting(
     room_bytes = limit_bytes
     cursor = connection.execute(
         "SELECT sequence, event, size_bytes FROM outbox"
-        " WHERE lane = ? AND sequence >= ? AND (? IS NULL OR sequence < ?) ORDER BY sequence",
+        " WHERE arrived = 0 AND lane = ? AND sequence >= ? AND (? IS NULL OR sequence < ?)"
+        " ORDER BY sequence",
         (int(lane), first, before, before),
     )
     with closing(cursor):
@@ -291,12 +358,29 @@ def waiting(
     return rows
 
 
-def _last_sequence(connection: sqlite3.Connection) -> int:
+def last_sequence(connection: sqlite3.Connection) -> int:
+    """The last number that was given in this epoch; 0 if none was."""
     row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'outbox'").fetchone()
     return 0 if row is None else int(row[0])
 
 
-def _settle_epoch(connection: sqlite3.Connection, given: str | None) -> tuple[str, str | None]:
+def waiting_in(
+    connection: sqlite3.Connection, ranges: Iterable[tuple[int, int]], through: int
+) -> list[int]:
+    """Which numbers of some ranges, none above ``through``, still wait."""
+    found: list[int] = []
+    for first, last in ranges:
+        rows = connection.execute(
+            "SELECT sequence FROM outbox WHERE arrived = 0 AND sequence BETWEEN ? AND ?",
+            (first, min(last, through)),
+        )
+        found += (sequence for (sequence,) in rows)
+    return found
+
+
+def _settle_epoch(
+    connection: sqlite3.Connection, given: str | None, boot_id: str | None
+) -> tuple[str, str | None]:
     """Find this database's epoch, or begin one; another one given replaces it."""
     epoch = load_state(connection, _EPOCH)
     if epoch is None or (given is not None and given != epoch):
@@ -304,4 +388,36 @@ def _settle_epoch(connection: sqlite3.Connection, given: str | None) -> tuple[st
             save_state(connection, _PREVIOUS_EPOCH, epoch)
         epoch = given or secrets.token_hex(8)
         save_state(connection, _EPOCH, epoch)
+    elif boot_id is not None and load_state(connection, _RUNNING_BOOT) not in {None, "", boot_id}:
+        epoch, _ = _begin_epoch(connection)
+    if boot_id is not None:
+        save_state(connection, _RUNNING_BOOT, boot_id)
     return epoch, load_state(connection, _PREVIOUS_EPOCH)
+
+
+_COLUMNS = "sequence, event_id, lane, type, occurred_at, boot_id, monotonic_s, size_bytes, event"
+
+
+def _begin_epoch(connection: sqlite3.Connection) -> tuple[str, str | None]:
+    """Give the database a new epoch, and what waits new numbers from 1 on."""
+    previous = load_state(connection, _EPOCH)
+    epoch = secrets.token_hex(8)
+    if previous is not None:
+        save_state(connection, _PREVIOUS_EPOCH, previous)
+    save_state(connection, _EPOCH, epoch)
+    connection.execute(
+        f"CREATE TEMP TABLE moved AS SELECT {_COLUMNS} FROM outbox"  # noqa: S608
+        " WHERE arrived = 0 ORDER BY sequence"
+    )
+    connection.execute("DELETE FROM outbox")
+    connection.execute("UPDATE sqlite_sequence SET seq = 0 WHERE name = 'outbox'")
+    rows = connection.execute("SELECT * FROM moved ORDER BY sequence")
+    for sequence, (_, event_id, lane, kind, at, boot, steady_s, _, event) in enumerate(rows, 1):
+        told = json.loads(event) | {"epoch": epoch, "sequence": sequence}
+        text = json.dumps(told, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        connection.execute(
+            f"INSERT INTO outbox ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+            (sequence, event_id, lane, kind, at, boot, steady_s, len(text.encode()), text),
+        )
+    connection.execute("DROP TABLE moved")
+    return epoch, previous

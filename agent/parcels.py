@@ -1,15 +1,19 @@
-"""What goes to the platform next: live before old, by lane, within the day's budget."""
+"""What goes to the platform next: live before old, by lane, within the day's budget.
+
+And whose word lets it go: the broker's, or the platform's receipt.
+"""
 
 from __future__ import annotations
 
+import gzip
 import itertools
 import logging
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from agent.events import CONTRACT_VERSION
-from agent.outbox import Lane, live_from, waiting
+from agent.outbox import Lane, live_from, waiting, waiting_in
 
 if TYPE_CHECKING:
     import sqlite3
@@ -17,11 +21,19 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from agent.budget import Class, DailyBytes
+    from agent.events import Receipt
     from agent.outbox import Outbox, Row
     from drivers.clock import Clock
 
 _FRAMING_BYTES = 128
 """More than a message needs around its events, commas included."""
+
+MOST_AWAITING = 4000
+"""So many events may wait for a receipt before nothing more is sent."""
+_NO_LIMIT = 1_000_000
+
+Verdict = Literal["taken", "foreign", "ahead", "unsent"]
+"""Of a receipt: believed; of another epoch; naming what was never given; naming what was not sent."""
 
 _log = logging.getLogger(__name__)
 
@@ -33,6 +45,31 @@ class Parcel:
     sequences: tuple[int, ...]
     payload: bytes
     class_: Class = "health"
+    packed: bool = False
+    lane: Lane = Lane.REST
+    historical: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the settings say of the way out.
+
+    Attributes:
+        live_within_s: An event older than this is no longer live.
+        batch: At most so many backlog events in one parcel.
+        batch_bytes: At most so large a parcel of several events, before it is packed.
+        packed: Whether batches are packed with gzip.
+        receipt_timeout_s: What no receipt names so long after the broker took it is sent again.
+            None: the broker's word is enough.
+        backlog_per_s: How many events of the backlog a second; None: as fast as it goes.
+    """
+
+    live_within_s: float
+    batch: int
+    batch_bytes: int
+    packed: bool = False
+    receipt_timeout_s: float | None = None
+    backlog_per_s: float | None = None
 
 
 class Parcels:
@@ -41,9 +78,7 @@ class Parcels:
     Args:
         outbox: What is to be delivered.
         clock: Tells live events from old ones.
-        live_within_s: An event older than this is no longer live.
-        batch: At most so many backlog events in one parcel.
-        batch_bytes: At most so large a parcel of several events.
+        terms: How it goes.
         settled: Called in another thread when a confirmation is on the disk.
         budget: What the link may carry today.
     """
@@ -52,23 +87,29 @@ class Parcels:
         self,
         outbox: Outbox,
         clock: Clock,
+        terms: Terms,
         *,
-        live_within_s: float,
-        batch: int,
-        batch_bytes: int,
         settled: Callable[[], None],
         budget: DailyBytes,
     ) -> None:
-        self._outbox, self._clock = outbox, clock
-        self._live_within_s = live_within_s
-        self._batch, self._batch_bytes = batch, batch_bytes
+        self._outbox, self._clock, self._terms = outbox, clock, terms
         self._settled, self.budget = settled, budget
         self._taken: set[int] = set()
-        """On the way to the broker, or answered for and not yet deleted."""
+        """On the way to the platform, or answered for and not yet settled on the disk."""
+        self._passed: dict[tuple[Lane, bool], int] = {}
+        """By lane and kind: no number up to this one needs to be looked at again."""
+        self._awaiting: dict[int, float] = {}
+        """The broker has them; until when the platform's receipt is waited for, oldest first."""
         self._alone: set[int] = set()
         """Refused as part of a batch; which one was meant shows when each goes alone."""
         self._finished: deque[tuple[tuple[int, ...], Future[None]]] = deque()
-        self.sent = self.confirmed = self.retried = self.dead_letters = 0
+        self._given_before = outbox.last_sequence()
+        """Numbers up to this one an earlier run may have sent: its receipts are believed."""
+        self._settling: set[int] = set()
+        self._sent: set[int] = set()
+        """Above that, what this run has sent and not yet settled."""
+        self.pace = Pacing(terms.backlog_per_s, clock)
+        self.sent = self.confirmed = self.retried = self.dead_letters = self.unreceipted = 0
 
     def next(self, reader: sqlite3.Connection, limit_bytes: int) -> Parcel | None:
         """Look what should be sent now: live before old, and by lane; nothing is taken yet.
@@ -77,47 +118,113 @@ class Parcels:
             reader: To read with.
             limit_bytes: No larger, unless a single event is.
         """
-        since_s = self._clock.monotonic_s() - self._live_within_s
+        if len(self._awaiting) >= MOST_AWAITING:
+            return None
+        since_s = self._clock.monotonic_s() - self._terms.live_within_s
         begins = {lane: live_from(reader, lane, self._clock.boot_id, since_s) for lane in Lane}
         for lane, first in begins.items():
             class_ = _class(lane, historical=False)
             if not self.budget.allows(class_):
                 continue
-            live = waiting(reader, lane, first=first, taken=self._taken, limit=1)
+            first_new = max(first, self._passed.get((lane, False), 0) + 1)
+            live = waiting(reader, lane, first=first_new, taken=self._taken, limit=1)
             if live:
-                return _parcel(live, class_, historical=False)
-        room_bytes = min(self._batch_bytes, limit_bytes) - _FRAMING_BYTES
-        for lane, first in begins.items():
+                return _parcel(live, class_, lane, historical=False)
+        return self._next_old(reader, begins, limit_bytes)
+
+    def _next_old(
+        self, reader: sqlite3.Connection, begins: dict[Lane, int], limit_bytes: int
+    ) -> Parcel | None:
+        terms = self._terms
+        room_bytes = min(terms.batch_bytes, limit_bytes) - _FRAMING_BYTES
+        count = min(terms.batch, self.pace.allowed())
+        for lane, first in begins.items() if count else ():
             class_ = _class(lane, historical=True)
             if not self.budget.allows(class_):
                 continue
             old = waiting(
                 reader,
                 lane,
+                first=self._passed.get((lane, True), 0) + 1,
                 before=first,
                 taken=self._taken,
-                limit=self._batch,
+                limit=count,
                 limit_bytes=room_bytes,
             )
             if old:
-                return _parcel(self._without_suspects(old), class_, historical=True)
+                rows = self._without_suspects(old)
+                packed = terms.packed and len(rows) > 1
+                return _parcel(rows, class_, lane, historical=True, packed=packed)
         return None
 
     def take(self, parcel: Parcel, packet_bytes: int) -> None:
         """The parcel has been sent, as a packet of this size."""
         self.budget.count(parcel.class_, packet_bytes)
         self._taken.update(parcel.sequences)
+        self._sent.update(each for each in parcel.sequences if each > self._given_before)
+        self._passed[parcel.lane, parcel.historical] = parcel.sequences[-1]
+        if parcel.historical:
+            self.pace.spend(len(parcel.sequences))
         self.sent += len(parcel.sequences)
 
     def put_back(self, parcel: Parcel) -> None:
         """The parcel was not accepted, or we do not know: its events will be sent again."""
-        self._taken.difference_update(parcel.sequences)
-        self.retried += len(parcel.sequences)
+        self._return(parcel.sequences)
 
-    def confirm(self, parcel: Parcel) -> None:
-        """The parcel has arrived: its events may go from the disk."""
-        self.confirmed += len(parcel.sequences)
-        self._finish(parcel, self._outbox.confirm(parcel.sequences))
+    def _return(self, sequences: Sequence[int]) -> None:
+        self._taken.difference_update(sequences)
+        self._passed.clear()
+        self.retried += len(sequences)
+
+    def acknowledge(self, parcel: Parcel) -> None:
+        """The broker has the parcel: its events may go, or wait for the platform's receipt."""
+        timeout_s = self._terms.receipt_timeout_s
+        if timeout_s is None:
+            self._confirm(parcel.sequences)
+            return
+        until_s = self._clock.monotonic_s() + timeout_s
+        for sequence in parcel.sequences:
+            self._awaiting.pop(sequence, None)  # so that the order stays that of the times
+            self._awaiting[sequence] = until_s
+
+    def receive(self, receipt: Receipt, reader: sqlite3.Connection) -> Verdict:
+        """The platform says what it has stored."""
+        if receipt.epoch != self._outbox.epoch:
+            return "foreign"
+        if receipt.highest > self._outbox.last_sequence():
+            return "ahead"
+        named = waiting_in(reader, receipt.spans, self._given_before)
+        stored = {each for each in self._sent if _in(each, receipt.spans)}.union(named)
+        unsent = waiting_in(reader, receipt.spans, receipt.highest)
+        if any(each > self._given_before and each not in self._sent for each in unsent):
+            return "unsent"
+        self._confirm(tuple(sorted(stored - self._settling)))
+        return "taken"
+
+    def overdue(self) -> int:
+        """Send again what no receipt has named in time; how much that is."""
+        now_s, late = self._clock.monotonic_s(), []
+        for sequence, until_s in self._awaiting.items():
+            if until_s > now_s:
+                break
+            late.append(sequence)
+        for sequence in late:
+            del self._awaiting[sequence]
+        if late:
+            self._return(late)
+            self.unreceipted += len(late)
+        return len(late)
+
+    def look_again(self) -> None:
+        """What had arrived waits again: no number may be passed over."""
+        self._passed.clear()
+
+    def begin_anew(self) -> None:
+        """The epoch is another: no number means what it meant."""
+        numbers = (self._taken, self._alone, self._sent, self._settling, self._finished)
+        for kept in (*numbers, self._awaiting, self._passed):
+            kept.clear()
+        self._given_before = 0
 
     def refuse(self, parcel: Parcel, reason: str) -> None:
         """The parcel will never be accepted as it is."""
@@ -128,7 +235,7 @@ class Parcels:
         _log.error("event %s cannot be delivered: %s", parcel.sequences, reason)
         self.dead_letters += len(parcel.sequences)
         self._taken.update(parcel.sequences)
-        self._finish(parcel, self._outbox.bury(parcel.sequences, reason))
+        self._finish(parcel.sequences, self._outbox.bury(parcel.sequences, reason))
 
     def settle(self) -> None:
         """Forget what has left the disk.
@@ -138,13 +245,25 @@ class Parcels:
         """
         while self._finished:
             sequences, future = self._finished.popleft()
-            self._taken.difference_update(sequences)
-            self._alone.difference_update(sequences)
+            for kept in (self._taken, self._alone, self._sent, self._settling):
+                kept.difference_update(sequences)
+            if future.exception() is not None:
+                self._passed.clear()
             future.result()
 
-    def _finish(self, parcel: Parcel, future: Future[None]) -> None:
+    def _confirm(self, sequences: tuple[int, ...]) -> None:
+        if not sequences:
+            return
+        for sequence in sequences:
+            self._awaiting.pop(sequence, None)
+        self._taken.update(sequences)
+        self._settling.update(sequences)
+        self.confirmed += len(sequences)
+        self._finish(sequences, self._outbox.confirm(sequences))
+
+    def _finish(self, sequences: tuple[int, ...], future: Future[None]) -> None:
         def done(future: Future[None]) -> None:
-            self._finished.append((parcel.sequences, future))
+            self._finished.append((sequences, future))
             self._settled()
 
         future.add_done_callback(done)
@@ -154,6 +273,38 @@ class Parcels:
         if rows[0].sequence in self._alone:
             return rows[:1]
         return list(itertools.takewhile(lambda row: row.sequence not in self._alone, rows))
+
+
+class Pacing:
+    """How many events of the backlog may go now: so many a second, and a second's worth at once.
+
+    Args:
+        per_s: None: as fast as it goes.
+        clock: Its steady time counts.
+    """
+
+    def __init__(self, per_s: float | None, clock: Clock) -> None:
+        self._clock = clock
+        self.set(per_s)
+
+    def set(self, per_s: float | None) -> None:
+        """From now on."""
+        self.per_s = per_s
+        self._saved = 1.0
+        self._last_s = self._clock.monotonic_s()
+
+    def allowed(self) -> int:
+        """So many, now."""
+        if self.per_s is None:
+            return _NO_LIMIT
+        now_s = self._clock.monotonic_s()
+        self._saved += (now_s - self._last_s) * self.per_s
+        self._saved, self._last_s = min(self._saved, max(1.0, self.per_s)), now_s
+        return int(self._saved)
+
+    def spend(self, count: int) -> None:
+        """So many have gone."""
+        self._saved -= count
 
 
 _CLASSES: dict[Lane, Class] = {
@@ -168,10 +319,18 @@ def _class(lane: Lane, *, historical: bool) -> Class:
     return _CLASSES.get(lane, "backlog" if historical else "cases")
 
 
-def _parcel(rows: Sequence[Row], class_: Class, *, historical: bool) -> Parcel:
+def _in(sequence: int, spans: Sequence[tuple[int, int]]) -> bool:
+    return any(first <= sequence <= last for first, last in spans)
+
+
+def _parcel(
+    rows: Sequence[Row], class_: Class, lane: Lane, *, historical: bool, packed: bool = False
+) -> Parcel:
     """Put waiting events into a :class:`agent.events.Message`, without parsing them again."""
     text = (
         f'{{"contract":{CONTRACT_VERSION},"historical":{"true" if historical else "false"},'
         f'"events":[{",".join(row.event for row in rows)}]}}'
     )
-    return Parcel(tuple(row.sequence for row in rows), text.encode(), class_)
+    payload = gzip.compress(text.encode(), mtime=0) if packed else text.encode()
+    sequences = tuple(row.sequence for row in rows)
+    return Parcel(sequences, payload, class_, packed, lane, historical)

@@ -75,3 +75,18 @@ def create_traces(db: sqlite_utils.Database) -> None:
         pk="case_id",
         not_null={"last_type", "last", "trace"},
     )
+
+
+@migrations()
+def keep_what_arrived(db: sqlite_utils.Database) -> None:
+    """What was confirmed stays for a while: a platform may have to restore a backup."""
+    db.execute("ALTER TABLE outbox ADD COLUMN arrived INTEGER NOT NULL DEFAULT 0")
+    db.execute("DROP INDEX outbox_lanes")
+    db.execute(
+        "CREATE INDEX outbox_lanes ON outbox (lane, sequence, occurred_at, size_bytes)"
+        " WHERE arrived = 0"
+    )
+    db.execute("CREATE INDEX outbox_arrived ON outbox (sequence) WHERE arrived = 1")
+    # Numbers begin anew with each epoch, and letters of several epochs may lie here.
+    db.execute("ALTER TABLE dead_letters ADD COLUMN epoch TEXT NOT NULL DEFAULT ''")
+    db.table("dead_letters").transform(pk=("epoch", "sequence"))

@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING
 from agent.budget import DailyBytes
 from agent.database import StorageError, load_state, save_state
 from agent.events import BirthBody, ClockReading, DeviceState, Draft
+from agent.listening import Listening, NewEpochError
 from agent.mqtt import Connection, LinkError, Wake
 from agent.outbox import Lane
-from agent.parcels import Parcel, Parcels
+from agent.parcels import Parcel, Parcels, Terms
 from drivers.wording import said
 
 if TYPE_CHECKING:
@@ -63,6 +64,10 @@ class Figures:
     dead_letters: int
     last_error: str | None
     last_error_at: datetime | None
+    refused: int
+    """What the platform said and was not believed."""
+    unreceipted: int
+    """Sent again, because no receipt named it in time."""
     spent_today: dict[str, int]
     """Bytes of the day's budget that are spent, by class."""
 
@@ -85,6 +90,7 @@ class _Session:
         settings: The window and the deadlines.
         events_topic: Where the events go.
         report: Told what is wrong.
+        listening: Heeds what the platform says.
     """
 
     def __init__(
@@ -95,9 +101,11 @@ class _Session:
         settings: UplinkSettings,
         events_topic: str,
         report: Callable[[str], None],
+        listening: Listening,
     ) -> None:
         self._connection, self._reader, self._parcels = connection, reader, parcels
         self._settings, self._topic, self._report = settings, events_topic, report
+        self._listening = listening
         self._flights: dict[int, _Flight] = {}
         self._flying_bytes = 0
         self._accepting = False
@@ -107,9 +115,10 @@ class _Session:
         self._resume_s = 0.0
 
     def round(self, wake: Wake) -> None:
-        """Send what fits, wait for something to happen, read the answers.
+        """Send what fits, wait for something to happen, read the answers, heed the platform.
 
         Raises:
+            NewEpochError: The platform has more than was ever given.
             LinkError: The connection was lost, or the broker no longer answers.
             StorageError: The disk did not let go of what was confirmed.
         """
@@ -118,10 +127,33 @@ class _Session:
         pause_s = self._resume_s - time.monotonic()
         self._connection.turn(pause_s if 0 < pause_s < _ROUND_S else _ROUND_S, wake)
         self._read_answers()
+        self._listen()
+        if late := self._parcels.overdue():
+            self._report(f"the platform's receipt does not come; {late} events are sent again")
         if self._flights:
             oldest = next(iter(self._flights.values()))
             if time.monotonic() - oldest.sent_s > self._settings.acknowledge_timeout_s:
                 raise LinkError(said("the broker is connected but does not acknowledge"))
+
+    def listen_to(self, *topics: str) -> None:
+        """Ask the broker for what the platform says."""
+        self._connection.subscribe(*topics)
+
+    def forget(self) -> None:
+        """Nothing that is under way is known by its number any more."""
+        self._flights.clear()
+        self._flying_bytes = 0
+
+    def _listen(self) -> None:
+        if self._connection.refused_topics:
+            reason = self._connection.refused_topics.popleft()
+            self._report(f"the broker does not let us hear the platform: {reason}")
+        while self._connection.received:
+            answer = self._listening.heed(self._connection.received.popleft(), self._reader)
+            if answer is not None:
+                self._publish(
+                    self._listening.answers_topic, Parcel((), answer.model_dump_json().encode())
+                )
 
     def send_state(self, topic: str, payload: bytes) -> None:
         """Publish the device's state, retained."""
@@ -173,7 +205,9 @@ class _Session:
 
     def _publish(self, topic: str, parcel: Parcel, *, retain: bool = False) -> None:
         try:
-            packet_id = self._connection.publish(topic, parcel.payload, retain=retain)
+            packet_id = self._connection.publish(
+                topic, parcel.payload, retain=retain, packed=parcel.packed
+            )
         except LinkError:
             self._parcels.put_back(parcel)
             raise
@@ -191,12 +225,12 @@ class _Session:
     def _heed(self, answer: Acknowledgement, parcel: Parcel) -> None:
         if not parcel.sequences:
             if answer.code not in {0, _NO_SUBSCRIBERS}:
-                self._report(f"the broker does not take the device's state: {answer.text}")
+                self._report(f"the broker does not take a state or an answer: {answer.text}")
             return
         self._accepting = answer.code == 0
         if self._accepting:
             self._refusals = 0
-            self._parcels.confirm(parcel)
+            self._parcels.acknowledge(parcel)
         elif answer.code == _NO_SUBSCRIBERS or answer.code in _NOT_NOW:
             self._report(f"the broker does not take events now: {answer.text}")
             self._parcels.put_back(parcel)
@@ -253,18 +287,27 @@ class Uplink:
         base = f"{settings.topic_prefix}/{tenant}/{device_id}"
         self._events_topic, self._state_topic = f"{base}/events", f"{base}/state"
         self._wake = Wake()
-        self._parcels = Parcels(
-            outbox,
-            clock,
+        terms = Terms(
             live_within_s=settings.live_within_s,
             batch=settings.backlog_events_per_message,
             # Half, so that the next one is under way while this one is being answered.
             batch_bytes=settings.window_bytes // 2,
+            packed=settings.pack_backlog,
+            receipt_timeout_s=settings.receipt_timeout_s
+            if settings.confirm == "platform"
+            else None,
+            backlog_per_s=settings.backlog_events_per_s,
+        )
+        self._parcels = Parcels(
+            outbox,
+            clock,
+            terms,
             settled=self._wake.set,
             budget=DailyBytes(
                 settings.daily_bytes.limits(), outbox.timezone, clock.now, self._saved_budget()
             ),
         )
+        self._listening = Listening(base, outbox, self._parcels, self._report)
         self._budget_saved_s = -math.inf
         self._connected_since: datetime | None = None
         self._connected_s = math.inf
@@ -283,6 +326,8 @@ class Uplink:
             dead_letters=self._parcels.dead_letters,
             last_error=self._last_error,
             last_error_at=self._last_error_at,
+            refused=self._listening.refused,
+            unreceipted=self._parcels.unreceipted,
             spent_today=self._parcels.budget.spent,
         )
 
@@ -308,6 +353,9 @@ class Uplink:
             self._connected_s = math.inf
             try:
                 self._session(stop)
+            except NewEpochError as error:
+                self._report(str(error))
+                self._begin_epoch()
             except (LinkError, StorageError) as error:
                 self._report(str(error))
             except Exception as error:  # noqa: BLE001  the outermost line of this thread
@@ -333,9 +381,17 @@ class Uplink:
             self._connected_since, self._connected_s = self._clock.now(), time.monotonic()
             _log.info("connected to %s", self._settings.broker)
             session = _Session(
-                connection, reader, self._parcels, self._settings, self._events_topic, self._report
+                connection,
+                reader,
+                self._parcels,
+                self._settings,
+                self._events_topic,
+                self._report,
+                self._listening,
             )
             try:
+                self._parcels.pace.set(self._settings.backlog_events_per_s)
+                session.listen_to(self._listening.receipts_topic, self._listening.commands_topic)
                 session.send_state(self._state_topic, self._state(session_id, online=True))
                 self._announce(session_id)
                 while not stop.is_set():
@@ -343,9 +399,21 @@ class Uplink:
                     session.round(self._wake)
                     self._save_budget(_SAVE_BUDGET_S)
                 session.end(self._wake, self._state_topic, self._state(session_id, online=False))
+            except NewEpochError:
+                session.forget()
+                raise
             finally:
                 session.abandon()
                 self._save_budget(0.0)
+
+    def _begin_epoch(self) -> None:
+        """The database was set back: what waits is numbered anew, under another epoch."""
+        try:
+            self._outbox.begin_epoch().result()
+        except StorageError as error:
+            self._report(str(error))
+            return
+        self._parcels.begin_anew()
 
     def _state(self, session_id: str, *, online: bool) -> bytes:
         state = DeviceState(

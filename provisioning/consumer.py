@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import secrets
 import threading
+import zlib
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self, TextIO
@@ -16,7 +17,6 @@ from urllib.parse import urlsplit
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
-from pydantic import ValidationError
 
 from agent.events import Message
 from drivers.foreign import reason_of, recognised
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     from agent.events import Event
 
+_LARGEST_BYTES = 16_000_000
+"""What a packed message may become: a small one could otherwise fill the memory."""
 _CONNECT_TIMEOUT_S = 10.0
 _DEFAULT_PORT = 1883
 
@@ -45,6 +47,24 @@ class Received:
     def sequences(self, epoch: str) -> set[int]:
         """The sequence numbers that came of one epoch."""
         return {event.sequence for event in self.events if event.epoch == epoch}
+
+
+def unpacked(payload: bytes) -> bytes:
+    """The JSON of a message, whether it travelled plain or packed with gzip.
+
+    Raises:
+        ValueError: It is damaged, or larger than any message may be.
+    """
+    if not payload.startswith(b"\x1f\x8b"):
+        return payload
+    unpacking = zlib.decompressobj(wbits=31)
+    try:
+        text = unpacking.decompress(payload, _LARGEST_BYTES)
+    except zlib.error as error:
+        raise ValueError(str(error)) from error
+    if not unpacking.eof:
+        raise ValueError(f"cut off, or more than {_LARGEST_BYTES} bytes")
+    return text
 
 
 class Consumer:
@@ -136,12 +156,13 @@ class Consumer:
 
     def _took(self, _client: mqtt.Client, _: Any, message: mqtt.MQTTMessage) -> None:
         try:
-            arrived = Message.model_validate_json(message.payload)
-        except ValidationError as error:
+            text = unpacked(message.payload)
+            arrived = Message.model_validate_json(text)
+        except ValueError as error:  # a ValidationError is one
             with self._changed:
                 self.received.invalid.append(f"{message.topic}: {error}")
             return
-        lines = json.loads(message.payload)["events"]
+        lines = json.loads(text)["events"]
         for event, line in zip(arrived.events, lines, strict=True):
             self._keep(event, line)
 

@@ -234,7 +234,9 @@ class Stage:
         path = self.configuration.storage.state_dir / "kerbwatch.sqlite3"
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
             epoch = load_state(connection, "outbox.epoch") or ""
-            waiting = dict(connection.execute("SELECT sequence, type FROM outbox").fetchall())
+            waiting = dict(
+                connection.execute("SELECT sequence, type FROM outbox WHERE arrived = 0").fetchall()
+            )
             # The counter of the table's AUTOINCREMENT: the last sequence number ever given.
             [accepted] = connection.execute(
                 "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'outbox'"

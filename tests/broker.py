@@ -26,10 +26,13 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from agent.config import Uplink as UplinkSettings
-from agent.events import Event, Message
+from agent.events import Answer, Event, Message
+from provisioning.consumer import unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from pydantic import BaseModel
 
 PREFIX, TENANT, DEVICE = "kerbwatch/v1", "city", "corner-1"
 EVENTS, STATE = f"{PREFIX}/{TENANT}/{DEVICE}/events", f"{PREFIX}/{TENANT}/{DEVICE}/state"
@@ -277,7 +280,7 @@ class StubBroker:
         packet_id = body[topic_end : topic_end + 2]
         payload = body[topic_end + 3 + body[topic_end + 2] :]
         if body[2:topic_end].endswith(b"/events"):
-            message = Message.model_validate_json(payload)
+            message = Message.model_validate_json(unpacked(payload))
             self.cases += [e.sequence for e in message.events if e.type == "case.opened"]
         return packet_id, payload
 
@@ -354,10 +357,22 @@ class Platform:
         self._client.disconnect()
         self._client.loop_stop()
 
+    def say(self, channel: str, told: BaseModel | str) -> None:
+        """Publish on a channel of the device's; it is on its way when this returns."""
+        text = told if isinstance(told, str) else told.model_dump_json()
+        topic = f"{PREFIX}/{TENANT}/{DEVICE}/{channel}"
+        self._client.publish(topic, text, qos=1).wait_for_publish(10)
+
+    def answers(self) -> list[Answer]:
+        topic = f"{PREFIX}/{TENANT}/{DEVICE}/answers"
+        return [
+            Answer.model_validate_json(o.payload) for o in list(self.received) if o.topic == topic
+        ]
+
     @property
     def messages(self) -> list[Message]:
         return [
-            Message.model_validate_json(one.payload)
+            Message.model_validate_json(unpacked(one.payload))
             for one in list(self.received)
             if one.topic == EVENTS
         ]

@@ -33,7 +33,13 @@ NOON = datetime(2026, 3, 1, 4, 0, 0, 123456, tzinfo=UTC)
 LANES = st.sampled_from(Lane)
 
 
-def open_outbox(database: Database, epoch: str | None = None) -> Outbox:
+def open_outbox(
+    database: Database,
+    epoch: str | None = None,
+    *,
+    keep_arrived: int = 0,
+    boot_id: str | None = None,
+) -> Outbox:
     return Outbox(
         database,
         tenant="city",
@@ -41,6 +47,8 @@ def open_outbox(database: Database, epoch: str | None = None) -> Outbox:
         purpose="test",
         timezone=ZoneInfo("Asia/Shanghai"),
         epoch=epoch,
+        keep_arrived=keep_arrived,
+        boot_id=boot_id,
     )
 
 

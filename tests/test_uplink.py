@@ -62,6 +62,7 @@ class Device:
             device_id=DEVICE,
             purpose="test",
             timezone=ZoneInfo("Asia/Shanghai"),
+            keep_arrived=settings.keep_arrived,
         )
         self.uplink = Uplink(
             settings,
@@ -92,7 +93,8 @@ class Device:
     def waiting(self) -> list[int]:
         with closing(self.database.read()) as connection:
             rows = connection.execute(
-                "SELECT sequence FROM outbox WHERE type LIKE 'case.%' ORDER BY sequence"
+                "SELECT sequence FROM outbox WHERE arrived = 0 AND type LIKE 'case.%'"
+                " ORDER BY sequence"
             )
             return [sequence for (sequence,) in rows]
 

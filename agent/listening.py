@@ -1,0 +1,120 @@
+"""What the platform says to the device: receipts and commands, hostile until they are validated."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from pydantic import TypeAdapter, ValidationError
+
+from agent.events import Answer, Command, Pace, Receipt, Resend
+from drivers.wording import said
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable
+
+    from agent.mqtt import Delivery
+    from agent.outbox import Outbox
+    from agent.parcels import Parcels
+
+MOST_AT_ONCE = 100_000
+"""One command brings back so many events at most."""
+
+_commands: TypeAdapter[Command] = TypeAdapter(Command)
+_log = logging.getLogger(__name__)
+
+
+class NewEpochError(ConnectionError):
+    """The platform has more of this epoch than was ever given: the database was set back."""
+
+
+class Listening:
+    """Heeds receipts and commands. For the uplink's thread.
+
+    Args:
+        base_topic: What the channels stand below.
+        outbox: Whose events are confirmed and brought back.
+        parcels: What is under way.
+        report: Told what is wrong.
+    """
+
+    def __init__(
+        self, base_topic: str, outbox: Outbox, parcels: Parcels, report: Callable[[str], None]
+    ) -> None:
+        self.receipts_topic, self.commands_topic = (
+            f"{base_topic}/receipts",
+            f"{base_topic}/commands",
+        )
+        self.answers_topic = f"{base_topic}/answers"
+        self._outbox, self._parcels, self._report = outbox, parcels, report
+        self.refused = 0
+        """What was said and not believed."""
+
+    def heed(self, delivery: Delivery, reader: sqlite3.Connection) -> Answer | None:
+        """Do what was said, if it may be.
+
+        Returns:
+            The answer to a command.
+
+        Raises:
+            NewEpochError: A receipt names what was never given.
+            StorageError: The disk did not bring back what was asked for.
+        """
+        try:
+            if delivery.topic == self.receipts_topic:
+                self._heed_receipt(Receipt.model_validate_json(delivery.payload), reader)
+                return None
+            if delivery.topic == self.commands_topic:
+                return self._obey(_commands.validate_json(delivery.payload))
+        except ValidationError as error:
+            self._refuse(f"{error.error_count()} faults, the first: {_first(error)}")
+            return None
+        self._refuse("a topic that was not subscribed to")
+        return None
+
+    def _heed_receipt(self, receipt: Receipt, reader: sqlite3.Connection) -> None:
+        verdict = self._parcels.receive(receipt, reader)
+        if verdict == "ahead":
+            raise NewEpochError(
+                said(
+                    "the platform has event {theirs}, ours end at {ours}: a new epoch begins",
+                    theirs=receipt.highest,
+                    ours=self._outbox.last_sequence(),
+                )
+            )
+        if verdict == "unsent":
+            self._refuse("a receipt for events that were not sent")
+        elif verdict == "foreign" and receipt.epoch != self._outbox.previous_epoch:
+            self._refuse("a receipt of an epoch that is not ours")
+
+    def _obey(self, command: Command) -> Answer:
+        if isinstance(command, Pace):
+            self._parcels.pace.set(command.backlog_events_per_s)
+            return Answer(command_id=command.command_id, accepted=True)
+        return self._resend(command)
+
+    def _resend(self, command: Resend) -> Answer:
+        refused = None
+        if command.epoch != self._outbox.epoch:
+            refused = f"the epoch is {self._outbox.epoch}"
+        elif command.last < command.first:
+            refused = "last is below first"
+        elif command.last - command.first >= MOST_AT_ONCE:
+            refused = f"at most {MOST_AT_ONCE} at once"
+        if refused is not None:
+            return Answer(command_id=command.command_id, accepted=False, reason=refused)
+        count = self._outbox.resend(command.first, command.last).result()
+        self._parcels.look_again()
+        missing = command.last - command.first + 1 - count
+        reason = f"{missing} of them are kept no more" if missing else None
+        return Answer(command_id=command.command_id, accepted=True, reason=reason, count=count)
+
+    def _refuse(self, reason: str) -> None:
+        self.refused += 1
+        self._report(f"not heeded: {reason}")
+
+
+def _first(error: ValidationError) -> str:
+    fault = error.errors(include_input=False, include_url=False)[0]
+    return f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"
