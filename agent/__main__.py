@@ -20,13 +20,16 @@ from agent import config
 from agent.assembly import Parts, assemble
 from agent.capture import Capture, Mailbox
 from agent.cooling import Cooling, Pace
+from agent.database import StorageError
 from agent.daylight import Daylight, Switch
-from agent.events import ClockReading, DiskHealth
+from agent.events import ClockReading, DiskHealth, PublicKey
 from agent.health import Health
 from agent.ids import RandomIds
+from agent.losses import Losses
 from agent.observer import Observer
 from agent.outbox import Lane, waiting
 from agent.signals import Signals
+from agent.signing import Signer
 from agent.status import keep_written
 from agent.uplink import Uplink
 from agent.watchdog import Progress, notify, watchdog_interval_s
@@ -47,6 +50,7 @@ CAMERA_LIMIT_S = 60.0
 UPLINK_LIMIT_S = 120.0
 ROUND_S = 0.5
 FEEL_EVERY_S = 5.0
+LOSSES_EVERY_S = 5.0
 HOT_ENOUGH = 0.05
 """Changes of the analysis rate smaller than this are not worth a line in the log."""
 
@@ -103,7 +107,9 @@ def run(
             lambda: _analyse(parts, mailbox, workers, analysed, on_progress),
             ANALYSIS_LIMIT_S,
         )
-        uplink = _start_uplink(configuration, base, parts, workers, clock, ids)
+        signer = Signer(state_dir / "keys")
+        losses = Losses(parts.database, parts.outbox, signer, clock, ids)
+        uplink = _start_uplink(configuration, base, parts, workers, clock, ids, signer.public)
         observer = Observer(configuration, parts, mailbox, captures, pace, uplink, clock)
         health = Health(
             parts.database,
@@ -123,6 +129,7 @@ def run(
             ),
             models=parts.models,
         )
+        workers.start("losses", lambda: _report_losses(losses, workers))
         workers.start("cooling", lambda: _keep_cool(pace, hot.sensor, workers, clock))
         workers.start("health", lambda: health.run(workers.stop, configuration.uplink.heartbeat_s))
         _start_signals(configuration, workers, observer, health, clock, stop)
@@ -205,6 +212,7 @@ def _start_uplink(
     workers: Workers,
     clock: SystemClock,
     ids: RandomIds,
+    signing_key: PublicKey,
 ) -> Uplink | None:
     if configuration.uplink.broker is None:
         _log.warning("no broker is configured: events stay in the outbox")
@@ -219,6 +227,7 @@ def _start_uplink(
         ids=ids,
         agent_version=version("kerbwatch"),
         configuration_sha256=configuration.sha256(),
+        signing_key=signing_key,
         alive=lambda: workers.progress.mark("uplink"),
     )
     workers.start("uplink", lambda: uplink.run(workers.stop), UPLINK_LIMIT_S)
@@ -285,6 +294,16 @@ def _start_signals(
     )
     observer.inputs = lambda: signals.inputs
     workers.start("signals", lambda: signals.run(workers.stop))
+
+
+def _report_losses(losses: Losses, workers: Workers) -> None:
+    """Tell soon what is lost; a disk that is full now may take the report later."""
+    while not workers.stop.wait(LOSSES_EVERY_S):
+        try:
+            while losses.report() and not workers.stop.is_set():
+                pass
+        except StorageError as error:
+            _log.warning("no loss report: %s", error)
 
 
 def _keep_cool(pace: Pace, sensor: Path, workers: Workers, clock: SystemClock) -> None:

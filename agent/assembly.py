@@ -120,6 +120,7 @@ def assemble(
         # A replay's epoch is given: nothing of it is asked for again, and no power is cut.
         keep_arrived=configuration.uplink.keep_arrived if epoch is None else 0,
         boot_id=boot_id if epoch is None else None,
+        budget_bytes=int(configuration.storage.database_mb * 1e6),
     )
     evidence = Evidence(
         evidence_dir,

@@ -296,6 +296,8 @@ class Storage(Section):
     """Where state, outbox and evidence live."""
 
     state_dir: Path = Path("/var/lib/kerbwatch")
+    database_mb: float = Field(default=512, ge=8, le=100_000)
+    """How large the database may become; then the least important events go, and that is told."""
     run_dir: Path = Path("/run/kerbwatch")
     """Where a running agent says how it is, for ``kerbwatch watch``; best in memory."""
 

@@ -30,7 +30,7 @@ _Job = tuple["Callable[[sqlite3.Connection], Any]", "Future[Any]"]
 _GROUP_LIMIT = 500
 """More pieces of work than this do not wait for one and the same commit."""
 _BUSY_TIMEOUT_S = 5.0
-SCHEMA = 5
+SCHEMA = 6
 """How many migrations :mod:`agent.schema` holds: the version of the tables."""
 
 _STORAGE_FAULTS = frozenset(
@@ -321,3 +321,41 @@ def load_open_cases(connection: sqlite3.Connection) -> list[Case]:
         "SELECT document FROM cases WHERE state = 'open' ORDER BY case_id"
     ).fetchall()
     return [_cases.validate_json(document) for (document,) in rows]
+
+
+def note_loss(
+    connection: sqlite3.Connection,
+    epoch: str,
+    lane: int,
+    sequences: list[int],
+    reason: str,
+    at_s: float,
+) -> None:
+    """Write down numbers of a lane as lost; in the piece of work that loses them.
+
+    Args:
+        connection: The writer's.
+        epoch: Whose numbers they are.
+        lane: Which one they waited in.
+        sequences: In order.
+        reason: Why, in English.
+        at_s: When, in seconds since 1970.
+    """
+    connection.executemany(
+        "INSERT INTO losses (epoch, first, last, lane, reason, at) VALUES (?, ?, ?, ?, ?, ?)",
+        [
+            (epoch, first, last, lane, reason, at_s)
+            for first, last in joined([(each, each) for each in sequences])
+        ],
+    )
+
+
+def joined(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Ranges in order; those that touch become one."""
+    found: list[tuple[int, int]] = []
+    for first, last in ranges:
+        if found and first == found[-1][1] + 1:
+            found[-1] = (found[-1][0], last)
+        else:
+            found.append((first, last))
+    return found

@@ -153,6 +153,7 @@ class BirthBody(Wire):
     previous_epoch: str | None = None
     agent_version: str
     configuration_sha256: str
+    signing_key: PublicKey | None = None
 
 
 class CameraHealth(Wire):
@@ -249,6 +250,41 @@ CASE_EVENTS = ("case.opened", "case.persisting", "case.cleared", "case.abstained
 CaseEventType = Literal["case.opened", "case.persisting", "case.cleared", "case.abstained"]
 
 
+class Loss(Wire):
+    """Sequence numbers of one lane that will never be delivered, and why.
+
+    ``ranges`` are first and last, all numbers between them lost; ``from_at`` to ``to_at`` is when
+    that was decided.
+    """
+
+    epoch: str
+    lane: Literal["case", "evidence", "health", "rest"]
+    reason: str
+    ranges: tuple[tuple[int, int], ...] = Field(min_length=1)
+    from_at: datetime
+    to_at: datetime
+
+
+class LossBody(Wire):
+    """What is lost, since the last report.
+
+    ``jws`` signs ``losses`` with the device's key (RFC 7515, compact, EdDSA): its payload is the
+    list as JSON.
+    """
+
+    losses: tuple[Loss, ...] = Field(min_length=1)
+    jws: str
+
+
+class PublicKey(Wire):
+    """The device's signing key, as a JSON Web Key (RFC 8037); the private half never leaves it."""
+
+    kty: Literal["OKP"] = "OKP"
+    crv: Literal["Ed25519"] = "Ed25519"
+    kid: str
+    x: str
+
+
 class _Envelope(Wire):
     contract: Literal[1] = CONTRACT_VERSION
     event_id: str
@@ -277,8 +313,13 @@ class HeartbeatEvent(_Envelope):
     body: HeartbeatBody
 
 
-Event = Annotated[CaseEvent | BirthEvent | HeartbeatEvent, Field(discriminator="type")]
-Body = CaseBody | BirthBody | HeartbeatBody
+class LossEvent(_Envelope):
+    type: Literal["device.loss"]
+    body: LossBody
+
+
+Event = Annotated[CaseEvent | BirthEvent | HeartbeatEvent | LossEvent, Field(discriminator="type")]
+Body = CaseBody | BirthBody | HeartbeatBody | LossBody
 
 
 class Message(Wire):

@@ -16,6 +16,7 @@ import enum
 import json
 import secrets
 import sqlite3
+import time
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
 
-from agent.database import StorageError, load_state, save_state
+from agent.database import StorageError, load_state, note_loss, save_state
 from agent.events import Draft, Event
 from drivers.foreign import reason_of
 
@@ -86,6 +87,7 @@ class Outbox:
         keep_arrived: So many events are kept after they have arrived, the newest.
         boot_id: This boot. If the last run did not end and was of another boot, the power was cut:
             a new epoch begins. None: nothing of it is noted.
+        budget_bytes: How large the database may become; see :meth:`make_room`. None: any size.
     """
 
     def __init__(
@@ -99,8 +101,10 @@ class Outbox:
         epoch: str | None = None,
         keep_arrived: int = 0,
         boot_id: str | None = None,
+        budget_bytes: int | None = None,
     ) -> None:
         self._database = database
+        self._budget_bytes = budget_bytes
         self._keep_arrived = keep_arrived
         self._tenant, self._device_id, self._purpose = tenant, device_id, purpose
         self.timezone = timezone
@@ -121,6 +125,8 @@ class Outbox:
         # Nobody else writes: the number read here is still free when it is taken below.
         sequence = last_sequence(connection) + 1
         text = self._wire_text(draft, sequence)
+        if self._budget_bytes is not None and sequence % _ROOM_EVERY == 0:
+            self.make_room(connection, self._budget_bytes)
         connection.execute(
             "INSERT INTO outbox (sequence, event_id, lane, type, occurred_at, boot_id,"
             " monotonic_s, size_bytes, event) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -154,6 +160,42 @@ class Outbox:
             )
 
         return self._database.write(settle)
+
+    def make_room(self, connection: sqlite3.Connection, budget_bytes: int) -> int:
+        """Let go until the file fits its budget: first what has arrived, then the lowest lane.
+
+        Within a lane the oldest goes first; what had not arrived is noted as lost. Call it within
+        a piece of work.
+
+        Returns:
+            How many events were lost.
+        """
+        lost = 0
+        while (over_bytes := _used_bytes(connection) - budget_bytes) > 0:
+            rows = connection.execute(
+                "SELECT sequence, lane, arrived FROM outbox"
+                " ORDER BY arrived DESC, lane DESC, sequence LIMIT ?",
+                (max(1, min(_EVICT_AT_ONCE, over_bytes // 512)),),
+            ).fetchall()
+            if not rows:
+                return lost
+            first_kind = rows[0][1:]
+            gone = [sequence for sequence, *kind in rows if tuple(kind) == first_kind]
+            if not first_kind[1]:
+                self._note_loss(connection, gone, "no room within the budget of the disk")
+                lost += len(gone)
+            connection.executemany(
+                "DELETE FROM outbox WHERE sequence = ?", [(sequence,) for sequence in gone]
+            )
+        return lost
+
+    def _note_loss(self, connection: sqlite3.Connection, sequences: list[int], reason: str) -> None:
+        """All of one lane, in order."""
+        row = connection.execute(
+            "SELECT lane FROM outbox WHERE sequence = ?", (sequences[0],)
+        ).fetchone()
+        if row is not None:
+            note_loss(connection, self.epoch, row[0], sequences, reason, time.time())
 
     def resend(self, first: int, last: int) -> Future[int]:
         """Let what has arrived and is still kept wait again.
@@ -191,6 +233,8 @@ class Outbox:
         keys = [(self.epoch, reason, sequence) for sequence in sequences]
 
         def move(connection: sqlite3.Connection) -> None:
+            for _, _, sequence in keys:
+                self._note_loss(connection, [sequence], f"refused: {reason}")
             connection.executemany(
                 "INSERT INTO dead_letters"
                 " (epoch, sequence, event_id, lane, type, occurred_at, reason, event)"
@@ -278,6 +322,20 @@ class Outbox:
         if not isinstance(value, datetime):
             raise TypeError(f"{type(value).__name__} has no place on the wire")
         return value.astimezone(self.timezone).isoformat(timespec="milliseconds")
+
+
+_EVICT_AT_ONCE = 500
+_ROOM_EVERY = 20
+"""Room is looked for with every so many-th event: looking costs a little, too."""
+
+
+def _used_bytes(connection: sqlite3.Connection) -> int:
+    """Pages in use: what was deleted is free, though the file is as long as it was."""
+    [[pages]], [[free]], [[size]] = (
+        connection.execute(f"PRAGMA {name}").fetchall()
+        for name in ("page_count", "freelist_count", "page_size")
+    )
+    return int((pages - free) * size)
 
 
 def waits(connection: sqlite3.Connection, lane: Lane, event_type: str) -> bool:

@@ -90,3 +90,21 @@ def keep_what_arrived(db: sqlite_utils.Database) -> None:
     # Numbers begin anew with each epoch, and letters of several epochs may lie here.
     db.execute("ALTER TABLE dead_letters ADD COLUMN epoch TEXT NOT NULL DEFAULT ''")
     db.table("dead_letters").transform(pk=("epoch", "sequence"))
+
+
+@migrations()
+def create_losses(db: sqlite_utils.Database) -> None:
+    """Every number that will never be delivered, by ranges; ``reported`` is the report's number."""
+    db.execute("""
+        CREATE TABLE losses (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            epoch TEXT NOT NULL,
+            first INTEGER NOT NULL,
+            last INTEGER NOT NULL,
+            lane INTEGER NOT NULL,
+            reason TEXT NOT NULL,
+            at REAL NOT NULL,
+            reported INTEGER
+        )
+    """)
+    db.execute("CREATE INDEX losses_to_report ON losses (id) WHERE reported IS NULL")

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from agent.config import Uplink as UplinkSettings
     from agent.database import Database
+    from agent.events import PublicKey
     from agent.ids import Ids
     from agent.mqtt import Acknowledgement
     from agent.outbox import Outbox
@@ -262,6 +263,7 @@ class Uplink:
         ids: For sessions and births.
         agent_version: For births.
         configuration_sha256: For births.
+        signing_key: For births.
         alive: Called at every round, connected or not.
     """
 
@@ -277,12 +279,14 @@ class Uplink:
         ids: Ids,
         agent_version: str,
         configuration_sha256: str,
+        signing_key: PublicKey | None = None,
         alive: Callable[[], None] = lambda: None,
     ) -> None:
         self._settings = settings
         self._database, self._outbox = database, outbox
         self._clock, self._ids, self._alive = clock, ids, alive
         self._agent_version, self._configuration_sha256 = agent_version, configuration_sha256
+        self._signing_key = signing_key
         self._client_id = f"{tenant}:{device_id}"
         base = f"{settings.topic_prefix}/{tenant}/{device_id}"
         self._events_topic, self._state_topic = f"{base}/events", f"{base}/state"
@@ -437,6 +441,7 @@ class Uplink:
                 previous_epoch=self._outbox.previous_epoch,
                 agent_version=self._agent_version,
                 configuration_sha256=self._configuration_sha256,
+                signing_key=self._signing_key,
             ),
         )
         self._database.write(lambda connection: self._outbox.add(connection, birth, Lane.REST))

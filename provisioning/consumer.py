@@ -156,7 +156,7 @@ class Consumer:
 
     def _took(self, _client: mqtt.Client, _: Any, message: mqtt.MQTTMessage) -> None:
         try:
-            text = unpacked(message.payload)
+            text = unpacked(bytes(message.payload))
             arrived = Message.model_validate_json(text)
         except ValueError as error:  # a ValidationError is one
             with self._changed:

@@ -39,6 +39,7 @@ def open_outbox(
     *,
     keep_arrived: int = 0,
     boot_id: str | None = None,
+    budget_bytes: int | None = None,
 ) -> Outbox:
     return Outbox(
         database,
@@ -49,6 +50,7 @@ def open_outbox(
         epoch=epoch,
         keep_arrived=keep_arrived,
         boot_id=boot_id,
+        budget_bytes=budget_bytes,
     )
 
 

@@ -1,0 +1,105 @@
+"""What will never be delivered: noted with the act that loses it, and told the platform, signed.
+
+A gap in the sequence numbers is either still on its way or named here; there is no third kind. The
+note and the loss are one transaction, and so are the report and the mark that it was made.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from agent.database import joined
+from agent.events import ClockReading, Draft, Loss, LossBody
+from agent.outbox import Lane
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from agent.database import Database
+    from agent.ids import Ids
+    from agent.outbox import Outbox
+    from agent.signing import Signer
+    from drivers.clock import Clock
+
+MOST_RANGES = 500
+"""Of one report; the rest goes with the next."""
+TYPE = "device.loss"
+
+_log = logging.getLogger(__name__)
+
+
+class Losses:
+    """Reports what was noted.
+
+    Args:
+        database: Where it was noted.
+        outbox: Where the reports go.
+        signer: Vouches for them.
+        clock: For their times.
+        ids: For their ids.
+    """
+
+    def __init__(
+        self, database: Database, outbox: Outbox, signer: Signer, clock: Clock, ids: Ids
+    ) -> None:
+        self._database, self._outbox, self._signer = database, outbox, signer
+        self._clock, self._ids = clock, ids
+
+    def report(self) -> int:
+        """Queue a report of what was not yet reported.
+
+        Returns:
+            How many ranges it names; 0: there was nothing, and no report.
+
+        Raises:
+            StorageError: The disk did not take it.
+        """
+        return self._database.write(self._report).result()
+
+    def _report(self, connection: sqlite3.Connection) -> int:
+        rows = connection.execute(
+            "SELECT epoch, lane, reason, first, last, at, id FROM losses WHERE reported IS NULL"
+            " ORDER BY epoch, lane, reason, first LIMIT ?",
+            (MOST_RANGES,),
+        ).fetchall()
+        if not rows:
+            return 0
+        at = self._clock.now()
+        losses = tuple(self._loss(key, list(each)) for key, each in groupby(rows, _kind))
+        draft = Draft(
+            event_id=self._ids.new(at),
+            type=TYPE,
+            occurred_at=at,
+            clock=ClockReading.of(self._clock),
+            body=LossBody(
+                losses=losses,
+                jws=self._signer.sign([each.model_dump(mode="json") for each in losses]),
+            ),
+        )
+        sequence = self._outbox.add(connection, draft, Lane.CASE)
+        connection.executemany(
+            "UPDATE losses SET reported = ? WHERE id = ?", [(sequence, row[-1]) for row in rows]
+        )
+        _log.error("%d ranges of events are lost and reported", len(rows))
+        return len(rows)
+
+    def _loss(self, key: tuple[str, int, str], rows: list[tuple[Any, ...]]) -> Loss:
+        epoch, lane, reason = key
+        times = [datetime.fromtimestamp(row[5], UTC) for row in rows]
+        return Loss.model_validate(
+            {
+                "epoch": epoch,
+                "lane": Lane(lane).name.lower(),
+                "reason": reason,
+                "ranges": joined([(row[3], row[4]) for row in rows]),
+                "from_at": min(times),
+                "to_at": max(times),
+            }
+        )
+
+
+def _kind(row: tuple[Any, ...]) -> tuple[str, int, str]:
+    return row[0], row[1], row[2]
