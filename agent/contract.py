@@ -15,12 +15,14 @@ from pydantic import TypeAdapter
 from agent.codes import event_code
 from agent.events import (
     CONTRACT_VERSION,
+    Answer,
     BirthBody,
     BirthEvent,
     CameraHealth,
     CaseBody,
     CaseEvent,
     ClockReading,
+    Command,
     DeviceState,
     DiskHealth,
     Event,
@@ -28,11 +30,17 @@ from agent.events import (
     HeartbeatBody,
     HeartbeatEvent,
     Looking,
+    Loss,
+    LossBody,
+    LossEvent,
     Message,
     ModelUsed,
+    Pace,
     Picture,
     Place,
     PowerHealth,
+    Receipt,
+    Resend,
     Thing,
     Waiting,
 )
@@ -43,14 +51,19 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-DOCUMENT_VERSION = "1.1.0"
+DOCUMENT_VERSION = "1.2.0"
 """Of the contract as a document: ``contract/CHANGELOG.md``. Its first part is the wire's."""
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _SCHEMAS: dict[str, tuple[str, Any]] = {
     "event": ("One event", Event),
     "message": ("The payload of one publish on the events channel", Message),
     "device-state": ("The retained payload of the state channel, and the will", DeviceState),
+    "answer": ("What became of a command", Answer),
+    "receipt": ("What the platform has stored for good", Receipt),
+    "command": ("What the platform asks of a device", Command),
 }
+_HEARD = frozenset({"receipt", "command"})
+"""What the platform sends: it may leave out what has a default."""
 
 
 def files() -> dict[str, str]:
@@ -78,14 +91,17 @@ def write(folder: Path) -> list[Path]:
 
 
 def schema(name: str) -> dict[str, Any]:
-    """One JSON Schema (2020-12) of what the device sends.
+    """One JSON Schema (2020-12) of the contract.
 
-    Every field is required: the device leaves none out, one that says nothing is null.
+    Of what the device sends every field is required: it leaves none out, one that says nothing is
+    null. What the platform sends may leave out what has a default.
     """
     title, kind = _SCHEMAS[name]
-    generated = TypeAdapter(kind).json_schema(mode="serialization")
+    generated = TypeAdapter(kind).json_schema(
+        mode="validation" if name in _HEARD else "serialization"
+    )
     for part in [generated, *generated.get("$defs", {}).values()]:
-        if part.get("additionalProperties") is False:
+        if part.get("additionalProperties") is False and name not in _HEARD:
             part["required"] = list(part["properties"])
         part.pop("title", None)
         for field in part.get("properties", {}).values():
@@ -112,7 +128,7 @@ def asyncapi() -> dict[str, Any]:
             "title": "Kerbwatch: device to platform",
             "version": DOCUMENT_VERSION,
             "description": "What a device at a street corner tells the city's platform over"
-            " MQTT 5. docs/integrator.md explains how to consume it.",
+            " MQTT 5, and what it is told. docs/integrator.md explains how to consume it.",
             "license": {"name": "Apache-2.0"},
         },
         "defaultContentType": "application/json",
@@ -122,15 +138,24 @@ def asyncapi() -> dict[str, Any]:
                 "events", "Cases and the device's own news, each with a sequence number."
             ),
             "state": _channel("state", "Whether the device is connected. Retained; also the will."),
+            "receipts": _channel("receipts", "What the platform has stored for good."),
+            "commands": _channel("commands", "What the platform asks of the device."),
+            "answers": _channel("answers", "What became of a command."),
         },
         "operations": {
             "sendEvents": _operation("events", retain=False),
             "sendState": _operation("state", retain=True),
+            "sendAnswers": _operation("answers", retain=False),
+            "receiveReceipts": _operation("receipts", retain=False, action="receive"),
+            "receiveCommands": _operation("commands", retain=False, action="receive"),
         },
         "components": {
             "messages": {
                 "events": _message("message", "Events, oldest first", shown, "message-"),
                 "state": _message("device-state", "The device's state", shown, "state-"),
+                "receipts": _message("receipt", "A receipt", shown, "receipt"),
+                "commands": _message("command", "A command", shown, "command-"),
+                "answers": _message("answer", "An answer", shown, "answer"),
             },
             "parameters": {
                 "tenant": {"description": "Whose device it is; from the site's configuration."},
@@ -176,9 +201,9 @@ def _channel(name: str, description: str) -> dict[str, Any]:
     }
 
 
-def _operation(channel: str, *, retain: bool) -> dict[str, Any]:
+def _operation(channel: str, *, retain: bool, action: str = "send") -> dict[str, Any]:
     return {
-        "action": "send",
+        "action": action,
         "channel": {"$ref": f"#/channels/{channel}"},
         "messages": [{"$ref": f"#/channels/{channel}/messages/{channel}"}],
         "bindings": {"mqtt": {"qos": 1, "retain": retain, "bindingVersion": "0.2.0"}},
@@ -205,6 +230,13 @@ def examples() -> dict[str, Any]:
         "message-live": Message(historical=False, events=(opened,)),
         "message-historical": Message(historical=True, events=(_birth(1), opened, cleared)),
         "message-heartbeat": Message(historical=False, events=(_heartbeat(4),)),
+        "message-loss": Message(historical=False, events=(_loss(5),)),
+        "receipt": Receipt(epoch=_CORNER["epoch"], contiguous_through=2, ranges=((4, 5),)),
+        "command-resend": Resend(
+            command="resend", command_id="r-1", epoch=_CORNER["epoch"], first=2, last=3
+        ),
+        "command-pace": Pace(command="pace", command_id="p-1", backlog_events_per_s=20),
+        "answer": Answer(command_id="r-1", accepted=True, count=2),
         "state-online": _state(online=True),
         "state-offline": _state(online=False),
     }
@@ -345,6 +377,21 @@ def _heartbeat(sequence: int) -> HeartbeatEvent:
     )
     envelope = _envelope(sequence, _BEGAN_AT + timedelta(seconds=600))
     return HeartbeatEvent(**envelope, type="device.heartbeat", body=body)
+
+
+def _loss(sequence: int) -> LossEvent:
+    at = _BEGAN_AT + timedelta(seconds=700)
+    loss = Loss(
+        epoch=_CORNER["epoch"],
+        lane="rest",
+        reason="no room within the budget of the disk",
+        ranges=((1, 1),),
+        from_at=at,
+        to_at=at,
+    )
+    # Of nobody: the signature of a real report is checked with the key of the device's birth.
+    body = LossBody(losses=(loss,), jws="eyJhbGciOiJFZERTQSJ9.W10.example")
+    return LossEvent(**_envelope(sequence, at), type="device.loss", body=body)
 
 
 def _state(*, online: bool) -> DeviceState:

@@ -31,7 +31,8 @@ def validator(name: str) -> jsonschema.Draft202012Validator:
 
 
 def schema_of(example: Path) -> str:
-    return "device-state" if example.name.startswith("state-") else "message"
+    first = example.stem.partition("-")[0]
+    return "device-state" if first == "state" else first
 
 
 def message() -> dict[str, Any]:
