@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 import pytest
 from click.testing import CliRunner
+from pydantic import TypeAdapter
 
 from agent.config import from_tables
-from agent.events import Message
+from agent.events import Command, Message, Receipt
 from provisioning.cli import main
 
 ROOT = Path(__file__).parents[1]
@@ -54,6 +55,8 @@ def test_every_mark_is_one_that_is_tried() -> None:
         "toml site",
         "json zones",
         "json message",
+        "json receipt",
+        "json command",
         "console runs",
     }
 
@@ -74,6 +77,13 @@ def test_every_drawing_in_the_documents_fits_the_sites_of_its_page() -> None:
 def test_every_message_in_the_documents_is_one_of_the_contract() -> None:
     for block in marked("json message"):
         Message.model_validate_json(block.text)
+
+
+def test_every_word_of_the_platform_in_the_documents_is_heeded() -> None:
+    for block in marked("json receipt"):
+        Receipt.model_validate_json(block.text)
+    for block in marked("json command"):
+        TypeAdapter(Command).validate_json(block.text)
 
 
 def test_every_command_in_the_documents_runs(monkeypatch: pytest.MonkeyPatch) -> None:
