@@ -153,7 +153,8 @@ class Parcels:
             )
             if old:
                 rows = self._without_suspects(old)
-                packed = terms.packed and len(rows) > 1
+                # One event alone is hardly smaller packed, but it may only so be taken at all.
+                packed = terms.packed and (len(rows) > 1 or rows[0].size_bytes > room_bytes)
                 return _parcel(rows, class_, lane, historical=True, packed=packed)
         return None
 

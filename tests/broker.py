@@ -255,7 +255,7 @@ class StubBroker:
                 arrived = client.recv(65_536)
             except TimeoutError:
                 for packet_id, payload in unanswered:
-                    code = self._answer(payload)
+                    code = self._answer(unpacked(payload))
                     client.sendall(b"\x40\x04" + packet_id + bytes([code, 0]))
                     if code and self._hangs_up:
                         return
