@@ -2,6 +2,9 @@
 
 Ed25519 (RFC 8032). What is signed goes out as a JSON Web Signature (RFC 7515, compact; RFC 8037),
 which any JOSE library verifies with the public key of the device's birth.
+
+The library costs 21 MiB of memory, and a device may run for years without a loss to sign: it is
+imported when a key is made or used, and the public half lies beside the key to be read without it.
 """
 
 from __future__ import annotations
@@ -12,14 +15,7 @@ import os
 from base64 import urlsafe_b64encode
 from typing import TYPE_CHECKING, Any
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-    load_pem_private_key,
-)
+from pydantic import ValidationError
 
 from agent.events import PublicKey
 from drivers.disk import sync_folder
@@ -28,7 +24,9 @@ from drivers.wording import said
 if TYPE_CHECKING:
     from pathlib import Path
 
-FILE = "signing.key"
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+FILE, PUBLIC_FILE = "signing.key", "signing.jwk"
 
 
 class SigningError(OSError):
@@ -47,22 +45,46 @@ class Signer:
     """
 
     def __init__(self, folder: Path) -> None:
-        path = folder / FILE
-        self._key = _read(path) if path.exists() else _make(path)
-        raw = self._key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-        x = _base64(raw)
-        # The thumbprint of RFC 7638: the members in this order, without spaces.
-        digest = hashlib.sha256(f'{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}'.encode()).digest()
-        self.public = PublicKey(kid=_base64(digest), x=x)
+        self._path = folder / FILE
+        self._key = None if self._path.exists() else _make(self._path)
+        self.public = self._read_public(folder / PUBLIC_FILE)
+
+    def _read_public(self, path: Path) -> PublicKey:
+        """From its file, if that was written after the key; else from the key."""
+        if self._key is None and path.exists():
+            try:
+                return PublicKey.model_validate_json(path.read_bytes())
+            except ValidationError:
+                pass  # half written, or changed by hand: the key knows
+        public = _public_of(self._load())
+        path.write_text(public.model_dump_json(), encoding="utf-8")
+        return public
+
+    def _load(self) -> Ed25519PrivateKey:
+        if self._key is None:
+            self._key = _read(self._path)
+        return self._key
 
     def sign(self, payload: Any) -> str:
         """A compact JSON Web Signature of a JSON value."""
         header = {"alg": "EdDSA", "kid": self.public.kid}
         text = ".".join(_base64(_json(part)) for part in (header, payload))
-        return f"{text}.{_base64(self._key.sign(text.encode()))}"
+        return f"{text}.{_base64(self._load().sign(text.encode()))}"
+
+
+def _public_of(key: Ed25519PrivateKey) -> PublicKey:
+    x = _base64(key.public_key().public_bytes_raw())
+    # The thumbprint of RFC 7638: the members in this order, without spaces.
+    digest = hashlib.sha256(f'{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}'.encode()).digest()
+    return PublicKey(kid=_base64(digest), x=x)
 
 
 def _read(path: Path) -> Ed25519PrivateKey:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import (  # noqa: PLC0415
+        Ed25519PrivateKey,
+    )
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: PLC0415
+
     try:
         key = load_pem_private_key(path.read_bytes(), None)
     except (OSError, ValueError, TypeError) as error:
@@ -74,6 +96,15 @@ def _read(path: Path) -> Ed25519PrivateKey:
 
 def _make(path: Path) -> Ed25519PrivateKey:
     """Written whole under another name, then renamed: a power cut leaves no half key."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import (  # noqa: PLC0415
+        Ed25519PrivateKey,
+    )
+    from cryptography.hazmat.primitives.serialization import (  # noqa: PLC0415
+        Encoding,
+        NoEncryption,
+        PrivateFormat,
+    )
+
     key = Ed25519PrivateKey.generate()
     content = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from base64 import urlsafe_b64decode
 from contextlib import closing
 from datetime import UTC, datetime
@@ -17,7 +19,7 @@ from agent.database import Database, joined
 from agent.ids import RandomIds
 from agent.losses import MOST_RANGES, Losses
 from agent.outbox import Lane, Outbox, waiting
-from agent.signing import FILE, Signer, SigningError
+from agent.signing import FILE, PUBLIC_FILE, Signer, SigningError
 from drivers.clock import FakeClock
 from tests.drafts import birth, case_opened
 from tests.test_outbox import open_outbox
@@ -165,8 +167,22 @@ def test_the_key_is_made_once_and_only_its_owner_reads_it(tmp_path: Path) -> Non
 def test_what_is_no_key_is_refused_and_kept(tmp_path: Path) -> None:
     (tmp_path / FILE).write_text("not a key")
     with pytest.raises(SigningError, match="signing"):
-        Signer(tmp_path)
+        Signer(tmp_path).sign([])
     assert (tmp_path / FILE).read_text() == "not a key"
+
+
+def test_the_public_half_is_read_without_the_key_and_found_again_when_it_is_damaged(
+    tmp_path: Path,
+) -> None:
+    public = Signer(tmp_path).public
+    (tmp_path / PUBLIC_FILE).write_text("{")
+    assert Signer(tmp_path).public == public
+    # Read by a process of its own: here the library has long been imported.
+    told = (
+        "import sys; from pathlib import Path; from agent.signing import Signer;"
+        "Signer(Path(sys.argv[1])); sys.exit('cryptography' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", told, tmp_path], check=False).returncode == 0
 
 
 def test_ranges_that_touch_are_one() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -95,7 +95,10 @@ def test_what_no_receipt_names_is_sent_again(broker: Broker, tmp_path: Path) -> 
     with broker.platform() as platform, Device(tmp_path, told) as device:
         [sequence] = device.open_cases()
         device.connect()
-        came = lambda: [e.sequence for e in platform.events if e.type == "case.opened"]  # noqa: E731
+
+        def came() -> list[int]:
+            return [e.sequence for e in platform.events if e.type == "case.opened"]
+
         wait_until(lambda: len(came()) >= 2)
         assert set(came()) == {sequence}
         assert "receipt" in device.last_error
@@ -301,7 +304,6 @@ def test_in_a_new_epoch_what_waits_keeps_its_order_and_its_event_ids(tmp_path: P
 
 
 def test_a_receipt_must_name_real_ranges() -> None:
-    with suppress(ValidationError):
+    with pytest.raises(ValidationError):
         Receipt(epoch="e", contiguous_through=0, ranges=((0, 3),))
-        raise AssertionError
     assert Receipt(epoch="e", contiguous_through=2, ranges=((5, 9),)).highest == 9
