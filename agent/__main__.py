@@ -29,7 +29,7 @@ from agent.losses import Losses
 from agent.observer import Observer
 from agent.outbox import Lane, waiting
 from agent.signals import Signals
-from agent.signing import Signer
+from agent.signing import open_signer
 from agent.status import keep_written
 from agent.uplink import Uplink
 from agent.watchdog import Progress, notify, watchdog_interval_s
@@ -107,7 +107,7 @@ def run(
             lambda: _analyse(parts, mailbox, workers, analysed, on_progress),
             ANALYSIS_LIMIT_S,
         )
-        signer = Signer(state_dir / "keys")
+        signer = open_signer(state_dir / "keys")
         losses = Losses(parts.database, parts.outbox, signer, clock, ids)
         uplink = _start_uplink(configuration, base, parts, workers, clock, ids, signer.public)
         observer = Observer(configuration, parts, mailbox, captures, pace, uplink, clock)

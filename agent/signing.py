@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 from base64 import urlsafe_b64encode
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 FILE, PUBLIC_FILE = "signing.key", "signing.jwk"
+
+_log = logging.getLogger(__name__)
 
 
 class SigningError(OSError):
@@ -70,6 +73,23 @@ class Signer:
         header = {"alg": "EdDSA", "kid": self.public.kid}
         text = ".".join(_base64(_json(part)) for part in (header, payload))
         return f"{text}.{_base64(self._load().sign(text.encode()))}"
+
+
+def open_signer(folder: Path) -> Signer:
+    """A signer that is there whatever happened to its key: a device must not stay blind for it.
+
+    A key that is none is put aside, and another one is made; the next birth names it.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
+    try:
+        return Signer(folder)
+    except SigningError as error:
+        aside = (folder / FILE).with_suffix(".damaged")
+        _log.error("%s; it is kept as %s, and a new key is made", error, aside.name)
+        (folder / FILE).replace(aside)
+        return Signer(folder)
 
 
 def _public_of(key: Ed25519PrivateKey) -> PublicKey:

@@ -77,7 +77,7 @@ class Explained:
         found = {
             each["file"]: each for body in (self.opened, self.last) for each in body["pictures"]
         }
-        order = ("begin", "threshold", "close_up", "after")
+        order = ("begin", "threshold", "close_up", "plate_view", "after")
         return sorted(found.values(), key=lambda each: order.index(each["role"]))
 
 

@@ -19,7 +19,7 @@ from agent.database import Database, joined
 from agent.ids import RandomIds
 from agent.losses import MOST_RANGES, Losses
 from agent.outbox import Lane, Outbox, waiting
-from agent.signing import FILE, PUBLIC_FILE, Signer, SigningError
+from agent.signing import FILE, PUBLIC_FILE, Signer, SigningError, open_signer
 from drivers.clock import FakeClock
 from tests.drafts import birth, case_opened
 from tests.test_outbox import open_outbox
@@ -169,6 +169,16 @@ def test_what_is_no_key_is_refused_and_kept(tmp_path: Path) -> None:
     with pytest.raises(SigningError, match="signing"):
         Signer(tmp_path).sign([])
     assert (tmp_path / FILE).read_text() == "not a key"
+
+
+def test_a_device_with_a_damaged_key_gets_another_and_keeps_the_old(tmp_path: Path) -> None:
+    first = open_signer(tmp_path).public
+    (tmp_path / FILE).write_text("damaged")
+    (tmp_path / PUBLIC_FILE).unlink()
+    second = open_signer(tmp_path)
+    assert second.public != first
+    assert (tmp_path / "signing.damaged").read_text() == "damaged"
+    assert verified(second.sign([1]), second.public) == [1]
 
 
 def test_the_public_half_is_read_without_the_key_and_found_again_when_it_is_damaged(

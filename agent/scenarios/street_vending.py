@@ -85,6 +85,10 @@ SMALLEST_PART = 0.35
 """A box smaller than this share of another is not the same thing seen in part."""
 LEAST_SUPPORT = 0.3
 """Share of the looks at a standing stall in which the network must have been sure of it."""
+LEAST_NEW, LEAST_NEW_IF_SURE = 0.25, 0.12
+"""Share of a stall's box that must be new; what has stood there all along has none. At dusk little
+of what is new can be told from the ground, so less is asked where the network is sure."""
+SURE_CONFIDENCE, SURE_SUPPORT = 0.6, 0.8
 DOUBT = 0.2
 """A share of named looks this near to what is needed is doubtful."""
 LARGEST_THING = 0.4
@@ -202,7 +206,7 @@ class StreetVending:
             and track.still_since_s is not None
             and track.support >= LEAST_SUPPORT
             and inside(track.box.foot, zone)
-            and moment.novelty.share_new(track.box) >= 0.25
+            and moment.novelty.share_new(track.box) >= _least_new(track)
         ]
         for track in _without_parts(stalls):
             assert track.still_since_s is not None
@@ -392,6 +396,11 @@ class StreetVending:
 
 def _begun(name: str, seen: _Seen, now_s: float) -> _Candidate:
     return _Candidate(name, seen.box, seen.since_s, seen.last_s, seen.missed_s, now_s, now_s)
+
+
+def _least_new(stall: Track) -> float:
+    sure = stall.confidence >= SURE_CONFIDENCE and stall.support >= SURE_SUPPORT
+    return LEAST_NEW_IF_SURE if sure else LEAST_NEW
 
 
 def _same_place(a: Box, b: Box) -> bool:
