@@ -13,7 +13,10 @@ import hashlib
 import json
 import logging
 import os
+import subprocess
+import sys
 from base64 import urlsafe_b64encode
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -23,8 +26,6 @@ from drivers.disk import sync_folder
 from drivers.wording import said
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 FILE, PUBLIC_FILE = "signing.key", "signing.jwk"
@@ -49,12 +50,15 @@ class Signer:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / FILE
-        self._key = None if self._path.exists() else _make(self._path)
+        self._key: Ed25519PrivateKey | None = None
+        if not self._path.exists():
+            (folder / PUBLIC_FILE).unlink(missing_ok=True)
+            _make(self._path)
         self.public = self._read_public(folder / PUBLIC_FILE)
 
     def _read_public(self, path: Path) -> PublicKey:
-        """From its file, if that was written after the key; else from the key."""
-        if self._key is None and path.exists():
+        """From its file; if there is none or it is damaged, from the key."""
+        if path.exists():
             try:
                 return PublicKey.model_validate_json(path.read_bytes())
             except ValidationError:
@@ -114,8 +118,16 @@ def _read(path: Path) -> Ed25519PrivateKey:
     return key
 
 
-def _make(path: Path) -> Ed25519PrivateKey:
-    """Written whole under another name, then renamed: a power cut leaves no half key."""
+def _make(path: Path) -> None:
+    """In a process of its own: what the library takes is given back with it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    done = subprocess.run([sys.executable, "-m", __name__, str(path)], check=False)
+    if done.returncode != 0:  # no second process to be had here
+        make(path)
+
+
+def make(path: Path) -> None:
+    """Make a key: written whole under another name, then renamed: a power cut leaves no half key."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import (  # noqa: PLC0415
         Ed25519PrivateKey,
     )
@@ -127,7 +139,6 @@ def _make(path: Path) -> Ed25519PrivateKey:
 
     key = Ed25519PrivateKey.generate()
     content = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    path.parent.mkdir(parents=True, exist_ok=True)
     half = path.with_suffix(".part")
     half.unlink(missing_ok=True)
     descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -136,8 +147,8 @@ def _make(path: Path) -> Ed25519PrivateKey:
         opened.flush()
         os.fsync(opened.fileno())
     half.replace(path)
+    path.with_name(PUBLIC_FILE).write_text(_public_of(key).model_dump_json(), encoding="utf-8")
     sync_folder(path.parent)
-    return key
 
 
 def _json(value: Any) -> bytes:
@@ -146,3 +157,7 @@ def _json(value: Any) -> bytes:
 
 def _base64(content: bytes) -> str:
     return urlsafe_b64encode(content).rstrip(b"=").decode()
+
+
+if __name__ == "__main__":
+    make(Path(sys.argv[1]))
