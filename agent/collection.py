@@ -16,7 +16,6 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import cv2
-import numpy as np
 
 from agent.redaction import blotted, sensitive_regions
 from drivers.foreign import reason_of
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 
     from agent.config import CollectionSection
     from agent.events import ModelUsed
-    from agent.scene import Box, Detection, Doubt
+    from agent.scene import Detection, Doubt
     from drivers.cameras import Frame, Picture
 
 log = logging.getLogger(__name__)
@@ -104,7 +103,9 @@ class Collection:
         self._day = (day, today)
 
     def _keep(self, kind: str, doubt: Doubt, frame: Frame) -> None:
-        crop = _cut(frame.bgr(), doubt.box)
+        bgr = frame.bgr()
+        left, top, right, bottom = doubt.box.pixels(bgr.shape[1], bgr.shape[0])
+        crop = bgr[top:bottom, left:right]
         if min(crop.shape[:2]) < LEAST_SIDE_PX:
             return
         regions = sensitive_regions(self._detect(crop), crop.shape[1] / crop.shape[0])
@@ -151,11 +152,3 @@ def _pictures(folder: Path) -> Iterator[Path]:
 
 def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
-
-
-def _cut(bgr: Picture, box: Box) -> Picture:
-    height, width = bgr.shape[:2]
-    return bgr[
-        int(box.top * height) : int(np.ceil(box.bottom * height)),
-        int(box.left * width) : int(np.ceil(box.right * width)),
-    ]

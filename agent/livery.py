@@ -58,8 +58,8 @@ class Palette:
             box: The bike's, in fractions of that picture.
         """
         height, width = bgr.shape[:2]
-        outer = _pixels(box.grown(AROUND), width, height)
-        inner = _pixels(box, width, height)
+        outer = box.grown(AROUND).pixels(width, height)
+        inner = box.pixels(width, height)
         if min(inner[2] - inner[0], inner[3] - inner[1]) < LEAST_SIDE_PX:
             return UNKNOWN
         hue, chroma = _hue_and_chroma(bgr[outer[1] : outer[3], outer[0] : outer[2]])
@@ -121,12 +121,3 @@ def _more_inside(painted: NDArray[np.bool_], bike: NDArray[np.bool_]) -> float:
     """How much larger the painted share is inside the box than around it."""
     around = float(painted[~bike].mean()) if (~bike).any() else 0.0
     return float(painted[bike].mean()) - around
-
-
-def _pixels(box: Box, width: int, height: int) -> tuple[int, int, int, int]:
-    return (
-        max(0, int(box.left * width)),
-        max(0, int(box.top * height)),
-        min(width, int(np.ceil(box.right * width))),
-        min(height, int(np.ceil(box.bottom * height))),
-    )

@@ -203,14 +203,9 @@ class _BinScores:
         if self._classifier is None:
             raise ValueError("bins are to be judged, but no bin-state model was opened")
         bgr = self._frame.bgr()
-        height, width = bgr.shape[:2]
-        box = zone.box
-        crop = bgr[
-            int(box.top * height) : int(np.ceil(box.bottom * height)),
-            int(box.left * width) : int(np.ceil(box.right * width)),
-        ]
+        left, top, right, bottom = zone.box.pixels(bgr.shape[1], bgr.shape[0])
         self.runs += 1
-        return self._classifier.probabilities(crop)["overflowing"]
+        return self._classifier.probabilities(bgr[top:bottom, left:right])["overflowing"]
 
 
 def _blacked_out(picture: Picture, masks: Sequence[Zone]) -> Picture:

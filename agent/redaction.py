@@ -11,7 +11,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import cv2
-import numpy as np
 
 from agent.scene import Box
 
@@ -74,8 +73,7 @@ def blotted(bgr: Picture, regions: Sequence[Box]) -> Picture:
     picture = bgr.copy()
     height, width = picture.shape[:2]
     for region in regions:
-        left, right = int(region.left * width), int(np.ceil(region.right * width))
-        top, bottom = int(region.top * height), int(np.ceil(region.bottom * height))
+        left, top, right, bottom = region.pixels(width, height)
         part = picture[top:bottom, left:right]
         if part.size == 0:
             continue

@@ -6,6 +6,7 @@ change of resolution. Times ending in ``_s`` are on the frames' monotonic clock.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -69,6 +70,15 @@ class Box:
 
     def contains(self, point: Point) -> bool:
         return self.left <= point[0] <= self.right and self.top <= point[1] <= self.bottom
+
+    def pixels(self, width: int, height: int) -> tuple[int, int, int, int]:
+        """Left, top, right and bottom in a picture of this size; every pixel that it touches."""
+        return (
+            max(0, int(self.left * width)),
+            max(0, int(self.top * height)),
+            min(width, math.ceil(self.right * width)),
+            min(height, math.ceil(self.bottom * height)),
+        )
 
     def grown(self, share: float) -> Box:
         """This box with ``share`` of its size added on each side, cut at the frame's edge."""

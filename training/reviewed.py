@@ -9,6 +9,7 @@ or ``no_stall`` teaches what is not; a yes without a box teaches it nothing and 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from training.evaluate.sources import CLAIMS, Item, read_folder
@@ -24,20 +25,24 @@ def place_of(item: Item) -> str:
     return f"{found[2]}@{found[1]}" if found else item.group
 
 
+def _reviewed(folder: Path) -> Iterator[tuple[Item, tuple[str, bool] | None]]:
+    """Every picture, and what its label claims: of what, and whether it is so."""
+    for items in read_folder(folder).values():
+        for item in items:
+            yield item, CLAIMS.get((item.label or "").lower())
+
+
 def reviewed_bins(folder: Path) -> list[BinPicture]:
     """Bins with a yes or a no; what could not be told is left out.
 
     Raises:
         SourceError: The folder holds no pictures with labels.
     """
-    found = []
-    for items in read_folder(folder).values():
-        for item in items:
-            claim = CLAIMS.get((item.label or "").lower())
-            if claim is not None and claim[0] == "overflowing":
-                place = place_of(item)
-                found.append(BinPicture(item.path, REVIEWED, claim[1], place=place))
-    return found
+    return [
+        BinPicture(item.path, REVIEWED, claim[1], place=place_of(item))
+        for item, claim in _reviewed(folder)
+        if claim is not None and claim[0] == "overflowing"
+    ]
 
 
 def reviewed_streets(folder: Path) -> list[Labelled]:
@@ -47,14 +52,13 @@ def reviewed_streets(folder: Path) -> list[Labelled]:
         SourceError: The folder holds no pictures with labels.
     """
     found = []
-    for items in read_folder(folder).values():
-        for item in items:
-            claim = CLAIMS.get((item.label or "").lower())
-            absent = {claim[0]} if claim is not None and not claim[1] else set()
-            known = item.boxed | (absent & {"bicycle", "stall"})
-            if known:
-                labels = tuple(label for label, _ in item.boxes)
-                boxes = tuple(edges for _, edges in item.boxes)
-                place = place_of(item)
-                found.append(Labelled(item.path, REVIEWED, labels, boxes, frozenset(known), place))
+    for item, claim in _reviewed(folder):
+        absent = {claim[0]} if claim is not None and not claim[1] else set()
+        known = item.boxed | (absent & {"bicycle", "stall"})
+        if known:
+            labels = tuple(label for label, _ in item.boxes)
+            boxes = tuple(edges for _, edges in item.boxes)
+            found.append(
+                Labelled(item.path, REVIEWED, labels, boxes, frozenset(known), place_of(item))
+            )
     return found
