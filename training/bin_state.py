@@ -138,6 +138,7 @@ def train(
     torch.manual_seed(seed)
     network = pretrained()
     network.classifier[1] = torch.nn.Linear(FEATURES, 2)
+    network.to(checkpoints.fastest_device())
     average = checkpoints.Average(network, 0.99)
     optimiser = _optimiser(network)
     steps = epochs * (PICTURES_PER_EPOCH // BATCH)
@@ -161,7 +162,7 @@ def train(
         saved |= {"average": average.values, "steps": average.steps, "minutes": minutes}
         checkpoints.save(checkpoint, saved | {"recipe": recipe, "epoch": epoch + 1})
     network.load_state_dict(average.values)
-    return network.eval(), minutes
+    return network.cpu().eval(), minutes
 
 
 def _epoch(
@@ -176,13 +177,15 @@ def _epoch(
     random = np.random.default_rng(draw)
     torch.manual_seed(draw[0] * 100_003 + draw[1])
     network.train()
+    device = next(network.parameters()).device
     drawn = draw_epoch(pools, random)
     batches = [drawn[start : start + BATCH] for start in range(0, len(drawn), BATCH)]
     total = 0.0
     bar = tqdm(batches, desc=f"epoch {draw[1] + 1}", leave=False)
     for batch in bar:
         pictures = normalised([varied(item, streets, random) for item in batch])
-        loss = loss_of(network(torch.from_numpy(pictures)), [item.overflowing for item in batch])
+        logits = network(torch.from_numpy(pictures).to(device)).cpu()
+        loss = loss_of(logits, [item.overflowing for item in batch])
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)

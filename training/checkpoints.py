@@ -28,8 +28,13 @@ def load(path: Path, recipe: dict[str, Any]) -> dict[str, Any] | None:
     """
     if not path.exists():
         return None
-    state: dict[str, Any] = torch.load(path, weights_only=True)
+    state: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
     return state if state["recipe"] == recipe else None
+
+
+def fastest_device() -> torch.device:
+    """A GPU where there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 class Average:
@@ -37,14 +42,15 @@ class Average:
 
     def __init__(self, network: torch.nn.Module, decay: float) -> None:
         self.decay, self.steps = decay, 0
-        self.values = {k: v.detach().clone() for k, v in network.state_dict().items()}
+        self.values = {k: v.detach().cpu().clone() for k, v in network.state_dict().items()}
 
     def update(self, network: torch.nn.Module) -> None:
         """Take in the weights after one step; early steps weigh more."""
         self.steps += 1
         keep = min(self.decay, (1 + self.steps) / (10 + self.steps))
-        for name, value in network.state_dict().items():
+        for name, there in network.state_dict().items():
+            value = there.detach().cpu()
             if value.dtype.is_floating_point:
-                self.values[name].mul_(keep).add_(value.detach(), alpha=1 - keep)
+                self.values[name].mul_(keep).add_(value, alpha=1 - keep)
             else:
                 self.values[name].copy_(value)
