@@ -11,10 +11,12 @@ import queue
 import sqlite3
 import threading
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from pydantic import TypeAdapter
 
+from agent.ballast import Ballast
 from agent.scene import Case
 from drivers.disk import sync_folder
 from drivers.foreign import reason_of
@@ -71,6 +73,7 @@ class Database:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._listeners: list[Callable[[], None]] = []
+        self._on_full: list[Callable[[sqlite3.Connection], None]] = []
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._over: str | None = None
@@ -78,6 +81,7 @@ class Database:
             self._connection = _open(path)
         except (OSError, sqlite3.Error) as error:
             raise StorageError(path, reason_of(error)) from error
+        self._ballast = Ballast(path.with_name(path.name + ".ballast"))
         # A daemon: an error in the main thread must end the process, not leave it hanging here.
         self._writer = threading.Thread(target=self._run, name="database", daemon=True)
         self._writer.start()
@@ -118,6 +122,15 @@ class Database:
     def on_commit(self, listener: Callable[[], None]) -> None:
         """Have ``listener`` called in the writer's thread after each commit; it must be short."""
         self._listeners.append(listener)
+
+    def on_full(self, relief: Callable[[sqlite3.Connection], None]) -> None:
+        """Have ``relief`` called in a transaction when the disk is full: it deletes what it may."""
+        self._on_full.append(relief)
+
+    @property
+    def tight(self) -> bool:
+        """The disk was full, and what is free since then is for letting go, not for more."""
+        return self._ballast.thrown
 
     def close(self) -> None:
         """Write what was accepted before this call, then close the file."""
@@ -161,6 +174,7 @@ class Database:
 
     def _commit(self, group: Sequence[_Job]) -> None:
         running = [job for job in group if job[1].set_running_or_notify_cancel()]
+        self._ballast.take_on()
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             results = [_in_savepoint(self._connection, work) for work, _ in running]
@@ -168,9 +182,12 @@ class Database:
         except sqlite3.Error as error:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
+            if _is_full(error):
+                self._relieve()
             for _, future in running:
                 future.set_exception(self._storage_error(error))
             return
+        self._see_to_the_disk(full=any(_is_full(failure) for _, failure in results))
         for (_, future), (value, failure) in zip(running, results, strict=True):
             if failure is None:
                 future.set_result(value)
@@ -181,9 +198,29 @@ class Database:
         for listener in self._listeners:
             listener()
 
+    def _see_to_the_disk(self, *, full: bool) -> None:
+        if full:
+            self._relieve()
+        elif self.tight:
+            with suppress(sqlite3.Error):  # the journal must not eat up what is free
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def _relieve(self) -> None:
+        """Make room on a full disk, so that what is confirmed can go and new events find a place."""
+        if not self._ballast.throw_off():
+            return
+        with suppress(sqlite3.Error):
+            self._connection.execute("BEGIN IMMEDIATE")
+            for relief in self._on_full:
+                relief(self._connection)
+            self._connection.execute("COMMIT")
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+        with suppress(sqlite3.Error):
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def _storage_error(self, error: BaseException) -> StorageError:
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        return StorageError(self.path, reason_of(error), full=code == sqlite3.SQLITE_FULL)
+        return StorageError(self.path, reason_of(error), full=_is_full(error))
 
     def _give_up(self, error: Exception, group: list[_Job]) -> None:
         """The writer's thread ends: nobody may be left waiting."""
@@ -217,6 +254,10 @@ def _in_savepoint(
         return None, error
     connection.execute("RELEASE work")
     return value, None
+
+
+def _is_full(error: BaseException | None) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL
 
 
 def _is_storage_fault(error: BaseException) -> bool:

@@ -27,6 +27,7 @@ from pydantic import TypeAdapter
 from agent.database import StorageError, load_state, note_loss, save_state
 from agent.events import Draft, Event
 from drivers.foreign import reason_of
+from drivers.wording import said
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -108,6 +109,7 @@ class Outbox:
         self._keep_arrived = keep_arrived
         self._tenant, self._device_id, self._purpose = tenant, device_id, purpose
         self.timezone = timezone
+        database.on_full(_let_go_of_what_arrived)
         self.epoch, self.previous_epoch = database.write(
             lambda connection: _settle_epoch(connection, epoch, boot_id)
         ).result()
@@ -121,9 +123,12 @@ class Outbox:
         Raises:
             pydantic.ValidationError: The body does not belong to the draft's type.
             sqlite3.IntegrityError: The event is in the outbox already.
+            StorageError: The disk is full, and what is free is needed for the way out.
         """
         # Nobody else writes: the number read here is still free when it is taken below.
         sequence = last_sequence(connection) + 1
+        if self._database.tight and _free_pages(connection) < _FREE_PAGES_TO_ADD:
+            raise StorageError(self._database.path, said("the disk is full"), full=True)
         text = self._wire_text(draft, sequence)
         if self._budget_bytes is not None and sequence % _ROOM_EVERY == 0:
             self.make_room(connection, self._budget_bytes)
@@ -149,7 +154,7 @@ class Outbox:
         keys = [(sequence,) for sequence in sequences]
 
         def settle(connection: sqlite3.Connection) -> None:
-            if not self._keep_arrived:
+            if not self._keep_arrived or self._database.tight:
                 connection.executemany("DELETE FROM outbox WHERE sequence = ?", keys)
                 return
             connection.executemany("UPDATE outbox SET arrived = 1 WHERE sequence = ?", keys)
@@ -322,6 +327,19 @@ class Outbox:
         if not isinstance(value, datetime):
             raise TypeError(f"{type(value).__name__} has no place on the wire")
         return value.astimezone(self.timezone).isoformat(timespec="milliseconds")
+
+
+def _let_go_of_what_arrived(connection: sqlite3.Connection) -> None:
+    connection.execute("DELETE FROM outbox WHERE arrived = 1")
+
+
+_FREE_PAGES_TO_ADD = 64
+"""On a full disk, an event is taken only into pages that the file has to spare."""
+
+
+def _free_pages(connection: sqlite3.Connection) -> int:
+    [count] = connection.execute("PRAGMA freelist_count").fetchone()
+    return int(count)
 
 
 _EVICT_AT_ONCE = 500

@@ -151,9 +151,9 @@ def test_a_receipt_for_what_was_never_sent_is_refused_whole(broker: Broker, tmp_
         # A platform cannot have this one: the day's bytes are spent, and it lies here.
         broker.stop()
         later = device.open_cases(1)
-        assert device.uplink._parcels.receive(
-            receipt(device, later[-1]), device.database.read()
-        ) == ("unsent")
+        with closing(device.database.read()) as reader:
+            verdict = device.uplink._parcels.receive(receipt(device, later[-1]), reader)
+        assert verdict == "unsent"
         assert device.waiting() == [*first, *later]
 
 
