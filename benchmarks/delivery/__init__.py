@@ -1,0 +1,1 @@
+"""Delivery held against other ways: losses, drain rate, latency behind a backlog, cost on disk."""

@@ -1,0 +1,81 @@
+"""A link that is slow and far: a proxy on loopback that passes on so many bits a second, late."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from contextlib import suppress
+from typing import Self
+
+CHUNK_BYTES = 1460
+"""What one Ethernet frame carries of TCP."""
+QUEUE_BYTES = 64 * 1024
+"""So much waits in the modem; then the sender is slowed down."""
+
+
+class SlowLink:
+    """Forwards connections on loopback to a port. Use as a context.
+
+    Args:
+        to_port: Where the broker listens.
+        bits_per_s: In each direction.
+        delay_s: One way.
+    """
+
+    def __init__(self, to_port: int, *, bits_per_s: float = 2e6, delay_s: float = 0.05) -> None:
+        self._to_port, self._bits_per_s, self._delay_s = to_port, bits_per_s, delay_s
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self.port = 0
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._server = asyncio.run_coroutine_threadsafe(
+            asyncio.start_server(self._serve, "127.0.0.1", 0), self._loop
+        ).result()
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._server.close)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection("127.0.0.1", self._to_port)
+        await asyncio.gather(self._pass_on(reader, back), self._pass_on(there, writer))
+
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serialise at the link's rate, then let each piece arrive a delay later."""
+        loop = asyncio.get_running_loop()
+        flying: deque[tuple[float, bytes]] = deque()
+        arrived, room = asyncio.Event(), asyncio.Event()
+        over = False
+
+        async def deliver() -> None:
+            while not over or flying:
+                if not flying:
+                    arrived.clear()
+                    await arrived.wait()
+                    continue
+                at_s, piece = flying.popleft()
+                room.set()
+                await asyncio.sleep(max(0.0, at_s - loop.time()))
+                writer.write(piece)
+
+        delivering = asyncio.create_task(deliver())
+        free_s = loop.time()
+        with suppress(ConnectionError):
+            while piece := await reader.read(CHUNK_BYTES):
+                free_s = max(free_s, loop.time()) + len(piece) * 8 / self._bits_per_s
+                flying.append((free_s + self._delay_s, piece))
+                arrived.set()
+                while (free_s - loop.time()) * self._bits_per_s / 8 > QUEUE_BYTES:
+                    room.clear()
+                    await room.wait()
+        over = True
+        arrived.set()
+        with suppress(ConnectionError):
+            await delivering
+        writer.close()
