@@ -89,6 +89,10 @@ class Outbox:
         boot_id: This boot. If the last run did not end and was of another boot, the power was cut:
             a new epoch begins. None: nothing of it is noted.
         budget_bytes: How large the database may become; see :meth:`make_room`. None: any size.
+
+    Attributes:
+        changes: Grows with each commit that added something, lost something or made something wait
+            again: what was read ahead before is no longer what waits. Read from any thread.
     """
 
     def __init__(
@@ -109,10 +113,15 @@ class Outbox:
         self._keep_arrived = keep_arrived
         self._tenant, self._device_id, self._purpose = tenant, device_id, purpose
         self.timezone = timezone
+        self.changes = self._changing = 0
         database.on_full(_let_go_of_what_arrived)
+        database.on_commit(self._committed)
         self.epoch, self.previous_epoch = database.write(
             lambda connection: _settle_epoch(connection, epoch, boot_id)
         ).result()
+
+    def _committed(self) -> None:
+        self.changes = self._changing
 
     def add(self, connection: sqlite3.Connection, draft: Draft, lane: Lane) -> int:
         """Queue an event. Call it within a piece of work given to ``Database.write``.
@@ -130,6 +139,7 @@ class Outbox:
         if self._database.tight and _free_pages(connection) < _FREE_PAGES_TO_ADD:
             raise StorageError(self._database.path, said("the disk is full"), full=True)
         text = self._wire_text(draft, sequence)
+        self._changing += 1
         if self._budget_bytes is not None and sequence % _ROOM_EVERY == 0:
             self.make_room(connection, self._budget_bytes)
         connection.execute(
@@ -188,6 +198,7 @@ class Outbox:
             gone = [sequence for sequence, *kind in rows if tuple(kind) == first_kind]
             if not first_kind[1]:
                 self._note_loss(connection, gone, "no room within the budget of the disk")
+                self._changing += 1
                 lost += len(gone)
             connection.executemany(
                 "DELETE FROM outbox WHERE sequence = ?", [(sequence,) for sequence in gone]
@@ -211,6 +222,7 @@ class Outbox:
 
         def again(connection: sqlite3.Connection) -> int:
             span = (first, last)
+            self._changing += 1
             connection.execute(
                 "UPDATE outbox SET arrived = 0 WHERE arrived = 1 AND sequence BETWEEN ? AND ?", span
             )
@@ -226,6 +238,7 @@ class Outbox:
 
         def begin(connection: sqlite3.Connection) -> None:
             self.epoch, self.previous_epoch = _begin_epoch(connection)
+            self._changing += 1
 
         return self._database.write(begin)
 

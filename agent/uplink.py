@@ -222,6 +222,7 @@ class _Session:
             if flight is not None:
                 self._flying_bytes -= len(flight.parcel.payload)
                 self._heed(answer, flight.parcel)
+        self._parcels.let_go()
 
     def _heed(self, answer: Acknowledgement, parcel: Parcel) -> None:
         if not parcel.sequences:

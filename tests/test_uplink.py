@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from agent.ahead import READ_AHEAD
 from agent.config import Uplink as UplinkSettings
 from agent.database import Database
 from agent.events import DeviceState
@@ -180,6 +181,25 @@ def states(platform: Platform) -> list[DeviceState]:
         for one in list(platform.received)
         if one.topic == STATE
     ]
+
+
+def test_a_backlog_longer_than_what_is_read_at_once_arrives_whole_while_more_is_added(
+    broker: Broker, tmp_path: Path
+) -> None:
+    with broker.platform() as platform, Device(tmp_path, broker.settings()) as device:
+        device.open_cases(2 * READ_AHEAD + 10)
+        device.database.write(
+            lambda connection: connection.execute("UPDATE outbox SET boot_id = 'earlier'")
+        ).result()
+        device.connect()
+        wait_until(platform.sequences)
+        for _ in range(20):
+            device.open_cases()
+        device.wait_until_drained()
+        count = 2 * READ_AHEAD + 30
+        wait_until(lambda: len(platform.sequences()) == count)
+        cases = [e.sequence for e in platform.events if e.type == "case.opened"]
+        assert len(cases) == count, "none came twice"
 
 
 def test_an_event_arrives_and_leaves_the_outbox(broker: Broker, tmp_path: Path) -> None:

@@ -1,0 +1,101 @@
+"""What waits, as the uplink sees it: a good deal read at once, and anew when something has changed.
+
+A query for each message costs more than sending it does. What is read ahead stays true for as long
+as nothing is added, lost or made to wait again; the outbox says when that happens.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from agent.outbox import Lane, live_from, waiting
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Collection, Iterable
+
+    from agent.outbox import Outbox, Row
+    from drivers.clock import Clock
+
+READ_AHEAD, READ_AHEAD_BYTES = 500, 524_288
+LOOK_EVERY_S = 1.0
+"""So often it is asked which events are no longer live, if nothing else changes."""
+
+
+class Ahead:
+    """Reads the outbox for whoever sends it. For one thread.
+
+    Args:
+        outbox: What waits.
+        clock: Tells live events from old ones.
+        live_within_s: An event older than this is no longer live.
+    """
+
+    def __init__(self, outbox: Outbox, clock: Clock, live_within_s: float) -> None:
+        self._outbox, self._clock, self._live_within_s = outbox, clock, live_within_s
+        self._begins: dict[Lane, int] = {}
+        """By lane: where the backlog ends and the live events begin."""
+        self._quiet: set[Lane] = set()
+        """Lanes in which nothing live has been found since the last look."""
+        self._old: dict[Lane, deque[Row]] = {}
+        """By lane: the backlog's next events; an empty one: there are none."""
+        self._looked_at, self._looked_s = -1, 0.0
+
+    def look(self, reader: sqlite3.Connection) -> None:
+        """See what is live now, if something has changed or some time has passed."""
+        now_s, changes = self._clock.monotonic_s(), self._outbox.changes
+        if changes == self._looked_at and now_s - self._looked_s < LOOK_EVERY_S:
+            return
+        self._looked_at, self._looked_s = changes, now_s
+        since_s, boot_id = now_s - self._live_within_s, self._clock.boot_id
+        self._begins = {lane: live_from(reader, lane, boot_id, since_s) for lane in Lane}
+        self._quiet.clear()
+        self._old.clear()
+
+    def forget(self) -> None:
+        """What was read is no longer so: the next look reads anew."""
+        self._looked_at = -1
+
+    @property
+    def lanes(self) -> Iterable[Lane]:
+        """In the order in which they go."""
+        return self._begins.keys()
+
+    def live(
+        self, reader: sqlite3.Connection, lane: Lane, passed: int, taken: Collection[int]
+    ) -> list[Row]:
+        """The lane's oldest live event above ``passed`` that is not taken; empty: there is none."""
+        if lane in self._quiet:
+            return []
+        first = max(self._begins[lane], passed + 1)
+        found = waiting(reader, lane, first=first, taken=taken, limit=1)
+        if not found:
+            self._quiet.add(lane)
+        return found
+
+    def old(
+        self, reader: sqlite3.Connection, lane: Lane, passed: int, taken: Collection[int]
+    ) -> deque[Row]:
+        """The next events of the lane's backlog above ``passed``; empty: there are none."""
+        if lane not in self._old:
+            self._old[lane] = deque(
+                waiting(
+                    reader,
+                    lane,
+                    first=passed + 1,
+                    before=self._begins[lane],
+                    taken=taken,
+                    limit=READ_AHEAD,
+                    limit_bytes=READ_AHEAD_BYTES,
+                )
+            )
+        return self._old[lane]
+
+    def pass_by(self, lane: Lane, count: int) -> None:
+        """So many of the backlog's next events are on their way."""
+        ahead = self._old[lane]
+        for _ in range(count):
+            ahead.popleft()
+        if not ahead:  # what follows is read when it is asked for
+            del self._old[lane]
