@@ -1,0 +1,219 @@
+"""The judge: a platform that stores on disk under its key, says what it has, and counts."""
+
+from __future__ import annotations
+
+import queue
+import random
+import sqlite3
+import threading
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from agent.events import LossEvent, Message, Receipt
+from provisioning.consumer import unpacked
+from tests.broker import PREFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from pathlib import Path
+
+    from pydantic import BaseModel
+
+    from agent.events import Event
+
+COMMIT_EVERY_S = 0.05
+_MOST_RANGES = 1000
+_TABLES = """
+CREATE TABLE IF NOT EXISTS events (device TEXT, epoch TEXT, sequence INTEGER, event_id TEXT,
+  type TEXT, PRIMARY KEY (device, epoch, sequence)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS losses (device TEXT, epoch TEXT, first INTEGER, last INTEGER);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """What the platform has, for a fault's outcome."""
+
+    lost: int
+    unexplained_gaps: int
+    duplicates: int
+    conflicts: int
+
+
+class Storing:
+    """Subscribes with a session that outlives its connection; acknowledges after its commit.
+
+    Use as a context; it may be entered again on the same folder.
+
+    Args:
+        folder: Its database goes here.
+        port: The broker's, without TLS.
+        receipts: Whether it says what it has stored.
+        losing: The share of what comes that it loses before its commit.
+        die: For what it loses.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        port: int,
+        *,
+        receipts: bool = True,
+        losing: float = 0.0,
+        die: random.Random | None = None,
+    ) -> None:
+        self._path, self._port, self._receipts = folder / "platform.db", port, receipts
+        self._losing, self._die = losing, die or random.Random()
+        self._came: queue.SimpleQueue[MQTTMessage] = queue.SimpleQueue()
+        self._stop = threading.Event()
+        self._lock = threading.Lock()
+        self._stored: dict[tuple[str, str], dict[int, str]] = {}
+        self._named: dict[tuple[str, str], set[int]] = {}
+        self.duplicates = self.conflicts = 0
+        self.fault: BaseException | None = None
+
+    def __enter__(self) -> Self:
+        with closing(sqlite3.connect(self._path)) as connection:
+            connection.executescript(f"PRAGMA journal_mode = WAL; {_TABLES}")
+        subscribed = threading.Event()
+        self._client = client = Client(
+            CallbackAPIVersion.VERSION2,
+            "platform",
+            protocol=MQTTProtocolVersion.MQTTv5,
+            manual_ack=True,
+        )
+        client.username_pw_set("platform")
+        client.reconnect_delay_set(1, 1)
+        client.on_connect = lambda c, *_: c.subscribe(f"{PREFIX}/+/+/events", qos=1)
+        client.on_subscribe = lambda *_: subscribed.set()
+        client.on_message = lambda _c, _u, message: self._came.put(message)
+        lasting = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        lasting.SessionExpiryInterval = 3600
+        client.connect("127.0.0.1", self._port, clean_start=False, properties=lasting)
+        client.loop_start()
+        if not subscribed.wait(20):
+            raise RuntimeError("the platform could not subscribe")
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join(20)
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def say(self, device: str, channel: str, told: BaseModel | str) -> None:
+        """Publish on a channel of a device's (``tenant/device``)."""
+        text = told if isinstance(told, str) else told.model_dump_json()
+        self._client.publish(f"{PREFIX}/{device}/{channel}", text, qos=1)
+
+    def has(self, accepted: Collection[str]) -> bool:
+        """Whether every event of these ids is stored."""
+        if self.fault:
+            raise self.fault
+        with self._lock:
+            known = {each for stored in self._stored.values() for each in stored.values()}
+        return known.issuperset(accepted)
+
+    def ledger(self) -> Ledger:
+        """Every number up to the highest that came must be here, or named."""
+        lost = gaps = 0
+        with self._lock:
+            for key, stored in self._stored.items():
+                named = self._named.get(key, set())
+                highest = max(stored, default=0)
+                missing = set(range(1, highest + 1)) - stored.keys()
+                lost += len(named - stored.keys())
+                gaps += len(missing - named)
+            return Ledger(lost, gaps, self.duplicates, self.conflicts)
+
+    def _run(self) -> None:
+        try:
+            with closing(sqlite3.connect(self._path, isolation_level=None)) as connection:
+                connection.execute("PRAGMA synchronous = FULL")
+                while not self._stop.wait(COMMIT_EVERY_S):
+                    if messages := self._waiting():
+                        self._take(connection, messages)
+        except BaseException as error:  # noqa: BLE001 - shown to whoever asks what is stored
+            self.fault = error
+
+    def _waiting(self) -> list[MQTTMessage]:
+        messages: list[MQTTMessage] = []
+        with suppress(queue.Empty):
+            while True:
+                messages.append(self._came.get_nowait())
+        return messages
+
+    def _take(self, connection: sqlite3.Connection, messages: list[MQTTMessage]) -> None:
+        connection.execute("BEGIN")
+        with self._lock:
+            for message in messages:
+                if self._die.random() >= self._losing:
+                    for event in Message.model_validate_json(
+                        unpacked(bytes(message.payload))
+                    ).events:
+                        self._store(connection, event)
+        connection.execute("COMMIT")
+        for message in messages:
+            self._client.ack(message.mid, message.qos)
+        if self._receipts:
+            self.tell()
+
+    def _store(self, connection: sqlite3.Connection, event: Event) -> None:
+        device = f"{event.tenant}/{event.device_id}"
+        stored = self._stored.setdefault((device, event.epoch), {})
+        known = stored.setdefault(event.sequence, event.event_id)
+        self.conflicts += known != event.event_id
+        inserted = connection.execute(
+            "INSERT OR IGNORE INTO events (device, epoch, sequence, event_id, type)"
+            " VALUES (?, ?, ?, ?, ?)",
+            (device, event.epoch, event.sequence, event.event_id, event.type),
+        ).rowcount
+        self.duplicates += not inserted and known == event.event_id
+        if isinstance(event, LossEvent):
+            for loss in event.body.losses:
+                named = self._named.setdefault((device, loss.epoch), set())
+                for first, last in loss.ranges:
+                    named.update(range(first, last + 1))
+
+    def receipts(self) -> list[tuple[str, Receipt]]:
+        """For each device's epoch, what is committed; an event named as lost counts."""
+        told = []
+        with self._lock:
+            for key, stored in self._stored.items():
+                known = sorted(stored.keys() | self._named.get(key, set()))
+                spans = _spans(known)
+                through = spans.pop(0)[1] if spans and spans[0][0] == 1 else 0
+                told.append(
+                    (
+                        key[0],
+                        Receipt(
+                            epoch=key[1],
+                            contiguous_through=through,
+                            ranges=tuple(spans[:_MOST_RANGES]),
+                        ),
+                    )
+                )
+        return told
+
+    def tell(self) -> None:
+        """Send every receipt."""
+        for device, receipt in self.receipts():
+            self.say(device, "receipts", receipt)
+
+
+def _spans(numbers: list[int]) -> list[tuple[int, int]]:
+    spans: list[tuple[int, int]] = []
+    for each in numbers:
+        if spans and each == spans[-1][1] + 1:
+            spans[-1] = spans[-1][0], each
+        else:
+            spans.append((each, each))
+    return spans
