@@ -102,15 +102,16 @@ def run(
         mailbox = Mailbox(camera.camera_id for camera in configuration.cameras)
         captures = _start_captures(configuration, base, mailbox, workers, pace)
         analysed = threading.Event()
-        workers.start(
-            "analysis",
-            lambda: _analyse(parts, mailbox, workers, analysed, on_progress),
-            ANALYSIS_LIMIT_S,
-        )
         signer = open_signer(state_dir / "keys")
         losses = Losses(parts.database, parts.outbox, signer, clock, ids)
         uplink = _start_uplink(configuration, base, parts, workers, clock, ids, signer.public)
         observer = Observer(configuration, parts, mailbox, captures, pace, uplink, clock)
+        watch_out = _abstain_for_lost(configuration, parts, observer, clock)
+        workers.start(
+            "analysis",
+            lambda: _analyse(parts, mailbox, workers, analysed, on_progress, watch_out),
+            ANALYSIS_LIMIT_S,
+        )
         health = Health(
             parts.database,
             parts.outbox,
@@ -129,6 +130,7 @@ def run(
             ),
             models=parts.models,
         )
+        parts.analysis.on_view_change = health.soon
         workers.start("losses", lambda: _report_losses(losses, workers))
         workers.start("cooling", lambda: _keep_cool(pace, hot.sensor, workers, clock))
         workers.start("health", lambda: health.run(workers.stop, configuration.uplink.heartbeat_s))
@@ -191,10 +193,12 @@ def _analyse(
     workers: Workers,
     analysed: threading.Event,
     on_progress: Callable[[str, float], None] | None,
+    watch_out: Callable[[], None],
 ) -> None:
     """Frame by frame to committed events, until there are no more frames."""
     while not workers.stop.is_set() and not mailbox.done:
         workers.progress.mark("analysis")
+        watch_out()
         frame = mailbox.take(ROUND_S)
         if frame is None:
             continue
@@ -203,6 +207,22 @@ def _analyse(
         if on_progress is not None:
             on_progress(frame.camera_id, frame.monotonic_s)
     analysed.set()
+
+
+def _abstain_for_lost(
+    configuration: Configuration, parts: Parts, observer: Observer, clock: SystemClock
+) -> Callable[[], None]:
+    """Let the zones of cameras abstain that give no frames; asked between frames."""
+
+    def watch_out() -> None:
+        for camera_id, silent_s in observer.lost_cameras(configuration.view_guard.lost_after_s):
+            at = clock.now()
+            for change in parts.analysis.abstain(
+                camera_id, "camera_lost", silent_s=silent_s, at=at
+            ):
+                _log.info("%s %s in %s", change.type, change.case.kind, change.case.zone_id)
+
+    return watch_out
 
 
 def _start_uplink(

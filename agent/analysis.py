@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from agent.trace import Traces
 from agent.views import BestViews
+from drivers.cameras import Frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from datetime import datetime
 
     from agent.casebook import CaseBook
     from agent.cases import Cases, Change
@@ -17,7 +22,7 @@ if TYPE_CHECKING:
     from agent.evidence import Evidence
     from agent.pipeline import Pipeline
     from agent.scene import Finding
-    from drivers.cameras import Frame
+    from agent.sight import Sight
 
 
 class Analysis:
@@ -31,6 +36,7 @@ class Analysis:
         book: Where they are written down.
         evidence: Keeps first pictures of what may become a case.
         collection: Keeps crops of what a scenario is not sure of.
+        sights: What each camera can see of its zones.
         boot_id: The clock's: within one boot, time goes on across a restart.
     """
 
@@ -43,6 +49,7 @@ class Analysis:
         book: CaseBook,
         evidence: Evidence,
         collection: Collection,
+        sights: Mapping[str, Sight],
         boot_id: str,
     ) -> None:
         self.pipelines: dict[str, Pipeline] = {}
@@ -53,6 +60,10 @@ class Analysis:
         self._evidence = evidence
         self._collection = collection
         self._boot_id = boot_id
+        self.sights = dict(sights)
+        self.on_view_change: Callable[[], None] = _nothing
+        """Called when a camera's view goes bad or is good again."""
+        self._told: dict[str, tuple[object, ...]] = {}
         self._last_frames: dict[str, Frame] = {}
         self._traces: defaultdict[str, Traces] = defaultdict(Traces)
         self._views: defaultdict[str, BestViews] = defaultdict(BestViews)
@@ -69,8 +80,62 @@ class Analysis:
         pipeline = self.pipelines[frame.camera_id]
         frame = pipeline.masked(frame)  # what nobody may see is in no picture either
         self._last_frames[frame.camera_id] = frame
-        findings = pipeline.step(frame)
+        sight = self.sights[frame.camera_id]
+        seeing = pipeline.timed("view", lambda: sight.take(frame.luma, frame.monotonic_s))
+        for zone_id, unseen_s in seeing.resumed.items():
+            pipeline.resume(zone_id, unseen_s, frame.monotonic_s)
+        findings = pipeline.step(frame, seeing.unseen, seeing.parts)
         return pipeline.timed("recording", lambda: self._record(frame, pipeline, findings))
+
+    def abstain(
+        self, camera_id: str, because: str, *, silent_s: float, at: datetime
+    ) -> list[Change]:
+        """Take that a camera gives no frames; its zones abstain until they come again.
+
+        May be called again and again while that lasts.
+
+        Args:
+            camera_id: Which one.
+            because: One of :data:`agent.events.Blindness`.
+            silent_s: For how long it has given none.
+            at: The wall clock now.
+
+        Raises:
+            StorageError: The database did not take it.
+        """
+        frame = self._without_picture(camera_id, silent_s, at)
+        sight = self.sights[camera_id]
+        if not sight.lose(because, frame.monotonic_s - silent_s):
+            return []
+        changes = self._see(camera_id)
+        if changes:
+            pipeline = self.pipelines.get(camera_id)
+            snapshot = None if pipeline is None else lambda: self._snapshot(frame, pipeline)
+            views, traces = self._views[camera_id], self._traces[camera_id]
+            self._book.record(changes, frame, snapshot, traces, views)
+        return changes
+
+    def _without_picture(self, camera_id: str, silent_s: float, at: datetime) -> Frame:
+        """A moment of a camera that shows nothing, on the clock of its frames."""
+        last = self._last_frames.get(camera_id)
+        if last is not None:
+            now_s = last.monotonic_s + silent_s
+            return dataclasses.replace(last, monotonic_s=now_s, captured_at=at)
+        # Before its first frame the clock is that of the last run, with which its cases are dated.
+        saved = self._book.last_snapshot(camera_id)
+        now_s = silent_s if saved is None else float(saved["now_s"])
+        black = np.zeros((1, 1), np.uint8)
+        return Frame(camera_id, 0, black, lambda: black[..., None].repeat(3, 2), now_s, at)
+
+    def _see(self, camera_id: str) -> list[Change]:
+        """Let cases abstain whose place cannot be seen, and say so if a view has changed."""
+        sight = self.sights[camera_id]
+        view = sight.view
+        told = (view.state, tuple(sorted((z, u.because) for z, u in view.abstaining.items())))
+        if self._told.setdefault(camera_id, ("good", ())) != told:
+            self._told[camera_id] = told
+            self.on_view_change()
+        return self.cases.abstain(sight.zone_ids, view.abstaining)
 
     def _record(self, frame: Frame, pipeline: Pipeline, findings: list[Finding]) -> list[Change]:
         self._await_cases(frame, pipeline)
@@ -79,7 +144,10 @@ class Analysis:
         self._note(frame, pipeline)
         for name, doubts in pipeline.doubts().items():
             self._collection.consider(self._kinds[name], doubts, frame)
-        changes = self.cases.update(frame.camera_id, findings, frame.monotonic_s, frame.captured_at)
+        changes = self._see(frame.camera_id)
+        changes += self.cases.update(
+            frame.camera_id, findings, frame.monotonic_s, frame.captured_at
+        )
         if changes:
             traces = self._traces[frame.camera_id]
             views = self._views[frame.camera_id]
@@ -117,6 +185,7 @@ class Analysis:
             "now_s": frame.monotonic_s,
             "pipeline": pipeline.snapshot(),
             "traces": self._traces[frame.camera_id].snapshot(),
+            "sight": self.sights[frame.camera_id].snapshot(),
         }
 
     def _begin(self, frame: Frame) -> Pipeline:
@@ -132,7 +201,16 @@ class Analysis:
             saved_s = float(saved["now_s"])
             same_clock = saved["boot_id"] == self._boot_id and frame.monotonic_s >= saved_s
             shift_s = 0.0 if same_clock else frame.monotonic_s - saved_s
+            self.cases.shift(frame.camera_id, shift_s)
+            sight = self.sights[frame.camera_id]
+            sight.restore(saved.get("sight", {"since_s": {}, "guard": {}}), shift_s)
+            if sight.blind:  # nothing was seen, and nothing has aged, while the agent was away
+                sight.postpone(frame.monotonic_s - saved_s - shift_s)
+                shift_s = frame.monotonic_s - saved_s
             pipeline.restore(saved["pipeline"], shift_s)
             self._traces[frame.camera_id].restore(saved.get("traces", ()), shift_s)
-            self.cases.shift(frame.camera_id, shift_s)
         return pipeline
+
+
+def _nothing() -> None:
+    """What is called when a view changes and nobody wants to know."""

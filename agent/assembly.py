@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import cv2
 
-from agent import detectors, scenarios
+from agent import commissioning, detectors, scenarios
 from agent.analysis import Analysis
 from agent.casebook import CaseBook
 from agent.cases import Cases
@@ -19,13 +19,16 @@ from agent.evidence import Evidence
 from agent.looking import Budget
 from agent.outbox import Outbox
 from agent.pipeline import Pipeline
+from agent.sight import Sight
+from agent.viewguard import ViewGuard
+from drivers import cameras
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable
     from pathlib import Path
 
-    from agent.config import Configuration
+    from agent.config import CameraSection, Configuration
     from agent.events import ClockReading, ModelUsed
     from agent.ids import Ids
     from drivers.cameras import Frame
@@ -159,6 +162,10 @@ def assemble(
             pace=pace,
         )
 
+    sights = {
+        camera.camera_id: _sight(configuration, camera, state_dir)
+        for camera in configuration.cameras
+    }
     analysis = Analysis(
         pipeline_for=pipeline_for,
         kinds={name: module.KIND for name, module in chosen.items()},
@@ -166,9 +173,21 @@ def assemble(
         book=book,
         evidence=evidence,
         collection=collection,
+        sights=sights,
         boot_id=boot_id,
     )
     return Parts(database, outbox, analysis, detector, classifier)
+
+
+def _sight(configuration: Configuration, camera: CameraSection, state_dir: Path) -> Sight:
+    """What a camera can see, held against its commissioning picture where there is one."""
+    zones = [one.zone for one in configuration.zones if one.camera_id == camera.camera_id]
+    settings = configuration.view_guard
+    if getattr(cameras.load_driver(camera.driver), "STILLS", False):
+        settings = settings.model_copy(update={"off": (*settings.off, "frozen")})
+    reference = commissioning.load(state_dir, camera.camera_id)
+    guard = ViewGuard(zones, settings, None if reference is None else reference.luma)
+    return Sight((zone.zone_id for zone in zones if zone.kind != "mask"), guard)
 
 
 def _budget(configuration: Configuration) -> Budget:

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from agent.codes import event_code
 from agent.database import load_state, save_case, save_state, save_trace
-from agent.events import CaseBody, ClockReading, Draft, Fraction, ModelUsed, Place, Thing
+from agent.events import (
+    Abstention,
+    CaseBody,
+    ClockReading,
+    Draft,
+    Fraction,
+    ModelUsed,
+    Place,
+    Thing,
+)
 from agent.livery import Palette
 from agent.outbox import Lane
 from agent.views import BIKES
@@ -75,7 +84,7 @@ class CaseBook:
         self,
         changes: Sequence[Change],
         frame: Frame,
-        snapshot: Callable[[], dict[str, Any]],
+        snapshot: Callable[[], dict[str, Any]] | None,
         traces: Traces,
         views: BestViews,
     ) -> None:
@@ -87,7 +96,8 @@ class CaseBook:
         """
         drafts = [(change.case, self._draft(change, frame, views)) for change in changes]
         told = {change.case.case_id: self._trace(change, traces, frame) for change in changes}
-        text = _dump(snapshot())  # now, for the traces were closed just before
+        # Now, for the traces were closed just before; without one, what is written down stays.
+        text = None if snapshot is None else _dump(snapshot())
 
         def write(connection: sqlite3.Connection) -> None:
             for case, draft in drafts:
@@ -95,7 +105,8 @@ class CaseBook:
                 self._outbox.add(connection, draft, Lane.CASE)
                 body = draft.body.model_dump_json(exclude_none=True)
                 save_trace(connection, case.case_id, draft.type, body, told[case.case_id])
-            save_state(connection, _SNAPSHOT + frame.camera_id, text)
+            if text is not None:
+                save_state(connection, _SNAPSHOT + frame.camera_id, text)
 
         self._database.write(write).result()
         self._snapshot_s[frame.camera_id] = frame.monotonic_s
@@ -171,10 +182,15 @@ class CaseBook:
                 for member in case.members
             ),
             confidence=round(min(1.0, case.confidence), 4),
-            reason=dict(change.finding.reason),
+            reason={} if change.finding is None else dict(change.finding.reason),
             models=self._models,
             configuration_sha256=self._configuration_sha256,
             pictures=self._evidence.pictures_of(change, frame, seen),
+            abstention=None
+            if case.abstained_s is None
+            else Abstention.model_validate(
+                {"because": case.abstained_because, "since": at(case.abstained_s)}
+            ),
         )
 
     def _thing(self, member: Member, since: datetime, view: View | None) -> Thing:

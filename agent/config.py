@@ -28,7 +28,7 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from agent import livery, scenarios
+from agent import livery, scenarios, viewguard
 from agent.daylight import Profile
 from agent.events import Coordinates
 from agent.scene import Zone, ZoneKind
@@ -472,6 +472,7 @@ class Configuration(Section):
     evidence: EvidenceSection = EvidenceSection()
     operators: tuple[OperatorSection, ...] = ()
     collection: CollectionSection = CollectionSection()
+    view_guard: viewguard.Settings = viewguard.Settings()
     cooling: CoolingSection = CoolingSection()
     gpio: GpioSection = GpioSection()
     storage: Storage = Storage()

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 from agent.codes import event_code
 from agent.events import (
     CONTRACT_VERSION,
+    Abstention,
     Answer,
     BirthBody,
     BirthEvent,
@@ -42,6 +43,7 @@ from agent.events import (
     Receipt,
     Resend,
     Thing,
+    ViewHealth,
     Waiting,
 )
 from agent.ids import DerivedIds
@@ -51,7 +53,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-DOCUMENT_VERSION = "1.2.0"
+DOCUMENT_VERSION = "1.3.0"
 """Of the contract as a document: ``contract/CHANGELOG.md``. Its first part is the wire's."""
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _SCHEMAS: dict[str, tuple[str, Any]] = {
@@ -230,6 +232,7 @@ def examples() -> dict[str, Any]:
         "message-live": Message(historical=False, events=(opened,)),
         "message-historical": Message(historical=True, events=(_birth(1), opened, cleared)),
         "message-heartbeat": Message(historical=False, events=(_heartbeat(4),)),
+        "message-abstained": Message(historical=False, events=(_abstained(6),)),
         "message-loss": Message(historical=False, events=(_loss(5),)),
         "receipt": Receipt(epoch=_CORNER["epoch"], contiguous_through=2, ranges=((4, 5),)),
         "command-resend": Resend(
@@ -310,6 +313,19 @@ def _case(event_type: str, *, sequence: int) -> CaseEvent:
     return CaseEvent.model_validate({**_envelope(sequence, at), "type": event_type, "body": body})
 
 
+def _abstained(sequence: int) -> CaseEvent:
+    """The post was hit: of the case nothing can be said until its view is put right."""
+    opened = _case("case.opened", sequence=sequence)
+    since = _BEGAN_AT + timedelta(seconds=300)
+    abstention = Abstention(because="view_moved", since=since)
+    body = opened.body.model_copy(
+        update={"abstention": abstention, "pictures": (), "last_present_at": since}
+        | {"dwell_s": (since - _BEGAN_AT).total_seconds()}
+    )
+    told = {**_envelope(sequence, since + timedelta(seconds=20)), "type": "case.abstained"}
+    return CaseEvent.model_validate({**told, "body": body})
+
+
 def _picture(role: str, captured_at: datetime) -> Picture:
     return Picture.model_validate(
         {
@@ -374,6 +390,14 @@ def _heartbeat(sequence: int) -> HeartbeatEvent:
         models=(ModelUsed(name="street", version="0.0.0", sha256=_hash("example model")),),
         spent_today={"cases": 21_400, "health": 96_000},
         inputs={"tamper": False},
+        views={
+            "street": ViewHealth(
+                view="good",
+                for_s=120.0,
+                commissioned=True,
+                abstaining={"kerb": "view_blocked"},
+            )
+        },
     )
     envelope = _envelope(sequence, _BEGAN_AT + timedelta(seconds=600))
     return HeartbeatEvent(**envelope, type="device.heartbeat", body=body)

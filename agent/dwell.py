@@ -74,6 +74,12 @@ class DwellTimer:
         slack = FOOT_SLACK * track.box.height if stays else 0.0
         return any(inside((x, y + dy), self.zone) for dy in (0.0, slack, -slack))
 
+    def resume(self, unseen_s: float) -> None:
+        """The zone is seen again; the time in which it was not adds to no stay."""
+        for entry in self._entries.values():
+            entry.entered_s += unseen_s
+            entry.last_in_s += unseen_s
+
     def snapshot(self) -> dict[str, Any]:
         """What must outlive a restart, as JSON."""
         return {

@@ -118,6 +118,43 @@ class ModelUsed(Wire):
     sha256: str
 
 
+Blindness = Literal[
+    "view_dark",
+    "view_over_exposed",
+    "view_blocked",
+    "view_moved",
+    "view_out_of_focus",
+    "view_frozen",
+    "camera_lost",
+    "camera_hangs",
+]
+"""Why a camera cannot tell anything of a zone."""
+
+
+class Abstention(Wire):
+    """Nothing can be said of the case: no camera that saw it can see its place.
+
+    ``since`` is when the view went bad, which is before it was bad for long enough to be told.
+    """
+
+    because: Blindness
+    since: datetime
+
+
+class ViewHealth(Wire):
+    """What one camera's picture is good for.
+
+    ``view`` is ``good`` or what is the matter with most of it. ``commissioned`` says whether there
+    is a commissioning picture to hold it against: without one it is not known whether the view is
+    moved, blocked or out of focus. ``abstaining`` are the zones of which nothing is said now.
+    """
+
+    view: Literal["good"] | Blindness
+    for_s: float
+    commissioned: bool
+    abstaining: dict[str, Blindness] = {}
+
+
 class CaseBody(Wire):
     """One street problem as it stands at the event's time.
 
@@ -144,6 +181,7 @@ class CaseBody(Wire):
     configuration_sha256: str
     pictures: tuple[Picture, ...] = ()
     evidence_status: Literal["lead_only"] = "lead_only"
+    abstention: Abstention | None = None
 
 
 class BirthBody(Wire):
@@ -244,6 +282,8 @@ class HeartbeatBody(Wire):
     """Bytes sent since the site's midnight, by class of the daily budget."""
     inputs: dict[str, bool] = {}
     """Switches at the housing, such as ``tamper``: true while the housing is open."""
+    views: dict[str, ViewHealth] = {}
+    """By camera."""
 
 
 CASE_EVENTS = ("case.opened", "case.persisting", "case.cleared", "case.abstained")

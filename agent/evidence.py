@@ -88,7 +88,7 @@ class Evidence:
             EvidenceError: The disk did not take them.
         """
         folder = self._folder / change.case.case_id
-        if change.type == "case.persisting":
+        if change.type in {"case.persisting", "case.abstained"}:
             return ()
         if change.type == "case.cleared":
             pictures = [self._keep(folder, "after", frame.bgr(), frame.captured_at)]

@@ -25,6 +25,7 @@ from agent.events import (
     Looking,
     ModelUsed,
     PowerHealth,
+    ViewHealth,
     Waiting,
 )
 from agent.outbox import Lane, waits
@@ -64,6 +65,7 @@ class Activity:
     spent_today: Mapping[str, int] = field(default_factory=dict)
     inputs: Mapping[str, bool] = field(default_factory=dict)
     """Switches at the housing."""
+    views: Mapping[str, ViewHealth] = field(default_factory=dict)
 
 
 class Health:
@@ -187,6 +189,7 @@ class Health:
             models=self._models,
             spent_today=dict(activity.spent_today),
             inputs=dict(activity.inputs),
+            views=dict(activity.views),
         )
 
     def _looking(self, activity: Activity) -> Looking:

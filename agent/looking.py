@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 import cv2
 import numpy as np
 
-from agent.scene import Box, Detection, Observation, Zone
+from agent.scene import HIDES_SHARE, Box, Detection, Observation, Zone, covered_share
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -33,6 +33,8 @@ LARGEST_CROP = 1.25
 TILE_OVERLAP = 0.25
 SETTLE_LOOKS = 2
 """Looks at a region after its last change, one second apart or more."""
+ALL_UNSEEN = 0.9
+"""A region of which this much cannot be seen is not worth a run of the network."""
 HEADROOM = 0.12
 """What stands with its foot in a zone rises above it by this fraction of the frame."""
 
@@ -110,29 +112,38 @@ class Looking:
         ]
         self._tokens = float(len(self._regions))
         self._last_s: float | None = None
-        self._looks: tuple[tuple[int, float | None], ...] = ()
+        self._looks: tuple[object, ...] = ()
         self._observation = Observation((), ())
 
     @property
     def regions(self) -> tuple[Box, ...]:
         return tuple(region.box for region in self._regions)
 
-    def look(self, frame: Frame) -> Look:
-        """Look at what has changed, as far as the budget goes."""
+    def look(self, frame: Frame, unseen: tuple[Box, ...] = ()) -> Look:
+        """Look at what has changed, as far as the budget goes.
+
+        Args:
+            frame: The picture.
+            unseen: Parts of it in which the view is blocked; what is seen there counts for nothing.
+        """
         now_s = frame.monotonic_s
         self._earn(now_s)
         cells = _cells(frame.luma)
         for region in self._regions:
             self._compare(region, _part(cells, region.box))
         due = sorted(
-            (region for region in self._regions if self._due(region, now_s)),
+            (
+                region
+                for region in self._regions
+                if self._due(region, now_s) and covered_share(region.box, unseen) < ALL_UNSEEN
+            ),
             key=lambda region: -np.inf if region.looked_at_s is None else region.looked_at_s,
         )
         looked = due[: int(self._tokens)]
         for region in looked:
             self._run(region, frame)
         self._tokens -= len(looked)
-        return self._public(now_s, tuple(region.box for region in looked))
+        return self._public(now_s, tuple(region.box for region in looked), unseen)
 
     def _earn(self, now_s: float) -> None:
         """The budget in event time: replay spends what the device would."""
@@ -171,7 +182,7 @@ class Looking:
         region.looked_at_s = frame.monotonic_s
         region.changed = False
 
-    def _public(self, now_s: float, looked: tuple[Box, ...]) -> Look:
+    def _public(self, now_s: float, looked: tuple[Box, ...], unseen: tuple[Box, ...]) -> Look:
         """Regions looked at now, or unchanged since they were.
 
         As long as these are the same, so is the observation: not an equal one, the same one.
@@ -181,12 +192,14 @@ class Looking:
             for region in self._regions
             if region.looked_at_s is not None and not region.changed
         ]
-        looks = tuple((id(region), region.looked_at_s) for region in current)
+        looks = (unseen, *((id(region), region.looked_at_s) for region in current))
         if looks != self._looks:
             self._looks = looks
+            merged = merge([(region.box, region.detections) for region in current])
             self._observation = Observation(
                 tuple(region.box for region in current),
-                merge([(region.box, region.detections) for region in current]),
+                tuple(d for d in merged if covered_share(d.box, unseen) < HIDES_SHARE),
+                unseen,
             )
         changed = tuple(
             region.box

@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from agent.events import CameraHealth
+from agent.events import CameraHealth, ViewHealth
 from agent.health import Activity
 from agent.signals import Situation
 from agent.status import (
@@ -61,6 +61,7 @@ class Observer:
         self._parts, self._mailbox, self._captures = parts, mailbox, captures
         self._pace, self._uplink, self._clock = pace, uplink, clock
         self._started_s = clock.monotonic_s()
+        self._began_s = time.monotonic()
         self.inputs: Callable[[], Mapping[str, bool]] = dict
         """Switches at the housing; nothing as long as no pins are configured."""
 
@@ -77,8 +78,38 @@ class Observer:
             rate_factor=self._pace.factor,
             inputs=self.inputs(),
             spent_today={} if self._uplink is None else self._uplink.figures.spent_today,
+            views=self.views(),
             camera_health={each.camera_id: self._camera_health(each) for each in self._captures},
         )
+
+    def views(self) -> dict[str, ViewHealth]:
+        """What each camera's picture is good for."""
+        views = {}
+        for camera_id, sight in self._parts.analysis.sights.items():
+            view, pipeline = sight.view, self._parts.analysis.pipelines.get(camera_id)
+            now_s = view.since_s if pipeline is None else pipeline.now_s
+            views[camera_id] = ViewHealth.model_validate(
+                {
+                    "view": view.state,
+                    "for_s": round(max(0.0, now_s - view.since_s), 3),
+                    "commissioned": view.commissioned,
+                    "abstaining": {
+                        zone_id: unseen.because for zone_id, unseen in view.abstaining.items()
+                    },
+                }
+            )
+        return views
+
+    def lost_cameras(self, after_s: float) -> Iterator[tuple[str, float]]:
+        """Cameras that have given no frame for so long, and for how long; not those at their end."""
+        for capture in self._captures:
+            activity = capture.activity
+            if activity.state == "ended":
+                continue
+            last_s = activity.last_frame_s
+            silent_s = time.monotonic() - (self._began_s if last_s is None else last_s)
+            if silent_s >= after_s:
+                yield capture.camera_id, silent_s
 
     def _camera_health(self, capture: Capture) -> CameraHealth:
         activity = capture.activity
@@ -160,6 +191,7 @@ class Observer:
             dropped=health.dropped,
             brightness=health.brightness,
             profile=health.profile,
+            view=self.views().get(capture.camera_id),
             analysed=0 if pipeline is None else pipeline.frames,
             gated=0 if pipeline is None else pipeline.gated,
             network_runs=0 if pipeline is None else pipeline.runs,

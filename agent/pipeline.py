@@ -16,6 +16,7 @@ from agent.looking import Budget, Looking
 from agent.looking import Detector as LookingDetector
 from agent.novelty import Novelty, NoveltyModel
 from agent.scenarios import Moment
+from agent.scene import Observation
 from agent.tracking import FAMILY, Tracker
 
 if TYPE_CHECKING:
@@ -23,11 +24,13 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from agent.scenarios import Scenario
-    from agent.scene import Box, Doubt, Finding, Observation, Track, Zone
+    from agent.scene import Box, Doubt, Finding, Track, Zone
     from agent.trace import Measure
     from drivers.cameras import Frame, Picture
 
 T = TypeVar("T")
+SURE_AGAIN_S = 5.0
+"""Of a zone that is seen again nothing is said before it was looked at: what stood there may be gone."""
 COVERING = frozenset({"person", *FAMILY})
 """What covers the ground for a while without being new goods on it."""
 
@@ -79,32 +82,44 @@ class Pipeline:
         self._track_ids: dict[str, set[int]] = defaultdict(set)
         self.stage_s: defaultdict[str, float] = defaultdict(float)
         self.frames = 0
+        self.now_s = 0.0
         self.gated = 0
         self.runs = 0
         self.tracks: list[Track] = []
         self.observation: Observation | None = None
         self.looked: tuple[Box, ...] = ()
+        self._resumed_s: dict[str, float] = {}
+        self._judged = frozenset(zone.zone_id for zone in zones if zone.kind != "mask")
 
     def masked(self, frame: Frame) -> Frame:
         """Black out what must never be seen, before anything else."""
-        if not self._masks:
-            return frame
-        luma = _blacked_out(frame.luma, self._masks)
-        bgr = frame.bgr
-        return dataclasses.replace(frame, luma=luma, bgr=lambda: _blacked_out(bgr(), self._masks))
+        return blacked_out(frame, self._masks)
 
-    def step(self, frame: Frame) -> list[Finding]:
+    def step(
+        self,
+        frame: Frame,
+        unseen: frozenset[str] = frozenset(),
+        unseen_parts: tuple[Box, ...] = (),
+    ) -> list[Finding]:
         """Take one frame and return what every scenario has to say of its places.
 
         Args:
             frame: As :meth:`masked` gives it.
+            unseen: Zones of which nothing can be said now, because the view does not show them.
+            unseen_parts: Where in the frame that is so.
         """
-        now_s = frame.monotonic_s
-        look = self.timed("looking", lambda: self._looking.look(frame))
+        self.now_s = now_s = frame.monotonic_s
+        if self._judged and self._judged <= unseen:
+            self._tracker.hold(now_s)
+            self.looked = ()
+            self._count([], Observation((), ()), 0)
+            return []
+        look = self.timed("looking", lambda: self._looking.look(frame, unseen_parts))
         tracks = self.timed(
             "tracking", lambda: self._tracker.update(look.observation, now_s, frame.luma)
         )
-        stays = [stay for timer in self._timers for stay in timer.update(tracks, now_s)]
+        seen_timers = [timer for timer in self._timers if timer.zone.zone_id not in unseen]
+        stays = [stay for timer in seen_timers for stay in timer.update(tracks, now_s)]
         novelty = self.timed("novelty", lambda: self._new(frame, look.observation, tracks))
         scores = _BinScores(frame, self._classifier)
         moment = Moment(
@@ -116,13 +131,34 @@ class Pipeline:
             novelty=novelty,
             scores=scores,
             changed=look.changed,
+            unseen=unseen,
         )
         findings = self.timed(
             "judging", lambda: [f for one in self._scenarios.values() for f in one.judge(moment)]
         )
+        if self._resumed_s:
+            findings = self._sure(findings, now_s)
         self.looked = look.looked
         self._count(tracks, look.observation, look.runs + scores.runs)
         return findings
+
+    def resume(self, zone_id: str, unseen_s: float, now_s: float) -> None:
+        """A zone is seen again after ``unseen_s``; that time adds to no stay."""
+        self._resumed_s[zone_id] = now_s
+        for timer in self._timers:
+            if timer.zone.zone_id == zone_id:
+                timer.resume(unseen_s)
+        for scenario in self._scenarios.values():
+            scenario.resume(zone_id, unseen_s)
+
+    def _sure(self, findings: list[Finding], now_s: float) -> list[Finding]:
+        """Leave out what is said of zones that are seen again only since a moment."""
+        self._resumed_s = {
+            zone_id: since_s
+            for zone_id, since_s in self._resumed_s.items()
+            if now_s - since_s < SURE_AGAIN_S
+        }
+        return [each for each in findings if each.zone_id not in self._resumed_s]
 
     def pending(self) -> dict[str, dict[str, float]]:
         """Scenario → zone → since when something there may become a case."""
@@ -174,6 +210,7 @@ class Pipeline:
             return None
         covered = [found.box for found in seen.detections if found.label in COVERING]
         covered += [track.box for track in tracks if track.label in COVERING]
+        covered += seen.unseen
         return self._novelty.update(frame.luma, frame.monotonic_s, covered)
 
     def _count(self, tracks: list[Track], seen: Observation, runs: int) -> None:
@@ -206,6 +243,14 @@ class _BinScores:
         left, top, right, bottom = zone.box.pixels(bgr.shape[1], bgr.shape[0])
         self.runs += 1
         return self._classifier.probabilities(bgr[top:bottom, left:right])["overflowing"]
+
+
+def blacked_out(frame: Frame, masks: Sequence[Zone]) -> Frame:
+    """The frame without what the masks cover."""
+    if not masks:
+        return frame
+    luma, bgr = _blacked_out(frame.luma, masks), frame.bgr
+    return dataclasses.replace(frame, luma=luma, bgr=lambda: _blacked_out(bgr(), masks))
 
 
 def _blacked_out(picture: Picture, masks: Sequence[Zone]) -> Picture:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from agent.zones import Window
 
@@ -99,6 +99,15 @@ class Box:
         )
 
 
+HIDES_SHARE = 0.3
+"""Of what is unseen by this share nothing is said."""
+
+
+def covered_share(box: Box, parts: Iterable[Box]) -> float:
+    """The share of a box that lies within parts which do not overlap each other, 0 to 1."""
+    return sum(box.covered_by(part) for part in parts)
+
+
 def middle(last_seen_s: float, missed_s: float | None) -> float:
     """The best guess at when a thing went that was last seen and then first missed."""
     return last_seen_s if missed_s is None else (last_seen_s + missed_s) / 2
@@ -127,9 +136,16 @@ class Observation:
 
     regions_looked: tuple[Box, ...]
     detections: tuple[Detection, ...]
+    unseen: tuple[Box, ...] = ()
+    """Where the view is blocked or blinded: these parts were not looked at, whatever the regions."""
 
     def looked_at(self, point: Point) -> bool:
-        return any(region.contains(point) for region in self.regions_looked)
+        looked = any(region.contains(point) for region in self.regions_looked)
+        return looked and not any(box.contains(point) for box in self.unseen)
+
+    def hides(self, box: Box) -> bool:
+        """Whether too little of a box can be seen to say anything of what is in it."""
+        return covered_share(box, self.unseen) >= HIDES_SHARE
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +201,14 @@ class Zone:
     def box(self) -> Box:
         xs, ys = zip(*self.polygon, strict=True)
         return Box(min(xs), min(ys), max(xs), max(ys))
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """Why a zone cannot be seen, and since when on the frames' clock."""
+
+    because: str
+    since_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,3 +284,7 @@ class Case:
     members: tuple[Member, ...]
     confidence: float
     cleared_s: float | None = None
+    abstained_s: float | None = None
+    """Since when no camera that saw the problem can see its place; None while one can, or once the
+    problem was seen again."""
+    abstained_because: str | None = None

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from agent.events import ViewHealth
+
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
@@ -37,6 +39,7 @@ class CameraStatus(_Part):
     dropped: int
     brightness: float | None
     profile: str | None
+    view: ViewHealth | None = None
     analysed: int
     gated: int
     network_runs: int

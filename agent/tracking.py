@@ -70,7 +70,7 @@ UNSEEN_MOST_S = 120.0
 """Hidden or not looked for, it is given up after this time without a sight of it."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Live:
     """A track's inner state."""
 
@@ -117,6 +117,8 @@ class Tracker:
     def __init__(self, birth_confidence: Mapping[str, float] | None = None) -> None:
         self._birth = dict(birth_confidence or {})
         self._live: list[_Live] = []
+        self._held: list[_Live] = []
+        """What stands where the view is blocked: as it was, and none the older."""
         self._next_id = 1
         self._now_s = float("-inf")
         self._step_s = 0.0
@@ -135,16 +137,44 @@ class Tracker:
         Raises:
             ValueError: Time went back.
         """
-        if now_s < self._now_s:
-            raise ValueError(f"time went back from {self._now_s} s to {now_s} s")
-        self._step_s = 0.0 if self._now_s == float("-inf") else now_s - self._now_s
-        self._now_s = now_s
+        self._advance(now_s)
+        self._hold(lambda track: observation.hides(track.anchor))
         if observation is self._observation and self._settled():
             self._go_on()
         else:
             self._join(observation, luma)
         self._observation = observation
         return [_public(track) for track in self._live]
+
+    def hold(self, now_s: float) -> None:
+        """Let a moment pass in which nothing can be seen: what stands is kept, none the older.
+
+        Args:
+            now_s: The frame's ``monotonic_s``. Must not go back.
+
+        Raises:
+            ValueError: Time went back.
+        """
+        self._advance(now_s)
+        self._hold(lambda _: True)
+        self._live, self._observation = [], None
+
+    def _advance(self, now_s: float) -> None:
+        if now_s < self._now_s:
+            raise ValueError(f"time went back from {self._now_s} s to {now_s} s")
+        self._step_s = 0.0 if self._now_s == float("-inf") else now_s - self._now_s
+        self._now_s = now_s
+
+    def _hold(self, unseen: Callable[[_Live], bool]) -> None:
+        """Set aside what stands and cannot be seen; take up again what can."""
+        everything = sorted(self._live + self._held, key=lambda track: track.track_id)
+        self._held = [track for track in everything if track.standing and unseen(track)]
+        if not self._held:
+            self._live = everything
+            return
+        self._live = [track for track in everything if track not in self._held]
+        for track in self._held:
+            _postpone(track, self._step_s)
 
     def _settled(self) -> bool:
         """Whether the same sight again could tell nothing new."""
@@ -316,7 +346,7 @@ class Tracker:
                     "looks": track.looks,
                     "hits": track.hits,
                 }
-                for track in self._live
+                for track in self._live + self._held
                 if track.standing
             ],
         }
@@ -340,6 +370,15 @@ class Tracker:
                 votes={saved["label"]: float(saved["hits"])},
             )
             self._live.append(track)
+
+
+def _postpone(track: _Live, by_s: float) -> None:
+    """Let time pass without it."""
+    track.first_seen_s += by_s
+    track.last_seen_s += by_s
+    track.anchor_since_s += by_s
+    track.look_at_s += by_s
+    track.missed_since_s = track.moved_at_s = track.moved_to = None
 
 
 def _see(

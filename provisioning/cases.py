@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from agent.events import CaseEvent
-from provisioning.things import kind_in_words, label_in_words
+from provisioning.things import kind_in_words, label_in_words, reason_in_words
 from provisioning.wording import say
 from provisioning.wording.width import padded
 
@@ -68,7 +68,10 @@ def _told(event: CaseEvent) -> tuple[str, str]:
         case "case.cleared":
             return say("cleared"), say("after {dwell}", dwell=dwell)
         case "case.abstained":
-            return say("cannot see"), say("the case stays as it was")
+            because = "" if event.body.abstention is None else event.body.abstention.because
+            return say("cannot see"), say(
+                "{reason}; the case stays as it was", reason=reason_in_words(because)
+            )
 
 
 def _time(event: CaseEvent, began_at: datetime | None) -> str:

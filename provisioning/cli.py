@@ -393,6 +393,38 @@ def check(site: Path, strict: bool, as_json: bool) -> None:
     sys.exit(check_device(site, as_json=as_json, strict=strict))
 
 
+@main.command(
+    "commission",
+    help=say(
+        """
+Take the picture of each camera that its view is held against from now on: whether it is moved,
+blocked or out of focus.
+
+Take it when the camera hangs as it shall, by day, with nothing unusual before it. The camera must
+be free: stop the agent first.
+"""
+    ),
+)
+@_site
+@click.option(
+    "--from",
+    "footage",
+    multiple=True,
+    help=say(
+        "CAMERA_ID=PATH: take it from a video file or a folder of pictures, and of that camera only."
+    ),
+)
+@click.option("--show", is_flag=True, help=say("Say which cameras have one; take none."))
+@_as_json(say("Print the result as JSON."))
+def commission(site: Path, footage: tuple[str, ...], show: bool, as_json: bool) -> None:
+    """Take the cameras' commissioning pictures."""
+    from provisioning import commissioning
+
+    if show:
+        sys.exit(commissioning.show(site, as_json=as_json))
+    sys.exit(commissioning.commission(site, footage, as_json=as_json))
+
+
 @main.group("cameras", help=say("Look for cameras on this machine."))
 def cameras_group() -> None:
     """Hold the commands about cameras."""

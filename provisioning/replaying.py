@@ -45,7 +45,9 @@ class Stretch:
     frames_per_s: float | None
 
 
-def with_footage(configuration: Configuration, overrides: Sequence[str]) -> Configuration:
+def with_footage(
+    configuration: Configuration, overrides: Sequence[str], option: str = "--camera"
+) -> Configuration:
     """Put other footage in place of cameras, each given as ``CAMERA_ID=PATH``.
 
     Raises:
@@ -56,17 +58,17 @@ def with_footage(configuration: Configuration, overrides: Sequence[str]) -> Conf
         camera_id, equals, text = override.partition("=")
         path = Path(text)
         if not equals or not text:
-            raise click.BadParameter(say("give it as CAMERA_ID=PATH"), param_hint="--camera")
+            raise click.BadParameter(say("give it as CAMERA_ID=PATH"), param_hint=option)
         if camera_id not in cameras:
             fault = say(
                 "no camera {camera_id!r}; there are: {known}",
                 camera_id=camera_id,
                 known=list(cameras),
             )
-            raise click.BadParameter(fault, param_hint="--camera")
+            raise click.BadParameter(fault, param_hint=option)
         if not path.exists():
             fault = say("there is nothing at {path}", path=path)
-            raise click.BadParameter(fault, param_hint="--camera")
+            raise click.BadParameter(fault, param_hint=option)
         cameras[camera_id] = CameraSection(
             camera_id=camera_id,
             driver="picture_folder" if path.is_dir() else "video_file",

@@ -44,6 +44,24 @@ _THINGS = {
     "rubbish": said("rubbish"),
 }
 
+REASONS = {
+    "good": said("good"),
+    "view_dark": said("dark"),
+    "view_over_exposed": said("over-exposed"),
+    "view_blocked": said("blocked or fouled"),
+    "view_moved": said("moved"),
+    "view_out_of_focus": said("out of focus"),
+    "view_frozen": said("frozen"),
+    "camera_lost": said("no frames come"),
+    "camera_hangs": said("the camera hangs"),
+}
+"""What may be the matter with a view; every :data:`agent.events.Blindness` and ``good``."""
+
+
+def reason_in_words(reason: str) -> str:
+    """Why a zone cannot be seen, in the reader's language."""
+    return in_words(REASONS.get(reason, reason))
+
 
 def kind_in_words(kind: str, count: int = 1) -> str:
     """A case's kind for people; a kind without words is shown as it is on the wire."""

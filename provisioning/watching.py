@@ -15,13 +15,15 @@ from agent.config import load
 from agent.status import FILE, CameraStatus, Status
 from provisioning.cases import duration
 from provisioning.explaining import measure_in_words
-from provisioning.things import kind_in_words, label_in_words
+from provisioning.things import kind_in_words, label_in_words, reason_in_words
 from provisioning.wording import say
 from provisioning.wording.width import padded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from agent.events import ViewHealth
 
 OLD_S = 10.0
 _HOME, _CLEAR_LINE, _CLEAR_REST = "\x1b[H", "\x1b[K", "\x1b[J"
@@ -170,6 +172,8 @@ def _camera(
         dropped=now.dropped,
         reopened=now.reopened,
     )
+    if now.view is not None:
+        yield from _view(now.view)
     if now.stage_s and now.analysed:
         stages = [f"{name} {1e3 * s / now.analysed:.1f}" for name, s in now.stage_s.items()]
         yield "  " + say("milliseconds a frame: {stages}", stages=stages)
@@ -185,6 +189,18 @@ def _camera(
                 mark = "✓" if fulfilled or measure.value == measure.threshold else " "
                 name = padded(measure_in_words(measure.name), 34)
                 yield f"    {mark} {name} {measure.value:8.2f}  {sign} {measure.threshold:g}"
+
+
+def _view(view: ViewHealth) -> Iterator[str]:
+    yield "  " + say(
+        "view {state}, for {since}", state=reason_in_words(view.view), since=duration(view.for_s)
+    )
+    if not view.commissioned:
+        yield "  " + say("no commissioning picture: see `kerbwatch commission`")
+    for zone_id, because in view.abstaining.items():
+        yield "  " + say(
+            "zone {zone} abstains: {reason}", zone=zone_id, reason=reason_in_words(because)
+        )
 
 
 def _cases(status: Status) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from hypothesis import strategies as st
@@ -30,7 +31,9 @@ def absent(place: str = "kerb", since_s: float = 0.0, kind: str = "misparked_bik
 
 
 def tell(known: Cases, now_s: float, *findings: Finding, camera: str = "north") -> list[Change]:
-    return known.update(camera, findings, now_s, NOON + timedelta(seconds=now_s))
+    # A zone is one camera's: what two cameras share is the place.
+    own = [replace(each, zone_id=f"{camera}-{each.zone_id}") for each in findings]
+    return known.update(camera, own, now_s, NOON + timedelta(seconds=now_s))
 
 
 def test_a_problem_that_goes_on_is_opened_once() -> None:

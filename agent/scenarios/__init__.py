@@ -65,6 +65,8 @@ class Moment:
     scores: Scores
     changed: Sequence[Box]
     """Regions whose picture has changed since the network last saw them."""
+    unseen: frozenset[str] = frozenset()
+    """Zones that the view does not show now: nothing is said of them, and nothing counts on."""
 
 
 class Scenario(Protocol):
@@ -81,6 +83,9 @@ class Scenario(Protocol):
 
     def doubts(self) -> list[Doubt]:
         """Of what was judged at the last moment, what a person should judge as well."""
+
+    def resume(self, zone_id: str, unseen_s: float) -> None:
+        """A zone is seen again; the time in which it was not adds nothing to what is counted."""
 
     def snapshot(self) -> dict[str, Any]:
         """What must outlive a restart, as JSON. Times are on the monotonic clock."""

@@ -71,8 +71,14 @@ class MisparkedBikes:
 
     def judge(self, moment: Moment) -> list[Finding]:
         """Say of each no-parking zone whether bikes have overstayed in it."""
-        self._pending, self._measures, self._doubts = {}, {}, []
-        findings = (self._judge_zone(zone, moment) for zone in self._zones)
+        # What waits behind a blocked view waits on, with its first picture.
+        self._pending = {z: s for z, s in self._pending.items() if z in moment.unseen}
+        self._measures, self._doubts = {}, []
+        findings = (
+            self._judge_zone(zone, moment)
+            for zone in self._zones
+            if zone.zone_id not in moment.unseen
+        )
         return [finding for finding in findings if finding is not None]
 
     def _judge_zone(self, zone: Zone, moment: Moment) -> Finding | None:
@@ -204,6 +210,11 @@ class MisparkedBikes:
     def doubts(self) -> list[Doubt]:
         """What stood in the zones at the last moment and may be a bike or not."""
         return list(self._doubts)
+
+    def resume(self, zone_id: str, unseen_s: float) -> None:  # noqa: ARG002 - the timer counts
+        """A zone is seen again: how long it has been clear counts anew."""
+        if zone_id in self._places:
+            self._places[zone_id].clear_since_s = None
 
     def snapshot(self) -> dict[str, Any]:
         """What must outlive a restart: when each zone was last occupied, and the riders."""

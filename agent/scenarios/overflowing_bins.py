@@ -74,7 +74,11 @@ class OverflowingBins:
     def judge(self, moment: Moment) -> list[Finding]:
         """Judge the bins whose turn it is, and say of each whether it overflows."""
         self._now_s = moment.now_s
-        findings = (self._judge_zone(zone, moment) for zone in self._zones)
+        findings = (
+            self._judge_zone(zone, moment)
+            for zone in self._zones
+            if zone.zone_id not in moment.unseen
+        )
         return [finding for finding in findings if finding is not None]
 
     def _judge_zone(self, zone: Zone, moment: Moment) -> Finding | None:
@@ -193,6 +197,16 @@ class OverflowingBins:
             if (seen := self._bins[zone.zone_id]).judged_s == self._now_s
             and settings.clear_below <= seen.raw < settings.open_above
         ]
+
+    def resume(self, zone_id: str, unseen_s: float) -> None:
+        """A bin is seen again: it is judged at once, and what it was meanwhile is not known."""
+        if zone_id not in self._bins:
+            return
+        seen = self._bins[zone_id]
+        if seen.full_since_s is not None and seen.shown_full_s is not None:
+            seen.full_since_s += unseen_s
+            seen.shown_full_s += unseen_s
+        seen.known_s, seen.settle = None, SETTLE_LOOKS
 
     def snapshot(self) -> dict[str, Any]:
         """What must outlive a restart: each bin's smoothed score and its times."""

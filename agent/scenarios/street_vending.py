@@ -123,7 +123,11 @@ class StreetVending:
         """Say of each no-vending zone whether somebody sells there."""
         if moment.novelty is None or not moment.novelty.learned:
             return []
-        findings = (self._judge_zone(zone, moment) for zone in self._zones)
+        findings = (
+            self._judge_zone(zone, moment)
+            for zone in self._zones
+            if zone.zone_id not in moment.unseen
+        )
         return [finding for finding in findings if finding is not None]
 
     def _judge_zone(self, zone: Zone, moment: Moment) -> Finding | None:
@@ -351,6 +355,17 @@ class StreetVending:
             and one.share(one.attended) >= settings.attended_share
             and abs(one.share(one.supported) - settings.supported_share) < DOUBT
         ]
+
+    def resume(self, zone_id: str, unseen_s: float) -> None:
+        """A zone is seen again: its candidates are none the older."""
+        for one in self._candidates.get(zone_id, ()):
+            one.since_s += unseen_s
+            one.last_s += unseen_s
+            one.watched_since_s += unseen_s
+            one.named_s += unseen_s
+            one.missed_s = None
+            one.near_since_s = {}
+        self._clear_since_s.pop(zone_id, None)
 
     def snapshot(self) -> dict[str, Any]:
         """What must outlive a restart: the candidates of each zone."""

@@ -25,6 +25,9 @@ from drivers.wording import said, text_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+STILLS = True
+"""The same picture comes again and again: that is meant, and no sign of a frozen camera."""
+
 
 class Shown(CameraSettings):
     """From when on a picture is shown.

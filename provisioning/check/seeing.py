@@ -6,12 +6,12 @@ import subprocess
 import time
 from typing import TYPE_CHECKING
 
-import cv2
-import numpy as np
-
+from agent import commissioning
+from agent.viewguard import ViewGuard
 from drivers.cameras import CameraError, load_driver
 from drivers.wording import said
 from provisioning.check.findings import Check, Device, Finding
+from provisioning.things import REASONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,10 +20,6 @@ if TYPE_CHECKING:
     from drivers.cameras import Camera, Frame
 
 FRAMES = 10
-DARK, BRIGHT = 20.0, 235.0
-"""Mean brightness below and above which a picture tells nothing."""
-FLAT_BELOW = 6.0
-"""Standard deviation of the Laplacian of the small grey picture; a street in focus has 15 and more."""
 
 
 def cameras(device: Device) -> Iterator[Finding]:
@@ -42,12 +38,12 @@ def _camera(section: CameraSection, device: Device) -> Iterator[Finding]:
         yield _lost(error, held=_agent_runs())
         return
     try:
-        yield from _frames(name, camera)
+        yield from _frames(name, camera, device)
     finally:
         camera.close()
 
 
-def _frames(name: str, camera: Camera) -> Iterator[Finding]:
+def _frames(name: str, camera: Camera, device: Device) -> Iterator[Finding]:
     began_s, frames = time.monotonic(), []
     try:
         for _ in range(FRAMES):
@@ -78,7 +74,7 @@ def _frames(name: str, camera: Camera) -> Iterator[Finding]:
         seconds=taken_s,
     )
     yield Finding("cameras", "ok", told)
-    yield from _view(name, frames[-1])
+    yield from _view(name, frames[-1], device)
     if missing := getattr(camera, "unsupported", ()):
         yield Finding(
             "cameras",
@@ -89,9 +85,9 @@ def _frames(name: str, camera: Camera) -> Iterator[Finding]:
         )
 
 
-def _view(name: str, frame: Frame) -> Iterator[Finding]:
+def _view(name: str, frame: Frame, device: Device) -> Iterator[Finding]:
     brightness = float(frame.luma.mean())
-    if not DARK <= brightness <= BRIGHT:
+    if not commissioning.DARK <= brightness <= commissioning.BRIGHT:
         yield Finding(
             "cameras",
             "warning",
@@ -104,8 +100,7 @@ def _view(name: str, frame: Frame) -> Iterator[Finding]:
             said("Take off the lens cap, turn the camera from the lamp, or set its exposure."),
         )
         return
-    sharpness = float(np.std(cv2.Laplacian(frame.luma, cv2.CV_64F)))
-    if sharpness < FLAT_BELOW:
+    if commissioning.shortcomings(frame.luma):
         yield Finding(
             "cameras",
             "warning",
@@ -113,6 +108,44 @@ def _view(name: str, frame: Frame) -> Iterator[Finding]:
             said("It is out of focus, dirty or covered; far things are not found."),
             said("Clean the glass; turn the lens until the paving is sharp, or set its focus."),
         )
+        return
+    yield from _against_commissioning(name, frame, device)
+
+
+def _against_commissioning(name: str, frame: Frame, device: Device) -> Iterator[Finding]:
+    """Whether the camera still shows what it showed when it was commissioned."""
+    configuration = device.configuration
+    assert configuration is not None
+    reference = commissioning.load(device.base / configuration.storage.state_dir, name)
+    if reference is None:
+        yield Finding(
+            "cameras",
+            "note",
+            said("camera {camera}: no commissioning picture", camera=name),
+            said("Whether its view is moved, blocked or out of focus cannot be told."),
+            said("`kerbwatch commission` takes one, when the camera hangs as it shall."),
+        )
+        return
+    zones = [one.zone for one in configuration.zones if one.camera_id == name]
+    at_once = {"moved_after_s": 0, "unsharp_after_s": 0, "blocked_after_s": 0}
+    settings = configuration.view_guard.model_copy(update=at_once)
+    guard = ViewGuard(zones, settings, reference.luma)
+    guard.take(frame.luma, frame.monotonic_s)
+    if not guard.commissioned:
+        state = said("the picture has another shape")
+    elif guard.state == "good":
+        return
+    else:
+        state = REASONS[guard.state]
+    yield Finding(
+        "cameras",
+        "warning",
+        said("camera {camera}: not as commissioned: {state}", camera=name, state=state),
+        said("Zones that cannot be seen as they were drawn abstain: nothing is found in them."),
+        said(
+            "Put the camera right; or, if it shall hang like this, draw the zones and commission."
+        ),
+    )
 
 
 def _lost(error: CameraError, *, held: bool) -> Finding:

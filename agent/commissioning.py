@@ -1,0 +1,114 @@
+"""The commissioning picture of each camera: what its view was when the technician left it.
+
+Kept in the state folder for nobody else to read: the small grey picture that the view guard measures
+against, and a colour picture for people, with heads and plates blotted out in both.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from agent.redaction import blotted
+from drivers.disk import sync_folder
+from drivers.wording import said
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from agent.scene import Box
+    from drivers.cameras import Frame, Picture
+
+FOLDER = "commissioning"
+DARK, BRIGHT = 20.0, 235.0
+"""Mean brightness below and above which a picture tells nothing."""
+FLAT_BELOW = 6.0
+"""Standard deviation of the Laplacian of the small grey picture; a street in focus has 15 and more."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A commissioning picture: luma uint8 (h, w), and when it was stored (UTC)."""
+
+    luma: Picture
+    taken_at: datetime
+    picture: Path
+
+
+def shortcomings(luma: Picture) -> list[str]:
+    """Why a picture is not good enough to hold others against; empty if it is."""
+    brightness = float(luma.mean())
+    if not DARK <= brightness <= BRIGHT:
+        return [said("mean brightness {brightness:.0f} of 255", brightness=brightness)]
+    if float(np.std(cv2.Laplacian(luma, cv2.CV_64F))) < FLAT_BELOW:
+        return [said("the picture has no detail")]
+    return []
+
+
+def keep(state_dir: Path, frame: Frame, sensitive: Sequence[Box]) -> Reference:
+    """Store a frame as its camera's commissioning picture; durable when this returns.
+
+    Args:
+        state_dir: The device's state.
+        frame: With what nobody may see masked.
+        sensitive: Heads and plates in it.
+
+    Raises:
+        OSError: The disk did not take it.
+    """
+    folder = state_dir / FOLDER
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    colour = blotted(frame.bgr(), sensitive)
+    grey = blotted(frame.luma[..., None], sensitive).reshape(frame.luma.shape)
+    _write(folder / f"{frame.camera_id}.jpg", colour, state_dir)
+    _write(folder / f"{frame.camera_id}.png", grey, state_dir)  # last: this is what counts
+    sync_folder(folder)
+    kept = load(state_dir, frame.camera_id)
+    if kept is None:
+        raise OSError(said("The pictures cannot be written to {path}.", path=folder))
+    return kept
+
+
+def load(state_dir: Path, camera_id: str) -> Reference | None:
+    """A camera's commissioning picture; None if there is none that can be read."""
+    path = state_dir / FOLDER / f"{camera_id}.png"
+    try:
+        encoded = np.fromfile(path, np.uint8)
+        taken_at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        _log.error("no commissioning picture of camera %s: %s", camera_id, error)
+        return None
+    luma = cv2.imdecode(encoded, cv2.IMREAD_GRAYSCALE) if encoded.size else None
+    if luma is None:
+        _log.error("the commissioning picture of camera %s is damaged", camera_id)
+        return None
+    return Reference(luma.astype(np.uint8), taken_at, path.with_suffix(".jpg"))
+
+
+def _write(path: Path, picture: Picture, state_dir: Path) -> None:
+    """Write under a temporary name, sync, rename; for the owner of the state alone."""
+    done, encoded = cv2.imencode(path.suffix, picture)
+    if not done:
+        raise OSError(said("The pictures cannot be written to {path}.", path=path))
+    temporary = path.with_suffix(".part")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as opened:
+        opened.write(encoded.tobytes())
+        opened.flush()
+        os.fsync(opened.fileno())
+    owner = state_dir.stat()
+    if os.geteuid() == 0:  # run with sudo; the agent must be able to read it
+        for each in (temporary, path.parent):
+            os.chown(each, owner.st_uid, owner.st_gid)
+    temporary.replace(path)

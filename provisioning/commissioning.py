@@ -1,0 +1,171 @@
+"""``kerbwatch commission``: the picture of each camera that its view is held against from now on."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from agent import commissioning
+from agent.config import load
+from agent.redaction import sensitive_regions
+from drivers.cameras import CameraError, load_driver
+from drivers.wording import said
+from provisioning.failures import FAULT
+from provisioning.replaying import with_footage
+from provisioning.wording import in_words, say
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from agent.config import CameraSection, Configuration
+    from agent.detectors import Detector
+    from drivers.cameras import Frame
+
+FRAMES = 15
+"""So many are read before one is taken: exposure and focus settle first."""
+
+
+class CameraHeldError(CameraError):
+    """A camera could not be opened, most likely because the agent has it."""
+
+
+def commission(site: Path, footage: Sequence[str], *, as_json: bool) -> int:
+    """Take and store a commissioning picture of every camera.
+
+    Args:
+        site: The site.
+        footage: ``CAMERA_ID=PATH`` of recordings to take instead of cameras; then only of those.
+        as_json: Print what was done as JSON.
+
+    Returns:
+        0 if every picture was good enough, 1 if one was refused; the others are stored.
+
+    Raises:
+        ConfigError: The site cannot be read.
+        CameraError: A camera cannot be used.
+        ModelError: The detector, which finds heads and plates, cannot be used.
+    """
+    from agent import detectors  # noqa: PLC0415 - loads the network's runtime
+
+    told = load(site)
+    base = site if site.is_dir() else site.parent
+    chosen = {each.partition("=")[0] for each in footage}
+    configuration = with_footage(told, footage, "--from")
+    detector = detectors.open_detector(told.models.detector, told.models.threads)
+    done = {
+        section.camera_id: _one(configuration, section, base, detector)
+        for section in configuration.cameras
+        if not chosen or section.camera_id in chosen
+    }
+    if as_json:
+        click.echo(json.dumps({"refused": done}, ensure_ascii=False, indent=2))
+    else:
+        for camera_id, faults in done.items():
+            _tell(camera_id, faults)
+        if not all(done.values()):
+            click.echo(say("A running agent takes it up when it is started anew."))
+    return FAULT if any(done.values()) else 0
+
+
+def _one(
+    configuration: Configuration, section: CameraSection, base: Path, detector: Detector
+) -> list[str]:
+    """Why a camera's picture was refused; empty if it is stored."""
+    frame = _masked(configuration, _frame(section, base))
+    if faults := commissioning.shortcomings(frame.luma):
+        return faults
+    bgr = frame.bgr()
+    sensitive = sensitive_regions(detector.detect_faint(bgr), bgr.shape[1] / bgr.shape[0])
+    commissioning.keep(base / configuration.storage.state_dir, frame, sensitive)
+    return []
+
+
+def _frame(section: CameraSection, base: Path) -> Frame:
+    name, settings = section.camera_id, section.driver_settings(base)
+    try:
+        camera = load_driver(section.driver).open_camera(name, settings)
+    except CameraError as error:
+        raise CameraHeldError(
+            name,
+            said(
+                "{reason}. If the agent runs, it has the camera: `systemctl stop kerbwatch`, "
+                "commission, `systemctl start kerbwatch`",
+                reason=error.reason,
+            ),
+        ) from error
+    last: Frame | None = None
+    try:
+        for _ in range(FRAMES):
+            frame = camera.read()
+            if frame is None:
+                break
+            last = frame
+        if last is None:
+            raise CameraError(name, said("no picture in it"))
+        last.bgr()  # while the camera is open
+        return last
+    finally:
+        camera.close()
+
+
+def _masked(configuration: Configuration, frame: Frame) -> Frame:
+    from agent.pipeline import blacked_out  # noqa: PLC0415 - as above
+
+    zones = [one.zone for one in configuration.zones if one.camera_id == frame.camera_id]
+    return blacked_out(frame, [zone for zone in zones if zone.kind == "mask"])
+
+
+def _tell(camera_id: str, faults: Sequence[str]) -> None:
+    if not faults:
+        click.echo(say("camera {camera}: commissioning picture stored", camera=camera_id))
+        return
+    for fault in faults:
+        click.echo(
+            say("camera {camera}: refused: {fault}", camera=camera_id, fault=in_words(fault))
+        )
+    click.echo(
+        "  "
+        + say(
+            "A commissioning picture must be sharp and neither dark nor burnt out: clean the glass, "
+            "set focus and exposure, and take it by day."
+        )
+    )
+
+
+def show(site: Path, *, as_json: bool) -> int:
+    """Say of each camera whether it has a commissioning picture, and where it lies.
+
+    Returns:
+        0 if every camera has one, else 1.
+    """
+    configuration = load(site)
+    state_dir = (site if site.is_dir() else site.parent) / configuration.storage.state_dir
+    kept = {
+        section.camera_id: commissioning.load(state_dir, section.camera_id)
+        for section in configuration.cameras
+    }
+    if as_json:
+        rows = {
+            camera_id: None
+            if reference is None
+            else {"taken_at": reference.taken_at.isoformat(), "picture": str(reference.picture)}
+            for camera_id, reference in kept.items()
+        }
+        click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
+    else:
+        for camera_id, reference in kept.items():
+            if reference is None:
+                click.echo(say("camera {camera}: no commissioning picture", camera=camera_id))
+            else:
+                click.echo(
+                    say(
+                        "camera {camera}: of {at}, {path}",
+                        camera=camera_id,
+                        at=f"{reference.taken_at.astimezone():%Y-%m-%d %H:%M}",
+                        path=reference.picture,
+                    )
+                )
+    return 0 if all(kept.values()) else FAULT

@@ -1,0 +1,109 @@
+"""What can happen to a camera's view, put into footage: for tests and for `benchmarks.viewguard`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Picture = NDArray[np.uint8]
+Fault = Callable[[Picture], Picture]
+
+
+def covered(share: float, brightness: int = 60) -> Fault:
+    """Something opaque before the right part of the lens."""
+
+    def fault(bgr: Picture) -> Picture:
+        result = bgr.copy()
+        result[:, round(bgr.shape[1] * (1 - share)) :] = brightness
+        return result
+
+    return fault
+
+
+def moved(share: float) -> Fault:
+    """The post was hit: what was in the middle is aside, by a share of the width."""
+
+    def fault(bgr: Picture) -> Picture:
+        height, width = bgr.shape[:2]
+        by = np.array([[1, 0, share * width], [0, 1, 0.3 * share * width]], np.float32)
+        shifted = cv2.warpAffine(bgr, by, (width, height), borderMode=cv2.BORDER_REFLECT)
+        return shifted.astype(np.uint8)
+
+    return fault
+
+
+def turned(degrees: float) -> Fault:
+    """The camera hangs askew."""
+
+    def fault(bgr: Picture) -> Picture:
+        height, width = bgr.shape[:2]
+        by = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1)
+        turned = cv2.warpAffine(bgr, by, (width, height), borderMode=cv2.BORDER_REFLECT)
+        return turned.astype(np.uint8)
+
+    return fault
+
+
+def blurred(sigma_px: float) -> Fault:
+    """Out of focus; the sigma is that of a picture 1280 pixels wide."""
+
+    def fault(bgr: Picture) -> Picture:
+        sigma = sigma_px * bgr.shape[1] / 1280
+        return cv2.GaussianBlur(bgr, (0, 0), sigma).astype(np.uint8)
+
+    return fault
+
+
+def darkened(gamma: float) -> Fault:
+    table = (255 * (np.arange(256) / 255) ** gamma).astype(np.uint8)
+    return lambda bgr: table[bgr]
+
+
+def over_exposed(gain: float) -> Fault:
+    return lambda bgr: np.clip(bgr * float(gain), 0, 255).astype(np.uint8)
+
+
+def frozen() -> Fault:
+    """The first picture again and again."""
+    first: list[Picture] = []
+
+    def fault(bgr: Picture) -> Picture:
+        first.append(bgr)
+        return first[0]
+
+    return fault
+
+
+def film(
+    source: Path,
+    to: Path,
+    fault: Fault,
+    *,
+    from_s: float,
+    until_s: float,
+    frames_per_s: float = 2,
+    width: int = 640,
+    ends_s: float = 1e9,
+) -> Path:
+    """Write footage again, without loss, with a fault between two times."""
+    video = cv2.VideoCapture(str(source))
+    every = round(video.get(cv2.CAP_PROP_FPS) / frames_per_s)
+    aspect = video.get(cv2.CAP_PROP_FRAME_HEIGHT) / video.get(cv2.CAP_PROP_FRAME_WIDTH)
+    size = (width, round(width * aspect))
+    writer = cv2.VideoWriter(str(to), cv2.VideoWriter.fourcc(*"FFV1"), frames_per_s, size)
+    assert writer.isOpened()
+    number = 0
+    while number / every / frames_per_s < ends_s and video.grab():
+        if number % every == 0:
+            picture = cv2.resize(video.retrieve()[1], size, interpolation=cv2.INTER_AREA)
+            at_s = number / every / frames_per_s
+            inside = from_s <= at_s < until_s
+            writer.write(fault(picture.astype(np.uint8)) if inside else picture)
+        number += 1
+    writer.release()
+    video.release()
+    return to
