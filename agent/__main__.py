@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import faulthandler
 import logging
+import os
 import signal
 import sys
 import threading
@@ -25,14 +27,17 @@ from agent.daylight import Daylight, Switch
 from agent.events import ClockReading, DiskHealth, PublicKey
 from agent.health import Health
 from agent.ids import RandomIds
+from agent.kept_uplink import KeptUplink
 from agent.losses import Losses
 from agent.observer import Observer
 from agent.outbox import Lane, waiting
+from agent.recovery import Recovery
 from agent.signals import Signals
 from agent.signing import open_signer
 from agent.status import keep_written
 from agent.uplink import Uplink
-from agent.watchdog import Progress, notify, watchdog_interval_s
+from agent.watch import Watch
+from agent.watchdog import Progress, notify
 from agent.workers import Workers
 from drivers import cameras
 from drivers.clock import SystemClock
@@ -46,8 +51,8 @@ if TYPE_CHECKING:
     from drivers.cameras import Camera
 
 ANALYSIS_LIMIT_S = 60.0
-CAMERA_LIMIT_S = 60.0
-UPLINK_LIMIT_S = 120.0
+END_WITHIN_S = 8.0
+"""For the goodbye to the broker, and again for all threads: systemd waits 20 s."""
 ROUND_S = 0.5
 FEEL_EVERY_S = 5.0
 LOSSES_EVERY_S = 5.0
@@ -76,7 +81,7 @@ def run(
         on_progress: Called with each analysed frame's camera and time.
 
     Returns:
-        0 after a planned end, 1 after a worker failed.
+        0 after a planned end, 1 after a fault or for a restart that something has earned.
 
     Raises:
         ModelError: A model cannot be used.
@@ -85,6 +90,15 @@ def run(
     clock, ids = SystemClock(), RandomIds()
     progress = Progress(clock.monotonic_s)
     state_dir = base / configuration.storage.state_dir
+    run_dir = base / configuration.storage.run_dir
+    recovery = Recovery(
+        (state_dir, run_dir),
+        clock,
+        first_s=configuration.recovery.restart_first_s,
+        most_s=configuration.recovery.restart_most_s,
+    )
+    if (cause := recovery.begin()) not in {"first", "planned"}:
+        _log.warning("this run begins after: %s", cause)
     hot = configuration.cooling
     pace = Pace(Cooling(hot.from_c, hot.full_c, hot.least))
     with ExitStack() as stack:
@@ -105,7 +119,16 @@ def run(
         signer = open_signer(state_dir / "keys")
         losses = Losses(parts.database, parts.outbox, signer, clock, ids)
         uplink = _start_uplink(configuration, base, parts, workers, clock, ids, signer.public)
-        observer = Observer(configuration, parts, mailbox, captures, pace, uplink, clock)
+        watch = Watch(
+            configuration.recovery,
+            workers,
+            captures,
+            uplink,
+            recovery,
+            clock,
+            run_dir / "recovery",
+        )
+        observer = Observer(configuration, parts, mailbox, captures, pace, uplink, clock, watch)
         watch_out = _abstain_for_lost(configuration, parts, observer, clock)
         workers.start(
             "analysis",
@@ -131,23 +154,24 @@ def run(
             models=parts.models,
         )
         parts.analysis.on_view_change = health.soon
-        workers.start("losses", lambda: _report_losses(losses, workers))
-        workers.start("cooling", lambda: _keep_cool(pace, hot.sensor, workers, clock))
-        workers.start("health", lambda: health.run(workers.stop, configuration.uplink.heartbeat_s))
+        workers.keep("losses", lambda: _report_losses(losses, workers))
+        workers.keep("cooling", lambda: _keep_cool(pace, hot.sensor, workers, clock))
+        workers.keep("health", lambda: health.run(workers.stop, configuration.uplink.heartbeat_s))
         _start_signals(configuration, workers, observer, health, clock, stop)
-        run_dir = base / configuration.storage.run_dir
-        workers.start("status", lambda: keep_written(run_dir, observer.status, workers.stop))
+        workers.keep("status", lambda: keep_written(run_dir, observer.status, workers.stop))
         notify("READY=1")
         delivers = configuration.uplink.broker is not None
-        _watch(
-            stop, workers, progress, clock, lambda: until_done and _done(parts, analysed, delivers)
-        )
+        ended = watch.run(stop, lambda: until_done and _done(parts, analysed, delivers))
         notify("STOPPING=1")
         workers.stop.set()
-        workers.join(10.0)
-        if workers.fault is None:
+        if uplink is not None:
+            uplink.end(END_WITHIN_S)
+        workers.join(END_WITHIN_S)
+        if workers.fault is None and not workers.running("analysis"):
             parts.analysis.rest()
-    return 0 if workers.fault is None else 1
+    if ended != "camera_hang":  # that is noted already, with which camera it was
+        recovery.end(ended)
+    return 0 if ended == "planned" else 1
 
 
 def _start_captures(
@@ -156,6 +180,7 @@ def _start_captures(
     captures = []
     for section in configuration.cameras:
         name = f"camera {section.camera_id}"
+        workers.progress.mark(name)  # from now on it is expected to show that it lives
         capture = Capture(
             section.camera_id,
             _opener(section, base),
@@ -166,7 +191,7 @@ def _start_captures(
         if section.profiles:
             capture.look_at = _switch(configuration, section, base, capture).look_at
         captures.append(capture)
-        workers.start(name, lambda capture=capture: capture.run(workers.stop), CAMERA_LIMIT_S)  # type: ignore[misc]
+        workers.start(name, lambda capture=capture: capture.run(workers.stop))  # type: ignore[misc]
     return captures
 
 
@@ -233,46 +258,30 @@ def _start_uplink(
     clock: SystemClock,
     ids: RandomIds,
     signing_key: PublicKey,
-) -> Uplink | None:
+) -> KeptUplink | None:
     if configuration.uplink.broker is None:
         _log.warning("no broker is configured: events stay in the outbox")
         return None
-    uplink = Uplink(
-        configuration.uplink.located(base),
-        database=parts.database,
-        outbox=parts.outbox,
-        tenant=configuration.site.tenant,
-        device_id=configuration.site.device_id,
-        clock=clock,
-        ids=ids,
-        agent_version=version("kerbwatch"),
-        configuration_sha256=configuration.sha256(),
-        signing_key=signing_key,
-        alive=lambda: workers.progress.mark("uplink"),
-    )
-    workers.start("uplink", lambda: uplink.run(workers.stop), UPLINK_LIMIT_S)
+
+    def make(alive: Callable[[], None]) -> Uplink:
+        return Uplink(
+            configuration.uplink.located(base),
+            database=parts.database,
+            outbox=parts.outbox,
+            tenant=configuration.site.tenant,
+            device_id=configuration.site.device_id,
+            clock=clock,
+            ids=ids,
+            agent_version=version("kerbwatch"),
+            configuration_sha256=configuration.sha256(),
+            signing_key=signing_key,
+            alive=alive,
+        )
+
+    workers.progress.mark("uplink")
+    uplink = KeptUplink(make, lambda: workers.progress.mark("uplink"))
+    uplink.start()
     return uplink
-
-
-def _watch(
-    stop: threading.Event,
-    workers: Workers,
-    progress: Progress,
-    clock: SystemClock,
-    done: Callable[[], bool],
-) -> None:
-    """Feed systemd's watchdog for as long as every worker makes progress."""
-    interval_s = watchdog_interval_s() or ROUND_S
-    fed_s = float("-inf")
-    while not stop.is_set() and not workers.stop.is_set() and not done():
-        now_s = clock.monotonic_s()
-        stalled = progress.stalled(now_s)
-        if stalled:
-            notify("STATUS=no progress: " + ", ".join(stalled))
-        elif now_s - fed_s >= interval_s:
-            notify("WATCHDOG=1", "STATUS=watching")
-            fed_s = now_s
-        stop.wait(min(ROUND_S, interval_s))
 
 
 def _done(parts: Parts, analysed: threading.Event, delivers: bool) -> bool:
@@ -313,7 +322,7 @@ def _start_signals(
         end=stop.set,
     )
     observer.inputs = lambda: signals.inputs
-    workers.start("signals", lambda: signals.run(workers.stop))
+    workers.keep("signals", lambda: signals.run(workers.stop))
 
 
 def _report_losses(losses: Losses, workers: Workers) -> None:
@@ -354,7 +363,13 @@ def main() -> int:
     stop = threading.Event()
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, lambda *_: stop.set())
-    return run(configuration, base=site if site.is_dir() else site.parent, stop=stop)
+    faulthandler.enable()  # what stood where, when the watchdog ends us with SIGABRT
+    ended = run(configuration, base=site if site.is_dir() else site.parent, stop=stop)
+    if threading.active_count() > 1:
+        # A thread that is stuck in a library would keep the process from ending.
+        logging.shutdown()
+        os._exit(ended)
+    return ended
 
 
 if __name__ == "__main__":

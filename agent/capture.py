@@ -99,6 +99,10 @@ class CameraActivity:
     luma: float | None = None
     profile: str | None = None
 
+    def runs_for_s(self) -> float:
+        """For how long it has been running; 0 if it does not."""
+        return time.monotonic() - self.since_s if self.state == "running" else 0.0
+
     def turn(self, state: str) -> None:
         """Be in another state from now on."""
         self.state, self.since_s = state, time.monotonic()
@@ -137,6 +141,16 @@ class Capture:
         """``opening``, ``running``, ``ended``, or why the camera was lost."""
         return self.activity.state
 
+    @property
+    def worker(self) -> str:
+        """What its thread is called."""
+        return f"camera {self.camera_id}"
+
+    @property
+    def ended(self) -> bool:
+        """Whether its source has come to its end."""
+        return self.activity.state == "ended"
+
     def run(self, stop: threading.Event) -> None:
         """Read until the source ends or ``stop`` is set."""
         backoff = Backoff(REOPEN_FIRST_S, REOPEN_MOST_S, GOOD_AFTER_S, least_share=0.1)
@@ -150,11 +164,18 @@ class Capture:
                 if self.activity.state != error.reason:
                     _log.warning("%s; opening it again in %.1f s", error, wait_s)
                     self.activity.turn(error.reason)
-            self._mark()
-            stop.wait(wait_s)
+            self._rest(stop, wait_s)
             self.activity.reopened += 1
         self.activity.turn("ended")
         self._mailbox.finish(self.camera_id)
+
+    def _rest(self, stop: threading.Event, wait_s: float) -> None:
+        """Wait, and show that this is waiting and not hanging."""
+        until_s = time.monotonic() + wait_s
+        while not stop.is_set() and (left_s := until_s - time.monotonic()) > 0:
+            self._mark()
+            stop.wait(min(left_s, 1.0))
+        self._mark()
 
     def _open_and_read(self, stop: threading.Event) -> None:
         camera = self._open_camera()

@@ -302,6 +302,22 @@ class Storage(Section):
     """Where a running agent says how it is, for ``kerbwatch watch``; best in memory."""
 
 
+class RecoverySection(Section):
+    """How patient the device is with what hangs; see :mod:`agent.recovery`."""
+
+    camera_hang_s: float = Field(default=60.0, ge=1)
+    """A camera that neither gives a frame nor fails for so long hangs."""
+    restart_first_s: float = Field(default=600.0, ge=1)
+    """How long after a restart for a camera that hangs the next one is earned; doubles each time."""
+    restart_most_s: float = Field(default=21_600.0, ge=1)
+    restart_network: bool = True
+    """Whether the host's network may be restarted while no route leads out of it."""
+    network_after_s: float = Field(default=600.0, ge=60)
+    reboot: bool = True
+    """Whether the host may be rebooted while no camera sees anything and restarts do not help."""
+    reboot_after_s: float = Field(default=1800.0, ge=600)
+
+
 class DailyBytesSection(Section):
     """What a metered link may carry in a day, by class; see :mod:`agent.budget`. None: no limit."""
 
@@ -468,6 +484,7 @@ class Configuration(Section):
     cameras: tuple[CameraSection, ...] = Field(min_length=1)
     models: Models = Models()
     analysis: Analysis = Analysis()
+    recovery: RecoverySection = RecoverySection()
     scenarios: dict[str, dict[str, Any]] = {}
     evidence: EvidenceSection = EvidenceSection()
     operators: tuple[OperatorSection, ...] = ()

@@ -41,6 +41,7 @@ from agent.events import (
     Place,
     PowerHealth,
     Receipt,
+    RecoveryHealth,
     Resend,
     Thing,
     ViewHealth,
@@ -398,6 +399,11 @@ def _heartbeat(sequence: int) -> HeartbeatEvent:
                 abstaining={"kerb": "view_blocked"},
             )
         },
+        recovery=RecoveryHealth(
+            began_after="power_cut",
+            begun={"first": 1, "planned": 3, "power_cut": 2},
+            asked={"network": 0, "reboot": 0},
+        ),
     )
     envelope = _envelope(sequence, _BEGAN_AT + timedelta(seconds=600))
     return HeartbeatEvent(**envelope, type="device.heartbeat", body=body)

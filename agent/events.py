@@ -252,6 +252,23 @@ class Waiting(Wire):
     oldest_s: float
 
 
+class RecoveryHealth(Wire):
+    """How the device has helped itself.
+
+    ``began_after`` is why this run began: ``first``, ``planned``, ``camera_hang``, ``uplink_stuck``,
+    ``fault``, ``killed`` (from outside, within one boot) or ``power_cut``; ``begun`` counts all runs by
+    that. ``left_out`` are cameras that hang. ``asked`` is how often in a row a restart of the network or
+    a reboot was asked for; ``restarted`` counts threads, by name, that failed and began again.
+    """
+
+    began_after: str
+    begun: dict[str, int]
+    left_out: tuple[str, ...] = ()
+    asked: dict[str, int] = {}
+    restarted: dict[str, int] = {}
+    uplinks_left_behind: int = 0
+
+
 class HeartbeatBody(Wire):
     """What the device says of itself at intervals.
 
@@ -284,6 +301,7 @@ class HeartbeatBody(Wire):
     """Switches at the housing, such as ``tamper``: true while the housing is open."""
     views: dict[str, ViewHealth] = {}
     """By camera."""
+    recovery: RecoveryHealth | None = None
 
 
 CASE_EVENTS = ("case.opened", "case.persisting", "case.cleared", "case.abstained")

@@ -25,6 +25,7 @@ from agent.events import (
     Looking,
     ModelUsed,
     PowerHealth,
+    RecoveryHealth,
     ViewHealth,
     Waiting,
 )
@@ -66,6 +67,7 @@ class Activity:
     inputs: Mapping[str, bool] = field(default_factory=dict)
     """Switches at the housing."""
     views: Mapping[str, ViewHealth] = field(default_factory=dict)
+    recovery: RecoveryHealth | None = None
 
 
 class Health:
@@ -190,6 +192,7 @@ class Health:
             spent_today=dict(activity.spent_today),
             inputs=dict(activity.inputs),
             views=dict(activity.views),
+            recovery=activity.recovery,
         )
 
     def _looking(self, activity: Activity) -> Looking:

@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from agent.events import CameraHealth, ViewHealth
+from agent.events import CameraHealth, RecoveryHealth, ViewHealth
 from agent.health import Activity
 from agent.signals import Situation
 from agent.status import (
@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from agent.capture import Capture, Mailbox
     from agent.config import Configuration
     from agent.cooling import Pace
+    from agent.kept_uplink import KeptUplink
     from agent.pipeline import Pipeline
-    from agent.uplink import Uplink
+    from agent.watch import Watch
     from drivers.clock import Clock
 
 
@@ -45,6 +46,7 @@ class Observer:
         pace: What heat leaves of the rate.
         uplink: None where no broker is configured.
         clock: The uptime counts from here on.
+        watch: Main's rounds.
     """
 
     def __init__(
@@ -54,12 +56,14 @@ class Observer:
         mailbox: Mailbox,
         captures: Sequence[Capture],
         pace: Pace,
-        uplink: Uplink | None,
+        uplink: KeptUplink | None,
         clock: Clock,
+        watch: Watch,
     ) -> None:
         self._site = configuration.site
         self._parts, self._mailbox, self._captures = parts, mailbox, captures
         self._pace, self._uplink, self._clock = pace, uplink, clock
+        self._watch = watch
         self._started_s = clock.monotonic_s()
         self._began_s = time.monotonic()
         self.inputs: Callable[[], Mapping[str, bool]] = dict
@@ -79,6 +83,7 @@ class Observer:
             inputs=self.inputs(),
             spent_today={} if self._uplink is None else self._uplink.figures.spent_today,
             views=self.views(),
+            recovery=self._recovery(),
             camera_health={each.camera_id: self._camera_health(each) for each in self._captures},
         )
 
@@ -110,6 +115,17 @@ class Observer:
             silent_s = time.monotonic() - (self._began_s if last_s is None else last_s)
             if silent_s >= after_s:
                 yield capture.camera_id, silent_s
+
+    def _recovery(self) -> RecoveryHealth:
+        recovery = self._watch.recovery
+        return RecoveryHealth(
+            began_after=recovery.cause,
+            begun=recovery.causes,
+            left_out=tuple(sorted(self._watch.left_out)),
+            asked=recovery.asked,
+            restarted=dict(self._watch.workers.restarted),
+            uplinks_left_behind=0 if self._uplink is None else self._uplink.left_behind,
+        )
 
     def _camera_health(self, capture: Capture) -> CameraHealth:
         activity = capture.activity

@@ -67,6 +67,10 @@ class Progress:
         """The worker has ended as it should."""
         self._limits_s.pop(name, None)
 
+    def age_s(self, name: str) -> float:
+        """For how long the worker has not marked; one that never did: for ever."""
+        return self._now_s() - self._marked_s.get(name, float("-inf"))
+
     def mark(self, name: str) -> None:
         """The worker has done a round. Any thread; costs next to nothing."""
         self._marked_s[name] = self._now_s()

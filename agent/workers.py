@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from agent.backoff import Backoff
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from agent.watchdog import Progress
+
+AGAIN_FIRST_S, AGAIN_MOST_S = 2.0, 300.0
 
 _log = logging.getLogger(__name__)
 
@@ -22,6 +28,8 @@ class Workers:
     stop: threading.Event
     progress: Progress
     fault: BaseException | None = None
+    restarted: Counter[str] = field(default_factory=Counter)
+    """How often each of those that are kept was started again."""
     _threads: list[threading.Thread] = field(default_factory=list)
 
     def start(self, name: str, work: Callable[[], None], limit_s: float | None = None) -> None:
@@ -43,7 +51,31 @@ class Workers:
         self._threads.append(thread)
         thread.start()
 
+    def keep(self, name: str, work: Callable[[], None]) -> None:
+        """Run ``work`` in a thread that nobody's seeing depends on: a fault starts it again, later."""
+
+        def again() -> None:
+            backoff = Backoff(AGAIN_FIRST_S, AGAIN_MOST_S, AGAIN_MOST_S, least_share=0.5)
+            while not self.stop.is_set():
+                began_s = time.monotonic()
+                try:
+                    work()
+                except Exception:  # noqa: BLE001 - the outermost line of what it does
+                    wait_s = backoff.failed(time.monotonic() - began_s)
+                    _log.exception("%s failed; again in %.0f s", name, wait_s)
+                    self.restarted[name] += 1
+                    self.stop.wait(wait_s)
+                else:
+                    return
+
+        self.start(name, again)
+
+    def running(self, name: str) -> bool:
+        """Whether a thread of this name has not ended."""
+        return any(each.name == name and each.is_alive() for each in self._threads)
+
     def join(self, timeout_s: float) -> None:
-        """Wait for every thread, so long for each."""
+        """Wait for every thread, so long for all together: one that hangs costs no more."""
+        until_s = time.monotonic() + timeout_s
         for thread in self._threads:
-            thread.join(timeout_s)
+            thread.join(max(0.0, until_s - time.monotonic()))

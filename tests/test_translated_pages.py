@@ -17,6 +17,7 @@ PAGES = {
         ROOT / "docs" / "integrator.md",
         ROOT / "docs" / "privacy.md",
         ROOT / "docs" / "signals.md",
+        ROOT / "docs" / "recovery.md",
         ROOT / "docs" / "technician.md",
     )
 }

@@ -53,7 +53,12 @@ class Device:
     """One device's outbox and uplink."""
 
     def __init__(
-        self, folder: Path, settings: UplinkSettings, *, clock: Clock | None = None
+        self,
+        folder: Path,
+        settings: UplinkSettings,
+        *,
+        clock: Clock | None = None,
+        alive: Callable[[], object] = lambda: None,
     ) -> None:
         self.clock = clock or SystemClock()
         self.database = Database(folder / "device.db")
@@ -65,8 +70,14 @@ class Device:
             timezone=ZoneInfo("Asia/Shanghai"),
             keep_arrived=settings.keep_arrived,
         )
-        self.uplink = Uplink(
-            settings,
+        self._settings = settings
+        self.uplink = self.another_uplink(alive)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self.uplink.run, args=(self._stop,))
+
+    def another_uplink(self, alive: Callable[[], object] = lambda: None) -> Uplink:
+        return Uplink(
+            self._settings,
             database=self.database,
             outbox=self.outbox,
             tenant=TENANT,
@@ -75,9 +86,8 @@ class Device:
             ids=RandomIds(),
             agent_version="0",
             configuration_sha256="0" * 64,
+            alive=lambda: (alive(), None)[1],
         )
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self.uplink.run, args=(self._stop,))
 
     def connect(self) -> Self:
         self._thread.start()

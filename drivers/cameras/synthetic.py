@@ -6,6 +6,7 @@ same pictures on every machine. No network takes its boxes for bicycles: it trie
 
 from __future__ import annotations
 
+import threading
 from datetime import UTC, timedelta
 from typing import Literal, Self
 
@@ -79,6 +80,9 @@ class Settings(CameraSettings):
         seed: Of the street's texture and the camera's noise.
         things: What comes and goes; later ones hide earlier ones.
         starts_at: The wall-clock time of the first frame; 2026-01-01T10:00:00+08:00 by default.
+        hangs_in: What never returns: opening, reading or closing. To rehearse what a device does
+            about a camera that hangs.
+        hangs_after_s: When reading begins to hang, in the street's time.
     """
 
     width: int = Field(default=640, ge=64, le=4096)
@@ -88,10 +92,14 @@ class Settings(CameraSettings):
     seed: int = Field(default=0, ge=0)
     things: tuple[Thing, ...] = ()
     starts_at: AwareDatetime = DEFAULT_STARTS_AT
+    hangs_in: Literal["open", "read", "close"] | None = None
+    hangs_after_s: float = Field(default=0.0, ge=0)
 
 
 def open_camera(camera_id: str, settings: Settings) -> Synthetic:
     """Begin drawing. Never fails."""
+    if settings.hangs_in == "open":
+        _hang()
     return Synthetic(camera_id, settings)
 
 
@@ -113,6 +121,8 @@ class Synthetic:
     def read(self) -> Frame | None:
         """Draw the next frame."""
         at_s = self._sequence / self._settings.frames_per_s
+        if self._settings.hangs_in == "read" and at_s >= self._settings.hangs_after_s:
+            _hang()
         if at_s >= self._settings.seconds:
             return None
         picture = shared(self._draw(at_s))
@@ -129,6 +139,8 @@ class Synthetic:
 
     def close(self) -> None:
         """There is nothing to let go of."""
+        if self._settings.hangs_in == "close":
+            _hang()
 
     def _draw(self, at_s: float) -> Picture:
         picture = self._street.copy()
@@ -140,6 +152,10 @@ class Synthetic:
         height, width = picture.shape[:2]
         grain = self._grain[down : down + height, right : right + width]
         return np.asarray(cv2.add(picture, grain), dtype=np.uint8)
+
+
+def _hang() -> None:
+    threading.Event().wait()
 
 
 def _street(settings: Settings, random: np.random.Generator) -> Picture:

@@ -1,0 +1,71 @@
+"""An uplink that is there whatever became of the one before: a thread stuck in the network is left behind."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from agent.uplink import Figures, Uplink
+
+MOST_LEFT_BEHIND = 3
+"""So many threads may be stuck at once; then the process has to end to be rid of them."""
+
+_log = logging.getLogger(__name__)
+
+
+class KeptUplink:
+    """Runs an uplink in a thread, and puts a fresh one in its place when it stands still.
+
+    One that comes loose later finds that it was told to stop; until then the broker may see two
+    connections of one name, of which it ends the older.
+
+    Args:
+        make: Builds an uplink, with what it shall call at each round.
+        alive: Called at each round of the one that counts.
+    """
+
+    def __init__(
+        self, make: Callable[[Callable[[], None]], Uplink], alive: Callable[[], None]
+    ) -> None:
+        self._make, self._alive = make, alive
+        self._stop = threading.Event()
+        self._uplink = make(alive)
+        self._thread: threading.Thread | None = None
+        self.left_behind = 0
+
+    @property
+    def figures(self) -> Figures:
+        """Of the uplink that counts, since it began."""
+        return self._uplink.figures
+
+    def start(self) -> None:
+        """Begin to deliver."""
+        stop, uplink = self._stop, self._uplink
+        self._thread = threading.Thread(target=lambda: uplink.run(stop), name="uplink", daemon=True)
+        self._thread.start()
+
+    def replace(self) -> bool:
+        """Leave the one that stands still behind, and begin anew.
+
+        Returns:
+            Whether that was still possible; if not, the process has to end.
+        """
+        if self.left_behind >= MOST_LEFT_BEHIND:
+            return False
+        self.left_behind += 1
+        self._stop.set()
+        _log.error("the uplink stands still; a fresh one takes its place (%d)", self.left_behind)
+        self._stop = threading.Event()
+        self._uplink = self._make(self._alive)
+        self.start()
+        return True
+
+    def end(self, timeout_s: float) -> None:
+        """Say goodbye to the broker, if that is possible within the time."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(timeout_s)

@@ -1,0 +1,282 @@
+"""How the device helps itself, rung by rung, and how it knows afterwards what it did.
+
+A camera that hangs earns one restart of the process, then the next one only after a wait that grows;
+between two of them it is left out, and the others go on seeing. What restarts cannot mend may earn a
+reboot, and a host that is cut off a restart of its network; both are only asked for here and done by
+:mod:`agent.recovery_action`. A broker that is away earns nothing: offline is normal.
+
+All of it is counted in one small file, apart from the database, which may be what is broken. Waits are
+measured in steady time and by the boot, never by the wall clock.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from drivers.disk import sync_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from drivers.clock import Clock
+
+Cause = Literal[
+    "first",
+    "planned",
+    "camera_hang",
+    "uplink_stuck",
+    "fault",
+    "killed",
+    "power_cut",
+]
+"""Why a run began, which is how the one before it ended. ``killed``: it was ended from outside within
+this boot (the watchdog, too little memory, a person); ``power_cut``: it did not end and the boot is
+another; ``fault``: an error that nobody expected."""
+Action = Literal["network", "reboot"]
+
+FILE = "recovery.json"
+MOST_DOUBLINGS = 16
+BLIND_BEFORE_REBOOT = 2
+"""A reboot is asked for only after so many restarts of the process in a row have not helped."""
+UPTIME_FIRST_S, UPTIME_MOST_S = 3600.0, 86_400.0
+"""A reboot is asked for only when this boot has lasted an hour, after the next two, … up to a day.
+The uptime cannot be set wrong, and it bounds reboots whatever else is forgotten."""
+MENDED_AFTER_S = 600.0
+
+_log = logging.getLogger(__name__)
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+
+class Hangs(_Record):
+    """Of one camera: restarts in a row for it, and from when on in which boot the next is earned."""
+
+    count: int = 0
+    boot_id: str = ""
+    next_s: float = 0.0
+
+
+class Asked(_Record):
+    """Of one action: how often in a row it was asked for, and when the last time."""
+
+    count: int = 0
+    boot_id: str = ""
+    at_s: float = 0.0
+
+
+class Record(_Record):
+    """What is on the disk."""
+
+    version: Literal[1] = 1
+    written: int = 0
+    """Grows with each writing: of two files the one with more is the newer."""
+    running: str | None = None
+    """The boot of the run that has not ended."""
+    ended: Cause | None = None
+    cause: Cause = "first"
+    causes: dict[str, int] = {}
+    hangs: dict[str, Hangs] = {}
+    network: Asked = Asked()
+    reboot: Asked = Asked()
+
+
+class Recovery:
+    """Counts and decides. Used by the main thread alone, but for what it tells others.
+
+    Args:
+        folders: Where the file is kept: the first that takes it; the newest is read. On a disk that
+            takes nothing the second, in memory, still keeps a process from restarting for ever.
+        clock: Its steady time and its boot.
+        first_s: How long after a restart for a camera the next one is earned; doubles each time.
+        most_s: No wait is longer.
+    """
+
+    def __init__(
+        self, folders: Sequence[Path], clock: Clock, *, first_s: float, most_s: float
+    ) -> None:
+        self._folders, self._clock = folders, clock
+        self._first_s, self._most_s = first_s, most_s
+        self._record = _newest(folders)
+        self._blind_since_s: float | None = None
+        self._seeing_since_s: float | None = None
+        self._cut_off_since_s: float | None = None
+
+    @property
+    def cause(self) -> Cause:
+        """Why this run began."""
+        return self._record.cause
+
+    @property
+    def causes(self) -> dict[str, int]:
+        """How many runs began for which cause, ever."""
+        return dict(self._record.causes)
+
+    @property
+    def asked(self) -> dict[str, int]:
+        """How often in a row an action was asked for, without lasting help."""
+        return {"network": self._record.network.count, "reboot": self._record.reboot.count}
+
+    def begin(self) -> Cause:
+        """Note that a run begins, and say why."""
+        record, boot_id = self._record, self._clock.boot_id
+        if record.ended is not None:
+            record.cause = record.ended
+        elif record.running is None:
+            record.cause = "first"
+        else:
+            record.cause = "killed" if record.running == boot_id else "power_cut"
+        record.causes[record.cause] = record.causes.get(record.cause, 0) + 1
+        record.running, record.ended = boot_id, None
+        self._write()
+        return record.cause
+
+    def end(self, cause: Cause) -> None:
+        """Note why the run ends; the last thing that it does."""
+        self._record.running, self._record.ended = None, cause
+        self._write()
+
+    def may_restart_for(self, camera_id: str) -> bool:
+        """Whether a camera that hangs has earned another restart of the process by now."""
+        hangs = self._record.hangs.get(camera_id, Hangs())
+        return hangs.boot_id != self._clock.boot_id or self._clock.monotonic_s() >= hangs.next_s
+
+    def restart_for(self, camera_ids: Iterable[str]) -> None:
+        """The process is about to be restarted for these cameras."""
+        for camera_id in camera_ids:
+            count = self._record.hangs.get(camera_id, Hangs()).count + 1
+            wait_s = min(self._most_s, self._first_s * 2.0 ** min(count - 1, MOST_DOUBLINGS))
+            self._record.hangs[camera_id] = Hangs(
+                count=count,
+                boot_id=self._clock.boot_id,
+                next_s=self._clock.monotonic_s() + wait_s,
+            )
+        self.end("camera_hang")
+
+    def well(self, camera_id: str) -> None:
+        """The camera has run for a good while: what it did before no longer counts."""
+        if self._record.hangs.pop(camera_id, None) is not None:
+            self._write()
+
+    def wants_reboot(self, *, seeing: bool, after_s: float) -> bool:
+        """Whether nothing but a reboot is left, because no camera sees anything.
+
+        Args:
+            seeing: Whether any camera's frames are being analysed now.
+            after_s: For so long nothing must have been seen.
+        """
+        now_s = self._clock.monotonic_s()
+        if seeing:
+            self._blind_since_s = None
+            self._seeing_since_s = self._seeing_since_s or now_s
+            if now_s - self._seeing_since_s >= UPTIME_MOST_S and self._record.reboot.count:
+                self._record.reboot = Asked()
+                self._write()
+            return False
+        self._seeing_since_s = None
+        if self._blind_since_s is None:
+            self._blind_since_s = now_s
+        restarted = max((hangs.count for hangs in self._record.hangs.values()), default=0)
+        doublings = min(self._record.reboot.count, MOST_DOUBLINGS)
+        return (
+            now_s - self._blind_since_s >= after_s
+            and restarted >= BLIND_BEFORE_REBOOT
+            and self._record.reboot.boot_id != self._clock.boot_id  # one of them is under way
+            and now_s >= min(UPTIME_MOST_S, UPTIME_FIRST_S * 2.0**doublings)
+        )
+
+    def wants_network(self, *, online: bool, cut_off: bool, after_s: float) -> bool:
+        """Whether the host's network should be restarted: it is cut off, not merely the broker away.
+
+        Args:
+            online: Whether the broker is connected.
+            cut_off: Whether the host has no way out at all.
+            after_s: For so long that must have been so; the wait doubles with each try.
+        """
+        now_s, asked = self._clock.monotonic_s(), self._record.network
+        if online and asked.count:
+            self._record.network = asked = Asked()
+            self._write()
+        if online or not cut_off:
+            self._cut_off_since_s = None
+            return False
+        if self._cut_off_since_s is None:
+            self._cut_off_since_s = now_s
+        if now_s - self._cut_off_since_s < after_s:
+            return False
+        wait_s = min(self._most_s, after_s * 2.0 ** min(asked.count, MOST_DOUBLINGS))
+        return asked.boot_id != self._clock.boot_id or now_s - asked.at_s >= wait_s
+
+    def note_asked(self, action: Action) -> None:
+        """An action has been asked for."""
+        was = self._record.reboot if action == "reboot" else self._record.network
+        told = Asked(
+            count=was.count + 1, boot_id=self._clock.boot_id, at_s=self._clock.monotonic_s()
+        )
+        if action == "reboot":
+            self._record.reboot = told
+        else:
+            self._record.network = told
+        self._write()
+
+    def _write(self) -> None:
+        self._record.written += 1
+        text = self._record.model_dump_json()
+        for folder in self._folders:
+            try:
+                _replace(folder / FILE, text)
+            except OSError as error:
+                _log.warning("recovery is not kept in %s: %s", folder, error)
+            else:
+                return
+
+
+def ask(folder: Path, action: Action, reason: str) -> None:
+    """Leave a request for :mod:`agent.recovery_action`, which may refuse it.
+
+    Raises:
+        OSError: It could not be written.
+    """
+    folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+    _replace(folder / "request.json", Request(action=action, reason=reason[:200]).model_dump_json())
+
+
+class Request(BaseModel):
+    """What is asked of the part that may do it."""
+
+    version: Literal[1] = 1
+    action: Action
+    reason: str
+
+
+def _newest(folders: Sequence[Path]) -> Record:
+    found = Record()
+    for folder in folders:
+        try:
+            record = Record.model_validate_json((folder / FILE).read_bytes())
+        except FileNotFoundError:
+            continue
+        except (OSError, ValidationError) as error:
+            _log.warning("%s/%s cannot be used: %s", folder, FILE, type(error).__name__)
+            continue
+        if record.written > found.written:
+            found = record
+    return found
+
+
+def _replace(path: Path, text: str) -> None:
+    """Whole under another name, then renamed: a power cut leaves the old one or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    half = path.with_suffix(".part")
+    with half.open("w", encoding="utf-8") as opened:
+        opened.write(text)
+        opened.flush()
+        os.fsync(opened.fileno())
+    half.replace(path)
+    sync_folder(path.parent)

@@ -1,0 +1,145 @@
+"""Does what the agent may only ask for: restart the host's network, or reboot. Runs as root, briefly.
+
+    python -m agent.recovery_action REQUEST_DIR STATE_DIR
+
+Everything in the request is hostile until it was validated, and even a valid one is refused when it
+comes too soon: by a count of its own, which whoever writes requests cannot reach. It imports nothing
+but the standard library.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+LARGEST_BYTES = 4096
+NETWORK_APART_S = 600.0
+UPTIME_FIRST_S, UPTIME_MOST_S = 3600.0, 86_400.0
+MOST_DOUBLINGS = 8
+NETWORKS = ("NetworkManager.service", "systemd-networkd.service", "dhcpcd.service")
+"""What manages a network on Raspberry Pi OS and Debian; those that do not run are left alone."""
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+UPTIME = Path("/proc/uptime")
+
+
+class RefusedError(Exception):
+    """The request is not followed, and why."""
+
+
+def take(path: Path) -> str:
+    """Read the request, remove it, and say which action it asks for.
+
+    Raises:
+        RefusedError: It is none.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise RefusedError(f"the request cannot be opened: {error.strerror}") from error
+    with os.fdopen(descriptor, "rb") as opened:
+        regular = stat.S_ISREG(os.fstat(opened.fileno()).st_mode)
+        content = opened.read(LARGEST_BYTES + 1) if regular else b""
+    path.unlink(missing_ok=True)
+    if not regular or len(content) > LARGEST_BYTES:
+        raise RefusedError("the request is no small file")
+    try:
+        told = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise RefusedError("the request is not JSON") from error
+    if not isinstance(told, dict) or told.get("version") != 1:
+        raise RefusedError("the request is of no version that is known")
+    action = told.get("action")
+    if action not in {"network", "reboot"}:
+        raise RefusedError("the request asks for what is not done here")
+    return str(action)
+
+
+def allow(action: str, record: dict[str, Any], boot_id: str, uptime_s: float) -> dict[str, Any]:
+    """Decide by what was done before, and give what is to be remembered.
+
+    A reboot needs an uptime of an hour, and twice as long for each one that came before within a day
+    of its boot; a boot that lasted a day forgives all.
+
+    Raises:
+        RefusedError: It is too soon.
+    """
+    if action == "network":
+        last = record.get("network", {})
+        since_s = uptime_s - float(last.get("uptime_s", 0.0))
+        if last.get("boot_id") == boot_id and since_s < NETWORK_APART_S:
+            raise RefusedError(f"the network was restarted {since_s:.0f} s ago")
+        return record | {"network": {"boot_id": boot_id, "uptime_s": uptime_s}}
+    count = 0 if uptime_s >= UPTIME_MOST_S else int(record.get("reboots", 0))
+    least_s = min(UPTIME_MOST_S, UPTIME_FIRST_S * 2.0 ** min(count, MOST_DOUBLINGS))
+    if uptime_s < least_s:
+        raise RefusedError(f"up for {uptime_s:.0f} s; not before {least_s:.0f} s")
+    return record | {"reboots": count + 1}
+
+
+def remembered(path: Path) -> dict[str, Any]:
+    """What was done before; a file that is damaged counts as many reboots, not as none."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        return {
+            "reboots": max(0, int(record.get("reboots", 0))),
+            "network": dict(record.get("network", {})),
+        }
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {"reboots": MOST_DOUBLINGS}
+
+
+def remember(path: Path, record: dict[str, Any]) -> None:
+    """On the disk before anything is done: a reboot that is not counted is not made.
+
+    Raises:
+        OSError: The disk did not take it.
+    """
+    half = path.with_suffix(".part")
+    with half.open("w", encoding="utf-8") as opened:
+        json.dump(record, opened)
+        opened.flush()
+        os.fsync(opened.fileno())
+    half.replace(path)
+
+
+def act(action: str) -> None:
+    """Do it."""
+    if action == "reboot":
+        subprocess.run(["/usr/bin/systemctl", "reboot"], check=False)
+        return
+    for unit in NETWORKS:
+        subprocess.run(["/usr/bin/systemctl", "try-restart", unit], check=False)
+
+
+def main(request_dir: str, state_dir: str) -> int:
+    """Follow the request that lies there, if it may be followed."""
+    counts = Path(state_dir) / "actions.json"
+    try:
+        action = take(Path(request_dir) / "request.json")
+        uptime_s = float(UPTIME.read_text(encoding="ascii").split()[0])
+        boot_id = BOOT_ID.read_text(encoding="ascii").strip()
+        remember(counts, allow(action, remembered(counts), boot_id, uptime_s))
+    except RefusedError as error:
+        print(f"refused: {error}", file=sys.stderr)
+        return 0  # a failed unit would be one more thing that looks broken
+    except OSError as error:
+        print(f"not done, for it cannot be counted: {error}", file=sys.stderr)
+        return 1
+    print(f"doing: {action}", file=sys.stderr)
+    act(action)
+    return 0
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        print("usage: python -m agent.recovery_action REQUEST_DIR STATE_DIR", file=sys.stderr)
+        sys.exit(2)
+    sys.exit(main(sys.argv[1], sys.argv[2]))

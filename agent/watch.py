@@ -1,0 +1,159 @@
+"""What main does while the others work: feeds systemd's watchdog, and climbs the recovery ladder.
+
+The watchdog is fed for as long as what everything depends on makes progress: the analysis. A camera
+that hangs is dealt with here, an uplink that stands still is replaced.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from agent.recovery import ask
+from agent.watchdog import notify, watchdog_interval_s
+from drivers.network import cut_off
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from agent.capture import Capture
+    from agent.config import RecoverySection
+    from agent.kept_uplink import KeptUplink
+    from agent.recovery import Action, Cause, Recovery
+    from agent.workers import Workers
+    from drivers.clock import Clock
+
+ROUND_S = 0.5
+LADDER_EVERY_S = 10.0
+UPLINK_LIMIT_S = 120.0
+WELL_AFTER_S = 600.0
+"""A camera that has run for so long is well again."""
+LEFT_OUT = "left out: it hangs"
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Watch:
+    """Main's rounds.
+
+    Attributes:
+        settings: How patient the ladder is.
+        workers: Whose progress counts.
+        captures: The cameras' threads.
+        uplink: None where no broker is configured.
+        recovery: Counts and decides.
+        clock: Steady time.
+        requests: The folder for requests to who may restart the network or reboot.
+        left_out: Cameras that hang and are waited for no more.
+    """
+
+    settings: RecoverySection
+    workers: Workers
+    captures: Sequence[Capture]
+    uplink: KeptUplink | None
+    recovery: Recovery
+    clock: Clock
+    requests: Path
+    left_out: set[str] = field(default_factory=set)
+
+    def run(self, stop: threading.Event, done: Callable[[], bool]) -> Cause:
+        """Go round until there is a reason to end, and say which.
+
+        Args:
+            stop: Set from outside: a planned end.
+            done: Whether a recording has come to its end.
+        """
+        interval_s = watchdog_interval_s() or ROUND_S
+        fed_s = climbed_s = float("-inf")
+        while not (stop.is_set() or done()):
+            if self.workers.stop.is_set():
+                return "planned" if self.workers.fault is None else "fault"
+            now_s = self.clock.monotonic_s()
+            if (cause := self._see_to_cameras() or self._see_to_uplink()) is not None:
+                return cause
+            if now_s - climbed_s >= LADDER_EVERY_S:
+                self._climb()
+                climbed_s = now_s
+            if stalled := self.workers.progress.stalled(now_s):
+                notify("STATUS=no progress: " + ", ".join(stalled))
+            elif now_s - fed_s >= interval_s:
+                notify("WATCHDOG=1", f"STATUS={self._status()}")
+                fed_s = now_s
+            stop.wait(min(ROUND_S, interval_s))
+        return "planned"
+
+    def _status(self) -> str:
+        return "watching" + "".join(f"; {each} is left out" for each in sorted(self.left_out))
+
+    def _see_to_cameras(self) -> Cause | None:
+        if self.workers.progress.age_s("analysis") > self.settings.camera_hang_s / 2:
+            return None  # a recording waits for it: the camera is not to blame
+        hanging = []
+        for capture in self.captures:
+            name = capture.camera_id
+            silent_s = self.workers.progress.age_s(capture.worker)
+            if capture.ended:
+                continue
+            if silent_s <= self.settings.camera_hang_s:
+                if name in self.left_out:
+                    self.left_out.discard(name)
+                    capture.activity.turn("running")
+                    _log.warning("camera %s goes on by itself", name)
+                if capture.activity.frames and capture.activity.runs_for_s() >= WELL_AFTER_S:
+                    self.recovery.well(name)
+                continue
+            if self.recovery.may_restart_for(name):
+                hanging.append(name)
+            elif name not in self.left_out:
+                self.left_out.add(name)
+                capture.activity.turn(LEFT_OUT)
+                _log.error("camera %s hangs and is left out; the others go on", name)
+        if not hanging:
+            return None
+        _log.error("the process ends because of cameras that hang: %s", ", ".join(hanging))
+        self.recovery.restart_for(hanging)
+        return "camera_hang"
+
+    def _see_to_uplink(self) -> Cause | None:
+        if self.uplink is None or self.workers.progress.age_s("uplink") <= UPLINK_LIMIT_S:
+            return None
+        self.workers.progress.mark("uplink")
+        if self.uplink.replace():
+            return None
+        _log.error("the process ends because of uplinks that are stuck")
+        return "uplink_stuck"
+
+    def _climb(self) -> None:
+        """The rungs that need root: only asked for, and never because the broker alone is away."""
+        settings = self.settings
+        seeing = any(
+            not each.ended and each.camera_id not in self.left_out and each.state == "running"
+            for each in self.captures
+        )
+        over = all(each.ended for each in self.captures)
+        blind_s = settings.reboot_after_s
+        if self.recovery.wants_reboot(seeing=seeing or over, after_s=blind_s) and settings.reboot:
+            self._ask("reboot", "no camera sees anything, and restarts did not help")
+        if self.uplink is None or not settings.restart_network:
+            return
+        online = self.uplink.figures.connected_since is not None
+        try:
+            alone = not online and cut_off()
+        except (OSError, ValueError):  # a host that cannot be judged is not meddled with
+            alone = False
+        after_s = settings.network_after_s
+        if self.recovery.wants_network(online=online, cut_off=alone, after_s=after_s):
+            self._ask("network", "no route leads out of this host")
+
+    def _ask(self, action: Action, reason: str) -> None:
+        try:
+            ask(self.requests, action, reason)
+        except OSError as error:
+            _log.error("%s cannot be asked for: %s", action, error)
+            return
+        _log.error("asked for %s: %s", action, reason)
+        self.recovery.note_asked(action)
