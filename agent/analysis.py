@@ -123,7 +123,7 @@ class Analysis:
             return dataclasses.replace(last, monotonic_s=now_s, captured_at=at)
         # Before its first frame the clock is that of the last run, with which its cases are dated.
         saved = self._book.last_snapshot(camera_id)
-        now_s = silent_s if saved is None else float(saved["now_s"])
+        now_s = silent_s + (0.0 if saved is None else float(saved["now_s"]))
         black = np.zeros((1, 1), np.uint8)
         return Frame(camera_id, 0, black, lambda: black[..., None].repeat(3, 2), now_s, at)
 

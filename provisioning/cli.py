@@ -411,7 +411,8 @@ be free: stop the agent first.
     "footage",
     multiple=True,
     help=say(
-        "CAMERA_ID=PATH: take it from a video file or a folder of pictures, and of that camera only."
+        "CAMERA_ID=PATH: take it from a picture, a video file or a folder of pictures, and of that "
+        "camera only."
     ),
 )
 @click.option("--show", is_flag=True, help=say("Say which cameras have one; take none."))

@@ -74,9 +74,10 @@ def _one(
     configuration: Configuration, section: CameraSection, base: Path, detector: Detector
 ) -> list[str]:
     """Why a camera's picture was refused; empty if it is stored."""
-    frame = _masked(configuration, _frame(section, base))
-    if faults := commissioning.shortcomings(frame.luma):
+    seen = _frame(section, base)
+    if faults := commissioning.shortcomings(seen.luma):
         return faults
+    frame = _masked(configuration, seen)
     bgr = frame.bgr()
     sensitive = sensitive_regions(detector.detect_faint(bgr), bgr.shape[1] / bgr.shape[0])
     commissioning.keep(base / configuration.storage.state_dir, frame, sensitive)

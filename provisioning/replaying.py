@@ -72,7 +72,7 @@ def with_footage(
         cameras[camera_id] = CameraSection(
             camera_id=camera_id,
             driver="picture_folder" if path.is_dir() else "video_file",
-            settings={"path": str(path.absolute())},
+            settings={"folder" if path.is_dir() else "path": str(path.absolute())},
         )
     return configuration.model_copy(update={"cameras": tuple(cameras.values())})
 
