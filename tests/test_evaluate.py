@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from tests.clips_truth import BUNDLED
 from training.evaluate.__main__ import main
 from training.evaluate.figures import false_share_at_recall, two_sided
-from training.evaluate.sources import SourceError, read_folder
+from training.evaluate.labels import KNOWN
+from training.evaluate.sources import SourceError, look_through, read_folder
 from training.groups import digest_of
 from training.measures import calibration_error
 
@@ -213,6 +214,72 @@ def test_a_file_that_is_no_picture_is_named(tmp_path: Path) -> None:
     (tmp_path / "set" / "full" / "a.jpg").write_text("not a picture")
     with pytest.raises(SourceError, match=r"a\.jpg"):
         read_folder(tmp_path)
+
+
+def test_everything_unreadable_is_named_at_once_and_the_rest_is_judged(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    save(data / "bins" / "a.png", bin_crop(frames(6)[0]))
+    (data / "bins" / "broken.jpg").write_text("not a picture")
+    rows = [{"file": name, "label": "Empty"} for name in ("a.png", "broken.jpg", "gone.jpg")]
+    (data / "bins" / "manifest.json").write_text(json.dumps({"items": rows}))
+    (data / "torn").mkdir()
+    (data / "torn" / "manifest.json").write_text('{"items": [')
+    (data / "odd").mkdir()
+    (data / "odd" / "manifest.json").write_text('[{"file": "a.png", "label": ["x"]}]')
+    told = judge(data, tmp_path, "--model", "bin-state")
+    assert only_row(told)["pictures"] == 1
+    faults = told["faults"]
+    assert isinstance(faults, list)
+    assert len(faults) == 4
+    for name in ("broken.jpg", "gone.jpg", "torn/manifest.json", "odd/manifest.json: item 0"):
+        assert any(name in fault for fault in faults), name
+        assert name in str(told["printed"])
+
+
+def test_training_is_told_of_every_unreadable_picture_together(tmp_path: Path) -> None:
+    for name in ("a.jpg", "b.jpg"):
+        (tmp_path / "set" / "full").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "set" / "full" / name).write_text("not a picture")
+    with pytest.raises(SourceError, match=r"(?s)a\.jpg.*b\.jpg"):
+        read_folder(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("label", "claim"),
+    [
+        ("No-Bike", ("bicycle", False)),
+        (" Rubbish outside ", ("overflowing", True)),
+        ("NOT OVERFLOWING", ("overflowing", False)),
+        ("Street Vendor", ("stall", True)),
+        ("without stall", ("stall", False)),
+        ("满溢", ("overflowing", True)),
+        ("half full", None),
+        ("motor-bike", None),
+        ("unlabelled", None),
+    ],
+)
+def test_a_label_is_known_however_it_is_spelt_and_never_guessed(
+    label: str, claim: tuple[str, bool] | None
+) -> None:
+    assert KNOWN.of(label) == claim
+
+
+def test_coco_files_are_found_where_coco_keeps_them(tmp_path: Path) -> None:
+    folder = coco(tmp_path) / "set"
+    (folder / "annotations").mkdir()
+    (folder / "labels.json").rename(folder / "annotations" / "instances_val.json")
+    [item] = look_through(tmp_path).sets["set"]
+    assert item.boxed == {"bicycle"}
+
+
+def test_a_yolo_picture_in_capitals_is_read_and_a_missing_one_is_named(tmp_path: Path) -> None:
+    folder = yolo(tmp_path, "1 0.1 0.1 0.1 0.1") / "set"
+    (folder / "images" / "a.jpg").rename(folder / "images" / "a.JPG")
+    (folder / "labels" / "b.txt").write_text("0 0.5 0.5 0.5 0.5")
+    found = look_through(tmp_path)
+    assert [item.path.name for item in found.sets["set"]] == ["a.JPG"]
+    assert len(found.faults) == 1
+    assert "images/b" in found.faults[0]
 
 
 def test_the_calibration_error_is_the_gap_between_saying_and_being() -> None:

@@ -21,7 +21,8 @@ import onnx
 from training.cards import sha256_of, table
 from training.evaluate.__main__ import judged
 from training.evaluate.judging import opened
-from training.evaluate.sources import CLAIMS, read_folder
+from training.evaluate.labels import KNOWN
+from training.evaluate.sources import read_folder
 from training.timing import RUNS, processor, speed
 
 STRIDES = (8, 16, 32)
@@ -75,7 +76,7 @@ def enlarged(source: Path, size_px: int, out: Path) -> int:
 def _figures(data: Path, models: Sequence[str]) -> str:
     """Average precision of boxes and whether a thing is there at all, by set and model."""
     streets, bins = opened(models)
-    report, _ = judged(read_folder(data), streets, bins, CLAIMS, everything=False)
+    report, _ = judged(read_folder(data), streets, bins, KNOWN, everything=False)
     cells: dict[tuple[str, str], dict[str, str]] = {}
     for row in report["results"]:
         figures = row["figures"]

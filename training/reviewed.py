@@ -12,7 +12,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from training.evaluate.sources import CLAIMS, Item, read_folder
+from training.evaluate.labels import KNOWN
+from training.evaluate.sources import Item, read_folder
 from training.sets import BinPicture, Labelled
 
 REVIEWED = "reviewed"
@@ -29,7 +30,7 @@ def _reviewed(folder: Path) -> Iterator[tuple[Item, tuple[str, bool] | None]]:
     """Every picture, and what its label claims: of what, and whether it is so."""
     for items in read_folder(folder).values():
         for item in items:
-            yield item, CLAIMS.get((item.label or "").lower())
+            yield item, KNOWN.of(item.label)
 
 
 def reviewed_bins(folder: Path) -> list[BinPicture]:

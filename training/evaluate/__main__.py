@@ -16,9 +16,11 @@ from agent.detectors.manifest import Manifest
 from benchmarks.machine import headline
 from training.evaluate import sheet, tasks
 from training.evaluate.judging import BinJudge, PictureError, StreetJudge, opened
-from training.evaluate.sources import CLAIMS, Item, SourceError, read_folder
+from training.evaluate.labels import Claims
+from training.evaluate.sources import Item, SourceError, look_through
 
 MEANINGS = {"overflowing", "bicycle", "stall"}
+SHOWN_FAULTS = 20
 
 
 def _meaning(
@@ -54,11 +56,11 @@ def main(
     means: dict[str, tuple[str, bool]],
 ) -> None:
     """Judge models on pictures."""
-    claims = CLAIMS | means
+    claims = Claims(means)
     try:
-        sets = read_folder(data, claims)
+        found = look_through(data, claims)
         streets, bins = opened(models or ("street", "bin-state"))
-        report, mistakes = judged(sets, streets, bins, claims, everything=everything)
+        report, mistakes = judged(found.sets, streets, bins, claims, everything=everything)
     except (SourceError, PictureError, ModelError) as error:
         raise click.ClickException(str(error)) from error
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -66,7 +68,8 @@ def main(
     shown = sheet.write(pictures, mistakes)
     report |= {"made_on": headline().splitlines()[0], "command": " ".join(sys.argv[1:])}
     report |= {"contact_sheet": pictures.name, "mistakes": len(mistakes)}
-    report["unknown_labels"] = tasks.unknown_labels(sets, claims)
+    report["unknown_labels"] = tasks.unknown_labels(found.sets, claims)
+    report["faults"] = list(found.faults)
     out.write_text(json.dumps(report, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     _print(report)
     click.echo(f"\n{out}: every figure. {pictures}: the worst {shown} of {len(mistakes)} mistakes.")
@@ -76,7 +79,7 @@ def judged(
     sets: Mapping[str, Sequence[Item]],
     streets: Sequence[StreetJudge],
     bins: Sequence[BinJudge],
-    claims: tasks.Claims,
+    claims: Claims,
     *,
     everything: bool,
 ) -> tuple[dict[str, Any], list[sheet.Mistake]]:
@@ -146,6 +149,12 @@ def _print(report: Mapping[str, Any]) -> None:
             else:
                 words = "–" if isinstance(figure, dict) else str(figure)
             click.echo(f"  {name.replace('_', ' '):<32} {words}")
+    if report["faults"]:
+        click.echo(
+            f"\nleft out, {len(report['faults'])} faults in all; the report names every one:"
+        )
+    for fault in report["faults"][:SHOWN_FAULTS]:
+        click.echo(f"  {fault}")
     for label, count in report["unknown_labels"].items():
         click.echo(
             f"\nlabel {label!r} ({count} pictures) says nothing here; --means {label}=… names it"

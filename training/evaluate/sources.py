@@ -3,7 +3,8 @@
 A folder of sets holds one folder a set; a set is read as the first of these that it is:
 
 - ``manifest.json`` with ``items`` (``file`` and ``label``), with boxes in a COCO file beside it;
-- a COCO file (``images``, ``annotations``, ``categories``) and pictures below it;
+- a COCO file (``images``, ``annotations``, ``categories``), here or in ``annotations/``, and pictures
+  below it;
 - YOLO: ``data.yaml`` or ``classes.txt`` with the names, ``labels/*.txt`` beside ``images/``;
 - a folder for each label, with pictures in it.
 """
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,37 +21,12 @@ from typing import Any
 import cv2
 import numpy as np
 
+from training.evaluate.labels import KNOWN, Claims, name_of
 from training.groups import digest_of
 
 Edges = tuple[float, float, float, float]
 PICTURES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
 CROWD = "crowd"
-CLAIMS: dict[str, tuple[str, bool]] = {
-    **dict.fromkeys(("full", "dirty", "overflowing", "rubbish_outside"), ("overflowing", True)),
-    **dict.fromkeys(
-        ("empty", "clean", "not_overflowing", "containers_no_rubbish"), ("overflowing", False)
-    ),
-    **dict.fromkeys(("bike", "bicycle", "bike_at_rack", "bike_elsewhere"), ("bicycle", True)),
-    **dict.fromkeys(("no_bike", "no_bicycle", "rack_empty"), ("bicycle", False)),
-    **dict.fromkeys(
-        ("stall", "vending", "street_vending", "vendor", "stall_present"), ("stall", True)
-    ),
-    **dict.fromkeys(("no_stall", "no_vending", "no_vendor"), ("stall", False)),
-}
-"""What a picture's label says: of what, and whether it is so."""
-NAMES = {
-    **{name: name for name in ("person", "bicycle", "motorcycle", "car", "bus", "truck")},
-    **{name: name for name in ("umbrella", "stall", "bin", "rubbish")},
-    "motorbike": "motorcycle",
-    "pedestrian": "person",
-    "garbage_bag": "rubbish",
-    "trash_bag": "rubbish",
-    "organic_white_bag": "rubbish",
-    "recycled_grey_green_bag": "rubbish",
-    "mixed_black_bag": "rubbish",
-    "general_trashbag": "rubbish",
-}
-"""Box names that the street has a word for."""
 _NEAR = 6
 """Difference hashes that differ in at most so many of 64 bits are one place."""
 
@@ -87,28 +63,74 @@ class SourceError(ValueError):
     """A folder holds no pictures that can be judged by."""
 
 
-def read_folder(folder: Path, labels: Collection[str] = CLAIMS) -> dict[str, list[Item]]:
-    """Every set below a folder, or the folder as one set.
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a folder holds: pictures by set, and everything in it that could not be read."""
+
+    sets: dict[str, list[Item]]
+    faults: tuple[str, ...]
+
+
+def read_folder(folder: Path, labels: Claims = KNOWN) -> dict[str, list[Item]]:
+    """Every set below a folder, or the folder as one set, where nothing may be at fault.
 
     Args:
         folder: It holds sets, or is one.
         labels: Which names of folders are labels of the pictures in them.
 
     Raises:
-        SourceError: Nothing in it is a set, or a file of labels cannot be read.
+        SourceError: Nothing in it is a set, or files of labels or pictures cannot be read; all of
+            them are named together.
     """
-    found = {each.name: items for each in _subfolders(folder) if (items := read_set(each, labels))}
-    if not found and (items := read_set(folder, labels)):
-        found = {folder.name: items}
-    if not found:
-        raise SourceError(
+    found = look_through(folder, labels)
+    if found.faults:
+        raise SourceError("\n".join(found.faults))
+    return found.sets
+
+
+def look_through(folder: Path, labels: Claims = KNOWN) -> Found:
+    """Every set below a folder, or the folder as one set, and all that is wrong with them.
+
+    What is wrong is left out and named; everything else is there.
+
+    Args:
+        folder: It holds sets, or is one.
+        labels: Which names of folders are labels of the pictures in them.
+
+    Raises:
+        SourceError: No picture is left.
+    """
+    faults: list[str] = []
+    sets = {}
+    for each in _subfolders(folder):
+        sets[each.name] = _grouped(_read_or_tell(each, labels, faults), faults)
+    if not any(sets.values()):
+        sets = {folder.name: _grouped(_read_or_tell(folder, labels, faults), faults)}
+    sets = {name: items for name, items in sets.items() if items}
+    if not sets:
+        nothing = (
             f"{folder}: no set of pictures; a set has a manifest.json, a COCO file, YOLO labels or a"
             " folder for each label"
         )
-    return {name: _grouped(items) for name, items in found.items()}
+        raise SourceError("\n".join(dict.fromkeys([*faults, nothing])))
+    return Found(sets, tuple(dict.fromkeys(faults)))
 
 
-def read_set(folder: Path, labels: Collection[str] = CLAIMS) -> list[Item]:
+def _read_or_tell(folder: Path, labels: Claims, faults: list[str]) -> list[Item]:
+    try:
+        items = read_set(folder, labels)
+    except SourceError as error:
+        faults.append(str(error))
+        return []
+    faults += [
+        f"{each.path}: named in the labels, but not there"
+        for each in items
+        if not each.path.is_file()
+    ]
+    return [each for each in items if each.path.is_file()]
+
+
+def read_set(folder: Path, labels: Claims = KNOWN) -> list[Item]:
     """The pictures of one set; none if it is no set."""
     boxed = _coco(folder)
     items = list(_manifest(folder)) or list(_yolo(folder)) or list(_by_label(folder, labels))
@@ -128,7 +150,7 @@ def _subfolders(folder: Path) -> list[Path]:
 
 def _json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise SourceError(f"{path}: {error}") from error
 
@@ -138,20 +160,35 @@ def _manifest(folder: Path) -> Iterator[Item]:
     if not path.is_file():
         return
     told = _json(path)
-    for each in told.get("items", []) if isinstance(told, dict) else []:
-        file = folder / each["file"]
-        if file.suffix.lower() not in PICTURES or not file.is_file():
-            continue
-        place = next((str(each[key]) for key in ("place", "group", "day") if key in each), "")
-        boxes, boxed = _boxes_of(each)
-        yield Item(file, folder.name, each.get("label"), boxes, boxed, place)
+    items = told.get("items", []) if isinstance(told, dict) else told
+    for number, each in enumerate(items if isinstance(items, list) else []):
+        try:
+            item = _manifest_item(folder, each)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise SourceError(
+                f"{path}: item {number} has no `file` and `label` as text: {error!r}"
+            ) from error
+        if item is not None:
+            yield item
+
+
+def _manifest_item(folder: Path, told: Mapping[str, Any]) -> Item | None:
+    file = folder / told["file"]
+    if file.suffix.lower() not in PICTURES:
+        return None
+    label = told.get("label")
+    if label is not None and not isinstance(label, str):
+        raise TypeError(f"label {label!r}")
+    place = next((str(told[key]) for key in ("place", "group", "day") if key in told), "")
+    boxes, boxed = _boxes_of(told)
+    return Item(file, folder.name, label, boxes, boxed, place)
 
 
 def _boxes_of(item: Mapping[str, Any]) -> tuple[tuple[tuple[str, Edges], ...], frozenset[str]]:
     """Outlines given as polygons in fractions of the picture."""
     found = []
     for thing in item.get("objects", ()):
-        name = NAMES.get(thing.get("cls", ""), NAMES.get(item.get("label") or ""))
+        name = name_of(thing.get("cls")) or name_of(item.get("label"))
         numbers = thing.get("polygon_xy_norm")
         if name is None or not numbers:
             continue
@@ -164,7 +201,7 @@ def _boxes_of(item: Mapping[str, Any]) -> tuple[tuple[tuple[str, Edges], ...], f
 def _coco(folder: Path) -> dict[Path, Item]:
     """Pictures by path of every COCO file in a folder."""
     found: dict[Path, Item] = {}
-    for path in sorted(folder.glob("*.json")):
+    for path in sorted([*folder.glob("*.json"), *folder.glob("annotations/*.json")]):
         told = _json(path)
         if not isinstance(told, dict) or not {"images", "annotations", "categories"} <= told.keys():
             continue
@@ -176,7 +213,7 @@ def _coco(folder: Path) -> dict[Path, Item]:
 
 
 def _coco_items(folder: Path, told: Mapping[str, Any]) -> Iterator[tuple[Path, Item]]:
-    names = {each["id"]: NAMES.get(each["name"]) for each in told["categories"]}
+    names = {each["id"]: name_of(each["name"]) for each in told["categories"]}
     boxed = frozenset(name for name in names.values() if name is not None)
     places = {each.name: each for each in folder.rglob("*") if each.suffix.lower() in PICTURES}
     boxes: dict[int, list[tuple[str, Edges]]] = {}
@@ -188,24 +225,27 @@ def _coco_items(folder: Path, told: Mapping[str, Any]) -> Iterator[tuple[Path, I
             edges = (left, top, left + width, top + height)
             boxes.setdefault(each["image_id"], []).append((label, edges))
     for each in told["images"]:
-        file = places.get(Path(each["file_name"]).name)
-        if file is not None:
-            mine = tuple(boxes.get(each["id"], ()))
-            yield file, Item(file, folder.name, None, mine, boxed)
+        file = places.get(Path(each["file_name"]).name, folder / each["file_name"])
+        mine = tuple(boxes.get(each["id"], ()))
+        yield file, Item(file, folder.name, None, mine, boxed)
 
 
 def _yolo(folder: Path) -> Iterator[Item]:
     names = _yolo_names(folder)
     if names is None:
         return
-    known = frozenset(NAMES[name] for name in names if name in NAMES)
+    known = frozenset(name for each in names if (name := name_of(each)) is not None)
     for path in sorted(folder.rglob("*.txt")):
         if path.parent.name != "labels":
             continue
         pictures = path.parent.parent / "images"
         stem = path.stem
-        file = next((each for each in pictures.glob(f"{stem}.*") if each.suffix in PICTURES), None)
-        if file is None or (picture := cv2.imread(str(file))) is None:
+        mine = (each for each in sorted(pictures.glob("*")) if each.stem == stem)
+        file = next((each for each in mine if each.suffix.lower() in PICTURES), None)
+        picture = None if file is None else cv2.imread(str(file))
+        if file is None or picture is None:
+            # Named by the caller as not there, or as no picture.
+            yield Item(file or pictures / stem, folder.name)
             continue
         boxes = tuple(_yolo_boxes(path, names, picture.shape[1], picture.shape[0]))
         yield Item(file, folder.name, None, boxes, known)
@@ -220,7 +260,7 @@ def _yolo_boxes(
             continue
         try:
             index, (x, y, w, h) = int(line.split()[0]), map(float, line.split()[1:5])
-            name = NAMES.get(names[index])
+            name = name_of(names[index])
         except (ValueError, IndexError) as error:
             raise SourceError(
                 f"{path}, line {number}: {line!r} is not a class from 0 to {len(names) - 1}"
@@ -247,23 +287,25 @@ def _yolo_names(folder: Path) -> list[str] | None:
     return [re.sub(r"^(?:-|\d+:)\s*", "", line).strip("'\"") for line in lines]
 
 
-def _by_label(folder: Path, labels: Collection[str]) -> Iterator[Item]:
+def _by_label(folder: Path, labels: Claims) -> Iterator[Item]:
     for each in _subfolders(folder):
-        label = each.name if each.name in labels else each.name.lower()
-        if label in labels:
-            for file in sorted(each.iterdir()):
+        if labels.of(each.name) is not None:
+            for file in sorted(each.rglob("*")):
                 if file.suffix.lower() in PICTURES:
-                    yield Item(file, folder.name, label)
+                    yield Item(file, folder.name, each.name)
 
 
-def _grouped(items: Sequence[Item]) -> list[Item]:
+def _grouped(items: Sequence[Item], faults: list[str]) -> list[Item]:
     """Give every picture its digest, and a group where the set names none: near-duplicates."""
     hashes: list[tuple[int, str]] = []
     found = []
     for item in items:
+        mine = _difference_hash(item.path)
+        if mine is None:
+            faults.append(f"{item.path}: cannot be read as a picture")
+            continue
         group = item.group
         if not group:
-            mine = _difference_hash(item.path)
             near = (name for other, name in hashes if (mine ^ other).bit_count() <= _NEAR)
             group = next(near, item.path.name)
             hashes.append((mine, group))
@@ -271,11 +313,14 @@ def _grouped(items: Sequence[Item]) -> list[Item]:
     return found
 
 
-def _difference_hash(path: Path) -> int:
-    """Sixty-four comparisons of neighbouring cells of a picture shrunk to 9 × 8 greys."""
+def _difference_hash(path: Path) -> int | None:
+    """Sixty-four comparisons of neighbouring cells of a picture shrunk to 9 × 8 greys.
+
+    None: it is no picture.
+    """
     picture = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
     if picture is None:
-        raise SourceError(f"{path}: cannot be read as a picture")
+        return None
     small = cv2.resize(picture, (9, 8), interpolation=cv2.INTER_AREA).astype(np.int16)
     bits = (small[:, 1:] > small[:, :-1]).ravel()
     return int("".join("1" if bit else "0" for bit in bits), 2)

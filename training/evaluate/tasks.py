@@ -11,11 +11,11 @@ import numpy as np
 
 from training.evaluate import figures
 from training.evaluate.judging import BinJudge, Sight, StreetJudge, read, scores_of
+from training.evaluate.labels import Claims
 from training.evaluate.sheet import Mistake
-from training.evaluate.sources import CLAIMS, CROWD, Item
+from training.evaluate.sources import CROWD, Item
 from training.measures import Scored, iou_matrix
 
-Claims = Mapping[str, tuple[str, bool]]
 Progress = Callable[[Iterable[Any], str, int], Iterable[Any]]
 THINGS = ("bicycle", "stall")
 """Things whose presence in a whole picture is judged."""
@@ -146,15 +146,16 @@ def _scored(item: Item, sight: Sight, label: str) -> Scored:
 
 
 def _claim(item: Item, claims: Claims) -> str | None:
-    return claims[item.label][0] if item.label in claims else None
+    claim = claims.of(item.label)
+    return None if claim is None else claim[0]
 
 
 def _claiming(items: Iterable[Item], thing: str, claims: Claims) -> list[tuple[Item, bool]]:
     """The items whose label speaks of a thing, and what it says."""
     return [
-        (item, claims[item.label][1])
+        (item, claim[1])
         for item in items
-        if item.label in claims and claims[item.label][0] == thing
+        if (claim := claims.of(item.label)) is not None and claim[0] == thing
     ]
 
 
@@ -207,11 +208,11 @@ def _wrong_boxes(
     return found
 
 
-def unknown_labels(sets: Mapping[str, Sequence[Item]], claims: Claims = CLAIMS) -> dict[str, int]:
+def unknown_labels(sets: Mapping[str, Sequence[Item]], claims: Claims) -> dict[str, int]:
     """Labels that say nothing to any task, with how many pictures have them."""
     found: dict[str, int] = {}
     for items in sets.values():
         for item in items:
-            if item.label is not None and item.label not in claims and not item.boxed:
+            if item.label is not None and claims.of(item.label) is None and not item.boxed:
                 found[item.label] = found.get(item.label, 0) + 1
     return found
