@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from training.evaluate.labels import Claims
 from training.evaluate.sources import Item, SourceError, look_through
 
 MEANINGS = {"overflowing", "bicycle", "stall"}
-SHOWN_FAULTS = 20
+SHOWN_FAULTS, FAULT_WIDTH = 20, 400
 
 
 def _meaning(
@@ -154,7 +155,7 @@ def _print(report: Mapping[str, Any]) -> None:
             f"\nleft out, {len(report['faults'])} faults in all; the report names every one:"
         )
     for fault in report["faults"][:SHOWN_FAULTS]:
-        click.echo(f"  {fault}")
+        click.echo(f"  {textwrap.shorten(fault, FAULT_WIDTH, placeholder=' …')}")
     for label, count in report["unknown_labels"].items():
         click.echo(
             f"\nlabel {label!r} ({count} pictures) says nothing here; --means {label}=… names it"

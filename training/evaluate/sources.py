@@ -12,6 +12,7 @@ A folder of sets holds one folder a set; a set is read as the first of these tha
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -122,11 +123,11 @@ def _read_or_tell(folder: Path, labels: Claims, faults: list[str]) -> list[Item]
     except SourceError as error:
         faults.append(str(error))
         return []
-    faults += [
-        f"{each.path}: named in the labels, but not there"
-        for each in items
-        if not each.path.is_file()
-    ]
+    gone = [os.path.relpath(each.path, folder) for each in items if not each.path.is_file()]
+    if gone:
+        faults.append(
+            f"{folder}: named in the labels, but not there ({len(gone)}): {', '.join(gone)}"
+        )
     return [each for each in items if each.path.is_file()]
 
 
