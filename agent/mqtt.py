@@ -23,12 +23,14 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
-from paho.mqtt.reasoncodes import ReasonCode
 
+from agent.reasons import know_every_code
 from drivers.foreign import reason_of, recognised
 from drivers.wording import said
 
 if TYPE_CHECKING:
+    from paho.mqtt.reasoncodes import ReasonCode
+
     from agent.config import Uplink as UplinkSettings
 
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
@@ -38,12 +40,7 @@ _LARGEST_DELIVERY_BYTES = 65_536
 _MOST_DELIVERIES = 64
 """What the platform may send us at once; the broker keeps the rest until we have read these."""
 
-_PACKET_TOO_LARGE = 0x95
-_packet_too_large_in: list[int] = ReasonCode.names[_PACKET_TOO_LARGE]["Packet too large"]
-if PacketTypes.PUBACK not in _packet_too_large_in:
-    # Mosquitto answers a publish beyond its message_size_limit with a code that MQTT 5 does not
-    # foresee there. paho would hang up on it, connect, send the same again, and so for ever.
-    _packet_too_large_in.append(PacketTypes.PUBACK)
+know_every_code()
 
 
 class LinkError(ConnectionError):

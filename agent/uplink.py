@@ -23,6 +23,7 @@ from agent.listening import Listening, NewEpochError
 from agent.mqtt import Connection, LinkError, Wake
 from agent.outbox import Lane
 from agent.parcels import Parcel, Parcels, Terms
+from agent.reasons import NO_SUBSCRIBERS, meaning
 from drivers.wording import said
 
 if TYPE_CHECKING:
@@ -38,11 +39,6 @@ if TYPE_CHECKING:
     from agent.mqtt import Acknowledgement
     from agent.outbox import Outbox
     from drivers.clock import Clock
-
-_NO_SUBSCRIBERS = 0x10
-_NOT_NOW = frozenset({0x80, 0x83, 0x87, 0x97})
-"""Unspecified, implementation specific, not authorised, quota exceeded: these are about the
-broker or our rights there, not about the one message; it is kept."""
 
 _NO_LIMIT_BYTES = 268_435_455
 """The largest packet that MQTT knows."""
@@ -226,14 +222,15 @@ class _Session:
 
     def _heed(self, answer: Acknowledgement, parcel: Parcel) -> None:
         if not parcel.sequences:
-            if answer.code not in {0, _NO_SUBSCRIBERS}:
+            if answer.code not in {0, NO_SUBSCRIBERS}:
                 self._report(f"the broker does not take a state or an answer: {answer.text}")
             return
-        self._accepting = answer.code == 0
+        meant = meaning(answer.code)
+        self._accepting = meant == "taken"
         if self._accepting:
             self._refusals = 0
             self._parcels.acknowledge(parcel)
-        elif answer.code == _NO_SUBSCRIBERS or answer.code in _NOT_NOW:
+        elif meant == "not now":
             self._report(f"the broker does not take events now: {answer.text}")
             self._parcels.put_back(parcel)
             self._refusals += 1

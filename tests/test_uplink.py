@@ -345,7 +345,7 @@ def test_a_broker_that_refuses_is_not_hammered(tmp_path: Path) -> None:
         assert len(broker.cases) < 10
 
 
-@pytest.mark.parametrize("code", [0x10, 0x80, 0x83, 0x87, 0x97])
+@pytest.mark.parametrize("code", [0x01, 0x10, 0x7F, 0x80, 0x83, 0x87, 0x91, 0x97])
 def test_what_is_refused_for_now_is_kept_and_sent_again(tmp_path: Path, code: int) -> None:
     answers = iter([0, 0, code, code])  # to the state and the first event: yes
     with StubBroker(lambda _: next(answers, 0)) as broker:
@@ -359,7 +359,7 @@ def test_what_is_refused_for_now_is_kept_and_sent_again(tmp_path: Path, code: in
     assert sorted(set(broker.cases)) == sequences
 
 
-@pytest.mark.parametrize("code", [0x90, 0x95, 0x99])
+@pytest.mark.parametrize("code", [0x90, 0x95, 0x99, 0xC8, 0xFF])
 def test_what_is_refused_for_itself_is_put_aside_alone(tmp_path: Path, code: int) -> None:
     """One of a batch is refused: the others arrive."""
     clock = FakeClock(SystemClock().now())
