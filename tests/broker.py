@@ -66,7 +66,9 @@ class Authority:
         self.certificate_file = folder / "ca.pem"
         self.certificate_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
-    def issue(self, name: str, *, server: bool = False, days: float = 1) -> tuple[Path, Path]:
+    def issue(
+        self, name: str, *, server: bool = False, days: float = 1, host: str = "localhost"
+    ) -> tuple[Path, Path]:
         """Make a certificate for so many days, and its key; returns the two files."""
         key = ec.generate_private_key(ec.SECP256R1())
         purpose = ExtendedKeyUsageOID.SERVER_AUTH if server else ExtendedKeyUsageOID.CLIENT_AUTH
@@ -75,7 +77,9 @@ class Authority:
             x509.ExtendedKeyUsage([purpose]), critical=False
         )
         if server:
-            names = [x509.DNSName("localhost"), x509.IPAddress(IPv4Address("127.0.0.1"))]
+            names: list[x509.GeneralName] = [x509.DNSName(host)]
+            if host == "localhost":
+                names.append(x509.IPAddress(IPv4Address("127.0.0.1")))
             builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
         certificate_file, key_file = self._folder / f"{name}.pem", self._folder / f"{name}.key"
         certificate = builder.sign(self._key, hashes.SHA256())
@@ -204,20 +208,22 @@ class StubBroker:
     have under way is seen.
 
     Args:
-        answer: Gives the reason code for a payload.
+        answer: Gives the reason code for a payload; None: it says nothing.
+        greets: Says whether it answers the next CONNECT.
         receive_maximum: As in its CONNACK.
         hangs_up: After a refusal, and without a word to what came after it.
     """
 
     def __init__(
         self,
-        answer: Callable[[bytes], int] = lambda _: 0,
+        answer: Callable[[bytes], int | None] = lambda _: 0,
         *,
+        greets: Callable[[], bool] = lambda: True,
         receive_maximum: int = 65_535,
         hangs_up: bool = False,
     ) -> None:
         self._answer, self._receive_maximum = answer, receive_maximum
-        self._hangs_up = hangs_up
+        self._hangs_up, self._greets = hangs_up, greets
         self.connections: list[None] = []
         self.cases: list[int] = []
         self.most_under_way = self.most_bytes_under_way = 0
@@ -256,6 +262,8 @@ class StubBroker:
             except TimeoutError:
                 for packet_id, payload in unanswered:
                     code = self._answer(unpacked(payload))
+                    if code is None:
+                        continue
                     client.sendall(b"\x40\x04" + packet_id + bytes([code, 0]))
                     if code and self._hangs_up:
                         return
@@ -266,7 +274,7 @@ class StubBroker:
             buffer += arrived
             while packet := _cut_packet(buffer):
                 kind, body = packet
-                if kind >> 4 == 1:
+                if kind >> 4 == 1 and self._greets():
                     maximum = b"\x21" + self._receive_maximum.to_bytes(2)
                     client.sendall(b"\x20\x06\x00\x00\x03" + maximum)
                 elif kind >> 4 == 3:

@@ -51,8 +51,10 @@ class SlowLink:
         await asyncio.gather(*running, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, back = await asyncio.open_connection("127.0.0.1", self._to_port)
-        await asyncio.gather(self._pass_on(reader, back), self._pass_on(there, writer))
+        # The end cancels this; a cancelled server task would be shown as an error.
+        with suppress(asyncio.CancelledError):
+            there, back = await asyncio.open_connection("127.0.0.1", self._to_port)
+            await asyncio.gather(self._pass_on(reader, back), self._pass_on(there, writer))
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serialise at the link's rate, then let each piece arrive a delay later."""

@@ -1,78 +1,14 @@
-"""Processes that are killed: the device's, the broker's, both."""
+"""Processes that are killed: the device's, the broker's, both; and a broker that was long away."""
 
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime
 
-from tests.broker import Broker
-from tests.faults.platform import Storing
-from tests.faults.suite import Outcome, Run, fault, program, require, wait_for
-from tests.test_uplink import Device, Process
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from agent.config import Uplink as UplinkSettings
-
-
-@dataclass(slots=True)
-class Street:
-    """A broker, a platform that stores, and what the device was told is accepted."""
-
-    run: Run
-    broker: Broker
-    platform: Storing
-    settings: UplinkSettings
-    accepted: set[str] = field(default_factory=set)
-    recover_s: list[float] = field(default_factory=list)
-
-    def start(self, **changes: Any) -> Process:
-        """A device in a process of its own that opens cases as fast as it can."""
-        return Process(self.run.folder, self.settings.model_copy(update=changes))
-
-    def end(self, process: Process) -> None:
-        process.kill()
-        self.accepted |= set(process.accepted.values())
-
-    def drained(self, notes: str = "") -> Outcome:
-        """Let a last device deliver what waits, and hold it against what was accepted."""
-        with Device(self.run.folder, self.settings) as device:
-            device.connect()
-            wait_for(lambda: self.platform.has(self.accepted), "all that was accepted arrives", 300)
-            wait_for(lambda: device.outbox.figures().rows == 0, "the outbox is empty", 300)
-            buried = len(device.dead_letters())
-        require(not buried, f"{buried} events were put aside")
-        return self.outcome(notes)
-
-    def outcome(self, notes: str = "") -> Outcome:
-        found = self.platform.ledger()
-        return Outcome(
-            times=self.run.times,
-            sent=len(self.accepted),
-            lost=found.lost,
-            unexplained_gaps=found.unexplained_gaps,
-            duplicates_absorbed=found.duplicates,
-            conflicts=found.conflicts,
-            recover_s=self.recover_s,
-            notes=notes,
-        )
-
-
-@contextmanager
-def street(run: Run, *options: str, **changes: Any) -> Iterator[Street]:
-    """A street whose broker listens without TLS; a receipt that is late is not waited for long."""
-    broker = Broker(program("mosquitto"), run.folder / "broker", *options, tls=False)
-    told: dict[str, Any] = {"confirm": "platform", "receipt_timeout_s": 2, **changes}
-    settings = broker.settings(**told)
-    with ExitStack() as stack:
-        stack.callback(broker.kill)
-        broker.start()
-        receipts = settings.confirm == "platform"
-        platform = stack.enter_context(Storing(run.folder, broker.port, receipts=receipts))
-        yield Street(run, broker, platform, settings)
+from drivers.clock import FakeClock
+from tests.drafts import case_opened
+from tests.faults.street import street
+from tests.faults.suite import Outcome, Run, fault, wait_for
 
 
 @fault("sigkill-agent", group="delivery", short=2, reduced=40, full=200, needs=("mosquitto",))
@@ -127,3 +63,28 @@ def sigkill_both(run: Run) -> Outcome:
             here.broker.start()
             run.progress()
         return here.drained()
+
+
+_DAY_S, _EVENTS, _AT_ONCE = 86_400, 100_000, 1000
+
+
+@fault("broker-away-a-day", group="delivery", short=0, reduced=1, full=3, needs=("mosquitto",))
+def broker_away_a_day(run: Run) -> Outcome:
+    """A day's 100,000 events wait for the broker and arrive when it is back, live ones first."""
+    with street(run, receipt_timeout_s=60) as here:
+        notes = []
+        for _ in range(run.times):
+            here.broker.stop()
+            clock = FakeClock(datetime(2026, 3, 1, tzinfo=UTC))
+            with here.device(clock) as device:
+                device.connect()
+                for _ in range(_EVENTS // _AT_ONCE):
+                    here.accept(device, [case_opened(clock) for _ in range(_AT_ONCE)])
+                    clock.advance(_DAY_S * _AT_ONCE / _EVENTS)
+                here.broker.start()
+                took_s = here.arrives("the day's events")
+                wait_for(lambda: device.outbox.figures().rows == 0, "the outbox is empty")
+            here.recover_s.append(took_s)
+            notes.append(f"{_EVENTS / took_s:.0f}/s")
+            run.progress()
+        return here.outcome(f"drained at {', '.join(notes)}, stored and receipted")

@@ -1,0 +1,115 @@
+"""What most faults strike: a device, a broker, and a platform that stores."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tests.broker import Broker, free_port
+from tests.drafts import case_opened
+from tests.faults.platform import Storing
+from tests.faults.suite import Outcome, Run, program, require, wait_for
+from tests.test_uplink import Device, Process
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from agent.config import Uplink as UplinkSettings
+    from agent.events import Draft
+    from drivers.clock import Clock
+
+
+@dataclass(slots=True)
+class Street:
+    """A broker, a platform that stores, and what the device was told is accepted."""
+
+    run: Run
+    broker: Broker
+    platform: Storing
+    settings: UplinkSettings
+    accepted: set[str] = field(default_factory=set)
+    recover_s: list[float] = field(default_factory=list)
+
+    def start(self, **changes: Any) -> Process:
+        """A device in a process of its own that opens cases as fast as it can."""
+        return Process(self.run.folder, self.settings.model_copy(update=changes))
+
+    def device(self, clock: Clock | None = None, folder: str = ".", **changes: Any) -> Device:
+        """A device in this process; connect it."""
+        place = self.run.folder / folder
+        place.mkdir(exist_ok=True)
+        return Device(place, self.settings.model_copy(update=changes), clock=clock)
+
+    def accept(self, device: Device, drafts: list[Draft]) -> None:
+        device.add(drafts)
+        self.accepted |= {draft.event_id for draft in drafts}
+
+    def open_cases(self, device: Device, count: int) -> None:
+        self.accept(device, [case_opened(device.clock) for _ in range(count)])
+
+    def arrives(self, what: str = "all that was accepted") -> float:
+        """Wait until everything is stored; how long that took, in seconds."""
+        return wait_for(lambda: self.platform.has(self.accepted), f"{what} arrives", 300)
+
+    def recover(self) -> None:
+        """The fault is over: take the time until everything is stored."""
+        self.recover_s.append(self.arrives())
+        self.run.progress()
+
+    def end(self, process: Process) -> None:
+        process.kill()
+        self.accepted |= set(process.accepted.values())
+
+    def drained(self, notes: str = "") -> Outcome:
+        """Let a last device deliver what waits, and hold it against what was accepted."""
+        with Device(self.run.folder, self.settings) as device:
+            device.connect()
+            self.arrives()
+            wait_for(lambda: device.outbox.figures().rows == 0, "the outbox is empty", 300)
+            buried = len(device.dead_letters())
+        require(not buried, f"{buried} events were put aside")
+        return self.outcome(notes)
+
+    def outcome(self, notes: str = "") -> Outcome:
+        found = self.platform.ledger()
+        return Outcome(
+            times=self.run.times,
+            sent=len(self.accepted),
+            lost=found.lost,
+            unexplained_gaps=found.unexplained_gaps,
+            duplicates_absorbed=found.duplicates,
+            conflicts=found.conflicts,
+            recover_s=self.recover_s,
+            notes=notes,
+        )
+
+
+@contextmanager
+def street(
+    run: Run,
+    *options: str,
+    tls: bool = False,
+    store: Callable[..., Storing] = Storing,
+    **changes: Any,
+) -> Iterator[Street]:
+    """Start a broker and a platform. A receipt that is late is not waited for long.
+
+    Args:
+        run: Whose folder and seed are used.
+        options: Further lines for the broker.
+        tls: Whether the device needs a certificate; the platform has a listener of its own.
+        store: Another kind of platform.
+        changes: Of the device's settings.
+    """
+    port = free_port()
+    own = (f"listener {port} 127.0.0.1", "allow_anonymous true")
+    broker = Broker(program("mosquitto"), run.folder / "broker", *options, *own, tls=tls)
+    told: dict[str, Any] = {"confirm": "platform", "receipt_timeout_s": 2, **changes}
+    settings = broker.settings(**told)
+    with ExitStack() as stack:
+        stack.callback(broker.kill)
+        broker.start()
+        receipts = settings.confirm == "platform"
+        platform = stack.enter_context(store(run.folder, port, receipts=receipts))
+        yield Street(run, broker, platform, settings)
