@@ -52,12 +52,13 @@ def take(path: Path) -> str:
         told = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise RefusedError("the request is not JSON") from error
-    if not isinstance(told, dict) or told.get("version") != 1:
+    version = told.get("version") if isinstance(told, dict) else None
+    if isinstance(version, bool) or version != 1:
         raise RefusedError("the request is of no version that is known")
     action = told.get("action")
-    if action not in {"network", "reboot"}:
+    if not isinstance(action, str) or action not in {"network", "reboot"}:
         raise RefusedError("the request asks for what is not done here")
-    return str(action)
+    return action
 
 
 def allow(action: str, record: dict[str, Any], boot_id: str, uptime_s: float) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agent import recovery_action
@@ -268,6 +268,8 @@ def test_the_network_is_not_restarted_twice_within_ten_minutes(
         ).map(lambda value: json.dumps(value).encode()),
     )
 )
+@example(b'{"action": [], "version": 1}')
+@example(b'{"action": "reboot", "version": true}')
 def test_no_garbage_is_followed(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     path = tmp_path_factory.mktemp("requests") / "request.json"
     path.write_bytes(content)

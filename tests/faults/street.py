@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from agent.config import Uplink as UplinkSettings
     from agent.events import Draft
     from drivers.clock import Clock
+
+SETTLE_S = 30.0
 
 
 @dataclass(slots=True)
@@ -67,9 +70,19 @@ class Street:
             device.connect()
             self.arrives()
             wait_for(lambda: device.outbox.figures().rows == 0, "the outbox is empty", 300)
+            self._settle()
             buried = len(device.dead_letters())
         require(not buried, f"{buried} events were put aside")
         return self.outcome(notes)
+
+    def _settle(self) -> None:
+        """An outbox may be empty while the broker still holds the last: give them time to be stored.
+
+        What is missing after that is missing, and the ledger says so.
+        """
+        until_s = time.monotonic() + SETTLE_S
+        while self.platform.ledger().unexplained_gaps and time.monotonic() < until_s:
+            time.sleep(0.05)
 
     def outcome(self, notes: str = "") -> Outcome:
         found = self.platform.ledger()
