@@ -49,12 +49,19 @@ class SlowLink:
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+        await asyncio.sleep(
+            0.01
+        )  # the sockets that were given up are closed in the loop's next rounds
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         # The end cancels this; a cancelled server task would be shown as an error.
         with suppress(asyncio.CancelledError):
             there, back = await asyncio.open_connection("127.0.0.1", self._to_port)
-            await asyncio.gather(self._pass_on(reader, back), self._pass_on(there, writer))
+            try:
+                await asyncio.gather(self._pass_on(reader, back), self._pass_on(there, writer))
+            finally:
+                for end in (writer, back):
+                    end.transport.abort()
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serialise at the link's rate, then let each piece arrive a delay later."""
