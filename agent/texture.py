@@ -60,6 +60,11 @@ def unlikeness(a: Floats, b: Floats) -> Floats:
     return result
 
 
+def structured(texture_: Floats) -> NDArray[np.bool_]:
+    """In which cells there is more than noise: bool (rows, columns)."""
+    return np.asarray(_length(texture_) > STRUCTURE_FLOOR)
+
+
 def _length(vectors: Floats) -> Floats:
     result: Floats = np.sqrt(np.einsum("ijk,ijk->ij", vectors, vectors))
     return result

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from agent.scene import Box, Detection, Observation, Track
-from agent.texture import CELL_PX, texture, unlikeness
+from agent.texture import CELL_PX, structured, texture, unlikeness
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -59,6 +59,8 @@ ASK_EVERY_S = 0.45
 ALIKE_BELOW = 0.5
 ALIKE_SHARE = 0.7
 """Share of a look's cells that must be alike for it to be the same thing still."""
+TELLING_SHARE = 0.1
+"""Where fewer cells than this show anything, now or then, looks tell nothing."""
 GONE_AFTER_S = 1.5
 """A standing thing missed for this long, while looked at and not hidden, is gone."""
 LOST_AFTER_S = 2.5
@@ -286,10 +288,7 @@ class Tracker:
             return False
         if self._now_s - track.asked_at_s >= ASK_EVERY_S:
             now = _look_of(luma, track.anchor)
-            alike = (
-                0 if now is None else np.count_nonzero(unlikeness(track.look, now) < ALIKE_BELOW)
-            )
-            track.looks_alike = bool(alike >= ALIKE_SHARE * LOOK_CELLS**2)
+            track.looks_alike = now is not None and _same_look(track.look, now)
             track.asked_at_s = self._now_s
         return track.looks_alike
 
@@ -465,6 +464,17 @@ def _hidden(track: _Live, detections: Sequence[Detection]) -> bool:
         for detection in detections
         if FAMILY.get(detection.label, detection.label) != track.family
     )
+
+
+def _same_look(then: NDArray[np.float32], now: NDArray[np.float32]) -> bool:
+    """Whether two looks are those of the same thing.
+
+    Only cells that show something count: a smooth thing and the smooth wall behind it are alike.
+    """
+    telling = structured(then) | structured(now)
+    if np.mean(telling) < TELLING_SHARE:
+        return False
+    return bool(np.mean(unlikeness(then, now)[telling] < ALIKE_BELOW) >= ALIKE_SHARE)
 
 
 def _look_of(luma: Luma | None, box: Box) -> NDArray[np.float32] | None:

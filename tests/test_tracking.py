@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 
 from agent.scene import Box, Observation
@@ -80,6 +81,20 @@ def test_what_was_seen_for_a_moment_is_not_believed_in_for_minutes() -> None:
     for second in range(3, 20):
         tracks = tracker.update(looked(group), second, NOTHING_THERE)
     assert [track.label for track in tracks] == ["person"]
+
+
+def test_a_smooth_thing_before_a_smooth_wall_is_not_held_by_its_look_when_it_has_gone() -> None:
+    tracker = Tracker()
+    wall = np.full_like(paving(), 140)
+    there = wall.copy()
+    height, width = there.shape
+    there[round(0.4 * height) : round(0.9 * height), round(0.3 * width) : round(0.7 * width)] = 90
+    for second in range(60):
+        [thing] = tracker.update(looked(seen("bicycle", 0.5, 0.7)), second, there)
+    assert thing.still_since_s == 0
+    for second in range(60, 70):
+        tracks = tracker.update(looked(), second, wall)
+    assert tracks == []
 
 
 def test_a_bike_that_the_network_no_longer_sees_stands_while_its_place_looks_the_same() -> None:
