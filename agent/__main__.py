@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import faulthandler
 import logging
 import os
@@ -24,7 +25,7 @@ from agent.capture import Capture, Mailbox
 from agent.cooling import Cooling, Pace
 from agent.database import StorageError
 from agent.daylight import Daylight, Switch
-from agent.events import ClockReading, DiskHealth, PublicKey
+from agent.events import ClockReading, DiskHealth, Draft, PublicKey, StorageBody
 from agent.health import Health
 from agent.ids import RandomIds
 from agent.kept_uplink import KeptUplink
@@ -53,6 +54,8 @@ if TYPE_CHECKING:
 ANALYSIS_LIMIT_S = 60.0
 END_WITHIN_S = 8.0
 """For the goodbye to the broker, and again for all threads: systemd waits 20 s."""
+MAY_HAVE_DAMAGED = frozenset({"fault", "power_cut"})
+"""After these ends of the run before, the database is looked through first."""
 ROUND_S = 0.5
 FEEL_EVERY_S = 5.0
 LOSSES_EVERY_S = 5.0
@@ -110,8 +113,10 @@ def run(
             clock=lambda _frame: ClockReading.of(clock),
             boot_id=clock.boot_id,
             pace=lambda: pace.factor,
+            check_database=cause in MAY_HAVE_DAMAGED,
         )
         stack.callback(parts.close)
+        _tell_of_quarantine(parts, clock, ids)
         workers = Workers(threading.Event(), progress)
         mailbox = Mailbox(camera.camera_id for camera in configuration.cameras)
         captures = _start_captures(configuration, base, mailbox, workers, pace)
@@ -172,6 +177,24 @@ def run(
     if ended != "camera_hang":  # that is noted already, with which camera it was
         recovery.end(ended)
     return 0 if ended == "planned" else 1
+
+
+def _tell_of_quarantine(parts: Parts, clock: SystemClock, ids: RandomIds) -> None:
+    """Let the platform know that a damaged database was put aside."""
+    if parts.quarantined is None:
+        return
+    at = clock.now()
+    body = StorageBody(state="quarantined", **dataclasses.asdict(parts.quarantined))
+    draft = Draft(
+        event_id=ids.new(at),
+        type="device.storage",
+        occurred_at=at,
+        clock=ClockReading.of(clock),
+        body=body,
+    )
+    parts.database.write(
+        lambda connection: parts.outbox.add(connection, draft, Lane.HEALTH)
+    ).result()
 
 
 def _start_captures(

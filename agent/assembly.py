@@ -14,11 +14,12 @@ from agent.analysis import Analysis
 from agent.casebook import CaseBook
 from agent.cases import Cases
 from agent.collection import FOLDER, Collection
-from agent.database import Database, StorageError, load_open_cases
+from agent.database import StorageError, load_open_cases
 from agent.evidence import Evidence
 from agent.looking import Budget
 from agent.outbox import Outbox
 from agent.pipeline import Pipeline
+from agent.quarantine import open_database
 from agent.sight import Sight
 from agent.viewguard import ViewGuard
 from drivers import cameras
@@ -29,8 +30,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agent.config import CameraSection, Configuration
+    from agent.database import Database
     from agent.events import ClockReading, ModelUsed
     from agent.ids import Ids
+    from agent.quarantine import Quarantined
     from drivers.cameras import Frame
 
 WEAK_SHARE = 0.5
@@ -46,6 +49,8 @@ class Parts:
     analysis: Analysis
     detector: detectors.Detector
     classifier: detectors.Classifier | None
+    quarantined: Quarantined | None
+    """The database that was put aside at this start."""
 
     @property
     def models(self) -> tuple[ModelUsed, ...]:
@@ -79,6 +84,7 @@ def assemble(
     boot_id: str,
     epoch: str | None = None,
     pace: Callable[[], float] = lambda: 1.0,
+    check_database: bool = False,
 ) -> Parts:
     """Build everything between the cameras and the uplink.
 
@@ -91,6 +97,7 @@ def assemble(
         boot_id: The clock's.
         epoch: The outbox's, in replay; on the device it is random.
         pace: What is left of the budget for looking now, 0 to 1.
+        check_database: Whether to look for damage first: after a run that did not end well.
 
     Raises:
         ModelError: A model cannot be used.
@@ -111,7 +118,7 @@ def assemble(
     )
     has_bins = any(zone.kind == "bin" for zone in configuration.zones)
     classifier = detectors.open_classifier(models.bin_state, models.threads) if has_bins else None
-    database = Database(state_dir / "kerbwatch.sqlite3")
+    database, quarantined = open_database(state_dir / "kerbwatch.sqlite3", check=check_database)
     site = configuration.site
     outbox = Outbox(
         database,
@@ -176,7 +183,7 @@ def assemble(
         sights=sights,
         boot_id=boot_id,
     )
-    return Parts(database, outbox, analysis, detector, classifier)
+    return Parts(database, outbox, analysis, detector, classifier, quarantined)
 
 
 def _sight(configuration: Configuration, camera: CameraSection, state_dir: Path) -> Sight:

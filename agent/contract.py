@@ -43,6 +43,8 @@ from agent.events import (
     Receipt,
     RecoveryHealth,
     Resend,
+    StorageBody,
+    StorageEvent,
     Thing,
     ViewHealth,
     Waiting,
@@ -235,6 +237,7 @@ def examples() -> dict[str, Any]:
         "message-heartbeat": Message(historical=False, events=(_heartbeat(4),)),
         "message-abstained": Message(historical=False, events=(_abstained(6),)),
         "message-loss": Message(historical=False, events=(_loss(5),)),
+        "message-storage": Message(historical=False, events=(_storage(6),)),
         "receipt": Receipt(epoch=_CORNER["epoch"], contiguous_through=2, ranges=((4, 5),)),
         "command-resend": Resend(
             command="resend", command_id="r-1", epoch=_CORNER["epoch"], first=2, last=3
@@ -422,6 +425,19 @@ def _loss(sequence: int) -> LossEvent:
     # Of nobody: the signature of a real report is checked with the key of the device's birth.
     body = LossBody(losses=(loss,), jws="eyJhbGciOiJFZERTQSJ9.W10.example")
     return LossEvent(**_envelope(sequence, at), type="device.loss", body=body)
+
+
+def _storage(sequence: int) -> StorageEvent:
+    body = StorageBody(
+        state="quarantined",
+        reason="database disk image is malformed",
+        kept_as="quarantine/1",
+        previous_epoch="0123456789abcdef",
+        events=12,
+        cases=1,
+    )
+    envelope = _envelope(sequence, _BEGAN_AT + timedelta(seconds=800))
+    return StorageEvent(**envelope, type="device.storage", body=body)
 
 
 def _state(*, online: bool) -> DeviceState:

@@ -46,7 +46,7 @@ _STORAGE_FAULTS = frozenset(
     }
 )
 
-_cases = TypeAdapter(Case)
+cases_adapter = TypeAdapter(Case)
 
 
 class StorageError(OSError):
@@ -56,11 +56,14 @@ class StorageError(OSError):
         path: The database file.
         reason: What SQLite said.
         full: The disk has no room: what is written later may be taken again.
+        damaged: The file is no database, or no longer a whole one.
     """
 
-    def __init__(self, path: Path, reason: str, *, full: bool = False) -> None:
+    def __init__(
+        self, path: Path, reason: str, *, full: bool = False, damaged: bool = False
+    ) -> None:
         super().__init__(said("{file}: {reason}", file=path.name, reason=reason))
-        self.path, self.reason, self.full = path, reason, full
+        self.path, self.reason, self.full, self.damaged = path, reason, full, damaged
 
 
 class Database:
@@ -80,7 +83,7 @@ class Database:
         try:
             self._connection = _open(path)
         except (OSError, sqlite3.Error) as error:
-            raise StorageError(path, reason_of(error)) from error
+            raise StorageError(path, reason_of(error), damaged=is_damage(error)) from error
         self._ballast = Ballast(path.with_name(path.name + ".ballast"))
         # A daemon: an error in the main thread must end the process, not leave it hanging here.
         self._writer = threading.Thread(target=self._run, name="database", daemon=True)
@@ -220,7 +223,9 @@ class Database:
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _storage_error(self, error: BaseException) -> StorageError:
-        return StorageError(self.path, reason_of(error), full=_is_full(error))
+        return StorageError(
+            self.path, reason_of(error), full=_is_full(error), damaged=is_damage(error)
+        )
 
     def _give_up(self, error: Exception, group: list[_Job]) -> None:
         """The writer's thread ends: nobody may be left waiting."""
@@ -254,6 +259,12 @@ def _in_savepoint(
         return None, error
     connection.execute("RELEASE work")
     return value, None
+
+
+def is_damage(error: BaseException) -> bool:
+    """Whether SQLite says that the file is no whole database."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
 def _is_full(error: BaseException | None) -> bool:
@@ -322,7 +333,13 @@ def save_case(connection: sqlite3.Connection, case: Case) -> None:
         "INSERT INTO cases (case_id, place_id, kind, state, document) VALUES (?, ?, ?, ?, ?)"
         " ON CONFLICT (case_id) DO UPDATE SET place_id = excluded.place_id,"
         " kind = excluded.kind, state = excluded.state, document = excluded.document",
-        (case.case_id, case.place_id, case.kind, case.state, _cases.dump_json(case).decode()),
+        (
+            case.case_id,
+            case.place_id,
+            case.kind,
+            case.state,
+            cases_adapter.dump_json(case).decode(),
+        ),
     )
 
 
@@ -361,7 +378,7 @@ def load_open_cases(connection: sqlite3.Connection) -> list[Case]:
     rows = connection.execute(
         "SELECT document FROM cases WHERE state = 'open' ORDER BY case_id"
     ).fetchall()
-    return [_cases.validate_json(document) for (document,) in rows]
+    return [cases_adapter.validate_json(document) for (document,) in rows]
 
 
 def note_loss(

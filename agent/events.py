@@ -334,6 +334,22 @@ class LossBody(Wire):
     jws: str
 
 
+class StorageBody(Wire):
+    """What became of the device's storage.
+
+    ``quarantined``: the database was damaged and is kept aside. ``events`` waiting ones and ``cases`` open
+    ones could still be read and go on under a new epoch; what could not be read is lost, and how much
+    that is nobody can say. ``previous_epoch`` is null where it could not be read.
+    """
+
+    state: Literal["quarantined"]
+    reason: str
+    kept_as: str
+    previous_epoch: str | None
+    events: int
+    cases: int
+
+
 class PublicKey(Wire):
     """The device's signing key, as a JSON Web Key (RFC 8037); the private half never leaves it."""
 
@@ -376,8 +392,16 @@ class LossEvent(_Envelope):
     body: LossBody
 
 
-Event = Annotated[CaseEvent | BirthEvent | HeartbeatEvent | LossEvent, Field(discriminator="type")]
-Body = CaseBody | BirthBody | HeartbeatBody | LossBody
+class StorageEvent(_Envelope):
+    type: Literal["device.storage"]
+    body: StorageBody
+
+
+Event = Annotated[
+    CaseEvent | BirthEvent | HeartbeatEvent | LossEvent | StorageEvent,
+    Field(discriminator="type"),
+]
+Body = CaseBody | BirthBody | HeartbeatBody | LossBody | StorageBody
 
 
 class Message(Wire):

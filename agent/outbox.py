@@ -36,9 +36,9 @@ if TYPE_CHECKING:
 
     from agent.database import Database
 
-_EPOCH, _PREVIOUS_EPOCH = "outbox.epoch", "outbox.previous_epoch"
+EPOCH, _PREVIOUS_EPOCH = "outbox.epoch", "outbox.previous_epoch"
 _RUNNING_BOOT = "outbox.running_boot"
-_events: TypeAdapter[Event] = TypeAdapter(Event)
+events_adapter: TypeAdapter[Event] = TypeAdapter(Event)
 
 
 class Lane(enum.IntEnum):
@@ -314,7 +314,7 @@ class Outbox:
         }
 
     def _wire_text(self, draft: Draft, sequence: int) -> str:
-        event = _events.validate_python(
+        event = events_adapter.validate_python(
             {
                 "event_id": draft.event_id,
                 "tenant": self._tenant,
@@ -471,12 +471,12 @@ def _settle_epoch(
     connection: sqlite3.Connection, given: str | None, boot_id: str | None
 ) -> tuple[str, str | None]:
     """Find this database's epoch, or begin one; another one given replaces it."""
-    epoch = load_state(connection, _EPOCH)
+    epoch = load_state(connection, EPOCH)
     if epoch is None or (given is not None and given != epoch):
         if epoch is not None:
             save_state(connection, _PREVIOUS_EPOCH, epoch)
         epoch = given or secrets.token_hex(8)
-        save_state(connection, _EPOCH, epoch)
+        save_state(connection, EPOCH, epoch)
     elif boot_id is not None and load_state(connection, _RUNNING_BOOT) not in {None, "", boot_id}:
         epoch, _ = _begin_epoch(connection)
     if boot_id is not None:
@@ -484,29 +484,53 @@ def _settle_epoch(
     return epoch, load_state(connection, _PREVIOUS_EPOCH)
 
 
-_COLUMNS = "sequence, event_id, lane, type, occurred_at, boot_id, monotonic_s, size_bytes, event"
+COLUMNS = "sequence, event_id, lane, type, occurred_at, boot_id, monotonic_s, size_bytes, event"
+
+
+def take_over(
+    connection: sqlite3.Connection, rows: Iterable[tuple[Any, ...]], previous: str | None
+) -> None:
+    """Fill an empty outbox with what was saved from another, as a new epoch; in a piece of work.
+
+    Args:
+        connection: The writer's.
+        rows: :data:`COLUMNS` of each.
+        previous: The epoch of the other one, if that is known.
+    """
+    epoch = secrets.token_hex(8)
+    save_state(connection, EPOCH, epoch)
+    if previous is not None:
+        save_state(connection, _PREVIOUS_EPOCH, previous)
+    _put_in_anew(connection, rows, epoch)
+
+
+def _put_in_anew(
+    connection: sqlite3.Connection, rows: Iterable[tuple[Any, ...]], epoch: str
+) -> None:
+    """Give rows numbers from 1 on in an epoch; their ``event_id`` stays."""
+    for sequence, (_, event_id, lane, kind, at, boot, steady_s, _, event) in enumerate(rows, 1):
+        told = json.loads(event) | {"epoch": epoch, "sequence": sequence}
+        text = json.dumps(told, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        connection.execute(
+            f"INSERT INTO outbox ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+            (sequence, event_id, lane, kind, at, boot, steady_s, len(text.encode()), text),
+        )
 
 
 def _begin_epoch(connection: sqlite3.Connection) -> tuple[str, str | None]:
     """Give the database a new epoch, and what waits new numbers from 1 on."""
-    previous = load_state(connection, _EPOCH)
+    previous = load_state(connection, EPOCH)
     epoch = secrets.token_hex(8)
     if previous is not None:
         save_state(connection, _PREVIOUS_EPOCH, previous)
-    save_state(connection, _EPOCH, epoch)
+    save_state(connection, EPOCH, epoch)
     connection.execute(
-        f"CREATE TEMP TABLE moved AS SELECT {_COLUMNS} FROM outbox"  # noqa: S608
+        f"CREATE TEMP TABLE moved AS SELECT {COLUMNS} FROM outbox"  # noqa: S608
         " WHERE arrived = 0 ORDER BY sequence"
     )
     connection.execute("DELETE FROM outbox")
     connection.execute("UPDATE sqlite_sequence SET seq = 0 WHERE name = 'outbox'")
     rows = connection.execute("SELECT * FROM moved ORDER BY sequence")
-    for sequence, (_, event_id, lane, kind, at, boot, steady_s, _, event) in enumerate(rows, 1):
-        told = json.loads(event) | {"epoch": epoch, "sequence": sequence}
-        text = json.dumps(told, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        connection.execute(
-            f"INSERT INTO outbox ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
-            (sequence, event_id, lane, kind, at, boot, steady_s, len(text.encode()), text),
-        )
+    _put_in_anew(connection, rows, epoch)
     connection.execute("DROP TABLE moved")
     return epoch, previous

@@ -1,0 +1,152 @@
+"""A damaged database costs what cannot be read of it, and never the seeing."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from agent.database import Database, StorageError, load_open_cases, save_case
+from agent.outbox import Lane, Outbox, waiting
+from agent.quarantine import FOLDER, KEPT, open_database
+from agent.scene import Case
+from drivers.clock import FakeClock
+from tests.drafts import case_opened
+
+CLOCK = FakeClock(datetime(2026, 1, 1, tzinfo=UTC))
+NAME = "kerbwatch.sqlite3"
+CASE = Case(
+    case_id="case-1",
+    kind="misparked_bike",
+    zone_id="kerb",
+    place_id="kerb",
+    camera_id="street",
+    state="open",
+    began_s=1.0,
+    opened_s=2.0,
+    last_present_s=3.0,
+    last_reported_s=2.0,
+    members=(),
+    confidence=0.9,
+)
+
+
+def outbox_of(database: Database) -> Outbox:
+    return Outbox(
+        database,
+        tenant="city",
+        device_id="corner",
+        purpose="test",
+        timezone=ZoneInfo("Asia/Shanghai"),
+    )
+
+
+def filled(folder: Path, count: int) -> tuple[str, list[str]]:
+    """A closed database with an open case and so many waiting events; its epoch and their ids."""
+    with Database(folder / NAME) as database:
+        outbox = outbox_of(database)
+        drafts = [case_opened(CLOCK) for _ in range(count)]
+
+        def write(connection: sqlite3.Connection) -> None:
+            save_case(connection, CASE)
+            for draft in drafts:
+                outbox.add(connection, draft, Lane.CASE)
+
+        database.write(write).result()
+        return outbox.epoch, [draft.event_id for draft in drafts]
+
+
+def waiting_ids(database: Database) -> list[str]:
+    with closing(database.read()) as connection:
+        query = "SELECT event_id FROM outbox WHERE arrived = 0 ORDER BY sequence"
+        return [event_id for (event_id,) in connection.execute(query)]
+
+
+@pytest.mark.parametrize("content", [b"", b"not a database, for a thousand reasons" * 200])
+def test_what_is_no_database_is_kept_aside_and_a_new_one_serves(
+    tmp_path: Path, content: bytes
+) -> None:
+    (tmp_path / NAME).write_bytes(content)
+    database, found = open_database(tmp_path / NAME, check=True)
+    with database:
+        outbox_of(database)
+        assert waiting_ids(database) == []
+    if content:  # an empty file is what SQLite begins with
+        assert found is not None
+        assert (tmp_path / FOLDER / "1" / NAME).read_bytes() == content
+
+
+def test_a_whole_database_is_left_where_it_is(tmp_path: Path) -> None:
+    epoch, ids = filled(tmp_path, 5)
+    database, found = open_database(tmp_path / NAME, check=True)
+    with database:
+        assert found is None
+        assert outbox_of(database).epoch == epoch
+        assert waiting_ids(database) == ids
+    assert not (tmp_path / FOLDER).exists()
+
+
+def test_another_fault_than_damage_is_not_taken_for_damage(tmp_path: Path) -> None:
+    (tmp_path / NAME).mkdir()
+    with pytest.raises(StorageError):
+        open_database(tmp_path / NAME, check=False)
+    assert not (tmp_path / FOLDER).exists()
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_what_can_still_be_read_goes_on_under_a_new_epoch_with_its_ids(
+    tmp_path: Path, seed: int
+) -> None:
+    epoch, ids = filled(tmp_path, 300)
+    die, path = random.Random(seed), tmp_path / NAME
+    content = bytearray(path.read_bytes())
+    for _ in range(3):  # whole sectors, as a worn card gives them back
+        at = die.randrange(1, len(content) // 512) * 512
+        content[at : at + 512] = die.randbytes(512)
+    path.write_bytes(content)
+    database, found = open_database(path, check=True)
+    with database:
+        outbox = outbox_of(database)
+        saved = waiting_ids(database)
+        with closing(database.read()) as connection:
+            rows = waiting(connection, Lane.CASE, limit=1000, limit_bytes=1 << 30)
+            cases = load_open_cases(connection)
+    if found is None:  # the sectors lay in free pages
+        assert saved == ids
+        return
+    assert outbox.epoch != epoch
+    assert found.events == len(saved)
+    assert set(saved) <= set(ids)
+    assert saved == sorted(saved, key=ids.index), "in their order"
+    assert [row.sequence for row in rows] == list(range(1, len(rows) + 1))
+    assert all(f'"epoch":"{outbox.epoch}"' in row.event for row in rows)
+    assert found.cases == len(cases)
+    assert cases in ([], [CASE])
+
+
+def test_most_of_a_damaged_outbox_is_saved(tmp_path: Path) -> None:
+    _, ids = filled(tmp_path, 300)
+    path = tmp_path / NAME
+    content = bytearray(path.read_bytes())
+    middle = content.index(ids[150].encode())
+    content[middle // 4096 * 4096 : middle // 4096 * 4096 + 512] = bytes(512)
+    path.write_bytes(content)
+    database, found = open_database(path, check=True)
+    database.close()
+    assert found is not None
+    assert found.events >= 250
+    assert found.cases == 1
+
+
+def test_only_the_newest_damaged_databases_are_kept(tmp_path: Path) -> None:
+    for round_ in range(KEPT + 2):
+        (tmp_path / NAME).write_bytes(b"damage %d" % round_ * 1000)
+        open_database(tmp_path / NAME, check=True)[0].close()
+        (tmp_path / NAME).unlink()
+    kept = sorted(int(each.name) for each in (tmp_path / FOLDER).iterdir())
+    assert kept == [3, 4, 5]
