@@ -37,7 +37,8 @@ FAMILY = {
 STANDING_IOU = 0.45
 """A detection this close to where a thing stands is that thing."""
 WEAK_IOU = 0.6
-"""… and one the network is not sure of must be this close."""
+"""… and one the network is not sure of must be this close, and its place look as it did: what the
+network takes the empty place for is not the thing that stood there."""
 SURE_IOU = 0.7
 """Only a sight this close renews what is known of a thing's look."""
 SAME_PLACE_IOU = 0.55
@@ -197,7 +198,9 @@ class Tracker:
         for track in self._live:
             track.seen_now = False
         standing = [track for track in self._live if track.standing]
-        left = self._match(standing, left, luma, self._standing_score)
+        left = self._match(
+            standing, left, luma, lambda track, found: self._standing_score(track, found, luma)
+        )
         unseen = [track for track in self._live if not track.seen_now]
         left = self._match(
             unseen, left, luma, lambda track, found: self._moving_score(track, found, luma)
@@ -236,13 +239,24 @@ class Tracker:
     def _sure(self, detection: Detection) -> bool:
         return detection.confidence >= self._birth.get(detection.label, 0.0)
 
-    def _standing_score(self, track: _Live, detection: Detection) -> float:
+    def _standing_score(self, track: _Live, detection: Detection, luma: Luma | None) -> float:
         """Overlap with where the thing stands; 0 if it is something else."""
         iou = track.anchor.iou(detection.box)
-        if iou >= (STANDING_IOU if self._sure(detection) else WEAK_IOU):
+        if self._doubtful_sight(track, detection):
+            return 0.0 if self._changed(track, luma) else iou
+        if iou >= STANDING_IOU and self._sure(detection):
             return iou
         inside = detection.box.covered_by(track.anchor) >= INSIDE_SHARE
         return iou if inside and iou > 0.2 and self._sure(detection) else 0.0
+
+    def _doubtful_sight(self, track: _Live, detection: Detection) -> bool:
+        """Whether the network may see the thing where it stands, and is not sure."""
+        family = FAMILY.get(detection.label, detection.label)
+        return (
+            not self._sure(detection)
+            and family == track.family
+            and track.anchor.iou(detection.box) >= WEAK_IOU
+        )
 
     def _moving_score(self, track: _Live, detection: Detection, luma: Luma | None) -> float:
         """Nearness to where a moving thing should be by now, in parts of its own size."""
@@ -270,7 +284,9 @@ class Tracker:
         """A track no detection matched: hidden, held by its looks, or really missed."""
         if not observation.looked_at(track.box.centre):
             return
-        if _hidden(track, observation.detections):
+        if _hidden(track, observation.detections) or any(
+            self._doubtful_sight(track, found) for found in observation.detections
+        ):
             track.missed_since_s = None
             track.hidden_s += self._step_s
             return
@@ -291,6 +307,10 @@ class Tracker:
             track.looks_alike = now is not None and _same_look(track.look, now)
             track.asked_at_s = self._now_s
         return track.looks_alike
+
+    def _changed(self, track: _Live, luma: Luma | None) -> bool:
+        """Whether the place of a standing thing is known to look otherwise by now."""
+        return luma is not None and track.look is not None and not self._alike(track, luma)
 
     def _goes_on(self, track: _Live, now_s: float) -> bool:
         if track.seen_now:

@@ -97,6 +97,17 @@ def test_a_smooth_thing_before_a_smooth_wall_is_not_held_by_its_look_when_it_has
     assert tracks == []
 
 
+def test_a_doubtful_sight_of_the_empty_place_does_not_keep_what_stood_there_for_ever() -> None:
+    tracker = Tracker({"bicycle": 0.5})
+    standing_bike(tracker, until_s=100)
+    doubtful = seen("bicycle", 0.5, 0.7, confidence=0.37)
+    tracks = tracker.update(looked(doubtful), 101, NOTHING_THERE)
+    assert len(tracks) == 1, "it may be hidden, or the network may be mistaken"
+    for second in range(102, 225):
+        tracks = tracker.update(looked(doubtful), second, NOTHING_THERE)
+    assert tracks == []
+
+
 def test_a_bike_that_the_network_no_longer_sees_stands_while_its_place_looks_the_same() -> None:
     tracker = Tracker()
     bike_id = standing_bike(tracker)
