@@ -62,10 +62,12 @@ class DailyBytes:
 
     def allows(self, class_: Class) -> bool:
         """Whether something of the class may still be sent today."""
+        limit = self._limits.get(class_)
+        if limit is None:
+            return True
         with self._lock:
             self._turn()
-            limit = self._limits.get(class_)
-            if limit is None or self._spent.get(class_, 0) < limit:
+            if self._spent.get(class_, 0) < limit:
                 return True
             if class_ not in self._told:
                 self._told.add(class_)

@@ -20,11 +20,11 @@ import time
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import TypeAdapter
 
-from agent.database import StorageError, load_state, note_loss, save_state
+from agent.database import StorageError, joined, load_state, note_loss, save_state
 from agent.events import Draft, Event
 from drivers.foreign import reason_of
 from drivers.wording import said
@@ -50,8 +50,7 @@ class Lane(enum.IntEnum):
     REST = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One waiting event, as it will be sent."""
 
     sequence: int
@@ -161,13 +160,15 @@ class Outbox:
 
     def confirm(self, sequences: Iterable[int]) -> Future[None]:
         """Events have arrived: they wait no more, and the oldest of those kept are let go."""
-        keys = [(sequence,) for sequence in sequences]
+        ranges = joined([(sequence, sequence) for sequence in sorted(sequences)])
 
         def settle(connection: sqlite3.Connection) -> None:
             if not self._keep_arrived or self._database.tight:
-                connection.executemany("DELETE FROM outbox WHERE sequence = ?", keys)
+                connection.executemany("DELETE FROM outbox WHERE sequence BETWEEN ? AND ?", ranges)
                 return
-            connection.executemany("UPDATE outbox SET arrived = 1 WHERE sequence = ?", keys)
+            connection.executemany(
+                "UPDATE outbox SET arrived = 1 WHERE sequence BETWEEN ? AND ?", ranges
+            )
             connection.execute(
                 "DELETE FROM outbox WHERE arrived = 1 AND sequence <= (SELECT sequence FROM outbox"
                 " WHERE arrived = 1 ORDER BY sequence DESC LIMIT 1 OFFSET ?)",
