@@ -8,6 +8,7 @@ import sqlite3
 import threading
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Self
 
 from paho.mqtt.client import Client, MQTTMessage
@@ -15,12 +16,12 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from agent.events import LossEvent, Message, Receipt
+from agent.events import CaseEvent, LossEvent, Message, Receipt
 from provisioning.consumer import unpacked
 from tests.broker import PREFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
     from pydantic import BaseModel
@@ -80,6 +81,8 @@ class Storing:
         self._ids: set[str] = set()
         self._conflicting: set[str] = set()
         """Ids that came under the number of another event: each must come again under its own."""
+        self._opened: dict[tuple[str, str], dict[str, str]] = {}
+        """(place, kind) → each case that was told of there → the last that was told of it."""
         self.duplicates = 0
         self.fault: BaseException | None = None
 
@@ -126,17 +129,37 @@ class Storing:
         with self._lock:
             return self._ids.issuperset(accepted)
 
-    def ledger(self) -> Ledger:
-        """Every number up to the highest that came must be here, or named."""
+    def ledger(self, moved: Mapping[tuple[str, int], str] = MappingProxyType({})) -> Ledger:
+        """Every number up to the highest that came must be here, or named.
+
+        Args:
+            moved: (epoch, number) → event, of what waited when its epoch ended: it comes under
+                another number, with the same ``event_id``.
+        """
         lost = gaps = 0
         with self._lock:
             for key, stored in self._stored.items():
                 named = self._named.get(key, set())
                 highest = max(stored, default=0)
-                missing = set(range(1, highest + 1)) - stored.keys()
+                missing = set(range(1, highest + 1)) - stored.keys() - named
                 lost += len(named - stored.keys())
-                gaps += len(missing - named)
+                gaps += sum(moved.get((key[1], each)) not in self._ids for each in missing)
             return Ledger(lost, gaps, self.duplicates, len(self._conflicting - self._ids))
+
+    def cases(self, place_id: str) -> dict[str, str]:
+        """Each case that was told of at a place, and the last that was told of it."""
+        with self._lock:
+            told = [cases for (place, _), cases in self._opened.items() if place == place_id]
+            return {case_id: last for cases in told for case_id, last in cases.items()}
+
+    def double_cases(self) -> int:
+        """How many more than one are open of one place and kind."""
+        with self._lock:
+            still_open = (
+                sum(last != "case.cleared" for last in cases.values())
+                for cases in self._opened.values()
+            )
+            return sum(max(0, count - 1) for count in still_open)
 
     def _run(self) -> None:
         try:
@@ -184,11 +207,20 @@ class Storing:
             (device, event.epoch, event.sequence, event.event_id, event.type),
         ).rowcount
         self.duplicates += not inserted and known == event.event_id
+        if isinstance(event, CaseEvent):
+            self._note_case(event)
         if isinstance(event, LossEvent):
             for loss in event.body.losses:
                 named = self._named.setdefault((device, loss.epoch), set())
                 for first, last in loss.ranges:
                     named.update(range(first, last + 1))
+
+    def _note_case(self, event: CaseEvent) -> None:
+        """Live events overtake the backlog: what clears a case may come before what opened it."""
+        place = event.body.place.place_id, event.body.kind
+        cases = self._opened.setdefault(place, {})
+        if cases.get(event.body.case_id) != "case.cleared":
+            cases[event.body.case_id] = event.type
 
     def receipts(self) -> list[tuple[str, Receipt]]:
         """For each device's epoch, what is committed; an event named as lost counts."""

@@ -1,0 +1,227 @@
+"""The device's own process at a corner: cameras, the state folder, and what it says of itself.
+
+The street is red where a bicycle stands (:mod:`tests.red_street`): the network is small; the runtime,
+the database and everything else are the real ones.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from agent.status import FILE, Status
+from tests.broker import DEVICE, TENANT
+from tests.faults.suite import BrokenError, wait_for
+from tests.red_street import write_model
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from agent.config import Uplink as UplinkSettings
+
+ROOT = Path(__file__).parents[2]
+KERB = [[0.05, 0.05], [0.95, 0.05], [0.95, 0.95], [0.05, 0.95]]
+CASE_EVERY_S = 10.0
+"""On a busy street, on the street's own clock, which runs as fast as frames are analysed."""
+_BOOT_ID = "/proc/sys/kernel/random/boot_id"
+Section = dict[str, Any]
+
+
+def drawn(camera_id: str, things: Sequence[tuple[float, float]], **settings: Any) -> Section:
+    """A drawn street on which something red stands from … to …, in seconds of its own clock."""
+    where = {"left": 0.4, "top": 0.35, "width": 0.15, "height": 0.27, "colour": "#dc1414"}
+    shown = [{"from_s": begin_s, "to_s": end_s, **where} for begin_s, end_s in things]
+    told = {"width": 320, "height": 180, "seconds": 1e6, "frames_per_s": 5, "things": shown}
+    return {"camera_id": camera_id, "driver": "synthetic", "settings": told | settings}
+
+
+def busy(camera_id: str = "busy", *, cases: int = 4000) -> Section:
+    """One case after the other."""
+    return drawn(camera_id, [(CASE_EVERY_S * n + 2, CASE_EVERY_S * n + 7) for n in range(cases)])
+
+
+def steady(camera_id: str = "steady") -> Section:
+    """One thing that stands there for ever: one street problem, one case, whatever happens."""
+    return drawn(camera_id, [(0.0, 1e6)])
+
+
+def zone(camera_id: str) -> Section:
+    """The whole picture of a camera, where nobody may park; its place is called like the camera."""
+    named = {"zone_id": f"kerb-{camera_id}", "place_id": camera_id, "camera_id": camera_id}
+    return {**named, "kind": "no_parking", "polygon": KERB}
+
+
+@dataclass
+class Corner:
+    """One site in a folder.
+
+    Attributes:
+        folder: Site, model and logs lie here.
+        state: Where the agent keeps what must last.
+        cameras: What it has.
+        uplink: Whom it tells; None: nobody.
+        sections: Further settings, by section.
+    """
+
+    folder: Path
+    state: Path
+    cameras: Sequence[Section]
+    uplink: UplinkSettings | None = None
+    sections: Mapping[str, Section] = field(default_factory=dict)
+    _runs: int = 0
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if not (self.folder / "models").exists():
+            write_model(self.folder / "models")
+        uplink = {"heartbeat_s": 1, "reconnect_max_s": 0.3}
+        if self.uplink is not None:
+            given = self.uplink.model_dump(mode="json", exclude_unset=True)
+            uplink |= {name: value for name, value in given.items() if value is not None}
+        tables: dict[str, Section] = {
+            "site": {"tenant": TENANT, "device_id": DEVICE, "address": "example"},
+            "scenarios.misparked_bikes": {"allowed_s": 2, "clear_after_s": 1},
+            "analysis": {"snapshot_every_s": 1},
+            "storage": {"state_dir": str(self.state), "run_dir": "run"},
+            "uplink": uplink,
+        }
+        for name, section in self.sections.items():
+            tables[name] = tables.get(name, {}) | section
+        text = "\n".join(
+            [
+                *(f"[[cameras]]\n{_lines(each)}" for each in self.cameras),
+                *(f"[[zones]]\n{_lines(zone(each['camera_id']))}" for each in self.cameras),
+                *(f"[{name}]\n{_lines(section)}" for name, section in tables.items()),
+            ]
+        )
+        (self.folder / "site.toml").write_text(text, encoding="utf-8")
+
+    @property
+    def database(self) -> Path:
+        return self.state / "kerbwatch.sqlite3"
+
+    def start(
+        self,
+        *before: str,
+        environment: Mapping[str, str] | None = None,
+        boot_id: str | None = None,
+    ) -> Agent:
+        """Start the agent.
+
+        Args:
+            before: The words of a command that starts it for us.
+            environment: What it is told beside ours.
+            boot_id: The boot that it is to believe in; takes root. None: this one.
+        """
+        command = [*before, sys.executable, "-m", "agent", str(self.folder / "site.toml")]
+        if boot_id is not None:
+            told = self.folder / "boot_id"
+            told.write_text(boot_id + "\n", encoding="ascii")
+            script = f'mount --bind "$0" {_BOOT_ID} && exec "$@"'
+            command = ["unshare", "--mount", "sh", "-c", script, str(told), *command]
+        self._runs += 1
+        return Agent(self, command, environment or {}, self._runs)
+
+    def status(self) -> Status | None:
+        """What the agent says of itself; None if nothing is said yet."""
+        try:
+            return Status.model_validate_json((self.folder / "run" / FILE).read_bytes())
+        except FileNotFoundError:
+            return None
+
+    def analysed(self, camera_id: str | None = None) -> int:
+        """How many frames of a camera, or of all, the run that is on has analysed."""
+        status = self.status()
+        told = {} if status is None else status.cameras
+        return sum(each.analysed for name, each in told.items() if camera_id in {None, name})
+
+
+def _lines(section: Section) -> str:
+    return "\n".join(f"{name} = {_value(value)}" for name, value in section.items()) + "\n"
+
+
+def _value(value: Any) -> str:
+    """As TOML has it; only tables differ from JSON."""
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{name} = {_value(each)}" for name, each in value.items()) + " }"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_value, value)) + "]"
+    return json.dumps(value)
+
+
+class Agent:
+    """The agent's process, killed at the end of a ``with`` block if it still runs."""
+
+    def __init__(
+        self, corner: Corner, command: list[str], environment: Mapping[str, str], number: int
+    ) -> None:
+        self._corner = corner
+        (corner.folder / "run" / FILE).unlink(missing_ok=True)
+        self._log = corner.folder / f"agent-{number}.log"
+        models = str(corner.folder / "models")
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(
+                command,
+                env={**os.environ, "KERBWATCH_MODELS": models, **environment},
+                cwd=ROOT,
+                stdout=log,
+                stderr=log,
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text(encoding="utf-8", errors="replace")
+
+    @property
+    def over(self) -> bool:
+        return self.process.poll() is not None
+
+    def wait_for(self, condition: Any, what: str, timeout_s: float = 120) -> float:
+        """Wait for something while the process lives; how long that took, in seconds.
+
+        Raises:
+            BrokenError: The process ended, or it did not happen.
+        """
+
+        def happened() -> bool:
+            if condition():
+                return True
+            if self.over:
+                raise BrokenError(f"it ended with {self.process.returncode}, before {what}")
+            return False
+
+        return wait_for(happened, what, timeout_s)
+
+    def sees(self, camera_id: str | None = None, frames: int = 1) -> float:
+        """Wait until so many more frames were analysed; how long that took, in seconds."""
+        wanted = self._corner.analysed(camera_id) + frames
+        return self.wait_for(
+            lambda: self._corner.analysed(camera_id) >= wanted,
+            f"{camera_id or 'anything'} is analysed",
+        )
+
+    def send(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def kill(self) -> None:
+        if not self.over:
+            self.process.kill()
+        self.process.wait(60)
+
+    def stop(self) -> int:
+        """End it as planned; its exit status."""
+        if not self.over:
+            self.process.terminate()
+        return self.process.wait(90)

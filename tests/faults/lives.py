@@ -1,0 +1,122 @@
+"""One device through many lives: what each had accepted is held against what the platform has."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from tests.faults import stored
+from tests.faults.corner import Corner, busy, steady
+from tests.faults.street import Street, street
+from tests.faults.suite import Outcome, require
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from tests.faults.corner import Agent, Section
+    from tests.faults.stored import Stored
+    from tests.faults.suite import Run
+
+STEADY = "steady"
+"""The camera before which one thing stands for ever."""
+
+
+@dataclass(slots=True)
+class Lives:
+    """A corner, its broker and its platform.
+
+    Attributes:
+        here: Broker and platform, and what was accepted.
+        corner: The device.
+        boots: How many boots it has seen.
+    """
+
+    here: Street
+    corner: Corner
+    boots: int = 0
+    _away: bool = False
+
+    def boot(self, *before: str, environment: Mapping[str, str] | None = None) -> Agent:
+        """Start the agent after the machine's start."""
+        self.boots += 1
+        boot_id = f"00000000-0000-4000-8000-{self.boots:012d}"
+        return self.corner.start(*before, environment=environment, boot_id=boot_id)
+
+    def broker_is(self, away: bool) -> None:
+        if away and not self._away:
+            self.here.broker.stop()
+        if self._away and not away:
+            self.here.broker.start()
+        self._away = away
+
+    def accept(self) -> Stored:
+        """What the agent has accepted by now: it has to arrive."""
+        found = stored.beside(self.corner.database)
+        self.know(found)
+        return found
+
+    def know(self, found: Stored) -> None:
+        """These events are on the disk now; they may come under other numbers later."""
+        self.here.accepted |= found.ids
+        self.here.moved |= found.numbered
+
+    def run_on(self, agent: Agent, seconds: float) -> None:
+        """Let the agent live for a while; it must not end by itself."""
+        until_s = time.monotonic() + seconds
+        agent.wait_for(lambda: time.monotonic() >= until_s, "its time is over")
+
+    def delivers(self, agent: Agent) -> None:
+        """Let a living agent deliver all that was accepted."""
+        self.broker_is(away=False)
+        agent.wait_for(lambda: self.here.platform.has(self.here.accepted), "all arrives", 300)
+
+    def finish(self, agent: Agent, notes: str = "") -> Outcome:
+        """End the last life as planned, deliver what still waits, and hold it all together.
+
+        Raises:
+            BrokenError: A promise was broken.
+        """
+        self.accept()
+        self.delivers(agent)
+        require(agent.stop() == 0, f"a planned end: {agent.process.returncode}")
+        found = stored.of_a_copy(self.corner.database)
+        require(not found.damage, f"the last database: {found.damage[:1]}")
+        self.know(found)
+        for each in (self.corner.database, *_journals(self.corner.database)):
+            shutil.copy(each, self.here.run.folder / each.name.replace(each.stem, "device", 1))
+        shutil.move(self.here.run.folder / "device.sqlite3", self.here.run.folder / "device.db")
+        outcome = self.here.drained(notes)
+        cases = self.here.platform.cases(STEADY)
+        if any(each["camera_id"] == STEADY for each in self.corner.cameras):
+            require(len(cases) == 1, f"one thing that stands, one case: {len(cases)} cases")
+        return replace(outcome, double_cases=self.here.platform.double_cases())
+
+
+def _journals(path: Path) -> list[Path]:
+    return [each for each in (path.with_name(path.name + "-wal"),) if each.exists()]
+
+
+@contextmanager
+def lives(
+    run: Run,
+    state: Path,
+    cameras: Sequence[Section] | None = None,
+    sections: Mapping[str, Section] | None = None,
+    **changes: Any,
+) -> Iterator[Lives]:
+    """A corner with a broker and a platform that stores.
+
+    Args:
+        run: Whose folder is used.
+        state: Where the device keeps what must last.
+        cameras: None: one with case after case, and one before which a thing stands for ever.
+        sections: Further settings of the site.
+        changes: Of the uplink's settings.
+    """
+    with street(run, **changes) as here:
+        own = [busy(), steady(STEADY)] if cameras is None else cameras
+        yield Lives(here, Corner(run.folder / "corner", state, own, here.settings, sections or {}))
