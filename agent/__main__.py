@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from agent import config
+from agent import audit, config
 from agent.assembly import Parts, assemble
 from agent.capture import Capture, Mailbox
 from agent.cooling import Cooling, Pace
@@ -33,6 +33,7 @@ from agent.losses import Losses
 from agent.observer import Observer
 from agent.outbox import Lane, waiting
 from agent.recovery import Recovery
+from agent.retention import Retention
 from agent.signals import Signals
 from agent.signing import open_signer
 from agent.status import keep_written
@@ -159,6 +160,15 @@ def run(
             models=parts.models,
         )
         parts.analysis.on_view_change = health.soon
+        retention = Retention(
+            parts.database,
+            state_dir=state_dir,
+            evidence_dir=state_dir / "evidence",
+            settings=configuration.retention,
+            clock=clock,
+            audit=audit.Audit(state_dir / audit.FOLDER, clock),
+        )
+        workers.keep("retention", lambda: retention.run(workers.stop))
         workers.keep("losses", lambda: _report_losses(losses, workers))
         workers.keep("cooling", lambda: _keep_cool(pace, hot.sensor, workers, clock))
         workers.keep("health", lambda: health.run(workers.stop, configuration.uplink.heartbeat_s))

@@ -31,6 +31,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from agent import livery, scenarios, viewguard
 from agent.daylight import Profile
 from agent.events import Coordinates
+from agent.retention.settings import Settings as RetentionSection
 from agent.scene import Zone, ZoneKind
 from agent.zones import Window
 from drivers import cameras, gpio
@@ -493,6 +494,7 @@ class Configuration(Section):
     cooling: CoolingSection = CoolingSection()
     gpio: GpioSection = GpioSection()
     storage: Storage = Storage()
+    retention: RetentionSection = RetentionSection()
     uplink: Uplink = Uplink()
     zones: tuple[ZoneSection, ...] = ()
 
@@ -525,7 +527,8 @@ class Configuration(Section):
         """A hash of everything that shapes a judgement, the same on every machine."""
         text = json.dumps(
             self.model_dump(
-                mode="json", exclude={"collection", "cooling", "gpio", "storage", "uplink"}
+                mode="json",
+                exclude={"collection", "cooling", "gpio", "retention", "storage", "uplink"},
             ),
             sort_keys=True,
             ensure_ascii=False,

@@ -108,3 +108,16 @@ def create_losses(db: sqlite_utils.Database) -> None:
         )
     """)
     db.execute("CREATE INDEX losses_to_report ON losses (id) WHERE reported IS NULL")
+
+
+@migrations()
+def create_ageing(db: sqlite_utils.Database) -> None:
+    """Since when something is kept that will go some day; see :mod:`agent.retention`."""
+    db.execute("""
+        CREATE TABLE ageing (
+            kind TEXT NOT NULL,
+            name TEXT NOT NULL,
+            since_s REAL NOT NULL,
+            PRIMARY KEY (kind, name)
+        ) WITHOUT ROWID
+    """)

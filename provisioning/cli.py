@@ -10,16 +10,14 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from provisioning import keeping_commands
+from provisioning.arguments import FOLDER, SITE, json_option
 from provisioning.failures import FAULT, INTERRUPTED, expected, report
-from provisioning.usage import speak_as_read
 from provisioning.wording import say, say_many
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 class Kerbwatch(click.Group):
@@ -41,16 +39,10 @@ class Kerbwatch(click.Group):
             ctx.exit(failure.exit_code)
 
 
-speak_as_read()
 # What OpenCV warns of is said again in our own words, with what to do about it.
 os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 
-_site = click.argument("site", metavar=say("SITE"), type=click.Path(exists=True, path_type=Path))
-_folder = click.Path(file_okay=False, path_type=Path)
-
-
-def _as_json(text: str) -> Callable[[Any], Any]:
-    return click.option("--json", "as_json", is_flag=True, help=text)
+_site, _folder, _as_json = SITE, FOLDER, json_option
 
 
 @click.group(
@@ -544,6 +536,10 @@ def demo(out: Path | None, broker: str | None, fast: bool) -> None:
     from provisioning.demo import show
 
     sys.exit(show(out, broker, fast=fast))
+
+
+for command in keeping_commands.COMMANDS:
+    main.add_command(command)
 
 
 def expected_code(error: Exception) -> int:

@@ -45,6 +45,8 @@ EXPECTED = {
     "provisioning.failures.BrokerError": Expected(
         UNREACHABLE, said("The broker could not be reached.")
     ),
+    "agent.retention.holds.HoldError": Expected(FAULT, said("There is no such case to hold.")),
+    "agent.audit.log.AuditError": Expected(STORAGE, said("The disk refused.")),
     "agent.database.StorageError": Expected(STORAGE, said("The disk refused.")),
     "builtins.ModuleNotFoundError": Expected(
         FAULT, said("A package that this needs is not installed.")

@@ -15,6 +15,7 @@ PAGES = {
         ROOT / "docs" / "cameras.md",
         ROOT / "docs" / "explain.md",
         ROOT / "docs" / "integrator.md",
+        ROOT / "docs" / "keeping.md",
         ROOT / "docs" / "privacy.md",
         ROOT / "docs" / "signals.md",
         ROOT / "docs" / "recovery.md",

@@ -1,0 +1,30 @@
+"""Who changed what, and when: an append-only log in which every record vouches for those before it.
+
+Files of JSON lines in ``audit/`` of the state folder, apart from the database, which may be what is
+broken. A record's hash covers its own facts and the hash of the record before it, so a record that
+was changed, taken out or put in shows at its place. Cutting off the end does not: therefore the newest
+hash travels in the heartbeat. The agent, the technician's command and the timers all append, one at a
+time, under a lock.
+
+The log is bounded: when a file is full another one begins, and the oldest go. That is a record itself,
+which names the hash at which the rest begins.
+"""
+
+from __future__ import annotations
+
+from agent.audit.log import Audit, AuditError, Head, Record
+from agent.audit.verifying import Break, Verdict, records, verify
+
+FOLDER = "audit"
+
+__all__ = [
+    "FOLDER",
+    "Audit",
+    "AuditError",
+    "Break",
+    "Head",
+    "Record",
+    "Verdict",
+    "records",
+    "verify",
+]

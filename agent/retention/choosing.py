@@ -1,0 +1,75 @@
+"""Which cases' pictures go now, and why. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+Why = Literal["age", "room"]
+DAY_S = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The pictures of one case.
+
+    Attributes:
+        case_id: Whose.
+        size_bytes: Of all of them.
+        recorded: Cases that were recorded later have higher numbers. Of pictures without a case that is
+            known, 0.
+        over: Whether the case is over. Pictures without a case are; those of an open one never go.
+        heard: Whether the platform has confirmed all that was to be told of the case.
+        kept_s: For how long they have been kept since the case was over and heard of; 0 if it is not.
+        held: Whether there is a legal hold on the case.
+    """
+
+    case_id: str
+    size_bytes: int
+    recorded: int
+    over: bool
+    heard: bool
+    kept_s: float
+    held: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Going:
+    """The pictures of a case go, for this reason."""
+
+    case_id: str
+    size_bytes: int
+    why: Why
+
+
+def choose(
+    kept: Iterable[Kept], *, days: float, budget_bytes: float, wanted_bytes: float
+) -> Iterator[Going]:
+    """Say which pictures go, in order.
+
+    Args:
+        kept: All that there are.
+        days: How long pictures are kept.
+        budget_bytes: What all may take.
+        wanted_bytes: How much more of the disk should be free; none if not above 0.
+
+    Yields:
+        First what is old enough. Then what makes room: the oldest cases first, those the platform has
+        heard of before the others.
+    """
+    everything = list(kept)
+    free = [each for each in everything if each.over and not each.held]
+    old = [each for each in free if each.kept_s >= days * DAY_S]
+    yield from (Going(each.case_id, each.size_bytes, "age") for each in old)
+    going_bytes = sum(each.size_bytes for each in old)
+    over_bytes = max(sum(each.size_bytes for each in everything) - budget_bytes, wanted_bytes)
+    gone = {each.case_id for each in old}
+    for each in sorted(free, key=lambda one: (not one.heard, one.recorded, one.case_id)):
+        if going_bytes >= over_bytes:
+            return
+        if each.case_id not in gone:
+            going_bytes += each.size_bytes
+            yield Going(each.case_id, each.size_bytes, "room")

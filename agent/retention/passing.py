@@ -1,0 +1,237 @@
+"""One pass over everything that is kept, at a gentle pace, and what became of it."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from agent.audit import AuditError
+from agent.database import StorageError
+from agent.retention.choosing import Going, Kept, choose
+from agent.retention.holds import Holds
+from agent.retention.pictures import Pictures
+from agent.retention.rows import Rows
+from drivers.disk import free_bytes, give_to_owner_of
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from agent.audit import Audit
+    from agent.database import Database
+    from agent.retention.choosing import Why
+    from agent.retention.settings import Settings
+    from drivers.clock import Clock
+
+LOCK = "retention.lock"
+AT_ONCE = 20
+"""The pictures of so many cases go between two breaths."""
+BREATH_S = 0.2
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a pass found and did.
+
+    Attributes:
+        cases: How many cases have pictures now.
+        size_bytes: What these take on the disk.
+        held: How many cases are under a legal hold.
+        short_bytes: How much more should be free or within the budget than could be freed: what is left
+            is held or belongs to open cases.
+        deleted: How many cases' pictures went, by reason.
+        deleted_bytes: What these took.
+        rows: How many rows of the database went, by kind.
+        given_back_bytes: By how much the database became smaller.
+    """
+
+    cases: int
+    size_bytes: int
+    held: int
+    short_bytes: int
+    deleted: dict[Why, int] = field(default_factory=dict)
+    deleted_bytes: int = 0
+    rows: dict[str, int] = field(default_factory=dict)
+    given_back_bytes: int = 0
+
+
+class Retention:
+    """Lets go of what has been kept for long enough. In the agent's thread, or as a command.
+
+    Args:
+        database: Where cases and events are.
+        state_dir: The folder of the state: holds and the lock lie in it.
+        evidence_dir: The folder of the pictures.
+        settings: How long, and how much.
+        clock: Counts the device's life.
+        audit: Told what went, before it goes.
+        free: How much of the disk is free.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        state_dir: Path,
+        evidence_dir: Path,
+        settings: Settings,
+        clock: Clock,
+        audit: Audit,
+        free: Callable[[Path], int] = free_bytes,
+    ) -> None:
+        self._rows, self._pictures = Rows(database), Pictures(evidence_dir)
+        self._holds, self._lock = Holds(state_dir), state_dir / LOCK
+        self._settings, self._clock, self._audit = settings, clock, audit
+        self._state_dir, self._free_bytes = state_dir, free
+        self.outcome: Outcome | None = None
+        """Of the last pass."""
+
+    def run(self, stop: threading.Event) -> None:
+        """Pass again and again until told to stop; a disk that refuses costs a pass, no more."""
+        while not stop.wait(self._settings.every_s):
+            try:
+                self.once(stop)
+            except (OSError, StorageError) as error:
+                _log.warning("retention: %s", error)
+
+    def once(self, stop: threading.Event) -> Outcome | None:
+        """Pass once. May be killed at any moment: the next pass goes on from there.
+
+        Args:
+            stop: Set it to end early.
+
+        Returns:
+            What was done; None if another process is at it.
+
+        Raises:
+            StorageError: The database refused.
+            OSError: The disk refused.
+        """
+        with self._alone() as alone:
+            if not alone:
+                return None
+            lived_s = self._rows.live(lambda lifetime: lifetime.now(self._clock)).lived_s
+            held = self._holds.names()
+            kept = self._kept(lived_s, held)
+            deleted, deleted_bytes = self._delete_pictures(kept, stop)
+            sizes = self._pictures.sizes_bytes()
+            self._rows.let_rows_age(lived_s)
+            rows = self._rows.delete_old(self._settings, lived_s, held | sizes.keys())
+            given = self._rows.give_back(lambda: not stop.wait(BREATH_S))
+            size = sum(sizes.values())
+            self.outcome = Outcome(
+                cases=len(sizes),
+                size_bytes=size,
+                held=len(held),
+                short_bytes=max(0, int(size - self._budget_bytes), int(self._wanted_bytes())),
+                deleted=deleted,
+                deleted_bytes=deleted_bytes,
+                rows=rows,
+                given_back_bytes=given,
+            )
+        return self.outcome
+
+    @property
+    def _budget_bytes(self) -> float:
+        return self._settings.pictures_mb * 1e6
+
+    def _wanted_bytes(self) -> float:
+        return self._settings.least_free_mb * 1e6 - self._free_bytes(self._state_dir)
+
+    def _kept(self, lived_s: float, held: frozenset[str]) -> list[Kept]:
+        """The pictures of every case; what is over and heard of begins to age."""
+        # The pictures first: a case that opens in between is then known, or has none here yet.
+        sizes = self._pictures.sizes_bytes()
+        cases, since_s = self._rows.cases(), self._rows.since_s("case")
+        over = {case_id for case_id, (_, is_over) in cases.items() if is_over}
+        quiet = over - since_s.keys()
+        waiting = self._rows.waiting_cases() if quiet else frozenset()
+        self._rows.let_age("case", sorted(quiet - waiting), lived_s)
+        lost = self._lost(sizes.keys() - cases.keys(), lived_s)
+        return [
+            Kept(
+                case_id=case_id,
+                size_bytes=size_bytes,
+                recorded=cases[case_id][0] if case_id in cases else 0,
+                over=case_id in over or case_id in lost,
+                heard=case_id in over and case_id not in waiting,
+                kept_s=lived_s - since_s.get(case_id, lost.get(case_id, lived_s)),
+                held=case_id in held,
+            )
+            for case_id, size_bytes in sizes.items()
+        ]
+
+    def _lost(self, case_ids: set[str], lived_s: float) -> dict[str, float]:
+        """Pictures of no case that is known, and since when that was seen.
+
+        A case's pictures are there a moment before the case is: what is seen for the first time is
+        left out, and goes at the earliest in the pass after.
+        """
+        since_s = self._rows.since_s("pictures")
+        self._rows.let_age("pictures", case_ids - since_s.keys(), lived_s)
+        self._rows.forget("pictures", since_s.keys() - case_ids)
+        return {case_id: since_s[case_id] for case_id in case_ids & since_s.keys()}
+
+    def _delete_pictures(
+        self, kept: list[Kept], stop: threading.Event
+    ) -> tuple[dict[Why, int], int]:
+        going = list(
+            choose(
+                kept,
+                days=self._settings.pictures_days,
+                budget_bytes=self._budget_bytes,
+                wanted_bytes=self._wanted_bytes(),
+            )
+        )
+        deleted: dict[Why, int] = {}
+        deleted_bytes = 0
+        for first in range(0, len(going), AT_ONCE):
+            some = going[first : first + AT_ONCE]
+            if first and stop.wait(BREATH_S):
+                break
+            told = self._tell(some)
+            for each in some:
+                self._pictures.delete(each.case_id)
+                deleted[each.why] = deleted.get(each.why, 0) + 1
+                deleted_bytes += each.size_bytes
+            if not told and not self._tell(some):
+                _log.error("deleted, and not in the audit log: %s", [each.case_id for each in some])
+        return deleted, deleted_bytes
+
+    def _tell(self, some: list[Going]) -> bool:
+        """Record what goes. A disk without room for that needs the deleting all the more."""
+        try:
+            for why in sorted({each.why for each in some}):
+                of_it = [each for each in some if each.why == why]
+                self._audit.append(
+                    "pictures.deleted",
+                    why=why,
+                    cases=[each.case_id for each in of_it],
+                    bytes=sum(each.size_bytes for each in of_it),
+                )
+        except AuditError as error:
+            _log.warning("%s", error)
+            return False
+        return True
+
+    @contextmanager
+    def _alone(self) -> Iterator[bool]:
+        """Whether no other process passes at this moment."""
+        descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        try:
+            give_to_owner_of(self._lock.parent, self._lock)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+            else:
+                yield True
+        finally:
+            os.close(descriptor)

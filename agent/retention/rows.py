@@ -1,0 +1,199 @@
+"""What retention reads and deletes in the database."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+from agent.database import StorageError, load_state, save_state
+from agent.retention.choosing import DAY_S
+from agent.retention.lifetime import Lifetime
+from drivers.foreign import reason_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from agent.database import Database
+    from agent.retention.settings import Settings
+
+_LIFETIME = "retention.lifetime"
+AT_ONCE = 200
+"""So many rows go in one piece of work: a case that opens meanwhile waits for no more than that."""
+GIVE_BACK_FROM_SHARE, GIVE_BACK_FROM_BYTES = 0.25, 8_000_000
+"""Space is given back to the disk only when so much of the file is free, and then until half of that
+is: free pages are used again, and moving pages about wears the card."""
+GIVE_BACK_PAGES = 256
+"""In one step."""
+
+_WAITING_CASES = (
+    "SELECT DISTINCT json_extract(event, '$.body.case_id') FROM outbox"
+    " WHERE arrived = 0 AND type LIKE 'case.%' AND json_valid(event)"
+)
+_UNAGED: dict[str, str] = {
+    "letter": "SELECT epoch || ':' || sequence FROM dead_letters",
+    "loss": "SELECT CAST(id AS TEXT) FROM losses WHERE reported IS NOT NULL",
+}
+
+
+class Rows:
+    """The database's part of retention.
+
+    Args:
+        database: Where everything is kept.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def live(self, now: Callable[[Lifetime], Lifetime]) -> Lifetime:
+        """Count the device's life on and write it down."""
+
+        def work(connection: sqlite3.Connection) -> Lifetime:
+            told = load_state(connection, _LIFETIME)
+            lifetime = now(Lifetime() if told is None else Lifetime.model_validate_json(told))
+            save_state(connection, _LIFETIME, lifetime.model_dump_json())
+            return lifetime
+
+        return self._database.write(work).result()
+
+    def cases(self) -> dict[str, tuple[int, bool]]:
+        """Every case: its place in the order of recording, and whether it is over."""
+        query = "SELECT case_id, rowid, state FROM cases"
+        return {case_id: (rowid, state != "open") for case_id, rowid, state in self._read(query)}
+
+    def waiting_cases(self) -> frozenset[str]:
+        """Cases of which the platform has not confirmed everything."""
+        return frozenset(case_id for (case_id,) in self._read(_WAITING_CASES))
+
+    def since_s(self, kind: str) -> dict[str, float]:
+        """Since when, in lived seconds, each thing of a kind ages."""
+        query = "SELECT name, since_s FROM ageing WHERE kind = ?"
+        return dict(self._read(query, kind))
+
+    def let_age(self, kind: str, names: Iterable[str], lived_s: float) -> None:
+        """From now on these age, unless they already do."""
+        rows = [(kind, name, lived_s) for name in names]
+        if rows:
+            self._database.write(
+                lambda connection: connection.executemany(
+                    "INSERT INTO ageing (kind, name, since_s) VALUES (?, ?, ?)"
+                    " ON CONFLICT DO NOTHING",
+                    rows,
+                )
+            ).result()
+
+    def let_rows_age(self, lived_s: float) -> None:
+        """Let refused events and reported losses age."""
+        for kind, query in _UNAGED.items():
+            ages = self.since_s(kind).keys()
+            self.let_age(kind, [n for (n,) in self._read(query) if n not in ages], lived_s)
+
+    def delete_old(
+        self, settings: Settings, lived_s: float, kept_cases: Iterable[str]
+    ) -> dict[str, int]:
+        """Delete rows that are older than is told.
+
+        Args:
+            settings: How long each kind is kept.
+            lived_s: Now.
+            kept_cases: Cases whose rows stay, because their pictures do or there is a hold.
+
+        Returns:
+            How many rows went, by kind.
+        """
+        kept = frozenset(kept_cases)
+
+        def old(kind: str, days: float) -> list[str]:
+            before_s = lived_s - days * DAY_S
+            return [name for name, since_s in self.since_s(kind).items() if since_s <= before_s]
+
+        going = {
+            "case": [name for name in old("case", settings.cases_days) if name not in kept],
+            "letter": old("letter", settings.letters_days),
+            "loss": old("loss", settings.losses_days),
+        }
+        for kind, names in going.items():
+            for first in range(0, len(names), AT_ONCE):
+                self._delete(kind, names[first : first + AT_ONCE])
+        self._forget_orphans()
+        return {kind: len(names) for kind, names in going.items() if names}
+
+    def _delete(self, kind: str, names: list[str]) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            for name in names:
+                if kind == "case":
+                    connection.execute(
+                        "DELETE FROM cases WHERE case_id = ? AND state != 'open'", (name,)
+                    )
+                    connection.execute("DELETE FROM traces WHERE case_id = ?", (name,))
+                elif kind == "letter":
+                    connection.execute(
+                        "DELETE FROM dead_letters WHERE epoch || ':' || sequence = ?", (name,)
+                    )
+                else:
+                    connection.execute("DELETE FROM losses WHERE id = ?", (int(name),))
+                connection.execute("DELETE FROM ageing WHERE kind = ? AND name = ?", (kind, name))
+
+        self._database.write(work).result()
+
+    def _forget_orphans(self) -> None:
+        """Forget the age of what is not there any more."""
+        gone = [
+            name
+            for (name,) in self._read(
+                "SELECT name FROM ageing WHERE kind = 'case'"
+                " AND name NOT IN (SELECT case_id FROM cases)"
+            )
+        ]
+        if gone:
+            self._delete("case", gone[:AT_ONCE])
+
+    def forget(self, kind: str, names: Iterable[str]) -> None:
+        """These do not age any more: they are gone."""
+        rows = [(kind, name) for name in names]
+        if rows:
+            self._database.write(
+                lambda connection: connection.executemany(
+                    "DELETE FROM ageing WHERE kind = ? AND name = ?", rows
+                )
+            ).result()
+
+    def give_back(self, go_on: Callable[[], bool]) -> int:
+        """Give free pages back to the disk, if there are many; in small steps.
+
+        Args:
+            go_on: Asked before each step.
+
+        Returns:
+            How many bytes were given back.
+        """
+        [[free_pages, pages, page_bytes]] = self._read(
+            "SELECT * FROM pragma_freelist_count, pragma_page_count, pragma_page_size"
+        )
+        most_pages = max(GIVE_BACK_FROM_BYTES / page_bytes, GIVE_BACK_FROM_SHARE * pages)
+        if free_pages < most_pages:
+            return 0
+        given = 0
+        while given < free_pages - most_pages / 2 and go_on():
+            step = self._database.write(_shrink).result()
+            if step <= 0:  # a file that was made without this
+                break
+            given += step
+        return given * int(page_bytes)
+
+    def _read(self, query: str, *values: str) -> list[Any]:
+        try:
+            with closing(self._database.read()) as connection:
+                return connection.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise StorageError(self._database.path, reason_of(error)) from error
+
+
+def _shrink(connection: sqlite3.Connection) -> int:
+    """Give some free pages back; how many the file has become shorter by."""
+    [before] = connection.execute("PRAGMA page_count").fetchone()
+    for _ in range(GIVE_BACK_PAGES):  # Python steps such a statement once: one page each time
+        connection.execute("PRAGMA incremental_vacuum(1)")
+    [after] = connection.execute("PRAGMA page_count").fetchone()
+    return int(before - after)

@@ -1,0 +1,29 @@
+"""How long things are kept, and how much room pictures may take."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Settings(BaseModel):
+    """The ``[retention]`` section.
+
+    Days count from when a case was over *and* the platform had heard of it; of other rows, from when
+    nothing waited for them any more.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    pictures_days: float = Field(default=30, gt=0, le=3650)
+    pictures_mb: float = Field(default=4000, ge=10, le=1_000_000)
+    """What all pictures of cases may take; then the oldest go, those that the platform heard of first."""
+    least_free_mb: float = Field(default=300, ge=0, le=1_000_000)
+    """So much of the disk stays free of pictures."""
+    cases_days: float = Field(default=180, gt=0, le=3650)
+    """Cases that are over, and why they opened (of the newest thousand)."""
+    letters_days: float = Field(default=30, gt=0, le=3650)
+    """Events that the broker refused for good; they were reported as lost."""
+    losses_days: float = Field(default=180, gt=0, le=3650)
+    """What was reported as lost."""
+    every_s: float = Field(default=600, ge=1)
+    """How often the agent looks for what may go."""

@@ -1,0 +1,145 @@
+"""The audit log for a technician: appending to it by command, reading it, verifying it."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import re
+from dataclasses import asdict
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import click
+
+from agent.audit import FOLDER, Audit, AuditError, Head, Record, records, verify
+from agent.config import load
+from drivers.clock import SystemClock
+from provisioning.failures import FAULT
+from provisioning.wording import error_in_words, in_words, say
+from provisioning.wording.width import padded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_KNOWN = re.compile(r"(?P<number>[0-9]{1,15}):(?P<hash>[0-9a-f]{64})")
+
+
+def audit_of(state_dir: Path, command: str) -> Audit:
+    """The log of a device, for what a command does in the name of who called it."""
+    return Audit(state_dir / FOLDER, SystemClock(), by=f"kerbwatch {command} ({_user()})")
+
+
+def note(state_dir: Path, command: str, what: str, **facts: Any) -> None:
+    """Record what a command did; where that cannot be written, say so and go on.
+
+    A folder without a state is no device: nothing is recorded there.
+    """
+    if not state_dir.is_dir():
+        return
+    try:
+        audit_of(state_dir, command).append(what, **facts)
+    except AuditError as error:
+        click.echo(
+            say("This is not in the audit log: {reason}", reason=error_in_words(error)), err=True
+        )
+
+
+def _user() -> str:
+    """Who called: whom sudo knows, or whose process it is."""
+    sudo = os.environ.get("SUDO_USER")
+    if sudo:
+        return sudo[:64]
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
+
+
+def show(site: Path, last: int, *, as_json: bool) -> None:
+    """Print the newest records.
+
+    Raises:
+        ConfigError: The site cannot be read.
+        AuditError: The log cannot be read.
+    """
+    configuration = load(site)
+    folder = _folder(site)
+    newest = list(records(folder))[-last:]
+    if as_json:
+        for record in newest:
+            click.echo(record.line(), nl=False)
+        return
+    if not newest:
+        click.echo(say("There is no record in {folder}.", folder=folder))
+    timezone = ZoneInfo(configuration.site.timezone)
+    for record in newest:
+        click.echo("\n".join(_lines(record, timezone)))
+
+
+def _lines(record: Record, timezone: ZoneInfo) -> Iterator[str]:
+    doubt = "" if record.clock == "synchronised" else " ?"
+    at = f"{datetime.fromisoformat(record.at).astimezone(timezone):%Y-%m-%d %H:%M:%S}{doubt}"
+    yield f"{record.number:>6}  {padded(at, 21)}  {padded(record.what, 26)}  {record.by}"
+    for name, value in record.facts.items():
+        told = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        yield f"        {name}: {told}"
+
+
+def verify_log(site: Path, known: str | None, *, as_json: bool) -> int:
+    """Verify the chain; 0 if it holds, else 1.
+
+    Raises:
+        ConfigError: The site cannot be read.
+        AuditError: The log cannot be read.
+        UsageError: What is known is no number with a hash.
+    """
+    verdict = verify(_folder(site), _head(known))
+    if as_json:
+        told = {"holds": not verdict.breaks, **asdict(verdict)}
+        click.echo(json.dumps(told, ensure_ascii=False, indent=2))
+        return FAULT if verdict.breaks else 0
+    for each in verdict.breaks:
+        click.echo(
+            say(
+                "✗ {file}, line {line}: {reason}",
+                file=each.file,
+                line=each.line,
+                reason=in_words(each.reason),
+            )
+        )
+    if verdict.breaks:
+        click.echo(
+            say("The chain breaks: somebody or something changed the log after it was written.")
+        )
+        return FAULT
+    click.echo(
+        say(
+            "✓ {count} record(s) from number {first} on, and the chain holds.",
+            count=verdict.records,
+            first=verdict.first,
+        )
+    )
+    click.echo(
+        say(
+            "  The newest is {number}:{hash}; hold that against what the platform was told.",
+            number=verdict.head.number,
+            hash=verdict.head.hash,
+        )
+    )
+    return 0
+
+
+def _head(known: str | None) -> Head | None:
+    if known is None:
+        return None
+    found = _KNOWN.fullmatch(known)
+    if found is None:
+        raise click.UsageError(say("--known: give a number, a colon and 64 hexadecimal digits"))
+    return Head(int(found["number"]), found["hash"])
+
+
+def _folder(site: Path) -> Path:
+    return (site if site.is_dir() else site.parent) / load(site).storage.state_dir / FOLDER

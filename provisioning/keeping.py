@@ -1,0 +1,183 @@
+"""``kerbwatch retention`` and ``kerbwatch hold``: what a device keeps, and what it lets go of."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from contextlib import closing
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from agent.config import load
+from agent.database import Database
+from agent.retention import Hold, HoldError, Holds, Outcome, Retention
+from drivers.clock import SystemClock
+from provisioning.audited import audit_of, note
+from provisioning.explaining import DATABASE
+from provisioning.failures import FAULT
+from provisioning.wording import say, say_many
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def let_go(site: Path, *, as_json: bool) -> int:
+    """Pass once over everything that is kept.
+
+    Returns:
+        0; 1 if what may not go leaves less room than is wanted.
+
+    Raises:
+        ConfigError: The site cannot be read.
+        StorageError: The database cannot be used.
+        OSError: The disk refused.
+    """
+    configuration = load(site)
+    state_dir = _state_dir(site)
+    if not (state_dir / DATABASE).exists():
+        click.echo(say("There is no database in {folder} yet: nothing is kept.", folder=state_dir))
+        return 0
+    with Database(state_dir / DATABASE) as database:
+        outcome = Retention(
+            database,
+            state_dir=state_dir,
+            evidence_dir=state_dir / "evidence",
+            settings=configuration.retention,
+            clock=SystemClock(),
+            audit=audit_of(state_dir, "retention"),
+        ).once(threading.Event())
+    if as_json:
+        click.echo(json.dumps(None if outcome is None else asdict(outcome), indent=2))
+    elif outcome is None:
+        click.echo(say("The agent is just doing it."))
+    else:
+        _tell(outcome)
+    return FAULT if outcome is not None and outcome.short_bytes else 0
+
+
+def _tell(outcome: Outcome) -> None:
+    deleted = sum(outcome.deleted.values())
+    click.echo(
+        say(
+            "Pictures of {deleted} case(s) deleted, {size_mb:.1f} MB: {age} by age, {room} for room.",
+            deleted=deleted,
+            size_mb=outcome.deleted_bytes / 1e6,
+            age=outcome.deleted.get("age", 0),
+            room=outcome.deleted.get("room", 0),
+        )
+    )
+    click.echo(
+        say(
+            "{rows} row(s) of the database deleted, {size_mb:.1f} MB given back to the disk.",
+            rows=sum(outcome.rows.values()),
+            size_mb=outcome.given_back_bytes / 1e6,
+        )
+    )
+    click.echo(
+        say(
+            "Kept: pictures of {cases} case(s), {size_mb:.1f} MB; {held} case(s) held.",
+            cases=outcome.cases,
+            size_mb=outcome.size_bytes / 1e6,
+            held=outcome.held,
+        )
+    )
+    if outcome.short_bytes:
+        click.echo(
+            say(
+                "! {short_mb:.1f} MB are missing to what [retention] allows, and nothing more may go: "
+                "what is left is held, or its case is open. Lift holds, or use a larger card.",
+                short_mb=outcome.short_bytes / 1e6,
+            )
+        )
+
+
+def set_hold(site: Path, case: str, reason: str) -> None:
+    """Hold a case.
+
+    Args:
+        site: The site.
+        case: The id, or the beginning of it.
+        reason: Why.
+
+    Raises:
+        ConfigError: The site cannot be read.
+        HoldError: No case fits, or more than one does.
+        OSError: The disk did not take it.
+    """
+    state_dir = _state_dir(site)
+    case_id = _one(case, _known(state_dir))
+    log = audit_of(state_dir, "hold")
+    hold = Hold(case_id=case_id, reason=reason, by=log.by, at=datetime.now(UTC))
+    if not Holds(state_dir).set(hold):
+        click.echo(say("Case {case_id} is held already.", case_id=case_id))
+        return
+    note(state_dir, "hold", "hold.set", case_id=case_id, reason=reason)
+    click.echo(say("Case {case_id} is held until the hold is lifted.", case_id=case_id))
+
+
+def lift_hold(site: Path, case: str, reason: str) -> None:
+    """Lift the hold on a case.
+
+    Raises:
+        ConfigError: The site cannot be read.
+        HoldError: No held case fits, or more than one does.
+        OSError: The disk did not take it.
+    """
+    state_dir = _state_dir(site)
+    holds = Holds(state_dir)
+    case_id = _one(case, holds.names())
+    holds.lift(case_id)
+    note(state_dir, "hold", "hold.lifted", case_id=case_id, reason=reason)
+    click.echo(say("The hold on case {case_id} is lifted.", case_id=case_id))
+
+
+def list_holds(site: Path, *, as_json: bool) -> None:
+    """List what is held.
+
+    Raises:
+        ConfigError: The site cannot be read.
+    """
+    holds = list(Holds(_state_dir(site)).all())
+    if as_json:
+        click.echo(json.dumps([each.model_dump(mode="json") for each in holds], indent=2))
+        return
+    click.echo(say_many("{count} case is held.", "{count} cases are held.", len(holds)))
+    for each in holds:
+        click.echo(f"{each.case_id}  {each.at:%Y-%m-%d}  {each.by}")
+        click.echo(f"  {each.reason}")
+
+
+def _known(state_dir: Path) -> frozenset[str]:
+    """Every case of which something is kept."""
+    evidence = state_dir / "evidence"
+    found = {path.name for path in evidence.glob("*-*/")}
+    if (state_dir / DATABASE).exists():
+        with closing(sqlite3.connect(f"file:{state_dir / DATABASE}?mode=ro", uri=True)) as reader:
+            found |= {case_id for (case_id,) in reader.execute("SELECT case_id FROM cases")}
+    return frozenset(found)
+
+
+def _one(case: str, known: frozenset[str]) -> str:
+    fitting = sorted(each for each in known if each.startswith(case))
+    if case in known:
+        return case
+    if not fitting:
+        raise HoldError(say("There is no such case: {case_id}", case_id=case))
+    if len(fitting) > 1:
+        raise HoldError(
+            say(
+                "{case_id} begins {count} cases: {known} …",
+                case_id=case,
+                count=len(fitting),
+                known=fitting[:5],
+            )
+        )
+    return fitting[0]
+
+
+def _state_dir(site: Path) -> Path:
+    return (site if site.is_dir() else site.parent) / load(site).storage.state_dir

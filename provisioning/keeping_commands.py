@@ -1,0 +1,127 @@
+"""The commands about what a device keeps: retention, holds, the audit log."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from provisioning.arguments import SITE, json_option
+from provisioning.wording import say
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_CASE = click.argument("case_id", metavar=say("CASE"))
+
+
+@click.command(
+    "retention",
+    help=say(
+        """
+Let go of what has been kept for long enough.
+
+That is pictures of cases that are over, old rows and free space, as [retention] in site.toml says. The
+agent does the same by itself; both may run at once.
+"""
+    ),
+)
+@SITE
+@json_option(say("Print what was done as JSON."))
+def retention(site: Path, as_json: bool) -> None:
+    """Let go of what is old."""
+    from provisioning import keeping  # noqa: PLC0415
+
+    sys.exit(keeping.let_go(site, as_json=as_json))
+
+
+@click.group("hold", help=say("Keep the pictures of a case, whatever retention says."))
+def hold() -> None:
+    """Hold the commands about legal holds."""
+
+
+@hold.command("set", help=say("Hold a case. CASE is its id or the beginning of it."))
+@SITE
+@_CASE
+@click.option(
+    "--reason", required=True, help=say("Why, and by whose order; kept in the audit log.")
+)
+def hold_set(site: Path, case_id: str, reason: str) -> None:
+    """Hold a case."""
+    from provisioning import keeping  # noqa: PLC0415
+
+    keeping.set_hold(site, case_id, reason)
+
+
+@hold.command("lift", help=say("Lift the hold on a case."))
+@SITE
+@_CASE
+@click.option(
+    "--reason", required=True, help=say("Why, and by whose order; kept in the audit log.")
+)
+def hold_lift(site: Path, case_id: str, reason: str) -> None:
+    """Lift a hold."""
+    from provisioning import keeping  # noqa: PLC0415
+
+    keeping.lift_hold(site, case_id, reason)
+
+
+@hold.command("list", help=say("List the cases that are held, and why."))
+@SITE
+@json_option(say("Print the list as JSON."))
+def hold_list(site: Path, as_json: bool) -> None:
+    """List the holds."""
+    from provisioning import keeping  # noqa: PLC0415
+
+    keeping.list_holds(site, as_json=as_json)
+
+
+@click.group("audit", help=say("Read the audit log: who changed what, and when."))
+def audit() -> None:
+    """Hold the commands about the audit log."""
+
+
+@audit.command("show", help=say("Print the newest records, the oldest of them first."))
+@SITE
+@click.option(
+    "--last",
+    type=click.IntRange(1),
+    default=50,
+    show_default=True,
+    help=say("So many records."),
+)
+@json_option(say("Print the records as they are kept, one JSON document a line."))
+def audit_show(site: Path, last: int, as_json: bool) -> None:
+    """Print the audit log."""
+    from provisioning import audited  # noqa: PLC0415
+
+    audited.show(site, last, as_json=as_json)
+
+
+@audit.command(
+    "verify",
+    help=say(
+        """
+Follow the chain of hashes, and say where it breaks.
+
+Records cut off at the end are missed only against what was known: give the number and the hash that
+a heartbeat told (its audit).
+"""
+    ),
+)
+@SITE
+@click.option(
+    "--known",
+    metavar=say("NUMBER:HASH"),
+    help=say("A record that was told at some time: it must be in the chain."),
+)
+@json_option(say("Print the result as JSON."))
+def audit_verify(site: Path, known: str | None, as_json: bool) -> None:
+    """Verify the audit log."""
+    from provisioning import audited  # noqa: PLC0415
+
+    sys.exit(audited.verify_log(site, known, as_json=as_json))
+
+
+COMMANDS = (retention, hold, audit)

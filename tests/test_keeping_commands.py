@@ -1,0 +1,134 @@
+"""What a technician can do about what a device keeps, and that it is recorded."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner
+
+from agent.audit import records
+from provisioning.cli import main
+from tests.keeping_device import Device
+
+if TYPE_CHECKING:
+    from click.testing import Result
+
+SITE = """
+[site]
+tenant = "city"
+device_id = "corner"
+address = "example"
+
+[[cameras]]
+camera_id = "street"
+driver = "synthetic"
+
+[storage]
+state_dir = "state"
+
+[retention]
+pictures_mb = 10
+"""
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    (tmp_path / "site.toml").write_text(SITE)
+    return tmp_path
+
+
+def run(*words: object) -> Result:
+    return CliRunner().invoke(main, [str(word) for word in words])
+
+
+def recorded(site: Path) -> list[str]:
+    return [each.what for each in records(site / "state" / "audit")]
+
+
+def test_the_command_lets_go_beside_a_running_agent_and_says_what_went(site: Path) -> None:
+    device = Device(site / "state")  # as the agent has it, open
+    cases = [device.case() for _ in range(100)]
+    ran = run("retention", site, "--json")
+    assert ran.exit_code == 0, ran.output
+    told = json.loads(ran.output)
+    assert told["deleted"]["room"] == 100 - len(device.kept()) > 0
+    assert device.kept() == set(cases[told["deleted"]["room"] :])
+    told = run("retention", site).output
+    assert "Pictures of 0 case(s) deleted" in told
+    assert set(recorded(site)) == {"pictures.deleted"}
+    assert next(records(site / "state" / "audit")).by.startswith("kerbwatch retention (")
+    device.database.close()
+
+
+def test_what_may_not_go_and_is_too_much_is_a_fault(site: Path) -> None:
+    device = Device(site / "state")
+    for _ in range(100):
+        device.case(over=False)
+    ran = run("retention", site)
+    assert ran.exit_code == 1
+    assert "nothing more may go" in ran.output
+    device.database.close()
+
+
+def test_where_nothing_was_kept_yet_nothing_is_made(site: Path) -> None:
+    ran = run("retention", site)
+    assert ran.exit_code == 0
+    assert not (site / "state").exists()
+
+
+def test_a_hold_is_set_listed_and_lifted_by_the_beginning_of_an_id_and_recorded(
+    site: Path,
+) -> None:
+    device = Device(site / "state")
+    case_id = device.case()
+    device.database.close()
+    assert run("hold", "set", site, case_id[:20], "--reason", "objection 1").exit_code == 0
+    assert "already" in run("hold", "set", site, case_id, "--reason", "again").output
+    [held] = json.loads(run("hold", "list", site, "--json").output)
+    assert (held["case_id"], held["reason"]) == (case_id, "objection 1")
+    assert "objection 1" in run("hold", "list", site).output
+    assert run("hold", "lift", site, case_id[:20], "--reason", "settled").exit_code == 0
+    assert json.loads(run("hold", "list", site, "--json").output) == []
+    assert recorded(site) == ["hold.set", "hold.lifted"]
+
+
+def test_a_hold_on_no_case_or_on_several_is_refused(site: Path) -> None:
+    device = Device(site / "state")
+    device.case()
+    device.case()
+    device.database.close()
+    assert run("hold", "set", site, "nothing", "--reason", "x").exit_code == 1
+    ran = run("hold", "set", site, "0", "--reason", "x")
+    assert ran.exit_code == 1
+    assert "begins 2 cases" in ran.output
+    assert run("hold", "lift", site, "0", "--reason", "x").exit_code == 1
+
+
+def test_the_log_is_shown_and_verified_and_a_break_is_a_fault(site: Path) -> None:
+    device = Device(site / "state")
+    case_id = device.case()
+    device.database.close()
+    run("hold", "set", site, case_id, "--reason", "依据：示例")
+    run("hold", "lift", site, case_id, "--reason", "settled")
+    shown = run("audit", "show", site).output
+    assert "依据：示例" in shown
+    assert "hold.lifted" in run("audit", "show", site, "--last", 1).output
+    lines = run("audit", "show", site, "--json").output.splitlines()
+    assert [json.loads(line)["number"] for line in lines] == [1, 2]
+    head = json.loads(lines[1])
+    known = f"{head['number']}:{head['hash']}"
+    assert run("audit", "verify", site, "--known", known).exit_code == 0
+    path = site / "state" / "audit" / "000001.jsonl"
+    path.write_text(path.read_text("utf-8").splitlines(keepends=True)[0], "utf-8")
+    assert run("audit", "verify", site).exit_code == 0
+    ran = run("audit", "verify", site, "--known", known, "--json")
+    assert ran.exit_code == 1
+    assert not json.loads(ran.output)["holds"]
+    path.write_text(path.read_text("utf-8").replace("示例", "别的"), "utf-8")
+    ran = run("audit", "verify", site)
+    assert ran.exit_code == 1
+    assert "000001.jsonl, line 1" in ran.output
+    assert run("audit", "verify", site, "--known", "1").exit_code == 2
