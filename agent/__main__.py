@@ -37,6 +37,7 @@ from agent.retention import Retention
 from agent.signals import Signals
 from agent.signing import open_signer
 from agent.status import keep_written
+from agent.timekeeping import Timekeeper, reading_of
 from agent.uplink import Uplink
 from agent.watch import Watch
 from agent.watchdog import Progress, notify
@@ -111,7 +112,7 @@ def run(
             state_dir=state_dir,
             evidence_dir=state_dir / "evidence",
             ids=ids,
-            clock=lambda _frame: ClockReading.of(clock),
+            clock=lambda frame: reading_of(frame, clock),
             boot_id=clock.boot_id,
             pace=lambda: pace.factor,
             check_database=cause in MAY_HAVE_DAMAGED,
@@ -169,6 +170,8 @@ def run(
             audit=audit.Audit(state_dir / audit.FOLDER, clock),
         )
         workers.keep("retention", lambda: retention.run(workers.stop))
+        timekeeper = Timekeeper(parts.database, parts.outbox, clock, ids)
+        workers.keep("clock", lambda: timekeeper.run(workers.stop))
         workers.keep("losses", lambda: _report_losses(losses, workers))
         workers.keep("cooling", lambda: _keep_cool(pace, hot.sensor, workers, clock))
         workers.keep("health", lambda: health.run(workers.stop, configuration.uplink.heartbeat_s))

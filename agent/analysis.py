@@ -72,7 +72,6 @@ class Analysis:
         """Take one frame of any camera; what it changes is on the disk when this returns.
 
         Raises:
-            EvidenceError: A picture could not be written.
             StorageError: The database did not take it.
         """
         if frame.camera_id not in self.pipelines:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+import logging
 from typing import TYPE_CHECKING, Any
 
 from agent.codes import event_code
@@ -18,6 +18,7 @@ from agent.events import (
     Place,
     Thing,
 )
+from agent.evidence import EvidenceError
 from agent.livery import Palette
 from agent.outbox import Lane
 from agent.views import BIKES
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from agent.cases import Change
     from agent.config import Configuration
     from agent.database import Database
+    from agent.events import Picture
     from agent.evidence import Evidence
     from agent.ids import Ids
     from agent.outbox import Outbox
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
     from drivers.cameras import Frame
 
 _SNAPSHOT = "analysis.snapshot."
+
+_log = logging.getLogger(__name__)
 
 
 class CaseBook:
@@ -79,6 +83,8 @@ class CaseBook:
         self._ids = ids
         self._clock = clock
         self._snapshot_s: dict[str, float] = {}
+        self.events_without_pictures = 0
+        """Of this run: events for which the disk did not take every picture."""
 
     def record(
         self,
@@ -91,7 +97,6 @@ class CaseBook:
         """Make events of one frame's changes; they are on the disk when this returns.
 
         Raises:
-            EvidenceError: A picture could not be written; nothing was recorded.
             StorageError: The database did not take it; nothing was recorded.
         """
         drafts = [(change.case, self._draft(change, frame, views)) for change in changes]
@@ -160,10 +165,8 @@ class CaseBook:
     def _body(self, change: Change, frame: Frame, views: BestViews) -> CaseBody:
         case = change.case
         seen = {m.member_id: view for m in case.members if (view := views.of(m.member_id))}
-
-        def at(moment_s: float) -> datetime:
-            return frame.captured_at - timedelta(seconds=frame.monotonic_s - moment_s)
-
+        at = frame.time_of
+        pictures, fault = self._pictures(change, frame, seen)
         return CaseBody(
             case_id=case.case_id,
             kind=case.kind,
@@ -185,13 +188,25 @@ class CaseBook:
             reason={} if change.finding is None else dict(change.finding.reason),
             models=self._models,
             configuration_sha256=self._configuration_sha256,
-            pictures=self._evidence.pictures_of(change, frame, seen),
+            pictures=pictures,
+            evidence_fault=fault,
             abstention=None
             if case.abstained_s is None
             else Abstention.model_validate(
                 {"because": case.abstained_because, "since": at(case.abstained_s)}
             ),
         )
+
+    def _pictures(
+        self, change: Change, frame: Frame, seen: Mapping[str, View]
+    ) -> tuple[tuple[Picture, ...], str | None]:
+        """Take the pictures; a disk that refuses costs them, and never the case."""
+        try:
+            return self._evidence.pictures_of(change, frame, seen), None
+        except EvidenceError as error:
+            _log.error("%s", error)
+            self.events_without_pictures += 1
+            return error.kept, error.reason
 
     def _thing(self, member: Member, since: datetime, view: View | None) -> Thing:
         box = member.box

@@ -22,8 +22,11 @@ from agent.events import (
     CameraHealth,
     CaseBody,
     CaseEvent,
+    ClockBody,
+    ClockEvent,
     ClockReading,
     Command,
+    Concerned,
     DeviceState,
     DiskHealth,
     Event,
@@ -238,6 +241,7 @@ def examples() -> dict[str, Any]:
         "message-abstained": Message(historical=False, events=(_abstained(6),)),
         "message-loss": Message(historical=False, events=(_loss(5),)),
         "message-storage": Message(historical=False, events=(_storage(6),)),
+        "message-clock": Message(historical=False, events=(_clock(7),)),
         "receipt": Receipt(epoch=_CORNER["epoch"], contiguous_through=2, ranges=((4, 5),)),
         "command-resend": Resend(
             command="resend", command_id="r-1", epoch=_CORNER["epoch"], first=2, last=3
@@ -251,6 +255,7 @@ def examples() -> dict[str, Any]:
 
 
 _BEGAN_AT = datetime(2026, 1, 1, 10, 0, tzinfo=timezone(timedelta(hours=8)))
+_BOOT_ID = "6f2c1a9e-0d4b-4c57-9a1e-3b8d7c6f5e40"
 _CORNER = {"tenant": "example-city", "device_id": "example-corner", "epoch": "0f1e2d3c4b5a6978"}
 
 
@@ -264,13 +269,14 @@ def _id(text: str, at: datetime = _BEGAN_AT) -> str:
 
 def _envelope(sequence: int, at: datetime) -> dict[str, Any]:
     seconds = (at - _BEGAN_AT).total_seconds()
-    boot_id = "6f2c1a9e-0d4b-4c57-9a1e-3b8d7c6f5e40"
     return {
         **_CORNER,
         "event_id": _id(f"event {sequence}", at.astimezone(UTC)),
         "sequence": sequence,
         "occurred_at": at,
-        "clock": ClockReading(state="synchronised", boot_id=boot_id, monotonic_s=5000 + seconds),
+        "clock": ClockReading(
+            state="synchronised", boot_id=_BOOT_ID, monotonic_s=5000 + seconds, error_s=0.02
+        ),
         "purpose": "city-order",
     }
 
@@ -438,6 +444,20 @@ def _storage(sequence: int) -> StorageEvent:
     )
     envelope = _envelope(sequence, _BEGAN_AT + timedelta(seconds=800))
     return StorageEvent(**envelope, type="device.storage", body=body)
+
+
+def _clock(sequence: int) -> ClockEvent:
+    """The network came, and a clock that had begun a year ago was set."""
+    body = ClockBody(
+        boot_id=_BOOT_ID,
+        zero_at=_BEGAN_AT - timedelta(seconds=5000),
+        offset_s=31_536_000.0,
+        from_state="unsynchronised",
+        to_state="synchronised",
+        concerned=Concerned(epoch=_CORNER["epoch"], first=1, last=sequence - 1),
+    )
+    envelope = _envelope(sequence, _BEGAN_AT + timedelta(seconds=900))
+    return ClockEvent(**envelope, type="device.clock", body=body)
 
 
 def _state(*, online: bool) -> DeviceState:

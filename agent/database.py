@@ -344,7 +344,7 @@ def save_case(connection: sqlite3.Connection, case: Case) -> None:
 
 
 TRACES_KEPT = 1000
-"""So many cases can be explained: the newest, for an id begins with its time."""
+"""So many cases can be explained: those that were recorded last, whatever the clock said."""
 
 
 def save_trace(
@@ -367,16 +367,16 @@ def save_trace(
         (case_id, body if type_ == "case.opened" else None, type_, body, trace),
     )
     connection.execute(
-        "DELETE FROM traces WHERE case_id <="
-        " (SELECT case_id FROM traces ORDER BY case_id DESC LIMIT 1 OFFSET ?)",
+        "DELETE FROM traces WHERE rowid <="
+        " (SELECT rowid FROM traces ORDER BY rowid DESC LIMIT 1 OFFSET ?)",
         (TRACES_KEPT,),
     )
 
 
 def load_open_cases(connection: sqlite3.Connection) -> list[Case]:
-    """Every open case, the oldest first."""
+    """Every open case, in the order in which they were recorded."""
     rows = connection.execute(
-        "SELECT document FROM cases WHERE state = 'open' ORDER BY case_id"
+        "SELECT document FROM cases WHERE state = 'open' ORDER BY rowid"
     ).fetchall()
     return [cases_adapter.validate_json(document) for (document,) in rows]
 

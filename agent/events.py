@@ -26,15 +26,21 @@ class Wire(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+ClockState = Literal["synchronised", "unsynchronised"]
+
+
 class ClockReading(Wire):
     """How far the times of an event can be trusted.
 
-    ``replay``: the times are those of a recording.
+    ``replay``: the times are those of a recording. ``error_s`` is how far off the clock is at most, as the
+    device's system reckons; null where nobody knows. ``monotonic_s`` is the same moment as ``occurred_at``,
+    in seconds since the boot ``boot_id``.
     """
 
-    state: Literal["synchronised", "unsynchronised", "replay"]
+    state: ClockState | Literal["replay"]
     boot_id: str
     monotonic_s: float
+    error_s: float | None = None
 
     @classmethod
     def of(cls, clock: Clock) -> Self:
@@ -43,6 +49,7 @@ class ClockReading(Wire):
             state="synchronised" if clock.synchronised else "unsynchronised",
             boot_id=clock.boot_id,
             monotonic_s=clock.monotonic_s(),
+            error_s=clock.error_s,
         )
 
 
@@ -160,6 +167,7 @@ class CaseBody(Wire):
 
     ``began_at`` is when the thing came to stand, ``last_present_at`` when it was last there. What
     came or went while people hid the place did so between two sights of it: then it is the middle.
+    ``evidence_fault`` is why the disk did not take every picture of it; null if it did.
     """
 
     case_id: str
@@ -180,6 +188,7 @@ class CaseBody(Wire):
     models: tuple[ModelUsed, ...] = ()
     configuration_sha256: str
     pictures: tuple[Picture, ...] = ()
+    evidence_fault: str | None = None
     evidence_status: Literal["lead_only"] = "lead_only"
     abstention: Abstention | None = None
 
@@ -350,6 +359,32 @@ class StorageBody(Wire):
     cases: int
 
 
+class Concerned(Wire):
+    """Events of ``epoch`` from number ``first`` to ``last``, as far as they are of the boot that is meant."""
+
+    epoch: str
+    first: int
+    last: int
+
+
+class ClockBody(Wire):
+    """The clock was set, or how good it is has changed: what earlier events of this boot are to be read by.
+
+    Nothing that was sent is sent again with another time. The time of any event of ``boot_id`` is
+    ``zero_at`` + its ``clock.monotonic_s``, by the newest ``device.clock`` of that boot. ``offset_s`` is by
+    how much the clock moved since the last one, or since the boot: what it adds to the ``occurred_at`` of the
+    events that are ``concerned`` (null if there are none). ``to_state`` says whether it is to be believed
+    now.
+    """
+
+    boot_id: str
+    zero_at: datetime
+    offset_s: float
+    from_state: ClockState
+    to_state: ClockState
+    concerned: Concerned | None
+
+
 class PublicKey(Wire):
     """The device's signing key, as a JSON Web Key (RFC 8037); the private half never leaves it."""
 
@@ -397,11 +432,16 @@ class StorageEvent(_Envelope):
     body: StorageBody
 
 
+class ClockEvent(_Envelope):
+    type: Literal["device.clock"]
+    body: ClockBody
+
+
 Event = Annotated[
-    CaseEvent | BirthEvent | HeartbeatEvent | LossEvent | StorageEvent,
+    CaseEvent | BirthEvent | HeartbeatEvent | LossEvent | StorageEvent | ClockEvent,
     Field(discriminator="type"),
 ]
-Body = CaseBody | BirthBody | HeartbeatBody | LossBody | StorageBody
+Body = CaseBody | BirthBody | HeartbeatBody | LossBody | StorageBody | ClockBody
 
 
 class Message(Wire):

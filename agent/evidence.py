@@ -10,7 +10,10 @@ on the device. Between a stay's beginning and its threshold the first picture wa
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
@@ -24,7 +27,7 @@ from drivers.foreign import reason_of
 from drivers.wording import said
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from agent.cases import Change
@@ -36,12 +39,37 @@ Role = Literal["begin", "threshold", "close_up", "plate_view", "after"]
 MOST_PLATE_VIEWS = 6
 
 
-class EvidenceError(OSError):
-    """A picture could not be written."""
+TRY_AGAIN_S = 60.0
+"""After a first picture could not be written, so long none is tried: each costs an encoding."""
 
-    def __init__(self, path: Path, reason: str) -> None:
+_log = logging.getLogger(__name__)
+
+
+class EvidenceError(OSError):
+    """A picture could not be written. ``kept`` are the others of the same event."""
+
+    def __init__(self, path: Path, reason: str, kept: tuple[PictureReference, ...] = ()) -> None:
         super().__init__(said("evidence {file}: {reason}", file=path.name, reason=reason))
-        self.path, self.reason = path, reason
+        self.path, self.reason, self.kept = path, reason, kept
+
+
+@dataclass(frozen=True, slots=True)
+class _First:
+    """A picture that waits for its case.
+
+    Attributes:
+        path: Where.
+        captured_at: When it was taken, by the clock as it was then.
+        moment_s: The same on the frames' clock; None if a run before this one took it.
+    """
+
+    path: Path
+    captured_at: datetime
+    moment_s: float | None
+
+    def time_by(self, frame: Frame) -> datetime:
+        """When it was taken, by the clock of a later frame: it may have been set in between."""
+        return self.captured_at if self.moment_s is None else frame.time_of(self.moment_s)
 
 
 class Evidence:
@@ -58,21 +86,41 @@ class Evidence:
         self._quality = jpeg_quality
         self._margin = close_up_margin
         self._waiting = folder / "pending"
-        self._waiting.mkdir(parents=True, exist_ok=True)
+        self._tried_s: float | None = None
+        try:
+            self._waiting.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            _log.error("evidence: %s", reason_of(error))
         # Asked at every frame, so the folder itself is read only now, after a restart.
-        self._first = {_awaited(path): path for path in sorted(self._waiting.glob("*~*@*.jpg"))}
+        self._first = {_awaited(path): _found(path) for path in self._waiting.glob("*~*@*.jpg")}
 
     def await_cases(self, kind: str, pending: dict[str, float], frame: Frame) -> None:
-        """Keep a first picture of every zone where something may become a case; drop the rest."""
+        """Keep a first picture of every zone where something may become a case; drop the rest.
+
+        A disk that does not take one is logged: the case will open without it.
+        """
         for zone_id, of_kind in list(self._first):
             if of_kind == kind and zone_id not in pending:
-                self._first.pop((zone_id, kind)).unlink(missing_ok=True)
+                with suppress(OSError):  # what cannot be deleted is taken up again after a restart
+                    self._first.pop((zone_id, kind)).path.unlink(missing_ok=True)
         for zone_id in pending:
-            if (zone_id, kind) not in self._first:
-                taken_ms = int(frame.captured_at.timestamp() * 1000)
-                path = self._waiting / f"{zone_id}~{kind}@{taken_ms}.jpg"
-                _write(path, self._encode(frame.bgr(), path))
-                self._first[zone_id, kind] = path
+            if (zone_id, kind) not in self._first and self._may_try(frame):
+                self._await(zone_id, kind, frame)
+
+    def _may_try(self, frame: Frame) -> bool:
+        return self._tried_s is None or abs(frame.monotonic_s - self._tried_s) >= TRY_AGAIN_S
+
+    def _await(self, zone_id: str, kind: str, frame: Frame) -> None:
+        taken_ms = int(frame.captured_at.timestamp() * 1000)
+        path = self._waiting / f"{zone_id}~{kind}@{taken_ms}.jpg"
+        try:
+            _write(path, self._encode(frame.bgr(), path))
+        except EvidenceError as error:
+            _log.error("no picture of a stay's beginning: %s", error)
+            self._tried_s = frame.monotonic_s
+            return
+        self._tried_s = None
+        self._first[zone_id, kind] = _First(path, frame.captured_at, frame.monotonic_s)
 
     def pictures_of(
         self, change: Change, frame: Frame, views: Mapping[str, View] = MappingProxyType({})
@@ -85,27 +133,46 @@ class Evidence:
             views: The best view of each member of which there is one.
 
         Raises:
-            EvidenceError: The disk did not take them.
+            EvidenceError: The disk did not take all of them.
         """
-        folder = self._folder / change.case.case_id
         if change.type in {"case.persisting", "case.abstained"}:
             return ()
-        if change.type == "case.cleared":
-            pictures = [self._keep(folder, "after", frame.bgr(), frame.captured_at)]
-        else:
-            folder.mkdir(parents=True, exist_ok=True)
+        folder = self._folder / change.case.case_id
+        kept: list[PictureReference] = []
+        fault: EvidenceError | None = None
+        for take in self._pictures(change, frame, views, folder):
+            try:
+                kept += take()
+            except OSError as error:  # the others are tried all the same
+                fault = fault or _as_evidence_error(error, folder)
+        try:
+            sync_folder(folder)
             sync_folder(self._folder)
-            begin = self._take_begin(folder, change)
-            wide = self._keep(folder, "threshold", frame.bgr(), frame.captured_at)
-            close = _cut(frame.bgr(), self._subject(change))
-            close_up = self._keep(folder, "close_up", close, frame.captured_at)
-            plates = [
-                self._keep(folder, "plate_view", view.bgr, view.captured_at, f"plate_view-{member}")
-                for member, view in list(views.items())[:MOST_PLATE_VIEWS]
-            ]
-            pictures = [*begin, wide, close_up, *plates]
-        sync_folder(folder)
-        return tuple(pictures)
+        except OSError as error:
+            raise EvidenceError(folder, reason_of(error)) from error
+        if fault is not None:
+            raise EvidenceError(fault.path, fault.reason, tuple(kept)) from fault
+        return tuple(kept)
+
+    def _pictures(
+        self, change: Change, frame: Frame, views: Mapping[str, View], folder: Path
+    ) -> Iterator[Callable[[], list[PictureReference]]]:
+        """What to take, in order, each when it is called."""
+
+        def keep(
+            role: Role, bgr: Picture, moment_s: float, name: str | None = None
+        ) -> Callable[[], list[PictureReference]]:
+            at = frame.time_of(moment_s)
+            return lambda: [self._keep(folder, role, bgr, at, name)]
+
+        if change.type == "case.cleared":
+            yield keep("after", frame.bgr(), frame.monotonic_s)
+            return
+        yield lambda: self._take_begin(folder, change, frame)
+        yield keep("threshold", frame.bgr(), frame.monotonic_s)
+        yield keep("close_up", _cut(frame.bgr(), self._subject(change)), frame.monotonic_s)
+        for member, view in list(views.items())[:MOST_PLATE_VIEWS]:
+            yield keep("plate_view", view.bgr, view.moment_s, f"plate_view-{member}")
 
     def _subject(self, change: Change) -> Box:
         boxes = [member.box for member in change.case.members]
@@ -114,22 +181,22 @@ class Evidence:
             subject = subject.union(box)
         return subject.grown(self._margin)
 
-    def _take_begin(self, folder: Path, change: Change) -> list[PictureReference]:
+    def _take_begin(self, folder: Path, change: Change, frame: Frame) -> list[PictureReference]:
         """The picture that waited for this case; none if the stay began before the device did."""
         waiting = self._first.pop((change.case.zone_id, change.case.kind), None)
         if waiting is None:
             return []
-        taken_ms = int(waiting.stem.rsplit("@", 1)[1])
+        folder.mkdir(parents=True, exist_ok=True)
         path = folder / "begin.jpg"
-        waiting.replace(path)
+        waiting.path.replace(path)
         with path.open("rb") as opened:
             os.fsync(opened.fileno())
         encoded = path.read_bytes()
         decoded = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR)
         if decoded is None:
             return []
-        captured_at = datetime.fromtimestamp(taken_ms / 1000, UTC)
-        return [self._reference("begin", path, encoded, decoded.astype(np.uint8), captured_at)]
+        at = waiting.time_by(frame)
+        return [self._reference("begin", path, encoded, decoded.astype(np.uint8), at)]
 
     def _keep(
         self, folder: Path, role: Role, bgr: Picture, captured_at: datetime, name: str | None = None
@@ -164,6 +231,16 @@ def _awaited(path: Path) -> tuple[str, str]:
     """The zone and the kind that a waiting picture's name tells."""
     zone_id, _, rest = path.stem.partition("~")
     return zone_id, rest.rsplit("@", 1)[0]
+
+
+def _as_evidence_error(error: OSError, folder: Path) -> EvidenceError:
+    return error if isinstance(error, EvidenceError) else EvidenceError(folder, reason_of(error))
+
+
+def _found(path: Path) -> _First:
+    """One that a run before this one left."""
+    taken_ms = int(path.stem.rsplit("@", 1)[1])
+    return _First(path, datetime.fromtimestamp(taken_ms / 1000, UTC), None)
 
 
 def _cut(bgr: Picture, box: Box) -> Picture:

@@ -172,7 +172,7 @@ class Health:
             inferences=activity.inferences,
             open_cases=activity.open_cases,
             outbox_rows=outbox.rows,
-            outbox_oldest_s=round(outbox.oldest_s(self._clock.now()), 3),
+            outbox_oldest_s=round(outbox.oldest_s(self._clock), 3),
             temperature_c=self._temperature_c(),
             disk_free_bytes=self._disk_free_bytes(),
             memory_rss_bytes=resident_bytes(),
@@ -184,7 +184,7 @@ class Health:
             disk=self._disk(),
             waiting={
                 lane.name.lower(): Waiting(
-                    rows=figures.rows, oldest_s=round(figures.oldest_s(self._clock.now()), 3)
+                    rows=figures.rows, oldest_s=round(figures.oldest_s(self._clock), 3)
                 )
                 for lane, figures in self._outbox.lanes().items()
             },

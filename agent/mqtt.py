@@ -24,6 +24,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersi
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from agent import trust
 from agent.reasons import know_every_code
 from drivers.foreign import reason_of, recognised
 from drivers.wording import said
@@ -115,6 +116,9 @@ class Connection:
         self, settings: UplinkSettings, *, client_id: str, will: tuple[str, bytes]
     ) -> None:
         self._settings = settings
+        broker = urlsplit(settings.broker or "")
+        self._scheme = broker.scheme
+        self._address = broker.hostname or "", broker.port or _PORTS.get(broker.scheme, 0)
         self._accepted: deque[tuple[ReasonCode, Properties]] = deque()
         self._ended: deque[str] = deque()
         self.acknowledged: deque[Acknowledgement] = deque()
@@ -166,6 +170,8 @@ class Connection:
         deadline_s = time.monotonic() + self._settings.connect_timeout_s
         try:
             self._connect()
+        except ssl.SSLCertVerificationError as error:
+            raise LinkError(trust.in_words(error, self._settings, *self._address)) from error
         except (OSError, ValueError) as error:
             raise LinkError(_in_words(error)) from error
         while not self._accepted:
@@ -260,9 +266,9 @@ class Connection:
 
     def _connect(self) -> None:
         settings = self._settings
-        broker = urlsplit(settings.broker or "")
-        if broker.scheme == "mqtts":
+        if self._scheme == "mqtts":
             context = ssl.create_default_context(cafile=settings.ca_file)
+            context.sslsocket_class = _Secured
             if settings.certificate_file is not None:
                 context.load_cert_chain(settings.certificate_file, settings.key_file)
             self._client.tls_set_context(context)
@@ -274,8 +280,7 @@ class Connection:
             )
         self._client.connect_timeout = settings.connect_timeout_s
         self._client.connect(
-            broker.hostname or "",
-            broker.port or _PORTS[broker.scheme],
+            *self._address,
             keepalive=settings.keepalive_s,
             clean_start=True,
             properties=_PackedOnce(
@@ -299,6 +304,17 @@ class Connection:
         if not complaint:
             return LinkError(reason)
         return LinkError(said("{reason}: {complaint}", reason=reason, complaint=complaint))
+
+
+class _Secured(ssl.SSLSocket):
+    """Closes when the handshake fails: paho would leave it to the garbage collector."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        try:
+            super().do_handshake(block)
+        except OSError:
+            self.close()
+            raise
 
 
 class _Complaints(logging.Handler):
@@ -337,9 +353,6 @@ def _refused(code: Any) -> LinkError:
 
 
 def _in_words(error: Exception) -> str:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        reason = error.verify_message
-        return said("the broker's certificate is not trusted: {reason}", reason=reason)
     if isinstance(error, FileNotFoundError):
         return said("there is no file {file}", file=error.filename)
     reason = reason_of(error)

@@ -18,24 +18,26 @@ import secrets
 import sqlite3
 import time
 from contextlib import closing
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from pydantic import TypeAdapter
 
+from agent import outbox_figures
 from agent.database import StorageError, joined, load_state, note_loss, save_state
 from agent.events import Draft, Event
 from drivers.foreign import reason_of
 from drivers.wording import said
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable
     from concurrent.futures import Future
     from zoneinfo import ZoneInfo
 
     from agent.database import Database
+    from agent.outbox_figures import Figures
 
+T = TypeVar("T")
 EPOCH, _PREVIOUS_EPOCH = "outbox.epoch", "outbox.previous_epoch"
 _RUNNING_BOOT = "outbox.running_boot"
 events_adapter: TypeAdapter[Event] = TypeAdapter(Event)
@@ -56,22 +58,6 @@ class Row(NamedTuple):
     sequence: int
     event: str
     size_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """How much waits. ``oldest_at`` is when the oldest waiting event occurred."""
-
-    rows: int
-    size_bytes: int
-    oldest_at: datetime | None
-    dead_letters: int
-
-    def oldest_s(self, now: datetime) -> float:
-        """The age of the oldest waiting event; 0 if none waits or the clock was set back."""
-        if self.oldest_at is None:
-            return 0.0
-        return max(0.0, (now - self.oldest_at).total_seconds())
 
 
 class Outbox:
@@ -271,11 +257,7 @@ class Outbox:
         Raises:
             StorageError: The file cannot be read.
         """
-        try:
-            with closing(self._database.read()) as connection:
-                return last_sequence(connection)
-        except sqlite3.Error as error:
-            raise StorageError(self._database.path, reason_of(error)) from error
+        return self._read(last_sequence)
 
     def figures(self) -> Figures:
         """Count what waits.
@@ -283,17 +265,7 @@ class Outbox:
         Raises:
             StorageError: The file cannot be read.
         """
-        try:
-            with closing(self._database.read()) as connection:
-                rows, size_bytes, oldest = connection.execute(
-                    "SELECT count(*), coalesce(sum(size_bytes), 0), min(occurred_at)"
-                    " FROM outbox WHERE arrived = 0"
-                ).fetchone()
-                [dead_letters] = connection.execute("SELECT count(*) FROM dead_letters").fetchone()
-        except sqlite3.Error as error:
-            raise StorageError(self._database.path, reason_of(error)) from error
-        oldest_at = None if oldest is None else datetime.fromtimestamp(oldest, UTC)
-        return Figures(rows, size_bytes, oldest_at, dead_letters)
+        return self._read(outbox_figures.of_all)
 
     def lanes(self) -> dict[Lane, Figures]:
         """Count what waits in each lane that is not empty; dead letters are left out.
@@ -301,18 +273,14 @@ class Outbox:
         Raises:
             StorageError: The file cannot be read.
         """
+        return {Lane(lane): figures for lane, figures in self._read(outbox_figures.by_lane).items()}
+
+    def _read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         try:
             with closing(self._database.read()) as connection:
-                rows = connection.execute(
-                    "SELECT lane, count(*), sum(size_bytes), min(occurred_at)"
-                    " FROM outbox WHERE arrived = 0 GROUP BY lane"
-                ).fetchall()
+                return query(connection)
         except sqlite3.Error as error:
             raise StorageError(self._database.path, reason_of(error)) from error
-        return {
-            Lane(lane): Figures(count, size_bytes, datetime.fromtimestamp(oldest, UTC), 0)
-            for lane, count, size_bytes, oldest in rows
-        }
 
     def _wire_text(self, draft: Draft, sequence: int) -> str:
         event = events_adapter.validate_python(

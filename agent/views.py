@@ -16,7 +16,6 @@ from agent.scene import Box
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from datetime import datetime
 
     from agent.scene import Track
     from drivers.cameras import Frame, Picture
@@ -36,7 +35,7 @@ SCALE_PX = 96
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A look at a bike: the cut picture, the bike's box within it, and when that was.
+    """A look at a bike: the cut picture, the bike's box within it, and when that was on the frames' clock.
 
     ``clear`` says that nothing else stood before or behind it.
     """
@@ -45,7 +44,7 @@ class View:
     box: Box
     clear: bool
     sharpness: float
-    captured_at: datetime
+    moment_s: float
 
     def is_better_than(self, other: View) -> bool:
         """A clear one before a sharp one: a crowd has sharp edges, too."""
@@ -106,7 +105,7 @@ def _view_of(frame: Frame, box: Box, *, clear: bool) -> View:
     kept = np.asarray(
         cv2.resize(cut, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8
     )
-    return View(kept, inner, clear, _sharpness(kept), frame.captured_at)
+    return View(kept, inner, clear, _sharpness(kept), frame.monotonic_s)
 
 
 def _sharpness(bgr: Picture) -> float:

@@ -30,6 +30,10 @@ class Clock(Protocol):
     def synchronised(self) -> bool:
         """Whether a time source has set the wall clock since boot."""
 
+    @property
+    def error_s(self) -> float | None:
+        """How far off the wall clock is at most, as the system reckons; None if nobody knows."""
+
 
 class SystemClock:
     """The kernel's clocks."""
@@ -50,8 +54,14 @@ class SystemClock:
     @property
     def synchronised(self) -> bool:
         # The kernel's own answer holds for chrony, ntpd and systemd-timesyncd alike.
-        status = _adjtimex_status()
-        return _TIMESYNCD_MARK.exists() if status is None else not status & _STA_UNSYNC
+        told = _adjtimex()
+        return _TIMESYNCD_MARK.exists() if told is None else not told.status & _STA_UNSYNC
+
+    @property
+    def error_s(self) -> float | None:
+        # Grows by 500 ppm since the time source was last heard (ntp_adjtime(2), maxerror).
+        told = _adjtimex()
+        return None if told is None or told.status & _STA_UNSYNC else told.maxerror / 1e6
 
 
 class FakeClock:
@@ -64,8 +74,10 @@ class FakeClock:
         monotonic_s: float = 0.0,
         boot_id: str = "00000000-0000-0000-0000-000000000000",
         synchronised: bool = True,
+        error_s: float | None = None,
     ) -> None:
         self._at = at.astimezone(UTC)
+        self._error_s = error_s
         self._monotonic_s = monotonic_s
         self._boot_id = boot_id
         self._synchronised = synchronised
@@ -83,6 +95,10 @@ class FakeClock:
     @property
     def synchronised(self) -> bool:
         return self._synchronised
+
+    @property
+    def error_s(self) -> float | None:
+        return self._error_s if self._synchronised else None
 
     def advance(self, seconds: float) -> None:
         """Let time pass on both clocks.
@@ -119,11 +135,11 @@ class _Timex(ctypes.Structure):
     )
 
 
-def _adjtimex_status() -> int | None:
-    """The kernel's ``STA_*`` bits; None where it does not say."""
+def _adjtimex() -> _Timex | None:
+    """What the kernel knows of its clock, see ``adjtimex(2)``; None where it does not say."""
     timex = _Timex(modes=0)
     try:
         answer = ctypes.CDLL(None).adjtimex(ctypes.byref(timex))
     except AttributeError:  # a C library without the call
         return None
-    return None if answer < 0 else int(timex.status)
+    return None if answer < 0 else timex

@@ -131,7 +131,7 @@ def find(where: Path, case_id: str | None) -> Explained:
         rows = connection.execute(
             "SELECT case_id, opened, last, trace FROM traces"
             " WHERE opened IS NOT NULL AND substr(case_id, 1, length(?1)) = ?1"
-            " ORDER BY case_id DESC",
+            " ORDER BY rowid DESC",
             (case_id or "",),
         ).fetchall()
     if not rows:

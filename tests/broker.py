@@ -67,13 +67,19 @@ class Authority:
         self.certificate_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
     def issue(
-        self, name: str, *, server: bool = False, days: float = 1, host: str = "localhost"
+        self,
+        name: str,
+        *,
+        server: bool = False,
+        days: float = 1,
+        host: str = "localhost",
+        in_days: float = -3,
     ) -> tuple[Path, Path]:
-        """Make a certificate for so many days, and its key; returns the two files."""
+        """Make a certificate for so many days, valid in so many, and its key; returns the two files."""
         key = ec.generate_private_key(ec.SECP256R1())
         purpose = ExtendedKeyUsageOID.SERVER_AUTH if server else ExtendedKeyUsageOID.CLIENT_AUTH
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        builder = self._builder(subject, key.public_key(), days).add_extension(
+        builder = self._builder(subject, key.public_key(), days, in_days).add_extension(
             x509.ExtendedKeyUsage([purpose]), critical=False
         )
         if server:
@@ -94,7 +100,11 @@ class Authority:
         return certificate_file, key_file
 
     def _builder(
-        self, subject: x509.Name, public_key: ec.EllipticCurvePublicKey, days: float = 1
+        self,
+        subject: x509.Name,
+        public_key: ec.EllipticCurvePublicKey,
+        days: float = 1,
+        in_days: float = -3,
     ) -> x509.CertificateBuilder:
         now = datetime.now(UTC)
         ours = self._key.public_key()
@@ -104,7 +114,7 @@ class Authority:
             .issuer_name(self._name)
             .public_key(public_key)
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(days=3))
+            .not_valid_before(now + timedelta(days=in_days))
             .not_valid_after(now + timedelta(days=days))
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ours), critical=False)

@@ -10,7 +10,7 @@ import cv2
 import pytest
 
 from agent.cases import Change
-from agent.evidence import Evidence, EvidenceError
+from agent.evidence import TRY_AGAIN_S, Evidence, EvidenceError
 from agent.scene import Case, Finding, Member
 from tests.street import box_at, frame_of, paving
 
@@ -79,9 +79,26 @@ def test_a_cleared_case_has_an_after_picture(tmp_path: Path) -> None:
     assert after.role == "after"
 
 
-def test_a_picture_that_cannot_be_written_is_an_error_that_names_it(tmp_path: Path) -> None:
+def test_a_picture_that_cannot_be_written_is_an_error_that_names_it_and_keeps_the_others(
+    tmp_path: Path,
+) -> None:
     kept = evidence(tmp_path)
     (tmp_path / "case-1").mkdir()
     (tmp_path / "case-1" / "threshold.part").mkdir()
-    with pytest.raises(EvidenceError, match="threshold"):
+    with pytest.raises(EvidenceError, match="threshold") as caught:
         kept.pictures_of(OPENED, frame_of(paving(), 110))
+    assert [picture.role for picture in caught.value.kept] == ["close_up"]
+
+
+def test_a_first_picture_that_cannot_be_written_costs_that_picture_only(tmp_path: Path) -> None:
+    kept = evidence(tmp_path)
+    (tmp_path / "pending").rmdir()
+    (tmp_path / "pending").write_text("a file is in the way")
+    for now_s in (100, 101, 102):
+        kept.await_cases(KIND, {"kerb": 100.0}, frame_of(paving(), now_s))
+    (tmp_path / "pending").unlink()
+    (tmp_path / "pending").mkdir()
+    roles = [each.role for each in kept.pictures_of(OPENED, frame_of(paving(), 110))]
+    assert roles == ["threshold", "close_up"]
+    kept.await_cases(KIND, {"kerb": 100.0}, frame_of(paving(), 100 + TRY_AGAIN_S))
+    assert len(list((tmp_path / "pending").iterdir())) == 1, "later it is tried again"

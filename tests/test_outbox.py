@@ -175,7 +175,7 @@ def test_a_new_epoch_remembers_the_one_before(database: Database) -> None:
 
 def test_figures_count_what_waits(database: Database, clock: FakeClock) -> None:
     outbox = open_outbox(database)
-    assert outbox.figures().oldest_s(clock.now()) == 0
+    assert outbox.figures().oldest_s(clock) == 0
     add(database, outbox, case_opened(clock))
     clock.advance(60)
     add(database, outbox, birth(clock), Lane.REST)
@@ -184,8 +184,20 @@ def test_figures_count_what_waits(database: Database, clock: FakeClock) -> None:
     texts = [first_text(database), first_text(database, Lane.REST)]
     assert figures.rows == 2
     assert figures.size_bytes == sum(len(text.encode()) for text in texts)
-    assert figures.oldest_s(clock.now()) == pytest.approx(120)
-    assert figures.oldest_s(clock.now() - timedelta(days=1)) == 0
+    assert figures.oldest_s(clock) == pytest.approx(120)
+
+
+def test_the_age_of_what_waits_survives_any_clock(database: Database, clock: FakeClock) -> None:
+    outbox = open_outbox(database)
+    add(database, outbox, case_opened(clock))
+    clock.step(clock.now() + timedelta(days=20_000))
+    clock.advance(60)
+    assert outbox.figures().oldest_s(clock) == 60
+    assert outbox.lanes()[Lane.CASE].oldest_s(clock) == 60
+    clock.step(clock.now() - timedelta(days=40_000))
+    assert outbox.figures().oldest_s(clock) == 60
+    clock.reboot("another")
+    assert outbox.figures().oldest_s(clock) == 0, "a clock that was set back tells nothing"
 
 
 def test_what_is_buried_holds_up_nobody_and_is_not_forgotten(

@@ -15,7 +15,7 @@ import pkgutil
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol, cast, runtime_checkable
 
 import numpy as np
@@ -50,6 +50,10 @@ class Frame:
     bgr: Callable[[], Picture]
     monotonic_s: float
     captured_at: datetime
+
+    def time_of(self, moment_s: float) -> datetime:
+        """What another moment on its ``monotonic_s`` was called, by the clock as it was at this frame."""
+        return self.captured_at - timedelta(seconds=self.monotonic_s - moment_s)
 
 
 class CameraError(OSError):

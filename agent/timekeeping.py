@@ -1,0 +1,186 @@
+"""Watches the wall clock: when it is set, a correction is appended; nothing that was told is rewritten.
+
+Dwell and order never go by the wall clock, so that a device whose clock begins in 1970 or leaps by years
+judges as any other. What it tells has times, though. An event keeps the time that it was given, says how
+good the clock was then, and bears its moment on the steady clock, too; the ``device.clock`` that follows a
+correction says what that moment is called by the clock as it is now.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Self
+
+from pydantic import BaseModel, ConfigDict
+
+from agent.database import StorageError, load_state, save_state
+from agent.events import ClockBody, ClockReading, ClockState, Concerned, Draft
+from agent.outbox import Lane, last_sequence
+
+if TYPE_CHECKING:
+    import sqlite3
+    import threading
+
+    from agent.database import Database
+    from agent.ids import Ids
+    from agent.outbox import Outbox
+    from drivers.cameras import Frame
+    from drivers.clock import Clock
+
+LOOK_EVERY_S = 1.0
+APART_S = 60.0
+"""Corrections are told this far apart at least: two time sources may quarrel."""
+STEP_S = 0.5
+"""A clock that is slewed runs on with the steady one; only one that is set moves against it."""
+FRESH_S = 30.0
+"""A live camera's frame is no older; one that is has the time of a recording."""
+TYPE = "device.clock"
+_KNOWN = "clock.known"
+
+_log = logging.getLogger(__name__)
+
+
+def reading_of(frame: Frame, clock: Clock) -> ClockReading:
+    """How far a frame's time can be trusted: as the clock was when the picture was taken."""
+    now = ClockReading.of(clock)
+    age_s = now.monotonic_s - frame.monotonic_s
+    if not 0 <= age_s <= FRESH_S:
+        return now
+    moved_s = (clock.now() - frame.captured_at).total_seconds() - age_s
+    taken = {"monotonic_s": frame.monotonic_s}
+    if abs(moved_s) > STEP_S:  # set since then: what is so now says nothing of that time
+        return now.model_copy(update={**taken, "state": "unsynchronised", "error_s": None})
+    return now.model_copy(update=taken)
+
+
+class _Known(BaseModel):
+    """What events of this boot are to be read by, as the platform was told last.
+
+    ``zero_s`` is the wall clock's time (seconds since 1970) at which the steady clock was 0; ``first`` is the
+    first number of the boot in ``epoch``.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    boot_id: str
+    zero_s: float
+    state: ClockState
+    epoch: str
+    first: int
+
+    @classmethod
+    def of(cls, clock: Clock, epoch: str, first: int) -> Self:
+        """Read a clock; the wall clock between two looks at the steady one."""
+        before_s = clock.monotonic_s()
+        wall_s = clock.now().timestamp()
+        after_s = clock.monotonic_s()
+        return cls(
+            boot_id=clock.boot_id,
+            zero_s=wall_s - (before_s + after_s) / 2,
+            state="synchronised" if clock.synchronised else "unsynchronised",
+            epoch=epoch,
+            first=first,
+        )
+
+    def is_corrected_by(self, seen: _Known) -> bool:
+        return self.state != seen.state or abs(seen.zero_s - self.zero_s) > STEP_S
+
+
+class Timekeeper:
+    """Tells what the clock is worth, and of each correction.
+
+    Args:
+        database: Where what was told last is kept.
+        outbox: Where corrections go.
+        clock: What is watched.
+        ids: For their ids.
+    """
+
+    def __init__(self, database: Database, outbox: Outbox, clock: Clock, ids: Ids) -> None:
+        self._database, self._outbox = database, outbox
+        self._clock, self._ids = clock, ids
+        self._known: _Known | None = None
+        self._told_s = -math.inf
+
+    def run(self, stop: threading.Event) -> None:
+        """Look again and again until told to stop; a disk that takes nothing is tried again."""
+        while not stop.is_set():
+            try:
+                self.look()
+            except StorageError as error:
+                _log.warning("the clock's correction waits: %s", error)
+            stop.wait(LOOK_EVERY_S)
+
+    def look(self) -> int | None:
+        """Look at the clock and queue a correction if there is one.
+
+        Returns:
+            Its sequence number; None if there is nothing to tell, or it is too soon for it.
+
+        Raises:
+            StorageError: The disk did not take it; the next look tries again.
+        """
+        seen = _Known.of(self._clock, self._outbox.epoch, 0)
+        known = self._known
+        now_s = self._clock.monotonic_s()
+        if known is not None and (
+            not known.is_corrected_by(seen) or now_s - self._told_s < APART_S
+        ):
+            return None
+        self._known, sequence = self._database.write(
+            lambda connection: self._settle(connection, seen)
+        ).result()
+        if sequence is not None:
+            self._told_s = now_s
+        return sequence
+
+    def _settle(self, connection: sqlite3.Connection, seen: _Known) -> tuple[_Known, int | None]:
+        """Compare with what was told last, also by a run before this one, and tell what differs."""
+        text = load_state(connection, _KNOWN)
+        known = None if text is None else _Known.model_validate_json(text)
+        last, epoch = last_sequence(connection), self._outbox.epoch
+        if known is None or known.boot_id != seen.boot_id:
+            first, sequence = last + 1, None
+        else:
+            first = known.first if known.epoch == epoch else 1  # numbered anew, from 1 on
+            sequence = None
+            if known.is_corrected_by(seen):
+                concerned = Concerned(epoch=epoch, first=first, last=last)
+                sequence = self._tell(connection, known, seen, concerned if last >= first else None)
+        seen = seen.model_copy(update={"epoch": epoch, "first": first})
+        save_state(connection, _KNOWN, seen.model_dump_json())
+        return seen, sequence
+
+    def _tell(
+        self,
+        connection: sqlite3.Connection,
+        known: _Known,
+        seen: _Known,
+        concerned: Concerned | None,
+    ) -> int:
+        at = self._clock.now()
+        body = ClockBody(
+            boot_id=seen.boot_id,
+            zero_at=datetime.fromtimestamp(seen.zero_s, UTC),
+            offset_s=round(seen.zero_s - known.zero_s, 3),
+            from_state=known.state,
+            to_state=seen.state,
+            concerned=concerned,
+        )
+        _log.warning(
+            "the clock was set by %+.3f s; it was %s and is %s",
+            body.offset_s,
+            body.from_state,
+            body.to_state,
+        )
+        draft = Draft(
+            event_id=self._ids.new(at),
+            type=TYPE,
+            occurred_at=at,
+            clock=ClockReading.of(self._clock),
+            body=body,
+        )
+        # With the cases, for it says when they were; it comes once in a while.
+        return self._outbox.add(connection, draft, Lane.CASE)
