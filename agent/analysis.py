@@ -137,7 +137,7 @@ class Analysis:
         return self.cases.abstain(sight.zone_ids, view.abstaining)
 
     def _record(self, frame: Frame, pipeline: Pipeline, findings: list[Finding]) -> list[Change]:
-        self._await_cases(frame, pipeline)
+        pending = self._await_cases(frame, pipeline)
         if pipeline.looked:  # only then is the picture's colour at hand and anything new seen
             self._views[frame.camera_id].take(frame, pipeline.tracks)
         self._note(frame, pipeline)
@@ -154,7 +154,7 @@ class Analysis:
                 changes, frame, lambda: self._snapshot(frame, pipeline), traces, views
             )
         else:
-            self._book.keep(frame, lambda: self._snapshot(frame, pipeline))
+            self._book.keep(frame, lambda: self._snapshot(frame, pipeline), pending=pending)
         return changes
 
     def rest(self) -> None:
@@ -162,12 +162,16 @@ class Analysis:
         for camera_id, frame in self._last_frames.items():
             self._book.save(frame, self._snapshot(frame, self.pipelines[camera_id]))
 
-    def _await_cases(self, frame: Frame, pipeline: Pipeline) -> None:
+    def _await_cases(self, frame: Frame, pipeline: Pipeline) -> bool:
+        """Keep first pictures of what may become a case; whether anything may."""
+        pending = False
         open_zones = {(case.kind, case.zone_id) for case in self.cases.open}
         for name, zones in pipeline.pending().items():
             kind = self._kinds[name]
             waiting = {zone: s for zone, s in zones.items() if (kind, zone) not in open_zones}
             self._evidence.await_cases(kind, waiting, frame)
+            pending = pending or bool(waiting)
+        return pending
 
     def _note(self, frame: Frame, pipeline: Pipeline) -> None:
         """Remember what the rules went by, for who asks why a case opened."""

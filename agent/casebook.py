@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from drivers.cameras import Frame
 
 _SNAPSHOT = "analysis.snapshot."
+QUIET_TIMES = 6
+"""So many times less often is a snapshot written while nothing is pending."""
 
 _log = logging.getLogger(__name__)
 
@@ -116,10 +118,18 @@ class CaseBook:
         self._database.write(write).result()
         self._snapshot_s[frame.camera_id] = frame.monotonic_s
 
-    def keep(self, frame: Frame, snapshot: Callable[[], dict[str, Any]]) -> None:
-        """Write the snapshot down if its time has come; does not wait for the disk."""
+    def keep(self, frame: Frame, snapshot: Callable[[], dict[str, Any]], *, pending: bool) -> None:
+        """Write the snapshot down if its time has come; does not wait for the disk.
+
+        Args:
+            frame: Now.
+            snapshot: Asked only if it is written.
+            pending: Whether something may become a case. Where nothing may, an older snapshot costs
+                nothing, and a card wears by what is written.
+        """
         last_s = self._snapshot_s.setdefault(frame.camera_id, frame.monotonic_s)
-        if frame.monotonic_s - last_s >= self._configuration.analysis.snapshot_every_s:
+        every_s = self._configuration.analysis.snapshot_every_s
+        if frame.monotonic_s - last_s >= every_s * (1 if pending else QUIET_TIMES):
             self.save(frame, snapshot())
 
     def save(self, frame: Frame, snapshot: dict[str, Any]) -> None:

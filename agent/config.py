@@ -250,7 +250,8 @@ class Analysis(Section):
     persist_every_s: float = Field(default=3600.0, gt=0)
     """How often a case that stays open is reported again."""
     snapshot_every_s: float = Field(default=10.0, gt=0)
-    """How often what must outlive a restart is written down, besides at each event."""
+    """How often what must outlive a restart is written down, besides at each event; six times less
+    often while nothing may become a case."""
 
 
 class CoolingSection(Section):

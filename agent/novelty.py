@@ -10,6 +10,8 @@ what is novel only after ``absorb_s``.
 from __future__ import annotations
 
 import base64
+import zlib
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -273,8 +275,11 @@ def _ranked(times: Times, share: float) -> float:
 
 
 def _pack(values: NDArray[Any]) -> str:
-    return base64.b64encode(values.tobytes()).decode("ascii")
+    return base64.b64encode(zlib.compress(values.tobytes(), 1)).decode("ascii")
 
 
 def _unpack(text: str, kind: type[np.float16 | np.float32 | np.float64]) -> NDArray[Any]:
-    return np.frombuffer(base64.b64decode(text), kind)
+    packed = base64.b64decode(text)
+    with suppress(zlib.error):  # an older agent did not pack it
+        packed = zlib.decompress(packed)
+    return np.frombuffer(packed, kind)

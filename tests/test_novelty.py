@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import zlib
+from base64 import b64decode, b64encode
 
 import numpy as np
 from numpy.typing import NDArray
@@ -130,3 +132,18 @@ def test_novelty_outlives_a_restart() -> None:
     after.restore(json.loads(json.dumps(model.snapshot())), shift_s=-10)
     [thing] = show(after, scene, 2, 3).things
     assert abs(thing.since_s - (8 - 10)) <= 1
+
+
+def test_what_an_older_agent_wrote_down_unpacked_is_taken_up() -> None:
+    model = learned()
+    saved = model.snapshot()
+    assert saved is not None
+    unpacked = {
+        name: b64encode(zlib.decompress(b64decode(value))).decode()
+        for name, value in saved.items()
+        if name != "shape"
+    }
+    after = NoveltyModel()
+    after.restore(saved | unpacked, shift_s=0)
+    assert after.snapshot() == saved
+    assert len(json.dumps(saved)) < 0.7 * len(json.dumps(saved | unpacked))
