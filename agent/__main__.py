@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from agent import audit, config
+from agent import config
 from agent.assembly import Parts, assemble
 from agent.capture import Capture, Mailbox
 from agent.cooling import Cooling, Pace
@@ -33,11 +33,11 @@ from agent.losses import Losses
 from agent.observer import Observer
 from agent.outbox import Lane, waiting
 from agent.recovery import Recovery
-from agent.retention import Retention
 from agent.signals import Signals
 from agent.signing import open_signer
 from agent.status import keep_written
 from agent.timekeeping import Timekeeper, reading_of
+from agent.upkeep import Keeping
 from agent.uplink import Uplink
 from agent.watch import Watch
 from agent.watchdog import Progress, notify
@@ -125,6 +125,10 @@ def run(
         analysed = threading.Event()
         signer = open_signer(state_dir / "keys")
         losses = Losses(parts.database, parts.outbox, signer, clock, ids)
+        keeping = Keeping(
+            configuration, base=base, database=parts.database, state_dir=state_dir, clock=clock
+        )
+        keeping.start(workers, after=cause, facts=_facts(configuration, parts, signer.public))
         uplink = _start_uplink(configuration, base, parts, workers, clock, ids, signer.public)
         watch = Watch(
             configuration.recovery,
@@ -158,18 +162,10 @@ def run(
                 written_bytes=written_bytes(),
                 life_used_percent=life_used_percent(state_dir),
             ),
+            upkeep=keeping.upkeep,
             models=parts.models,
         )
         parts.analysis.on_view_change = health.soon
-        retention = Retention(
-            parts.database,
-            state_dir=state_dir,
-            evidence_dir=state_dir / "evidence",
-            settings=configuration.retention,
-            clock=clock,
-            audit=audit.Audit(state_dir / audit.FOLDER, clock),
-        )
-        workers.keep("retention", lambda: retention.run(workers.stop))
         timekeeper = Timekeeper(parts.database, parts.outbox, clock, ids)
         workers.keep("clock", lambda: timekeeper.run(workers.stop))
         workers.keep("losses", lambda: _report_losses(losses, workers))
@@ -208,6 +204,16 @@ def _tell_of_quarantine(parts: Parts, clock: SystemClock, ids: RandomIds) -> Non
     parts.database.write(
         lambda connection: parts.outbox.add(connection, draft, Lane.HEALTH)
     ).result()
+
+
+def _facts(configuration: Configuration, parts: Parts, signing_key: PublicKey) -> dict[str, str]:
+    """What the audit log holds the next run against."""
+    return {
+        "agent version": version("kerbwatch"),
+        "configuration": configuration.sha256(),
+        "key signing": signing_key.kid,
+        **{f"model {used.name}": f"{used.version} {used.sha256}" for used in parts.models},
+    }
 
 
 def _start_captures(

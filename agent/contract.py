@@ -17,11 +17,14 @@ from agent.events import (
     CONTRACT_VERSION,
     Abstention,
     Answer,
+    AuditHead,
     BirthBody,
     BirthEvent,
     CameraHealth,
+    CardHealth,
     CaseBody,
     CaseEvent,
+    CertificateHealth,
     ClockBody,
     ClockEvent,
     ClockReading,
@@ -33,6 +36,7 @@ from agent.events import (
     Fraction,
     HeartbeatBody,
     HeartbeatEvent,
+    KeptHealth,
     Looking,
     Loss,
     LossBody,
@@ -49,6 +53,7 @@ from agent.events import (
     StorageBody,
     StorageEvent,
     Thing,
+    Upkeep,
     ViewHealth,
     Waiting,
 )
@@ -360,6 +365,27 @@ def _birth(sequence: int) -> BirthEvent:
     return BirthEvent(**envelope, type="device.birth", body=body)
 
 
+def _upkeep() -> Upkeep:
+    return Upkeep(
+        certificate=CertificateHealth(
+            not_after=_BEGAN_AT + timedelta(days=200, hours=6), days_left=200.25
+        ),
+        card=CardHealth(
+            name="SD32G",
+            made="08/2025",
+            end_of_life=None,
+            file_system_errors=0,
+            written_ever_bytes=81_000_000_000,
+            read_only=False,
+        ),
+        kept=KeptHealth(cases=412, size_bytes=310_000_000, held=1, short_bytes=0),
+        audit=AuditHead(number=118, hash=_hash("example record")),
+        dead_letters=0,
+        losses_unreported=0,
+        unknown={"card.end_of_life": "the card does not say"},
+    )
+
+
 def _heartbeat(sequence: int) -> HeartbeatEvent:
     body = HeartbeatBody(
         uptime_s=5600.0,
@@ -413,6 +439,7 @@ def _heartbeat(sequence: int) -> HeartbeatEvent:
             begun={"first": 1, "planned": 3, "power_cut": 2},
             asked={"network": 0, "reboot": 0},
         ),
+        upkeep=_upkeep(),
     )
     envelope = _envelope(sequence, _BEGAN_AT + timedelta(seconds=600))
     return HeartbeatEvent(**envelope, type="device.heartbeat", body=body)

@@ -278,6 +278,71 @@ class RecoveryHealth(Wire):
     uplinks_left_behind: int = 0
 
 
+class CertificateHealth(Wire):
+    """The certificate that the device shows the broker.
+
+    ``days_left`` is negative once it has expired; null while the clock cannot be trusted.
+    """
+
+    not_after: datetime | None
+    days_left: float | None
+
+
+class CardHealth(Wire):
+    """The card that holds the state, as far as it and its file system tell.
+
+    ``name`` and ``made`` are the card's own; ``end_of_life`` is an eMMC's ``normal``, ``warning`` or
+    ``urgent``; ``file_system_errors`` is what ext4 found wrong since it was last repaired;
+    ``written_ever_bytes`` is everybody's, since the file system was made.
+    """
+
+    name: str | None
+    made: str | None
+    end_of_life: Literal["normal", "warning", "urgent"] | None
+    file_system_errors: int | None
+    written_ever_bytes: int | None
+    read_only: bool
+
+
+class KeptHealth(Wire):
+    """What retention found when it last looked: pictures of cases, and legal holds.
+
+    ``short_bytes`` is what is missing to the room that there should be, though nothing more may go.
+    """
+
+    cases: int
+    size_bytes: int
+    held: int
+    short_bytes: int
+
+
+class AuditHead(Wire):
+    """The newest record of the device's audit log: its number and its hash.
+
+    Keep them: records that are cut off at the log's end are missed only against this.
+    """
+
+    number: int
+    hash: str
+
+
+class Upkeep(Wire):
+    """What whoever looks after many devices wants to know of one.
+
+    ``dead_letters`` are events that the broker refused for good and that are still kept;
+    ``losses_unreported`` are ranges of lost numbers that are not reported yet. ``unknown`` says of what
+    is null why it is.
+    """
+
+    certificate: CertificateHealth
+    card: CardHealth | None
+    kept: KeptHealth | None
+    audit: AuditHead | None
+    dead_letters: int
+    losses_unreported: int
+    unknown: dict[str, str] = {}
+
+
 class HeartbeatBody(Wire):
     """What the device says of itself at intervals.
 
@@ -311,6 +376,7 @@ class HeartbeatBody(Wire):
     views: dict[str, ViewHealth] = {}
     """By camera."""
     recovery: RecoveryHealth | None = None
+    upkeep: Upkeep | None = None
 
 
 CASE_EVENTS = ("case.opened", "case.persisting", "case.cleared", "case.abstained")

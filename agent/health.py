@@ -26,6 +26,7 @@ from agent.events import (
     ModelUsed,
     PowerHealth,
     RecoveryHealth,
+    Upkeep,
     ViewHealth,
     Waiting,
 )
@@ -85,6 +86,7 @@ class Health:
         configuration_sha256: As on the wire.
         power: Asked likewise; None where there is no such firmware.
         disk: Asked likewise.
+        upkeep: Asked likewise.
         models: The models that judge.
     """
 
@@ -102,6 +104,7 @@ class Health:
         configuration_sha256: str,
         power: Callable[[], Power | None] = lambda: None,
         disk: Callable[[], DiskHealth | None] = lambda: None,
+        upkeep: Callable[[], Upkeep | None] = lambda: None,
         models: Sequence[ModelUsed] = (),
     ) -> None:
         self._database, self._outbox = database, outbox
@@ -109,7 +112,8 @@ class Health:
         self._activity = activity
         self._temperature_c, self._disk_free_bytes = temperature_c, disk_free_bytes
         self._agent_version, self._configuration_sha256 = agent_version, configuration_sha256
-        self._power, self._disk, self._models = power, disk, tuple(models)
+        self._power, self._disk, self._upkeep = power, disk, upkeep
+        self._models = tuple(models)
         self._started_s = self._last_s = clock.monotonic_s()
         self._last: Activity | None = None
         self._urgent = threading.Event()
@@ -193,6 +197,7 @@ class Health:
             inputs=dict(activity.inputs),
             views=dict(activity.views),
             recovery=activity.recovery,
+            upkeep=self._upkeep(),
         )
 
     def _looking(self, activity: Activity) -> Looking:

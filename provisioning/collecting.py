@@ -10,6 +10,7 @@ import click
 
 from agent.collection import FOLDER
 from agent.config import load
+from provisioning.audited import note
 from provisioning.things import kind_in_words
 from provisioning.wording import say
 from provisioning.wording.width import padded
@@ -50,6 +51,7 @@ def collected(site: Path, out: Path | None, *, remove: bool, as_json: bool) -> N
         _tell(consent, kept)
     if out is not None:
         count = sum(_take_along(kind, paths, out, remove=remove) for kind, paths in kept.items())
+        note(folder.parent, "collected", "pictures.taken_along", crops=count, removed=remove)
         click.echo(say("{count} crops copied to {folder}.", count=count, folder=out), err=True)
         click.echo(
             say(

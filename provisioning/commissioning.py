@@ -12,6 +12,7 @@ from agent.config import load
 from agent.redaction import sensitive_regions
 from drivers.cameras import CameraError, load_driver
 from drivers.wording import said
+from provisioning.audited import note
 from provisioning.failures import FAULT
 from provisioning.replaying import with_footage
 from provisioning.wording import in_words, say
@@ -60,6 +61,10 @@ def commission(site: Path, footage: Sequence[str], *, as_json: bool) -> int:
         for section in configuration.cameras
         if not chosen or section.camera_id in chosen
     }
+    stored = [camera_id for camera_id, faults in done.items() if not faults]
+    if stored:
+        state_dir = base / configuration.storage.state_dir
+        note(state_dir, "commission", "commissioning.stored", cameras=stored)
     if as_json:
         click.echo(json.dumps({"refused": done}, ensure_ascii=False, indent=2))
     else:

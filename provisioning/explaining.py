@@ -17,6 +17,7 @@ import numpy as np
 
 from agent.scene import Box
 from provisioning import drawing
+from provisioning.audited import note
 from provisioning.cases import duration
 from provisioning.things import kind_in_words
 from provisioning.wording import say
@@ -344,5 +345,7 @@ def explain(where: Path, case_id: str | None, picture: Path | None, *, as_json: 
     if picture is not None:
         if not cv2.imwrite(str(picture), strip(case)):
             raise OSError(say("The pictures cannot be written to {path}.", path=picture))
+        if (case.evidence.parent / "keys").is_dir():  # a device's, not a replay's
+            note(case.evidence.parent, "explain", "pictures.looked_at", case_id=case.case_id)
         click.echo(say("Pictures side by side: {path}", path=picture), err=True)
         click.echo(say("They are not redacted: keep them on this device."), err=True)

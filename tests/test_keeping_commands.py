@@ -132,3 +132,15 @@ def test_the_log_is_shown_and_verified_and_a_break_is_a_fault(site: Path) -> Non
     assert ran.exit_code == 1
     assert "000001.jsonl, line 1" in ran.output
     assert run("audit", "verify", site, "--known", "1").exit_code == 2
+
+
+def test_what_a_technician_takes_along_is_recorded(site: Path) -> None:
+    crops = site / "state" / "collection" / "misparked_bike"
+    crops.mkdir(parents=True)
+    (crops / "20260101T000000000000Z~kerb~bike.jpg").write_bytes(b"a crop")
+    run("collected", site)
+    assert recorded(site) == [], "looking at the list is no access"
+    ran = run("collected", site, "--out", site / "usb", "--remove")
+    assert ran.exit_code == 0, ran.output
+    [told] = records(site / "state" / "audit")
+    assert (told.what, told.facts) == ("pictures.taken_along", {"crops": 1, "removed": True})

@@ -13,6 +13,7 @@ which names the hash at which the rest begins.
 from __future__ import annotations
 
 from agent.audit.log import Audit, AuditError, Head, Record
+from agent.audit.noticing import Noticing
 from agent.audit.verifying import Break, Verdict, records, verify
 
 FOLDER = "audit"
@@ -23,6 +24,7 @@ __all__ = [
     "AuditError",
     "Break",
     "Head",
+    "Noticing",
     "Record",
     "Verdict",
     "records",

@@ -1,0 +1,182 @@
+"""What has changed about a device since the log was last written to.
+
+A configuration is edited with any editor and a certificate renewed by any script: nobody tells. So the
+agent compares what it starts with, and what it finds from time to time, with what it knew, and records
+what is different.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from drivers.disk import sync_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from agent.audit.log import Audit
+    from agent.certificate import Certificate, CertificateFile
+    from drivers.clock import Clock
+
+KNOWN = "known.json"
+MOST_CHANGES, LONGEST_VALUE = 100, 200
+"""Of one record. More is counted; a longer value is cut short."""
+STEP_S = 2.0
+"""A smaller change of the wall clock is its ordinary discipline."""
+_PASSWORD_IN_URL = re.compile(r"://[^/@\s]*@")
+
+_log = logging.getLogger(__name__)
+
+
+class Known(BaseModel):
+    """What the log was last told of the device."""
+
+    model_config = ConfigDict(frozen=True)
+
+    configuration: dict[str, str] = {}
+    """Every single setting, by its place."""
+    facts: dict[str, str] = {}
+    """Version, hashes and keys, by what they are of."""
+
+
+class Noticing:
+    """Compares and records. For one thread.
+
+    Args:
+        audit: Where it is recorded.
+        folder: The log's folder: what was known lies beside it.
+        clock: Watched itself.
+        certificate: The device's.
+    """
+
+    def __init__(
+        self, audit: Audit, folder: Path, clock: Clock, certificate: CertificateFile
+    ) -> None:
+        self._audit, self._folder, self._clock = audit, folder, clock
+        self._certificate = certificate
+        self._known: Known | None = None
+        self._clock_was = self._clock_is()
+
+    def start(
+        self, *, after: str, configuration: Mapping[str, Any], facts: Mapping[str, str]
+    ) -> None:
+        """A run begins.
+
+        Args:
+            after: Why it does, as the recovery counts it.
+            configuration: The whole of it, as JSON.
+            facts: Hashes and versions, each under the name of what it is of, which begins with its
+                kind: ``agent version``, ``configuration``, ``key signing``, ``model …``.
+        """
+        known = _load(self._folder / KNOWN)
+        now = Known(
+            configuration=dict(_leaves(configuration)),
+            facts=dict(facts) | _of(self._certificate.read()),
+        )
+        try:
+            self._audit.append("agent.started", after=after, of=now.facts)
+            if known is not None:
+                self._tell_of(known, now)
+            self._keep(now)
+        except OSError as error:
+            _log.warning("%s", error)
+
+    def look(self) -> None:
+        """See whether something has changed while the agent runs; called now and then."""
+        try:
+            self._look_at_clock()
+            if self._known is not None:
+                facts = self._known.facts | _of(self._certificate.read())
+                now = Known(configuration=self._known.configuration, facts=facts)
+                if now != self._known:
+                    self._tell_of(self._known, now)
+                    self._keep(now)
+        except OSError as error:
+            _log.warning("%s", error)
+
+    def _look_at_clock(self) -> None:
+        offset_s, synchronised = self._clock_is()
+        moved_s = offset_s - self._clock_was[0]
+        if abs(moved_s) < STEP_S and synchronised == self._clock_was[1]:
+            return
+        was, self._clock_was = self._clock_was, (offset_s, synchronised)
+        self._audit.append(
+            "clock.changed",
+            moved_ms=round(moved_s * 1000),
+            was="synchronised" if was[1] else "unsynchronised",
+        )
+
+    def _clock_is(self) -> tuple[float, bool]:
+        wall_s = self._clock.now().timestamp()
+        return wall_s - self._clock.monotonic_s(), self._clock.synchronised
+
+    def _tell_of(self, known: Known, now: Known) -> None:
+        for name in sorted(known.facts.keys() | now.facts.keys()):
+            was, is_ = known.facts.get(name), now.facts.get(name)
+            if was != is_ and name != "configuration":
+                kind = name.partition(" ")[0]
+                self._audit.append(f"{kind}.changed", name=name, was=was, now=is_)
+        changes = [
+            {"at": at, "was": known.configuration.get(at), "now": now.configuration.get(at)}
+            for at in sorted(known.configuration.keys() | now.configuration.keys())
+            if known.configuration.get(at) != now.configuration.get(at)
+        ]
+        if changes:
+            self._audit.append(
+                "configuration.changed",
+                changes=changes[:MOST_CHANGES],
+                more=max(0, len(changes) - MOST_CHANGES),
+            )
+
+    def _keep(self, now: Known) -> None:
+        """Whole under another name, then renamed. Lost with the power, a change is told twice."""
+        self._known = now
+        half = self._folder / f"{KNOWN}.part"
+        half.unlink(missing_ok=True)
+        descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
+            opened.write(now.model_dump_json())
+            opened.flush()
+            os.fsync(opened.fileno())
+        half.replace(self._folder / KNOWN)
+        sync_folder(self._folder)
+
+
+def _load(path: Path) -> Known | None:
+    try:
+        return Known.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValidationError) as error:
+        _log.warning("%s cannot be used: %s", path.name, type(error).__name__)
+        return None
+
+
+def _of(certificate: Certificate) -> dict[str, str]:
+    return {} if certificate.sha256 is None else {"certificate": certificate.sha256}
+
+
+def _leaves(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
+    """Every single setting of a configuration, as text."""
+    if isinstance(value, dict) and value:
+        for name, part in value.items():
+            yield from _leaves(part, f"{place}.{name}" if place else str(name))
+    elif isinstance(value, list) and value and isinstance(value[0], dict):
+        for index, part in enumerate(value):
+            yield from _leaves(part, f"{place}.{_name_of(part, index)}")
+    else:
+        text = json.dumps(value, ensure_ascii=False)
+        yield place, _PASSWORD_IN_URL.sub("://***@", text)[:LONGEST_VALUE]
+
+
+def _name_of(part: dict[str, Any], index: int) -> str:
+    """By its own name, so that a camera put in before does not change all that follow."""
+    names = (part.get(key) for key in ("camera_id", "zone_id", "name"))
+    return str(next((name for name in names if name), index))

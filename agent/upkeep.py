@@ -1,0 +1,174 @@
+"""What a device does for its own keeping, beside the seeing: retention, the audit log, its gauges.
+
+Nothing here may end or hold up the watching: a fault costs a line in the log and a null in a heartbeat.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from agent.audit import FOLDER, Audit, Noticing
+from agent.certificate import CertificateFile
+from agent.database import StorageError
+from agent.events import AuditHead, CardHealth, CertificateHealth, KeptHealth, Upkeep
+from agent.retention import Retention
+from drivers.card import read_card
+from drivers.disk import life_used_percent
+from drivers.foreign import reason_of
+from drivers.power import read_power
+from drivers.temperature import processor_c
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from agent.config import Configuration
+    from agent.database import Database
+    from agent.workers import Workers
+    from drivers.clock import Clock
+
+NOTICE_EVERY_S = 60.0
+DAY_S = 86_400.0
+NO_CLOCK = "the clock is not set by any time source"
+
+
+class Keeping:
+    """The parts that look after one device, joined.
+
+    Args:
+        configuration: The site.
+        base: The folder that relative paths in it start from.
+        database: Where cases and events are.
+        state_dir: The folder of the state.
+        clock: The device's.
+    """
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        *,
+        base: Path,
+        database: Database,
+        state_dir: Path,
+        clock: Clock,
+    ) -> None:
+        self._configuration, self._database = configuration, database
+        self._state_dir, self._clock = state_dir, clock
+        self.audit = Audit(state_dir / FOLDER, clock)
+        self._certificate = CertificateFile(configuration.uplink.located(base).certificate_file)
+        self._noticing = Noticing(self.audit, state_dir / FOLDER, clock, self._certificate)
+        self.retention = Retention(
+            database,
+            state_dir=state_dir,
+            evidence_dir=state_dir / "evidence",
+            settings=configuration.retention,
+            clock=clock,
+            audit=self.audit,
+        )
+
+    def start(self, workers: Workers, *, after: str, facts: Mapping[str, str]) -> None:
+        """Record that a run begins, and look after the device in threads of its own.
+
+        Args:
+            workers: The run's threads.
+            after: Why the run begins.
+            facts: See :meth:`agent.audit.Noticing.start`.
+        """
+        self._noticing.start(
+            after=after, configuration=self._configuration.model_dump(mode="json"), facts=facts
+        )
+        workers.keep("retention", lambda: self.retention.run(workers.stop))
+        workers.keep("noticing", lambda: self._notice(workers.stop))
+
+    def _notice(self, stop: threading.Event) -> None:
+        while not stop.wait(NOTICE_EVERY_S):
+            self._noticing.look()
+
+    def upkeep(self) -> Upkeep:
+        """What the heartbeat tells of it.
+
+        Raises:
+            StorageError: The database cannot be read.
+        """
+        unknown: dict[str, str] = {}
+        outcome = self.retention.outcome
+        if outcome is None:
+            unknown["kept"] = "retention has not looked yet"
+        self._gauges(unknown)
+        dead_letters, unreported = self._counts()
+        return Upkeep(
+            certificate=self._certificate_health(unknown),
+            card=self._card(unknown),
+            kept=None
+            if outcome is None
+            else KeptHealth(
+                cases=outcome.cases,
+                size_bytes=outcome.size_bytes,
+                held=outcome.held,
+                short_bytes=outcome.short_bytes,
+            ),
+            audit=self._head(unknown),
+            dead_letters=dead_letters,
+            losses_unreported=unreported,
+            unknown=unknown,
+        )
+
+    def _gauges(self, unknown: dict[str, str]) -> None:
+        """Why other parts of the heartbeat are null on this machine."""
+        sensor = self._configuration.cooling.sensor
+        if processor_c(sensor) is None:
+            unknown["temperature_c"] = f"nothing can be read from {sensor}"
+        if read_power() is None:
+            unknown["power"] = "no firmware of a Raspberry Pi tells of it"
+        if life_used_percent(self._state_dir) is None:
+            unknown["disk.life_used_percent"] = "the disk of the state does not say"
+
+    def _certificate_health(self, unknown: dict[str, str]) -> CertificateHealth:
+        certificate = self._certificate.read()
+        days_left = None
+        if certificate.unknown is not None:
+            unknown["certificate"] = certificate.unknown
+        elif certificate.not_after is not None and self._clock.synchronised:
+            left_s = (certificate.not_after - self._clock.now()).total_seconds()
+            days_left = round(left_s / DAY_S, 2)
+        else:
+            unknown["certificate.days_left"] = NO_CLOCK
+        return CertificateHealth(not_after=certificate.not_after, days_left=days_left)
+
+    def _card(self, unknown: dict[str, str]) -> CardHealth | None:
+        try:
+            card = CardHealth(**dataclasses.asdict(read_card(self._state_dir)))
+        except OSError as error:
+            unknown["card"] = reason_of(error)
+            return None
+        if card.name is None:
+            unknown["card.name"] = "the disk of the state is no SD card or eMMC"
+        elif card.end_of_life is None:
+            unknown["card.end_of_life"] = "the card does not say"
+        if card.file_system_errors is None:
+            unknown["card.file_system_errors"] = "the file system of the state counts none"
+        return card
+
+    def _head(self, unknown: dict[str, str]) -> AuditHead | None:
+        try:
+            head = self.audit.head()
+        except OSError as error:
+            unknown["audit"] = reason_of(error)
+            return None
+        return AuditHead(number=head.number, hash=head.hash)
+
+    def _counts(self) -> tuple[int, int]:
+        """How many dead letters are kept, and how many losses are not reported."""
+        try:
+            with closing(self._database.read()) as connection:
+                [dead_letters] = connection.execute("SELECT count(*) FROM dead_letters").fetchone()
+                [unreported] = connection.execute(
+                    "SELECT count(*) FROM losses WHERE reported IS NULL"
+                ).fetchone()
+        except sqlite3.Error as error:
+            raise StorageError(self._database.path, reason_of(error)) from error
+        return dead_letters, unreported
