@@ -24,10 +24,10 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersi
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from agent import trust
+from agent import own_certificate, trust
 from agent.reasons import know_every_code
 from drivers.foreign import reason_of, recognised
-from drivers.wording import said
+from drivers.wording import said, text_of
 
 if TYPE_CHECKING:
     from paho.mqtt.reasoncodes import ReasonCode
@@ -172,8 +172,11 @@ class Connection:
             self._connect()
         except ssl.SSLCertVerificationError as error:
             raise LinkError(trust.in_words(error, self._settings, *self._address)) from error
+        except own_certificate.CertificateError as error:
+            raise LinkError(text_of(error)) from error
         except (OSError, ValueError) as error:
-            raise LinkError(_in_words(error)) from error
+            refusal = own_certificate.refusal(str(error), self._settings)
+            raise LinkError(refusal or _in_words(error)) from error
         while not self._accepted:
             left_s = deadline_s - time.monotonic()
             if left_s <= 0:
@@ -269,8 +272,7 @@ class Connection:
         if self._scheme == "mqtts":
             context = ssl.create_default_context(cafile=settings.ca_file)
             context.sslsocket_class = _Secured
-            if settings.certificate_file is not None:
-                context.load_cert_chain(settings.certificate_file, settings.key_file)
+            own_certificate.show(context, settings)
             self._client.tls_set_context(context)
         if settings.username is not None:
             password = settings.password_file
@@ -303,6 +305,8 @@ class Connection:
         complaint = self._complaints.last
         if not complaint:
             return LinkError(reason)
+        if refusal := own_certificate.refusal(complaint, self._settings):
+            return LinkError(refusal)
         return LinkError(said("{reason}: {complaint}", reason=reason, complaint=complaint))
 
 

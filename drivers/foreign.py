@@ -58,6 +58,14 @@ _KNOWN: dict[str, Said] = {
         said("Server unavailable"),
         said("Server busy"),
         said("Unsupported protocol version"),
+        # a broker's alerts about a client's certificate, as OpenSSL names them
+        said("bad certificate"),
+        said("unsupported certificate"),
+        said("certificate revoked"),
+        said("certificate expired"),
+        said("certificate unknown"),
+        said("unknown ca"),
+        said("certificate required"),
         # tomllib
         said("Invalid value"),
         said("Invalid statement"),

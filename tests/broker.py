@@ -206,9 +206,7 @@ class Broker:
     def _listens(self) -> bool:
         assert self._running is not None
         assert self._running.poll() is None, self.log()
-        with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
-            return True
-        return False
+        return listens(self.port)
 
 
 class StubBroker:
@@ -444,3 +442,10 @@ def broker(start_broker: Callable[..., Broker]) -> Broker:
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as server:
         return int(server.getsockname()[1])
+
+
+def listens(port: int) -> bool:
+    """Whether somebody takes connections on loopback."""
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False

@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tests.broker import Broker, free_port
+from tests.broker import Broker, free_port, listens
 from tests.drafts import case_opened
 from tests.faults.platform import Storing
 from tests.faults.suite import Outcome, Run, program, require, wait_for
@@ -125,6 +125,7 @@ def street(
     with ExitStack() as stack:
         stack.callback(broker.kill)
         broker.start()
+        wait_for(lambda: listens(port), "the platform's listener is there")
         receipts = settings.confirm == "platform"
         platform = stack.enter_context(store(run.folder, port, receipts=receipts))
         yield Street(run, broker, platform, settings)
