@@ -19,13 +19,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from agent import config
+from agent import config, last_good
 from agent.assembly import Parts, assemble
 from agent.capture import Capture, Mailbox
 from agent.cooling import Cooling, Pace
 from agent.database import StorageError
 from agent.daylight import Daylight, Switch
-from agent.events import ClockReading, DiskHealth, Draft, PublicKey, StorageBody
+from agent.events import (
+    ClockReading,
+    ConfigurationHealth,
+    DiskHealth,
+    Draft,
+    PublicKey,
+    StorageBody,
+)
 from agent.health import Health
 from agent.ids import RandomIds
 from agent.kept_uplink import KeptUplink
@@ -58,6 +65,7 @@ END_WITHIN_S = 8.0
 """For the goodbye to the broker, and again for all threads: systemd waits 20 s."""
 MAY_HAVE_DAMAGED = frozenset({"fault", "power_cut"})
 """After these ends of the run before, the database is looked through first."""
+AS_WRITTEN = ConfigurationHealth(state="as_written")
 ROUND_S = 0.5
 FEEL_EVERY_S = 5.0
 LOSSES_EVERY_S = 5.0
@@ -74,6 +82,8 @@ def run(
     stop: threading.Event,
     until_done: bool = False,
     on_progress: Callable[[str, float], None] | None = None,
+    configured: ConfigurationHealth = AS_WRITTEN,
+    on_ready: Callable[[], object] = lambda: None,
 ) -> int:
     """Watch until told to stop.
 
@@ -84,6 +94,8 @@ def run(
         until_done: End also when every camera has come to its end and what it found was
             delivered; for recordings.
         on_progress: Called with each analysed frame's camera and time.
+        configured: Whether ``configuration`` is the one in place; for the heartbeat.
+        on_ready: Called once everything has come up.
 
     Returns:
         0 after a planned end, 1 after a fault or for a restart that something has earned.
@@ -140,6 +152,7 @@ def run(
             run_dir / "recovery",
         )
         observer = Observer(configuration, parts, mailbox, captures, pace, uplink, clock, watch)
+        observer.configuration = configured
         watch_out = _abstain_for_lost(configuration, parts, observer, clock)
         workers.start(
             "analysis",
@@ -174,6 +187,7 @@ def run(
         _start_signals(configuration, workers, observer, health, clock, stop)
         workers.keep("status", lambda: keep_written(run_dir, observer.status, workers.stop))
         notify("READY=1")
+        on_ready()
         delivers = configuration.uplink.broker is not None
         ended = watch.run(stop, lambda: until_done and _done(parts, analysed, delivers))
         notify("STOPPING=1")
@@ -398,7 +412,7 @@ def main() -> int:
         return 2
     site = Path(sys.argv[1])
     try:
-        configuration = config.load(site)
+        configuration, configured = last_good.load(site)
     except config.ConfigError as error:
         print(error, file=sys.stderr)
         return 3
@@ -406,7 +420,14 @@ def main() -> int:
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, lambda *_: stop.set())
     faulthandler.enable()  # what stood where, when the watchdog ends us with SIGABRT
-    ended = run(configuration, base=site if site.is_dir() else site.parent, stop=stop)
+    base = site if site.is_dir() else site.parent
+
+    def came_up() -> None:
+        if configured.state == "as_written":
+            state_dir = base / configuration.storage.state_dir
+            last_good.keep(site, configuration, state_dir, SystemClock())
+
+    ended = run(configuration, base=base, stop=stop, configured=configured, on_ready=came_up)
     if threading.active_count() > 1:
         # A thread that is stuck in a library would keep the process from ending.
         logging.shutdown()

@@ -30,6 +30,7 @@ from agent.events import (
     ClockReading,
     Command,
     Concerned,
+    ConfigurationHealth,
     DeviceState,
     DiskHealth,
     Event,
@@ -440,6 +441,7 @@ def _heartbeat(sequence: int) -> HeartbeatEvent:
             asked={"network": 0, "reboot": 0},
         ),
         upkeep=_upkeep(),
+        configuration=ConfigurationHealth(state="as_written"),
     )
     envelope = _envelope(sequence, _BEGAN_AT + timedelta(seconds=600))
     return HeartbeatEvent(**envelope, type="device.heartbeat", body=body)

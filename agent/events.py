@@ -343,6 +343,18 @@ class Upkeep(Wire):
     unknown: dict[str, str] = {}
 
 
+class ConfigurationHealth(Wire):
+    """Whether the configuration in place is used.
+
+    ``last_good``: it has ``faults``, and the device goes on with the one with which it last came up, kept at
+    ``kept_at``.
+    """
+
+    state: Literal["as_written", "last_good"]
+    kept_at: datetime | None = None
+    faults: tuple[str, ...] = ()
+
+
 class HeartbeatBody(Wire):
     """What the device says of itself at intervals.
 
@@ -377,6 +389,7 @@ class HeartbeatBody(Wire):
     """By camera."""
     recovery: RecoveryHealth | None = None
     upkeep: Upkeep | None = None
+    configuration: ConfigurationHealth | None = None
 
 
 CASE_EVENTS = ("case.opened", "case.persisting", "case.cleared", "case.abstained")

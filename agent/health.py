@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from agent.events import (
     CameraHealth,
     ClockReading,
+    ConfigurationHealth,
     DiskHealth,
     Draft,
     HeartbeatBody,
@@ -69,6 +70,7 @@ class Activity:
     """Switches at the housing."""
     views: Mapping[str, ViewHealth] = field(default_factory=dict)
     recovery: RecoveryHealth | None = None
+    configuration: ConfigurationHealth | None = None
 
 
 class Health:
@@ -198,6 +200,7 @@ class Health:
             views=dict(activity.views),
             recovery=activity.recovery,
             upkeep=self._upkeep(),
+            configuration=activity.configuration,
         )
 
     def _looking(self, activity: Activity) -> Looking:

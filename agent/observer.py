@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from agent.events import CameraHealth, RecoveryHealth, ViewHealth
+from agent.events import CameraHealth, ConfigurationHealth, RecoveryHealth, ViewHealth
 from agent.health import Activity
 from agent.signals import Situation
 from agent.status import (
@@ -67,6 +67,7 @@ class Observer:
         self._started_s = clock.monotonic_s()
         self._began_s = time.monotonic()
         self.inputs: Callable[[], Mapping[str, bool]] = dict
+        self.configuration = ConfigurationHealth(state="as_written")
         """Switches at the housing; nothing as long as no pins are configured."""
 
     def activity(self) -> Activity:
@@ -84,6 +85,7 @@ class Observer:
             spent_today={} if self._uplink is None else self._uplink.figures.spent_today,
             views=self.views(),
             recovery=self._recovery(),
+            configuration=self.configuration,
             camera_health={each.camera_id: self._camera_health(each) for each in self._captures},
         )
 

@@ -12,12 +12,11 @@ measured in steady time and by the boot, never by the wall clock.
 from __future__ import annotations
 
 import logging
-import os
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from drivers.disk import sync_folder
+from drivers.disk import replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -230,7 +229,7 @@ class Recovery:
         text = self._record.model_dump_json()
         for folder in self._folders:
             try:
-                _replace(folder / FILE, text)
+                replace_file(folder / FILE, text)
             except OSError as error:
                 _log.warning("recovery is not kept in %s: %s", folder, error)
             else:
@@ -244,7 +243,9 @@ def ask(folder: Path, action: Action, reason: str) -> None:
         OSError: It could not be written.
     """
     folder.mkdir(mode=0o750, parents=True, exist_ok=True)
-    _replace(folder / "request.json", Request(action=action, reason=reason[:200]).model_dump_json())
+    replace_file(
+        folder / "request.json", Request(action=action, reason=reason[:200]).model_dump_json()
+    )
 
 
 class Request(BaseModel):
@@ -268,15 +269,3 @@ def _newest(folders: Sequence[Path]) -> Record:
         if record.written > found.written:
             found = record
     return found
-
-
-def _replace(path: Path, text: str) -> None:
-    """Whole under another name, then renamed: a power cut leaves the old one or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_suffix(".part")
-    with half.open("w", encoding="utf-8") as opened:
-        opened.write(text)
-        opened.flush()
-        os.fsync(opened.fileno())
-    half.replace(path)
-    sync_folder(path.parent)

@@ -29,6 +29,29 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def replace_file(path: Path, text: str, *, mode: int = 0o666) -> None:
+    """Write a file whole under another name and rename it: a power cut leaves the old one or the new one.
+
+    Args:
+        path: The file; its folder is made where there is none.
+        text: What it shall say.
+        mode: Its rights, less the process's umask.
+
+    Raises:
+        OSError: The disk did not take it; the old one stands.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    half = path.with_suffix(".part")
+    half.unlink(missing_ok=True)
+    descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
+        opened.write(text)
+        opened.flush()
+        os.fsync(opened.fileno())
+    half.replace(path)
+    sync_folder(path.parent)
+
+
 def total_bytes(path: Path) -> int:
     """How large the file system is that holds ``path``.
 

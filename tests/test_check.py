@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from agent import config, last_good
+from drivers.clock import SystemClock
 from provisioning.check import CHECKS, check_in_words
 from provisioning.check.findings import Check, Device, Finding, carry_out, worst
 from provisioning.check.machine import file_system
@@ -132,6 +134,23 @@ def test_every_fault_says_what_it_means_and_what_to_do(
         if row["severity"] in {"warning", "fault"}:
             assert row["meaning"], row
             assert row["remedy"], row
+
+
+def test_a_refused_configuration_is_checked_on_with_the_last_good_one(
+    broker: Broker, tmp_path: Path, models: dict[str, str]
+) -> None:
+    identity = broker.authority.issue(DEVICE, days=100)
+    site = write_site(tmp_path, broker.port, authority=broker.authority, identity=identity)
+    clock = SystemClock()
+    assert last_good.keep(site, config.load(site), tmp_path / "state", clock)
+    file = site / "site.toml" if site.is_dir() else site
+    file.write_text(file.read_text(encoding="utf-8") + "\n[nonsense]\n", encoding="utf-8")
+    code, found = findings(site, models)
+    assert code == 1
+    assert "nonsense" in of(found, "configuration", "fault")
+    [fault] = [row for row in found if row["severity"] == "fault"]
+    assert "goes on with the last configuration that was good" in fault["meaning"]
+    assert "connected to mqtts://127.0.0.1" in of(found, "broker", "ok")
 
 
 def test_a_configuration_that_is_refused_leaves_the_rest_to_be_checked(

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from agent.config import ConfigError, load
+from agent import last_good
+from agent.config import ConfigError
 from provisioning.check import machine, reaching, seeing, software
 from provisioning.check.findings import Device, Finding, carry_out, worst
 from provisioning.failures import FAULT
@@ -60,10 +61,11 @@ def check(site: Path, *, as_json: bool, strict: bool) -> int:
 
 
 def _configuration(site: Path) -> Configuration | None:
+    """What the agent goes by; the first check says what is wrong with it, if anything is."""
     try:
-        return load(site)
+        return last_good.load(site)[0]
     except ConfigError:
-        return None  # the first check says what is wrong with it
+        return None
 
 
 def _show(finding: Finding) -> None:

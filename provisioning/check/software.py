@@ -7,7 +7,7 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
-from agent import detectors
+from agent import detectors, last_good
 from agent.config import ConfigError, load
 from drivers.wording import said
 from provisioning.check.findings import Check, Device, Finding
@@ -25,12 +25,22 @@ def configuration(device: Device) -> Iterator[Finding]:
     try:
         found = load(device.site)
     except ConfigError as error:
+        kept = last_good.find(device.site)
+        means = (
+            said("The agent does not start with this configuration.")
+            if kept is None
+            else said(
+                "The agent goes on with the last configuration that was good, of"
+                " {at:%Y-%m-%d %H:%M} UTC; what was changed since then does not count.",
+                at=kept[1],
+            )
+        )
         for fault in error.faults:
             yield Finding(
                 name,
                 "fault",
                 fault,
-                said("The agent does not start with this configuration."),
+                means,
                 said("Correct the place that is named; `kerbwatch config validate` looks again."),
             )
         return

@@ -1,0 +1,165 @@
+"""The configuration with which the agent last came up, for when the one in place cannot be used.
+
+A device that was configured badly from afar, or whose files the power cut tore, must not stop seeing: it
+goes on with the copy of ``site.toml`` and ``zones.json`` that is kept in the state folder, and says so. The
+copy is text as it was written; secrets are not in it, for a configuration names their files only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import re
+import tempfile
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from agent import config
+from agent.events import ConfigurationHealth
+from drivers.disk import replace_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from agent.config import Configuration
+    from drivers.clock import Clock
+
+MOST_FAULTS, FAULT_CHARACTERS = 20, 300
+"""Of a heartbeat; the log and ``kerbwatch check`` name all."""
+FILE = "last-good-configuration.json"
+_STATE_DIR = re.compile(r"""^\s*state_dir\s*=\s*["']([^"'\n]+)["']""", re.MULTILINE)
+
+_log = logging.getLogger(__name__)
+
+
+class _Copy(BaseModel):
+    """What is kept. ``of`` is the file that it is a copy of; ``sha256`` is over both texts."""
+
+    model_config = ConfigDict(frozen=True)
+
+    version: Literal[1] = 1
+    of: str
+    kept_at: datetime
+    site: str
+    zones: str | None
+    sha256: str
+
+    def is_whole(self) -> bool:
+        return self.sha256 == _sha256(self.site, self.zones)
+
+
+def load(site: Path) -> tuple[Configuration, ConfigurationHealth]:
+    """Read a site's configuration, or else the last good one; and say which it is.
+
+    Raises:
+        ConfigError: It cannot be used, and no good one is kept.
+    """
+    try:
+        return config.load(site), ConfigurationHealth(state="as_written")
+    except config.ConfigError as error:
+        kept = find(site)
+        if kept is None:
+            raise
+        configuration, kept_at = kept
+        _log.error("%s", error)
+        _log.error("going on with the configuration that was kept at %s", kept_at.isoformat())
+        faults = tuple(fault[:FAULT_CHARACTERS] for fault in error.faults[:MOST_FAULTS])
+        told = ConfigurationHealth(state="last_good", kept_at=kept_at, faults=faults)
+        return configuration, told
+
+
+def keep(site: Path, configuration: Configuration, state_dir: Path, clock: Clock) -> bool:
+    """Keep the configuration that the agent came up with.
+
+    It is kept only if the copy, read anew, gives the same: the files may have been changed meanwhile.
+
+    Args:
+        site: ``site.toml`` or its folder.
+        configuration: What it was read as.
+        state_dir: Where the copy goes.
+        clock: For the date.
+
+    Returns:
+        Whether it is kept now.
+    """
+    path = _file_of(site)
+    try:
+        copy = _copy_of(path, clock.now())
+        if copy is None or _read(copy) != configuration:
+            return False
+        kept = _found(state_dir / FILE, path)
+        if kept is None or kept.sha256 != copy.sha256:  # a card is not worn for nothing
+            replace_file(state_dir / FILE, copy.model_dump_json(), mode=0o600)
+    except (OSError, ValueError) as error:
+        _log.warning("the configuration is not kept: %s", error)
+        return False
+    return True
+
+
+def find(site: Path) -> tuple[Configuration, datetime] | None:
+    """Look for a site's last good configuration, and when it was kept; None if there is none."""
+    path = _file_of(site)
+    for folder in _places(path):
+        copy = _found(folder / FILE, path)
+        if copy is None:
+            continue
+        try:
+            return _read(copy), copy.kept_at
+        except config.ConfigError as error:  # of another version of the agent
+            _log.error("%s cannot be used any more: %s", folder / FILE, error)
+    return None
+
+
+def _places(path: Path) -> Iterator[Path]:
+    """Where the state may lie: what the broken file still says of it, systemd, the default."""
+    try:
+        told = _STATE_DIR.findall(path.read_text(encoding="utf-8", errors="replace"))
+    except OSError:
+        told = []
+    yield from (path.parent / each for each in told)
+    yield from (Path(each) for each in os.environ.get("STATE_DIRECTORY", "").split(":") if each)
+    yield config.Storage().state_dir
+
+
+def _found(file: Path, path: Path) -> _Copy | None:
+    """The copy in a file, if it is whole and of this configuration."""
+    try:
+        copy = _Copy.model_validate_json(file.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValidationError) as error:
+        _log.warning("%s cannot be used: %s", file, type(error).__name__)
+        return None
+    return copy if copy.is_whole() and copy.of == str(path) else None
+
+
+def _copy_of(path: Path, now: datetime) -> _Copy | None:
+    site = path.read_text(encoding="utf-8")
+    drawn = path.with_name("zones.json")
+    zones = drawn.read_text(encoding="utf-8") if drawn.exists() else None
+    return _Copy(of=str(path), kept_at=now, site=site, zones=zones, sha256=_sha256(site, zones))
+
+
+def _read(copy: _Copy) -> Configuration:
+    """Read it as the files are read.
+
+    Raises:
+        ConfigError: It cannot be used.
+    """
+    with tempfile.TemporaryDirectory(prefix="kerbwatch-") as folder:
+        (Path(folder) / "site.toml").write_text(copy.site, encoding="utf-8")
+        if copy.zones is not None:
+            (Path(folder) / "zones.json").write_text(copy.zones, encoding="utf-8")
+        return config.load(Path(folder))
+
+
+def _file_of(site: Path) -> Path:
+    return (site / "site.toml" if site.is_dir() else site).resolve()
+
+
+def _sha256(site: str, zones: str | None) -> str:
+    return hashlib.sha256("\0".join((site, zones or "", str(zones is None))).encode()).hexdigest()
