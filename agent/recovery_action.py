@@ -3,8 +3,9 @@
     python -m agent.recovery_action REQUEST_DIR STATE_DIR
 
 Everything in the request is hostile until it was validated, and even a valid one is refused when it
-comes too soon: by a count of its own, which whoever writes requests cannot reach. It imports nothing
-but the standard library.
+comes too soon: by a count of its own, which whoever writes requests cannot reach. It rests before it
+ends: systemd starts it again only then, so requests cannot keep the host busy. It imports nothing but
+the standard library.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ import os
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 LARGEST_BYTES = 4096
+REST_S = 3.0
 NETWORK_APART_S = 600.0
 UPTIME_FIRST_S, UPTIME_MOST_S = 3600.0, 86_400.0
 MOST_DOUBLINGS = 8
@@ -143,4 +146,7 @@ if __name__ == "__main__":
     if len(sys.argv) != 3:
         print("usage: python -m agent.recovery_action REQUEST_DIR STATE_DIR", file=sys.stderr)
         sys.exit(2)
-    sys.exit(main(sys.argv[1], sys.argv[2]))
+    try:
+        sys.exit(main(sys.argv[1], sys.argv[2]))
+    finally:
+        time.sleep(REST_S)

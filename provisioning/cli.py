@@ -432,6 +432,41 @@ def cameras_list(as_json: bool) -> None:
     camera_list.show(as_json=as_json)
 
 
+@main.group("units", help=say("systemd's units: put them in place, look at them."))
+def units_group() -> None:
+    """Hold the commands about systemd's units."""
+
+
+@units_group.command(
+    "install",
+    help=say(
+        """
+Put the units, the agent's user and the limits of the journal in place, and enable them. Run it again
+after an update: only what has changed is written.
+"""
+    ),
+)
+@click.option(
+    "--gpio", is_flag=True, help=say("Let the agent to the pins: for a site with [gpio].")
+)
+def units_install(gpio: bool) -> None:
+    """Put systemd's files in place."""
+    from provisioning import units
+
+    sys.exit(units.install(pins=gpio))
+
+
+@units_group.command(
+    "show", help=say("Show whether each unit runs, and how exposed it is: 0 is closed, 10 open.")
+)
+@_as_json(say("Print the list as JSON."))
+def units_show(as_json: bool) -> None:
+    """Show the units."""
+    from provisioning import units
+
+    sys.exit(units.show(as_json=as_json))
+
+
 @main.command("watch", help=say("Show live what a running agent sees and does, until Ctrl-C."))
 @_site
 @click.option("--once", is_flag=True, help=say("Show it once."))

@@ -34,6 +34,9 @@ EXPECTED = {
     "provisioning.explaining.UnknownCaseError": Expected(
         FAULT, said("There is nothing to explain.")
     ),
+    "provisioning.units.UnitsError": Expected(
+        FAULT, said("The units cannot be put in place here.")
+    ),
     "agent.config.ConfigError": Expected(REFUSED, said("The configuration was refused.")),
     "agent.replay.LiveCameraError": Expected(REFUSED, said("The configuration was refused.")),
     "agent.detectors.manifest.ModelError": Expected(REFUSED, said("A model was refused.")),

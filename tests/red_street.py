@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+    from onnx import NodeProto
 
 SIDE_PX = 416
 COMES_S, GOES_S, ENDS_S = 1.0, 5.0, 8.0
@@ -27,8 +28,13 @@ _COARSE = (SIDE_PX // 32) ** 2
 _FINER = (SIDE_PX // 8) ** 2 + (SIDE_PX // 16) ** 2
 
 
-def write_model(folder: Path) -> None:
-    """Write the model ``street`` into a folder of models."""
+def write_model(folder: Path, *, blue_hangs: bool = False) -> None:
+    """Write the model ``street`` into a folder of models.
+
+    Args:
+        folder: Where models are looked for.
+        blue_hangs: Whether the network never comes back from a picture with something blue in it.
+    """
     place = folder / "street"
     place.mkdir(parents=True)
     # Redness of BGR, 0 to 1 for what is more red than anything else.
@@ -53,6 +59,9 @@ def write_model(folder: Path) -> None:
         helper.make_node("Concat", ["finer", "coarse"], ["objectness"], axis=1),
         helper.make_node("Concat", ["box", "objectness", "certain"], ["output"], axis=2),
     ]
+    if blue_hangs:
+        nodes[-1].output[0] = "judged"
+        nodes += _endless_when_blue(constants)
     size = [1, 3, SIDE_PX, SIDE_PX]
     answer = [1, _FINER + _COARSE, 6]
     graph = helper.make_graph(
@@ -90,6 +99,30 @@ threshold = 0.5
 """,
         encoding="utf-8",
     )
+
+
+def _endless_when_blue(constants: dict[str, Any]) -> list[NodeProto]:
+    """From ``judged`` to ``output`` by a loop that has no end once anything is blue."""
+    constants |= {
+        "blueness": np.array([1, -0.5, -0.5], np.float32).reshape(1, 3, 1, 1) / 120,
+        "blue": np.float32(0.8),
+    }
+    states = [("on", TensorProto.BOOL), ("kept", TensorProto.FLOAT)]
+    body = helper.make_graph(
+        [helper.make_node("Identity", [f"{name}_in"], [f"{name}_out"]) for name, _ in states],
+        "round",
+        [
+            helper.make_tensor_value_info("count", TensorProto.INT64, []),
+            *(helper.make_tensor_value_info(f"{name}_in", kind, None) for name, kind in states),
+        ],
+        [helper.make_tensor_value_info(f"{name}_out", kind, None) for name, kind in states],
+    )
+    return [
+        helper.make_node("Conv", ["images", "blueness"], ["blue_map"]),
+        helper.make_node("ReduceMax", ["blue_map"], ["bluest"], keepdims=0),
+        helper.make_node("Greater", ["bluest", "blue"], ["endless"]),
+        helper.make_node("Loop", ["", "endless", "judged"], ["output"], body=body),
+    ]
 
 
 def write_site(folder: Path) -> None:

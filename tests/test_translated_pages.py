@@ -20,6 +20,7 @@ PAGES = {
         ROOT / "docs" / "signals.md",
         ROOT / "docs" / "recovery.md",
         ROOT / "docs" / "technician.md",
+        ROOT / "docs" / "units.md",
     )
 }
 _CODE = re.compile(r"^```(.*?)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

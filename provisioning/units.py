@@ -1,0 +1,208 @@
+"""``kerbwatch units``: put systemd's files where systemd looks for them, and look at what runs.
+
+The files lie as they are in ``share/kerbwatch/systemd`` of the environment (``systemd/`` of a source
+tree). Nothing in them is filled in: what a site is stands in ``/etc/kerbwatch``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import click
+
+from drivers.wording import said
+from provisioning.failures import FAULT
+from provisioning.wording import in_words, say
+from provisioning.wording.width import padded
+
+HOME = Path("/opt/kerbwatch")
+"""Where the units look for Python."""
+ONLY_WITH_PINS = "gpio.conf"
+SINCE_SYSTEMD = {"growing-restarts.conf": 254}
+"""Drop-ins whose settings an older systemd does not know."""
+_UNITS = {".service", ".timer", ".path", ".socket"}
+_BESIDE_UNITS = ("journald", "system.conf.d")
+"""Belong to ``/etc/systemd`` itself."""
+_LONGEST_S = 60
+
+
+class UnitsError(Exception):
+    """The units cannot be put in place here, and why."""
+
+
+def install(*, pins: bool) -> int:
+    """Put every file in its place, let systemd read them, and enable the units.
+
+    Args:
+        pins: Whether the site has a ``[gpio]`` section, so that the agent must be let to the pins.
+
+    Returns:
+        0, or 1 if a unit could not be enabled.
+
+    Raises:
+        UnitsError: This is not where the units look for Python, or systemd does not run here.
+        OSError: A file cannot be written.
+    """
+    if Path(sys.prefix) != HOME:
+        raise UnitsError(
+            said(
+                "This environment is {here}, and the units start {home}/bin/python. Install Kerbwatch "
+                "into {home}.",
+                here=sys.prefix,
+                home=HOME,
+            )
+        )
+    _want_systemd()
+    if os.geteuid():
+        raise UnitsError(said("Only root can do this: put `sudo` in front of it."))
+    for path in place(Path("/"), systemd_version(), pins=pins):
+        click.echo(say("written: {path}", path=path))
+    for command in (
+        ["systemd-sysusers", "kerbwatch.conf"],
+        ["systemd-tmpfiles", "--create", "kerbwatch.conf"],
+        ["systemctl", "daemon-reload"],
+        ["systemctl", "try-restart", "systemd-journald.service"],
+    ):
+        _asked(*command)
+    enabled = [_enable(name) for name in units() if "[Install]" in (source() / name).read_text()]
+    if not all(enabled):
+        return FAULT
+    click.echo(say("The units are in place. To start: `sudo systemctl start kerbwatch`"))
+    return 0
+
+
+def place(root: Path, version: int, *, pins: bool) -> list[Path]:
+    """Write what is new or has changed below a root, and say which that was.
+
+    Args:
+        root: ``/`` on a device.
+        version: systemd's.
+        pins: Whether the drop-in for the pins is wanted.
+
+    Returns:
+        The places that were written.
+    """
+    written = []
+    for path in sorted(each for each in source().rglob("*") if each.is_file()):
+        if path.name == ONLY_WITH_PINS and not pins:
+            continue
+        if version < SINCE_SYSTEMD.get(path.name, 0):
+            continue
+        target = root / _target(path.relative_to(source()))
+        content = path.read_bytes()
+        if target.is_file() and target.read_bytes() == content:
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        half = target.with_name(f".{target.name}.part")
+        half.write_bytes(content)
+        half.chmod(0o644)
+        half.replace(target)
+        written.append(target)
+    return written
+
+
+def show(*, as_json: bool) -> int:
+    """Show for each unit whether it runs and how exposed systemd finds it: 0 is closed, 10 open.
+
+    Returns:
+        0, or 1 if a unit has failed.
+
+    Raises:
+        UnitsError: systemd does not run here.
+    """
+    _want_systemd()
+    rows = [_row(name) for name in units()]
+    failed = any(row["state"] == "failed" for row in rows)
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+        return FAULT if failed else 0
+    for row in rows:
+        exposure = row["exposure"]
+        score = "" if exposure is None else say("exposure {exposure}", exposure=exposure)
+        click.echo(
+            f"{padded(str(row['unit']), 30)} {padded(str(row['state']), 24)} {score}".rstrip()
+        )
+    return FAULT if failed else 0
+
+
+def units() -> list[str]:
+    """The units' names."""
+    return sorted(each.name for each in source().iterdir() if each.suffix in _UNITS)
+
+
+def source() -> Path:
+    """Where the files lie: in a source tree first, then in the environment."""
+    tree = Path(__file__).parents[1] / "systemd"
+    shared = Path(sysconfig.get_path("data")) / "share" / "kerbwatch" / "systemd"
+    return tree if tree.is_dir() else shared
+
+
+def exposure(unit: str | Path, *, offline: bool = False) -> float | None:
+    """How much systemd finds open in a service, from 0.0 to 10.0; None if it cannot say.
+
+    Args:
+        unit: Its name, or with ``offline`` its file.
+        offline: Judge the file; ask no running systemd.
+    """
+    command = ["systemd-analyze", "security", "--no-pager"]
+    told = _asked(*command, *(["--offline=true"] if offline else []), str(unit))
+    found = re.search(r"^→ Overall exposure level for \S+: (\d+\.\d+)", told or "", re.MULTILINE)
+    return float(found.group(1)) if found else None
+
+
+def systemd_version() -> int:
+    """As it says itself; 0 if it does not."""
+    found = re.match(r"systemd (\d+)", _asked("systemctl", "--version") or "")
+    return int(found.group(1)) if found else 0
+
+
+def _want_systemd() -> None:
+    if not Path("/run/systemd/system").is_dir():
+        raise UnitsError(said("systemd does not run here; the units are for a device."))
+
+
+def _target(path: Path) -> Path:
+    if path.parts[0].startswith(_BESIDE_UNITS):
+        return Path("etc/systemd") / path
+    if len(path.parts) == 1 or path.parts[0].endswith(".service.d"):
+        return Path("etc/systemd/system") / path
+    return Path("etc") / path
+
+
+def _row(name: str) -> dict[str, str | float | None]:
+    told = _asked("systemctl", "show", "-P", "ActiveState", "-P", "SubState", name) or ""
+    active, _, sub = told.strip().partition("\n")
+    return {
+        "unit": name,
+        "state": f"{active} ({sub})",
+        "exposure": exposure(name) if name.endswith(".service") else None,
+    }
+
+
+def _enable(name: str) -> bool:
+    done = _asked("systemctl", "enable", "--quiet", name) is not None
+    if not done:
+        click.echo(in_words(said("{unit} could not be enabled.", unit=name)), err=True)
+    return done
+
+
+def _asked(*command: str) -> str | None:
+    """What a command says; None if it is not there or fails, which it then says itself."""
+    try:
+        done = subprocess.run(
+            command,
+            stdout=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=_LONGEST_S,
+            env={**os.environ, "SYSTEMD_COLORS": "0", "LC_ALL": "C.UTF-8"},
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout if done.returncode == 0 else None
