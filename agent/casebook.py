@@ -40,7 +40,8 @@ if TYPE_CHECKING:
     from agent.views import BestViews, View
     from drivers.cameras import Frame
 
-_SNAPSHOT = "analysis.snapshot."
+SNAPSHOT = "analysis.snapshot."
+"""What of the state is a camera's snapshot begins with this."""
 QUIET_TIMES = 6
 """So many times less often is a snapshot written while nothing is pending."""
 
@@ -113,7 +114,7 @@ class CaseBook:
                 body = draft.body.model_dump_json(exclude_none=True)
                 save_trace(connection, case.case_id, draft.type, body, told[case.case_id])
             if text is not None:
-                save_state(connection, _SNAPSHOT + frame.camera_id, text)
+                save_state(connection, SNAPSHOT + frame.camera_id, text)
 
         self._database.write(write).result()
         self._snapshot_s[frame.camera_id] = frame.monotonic_s
@@ -135,14 +136,14 @@ class CaseBook:
     def save(self, frame: Frame, snapshot: dict[str, Any]) -> None:
         """Write the snapshot down now; does not wait for the disk."""
         text = _dump(snapshot)
-        name = _SNAPSHOT + frame.camera_id
+        name = SNAPSHOT + frame.camera_id
         self._database.write(lambda connection: save_state(connection, name, text))
         self._snapshot_s[frame.camera_id] = frame.monotonic_s
 
     def last_snapshot(self, camera_id: str) -> dict[str, Any] | None:
         """What was last written down of a camera."""
         text = self._database.write(
-            lambda connection: load_state(connection, _SNAPSHOT + camera_id)
+            lambda connection: load_state(connection, SNAPSHOT + camera_id)
         ).result()
         return None if text is None else dict(json.loads(text))
 

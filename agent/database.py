@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from pydantic import TypeAdapter
 
 from agent.ballast import Ballast
+from agent.checksum import crc_of
 from agent.scene import Case
 from drivers.disk import sync_folder
 from drivers.foreign import reason_of
@@ -32,7 +33,7 @@ _Job = tuple["Callable[[sqlite3.Connection], Any]", "Future[Any]"]
 _GROUP_LIMIT = 500
 """More pieces of work than this do not wait for one and the same commit."""
 _BUSY_TIMEOUT_S = 5.0
-SCHEMA = 7
+SCHEMA = 8
 """How many migrations :mod:`agent.schema` holds: the version of the tables."""
 
 _STORAGE_FAULTS = frozenset(
@@ -120,6 +121,7 @@ class Database:
             timeout=_BUSY_TIMEOUT_S,
         )
         connection.execute("PRAGMA query_only = ON")
+        connection.text_factory = lenient  # a broken text costs its row, not the reading
         return connection
 
     def on_commit(self, listener: Callable[[], None]) -> None:
@@ -286,6 +288,7 @@ def _open(path: Path) -> sqlite3.Connection:
     try:
         # Only a file without tables takes this; it lets a drained outbox give its space back.
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        connection.text_factory = lenient
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA journal_size_limit = 4194304")
@@ -295,6 +298,11 @@ def _open(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def lenient(text: bytes) -> str:
+    """A text of the file; where it is damaged, with a mark for what is no character."""
+    return text.decode(errors="replace")
 
 
 def _bring_up_to_date(connection: sqlite3.Connection) -> None:
@@ -311,9 +319,9 @@ def _bring_up_to_date(connection: sqlite3.Connection) -> None:
 def save_state(connection: sqlite3.Connection, name: str, value: str) -> None:
     """Keep a snapshot or counter under a name; within a piece of work."""
     connection.execute(
-        "INSERT INTO state (name, value) VALUES (?, ?)"
-        " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-        (name, value),
+        "INSERT INTO state (name, value, crc) VALUES (?, ?, ?)"
+        " ON CONFLICT (name) DO UPDATE SET value = excluded.value, crc = excluded.crc",
+        (name, value, crc_of(value)),
     )
 
 
@@ -329,17 +337,12 @@ def save_case(connection: sqlite3.Connection, case: Case) -> None:
     Raises:
         sqlite3.IntegrityError: Another case is open for the same place and kind.
     """
+    document = cases_adapter.dump_json(case).decode()
     connection.execute(
-        "INSERT INTO cases (case_id, place_id, kind, state, document) VALUES (?, ?, ?, ?, ?)"
-        " ON CONFLICT (case_id) DO UPDATE SET place_id = excluded.place_id,"
-        " kind = excluded.kind, state = excluded.state, document = excluded.document",
-        (
-            case.case_id,
-            case.place_id,
-            case.kind,
-            case.state,
-            cases_adapter.dump_json(case).decode(),
-        ),
+        "INSERT INTO cases (case_id, place_id, kind, state, document, crc) VALUES (?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (case_id) DO UPDATE SET place_id = excluded.place_id, kind = excluded.kind,"
+        " state = excluded.state, document = excluded.document, crc = excluded.crc",
+        (case.case_id, case.place_id, case.kind, case.state, document, crc_of(document)),
     )
 
 

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from pydantic import TypeAdapter
 
 from agent import outbox_figures
+from agent.checksum import crc_of, is_whole
 from agent.database import StorageError, joined, load_state, note_loss, save_state
 from agent.events import Draft, Event
 from drivers.foreign import reason_of
@@ -53,11 +54,12 @@ class Lane(enum.IntEnum):
 
 
 class Row(NamedTuple):
-    """One waiting event, as it will be sent."""
+    """One waiting event, as it will be sent; not ``whole``: the disk has another text than it was given."""
 
     sequence: int
     event: str
     size_bytes: int
+    whole: bool = True
 
 
 class Outbox:
@@ -129,7 +131,7 @@ class Outbox:
             self.make_room(connection, self._budget_bytes)
         connection.execute(
             "INSERT INTO outbox (sequence, event_id, lane, type, occurred_at, boot_id,"
-            " monotonic_s, size_bytes, event) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " monotonic_s, size_bytes, event, crc) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 sequence,
                 draft.event_id,
@@ -140,6 +142,7 @@ class Outbox:
                 draft.clock.monotonic_s,
                 len(text.encode()),
                 text,
+                crc_of(text),
             ),
         )
         return sequence
@@ -233,13 +236,13 @@ class Outbox:
         """Note that this run ended as it should; the last write before the database is closed."""
         return self._database.write(lambda connection: save_state(connection, _RUNNING_BOOT, ""))
 
-    def bury(self, sequences: Iterable[int], reason: str) -> Future[None]:
+    def bury(self, sequences: Iterable[int], reason: str, *, why: str = "refused") -> Future[None]:
         """Put events that can never be delivered aside, so that they hold up nobody."""
         keys = [(self.epoch, reason, sequence) for sequence in sequences]
 
         def move(connection: sqlite3.Connection) -> None:
             for _, _, sequence in keys:
-                self._note_loss(connection, [sequence], f"refused: {reason}")
+                self._note_loss(connection, [sequence], f"{why}: {reason}")
             connection.executemany(
                 "INSERT INTO dead_letters"
                 " (epoch, sequence, event_id, lane, type, occurred_at, reason, event)"
@@ -398,19 +401,19 @@ def waiting(
     rows: list[Row] = []
     room_bytes = limit_bytes
     cursor = connection.execute(
-        "SELECT sequence, event, size_bytes FROM outbox"
+        "SELECT sequence, event, size_bytes, crc FROM outbox"
         " WHERE arrived = 0 AND lane = ? AND sequence >= ? AND (? IS NULL OR sequence < ?)"
         " ORDER BY sequence",
         (int(lane), first, before, before),
     )
     with closing(cursor):
-        for sequence, event, size_bytes in cursor:
+        for sequence, event, size_bytes, crc in cursor:
             if sequence in taken:
                 continue
             room_bytes -= size_bytes
             if rows and room_bytes < 0:
                 break
-            rows.append(Row(sequence, event, size_bytes))
+            rows.append(Row(sequence, event, size_bytes, is_whole(event, crc)))
             if len(rows) == limit:
                 break
     return rows
@@ -453,7 +456,10 @@ def _settle_epoch(
     return epoch, load_state(connection, _PREVIOUS_EPOCH)
 
 
-COLUMNS = "sequence, event_id, lane, type, occurred_at, boot_id, monotonic_s, size_bytes, event"
+COLUMNS = (
+    "sequence, event_id, lane, type, occurred_at, boot_id, monotonic_s, size_bytes, event, crc"
+)
+DAMAGED = "the disk has another text than it was given"
 
 
 def take_over(
@@ -477,12 +483,13 @@ def _put_in_anew(
     connection: sqlite3.Connection, rows: Iterable[tuple[Any, ...]], epoch: str
 ) -> None:
     """Give rows numbers from 1 on in an epoch; their ``event_id`` stays."""
-    for sequence, (_, event_id, lane, kind, at, boot, steady_s, _, event) in enumerate(rows, 1):
+    for sequence, (_, event_id, lane, kind, at, boot, steady_s, _, event, _) in enumerate(rows, 1):
         told = json.loads(event) | {"epoch": epoch, "sequence": sequence}
         text = json.dumps(told, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        size_bytes, crc = len(text.encode()), crc_of(text)
         connection.execute(
-            f"INSERT INTO outbox ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
-            (sequence, event_id, lane, kind, at, boot, steady_s, len(text.encode()), text),
+            f"INSERT INTO outbox ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+            (sequence, event_id, lane, kind, at, boot, steady_s, size_bytes, text, crc),
         )
 
 
@@ -499,7 +506,12 @@ def _begin_epoch(connection: sqlite3.Connection) -> tuple[str, str | None]:
     )
     connection.execute("DELETE FROM outbox")
     connection.execute("UPDATE sqlite_sequence SET seq = 0 WHERE name = 'outbox'")
-    rows = connection.execute("SELECT * FROM moved ORDER BY sequence")
-    _put_in_anew(connection, rows, epoch)
+    rows = connection.execute("SELECT * FROM moved ORDER BY sequence").fetchall()
+    for sequence, _, lane, *_, event, crc in rows:
+        if not is_whole(event, crc):
+            note_loss(
+                connection, previous or "", lane, [sequence], f"damaged: {DAMAGED}", time.time()
+            )
+    _put_in_anew(connection, (row for row in rows if is_whole(*row[-2:])), epoch)
     connection.execute("DROP TABLE moved")
     return epoch, previous

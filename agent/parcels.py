@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Literal
 
 from agent.ahead import Ahead
 from agent.events import CONTRACT_VERSION
-from agent.outbox import Lane, waiting_in
+from agent.outbox import DAMAGED, Lane, waiting_in
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from concurrent.futures import Future
 
     from agent.budget import Class, DailyBytes
@@ -132,7 +132,8 @@ class Parcels:
             if not self.budget.allows(class_):
                 continue
             passed = self._passed.get((lane, False), 0)
-            if live := self._ahead.live(reader, lane, passed, self._taken):
+            live = self._ahead.live(reader, lane, passed, self._taken)
+            if live and not self._bury_damaged(live):
                 return _parcel(live, class_, lane, historical=False)
         return self._next_old(reader, limit_bytes)
 
@@ -145,6 +146,8 @@ class Parcels:
             if not self.budget.allows(class_):
                 continue
             old = self._ahead.old(reader, lane, self._passed.get((lane, True), 0), self._taken)
+            if self._bury_damaged(old):
+                continue
             rows = self._without_suspects(_head(old, count, room_bytes))
             if rows:
                 # One event alone is hardly smaller packed, but it may only so be taken at all.
@@ -240,6 +243,17 @@ class Parcels:
         self._taken.update(parcel.sequences)
         self._ahead.forget()
         self._finish(parcel.sequences, self._outbox.bury(parcel.sequences, reason))
+
+    def _bury_damaged(self, rows: Iterable[Row]) -> bool:
+        """Put aside what the disk has not kept as it was given; what is left is read anew."""
+        damaged = tuple(row.sequence for row in rows if not row.whole)
+        if damaged:
+            _log.error("events %s are lost: %s", damaged, DAMAGED)
+            self.dead_letters += len(damaged)
+            self._taken.update(damaged)
+            self._ahead.forget()
+            self._finish(damaged, self._outbox.bury(damaged, DAMAGED, why="damaged"))
+        return bool(damaged)
 
     def settle(self) -> None:
         """Forget what has left the disk.

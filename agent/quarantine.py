@@ -8,17 +8,26 @@ which one was before it, if that could be read.
 
 from __future__ import annotations
 
-import json
 import logging
 import shutil
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from agent.database import Database, StorageError, cases_adapter, load_state, save_case
+from agent.casebook import SNAPSHOT
+from agent.checksum import is_whole
+from agent.database import (
+    Database,
+    StorageError,
+    cases_adapter,
+    lenient,
+    load_state,
+    save_case,
+    save_state,
+)
 from agent.outbox import COLUMNS, EPOCH, events_adapter, take_over
 from drivers.disk import sync_folder
 from drivers.foreign import reason_of
@@ -35,10 +44,6 @@ KEPT = 3
 MOST_FAILED = 64
 """After so many unreadable places in a row the rest is given up."""
 _SUFFIXES = ("", "-wal", "-shm")
-_TEXTS = {
-    b"outbox": "SELECT event, event_id FROM outbox WHERE arrived = 0",
-    b"cases": "SELECT document, case_id FROM cases WHERE state = 'open'",
-}
 
 _log = logging.getLogger(__name__)
 
@@ -88,43 +93,56 @@ def open_database(path: Path, *, check: bool) -> tuple[Database, Quarantined | N
 
 
 def _look_through(path: Path) -> None:
-    """Read every page (SQLite's ``quick_check``), and what waits or is open.
+    """Read every page (SQLite's ``quick_check``), the open cases with their index, and the state.
 
-    SQLite's check sees damage of the file's structure, not of a text in it.
+    SQLite's check sees damage of the file's structure, not of a text in it: those have checksums. An
+    event that is damaged is named as lost when its turn comes, and the others go on.
 
     Raises:
         StorageError: It is damaged.
     """
     try:
         with closing(sqlite3.connect(path)) as connection:
+            connection.text_factory = lenient
             [found] = connection.execute("PRAGMA quick_check(1)").fetchone()
-            found = _broken_text(connection) if found == "ok" else str(found)
+            found = _broken_row(connection) if found == "ok" else str(found)
     except sqlite3.DatabaseError as error:
         raise StorageError(path, reason_of(error), damaged=True) from error
     if found is not None:
         raise StorageError(path, found, damaged=True)
 
 
-def _broken_text(connection: sqlite3.Connection) -> str | None:
-    """What is wrong with the first waiting event or open case that is not whole JSON."""
-    connection.text_factory = bytes
-    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema")}
-    for table, query in _TEXTS.items():
-        if table in tables:
-            for text, identity in connection.execute(query):
-                if not _is_whole(text, identity):
-                    return f"a row of {table.decode()} is not what was written"
+def _broken_row(connection: sqlite3.Connection) -> str | None:
+    """What is wrong with the first of those rows that is not what was written."""
+    if not _columns(connection, "cases"):  # a file that has only just begun
+        return None
+    [found] = connection.execute("PRAGMA integrity_check(cases)").fetchone()
+    if found != "ok":
+        return str(found)
+    for table, rows in (("cases", _open_cases(connection)), ("state", _state(connection))):
+        if not all(is_whole(*row[-2:]) for row in rows):
+            return f"a row of {table} is not what was written"
     return None
 
 
-def _is_whole(text: bytes, identity: bytes) -> bool:
-    try:
-        told = json.loads(text)
-    except (ValueError, TypeError):  # not JSON, not UTF-8, no text
-        return False
-    return isinstance(told, dict) and identity in {
-        str(told.get(name)).encode() for name in ("event_id", "case_id")
-    }
+def _columns(reader: sqlite3.Connection, table: str) -> set[str]:
+    return {name for _, name, *_ in reader.execute(f"PRAGMA table_info({table})")}
+
+
+def _crc(reader: sqlite3.Connection, table: str) -> str:
+    """The column of checksums; an older agent wrote none."""
+    return "crc" if "crc" in _columns(reader, table) else "NULL"
+
+
+def _open_cases(reader: sqlite3.Connection) -> Iterator[tuple[Any, ...]]:
+    crc = _crc(reader, "cases")
+    yield from reader.execute(f"SELECT document, {crc} FROM cases WHERE state = 'open'")  # noqa: S608
+
+
+def _state(reader: sqlite3.Connection) -> Iterator[tuple[Any, ...]]:
+    """Names and values that have a checksum, and that."""
+    if "crc" in _columns(reader, "state"):
+        yield from reader.execute("SELECT name, value, crc FROM state WHERE crc IS NOT NULL")
 
 
 def _put_aside(path: Path) -> Path:
@@ -153,22 +171,20 @@ def _save(damaged: Path, database: Database) -> tuple[str | None, int, int]:
     """Take over what can be read: the epoch, how many events, how many cases."""
     try:
         with closing(sqlite3.connect(damaged)) as reader:
-            reader.text_factory = _lenient  # a broken text costs its row, not the reading
+            reader.text_factory = lenient  # a broken text costs its row, not the reading
             previous = _epoch(reader)
             rows = list(_readable(reader))
-            cases = _cases(reader)
+            cases, snapshots = _cases(reader), _snapshots(reader)
     except sqlite3.DatabaseError:
         return None, 0, 0
 
     def write(connection: sqlite3.Connection) -> int:
         take_over(connection, rows, previous)
+        for name, text in snapshots:
+            save_state(connection, name, text)
         return sum(_keep(connection, case) for case in cases)
 
     return previous, len(rows), database.write(write).result()
-
-
-def _lenient(text: bytes) -> str:
-    return text.decode(errors="replace")
 
 
 def _epoch(reader: sqlite3.Connection) -> str | None:
@@ -180,8 +196,9 @@ def _epoch(reader: sqlite3.Connection) -> str | None:
 
 def _readable(reader: sqlite3.Connection) -> Iterator[tuple[Any, ...]]:
     """Waiting events in order, past what cannot be read; each is one by the contract."""
+    columns = COLUMNS.replace("crc", _crc(reader, "outbox"))
     query = (
-        f"SELECT {COLUMNS} FROM outbox WHERE sequence > ? AND arrived = 0"  # noqa: S608
+        f"SELECT {columns} FROM outbox WHERE sequence > ? AND arrived = 0"  # noqa: S608
         " ORDER BY sequence"
     )
     last, failed, seen = 0, 0, set[str]()
@@ -200,6 +217,8 @@ def _readable(reader: sqlite3.Connection) -> Iterator[tuple[Any, ...]]:
 
 
 def _valid(row: tuple[Any, ...]) -> bool:
+    if not is_whole(*row[8:]):
+        return False
     try:
         event = events_adapter.validate_json(row[8])
     except (ValidationError, TypeError):
@@ -209,11 +228,21 @@ def _valid(row: tuple[Any, ...]) -> bool:
 
 def _cases(reader: sqlite3.Connection) -> list[Case]:
     found: list[Case] = []
-    try:
-        for (document,) in reader.execute("SELECT document FROM cases WHERE state = 'open'"):
-            found.append(cases_adapter.validate_json(document))
-    except (sqlite3.DatabaseError, ValidationError):
-        pass  # those before it are whole
+    with suppress(sqlite3.DatabaseError):  # those before it are whole
+        for document, crc in _open_cases(reader):
+            if is_whole(document, crc):
+                with suppress(ValidationError):
+                    found.append(cases_adapter.validate_json(document))
+    return found
+
+
+def _snapshots(reader: sqlite3.Connection) -> list[tuple[str, str]]:
+    """Where each camera's analysis stood: without that, what a case tells of would be looked for anew."""
+    found: list[tuple[str, str]] = []
+    with suppress(sqlite3.DatabaseError):  # those before it are whole
+        for name, text, crc in _state(reader):
+            if str(name).startswith(SNAPSHOT) and is_whole(text, crc):
+                found.append((name, text))
     return found
 
 

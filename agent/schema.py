@@ -121,3 +121,10 @@ def create_ageing(db: sqlite_utils.Database) -> None:
             PRIMARY KEY (kind, name)
         ) WITHOUT ROWID
     """)
+
+
+@migrations()
+def know_texts_again(db: sqlite_utils.Database) -> None:
+    """A checksum of each text, see :mod:`agent.checksum`."""
+    for table in ("outbox", "cases", "state"):
+        db.execute(f"ALTER TABLE {table} ADD COLUMN crc INTEGER")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import signal
 import socket
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 PREFIX, TENANT, DEVICE = "kerbwatch/v1", "city", "corner-1"
+PORTS = 12_000, 32_000
 EVENTS, STATE = f"{PREFIX}/{TENANT}/{DEVICE}/events", f"{PREFIX}/{TENANT}/{DEVICE}/state"
 
 
@@ -440,8 +442,17 @@ def broker(start_broker: Callable[..., Broker]) -> Broker:
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
+    """One that nobody listens on, below those that the kernel gives to who connects.
+
+    Who tries again and again to reach a port of that range on loopback is once given the very port as
+    his own, is connected with himself, and the broker cannot listen there any more.
+    """
+    while True:
+        with (
+            suppress(OSError),
+            socket.create_server(("127.0.0.1", random.randint(*PORTS))) as server,
+        ):
+            return int(server.getsockname()[1])
 
 
 def listens(port: int) -> bool:

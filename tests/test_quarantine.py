@@ -11,8 +11,16 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from agent.database import Database, StorageError, load_open_cases, save_case
-from agent.outbox import Lane, Outbox, waiting
+from agent.casebook import SNAPSHOT
+from agent.database import (
+    Database,
+    StorageError,
+    load_open_cases,
+    load_state,
+    save_case,
+    save_state,
+)
+from agent.outbox import EPOCH, Lane, Outbox, waiting
 from agent.quarantine import FOLDER, KEPT, open_database
 from agent.scene import Case
 from drivers.clock import FakeClock
@@ -150,3 +158,27 @@ def test_only_the_newest_damaged_databases_are_kept(tmp_path: Path) -> None:
         (tmp_path / NAME).unlink()
     kept = sorted(int(each.name) for each in (tmp_path / FOLDER).iterdir())
     assert kept == [3, 4, 5]
+
+
+def test_a_case_that_says_something_else_than_was_written_is_not_believed(tmp_path: Path) -> None:
+    _, ids = filled(tmp_path, 3)
+    with Database(tmp_path / NAME) as database:
+        query = "UPDATE cases SET document = replace(document, 'misparked_bike', 'misparked_bikd')"
+        database.write(lambda connection: connection.execute(query)).result()
+    database, found = open_database(tmp_path / NAME, check=True)
+    with database, closing(database.read()) as connection:
+        assert load_open_cases(connection) == []
+        assert waiting_ids(database) == ids
+    assert found is not None
+    assert (found.cases, found.events) == (0, 3)
+
+
+def test_where_the_analysis_stood_is_taken_over(tmp_path: Path) -> None:
+    filled(tmp_path, 1)
+    with Database(tmp_path / NAME) as database:
+        database.write(lambda c: save_state(c, f"{SNAPSHOT}street", '{"now_s":7}')).result()
+        database.write(lambda c: c.execute("UPDATE state SET value = '' WHERE name = ?", (EPOCH,)))
+    database, found = open_database(tmp_path / NAME, check=True)
+    assert found is not None
+    with database, closing(database.read()) as connection:
+        assert load_state(connection, f"{SNAPSHOT}street") == '{"now_s":7}'

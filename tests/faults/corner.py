@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -21,7 +22,7 @@ from tests.faults.suite import BrokenError, wait_for
 from tests.red_street import write_model
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from agent.config import Uplink as UplinkSettings
 
@@ -225,3 +226,41 @@ class Agent:
         if not self.over:
             self.process.terminate()
         return self.process.wait(90)
+
+
+class Unit:
+    """Starts the agent again whenever it ends, as systemd does. Use as a context.
+
+    Args:
+        start: Starts it once more.
+        rest_s: How long it waits before it does.
+
+    Attributes:
+        agent: The newest one.
+        ends: The exit status of each that has ended by itself.
+    """
+
+    def __init__(self, start: Callable[[], Agent], *, rest_s: float = 0.3) -> None:
+        self._start, self._rest_s = start, rest_s
+        self._over = threading.Event()
+        self.ends: list[int] = []
+        self.agent = start()
+        self._thread = threading.Thread(target=self._keep, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self.agent.kill()
+        self._thread.join()
+        self.agent.kill()  # one that was being started
+
+    def _keep(self) -> None:
+        while not self._over.is_set():
+            ended = self.agent.process.wait()
+            if self._over.wait(self._rest_s):
+                return
+            self.ends.append(ended)
+            self.agent = self._start()

@@ -5,11 +5,11 @@ from __future__ import annotations
 import shutil
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from tests.faults import stored
-from tests.faults.corner import Corner, busy, steady
+from tests.faults.corner import Corner, Unit, busy, steady
 from tests.faults.street import Street, street
 from tests.faults.suite import Outcome, require
 
@@ -33,18 +33,28 @@ class Lives:
         here: Broker and platform, and what was accepted.
         corner: The device.
         boots: How many boots it has seen.
+        cut_short: Cases of which something is known to be lost: nobody can tell that they are over.
     """
 
     here: Street
     corner: Corner
     boots: int = 0
+    cut_short: set[str] = field(default_factory=set)
     _away: bool = False
 
     def boot(self, *before: str, environment: Mapping[str, str] | None = None) -> Agent:
         """Start the agent after the machine's start."""
         self.boots += 1
-        boot_id = f"00000000-0000-4000-8000-{self.boots:012d}"
-        return self.corner.start(*before, environment=environment, boot_id=boot_id)
+        return self.corner.start(*before, environment=environment, boot_id=self._boot_id)
+
+    def unit(self, *before: str) -> Unit:
+        """Start the agent after the machine's start, and again whenever it ends."""
+        self.boots += 1
+        return Unit(lambda: self.corner.start(*before, boot_id=self._boot_id))
+
+    @property
+    def _boot_id(self) -> str:
+        return f"00000000-0000-4000-8000-{self.boots:012d}"
 
     def broker_is(self, away: bool) -> None:
         if away and not self._away:
@@ -93,7 +103,7 @@ class Lives:
         cases = self.here.platform.cases(STEADY)
         if any(each["camera_id"] == STEADY for each in self.corner.cameras):
             require(len(cases) == 1, f"one thing that stands, one case: {len(cases)} cases")
-        return replace(outcome, double_cases=self.here.platform.double_cases())
+        return replace(outcome, double_cases=self.here.platform.double_cases(self.cut_short))
 
 
 def _journals(path: Path) -> list[Path]:

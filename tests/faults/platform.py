@@ -6,6 +6,7 @@ import queue
 import random
 import sqlite3
 import threading
+from collections import Counter
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -83,6 +84,8 @@ class Storing:
         """Ids that came under the number of another event: each must come again under its own."""
         self._opened: dict[tuple[str, str], dict[str, str]] = {}
         """(place, kind) → each case that was told of there → the last that was told of it."""
+        self.types: Counter[str] = Counter()
+        """How many different events of each type are stored."""
         self.duplicates = 0
         self.fault: BaseException | None = None
 
@@ -138,13 +141,18 @@ class Storing:
         """
         lost = gaps = 0
         with self._lock:
-            for key, stored in self._stored.items():
-                named = self._named.get(key, set())
+            for key in self._stored.keys() | self._named.keys():
+                stored, named = self._stored.get(key, {}), self._named.get(key, set())
                 highest = max(stored, default=0)
                 missing = set(range(1, highest + 1)) - stored.keys() - named
                 lost += len(named - stored.keys())
                 gaps += sum(moved.get((key[1], each)) not in self._ids for each in missing)
             return Ledger(lost, gaps, self.duplicates, len(self._conflicting - self._ids))
+
+    def named(self, epoch: str) -> set[int]:
+        """Which numbers of an epoch loss reports have named."""
+        with self._lock:
+            return {n for (_, of), numbers in self._named.items() if of == epoch for n in numbers}
 
     def cases(self, place_id: str) -> dict[str, str]:
         """Each case that was told of at a place, and the last that was told of it."""
@@ -152,11 +160,11 @@ class Storing:
             told = [cases for (place, _), cases in self._opened.items() if place == place_id]
             return {case_id: last for cases in told for case_id, last in cases.items()}
 
-    def double_cases(self) -> int:
-        """How many more than one are open of one place and kind."""
+    def double_cases(self, without: Collection[str] = ()) -> int:
+        """How many more than one are open of one place and kind, some cases left out."""
         with self._lock:
             still_open = (
-                sum(last != "case.cleared" for last in cases.values())
+                sum(last != "case.cleared" for each, last in cases.items() if each not in without)
                 for cases in self._opened.values()
             )
             return sum(max(0, count - 1) for count in still_open)
@@ -198,6 +206,7 @@ class Storing:
         stored = self._stored.setdefault((device, event.epoch), {})
         known = stored.setdefault(event.sequence, event.event_id)
         if known == event.event_id:
+            self.types[event.type] += known not in self._ids
             self._ids.add(known)
         else:
             self._conflicting.add(event.event_id)
