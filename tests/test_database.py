@@ -213,7 +213,9 @@ def test_if_the_writer_ends_nobody_is_left_waiting(tmp_path: Path) -> None:
         database.write(lambda _: None)
 
 
-def test_open_cases_come_back_as_they_were_in_the_order_of_their_opening(database: Database) -> None:
+def test_open_cases_come_back_as_they_were_in_the_order_of_their_opening(
+    database: Database,
+) -> None:
     first, second = case("c1"), case("c2", place_id="p2")
     database.write(lambda connection: save_case(connection, second)).result()
     database.write(lambda connection: save_case(connection, first)).result()
