@@ -70,8 +70,9 @@ def install(*, pins: bool) -> int:
         ["systemctl", "try-restart", "systemd-journald.service"],
     ):
         _asked(*command)
-    enabled = [_enable(name) for name in units() if "[Install]" in (source() / name).read_text()]
-    if not all(enabled):
+    installable = [name for name in units() if "[Install]" in (source() / name).read_text()]
+    refused = [name for name in installable if not _enable(name)]
+    if refused:
         return FAULT
     click.echo(say("The units are in place. To start: `sudo systemctl start kerbwatch`"))
     return 0
@@ -187,6 +188,10 @@ def _row(name: str) -> dict[str, str | float | None]:
 
 def _enable(name: str) -> bool:
     done = _asked("systemctl", "enable", "--quiet", name) is not None
+    if done and not name.endswith(
+        ".service"
+    ):  # what waits begins at once; the agent when it is told
+        done = _asked("systemctl", "restart", name) is not None
     if not done:
         click.echo(in_words(said("{unit} could not be enabled.", unit=name)), err=True)
     return done

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from provisioning.cli import main
 from provisioning.units import SINCE_SYSTEMD, exposure, place, source, systemd_version, units
 from tests.test_cli import kerbwatch, refused
 
@@ -30,6 +31,7 @@ def test_the_units_are_such_that_systemd_accepts(tmp_path: Path) -> None:
     folder = tmp_path / "etc/systemd/system"
     for name in UNITS:
         text = text_of(name).replace("/opt/kerbwatch/bin/python", sys.executable)
+        text = text.replace("/opt/kerbwatch/bin", str(Path(sys.executable).parent))
         (folder / name).write_text(text, encoding="utf-8")
     verify = ["systemd-analyze", "verify", "--recursive-errors=yes", "--man=no"]
     ran = subprocess.run(
@@ -53,6 +55,14 @@ def test_a_service_leaves_little_open_and_says_what(name: str) -> None:
     assert float(said) == found
 
 
+def test_the_page_names_every_unit_with_its_score() -> None:
+    page = (Path(__file__).parents[1] / "docs/units.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `(\S+)` \| .* \| (\S+) \|$", page, re.MULTILINE))
+    assert rows.keys() >= set(UNITS)
+    for name in SERVICES:
+        assert float(rows[name]) == exposure(source() / name, offline=True)
+
+
 def test_the_pins_open_no_more_than_is_allowed(tmp_path: Path) -> None:
     place(tmp_path, systemd_version(), pins=True)
     found = exposure(tmp_path / "etc/systemd/system/kerbwatch.service", offline=True)
@@ -62,11 +72,13 @@ def test_the_pins_open_no_more_than_is_allowed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_a_service_starts_what_is_there(name: str) -> None:
-    started = re.findall(
-        r"^ExecStart=/opt/kerbwatch/bin/python -m (\S+)", text_of(name), re.MULTILINE
-    )
-    assert started
-    assert all(importlib.util.find_spec(module) for module in started)
+    [started] = re.findall(r"^ExecStart=/opt/kerbwatch/bin/(.+)$", text_of(name), re.MULTILINE)
+    program, first, *others = started.split()
+    if program == "kerbwatch":
+        assert first in main.commands
+    else:
+        assert (program, first) == ("python", "-m")
+        assert importlib.util.find_spec(others[0]) is not None
 
 
 @pytest.mark.parametrize("name", SERVICES)

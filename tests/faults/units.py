@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from provisioning.units import units
 from tests.booted import UNITS, Booted, built_wheel
 from tests.faults.platform import Storing
 from tests.faults.suite import MissingError, Outcome, Run, fault, program, require, wait_for
@@ -298,6 +299,37 @@ def _limits_hold(device: Booted) -> None:
         files = [each for each in _held(device, journal) if each.endswith(".journal")]
         astray = [each for each in files if not each.startswith(folder)]
         require(files and not astray, f"{journal} keeps its files in {folder}: {files}")
+
+
+@fault("units-timers", group="units", short=0, reduced=1, full=1, needs=_NEEDS)
+def units_timers(run: Run) -> Outcome:
+    """What the timers start works on the agent's state beside it, in walls of its own."""
+    with corner(run) as here, here.platform() as platform:
+        here.start()
+        here.arrives("case.opened")
+        timers = [name for name in units() if name.endswith(".timer")]
+        listed = here.device.run("systemctl", "list-timers", "--all", "--no-legend")
+        unlisted = [name for name in timers if name not in listed]
+        require(timers and not unlisted, f"the timers wait: {unlisted}")
+        for timer in timers:
+            _comes_due(here, timer)
+            run.progress()
+        require(here.restarts == 0, "the agent is not disturbed")
+        return here.outcome(platform, f"{', '.join(timers)} came due")
+
+
+def _comes_due(here: Corner, timer: str) -> None:
+    """Bring a timer's time forward and wait until what it starts has ended well."""
+    service, device = timer.replace(".timer", ".service"), here.device
+    dropin = device.path(f"/etc/systemd/system/{timer}.d/soon.conf")
+    dropin.parent.mkdir()
+    dropin.write_text("[Timer]\nOnActiveSec=1s\nAccuracySec=1s\n", encoding="utf-8")
+    device.run("systemctl", "daemon-reload")
+    device.run("systemctl", "restart", timer)
+    wait_for(lambda: device.shown("ExecMainExitTimestamp", service), f"{service} has run")
+    found = device.shown("Result", service)
+    require(found == "success", f"{service}: {found}: {here.journal(service)}")
+    require(here.journal(service), f"{service} says what it did")
 
 
 @fault("unit-hung-worker", group="units", short=0, reduced=1, full=3, needs=_NEEDS)
