@@ -153,31 +153,16 @@ def run(
         )
         observer = Observer(configuration, parts, mailbox, captures, pace, uplink, clock, watch)
         observer.configuration = configured
+        keeping.watch_days(
+            workers, after=cause, activity=observer.activity, outbox=parts.outbox, ids=ids
+        )
         watch_out = _abstain_for_lost(configuration, parts, observer, clock)
         workers.start(
             "analysis",
             lambda: _analyse(parts, mailbox, workers, analysed, on_progress, watch_out),
             ANALYSIS_LIMIT_S,
         )
-        health = Health(
-            parts.database,
-            parts.outbox,
-            clock=clock,
-            ids=ids,
-            activity=observer.activity,
-            temperature_c=lambda: processor_c(hot.sensor),
-            disk_free_bytes=lambda: free_bytes(state_dir),
-            agent_version=version("kerbwatch"),
-            configuration_sha256=configuration.sha256(),
-            power=read_power,
-            disk=lambda: DiskHealth(
-                total_bytes=total_bytes(state_dir),
-                written_bytes=written_bytes(),
-                life_used_percent=life_used_percent(state_dir),
-            ),
-            upkeep=keeping.upkeep,
-            models=parts.models,
-        )
+        health = _health(configuration, parts, clock, ids, observer, keeping, state_dir)
         parts.analysis.on_view_change = health.soon
         timekeeper = Timekeeper(parts.database, parts.outbox, clock, ids)
         workers.keep("clock", lambda: timekeeper.run(workers.stop))
@@ -188,8 +173,7 @@ def run(
         workers.keep("status", lambda: keep_written(run_dir, observer.status, workers.stop))
         notify("READY=1")
         on_ready()
-        delivers = configuration.uplink.broker is not None
-        ended = watch.run(stop, lambda: until_done and _done(parts, analysed, delivers))
+        ended = watch.run(stop, lambda: until_done and _done(configuration, parts, analysed))
         notify("STOPPING=1")
         workers.stop.set()
         if uplink is not None:
@@ -200,6 +184,37 @@ def run(
     if ended != "camera_hang":  # that is noted already, with which camera it was
         recovery.end(ended)
     return 0 if ended == "planned" else 1
+
+
+def _health(
+    configuration: Configuration,
+    parts: Parts,
+    clock: SystemClock,
+    ids: RandomIds,
+    observer: Observer,
+    keeping: Keeping,
+    state_dir: Path,
+) -> Health:
+    """Who writes the heartbeats, with all gauges of this machine."""
+    return Health(
+        parts.database,
+        parts.outbox,
+        clock=clock,
+        ids=ids,
+        activity=observer.activity,
+        temperature_c=lambda: processor_c(configuration.cooling.sensor),
+        disk_free_bytes=lambda: free_bytes(state_dir),
+        agent_version=version("kerbwatch"),
+        configuration_sha256=configuration.sha256(),
+        power=read_power,
+        disk=lambda: DiskHealth(
+            total_bytes=total_bytes(state_dir),
+            written_bytes=written_bytes(),
+            life_used_percent=life_used_percent(state_dir),
+        ),
+        upkeep=keeping.upkeep,
+        models=parts.models,
+    )
 
 
 def _tell_of_quarantine(parts: Parts, clock: SystemClock, ids: RandomIds) -> None:
@@ -340,11 +355,11 @@ def _start_uplink(
     return uplink
 
 
-def _done(parts: Parts, analysed: threading.Event, delivers: bool) -> bool:
+def _done(configuration: Configuration, parts: Parts, analysed: threading.Event) -> bool:
     """Whether every frame was analysed and, where there is a broker, every case delivered."""
     if not analysed.is_set():
         return False
-    if not delivers:
+    if configuration.uplink.broker is None:
         return True
     with parts.reading() as connection:
         return not waiting(connection, Lane.CASE, limit=1, limit_bytes=1)

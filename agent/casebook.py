@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import logging
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
+from agent import days
 from agent.codes import event_code
 from agent.database import load_state, save_case, save_state, save_trace
 from agent.events import (
@@ -76,6 +78,7 @@ class CaseBook:
     ) -> None:
         self._configuration = configuration
         self._configuration_sha256 = configuration.sha256()
+        self._timezone = ZoneInfo(configuration.site.timezone)
         operators = {each.name: each.colours for each in configuration.operators}
         self._palette = Palette.of(operators) if operators else None
         self._models = tuple(models)
@@ -107,7 +110,11 @@ class CaseBook:
         # Now, for the traces were closed just before; without one, what is written down stays.
         text = None if snapshot is None else _dump(snapshot())
 
+        day = days.day_of(frame.captured_at, self._timezone)
+
         def write(connection: sqlite3.Connection) -> None:
+            for change in changes:
+                days.count_case(connection, day, change)
             for case, draft in drafts:
                 save_case(connection, case)
                 self._outbox.add(connection, draft, Lane.CASE)

@@ -363,6 +363,8 @@ class Uplink(Section):
     """Whether batches of the backlog travel packed with gzip."""
     live_within_s: float = Field(default=30, gt=0)
     """An event older than this when it is first sent is flagged as historical."""
+    daily_summary: bool = True
+    """Whether the platform is told of each day when it is over."""
     daily_bytes: DailyBytesSection = DailyBytesSection()
 
     @field_validator("broker")

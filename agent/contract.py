@@ -31,6 +31,7 @@ from agent.events import (
     Command,
     Concerned,
     ConfigurationHealth,
+    DeviceDay,
     DeviceState,
     DiskHealth,
     Event,
@@ -38,6 +39,7 @@ from agent.events import (
     HeartbeatBody,
     HeartbeatEvent,
     KeptHealth,
+    KindDay,
     Looking,
     Loss,
     LossBody,
@@ -53,10 +55,13 @@ from agent.events import (
     Resend,
     StorageBody,
     StorageEvent,
+    SummaryBody,
+    SummaryEvent,
     Thing,
     Upkeep,
     ViewHealth,
     Waiting,
+    ZoneDay,
 )
 from agent.ids import DerivedIds
 
@@ -245,6 +250,7 @@ def examples() -> dict[str, Any]:
         "message-historical": Message(historical=True, events=(_birth(1), opened, cleared)),
         "message-heartbeat": Message(historical=False, events=(_heartbeat(4),)),
         "message-abstained": Message(historical=False, events=(_abstained(6),)),
+        "message-summary": Message(historical=False, events=(_summary(9),)),
         "message-loss": Message(historical=False, events=(_loss(5),)),
         "message-storage": Message(historical=False, events=(_storage(6),)),
         "message-clock": Message(historical=False, events=(_clock(7),)),
@@ -364,6 +370,47 @@ def _birth(sequence: int) -> BirthEvent:
     )
     envelope = _envelope(sequence, _BEGAN_AT - timedelta(seconds=60))
     return BirthEvent(**envelope, type="device.birth", body=body)
+
+
+def _summary(sequence: int) -> SummaryEvent:
+    """A day on which a lens was fouled for a while, and the power was cut once."""
+    kind = KindDay(
+        kind="misparked_bike",
+        code=event_code("gbt-47678-5", "misparked_bike"),
+        opened=14,
+        cleared=13,
+        abstained=1,
+        stood_s=9412.0,
+    )
+    zone = ZoneDay(
+        zone_id="kerb",
+        place_id="kerb",
+        responsible_unit="示例单位",
+        sensing_s=84_360.0,
+        abstained_s=1500.0,
+        blind_s=30.0,
+        cases=(kind,),
+    )
+    body = SummaryBody(
+        day="2025-12-31",
+        timezone="Asia/Shanghai",
+        complete=True,
+        configuration_sha256=_hash("example configuration"),
+        zones=(zone,),
+        device=DeviceDay(
+            uptime_s=85_890.0,
+            unsynchronised_s=45.0,
+            began_after={"power_cut": 1},
+            lost=0,
+            temperature_c_max=63.1,
+            throttled_s=0.0,
+            under_voltage_s=15.0,
+            waiting_rows_max=212,
+            waiting_s_max=1833.0,
+            written_bytes=410_000_000,
+        ),
+    )
+    return SummaryEvent(**_envelope(sequence, _BEGAN_AT), type="device.summary", body=body)
 
 
 def _upkeep() -> Upkeep:

@@ -411,6 +411,65 @@ class Loss(Wire):
     to_at: datetime
 
 
+class KindDay(Wire):
+    """One kind of case in one zone on one day; ``stood_s`` is how long all that cleared had stood."""
+
+    kind: str
+    code: EventCode
+    opened: int
+    cleared: int
+    abstained: int
+    stood_s: float
+
+
+class ZoneDay(Wire):
+    """One zone on one day.
+
+    ``sensing_s`` is for how long it was watched and could be seen; ``abstained_s`` for how long its view
+    was bad, so that nothing was claimed of it; ``blind_s`` for how long its camera gave nothing besides.
+    What is missing to the day's length the agent did not run, or was ended without warning in between.
+    """
+
+    zone_id: str
+    place_id: str | None
+    responsible_unit: str | None
+    sensing_s: float
+    abstained_s: float
+    blind_s: float
+    cases: tuple[KindDay, ...] = ()
+
+
+class DeviceDay(Wire):
+    """The device on one day.
+
+    ``began_after`` counts the runs that began, by why. ``lost`` is how many numbers were lost. The highest
+    values are of what was sampled; null is what nothing measures. ``unsynchronised_s`` is for how long of
+    ``uptime_s`` the clock could not be trusted, and therefore neither the day.
+    """
+
+    uptime_s: float
+    unsynchronised_s: float
+    began_after: dict[str, int]
+    lost: int
+    temperature_c_max: float | None
+    throttled_s: float | None
+    under_voltage_s: float | None
+    waiting_rows_max: int | None
+    waiting_s_max: float | None
+    written_bytes: int | None
+
+
+class SummaryBody(Wire):
+    """One local day of one device (日报); ``complete`` says that the day was over."""
+
+    day: str = Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")
+    timezone: str
+    complete: bool
+    configuration_sha256: str
+    zones: tuple[ZoneDay, ...]
+    device: DeviceDay
+
+
 class LossBody(Wire):
     """What is lost, since the last report.
 
@@ -511,16 +570,21 @@ class StorageEvent(_Envelope):
     body: StorageBody
 
 
+class SummaryEvent(_Envelope):
+    type: Literal["device.summary"]
+    body: SummaryBody
+
+
 class ClockEvent(_Envelope):
     type: Literal["device.clock"]
     body: ClockBody
 
 
 Event = Annotated[
-    CaseEvent | BirthEvent | HeartbeatEvent | LossEvent | StorageEvent | ClockEvent,
+    CaseEvent | BirthEvent | HeartbeatEvent | LossEvent | StorageEvent | ClockEvent | SummaryEvent,
     Field(discriminator="type"),
 ]
-Body = CaseBody | BirthBody | HeartbeatBody | LossBody | StorageBody | ClockBody
+Body = CaseBody | BirthBody | HeartbeatBody | LossBody | StorageBody | ClockBody | SummaryBody
 
 
 class Message(Wire):

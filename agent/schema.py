@@ -128,3 +128,18 @@ def know_texts_again(db: sqlite_utils.Database) -> None:
     """A checksum of each text, see :mod:`agent.checksum`."""
     for table in ("outbox", "cases", "state"):
         db.execute(f"ALTER TABLE {table} ADD COLUMN crc INTEGER")
+
+
+@migrations()
+def create_days(db: sqlite_utils.Database) -> None:
+    """Counters of each local day; see :mod:`agent.days`."""
+    db.execute("""
+        CREATE TABLE days (
+            day TEXT NOT NULL,
+            zone_id TEXT NOT NULL,
+            kind TEXT NOT NULL,
+            name TEXT NOT NULL,
+            value REAL NOT NULL,
+            PRIMARY KEY (day, zone_id, kind, name)
+        ) WITHOUT ROWID
+    """)

@@ -9,25 +9,31 @@ import dataclasses
 import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from agent.audit import FOLDER, Audit, Noticing
 from agent.certificate import CertificateFile
 from agent.database import StorageError
+from agent.daybook import Daybook, Gauges
 from agent.events import AuditHead, CardHealth, CertificateHealth, KeptHealth, Upkeep
 from agent.retention import Retention
+from agent.summary import Summaries
 from drivers.card import read_card
-from drivers.disk import life_used_percent
+from drivers.disk import life_used_percent, written_bytes
 from drivers.foreign import reason_of
 from drivers.power import read_power
 from drivers.temperature import processor_c
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from agent.config import Configuration
     from agent.database import Database
+    from agent.health import Activity
+    from agent.ids import Ids
+    from agent.outbox import Outbox
     from agent.workers import Workers
     from drivers.clock import Clock
 
@@ -83,6 +89,45 @@ class Keeping:
         )
         workers.keep("retention", lambda: self.retention.run(workers.stop))
         workers.keep("noticing", lambda: self._notice(workers.stop))
+
+    def watch_days(
+        self,
+        workers: Workers,
+        *,
+        after: str,
+        activity: Callable[[], Activity],
+        outbox: Outbox,
+        ids: Ids,
+    ) -> None:
+        """Keep the day's counters, and tell of each day when it is over.
+
+        Args:
+            workers: The run's threads.
+            after: Why the run began.
+            activity: What the heartbeat tells of the watching part.
+            outbox: Where the summaries go; how much waits in it is counted.
+            ids: For the events' ids.
+        """
+        zones: dict[str, list[str]] = {each.camera_id: [] for each in self._configuration.cameras}
+        for zone in self._configuration.zones:
+            if zone.kind != "mask":
+                zones[zone.camera_id].append(zone.zone_id)
+        sensor = self._configuration.cooling.sensor
+
+        def waiting() -> tuple[int, float]:
+            figures = outbox.figures()
+            return figures.rows, figures.oldest_s(self._clock)
+
+        daybook = Daybook(
+            self._database,
+            self._clock,
+            ZoneInfo(self._configuration.site.timezone),
+            zones,
+            Gauges(activity, lambda: processor_c(sensor), read_power, waiting, written_bytes),
+            after,
+        )
+        summaries = Summaries(self._configuration, self._database, outbox, self._clock, ids)
+        workers.keep("days", lambda: daybook.run(workers.stop, summaries.send_due))
 
     def _notice(self, stop: threading.Event) -> None:
         while not stop.wait(NOTICE_EVERY_S):

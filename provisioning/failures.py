@@ -37,6 +37,7 @@ EXPECTED = {
     "provisioning.units.UnitsError": Expected(
         FAULT, said("The units cannot be put in place here.")
     ),
+    "provisioning.reporting.NoReportError": Expected(FAULT, said("There is nothing to report.")),
     "agent.config.ConfigError": Expected(REFUSED, said("The configuration was refused.")),
     "agent.replay.LiveCameraError": Expected(REFUSED, said("The configuration was refused.")),
     "agent.detectors.manifest.ModelError": Expected(REFUSED, said("A model was refused.")),

@@ -1,8 +1,9 @@
-"""The commands about what a device keeps: retention, holds, the audit log."""
+"""The commands about what a device keeps and tells of itself: retention, holds, audit log, report."""
 
 from __future__ import annotations
 
 import sys
+from datetime import date
 from typing import TYPE_CHECKING
 
 import click
@@ -12,6 +13,17 @@ from provisioning.wording import say
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+def _day(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+    """A day of the calendar, or ``today``."""
+    if value is None or value == "today":
+        return value
+    try:
+        return date.fromisoformat(value).isoformat()
+    except ValueError as error:
+        raise click.BadParameter(say("give a day as 2026-03-01, or today")) from error
+
 
 _CASE = click.argument("case_id", metavar=say("CASE"))
 
@@ -124,4 +136,27 @@ def audit_verify(site: Path, known: str | None, as_json: bool) -> None:
     sys.exit(audited.verify_log(site, known, as_json=as_json))
 
 
-COMMANDS = (retention, hold, audit)
+@click.command(
+    "report",
+    help=say(
+        """
+Print the daily summary: cases by zone and code, for how long each zone was watched, how the device was.
+"""
+    ),
+)
+@SITE
+@click.option(
+    "--day",
+    metavar=say("DAY"),
+    callback=_day,
+    help=say("Which day, as 2026-03-01, or today. Default: yesterday."),
+)
+@json_option(say("Print what the platform is told, as JSON."))
+def report(site: Path, day: str | None, as_json: bool) -> None:
+    """Print the daily summary."""
+    from provisioning import reporting  # noqa: PLC0415
+
+    reporting.report(site, day, as_json=as_json)
+
+
+COMMANDS = (retention, hold, audit, report)

@@ -208,3 +208,8 @@ def test_a_running_agent_records_what_it_runs_with_and_tells_the_heads_hash(
     upkeep = heartbeats()[0]["body"]["upkeep"]
     assert upkeep["audit"] == {"number": 1, "hash": told[0].hash}
     assert verify(tmp_path / "state" / "audit").breaks == ()
+    with closing(sqlite3.connect(tmp_path / "state" / "kerbwatch.sqlite3")) as reader:
+        counted = dict(reader.execute("SELECT name, sum(value) FROM days GROUP BY name"))
+    assert (counted["began.first"], counted["began.planned"]) == (1, 1)
+    assert counted["uptime_s"] > 0
+    assert counted["sensing_s"] > 0

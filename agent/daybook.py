@@ -1,0 +1,161 @@
+"""Counts from moment to moment for how long each zone was watched, and how the device was."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from agent import days
+from agent.database import StorageError
+from agent.days import DEVICE, Place
+
+if TYPE_CHECKING:
+    import sqlite3
+    import threading
+    from collections.abc import Callable, Mapping, Sequence
+    from zoneinfo import ZoneInfo
+
+    from agent.database import Database
+    from agent.health import Activity
+    from drivers.clock import Clock
+    from drivers.power import Power
+
+SAMPLE_S = 15.0
+WRITE_EVERY_S = 300.0
+"""So much of a day's counters is lost at most when the power goes."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Gauges:
+    """What is asked at each sample; None where nothing measures it."""
+
+    activity: Callable[[], Activity]
+    temperature_c: Callable[[], float | None]
+    power: Callable[[], Power | None]
+    waiting: Callable[[], tuple[int, float]]
+    """How many events wait, and for how many seconds the oldest has."""
+    written_bytes: Callable[[], int | None]
+    """What this process has written since it started."""
+
+
+class Daybook:
+    """The counters of one run. For one thread.
+
+    Args:
+        database: Where the days are.
+        clock: Says which day it is, and how long it lasted.
+        timezone: The site's.
+        zones: Each camera's zones.
+        gauges: What is sampled.
+        began_after: Why this run began; counted once.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        timezone: ZoneInfo,
+        zones: Mapping[str, Sequence[str]],
+        gauges: Gauges,
+        began_after: str,
+    ) -> None:
+        self._database, self._clock, self._timezone = database, clock, timezone
+        self._zones, self._gauges = zones, gauges
+        self._sums: defaultdict[Place, float] = defaultdict(float)
+        self._add(f"began.{began_after}", 1)
+        self._peaks: dict[Place, float] = {}
+        self._day = self._today()
+        self._last_s = self._written_s = clock.monotonic_s()
+        self._written_bytes = 0
+
+    def run(self, stop: threading.Event, when_written: Callable[[], object]) -> None:
+        """Sample until told to stop.
+
+        Args:
+            stop: Set it to end; what was counted is written down then.
+            when_written: Called whenever counters have been written down: a day may be over of which
+                nothing was told yet.
+        """
+        while True:
+            ended = stop.wait(SAMPLE_S)
+            self.sample()
+            if ended or self.is_due:
+                try:
+                    self.write()
+                    when_written()
+                except StorageError as error:
+                    _log.warning("the day's counters are not kept: %s", error)
+            if ended:
+                return
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is time to write: some minutes have passed, or another day has begun."""
+        waited_s = self._clock.monotonic_s() - self._written_s
+        return waited_s >= WRITE_EVERY_S or self._today() != self._day
+
+    def sample(self) -> None:
+        """Count what has been since the last sample as it is now."""
+        now_s = self._clock.monotonic_s()
+        # What lies further back was not looked at, and is not claimed.
+        passed_s = min(now_s - self._last_s, 2 * SAMPLE_S)
+        self._last_s = now_s
+        activity = self._gauges.activity()
+        for camera_id, zone_ids in self._zones.items():
+            view = activity.views.get(camera_id)
+            abstaining = {} if view is None else view.abstaining
+            running = activity.cameras.get(camera_id) == "running"
+            for zone_id in zone_ids:
+                name = "abstained_s" if zone_id in abstaining else "sensing_s"
+                self._add(
+                    name if running or zone_id in abstaining else "blind_s", passed_s, zone_id
+                )
+        self._add("uptime_s", passed_s)
+        self._add("unsynchronised_s", 0.0 if self._clock.synchronised else passed_s)
+        self._sample_machine(passed_s)
+
+    def _sample_machine(self, passed_s: float) -> None:
+        temperature_c, power = self._gauges.temperature_c(), self._gauges.power()
+        if temperature_c is not None:
+            self._peak("temperature_c_max", temperature_c)
+        if power is not None:
+            self._add("throttled_s", passed_s if power.throttled else 0.0)
+            self._add("under_voltage_s", passed_s if power.under_voltage else 0.0)
+        rows, oldest_s = self._gauges.waiting()
+        self._peak("waiting_rows_max", rows)
+        self._peak("waiting_s_max", oldest_s)
+        written_bytes = self._gauges.written_bytes()
+        if written_bytes is not None:
+            self._add("written_bytes", written_bytes - self._written_bytes)
+            self._written_bytes = written_bytes
+
+    def write(self) -> None:
+        """Write the counters down; what the disk does not take is tried again with the next.
+
+        Raises:
+            StorageError: The disk did not take it.
+        """
+        values, day = {**self._sums, **self._peaks}, self._day
+
+        def work(connection: sqlite3.Connection) -> None:
+            days.count(connection, day, values)
+            days.forget_old(connection)
+
+        self._database.write(work).result()
+        self._sums.clear()
+        self._peaks.clear()
+        self._day, self._written_s = self._today(), self._clock.monotonic_s()
+
+    def _add(self, name: str, value: float, zone_id: str = DEVICE) -> None:
+        self._sums[zone_id, DEVICE, name] += value
+
+    def _peak(self, name: str, value: float) -> None:
+        place = (DEVICE, DEVICE, name)
+        self._peaks[place] = max(value, self._peaks.get(place, value))
+
+    def _today(self) -> str:
+        return days.day_of(self._clock.now(), self._timezone)

@@ -1,0 +1,171 @@
+"""The daily summary (日报): what a day was like at one device, for people and for the platform."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from datetime import UTC, date, datetime, time, timedelta
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from agent import days
+from agent.codes import event_code
+from agent.database import load_state, save_state
+from agent.days import DEVICE, Place
+from agent.events import ClockReading, DeviceDay, Draft, KindDay, SummaryBody, ZoneDay
+from agent.outbox import Lane
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from agent.config import Configuration
+    from agent.database import Database
+    from agent.ids import Ids
+    from agent.outbox import Outbox
+    from drivers.clock import Clock
+
+TYPE = "device.summary"
+MOST_AT_ONCE = 7
+"""After a long time off, so many days are told of, the newest."""
+_SENT = "summary.sent"
+
+
+class Summaries:
+    """Tells the platform of each day once, when it is over.
+
+    Args:
+        configuration: The site.
+        database: Where the days are.
+        outbox: Where the summaries go.
+        clock: Says which day it is.
+        ids: For the events' ids.
+    """
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        database: Database,
+        outbox: Outbox,
+        clock: Clock,
+        ids: Ids,
+    ) -> None:
+        self._configuration, self._database, self._outbox = configuration, database, outbox
+        self._clock, self._ids = clock, ids
+        self._timezone = ZoneInfo(configuration.site.timezone)
+
+    def send_due(self) -> list[str]:
+        """Queue the summaries of days that are over; none while the clock cannot be trusted.
+
+        Returns:
+            Which days.
+
+        Raises:
+            StorageError: The disk did not take it.
+        """
+        if not (self._configuration.uplink.daily_summary and self._clock.synchronised):
+            return []
+        today = days.day_of(self._clock.now(), self._timezone)
+        with closing(self._database.read()) as connection:
+            sent = load_state(connection, _SENT) or ""
+            due = [day for day in days.known(connection) if sent < day < today][-MOST_AT_ONCE:]
+        if due:
+            self._database.write(lambda connection: self._queue(connection, due)).result()
+        return due
+
+    def _queue(self, connection: sqlite3.Connection, due: list[str]) -> None:
+        for day in due:
+            at = self._clock.now()
+            draft = Draft(
+                event_id=self._ids.new(at),
+                type=TYPE,
+                occurred_at=at,
+                clock=ClockReading.of(self._clock),
+                body=summary_of(connection, self._configuration, day, complete=True),
+            )
+            self._outbox.add(connection, draft, Lane.REST)
+        save_state(connection, _SENT, due[-1])
+
+
+def summary_of(
+    connection: sqlite3.Connection, configuration: Configuration, day: str, *, complete: bool
+) -> SummaryBody:
+    """Sum a day up.
+
+    Args:
+        connection: To read with.
+        configuration: The site.
+        day: A local day, as ``2026-03-01``.
+        complete: Whether it is over.
+    """
+    counters = days.read(connection, day)
+    drawn = [zone.zone_id for zone in configuration.zones if zone.kind != "mask"]
+    counted = sorted({zone_id for zone_id, _, _ in counters if zone_id} - set(drawn))
+    return SummaryBody(
+        day=day,
+        timezone=configuration.site.timezone,
+        complete=complete,
+        configuration_sha256=configuration.sha256(),
+        zones=tuple(_zone(configuration, zone_id, counters) for zone_id in (*drawn, *counted)),
+        device=_device(connection, configuration, day, counters),
+    )
+
+
+def _zone(configuration: Configuration, zone_id: str, counters: dict[Place, float]) -> ZoneDay:
+    own = {(kind, name): n for (zone, kind, name), n in counters.items() if zone == zone_id}
+    known = [zone for zone in configuration.zones if zone.zone_id == zone_id]
+    site = configuration.site
+    return ZoneDay(
+        zone_id=zone_id,
+        place_id=known[0].zone.place_id if known else None,
+        responsible_unit=(known[0].responsible_unit if known else None) or site.responsible_unit,
+        sensing_s=round(own.get((DEVICE, "sensing_s"), 0.0), 1),
+        abstained_s=round(own.get((DEVICE, "abstained_s"), 0.0), 1),
+        blind_s=round(own.get((DEVICE, "blind_s"), 0.0), 1),
+        cases=tuple(
+            KindDay(
+                kind=kind,
+                code=event_code(site.codes_profile, kind),
+                opened=int(own.get((kind, "opened"), 0)),
+                cleared=int(own.get((kind, "cleared"), 0)),
+                abstained=int(own.get((kind, "abstained"), 0)),
+                stood_s=round(own.get((kind, "stood_s"), 0.0), 1),
+            )
+            for kind in sorted({kind for kind, _ in own} - {DEVICE})
+        ),
+    )
+
+
+def _device(
+    connection: sqlite3.Connection,
+    configuration: Configuration,
+    day: str,
+    counters: dict[Place, float],
+) -> DeviceDay:
+    own = {name: n for (zone, _, name), n in counters.items() if zone == DEVICE}
+    began = {
+        name.removeprefix("began."): int(n) for name, n in own.items() if name.startswith("began.")
+    }
+    written, waited_s = own.get("written_bytes"), own.get("waiting_s_max")
+    rows = own.get("waiting_rows_max")
+    return DeviceDay(
+        uptime_s=round(own.get("uptime_s", 0.0), 1),
+        unsynchronised_s=round(own.get("unsynchronised_s", 0.0), 1),
+        began_after=began,
+        lost=_lost(connection, day, ZoneInfo(configuration.site.timezone)),
+        temperature_c_max=own.get("temperature_c_max"),
+        throttled_s=own.get("throttled_s"),
+        under_voltage_s=own.get("under_voltage_s"),
+        waiting_rows_max=None if rows is None else int(rows),
+        waiting_s_max=None if waited_s is None else round(waited_s, 1),
+        written_bytes=None if written is None else int(written),
+    )
+
+
+def _lost(connection: sqlite3.Connection, day: str, timezone: ZoneInfo) -> int:
+    """How many numbers were lost on the day."""
+    begin = datetime.combine(date.fromisoformat(day), time(), timezone)
+    end = datetime.combine(date.fromisoformat(day) + timedelta(days=1), time(), timezone)
+    [lost] = connection.execute(
+        "SELECT coalesce(sum(last - first + 1), 0) FROM losses WHERE at >= ? AND at < ?",
+        (begin.astimezone(UTC).timestamp(), end.astimezone(UTC).timestamp()),
+    ).fetchone()
+    return int(lost)

@@ -1,0 +1,172 @@
+"""``kerbwatch report``: the daily summary (日报) of one device, for people."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import click
+
+from agent import days
+from agent.config import load
+from agent.summary import summary_of
+from drivers.clock import SystemClock
+from drivers.wording import said
+from provisioning.cases import duration
+from provisioning.explaining import DATABASE
+from provisioning.things import kind_in_words
+from provisioning.wording import in_words, say
+from provisioning.wording.width import padded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from agent.events import DeviceDay, SummaryBody, ZoneDay
+
+_CAUSES = {
+    "first": said("for the first time"),
+    "planned": said("after a planned stop"),
+    "camera_hang": said("because a camera hung"),
+    "uplink_stuck": said("because the uplink was stuck"),
+    "fault": said("after a fault of the program"),
+    "killed": said("after being killed"),
+    "power_cut": said("after a power cut"),
+}
+
+
+class NoReportError(LookupError):
+    """Nothing was counted on the day."""
+
+
+def report(site: Path, day: str | None, *, as_json: bool) -> None:
+    """Print a day's summary.
+
+    Args:
+        site: The site.
+        day: As ``2026-03-01``, or ``today``; None: yesterday.
+        as_json: Print what the platform is told, as JSON.
+
+    Raises:
+        ConfigError: The site cannot be read.
+        NoReportError: Nothing was counted on the day.
+    """
+    configuration = load(site)
+    base = site if site.is_dir() else site.parent
+    database = base / configuration.storage.state_dir / DATABASE
+    clock, timezone = SystemClock(), ZoneInfo(configuration.site.timezone)
+    today = days.day_of(clock.now(), timezone)
+    wanted = _wanted(day, today)
+    if not database.is_file():
+        raise NoReportError(
+            say("There is no database {path}. Has it watched anything yet?", path=database)
+        )
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        known = _known(connection)
+        if wanted not in known:
+            raise NoReportError(
+                say(
+                    "Nothing was counted on {day}. There are: {known}",
+                    day=wanted,
+                    known=known[-10:] or say("none"),
+                )
+            )
+        summary = summary_of(connection, configuration, wanted, complete=wanted < today)
+    if as_json:
+        click.echo(summary.model_dump_json(indent=2))
+        return
+    site_facts = configuration.site
+    click.echo(f"{site_facts.device_id}  {site_facts.address}")
+    click.echo("\n".join(lines(summary)))
+
+
+def _wanted(day: str | None, today: str) -> str:
+    if day == "today":
+        return today
+    if day is None:
+        return (date.fromisoformat(today) - timedelta(days=1)).isoformat()
+    return day
+
+
+def _known(connection: sqlite3.Connection) -> list[str]:
+    try:
+        return days.known(connection)
+    except sqlite3.OperationalError:  # of an agent that counted nothing
+        return []
+
+
+def lines(summary: SummaryBody) -> Iterator[str]:
+    """The summary, line by line."""
+    if summary.complete:
+        yield say("Daily summary, {day}", day=summary.day)
+    else:
+        yield say("Daily summary, {day}, not over yet", day=summary.day)
+    for zone in summary.zones:
+        yield ""
+        yield from _zone(zone)
+    yield ""
+    yield from _device(summary.device)
+
+
+def _zone(zone: ZoneDay) -> Iterator[str]:
+    if zone.responsible_unit is None:
+        yield say("zone {zone}", zone=zone.zone_id)
+    else:
+        yield say("zone {zone}, {unit}", zone=zone.zone_id, unit=zone.responsible_unit)
+    yield "  " + say(
+        "watched for {sensing}, view bad for {abstained}, no picture for {blind}",
+        sensing=duration(zone.sensing_s),
+        abstained=duration(zone.abstained_s),
+        blind=duration(zone.blind_s),
+    )
+    if not zone.cases:
+        yield "  " + say("no case")
+    for kind in zone.cases:
+        name = f"{padded(kind_in_words(kind.kind, kind.opened), 18)} {kind.code.code or '–':<6}"
+        told = say(
+            "{opened} opened, {cleared} cleared, {abstained} could not be seen",
+            opened=kind.opened,
+            cleared=kind.cleared,
+            abstained=kind.abstained,
+        )
+        yield f"  {name} {told}"
+        if kind.cleared:
+            yield "    " + say(
+                "stood for {mean} on average", mean=duration(kind.stood_s / kind.cleared)
+            )
+
+
+def _device(device: DeviceDay) -> Iterator[str]:
+    yield say("the device")
+    yield "  " + say("ran for {uptime}", uptime=duration(device.uptime_s))
+    if device.unsynchronised_s:
+        yield "  " + say(
+            "! the clock could not be trusted for {time}: some of it may belong to another day",
+            time=duration(device.unsynchronised_s),
+        )
+    for cause, times in sorted(device.began_after.items()):
+        known = in_words(_CAUSES[cause]) if cause in _CAUSES else cause
+        yield "  " + say("started {times} × {cause}", times=times, cause=known)
+    if device.temperature_c_max is not None:
+        yield "  " + say("processor at most {heat:.0f} °C", heat=device.temperature_c_max)
+    if device.throttled_s:
+        slow = duration(device.throttled_s)
+        yield "  " + say("! slowed down by heat or voltage for {time}", time=slow)
+    if device.under_voltage_s:
+        low = duration(device.under_voltage_s)
+        yield "  " + say("! too little voltage for {time}", time=low)
+    if device.waiting_rows_max is not None and device.waiting_s_max is not None:
+        yield "  " + say(
+            "at most {rows} event(s) waited, the oldest for {time}",
+            rows=device.waiting_rows_max,
+            time=duration(device.waiting_s_max),
+        )
+    if device.written_bytes is not None:
+        yield "  " + say("{size_mb:.0f} MB written to the disk", size_mb=device.written_bytes / 1e6)
+    if device.lost:
+        yield "  " + say("! {lost} event(s) lost, and reported as lost", lost=device.lost)
+    else:
+        yield "  " + say("no event lost")
