@@ -7,7 +7,8 @@ frames' clock runs at five a second of the street's time, so 72 hours are 1,296,
 minutes of that time something red stands in the zone long enough for a case, and the broker is
 stopped or killed and started again. A platform stores what comes and sends receipts. What is timed by
 the wall clock (heartbeats, the daily chores) is not accelerated: heartbeats come every half second
-instead, so that there are more of them than in three days.
+instead, so that there are more of them than in three days. What is kept is kept for minutes
+instead of months, and within 10 MB of pictures, so that the end of growth comes within the run.
 
 Memory, files and counters are written to ``soak.csv`` and drawn to ``soak.svg``. The network is a
 small one made up for the purpose, run by the real runtime; a Pi's camera and card are not measured.
@@ -44,6 +45,8 @@ CYCLE_S = 600.0
 COMES_S, GOES_S = 30.0, 400.0
 SAMPLE_EVERY_S = 2.0
 HEARTBEAT_S = 0.5
+KEPT_DAYS = 0.003
+"""Four minutes of the wall clock, some sixteen hours of the street's time."""
 STALLED_S = 300.0
 DRAIN_S = 300.0
 
@@ -80,7 +83,13 @@ frames_per_s = {frames_per_s}
 [storage]
 state_dir = "state"
 run_dir = "run"
-{storage}
+
+[retention]
+pictures_mb = 10
+cases_days = {kept_days}
+letters_days = {kept_days}
+losses_days = {kept_days}
+every_s = 10
 
 [uplink]
 broker = "mqtts://127.0.0.1:{port}"
@@ -91,6 +100,7 @@ key_file = "{key}"
 confirm = "platform"
 reconnect_max_s = 0.5
 heartbeat_s = {heartbeat_s}
+keep_arrived = 500
 """
 
 
@@ -101,7 +111,6 @@ class Soak:
     hours: float
     limit_s: float
     folder: Path
-    storage: str
 
     @property
     def frames(self) -> int:
@@ -128,7 +137,7 @@ class Soak:
             seconds=self.hours * 3600,
             frames_per_s=FRAMES_PER_S,
             things="\n".join(things),
-            storage=self.storage,
+            kept_days=KEPT_DAYS,
             port=broker.port,
             prefix=PREFIX,
             ca=broker.authority.certificate_file,
@@ -178,12 +187,11 @@ class Outages:
 @click.option("--hours", default=72.0, show_default=True, help="Of the street's time.")
 @click.option("--minutes", default=1e9, help="End after so long, and say how far it came.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("soak"), show_default=True)
-@click.option("--storage", default="", help="Further lines of [storage], for smaller budgets.")
-def main(hours: float, minutes: float, out: Path, storage: str) -> None:
+def main(hours: float, minutes: float, out: Path) -> None:
     """Watch a drawn street for days of its own time, and say what grew."""
     out.mkdir(parents=True, exist_ok=True)
     click.echo(headline())
-    soak = Soak(hours, minutes * 60, out.absolute(), storage)
+    soak = Soak(hours, minutes * 60, out.absolute())
     broker = Broker("/usr/sbin/mosquitto", out.absolute() / "broker")
     broker.start()
     try:
