@@ -616,14 +616,18 @@ class Receipt(Wire):
 
     Computed in its store after the commit: everything through ``contiguous_through``, and further
     ranges (first, last) above it. An event named in a loss report counts as stored.
+
+    ``conflicts``: ranges of numbers under which another event came than is stored, and which it does
+    not yet have under a number of its own. Left out where there is none.
     """
 
     contract: Literal[1] = CONTRACT_VERSION
     epoch: str = Field(min_length=1, max_length=64)
     contiguous_through: int = Field(ge=0)
     ranges: tuple[tuple[int, int], ...] = Field(default=(), max_length=1000)
+    conflicts: tuple[tuple[int, int], ...] = Field(default=(), max_length=1000)
 
-    @field_validator("ranges")
+    @field_validator("ranges", "conflicts")
     @classmethod
     def _in_order(cls, ranges: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
         if any(not 0 < first <= last for first, last in ranges):

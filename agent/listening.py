@@ -12,7 +12,7 @@ from drivers.wording import said
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from agent.mqtt import Delivery
     from agent.outbox import Outbox
@@ -26,7 +26,15 @@ _log = logging.getLogger(__name__)
 
 
 class NewEpochError(ConnectionError):
-    """The platform has more of this epoch than was ever given: the database was set back."""
+    """The platform has other events of this epoch than we: the database was set back, or copied.
+
+    Attributes:
+        again: Ranges of numbers whose events are to go again, also if they have arrived.
+    """
+
+    def __init__(self, reason: str, again: Sequence[tuple[int, int]]) -> None:
+        super().__init__(reason)
+        self.again = again
 
 
 class Listening:
@@ -58,7 +66,7 @@ class Listening:
             The answer to a command.
 
         Raises:
-            NewEpochError: A receipt names what was never given.
+            NewEpochError: A receipt names what was never given, or numbers of other events.
             StorageError: The disk did not bring back what was asked for.
         """
         try:
@@ -81,7 +89,18 @@ class Listening:
                     "the platform has event {theirs}, ours end at {ours}: a new epoch begins",
                     theirs=receipt.highest,
                     ours=self._outbox.last_sequence(),
-                )
+                ),
+                self._parcels.doubtful(receipt),
+            )
+        if verdict == "conflict":
+            raise NewEpochError(
+                said(
+                    "the platform has other events under {count} of our numbers from {first} on: this"
+                    " database was set back or copied, a new epoch begins",
+                    count=sum(last - first + 1 for first, last in receipt.conflicts),
+                    first=min(first for first, _ in receipt.conflicts),
+                ),
+                self._parcels.doubtful(receipt),
             )
         if verdict == "unsent":
             self._refuse("a receipt for events that were not sent")
@@ -105,7 +124,7 @@ class Listening:
         if refused is not None:
             return Answer(command_id=command.command_id, accepted=False, reason=refused)
         count = self._outbox.resend(command.first, command.last).result()
-        self._parcels.look_again()
+        self._parcels.bring_back(command.first, command.last)
         missing = command.last - command.first + 1 - count
         reason = f"{missing} of them are kept no more" if missing else None
         return Answer(command_id=command.command_id, accepted=True, reason=reason, count=count)

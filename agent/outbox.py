@@ -223,10 +223,18 @@ class Outbox:
 
         return self._database.write(again)
 
-    def begin_epoch(self) -> Future[None]:
-        """Begin a new epoch: what waits gets numbers from 1 on, what has arrived is forgotten."""
+    def begin_epoch(self, again: Iterable[tuple[int, int]] = ()) -> Future[None]:
+        """Begin a new epoch: what waits gets numbers from 1 on, what has arrived is forgotten.
+
+        Args:
+            again: Ranges of numbers; what of them has arrived and is kept waits again before.
+        """
 
         def begin(connection: sqlite3.Connection) -> None:
+            connection.executemany(
+                "UPDATE outbox SET arrived = 0 WHERE arrived = 1 AND sequence BETWEEN ? AND ?",
+                list(again),
+            )
             self.epoch, self.previous_epoch = _begin_epoch(connection)
             self._changing += 1
 

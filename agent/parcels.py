@@ -32,12 +32,15 @@ _FRAMING_BYTES = 128
 PACKING = 6
 """zlib's level: 9 takes 1.7 times as long to save 2 % more."""
 
+MOST_ASKED_FOR = 1000
+"""So many requests to send again are remembered, the newest."""
 MOST_AWAITING = 4000
 """So many events may wait for a receipt before nothing more is sent."""
 _NO_LIMIT = 1_000_000
 
-Verdict = Literal["taken", "foreign", "ahead", "unsent"]
-"""Of a receipt: believed; of another epoch; naming what was never given; naming what was not sent."""
+Verdict = Literal["taken", "foreign", "ahead", "conflict", "unsent"]
+"""Of a receipt: believed; of another epoch; naming what was never given; saying that a number means
+another event; naming what was not sent."""
 
 _log = logging.getLogger(__name__)
 
@@ -110,10 +113,12 @@ class Parcels:
         """Refused as part of a batch; which one was meant shows when each goes alone."""
         self._finished: deque[tuple[tuple[int, ...], Future[None]]] = deque()
         self._given_before = outbox.last_sequence()
-        """Numbers up to this one an earlier run may have sent: its receipts are believed."""
+        """Numbers up to this one an earlier run may have sent."""
         self._settling: set[int] = set()
         self._sent: set[int] = set()
-        """Above that, what this run has sent and not yet settled."""
+        """What this run has sent and not yet settled."""
+        self._asked_for: list[tuple[int, int]] = []
+        """Ranges that the platform has asked for again: they were sent once."""
         self.pace = Pacing(terms.backlog_per_s, clock)
         self.sent = self.confirmed = self.retried = self.dead_letters = self.unreceipted = 0
 
@@ -159,7 +164,7 @@ class Parcels:
         """The parcel has been sent, as a packet of this size."""
         self.budget.count(parcel.class_, packet_bytes)
         self._taken.update(parcel.sequences)
-        self._sent.update(each for each in parcel.sequences if each > self._given_before)
+        self._sent.update(parcel.sequences)
         self._passed[parcel.lane, parcel.historical] = parcel.sequences[-1]
         if parcel.historical:
             self.pace.spend(len(parcel.sequences))
@@ -192,18 +197,31 @@ class Parcels:
         self._confirm(tuple(acknowledged))
 
     def receive(self, receipt: Receipt, reader: sqlite3.Connection) -> Verdict:
-        """The platform says what it has stored."""
+        """The platform says what it has stored.
+
+        It confirms only what this run has sent: another event may lie there under a number that a
+        database which was set back has given anew, and shows only when ours arrives.
+        """
         if receipt.epoch != self._outbox.epoch:
             return "foreign"
         if receipt.highest > self._outbox.last_sequence():
             return "ahead"
-        named = waiting_in(reader, receipt.spans, self._given_before)
-        stored = {each for each in self._sent if _in(each, receipt.spans)}.union(named)
-        unsent = waiting_in(reader, receipt.spans, receipt.highest)
-        if any(each > self._given_before and each not in self._sent for each in unsent):
+        if receipt.conflicts:
+            return "conflict"
+        stored = {each for each in self._sent if _in(each, receipt.spans)}
+        ours = [(max(first, self._given_before + 1), last) for first, last in receipt.spans]
+        unsent = set(waiting_in(reader, ours, receipt.highest)) - self._sent
+        if not all(_in(each, self._asked_for) for each in unsent):
             return "unsent"
         self._confirm(tuple(sorted(stored - self._settling)))
         return "taken"
+
+    def doubtful(self, receipt: Receipt) -> list[tuple[int, int]]:
+        """Under which numbers the platform may have other events: those it names, and all of this run.
+
+        For a receipt that was ahead or in conflict; what has arrived of them is to go again.
+        """
+        return [*receipt.conflicts, (self._given_before + 1, self._outbox.last_sequence())]
 
     def overdue(self) -> int:
         """Send again what no receipt has named in time; how much that is."""
@@ -219,6 +237,11 @@ class Parcels:
             self.unreceipted += len(late)
         return len(late)
 
+    def bring_back(self, first: int, last: int) -> None:
+        """The platform has asked for what had arrived: it waits again, and may be named meanwhile."""
+        self._asked_for = [*self._asked_for[-MOST_ASKED_FOR:], (first, last)]
+        self.look_again()
+
     def look_again(self) -> None:
         """What was sent or had arrived waits again: no number may be passed over."""
         self._passed.clear()
@@ -226,7 +249,14 @@ class Parcels:
 
     def begin_anew(self) -> None:
         """The epoch is another: no number means what it meant."""
-        numbers = (self._taken, self._alone, self._sent, self._settling, self._finished)
+        numbers = (
+            self._taken,
+            self._alone,
+            self._sent,
+            self._settling,
+            self._finished,
+            self._asked_for,
+        )
         for kept in (*numbers, self._awaiting, self._passed):
             kept.clear()
         self._given_before = 0

@@ -8,11 +8,11 @@ from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from cryptography import x509
-
 from drivers.wording import said
 
 if TYPE_CHECKING:
+    from cryptography import x509
+
     from agent.config import Uplink as UplinkSettings
 
 NOT_YET_VALID, EXPIRED = 9, 10
@@ -68,6 +68,8 @@ def _shown_by(settings: UplinkSettings, host: str, port: int) -> x509.Certificat
         OSError: It cannot be reached.
         ValueError: It shows none that can be read.
     """
+    from cryptography import x509  # noqa: PLC0415 - 21 MiB, for what hardly ever happens
+
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     if settings.certificate_file is not None:  # else a broker that asks for ours may show nothing

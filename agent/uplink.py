@@ -29,7 +29,7 @@ from drivers.wording import said
 if TYPE_CHECKING:
     import sqlite3
     import threading
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from agent.config import Uplink as UplinkSettings
@@ -115,7 +115,7 @@ class _Session:
         """Send what fits, wait for something to happen, read the answers, heed the platform.
 
         Raises:
-            NewEpochError: The platform has more than was ever given.
+            NewEpochError: The platform has more than was ever given, or other events.
             LinkError: The connection was lost, or the broker no longer answers.
             StorageError: The disk did not let go of what was confirmed.
         """
@@ -357,7 +357,7 @@ class Uplink:
                 self._session(stop)
             except NewEpochError as error:
                 self._report(str(error))
-                self._begin_epoch()
+                self._begin_epoch(error.again)
             except (LinkError, StorageError) as error:
                 self._report(str(error))
             except Exception as error:  # noqa: BLE001  the outermost line of this thread
@@ -408,10 +408,10 @@ class Uplink:
                 session.abandon()
                 self._save_budget(0.0)
 
-    def _begin_epoch(self) -> None:
+    def _begin_epoch(self, again: Sequence[tuple[int, int]]) -> None:
         """The database was set back: what waits is numbered anew, under another epoch."""
         try:
-            self._outbox.begin_epoch().result()
+            self._outbox.begin_epoch(again).result()
         except StorageError as error:
             self._report(str(error))
             return

@@ -261,12 +261,57 @@ def test_events_wait_for_receipts_over_a_restart(broker: Broker, tmp_path: Path)
             device.open_cases(3)
             device.connect()
             wait_until(lambda: platform.sequences() == [1, 2, 3])
-        with Device(tmp_path, settings(broker)) as device:
+        with Device(tmp_path, settings(broker)) as device, Store(platform, device):
             assert device.waiting() == [1, 2, 3]
             device.connect()
-            device.wait_until_online()
-            platform.say("receipts", receipt(device, 3))
             wait_until(lambda: device.waiting() == [])
+
+
+def test_what_was_asked_for_again_may_be_named_before_it_goes(
+    broker: Broker, tmp_path: Path
+) -> None:
+    with broker.platform() as platform, Device(tmp_path, settings(broker)) as device:
+        with Store(platform, device):
+            device.connect()
+            device.open_cases(4)
+            device.wait_until_drained()
+        broker.stop()
+        assert device.outbox.resend(2, 3).result() == 2
+        device.uplink._parcels.bring_back(2, 3)
+        with closing(device.database.read()) as reader:
+            assert device.uplink._parcels.receive(receipt(device, 4), reader) == "taken"
+
+
+def test_a_receipt_confirms_only_what_this_run_has_sent(broker: Broker, tmp_path: Path) -> None:
+    """A database that was set back gives numbers anew, which the platform has for other events."""
+    with Device(tmp_path, settings(broker)) as device:
+        given = device.open_cases(3)
+    with Device(tmp_path, settings(broker)) as device:
+        with closing(device.database.read()) as reader:
+            verdict = device.uplink._parcels.receive(receipt(device, given[-1]), reader)
+        assert verdict == "taken"
+        assert device.waiting() == given
+
+
+def test_a_number_that_means_another_event_begins_a_new_epoch_in_which_ours_arrives(
+    broker: Broker, tmp_path: Path
+) -> None:
+    with broker.platform() as platform, Device(tmp_path, settings(broker)) as device:
+        old = device.outbox.epoch
+        drafts = [case_opened(device.clock) for _ in range(4)]
+        device.add(drafts)
+        device.connect()
+        wait_until(lambda: platform.sequences() == [1, 2, 3, 4])
+        platform.say("receipts", receipt(device, 4))
+        wait_until(lambda: device.waiting() == [])
+        told = receipt(device, 4).model_copy(update={"conflicts": ((2, 3),)})
+        platform.say("receipts", told)
+        wait_until(lambda: device.outbox.epoch != old)
+        assert "other events under 2 of our numbers from 2 on" in device.last_error
+        with Store(platform, device):
+            device.wait_until_drained()
+        again = {e.event_id for e in platform.events if e.epoch == device.outbox.epoch}
+        assert {draft.event_id for draft in drafts[1:3]} <= again
 
 
 def test_a_power_cut_begins_a_new_epoch_and_a_kill_does_not(tmp_path: Path) -> None:
@@ -306,4 +351,6 @@ def test_in_a_new_epoch_what_waits_keeps_its_order_and_its_event_ids(tmp_path: P
 def test_a_receipt_must_name_real_ranges() -> None:
     with pytest.raises(ValidationError):
         Receipt(epoch="e", contiguous_through=0, ranges=((0, 3),))
+    with pytest.raises(ValidationError):
+        Receipt(epoch="e", contiguous_through=9, conflicts=((3, 2),))
     assert Receipt(epoch="e", contiguous_through=2, ranges=((5, 9),)).highest == 9

@@ -128,6 +128,8 @@ class Device:
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
+        if self._thread.ident is None:
+            self.uplink.run(self._stop)  # it lets go of what it holds, and ends
         if self._thread.is_alive():
             self._thread.join(15)
             assert not self._thread.is_alive()

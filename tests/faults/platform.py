@@ -80,7 +80,7 @@ class Storing:
         self._stored: dict[tuple[str, str], dict[int, str]] = {}
         self._named: dict[tuple[str, str], set[int]] = {}
         self._ids: set[str] = set()
-        self._conflicting: set[str] = set()
+        self._conflicting: dict[tuple[str, str], dict[int, str]] = {}
         """Ids that came under the number of another event: each must come again under its own."""
         self._opened: dict[tuple[str, str], dict[str, str]] = {}
         """(place, kind) → each case that was told of there → the last that was told of it."""
@@ -120,9 +120,9 @@ class Storing:
         self._client.disconnect()
         self._client.loop_stop()
 
-    def say(self, device: str, channel: str, told: BaseModel | str) -> None:
+    def say(self, device: str, channel: str, told: BaseModel | str | bytes) -> None:
         """Publish on a channel of a device's (``tenant/device``)."""
-        text = told if isinstance(told, str) else told.model_dump_json()
+        text = told if isinstance(told, str | bytes) else told.model_dump_json()
         self._client.publish(f"{PREFIX}/{device}/{channel}", text, qos=1)
 
     def has(self, accepted: Collection[str]) -> bool:
@@ -147,7 +147,8 @@ class Storing:
                 missing = set(range(1, highest + 1)) - stored.keys() - named
                 lost += len(named - stored.keys())
                 gaps += sum(moved.get((key[1], each)) not in self._ids for each in missing)
-            return Ledger(lost, gaps, self.duplicates, len(self._conflicting - self._ids))
+            conflicts = sum(len(self._in_conflict(key)) for key in self._conflicting)
+            return Ledger(lost, gaps, self.duplicates, conflicts)
 
     def named(self, epoch: str) -> set[int]:
         """Which numbers of an epoch loss reports have named."""
@@ -209,7 +210,8 @@ class Storing:
             self.types[event.type] += known not in self._ids
             self._ids.add(known)
         else:
-            self._conflicting.add(event.event_id)
+            numbers = self._conflicting.setdefault((device, event.epoch), {})
+            numbers[event.sequence] = event.event_id
         inserted = connection.execute(
             "INSERT OR IGNORE INTO events (device, epoch, sequence, event_id, type)"
             " VALUES (?, ?, ?, ?, ?)",
@@ -246,10 +248,16 @@ class Storing:
                             epoch=key[1],
                             contiguous_through=through,
                             ranges=tuple(spans[:_MOST_RANGES]),
+                            conflicts=tuple(_spans(self._in_conflict(key))[:_MOST_RANGES]),
                         ),
                     )
                 )
         return told
+
+    def _in_conflict(self, key: tuple[str, str]) -> list[int]:
+        """Numbers of an epoch under which another event came, which is not here under its own."""
+        numbers = self._conflicting.get(key, {})
+        return sorted(number for number, each in numbers.items() if each not in self._ids)
 
     def tell(self) -> None:
         """Send every receipt."""
