@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections import deque
 from contextlib import suppress
-from typing import Self
+
+from benchmarks.delivery.forwarder import Forwarder
 
 CHUNK_BYTES = 1460
 """What one Ethernet frame carries of TCP."""
@@ -14,7 +14,7 @@ QUEUE_BYTES = 64 * 1024
 """So much waits in the modem; then the sender is slowed down."""
 
 
-class SlowLink:
+class SlowLink(Forwarder):
     """Forwards connections on loopback to a port. Use as a context.
 
     Args:
@@ -24,34 +24,8 @@ class SlowLink:
     """
 
     def __init__(self, to_port: int, *, bits_per_s: float = 2e6, delay_s: float = 0.05) -> None:
+        super().__init__()
         self._to_port, self._bits_per_s, self._delay_s = to_port, bits_per_s, delay_s
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self.port = 0
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        self._server = asyncio.run_coroutine_threadsafe(
-            asyncio.start_server(self._serve, "127.0.0.1", 0), self._loop
-        ).result()
-        self.port = self._server.sockets[0].getsockname()[1]
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(10)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
-        self._loop.close()
-
-    async def _end(self) -> None:
-        self._server.close()
-        running = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
-        await asyncio.sleep(
-            0.01
-        )  # the sockets that were given up are closed in the loop's next rounds
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         # The end cancels this; a cancelled server task would be shown as an error.

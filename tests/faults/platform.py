@@ -60,6 +60,7 @@ class Storing:
         losing: The share of what comes that it loses before its commit.
         silent: The share of its receipts that get lost.
         die: For what it loses.
+        login: Its name and password, for a broker that asks.
     """
 
     def __init__(
@@ -71,7 +72,9 @@ class Storing:
         losing: float = 0.0,
         silent: float = 0.0,
         die: random.Random | None = None,
+        login: tuple[str, str | None] = ("platform", None),
     ) -> None:
+        self._login = login
         self._path, self._port, self._receipts = folder / "platform.db", port, receipts
         self._losing, self._silent, self._die = losing, silent, die or random.Random()
         self._came: queue.SimpleQueue[MQTTMessage] = queue.SimpleQueue()
@@ -99,7 +102,7 @@ class Storing:
             protocol=MQTTProtocolVersion.MQTTv5,
             manual_ack=True,
         )
-        client.username_pw_set("platform")
+        client.username_pw_set(*self._login)
         client.reconnect_delay_set(1, 1)
         client.on_connect = lambda c, *_: c.subscribe(f"{PREFIX}/+/+/events", qos=1)
         client.on_subscribe = lambda *_: subscribed.set()

@@ -23,12 +23,11 @@ if TYPE_CHECKING:
 SETTLE_S = 30.0
 
 
-@dataclass(slots=True)
-class Street:
-    """A broker, a platform that stores, and what the device was told is accepted."""
+@dataclass(slots=True, kw_only=True)
+class Way:
+    """A platform that stores, how a device reaches it, and what the device was told is accepted."""
 
     run: Run
-    broker: Broker
     platform: Storing
     settings: UplinkSettings
     accepted: set[str] = field(default_factory=set)
@@ -100,6 +99,13 @@ class Street:
         )
 
 
+@dataclass(slots=True, kw_only=True)
+class Street(Way):
+    """The way over a broker of our own."""
+
+    broker: Broker
+
+
 @contextmanager
 def street(
     run: Run,
@@ -128,4 +134,4 @@ def street(
         wait_for(lambda: listens(port), "the platform's listener is there")
         receipts = settings.confirm == "platform"
         platform = stack.enter_context(store(run.folder, port, receipts=receipts))
-        yield Street(run, broker, platform, settings)
+        yield Street(run=run, broker=broker, platform=platform, settings=settings)
