@@ -18,27 +18,37 @@ from pathlib import Path
 from tests.faults.suite import BrokenError, require, wait_for
 from tests.roots import TREE, Recipe
 
-UNITS = Recipe(
-    name="units",
-    suite="trixie",
-    packages=(
-        "systemd",
-        "systemd-sysv",
-        "dbus",
-        "mosquitto",
-        "python3",
-        "python3-venv",
-        "ca-certificates",
-    ),
-    files=(("opt/requirements.lock", TREE / "requirements.lock"),),
-    steps=(
-        "python3 -m venv --system-site-packages /opt/kerbwatch",
-        "/opt/kerbwatch/bin/pip install -q --require-hashes --only-binary :all:"
-        " -r /opt/requirements.lock",
-    ),
+_PACKAGES = (
+    "systemd",
+    "systemd-sysv",
+    "dbus",
+    "mosquitto",
+    "python3",
+    "python3-venv",
+    "ca-certificates",
 )
-"""As docs/technician.md says, up to the wheel."""
 
+
+def device_recipe(suite: str) -> Recipe:
+    """A Debian with Kerbwatch's environment as docs/technician.md has it made, up to the wheel."""
+    return Recipe(
+        name=f"units-{suite}",
+        suite=suite,
+        packages=_PACKAGES,
+        files=(("opt/requirements.lock", TREE / "requirements.lock"),),
+        steps=(
+            "python3 -m venv --system-site-packages /opt/kerbwatch",
+            "/opt/kerbwatch/bin/pip install -q --require-hashes --only-binary :all:"
+            " -r /opt/requirements.lock",
+        ),
+    )
+
+
+_INIT = """
+if [ -d /sys/fs/cgroup/devices ]; then mount -o remount,bind,rw /sys/fs/cgroup/devices; fi
+exec /usr/lib/systemd/systemd
+"""
+"""With control groups of version 1 a container may only look at them, and DevicePolicy= would be void."""
 _DEVICE_RULES = Path("/sys/fs/cgroup/devices")
 """Control groups of version 1; with version 2 the container has a tree of its own anyway."""
 _CLONE_NEWNET = 0x40000000
@@ -55,7 +65,7 @@ status=133 # what it ends with when the container reboots
 while [ "$status" = 133 ]; do
   status=0
   systemd-nspawn -q --register=no --keep-unit --private-network --directory="$2/root" \
-    --machine="$3" --boot --console=pipe || status=$?
+    --machine="$3" --console=pipe sh -c "$4" || status=$?
 done
 """
 
@@ -74,7 +84,7 @@ class Booted:
         place.mkdir()
         with self._console.open("w") as console:
             self.process = subprocess.Popen(
-                [*command, str(root), str(place), self._name],
+                [*command, str(root), str(place), self._name, _INIT],
                 stdin=subprocess.DEVNULL,
                 stdout=console,
                 stderr=subprocess.STDOUT,
@@ -95,9 +105,7 @@ class Booted:
             found = self._first_process()
             if not found or found == not_leader:
                 return False
-            if found != self.leader:
-                self.leader = found
-                self._hand_over_device_rules()
+            self.leader = found
             try:
                 return self.run("systemctl", "is-system-running", check=False) == "running"
             except subprocess.CalledProcessError:
@@ -156,11 +164,6 @@ class Booted:
         if (group := _DEVICE_RULES / self._name).is_dir():
             for folder in [*sorted(group.rglob("*/"), reverse=True), group]:
                 folder.rmdir()
-
-    def _hand_over_device_rules(self) -> None:
-        """With control groups of version 1 a container may only look at them, and DevicePolicy= is void."""
-        if _DEVICE_RULES.is_dir():
-            self.run("mount", "-o", "remount,bind,rw", str(_DEVICE_RULES))
 
     def _first_process(self) -> int:
         waiting = [self.process.pid]
