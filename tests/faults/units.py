@@ -328,11 +328,26 @@ def units_timers(run: Run) -> Outcome:
         listed = here.device.run("systemctl", "list-timers", "--all", "--no-legend")
         unlisted = [name for name in timers if name not in listed]
         require(timers and not unlisted, f"the timers wait: {unlisted}")
+        _report_drawn_day(here.device)
         for timer in timers:
             _comes_due(here, timer)
             run.progress()
         require(here.restarts == 0, "the agent is not disturbed")
+        here.device.run("systemctl", "stop", "kerbwatch")
+        for timer in timers:  # they need no agent
+            here.device.run("systemctl", "start", timer.replace(".timer", ".service"))
+        told = here.journal("kerbwatch-report.service")
+        summed_up = told.count("1 opened, 0 cleared")
+        require(summed_up >= 2, f"the day is summed up, with the agent and without: {told!r}")
         return here.outcome(platform, f"{', '.join(timers)} came due")
+
+
+def _report_drawn_day(device: Booted) -> None:
+    """Report of the day that the drawn street is in: a device has no yesterday on its first day."""
+    dropin = device.path("/etc/systemd/system/kerbwatch-report.service.d/day.conf")
+    dropin.parent.mkdir()
+    command = "/opt/kerbwatch/bin/kerbwatch report /etc/kerbwatch --day 2026-01-01"
+    dropin.write_text(f"[Service]\nExecStart=\nExecStart={command}\n", encoding="utf-8")
 
 
 def _comes_due(here: Corner, timer: str) -> None:
@@ -340,7 +355,8 @@ def _comes_due(here: Corner, timer: str) -> None:
     service, device = timer.replace(".timer", ".service"), here.device
     dropin = device.path(f"/etc/systemd/system/{timer}.d/soon.conf")
     dropin.parent.mkdir()
-    dropin.write_text("[Timer]\nOnActiveSec=1s\nAccuracySec=1s\n", encoding="utf-8")
+    soon = "[Timer]\nOnActiveSec=1s\nAccuracySec=1s\nRandomizedDelaySec=0\n"
+    dropin.write_text(soon, encoding="utf-8")
     device.run("systemctl", "daemon-reload")
     device.run("systemctl", "restart", timer)
     wait_for(lambda: device.shown("ExecMainExitTimestamp", service), f"{service} has run")
