@@ -37,6 +37,9 @@ EXPECTED = {
     "provisioning.units.UnitsError": Expected(
         FAULT, said("The units cannot be put in place here.")
     ),
+    "provisioning.decommissioning.StillNeededError": Expected(
+        FAULT, said("The device was not wiped.")
+    ),
     "provisioning.reporting.NoReportError": Expected(FAULT, said("There is nothing to report.")),
     "agent.config.ConfigError": Expected(REFUSED, said("The configuration was refused.")),
     "agent.replay.LiveCameraError": Expected(REFUSED, said("The configuration was refused.")),

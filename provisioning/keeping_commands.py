@@ -159,4 +159,29 @@ def report(site: Path, day: str | None, as_json: bool) -> None:
     reporting.report(site, day, as_json=as_json)
 
 
-COMMANDS = (retention, hold, audit, report)
+@click.command(
+    "decommission",
+    help=say(
+        """
+Wipe a device for good: keys, pictures, database, logs, and the secrets that site.toml names.
+
+The agent must be stopped, and no case held. What was wiped is printed as JSON, signed with the device's
+key before that goes.
+"""
+    ),
+)
+@SITE
+@click.option(
+    "--confirm",
+    "confirmed",
+    metavar=say("DEVICE"),
+    help=say("The device's id, to confirm; without it, it is asked for."),
+)
+def decommission(site: Path, confirmed: str | None) -> None:
+    """Wipe a device."""
+    from provisioning import decommissioning  # noqa: PLC0415
+
+    sys.exit(decommissioning.decommission(site, confirmed))
+
+
+COMMANDS = (retention, hold, audit, report, decommission)

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from agent.audit import Audit, Record, records
 from agent.database import Database, save_case, save_trace
 from agent.outbox import Lane, Outbox
-from agent.retention import Holds, Outcome, Retention, Settings
+from agent.retention import Hold, Holds, Outcome, Retention, Settings
 from agent.scene import Case
 from drivers.clock import FakeClock
 from tests.drafts import case_opened
@@ -123,3 +123,7 @@ CASE = Case(
     members=(),
     confidence=0.9,
 )
+
+
+def hold_on(case_id: str) -> Hold:
+    return Hold(case_id=case_id, reason="example", by="test", at=NOON)

@@ -17,11 +17,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.retention import Hold, HoldError, passing
+from agent.retention import HoldError, passing
 from agent.retention.choosing import Kept, choose
 from agent.retention.lifetime import MOST_OFF_S, Lifetime
 from drivers.clock import FakeClock
-from tests.keeping_device import DAY_S, EACH_BYTES, NAME, NOON, Device
+from tests.keeping_device import DAY_S, EACH_BYTES, NAME, NOON, Device, hold_on
 
 
 @pytest.fixture
@@ -29,10 +29,6 @@ def device(tmp_path: Path) -> Iterator[Device]:
     device = Device(tmp_path, pictures_days=30, cases_days=180)
     yield device
     device.database.close()
-
-
-def hold_on(case_id: str) -> Hold:
-    return Hold(case_id=case_id, reason="example", by="test", at=NOON)
 
 
 def test_pictures_go_when_their_time_has_come_and_that_is_recorded_first(device: Device) -> None:

@@ -12,6 +12,7 @@ PAGES = {
     page: page.with_name(page.name.replace(".md", ".zh-CN.md"))
     for page in (
         ROOT / "README.md",
+        ROOT / "docs" / "at-rest.md",
         ROOT / "docs" / "cameras.md",
         ROOT / "docs" / "explain.md",
         ROOT / "docs" / "integrator.md",

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import re
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from drivers.disk import sync_folder
+from drivers.disk import replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -136,17 +135,9 @@ class Noticing:
             )
 
     def _keep(self, now: Known) -> None:
-        """Whole under another name, then renamed. Lost with the power, a change is told twice."""
+        """Lost with the power, a change is told twice."""
         self._known = now
-        half = self._folder / f"{KNOWN}.part"
-        half.unlink(missing_ok=True)
-        descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
-            opened.write(now.model_dump_json())
-            opened.flush()
-            os.fsync(opened.fileno())
-        half.replace(self._folder / KNOWN)
-        sync_folder(self._folder)
+        replace_file(self._folder / KNOWN, now.model_dump_json(), mode=0o600)
 
 
 def _load(path: Path) -> Known | None:

@@ -5,14 +5,13 @@ A hold is a small file of its own beside the database, so that it outlives a dam
 
 from __future__ import annotations
 
-import os
 import re
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from drivers.disk import give_to_owner_of, sync_folder
+from drivers.disk import give_to_owner_of, replace_file, sync_folder
 from drivers.wording import said
 
 if TYPE_CHECKING:
@@ -77,16 +76,8 @@ class Holds:
             return False
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         give_to_owner_of(self._folder.parent, self._folder)
-        half = path.with_suffix(".part")
-        half.unlink(missing_ok=True)
-        descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
-            opened.write(hold.model_dump_json())
-            opened.flush()
-            os.fsync(opened.fileno())
-        give_to_owner_of(self._folder, half)
-        half.replace(path)
-        sync_folder(self._folder)
+        replace_file(path, hold.model_dump_json(), mode=0o600)
+        give_to_owner_of(self._folder, path)
         sync_folder(self._folder.parent)
         return True
 

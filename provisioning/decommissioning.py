@@ -1,0 +1,295 @@
+"""``kerbwatch decommission``: nothing that a stranger should have stays on the card."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from agent.audit import FOLDER as AUDIT
+from agent.audit import AuditError
+from agent.config import load
+from agent.retention import Holds
+from agent.signing import FILE as SIGNING_KEY
+from agent.signing import Signer, SigningError
+from agent.status import FILE as STATUS
+from drivers.clock import SystemClock
+from drivers.disk import sync_folder
+from drivers.wiping import trim, wipe
+from provisioning.audited import audit_of
+from provisioning.explaining import DATABASE
+from provisioning.failures import FAULT
+from provisioning.watching import NotRunningError, read
+from provisioning.wording import error_in_words, say
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from agent.config import Configuration
+
+KEYS, SECRETS = "keys", "secrets of the configuration"
+_FIRST, _LAST = (SECRETS, KEYS), (AUDIT,)
+"""Keys first: without them the rest is worth less. The log of what was done last."""
+
+
+class StillNeededError(RuntimeError):
+    """The device must not be wiped as things are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Files that go together: by the name that they have in the record."""
+
+    name: str
+    files: tuple[Path, ...]
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(path.lstat().st_size for path in self.files)
+
+
+def decommission(site: Path, confirmed: str | None) -> int:
+    """Wipe a device, after it was confirmed.
+
+    Args:
+        site: The site.
+        confirmed: The device's id, typed by who wants it wiped; None: it is asked for.
+
+    Returns:
+        0 if nothing of it is left, else 1.
+
+    Raises:
+        ConfigError: The site cannot be read.
+        StillNeededError: The agent runs, a case is held, or it was not confirmed.
+    """
+    configuration = load(site)
+    base = site if site.is_dir() else site.parent
+    state_dir = base / configuration.storage.state_dir
+    _refuse_if_needed(configuration, base, state_dir)
+    waiting = _waiting(state_dir)  # looking into the database makes files of its own
+    groups = _groups(configuration, base, state_dir)
+    _tell_plan(groups, waiting)
+    device_id = configuration.site.device_id
+    if confirmed is None:
+        confirmed = click.prompt(
+            say("Type the device's id ({device_id}) to wipe it", device_id=device_id),
+            default="",
+            show_default=False,
+            err=True,
+        )
+    if confirmed != device_id:
+        raise StillNeededError(say("Nothing was wiped: that is not the device's id."))
+    record = _record(configuration, state_dir, groups, waiting)
+    record["jws"] = _signed(state_dir, record)
+    left = _wipe_all(groups, state_dir)
+    record["left"] = [str(path) for path in left]
+    record["discarded"] = trim(state_dir) if state_dir.exists() else False
+    click.echo(json.dumps(record, ensure_ascii=False, indent=2))
+    _tell_end(left, discarded=bool(record["discarded"]))
+    return FAULT if left else 0
+
+
+def _refuse_if_needed(configuration: Configuration, base: Path, state_dir: Path) -> None:
+    try:
+        read(base / configuration.storage.run_dir / STATUS)
+        runs = True
+    except NotRunningError:
+        runs = _is_open(state_dir / DATABASE)
+    if runs:
+        raise StillNeededError(
+            say("The agent runs. Stop it for good: `systemctl disable --now kerbwatch`.")
+        )
+    if held := sorted(Holds(state_dir).names()):
+        raise StillNeededError(
+            say(
+                "These cases are held: {cases}. Hand their pictures over, then lift the holds: "
+                "`kerbwatch hold lift`.",
+                cases=held,
+            )
+        )
+
+
+def _is_open(database: Path) -> bool:
+    """Whether another process has the database open: an agent that says nothing may still run."""
+    if not database.exists():
+        return False
+    try:
+        with closing(sqlite3.connect(database, timeout=0, isolation_level=None)) as connection:
+            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+            connection.execute("BEGIN EXCLUSIVE")
+            connection.execute("ROLLBACK")
+    except sqlite3.OperationalError as error:
+        return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+    except sqlite3.DatabaseError:  # damaged: nobody runs on it
+        return False
+    return False
+
+
+def _groups(configuration: Configuration, base: Path, state_dir: Path) -> list[Group]:
+    """Everything that goes, in the order in which it goes."""
+    found: dict[str, list[Path]] = {}
+    for path in sorted(state_dir.rglob("*")) if state_dir.exists() else ():
+        if path.is_symlink() or not path.is_dir():
+            part = path.relative_to(state_dir).parts[0]
+            name = part if (state_dir / part).is_dir() else part.split(".")[0]
+            found.setdefault(name, []).append(path)
+    secrets = [each for path in _secrets(configuration, base) for each in _with_target(path)]
+    if secrets:
+        found[SECRETS] = secrets
+
+    def place(name: str) -> tuple[bool, bool, str]:
+        return name in _LAST, name not in _FIRST, name
+
+    return [Group(name, tuple(found[name])) for name in sorted(found, key=place)]
+
+
+def _secrets(configuration: Configuration, base: Path) -> Iterator[Path]:
+    """Files that the configuration names and that must stay secret."""
+    uplink = configuration.uplink.located(base)
+    for path in (uplink.key_file, uplink.certificate_file, uplink.password_file):
+        if path is not None:
+            yield path
+    for camera in configuration.cameras:
+        for name, value in camera.driver_settings(base):
+            if name == "password_file" and isinstance(value, Path):
+                yield value
+
+
+def _with_target(path: Path) -> list[Path]:
+    """A file; of a link, what it leads to as well."""
+    if not path.is_file():
+        return [path] if path.is_symlink() else []
+    return [path.resolve(), path] if path.is_symlink() else [path]
+
+
+def _waiting(state_dir: Path) -> int | None:
+    """How many events the platform has not confirmed; None if nobody can say."""
+    path = state_dir / DATABASE
+    if not path.exists():
+        return None
+    try:
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+            [count] = connection.execute("SELECT count(*) FROM outbox WHERE arrived = 0").fetchone()
+    except sqlite3.DatabaseError:
+        return None
+    return int(count)
+
+
+def _tell_plan(groups: list[Group], waiting: int | None) -> None:
+    click.echo(say("To be wiped:"), err=True)
+    for group in groups:
+        facts = say(
+            "{name}: {files} file(s), {size_mb:.1f} MB",
+            name=group.name,
+            files=len(group.files),
+            size_mb=group.size_bytes / 1e6,
+        )
+        click.echo(f"  {facts}", err=True)
+    if waiting:
+        click.echo(
+            say(
+                "! {waiting} event(s) wait that the platform has not confirmed: they are lost with it.",
+                waiting=waiting,
+            ),
+            err=True,
+        )
+
+
+def _record(
+    configuration: Configuration, state_dir: Path, groups: list[Group], waiting: int | None
+) -> dict[str, Any]:
+    """What is done, as the last record of the device; also in its log, while there is one."""
+    clock = SystemClock()
+    facts = {
+        "device_id": configuration.site.device_id,
+        "wiped": {
+            each.name: {"files": len(each.files), "bytes": each.size_bytes} for each in groups
+        },
+        "waiting": waiting,
+    }
+    log = audit_of(state_dir, "decommission")
+    try:
+        head = (
+            log.append("device.decommissioned", **facts) if (state_dir / AUDIT).exists() else None
+        )
+    except AuditError as error:
+        click.echo(error_in_words(error), err=True)
+        head = None
+    return {
+        "what": "device.decommissioned",
+        "tenant": configuration.site.tenant,
+        **facts,
+        "at": clock.now().astimezone(UTC).isoformat(timespec="seconds"),
+        "clock": "synchronised" if clock.synchronised else "unsynchronised",
+        "by": log.by,
+        "audit": None if head is None else {"number": head.number, "hash": head.hash},
+    }
+
+
+def _signed(state_dir: Path, record: dict[str, Any]) -> str | None:
+    """The record signed with the device's key, before that goes; None if there is no key any more."""
+    folder = state_dir / KEYS
+    if not (folder / SIGNING_KEY).exists():
+        return None
+    try:
+        return Signer(folder).sign(record)
+    except SigningError:
+        return None
+
+
+def _wipe_all(groups: list[Group], state_dir: Path) -> list[Path]:
+    """Wipe file by file; what could not be wiped is left, and named."""
+    left = []
+    for group in groups:
+        for path in group.files:
+            try:
+                wipe(path)
+            except OSError as error:
+                click.echo(f"{path}: {error_in_words(error)}", err=True)
+                left.append(path)
+    if state_dir.exists():
+        left += _remove_folders(state_dir)
+    return left
+
+
+def _remove_folders(state_dir: Path) -> list[Path]:
+    """Remove the empty folders; what came meanwhile is left, and named."""
+    found = sorted(state_dir.rglob("*"), reverse=True)
+    for path in found:
+        if path.is_dir() and not path.is_symlink():
+            try:
+                path.rmdir()
+            except OSError:
+                continue
+    sync_folder(state_dir)
+    return [path for path in found if path.exists() and not path.is_dir()]
+
+
+def _tell_end(left: list[Path], *, discarded: bool) -> None:
+    if left:
+        click.echo(
+            say("! {count} file(s) could not be wiped; run it again as root.", count=len(left)),
+            err=True,
+        )
+        return
+    click.echo(say("✓ Everything above is wiped. Keep what was printed as its record."), err=True)
+    if not discarded:
+        click.echo(
+            say("! The card was not told which blocks are free (fstrim): it may keep them longer."),
+            err=True,
+        )
+    for text in (
+        say(
+            "  A card moves blocks about to wear evenly: copies that it put aside are out of the "
+            "system's reach, and not out of a laboratory's. Where that matters, destroy the card."
+        ),
+        say("  site.toml, zones.json and the journal stay: they hold no keys and no pictures."),
+        say("  Have the platform withdraw the device's certificate."),
+    ):
+        click.echo(text, err=True)
