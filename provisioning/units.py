@@ -13,6 +13,7 @@ import subprocess
 import sys
 import sysconfig
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -20,6 +21,9 @@ from drivers.wording import said
 from provisioning.failures import FAULT
 from provisioning.wording import in_words, say
 from provisioning.wording.width import padded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 HOME = Path("/opt/kerbwatch")
 """Where the units look for Python."""
@@ -43,7 +47,7 @@ def install(*, pins: bool) -> int:
         pins: Whether the site has a ``[gpio]`` section, so that the agent must be let to the pins.
 
     Returns:
-        0, or 1 if a unit could not be enabled.
+        0, or 1 if a step failed.
 
     Raises:
         UnitsError: This is not where the units look for Python, or systemd does not run here.
@@ -63,16 +67,14 @@ def install(*, pins: bool) -> int:
         raise UnitsError(said("Only root can do this: put `sudo` in front of it."))
     for path in place(Path("/"), systemd_version(), pins=pins):
         click.echo(say("written: {path}", path=path))
-    for command in (
-        ["systemd-sysusers", "kerbwatch.conf"],
-        ["systemd-tmpfiles", "--create", "kerbwatch.conf"],
-        ["systemctl", "daemon-reload"],
-        ["systemctl", "try-restart", "systemd-journald.service"],
-    ):
-        _asked(*command)
-    installable = [name for name in units() if "[Install]" in (source() / name).read_text()]
-    refused = [name for name in installable if not _enable(name)]
-    if refused:
+    failed = False
+    for command in _steps():
+        if _asked(*command) is None:
+            click.echo(
+                in_words(said("This failed: {command}", command=" ".join(command))), err=True
+            )
+            failed = True
+    if failed:
         return FAULT
     click.echo(say("The units are in place. To start: `sudo systemctl start kerbwatch`"))
     return 0
@@ -90,15 +92,8 @@ def place(root: Path, version: int, *, pins: bool) -> list[Path]:
         The places that were written.
     """
     written = []
-    for path in sorted(each for each in source().rglob("*") if each.is_file()):
-        if path.name == ONLY_WITH_PINS and not pins:
-            continue
-        if version < SINCE_SYSTEMD.get(path.name, 0):
-            continue
-        target = root / _target(path.relative_to(source()))
+    for path, target in _astray(root, version, pins=pins):
         content = path.read_bytes()
-        if target.is_file() and target.read_bytes() == content:
-            continue
         target.parent.mkdir(parents=True, exist_ok=True)
         half = target.with_name(f".{target.name}.part")
         half.write_bytes(content)
@@ -106,6 +101,11 @@ def place(root: Path, version: int, *, pins: bool) -> list[Path]:
         half.replace(target)
         written.append(target)
     return written
+
+
+def astray(root: Path, version: int, *, pins: bool) -> list[str]:
+    """Name the files that are missing below a root, or are other than those of this version."""
+    return [path.name for path, _ in _astray(root, version, pins=pins)]
 
 
 def show(*, as_json: bool) -> int:
@@ -119,22 +119,26 @@ def show(*, as_json: bool) -> int:
     """
     _want_systemd()
     rows = [_row(name) for name in units()]
-    failed = any(row["state"] == "failed" for row in rows)
+    failed = any(row["active"] == "failed" for row in rows)
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return FAULT if failed else 0
     for row in rows:
         exposure = row["exposure"]
         score = "" if exposure is None else say("exposure {exposure}", exposure=exposure)
-        click.echo(
-            f"{padded(str(row['unit']), 30)} {padded(str(row['state']), 24)} {score}".rstrip()
-        )
+        state = f"{row['active']} ({row['sub']})"
+        click.echo(f"{padded(str(row['unit']), 30)} {padded(state, 24)} {score}".rstrip())
     return FAULT if failed else 0
 
 
 def units() -> list[str]:
     """The units' names."""
     return sorted(each.name for each in source().iterdir() if each.suffix in _UNITS)
+
+
+def installable() -> list[str]:
+    """Those that are to be there after a boot."""
+    return [name for name in units() if "[Install]" in (source() / name).read_text("utf-8")]
 
 
 def source() -> Path:
@@ -168,6 +172,30 @@ def _want_systemd() -> None:
         raise UnitsError(said("systemd does not run here; the units are for a device."))
 
 
+def _astray(root: Path, version: int, *, pins: bool) -> Iterator[tuple[Path, Path]]:
+    """What has to be written, and where."""
+    for path in sorted(each for each in source().rglob("*") if each.is_file()):
+        if path.name == ONLY_WITH_PINS and not pins:
+            continue
+        if version < SINCE_SYSTEMD.get(path.name, 0):
+            continue
+        target = root / _target(path.relative_to(source()))
+        if not target.is_file() or target.read_bytes() != path.read_bytes():
+            yield path, target
+
+
+def _steps() -> Iterator[list[str]]:
+    """What follows once the files are there."""
+    yield ["systemd-sysusers", "kerbwatch.conf"]
+    yield ["systemd-tmpfiles", "--create", "kerbwatch.conf"]
+    yield ["systemctl", "daemon-reload"]
+    yield ["systemctl", "try-restart", "systemd-journald.service"]
+    for name in installable():
+        yield ["systemctl", "enable", "--quiet", name]
+        if not name.endswith(".service"):  # what waits begins at once; the agent when it is told
+            yield ["systemctl", "restart", name]
+
+
 def _target(path: Path) -> Path:
     if path.parts[0].startswith(_BESIDE_UNITS):
         return Path("etc/systemd") / path
@@ -181,20 +209,10 @@ def _row(name: str) -> dict[str, str | float | None]:
     active, _, sub = told.strip().partition("\n")
     return {
         "unit": name,
-        "state": f"{active} ({sub})",
+        "active": active,
+        "sub": sub,
         "exposure": exposure(name) if name.endswith(".service") else None,
     }
-
-
-def _enable(name: str) -> bool:
-    done = _asked("systemctl", "enable", "--quiet", name) is not None
-    if done and not name.endswith(
-        ".service"
-    ):  # what waits begins at once; the agent when it is told
-        done = _asked("systemctl", "restart", name) is not None
-    if not done:
-        click.echo(in_words(said("{unit} could not be enabled.", unit=name)), err=True)
-    return done
 
 
 def _asked(*command: str) -> str | None:

@@ -64,7 +64,7 @@ fi
 status=133 # what it ends with when the container reboots
 while [ "$status" = 133 ]; do
   status=0
-  systemd-nspawn -q --register=no --keep-unit --private-network --directory="$2/root" \
+  setpriv --pdeathsig TERM systemd-nspawn -q --register=no --keep-unit --private-network --directory="$2/root" \
     --machine="$3" --console=pipe sh -c "$4" || status=$?
 done
 """
@@ -78,7 +78,16 @@ class Booted:
         self._name = f"kerbwatch-{os.getpid()}-{id(self):x}"
         self._console = folder / "console.log"
         offset_s = round(uptime_s - time.clock_gettime(time.CLOCK_BOOTTIME))
-        command = ["unshare", "--mount", "--propagation", "private"]
+        # Whatever becomes of the test: nothing of it goes on.
+        command = [
+            "setpriv",
+            "--pdeathsig",
+            "KILL",
+            "unshare",
+            "--mount",
+            "--propagation",
+            "private",
+        ]
         command += ["--time", f"--boottime={offset_s}", "sh", "-c", _OVERLAY, "sh"]
         place = folder / "overlay"
         place.mkdir()

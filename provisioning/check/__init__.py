@@ -12,7 +12,7 @@ import click
 
 from agent import last_good
 from agent.config import ConfigError
-from provisioning.check import machine, reaching, seeing, software
+from provisioning.check import machine, reaching, seeing, serving, software
 from provisioning.check.findings import Device, Finding, carry_out, worst
 from provisioning.failures import FAULT
 from provisioning.wording import in_words, say
@@ -24,7 +24,13 @@ if TYPE_CHECKING:
     from agent.config import Configuration
     from provisioning.check.findings import Check
 
-CHECKS: Sequence[Check] = (*software.CHECKS, *machine.CHECKS, *seeing.CHECKS, *reaching.CHECKS)
+CHECKS: Sequence[Check] = (
+    *software.CHECKS,
+    *machine.CHECKS,
+    *serving.CHECKS,
+    *seeing.CHECKS,
+    *reaching.CHECKS,
+)
 _MARKS = {"ok": "✓", "note": "·", "warning": "!", "fault": "✗"}
 _COLOURS = {"ok": "green", "note": None, "warning": "yellow", "fault": "red"}
 
@@ -90,6 +96,7 @@ def check_in_words(name: str) -> str:
         "temperature": say("temperature"),
         "cameras": say("cameras"),
         "broker": say("broker"),
+        "units": say("units"),
     }
     return words.get(name, name)
 

@@ -339,7 +339,30 @@ def units_timers(run: Run) -> Outcome:
         told = here.journal("kerbwatch-report.service")
         summed_up = told.count("1 opened, 0 cleared")
         require(summed_up >= 2, f"the day is summed up, with the agent and without: {told!r}")
+        _is_checked(here.device)
         return here.outcome(platform, f"{', '.join(timers)} came due")
+
+
+def _is_checked(device: Booted) -> None:
+    """``kerbwatch check`` says that the units are in place, and then what is wrong with them."""
+    require([row["severity"] for row in _found(device)] == ["ok"], f"in order: {_found(device)}")
+    device.run("systemctl", "disable", "--quiet", "kerbwatch-recovery.path")
+    [off] = _found(device)
+    require("not enabled: kerbwatch-recovery.path" in off["what"], f"one is not enabled: {off}")
+    device.path("/etc/systemd/system/kerbwatch-report.service").write_text(
+        "[Service]\nType=oneshot\nExecStart=/bin/false\n", encoding="utf-8"
+    )
+    device.run("rm", "-r", "/etc/systemd/system/kerbwatch-report.service.d")
+    device.run("systemctl", "daemon-reload")
+    device.run("systemctl", "start", "kerbwatch-report.service", check=False)
+    told = " ".join(row["what"] for row in _found(device))
+    for wrong in ("not of this version: kerbwatch-report.service", "report.service has failed"):
+        require(wrong in told, f"{wrong}: {told}")
+
+
+def _found(device: Booted) -> list[dict[str, str]]:
+    told = device.run("kerbwatch", "check", "/etc/kerbwatch", "--json", check=False)
+    return [row for row in json.loads(told)["findings"] if row["check"] == "units"]
 
 
 def _report_drawn_day(device: Booted) -> None:

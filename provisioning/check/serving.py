@@ -1,0 +1,66 @@
+"""Whether systemd starts the agent, and by the files of this version."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from drivers.wording import said
+from provisioning.check.findings import Check, Device, Finding
+from provisioning.units import astray, installable, systemd_version, units
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_INSTALL = said("`sudo kerbwatch units install` puts them in place (--gpio: for a site with pins).")
+
+
+def serving(device: Device) -> Iterator[Finding]:
+    """The units: in place, of this version, enabled, none failed."""
+    if not Path("/run/systemd/system").is_dir():
+        yield Finding("units", "note", said("systemd does not run here: nothing starts the agent"))
+        return
+    pins = device.configuration is not None and bool(list(device.configuration.gpio.pins()))
+    files = astray(Path("/"), systemd_version(), pins=pins)
+    off = [name for name in installable() if _says("is-enabled", name) != "enabled"]
+    failed = [name for name in units() if _says("is-failed", name) == "failed"]
+    if files:
+        yield Finding(
+            "units",
+            "warning",
+            said("missing, or not of this version: {files}", files=files),
+            said("The agent is not started as it should be, or is kept from what it needs."),
+            _INSTALL,
+        )
+    if off and not files:
+        yield Finding(
+            "units",
+            "warning",
+            said("not enabled: {units}", units=off),
+            said("After a power cut nobody starts them."),
+            _INSTALL,
+        )
+    for name in failed:
+        yield Finding(
+            "units",
+            "warning",
+            said("{unit} has failed", unit=name),
+            said("What it does is not done until it is started again."),
+            said("`journalctl --namespace='*' -u {unit}` says why.", unit=name),
+        )
+    if not (files or off or failed):
+        yield Finding("units", "ok", said("{count} units are in place", count=len(units())))
+
+
+def _says(*question: str) -> str:
+    try:
+        done = subprocess.run(
+            ["systemctl", *question], capture_output=True, text=True, check=False, timeout=10
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip()
+
+
+CHECKS = (Check("units", serving, needs_configuration=False),)
