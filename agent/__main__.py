@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import faulthandler
 import logging
 import os
@@ -19,19 +18,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from agent import config, last_good
+from agent import config, last_good, storage_news
 from agent.assembly import Parts, assemble
 from agent.capture import Capture, Mailbox
 from agent.cooling import Cooling, Pace
 from agent.database import StorageError
 from agent.daylight import Daylight, Switch
 from agent.events import (
-    ClockReading,
     ConfigurationHealth,
     DiskHealth,
-    Draft,
     PublicKey,
-    StorageBody,
 )
 from agent.health import Health
 from agent.ids import RandomIds
@@ -128,14 +124,15 @@ def run(
             boot_id=clock.boot_id,
             pace=lambda: pace.factor,
             check_database=cause in MAY_HAVE_DAMAGED,
+            in_memory=run_dir / "volatile",
         )
         stack.callback(parts.close)
-        _tell_of_quarantine(parts, clock, ids)
+        storage_news.tell(parts, clock, ids)
         workers = Workers(threading.Event(), progress)
         mailbox = Mailbox(camera.camera_id for camera in configuration.cameras)
         captures = _start_captures(configuration, base, mailbox, workers, pace)
         analysed = threading.Event()
-        signer = open_signer(state_dir / "keys")
+        signer = open_signer(state_dir / "keys", run_dir / "keys")
         losses = Losses(parts.database, parts.outbox, signer, clock, ids)
         keeping = Keeping(
             configuration, base=base, database=parts.database, state_dir=state_dir, clock=clock
@@ -215,24 +212,6 @@ def _health(
         upkeep=keeping.upkeep,
         models=parts.models,
     )
-
-
-def _tell_of_quarantine(parts: Parts, clock: SystemClock, ids: RandomIds) -> None:
-    """Let the platform know that a damaged database was put aside."""
-    if parts.quarantined is None:
-        return
-    at = clock.now()
-    body = StorageBody(state="quarantined", **dataclasses.asdict(parts.quarantined))
-    draft = Draft(
-        event_id=ids.new(at),
-        type="device.storage",
-        occurred_at=at,
-        clock=ClockReading.of(clock),
-        body=body,
-    )
-    parts.database.write(
-        lambda connection: parts.outbox.add(connection, draft, Lane.HEALTH)
-    ).result()
 
 
 def _facts(configuration: Configuration, parts: Parts, signing_key: PublicKey) -> dict[str, str]:

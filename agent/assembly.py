@@ -21,6 +21,7 @@ from agent.outbox import Outbox
 from agent.pipeline import Pipeline
 from agent.quarantine import open_database
 from agent.sight import Sight
+from agent.standing_in import take_back_into
 from agent.viewguard import ViewGuard
 from drivers import cameras
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from agent.events import ClockReading, ModelUsed
     from agent.ids import Ids
     from agent.quarantine import Quarantined
+    from agent.standing_in import TakenBack
     from drivers.cameras import Frame
 
 WEAK_SHARE = 0.5
@@ -49,8 +51,11 @@ class Parts:
     analysis: Analysis
     detector: detectors.Detector
     classifier: detectors.Classifier | None
+    book: CaseBook
     quarantined: Quarantined | None
     """The database that was put aside at this start."""
+    taken_back: TakenBack | None
+    """What the database in memory had got while the disk took nothing."""
 
     @property
     def models(self) -> tuple[ModelUsed, ...]:
@@ -85,6 +90,7 @@ def assemble(
     epoch: str | None = None,
     pace: Callable[[], float] = lambda: 1.0,
     check_database: bool = False,
+    in_memory: Path | None = None,
 ) -> Parts:
     """Build everything between the cameras and the uplink.
 
@@ -98,6 +104,7 @@ def assemble(
         epoch: The outbox's, in replay; on the device it is random.
         pace: What is left of the budget for looking now, 0 to 1.
         check_database: Whether to look for damage first: after a run that did not end well.
+        in_memory: The folder of a database that stands in while the disk takes nothing; None: none does.
 
     Raises:
         ModelError: A model cannot be used.
@@ -118,7 +125,10 @@ def assemble(
     )
     has_bins = any(zone.kind == "bin" for zone in configuration.zones)
     classifier = detectors.open_classifier(models.bin_state, models.threads) if has_bins else None
-    database, quarantined = open_database(state_dir / "kerbwatch.sqlite3", check=check_database)
+    database, quarantined = open_database(
+        state_dir / "kerbwatch.sqlite3", check=check_database, in_memory=in_memory
+    )
+    taken_back = None if in_memory is None else take_back_into(database, in_memory)
     site = configuration.site
     outbox = Outbox(
         database,
@@ -183,7 +193,7 @@ def assemble(
         sights=sights,
         boot_id=boot_id,
     )
-    return Parts(database, outbox, analysis, detector, classifier, quarantined)
+    return Parts(database, outbox, analysis, detector, classifier, book, quarantined, taken_back)
 
 
 def _sight(configuration: Configuration, camera: CameraSection, state_dir: Path) -> Sight:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import deque
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from agent import days
 from agent.codes import event_code
-from agent.database import load_state, save_case, save_state, save_trace
+from agent.database import StorageError, load_state, save_case, save_state, save_trace
 from agent.events import (
     Abstention,
     CaseBody,
@@ -46,6 +47,9 @@ SNAPSHOT = "analysis.snapshot."
 """What of the state is a camera's snapshot begins with this."""
 QUIET_TIMES = 6
 """So many times less often is a snapshot written while nothing is pending."""
+MOST_WAITING = 500
+"""So many changes of cases wait in memory for room on a full disk; then the oldest are lost."""
+TRY_AGAIN_S = 10.0
 
 _log = logging.getLogger(__name__)
 
@@ -89,6 +93,10 @@ class CaseBook:
         self._ids = ids
         self._clock = clock
         self._snapshot_s: dict[str, float] = {}
+        self._unwritten: deque[tuple[int, Callable[[sqlite3.Connection], None]]] = deque()
+        self._tried_s = 0.0
+        self.changes_waiting = 0
+        """So many changes of cases wait in memory for room on a full disk."""
         self.events_without_pictures = 0
         """Of this run: events for which the disk did not take every picture."""
 
@@ -102,8 +110,10 @@ class CaseBook:
     ) -> None:
         """Make events of one frame's changes; they are on the disk when this returns.
 
+        On a full disk they wait in memory until there is room, :data:`MOST_WAITING` at most.
+
         Raises:
-            StorageError: The database did not take it; nothing was recorded.
+            StorageError: The database did not take it, and not for want of room.
         """
         drafts = [(change.case, self._draft(change, frame, views)) for change in changes]
         told = {change.case.case_id: self._trace(change, traces, frame) for change in changes}
@@ -123,8 +133,31 @@ class CaseBook:
             if text is not None:
                 save_state(connection, SNAPSHOT + frame.camera_id, text)
 
-        self._database.write(write).result()
+        self._unwritten.append((len(changes), write))
+        self.changes_waiting += len(changes)
+        self._write_all(frame)
         self._snapshot_s[frame.camera_id] = frame.monotonic_s
+
+    def _write_all(self, frame: Frame) -> None:
+        """Write what is new and what a full disk did not take before, in order."""
+        self._tried_s = frame.monotonic_s
+
+        def write(connection: sqlite3.Connection) -> None:
+            for _, each in self._unwritten:
+                each(connection)
+
+        try:
+            self._database.write(write).result()
+        except StorageError as error:
+            if not error.full:
+                raise
+            _log.error("%d changes of cases wait: %s", self.changes_waiting, error)
+            while self.changes_waiting > MOST_WAITING:
+                count, _ = self._unwritten.popleft()  # it has no number yet, and leaves no gap
+                self.changes_waiting -= count
+        else:
+            self._unwritten.clear()
+            self.changes_waiting = 0
 
     def keep(self, frame: Frame, snapshot: Callable[[], dict[str, Any]], *, pending: bool) -> None:
         """Write the snapshot down if its time has come; does not wait for the disk.
@@ -135,6 +168,8 @@ class CaseBook:
             pending: Whether something may become a case. Where nothing may, an older snapshot costs
                 nothing, and a card wears by what is written.
         """
+        if self._unwritten and abs(frame.monotonic_s - self._tried_s) >= TRY_AGAIN_S:
+            self._write_all(frame)
         last_s = self._snapshot_s.setdefault(frame.camera_id, frame.monotonic_s)
         every_s = self._configuration.analysis.snapshot_every_s
         if frame.monotonic_s - last_s >= every_s * (1 if pending else QUIET_TIMES):

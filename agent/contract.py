@@ -55,6 +55,7 @@ from agent.events import (
     Resend,
     StorageBody,
     StorageEvent,
+    StorageHealth,
     SummaryBody,
     SummaryEvent,
     Thing,
@@ -252,7 +253,7 @@ def examples() -> dict[str, Any]:
         "message-abstained": Message(historical=False, events=(_abstained(6),)),
         "message-summary": Message(historical=False, events=(_summary(9),)),
         "message-loss": Message(historical=False, events=(_loss(5),)),
-        "message-storage": Message(historical=False, events=(_storage(6),)),
+        "message-storage": Message(historical=False, events=(_storage(6), _volatile(7))),
         "message-clock": Message(historical=False, events=(_clock(7),)),
         "receipt": Receipt(epoch=_CORNER["epoch"], contiguous_through=2, ranges=((4, 5),)),
         "command-resend": Resend(
@@ -489,6 +490,7 @@ def _heartbeat(sequence: int) -> HeartbeatEvent:
         ),
         upkeep=_upkeep(),
         configuration=ConfigurationHealth(state="as_written"),
+        storage=StorageHealth(state="durable"),
     )
     envelope = _envelope(sequence, _BEGAN_AT + timedelta(seconds=600))
     return HeartbeatEvent(**envelope, type="device.heartbeat", body=body)
@@ -519,6 +521,20 @@ def _storage(sequence: int) -> StorageEvent:
         cases=1,
     )
     envelope = _envelope(sequence, _BEGAN_AT + timedelta(seconds=800))
+    return StorageEvent(**envelope, type="device.storage", body=body)
+
+
+def _volatile(sequence: int) -> StorageEvent:
+    """The card has worn out, and gives errors."""
+    body = StorageBody(
+        state="volatile",
+        reason="disk I/O error",
+        kept_as=None,
+        previous_epoch="0123456789abcdef",
+        events=3,
+        cases=1,
+    )
+    envelope = _envelope(sequence, _BEGAN_AT + timedelta(seconds=860))
     return StorageEvent(**envelope, type="device.storage", body=body)
 
 

@@ -7,11 +7,14 @@ difference between 76 and some thousands of rows a second.
 
 from __future__ import annotations
 
+import logging
 import queue
 import sqlite3
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from pydantic import TypeAdapter
@@ -24,7 +27,7 @@ from drivers.foreign import reason_of
 from drivers.wording import said
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
 T = TypeVar("T")
@@ -47,7 +50,11 @@ _STORAGE_FAULTS = frozenset(
     }
 )
 
+_FAILING = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY})
+
 cases_adapter = TypeAdapter(Case)
+
+_log = logging.getLogger(__name__)
 
 
 class StorageError(OSError):
@@ -67,22 +74,58 @@ class StorageError(OSError):
         self.path, self.reason, self.full, self.damaged = path, reason, full, damaged
 
 
+@dataclass(frozen=True, slots=True)
+class StoodIn:
+    """A database that stands in for one on a disk that fails.
+
+    Attributes:
+        reason: What the disk said.
+        previous_epoch: The epoch that ended with it, if that could be read.
+        events: How many waiting events were carried over.
+        cases: How many open cases were carried over.
+        left: How many waiting events were left on the disk, for want of room or because they could not be
+            read any more.
+    """
+
+    reason: str
+    previous_epoch: str | None = None
+    events: int = 0
+    cases: int = 0
+    left: int = 0
+
+
+StandIn = Callable[["sqlite3.Connection", str], tuple["Path", StoodIn]]
+"""Makes a database elsewhere, from what can be read of a failing one and with the reason why; gives its file."""
+
+
 class Database:
     """The device's one database. Use from any thread; close it when done.
+
+    Args:
+        path: The file.
+        stand_in: Called when the disk fails: the work goes on in the database that it makes, the piece of
+            work that failed included. None: the work fails.
+        stood_in: Given if ``path`` is one that stands in already.
 
     Raises:
         StorageError: The file cannot be opened or is not a database.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(
+        self, path: Path, *, stand_in: StandIn | None = None, stood_in: StoodIn | None = None
+    ) -> None:
         self.path = path
+        self.stood_in = stood_in
+        """Why this is not the database on the disk; None: it is."""
+        self._stand_in = stand_in
+        self._on_stand_in: list[Callable[[sqlite3.Connection], None]] = []
         self._listeners: list[Callable[[], None]] = []
         self._on_full: list[Callable[[sqlite3.Connection], None]] = []
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._over: str | None = None
         try:
-            self._connection = _open(path)
+            self._connection = open_file(path)
         except (OSError, sqlite3.Error) as error:
             raise StorageError(path, reason_of(error), damaged=is_damage(error)) from error
         self._ballast = Ballast(path.with_name(path.name + ".ballast"))
@@ -132,6 +175,10 @@ class Database:
         """Have ``relief`` called in a transaction when the disk is full: it deletes what it may."""
         self._on_full.append(relief)
 
+    def on_stand_in(self, listener: Callable[[sqlite3.Connection], None]) -> None:
+        """Have ``listener`` called in a transaction of a database that has begun to stand in."""
+        self._on_stand_in.append(listener)
+
     @property
     def tight(self) -> bool:
         """The disk was full, and what is free since then is for letting go, not for more."""
@@ -180,18 +227,32 @@ class Database:
     def _commit(self, group: Sequence[_Job]) -> None:
         running = [job for job in group if job[1].set_running_or_notify_cancel()]
         self._ballast.take_on()
-        try:
-            self._connection.execute("BEGIN IMMEDIATE")
-            results = [_in_savepoint(self._connection, work) for work, _ in running]
-            self._connection.execute("COMMIT")
-        except sqlite3.Error as error:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
+        error = self._try(running)
+        if error is not None and self._goes_over(error):
+            error = self._try(running)
+        if error is not None:
             if _is_full(error):
                 self._relieve()
             for _, future in running:
                 future.set_exception(self._storage_error(error))
             return
+        for listener in self._listeners:
+            listener()
+
+    def _try(self, running: Sequence[_Job]) -> BaseException | None:
+        """Do the work in one transaction; what the disk said if nothing of it was kept."""
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            results = [_in_savepoint(self._connection, work) for work, _ in running]
+            failing = [failure for _, failure in results if is_failing(failure)]
+            if failing and self._stand_in is not None:
+                self._connection.execute("ROLLBACK")
+                return failing[0]
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            return error
         self._see_to_the_disk(full=any(_is_full(failure) for _, failure in results))
         for (_, future), (value, failure) in zip(running, results, strict=True):
             if failure is None:
@@ -200,8 +261,31 @@ class Database:
                 future.set_exception(self._storage_error(failure))
             else:
                 future.set_exception(failure)
-        for listener in self._listeners:
-            listener()
+        return None
+
+    def _goes_over(self, error: BaseException) -> bool:
+        """Go on in another place, if it is the disk that fails and there is one."""
+        if self._stand_in is None or not is_failing(error):
+            return False
+        make, self._stand_in = self._stand_in, None
+        reason = reason_of(error)
+        _log.error("%s: the disk fails: %s", self.path, reason)
+        try:
+            path, stood_in = make(self._connection, reason)
+            connection = open_file(path)
+        except (OSError, sqlite3.Error) as fault:
+            _log.error("nothing can stand in for it: %s", fault)
+            return False
+        with suppress(sqlite3.Error):
+            self._connection.close()
+        self._connection, self.path, self.stood_in = connection, path, stood_in
+        self._ballast = Ballast(path.with_name(path.name + ".ballast"))
+        connection.execute("BEGIN IMMEDIATE")
+        for listener in self._on_stand_in:
+            listener(connection)
+        connection.execute("COMMIT")
+        _log.error("going on in %s: %d events, %d cases", path, stood_in.events, stood_in.cases)
+        return True
 
     def _see_to_the_disk(self, *, full: bool) -> None:
         if full:
@@ -269,6 +353,11 @@ def is_damage(error: BaseException) -> bool:
     return code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
+def is_failing(error: BaseException | None) -> bool:
+    """Whether it is the disk that fails: it takes nothing, or does not give what it took."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _FAILING
+
+
 def _is_full(error: BaseException | None) -> bool:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL
 
@@ -280,7 +369,13 @@ def _is_storage_fault(error: BaseException) -> bool:
     )
 
 
-def _open(path: Path) -> sqlite3.Connection:
+def open_file(path: Path) -> sqlite3.Connection:
+    """Open a database as the writer does, with its tables as they are in this version.
+
+    Raises:
+        OSError: Its folder cannot be made.
+        sqlite3.Error: It cannot be used.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     connection = sqlite3.connect(
         path, isolation_level=None, check_same_thread=False, timeout=_BUSY_TIMEOUT_S

@@ -343,6 +343,20 @@ class Upkeep(Wire):
     unknown: dict[str, str] = {}
 
 
+class StorageHealth(Wire):
+    """Whether what the device keeps would outlive a power cut.
+
+    ``volatile``: the disk takes nothing for this ``reason``, and everything is kept in memory. Since the
+    agent started, of ``events_without_pictures`` the disk did not take every picture;
+    ``changes_waiting`` of cases wait for room on a full disk.
+    """
+
+    state: Literal["durable", "volatile"]
+    reason: str | None = None
+    events_without_pictures: int = 0
+    changes_waiting: int = 0
+
+
 class ConfigurationHealth(Wire):
     """Whether the configuration in place is used.
 
@@ -390,6 +404,7 @@ class HeartbeatBody(Wire):
     recovery: RecoveryHealth | None = None
     upkeep: Upkeep | None = None
     configuration: ConfigurationHealth | None = None
+    storage: StorageHealth | None = None
 
 
 CASE_EVENTS = ("case.opened", "case.persisting", "case.cleared", "case.abstained")
@@ -484,17 +499,21 @@ class LossBody(Wire):
 class StorageBody(Wire):
     """What became of the device's storage.
 
-    ``quarantined``: the database was damaged and is kept aside. ``events`` waiting ones and ``cases`` open
-    ones could still be read and go on under a new epoch; what could not be read is lost, and how much
-    that is nobody can say. ``previous_epoch`` is null where it could not be read.
+    ``quarantined``: the database was damaged and is kept aside (``kept_as``). ``events`` waiting ones and
+    ``cases`` open ones could still be read and go on under a new epoch; what could not be read is lost, and
+    how much that is nobody can say. ``volatile``: the disk takes nothing; those go on under a new epoch in
+    memory, which a power cut takes, and ``left`` waiting events remain on the disk. ``durable``: the disk takes
+    writes again; under a new epoch it has got ``events`` waiting ones and ``cases`` that came since.
+    ``previous_epoch`` is null where it could not be read.
     """
 
-    state: Literal["quarantined"]
+    state: Literal["quarantined", "volatile", "durable"]
     reason: str
-    kept_as: str
+    kept_as: str | None
     previous_epoch: str | None
     events: int
     cases: int
+    left: int = 0
 
 
 class Concerned(Wire):

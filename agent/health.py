@@ -27,6 +27,7 @@ from agent.events import (
     ModelUsed,
     PowerHealth,
     RecoveryHealth,
+    StorageHealth,
     Upkeep,
     ViewHealth,
     Waiting,
@@ -71,6 +72,7 @@ class Activity:
     views: Mapping[str, ViewHealth] = field(default_factory=dict)
     recovery: RecoveryHealth | None = None
     configuration: ConfigurationHealth | None = None
+    storage: StorageHealth | None = None
 
 
 class Health:
@@ -201,6 +203,7 @@ class Health:
             recovery=activity.recovery,
             upkeep=self._upkeep(),
             configuration=activity.configuration,
+            storage=activity.storage,
         )
 
     def _looking(self, activity: Activity) -> Looking:

@@ -10,7 +10,13 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from agent.events import CameraHealth, ConfigurationHealth, RecoveryHealth, ViewHealth
+from agent.events import (
+    CameraHealth,
+    ConfigurationHealth,
+    RecoveryHealth,
+    StorageHealth,
+    ViewHealth,
+)
 from agent.health import Activity
 from agent.signals import Situation
 from agent.status import (
@@ -86,6 +92,7 @@ class Observer:
             views=self.views(),
             recovery=self._recovery(),
             configuration=self.configuration,
+            storage=self._storage(),
             camera_health={each.camera_id: self._camera_health(each) for each in self._captures},
         )
 
@@ -117,6 +124,15 @@ class Observer:
             silent_s = time.monotonic() - (self._began_s if last_s is None else last_s)
             if silent_s >= after_s:
                 yield capture.camera_id, silent_s
+
+    def _storage(self) -> StorageHealth:
+        stood_in, book = self._parts.database.stood_in, self._parts.book
+        return StorageHealth(
+            state="durable" if stood_in is None else "volatile",
+            reason=None if stood_in is None else stood_in.reason,
+            events_without_pictures=book.events_without_pictures,
+            changes_waiting=book.changes_waiting,
+        )
 
     def _recovery(self) -> RecoveryHealth:
         recovery = self._watch.recovery

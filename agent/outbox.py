@@ -40,7 +40,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 EPOCH, _PREVIOUS_EPOCH = "outbox.epoch", "outbox.previous_epoch"
-_RUNNING_BOOT = "outbox.running_boot"
+_RUNNING_BOOT, _CARRIED = "outbox.running_boot", "outbox.carried"
+STAND_IN_BYTES = 32_000_000
+"""How large a database in memory may become."""
 events_adapter: TypeAdapter[Event] = TypeAdapter(Event)
 
 
@@ -96,6 +98,9 @@ class Outbox:
         budget_bytes: int | None = None,
     ) -> None:
         self._database = database
+        self._given = epoch, boot_id
+        if database.stood_in is not None:
+            budget_bytes = min(budget_bytes or STAND_IN_BYTES, STAND_IN_BYTES)
         self._budget_bytes = budget_bytes
         self._keep_arrived = keep_arrived
         self._tenant, self._device_id, self._purpose = tenant, device_id, purpose
@@ -103,9 +108,17 @@ class Outbox:
         self.changes = self._changing = 0
         database.on_full(_let_go_of_what_arrived)
         database.on_commit(self._committed)
+        database.on_stand_in(self._begin_in_stand_in)
         self.epoch, self.previous_epoch = database.write(
             lambda connection: _settle_epoch(connection, epoch, boot_id)
         ).result()
+
+    def _begin_in_stand_in(self, connection: sqlite3.Connection) -> None:
+        """What waits lies in another database now, by other numbers."""
+        epoch, boot_id = self._given
+        self.epoch, self.previous_epoch = _settle_epoch(connection, epoch, boot_id)
+        self._budget_bytes = min(self._budget_bytes or STAND_IN_BYTES, STAND_IN_BYTES)
+        self._changing += 1
 
     def _committed(self) -> None:
         self.changes = self._changing
@@ -147,11 +160,18 @@ class Outbox:
         )
         return sequence
 
-    def confirm(self, sequences: Iterable[int]) -> Future[None]:
-        """Events have arrived: they wait no more, and the oldest of those kept are let go."""
+    def confirm(self, sequences: Iterable[int], epoch: str | None = None) -> Future[None]:
+        """Events have arrived: they wait no more, and the oldest of those kept are let go.
+
+        Args:
+            sequences: Their numbers …
+            epoch: … in this one; nothing happens if it is over. None: the one that is.
+        """
         ranges = joined([(sequence, sequence) for sequence in sorted(sequences)])
 
         def settle(connection: sqlite3.Connection) -> None:
+            if self._is_over(epoch):
+                return
             if not self._keep_arrived or self._database.tight:
                 connection.executemany("DELETE FROM outbox WHERE sequence BETWEEN ? AND ?", ranges)
                 return
@@ -165,6 +185,10 @@ class Outbox:
             )
 
         return self._database.write(settle)
+
+    def _is_over(self, epoch: str | None) -> bool:
+        """Asked within a piece of work: whether numbers of an epoch mean nothing any more."""
+        return epoch is not None and epoch != self.epoch
 
     def make_room(self, connection: sqlite3.Connection, budget_bytes: int) -> int:
         """Let go until the file fits its budget: first what has arrived, then the lowest lane.
@@ -209,8 +233,11 @@ class Outbox:
         Returns:
             How many of the numbers from ``first`` to ``last`` wait now, those that still did too.
         """
+        epoch = self.epoch
 
         def again(connection: sqlite3.Connection) -> int:
+            if self._is_over(epoch):
+                return 0
             span = (first, last)
             self._changing += 1
             connection.execute(
@@ -244,11 +271,27 @@ class Outbox:
         """Note that this run ended as it should; the last write before the database is closed."""
         return self._database.write(lambda connection: save_state(connection, _RUNNING_BOOT, ""))
 
-    def bury(self, sequences: Iterable[int], reason: str, *, why: str = "refused") -> Future[None]:
-        """Put events that can never be delivered aside, so that they hold up nobody."""
-        keys = [(self.epoch, reason, sequence) for sequence in sequences]
+    def bury(
+        self,
+        sequences: Iterable[int],
+        reason: str,
+        *,
+        why: str = "refused",
+        epoch: str | None = None,
+    ) -> Future[None]:
+        """Put events that can never be delivered aside, so that they hold up nobody.
+
+        Args:
+            sequences: Their numbers …
+            reason: Why.
+            why: That in a word.
+            epoch: … in this one; nothing happens if it is over. None: the one that is.
+        """
+        keys = [(epoch or self.epoch, reason, sequence) for sequence in sequences]
 
         def move(connection: sqlite3.Connection) -> None:
+            if self._is_over(epoch):
+                return
             for _, _, sequence in keys:
                 self._note_loss(connection, [sequence], f"{why}: {reason}")
             connection.executemany(
@@ -485,6 +528,64 @@ def take_over(
     if previous is not None:
         save_state(connection, _PREVIOUS_EPOCH, previous)
     _put_in_anew(connection, rows, epoch)
+
+
+def note_carried(connection: sqlite3.Connection, epoch: str | None, sequences: list[int]) -> None:
+    """Remember which numbers of another database came along into this one; in a piece of work."""
+    ranges = joined([(each, each) for each in sequences])
+    save_state(connection, _CARRIED, json.dumps({"epoch": epoch, "ranges": ranges}))
+
+
+def carried(reader: sqlite3.Connection) -> tuple[str | None, list[tuple[int, int]]]:
+    """What :func:`note_carried` has noted: the other's epoch, and ranges of its numbers."""
+    told = json.loads(load_state(reader, _CARRIED) or '{"epoch": null, "ranges": []}')
+    return told["epoch"], [(first, last) for first, last in told["ranges"]]
+
+
+def take_back(
+    connection: sqlite3.Connection,
+    rows: Iterable[tuple[Any, ...]],
+    went: tuple[str | None, list[tuple[int, int]]],
+    previous: str | None,
+) -> int:
+    """Give an outbox what another, which stood in for it, has got since; as a new epoch; in a piece of work.
+
+    Args:
+        connection: The writer's.
+        rows: :data:`COLUMNS` of what waits in the other.
+        went: What had been :func:`carried` there: of that, what waits there no more has been settled.
+        previous: The other's epoch, if that is known.
+
+    Returns:
+        How many events were new to it.
+    """
+    waiting = list(rows)
+    ids, (epoch, ranges) = {row[1] for row in waiting}, went
+    for first, last in ranges if load_state(connection, EPOCH) == epoch else ():
+        here = connection.execute(
+            "SELECT event_id FROM outbox WHERE sequence BETWEEN ? AND ?", (first, last)
+        ).fetchall()
+        settled = [row for row in here if row[0] not in ids]
+        connection.executemany("UPDATE outbox SET arrived = 1 WHERE event_id = ?", settled)
+    new = 0
+    for _, *values in waiting:
+        new += connection.execute(
+            f"INSERT INTO outbox ({COLUMNS}) VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+            " ON CONFLICT (event_id) DO NOTHING",
+            values,
+        ).rowcount
+    _begin_epoch(connection)
+    if previous is not None:
+        save_state(connection, _PREVIOUS_EPOCH, previous)
+    save_state(
+        connection, _RUNNING_BOOT, ""
+    )  # it need not begin another one for the power that went
+    return new
+
+
+def is_of_outbox(name: str) -> bool:
+    """Whether a state is the outbox's own, which means nothing in another database."""
+    return name.startswith("outbox.")
 
 
 def _put_in_anew(

@@ -112,6 +112,8 @@ class Parcels:
         self._alone: set[int] = set()
         """Refused as part of a batch; which one was meant shows when each goes alone."""
         self._finished: deque[tuple[tuple[int, ...], Future[None]]] = deque()
+        self.epoch = outbox.epoch
+        """In which all these numbers mean something."""
         self._given_before = outbox.last_sequence()
         """Numbers up to this one an earlier run may have sent."""
         self._settling: set[int] = set()
@@ -202,7 +204,7 @@ class Parcels:
         It confirms only what this run has sent: another event may lie there under a number that a
         database which was set back has given anew, and shows only when ours arrives.
         """
-        if receipt.epoch != self._outbox.epoch:
+        if receipt.epoch != self.epoch:
             return "foreign"
         if receipt.highest > self._outbox.last_sequence():
             return "ahead"
@@ -259,6 +261,8 @@ class Parcels:
         )
         for kept in (*numbers, self._awaiting, self._passed):
             kept.clear()
+        self._acknowledged.clear()
+        self.epoch = self._outbox.epoch
         self._given_before = 0
         self._ahead.forget()
 
@@ -272,7 +276,9 @@ class Parcels:
         self.dead_letters += len(parcel.sequences)
         self._taken.update(parcel.sequences)
         self._ahead.forget()
-        self._finish(parcel.sequences, self._outbox.bury(parcel.sequences, reason))
+        self._finish(
+            parcel.sequences, self._outbox.bury(parcel.sequences, reason, epoch=self.epoch)
+        )
 
     def _bury_damaged(self, rows: Iterable[Row]) -> bool:
         """Put aside what the disk has not kept as it was given; what is left is read anew."""
@@ -282,7 +288,9 @@ class Parcels:
             self.dead_letters += len(damaged)
             self._taken.update(damaged)
             self._ahead.forget()
-            self._finish(damaged, self._outbox.bury(damaged, DAMAGED, why="damaged"))
+            self._finish(
+                damaged, self._outbox.bury(damaged, DAMAGED, why="damaged", epoch=self.epoch)
+            )
         return bool(damaged)
 
     def settle(self) -> None:
@@ -307,7 +315,7 @@ class Parcels:
         self._taken.update(sequences)
         self._settling.update(sequences)
         self.confirmed += len(sequences)
-        self._finish(sequences, self._outbox.confirm(sequences))
+        self._finish(sequences, self._outbox.confirm(sequences, self.epoch))
 
     def _finish(self, sequences: tuple[int, ...], future: Future[None]) -> None:
         def done(future: Future[None]) -> None:

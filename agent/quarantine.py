@@ -11,38 +11,24 @@ from __future__ import annotations
 import logging
 import shutil
 import sqlite3
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
-from agent.casebook import SNAPSHOT
+from agent import salvage, standing_in
 from agent.checksum import is_whole
-from agent.database import (
-    Database,
-    StorageError,
-    cases_adapter,
-    lenient,
-    load_state,
-    save_case,
-    save_state,
-)
-from agent.outbox import COLUMNS, EPOCH, events_adapter, take_over
+from agent.database import Database, StorageError, is_failing, lenient, save_state
+from agent.outbox import take_over
 from drivers.disk import sync_folder
 from drivers.foreign import reason_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-    from agent.scene import Case
-
 FOLDER = "quarantine"
+_PROVED = "storage.proved"
 KEPT = 3
 """So many damaged databases are kept, the newest."""
-MOST_FAILED = 64
-"""After so many unreadable places in a row the rest is given up."""
 _SUFFIXES = ("", "-wal", "-shm")
 
 _log = logging.getLogger(__name__)
@@ -67,29 +53,72 @@ class Quarantined:
     cases: int
 
 
-def open_database(path: Path, *, check: bool) -> tuple[Database, Quarantined | None]:
+def open_database(
+    path: Path, *, check: bool, in_memory: Path | None = None
+) -> tuple[Database, Quarantined | None]:
     """Open the database; put it aside first if it is damaged.
 
     Args:
         path: The file.
         check: Whether to look through the file first: after a run that did not end well.
+        in_memory: The folder of a database that stands in while the disk does not let us. None: there is
+            none.
 
     Raises:
         StorageError: The disk does not let us, for another reason than damage.
     """
     try:
+        return _open(path, check=check, in_memory=in_memory)
+    except OSError as error:
+        if in_memory is None:
+            raise
+        return standing_in.open_instead(path, in_memory, _reason(error)), None
+
+
+def _reason(error: OSError) -> str:
+    return error.reason if isinstance(error, StorageError) else reason_of(error)
+
+
+def _open(
+    path: Path, *, check: bool, in_memory: Path | None
+) -> tuple[Database, Quarantined | None]:
+    stand_in = None if in_memory is None else standing_in.in_folder(in_memory)
+    try:
         if check and path.exists():
             _look_through(path)
-        return Database(path), None
+        database = Database(path, stand_in=stand_in)
+        if in_memory is not None:
+            _prove(database)
     except StorageError as error:
         if not error.damaged:
             raise
         reason = error.reason
+    else:
+        return database, None
     aside = _put_aside(path)
     _log.error("%s is damaged (%s); it is kept in %s", path.name, reason, aside)
-    database = Database(path)
+    database = Database(path, stand_in=stand_in)
     saved = _save(aside / path.name, database)
     return database, Quarantined(reason, f"{FOLDER}/{aside.name}", *saved)
+
+
+def _prove(database: Database) -> None:
+    """Write something: a disk may open a database and take nothing.
+
+    Raises:
+        StorageError: It does not take it; the database is closed.
+    """
+    try:
+        try:
+            database.write(lambda connection: save_state(connection, _PROVED, "")).result()
+        except StorageError as error:
+            if not error.full:
+                raise
+            # There may be room now: what was kept for the way out has been thrown off.
+            database.write(lambda connection: save_state(connection, _PROVED, "")).result()
+    except StorageError:
+        database.close()
+        raise
 
 
 def _look_through(path: Path) -> None:
@@ -107,42 +136,25 @@ def _look_through(path: Path) -> None:
             [found] = connection.execute("PRAGMA quick_check(1)").fetchone()
             found = _broken_row(connection) if found == "ok" else str(found)
     except sqlite3.DatabaseError as error:
-        raise StorageError(path, reason_of(error), damaged=True) from error
+        raise StorageError(path, reason_of(error), damaged=not is_failing(error)) from error
     if found is not None:
         raise StorageError(path, found, damaged=True)
 
 
 def _broken_row(connection: sqlite3.Connection) -> str | None:
     """What is wrong with the first of those rows that is not what was written."""
-    if not _columns(connection, "cases"):  # a file that has only just begun
+    if not salvage.columns(connection, "cases"):  # a file that has only just begun
         return None
     [found] = connection.execute("PRAGMA integrity_check(cases)").fetchone()
     if found != "ok":
         return str(found)
-    for table, rows in (("cases", _open_cases(connection)), ("state", _state(connection))):
+    for table, rows in (
+        ("cases", salvage.case_rows(connection)),
+        ("state", salvage.state_rows(connection)),
+    ):
         if not all(is_whole(*row[-2:]) for row in rows):
             return f"a row of {table} is not what was written"
     return None
-
-
-def _columns(reader: sqlite3.Connection, table: str) -> set[str]:
-    return {name for _, name, *_ in reader.execute(f"PRAGMA table_info({table})")}
-
-
-def _crc(reader: sqlite3.Connection, table: str) -> str:
-    """The column of checksums; an older agent wrote none."""
-    return "crc" if "crc" in _columns(reader, table) else "NULL"
-
-
-def _open_cases(reader: sqlite3.Connection) -> Iterator[tuple[Any, ...]]:
-    crc = _crc(reader, "cases")
-    yield from reader.execute(f"SELECT document, {crc} FROM cases WHERE state = 'open'")  # noqa: S608
-
-
-def _state(reader: sqlite3.Connection) -> Iterator[tuple[Any, ...]]:
-    """Names and values that have a checksum, and that."""
-    if "crc" in _columns(reader, "state"):
-        yield from reader.execute("SELECT name, value, crc FROM state WHERE crc IS NOT NULL")
 
 
 def _put_aside(path: Path) -> Path:
@@ -172,9 +184,9 @@ def _save(damaged: Path, database: Database) -> tuple[str | None, int, int]:
     try:
         with closing(sqlite3.connect(damaged)) as reader:
             reader.text_factory = lenient  # a broken text costs its row, not the reading
-            previous = _epoch(reader)
-            rows = list(_readable(reader))
-            cases, snapshots = _cases(reader), _snapshots(reader)
+            previous = salvage.epoch_of(reader)
+            rows = list(salvage.waiting_rows(reader))
+            cases, snapshots = salvage.open_cases(reader), list(salvage.snapshots(reader))
     except sqlite3.DatabaseError:
         return None, 0, 0
 
@@ -182,73 +194,6 @@ def _save(damaged: Path, database: Database) -> tuple[str | None, int, int]:
         take_over(connection, rows, previous)
         for name, text in snapshots:
             save_state(connection, name, text)
-        return sum(_keep(connection, case) for case in cases)
+        return sum(salvage.keep_case(connection, case) for case in cases)
 
     return previous, len(rows), database.write(write).result()
-
-
-def _epoch(reader: sqlite3.Connection) -> str | None:
-    try:
-        return load_state(reader, EPOCH)
-    except sqlite3.DatabaseError:
-        return None
-
-
-def _readable(reader: sqlite3.Connection) -> Iterator[tuple[Any, ...]]:
-    """Waiting events in order, past what cannot be read; each is one by the contract."""
-    columns = COLUMNS.replace("crc", _crc(reader, "outbox"))
-    query = (
-        f"SELECT {columns} FROM outbox WHERE sequence > ? AND arrived = 0"  # noqa: S608
-        " ORDER BY sequence"
-    )
-    last, failed, seen = 0, 0, set[str]()
-    while failed < MOST_FAILED:
-        try:
-            for row in reader.execute(query, (last,)):
-                last, failed = row[0], 0
-                if row[1] not in seen and _valid(row):
-                    seen.add(row[1])
-                    yield row
-        except (sqlite3.DatabaseError, OverflowError):
-            failed += 1
-            last += min(2**failed, 4096)  # over the page that cannot be read
-        else:
-            return
-
-
-def _valid(row: tuple[Any, ...]) -> bool:
-    if not is_whole(*row[8:]):
-        return False
-    try:
-        event = events_adapter.validate_json(row[8])
-    except (ValidationError, TypeError):
-        return False
-    return bool(event.event_id == row[1])
-
-
-def _cases(reader: sqlite3.Connection) -> list[Case]:
-    found: list[Case] = []
-    with suppress(sqlite3.DatabaseError):  # those before it are whole
-        for document, crc in _open_cases(reader):
-            if is_whole(document, crc):
-                with suppress(ValidationError):
-                    found.append(cases_adapter.validate_json(document))
-    return found
-
-
-def _snapshots(reader: sqlite3.Connection) -> list[tuple[str, str]]:
-    """Where each camera's analysis stood: without that, what a case tells of would be looked for anew."""
-    found: list[tuple[str, str]] = []
-    with suppress(sqlite3.DatabaseError):  # those before it are whole
-        for name, text, crc in _state(reader):
-            if str(name).startswith(SNAPSHOT) and is_whole(text, crc):
-                found.append((name, text))
-    return found
-
-
-def _keep(connection: sqlite3.Connection, case: Case) -> bool:
-    try:
-        save_case(connection, case)
-    except sqlite3.IntegrityError:  # two for one place: the page was mixed up
-        return False
-    return True

@@ -79,14 +79,23 @@ class Signer:
         return f"{text}.{_base64(self._load().sign(text.encode()))}"
 
 
-def open_signer(folder: Path) -> Signer:
-    """A signer that is there whatever happened to its key: a device must not stay blind for it.
+def open_signer(folder: Path, in_memory: Path) -> Signer:
+    """A signer that is there whatever happened to its key or its disk: a device must not stay blind for it.
 
-    A key that is none is put aside, and another one is made; the next birth names it.
+    A key that is none is put aside, and another one is made; the next birth names it. Where the disk
+    neither gives a key nor takes one, one lies in memory.
 
     Raises:
-        OSError: The folder cannot be written.
+        OSError: Neither folder can be written.
     """
+    try:
+        return _open_signer(folder)
+    except OSError as error:
+        _log.error("%s; the key is kept in memory", error)
+        return _open_signer(in_memory)
+
+
+def _open_signer(folder: Path) -> Signer:
     try:
         return Signer(folder)
     except SigningError as error:

@@ -77,6 +77,10 @@ class _Flight:
     sent_s: float
 
 
+class _MovedError(Exception):
+    """What waits has got other numbers, in another epoch, and perhaps in another file."""
+
+
 class _Session:
     """One connection's deliveries: the window, and what the broker's answers mean.
 
@@ -353,8 +357,12 @@ class Uplink:
         failures = 0
         while not stop.is_set():
             self._connected_s = math.inf
+            if self._parcels.epoch != self._outbox.epoch:
+                self._parcels.begin_anew()
             try:
                 self._session(stop)
+            except _MovedError:
+                continue
             except NewEpochError as error:
                 self._report(str(error))
                 self._begin_epoch(error.again)
@@ -399,14 +407,19 @@ class Uplink:
                 while not stop.is_set():
                     self._alive()
                     session.round(self._wake)
+                    self._find_out_if_moved()
                     self._save_budget(_SAVE_BUDGET_S)
                 session.end(self._wake, self._state_topic, self._state(session_id, online=False))
-            except NewEpochError:
+            except (NewEpochError, _MovedError):
                 session.forget()
                 raise
             finally:
                 session.abandon()
                 self._save_budget(0.0)
+
+    def _find_out_if_moved(self) -> None:
+        if self._parcels.epoch != self._outbox.epoch:
+            raise _MovedError
 
     def _begin_epoch(self, again: Sequence[tuple[int, int]]) -> None:
         """The database was set back: what waits is numbered anew, under another epoch."""

@@ -12,8 +12,15 @@ def free_bytes(path: Path) -> int:
     Raises:
         OSError: The path cannot be reached.
     """
-    status = os.statvfs(path)
+    status = _status(path)
     return status.f_bavail * status.f_frsize
+
+
+def _status(path: Path) -> os.statvfs_result:
+    """Of the file system on which the path lies, or would lie."""
+    while not path.exists() and path != path.parent:
+        path = path.parent
+    return os.statvfs(path)
 
 
 def sync_folder(folder: Path) -> None:
@@ -58,7 +65,7 @@ def total_bytes(path: Path) -> int:
     Raises:
         OSError: The path cannot be reached.
     """
-    status = os.statvfs(path)
+    status = _status(path)
     return status.f_blocks * status.f_frsize
 
 

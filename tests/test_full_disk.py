@@ -5,18 +5,22 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
 
+from agent.assembly import Parts
 from agent.ballast import SIZE_BYTES
 from agent.database import Database, StorageError
 from agent.outbox import Lane, waiting
 from drivers.clock import FakeClock
 from drivers.disk import free_bytes
 from tests.drafts import case_opened
+from tests.red_street import write_model
+from tests.test_lost_camera import frames_of, parts_of, told
 from tests.test_outbox import NOON, open_outbox
+from tests.test_shared_places import camera, crossing
 
 MB = 1_000_000
 ROOM_MB = 16
@@ -102,3 +106,32 @@ def test_the_room_is_taken_again_once_there_is_enough(disk: Path) -> None:
         full.unlink()
         database.write(lambda c: outbox.add(c, case_opened(clock), Lane.CASE)).result()
         assert ballast.stat().st_size == SIZE_BYTES
+
+
+def test_a_case_that_opens_on_a_full_disk_is_told_once_there_is_room(
+    disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_model(tmp_path / "models")
+    monkeypatch.setenv("KERBWATCH_MODELS", str(tmp_path / "models"))
+    site = crossing(camera("east", (2, 60), seconds=30), places=("gate",))  # type: ignore[arg-type]
+    source, full = frames_of(site), disk / "none"
+    with closing(parts_of(site, disk / "state")) as parts:
+        while (frame := source.read()) is not None:
+            if frame.monotonic_s == 4:
+                full = fill(disk)
+                with suppress(StorageError):  # until nothing is free in the file either
+                    while True:
+                        add_padding(parts)
+            if frame.monotonic_s == 12:
+                assert [case.state for case in parts.analysis.cases.open] == ["open"]
+                assert parts.book.changes_waiting == 1
+                assert told(parts) == []
+                full.unlink()
+            parts.analysis.take(frame)
+        assert parts.book.changes_waiting == 0
+        assert [event["type"] for event in told(parts)] == ["case.opened"]
+
+
+def add_padding(parts: Parts) -> None:
+    draft = case_opened(FakeClock(NOON), padding=2000)
+    parts.database.write(lambda c: parts.outbox.add(c, draft, Lane.REST)).result()

@@ -172,10 +172,10 @@ def test_what_is_no_key_is_refused_and_kept(tmp_path: Path) -> None:
 
 
 def test_a_device_with_a_damaged_key_gets_another_and_keeps_the_old(tmp_path: Path) -> None:
-    first = open_signer(tmp_path).public
+    first = open_signer(tmp_path, tmp_path / "memory").public
     (tmp_path / FILE).write_text("damaged")
     (tmp_path / PUBLIC_FILE).unlink()
-    second = open_signer(tmp_path)
+    second = open_signer(tmp_path, tmp_path / "memory")
     assert second.public != first
     assert (tmp_path / "signing.damaged").read_text() == "damaged"
     assert verified(second.sign([1]), second.public) == [1]

@@ -1,0 +1,124 @@
+"""What can be read of a database that is damaged or lies on a disk that fails."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from agent.casebook import SNAPSHOT
+from agent.checksum import is_whole
+from agent.database import cases_adapter, load_state, save_case
+from agent.outbox import COLUMNS, EPOCH, events_adapter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from agent.outbox import Lane
+    from agent.scene import Case
+
+MOST_FAILED = 64
+"""After so many unreadable places in a row the rest is given up."""
+
+
+def columns(reader: sqlite3.Connection, table: str) -> set[str]:
+    """The names of a table's columns; none if there is no such table."""
+    return {name for _, name, *_ in reader.execute(f"PRAGMA table_info({table})")}
+
+
+def _crc(reader: sqlite3.Connection, table: str) -> str:
+    """The column of checksums; an older agent wrote none."""
+    return "crc" if "crc" in columns(reader, table) else "NULL"
+
+
+def case_rows(reader: sqlite3.Connection) -> Iterator[tuple[Any, ...]]:
+    """The documents of open cases, with their checksums."""
+    crc = _crc(reader, "cases")
+    yield from reader.execute(f"SELECT document, {crc} FROM cases WHERE state = 'open'")  # noqa: S608
+
+
+def state_rows(reader: sqlite3.Connection) -> Iterator[tuple[Any, ...]]:
+    """Names and values that have a checksum, and that."""
+    if "crc" in columns(reader, "state"):
+        yield from reader.execute("SELECT name, value, crc FROM state WHERE crc IS NOT NULL")
+
+
+def epoch_of(reader: sqlite3.Connection) -> str | None:
+    """The epoch, if it can be read."""
+    try:
+        return load_state(reader, EPOCH)
+    except sqlite3.DatabaseError:
+        return None
+
+
+def waiting_rows(reader: sqlite3.Connection, lane: Lane | None = None) -> Iterator[tuple[Any, ...]]:
+    """Waiting events in order, past what cannot be read; each is one by the contract.
+
+    Args:
+        reader: Of the database.
+        lane: Only of this one; None: of all.
+
+    Yields:
+        :data:`agent.outbox.COLUMNS`.
+    """
+    of_lane = "" if lane is None else f" AND lane = {int(lane)}"
+    columns = COLUMNS.replace("crc", _crc(reader, "outbox"))
+    query = (
+        f"SELECT {columns} FROM outbox WHERE sequence > ? AND arrived = 0{of_lane}"  # noqa: S608
+        " ORDER BY sequence"
+    )
+    last, failed, seen = 0, 0, set[str]()
+    while failed < MOST_FAILED:
+        try:
+            for row in reader.execute(query, (last,)):
+                last, failed = row[0], 0
+                if row[1] not in seen and _valid(row):
+                    seen.add(row[1])
+                    yield row
+        except (sqlite3.DatabaseError, OverflowError):
+            failed += 1
+            last += min(2**failed, 4096)  # over the page that cannot be read
+        else:
+            return
+
+
+def _valid(row: tuple[Any, ...]) -> bool:
+    if not is_whole(*row[8:]):
+        return False
+    try:
+        event = events_adapter.validate_json(row[8])
+    except (ValidationError, TypeError):
+        return False
+    return bool(event.event_id == row[1])
+
+
+def open_cases(reader: sqlite3.Connection) -> list[Case]:
+    """Open cases, as far as they can be read and are whole."""
+    found: list[Case] = []
+    with suppress(sqlite3.DatabaseError):  # those before it are whole
+        for document, crc in case_rows(reader):
+            if is_whole(document, crc):
+                with suppress(ValidationError):
+                    found.append(cases_adapter.validate_json(document))
+    return found
+
+
+def snapshots(reader: sqlite3.Connection) -> list[tuple[str, str]]:
+    """Where each camera's analysis stood: without that, what a case tells of would be looked for anew."""
+    found: list[tuple[str, str]] = []
+    with suppress(sqlite3.DatabaseError):  # those before it are whole
+        for name, text, crc in state_rows(reader):
+            if str(name).startswith(SNAPSHOT) and is_whole(text, crc):
+                found.append((name, text))
+    return found
+
+
+def keep_case(connection: sqlite3.Connection, case: Case) -> bool:
+    """Keep a case, unless another one is open for its place and kind."""
+    try:
+        save_case(connection, case)
+    except sqlite3.IntegrityError:  # two for one place: the page was mixed up
+        return False
+    return True

@@ -1,0 +1,268 @@
+"""A database in memory stands in for one on a disk that fails, so that the seeing goes on.
+
+A card that wears out turns read-only or gives errors, at a start or in the middle of one. What can still be
+read of the database (open cases, where the analysis stood, what waits) is carried over into one on a file
+system in memory, under a new epoch, and work goes on there; a power cut takes it. At a later start on a
+disk that takes writes again, what came since is taken back, if memory still has it.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import tempfile
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from agent import salvage
+from agent.checksum import crc_of
+from agent.database import (
+    Database,
+    StoodIn,
+    StorageError,
+    cases_adapter,
+    lenient,
+    load_state,
+    open_file,
+    save_state,
+)
+from agent.outbox import Lane, carried, is_of_outbox, note_carried, take_back, take_over
+from drivers.foreign import reason_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from agent.database import StandIn
+    from agent.scene import Case
+
+NAME = "kerbwatch.sqlite3"
+CARRIED_BYTES = 16_000_000
+"""So much of what waits is carried over at most, cases first and within a lane the oldest."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class TakenBack:
+    """What a database in memory gave back to the one on the disk.
+
+    Attributes:
+        previous_epoch: The one that ended with it.
+        events: How many events came along that the disk did not have.
+        cases: How many cases, open or cleared since.
+    """
+
+    previous_epoch: str | None
+    events: int
+    cases: int
+
+
+def in_folder(folder: Path) -> StandIn:
+    """Give what makes a database in a folder; where that takes none either, in a temporary one.
+
+    One that is there already, from a run before this one in the same boot, is gone on with: it is newer.
+    """
+
+    def make(reader: sqlite3.Connection, reason: str) -> tuple[Path, StoodIn]:
+        try:
+            if _is_usable(folder / NAME):
+                return folder / NAME, StoodIn(reason)
+            return _fill(folder, reader, reason)
+        except (OSError, sqlite3.Error) as error:
+            _log.error("%s: %s", folder, reason_of(error))
+            return _fill(Path(tempfile.mkdtemp(prefix="kerbwatch-")), reader, reason)
+
+    return make
+
+
+def open_instead(path: Path, folder: Path, reason: str) -> Database:
+    """Open a database in memory because the one on the disk cannot be used from the start.
+
+    Args:
+        path: The file on the disk; what can be read of it is carried over.
+        folder: Where memory is.
+        reason: What the disk said.
+
+    Raises:
+        StorageError: Memory does not take it either.
+    """
+    _log.error("%s cannot be used: %s", path, reason)
+    try:
+        with closing(_reader(path)) as reader:
+            file, stood_in = in_folder(folder)(reader, reason)
+    except (OSError, sqlite3.Error) as error:
+        raise StorageError(path, reason_of(error)) from error
+    return Database(file, stood_in=stood_in)
+
+
+def _is_usable(path: Path) -> bool:
+    if not path.exists():
+        return False
+    try:
+        open_file(path).close()
+    except (OSError, sqlite3.Error) as error:
+        _log.error("%s: %s", path, reason_of(error))
+        return False
+    return True
+
+
+def take_back_into(database: Database, folder: Path) -> TakenBack | None:
+    """Give a database on the disk what one in memory has got since; None if there is none.
+
+    What cannot be read of it is lost; it is deleted only once the rest is on the disk.
+
+    Raises:
+        StorageError: The disk did not take it.
+    """
+    if database.stood_in is not None or not (folder / NAME).exists():
+        return None
+    with closing(_reader(folder / NAME)) as reader:
+        newer = _Newer.of(reader)
+    taken = None if newer is None else database.write(newer.put).result()
+    if database.stood_in is not None:  # the disk failed again, over this
+        return None
+    _forget(folder)
+    return taken
+
+
+@dataclass(frozen=True, slots=True)
+class _Newer:
+    """All that a database in memory has got."""
+
+    previous: str | None
+    rows: list[tuple[Any, ...]]
+    carried: tuple[str | None, list[tuple[int, int]]]
+    cases: list[Case]
+    state: list[tuple[str, str]]
+    plain: dict[str, list[tuple[Any, ...]]]
+
+    @classmethod
+    def of(cls, reader: sqlite3.Connection) -> Self | None:
+        """Read it; None if it is damaged."""
+        reader.text_factory = lenient
+        try:
+            cases = reader.execute("SELECT document FROM cases ORDER BY state").fetchall()
+            return cls(
+                salvage.epoch_of(reader),
+                list(salvage.waiting_rows(reader)),
+                carried(reader),
+                [cases_adapter.validate_json(text) for (text,) in cases],  # cleared ones first
+                list(_state(reader)),
+                {table: _read(reader, table) for table in _PLAIN},
+            )
+        except (sqlite3.DatabaseError, ValueError) as error:  # ValidationError is one, too
+            _log.error("what was kept in memory is lost: %s", reason_of(error))
+            return None
+
+    def put(self, connection: sqlite3.Connection) -> TakenBack:
+        """Put it into the database on the disk; in a piece of work."""
+        events = take_back(connection, self.rows, self.carried, self.previous)
+        cases = sum(salvage.keep_case(connection, case) for case in self.cases)
+        _put(connection, self.state, self.plain)
+        return TakenBack(self.previous, events, cases)
+
+
+_PLAIN = {
+    "days": "day, zone_id, kind, name, value",
+    "losses": "epoch, first, last, lane, reason, at",
+    "traces": "case_id, opened, last_type, last, trace",
+}
+"""Tables whose rows mean the same in any database, and what of them."""
+_NOT_CARRIED = frozenset({"traces"})
+"""They would fill memory, and nothing goes by them."""
+
+
+def _fill(folder: Path, reader: sqlite3.Connection, reason: str) -> tuple[Path, StoodIn]:
+    """Make a database in a folder from what can be read of another.
+
+    Raises:
+        OSError: The folder does not take it.
+        sqlite3.Error: Likewise.
+    """
+    reader.text_factory = lenient
+    path = folder / NAME
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _forget(folder)
+    previous = salvage.epoch_of(reader)
+    rows, left = _that_fit(reader)
+    cases, state = salvage.open_cases(reader), list(_state(reader))
+    plain = {table: _read(reader, table) for table in _PLAIN.keys() - _NOT_CARRIED}
+    with closing(open_file(path)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        take_over(connection, rows, previous)
+        note_carried(connection, previous, [row[0] for row in rows])
+        kept = sum(salvage.keep_case(connection, case) for case in cases)
+        _put(connection, state, plain)
+        connection.execute("COMMIT")
+    return path, StoodIn(reason, previous, len(rows), kept, left)
+
+
+def _that_fit(reader: sqlite3.Connection) -> tuple[list[tuple[Any, ...]], int]:
+    """What waits, in order and within bounds; and how much of it is left where it is."""
+    taken: list[tuple[Any, ...]] = []
+    room_bytes = CARRIED_BYTES
+    for lane in Lane:
+        for row in salvage.waiting_rows(reader, lane):
+            room_bytes -= len(row[8].encode())
+            if room_bytes < 0:
+                break
+            taken.append(row)
+    waiting = len(taken)
+    with suppress(sqlite3.DatabaseError):
+        [waiting] = reader.execute("SELECT count(*) FROM outbox WHERE arrived = 0").fetchone()
+    return sorted(taken, key=lambda row: int(row[0])), max(0, waiting - len(taken))
+
+
+def _state(reader: sqlite3.Connection) -> Iterator[tuple[str, str]]:
+    """Snapshots and counters, but for what is the outbox's own."""
+    with suppress(sqlite3.DatabaseError):
+        for name, value, crc in reader.execute("SELECT name, value, crc FROM state"):
+            if not is_of_outbox(name) and crc in {None, crc_of(value)}:
+                yield name, value
+
+
+def _read(reader: sqlite3.Connection, table: str) -> list[tuple[Any, ...]]:
+    only = " WHERE reported IS NULL" if table == "losses" else ""
+    with suppress(sqlite3.DatabaseError):
+        return reader.execute(f"SELECT {_PLAIN[table]} FROM {table}{only}").fetchall()  # noqa: S608
+    return []
+
+
+def _put(
+    connection: sqlite3.Connection,
+    state: list[tuple[str, str]],
+    plain: dict[str, list[tuple[Any, ...]]],
+) -> None:
+    for name, value in state:
+        save_state(connection, name, value)
+    for table, rows in plain.items():
+        marks = ", ".join("?" * len(_PLAIN[table].split(",")))
+        # A loss that came along and was not reported there is here already.
+        known = set(_read(connection, table)) if table == "losses" else ()
+        connection.executemany(
+            f"INSERT OR REPLACE INTO {table} ({_PLAIN[table]}) VALUES ({marks})",  # noqa: S608
+            [row for row in rows if row not in known],
+        )
+
+
+def _reader(path: Path) -> sqlite3.Connection:
+    """Open for reading whatever the disk lets; a file that cannot be read at all is as an empty one."""
+    # A journal cannot be read on a read-only file system without its index: then without either.
+    for how in ("mode=ro", "immutable=1"):
+        connection: sqlite3.Connection | None = None
+        try:
+            connection = sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True)
+            load_state(connection, "")
+        except sqlite3.Error:
+            if connection is not None:
+                connection.close()
+        else:
+            return connection
+    return sqlite3.connect(":memory:")
+
+
+def _forget(folder: Path) -> None:
+    for file in folder.glob(f"{NAME}*"):
+        file.unlink()
