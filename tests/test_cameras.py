@@ -521,3 +521,15 @@ def test_another_seed_draws_another_street() -> None:
 def test_a_thing_that_cannot_be_drawn_is_refused(thing: Told) -> None:
     with pytest.raises(ValidationError):
         drawn(things=[{**GREEN, **thing}])
+
+
+def test_a_drawn_street_in_real_time_comes_when_it_is_due_with_the_devices_own_times() -> None:
+    before = datetime.now(UTC)
+    frames = drawn(seconds=1, frames_per_s=10, pace="real_time")
+    after_s = time.clock_gettime(time.CLOCK_BOOTTIME)
+    times_s = [frame.monotonic_s for frame in frames]
+    assert len(frames) == 10
+    assert times_s == sorted(times_s)
+    assert times_s[-1] - times_s[0] >= 0.9
+    assert times_s[-1] <= after_s
+    assert all(frame.captured_at >= before for frame in frames)

@@ -7,7 +7,8 @@ same pictures on every machine. No network takes its boxes for bicycles: it trie
 from __future__ import annotations
 
 import threading
-from datetime import UTC, timedelta
+import time
+from datetime import UTC, datetime, timedelta
 from typing import Literal, Self
 
 import cv2
@@ -79,7 +80,10 @@ class Settings(CameraSettings):
         frames_per_s: How many frames a second.
         seed: Of the street's texture and the camera's noise.
         things: What comes and goes; later ones hide earlier ones.
-        starts_at: The wall-clock time of the first frame; 2026-01-01T10:00:00+08:00 by default.
+        pace: ``fast``, or ``real_time`` as a live camera: frames come when they are due, with the
+            device's own times.
+        starts_at: The wall-clock time of the first frame; 2026-01-01T10:00:00+08:00 by default. In
+            real time it has no meaning.
         hangs_in: What never returns: opening, reading or closing. To rehearse what a device does
             about a camera that hangs.
         hangs_after_s: When reading begins to hang, in the street's time.
@@ -91,6 +95,7 @@ class Settings(CameraSettings):
     frames_per_s: float = Field(default=5.0, gt=0, le=100)
     seed: int = Field(default=0, ge=0)
     things: tuple[Thing, ...] = ()
+    pace: Literal["fast", "real_time"] = "fast"
     starts_at: AwareDatetime = DEFAULT_STARTS_AT
     hangs_in: Literal["open", "read", "close"] | None = None
     hangs_after_s: float = Field(default=0.0, ge=0)
@@ -106,10 +111,9 @@ def open_camera(camera_id: str, settings: Settings) -> Synthetic:
 class Synthetic:
     """A street being drawn. See :class:`drivers.cameras.Camera`."""
 
-    live = False
-
     def __init__(self, camera_id: str, settings: Settings) -> None:
         self._camera_id, self._settings = camera_id, settings
+        self.live = settings.pace == "real_time"
         self.size_px = (settings.width, settings.height)
         self.source = f"synthetic street, seed {settings.seed}"
         self._random = np.random.default_rng(settings.seed)
@@ -117,25 +121,37 @@ class Synthetic:
         size = (settings.height + _NOISE_SLACK_PX, settings.width + _NOISE_SLACK_PX, 3)
         self._grain = self._random.integers(_NOISE_LEVELS, size=size, dtype=np.uint8)
         self._sequence = 0
+        self._began_s: float | None = None
 
     def read(self) -> Frame | None:
-        """Draw the next frame."""
+        """Draw the next frame; in real time, when it is due."""
         at_s = self._sequence / self._settings.frames_per_s
         if self._settings.hangs_in == "read" and at_s >= self._settings.hangs_after_s:
             _hang()
         if at_s >= self._settings.seconds:
             return None
+        monotonic_s, captured_at = self._times(at_s)
         picture = shared(self._draw(at_s))
         frame = Frame(
             camera_id=self._camera_id,
             sequence=self._sequence,
             luma=luma_of(picture),
             bgr=lambda: picture,
-            monotonic_s=at_s,
-            captured_at=(self._settings.starts_at + timedelta(seconds=at_s)).astimezone(UTC),
+            monotonic_s=monotonic_s,
+            captured_at=captured_at,
         )
         self._sequence += 1
         return frame
+
+    def _times(self, at_s: float) -> tuple[float, datetime]:
+        """A frame's steady time and wall time; in real time, wait until they have come."""
+        if not self.live:
+            return at_s, (self._settings.starts_at + timedelta(seconds=at_s)).astimezone(UTC)
+        now_s = time.clock_gettime(time.CLOCK_BOOTTIME)
+        if self._began_s is None:
+            self._began_s = now_s
+        time.sleep(max(0.0, self._began_s + at_s - now_s))
+        return time.clock_gettime(time.CLOCK_BOOTTIME), datetime.now(UTC)
 
     def close(self) -> None:
         """There is nothing to let go of."""

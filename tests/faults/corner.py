@@ -42,9 +42,9 @@ def drawn(camera_id: str, things: Sequence[tuple[float, float]], **settings: Any
     return {"camera_id": camera_id, "driver": "synthetic", "settings": told | settings}
 
 
-def busy(camera_id: str = "busy", *, cases: int = 4000) -> Section:
+def busy(camera_id: str = "busy", *, cases: int = 4000, every_s: float = CASE_EVERY_S) -> Section:
     """One case after the other."""
-    return drawn(camera_id, [(CASE_EVERY_S * n + 2, CASE_EVERY_S * n + 7) for n in range(cases)])
+    return drawn(camera_id, [(every_s * n + 2, every_s * n + 7) for n in range(cases)])
 
 
 def steady(camera_id: str = "steady") -> Section:
@@ -229,7 +229,7 @@ class Agent:
 
 
 class Unit:
-    """Starts the agent again whenever it ends, as systemd does. Use as a context.
+    """Starts the agent again whenever it ends but as planned, as systemd does. Use as a context.
 
     Args:
         start: Starts it once more.
@@ -260,7 +260,7 @@ class Unit:
     def _keep(self) -> None:
         while not self._over.is_set():
             ended = self.agent.process.wait()
-            if self._over.wait(self._rest_s):
+            if ended == 0 or self._over.wait(self._rest_s):
                 return
             self.ends.append(ended)
             self.agent = self._start()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tests.faults import stored
 from tests.faults.corner import Corner, Unit, busy, steady
 from tests.faults.street import Street, street
-from tests.faults.suite import Outcome, require
+from tests.faults.suite import Outcome, require, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -83,6 +83,24 @@ class Lives:
         """Let a living agent deliver all that was accepted."""
         self.broker_is(away=False)
         agent.wait_for(lambda: self.here.platform.has(self.here.accepted), "all arrives", 300)
+
+    def sees(self, unit: Unit) -> float:
+        """Wait until a frame is analysed from now on, by whichever process; how long that took."""
+        agent, before = unit.agent, self.corner.analysed()
+        return wait_for(
+            lambda: self.corner.analysed() > (before if unit.agent is agent else 0), "it sees"
+        )
+
+    def run_with(self, seconds: float) -> None:
+        """Let a unit live for a while; its process may end, and is started again."""
+        until_s = time.monotonic() + seconds
+        while time.monotonic() < until_s:
+            time.sleep(0.05)
+
+    def delivers_with(self, unit: Unit) -> None:
+        """Let a unit deliver all that was accepted."""
+        self.broker_is(away=False)
+        wait_for(lambda: self.here.platform.has(self.here.accepted), "all arrives", 300)
 
     def finish(self, agent: Agent, notes: str = "") -> Outcome:
         """End the last life as planned, deliver what still waits, and hold it all together.

@@ -21,6 +21,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+MEMORY_GROUPS = (Path("/sys/fs/cgroup/memory"),)
+"""Where the kernel's memory controller is, of the first version of control groups."""
 Size = Literal["short", "reduced", "full"]
 SIZES: tuple[Size, ...] = ("short", "reduced", "full")
 
@@ -162,7 +164,7 @@ def fault(
         short: How often in ``./check``; 0: not there.
         reduced: How often in ``./check --faults``.
         full: How often in ``./check --faults=full``.
-        needs: Commands that it starts, or ``root``, or ``netns``, or ``loop``.
+        needs: Commands that it starts, or ``root``, ``netns``, ``loop`` or ``memcg``.
     """
 
     def register(strike: Callable[[Run], Outcome]) -> Callable[[Run], Outcome]:
@@ -199,7 +201,7 @@ def program(name: str) -> str:
 def _lacking(need: str) -> str:
     if need == "root":
         return "" if os.geteuid() == 0 else "needs root"
-    if need in {"netns", "loop"}:
+    if need in {"netns", "loop", "memcg"}:
         return "" if _can(need) else f"{need} not allowed here"
     with suppress(MissingError):
         program(need)
@@ -209,9 +211,11 @@ def _lacking(need: str) -> str:
 
 @functools.cache
 def _can(need: str) -> bool:
-    """Whether this machine lets us make a network namespace, or has loop devices."""
+    """Whether this machine lets us make a network namespace, or has loop devices or memory groups."""
     if os.geteuid() != 0:
         return False
+    if need == "memcg":
+        return any(folder.is_dir() for folder in MEMORY_GROUPS)
     if need == "loop":
         return Path("/dev/loop-control").exists()
     try:
