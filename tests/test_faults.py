@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.page import PAGE, between, listing
 from tests.faults.suite import SIZES, BrokenError, Fault, MissingError, Outcome, Run, faults
 from tests.faults.table import Line, document, table
 
@@ -72,3 +73,8 @@ def test_what_cannot_be_done_here_is_shown_as_skipped_never_as_held(tmp_path: Pa
     assert "held" not in table([line])
     [told] = json.loads(document([line], "here"))["faults"]
     assert told["result"] == "skipped"
+
+
+def test_the_page_lists_the_faults_of_the_suite() -> None:
+    listed = between(PAGE.read_text(encoding="utf-8"), "faults")
+    assert listed == listing(), "bring it up to date: python -m tests.faults.page"

@@ -1,0 +1,80 @@
+"""``python -m tests.faults.page [RESULT.json …]``: bring docs/faults.md up to the suite.
+
+The list of faults comes from the suite itself; the table of results from what ``--json`` wrote.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tests.faults.suite import faults
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tests.faults.suite import Fault
+
+PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
+_HEAD = "| fault | times | sent | lost | gaps | came twice | seconds to recover | |"
+
+
+def listing() -> str:
+    """Every fault, by group, as the page has it."""
+    known = sorted(faults(), key=lambda each: each.group)
+    parts = [_group(name, list(each)) for name, each in groupby(known, lambda each: each.group)]
+    return "\n\n".join(parts)
+
+
+def _group(name: str, members: Sequence[Fault]) -> str:
+    modules = dict.fromkeys(sys.modules[each.strike.__module__] for each in members)
+    about = " ".join((module.__doc__ or "").strip().partition("\n\n")[0] for module in modules)
+    rows = [
+        f"| `{each.name}` | {each.counts['short']} / {each.counts['reduced']} /"
+        f" {each.counts['full']} | {each.promise} |"
+        for each in members
+    ]
+    head = "| fault | times: short / reduced / full | what must hold |\n| --- | --- | --- |"
+    return "\n".join([f"### {name}", "", about, "", head, *rows])
+
+
+def results(documents: Sequence[dict[str, Any]]) -> str:
+    """What runs have found, and on which machine."""
+    rows = [_row(line) for each in documents for line in each["faults"]]
+    machines = list(dict.fromkeys(each["machine"] for each in documents))
+    return "\n".join([*machines, "", _HEAD, "| --- " * 8 + "|", *rows])
+
+
+def _row(line: dict[str, Any]) -> str:
+    if "times" not in line:
+        return f"| `{line['fault']}` | – | – | – | – | – | – | {line['result']}: {line['reason']} |"
+    recovered, took = line["recover_s"], "–"
+    if recovered:
+        took = f"{statistics.median(recovered):.1f} / {max(recovered):.1f}"
+    told = [line[name] for name in ("times", "sent", "lost", "unexplained_gaps")]
+    cells = [f"`{line['fault']}`", *told, line["duplicates_absorbed"], took, line["notes"]]
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def between(text: str, name: str, new: str | None = None) -> str:
+    """What stands between a page's two marks of a name, or the page with something else there."""
+    begin, end = f"<!-- {name}: begin -->\n", f"\n<!-- {name}: end -->"
+    before, _, rest = text.partition(begin)
+    old, _, after = rest.partition(end)
+    return old if new is None else f"{before}{begin}{new}{end}{after}"
+
+
+def main() -> None:
+    text = between(PAGE.read_text(encoding="utf-8"), "faults", listing())
+    if names := sys.argv[1:]:
+        found = [json.loads(Path(name).read_text(encoding="utf-8")) for name in names]
+        text = between(text, "results", results(found))
+    PAGE.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
