@@ -1,6 +1,6 @@
 """Tries what the agent's unit must not do, and prints what became of it; runs inside the unit.
 
-It imports nothing but the standard library, and is read by ``tests/faults/units.py``. The same tries
+It imports nothing but the standard library, and is read by ``tests/faults/unit_walls.py``. The same tries
 outside the unit, by root, must succeed: otherwise a refusal would prove nothing.
 """
 

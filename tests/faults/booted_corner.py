@@ -1,0 +1,192 @@
+"""A whole device for the faults of the units: Debian booted in a container, installed as a technician does."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.booted import Booted, built_wheel, device_recipe
+from tests.faults.platform import Storing
+from tests.faults.suite import MissingError, Outcome, Run, require, wait_for
+from tests.red_street import write_model
+from tests.roots import debian_root
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HOUR_S = 3600
+NEVER_S = 5000
+PYTHON = "/opt/kerbwatch/bin/python"
+REQUESTS = "/run/kerbwatch/recovery"
+NEEDS = ("root", "systemd-nspawn", "mmdebstrap", "nsenter", "setpriv")
+SITE = """
+[site]
+tenant = "example"
+device_id = "corner"
+address = "Example Road 1"
+
+[[cameras]]
+camera_id = "street"
+driver = "synthetic"
+
+[cameras.settings]
+width = 640
+height = 360
+seconds = 6000
+frames_per_s = 5
+things = [
+  {{ colour = "#dc1414", from_s = 1, left = 0.45, top = 0.4, width = 0.15, height = 0.27 }},
+  {{ colour = "#1414dc", from_s = {blue_s}, left = 0.1, top = 0.4, width = 0.15, height = 0.27 }},
+]
+
+[scenarios.misparked_bikes]
+allowed_s = 3
+
+[[zones]]
+zone_id = "kerb"
+camera_id = "street"
+kind = "no_parking"
+polygon = [[0.05, 0.05], [0.95, 0.05], [0.95, 0.95], [0.05, 0.95]]
+
+[analysis]
+snapshot_every_s = 1
+
+[recovery]
+network_after_s = 60
+
+[uplink]
+broker = "mqtt://127.0.0.1:1883"
+confirm = "platform"
+reconnect_max_s = 1
+heartbeat_s = 1
+"""
+
+
+@dataclass(slots=True)
+class BootedCorner:
+    """A booted device with the project installed, its broker beside it, and a platform."""
+
+    run: Run
+    device: Booted
+    recover_s: list[float] = field(default_factory=list)
+
+    def start(self) -> None:
+        """As a technician does; comes back when the agent has said that it is ready."""
+        self.device.run("systemctl", "start", "kerbwatch")
+
+    def strike(self, signal: str) -> None:
+        """Send the agent's process a signal."""
+        self.device.run("systemctl", "kill", "--kill-whom=main", f"--signal={signal}", "kerbwatch")
+
+    @property
+    def pid(self) -> int:
+        """Of the agent, in the container; 0 if it does not run."""
+        return int(self.device.shown("MainPID", "kerbwatch"))
+
+    @property
+    def restarts(self) -> int:
+        return int(self.device.shown("NRestarts", "kerbwatch"))
+
+    @property
+    def ready(self) -> bool:
+        return self.device.shown("ActiveState", "kerbwatch") == "active"
+
+    def boot_id(self) -> str:
+        return self.device.run("cat", "/proc/sys/kernel/random/boot_id")
+
+    def journal(self, unit: str) -> str:
+        """What a unit said, and what systemd said of it."""
+        return self.device.run("journalctl", "--namespace=*", "--no-pager", "-o", "cat", "-u", unit)
+
+    def recovery(self) -> dict[str, dict[str, int]]:
+        """What the agent counts of its own restarts."""
+        text = self.device.path("/var/lib/kerbwatch/recovery.json").read_text(encoding="utf-8")
+        return dict(json.loads(text))
+
+    def ask(self, content: str) -> None:
+        """Leave a request as whoever is in the agent's place could, whatever it says."""
+        code = (
+            f"import pathlib; folder = pathlib.Path({REQUESTS!r}); folder.mkdir(exist_ok=True); "
+            f"half = folder / 'half'; half.write_text({content!r}); "
+            "half.replace(folder / 'request.json')"
+        )
+        self.device.run("runuser", "-u", "kerbwatch", "--", PYTHON, "-c", code)
+
+    @contextmanager
+    def platform(self) -> Iterator[Storing]:
+        """A platform in the device's network that stores and sends receipts."""
+        with self.device.network(), Storing(self.run.folder, 1883) as platform:
+            yield platform
+
+    def stored(self, kind: str) -> int:
+        """How many events of a type the platform has."""
+        with closing(sqlite3.connect(self.run.folder / "platform.db", timeout=30)) as connection:
+            count = connection.execute("SELECT count(*) FROM events WHERE type = ?", (kind,))
+            return int(count.fetchone()[0])
+
+    def arrives(self, kind: str, more_than: int = 0) -> float:
+        return wait_for(lambda: self.stored(kind) > more_than, f"{kind} arrives")
+
+    def begins_again(self, timeout_s: float = 120) -> float:
+        """Wait for the birth of another run, and for its first heartbeat; how long that took."""
+        births = self.stored("device.birth")
+        return wait_for(
+            lambda: self.stored("device.birth") > births, "another run begins", timeout_s
+        ) + self.arrives("device.heartbeat", self.stored("device.heartbeat"))
+
+    def outcome(self, platform: Storing, notes: str) -> Outcome:
+        """Turn the agent off, and hold what came against its numbers."""
+        self.device.run("systemctl", "stop", "kerbwatch")
+        require(not platform.fault, f"the platform works: {platform.fault}")
+        found = platform.ledger()
+        with closing(sqlite3.connect(self.run.folder / "platform.db")) as connection:
+            told = "SELECT count(*), max(sequence), count(DISTINCT epoch) FROM events"
+            sent, highest, epochs = connection.execute(told).fetchone()
+        require(epochs == 1, f"the numbers go on in one epoch: {epochs}")
+        return Outcome(
+            times=self.run.times,
+            sent=sent,
+            unexplained_gaps=highest - sent,
+            duplicates_absorbed=found.duplicates,
+            conflicts=found.conflicts,
+            double_cases=self.stored("case.opened") - 1,
+            recover_s=self.recover_s,
+            notes=notes,
+        )
+
+
+@contextmanager
+def corner(
+    run: Run, *, blue_s: float = NEVER_S, uptime_s: float = HOUR_S, suite: str = "trixie"
+) -> Iterator[BootedCorner]:
+    """Boot a device and install Kerbwatch as docs/technician.md says.
+
+    Args:
+        run: Whose folder is used.
+        blue_s: When something comes at which the network hangs.
+        uptime_s: For how long the host seems to have been up.
+        suite: Which Debian.
+    """
+    try:
+        root = debian_root(device_recipe(suite))
+    except pytest.skip.Exception as error:
+        raise MissingError(str(error)) from error
+    wheel = built_wheel(run.folder / "dist")
+    device = Booted(root, run.folder / "device", uptime_s=uptime_s)
+    try:
+        device.path(f"/srv/{wheel.name}").write_bytes(wheel.read_bytes())
+        device.run("/opt/kerbwatch/bin/pip", "install", "-q", "--no-deps", f"/srv/{wheel.name}")
+        device.run("ln", "-s", "/opt/kerbwatch/bin/kerbwatch", "/usr/local/bin/kerbwatch")
+        device.run("kerbwatch", "units", "install")
+        write_model(device.path("/etc/kerbwatch/models"), blue_hangs=True)
+        site = device.path("/etc/kerbwatch/site.toml")
+        site.write_text(SITE.format(blue_s=blue_s), encoding="utf-8")
+        site.chmod(0o600)  # as a careful technician leaves it: the unit makes it readable
+        yield BootedCorner(run, device)
+    finally:
+        device.end()
