@@ -47,7 +47,7 @@ from agent.watchdog import Progress, notify
 from agent.workers import Workers
 from drivers import cameras
 from drivers.clock import SystemClock
-from drivers.disk import free_bytes, life_used_percent, total_bytes, written_bytes
+from drivers.disk import free_bytes, life_used_percent, takes_writes, total_bytes, written_bytes
 from drivers.gpio import Gpio, GpioError
 from drivers.power import read_power
 from drivers.temperature import processor_c
@@ -147,6 +147,7 @@ def run(
             recovery,
             clock,
             run_dir / "recovery",
+            disk_is_back=lambda: parts.database.stood_in is not None and takes_writes(state_dir),
         )
         observer = Observer(configuration, parts, mailbox, captures, pace, uplink, clock, watch)
         observer.configuration = configured
@@ -178,7 +179,10 @@ def run(
         workers.join(END_WITHIN_S)
         if workers.fault is None and not workers.running("analysis"):
             parts.analysis.rest()
-    if ended != "camera_hang":  # that is noted already, with which camera it was
+    if ended not in {
+        "camera_hang",
+        "disk_back",
+    }:  # those are noted already, with what they were for
         recovery.end(ended)
     return 0 if ended == "planned" else 1
 

@@ -265,7 +265,7 @@ class RecoveryHealth(Wire):
     """How the device has helped itself.
 
     ``began_after`` is why this run began: ``first``, ``planned``, ``camera_hang``, ``uplink_stuck``,
-    ``fault``, ``killed`` (from outside, within one boot) or ``power_cut``; ``begun`` counts all runs by
+    ``disk_back``, ``fault``, ``killed`` (from outside, within one boot) or ``power_cut``; ``begun`` counts all runs by
     that. ``left_out`` are cameras that hang. ``asked`` is how often in a row a restart of the network or
     a reboot was asked for; ``restarted`` counts threads, by name, that failed and began again.
     """

@@ -29,6 +29,7 @@ Cause = Literal[
     "planned",
     "camera_hang",
     "uplink_stuck",
+    "disk_back",
     "fault",
     "killed",
     "power_cut",
@@ -55,7 +56,7 @@ class _Record(BaseModel):
 
 
 class Hangs(_Record):
-    """Of one camera: restarts in a row for it, and from when on in which boot the next is earned."""
+    """Of one camera, or the disk: restarts in a row for it, and from when on in which boot the next is earned."""
 
     count: int = 0
     boot_id: str = ""
@@ -82,6 +83,7 @@ class Record(_Record):
     cause: Cause = "first"
     causes: dict[str, int] = {}
     hangs: dict[str, Hangs] = {}
+    disk: Hangs = Hangs()
     network: Asked = Asked()
     reboot: Asked = Asked()
 
@@ -143,20 +145,34 @@ class Recovery:
 
     def may_restart_for(self, camera_id: str) -> bool:
         """Whether a camera that hangs has earned another restart of the process by now."""
-        hangs = self._record.hangs.get(camera_id, Hangs())
-        return hangs.boot_id != self._clock.boot_id or self._clock.monotonic_s() >= hangs.next_s
+        return self._is_earned(self._record.hangs.get(camera_id, Hangs()))
 
     def restart_for(self, camera_ids: Iterable[str]) -> None:
         """The process is about to be restarted for these cameras."""
         for camera_id in camera_ids:
-            count = self._record.hangs.get(camera_id, Hangs()).count + 1
-            wait_s = min(self._most_s, self._first_s * 2.0 ** min(count - 1, MOST_DOUBLINGS))
-            self._record.hangs[camera_id] = Hangs(
-                count=count,
-                boot_id=self._clock.boot_id,
-                next_s=self._clock.monotonic_s() + wait_s,
-            )
+            hangs = self._record.hangs.get(camera_id, Hangs())
+            self._record.hangs[camera_id] = self._after_another(hangs)
         self.end("camera_hang")
+
+    def may_restart_for_disk(self) -> bool:
+        """Whether a disk that takes writes again has earned a restart of the process by now."""
+        return self._is_earned(self._record.disk)
+
+    def restart_for_disk(self) -> None:
+        """The process is about to be restarted, to go back to the disk."""
+        self._record.disk = self._after_another(self._record.disk)
+        self.end("disk_back")
+
+    def _is_earned(self, hangs: Hangs) -> bool:
+        return hangs.boot_id != self._clock.boot_id or self._clock.monotonic_s() >= hangs.next_s
+
+    def _after_another(self, hangs: Hangs) -> Hangs:
+        wait_s = min(self._most_s, self._first_s * 2.0 ** min(hangs.count, MOST_DOUBLINGS))
+        return Hangs(
+            count=hangs.count + 1,
+            boot_id=self._clock.boot_id,
+            next_s=self._clock.monotonic_s() + wait_s,
+        )
 
     def well(self, camera_id: str) -> None:
         """The camera has run for a good while: what it did before no longer counts."""

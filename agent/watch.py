@@ -49,6 +49,7 @@ class Watch:
         clock: Steady time.
         requests: The folder for requests to who may restart the network or reboot.
         left_out: Cameras that hang and are waited for no more.
+        disk_is_back: Whether memory stands in for a disk that takes writes again.
     """
 
     settings: RecoverySection
@@ -59,6 +60,7 @@ class Watch:
     clock: Clock
     requests: Path
     left_out: set[str] = field(default_factory=set)
+    disk_is_back: Callable[[], bool] | None = None
 
     def run(self, stop: threading.Event, done: Callable[[], bool]) -> Cause:
         """Go round until there is a reason to end, and say which.
@@ -76,6 +78,8 @@ class Watch:
             if (cause := self._see_to_cameras() or self._see_to_uplink()) is not None:
                 return cause
             if now_s - climbed_s >= LADDER_EVERY_S:
+                if (cause := self._see_to_disk()) is not None:
+                    return cause
                 self._climb()
                 climbed_s = now_s
             if stalled := self.workers.progress.stalled(now_s):
@@ -126,6 +130,16 @@ class Watch:
             return None
         _log.error("the process ends because of uplinks that are stuck")
         return "uplink_stuck"
+
+    def _see_to_disk(self) -> Cause | None:
+        """While memory stands in for the disk, try that now and then; a restart goes back to it."""
+        if self.disk_is_back is None or not self.recovery.may_restart_for_disk():
+            return None
+        if not self.disk_is_back():
+            return None
+        _log.error("the process ends because the disk takes writes again")
+        self.recovery.restart_for_disk()
+        return "disk_back"
 
     def _climb(self) -> None:
         """The rungs that need root: only asked for, and never because the broker alone is away."""

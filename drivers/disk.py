@@ -59,6 +59,18 @@ def replace_file(path: Path, text: str, *, mode: int = 0o666) -> None:
     sync_folder(path.parent)
 
 
+def takes_writes(folder: Path) -> bool:
+    """Whether a folder takes a file for good; one block of it is written and deleted again."""
+    path = folder / ".takes-writes"
+    try:
+        replace_file(path, "?" * 4096, mode=0o600)
+        path.unlink()
+        sync_folder(folder)
+    except OSError:
+        return False
+    return True
+
+
 def total_bytes(path: Path) -> int:
     """How large the file system is that holds ``path``.
 

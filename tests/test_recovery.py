@@ -111,6 +111,22 @@ def test_each_restart_for_a_camera_is_earned_by_a_longer_wait(tmp_path: Path) ->
     assert run.may_restart_for("street")
 
 
+def test_a_disk_that_comes_and_goes_earns_restarts_ever_further_apart(tmp_path: Path) -> None:
+    clock = clock_at(0)
+    waits_s = []
+    for _ in range(8):
+        run = recovery(tmp_path, clock)
+        assert run.may_restart_for_disk()
+        run.restart_for_disk()
+        began_s = clock.monotonic_s()
+        while not run.may_restart_for_disk():
+            clock.advance(100)
+        waits_s.append(clock.monotonic_s() - began_s)
+    assert waits_s == [600, 1200, 2400, 4800, 9600, 19200, 21600, 21600]
+    assert recovery(tmp_path, clock).begin() == "disk_back"
+    assert not run.wants_reboot(seeing=False, after_s=0), "no reboot is earned by it"
+
+
 @given(
     st.lists(
         st.tuples(

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from agent import standing_in
 from agent.database import StorageError, load_state, save_case, save_state
+from agent.events import HeartbeatBody, StorageHealth
 from agent.outbox import STAND_IN_BYTES, Lane
 from agent.quarantine import open_database
 from agent.signing import open_signer
@@ -376,4 +377,41 @@ def test_an_agent_whose_disk_fails_goes_on_seeing_says_so_and_comes_back(
         _, log = agent.communicate(timeout=60)
         assert agent.returncode == 0, log
         assert news()[0] == "volatile"
+        assert len({e.body.case_id for e in platform.events if e.type == "case.opened"}) == 1
+
+
+@needs_root
+@pytest.mark.slow
+def test_an_agent_goes_back_to_a_disk_that_takes_writes_again(
+    broker: Broker,
+    start_agent: Callable[[], subprocess.Popen[str]],
+    disk: Path,
+    tmp_path: Path,
+) -> None:
+    site = tmp_path / "site.toml"
+    text = site.read_text(encoding="utf-8").replace(
+        'state_dir = "state"', f'state_dir = "{disk}/state"\nrun_dir = "{tmp_path}/run"'
+    )
+    site.write_text(text, encoding="utf-8")
+    remount(disk, "ro")
+    with broker.platform(lasting=True) as platform:
+
+        def beats() -> list[HeartbeatBody]:
+            return [e.body for e in platform.events if e.type == "device.heartbeat"]
+
+        agent = start_agent()
+        wait_until(lambda: platform.sequences("case.opened"))
+        assert {each.storage.state for each in beats() if each.storage} == {"volatile"}
+        remount(disk, "rw")
+        _, log = agent.communicate(timeout=120)
+        assert agent.returncode == 1
+        assert "the disk takes writes again" in log
+        agent = start_agent()  # as systemd does
+        wait_until(lambda: beats()[-1].storage == StorageHealth(state="durable"))
+        recovery = beats()[-1].recovery
+        assert recovery is not None
+        assert recovery.began_after == "disk_back"
+        agent.send_signal(signal.SIGTERM)
+        agent.communicate(timeout=60)
+        assert agent.returncode == 0
         assert len({e.body.case_id for e in platform.events if e.type == "case.opened"}) == 1
