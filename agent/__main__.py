@@ -137,8 +137,12 @@ def run(
         keeping = Keeping(
             configuration, base=base, database=parts.database, state_dir=state_dir, clock=clock
         )
-        keeping.start(workers, after=cause, facts=_facts(configuration, parts, signer.public))
-        uplink = _start_uplink(configuration, base, parts, workers, clock, ids, signer.public)
+        keeping.start(
+            workers, after=cause, facts=_facts(configuration, configured, parts, signer.public)
+        )
+        uplink = _start_uplink(
+            configuration, base, parts, workers, clock, ids, signer.public, keeping
+        )
         watch = Watch(
             configuration.recovery,
             workers,
@@ -218,9 +222,15 @@ def _health(
     )
 
 
-def _facts(configuration: Configuration, parts: Parts, signing_key: PublicKey) -> dict[str, str]:
+def _facts(
+    configuration: Configuration,
+    configured: ConfigurationHealth,
+    parts: Parts,
+    signing_key: PublicKey,
+) -> dict[str, str]:
     """What the audit log holds the next run against."""
     return {
+        "configuration state": configured.state,
         "agent version": version("kerbwatch"),
         "configuration": configuration.sha256(),
         "key signing": signing_key.kid,
@@ -312,6 +322,7 @@ def _start_uplink(
     clock: SystemClock,
     ids: RandomIds,
     signing_key: PublicKey,
+    keeping: Keeping,
 ) -> KeptUplink | None:
     if configuration.uplink.broker is None:
         _log.warning("no broker is configured: events stay in the outbox")
@@ -330,6 +341,7 @@ def _start_uplink(
             configuration_sha256=configuration.sha256(),
             signing_key=signing_key,
             alive=alive,
+            hold=keeping.hold,
         )
 
     workers.progress.mark("uplink")

@@ -38,6 +38,7 @@ from agent.events import (
     Fraction,
     HeartbeatBody,
     HeartbeatEvent,
+    HoldCase,
     KeptHealth,
     KindDay,
     Looking,
@@ -259,6 +260,13 @@ def examples() -> dict[str, Any]:
         "command-resend": Resend(
             command="resend", command_id="r-1", epoch=_CORNER["epoch"], first=2, last=3
         ),
+        "command-hold": HoldCase(
+            command="hold",
+            command_id="h-1",
+            case_id=_id("case"),
+            held=True,
+            reason="示例：复议期间保全",
+        ),
         "command-pace": Pace(command="pace", command_id="p-1", backlog_events_per_s=20),
         "answer": Answer(command_id="r-1", accepted=True, count=2),
         "state-online": _state(online=True),
@@ -431,6 +439,8 @@ def _upkeep() -> Upkeep:
         audit=AuditHead(number=118, hash=_hash("example record")),
         dead_letters=0,
         losses_unreported=0,
+        written_today_bytes=96_000_000,
+        written_yesterday_bytes=410_000_000,
         unknown={"card.end_of_life": "the card does not say"},
     )
 

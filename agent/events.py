@@ -330,8 +330,8 @@ class Upkeep(Wire):
     """What whoever looks after many devices wants to know of one.
 
     ``dead_letters`` are events that the broker refused for good and that are still kept;
-    ``losses_unreported`` are ranges of lost numbers that are not reported yet. ``unknown`` says of what
-    is null why it is.
+    ``losses_unreported`` are ranges of lost numbers that are not reported yet. What the agent wrote today
+    and yesterday, by the site's days, is a few minutes old. ``unknown`` says of what is null why it is.
     """
 
     certificate: CertificateHealth
@@ -340,6 +340,8 @@ class Upkeep(Wire):
     audit: AuditHead | None
     dead_letters: int
     losses_unreported: int
+    written_today_bytes: int | None = None
+    written_yesterday_bytes: int | None = None
     unknown: dict[str, str] = {}
 
 
@@ -688,7 +690,21 @@ class Pace(Wire):
     backlog_events_per_s: float | None = Field(gt=0, le=100_000, allow_inf_nan=False)
 
 
-Command = Annotated[Resend | Pace, Field(discriminator="command")]
+class HoldCase(Wire):
+    """Keep a case's pictures whatever their age (``held``), or let them go again; a legal hold.
+
+    ``reason`` is written down with the hold: why, and by whose order.
+    """
+
+    contract: Literal[1] = CONTRACT_VERSION
+    command: Literal["hold"]
+    command_id: CommandId
+    case_id: str = Field(pattern=r"^[0-9A-Za-z-]{1,64}$")
+    held: bool
+    reason: str = Field(min_length=1, max_length=500)
+
+
+Command = Annotated[Resend | Pace | HoldCase, Field(discriminator="command")]
 
 
 class Answer(Wire):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter, ValidationError
 
-from agent.events import Answer, Command, Pace, Receipt, Resend
+from agent.events import Answer, Command, HoldCase, Pace, Receipt, Resend
 from drivers.wording import said
 
 if TYPE_CHECKING:
@@ -45,10 +45,16 @@ class Listening:
         outbox: Whose events are confirmed and brought back.
         parcels: What is under way.
         report: Told what is wrong.
+        hold: Sets and lifts legal holds; gives the reason if it does not.
     """
 
     def __init__(
-        self, base_topic: str, outbox: Outbox, parcels: Parcels, report: Callable[[str], None]
+        self,
+        base_topic: str,
+        outbox: Outbox,
+        parcels: Parcels,
+        report: Callable[[str], None],
+        hold: Callable[[HoldCase], str | None],
     ) -> None:
         self.receipts_topic, self.commands_topic = (
             f"{base_topic}/receipts",
@@ -56,6 +62,7 @@ class Listening:
         )
         self.answers_topic = f"{base_topic}/answers"
         self._outbox, self._parcels, self._report = outbox, parcels, report
+        self._hold = hold
         self.refused = 0
         """What was said and not believed."""
 
@@ -108,6 +115,9 @@ class Listening:
             self._refuse("a receipt of an epoch that is not ours")
 
     def _obey(self, command: Command) -> Answer:
+        if isinstance(command, HoldCase):
+            refused = self._hold(command)
+            return Answer(command_id=command.command_id, accepted=refused is None, reason=refused)
         if isinstance(command, Pace):
             self._parcels.pace.set(command.backlog_events_per_s)
             return Answer(command_id=command.command_id, accepted=True)

@@ -8,15 +8,17 @@ from __future__ import annotations
 import dataclasses
 import sqlite3
 from contextlib import closing
+from datetime import timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from agent import days
 from agent.audit import FOLDER, Audit, Noticing
 from agent.certificate import CertificateFile
 from agent.database import StorageError
 from agent.daybook import Daybook, Gauges
 from agent.events import AuditHead, CardHealth, CertificateHealth, KeptHealth, Upkeep
-from agent.retention import Retention
+from agent.retention import Hold, Holds, Retention
 from agent.summary import Summaries
 from drivers.card import read_card
 from drivers.disk import life_used_percent, written_bytes
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
     from agent.config import Configuration
     from agent.database import Database
+    from agent.events import HoldCase
     from agent.health import Activity
     from agent.ids import Ids
     from agent.outbox import Outbox
@@ -90,6 +93,40 @@ class Keeping:
         workers.keep("retention", lambda: self.retention.run(workers.stop))
         workers.keep("noticing", lambda: self._notice(workers.stop))
 
+    def hold(self, command: HoldCase) -> str | None:
+        """Hold a case, or lift its hold, by the platform's order.
+
+        Returns:
+            Why it was not done; None if it is so now.
+        """
+        case_id, holds = command.case_id, Holds(self._state_dir)
+        if command.held and not self._is_kept(case_id):
+            return "nothing is kept of this case"
+        try:
+            if command.held:
+                at = self._clock.now()
+                hold = Hold(case_id=case_id, reason=command.reason, by="platform", at=at)
+                changed = holds.set(hold)
+            else:
+                changed = holds.lift(case_id)
+            if changed:
+                self.audit.append(
+                    "hold.set" if command.held else "hold.lifted",
+                    case_id=case_id,
+                    reason=command.reason,
+                    order=command.command_id,
+                )
+        except OSError as error:
+            return f"the disk refused: {reason_of(error)}"
+        return None
+
+    def _is_kept(self, case_id: str) -> bool:
+        if (self._state_dir / "evidence" / case_id).is_dir():
+            return True
+        with closing(self._database.read()) as connection:
+            query = "SELECT 1 FROM cases WHERE case_id = ?"
+            return connection.execute(query, (case_id,)).fetchone() is not None
+
     def watch_days(
         self,
         workers: Workers,
@@ -145,7 +182,12 @@ class Keeping:
             unknown["kept"] = "retention has not looked yet"
         self._gauges(unknown)
         dead_letters, unreported = self._counts()
+        written = self._written()
+        if None in written:
+            unknown["written"] = "nothing was counted on this day"
         return Upkeep(
+            written_today_bytes=written[0],
+            written_yesterday_bytes=written[1],
             certificate=self._certificate_health(unknown),
             card=self._card(unknown),
             kept=None
@@ -205,6 +247,18 @@ class Keeping:
             unknown["audit"] = reason_of(error)
             return None
         return AuditHead(number=head.number, hash=head.hash)
+
+    def _written(self) -> tuple[int | None, int | None]:
+        """What the agent wrote today and yesterday, as far as that is counted."""
+        timezone = ZoneInfo(self._configuration.site.timezone)
+        now = self._clock.now()
+        found = []
+        with closing(self._database.read()) as connection:
+            for at in (now, now - timedelta(days=1)):
+                counters = days.read(connection, days.day_of(at, timezone))
+                value = counters.get((days.DEVICE, days.DEVICE, "written_bytes"))
+                found.append(None if value is None else int(value))
+        return found[0], found[1]
 
     def _counts(self) -> tuple[int, int]:
         """How many dead letters are kept, and how many losses are not reported."""

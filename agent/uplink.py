@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from agent.config import Uplink as UplinkSettings
     from agent.database import Database
-    from agent.events import PublicKey
+    from agent.events import HoldCase, PublicKey
     from agent.ids import Ids
     from agent.mqtt import Acknowledgement
     from agent.outbox import Outbox
@@ -267,6 +267,7 @@ class Uplink:
         configuration_sha256: For births.
         signing_key: For births.
         alive: Called at every round, connected or not.
+        hold: Sets and lifts a legal hold; gives the reason if it does not.
     """
 
     def __init__(
@@ -283,6 +284,7 @@ class Uplink:
         configuration_sha256: str,
         signing_key: PublicKey | None = None,
         alive: Callable[[], None] = lambda: None,
+        hold: Callable[[HoldCase], str | None] = lambda _: "nothing can be held here",
     ) -> None:
         self._settings = settings
         self._database, self._outbox = database, outbox
@@ -313,7 +315,7 @@ class Uplink:
                 settings.daily_bytes.limits(), outbox.timezone, clock.now, self._saved_budget()
             ),
         )
-        self._listening = Listening(base, outbox, self._parcels, self._report)
+        self._listening = Listening(base, outbox, self._parcels, self._report, hold)
         self._budget_saved_s = -math.inf
         self._connected_since: datetime | None = None
         self._connected_s = math.inf

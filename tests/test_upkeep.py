@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,15 +16,29 @@ from typing import Any
 
 import pytest
 
+from agent import days
 from agent.audit import records, verify
 from agent.certificate import CertificateFile
 from agent.config import from_tables
-from agent.events import Upkeep
+from agent.events import HoldCase, Upkeep
+from agent.ids import RandomIds
 from agent.upkeep import NO_CLOCK, Keeping
+from agent.uplink import Uplink
 from drivers.card import read_card
-from tests.broker import Authority, wait_until
+from tests.broker import (
+    DEVICE,
+    TENANT,
+    Authority,
+    Broker,
+    broker,
+    mosquitto,
+    start_broker,
+    wait_until,
+)
 from tests.keeping_device import Device
 from tests.red_street import write_model
+
+__all__ = ["broker", "mosquitto", "start_broker"]  # fixtures
 
 ROOT = Path(__file__).parent.parent
 SITE: dict[str, Any] = {
@@ -33,7 +48,7 @@ SITE: dict[str, Any] = {
 }
 
 
-def upkeep_of(device: Device, base: Path, **uplink: str) -> Upkeep:
+def keeping_of(device: Device, base: Path, **uplink: str) -> Keeping:
     keeping = Keeping(
         from_tables(SITE | {"uplink": uplink}),
         base=base,
@@ -42,7 +57,11 @@ def upkeep_of(device: Device, base: Path, **uplink: str) -> Upkeep:
         clock=device.clock,
     )
     keeping.retention = device.retention
-    return keeping.upkeep()
+    return keeping
+
+
+def upkeep_of(device: Device, base: Path, **uplink: str) -> Upkeep:
+    return keeping_of(device, base, **uplink).upkeep()
 
 
 def test_what_is_kept_held_refused_and_lost_is_told(tmp_path: Path) -> None:
@@ -213,3 +232,70 @@ def test_a_running_agent_records_what_it_runs_with_and_tells_the_heads_hash(
     assert (counted["began.first"], counted["began.planned"]) == (1, 1)
     assert counted["uptime_s"] > 0
     assert counted["sensing_s"] > 0
+
+
+def hold(case_id: str, *, held: bool = True, command_id: str = "h-1") -> HoldCase:
+    return HoldCase(
+        command="hold", command_id=command_id, case_id=case_id, held=held, reason="复议"
+    )
+
+
+def test_the_platform_holds_a_case_and_lets_it_go_and_both_are_recorded(tmp_path: Path) -> None:
+    device = Device(tmp_path)
+    case_id = device.case()
+    keeping = keeping_of(device, tmp_path)
+    assert keeping.hold(hold(case_id)) is None
+    assert keeping.hold(hold(case_id)) is None, "it may come twice"
+    assert device.holds.names() == {case_id}
+    assert keeping.hold(hold(case_id, held=False)) is None
+    assert device.holds.names() == set()
+    assert keeping.hold(hold("0197-unknown")) == "nothing is kept of this case"
+    told = [(each.what, each.facts["reason"]) for each in records(tmp_path / "audit")]
+    assert told == [("hold.set", "复议"), ("hold.lifted", "复议")]
+    device.database.close()
+
+
+def test_a_hold_is_ordered_over_the_broker_and_answered(broker: Broker, tmp_path: Path) -> None:
+    device = Device(tmp_path)
+    case_id = device.case(heard=False)
+    keeping = keeping_of(device, tmp_path)
+    uplink = Uplink(
+        broker.settings(),
+        database=device.database,
+        outbox=device.outbox,
+        tenant=TENANT,
+        device_id=DEVICE,
+        clock=device.clock,
+        ids=RandomIds(),
+        agent_version="0",
+        configuration_sha256="0" * 64,
+        hold=keeping.hold,
+    )
+    stop = threading.Event()
+    thread = threading.Thread(target=uplink.run, args=(stop,))
+    with broker.platform() as platform:
+        thread.start()
+        wait_until(lambda: platform.events)
+        platform.say("commands", hold(case_id))
+        platform.say("commands", hold("0197-unknown", command_id="h-2"))
+        wait_until(lambda: len(platform.answers()) == 2)
+        answers = {each.command_id: each for each in platform.answers()}
+        stop.set()
+        thread.join(30)
+    assert answers["h-1"].accepted
+    assert answers["h-2"].reason == "nothing is kept of this case"
+    assert device.holds.names() == {case_id}
+    device.database.close()
+
+
+def test_what_was_written_on_a_day_is_told(tmp_path: Path) -> None:
+    device = Device(tmp_path)
+    assert "written" in upkeep_of(device, tmp_path).unknown
+    place = (days.DEVICE, days.DEVICE, "written_bytes")
+    for day, size in (("2026-03-01", 7.0), ("2026-02-28", 9.0)):
+        device.database.write(
+            lambda connection, day=day, size=size: days.count(connection, day, {place: size})  # type: ignore[misc]
+        ).result()
+    told = upkeep_of(device, tmp_path)
+    assert (told.written_today_bytes, told.written_yesterday_bytes) == (7, 9)
+    device.database.close()
