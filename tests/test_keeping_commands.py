@@ -10,6 +10,11 @@ import pytest
 from click.testing import CliRunner
 
 from agent.audit import records
+from agent.config import load
+from drivers.card import read_card
+from provisioning.check import CHECKS
+from provisioning.check.findings import Device as Checked
+from provisioning.check.findings import carry_out
 from provisioning.cli import main
 from tests.keeping_device import Device
 
@@ -144,3 +149,35 @@ def test_what_a_technician_takes_along_is_recorded(site: Path) -> None:
     assert ran.exit_code == 0, ran.output
     [told] = records(site / "state" / "audit")
     assert (told.what, told.facts) == ("pictures.taken_along", {"crops": 1, "removed": True})
+
+
+def findings(site: Path, name: str) -> list[dict[str, str]]:
+    """What ``kerbwatch check`` says of one thing, without what it says of the rest."""
+    configuration = load(site)
+    [each] = [check for check in CHECKS if check.name == name]
+    found = carry_out(each, Checked(site, site, configuration))
+    return [{"severity": one.severity, "what": one.what, "remedy": one.remedy} for one in found]
+
+
+def test_the_check_finds_a_log_that_was_tampered_with(site: Path) -> None:
+    device = Device(site / "state")
+    case_id = device.case()
+    device.database.close()
+    [found] = findings(site, "audit")
+    assert (found["severity"], found["what"]) == ("ok", "0 record(s), and the chain holds")
+    run("hold", "set", site, case_id, "--reason", "x")
+    assert "1 record(s)" in findings(site, "audit")[0]["what"]
+    path = site / "state" / "audit" / "000001.jsonl"
+    path.write_text(path.read_text("utf-8").replace("hold.set", "hold.get"), "utf-8")
+    [found] = findings(site, "audit")
+    assert found["severity"] == "warning"
+    assert "000001.jsonl, line 1" in found["what"]
+    assert found["remedy"]
+
+
+def test_the_check_says_what_the_card_says(site: Path) -> None:
+    assert findings(site, "card") == [], "nothing lies on it yet"
+    (site / "state").mkdir()
+    [found] = findings(site, "card")
+    errors = read_card(site / "state").file_system_errors
+    assert found["severity"] == ("warning" if errors else "ok")

@@ -86,6 +86,7 @@ class Retention:
         audit: Audit,
         free: Callable[[Path], int] = free_bytes,
     ) -> None:
+        self._database = database
         self._rows, self._pictures = Rows(database), Pictures(evidence_dir)
         self._holds, self._lock = Holds(state_dir), state_dir / LOCK
         self._settings, self._clock, self._audit = settings, clock, audit
@@ -108,12 +109,15 @@ class Retention:
             stop: Set it to end early.
 
         Returns:
-            What was done; None if another process is at it.
+            What was done; None if another process is at it, or if the database only stands in for one that
+            the disk does not let us to: it does not know whose pictures those are.
 
         Raises:
             StorageError: The database refused.
             OSError: The disk refused.
         """
+        if self._database.stood_in is not None:
+            return None
         with self._alone() as alone:
             if not alone:
                 return None

@@ -12,7 +12,7 @@ import click
 
 from agent import last_good
 from agent.config import ConfigError
-from provisioning.check import machine, reaching, seeing, serving, software
+from provisioning.check import keeping, machine, reaching, seeing, serving, software
 from provisioning.check.findings import Device, Finding, carry_out, worst
 from provisioning.failures import FAULT
 from provisioning.wording import in_words, say
@@ -28,6 +28,7 @@ CHECKS: Sequence[Check] = (
     *software.CHECKS,
     *machine.CHECKS,
     *serving.CHECKS,
+    *keeping.CHECKS,
     *seeing.CHECKS,
     *reaching.CHECKS,
 )
@@ -97,6 +98,8 @@ def check_in_words(name: str) -> str:
         "cameras": say("cameras"),
         "broker": say("broker"),
         "units": say("units"),
+        "audit": say("audit log"),
+        "card": say("card"),
     }
     return words.get(name, name)
 

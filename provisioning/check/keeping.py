@@ -1,0 +1,86 @@
+"""What the device keeps, and what it keeps it on: the audit log and the card."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agent.audit import FOLDER, AuditError, verify
+from drivers.card import read_card
+from drivers.foreign import words_of
+from drivers.wording import said
+from provisioning.check.findings import Check, Device, Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def audit(device: Device) -> Iterator[Finding]:
+    """Whether the audit log is as it was written."""
+    assert device.configuration is not None
+    folder = device.base / device.configuration.storage.state_dir / FOLDER
+    try:
+        verdict = verify(folder)
+    except AuditError as error:
+        yield Finding(
+            "audit",
+            "warning",
+            words_of(error),
+            said("What changes about the device is not recorded."),
+            said("Run the check as root; if the card is worn out, replace it."),
+        )
+        return
+    if not verdict.breaks:
+        yield Finding(
+            "audit", "ok", said("{count} record(s), and the chain holds", count=verdict.records)
+        )
+        return
+    first = verdict.breaks[0]
+    yield Finding(
+        "audit",
+        "warning",
+        said(
+            "the chain breaks in {file}, line {line}: {reason}",
+            file=first.file,
+            line=first.line,
+            reason=first.reason,
+        ),
+        said("Somebody or something changed the log after it was written."),
+        said(
+            "Copy {folder} away for whoever looks into it; `kerbwatch audit verify`.", folder=folder
+        ),
+    )
+
+
+def card(device: Device) -> Iterator[Finding]:
+    """Whether the card or its file system says that it fails."""
+    assert device.configuration is not None
+    folder = device.base / device.configuration.storage.state_dir
+    if not folder.exists():
+        return
+    found = read_card(folder)
+    what = found.name or said("a disk that does not tell its name")
+    if found.file_system_errors:
+        yield Finding(
+            "card",
+            "warning",
+            said(
+                "{card}: {count} error(s) in its file system",
+                card=what,
+                count=found.file_system_errors,
+            ),
+            said("Something on it was found broken since the file system was last repaired."),
+            said("Back up what is held, and replace the card."),
+        )
+    if found.end_of_life in {"warning", "urgent"}:
+        yield Finding(
+            "card",
+            "warning",
+            said("{card}: nearly all spare blocks are used up", card=what),
+            said("It will take no more writes before long."),
+            said("Replace the card."),
+        )
+    if not found.file_system_errors and found.end_of_life in {None, "normal"}:
+        yield Finding("card", "ok", said("{card}: tells of no fault", card=what))
+
+
+CHECKS = (Check("audit", audit), Check("card", card))
