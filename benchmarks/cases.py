@@ -68,7 +68,9 @@ class Tally:
 
 
 @click.command()
-@click.argument("clips", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument(
+    "clips", type=click.Path(exists=True, file_okay=False, resolve_path=True, path_type=Path)
+)
 @click.option("--fps", default=5.0, show_default=True, help="Analysed frames a second.")
 def main(clips: Path, fps: float) -> None:
     """Replay every clip of a folder and hold it against what was staged."""
