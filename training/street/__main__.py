@@ -67,5 +67,16 @@ def sprites(out: Path) -> None:
     render_sprites(out)
 
 
+@main.command()
+@click.option("--count", default=40, show_default=True)
+@click.option("--seed", default=1, show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), required=True)
+def stalls(count: int, seed: int, out: Path) -> None:
+    """Cut-outs of stalls from all sides, with and without a parasol."""
+    from training.street.sprites import render_stalls  # noqa: PLC0415 - pulls in Blender
+
+    render_stalls(count, seed, out)
+
+
 if __name__ == "__main__":
     main()

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import random
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from training.street import cycles, people, stalls
 from training.street.mesh import Mesh
@@ -16,6 +18,8 @@ from training.street.view import Placement, View, silhouette
 CAMERA_HEIGHT_M, PITCH = 4.5, 20.0
 DISTANCE_M = (CAMERA_HEIGHT_M - 0.8) / math.tan(math.radians(PITCH))
 MARGIN_PX = 3
+STALL_PX = 400
+"""Side of the picture that a stall alone is drawn in."""
 
 
 def _subjects() -> dict[str, tuple[list[Mesh], float, int, int]]:
@@ -56,7 +60,48 @@ def render_sprites(out: Path) -> None:
         for mesh in meshes:
             stage.add(name, mesh, turned)
         picture, _, _ = stage.render(transparent=True)
-        rows, columns = np.nonzero(picture[..., 3].any(1))[0], np.nonzero(picture[..., 3].any(0))[0]
-        top, left = max(0, rows[0] - MARGIN_PX), max(0, columns[0] - MARGIN_PX)
-        cut = picture[top : rows[-1] + 1 + MARGIN_PX, left : columns[-1] + 1 + MARGIN_PX]
+        cut = _trimmed(picture, MARGIN_PX)
         cv2.imwrite(str(out / f"{name}.png"), cut, [cv2.IMWRITE_PNG_COMPRESSION, 9])
+
+
+def _random_stall(rng: random.Random) -> tuple[str, list[Mesh]]:
+    """A stall and the word for its build."""
+    cart = rng.random() < 0.5
+    meshes = [stalls.stall_body(rng, cart=cart, goods=rng.uniform(0.5, 1))]
+    shaded = rng.random() < 0.6
+    if shaded:
+        meshes.append(stalls.parasol(rng.choice(stalls.CANOPIES)))
+    return f"{'cart' if cart else 'table'}-{'parasol' if shaded else 'bare'}", meshes
+
+
+def render_stalls(count: int, seed: int, out: Path) -> None:
+    """Write ``count`` stalls from all sides, each an RGBA file whose name says its build.
+
+    A file that is there is not drawn again.
+    """
+    from training.street.blender import Stage  # noqa: PLC0415 - Blender is wanted only here
+
+    out.mkdir(parents=True, exist_ok=True)
+    for number in range(count):
+        rng = random.Random(f"{seed}-{number}")
+        build, meshes = _random_stall(rng)
+        path = out / f"{seed}-{number:03d}-{build}.png"
+        if path.exists():
+            continue
+        place = Placement(0, DISTANCE_M, 0, rng.uniform(-math.pi, math.pi))
+        wide = _fitting_view(meshes, place, 2 * rng.choice((180, 240, 300)), 0)
+        stage = Stage(samples=6)
+        light = rng.choice(("overcast", "day"))
+        stage.set_light(light, azimuth=rng.uniform(0, 360), exposure=rng.uniform(-0.3, 0.4))
+        stage.set_view(View(wide.at, 0, PITCH, wide.hfov, STALL_PX, STALL_PX))
+        for mesh in meshes:
+            stage.add("stall", mesh, place)
+        picture, _, _ = stage.render(transparent=True)
+        cv2.imwrite(str(path), _trimmed(picture, 0))
+
+
+def _trimmed(picture: NDArray[Any], margin_px: int) -> NDArray[Any]:
+    """An RGBA picture cut to what is not transparent."""
+    rows, columns = np.nonzero(picture[..., 3].any(1))[0], np.nonzero(picture[..., 3].any(0))[0]
+    top, left = max(0, rows[0] - margin_px), max(0, columns[0] - margin_px)
+    return picture[top : rows[-1] + 1 + margin_px, left : columns[-1] + 1 + margin_px]
