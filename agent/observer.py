@@ -73,8 +73,8 @@ class Observer:
         self._started_s = clock.monotonic_s()
         self._began_s = time.monotonic()
         self.inputs: Callable[[], Mapping[str, bool]] = dict
-        self.configuration = ConfigurationHealth(state="as_written")
         """Switches at the housing; nothing as long as no pins are configured."""
+        self.configuration = ConfigurationHealth(state="as_written")
 
     def activity(self) -> Activity:
         """What the heartbeat tells of the watching part."""

@@ -20,9 +20,9 @@ from zoneinfo import ZoneInfo
 import click
 
 from agent import config
-from agent.__main__ import run
 from agent.config import Configuration
 from agent.database import Database
+from agent.device import run
 from agent.events import Draft, Event
 from agent.ids import RandomIds
 from agent.outbox import Lane, Outbox

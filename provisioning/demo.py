@@ -203,7 +203,7 @@ class Stage:
         return _print_outcome(self.folder, code, delivery, consumer.received)
 
     def _run_agent(self, on_progress: Callable[[float], None]) -> int:
-        from agent.__main__ import run  # noqa: PLC0415 - loads the network's runtime
+        from agent.device import run  # noqa: PLC0415 - loads the network's runtime
 
         # What the agent logs is for a journal; here it would drown the cases.
         logging.basicConfig(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def run_site(site: Path) -> int:
     """Run a site's agent until SIGTERM or SIGINT; give its exit code."""
-    from agent.__main__ import run  # noqa: PLC0415 - loads the network's runtime
+    from agent.device import run  # noqa: PLC0415 - loads the network's runtime
 
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     configuration = config.load(site)

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.__main__ import run
 from agent.config import Configuration, from_tables
 from agent.cooling import FALL_PER_S, RISE_PER_S, Cooling, Pace
+from agent.device import run
 from agent.events import HeartbeatBody, HeartbeatEvent
 from drivers.disk import life_used_percent, total_bytes, written_bytes
 from drivers.power import Power, read_power
@@ -119,7 +119,7 @@ def site(folder: Path, broker: Broker) -> Configuration:
 def test_a_running_device_that_gets_hot_slows_down_and_comes_back(
     broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agent.__main__.FEEL_EVERY_S", 0.02)
+    monkeypatch.setattr("agent.device.FEEL_EVERY_S", 0.02)
     monkeypatch.setattr("agent.cooling.FALL_PER_S", 10.0)
     monkeypatch.setattr("agent.cooling.RISE_PER_S", 10.0)
     write_model(tmp_path / "models")

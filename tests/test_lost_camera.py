@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from agent import outbox
-from agent.__main__ import run
 from agent.assembly import Parts, assemble
 from agent.config import Configuration
+from agent.device import run
 from agent.events import ClockReading
 from agent.ids import RandomIds
 from drivers import cameras

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from agent.__main__ import run
 from agent.config import GpioSection, from_tables
+from agent.device import run
 from agent.events import HeartbeatEvent
 from agent.signals import (
     LONG_PRESS_S,

@@ -1,0 +1,359 @@
+"""One run of the device: everything between cameras and broker is made, joined, started and ended here."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from contextlib import closing
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from agent import storage_news
+from agent.assembly import assemble
+from agent.cooling import Cooling, Pace
+from agent.database import StorageError
+from agent.events import ConfigurationHealth, DiskHealth
+from agent.health import Health
+from agent.ids import RandomIds
+from agent.kept_uplink import KeptUplink
+from agent.losses import Losses
+from agent.observer import Observer
+from agent.outbox import Lane, waiting
+from agent.recovery import Recovery
+from agent.seeing import Seeing
+from agent.signals import Signals
+from agent.signing import open_signer
+from agent.status import keep_written
+from agent.timekeeping import Timekeeper, reading_of
+from agent.upkeep import Keeping
+from agent.uplink import Uplink
+from agent.watch import Watch
+from agent.watchdog import Progress, notify
+from agent.workers import Workers
+from drivers.clock import SystemClock
+from drivers.disk import free_bytes, life_used_percent, takes_writes, total_bytes, written_bytes
+from drivers.gpio import Gpio, GpioError
+from drivers.power import read_power
+from drivers.temperature import processor_c
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from agent.config import Configuration
+    from agent.events import PublicKey
+    from agent.recovery import Cause
+
+END_WITHIN_S = 8.0
+"""For the goodbye to the broker, and again for all threads: systemd waits 20 s."""
+MAY_HAVE_DAMAGED = frozenset({"fault", "power_cut"})
+"""After these ends of the run before, the database is looked through first."""
+AS_WRITTEN = ConfigurationHealth(state="as_written")
+FEEL_EVERY_S = 5.0
+LOSSES_EVERY_S = 5.0
+HOT_ENOUGH = 0.05
+"""Changes of the analysis rate smaller than this are not worth a line in the log."""
+
+_log = logging.getLogger("kerbwatch")
+
+
+def run(
+    configuration: Configuration,
+    *,
+    base: Path,
+    stop: threading.Event,
+    until_done: bool = False,
+    on_progress: Callable[[str, float], None] | None = None,
+    configured: ConfigurationHealth = AS_WRITTEN,
+    on_ready: Callable[[], object] = lambda: None,
+) -> int:
+    """Watch until told to stop.
+
+    Args:
+        configuration: The site.
+        base: The folder that relative paths in the configuration start from.
+        stop: Set it to end the run.
+        until_done: End also when every camera has come to its end and what it found was
+            delivered; for recordings.
+        on_progress: Called with each analysed frame's camera and time.
+        configured: Whether ``configuration`` is the one in place; for the heartbeat.
+        on_ready: Called once everything has come up.
+
+    Returns:
+        0 after a planned end, 1 after a fault or for a restart that something has earned.
+
+    Raises:
+        ModelError: A model cannot be used.
+        StorageError: The database cannot be used.
+    """
+    with closing(_Device(configuration, base, stop)) as device:
+        device.start(configured, on_progress)
+        notify("READY=1")
+        on_ready()
+        ended = device.watch(until_done=until_done)
+        notify("STOPPING=1")
+        device.end()
+    device.note(ended)
+    return 0 if ended == "planned" else 1
+
+
+class _Device:
+    """The parts of one run.
+
+    Args:
+        configuration: The site.
+        base: The folder that relative paths in it start from.
+        stop: Set from outside, or by a switch at the housing: a planned end.
+    """
+
+    def __init__(self, configuration: Configuration, base: Path, stop: threading.Event) -> None:
+        self._configuration, self._base, self._stop = configuration, base, stop
+        self._clock, self._ids = SystemClock(), RandomIds()
+        self._state_dir = base / configuration.storage.state_dir
+        self._run_dir = base / configuration.storage.run_dir
+        self._recovery = Recovery(
+            (self._state_dir, self._run_dir),
+            self._clock,
+            first_s=configuration.recovery.restart_first_s,
+            most_s=configuration.recovery.restart_most_s,
+        )
+        if (cause := self._recovery.begin()) not in {"first", "planned"}:
+            _log.warning("this run begins after: %s", cause)
+        self._cause = cause
+        self._pace = Pace(
+            Cooling(
+                configuration.cooling.from_c,
+                configuration.cooling.full_c,
+                configuration.cooling.least,
+            )
+        )
+        self._parts = assemble(
+            configuration,
+            state_dir=self._state_dir,
+            evidence_dir=self._state_dir / "evidence",
+            ids=self._ids,
+            clock=lambda frame: reading_of(frame, self._clock),
+            boot_id=self._clock.boot_id,
+            pace=lambda: self._pace.factor,
+            check_database=cause in MAY_HAVE_DAMAGED,
+            in_memory=self._run_dir / "volatile",
+        )
+        self._workers = Workers(threading.Event(), Progress(self._clock.monotonic_s))
+        self._seeing = Seeing(
+            configuration, base, self._parts, self._workers, self._pace, self._clock
+        )
+        self._uplink: KeptUplink | None = None
+
+    def start(
+        self, configured: ConfigurationHealth, on_progress: Callable[[str, float], None] | None
+    ) -> None:
+        """Start every thread: first the cameras, which take longest to come up."""
+        storage_news.tell(self._parts, self._clock, self._ids)
+        self._seeing.start_cameras()
+        signer = open_signer(self._state_dir / "keys", self._run_dir / "keys")
+        keeping = self._keep_house(signer.public.kid, configured)
+        self._uplink = self._start_uplink(signer.public, keeping)
+        self._watch = Watch(
+            self._configuration.recovery,
+            self._workers,
+            self._seeing.captures,
+            self._uplink,
+            self._recovery,
+            self._clock,
+            self._run_dir / "recovery",
+            disk_is_back=self._disk_is_back,
+        )
+        observer = Observer(
+            self._configuration,
+            self._parts,
+            self._seeing.mailbox,
+            self._seeing.captures,
+            self._pace,
+            self._uplink,
+            self._clock,
+            self._watch,
+        )
+        observer.configuration = configured
+        keeping.watch_days(
+            self._workers,
+            after=self._cause,
+            activity=observer.activity,
+            outbox=self._parts.outbox,
+            ids=self._ids,
+        )
+        self._seeing.start_analysis(observer.lost_cameras, on_progress)
+        self._report(
+            observer,
+            keeping,
+            Losses(self._parts.database, self._parts.outbox, signer, self._clock, self._ids),
+        )
+
+    def watch(self, *, until_done: bool) -> Cause:
+        """Main's rounds, until there is a reason to end."""
+        return self._watch.run(self._stop, lambda: until_done and self._done())
+
+    def end(self) -> None:
+        """Say goodbye to the broker, end every thread, and put the analysis to rest."""
+        self._workers.stop.set()
+        if self._uplink is not None:
+            self._uplink.end(END_WITHIN_S)
+        self._workers.join(END_WITHIN_S)
+        if self._workers.fault is None and not self._workers.running("analysis"):
+            self._parts.analysis.rest()
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._parts.close()
+
+    def note(self, ended: Cause) -> None:
+        """Write down why it ended, for the next run."""
+        if ended not in {"camera_hang", "disk_back"}:  # noted already, with what they were for
+            self._recovery.end(ended)
+
+    def _disk_is_back(self) -> bool:
+        return self._parts.database.stood_in is not None and takes_writes(self._state_dir)
+
+    def _keep_house(self, signing_key_id: str, configured: ConfigurationHealth) -> Keeping:
+        """Retention, the audit log, the day's summary."""
+        keeping = Keeping(
+            self._configuration,
+            base=self._base,
+            database=self._parts.database,
+            state_dir=self._state_dir,
+            clock=self._clock,
+        )
+        facts = {
+            "configuration state": configured.state,
+            "agent version": version("kerbwatch"),
+            "configuration": self._configuration.sha256(),
+            "key signing": signing_key_id,
+            **{
+                f"model {used.name}": f"{used.version} {used.sha256}" for used in self._parts.models
+            },
+        }
+        keeping.start(self._workers, after=self._cause, facts=facts)
+        return keeping
+
+    def _start_uplink(self, signing_key: PublicKey, keeping: Keeping) -> KeptUplink | None:
+        configuration = self._configuration
+        if configuration.uplink.broker is None:
+            _log.warning("no broker is configured: events stay in the outbox")
+            return None
+
+        def make(alive: Callable[[], None]) -> Uplink:
+            return Uplink(
+                configuration.uplink.located(self._base),
+                database=self._parts.database,
+                outbox=self._parts.outbox,
+                tenant=configuration.site.tenant,
+                device_id=configuration.site.device_id,
+                clock=self._clock,
+                ids=self._ids,
+                agent_version=version("kerbwatch"),
+                configuration_sha256=configuration.sha256(),
+                signing_key=signing_key,
+                alive=alive,
+                hold=keeping.hold,
+            )
+
+        self._workers.progress.mark("uplink")
+        uplink = KeptUplink(make, lambda: self._workers.progress.mark("uplink"))
+        uplink.start()
+        return uplink
+
+    def _report(self, observer: Observer, keeping: Keeping, losses: Losses) -> None:
+        """Threads that tell how the device is, to the platform and to who stands before it."""
+        keep, stop = self._workers.keep, self._workers.stop
+        health = self._health(observer, keeping)
+        self._parts.analysis.on_view_change = health.soon
+        timekeeper = Timekeeper(self._parts.database, self._parts.outbox, self._clock, self._ids)
+        keep("clock", lambda: timekeeper.run(stop))
+        keep("losses", lambda: _report_losses(losses, stop))
+        keep("cooling", self._keep_cool)
+        keep("health", lambda: health.run(stop, self._configuration.uplink.heartbeat_s))
+        self._start_signals(observer, health)
+        keep("status", lambda: keep_written(self._run_dir, observer.status, stop))
+
+    def _health(self, observer: Observer, keeping: Keeping) -> Health:
+        """Who writes the heartbeats, with all gauges of this machine."""
+        state_dir = self._state_dir
+        return Health(
+            self._parts.database,
+            self._parts.outbox,
+            clock=self._clock,
+            ids=self._ids,
+            activity=observer.activity,
+            temperature_c=self._temperature_c,
+            disk_free_bytes=lambda: free_bytes(state_dir),
+            agent_version=version("kerbwatch"),
+            configuration_sha256=self._configuration.sha256(),
+            power=read_power,
+            disk=lambda: DiskHealth(
+                total_bytes=total_bytes(state_dir),
+                written_bytes=written_bytes(),
+                life_used_percent=life_used_percent(state_dir),
+            ),
+            upkeep=keeping.upkeep,
+            models=self._parts.models,
+        )
+
+    def _start_signals(self, observer: Observer, health: Health) -> None:
+        """Light and switches; pins that cannot be had keep nobody from watching."""
+        section = self._configuration.gpio
+        if not list(section.pins()):
+            return
+        try:
+            pins = Gpio(section)
+        except GpioError as error:
+            _log.error("%s", error)
+            return
+        timezone = ZoneInfo(self._configuration.site.timezone)
+        signals = Signals(
+            pins,
+            section,
+            situation=observer.situation,
+            temperature_c=self._temperature_c,
+            local=lambda: self._clock.now().astimezone(timezone),
+            soon=health.soon,
+            end=self._stop.set,
+        )
+        observer.inputs = lambda: signals.inputs
+        self._workers.keep("signals", lambda: signals.run(self._workers.stop))
+
+    def _temperature_c(self) -> float | None:
+        return processor_c(self._configuration.cooling.sensor)
+
+    def _keep_cool(self) -> None:
+        """Look less often while it is hot, and say so."""
+        pace, stop = self._pace, self._workers.stop
+        told = pace.factor
+        while not stop.is_set():
+            power = read_power()
+            throttled = power is not None and power.throttled
+            factor = pace.feel(
+                self._temperature_c(), self._clock.monotonic_s(), throttled=throttled
+            )
+            if abs(factor - told) > HOT_ENOUGH or (factor == 1.0) != (told == 1.0):
+                _log.warning("analysis rate × %.2f at %s °C", factor, pace.temperature_c)
+                told = factor
+            stop.wait(FEEL_EVERY_S)
+
+    def _done(self) -> bool:
+        """Whether every frame was analysed and, where there is a broker, every case delivered."""
+        if not self._seeing.analysed.is_set():
+            return False
+        if self._configuration.uplink.broker is None:
+            return True
+        with self._parts.reading() as connection:
+            return not waiting(connection, Lane.CASE, limit=1, limit_bytes=1)
+
+
+def _report_losses(losses: Losses, stop: threading.Event) -> None:
+    """Tell soon what is lost; a disk that is full now may take the report later."""
+    while not stop.wait(LOSSES_EVERY_S):
+        try:
+            while losses.report() and not stop.is_set():
+                pass
+        except StorageError as error:
+            _log.warning("no loss report: %s", error)

@@ -1,0 +1,128 @@
+"""The threads that see: one for each camera, and one that judges every frame of all of them."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from agent.capture import Capture, Mailbox
+from agent.daylight import Daylight, Switch
+from drivers import cameras
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from agent.assembly import Parts
+    from agent.config import CameraSection, Configuration
+    from agent.cooling import Pace
+    from agent.workers import Workers
+    from drivers.cameras import Camera
+    from drivers.clock import Clock
+
+ANALYSIS_LIMIT_S = 60.0
+ROUND_S = 0.5
+
+_log = logging.getLogger("kerbwatch")
+
+
+class Seeing:
+    """Cameras, the mailbox between, and the analysis.
+
+    Args:
+        configuration: The site.
+        base: The folder that relative paths in it start from.
+        parts: From frame to outbox.
+        workers: The run's threads.
+        pace: What heat leaves of the rate.
+        clock: For what is said of a camera that gives no frames.
+    """
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        base: Path,
+        parts: Parts,
+        workers: Workers,
+        pace: Pace,
+        clock: Clock,
+    ) -> None:
+        self._configuration, self._base, self._parts = configuration, base, parts
+        self._workers, self._pace, self._clock = workers, pace, clock
+        self.mailbox = Mailbox(camera.camera_id for camera in configuration.cameras)
+        self.captures: list[Capture] = []
+        self.analysed = threading.Event()
+        """Set once there will be no more frames."""
+
+    def start_cameras(self) -> None:
+        """Begin to read every camera."""
+        for section in self._configuration.cameras:
+            name = f"camera {section.camera_id}"
+            self._workers.progress.mark(name)  # from now on it is expected to show that it lives
+            capture = Capture(
+                section.camera_id,
+                self._opener(section),
+                self.mailbox,
+                lambda: self._configuration.analysis.frames_per_s * self._pace.factor,
+                mark=lambda name=name: self._workers.progress.mark(name),  # type: ignore[misc]
+            )
+            if section.profiles:
+                capture.look_at = self._switch(section, capture).look_at
+            self.captures.append(capture)
+            self._workers.start(name, lambda capture=capture: capture.run(self._workers.stop))  # type: ignore[misc]
+
+    def start_analysis(
+        self,
+        lost_cameras: Callable[[float], Iterable[tuple[str, float]]],
+        on_progress: Callable[[str, float], None] | None,
+    ) -> None:
+        """Begin to judge what the cameras give.
+
+        Args:
+            lost_cameras: Which have given no frame for so many seconds, and since when.
+            on_progress: Called with each analysed frame's camera and time.
+        """
+        self._workers.start(
+            "analysis", lambda: self._analyse(lost_cameras, on_progress), ANALYSIS_LIMIT_S
+        )
+
+    def _opener(self, section: CameraSection) -> Callable[[], Camera]:
+        settings = section.driver_settings(self._base)
+        return lambda: cameras.load_driver(section.driver).open_camera(section.camera_id, settings)
+
+    def _switch(self, section: CameraSection, capture: Capture) -> Switch:
+        names = (None, *(profile.name for profile in section.profiles))
+        return Switch(
+            Daylight([profile.profile for profile in section.profiles]),
+            {name: section.driver_settings(self._base, name) for name in names},
+            ZoneInfo(self._configuration.site.timezone),
+            lambda: capture.activity,
+        )
+
+    def _analyse(
+        self,
+        lost_cameras: Callable[[float], Iterable[tuple[str, float]]],
+        on_progress: Callable[[str, float], None] | None,
+    ) -> None:
+        """Frame by frame to committed events, until there are no more frames."""
+        while not self._workers.stop.is_set() and not self.mailbox.done:
+            self._workers.progress.mark("analysis")
+            self._abstain_for(lost_cameras(self._configuration.view_guard.lost_after_s))
+            frame = self.mailbox.take(ROUND_S)
+            if frame is None:
+                continue
+            for change in self._parts.analysis.take(frame):
+                _log.info("%s %s in %s", change.type, change.case.kind, change.case.zone_id)
+            if on_progress is not None:
+                on_progress(frame.camera_id, frame.monotonic_s)
+        self.analysed.set()
+
+    def _abstain_for(self, lost: Iterable[tuple[str, float]]) -> None:
+        """Let the zones of cameras abstain that give no frames."""
+        for camera_id, silent_s in lost:
+            for change in self._parts.analysis.abstain(
+                camera_id, "camera_lost", silent_s=silent_s, at=self._clock.now()
+            ):
+                _log.info("%s %s in %s", change.type, change.case.kind, change.case.zone_id)
