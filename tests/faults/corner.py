@@ -107,6 +107,11 @@ class Corner:
     def database(self) -> Path:
         return self.state / "kerbwatch.sqlite3"
 
+    @property
+    def in_memory(self) -> Path:
+        """The database that stands in while the disk takes nothing."""
+        return self.folder / "run" / self.database.name
+
     def start(
         self,
         *before: str,
@@ -173,6 +178,7 @@ class Agent:
                 cwd=ROOT,
                 stdout=log,
                 stderr=log,
+                start_new_session=True,
             )
 
     def __enter__(self) -> Self:
@@ -217,8 +223,9 @@ class Agent:
         self.process.send_signal(number)
 
     def kill(self) -> None:
+        """Kill it, and with it what started it for us."""
         if not self.over:
-            self.process.kill()
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(60)
 
     def stop(self) -> int:

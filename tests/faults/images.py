@@ -12,7 +12,7 @@ import subprocess
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Self
 
-from tests.faults.suite import program
+from tests.faults.suite import program, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,9 +89,15 @@ class Disk:
     def mount(self, *options: str) -> None:
         """Mount it (again), as after a boot."""
         self._mount.close()
+        wait_for(self._is_let_go, "nobody has the disk any more")
         self._mount.enter_context(
             mounted(self._image, self.path, "-o", ",".join(("loop", *options)))
         )
+
+    def _is_let_go(self) -> bool:
+        """A process that was killed in a mount namespace of its own may have it for a moment yet."""
+        asked = [program("losetup"), "-j", str(self._image)]
+        return not subprocess.run(asked, check=True, capture_output=True).stdout
 
     def remount(self, *options: str) -> None:
         """Change how it is mounted, under whoever uses it."""

@@ -47,6 +47,10 @@ class Lives:
         self.boots += 1
         return self.corner.start(*before, environment=environment, boot_id=self._boot_id)
 
+    def again(self) -> Agent:
+        """Start the agent again within the same boot."""
+        return self.corner.start(boot_id=self._boot_id)
+
     def unit(self, *before: str) -> Unit:
         """Start the agent after the machine's start, and again whenever it ends."""
         self.boots += 1
@@ -65,9 +69,10 @@ class Lives:
 
     def accept(self) -> Stored:
         """What the agent has accepted by now: it has to arrive."""
-        found = stored.beside(self.corner.database)
-        self.know(found)
-        return found
+        for path in (self.corner.database, self.corner.in_memory):
+            found = stored.beside(path)
+            self.know(found)
+        return stored.beside(self.corner.database)
 
     def know(self, found: Stored) -> None:
         """These events are on the disk now; they may come under other numbers later."""

@@ -1,0 +1,98 @@
+"""Disks that fill up, fail to write or turn read-only under the agent."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from tests.faults.corner import busy, steady
+from tests.faults.images import NEEDS, Disk, fill, in_memory
+from tests.faults.lives import STEADY, lives
+from tests.faults.suite import Outcome, Run, fault, wait_for
+
+if TYPE_CHECKING:
+    from tests.faults.corner import Unit
+
+_AGENT = ("unshare", "mosquitto")
+_STRACE = ("strace", "-f", "-qq", "-o", "/dev/null")
+_BAD_S = 3.0
+"""So long a disk stays bad."""
+
+
+@fault("disk-full", group="disk", short=0, reduced=6, full=40, needs=("root", *_AGENT))
+def disk_full(run: Run) -> Outcome:
+    """A disk that fills up at any moment keeps nobody from seeing; when there is room, all goes on."""
+    cameras = [busy(every_s=60), steady(STEADY)]
+    with in_memory(run.folder / "card", 64) as card, lives(run, card / "state", cameras) as device:
+        for _ in range(run.times):
+            device.broker_is(away=run.random.random() < 0.5)
+            before_the_start, left_bytes = run.random.random() < 0.3, run.random.randrange(200_000)
+            filler = fill(card, left_bytes) if before_the_start else None
+            with device.unit() as unit:
+                if filler is None:
+                    device.sees(unit)
+                    device.run_with(run.random.uniform(0, 2))
+                    filler = fill(card, left_bytes)
+                device.sees(unit)
+                device.run_with(_BAD_S)
+                device.accept()
+                filler.unlink()
+                device.here.recover_s.append(device.sees(unit))
+                device.delivers_with(unit)
+            run.progress()
+        with device.boot() as agent:
+            agent.sees()
+            return device.finish(agent)
+
+
+@fault("eio-on-fsync", group="disk", short=0, reduced=5, full=40, needs=(*_AGENT, "strace"))
+def eio_on_fsync(run: Run) -> Outcome:
+    """A disk that fails to write keeps nobody from seeing; what was accepted arrives, also from memory."""
+    with lives(run, run.folder / "state") as device:
+        for _ in range(run.times):
+            device.broker_is(away=run.random.random() < 0.5)
+            failing = f"inject=fsync,fdatasync:error=EIO:when={run.random.randint(1, 60)}+"
+            file = str(device.corner.database)
+            where = ("-P", file, "-P", f"{file}-wal", "-P", str(device.corner.state))
+            with device.unit(*_STRACE, *where, "-e", failing) as unit:
+                wait_for(partial(_struck, unit), "an fsync fails")
+                device.sees(unit)
+                device.run_with(_BAD_S)
+                device.sees(unit)
+                device.accept()
+            with device.again() as agent:
+                device.here.recover_s.append(agent.sees())
+                device.delivers(agent)
+            run.progress()
+        with device.boot() as agent:
+            agent.sees()
+            return device.finish(agent)
+
+
+def _struck(unit: Unit) -> bool:
+    return any(
+        text in unit.agent.log for text in ("disk I/O error", "Input/output error", "stands in")
+    ) or bool(unit.ends)
+
+
+@fault("read-only-disk", group="disk", short=0, reduced=5, full=40, needs=(*NEEDS, *_AGENT))
+def read_only_disk(run: Run) -> Outcome:
+    """A disk that turns read-only keeps nobody from seeing; what was accepted arrives, also from memory."""
+    with Disk(run.folder / "card") as disk, lives(run, disk.path / "state") as device:
+        for _ in range(run.times):
+            device.broker_is(away=run.random.random() < 0.5)
+            with device.unit() as unit:
+                device.sees(unit)
+                device.run_with(run.random.uniform(0, 2))
+                disk.remount("abort")
+                device.run_with(_BAD_S)
+                device.sees(unit)
+                device.accept()
+            disk.mount()
+            with device.again() as agent:
+                device.here.recover_s.append(agent.sees())
+                device.delivers(agent)
+            run.progress()
+        with device.boot() as agent:
+            agent.sees()
+            return device.finish(agent)
