@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.database import Database, StoodIn
 from agent.retention import HoldError, passing
 from agent.retention.choosing import Kept, choose
 from agent.retention.lifetime import MOST_OFF_S, Lifetime
@@ -243,6 +244,19 @@ def test_a_disk_too_full_for_the_log_still_gets_its_room(tmp_path: Path) -> None
     device.database.close()
 
 
+def test_a_database_that_stands_in_for_another_lets_no_picture_go(tmp_path: Path) -> None:
+    """It knows of open cases only: all other pictures would look like nobody's."""
+    device = Device(tmp_path, pictures_mb=10)
+    cases = {device.case() for _ in range(100)}
+    device.database.close()
+    device.database = Database(tmp_path / "memory" / NAME, stood_in=StoodIn("disk I/O error"))
+    retention = device.begin()
+    for _ in range(3):
+        assert retention.once(threading.Event()) is None
+    assert device.kept() == cases
+    device.database.close()
+
+
 def test_two_passes_at_once_are_one(device: Device) -> None:
     with device.retention._alone() as alone:
         assert alone
@@ -265,11 +279,11 @@ def test_killed_at_any_moment_it_goes_on_and_keeps_what_must_stay(tmp_path: Path
     device = Device(tmp_path)
     held, opened = device.case(), device.case(over=False)
     device.holds.set(hold_on(held))
-    old = [device.case() for _ in range(120)]
+    old = [device.case() for _ in range(60)]
     device.passes()
     device.database.close()
     chance = random.Random(4)
-    for _ in range(12):
+    for _ in range(8):
         process = subprocess.Popen(
             [sys.executable, "-c", KILLED, tmp_path, "0"], stdout=subprocess.PIPE
         )
