@@ -3,7 +3,7 @@
 Off until the operator's consent is in the configuration. Then, of what a scenario was not sure of,
 the crop is kept with heads and plates blotted out, beside a JSON file that says what was judged
 and with what consent. A quota, a number a day and a time between two crops of one zone bound
-it, and what is too old is deleted. Nothing of it is sent: a technician takes it along with
+it; what is too old goes with :mod:`agent.retention`. Nothing of it is sent: a technician takes it along with
 ``kerbwatch collected``.
 """
 
@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -84,23 +84,17 @@ class Collection:
         settings = self._settings
         day = f"{at.astimezone(UTC):%Y%m%d}"
         if self._day[0] != day:
-            self._begin_day(day, at)
+            self._begin_day(day)
         last = self._last.get((kind, doubt.zone_id))
         waited = last is None or abs((at - last).total_seconds()) >= settings.least_gap_s
         in_bounds = self._day[1] < settings.per_day and self._kept_bytes < settings.quota_bytes
         return waited and in_bounds
 
-    def _begin_day(self, day: str, at: datetime) -> None:
-        """Count what a run before this one kept today, and delete what is too old."""
-        oldest = f"{at.astimezone(UTC) - timedelta(days=self._settings.keep_days):{NAME_TIME}}"
-        today = 0
-        for path in list(_pictures(self._folder)):
-            today += path.name.startswith(day)
-            if path.name < oldest:
-                self._kept_bytes -= _size(path)
-                path.with_suffix(".json").unlink(missing_ok=True)
-                path.unlink(missing_ok=True)
-        self._day = (day, today)
+    def _begin_day(self, day: str) -> None:
+        """Count what a run before this one kept today, and what is left of all."""
+        pictures = list(_pictures(self._folder))
+        self._kept_bytes = sum(_size(path) for path in pictures)
+        self._day = (day, sum(path.name.startswith(day) for path in pictures))
 
     def _keep(self, kind: str, doubt: Doubt, frame: Frame) -> None:
         bgr = frame.bgr()

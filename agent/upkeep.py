@@ -15,10 +15,11 @@ from zoneinfo import ZoneInfo
 from agent import days
 from agent.audit import FOLDER, Audit, Noticing
 from agent.certificate import CertificateFile
+from agent.collection import FOLDER as COLLECTION
 from agent.database import StorageError
 from agent.daybook import Daybook, Gauges
 from agent.events import AuditHead, CardHealth, CertificateHealth, KeptHealth, Upkeep
-from agent.retention import Hold, Holds, Retention
+from agent.retention import Crops, Hold, Holds, Retention
 from agent.summary import Summaries
 from drivers.card import read_card
 from drivers.disk import life_used_percent, written_bytes
@@ -77,6 +78,7 @@ class Keeping:
             settings=configuration.retention,
             clock=clock,
             audit=self.audit,
+            crops=Crops(state_dir / COLLECTION, configuration.collection.keep_days),
         )
 
     def start(self, workers: Workers, *, after: str, facts: Mapping[str, str]) -> None:

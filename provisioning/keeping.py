@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from agent.collection import FOLDER as COLLECTION
 from agent.config import load
 from agent.database import Database
-from agent.retention import Hold, HoldError, Holds, Outcome, Retention
+from agent.retention import Crops, Hold, HoldError, Holds, Outcome, Retention
 from drivers.clock import SystemClock
 from provisioning.audited import audit_of, note
 from provisioning.explaining import DATABASE
@@ -49,6 +50,7 @@ def let_go(site: Path, *, as_json: bool) -> int:
             settings=configuration.retention,
             clock=SystemClock(),
             audit=audit_of(state_dir, "retention"),
+            crops=Crops(state_dir / COLLECTION, configuration.collection.keep_days),
         ).once(threading.Event())
     if as_json:
         click.echo(json.dumps(None if outcome is None else asdict(outcome), indent=2))

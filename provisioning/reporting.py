@@ -32,6 +32,7 @@ _CAUSES = {
     "planned": said("after a planned stop"),
     "camera_hang": said("because a camera hung"),
     "uplink_stuck": said("because the uplink was stuck"),
+    "disk_back": said("because the disk took writes again"),
     "fault": said("after a fault of the program"),
     "killed": said("after being killed"),
     "power_cut": said("after a power cut"),

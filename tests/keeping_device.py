@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from agent.audit import Audit, Record, records
 from agent.database import Database, save_case, save_trace
 from agent.outbox import Lane, Outbox
-from agent.retention import Hold, Holds, Outcome, Retention, Settings
+from agent.retention import Crops, Hold, Holds, Outcome, Retention, Settings
 from agent.scene import Case
 from drivers.clock import FakeClock
 from tests.drafts import case_opened
@@ -59,6 +59,7 @@ class Device:
             settings=self.settings,
             clock=self.clock,
             audit=self.audit,
+            crops=Crops(self.folder / "collection", 30),
             free=lambda _: self.free_bytes,
         )
         return self.retention

@@ -373,3 +373,21 @@ def test_no_device_ages_faster_than_it_lives_but_for_a_week_a_boot(
         assert lifetime.lived_s >= last_s
         last_s = lifetime.lived_s
     assert up_s - 1e-3 <= lifetime.lived_s <= up_s + boots * MOST_OFF_S + 1e-3
+
+
+def test_a_crop_goes_after_its_days_with_its_facts_whatever_the_clock_says(tmp_path: Path) -> None:
+    device = Device(tmp_path)
+    folder = tmp_path / "collection" / "overflowing_bin"
+    folder.mkdir(parents=True)
+    crop = folder / "19700101T000000000000Z~bin-1~bin.jpg"
+    for path in (crop, crop.with_suffix(".json")):
+        path.write_bytes(b"x")
+    device.passes()
+    device.clock.step(NOON + timedelta(days=4000))
+    device.passes(29)
+    assert crop.exists()
+    device.passes(2)
+    assert list(folder.iterdir()) == []
+    device.passes()
+    assert device.count("ageing") == 0
+    device.database.close()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from agent.audit import AuditError
 from agent.database import StorageError
-from agent.retention.choosing import Going, Kept, choose
+from agent.retention.choosing import DAY_S, Going, Kept, choose
 from agent.retention.holds import Holds
 from agent.retention.pictures import Pictures
 from agent.retention.rows import Rows
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from agent.audit import Audit
     from agent.database import Database
     from agent.retention.choosing import Why
+    from agent.retention.crops import Crops
     from agent.retention.settings import Settings
     from drivers.clock import Clock
 
@@ -72,6 +73,7 @@ class Retention:
         settings: How long, and how much.
         clock: Counts the device's life.
         audit: Told what went, before it goes.
+        crops: Kept for labelling; None: none are.
         free: How much of the disk is free.
     """
 
@@ -84,6 +86,7 @@ class Retention:
         settings: Settings,
         clock: Clock,
         audit: Audit,
+        crops: Crops | None = None,
         free: Callable[[Path], int] = free_bytes,
     ) -> None:
         self._database = database
@@ -91,6 +94,7 @@ class Retention:
         self._holds, self._lock = Holds(state_dir), state_dir / LOCK
         self._settings, self._clock, self._audit = settings, clock, audit
         self._state_dir, self._free_bytes = state_dir, free
+        self._crops = crops
         self.outcome: Outcome | None = None
         """Of the last pass."""
 
@@ -126,6 +130,7 @@ class Retention:
             kept = self._kept(lived_s, held)
             deleted, deleted_bytes = self._delete_pictures(kept, stop)
             sizes = self._pictures.sizes_bytes()
+            self._let_crops_go(lived_s)
             self._rows.let_rows_age(lived_s)
             rows = self._rows.delete_old(self._settings, lived_s, held | sizes.keys())
             given = self._rows.give_back(lambda: not stop.wait(BREATH_S))
@@ -171,6 +176,16 @@ class Retention:
             )
             for case_id, size_bytes in sizes.items()
         ]
+
+    def _let_crops_go(self, lived_s: float) -> None:
+        if self._crops is None:
+            return
+        there, since_s = self._crops.names(), self._rows.since_s("crop")
+        self._rows.let_age("crop", sorted(there - since_s.keys()), lived_s)
+        self._rows.forget("crop", since_s.keys() - there)
+        for name in there & since_s.keys():
+            if lived_s - since_s[name] >= self._crops.days * DAY_S:
+                self._crops.delete(name)
 
     def _lost(self, case_ids: set[str], lived_s: float) -> dict[str, float]:
         """Pictures of no case that is known, and since when that was seen.
