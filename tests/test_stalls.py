@@ -1,0 +1,51 @@
+"""Promises of the stalls' benchmark: what it lays is where it says, and only a name there counts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import cv2
+import numpy as np
+import pytest
+
+from agent import detectors
+from benchmarks import stalls
+from tests.compositing import SPRITES
+from training.evaluate.judging import StreetJudge
+from training.sets import Labelled
+
+
+@pytest.fixture
+def street(tmp_path: Path) -> Labelled:
+    """A street of plain pavement."""
+    path = tmp_path / "street.png"
+    ground = np.random.default_rng(3).normal(120, 6, (600, 800, 3))
+    cv2.imwrite(str(path), ground.clip(0, 255).astype(np.uint8))
+    return Labelled(path, "pavement", (), (), frozenset())
+
+
+def test_a_stall_that_was_laid_is_told_with_its_build_size_and_score(street: Labelled) -> None:
+    path = street.path.with_name("51-004-cart-parasol.png")
+    path.write_bytes((SPRITES / "stall.png").read_bytes())
+    judge = StreetJudge(detectors.find_model("street"))
+    laid = [stalls.lay(judge, street, path, np.random.default_rng(seed)) for seed in range(4)]
+    told = [each for each in laid if each is not None]
+    assert {each.build for each in told} == {"cart, parasol"}
+    assert all(5 < each.side_px < 416 for each in told)
+    assert max(each.score for each in told) > 0.5
+
+
+def test_a_thing_that_is_no_stall_has_no_score(street: Labelled) -> None:
+    blank = np.full((120, 90, 4), 200, np.uint8)
+    path = street.path.with_name("51-005-table-bare.png")
+    cv2.imwrite(str(path), blank)
+    judge = StreetJudge(detectors.find_model("street"))
+    laid = stalls.lay(judge, street, path, np.random.default_rng(1))
+    assert laid is not None
+    assert laid.score < 0.25
+
+
+def test_a_picture_without_a_transparent_ground_is_refused(street: Labelled) -> None:
+    with pytest.raises(click.ClickException, match="transparent"):
+        stalls.cut_out(street.path)
