@@ -85,7 +85,10 @@ def bench(names: Sequence[str], *, seconds: float, pictures: Path | None, as_jso
     slowed = _slowed_down()
     with tempfile.TemporaryDirectory() as scratch:
         work = [
-            (name, count, small) for name in chosen for count in threads for small in (False, True)
+            (name, count, small)
+            for name in chosen
+            for count in threads
+            for small in ((False,) if _is_int8(detectors.find_model(name)) else (False, True))
         ]
         for name, count, small in tqdm(work, desc=say("bench"), disable=as_json, leave=False):
             folder = detectors.find_model(name)
@@ -96,7 +99,7 @@ def bench(names: Sequence[str], *, seconds: float, pictures: Path | None, as_jso
                         notes.append(f"{name}: {quantised}")
                     continue
                 folder = quantised
-            rows.append(_measured(folder, name, count, crops, seconds, small=small))
+            rows.append(_measured(folder, name, count, crops, seconds))
             slowed = slowed or _slowed_down()
     if slowed:
         notes.append(
@@ -127,8 +130,14 @@ def _slowed_down() -> bool:
     return power is not None and power.throttled
 
 
+def _is_int8(folder: Path) -> bool:
+    """Whether a model is in whole numbers already: a network names its operators in plain text."""
+    file = folder / detectors.load_manifest(folder).file
+    return b"DequantizeLinear" in file.read_bytes()
+
+
 def _measured(
-    folder: Path, name: str, threads: int, crops: Sequence[Picture], limit_s: float, *, small: bool
+    folder: Path, name: str, threads: int, crops: Sequence[Picture], limit_s: float
 ) -> Row:
     gives = detectors.load_family(detectors.load_manifest(folder).family).GIVES
     model: detectors.Detector | detectors.Classifier
@@ -153,7 +162,7 @@ def _measured(
     used_s = time.process_time() - cpu_s
     return Row(
         model=name,
-        precision="INT8" if small else "FP32",
+        precision="INT8" if _is_int8(folder) else "FP32",
         threads=threads,
         runs=len(whole),
         median_ms=round(1e3 * statistics.median(inside), 2),

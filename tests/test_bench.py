@@ -30,6 +30,16 @@ def test_the_models_are_measured_with_threads_and_in_both_precisions(
         assert 0 < row["fastest_ms"] <= row["median_ms"] <= row["slowest_ms"]
 
 
+def test_a_model_in_whole_numbers_is_measured_as_it_is() -> None:
+    """It once was quantised a second time, and every model's table was lost over it."""
+    command = ["models", "bench", "bin-state-int8", "--seconds", "0.1", "--json"]
+    done = CliRunner().invoke(main, command)
+    assert done.exit_code == 0, done.output
+    rows = json.loads(done.stdout)["rows"]
+    assert {row["precision"] for row in rows} == {"INT8"}
+    assert len(rows) == len({row["threads"] for row in rows})
+
+
 def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
     done = CliRunner().invoke(main, ["models", "bench", "--pictures", str(tmp_path)])
     assert done.exit_code == 1
