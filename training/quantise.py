@@ -36,6 +36,8 @@ from training.quantised import KINDS, Kind
 from training.timing import RUNS, processor, speed
 
 CALIBRATION_PICTURES = 160
+AT_ONCE = 8
+"""So many pictures' activations are held in memory together: all of the detector's are above 20 GB."""
 LEAST_OPSET = 13
 """The first that can hold a scale for each channel."""
 CARD = """
@@ -62,15 +64,25 @@ of that machine: on the device `kerbwatch models bench` tells which of the two i
 
 
 class _Pictures(CalibrationDataReader):  # type: ignore[misc]
-    """What the calibration is fed, with a bar."""
+    """What the calibration is fed, a few at once, with a bar."""
 
     def __init__(self, name: str, batches: Sequence[NDArray[np.float32]]) -> None:
-        self._name = name
-        self._rest = iter(tqdm(batches, desc="ranges"))
+        self._name, self._batches = name, batches
+        self._rest = iter(batches)
+        self._bar = tqdm(total=len(batches), desc="ranges")
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def set_range(self, start_index: int, end_index: int) -> None:
+        self._rest = iter(self._batches[start_index:end_index])
 
     def get_next(self) -> dict[str, NDArray[np.float32]] | None:
         batch = next(self._rest, None)
-        return None if batch is None else {self._name: batch}
+        if batch is None:
+            return None
+        self._bar.update()
+        return {self._name: batch}
 
 
 def _kept_in_float(model: onnx.ModelProto, first: frozenset[str]) -> list[str]:
@@ -91,8 +103,10 @@ def quantise(source: Path, out: Path, kind: Kind, batches: Sequence[NDArray[np.f
         source: The FP32 file.
         out: Where the INT8 file goes.
         kind: What is particular about this model.
-        batches: Inputs, (1, 3, height, width) each, as the device would feed them.
+        batches: Inputs, (1, 3, height, width) each, as the device would feed them; what is over a
+            multiple of ``AT_ONCE`` is left out.
     """
+    batches = batches[: len(batches) // AT_ONCE * AT_ONCE]
     with tempfile.TemporaryDirectory() as folder:
         prepared = Path(folder) / "prepared.onnx"
         model = onnx.load(source)
@@ -113,6 +127,7 @@ def quantise(source: Path, out: Path, kind: Kind, batches: Sequence[NDArray[np.f
             calibrate_method=CalibrationMethod.Percentile
             if kind.percentile
             else CalibrationMethod.MinMax,
+            extra_options={"CalibStridedMinMax": AT_ONCE},
         )
 
 
