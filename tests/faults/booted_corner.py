@@ -39,6 +39,7 @@ width = 640
 height = 360
 seconds = 6000
 frames_per_s = 5
+pace = "real_time"
 things = [
   {{ colour = "#dc1414", from_s = 1, left = 0.45, top = 0.4, width = 0.15, height = 0.27 }},
   {{ colour = "#1414dc", from_s = {blue_s}, left = 0.1, top = 0.4, width = 0.15, height = 0.27 }},
@@ -126,7 +127,9 @@ class BootedCorner:
     def stored(self, kind: str) -> int:
         """How many events of a type the platform has."""
         with closing(sqlite3.connect(self.run.folder / "platform.db", timeout=30)) as connection:
-            count = connection.execute("SELECT count(*) FROM events WHERE type = ?", (kind,))
+            count = connection.execute(
+                "SELECT count(DISTINCT event_id) FROM events WHERE type = ?", (kind,)
+            )
             return int(count.fetchone()[0])
 
     def arrives(self, kind: str, more_than: int = 0) -> float:
@@ -139,19 +142,27 @@ class BootedCorner:
             lambda: self.stored("device.birth") > births, "another run begins", timeout_s
         ) + self.arrives("device.heartbeat", self.stored("device.heartbeat"))
 
-    def outcome(self, platform: Storing, notes: str) -> Outcome:
-        """Turn the agent off, and hold what came against its numbers."""
+    def outcome(self, platform: Storing, notes: str, *, epochs: int = 1) -> Outcome:
+        """Turn the agent off, and hold what came against its numbers.
+
+        Args:
+            platform: Which has been there all the time, if anything was reported as lost.
+            notes: What there is to say.
+            epochs: In how many the numbers may have been given.
+        """
         self.device.run("systemctl", "stop", "kerbwatch")
         require(not platform.fault, f"the platform works: {platform.fault}")
         found = platform.ledger()
+        told = "SELECT count(*), max(sequence) FROM events GROUP BY epoch"
         with closing(sqlite3.connect(self.run.folder / "platform.db")) as connection:
-            told = "SELECT count(*), max(sequence), count(DISTINCT epoch) FROM events"
-            sent, highest, epochs = connection.execute(told).fetchone()
-        require(epochs == 1, f"the numbers go on in one epoch: {epochs}")
+            rows = connection.execute(told).fetchall()
+        require(len(rows) == epochs, f"the numbers are of {epochs} epoch(s): {len(rows)}")
+        missing = sum(highest - count for count, highest in rows)
         return Outcome(
             times=self.run.times,
-            sent=sent,
-            unexplained_gaps=highest - sent,
+            sent=sum(count for count, _ in rows),
+            lost=found.lost,
+            unexplained_gaps=missing - found.lost,
             duplicates_absorbed=found.duplicates,
             conflicts=found.conflicts,
             double_cases=self.stored("case.opened") - 1,
