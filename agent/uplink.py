@@ -114,6 +114,8 @@ class _Session:
         were the first refused and the second, sent along with it, accepted, the order were lost."""
         self._refusals = 0
         self._resume_s = 0.0
+        self._heard_topics: tuple[str, ...] = ()
+        self._asked_s = 0.0
 
     def round(self, wake: Wake) -> None:
         """Send what fits, wait for something to happen, read the answers, heed the platform.
@@ -131,6 +133,7 @@ class _Session:
         self._listen()
         if late := self._parcels.overdue():
             self._report(f"the platform's receipt does not come; {late} events are sent again")
+            self._listen_again()
         if self._flights:
             oldest = next(iter(self._flights.values()))
             if time.monotonic() - oldest.sent_s > self._settings.acknowledge_timeout_s:
@@ -138,7 +141,13 @@ class _Session:
 
     def listen_to(self, *topics: str) -> None:
         """Ask the broker for what the platform says."""
+        self._heard_topics, self._asked_s = topics, time.monotonic()
         self._connection.subscribe(*topics)
+
+    def _listen_again(self) -> None:
+        """The broker may have refused, and by now think otherwise."""
+        if time.monotonic() - self._asked_s >= self._settings.receipt_timeout_s:
+            self.listen_to(*self._heard_topics)
 
     def forget(self) -> None:
         """Nothing that is under way is known by its number any more."""

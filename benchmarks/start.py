@@ -100,12 +100,12 @@ def main(runs: int, rows: int, watch: Path | None) -> None:
         with tempfile.TemporaryDirectory() as folder:
             if waiting:
                 _fill(Path(folder), waiting)
-            taken = [_started(Path(folder)) for _ in range(runs)]
+            taken = [started(Path(folder)) for _ in range(runs)]
         click.echo(f"  {waiting:7d} rows waiting: first analysed frame {spread(taken, 's')}")
     return None
 
 
-def _started(state: Path) -> float:
+def started(state: Path) -> float:
     began_at = time.time()
     command = [sys.executable, "-m", "benchmarks.start", "--watch", str(state)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)

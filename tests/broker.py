@@ -222,6 +222,7 @@ class StubBroker:
         greets: Says whether it answers the next CONNECT.
         receive_maximum: As in its CONNACK.
         hangs_up: After a refusal, and without a word to what came after it.
+        refuses_to_tell: Each subscription.
     """
 
     def __init__(
@@ -231,10 +232,13 @@ class StubBroker:
         greets: Callable[[], bool] = lambda: True,
         receive_maximum: int = 65_535,
         hangs_up: bool = False,
+        refuses_to_tell: bool = False,
     ) -> None:
+        self._refuses = refuses_to_tell
         self._answer, self._receive_maximum = answer, receive_maximum
         self._hangs_up, self._greets = hangs_up, greets
         self.connections: list[None] = []
+        self.subscribed = 0
         self.cases: list[int] = []
         self.most_under_way = self.most_bytes_under_way = 0
         self._server = socket.create_server(("127.0.0.1", 0))
@@ -284,14 +288,21 @@ class StubBroker:
             buffer += arrived
             while packet := _cut_packet(buffer):
                 kind, body = packet
-                if kind >> 4 == 1 and self._greets():
-                    maximum = b"\x21" + self._receive_maximum.to_bytes(2)
-                    client.sendall(b"\x20\x06\x00\x00\x03" + maximum)
-                elif kind >> 4 == 3:
+                self._let_in(client, kind, body)
+                if kind >> 4 == 3:
                     unanswered.append(self._note(body))
                     self.most_under_way = max(self.most_under_way, len(unanswered))
                     under_way_bytes = sum(len(payload) for _, payload in unanswered)
                     self.most_bytes_under_way = max(self.most_bytes_under_way, under_way_bytes)
+
+    def _let_in(self, client: socket.socket, kind: int, body: bytes) -> None:
+        if kind >> 4 == 1 and self._greets():
+            maximum = b"\x21" + self._receive_maximum.to_bytes(2)
+            client.sendall(b"\x20\x06\x00\x00\x03" + maximum)
+        if kind >> 4 == 8:
+            self.subscribed += 1
+            if self._refuses:
+                client.sendall(b"\x90\x05" + body[:2] + b"\0\x87\x87")
 
     def _note(self, body: bytes) -> tuple[bytes, bytes]:
         topic_end = 2 + int.from_bytes(body[:2])

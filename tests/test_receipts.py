@@ -15,7 +15,15 @@ from pydantic import ValidationError
 from agent.database import Database
 from agent.events import Pace, Receipt, Resend
 from agent.outbox import Lane
-from tests.broker import Broker, Platform, broker, mosquitto, start_broker, wait_until
+from tests.broker import (
+    Broker,
+    Platform,
+    StubBroker,
+    broker,
+    mosquitto,
+    start_broker,
+    wait_until,
+)
 from tests.drafts import case_opened
 from tests.test_outbox import open_outbox
 from tests.test_uplink import Device
@@ -102,6 +110,18 @@ def test_what_no_receipt_names_is_sent_again(broker: Broker, tmp_path: Path) -> 
         wait_until(lambda: len(came()) >= 2)
         assert set(came()) == {sequence}
         assert "receipt" in device.last_error
+
+
+def test_who_may_not_hear_the_platform_says_so_and_asks_again(tmp_path: Path) -> None:
+    with StubBroker(refuses_to_tell=True) as broker:
+        told = broker.settings(confirm="platform", receipt_timeout_s=0.2)
+        with Device(tmp_path, told) as device:
+            given = device.open_cases(1)
+            device.connect()
+            wait_until(lambda: "does not let us hear the platform" in device.last_error)
+            wait_until(lambda: broker.subscribed >= 3)
+            assert device.waiting() == given
+        assert len(broker.connections) == 1
 
 
 def test_a_platform_that_loses_half_of_what_it_takes_gets_everything(
