@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from tests.faults.page import PAGE, between, listing
 from tests.faults.suite import SIZES, BrokenError, Fault, MissingError, Outcome, Run, faults
 from tests.faults.table import Line, document, table
 
+ROOT = Path(__file__).parents[1]
 SHORT = [each for each in faults() if each.counts["short"]]
 
 
@@ -78,3 +80,17 @@ def test_what_cannot_be_done_here_is_shown_as_skipped_never_as_held(tmp_path: Pa
 def test_the_page_lists_the_faults_of_the_suite() -> None:
     listed = between(PAGE.read_text(encoding="utf-8"), "faults")
     assert listed == listing(), "bring it up to date: python -m tests.faults.page"
+
+
+def test_the_page_on_delivery_names_only_faults_and_tests_that_exist() -> None:
+    text = (ROOT / "docs" / "delivery.md").read_text(encoding="utf-8")
+    known = {each.name for each in faults()}
+    named = set(re.findall(r"`([a-z0-9]+(?:-[a-z0-9]+)+)`", text))
+    assert named <= known, named - known
+    delivering = {"broker", "network", "delivery", "receipts", "rights", "tls", "cluster"}
+    ours = [each.name for each in faults() if each.group in delivering]
+    assert [name for name in ours if f"`{name}`" not in text] == []
+    written = "".join(path.read_text(encoding="utf-8") for path in ROOT.glob("tests/test_*.py"))
+    tests = re.findall(r"`(test_[a-z0-9_]+)`", text)
+    assert tests
+    assert [each for each in tests if f"def {each}(" not in written] == []
