@@ -121,6 +121,7 @@ class _Device:
         if (cause := self._recovery.begin()) not in {"first", "planned"}:
             _log.warning("this run begins after: %s", cause)
         self._cause = cause
+        self._database_is_gone = storage_news.is_gone(self._state_dir)
         self._pace = Pace(
             Cooling(
                 configuration.cooling.from_c,
@@ -149,7 +150,7 @@ class _Device:
         self, configured: ConfigurationHealth, on_progress: Callable[[str, float], None] | None
     ) -> None:
         """Start every thread: first the cameras, which take longest to come up."""
-        storage_news.tell(self._parts, self._clock, self._ids)
+        storage_news.tell(self._parts, self._clock, self._ids, gone=self._database_is_gone)
         self._seeing.start_cameras()
         signer = open_signer(self._state_dir / "keys", self._run_dir / "keys")
         keeping = self._keep_house(signer.public.kid, configured)

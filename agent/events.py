@@ -506,10 +506,12 @@ class StorageBody(Wire):
     how much that is nobody can say. ``volatile``: the disk takes nothing; those go on under a new epoch in
     memory, which a power cut takes, and ``left`` waiting events remain on the disk. ``durable``: the disk takes
     writes again; under a new epoch it has got ``events`` waiting ones and ``cases`` that came since.
+    ``missing``: the database of a device that had one was not there; a new epoch began, what had waited is
+    lost, and how much that is nobody can say.
     ``previous_epoch`` is null where it could not be read.
     """
 
-    state: Literal["quarantined", "volatile", "durable"]
+    state: Literal["quarantined", "volatile", "durable", "missing"]
     reason: str
     kept_as: str | None
     previous_epoch: str | None

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from typing import TYPE_CHECKING
 
 from agent.events import ClockReading, Draft, StorageBody
 from agent.outbox import Lane
+from agent.signing import FILE as KEY_FILE
+from agent.standing_in import NAME
 
 if TYPE_CHECKING:
     import sqlite3
+    from pathlib import Path
 
     from agent.assembly import Parts
     from agent.database import StoodIn
@@ -17,10 +21,34 @@ if TYPE_CHECKING:
     from drivers.clock import Clock
 
 TYPE = "device.storage"
+_MISSING = StorageBody(
+    state="missing",
+    reason="it was not there",
+    kept_as=None,
+    previous_epoch=None,
+    events=0,
+    cases=0,
+)
+
+_log = logging.getLogger(__name__)
 
 
-def tell(parts: Parts, clock: Clock, ids: Ids) -> None:
+def is_gone(state_dir: Path) -> bool:
+    """Whether the database of a device that had one is not there; to be asked before it is opened.
+
+    The device's key is made after its first database, and stays.
+    """
+    return (state_dir / "keys" / KEY_FILE).exists() and not (state_dir / NAME).exists()
+
+
+def tell(parts: Parts, clock: Clock, ids: Ids, *, gone: bool = False) -> None:
     """Queue what has become of the storage at this start, and from now on what becomes of it.
+
+    Args:
+        parts: With the database.
+        clock: For the events' times.
+        ids: For the events' ids.
+        gone: What :func:`is_gone` said.
 
     Raises:
         StorageError: The disk did not take it.
@@ -41,7 +69,11 @@ def tell(parts: Parts, clock: Clock, ids: Ids) -> None:
         if parts.database.stood_in is not None:
             add(connection, _volatile(parts.database.stood_in))
 
-    for body in _at_start(parts):
+    if gone:
+        _log.error(
+            "the database was gone; what had waited in it is lost, and a new epoch has begun"
+        )
+    for body in [*([_MISSING] if gone else []), *_at_start(parts)]:
         parts.database.write(lambda connection, body=body: add(connection, body)).result()  # type: ignore[misc]
     parts.database.on_stand_in(stood_in)
 

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from agent import storage_news
 from agent.casebook import SNAPSHOT
 from agent.database import (
     Database,
@@ -23,6 +24,7 @@ from agent.database import (
 from agent.outbox import EPOCH, Lane, Outbox, waiting
 from agent.quarantine import FOLDER, KEPT, open_database
 from agent.scene import Case
+from agent.signing import Signer
 from drivers.clock import FakeClock
 from tests.drafts import case_opened
 
@@ -97,6 +99,15 @@ def test_a_whole_database_is_left_where_it_is(tmp_path: Path) -> None:
         assert outbox_of(database).epoch == epoch
         assert waiting_ids(database) == ids
     assert not (tmp_path / FOLDER).exists()
+
+
+def test_only_the_database_of_a_device_that_had_one_is_missed(tmp_path: Path) -> None:
+    assert not storage_news.is_gone(tmp_path), "a device that begins"
+    (tmp_path / NAME).touch()
+    Signer(tmp_path / "keys")
+    assert not storage_news.is_gone(tmp_path)
+    (tmp_path / NAME).unlink()
+    assert storage_news.is_gone(tmp_path)
 
 
 def test_another_fault_than_damage_is_not_taken_for_damage(tmp_path: Path) -> None:

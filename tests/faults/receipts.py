@@ -162,22 +162,6 @@ def rolled_back(run: Run) -> Outcome:
         return here.drained()
 
 
-@fault("database-deleted", group="receipts", short=0, reduced=5, full=30, needs=_NEEDS)
-def database_deleted(run: Run) -> Outcome:
-    """A database that is gone begins a new epoch: what had arrived stays, and what follows arrives."""
-    with street(run) as here:
-        epochs = set()
-        for _ in range(run.times):
-            with here.device().connect() as device:
-                epochs.add(device.outbox.epoch)
-                here.open_cases(device, 10)
-                here.recover()
-            for each in run.folder.glob("device.db*"):
-                each.unlink()
-        require(len(epochs) == run.times, "each database has its own epoch")
-        return here.drained()
-
-
 _ODD_RESENDS: tuple[dict[str, Any], ...] = (
     {"first": 9, "last": 3},
     {"first": 1, "last": 10**12},
