@@ -44,7 +44,6 @@ class Listening:
         base_topic: What the channels stand below.
         outbox: Whose events are confirmed and brought back.
         parcels: What is under way.
-        report: Told what is wrong.
         hold: Sets and lifts legal holds; gives the reason if it does not.
     """
 
@@ -53,7 +52,6 @@ class Listening:
         base_topic: str,
         outbox: Outbox,
         parcels: Parcels,
-        report: Callable[[str], None],
         hold: Callable[[HoldCase], str | None],
     ) -> None:
         self.receipts_topic, self.commands_topic = (
@@ -61,8 +59,8 @@ class Listening:
             f"{base_topic}/commands",
         )
         self.answers_topic = f"{base_topic}/answers"
-        self._outbox, self._parcels, self._report = outbox, parcels, report
-        self._hold = hold
+        self._outbox, self._parcels, self._hold = outbox, parcels, hold
+        self._last_refused = ""
         self.refused = 0
         """What was said and not believed."""
 
@@ -141,7 +139,9 @@ class Listening:
 
     def _refuse(self, reason: str) -> None:
         self.refused += 1
-        self._report(f"not heeded: {reason}")
+        if reason != self._last_refused:
+            _log.warning("not heeded: %s", reason)
+        self._last_refused = reason
 
 
 def _first(error: ValidationError) -> str:

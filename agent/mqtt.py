@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from agent.config import Uplink as UplinkSettings
 
+_LOST = said("connection lost")
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
 _FIXED_HEADER_BYTES, _LENGTH_BYTES, _PACKET_ID_BYTES = 5, 2, 2
 
@@ -45,11 +46,16 @@ know_every_code()
 
 
 class LinkError(ConnectionError):
-    """There is no connection, or it was lost. ``reason`` holds no secret."""
+    """There is no connection, or it was lost.
 
-    def __init__(self, reason: str) -> None:
+    Attributes:
+        reason: In words; holds no secret.
+        unexplained: It was there, and ended without a word of the broker's.
+    """
+
+    def __init__(self, reason: str, *, unexplained: bool = False) -> None:
         super().__init__(reason)
-        self.reason = reason
+        self.reason, self.unexplained = reason, unexplained
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +162,7 @@ class Connection:
         client.on_disconnect = lambda _c, _u, flags, code, _properties: self._ended.append(
             f"the broker ended the connection: {code}"
             if flags.is_disconnect_packet_from_server
-            else "connection lost"
+            else _LOST
         )
         self._plain = _PackedOnce(PacketTypes.PUBLISH, ContentType="application/json")
         self._packed = _PackedOnce(PacketTypes.PUBLISH, ContentType="application/gzip")
@@ -301,13 +307,15 @@ class Connection:
     def _lost(self) -> LinkError:
         if self._accepted and self._accepted[0][0].is_failure:
             return _refused(self._accepted[0][0])
-        reason = self._ended[0] if self._ended else said("connection lost")
+        reason = self._ended[0] if self._ended else _LOST
         complaint = self._complaints.last
+        unexplained = reason == _LOST
         if not complaint:
-            return LinkError(reason)
+            return LinkError(reason, unexplained=unexplained)
         if refusal := own_certificate.refusal(complaint, self._settings):
             return LinkError(refusal)
-        return LinkError(said("{reason}: {complaint}", reason=reason, complaint=complaint))
+        told = said("{reason}: {complaint}", reason=reason, complaint=complaint)
+        return LinkError(told, unexplained=unexplained)
 
 
 class _Secured(ssl.SSLSocket):

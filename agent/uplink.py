@@ -44,6 +44,8 @@ _NO_LIMIT_BYTES = 268_435_455
 """The largest packet that MQTT knows."""
 _ROUND_S = 0.5
 _STEADY_AFTER_S = 10.0
+_SHORT_LIFE_S, _SHORT_LIVES = 300.0, 3
+"""So many connections in a row that were lost this young have a cause of their own."""
 _GOODBYE_S = 2.0
 _BUDGET, _SAVE_BUDGET_S = "uplink.daily_bytes", 10.0
 
@@ -324,10 +326,11 @@ class Uplink:
                 settings.daily_bytes.limits(), outbox.timezone, clock.now, self._saved_budget()
             ),
         )
-        self._listening = Listening(base, outbox, self._parcels, self._report, hold)
+        self._listening = Listening(base, outbox, self._parcels, hold)
         self._budget_saved_s = -math.inf
         self._connected_since: datetime | None = None
         self._connected_s = math.inf
+        self._short_lives = 0
         self._last_error: str | None = None
         self._last_error_at: datetime | None = None
         database.on_commit(self._wake.set)
@@ -377,7 +380,9 @@ class Uplink:
             except NewEpochError as error:
                 self._report(str(error))
                 self._begin_epoch(error.again)
-            except (LinkError, StorageError) as error:
+            except LinkError as error:
+                self._report(self._cause_of(error))
+            except StorageError as error:
                 self._report(str(error))
             except Exception as error:  # noqa: BLE001  the outermost line of this thread
                 self._report(f"{type(error).__name__}: {error}")
@@ -388,6 +393,25 @@ class Uplink:
             failures = 0 if steady else failures + 1
             self._connected_since = None
             self._sleep(stop, back_off_s(failures, self._settings.reconnect_max_s))
+
+    def _cause_of(self, error: LinkError) -> str:
+        """What a link's end tells: not every broker says that it gave our place to another.
+
+        (Mosquitto 2.0 ends the connection that is taken over without a word.)
+        """
+        lived_s = time.monotonic() - self._connected_s
+        if lived_s >= 0:  # else there was no connection
+            young = error.unexplained and lived_s < _SHORT_LIFE_S
+            self._short_lives = self._short_lives + 1 if young else 0
+        if not error.unexplained or self._short_lives < _SHORT_LIVES:
+            return error.reason
+        return said(
+            "{reason}; {count} connections in a row ended soon after they were made: the link is bad,"
+            " or another device is called {client_id}",
+            reason=error.reason,
+            count=self._short_lives,
+            client_id=self._client_id,
+        )
 
     def _session(self, stop: threading.Event) -> None:
         """Connect, deliver, and say goodbye when told to stop."""

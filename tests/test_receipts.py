@@ -225,7 +225,7 @@ def test_what_is_kept_no_more_is_said_and_another_epoch_is_refused(
 ) -> None:
     with broker.platform() as platform, Device(tmp_path, settings(broker)) as device:
         device.connect()
-        device.wait_until_online()
+        wait_until(lambda: platform.events)  # its birth: by then it has asked to hear us
         epoch = device.outbox.epoch
         told = {"command": "resend", "first": 500, "last": 501}
         platform.say("commands", Resend.model_validate(told | {"command_id": "a", "epoch": epoch}))

@@ -611,3 +611,16 @@ def test_a_broker_that_is_not_there_costs_nothing_but_time(tmp_path: Path) -> No
         device.connect()
         wait_until(lambda: "cannot be reached" in device.last_error)
         assert device.waiting() == sequences
+
+
+def test_connections_that_end_young_again_and_again_hint_at_another_device(
+    broker: Broker, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Device(tmp_path, broker.settings()) as device:
+        device.connect()
+        for _ in range(3):
+            device.wait_until_online()
+            broker.kill()
+            wait_until(lambda: not device.uplink.figures.connected_since)
+            broker.start()
+    assert f"another device is called {TENANT}:{DEVICE}" in caplog.text
