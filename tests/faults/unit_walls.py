@@ -135,7 +135,7 @@ def units_timers(run: Run) -> Outcome:
         listed = here.device.run("systemctl", "list-timers", "--all", "--no-legend")
         unlisted = [name for name in timers if name not in listed]
         require(timers and not unlisted, f"the timers wait: {unlisted}")
-        _report_drawn_day(here.device)
+        _report_today(here.device)
         for timer in timers:
             _comes_due(here, timer)
             run.progress()
@@ -172,11 +172,11 @@ def _found(device: Booted) -> list[dict[str, str]]:
     return [row for row in json.loads(told)["findings"] if row["check"] == "units"]
 
 
-def _report_drawn_day(device: Booted) -> None:
-    """Report of the day that the drawn street is in: a device has no yesterday on its first day."""
+def _report_today(device: Booted) -> None:
+    """Report of today: a device has no yesterday on its first day."""
     dropin = device.path("/etc/systemd/system/kerbwatch-report.service.d/day.conf")
     dropin.parent.mkdir()
-    command = "/opt/kerbwatch/bin/kerbwatch report /etc/kerbwatch --day 2026-01-01"
+    command = "/opt/kerbwatch/bin/kerbwatch report /etc/kerbwatch --day today"
     dropin.write_text(f"[Service]\nExecStart=\nExecStart={command}\n", encoding="utf-8")
 
 
