@@ -70,9 +70,14 @@ def open_database(
     try:
         return _open(path, check=check, in_memory=in_memory)
     except OSError as error:
-        if in_memory is None:
+        if in_memory is None or _is_mistaken(path):
             raise
         return standing_in.open_instead(path, in_memory, _reason(error)), None
+
+
+def _is_mistaken(path: Path) -> bool:
+    """Whether a file lies where a folder should be, or a folder where the file: nobody's disk fails so."""
+    return path.is_dir() or any(each.is_file() for each in path.parents)
 
 
 def _reason(error: OSError) -> str:
