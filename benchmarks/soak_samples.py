@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import time
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import TYPE_CHECKING, Self, TextIO
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from agent.status import Status
     from benchmarks.soak_platform import SoakPlatform
 
@@ -102,7 +105,7 @@ def _resident_mib(process: Path) -> float:
 
 def _size_mib(path: Path) -> float:
     """What a file, or all in a folder, takes on the disk."""
-    paths = [path] if path.is_file() else path.rglob("*")
+    paths = [path] if path.is_file() else _below(path)
     blocks = 0
     for each in paths:
         try:
@@ -110,6 +113,12 @@ def _size_mib(path: Path) -> float:
         except FileNotFoundError:
             continue  # gone while we looked
     return round(blocks * 512 / MIB, 3)
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """Everything in a folder; one that is deleted meanwhile is passed over."""
+    for parent, folders, files in os.walk(folder):
+        yield from (Path(parent, name) for name in (*folders, *files))
 
 
 def slope(hours: np.ndarray, values: np.ndarray) -> tuple[float, float]:
