@@ -128,6 +128,7 @@ class Database:
             self._connection = open_file(path)
         except (OSError, sqlite3.Error) as error:
             raise StorageError(path, reason_of(error), damaged=is_damage(error)) from error
+        self._file = _identity(path)
         self._ballast = Ballast(path.with_name(path.name + ".ballast"))
         # A daemon: an error in the main thread must end the process, not leave it hanging here.
         self._writer = threading.Thread(target=self._run, name="database", daemon=True)
@@ -243,6 +244,9 @@ class Database:
         """Do the work in one transaction; what the disk said if nothing of it was kept."""
         try:
             self._connection.execute("BEGIN IMMEDIATE")
+            if _identity(self.path) != self._file:  # what goes into it now, nobody would find again
+                self._connection.execute("ROLLBACK")
+                return _gone()
             results = [_in_savepoint(self._connection, work) for work, _ in running]
             failing = [failure for _, failure in results if is_failing(failure)]
             if failing and self._stand_in is not None:
@@ -279,6 +283,7 @@ class Database:
         with suppress(sqlite3.Error):
             self._connection.close()
         self._connection, self.path, self.stood_in = connection, path, stood_in
+        self._file = _identity(path)
         self._ballast = Ballast(path.with_name(path.name + ".ballast"))
         connection.execute("BEGIN IMMEDIATE")
         for listener in self._on_stand_in:
@@ -351,6 +356,22 @@ def is_damage(error: BaseException) -> bool:
     """Whether SQLite says that the file is no whole database."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     return code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What a file stays when its name is given to another; None: there is none of the name."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _gone() -> sqlite3.Error:
+    """What SQLite itself says of a file that was deleted under it, but not of one with a journal ahead."""
+    error = sqlite3.OperationalError("the database file was deleted or replaced")
+    error.sqlite_errorcode = sqlite3.SQLITE_READONLY_DBMOVED
+    return error
 
 
 def is_failing(error: BaseException | None) -> bool:

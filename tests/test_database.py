@@ -264,3 +264,13 @@ def test_whatever_was_accepted_before_a_kill_is_there_after_it(tmp_path: Path) -
         assert accepted <= kept
         assert kept == set(range(1, max(kept) + 1))
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_a_database_that_is_deleted_under_its_writer_takes_nothing_that_nobody_would_find(
+    tmp_path: Path,
+) -> None:
+    with Database(tmp_path / "kerbwatch.sqlite3") as database:
+        database.write(lambda connection: save_case(connection, case("c1"))).result()
+        (tmp_path / "kerbwatch.sqlite3").unlink()
+        with pytest.raises(StorageError, match="deleted or replaced"):
+            database.write(lambda connection: save_case(connection, case("c2"))).result()

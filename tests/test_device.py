@@ -47,6 +47,7 @@ snapshot_every_s = 1
 
 [storage]
 state_dir = "state"
+run_dir = "run"
 
 [uplink]
 broker = "mqtts://127.0.0.1:{port}"

@@ -374,7 +374,7 @@ def agent_with_two_cameras(
         ca=broker.authority.certificate_file,
         certificate=certificate,
         key=key,
-    ).replace('state_dir = "state"', f'state_dir = "state"\nrun_dir = "{folder}/run"')
+    )
     site += SECOND_CAMERA.format(hangs_in=hangs_in)
     (folder / "site.toml").write_text(site, encoding="utf-8")
     started: list[subprocess.Popen[str]] = []

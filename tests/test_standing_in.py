@@ -341,7 +341,7 @@ def test_an_agent_whose_disk_fails_goes_on_seeing_says_so_and_comes_back(
 ) -> None:
     site = tmp_path / "site.toml"
     text = site.read_text(encoding="utf-8").replace(
-        'state_dir = "state"', f'state_dir = "{disk}/state"\nrun_dir = "{tmp_path}/run"'
+        'state_dir = "state"', f'state_dir = "{disk}/state"'
     )
     site.write_text(text.replace("from_s = 2", "from_s = 12"), encoding="utf-8")
     with broker.platform(lasting=True) as platform:
@@ -390,7 +390,7 @@ def test_an_agent_goes_back_to_a_disk_that_takes_writes_again(
 ) -> None:
     site = tmp_path / "site.toml"
     text = site.read_text(encoding="utf-8").replace(
-        'state_dir = "state"', f'state_dir = "{disk}/state"\nrun_dir = "{tmp_path}/run"'
+        'state_dir = "state"', f'state_dir = "{disk}/state"'
     )
     site.write_text(text, encoding="utf-8")
     remount(disk, "ro")

@@ -110,7 +110,7 @@ class Corner:
     @property
     def in_memory(self) -> Path:
         """The database that stands in while the disk takes nothing."""
-        return self.folder / "run" / self.database.name
+        return self.folder / "run" / "volatile" / self.database.name
 
     def start(
         self,

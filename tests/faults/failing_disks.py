@@ -1,14 +1,15 @@
-"""Disks that fill up, fail to write or turn read-only under the agent."""
+"""Disks that fill up, fail to write or turn read-only; a database that is deleted under the agent."""
 
 from __future__ import annotations
 
+import signal
 from functools import partial
 from typing import TYPE_CHECKING
 
 from tests.faults.corner import busy, steady
 from tests.faults.images import NEEDS, Disk, fill, in_memory
 from tests.faults.lives import STEADY, lives
-from tests.faults.suite import Outcome, Run, fault, wait_for
+from tests.faults.suite import Outcome, Run, fault, require, wait_for
 
 if TYPE_CHECKING:
     from tests.faults.corner import Unit
@@ -89,6 +90,33 @@ def read_only_disk(run: Run) -> Outcome:
                 device.sees(unit)
                 device.accept()
             disk.mount()
+            with device.again() as agent:
+                device.here.recover_s.append(agent.sees())
+                device.delivers(agent)
+            run.progress()
+        with device.boot() as agent:
+            agent.sees()
+            return device.finish(agent)
+
+
+@fault("database-deleted-while-used", group="disk", short=0, reduced=4, full=40, needs=_AGENT)
+def database_deleted_while_used(run: Run) -> Outcome:
+    """A database that is deleted under the agent is gone on with in memory, and taken back at the next start."""
+    with lives(run, run.folder / "state") as device:
+        for _ in range(run.times):
+            device.broker_is(away=run.random.random() < 0.5)
+            with device.unit() as unit:
+                device.sees(unit)
+                device.run_with(run.random.uniform(0, 2))
+                unit.agent.send(signal.SIGSTOP)  # so that all that is deleted is known here
+                device.accept()
+                for file in device.corner.state.glob(f"{device.corner.database.name}*"):
+                    file.unlink()
+                unit.agent.send(signal.SIGCONT)
+                device.run_with(_BAD_S)
+                device.sees(unit)
+                device.accept()
+                require(not unit.ends, f"it ended: {unit.ends}")
             with device.again() as agent:
                 device.here.recover_s.append(agent.sees())
                 device.delivers(agent)

@@ -63,8 +63,10 @@ def _row(line: dict[str, Any]) -> str:
 def between(text: str, name: str, new: str | None = None) -> str:
     """What stands between a page's two marks of a name, or the page with something else there."""
     begin, end = f"<!-- {name}: begin -->\n", f"\n<!-- {name}: end -->"
-    before, _, rest = text.partition(begin)
-    old, _, after = rest.partition(end)
+    before, found, rest = text.partition(begin)
+    old, ended, after = rest.partition(end)
+    if not found or not ended:
+        raise ValueError(f"the page has no marks of {name!r} on lines of their own")
     return old if new is None else f"{before}{begin}{new}{end}{after}"
 
 
