@@ -167,7 +167,7 @@ def test_an_agent_with_a_broken_configuration_goes_on_seeing_and_says_so(
         agent.communicate(timeout=60)
         text = (tmp_path / "site.toml").read_text(encoding="utf-8")
         began = time.time()
-        (tmp_path / "site.toml").write_text(text[: len(text) // 2], encoding="utf-8")
+        (tmp_path / "site.toml").write_text(text[: len(text) // 2] + "\n[broken", encoding="utf-8")
         agent = start_agent()
 
         def told() -> bool:
