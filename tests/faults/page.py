@@ -45,7 +45,7 @@ def _group(name: str, members: Sequence[Fault]) -> str:
 def results(documents: Sequence[dict[str, Any]]) -> str:
     """What runs have found, and on which machine."""
     rows = [_row(line) for each in documents for line in each["faults"]]
-    machines = list(dict.fromkeys(each["machine"] for each in documents))
+    machines = sorted({each["machine"].rpartition(", load")[0] for each in documents})
     return "\n".join([*machines, "", _HEAD, "| --- " * 8 + "|", *rows])
 
 
