@@ -106,7 +106,7 @@ class _Live:
 
     @property
     def family(self) -> str:
-        return FAMILY.get(self.label, self.label)
+        return _family(self.label)
 
 
 class Tracker:
@@ -219,7 +219,7 @@ class Tracker:
         score: Callable[[_Live, Detection], float],
     ) -> list[Detection]:
         """Pair tracks with detections, best first; return the detections left over."""
-        families = [FAMILY.get(found.label, found.label) for found in detections]
+        families = [_family(found.label) for found in detections]
         pairs = []
         for i, track in enumerate(tracks):
             family = track.family
@@ -242,19 +242,18 @@ class Tracker:
     def _standing_score(self, track: _Live, detection: Detection, luma: Luma | None) -> float:
         """Overlap with where the thing stands; 0 if it is something else."""
         iou = track.anchor.iou(detection.box)
-        if self._doubtful_sight(track, detection):
-            return 0.0 if self._changed(track, luma) else iou
-        if iou >= STANDING_IOU and self._sure(detection):
+        if not self._sure(detection):
+            return iou if iou >= WEAK_IOU and not self._changed(track, luma) else 0.0
+        if iou >= STANDING_IOU:
             return iou
         inside = detection.box.covered_by(track.anchor) >= INSIDE_SHARE
-        return iou if inside and iou > 0.2 and self._sure(detection) else 0.0
+        return iou if inside and iou > 0.2 else 0.0
 
     def _doubtful_sight(self, track: _Live, detection: Detection) -> bool:
         """Whether the network may see the thing where it stands, and is not sure."""
-        family = FAMILY.get(detection.label, detection.label)
         return (
             not self._sure(detection)
-            and family == track.family
+            and _family(detection.label) == track.family
             and track.anchor.iou(detection.box) >= WEAK_IOU
         )
 
@@ -341,7 +340,7 @@ class Tracker:
 
     def _already_stands(self, detection: Detection) -> bool:
         """A second box on a thing that has its track is not a second thing."""
-        family = FAMILY.get(detection.label, detection.label)
+        family = _family(detection.label)
         return any(
             track.seen_now
             and track.family == family
@@ -459,6 +458,10 @@ def _settle(
     track.look = None  # that of a moving thing is of no use
 
 
+def _family(label: str) -> str:
+    return FAMILY.get(label, label)
+
+
 def _blend(old: Box, new: Box, share: float = 0.3) -> Box:
     return Box(
         old.left + share * (new.left - old.left),
@@ -482,7 +485,7 @@ def _hidden(track: _Live, detections: Sequence[Detection]) -> bool:
         track.anchor.covered_by(detection.box) >= HIDDEN_SHARE
         and detection.box.bottom >= track.anchor.bottom - 0.35 * track.anchor.height
         for detection in detections
-        if FAMILY.get(detection.label, detection.label) != track.family
+        if _family(detection.label) != track.family
     )
 
 

@@ -26,6 +26,9 @@ def _day(_context: click.Context, _option: click.Parameter, value: str | None) -
 
 
 _CASE = click.argument("case_id", metavar=say("CASE"))
+_REASON = click.option(
+    "--reason", required=True, help=say("Why, and by whose order; kept in the audit log.")
+)
 
 
 @click.command(
@@ -56,9 +59,7 @@ def hold() -> None:
 @hold.command("set", help=say("Hold a case. CASE is its id or the beginning of it."))
 @SITE
 @_CASE
-@click.option(
-    "--reason", required=True, help=say("Why, and by whose order; kept in the audit log.")
-)
+@_REASON
 def hold_set(site: Path, case_id: str, reason: str) -> None:
     """Hold a case."""
     from provisioning import keeping  # noqa: PLC0415
@@ -69,9 +70,7 @@ def hold_set(site: Path, case_id: str, reason: str) -> None:
 @hold.command("lift", help=say("Lift the hold on a case."))
 @SITE
 @_CASE
-@click.option(
-    "--reason", required=True, help=say("Why, and by whose order; kept in the audit log.")
-)
+@_REASON
 def hold_lift(site: Path, case_id: str, reason: str) -> None:
     """Lift a hold."""
     from provisioning import keeping  # noqa: PLC0415

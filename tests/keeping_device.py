@@ -14,9 +14,8 @@ from agent.audit import Audit, Record, records
 from agent.database import Database, save_case, save_trace
 from agent.outbox import Lane, Outbox
 from agent.retention import Crops, Hold, Holds, Outcome, Retention, Settings
-from agent.scene import Case
 from drivers.clock import FakeClock
-from tests.drafts import case_opened
+from tests.drafts import OPEN_CASE, case_opened
 
 if TYPE_CHECKING:
     import sqlite3
@@ -71,7 +70,7 @@ class Device:
         draft = draft.model_copy(
             update={"body": draft.body.model_copy(update={"case_id": case_id})}
         )
-        case = dataclasses.replace(CASE, case_id=case_id, place_id=case_id)
+        case = dataclasses.replace(OPEN_CASE, case_id=case_id, place_id=case_id)
         case = dataclasses.replace(case, state="cleared" if over else "open")
 
         def write(connection: sqlite3.Connection) -> int:
@@ -108,22 +107,6 @@ class Device:
 
     def deletions(self) -> list[Record]:
         return [each for each in records(self.folder / "audit") if each.what == "pictures.deleted"]
-
-
-CASE = Case(
-    case_id="",
-    kind="misparked_bike",
-    zone_id="kerb",
-    place_id="",
-    camera_id="street",
-    state="open",
-    began_s=1.0,
-    opened_s=2.0,
-    last_present_s=3.0,
-    last_reported_s=2.0,
-    members=(),
-    confidence=0.9,
-)
 
 
 def hold_on(case_id: str) -> Hold:

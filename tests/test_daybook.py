@@ -26,7 +26,8 @@ from agent.summary import Summaries, summary_of
 from drivers.clock import SystemClock
 from drivers.power import Power
 from provisioning.cli import main
-from tests.keeping_device import CASE, Device
+from tests.drafts import OPEN_CASE
+from tests.keeping_device import Device
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 MORNING = datetime(2026, 3, 1, 8, 0, tzinfo=SHANGHAI)
@@ -98,7 +99,7 @@ class Corner(Device):
         return [json.loads(row.event) for row in rows]
 
     def happens(self, change: str, *, stood_s: float = 60.0) -> None:
-        case = replace(CASE, case_id="c", began_s=0.0, last_present_s=stood_s)
+        case = replace(OPEN_CASE, case_id="c", began_s=0.0, last_present_s=stood_s)
         told = Change(change, case, None)  # type: ignore[arg-type]
         day = days.day_of(self.clock.now(), SHANGHAI)
         self.database.write(lambda connection: days.count_case(connection, day, told)).result()

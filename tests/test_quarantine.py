@@ -23,27 +23,12 @@ from agent.database import (
 )
 from agent.outbox import EPOCH, Lane, Outbox, waiting
 from agent.quarantine import FOLDER, KEPT, open_database
-from agent.scene import Case
 from agent.signing import Signer
 from drivers.clock import FakeClock
-from tests.drafts import case_opened
+from tests.drafts import OPEN_CASE, case_opened
 
 CLOCK = FakeClock(datetime(2026, 1, 1, tzinfo=UTC))
 NAME = "kerbwatch.sqlite3"
-CASE = Case(
-    case_id="case-1",
-    kind="misparked_bike",
-    zone_id="kerb",
-    place_id="kerb",
-    camera_id="street",
-    state="open",
-    began_s=1.0,
-    opened_s=2.0,
-    last_present_s=3.0,
-    last_reported_s=2.0,
-    members=(),
-    confidence=0.9,
-)
 
 
 def outbox_of(database: Database) -> Outbox:
@@ -63,7 +48,7 @@ def filled(folder: Path, count: int) -> tuple[str, list[str]]:
         drafts = [case_opened(CLOCK) for _ in range(count)]
 
         def write(connection: sqlite3.Connection) -> None:
-            save_case(connection, CASE)
+            save_case(connection, OPEN_CASE)
             for draft in drafts:
                 outbox.add(connection, draft, Lane.CASE)
 
@@ -145,7 +130,7 @@ def test_what_can_still_be_read_goes_on_under_a_new_epoch_with_its_ids(
     assert [row.sequence for row in rows] == list(range(1, len(rows) + 1))
     assert all(f'"epoch":"{outbox.epoch}"' in row.event for row in rows)
     assert found.cases == len(cases)
-    assert cases in ([], [CASE])
+    assert cases in ([], [OPEN_CASE])
 
 
 def test_most_of_a_damaged_outbox_is_saved(tmp_path: Path) -> None:

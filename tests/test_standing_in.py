@@ -27,10 +27,10 @@ from agent.quarantine import open_database
 from agent.signing import open_signer
 from agent.standing_in import take_back_into
 from tests.broker import Broker, broker, mosquitto, start_broker, wait_until
-from tests.drafts import case_opened
+from tests.drafts import OPEN_CASE, case_opened
 from tests.faults.images import fill, in_memory, mounted
 from tests.test_device import start_agent
-from tests.test_quarantine import CASE, CLOCK, NAME, outbox_of, waiting_ids
+from tests.test_quarantine import CLOCK, NAME, outbox_of, waiting_ids
 
 __all__ = ["broker", "mosquitto", "start_agent", "start_broker"]  # fixtures
 
@@ -89,7 +89,7 @@ def test_work_goes_on_in_memory_when_the_disk_takes_nothing_more(tmp_path: Path)
     corner = Corner(tmp_path, tmp_path / "memory")
     with corner.database:
         first, told = corner.outbox.epoch, [corner.open_case() for _ in range(3)]
-        corner.database.write(lambda c: save_case(c, CASE)).result()
+        corner.database.write(lambda c: save_case(c, OPEN_CASE)).result()
         corner.database.write(lambda c: save_state(c, "analysis.snapshot.street", "{}")).result()
         corner.fail()
         told.append(corner.open_case())
@@ -127,7 +127,7 @@ def test_what_came_meanwhile_is_taken_back_once_the_disk_takes_it(tmp_path: Path
         corner.fail()
         told.append(corner.open_case())
         corner.confirm(told[1])
-        corner.database.write(lambda c: save_case(c, CASE)).result()
+        corner.database.write(lambda c: save_case(c, OPEN_CASE)).result()
         volatile = corner.outbox.epoch
     corner = Corner(tmp_path, tmp_path / "memory")
     with corner.database:
@@ -143,10 +143,10 @@ def test_what_came_meanwhile_is_taken_back_once_the_disk_takes_it(tmp_path: Path
 
 
 def test_a_case_that_was_cleared_in_memory_is_not_open_on_the_disk(tmp_path: Path) -> None:
-    cleared = dataclasses.replace(CASE, state="cleared")
+    cleared = dataclasses.replace(OPEN_CASE, state="cleared")
     corner = Corner(tmp_path, tmp_path / "memory")
     with corner.database:
-        corner.database.write(lambda c: save_case(c, CASE)).result()
+        corner.database.write(lambda c: save_case(c, OPEN_CASE)).result()
         corner.fail()
         corner.database.write(lambda c: save_case(c, cleared)).result()
     corner = Corner(tmp_path, tmp_path / "memory")

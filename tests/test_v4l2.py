@@ -23,6 +23,7 @@ from pydantic import ValidationError
 
 from drivers.cameras import LUMA_WIDTH_PX, CameraError
 from drivers.cameras.v4l2 import Settings, grey_of, list_cameras, open_camera
+from tests.preloaded import build
 
 TREE = Path(__file__).parent.parent
 SOURCE = Path(__file__).with_name("virtual_usb_camera.c")
@@ -136,8 +137,7 @@ def test_frames_losses_and_returns_of_a_usb_camera(tmp_path: Path) -> None:
     if compiler is None:
         pytest.skip("needs gcc, to build the pretended camera")
     library = tmp_path / "camera.so"
-    command = [compiler, "-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o", str(library)]
-    subprocess.run([*command, str(SOURCE), "-ldl"], check=True)
+    build(compiler, SOURCE, library)
     frames = tmp_path / "frames"
     frames.mkdir()
     clip = cv2.VideoCapture(str(TREE / "examples" / "street" / "clip.mp4"))

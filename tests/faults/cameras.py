@@ -7,7 +7,6 @@ another camera goes on all the time: one camera blinds no other.
 from __future__ import annotations
 
 import os
-import subprocess
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -20,6 +19,7 @@ from tests.broker import free_port
 from tests.faults.corner import busy, drawn
 from tests.faults.lives import STEADY, lives
 from tests.faults.suite import Outcome, Run, fault, program, require, wait_for
+from tests.preloaded import build
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,17 +47,7 @@ class UsbCamera:
         self._device = Path(f"/dev/kerbwatch-fault-{os.getpid()}")
         self._state, self._frames = folder / "usb-state", folder / "usb-frames"
         library = folder / "usb.so"
-        command = [
-            program("gcc"),
-            "-shared",
-            "-fPIC",
-            "-O1",
-            "-o",
-            str(library),
-            str(_SOURCE),
-            "-ldl",
-        ]
-        subprocess.run(command, check=True)
+        build(program("gcc"), _SOURCE, library)
         self._frames.mkdir()
         self._show(frozen=False)
         self.environment = {

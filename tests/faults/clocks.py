@@ -5,7 +5,6 @@ from __future__ import annotations
 import mmap
 import os
 import struct
-import subprocess
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Self
 from tests.faults.corner import drawn
 from tests.faults.lives import STEADY, lives
 from tests.faults.suite import Outcome, Run, fault, program, require
+from tests.preloaded import build
 
 if TYPE_CHECKING:
     from tests.faults.stored import Stored
@@ -31,17 +31,7 @@ class PretendedClock:
 
     def __init__(self, folder: Path) -> None:
         self._file, library = folder / "clock", folder / "clock.so"
-        command = [
-            program("gcc"),
-            "-shared",
-            "-fPIC",
-            "-O1",
-            "-o",
-            str(library),
-            str(_SOURCE),
-            "-ldl",
-        ]
-        subprocess.run(command, check=True)
+        build(program("gcc"), _SOURCE, library)
         self._file.write_bytes(struct.pack("qq", 0, 1))
         self.environment = {"LD_PRELOAD": str(library), "PRETENDED_CLOCK": str(self._file)}
 
