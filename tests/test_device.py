@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -61,7 +61,8 @@ heartbeat_s = 0.5
 
 
 @pytest.fixture
-def start_agent(broker: Broker, tmp_path: Path) -> Callable[[], subprocess.Popen[str]]:
+def start_agent(broker: Broker, tmp_path: Path) -> Iterator[Callable[[], subprocess.Popen[str]]]:
+    """Starts the agent at a pretended corner; what still runs when the test ends is ended."""
     write_model(tmp_path / "models")
     certificate, key = broker.device_files
     (tmp_path / "site.toml").write_text(
@@ -78,15 +79,22 @@ def start_agent(broker: Broker, tmp_path: Path) -> Callable[[], subprocess.Popen
     )
 
     def start() -> subprocess.Popen[str]:
-        return subprocess.Popen(
+        agent = subprocess.Popen(
             [sys.executable, "-m", "agent", str(tmp_path / "site.toml")],
             env={**os.environ, "KERBWATCH_MODELS": str(tmp_path / "models")},
             cwd=ROOT,
             text=True,
             stderr=subprocess.PIPE,
         )
+        started.append(agent)
+        return agent
 
-    return start
+    started: list[subprocess.Popen[str]] = []
+    yield start
+    for agent in started:
+        if agent.poll() is None:
+            agent.kill()
+            agent.communicate(timeout=60)
 
 
 @pytest.mark.slow

@@ -401,6 +401,7 @@ def test_an_agent_goes_back_to_a_disk_that_takes_writes_again(
 
         agent = start_agent()
         wait_until(lambda: platform.sequences("case.opened"))
+        wait_until(lambda: any(each.storage for each in beats()))
         assert {each.storage.state for each in beats() if each.storage} == {"volatile"}
         remount(disk, "rw")
         _, log = agent.communicate(timeout=120)
