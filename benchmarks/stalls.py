@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
-import cv2
 import numpy as np
 from tqdm import tqdm
 
@@ -26,7 +25,8 @@ from benchmarks.machine import headline
 from training import sets
 from training.evaluate.judging import StreetJudge
 from training.sets import Labelled
-from training.street_pictures import CutOut, composed, scene_of
+from training.stills import transparent_cut_out
+from training.street_pictures import composed, scene_of
 
 DATA = Path(__file__).parents[1] / ".." / "shared" / "data"
 THRESHOLDS = (0.05, 0.1, 0.15, 0.2, 0.25)
@@ -42,15 +42,6 @@ class Laid:
     build: str
     side_px: float
     score: float
-
-
-def cut_out(path: Path) -> CutOut:
-    """An RGBA picture of a stall."""
-    picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    if picture is None or picture.ndim != 3 or picture.shape[2] != 4:
-        raise click.ClickException(f"{path}: no picture with a transparent ground")
-    cover = (picture[..., 3] / 255).astype(np.float32)
-    return CutOut(np.asarray(picture[..., :3], np.uint8).copy(), cover, "stall")
 
 
 def build_of(path: Path) -> str:
@@ -70,7 +61,7 @@ def lay(
 ) -> Laid | None:
     """Lay one stall somewhere on a street and look; None where there was no room for it."""
     scene = replace(scene_of(street, LONGEST_PX), labels=(), boxes=np.zeros((0, 4), np.float32))
-    made = composed(scene, [cut_out(path)], random, most=1)
+    made = composed(scene, [transparent_cut_out(path)], random, most=1)
     if not made.labels:
         return None
     height, width = made.picture.shape[:2]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import click
 import cv2
 import numpy as np
 import pytest
@@ -14,6 +13,7 @@ from benchmarks import stalls
 from tests.compositing import SPRITES
 from training.evaluate.judging import StreetJudge
 from training.sets import Labelled
+from training.stills import transparent_cut_out
 
 
 @pytest.fixture
@@ -47,5 +47,5 @@ def test_a_thing_that_is_no_stall_has_no_score(street: Labelled) -> None:
 
 
 def test_a_picture_without_a_transparent_ground_is_refused(street: Labelled) -> None:
-    with pytest.raises(click.ClickException, match="transparent"):
-        stalls.cut_out(street.path)
+    with pytest.raises(ValueError, match="transparent"):
+        transparent_cut_out(street.path)

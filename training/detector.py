@@ -1,6 +1,6 @@
 """Train and judge the street detector.
 
-``python -m training.detector --seed 1 --stills DIR --out models/street``
+``python -m training.detector --seed 1 --stills DIR --stalls DIR --out models/street``
 """
 
 from __future__ import annotations
@@ -226,6 +226,7 @@ def write_groups(path: Path, sources: Sources) -> None:
     type=click.Path(path_type=Path, exists=True),
 )
 @click.option("--stills", default=None, type=click.Path(path_type=Path, exists=True))
+@click.option("--stalls", default=None, type=click.Path(path_type=Path, exists=True))
 @click.option("--reviewed", default=None, type=click.Path(path_type=Path, exists=True))
 @click.option("--out", default=Path("models/street"), type=click.Path(path_type=Path))
 @click.option("--work", default=Path(".training/street"), type=click.Path(path_type=Path))
@@ -237,6 +238,7 @@ def main(
     data: Path,
     start: Path,
     stills: Path | None,
+    stalls: Path | None,
     reviewed: Path | None,
     out: Path,
     work: Path,
@@ -244,7 +246,7 @@ def main(
 ) -> None:
     """Train, export, judge beside the start, and write the papers."""
     torch.set_num_threads(threads)
-    sources = gather(data, stills, seed, reviewed)
+    sources = gather(data, stills, seed, reviewed, stalls)
     training = train(sources, start, epochs, until or epochs, seed, work)
     out.mkdir(parents=True, exist_ok=True)
     training.export(out / "model.onnx")

@@ -1,7 +1,7 @@
-"""Reader of rendered street stills: finished batches of pictures with COCO boxes.
+"""Reader of what was drawn: street stills with COCO boxes, and stalls without a ground.
 
-A batch is a folder with ``annotations.json`` and, when it is whole, ``DONE``. Boxes carry
-``visible_share``; bins carry ``state``.
+A batch of stills is a folder with ``annotations.json`` and, when it is whole, ``DONE``. Boxes carry
+``visible_share``; bins carry ``state``. A stall is an RGBA picture whose name says its build.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from training.street_pictures import CutOut
 PICTURES_PER_STREET = 6
 LEAST_VISIBLE = 0.25
 LEAST_BIN_VISIBLE, LEAST_BIN_PX = 0.6, 40
+DRAWN_STALLS = "stalls_drawn (laid on streets)"
 
 
 def _batches(stills: Path) -> list[tuple[Path, dict[str, Any]]]:
@@ -118,3 +119,24 @@ def stall_cut_outs(items: Sequence[Labelled], least_px: int = 90) -> list[CutOut
             if cover.mean() > 0.25:
                 found.append(CutOut(picture[top:bottom, left:right].copy(), cover, label))
     return found
+
+
+def drawn_stalls(folder: Path) -> list[Labelled]:
+    """Stalls of ``python -m training.street stalls``; each is a place of its own."""
+    return [
+        Labelled(path, DRAWN_STALLS, (), (), frozenset(), path.stem)
+        for path in sorted(folder.glob("*.png"))
+    ]
+
+
+def transparent_cut_out(path: Path) -> CutOut:
+    """An RGBA picture of a stall.
+
+    Raises:
+        ValueError: It is no picture, or has no transparent ground.
+    """
+    picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if picture is None or picture.ndim != 3 or picture.shape[2] != 4:
+        raise ValueError(f"{path}: no picture with a transparent ground")
+    cover = (picture[..., 3] / 255).astype(np.float32)
+    return CutOut(np.asarray(picture[..., :3], np.uint8).copy(), cover, "stall")

@@ -12,6 +12,7 @@ import numpy as np
 from training.bin_card import latency_ms
 from training.cards import InputSpec, Manifest, ModelClass, table, write_papers
 from training.measures import iou_matrix
+from training.stills import DRAWN_STALLS
 from training.street_classes import STREET_CLASSES
 from training.street_judge import (
     MEDIUM_PX,
@@ -23,7 +24,7 @@ from training.street_judge import (
 )
 from training.street_pictures import SIZE_PX, Example, Scene, device_windows, take_window
 
-VERSION = "0.3.0"
+VERSION = "0.4.0"
 NEW_CLASSES = ("stall", "bin", "rubbish")
 CLIP = "dev_pedestrians_vtest.mp4"
 CLIP_WINDOW_PX = 440
@@ -46,6 +47,7 @@ class Run:
     def command(self) -> str:
         """The command that makes the model again."""
         stills = " --stills DIR" if "rendered" in self.counts else ""
+        stills += " --stalls DIR" if DRAWN_STALLS in self.counts else ""
         part = "" if self.until == self.epochs else f" --epochs {self.epochs} --until {self.until}"
         return f"python -m training.detector --seed {self.seed}{part}{stills} --out models/street"
 
@@ -211,7 +213,8 @@ counted as false here.
 ## What is proven only on drawn pictures
 
 - **stall**: every stall in training and judging was drawn by this project's renderer, or is a drawn
-  stall laid on a real street. No real picture of a stall was seen.
+  stall laid on a real street: carts and tables with goods, snack carts, goods on a cloth on the ground,
+  rails of clothes, with and without a parasol. No real picture of a stall was seen.
 - **bin** as a box: drawn streets, and real bins laid on real streets by their rectangle. No real
   picture with boxed bins was in reach.
 - umbrella over a stall, parked two-wheelers seen from a pole: drawn streets mostly.

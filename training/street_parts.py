@@ -16,7 +16,13 @@ from training.groups import records, split_groups
 from training.likeness import same_place_groups
 from training.reviewed import REVIEWED, reviewed_streets
 from training.sets import Labelled
-from training.stills import rendered_stills, stall_cut_outs
+from training.stills import (
+    DRAWN_STALLS,
+    drawn_stalls,
+    rendered_stills,
+    stall_cut_outs,
+    transparent_cut_out,
+)
 from training.street_pictures import (
     UNLABELLED_SETS,
     CutOut,
@@ -105,7 +111,13 @@ def _bins(data: Path, seed: int) -> Split:
     return split(items, seed)
 
 
-def gather(data: Path, stills: Path | None, seed: int, reviewed: Path | None = None) -> Sources:
+def gather(
+    data: Path,
+    stills: Path | None,
+    seed: int,
+    reviewed: Path | None = None,
+    stalls: Path | None = None,
+) -> Sources:
     """Read, group and split everything."""
     found = sets.real_street_sets(data) | {BACKGROUNDS: sets.streets_calgary(data)}
     for each in (*sets.bins_montevideo(data), *sets.bins_amsterdam(data)):
@@ -115,6 +127,8 @@ def gather(data: Path, stills: Path | None, seed: int, reviewed: Path | None = N
         found["rendered"] = rendered_stills(stills)
     if reviewed is not None:
         found[REVIEWED] = reviewed_streets(reviewed)
+    if stalls is not None:
+        found[DRAWN_STALLS] = drawn_stalls(stalls)
     splits = {name: split(items, seed) for name, items in found.items() if items}
     bins = _bins(data, seed)
     polygons = sets.bag_polygons(data)
@@ -125,6 +139,8 @@ def gather(data: Path, stills: Path | None, seed: int, reviewed: Path | None = N
             cut += polygon_cut_outs(read(item.path), polygons[item.path.name], "rubbish")
         if stills is not None and "rendered" in splits:
             cut += stall_cut_outs(splits["rendered"].part(part))
+        if DRAWN_STALLS in splits:
+            cut += [transparent_cut_out(item.path) for item in splits[DRAWN_STALLS].part(part)]
         things[part] = cut
     splits["bin_crops_shenzhen (laid on streets)"] = bins
     return Sources(splits, things)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from training.street import cycles, people, stalls
 from training.street.mesh import Mesh
+from training.street.stall_kinds import random_stall
 from training.street.view import Placement, View, silhouette
 
 CAMERA_HEIGHT_M, PITCH = 4.5, 20.0
@@ -64,16 +65,6 @@ def render_sprites(out: Path) -> None:
         cv2.imwrite(str(out / f"{name}.png"), cut, [cv2.IMWRITE_PNG_COMPRESSION, 9])
 
 
-def _random_stall(rng: random.Random) -> tuple[str, list[Mesh]]:
-    """A stall and the word for its build."""
-    cart = rng.random() < 0.5
-    meshes = [stalls.stall_body(rng, cart=cart, goods=rng.uniform(0.5, 1))]
-    shaded = rng.random() < 0.6
-    if shaded:
-        meshes.append(stalls.parasol(rng.choice(stalls.CANOPIES)))
-    return f"{'cart' if cart else 'table'}-{'parasol' if shaded else 'bare'}", meshes
-
-
 def render_stalls(count: int, seed: int, out: Path) -> None:
     """Write ``count`` stalls from all sides, each an RGBA file whose name says its build.
 
@@ -84,7 +75,7 @@ def render_stalls(count: int, seed: int, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     for number in range(count):
         rng = random.Random(f"{seed}-{number}")
-        build, meshes = _random_stall(rng)
+        build, meshes = random_stall(rng)
         path = out / f"{seed}-{number:03d}-{build}.png"
         if path.exists():
             continue
