@@ -73,7 +73,7 @@ def test_what_cannot_be_done_here_is_shown_as_skipped_never_as_held(tmp_path: Pa
     line = Line(never, 1, skipped=never.missing())
     assert "SKIPPED: no no-such-tool here" in table([line])
     assert "held" not in table([line])
-    [told] = json.loads(document([line], "here"))["faults"]
+    [told] = json.loads(document([line], "here", "short"))["faults"]
     assert told["result"] == "skipped"
 
 

@@ -36,7 +36,7 @@ def main() -> int:
     if left := [f.name for f in wanted if not f.counts[chosen.size]]:
         sys.stdout.write(f"not at this size: {', '.join(left)}\n")
     if chosen.json:
-        chosen.json.write_text(document(lines, machine), encoding="utf-8")
+        chosen.json.write_text(document(lines, machine, chosen.size), encoding="utf-8")
     return 1 if any(line.broken for line in lines) else 0
 
 

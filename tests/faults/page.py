@@ -43,10 +43,12 @@ def _group(name: str, members: Sequence[Fault]) -> str:
 
 
 def results(documents: Sequence[dict[str, Any]]) -> str:
-    """What runs have found, and on which machine."""
-    rows = [_row(line) for each in documents for line in each["faults"]]
-    machines = sorted({each["machine"].rpartition(", load")[0] for each in documents})
-    return "\n".join([*machines, "", _HEAD, "| --- " * 8 + "|", *rows])
+    """What each run has found, how often its faults struck, and on which machine."""
+    parts = []
+    for each in documents:
+        head = f"{each['size'].capitalize()} counts; {each['machine']}:"
+        parts.append("\n".join([head, "", _HEAD, "| --- " * 8 + "|", *map(_row, each["faults"])]))
+    return "\n\n".join(parts)
 
 
 def _row(line: dict[str, Any]) -> str:

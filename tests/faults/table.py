@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tests.faults.suite import Fault, Outcome
+    from tests.faults.suite import Fault, Outcome, Size
 
 _HEAD = ("fault", "group", "times", "sent", "lost", "gaps", "duplicates", "recover s", "result")
 
@@ -64,9 +64,9 @@ def table(lines: Sequence[Line]) -> str:
     )
 
 
-def document(lines: Sequence[Line], headline: str) -> str:
-    """The same, and on what it was measured."""
-    told = {"machine": headline, "faults": [line.document() for line in lines]}
+def document(lines: Sequence[Line], headline: str, size: Size) -> str:
+    """The same, how often they struck, and on what it was measured."""
+    told = {"machine": headline, "size": size, "faults": [line.document() for line in lines]}
     return json.dumps(told, indent=1, ensure_ascii=False) + "\n"
 
 
