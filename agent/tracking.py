@@ -60,8 +60,9 @@ ASK_EVERY_S = 0.45
 ALIKE_BELOW = 0.5
 ALIKE_SHARE = 0.7
 """Share of a look's cells that must be alike for it to be the same thing still."""
-TELLING_SHARE = 0.1
-"""Where fewer cells than this show anything, now or then, looks tell nothing."""
+TELLING_SHARE = 0.55
+"""Where fewer cells than this show anything, now or then, looks tell nothing: one edge through a smooth
+thing fills half of them at most, and the ground behind it may have an edge there, too."""
 GONE_AFTER_S = 1.5
 """A standing thing missed for this long, while looked at and not hidden, is gone."""
 LOST_AFTER_S = 2.5

@@ -97,6 +97,21 @@ def test_a_smooth_thing_before_a_smooth_wall_is_not_held_by_its_look_when_it_has
     assert tracks == []
 
 
+def test_a_smooth_thing_is_not_held_by_one_edge_that_the_ground_behind_it_has_too() -> None:
+    tracker = Tracker()
+    street = np.full_like(paving(), 200)
+    height, width = street.shape
+    street[round(0.65 * height) :] = 100
+    there = street.copy()
+    there[round(0.65 * height) :, round(0.3 * width) : round(0.7 * width)] = 80
+    for second in range(60):
+        [thing] = tracker.update(looked(seen("bicycle", 0.5, 0.7)), second, there)
+    assert thing.still_since_s == 0
+    for second in range(60, 70):
+        tracks = tracker.update(looked(), second, street)
+    assert tracks == []
+
+
 def test_a_doubtful_sight_of_the_empty_place_does_not_keep_what_stood_there_for_ever() -> None:
     tracker = Tracker({"bicycle": 0.5})
     standing_bike(tracker, until_s=100)
