@@ -10,7 +10,7 @@ the wall clock (heartbeats, the daily chores) is not accelerated: heartbeats com
 instead, so that there are more of them than in three days. What is kept is kept for minutes
 instead of months, and within 10 MB of pictures, so that the end of growth comes within the run.
 
-Memory, files and counters are written to ``soak.csv`` and drawn to ``soak.svg``. The network is a
+Memory, files and counters are written to ``soak.csv``; ``python -m benchmarks.soak_chart`` draws them. The network is a
 small one made up for the purpose, run by the real runtime; a Pi's camera and card are not measured.
 """
 
@@ -32,7 +32,6 @@ from agent.database import Database, load_state
 from agent.outbox import last_sequence
 from agent.status import Status
 from benchmarks.machine import headline
-from benchmarks.soak_chart import draw
 from benchmarks.soak_platform import SoakPlatform
 from benchmarks.soak_samples import Sample, Samples, flatness
 from tests.broker import DEVICE, PREFIX, TENANT, Broker, wait_until
@@ -289,7 +288,6 @@ def _tell(
     text = "\n".join(lines)
     click.echo(text)
     (soak.folder / "soak.txt").write_text(headline() + "\n" + text + "\n", encoding="utf-8")
-    (soak.folder / "soak.svg").write_text(draw(taken), encoding="utf-8")
 
 
 def _delivery(soak: Soak, platform: SoakPlatform, *, drained: bool) -> str:
