@@ -25,7 +25,8 @@ PANELS = {
 @click.option("--out", type=click.Path(path_type=Path), default=Path("soak.svg"), show_default=True)
 def main(samples: Path, out: Path) -> None:
     """Draw the curves over hours of the street's time, a panel for each kind of count."""
-    from matplotlib import pyplot, rc_context  # noqa: PLC0415 - not where the soak runs
+    from matplotlib import pyplot as plt  # noqa: PLC0415 - not where the soak runs
+    from matplotlib import rc_context
 
     with samples.open(encoding="utf-8", newline="") as opened:
         rows = list(csv.DictReader(opened))
@@ -34,7 +35,7 @@ def main(samples: Path, out: Path) -> None:
     hours = [float(row["hours"]) for row in rows]
     # Text stays text, and the same samples give the same file.
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": "soak"}):
-        figure, panels = pyplot.subplots(len(PANELS), sharex=True, figsize=(9, 8), layout="tight")
+        figure, panels = plt.subplots(len(PANELS), sharex=True, figsize=(9, 8), layout="tight")
         for panel, (title, names) in zip(panels, PANELS.items(), strict=True):
             for name in names:
                 values = [float(row[name]) for row in rows]
