@@ -11,6 +11,8 @@ import csv
 from pathlib import Path
 
 import click
+import matplotlib.pyplot as plt
+from matplotlib import rc_context
 
 PANELS = {
     "resident memory, MiB": ("resident_mib",),
@@ -25,9 +27,6 @@ PANELS = {
 @click.option("--out", type=click.Path(path_type=Path), default=Path("soak.svg"), show_default=True)
 def main(samples: Path, out: Path) -> None:
     """Draw the curves over hours of the street's time, a panel for each kind of count."""
-    from matplotlib import pyplot as plt  # noqa: PLC0415 - not where the soak runs
-    from matplotlib import rc_context
-
     with samples.open(encoding="utf-8", newline="") as opened:
         rows = list(csv.DictReader(opened))
     if not rows:
