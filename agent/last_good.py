@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from agent import config
 from agent.events import ConfigurationHealth
 from drivers.disk import replace_file
+from drivers.wording import said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,11 +56,16 @@ class _Copy(BaseModel):
 def load(site: Path) -> tuple[Configuration, ConfigurationHealth]:
     """Read a site's configuration, or else the last good one; and say which it is.
 
+    A site without zones is a good one before they are drawn. Where they were drawn and their file has
+    disappeared, it is not.
+
     Raises:
         ConfigError: It cannot be used, and no good one is kept.
     """
     try:
-        return config.load(site), ConfigurationHealth(state="as_written")
+        configuration = config.load(site)
+        _refuse_lost_drawing(_file_of(site), configuration)
+        return configuration, ConfigurationHealth(state="as_written")
     except config.ConfigError as error:
         kept = find(site)
         if kept is None:
@@ -112,6 +118,19 @@ def find(site: Path) -> tuple[Configuration, datetime] | None:
         except config.ConfigError as error:  # of another version of the agent
             _log.error("%s cannot be used any more: %s", folder / FILE, error)
     return None
+
+
+def _refuse_lost_drawing(path: Path, configuration: Configuration) -> None:
+    if configuration.zones or path.with_name("zones.json").exists():
+        return
+    kept = find(path)
+    if kept is not None and kept[0].zones:
+        fault = said(
+            "zones.json is gone; it was there at {kept_at}. Put it back, or say that there are no zones:"
+            ' {{"zones": []}}',
+            kept_at=kept[1].isoformat(timespec="minutes"),
+        )
+        raise config.ConfigError(path, [fault])
 
 
 def _places(path: Path) -> Iterator[Path]:

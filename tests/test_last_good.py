@@ -72,6 +72,24 @@ def test_a_broken_drawing_of_zones_is_answered_with_the_zones_that_were_good(sit
     assert "zones.json" in health.faults[0]
 
 
+def test_a_drawing_of_zones_that_is_gone_is_answered_with_the_zones_that_were_good(
+    site: Path,
+) -> None:
+    drawn = (site / "zones.json").read_text(encoding="utf-8")
+    (site / "zones.json").unlink()
+    assert last_good.load(site)[1].state == "as_written", "nothing has been drawn yet"
+    (site / "zones.json").write_text(drawn, encoding="utf-8")
+    good = keep(site)
+    (site / "zones.json").unlink()
+    configuration, health = last_good.load(site)
+    assert configuration == good
+    assert "zones.json is gone" in health.faults[0]
+    (site / "zones.json").write_text('{"zones": []}', encoding="utf-8")
+    configuration, health = last_good.load(site)
+    assert configuration.zones == ()
+    assert health.state == "as_written"
+
+
 def test_files_that_are_gone_are_no_reason_to_stop(
     site: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
