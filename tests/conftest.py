@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.broker import broker, mosquitto, start_broker
 
@@ -12,7 +12,7 @@ from tests.broker import broker, mosquitto, start_broker
 os.environ["KERBWATCH_LANGUAGE"] = "en"
 
 # Time decides no test: a busy machine is slow, not wrong.
-settings.register_profile("kerbwatch", deadline=None)
+settings.register_profile("kerbwatch", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("kerbwatch")
 
 __all__ = ["broker", "mosquitto", "start_broker"]
