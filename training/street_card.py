@@ -24,7 +24,7 @@ from training.street_judge import (
 )
 from training.street_pictures import SIZE_PX, Example, Scene, device_windows, take_window
 
-VERSION = "0.4.0"
+VERSION = "0.3.0"
 NEW_CLASSES = ("stall", "bin", "rubbish")
 CLIP = "dev_pedestrians_vtest.mp4"
 CLIP_WINDOW_PX = 440

@@ -41,7 +41,7 @@ BACKGROUNDS = "bikes_street_calgary"
 # How often each source is drawn; composed pictures are made anew for every draw.
 SOURCE_WEIGHTS = {
     "rendered": 0.28,
-    "composed": 0.26,
+    "composed": 0.2,
     "coco_mini": 0.28,
     "bicycles_mixed": 0.06,
     "bicycles_india": 0.04,
