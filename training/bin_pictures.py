@@ -15,6 +15,8 @@ from training.augment import Picture, Random, feathered_paste, weather
 from training.sets import STREETS_WITHOUT_BINS, BinPicture, Edges
 
 SIZE_PX = 256
+STREET_PX = (400, 640, 1280)
+"""Longest sides that streets without bins are read at: soft ones, too, or softness would speak for rubbish."""
 LOOK_PX = 160
 """Size at which pictures are compared for likeness; the groups depend on it."""
 MEAN = (0.485, 0.456, 0.406)
@@ -98,7 +100,8 @@ def varied(item: BinPicture, streets: Sequence[Path], random: Random) -> Picture
         margins = random.uniform((0.15, 0.05, 0.0), (0.7, 0.6, 0.3))
         crop = cut(read(item.path), zone_edges(item.box, *margins))
     elif item.set_name in (*STREETS_WITHOUT_BINS, "rendered"):
-        crop = _shifted(read(item.path, 1280), random, float(random.choice((0.3, 0.6, 0.9))))
+        sharp_px = int(random.choice(STREET_PX))
+        crop = _shifted(read(item.path, sharp_px), random, float(random.choice((0.3, 0.6, 0.9))))
     elif item.set_name == "bin_crops_shenzhen":
         crop = _shifted(read(item.path), random, 0.92)
         if streets and random.random() < 0.5:

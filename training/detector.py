@@ -1,6 +1,6 @@
 """Train and judge the street detector.
 
-``python -m training.detector --seed 1 --stills DIR --stalls DIR --out models/street``
+``python -m training.detector --seed 1 --stills DIR --out models/street``
 """
 
 from __future__ import annotations

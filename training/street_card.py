@@ -213,8 +213,7 @@ counted as false here.
 ## What is proven only on drawn pictures
 
 - **stall**: every stall in training and judging was drawn by this project's renderer, or is a drawn
-  stall laid on a real street: carts and tables with goods, snack carts, goods on a cloth on the ground,
-  rails of clothes, with and without a parasol. No real picture of a stall was seen.
+  stall laid on a real street. No real picture of a stall was seen.
 - **bin** as a box: drawn streets, and real bins laid on real streets by their rectangle. No real
   picture with boxed bins was in reach.
 - umbrella over a stall, parked two-wheelers seen from a pole: drawn streets mostly.
