@@ -23,7 +23,7 @@ from training.measures import (
     roc_auc,
 )
 
-VERSION = "0.4.0"
+VERSION = "0.3.0"
 CLASSES = ("not_overflowing", "overflowing")
 HEADER = (
     "set",
