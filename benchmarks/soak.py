@@ -10,8 +10,8 @@ the wall clock (heartbeats, the daily chores) is not accelerated: heartbeats com
 instead, so that there are more of them than in three days. What is kept is kept for minutes
 instead of months, and within 10 MB of pictures, so that the end of growth comes within the run.
 
-Memory, files and counters are written to ``soak.csv``; ``python -m benchmarks.soak_chart`` draws them. The network is a
-small one made up for the purpose, run by the real runtime; a Pi's camera and card are not measured.
+Memory, files and counters are written to ``soak.csv``; ``python -m benchmarks.soak_chart`` draws
+them. The network is a small one made up for the purpose, run by the real runtime; a Pi's camera and card are not measured.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import click
 import cv2
 import numpy as np
 import pytest
@@ -47,5 +48,5 @@ def test_a_thing_that_is_no_stall_has_no_score(street: Labelled) -> None:
 
 
 def test_a_picture_without_a_transparent_ground_is_refused(street: Labelled) -> None:
-    with pytest.raises(ValueError, match="transparent"):
+    with pytest.raises(click.ClickException, match="transparent"):
         transparent_cut_out(street.path)

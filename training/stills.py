@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import click
 import cv2
 import numpy as np
 
@@ -133,10 +134,10 @@ def transparent_cut_out(path: Path) -> CutOut:
     """An RGBA picture of a stall.
 
     Raises:
-        ValueError: It is no picture, or has no transparent ground.
+        ClickException: It is no picture, or has no transparent ground.
     """
     picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if picture is None or picture.ndim != 3 or picture.shape[2] != 4:
-        raise ValueError(f"{path}: no picture with a transparent ground")
+        raise click.ClickException(f"{path}: no picture with a transparent ground")
     cover = (picture[..., 3] / 255).astype(np.float32)
     return CutOut(np.asarray(picture[..., :3], np.uint8).copy(), cover, "stall")

@@ -52,10 +52,11 @@ def strike(fault: Fault, size: Size, seed: int) -> Line:
             found = line(skipped=str(error))
         except Exception as error:  # noqa: BLE001 - the outermost line: the others still strike
             again = f"python -m tests.faults --size {size} --seed {seed} {fault.name}"
-            sys.stderr.write(f"\n{fault.name}: BROKEN; again: {again}\n  see {folder}\n")
+            reason = str(error).partition("\n")[0] or type(error).__name__
+            told = f"\n{fault.name}: BROKEN: {reason}\n  again: {again}\n  see {folder}\n"
+            sys.stderr.write(told)  # at once: the table comes only if the run gets to its end
             if not isinstance(error, BrokenError):
                 traceback.print_exc()
-            reason = str(error).partition("\n")[0] or type(error).__name__
             return line(
                 took_s=time.monotonic() - began_s, broken=f"{reason} (seed {seed}, {folder})"
             )

@@ -15,7 +15,7 @@ from training.street.mesh import Mesh
 
 
 def snack_cart(rng: random.Random) -> Mesh:
-    """A steel cart on small wheels with a glazed case, a pot and a flat or pitched roof on posts."""
+    """A steel cart on small wheels with a glazed case, a pot and mostly a flat roof on posts."""
     mesh, long, deep = Mesh(), rng.uniform(1.2, 2.0), rng.uniform(0.6, 0.9)
     body = rng.choice((STEEL, paint(random_colour(rng, 0.8)), paint((0.7, 0.02, 0.02))))
     mesh.box((0, 0, 0.55), (long, deep, 0.6), body, bevel=0.02)
@@ -48,7 +48,7 @@ def _add_roof(mesh: Mesh, rng: random.Random, long: float, deep: float) -> None:
 
 
 def goods_on_the_ground(rng: random.Random) -> Mesh:
-    """A cloth on the pavement with rows of small goods; bags and a stool beside it."""
+    """A cloth on the pavement with rows of small goods; at times sacks beside it."""
     mesh, long, deep = Mesh(), rng.uniform(1.2, 2.6), rng.uniform(0.8, 1.4)
     mesh.box((0, 0, 0.01), (long, deep, 0.015), cloth(random_colour(rng, 0.7)))
     colours = [random_colour(rng, 0.9) for _ in range(rng.choice((2, 4, 7)))]
