@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from agent import standing_in
 from agent.database import StorageError, load_state, save_case, save_state
 from agent.events import HeartbeatBody, StorageHealth
+from agent.ids import RandomIds
 from agent.outbox import STAND_IN_BYTES, Lane
 from agent.quarantine import open_database
 from agent.signing import open_signer
@@ -152,6 +153,22 @@ def test_a_case_that_was_cleared_in_memory_is_not_open_on_the_disk(tmp_path: Pat
     corner = Corner(tmp_path, tmp_path / "memory")
     with corner.database, closing(corner.database.read()) as connection:
         assert connection.execute("SELECT state FROM cases").fetchall() == [("cleared",)]
+
+
+def test_a_disk_that_has_lost_the_end_of_a_case_does_not_hide_the_one_that_came_after(
+    tmp_path: Path,
+) -> None:
+    newer = dataclasses.replace(OPEN_CASE, case_id=RandomIds().new(CLOCK.now()))
+    corner = Corner(tmp_path, tmp_path / "memory")
+    with corner.database:  # the case was over, and the disk said that it had this
+        corner.fail()
+        corner.database.write(lambda c: save_case(c, newer)).result()
+    with closing(sqlite3.connect(tmp_path / NAME)) as connection, connection:
+        save_case(connection, OPEN_CASE)
+    corner = Corner(tmp_path, tmp_path / "memory")
+    with corner.database, closing(corner.database.read()) as connection:
+        states = dict(connection.execute("SELECT case_id, state FROM cases").fetchall())
+        assert states == {OPEN_CASE.case_id: "cleared", newer.case_id: "open"}
 
 
 def test_a_loss_goes_along_and_comes_back_once(tmp_path: Path) -> None:
