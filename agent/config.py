@@ -354,7 +354,8 @@ class Uplink(Section):
     confirm: Literal["broker", "platform"] = "broker"
     """Whose word lets an event go: the broker's acknowledgement, or the platform's receipt."""
     receipt_timeout_s: float = Field(default=60, gt=0)
-    """An event that the broker took and no receipt names is sent again after this time."""
+    """An event that the broker took and no receipt names is sent again after this time, or later where
+    receipts come late."""
     keep_arrived: int = Field(default=5000, ge=0, le=1_000_000)
     """So many events are kept after they arrived, in case the platform asks for them again."""
     backlog_events_per_s: float | None = Field(default=None, gt=0)

@@ -638,7 +638,8 @@ class Receipt(Wire):
     """What the platform has stored for good, on the ``receipts`` channel.
 
     Computed in its store after the commit: everything through ``contiguous_through``, and further
-    ranges (first, last) above it. An event named in a loss report counts as stored.
+    ranges (first, last) above it; further receipts may name further ones. An event named in a loss report
+    counts as stored.
 
     ``conflicts``: ranges of numbers under which another event came than is stored, and which it does
     not yet have under a number of its own. Left out where there is none.

@@ -8,6 +8,8 @@ from __future__ import annotations
 import gzip
 import itertools
 import logging
+import math
+from bisect import bisect_right
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -15,10 +17,11 @@ from typing import TYPE_CHECKING, Literal
 from agent.ahead import Ahead
 from agent.events import CONTRACT_VERSION
 from agent.outbox import DAMAGED, Lane, waiting_in
+from agent.retransmission import Awaited
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
     from concurrent.futures import Future
 
     from agent.budget import Class, DailyBytes
@@ -66,8 +69,8 @@ class Terms:
         batch: At most so many backlog events in one parcel.
         batch_bytes: At most so large a parcel of several events, before it is packed.
         packed: Whether batches are packed with gzip.
-        receipt_timeout_s: What no receipt names so long after the broker took it is sent again.
-            None: the broker's word is enough.
+        receipt_timeout_s: What no receipt names so long after the broker took it is sent again, or
+            later where receipts come late. None: the broker's word is enough.
         backlog_per_s: How many events of the backlog a second; None: as fast as it goes.
     """
 
@@ -107,8 +110,8 @@ class Parcels:
         self._passed: dict[tuple[Lane, bool], int] = {}
         """By lane and kind: no number up to this one needs to be looked at again."""
         self._acknowledged: list[int] = []
-        self._awaiting: dict[int, float] = {}
-        """The broker has them; until when the platform's receipt is waited for, oldest first."""
+        self._awaited = Awaited(terms.receipt_timeout_s or math.inf)
+        """What the broker has, and no receipt has named."""
         self._alone: set[int] = set()
         """Refused as part of a batch; which one was meant shows when each goes alone."""
         self._finished: deque[tuple[tuple[int, ...], Future[None]]] = deque()
@@ -131,7 +134,7 @@ class Parcels:
             reader: To read with.
             limit_bytes: No larger, unless a single event is.
         """
-        if len(self._awaiting) >= MOST_AWAITING:
+        if len(self._awaited) >= MOST_AWAITING:
             return None
         self._ahead.look(reader)
         for lane in self._ahead.lanes:
@@ -179,19 +182,22 @@ class Parcels:
 
     def _return(self, sequences: Sequence[int]) -> None:
         self._taken.difference_update(sequences)
+        self._awaited.comes_again(sequences)
         self.look_again()
         self.retried += len(sequences)
 
     def acknowledge(self, parcel: Parcel) -> None:
         """The broker has the parcel: its events may go, or wait for the platform's receipt."""
-        timeout_s = self._terms.receipt_timeout_s
-        if timeout_s is None:
+        if self._terms.receipt_timeout_s is None:
             self._acknowledged += parcel.sequences
-            return
-        until_s = self._clock.monotonic_s() + timeout_s
-        for sequence in parcel.sequences:
-            self._awaiting.pop(sequence, None)  # so that the order stays that of the times
-            self._awaiting[sequence] = until_s
+        else:
+            # A receipt for an earlier copy may have come meanwhile: nothing more is to be waited for.
+            open_ = [
+                each
+                for each in parcel.sequences
+                if each in self._sent and each not in self._settling
+            ]
+            self._awaited.add(open_, self._clock.monotonic_s())
 
     def let_go(self) -> None:
         """Take off the disk what was acknowledged: once for many, for each time costs a transaction."""
@@ -210,11 +216,12 @@ class Parcels:
             return "ahead"
         if receipt.conflicts:
             return "conflict"
-        stored = {each for each in self._sent if _in(each, receipt.spans)}
+        stored = _within(receipt.spans, self._sent)
         ours = [(max(first, self._given_before + 1), last) for first, last in receipt.spans]
         unsent = set(waiting_in(reader, ours, receipt.highest)) - self._sent
-        if not all(_in(each, self._asked_for) for each in unsent):
+        if unsent - _within(self._asked_for, unsent):
             return "unsent"
+        self._awaited.came(stored, self._clock.monotonic_s())
         self._confirm(tuple(sorted(stored - self._settling)))
         return "taken"
 
@@ -227,13 +234,7 @@ class Parcels:
 
     def overdue(self) -> int:
         """Send again what no receipt has named in time; how much that is."""
-        now_s, late = self._clock.monotonic_s(), []
-        for sequence, until_s in self._awaiting.items():
-            if until_s > now_s:
-                break
-            late.append(sequence)
-        for sequence in late:
-            del self._awaiting[sequence]
+        late = self._awaited.overdue(self._clock.monotonic_s())
         if late:
             self._return(late)
             self.unreceipted += len(late)
@@ -259,7 +260,7 @@ class Parcels:
             self._finished,
             self._asked_for,
         )
-        for kept in (*numbers, self._awaiting, self._passed):
+        for kept in (*numbers, self._awaited, self._passed):
             kept.clear()
         self._acknowledged.clear()
         self.epoch = self._outbox.epoch
@@ -303,6 +304,7 @@ class Parcels:
             sequences, future = self._finished.popleft()
             for kept in (self._taken, self._alone, self._sent, self._settling):
                 kept.difference_update(sequences)
+            self._awaited.forget(sequences)
             if future.exception() is not None:
                 self.look_again()
             future.result()
@@ -310,8 +312,6 @@ class Parcels:
     def _confirm(self, sequences: tuple[int, ...]) -> None:
         if not sequences:
             return
-        for sequence in sequences:
-            self._awaiting.pop(sequence, None)
         self._taken.update(sequences)
         self._settling.update(sequences)
         self.confirmed += len(sequences)
@@ -386,8 +386,16 @@ def _class(lane: Lane, *, historical: bool) -> Class:
     return _CLASSES.get(lane, "backlog" if historical else "cases")
 
 
-def _in(sequence: int, spans: Sequence[tuple[int, int]]) -> bool:
-    return any(first <= sequence <= last for first, last in spans)
+def _within(spans: Iterable[tuple[int, int]], numbers: Collection[int]) -> set[int]:
+    """Which of the numbers some span holds.
+
+    A receipt may have a thousand spans and come twenty times a second while thousands are under way:
+    a number is looked up, not held against each span. The spans may come in any order and overlap.
+    """
+    ordered = sorted(spans)
+    firsts = [first for first, _ in ordered]
+    reach = [0, *itertools.accumulate((last for _, last in ordered), max)]
+    return {each for each in numbers if each <= reach[bisect_right(firsts, each)]}
 
 
 def _parcel(

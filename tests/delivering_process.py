@@ -1,10 +1,12 @@
 """A process of its own that opens cases and delivers them until it is killed.
 
-It prints one line for each event that was accepted, after it was.
+It prints one line for each event that was accepted, after it was. It gets no further ahead of the
+platform than :data:`AHEAD`: a street that always has more to say than can be delivered is not what is tried.
 """
 
 from __future__ import annotations
 
+import itertools
 import sys
 import threading
 import time
@@ -20,6 +22,8 @@ from agent.uplink import Uplink
 from drivers.clock import SystemClock
 from tests.drafts import case_opened
 
+AHEAD = 2000
+
 
 def main(file: str, settings: str, tenant: str, device_id: str) -> None:
     clock = SystemClock()
@@ -31,6 +35,7 @@ def main(file: str, settings: str, tenant: str, device_id: str) -> None:
         purpose="test",
         timezone=ZoneInfo("Asia/Shanghai"),
     )
+    uplink = None
     if settings:
         uplink = Uplink(
             UplinkSettings.model_validate_json(settings),
@@ -45,8 +50,13 @@ def main(file: str, settings: str, tenant: str, device_id: str) -> None:
         )
         threading.Thread(target=uplink.run, args=(threading.Event(),), daemon=True).start()
 
+    given = itertools.count(1)
+
     def write_on() -> None:
         while True:
+            number = next(given)
+            while uplink is not None and number - uplink.figures.confirmed > AHEAD:
+                time.sleep(0.01)
             draft = case_opened(clock)
             sequence = database.write(
                 lambda connection: outbox.add(connection, draft, Lane.CASE)  # noqa: B023

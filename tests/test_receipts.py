@@ -98,6 +98,15 @@ def test_ranges_beyond_a_gap_are_heeded_and_the_gap_is_not(broker: Broker, tmp_p
         wait_until(lambda: device.waiting() == [3, 5])
 
 
+def test_ranges_may_come_in_any_order_and_overlap(broker: Broker, tmp_path: Path) -> None:
+    with broker.platform() as platform, Device(tmp_path, settings(broker)) as device:
+        given = device.open_cases(9)
+        device.connect()
+        wait_until(lambda: platform.sequences() == given)
+        platform.say("receipts", receipt(device, 1, (8, 8), (3, 6), (4, 5), (3, 3)))
+        wait_until(lambda: device.waiting() == [2, 7, 9])
+
+
 def test_what_no_receipt_names_is_sent_again(broker: Broker, tmp_path: Path) -> None:
     told = settings(broker, receipt_timeout_s=0.5)
     with broker.platform() as platform, Device(tmp_path, told) as device:

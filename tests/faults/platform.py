@@ -63,6 +63,9 @@ class Storing:
         login: Its name and password, for a broker that asks.
     """
 
+    commit_every_s, most_at_once = COMMIT_EVERY_S, 1_000_000
+    """So often it stores, and so many messages at a time."""
+
     def __init__(
         self,
         folder: Path,
@@ -177,7 +180,7 @@ class Storing:
         try:
             with closing(sqlite3.connect(self._path, isolation_level=None)) as connection:
                 connection.execute("PRAGMA synchronous = FULL")
-                while not self._stop.wait(COMMIT_EVERY_S):
+                while not self._stop.wait(self.commit_every_s):
                     if messages := self._waiting():
                         self._take(connection, messages)
         except BaseException as error:  # noqa: BLE001 - shown to whoever asks what is stored
@@ -186,7 +189,7 @@ class Storing:
     def _waiting(self) -> list[MQTTMessage]:
         messages: list[MQTTMessage] = []
         with suppress(queue.Empty):
-            while True:
+            while len(messages) < self.most_at_once:
                 messages.append(self._came.get_nowait())
         return messages
 
@@ -244,17 +247,15 @@ class Storing:
                 known = sorted(stored.keys() | self._named.get(key, set()))
                 spans = _spans(known)
                 through = spans.pop(0)[1] if spans and spans[0][0] == 1 else 0
-                told.append(
-                    (
-                        key[0],
-                        Receipt(
-                            epoch=key[1],
-                            contiguous_through=through,
-                            ranges=tuple(spans[:_MOST_RANGES]),
-                            conflicts=tuple(_spans(self._in_conflict(key))[:_MOST_RANGES]),
-                        ),
+                conflicts = tuple(_spans(self._in_conflict(key))[:_MOST_RANGES])
+                for begin in range(0, max(1, len(spans)), _MOST_RANGES):
+                    receipt = Receipt(
+                        epoch=key[1],
+                        contiguous_through=through,
+                        ranges=tuple(spans[begin : begin + _MOST_RANGES]),
+                        conflicts=conflicts,
                     )
-                )
+                    told.append((key[0], receipt))
         return told
 
     def _in_conflict(self, key: tuple[str, str]) -> list[int]:

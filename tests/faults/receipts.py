@@ -50,6 +50,28 @@ def receipts_muddled(run: Run) -> Outcome:
         return _deliver_and_forget(here, 40)
 
 
+class Slow(Storing):
+    """Has time for twenty messages in a quarter of a second."""
+
+    commit_every_s, most_at_once = 0.25, 20
+
+
+@fault("platform-slow", group="receipts", short=0, reduced=4, full=30, needs=_NEEDS)
+def platform_slow(run: Run) -> Outcome:
+    """A platform that falls far behind is not sent everything again and again until it drowns."""
+    with street(run, store=Slow, receipt_timeout_s=0.3, pack_backlog=False) as here:
+        with here.device(backlog_events_per_message=1).connect() as device:
+            for _ in range(run.times):
+                here.open_cases(device, 300)
+                here.recover_s.append(
+                    wait_for(
+                        lambda: not device.waiting(), "the device knows that it is stored", 300
+                    )
+                )
+                run.progress()
+        return here.outcome("recovery: until the device knows of 300 events")
+
+
 def _deliver_and_forget(here: Street, count: int) -> Outcome:
     """Deliver until the device has let go of everything: then each number must be stored."""
     with here.device().connect() as device:
