@@ -83,32 +83,26 @@ def test_what_was_seen_for_a_moment_is_not_believed_in_for_minutes() -> None:
     assert [track.label for track in tracks] == ["person"]
 
 
-def test_a_smooth_thing_before_a_smooth_wall_is_not_held_by_its_look_when_it_has_gone() -> None:
+@pytest.mark.parametrize(
+    ("ground", "thing_from", "thing_to", "shade"),
+    [((140, 140), 0.4, 0.9, 90), ((200, 100), 0.65, 1.0, 80)],
+    ids=["a smooth wall", "one edge that the ground behind it has too"],
+)
+def test_a_smooth_thing_that_has_gone_is_not_held_by(
+    ground: tuple[int, int], thing_from: float, thing_to: float, shade: int
+) -> None:
     tracker = Tracker()
-    wall = np.full_like(paving(), 140)
-    there = wall.copy()
-    height, width = there.shape
-    there[round(0.4 * height) : round(0.9 * height), round(0.3 * width) : round(0.7 * width)] = 90
+    empty = np.full_like(paving(), ground[0])
+    height, width = empty.shape
+    empty[round(0.65 * height) :] = ground[1]
+    there = empty.copy()
+    rows = slice(round(thing_from * height), round(thing_to * height))
+    there[rows, round(0.3 * width) : round(0.7 * width)] = shade
     for second in range(60):
         [thing] = tracker.update(looked(seen("bicycle", 0.5, 0.7)), second, there)
     assert thing.still_since_s == 0
     for second in range(60, 70):
-        tracks = tracker.update(looked(), second, wall)
-    assert tracks == []
-
-
-def test_a_smooth_thing_is_not_held_by_one_edge_that_the_ground_behind_it_has_too() -> None:
-    tracker = Tracker()
-    street = np.full_like(paving(), 200)
-    height, width = street.shape
-    street[round(0.65 * height) :] = 100
-    there = street.copy()
-    there[round(0.65 * height) :, round(0.3 * width) : round(0.7 * width)] = 80
-    for second in range(60):
-        [thing] = tracker.update(looked(seen("bicycle", 0.5, 0.7)), second, there)
-    assert thing.still_since_s == 0
-    for second in range(60, 70):
-        tracks = tracker.update(looked(), second, street)
+        tracks = tracker.update(looked(), second, empty)
     assert tracks == []
 
 

@@ -46,6 +46,4 @@ def database_deleted(run: Run) -> Outcome:
                     "that it was gone is told",
                 )
             run.progress()
-        with device.boot() as agent:
-            agent.sees()
-            return device.finish(agent, f"{unknown} events were lost with their databases")
+        return device.last_boot(f"{unknown} events were lost with their databases")

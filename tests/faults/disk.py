@@ -56,10 +56,8 @@ def bit_flips(run: Run) -> Outcome:
                 device.cut_short |= {body["case_id"] for body in bodies if "case_id" in body}
                 require(not unit.ends, f"{damage.__name__}: it ended {unit.ends}")
             run.progress()
-        with device.boot() as agent:
-            agent.sees()
-            told = f"{aside} put aside, {unknown} events with them" if aside else "none put aside"
-            return device.finish(agent, told)
+        told = f"{aside} put aside, {unknown} events with them" if aside else "none put aside"
+        return device.last_boot(told)
 
 
 def _kept(device: Lives) -> set[str]:

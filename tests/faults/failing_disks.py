@@ -41,9 +41,7 @@ def disk_full(run: Run) -> Outcome:
                 device.here.recover_s.append(device.sees(unit))
                 device.delivers_with(unit)
             run.progress()
-        with device.boot() as agent:
-            agent.sees()
-            return device.finish(agent)
+        return device.last_boot()
 
 
 @fault("eio-on-fsync", group="disk", short=0, reduced=5, full=40, needs=(*_AGENT, "strace"))
@@ -61,13 +59,8 @@ def eio_on_fsync(run: Run) -> Outcome:
                 device.run_with(_BAD_S)
                 device.sees(unit)
                 device.accept()
-            with device.again() as agent:
-                device.here.recover_s.append(agent.sees())
-                device.delivers(agent)
-            run.progress()
-        with device.boot() as agent:
-            agent.sees()
-            return device.finish(agent)
+            device.lives_on()
+        return device.last_boot()
 
 
 def _struck(unit: Unit) -> bool:
@@ -90,13 +83,8 @@ def read_only_disk(run: Run) -> Outcome:
                 device.sees(unit)
                 device.accept()
             disk.mount()
-            with device.again() as agent:
-                device.here.recover_s.append(agent.sees())
-                device.delivers(agent)
-            run.progress()
-        with device.boot() as agent:
-            agent.sees()
-            return device.finish(agent)
+            device.lives_on()
+        return device.last_boot()
 
 
 @fault("database-deleted-while-used", group="disk", short=0, reduced=4, full=40, needs=_AGENT)
@@ -117,10 +105,5 @@ def database_deleted_while_used(run: Run) -> Outcome:
                 device.sees(unit)
                 device.accept()
                 require(not unit.ends, f"it ended: {unit.ends}")
-            with device.again() as agent:
-                device.here.recover_s.append(agent.sees())
-                device.delivers(agent)
-            run.progress()
-        with device.boot() as agent:
-            agent.sees()
-            return device.finish(agent)
+            device.lives_on()
+        return device.last_boot()

@@ -89,6 +89,19 @@ class Lives:
         self.broker_is(away=False)
         agent.wait_for(lambda: self.here.platform.has(self.here.accepted), "all arrives", 300)
 
+    def lives_on(self) -> None:
+        """What was struck is over: another life within the same boot sees, and delivers what waits."""
+        with self.again() as agent:
+            self.here.recover_s.append(agent.sees())
+            self.delivers(agent)
+        self.here.run.progress()
+
+    def last_boot(self, notes: str = "") -> Outcome:
+        """One boot more, which nothing strikes, and :meth:`finish`."""
+        with self.boot() as agent:
+            agent.sees()
+            return self.finish(agent, notes)
+
     def sees(self, unit: Unit) -> float:
         """Wait until a frame is analysed from now on, by whichever process; how long that took."""
         agent, before = unit.agent, self.corner.analysed()

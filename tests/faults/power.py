@@ -72,9 +72,7 @@ def torn_journal(run: Run) -> Outcome:
                 device.delivers(agent)
                 device.accept()
             run.progress()
-        with device.boot() as agent:
-            agent.sees()
-            return device.finish(agent, f"{torn} of {given} events went with the torn ends")
+        return device.last_boot(f"{torn} of {given} events went with the torn ends")
 
 
 def _tear(run: Run, database: Path) -> None:
