@@ -84,7 +84,10 @@ class Cluster:
         told = {
             "RABBITMQ_NODENAME": f"n{node}@localhost",
             "RABBITMQ_DIST_PORT": 25_670 + node,
-            "RABBITMQ_MNESIA_DIR": f"/{_SEEN}/n{node}",
+            # All that it keeps: by default some of it lies in the root, where the nodes of another
+            # cluster, struck at the same time, find it under their own names.
+            "RABBITMQ_MNESIA_BASE": f"/{_SEEN}",
+            "RABBITMQ_LOG_BASE": f"/{_SEEN}",
             "RABBITMQ_CONFIG_FILE": f"/{_SEEN}/n{node}.conf",
             "RABBITMQ_ENABLED_PLUGINS_FILE": f"/{_SEEN}/plugins",
             "RABBITMQ_LOGS": "-",
