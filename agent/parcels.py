@@ -122,6 +122,8 @@ class Parcels:
         self._settling: set[int] = set()
         self._sent: set[int] = set()
         """What this run has sent and not yet settled."""
+        self._first_sent: int | None = None
+        """The lowest number that this run has sent in this epoch."""
         self._asked_for: list[tuple[int, int]] = []
         """Ranges that the platform has asked for again: they were sent once."""
         self.pace = Pacing(terms.backlog_per_s, clock)
@@ -170,6 +172,9 @@ class Parcels:
         self.budget.count(parcel.class_, packet_bytes)
         self._taken.update(parcel.sequences)
         self._sent.update(parcel.sequences)
+        if parcel.sequences:
+            first = parcel.sequences[0]
+            self._first_sent = min(first, self._first_sent or first)
         self._passed[parcel.lane, parcel.historical] = parcel.sequences[-1]
         if parcel.historical:
             self.pace.spend(len(parcel.sequences))
@@ -226,11 +231,13 @@ class Parcels:
         return "taken"
 
     def doubtful(self, receipt: Receipt) -> list[tuple[int, int]]:
-        """Under which numbers the platform may have other events: those it names, and all of this run.
+        """Under which numbers the platform may have other events: those named, and what this run gave or sent.
 
-        For a receipt that was ahead or in conflict; what has arrived of them is to go again.
+        For a receipt that was ahead or in conflict; what has arrived of them is to go again. Also what an
+        earlier run gave and this one sent: a receipt that was on its way when it went confirms other events.
         """
-        return [*receipt.conflicts, (self._given_before + 1, self._outbox.last_sequence())]
+        begin = min(self._given_before + 1, self._first_sent or self._given_before + 1)
+        return [*receipt.conflicts, (begin, self._outbox.last_sequence())]
 
     def overdue(self) -> int:
         """Send again what no receipt has named in time; how much that is."""
@@ -263,6 +270,7 @@ class Parcels:
         for kept in (*numbers, self._awaited, self._passed):
             kept.clear()
         self._acknowledged.clear()
+        self._first_sent = None
         self.epoch = self._outbox.epoch
         self._given_before = 0
         self._ahead.forget()

@@ -343,6 +343,27 @@ def test_a_number_that_means_another_event_begins_a_new_epoch_in_which_ours_arri
         assert {draft.event_id for draft in drafts[1:3]} <= again
 
 
+def test_what_a_receipt_for_other_events_confirmed_goes_again_once_the_conflict_is_known(
+    broker: Broker, tmp_path: Path
+) -> None:
+    """A database that was set back; a receipt for what the platform had was on its way when ours went."""
+    with Device(tmp_path, settings(broker)) as device:
+        drafts = [case_opened(device.clock) for _ in range(4)]
+        device.add(drafts)
+    with broker.platform() as platform, Device(tmp_path, settings(broker)) as device:
+        old = device.outbox.epoch
+        device.connect()
+        wait_until(lambda: {1, 2, 3, 4} <= set(platform.sequences()))
+        platform.say("receipts", receipt(device, 3))
+        wait_until(lambda: not {1, 2, 3} & set(device.waiting()))
+        platform.say("receipts", receipt(device, 3).model_copy(update={"conflicts": ((1, 1),)}))
+        wait_until(lambda: device.outbox.epoch != old)
+        with Store(platform, device):
+            device.wait_until_drained()
+        again = {e.event_id for e in platform.events if e.epoch == device.outbox.epoch}
+        assert {draft.event_id for draft in drafts} <= again
+
+
 def test_a_power_cut_begins_a_new_epoch_and_a_kill_does_not(tmp_path: Path) -> None:
     def opened(boot_id: str, *, ends: bool) -> str:
         with Database(tmp_path / "kerbwatch.db") as database:
