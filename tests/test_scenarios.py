@@ -221,6 +221,28 @@ def test_an_emptied_bin_is_cleared_and_says_until_when_it_was_full() -> None:
     assert cleared[0].since_s == 29.5
 
 
+def test_one_wrong_judgement_after_a_bin_was_emptied_does_not_date_it_later() -> None:
+    scenario, scores = bins(), FixedScores(0.95)
+    list(watch_bin(scenario, scores, 0, 30))
+    findings: list[Finding] = []
+    for now_s, scores.value in enumerate([0.05, 0.6, *[0.05] * 13], start=30):
+        findings += watch_bin(scenario, scores, now_s, now_s + 1)
+    cleared = [finding for finding in findings if finding.state == "absent"]
+    assert cleared[0].since_s == 29.5
+
+
+def test_a_bin_that_is_full_again_is_full_until_it_is_seen_empty_again() -> None:
+    scenario, scores = bins(), FixedScores(0.95)
+    list(watch_bin(scenario, scores, 0, 30))
+    scores.value = 0.05
+    list(watch_bin(scenario, scores, 30, 32))
+    scores.value = 0.95
+    list(watch_bin(scenario, scores, 32, 40))
+    scores.value = 0.05
+    cleared = [f for f in watch_bin(scenario, scores, 40, 55) if f.state == "absent"]
+    assert cleared[0].since_s == 39.5
+
+
 def test_a_bin_was_emptied_in_the_middle_between_its_last_two_sights() -> None:
     scenario, scores = bins(), FixedScores(0.95)
     list(watch_bin(scenario, scores, 0, 30))

@@ -129,15 +129,17 @@ class OverflowingBins:
         """Say when it became full, or ceased to be.
 
         Who fills or empties a bin stands before it: it happened between the last moment that its
-        state was known and now, and the middle errs least.
+        state was known and now, and the middle errs least. That it is full again must be seen twice
+        in a row to date anything: one wrong judgement, of somebody who walks by, does not.
         """
         changed_s = now_s if seen.known_s is None else middle(seen.known_s, now_s)
         if raw >= FULL:
             if seen.full_since_s is None:
                 seen.full_since_s, seen.shown_full_s = changed_s, now_s
-            seen.last_full_s = now_s
+            if seen.raw >= FULL or seen.last_full_s is None:
+                seen.last_full_s = now_s
             return
-        if seen.raw >= FULL:
+        if seen.raw >= FULL and seen.last_full_s == seen.judged_s:
             seen.last_full_s = changed_s
         if seen.score is not None and seen.score < self._settings.clear_below:
             seen.full_since_s = seen.shown_full_s = None
