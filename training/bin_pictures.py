@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from training.augment import Picture, Random, feathered_paste, weather
 from training.sets import STREETS_WITHOUT_BINS, BinPicture, Edges
 
-SIZE_PX = 192
+SIZE_PX = 256
 LOOK_PX = 160
 """Size at which pictures are compared for likeness; the groups depend on it."""
 MEAN = (0.485, 0.456, 0.406)
@@ -65,7 +65,7 @@ def zone_edges(box: Edges, above: float, side: float, below: float) -> Edges:
 def plain(item: BinPicture, size_px: int = SIZE_PX) -> Picture:
     """The crop as the device would cut it, square, BGR."""
     if item.box is None:
-        crop = read(item.path, 400)
+        crop = read(item.path)
     else:
         edges = zone_edges(item.box, MARGIN_ABOVE, MARGIN_SIDE, MARGIN_BELOW)
         crop = cut(read(item.path), edges)
@@ -93,19 +93,21 @@ def _with_surroundings(crop: Picture, street: Picture, random: Random) -> Pictur
 
 
 def varied(item: BinPicture, streets: Sequence[Path], random: Random) -> Picture:
-    """A training view of a bin: another crop, light, lens and side, (192, 192, 3) BGR."""
+    """A training view of a bin: another crop, light, lens and side, (256, 256, 3) BGR."""
     if item.box is not None:
         margins = random.uniform((0.15, 0.05, 0.0), (0.7, 0.6, 0.3))
         crop = cut(read(item.path), zone_edges(item.box, *margins))
     elif item.set_name in (*STREETS_WITHOUT_BINS, "rendered"):
-        crop = _shifted(read(item.path, 640), random, float(random.choice((0.3, 0.6, 0.9))))
+        # Sharp and soft alike: where every street were sharp, softness would speak for rubbish.
+        longest_px = int(random.choice((400, 640, 1280)))
+        crop = _shifted(read(item.path, longest_px), random, float(random.choice((0.3, 0.6, 0.9))))
     elif item.set_name == "bin_crops_shenzhen":
-        crop = _shifted(read(item.path, 400), random, 0.92)
+        crop = _shifted(read(item.path), random, 0.92)
         if streets and random.random() < 0.5:
             street = read(streets[int(random.integers(len(streets)))], 400)
             crop = _with_surroundings(crop, street, random)
     else:
-        crop = _shifted(read(item.path, 400), random, 0.7)
+        crop = _shifted(read(item.path), random, 0.7)
     if random.random() < 0.5:
         crop = crop[:, ::-1]
     if random.random() < 0.3:
