@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests import triples
 from training.augment import letterbox
 from training.groups import join_similar, split_groups
 from training.measures import (
@@ -176,3 +177,10 @@ def test_no_group_of_a_published_split_straddles_two_parts(folder: Path) -> None
         parts.setdefault(row["group"], set()).add(row["part"])
     assert rows
     assert all(len(each) == 1 for each in parts.values())
+
+
+def test_the_bins_that_are_judged_as_stills_were_held_out_of_the_shipped_model() -> None:
+    rows = json.loads((ROOT / "models/bin-state/groups.json").read_text(encoding="utf-8"))
+    parts = {row["file"]: row["part"] for row in rows}
+    judged = {file for triple in triples.named("overflowing_bin") for file in triple.values()}
+    assert {parts[file] for file in judged} == {"held_out"}
