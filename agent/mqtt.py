@@ -277,7 +277,7 @@ class Connection:
         settings = self._settings
         if self._scheme == "mqtts":
             context = ssl.create_default_context(cafile=settings.ca_file)
-            context.sslsocket_class = _Secured
+            context.sslsocket_class = Secured
             own_certificate.show(context, settings)
             self._client.tls_set_context(context)
         if settings.username is not None:
@@ -318,7 +318,7 @@ class Connection:
         return LinkError(told, unexplained=unexplained)
 
 
-class _Secured(ssl.SSLSocket):
+class Secured(ssl.SSLSocket):
     """Closes when the handshake fails: paho would leave it to the garbage collector."""
 
     def do_handshake(self, block: bool = False) -> None:

@@ -6,6 +6,7 @@ import random
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -28,6 +29,7 @@ from paho.mqtt.properties import Properties
 
 from agent.config import Uplink as UplinkSettings
 from agent.events import Answer, Event, Message
+from agent.mqtt import Secured
 from provisioning.consumer import unpacked
 
 if TYPE_CHECKING:
@@ -358,11 +360,10 @@ class Platform:
         client.reconnect_delay_set(1, 1)
         client.username_pw_set(self.name)
         if self.broker.tls:
-            ca_file, (certificate_file, key_file) = (
-                self.broker.authority.certificate_file,
-                self.files,
-            )
-            client.tls_set(str(ca_file), str(certificate_file), str(key_file))
+            context = ssl.create_default_context(cafile=self.broker.authority.certificate_file)
+            context.load_cert_chain(*self.files)
+            context.sslsocket_class = Secured  # a broker that dies in the handshake leaks nothing
+            client.tls_set_context(context)
         client.on_connect = lambda c, *_: c.subscribe(f"{PREFIX}/#", qos=1)
         client.on_subscribe = lambda *_: self._subscribed.set()
         client.on_message = lambda _c, _u, message: self.received.append(
