@@ -24,9 +24,20 @@ from training.measures import (
     iou_matrix,
     roc_auc,
 )
-from training.sets import join_touching
-from training.street_judge import decode, suppress
-from training.street_pictures import Scene, device_windows, take_window
+from training.sets import Labelled, join_touching
+from training.splits import SHARES as STREET_SHARES
+from training.splits import Split, parts_of, split_known, write_groups
+from training.street_classes import STREET_CLASSES
+from training.street_judge import Found, Judged, decode, lowest_threshold, suppress
+from training.street_pictures import (
+    CutOut,
+    Example,
+    Scene,
+    composed,
+    device_windows,
+    relit,
+    take_window,
+)
 
 ROOT = Path(__file__).parents[1]
 MODELS = sorted(path.parent for path in (ROOT / "models").glob("*/manifest.toml"))
@@ -184,3 +195,68 @@ def test_the_bins_that_are_judged_as_stills_were_held_out_of_the_shipped_model()
     parts = {row["file"]: row["part"] for row in rows}
     judged = {file for triple in triples.named("overflowing_bin") for file in triple.values()}
     assert {parts[file] for file in judged} == {"held_out"}
+
+
+def _streets(folder: Path, count: int, seed: int = 1, kept: dict[str, str] | None = None) -> Split:
+    """One picture each of so many places."""
+    folder.mkdir(parents=True, exist_ok=True)
+    items = []
+    for index in range(count):
+        path = folder / f"{index}.jpg"
+        path.write_bytes(b"%d" % index)
+        items.append(Labelled(path, "somewhere", (), (), frozenset(), f"place {index}"))
+    return split_known(items, [str(item.place) for item in items], seed, kept)
+
+
+def test_what_an_earlier_model_was_made_with_stays_in_its_part(tmp_path: Path) -> None:
+    first = _streets(tmp_path / "pictures", 40)
+    write_groups(tmp_path / "groups.json", [first])
+    later = _streets(tmp_path / "pictures", 90, seed=2, kept=parts_of(tmp_path))
+    assert later.parts[:40] == first.parts
+    assert set(later.parts[40:]) == set(STREET_SHARES)
+
+
+def test_the_pictures_of_an_earlier_model_are_published_with_those_of_the_next(
+    tmp_path: Path,
+) -> None:
+    earlier, later = tmp_path / "earlier", tmp_path / "later"
+    earlier.mkdir()
+    later.mkdir()
+    write_groups(earlier / "groups.json", [_streets(tmp_path / "pictures", 30)])
+    fewer = _streets(tmp_path / "pictures", 10, kept=parts_of(earlier))
+    write_groups(later / "groups.json", [fewer], earlier)
+    assert parts_of(later) == parts_of(earlier)
+
+
+def _shown(best: list[float]) -> Judged:
+    """Pictures without a stall, in each of which one is seen with this score."""
+    known = np.ones(len(STREET_CLASSES), dtype=bool)
+    nothing = np.zeros(0, int)
+    blank = np.zeros((1, 1, 3), np.uint8)
+    stall = np.array([STREET_CLASSES.index("stall")])
+    example = Example(blank, EMPTY, nothing, EMPTY, known, rendered=False)
+    found = [Found(np.zeros((1, 4)), np.array([score]), stall) for score in best]
+    return Judged([example] * len(best), found)
+
+
+@given(
+    st.lists(st.floats(0, 0.9), min_size=1, max_size=80), st.sampled_from([0.0, 0.025, 0.1, 0.5])
+)
+def test_a_threshold_chosen_by_false_pictures_allows_no_more_than_was_said(
+    scores: list[float], allowed: float
+) -> None:
+    chosen = lowest_threshold([_shown(scores)], "stall", allowed)
+    assert 0.1 <= chosen <= 0.95
+    assert np.mean(np.array(scores) >= chosen) <= allowed
+    if chosen > 0.11:  # one step lower would have shown too many
+        assert np.mean(np.array(scores) >= chosen - 0.0500001) > allowed
+
+
+def test_a_stall_laid_on_a_street_that_nobody_boxed_teaches_nothing_of_its_bins() -> None:
+    random = np.random.default_rng(3)
+    street = Scene(np.full((400, 600, 3), 90, np.uint8), (), EMPTY, frozenset(), unlabelled=True)
+    stall = CutOut(np.full((60, 90, 3), 200, np.uint8), np.ones((60, 90), np.float32), "stall")
+    made = composed(street, [relit(stall, random)], random)
+    assert set(made.labels) == {"stall"}
+    assert made.exhaustive == {"stall"}
+    assert made.unlabelled

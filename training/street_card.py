@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,7 @@ from training.street_judge import (
 )
 from training.street_pictures import SIZE_PX, Example, Scene, device_windows, take_window
 
-VERSION = "0.3.0"
+VERSION = "0.4.0"
 NEW_CLASSES = ("stall", "bin", "rubbish")
 CLIP = "dev_pedestrians_vtest.mp4"
 CLIP_WINDOW_PX = 440
@@ -33,7 +34,7 @@ Runs = Mapping[str, Mapping[str, Judged]]
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """How the file came to be."""
+    """How the file came to be; ``begun`` names the street model that it goes on from, if any."""
 
     seed: int
     epochs: int
@@ -42,14 +43,23 @@ class Run:
     minutes: float
     thresholds: Mapping[str, float]
     counts: Mapping[str, Mapping[str, int]]
+    begun: str = ""
 
     @property
     def command(self) -> str:
         """The command that makes the model again."""
         stills = " --stills DIR" if "rendered" in self.counts else ""
         stills += " --stalls DIR" if DRAWN_STALLS in self.counts else ""
-        part = "" if self.until == self.epochs else f" --epochs {self.epochs} --until {self.until}"
-        return f"python -m training.detector --seed {self.seed}{part}{stills} --out models/street"
+        part = f" --epochs {self.epochs}"
+        part += "" if self.until == self.epochs else f" --until {self.until}"
+        begin = " --begin EARLIER" if self.begun else ""
+        return f"python -m training.detector --seed {self.seed}{begin}{part}{stills} --out models/street"
+
+
+def title_of(folder: Path) -> str:
+    """A model's name, version and hash."""
+    told = tomllib.loads((folder / "manifest.toml").read_text(encoding="utf-8"))
+    return f"{told['name']} {told['version']} (SHA-256 {told['sha256'][:16]}…)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +180,7 @@ picture.
 - Network: YOLOX-nano, all layers fine-tuned from COCO; {mega:.1f} MB, one picture {latency:.1f} ms
   on one thread of the machine it was trained on (x86-64, not a Raspberry Pi).
 - Made by `{command}`: {until} epochs of a plan of {epochs}, {seen} pictures seen, {minutes:.0f} minutes on two CPU cores
-  shared with other work, seed {seed}.
+  shared with other work, seed {seed}.{begun}
 
 ## Pictures
 
@@ -232,7 +242,8 @@ MISTAKES = """
 - People on COCO pictures lost precision of box and order (see the coco_mini row: AP and AP50 below
   the start's, recall at the threshold nearly kept); people under 32 px are too few there to tell.
 - A false stall or bin on a real street is rare but not unknown (table above), and so is a thing on the
-  ground taken for rubbish; a stall's threshold was chosen on drawn stalls.
+  ground taken for rubbish. A stall's threshold is the lowest at which no more than one in forty real
+  streets of the `tune` part shows one.
 - Rubbish was learned on close bags: loose litter and far bags are found less well.
 - A motorcycle's box may hold its rider; tricycles and carts fall between stall, motorcycle and car.
 - Dense rows of parked bicycles may come out as a few boxes (the racks of London are labelled so).
@@ -294,7 +305,8 @@ def _manifest(run: Run) -> Manifest:
         licence="Apache-2.0",
         provenance="YOLOX-nano COCO (Apache-2.0), all layers fine-tuned on "
         + ", ".join(run.counts)
-        + f"; {run.command}",
+        + f"; {run.command}"
+        + (f", where EARLIER is {run.begun}" if run.begun else ""),
         input=InputSpec("images", SIZE_PX, SIZE_PX, "BGR", "letterbox"),
         output_name="output",
         output_shape=(1, 3549, 5 + len(STREET_CLASSES)),
@@ -326,6 +338,7 @@ def write(out: Path, run: Run, judged: Runs, clip: ClipFigures) -> None:
         seen=run.pictures_seen,
         minutes=run.minutes,
         seed=run.seed,
+        begun=f" EARLIER is {run.begun}." if run.begun else "",
         counts=table(
             ("set", "train", "tune", "held out"),
             [[name, *(str(each[part]) for part in parts)] for name, each in run.counts.items()],

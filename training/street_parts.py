@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,10 +12,10 @@ import numpy as np
 from training import sets
 from training.augment import Picture
 from training.bin_pictures import LOOK_PX, read
-from training.groups import records, split_groups
 from training.likeness import same_place_groups
 from training.reviewed import REVIEWED, reviewed_streets
 from training.sets import Labelled
+from training.splits import SHARES, Split, split_known
 from training.stills import (
     DRAWN_STALLS,
     drawn_stalls,
@@ -32,11 +32,11 @@ from training.street_pictures import (
     composed,
     device_windows,
     polygon_cut_outs,
+    relit,
     scene_of,
     take_window,
 )
 
-SHARES = {"train": 0.68, "tune": 0.1, "held_out": 0.22}
 BACKGROUNDS = "bikes_street_calgary"
 # How often each source is drawn; composed pictures are made anew for every draw.
 SOURCE_WEIGHTS = {
@@ -54,29 +54,40 @@ SOURCE_WEIGHTS = {
     "bins_scene_montevideo": 0.12,
     "amsterdam_garbage": 0.04,
 }
-# The start has learned these pictures with all of COCO behind them; a few labels teach it nothing
-# but to forget the rest, so here it is the teacher of everything.
-LEARNED_BY_THE_START = frozenset({"coco_mini"})
+GROUND_PX = 1280
 
 
 @dataclass(frozen=True, slots=True)
-class Split:
-    """One set with the group and part of every picture."""
+class Mixture:
+    """What a training sees, and how often.
 
-    items: Sequence[Labelled]
-    groups: Sequence[str]
-    parts: Sequence[str]
+    ``weights`` says how often each source is drawn, ``grounds`` how often each set is the street
+    that things are laid on. ``stalls`` is the least share of stalls among the things laid (evenly
+    of each class if None), ``relit`` whether a thing is laid in lights other than its own.
+    """
 
-    def part(self, name: str) -> list[Labelled]:
-        """The pictures of one part."""
-        return [item for item, part in zip(self.items, self.parts, strict=True) if part == name]
+    weights: Mapping[str, float]
+    grounds: Mapping[str, float]
+    stalls: float | None = None
+    relit: bool = False
 
-    def records(self) -> list[dict[str, str]]:
-        """What is published of the split."""
-        names = [item.name for item in self.items]
-        paths = [item.path for item in self.items]
-        parts = dict(zip(self.groups, self.parts, strict=True))
-        return records(names, paths, self.groups, parts)
+
+FROM_COCO = Mixture(SOURCE_WEIGHTS, {BACKGROUNDS: 1.0})
+# A model that knows the street goes on to what it knows least: stalls, everywhere, in any light.
+FROM_STREET = Mixture(
+    SOURCE_WEIGHTS | {"composed": 0.5},
+    {
+        BACKGROUNDS: 0.4,
+        "street_india_moto": 0.15,
+        "bins_scene_montevideo": 0.3,
+        "amsterdam_garbage": 0.15,
+    },
+    stalls=0.5,
+    relit=True,
+)
+# The start has learned these pictures with all of COCO behind them; a few labels teach it nothing
+# but to forget the rest, so here it is the teacher of everything.
+LEARNED_BY_THE_START = frozenset({"coco_mini"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,23 +103,28 @@ def _look(path: Path) -> Picture:
     return np.asarray(small, dtype=np.uint8)
 
 
-def split(items: Sequence[Labelled], seed: int) -> Split:
-    """Group by place where it is known, else by likeness, and split the groups."""
+def split(items: Sequence[Labelled], seed: int, kept: Mapping[str, str] | None = None) -> Split:
+    """Group by place where it is known, else by likeness, and split the groups.
+
+    Args:
+        items: The pictures of one set.
+        seed: Orders the groups.
+        kept: Group to part in an earlier model's training; these stay what they were.
+    """
     if items[0].place is not None:
         groups = [f"{item.set_name}/{item.place}" for item in items]
     else:
         names = [item.name for item in items]
         groups = same_place_groups(names, lambda index: _look(items[index].path))
-    parts = split_groups(groups, seed, SHARES)
-    return Split(items, groups, [parts[group] for group in groups])
+    return split_known(items, groups, seed, kept)
 
 
-def _bins(data: Path, seed: int) -> Split:
+def _bins(data: Path, seed: int, kept: Mapping[str, str] | None) -> Split:
     """The tight crops of bins that are laid on streets, split like a set of their own."""
     items = [
         Labelled(each.path, each.set_name, (), (), frozenset()) for each in sets.bins_shenzhen(data)
     ]
-    return split(items, seed)
+    return split(items, seed, kept)
 
 
 def gather(
@@ -117,8 +133,9 @@ def gather(
     seed: int,
     reviewed: Path | None = None,
     stalls: Path | None = None,
+    kept: Mapping[str, str] | None = None,
 ) -> Sources:
-    """Read, group and split everything."""
+    """Read, group and split everything; the groups that ``kept`` names stay in its parts."""
     found = sets.real_street_sets(data) | {BACKGROUNDS: sets.streets_calgary(data)}
     for each in (*sets.bins_montevideo(data), *sets.bins_amsterdam(data)):
         item = Labelled(each.path, each.set_name, (), (), frozenset())
@@ -129,8 +146,8 @@ def gather(
         found[REVIEWED] = reviewed_streets(reviewed)
     if stalls is not None:
         found[DRAWN_STALLS] = drawn_stalls(stalls)
-    splits = {name: split(items, seed) for name, items in found.items() if items}
-    bins = _bins(data, seed)
+    splits = {name: split(items, seed, kept) for name, items in found.items() if items}
+    bins = _bins(data, seed, kept)
     polygons = sets.bag_polygons(data)
     things: dict[str, list[CutOut]] = {}
     for part in SHARES:
@@ -146,31 +163,72 @@ def gather(
     return Sources(splits, things)
 
 
-def balanced_thing(things: Sequence[CutOut], random: np.random.Generator) -> CutOut:
-    """A thing of a class drawn evenly, so that the many do not crowd out the few."""
+def balanced_thing(
+    things: Sequence[CutOut], random: np.random.Generator, stalls: float | None = None
+) -> CutOut:
+    """A thing of a class drawn evenly, so that the many do not crowd out the few.
+
+    Args:
+        things: What there is.
+        random: Chooses.
+        stalls: With this chance it is a stall; else, or if None, a class drawn evenly.
+    """
     labels = sorted({thing.label for thing in things})
+    if stalls is not None and "stall" in labels and random.random() < stalls:
+        labels = ["stall"]
     label = labels[int(random.integers(len(labels)))]
     alike = [thing for thing in things if thing.label == label]
     return alike[int(random.integers(len(alike)))]
 
 
-def compose(sources: Sources, part: str, random: np.random.Generator) -> Scene:
+def weighted(
+    weights: Mapping[str, float], known: Container[str], random: np.random.Generator
+) -> str:
+    """One of the names that are known, by weight."""
+    names = [name for name in weights if name in known]
+    shares = np.array([weights[name] for name in names])
+    return names[int(random.choice(len(names), p=shares / shares.sum()))]
+
+
+def compose(
+    sources: Sources, part: str, random: np.random.Generator, mixture: Mixture = FROM_COCO
+) -> Scene:
     """A street of one part with a few things of the same part laid on it."""
-    streets = sources.splits[BACKGROUNDS].part(part)
-    street = scene_of(streets[int(random.integers(len(streets)))])
-    chosen = [balanced_thing(sources.things[part], random) for _ in range(6)]
+    name, longest_px = BACKGROUNDS, 100_000
+    if len(mixture.grounds) > 1:
+        name, longest_px = weighted(mixture.grounds, sources.splits, random), GROUND_PX
+    streets = sources.splits[name].part(part)
+    street = scene_of(streets[int(random.integers(len(streets)))], longest_px)
+    chosen = [balanced_thing(sources.things[part], random, mixture.stalls) for _ in range(6)]
+    if mixture.relit:
+        chosen = [relit(thing, random) for thing in chosen]
     return composed(street, chosen, random)
 
 
-def training_scene(sources: Sources, name: str, random: np.random.Generator) -> Scene:
-    """A picture of a source's ``train`` part with what may be learned from its labels."""
+def training_scene(sources: Sources, mixture: Mixture, random: np.random.Generator) -> Scene:
+    """A picture of a ``train`` part with what may be learned from its labels."""
+    name = weighted(mixture.weights, {*sources.splits, "composed"}, random)
     if name == "composed":
-        return compose(sources, "train", random)
+        return compose(sources, "train", random, mixture)
     items = sources.splits[name].part("train")
     item = items[int(random.integers(len(items)))]
     if name in LEARNED_BY_THE_START:
         item = replace(item, labels=(), boxes=(), exhaustive=frozenset())
     return scene_of(item)
+
+
+def whole(scene: Scene) -> Example:
+    """The whole picture as the network gets it."""
+    height, width = scene.picture.shape[:2]
+    return take_window(scene, (0.0, 0.0, float(width), float(height)))
+
+
+def unboxed_streets(sources: Sources, part: str) -> dict[str, list[Example]]:
+    """Real streets that nobody boxed; no street vendor is known to be on any of them."""
+    return {
+        name: [whole(scene_of(item)) for item in sources.splits[name].part(part)]
+        for name in sorted(UNLABELLED_SETS & sources.splits.keys())
+    }
 
 
 def judged_parts(sources: Sources, part: str, seed: int) -> dict[str, list[Example]]:
@@ -183,15 +241,14 @@ def judged_parts(sources: Sources, part: str, seed: int) -> dict[str, list[Examp
         examples = []
         for item in each.part(part):
             scene = scene_of(item)
-            height, width = scene.picture.shape[:2]
-            whole = [(0.0, 0.0, float(width), float(height))]
-            windows = device_windows(width, height) if scene.rendered else whole
-            examples += [take_window(scene, window) for window in windows]
+            if scene.rendered:
+                height, width = scene.picture.shape[:2]
+                windows = device_windows(width, height)
+                examples += [take_window(scene, window) for window in windows]
+            else:
+                examples.append(whole(scene))
         found[name] = examples
     random = np.random.default_rng((seed, 7))
     laid = [compose(sources, part, random) for _ in range(60 if part == "held_out" else 30)]
-    found["composed"] = [
-        take_window(scene, (0.0, 0.0, float(scene.picture.shape[1]), float(scene.picture.shape[0])))
-        for scene in laid
-    ]
+    found["composed"] = [whole(scene) for scene in laid]
     return found

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from training.augment import Picture, Random, feathered_paste, letterbox, weather
+from training.augment import Picture, Random, feathered_paste, letterbox, light, weather
 from training.bin_pictures import read
 from training.sets import CROWD, Edges, Labelled
 from training.street_classes import STREET_CLASSES
@@ -261,12 +261,22 @@ def composed(background: Scene, things: Sequence[CutOut], random: Random, most: 
             _lay(canvas, thing, left, top)
             labels.append(thing.label)
             boxes.append(np.array(edges, dtype=np.float32))
-    return Scene(
-        canvas,
-        tuple(labels),
-        np.array(boxes, dtype=np.float32).reshape(-1, 4),
-        background.exhaustive | {"stall", "bin", "rubbish"},
+    known = {"stall"} if background.unlabelled else {"stall", "bin", "rubbish"}
+    return replace(
+        background,
+        picture=canvas,
+        labels=tuple(labels),
+        boxes=np.array(boxes, dtype=np.float32).reshape(-1, 4),
+        exhaustive=background.exhaustive | known,
     )
+
+
+def relit(thing: CutOut, random: Random) -> CutOut:
+    """The thing in another light and a little softer or harder at its rim."""
+    picture = light(thing.picture, random)
+    soft = random.uniform(0.3, 1.5)
+    cover = cv2.GaussianBlur(thing.cover, (0, 0), soft) * (thing.cover > 0)
+    return CutOut(picture, np.asarray(cover, np.float32), thing.label)
 
 
 def bin_cut_outs(paths: Sequence[Path]) -> list[CutOut]:

@@ -1,0 +1,68 @@
+"""Which pictures of a set train a street detector, tune it and judge it, and how that is published."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from training.groups import records, split_groups
+from training.sets import Labelled
+
+SHARES = {"train": 0.68, "tune": 0.1, "held_out": 0.22}
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """One set with the group and part of every picture."""
+
+    items: Sequence[Labelled]
+    groups: Sequence[str]
+    parts: Sequence[str]
+
+    def part(self, name: str) -> list[Labelled]:
+        """The pictures of one part."""
+        return [item for item, part in zip(self.items, self.parts, strict=True) if part == name]
+
+    def records(self) -> list[dict[str, str]]:
+        """What is published of the split."""
+        names = [item.name for item in self.items]
+        paths = [item.path for item in self.items]
+        parts = dict(zip(self.groups, self.parts, strict=True))
+        return records(names, paths, self.groups, parts)
+
+
+def split_known(
+    items: Sequence[Labelled],
+    groups: Sequence[str],
+    seed: int,
+    kept: Mapping[str, str] | None = None,
+) -> Split:
+    """Split pictures whose groups are known.
+
+    Args:
+        items: The pictures of one set.
+        groups: The group of each.
+        seed: Orders the groups.
+        kept: Group to part in an earlier model's training; these stay what they were.
+    """
+    parts = split_groups(groups, seed, SHARES) | dict(kept or {})
+    return Split(items, groups, [parts[group] for group in groups])
+
+
+def parts_of(model: Path) -> dict[str, str]:
+    """Group to part, as a model's folder publishes it."""
+    rows = json.loads((model / "groups.json").read_text(encoding="utf-8"))
+    return {row["group"]: row["part"] for row in rows}
+
+
+def write_groups(path: Path, splits: Iterable[Split], begin: Path | None = None) -> None:
+    """Publish which picture is in which group and part; an earlier model's pictures, too."""
+    rows = [row for each in splits for row in each.records()]
+    if begin is not None:
+        known = {row["file"] for row in rows}
+        earlier = json.loads((begin / "groups.json").read_text(encoding="utf-8"))
+        rows += [row for row in earlier if row["file"] not in known]
+    text = ",\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
+    path.write_text(f"[\n{text}\n]\n", encoding="utf-8")
