@@ -42,7 +42,6 @@ from training.yolox_loss import StreetLoss, Targets
 BATCH = 16
 PICTURES_PER_EPOCH = 1600
 LEARNING_RATE = 1.2e-4
-LEARNING_RATE_ONWARDS = 2e-4
 NEW_ROWS_FASTER = 4.0
 DEFAULT_THRESHOLD = 0.35
 # A stall may be seen on one in forty streets without one: half of what is aimed at.
@@ -102,8 +101,7 @@ class Training:
             network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         heads = [v for k, v in self.student.named_parameters() if "cls_preds" in k]
         body = [v for k, v in self.student.named_parameters() if "cls_preds" not in k]
-        rate = LEARNING_RATE if begin is None else LEARNING_RATE_ONWARDS
-        rates = [rate, rate * NEW_ROWS_FASTER]
+        rates = [LEARNING_RATE, LEARNING_RATE * NEW_ROWS_FASTER]
         self.optimiser = torch.optim.AdamW(
             [{"params": body, "lr": rates[0]}, {"params": heads, "lr": rates[1]}], weight_decay=0.0
         )

@@ -63,19 +63,21 @@ class Mixture:
 
     ``weights`` says how often each source is drawn, ``grounds`` how often each set is the street
     that things are laid on. ``stalls`` is the least share of stalls among the things laid (evenly
-    of each class if None), ``relit`` whether a thing is laid in lights other than its own.
+    of each class if None), ``relit`` whether a thing is laid in lights other than its own, ``absent``
+    what stands on no real street that nobody boxed.
     """
 
     weights: Mapping[str, float]
     grounds: Mapping[str, float]
     stalls: float | None = None
     relit: bool = False
+    absent: frozenset[str] = frozenset()
 
 
 FROM_COCO = Mixture(SOURCE_WEIGHTS, {BACKGROUNDS: 1.0})
 # A model that knows the street goes on to what it knows least: stalls, everywhere, in any light.
 FROM_STREET = Mixture(
-    SOURCE_WEIGHTS | {"composed": 0.5},
+    SOURCE_WEIGHTS | {"composed": 0.4},
     {
         BACKGROUNDS: 0.4,
         "street_india_moto": 0.15,
@@ -84,6 +86,7 @@ FROM_STREET = Mixture(
     },
     stalls=0.5,
     relit=True,
+    absent=frozenset({"stall"}),
 )
 # The start has learned these pictures with all of COCO behind them; a few labels teach it nothing
 # but to forget the rest, so here it is the teacher of everything.
@@ -214,6 +217,8 @@ def training_scene(sources: Sources, mixture: Mixture, random: np.random.Generat
     item = items[int(random.integers(len(items)))]
     if name in LEARNED_BY_THE_START:
         item = replace(item, labels=(), boxes=(), exhaustive=frozenset())
+    if name in UNLABELLED_SETS:
+        item = replace(item, exhaustive=mixture.absent)
     return scene_of(item)
 
 

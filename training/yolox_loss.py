@@ -1,8 +1,9 @@
-"""YOLOX's loss (Ge et al., 2021, arXiv:2107.08430) with two additions for partly labelled sets.
+"""YOLOX's loss (Ge et al., 2021, arXiv:2107.08430) with three additions for partly labelled sets.
 
 1. Where a set does not label a class, a missing box says nothing. The frozen start is the teacher
    there: its objectness and class scores are the target for anchors without a labelled thing.
 2. Regions marked unsure (crowds, things cut off by the window) are left out of the loss.
+3. Where nobody boxed anything, a new class may still be known to be nowhere: what is seen there is not one.
 """
 
 from __future__ import annotations
@@ -192,7 +193,9 @@ class StreetLoss:
             )
         soft = teacher[:, 4].sigmoid()
         sure = free & (soft > TEACHER_SURE)
+        absent = raw.new_zeros(())
         if target.unlabelled:
+            absent = self._absent(raw, target, free)
             free = sure
         # A cross entropy with a soft target never reaches zero; its own entropy is taken off so
         # that the figure shown is a distance.
@@ -211,7 +214,21 @@ class StreetLoss:
             TEACHER_CLASS_WEIGHT * class_loss.sum(dim=1)
             + TEACHER_BOX_WEIGHT * BOX_WEIGHT * distance
         )
-        return object_loss.sum(), (each * soft[sure]).sum()
+        return object_loss.sum() + absent, (each * soft[sure]).sum()
+
+    def _absent(self, raw: Tensor, target: Targets, free: Tensor) -> Tensor:
+        """New classes that are known to be nowhere but where they are labelled: whatever is seen
+        outside of these boxes is none of them. What else it is, and whether it is, is left open.
+        """
+        known = target.exhaustive & ~self.taught
+        x, y = self.centres[:, 0], self.centres[:, 1]
+        for left, top, right, bottom in target.boxes.tolist():
+            free = free & ~((x > left) & (x < right) & (y > top) & (y < bottom))
+        logits = raw[free, 5:][:, known]
+        each = functional.binary_cross_entropy_with_logits(
+            logits, torch.zeros_like(logits), reduction="none"
+        )
+        return (each * raw[free, 4:5].detach().sigmoid()).sum()
 
     def _believed(self, boxes: Tensor, target: Targets) -> Tensor:
         """Where the teacher's class scores count, (anchors, 10).
