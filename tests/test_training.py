@@ -27,11 +27,9 @@ from training.measures import (
 from training.sets import Labelled, join_touching
 from training.splits import SHARES as STREET_SHARES
 from training.splits import Split, parts_of, split_known, write_groups
-from training.street_classes import STREET_CLASSES
-from training.street_judge import Found, Judged, decode, lowest_threshold, suppress
+from training.street_judge import decode, suppress
 from training.street_pictures import (
     CutOut,
-    Example,
     Scene,
     composed,
     device_windows,
@@ -226,30 +224,6 @@ def test_the_pictures_of_an_earlier_model_are_published_with_those_of_the_next(
     fewer = _streets(tmp_path / "pictures", 10, kept=parts_of(earlier))
     write_groups(later / "groups.json", [fewer], earlier)
     assert parts_of(later) == parts_of(earlier)
-
-
-def _shown(best: list[float]) -> Judged:
-    """Pictures without a stall, in each of which one is seen with this score."""
-    known = np.ones(len(STREET_CLASSES), dtype=bool)
-    nothing = np.zeros(0, int)
-    blank = np.zeros((1, 1, 3), np.uint8)
-    stall = np.array([STREET_CLASSES.index("stall")])
-    example = Example(blank, EMPTY, nothing, EMPTY, known, rendered=False)
-    found = [Found(np.zeros((1, 4)), np.array([score]), stall) for score in best]
-    return Judged([example] * len(best), found)
-
-
-@given(
-    st.lists(st.floats(0, 0.9), min_size=1, max_size=80), st.sampled_from([0.0, 0.025, 0.1, 0.5])
-)
-def test_a_threshold_chosen_by_false_pictures_allows_no_more_than_was_said(
-    scores: list[float], allowed: float
-) -> None:
-    chosen = lowest_threshold([_shown(scores)], "stall", allowed)
-    assert 0.1 <= chosen <= 0.95
-    assert np.mean(np.array(scores) >= chosen) <= allowed
-    if chosen > 0.11:  # one step lower would have shown too many
-        assert np.mean(np.array(scores) >= chosen - 0.0500001) > allowed
 
 
 def test_a_stall_laid_on_a_street_that_nobody_boxed_teaches_nothing_of_its_bins() -> None:

@@ -24,7 +24,7 @@ from training import checkpoints, street_card
 from training.checkpoints import fastest_device
 from training.splits import SHARES, parts_of, write_groups
 from training.street_classes import STREET_CLASSES
-from training.street_judge import StreetFile, best_threshold, judge, lowest_threshold
+from training.street_judge import Judged, StreetFile, best_threshold, judge
 from training.street_parts import (
     FROM_COCO,
     FROM_STREET,
@@ -33,7 +33,6 @@ from training.street_parts import (
     gather,
     judged_parts,
     training_scene,
-    unboxed_streets,
 )
 from training.street_pictures import Example, varied
 from training.yolox import YoloxNet, rehead
@@ -44,9 +43,6 @@ PICTURES_PER_EPOCH = 1600
 LEARNING_RATE = 1.2e-4
 NEW_ROWS_FASTER = 4.0
 DEFAULT_THRESHOLD = 0.35
-# A stall may be seen on one in forty streets without one: half of what is aimed at.
-FALSE_STALLS = 0.025
-DRAWN_PARTS = frozenset({"rendered", "composed"})
 
 
 def draw_batch(sources: Sources, mixture: Mixture, seed: tuple[int, int, int]) -> list[Example]:
@@ -206,22 +202,14 @@ def train(
     return training
 
 
-def thresholds(path: Path, sources: Sources, seed: int) -> dict[str, float]:
-    """Per class, the score with the best F1 on the ``tune`` parts; a stall's by false pictures.
-
-    What is laid on streets is found less surely than what stands there, so its F1 says little of
-    real stalls; how many real streets without one show one is known.
-    """
+def thresholds(path: Path, parts: dict[str, list[Example]]) -> dict[str, float]:
+    """Per class, the score with the best F1 on the ``tune`` parts."""
     detector = StreetFile(path)
-    parts = judged_parts(sources, "tune", seed)
-    judged = {name: judge(detector, each) for name, each in parts.items()}
+    judged: list[Judged] = [judge(detector, each) for each in parts.values()]
     chosen = {}
     for name in STREET_CLASSES:
-        best = best_threshold([*judged.values()], name)
+        best = best_threshold(judged, name)
         chosen[name] = DEFAULT_THRESHOLD if best is None else best
-    streets = [judge(detector, each) for each in unboxed_streets(sources, "tune").values()]
-    streets += [each for name, each in judged.items() if name not in DRAWN_PARTS]
-    chosen["stall"] = lowest_threshold(streets, "stall", FALSE_STALLS)
     return chosen
 
 
@@ -270,7 +258,7 @@ def main(
     training = train(sources, start, epochs, until or epochs, seed, work, begin)
     out.mkdir(parents=True, exist_ok=True)
     training.export(out / "model.onnx")
-    chosen = thresholds(out / "model.onnx", sources, seed)
+    chosen = thresholds(out / "model.onnx", judged_parts(sources, "tune", seed))
     held_out = judged_parts(sources, "held_out", seed)
     files = {
         "start": StreetFile(rehead(start, silent=True).SerializeToString()),

@@ -25,7 +25,7 @@ from training.street_judge import (
 )
 from training.street_pictures import SIZE_PX, Example, Scene, device_windows, take_window
 
-VERSION = "0.4.0"
+VERSION = "0.3.0"
 NEW_CLASSES = ("stall", "bin", "rubbish")
 CLIP = "dev_pedestrians_vtest.mp4"
 CLIP_WINDOW_PX = 440
@@ -50,8 +50,8 @@ class Run:
         """The command that makes the model again."""
         stills = " --stills DIR" if "rendered" in self.counts else ""
         stills += " --stalls DIR" if DRAWN_STALLS in self.counts else ""
-        part = f" --epochs {self.epochs}"
-        part += "" if self.until == self.epochs else f" --until {self.until}"
+        part = f" --epochs {self.epochs}" if self.begun or self.until != self.epochs else ""
+        part += f" --until {self.until}" if self.until != self.epochs else ""
         begin = " --begin EARLIER" if self.begun else ""
         return f"python -m training.detector --seed {self.seed}{begin}{part}{stills} --out models/street"
 
@@ -242,8 +242,7 @@ MISTAKES = """
 - People on COCO pictures lost precision of box and order (see the coco_mini row: AP and AP50 below
   the start's, recall at the threshold nearly kept); people under 32 px are too few there to tell.
 - A false stall or bin on a real street is rare but not unknown (table above), and so is a thing on the
-  ground taken for rubbish. A stall's threshold is the lowest at which no more than one in forty real
-  streets of the `tune` part shows one.
+  ground taken for rubbish; a stall's threshold was chosen on drawn stalls.
 - Rubbish was learned on close bags: loose litter and far bags are found less well.
 - A motorcycle's box may hold its rider; tricycles and carts fall between stall, motorcycle and car.
 - Dense rows of parked bicycles may come out as a few boxes (the racks of London are labelled so).

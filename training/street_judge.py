@@ -186,25 +186,6 @@ def best_threshold(judged: Sequence[Judged], name: str, least_truths: int = 12) 
     return chosen
 
 
-def lowest_threshold(judged: Sequence[Judged], name: str, allowed: float) -> float:
-    """The lowest threshold at which no more than a share ``allowed`` of pictures without a thing of
-    this class show one; of pictures that hold one, or may hold one unlabelled, nothing is asked.
-
-    Returns:
-        Between 0.1 and 0.95.
-    """
-    index = STREET_CLASSES.index(name)
-    best = [
-        found.scores[found.classes == index].max(initial=0.0)
-        for each in judged
-        for example, found in zip(each.examples, each.found, strict=True)
-        if not (example.classes == index).any()
-    ]
-    steps = np.arange(0.1, 0.96, 0.05)
-    good = [step for step in steps if np.mean(np.array(best) >= step) <= allowed]
-    return float(good[0]) if good else float(steps[-1])
-
-
 def false_picture_share(judged: Judged, name: str, threshold: float) -> float:
     """The share of pictures with at least one detection of a class, where none should be."""
     index = STREET_CLASSES.index(name)

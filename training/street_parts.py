@@ -228,14 +228,6 @@ def whole(scene: Scene) -> Example:
     return take_window(scene, (0.0, 0.0, float(width), float(height)))
 
 
-def unboxed_streets(sources: Sources, part: str) -> dict[str, list[Example]]:
-    """Real streets that nobody boxed; no street vendor is known to be on any of them."""
-    return {
-        name: [whole(scene_of(item)) for item in sources.splits[name].part(part)]
-        for name in sorted(UNLABELLED_SETS & sources.splits.keys())
-    }
-
-
 def judged_parts(sources: Sources, part: str, seed: int) -> dict[str, list[Example]]:
     """The fixed pictures a part is judged on: whole pictures, windows of drawn stills,
     and streets with things laid on them."""
