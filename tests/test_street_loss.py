@@ -53,7 +53,6 @@ def test_around_a_stall_that_was_laid_there_no_absence_is_taught() -> None:
     found = slopes(without_stalls=True, boxes=[box])
     x, y = StreetLoss().centres.T
     inside = (x > box[0]) & (x < box[2]) & (y > box[1]) & (y < box[3])
-    assert (
-        1 <= int(found[inside, STALL].count_nonzero()) <= CANDIDATES
-    )  # those that it was given to
+    learned = int(found[inside, STALL].count_nonzero())  # the anchors that the stall was given to
+    assert 1 <= learned <= CANDIDATES
     assert (found[~inside, STALL] > 0).all()

@@ -62,8 +62,8 @@ class Mixture:
     """What a training sees, and how often.
 
     ``weights`` says how often each source is drawn, ``grounds`` how often each set is the street
-    that things are laid on. ``stalls`` is the least share of stalls among the things laid (evenly
-    of each class if None), ``relit`` whether a thing is laid in lights other than its own, ``absent``
+    that things are laid on. ``stalls`` is the chance that a thing laid is a stall before its class
+    is drawn evenly (only evenly if None), ``relit`` whether a thing is laid in lights other than its own, ``absent``
     what stands on no real street that nobody boxed.
     """
 
@@ -198,7 +198,9 @@ def compose(
 ) -> Scene:
     """A street of one part with a few things of the same part laid on it."""
     name, longest_px = BACKGROUNDS, 100_000
-    if len(mixture.grounds) > 1:
+    if (
+        len(mixture.grounds) > 1
+    ):  # one ground costs no draw: the shipped recipe's pictures stay the same
         name, longest_px = weighted(mixture.grounds, sources.splits, random), GROUND_PX
     streets = sources.splits[name].part(part)
     street = scene_of(streets[int(random.integers(len(streets)))], longest_px)

@@ -172,10 +172,7 @@ class StreetLoss:
             parts["object"] = functional.binary_cross_entropy_with_logits(
                 raw[positive, 4], torch.ones(positives), reduction="sum"
             )
-        if len(target.unsure):
-            x, y = self.centres[:, 0], self.centres[:, 1]
-            for left, top, right, bottom in target.unsure.tolist():
-                free &= ~((x > left) & (x < right) & (y > top) & (y < bottom))
+        free &= self._outside(target.unsure)
         background, taught = self._background(raw, boxes, teacher, target, free)
         parts["object"] = parts["object"] + background
         parts["taught"] = taught
@@ -216,14 +213,20 @@ class StreetLoss:
         )
         return object_loss.sum() + absent, (each * soft[sure]).sum()
 
+    def _outside(self, boxes: Tensor) -> Tensor:
+        """Which anchors' centres lie in none of the corner boxes (n, 4); (anchors,)."""
+        outside = torch.ones(len(self.centres), dtype=torch.bool)
+        x, y = self.centres[:, 0], self.centres[:, 1]
+        for left, top, right, bottom in boxes.tolist():
+            outside &= ~((x > left) & (x < right) & (y > top) & (y < bottom))
+        return outside
+
     def _absent(self, raw: Tensor, target: Targets, free: Tensor) -> Tensor:
         """New classes that are known to be nowhere but where they are labelled: whatever is seen
         outside of these boxes is none of them. What else it is, and whether it is, is left open.
         """
         known = target.exhaustive & ~self.taught
-        x, y = self.centres[:, 0], self.centres[:, 1]
-        for left, top, right, bottom in target.boxes.tolist():
-            free = free & ~((x > left) & (x < right) & (y > top) & (y < bottom))
+        free = free & self._outside(target.boxes)
         logits = raw[free, 5:][:, known]
         each = functional.binary_cross_entropy_with_logits(
             logits, torch.zeros_like(logits), reduction="none"
