@@ -7,6 +7,7 @@ import json
 import tomllib
 from pathlib import Path
 
+import click
 import numpy as np
 import onnxruntime
 import pytest
@@ -224,6 +225,36 @@ def test_the_pictures_of_an_earlier_model_are_published_with_those_of_the_next(
     fewer = _streets(tmp_path / "pictures", 10, kept=parts_of(earlier))
     write_groups(later / "groups.json", [fewer], earlier)
     assert parts_of(later) == parts_of(earlier)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (None, "groups.json"),
+        ("[]]", "groups.json"),
+        ('[{"file": "a", "part": "train"}]', "group"),
+        ('[{"file": "a", "group": "g", "part": "mine"}]', "held_out"),
+    ],
+)
+def test_a_folder_that_does_not_tell_its_pictures_is_refused_as_a_beginning(
+    tmp_path: Path, content: str | None, told: str
+) -> None:
+    if content is not None:
+        (tmp_path / "groups.json").write_text(content)
+    with pytest.raises(click.ClickException, match=told):
+        parts_of(tmp_path)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_stall_s_box_leaves_out_the_people_at_it(seed: int) -> None:
+    street = Scene(np.zeros((400, 600, 3), np.uint8), (), EMPTY, frozenset())
+    picture = np.full((80, 100, 3), 60, np.uint8)
+    picture[20:, 30:] = 240
+    with_people = CutOut(picture, np.ones((80, 100), np.float32), "stall", (0.3, 0.25, 1, 1))
+    made = composed(street, [with_people], np.random.default_rng(seed), most=1)
+    rows, columns = np.nonzero(made.picture[..., 0] > 150)
+    bright = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
+    assert np.abs(made.boxes[0] - bright).max() <= 1.5
 
 
 def test_a_stall_laid_on_a_street_that_nobody_boxed_teaches_nothing_of_its_bins() -> None:

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
+
 from training.groups import records, split_groups
 from training.sets import Labelled
 
@@ -51,10 +53,28 @@ def split_known(
     return Split(items, groups, [parts[group] for group in groups])
 
 
+def _published(model: Path) -> list[dict[str, str]]:
+    path = model / "groups.json"
+    try:
+        rows: list[dict[str, str]] = json.loads(path.read_text(encoding="utf-8"))
+        parts = {row["part"] for row in rows if row["file"] and row["group"]}
+    except (OSError, ValueError, TypeError, KeyError) as fault:
+        raise click.ClickException(
+            f"{path}: does not say which pictures the model was made with ({fault!r}); "
+            "--begin wants a folder that this training wrote"
+        ) from fault
+    if foreign := parts - set(SHARES):
+        raise click.ClickException(f"{path}: parts {sorted(foreign)}; allowed: {', '.join(SHARES)}")
+    return rows
+
+
 def parts_of(model: Path) -> dict[str, str]:
-    """Group to part, as a model's folder publishes it."""
-    rows = json.loads((model / "groups.json").read_text(encoding="utf-8"))
-    return {row["group"]: row["part"] for row in rows}
+    """Group to part, as a model's folder publishes it.
+
+    Raises:
+        ClickException: The folder does not tell, or names a part that there is not.
+    """
+    return {row["group"]: row["part"] for row in _published(model)}
 
 
 def write_groups(path: Path, splits: Iterable[Split], begin: Path | None = None) -> None:
@@ -62,7 +82,6 @@ def write_groups(path: Path, splits: Iterable[Split], begin: Path | None = None)
     rows = [row for each in splits for row in each.records()]
     if begin is not None:
         known = {row["file"] for row in rows}
-        earlier = json.loads((begin / "groups.json").read_text(encoding="utf-8"))
-        rows += [row for row in earlier if row["file"] not in known]
+        rows += [row for row in _published(begin) if row["file"] not in known]
     text = ",\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
     path.write_text(f"[\n{text}\n]\n", encoding="utf-8")

@@ -131,13 +131,30 @@ def drawn_stalls(folder: Path) -> list[Labelled]:
 
 
 def transparent_cut_out(path: Path) -> CutOut:
-    """An RGBA picture of a stall.
+    """An RGBA picture of a stall, its box from the ``.json`` beside it or else the whole picture.
 
     Raises:
-        ClickException: It is no picture, or has no transparent ground.
+        ClickException: It is no picture, has no transparent ground, or the box is none.
     """
     picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if picture is None or picture.ndim != 3 or picture.shape[2] != 4:
         raise click.ClickException(f"{path}: no picture with a transparent ground")
     cover = (picture[..., 3] / 255).astype(np.float32)
-    return CutOut(np.asarray(picture[..., :3], np.uint8).copy(), cover, "stall")
+    box = _box_beside(path)
+    return CutOut(np.asarray(picture[..., :3], np.uint8).copy(), cover, "stall", box)
+
+
+def _box_beside(path: Path) -> Edges:
+    """``{"box": [left, top, right, bottom]}`` in shares of the picture, from its ``.json``."""
+    beside = path.with_suffix(".json")
+    if not beside.exists():
+        return (0.0, 0.0, 1.0, 1.0)
+    try:
+        left, top, right, bottom = map(float, json.loads(beside.read_text("utf-8"))["box"])
+    except (ValueError, TypeError, KeyError) as fault:
+        raise click.ClickException(f"{beside}: no box of four shares: {fault!r}") from fault
+    if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
+        raise click.ClickException(
+            f"{beside}: {left}, {top}, {right}, {bottom} is no box within 0 to 1"
+        )
+    return (left, top, right, bottom)

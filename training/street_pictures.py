@@ -61,11 +61,15 @@ class Scene:
 
 @dataclass(frozen=True, slots=True)
 class CutOut:
-    """A thing without its background: (h, w, 3) BGR, its cover (h, w) 0 to 1 and its class."""
+    """A thing without its background: (h, w, 3) BGR, its cover (h, w) 0 to 1 and its class.
+
+    ``box`` holds the edges of the thing as shares of the picture: people at a stall reach beyond it.
+    """
 
     picture: Picture
     cover: NDArray[np.float32]
     label: str
+    box: Edges = (0.0, 0.0, 1.0, 1.0)
 
 
 def scene_of(item: Labelled, longest_px: int = 100_000) -> Scene:
@@ -228,9 +232,16 @@ def _resized(thing: CutOut, longest_px: float, random: Random) -> CutOut:
     )
     picture = cv2.resize(thing.picture, size, interpolation=cv2.INTER_AREA)
     cover = cv2.resize(thing.cover, size, interpolation=cv2.INTER_AREA)
+    left, top, right, bottom = thing.box
     if random.random() < 0.5:
         picture, cover = picture[:, ::-1], cover[:, ::-1]
-    return CutOut(np.asarray(picture, np.uint8), np.asarray(cover, np.float32), thing.label)
+        left, right = 1 - right, 1 - left
+    return replace(
+        thing,
+        picture=np.asarray(picture, np.uint8),
+        cover=np.asarray(cover, np.float32),
+        box=(left, top, right, bottom),
+    )
 
 
 def composed(background: Scene, things: Sequence[CutOut], random: Random, most: int = 4) -> Scene:
@@ -260,7 +271,8 @@ def composed(background: Scene, things: Sequence[CutOut], random: Random, most: 
         if _room(np.array(boxes).reshape(-1, 4), edges):
             _lay(canvas, thing, left, top)
             labels.append(thing.label)
-            boxes.append(np.array(edges, dtype=np.float32))
+            box = np.array([left, top, left, top]) + np.array([wide, tall] * 2) * thing.box
+            boxes.append(box.astype(np.float32))
     known = {"stall"} if background.unlabelled else {"stall", "bin", "rubbish"}
     return replace(
         background,
@@ -276,7 +288,7 @@ def relit(thing: CutOut, random: Random) -> CutOut:
     picture = light(thing.picture, random)
     soft = random.uniform(0.3, 1.5)
     cover = cv2.GaussianBlur(thing.cover, (0, 0), soft) * (thing.cover > 0)
-    return CutOut(picture, np.asarray(cover, np.float32), thing.label)
+    return replace(thing, picture=picture, cover=np.asarray(cover, np.float32))
 
 
 def bin_cut_outs(paths: Sequence[Path]) -> list[CutOut]:

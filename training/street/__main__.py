@@ -27,11 +27,12 @@ def main() -> None:
 @click.option("--seed", default=1, show_default=True)
 @click.option("--size", type=size_px, metavar="WIDTHxHEIGHT", default="640x360", show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), required=True)
-def stills(count: int, seed: int, size: tuple[int, int], out: Path) -> None:
+@click.option("--every-stall", is_flag=True, help="Stalls of all builds, as `stalls` draws them.")
+def stills(count: int, seed: int, size: tuple[int, int], out: Path, *, every_stall: bool) -> None:
     """Training pictures with exact boxes in COCO form."""
     from training.street.stills import render_stills  # noqa: PLC0415 - pulls in Blender
 
-    click.echo(render_stills(count, seed, out, size))
+    click.echo(render_stills(count, seed, out, size, every_stall=every_stall))
 
 
 @main.command()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +18,11 @@ from training.street.mesh import Mesh
 from training.street.stall_kinds import random_stall
 from training.street.view import Placement, View, silhouette
 
-CAMERA_HEIGHT_M, PITCH = 4.5, 20.0
-DISTANCE_M = (CAMERA_HEIGHT_M - 0.8) / math.tan(math.radians(PITCH))
+PITCH = 20.0
+FAR_M = 3.7 / math.sin(math.radians(PITCH))
+"""From the camera, 4.5 m up, to a point 0.8 m over the ground."""
 MARGIN_PX = 3
-STALL_PX = 400
+STALL_PX = 480
 """Side of the picture that a stall alone is drawn in."""
 
 
@@ -33,16 +36,29 @@ def _subjects() -> dict[str, tuple[list[Mesh], float, int, int]]:
     }
 
 
-def _fitting_view(meshes: list[Mesh], place: Placement, width: int, height: int) -> View:
-    """A camera whose focal length gives the thing the wanted size."""
-    view = View((0, 0, CAMERA_HEIGHT_M), 0, PITCH, 40, 800, 800)
+def _pole(pitch: float, far_m: float) -> tuple[View, float]:
+    """A camera that looks down by ``pitch`` degrees at 0.8 m over the ground, and how far off that is.
+
+    Args:
+        pitch: Degrees below the horizontal.
+        far_m: Along the line of sight, metres; the distance told is that along the ground.
+    """
+    height = 0.8 + far_m * math.sin(math.radians(pitch))
+    view = View((0, 0, height), 0, pitch, 40, 800, 800)
+    return view, far_m * math.cos(math.radians(pitch))
+
+
+def _fitting_view(
+    view: View, meshes: list[Mesh], place: Placement, width: int, height: int
+) -> View:
+    """The view with a focal length that gives the thing the wanted size (0: any), at most."""
     for _ in range(4):
-        mask = np.logical_or.reduce([silhouette(view, mesh, place) for mesh in meshes])
-        columns, rows = np.nonzero(mask.any(0))[0], np.nonzero(mask.any(1))[0]
-        factor = width / np.ptp(columns) if width else height / np.ptp(rows)
+        mask = _covered(view, meshes, place)
+        left, top, right, bottom = _extent(mask)
+        wanted = [(width, right - left), (height, bottom - top)]
+        factor = min(want / has for want, has in wanted if want)
         tangent = math.tan(math.radians(view.hfov) / 2) / factor
-        hfov = 2 * math.degrees(math.atan(tangent))
-        view = View(view.at, 0, PITCH, hfov, view.width, view.height)
+        view = replace(view, hfov=2 * math.degrees(math.atan(tangent)))
     return view
 
 
@@ -51,10 +67,10 @@ def render_sprites(out: Path) -> None:
     from training.street.blender import Stage  # noqa: PLC0415 - Blender is wanted only here
 
     out.mkdir(parents=True, exist_ok=True)
-    place = Placement(0, DISTANCE_M)
+    pole, distance_m = _pole(PITCH, FAR_M)
     for name, (meshes, heading, width, height) in _subjects().items():
-        turned = Placement(place.x, place.y, 0, heading, 0.07 if name == "bicycle" else 0)
-        view = _fitting_view(meshes, turned, width, height)
+        turned = Placement(0, distance_m, 0, heading, 0.07 if name == "bicycle" else 0)
+        view = _fitting_view(pole, meshes, turned, width, height)
         stage = Stage(samples=32)
         stage.set_light("overcast", exposure=0.25)
         stage.set_view(view)
@@ -68,31 +84,55 @@ def render_sprites(out: Path) -> None:
 def render_stalls(count: int, seed: int, out: Path) -> None:
     """Write ``count`` stalls from all sides, each an RGBA file whose name says its build.
 
-    A file that is there is not drawn again.
+    Beside each lies a ``.json`` with ``box``: left, top, right and bottom of the stall without the
+    people at it, as shares of the picture. A stall whose ``.json`` is there is not drawn again.
     """
     from training.street.blender import Stage  # noqa: PLC0415 - Blender is wanted only here
 
     out.mkdir(parents=True, exist_ok=True)
     for number in range(count):
         rng = random.Random(f"{seed}-{number}")
-        build, meshes = random_stall(rng)
-        path = out / f"{seed}-{number:03d}-{build}.png"
-        if path.exists():
+        drawn = random_stall(rng)
+        path = out / f"{seed}-{number:03d}-{drawn.build}.png"
+        if path.with_suffix(".json").exists():
             continue
-        place = Placement(0, DISTANCE_M, 0, rng.uniform(-math.pi, math.pi))
-        wide = _fitting_view(meshes, place, 2 * rng.choice((180, 240, 300)), 0)
+        pole, distance_m = _pole(rng.uniform(12, 38), rng.uniform(7, 14))
+        place = Placement(0, distance_m, 0, rng.uniform(-math.pi, math.pi))
+        side = 800 / STALL_PX * rng.choice((180, 250, 330))
+        wide = _fitting_view(pole, [*drawn.stall, *drawn.people], place, side, side)
+        view = replace(wide, width=STALL_PX, height=STALL_PX)
         stage = Stage(samples=6)
         light = rng.choice(("overcast", "day"))
         stage.set_light(light, azimuth=rng.uniform(0, 360), exposure=rng.uniform(-0.3, 0.4))
-        stage.set_view(View(wide.at, 0, PITCH, wide.hfov, STALL_PX, STALL_PX))
-        for mesh in meshes:
+        stage.set_view(view)
+        for mesh in (*drawn.stall, *drawn.people):
             stage.add("stall", mesh, place)
         picture, _, _ = stage.render(transparent=True)
-        cv2.imwrite(str(path), _trimmed(picture, 0))
+        _write_stall(path, picture, _covered(view, drawn.stall, place))
+
+
+def _covered(view: View, meshes: list[Mesh], place: Placement) -> NDArray[np.bool_]:
+    return np.asarray(np.logical_or.reduce([silhouette(view, mesh, place) for mesh in meshes]))
+
+
+def _write_stall(path: Path, picture: NDArray[Any], stall: NDArray[np.bool_]) -> None:
+    """The trimmed picture, and beside it the stall's own box: people reach beyond it."""
+    left, top, right, bottom = _extent(picture[..., 3])
+    box = np.array(_extent(stall)) - np.array([left, top, left, top])
+    size = np.array([right - left, bottom - top] * 2)
+    cv2.imwrite(str(path), picture[top:bottom, left:right])
+    edges = [round(float(each), 4) for each in np.clip(box / size, 0, 1)]
+    path.with_suffix(".json").write_text(json.dumps({"box": edges}) + "\n", encoding="utf-8")
+
+
+def _extent(mask: NDArray[Any]) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of what is not zero in a mask (h, w)."""
+    rows, columns = np.nonzero(mask.any(1))[0], np.nonzero(mask.any(0))[0]
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
 def _trimmed(picture: NDArray[Any], margin_px: int) -> NDArray[Any]:
     """An RGBA picture cut to what is not transparent."""
-    rows, columns = np.nonzero(picture[..., 3].any(1))[0], np.nonzero(picture[..., 3].any(0))[0]
-    top, left = max(0, rows[0] - margin_px), max(0, columns[0] - margin_px)
-    return picture[top : rows[-1] + 1 + margin_px, left : columns[-1] + 1 + margin_px]
+    left, top, right, bottom = _extent(picture[..., 3])
+    top, left = max(0, top - margin_px), max(0, left - margin_px)
+    return picture[top : bottom + margin_px, left : right + margin_px]

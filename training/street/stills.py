@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from training.street import bins, cycles, motors, people, stalls
 from training.street.mesh import Mesh
 from training.street.scenery import KERB_Y, PAVEMENT_Z, Bay, Scenery, scenery
+from training.street.stall_kinds import random_stall
 from training.street.view import Placement, View, silhouette
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 CATEGORIES = ("person", "bicycle", "motorcycle", "car", "umbrella", "stall", "bin", "rubbish")
 PICTURES_PER_STREET = 6
 FURNITURE_INDEX = 900
+EVERY_STALL_SHARE = 0.7
 NEAR_EDGE, FAR_EDGE = KERB_Y + 0.6, 11.5
 
 
@@ -45,10 +47,16 @@ class Thing:
 
 
 class Arrangement:
-    """Things put at random on and beside a pavement, never one inside another."""
+    """Things put at random on and beside a pavement, never one inside another.
 
-    def __init__(self, rng: random.Random) -> None:
+    Args:
+        rng: Chooses.
+        every_stall: Draw the stalls of all builds, from all sides; else carts and tables alone.
+    """
+
+    def __init__(self, rng: random.Random, *, every_stall: bool = False) -> None:
         self.rng = rng
+        self.every_stall = every_stall
         self.things: list[Thing] = []
         self._taken: list[tuple[float, float, float]] = []
 
@@ -154,6 +162,9 @@ class Arrangement:
         spot = self._spot(1.8, (8.2, 10.8))
         if not spot:
             return
+        if self.every_stall and rng.random() < EVERY_STALL_SHARE:
+            self._add_any_stall(spot)
+            return
         cart, heading = rng.random() < 0.65, rng.choice((0, math.pi)) + rng.gauss(0, 0.25)
         goods = rng.choice((1.0, 1.0, 0.75, 0.5))
         self._put("stall", stalls.stall_body(rng, cart=cart, goods=goods), spot, heading)
@@ -170,6 +181,16 @@ class Arrangement:
             self._add_standing(
                 (spot[0] + rng.uniform(-1, 1), spot[1] - rng.uniform(0.9, 1.5)), math.pi / 2
             )
+
+    def _add_any_stall(self, spot: tuple[float, float]) -> None:
+        drawn, heading = random_stall(self.rng), self.rng.uniform(-math.pi, math.pi)
+        body, *shades = drawn.stall
+        self._put("stall", body, spot, heading)
+        stall = len(self.things) - 1
+        for shade in shades:
+            self._put("umbrella", shade, spot, heading, part_of=stall)
+        for somebody in drawn.people:
+            self._put("person", somebody, spot, heading)
 
     def add_parasol(self) -> None:
         spot = self._spot(1.3)
@@ -325,7 +346,9 @@ def _random_street(stage: Stage, rng: random.Random) -> Street:
     return Street(light, made)
 
 
-def render_stills(count: int, seed: int, out: Path, size: tuple[int, int]) -> Path:
+def render_stills(
+    count: int, seed: int, out: Path, size: tuple[int, int], *, every_stall: bool = False
+) -> Path:
     """Render ``count`` pictures into ``out`` with ``annotations.json`` (COCO) and, last, ``DONE``."""
     from training.street.blender import Stage  # noqa: PLC0415 - Blender is wanted only here
 
@@ -337,7 +360,9 @@ def render_stills(count: int, seed: int, out: Path, size: tuple[int, int]) -> Pa
         street = _random_street(stage, random.Random(f"{seed}-street-{first}"))
         for number in range(first, min(count, first + PICTURES_PER_STREET)):
             rng = random.Random(f"{seed}-{number}")
-            found = _render_one(stage, street, rng, size, out / f"{seed}-{number:04d}.jpg")
+            arrangement = Arrangement(rng, every_stall=every_stall).fill()
+            path = out / f"{seed}-{number:04d}.jpg"
+            found = _render_one(stage, street, arrangement, size, path)
             images.append({
                 "id": number + 1, "file_name": f"{seed}-{number:04d}.jpg",
                 "width": size[0], "height": size[1], "light": street.light,
@@ -353,11 +378,10 @@ def render_stills(count: int, seed: int, out: Path, size: tuple[int, int]) -> Pa
 
 
 def _render_one(
-    stage: Stage, street: Street, rng: random.Random, size: tuple[int, int], path: Path
+    stage: Stage, street: Street, arrangement: Arrangement, size: tuple[int, int], path: Path
 ) -> list[dict[str, Any]]:
-    arrangement = Arrangement(rng).fill()
-    view = random_view(rng, arrangement.things, size)
-    things = arrangement.things
+    rng, things = arrangement.rng, arrangement.things
+    view = random_view(rng, things, size)
     linked = [stage.add(t.category, t.mesh, t.place, index=i + 1) for i, t in enumerate(things)]
     stage.set_view(view)
     picture, _, numbers = stage.render()
