@@ -28,9 +28,11 @@ from training.measures import (
 from training.sets import Labelled, join_touching
 from training.splits import SHARES as STREET_SHARES
 from training.splits import Split, parts_of, split_known, write_groups
-from training.street_judge import decode, suppress
+from training.street_classes import STREET_CLASSES
+from training.street_judge import Found, Judged, decode, quiet_threshold, suppress
 from training.street_pictures import (
     CutOut,
+    Example,
     Scene,
     composed,
     device_windows,
@@ -243,6 +245,25 @@ def test_a_folder_that_does_not_tell_its_pictures_is_refused_as_a_beginning(
         (tmp_path / "groups.json").write_text(content)
     with pytest.raises(click.ClickException, match=told):
         parts_of(tmp_path)
+
+
+def _streets_where_a_stall_scores(*scores: float) -> Judged:
+    picture = np.zeros((416, 416, 3), np.uint8)
+    nothing = np.zeros((0, 4))
+    example = Example(picture, nothing, np.zeros(0, int), nothing, np.zeros(10, bool), False)
+    stall, box = np.array([STREET_CLASSES.index("stall")]), np.array([[10.0, 10, 90, 90]])
+    found = [Found(box, np.array([score]), stall) for score in scores]
+    return Judged([example] * len(scores), found)
+
+
+def test_a_stall_s_threshold_is_the_lowest_that_leaves_nineteen_streets_of_twenty_quiet() -> None:
+    calm = _streets_where_a_stall_scores(*[0.1] * 30)
+    loud = _streets_where_a_stall_scores(*[0.1] * 7, 0.42, 0.33, 0.33)
+    assert quiet_threshold([calm], "stall") == 0.2
+    assert quiet_threshold([calm, loud], "stall") == 0.35
+    assert quiet_threshold([loud], "stall") == 0.45
+    assert quiet_threshold([loud], "bin") == 0.2
+    assert quiet_threshold([_streets_where_a_stall_scores(0.95)], "stall") == 0.9
 
 
 @pytest.mark.parametrize("seed", range(6))

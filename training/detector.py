@@ -24,15 +24,17 @@ from training import checkpoints, street_card
 from training.checkpoints import fastest_device
 from training.splits import SHARES, parts_of, write_groups
 from training.street_classes import STREET_CLASSES
-from training.street_judge import Judged, StreetFile, best_threshold, judge
+from training.street_judge import StreetFile, best_threshold, judge, quiet_threshold
 from training.street_parts import (
     FROM_COCO,
     FROM_STREET,
+    ON_NO_REAL_STREET,
     Mixture,
     Sources,
     gather,
     judged_parts,
     training_scene,
+    unboxed_streets,
 )
 from training.street_pictures import Example, varied
 from training.yolox import YoloxNet, rehead
@@ -202,13 +204,24 @@ def train(
     return training
 
 
-def thresholds(path: Path, parts: dict[str, list[Example]]) -> dict[str, float]:
-    """Per class, the score with the best F1 on the ``tune`` parts."""
+def thresholds(path: Path, sources: Sources, seed: int) -> dict[str, float]:
+    """Per class, a score chosen on the ``tune`` parts.
+
+    It is the one with the best F1; for what stands on no real picture, the lowest that is quiet on them.
+    """
     detector = StreetFile(path)
-    judged: list[Judged] = [judge(detector, each) for each in parts.values()]
+    judged = {
+        name: judge(detector, part) for name, part in judged_parts(sources, "tune", seed).items()
+    }
+    real = [part for name, part in judged.items() if name not in ("rendered", "composed")]
+    real.append(judge(detector, unboxed_streets(sources, "tune")))
     chosen = {}
     for name in STREET_CLASSES:
-        best = best_threshold(judged, name)
+        best = (
+            quiet_threshold(real, name)
+            if name in ON_NO_REAL_STREET
+            else best_threshold(list(judged.values()), name)
+        )
         chosen[name] = DEFAULT_THRESHOLD if best is None else best
     return chosen
 
@@ -258,8 +271,9 @@ def main(
     training = train(sources, start, epochs, until or epochs, seed, work, begin)
     out.mkdir(parents=True, exist_ok=True)
     training.export(out / "model.onnx")
-    chosen = thresholds(out / "model.onnx", judged_parts(sources, "tune", seed))
+    chosen = thresholds(out / "model.onnx", sources, seed)
     held_out = judged_parts(sources, "held_out", seed)
+    held_out["streets nobody boxed"] = unboxed_streets(sources, "held_out")
     files = {
         "start": StreetFile(rehead(start, silent=True).SerializeToString()),
         "trained": StreetFile(out / "model.onnx"),

@@ -23,6 +23,7 @@ from training.street_judge import (
     false_picture_share,
     figure,
 )
+from training.street_parts import ON_NO_REAL_STREET
 from training.street_pictures import SIZE_PX, Example, Scene, device_windows, take_window
 
 VERSION = "0.3.0"
@@ -188,7 +189,8 @@ picture.
 
 Groups of pictures that look like one place (centred frozen ImageNet features with a cosine of 0.5
 or more; for drawn streets the scene) never straddle parts; `groups.json` lists every picture.
-`train` made the weights, `tune` chose the thresholds, `held_out` made the tables. "composed" are
+`train` made the weights, `tune` chose the thresholds (a stall's is the lowest at which no more than
+one real picture in twenty is false), `held_out` made the tables. "composed" are
 real streets with bins, bags and drawn stalls laid on them, from the same part each. Sets that do not
 label a class do not teach its absence: there the frozen start is the teacher. From the scenes of
 Montevideo and Amsterdam, which nobody boxed, only what the start is sure of is kept alive. The
@@ -281,6 +283,11 @@ Pictures used for training; none is included:
 {rendered}"""
 
 
+def _may_hold(example: Example, name: str) -> bool:
+    unsaid = example.unlabelled and name not in ON_NO_REAL_STREET
+    return unsaid or STREET_CLASSES.index(name) in example.classes
+
+
 def _false_rows(judged: Runs, thresholds: Mapping[str, float]) -> list[list[str]]:
     rows = []
     for part, each in judged["trained"].items():
@@ -288,7 +295,7 @@ def _false_rows(judged: Runs, thresholds: Mapping[str, float]) -> list[list[str]
             continue
         shares = [
             "–"
-            if any(STREET_CLASSES.index(name) in example.classes for example in each.examples)
+            if any(_may_hold(example, name) for example in each.examples)
             else f"{false_picture_share(each, name, thresholds[name]):.1%}"
             for name in NEW_CLASSES
         ]

@@ -27,6 +27,8 @@ LOWEST_SCORE = 0.02
 NMS_IOU = 0.6
 STRIDES = (8, 16, 32)
 SMALL_PX, MEDIUM_PX = 32.0, 96.0
+MOST_FALSE = 0.05
+"""One street in twenty may be called one with a stall."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,10 +167,30 @@ def figure(
     )
 
 
+def quiet_threshold(streets: Sequence[Judged], name: str, most: float = MOST_FALSE) -> float:
+    """The lowest threshold that finds a class in no more than ``most`` of the pictures without one.
+
+    Args:
+        streets: Pictures that hold none of the class.
+        name: The class.
+        most: Share of the pictures that may be false.
+
+    Returns:
+        0.2 to 0.9 in steps of 0.05; 0.9, too, where none is quiet enough.
+    """
+    pictures = Judged(
+        [each for part in streets for each in part.examples],
+        [each for part in streets for each in part.found],
+    )
+    steps = np.arange(0.2, 0.86, 0.05).round(2)
+    quiet = (step for step in steps if false_picture_share(pictures, name, step) <= most)
+    return float(next(quiet, 0.9))
+
+
 def best_threshold(judged: Sequence[Judged], name: str, least_truths: int = 12) -> float | None:
     """The threshold with the best F1 over several parts, or None where truths are too few.
 
-    For classes that COCO lacks the other sets count as holding none: a false stall on a real street
+    For classes that COCO lacks the other sets count as holding none: a false bin on a real street
     costs more than the odd bag nobody boxed.
     """
     everywhere = name not in COCO_CLASSES

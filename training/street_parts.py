@@ -74,6 +74,8 @@ class Mixture:
     absent: frozenset[str] = frozenset()
 
 
+# No picture of any set shows a stall; where one is found, it is false.
+ON_NO_REAL_STREET = frozenset({"stall"})
 FROM_COCO = Mixture(SOURCE_WEIGHTS, {BACKGROUNDS: 1.0})
 # A model that knows the street goes on to what it knows least: stalls, everywhere, in any light.
 FROM_STREET = Mixture(
@@ -86,7 +88,7 @@ FROM_STREET = Mixture(
     },
     stalls=0.5,
     relit=True,
-    absent=frozenset({"stall"}),
+    absent=ON_NO_REAL_STREET,
 )
 # The start has learned these pictures with all of COCO behind them; a few labels teach it nothing
 # but to forget the rest, so here it is the teacher of everything.
@@ -228,6 +230,12 @@ def whole(scene: Scene) -> Example:
     """The whole picture as the network gets it."""
     height, width = scene.picture.shape[:2]
     return take_window(scene, (0.0, 0.0, float(width), float(height)))
+
+
+def unboxed_streets(sources: Sources, part: str) -> list[Example]:
+    """Whole pictures of the streets that nobody boxed."""
+    items = [item for name in sorted(UNLABELLED_SETS) for item in sources.splits[name].part(part)]
+    return [whole(scene_of(item)) for item in items]
 
 
 def judged_parts(sources: Sources, part: str, seed: int) -> dict[str, list[Example]]:

@@ -7,7 +7,7 @@ import math
 import random
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -17,6 +17,9 @@ from training.street import cycles, people, stalls
 from training.street.mesh import Mesh
 from training.street.stall_kinds import random_stall
 from training.street.view import Placement, View, silhouette
+
+if TYPE_CHECKING:
+    from training.street.blender import Light
 
 PITCH = 20.0
 FAR_M = 3.7 / math.sin(math.radians(PITCH))
@@ -49,7 +52,7 @@ def _pole(pitch: float, far_m: float) -> tuple[View, float]:
 
 
 def _fitting_view(
-    view: View, meshes: list[Mesh], place: Placement, width: int, height: int
+    view: View, meshes: list[Mesh], place: Placement, width: float, height: float
 ) -> View:
     """The view with a focal length that gives the thing the wanted size (0: any), at most."""
     for _ in range(4):
@@ -102,7 +105,7 @@ def render_stalls(count: int, seed: int, out: Path) -> None:
         wide = _fitting_view(pole, [*drawn.stall, *drawn.people], place, side, side)
         view = replace(wide, width=STALL_PX, height=STALL_PX)
         stage = Stage(samples=6)
-        light = rng.choice(("overcast", "day"))
+        light: Light = rng.choice(("overcast", "day"))
         stage.set_light(light, azimuth=rng.uniform(0, 360), exposure=rng.uniform(-0.3, 0.4))
         stage.set_view(view)
         for mesh in (*drawn.stall, *drawn.people):
