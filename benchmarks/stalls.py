@@ -19,11 +19,11 @@ import click
 import numpy as np
 from tqdm import tqdm
 
-from agent import detectors
+from agent.detectors import ModelError
 from agent.scene import Box
 from benchmarks.machine import headline
 from training import sets
-from training.evaluate.judging import StreetJudge
+from training.evaluate.judging import StreetJudge, opened
 from training.sets import Labelled
 from training.stills import transparent_cut_out
 from training.street_pictures import composed, scene_of
@@ -47,6 +47,21 @@ class Laid:
 def build_of(path: Path) -> str:
     """``51-003-cart-bare.png`` is a cart without a parasol."""
     return path.stem.split("-", 2)[2].replace("-", ", ")
+
+
+def judge_of(model: str) -> StreetJudge:
+    """A detector by its name or folder.
+
+    Raises:
+        ClickException: There is none, or it is no detector.
+    """
+    try:
+        [judge], _ = opened([model])
+    except ModelError as fault:
+        raise click.ClickException(str(fault)) from fault
+    except ValueError as fault:
+        raise click.ClickException(f"{model} is no detector, so it finds no stall") from fault
+    return judge
 
 
 def held_out_streets(folder: Path) -> list[Labelled]:
@@ -83,13 +98,13 @@ def row(name: str, laid: Sequence[Laid]) -> str:
 
 @click.command(help=__doc__)
 @click.argument("stalls", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--model", default="street", show_default=True)
+@click.option("--model", default="street", show_default=True, help="A name, or a model's folder.")
 @click.option("--times", default=6, show_default=True, help="How often each stall is laid.")
 @click.option("--seed", default=1, show_default=True)
 def main(stalls: Path, model: str, times: int, seed: int) -> None:
     """Lay every stall on streets, and tell the shares found."""
     click.echo(headline())
-    judge = StreetJudge(detectors.find_model(model))
+    judge = judge_of(model)
     streets, random = held_out_streets(judge.folder), np.random.default_rng(seed)
     paths = sorted(stalls.glob("*.png")) * times
     drawn = [streets[int(random.integers(len(streets)))] for _ in paths]

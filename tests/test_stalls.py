@@ -84,6 +84,14 @@ def test_a_drawn_stall_stands_on_the_ground_and_says_what_it_is(seed: int) -> No
         assert 1.2 < somebody.vertices[:, 2].max() < 2.1
 
 
+def test_a_model_that_is_not_there_or_finds_nothing_is_refused() -> None:
+    with pytest.raises(click.ClickException, match="street-640"):
+        stalls.judge_of("nowhere")
+    with pytest.raises(click.ClickException, match="no detector"):
+        stalls.judge_of("bin-state")
+    assert stalls.judge_of(str(detectors.find_model("street"))).folder.name == "street"
+
+
 def test_a_picture_without_a_transparent_ground_is_refused(street: Labelled) -> None:
     with pytest.raises(click.ClickException, match="transparent"):
         transparent_cut_out(street.path)
