@@ -296,6 +296,7 @@ def main(
         chosen,
         counts,
         "" if begin is None else street_card.title_of(begin),
+        out.name,
     )
     street_card.write(out, run, judged, street_card.people_in_clip(files, data, chosen))
 

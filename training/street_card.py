@@ -45,6 +45,7 @@ class Run:
     thresholds: Mapping[str, float]
     counts: Mapping[str, Mapping[str, int]]
     begun: str = ""
+    name: str = "street"
 
     @property
     def command(self) -> str:
@@ -54,7 +55,7 @@ class Run:
         part = f" --epochs {self.epochs}" if self.begun or self.until != self.epochs else ""
         part += f" --until {self.until}" if self.until != self.epochs else ""
         begin = " --begin EARLIER" if self.begun else ""
-        return f"python -m training.detector --seed {self.seed}{begin}{part}{stills} --out models/street"
+        return f"python -m training.detector --seed {self.seed}{begin}{part}{stills} --out models/{self.name}"
 
 
 def title_of(folder: Path) -> str:
@@ -305,7 +306,7 @@ def _false_rows(judged: Runs, thresholds: Mapping[str, float]) -> list[list[str]
 
 def _manifest(run: Run) -> Manifest:
     return Manifest(
-        name="street",
+        name=run.name,
         version=VERSION,
         family="yolox",
         licence="Apache-2.0",
