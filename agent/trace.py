@@ -8,7 +8,7 @@ led to the opening is frozen when the case opens: however long it stays open, th
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -73,6 +73,8 @@ class Trace:
     noted_s: float | None = None
     frozen: list[TracedMoment] = field(default_factory=list)
     """Up to the opening of the case."""
+    opened_by: tuple[Measure, ...] = ()
+    """What the case opened by; what is measured afterwards may be of something else."""
 
     def note(self, at_s: float, measures: tuple[Measure, ...], *, looked: bool) -> None:
         """Take one frame's measures."""
@@ -104,6 +106,7 @@ class Trace:
     def freeze(self) -> None:
         """The case opens: what led here stays; what follows begins with room of its own."""
         self.frozen, self.moments = self.frozen + self.moments, []
+        self.opened_by = self.measures
         self.spacing_s = FIRST_SPACING_S
 
     def _thin(self) -> None:
@@ -117,11 +120,14 @@ class Trace:
         self.moments = [first, *(moment for moment in middle if id(moment) in kept), last]
 
     def document(self, now_s: float) -> dict[str, Any]:
-        """The trace as JSON; times are seconds before ``now_s``, as negative numbers."""
+        """The trace as JSON; times are seconds before ``now_s``, as negative numbers.
+
+        Its thresholds are those that the case opened by, or before that the newest.
+        """
         return {
             "measures": [
                 {"name": each.name, "needs": each.needs, "threshold": each.threshold}
-                for each in self.measures
+                for each in self.opened_by or self.measures
             ],
             "frames": self.frames,
             "looks": self.looks,
@@ -134,7 +140,8 @@ class Trace:
     def snapshot(self) -> dict[str, Any]:
         """What must outlive a restart, as JSON."""
         return {
-            "measures": [[m.name, m.value, m.threshold, m.needs] for m in self.measures],
+            "measures": [astuple(each) for each in self.measures],
+            "opened_by": [astuple(each) for each in self.opened_by],
             "moments": _packed(self.moments),
             "frozen": _packed(self.frozen),
             "frames": self.frames,
@@ -147,6 +154,7 @@ class Trace:
         """A trace from its snapshot; ``shift_s`` is added to its times (another boot's clock)."""
         return cls(
             measures=tuple(Measure(*each) for each in saved["measures"]),
+            opened_by=tuple(Measure(*each) for each in saved.get("opened_by", ())),
             moments=_unpacked(saved["moments"], shift_s),
             frozen=_unpacked(saved.get("frozen", ()), shift_s),
             frames=saved["frames"],

@@ -267,7 +267,7 @@ def _timeline(case: Explained) -> Iterator[str]:
         at, looked, values = moments[index]
         mark = "*" if looked else " "
         yield "  " + "  ".join(
-            [f"{case.shown(at)} {mark}  ", *(f"{value:15.2f}" for value in values)]
+            [f"{case.shown(at)} {mark}  ", *(f"{value:15.2f}" for value in values[: len(measures)])]
         )
     yield say("  * the network looked at the place in this frame")
 

@@ -94,6 +94,18 @@ def test_a_trace_goes_on_after_a_restart_as_if_there_had_been_none(
         assert ours.values == theirs.values
 
 
+def test_what_is_measured_after_the_opening_does_not_change_what_the_case_opened_by() -> None:
+    trace = Trace()
+    trace.note(10.0, (Measure("stood_s", 10.0, 10.0),), looked=True)
+    trace.freeze()
+    unnamed = (Measure("stood_s", 1.0, 30.0), Measure("crowd_share", 0.1, 0.6, "at_most"))
+    trace.note(20.0, unnamed, looked=True)
+    again = Trace.restored(json.loads(json.dumps(trace.snapshot())), 0.0)
+    for each in (trace, again):
+        [measure] = each.document(20.0)["measures"]
+        assert measure == {"name": "stood_s", "needs": "at_least", "threshold": 10.0}
+
+
 def test_a_place_where_nothing_is_pending_any_more_is_forgotten() -> None:
     traces = Traces()
     measured = {"kerb": (Measure("dwell_s", 1.0, 10.0),)}
