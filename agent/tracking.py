@@ -45,6 +45,8 @@ SAME_PLACE_IOU = 0.55
 """A matched box this close to the anchor has not moved."""
 INSIDE_SHARE = 0.85
 """A box this much inside the anchor is the same thing, partly hidden."""
+ONE_THING_SHARE = 0.8
+"""A second box this much inside a thing's, or around it, is no second thing."""
 STILL_AFTER_S = 1.0
 """A thing that keeps its place this long stands."""
 MOVED_AFTER_S = 0.8
@@ -202,15 +204,24 @@ class Tracker:
         left = self._match(
             standing, left, luma, lambda track, found: self._standing_score(track, found, luma)
         )
-        unseen = [track for track in self._live if not track.seen_now]
-        left = self._match(
-            unseen, left, luma, lambda track, found: self._moving_score(track, found, luma)
+        # As in ByteTrack (arXiv 2110.06864), what the network is sure of goes first: else a doubtful
+        # part of a thing could carry its track on, and the whole of it, in plain view, have none.
+        sure = self._match_moving([found for found in left if self._sure(found)], luma)
+        self._match_moving(
+            [d for d in left if not self._sure(d) and not any(_one_thing(d, s) for s in sure)], luma
         )
         for track in self._live:
             if not track.seen_now:
                 self._miss(track, observation, luma)
         self._live = [track for track in self._live if self._goes_on(track, now_s)]
-        self._begin(left, now_s)
+        self._begin(sure, now_s)
+
+    def _match_moving(self, detections: list[Detection], luma: Luma | None) -> list[Detection]:
+        """Pair the tracks not seen yet by where they should be; return the detections left over."""
+        unseen = [track for track in self._live if not track.seen_now]
+        return self._match(
+            unseen, detections, luma, lambda track, found: self._moving_score(track, found, luma)
+        )
 
     def _match(
         self,
@@ -322,8 +333,9 @@ class Tracker:
         return track.missed_since_s is None or now_s - track.missed_since_s < GONE_AFTER_S
 
     def _begin(self, detections: Iterable[Detection], now_s: float) -> None:
+        """Begin a track for each sure detection that has none."""
         for detection in detections:
-            if not self._sure(detection) or self._already_stands(detection):
+            if self._already_stands(detection):
                 continue
             track = _Live(
                 self._next_id,
@@ -341,13 +353,7 @@ class Tracker:
 
     def _already_stands(self, detection: Detection) -> bool:
         """A second box on a thing that has its track is not a second thing."""
-        family = _family(detection.label)
-        return any(
-            track.seen_now
-            and track.family == family
-            and max(detection.box.covered_by(track.box), track.box.covered_by(detection.box)) > 0.8
-            for track in self._live
-        )
+        return any(track.seen_now and _one_thing(detection, track) for track in self._live)
 
     def snapshot(self) -> dict[str, Any]:
         """What must outlive a restart, as JSON: the standing tracks."""
@@ -411,23 +417,41 @@ def _see(
             0.5 * track.velocity[0] + 0.5 * (new[0] - old[0]) / since_s,
             0.5 * track.velocity[1] + 0.5 * (new[1] - old[1]) / since_s,
         )
+    track.seen_now = True
+    if _astray(track, detection.box, now_s):
+        return
     track.looks += 1
     track.hits += sure
-    track.seen_now = True
     track.missed_since_s, track.hidden_s = None, 0.0
     if sure:
         track.confidence += 0.2 * (detection.confidence - track.confidence)
     votes = track.votes
     votes[detection.label] = votes.get(detection.label, 0.0) + detection.confidence
     track.label = max(sorted(votes), key=lambda label: votes[label])
-    seen_s = track.last_seen_s
     track.last_seen_s = now_s
-    _settle(track, detection.box, now_s, luma, sure=sure, seen_s=seen_s)
+    _settle(track, detection.box, now_s, luma, sure=sure)
 
 
-def _settle(
-    track: _Live, box: Box, now_s: float, luma: Luma | None, *, sure: bool, seen_s: float
-) -> None:
+def _in_its_place(track: _Live, box: Box) -> bool:
+    """Whether the box shows the thing where it stands, perhaps partly hidden."""
+    hidden = track.standing and box.covered_by(track.anchor) >= INSIDE_SHARE
+    return hidden or box.iou(track.anchor) >= SAME_PLACE_IOU
+
+
+def _astray(track: _Live, box: Box, now_s: float) -> bool:
+    """Whether a standing thing is seen elsewhere, and has not been for long.
+
+    Such a box may be wrong, or somebody else's in passing: it tells nothing of what stands, not
+    even that it is there. A thing has moved when it stays away.
+    """
+    if not track.standing or _in_its_place(track, box):
+        return False
+    if track.moved_at_s is None:
+        track.moved_at_s, track.moved_to = now_s, box
+    return now_s - track.moved_at_s < MOVED_AFTER_S
+
+
+def _settle(track: _Live, box: Box, now_s: float, luma: Luma | None, *, sure: bool) -> None:
     """Keep the anchor while the thing stands; move it when the thing has moved."""
     iou = box.iou(track.anchor)
     if iou >= SAME_PLACE_IOU:
@@ -441,17 +465,11 @@ def _settle(
             track.look, track.look_at_s = _look_of(luma, track.anchor), now_s
             track.asked_at_s = float("-inf")
         return
-    if track.standing and box.covered_by(track.anchor) >= INSIDE_SHARE:
-        return  # partly hidden: it stands where it stood
-    if track.standing:
-        # A box may be wrong, or somebody else's in passing: a thing has moved when it stays away.
-        if track.moved_at_s is None or track.moved_to is None:
-            track.moved_at_s, track.moved_to = now_s, box
-        if now_s - track.moved_at_s < MOVED_AFTER_S:
-            track.last_seen_s = seen_s
-            return
-        if track.moved_to.iou(box) >= SAME_PLACE_IOU:  # it stands where it was first seen away
-            now_s = track.moved_at_s
+    if _in_its_place(track, box):
+        return
+    if track.moved_to is not None and track.moved_to.iou(box) >= SAME_PLACE_IOU:
+        assert track.moved_at_s is not None
+        now_s = track.moved_at_s  # it stands where it was first seen away
     track.box = track.anchor = box
     track.anchor_since_s = now_s
     track.moved_at_s = track.moved_to = None
@@ -461,6 +479,12 @@ def _settle(
 
 def _family(label: str) -> str:
     return FAMILY.get(label, label)
+
+
+def _one_thing(a: Detection, b: Detection | _Live) -> bool:
+    """Whether two boxes of one family lie so much in one another that they show one thing."""
+    nested = max(a.box.covered_by(b.box), b.box.covered_by(a.box)) > ONE_THING_SHARE
+    return nested and _family(a.label) == _family(b.label)
 
 
 def _blend(old: Box, new: Box, share: float = 0.3) -> Box:

@@ -156,6 +156,30 @@ def test_a_bike_ridden_past_a_standing_one_does_not_move_it() -> None:
     assert stood.still_since_s == 0
 
 
+def test_a_bike_ridden_past_does_not_keep_alive_what_is_hidden() -> None:
+    tracker = Tracker()
+    bike_id = standing_bike(tracker, until_s=2)
+    group = seen("person", 0.5, 0.78, width=0.14, height=0.25)
+    for step in range(16):
+        passing = [seen("bicycle", 0.43 + 0.07 * (step - 9), 0.71)] if step in {9, 11} else []
+        tracks = tracker.update(looked(group, *passing), 3 + 0.5 * step, NOTHING_THERE)
+    assert bike_id not in [track.track_id for track in tracks]
+
+
+def test_a_sure_sight_of_the_whole_has_the_track_and_a_doubtful_one_of_a_part_has_none() -> None:
+    """A cart is pushed along; then its parasol opens, and the network sees both."""
+    tracker = Tracker({"stall": 0.25})
+    for step in range(4):
+        cart = seen("stall", 0.95 - 0.03 * step, 0.5, width=0.2, height=0.2)
+        tracker.update(looked(cart), 0.5 * step)
+    whole = seen("stall", 0.8, 0.5, confidence=0.9, width=0.27, height=0.43)
+    part = seen("stall", 0.8, 0.49, confidence=0.2, width=0.21, height=0.17)
+    for step in range(4, 8):
+        tracks = tracker.update(looked(part, whole), 0.5 * step)
+    stood = [track.still_since_s for track in tracks if track.box.iou(whole.box) > 0.9]
+    assert stood == [2.0]
+
+
 def test_not_having_looked_is_not_having_seen_nothing() -> None:
     tracker = Tracker()
     bike_id = standing_bike(tracker)
