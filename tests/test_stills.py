@@ -21,7 +21,7 @@ pytestmark = [
 
 
 @pytest.mark.parametrize(
-    ("kind", "number"), [("misparked_bike", 12), ("overflowing_bin", 0), ("street_vending", 0)]
+    ("kind", "number"), [("misparked_bike", 13), ("overflowing_bin", 0), ("street_vending", 0)]
 )
 def test_a_real_still_with_a_problem_opens_a_case_and_one_without_clears_it(
     kind: str, number: int, tmp_path: Path
