@@ -325,6 +325,17 @@ def test_new_goods_with_somebody_beside_them_are_vending() -> None:
     assert first.since_s == 0
 
 
+@pytest.mark.parametrize(("gap_widths", "attended"), [(1.4, True), (2.0, False)])
+def test_who_stands_a_step_beside_the_goods_attends_them_and_who_stands_two_does_not(
+    gap_widths: float, attended: bool
+) -> None:
+    beside = person_at(GOODS.right + gap_widths * VENDOR.box.width, GOODS.bottom)
+    findings = watch_street(
+        vending(), 0, 30, novelty=new_thing(), tracks=(beside,), observation=looked(STALL)
+    )
+    assert ("present" in {finding.state for finding in findings}) == attended
+
+
 def test_large_new_goods_without_a_name_are_vending_after_three_times_as_long() -> None:
     scenario = vending()
     early = watch_street(scenario, 0, 29, novelty=new_thing(), tracks=(VENDOR,))

@@ -100,6 +100,9 @@ REMAINS_SHARE = 0.35
 """Less than this of the cells that a thing once had is not the thing."""
 NEAR_S = 2.0
 """Somebody who is near for less than this is passing by."""
+STEP_WIDTHS, STEP_HEIGHTS = 1.6, 0.6
+"""A step of three quarters of a metre beside a thing, in widths of who stands there (0.45 m or more
+from shoulder to shoulder); before it or behind it in heights, for there the view is foreshortened."""
 SAME_STAND_S = 0.1
 """Slack in comparing times."""
 HIDDEN_FOR_S = 60.0
@@ -438,7 +441,7 @@ def _without_parts(stalls: Sequence[Track]) -> list[Track]:
 def _is_near(person: Track, box: Box) -> bool:
     """Whether somebody is at the thing: their feet within a step of it."""
     x, y = person.box.foot
-    step_x, step_y = 1.0 * person.box.width, 0.6 * person.box.height
+    step_x, step_y = STEP_WIDTHS * person.box.width, STEP_HEIGHTS * person.box.height
     return bool(
         box.left - step_x <= x <= box.right + step_x
         and box.bottom - box.height - step_y <= y <= box.bottom + step_y
