@@ -39,7 +39,7 @@ from training.street.story import (
     plan,
 )
 from training.street.video import sha256_of, write_h264
-from training.street.view import Placement, View, silhouette
+from training.street.view import Placement, View, extent, silhouette
 
 GROUPS = {
     "bike-1": ("bike-1",),
@@ -99,15 +99,10 @@ class Compositor:
     def box(self, group: str) -> list[float]:
         """Left, top, right, bottom of the uncovered thing in the last frame, as fractions."""
         full = np.logical_or.reduce([self.covered[n] for n in GROUPS[group] if n in self.covered])
-        columns, rows = np.nonzero(full.any(0))[0], np.nonzero(full.any(1))[0]
+        left, top, right, bottom = extent(full)
         height, width = full.shape
-        edges = (
-            columns[0] / width,
-            rows[0] / height,
-            (columns[-1] + 1) / width,
-            (rows[-1] + 1) / height,
-        )
-        return [round(float(edge), 4) for edge in edges]
+        edges = (left / width, top / height, right / width, bottom / height)
+        return [round(edge, 4) for edge in edges]
 
     # ------------------------------------------------------------------ layers
 
@@ -338,8 +333,7 @@ def _bin_zone(plan_: Plan) -> NDArray[np.float64]:
             mesh_of(actor.recipe, actor.style, leg.motion, 0),
             place_of(actor, leg, leg.start),
         )
-        columns, rows = np.nonzero(mask.any(0))[0], np.nonzero(mask.any(1))[0]
-        bounds[name] = (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)
+        bounds[name] = extent(mask)
     closed, spill = bounds["bin-1-before"], bounds["bin-1-spill"]
     height = closed[3] - closed[1]
     side = 0.08 * height

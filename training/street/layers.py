@@ -25,7 +25,7 @@ from training.street.mesh import Mesh
 from training.street.raster import FAR_M, draw
 from training.street.scenery import scenery
 from training.street.story import FPS, MOVING, Actor, Motion, Plan, Point, Recipe, phase
-from training.street.view import Placement, View, silhouette
+from training.street.view import Placement, View, extent, silhouette
 
 if TYPE_CHECKING:
     from training.street.blender import Light, Stage
@@ -273,15 +273,15 @@ def _unit(picture: NDArray[np.uint8]) -> Image:
 
 
 def _crop(mask: NDArray[np.bool_], margin: int) -> tuple[int, int, int, int] | None:
-    columns, rows = np.nonzero(mask.any(0))[0], np.nonzero(mask.any(1))[0]
-    if not len(columns):
+    if not mask.any():
         return None
+    left, top, right, bottom = extent(mask)
     height, width = mask.shape
     return (
-        max(0, int(columns[0]) - margin),
-        max(0, int(rows[0]) - margin),
-        min(width, int(columns[-1]) + 1 + margin),
-        min(height, int(rows[-1]) + 1 + margin),
+        max(0, left - margin),
+        max(0, top - margin),
+        min(width, right + margin),
+        min(height, bottom + margin),
     )
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from training.street import cycles, people, stalls
 from training.street.mesh import Mesh
 from training.street.stall_kinds import random_stall
-from training.street.view import Placement, View, silhouette
+from training.street.view import Placement, View, extent, silhouette
 
 if TYPE_CHECKING:
     from training.street.blender import Light
@@ -57,7 +57,7 @@ def _fitting_view(
     """The view with a focal length that gives the thing the wanted size (0: any), at most."""
     for _ in range(4):
         mask = _covered(view, meshes, place)
-        left, top, right, bottom = _extent(mask)
+        left, top, right, bottom = extent(mask)
         wanted = [(width, right - left), (height, bottom - top)]
         factor = min(want / has for want, has in wanted if want)
         tangent = math.tan(math.radians(view.hfov) / 2) / factor
@@ -120,22 +120,16 @@ def _covered(view: View, meshes: list[Mesh], place: Placement) -> NDArray[np.boo
 
 def _write_stall(path: Path, picture: NDArray[Any], stall: NDArray[np.bool_]) -> None:
     """The trimmed picture, and beside it the stall's own box: people reach beyond it."""
-    left, top, right, bottom = _extent(picture[..., 3])
-    box = np.array(_extent(stall)) - np.array([left, top, left, top])
+    left, top, right, bottom = extent(picture[..., 3])
+    box = np.array(extent(stall)) - np.array([left, top, left, top])
     size = np.array([right - left, bottom - top] * 2)
     cv2.imwrite(str(path), picture[top:bottom, left:right])
     edges = [round(float(each), 4) for each in np.clip(box / size, 0, 1)]
     path.with_suffix(".json").write_text(json.dumps({"box": edges}) + "\n", encoding="utf-8")
 
 
-def _extent(mask: NDArray[Any]) -> tuple[int, int, int, int]:
-    """Left, top, right and bottom of what is not zero in a mask (h, w)."""
-    rows, columns = np.nonzero(mask.any(1))[0], np.nonzero(mask.any(0))[0]
-    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
-
-
 def _trimmed(picture: NDArray[Any], margin_px: int) -> NDArray[Any]:
     """An RGBA picture cut to what is not transparent."""
-    left, top, right, bottom = _extent(picture[..., 3])
+    left, top, right, bottom = extent(picture[..., 3])
     top, left = max(0, top - margin_px), max(0, left - margin_px)
     return picture[top : bottom + margin_px, left : right + margin_px]

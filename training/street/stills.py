@@ -23,7 +23,7 @@ from training.street import bins, cycles, motors, people, stalls
 from training.street.mesh import Mesh
 from training.street.scenery import KERB_Y, PAVEMENT_Z, Bay, Scenery, scenery
 from training.street.stall_kinds import random_stall
-from training.street.view import Placement, View, silhouette
+from training.street.view import Placement, View, extent, silhouette
 
 if TYPE_CHECKING:
     from training.street.blender import Light, Stage
@@ -291,9 +291,8 @@ def visible_boxes(
         share = _visible_share([things[n - 1] for n in own], np.isin(numbers, before), view)
         if share < 0.08:
             continue
-        rows, columns = np.nonzero(mask.any(1))[0], np.nonzero(mask.any(0))[0]
-        left, top = int(columns[0]), int(rows[0])
-        box = [left, top, int(columns[-1]) + 1 - left, int(rows[-1]) + 1 - top]
+        left, top, right, bottom = extent(mask)
+        box = [left, top, right - left, bottom - top]
         yield {
             "category_id": CATEGORIES.index(thing.category) + 1,
             "bbox": box,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -72,6 +73,16 @@ class Placement:
     def turned(self, directions: Array) -> Array:
         """Directions (n, 3) of the mesh in the world."""
         return np.asarray(directions @ (turn("z", self.heading) @ turn("x", self.lean)).T)
+
+
+def extent(mask: NDArray[Any]) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom edges, in pixels, of what is not zero in a mask (h, w).
+
+    Raises:
+        IndexError: The mask is empty.
+    """
+    rows, columns = np.nonzero(mask.any(1))[0], np.nonzero(mask.any(0))[0]
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
 def silhouette(view: View, mesh: Mesh, place: Placement, margin_px: int = 0) -> NDArray[np.bool_]:
