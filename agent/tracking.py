@@ -45,6 +45,8 @@ SAME_PLACE_IOU = 0.55
 """A matched box this close to the anchor has not moved."""
 INSIDE_SHARE = 0.85
 """A box this much inside the anchor is the same thing, partly hidden."""
+MADE_OF_PARTS = frozenset({"stall"})
+"""What the network may see as a whole and, at the same moment, in parts: the cart under its parasol."""
 ONE_THING_SHARE = 0.8
 """A second box this much inside a thing's, or around it, is no second thing."""
 STILL_AFTER_S = 1.0
@@ -93,6 +95,8 @@ class _Live:
     velocity: tuple[float, float] = (0.0, 0.0)
     missed_since_s: float | None = None
     hidden_s: float = 0.0
+    hidden_at_s: float | None = None
+    """When it was last found to be hidden, since it was last seen."""
     moved_at_s: float | None = None
     moved_to: Box | None = None
     seen_now: bool = True
@@ -191,13 +195,13 @@ class Tracker:
         for track in self._live:
             if track.seen_now:
                 track.last_seen_s = self._now_s
-            elif track.missed_since_s is None and track.hidden_s > 0:
-                track.hidden_s += self._step_s
+            elif track.missed_since_s is None and track.hidden_at_s is not None:
+                _hide(track, self._now_s)
         self._live = [track for track in self._live if self._goes_on(track, self._now_s)]
 
     def _join(self, observation: Observation, luma: Luma | None) -> None:
         now_s = self._now_s
-        left = list(observation.detections)
+        left = _without_parts(observation.detections)
         for track in self._live:
             track.seen_now = False
         standing = [track for track in self._live if track.standing]
@@ -299,12 +303,13 @@ class Tracker:
             self._doubtful_sight(track, found) for found in observation.detections
         ):
             track.missed_since_s = None
-            track.hidden_s += self._step_s
+            _hide(track, self._now_s)
             return
         track.looks += 1
+        track.hidden_at_s = None
         if self._alike(track, luma):
             track.seen_now, track.last_seen_s = True, self._now_s
-            track.missed_since_s, track.hidden_s = None, 0.0
+            _unhide(track)
             return
         if track.missed_since_s is None:
             track.missed_since_s = self._now_s
@@ -397,13 +402,24 @@ class Tracker:
             self._live.append(track)
 
 
+def _hide(track: _Live, now_s: float) -> None:
+    """Count the time from one look at which it was hidden to the next, looked for or not."""
+    if track.hidden_at_s is not None:
+        track.hidden_s += now_s - track.hidden_at_s
+    track.hidden_at_s = now_s
+
+
+def _unhide(track: _Live) -> None:
+    track.missed_since_s, track.hidden_s, track.hidden_at_s = None, 0.0, None
+
+
 def _postpone(track: _Live, by_s: float) -> None:
     """Let time pass without it."""
     track.first_seen_s += by_s
     track.last_seen_s += by_s
     track.anchor_since_s += by_s
     track.look_at_s += by_s
-    track.missed_since_s = track.moved_at_s = track.moved_to = None
+    track.missed_since_s = track.moved_at_s = track.moved_to = track.hidden_at_s = None
 
 
 def _see(
@@ -422,7 +438,7 @@ def _see(
         return
     track.looks += 1
     track.hits += sure
-    track.missed_since_s, track.hidden_s = None, 0.0
+    _unhide(track)
     if sure:
         track.confidence += 0.2 * (detection.confidence - track.confidence)
     votes = track.votes
@@ -485,6 +501,18 @@ def _one_thing(a: Detection, b: Detection | _Live) -> bool:
     """Whether two boxes of one family lie so much in one another that they show one thing."""
     nested = max(a.box.covered_by(b.box), b.box.covered_by(a.box)) > ONE_THING_SHARE
     return nested and _family(a.label) == _family(b.label)
+
+
+def _without_parts(detections: Sequence[Detection]) -> list[Detection]:
+    """Leave out the parts of what is seen as a whole, and more surely so."""
+    return [
+        part
+        for part in detections
+        if part.label not in MADE_OF_PARTS
+        or not any(
+            whole.confidence > part.confidence and _one_thing(part, whole) for whole in detections
+        )
+    ]
 
 
 def _blend(old: Box, new: Box, share: float = 0.3) -> Box:

@@ -180,6 +180,32 @@ def test_a_sure_sight_of_the_whole_has_the_track_and_a_doubtful_one_of_a_part_ha
     assert stood == [2.0]
 
 
+@pytest.mark.parametrize("frames_per_look", [1, 5])
+def test_how_long_a_thing_may_be_hidden_does_not_depend_on_the_frames_between_looks(
+    frames_per_look: int,
+) -> None:
+    tracker = Tracker()
+    bike_id = standing_bike(tracker, until_s=2)
+    group = looked(seen("person", 0.5, 0.78, width=0.14, height=0.25))
+    not_looked = Observation((), ())
+    given_up_s = 0.0
+    for frame in range(100):
+        observation = group if frame % frames_per_look == 0 else not_looked
+        tracks = tracker.update(observation, 3 + 0.1 * frame, NOTHING_THERE)
+        if bike_id in [track.track_id for track in tracks]:
+            given_up_s = 0.1 * frame
+    assert given_up_s == pytest.approx(5, abs=0.6)
+
+
+def test_a_part_of_a_stall_has_no_track_beside_the_whole() -> None:
+    tracker = Tracker({"stall": 0.2})
+    whole = seen("stall", 0.8, 0.5, width=0.27, height=0.43)
+    part = seen("stall", 0.8, 0.49, confidence=0.3, width=0.15, height=0.17)
+    for second in range(5):
+        tracks = tracker.update(looked(part, whole), second)
+    assert [track.box.iou(whole.box) > 0.9 for track in tracks] == [True]
+
+
 def test_not_having_looked_is_not_having_seen_nothing() -> None:
     tracker = Tracker()
     bike_id = standing_bike(tracker)

@@ -26,7 +26,7 @@ from training.street_judge import (
 from training.street_parts import ON_NO_REAL_STREET
 from training.street_pictures import SIZE_PX, Example, Scene, device_windows, take_window
 
-VERSION = "0.4.0"
+VERSION = "0.5.0"
 NEW_CLASSES = ("stall", "bin", "rubbish")
 CLIP = "dev_pedestrians_vtest.mp4"
 CLIP_WINDOW_PX = 440

@@ -156,9 +156,7 @@ class StreetVending:
         for seen in self._standing(zone, moment):
             # What came to stand only after the last sight of a thing is not that thing.
             same = [
-                one
-                for one in left
-                if _same_place(one.box, seen.box) and seen.since_s <= one.last_s + SAME_STAND_S
+                one for one in left if _same_place(one.box, seen.box) and _stood_already(seen, one)
             ]
             if not same:
                 self._count += 1
@@ -414,6 +412,13 @@ class StreetVending:
 
 def _begun(name: str, seen: _Seen, now_s: float) -> _Candidate:
     return _Candidate(name, seen.box, seen.since_s, seen.last_s, seen.missed_s, now_s, now_s)
+
+
+def _stood_already(seen: _Seen, candidate: _Candidate) -> bool:
+    """Whether what is seen stood when the candidate was last there; cells tell that less finely."""
+    if seen.cells:
+        return seen.since_s <= candidate.last_s + SAME_STAND_S
+    return seen.since_s < candidate.last_s
 
 
 def _least_new(stall: Track) -> float:
