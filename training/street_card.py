@@ -242,8 +242,8 @@ no picture is part of this folder.
 """
 
 MISTAKES = """
-- People on COCO pictures lost precision of box and order (see the coco_mini row: AP and AP50 below
-  the start's, recall at the threshold nearly kept); people under 32 px are too few there to tell.
+- People on COCO pictures lost precision of box and order (see the coco_mini row: AP, AP50 and recall at
+  the threshold below the start's); people under 32 px are too few there to tell.
 - A false stall or bin on a real street is rare but not unknown (table above), and so is a thing on the
   ground taken for rubbish. Small stalls, clothes rails and bare carts are found least.
 - Rubbish was learned on close bags: loose litter and far bags are found less well.
