@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ from training.street_parts import (
     training_scene,
     unboxed_streets,
 )
-from training.street_pictures import Example, varied
+from training.street_pictures import WHOLE_SHARE, Example, varied
 from training.yolox import YoloxNet, rehead
 from training.yolox_loss import StreetLoss, Targets
 
@@ -50,7 +51,10 @@ DEFAULT_THRESHOLD = 0.35
 def draw_batch(sources: Sources, mixture: Mixture, seed: tuple[int, int, int]) -> list[Example]:
     """One batch; depends on the seed alone, so a resumed training sees the same pictures."""
     random = np.random.default_rng(seed)
-    return [varied(training_scene(sources, mixture, random), random) for _ in range(BATCH)]
+    return [
+        varied(training_scene(sources, mixture, random), random, mixture.whole)
+        for _ in range(BATCH)
+    ]
 
 
 def batches(sources: Sources, mixture: Mixture, seed: int, epoch: int) -> Iterator[list[Example]]:
@@ -166,6 +170,7 @@ def train(
     seed: int,
     work: Path,
     begin: Path | None = None,
+    whole: float = WHOLE_SHARE,
 ) -> Training:
     """Fine-tune all layers; goes on from the last checkpoint of the same recipe.
 
@@ -177,11 +182,12 @@ def train(
         seed: Of order and variation.
         work: Where checkpoints lie.
         begin: A street model to go on from.
+        whole: The share of views that show a picture from end to end, where things are small.
     """
     training = Training(start, epochs, seed, begin)
-    mixture = FROM_COCO if begin is None else FROM_STREET
+    mixture = replace(FROM_COCO if begin is None else FROM_STREET, whole=whole)
     count = sum(len(each.items) for each in sources.splits.values())
-    recipe = {"seed": seed, "epochs": epochs, "n": count, "begin": str(begin or "")}
+    recipe = {"seed": seed, "epochs": epochs, "n": count, "begin": str(begin or ""), "whole": whole}
     state = checkpoints.load(work / "checkpoint.pt", recipe)
     if state is not None:
         training.restore(state)
@@ -244,6 +250,12 @@ def thresholds(path: Path, sources: Sources, seed: int) -> dict[str, float]:
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="A street model to go on from; its pictures stay in the parts they were in.",
 )
+@click.option(
+    "--whole",
+    default=WHOLE_SHARE,
+    show_default=True,
+    help="Share of views that show the whole picture instead of a window, where things are small.",
+)
 @click.option("--stills", default=None, type=click.Path(path_type=Path, exists=True))
 @click.option("--stalls", default=None, type=click.Path(path_type=Path, exists=True))
 @click.option("--reviewed", default=None, type=click.Path(path_type=Path, exists=True))
@@ -257,6 +269,7 @@ def main(
     data: Path,
     start: Path,
     begin: Path | None,
+    whole: float,
     stills: Path | None,
     stalls: Path | None,
     reviewed: Path | None,
@@ -268,7 +281,7 @@ def main(
     torch.set_num_threads(threads)
     kept = None if begin is None else parts_of(begin)
     sources = gather(data, stills, seed, reviewed, stalls, kept)
-    training = train(sources, start, epochs, until or epochs, seed, work, begin)
+    training = train(sources, start, epochs, until or epochs, seed, work, begin, whole)
     out.mkdir(parents=True, exist_ok=True)
     training.export(out / "model.onnx")
     chosen = thresholds(out / "model.onnx", sources, seed)
@@ -297,6 +310,7 @@ def main(
         counts,
         "" if begin is None else street_card.title_of(begin),
         out.name,
+        whole,
     )
     street_card.write(out, run, judged, street_card.people_in_clip(files, data, chosen))
 

@@ -24,9 +24,16 @@ from training.street_judge import (
     figure,
 )
 from training.street_parts import ON_NO_REAL_STREET
-from training.street_pictures import SIZE_PX, Example, Scene, device_windows, take_window
+from training.street_pictures import (
+    SIZE_PX,
+    WHOLE_SHARE,
+    Example,
+    Scene,
+    device_windows,
+    take_window,
+)
 
-VERSION = "0.5.0"
+VERSION = "0.6.0"
 NEW_CLASSES = ("stall", "bin", "rubbish")
 CLIP = "dev_pedestrians_vtest.mp4"
 CLIP_WINDOW_PX = 440
@@ -46,6 +53,7 @@ class Run:
     counts: Mapping[str, Mapping[str, int]]
     begun: str = ""
     name: str = "street"
+    whole: float = WHOLE_SHARE
 
     @property
     def command(self) -> str:
@@ -55,6 +63,7 @@ class Run:
         part = f" --epochs {self.epochs}" if self.begun or self.until != self.epochs else ""
         part += f" --until {self.until}" if self.until != self.epochs else ""
         begin = " --begin EARLIER" if self.begun else ""
+        part += f" --whole {self.whole}" if self.whole != WHOLE_SHARE else ""
         return f"python -m training.detector --seed {self.seed}{begin}{part}{stills} --out models/{self.name}"
 
 

@@ -25,6 +25,7 @@ from training.stills import (
 )
 from training.street_pictures import (
     UNLABELLED_SETS,
+    WHOLE_SHARE,
     CutOut,
     Example,
     Scene,
@@ -64,7 +65,7 @@ class Mixture:
     ``weights`` says how often each source is drawn, ``grounds`` how often each set is the street
     that things are laid on. ``stalls`` is the chance that a thing laid is a stall before its class
     is drawn evenly (only evenly if None), ``relit`` whether a thing is laid in lights other than its own, ``absent``
-    what stands on no real street that nobody boxed.
+    what stands on no real street that nobody boxed, ``whole`` the share of views that are whole pictures.
     """
 
     weights: Mapping[str, float]
@@ -72,6 +73,7 @@ class Mixture:
     stalls: float | None = None
     relit: bool = False
     absent: frozenset[str] = frozenset()
+    whole: float = WHOLE_SHARE
 
 
 # No picture of any set shows a stall; where one is found, it is false.

@@ -24,6 +24,7 @@ SIZE_PX = 416
 UNLABELLED_SETS = frozenset({"bins_scene_montevideo", "amsterdam_garbage"})
 LEAST_VISIBLE = 0.35
 TURNED_SHARE = 0.2
+WHOLE_SHARE = 0.2
 LEAST_SIDE_PX = 5.0
 Array = NDArray[Any]
 
@@ -140,11 +141,11 @@ def device_windows(width: int, height: int, side_px: int = 600) -> list[Edges]:
     return [(float(x), float(y), float(x + side), float(y + side)) for y in tops for x in lefts]
 
 
-def random_window(scene: Scene, random: Random) -> Edges:
-    """A square window of 300 to 700 px (or of the whole picture), mostly around some box."""
+def random_window(scene: Scene, random: Random, whole: float = WHOLE_SHARE) -> Edges:
+    """A square window of 300 to 700 px, mostly around some box; ``whole`` is the share of whole pictures."""
     height, width = scene.picture.shape[:2]
     longest = max(width, height)
-    if random.random() < 0.2:
+    if random.random() < whole:
         side = longest * random.uniform(0.8, 1.15)
     else:
         side = random.uniform(max(200, 0.3 * longest), max(320, 0.7 * longest))
@@ -186,14 +187,14 @@ def _turned(scene: Scene, quarters: int) -> Scene:
     return replace(scene, picture=picture, boxes=boxes)
 
 
-def varied(scene: Scene, random: Random) -> Example:
-    """A training view of a scene."""
+def varied(scene: Scene, random: Random, whole: float = WHOLE_SHARE) -> Example:
+    """A training view of a scene; in ``whole`` of them the scene is seen from end to end."""
     if "bicycle" in scene.labels and not scene.rendered and random.random() < TURNED_SHARE:
         scene = _turned(scene, int(random.integers(1, 4)))
     if not scene.rendered and random.random() < 0.3:
         scene = _smaller(scene, random)
     stretch = float(np.exp(random.uniform(-0.22, 0.22))) if not scene.rendered else 1.0
-    example = take_window(scene, random_window(scene, random), stretch)
+    example = take_window(scene, random_window(scene, random, whole), stretch)
     picture, boxes, unsure = example.picture, example.boxes, example.unsure
     if random.random() < 0.5:
         picture = np.ascontiguousarray(picture[:, ::-1])
