@@ -303,11 +303,13 @@ class Tracker:
             self._doubtful_sight(track, found) for found in observation.detections
         ):
             track.missed_since_s = None
+            _stayed(track)
             _hide(track, self._now_s)
             return
         track.looks += 1
         track.hidden_at_s = None
         if self._alike(track, luma):
+            _stayed(track)
             track.seen_now, track.last_seen_s = True, self._now_s
             _unhide(track)
             return
@@ -409,6 +411,11 @@ def _hide(track: _Live, now_s: float) -> None:
     track.hidden_at_s = now_s
 
 
+def _stayed(track: _Live) -> None:
+    """What was seen elsewhere a moment ago was not this thing: it stands where it stood."""
+    track.moved_at_s = track.moved_to = None
+
+
 def _unhide(track: _Live) -> None:
     track.missed_since_s, track.hidden_s, track.hidden_at_s = None, 0.0, None
 
@@ -472,7 +479,7 @@ def _settle(track: _Live, box: Box, now_s: float, luma: Luma | None, *, sure: bo
     iou = box.iou(track.anchor)
     if iou >= SAME_PLACE_IOU:
         track.box = _blend(track.box, box) if track.standing else box
-        track.moved_at_s = track.moved_to = None
+        _stayed(track)
         if track.standing:
             track.anchor = _blend(track.anchor, box, 0.1)
         # From a doubtful or shifted sight the empty place could be learned as the thing.

@@ -138,6 +138,19 @@ def test_a_bike_with_its_rider_on_it_is_not_parked() -> None:
         assert all(finding.state == "absent" for finding in findings)
 
 
+def test_the_wheels_of_a_goods_tricycle_are_no_misparked_bike() -> None:
+    scenario = bikes()
+    wheels = replace(bike_at(0.5, 0.7, since_s=0), confidence=0.5)
+    at = wheels.box
+    whole = Box(at.left - 0.02, at.top - 0.25, at.right + 0.02, at.bottom + 0.02)
+    stall = replace(wheels, track_id=77, label="stall", box=whole, confidence=0.9)
+    assert parked(12, wheels, by=scenario, people=(stall,)) == []
+    [before_it] = parked(12, wheels, by=bikes(), people=(replace(stall, box=whole.grown(0.5)),))
+    assert before_it.state == "present"
+    [surer] = parked(12, replace(wheels, confidence=0.95), by=bikes(), people=(stall,))
+    assert surer.state == "present"
+
+
 def test_somebody_passing_before_a_bike_does_not_excuse_it() -> None:
     scenario = bikes()
     bike = bike_at(0.5, 0.7, since_s=0)

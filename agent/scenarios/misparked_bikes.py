@@ -23,6 +23,9 @@ DOUBT = 0.15
 """A confidence or a support this near to its threshold is doubtful."""
 SETTLED_S = 2.0
 """A bike that stands for less than this may only be passing: it keeps no zone from being clear."""
+WITHIN_STALL, STALL_WIDTHS, STALL_HEIGHTS = 0.8, 0.6, 0.15
+"""The wheels of a goods tricycle: so much of them lies within the stall, they are at least so wide for
+its width, and stand where it stands but for so much of its height. A bike before a stall is narrower."""
 
 
 class Settings(ScenarioSettings):
@@ -105,10 +108,13 @@ class MisparkedBikes:
 
     def _standing(self, zone: Zone, moment: Moment) -> list[tuple[Stay, Track]]:
         """Whatever may be a bike and stands in the zone, outside every bay."""
+        stalls = [track for track in moment.tracks if track.label == "stall"]
         tracks = {
             track.track_id: track
             for track in moment.tracks
-            if track.label in BIKES and not any(inside(track.box.foot, bay) for bay in self._bays)
+            if track.label in BIKES
+            and not any(inside(track.box.foot, bay) for bay in self._bays)
+            and not any(_carries(track, stall) for stall in stalls)
         }
         return [
             (stay, tracks[stay.track_id])
@@ -253,6 +259,18 @@ def _rides(person_box: Any, bike: Track) -> bool:
         box.left <= x <= box.right
         and box.top + 0.5 * box.height <= y <= box.bottom + 0.1 * box.height
         and person_box.covered_by(box) >= 0.2
+    )
+
+
+def _carries(bike: Track, stall: Track) -> bool:
+    """Whether a bike is the wheels of a stall that the network is surer of: a goods tricycle."""
+    below = abs(bike.box.bottom - stall.box.bottom)
+    return (
+        stall.still_since_s is not None
+        and stall.confidence > bike.confidence
+        and bike.box.covered_by(stall.box) >= WITHIN_STALL
+        and bike.box.width >= STALL_WIDTHS * stall.box.width
+        and below <= STALL_HEIGHTS * stall.box.height
     )
 
 
