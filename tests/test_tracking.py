@@ -166,6 +166,19 @@ def test_a_bike_ridden_past_does_not_keep_alive_what_is_hidden() -> None:
     assert bike_id not in [track.track_id for track in tracks]
 
 
+def test_two_bikes_that_pass_while_it_is_hidden_do_not_move_a_bike() -> None:
+    tracker = Tracker()
+    bike_id = standing_bike(tracker)
+    group = seen("person", 0.5, 0.78, width=0.14, height=0.25)
+    for step in range(12):
+        passing = [seen("bicycle", 0.46, 0.71)] if step in {2, 9} else []
+        tracker.update(looked(group, *passing), 6 + 0.5 * step, NOTHING_THERE)
+    tracks = tracker.update(looked(seen("bicycle", 0.5, 0.7)), 12.5, SOMETHING_THERE)
+    assert [(one.track_id, one.still_since_s) for one in tracks if one.track_id == bike_id] == [
+        (bike_id, 0)
+    ]
+
+
 def test_a_sure_sight_of_the_whole_has_the_track_and_a_doubtful_one_of_a_part_has_none() -> None:
     """A cart is pushed along; then its parasol opens, and the network sees both."""
     tracker = Tracker({"stall": 0.25})
