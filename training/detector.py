@@ -253,6 +253,7 @@ def thresholds(path: Path, sources: Sources, seed: int) -> dict[str, float]:
 @click.option(
     "--whole",
     default=WHOLE_SHARE,
+    type=click.FloatRange(0, 1),
     show_default=True,
     help="Share of views that show the whole picture instead of a window, where things are small.",
 )
