@@ -35,6 +35,8 @@ SETTLE_LOOKS = 2
 """Looks at a region after its last change, one second apart or more."""
 ALL_UNSEEN = 0.9
 """A region of which this much cannot be seen is not worth a run of the network."""
+CUT_SHARE, WHOLLY = 0.01, 0.99
+"""A box so near a crop's edge is cut by it; so much of one that a crop shows is all of it."""
 HEADROOM = 0.12
 """What stands with its foot in a zone rises above it by this fraction of the frame."""
 
@@ -316,14 +318,20 @@ def merge(parts: Sequence[tuple[Box, Sequence[Detection]]]) -> tuple[Detection, 
 
     A thing cut by a crop's edge is seen in part by one crop and, mostly, whole by another: of two
     boxes of one label of which the smaller lies mostly in the larger, the larger is kept, with
-    the higher confidence.
+    the higher confidence. What one crop cuts and another shows beyond the cut is believed only if
+    that one sees it, too.
     """
+    regions = [region for region, _ in parts]
     everything = sorted(
-        ((found, part) for part, (_, detections) in enumerate(parts) for found in detections),
-        key=lambda pair: -pair[0].box.area,
+        (
+            (found, part, _shown_beyond_its_cut(found.box, region, regions))
+            for part, (region, detections) in enumerate(parts)
+            for found in detections
+        ),
+        key=lambda each: (each[2], -each[0].box.area),
     )
     kept: list[tuple[Detection, int]] = []
-    for found, part in everything:
+    for found, part, shown_elsewhere in everything:
         for index, (other, other_part) in enumerate(kept):
             twice = part != other_part and found.label == other.label
             if twice and _same_thing(found.box, other.box):
@@ -331,8 +339,27 @@ def merge(parts: Sequence[tuple[Box, Sequence[Detection]]]) -> tuple[Detection, 
                 kept[index] = dataclasses.replace(other, confidence=confidence), other_part
                 break
         else:
-            kept.append((found, part))
+            if not shown_elsewhere:
+                kept.append((found, part))
     return tuple(found for found, _ in kept)
+
+
+def _shown_beyond_its_cut(box: Box, region: Box, regions: Sequence[Box]) -> bool:
+    """Whether an edge of its crop cuts a box, and another crop shows the place uncut."""
+    return _is_cut(box, region) and any(
+        box.covered_by(other) > WHOLLY and not _is_cut(box, other) for other in regions
+    )
+
+
+def _is_cut(box: Box, region: Box) -> bool:
+    """Whether a box reaches an edge of its crop behind which the picture goes on."""
+    x, y = CUT_SHARE * region.width, CUT_SHARE * region.height
+    return (
+        (region.left > 0 and box.left - region.left < x)
+        or (region.top > 0 and box.top - region.top < y)
+        or (region.right < 1 and region.right - box.right < x)
+        or (region.bottom < 1 and region.bottom - box.bottom < y)
+    )
 
 
 def _same_thing(smaller: Box, larger: Box) -> bool:

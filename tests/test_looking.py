@@ -137,6 +137,23 @@ def test_a_thing_seen_by_two_crops_is_one_detection() -> None:
     assert found == Detection("bicycle", 0.8, whole.box)
 
 
+def test_what_a_crop_cuts_counts_only_if_the_crop_that_shows_more_sees_it_too() -> None:
+    left, right = Box(0, 0, 0.55, 1), Box(0.4, 0, 1, 1)
+    cut = Detection("bicycle", 0.6, Box(0.50, 0.5, 0.548, 0.6))
+    whole = Detection("bicycle", 0.3, Box(0.50, 0.5, 0.60, 0.6))
+    assert merge([(left, [cut]), (right, [])]) == ()
+    assert merge([(left, [cut])]) == (cut,)
+    assert merge([(left, [cut]), (Box(0.53, 0, 1, 1), [])]) == (cut,)
+    assert merge([(left, [cut]), (right, [whole])]) == (Detection("bicycle", 0.6, whole.box),)
+
+
+def test_the_edge_of_the_picture_cuts_nothing_that_another_crop_could_show() -> None:
+    at_the_edge = Detection("bicycle", 0.6, Box(0.0, 0.5, 0.1, 0.6))
+    assert merge([(Box(0, 0.2, 0.5, 1), [at_the_edge]), (Box(0, 0, 0.5, 0.9), [])]) == (
+        at_the_edge,
+    )
+
+
 def test_two_things_in_one_crop_stay_two() -> None:
     before = Detection("person", 0.8, Box(0.40, 0.4, 0.50, 0.9))
     behind = Detection("person", 0.7, Box(0.42, 0.4, 0.49, 0.8))

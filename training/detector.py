@@ -213,7 +213,8 @@ def train(
 def thresholds(path: Path, sources: Sources, seed: int) -> dict[str, float]:
     """Per class, a score chosen on the ``tune`` parts.
 
-    It is the one with the best F1; for what stands on no real picture, the lowest that is quiet on them.
+    It is the one with the best F score; for what stands on no real picture, the lowest that is quiet
+    on them.
     """
     detector = StreetFile(path)
     judged = {
