@@ -29,7 +29,7 @@ from training.sets import Labelled, join_touching
 from training.splits import SHARES as STREET_SHARES
 from training.splits import Split, parts_of, split_known, write_groups
 from training.street_classes import STREET_CLASSES
-from training.street_judge import Found, Judged, decode, quiet_threshold, suppress
+from training.street_judge import Found, Judged, best_threshold, decode, quiet_threshold, suppress
 from training.street_pictures import (
     CutOut,
     Example,
@@ -264,6 +264,22 @@ def test_a_stall_s_threshold_is_the_lowest_that_leaves_nineteen_streets_of_twent
     assert quiet_threshold([loud], "stall") == 0.45
     assert quiet_threshold([loud], "bin") == 0.2
     assert quiet_threshold([_streets_where_a_stall_scores(0.95)], "stall") == 0.9
+
+
+def test_people_are_rather_seen_too_often_than_too_seldom() -> None:
+    """Of twenty, six are seen at 0.3 only, as are twelve that are nobody."""
+    there, nobody = np.array([[0, 0, 50, 80]]), np.array([[200, 200, 250, 280]])
+    for name, expected in (("bicycle", 0.35), ("person", 0.25)):
+        index = np.array([STREET_CLASSES.index(name)])
+        every = np.ones(len(STREET_CLASSES), bool)
+        picture = np.zeros((416, 416, 3), np.uint8)
+        example = Example(picture, there, index, np.zeros((0, 4)), every, rendered=False)
+        found = [Found(there, np.array([0.6]), index)] * 14
+        found += [Found(there, np.array([0.3]), index)] * 6
+        empty = Example(picture, there[:0], index[:0], np.zeros((0, 4)), every, rendered=False)
+        false = [Found(nobody, np.array([0.3]), index)] * 12
+        judged = Judged([example] * 20 + [empty] * 12, found + false)
+        assert best_threshold([judged], name) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -6,6 +6,8 @@ Everything a card says about quality is passed in as measured figures; nothing h
 from __future__ import annotations
 
 import hashlib
+import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -121,3 +123,30 @@ def write_papers(folder: Path, manifest: Manifest, card: str, notice: str) -> No
     (folder / "manifest.toml").write_text(manifest_text(manifest, model), encoding="utf-8")
     (folder / "CARD.md").write_text(card.strip() + "\n", encoding="utf-8")
     (folder / "NOTICE").write_text(notice.strip() + "\n", encoding="utf-8")
+
+
+def version_of(folder: Path) -> str:
+    """The version that a model's manifest tells."""
+    [version] = re.findall(
+        r'(?m)^version = "(.+)"$', (folder / "manifest.toml").read_text(encoding="utf-8")
+    )
+    return str(version)
+
+
+def hand_on(source: Path, out: Path, provenance: str, **changes: str | int) -> None:
+    """Write the source's manifest for ``out/model.onnx``, and copy what both have in common.
+
+    Args:
+        source: The model's folder that ``out`` was made from.
+        out: The new folder; its network is there already.
+        provenance: What it was made from, and how.
+        changes: Further values, each in the place of the first of its name.
+    """
+    text = (source / "manifest.toml").read_text(encoding="utf-8")
+    facts = {"name": out.name, "sha256": sha256_of(out / "model.onnx"), "provenance": provenance}
+    for key, value in (facts | changes).items():
+        line = f"{key} = {json.dumps(value, ensure_ascii=False)}"
+        text = re.sub(rf"(?m)^{key} = .*$", lambda _, line=line: line, text, count=1)
+    (out / "manifest.toml").write_text(text, encoding="utf-8")
+    for paper in ("NOTICE", "groups.json"):
+        (out / paper).write_text((source / paper).read_text(encoding="utf-8"), encoding="utf-8")

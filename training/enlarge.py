@@ -9,24 +9,18 @@ more. Both files are judged in one run on the pictures that were not trained on.
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 import onnx
 
-from training.cards import sha256_of, table
-from training.evaluate.__main__ import judged
-from training.evaluate.judging import opened
-from training.evaluate.labels import KNOWN
-from training.evaluate.sources import read_folder
+from training.beside import compared
+from training.cards import hand_on, sha256_of, version_of
 from training.timing import RUNS, processor, speed
 
 STRIDES = (8, 16, 32)
-LEAST_TRUTHS = 10
+FIGURES = ("ap", "roc_auc")
 CARD = """
 # {name}
 
@@ -73,29 +67,6 @@ def enlarged(source: Path, size_px: int, out: Path) -> int:
     return places
 
 
-def _figures(data: Path, models: Sequence[str]) -> str:
-    """Average precision of boxes and whether a thing is there at all, by set and model."""
-    streets, bins = opened(models)
-    report, _ = judged(read_folder(data), streets, bins, KNOWN, everything=False)
-    cells: dict[tuple[str, str], dict[str, str]] = {}
-    for row in report["results"]:
-        figures = row["figures"]
-        name = "ap" if "ap" in figures else "roc_auc"
-        if name not in figures or figures.get("truths", LEAST_TRUTHS) < LEAST_TRUTHS:
-            continue
-        key = row["set"], f"{row['task']}, {'AP' if name == 'ap' else 'ROC AUC'}"
-        cells.setdefault(key, {})[row["model"]] = _told(figures[name])
-    names = [judge.manifest.name for judge in streets]
-    rows = [[*key, *(mine.get(name, "–") for name in names)] for key, mine in cells.items()]
-    return table(("set", "task", *names), rows)
-
-
-def _told(figure: dict[str, Any]) -> str:
-    if figure["value"] is None:
-        return "–"
-    return f"{figure['value']:.3f} ({figure['low']:.3f}–{figure['high']:.3f})"
-
-
 @click.command(help=__doc__)
 @click.option("--size", "size_px", default=640, show_default=True)
 @click.option(
@@ -112,36 +83,26 @@ def main(size_px: int, source: Path, data: Path, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     places = enlarged(source / "model.onnx", size_px, out / "model.onnx")
     command = f"python -m training.enlarge --size {size_px} --out models/{out.name}"
-    text = (source / "manifest.toml").read_text(encoding="utf-8")
-    old = int(re.findall(r"(?m)^width = (\d+)$", text)[0])
+    old = int(re.findall(r"(?m)^width = (\d+)$", (source / "manifest.toml").read_text("utf-8"))[0])
     origin = f"{source.name} ({sha256_of(source / 'model.onnx')}) at {size_px} px; {command}"
-    for key, value in (
-        ("name", json.dumps(out.name)),
-        ("sha256", json.dumps(sha256_of(out / "model.onnx"))),
-        ("provenance", json.dumps(origin)),
-        ("width", str(size_px)),
-        ("height", str(size_px)),
-    ):
-        text = re.sub(rf"(?m)^{key} = .*$", f"{key} = {value}", text, count=1)
-    text = re.sub(r"(?m)^shape = \[1, \d+", f"shape = [1, {places}", text, count=1)
-    (out / "manifest.toml").write_text(text, encoding="utf-8")
-    for paper in ("NOTICE", "groups.json"):
-        (out / paper).write_text((source / paper).read_text(encoding="utf-8"), encoding="utf-8")
-    version = re.findall(r'(?m)^version = "(.+)"$', text)[0]
-    files = {source.name: source / "model.onnx", out.name: out / "model.onnx"}
+    hand_on(source, out, origin, width=size_px, height=size_px)
+    manifest = out / "manifest.toml"
+    text = re.sub(r"(?m)^shape = \[1, \d+", f"shape = [1, {places}", manifest.read_text("utf-8"))
+    manifest.write_text(text, encoding="utf-8")
+    folders = {source.name: source, out.name: out}
     card = CARD.format(
         name=out.name,
         source=source.name,
-        version=version,
+        version=version_of(source),
         size=size_px,
         old=old,
         times=(size_px / old) ** 2,
         command=command,
         sha=sha256_of(source / "model.onnx"),
-        figures=_figures(data, [str(source), str(out)]),
+        figures=compared(data, folders, FIGURES),
         machine=processor(),
         runs=RUNS,
-        speed=speed(files),
+        speed=speed({name: folder / "model.onnx" for name, folder in folders.items()}),
     )
     (out / "CARD.md").write_text(card.strip() + "\n", encoding="utf-8")
     click.echo(card)

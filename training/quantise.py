@@ -9,13 +9,10 @@ bytes. Loss and speed are measured against the FP32 file in the same run, on the
 
 from __future__ import annotations
 
-import json
 import logging
-import re
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 import numpy as np
@@ -31,7 +28,7 @@ from onnxruntime.quantization import (
 from onnxruntime.quantization.shape_inference import quant_pre_process
 from tqdm import tqdm
 
-from training.cards import sha256_of
+from training.cards import hand_on, sha256_of, version_of
 from training.quantised import KINDS, Kind
 from training.timing import RUNS, processor, speed
 
@@ -131,18 +128,6 @@ def quantise(source: Path, out: Path, kind: Kind, batches: Sequence[NDArray[np.f
         )
 
 
-def _manifest(source: Path, out: Path, name: str, command: str) -> None:
-    """The source's manifest with another name, file and origin; nothing else changes."""
-    text = (source / "manifest.toml").read_text(encoding="utf-8")
-    for key, value in (
-        ("name", name),
-        ("sha256", sha256_of(out / "model.onnx")),
-        ("provenance", f"{source.name} ({sha256_of(source / 'model.onnx')}) as INT8; {command}"),
-    ):
-        text = re.sub(rf"(?m)^{key} = .*$", f"{key} = {json.dumps(value)}", text, count=1)
-    (out / "manifest.toml").write_text(text, encoding="utf-8")
-
-
 @click.command(help=__doc__)
 @click.argument("model", type=click.Choice(sorted(KINDS)))
 @click.option("--models", default=Path("models"), type=click.Path(path_type=Path, exists=True))
@@ -160,15 +145,12 @@ def main(model: str, models: Path, data: Path, stills: Path | None, seed: int, o
     batches = kind.batches("train", CALIBRATION_PICTURES)
     quantise(source / "model.onnx", out / "model.onnx", kind, batches)
     files = {"FP32": source / "model.onnx", "INT8": out / "model.onnx"}
-    manifest = (source / "manifest.toml").read_text(encoding="utf-8")
-    version: Any = re.search(r'(?m)^version = "(.+)"$', manifest)
-    command = (
-        f"python -m training.quantise {model} --seed {seed} --stills DIR --out models/{out.name}"
-    )
+    drawn = " --stills DIR" if stills else ""
+    command = f"python -m training.quantise {model} --seed {seed}{drawn} --out models/{out.name}"
     card = CARD.format(
         name=out.name,
         source=model,
-        version=version.group(1),
+        version=version_of(source),
         command=command,
         sha=sha256_of(files["FP32"]),
         pictures=len(batches),
@@ -178,10 +160,9 @@ def main(model: str, models: Path, data: Path, stills: Path | None, seed: int, o
         runs=RUNS,
         speed=speed(files),
     )
-    _manifest(source, out, out.name, command)
+    origin = f"{model} ({sha256_of(files['FP32'])}) as INT8; {command}"
+    hand_on(source, out, origin)
     (out / "CARD.md").write_text(card.strip() + "\n", encoding="utf-8")
-    for paper in ("NOTICE", "groups.json"):
-        (out / paper).write_text((source / paper).read_text(encoding="utf-8"), encoding="utf-8")
     click.echo(card)
 
 

@@ -1,0 +1,46 @@
+"""Models beside one another on the pictures that none of them was made with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from training.cards import table
+from training.evaluate.__main__ import judged
+from training.evaluate.judging import opened
+from training.evaluate.labels import KNOWN
+from training.evaluate.sources import read_folder
+
+LEAST_TRUTHS = 10
+
+
+def compared(data: Path, folders: Mapping[str, Path], figures: Sequence[str]) -> str:
+    """A table of held-out figures by set and task, each with its 95 % interval.
+
+    Args:
+        data: Picture sets; what a model was trained or tuned on is left out.
+        folders: The models, by what their column is headed.
+        figures: Names as in the report of ``./evaluate``.
+    """
+    sets = read_folder(data)
+    cells: dict[tuple[str, str], dict[str, str]] = {}
+    for head, folder in folders.items():
+        report, _ = judged(sets, *opened([str(folder)]), KNOWN, everything=False)
+        for row in report["results"]:
+            told = row["figures"]
+            if told.get("truths", LEAST_TRUTHS) < LEAST_TRUTHS:
+                continue
+            for name in told.keys() & set(figures):
+                key = row["set"], f"{row['task']}, {name.replace('_', ' ')}"
+                cells.setdefault(key, {})[head] = _told(told[name])
+    rows = [
+        [*key, *(mine.get(head, "–") for head in folders)] for key, mine in sorted(cells.items())
+    ]
+    return table(("set", "task, figure", *folders), rows)
+
+
+def _told(figure: dict[str, Any]) -> str:
+    if figure["value"] is None:
+        return "–"
+    return f"{figure['value']:.3f} ({figure['low']:.3f}–{figure['high']:.3f})"
