@@ -200,7 +200,8 @@ picture.
 Groups of pictures that look like one place (centred frozen ImageNet features with a cosine of 0.5
 or more; for drawn streets the scene) never straddle parts; `groups.json` lists every picture.
 `train` made the weights, `tune` chose the thresholds (a stall's is the lowest at which no more than
-one real picture in twenty is false), `held_out` made the tables. "composed" are
+one real picture in twenty is false; a person's weighs recall twice as much as precision), `held_out`
+made the tables. "composed" are
 real streets with bins, bags and drawn stalls laid on them, from the same part each. Sets that do not
 label a class do not teach its absence: there the frozen start is the teacher. From the scenes of
 Montevideo and Amsterdam, which nobody boxed, only what the start is sure of is kept alive. The
@@ -251,8 +252,8 @@ no picture is part of this folder.
 """
 
 MISTAKES = """
-- People on COCO pictures lost precision of box and order (see the coco_mini row: AP, AP50 and recall at
-  the threshold below the start's); people under 32 px are too few there to tell.
+- People on COCO pictures lost precision of box and order (see the coco_mini row: AP and AP50 below the
+  start's); people under 32 px are too few there to tell.
 - A false stall or bin on a real street is rare but not unknown (table above), and so is a thing on the
   ground taken for rubbish. Small stalls, clothes rails and bare carts are found least.
 - Rubbish was learned on close bags: loose litter and far bags are found less well.
