@@ -151,6 +151,30 @@ def test_the_wheels_of_a_goods_tricycle_are_no_misparked_bike() -> None:
     assert surer.state == "present"
 
 
+def test_one_wheel_of_a_goods_tricycle_is_none_but_a_bike_before_a_stall_is() -> None:
+    wheel = replace(bike_at(0.5, 0.7, since_s=0), confidence=0.5)
+    at = wheel.box
+    beside, above = 2 * at.width, 2 * at.height
+    whole = Box(at.left - 0.01, at.top - above, at.right + beside, at.bottom + 0.2 * at.height)
+    stall = replace(wheel, track_id=77, label="stall", box=whole, confidence=0.9)
+    assert parked(12, wheel, by=bikes(), people=(stall,)) == []
+    farther = replace(whole, bottom=at.bottom - 0.05 * at.height)
+    [before_it] = parked(12, wheel, by=bikes(), people=(replace(stall, box=farther),))
+    assert before_it.state == "present"
+
+
+@pytest.mark.parametrize("label", ["bin", "rubbish"])
+def test_what_the_network_rather_calls_rubbish_is_no_misparked_bike(label: str) -> None:
+    heap = replace(bike_at(0.5, 0.7, since_s=0), confidence=0.4)
+    surer = replace(heap, track_id=77, label=label, confidence=0.8)
+    assert parked(12, heap, by=bikes(), people=(surer,)) == []
+    at = surer.box
+    beside = replace(at, left=at.left + at.width, right=at.right + at.width)
+    bags_beside = replace(surer, box=beside)
+    [finding] = parked(12, heap, by=bikes(), people=(bags_beside,))
+    assert finding.state == "present"
+
+
 def test_somebody_passing_before_a_bike_does_not_excuse_it() -> None:
     scenario = bikes()
     bike = bike_at(0.5, 0.7, since_s=0)

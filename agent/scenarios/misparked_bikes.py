@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from agent.scenarios import Moment, ScenarioSettings
-from agent.scene import Doubt, Finding, Member, Stay, Track, Zone
+from agent.scene import Box, Doubt, Finding, Member, Stay, Track, Zone
 from agent.trace import Measure
 from agent.zones import in_force, inside
 
@@ -23,9 +23,13 @@ DOUBT = 0.15
 """A confidence or a support this near to its threshold is doubtful."""
 SETTLED_S = 2.0
 """A bike that stands for less than this may only be passing: it keeps no zone from being clear."""
-WITHIN_STALL, STALL_WIDTHS, STALL_HEIGHTS = 0.8, 0.6, 0.15
-"""The wheels of a goods tricycle: so much of them lies within the stall, they are at least so wide for
-its width, and stand where it stands but for so much of its height. A bike before a stall is narrower."""
+MISTAKEN = frozenset({"bin", "rubbish", "stall"})
+"""What the network may also call a bike; it is what the network is surer of."""
+SAME_PLACE_IOU = 0.6
+WITHIN_STALL, STALL_WIDTHS, STALL_HEIGHTS, BEHIND_FOOT = 0.8, 0.6, 0.15, 0.05
+"""The wheels of a goods tricycle: so much of them lies within the stall, and they stand where it stands
+but for so much of its height. They are at least so wide for its width, or, where one alone is seen, so
+much of its height behind the stall's foot: a bike before a stall is narrower and stands nearer."""
 
 
 class Settings(ScenarioSettings):
@@ -108,13 +112,17 @@ class MisparkedBikes:
 
     def _standing(self, zone: Zone, moment: Moment) -> list[tuple[Stay, Track]]:
         """Whatever may be a bike and stands in the zone, outside every bay."""
-        stalls = [track for track in moment.tracks if track.label == "stall"]
+        others = [
+            track
+            for track in moment.tracks
+            if track.label in MISTAKEN and track.still_since_s is not None
+        ]
         tracks = {
             track.track_id: track
             for track in moment.tracks
             if track.label in BIKES
             and not any(inside(track.box.foot, bay) for bay in self._bays)
-            and not any(_carries(track, stall) for stall in stalls)
+            and not any(_is_rather(other, track) for other in others)
         }
         return [
             (stay, tracks[stay.track_id])
@@ -262,15 +270,21 @@ def _rides(person_box: Any, bike: Track) -> bool:
     )
 
 
-def _carries(bike: Track, stall: Track) -> bool:
-    """Whether a bike is the wheels of a stall that the network is surer of: a goods tricycle."""
-    below = abs(bike.box.bottom - stall.box.bottom)
+def _is_rather(other: Track, bike: Track) -> bool:
+    """Whether a bike is something else that the network is surer of, or a stall's wheels."""
+    return other.confidence > bike.confidence and (
+        bike.box.iou(other.box) >= SAME_PLACE_IOU
+        or (other.label == "stall" and _carries(bike.box, other.box))
+    )
+
+
+def _carries(bike: Box, stall: Box) -> bool:
+    """Whether a bike is the wheels of a stall: a goods tricycle."""
+    behind = (stall.bottom - bike.bottom) / stall.height
     return (
-        stall.still_since_s is not None
-        and stall.confidence > bike.confidence
-        and bike.box.covered_by(stall.box) >= WITHIN_STALL
-        and bike.box.width >= STALL_WIDTHS * stall.box.width
-        and below <= STALL_HEIGHTS * stall.box.height
+        bike.covered_by(stall) >= WITHIN_STALL
+        and abs(behind) <= STALL_HEIGHTS
+        and (bike.width >= STALL_WIDTHS * stall.width or behind >= BEHIND_FOOT)
     )
 
 
