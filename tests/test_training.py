@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from tests import triples
 from training.augment import letterbox
+from training.cards import hand_on, version_of
 from training.groups import join_similar, split_groups
 from training.measures import (
     Scored,
@@ -179,6 +180,25 @@ def test_a_models_papers_agree_with_its_file(folder: Path) -> None:
     assert all(0 < each["threshold"] < 1 for each in manifest["classes"])
     assert (folder / "NOTICE").read_text(encoding="utf-8").strip()
     assert manifest["version"] in (folder / "CARD.md").read_text(encoding="utf-8")
+
+
+def test_a_model_made_from_another_keeps_its_papers_but_for_what_it_is(tmp_path: Path) -> None:
+    source, out = MODELS[0], tmp_path / "made"
+    out.mkdir()
+    (out / "model.onnx").write_bytes(b"another network")
+    hand_on(source, out, r"of \1 “it”", version="9.9.9")
+    before, after = (
+        tomllib.loads((folder / "manifest.toml").read_text(encoding="utf-8"))
+        for folder in (source, out)
+    )
+    assert after == before | {
+        "name": "made",
+        "version": "9.9.9",
+        "sha256": hashlib.sha256(b"another network").hexdigest(),
+        "provenance": r"of \1 “it”",
+    }
+    assert (out / "groups.json").read_bytes() == (source / "groups.json").read_bytes()
+    assert version_of(out) == "9.9.9"
 
 
 @pytest.mark.parametrize("folder", MODELS, ids=lambda folder: folder.name)
