@@ -11,18 +11,45 @@ from training.evaluate.__main__ import judged
 from training.evaluate.judging import opened
 from training.evaluate.labels import KNOWN
 from training.evaluate.sources import read_folder
+from training.timing import RUNS, processor, speed
 
 LEAST_TRUTHS = 10
+SECTIONS = """
+## Held-out figures
+
+Both in one run on pictures that were neither trained nor tuned on, whole, by `./evaluate`; in brackets
+the 95 % interval of a bootstrap over groups.
+
+{figures}
+
+## Cost
+
+One thread on {machine}, both files in turn, {runs} runs each; median (fastest to slowest). A figure
+of that machine: `kerbwatch models bench` tells what it costs on the device.
+
+{speed}
+"""
 
 
-def compared(data: Path, folders: Mapping[str, Path], figures: Sequence[str]) -> str:
-    """A table of held-out figures by set and task, each with its 95 % interval.
+def sections(data: Path, folders: Mapping[str, Path], figures: Sequence[str]) -> str:
+    """What a card says of two models beside one another: how good each is, and what it costs.
 
     Args:
         data: Picture sets; what a model was trained or tuned on is left out.
         folders: The models, by what their column is headed.
         figures: Names as in the report of ``./evaluate``.
     """
+    files = {head: folder / "model.onnx" for head, folder in folders.items()}
+    return SECTIONS.format(
+        figures=compared(data, folders, figures),
+        machine=processor(),
+        runs=RUNS,
+        speed=speed(files),
+    ).strip()
+
+
+def compared(data: Path, folders: Mapping[str, Path], figures: Sequence[str]) -> str:
+    """A table of held-out figures by set and task, each with its 95 % interval."""
     sets = read_folder(data)
     cells: dict[tuple[str, str], dict[str, str]] = {}
     for head, folder in folders.items():

@@ -15,9 +15,8 @@ from pathlib import Path
 import click
 import onnx
 
-from training.beside import compared
+from training.beside import sections
 from training.cards import hand_on, sha256_of, version_of
-from training.timing import RUNS, processor, speed
 
 STRIDES = (8, 16, 32)
 FIGURES = ("ap", "roc_auc")
@@ -31,19 +30,7 @@ and mistakes holds here as well.
 
 - Made by `{command}` from `{source}` with SHA-256 `{sha}`.
 
-## Held-out figures
-
-Both in one run on pictures that were neither trained nor tuned on, whole, by `./evaluate`; in brackets
-the 95 % interval of a bootstrap over groups.
-
-{figures}
-
-## Cost
-
-One thread on {machine}, both files in turn, {runs} runs each; median (fastest to slowest). A figure
-of that machine: `kerbwatch models bench` tells what it costs on the device.
-
-{speed}
+{sections}
 """
 
 
@@ -89,7 +76,6 @@ def main(size_px: int, source: Path, data: Path, out: Path) -> None:
     manifest = out / "manifest.toml"
     text = re.sub(r"(?m)^shape = \[1, \d+", f"shape = [1, {places}", manifest.read_text("utf-8"))
     manifest.write_text(text, encoding="utf-8")
-    folders = {source.name: source, out.name: out}
     card = CARD.format(
         name=out.name,
         source=source.name,
@@ -99,10 +85,7 @@ def main(size_px: int, source: Path, data: Path, out: Path) -> None:
         times=(size_px / old) ** 2,
         command=command,
         sha=sha256_of(source / "model.onnx"),
-        figures=compared(data, folders, FIGURES),
-        machine=processor(),
-        runs=RUNS,
-        speed=speed({name: folder / "model.onnx" for name, folder in folders.items()}),
+        sections=sections(data, {source.name: source, out.name: out}, FIGURES),
     )
     (out / "CARD.md").write_text(card.strip() + "\n", encoding="utf-8")
     click.echo(card)

@@ -17,16 +17,15 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from training.beside import compared
+from training.beside import sections
 from training.cards import hand_on, sha256_of, version_of
-from training.timing import RUNS, processor, speed
 
 VERSION = "0.5.0"
 NEAR_SHARE = 0.85
 """The second look's part of each side: rubbish beside the bin, that the zone's margin shows, stays in."""
 FIGURES = ("balanced_accuracy", "roc_auc", "calibration_error")
 CARD = """
-# {title}, {version}
+# Bin state, {version}
 
 `{source}` {earlier} with a second look: the same network sees the zone's crop as it is, and again its
 middle ({share:.0%} of each side) mirrored; the mean of both logits is told. Nothing was trained again. It
@@ -34,19 +33,7 @@ costs twice as much and hangs less on where in the crop things lie.
 
 - Made by `{command}` from `{source}` {earlier} with SHA-256 `{sha}`.
 
-## Held-out figures
-
-In one run on pictures that were neither trained nor tuned on, whole, by `./evaluate`; in
-brackets the 95 % interval of a bootstrap over groups.
-
-{figures}
-
-## Cost
-
-One thread on {machine}, the files in turn, {runs} runs each; median (fastest to slowest). A figure
-of that machine: `kerbwatch models bench` tells what it costs on the device.
-
-{speed}
+{sections}
 
 ## The network's own card
 
@@ -75,33 +62,32 @@ def with_second_look(source: Path, out: Path) -> None:
         raise ValueError(f"{source}: not one square picture in and a softmax at the end")
     for node in graph.node:
         node.input[:] = ["looks" if name == taken.name else name for name in node.input]
-    for place, node in enumerate(_looks(taken.name)):
+    numbers, nodes = _looks(taken.name, side)
+    for place, node in enumerate(nodes):
         graph.node.insert(place, node)
     logits, softmax.input[0] = softmax.input[0], "agreed"
     mean = helper.make_node("ReduceMean", [logits], ["agreed"], axes=[0], keepdims=1)
     graph.node.insert(len(graph.node) - 1, mean)
-    near = round(side * NEAR_SHARE)
-    edge = (side - near) // 2
-    graph.initializer.extend(
-        [
-            # Rows downwards, columns from the right edge to the left.
-            numpy_helper.from_array(np.array([edge, edge + near - 1]), "near_starts"),
-            numpy_helper.from_array(np.array([edge + near, edge - 1]), "near_ends"),
-            numpy_helper.from_array(np.array([2, 3]), "near_axes"),
-            numpy_helper.from_array(np.array([1, -1]), "near_steps"),
-            numpy_helper.from_array(np.array([1, 3, side, side]), "near_sizes"),
-        ]
-    )
+    graph.initializer.extend(numbers)
     del graph.value_info[:]
     onnx.checker.check_model(model)
     onnx.shape_inference.infer_shapes(model, strict_mode=True)
     onnx.save(model, str(out))
 
 
-def _looks(taken: str) -> list[onnx.NodeProto]:
-    """The nodes that make (2, 3, side, side) ``looks`` of the picture."""
-    cut = ["near_starts", "near_ends", "near_axes", "near_steps"]
-    return [
+def _looks(taken: str, side: int) -> tuple[list[onnx.TensorProto], list[onnx.NodeProto]]:
+    """What makes (2, 3, side, side) ``looks`` of the picture: the numbers, and the nodes in order."""
+    near = round(side * NEAR_SHARE)
+    edge = (side - near) // 2
+    # Rows downwards, columns from the right edge to the left.
+    cut = {
+        "near_starts": [edge, edge + near - 1],
+        "near_ends": [edge + near, edge - 1],
+        "near_axes": [2, 3],
+        "near_steps": [1, -1],
+    }
+    numbers = cut | {"near_sizes": [1, 3, side, side]}
+    nodes = [
         helper.make_node("Slice", [taken, *cut], ["near_small"]),
         helper.make_node(
             "Resize",
@@ -112,6 +98,7 @@ def _looks(taken: str) -> list[onnx.NodeProto]:
         ),
         helper.make_node("Concat", [taken, "near"], ["looks"], axis=0),
     ]
+    return [numpy_helper.from_array(np.array(v), name) for name, v in numbers.items()], nodes
 
 
 @click.command(help=__doc__)
@@ -119,37 +106,23 @@ def _looks(taken: str) -> list[onnx.NodeProto]:
 @click.option(
     "--data", default=Path("../shared/data"), type=click.Path(path_type=Path, exists=True)
 )
-@click.option(
-    "--beside",
-    default=None,
-    type=click.Path(path_type=Path, exists=True),
-    help="A further model to judge in the same run.",
-)
 @click.option("--out", required=True, type=click.Path(path_type=Path))
-def main(source: Path, data: Path, beside: Path | None, out: Path) -> None:
+def main(source: Path, data: Path, out: Path) -> None:
     """Put the second look in, judge beside the source, and write the papers."""
     out.mkdir(parents=True, exist_ok=True)
     with_second_look(source / "model.onnx", out / "model.onnx")
     sha, earlier = sha256_of(source / "model.onnx"), version_of(source)
-    also = "" if beside is None else f" --beside {beside}"
-    command = f"python -m training.second_look --source EARLIER{also} --out models/{out.name}"
+    command = f"python -m training.second_look --source EARLIER --out models/{out.name}"
     origin = f"{out.name} {earlier} (SHA-256 {sha[:16]}…) with a second look; {command}"
     hand_on(source, out, origin, version=VERSION)
-    folders = {earlier: source, VERSION: out}
-    if beside is not None:
-        folders[beside.name] = beside
     card = CARD.format(
-        title=out.name.capitalize().replace("-", " "),
         version=VERSION,
         source=out.name,
         earlier=earlier,
         share=NEAR_SHARE,
         command=command,
         sha=sha,
-        figures=compared(data, folders, FIGURES),
-        machine=processor(),
-        runs=RUNS,
-        speed=speed({name: folder / "model.onnx" for name, folder in folders.items()}),
+        sections=sections(data, {earlier: source, VERSION: out}, FIGURES),
         below=re.sub("(?m)^#", "###", (source / "CARD.md").read_text(encoding="utf-8")).strip(),
     )
     (out / "CARD.md").write_text(card.strip() + "\n", encoding="utf-8")

@@ -26,6 +26,7 @@ SETTLED_S = 2.0
 MISTAKEN = frozenset({"bin", "rubbish", "stall"})
 """What the network may also call a bike; it is what the network is surer of."""
 SAME_PLACE_IOU = 0.6
+"""At this overlap both boxes are of one thing."""
 WITHIN_STALL, STALL_WIDTHS, STALL_HEIGHTS, BEHIND_FOOT = 0.8, 0.6, 0.15, 0.05
 """The wheels of a goods tricycle: so much of them lies within the stall, and they stand where it stands
 but for so much of its height. They are at least so wide for its width, or, where one alone is seen, so
@@ -280,11 +281,11 @@ def _is_rather(other: Track, bike: Track) -> bool:
 
 def _carries(bike: Box, stall: Box) -> bool:
     """Whether a bike is the wheels of a stall: a goods tricycle."""
-    behind = (stall.bottom - bike.bottom) / stall.height
+    behind = stall.bottom - bike.bottom
     return (
         bike.covered_by(stall) >= WITHIN_STALL
-        and abs(behind) <= STALL_HEIGHTS
-        and (bike.width >= STALL_WIDTHS * stall.width or behind >= BEHIND_FOOT)
+        and abs(behind) <= STALL_HEIGHTS * stall.height
+        and (bike.width >= STALL_WIDTHS * stall.width or behind >= BEHIND_FOOT * stall.height)
     )
 
 
