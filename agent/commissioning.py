@@ -68,7 +68,7 @@ def keep(state_dir: Path, frame: Frame, sensitive: Sequence[Box]) -> Reference:
     folder = state_dir / FOLDER
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     colour = blotted(frame.bgr(), sensitive)
-    grey = blotted(frame.luma[..., None], sensitive).reshape(frame.luma.shape)
+    grey = blotted(frame.luma, sensitive)
     _write(folder / f"{frame.camera_id}.jpg", colour, state_dir)
     _write(folder / f"{frame.camera_id}.png", grey, state_dir)  # last: this is what counts
     sync_folder(folder)

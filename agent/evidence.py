@@ -244,9 +244,10 @@ def _found(path: Path) -> _First:
 
 
 def _cut(bgr: Picture, box: Box) -> Picture:
+    """What a box shows: at least one pixel, also of a box at the frame's edge."""
     height, width = bgr.shape[:2]
-    left, right = int(box.left * width), max(int(box.left * width) + 1, int(box.right * width))
-    top, bottom = int(box.top * height), max(int(box.top * height) + 1, int(box.bottom * height))
+    left, top = min(int(box.left * width), width - 1), min(int(box.top * height), height - 1)
+    right, bottom = max(left + 1, int(box.right * width)), max(top + 1, int(box.bottom * height))
     return bgr[top:bottom, left:right]
 
 

@@ -68,17 +68,23 @@ def sensitive_regions(detections: Iterable[Detection], aspect: float = 1.0) -> l
     return regions
 
 
-def blotted(bgr: Picture, regions: Sequence[Box]) -> Picture:
-    """A copy of a picture (height, width, 3) in which the regions are a few patches of colour."""
-    picture = bgr.copy()
-    height, width = picture.shape[:2]
+def blotted(picture: Picture, regions: Sequence[Box]) -> Picture:
+    """A copy of a picture in which the regions are a few patches of colour.
+
+    Args:
+        picture: uint8, (height, width) or (height, width, channels); any view, also one that is read-only.
+        regions: Fractions of it. What of them lies outside the picture is left out.
+    """
+    copy = picture.copy()
+    height, width = copy.shape[:2]
     for region in regions:
         left, top, right, bottom = region.pixels(width, height)
-        part = picture[top:bottom, left:right]
+        part = copy[top:bottom, left:right]
         if part.size == 0:
             continue
         longer = max(part.shape[:2])
         size = tuple(max(1, round(CELLS * side / longer)) for side in part.shape[1::-1])
         patches = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
-        part[:] = cv2.resize(patches, part.shape[1::-1], interpolation=cv2.INTER_NEAREST)
-    return picture
+        blots = cv2.resize(patches, part.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+        part[:] = blots.reshape(part.shape)  # OpenCV drops the third axis of a single channel
+    return copy

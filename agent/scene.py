@@ -72,12 +72,15 @@ class Box:
         return self.left <= point[0] <= self.right and self.top <= point[1] <= self.bottom
 
     def pixels(self, width: int, height: int) -> tuple[int, int, int, int]:
-        """Left, top, right and bottom in a picture of this size; every pixel that it touches."""
+        """Left, top, right and bottom in a picture of this size; every pixel that it touches.
+
+        All four lie within the picture, also those of a box that does not: then they enclose nothing.
+        """
         return (
-            max(0, int(self.left * width)),
-            max(0, int(self.top * height)),
-            min(width, math.ceil(self.right * width)),
-            min(height, math.ceil(self.bottom * height)),
+            min(width, max(0, int(self.left * width))),
+            min(height, max(0, int(self.top * height))),
+            max(0, min(width, math.ceil(self.right * width))),
+            max(0, min(height, math.ceil(self.bottom * height))),
         )
 
     def grown(self, share: float) -> Box:

@@ -91,7 +91,7 @@ def _view_of(frame: Frame, box: Box, *, clear: bool) -> View:
     bgr = frame.bgr()
     height, width = bgr.shape[:2]
     outer = box.grown(MARGIN)
-    left, top = int(outer.left * width), int(outer.top * height)
+    left, top = min(int(outer.left * width), width - 1), min(int(outer.top * height), height - 1)
     right = max(left + 1, round(outer.right * width))
     bottom = max(top + 1, round(outer.bottom * height))
     cut = bgr[top:bottom, left:right]
@@ -102,9 +102,8 @@ def _view_of(frame: Frame, box: Box, *, clear: bool) -> View:
         (box.bottom * height - top) / (bottom - top),
     )
     scale = min(1.0, LONGEST_PX / max(cut.shape[:2]))
-    kept = np.asarray(
-        cv2.resize(cut, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8
-    )
+    size = tuple(max(1, round(scale * side)) for side in cut.shape[1::-1])
+    kept = np.asarray(cv2.resize(cut, size, interpolation=cv2.INTER_AREA), np.uint8)
     return View(kept, inner, clear, _sharpness(kept), frame.monotonic_s)
 
 

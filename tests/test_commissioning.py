@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,14 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from agent import commissioning
+from agent import commissioning, detectors
+from agent.redaction import CELLS
+from agent.scene import Box
 from provisioning.cli import main
 from tests.red_street import write_model
+
+ROOT = Path(__file__).parent.parent
+VIDEOS = ROOT.parent / "shared" / "data" / "videos"
 
 SITE = """
 [site]
@@ -112,6 +119,81 @@ def test_a_damaged_commissioning_picture_is_none(site: Path) -> None:
     assert commissioning.load(site / "state", "street") is None
     path.write_bytes(b"")
     assert commissioning.load(site / "state", "street") is None
+
+
+PEOPLE_FROM_S, PEOPLE_S = 26, 2
+"""In the example clip a group of people walks past then."""
+
+
+def with_people(path: Path) -> Path:
+    """The seconds of the example clip in which people are in view, as a recording of their own."""
+    source = cv2.VideoCapture(str(ROOT / "examples" / "street" / "clip.mp4"))
+    frames_per_s = source.get(cv2.CAP_PROP_FPS)
+    source.set(cv2.CAP_PROP_POS_MSEC, PEOPLE_FROM_S * 1000)
+    size = int(source.get(cv2.CAP_PROP_FRAME_WIDTH)), int(source.get(cv2.CAP_PROP_FRAME_HEIGHT))
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), frames_per_s, size)
+    for _ in range(int(PEOPLE_S * frames_per_s)):
+        read, picture = source.read()
+        assert read
+        writer.write(picture)
+    writer.release()
+    source.release()
+    return path
+
+
+def commissioned(folder: Path, clip: Path) -> Path:
+    """Commission a street whose camera shows the clip, with the command itself; gives its state folder."""
+    text = SITE.format(seed=0).replace('driver = "synthetic"', 'driver = "video_file"')
+    text = text.replace("width = 640, height = 360, seed = 0", f'path = "{clip}"')
+    (folder / "site.toml").write_text(text, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "provisioning.cli", "commission", folder, "--json"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {"refused": {"street": []}}
+    return folder / "state"
+
+
+def assert_heads_are_gone(state_dir: Path) -> None:
+    """In both pictures, of everybody whom the shipped model still sees in the colour one."""
+    kept = commissioning.load(state_dir, "street")
+    assert kept is not None
+    colour = np.asarray(cv2.imread(str(kept.picture)), np.uint8)
+    seen = detectors.open_detector("street", 1).detect_faint(colour)
+    people = [each.box for each in seen if each.label == "person" and each.confidence > 0.4]
+    assert people, "there must be people in view, or nothing is tested"
+    for person in people:
+        head = Box(person.left, person.top, person.right, person.top + 0.15 * person.height)
+        left, top, right, bottom = head.pixels(*kept.luma.shape[::-1])
+        grey = kept.luma[top:bottom, left:right]
+        assert len(np.unique(grey)) <= 2 * CELLS * CELLS  # its own patches, and a neighbour's
+
+
+@pytest.mark.slow
+def test_a_street_with_people_in_view_is_commissioned(tmp_path: Path) -> None:
+    state_dir = commissioned(tmp_path, with_people(tmp_path / "clip.mp4"))
+    assert_heads_are_gone(state_dir)
+    shown = command("commission", tmp_path, "--show")
+    assert (shown.exit_code, "street.jpg" in shown.output) == (0, True)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not VIDEOS.exists(), reason="the real clips are not part of the project (../shared/data/videos)"
+)
+@pytest.mark.parametrize(
+    "name", ["dev_pedestrians_vtest.mp4", "dev_traffic_intersection_opendatacam.mp4"]
+)
+def test_a_real_street_with_people_or_vehicles_in_view_is_commissioned(
+    name: str, tmp_path: Path
+) -> None:
+    kept = commissioning.load(commissioned(tmp_path, VIDEOS / name), "street")
+    assert kept is not None
+    assert kept.luma.std() > 10
 
 
 def views(site: Path) -> list[dict[str, str]]:

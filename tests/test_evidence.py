@@ -11,7 +11,7 @@ import pytest
 
 from agent.cases import Change
 from agent.evidence import TRY_AGAIN_S, Evidence, EvidenceError
-from agent.scene import Case, Finding, Member
+from agent.scene import Box, Case, Finding, Member
 from tests.street import box_at, frame_of, paving
 
 KIND = "misparked_bike"
@@ -102,3 +102,14 @@ def test_a_first_picture_that_cannot_be_written_costs_that_picture_only(tmp_path
     assert roles == ["threshold", "close_up"]
     kept.await_cases(KIND, {"kerb": 100.0}, frame_of(paving(), 100 + TRY_AGAIN_S))
     assert len(list((tmp_path / "pending").iterdir())) == 1, "later it is tried again"
+
+
+@pytest.mark.parametrize("box", [Box(1, 1, 1, 1), Box(0, 1, 1, 1), Box(0, 0, 0, 0)])
+def test_what_the_frames_edge_leaves_next_to_nothing_of_has_a_close_up(
+    tmp_path: Path, box: Box
+) -> None:
+    case = replace(CASE, members=(replace(MEMBER, box=box),))
+    change = Change("case.opened", case, FOUND)
+    taken = evidence(tmp_path).pictures_of(change, frame_of(paving(), 110))
+    [close_up] = [each for each in taken if each.role == "close_up"]
+    assert min(close_up.width_px, close_up.height_px) >= 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,11 +12,15 @@ from numpy.typing import NDArray
 from agent.redaction import CELLS, blotted, head_of, sensitive_regions
 from agent.scene import Box, Detection
 
-edges = st.floats(0, 1, allow_nan=False)
-
 
 def noise(height: int = 120, width: int = 160) -> NDArray[np.uint8]:
     return np.random.default_rng(3).integers(0, 256, (height, width, 3)).astype(np.uint8)
+
+
+def _locked(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    view = picture.view()
+    view.flags.writeable = False
+    return view
 
 
 def colours(picture: NDArray[np.uint8]) -> int:
@@ -54,11 +60,38 @@ def test_things_without_a_head_or_a_plate_stay_as_they_are() -> None:
     assert sensitive_regions([Detection(label, 0.9, Box(0, 0, 1, 1)) for label in labels]) == []
 
 
-@given(edges, edges, edges, edges, st.integers(1, 40), st.integers(1, 40))
-def test_any_region_can_be_blotted_in_any_picture(
-    left: float, top: float, right: float, bottom: float, height: int, width: int
+anywhere = st.floats(-2, 3, allow_nan=False)
+SHAPES: dict[str, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
+    "colour": lambda picture: picture,
+    "grey": lambda picture: picture[..., 0],
+    "grey with an axis": lambda picture: picture[..., :1],
+    "every second row": lambda picture: picture[::2],
+    "upside down": lambda picture: picture[::-1, ::-1],
+    "turned": lambda picture: picture.transpose(1, 0, 2),
+    "read-only": _locked,
+}
+"""What callers hand over: pictures of every form, and views of them."""
+
+
+@given(anywhere, anywhere, anywhere, anywhere, st.sampled_from(sorted(SHAPES)), st.data())
+def test_any_region_is_blotted_in_any_picture_and_nothing_beside_it(
+    left: float, top: float, right: float, bottom: float, form: str, data: st.DataObject
 ) -> None:
-    picture = noise(height, width)
+    height, width = data.draw(st.integers(1, 40)), data.draw(st.integers(1, 40))
+    picture = SHAPES[form](noise(height, width))
+    before = picture.copy()
     box = Box(min(left, right), min(top, bottom), max(left, right), max(top, bottom))
-    done = blotted(picture, [box, head_of(box)])
+    done = blotted(picture, [box])
     assert done.shape == picture.shape
+    assert done.dtype == picture.dtype
+    assert not np.shares_memory(done, picture)
+    assert (picture == before).all()
+    rows, columns = np.arange(picture.shape[0]), np.arange(picture.shape[1])
+    # A pixel is touched where the box covers any of it.
+    high = (rows + 1 > box.top * len(rows)) & (rows < box.bottom * len(rows))
+    wide = (columns + 1 > box.left * len(columns)) & (columns < box.right * len(columns))
+    inside = np.outer(high, wide)
+    assert (done[~inside] == picture[~inside]).all()
+    channels = done.reshape(*done.shape[:2], -1)
+    assert len(np.unique(channels[inside], axis=0)) <= CELLS * CELLS
+    blotted(picture, [head_of(box), box.grown(0.3)])

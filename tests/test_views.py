@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import cv2
 import numpy as np
+import pytest
 
+from agent.scene import Box
 from agent.views import MOST_VIEWS, BestViews
 from drivers.cameras import Frame
 from tests.street import bike_at, box_at, frame_of, paving, person_at, with_goods
@@ -52,3 +56,16 @@ def test_a_bike_that_left_is_forgotten_and_no_more_than_so_many_are_kept() -> No
     assert sum(views.of(str(n)) is not None for n in range(MOST_VIEWS + 6)) == MOST_VIEWS
     views.take(frame(1, 101), [])
     assert views.of("0") is None
+
+
+@pytest.mark.parametrize(
+    "box",
+    [Box(1, 1, 1, 1), Box(1, 0, 1, 1), Box(0, 1, 1, 1), Box(0, 0, 0, 0), Box(0.9999, 0, 1, 1)],
+)
+def test_a_bike_of_which_the_frames_edge_leaves_next_to_nothing_has_a_view(box: Box) -> None:
+    tall = np.full((3000, 640, 3), 90, np.uint8)
+    views, bike = BestViews(), dataclasses.replace(bike_at(0.5, 0.7), box=box)
+    views.take(dataclasses.replace(frame(1, 100), bgr=lambda: tall), [bike])
+    best = views.of("1")
+    assert best is not None
+    assert min(best.bgr.shape[:2]) >= 1
