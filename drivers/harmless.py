@@ -1,0 +1,56 @@
+"""Foreign text made harmless: what a network, a camera or a file said, before people or logs get it.
+
+A text from outside can end a line and forge the next one, move a terminal's cursor, turn the reading order
+round, or be as long as it likes. Here all of that becomes visible and short. Use it where such a text is
+logged, kept as a reason, or shown. What is harmless already stays as it is.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from drivers.wording import Said
+
+MOST_CHARACTERS = 200
+"""Enough for a sentence."""
+_ROOM_FOR_LENGTH = 24
+
+T = TypeVar("T")
+
+
+def harmless(text: T, most: int = MOST_CHARACTERS) -> T:
+    r"""Give a text that is not longer than it may be, with no character that is not simply seen.
+
+    Control characters, line ends, changes of the reading order, invisible characters and lone surrogates
+    are written as in a Python literal (``\x1b``, ``\u202e``).
+
+    Args:
+        text: Foreign. Of a :class:`drivers.wording.Said` the facts are made harmless, and it can still be
+            translated; of a list each item. What holds no text is given back as it is.
+        most: So many characters remain, 50 at least; of a ``Said`` so many of each fact.
+    """
+    made: Any = text
+    if isinstance(text, Said):
+        facts = {name: harmless(fact, most) for name, fact in text.facts.items()}
+        made = Said(text.template, facts, text.many)
+    elif isinstance(text, str):
+        made = _short(text, most)
+    elif isinstance(text, tuple):
+        made = tuple(harmless(each, most) for each in text)
+    elif isinstance(text, list):
+        made = [harmless(each, most) for each in text]
+    return made  # type: ignore[no-any-return]
+
+
+def _short(text: str, most: int) -> str:
+    seen = "".join(map(_seen, text[:most]))
+    if len(seen) <= most and len(text) <= most:
+        return seen
+    return f"{seen[: most - _ROOM_FOR_LENGTH]}… ({len(text)} characters)"
+
+
+def _seen(character: str) -> str:
+    """The character, if it is one that is seen (letters of any script, signs, blanks)."""
+    if character.isprintable():
+        return character
+    return character.encode("unicode_escape").decode("ascii")
