@@ -634,6 +634,18 @@ class DeviceState(Wire):
     previous_epoch: str | None = None
 
 
+MOST_NUMBER: Final = 2**53 - 1
+"""The largest whole number that every JSON parser reads as what it is (RFC 8259, 6)."""
+
+Number = Annotated[int, Field(strict=True, ge=1, le=MOST_NUMBER)]
+"""A sequence number, as the platform names it."""
+Ranges = Annotated[tuple[tuple[Number, Number], ...], Field(max_length=1000)]
+"""Stretches of numbers: first and last of each."""
+Epoch = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
+ONE_LINE: Final = r"^[^\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]+$"
+"""Without what ends a line, steers a terminal, turns the reading order or is not seen."""
+
+
 class Receipt(Wire):
     """What the platform has stored for good, on the ``receipts`` channel.
 
@@ -646,16 +658,16 @@ class Receipt(Wire):
     """
 
     contract: Literal[1] = CONTRACT_VERSION
-    epoch: str = Field(min_length=1, max_length=64)
-    contiguous_through: int = Field(ge=0)
-    ranges: tuple[tuple[int, int], ...] = Field(default=(), max_length=1000)
-    conflicts: tuple[tuple[int, int], ...] = Field(default=(), max_length=1000)
+    epoch: Epoch
+    contiguous_through: int = Field(strict=True, ge=0, le=MOST_NUMBER)
+    ranges: Ranges = ()
+    conflicts: Ranges = ()
 
     @field_validator("ranges", "conflicts")
     @classmethod
     def _in_order(cls, ranges: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
-        if any(not 0 < first <= last for first, last in ranges):
-            raise ValueError("a range is (first, last), first not above last, both above 0")
+        if any(first > last for first, last in ranges):
+            raise ValueError("a range is (first, last), first not above last")
         return ranges
 
     @property
@@ -679,9 +691,9 @@ class Resend(Wire):
     contract: Literal[1] = CONTRACT_VERSION
     command: Literal["resend"]
     command_id: CommandId
-    epoch: str = Field(min_length=1, max_length=64)
-    first: int = Field(gt=0)
-    last: int = Field(gt=0)
+    epoch: Epoch
+    first: Number
+    last: Number
 
 
 class Pace(Wire):
@@ -704,7 +716,7 @@ class HoldCase(Wire):
     command_id: CommandId
     case_id: str = Field(pattern=r"^[0-9A-Za-z-]{1,64}$")
     held: bool
-    reason: str = Field(min_length=1, max_length=500)
+    reason: str = Field(min_length=1, max_length=500, pattern=ONE_LINE)
 
 
 Command = Annotated[Resend | Pace | HoldCase, Field(discriminator="command")]

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter, ValidationError
 
+from agent.database import StorageError
 from agent.events import Answer, Command, HoldCase, Pace, Receipt, Resend
+from drivers.harmless import harmless
 from drivers.wording import said
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Callable, Sequence
 
     from agent.mqtt import Delivery
@@ -72,8 +74,21 @@ class Listening:
 
         Raises:
             NewEpochError: A receipt names what was never given, or numbers of other events.
-            StorageError: The disk did not bring back what was asked for.
+            sqlite3.Error, StorageError: The disk fails; it is not the message's fault.
         """
+        if delivery.retained:
+            # It was said once, who knows when, and would be heeded at every connection.
+            self._refuse("a retained message: what is said to a device must not be retained")
+            return None
+        try:
+            return self._heed(delivery, reader)
+        except (NewEpochError, sqlite3.Error, StorageError):
+            raise
+        except Exception as error:  # noqa: BLE001  no message may cost more than itself
+            self._refuse(f"{type(error).__name__}: {error}")
+            return None
+
+    def _heed(self, delivery: Delivery, reader: sqlite3.Connection) -> Answer | None:
         try:
             if delivery.topic == self.receipts_topic:
                 self._heed_receipt(Receipt.model_validate_json(delivery.payload), reader)
@@ -140,7 +155,7 @@ class Listening:
     def _refuse(self, reason: str) -> None:
         self.refused += 1
         if reason != self._last_refused:
-            _log.warning("not heeded: %s", reason)
+            _log.warning("not heeded: %s", harmless(reason))
         self._last_refused = reason
 
 

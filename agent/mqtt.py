@@ -23,6 +23,7 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from agent import own_certificate, trust
 from agent.reasons import know_every_code
@@ -68,10 +69,14 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What the platform sent us; hostile until it was validated."""
+    """What the platform sent us; hostile until it was validated.
+
+    ``retained``: the broker had kept it for us; nobody knows since when.
+    """
 
     topic: str
     payload: bytes
+    retained: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +159,7 @@ class Connection:
             Acknowledgement(packet_id, code.value, str(code))
         )
         client.on_message = lambda _c, _u, message: self.received.append(
-            Delivery(message.topic, bytes(message.payload))
+            Delivery(message.topic, bytes(message.payload), message.retain)
         )
         client.on_subscribe = lambda _c, _u, _mid, codes, _properties: self.refused_topics.extend(
             str(code) for code in codes if code.is_failure
@@ -197,12 +202,13 @@ class Connection:
         )
 
     def subscribe(self, *topics: str) -> None:
-        """Ask for what the platform says; a refusal is found in :attr:`refused_topics`.
+        """Ask for what the platform says from now on; a refusal is found in :attr:`refused_topics`.
 
         Raises:
             LinkError: The connection was lost.
         """
-        code, _ = self._client.subscribe([(topic, 1) for topic in topics])
+        now_only = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND)
+        code, _ = self._client.subscribe([(topic, now_only) for topic in topics])
         if code != MQTTErrorCode.MQTT_ERR_SUCCESS:
             raise self._lost()
 

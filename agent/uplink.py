@@ -24,6 +24,7 @@ from agent.mqtt import Connection, LinkError, Wake
 from agent.outbox import Lane
 from agent.parcels import Parcel, Parcels, Terms
 from agent.reasons import NO_SUBSCRIBERS, meaning
+from drivers.harmless import harmless
 from drivers.wording import said
 
 if TYPE_CHECKING:
@@ -371,19 +372,10 @@ class Uplink:
         failures = 0
         while not stop.is_set():
             self._connected_s = math.inf
-            if self._parcels.epoch != self._outbox.epoch:
-                self._parcels.begin_anew()
             try:
-                self._session(stop)
+                self._deliver(stop)
             except _MovedError:
                 continue
-            except NewEpochError as error:
-                self._report(str(error))
-                self._begin_epoch(error.again)
-            except LinkError as error:
-                self._report(self._cause_of(error))
-            except StorageError as error:
-                self._report(str(error))
             except Exception as error:  # noqa: BLE001  the outermost line of this thread
                 self._report(f"{type(error).__name__}: {error}")
                 _log.exception("the uplink starts over")
@@ -393,6 +385,20 @@ class Uplink:
             failures = 0 if steady else failures + 1
             self._connected_since = None
             self._sleep(stop, back_off_s(failures, self._settings.reconnect_max_s))
+
+    def _deliver(self, stop: threading.Event) -> None:
+        """One connection, from its beginning to its end, and what its end asks for."""
+        if self._parcels.epoch != self._outbox.epoch:
+            self._parcels.begin_anew()
+        try:
+            self._session(stop)
+        except NewEpochError as error:
+            self._report(str(error))
+            self._begin_epoch(error.again)
+        except LinkError as error:
+            self._report(self._cause_of(error))
+        except StorageError as error:
+            self._report(str(error))
 
     def _cause_of(self, error: LinkError) -> str:
         """What a link's end tells: not every broker says that it gave our place to another.
@@ -493,6 +499,7 @@ class Uplink:
         self._database.write(lambda connection: self._outbox.add(connection, birth, Lane.REST))
 
     def _report(self, problem: str) -> None:
+        problem = harmless(problem)
         if problem != self._last_error:
             _log.warning("%s", problem)
         self._last_error, self._last_error_at = problem, self._clock.now()

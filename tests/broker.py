@@ -225,6 +225,7 @@ class StubBroker:
         receive_maximum: As in its CONNACK.
         hangs_up: After a refusal, and without a word to what came after it.
         refuses_to_tell: Each subscription.
+        tells: Raw bytes that it sends after each subscription, as :func:`published` makes them.
     """
 
     def __init__(
@@ -235,8 +236,9 @@ class StubBroker:
         receive_maximum: int = 65_535,
         hangs_up: bool = False,
         refuses_to_tell: bool = False,
+        tells: bytes = b"",
     ) -> None:
-        self._refuses = refuses_to_tell
+        self._refuses, self._tells = refuses_to_tell, tells
         self._answer, self._receive_maximum = answer, receive_maximum
         self._hangs_up, self._greets = hangs_up, greets
         self.connections: list[None] = []
@@ -305,6 +307,7 @@ class StubBroker:
             self.subscribed += 1
             if self._refuses:
                 client.sendall(b"\x90\x05" + body[:2] + b"\0\x87\x87")
+            client.sendall(self._tells)
 
     def _note(self, body: bytes) -> tuple[bytes, bytes]:
         topic_end = 2 + int.from_bytes(body[:2])
@@ -314,6 +317,24 @@ class StubBroker:
             message = Message.model_validate_json(unpacked(payload))
             self.cases += [e.sequence for e in message.events if e.type == "case.opened"]
         return packet_id, payload
+
+
+def published(channel: str, payload: bytes, *, qos: int = 1, retained: bool = False) -> bytes:
+    """A PUBLISH of MQTT 5 on a channel of the device's, as a broker sends it."""
+    topic = f"{PREFIX}/{TENANT}/{DEVICE}/{channel}".encode()
+    packet_id = b"\0\x01" if qos else b""
+    body = len(topic).to_bytes(2) + topic + packet_id + b"\0" + payload
+    return bytes([0x30 | qos << 1 | retained]) + variable_length(len(body)) + body
+
+
+def variable_length(length: int) -> bytes:
+    """A length as MQTT writes it (MQTT 5, 1.5.5)."""
+    written = bytearray()
+    while True:
+        length, low = divmod(length, 128)
+        written.append(low | (0x80 if length else 0))
+        if not length:
+            return bytes(written)
 
 
 def _cut_packet(buffer: bytearray) -> tuple[int, bytes] | None:
@@ -387,11 +408,11 @@ class Platform:
         self._client.disconnect()
         self._client.loop_stop()
 
-    def say(self, channel: str, told: BaseModel | str) -> None:
+    def say(self, channel: str, told: BaseModel | str | bytes, *, retain: bool = False) -> None:
         """Publish on a channel of the device's; it is on its way when this returns."""
-        text = told if isinstance(told, str) else told.model_dump_json()
+        text = told if isinstance(told, str | bytes) else told.model_dump_json()
         topic = f"{PREFIX}/{TENANT}/{DEVICE}/{channel}"
-        self._client.publish(topic, text, qos=1).wait_for_publish(10)
+        self._client.publish(topic, text, qos=1, retain=retain).wait_for_publish(10)
 
     def answers(self) -> list[Answer]:
         topic = f"{PREFIX}/{TENANT}/{DEVICE}/answers"

@@ -1,0 +1,220 @@
+"""Who may speak to a device may say anything: it costs the message, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
+
+from agent.config import Uplink as UplinkSettings
+from agent.contract import schema
+from agent.events import MOST_NUMBER, Command, Receipt, Resend
+from tests.broker import (
+    Broker,
+    StubBroker,
+    broker,
+    mosquitto,
+    published,
+    start_broker,
+    wait_until,
+)
+from tests.test_uplink import Device
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["broker", "mosquitto", "start_broker"]  # fixtures
+
+_TOO_LARGE = (2**53, 2**63, 2**64, 10**300)
+_commands: TypeAdapter[Command] = TypeAdapter(Command)
+
+
+def _text(value: dict[str, Any]) -> str:
+    """As JSON, however many digits a number has."""
+    return json.dumps(value).replace('"HUGE"', "9" * 5000)
+
+
+def _hostile(epoch: str) -> list[tuple[str, str | bytes]]:
+    """What each channel may be told, none of it to be heeded."""
+    receipt = {"contract": 1, "epoch": epoch, "contiguous_through": 0}
+    resend = {"contract": 1, "command": "resend", "command_id": "r", "epoch": epoch}
+    pace = {"contract": 1, "command": "pace", "command_id": "p"}
+    numbers: list[Any] = [2**53, 2**63, 2**64, 10**30, "HUGE", -(2**63) - 1, 1.5, 1e300, "7", True]
+    said: list[tuple[str, str | bytes]] = []
+    for number in numbers:
+        said += [
+            ("receipts", _text(receipt | {"contiguous_through": number})),
+            ("receipts", _text(receipt | {"ranges": [[1, number]]})),
+            ("receipts", _text(receipt | {"conflicts": [[1, number]]})),
+            ("receipts", _text(receipt | {"conflicts": [[number, number]]})),
+            ("commands", _text(resend | {"first": 1, "last": number})),
+            ("commands", _text(resend | {"first": number, "last": number})),
+        ]
+    deep = 12_000  # a packet of more than 65,536 bytes no broker passes on to us
+    for text in ("NaN", "Infinity", "-Infinity", "1e999", "0", "-1", "null, 1"):
+        said.append(("commands", _text(pace)[:-1] + f', "backlog_events_per_s": {text}}}'))
+    for broken in ("[" * deep, '{"a":' * deep, "[" * deep + "]" * deep, '"\\ud800"', "9" * 60_000):
+        said += [("receipts", broken), ("commands", broken)]
+    for raw in (
+        b"\xff\xfe\x00",
+        b"\x00" * 60_000,
+        "\ufeff{}".encode(),
+        b'{"contract": "\xc3\x28"}',
+    ):
+        said += [("receipts", raw), ("commands", raw)]
+    said.append(("receipts", _text(receipt | {"epoch": "\x1b[2J"})))
+    return said
+
+
+def test_whatever_the_platform_says_the_connection_stands_and_events_go(
+    broker: Broker, tmp_path: Path
+) -> None:
+    settings = broker.settings(confirm="platform", receipt_timeout_s=600)
+    with broker.platform() as platform, Device(tmp_path, settings) as device:
+        given = device.open_cases(3)
+        device.connect()
+        wait_until(lambda: platform.sequences() == given)
+        since, epoch = device.uplink.figures.connected_since, device.outbox.epoch
+        said = _hostile(epoch)
+        for channel, text in said:
+            platform.say(channel, text)
+        wait_until(lambda: device.uplink.figures.refused == len(said))
+        assert device.waiting() == given
+        assert device.uplink.figures.connected_since == since
+        assert device.outbox.epoch == epoch
+        platform.say("receipts", Receipt(epoch=epoch, contiguous_through=given[-1]))
+        wait_until(lambda: device.waiting() == [])
+
+
+@pytest.mark.parametrize("number", _TOO_LARGE)
+def test_no_number_is_larger_than_every_parser_reads(number: int) -> None:
+    with pytest.raises(ValidationError):
+        Receipt(epoch="e", contiguous_through=number)
+    with pytest.raises(ValidationError):
+        Receipt(epoch="e", contiguous_through=0, conflicts=((1, number),))
+    with pytest.raises(ValidationError):
+        Resend(command="resend", command_id="r", epoch="e", first=1, last=number)
+    assert Receipt(epoch="e", contiguous_through=MOST_NUMBER).highest == MOST_NUMBER
+
+
+def test_the_schemas_of_what_the_platform_says_bound_every_number_and_text() -> None:
+    for name in ("receipt", "command"):
+        for where, field in _fields(schema(name)):
+            if "const" in field or "enum" in field or "$ref" in field:
+                continue
+            if field.get("type") in {"integer", "number"}:
+                lower = field.keys() & {"minimum", "exclusiveMinimum"}
+                assert lower, f"{name}: {where}: {field}"
+                assert "maximum" in field, f"{name}: {where}: {field}"
+            if field.get("type") == "string":
+                bounded = field.get("maxLength") or "{1,64}" in field.get("pattern", "")
+                assert bounded, f"{name}: {where}: {field}"
+            if field.get("type") == "array":
+                assert "maxItems" in field, f"{name}: {where}: {field}"
+
+
+def _fields(node: Any, where: str = "") -> list[tuple[str, dict[str, Any]]]:
+    """Every schema within a schema, and where it stands."""
+    if isinstance(node, list):
+        return [each for i, part in enumerate(node) for each in _fields(part, f"{where}/{i}")]
+    if not isinstance(node, dict):
+        return []
+    inner = [each for name, part in node.items() for each in _fields(part, f"{where}/{name}")]
+    return [(where, node), *inner] if isinstance(node.get("type"), str) else inner
+
+
+@pytest.mark.parametrize("reason", ["a\nb", "\x1b[31m", "\u202eabc", "\x00", "\u2028", ""])
+def test_the_reason_of_a_hold_is_one_line(reason: str) -> None:
+    told = {"contract": 1, "command": "hold", "command_id": "h", "case_id": "c", "held": True}
+    with pytest.raises(ValidationError):
+        _commands.validate_python(told | {"reason": reason})
+    assert _commands.validate_python(told | {"reason": "复核（第 2 次）: see file 7"})
+
+
+@settings(max_examples=300)
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+        lambda inner: (
+            st.lists(inner, max_size=4)
+            | st.dictionaries(
+                st.sampled_from(["contract", "epoch", "contiguous_through", "ranges", "conflicts"])
+                | st.text(max_size=8),
+                inner,
+                max_size=6,
+            )
+        ),
+        max_leaves=20,
+    )
+)
+def test_what_is_heard_is_within_its_bounds_or_a_fault_that_is_known(value: Any) -> None:
+    told = json.dumps(value)
+    with suppress(ValidationError):
+        _commands.validate_json(told)
+    with suppress(ValidationError):
+        receipt = Receipt.model_validate_json(told)
+        assert 0 <= receipt.highest <= MOST_NUMBER
+
+
+def test_a_retained_word_is_not_asked_for(broker: Broker, tmp_path: Path) -> None:
+    """A broker gives what it has retained to whoever subscribes, unless he says that he does not want it."""
+    with broker.platform() as platform, Device(tmp_path, broker.settings()) as device:
+        given = device.open_cases(3)
+        resend = {"contract": 1, "command": "resend", "command_id": "r", "first": 1, "last": 3}
+        platform.say("commands", _text(resend | {"epoch": device.outbox.epoch}), retain=True)
+        device.connect().wait_until_drained()
+        platform.say("commands", _text(resend | {"epoch": "other", "command_id": "now"}))
+        wait_until(platform.answers)
+        assert [answer.command_id for answer in platform.answers()] == ["now"]
+        assert device.uplink.figures.refused == 0
+        assert platform.sequences() == given
+
+
+def test_a_retained_word_that_comes_all_the_same_is_not_heeded(tmp_path: Path) -> None:
+    conflict = _text({"contract": 1, "epoch": "%s", "contiguous_through": 0, "conflicts": [[1, 1]]})
+    with Device(tmp_path, UplinkSettings()) as device:
+        epoch = device.outbox.epoch
+    told = published("receipts", (conflict % epoch).encode(), retained=True)
+    with StubBroker(tells=told) as broker:
+        with Device(tmp_path, broker.settings(confirm="platform")) as device:
+            device.open_cases(1)
+            device.connect()
+            wait_until(lambda: device.uplink.figures.refused == 1)
+            wait_until(lambda: broker.cases)
+            assert device.outbox.epoch == epoch
+        assert len(broker.connections) == 1
+
+
+def test_whatever_ends_a_connection_the_next_one_is_made(
+    broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also what is raised while a fault is being seen to."""
+    with (
+        broker.platform() as platform,
+        Device(tmp_path, broker.settings(confirm="platform")) as device,
+    ):
+        given = device.open_cases(1)
+        begin_epoch = device.outbox.begin_epoch
+        faults: list[BaseException] = [OverflowError("too large"), RecursionError(), MemoryError()]
+
+        def fails(*arguments: Any) -> Any:
+            if faults:
+                raise faults.pop()
+            return begin_epoch(*arguments)
+
+        monkeypatch.setattr(device.outbox, "begin_epoch", fails)
+        old = device.outbox.epoch
+        device.connect()
+        wait_until(lambda: platform.sequences() == given)
+
+        def says_it_again() -> bool:
+            platform.say("receipts", Receipt(epoch=old, contiguous_through=0, conflicts=((1, 1),)))
+            return device.outbox.epoch != old
+
+        wait_until(says_it_again)
+        assert not faults
