@@ -129,7 +129,7 @@ class Connection:
         self._settings = settings
         broker = urlsplit(settings.broker or "")
         self._scheme = broker.scheme
-        self._address = broker.hostname or "", broker.port or _PORTS.get(broker.scheme, 0)
+        self.address = broker.hostname or "", broker.port or _PORTS.get(broker.scheme, 0)
         self._accepted: deque[tuple[ReasonCode, Properties]] = deque()
         self._ended: deque[str] = deque()
         self.acknowledged: deque[Acknowledgement] = deque()
@@ -182,7 +182,7 @@ class Connection:
         try:
             self._connect()
         except ssl.SSLCertVerificationError as error:
-            raise LinkError(trust.in_words(error, self._settings, *self._address)) from error
+            raise LinkError(trust.in_words(error, self._settings, *self.address)) from error
         except own_certificate.CertificateError as error:
             raise LinkError(text_of(error)) from error
         except (OSError, ValueError) as error:
@@ -282,7 +282,7 @@ class Connection:
     def _connect(self) -> None:
         settings = self._settings
         if self._scheme == "mqtts":
-            context = ssl.create_default_context(cafile=settings.ca_file)
+            context = trust.context_for(settings)
             context.sslsocket_class = Secured
             own_certificate.show(context, settings)
             self._client.tls_set_context(context)
@@ -294,7 +294,7 @@ class Connection:
             )
         self._client.connect_timeout = settings.connect_timeout_s
         self._client.connect(
-            *self._address,
+            *self.address,
             keepalive=settings.keepalive_s,
             clean_start=True,
             properties=_PackedOnce(

@@ -1,4 +1,8 @@
-"""Why a broker's certificate is not trusted, in words: often it is the clock that is wrong."""
+"""What a broker's certificate is held against, and in words why one is not trusted.
+
+The rule is the same under every Python, and said here: 3.13 would begin to refuse authorities that lack
+formalities of RFC 5280, as many made by widespread recipes do, and cut off devices that connect today.
+"""
 
 from __future__ import annotations
 
@@ -8,21 +12,68 @@ from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from agent import own_certificate
+from drivers.foreign import recognised
 from drivers.wording import said
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from cryptography import x509
 
     from agent.config import Uplink as UplinkSettings
 
-NOT_YET_VALID, EXPIRED = 9, 10
-"""X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED of OpenSSL (x509_vfy.h)."""
+NOT_YET_VALID, EXPIRED, OTHER_HOST, OTHER_ADDRESS = 9, 10, 62, 64
+"""X509_V_ERR_CERT_NOT_YET_VALID, _CERT_HAS_EXPIRED, _HOSTNAME_MISMATCH and _IP_ADDRESS_MISMATCH of OpenSSL
+(x509_vfy.h)."""
+
+MOST_NAMES, NAME_CHARACTERS = 5, 80
+"""Of a certificate that is not trusted, in words."""
+RULE = ssl.VERIFY_X509_TRUSTED_FIRST | ssl.VERIFY_X509_PARTIAL_CHAIN
+"""Chain, dates, and that an issuer is an authority are always checked; whatever stands in ``ca_file`` is
+trusted, an intermediate authority as well (Python 3.13 takes it, 3.11 by itself would not)."""
+
+
+def context_for(settings: UplinkSettings) -> ssl.SSLContext:
+    """What a broker must show: a chain to ``ca_file`` (or the system's authorities), and its name.
+
+    Raises:
+        OSError: ``ca_file`` cannot be read.
+    """
+    context = ssl.create_default_context(cafile=settings.ca_file)
+    context.verify_flags = RULE
+    return context
+
+
+def formalities_missing(settings: UplinkSettings, host: str, port: int) -> Iterator[str]:
+    """What stricter programs would refuse of a broker that we trust, each in words.
+
+    Args:
+        settings: Of a connection that was just made.
+        host: The broker's.
+        port: The broker's.
+
+    Raises:
+        OSError: The broker was not reached again.
+    """
+    strict, named = context_for(settings), context_for(settings)
+    strict.verify_flags |= ssl.VERIFY_X509_STRICT
+    named.hostname_checks_common_name = False
+    for context in (strict, named):
+        own_certificate.show(context, settings)
+        try:
+            _certificate_behind(context, settings, host, port)
+        except ssl.SSLCertVerificationError as error:
+            if error.verify_code == OTHER_HOST:
+                yield said("its name stands in CN alone, and not in subjectAltName")
+            else:
+                yield recognised(error.verify_message)
 
 
 def in_words(
     error: ssl.SSLCertVerificationError, settings: UplinkSettings, host: str, port: int
 ) -> str:
-    """Say why it is not trusted; where it is about time, both times.
+    """Say why it is not trusted; with what it shows, where it is about times or names.
 
     Args:
         error: What OpenSSL said.
@@ -30,13 +81,20 @@ def in_words(
         host: The broker's.
         port: The broker's.
     """
-    plain = said("the broker's certificate is not trusted: {reason}", reason=error.verify_message)
-    if error.verify_code not in {NOT_YET_VALID, EXPIRED}:
+    reason = recognised(error.verify_message)
+    plain = said("the broker's certificate is not trusted: {reason}", reason=reason)
+    if error.verify_code not in {NOT_YET_VALID, EXPIRED, OTHER_HOST, OTHER_ADDRESS}:
         return plain
     try:
         shown = _shown_by(settings, host, port)
+        if error.verify_code in {OTHER_HOST, OTHER_ADDRESS}:
+            return _of_names(shown, host)
     except (OSError, ValueError):
         return plain
+    return _of_times(shown, reason)
+
+
+def _of_times(shown: x509.Certificate, reason: str) -> str:
     now, begins, ends = datetime.now(UTC), shown.not_valid_before_utc, shown.not_valid_after_utc
     if now < begins:
         return said(
@@ -56,9 +114,35 @@ def in_words(
     return said(  # then it is one of the authority's
         "the broker's certificate is not trusted: {reason} (this device's clock says"
         " {now:%Y-%m-%d %H:%M} UTC)",
-        reason=error.verify_message,
+        reason=reason,
         now=now,
     )
+
+
+def _of_names(shown: x509.Certificate, host: str) -> str:
+    """Say to whom it is made out.
+
+    Raises:
+        ValueError: Its extensions cannot be read.
+    """
+    from cryptography import x509  # noqa: PLC0415 - see _shown_by
+
+    try:
+        names = shown.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        made_out_to = [f"{type(each).__name__[:3]}:{each.value}" for each in names]
+    except x509.ExtensionNotFound:
+        made_out_to = [shown.subject.rfc4514_string()]
+    return said(
+        "the broker's certificate is not made out to {host}, but to {names}: give one of its names in"
+        " broker, or have it issued with {host} in subjectAltName (an address as IP:, a name as DNS:)",
+        host=host,
+        names=[_plain(name) for name in made_out_to[:MOST_NAMES]],
+    )
+
+
+def _plain(name: str) -> str:
+    """What anybody may have written, fit for a log: cut, and without what steers a terminal."""
+    return "".join(each if each.isprintable() else "?" for each in name[:NAME_CHARACTERS])
 
 
 def _shown_by(settings: UplinkSettings, host: str, port: int) -> x509.Certificate:
@@ -72,10 +156,16 @@ def _shown_by(settings: UplinkSettings, host: str, port: int) -> x509.Certificat
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    if settings.certificate_file is not None:  # else a broker that asks for ours may show nothing
-        context.load_cert_chain(settings.certificate_file, settings.key_file)
+    own_certificate.show(context, settings)  # a broker that asks for ours may show nothing else
+    return x509.load_der_x509_certificate(_certificate_behind(context, settings, host, port))
+
+
+def _certificate_behind(
+    context: ssl.SSLContext, settings: UplinkSettings, host: str, port: int
+) -> bytes:
+    """Shake hands, and say nothing more."""
     with (
         closing(socket.create_connection((host, port), settings.connect_timeout_s)) as channel,
         context.wrap_socket(channel, server_hostname=host) as secured,
     ):
-        return x509.load_der_x509_certificate(secured.getpeercert(binary_form=True) or b"")
+        return secured.getpeercert(binary_form=True) or b""

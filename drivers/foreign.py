@@ -14,6 +14,10 @@ _AT_LINE = re.compile(r"(?P<what>.+) \(at line (?P<line>\d+), column (?P<column>
 _AT_END = re.compile(r"(?P<what>.+) \(at end of document\)")
 _JSON = re.compile(r"(?P<what>.+): line (?P<line>\d+) column (?P<column>\d+) \(char \d+\)")
 
+_OTHER_NAME = re.compile(
+    r"(?:Hostname|IP address) mismatch, certificate is not valid for '(?P<host>.+)'\."
+)
+
 _KNOWN: dict[str, Said] = {
     str(each): each
     for each in (
@@ -58,6 +62,29 @@ _KNOWN: dict[str, Said] = {
         said("Server unavailable"),
         said("Server busy"),
         said("Unsupported protocol version"),
+        # why a certificate is not trusted, as OpenSSL says it
+        said("self-signed certificate"),
+        said("self-signed certificate in certificate chain"),
+        said("unable to get local issuer certificate"),
+        said("unable to get issuer certificate"),
+        said("unable to verify the first certificate"),
+        said("certificate signature failure"),
+        said("certificate is not yet valid"),
+        said("certificate has expired"),
+        said("invalid CA certificate"),
+        said("unsuitable certificate purpose"),
+        said("EE certificate key too weak"),
+        said("CA certificate key too weak"),
+        said("CA signature digest algorithm too weak"),
+        # what only a strict reader refuses, as OpenSSL says it
+        said("CA cert does not include key usage extension"),
+        said("Basic Constraints of CA cert not marked critical"),
+        said("Missing Authority Key Identifier"),
+        said("Missing Subject Key Identifier"),
+        said("Path length given without key usage keyCertSign"),
+        said("Issuer name empty"),
+        said("Subject name empty"),
+        said("Using cert extension requires at least X509v3"),
         # a broker's alerts about a client's certificate, as OpenSSL names them
         said("bad certificate"),
         said("unsupported certificate"),
@@ -105,6 +132,8 @@ def recognised(text: str) -> str:
     if place := _AT_END.fullmatch(text):
         what = place["what"]
         return said("{what} (at the end of the file)", what=_KNOWN.get(what, what))
+    if name := _OTHER_NAME.fullmatch(text):
+        return said("it is not made out to {host}", host=name["host"])
     return _KNOWN.get(text, text)
 
 

@@ -23,6 +23,7 @@ from provisioning.check.machine import file_system
 from provisioning.cli import main
 from tests.broker import DEVICE, PREFIX, TENANT, Authority, Broker, free_port
 from tests.red_street import write_model
+from tests.test_trust import MOSQUITTOS_MANUAL, openssl, shows
 
 SITE = """
 [site]
@@ -211,6 +212,24 @@ def test_a_certificate_that_is_about_to_end_is_a_warning(
     assert code == 0
     code, _ = findings(site, models, "--strict")
     assert code == 1
+
+
+@pytest.mark.slow
+def test_certificates_that_only_a_strict_reader_refuses_are_a_warning(
+    trusted: Broker, tmp_path: Path, models: dict[str, str]
+) -> None:
+    openssl(tmp_path, MOSQUITTOS_MANUAL)
+    shows(trusted, tmp_path)
+    site = write_site(tmp_path, trusted.port, host="localhost")
+    text = (site / "site.toml").read_text(encoding="utf-8")
+    files = 'ca_file = "ca.crt"\ncertificate_file = "device.crt"\nkey_file = "device.key"\n'
+    (site / "site.toml").write_text(text + files, encoding="utf-8")
+    _, found = findings(site, models)
+    assert of(found, "broker", "fault") == ""
+    assert "connected to" in of(found, "broker", "ok")
+    warned = of(found, "broker", "warning")
+    assert "not to the letter: CA cert does not include key usage extension" in warned
+    assert "not to the letter: its name stands in CN alone" in warned
 
 
 @pytest.mark.slow

@@ -58,6 +58,7 @@ def test_every_mark_is_one_that_is_tried() -> None:
         "json receipt",
         "json command",
         "console runs",
+        "sh runs",  # by tests/test_trust.py
     }
 
 

@@ -14,6 +14,7 @@ PAGES = {
         ROOT / "README.md",
         ROOT / "docs" / "at-rest.md",
         ROOT / "docs" / "cameras.md",
+        ROOT / "docs" / "certificates.md",
         ROOT / "docs" / "explain.md",
         ROOT / "docs" / "integrator.md",
         ROOT / "docs" / "keeping.md",

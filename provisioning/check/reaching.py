@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from cryptography import x509
 
+from agent import trust
 from agent.mqtt import Connection, LinkError
 from drivers.foreign import reason_of
 from drivers.wording import said
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from agent.config import Configuration
+    from agent.config import Configuration, Uplink
 
 RENEW_DAYS = 30
 SMALL_PACKET_BYTES = 16_384
@@ -60,6 +61,8 @@ def broker(device: Device) -> Iterator[Finding]:
         return
     try:
         yield from _accepted(connection, configured, topic)
+        if settings.broker.startswith("mqtts://"):
+            yield from _formalities(connection, settings)
     finally:
         connection.say_goodbye(2.0)
         connection.close()
@@ -100,6 +103,31 @@ def _accepted(connection: Connection, configured: Configuration, topic: str) -> 
         )
     else:
         yield Finding("broker", "ok", said("it takes what is published to {topic}", topic=topic))
+
+
+def _formalities(connection: Connection, settings: Uplink) -> Iterator[Finding]:
+    try:
+        missing = list(trust.formalities_missing(settings, *connection.address))
+    except OSError as error:
+        what = said(
+            "how strictly correct its certificates are was not seen: {reason}",
+            reason=reason_of(error),
+        )
+        yield Finding("broker", "note", what)
+        return
+    for each in missing:
+        yield Finding(
+            "broker",
+            "warning",
+            said(
+                "the certificates of the broker or its authority are not to the letter: {reason}",
+                reason=each,
+            ),
+            said(
+                "This device takes them. Other programs of the platform, and newer ones, may refuse them."
+            ),
+            said("Have the city's IT renew them as docs/certificates.md says; there is no hurry."),
+        )
 
 
 def _certificate(path: Path) -> Iterator[Finding]:
