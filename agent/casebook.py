@@ -204,7 +204,7 @@ class CaseBook:
             "polygon": self._configuration.zone_section(case.zone_id).polygon,
             **trace.document(frame.monotonic_s),
         }
-        return json.dumps(document, separators=(",", ":"))
+        return json.dumps(document, separators=(",", ":"), allow_nan=False)
 
     def _draft(self, change: Change, frame: Frame, views: BestViews) -> Draft:
         return Draft(
@@ -294,4 +294,5 @@ class CaseBook:
 
 
 def _dump(snapshot: dict[str, Any]) -> str:
+    """For the next run alone, which takes infinity for what it is: a time that has not come."""
     return json.dumps(snapshot, separators=(",", ":"), allow_nan=True)

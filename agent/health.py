@@ -32,6 +32,7 @@ from agent.events import (
     ViewHealth,
     Waiting,
 )
+from agent.finite import finite
 from agent.outbox import Lane, waits
 
 if TYPE_CHECKING:
@@ -181,7 +182,7 @@ class Health:
             open_cases=activity.open_cases,
             outbox_rows=outbox.rows,
             outbox_oldest_s=round(outbox.oldest_s(self._clock), 3),
-            temperature_c=self._temperature_c(),
+            temperature_c=finite(self._temperature_c()),
             disk_free_bytes=self._disk_free_bytes(),
             memory_rss_bytes=resident_bytes(),
             agent_version=self._agent_version,

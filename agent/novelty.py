@@ -263,7 +263,9 @@ def _things(standing: Mask, ground: _Ground) -> tuple[NewThing, ...]:
             )
             # What rolls in is new before it stands; what stands is steady.
             came_s = np.maximum(ground.novel_since_s[mine], ground.steady_since_s[mine])
-            since_s, last_s = _ranked(came_s, 0.5), _ranked(ground.seen_s[mine], 0.75)
+            # Nothing is older than its last sight: what is hidden since a restart was seen to come.
+            seen_s = np.maximum(ground.seen_s[mine], came_s)
+            since_s, last_s = _ranked(came_s, 0.5), _ranked(seen_s, 0.75)
             found.append(NewThing(box, len(ys), since_s, last_s))
     return tuple(found)
 

@@ -17,6 +17,7 @@ from agent.events import (
     StorageHealth,
     ViewHealth,
 )
+from agent.finite import finite
 from agent.health import Activity
 from agent.signals import Situation
 from agent.status import (
@@ -153,7 +154,7 @@ class Observer:
             reopened=activity.reopened,
             frames=activity.frames,
             dropped=self._mailbox.dropped[capture.camera_id],
-            brightness=None if activity.luma is None else round(activity.luma, 1),
+            brightness=finite(activity.luma, 1),
             profile=activity.profile,
         )
 
@@ -255,7 +256,7 @@ def _pending(camera_id: str, pipeline: Pipeline) -> Iterator[PendingStatus]:
                 measures=tuple(
                     MeasureStatus(
                         name=each.name,
-                        value=round(each.value, 3),
+                        value=each.value,
                         threshold=each.threshold,
                         needs=each.needs,
                     )

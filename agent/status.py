@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import BaseModel, ConfigDict
 
 from agent.events import ViewHealth
+from agent.finite import Figure
 
 if TYPE_CHECKING:
     import threading
@@ -26,6 +27,8 @@ _log = logging.getLogger(__name__)
 
 
 class _Part(BaseModel):
+    """What was written can be read: a figure that is none is null (:mod:`agent.finite`)."""
+
     model_config = ConfigDict(frozen=True)
 
 
@@ -33,17 +36,17 @@ class CameraStatus(_Part):
     """One camera, and what the analysis does with it. Counters are since the start."""
 
     state: str
-    for_s: float
+    for_s: Figure
     reopened: int
     captured: int
     dropped: int
-    brightness: float | None
+    brightness: Figure
     profile: str | None
     view: ViewHealth | None = None
     analysed: int
     gated: int
     network_runs: int
-    stage_s: dict[str, float]
+    stage_s: dict[str, Figure]
     tracks: dict[str, int]
     """How many things of each label are followed now."""
 
@@ -52,8 +55,8 @@ class MeasureStatus(_Part):
     """One thing a rule holds against a threshold now; see :mod:`agent.trace`."""
 
     name: str
-    value: float
-    threshold: float
+    value: Figure
+    threshold: Figure
     needs: Literal["at_least", "at_most"]
 
 
@@ -72,7 +75,7 @@ class CaseStatus(_Part):
     case_id: str
     kind: str
     zone_id: str
-    stands_s: float
+    stands_s: Figure
 
 
 class UplinkStatus(_Part):
@@ -89,11 +92,11 @@ class Status(_Part):
 
     version: Literal[1] = 1
     at: datetime
-    uptime_s: float
+    uptime_s: Figure
     device_id: str
     address: str
-    rate_factor: float
-    temperature_c: float | None
+    rate_factor: Figure
+    temperature_c: Figure
     cameras: dict[str, CameraStatus]
     pending: tuple[PendingStatus, ...]
     cases: tuple[CaseStatus, ...]

@@ -11,6 +11,8 @@ from __future__ import annotations
 from dataclasses import astuple, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from agent.finite import finite
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -51,13 +53,13 @@ class TracedMoment:
         at_s: On the frames' clock.
         looked: Whether the network looked at the place then; else its picture had not changed, or
             its turn had not come.
-        values: Of the measures, in their order.
+        values: Of the measures, in their order; None where there was no figure.
         passing: Whether a measure passed its threshold here.
     """
 
     at_s: float
     looked: bool
-    values: tuple[float, ...]
+    values: tuple[float | None, ...]
     passing: bool = False
 
 
@@ -84,7 +86,7 @@ class Trace:
             (each.name, each.fulfilled) for each in self.measures
         ]
         self.measures, self.noted_s = measures, at_s
-        values = tuple(round(each.value, 4) for each in measures)
+        values = tuple(finite(each.value, 4) for each in measures)
         everything = self.moments or self.frozen
         last = everything[-1] if everything else None
         near = last is not None and at_s - last.at_s < self.spacing_s
@@ -98,7 +100,7 @@ class Trace:
         """Keep what was noted at this moment, whatever the spacing says."""
         everything = self.moments or self.frozen
         if self.noted_s == at_s and everything[-1].at_s < at_s:
-            values = tuple(round(each.value, 4) for each in self.measures)
+            values = tuple(finite(each.value, 4) for each in self.measures)
             self.moments.append(TracedMoment(at_s, looked=False, values=values))
             if len(self.moments) > MOST_MOMENTS:
                 self._thin()
@@ -126,7 +128,7 @@ class Trace:
         """
         return {
             "measures": [
-                {"name": each.name, "needs": each.needs, "threshold": each.threshold}
+                {"name": each.name, "needs": each.needs, "threshold": finite(each.threshold)}
                 for each in self.opened_by or self.measures
             ],
             "frames": self.frames,

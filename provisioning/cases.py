@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from agent.events import CaseBody, Event
 
 
-def duration(seconds: float) -> str:
-    """A length of time as people say it: ``42 s``, ``3 min 05 s``, ``2 h 05 min``."""
+def duration(seconds: float | None) -> str:
+    """A length of time as people say it: ``42 s``, ``3 min 05 s``, ``2 h 05 min``; a dash if unknown."""
+    if seconds is None:
+        return "–"
     minutes, whole_s = divmod(round(seconds), 60)
     hours, minutes_left = divmod(minutes, 60)
     if hours:

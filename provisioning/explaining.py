@@ -19,6 +19,7 @@ from agent.scene import Box
 from provisioning import drawing
 from provisioning.audited import note
 from provisioning.cases import duration
+from provisioning.comparing import compared, figure, holds
 from provisioning.things import kind_in_words
 from provisioning.wording import say
 from provisioning.wording.width import padded
@@ -62,7 +63,7 @@ class Explained:
         return f"{at.astimezone(ZoneInfo(self.trace.get('timezone', 'UTC'))):%H:%M:%S}"
 
     @property
-    def moments(self) -> list[tuple[datetime, bool, list[float]]]:
+    def moments(self) -> list[tuple[datetime, bool, list[float | None]]]:
         """When something was noted, whether the network looked, and the measures' values."""
         if not self.trace:
             return []
@@ -87,13 +88,13 @@ class Held:
     """One condition of the rule at the moment the case opened.
 
     ``since`` is the moment from which on it held until then; None if it did not hold (it was not
-    needed, or the trace does not reach back).
+    needed, or the trace does not reach back). A value or threshold of None is not known.
     """
 
     name: str
     needs: str
-    threshold: float
-    value: float
+    threshold: float | None
+    value: float | None
     since: datetime | None
 
 
@@ -104,14 +105,12 @@ def conditions(case: Explained) -> list[Held]:
     held = []
     for index, measure in enumerate(case.trace.get("measures", ())):
         since: datetime | None = None
-        value = float("nan")
+        value: float | None = None
         for at, _, values in before:
             if index >= len(values):
                 continue
             value = values[index]
-            good = value >= measure["threshold"]
-            if measure["needs"] == "at_most":
-                good = value <= measure["threshold"]
+            good = holds(value, measure["needs"], measure["threshold"])
             since = (since or at) if good else None
         held.append(Held(measure["name"], measure["needs"], measure["threshold"], value, since))
     return held
@@ -150,7 +149,12 @@ def find(where: Path, case_id: str | None) -> Explained:
             )
         )
     found, opened, last, trace = rows[0]
-    return Explained(found, json.loads(opened), json.loads(last), json.loads(trace), evidence)
+    return Explained(found, json.loads(opened), json.loads(last), _figures(trace), evidence)
+
+
+def _figures(trace: str) -> dict[str, Any]:
+    """A trace; infinity, as an older agent may have written it, is unknown (:mod:`agent.finite`)."""
+    return dict(json.loads(trace, parse_constant=lambda _: None))
 
 
 def _places(where: Path) -> tuple[Path, Path]:
@@ -228,15 +232,14 @@ def _why(case: Explained) -> Iterator[str]:
         return
     yield say("It opened when all of this held:")
     for each in held:
-        sign = "≥" if each.needs == "at_least" else "≤"
         since = (
             say("not needed")
             if each.since is None
             else say("since {time}", time=case.shown(each.since))
         )
         yield (
-            f"  {padded(measure_in_words(each.name), 34)} {each.value:8.2f}  {sign}"
-            f" {each.threshold:g}  {since}"
+            f"  {padded(measure_in_words(each.name), 34)}"
+            f" {compared(each.value, each.needs, each.threshold)}  {since}"
         )
     needed = [each for each in held if each.since is not None]
     if needed:
@@ -267,7 +270,10 @@ def _timeline(case: Explained) -> Iterator[str]:
         at, looked, values = moments[index]
         mark = "*" if looked else " "
         yield "  " + "  ".join(
-            [f"{case.shown(at)} {mark}  ", *(f"{value:15.2f}" for value in values[: len(measures)])]
+            [
+                f"{case.shown(at)} {mark}  ",
+                *(f"{figure(value):>15}" for value in values[: len(measures)]),
+            ]
         )
     yield say("  * the network looked at the place in this frame")
 

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from agent.config import load
 from agent.status import FILE, CameraStatus, Status
 from provisioning.cases import duration
+from provisioning.comparing import compared, figure, holds
 from provisioning.explaining import measure_in_words
 from provisioning.things import kind_in_words, label_in_words, reason_in_words
 from provisioning.wording import say
@@ -114,10 +115,10 @@ def lines(status: Status, before: Status | None) -> Iterator[str]:
     yield f"{status.device_id}  {status.address}"
     heat = "–" if status.temperature_c is None else f"{status.temperature_c:.0f} °C"
     yield say(
-        "up {uptime}   processor {heat}   analysis rate × {factor:.2f}",
+        "up {uptime}   processor {heat}   analysis rate × {factor}",
         uptime=duration(status.uptime_s),
         heat=heat,
-        factor=status.rate_factor,
+        factor=figure(status.rate_factor),
     )
     yield _uplink(status)
     for camera_id, camera in status.cameras.items():
@@ -147,8 +148,8 @@ def _camera(
     camera_id: str, now: CameraStatus, status: Status, before: Status | None
 ) -> Iterator[str]:
     last = None if before is None else before.cameras.get(camera_id)
-    since_s = status.uptime_s if before is None else status.uptime_s - before.uptime_s
-    since_s = max(since_s, 0.1)
+    began_s = 0.0 if before is None else before.uptime_s or 0.0
+    since_s = max((status.uptime_s or 0.0) - began_s, 0.1)
 
     def rate(count: int, counted: int) -> float:
         return (count - counted) / since_s
@@ -175,7 +176,11 @@ def _camera(
     if now.view is not None:
         yield from _view(now.view)
     if now.stage_s and now.analysed:
-        stages = [f"{name} {1e3 * s / now.analysed:.1f}" for name, s in now.stage_s.items()]
+        stages = [
+            f"{name} {1e3 * each_s / now.analysed:.1f}"
+            for name, each_s in now.stage_s.items()
+            if each_s is not None
+        ]
         yield "  " + say("milliseconds a frame: {stages}", stages=stages)
     if now.tracks:
         seen = [label_in_words(label, count) for label, count in sorted(now.tracks.items())]
@@ -184,11 +189,10 @@ def _camera(
         if each.camera_id == camera_id:
             yield "  " + say("zone {zone}", zone=each.zone_id)
             for measure in each.measures:
-                sign = "≥" if measure.needs == "at_least" else "≤"
-                fulfilled = (measure.value >= measure.threshold) == (sign == "≥")
-                mark = "✓" if fulfilled or measure.value == measure.threshold else " "
+                condition = measure.value, measure.needs, measure.threshold
+                mark = "✓" if holds(*condition) else " "
                 name = padded(measure_in_words(measure.name), 34)
-                yield f"    {mark} {name} {measure.value:8.2f}  {sign} {measure.threshold:g}"
+                yield f"    {mark} {name} {compared(*condition)}"
 
 
 def _view(view: ViewHealth) -> Iterator[str]:

@@ -140,6 +140,7 @@ def test_every_case_of_a_replay_is_explained_by_its_configured_threshold(results
         held = conditions(case)
         assert held[0].name in {"dwell_s", "stood_s", "full_s"}
         assert held[0].threshold == 10.0
+        assert held[0].value is not None
         assert held[0].value >= 10.0
         since = held[0].since
         assert since is not None

@@ -182,7 +182,9 @@ class OverflowingBins:
         """Zone → what the rule went by at the last moment."""
         return {
             zone_id: (
-                Measure("full_s", self._now_s - seen.shown_full_s, self._settings.allowed_s),
+                Measure(
+                    "full_s", max(0.0, self._now_s - seen.shown_full_s), self._settings.allowed_s
+                ),
                 Measure("score", seen.score, self._settings.open_above),
                 Measure("last_score", seen.raw, FULL),
             )

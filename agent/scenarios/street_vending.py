@@ -257,7 +257,7 @@ class StreetVending:
     def _stood_s(self, candidate: _Candidate) -> float:
         """For how long it has stood while it was watched: only then is it known who was there."""
         watched_s = candidate.last_s - candidate.watched_since_s + GRACE_S
-        return min(candidate.last_s - candidate.since_s, watched_s)
+        return max(0.0, min(candidate.last_s - candidate.since_s, watched_s))
 
     def _is_vending(self, candidate: _Candidate) -> bool:
         settings = self._settings
