@@ -7,17 +7,16 @@ what is different.
 
 from __future__ import annotations
 
-import json
 import logging
-import re
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from agent.audit.settings import Settings, changes, happenings, leaves
 from drivers.disk import replace_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from agent.audit.log import Audit
@@ -25,11 +24,12 @@ if TYPE_CHECKING:
     from drivers.clock import Clock
 
 KNOWN = "known.json"
-MOST_CHANGES, LONGEST_VALUE = 100, 200
-"""Of one record. More is counted; a longer value is cut short."""
+BY_NAME = 2
+"""From this version of ``known.json`` on every thing is known by its own name, and no long value is cut."""
+_CUT_AT = 200
+"""So many characters of a value were kept before."""
 STEP_S = 2.0
 """A smaller change of the wall clock is its ordinary discipline."""
-_PASSWORD_IN_URL = re.compile(r"://[^/@\s]*@")
 
 _log = logging.getLogger(__name__)
 
@@ -39,8 +39,8 @@ class Known(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    configuration: dict[str, str] = {}
-    """Every single setting, by its place."""
+    version: int = 1
+    configuration: Settings = {}
     facts: dict[str, str] = {}
     """Version, hashes and keys, by what they are of."""
 
@@ -76,7 +76,8 @@ class Noticing:
         """
         known = _load(self._folder / KNOWN)
         now = Known(
-            configuration=dict(_leaves(configuration)),
+            version=BY_NAME,
+            configuration=dict(leaves(configuration)),
             facts=dict(facts) | _of(self._certificate.read()),
         )
         try:
@@ -93,7 +94,7 @@ class Noticing:
             self._look_at_clock()
             if self._known is not None:
                 facts = self._known.facts | _of(self._certificate.read())
-                now = Known(configuration=self._known.configuration, facts=facts)
+                now = self._known.model_copy(update={"facts": facts})
                 if now != self._known:
                     self._tell_of(self._known, now)
                     self._keep(now)
@@ -122,17 +123,11 @@ class Noticing:
             if was != is_ and name != "configuration":
                 kind = name.partition(" ")[0]
                 self._audit.append(f"{kind}.changed", name=name, was=was, now=is_)
-        changes = [
-            {"at": at, "was": known.configuration.get(at), "now": now.configuration.get(at)}
-            for at in sorted(known.configuration.keys() | now.configuration.keys())
-            if known.configuration.get(at) != now.configuration.get(at)
-        ]
-        if changes:
-            self._audit.append(
-                "configuration.changed",
-                changes=changes[:MOST_CHANGES],
-                more=max(0, len(changes) - MOST_CHANGES),
-            )
+        before, after = _comparable(known, now)
+        for each in happenings(before, after):
+            self._audit.append(each.what, **each.facts)
+        for rows in changes(before, after):
+            self._audit.append("configuration.changed", changes=rows, more=0)
 
     def _keep(self, now: Known) -> None:
         """Lost with the power, a change is told twice."""
@@ -154,20 +149,19 @@ def _of(certificate: Certificate) -> dict[str, str]:
     return {} if certificate.sha256 is None else {"certificate": certificate.sha256}
 
 
-def _leaves(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
-    """Every single setting of a configuration, as text."""
-    if isinstance(value, dict) and value:
-        for name, part in value.items():
-            yield from _leaves(part, f"{place}.{name}" if place else str(name))
-    elif isinstance(value, list) and value and isinstance(value[0], dict):
-        for index, part in enumerate(value):
-            yield from _leaves(part, f"{place}.{_name_of(part, index)}")
-    else:
-        text = json.dumps(value, ensure_ascii=False)
-        yield place, _PASSWORD_IN_URL.sub("://***@", text)[:LONGEST_VALUE]
+def _comparable(known: Known, now: Known) -> tuple[Settings, Settings]:
+    """What can be held against each other: an older agent took all zones of a camera for one.
 
-
-def _name_of(part: dict[str, Any], index: int) -> str:
-    """By its own name, so that a camera put in before does not change all that follow."""
-    names = (part.get(key) for key in ("camera_id", "zone_id", "name"))
-    return str(next((name for name in names if name), index))
+    What it cannot have told apart is held against each other by the checksum of everything.
+    """
+    if known.version >= BY_NAME:
+        return known.configuration, now.configuration
+    before, after = (
+        {at: text for at, text in each.configuration.items() if not at.startswith("zones.")}
+        for each in (known, now)
+    )
+    for settings, facts in ((before, known.facts), (after, now.facts)):
+        settings["zones and all else, checksum"] = facts.get("configuration", "")
+    for at in [at for at, text in before.items() if len(text) == _CUT_AT]:
+        after[at] = after.get(at, "")[:_CUT_AT]
+    return before, after
