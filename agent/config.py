@@ -33,7 +33,7 @@ from agent.daylight import Profile
 from agent.events import Coordinates
 from agent.retention.settings import Settings as RetentionSection
 from agent.scene import Zone, ZoneKind
-from agent.zones import Window
+from agent.zones import Window, to_edge
 from drivers import cameras, gpio
 from drivers.foreign import reason_of, words_of
 from drivers.validation import fault_at, message_of
@@ -86,6 +86,15 @@ def _area(polygon: Sequence[_Corner]) -> float:
     following = (*polygon[1:], polygon[0])
     pairs = zip(polygon, following, strict=True)
     return abs(sum(x1 * y2 - x2 * y1 for (x1, y1), (x2, y2) in pairs)) / 2
+
+
+def _drawn_to_the_edge(polygon: tuple[_Corner, ...]) -> tuple[_Corner, ...]:
+    """The corners, those that were meant to lie on the picture's edge moved onto it.
+
+    A zone that is all edge stays as it was drawn.
+    """
+    moved = tuple((to_edge(x), to_edge(y)) for x, y in polygon)
+    return moved if _area(moved) >= SMALLEST_ZONE else polygon
 
 
 class Site(Section):
@@ -475,7 +484,7 @@ class ZoneSection(Section):
             zone_id=self.zone_id,
             camera_id=self.camera_id,
             kind=self.kind,
-            polygon=self.polygon,
+            polygon=_drawn_to_the_edge(self.polygon),
             place_id=self.place_id or self.zone_id,
             in_force=tuple(section.window for section in self.in_force),
             permitted=tuple(section.window for section in self.permitted),

@@ -244,10 +244,7 @@ def _found(path: Path) -> _First:
 
 
 def _cut(bgr: Picture, box: Box) -> Picture:
-    """What a box shows: at least one pixel, also of a box at the frame's edge."""
-    height, width = bgr.shape[:2]
-    left, top = min(int(box.left * width), width - 1), min(int(box.top * height), height - 1)
-    right, bottom = max(left + 1, int(box.right * width)), max(top + 1, int(box.bottom * height))
+    left, top, right, bottom = box.cut_pixels(bgr.shape[1], bgr.shape[0])
     return bgr[top:bottom, left:right]
 
 

@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 
 from agent.scene import HIDES_SHARE, Box, Detection, Observation, Zone, covered_share
+from agent.zones import to_edge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -228,7 +229,8 @@ def regions_for(
         xs = _tiles(box.left, box.right, size_px[0], input_px[0])
         ys = _tiles(box.top, box.bottom, size_px[1], input_px[1])
         result += [Box(x0, y0, x1, y1) for y0, y1 in ys for x0, x1 in xs]
-    return result
+    # The pixels of a crop that all but reaches the picture's edge reach it: nothing cuts there.
+    return [Box(*(to_edge(side) for side in dataclasses.astuple(box))) for box in result]
 
 
 def _with_headroom(zone: Zone) -> Box:
@@ -298,8 +300,7 @@ def _part(cells: Floats, box: Box) -> Floats:
 def _crop(bgr: Picture, box: Box) -> tuple[Picture, Box]:
     """The box's part of the picture, and the box that it really is."""
     height, width = bgr.shape[:2]
-    left, right = int(box.left * width), min(width, int(np.ceil(box.right * width)))
-    top, bottom = int(box.top * height), min(height, int(np.ceil(box.bottom * height)))
+    left, top, right, bottom = box.cut_pixels(width, height)
     exact = Box(left / width, top / height, right / width, bottom / height)
     return bgr[top:bottom, left:right], exact
 
@@ -308,8 +309,8 @@ def _from_crop(box: Box, crop: Box) -> Box:
     return Box(
         crop.left + box.left * crop.width,
         crop.top + box.top * crop.height,
-        crop.left + box.right * crop.width,
-        crop.top + box.bottom * crop.height,
+        min(crop.right, crop.left + box.right * crop.width),  # rounding leaves no crop
+        min(crop.bottom, crop.top + box.bottom * crop.height),
     )
 
 

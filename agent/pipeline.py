@@ -35,6 +35,10 @@ COVERING = frozenset({"person", *FAMILY})
 """What covers the ground for a while without being new goods on it."""
 
 
+MASK_LINE_PX = 3
+"""Around a mask: every pixel that the mask touches is black."""
+
+
 class Classifier(Protocol):
     """What the pipeline needs of the bin-state model."""
 
@@ -260,4 +264,6 @@ def _blacked_out(picture: Picture, masks: Sequence[Zone]) -> Picture:
     ]
     copy = picture.copy()
     cv2.fillPoly(copy, polygons, (0, 0, 0))
+    # Corners are rounded to pixels: the line around takes what the rounding left of a slanted edge.
+    cv2.polylines(copy, polygons, isClosed=True, color=(0, 0, 0), thickness=MASK_LINE_PX)
     return copy

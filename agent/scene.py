@@ -83,6 +83,12 @@ class Box:
             max(0, min(height, math.ceil(self.bottom * height))),
         )
 
+    def cut_pixels(self, width: int, height: int) -> tuple[int, int, int, int]:
+        """The same, and one pixel at least: also a cut along a box that is all edge shows something."""
+        left, top, right, bottom = self.pixels(width, height)
+        left, top = min(left, width - 1), min(top, height - 1)
+        return left, top, max(left + 1, right), max(top + 1, bottom)
+
     def grown(self, share: float) -> Box:
         """This box with ``share`` of its size added on each side, cut at the frame's edge."""
         dx, dy = self.width * share, self.height * share

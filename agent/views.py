@@ -90,10 +90,7 @@ def _is_clear(bike: Track, tracks: Iterable[Track]) -> bool:
 def _view_of(frame: Frame, box: Box, *, clear: bool) -> View:
     bgr = frame.bgr()
     height, width = bgr.shape[:2]
-    outer = box.grown(MARGIN)
-    left, top = min(int(outer.left * width), width - 1), min(int(outer.top * height), height - 1)
-    right = max(left + 1, round(outer.right * width))
-    bottom = max(top + 1, round(outer.bottom * height))
+    left, top, right, bottom = box.grown(MARGIN).cut_pixels(width, height)
     cut = bgr[top:bottom, left:right]
     inner = Box(
         (box.left * width - left) / (right - left),

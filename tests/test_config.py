@@ -131,6 +131,19 @@ def test_a_zone_that_encloses_nothing_is_refused(tmp_path: Path) -> None:
     assert "enclose nothing" in fault
 
 
+def test_a_corner_on_the_last_pixel_is_meant_to_lie_on_the_pictures_edge(tmp_path: Path) -> None:
+    drawn = [[0.001, 0.5], [1279 / 1280, 0.5], [1279 / 1280, 719 / 720], [0, 359 / 360]]
+    found = load(write(tmp_path, zones={"zones": [zone(polygon=drawn)]})).zone_section("kerb")
+    assert found.zone.polygon == ((0, 0.5), (1, 0.5), (1, 1), (0, 1))
+    assert [list(corner) for corner in found.polygon] == drawn
+
+
+def test_a_zone_that_is_all_edge_stays_as_it_was_drawn(tmp_path: Path) -> None:
+    strip = [[0.2, 0.997], [0.8, 0.997], [0.8, 1.0], [0.2, 1.0]]
+    found = load(write(tmp_path, zones={"zones": [zone(polygon=strip)]})).zone_section("kerb")
+    assert [list(corner) for corner in found.zone.polygon] == strip
+
+
 def test_a_window_with_a_time_zone_of_its_own_is_refused(tmp_path: Path) -> None:
     drawn = {"zones": [zone(in_force=[{"from": "22:00+08:00", "to": "06:00"}])]}
     [fault] = faults(write(tmp_path, zones=drawn))

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from agent.dwell import DwellTimer
+from agent.scene import Box
 from tests.street import bike_at, person_at, zone
 
 NO_PARKING = zone("no_parking")
@@ -62,6 +63,12 @@ def test_a_thing_is_where_its_foot_is() -> None:
         [bike_at(0.48, 0.7, track_id=1), bike_at(0.52, 0.7, track_id=2)], now_s=100
     )
     assert [stay.track_id for stay in stays] == [1]
+
+
+def test_what_the_lower_edge_of_the_picture_cuts_off_stays_in_the_zone_drawn_to_it() -> None:
+    cut = replace(bike_at(0.5, 0.7), box=Box(0.4, 0.8, 0.6, 1.0))
+    [stay] = DwellTimer(NO_PARKING).update([cut], now_s=110)
+    assert stay.dwell_s == 10
 
 
 def test_a_box_that_trembles_at_the_zones_edge_keeps_its_stay() -> None:

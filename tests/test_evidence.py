@@ -74,6 +74,17 @@ def test_the_close_up_shows_the_thing_and_a_margin_around_it(tmp_path: Path) -> 
     assert close_up.height_px == pytest.approx(0.2 * 180, abs=2)
 
 
+@pytest.mark.parametrize(
+    "box", [Box(0.9, 0.9, 1, 1), Box(1, 1, 1, 1), Box(0, 0, 0, 0), Box(0.3, 1, 0.5, 1)]
+)
+def test_a_close_up_at_the_pictures_edge_shows_something(tmp_path: Path, box: Box) -> None:
+    case = replace(CASE, members=(replace(MEMBER, box=box),))
+    change = replace(OPENED, case=case)
+    [_, close_up] = evidence(tmp_path).pictures_of(change, frame_of(paving(), 110))
+    assert close_up.width_px >= 1
+    assert close_up.height_px >= 1
+
+
 def test_a_cleared_case_has_an_after_picture(tmp_path: Path) -> None:
     [after] = evidence(tmp_path).pictures_of(CLEARED, frame_of(paving(), 160))
     assert after.role == "after"

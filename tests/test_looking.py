@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.looking import Budget, Looking, merge, regions_for
+from agent.looking import Budget, Looking, _crop, _from_crop, merge, regions_for
 from agent.scene import Box, Detection, Zone
 from agent.zones import inside
 from drivers.cameras import Picture
@@ -152,6 +152,20 @@ def test_the_edge_of_the_picture_cuts_nothing_that_another_crop_could_show() -> 
     assert merge([(Box(0, 0.2, 0.5, 1), [at_the_edge]), (Box(0, 0, 0.5, 0.9), [])]) == (
         at_the_edge,
     )
+
+
+@given(st.integers(64, 4000), st.integers(64, 4000), st.floats(0.5, 1.0), st.floats(0.0, 0.4))
+def test_what_a_crop_shows_up_to_the_pictures_edge_ends_on_it_and_is_not_cut(
+    width: int, height: int, reach: float, begin: float
+) -> None:
+    drawn = zone("no_parking", ((begin, begin), (reach, begin), (reach, reach), (begin, reach)))
+    for region in regions_for([drawn], (width, height), (416, 416)):
+        picture = np.zeros((height, width, 3), np.uint8)
+        _, crop = _crop(picture, region)
+        whole = _from_crop(Box(0.0, 0.0, 1.0, 1.0), crop)
+        for side, cut in ((whole.right, region.right < 1), (whole.bottom, region.bottom < 1)):
+            assert side <= 1.0
+            assert cut or side == 1.0
 
 
 def test_two_things_in_one_crop_stay_two() -> None:

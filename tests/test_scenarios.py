@@ -129,6 +129,14 @@ def test_a_bike_in_a_bay_is_lawful() -> None:
     assert parked(60, bike_at(0.9, 0.95, since_s=0), by=scenario) == []
 
 
+def test_a_bike_whose_foot_the_picture_cuts_off_is_in_the_bay_that_ends_there() -> None:
+    cut = replace(bike_at(0.9, 0.95, since_s=0), box=Box(0.85, 0.9, 0.95, 1.0))
+    bay = zone("bay", ((0.5, 0.8), (1, 0.8), (1, 1), (0.5, 1)))
+    settings = misparked_bikes.Settings(allowed_s=10)
+    street = misparked_bikes.build(settings, [zone("no_parking"), bay])
+    assert parked(60, cut, by=street) == []
+
+
 def test_a_bike_with_its_rider_on_it_is_not_parked() -> None:
     scenario = bikes()
     bike = bike_at(0.5, 0.7, since_s=0)
@@ -360,6 +368,19 @@ def test_new_goods_with_somebody_beside_them_are_vending() -> None:
     )
     first, *_ = [finding for finding in findings if finding.state == "present"]
     assert first.since_s == 0
+
+
+def test_goods_that_the_pictures_lower_edge_cuts_off_are_vending() -> None:
+    cut = Box(0.4, 0.8, 0.6, 1.0)
+    findings = watch_street(
+        vending(),
+        0,
+        30,
+        novelty=new_thing(cut),
+        tracks=(person_at(0.63, 1.0),),
+        observation=looked(Detection("stall", 0.8, cut)),
+    )
+    assert "present" in {finding.state for finding in findings}
 
 
 @pytest.mark.parametrize(("gap_widths", "attended"), [(1.4, True), (2.0, False)])

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, time
+from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from agent.scene import Box, ZoneKind
 from agent.zones import Window, in_force, inside
 from tests.street import zone
 
@@ -48,6 +50,17 @@ def test_a_rule_holds_only_in_its_hours() -> None:
 
 
 fraction = st.floats(0.01, 0.99)
+anywhere = st.one_of(st.floats(0.0, 1.0), st.sampled_from([0.0, 1.0]))
+
+
+@st.composite
+def boxes_at_the_edge(draw: st.DrawFn) -> Box:
+    """A box that touches one side of the picture at least, as a clipped detection does."""
+    left, right = sorted((draw(anywhere), draw(anywhere)))
+    top, bottom = sorted((draw(anywhere), draw(anywhere)))
+    sides = {"left": left, "top": top, "right": right, "bottom": bottom}
+    touched = draw(st.sampled_from(sorted(sides)))
+    return Box(**{**sides, touched: 0.0 if touched in {"left", "top"} else 1.0})
 
 
 @given(fraction, fraction, fraction, fraction, fraction, fraction)
@@ -57,12 +70,70 @@ def test_a_point_is_in_a_rectangle_exactly_if_it_is_between_its_sides(
     left, right = sorted((x1, x2))
     top, bottom = sorted((y1, y2))
     polygon = ((left, top), (right, top), (right, bottom), (left, bottom))
-    on_the_edge = x in (left, right) or y in (top, bottom)
-    between = left < x < right and top < y < bottom
-    assert on_the_edge or inside((x, y), zone("bay", polygon)) is between
+    between = left <= x < right and top <= y < bottom
+    assert inside((x, y), zone("bay", polygon)) is between
 
 
 def test_a_notch_in_a_polygon_is_outside() -> None:
     notched = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.5, 0.4), (0.0, 1.0))
     assert not inside((0.5, 0.8), zone("bay", notched))
     assert inside((0.5, 0.2), zone("bay", notched))
+
+
+@given(anywhere, anywhere, st.sampled_from(["no_parking", "bay", "no_vending", "bin", "mask"]))
+@example(0.5, 1.0, "bay")
+@example(1.0, 1.0, "no_parking")
+def test_every_point_of_the_picture_is_in_a_zone_drawn_around_all_of_it(
+    x: float, y: float, kind: ZoneKind
+) -> None:
+    assert inside((x, y), zone(kind))
+
+
+@given(box=boxes_at_the_edge(), inner=st.floats(0.01, 0.9))
+def test_the_foot_of_what_the_pictures_edge_cuts_off_is_in_the_zone_drawn_to_that_edge(
+    box: Box, inner: float
+) -> None:
+    x, y = box.foot
+    strips = [
+        ((0.0, inner * y), (1.0, inner * y), (1.0, 1.0), (0.0, 1.0)),
+        ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (inner * x, 1.0), (inner * x, 0.5), (0.0, 0.5)),
+    ]
+    whole = zone("no_parking")
+    assert inside((x, y), whole)
+    assert inside((x, y), replace(whole, polygon=strips[0]))
+    if y >= 0.5:
+        assert inside((x, y), replace(whole, polygon=strips[1]))
+
+
+@given(anywhere, anywhere, st.lists(fraction, max_size=3), st.lists(fraction, max_size=3))
+def test_of_zones_that_share_their_edges_exactly_one_has_each_point(
+    x: float, y: float, columns: list[float], rows: list[float]
+) -> None:
+    xs, ys = sorted({0.0, *columns, 1.0}), sorted({0.0, *rows, 1.0})
+    zones = [
+        zone("no_parking", ((x1, y1), (x2, y1), (x2, y2), (x1, y2)))
+        for x1, x2 in pairwise(xs)
+        for y1, y2 in pairwise(ys)
+    ]
+    for point in ((x, y), *((a, b) for a in xs for b in ys)):
+        assert sum(inside(point, each) for each in zones) == 1
+
+
+@given(fraction, fraction, st.floats(0.0, 1.0), st.integers(0, 3))
+@example(0.1, 0.04, 0.43, 3)
+def test_a_slanted_edge_that_two_zones_share_leaves_no_point_to_both_or_to_none(
+    middle_x: float, middle_y: float, along: float, spoke: int
+) -> None:
+    """Four triangles around one corner; the point lies on one of the edges between them."""
+    corners = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
+    middle = (middle_x, middle_y)
+    fan = [zone("no_parking", (corners[i], corners[(i + 1) % 4], middle)) for i in range(4)]
+    to_x, to_y = corners[spoke]
+    point = (middle_x + along * (to_x - middle_x), middle_y + along * (to_y - middle_y))
+    assert sum(inside(point, each) for each in fan) == 1
+
+
+@given(anywhere, anywhere)
+def test_rounding_takes_no_point_out_of_the_picture(x: float, y: float) -> None:
+    beyond = (x + 1e-12 if x == 1.0 else x, y + 1e-12 if y == 1.0 else y)
+    assert inside(beyond, zone("bay"))
