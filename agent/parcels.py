@@ -9,19 +9,19 @@ import gzip
 import itertools
 import logging
 import math
-from bisect import bisect_right
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from agent.ahead import Ahead
 from agent.events import CONTRACT_VERSION
-from agent.outbox import DAMAGED, Lane, waiting_in
+from agent.outbox import DAMAGED, Lane, last_sequence, waits_besides
 from agent.retransmission import Awaited
+from agent.spans import clipped, merged, within, without
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from concurrent.futures import Future
 
     from agent.budget import Class, DailyBytes
@@ -217,15 +217,15 @@ class Parcels:
         """
         if receipt.epoch != self.epoch:
             return "foreign"
-        if receipt.highest > self._outbox.last_sequence():
+        if receipt.highest > last_sequence(reader):
             return "ahead"
         if receipt.conflicts:
             return "conflict"
-        stored = _within(receipt.spans, self._sent)
-        ours = [(max(first, self._given_before + 1), last) for first, last in receipt.spans]
-        unsent = set(waiting_in(reader, ours, receipt.highest)) - self._sent
-        if unsent - _within(self._asked_for, unsent):
+        spans = merged(receipt.spans)
+        ours = without(clipped(spans, self._given_before + 1, receipt.highest), self._asked_for)
+        if waits_besides(reader, ours, self._sent):
             return "unsent"
+        stored = within(spans, self._sent)
         self._awaited.came(stored, self._clock.monotonic_s())
         self._confirm(tuple(sorted(stored - self._settling)))
         return "taken"
@@ -237,7 +237,8 @@ class Parcels:
         earlier run gave and this one sent: a receipt that was on its way when it went confirms other events.
         """
         begin = min(self._given_before + 1, self._first_sent or self._given_before + 1)
-        return [*receipt.conflicts, (begin, self._outbox.last_sequence())]
+        last = self._outbox.last_sequence()
+        return clipped(merged([*receipt.conflicts, (begin, last)]), 1, last)
 
     def overdue(self) -> int:
         """Send again what no receipt has named in time; how much that is."""
@@ -392,18 +393,6 @@ _CLASSES: dict[Lane, Class] = {
 def _class(lane: Lane, *, historical: bool) -> Class:
     """What the budget of a day calls it."""
     return _CLASSES.get(lane, "backlog" if historical else "cases")
-
-
-def _within(spans: Iterable[tuple[int, int]], numbers: Collection[int]) -> set[int]:
-    """Which of the numbers some span holds.
-
-    A receipt may have a thousand spans and come twenty times a second while thousands are under way:
-    a number is looked up, not held against each span. The spans may come in any order and overlap.
-    """
-    ordered = sorted(spans)
-    firsts = [first for first, _ in ordered]
-    reach = [0, *itertools.accumulate((last for _, last in ordered), max)]
-    return {each for each in numbers if each <= reach[bisect_right(firsts, each)]}
 
 
 def _parcel(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +14,8 @@ from pydantic import TypeAdapter, ValidationError
 from agent.config import Uplink as UplinkSettings
 from agent.contract import schema
 from agent.events import MOST_NUMBER, Command, Receipt, Resend
+from agent.outbox import Lane
+from agent.parcels import Parcel
 from tests.broker import (
     Broker,
     StubBroker,
@@ -26,6 +28,7 @@ from tests.broker import (
 from tests.test_uplink import Device
 
 if TYPE_CHECKING:
+    import sqlite3
     from pathlib import Path
 
 __all__ = ["broker", "mosquitto", "start_broker"]  # fixtures
@@ -218,3 +221,75 @@ def test_whatever_ends_a_connection_the_next_one_is_made(
 
         wait_until(says_it_again)
         assert not faults
+
+
+class Asked:
+    """Counts what SQLite does for a connection, in steps of its machine."""
+
+    def __init__(self, reader: sqlite3.Connection) -> None:
+        self.steps = 0
+        reader.set_progress_handler(self._step, 10)
+
+    def _step(self) -> int:
+        self.steps += 10
+        return 0
+
+
+_BACKLOG = 30_000
+_WIDE: tuple[tuple[int, int], ...] = tuple((each, _BACKLOG) for each in range(1, 1001))
+_REPEATED = ((1, _BACKLOG),) * 1000
+_APART = tuple((each, each) for each in range(2, 2002, 2))
+
+
+@pytest.mark.parametrize("sent", [1, 3000])
+@pytest.mark.parametrize(
+    ("through", "ranges"),
+    [
+        pytest.param(_BACKLOG, (), id="all-of-it"),
+        pytest.param(0, _WIDE, id="a-thousand-that-overlap"),
+        pytest.param(0, _REPEATED, id="a-thousand-times-the-same"),
+        pytest.param(0, tuple(reversed(_WIDE)), id="backwards"),
+        pytest.param(0, _APART, id="a-thousand-apart"),
+    ],
+)
+def test_a_receipt_costs_what_is_under_way_however_much_waits(
+    tmp_path: Path, sent: int, through: int, ranges: tuple[tuple[int, int], ...]
+) -> None:
+    with Device(tmp_path, UplinkSettings(confirm="platform")) as device:
+        _fill(device, _BACKLOG)
+        parcels = device.uplink._parcels
+        parcels.take(Parcel(tuple(range(1, sent + 1)), b""), 0)
+        told = Receipt(epoch=device.outbox.epoch, contiguous_through=through, ranges=ranges)
+        with closing(device.database.read()) as reader:
+            asked = Asked(reader)
+            verdict = parcels.receive(told, reader)
+        assert verdict == ("taken" if told.highest <= sent else "unsent")
+        # Some steps for each number under way and for each range that is left; no more for the backlog.
+        assert asked.steps < 20 * sent + 100 * len(ranges) + 1000
+
+
+def test_what_was_asked_for_again_is_not_counted_for_each_receipt(tmp_path: Path) -> None:
+    with Device(tmp_path, UplinkSettings(confirm="platform")) as device:
+        _fill(device, _BACKLOG)
+        parcels = device.uplink._parcels
+        for _ in range(50):
+            parcels.bring_back(1, _BACKLOG)
+        told = Receipt(epoch=device.outbox.epoch, contiguous_through=_BACKLOG, ranges=_WIDE)
+        with closing(device.database.read()) as reader:
+            asked = Asked(reader)
+            assert parcels.receive(told, reader) == "taken"
+        assert asked.steps < 1000
+        assert len(device.waiting()) == _BACKLOG
+
+
+def _fill(device: Device, count: int) -> None:
+    """Let so many events wait, as an outbox of yesterday has them."""
+
+    def add(connection: sqlite3.Connection) -> None:
+        connection.executemany(
+            "INSERT INTO outbox (sequence, event_id, lane, type, occurred_at, boot_id,"
+            " monotonic_s, size_bytes, event) VALUES (?, ?, ?, 'case.opened', 0, '', 0, 2, '{}')",
+            ((number, f"e-{number}", number % len(Lane)) for number in range(1, count + 1)),
+        )
+
+    device.database.write(add).result()
