@@ -11,6 +11,7 @@ import threading
 from pathlib import Path
 
 from agent import config, last_good
+from agent.alone import ForeignStateError, NotAloneError
 from agent.device import run
 from drivers.clock import SystemClock
 
@@ -38,7 +39,11 @@ def main() -> int:
             state_dir = base / configuration.storage.state_dir
             last_good.keep(site, configuration, state_dir, SystemClock())
 
-    ended = run(configuration, base=base, stop=stop, configured=configured, on_ready=came_up)
+    try:
+        ended = run(configuration, base=base, stop=stop, configured=configured, on_ready=came_up)
+    except (NotAloneError, ForeignStateError) as error:
+        print(error, file=sys.stderr)
+        return 1
     if threading.active_count() > 1:
         # A thread that is stuck in a library would keep the process from ending.
         logging.shutdown()

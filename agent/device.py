@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
-from contextlib import closing
+from contextlib import closing, suppress
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from agent import storage_news
+from agent.alone import alone, refuse_foreign
 from agent.assembly import assemble
 from agent.cooling import Cooling, Pace
 from agent.database import StorageError
@@ -84,10 +85,19 @@ def run(
         0 after a planned end, 1 after a fault or for a restart that something has earned.
 
     Raises:
+        ForeignStateError: The state belongs to another user.
+        NotAloneError: Another agent works on it.
         ModelError: A model cannot be used.
         StorageError: The database cannot be used.
     """
-    with closing(_Device(configuration, base, stop)) as device:
+    state_dir, run_dir = (
+        base / configuration.storage.state_dir,
+        base / configuration.storage.run_dir,
+    )
+    refuse_foreign(state_dir)
+    with suppress(OSError):  # a disk that takes nothing: the memory stands in for it
+        state_dir.mkdir(parents=True, exist_ok=True)
+    with alone(state_dir, run_dir), closing(_Device(configuration, base, stop)) as device:
         device.start(configured, on_progress)
         notify("READY=1")
         on_ready()

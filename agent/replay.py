@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from pydantic import TypeAdapter
 
 from agent import outbox
+from agent.alone import alone, refuse_foreign
 from agent.assembly import assemble
 from agent.events import ClockReading, Event
 from agent.ids import DerivedIds
@@ -111,9 +112,15 @@ def replay(
         CameraError: A recording cannot be read.
         ModelError: A model cannot be used.
         LiveCameraError: A camera does not wait for its reader.
+        ForeignStateError: ``state`` belongs to another user.
+        NotAloneError: An agent works on ``state``.
     """
     rate = frames_per_s or configuration.analysis.frames_per_s
     with ExitStack() as stack:
+        if state is not None:
+            refuse_foreign(state)
+            state.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(alone(state))
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kerbwatch-")))
         opened = _open_all(configuration, base, rate, stack)
         seed = _seed(configuration, opened)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from agent.alone import NotAloneError, alone
 from agent.audit import FOLDER as AUDIT
 from agent.audit import AuditError
 from agent.config import load
@@ -22,6 +23,7 @@ from agent.status import FILE as STATUS
 from drivers.clock import SystemClock
 from drivers.disk import sync_folder
 from drivers.wiping import trim, wipe
+from drivers.wording import said
 from provisioning.audited import audit_of
 from provisioning.explaining import DATABASE
 from provisioning.failures import FAULT
@@ -71,6 +73,12 @@ def decommission(site: Path, confirmed: str | None) -> int:
     configuration = load(site)
     base = site if site.is_dir() else site.parent
     state_dir = base / configuration.storage.state_dir
+    with _nobody_else_on(state_dir):
+        return _decommission(configuration, base, confirmed)
+
+
+def _decommission(configuration: Configuration, base: Path, confirmed: str | None) -> int:
+    state_dir = base / configuration.storage.state_dir
     _refuse_if_needed(configuration, base, state_dir)
     waiting = _waiting(state_dir)  # looking into the database makes files of its own
     groups = _groups(configuration, base, state_dir)
@@ -93,6 +101,22 @@ def decommission(site: Path, confirmed: str | None) -> int:
     click.echo(json.dumps(record, ensure_ascii=False, indent=2))
     _tell_end(left, discarded=bool(record["discarded"]))
     return FAULT if left else 0
+
+
+@contextmanager
+def _nobody_else_on(state_dir: Path) -> Iterator[None]:
+    """Keep every agent from beginning while it is wiped; one that runs keeps it from being wiped."""
+    try:
+        with alone(*([state_dir] if state_dir.is_dir() else ())):
+            yield
+    except NotAloneError as error:
+        raise StillNeededError(
+            said(
+                "{folder} is in use by {by}. Stop it for good: `systemctl disable --now kerbwatch`.",
+                folder=state_dir,
+                by=error.by,
+            )
+        ) from error
 
 
 def _refuse_if_needed(configuration: Configuration, base: Path, state_dir: Path) -> None:

@@ -41,6 +41,8 @@ EXPECTED = {
         FAULT, said("The device was not wiped.")
     ),
     "provisioning.reporting.NoReportError": Expected(FAULT, said("There is nothing to report.")),
+    "agent.alone.NotAloneError": Expected(FAULT, said("Another agent is at work here.")),
+    "agent.alone.ForeignStateError": Expected(FAULT, said("The state belongs to another user.")),
     "agent.config.ConfigError": Expected(REFUSED, said("The configuration was refused.")),
     "agent.replay.LiveCameraError": Expected(REFUSED, said("The configuration was refused.")),
     "agent.detectors.manifest.ModelError": Expected(REFUSED, said("A model was refused.")),

@@ -1,0 +1,116 @@
+"""One agent per state folder: two of them would throw each other out at the broker and write over each other.
+
+The lock is the kernel's and outlives no process, whatever became of it. Everything that cannot work beside an
+agent takes it, too: a replay that goes on with a state, ``kerbwatch decommission``.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import pwd
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from drivers.foreign import reason_of
+from drivers.locking import holder_of, lock_folder
+from drivers.wording import said
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_log = logging.getLogger(__name__)
+
+
+class NotAloneError(RuntimeError):
+    """Somebody else works on the state folder. ``by`` says who, for people."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.by = folder, _who_has(folder)
+        super().__init__(
+            said(
+                "{folder} is in use by {by}. Only one agent works on a state folder: look at the one that"
+                " runs with `kerbwatch watch`, or end it first (`systemctl stop kerbwatch`).",
+                folder=folder,
+                by=self.by,
+            )
+        )
+
+
+class ForeignStateError(RuntimeError):
+    """The state folder belongs to somebody else, who could not go on with what this process writes."""
+
+    def __init__(self, folder: Path, owner: str) -> None:
+        super().__init__(
+            said(
+                "{folder} belongs to {owner}, and this is {user}: what is written now could not be"
+                " changed by {owner} any more. Start the service (`systemctl start kerbwatch`), or run"
+                " this as {owner}: `sudo -u {owner} kerbwatch run …`.",
+                folder=folder,
+                owner=owner,
+                user=user_name(os.geteuid()),
+            )
+        )
+
+
+@contextmanager
+def alone(*folders: Path) -> Iterator[None]:
+    """Work on a state folder that nobody else works on, until the block or the process ends.
+
+    Args:
+        folders: The state folder; behind it those that take its place where it cannot be had.
+
+    Raises:
+        NotAloneError: Somebody else does.
+    """
+    descriptor = _lock_first(folders)
+    try:
+        yield
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def refuse_foreign(folder: Path) -> None:
+    """See that what this process writes stays its owner's; a folder that is not there has none.
+
+    Raises:
+        ForeignStateError: It would not, or may not be written at all.
+    """
+    try:
+        owner = folder.stat().st_uid
+    except OSError:
+        return
+    user, rights = os.geteuid(), os.R_OK | os.W_OK | os.X_OK
+    if owner == user or (user != 0 and os.access(folder, rights, effective_ids=True)):
+        return
+    raise ForeignStateError(folder, user_name(owner))
+
+
+def user_name(number: int) -> str:
+    """A user's name; the number where it has none."""
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
+
+
+def _lock_first(folders: tuple[Path, ...]) -> int | None:
+    for folder in folders:
+        try:
+            return lock_folder(folder)
+        except BlockingIOError as error:
+            raise NotAloneError(folder) from error
+        except OSError as error:  # a disk that is gone: the device watches all the same
+            _log.warning("%s cannot be locked: %s", folder, reason_of(error))
+    return None
+
+
+def _who_has(folder: Path) -> str:
+    holder = holder_of(folder)
+    if holder is None:
+        return said("another process")
+    if holder.unit:
+        return said("process {pid} of {unit}", pid=holder.pid, unit=holder.unit)
+    return said("process {pid} ({name})", pid=holder.pid, name=holder.name)
