@@ -10,10 +10,13 @@ import sys
 import threading
 from pathlib import Path
 
-from agent import config, last_good
-from agent.alone import ForeignStateError, NotAloneError
-from agent.device import run
-from drivers.clock import SystemClock
+from drivers import installed
+
+with installed.naming_damage():
+    from agent import config, last_good
+    from agent.alone import ForeignStateError, NotAloneError
+    from agent.device import run
+    from drivers.clock import SystemClock
 
 
 def main() -> int:
@@ -52,4 +55,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with installed.naming_damage():
+        sys.exit(main())

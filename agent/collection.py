@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 
 from agent.redaction import blotted, sensitive_regions
+from drivers.disk import replace_file
 from drivers.foreign import reason_of
 from drivers.wording import said
 
@@ -109,14 +110,13 @@ class Collection:
         if not done:
             return
         folder = self._folder / kind
-        folder.mkdir(parents=True, exist_ok=True)
         at = frame.captured_at.astimezone(UTC)
         path = folder / f"{at:{NAME_TIME}}~{doubt.zone_id}~{doubt.label}.jpg"
         content = bytes(encoded)
         facts = self._facts(kind, doubt, frame, content, len(regions))
         # The facts first: a picture without them could not be traced to its consent.
-        path.with_suffix(".json").write_text(json.dumps(facts, ensure_ascii=False, indent=1))
-        path.write_bytes(content)
+        replace_file(path.with_suffix(".json"), json.dumps(facts, ensure_ascii=False, indent=1))
+        replace_file(path, content)
         self._kept_bytes += len(content) + _size(path.with_suffix(".json"))
         self._last[kind, doubt.zone_id] = frame.captured_at
         self._day = (self._day[0], self._day[1] + 1)

@@ -7,7 +7,6 @@ against, and a colour picture for people, with heads and plates blotted out in b
 from __future__ import annotations
 
 import logging
-import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -16,7 +15,7 @@ import cv2
 import numpy as np
 
 from agent.redaction import blotted
-from drivers.disk import sync_folder
+from drivers.disk import give_to_owner_of, replace_file
 from drivers.wording import said
 
 if TYPE_CHECKING:
@@ -66,12 +65,10 @@ def keep(state_dir: Path, frame: Frame, sensitive: Sequence[Box]) -> Reference:
         OSError: The disk did not take it.
     """
     folder = state_dir / FOLDER
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     colour = blotted(frame.bgr(), sensitive)
     grey = blotted(frame.luma, sensitive)
     _write(folder / f"{frame.camera_id}.jpg", colour, state_dir)
     _write(folder / f"{frame.camera_id}.png", grey, state_dir)  # last: this is what counts
-    sync_folder(folder)
     kept = load(state_dir, frame.camera_id)
     if kept is None:
         raise OSError(said("The pictures cannot be written to {path}.", path=folder))
@@ -97,18 +94,10 @@ def load(state_dir: Path, camera_id: str) -> Reference | None:
 
 
 def _write(path: Path, picture: Picture, state_dir: Path) -> None:
-    """Write under a temporary name, sync, rename; for the owner of the state alone."""
+    """Write for the owner of the state alone."""
     done, encoded = cv2.imencode(path.suffix, picture)
     if not done:
         raise OSError(said("The pictures cannot be written to {path}.", path=path))
-    temporary = path.with_suffix(".part")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as opened:
-        opened.write(encoded.tobytes())
-        opened.flush()
-        os.fsync(opened.fileno())
-    owner = state_dir.stat()
-    if os.geteuid() == 0:  # run with sudo; the agent must be able to read it
-        for each in (temporary, path.parent):
-            os.chown(each, owner.st_uid, owner.st_gid)
-    temporary.replace(path)
+    replace_file(path, encoded.tobytes())
+    for each in (path.parent, path):  # run with sudo; the agent must be able to read it
+        give_to_owner_of(state_dir, each)

@@ -66,6 +66,7 @@ from agent.events import (
     ZoneDay,
 )
 from agent.ids import DerivedIds
+from drivers.disk import READABLE, replace_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -105,8 +106,7 @@ def write(folder: Path) -> list[Path]:
     written = []
     for name, text in files().items():
         path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        replace_file(path, text, mode=READABLE)
         written.append(path)
     return written
 

@@ -22,7 +22,7 @@ from pydantic import TypeAdapter
 from agent.ballast import Ballast
 from agent.checksum import crc_of
 from agent.scene import Case
-from drivers.disk import sync_folder
+from drivers.disk import make_folder, sync_folder
 from drivers.foreign import reason_of
 from drivers.wording import said
 
@@ -397,7 +397,7 @@ def open_file(path: Path) -> sqlite3.Connection:
         OSError: Its folder cannot be made.
         sqlite3.Error: It cannot be used.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     connection = sqlite3.connect(
         path, isolation_level=None, check_same_thread=False, timeout=_BUSY_TIMEOUT_S
     )

@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 
 from agent.events import Picture as PictureReference
-from drivers.disk import sync_folder
+from drivers.disk import make_folder, replace_file, sync_folder
 from drivers.foreign import reason_of
 from drivers.wording import said
 
@@ -88,7 +88,7 @@ class Evidence:
         self._waiting = folder / "pending"
         self._tried_s: float | None = None
         try:
-            self._waiting.mkdir(parents=True, exist_ok=True)
+            make_folder(self._waiting)
         except OSError as error:
             _log.error("evidence: %s", reason_of(error))
         # Asked at every frame, so the folder itself is read only now, after a restart.
@@ -114,7 +114,8 @@ class Evidence:
         taken_ms = int(frame.captured_at.timestamp() * 1000)
         path = self._waiting / f"{zone_id}~{kind}@{taken_ms}.jpg"
         try:
-            _write(path, self._encode(frame.bgr(), path))
+            # Durable when a case takes it: most of them are of no case, and would wear the card.
+            _write(path, self._encode(frame.bgr(), path), durable=False)
         except EvidenceError as error:
             _log.error("no picture of a stay's beginning: %s", error)
             self._tried_s = frame.monotonic_s
@@ -145,11 +146,6 @@ class Evidence:
                 kept += take()
             except OSError as error:  # the others are tried all the same
                 fault = fault or _as_evidence_error(error, folder)
-        try:
-            sync_folder(folder)
-            sync_folder(self._folder)
-        except OSError as error:
-            raise EvidenceError(folder, reason_of(error)) from error
         if fault is not None:
             raise EvidenceError(fault.path, fault.reason, tuple(kept)) from fault
         return tuple(kept)
@@ -186,11 +182,12 @@ class Evidence:
         waiting = self._first.pop((change.case.zone_id, change.case.kind), None)
         if waiting is None:
             return []
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         path = folder / "begin.jpg"
-        waiting.path.replace(path)
+        waiting.path.replace(path)  # a full disk has no room for a copy
         with path.open("rb") as opened:
             os.fsync(opened.fileno())
+        sync_folder(folder)
         encoded = path.read_bytes()
         decoded = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR)
         if decoded is None:
@@ -201,10 +198,9 @@ class Evidence:
     def _keep(
         self, folder: Path, role: Role, bgr: Picture, captured_at: datetime, name: str | None = None
     ) -> PictureReference:
-        folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{name or role}.jpg"
         encoded = self._encode(bgr, path)
-        _write(path, encoded, sync=True)
+        _write(path, encoded)
         return self._reference(role, path, encoded, bgr, captured_at)
 
     def _reference(
@@ -248,15 +244,8 @@ def _cut(bgr: Picture, box: Box) -> Picture:
     return bgr[top:bottom, left:right]
 
 
-def _write(path: Path, content: bytes, *, sync: bool = False) -> None:
-    """Write to a temporary name and rename: a power cut leaves no half picture."""
-    temporary = path.with_suffix(".part")
+def _write(path: Path, content: bytes, *, durable: bool = True) -> None:
     try:
-        with temporary.open("wb") as opened:
-            opened.write(content)
-            if sync:
-                opened.flush()
-                os.fsync(opened.fileno())
-        temporary.replace(path)
+        replace_file(path, content, durable=durable)
     except OSError as error:
         raise EvidenceError(path, reason_of(error)) from error

@@ -99,7 +99,7 @@ def keep(site: Path, configuration: Configuration, state_dir: Path, clock: Clock
             return False
         kept = _found(state_dir / FILE, path)
         if kept is None or kept.sha256 != copy.sha256:  # a card is not worn for nothing
-            replace_file(state_dir / FILE, copy.model_dump_json(), mode=0o600)
+            replace_file(state_dir / FILE, copy.model_dump_json())
     except (OSError, ValueError) as error:
         _log.warning("the configuration is not kept: %s", error)
         return False

@@ -5,7 +5,7 @@
 Everything in the request is hostile until it was validated, and even a valid one is refused when it
 comes too soon: by a count of its own, which whoever writes requests cannot reach. It rests before it
 ends: systemd starts it again only then, so requests cannot keep the host busy. It imports nothing but
-the standard library.
+the standard library and ``drivers/disk.py``, which does so, too.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
+
+from drivers.disk import replace_file
 
 LARGEST_BYTES = 4096
 REST_S = 3.0
@@ -106,12 +108,7 @@ def remember(path: Path, record: dict[str, Any]) -> None:
     Raises:
         OSError: The disk did not take it.
     """
-    half = path.with_suffix(".part")
-    with half.open("w", encoding="utf-8") as opened:
-        json.dump(record, opened)
-        opened.flush()
-        os.fsync(opened.fileno())
-    half.replace(path)
+    replace_file(path, json.dumps(record))
 
 
 def act(action: str) -> None:

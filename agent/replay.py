@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import heapq
+import os
 import tempfile
 import time
 from collections import Counter, defaultdict
@@ -24,6 +25,7 @@ from agent.assembly import assemble
 from agent.events import ClockReading, Event
 from agent.ids import DerivedIds
 from drivers import cameras
+from drivers.disk import replace_file
 from drivers.pacing import Thinning
 from drivers.wording import said
 
@@ -175,8 +177,7 @@ class _Listener:
         self._last = max((row.sequence for row in self._rows(0)), default=0)
         self._path = None if out is None else out / "events.jsonl"
         if self._path is not None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._path.write_text("", encoding="utf-8")
+            replace_file(self._path, "")
 
     def _rows(self, after: int) -> list[outbox.Row]:
         with closing(self._parts.database.read()) as connection:
@@ -199,6 +200,8 @@ class _Listener:
             if self._path is not None:
                 with self._path.open("a", encoding="utf-8") as opened:
                     opened.write(row.event + "\n")
+                    opened.flush()
+                    os.fsync(opened.fileno())
             if self._on_event is not None:
                 self._on_event(event)
 

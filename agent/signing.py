@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import subprocess
 import sys
 from base64 import urlsafe_b64encode
@@ -22,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from agent.events import PublicKey
-from drivers.disk import sync_folder
+from drivers.disk import make_folder, replace_file
 from drivers.wording import said
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ class Signer:
             except ValidationError:
                 pass  # half written, or changed by hand: the key knows
         public = _public_of(self._load())
-        path.write_text(public.model_dump_json(), encoding="utf-8")
+        replace_file(path, public.model_dump_json())
         return public
 
     def _load(self) -> Ed25519PrivateKey:
@@ -129,14 +128,14 @@ def _read(path: Path) -> Ed25519PrivateKey:
 
 def _make(path: Path) -> None:
     """In a process of its own: what the library takes is given back with it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     done = subprocess.run([sys.executable, "-m", __name__, str(path)], check=False)
     if done.returncode != 0:  # no second process to be had here
         make(path)
 
 
 def make(path: Path) -> None:
-    """Make a key: written whole under another name, then renamed: a power cut leaves no half key."""
+    """Make a key, and its public half beside it."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import (  # noqa: PLC0415
         Ed25519PrivateKey,
     )
@@ -148,16 +147,8 @@ def make(path: Path) -> None:
 
     key = Ed25519PrivateKey.generate()
     content = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    half = path.with_suffix(".part")
-    half.unlink(missing_ok=True)
-    descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as opened:
-        opened.write(content)
-        opened.flush()
-        os.fsync(opened.fileno())
-    half.replace(path)
-    path.with_name(PUBLIC_FILE).write_text(_public_of(key).model_dump_json(), encoding="utf-8")
-    sync_folder(path.parent)
+    replace_file(path, content)
+    replace_file(path.with_name(PUBLIC_FILE), _public_of(key).model_dump_json())
 
 
 def _json(value: Any) -> bytes:

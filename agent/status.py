@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from agent.events import ViewHealth
 from agent.finite import Figure
+from drivers.disk import replace_file
 
 if TYPE_CHECKING:
     import threading
@@ -115,10 +116,8 @@ def keep_written(
     path, told = folder / FILE, False
     while not stop.is_set():
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            temporary = path.with_suffix(".part")
-            temporary.write_text(status().model_dump_json(), encoding="utf-8")
-            temporary.replace(path)
+            # Not durable: it is of this second only, and must wear no card where it lies on one.
+            replace_file(path, status().model_dump_json(), durable=False)
         except Exception as error:  # noqa: BLE001 - a view of the watching must never end it
             if not told:
                 _log.warning("no status for `kerbwatch watch`: %s", error)

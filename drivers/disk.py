@@ -1,9 +1,18 @@
-"""How much room is left."""
+"""How much room is left, and how things are written so that a power cut does not take them."""
 
 from __future__ import annotations
 
+import ctypes
 import os
+import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+PRIVATE, READABLE = 0o600, 0o644
+"""Rights of a file: for its owner alone, and for everybody to read."""
 
 
 def free_bytes(path: Path) -> int:
@@ -36,34 +45,130 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def replace_file(path: Path, text: str, *, mode: int = 0o666) -> None:
+def make_folder(folder: Path, *, mode: int = 0o700) -> None:
+    """Make a folder where there is none, and those above it; all of them survive a power cut.
+
+    Args:
+        folder: The folder.
+        mode: The rights of those that are made, whatever the process's umask.
+
+    Raises:
+        OSError: The disk did not take it.
+    """
+    if folder.is_dir():
+        return
+    make_folder(folder.parent, mode=mode)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if mode != 0o700:
+        folder.chmod(mode)
+    sync_folder(folder.parent)
+
+
+def replace_file(
+    path: Path, content: str | bytes, *, mode: int = PRIVATE, durable: bool = True
+) -> None:
     """Write a file whole under another name and rename it: a power cut leaves the old one or the new one.
+
+    The one way in which something is written for later. A link that lies at the path is replaced, not
+    followed.
 
     Args:
         path: The file; its folder is made where there is none.
-        text: What it shall say.
-        mode: Its rights, less the process's umask.
+        content: What it shall hold; text as UTF-8.
+        mode: Its rights, whatever the process's umask.
+        durable: Whether it is on the disk when this returns. If not, a power cut may leave it empty.
 
     Raises:
         OSError: The disk did not take it; the old one stands.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_suffix(".part")
+    make_folder(path.parent, mode=_as_folder(mode))
+    half = path.with_name(f"{path.name}.part")
     half.unlink(missing_ok=True)
-    descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
-        opened.write(text)
-        opened.flush()
-        os.fsync(opened.fileno())
-    half.replace(path)
-    sync_folder(path.parent)
+    descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE)
+    try:
+        with os.fdopen(descriptor, "wb") as opened:
+            if mode != PRIVATE:
+                os.fchmod(descriptor, mode)
+            opened.write(content.encode() if isinstance(content, str) else content)
+            opened.flush()
+            if durable:
+                os.fsync(descriptor)
+        half.replace(path)
+    except BaseException:
+        half.unlink(missing_ok=True)
+        raise
+    if durable:
+        sync_folder(path.parent)
+
+
+def place_folder(source: Path, target: Path) -> None:
+    """Copy a folder for everybody to read: after a power cut the copy is there whole or not at all.
+
+    Raises:
+        FileExistsError: There is a folder already that is not empty.
+        OSError: The disk did not take it.
+    """
+    make_folder(target.parent, mode=_as_folder(READABLE))
+    half = target.with_name(f".{target.name}.part")
+    shutil.rmtree(half, ignore_errors=True)
+    try:
+        shutil.copytree(source, half)
+        for path in (half, *half.rglob("*")):
+            path.chmod(_as_folder(READABLE) if path.is_dir() else READABLE)
+        sync_tree(half)
+        half.rename(target)
+    except BaseException:
+        shutil.rmtree(half, ignore_errors=True)
+        raise
+    sync_folder(target.parent)
+
+
+def _as_folder(mode: int) -> int:
+    """Rights of a file as those of a folder: whoever may read it may enter it."""
+    return mode | (mode & 0o444) >> 2
+
+
+def sync_tree(folder: Path) -> None:
+    """Make a folder with everything in it, and its own name, survive a power cut.
+
+    Raises:
+        OSError: The disk did not take it.
+    """
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as opened:
+                os.fsync(opened.fileno())
+        elif path.is_dir():
+            sync_folder(path)
+    sync_folder(folder)
+    sync_folder(folder.parent)
+
+
+def sync_file_systems(folders: Iterable[Path]) -> None:
+    """Write out everything that waits in memory for the file systems of some folders: ``syncfs(2)``.
+
+    For what others wrote, such as pip and systemctl, which sync nothing.
+
+    Raises:
+        OSError: A disk did not take it, or a folder cannot be opened.
+    """
+    by_device = {folder.stat().st_dev: folder for folder in folders}
+    libc = ctypes.CDLL(None, use_errno=True)  # Python has no call for it
+    for folder in by_device.values():
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            if libc.syncfs(descriptor):
+                number = ctypes.get_errno()
+                raise OSError(number, os.strerror(number), str(folder))
+        finally:
+            os.close(descriptor)
 
 
 def takes_writes(folder: Path) -> bool:
     """Whether a folder takes a file for good; one block of it is written and deleted again."""
     path = folder / ".takes-writes"
     try:
-        replace_file(path, "?" * 4096, mode=0o600)
+        replace_file(path, "?" * 4096)
         path.unlink()
         sync_folder(folder)
     except OSError:

@@ -20,6 +20,7 @@ import click
 from agent import detectors
 from agent.detectors.manifest import ModelError, Thing, model_folders
 from agent.detectors.session import Graph, Port, read_graph
+from drivers.disk import place_folder
 from drivers.wording import said
 from provisioning.wording import say
 
@@ -89,7 +90,7 @@ def adopt(file: Path, wanted: Wanted, into: Path | None) -> None:
         shutil.copyfile(file, folder / "model.onnx")
         (folder / "manifest.toml").write_text(_as_toml(told), encoding="utf-8")
         detectors.verify(folder)
-        shutil.copytree(folder, target)
+        place_folder(folder, target)
     meant = [each["meaning"] for each in told["classes"] if each["meaning"]]
     click.echo(
         say(

@@ -14,10 +14,11 @@ from typing import Any
 
 import click
 
+from drivers import installed
 from provisioning import keeping_commands
 from provisioning.arguments import FOLDER, SITE, json_option
-from provisioning.failures import FAULT, INTERRUPTED, expected, report
-from provisioning.wording import say, say_many
+from provisioning.failures import FAULT, INTERRUPTED, expected, may_be_damage, report
+from provisioning.wording import in_words, say, say_many
 
 
 class Kerbwatch(click.Group):
@@ -33,6 +34,8 @@ class Kerbwatch(click.Group):
             ctx.exit(INTERRUPTED)
         except Exception as error:
             failure = expected(error)
+            if may_be_damage(error) and (told := installed.complaint()):
+                click.echo(in_words(told), err=True)
             if failure is None:
                 raise
             report(error, failure)

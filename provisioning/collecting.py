@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
 from typing import TYPE_CHECKING
 
 import click
 
 from agent.collection import FOLDER
 from agent.config import load
+from drivers.disk import make_folder, replace_file
 from provisioning.audited import note
 from provisioning.things import kind_in_words
 from provisioning.wording import say
@@ -74,14 +74,14 @@ def _tell(consent: str | None, kept: dict[str, list[Path]]) -> None:
 
 def _take_along(kind: str, paths: list[Path], out: Path, *, remove: bool) -> int:
     for answer in ANSWERS.get(kind, ("yes", "no", "cannot_tell")):
-        (out / kind / answer).mkdir(parents=True, exist_ok=True)
+        make_folder(out / kind / answer)
     folder = out / kind / TO_REVIEW
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     for path in paths:
         for file in (path.with_suffix(".json"), path):
             if file.exists():
-                shutil.copy2(file, folder / file.name)
-    if remove:  # only when everything has been copied
+                replace_file(folder / file.name, file.read_bytes())
+    if remove:  # only when everything has been copied, and is on that disk
         for path in paths:
             path.unlink()
             path.with_suffix(".json").unlink(missing_ok=True)

@@ -10,8 +10,12 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
+from drivers.disk import replace_file
+from drivers.wording import said
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
     from agent.scene import Box
 
@@ -25,6 +29,21 @@ RED, GREEN, YELLOW, CYAN, GREY = (
 )
 """Colours as OpenCV takes them: blue, green, red."""
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
+
+
+def save(path: Path, picture: Any) -> None:
+    """Write a picture for its owner alone, in the format that the name says (.jpg, .png).
+
+    Raises:
+        OSError: The disk did not take it, or the name says no format.
+    """
+    try:
+        done, encoded = cv2.imencode(path.suffix, picture)
+    except cv2.error:
+        done = False
+    if not done:
+        raise OSError(said("The pictures cannot be written to {path}.", path=path))
+    replace_file(path, encoded.tobytes())
 
 
 def outline(picture: Any, polygon: Sequence[Sequence[float]], colour: Any = CYAN) -> None:

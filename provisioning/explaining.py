@@ -349,8 +349,7 @@ def explain(where: Path, case_id: str | None, picture: Path | None, *, as_json: 
         for line in in_words(case):
             click.echo(line)
     if picture is not None:
-        if not cv2.imwrite(str(picture), strip(case)):
-            raise OSError(say("The pictures cannot be written to {path}.", path=picture))
+        drawing.save(picture, strip(case))
         if (case.evidence.parent / "keys").is_dir():  # a device's, not a replay's
             note(case.evidence.parent, "explain", "pictures.looked_at", case_id=case.case_id)
         click.echo(say("Pictures side by side: {path}", path=picture), err=True)

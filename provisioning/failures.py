@@ -79,6 +79,13 @@ def expected(error: BaseException) -> Expected | None:
     return None
 
 
+def may_be_damage(error: BaseException) -> bool:
+    """Whether an error may come from files that are not as they were installed."""
+    return isinstance(error, ImportError) or (
+        not isinstance(error, OSError) and not expected(error)
+    )
+
+
 def report(error: BaseException, failure: Expected) -> None:
     """Print one block on stderr: what went wrong, then the error's own facts."""
     click.echo(f"kerbwatch: {in_words(failure.headline)}", err=True)

@@ -9,10 +9,8 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-import cv2
-
+from drivers.disk import make_folder
 from provisioning import drawing
-from provisioning.wording import say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +32,7 @@ class Show:
     """
 
     def __init__(self, folder: Path, every_s: float) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         self._folder, self._every_s = folder, every_s
         self._last_s: dict[str, float] = {}
         self._written: deque[Path] = deque()
@@ -52,8 +50,7 @@ class Show:
         what = "".join(f"-{each.type.removeprefix('case.')}-{each.case.kind}" for each in changes)
         name = f"{frame.camera_id}-{frame.monotonic_s:010.1f}{what}.jpg"
         path = self._folder / name
-        if not cv2.imwrite(str(path), annotated(frame, pipeline, changes)):
-            raise OSError(say("The pictures cannot be written to {path}.", path=path))
+        drawing.save(path, annotated(frame, pipeline, changes))
         self._written.append(path)
         while len(self._written) > MOST_PICTURES:
             self._written.popleft().unlink(missing_ok=True)

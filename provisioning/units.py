@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from drivers.disk import READABLE, replace_file, sync_file_systems
+from drivers.installed import complaint
 from drivers.wording import said
 from provisioning.failures import FAULT
 from provisioning.wording import in_words, say
@@ -31,6 +33,8 @@ ONLY_WITH_PINS = "gpio.conf"
 SINCE_SYSTEMD = {"growing-restarts.conf": 254}
 """Drop-ins whose settings an older systemd does not know."""
 _UNITS = {".service", ".timer", ".path", ".socket"}
+_WRITTEN = (HOME, Path("/etc"), Path("/usr/local/bin"))
+"""Where an installation writes: packages, models and programs; units and configuration; the command's link."""
 _BESIDE_UNITS = ("journald", "system.conf.d")
 """Belong to ``/etc/systemd`` itself."""
 _LONGEST_S = 60
@@ -43,6 +47,9 @@ class UnitsError(Exception):
 def install(*, pins: bool) -> int:
     """Put every file in its place, let systemd read them, and enable the units.
 
+    The environment is looked through first, and all of it is written out to the disk before success is
+    said: pip and systemctl leave that to the kernel, which takes half a minute.
+
     Args:
         pins: Whether the site has a ``[gpio]`` section, so that the agent must be let to the pins.
 
@@ -50,7 +57,8 @@ def install(*, pins: bool) -> int:
         0, or 1 if a step failed.
 
     Raises:
-        UnitsError: This is not where the units look for Python, or systemd does not run here.
+        UnitsError: This is not where the units look for Python, systemd does not run here, or files of
+            the environment are not what was installed.
         OSError: A file cannot be written.
     """
     if Path(sys.prefix) != HOME:
@@ -65,6 +73,7 @@ def install(*, pins: bool) -> int:
     _want_systemd()
     if os.geteuid():
         raise UnitsError(said("Only root can do this: put `sudo` in front of it."))
+    refuse_damaged()
     for path in place(Path("/"), systemd_version(), pins=pins):
         click.echo(say("written: {path}", path=path))
     failed = False
@@ -74,10 +83,26 @@ def install(*, pins: bool) -> int:
                 in_words(said("This failed: {command}", command=" ".join(command))), err=True
             )
             failed = True
+    sync_file_systems(_WRITTEN)
     if failed:
         return FAULT
-    click.echo(say("The units are in place. To start: `sudo systemctl start kerbwatch`"))
+    click.echo(
+        say(
+            "The units are in place, and everything is on the disk. "
+            "To start: `sudo systemctl start kerbwatch`"
+        )
+    )
     return 0
+
+
+def refuse_damaged() -> None:
+    """Hold every installed file against the RECORD of its package.
+
+    Raises:
+        UnitsError: Some are not what was installed; it names each.
+    """
+    if told := complaint():
+        raise UnitsError(told)
 
 
 def place(root: Path, version: int, *, pins: bool) -> list[Path]:
@@ -93,12 +118,7 @@ def place(root: Path, version: int, *, pins: bool) -> list[Path]:
     """
     written = []
     for path, target in _astray(root, version, pins=pins):
-        content = path.read_bytes()
-        target.parent.mkdir(parents=True, exist_ok=True)
-        half = target.with_name(f".{target.name}.part")
-        half.write_bytes(content)
-        half.chmod(0o644)
-        half.replace(target)
+        replace_file(target, path.read_bytes(), mode=READABLE)
         written.append(target)
     return written
 
@@ -106,6 +126,16 @@ def place(root: Path, version: int, *, pins: bool) -> list[Path]:
 def astray(root: Path, version: int, *, pins: bool) -> list[str]:
     """Name the files that are missing below a root, or are other than those of this version."""
     return [path.name for path, _ in _astray(root, version, pins=pins)]
+
+
+def masked(root: Path) -> list[str]:
+    """Name the units that systemd takes as masked below a root: their files are empty, or links to nothing."""
+    places = ((name, root / _target(Path(name))) for name in units())
+    return [
+        name
+        for name, path in places
+        if path.exists() and (not path.is_file() or path.stat().st_size == 0)
+    ]
 
 
 def show(*, as_json: bool) -> int:

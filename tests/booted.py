@@ -1,6 +1,7 @@
 """A Debian that is booted for a test: real systemd in a container, with a network and uptime of its own.
 
-What is written goes into memory and is gone afterwards: the root below stays as it was built. The
+What is written goes into memory and is gone afterwards, or onto a card that the test gives: the root below
+stays as it was built. The
 container has a loopback and nothing else; its uptime counts from a number that the test chooses.
 """
 
@@ -54,8 +55,8 @@ _DEVICE_RULES = Path("/sys/fs/cgroup/devices")
 _CLONE_NEWNET = 0x40000000
 _OVERLAY = """
 set -e
-mount -t tmpfs -o size=512m,mode=755 tmpfs "$2"
-mkdir "$2/upper" "$2/work" "$2/root"
+mountpoint -q "$2" || mount -t tmpfs -o size=512m,mode=755 tmpfs "$2"
+mkdir -p "$2/upper" "$2/work" "$2/root"
 mount -t overlay overlay -o "lowerdir=$1,upperdir=$2/upper,workdir=$2/work" "$2/root"
 if [ -d /sys/fs/cgroup/devices ]; then
   mkdir "/sys/fs/cgroup/devices/$3"
@@ -71,9 +72,18 @@ done
 
 
 class Booted:
-    """A container that has been started; ``leader`` is its first process as the host sees it."""
+    """A container that has been started; ``leader`` is its first process as the host sees it.
 
-    def __init__(self, root: Path, folder: Path, *, uptime_s: float) -> None:
+    Args:
+        root: What it is booted from; nothing is written there.
+        folder: New; for what the test keeps of it.
+        uptime_s: For how long it seems to have been up.
+        card: Where a file system is mounted that takes what is written; None: memory does.
+    """
+
+    def __init__(
+        self, root: Path, folder: Path, *, uptime_s: float, card: Path | None = None
+    ) -> None:
         folder.mkdir(parents=True)
         self._name = f"kerbwatch-{os.getpid()}-{id(self):x}"
         self._console = folder / "console.log"
@@ -89,8 +99,8 @@ class Booted:
             "private",
         ]
         command += ["--time", f"--boottime={offset_s}", "sh", "-c", _OVERLAY, "sh"]
-        place = folder / "overlay"
-        place.mkdir()
+        place = card or folder / "overlay"
+        place.mkdir(exist_ok=True)
         with self._console.open("w") as console:
             self.process = subprocess.Popen(
                 [*command, str(root), str(place), self._name, _INIT],
@@ -145,6 +155,10 @@ class Booted:
     def shown(self, name: str, *unit: str) -> str:
         """One property of a unit, or of systemd itself."""
         return self.run("systemctl", "show", "--property", name, "--value", *unit)
+
+    def journal(self, unit: str) -> str:
+        """What a unit said, and what systemd said of it."""
+        return self.run("journalctl", "--namespace=*", "--no-pager", "-o", "cat", "-u", unit)
 
     @contextmanager
     def network(self) -> Iterator[None]:

@@ -95,7 +95,7 @@ def test_a_picture_that_cannot_be_written_is_an_error_that_names_it_and_keeps_th
 ) -> None:
     kept = evidence(tmp_path)
     (tmp_path / "case-1").mkdir()
-    (tmp_path / "case-1" / "threshold.part").mkdir()
+    (tmp_path / "case-1" / "threshold.jpg.part").mkdir()
     with pytest.raises(EvidenceError, match="threshold") as caught:
         kept.pictures_of(OPENED, frame_of(paving(), 110))
     assert [picture.role for picture in caught.value.kept] == ["close_up"]

@@ -12,7 +12,15 @@ from pathlib import Path
 import pytest
 
 from provisioning.cli import main
-from provisioning.units import SINCE_SYSTEMD, exposure, place, source, systemd_version, units
+from provisioning.units import (
+    SINCE_SYSTEMD,
+    exposure,
+    masked,
+    place,
+    source,
+    systemd_version,
+    units,
+)
 from tests.test_cli import kerbwatch, refused
 
 UNITS = units()
@@ -111,6 +119,17 @@ def test_installing_again_writes_only_what_has_changed(tmp_path: Path) -> None:
     assert place(tmp_path, NEWEST, pins=False) == [changed]
     assert changed in first
     assert not [path for path in first if path.name == "gpio.conf"], "without pins none are opened"
+
+
+def test_a_unit_whose_file_is_empty_is_known_as_masked(tmp_path: Path) -> None:
+    place(tmp_path, NEWEST, pins=False)
+    assert masked(tmp_path) == []
+    folder = tmp_path / "etc/systemd/system"
+    (folder / "kerbwatch.service").write_text("")
+    (folder / "kerbwatch-report.timer").unlink()
+    (folder / "kerbwatch-report.timer").symlink_to("/dev/null")
+    (folder / "kerbwatch-retention.timer").unlink()
+    assert masked(tmp_path) == ["kerbwatch-report.timer", "kerbwatch.service"]
 
 
 def test_an_older_systemd_is_not_given_what_it_does_not_know(tmp_path: Path) -> None:

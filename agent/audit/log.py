@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
-from drivers.disk import give_to_owner_of, sync_folder
+from drivers.disk import give_to_owner_of, make_folder, sync_folder
 from drivers.foreign import reason_of
 from drivers.wording import said
 
@@ -127,7 +127,7 @@ class Audit:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(self._folder)
         give_to_owner_of(self._folder.parent, self._folder)
         lock = self._folder / "lock"
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)

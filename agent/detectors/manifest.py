@@ -144,7 +144,8 @@ def list_models() -> tuple[str, ...]:
     found = (
         path.parent.name for place in model_folders() for path in place.glob("*/manifest.toml")
     )
-    return tuple(sorted(set(found)))
+    # One with a dot is what a power cut left of a copy.
+    return tuple(sorted({name for name in found if not name.startswith(".")}))
 
 
 def find_model(name: str) -> Path:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from drivers.disk import give_to_owner_of, replace_file, sync_folder
+from drivers.disk import give_to_owner_of, make_folder, replace_file, sync_folder
 from drivers.wording import said
 
 if TYPE_CHECKING:
@@ -74,11 +74,10 @@ class Holds:
         path = self._path(hold.case_id)
         if path.exists():
             return False
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(self._folder)
         give_to_owner_of(self._folder.parent, self._folder)
-        replace_file(path, hold.model_dump_json(), mode=0o600)
+        replace_file(path, hold.model_dump_json())
         give_to_owner_of(self._folder, path)
-        sync_folder(self._folder.parent)
         return True
 
     def lift(self, case_id: str) -> bool:

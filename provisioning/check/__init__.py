@@ -90,6 +90,7 @@ def check_in_words(name: str) -> str:
     words = {
         "configuration": say("configuration"),
         "models": say("models"),
+        "installation": say("installation"),
         "imports": say("packages"),
         "disk": say("disk"),
         "clock": say("clock"),

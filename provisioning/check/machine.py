@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from drivers.clock import SystemClock
-from drivers.disk import free_bytes
+from drivers.disk import free_bytes, replace_file
 from drivers.foreign import reason_of
 from drivers.temperature import processor_c
 from drivers.wording import said
@@ -31,12 +30,8 @@ def disk(device: Device) -> Iterator[Finding]:
     assert device.configuration is not None
     folder = device.base / device.configuration.storage.state_dir
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         probe = folder / ".check"
-        with probe.open("wb") as opened:
-            opened.write(b"x" * 4096)
-            opened.flush()
-            os.fsync(opened.fileno())
+        replace_file(probe, b"x" * 4096)
         probe.unlink()
     except OSError as error:
         yield Finding(

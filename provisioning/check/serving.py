@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from drivers.wording import said
 from provisioning.check.findings import Check, Device, Finding
-from provisioning.units import astray, installable, systemd_version, units
+from provisioning.units import astray, installable, masked, systemd_version, units
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,9 +22,18 @@ def serving(device: Device) -> Iterator[Finding]:
         yield Finding("units", "note", said("systemd does not run here: nothing starts the agent"))
         return
     pins = device.configuration is not None and bool(list(device.configuration.gpio.pins()))
-    files = astray(Path("/"), systemd_version(), pins=pins)
+    empty = masked(Path("/"))
+    files = [name for name in astray(Path("/"), systemd_version(), pins=pins) if name not in empty]
     off = [name for name in installable() if _says("is-enabled", name) != "enabled"]
     failed = [name for name in units() if _says("is-failed", name) == "failed"]
+    if empty:
+        yield Finding(
+            "units",
+            "fault",
+            said("empty: {files}", files=empty),
+            said("systemd takes an empty unit as masked: nothing starts it, and nothing says so."),
+            _INSTALL,
+        )
     if files:
         yield Finding(
             "units",
@@ -33,7 +42,7 @@ def serving(device: Device) -> Iterator[Finding]:
             said("The agent is not started as it should be, or is kept from what it needs."),
             _INSTALL,
         )
-    if off and not files:
+    if off and not (files or empty):
         yield Finding(
             "units",
             "warning",
@@ -49,7 +58,7 @@ def serving(device: Device) -> Iterator[Finding]:
             said("What it does is not done until it is started again."),
             said("`journalctl --namespace='*' -u {unit}` says why.", unit=name),
         )
-    if not (files or off or failed):
+    if not (empty or files or off or failed):
         yield Finding("units", "ok", said("{count} units are in place", count=len(units())))
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from agent import detectors, last_good
 from agent.config import ConfigError, load
+from drivers.installed import REMEDY, damaged
 from drivers.wording import said
 from provisioning.check.findings import Check, Device, Finding
 
@@ -96,6 +97,21 @@ def models(device: Device) -> Iterator[Finding]:
             yield Finding("models", "ok", text)
 
 
+def installation(_device: Device) -> Iterator[Finding]:
+    """Every installed file against its package's RECORD: pip leaves writing it out to the kernel."""
+    found = damaged()
+    for each in found:
+        yield Finding(
+            "installation",
+            "fault",
+            each.in_words(),
+            said("A power cut soon after the installation tore it, or somebody changed it."),
+            REMEDY,
+        )
+    if not found:
+        yield Finding("installation", "ok", said("every file is as it was installed"))
+
+
 def imports(device: Device) -> Iterator[Finding]:
     """All packages in one fresh process: some only fail in each other's company."""
     wanted = list(TOGETHER)
@@ -144,5 +160,6 @@ def _stubs() -> Iterator[Finding]:
 CHECKS = (
     Check("configuration", configuration, needs_configuration=False),
     Check("models", models, limit_s=60),
+    Check("installation", installation, limit_s=120, needs_configuration=False),
     Check("imports", imports, limit_s=60, needs_configuration=False),
 )

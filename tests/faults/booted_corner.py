@@ -18,6 +18,7 @@ from tests.roots import debian_root
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 HOUR_S = 3600
 NEVER_S = 5000
@@ -102,7 +103,7 @@ class BootedCorner:
 
     def journal(self, unit: str) -> str:
         """What a unit said, and what systemd said of it."""
-        return self.device.run("journalctl", "--namespace=*", "--no-pager", "-o", "cat", "-u", unit)
+        return self.device.journal(unit)
 
     def recovery(self) -> dict[str, dict[str, int]]:
         """What the agent counts of its own restarts."""
@@ -190,14 +191,24 @@ def corner(
     wheel = built_wheel(run.folder / "dist")
     device = Booted(root, run.folder / "device", uptime_s=uptime_s)
     try:
-        device.path(f"/srv/{wheel.name}").write_bytes(wheel.read_bytes())
-        device.run("/opt/kerbwatch/bin/pip", "install", "-q", "--no-deps", f"/srv/{wheel.name}")
-        device.run("ln", "-s", "/opt/kerbwatch/bin/kerbwatch", "/usr/local/bin/kerbwatch")
+        install_packages(device, wheel)
         device.run("kerbwatch", "units", "install")
-        write_model(device.path("/etc/kerbwatch/models"), blue_hangs=True)
-        site = device.path("/etc/kerbwatch/site.toml")
-        site.write_text(SITE.format(blue_s=blue_s), encoding="utf-8")
-        site.chmod(0o600)  # as a careful technician leaves it: the unit makes it readable
+        write_site(device, blue_s)
         yield BootedCorner(run, device)
     finally:
         device.end()
+
+
+def install_packages(device: Booted, wheel: Path) -> None:
+    """Up to the command: the environment has its dependencies already."""
+    device.path(f"/srv/{wheel.name}").write_bytes(wheel.read_bytes())
+    device.run("/opt/kerbwatch/bin/pip", "install", "-q", "--no-deps", f"/srv/{wheel.name}")
+    device.run("ln", "-s", "/opt/kerbwatch/bin/kerbwatch", "/usr/local/bin/kerbwatch")
+
+
+def write_site(device: Booted, blue_s: float = NEVER_S) -> None:
+    """Configuration and model, as a technician copies them."""
+    write_model(device.path("/etc/kerbwatch/models"), blue_hangs=True)
+    site = device.path("/etc/kerbwatch/site.toml")
+    site.write_text(SITE.format(blue_s=blue_s), encoding="utf-8")
+    site.chmod(0o600)  # as a careful technician leaves it: the unit makes it readable
