@@ -12,7 +12,7 @@ from importlib.resources import files
 
 from pydantic import BaseModel, ConfigDict
 
-from agent.events import EventCode
+from agent.events import Code, EventCode
 from drivers.wording import said
 
 
@@ -22,7 +22,7 @@ class Matter(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
-    code: str | None = None
+    code: Code | None = None
 
 
 class Profile(BaseModel):

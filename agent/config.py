@@ -29,8 +29,9 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from agent import livery, scenarios, viewguard
+from agent.bounds import is_readable, on_one_line
 from agent.daylight import Profile
-from agent.events import Coordinates
+from agent.events import MOST_CAMERAS, MOST_PLACES, Coordinates
 from agent.retention.settings import Settings as RetentionSection
 from agent.scene import Zone, ZoneKind
 from agent.zones import Window, to_edge
@@ -77,6 +78,17 @@ def _topic_level(value: str) -> str:
 
 Name = Annotated[str, AfterValidator(_topic_level)]
 
+
+def _for_people(value: str) -> str:
+    value = on_one_line(value)
+    if not is_readable(value):
+        raise ValueError(said("a character that cannot be seen stands in it: type the text anew"))
+    return value
+
+
+Text = Annotated[str, AfterValidator(_for_people)]
+"""What people read; line ends become blanks."""
+
 SMALLEST_ZONE = 1e-5
 """Area below which a polygon holds nothing, as a share of the picture: 9 pixels of 1280 × 720."""
 
@@ -102,12 +114,12 @@ class Site(Section):
 
     tenant: Name
     device_id: Name
-    address: str = Field(min_length=1, max_length=256)
+    address: Text = Field(min_length=1, max_length=256)
     timezone: str = "Asia/Shanghai"
-    purpose: str = Field(default="city-order", min_length=1)
+    purpose: Text = Field(default="city-order", min_length=1, max_length=200)
     codes_profile: Literal["gbt-47678-5", "classic"] = "gbt-47678-5"
     grid_code: str | None = Field(default=None, pattern=r"^[0-9A-Z]{15}$")
-    responsible_unit: str | None = None
+    responsible_unit: Text | None = Field(default=None, max_length=200)
     coordinates: Coordinates | None = None
     gbt_28181_id: str | None = Field(default=None, pattern=r"^[0-9]{20}$")
 
@@ -347,11 +359,11 @@ class Uplink(Section):
     """How the platform is reached. Without a broker everything stays in the outbox."""
 
     broker: str | None = Field(default=None, pattern=r"^mqtts?://[^\s/@]+$")
-    topic_prefix: str = Field(default="kerbwatch/v1", pattern=r"^[^#+.\s]+$")
+    topic_prefix: Text = Field(default="kerbwatch/v1", pattern=r"^[^#+.\s]+$", max_length=200)
     ca_file: Path | None = None
     certificate_file: Path | None = None
     key_file: Path | None = None
-    username: str | None = None
+    username: Text | None = Field(default=None, max_length=200)
     password_file: Path | None = None
     keepalive_s: int = Field(default=30, ge=5, le=30)
     window_bytes: int = Field(default=32_768, ge=1024)
@@ -412,7 +424,7 @@ class EvidenceSection(Section):
 class CollectionSection(Section):
     """Whether doubtful judgements are kept for labelling; see :mod:`agent.collection`."""
 
-    consent: str | None = Field(default=None, min_length=8, max_length=500)
+    consent: Text | None = Field(default=None, min_length=8, max_length=500)
     """Who allowed it and in which document; kept with every crop. Without it nothing is kept."""
     quota_mb: float = Field(default=200, gt=0, le=10_000)
     per_day: int = Field(default=40, ge=1, le=10_000)
@@ -455,7 +467,7 @@ class ZoneSection(Section):
     """When the zone's rule holds; empty: always."""
     permitted: tuple[WindowSection, ...] = ()
     """When the rule is suspended, such as market hours."""
-    responsible_unit: str | None = None
+    responsible_unit: Text | None = Field(default=None, max_length=200)
     grid_code: str | None = Field(default=None, pattern=r"^[0-9A-Z]{15}$")
     coordinates: Coordinates | None = None
 
@@ -495,7 +507,7 @@ class Configuration(Section):
     """Everything the agent is told."""
 
     site: Site
-    cameras: tuple[CameraSection, ...] = Field(min_length=1)
+    cameras: tuple[CameraSection, ...] = Field(min_length=1, max_length=MOST_CAMERAS)
     models: Models = Models()
     analysis: Analysis = Analysis()
     recovery: RecoverySection = RecoverySection()
@@ -509,7 +521,7 @@ class Configuration(Section):
     storage: Storage = Storage()
     retention: RetentionSection = RetentionSection()
     uplink: Uplink = Uplink()
-    zones: tuple[ZoneSection, ...] = ()
+    zones: tuple[ZoneSection, ...] = Field(default=(), max_length=MOST_PLACES)
 
     @field_validator("scenarios")
     @classmethod

@@ -73,7 +73,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-DOCUMENT_VERSION = "1.3.0"
+DOCUMENT_VERSION = "1.4.0"
 """Of the contract as a document: ``contract/CHANGELOG.md``. Its first part is the wire's."""
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _SCHEMAS: dict[str, tuple[str, Any]] = {
@@ -131,12 +131,39 @@ def schema(name: str) -> dict[str, Any]:
             # OpenAPI's word, which AsyncAPI reads otherwise; each kind's `type` is a const anyway.
             field.get("items", {}).pop("discriminator", None)
         part.pop("discriminator", None)
+    _close(generated)
     head = {
         "$schema": _DIALECT,
         "$id": f"urn:kerbwatch:contract:{CONTRACT_VERSION}:{name}",
         "title": title,
     }
     return {**head, **generated}
+
+
+def _close(part: Any) -> None:
+    """Shut what a schema leaves open though its model does not, in it and in all below.
+
+    The keys of a table must *all* be as they should (``patternProperties`` would let others pass). And
+    Python's ``$`` matches before a newline at the end of a text, too, and its JSON knows a number that is
+    neither below nor above any other: in ECMA-262 and in JSON there is neither.
+    """
+    if isinstance(part, list):
+        for each in part:
+            _close(each)
+    if not isinstance(part, dict):
+        return
+    for each in part.values():
+        _close(each)
+    if part.get("type") == "string" and "pattern" in part:
+        part["not"] = {"pattern": r"\n"}
+    if part.get("type") == "number":
+        least = part.get("minimum", part.get("exclusiveMinimum"))
+        part["not"] = {"exclusiveMaximum": least}
+    if "patternProperties" in part:
+        [(pattern, part["additionalProperties"])] = part.pop("patternProperties").items()
+        keys = {"type": "string", "pattern": pattern, **part.get("propertyNames", {})}
+        _close(keys)
+        part["propertyNames"] = keys
 
 
 def asyncapi() -> dict[str, Any]:

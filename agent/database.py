@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from pydantic import TypeAdapter
 
 from agent.ballast import Ballast
+from agent.bounds import MOST_REASON, readable
 from agent.checksum import crc_of
 from agent.scene import Case
 from drivers.disk import make_folder, sync_folder
@@ -515,13 +516,13 @@ def note_loss(
         epoch: Whose numbers they are.
         lane: Which one they waited in.
         sequences: In order.
-        reason: Why, in English.
+        reason: Why, in English; a disk's or a broker's own words are cut.
         at_s: When, in seconds since 1970.
     """
     connection.executemany(
         "INSERT INTO losses (epoch, first, last, lane, reason, at) VALUES (?, ?, ?, ?, ?, ?)",
         [
-            (epoch, first, last, lane, reason, at_s)
+            (epoch, first, last, lane, readable(reason, MOST_REASON), at_s)
             for first, last in joined([(each, each) for each in sequences])
         ],
     )

@@ -7,10 +7,36 @@ offset. ``docs/integrator.md`` explains the contract to its readers.
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+
+from agent.bounds import (
+    MADE_HERE,
+    MOST_NUMBER,
+    MOST_REASON,
+    AtMost,
+    Celsius,
+    Count,
+    Id,
+    Label,
+    Moment,
+    Name,
+    Number,
+    Rate,
+    Seconds,
+    Sentence,
+    Sha256,
+    Share,
+    Text,
+    Version,
+    Whole,
+    Within,
+    Word,
+    null_if_no_number,
+)
 
 if TYPE_CHECKING:
     from drivers.clock import Clock
@@ -21,9 +47,37 @@ SOURCE: Final = "智能感知"
 
 
 class Wire(BaseModel):
-    """What all parts of the contract share: frozen, nothing unknown."""
+    """What all parts of the contract share: frozen, nothing unknown, and made to fit by its maker."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def __init__(self, /, **facts: Any) -> None:
+        for name, value in facts.items():
+            if isinstance(value, float) and not math.isfinite(value) and self._may_be_null(name):
+                facts[name] = None
+        self.__pydantic_validator__.validate_python(facts, self_instance=self, context=MADE_HERE)
+
+    # As pydantic marks its own: reading does not go through here, only making does.
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+
+    @classmethod
+    def _may_be_null(cls, name: str) -> bool:
+        field = cls.model_fields.get(name)
+        return field is not None and type(None) in get_args(field.annotation)
+
+
+Range = tuple[Number, Number]
+"""The first and the last of numbers that follow each other."""
+MOST_EVENTS = 100
+"""Of one message."""
+MOST_RANGES = 500
+"""Of one loss report."""
+MOST_PLACES = 1000
+"""Zones of a device; members of one case."""
+MOST_CAMERAS = 64
+MOST_MODELS = 16
+MOST_WORDS = 64
+"""Entries of a table that goes by words of ours, such as causes of a start."""
 
 
 ClockState = Literal["synchronised", "unsynchronised"]
@@ -38,9 +92,9 @@ class ClockReading(Wire):
     """
 
     state: ClockState | Literal["replay"]
-    boot_id: str
-    monotonic_s: float
-    error_s: float | None = None
+    boot_id: Id
+    monotonic_s: Seconds
+    error_s: Seconds | None = None
 
     @classmethod
     def of(cls, clock: Clock) -> Self:
@@ -53,12 +107,15 @@ class ClockReading(Wire):
         )
 
 
+Code = Annotated[str, Field(max_length=32, pattern=r"^[0-9A-Za-z._-]{1,32}$")]
+
+
 class EventCode(Wire):
     """The matter's code in the city's scheme; ``code`` is null where none is known."""
 
-    profile: str
-    code: str | None
-    name: str
+    profile: Annotated[str, Field(max_length=64, pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+    code: Code | None
+    name: Label
 
 
 class Coordinates(Wire):
@@ -69,25 +126,31 @@ class Coordinates(Wire):
     crs: Literal["CGCS2000", "WGS84"]
 
 
+Address = Annotated[str, Text(256)]
+Unit = Annotated[str, Text(200)]
+"""Who is responsible for a place, by name."""
+GridCode = Annotated[str, Field(max_length=15, pattern=r"^[0-9A-Z]{15}$")]
+
+
 class Place(Wire):
     """Where it is, as the city files it."""
 
-    place_id: str
-    zone_id: str
-    camera_id: str
-    address: str
-    grid_code: str | None = None
-    responsible_unit: str | None = None
+    place_id: Name
+    zone_id: Name
+    camera_id: Name
+    address: Address
+    grid_code: GridCode | None = None
+    responsible_unit: Unit | None = None
     coordinates: Coordinates | None = None
 
 
 class Fraction(Wire):
     """A box in fractions of the frame."""
 
-    left: float
-    top: float
-    right: float
-    bottom: float
+    left: Share
+    top: Share
+    right: Share
+    bottom: Share
 
 
 class Thing(Wire):
@@ -97,33 +160,41 @@ class Thing(Wire):
     no operators. ``plate`` says of a bike that no number was read: none is ever guessed.
     """
 
-    member_id: str
-    label: str
+    member_id: Annotated[str, Field(max_length=96, pattern=r"^[A-Za-z0-9_-]{1,96}$")]
+    label: Word
     box: Fraction
-    since: datetime
-    operator: str | None = None
+    since: Moment
+    operator: Name | None = None
     plate: Literal["plate_unreadable"] | None = None
 
 
+_PICTURE = r"^[A-Za-z0-9-]{1,64}/[a-z_]{1,16}(-[A-Za-z0-9_-]{1,96})?\.jpg$"
+
+
 class Picture(Wire):
-    """A picture that proves the case; it stays on the device until it is asked for."""
+    """A picture that proves the case; it stays on the device until it is asked for.
+
+    ``file`` is the id of the case, a stroke, and a name that has none.
+    """
 
     role: Literal["begin", "threshold", "close_up", "plate_view", "after"]
-    file: str
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-    size_bytes: int = Field(gt=0)
-    width_px: int = Field(gt=0)
-    height_px: int = Field(gt=0)
-    captured_at: datetime
+    file: Annotated[str, Field(max_length=182, pattern=_PICTURE)]
+    sha256: Sha256
+    size_bytes: Annotated[int, Field(gt=0, le=2**31 - 1)]
+    width_px: Annotated[int, Field(gt=0, le=65_535)]
+    height_px: Annotated[int, Field(gt=0, le=65_535)]
+    captured_at: Moment
 
 
 class ModelUsed(Wire):
     """The model that judged."""
 
-    name: str
-    version: str
-    sha256: str
+    name: Annotated[str, Field(max_length=255, pattern=r"^[a-z0-9][a-z0-9_-]{0,254}$")]
+    version: Label
+    sha256: Sha256
 
+
+Models = Annotated[tuple[ModelUsed, ...], AtMost(MOST_MODELS)]
 
 Blindness = Literal[
     "view_dark",
@@ -145,7 +216,7 @@ class Abstention(Wire):
     """
 
     because: Blindness
-    since: datetime
+    since: Moment
 
 
 class ViewHealth(Wire):
@@ -157,9 +228,20 @@ class ViewHealth(Wire):
     """
 
     view: Literal["good"] | Blindness
-    for_s: float
+    for_s: Seconds
     commissioned: bool
-    abstaining: dict[str, Blindness] = {}
+    abstaining: Annotated[dict[Name, Blindness], AtMost(MOST_PLACES)] = {}
+
+
+Fact = Annotated[
+    Annotated[int, Whole(-MOST_NUMBER, MOST_NUMBER)]
+    | Annotated[float, Within(-1e15, 1e15)]
+    | Annotated[str, Text(500)]
+    | bool
+    | None,
+    BeforeValidator(null_if_no_number),
+]
+"""One of the figures that a rule went by."""
 
 
 class CaseBody(Wire):
@@ -170,36 +252,49 @@ class CaseBody(Wire):
     ``evidence_fault`` is why the disk did not take every picture of it; null if it did.
     """
 
-    case_id: str
-    kind: str
+    case_id: Id
+    kind: Word
     state: Literal["open", "cleared"]
     code: EventCode
     place: Place
-    began_at: datetime
-    opened_at: datetime
-    last_present_at: datetime
-    cleared_at: datetime | None = None
-    dwell_s: float = Field(ge=0)
-    allowed_s: float = Field(ge=0)
-    count: int = Field(ge=0)
-    members: tuple[Thing, ...] = ()
-    confidence: float = Field(ge=0, le=1)
-    reason: dict[str, float | int | str | bool | None] = {}
-    models: tuple[ModelUsed, ...] = ()
-    configuration_sha256: str
-    pictures: tuple[Picture, ...] = ()
-    evidence_fault: str | None = None
+    began_at: Moment
+    opened_at: Moment
+    last_present_at: Moment
+    cleared_at: Moment | None = None
+    dwell_s: Seconds
+    allowed_s: Seconds
+    count: Count
+    members: Annotated[tuple[Thing, ...], AtMost(MOST_PLACES)] = ()
+    confidence: Share
+    reason: Annotated[dict[Word, Fact], AtMost(MOST_WORDS)] = {}
+    models: Models = ()
+    configuration_sha256: Sha256
+    pictures: Annotated[tuple[Picture, ...], AtMost(32)] = ()
+    evidence_fault: Sentence | None = None
     evidence_status: Literal["lead_only"] = "lead_only"
     abstention: Abstention | None = None
+
+
+_Base64Url = Annotated[str, Field(max_length=43, pattern=r"^[A-Za-z0-9_-]{43}$")]
+"""Of 32 bytes."""
+
+
+class PublicKey(Wire):
+    """The device's signing key, as a JSON Web Key (RFC 8037); the private half never leaves it."""
+
+    kty: Literal["OKP"] = "OKP"
+    crv: Literal["Ed25519"] = "Ed25519"
+    kid: _Base64Url
+    x: _Base64Url
 
 
 class BirthBody(Wire):
     """A connection's first event: who speaks, and from which database."""
 
-    session_id: str
-    previous_epoch: str | None = None
-    agent_version: str
-    configuration_sha256: str
+    session_id: Id
+    previous_epoch: Id | None = None
+    agent_version: Version
+    configuration_sha256: Sha256
     signing_key: PublicKey | None = None
 
 
@@ -211,13 +306,13 @@ class CameraHealth(Wire):
     they were analysed. ``brightness`` is the mean of the last frame, 0 to 255.
     """
 
-    state: str
-    for_s: float
-    reopened: int
-    frames: int
-    dropped: int
-    brightness: float | None = None
-    profile: str | None = None
+    state: Sentence
+    for_s: Seconds
+    reopened: Count
+    frames: Count
+    dropped: Count
+    brightness: Annotated[float, Within(0, 255)] | None = None
+    profile: Name | None = None
 
 
 class Looking(Wire):
@@ -227,10 +322,10 @@ class Looking(Wire):
     changed or its turn had not come. ``rate_factor`` is what heat leaves of the configured rate.
     """
 
-    frames_per_s: float
-    network_runs_per_s: float
-    gated_share: float | None
-    rate_factor: float
+    frames_per_s: Rate
+    network_runs_per_s: Rate
+    gated_share: Share | None
+    rate_factor: Share
 
 
 class PowerHealth(Wire):
@@ -249,16 +344,19 @@ class DiskHealth(Wire):
     an eMMC says of its wear, in steps of ten (most cards say nothing).
     """
 
-    total_bytes: int
-    written_bytes: int | None = None
-    life_used_percent: int | None = None
+    total_bytes: Count
+    written_bytes: Count | None = None
+    life_used_percent: Annotated[int, Whole(0, 1000)] | None = None
 
 
 class Waiting(Wire):
     """What waits in one lane of the outbox."""
 
-    rows: int
-    oldest_s: float
+    rows: Count
+    oldest_s: Seconds
+
+
+Counts = Annotated[dict[Word, Count], AtMost(MOST_WORDS)]
 
 
 class RecoveryHealth(Wire):
@@ -270,12 +368,12 @@ class RecoveryHealth(Wire):
     a reboot was asked for; ``restarted`` counts threads, by name, that failed and began again.
     """
 
-    began_after: str
-    begun: dict[str, int]
-    left_out: tuple[str, ...] = ()
-    asked: dict[str, int] = {}
-    restarted: dict[str, int] = {}
-    uplinks_left_behind: int = 0
+    began_after: Word
+    begun: Counts
+    left_out: Annotated[tuple[Name, ...], AtMost(MOST_CAMERAS)] = ()
+    asked: Counts = {}
+    restarted: Annotated[dict[Label, Count], AtMost(MOST_CAMERAS + MOST_WORDS)] = {}
+    uplinks_left_behind: Count = 0
 
 
 class CertificateHealth(Wire):
@@ -284,8 +382,8 @@ class CertificateHealth(Wire):
     ``days_left`` is negative once it has expired; null while the clock cannot be trusted.
     """
 
-    not_after: datetime | None
-    days_left: float | None
+    not_after: Moment | None
+    days_left: Annotated[float, Within(-4e6, 4e6)] | None
 
 
 class CardHealth(Wire):
@@ -296,11 +394,11 @@ class CardHealth(Wire):
     ``written_ever_bytes`` is everybody's, since the file system was made.
     """
 
-    name: str | None
-    made: str | None
+    name: Label | None
+    made: Label | None
     end_of_life: Literal["normal", "warning", "urgent"] | None
-    file_system_errors: int | None
-    written_ever_bytes: int | None
+    file_system_errors: Count | None
+    written_ever_bytes: Count | None
     read_only: bool
 
 
@@ -310,10 +408,10 @@ class KeptHealth(Wire):
     ``short_bytes`` is what is missing to the room that there should be, though nothing more may go.
     """
 
-    cases: int
-    size_bytes: int
-    held: int
-    short_bytes: int
+    cases: Count
+    size_bytes: Count
+    held: Count
+    short_bytes: Count
 
 
 class AuditHead(Wire):
@@ -322,8 +420,11 @@ class AuditHead(Wire):
     Keep them: records that are cut off at the log's end are missed only against this.
     """
 
-    number: int
-    hash: str
+    number: Count
+    hash: Sha256
+
+
+_Field = Annotated[str, Field(max_length=64, pattern=r"^[a-z][a-z0-9_.]{0,63}$")]
 
 
 class Upkeep(Wire):
@@ -338,11 +439,11 @@ class Upkeep(Wire):
     card: CardHealth | None
     kept: KeptHealth | None
     audit: AuditHead | None
-    dead_letters: int
-    losses_unreported: int
-    written_today_bytes: int | None = None
-    written_yesterday_bytes: int | None = None
-    unknown: dict[str, str] = {}
+    dead_letters: Count
+    losses_unreported: Count
+    written_today_bytes: Count | None = None
+    written_yesterday_bytes: Count | None = None
+    unknown: Annotated[dict[_Field, Sentence], AtMost(MOST_WORDS)] = {}
 
 
 class StorageHealth(Wire):
@@ -354,9 +455,9 @@ class StorageHealth(Wire):
     """
 
     state: Literal["durable", "volatile"]
-    reason: str | None = None
-    events_without_pictures: int = 0
-    changes_waiting: int = 0
+    reason: Sentence | None = None
+    events_without_pictures: Count = 0
+    changes_waiting: Count = 0
 
 
 class ConfigurationHealth(Wire):
@@ -367,8 +468,8 @@ class ConfigurationHealth(Wire):
     """
 
     state: Literal["as_written", "last_good"]
-    kept_at: datetime | None = None
-    faults: tuple[str, ...] = ()
+    kept_at: Moment | None = None
+    faults: Annotated[tuple[Sentence, ...], AtMost(50)] = ()
 
 
 class HeartbeatBody(Wire):
@@ -377,31 +478,31 @@ class HeartbeatBody(Wire):
     What nothing measures on a device is left out or null.
     """
 
-    uptime_s: float
-    cameras: dict[str, str]
-    frames: int
-    frames_dropped: int
-    inferences: int
-    open_cases: int
-    outbox_rows: int
-    outbox_oldest_s: float
-    temperature_c: float | None
-    disk_free_bytes: int
-    memory_rss_bytes: int
-    agent_version: str
-    configuration_sha256: str
-    camera_health: dict[str, CameraHealth] = {}
+    uptime_s: Seconds
+    cameras: Annotated[dict[Name, Sentence], AtMost(MOST_CAMERAS)]
+    frames: Count
+    frames_dropped: Count
+    inferences: Count
+    open_cases: Count
+    outbox_rows: Count
+    outbox_oldest_s: Seconds
+    temperature_c: Celsius | None
+    disk_free_bytes: Count
+    memory_rss_bytes: Count
+    agent_version: Version
+    configuration_sha256: Sha256
+    camera_health: Annotated[dict[Name, CameraHealth], AtMost(MOST_CAMERAS)] = {}
     looking: Looking | None = None
     power: PowerHealth | None = None
     disk: DiskHealth | None = None
-    waiting: dict[str, Waiting] = {}
+    waiting: Annotated[dict[Word, Waiting], AtMost(MOST_WORDS)] = {}
     """By lane: ``case``, ``evidence``, ``health``, ``rest``."""
-    models: tuple[ModelUsed, ...] = ()
-    spent_today: dict[str, int] = {}
+    models: Models = ()
+    spent_today: Counts = {}
     """Bytes sent since the site's midnight, by class of the daily budget."""
-    inputs: dict[str, bool] = {}
+    inputs: Annotated[dict[Word, bool], AtMost(MOST_WORDS)] = {}
     """Switches at the housing, such as ``tamper``: true while the housing is open."""
-    views: dict[str, ViewHealth] = {}
+    views: Annotated[dict[Name, ViewHealth], AtMost(MOST_CAMERAS)] = {}
     """By camera."""
     recovery: RecoveryHealth | None = None
     upkeep: Upkeep | None = None
@@ -413,6 +514,9 @@ CASE_EVENTS = ("case.opened", "case.persisting", "case.cleared", "case.abstained
 CaseEventType = Literal["case.opened", "case.persisting", "case.cleared", "case.abstained"]
 
 
+LaneName = Literal["case", "evidence", "health", "rest"]
+
+
 class Loss(Wire):
     """Sequence numbers of one lane that will never be delivered, and why.
 
@@ -420,23 +524,23 @@ class Loss(Wire):
     that was decided.
     """
 
-    epoch: str
-    lane: Literal["case", "evidence", "health", "rest"]
-    reason: str
-    ranges: tuple[tuple[int, int], ...] = Field(min_length=1)
-    from_at: datetime
-    to_at: datetime
+    epoch: Id
+    lane: LaneName
+    reason: Annotated[str, Text(MOST_REASON)]
+    ranges: Annotated[tuple[Range, ...], Field(min_length=1, max_length=MOST_RANGES)]
+    from_at: Moment
+    to_at: Moment
 
 
 class KindDay(Wire):
     """One kind of case in one zone on one day; ``stood_s`` is how long all that cleared had stood."""
 
-    kind: str
+    kind: Word
     code: EventCode
-    opened: int
-    cleared: int
-    abstained: int
-    stood_s: float
+    opened: Count
+    cleared: Count
+    abstained: Count
+    stood_s: Seconds
 
 
 class ZoneDay(Wire):
@@ -447,13 +551,13 @@ class ZoneDay(Wire):
     What is missing to the day's length the agent did not run, or was ended without warning in between.
     """
 
-    zone_id: str
-    place_id: str | None
-    responsible_unit: str | None
-    sensing_s: float
-    abstained_s: float
-    blind_s: float
-    cases: tuple[KindDay, ...] = ()
+    zone_id: Name
+    place_id: Name | None
+    responsible_unit: Unit | None
+    sensing_s: Seconds
+    abstained_s: Seconds
+    blind_s: Seconds
+    cases: Annotated[tuple[KindDay, ...], AtMost(MOST_WORDS)] = ()
 
 
 class DeviceDay(Wire):
@@ -464,26 +568,28 @@ class DeviceDay(Wire):
     ``uptime_s`` the clock could not be trusted, and therefore neither the day.
     """
 
-    uptime_s: float
-    unsynchronised_s: float
-    began_after: dict[str, int]
-    lost: int
-    temperature_c_max: float | None
-    throttled_s: float | None
-    under_voltage_s: float | None
-    waiting_rows_max: int | None
-    waiting_s_max: float | None
-    written_bytes: int | None
+    uptime_s: Seconds
+    unsynchronised_s: Seconds
+    began_after: Counts
+    lost: Count
+    temperature_c_max: Celsius | None
+    throttled_s: Seconds | None
+    under_voltage_s: Seconds | None
+    waiting_rows_max: Count | None
+    waiting_s_max: Seconds | None
+    written_bytes: Count | None
 
 
 class SummaryBody(Wire):
     """One local day of one device (日报); ``complete`` says that the day was over."""
 
-    day: str = Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")
-    timezone: str
+    day: Annotated[
+        str, Field(max_length=10, pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$")
+    ]
+    timezone: Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z][A-Za-z0-9_+/-]{0,63}$")]
     complete: bool
-    configuration_sha256: str
-    zones: tuple[ZoneDay, ...]
+    configuration_sha256: Sha256
+    zones: Annotated[tuple[ZoneDay, ...], AtMost(2 * MOST_PLACES)]
     device: DeviceDay
 
 
@@ -494,8 +600,11 @@ class LossBody(Wire):
     list as JSON.
     """
 
-    losses: tuple[Loss, ...] = Field(min_length=1)
-    jws: str
+    losses: Annotated[tuple[Loss, ...], Field(min_length=1, max_length=MOST_RANGES)]
+    jws: Annotated[
+        str,
+        Field(max_length=1_000_000, pattern=r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$"),
+    ]
 
 
 class StorageBody(Wire):
@@ -512,20 +621,22 @@ class StorageBody(Wire):
     """
 
     state: Literal["quarantined", "volatile", "durable", "missing"]
-    reason: str
-    kept_as: str | None
-    previous_epoch: str | None
-    events: int
-    cases: int
-    left: int = 0
+    reason: Sentence
+    kept_as: (
+        Annotated[str, Field(max_length=64, pattern=r"^[a-z]{1,32}/[A-Za-z0-9-]{1,31}$")] | None
+    )
+    previous_epoch: Id | None
+    events: Count
+    cases: Count
+    left: Count = 0
 
 
 class Concerned(Wire):
     """Events of ``epoch`` from number ``first`` to ``last``, as far as they are of the boot that is meant."""
 
-    epoch: str
-    first: int
-    last: int
+    epoch: Id
+    first: Number
+    last: Number
 
 
 class ClockBody(Wire):
@@ -538,34 +649,25 @@ class ClockBody(Wire):
     now.
     """
 
-    boot_id: str
-    zero_at: datetime
-    offset_s: float
+    boot_id: Id
+    zero_at: Moment
+    offset_s: Annotated[float, Within(-1e12, 1e12)]
     from_state: ClockState
     to_state: ClockState
     concerned: Concerned | None
 
 
-class PublicKey(Wire):
-    """The device's signing key, as a JSON Web Key (RFC 8037); the private half never leaves it."""
-
-    kty: Literal["OKP"] = "OKP"
-    crv: Literal["Ed25519"] = "Ed25519"
-    kid: str
-    x: str
-
-
 class _Envelope(Wire):
     contract: Literal[1] = CONTRACT_VERSION
-    event_id: str
-    tenant: str
-    device_id: str
-    epoch: str
-    sequence: int = Field(gt=0)
-    occurred_at: datetime
+    event_id: Id
+    tenant: Name
+    device_id: Name
+    epoch: Id
+    sequence: Number
+    occurred_at: Moment
     clock: ClockReading
     source: Literal["智能感知"] = SOURCE
-    purpose: str
+    purpose: Annotated[str, Text(200)]
 
 
 class CaseEvent(_Envelope):
@@ -618,7 +720,7 @@ class Message(Wire):
 
     contract: Literal[1] = CONTRACT_VERSION
     historical: bool
-    events: tuple[Event, ...] = Field(min_length=1)
+    events: Annotated[tuple[Event, ...], Field(min_length=1, max_length=MOST_EVENTS)]
 
 
 class DeviceState(Wire):
@@ -628,22 +730,10 @@ class DeviceState(Wire):
     """
 
     contract: Literal[1] = CONTRACT_VERSION
-    session_id: str
+    session_id: Id
     online: bool
-    epoch: str
-    previous_epoch: str | None = None
-
-
-MOST_NUMBER: Final = 2**53 - 1
-"""The largest whole number that every JSON parser reads as what it is (RFC 8259, 6)."""
-
-Number = Annotated[int, Field(strict=True, ge=1, le=MOST_NUMBER)]
-"""A sequence number, as the platform names it."""
-Ranges = Annotated[tuple[tuple[Number, Number], ...], Field(max_length=1000)]
-"""Stretches of numbers: first and last of each."""
-Epoch = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
-ONE_LINE: Final = r"^[^\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]+$"
-"""Without what ends a line, steers a terminal, turns the reading order or is not seen."""
+    epoch: Id
+    previous_epoch: Id | None = None
 
 
 class Receipt(Wire):
@@ -658,10 +748,10 @@ class Receipt(Wire):
     """
 
     contract: Literal[1] = CONTRACT_VERSION
-    epoch: Epoch
+    epoch: Id
     contiguous_through: int = Field(strict=True, ge=0, le=MOST_NUMBER)
-    ranges: Ranges = ()
-    conflicts: Ranges = ()
+    ranges: tuple[Range, ...] = Field(default=(), max_length=1000)
+    conflicts: tuple[Range, ...] = Field(default=(), max_length=1000)
 
     @field_validator("ranges", "conflicts")
     @classmethod
@@ -682,7 +772,7 @@ class Receipt(Wire):
         return max((last for _, last in self.spans), default=0)
 
 
-CommandId = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
+CommandId = Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
 
 
 class Resend(Wire):
@@ -691,7 +781,7 @@ class Resend(Wire):
     contract: Literal[1] = CONTRACT_VERSION
     command: Literal["resend"]
     command_id: CommandId
-    epoch: Epoch
+    epoch: Id
     first: Number
     last: Number
 
@@ -714,9 +804,9 @@ class HoldCase(Wire):
     contract: Literal[1] = CONTRACT_VERSION
     command: Literal["hold"]
     command_id: CommandId
-    case_id: str = Field(pattern=r"^[0-9A-Za-z-]{1,64}$")
+    case_id: Id
     held: bool
-    reason: str = Field(min_length=1, max_length=500, pattern=ONE_LINE)
+    reason: Annotated[Sentence, Field(min_length=1)]
 
 
 Command = Annotated[Resend | Pace | HoldCase, Field(discriminator="command")]
@@ -726,10 +816,10 @@ class Answer(Wire):
     """What became of a command, on the ``answers`` channel. ``count``: of events, for a resend."""
 
     contract: Literal[1] = CONTRACT_VERSION
-    command_id: str
+    command_id: CommandId
     accepted: bool
-    reason: str | None = None
-    count: int | None = None
+    reason: Sentence | None = None
+    count: Count | None = None
 
 
 class Draft(BaseModel):

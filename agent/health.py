@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
+
 from agent.events import (
     CameraHealth,
     ClockReading,
@@ -130,7 +132,7 @@ class Health:
             self._urgent.clear()
             try:
                 self.beat(urgent=urgent)
-            except OSError as error:
+            except (OSError, ValidationError) as error:
                 _log.warning("no heartbeat: %s", error)
             # A switch that trembles must not fill the outbox.
             stop.wait(min(every_s, URGENT_APART_S))

@@ -9,23 +9,22 @@ from __future__ import annotations
 import logging
 from datetime import UTC, datetime
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from agent.database import joined
-from agent.events import ClockReading, Draft, Loss, LossBody
+from agent.events import MOST_RANGES, ClockReading, Draft, Loss, LossBody
 from agent.outbox import Lane
 
 if TYPE_CHECKING:
     import sqlite3
 
     from agent.database import Database
+    from agent.events import LaneName
     from agent.ids import Ids
     from agent.outbox import Outbox
     from agent.signing import Signer
     from drivers.clock import Clock
 
-MOST_RANGES = 500
-"""Of one report; the rest goes with the next."""
 TYPE = "device.loss"
 
 _log = logging.getLogger(__name__)
@@ -89,15 +88,13 @@ class Losses:
     def _loss(self, key: tuple[str, int, str], rows: list[tuple[Any, ...]]) -> Loss:
         epoch, lane, reason = key
         times = [datetime.fromtimestamp(row[5], UTC) for row in rows]
-        return Loss.model_validate(
-            {
-                "epoch": epoch,
-                "lane": Lane(lane).name.lower(),
-                "reason": reason,
-                "ranges": joined([(row[3], row[4]) for row in rows]),
-                "from_at": min(times),
-                "to_at": max(times),
-            }
+        return Loss(
+            epoch=epoch,
+            lane=cast("LaneName", Lane(lane).name.lower()),
+            reason=reason,
+            ranges=tuple(joined([(row[3], row[4]) for row in rows])),
+            from_at=min(times),
+            to_at=max(times),
         )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, cast
 
 from agent.events import (
     CameraHealth,
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from agent.capture import Capture, Mailbox
     from agent.config import Configuration
     from agent.cooling import Pace
+    from agent.events import Blindness
     from agent.kept_uplink import KeptUplink
     from agent.pipeline import Pipeline
     from agent.watch import Watch
@@ -103,15 +104,14 @@ class Observer:
         for camera_id, sight in self._parts.analysis.sights.items():
             view, pipeline = sight.view, self._parts.analysis.pipelines.get(camera_id)
             now_s = view.since_s if pipeline is None else pipeline.now_s
-            views[camera_id] = ViewHealth.model_validate(
-                {
-                    "view": view.state,
-                    "for_s": round(max(0.0, now_s - view.since_s), 3),
-                    "commissioned": view.commissioned,
-                    "abstaining": {
-                        zone_id: unseen.because for zone_id, unseen in view.abstaining.items()
-                    },
-                }
+            views[camera_id] = ViewHealth(
+                view=cast("Literal['good'] | Blindness", view.state),
+                for_s=round(max(0.0, now_s - view.since_s), 3),
+                commissioned=view.commissioned,
+                abstaining={
+                    zone_id: cast("Blindness", unseen.because)
+                    for zone_id, unseen in view.abstaining.items()
+                },
             )
         return views
 

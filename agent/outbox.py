@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from pydantic import TypeAdapter
 
 from agent import outbox_figures
+from agent.bounds import MOST_REASON, is_id, readable
 from agent.checksum import crc_of, is_whole
 from agent.database import StorageError, joined, load_state, note_loss, save_state
 from agent.events import Draft, Event
@@ -290,10 +291,11 @@ class Outbox:
 
         Args:
             sequences: Their numbers …
-            reason: Why.
+            reason: Why; also in the words of a broker.
             why: That in a word.
             epoch: … in this one; nothing happens if it is over. None: the one that is.
         """
+        reason = readable(reason, MOST_REASON)
         keys = [(epoch or self.epoch, reason, sequence) for sequence in sequences]
 
         def move(connection: sqlite3.Connection) -> None:
@@ -501,7 +503,7 @@ def _settle_epoch(
     connection: sqlite3.Connection, given: str | None, boot_id: str | None
 ) -> tuple[str, str | None]:
     """Find this database's epoch, or begin one; another one given replaces it."""
-    epoch = load_state(connection, EPOCH)
+    epoch = noted_epoch(connection, EPOCH)
     if epoch is None or (given is not None and given != epoch):
         if epoch is not None:
             save_state(connection, _PREVIOUS_EPOCH, epoch)
@@ -511,7 +513,13 @@ def _settle_epoch(
         epoch, _ = _begin_epoch(connection)
     if boot_id is not None:
         save_state(connection, _RUNNING_BOOT, boot_id)
-    return epoch, load_state(connection, _PREVIOUS_EPOCH)
+    return epoch, noted_epoch(connection, _PREVIOUS_EPOCH)
+
+
+def noted_epoch(connection: sqlite3.Connection, name: str = EPOCH) -> str | None:
+    """An epoch that a database has noted; None if none is, or the disk has another text than one."""
+    text = load_state(connection, name)
+    return text if text is not None and is_id(text) else None
 
 
 COLUMNS = (

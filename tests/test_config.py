@@ -117,6 +117,60 @@ def test_an_unknown_driver_names_the_known_ones(tmp_path: Path) -> None:
     assert all(name in fault for name in cameras.driver_names())
 
 
+@pytest.mark.parametrize(
+    "hidden", ["\\u0000", "\\u001b[2J", "\\u202e", "\\u2066", "\\u0085x\\u009b"]
+)
+@pytest.mark.parametrize("key", ["address", "purpose", "responsible_unit"])
+def test_a_text_for_people_with_what_they_cannot_see_is_refused(
+    tmp_path: Path, key: str, hidden: str
+) -> None:
+    address = 'address = "Example Road 1"\n'
+    line = f'{key} = "芜湖{hidden}路"\n'
+    site = SITE.replace(address, line if key == "address" else address + line)
+    [fault] = faults(write(tmp_path, site))
+    assert fault.startswith(f"site.{key}: a character that cannot be seen stands in it")
+
+
+def test_what_was_pasted_from_a_page_is_put_on_one_line(tmp_path: Path) -> None:
+    """Sites that were written when nothing was asked of these texts go on."""
+    site = SITE.replace('"Example Road 1"', '"人民路\\u200b12号\\n\\u3000北侧\\ufeff"')
+    assert load(write(tmp_path, site)).site.address == "人民路12号 \u3000北侧"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [
+        ('"Example Road 1"', f'"{"路" * 257}"', "site.address: the text should have at most 256"),
+        (
+            "[[cameras]]",
+            f'purpose = "{"x" * 201}"\n[[cameras]]',
+            "site.purpose: the text should have",
+        ),
+        (
+            "[scenarios",
+            '[uplink]\nusername = "a\\u0000b"\n[scenarios',
+            "uplink.username: a character",
+        ),
+        (
+            "[scenarios",
+            '[uplink]\ntopic_prefix = "a\\u0000"\n[scenarios',
+            "uplink.topic_prefix: a char",
+        ),
+    ],
+)
+def test_a_text_that_the_wire_cannot_carry_is_refused(
+    tmp_path: Path, old: str, new: str, fault: str
+) -> None:
+    [found] = faults(write(tmp_path, SITE.replace(old, new, 1)))
+    assert found.startswith(fault)
+
+
+def test_there_are_no_more_zones_and_cameras_than_an_event_may_name(tmp_path: Path) -> None:
+    zones = [zone(zone_id=f"z{number}") for number in range(1001)]
+    [fault] = faults(write(tmp_path, zones={"zones": zones}))
+    assert fault == "zones: may have at most 1000 entries, has 1001"
+
+
 def test_a_corner_outside_the_frame_is_named_with_its_zone(tmp_path: Path) -> None:
     drawn = {"zones": [zone(polygon=[[0.1, 0.1], [1.2, 0.1], [0.5, -0.3]])]}
     [fault] = faults(write(tmp_path, zones=drawn))

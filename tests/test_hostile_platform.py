@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
+from agent.bounds import MOST_NUMBER
 from agent.config import Uplink as UplinkSettings
 from agent.contract import schema
-from agent.events import MOST_NUMBER, Command, Receipt, Resend
+from agent.events import Command, Receipt, Resend
 from agent.outbox import Lane
 from agent.parcels import Parcel
 from tests.broker import (

@@ -237,6 +237,29 @@ def test_only_what_is_young_and_of_this_boot_is_live(database: Database, clock: 
     assert live() == young + 2
 
 
+def test_an_epoch_that_the_disk_has_garbled_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "kerbwatch.db"
+    with Database(path) as database:
+        database.write(lambda c: save_state(c, "outbox.epoch", "\x00\x1b[2J" * 9)).result()
+        outbox = open_outbox(database)
+        assert outbox.previous_epoch is None
+        add(database, outbox, case_opened(FakeClock(NOON)))  # as before, events can be told
+        assert len(outbox.epoch) == 16
+
+
+def test_what_a_broker_says_is_kept_short_and_harmless(tmp_path: Path) -> None:
+    with Database(tmp_path / "kerbwatch.db") as database, closing(database.read()) as reader:
+        outbox = open_outbox(database)
+        number = add(database, outbox, case_opened(FakeClock(NOON)))
+        outbox.bury([number], "\x1b[2J\u202eno\n" * 5000).result()
+        [[letter]] = reader.execute("SELECT reason FROM dead_letters").fetchall()
+        [[loss]] = reader.execute("SELECT reason FROM losses").fetchall()
+    for reason in (letter, loss):
+        assert len(reason) <= 200
+        assert reason.isprintable()
+        assert "\\x1b[2J" in reason
+
+
 @given(sizes=st.lists(st.integers(0, 300), max_size=12), limit_bytes=st.integers(0, 8000))
 @settings(max_examples=25, deadline=None)
 def test_a_batch_is_the_longest_that_fits_and_never_empty(
