@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from pydantic import TypeAdapter, ValidationError
 
 from agent.database import StorageError
+from agent.epochs import NewEpochs
 from agent.events import Answer, Command, HoldCase, Pace, Receipt, Resend
+from agent.spans import merged
 from drivers.harmless import harmless
 from drivers.wording import said
 
@@ -18,7 +20,8 @@ if TYPE_CHECKING:
 
     from agent.mqtt import Delivery
     from agent.outbox import Outbox
-    from agent.parcels import Parcels
+    from agent.parcels import Parcels, Verdict
+    from drivers.clock import Clock
 
 MOST_AT_ONCE = 100_000
 """One command brings back so many events at most."""
@@ -47,6 +50,7 @@ class Listening:
         outbox: Whose events are confirmed and brought back.
         parcels: What is under way.
         hold: Sets and lifts legal holds; gives the reason if it does not.
+        clock: Its steady time counts.
     """
 
     def __init__(
@@ -55,6 +59,7 @@ class Listening:
         outbox: Outbox,
         parcels: Parcels,
         hold: Callable[[HoldCase], str | None],
+        clock: Clock,
     ) -> None:
         self.receipts_topic, self.commands_topic = (
             f"{base_topic}/receipts",
@@ -62,6 +67,7 @@ class Listening:
         )
         self.answers_topic = f"{base_topic}/answers"
         self._outbox, self._parcels, self._hold = outbox, parcels, hold
+        self.epochs = NewEpochs(clock)
         self._last_refused = ""
         self.refused = 0
         """What was said and not believed."""
@@ -103,29 +109,36 @@ class Listening:
 
     def _heed_receipt(self, receipt: Receipt, reader: sqlite3.Connection) -> None:
         verdict = self._parcels.receive(receipt, reader)
-        if verdict == "ahead":
-            raise NewEpochError(
-                said(
-                    "the platform has event {theirs}, ours end at {ours}: a new epoch begins",
-                    theirs=receipt.highest,
-                    ours=self._outbox.last_sequence(),
-                ),
-                self._parcels.doubtful(receipt),
-            )
-        if verdict == "conflict":
-            raise NewEpochError(
-                said(
-                    "the platform has other events under {count} of our numbers from {first} on: this"
-                    " database was set back or copied, a new epoch begins",
-                    count=sum(last - first + 1 for first, last in receipt.conflicts),
-                    first=min(first for first, _ in receipt.conflicts),
-                ),
-                self._parcels.doubtful(receipt),
-            )
+        if verdict in {"ahead", "conflict"}:
+            self._begin_epoch(receipt, verdict)
         if verdict == "unsent":
             self._refuse("a receipt for events that were not sent")
         elif verdict == "foreign" and receipt.epoch != self._outbox.previous_epoch:
             self._refuse("a receipt of an epoch that is not ours")
+
+    def _begin_epoch(self, receipt: Receipt, verdict: Verdict) -> None:
+        """Begin a new epoch, unless there have been too many."""
+        if self.epochs.wait_s:
+            self._refuse(
+                "other events under our numbers: a new epoch began before, the next one waits"
+            )
+            return
+        self.epochs.begin()
+        if verdict == "ahead":
+            text = said(
+                "the platform has event {theirs}, ours end at {ours}: a new epoch begins",
+                theirs=receipt.highest,
+                ours=self._outbox.last_sequence(),
+            )
+        else:
+            named = merged(receipt.conflicts)
+            text = said(
+                "the platform has other events under {count} of our numbers from {first} on: this"
+                " database was set back or copied, a new epoch begins",
+                count=sum(last - first + 1 for first, last in named),
+                first=named[0][0],
+            )
+        raise NewEpochError(text, self._parcels.doubtful(receipt))
 
     def _obey(self, command: Command) -> Answer:
         if isinstance(command, HoldCase):

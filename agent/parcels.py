@@ -17,7 +17,7 @@ from agent.ahead import Ahead
 from agent.events import CONTRACT_VERSION
 from agent.outbox import DAMAGED, Lane, last_sequence, waits_besides
 from agent.retransmission import Awaited
-from agent.spans import clipped, merged, within, without
+from agent.spans import clipped, common, merged, within, without
 
 if TYPE_CHECKING:
     import sqlite3
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from agent.budget import Class, DailyBytes
     from agent.events import Receipt
     from agent.outbox import Outbox, Row
+    from agent.spans import Span
     from drivers.clock import Clock
 
 _FRAMING_BYTES = 128
@@ -220,7 +221,7 @@ class Parcels:
         if receipt.highest > last_sequence(reader):
             return "ahead"
         if receipt.conflicts:
-            return "conflict"
+            return "conflict" if self._may_conflict(receipt) else "unsent"
         spans = merged(receipt.spans)
         ours = without(clipped(spans, self._given_before + 1, receipt.highest), self._asked_for)
         if waits_besides(reader, ours, self._sent):
@@ -236,9 +237,21 @@ class Parcels:
         For a receipt that was ahead or in conflict; what has arrived of them is to go again. Also what an
         earlier run gave and this one sent: a receipt that was on its way when it went confirms other events.
         """
+        ours = self._given_or_sent()
+        return clipped(merged([*receipt.conflicts, ours]), 1, ours[1])
+
+    def _may_conflict(self, receipt: Receipt) -> bool:
+        """Whether the platform may have met any of the conflicts that it names.
+
+        What an earlier run sent it has to ask for again first: then it is sent by this run.
+        """
+        met = merged([self._given_or_sent(), *self._asked_for])
+        return bool(common(merged(receipt.conflicts), met))
+
+    def _given_or_sent(self) -> Span:
+        """Of the numbers of this epoch, those from the lowest on that this run has given or sent."""
         begin = min(self._given_before + 1, self._first_sent or self._given_before + 1)
-        last = self._outbox.last_sequence()
-        return clipped(merged([*receipt.conflicts, (begin, last)]), 1, last)
+        return begin, self._outbox.last_sequence()
 
     def overdue(self) -> int:
         """Send again what no receipt has named in time; how much that is."""

@@ -327,7 +327,7 @@ class Uplink:
                 settings.daily_bytes.limits(), outbox.timezone, clock.now, self._saved_budget()
             ),
         )
-        self._listening = Listening(base, outbox, self._parcels, hold)
+        self._listening = Listening(base, outbox, self._parcels, hold, clock)
         self._budget_saved_s = -math.inf
         self._connected_since: datetime | None = None
         self._connected_s = math.inf

@@ -14,9 +14,11 @@ from pydantic import TypeAdapter, ValidationError
 from agent.bounds import MOST_NUMBER
 from agent.config import Uplink as UplinkSettings
 from agent.contract import schema
+from agent.epochs import FIRST_WAIT_S, LONGEST_WAIT_S, NewEpochs
 from agent.events import Command, Receipt, Resend
 from agent.outbox import Lane
 from agent.parcels import Parcel
+from drivers.clock import FakeClock, SystemClock
 from tests.broker import (
     Broker,
     StubBroker,
@@ -194,34 +196,26 @@ def test_a_retained_word_that_comes_all_the_same_is_not_heeded(tmp_path: Path) -
         assert len(broker.connections) == 1
 
 
+@pytest.mark.parametrize("fault", [OverflowError, RecursionError, MemoryError, UnicodeError])
 def test_whatever_ends_a_connection_the_next_one_is_made(
-    broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: type[Exception]
 ) -> None:
     """Also what is raised while a fault is being seen to."""
-    with (
-        broker.platform() as platform,
-        Device(tmp_path, broker.settings(confirm="platform")) as device,
-    ):
+    settings = broker.settings(confirm="platform")
+    with broker.platform() as platform, Device(tmp_path, settings) as device:
         given = device.open_cases(1)
-        begin_epoch = device.outbox.begin_epoch
-        faults: list[BaseException] = [OverflowError("too large"), RecursionError(), MemoryError()]
 
-        def fails(*arguments: Any) -> Any:
-            if faults:
-                raise faults.pop()
-            return begin_epoch(*arguments)
+        def fails(*_: Any) -> Any:
+            raise fault
 
         monkeypatch.setattr(device.outbox, "begin_epoch", fails)
-        old = device.outbox.epoch
         device.connect()
         wait_until(lambda: platform.sequences() == given)
-
-        def says_it_again() -> bool:
-            platform.say("receipts", Receipt(epoch=old, contiguous_through=0, conflicts=((1, 1),)))
-            return device.outbox.epoch != old
-
-        wait_until(says_it_again)
-        assert not faults
+        platform.say("receipts", _in_conflict(device, (1, 1)))
+        wait_until(lambda: fault.__name__ in device.last_error)
+        given += device.open_cases(1)
+        wait_until(lambda: set(platform.sequences()) == set(given))
+        device.wait_until_online()
 
 
 class Asked:
@@ -294,3 +288,84 @@ def _fill(device: Device, count: int) -> None:
         )
 
     device.database.write(add).result()
+
+
+def _in_conflict(device: Device, *numbers: tuple[int, int]) -> Receipt:
+    return Receipt(epoch=device.outbox.epoch, contiguous_through=0, conflicts=numbers)
+
+
+def test_only_what_this_run_gave_or_sent_or_was_asked_for_can_be_in_conflict(
+    broker: Broker, tmp_path: Path
+) -> None:
+    settings = broker.settings()
+    with broker.platform() as platform:
+        with Device(tmp_path, settings) as device:
+            earlier = device.open_cases(3)
+            device.connect().wait_until_drained()
+        with Device(tmp_path, settings) as device:
+            device.connect()
+            wait_until(lambda: len(platform.sequences("device.birth")) == 2)
+            epoch = device.outbox.epoch
+            platform.say("receipts", _in_conflict(device, (1, earlier[-1])))
+            platform.say("receipts", _in_conflict(device, (10**6, 2**53 - 1)))
+            wait_until(lambda: device.uplink.figures.refused == 2)
+            assert device.outbox.epoch == epoch
+            asked = Resend(command="resend", command_id="r", epoch=epoch, first=2, last=2)
+            platform.say("commands", asked)
+            wait_until(platform.answers)
+            platform.say("receipts", _in_conflict(device, (1, earlier[-1])))
+            wait_until(lambda: device.outbox.epoch != epoch)
+            # With the one that was asked for the others come, too.
+            wait_until(
+                lambda: (
+                    [
+                        e.sequence
+                        for e in platform.events
+                        if e.epoch == device.outbox.epoch and e.type == "case.opened"
+                    ]
+                    == earlier
+                )
+            )
+
+
+@pytest.mark.parametrize("word", ["conflicts", "ahead"])
+def test_the_platform_begins_a_new_epoch_at_once_and_further_ones_after_growing_waits(
+    broker: Broker, tmp_path: Path, word: str
+) -> None:
+    clock = FakeClock(SystemClock().now())
+    with broker.platform() as platform, Device(tmp_path, broker.settings(), clock=clock) as device:
+        device.connect()
+
+        def forge() -> None:
+            wait_until(lambda: device.uplink.figures.connected_since)
+            last = device.open_cases(1)[-1]
+            device.wait_until_drained()
+            told = _in_conflict(device, (last, last))
+            if word == "ahead":
+                told = Receipt(epoch=device.outbox.epoch, contiguous_through=10**6)
+            platform.say("receipts", told)
+
+        def refused() -> int:
+            return device.uplink.figures.refused
+
+        for wait_s in (0.0, FIRST_WAIT_S, 2 * FIRST_WAIT_S, 4 * FIRST_WAIT_S):
+            epoch, before = device.outbox.epoch, refused()
+            if wait_s:
+                clock.advance(wait_s - 1)
+                forge()
+                wait_until(lambda: refused() == before + 1)  # noqa: B023
+                assert device.outbox.epoch == epoch
+                clock.advance(2)
+            forge()
+            wait_until(lambda: device.outbox.epoch != epoch)  # noqa: B023
+
+
+def test_no_wait_for_a_new_epoch_is_longer_than_a_day() -> None:
+    clock = FakeClock(SystemClock().now())
+    epochs = NewEpochs(clock)
+    for _ in range(100):
+        clock.advance(epochs.wait_s)
+        assert epochs.wait_s == 0
+        epochs.begin()
+        assert 0 < epochs.wait_s <= LONGEST_WAIT_S
+    assert epochs.wait_s == LONGEST_WAIT_S

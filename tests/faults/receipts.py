@@ -131,22 +131,28 @@ def _false_receipt(die: random.Random, index: int, epoch: str) -> str | bytes:
 @fault("receipt-ahead", group="receipts", short=0, reduced=6, full=40, needs=_NEEDS)
 def receipt_ahead(run: Run) -> Outcome:
     """A receipt for what was never given begins one new epoch, however often it is said."""
-    with street(run) as here, here.device().connect() as device:
-        epochs = {device.outbox.epoch}
+    with street(run) as here:
+        epochs = set()
         for _ in range(run.times):
-            here.open_cases(device, 20)
-            here.arrives()
-            old = device.outbox.epoch
-            _note_what_waits(here, device)
-            ahead = Receipt(epoch=old, contiguous_through=run.random.randint(10**3, 10**9))
-            for _ in range(3):
-                here.platform.say(_HERE, "receipts", ahead)
-            wait_for(lambda: device.outbox.epoch != old, "a new epoch begins")  # noqa: B023
-            epochs.add(device.outbox.epoch)
-            here.open_cases(device, 5)
-            here.recover()
+            with here.device().connect() as device:  # a run begins the first one at once
+                epochs |= {device.outbox.epoch, _is_told_of_what_was_never_given(here, device)}
         require(len(epochs) == run.times + 1, f"{len(epochs)} epochs of {run.times} receipts")
         return here.outcome()
+
+
+def _is_told_of_what_was_never_given(here: Street, device: Device) -> str:
+    """The new epoch in which all arrives that is added before and after."""
+    here.open_cases(device, 20)
+    here.arrives()
+    old = device.outbox.epoch
+    _note_what_waits(here, device)
+    ahead = Receipt(epoch=old, contiguous_through=here.run.random.randint(10**3, 10**9))
+    for _ in range(3):
+        here.platform.say(_HERE, "receipts", ahead)
+    wait_for(lambda: device.outbox.epoch != old, "a new epoch begins")
+    here.open_cases(device, 5)
+    here.recover()
+    return device.outbox.epoch
 
 
 def _note_what_waits(here: Street, device: Device) -> None:
