@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from agent.faulty import FaultyFrames, FrameError
 from agent.trace import Traces
 from agent.views import BestViews
 from drivers.cameras import Frame
@@ -61,10 +62,13 @@ class Analysis:
         self._collection = collection
         self._boot_id = boot_id
         self.sights = dict(sights)
+        self._faulty = FaultyFrames(sights)
         self.on_view_change: Callable[[], None] = _nothing
         """Called when a camera's view goes bad or is good again."""
         self._told: dict[str, tuple[object, ...]] = {}
         self._last_frames: dict[str, Frame] = {}
+        self._shapes: dict[str, tuple[int, ...]] = {}
+        self._begun: set[str] = set()
         self._traces: defaultdict[str, Traces] = defaultdict(Traces)
         self._views: defaultdict[str, BestViews] = defaultdict(BestViews)
 
@@ -72,13 +76,27 @@ class Analysis:
         """Take one frame of any camera; what it changes is on the disk when this returns.
 
         Raises:
+            FrameError: It cannot be judged, and that is the camera's fault; it has changed no case.
             StorageError: The database did not take it.
         """
-        if frame.camera_id not in self.pipelines:
-            self.pipelines[frame.camera_id] = self._begin(frame)
-        pipeline = self.pipelines[frame.camera_id]
-        frame = pipeline.masked(frame)  # what nobody may see is in no picture either
-        self._last_frames[frame.camera_id] = frame
+        before = self.cases.remembered()
+        try:
+            with self._faulty.judging(frame.camera_id):
+                return self._take(frame)
+        except FrameError as error:
+            self.cases.go_back(before)
+            if error.blames_memory:  # the last snapshot is gone on with
+                self.pipelines.pop(frame.camera_id, None)
+            raise
+
+    def _take(self, frame: Frame) -> list[Change]:
+        pipeline = self._pipeline(frame)
+        masked = pipeline.masked(frame)  # what nobody may see is in no picture either
+        changes = self._judge(masked, pipeline)
+        self._last_frames[frame.camera_id] = masked
+        return changes
+
+    def _judge(self, frame: Frame, pipeline: Pipeline) -> list[Change]:
         sight = self.sights[frame.camera_id]
         seeing = pipeline.timed("view", lambda: sight.take(frame.luma, frame.monotonic_s))
         for zone_id, unseen_s in seeing.resumed.items():
@@ -160,7 +178,8 @@ class Analysis:
     def rest(self) -> None:
         """Write down where every camera stands; called before a planned stop."""
         for camera_id, frame in self._last_frames.items():
-            self._book.save(frame, self._snapshot(frame, self.pipelines[camera_id]))
+            if pipeline := self.pipelines.get(camera_id):
+                self._book.save(frame, self._snapshot(frame, pipeline))
 
     def _await_cases(self, frame: Frame, pipeline: Pipeline) -> bool:
         """Keep first pictures of what may become a case; whether anything may."""
@@ -191,20 +210,41 @@ class Analysis:
             "sight": self.sights[frame.camera_id].snapshot(),
         }
 
+    def _pipeline(self, frame: Frame) -> Pipeline:
+        """The camera's pipeline; a new one that knows what the old one did once its size changes.
+
+        A camera has one size until it is opened anew. The colour picture tells it, which is made
+        only if it was looked at; another shape of the grey one tells of most changes at once.
+        """
+        camera_id = frame.camera_id
+        pipeline = self.pipelines.get(camera_id)
+        if pipeline is None:
+            pipeline = self._begin(frame)
+        elif self._shapes[camera_id] != frame.luma.shape:
+            known, pipeline = pipeline.snapshot(), self._built(frame)
+            pipeline.restore(known, 0.0)
+        self.pipelines[camera_id] = pipeline
+        self._shapes[camera_id] = frame.luma.shape
+        return pipeline
+
+    def _built(self, frame: Frame) -> Pipeline:
+        height, width = frame.bgr().shape[:2]
+        return self._pipeline_for(frame.camera_id, (width, height))
+
     def _begin(self, frame: Frame) -> Pipeline:
         """Build a camera's pipeline, and go on where the last run stopped.
 
         Within one boot the clock went on while the agent was away. After another boot it began
         anew, and the time between adds nothing.
         """
-        height, width = frame.bgr().shape[:2]
-        pipeline = self._pipeline_for(frame.camera_id, (width, height))
+        pipeline = self._built(frame)
         saved = self._book.last_snapshot(frame.camera_id)
         if saved is not None:
             saved_s = float(saved["now_s"])
             same_clock = saved["boot_id"] == self._boot_id and frame.monotonic_s >= saved_s
             shift_s = 0.0 if same_clock else frame.monotonic_s - saved_s
-            self.cases.shift(frame.camera_id, shift_s)
+            if frame.camera_id not in self._begun:  # the cases came from the last run, too
+                self.cases.shift(frame.camera_id, shift_s)
             sight = self.sights[frame.camera_id]
             sight.restore(saved.get("sight", {"since_s": {}, "guard": {}}), shift_s)
             if sight.blind:  # nothing was seen, and nothing has aged, while the agent was away
@@ -212,6 +252,7 @@ class Analysis:
                 shift_s = frame.monotonic_s - saved_s
             pipeline.restore(saved["pipeline"], shift_s)
             self._traces[frame.camera_id].restore(saved.get("traces", ()), shift_s)
+        self._begun.add(frame.camera_id)
         return pipeline
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent.backoff import Backoff
+from agent.faulty import fault_of
 from drivers.cameras import CameraError
 from drivers.pacing import Thinning
 
@@ -53,6 +54,11 @@ class Mailbox:
             self._frames[camera_id] = frame
             self._changed.notify_all()
 
+    def count_as_dropped(self, camera_id: str) -> None:
+        """A frame that was taken could not be judged."""
+        with self._changed:
+            self.dropped[camera_id] += 1
+
     def take(self, timeout_s: float) -> Frame | None:
         """The frame that has waited longest; None if none comes in time."""
         with self._changed:
@@ -87,7 +93,9 @@ class CameraActivity:
         frames: How many frames the camera gave since the start.
         reopened: How often it was opened anew after a loss.
         last_frame_s: When it gave its last frame, on ``time.monotonic``.
-        luma: Mean brightness of that frame, 0 to 255.
+        unusable_since_s: Since when none of its frames can be judged, likewise; None if they can.
+            Written by the analysis.
+        luma: Mean brightness of its last frame, 0 to 255.
         profile: The name of the profile that holds; None for the plain settings.
     """
 
@@ -96,8 +104,20 @@ class CameraActivity:
     frames: int = 0
     reopened: int = 0
     last_frame_s: float | None = None
+    unusable_since_s: float | None = None
     luma: float | None = None
     profile: str | None = None
+
+    def silent_s(self, began_s: float) -> float:
+        """For how long it has given no frame that can be judged.
+
+        Args:
+            began_s: When it was begun with, for a camera that has given none yet.
+        """
+        last_s = began_s if self.last_frame_s is None else self.last_frame_s
+        if self.unusable_since_s is not None:
+            last_s = min(last_s, self.unusable_since_s)
+        return time.monotonic() - last_s
 
     def runs_for_s(self) -> float:
         """For how long it has been running; 0 if it does not."""
@@ -133,6 +153,7 @@ class Capture:
         self._mailbox = mailbox
         self._frames_per_s = frames_per_s
         self._mark = mark
+        self._blamed_for: str | None = None
         self.look_at: Callable[[Frame, Camera], None] | None = None
         """Called with each frame that is passed on and the open camera: for day and night."""
 
@@ -151,6 +172,10 @@ class Capture:
         """Whether its source has come to its end."""
         return self.activity.state == "ended"
 
+    def blame(self, reason: str) -> None:
+        """Its frames cannot be judged: let the camera be closed and opened anew. From any thread."""
+        self._blamed_for = reason
+
     def run(self, stop: threading.Event) -> None:
         """Read until the source ends or ``stop`` is set."""
         backoff = Backoff(REOPEN_FIRST_S, REOPEN_MOST_S, GOOD_AFTER_S, least_share=0.1)
@@ -159,11 +184,14 @@ class Capture:
             try:
                 self._open_and_read(stop)
                 break
-            except CameraError as error:
+            except Exception as error:  # noqa: BLE001 - a driver's fault costs its camera alone
+                reason = fault_of(error)
                 wait_s = backoff.failed(time.monotonic() - began_s)
-                if self.activity.state != error.reason:
-                    _log.warning("%s; opening it again in %.1f s", error, wait_s)
-                    self.activity.turn(error.reason)
+                if self.activity.state != reason:
+                    _log.warning(
+                        "camera %r: %s; opening it again in %.1f s", self.camera_id, reason, wait_s
+                    )
+                    self.activity.turn(reason)
             self._rest(stop, wait_s)
             self.activity.reopened += 1
         self.activity.turn("ended")
@@ -179,6 +207,7 @@ class Capture:
 
     def _open_and_read(self, stop: threading.Event) -> None:
         camera = self._open_camera()
+        self._blamed_for = None
         try:
             self.activity.turn("running")
             self._read(camera, stop)
@@ -194,6 +223,8 @@ class Capture:
             self._mark()
             if frame is None:
                 return
+            if self._blamed_for is not None:
+                raise CameraError(self.camera_id, self._blamed_for)
             self.activity.frames += 1
             self.activity.last_frame_s = time.monotonic()
             if rate != (wanted := self._frames_per_s()):

@@ -31,6 +31,16 @@ class Change:
     finding: Finding | None
 
 
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What :class:`Cases` knew at one moment; each by place and kind, ``unseen`` by zone."""
+
+    open: dict[tuple[str, str], Case]
+    present: dict[tuple[str, str], set[str]]
+    witnesses: dict[tuple[str, str], set[str]]
+    unseen: dict[str, Unseen]
+
+
 class Cases:
     """All open cases of the device.
 
@@ -58,6 +68,20 @@ class Cases:
     @property
     def open(self) -> tuple[Case, ...]:
         return tuple(self._open.values())
+
+    def remembered(self) -> Remembered:
+        """Everything that is known now, for :meth:`go_back`."""
+        return Remembered(
+            dict(self._open),
+            {key: set(zones) for key, zones in self._present.items()},
+            {key: set(zones) for key, zones in self._witnesses.items()},
+            dict(self._unseen),
+        )
+
+    def go_back(self, to: Remembered) -> None:
+        """Know what was known then: what came since was not written down."""
+        self._open, self._present = to.open, to.present
+        self._witnesses, self._unseen = to.witnesses, to.unseen
 
     def shift(self, camera_id: str, shift_s: float) -> None:
         """Move the times of one camera's cases onto another boot's clock."""

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from agent.redaction import blotted
+from drivers import pictures
 from drivers.disk import give_to_owner_of, replace_file
 from drivers.wording import said
 
@@ -79,18 +80,14 @@ def load(state_dir: Path, camera_id: str) -> Reference | None:
     """A camera's commissioning picture; None if there is none that can be read."""
     path = state_dir / FOLDER / f"{camera_id}.png"
     try:
-        encoded = np.fromfile(path, np.uint8)
         taken_at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+        luma = pictures.read(path, cv2.IMREAD_GRAYSCALE)
     except FileNotFoundError:
         return None
-    except OSError as error:
+    except (OSError, pictures.PictureError) as error:
         _log.error("no commissioning picture of camera %s: %s", camera_id, error)
         return None
-    luma = cv2.imdecode(encoded, cv2.IMREAD_GRAYSCALE) if encoded.size else None
-    if luma is None:
-        _log.error("the commissioning picture of camera %s is damaged", camera_id)
-        return None
-    return Reference(luma.astype(np.uint8), taken_at, path.with_suffix(".jpg"))
+    return Reference(luma, taken_at, path.with_suffix(".jpg"))
 
 
 def _write(path: Path, picture: Picture, state_dir: Path) -> None:

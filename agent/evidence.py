@@ -22,6 +22,7 @@ import cv2
 import numpy as np
 
 from agent.events import Picture as PictureReference
+from drivers import pictures
 from drivers.disk import make_folder, replace_file, sync_folder
 from drivers.foreign import reason_of
 from drivers.wording import said
@@ -189,11 +190,13 @@ class Evidence:
             os.fsync(opened.fileno())
         sync_folder(folder)
         encoded = path.read_bytes()
-        decoded = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR)
-        if decoded is None:
+        try:
+            decoded = pictures.decoded(np.frombuffer(encoded, np.uint8))
+        except pictures.PictureError as error:
+            _log.warning("%s: %s", path.name, error)
             return []
         at = waiting.time_by(frame)
-        return [self._reference("begin", path, encoded, decoded.astype(np.uint8), at)]
+        return [self._reference("begin", path, encoded, decoded, at)]
 
     def _keep(
         self, folder: Path, role: Role, bgr: Picture, captured_at: datetime, name: str | None = None

@@ -116,13 +116,15 @@ class Observer:
         return views
 
     def lost_cameras(self, after_s: float) -> Iterator[tuple[str, float]]:
-        """Cameras that have given no frame for so long, and for how long; not those at their end."""
+        """Cameras that have given no frame that can be judged for so long, and for how long.
+
+        Those at their end are left out.
+        """
         for capture in self._captures:
             activity = capture.activity
             if activity.state == "ended":
                 continue
-            last_s = activity.last_frame_s
-            silent_s = time.monotonic() - (self._began_s if last_s is None else last_s)
+            silent_s = activity.silent_s(self._began_s)
             if silent_s >= after_s:
                 yield capture.camera_id, silent_s
 

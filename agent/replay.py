@@ -23,6 +23,7 @@ from agent import outbox
 from agent.alone import alone, refuse_foreign
 from agent.assembly import assemble
 from agent.events import ClockReading, Event
+from agent.faulty import FrameError
 from agent.ids import DerivedIds
 from drivers import cameras
 from drivers.disk import replace_file
@@ -66,6 +67,7 @@ class ReplayReport:
     events: list[Event] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
     frames: int = 0
+    frames_not_judged: int = 0
     runs: int = 0
     footage_s: float = 0.0
     total_s: float = 0.0
@@ -111,7 +113,7 @@ def replay(
         on_frame: Called with each analysed frame, its camera's pipeline, and what it changed.
 
     Raises:
-        CameraError: A recording cannot be read.
+        CameraError: A recording cannot be read, or several of its frames in a row cannot be judged.
         ModelError: A model cannot be used.
         LiveCameraError: A camera does not wait for its reader.
         ForeignStateError: ``state`` belongs to another user.
@@ -142,9 +144,15 @@ def replay(
         listener = _Listener(parts, report, out, on_event)
         began_s = time.perf_counter()
         for frame in _frames(opened, rate, from_s, until_s):
-            changes = parts.analysis.take(frame)
-            report.frames += 1
             report.footage_s = frame.monotonic_s
+            try:
+                changes = parts.analysis.take(frame)
+            except FrameError as error:
+                if error.blames_camera:
+                    raise
+                report.frames_not_judged += 1
+                continue
+            report.frames += 1
             listener.hear(changes)
             if on_frame is not None:
                 on_frame(frame, parts.analysis.pipelines[frame.camera_id], changes)

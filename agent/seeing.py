@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from agent.capture import Capture, Mailbox
 from agent.daylight import Daylight, Switch
+from agent.faulty import FrameError
 from drivers import cameras
 
 if TYPE_CHECKING:
@@ -19,11 +21,13 @@ if TYPE_CHECKING:
     from agent.config import CameraSection, Configuration
     from agent.cooling import Pace
     from agent.workers import Workers
-    from drivers.cameras import Camera
+    from drivers.cameras import Camera, Frame
     from drivers.clock import Clock
 
 ANALYSIS_LIMIT_S = 60.0
 ROUND_S = 0.5
+TELL_AGAIN_S = 60.0
+"""So far apart are lines of the log about frames of one camera that cannot be judged."""
 
 _log = logging.getLogger("kerbwatch")
 
@@ -53,6 +57,7 @@ class Seeing:
         self._workers, self._pace, self._clock = workers, pace, clock
         self.mailbox = Mailbox(camera.camera_id for camera in configuration.cameras)
         self.captures: list[Capture] = []
+        self._told_s: dict[str, float] = {}
         self.analysed = threading.Event()
         """Set once there will be no more frames."""
 
@@ -113,11 +118,37 @@ class Seeing:
             frame = self.mailbox.take(ROUND_S)
             if frame is None:
                 continue
-            for change in self._parts.analysis.take(frame):
-                _log.info("%s %s in %s", change.type, change.case.kind, change.case.zone_id)
+            self._judge(frame)
             if on_progress is not None:
                 on_progress(frame.camera_id, frame.monotonic_s)
         self.analysed.set()
+
+    def _judge(self, frame: Frame) -> None:
+        """Judge one frame; one that cannot be judged is dropped, counted and told."""
+        capture = self._capture(frame.camera_id)
+        try:
+            changes = self._parts.analysis.take(frame)
+        except FrameError as error:
+            self.mailbox.count_as_dropped(frame.camera_id)
+            self._tell(error)
+            if capture.activity.unusable_since_s is None:
+                capture.activity.unusable_since_s = time.monotonic()
+            if error.blames_camera:
+                capture.blame(error.reason)
+            return
+        capture.activity.unusable_since_s = None
+        for change in changes:
+            _log.info("%s %s in %s", change.type, change.case.kind, change.case.zone_id)
+
+    def _capture(self, camera_id: str) -> Capture:
+        return next(each for each in self.captures if each.camera_id == camera_id)
+
+    def _tell(self, error: FrameError) -> None:
+        """Say that frames are dropped, now and then: a camera may give a bad one five times a second."""
+        now_s = time.monotonic()
+        if now_s - self._told_s.get(error.camera_id, -TELL_AGAIN_S) >= TELL_AGAIN_S:
+            self._told_s[error.camera_id] = now_s
+            _log.warning("%s; the frame is dropped", error)
 
     def _abstain_for(self, lost: Iterable[tuple[str, float]]) -> None:
         """Let the zones of cameras abstain that give no frames."""

@@ -26,6 +26,7 @@ from tqdm import tqdm
 
 from agent import detectors
 from agent.detectors.preprocess import Preparation
+from drivers import pictures
 from drivers.power import read_power
 from drivers.temperature import processor_c
 from provisioning.wording import say
@@ -33,6 +34,8 @@ from provisioning.wording.width import padded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from cv2.typing import MatLike
 
     from drivers.cameras import Picture
 
@@ -112,7 +115,7 @@ def _crops(folder: Path | None) -> list[Picture]:
     """Pictures to run on. Their content hardly changes the time; their size does."""
     height, width = CROP_PX
     if folder is not None:
-        read = (cv2.imread(str(path)) for path in sorted(folder.iterdir()))
+        read = (_read(path) for path in sorted(folder.iterdir()))
         found = [each[:height, :width] for each in read if each is not None][:PICTURES]
         if not found:
             raise click.ClickException(say("There is no picture in {path}.", path=folder))
@@ -123,6 +126,13 @@ def _crops(folder: Path | None) -> list[Picture]:
         random = np.random.default_rng(1)
         found = [random.integers(0, 255, (height, width, 3), np.uint8) for _ in range(PICTURES)]
     return [np.ascontiguousarray(each, np.uint8) for each in found]
+
+
+def _read(path: Path) -> MatLike | None:
+    try:
+        return pictures.read(path, most_px=pictures.MOST_PHOTO_PX)
+    except pictures.PictureError:
+        return None
 
 
 def _slowed_down() -> bool:

@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 
 from agent.scene import Box
+from drivers import pictures
 from provisioning import drawing
 from provisioning.audited import note
 from provisioning.cases import duration
@@ -307,8 +308,9 @@ def strip(case: Explained) -> Picture:
     """
     shown = []
     for told in case.pictures:
-        picture = cv2.imread(str(case.evidence / told["file"]))
-        if picture is None:
+        try:
+            picture = pictures.read(case.evidence / told["file"])
+        except pictures.PictureError:
             continue
         if told["role"] != "close_up":
             body = case.opened if told["role"] != "after" else case.last

@@ -155,6 +155,8 @@ def _rows(report: ReplayReport) -> Iterator[tuple[str, str]]:
         yield say("tracks: {label}", label=things_in_words(label)), str(count)
     yield say("footage"), duration(report.footage_s)
     yield say("frames looked at"), str(report.frames)
+    if report.frames_not_judged:
+        yield say("frames that could not be judged"), str(report.frames_not_judged)
     yield say("network runs"), str(report.runs)
     yield say("took"), say("{seconds:.1f} s", seconds=report.total_s)
     yield say("of it in the network"), say("{seconds:.1f} s", seconds=report.session_s)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import struct
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -333,6 +334,53 @@ def test_thinning_never_keeps_more_than_its_rate_nor_leaves_a_period_out(
     assert len(kept) <= (times[-1] - times[0]) * rate + 1 + 1e-6
 
 
+def claims(path: Path, size: tuple[int, int], claimed: tuple[int, int]) -> Path:
+    """A film whose container says another size than its pictures have."""
+    made = film(path, frames=5, size=size)
+    content, at = bytearray(made.read_bytes()), 0
+    honest = struct.pack("<II", *size)
+    while 0 <= (at := content.find(honest)) < 2000:
+        content[at : at + 8] = struct.pack("<II", *claimed)
+    made.write_bytes(content)
+    return made
+
+
+@pytest.mark.parametrize("size", [(2, 2), (16, 2), (30, 4000), (4000, 24), (12_000, 1_600)])
+def test_a_film_of_an_absurd_size_is_refused_with_what_is_allowed(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    with pytest.raises(CameraError, match=r"shows too little|is too large"):
+        video(film(tmp_path / "film.avi", frames=2, size=size))
+
+
+def test_a_container_that_claims_another_size_than_its_pictures_have_is_not_believed(
+    tmp_path: Path,
+) -> None:
+    """Neither one that claims to be huge, nor one that hides how large its pictures are."""
+    camera = video(claims(tmp_path / "boast.avi", (320, 240), (48_000, 27_000)))
+    assert [frame.bgr().shape for frame in frames_of(camera)] == 5 * [(240, 320, 3)]
+    with pytest.raises(CameraError, match="9000 × 1200 pixels is too large"):
+        video(claims(tmp_path / "liar.avi", (9000, 1200), (320, 240)))
+
+
+def test_a_film_whose_size_changes_keeps_the_size_it_began_with(tmp_path: Path) -> None:
+    path = tmp_path / "film.mjpeg"
+    pictures = [plain(90, 400, 300)] * 6 + [plain(90, 640, 360)] * 3 + [plain(90, 400, 300)] * 3
+    path.write_bytes(b"".join(cv2.imencode(".jpg", each)[1].tobytes() for each in pictures))
+    frames = list(frames_of(video(path)))
+    assert len(frames) == 12
+    assert {frame.bgr().shape for frame in frames} == {(300, 400, 3)}
+    assert {frame.luma.shape for frame in frames} == {(240, 320)}
+
+
+def test_a_playlist_is_no_recording(tmp_path: Path) -> None:
+    """It would have FFmpeg open whatever it names, on the network too."""
+    path = tmp_path / "film.m3u8"
+    path.write_text("#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1:9/x.ts\n", encoding="ascii")
+    with pytest.raises(CameraError, match="not a video"):
+        video(path)
+
+
 def test_a_looped_film_begins_again_while_time_goes_on(tmp_path: Path) -> None:
     camera = video(film(tmp_path / "film.avi", frames=4, rate=10), loop=True)
     frames = [frame for frame, _ in zip(frames_of(camera), range(10), strict=False)]
@@ -448,6 +496,24 @@ def test_every_fault_of_a_timeline_is_told_at_once(tmp_path: Path) -> None:
         "../secret.png lies outside",
     ):
         assert fault in reason
+
+
+@pytest.mark.parametrize("size", [(1, 1), (16, 2), (1, 4000), (5000, 5000)])
+def test_a_picture_of_an_absurd_size_is_a_fault_of_its_folder(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    album(tmp_path)
+    cv2.imwrite(str(tmp_path / "odd.png"), plain(50, *size))
+    with pytest.raises(CameraError, match=rf"odd\.png: a picture of {size[0]} × {size[1]} pixels"):
+        pictures(tmp_path, timeline=shown((0, "0.png"), (1, "odd.png")))
+
+
+@pytest.mark.parametrize("name", ["synthetic", "v4l2", "picamera2"])
+@pytest.mark.parametrize(("width", "height"), [(1, 1), (4096, 2), (48_000, 27_000), (4096, 254)])
+def test_a_size_that_shows_no_street_is_no_setting(name: str, width: int, height: int) -> None:
+    where = {"device": "/dev/video0"} if name == "v4l2" else {}
+    with pytest.raises(ValidationError):
+        driver_of(name).Settings.model_validate({**where, "width": width, "height": height})
 
 
 def test_an_empty_timeline_is_refused(tmp_path: Path) -> None:

@@ -23,6 +23,8 @@ from pydantic import ValidationError
 
 from drivers.cameras import LUMA_WIDTH_PX, CameraError
 from drivers.cameras.v4l2 import Settings, grey_of, list_cameras, open_camera
+from drivers.pictures import PictureError
+from tests.bombs import claiming
 from tests.preloaded import build
 
 TREE = Path(__file__).parent.parent
@@ -59,7 +61,6 @@ def test_the_grey_picture_is_small_and_as_bright_as_the_whole(
     encoded, jpeg = cv2.imencode(".jpg", np.full((height, width, 3), level, np.uint8))
     assert encoded
     grey = grey_of(np.asarray(jpeg, np.uint8).reshape(-1), (width, height))
-    assert grey is not None
     assert grey.shape[1] == min(width, LUMA_WIDTH_PX)
     assert abs(grey.shape[0] - height * grey.shape[1] / width) <= 1
     assert abs(float(grey.mean()) - level) <= 2
@@ -67,7 +68,19 @@ def test_the_grey_picture_is_small_and_as_bright_as_the_whole(
 
 @given(st.binary(max_size=200))
 def test_what_is_no_picture_is_damaged_and_no_crash(content: bytes) -> None:
-    assert grey_of(np.frombuffer(content + b"\0", np.uint8), (1280, 720)) is None
+    with pytest.raises(PictureError):
+        grey_of(np.frombuffer(content + b"\0", np.uint8), (1280, 720))
+
+
+def test_a_picture_of_another_size_than_announced_is_stretched_to_it() -> None:
+    _, jpeg = cv2.imencode(".jpg", np.full((480, 640, 3), 90, np.uint8))
+    assert grey_of(np.asarray(jpeg, np.uint8).reshape(-1), (1280, 720)).shape == (180, 320)
+
+
+@pytest.mark.parametrize("size", [(160, 4096), (4096, 160)])
+def test_a_size_that_shows_no_street_is_no_setting(size: tuple[int, int]) -> None:
+    with pytest.raises(ValidationError, match="shows too little"):
+        Settings(device=Path("/dev/video0"), width=size[0], height=size[1])
 
 
 LOOK = """
@@ -105,6 +118,14 @@ facts["last"] = float(frames[-1].bgr().mean())
 state.write_text("damaged")
 facts["damaged"] = loss(camera)
 state.write_text("run")
+folder, kept = Path(sys.argv[3]), {}
+for name in ("absurd", "tiny"):
+    for path in folder.glob("*.jpg"):
+        kept.setdefault(path, path.read_bytes())
+        path.write_bytes((folder / name).read_bytes())
+    facts[name] = loss(opened())
+for path, content in kept.items():
+    path.write_bytes(content)
 camera = opened()
 state.write_text("silent")
 facts["silent"] = loss(camera)
@@ -145,12 +166,15 @@ def test_frames_losses_and_returns_of_a_usb_camera(tmp_path: Path) -> None:
         read, picture = clip.read()
         assert read
         cv2.imwrite(str(frames / f"{index:03d}.jpg"), picture)
+    first = (frames / "000.jpg").read_bytes()
+    (frames / "absurd").write_bytes(claiming(first, 48_000, 27_000))
+    (frames / "tiny").write_bytes(cv2.imencode(".jpg", np.zeros((1, 1, 3), np.uint8))[1].tobytes())
     device, state = Path(f"/dev/kerbwatch-test-{os.getpid()}"), tmp_path / "state"
     device.touch()
     state.write_text("run")
     try:
         done = subprocess.run(
-            [sys.executable, "-c", LOOK, str(device), str(state)],
+            [sys.executable, "-c", LOOK, str(device), str(state), str(frames)],
             env={
                 **os.environ,
                 "LD_PRELOAD": str(library),
@@ -177,6 +201,8 @@ def test_frames_losses_and_returns_of_a_usb_camera(tmp_path: Path) -> None:
     assert facts["sequences"] == sorted(set(facts["sequences"]))
     assert facts["sequences"][-1] >= 8  # those left out are counted
     assert facts["damaged"][0] == "only damaged pictures come"
+    assert "48000 × 27000 pixels is too large" in facts["absurd"][0]
+    assert "1 × 1 pixels shows too little" in facts["tiny"][0]
     assert facts["silent"][0] == "no picture for 1 s"
     assert facts["gone"][0] == "unplugged"
     assert "there is no" in facts["away"]

@@ -16,15 +16,13 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol, cast, runtime_checkable
+from typing import Any, Protocol, Self, cast, runtime_checkable
 
-import numpy as np
-from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
+from drivers.pictures import Picture as Picture
+from drivers.pictures import frame_fault
 from drivers.wording import said
-
-Picture = NDArray[np.uint8]
 
 LUMA_WIDTH_PX = 320
 """Frames carry a grey picture about this wide; the cheap looking is done on it."""
@@ -80,6 +78,24 @@ class CameraSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+class SizedSettings(CameraSettings):
+    """Settings of a driver that is told the size of its pictures.
+
+    Attributes:
+        width: Of the colour picture, in pixels.
+        height: Of the colour picture, in pixels.
+    """
+
+    width: int
+    height: int
+
+    @model_validator(mode="after")
+    def _shows_a_street(self) -> Self:
+        if fault := frame_fault(self.width, self.height):
+            raise ValueError(fault)
+        return self
+
+
 @runtime_checkable
 class Camera(Protocol):
     """An open camera.
@@ -90,7 +106,10 @@ class Camera(Protocol):
 
     @property
     def size_px(self) -> tuple[int, int]:
-        """Width and height of the colour picture."""
+        """Width and height of the colour picture; every frame's, until it is opened anew.
+
+        They are such that :func:`drivers.pictures.frame_fault` finds no fault.
+        """
 
     @property
     def live(self) -> bool:

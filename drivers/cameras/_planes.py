@@ -41,6 +41,11 @@ class Layout:
         rows = self.height * 3 // 2 if self.format in PLANAR else self.height
         return rows * self.stride
 
+    @property
+    def least_stride(self) -> int:
+        """How many bytes a row takes without padding; of a planar format, one of brightness."""
+        return self.width * _BYTES_PER_PX.get(self.format, 1)
+
 
 def bgr_of(buffer: Picture, layout: Layout) -> Picture:
     """The colour picture.
@@ -108,6 +113,7 @@ _BGR: Mapping[str, Callable[[Picture, Layout], Picture]] = {
     "YUV420": _yuv420,
     "NV12": _nv12,
 }
+_BYTES_PER_PX = {"RGB888": 3, "BGR888": 3, "XRGB8888": 4, "XBGR8888": 4}
 FORMATS = tuple(_BGR)
 PLANAR = frozenset({"YUV420", "NV12"})
 """Formats with a plane of brightness of its own."""

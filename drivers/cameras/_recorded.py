@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from drivers.cameras import LUMA_WIDTH_PX, Picture
+from drivers.cameras import LUMA_WIDTH_PX, CameraError, Picture
+from drivers.pictures import frame_fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -30,11 +31,42 @@ def luma_of(bgr: Picture) -> Picture:
         uint8 (h, w) of the same aspect; a picture narrower than that keeps its size.
     """
     grey = cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY)
-    height, width = grey.shape
-    if width > LUMA_WIDTH_PX:
-        size = (LUMA_WIDTH_PX, max(1, round(height * LUMA_WIDTH_PX / width)))
-        grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
-    return np.asarray(grey, dtype=np.uint8)
+    small = luma_size_px((grey.shape[1], grey.shape[0]))
+    return fitted(np.asarray(grey, dtype=np.uint8), small)
+
+
+def assert_shows_a_street(camera_id: str, width: int, height: int) -> None:
+    """Refuse a camera whose frames are of a size that is not judged.
+
+    Raises:
+        CameraError: With what is judged.
+    """
+    if fault := frame_fault(width, height):
+        raise CameraError(camera_id, fault)
+
+
+def fitted(picture: Picture, size_px: tuple[int, int]) -> Picture:
+    """A picture of the size its camera was opened with: another is stretched to it.
+
+    Zones are fractions of the frame, so they stay where they are in the scene.
+
+    Args:
+        picture: uint8 (H, W, 3) or (H, W).
+        size_px: Width and height.
+    """
+    height, width = picture.shape[:2]
+    if (width, height) == size_px:
+        return picture
+    way = cv2.INTER_AREA if height > size_px[1] else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(picture, size_px, interpolation=way), np.uint8)
+
+
+def luma_size_px(size_px: tuple[int, int]) -> tuple[int, int]:
+    """Width and height of the grey picture of frames of this size."""
+    width, height = size_px
+    if width <= LUMA_WIDTH_PX:
+        return size_px
+    return LUMA_WIDTH_PX, max(1, round(height * LUMA_WIDTH_PX / width))
 
 
 def shared(bgr: Picture) -> Picture:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from drivers.cameras import LUMA_WIDTH_PX, CameraError, CameraSettings, FoundCamera, Frame
+from drivers.cameras import LUMA_WIDTH_PX, CameraError, FoundCamera, Frame, SizedSettings
 from drivers.cameras._planes import FORMATS, PLANAR, Layout, bgr_of, brightness_of
 from drivers.cameras._recorded import once, shared
 from drivers.foreign import reason_of
@@ -26,6 +26,8 @@ from drivers.wording import said
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import ModuleType
+
+    from drivers.cameras import Picture
 
 
 CLOSE_TIMEOUT_S = 5.0
@@ -47,7 +49,7 @@ _AF_MANUAL, _AF_CONTINUOUS = 0, 2  # libcamera's AfModeEnum
 _log = logging.getLogger(__name__)
 
 
-class Settings(CameraSettings):
+class Settings(SizedSettings):
     """What a Pi camera can be told. What is left out stays as the camera's tuning has it.
 
     Attributes:
@@ -207,6 +209,16 @@ class PiCamera:
         self, stream: str, given: Layout, size_px: tuple[int, int], formats: Any
     ) -> None:
         if given.format in formats and (given.width, given.height) == size_px:
+            if given.stride < given.least_stride:
+                raise CameraError(
+                    self._camera_id,
+                    said(
+                        "the {stream} stream's rows of {width} pixels cannot lie in {stride} bytes",
+                        stream=stream,
+                        width=given.width,
+                        stride=given.stride,
+                    ),
+                )
             return
         raise CameraError(
             self._camera_id,
@@ -272,6 +284,8 @@ class PiCamera:
             raise CameraError(self._camera_id, reason_of(error)) from error
         finally:
             request.release()
+        self._assert_whole(main, self._main)
+        self._assert_whole(lores, self._lores)
         age_s = _age_s(taken_ns)
         monotonic_s = time.clock_gettime(time.CLOCK_BOOTTIME) - age_s
         self._count(monotonic_s)
@@ -283,6 +297,15 @@ class PiCamera:
             monotonic_s=monotonic_s,
             captured_at=datetime.now(UTC) - timedelta(seconds=age_s),
         )
+
+    def _assert_whole(self, buffer: Picture, layout: Layout) -> None:
+        if buffer.size < layout.size_bytes:
+            reason = said(
+                "a buffer of {size} bytes, where a picture takes {wanted}",
+                size=buffer.size,
+                wanted=layout.size_bytes,
+            )
+            raise CameraError(self._camera_id, reason)
 
     def _next_request(self) -> Any:
         try:

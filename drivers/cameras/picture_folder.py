@@ -12,12 +12,17 @@ from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-import cv2
-import numpy as np
 from pydantic import AwareDatetime, Field, TypeAdapter, ValidationError
 
+from drivers import pictures
 from drivers.cameras import CameraError, CameraSettings, Frame, Picture
-from drivers.cameras._recorded import DEFAULT_STARTS_AT, content_hash, luma_of, shared
+from drivers.cameras._recorded import (
+    DEFAULT_STARTS_AT,
+    content_hash,
+    fitted,
+    luma_of,
+    shared,
+)
 from drivers.foreign import reason_of
 from drivers.validation import faults_of
 from drivers.wording import said, text_of
@@ -123,21 +128,16 @@ class PictureFolder:
         """Nothing is held open between two frames."""
 
     def _decoded(self, index: int) -> Picture:
-        picture = _decode(self._paths[index])
-        if picture is None:
-            raise CameraError(
-                self._camera_id, said("{file} can no longer be read", file=self._paths[index].name)
-            )
-        return picture
+        path = self._paths[index]
+        try:
+            return pictures.read(path)
+        except pictures.PictureError as error:
+            reason = said("{file}: {reason}", file=path.name, reason=text_of(error))
+            raise CameraError(self._camera_id, reason) from error
 
     def _show(self, picture: Picture) -> None:
-        width, height = self.size_px
-        if picture.shape[:2] != (height, width):
-            shrinks = picture.shape[0] > height
-            way = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-            picture = np.asarray(cv2.resize(picture, (width, height), interpolation=way), np.uint8)
-        self._picture = shared(picture)
-        self._luma = shared(luma_of(picture))
+        self._picture = shared(fitted(picture, self.size_px))
+        self._luma = shared(luma_of(self._picture))
 
 
 def _timeline(settings: Settings) -> Sequence[Shown]:
@@ -180,18 +180,18 @@ def _picture_faults(folder: Path, timeline: Sequence[Shown]) -> Iterator[str]:
             yield said("{file} lies outside the folder", file=file)
         elif not (folder / path).is_file():
             yield said("{file} is not in {folder}", file=file, folder=folder.name)
-        elif _decode(folder / path) is None:
-            yield said("{file} is no picture that can be read", file=file)
+        else:
+            yield from _picture_fault(folder / path, file)
 
 
-def _decode(path: Path) -> Picture | None:
-    """uint8 (H, W, 3), turned as its EXIF says; None if the file is no picture."""
+def _picture_fault(path: Path, file: str) -> Iterator[str]:
     try:
-        content = np.fromfile(path, dtype=np.uint8)
-    except OSError:
-        return None
-    try:
-        picture = cv2.imdecode(content, cv2.IMREAD_COLOR) if content.size else None
-    except cv2.error:  # such as a header that claims more pixels than OpenCV agrees to
-        return None
-    return None if picture is None else np.asarray(picture, dtype=np.uint8)
+        height, width = pictures.read(path).shape[:2]
+    except pictures.PictureSizeError as error:
+        yield said("{file}: {reason}", file=file, reason=text_of(error))
+        return
+    except pictures.PictureError:
+        yield said("{file} is no picture that can be read", file=file)
+        return
+    if fault := pictures.frame_fault(width, height):
+        yield said("{file}: {reason}", file=file, reason=fault)

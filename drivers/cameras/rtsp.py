@@ -8,9 +8,7 @@ that is closed, a password that is wrong and a path that is missing are told apa
 from __future__ import annotations
 
 import logging
-import os
 import socket
-import threading
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +20,8 @@ import numpy as np
 from pydantic import Field, field_validator, model_validator
 
 from drivers.cameras import CameraError, CameraSettings, Frame
-from drivers.cameras._recorded import luma_of, shared
+from drivers.cameras._ffmpeg import announced_size_px, open_stream
+from drivers.cameras._recorded import assert_shows_a_street, fitted, luma_of, shared
 from drivers.foreign import reason_of
 from drivers.pacing import Thinning
 from drivers.wording import said
@@ -32,10 +31,7 @@ if TYPE_CHECKING:
 
     from drivers.cameras import Picture
 
-os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # its complaints could show a password
 PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
-_OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
-_opening = threading.Lock()  # FFmpeg's options are a variable of the whole process
 
 _log = logging.getLogger(__name__)
 
@@ -109,9 +105,7 @@ class NetworkCamera:
             self._stream.release()
             raise CameraError(camera_id, self._refusal(password))
         self.decodes_in_hardware = self._hardware()
-        width = int(self._stream.get(cv2.CAP_PROP_FRAME_WIDTH))
-        height = int(self._stream.get(cv2.CAP_PROP_FRAME_HEIGHT))
-        self.size_px = (width, height)
+        self.size_px = self._size()
 
     def _password(self) -> str | None:
         path = self._settings.password_file
@@ -155,20 +149,21 @@ class NetworkCamera:
                 cv2.VIDEO_ACCELERATION_ANY if hardware else cv2.VIDEO_ACCELERATION_NONE
             ),
         }
-        with _opening:
-            before = os.environ.get(_OPTIONS)
-            os.environ[_OPTIONS] = f"rtsp_transport;{settings.transport}|fflags;nobuffer"
-            try:
-                return cv2.VideoCapture(
-                    _with_user(settings, password),
-                    cv2.CAP_FFMPEG,
-                    [number for pair in wanted.items() for number in pair],
-                )
-            finally:
-                if before is None:
-                    del os.environ[_OPTIONS]
-                else:
-                    os.environ[_OPTIONS] = before
+        options = {"rtsp_transport": settings.transport, "fflags": "nobuffer"}
+        return open_stream(_with_user(settings, password), options, wanted)
+
+    def _size(self) -> tuple[int, int]:
+        """What the stream announces, if frames of that size are judged."""
+        size_px = announced_size_px(self._stream)
+        if size_px is None:
+            self.close()
+            raise CameraError(self._camera_id, said("the stream does not say how large it is"))
+        try:
+            assert_shows_a_street(self._camera_id, *size_px)
+        except CameraError:
+            self.close()
+            raise
+        return size_px
 
     def _hardware(self) -> bool:
         found = self._stream.get(cv2.CAP_PROP_HW_ACCELERATION) > cv2.VIDEO_ACCELERATION_NONE
@@ -194,10 +189,10 @@ class NetworkCamera:
                 continue
             read, picture = self._stream.retrieve()
             if read and picture is not None:  # else it is damaged; the next whole one heals it
-                return self._frame(shared(np.asarray(picture, np.uint8)), monotonic_s)
+                fit = fitted(np.asarray(picture, np.uint8), self.size_px)
+                return self._frame(shared(fit), monotonic_s)
 
     def _frame(self, bgr: Picture, monotonic_s: float) -> Frame:
-        self.size_px = (bgr.shape[1], bgr.shape[0])
         return Frame(
             camera_id=self._camera_id,
             sequence=self._sequence,

@@ -9,18 +9,20 @@ from __future__ import annotations
 import threading
 import time
 from datetime import UTC, datetime, timedelta
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 import cv2
 import numpy as np
 from pydantic import AwareDatetime, Field, model_validator
 
-from drivers.cameras import CameraSettings, Frame, Picture
+from drivers.cameras import CameraSettings, Frame, Picture, SizedSettings
 from drivers.cameras._recorded import DEFAULT_STARTS_AT, luma_of, shared
 from drivers.wording import said
 
 _BANDS = ((0.0, 0.45, (150, 140, 135)), (0.45, 0.6, (165, 170, 175)), (0.6, 1.0, (95, 95, 95)))
 """Wall, pavement and carriageway: top, bottom (fractions of the height) and colour (BGR)."""
+Place = Annotated[float, Field(ge=-10, le=10)]
+"""A fraction of the frame; what is on its way may be outside."""
 _NOISE_LEVELS = 5
 _NOISE_SLACK_PX = 32
 
@@ -44,11 +46,11 @@ class Thing(CameraSettings):
     colour: str = Field(default="#b02020", pattern=r"^#[0-9a-fA-F]{6}$")
     from_s: float = Field(default=0.0, ge=0)
     to_s: float | None = None
-    left: float
-    top: float
-    width: float = Field(gt=0)
-    height: float = Field(gt=0)
-    moves_to: tuple[float, float] | None = None
+    left: Place
+    top: Place
+    width: float = Field(gt=0, le=10)
+    height: float = Field(gt=0, le=10)
+    moves_to: tuple[Place, Place] | None = None
 
     @model_validator(mode="after")
     def _times_fit(self) -> Self:
@@ -70,7 +72,7 @@ class Thing(CameraSettings):
         return at_s >= self.from_s and (self.to_s is None or at_s < self.to_s)
 
 
-class Settings(CameraSettings):
+class Settings(SizedSettings):
     """What the drawn street can be told.
 
     Attributes:

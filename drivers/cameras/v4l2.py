@@ -17,10 +17,11 @@ import cv2
 import numpy as np
 from pydantic import Field, field_validator
 
-from drivers.cameras import LUMA_WIDTH_PX, CameraError, CameraSettings, FoundCamera, Frame
-from drivers.cameras._recorded import once, shared
+from drivers.cameras import LUMA_WIDTH_PX, CameraError, FoundCamera, Frame, SizedSettings
+from drivers.cameras._recorded import fitted, luma_size_px, once, shared
 from drivers.pacing import Thinning
-from drivers.wording import said
+from drivers.pictures import PictureError, PictureSizeError, decoded, frame_fault, size_of
+from drivers.wording import said, text_of
 
 if TYPE_CHECKING:
     from drivers.cameras import Picture
@@ -48,7 +49,7 @@ def timeout_s() -> float:
     return float(os.environ[_TIMEOUT])
 
 
-class Settings(CameraSettings):
+class Settings(SizedSettings):
     """What a USB camera can be told. What is left out stays as the camera has it.
 
     Attributes:
@@ -196,7 +197,7 @@ class UsbCamera:
 
     def read(self) -> Frame | None:
         """Wait for the next whole picture that is wanted, at most :func:`timeout_s` for each."""
-        bad = 0
+        bad, fault = 0, ""
         while bad < BAD_IN_A_ROW:
             began_s = time.monotonic()
             if not self._stream.grab():
@@ -205,21 +206,31 @@ class UsbCamera:
             self._sequence += 1
             if not self._thinning.keeps(monotonic_s):
                 continue
+            try:
+                jpeg = self._encoded()
+                return self._frame(jpeg, grey_of(jpeg, self.size_px), monotonic_s)
+            except PictureSizeError as error:
+                bad, fault = bad + 1, text_of(error)
+            except PictureError:
+                bad, fault = bad + 1, said("only damaged pictures come")
+        raise CameraError(self._camera_id, fault)
+
+    def _encoded(self) -> Picture:
+        """The picture that was grabbed, as the camera sent it."""
+        try:
             read, raw = self._stream.retrieve()
-            luma = grey_of(np.asarray(raw, np.uint8).reshape(-1), self.size_px) if read else None
-            if luma is None:
-                bad += 1
-                continue
-            jpeg = np.array(raw, np.uint8).reshape(-1)  # OpenCV's own buffer is filled anew
-            return self._frame(jpeg, luma, monotonic_s)
-        raise CameraError(self._camera_id, said("only damaged pictures come"))
+        except cv2.error:
+            read, raw = False, None
+        if not read or raw is None:
+            raise PictureError(said("the camera hands over an empty buffer"))
+        return np.array(raw, np.uint8).reshape(-1)  # OpenCV's own buffer is filled anew
 
     def _frame(self, jpeg: Picture, luma: Picture, monotonic_s: float) -> Frame:
         return Frame(
             camera_id=self._camera_id,
             sequence=self._sequence,
             luma=shared(luma),
-            bgr=once(lambda: _colour_of(self._camera_id, jpeg)),
+            bgr=once(lambda: _colour_of(self._camera_id, jpeg, self.size_px)),
             monotonic_s=monotonic_s,
             captured_at=datetime.now(UTC),
         )
@@ -236,28 +247,29 @@ class UsbCamera:
         self._stream.release()
 
 
-def grey_of(jpeg: Picture, size_px: tuple[int, int]) -> Picture | None:
+def grey_of(jpeg: Picture, size_px: tuple[int, int]) -> Picture:
     """A JPEG's brightness, about :data:`LUMA_WIDTH_PX` wide.
 
     Args:
         jpeg: The encoded picture, uint8 (n,).
-        size_px: Width and height of the whole picture.
+        size_px: Width and height that the camera was opened with.
 
     Returns:
-        uint8 (h, w); None if it is damaged.
+        uint8 (h, w), of the same size for every picture of the camera.
+
+    Raises:
+        PictureSizeError: It is of a size that is not judged, whatever the camera announced.
+        PictureError: It is damaged.
     """
+    claimed = size_of(jpeg.tobytes())
+    if claimed is not None and (fault := frame_fault(*claimed)):
+        raise PictureSizeError(fault)
     times = max(times for times in _REDUCED if times == 1 or size_px[0] // times >= LUMA_WIDTH_PX)
-    small = cv2.imdecode(jpeg, _REDUCED[times])
-    if small is None or small.size == 0:
-        return None
-    height = max(1, round(small.shape[0] * LUMA_WIDTH_PX / small.shape[1]))
-    if small.shape[1] > LUMA_WIDTH_PX:
-        small = cv2.resize(small, (LUMA_WIDTH_PX, height), interpolation=cv2.INTER_AREA)
-    return np.asarray(small, np.uint8)
+    return fitted(decoded(jpeg, _REDUCED[times]), luma_size_px(size_px))
 
 
-def _colour_of(camera_id: str, jpeg: Picture) -> Picture:
-    picture = cv2.imdecode(jpeg, cv2.IMREAD_COLOR)
-    if picture is None:
-        raise CameraError(camera_id, said("the picture is damaged"))
-    return np.asarray(picture, np.uint8)
+def _colour_of(camera_id: str, jpeg: Picture, size_px: tuple[int, int]) -> Picture:
+    try:
+        return fitted(decoded(jpeg), size_px)
+    except PictureError as error:
+        raise CameraError(camera_id, text_of(error)) from error

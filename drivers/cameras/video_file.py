@@ -18,9 +18,12 @@ import numpy as np
 from pydantic import AwareDatetime, Field
 
 from drivers.cameras import CameraError, CameraSettings, Frame, Picture
+from drivers.cameras._ffmpeg import announced_size_px, open_stream
 from drivers.cameras._recorded import (
     DEFAULT_STARTS_AT,
+    assert_shows_a_street,
     content_hash,
+    fitted,
     luma_of,
     shared,
 )
@@ -67,11 +70,13 @@ class _Reel:
 
     def __init__(self, camera_id: str, path: Path) -> None:
         self._camera_id = camera_id
-        self._capture = cv2.VideoCapture(str(path))
+        self._capture = open_stream(str(path), {"protocol_whitelist": "file"})
         if not self._capture.isOpened():
             raise CameraError(
                 camera_id, said("{file} is not a video that can be read", file=path.name)
             )
+        if size_px := announced_size_px(self._capture):  # before anything so large is decoded
+            assert_shows_a_street(camera_id, *size_px)
         rate = self._capture.get(cv2.CAP_PROP_FPS)
         self.interval_s = 1 / (rate if math.isfinite(rate) and rate > 0 else _ASSUMED_RATE)
         self._promised = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
@@ -141,6 +146,7 @@ class VideoFile:
         # The first frame is grabbed here: its size is the truth, the container's is a claim.
         self._first_picture: Picture | None = self._reel.first_picture()
         height, width = self._first_picture.shape[:2]
+        assert_shows_a_street(camera_id, width, height)
         self.size_px = (width, height)
         self._thinning = Thinning(settings.frames_per_s)
         self._sequence = -1
@@ -207,7 +213,7 @@ class VideoFile:
 
     def _frame(self, at_s: float, monotonic_s: float) -> Frame:
         decoded = self._first_picture if self._first_picture is not None else self._reel.picture()
-        picture = shared(decoded)
+        picture = shared(fitted(decoded, self.size_px))
         captured_at = self._starts_at + timedelta(seconds=at_s - self._first_s)
         return Frame(
             camera_id=self._camera_id,

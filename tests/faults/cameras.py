@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from agent.watch import LEFT_OUT
+from tests.bombs import claiming
 from tests.broker import free_port
 from tests.faults.corner import busy, drawn
 from tests.faults.lives import STEADY, lives
@@ -49,7 +50,7 @@ class UsbCamera:
         library = folder / "usb.so"
         build(program("gcc"), _SOURCE, library)
         self._frames.mkdir()
-        self._show(frozen=False)
+        self._show("run")
         self.environment = {
             "LD_PRELOAD": str(library),
             "PRETENDED_CAMERA": str(self._device),
@@ -71,26 +72,28 @@ class UsbCamera:
         self._device.unlink(missing_ok=True)
 
     def fares(self, how: str) -> None:
-        """``run``, ``silent``, ``damaged``, ``gone``, or ``frozen``."""
+        """``run``, ``silent``, ``damaged``, ``gone``, ``frozen`` or ``absurd``."""
         if how == "gone":
             self._device.unlink()
         else:
             self._device.touch()
-        self._show(frozen=how == "frozen")
-        self._state.write_text("run" if how == "frozen" else how, encoding="ascii")
+        self._show(how)
+        shown = {"frozen", "absurd"}
+        self._state.write_text("run" if how in shown else how, encoding="ascii")
 
-    def _show(self, *, frozen: bool) -> None:
-        """Twelve pictures that the sensor's noise makes different, or that are one and the same."""
+    def _show(self, how: str) -> None:
+        """Twelve pictures: the sensor's noise makes them different, they are one, or claim to be huge."""
         street = np.full((720, 1280, 3), 120, np.uint8)
         street[360:] = 90
         cv2.rectangle(street, (512, 252), (704, 446), (20, 20, 220), cv2.FILLED)
         noise = np.random.default_rng(1)
         for index in range(12):
-            if index == 0 or not frozen:
+            if index == 0 or how != "frozen":
                 grain = noise.integers(12, size=street.shape, dtype=np.uint8)
                 _, jpeg = cv2.imencode(".jpg", cv2.add(street, grain))
+            encoded = jpeg.tobytes()
             half = self._frames / "half"
-            half.write_bytes(jpeg.tobytes())
+            half.write_bytes(claiming(encoded, 48000, 27000) if how == "absurd" else encoded)
             half.replace(self._frames / f"{index:03d}.jpg")
 
 
@@ -168,6 +171,12 @@ def camera_silent(run: Run) -> Outcome:
 def camera_garbage(run: Run) -> Outcome:
     """A camera of which only damaged pictures come is taken for lost, and never for an empty street."""
     return _usb(run, "damaged")
+
+
+@fault("camera-absurd", group="camera", short=0, reduced=1, full=10, needs=_NEEDS)
+def camera_absurd(run: Run) -> Outcome:
+    """Pictures whose header claims 48000 × 27000 pixels are not decoded; they cost their camera alone."""
+    return _usb(run, "absurd")
 
 
 @fault("camera-frozen", group="camera", short=0, reduced=2, full=20, needs=_NEEDS)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,7 +13,8 @@ from agent import detectors
 from agent.detectors import Classifier, Detector
 from agent.detectors.manifest import load_manifest
 from agent.scene import Detection
-from drivers.cameras import Picture
+from drivers import pictures
+from drivers.pictures import Picture
 
 LOWEST = 0.01
 """Detections below this are not asked for."""
@@ -30,10 +30,10 @@ def read(path: Path) -> Picture:
     Raises:
         PictureError: It cannot be read.
     """
-    picture = cv2.imread(str(path))
-    if picture is None:
-        raise PictureError(f"{path}: cannot be read as a picture")
-    return np.asarray(picture, np.uint8)
+    try:
+        return pictures.read(path, most_px=pictures.MOST_PHOTO_PX)
+    except pictures.PictureError as error:
+        raise PictureError(f"{path}: cannot be read as a picture: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)

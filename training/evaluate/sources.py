@@ -22,6 +22,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from drivers.pictures import MOST_PHOTO_PX, Picture, PictureError, read
 from training.evaluate.labels import KNOWN, Claims, name_of
 from training.groups import digest_of
 
@@ -243,7 +244,7 @@ def _yolo(folder: Path) -> Iterator[Item]:
         stem = path.stem
         mine = (each for each in sorted(pictures.glob("*")) if each.stem == stem)
         file = next((each for each in mine if each.suffix.lower() in PICTURES), None)
-        picture = None if file is None else cv2.imread(str(file))
+        picture = None if file is None else _read(file)
         if file is None or picture is None:
             # Named by the caller as not there, or as no picture.
             yield Item(file or pictures / stem, folder.name)
@@ -314,12 +315,20 @@ def _grouped(items: Sequence[Item], faults: list[str]) -> list[Item]:
     return found
 
 
+def _read(path: Path, flags: int = cv2.IMREAD_COLOR) -> Picture | None:
+    """A picture; None if it cannot be read as one."""
+    try:
+        return read(path, flags, most_px=MOST_PHOTO_PX)
+    except PictureError:
+        return None
+
+
 def _difference_hash(path: Path) -> int | None:
     """Sixty-four comparisons of neighbouring cells of a picture shrunk to 9 × 8 greys.
 
     None: it is no picture.
     """
-    picture = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    picture = _read(path, cv2.IMREAD_GRAYSCALE)
     if picture is None:
         return None
     small = cv2.resize(picture, (9, 8), interpolation=cv2.INTER_AREA).astype(np.int16)

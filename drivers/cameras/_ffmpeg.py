@@ -1,0 +1,56 @@
+"""The FFmpeg inside OpenCV: how it is told what it may do, and what a stream announces.
+
+OpenCV hands options on to FFmpeg through one variable of the process's environment.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import TYPE_CHECKING
+
+import cv2
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # its complaints could show a password
+_OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
+_opening = threading.Lock()  # the variable is the whole process's
+
+
+def open_stream(
+    source: str, options: Mapping[str, str], properties: Mapping[int, int] | None = None
+) -> cv2.VideoCapture:
+    """Open a file or an address with FFmpeg; whether that worked, ``isOpened`` says.
+
+    Args:
+        source: The file's path, or the address.
+        options: FFmpeg's own, by name; they hold neither ``;`` nor ``|``.
+        properties: OpenCV's, by number.
+    """
+    pairs = (properties or {}).items()
+    with _opening:
+        before = os.environ.get(_OPTIONS)
+        os.environ[_OPTIONS] = "|".join(f"{name};{value}" for name, value in options.items())
+        try:
+            numbers = [number for pair in pairs for number in pair]
+            return cv2.VideoCapture(source, cv2.CAP_FFMPEG, numbers)
+        finally:
+            if before is None:
+                del os.environ[_OPTIONS]
+            else:
+                os.environ[_OPTIONS] = before
+
+
+def announced_size_px(stream: cv2.VideoCapture) -> tuple[int, int] | None:
+    """Width and height that an open stream announces, before a frame is decoded.
+
+    Every frame comes out in this size: OpenCV scales one of another size to it.
+
+    Returns:
+        None if it announces none.
+    """
+    width = int(stream.get(cv2.CAP_PROP_FRAME_WIDTH))
+    height = int(stream.get(cv2.CAP_PROP_FRAME_HEIGHT))
+    return (width, height) if width > 0 and height > 0 else None
