@@ -211,6 +211,8 @@ class Capture:
         try:
             self.activity.turn("running")
             self._read(camera, stop)
+            if remark := getattr(camera, "remark", None):
+                _log.info("camera %r: %s", self.camera_id, remark)
         finally:
             camera.close()
 

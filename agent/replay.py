@@ -61,7 +61,8 @@ class ReplayReport:
     """What a replay saw, said and cost.
 
     ``lines`` are the events as they are on the wire, one JSON text each. ``stage_s`` and
-    ``session_s`` are processor-wall seconds of this machine; ``footage_s`` is event time.
+    ``session_s`` are processor-wall seconds of this machine; ``footage_s`` is event time. ``remarks``
+    are what is odd about recordings that are whole.
     """
 
     events: list[Event] = field(default_factory=list)
@@ -73,6 +74,7 @@ class ReplayReport:
     total_s: float = 0.0
     session_s: float = 0.0
     stage_s: dict[str, float] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
     tracks_by_label: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -159,6 +161,7 @@ def replay(
             if on_progress is not None:
                 on_progress(frame.monotonic_s, until_s)
         parts.analysis.rest()
+        report.remarks += filter(None, (getattr(one, "remark", None) for one in opened.values()))
         report.total_s = time.perf_counter() - began_s
         _sum_up(parts, report)
     return report

@@ -128,6 +128,8 @@ def replay_site(
     width = max(display_width(name) for name, _ in rows)
     for name, figure in rows:
         click.echo(f"  {padded(name, width)}  {padded(figure, 12, right=True)}")
+    for remark in report.remarks:
+        click.echo("  " + wording.in_words(remark))
     if out is not None:
         click.echo(
             say_many(

@@ -32,6 +32,8 @@ from drivers.cameras import (
     driver_names,
     load_driver,
 )
+from drivers.cameras._containers import missing_bytes
+from drivers.cameras.video_file import VideoFile
 from drivers.pacing import Thinning
 
 Told = dict[str, Any]
@@ -42,10 +44,14 @@ def plain(level: int, width: int = 64, height: int = 48) -> Picture:
 
 
 def film(
-    path: Path, frames: int = 20, rate: float = 10, size: tuple[int, int] = (400, 300)
+    path: Path,
+    frames: int = 20,
+    rate: float = 10,
+    size: tuple[int, int] = (400, 300),
+    codec: str = "MJPG",
 ) -> Path:
     """A film whose every frame has another brightness."""
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), rate, size)
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*codec), rate, size)
     assert writer.isOpened()
     for index in range(frames):
         writer.write(plain(10 * index % 250, *size))
@@ -394,6 +400,100 @@ def test_a_film_that_breaks_off_is_an_error_and_not_an_end(tmp_path: Path) -> No
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(CameraError, match=r"broke off after \d+ of 20 frames"):
         list(frames_of(video(path)))
+
+
+CONTAINERS = {".avi": "MJPG", ".mkv": "MJPG", ".flv": "FLV1", ".ts": "mp4v", ".mp4": "mp4v"}
+
+
+def whole(folder: Path, suffix: str) -> Path:
+    return film(folder / f"film{suffix}", frames=40, codec=CONTAINERS[suffix])
+
+
+def promise_more(path: Path) -> None:
+    """Let a Matroska's duration be twice what its pictures take, as longer sound does."""
+    content = bytearray(path.read_bytes())
+    at = content.index(b"\x44\x89\x88") + 3
+    [duration] = struct.unpack_from(">d", content, at)
+    struct.pack_into(">d", content, at, 2 * duration)
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("suffix", CONTAINERS)
+def test_a_whole_film_is_read_to_its_end_whatever_its_container(
+    tmp_path: Path, suffix: str
+) -> None:
+    path = whole(tmp_path, suffix)
+    assert missing_bytes(path) == 0
+    assert len(list(frames_of(video(path)))) == 40
+
+
+def test_a_film_with_fewer_frames_than_its_duration_would_hold_is_whole_and_worth_a_word(
+    tmp_path: Path,
+) -> None:
+    path = whole(tmp_path, ".mkv")
+    promise_more(path)
+    camera = video(path)
+    assert len(list(frames_of(camera))) == 40
+    assert isinstance(camera, VideoFile)
+    assert camera.remark is not None
+    assert "film.mkv was read to its end: 40 frames" in camera.remark
+
+
+@pytest.mark.parametrize("suffix", [".avi", ".mkv", ".flv", ".ts"])
+@pytest.mark.parametrize("share", [0.5, 0.8])
+def test_a_film_that_is_cut_off_is_an_error_after_the_frames_that_are_there(
+    tmp_path: Path, suffix: str, share: float
+) -> None:
+    path = whole(tmp_path, suffix)
+    kept = int(path.stat().st_size * share) // 188 * 188 + 100  # in the middle of a TS packet
+    path.write_bytes(path.read_bytes()[:kept])
+    assert missing_bytes(path) > 0
+    seen: list[Frame] = []
+    with pytest.raises(CameraError, match=r"damaged: (broke off after \d+ of|it is cut off after)"):
+        seen.extend(frames_of(video(path)))
+    camera = video(path)
+    for _ in range(3):
+        assert camera.read() is not None
+
+
+def boxes(*parts: tuple[bytes, int]) -> bytes:
+    return b"".join(struct.pack(">I", 8 + length) + kind + bytes(length) for kind, length in parts)
+
+
+@pytest.mark.parametrize(
+    ("content", "missing"),
+    [
+        (boxes((b"ftyp", 8), (b"moov", 20), (b"mdat", 100)), 0),
+        (boxes((b"ftyp", 8), (b"moov", 20), (b"mdat", 100))[:-30], 30),
+        (boxes((b"ftyp", 8)) + struct.pack(">I4sQ", 1, b"mdat", 16 + 50) + bytes(20), 30),
+        (boxes((b"ftyp", 8)) + struct.pack(">I4s", 0, b"mdat") + bytes(20), 0),
+        (
+            b"RIFF" + struct.pack("<I", 20) + bytes(20) + b"RIFF" + struct.pack("<I", 9) + bytes(2),
+            8,
+        ),
+        (b"RIFF" + struct.pack("<I", 0) + b"AVI LIST" + bytes(20), 0),
+        (b"\x1aE\xdf\xa3\x81x\x18S\x80g\x01" + 7 * b"\xff" + b"\x1f\x43\xb6\x75\x88abc", 5),
+        (b"no container at all", 0),
+        (b"", 0),
+    ],
+)
+def test_a_container_tells_how_much_of_it_is_missing(
+    tmp_path: Path, content: bytes, missing: int
+) -> None:
+    (tmp_path / "film").write_bytes(content)
+    assert missing_bytes(tmp_path / "film") == missing
+
+
+@given(
+    head=st.sampled_from([b"", b"RIFF", b"FLV", b"\x1aE\xdf\xa3", b"\0\0\0\x08ftyp"]),
+    rest=st.binary(),
+)
+def test_no_container_is_a_crash(
+    tmp_path_factory: pytest.TempPathFactory, head: bytes, rest: bytes
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "film"
+    path.write_bytes(head + rest)
+    assert missing_bytes(path) >= 0
 
 
 @pytest.mark.parametrize("content", [b"", b"this is no film"])

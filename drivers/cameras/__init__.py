@@ -153,6 +153,7 @@ class FoundCamera:
 class CameraDriver(Protocol):
     """A module of this folder.
 
+    A recording's camera may have a ``remark``, once it has come to its end: what is odd about it.
     A driver of hardware may also have ``list_cameras() -> list[FoundCamera]``, which opens none
     of them, and its cameras ``adjust(settings)``, which takes other settings while running.
     """

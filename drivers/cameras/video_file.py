@@ -18,6 +18,7 @@ import numpy as np
 from pydantic import AwareDatetime, Field
 
 from drivers.cameras import CameraError, CameraSettings, Frame, Picture
+from drivers.cameras._containers import missing_bytes
 from drivers.cameras._ffmpeg import announced_size_px, open_stream
 from drivers.cameras._recorded import (
     DEFAULT_STARTS_AT,
@@ -33,7 +34,7 @@ from drivers.wording import said
 
 _ASSUMED_RATE = 25.0
 _MISSING_SHARE = 0.02
-"""Containers round their frame count; more than this share missing is a cut-off file."""
+"""Containers round their frame count; more than this share missing is worth a word."""
 
 
 class Settings(CameraSettings):
@@ -69,7 +70,7 @@ class _Reel:
     """One pass through the file: frames with times that always increase."""
 
     def __init__(self, camera_id: str, path: Path) -> None:
-        self._camera_id = camera_id
+        self._camera_id, self._path = camera_id, path
         self._capture = open_stream(str(path), {"protocol_whitelist": "file"})
         if not self._capture.isOpened():
             raise CameraError(
@@ -88,16 +89,10 @@ class _Reel:
         """Move on to the next frame; False at the end.
 
         Raises:
-            CameraError: The file broke off before the end that it promised.
+            CameraError: The file is cut off: its container has more than there is.
         """
         if not self._capture.grab():
-            if self._grabbed < self._promised * (1 - _MISSING_SHARE) - 1:
-                reason = said(
-                    "the file is damaged: broke off after {grabbed} of {promised} frames",
-                    grabbed=self._grabbed,
-                    promised=self._promised,
-                )
-                raise CameraError(self._camera_id, reason)
+            self._assert_whole()
             return False
         stamp_s = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
         if not math.isfinite(stamp_s) or stamp_s <= self.at_s:
@@ -106,6 +101,37 @@ class _Reel:
         self.at_s = stamp_s
         self._grabbed += 1
         return True
+
+    def _assert_whole(self) -> None:
+        try:
+            missing = missing_bytes(self._path)
+        except OSError as error:
+            raise CameraError(self._camera_id, reason_of(error)) from error
+        if missing == 0:
+            return
+        if self._grabbed < self._promised:
+            reason = said(
+                "the file is damaged: broke off after {grabbed} of {promised} frames",
+                grabbed=self._grabbed,
+                promised=self._promised,
+            )
+        else:
+            reason = said(
+                "the file is damaged: it is cut off after frame {grabbed}", grabbed=self._grabbed
+            )
+        raise CameraError(self._camera_id, reason)
+
+    @property
+    def remark(self) -> str | None:
+        """What is odd about a whole file: frames that its container promises and has not got."""
+        if self._grabbed >= self._promised * (1 - _MISSING_SHARE) - 1:
+            return None
+        return said(
+            "{file} was read to its end: {grabbed} frames, where its container estimates {promised}",
+            file=self._path.name,
+            grabbed=self._grabbed,
+            promised=self._promised,
+        )
 
     def first_picture(self) -> Picture:
         """Grab and decode the first frame; a file without one is closed again."""
@@ -154,6 +180,8 @@ class VideoFile:
         self._passed_s = 0.0
         """How much time earlier passes of a loop took."""
         self._began_s: float | None = None
+        self.remark: str | None = None
+        """What is to be said of the file, once it has come to its end."""
         self._starts_at = self._first_moment()
 
     @property
@@ -188,6 +216,7 @@ class VideoFile:
         self._first_picture = None
         if self._reel.grab():
             return True
+        self.remark = self._reel.remark
         if not self._settings.loop:
             return False
         self._passed_s += self._reel.at_s + self._reel.interval_s - self._first_s
