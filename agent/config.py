@@ -32,6 +32,7 @@ from agent import livery, scenarios, viewguard
 from agent.bounds import is_readable, on_one_line
 from agent.daylight import Profile
 from agent.events import MOST_CAMERAS, MOST_PLACES, Coordinates
+from agent.polygons import area, crossings
 from agent.retention.settings import Settings as RetentionSection
 from agent.scene import Zone, ZoneKind
 from agent.zones import Window, to_edge
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 _Corner = tuple[float, float]
+IN_ORDER = said("give the corners in the order in which one walks around the ground")
 
 
 class ConfigError(ValueError):
@@ -93,20 +95,13 @@ SMALLEST_ZONE = 1e-5
 """Area below which a polygon holds nothing, as a share of the picture: 9 pixels of 1280 × 720."""
 
 
-def _area(polygon: Sequence[_Corner]) -> float:
-    """The shoelace formula, without sign."""
-    following = (*polygon[1:], polygon[0])
-    pairs = zip(polygon, following, strict=True)
-    return abs(sum(x1 * y2 - x2 * y1 for (x1, y1), (x2, y2) in pairs)) / 2
-
-
 def _drawn_to_the_edge(polygon: tuple[_Corner, ...]) -> tuple[_Corner, ...]:
     """The corners, those that were meant to lie on the picture's edge moved onto it.
 
     A zone that is all edge stays as it was drawn.
     """
     moved = tuple((to_edge(x), to_edge(y)) for x, y in polygon)
-    return moved if _area(moved) >= SMALLEST_ZONE else polygon
+    return moved if area(moved) >= SMALLEST_ZONE else polygon
 
 
 class Site(Section):
@@ -486,8 +481,12 @@ class ZoneSection(Section):
                     corners=outside,
                 )
             )
-        if _area(polygon) < SMALLEST_ZONE:
-            raise ValueError(said("the corners enclose nothing; draw the zone anew"))
+        if area(polygon) < SMALLEST_ZONE:
+            raise ValueError(
+                said("the edges cross so that they enclose nothing; {remedy}", remedy=IN_ORDER)
+                if crossings(polygon)
+                else said("the corners enclose nothing; draw the zone anew")
+            )
         return polygon
 
     @property

@@ -21,6 +21,7 @@ from agent.kept_uplink import KeptUplink
 from agent.losses import Losses
 from agent.observer import Observer
 from agent.outbox import Lane, waiting
+from agent.plausibility import remarks
 from agent.recovery import Recovery
 from agent.seeing import Seeing
 from agent.signals import Signals
@@ -95,6 +96,8 @@ def run(
         base / configuration.storage.run_dir,
     )
     refuse_foreign(state_dir)
+    for odd in remarks(configuration):
+        _log.warning("%s", odd.what)
     with suppress(OSError):  # a disk that takes nothing: the memory stands in for it
         state_dir.mkdir(parents=True, exist_ok=True)
     with alone(state_dir, run_dir), closing(_Device(configuration, base, stop)) as device:

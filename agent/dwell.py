@@ -28,11 +28,18 @@ class DwellTimer:
     A track stays while it stands still with its foot in the zone. It may be out of it, or out of
     sight, for ``grace_s`` without losing its stay; the time between counts. One that is seen to
     move stays no longer.
+
+    Args:
+        zone: The zone.
+        grace_s: How long a stay outlives what it is known by.
+        beside: Other zones of its kind. What has not moved and strays into one of them, as its box
+            trembles or comes out from behind somebody, still stays here.
     """
 
-    def __init__(self, zone: Zone, grace_s: float = 3.0) -> None:
+    def __init__(self, zone: Zone, grace_s: float = 3.0, beside: Sequence[Zone] = ()) -> None:
         self.zone = zone
         self._grace_s = grace_s
+        self._beside = tuple(other for other in beside if other is not zone)
         self._entries: dict[int, _Entry] = {}
         self._now_s = float("-inf")
 
@@ -50,13 +57,9 @@ class DwellTimer:
             raise ValueError(f"time went back from {self._now_s} s to {now_s} s")
         self._now_s = now_s
         for track in tracks:
-            entry = self._entries.get(track.track_id)
-            if track.still_since_s is not None and self._is_in(track, stays=entry is not None):
-                if entry is None or track.still_since_s > entry.last_in_s:
-                    entry = _Entry(track.still_since_s, now_s)
-                    self._entries[track.track_id] = entry
-                entry.last_in_s = now_s
-            elif track.still_since_s is None and track.seen_now:
+            if track.still_since_s is not None:
+                self._stand(track, track.still_since_s)
+            elif track.seen_now:
                 self._entries.pop(track.track_id, None)
         self._entries = {
             track_id: entry
@@ -68,11 +71,22 @@ class DwellTimer:
             for track_id, entry in self._entries.items()
         ]
 
-    def _is_in(self, track: Track, *, stays: bool) -> bool:
-        """By its foot; one that stays already may have it a little outside, for boxes tremble."""
+    def _stand(self, track: Track, since_s: float) -> None:
+        """Take a track that stands; by its foot it is in the zone or not."""
+        entry = self._entries.get(track.track_id)
+        if entry is not None and since_s <= entry.last_in_s:
+            if self._is_still_in(track):
+                entry.last_in_s = self._now_s
+        elif inside(track.box.foot, self.zone):
+            self._entries[track.track_id] = _Entry(since_s, self._now_s)
+
+    def _is_still_in(self, track: Track) -> bool:
+        """One that stays already may have its foot a little outside, for boxes tremble."""
         x, y = track.box.foot
-        slack = FOOT_SLACK * track.box.height if stays else 0.0
-        return any(inside((x, y + dy), self.zone) for dy in (0.0, slack, -slack))
+        slack = FOOT_SLACK * track.box.height
+        return any(inside((x, y + dy), self.zone) for dy in (0.0, slack, -slack)) or any(
+            inside((x, y), other) for other in self._beside
+        )
 
     def resume(self, unseen_s: float) -> None:
         """The zone is seen again; the time in which it was not adds to no stay."""

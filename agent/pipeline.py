@@ -78,7 +78,11 @@ class Pipeline:
         self._masks = [zone for zone in zones if zone.kind == "mask"]
         self._looking = Looking(zones, size_px, detector, budget, pace)
         self._tracker = Tracker(birth_confidence)
-        self._timers = [DwellTimer(zone) for zone in zones if zone.kind == "no_parking"]
+        self._timers = [
+            DwellTimer(zone, beside=[other for other in zones if other.kind == zone.kind])
+            for zone in zones
+            if zone.kind in {"no_parking", "bay"}
+        ]
         self._novelty = NoveltyModel() if any(zone.kind == "no_vending" for zone in zones) else None
         self._classifier = classifier
         self._scenarios = dict(scenarios)

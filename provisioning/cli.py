@@ -17,7 +17,7 @@ import click
 from drivers import installed
 from provisioning import keeping_commands
 from provisioning.arguments import FOLDER, SITE, json_option
-from provisioning.failures import FAULT, INTERRUPTED, expected, may_be_damage, report
+from provisioning.failures import INTERRUPTED, expected, may_be_damage, report
 from provisioning.wording import in_words, say, say_many
 
 
@@ -81,36 +81,18 @@ def config_group() -> None:
 @config_group.command(
     "validate",
     help=say(
-        "Check a site's configuration: every fault at once, with its place and what is allowed."
+        "Check a site's configuration: every fault at once, with its place and what is allowed, and"
+        " what it may say but can hardly mean."
     ),
 )
 @_site
-@_as_json(say('Print {{"valid", "faults"}} as JSON.'))
-def config_validate(site: Path, as_json: bool) -> None:
+@_as_json(say('Print {{"valid", "faults", "warnings"}} as JSON.'))
+@click.option("--strict", is_flag=True, help=say("Let warnings fail as well."))
+def config_validate(site: Path, as_json: bool, strict: bool) -> None:
     """Check a site's configuration."""
-    from agent.config import ConfigError, load
+    from provisioning.validating import validate
 
-    try:
-        configuration = load(site)
-    except ConfigError as error:
-        if not as_json:
-            raise
-        _print_json({"valid": False, "faults": error.faults})
-        sys.exit(expected_code(error))
-    if as_json:
-        _print_json({"valid": True, "faults": [], "sha256": configuration.sha256()})
-        return
-    click.echo(
-        say(
-            "{path}: in order. Cameras: {cameras}; zones: {zones}; scenarios: {scenarios}. "
-            "Hash {sha256}",
-            path=site,
-            cameras=len(configuration.cameras),
-            zones=len(configuration.zones),
-            scenarios=sorted(configuration.scenarios) or say("none"),
-            sha256=configuration.sha256(),
-        )
-    )
+    sys.exit(validate(site, as_json=as_json, strict=strict))
 
 
 @config_group.command(
@@ -578,12 +560,6 @@ def demo(out: Path | None, broker: str | None, fast: bool) -> None:
 
 for command in keeping_commands.COMMANDS:
     main.add_command(command)
-
-
-def expected_code(error: Exception) -> int:
-    """The exit code of an error that a command reports by itself."""
-    failure = expected(error)
-    return failure.exit_code if failure else FAULT
 
 
 def _print_json(value: Any) -> None:

@@ -156,6 +156,19 @@ def test_a_refused_configuration_is_checked_on_with_the_last_good_one(
     assert "connected to mqtts://127.0.0.1" in of(found, "broker", "ok")
 
 
+def test_zones_that_can_hardly_be_meant_are_warnings(
+    tmp_path: Path, models: dict[str, str]
+) -> None:
+    site = write_site(tmp_path, 1)
+    file = site / "site.toml"
+    star = "[[0.5, 0.1], [0.8, 0.9], [0.1, 0.4], [0.9, 0.4], [0.2, 0.9]]"
+    text = file.read_text(encoding="utf-8")
+    square = text[text.index("polygon = ") :].splitlines()[0]
+    file.write_text(text.replace(square, f"polygon = {star}"), encoding="utf-8")
+    _, found = findings(site, models)
+    assert "zones.0.polygon (zone 'kerb'): edges cross" in of(found, "configuration", "warning")
+
+
 def test_a_configuration_that_is_refused_leaves_the_rest_to_be_checked(
     tmp_path: Path, models: dict[str, str]
 ) -> None:

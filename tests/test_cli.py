@@ -124,6 +124,22 @@ def test_a_configuration_in_order_is_said_to_be_so(site: Path) -> None:
     assert document["sha256"] in result.stdout
 
 
+def test_what_can_hardly_be_meant_is_a_warning_that_fails_only_if_asked_to(site: Path) -> None:
+    zones = site / "zones.json"
+    drawn = json.loads(zones.read_text(encoding="utf-8"))["zones"]
+    twice = {**next(each for each in drawn if each["kind"] == "no_parking"), "zone_id": "again"}
+    zones.write_text(json.dumps({"zones": [*drawn, twice]}), encoding="utf-8")
+    result = kerbwatch("config", "validate", site)
+    assert result.exit_code == 0
+    assert "(zone 'again'): 100 % of it lies in zone" in result.stdout
+    assert "To do:" in result.stdout
+    assert "in order" not in result.stdout
+    assert kerbwatch("config", "validate", site, "--strict").exit_code == failures.FAULT
+    document = json.loads(kerbwatch("config", "validate", site, "--json").stdout)
+    assert (document["valid"], len(document["warnings"])) == (True, 1)
+    assert document["warnings"][0].keys() == {"what", "meaning", "remedy"}
+
+
 def test_a_faulty_configuration_returns_3_with_every_fault(site: Path) -> None:
     change(site, "video_file", "telescope")
     change(site, "allowed_s = 2", "allowed_s = 0")

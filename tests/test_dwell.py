@@ -96,3 +96,21 @@ def test_a_stay_outlives_a_restart_and_another_boots_clock() -> None:
     after.restore(saved, shift_s=-140)  # the new boot's clock shows 10 where the old showed 150
     [stay] = after.update([bike_at(0.5, 0.7, since_s=-40)], now_s=11)
     assert stay.dwell_s == 51
+
+
+def test_what_strays_into_the_zone_beside_it_without_moving_still_stays_where_it_did() -> None:
+    right = zone("no_parking", ((0.5, 0), (1, 0), (1, 1), (0.5, 1)))
+    timer = DwellTimer(LEFT_HALF, grace_s=2, beside=[LEFT_HALF, right])
+    timer.update([bike_at(0.45, 0.7)], now_s=100)
+    for now_s in range(101, 120):
+        [stay] = timer.update([bike_at(0.6, 0.7)], now_s=now_s)
+    assert stay.entered_s == 100
+
+
+def test_what_was_moved_into_the_zone_beside_it_stays_no_longer() -> None:
+    right = zone("no_parking", ((0.5, 0), (1, 0), (1, 1), (0.5, 1)))
+    timer = DwellTimer(LEFT_HALF, grace_s=2, beside=[right])
+    timer.update([bike_at(0.45, 0.7)], now_s=100)
+    for now_s in (102, 104, 106):
+        stays = timer.update([bike_at(0.6, 0.7, since_s=101)], now_s=now_s)
+    assert stays == []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import time
 
@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from agent.dwell import DwellTimer
 from agent.novelty import NewThing, Novelty
 from agent.scenarios import (
     Scenario,
@@ -21,7 +22,7 @@ from agent.scenarios import (
     scenario_names,
     street_vending,
 )
-from agent.scene import Box, Detection, Finding, Stay, Track
+from agent.scene import Box, Detection, Finding, Stay, Track, Zone
 from agent.zones import Window
 from tests.street import FixedScores, bike_at, box_at, looked, moment, person_at, zone
 
@@ -60,6 +61,7 @@ def test_every_scenario_refuses_unknown_settings_and_is_frozen(name: str) -> Non
 
 def test_every_scenario_has_a_kind_of_its_own() -> None:
     kinds = [load_scenario(name).KIND for name in scenario_names()]
+    assert all(load_scenario(name).ZONES for name in scenario_names())
     assert len(set(kinds)) == len(kinds)
 
 
@@ -206,6 +208,151 @@ def test_a_zone_is_clear_only_after_it_was_seen_in_order_for_a_while() -> None:
     assert scenario.judge(moment(25)) == []
     [finding] = scenario.judge(moment(26))
     assert (finding.state, finding.since_s) == ("absent", 20)
+
+
+# --- one thing is one case, however the zones were drawn
+
+UPPER = zone("no_parking", ((0, 0), (1, 0), (1, 0.72), (0, 0.72)), zone_id="upper")
+LOWER = zone("no_parking", ((0, 0.68), (1, 0.68), (1, 1), (0, 1)), zone_id="lower")
+BELOW = zone("no_parking", ((0, 0.72), (1, 0.72), (1, 1), (0, 1)), zone_id="below")
+
+
+class Kerb:
+    """A kerb with some zones, watched second by second."""
+
+    def __init__(self, *zones: Zone) -> None:
+        self.zones = zones
+        self.settings = misparked_bikes.Settings(allowed_s=10, clear_after_s=5)
+        self.timers = [
+            DwellTimer(one, beside=[other for other in zones if other.kind == one.kind])
+            for one in zones
+        ]
+        self.scenario = misparked_bikes.build(self.settings, zones)
+
+    def told(self, now_s: float, bike: Track | None, **known: object) -> list[tuple[str, str]]:
+        tracks = [] if bike is None else [replace(bike, last_seen_s=now_s)]
+        stays = [stay for timer in self.timers for stay in timer.update(tracks, now_s)]
+        found = self.scenario.judge(moment(now_s, tracks=tracks, stays=stays, **known))
+        return [(finding.zone_id, finding.state) for finding in found]
+
+    def restart(self) -> None:
+        saved = json.loads(json.dumps(self.scenario.snapshot()))
+        self.scenario = misparked_bikes.build(self.settings, self.zones)
+        self.scenario.restore(saved, shift_s=0)
+
+
+def zones_with_a_case(kerb: Kerb, feet: Iterable[float]) -> set[str]:
+    """A bike whose foot is at these heights, one a second; it is never seen to move."""
+    told = set()
+    for now_s, y in enumerate(feet):
+        told |= set(kerb.told(now_s, bike_at(0.5, y, since_s=0)))
+    return {zone_id for zone_id, state in told if state == "present"}
+
+
+@pytest.mark.parametrize("second", [LOWER, BELOW], ids=["overlapping", "side by side"])
+@pytest.mark.parametrize(
+    ("feet", "belongs_to"),
+    [
+        ([0.7] * 30, "upper"),
+        ([0.71, 0.73] * 20, "upper"),
+        ([0.71] * 5 + [0.8] * 30, "upper"),
+        ([0.8] * 5 + [0.65] * 30, "second"),
+        ([0.8] * 5 + [0.7] * 30, "second"),
+    ],
+    ids=["in both or the first", "flips", "drifts down", "drifts up", "drifts into both"],
+)
+def test_a_bike_belongs_to_one_zone_as_long_as_it_does_not_move(
+    second: Zone, feet: list[float], belongs_to: str
+) -> None:
+    expected = second.zone_id if belongs_to == "second" else belongs_to
+    assert zones_with_a_case(Kerb(UPPER, second), feet) == {expected}
+
+
+def test_the_zone_that_was_drawn_first_has_what_comes_to_stand_in_both() -> None:
+    assert zones_with_a_case(Kerb(LOWER, UPPER), [0.7] * 30) == {"lower"}
+
+
+def test_a_bike_belongs_to_the_same_zone_after_a_restart() -> None:
+    kerb = Kerb(UPPER, LOWER)
+    assert zones_with_a_case(kerb, [0.8] * 12) == {"lower"}
+    kerb.restart()
+    for now_s in range(12, 30):
+        told = kerb.told(now_s, bike_at(0.5, 0.7, since_s=0))
+        assert ("lower", "present") in told
+        assert ("upper", "present") not in told
+
+
+def test_while_the_first_zones_rule_rests_the_other_has_what_stands_in_both() -> None:
+    morning = replace(UPPER, permitted=(Window((1, 2, 3, 4, 5, 6, 7), time(0), time(23)),))
+    assert zones_with_a_case(Kerb(morning, LOWER), [0.7] * 30) == {"lower"}
+
+
+def test_what_belongs_to_a_zone_that_cannot_be_seen_opens_no_case_in_the_other() -> None:
+    kerb = Kerb(UPPER, LOWER)
+    kerb.told(0, bike_at(0.5, 0.7, since_s=0))
+    for now_s in range(1, 30):
+        told = kerb.told(now_s, bike_at(0.5, 0.7, since_s=0), unseen=frozenset({"upper"}))
+        assert ("lower", "present") not in told
+
+
+def test_the_second_case_that_an_older_agent_opened_is_cleared() -> None:
+    kerb = Kerb(UPPER, LOWER)
+    kerb.scenario.restore(
+        {name: {"last_present_s": 0.0, "riding": {}} for name in ("upper", "lower")}, shift_s=0
+    )
+    told = [kerb.told(now_s, bike_at(0.5, 0.7, since_s=-60)) for now_s in range(10)]
+    assert ("upper", "present") in told[0]
+    assert ("lower", "absent") in told[-1]
+
+
+def test_a_bike_whose_foot_trembles_at_the_edge_of_its_bay_stays_in_order() -> None:
+    bay = zone("bay", ((0, 0.6), (1, 0.6), (1, 0.7), (0, 0.7)))
+    feet = [0.69] * 20 + [0.71, 0.69, 0.71, 0.71] * 5
+    assert zones_with_a_case(Kerb(zone("no_parking"), bay), feet) == set()
+
+
+def test_one_stall_in_two_zones_is_one_case() -> None:
+    left = zone("no_vending", ((0, 0), (0.55, 0), (0.55, 1), (0, 1)), zone_id="left")
+    right = zone("no_vending", ((0.45, 0), (1, 0), (1, 1), (0.45, 1)), zone_id="right")
+    scenario = street_vending.build(
+        street_vending.Settings(allowed_s=10, clear_after_s=5), [left, right]
+    )
+    findings = []
+    for now_s in range(40):
+        # Its foot is in both, then in the right one alone.
+        shift = 0.0 if now_s < 15 else 0.08
+        box = replace(GOODS, left=GOODS.left + shift, right=GOODS.right + shift)
+        stall = replace(STALL, box=box)
+        findings += watch_street(
+            scenario,
+            now_s,
+            now_s + 1,
+            novelty=new_thing(box),
+            tracks=(VENDOR,),
+            observation=looked(stall),
+        )
+    assert {each.zone_id for each in findings if each.state == "present"} == {"left"}
+
+
+def test_a_bin_that_was_drawn_twice_is_one_bin() -> None:
+    near = ((0.1, 0.1), (0.9, 0.1), (0.9, 0.8), (0.1, 0.8))
+    zones = [zone("bin", zone_id="bin-1"), zone("bin", near, zone_id="bin-2")]
+    settings = overflowing_bins.Settings(allowed_s=10, every_s=1, smooth_s=3, look_again_s=30)
+    scenario = overflowing_bins.build(settings, zones)
+    findings = list(watch_bin(scenario, FixedScores(0.9), 0, 60))
+    assert {each.zone_id for each in findings if each.state == "present"} == {"bin-1"}
+    assert {each.zone_id for each in findings if each.state == "absent"} == {"bin-2"}
+
+
+def test_two_bins_side_by_side_are_two() -> None:
+    left, right = ((0.1, 0.1), (0.5, 0.1), (0.5, 0.9), (0.1, 0.9)), (
+        (0.4, 0.1), (0.9, 0.1), (0.9, 0.9), (0.4, 0.9),
+    )  # fmt: skip
+    zones = [zone("bin", left, zone_id="bin-1"), zone("bin", right, zone_id="bin-2")]
+    settings = overflowing_bins.Settings(allowed_s=10, every_s=1, smooth_s=3, look_again_s=30)
+    scenario = overflowing_bins.build(settings, zones)
+    findings = list(watch_bin(scenario, FixedScores(0.9), 0, 60))
+    assert {each.zone_id for each in findings if each.state == "present"} == {"bin-1", "bin-2"}
 
 
 # --- overflowing bins

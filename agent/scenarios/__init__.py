@@ -3,6 +3,7 @@
 A scenario file defines:
 
 - ``KIND``: the case's kind on the wire, such as ``misparked_bike``;
+- ``ZONES``: the kinds of zones that it goes by;
 - ``Settings``: a frozen pydantic model of its tuning, with ``allowed_s``;
 - ``build(settings, zones)``: a :class:`Scenario` for the zones of one camera.
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from agent.novelty import Novelty
-    from agent.scene import Box, CaseKind, Doubt, Finding, Observation, Stay, Track, Zone
+    from agent.scene import Box, CaseKind, Doubt, Finding, Observation, Stay, Track, Zone, ZoneKind
     from agent.trace import Measure
 
 
@@ -98,6 +99,7 @@ class ScenarioModule(Protocol):
     """A module of this folder."""
 
     KIND: CaseKind
+    ZONES: frozenset[ZoneKind]
     Settings: type[ScenarioSettings]
 
     def build(self, settings: Any, zones: Sequence[Zone]) -> Scenario:

@@ -1,4 +1,8 @@
-"""Misparked bikes: left in a no-parking zone, outside every bay, for longer than allowed."""
+"""Misparked bikes: left in a no-parking zone, outside every bay, for longer than allowed.
+
+Where no-parking zones overlap, a bike belongs to one of them: to the one it belongs to already as
+long as it stays there, else to the first that was drawn, of those whose rule holds.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from agent.scenarios import Moment, ScenarioSettings
-from agent.scene import Box, Doubt, Finding, Member, Stay, Track, Zone
+from agent.scene import Box, Doubt, Finding, Member, Stay, Track, Zone, ZoneKind
 from agent.trace import Measure
 from agent.zones import in_force, inside
 
@@ -16,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 KIND = "misparked_bike"
+ZONES: frozenset[ZoneKind] = frozenset({"no_parking", "bay"})
 BIKES = frozenset({"bicycle", "motorcycle"})
 IN_SIGHT_S = 1.5
 """A bike last seen longer ago than this is hidden: its case opens when it is seen again."""
@@ -73,6 +78,8 @@ class MisparkedBikes:
         self._bays = [zone for zone in zones if zone.kind == "bay"]
         self._zones = [zone for zone in zones if zone.kind == "no_parking"]
         self._places = {zone.zone_id: _Place() for zone in self._zones}
+        self._zone_of: dict[int, str] = {}
+        """Track → the zone it belongs to."""
         self._pending: dict[str, float] = {}
         self._measures: dict[str, tuple[Measure, ...]] = {}
         self._doubts: list[Doubt] = []
@@ -82,12 +89,27 @@ class MisparkedBikes:
         # What waits behind a blocked view waits on, with its first picture.
         self._pending = {z: s for z, s in self._pending.items() if z in moment.unseen}
         self._measures, self._doubts = {}, []
+        self._zone_of = self._belonging(moment)
         findings = (
             self._judge_zone(zone, moment)
             for zone in self._zones
             if zone.zone_id not in moment.unseen
         )
         return [finding for finding in findings if finding is not None]
+
+    def _belonging(self, moment: Moment) -> dict[int, str]:
+        """Track → the one zone to which it belongs, of those in which it stays."""
+        rests = {track: zone for track, zone in self._zone_of.items() if zone in moment.unseen}
+        belonging = dict(rests)
+        for zone in self._zones:  # in the order in which they were drawn
+            if not in_force(zone, moment.local):
+                continue
+            for stay in moment.stays:
+                if stay.zone_id == zone.zone_id and stay.track_id not in rests:
+                    before = self._zone_of.get(stay.track_id) == zone.zone_id
+                    if before or stay.track_id not in belonging:
+                        belonging[stay.track_id] = zone.zone_id
+        return belonging
 
     def _judge_zone(self, zone: Zone, moment: Moment) -> Finding | None:
         place = self._places[zone.zone_id]
@@ -112,7 +134,9 @@ class MisparkedBikes:
         return self._absent(zone, place, moment.now_s)
 
     def _standing(self, zone: Zone, moment: Moment) -> list[tuple[Stay, Track]]:
-        """Whatever may be a bike and stands in the zone, outside every bay."""
+        """Whatever may be a bike and belongs to the zone, outside every bay."""
+        bays = {bay.zone_id for bay in self._bays}
+        in_bay = {stay.track_id for stay in moment.stays if stay.zone_id in bays}
         others = [
             track
             for track in moment.tracks
@@ -122,6 +146,8 @@ class MisparkedBikes:
             track.track_id: track
             for track in moment.tracks
             if track.label in BIKES
+            and self._zone_of.get(track.track_id) == zone.zone_id
+            and track.track_id not in in_bay
             and not any(inside(track.box.foot, bay) for bay in self._bays)
             and not any(_is_rather(other, track) for other in others)
         }
@@ -232,10 +258,11 @@ class MisparkedBikes:
             self._places[zone_id].clear_since_s = None
 
     def snapshot(self) -> dict[str, Any]:
-        """What must outlive a restart: when each zone was last occupied, and the riders."""
+        """What must outlive a restart: when each zone was last occupied, by what, and the riders."""
         return {
             zone_id: {
                 "last_present_s": place.last_present_s,
+                "tracks": [track for track, belongs in self._zone_of.items() if belongs == zone_id],
                 "riding": {
                     str(track_id): [seen.looks, seen.ridden]
                     for track_id, seen in place.riding.items()
@@ -249,6 +276,7 @@ class MisparkedBikes:
         for zone_id, saved in snapshot.items():
             if zone_id in self._places:
                 last_s = saved["last_present_s"]
+                self._zone_of |= dict.fromkeys(saved.get("tracks", ()), zone_id)
                 self._places[zone_id] = _Place(
                     None if last_s is None else last_s + shift_s,
                     riding={int(key): _Riding(*value) for key, value in saved["riding"].items()},

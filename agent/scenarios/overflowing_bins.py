@@ -1,4 +1,7 @@
-"""Overflowing bins: each bin is a zone drawn at installation; its crop is judged at intervals."""
+"""Overflowing bins: each bin is a zone drawn at installation; its crop is judged at intervals.
+
+A bin that was drawn twice is one bin: it is judged in the first zone whose rule holds.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
+from agent.polygons import share_within
 from agent.scenarios import Moment, ScenarioSettings
-from agent.scene import Doubt, Finding, Member, Zone, middle
+from agent.scene import Doubt, Finding, Member, Zone, ZoneKind, middle
 from agent.trace import Measure
 from agent.zones import in_force
 
@@ -17,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 KIND = "overflowing_bin"
+ZONES: frozenset[ZoneKind] = frozenset({"bin"})
 HIDERS = frozenset({"person", "car", "bus", "truck", "bicycle", "motorcycle"})
 BEFORE_SHARE = 0.25
 """What has its foot in the zone's lowest part, or below it, stands before the bin."""
@@ -27,6 +32,8 @@ SETTLED = 0.1
 """A changed bin is judged until so many scores in a row are this near to the smoothed one."""
 SAME_THING_IOU = 0.6
 """What the network also calls a bin at this overlap is the bin itself."""
+SAME_BIN_SHARE = 0.5
+"""Two zones that share more than this of the smaller one are drawn around one bin."""
 GRACE_S = 0.6
 """Somebody missed for a moment is still there; somebody not seen for longer has gone."""
 
@@ -69,6 +76,10 @@ class OverflowingBins:
         self._settings = settings
         self._zones = [zone for zone in zones if zone.kind == "bin"]
         self._bins = {zone.zone_id: _Bin() for zone in self._zones}
+        self._drawn_before = {
+            zone.zone_id: [one for one in self._zones[:index] if is_same_bin(one, zone)]
+            for index, zone in enumerate(self._zones)
+        }
         self._now_s = 0.0
 
     def judge(self, moment: Moment) -> list[Finding]:
@@ -82,6 +93,9 @@ class OverflowingBins:
         return [finding for finding in findings if finding is not None]
 
     def _judge_zone(self, zone: Zone, moment: Moment) -> Finding | None:
+        if any(in_force(one, moment.local) for one in self._drawn_before[zone.zone_id]):
+            self._bins[zone.zone_id] = _Bin()  # what it knew may be of another day
+            return Finding(KIND, zone.zone_id, zone.place_id, "absent", moment.now_s)
         seen = self._bins[zone.zone_id]
         if not in_force(zone, moment.local) or self._hidden(zone, moment):
             return None
@@ -242,6 +256,14 @@ class OverflowingBins:
                     settle=3,
                     **times,
                 )
+
+
+def is_same_bin(a: Zone, b: Zone) -> bool:
+    """Whether two zones are drawn around one bin."""
+    if a.box.overlap(b.box) == 0.0:
+        return False
+    shares = share_within(a.polygon, [b.polygon]), share_within(b.polygon, [a.polygon])
+    return max(shares) > SAME_BIN_SHARE
 
 
 def build(settings: Settings, zones: Sequence[Zone]) -> OverflowingBins:

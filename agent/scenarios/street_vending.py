@@ -1,7 +1,9 @@
 """Street vending: something new stands in a no-vending zone and people attend it.
 
 A camera cannot see a trade; it sees goods or a cart that were not there before, and somebody who
-stays with them. What a vehicle, a bike or the people themselves explain is not goods.
+stays with them. What a vehicle, a bike or the people themselves explain is not goods. Where
+no-vending zones overlap, a thing belongs to one of them: to the one it belongs to already, else to the
+first that was drawn, of those whose rule holds.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from agent.scenarios import Moment, ScenarioSettings
-from agent.scene import Box, Doubt, Finding, Member, Track, Zone, middle
+from agent.scene import Box, Doubt, Finding, Member, Track, Zone, ZoneKind, middle
 from agent.trace import Measure
 from agent.zones import in_force, inside
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 KIND = "street_vending"
+ZONES: frozenset[ZoneKind] = frozenset({"no_vending"})
 GOODS = frozenset({"stall", "umbrella"})
 OTHERWISE_EXPLAINED = frozenset({"car", "bus", "truck", "bicycle", "motorcycle"})
 
@@ -126,15 +129,16 @@ class StreetVending:
         """Say of each no-vending zone whether somebody sells there."""
         if moment.novelty is None or not moment.novelty.learned:
             return []
+        standing = self._by_zone(moment)
         findings = (
-            self._judge_zone(zone, moment)
+            self._judge_zone(zone, standing[zone.zone_id], moment)
             for zone in self._zones
             if zone.zone_id not in moment.unseen
         )
         return [finding for finding in findings if finding is not None]
 
-    def _judge_zone(self, zone: Zone, moment: Moment) -> Finding | None:
-        candidates = self._follow(zone, moment)
+    def _judge_zone(self, zone: Zone, standing: Sequence[_Seen], moment: Moment) -> Finding | None:
+        candidates = self._follow(zone, standing, moment)
         self._candidates[zone.zone_id] = candidates
         for candidate in candidates:
             self._attend(candidate, moment)
@@ -149,11 +153,29 @@ class StreetVending:
             return self._present(zone, vending)
         return self._absent(zone, moment)
 
-    def _follow(self, zone: Zone, moment: Moment) -> list[_Candidate]:
+    def _by_zone(self, moment: Moment) -> dict[str, list[_Seen]]:
+        """Zone → what stands now and belongs to it."""
+        found: dict[str, list[_Seen]] = {zone.zone_id: [] for zone in self._zones}
+        ruling = [zone for zone in self._zones if in_force(zone, moment.local)]
+        for seen in self._standing(moment):
+            held = [zone for zone in self._zones if self._holds(zone, seen)]
+            around = [zone for zone in self._zones if inside(seen.box.foot, zone)]
+            choice = sorted((held + around), key=lambda zone: zone not in ruling)
+            found[choice[0].zone_id].append(seen)
+        return found
+
+    def _holds(self, zone: Zone, seen: _Seen) -> bool:
+        """Whether something seen is followed in a zone already."""
+        return any(
+            _same_place(one.box, seen.box) and _stood_already(seen, one)
+            for one in self._candidates[zone.zone_id]
+        )
+
+    def _follow(self, zone: Zone, standing: Sequence[_Seen], moment: Moment) -> list[_Candidate]:
         """Match what is new and stands now to the candidates so far."""
         left = self._candidates[zone.zone_id]
         kept: list[_Candidate] = []
-        for seen in self._standing(zone, moment):
+        for seen in standing:
             # What came to stand only after the last sight of a thing is not that thing.
             same = [
                 one for one in left if _same_place(one.box, seen.box) and _stood_already(seen, one)
@@ -200,8 +222,8 @@ class StreetVending:
             return moment.now_s - candidate.missed_s <= GRACE_S
         return moment.now_s - candidate.last_s < HIDDEN_FOR_S
 
-    def _standing(self, zone: Zone, moment: Moment) -> Iterable[_Seen]:
-        """What is new, stands with its foot in the zone, and is no vehicle."""
+    def _standing(self, moment: Moment) -> Iterable[_Seen]:
+        """What is new, stands with its foot in a zone, and is no vehicle."""
         assert moment.novelty is not None
         explained = [track.box for track in moment.tracks if track.label in OTHERWISE_EXPLAINED]
         stalls = [
@@ -210,19 +232,22 @@ class StreetVending:
             if track.label == "stall"
             and track.still_since_s is not None
             and track.support >= LEAST_SUPPORT
-            and inside(track.box.foot, zone)
+            and self._is_in_a_zone(track.box)
             and moment.novelty.share_new(track.box) >= _least_new(track)
         ]
         for track in _without_parts(stalls):
             assert track.still_since_s is not None
             yield _Seen(track.box, track.still_since_s, track.last_seen_s, track.missed_since_s)
         for thing in moment.novelty.things:
-            if not inside(thing.box.foot, zone) or thing.box.area > LARGEST_THING:
+            if not self._is_in_a_zone(thing.box) or thing.box.area > LARGEST_THING:
                 continue
             if any(_same_place(track.box, thing.box) for track in stalls):
                 continue
             if sum(thing.box.covered_by(box) for box in explained) < 0.4:
                 yield _Seen(thing.box, thing.since_s, thing.last_s, None, thing.cells)
+
+    def _is_in_a_zone(self, box: Box) -> bool:
+        return any(inside(box.foot, zone) for zone in self._zones)
 
     def _attend(self, candidate: _Candidate, moment: Moment) -> None:
         """Count who is with the thing, what the network calls it, and how much people cover it."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from agent import detectors, last_good
 from agent.config import ConfigError, load
+from agent.plausibility import remarks
 from drivers.installed import REMEDY, damaged
 from drivers.wording import said
 from provisioning.check.findings import Check, Device, Finding
@@ -55,6 +56,8 @@ def configuration(device: Device) -> Iterator[Finding]:
             sha256=found.sha256()[:12],
         ),
     )
+    for odd in remarks(found):
+        yield Finding(name, "warning", odd.what, odd.meaning, odd.remedy)
     if not found.scenarios:
         yield Finding(
             name,

@@ -1,0 +1,25 @@
+"""What a configuration may say but can hardly mean: it is taken as it is, and people are told.
+
+A fault is refused (:mod:`agent.config`); a device whose zones overlap watches on. Each remark says what
+is odd and where, what that means for the device, and what to do. Pure.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agent.plausibility import names, zones
+from agent.plausibility.remark import Remark
+
+if TYPE_CHECKING:
+    from agent.config import Configuration
+
+__all__ = ["Remark", "remarks"]
+
+
+def remarks(configuration: Configuration) -> tuple[Remark, ...]:
+    """Everything that is odd about a configuration, in the order of its files."""
+    return (
+        *names.remarks(configuration),
+        *zones.remarks(configuration),
+    )

@@ -1,0 +1,25 @@
+"""One thing that a configuration can hardly mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from drivers.wording import Said, said
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """What is odd, what that means for the device, and what to do.
+
+    ``what`` begins with the place in the configuration.
+    """
+
+    what: Said
+    meaning: Said
+    remedy: Said
+
+
+def at_zone(index: int, key: str, zone_id: str, what: str) -> Said:
+    """What is odd about one key of a zone, with its place as the faults name it."""
+    place = said("{where} (zone {name!r})", where=f"zones.{index}.{key}", name=zone_id)
+    return said("{where}: {message}", where=place, message=what)

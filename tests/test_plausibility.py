@@ -1,0 +1,154 @@
+"""Promises about configurations that can be used and can hardly be meant: people are told, with what to do."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from agent.config import from_tables
+from agent.plausibility import remarks
+from tests.test_config import SITE, faults, write, zone
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LEFT = [[0.1, 0.1], [0.5, 0.1], [0.5, 0.9], [0.1, 0.9]]
+RIGHT = [[0.5, 0.1], [0.9, 0.1], [0.9, 0.9], [0.5, 0.9]]
+MIDDLE = [[0.3, 0.1], [0.7, 0.1], [0.7, 0.9], [0.3, 0.9]]
+INNER = [[0.2, 0.3], [0.4, 0.3], [0.4, 0.7], [0.2, 0.7]]
+BOW_TIE = [[0.1, 0.1], [0.9, 0.9], [0.9, 0.3], [0.1, 0.9]]
+DAY = [{"from": "07:00", "to": "19:00"}]
+NIGHT = [{"from": "19:00", "to": "07:00"}]
+
+
+def odd(*zones: dict[str, Any], **site: Any) -> list[str]:
+    """What is odd about a site with these zones."""
+    document = tomllib.loads(SITE)
+    document["scenarios"] |= {"street_vending": {}, "overflowing_bins": {}}
+    document["site"] |= site
+    document["zones"] = list(zones)
+    found = remarks(from_tables(document))
+    assert all(each.meaning and each.remedy for each in found)
+    return [str(each.what) for each in found]
+
+
+@pytest.mark.parametrize(
+    "zones",
+    [
+        [zone()],
+        [zone(), zone(zone_id="bay", kind="bay", polygon=INNER)],
+        [zone(polygon=LEFT), zone(zone_id="bay", kind="bay", polygon=RIGHT)],
+        [zone(polygon=LEFT), zone(zone_id="b", polygon=RIGHT)],
+        [zone(), zone(zone_id="b", kind="no_vending")],
+        [zone(polygon=LEFT), zone(zone_id="b", polygon=MIDDLE, place_id="kerb")],
+        [zone(polygon=LEFT, in_force=DAY), zone(zone_id="b", polygon=MIDDLE, in_force=NIGHT)],
+        [zone(polygon=LEFT), zone(zone_id="m", kind="mask", polygon=MIDDLE)],
+        [zone(polygon=[*LEFT, LEFT[0]])],
+    ],
+    ids=[
+        "one zone", "bay within", "bay beside", "side by side", "two kinds", "one place",
+        "in turns", "half masked", "closed",
+    ],
+)  # fmt: skip
+def test_of_what_can_be_meant_nothing_is_said(zones: list[dict[str, Any]]) -> None:
+    assert odd(*zones) == []
+
+
+@pytest.mark.parametrize(
+    ("zones", "expected"),
+    [
+        ([zone(polygon=BOW_TIE)], "zones.0.polygon (zone 'kerb'): edges cross"),
+        ([zone(), zone(zone_id="b", polygon=LEFT)], "100 % of it lies in zone 'kerb'"),
+        (
+            [zone(polygon=LEFT), zone(zone_id="b", polygon=MIDDLE)],
+            "zones.1.polygon (zone 'b'): 50 % of it lies in zone 'kerb'",
+        ),
+        (
+            [zone(kind="no_vending", polygon=LEFT), zone(zone_id="b", kind="no_vending", polygon=MIDDLE)],
+            "50 % of it lies in zone 'kerb'",
+        ),
+        (
+            [zone(kind="bin", polygon=LEFT), zone(zone_id="b", kind="bin", polygon=INNER)],
+            "100 % of it lies in zone 'kerb'",
+        ),
+        (
+            [zone(polygon=LEFT), zone(zone_id="m1", kind="mask", polygon=MIDDLE), zone(zone_id="m2", kind="mask", polygon=[[0, 0], [0.4, 0], [0.4, 1], [0, 1]])],
+            "zones.0.polygon (zone 'kerb'): masks cover it",
+        ),
+        ([zone(polygon=INNER), zone(zone_id="b", kind="bay")], "bays cover it"),
+        (
+            [
+                zone(kind="bay", polygon=LEFT),
+                zone(zone_id="b", polygon=[[0.8, 0.8], [0.95, 0.8], [0.95, 0.95]]),
+            ],
+            "no no_parking zone lies around it or beside it",
+        ),
+        (
+            [zone(in_force=DAY, permitted=[{"from": "06:00", "to": "20:00"}])],
+            "zones.0.permitted (zone 'kerb'): its rule never holds",
+        ),
+        ([zone(permitted=[{"from": "00:00", "to": "00:00"}])], "its rule never holds"),
+        ([zone(kind="mask", in_force=DAY)], "a zone of kind mask has no times"),
+        (
+            [zone(polygon=[[0.1, 0.5], [0.9, 0.5], [0.9, 0.503]])],
+            "only 0.15 % of the picture broad",
+        ),
+        (
+            [zone(polygon=LEFT), zone(zone_id="Kerb", polygon=RIGHT)],
+            "zones.1.zone_id (zone 'Kerb'): 'Kerb' differs from 'kerb' in capital letters only",
+        ),
+        (
+            [zone(polygon=LEFT, place_id="A"), zone(zone_id="b", polygon=RIGHT, place_id="a")],
+            "zones.1.place_id (zone 'b'): 'a' differs from 'A'",
+        ),
+    ],
+)  # fmt: skip
+def test_what_can_hardly_be_meant_is_told_with_its_place(
+    zones: list[dict[str, Any]], expected: str
+) -> None:
+    [found] = odd(*zones)
+    assert expected in found
+
+
+@pytest.mark.parametrize(
+    ("kind", "scenario"),
+    [
+        ("no_parking", "misparked_bikes"),
+        ("no_vending", "street_vending"),
+        ("bin", "overflowing_bins"),
+    ],
+)
+def test_a_zone_that_no_scenario_judges_is_told_and_so_is_which_one_would(
+    kind: str, scenario: str
+) -> None:
+    document = tomllib.loads(SITE)
+    document["scenarios"] = {}
+    document["zones"] = [zone(kind=kind)]
+    [found] = remarks(from_tables(document))
+    assert kind in found.what
+    assert f"[scenarios.{scenario}]" in found.remedy
+
+
+def test_zones_of_two_cameras_do_not_overlap() -> None:
+    document = tomllib.loads(SITE)
+    document["cameras"].append({**document["cameras"][0], "camera_id": "other"})
+    document["zones"] = [zone(), zone(zone_id="b", camera_id="other")]
+    assert remarks(from_tables(document)) == ()
+
+
+def test_a_bow_tie_that_encloses_as_much_as_it_takes_away_is_refused_for_its_crossing(
+    tmp_path: Path,
+) -> None:
+    drawn = zone(polygon=[[0.1, 0.1], [0.9, 0.9], [0.9, 0.1], [0.1, 0.9]])
+    [fault] = faults(write(tmp_path, zones={"zones": [drawn]}))
+    assert "the edges cross" in fault
+
+
+def test_remarks_are_plain_values_for_programs() -> None:
+    document = tomllib.loads(SITE)
+    document["zones"] = [zone(polygon=BOW_TIE)]
+    [found] = remarks(from_tables(document))
+    assert json.loads(json.dumps(found.what)) == found.what
