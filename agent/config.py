@@ -31,10 +31,11 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from agent import livery, scenarios, viewguard
 from agent.bounds import is_readable, on_one_line
 from agent.daylight import Profile
-from agent.events import MOST_CAMERAS, MOST_PLACES, Coordinates
+from agent.events import MOST_CAMERAS, MOST_PLACES
 from agent.polygons import area, crossings
 from agent.retention.settings import Settings as RetentionSection
 from agent.scene import Zone, ZoneKind
+from agent.surveyed import SurveyedPoint
 from agent.zones import Window, to_edge
 from drivers import cameras, gpio
 from drivers.foreign import reason_of, words_of
@@ -115,7 +116,7 @@ class Site(Section):
     codes_profile: Literal["gbt-47678-5", "classic"] = "gbt-47678-5"
     grid_code: str | None = Field(default=None, pattern=r"^[0-9A-Z]{15}$")
     responsible_unit: Text | None = Field(default=None, max_length=200)
-    coordinates: Coordinates | None = None
+    coordinates: SurveyedPoint | None = None
     gbt_28181_id: str | None = Field(default=None, pattern=r"^[0-9]{20}$")
 
     @field_validator("timezone")
@@ -464,7 +465,7 @@ class ZoneSection(Section):
     """When the rule is suspended, such as market hours."""
     responsible_unit: Text | None = Field(default=None, max_length=200)
     grid_code: str | None = Field(default=None, pattern=r"^[0-9A-Z]{15}$")
-    coordinates: Coordinates | None = None
+    coordinates: SurveyedPoint | None = None
 
     @field_validator("polygon")
     @classmethod

@@ -132,6 +132,97 @@ def test_a_zone_that_no_scenario_judges_is_told_and_so_is_which_one_would(
     assert f"[scenarios.{scenario}]" in found.remedy
 
 
+def at(longitude: float, latitude: float) -> dict[str, Any]:
+    return {"longitude": longitude, "latitude": latitude, "crs": "CGCS2000"}
+
+
+@pytest.mark.parametrize(
+    ("site", "expected"),
+    [
+        ({"coordinates": at(0, 0)}, "never filled in"),
+        ({"coordinates": at(0.00001, -0.00001), "timezone": "Europe/London"}, "never filled in"),
+        ({"coordinates": at(43.8, 87.6)}, "the two are swapped"),
+        ({"coordinates": at(118.4, -31.3)}, "outside China"),
+        ({"coordinates": at(-118.4, 31.3)}, "outside China"),
+        ({"coordinates": at(13.4, 52.5)}, "outside China"),
+        ({"coordinates": at(139.7, 35.7)}, "outside China"),
+        (
+            {"coordinates": at(13.4, 52.5), "timezone": "UTC", "grid_code": "340202001001001"},
+            "outside China",
+        ),
+        (
+            {"coordinates": at(118.4, 31.3), "timezone": "Europe/Berlin"},
+            "too far east or west for the time zone Europe/Berlin",
+        ),
+        ({"coordinates": at(13.4, 52.5), "timezone": "Pacific/Auckland"}, "too far east or west"),
+    ],
+)
+def test_a_point_that_is_not_where_the_site_is_is_told(site: dict[str, Any], expected: str) -> None:
+    [found] = odd(**site)
+    assert found.startswith("site.coordinates: longitude ")
+    assert expected in found
+
+
+@pytest.mark.parametrize(
+    ("longitude", "latitude", "timezone"),
+    [
+        (118.38, 31.33, "Asia/Shanghai"),
+        (75.99, 39.47, "Asia/Shanghai"),
+        (131.2, 47.9, "Asia/Shanghai"),
+        (112.3, 16.8, "Asia/Shanghai"),
+        (87.6, 43.8, "Asia/Urumqi"),
+        (-0.1, 51.5, "Europe/London"),
+        (-9.1, 38.7, "Europe/Lisbon"),
+        (-3.7, 40.4, "Europe/Madrid"),
+        (-157.4, 1.9, "Pacific/Kiritimati"),
+        (178.4, -18.1, "Pacific/Fiji"),
+        (-72.9, -41.5, "America/Santiago"),
+        (151.2, -33.9, "Australia/Sydney"),
+        (13.4, 52.5, "UTC"),
+    ],
+)
+def test_of_a_point_that_may_be_right_nothing_is_said(
+    longitude: float, latitude: float, timezone: str
+) -> None:
+    assert odd(coordinates=at(longitude, latitude), timezone=timezone) == []
+
+
+@pytest.mark.parametrize(
+    ("point", "expected"),
+    [
+        (at(0, 0), "never filled in"),
+        (at(87.6, 43.8), "km away from the site's own coordinates"),
+        (at(118.4, 31.33), "1.9 km away"),
+        (at(118.381, 31.331), None),
+    ],
+)
+def test_a_zones_own_point_is_looked_at_likewise_and_lies_near_its_site(
+    point: dict[str, Any], expected: str | None
+) -> None:
+    found = odd(zone(coordinates=point), coordinates=at(118.38, 31.33))
+    if expected is None:
+        assert found == []
+    else:
+        [told] = found
+        assert told.startswith("zones.0.coordinates (zone 'kerb'): ")
+        assert expected in told
+
+
+@pytest.mark.parametrize("crs", ["GCJ-02", "gcj02", "BD-09", "bd09ll"])
+def test_the_grid_of_a_map_service_is_refused_with_what_to_do(tmp_path: Path, crs: str) -> None:
+    drawn = zone(coordinates={**at(118.38, 31.33), "crs": crs})
+    [fault] = faults(write(tmp_path, zones={"zones": [drawn]}))
+    assert "zones.0.coordinates.crs (zone 'kerb')" in fault
+    assert "surveyed or converted" in fault
+
+
+def test_swapped_axes_that_no_point_can_have_are_refused_as_swapped(tmp_path: Path) -> None:
+    drawn = zone(coordinates=at(31.33, 118.38))
+    [fault] = faults(write(tmp_path, zones={"zones": [drawn]}))
+    assert "zones.0.coordinates.latitude (zone 'kerb')" in fault
+    assert "are swapped" in fault
+
+
 def test_zones_of_two_cameras_do_not_overlap() -> None:
     document = tomllib.loads(SITE)
     document["cameras"].append({**document["cameras"][0], "camera_id": "other"})
