@@ -76,6 +76,8 @@ class Activity:
     recovery: RecoveryHealth | None = None
     configuration: ConfigurationHealth | None = None
     storage: StorageHealth | None = None
+    uptime_s: float | None = None
+    """For how long it runs; None: as long as heartbeats are written."""
 
 
 class Health:
@@ -174,9 +176,11 @@ class Health:
 
     def _body(self) -> HeartbeatBody:
         activity, outbox = self._activity(), self._outbox.figures()
-        power = self._power()
+        power, uptime_s = self._power(), activity.uptime_s
+        if uptime_s is None:
+            uptime_s = round(self._clock.monotonic_s() - self._started_s, 3)
         return HeartbeatBody(
-            uptime_s=round(self._clock.monotonic_s() - self._started_s, 3),
+            uptime_s=uptime_s,
             cameras=dict(activity.cameras),
             frames=activity.frames,
             frames_dropped=activity.frames_dropped,

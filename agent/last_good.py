@@ -15,6 +15,7 @@ import tempfile
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -128,7 +129,9 @@ def _refuse_lost_drawing(path: Path, configuration: Configuration) -> None:
         fault = said(
             "zones.json is gone; it was there at {kept_at}. Put it back, or say that there are no zones:"
             ' {{"zones": []}}',
-            kept_at=kept[1].isoformat(timespec="minutes"),
+            kept_at=kept[1]
+            .astimezone(ZoneInfo(kept[0].site.timezone))
+            .isoformat(sep=" ", timespec="minutes"),
         )
         raise config.ConfigError(path, [fault])
 

@@ -80,7 +80,7 @@ class Observer:
 
     def activity(self) -> Activity:
         """What the heartbeat tells of the watching part."""
-        pipelines = list(self._parts.analysis.pipelines.values())
+        pipelines, views = list(self._parts.analysis.pipelines.values()), self.views()
         return Activity(
             cameras={capture.camera_id: capture.state for capture in self._captures},
             frames=sum(pipeline.frames for pipeline in pipelines),
@@ -91,22 +91,26 @@ class Observer:
             rate_factor=self._pace.factor,
             inputs=self.inputs(),
             spent_today={} if self._uplink is None else self._uplink.figures.spent_today,
-            views=self.views(),
+            views=views,
             recovery=self._recovery(),
             configuration=self.configuration,
             storage=self._storage(),
             camera_health={each.camera_id: self._camera_health(each) for each in self._captures},
+            uptime_s=self._uptime_s(),
         )
+
+    def _uptime_s(self) -> float:
+        """Asked last: nothing that is told beside it has lasted longer."""
+        return round(self._clock.monotonic_s() - self._started_s, 3)
 
     def views(self) -> dict[str, ViewHealth]:
         """What each camera's picture is good for."""
         views = {}
         for camera_id, sight in self._parts.analysis.sights.items():
-            view, pipeline = sight.view, self._parts.analysis.pipelines.get(camera_id)
-            now_s = view.since_s if pipeline is None else pipeline.now_s
+            view = sight.view
             views[camera_id] = ViewHealth(
                 view=cast("Literal['good'] | Blindness", view.state),
-                for_s=round(max(0.0, now_s - view.since_s), 3),
+                for_s=round(self._view_for_s(camera_id, view.state, view.since_s), 3),
                 commissioned=view.commissioned,
                 abstaining={
                     zone_id: cast("Blindness", unseen.because)
@@ -115,6 +119,20 @@ class Observer:
             )
         return views
 
+    def _view_for_s(self, camera_id: str, state: str, since_s: float | None) -> float:
+        """For how long a view is as it is: no longer than this run has looked."""
+        [silent_s] = [
+            0.0 if one.ended else one.activity.silent_s(self._began_s)
+            for one in self._captures
+            if one.camera_id == camera_id
+        ]
+        pipeline = self._parts.analysis.pipelines.get(camera_id)
+        if pipeline is None or since_s is None:
+            for_s = 0.0 if state == "good" else silent_s
+        else:  # the frames' clock stands still while there are none
+            for_s = pipeline.now_s - since_s + silent_s
+        return min(max(0.0, for_s), time.monotonic() - self._began_s)
+
     def lost_cameras(self, after_s: float) -> Iterator[tuple[str, float]]:
         """Cameras that have given no frame that can be judged for so long, and for how long.
 
@@ -122,10 +140,8 @@ class Observer:
         """
         for capture in self._captures:
             activity = capture.activity
-            if activity.state == "ended":
-                continue
             silent_s = activity.silent_s(self._began_s)
-            if silent_s >= after_s:
+            if activity.state != "ended" and silent_s >= after_s:
                 yield capture.camera_id, silent_s
 
     def _storage(self) -> StorageHealth:
@@ -188,19 +204,19 @@ class Observer:
         Raises:
             StorageError: The outbox cannot be read.
         """
-        now_s = self._clock.monotonic_s()
         pipelines = dict(self._parts.analysis.pipelines)
+        cameras = {
+            each.camera_id: self._camera(each, pipelines.get(each.camera_id))
+            for each in self._captures
+        }
         return Status(
             at=self._clock.now(),
-            uptime_s=round(now_s - self._started_s, 1),
+            uptime_s=self._uptime_s(),
             device_id=self._site.device_id,
             address=self._site.address,
             rate_factor=self._pace.factor,
             temperature_c=self._pace.temperature_c,
-            cameras={
-                each.camera_id: self._camera(each, pipelines.get(each.camera_id))
-                for each in self._captures
-            },
+            cameras=cameras,
             pending=tuple(each for name, one in pipelines.items() for each in _pending(name, one)),
             cases=tuple(
                 CaseStatus(
@@ -216,6 +232,7 @@ class Observer:
                 for lane, figures in self._parts.outbox.lanes().items()
             },
             uplink=self._uplink_status(),
+            timezone=self._site.timezone,
         )
 
     def _camera(self, capture: Capture, pipeline: Pipeline | None) -> CameraStatus:

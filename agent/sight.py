@@ -38,10 +38,13 @@ class Seeing:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What is told of a camera's view: ``good``, or what is the matter with most of it."""
+    """What is told of a camera's view: ``good``, or what is the matter with most of it.
+
+    ``since_s`` is on the frames' clock, and never before this run's first one; None until there was one.
+    """
 
     state: str
-    since_s: float
+    since_s: float | None
     commissioned: bool
     abstaining: Mapping[str, Unseen]
 
@@ -61,7 +64,7 @@ class Sight:
         self._lost: Unseen | None = None
         self._back_since_s: float | None = None
         self._last_s: float | None = None
-        self.view = View("good", 0.0, guard.commissioned, {})
+        self.view = View("good", None, guard.commissioned, {})
 
     def take(self, luma: Luma, now_s: float) -> Seeing:
         """Take one frame.
@@ -127,7 +130,7 @@ class Sight:
         if self._lost is not None:
             abstaining, state = dict.fromkeys(self.zone_ids, self._lost), self._lost.because
         old = self.view
-        since_s = old.since_s if state == old.state else now_s
+        since_s = now_s if state != old.state or old.since_s is None else old.since_s
         self.view = View(state, since_s, self.guard.commissioned, abstaining)
 
     def snapshot(self) -> dict[str, Any]:

@@ -104,6 +104,8 @@ class Status(_Part):
     waiting: dict[str, int]
     """Rows in the outbox, by lane."""
     uplink: UplinkStatus | None
+    timezone: str | None = None
+    """The site's."""
 
 
 def keep_written(

@@ -9,13 +9,13 @@ import re
 from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 import click
 
 from agent.audit import FOLDER, Audit, AuditError, Head, Record, records, verify
 from agent.config import load
 from drivers.clock import SystemClock
+from provisioning.clock_time import local
 from provisioning.failures import FAULT
 from provisioning.wording import error_in_words, in_words, say
 from provisioning.wording.width import padded
@@ -74,15 +74,14 @@ def show(site: Path, last: int, *, as_json: bool) -> None:
         return
     if not newest:
         click.echo(say("There is no record in {folder}.", folder=folder))
-    timezone = ZoneInfo(configuration.site.timezone)
     for record in newest:
-        click.echo("\n".join(_lines(record, timezone)))
+        click.echo("\n".join(_lines(record, configuration.site.timezone)))
 
 
-def _lines(record: Record, timezone: ZoneInfo) -> Iterator[str]:
+def _lines(record: Record, timezone: str) -> Iterator[str]:
     doubt = "" if record.clock == "synchronised" else " ?"
-    at = f"{datetime.fromisoformat(record.at).astimezone(timezone):%Y-%m-%d %H:%M:%S}{doubt}"
-    yield f"{record.number:>6}  {padded(at, 21)}  {padded(record.what, 26)}  {record.by}"
+    at = local(datetime.fromisoformat(record.at), timezone, "seconds") + doubt
+    yield f"{record.number:>6}  {padded(at, 27)}  {padded(record.what, 26)}  {record.by}"
     for name, value in record.facts.items():
         told = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         yield f"        {name}: {told}"

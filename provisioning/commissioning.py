@@ -13,6 +13,7 @@ from agent.redaction import sensitive_regions
 from drivers.cameras import CameraError, load_driver
 from drivers.wording import said
 from provisioning.audited import note
+from provisioning.clock_time import local
 from provisioning.failures import FAULT
 from provisioning.replaying import with_footage
 from provisioning.wording import in_words, say
@@ -170,7 +171,7 @@ def show(site: Path, *, as_json: bool) -> int:
                     say(
                         "camera {camera}: of {at}, {path}",
                         camera=camera_id,
-                        at=f"{reference.taken_at.astimezone():%Y-%m-%d %H:%M}",
+                        at=local(reference.taken_at, configuration.site.timezone),
                         path=reference.picture,
                     )
                 )

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 import click
 import cv2
@@ -20,6 +19,7 @@ from drivers import pictures
 from provisioning import drawing
 from provisioning.audited import note
 from provisioning.cases import duration
+from provisioning.clock_time import local
 from provisioning.comparing import compared, figure, holds
 from provisioning.things import kind_in_words
 from provisioning.wording import say
@@ -48,6 +48,7 @@ class Explained:
         last: The body of its last event.
         trace: What its rule went by, see :mod:`agent.trace`.
         evidence: The folder of its pictures.
+        timezone: The site's, as the trace names it; None: nobody knows, the system's is taken.
     """
 
     case_id: str
@@ -55,13 +56,21 @@ class Explained:
     last: dict[str, Any]
     trace: dict[str, Any]
     evidence: Path
+    timezone: str | None
 
     def shown(self, moment: datetime | str | None) -> str:
-        """A moment as the site's wall clock shows it."""
+        """A moment as the site's wall clock shows it; with its day if that is not the one of the beginning."""
         if moment is None:
             return ""
+        day, _, time = self.whole(moment).partition(" ")
+        time = time[:8]  # the offset stands with the beginning
+        began_on, _, _ = self.whole(self.opened["began_at"]).partition(" ")
+        return time if day == began_on else f"{day} {time}"
+
+    def whole(self, moment: datetime | str) -> str:
+        """A moment with its day and its offset from UTC."""
         at = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
-        return f"{at.astimezone(ZoneInfo(self.trace.get('timezone', 'UTC'))):%H:%M:%S}"
+        return local(at, self.timezone, "seconds")
 
     @property
     def moments(self) -> list[tuple[datetime, bool, list[float | None]]]:
@@ -127,7 +136,7 @@ def find(where: Path, case_id: str | None) -> Explained:
     Raises:
         UnknownCaseError: Nothing fits, or more than one does.
     """
-    database, evidence = _places(where)
+    database, evidence, timezone = _places(where)
     with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
         rows = connection.execute(
             "SELECT case_id, opened, last, trace FROM traces"
@@ -150,7 +159,15 @@ def find(where: Path, case_id: str | None) -> Explained:
             )
         )
     found, opened, last, trace = rows[0]
-    return Explained(found, json.loads(opened), json.loads(last), _figures(trace), evidence)
+    told = _figures(trace)
+    return Explained(
+        found,
+        json.loads(opened),
+        json.loads(last),
+        told,
+        evidence,
+        told.get("timezone", timezone),
+    )
 
 
 def _figures(trace: str) -> dict[str, Any]:
@@ -158,13 +175,15 @@ def _figures(trace: str) -> dict[str, Any]:
     return dict(json.loads(trace, parse_constant=lambda _: None))
 
 
-def _places(where: Path) -> tuple[Path, Path]:
-    """The database and the evidence folder of what the user points at."""
+def _places(where: Path) -> tuple[Path, Path, str | None]:
+    """The database, the evidence folder and the time zone of what the user points at."""
+    timezone = None
     if (where / "site.toml").is_file() or where.suffix == ".toml":
         from agent.config import load  # noqa: PLC0415 - a replay's results need no configuration
 
         base = where if where.is_dir() else where.parent
-        state = base / load(where).storage.state_dir
+        configuration = load(where)
+        state, timezone = base / configuration.storage.state_dir, configuration.site.timezone
         candidates = [(state / DATABASE, state / "evidence")]
     else:
         candidates = [
@@ -174,7 +193,7 @@ def _places(where: Path) -> tuple[Path, Path]:
     for database, evidence in candidates:
         if database.is_file():
             beside = database.parent / "evidence"
-            return database, evidence if evidence.is_dir() else beside
+            return database, evidence if evidence.is_dir() else beside, timezone
     raise UnknownCaseError(
         say("There is no database {path}. Has it watched anything yet?", path=candidates[0][0])
     )
@@ -212,7 +231,7 @@ def in_words(case: Explained) -> Iterator[str]:
 
 def _life(case: Explained) -> Iterator[str]:
     opened, last = case.opened, case.last
-    began, at = case.shown(opened["began_at"]), case.shown(opened["opened_at"])
+    began, at = case.whole(opened["began_at"]), case.shown(opened["opened_at"])
     stood = duration(opened["dwell_s"])
     yield say("Began {began}, opened {opened} after {dwell}.", began=began, opened=at, dwell=stood)
     if last["state"] == "cleared":
@@ -319,7 +338,7 @@ def strip(case: Explained) -> Picture:
             drawing.outline(picture, case.trace.get("polygon", ()))
             drawing.frame(picture, boxes, drawing.RED if told["role"] != "after" else drawing.GREY)
         shown.append(
-            drawing.captioned(picture, f"{told['role']}  {case.shown(told['captured_at'])}")
+            drawing.captioned(picture, f"{told['role']}  {case.whole(told['captured_at'])}")
         )
     if not shown:
         raise UnknownCaseError(say("No picture of this case is in {path}.", path=case.evidence))

@@ -18,6 +18,7 @@ from agent.database import Database
 from agent.retention import Crops, Hold, HoldError, Holds, Outcome, Retention
 from drivers.clock import SystemClock
 from provisioning.audited import audit_of, note
+from provisioning.clock_time import local
 from provisioning.explaining import DATABASE
 from provisioning.failures import FAULT
 from provisioning.wording import say, say_many
@@ -143,13 +144,13 @@ def list_holds(site: Path, *, as_json: bool) -> None:
     Raises:
         ConfigError: The site cannot be read.
     """
-    holds = list(Holds(_state_dir(site)).all())
+    holds, timezone = list(Holds(_state_dir(site)).all()), load(site).site.timezone
     if as_json:
         click.echo(json.dumps([each.model_dump(mode="json") for each in holds], indent=2))
         return
     click.echo(say_many("{count} case is held.", "{count} cases are held.", len(holds)))
     for each in holds:
-        click.echo(f"{each.case_id}  {each.at:%Y-%m-%d}  {each.by}")
+        click.echo(f"{each.case_id}  {local(each.at, timezone)}  {each.by}")
         click.echo(f"  {each.reason}")
 
 

@@ -102,9 +102,13 @@ def _known(connection: sqlite3.Connection) -> list[str]:
 def lines(summary: SummaryBody) -> Iterator[str]:
     """The summary, line by line."""
     if summary.complete:
-        yield say("Daily summary, {day}", day=summary.day)
+        yield say("Daily summary, {day} ({timezone})", day=summary.day, timezone=summary.timezone)
     else:
-        yield say("Daily summary, {day}, not over yet", day=summary.day)
+        yield say(
+            "Daily summary, {day} ({timezone}), not over yet",
+            day=summary.day,
+            timezone=summary.timezone,
+        )
     for zone in summary.zones:
         yield ""
         yield from _zone(zone)

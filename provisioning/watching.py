@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from agent.config import load
 from agent.status import FILE, CameraStatus, Status
 from provisioning.cases import duration
+from provisioning.clock_time import local
 from provisioning.comparing import compared, figure, holds
 from provisioning.explaining import measure_in_words
 from provisioning.things import kind_in_words, label_in_words, reason_in_words
@@ -112,7 +113,7 @@ def lines(status: Status, before: Status | None) -> Iterator[str]:
         status: What the agent says now.
         before: What it said when the view was last drawn, for rates; None: since the start.
     """
-    yield f"{status.device_id}  {status.address}"
+    yield f"{status.device_id}  {status.address}  {local(status.at, status.timezone, 'seconds')}"
     heat = "–" if status.temperature_c is None else f"{status.temperature_c:.0f} °C"
     yield say(
         "up {uptime}   processor {heat}   analysis rate × {factor}",
@@ -138,7 +139,8 @@ def _uplink(status: Status) -> str:
             "broker away ({reason}); {waiting} event(s) wait", reason=reason, waiting=waiting
         )
     return say(
-        "connected; {confirmed} confirmed, {waiting} wait",
+        "connected since {since}; {confirmed} confirmed, {waiting} wait",
+        since=local(status.uplink.connected_since, status.timezone),
         confirmed=status.uplink.confirmed,
         waiting=waiting,
     )

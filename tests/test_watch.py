@@ -106,6 +106,9 @@ def test_a_running_agent_is_shown_in_words_and_as_json(running: Path) -> None:
     found = json.loads(CliRunner().invoke(main, ["watch", str(running), "--json"]).output)
     assert found["cameras"]["street"]["analysed"] > 0
     assert found["cases"][0]["zone_id"] == "kerb"
+    camera = found["cameras"]["street"]
+    assert 0 < camera["view"]["for_s"] <= found["uptime_s"]
+    assert 0 < camera["for_s"] <= found["uptime_s"] + 1
 
 
 @pytest.mark.slow

@@ -54,6 +54,11 @@ class Device:
     base: Path
     configuration: Configuration | None
 
+    @property
+    def timezone(self) -> str | None:
+        """The site's; None where that is not known."""
+        return None if self.configuration is None else self.configuration.site.timezone
+
 
 @dataclass(frozen=True, slots=True)
 class Check:

@@ -12,6 +12,7 @@ from drivers.foreign import reason_of
 from drivers.temperature import processor_c
 from drivers.wording import said
 from provisioning.check.findings import Check, Device, Finding
+from provisioning.clock_time import local
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,15 +79,16 @@ def file_system(folder: Path, mounts: Path) -> str:
     return kind
 
 
-def clock(_device: Device) -> Iterator[Finding]:
+def clock(device: Device) -> Iterator[Finding]:
     """Whether the time is set, and by whom."""
     system = SystemClock()
     now = system.now()
+    told = local(now, device.timezone)
     if now < EARLIEST:
         yield Finding(
             "clock",
             "fault",
-            said("the clock says {now:%Y-%m-%d %H:%M} UTC", now=now),
+            said("the clock says {now}", now=told),
             said("Certificates do not hold and events carry a wrong time."),
             said("Connect the network so that the time is set; look at the clock's battery."),
         )
@@ -94,12 +96,12 @@ def clock(_device: Device) -> Iterator[Finding]:
         yield Finding(
             "clock",
             "warning",
-            said("the clock is not synchronised; it says {now:%Y-%m-%d %H:%M} UTC", now=now),
+            said("the clock is not synchronised; it says {now}", now=told),
             said("Events say that their time cannot be trusted; dwell is not affected."),
             said("Allow NTP (UDP port 123) or give the time server in timesyncd.conf."),
         )
     else:
-        yield Finding("clock", "ok", said("synchronised, {now:%Y-%m-%d %H:%M} UTC", now=now))
+        yield Finding("clock", "ok", said("synchronised, {now}", now=told))
 
 
 def memory(_device: Device) -> Iterator[Finding]:

@@ -13,6 +13,7 @@ from agent.plausibility import remarks
 from drivers.installed import REMEDY, damaged
 from drivers.wording import said
 from provisioning.check.findings import Check, Device, Finding
+from provisioning.clock_time import local
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,8 +34,8 @@ def configuration(device: Device) -> Iterator[Finding]:
             if kept is None
             else said(
                 "The agent goes on with the last configuration that was good, of"
-                " {at:%Y-%m-%d %H:%M} UTC; what was changed since then does not count.",
-                at=kept[1],
+                " {at}; what was changed since then does not count.",
+                at=local(kept[1], kept[0].site.timezone),
             )
         )
         for fault in error.faults:
