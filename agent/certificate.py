@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from drivers.programs import python
+
 READ_WITHIN_S = 60.0
 
 
@@ -62,7 +64,7 @@ class CertificateFile:
 def _parsed(path: Path, sha256: str) -> Certificate:
     try:
         done = subprocess.run(
-            [sys.executable, "-m", __name__, str(path)],
+            python("-m", __name__, str(path)),
             capture_output=True,
             check=False,
             timeout=READ_WITHIN_S,

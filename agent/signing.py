@@ -22,6 +22,7 @@ from pydantic import ValidationError
 
 from agent.events import PublicKey
 from drivers.disk import make_folder, replace_file
+from drivers.programs import python
 from drivers.wording import said
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def _read(path: Path) -> Ed25519PrivateKey:
 def _make(path: Path) -> None:
     """In a process of its own: what the library takes is given back with it."""
     make_folder(path.parent)
-    done = subprocess.run([sys.executable, "-m", __name__, str(path)], check=False)
+    done = subprocess.run(python("-m", __name__, str(path)), check=False)
     if done.returncode != 0:  # no second process to be had here
         make(path)
 

@@ -12,6 +12,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from drivers.disk import sync_folder
+from drivers.programs import system
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,7 +56,7 @@ def trim(folder: Path) -> bool:
         mount = mount.parent
     try:
         done = subprocess.run(
-            ["fstrim", str(mount)], capture_output=True, check=False, timeout=TRIM_WITHIN_S
+            [system("fstrim"), str(mount)], capture_output=True, check=False, timeout=TRIM_WITHIN_S
         )
     except (OSError, subprocess.TimeoutExpired):
         return False

@@ -19,6 +19,7 @@ import click
 
 from drivers.disk import READABLE, replace_file, sync_file_systems
 from drivers.installed import complaint
+from drivers.programs import system
 from drivers.wording import said
 from provisioning.failures import FAULT
 from provisioning.wording import in_words, say
@@ -245,11 +246,11 @@ def _row(name: str) -> dict[str, str | float | None]:
     }
 
 
-def _asked(*command: str) -> str | None:
+def _asked(program: str, *arguments: str) -> str | None:
     """What a command says; None if it is not there or fails, which it then says itself."""
     try:
         done = subprocess.run(
-            command,
+            [system(program), *arguments],
             stdout=subprocess.PIPE,
             text=True,
             check=False,

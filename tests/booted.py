@@ -38,7 +38,7 @@ def device_recipe(suite: str) -> Recipe:
         packages=_PACKAGES,
         files=(("opt/requirements.lock", TREE / "requirements.lock"),),
         steps=(
-            "python3 -m venv --system-site-packages /opt/kerbwatch",
+            "python3 -P -m venv --system-site-packages /opt/kerbwatch",
             "/opt/kerbwatch/bin/pip install -q --require-hashes --only-binary :all:"
             " -r /opt/requirements.lock",
         ),

@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from agent.signing import FILE, Signer
-from drivers import wiping
+from drivers import programs, wiping
 from provisioning.cli import main
 from tests.keeping_device import Device, hold_on
 from tests.test_losses import verified
@@ -50,7 +50,7 @@ SECRETS = ("camera.password", "device.crt", "device.key")
 @pytest.fixture(autouse=True)
 def _no_trim(monkeypatch: pytest.MonkeyPatch) -> None:
     """This machine's disk is not to be trimmed: no program of that name is found."""
-    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setattr(programs, "FOLDERS", "/nowhere")
 
 
 @pytest.fixture

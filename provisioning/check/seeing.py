@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from agent import commissioning
 from agent.viewguard import ViewGuard
 from drivers.cameras import CameraError, load_driver
+from drivers.programs import system
 from drivers.wording import said
 from provisioning.check.findings import Check, Device, Finding
 from provisioning.things import REASONS
@@ -170,7 +171,7 @@ def _agent_runs() -> bool:
     """Whether systemd says that the agent's unit is active."""
     try:
         done = subprocess.run(
-            ["systemctl", "is-active", "--quiet", "kerbwatch.service"],
+            [system("systemctl"), "is-active", "--quiet", "kerbwatch.service"],
             timeout=5,
             check=False,
             stderr=subprocess.DEVNULL,  # "not booted with systemd" is an answer, too

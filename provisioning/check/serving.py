@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from drivers.programs import system
 from drivers.wording import said
 from provisioning.check.findings import Check, Device, Finding
 from provisioning.units import astray, installable, masked, systemd_version, units
@@ -65,7 +66,11 @@ def serving(device: Device) -> Iterator[Finding]:
 def _says(*question: str) -> str:
     try:
         done = subprocess.run(
-            ["systemctl", *question], capture_output=True, text=True, check=False, timeout=10
+            [system("systemctl"), *question],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=10,
         )
     except (OSError, subprocess.TimeoutExpired):
         return ""

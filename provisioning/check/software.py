@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ from agent import detectors, last_good
 from agent.config import ConfigError, load
 from agent.plausibility import remarks
 from drivers.installed import REMEDY, damaged
+from drivers.programs import python
 from drivers.wording import said
 from provisioning.check.findings import Check, Device, Finding
 from provisioning.clock_time import local
@@ -124,7 +124,7 @@ def imports(device: Device) -> Iterator[Finding]:
         wanted.append("picamera2")
     script = f"import {', '.join(wanted)}"
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
+        python("-c", script), capture_output=True, text=True, timeout=60, check=False
     )
     if done.returncode == 0:
         yield Finding("imports", "ok", said("{packages} load together", packages=wanted))
