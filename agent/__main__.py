@@ -21,6 +21,7 @@ with installed.naming_damage():
 
 def main() -> int:
     """Read the site given on the command line and watch it."""
+    os.umask(0o077)  # pictures, keys and cases are for nobody else, however this is started
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     if len(sys.argv) != 2:
         print("usage: python -m agent SITE", file=sys.stderr)

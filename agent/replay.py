@@ -112,7 +112,8 @@ def replay(
         until_s: Stop at this time of the recording.
         on_event: Called with each event as it is committed.
         on_progress: Called with the recording's time and, where known, its length.
-        on_frame: Called with each analysed frame, its camera's pipeline, and what it changed.
+        on_frame: Called with each analysed frame without what is masked, its camera's pipeline, and
+            what it changed.
 
     Raises:
         CameraError: A recording cannot be read, or several of its frames in a row cannot be judged.
@@ -157,7 +158,8 @@ def replay(
             report.frames += 1
             listener.hear(changes)
             if on_frame is not None:
-                on_frame(frame, parts.analysis.pipelines[frame.camera_id], changes)
+                pipeline = parts.analysis.pipelines[frame.camera_id]
+                on_frame(pipeline.masked(frame), pipeline, changes)
             if on_progress is not None:
                 on_progress(frame.monotonic_s, until_s)
         parts.analysis.rest()

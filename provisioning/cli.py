@@ -25,6 +25,13 @@ class Kerbwatch(click.Group):
     """The group that turns expected errors into one block on stderr and an exit code."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        before = os.umask(PRIVATE)
+        try:
+            return self._invoke(ctx)
+        finally:
+            os.umask(before)
+
+    def _invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit):
@@ -42,6 +49,8 @@ class Kerbwatch(click.Group):
             ctx.exit(failure.exit_code)
 
 
+PRIVATE = 0o077
+"""The umask: pictures of the street, keys and cases are written for nobody else; what others shall read says so."""
 # What OpenCV warns of is said again in our own words, with what to do about it.
 os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from drivers.cameras import Picture
+    from provisioning.masking import Masks
 
 DATABASE = "kerbwatch.sqlite3"
 ROWS_SHOWN = 16
@@ -316,8 +317,12 @@ def measure_in_words(name: str) -> str:
     return words.get(name, name)
 
 
-def strip(case: Explained) -> Picture:
+def strip(case: Explained, masks: Masks) -> Picture:
     """The case's pictures side by side, with the zone, its members and the times.
+
+    Args:
+        case: The case.
+        masks: What of its camera's picture nobody may see by now.
 
     Returns:
         uint8 (h, w, 3): blue, green, red.
@@ -331,9 +336,12 @@ def strip(case: Explained) -> Picture:
             picture = pictures.read(case.evidence / told["file"])
         except pictures.PictureError:
             continue
-        if told["role"] != "close_up":
-            body = case.opened if told["role"] != "after" else case.last
-            boxes = [Box(**member["box"]) for member in body["members"]]
+        body = case.opened if told["role"] != "after" else case.last
+        boxes = [Box(**member["box"]) for member in body["members"]]
+        if told["role"] in {"close_up", "plate_view"}:
+            picture = masks.over_part(picture, boxes)
+        else:
+            picture = masks.over(picture)
             # What was there once is not drawn as if it were there still.
             drawing.outline(picture, case.trace.get("polygon", ()))
             drawing.frame(picture, boxes, drawing.RED if told["role"] != "after" else drawing.GREY)
@@ -370,7 +378,10 @@ def explain(where: Path, case_id: str | None, picture: Path | None, *, as_json: 
         for line in in_words(case):
             click.echo(line)
     if picture is not None:
-        drawing.save(picture, strip(case))
+        from provisioning.masking import masks_of  # noqa: PLC0415 - loads the network's runtime
+
+        masks = masks_of(where, case.opened["place"]["camera_id"])
+        drawing.save(picture, strip(case, masks))
         if (case.evidence.parent / "keys").is_dir():  # a device's, not a replay's
             note(case.evidence.parent, "explain", "pictures.looked_at", case_id=case.case_id)
         click.echo(say("Pictures side by side: {path}", path=picture), err=True)

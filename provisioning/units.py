@@ -255,6 +255,7 @@ def _asked(program: str, *arguments: str) -> str | None:
             text=True,
             check=False,
             timeout=_LONGEST_S,
+            umask=0o022,  # what systemd's own programs make is for everybody to read
             env={**os.environ, "SYSTEMD_COLORS": "0", "LC_ALL": "C.UTF-8"},
         )
     except (OSError, subprocess.TimeoutExpired):
