@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from agent.config import CameraSection, Configuration
+    from agent.config import CameraSection, Configuration, Models
     from agent.database import Database
     from agent.events import ClockReading, ModelUsed
     from agent.ids import Ids
@@ -61,6 +61,17 @@ class Parts:
     def models(self) -> tuple[ModelUsed, ...]:
         """The models that judge."""
         return tuple(each.used for each in (self.detector, self.classifier) if each is not None)
+
+    @property
+    def model_facts(self) -> dict[str, str]:
+        """What the audit log knows the models by: all their files, the manifest among them."""
+        models = [each for each in (self.detector, self.classifier) if each is not None]
+        return {
+            f"model {each.used.name}": (
+                f"{each.used.version} {each.used.sha256} manifest {each.manifest_sha256}"
+            )
+            for each in models
+        }
 
     @property
     def session_s(self) -> float:
@@ -118,11 +129,7 @@ def assemble(
         name: module.Settings.model_validate(configuration.scenarios[name])
         for name, module in chosen.items()
     }
-    manifest = detectors.load_manifest(detectors.find_model(models.detector))
-    thresholds: dict[str, float] = {each.meaning: each.threshold for each in manifest.classes}
-    detector = detectors.open_detector(
-        models.detector, models.threads, threshold=WEAK_SHARE * min(thresholds.values())
-    )
+    detector, thresholds = _detector(models)
     has_bins = any(zone.kind == "bin" for zone in configuration.zones)
     classifier = detectors.open_classifier(models.bin_state, models.threads) if has_bins else None
     database, quarantined = open_database(
@@ -194,6 +201,16 @@ def assemble(
         boot_id=boot_id,
     )
     return Parts(database, outbox, analysis, detector, classifier, book, quarantined, taken_back)
+
+
+def _detector(models: Models) -> tuple[detectors.Detector, dict[str, float]]:
+    """The detector, which also tells what is weak, and from which score on its things count."""
+    stored = detectors.read_model(detectors.find_model(models.detector))
+    thresholds: dict[str, float] = {
+        each.meaning: each.threshold for each in stored.manifest.classes
+    }
+    weak = WEAK_SHARE * min(thresholds.values())
+    return detectors.Detector(stored, models.threads, threshold=weak), thresholds
 
 
 def _sight(configuration: Configuration, camera: CameraSection, state_dir: Path) -> Sight:

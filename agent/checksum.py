@@ -27,5 +27,5 @@ def is_whole(text: object, crc: object) -> bool:
         return crc_of(text) == crc
     try:
         return isinstance(json.loads(text), dict)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False

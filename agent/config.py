@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import tomllib
 from datetime import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
@@ -38,6 +37,7 @@ from agent.scene import Zone, ZoneKind
 from agent.surveyed import SurveyedPoint
 from agent.zones import Window, to_edge
 from drivers import cameras, gpio
+from drivers.documents import parsed_json, parsed_toml
 from drivers.foreign import reason_of, words_of
 from drivers.validation import fault_at, message_of
 from drivers.wording import itemised, said, said_many, text_of
@@ -571,12 +571,12 @@ def load(path: Path) -> Configuration:
         ConfigError: With every fault: where it is, what is wrong, what is allowed.
     """
     path = path / "site.toml" if path.is_dir() else path
-    site, faults = _read(path, tomllib.loads, "TOML")
+    site, faults = _read(path, parsed_toml, "TOML")
     if faults:
         raise ConfigError(path, faults)
     zones_path = path.with_name("zones.json")
     if zones_path.exists():
-        drawn, faults = _read(zones_path, json.loads, "JSON")
+        drawn, faults = _read(zones_path, parsed_json, "JSON")
         faults += (
             said("zones.json: {key}: no such key; the file holds only zones", key=key)
             for key in sorted(drawn.keys() - {"zones"})
@@ -708,7 +708,7 @@ def _read(path: Path, parse: Any, language: str) -> tuple[dict[str, Any], list[s
         return {}, [
             said("{file}: there is no such file in {folder}", file=path.name, folder=path.parent)
         ]
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         return {}, [
             said(
                 "{file}: not readable as {language}: {reason}",

@@ -242,9 +242,7 @@ class _Device:
             "agent version": version("kerbwatch"),
             "configuration": self._configuration.sha256(),
             "key signing": signing_key_id,
-            **{
-                f"model {used.name}": f"{used.version} {used.sha256}" for used in self._parts.models
-            },
+            **self._parts.model_facts,
         }
         keeping.start(self._workers, after=self._cause, facts=facts)
         return keeping

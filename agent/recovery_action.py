@@ -98,7 +98,7 @@ def remembered(path: Path) -> dict[str, Any]:
         }
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, TypeError, AttributeError):
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
         return {"reboots": MOST_DOUBLINGS}
 
 

@@ -153,4 +153,5 @@ def reason_of(error: BaseException) -> str:
     """What went wrong, without the place: of a system's error what it says, else all it says."""
     if isinstance(error, OSError) and error.strerror:
         return recognised(error.strerror)
-    return recognised(str(error))
+    text = text_of(error)
+    return text if isinstance(text, Said) else recognised(text)

@@ -1,34 +1,52 @@
 """``kerbwatch models adopt``: from a published ONNX file to a model folder that was tried.
 
 What a family always has is filled in from the family, what the file knows from the file; what
-nobody can know (whose it is) is asked for. The folder appears only once the model has run in it.
+nobody can know (whose it is) is asked for. The network is tried in a process of its own
+(:mod:`provisioning.trial`), and the folder appears whole, once the model has run in it.
 """
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import json
+import os
+import re
 import shutil
-import tempfile
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 import click
+from pydantic import ValidationError
 
-from agent import detectors
-from agent.detectors.manifest import ModelError, Thing, model_folders
-from agent.detectors.session import Graph, Port, read_graph
-from drivers.disk import place_folder
+from agent.detectors._files import read_inside
+from agent.detectors._weights import wanted_weights
+from agent.detectors.manifest import (
+    LARGEST_BYTES,
+    MANIFEST,
+    NAME,
+    Manifest,
+    ModelError,
+    Thing,
+    model_folders,
+)
+from drivers.disk import make_folder, place_folder
+from drivers.documents import unseen
+from drivers.foreign import reason_of
+from drivers.validation import faults_of
 from drivers.wording import said
+from provisioning import class_names, exports, trial
 from provisioning.wording import say
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from agent.detectors.session import Graph, Port
 
 THRESHOLD = 0.4
 """A first value; what suits a corner shows a replay of its own footage."""
+NETWORK = "model.onnx"
 SYNONYMS = {"motorbike": "motorcycle", "bike": "bicycle", "pedestrian": "person"}
 _BYTE = 1 / 255
 _FED: dict[str, dict[str, Any]] = {
@@ -79,53 +97,162 @@ def adopt(file: Path, wanted: Wanted, into: Path | None) -> None:
         ModelError: The file is no network of the family.
         OSError: The folder cannot be written.
     """
-    target = (into or model_folders()[0]) / wanted.name
-    if target.exists():
-        raise ModelError(wanted.name, [said("{folder} is there already", folder=target)])
-    graph = read_graph(file, wanted.name, wanted.size_px)
-    told = _manifest(file, wanted, graph)
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch) / wanted.name
-        folder.mkdir()
-        shutil.copyfile(file, folder / "model.onnx")
-        (folder / "manifest.toml").write_text(_as_toml(told), encoding="utf-8")
-        detectors.verify(folder)
-        place_folder(folder, target)
+    place = into or model_folders()[0]
+    _refuse_name(wanted.name, place)
+    names = None if wanted.names is None else class_names.of_file(wanted.names, wanted.name)
+    files = _read(file, wanted.name)
+    with _coming_into(place, wanted.name) as folder:
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
+        weights = tuple(sorted(files.keys() - {NETWORK}))
+        graph = trial.graph(folder, NETWORK, weights, wanted.size_px)
+        names = names or class_names.of_metadata(graph.metadata.get("names", ""))
+        if fault := exports.misfit(wanted.family, graph, len(names) if names else None):
+            raise ModelError(wanted.name, [fault])
+        told = _manifest(files, wanted, graph, names)
+        (folder / MANIFEST).write_text(_as_toml(told), encoding="utf-8")
+        trial.verify(folder)
+    _say_what_next(place / wanted.name, told)
+
+
+def _refuse_name(name: str, place: Path) -> None:
+    """Before anything is read: it becomes a folder's name, and no other model's place is taken.
+
+    Raises:
+        ModelError: It cannot be had.
+    """
+    if not re.fullmatch(NAME, name):
+        strange = sorted({each for each in name if not re.fullmatch("[a-z0-9_-]", each)})
+        fault = said(
+            "name: 1 to 64 of a-z, 0-9, - and _, beginning with a letter or digit{strange}",
+            strange=said("; not: {characters}", characters=[_named(each) for each in strange[:5]])
+            if strange
+            else "",
+        )
+        raise ModelError(name[:80], [fault])
+    for folder in (place, *model_folders()):
+        if os.path.lexists(folder / name):
+            fault = said("{folder} is there already; give another --name", folder=folder / name)
+            raise ModelError(name, [fault])
+
+
+def _named(character: str) -> str:
+    return f"{character!a} (U+{ord(character):04X})"
+
+
+def _read(file: Path, name: str) -> dict[str, bytes]:
+    """The network and the files of weights beside it, each read once, by their names in the folder.
+
+    Raises:
+        ModelError: One is missing, or none that can be taken along.
+    """
+    try:
+        network = read_inside(file.resolve().parent, file.resolve().name, LARGEST_BYTES)
+    except (OSError, ValueError) as error:
+        fault = said("{file}: {reason}", file=file.name, reason=reason_of(error))
+        raise ModelError(name, [fault]) from error
+    if not network:
+        raise ModelError(name, [said("{file}: the file is empty", file=file.name)])
+    try:
+        wanted = sorted(wanted_weights(network))
+    except ValueError as error:
+        fault = said("{file}: {reason}", file=file.name, reason=exports.no_network(network))
+        raise ModelError(name, [fault]) from error
+    files, faults = {NETWORK: network}, []
+    for beside in wanted:
+        if Path(beside).name != beside or beside in {"", ".", "..", NETWORK, MANIFEST}:
+            faults.append(
+                said(
+                    "the network keeps weights in {beside!r}: export it anew with all weights in its own"
+                    " file, or in one file beside it",
+                    beside=beside,
+                )
+            )
+            continue
+        try:
+            left = LARGEST_BYTES - sum(map(len, files.values()))
+            files[beside] = read_inside(file.resolve().parent, beside, left)
+        except (OSError, ValueError) as error:
+            faults.append(
+                said(
+                    "the network keeps its weights in {beside}, which must lie beside it: {reason}",
+                    beside=beside,
+                    reason=reason_of(error),
+                )
+            )
+    if faults:
+        raise ModelError(name, faults)
+    return files
+
+
+@contextmanager
+def _coming_into(place: Path, name: str) -> Iterator[Path]:
+    """A folder whose copy takes its place, whole, when the block ends well.
+
+    What an interrupted call left behind is in nobody's way: it is hidden, and the next call removes it.
+    """
+    make_folder(place, mode=0o755)
+    staging = place / f".{name}.adopting"
+    shutil.rmtree(staging, ignore_errors=True)
+    folder = staging / name
+    try:
+        make_folder(folder)
+        yield folder
+        place_folder(folder, place / name)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _say_what_next(folder: Path, told: Mapping[str, Any]) -> None:
     meant = [each["meaning"] for each in told["classes"] if each["meaning"]]
     click.echo(
         say(
             "{folder}: it runs. Of its {count} classes the street knows {known}.",
-            folder=target,
+            folder=folder,
             count=len(told["classes"]),
             known=meant or say("none"),
         )
     )
+    if not meant:
+        click.echo(
+            say(
+                "So it finds nothing yet: write into its manifest.toml what each class means, or adopt it"
+                " with --names."
+            )
+        )
     click.echo(
         say(
             'Look through its manifest.toml, then name it: [models] detector = "{name}"',
-            name=wanted.name,
+            name=told["name"],
         )
     )
 
 
-def _manifest(file: Path, wanted: Wanted, graph: Graph) -> dict[str, Any]:
+def _manifest(
+    files: Mapping[str, bytes], wanted: Wanted, graph: Graph, names: list[str] | None
+) -> dict[str, Any]:
+    """What the manifest says.
+
+    Raises:
+        ModelError: Something that was given cannot stand in one.
+    """
     picture = graph.inputs[0]
     _, _, height, width = picture.shape
     main, also = _roles(wanted, graph.outputs)
-    names = _names(wanted, graph)
-    count = len(names) if names is not None else _columns(wanted.family, main)
-    names = names if names is not None else [f"class-{index}" for index in range(count)]
+    names = names or [f"class-{index}" for index in range(_columns(wanted.family, main))]
     output: dict[str, Any] = {"name": main.name, "shape": list(main.shape)}
     if wanted.family == "detr":
-        output["activation"] = "softmax" if main.shape[-1] == count + 1 else "sigmoid"
+        output["activation"] = "softmax" if main.shape[-1] == len(names) + 1 else "sigmoid"
+    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     told: dict[str, Any] = {
         "name": wanted.name,
         "version": wanted.version,
         "family": wanted.family,
-        "file": "model.onnx",
-        "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
+        "file": NETWORK,
+        "sha256": hashes.pop(NETWORK),
         "licence": wanted.licence,
         "provenance": wanted.provenance,
+        **({"weights": hashes} if hashes else {}),
         "input": {"name": picture.name, "width": width, "height": height, **_FED[wanted.family]},
         "output": output,
     }
@@ -141,12 +268,30 @@ def _manifest(file: Path, wanted: Wanted, graph: Graph) -> dict[str, Any]:
     told["classes"] = [
         {"name": name, "meaning": _meaning(name), "threshold": THRESHOLD} for name in names
     ]
+    if faults := list(_faults(told)):
+        raise ModelError(wanted.name, faults)
     return told
+
+
+def _faults(told: Mapping[str, Any]) -> Iterator[str]:
+    """What was given, by whoever calls or by the network, and can stand in no manifest."""
+    texts = [(key, each) for key, each in told.items() if isinstance(each, str)]
+    texts += [("classes", each["name"]) for each in told["classes"]]
+    for what, text in texts:
+        if code := unseen(text):
+            yield said("{what}: {code} cannot be shown", what=what, code=code)
+            return
+    try:
+        Manifest.model_validate(told)
+    except ValidationError as error:
+        yield from faults_of(error)
 
 
 def _roles(wanted: Wanted, outputs: Sequence[Port]) -> tuple[Port, dict[str, Port]]:
     """The main output, and the others by what the family calls them."""
-    boxes = next((each for each in outputs if each.shape[-1:] == (4,)), None)
+    four = [each for each in outputs if each.shape[-1:] == (4,)]
+    # Of four classes, the scores are as wide as the boxes: then the name says it.
+    boxes = next((each for each in four if re.search("box|det", each.name)), (*four, None)[0])
     labels = next((each for each in outputs if each.kind == "int64"), None)
     rest = [each for each in outputs if each not in (boxes, labels)]
     if wanted.family == "detr" and boxes is not None and rest:
@@ -164,20 +309,6 @@ def _columns(family: str, main: Port) -> int:
     return max(1, of_family.get(family, 1))
 
 
-def _names(wanted: Wanted, graph: Graph) -> list[str] | None:
-    """Class names: from the file of names, or as Ultralytics' exports carry them."""
-    if wanted.names is not None:
-        lines = wanted.names.read_text(encoding="utf-8").splitlines()
-        return [line.strip() for line in lines if line.strip()]
-    try:
-        told = ast.literal_eval(graph.metadata.get("names", ""))
-    except (SyntaxError, ValueError):
-        return None
-    if not isinstance(told, dict) or sorted(told) != list(range(len(told))):
-        return None
-    return [str(told[index]) for index in range(len(told))]
-
-
 def _meaning(name: str) -> str:
     word = SYNONYMS.get(name.lower(), name.lower())
     return word if word in get_args(Thing) else ""
@@ -193,7 +324,7 @@ def _as_toml(told: Mapping[str, Any], prefix: str = "") -> str:
             tables += [f"\n[[{prefix}{key}]]\n{_as_toml(each)}" for each in value]
         else:
             # A JSON scalar or list of numbers is written the same way in TOML.
-            lines.append(f"{key} = {json.dumps(value, ensure_ascii=False)}\n")
+            lines.append(f"{_key(key)} = {json.dumps(value, ensure_ascii=False)}\n")
     return "".join(lines) + "".join(tables)
 
 
@@ -201,3 +332,7 @@ def _table(name: str, value: Mapping[str, Any]) -> str:
     nested = all(isinstance(each, dict) for each in value.values())
     head = "" if nested else f"\n[{name}]\n"
     return head + _as_toml(value, f"{name}.")
+
+
+def _key(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name, ensure_ascii=False)

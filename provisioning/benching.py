@@ -142,21 +142,21 @@ def _slowed_down() -> bool:
 
 def _is_int8(folder: Path) -> bool:
     """Whether a model is in whole numbers already: a network names its operators in plain text."""
-    file = folder / detectors.load_manifest(folder).file
-    return b"DequantizeLinear" in file.read_bytes()
+    return b"DequantizeLinear" in detectors.read_model(folder).network
 
 
 def _measured(
     folder: Path, name: str, threads: int, crops: Sequence[Picture], limit_s: float
 ) -> Row:
-    gives = detectors.load_family(detectors.load_manifest(folder).family).GIVES
+    stored = detectors.read_model(folder)
+    gives = detectors.load_family(stored.manifest.family).GIVES
     model: detectors.Detector | detectors.Classifier
     look: Callable[[Picture], object]
     if gives == "detections":
-        model = detectors.Detector(folder, threads)
+        model = detectors.Detector(stored, threads)
         look = model.detect
     else:
-        model = detectors.Classifier(folder, threads)
+        model = detectors.Classifier(stored, threads)
         look = model.probabilities
     for index in range(WARM_UP_RUNS):
         look(crops[index % len(crops)])
@@ -198,6 +198,8 @@ def _quantised(folder: Path, scratch: Path, crops: Sequence[Picture]) -> Path | 
     except ImportError:
         return say("no INT8 row: the package onnx is not installed (kerbwatch[dev])")
     manifest = detectors.load_manifest(folder)
+    if manifest.weights:
+        return say("no INT8 row: its weights lie in files of their own")
     preparation = Preparation(manifest.input)
 
     class Reader(CalibrationDataReader):  # type: ignore[misc]

@@ -9,6 +9,7 @@ import click
 from agent import detectors
 from agent.detectors.manifest import model_folders
 from drivers.wording import itemised, said
+from provisioning import trial
 from provisioning.failures import FAULT
 from provisioning.wording import in_words, say
 
@@ -39,17 +40,18 @@ def show(*, as_json: bool) -> int:
 def _row(name: str) -> dict[str, str | float | bool]:
     folder = detectors.find_model(name)
     try:
-        manifest = detectors.load_manifest(folder)
+        stored = detectors.read_model(folder)
     except detectors.ModelError:
         return {"name": name, "usable": False}
+    manifest = stored.manifest
     return {
         "name": name,
         "usable": True,
         "version": manifest.version,
         "family": manifest.family,
         "licence": manifest.licence,
-        "size_mb": (folder / manifest.file).stat().st_size / 1e6,
-        "sha256": manifest.sha256,
+        "size_mb": stored.size_bytes / 1e6,
+        "sha256": manifest.model_sha256,
     }
 
 
@@ -77,7 +79,7 @@ def verify(*, as_json: bool) -> int:
 
 def _faults(name: str) -> list[str]:
     try:
-        detectors.verify(detectors.find_model(name))
+        trial.verify(detectors.find_model(name))
     except detectors.ModelError as error:
         return list(error.faults)
     return []

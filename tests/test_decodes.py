@@ -15,7 +15,7 @@ from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
 from agent.detectors import _boxes, classifier, yolox
-from agent.detectors.manifest import InputSpec, Manifest, ModelClass, OutputSpec
+from agent.detectors.manifest import InputSpec, Manifest, ModelClass, OutputSpec, StoredModel
 from agent.detectors.preprocess import Placement, Preparation
 from agent.detectors.session import OnnxSession
 from agent.scene import Box, Detection
@@ -242,7 +242,7 @@ def coco_manifest() -> Manifest:
 def test_people_on_a_real_street_are_found_as_plain_loops_find_them() -> None:
     told = coco_manifest()
     assert list(yolox.faults(told)) == []
-    session = OnnxSession(COCO_MODEL, told, threads=1)
+    session = OnnxSession(StoredModel(told, "", COCO_MODEL.read_bytes(), {}), threads=1)
     preparation, decoder = Preparation(told.input), yolox.Decoder(told)
     driver = load_driver("video_file")
     camera = driver.open_camera(

@@ -22,6 +22,7 @@ from agent.detectors import (
     load_manifest,
     open_classifier,
     open_detector,
+    read_model,
     verify,
 )
 from agent.detectors.session import OnnxSession
@@ -413,8 +414,8 @@ def test_every_family_in_the_folder_says_what_it_gives_and_can_be_built(name: st
     ids=lambda p: p.name,
 )
 def test_every_model_of_ours_is_what_its_manifest_says(folder: Path) -> None:
-    manifest = verify(folder)
-    session = OnnxSession(folder / manifest.file, manifest, threads=1)
+    stored = read_model(folder)
+    manifest, session = verify(folder), OnnxSession(stored, threads=1)
     tensor = np.full(manifest.input.shape, 0.5, dtype=np.float32)
     answer = session.run(tensor)
     assert answer.shape == manifest.output.shape

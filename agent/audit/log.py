@@ -237,7 +237,7 @@ def _last(path: Path) -> tuple[Head, int]:
     try:
         told = json.loads(line)
         return Head(int(told["number"]), str(told["hash"])), len(torn)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return Head(0, hashlib.sha256(line).hexdigest()), len(torn)
 
 

@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 from agent.detectors.manifest import (
     Manifest,
     ModelError,
+    StoredModel,
     family_names,
     find_model,
     list_models,
     load_manifest,
+    read_model,
 )
 from agent.detectors.preprocess import Preparation
 from agent.detectors.session import OnnxSession
@@ -40,6 +42,7 @@ __all__ = [
     "Family",
     "Manifest",
     "ModelError",
+    "StoredModel",
     "family_names",
     "find_model",
     "list_models",
@@ -47,6 +50,7 @@ __all__ = [
     "load_manifest",
     "open_classifier",
     "open_detector",
+    "read_model",
     "verify",
 ]
 
@@ -71,8 +75,9 @@ FAINT = 0.05
 class _Model:
     """A network with its manifest, ready to be shown pictures. For one thread at a time."""
 
-    def __init__(self, folder: Path, threads: int, gives: Gives) -> None:
-        self.manifest, self._family = _checked(folder)
+    def __init__(self, stored: StoredModel, threads: int, gives: Gives) -> None:
+        self.manifest, self._family = stored.manifest, _family_of(stored.manifest)
+        self.manifest_sha256 = stored.manifest_sha256
         given = self._family.GIVES
         if given != gives:
             fault = said(
@@ -82,14 +87,14 @@ class _Model:
                 wanted=_GIVES[gives],
             )
             raise ModelError(self.manifest.name, [fault])
-        self.session = OnnxSession(folder / self.manifest.file, self.manifest, threads)
+        self.session = OnnxSession(stored, threads)
         self._preparation = Preparation(self.manifest.input)
 
     @property
     def used(self) -> ModelUsed:
         """What an event says of the model that judged."""
         told = self.manifest
-        return ModelUsed(name=told.name, version=told.version, sha256=told.sha256)
+        return ModelUsed(name=told.name, version=told.version, sha256=told.model_sha256)
 
     @property
     def input_size_px(self) -> tuple[int, int]:
@@ -100,8 +105,18 @@ class _Model:
 class Detector(_Model):
     """Finds things in pictures."""
 
-    def __init__(self, folder: Path, threads: int, threshold: float | None = None) -> None:
-        super().__init__(folder, threads, "detections")
+    def __init__(self, stored: StoredModel, threads: int, threshold: float | None = None) -> None:
+        """Open a detector.
+
+        Args:
+            stored: The model as it was read.
+            threads: How many threads one run may use.
+            threshold: Taken in place of every class's own.
+
+        Raises:
+            ModelError: It cannot be used.
+        """
+        super().__init__(stored, threads, "detections")
         self._decoder = self._family.Decoder(self.manifest, threshold)
         self._faint = self._family.Decoder(self.manifest, FAINT)
 
@@ -137,8 +152,9 @@ class Detector(_Model):
 class Classifier(_Model):
     """Says in which state the thing in a picture is."""
 
-    def __init__(self, folder: Path, threads: int) -> None:
-        super().__init__(folder, threads, "probabilities")
+    def __init__(self, stored: StoredModel, threads: int) -> None:
+        """Open a classifier; as :class:`Detector`."""
+        super().__init__(stored, threads, "probabilities")
         self._decoder = self._family.Decoder(self.manifest)
 
     @property
@@ -171,7 +187,7 @@ def open_detector(name: str, threads: int, *, threshold: float | None = None) ->
     Raises:
         ModelError: There is no such model, or it cannot be used; with every fault.
     """
-    return Detector(find_model(name), threads, threshold)
+    return Detector(read_model(find_model(name)), threads, threshold)
 
 
 def open_classifier(name: str, threads: int) -> Classifier:
@@ -180,7 +196,7 @@ def open_classifier(name: str, threads: int) -> Classifier:
     Raises:
         ModelError: There is no such model, or it cannot be used; with every fault.
     """
-    return Classifier(find_model(name), threads)
+    return Classifier(read_model(find_model(name)), threads)
 
 
 def load_family(name: str) -> Family:
@@ -194,14 +210,14 @@ def verify(folder: Path) -> Manifest:
     Raises:
         ModelError: It cannot be used.
     """
-    manifest, _ = _checked(folder)
-    OnnxSession(folder / manifest.file, manifest, threads=1)
-    return manifest
+    stored = read_model(folder)
+    _family_of(stored.manifest)
+    OnnxSession(stored, threads=1)
+    return stored.manifest
 
 
-def _checked(folder: Path) -> tuple[Manifest, Family]:
-    manifest = load_manifest(folder)
+def _family_of(manifest: Manifest) -> Family:
     family = load_family(manifest.family)
     if faults := list(family.faults(manifest)):
         raise ModelError(manifest.name, faults)
-    return manifest, family
+    return family

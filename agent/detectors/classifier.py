@@ -21,9 +21,11 @@ def faults(manifest: Manifest) -> Iterator[str]:
     """What in the manifest a classifier cannot be."""
     expected = (1, len(manifest.classes))
     if manifest.output.shape != expected:
-        yield (
-            f"output.shape: {len(manifest.classes)} classes make {list(expected)},"
-            f" the manifest says {list(manifest.output.shape)}"
+        yield said(
+            "output.shape: {classes} classes make {expected}, the manifest says {found}",
+            classes=len(manifest.classes),
+            expected=str(list(expected)),
+            found=str(list(manifest.output.shape)),
         )
     if manifest.output.activation == "sigmoid":
         yield said("output.activation: a classifier's states exclude each other: softmax or none")

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import pkgutil
 import re
 import sysconfig
-import tomllib
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from agent.detectors._files import read_inside
+from drivers.documents import parsed_toml
 from drivers.foreign import reason_of
 from drivers.validation import faults_of
 from drivers.wording import itemised, said
@@ -28,8 +32,41 @@ IGNORED = ""
 """The meaning of a class that the network knows and the street does not care for."""
 
 _NOT_FAMILIES = frozenset({"manifest", "preprocess", "session"})
-_NAME = r"[a-z0-9][a-z0-9_-]*"
+MANIFEST = "manifest.toml"
+NAME = r"[a-z0-9][a-z0-9_-]{0,63}"
+LARGEST_MANIFEST_BYTES = 4_000_000
+LARGEST_BYTES = 512_000_000
+"""Of a network with its weights; both are read into memory."""
+MOST_CLASSES = 10_000
+MOST_PIXELS = 2048 * 2048
+"""Of a network's input."""
+LARGEST_VALUE = 1e6
+"""That a pixel becomes; networks take 0 to 1, a few units around 0, or 0 to 255."""
+MOST_VALUES = 2**25
+"""Of one output: 128 MB."""
+MOST_WEIGHTS_FILES = 1000
+
+
+def _of_values(shape: tuple[int, ...]) -> tuple[int, ...]:
+    if math.prod(shape) > MOST_VALUES:
+        raise ValueError(said("an output may have at most {most} values", most=MOST_VALUES))
+    return shape
+
+
+def _file_name(name: str) -> str:
+    if Path(name).name != name or name in {"", ".", "..", MANIFEST} or len(name.encode()) > 255:
+        raise ValueError(said("the name of a file in this folder, without folders"))
+    return name
+
+
+_Port = Annotated[str, Field(min_length=1, max_length=256)]
+_Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _Positive = Annotated[float, Field(gt=0)]
+_Shape = Annotated[
+    tuple[Annotated[int, Field(ge=1, le=MOST_VALUES)], ...],
+    Field(min_length=1, max_length=8),
+    AfterValidator(_of_values),
+]
 
 
 class ModelError(ValueError):
@@ -41,7 +78,7 @@ class ModelError(ValueError):
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class InputSpec(_Part):
@@ -54,17 +91,32 @@ class InputSpec(_Part):
     where a network has one.
     """
 
-    name: str = Field(min_length=1)
+    name: _Port
     width: int = Field(gt=0, le=4096)
     height: int = Field(gt=0, le=4096)
     layout: Literal["NCHW"] = "NCHW"
     colour: Literal["BGR", "RGB"]
     resize: Literal["letterbox", "letterbox_centred", "stretch"]
-    sizes: str | None = None
+    sizes: _Port | None = None
     pad: int = Field(default=114, ge=0, le=255)
     scale: float = Field(default=1.0, gt=0)
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
     std: tuple[_Positive, _Positive, _Positive] = (1.0, 1.0, 1.0)
+
+    @model_validator(mode="after")
+    def _in_bounds(self) -> Self:
+        if self.width * self.height > MOST_PIXELS:
+            raise ValueError(said("width × height may be at most {most}", most=MOST_PIXELS))
+        largest = (255 * self.scale + max(map(abs, self.mean))) / min(self.std)
+        if largest > LARGEST_VALUE:
+            raise ValueError(
+                said(
+                    "scale, mean and std make values of {largest:.3g}, at most {most:.0e} are allowed",
+                    largest=largest,
+                    most=LARGEST_VALUE,
+                )
+            )
+        return self
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -74,8 +126,8 @@ class InputSpec(_Part):
 class OutputSpec(_Part):
     """What the network answers, and what is still to be done to it."""
 
-    name: str = Field(min_length=1)
-    shape: tuple[int, ...] = Field(min_length=1)
+    name: _Port
+    shape: _Shape
     activation: Literal["none", "softmax", "sigmoid"] = "none"
     kind: Literal["float32", "int64"] = "float32"
 
@@ -83,7 +135,7 @@ class OutputSpec(_Part):
 class ModelClass(_Part):
     """One class of the network, in the order of its outputs, and what it means on the street."""
 
-    name: str = Field(min_length=1)
+    name: str = Field(min_length=1, max_length=256)
     meaning: Literal[Thing, BinState, ""]
     threshold: float = Field(ge=0, le=1)
 
@@ -91,18 +143,22 @@ class ModelClass(_Part):
 class Manifest(_Part):
     """``manifest.toml`` of one model folder."""
 
-    name: str = Field(pattern=rf"^{_NAME}$")
-    version: str = Field(min_length=1)
+    name: str = Field(pattern=rf"^{NAME}$")
+    version: str = Field(min_length=1, max_length=64)
     family: str
-    file: str = Field(pattern=r"^[^/\\]+\.onnx$")
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-    licence: str = Field(min_length=1)
-    provenance: str = Field(min_length=1)
+    file: Annotated[str, Field(pattern=r"^[^/\\]+\.onnx$"), AfterValidator(_file_name)]
+    sha256: _Sha256
+    weights: dict[Annotated[str, AfterValidator(_file_name)], _Sha256] = Field(
+        default={}, max_length=MOST_WEIGHTS_FILES
+    )
+    """Files beside the network in which it keeps its weights, each with its hash."""
+    licence: str = Field(min_length=1, max_length=256)
+    provenance: str = Field(min_length=1, max_length=4096)
     input: InputSpec
     output: OutputSpec
-    also: dict[str, OutputSpec] = {}
+    also: dict[str, OutputSpec] = Field(default={}, max_length=8)
     """Further outputs, by the role that the family gives them, such as ``boxes``."""
-    classes: tuple[ModelClass, ...] = Field(min_length=1)
+    classes: tuple[ModelClass, ...] = Field(min_length=1, max_length=MOST_CLASSES)
 
     @property
     def outputs(self) -> tuple[OutputSpec, ...]:
@@ -113,6 +169,41 @@ class Manifest(_Part):
     def labels(self) -> tuple[str, ...]:
         """The street meanings, by class."""
         return tuple(each.meaning for each in self.classes)
+
+    @property
+    def model_sha256(self) -> str:
+        """What an event knows the model by: the hash of its file.
+
+        Where weights lie in files of their own, the hash of what ``sha256sum`` prints of all of them,
+        the network first, then the others by name.
+        """
+        if not self.weights:
+            return self.sha256
+        lines = [(self.file, self.sha256), *sorted(self.weights.items())]
+        text = "".join(f"{sha256}  {name}\n" for name, sha256 in lines)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class StoredModel:
+    """A model folder as it was read, once: these bytes were hashed, and these are run.
+
+    Attributes:
+        manifest: Held against the folder.
+        manifest_sha256: Of the manifest's own file.
+        network: The ONNX file.
+        weights: The files of weights beside it, by name.
+    """
+
+    manifest: Manifest
+    manifest_sha256: str
+    network: bytes
+    weights: dict[str, bytes]
+
+    @property
+    def size_bytes(self) -> int:
+        """Of the network with its weights."""
+        return len(self.network) + sum(map(len, self.weights.values()))
 
 
 def family_names() -> tuple[str, ...]:
@@ -141,11 +232,9 @@ def model_folders() -> tuple[Path, ...]:
 
 def list_models() -> tuple[str, ...]:
     """Names of all models that are installed, whether they can be used or not."""
-    found = (
-        path.parent.name for place in model_folders() for path in place.glob("*/manifest.toml")
-    )
+    found = (path.parent.name for place in model_folders() for path in place.glob(f"*/{MANIFEST}"))
     # One with a dot is what a power cut left of a copy.
-    return tuple(sorted({name for name in found if not name.startswith(".")}))
+    return tuple(sorted({name for name in found if re.fullmatch(NAME, name)}))
 
 
 def find_model(name: str) -> Path:
@@ -154,9 +243,9 @@ def find_model(name: str) -> Path:
     Raises:
         ModelError: There is none of that name.
     """
-    if re.fullmatch(_NAME, name):
+    if re.fullmatch(NAME, name):
         for place in model_folders():
-            if (place / name / "manifest.toml").is_file():
+            if (place / name / MANIFEST).is_file():
                 return place / name
     known = list_models() or said("none")
     raise ModelError(name, [said("there is no such model; there are: {known}", known=known)])
@@ -165,26 +254,23 @@ def find_model(name: str) -> Path:
 def load_manifest(folder: Path) -> Manifest:
     """Read a model folder's manifest and hold the folder against it.
 
+    Raises:
+        ModelError: With every fault of the manifest and of the files it names.
+    """
+    return read_model(folder).manifest
+
+
+def read_model(folder: Path) -> StoredModel:
+    """Read a model folder: its manifest, and the files that it names, held against their hashes.
+
     The network itself is not opened: a file whose hash is wrong must not reach the runtime.
 
     Raises:
-        ModelError: With every fault of the manifest and of the file it names.
+        ModelError: With every fault of the manifest and of the files it names.
     """
-    path = folder / "manifest.toml"
-    try:
-        told = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        fault = said("{file}: {reason}", file=path.name, reason=reason_of(error))
-        raise ModelError(folder.name, [fault]) from error
-    except ValueError as error:
-        fault = said(
-            "{file}: not readable as {language}: {reason}",
-            file=path.name,
-            language="TOML",
-            reason=reason_of(error),
-        )
-        raise ModelError(folder.name, [fault]) from error
-    faults = [*_file_faults(folder, told), *_family_faults(told)]
+    written, told = _read_manifest(folder)
+    contents, faults = _contents(folder, told)
+    faults += _family_faults(told)
     try:
         manifest = Manifest.model_validate(told)
     except ValidationError as error:
@@ -193,31 +279,67 @@ def load_manifest(folder: Path) -> Manifest:
         faults.append(
             said("name: is {name!r}, its folder {folder!r}", name=manifest.name, folder=folder.name)
         )
-    names = [each.name for each in manifest.classes]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
+    names = Counter(each.name for each in manifest.classes)
+    if twice := sorted(name for name, count in names.items() if count > 1):
         faults.append(said("classes: given twice: {names}", names=twice))
     if faults:
         raise ModelError(folder.name, faults)
-    return manifest
+    network = contents.pop(manifest.file)
+    return StoredModel(manifest, hashlib.sha256(written).hexdigest(), network, contents)
 
 
-def _file_faults(folder: Path, told: dict[str, Any]) -> Iterator[str]:
-    file, expected = told.get("file"), told.get("sha256")
-    if not isinstance(file, str) or Path(file).name != file:
-        return  # the manifest's own faults say so
+def _read_manifest(folder: Path) -> tuple[bytes, dict[str, Any]]:
     try:
-        with (folder / file).open("rb") as opened:
-            found = hashlib.file_digest(opened, "sha256").hexdigest()
-    except OSError as error:
-        yield said("file: {file}: {reason}", file=file, reason=reason_of(error))
-        return
-    if isinstance(expected, str) and found != expected:
-        yield said(
-            "sha256: {file} has {found}, the manifest says {expected}",
-            file=file,
-            found=found,
-            expected=expected,
+        written = read_inside(folder, MANIFEST, LARGEST_MANIFEST_BYTES)
+    except (OSError, ValueError) as error:
+        fault = said("{file}: {reason}", file=MANIFEST, reason=reason_of(error))
+        raise ModelError(folder.name, [fault]) from error
+    try:
+        return written, parsed_toml(written.decode("utf-8"))
+    except ValueError as error:
+        fault = said(
+            "{file}: not readable as {language}: {reason}",
+            file=MANIFEST,
+            language="TOML",
+            reason=reason_of(error),
         )
+        raise ModelError(folder.name, [fault]) from error
+
+
+def _contents(folder: Path, told: dict[str, Any]) -> tuple[dict[str, bytes], list[str]]:
+    """The files that a manifest names, and what is wrong with them."""
+    weights = told.get("weights", {})
+    named = [("file", "sha256", told.get("file"), told.get("sha256"))]
+    if isinstance(weights, dict):
+        named += [
+            ("weights", "weights", name, sha256)
+            for name, sha256 in list(weights.items())[:MOST_WEIGHTS_FILES]
+        ]
+    contents: dict[str, bytes] = {}
+    faults: list[str] = []
+    for what, key, name, expected in named:
+        if not isinstance(name, str) or Path(name).name != name:
+            continue  # the manifest's own faults say so
+        try:
+            left = LARGEST_BYTES - sum(map(len, contents.values()))
+            contents[name] = read_inside(folder, name, left)
+        except (OSError, ValueError) as error:
+            faults.append(
+                said("{what}: {file}: {reason}", what=what, file=name, reason=reason_of(error))
+            )
+            continue
+        found = hashlib.sha256(contents[name]).hexdigest()
+        if isinstance(expected, str) and found != expected:
+            faults.append(
+                said(
+                    "{key}: {file} has {found}, the manifest says {expected}",
+                    key=key,
+                    file=name,
+                    found=found,
+                    expected=expected,
+                )
+            )
+    return contents, faults
 
 
 def _family_faults(told: dict[str, Any]) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,19 +17,33 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 import onnxruntime as ort
 from onnxruntime.capi import onnxruntime_pybind11_state as _runtime
 
-from agent.detectors.manifest import Manifest, ModelError
+from agent.detectors._weights import wanted_weights
+from agent.detectors.manifest import MOST_PIXELS, ModelError
 from drivers.wording import said
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
+
+    from agent.detectors.manifest import StoredModel
 
     Tensor = NDArray[np.float32]
 
 _TYPES = {"float32": "tensor(float)", "int64": "tensor(int64)"}
+_NOWHERE = "/dev/null"
+"""No folder: below it the runtime finds no file that was not handed over."""
+_LONGEST_REASON = 300
+_TOO_NEW = (
+    re.compile(
+        r"Unsupported model (?P<what>IR version): (?P<is_>\d+), max supported .*: (?P<most>\d+)"
+    ),
+    re.compile(r"(?P<what>Opset) (?P<is_>\d+) is under development.* till opset (?P<most>\d+)"),
+)
 _REFUSALS = (
+    MemoryError,
+    UnicodeDecodeError,
+    _runtime.EPFail,
     _runtime.Fail,
     _runtime.InvalidArgument,
     _runtime.InvalidGraph,
@@ -57,57 +72,183 @@ class Graph:
     metadata: dict[str, str]
 
 
-def read_graph(path: Path, name: str, size_px: tuple[int, int] | None = None) -> Graph:
+def read_graph(
+    network: bytes,
+    weights: Mapping[str, bytes],
+    *,
+    model: str,
+    file: str,
+    size_px: tuple[int, int] | None = None,
+) -> Graph:
     """Open a network that has no manifest yet, and run it once on a black picture.
 
     Args:
-        path: The ONNX file.
-        name: What errors call the model.
+        network: The ONNX file.
+        weights: The files of weights beside it, by name.
+        model: What errors call the model.
+        file: What they call the file.
         size_px: Width and height of the picture, where the network leaves them open.
 
     Raises:
         ModelError: It is no network that runs here, takes no picture, or leaves its size open.
     """
-    ort.disable_telemetry_events()
+    session = _opened(network, weights, model=model, file=file, threads=1)
     try:
-        session = ort.InferenceSession(str(path), _options(1), providers=["CPUExecutionProvider"])
-        ports = sorted(session.get_inputs(), key=lambda each: each.type != _TYPES["float32"])
-        inputs = tuple(_input(each, name, size_px) for each in ports)
-        if len(inputs[0].shape) != 4:
-            raise ModelError(name, [said("input: no picture, (1, 3, height, width), is taken")])
+        inputs = _inputs(session.get_inputs(), model, size_px)
         feed = {each.name: np.zeros(each.shape, each.kind) for each in inputs}
         if len(inputs) > 1:
             feed[inputs[1].name] = np.array([inputs[0].shape[:1:-1]], inputs[1].kind)
         answers = session.run(None, feed)
     except _REFUSALS as error:
-        raise ModelError(name, [said("{file}: {reason}", file=path.name, reason=error)]) from error
+        fault = said("it does not run: {reason}", reason=_reason(error))
+        raise ModelError(model, [fault]) from error
     outputs = tuple(
-        Port(port.name, tuple(answer.shape), str(answer.dtype))
+        Port(port.name, tuple(np.shape(answer)), _kind_of(port))
         for port, answer in zip(session.get_outputs(), answers, strict=True)
     )
     return Graph(inputs, outputs, dict(session.get_modelmeta().custom_metadata_map))
 
 
-def _input(port: Any, name: str, size_px: tuple[int, int] | None) -> Port:
-    shape = list(port.shape)
-    if shape and not isinstance(shape[0], int):
-        shape[0] = 1
-    if len(shape) == 4 and size_px is not None and not all(isinstance(n, int) for n in shape):
-        shape[2:] = size_px[1], size_px[0]
-    if not all(isinstance(each, int) for each in shape):
-        fault = said("input {name!r} leaves its size open: say --size", name=port.name)
+def _opened(
+    network: bytes, weights: Mapping[str, bytes], *, model: str, file: str, threads: int
+) -> ort.InferenceSession:
+    """Open a network from bytes alone: no file is opened that was not hashed.
+
+    Raises:
+        ModelError: It is none that runs here, or wants other files of weights than these.
+    """
+    ort.disable_telemetry_events()
+    _refuse_other_weights(network, weights, model)
+    options = _options(threads)
+    options.add_session_config_entry(
+        "session.model_external_initializers_file_folder_path", _NOWHERE
+    )
+    if weights:
+        options.add_external_initializers_from_files_in_memory(
+            list(weights), list(weights.values()), [len(each) for each in weights.values()]
+        )
+    try:
+        return ort.InferenceSession(network, options, providers=["CPUExecutionProvider"])
+    except _REFUSALS as error:
+        fault = said("{file}: {reason}", file=file, reason=_reason(error))
+        raise ModelError(model, [fault]) from error
+
+
+def _refuse_other_weights(network: bytes, weights: Mapping[str, bytes], model: str) -> None:
+    try:
+        wanted = wanted_weights(network)
+    except ValueError:
+        return  # the runtime says what is wrong with it
+    if wanted == weights.keys():
+        return
+    fault = said(
+        "weights: the network keeps its weights in {wanted}, the manifest names {named}",
+        wanted=sorted(wanted) or said("no file but its own"),
+        named=sorted(weights) or said("none"),
+    )
+    raise ModelError(model, [fault])
+
+
+def _reason(error: BaseException) -> str:
+    """What the runtime complains of, without where in its own source it did."""
+    text = " ".join(str(error).split())
+    for pattern in _TOO_NEW:
+        if found := pattern.search(text):
+            return said(
+                "it was exported for a newer onnxruntime ({what} {is_}, here at most {most}): export it"
+                " for an older opset, or install a newer onnxruntime",
+                **found.groupdict(),
+            )
+    if isinstance(error, MemoryError) or "bad_alloc" in text or "Failed to allocate" in text:
+        return said("it takes more memory than there is")
+    text = re.sub(r"^\[ONNXRuntimeError\] : \d+ : ", "", text)
+    return repr(text)[1:-1][:_LONGEST_REASON]
+
+
+def _inputs(ports: list[Any], name: str, size_px: tuple[int, int] | None) -> tuple[Port, ...]:
+    """The picture's input, and that of its size where there is one.
+
+    Raises:
+        ModelError: There are others, or no picture is taken, with what is taken in its place.
+    """
+    pictures = [each for each in ports if len(each.shape) == 4]
+    if not pictures:
+        raise ModelError(name, [said("input: no picture, (1, 3, height, width), is taken")])
+    picture = pictures[0]
+    if fault := _picture_fault(picture):
         raise ModelError(name, [fault])
-    kind = next((short for short, long in _TYPES.items() if long == port.type), None)
-    if kind is None:
+    others = [each for each in ports if each is not picture]
+    if len(others) > 1 or any(_kind_of(each) != "int64" for each in others):
         fault = said(
-            "{what}: {name!r} is {found}, {expected} is expected",
-            what="input",
-            name=port.name,
-            found=port.type,
-            expected=_TYPES["float32"],
+            "input: the network also takes {names}; one input is expected, and one of sizes if"
+            " input.sizes names it",
+            names=[each.name for each in others],
         )
         raise ModelError(name, [fault])
-    return Port(port.name, tuple(shape), kind)
+    shape = _picture_shape(picture, size_px)
+    if shape is None:
+        fault = said("input {name!r} leaves its size open: say --size", name=picture.name)
+        raise ModelError(name, [fault])
+    if shape[2] * shape[3] > MOST_PIXELS:
+        fault = said("width × height may be at most {most}", most=MOST_PIXELS)
+        raise ModelError(name, [fault])
+    sizes = (Port(each.name, (1, 2), "int64") for each in others)
+    return Port(picture.name, shape, "float32"), *sizes
+
+
+def _picture_fault(port: Any) -> str | None:
+    """Why an input takes no picture as the families give it, and how to export one that does."""
+    kind, shape = _kind_of(port), list(port.shape)
+    if kind == "float16":
+        return said(
+            "input {name!r} takes half-precision numbers (float16): export the network in full"
+            " precision (half=False)",
+            name=port.name,
+        )
+    if kind != "float32":
+        return said(
+            "input {name!r} takes {kind}: export the network so that it takes float32",
+            name=port.name,
+            kind=kind,
+        )
+    if isinstance(shape[0], int) and shape[0] != 1:
+        return said(
+            "input {name!r} takes {count} pictures at once: export the network for one (batch=1)",
+            name=port.name,
+            count=shape[0],
+        )
+    if shape[3] in (1, 3) and shape[1] not in (1, 3):
+        return said(
+            "input {name!r} takes {found}, the channels last: export the network with the channels"
+            " first (NCHW)",
+            name=port.name,
+            found=str(shape),
+        )
+    if isinstance(shape[1], int) and shape[1] != 3:
+        return said(
+            "input {name!r} takes pictures of {count} channel(s); a network for three colours is needed",
+            name=port.name,
+            count=shape[1],
+        )
+    return None
+
+
+def _picture_shape(port: Any, size_px: tuple[int, int] | None) -> tuple[int, ...] | None:
+    """(1, 3, height, width); None where the network leaves its size open and nobody says it."""
+    height, width = port.shape[2:]
+    if size_px is not None and not (isinstance(height, int) and isinstance(width, int)):
+        width, height = size_px
+    if not (isinstance(height, int) and isinstance(width, int)):
+        return None
+    return 1, 3, max(1, height), max(1, width)
+
+
+def _kind_of(port: Any) -> str:
+    """The kind of number, as numpy calls it; of what is no tensor, the runtime's word."""
+    found = re.fullmatch(r"tensor\((\w+)\)", port.type)
+    if found is None:
+        return str(port.type)
+    return {"float": "float32", "double": "float64"}.get(found[1], found[1])
 
 
 class OnnxSession:
@@ -118,26 +259,24 @@ class OnnxSession:
         seconds: The time those runs took inside the runtime.
     """
 
-    def __init__(self, path: Path, manifest: Manifest, threads: int) -> None:
+    def __init__(self, stored: StoredModel, threads: int) -> None:
         """Open a network, hold it against its manifest, and run it once.
 
         Args:
-            path: The ONNX file; its hash has been checked by ``load_manifest``.
-            manifest: What the network claims to be.
+            stored: The model as it was read, with its hashes checked.
             threads: How many threads one run may use.
 
         Raises:
-            ModelError: The file is no network that runs here, or not the one of the manifest.
+            ModelError: It is no network that runs here, or not the one of the manifest.
         """
-        ort.disable_telemetry_events()
-        try:
-            self._session = ort.InferenceSession(
-                str(path), _options(threads), providers=["CPUExecutionProvider"]
-            )
-        except _REFUSALS as error:
-            raise ModelError(
-                manifest.name, [said("{file}: {reason}", file=path.name, reason=error)]
-            ) from error
+        manifest = stored.manifest
+        self._session = _opened(
+            stored.network,
+            stored.weights,
+            model=manifest.name,
+            file=manifest.file,
+            threads=threads,
+        )
         self._manifest = manifest
         self._outputs = [each.name for each in manifest.outputs]
         self._constants: dict[str, NDArray[np.int64]] = {}
@@ -203,7 +342,7 @@ class OnnxSession:
             answers = self.run_all(np.zeros(spec.input.shape, dtype=np.float32))
         except _REFUSALS as error:
             raise ModelError(
-                spec.name, [said("it does not run: {reason}", reason=error)]
+                spec.name, [said("it does not run: {reason}", reason=_reason(error))]
             ) from error
         for told, answer in zip(spec.outputs, answers, strict=True):
             if answer.shape != told.shape:

@@ -43,9 +43,14 @@ def faults(manifest: Manifest) -> Iterator[str]:
     cells = sum((spec.width // each) * (spec.height // each) for each in STRIDES_PX)
     expected = (1, cells, _BOX_COLUMNS + len(manifest.classes))
     if manifest.output.shape != expected:
-        yield (
-            f"output.shape: {len(manifest.classes)} classes on {spec.width} × {spec.height}"
-            f" make {list(expected)}, the manifest says {list(manifest.output.shape)}"
+        yield said(
+            "output.shape: {classes} classes on {width} × {height} make {expected}, the manifest says"
+            " {found}",
+            classes=len(manifest.classes),
+            width=spec.width,
+            height=spec.height,
+            expected=str(list(expected)),
+            found=str(list(manifest.output.shape)),
         )
     if manifest.output.activation != "none":
         yield said("output.activation: the scores of this family need none")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from agent import detectors
 from agent.detectors import Classifier, Detector
-from agent.detectors.manifest import load_manifest
+from agent.detectors.manifest import load_manifest, read_model
 from agent.scene import Detection
 from drivers import pictures
 from drivers.pictures import Picture
@@ -51,8 +51,9 @@ class StreetJudge:
     """A street detector with every threshold at the lowest."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.manifest = folder, load_manifest(folder)
-        self._detector = Detector(folder, threads=2, threshold=LOWEST)
+        self.folder, stored = folder, read_model(folder)
+        self.manifest = stored.manifest
+        self._detector = Detector(stored, threads=2, threshold=LOWEST)
 
     def threshold(self, label: str) -> float:
         """The least threshold of the classes of a meaning."""
@@ -68,8 +69,9 @@ class BinJudge:
     """A bin state classifier, shown the picture as the zone's crop."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.manifest = folder, load_manifest(folder)
-        self._classifier = Classifier(folder, threads=2)
+        self.folder, stored = folder, read_model(folder)
+        self.manifest = stored.manifest
+        self._classifier = Classifier(stored, threads=2)
 
     def threshold(self) -> float:
         """From which probability on a bin counts as overflowing."""

@@ -153,7 +153,7 @@ def _subfolders(folder: Path) -> list[Path]:
 def _json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise SourceError(f"{path}: {error}") from error
 
 

@@ -1,0 +1,106 @@
+"""What people write down, TOML and JSON, taken in so that nothing in it can surprise what comes after.
+
+Python's parsers take any depth that its stack allows, and texts that no terminal shows as they are. Here
+both end with a word: at a depth that no file of ours needs, and at characters that cannot be seen.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from typing import TYPE_CHECKING, Any
+from unicodedata import category
+
+from drivers.wording import Said, said
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+MOST_DEEP = 32
+"""How deep tables and lists may lie in each other; a zone's corner lies four deep."""
+MOST_DOTS = 200
+"""In a dotted key: the parser's time grows with the square of them, so they are counted before it."""
+_NOT_IN_A_KEY = re.compile(r"[^\w\"'.\t -]+|\.{2,}")
+MOST_TOLD = 5
+"""Of the places that hold such characters."""
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+"""Categories of Unicode: controls, invisible formatting such as a turned direction, half characters,
+separators of lines and paragraphs."""
+_ALLOWED = frozenset("\t\n\r\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}")
+
+
+def parsed_toml(text: str) -> dict[str, Any]:
+    """Read a text as TOML.
+
+    Raises:
+        ValueError: It is none, lies too deep, or holds characters that cannot be shown.
+    """
+    if any(run.count(".") > MOST_DOTS for run in _NOT_IN_A_KEY.split(text)):
+        raise ValueError(_too_deep())
+    return _examined(tomllib.loads, text)  # type: ignore[no-any-return]
+
+
+def parsed_json(text: str) -> Any:
+    """Read a text as JSON.
+
+    Raises:
+        ValueError: It is none, lies too deep, or holds characters that cannot be shown.
+    """
+    return _examined(json.loads, text)
+
+
+def unseen(text: str) -> str | None:
+    """The first character of a text that cannot be shown, as ``U+0000``; None: there is none.
+
+    Tabs, line ends and joiners are no fault.
+    """
+    found = (each for each in text if category(each) in _UNSEEN and each not in _ALLOWED)
+    first = next(found, None)
+    return None if first is None else f"U+{ord(first):04X}"
+
+
+def _examined(parse: Callable[[str], Any], text: str) -> Any:
+    try:
+        document = parse(text)
+    except RecursionError as error:
+        raise ValueError(_too_deep()) from error
+    places = []
+    for place, depth, each in _values(document):
+        if depth > MOST_DEEP:
+            raise ValueError(_too_deep())
+        if isinstance(each, str) and (code := unseen(each)):
+            places.append(_at(place, code))
+    if places:
+        raise ValueError(
+            said(
+                "characters that cannot be shown, take them out: {places}",
+                places=places[:MOST_TOLD],
+            )
+        )
+    return document
+
+
+def _values(document: Any) -> Iterator[tuple[tuple[str | int, ...], int, Any]]:
+    """Every value, and every key, with its place and its depth. Without recursion: it may lie deep."""
+    waiting: list[tuple[tuple[str | int, ...], Any]] = [((), document)]
+    while waiting:
+        place, value = waiting.pop()
+        yield place, len(place), value
+        if len(place) > MOST_DEEP:
+            continue
+        if isinstance(value, dict):
+            for key, part in value.items():
+                yield place, len(place), key
+                waiting.append(((*place, key), part))
+        elif isinstance(value, list):
+            waiting += (((*place, index), part) for index, part in enumerate(value))
+
+
+def _at(place: tuple[str | int, ...], code: str) -> Said:
+    where = ".".join(repr(str(part))[1:-1] for part in place)
+    return said("{code} in {where}", code=code, where=where or said("the outermost keys"))
+
+
+def _too_deep() -> Said:
+    return said("tables or lists lie more than {most} deep in each other", most=MOST_DEEP)
