@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from drivers.programs import python
+from drivers.reading import UnreadableError, content_of
 
 READ_WITHIN_S = 60.0
 
@@ -52,12 +53,14 @@ class CertificateFile:
         try:
             changed_ns = self._path.stat().st_mtime_ns
             if changed_ns != self._changed_ns:
-                content = self._path.read_bytes()
+                content = content_of(self._path)
                 self._known = _parsed(self._path, hashlib.sha256(content).hexdigest())
                 self._changed_ns = changed_ns
-        except OSError as error:
-            self._changed_ns = None
-            self._known = Certificate(None, None, f"it cannot be read: {error.strerror}")
+        except (OSError, UnreadableError) as error:
+            told = str(error)
+            if isinstance(error, OSError):
+                told = f"it cannot be read: {error.strerror}"
+            self._changed_ns, self._known = None, Certificate(None, None, told)
         return self._known
 
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from datetime import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -27,7 +27,7 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from agent import livery, scenarios, viewguard
+from agent import broker_address, livery, scenarios, site_files, viewguard
 from agent.bounds import is_readable, on_one_line
 from agent.daylight import Profile
 from agent.events import MOST_CAMERAS, MOST_PLACES
@@ -37,13 +37,13 @@ from agent.scene import Zone, ZoneKind
 from agent.surveyed import SurveyedPoint
 from agent.zones import Window, to_edge
 from drivers import cameras, gpio
-from drivers.documents import parsed_json, parsed_toml
-from drivers.foreign import reason_of, words_of
+from drivers.documents import texts_in
+from drivers.foreign import words_of
 from drivers.validation import fault_at, message_of
 from drivers.wording import itemised, said, said_many, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from pydantic_core import ErrorDetails
 
@@ -82,10 +82,13 @@ def _topic_level(value: str) -> str:
 Name = Annotated[str, AfterValidator(_topic_level)]
 
 
+UNSEEN = said("a character that cannot be seen stands in it: type the text anew")
+
+
 def _for_people(value: str) -> str:
     value = on_one_line(value)
     if not is_readable(value):
-        raise ValueError(said("a character that cannot be seen stands in it: type the text anew"))
+        raise ValueError(UNSEEN)
     return value
 
 
@@ -358,7 +361,7 @@ class Uplink(Section):
     topic_prefix: Text = Field(default="kerbwatch/v1", pattern=r"^[^#+.\s]+$", max_length=200)
     ca_file: Path | None = None
     certificate_file: Path | None = None
-    key_file: Path | None = None
+    key_file: Path | None = Field(default=None, validate_default=True)
     username: Text | None = Field(default=None, max_length=200)
     password_file: Path | None = None
     keepalive_s: int = Field(default=30, ge=5, le=30)
@@ -385,24 +388,31 @@ class Uplink(Section):
     """Whether the platform is told of each day when it is over."""
     daily_bytes: DailyBytesSection = DailyBytesSection()
 
-    @field_validator("broker")
+    @field_validator("broker", mode="before")
     @classmethod
-    def _host_and_port(cls, value: str | None) -> str | None:
-        if value is not None:
-            parts = urlsplit(value)
-            if not parts.hostname or parts.port == 0:  # .port raises ValueError above 65535
-                raise ValueError(said("give mqtt://HOST[:PORT] or mqtts://HOST[:PORT]"))
-            if parts.path or parts.query or parts.fragment:
-                raise ValueError(said("nothing may follow the port"))
-        return value
+    def _host_and_port(cls, value: Any) -> Any:
+        return broker_address.checked(value) if isinstance(value, str) else value
 
-    @model_validator(mode="after")
-    def _certificate_and_key_together(self) -> Self:
-        if (self.certificate_file is None) != (self.key_file is None):
+    @field_validator("key_file")
+    @classmethod
+    def _certificate_and_key_together(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        # A fault of its own field: those of others do not hide it.
+        if "certificate_file" in info.data and (info.data["certificate_file"] is None) != (
+            value is None
+        ):
             raise ValueError(
                 said("certificate_file and key_file go together: give both or neither")
             )
-        return self
+        return value
+
+    @field_validator("password_file")
+    @classmethod
+    def _password_of_somebody(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if value is not None and info.data.get("username", "") is None:
+            raise ValueError(
+                said("without username it is not used: give username as well, or leave it out")
+            )
+        return value
 
     def located(self, base: Path) -> Self:
         """These settings with relative paths taken from the folder ``base``."""
@@ -571,12 +581,12 @@ def load(path: Path) -> Configuration:
         ConfigError: With every fault: where it is, what is wrong, what is allowed.
     """
     path = path / "site.toml" if path.is_dir() else path
-    site, faults = _read(path, parsed_toml, "TOML")
-    if faults:
-        raise ConfigError(path, faults)
+    site, faults = _read(site_files.read_toml, path)
+    unread = bool(faults)
     zones_path = path.with_name("zones.json")
-    if zones_path.exists():
-        drawn, faults = _read(zones_path, parsed_json, "JSON")
+    if os.path.lexists(zones_path):  # a link that leads nowhere was meant to lead somewhere
+        drawn, more = _read(site_files.read_json, zones_path)
+        faults += more
         faults += (
             said("zones.json: {key}: no such key; the file holds only zones", key=key)
             for key in sorted(drawn.keys() - {"zones"})
@@ -585,6 +595,8 @@ def load(path: Path) -> Configuration:
             if "zones" in site:
                 faults.append(said("zones: given in site.toml and in zones.json; keep one"))
             site["zones"] = drawn["zones"]
+    if unread:
+        raise ConfigError(path, faults)
     try:
         configuration = from_tables(site, path)
     except ConfigError as error:
@@ -604,13 +616,16 @@ def from_tables(site: dict[str, Any], path: Path = Path("site.toml")) -> Configu
     Raises:
         ConfigError: With every fault.
     """
+    details: list[ErrorDetails] = []
     try:
-        return Configuration.model_validate(site)
+        configuration = Configuration.model_validate(site)
     except ValidationError as error:
         details = [detail for detail in error.errors() if not _follows(detail, error.errors())]
         if any(detail["type"] != _MISFIT for detail in details):
             details += _misfits_of_the_rest(site)
-        raise ConfigError(path, [_in_words(detail, site) for detail in details]) from error
+    if details := [*details, *_unseen(site, {detail["loc"] for detail in details})]:
+        raise ConfigError(path, [_in_words(detail, site) for detail in details])
+    return configuration
 
 
 def json_schema() -> dict[str, Any]:
@@ -684,6 +699,16 @@ def _follows(detail: ErrorDetails, details: Sequence[ErrorDetails]) -> bool:
     )
 
 
+def _unseen(site: dict[str, Any], told: Collection[tuple[int | str, ...]]) -> list[ErrorDetails]:
+    """The texts that hold what people cannot see, also where no field looks: settings of cameras, keys."""
+    faults = [
+        _fault(place, UNSEEN)
+        for place, text in texts_in(site)
+        if place not in told and not is_readable(on_one_line(text))
+    ]
+    return ValidationError.from_exception_data("Configuration", faults).errors() if faults else []
+
+
 def _misfits_of_the_rest(site: dict[str, Any]) -> list[ErrorDetails]:
     """The misfits of a configuration that is also wrong elsewhere, as far as it can be read."""
 
@@ -701,25 +726,11 @@ def _misfits_of_the_rest(site: dict[str, Any]) -> list[ErrorDetails]:
     return ValidationError.from_exception_data("Configuration", misfits).errors() if misfits else []
 
 
-def _read(path: Path, parse: Any, language: str) -> tuple[dict[str, Any], list[str]]:
+def _read(read: Callable[[Path], dict[str, Any]], path: Path) -> tuple[dict[str, Any], list[str]]:
     try:
-        parsed = parse(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}, [
-            said("{file}: there is no such file in {folder}", file=path.name, folder=path.parent)
-        ]
-    except (OSError, ValueError) as error:
-        return {}, [
-            said(
-                "{file}: not readable as {language}: {reason}",
-                file=path.name,
-                language=language,
-                reason=reason_of(error),
-            )
-        ]
-    if not isinstance(parsed, dict):
-        return {}, [said("{file}: must be a table of sections", file=path.name)]
-    return parsed, []
+        return read(path), []
+    except site_files.FileError as error:
+        return {}, list(error.faults)
 
 
 def _in_words(detail: ErrorDetails, site: dict[str, Any]) -> str:

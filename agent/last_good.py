@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from agent import config
 from agent.events import ConfigurationHealth
 from drivers.disk import replace_file
+from drivers.reading import UnreadableError, content_of, text_in
 from drivers.wording import said
 
 if TYPE_CHECKING:
@@ -139,8 +140,8 @@ def _refuse_lost_drawing(path: Path, configuration: Configuration) -> None:
 def _places(path: Path) -> Iterator[Path]:
     """Where the state may lie: what the broken file still says of it, systemd, the default."""
     try:
-        told = _STATE_DIR.findall(path.read_text(encoding="utf-8", errors="replace"))
-    except OSError:
+        told = _STATE_DIR.findall(content_of(path).decode(errors="replace"))
+    except UnreadableError:
         told = []
     yield from (path.parent / each for each in told)
     yield from (Path(each) for each in os.environ.get("STATE_DIRECTORY", "").split(":") if each)
@@ -160,9 +161,9 @@ def _found(file: Path, path: Path) -> _Copy | None:
 
 
 def _copy_of(path: Path, now: datetime) -> _Copy | None:
-    site = path.read_text(encoding="utf-8")
+    site = text_in(content_of(path))
     drawn = path.with_name("zones.json")
-    zones = drawn.read_text(encoding="utf-8") if drawn.exists() else None
+    zones = text_in(content_of(drawn)) if drawn.exists() else None
     return _Copy(of=str(path), kept_at=now, site=site, zones=zones, sha256=_sha256(site, zones))
 
 

@@ -17,7 +17,6 @@ from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import urlsplit
 
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
@@ -26,6 +25,9 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from agent import own_certificate, trust
+from agent.broker_address import host_and_port
+from agent.credentials import CredentialsError
+from agent.credentials import read as read_credentials
 from agent.reasons import know_every_code
 from drivers.foreign import reason_of, recognised
 from drivers.wording import said, text_of
@@ -36,7 +38,9 @@ if TYPE_CHECKING:
     from agent.config import Uplink as UplinkSettings
 
 _LOST = said("connection lost")
-_PORTS = {"mqtt": 1883, "mqtts": 8883}
+_NO_TLS = {"WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "UNEXPECTED_EOF_WHILE_READING"}
+_OLD_TLS = {"UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION"}
+"""Reasons of OpenSSL why a handshake fails."""
 _FIXED_HEADER_BYTES, _LENGTH_BYTES, _PACKET_ID_BYTES = 5, 2, 2
 
 _LARGEST_DELIVERY_BYTES = 65_536
@@ -127,9 +131,7 @@ class Connection:
         self, settings: UplinkSettings, *, client_id: str, will: tuple[str, bytes]
     ) -> None:
         self._settings = settings
-        broker = urlsplit(settings.broker or "")
-        self._scheme = broker.scheme
-        self.address = broker.hostname or "", broker.port or _PORTS.get(broker.scheme, 0)
+        self.address = host_and_port(settings.broker or "")
         self._accepted: deque[tuple[ReasonCode, Properties]] = deque()
         self._ended: deque[str] = deque()
         self.acknowledged: deque[Acknowledgement] = deque()
@@ -183,7 +185,7 @@ class Connection:
             self._connect()
         except ssl.SSLCertVerificationError as error:
             raise LinkError(trust.in_words(error, self._settings, *self.address)) from error
-        except own_certificate.CertificateError as error:
+        except CredentialsError as error:
             raise LinkError(text_of(error)) from error
         except (OSError, ValueError) as error:
             refusal = own_certificate.refusal(str(error), self._settings)
@@ -281,17 +283,12 @@ class Connection:
 
     def _connect(self) -> None:
         settings = self._settings
-        if self._scheme == "mqtts":
-            context = trust.context_for(settings)
-            context.sslsocket_class = Secured
-            own_certificate.show(context, settings)
-            self._client.tls_set_context(context)
+        credentials = read_credentials(settings)
+        if credentials.context is not None:
+            credentials.context.sslsocket_class = Secured
+            self._client.tls_set_context(credentials.context)
         if settings.username is not None:
-            password = settings.password_file
-            self._client.username_pw_set(
-                settings.username,
-                None if password is None else password.read_text(encoding="utf-8").rstrip("\r\n"),
-            )
+            self._client.username_pw_set(settings.username, credentials.password)
         self._client.connect_timeout = settings.connect_timeout_s
         self._client.connect(
             *self.address,
@@ -324,14 +321,20 @@ class Connection:
         return LinkError(told, unexplained=unexplained)
 
 
+class NoHandshakeError(ConnectionError):
+    """The other side did not answer as one that speaks TLS."""
+
+
 class Secured(ssl.SSLSocket):
     """Closes when the handshake fails: paho would leave it to the garbage collector."""
 
     def do_handshake(self, block: bool = False) -> None:
         try:
             super().do_handshake(block)
-        except OSError:
+        except OSError as error:
             self.close()
+            if isinstance(error, ConnectionError) or getattr(error, "reason", None) in _NO_TLS:
+                raise NoHandshakeError(*error.args) from error
             raise
 
 
@@ -371,9 +374,15 @@ def _refused(code: Any) -> LinkError:
 
 
 def _in_words(error: Exception) -> str:
-    if isinstance(error, FileNotFoundError):
-        return said("there is no file {file}", file=error.filename)
     reason = reason_of(error)
+    if isinstance(error, NoHandshakeError):
+        return said(
+            "the broker ended the connection before TLS began ({reason}): it may speak none at this"
+            " port; correct it in broker (mqtts:// has 8883 as a rule, mqtt:// 1883)",
+            reason=reason,
+        )
+    if isinstance(error, ssl.SSLError) and error.reason in _OLD_TLS:
+        return said("the broker speaks no TLS 1.2 or newer: renew its software or its settings")
     if isinstance(error, socket.gaierror):
         return said("the broker's name cannot be resolved: {reason}", reason=reason)
     return said("the broker cannot be reached: {reason}", reason=reason)

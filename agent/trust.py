@@ -12,12 +12,13 @@ from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from agent import own_certificate
+from agent import own_certificate, pem
 from drivers.foreign import recognised
 from drivers.wording import said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from cryptography import x509
 
@@ -38,11 +39,25 @@ def context_for(settings: UplinkSettings) -> ssl.SSLContext:
     """What a broker must show: a chain to ``ca_file`` (or the system's authorities), and its name.
 
     Raises:
-        OSError: ``ca_file`` cannot be read.
+        CertificateError: ``ca_file`` cannot be used.
     """
-    context = ssl.create_default_context(cafile=settings.ca_file)
+    ca_file = settings.ca_file
+    context = ssl.create_default_context() if ca_file is None else _trusting(ca_file)
     context.verify_flags = RULE
     return context
+
+
+def _trusting(ca_file: Path) -> ssl.SSLContext:
+    content = pem.read("ca_file", ca_file)
+    try:
+        if pem.is_der_certificate(content):  # OpenSSL looks for PEM in files
+            return ssl.create_default_context(cadata=content)
+        context = ssl.create_default_context(cafile=ca_file)
+        if context.cert_store_stats()["x509"]:
+            return context
+    except OSError as error:  # among them ssl.SSLError
+        raise pem.named("ca_file", ca_file, pem.fault_of_certificates(ca_file, content)) from error
+    raise pem.named("ca_file", ca_file, pem.fault_of_certificates(ca_file, content))
 
 
 def formalities_missing(settings: UplinkSettings, host: str, port: int) -> Iterator[str]:
@@ -54,6 +69,7 @@ def formalities_missing(settings: UplinkSettings, host: str, port: int) -> Itera
         port: The broker's.
 
     Raises:
+        CertificateError: A file has changed since.
         OSError: The broker was not reached again.
     """
     strict, named = context_for(settings), context_for(settings)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from unicodedata import category
 
@@ -17,6 +18,7 @@ from drivers.wording import Said, said
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+Place = tuple[str | int, ...]
 MOST_DEEP = 32
 """How deep tables and lists may lie in each other; a zone's corner lies four deep."""
 MOST_DOTS = 200
@@ -34,20 +36,24 @@ def parsed_toml(text: str) -> dict[str, Any]:
     """Read a text as TOML.
 
     Raises:
-        ValueError: It is none, lies too deep, or holds characters that cannot be shown.
+        ValueError: It is none, or lies too deep.
     """
     if any(run.count(".") > MOST_DOTS for run in _NOT_IN_A_KEY.split(text)):
         raise ValueError(_too_deep())
     return _examined(tomllib.loads, text)  # type: ignore[no-any-return]
 
 
-def parsed_json(text: str) -> Any:
+def parsed_json(text: str, table: Callable[[list[tuple[str, Any]]], Any] = dict) -> Any:
     """Read a text as JSON.
 
+    Args:
+        text: The text.
+        table: Makes a dictionary of an object's keys and values, in their order.
+
     Raises:
-        ValueError: It is none, lies too deep, or holds characters that cannot be shown.
+        ValueError: It is none, or lies too deep.
     """
-    return _examined(json.loads, text)
+    return _examined(partial(json.loads, object_pairs_hook=table), text)
 
 
 def unseen(text: str) -> str | None:
@@ -60,17 +66,15 @@ def unseen(text: str) -> str | None:
     return None if first is None else f"U+{ord(first):04X}"
 
 
-def _examined(parse: Callable[[str], Any], text: str) -> Any:
-    try:
-        document = parse(text)
-    except RecursionError as error:
-        raise ValueError(_too_deep()) from error
-    places = []
-    for place, depth, each in _values(document):
-        if depth > MOST_DEEP:
-            raise ValueError(_too_deep())
-        if isinstance(each, str) and (code := unseen(each)):
-            places.append(_at(place, code))
+def refuse_unseen(document: Any) -> None:
+    """Refuse a document with characters that cannot be shown, in values or keys.
+
+    Raises:
+        ValueError: Which they are, and where.
+    """
+    places = [
+        _at(place, code) for place, each in texts_in(document) if (code := unseen(each)) is not None
+    ]
     if places:
         raise ValueError(
             said(
@@ -78,12 +82,26 @@ def _examined(parse: Callable[[str], Any], text: str) -> Any:
                 places=places[:MOST_TOLD],
             )
         )
+
+
+def texts_in(document: Any) -> Iterator[tuple[Place, str]]:
+    """Every text in a document with its place, keys as well: those at the place of their table."""
+    return ((place, each) for place, _, each in _values(document) if isinstance(each, str))
+
+
+def _examined(parse: Callable[[str], Any], text: str) -> Any:
+    try:
+        document = parse(text)
+    except RecursionError as error:
+        raise ValueError(_too_deep()) from error
+    if any(depth > MOST_DEEP for _, depth, _ in _values(document)):
+        raise ValueError(_too_deep())
     return document
 
 
-def _values(document: Any) -> Iterator[tuple[tuple[str | int, ...], int, Any]]:
+def _values(document: Any) -> Iterator[tuple[Place, int, Any]]:
     """Every value, and every key, with its place and its depth. Without recursion: it may lie deep."""
-    waiting: list[tuple[tuple[str | int, ...], Any]] = [((), document)]
+    waiting: list[tuple[Place, Any]] = [((), document)]
     while waiting:
         place, value = waiting.pop()
         yield place, len(place), value
@@ -97,7 +115,7 @@ def _values(document: Any) -> Iterator[tuple[tuple[str | int, ...], int, Any]]:
             waiting += (((*place, index), part) for index, part in enumerate(value))
 
 
-def _at(place: tuple[str | int, ...], code: str) -> Said:
+def _at(place: Place, code: str) -> Said:
     where = ".".join(repr(str(part))[1:-1] for part in place)
     return said("{code} in {where}", code=code, where=where or said("the outermost keys"))
 

@@ -14,6 +14,14 @@ _AT_LINE = re.compile(r"(?P<what>.+) \(at line (?P<line>\d+), column (?P<column>
 _AT_END = re.compile(r"(?P<what>.+) \(at end of document\)")
 _JSON = re.compile(r"(?P<what>.+): line (?P<line>\d+) column (?P<column>\d+) \(char \d+\)")
 
+_GIVEN_TWICE = re.compile(
+    r"Cannot declare (?P<names>.+) twice|Duplicate inline table key (?P<name>.+)"
+    r"|Cannot (?:redefine|mutate immutable) namespace (?P<space>.+)"
+)
+_CHARACTER = re.compile(r"(?:Illegal|Found invalid) character (?P<character>.+)")
+_MANY_DIGITS = re.compile(
+    r"Exceeds the limit \((?P<most>\d+) digits\) for integer string conversion.*"
+)
 _OTHER_NAME = re.compile(
     r"(?:Hostname|IP address) mismatch, certificate is not valid for '(?P<host>.+)'\."
 )
@@ -34,6 +42,7 @@ _KNOWN: dict[str, Said] = {
         said("Input/output error"),
         said("Too many open files"),
         said("Device or resource busy"),
+        said("Too many levels of symbolic links"),
         said("No such device"),
         said("Connection refused"),
         said("Connection reset by peer"),
@@ -106,6 +115,8 @@ _KNOWN: dict[str, Said] = {
         said("Expected ']' at the end of a table declaration"),
         said("Expected ']]' at the end of an array declaration"),
         said("Invalid date or datetime"),
+        said("Unescaped '\\' in a string"),
+        said("Invalid hex value"),
         # json
         said("Expecting value"),
         said("Expecting ',' delimiter"),
@@ -115,6 +126,7 @@ _KNOWN: dict[str, Said] = {
         said("Illegal trailing comma before end of array"),
         said("Illegal trailing comma before end of object"),
         said("Invalid control character at"),
+        said("Invalid \\escape"),
         said("Extra data"),
     )
 }
@@ -127,14 +139,26 @@ def recognised(text: str) -> str:
             "line {line}, column {column}: {what}",
             line=place["line"],
             column=place["column"],
-            what=_KNOWN.get(place["what"], place["what"]),
+            what=_by_itself(place["what"]),
         )
     if place := _AT_END.fullmatch(text):
-        what = place["what"]
-        return said("{what} (at the end of the file)", what=_KNOWN.get(what, what))
-    if name := _OTHER_NAME.fullmatch(text):
-        return said("it is not made out to {host}", host=name["host"])
-    return _KNOWN.get(text, text)
+        return said("{what} (at the end of the file)", what=_by_itself(place["what"]))
+    return _by_itself(text)
+
+
+def _by_itself(text: str) -> str:
+    """The same, of a text without a place."""
+    if found := _GIVEN_TWICE.fullmatch(text):
+        quoted = re.findall(r"'([^']*)'", text)
+        return said("{name!r} is given twice", name=".".join(quoted) or found[0])
+    if found := _CHARACTER.fullmatch(text):
+        return said("{character} may not stand here", character=found["character"])
+    if found := _MANY_DIGITS.fullmatch(text):
+        return said("a number has more than {most} digits", most=found["most"])
+    if found := _OTHER_NAME.fullmatch(text):
+        return said("it is not made out to {host}", host=found["host"])
+    known: str | None = _KNOWN.get(text) or _KNOWN.get(text.rstrip(": "))
+    return known or text
 
 
 def words_of(error: BaseException) -> str:

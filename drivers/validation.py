@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 _Facts = dict[str, Any]
+_IN_ADDRESS = re.compile(r"://.*@", re.DOTALL)
+"""A user and a password that somebody wrote into an address: they go into no log."""
 
 _WORDS: dict[str, Callable[[_Facts], str]] = {
     "missing": lambda _: said("missing"),
@@ -116,6 +118,8 @@ def fault_at(where: str, detail: ErrorDetails) -> Said:
         return said("{where}: {message}", where=where, message=message)
     if not isinstance(given, str | int | float | bool):
         return said("{where}: {message}", where=where, message=message)
+    if isinstance(given, str):
+        given = _IN_ADDRESS.sub("://***@", given)
     return said("{where}: {message} (given: {given!r})", where=where, message=message, given=given)
 
 

@@ -100,12 +100,12 @@ def _configuration(folder: Path, url: str, began_at: datetime, pace: str) -> Con
 def _named_broker(url: str) -> Iterator[str]:
     try:
         # The same rule as for a site's configuration.
-        config.Uplink.model_validate({"broker": url})
+        checked = config.Uplink.model_validate({"broker": url}).broker
     except ValidationError as error:
         raise click.BadParameter(
             say("give it as mqtt://HOST[:PORT]"), param_hint="--broker"
         ) from error
-    yield url
+    yield checked or url
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""``kerbwatch config validate``: what is wrong with a site's configuration, and what is odd about it."""
+"""``kerbwatch config validate``: what is wrong with a site's files and those that they name, and what is odd."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from agent.config import ConfigError, load
-from agent.plausibility import remarks
+from agent.credentials import CredentialsError
+from agent.credentials import read as read_credentials
+from agent.plausibility import Remark, remarks
+from drivers.wording import said
 from provisioning.failures import FAULT, expected
 from provisioning.wording import in_words, say, say_many
 
@@ -18,7 +21,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agent.config import Configuration
-    from agent.plausibility import Remark
 
 
 def validate(site: Path, *, as_json: bool, strict: bool) -> int:
@@ -33,13 +35,13 @@ def validate(site: Path, *, as_json: bool, strict: bool) -> int:
     """
     try:
         configuration = load(site)
+        odd = [*remarks(configuration), *_absent(configuration, site)]
     except ConfigError as error:
         failure = expected(error)
         if not as_json or failure is None:
             raise
         _print({"valid": False, "faults": error.faults, "warnings": []})
         return failure.exit_code
-    odd = remarks(configuration)
     if as_json:
         _print(
             {
@@ -52,6 +54,34 @@ def validate(site: Path, *, as_json: bool, strict: bool) -> int:
     else:
         _show(site, configuration, odd)
     return FAULT if odd and strict else 0
+
+
+def _absent(configuration: Configuration, site: Path) -> list[Remark]:
+    """Say which of the files that prove who the device is are not here.
+
+    That is no fault of the configuration: certificates and keys come onto the device later, and never
+    onto the machine at which the site is written. One that is there must be right.
+
+    Raises:
+        ConfigError: One is not.
+    """
+    folder = site if site.is_dir() else site.parent
+    try:
+        read_credentials(configuration.uplink.located(folder))
+    except CredentialsError as error:
+        wrong = [fault for fault in error.faults if fault not in error.absent]
+        if wrong:
+            path = site / "site.toml" if site.is_dir() else site
+            raise ConfigError(path, wrong) from error
+        return [
+            Remark(
+                each,
+                said("On the device, the agent does not reach the broker without it."),
+                said("Nothing, if this is not the device; else put the file there."),
+            )
+            for each in error.absent
+        ]
+    return []
 
 
 def _show(site: Path, configuration: Configuration, odd: Sequence[Remark]) -> None:

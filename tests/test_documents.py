@@ -18,7 +18,7 @@ from agent import config
 from agent.audit import Audit
 from agent.audit.log import segments
 from drivers.clock import FakeClock
-from drivers.documents import MOST_DEEP, parsed_json, parsed_toml, unseen
+from drivers.documents import MOST_DEEP, parsed_json, parsed_toml, refuse_unseen, unseen
 from tests import red_street
 
 Parse = Callable[[str], Any]
@@ -67,7 +67,7 @@ def test_characters_that_cannot_be_shown_are_named_with_their_place(
     parse: Parse, text: str, word: str
 ) -> None:
     with pytest.raises(ValueError, match="cannot be shown") as refused:
-        parse(text)
+        refuse_unseen(parse(text))
     assert word in str(refused.value)
 
 
@@ -104,9 +104,10 @@ def test_toml_is_what_python_reads_or_refused(text: str) -> None:
     ("file", "text", "word"),
     [
         ("site.toml", "a = " + "[" * 100_000, "site.toml: not readable as TOML: tables or lists lie"),
-        ("site.toml", 'a = "\\u0000"', "site.toml: not readable as TOML: characters that cannot"),
+        ("site.toml", '[storage]\nrun_dir = "\\u0000"', "storage.run_dir: a character that cannot be seen"),
         ("zones.json", "[" * 100_000, "zones.json: not readable as JSON: tables or lists lie"),
-        ("zones.json", '{"zones": "\\u001b"}', "zones.json: not readable as JSON: characters that"),
+        ("zones.json", '{"zones": [{"kind": "\\u001b"}]}', "zones.0.kind"),
+        ("zones.json", '{"zones": [{"\\u202e": 1}]}', "zones.0: a character that cannot be seen"),
         ("zones.json", '{"zones": ' + "1" * 5000 + "}", "zones.json: not readable as JSON"),
     ],
 )  # fmt: skip

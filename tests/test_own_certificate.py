@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from agent.config import Uplink as UplinkSettings
-from agent.own_certificate import CertificateError, refusal, show
+from agent.own_certificate import refusal, show
+from agent.pem import CertificateError
 from tests.broker import DEVICE, Authority
 
 
@@ -44,9 +45,10 @@ def test_a_file_that_is_no_pem_is_named(tmp_path: Path, damaged: int) -> None:
 def test_a_missing_file_is_named_whichever_it_is(tmp_path: Path, missing: int) -> None:
     files = Authority(tmp_path, "CA").issue(DEVICE)
     shutil.move(files[missing], tmp_path / "elsewhere")
-    with pytest.raises(FileNotFoundError) as raised:
+    with pytest.raises(CertificateError, match="there is no such file") as raised:
         show(ssl.create_default_context(), _settings(*files))
-    assert raised.value.filename == str(files[missing])
+    assert str(files[missing]) in str(raised.value)
+    assert raised.value.absent
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from agent import trust
 from agent.config import Uplink
 from agent.mqtt import Connection, LinkError
 from tests.broker import DEVICE, STATE, Authority, Broker, mosquitto, start_broker
+from tests.catalogue import translated
 
 __all__ = ["mosquitto", "start_broker"]  # fixtures
 
@@ -239,3 +240,13 @@ def test_the_commands_of_the_page_make_what_the_strictest_reader_takes(
         settings = settings_of(broker, tmp_path, host)
         assert connects(settings) is None
         assert list(trust.formalities_missing(settings, host, broker.port)) == []
+
+
+def test_what_the_page_says_that_the_device_says_it_does_say() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`.+?) \|", page[page.index("| it says |") :], re.MULTILINE)
+    assert len(rows) > 10
+    texts = [str(message.id) for message in translated()]
+    for row in rows:
+        for phrase in re.findall(r"`([^`]+)`", row):
+            assert any(phrase in text for text in texts), phrase

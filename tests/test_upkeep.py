@@ -124,6 +124,8 @@ def test_a_certificate_is_read_again_when_it_has_changed(tmp_path: Path) -> None
     assert watched.read().unknown == "the file is no certificate"
     path.unlink()
     assert watched.read().unknown == "it cannot be read: No such file or directory"
+    os.mkfifo(path)
+    assert watched.read().unknown == "it is no ordinary file, but a pipe or a device"
 
 
 def test_a_card_and_its_file_system_tell_of_themselves(tmp_path: Path) -> None:

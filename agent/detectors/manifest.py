@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from agent.detectors._files import read_inside
-from drivers.documents import parsed_toml
+from drivers.documents import parsed_toml, refuse_unseen
 from drivers.foreign import reason_of
 from drivers.validation import faults_of
 from drivers.wording import itemised, said
@@ -295,7 +295,8 @@ def _read_manifest(folder: Path) -> tuple[bytes, dict[str, Any]]:
         fault = said("{file}: {reason}", file=MANIFEST, reason=reason_of(error))
         raise ModelError(folder.name, [fault]) from error
     try:
-        return written, parsed_toml(written.decode("utf-8"))
+        parsed = parsed_toml(written.decode("utf-8"))
+        refuse_unseen(parsed)
     except ValueError as error:
         fault = said(
             "{file}: not readable as {language}: {reason}",
@@ -304,6 +305,7 @@ def _read_manifest(folder: Path) -> tuple[bytes, dict[str, Any]]:
             reason=reason_of(error),
         )
         raise ModelError(folder.name, [fault]) from error
+    return written, parsed
 
 
 def _contents(folder: Path, told: dict[str, Any]) -> tuple[dict[str, bytes], list[str]]:

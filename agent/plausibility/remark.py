@@ -14,7 +14,7 @@ class Remark:
     ``what`` begins with the place in the configuration.
     """
 
-    what: Said
+    what: str
     meaning: Said
     remedy: Said
 

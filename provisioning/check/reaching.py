@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING
 from cryptography import x509
 
 from agent import trust
+from agent.credentials import CredentialsError
+from agent.credentials import read as read_credentials
 from agent.mqtt import Connection, LinkError
+from agent.pem import CertificateError, holds_key
+from agent.pem import read as read_file
 from drivers.foreign import reason_of
 from drivers.wording import said
 from provisioning.check.findings import Check, Device, Finding
@@ -40,6 +44,12 @@ def broker(device: Device) -> Iterator[Finding]:
             said("Whoever shares the line can read and forge the events."),
             said("Use mqtts:// with ca_file, certificate_file and key_file."),
         )
+    try:
+        read_credentials(settings)
+    except CredentialsError as error:
+        yield from map(_unusable, error.faults)
+        return
+    yield from _too_much_in(settings)
     if settings.certificate_file is not None:
         yield from _certificate(settings.certificate_file)
     base = f"{settings.topic_prefix}/{configured.site.tenant}/{configured.site.device_id}"
@@ -66,6 +76,29 @@ def broker(device: Device) -> Iterator[Finding]:
     finally:
         connection.say_goodbye(2.0)
         connection.close()
+
+
+def _unusable(fault: str) -> Finding:
+    return Finding(
+        "broker",
+        "fault",
+        fault,
+        said("Events wait on the device; they are sent when the broker is reached."),
+        said("Put the file right; docs/certificates.md says what belongs into it."),
+    )
+
+
+def _too_much_in(settings: Uplink) -> Iterator[Finding]:
+    if settings.ca_file is not None and holds_key(read_file("ca_file", settings.ca_file)):
+        yield Finding(
+            "broker",
+            "warning",
+            said("ca_file {file} holds a private key as well", file=settings.ca_file),
+            said("Whoever reads it can issue certificates that every device trusts."),
+            said(
+                "Leave only the certificate in it; if the key was the authority's, make a new authority."
+            ),
+        )
 
 
 def _accepted(connection: Connection, configured: Configuration, topic: str) -> Iterator[Finding]:
@@ -108,7 +141,7 @@ def _accepted(connection: Connection, configured: Configuration, topic: str) -> 
 def _formalities(connection: Connection, settings: Uplink) -> Iterator[Finding]:
     try:
         missing = list(trust.formalities_missing(settings, *connection.address))
-    except OSError as error:
+    except (OSError, CertificateError) as error:
         what = said(
             "how strictly correct its certificates are was not seen: {reason}",
             reason=reason_of(error),
