@@ -24,6 +24,8 @@ from agent.finite import finite
 from drivers.harmless import harmless
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
     from pydantic.json_schema import JsonSchemaValue
 
@@ -85,9 +87,18 @@ def null_if_no_number(value: Any, info: ValidationInfo) -> Any:
     return finite(value) if info.context is MADE_HERE and isinstance(value, float) else value
 
 
-def _fitting(fit: Any, schema: core_schema.CoreSchema) -> core_schema.CoreSchema:
+def _fitting(
+    fit: Callable[[Any], Any], schema: core_schema.CoreSchema, *kinds: type
+) -> core_schema.CoreSchema:
+    """Make what is made fit; of what is read only these kinds are taken: a text is no number, and 1 not true."""
+
     def fitted(value: Any, info: ValidationInfo) -> Any:
-        return fit(value) if info.context is MADE_HERE else value
+        if info.context is MADE_HERE:
+            return fit(value)
+        if kinds and type(value) not in kinds:
+            wanted = " or ".join(kind.__name__ for kind in kinds)
+            raise PydanticCustomError("kind", "Input should be {wanted}", {"wanted": wanted})
+        return value
 
     return core_schema.with_info_before_validator_function(fitted, schema)
 
@@ -101,9 +112,8 @@ class Text:
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
     ) -> core_schema.CoreSchema:
-        return _fitting(
-            self._fit, core_schema.str_schema(max_length=self.most, pattern=f"^[{_READABLE}]*$")
-        )
+        bounded = core_schema.str_schema(max_length=self.most, pattern=f"^[{_READABLE}]*$")
+        return _fitting(self._fit, bounded, str)
 
     def _fit(self, value: Any) -> Any:
         return readable(value, self.most) if isinstance(value, str) else value
@@ -120,7 +130,7 @@ class Within:
         self, source: Any, handler: GetCoreSchemaHandler
     ) -> core_schema.CoreSchema:
         bounded = core_schema.float_schema(ge=self.least, le=self.most, allow_inf_nan=False)
-        return _fitting(self._fit, bounded)
+        return _fitting(self._fit, bounded, int, float)
 
     def _fit(self, value: Any) -> Any:
         if not isinstance(value, int | float):
@@ -140,7 +150,7 @@ class Whole:
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
     ) -> core_schema.CoreSchema:
-        return _fitting(self._fit, core_schema.int_schema(ge=self.least, le=self.most))
+        return _fitting(self._fit, core_schema.int_schema(ge=self.least, le=self.most), int)
 
     def _fit(self, value: Any) -> Any:
         if not isinstance(value, int) or isinstance(value, bool):
@@ -166,6 +176,15 @@ class AtMost:
         if isinstance(value, dict) and len(value) > self.most:
             return dict(list(value.items())[: self.most])
         return value
+
+
+class _OrNot:
+    """True or false, and nothing that could be taken for it."""
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        return _fitting(lambda value: value, handler(source), bool)
 
 
 class _InIso8601:
@@ -199,6 +218,8 @@ Id = Annotated[str, Field(max_length=64, pattern=f"^{_ID}$")]
 Sha256 = Annotated[str, Field(max_length=64, pattern=r"^[0-9a-f]{64}$")]
 Version = Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9.+!_-]{1,64}$")]
 Moment = Annotated[AwareDatetime, _InIso8601()]
+
+Flag = Annotated[bool, _OrNot()]
 
 Label = Annotated[str, Text(100)]
 """A few words, such as the state of a camera's lens or the name of a card."""

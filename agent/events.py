@@ -20,6 +20,7 @@ from agent.bounds import (
     AtMost,
     Celsius,
     Count,
+    Flag,
     Id,
     Label,
     Moment,
@@ -180,9 +181,9 @@ class Picture(Wire):
     role: Literal["begin", "threshold", "close_up", "plate_view", "after"]
     file: Annotated[str, Field(max_length=182, pattern=_PICTURE)]
     sha256: Sha256
-    size_bytes: Annotated[int, Field(gt=0, le=2**31 - 1)]
-    width_px: Annotated[int, Field(gt=0, le=65_535)]
-    height_px: Annotated[int, Field(gt=0, le=65_535)]
+    size_bytes: Annotated[int, Field(strict=True, gt=0, le=2**31 - 1)]
+    width_px: Annotated[int, Field(strict=True, gt=0, le=65_535)]
+    height_px: Annotated[int, Field(strict=True, gt=0, le=65_535)]
     captured_at: Moment
 
 
@@ -229,7 +230,7 @@ class ViewHealth(Wire):
 
     view: Literal["good"] | Blindness
     for_s: Seconds
-    commissioned: bool
+    commissioned: Flag
     abstaining: Annotated[dict[Name, Blindness], AtMost(MOST_PLACES)] = {}
 
 
@@ -237,7 +238,7 @@ Fact = Annotated[
     Annotated[int, Whole(-MOST_NUMBER, MOST_NUMBER)]
     | Annotated[float, Within(-1e15, 1e15)]
     | Annotated[str, Text(500)]
-    | bool
+    | Flag
     | None,
     BeforeValidator(null_if_no_number),
 ]
@@ -331,10 +332,10 @@ class Looking(Wire):
 class PowerHealth(Wire):
     """The firmware's flags: what is so now, and what has been so since boot."""
 
-    under_voltage: bool
-    throttled: bool
-    under_voltage_since_boot: bool
-    throttled_since_boot: bool
+    under_voltage: Flag
+    throttled: Flag
+    under_voltage_since_boot: Flag
+    throttled_since_boot: Flag
 
 
 class DiskHealth(Wire):
@@ -399,7 +400,7 @@ class CardHealth(Wire):
     end_of_life: Literal["normal", "warning", "urgent"] | None
     file_system_errors: Count | None
     written_ever_bytes: Count | None
-    read_only: bool
+    read_only: Flag
 
 
 class KeptHealth(Wire):
@@ -500,7 +501,7 @@ class HeartbeatBody(Wire):
     models: Models = ()
     spent_today: Counts = {}
     """Bytes sent since the site's midnight, by class of the daily budget."""
-    inputs: Annotated[dict[Word, bool], AtMost(MOST_WORDS)] = {}
+    inputs: Annotated[dict[Word, Flag], AtMost(MOST_WORDS)] = {}
     """Switches at the housing, such as ``tamper``: true while the housing is open."""
     views: Annotated[dict[Name, ViewHealth], AtMost(MOST_CAMERAS)] = {}
     """By camera."""
@@ -587,7 +588,7 @@ class SummaryBody(Wire):
         str, Field(max_length=10, pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$")
     ]
     timezone: Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z][A-Za-z0-9_+/-]{0,63}$")]
-    complete: bool
+    complete: Flag
     configuration_sha256: Sha256
     zones: Annotated[tuple[ZoneDay, ...], AtMost(2 * MOST_PLACES)]
     device: DeviceDay
@@ -719,7 +720,7 @@ class Message(Wire):
     """
 
     contract: Literal[1] = CONTRACT_VERSION
-    historical: bool
+    historical: Flag
     events: Annotated[tuple[Event, ...], Field(min_length=1, max_length=MOST_EVENTS)]
 
 
@@ -731,7 +732,7 @@ class DeviceState(Wire):
 
     contract: Literal[1] = CONTRACT_VERSION
     session_id: Id
-    online: bool
+    online: Flag
     epoch: Id
     previous_epoch: Id | None = None
 
@@ -805,7 +806,7 @@ class HoldCase(Wire):
     command: Literal["hold"]
     command_id: CommandId
     case_id: Id
-    held: bool
+    held: Flag
     reason: Annotated[Sentence, Field(min_length=1)]
 
 
@@ -817,7 +818,7 @@ class Answer(Wire):
 
     contract: Literal[1] = CONTRACT_VERSION
     command_id: CommandId
-    accepted: bool
+    accepted: Flag
     reason: Sentence | None = None
     count: Count | None = None
 

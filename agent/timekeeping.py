@@ -147,8 +147,9 @@ class Timekeeper:
             first = known.first if known.epoch == epoch else 1  # numbered anew, from 1 on
             sequence = None
             if known.is_corrected_by(seen):
-                concerned = Concerned(epoch=epoch, first=first, last=last)
-                sequence = self._tell(connection, known, seen, concerned if last >= first else None)
+                told = last >= first
+                concerned = Concerned(epoch=epoch, first=first, last=last) if told else None
+                sequence = self._tell(connection, known, seen, concerned)
         seen = seen.model_copy(update={"epoch": epoch, "first": first})
         save_state(connection, _KNOWN, seen.model_dump_json())
         return seen, sequence
