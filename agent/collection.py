@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 
 from agent.redaction import blotted, sensitive_regions
-from drivers.disk import replace_file
-from drivers.foreign import reason_of
+from drivers.disk import refusal, replace_file
 from drivers.wording import said
 
 if TYPE_CHECKING:
@@ -79,7 +78,12 @@ class Collection:
             try:
                 self._keep(kind, doubt, frame)
             except OSError as error:
-                log.warning(said("a doubtful crop was not kept: {reason}", reason=reason_of(error)))
+                log.warning(
+                    said(
+                        "a doubtful crop was not kept: {reason}",
+                        reason=refusal(error, self._folder),
+                    )
+                )
 
     def _has_room(self, doubt: Doubt, kind: str, at: datetime) -> bool:
         settings = self._settings

@@ -17,6 +17,7 @@ import numpy as np
 from agent.redaction import blotted
 from drivers import pictures
 from drivers.disk import give_to_owner_of, replace_file
+from drivers.foreign import words_of
 from drivers.wording import said
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def load(state_dir: Path, camera_id: str) -> Reference | None:
     except FileNotFoundError:
         return None
     except (OSError, pictures.PictureError) as error:
-        _log.error("no commissioning picture of camera %s: %s", camera_id, error)
+        _log.error("no commissioning picture of camera %s: %s", camera_id, words_of(error))
         return None
     return Reference(luma, taken_at, path.with_suffix(".jpg"))
 

@@ -507,7 +507,12 @@ def _heartbeat(sequence: int) -> HeartbeatEvent:
             under_voltage_since_boot=True,
             throttled_since_boot=False,
         ),
-        disk=DiskHealth(total_bytes=31_000_000_000, written_bytes=48_000_000),
+        disk=DiskHealth(
+            total_bytes=31_000_000_000,
+            written_bytes=48_000_000,
+            total_inodes=1_900_000,
+            free_inodes=1_712_000,
+        ),
         waiting={"case": Waiting(rows=2, oldest_s=12.5)},
         models=(ModelUsed(name="street", version="0.0.0", sha256=_hash("example model")),),
         spent_today={"cases": 21_400, "health": 96_000},

@@ -23,7 +23,7 @@ from agent.ballast import Ballast
 from agent.bounds import MOST_REASON, readable
 from agent.checksum import crc_of
 from agent.scene import Case
-from drivers.disk import make_folder, sync_folder
+from drivers.disk import make_folder, refusal, sync_folder
 from drivers.foreign import reason_of
 from drivers.wording import said
 
@@ -128,7 +128,8 @@ class Database:
         try:
             self._connection = open_file(path)
         except (OSError, sqlite3.Error) as error:
-            raise StorageError(path, reason_of(error), damaged=is_damage(error)) from error
+            reason = refusal(error, path.parent)
+            raise StorageError(path, reason, damaged=is_damage(error)) from error
         self._file = _identity(path)
         self._ballast = Ballast(path.with_name(path.name + ".ballast"))
         # A daemon: an error in the main thread must end the process, not leave it hanging here.
@@ -273,7 +274,7 @@ class Database:
         if self._stand_in is None or not is_failing(error):
             return False
         make, self._stand_in = self._stand_in, None
-        reason = reason_of(error)
+        reason = refusal(error, self.path.parent)
         _log.error("%s: the disk fails: %s", self.path, reason)
         try:
             path, stood_in = make(self._connection, reason)
@@ -315,9 +316,8 @@ class Database:
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _storage_error(self, error: BaseException) -> StorageError:
-        return StorageError(
-            self.path, reason_of(error), full=_is_full(error), damaged=is_damage(error)
-        )
+        reason = refusal(error, self.path.parent)
+        return StorageError(self.path, reason, full=_is_full(error), damaged=is_damage(error))
 
     def _give_up(self, error: Exception, group: list[_Job]) -> None:
         """The writer's thread ends: nobody may be left waiting."""

@@ -36,6 +36,7 @@ from agent.workers import Workers
 from drivers.clock import SystemClock
 from drivers.disk import free_bytes, life_used_percent, takes_writes, total_bytes, written_bytes
 from drivers.gpio import Gpio, GpioError
+from drivers.inodes import inodes
 from drivers.power import read_power
 from drivers.temperature import processor_c
 
@@ -58,6 +59,17 @@ HOT_ENOUGH = 0.05
 """Changes of the analysis rate smaller than this are not worth a line in the log."""
 
 _log = logging.getLogger("kerbwatch")
+
+
+def _disk_health(state_dir: Path) -> DiskHealth:
+    counted = inodes(state_dir)
+    return DiskHealth(
+        total_bytes=total_bytes(state_dir),
+        written_bytes=written_bytes(),
+        life_used_percent=life_used_percent(state_dir),
+        total_inodes=None if counted is None else counted.total,
+        free_inodes=None if counted is None else counted.free,
+    )
 
 
 def run(
@@ -301,11 +313,7 @@ class _Device:
             agent_version=version("kerbwatch"),
             configuration_sha256=self._configuration.sha256(),
             power=read_power,
-            disk=lambda: DiskHealth(
-                total_bytes=total_bytes(state_dir),
-                written_bytes=written_bytes(),
-                life_used_percent=life_used_percent(state_dir),
-            ),
+            disk=lambda: _disk_health(state_dir),
             upkeep=keeping.upkeep,
             models=self._parts.models,
         )

@@ -342,12 +342,15 @@ class DiskHealth(Wire):
     """The disk that holds the state.
 
     ``written_bytes`` is what the agent has written since it started; ``life_used_percent`` is what
-    an eMMC says of its wear, in steps of ten (most cards say nothing).
+    an eMMC says of its wear, in steps of ten (most cards say nothing). ``total_inodes`` is how many
+    files it can hold, ``free_inodes`` how many more; null where the file system does not count them.
     """
 
     total_bytes: Count
     written_bytes: Count | None = None
     life_used_percent: Annotated[int, Whole(0, 1000)] | None = None
+    total_inodes: Count | None = None
+    free_inodes: Count | None = None
 
 
 class Waiting(Wire):

@@ -23,8 +23,7 @@ import numpy as np
 
 from agent.events import Picture as PictureReference
 from drivers import pictures
-from drivers.disk import make_folder, replace_file, sync_folder
-from drivers.foreign import reason_of
+from drivers.disk import make_folder, refusal, replace_file, sync_folder
 from drivers.wording import said
 
 if TYPE_CHECKING:
@@ -91,7 +90,7 @@ class Evidence:
         try:
             make_folder(self._waiting)
         except OSError as error:
-            _log.error("evidence: %s", reason_of(error))
+            _log.error("evidence: %s", refusal(error, folder))
         # Asked at every frame, so the folder itself is read only now, after a restart.
         self._first = {_awaited(path): _found(path) for path in self._waiting.glob("*~*@*.jpg")}
 
@@ -145,8 +144,8 @@ class Evidence:
         for take in self._pictures(change, frame, views, folder):
             try:
                 kept += take()
-            except OSError as error:  # the others are tried all the same
-                fault = fault or _as_evidence_error(error, folder)
+            except EvidenceError as error:  # the others are tried all the same
+                fault = fault or error
         if fault is not None:
             raise EvidenceError(fault.path, fault.reason, tuple(kept)) from fault
         return tuple(kept)
@@ -183,13 +182,19 @@ class Evidence:
         waiting = self._first.pop((change.case.zone_id, change.case.kind), None)
         if waiting is None:
             return []
-        make_folder(folder)
         path = folder / "begin.jpg"
-        waiting.path.replace(path)  # a full disk has no room for a copy
-        with path.open("rb") as opened:
-            os.fsync(opened.fileno())
-        sync_folder(folder)
-        encoded = path.read_bytes()
+        try:
+            make_folder(folder)
+            waiting.path.replace(path)  # a full disk has no room for a copy
+            with path.open("rb") as opened:
+                os.fsync(opened.fileno())
+                encoded = opened.read()
+            sync_folder(folder)
+        except FileNotFoundError as error:
+            gone = said("the picture of the stay's beginning is gone")
+            raise EvidenceError(path, gone) from error
+        except OSError as error:
+            raise EvidenceError(path, refusal(error, folder)) from error
         try:
             decoded = pictures.decoded(np.frombuffer(encoded, np.uint8))
         except pictures.PictureError as error:
@@ -232,10 +237,6 @@ def _awaited(path: Path) -> tuple[str, str]:
     return zone_id, rest.rsplit("@", 1)[0]
 
 
-def _as_evidence_error(error: OSError, folder: Path) -> EvidenceError:
-    return error if isinstance(error, EvidenceError) else EvidenceError(folder, reason_of(error))
-
-
 def _found(path: Path) -> _First:
     """One that a run before this one left."""
     taken_ms = int(path.stem.rsplit("@", 1)[1])
@@ -251,4 +252,4 @@ def _write(path: Path, content: bytes, *, durable: bool = True) -> None:
     try:
         replace_file(path, content, durable=durable)
     except OSError as error:
-        raise EvidenceError(path, reason_of(error)) from error
+        raise EvidenceError(path, refusal(error, path.parent)) from error

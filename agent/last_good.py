@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from agent import config
 from agent.events import ConfigurationHealth
 from drivers.disk import replace_file
+from drivers.foreign import words_of
 from drivers.reading import UnreadableError, content_of, text_in
 from drivers.wording import said
 
@@ -103,7 +104,7 @@ def keep(site: Path, configuration: Configuration, state_dir: Path, clock: Clock
         if kept is None or kept.sha256 != copy.sha256:  # a card is not worn for nothing
             replace_file(state_dir / FILE, copy.model_dump_json())
     except (OSError, ValueError) as error:
-        _log.warning("the configuration is not kept: %s", error)
+        _log.warning("the configuration is not kept: %s", words_of(error))
         return False
     return True
 

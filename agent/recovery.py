@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from drivers.disk import replace_file
+from drivers.foreign import words_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -247,7 +248,7 @@ class Recovery:
             try:
                 replace_file(folder / FILE, text)
             except OSError as error:
-                _log.warning("recovery is not kept in %s: %s", folder, error)
+                _log.warning("recovery is not kept in %s: %s", folder, words_of(error))
             else:
                 return
 

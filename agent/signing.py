@@ -22,6 +22,7 @@ from pydantic import ValidationError
 
 from agent.events import PublicKey
 from drivers.disk import make_folder, replace_file
+from drivers.foreign import words_of
 from drivers.programs import python
 from drivers.wording import said
 
@@ -91,7 +92,7 @@ def open_signer(folder: Path, in_memory: Path) -> Signer:
     try:
         return _open_signer(folder)
     except OSError as error:
-        _log.error("%s; the key is kept in memory", error)
+        _log.error("%s; the key is kept in memory", words_of(error))
         return _open_signer(in_memory)
 
 

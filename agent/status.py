@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from agent.events import ViewHealth
 from agent.finite import Figure
 from drivers.disk import replace_file
+from drivers.foreign import words_of
 
 if TYPE_CHECKING:
     import threading
@@ -122,7 +123,7 @@ def keep_written(
             replace_file(path, status().model_dump_json(), durable=False)
         except Exception as error:  # noqa: BLE001 - a view of the watching must never end it
             if not told:
-                _log.warning("no status for `kerbwatch watch`: %s", error)
+                _log.warning("no status for `kerbwatch watch`: %s", words_of(error))
             told = True
         stop.wait(every_s)
     path.unlink(missing_ok=True)

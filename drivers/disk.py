@@ -1,18 +1,72 @@
-"""How much room is left, and how things are written so that a power cut does not take them."""
+"""How much room is left, why a disk takes nothing, and how things are written that a power cut must not take."""
 
 from __future__ import annotations
 
 import ctypes
 import os
 import shutil
+import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from drivers.foreign import reason_of
+from drivers.inodes import NO_INODES, are_used_up
+from drivers.wording import Said, said
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 PRIVATE, READABLE = 0o600, 0o644
 """Rights of a file: for its owner alone, and for everybody to read."""
+
+_REFUSALS_OF_SQLITE = frozenset(
+    {
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_READONLY,
+    }
+)
+
+
+def refusal(error: BaseException, folder: Path) -> str:
+    """Why something in a folder could not be written or read, as a technician can act on it.
+
+    SQLite says *unable to open* of whatever keeps it from making its files, and the system of a file that
+    it is not there when its folder is not: then the disk itself is asked.
+
+    Args:
+        error: What was raised.
+        folder: Where that was.
+    """
+    reason = reason_of(error)
+    if isinstance(error, sqlite3.Error):
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        why = _takes_nothing(folder) if code in _REFUSALS_OF_SQLITE else None
+        return (
+            reason
+            if why is None or why == reason
+            else said("{reason}: {why}", reason=reason, why=why)
+        )
+    if isinstance(error, FileNotFoundError) and not folder.exists():
+        return said("the folder {folder} is gone", folder=folder)
+    return reason
+
+
+def _takes_nothing(folder: Path) -> Said | None:
+    """What keeps a folder from taking files; None: nothing that can be seen."""
+    if not folder.exists():
+        return said("the folder {folder} is gone", folder=folder)
+    status = os.statvfs(folder)
+    if status.f_flag & os.ST_RDONLY:
+        return said("Read-only file system")
+    if are_used_up(folder):
+        return NO_INODES
+    if status.f_bavail == 0:
+        return said("No space left on device")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return said("Permission denied")
+    return None
 
 
 def free_bytes(path: Path) -> int:

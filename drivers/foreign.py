@@ -6,8 +6,12 @@ a technician is likely to meet are listed here; one that is not is shown as it c
 
 from __future__ import annotations
 
+import errno
+import os
 import re
+from pathlib import Path
 
+from drivers.inodes import NO_INODES, are_used_up
 from drivers.wording import Said, said, text_of
 
 _AT_LINE = re.compile(r"(?P<what>.+) \(at line (?P<line>\d+), column (?P<column>\d+)\)")
@@ -174,8 +178,14 @@ def words_of(error: BaseException) -> str:
 
 
 def reason_of(error: BaseException) -> str:
-    """What went wrong, without the place: of a system's error what it says, else all it says."""
+    """What went wrong, without the place: of a system's error what it says, else all it says.
+
+    Of a disk that has room and no inodes the system says that there is no space: then that is told.
+    """
     if isinstance(error, OSError) and error.strerror:
+        named = isinstance(error.filename, str | os.PathLike)
+        if error.errno == errno.ENOSPC and named and are_used_up(Path(error.filename)):
+            return NO_INODES
         return recognised(error.strerror)
     text = text_of(error)
     return text if isinstance(text, Said) else recognised(text)

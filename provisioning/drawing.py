@@ -35,12 +35,12 @@ def save(path: Path, picture: Any) -> None:
     """Write a picture for its owner alone, in the format that the name says (.jpg, .png).
 
     Raises:
-        OSError: The disk did not take it, or the name says no format.
+        OSError: It is not written, and why: OpenCV's own writing does not say.
     """
     try:
         done, encoded = cv2.imencode(path.suffix, picture)
-    except cv2.error:
-        done = False
+    except cv2.error as error:
+        raise OSError(said("{path}: pictures are written as .jpg or .png", path=path)) from error
     if not done:
         raise OSError(said("The pictures cannot be written to {path}.", path=path))
     replace_file(path, encoded.tobytes())

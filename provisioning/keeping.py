@@ -59,7 +59,7 @@ def let_go(site: Path, *, as_json: bool) -> int:
         click.echo(say("The agent is just doing it."))
     else:
         _tell(outcome)
-    return FAULT if outcome is not None and outcome.short_bytes else 0
+    return FAULT if outcome is not None and (outcome.short_bytes or outcome.short_inodes) else 0
 
 
 def _tell(outcome: Outcome) -> None:
@@ -94,6 +94,14 @@ def _tell(outcome: Outcome) -> None:
                 "! {short_mb:.1f} MB are missing to what [retention] allows, and nothing more may go: "
                 "what is left is held, or its case is open. Lift holds, or use a larger card.",
                 short_mb=outcome.short_bytes / 1e6,
+            )
+        )
+    if outcome.short_inodes:
+        click.echo(
+            say(
+                "! Room for {count} more files is missing to what [retention] allows, and nothing more may"
+                " go: remove what does not belong on this disk, or format it with more inodes.",
+                count=outcome.short_inodes,
             )
         )
 

@@ -15,6 +15,7 @@ from agent.database import Database, save_case, save_trace
 from agent.outbox import Lane, Outbox
 from agent.retention import Crops, Hold, Holds, Outcome, Retention, Settings
 from drivers.clock import FakeClock
+from drivers.inodes import Inodes
 from tests.drafts import OPEN_CASE, case_opened
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Device:
         self.holds = Holds(folder)
         self.audit = Audit(folder / "audit", self.clock)
         self.free_bytes = 10**12
+        self.inodes: Inodes | None = None
         self.retention = self.begin()
 
     def begin(self) -> Retention:
@@ -60,6 +62,7 @@ class Device:
             audit=self.audit,
             crops=Crops(self.folder / "collection", 30),
             free=lambda _: self.free_bytes,
+            count=lambda _: self.inodes,
         )
         return self.retention
 

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
-from drivers.disk import give_to_owner_of, make_folder, sync_folder
-from drivers.foreign import reason_of
+from drivers.disk import give_to_owner_of, make_folder, refusal, sync_folder
 from drivers.wording import said
 
 if TYPE_CHECKING:
@@ -111,7 +110,7 @@ class Audit:
             with self._alone():
                 return self._append(what, facts)
         except OSError as error:
-            raise AuditError(self._folder, reason_of(error)) from error
+            raise AuditError(self._folder, refusal(error, self._folder)) from error
 
     def head(self) -> Head:
         """The newest record.
@@ -123,7 +122,7 @@ class Audit:
             found = segments(self._folder)
             return _last(found[-1])[0] if found else Head(0, ORIGIN)
         except OSError as error:
-            raise AuditError(self._folder, reason_of(error)) from error
+            raise AuditError(self._folder, refusal(error, self._folder)) from error
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

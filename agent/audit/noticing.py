@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from agent.audit.settings import Settings, changes, happenings, leaves
 from drivers.disk import replace_file
+from drivers.foreign import words_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -86,7 +87,7 @@ class Noticing:
                 self._tell_of(known, now)
             self._keep(now)
         except OSError as error:
-            _log.warning("%s", error)
+            _log.warning("%s", words_of(error))
 
     def look(self) -> None:
         """See whether something has changed while the agent runs; called now and then."""
@@ -99,7 +100,7 @@ class Noticing:
                     self._tell_of(self._known, now)
                     self._keep(now)
         except OSError as error:
-            _log.warning("%s", error)
+            _log.warning("%s", words_of(error))
 
     def _look_at_clock(self) -> None:
         offset_s, synchronised = self._clock_is()

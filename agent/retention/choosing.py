@@ -25,6 +25,7 @@ class Kept:
         heard: Whether the platform has confirmed all that was to be told of the case.
         kept_s: For how long they have been kept since the case was over and heard of; 0 if it is not.
         held: Whether there is a legal hold on the case.
+        inodes: How many files, with their folder.
     """
 
     case_id: str
@@ -34,6 +35,7 @@ class Kept:
     heard: bool
     kept_s: float
     held: bool
+    inodes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,12 @@ class Going:
 
 
 def choose(
-    kept: Iterable[Kept], *, days: float, budget_bytes: float, wanted_bytes: float
+    kept: Iterable[Kept],
+    *,
+    days: float,
+    budget_bytes: float,
+    wanted_bytes: float,
+    wanted_inodes: int = 0,
 ) -> Iterator[Going]:
     """Say which pictures go, in order.
 
@@ -55,6 +62,7 @@ def choose(
         days: How long pictures are kept.
         budget_bytes: What all may take.
         wanted_bytes: How much more of the disk should be free; none if not above 0.
+        wanted_inodes: How many more files it should have room for; none if not above 0.
 
     Yields:
         First what is old enough. Then what makes room: the oldest cases first, those the platform has
@@ -64,12 +72,15 @@ def choose(
     free = [each for each in everything if each.over and not each.held]
     old = [each for each in free if each.kept_s >= days * DAY_S]
     yield from (Going(each.case_id, each.size_bytes, "age") for each in old)
-    going_bytes = sum(each.size_bytes for each in old)
+    going_bytes, going_inodes = (
+        sum(each.size_bytes for each in old),
+        sum(each.inodes for each in old),
+    )
     over_bytes = max(sum(each.size_bytes for each in everything) - budget_bytes, wanted_bytes)
     gone = {each.case_id for each in old}
     for each in sorted(free, key=lambda one: (not one.heard, one.recorded, one.case_id)):
-        if going_bytes >= over_bytes:
+        if going_bytes >= over_bytes and going_inodes >= wanted_inodes:
             return
         if each.case_id not in gone:
-            going_bytes += each.size_bytes
+            going_bytes, going_inodes = going_bytes + each.size_bytes, going_inodes + each.inodes
             yield Going(each.case_id, each.size_bytes, "room")

@@ -16,6 +16,8 @@ from agent.retention.holds import Holds
 from agent.retention.pictures import Pictures
 from agent.retention.rows import Rows
 from drivers.disk import free_bytes, give_to_owner_of
+from drivers.foreign import words_of
+from drivers.inodes import Inodes, inodes
 
 if TYPE_CHECKING:
     import threading
@@ -47,6 +49,7 @@ class Outcome:
         held: How many cases are under a legal hold.
         short_bytes: How much more should be free or within the budget than could be freed: what is left
             is held or belongs to open cases.
+        short_inodes: How many more files the disk should have room for, likewise.
         deleted: How many cases' pictures went, by reason.
         deleted_bytes: What these took.
         rows: How many rows of the database went, by kind.
@@ -57,6 +60,7 @@ class Outcome:
     size_bytes: int
     held: int
     short_bytes: int
+    short_inodes: int = 0
     deleted: dict[Why, int] = field(default_factory=dict)
     deleted_bytes: int = 0
     rows: dict[str, int] = field(default_factory=dict)
@@ -75,6 +79,7 @@ class Retention:
         audit: Told what went, before it goes.
         crops: Kept for labelling; None: none are.
         free: How much of the disk is free.
+        count: How many files it can hold.
     """
 
     def __init__(
@@ -88,12 +93,13 @@ class Retention:
         audit: Audit,
         crops: Crops | None = None,
         free: Callable[[Path], int] = free_bytes,
+        count: Callable[[Path], Inodes | None] = inodes,
     ) -> None:
         self._database = database
         self._rows, self._pictures = Rows(database), Pictures(evidence_dir)
         self._holds, self._lock = Holds(state_dir), state_dir / LOCK
         self._settings, self._clock, self._audit = settings, clock, audit
-        self._state_dir, self._free_bytes = state_dir, free
+        self._state_dir, self._free_bytes, self._inodes = state_dir, free, count
         self._crops = crops
         self.outcome: Outcome | None = None
         """Of the last pass."""
@@ -104,7 +110,7 @@ class Retention:
             try:
                 self.once(stop)
             except (OSError, StorageError) as error:
-                _log.warning("retention: %s", error)
+                _log.warning("retention: %s", words_of(error))
 
     def once(self, stop: threading.Event) -> Outcome | None:
         """Pass once. May be killed at any moment: the next pass goes on from there.
@@ -129,17 +135,18 @@ class Retention:
             held = self._holds.names()
             kept = self._kept(lived_s, held)
             deleted, deleted_bytes = self._delete_pictures(kept, stop)
-            sizes = self._pictures.sizes_bytes()
+            taken = self._pictures.taken()
             self._let_crops_go(lived_s)
             self._rows.let_rows_age(lived_s)
-            rows = self._rows.delete_old(self._settings, lived_s, held | sizes.keys())
+            rows = self._rows.delete_old(self._settings, lived_s, held | taken.keys())
             given = self._rows.give_back(lambda: not stop.wait(BREATH_S))
-            size = sum(sizes.values())
+            size = sum(each.size_bytes for each in taken.values())
             self.outcome = Outcome(
-                cases=len(sizes),
+                cases=len(taken),
                 size_bytes=size,
                 held=len(held),
                 short_bytes=max(0, int(size - self._budget_bytes), int(self._wanted_bytes())),
+                short_inodes=max(0, self._wanted_inodes()),
                 deleted=deleted,
                 deleted_bytes=deleted_bytes,
                 rows=rows,
@@ -154,27 +161,34 @@ class Retention:
     def _wanted_bytes(self) -> float:
         return self._settings.least_free_mb * 1e6 - self._free_bytes(self._state_dir)
 
+    def _wanted_inodes(self) -> int:
+        counted = self._inodes(self._state_dir)
+        if counted is None:
+            return 0
+        return min(self._settings.least_free_inodes, counted.total // 20) - counted.free
+
     def _kept(self, lived_s: float, held: frozenset[str]) -> list[Kept]:
         """The pictures of every case; what is over and heard of begins to age."""
         # The pictures first: a case that opens in between is then known, or has none here yet.
-        sizes = self._pictures.sizes_bytes()
+        taken = self._pictures.taken()
         cases, since_s = self._rows.cases(), self._rows.since_s("case")
         over = {case_id for case_id, (_, is_over) in cases.items() if is_over}
         quiet = over - since_s.keys()
         waiting = self._rows.waiting_cases() if quiet else frozenset()
         self._rows.let_age("case", sorted(quiet - waiting), lived_s)
-        lost = self._lost(sizes.keys() - cases.keys(), lived_s)
+        lost = self._lost(taken.keys() - cases.keys(), lived_s)
         return [
             Kept(
                 case_id=case_id,
-                size_bytes=size_bytes,
+                size_bytes=each.size_bytes,
                 recorded=cases[case_id][0] if case_id in cases else 0,
                 over=case_id in over or case_id in lost,
                 heard=case_id in over and case_id not in waiting,
                 kept_s=lived_s - since_s.get(case_id, lost.get(case_id, lived_s)),
                 held=case_id in held,
+                inodes=each.inodes,
             )
-            for case_id, size_bytes in sizes.items()
+            for case_id, each in taken.items()
         ]
 
     def _let_crops_go(self, lived_s: float) -> None:
@@ -207,6 +221,7 @@ class Retention:
                 days=self._settings.pictures_days,
                 budget_bytes=self._budget_bytes,
                 wanted_bytes=self._wanted_bytes(),
+                wanted_inodes=self._wanted_inodes(),
             )
         )
         deleted: dict[Why, int] = {}

@@ -15,13 +15,21 @@ PENDING = "pending"
 
 
 @dataclass(frozen=True, slots=True)
+class Taken:
+    """What the pictures of a case take of the disk: bytes, and inodes (files with their folder)."""
+
+    size_bytes: int
+    inodes: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Measured:
     changed_ns: int
-    size_bytes: int
+    taken: Taken
 
 
 class Pictures:
-    """Knows how large each case's folder is; a folder is measured again only after it has changed.
+    """Knows how much each case's folder takes; a folder is measured again only after it has changed.
 
     Args:
         folder: The evidence folder.
@@ -31,7 +39,7 @@ class Pictures:
         self._folder = folder
         self._measured: dict[str, _Measured] = {}
 
-    def sizes_bytes(self) -> dict[str, int]:
+    def taken(self) -> dict[str, Taken]:
         """What each case's pictures take on the disk, by case id."""
         found = {}
         folders = self._folder.iterdir() if self._folder.exists() else iter(())
@@ -41,10 +49,10 @@ class Pictures:
             changed_ns = path.stat().st_mtime_ns
             known = self._measured.get(path.name)
             if known is None or known.changed_ns != changed_ns:
-                known = _Measured(changed_ns, _taken_bytes(path))
+                known = _Measured(changed_ns, _taken(path))
             found[path.name] = known
         self._measured = found
-        return {name: each.size_bytes for name, each in found.items()}
+        return {name: each.taken for name, each in found.items()}
 
     def delete(self, case_id: str) -> None:
         """Delete a case's pictures. Whatever interrupts it, the next time finishes it.
@@ -59,6 +67,7 @@ class Pictures:
         sync_folder(self._folder)
 
 
-def _taken_bytes(folder: Path) -> int:
+def _taken(folder: Path) -> Taken:
     """By blocks, for that is what a card is full of."""
-    return sum(path.lstat().st_blocks * 512 for path in folder.iterdir())
+    blocks = [path.lstat().st_blocks for path in folder.iterdir()]
+    return Taken(sum(blocks) * 512, len(blocks) + 1)

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from drivers.clock import SystemClock
-from drivers.disk import free_bytes, replace_file
-from drivers.foreign import reason_of
+from drivers.disk import free_bytes, refusal, replace_file
+from drivers.inodes import inodes
 from drivers.temperature import processor_c
 from drivers.wording import said
 from provisioning.check.findings import Check, Device, Finding
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LEAST_FREE_BYTES, ENOUGH_FREE_BYTES = 100_000_000, 1_000_000_000
+LEAST_FREE_INODES, ENOUGH_FREE_INODES = 1000, 5000
 EARLIEST = datetime(2026, 1, 1, tzinfo=UTC)
 """No device is younger than the software on it."""
 IN_MEMORY = frozenset({"tmpfs", "ramfs", "overlay"})
@@ -38,7 +39,7 @@ def disk(device: Device) -> Iterator[Finding]:
         yield Finding(
             "disk",
             "fault",
-            said("{path} takes no file: {reason}", path=folder, reason=reason_of(error)),
+            said("{path} takes no file: {reason}", path=folder, reason=refusal(error, folder)),
             said("The agent cannot keep cases and events and does not start."),
             said(
                 "Give the folder to the agent's user; a read-only card may be worn out: replace it."
@@ -57,6 +58,7 @@ def disk(device: Device) -> Iterator[Finding]:
             said("When it is full, nothing more is kept."),
             said("Remove what does not belong there, or use a larger card."),
         )
+    yield from _inodes(folder)
     kind = file_system(folder, MOUNTS)
     if kind in IN_MEMORY:
         yield Finding(
@@ -66,6 +68,24 @@ def disk(device: Device) -> Iterator[Finding]:
             said("What lies in memory or in a container's layer is gone after a power cut."),
             said("Put storage.state_dir on the card or a disk."),
         )
+
+
+def _inodes(folder: Path) -> Iterator[Finding]:
+    counted = inodes(folder)
+    if counted is None or counted.free >= min(ENOUGH_FREE_INODES, counted.total // 20):
+        return
+    yield Finding(
+        "disk",
+        "fault" if counted.free < min(LEAST_FREE_INODES, counted.total // 50) else "warning",
+        said(
+            "{path}: room for {free} more files, of {total}",
+            path=folder,
+            free=counted.free,
+            total=counted.total,
+        ),
+        said("Without inodes nothing more is kept, though the disk has room."),
+        said("Find the folder with very many small files, and remove what does not belong there."),
+    )
 
 
 def file_system(folder: Path, mounts: Path) -> str:

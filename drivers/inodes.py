@@ -1,0 +1,40 @@
+"""How many more files a disk can hold: a card with room left may take none."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from drivers.wording import said
+
+NO_INODES = said("no inodes are left: there are too many files on this disk, though it has room")
+
+
+@dataclass(frozen=True, slots=True)
+class Inodes:
+    """How many files and folders a file system can hold in all, and how many more."""
+
+    total: int
+    free: int
+
+
+def inodes(path: Path) -> Inodes | None:
+    """Count those of the file system that holds ``path``, or would; None where it does not count them.
+
+    Raises:
+        OSError: The path cannot be reached.
+    """
+    while not path.exists() and path != path.parent:
+        path = path.parent
+    status = os.statvfs(path)
+    return Inodes(status.f_files, status.f_favail) if status.f_files else None
+
+
+def are_used_up(path: Path) -> bool:
+    """Whether the file system that holds ``path`` has none left."""
+    try:
+        counted = inodes(path)
+    except OSError:
+        return False
+    return counted is not None and counted.free == 0
