@@ -13,6 +13,8 @@ import sys
 
 import click
 
+from provisioning.packages import BENCH
+
 PARTS = ("pipeline", "peers", "memory", "start", "stills")
 NEEDS = {"peers": ("supervision", "trackers")}
 WITHOUT_RUNS = ("stills",)
@@ -27,7 +29,7 @@ def main(runs: int) -> None:
         click.echo(f"\n== {part}")
         missing = [name for name in NEEDS.get(part, ()) if importlib.util.find_spec(name) is None]
         if missing:
-            click.echo(f"left out: {', '.join(missing)} not installed (pip install '.[bench]')")
+            click.echo(f"left out: {', '.join(missing)} not installed ({BENCH})")
             continue
         command = [sys.executable, "-m", f"benchmarks.{part}"]
         if part not in WITHOUT_RUNS:

@@ -38,6 +38,7 @@ from tests.broker import DEVICE, PREFIX, TENANT, Broker, wait_until
 from tests.red_street import write_model
 
 ROOT = Path(__file__).parents[1]
+MOSQUITTO = Path("/usr/sbin/mosquitto")
 FRAMES_PER_S = 5
 CYCLE_S = 600.0
 """Of the street's time: one case, and one loss of the broker."""
@@ -188,10 +189,12 @@ class Outages:
 @click.option("--out", type=click.Path(path_type=Path), default=Path("soak"), show_default=True)
 def main(hours: float, minutes: float, out: Path) -> None:
     """Watch a drawn street for days of its own time, and say what grew."""
+    if not MOSQUITTO.exists():
+        raise click.ClickException("no mosquitto here: apt-get install mosquitto")
     out.mkdir(parents=True, exist_ok=True)
     click.echo(headline())
     soak = Soak(hours, minutes * 60, out.absolute())
-    broker = Broker("/usr/sbin/mosquitto", out.absolute() / "broker")
+    broker = Broker(str(MOSQUITTO), out.absolute() / "broker")
     broker.start()
     try:
         with SoakPlatform(broker) as platform:
