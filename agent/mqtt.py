@@ -16,24 +16,32 @@ import time
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
-from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from agent import own_certificate, trust
 from agent.broker_address import host_and_port
 from agent.credentials import CredentialsError
 from agent.credentials import read as read_credentials
+from agent.framing import (
+    LARGEST_PACKET_BYTES,
+    RECEIVE_MAXIMUM_EXCEEDED,
+    BrokenRuleError,
+    Framing,
+    StrictClient,
+)
 from agent.reasons import know_every_code
 from drivers.foreign import reason_of, recognised
+from drivers.harmless import harmless
 from drivers.wording import said, text_of
 
 if TYPE_CHECKING:
-    from paho.mqtt.reasoncodes import ReasonCode
+    from paho.mqtt.client import MQTTMessage
 
     from agent.config import Uplink as UplinkSettings
 
@@ -43,9 +51,12 @@ _OLD_TLS = {"UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION"}
 """Reasons of OpenSSL why a handshake fails."""
 _FIXED_HEADER_BYTES, _LENGTH_BYTES, _PACKET_ID_BYTES = 5, 2, 2
 
-_LARGEST_DELIVERY_BYTES = 65_536
 _MOST_DELIVERIES = 64
 """What the platform may send us at once; the broker keeps the rest until we have read these."""
+_LEAST_PACKET_BYTES = 2048
+"""A broker that takes less would have us put almost every event aside."""
+_MOST_REFUSALS = 8
+_QOS_NOT_SUPPORTED, _RETAIN_NOT_SUPPORTED = 0x9B, 0x9A
 
 know_every_code()
 
@@ -54,33 +65,40 @@ class LinkError(ConnectionError):
     """There is no connection, or it was lost.
 
     Attributes:
-        reason: In words; holds no secret.
+        reason: In words, harmless; holds no secret.
         unexplained: It was there, and ended without a word of the broker's.
     """
 
     def __init__(self, reason: str, *, unexplained: bool = False) -> None:
-        super().__init__(reason)
-        self.reason, self.unexplained = reason, unexplained
+        self.reason, self.unexplained = harmless(reason), unexplained
+        super().__init__(self.reason)
+
+
+class NoRetainError(LinkError):
+    """The broker has no retained messages, and takes no connection that asks for one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the broker said it takes."""
+    """What the broker said it takes; ``retains``: whether it has retained messages."""
 
     receive_maximum: int
     packet_bytes: int | None
+    retains: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """What the platform sent us; hostile until it was validated.
 
-    ``retained``: the broker had kept it for us; nobody knows since when.
+    ``retained``: the broker had kept it for us; nobody knows since when. ``packet_id`` is 0 where the
+    broker waits for no acknowledgement.
     """
 
     topic: str
     payload: bytes
     retained: bool = False
+    packet_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,31 +142,42 @@ class Connection:
         settings: Where the broker is and how to prove who we are; certificates and password are
             read anew here, so that a rotated one is used from the next connection on.
         client_id: The MQTT client identifier.
-        will: Topic and payload that the broker publishes, retained, if we vanish.
+        will: Topic and payload that the broker publishes if we vanish.
+        retain: Whether it is to keep the will for later subscribers.
     """
 
     def __init__(
-        self, settings: UplinkSettings, *, client_id: str, will: tuple[str, bytes]
+        self,
+        settings: UplinkSettings,
+        *,
+        client_id: str,
+        will: tuple[str, bytes],
+        retain: bool = True,
     ) -> None:
         self._settings = settings
         self.address = host_and_port(settings.broker or "")
         self._accepted: deque[tuple[ReasonCode, Properties]] = deque()
-        self._ended: deque[str] = deque()
+        self._ended: deque[LinkError] = deque(maxlen=1)
+        self._broken_rules: deque[BrokenRuleError] = deque(maxlen=1)
         self.acknowledged: deque[Acknowledgement] = deque()
-        self.received: deque[Delivery] = deque()
-        self.refused_topics: deque[str] = deque()
+        self._received: deque[Delivery] = deque()
+        self.refused_topics: deque[str] = deque(maxlen=_MOST_REFUSALS)
         self.limits = Limits(receive_maximum=0, packet_bytes=None)
         self._complaints = _Complaints()
-        self._client = client = Client(
-            CallbackAPIVersion.VERSION2, client_id, protocol=MQTTProtocolVersion.MQTTv5
+        self._client = client = StrictClient(
+            CallbackAPIVersion.VERSION2,
+            client_id,
+            protocol=MQTTProtocolVersion.MQTTv5,
+            manual_ack=True,
         )
+        client.framing = Framing()
         client.max_inflight_messages_set(0)  # the window is ours
         client.enable_logger(self._complaints.logger)
         client.will_set(
             will[0],
             will[1],
             qos=1,
-            retain=True,
+            retain=retain,
             properties=_PackedOnce(PacketTypes.WILLMESSAGE, WillDelayInterval=0),
         )
         # With this set, paho writes in our turns only. There we read first: the answers of a
@@ -160,16 +189,14 @@ class Connection:
         client.on_publish = lambda _c, _u, packet_id, code, _properties: self.acknowledged.append(
             Acknowledgement(packet_id, code.value, str(code))
         )
-        client.on_message = lambda _c, _u, message: self.received.append(
-            Delivery(message.topic, bytes(message.payload), message.retain)
-        )
+        client.on_message = lambda _c, _u, message: self._take(message)
         client.on_subscribe = lambda _c, _u, _mid, codes, _properties: self.refused_topics.extend(
             str(code) for code in codes if code.is_failure
         )
         client.on_disconnect = lambda _c, _u, flags, code, _properties: self._ended.append(
-            f"the broker ended the connection: {code}"
+            _told_to_go(code)
             if flags.is_disconnect_packet_from_server
-            else _LOST
+            else LinkError(_LOST, unexplained=True)
         )
         self._plain = _PackedOnce(PacketTypes.PUBLISH, ContentType="application/json")
         self._packed = _PackedOnce(PacketTypes.PUBLISH, ContentType="application/gzip")
@@ -178,7 +205,7 @@ class Connection:
         """Connect and wait for the broker's word.
 
         Raises:
-            LinkError: It cannot be reached, cannot be trusted, refuses us, or says nothing.
+            LinkError: It cannot be reached, cannot be trusted, refuses us, says nothing, or takes too little.
         """
         deadline_s = time.monotonic() + self._settings.connect_timeout_s
         try:
@@ -198,10 +225,7 @@ class Connection:
         code, properties = self._accepted.popleft()
         if code.is_failure:
             raise _refused(code)
-        self.limits = Limits(
-            receive_maximum=getattr(properties, "ReceiveMaximum", 65_535),
-            packet_bytes=getattr(properties, "MaximumPacketSize", None),
-        )
+        self.limits = _limits(properties)
 
     def subscribe(self, *topics: str) -> None:
         """Ask for what the platform says from now on; a refusal is found in :attr:`refused_topics`.
@@ -247,7 +271,7 @@ class Connection:
         """Wait until there is something to read or write, or someone wakes us; then do it.
 
         Raises:
-            LinkError: The connection was lost.
+            LinkError: The connection was lost, or the broker sent what it may not send.
         """
         channel = self._client.socket()
         if channel is None:
@@ -260,12 +284,26 @@ class Connection:
         readable, writable, _ = select.select(readers, writers, [], timeout_s)
         if wake is not None and wake in readable:
             wake.clear()
-        self._client.loop_read()
+        try:
+            self._client.loop_read()
+        except BrokenRuleError as error:
+            self._hang_up(error)
+        if self._broken_rules:
+            self._hang_up(self._broken_rules[0])
         if writable:
             self._client.loop_write()
         self._client.loop_misc()
         if self._client.socket() is None:
             raise self._lost()
+
+    def next_delivery(self) -> Delivery | None:
+        """The next of what the platform sent; from now on the broker may send another one."""
+        if not self._received:
+            return None
+        delivery = self._received.popleft()
+        if delivery.packet_id:
+            self._client.ack(delivery.packet_id, 1)
+        return delivery
 
     def say_goodbye(self, timeout_s: float) -> None:
         """End the connection so that the broker does not publish the will."""
@@ -298,7 +336,7 @@ class Connection:
                 PacketTypes.CONNECT,
                 SessionExpiryInterval=0,
                 ReceiveMaximum=_MOST_DELIVERIES,
-                MaximumPacketSize=_LARGEST_DELIVERY_BYTES,
+                MaximumPacketSize=LARGEST_PACKET_BYTES,
             ),
         )
         channel = cast("socket.socket", self._client.socket())
@@ -307,14 +345,36 @@ class Connection:
         timeout_ms = int(settings.acknowledge_timeout_s * 1000)
         channel.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, timeout_ms)
 
+    def _take(self, message: MQTTMessage) -> None:
+        """Keep what was delivered until it is asked for, as much as we have said that we would."""
+        if len(self._received) < _MOST_DELIVERIES:
+            packet_id = message.mid if message.qos else 0
+            self._received.append(
+                Delivery(message.topic, bytes(message.payload), message.retain, packet_id)
+            )
+        elif message.qos:  # without, the broker waits for nothing, and the message may get lost
+            text = said("the broker sent more at once than was asked for")
+            self._broken_rules.append(BrokenRuleError(RECEIVE_MAXIMUM_EXCEEDED, text))
+
+    def _hang_up(self, broken: BrokenRuleError) -> NoReturn:
+        """Tell the broker which rule it broke, as far as it listens, and end the connection.
+
+        Raises:
+            LinkError: Always.
+        """
+        self._client.disconnect(ReasonCode(PacketTypes.DISCONNECT, identifier=broken.code))
+        self._client.loop_write()
+        self.close()
+        raise LinkError(broken.reason) from broken
+
     def _lost(self) -> LinkError:
         if self._accepted and self._accepted[0][0].is_failure:
             return _refused(self._accepted[0][0])
-        reason = self._ended[0] if self._ended else _LOST
+        ended = self._ended[0] if self._ended else LinkError(_LOST, unexplained=True)
+        reason, unexplained = ended.reason, ended.unexplained
         complaint = self._complaints.last
-        unexplained = reason == _LOST
         if not complaint:
-            return LinkError(reason, unexplained=unexplained)
+            return ended
         if refusal := own_certificate.refusal(complaint, self._settings):
             return LinkError(refusal)
         told = said("{reason}: {complaint}", reason=reason, complaint=complaint)
@@ -368,8 +428,46 @@ class _PackedOnce(Properties):
         return self._on_the_wire
 
 
-def _refused(code: Any) -> LinkError:
+_NO_QOS = said(
+    "the broker acknowledges no messages (its Maximum QoS is 0); choose one that takes QoS 1"
+)
+
+
+def _limits(properties: Properties) -> Limits:
+    """What a CONNACK says that the broker takes.
+
+    Raises:
+        LinkError: That is too little to deliver anything safely.
+    """
+    limits = Limits(
+        receive_maximum=getattr(properties, "ReceiveMaximum", 65_535),
+        packet_bytes=getattr(properties, "MaximumPacketSize", None),
+        retains=getattr(properties, "RetainAvailable", 1) == 1,
+    )
+    if getattr(properties, "MaximumQoS", 1) < 1:
+        raise LinkError(_NO_QOS)
+    if limits.packet_bytes is not None and limits.packet_bytes < _LEAST_PACKET_BYTES:
+        raise LinkError(
+            said(
+                "the broker takes packets of {bytes} bytes at most; set it to {least} or more",
+                bytes=limits.packet_bytes,
+                least=_LEAST_PACKET_BYTES,
+            )
+        )
+    return limits
+
+
+def _told_to_go(code: ReasonCode) -> LinkError:
+    kind = NoRetainError if code.value == _RETAIN_NOT_SUPPORTED else LinkError
+    return kind(said("the broker ended the connection: {reason}", reason=recognised(str(code))))
+
+
+def _refused(code: ReasonCode) -> LinkError:
+    if code.value == _QOS_NOT_SUPPORTED:
+        return LinkError(_NO_QOS)
     reason = recognised(str(code))
+    if code.value == _RETAIN_NOT_SUPPORTED:
+        return NoRetainError(said("the broker refuses the connection: {reason}", reason=reason))
     return LinkError(said("the broker refuses the connection: {reason}", reason=reason))
 
 

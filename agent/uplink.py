@@ -20,7 +20,7 @@ from agent.budget import DailyBytes
 from agent.database import StorageError, load_state, save_state
 from agent.events import BirthBody, ClockReading, DeviceState, Draft
 from agent.listening import Listening, NewEpochError
-from agent.mqtt import Connection, LinkError, Wake
+from agent.mqtt import Connection, LinkError, NoRetainError, Wake
 from agent.outbox import Lane
 from agent.parcels import Parcel, Parcels, Terms
 from agent.reasons import NO_SUBSCRIBERS, meaning
@@ -70,6 +70,8 @@ class Figures:
     """Sent again, because no receipt named it in time."""
     spent_today: dict[str, int]
     """Bytes of the day's budget that are spent, by class."""
+    state_retained: bool
+    """Whether the broker keeps the device's state for later subscribers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,7 @@ class _Session:
         events_topic: Where the events go.
         report: Told what is wrong.
         listening: Heeds what the platform says.
+        retain: Whether the device's state is left with the broker.
     """
 
     def __init__(
@@ -106,10 +109,12 @@ class _Session:
         events_topic: str,
         report: Callable[[str], None],
         listening: Listening,
+        *,
+        retain: bool,
     ) -> None:
         self._connection, self._reader, self._parcels = connection, reader, parcels
         self._settings, self._topic, self._report = settings, events_topic, report
-        self._listening = listening
+        self._listening, self._retain = listening, retain
         self._flights: dict[int, _Flight] = {}
         self._flying_bytes = 0
         self._accepting = False
@@ -161,16 +166,23 @@ class _Session:
         if self._connection.refused_topics:
             reason = self._connection.refused_topics.popleft()
             self._report(f"the broker does not let us hear the platform: {reason}")
-        while self._connection.received:
-            answer = self._listening.heed(self._connection.received.popleft(), self._reader)
+        while self._has_room_for_an_answer():
+            delivery = self._connection.next_delivery()
+            if delivery is None:
+                return
+            answer = self._listening.heed(delivery, self._reader)
             if answer is not None:
                 self._publish(
                     self._listening.answers_topic, Parcel((), answer.model_dump_json().encode())
                 )
 
+    def _has_room_for_an_answer(self) -> bool:
+        """Whether the broker receives one more; else what the platform says waits with the broker."""
+        return len(self._flights) < self._connection.limits.receive_maximum
+
     def send_state(self, topic: str, payload: bytes) -> None:
-        """Publish the device's state, retained."""
-        self._publish(topic, Parcel((), payload), retain=True)
+        """Publish the device's state, retained where the broker has that."""
+        self._publish(topic, Parcel((), payload), retain=self._retain)
 
     def end(self, wake: Wake, state_topic: str, state: bytes) -> None:
         """Wait a moment for the answers still due, leave the last state behind, disconnect."""
@@ -328,6 +340,8 @@ class Uplink:
             ),
         )
         self._listening = Listening(base, outbox, self._parcels, hold, clock)
+        self._retains = True
+        """Whether state and will are left with the broker for later subscribers."""
         self._budget_saved_s = -math.inf
         self._connected_since: datetime | None = None
         self._connected_s = math.inf
@@ -350,6 +364,7 @@ class Uplink:
             refused=self._listening.refused,
             unreceipted=self._parcels.unreceipted,
             spent_today=self._parcels.budget.spent,
+            state_retained=self._retains,
         )
 
     def _saved_budget(self) -> str | None:
@@ -395,10 +410,21 @@ class Uplink:
         except NewEpochError as error:
             self._report(str(error))
             self._begin_epoch(error.again)
+        except NoRetainError as error:
+            self._report(error.reason)
+            self._do_without_retaining()
         except LinkError as error:
             self._report(self._cause_of(error))
         except StorageError as error:
             self._report(str(error))
+
+    def _do_without_retaining(self) -> None:
+        """From the next connection on, until the agent starts anew."""
+        if self._retains:
+            _log.warning(
+                "the broker has no retained messages: the state and the will reach only who is subscribed"
+            )
+        self._retains = False
 
     def _cause_of(self, error: LinkError) -> str:
         """What a link's end tells: not every broker says that it gave our place to another.
@@ -426,11 +452,14 @@ class Uplink:
             self._settings,
             client_id=self._client_id,
             will=(self._state_topic, self._state(session_id, online=False)),
+            retain=self._retains,
         )
         with closing(connection), closing(self._database.read()) as reader:
             connection.open()
             self._connected_since, self._connected_s = self._clock.now(), time.monotonic()
             _log.info("connected to %s", self._settings.broker)
+            if not connection.limits.retains:
+                self._do_without_retaining()
             session = _Session(
                 connection,
                 reader,
@@ -439,6 +468,7 @@ class Uplink:
                 self._events_topic,
                 self._report,
                 self._listening,
+                retain=self._retains,
             )
             try:
                 self._parcels.pace.set(self._settings.backlog_events_per_s)

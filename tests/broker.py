@@ -226,6 +226,11 @@ class StubBroker:
         hangs_up: After a refusal, and without a word to what came after it.
         refuses_to_tell: Each subscription.
         tells: Raw bytes that it sends after each subscription, as :func:`published` makes them.
+        limits: Further properties of its CONNACK, as they stand on the wire.
+
+    Attributes:
+        ended_with: The reason code of each DISCONNECT that it was told.
+        retained: Of each state that it was told, whether it was to keep it.
     """
 
     def __init__(
@@ -237,7 +242,11 @@ class StubBroker:
         hangs_up: bool = False,
         refuses_to_tell: bool = False,
         tells: bytes = b"",
+        limits: bytes = b"",
     ) -> None:
+        self._limits = limits
+        self.ended_with: list[int] = []
+        self.retained: list[bool] = []
         self._refuses, self._tells = refuses_to_tell, tells
         self._answer, self._receive_maximum = answer, receive_maximum
         self._hangs_up, self._greets = hangs_up, greets
@@ -294,6 +303,8 @@ class StubBroker:
                 kind, body = packet
                 self._let_in(client, kind, body)
                 if kind >> 4 == 3:
+                    if b"/state" in body:
+                        self.retained.append(bool(kind & 1))
                     unanswered.append(self._note(body))
                     self.most_under_way = max(self.most_under_way, len(unanswered))
                     under_way_bytes = sum(len(payload) for _, payload in unanswered)
@@ -301,8 +312,11 @@ class StubBroker:
 
     def _let_in(self, client: socket.socket, kind: int, body: bytes) -> None:
         if kind >> 4 == 1 and self._greets():
-            maximum = b"\x21" + self._receive_maximum.to_bytes(2)
-            client.sendall(b"\x20\x06\x00\x00\x03" + maximum)
+            properties = b"\x21" + self._receive_maximum.to_bytes(2) + self._limits
+            body = b"\0\0" + bytes([len(properties)]) + properties
+            client.sendall(b"\x20" + bytes([len(body)]) + body)
+        if kind >> 4 == 14:
+            self.ended_with.append(body[0] if body else 0)
         if kind >> 4 == 8:
             self.subscribed += 1
             if self._refuses:

@@ -56,7 +56,7 @@ def broker(device: Device) -> Iterator[Finding]:
     # Another client id than the agent's: the broker would end the agent's connection otherwise.
     client_id = f"{configured.site.tenant}:{configured.site.device_id}.check"
     topic = f"{base}/answers"
-    connection = Connection(settings, client_id=client_id, will=(topic, b""))
+    connection = Connection(settings, client_id=client_id, will=(topic, b""), retain=False)
     try:
         connection.open()
     except LinkError as error:
@@ -111,6 +111,16 @@ def _accepted(connection: Connection, configured: Configuration, topic: str) -> 
             said("the broker takes at most {size} bytes a message", size=largest),
             said("Larger events are set aside and never arrive."),
             said("Raise the broker's maximum packet size to 64 kB or more."),
+        )
+    if not connection.limits.retains:
+        yield Finding(
+            "broker",
+            "warning",
+            said("the broker has no retained messages"),
+            said(
+                "Whether the device is connected is told only to who is subscribed at that moment."
+            ),
+            said("Allow retained messages on the broker, or go by births and heartbeats."),
         )
     # A granted subscription proves nothing; only a publish that is acknowledged does.
     packet_id = connection.publish(topic, b"")
