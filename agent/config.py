@@ -39,6 +39,7 @@ from agent.zones import Window, to_edge
 from drivers import cameras, gpio
 from drivers.documents import texts_in
 from drivers.foreign import words_of
+from drivers.network import is_loopback
 from drivers.validation import fault_at, message_of
 from drivers.wording import itemised, said, said_many, text_of
 
@@ -411,6 +412,20 @@ class Uplink(Section):
         if value is not None and info.data.get("username", "") is None:
             raise ValueError(
                 said("without username it is not used: give username as well, or leave it out")
+            )
+        return value
+
+    @field_validator("password_file")
+    @classmethod
+    def _no_password_in_clear(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        broker = urlsplit(info.data.get("broker") or "")
+        clear = broker.scheme == "mqtt" and not is_loopback(broker.hostname or "")
+        if value is not None and clear:
+            raise ValueError(
+                said(
+                    "a password would travel to {host} in clear; use mqtts://, or leave out password_file",
+                    host=broker.hostname,
+                )
             )
         return value
 

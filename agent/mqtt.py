@@ -38,6 +38,7 @@ from agent.framing import (
 from agent.reasons import know_every_code
 from drivers.foreign import reason_of, recognised
 from drivers.harmless import harmless
+from drivers.network import is_loopback
 from drivers.wording import said, text_of
 
 if TYPE_CHECKING:
@@ -341,6 +342,8 @@ class Connection:
         )
         channel = cast("socket.socket", self._client.socket())
         channel.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if settings.password_file is not None and self._scheme == "mqtt":
+            _stays_here(channel.getpeername()[0])
         # A half-open link is found by the kernel before the keep-alive finds it.
         timeout_ms = int(settings.acknowledge_timeout_s * 1000)
         channel.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, timeout_ms)
@@ -431,6 +434,17 @@ class _PackedOnce(Properties):
 _NO_QOS = said(
     "the broker acknowledges no messages (its Maximum QoS is 0); choose one that takes QoS 1"
 )
+
+
+def _stays_here(address: str) -> None:
+    """See to it that a password in clear does not leave the device, whatever its broker's name means.
+
+    Raises:
+        LinkError: It would. Nothing has been sent yet: paho writes in our turns only.
+    """
+    if not is_loopback(address):
+        text = said("a password would travel to {host} in clear; use mqtts://", host=address)
+        raise LinkError(text)
 
 
 def _limits(properties: Properties) -> Limits:

@@ -6,6 +6,7 @@ Read from where the kernel shows it: ``/proc/net/route`` (IPv4, proc(5)), ``/pro
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from pathlib import Path
 
 _UP, _REJECT = 0x1, 0x200
@@ -51,3 +52,11 @@ def _has_carrier(interface: Path) -> bool:
         return (interface / "carrier").read_text(encoding="ascii").strip() == "1"
     except OSError:  # down, or one that knows no carrier (a modem's): the route is what counts
         return not (interface / "carrier").exists()
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host, by its name or address, is this machine itself."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower().rstrip(".") == "localhost"

@@ -332,3 +332,27 @@ def test_any_value_in_any_place_is_accepted_or_refused_in_words(
     else:
         document.setdefault(section, {})[key] = value
     accepts_or_refuses(lambda: from_tables(document))
+
+
+@pytest.mark.parametrize(
+    "broker", ["mqtt://broker.example", "mqtt://10.1.2.3:1883", "mqtt://[::2]"]
+)
+def test_a_password_in_clear_off_this_machine_is_refused_with_what_to_do(
+    tmp_path: Path, broker: str
+) -> None:
+    uplink = f'[uplink]\nbroker = "{broker}"\nusername = "d"\n'
+    load(write(tmp_path, SITE + uplink))
+    [fault] = faults(write(tmp_path, SITE + uplink + 'password_file = "password"\n'))
+    assert "in clear" in fault
+    assert "use mqtts://" in fault
+
+
+@pytest.mark.parametrize("broker", ["mqtt://localhost", "mqtt://127.0.0.9:1", "mqtt://[::1]:1883"])
+def test_a_password_in_clear_may_stay_on_this_machine(tmp_path: Path, broker: str) -> None:
+    uplink = f'[uplink]\nbroker = "{broker}"\nusername = "d"\npassword_file = "password"\n'
+    load(write(tmp_path, SITE + uplink))
+
+
+def test_a_password_over_tls_may_go_anywhere(tmp_path: Path) -> None:
+    uplink = '[uplink]\nbroker = "mqtts://b.example"\nusername = "d"\npassword_file = "password"\n'
+    load(write(tmp_path, SITE + uplink))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.config import Uplink as UplinkSettings
 from agent.framing import LARGEST_PACKET_BYTES, BrokenRuleError, Framing
 from tests.broker import (
     Broker,
@@ -157,3 +159,27 @@ def test_a_broker_that_only_says_that_it_retains_nothing_is_sent_nothing_to_reta
             assert not device.uplink.figures.state_retained
         assert broker.retained == [False, False]
         assert len(broker.connections) == 1
+
+
+def test_the_agent_itself_gives_no_password_in_clear_to_another_machine(tmp_path: Path) -> None:
+    """Whatever the broker's name stands for; here for an address of this machine that is not loopback."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        try:
+            asking.connect(("192.0.2.1", 9))  # sends nothing; it tells which address would be ours
+        except OSError:
+            pytest.skip("this machine has no other address than loopback")
+        address = asking.getsockname()[0]
+    (tmp_path / "password").write_text("never-to-be-told")
+    with socket.create_server((address, 0)) as server:
+        settings = UplinkSettings(username="d", reconnect_max_s=0.2).model_copy(
+            update={
+                "broker": f"mqtt://{address}:{server.getsockname()[1]}",
+                "password_file": tmp_path / "password",
+            }
+        )
+        with Device(tmp_path, settings) as device:
+            device.connect()
+            wait_until(lambda: "in clear" in device.last_error)
+        came, _ = server.accept()
+        with came:
+            assert came.recv(65_536) == b""
