@@ -13,6 +13,7 @@ import re
 from datetime import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -379,7 +380,7 @@ class Uplink(Section):
     receipts come late."""
     keep_arrived: int = Field(default=5000, ge=0, le=1_000_000)
     """So many events are kept after they arrived, in case the platform asks for them again."""
-    backlog_events_per_s: float | None = Field(default=None, gt=0)
+    backlog_events_per_s: float | None = Field(default=None, gt=0, le=1e9)
     """How fast the backlog may go; the platform may say otherwise."""
     pack_backlog: bool = True
     """Whether batches of the backlog travel packed with gzip."""

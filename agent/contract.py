@@ -61,6 +61,7 @@ from agent.events import (
     SummaryEvent,
     Thing,
     Upkeep,
+    UplinkHealth,
     ViewHealth,
     Waiting,
     ZoneDay,
@@ -517,6 +518,17 @@ def _heartbeat(sequence: int) -> HeartbeatEvent:
         models=(ModelUsed(name="street", version="0.0.0", sha256=_hash("example model")),),
         spent_today={"cases": 21_400, "health": 96_000},
         inputs={"tamper": False},
+        uplink=UplinkHealth(
+            state_retained=True,
+            refused=1,
+            declined=0,
+            last_refused="pace: backlog_events_per_s: Input should be greater than or equal to 0.1",
+            backlog_events_per_s=20.0,
+            paced_by="platform",
+            resend_left=5000,
+            epochs_begun=0,
+            epoch_wait_s=0.0,
+        ),
         views={
             "street": ViewHealth(
                 view="good",

@@ -476,6 +476,28 @@ class ConfigurationHealth(Wire):
     faults: Annotated[tuple[Sentence, ...], AtMost(50)] = ()
 
 
+class UplinkHealth(Wire):
+    """What broker and platform make of the way out, since the agent started.
+
+    ``state_retained``: whether the broker keeps the device's state for later subscribers. ``refused`` counts
+    what the platform said and was not believed, ``declined`` commands that were answered with why they are not
+    done, and ``last_refused`` is why, the last time.
+    ``backlog_events_per_s`` is the pace of the backlog now, null: as fast as it goes; ``paced_by`` is whose it
+    is. ``resend_left`` is how many events may be asked for again now. ``epochs_begun`` is how many epochs the
+    platform's word has begun; the next one may begin in ``epoch_wait_s``.
+    """
+
+    state_retained: Flag
+    refused: Count
+    declined: Count
+    last_refused: Sentence | None
+    backlog_events_per_s: Rate | None
+    paced_by: Literal["site", "platform"]
+    resend_left: Count
+    epochs_begun: Count
+    epoch_wait_s: Seconds
+
+
 class HeartbeatBody(Wire):
     """What the device says of itself at intervals.
 
@@ -512,6 +534,7 @@ class HeartbeatBody(Wire):
     upkeep: Upkeep | None = None
     configuration: ConfigurationHealth | None = None
     storage: StorageHealth | None = None
+    uplink: UplinkHealth | None = None
 
 
 CASE_EVENTS = ("case.opened", "case.persisting", "case.cleared", "case.abstained")
@@ -790,13 +813,19 @@ class Resend(Wire):
     last: Number
 
 
+LEAST_PACE_PER_S: Final = 0.1
+"""The slowest that a platform may ask for: a backlog of a day, of 100,000 events, then takes twelve days."""
+
+
 class Pace(Wire):
     """How fast the backlog may come, until this connection ends; null: as fast as it goes."""
 
     contract: Literal[1] = CONTRACT_VERSION
     command: Literal["pace"]
     command_id: CommandId
-    backlog_events_per_s: float | None = Field(gt=0, le=100_000, allow_inf_nan=False)
+    backlog_events_per_s: float | None = Field(
+        strict=True, ge=LEAST_PACE_PER_S, le=100_000, allow_inf_nan=False
+    )
 
 
 class HoldCase(Wire):

@@ -31,6 +31,7 @@ from agent.events import (
     RecoveryHealth,
     StorageHealth,
     Upkeep,
+    UplinkHealth,
     ViewHealth,
     Waiting,
 )
@@ -78,6 +79,7 @@ class Activity:
     storage: StorageHealth | None = None
     uptime_s: float | None = None
     """For how long it runs; None: as long as heartbeats are written."""
+    uplink: UplinkHealth | None = None
 
 
 class Health:
@@ -211,6 +213,7 @@ class Health:
             upkeep=self._upkeep(),
             configuration=activity.configuration,
             storage=activity.storage,
+            uplink=activity.uplink,
         )
 
     def _looking(self, activity: Activity) -> Looking:

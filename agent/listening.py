@@ -6,17 +6,20 @@ import logging
 import sqlite3
 from typing import TYPE_CHECKING
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from agent.allowance import Allowance
 from agent.database import StorageError
 from agent.epochs import NewEpochs
-from agent.events import Answer, Command, HoldCase, Pace, Receipt, Resend
+from agent.events import Answer, Command, CommandId, HoldCase, Pace, Receipt, Resend
+from agent.outbox import counted
 from agent.spans import merged
 from drivers.harmless import harmless
 from drivers.wording import said
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import datetime
 
     from agent.mqtt import Delivery
     from agent.outbox import Outbox
@@ -24,7 +27,9 @@ if TYPE_CHECKING:
     from drivers.clock import Clock
 
 MOST_AT_ONCE = 100_000
-"""One command brings back so many events at most."""
+"""One command names so many events at most."""
+LEAST_RESENDS, RESENDS_PERIOD_S = 1000, 3600.0
+"""In an hour as many events may be asked for again as are kept, but never fewer than these."""
 
 _commands: TypeAdapter[Command] = TypeAdapter(Command)
 _log = logging.getLogger(__name__)
@@ -51,6 +56,7 @@ class Listening:
         parcels: What is under way.
         hold: Sets and lifts legal holds; gives the reason if it does not.
         clock: Its steady time counts.
+        keep_arrived: So many events are kept after they have arrived; as many may be asked for in an hour.
     """
 
     def __init__(
@@ -60,6 +66,7 @@ class Listening:
         parcels: Parcels,
         hold: Callable[[HoldCase], str | None],
         clock: Clock,
+        keep_arrived: int,
     ) -> None:
         self.receipts_topic, self.commands_topic = (
             f"{base_topic}/receipts",
@@ -68,9 +75,14 @@ class Listening:
         self.answers_topic = f"{base_topic}/answers"
         self._outbox, self._parcels, self._hold = outbox, parcels, hold
         self.epochs = NewEpochs(clock)
-        self._last_refused = ""
+        self.resends = Allowance(max(keep_arrived, LEAST_RESENDS), RESENDS_PERIOD_S, clock)
+        self._clock = clock
+        self.heard_at: datetime | None = None
+        self.last_refused = ""
         self.refused = 0
         """What was said and not believed."""
+        self.declined = 0
+        """Commands that were answered with why they are not done."""
 
     def heed(self, delivery: Delivery, reader: sqlite3.Connection) -> Answer | None:
         """Do what was said, if it may be.
@@ -82,6 +94,7 @@ class Listening:
             NewEpochError: A receipt names what was never given, or numbers of other events.
             sqlite3.Error, StorageError: The disk fails; it is not the message's fault.
         """
+        self.heard_at = self._clock.now()
         if delivery.retained:
             # It was said once, who knows when, and would be heeded at every connection.
             self._refuse("a retained message: what is said to a device must not be retained")
@@ -100,10 +113,11 @@ class Listening:
                 self._heed_receipt(Receipt.model_validate_json(delivery.payload), reader)
                 return None
             if delivery.topic == self.commands_topic:
-                return self._obey(_commands.validate_json(delivery.payload))
+                return self._obey(_commands.validate_json(delivery.payload), reader)
         except ValidationError as error:
-            self._refuse(f"{error.error_count()} faults, the first: {_first(error)}")
-            return None
+            reason = f"{error.error_count()} faults, the first: {_first(error)}"
+            self._refuse(reason)
+            return None if delivery.topic == self.receipts_topic else _declined(delivery, reason)
         self._refuse("a topic that was not subscribed to")
         return None
 
@@ -140,36 +154,77 @@ class Listening:
             )
         raise NewEpochError(text, self._parcels.doubtful(receipt))
 
-    def _obey(self, command: Command) -> Answer:
-        if isinstance(command, HoldCase):
-            refused = self._hold(command)
-            return Answer(command_id=command.command_id, accepted=refused is None, reason=refused)
-        if isinstance(command, Pace):
-            self._parcels.pace.set(command.backlog_events_per_s)
-            return Answer(command_id=command.command_id, accepted=True)
-        return self._resend(command)
-
-    def _resend(self, command: Resend) -> Answer:
-        refused = None
-        if command.epoch != self._outbox.epoch:
-            refused = f"the epoch is {self._outbox.epoch}"
-        elif command.last < command.first:
-            refused = "last is below first"
-        elif command.last - command.first >= MOST_AT_ONCE:
-            refused = f"at most {MOST_AT_ONCE} at once"
+    def _obey(self, command: Command, reader: sqlite3.Connection) -> Answer:
+        refused, reason, count = None, None, None
+        try:
+            if isinstance(command, HoldCase):
+                refused = self._hold(command)
+            elif isinstance(command, Pace):
+                self._parcels.pace.set(command.backlog_events_per_s, "platform")
+            elif (refused := self._why_not(command, reader)) is None:
+                count, reason = self._resend(command, reader)
+        except StorageError as error:
+            refused = str(error)
         if refused is not None:
-            return Answer(command_id=command.command_id, accepted=False, reason=refused)
-        count = self._outbox.resend(command.first, command.last).result()
-        self._parcels.bring_back(command.first, command.last)
-        missing = command.last - command.first + 1 - count
-        reason = f"{missing} of them are kept no more" if missing else None
-        return Answer(command_id=command.command_id, accepted=True, reason=reason, count=count)
+            self.declined += 1
+            self._say_why(f"{command.command}: {refused}")
+        return Answer(
+            command_id=command.command_id,
+            accepted=refused is None,
+            reason=reason if refused is None else harmless(refused),
+            count=count,
+        )
+
+    def _why_not(self, command: Resend, reader: sqlite3.Connection) -> str | None:
+        """Why nothing is sent again; None if it is."""
+        if command.epoch != self._outbox.epoch:
+            return f"the epoch is {self._outbox.epoch}"
+        if command.last < command.first:
+            return "last is below first"
+        if command.last - command.first >= MOST_AT_ONCE:
+            return f"at most {MOST_AT_ONCE} at once"
+        left, most = self.resends.left, self.resends.most
+        arrived = counted(reader, command.first, command.last)[0] if left else 1
+        if arrived > left:
+            return f"{left} more may be asked for now; {most} in an hour"
+        return None
+
+    def _resend(self, command: Resend, reader: sqlite3.Connection) -> tuple[int, str | None]:
+        """Bring back what has arrived; how many wait now, and what is to be said of the others."""
+        first, last = command.first, command.last
+        arrived, waits = counted(reader, first, last)
+        if arrived:
+            again = self._outbox.resend(first, last).result()
+            self.resends.spend(again)
+            self._parcels.bring_back(first, last)
+            _, waits = counted(reader, first, last)
+        missing = last - first + 1 - waits
+        return waits, f"{missing} of them are kept no more" if missing else None
 
     def _refuse(self, reason: str) -> None:
         self.refused += 1
-        if reason != self._last_refused:
-            _log.warning("not heeded: %s", harmless(reason))
-        self._last_refused = reason
+        self._say_why(reason)
+
+    def _say_why(self, reason: str) -> None:
+        reason = harmless(reason)
+        if reason != self.last_refused:
+            _log.warning("not heeded: %s", reason)
+        self.last_refused = reason
+
+
+class _Named(BaseModel):
+    """What of a broken command is enough to answer it."""
+
+    command_id: CommandId
+
+
+def _declined(delivery: Delivery, reason: str) -> Answer | None:
+    """The answer to what is no command, if it says to whom it goes."""
+    try:
+        command_id = _Named.model_validate_json(delivery.payload).command_id
+    except ValidationError:
+        return None
+    return Answer(command_id=command_id, accepted=False, reason=harmless(reason))
 
 
 def _first(error: ValidationError) -> str:

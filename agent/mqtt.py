@@ -342,7 +342,7 @@ class Connection:
         )
         channel = cast("socket.socket", self._client.socket())
         channel.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if settings.password_file is not None and self._scheme == "mqtt":
+        if settings.password_file is not None and credentials.context is None:
             _stays_here(channel.getpeername()[0])
         # A half-open link is found by the kernel before the keep-alive finds it.
         timeout_ms = int(settings.acknowledge_timeout_s * 1000)

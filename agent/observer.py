@@ -81,6 +81,7 @@ class Observer:
     def activity(self) -> Activity:
         """What the heartbeat tells of the watching part."""
         pipelines, views = list(self._parts.analysis.pipelines.values()), self.views()
+        uplink = None if self._uplink is None else self._uplink.figures
         return Activity(
             cameras={capture.camera_id: capture.state for capture in self._captures},
             frames=sum(pipeline.frames for pipeline in pipelines),
@@ -90,7 +91,8 @@ class Observer:
             frames_gated=sum(pipeline.gated for pipeline in pipelines),
             rate_factor=self._pace.factor,
             inputs=self.inputs(),
-            spent_today={} if self._uplink is None else self._uplink.figures.spent_today,
+            spent_today={} if uplink is None else uplink.spent_today,
+            uplink=None if uplink is None else uplink.health,
             views=views,
             recovery=self._recovery(),
             configuration=self.configuration,

@@ -239,22 +239,18 @@ class Outbox:
         """Let what has arrived and is still kept wait again.
 
         Returns:
-            How many of the numbers from ``first`` to ``last`` wait now, those that still did too.
+            How many of the numbers from ``first`` to ``last`` had arrived and wait again now.
         """
         epoch = self.epoch
 
         def again(connection: sqlite3.Connection) -> int:
             if self._is_over(epoch):
                 return 0
-            span = (first, last)
             self._changing += 1
-            connection.execute(
-                "UPDATE outbox SET arrived = 0 WHERE arrived = 1 AND sequence BETWEEN ? AND ?", span
-            )
-            [count] = connection.execute(
-                "SELECT count(*) FROM outbox WHERE arrived = 0 AND sequence BETWEEN ? AND ?", span
-            ).fetchone()
-            return int(count)
+            return connection.execute(
+                "UPDATE outbox SET arrived = 0 WHERE arrived = 1 AND sequence BETWEEN ? AND ?",
+                (first, last),
+            ).rowcount
 
         return self._database.write(again)
 
@@ -497,6 +493,18 @@ def waits_besides(
             if any(sequence not in known for (sequence,) in cursor):
                 return True
     return False
+
+
+def counted(connection: sqlite3.Connection, first: int, last: int) -> tuple[int, int]:
+    """How many of the numbers between two have arrived and are kept, and how many wait."""
+    span = (first, last)
+    [arrived] = connection.execute(
+        "SELECT count(*) FROM outbox INDEXED BY outbox_arrived"
+        " WHERE arrived = 1 AND sequence BETWEEN ? AND ?",
+        span,
+    ).fetchone()
+    [waits] = connection.execute(f"SELECT count(*) FROM ({_WAITING_IN_SPAN})", span).fetchone()  # noqa: S608
+    return int(arrived), int(waits)
 
 
 def _settle_epoch(

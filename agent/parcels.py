@@ -365,9 +365,9 @@ class Pacing:
         self._clock = clock
         self.set(per_s)
 
-    def set(self, per_s: float | None) -> None:
-        """From now on."""
-        self.per_s = per_s
+    def set(self, per_s: float | None, by: Literal["site", "platform"] = "site") -> None:
+        """From now on, by whose word."""
+        self.per_s, self.by = per_s, by
         self._saved = 1.0
         self._last_s = self._clock.monotonic_s()
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from agent.budget import DailyBytes
 from agent.database import StorageError, load_state, save_state
-from agent.events import BirthBody, ClockReading, DeviceState, Draft
+from agent.events import BirthBody, ClockReading, DeviceState, Draft, UplinkHealth
 from agent.listening import Listening, NewEpochError
 from agent.mqtt import Connection, LinkError, NoRetainError, Wake
 from agent.outbox import Lane
@@ -66,20 +66,25 @@ class Figures:
     last_error_at: datetime | None
     refused: int
     """What the platform said and was not believed."""
+    health: UplinkHealth
+    """What the heartbeat tells."""
+    heard_at: datetime | None
+    """When the platform last said anything."""
+    answered: dict[str, int]
+    """The last code of a PUBACK, by channel (``events``, ``state``, ``answers``)."""
     unreceipted: int
     """Sent again, because no receipt named it in time."""
     spent_today: dict[str, int]
     """Bytes of the day's budget that are spent, by class."""
-    state_retained: bool
-    """Whether the broker keeps the device's state for later subscribers."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Flight:
-    """A parcel that the broker has not yet answered for."""
+    """A parcel that the broker has not yet answered for, on its channel."""
 
     parcel: Parcel
     sent_s: float
+    channel: str
 
 
 class _MovedError(Exception):
@@ -97,6 +102,7 @@ class _Session:
         events_topic: Where the events go.
         report: Told what is wrong.
         listening: Heeds what the platform says.
+        answered: Takes the last code of a PUBACK, by channel.
         retain: Whether the device's state is left with the broker.
     """
 
@@ -109,12 +115,13 @@ class _Session:
         events_topic: str,
         report: Callable[[str], None],
         listening: Listening,
+        answered: dict[str, int],
         *,
         retain: bool,
     ) -> None:
         self._connection, self._reader, self._parcels = connection, reader, parcels
         self._settings, self._topic, self._report = settings, events_topic, report
-        self._listening, self._retain = listening, retain
+        self._listening, self._retain, self._answered = listening, retain, answered
         self._flights: dict[int, _Flight] = {}
         self._flying_bytes = 0
         self._accepting = False
@@ -236,7 +243,8 @@ class _Session:
         except LinkError:
             self._parcels.put_back(parcel)
             raise
-        self._flights[packet_id] = _Flight(parcel, time.monotonic())
+        channel = topic.rpartition("/")[2]
+        self._flights[packet_id] = _Flight(parcel, time.monotonic(), channel)
         self._flying_bytes += len(parcel.payload)
 
     def _read_answers(self) -> None:
@@ -245,6 +253,7 @@ class _Session:
             flight = self._flights.pop(answer.packet_id, None)
             if flight is not None:
                 self._flying_bytes -= len(flight.parcel.payload)
+                self._answered[flight.channel] = answer.code
                 self._heed(answer, flight.parcel)
         self._parcels.let_go()
 
@@ -339,7 +348,8 @@ class Uplink:
                 settings.daily_bytes.limits(), outbox.timezone, clock.now, self._saved_budget()
             ),
         )
-        self._listening = Listening(base, outbox, self._parcels, hold, clock)
+        self._listening = Listening(base, outbox, self._parcels, hold, clock, settings.keep_arrived)
+        self._answered: dict[str, int] = {}
         self._retains = True
         """Whether state and will are left with the broker for later subscribers."""
         self._budget_saved_s = -math.inf
@@ -362,9 +372,25 @@ class Uplink:
             last_error=self._last_error,
             last_error_at=self._last_error_at,
             refused=self._listening.refused,
+            health=self._health(),
+            heard_at=self._listening.heard_at,
+            answered=dict(self._answered),
             unreceipted=self._parcels.unreceipted,
             spent_today=self._parcels.budget.spent,
+        )
+
+    def _health(self) -> UplinkHealth:
+        listening, pace = self._listening, self._parcels.pace
+        return UplinkHealth(
             state_retained=self._retains,
+            refused=listening.refused,
+            declined=listening.declined,
+            last_refused=listening.last_refused or None,
+            backlog_events_per_s=pace.per_s,
+            paced_by=pace.by,
+            resend_left=max(0, listening.resends.left),
+            epochs_begun=listening.epochs.begun,
+            epoch_wait_s=round(listening.epochs.wait_s, 1),
         )
 
     def _saved_budget(self) -> str | None:
@@ -468,6 +494,7 @@ class Uplink:
                 self._events_topic,
                 self._report,
                 self._listening,
+                self._answered,
                 retain=self._retains,
             )
             try:

@@ -15,9 +15,9 @@ from agent.bounds import MOST_NUMBER
 from agent.config import Uplink as UplinkSettings
 from agent.contract import schema
 from agent.epochs import FIRST_WAIT_S, LONGEST_WAIT_S, NewEpochs
-from agent.events import Command, Receipt, Resend
+from agent.events import LEAST_PACE_PER_S, Answer, Command, Pace, Receipt, Resend
 from agent.outbox import Lane
-from agent.parcels import Parcel
+from agent.parcels import Pacing, Parcel
 from drivers.clock import FakeClock, SystemClock
 from tests.broker import (
     Broker,
@@ -369,3 +369,112 @@ def test_no_wait_for_a_new_epoch_is_longer_than_a_day() -> None:
         epochs.begin()
         assert 0 < epochs.wait_s <= LONGEST_WAIT_S
     assert epochs.wait_s == LONGEST_WAIT_S
+
+
+def test_a_pace_below_the_floor_is_answered_and_changes_nothing(
+    broker: Broker, tmp_path: Path
+) -> None:
+    with broker.platform() as platform, Device(tmp_path, broker.settings()) as device:
+        device.connect()
+        wait_until(lambda: platform.events)
+        told = {"contract": 1, "command": "pace"}
+        for number, pace in enumerate(("1e-300", "0.0999", "0", "-1", "1e300", "NaN", "true")):
+            text = json.dumps(told | {"command_id": f"p-{number}"})[:-1]
+            platform.say("commands", f'{text}, "backlog_events_per_s": {pace}}}')
+        wait_until(lambda: len(platform.answers()) == 7)
+        for answer in platform.answers():
+            assert not answer.accepted
+            assert "backlog_events_per_s" in (answer.reason or "")
+        health = device.uplink.figures.health
+        assert (health.backlog_events_per_s, health.paced_by) == (None, "site")
+        platform.say("commands", Pace(command="pace", command_id="ok", backlog_events_per_s=0.1))
+        wait_until(lambda: len(platform.answers()) == 8)
+        health = device.uplink.figures.health
+        assert (health.backlog_events_per_s, health.paced_by) == (0.1, "platform")
+
+
+def test_a_pace_ends_with_its_connection(broker: Broker, tmp_path: Path) -> None:
+    told = broker.settings(backlog_events_per_s=50)
+    with broker.platform() as platform, Device(tmp_path, told) as device:
+        device.connect()
+        wait_until(lambda: platform.events)
+        platform.say("commands", Pace(command="pace", command_id="p", backlog_events_per_s=0.1))
+        wait_until(lambda: device.uplink.figures.health.paced_by == "platform")
+        broker.stop()
+        wait_until(lambda: not device.uplink.figures.connected_since)
+        broker.start()
+        device.wait_until_online()
+        wait_until(lambda: device.uplink.figures.health.paced_by == "site")
+        assert device.uplink.figures.health.backlog_events_per_s == 50
+
+
+def test_the_slowest_pace_lets_the_backlog_go_on() -> None:
+    clock = FakeClock(SystemClock().now())
+    pacing = Pacing(LEAST_PACE_PER_S, clock)
+    gone = 0
+    for _ in range(100):
+        clock.advance(1)
+        if pacing.allowed():
+            pacing.spend(1)
+            gone += 1
+    assert gone >= 10
+
+
+def test_no_more_comes_again_in_an_hour_than_is_kept(broker: Broker, tmp_path: Path) -> None:
+    clock = FakeClock(SystemClock().now())
+    told = broker.settings(keep_arrived=1000)
+    with broker.platform() as platform, Device(tmp_path, told, clock=clock) as device:
+        device.open_cases(600)
+        device.connect().wait_until_drained()
+        epoch = device.outbox.epoch
+
+        def ask(command_id: str) -> Answer:
+            asked = Resend(command="resend", command_id=command_id, epoch=epoch, first=1, last=600)
+            platform.say("commands", asked)
+            wait_until(lambda: any(a.command_id == command_id for a in platform.answers()))
+            device.wait_until_drained()
+            return platform.answers()[-1]
+
+        assert ask("first").count == 600
+        for number in range(50):
+            answer = ask(f"again-{number}")
+            assert not answer.accepted
+            assert "400 more may be asked for now; 1000 in an hour" in (answer.reason or "")
+        health = device.uplink.figures.health
+        assert (health.resend_left, health.declined) == (400, 50)
+        assert "400 more" in (health.last_refused or "")
+        clock.advance(720)
+        assert ask("later").count == 600
+        wait_until(lambda: [e.sequence for e in platform.events].count(1) == 3)
+
+
+def test_who_asks_for_what_waits_anyway_costs_no_write(broker: Broker, tmp_path: Path) -> None:
+    """On a card each write is an fsync, and wear."""
+    with broker.platform() as platform, Device(tmp_path, broker.settings()) as device:
+        device.connect().wait_until_drained()
+        wait_until(lambda: platform.events)
+        written: list[None] = []
+        device.database.on_commit(lambda: written.append(None))
+        asked = Resend(
+            command="resend", command_id="r", epoch=device.outbox.epoch, first=500, last=900
+        )
+        for _ in range(20):
+            platform.say("commands", asked)
+        wait_until(lambda: len(platform.answers()) == 20)
+        assert {answer.count for answer in platform.answers()} == {0}
+        assert len(written) < 3, "but for the day's budget, which is written down now and then"
+
+
+@pytest.mark.parametrize("told", ["{", "[]", "{}", '{"command_id": "a b"}', '{"command_id": 7}'])
+def test_what_says_not_to_whom_an_answer_goes_has_none(
+    broker: Broker, tmp_path: Path, told: str
+) -> None:
+    with broker.platform() as platform, Device(tmp_path, broker.settings()) as device:
+        device.connect()
+        wait_until(lambda: platform.events)
+        platform.say("commands", told)
+        platform.say("commands", '{"command_id": "known", "command": "dance"}')
+        wait_until(platform.answers)
+        [answer] = platform.answers()
+        assert (answer.command_id, answer.accepted) == ("known", False)
+        assert device.uplink.figures.refused == 2

@@ -137,11 +137,11 @@ def test_a_broker_without_retained_messages_gets_everything_but_those(
     with broker.platform() as platform:
         with Device(tmp_path, broker.settings()) as device:
             given = device.open_cases(3)
-            assert device.uplink.figures.state_retained
+            assert device.uplink.figures.health.state_retained
             device.connect()
             wait_until(lambda: platform.sequences() == given)
             wait_until(lambda: [state.online for state in states(platform)] == [True])
-            assert not device.uplink.figures.state_retained
+            assert not device.uplink.figures.health.state_retained
             broker.stop()
             broker.start()
             device.wait_until_online()
@@ -156,7 +156,7 @@ def test_a_broker_that_only_says_that_it_retains_nothing_is_sent_nothing_to_reta
             device.open_cases(1)
             device.connect()
             wait_until(lambda: device.waiting() == [])
-            assert not device.uplink.figures.state_retained
+            assert not device.uplink.figures.health.state_retained
         assert broker.retained == [False, False]
         assert len(broker.connections) == 1
 
