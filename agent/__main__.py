@@ -13,16 +13,18 @@ from pathlib import Path
 from drivers import installed
 
 with installed.naming_damage():
-    from agent import config, last_good
+    from agent import config, last_good, log_lines
     from agent.alone import ForeignStateError, NotAloneError
     from agent.device import run
     from drivers.clock import SystemClock
+    from drivers.harmless import harmless
+    from drivers.wording import text_of
 
 
 def main() -> int:
     """Read the site given on the command line and watch it."""
     os.umask(0o077)  # pictures, keys and cases are for nobody else, however this is started
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    log_lines.begin()
     if len(sys.argv) != 2:
         print("usage: python -m agent SITE", file=sys.stderr)
         return 2
@@ -30,7 +32,7 @@ def main() -> int:
     try:
         configuration, configured = last_good.load(site)
     except config.ConfigError as error:
-        print(error, file=sys.stderr)
+        print(harmless(text_of(error)), file=sys.stderr)
         return 3
     stop = threading.Event()
     for each in (signal.SIGTERM, signal.SIGINT):

@@ -7,6 +7,7 @@ logged, kept as a reason, or shown. What is harmless already stays as it is.
 
 from __future__ import annotations
 
+from pathlib import PurePath
 from typing import Any, TypeVar
 
 from drivers.wording import Said
@@ -26,7 +27,7 @@ def harmless(text: T, most: int = MOST_CHARACTERS) -> T:
 
     Args:
         text: Foreign. Of a :class:`drivers.wording.Said` the facts are made harmless, and it can still be
-            translated; of a list each item. What holds no text is given back as it is.
+            translated; of a list each item; a path becomes its text. What holds no text is given back as it is.
         most: So many characters remain, 50 at least; of a ``Said`` so many of each fact.
     """
     made: Any = text
@@ -35,6 +36,8 @@ def harmless(text: T, most: int = MOST_CHARACTERS) -> T:
         made = Said(text.template, facts, text.many)
     elif isinstance(text, str):
         made = _short(text, most)
+    elif isinstance(text, PurePath):
+        made = _short(str(text), most)
     elif isinstance(text, tuple):
         made = tuple(harmless(each, most) for each in text)
     elif isinstance(text, list):

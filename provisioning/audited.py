@@ -15,9 +15,10 @@ import click
 from agent.audit import FOLDER, Audit, AuditError, Head, Record, records, verify
 from agent.config import load
 from drivers.clock import SystemClock
+from drivers.harmless import harmless
 from provisioning.clock_time import local
 from provisioning.failures import FAULT
-from provisioning.wording import error_in_words, in_words, say
+from provisioning.wording import MOST_SHOWN, error_in_words, in_words, say
 from provisioning.wording.width import padded
 
 if TYPE_CHECKING:
@@ -81,10 +82,10 @@ def show(site: Path, last: int, *, as_json: bool) -> None:
 def _lines(record: Record, timezone: str) -> Iterator[str]:
     doubt = "" if record.clock == "synchronised" else " ?"
     at = local(datetime.fromisoformat(record.at), timezone, "seconds") + doubt
-    yield f"{record.number:>6}  {padded(at, 27)}  {padded(record.what, 26)}  {record.by}"
+    yield f"{record.number:>6}  {padded(at, 27)}  {padded(harmless(record.what), 26)}  {harmless(record.by)}"
     for name, value in record.facts.items():
         told = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        yield f"        {name}: {told}"
+        yield harmless(f"        {name}: {told}", MOST_SHOWN)
 
 
 def verify_log(site: Path, known: str | None, *, as_json: bool) -> int:

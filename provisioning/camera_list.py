@@ -8,6 +8,7 @@ import json
 import click
 
 from drivers.cameras import FoundCamera, driver_names, load_driver
+from drivers.harmless import harmless
 from provisioning.wording import say
 
 
@@ -22,8 +23,8 @@ def show(*, as_json: bool) -> None:
         return
     for name, cameras in found.items():
         for each in cameras:
-            click.echo(f"{name:<14} {each.name}  {each.address}")
-            click.echo(f"{'':<14} settings = {{ {each.hint} }}")
+            click.echo(f"{name:<14} {harmless(each.name)}  {harmless(each.address)}")
+            click.echo(f"{'':<14} settings = {{ {harmless(each.hint)} }}")
     if not any(found.values()):
         click.echo(say("No camera is connected that a driver could list."))
     silent = [name for name, cameras in found.items() if not cameras]

@@ -20,6 +20,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from agent.events import Message
 from drivers.foreign import reason_of, recognised
+from drivers.harmless import harmless
 from drivers.wording import said
 from provisioning.failures import BrokerError
 
@@ -160,7 +161,7 @@ class Consumer:
             arrived = Message.model_validate_json(text)
         except ValueError as error:  # a ValidationError is one
             with self._changed:
-                self.received.invalid.append(f"{message.topic}: {error}")
+                self.received.invalid.append(harmless(f"{message.topic}: {error}"))
             return
         lines = json.loads(text)["events"]
         for event, line in zip(arrived.events, lines, strict=True):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import signal
 import socket
 import sqlite3
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING
 import click
 from pydantic import ValidationError
 
-from agent import config
+from agent import config, log_lines
 from agent.database import load_state
 from drivers.wording import said
 from provisioning.cases import in_words, position
@@ -206,11 +205,7 @@ class Stage:
         from agent.device import run  # noqa: PLC0415 - loads the network's runtime
 
         # What the agent logs is for a journal; here it would drown the cases.
-        logging.basicConfig(
-            filename=self.folder / "agent.log",
-            level=logging.INFO,
-            format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        )
+        log_lines.begin(self.folder / "agent.log")
         first_s: float | None = None
 
         def analysed(_camera_id: str, monotonic_s: float) -> None:

@@ -17,11 +17,12 @@ from agent.config import load
 from agent.database import Database
 from agent.retention import Crops, Hold, HoldError, Holds, Outcome, Retention
 from drivers.clock import SystemClock
+from drivers.harmless import harmless
 from provisioning.audited import audit_of, note
 from provisioning.clock_time import local
 from provisioning.explaining import DATABASE
 from provisioning.failures import FAULT
-from provisioning.wording import say, say_many
+from provisioning.wording import MOST_SHOWN, say, say_many
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -158,8 +159,8 @@ def list_holds(site: Path, *, as_json: bool) -> None:
         return
     click.echo(say_many("{count} case is held.", "{count} cases are held.", len(holds)))
     for each in holds:
-        click.echo(f"{each.case_id}  {local(each.at, timezone)}  {each.by}")
-        click.echo(f"  {each.reason}")
+        click.echo(f"{harmless(each.case_id)}  {local(each.at, timezone)}  {harmless(each.by)}")
+        click.echo(f"  {harmless(each.reason, MOST_SHOWN)}")
 
 
 def _known(state_dir: Path) -> frozenset[str]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import signal
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent import config
+from agent import config, log_lines
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -18,7 +17,7 @@ def run_site(site: Path) -> int:
     """Run a site's agent until SIGTERM or SIGINT; give its exit code."""
     from agent.device import run  # noqa: PLC0415 - loads the network's runtime
 
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    log_lines.begin()
     configuration = config.load(site)
     stop = threading.Event()
 

@@ -13,12 +13,13 @@ from pydantic import ValidationError
 
 from agent.config import load
 from agent.status import FILE, CameraStatus, Status
+from drivers.harmless import harmless
 from provisioning.cases import duration
 from provisioning.clock_time import local
 from provisioning.comparing import compared, figure, holds
 from provisioning.explaining import measure_in_words
 from provisioning.things import kind_in_words, label_in_words, reason_in_words
-from provisioning.wording import say
+from provisioning.wording import MOST_SHOWN, say
 from provisioning.wording.width import padded
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def watch(site: Path, *, every_s: float, once: bool, as_json: bool) -> None:
     if as_json:
         click.echo(read(path).model_dump_json(indent=2))
     elif once or not sys.stdout.isatty():
-        click.echo("\n".join(lines(read(path), None)))
+        click.echo("\n".join(_shown(read(path), None)))
     else:
         _live(path, every_s)
 
@@ -92,7 +93,7 @@ def _live(path: Path, every_s: float) -> None:
         while True:
             try:
                 status = read(path)
-                shown = list(lines(status, before))
+                shown = list(_shown(status, before))
                 before = status
             except NotRunningError as error:
                 shown, before = [str(error)], None
@@ -104,6 +105,11 @@ def _live(path: Path, every_s: float) -> None:
     finally:
         sys.stdout.write(_OWN_SCREEN)
         sys.stdout.flush()
+
+
+def _shown(status: Status, before: Status | None) -> Iterator[str]:
+    """The view; whatever a camera or a broker said stays on its line."""
+    return (harmless(line, MOST_SHOWN) for line in lines(status, before))
 
 
 def lines(status: Status, before: Status | None) -> Iterator[str]:

@@ -135,7 +135,7 @@ def test_the_look_sees_what_is_without_bounds(part: dict[str, Any]) -> None:
 
 # ── what is read ─────────────────────────────────────────────────────────────────────────────
 
-FREE = {"address", "cameras", "made", "name", "purpose", "reason"} | {
+FREE = {"address", "cameras", "last_refused", "made", "name", "purpose", "reason"} | {
     "responsible_unit",
     "state",
     "unknown",

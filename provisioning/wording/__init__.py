@@ -15,10 +15,13 @@ from io import BytesIO
 from typing import Any
 
 from drivers.foreign import words_of
+from drivers.harmless import harmless
 from drivers.wording import Said, said, said_many
 
 ENGLISH = "en"
 CHINESE = "zh_CN"
+MOST_SHOWN = 1000
+"""Characters of one fact, on a terminal."""
 _COMMA = said(", ")
 """Between the names of a list."""
 
@@ -60,15 +63,17 @@ def say_many(one: str, many: str, count: int, /, **facts: Any) -> str:
 
 
 def in_words(text: str) -> str:
-    """Give a text in the reader's language; what was not ``said`` is given as it is."""
-    if not isinstance(text, Said) or language() == ENGLISH:
-        return str(text)
-    return _filled(text, translations(language()))
+    """Give a text in the reader's language, its facts harmless; what was not ``said`` is given as it is."""
+    if not isinstance(text, Said):
+        return text
+    shown = harmless(text, MOST_SHOWN)
+    return str(shown) if language() == ENGLISH else _filled(shown, translations(language()))
 
 
 def error_in_words(error: BaseException) -> str:
     """Give the text of an error in the reader's language, as far as it is known."""
-    return in_words(words_of(error))
+    text = words_of(error)
+    return in_words(text if isinstance(text, Said) else harmless(text, MOST_SHOWN))
 
 
 @cache

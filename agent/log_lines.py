@@ -1,0 +1,90 @@
+"""The agent's log: one line a record, short, harmless, and never more than so many.
+
+What cameras, brokers and platforms say ends up in it. Where each module makes what it logs harmless by
+itself, this is the second wall; where one forgets, it is the first.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from drivers.harmless import harmless
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+MOST_CHARACTERS = 1000
+"""Of a record's text, and of each line of a traceback."""
+MOST_TRACEBACK_LINES = 60
+MOST_AT_ONCE, THEN_EVERY_S = 100, 10.0
+"""So many records of one logger, and then one in so many seconds: some 10 MB a day, whatever is said."""
+_FORM = "%(levelname)s %(name)s: %(message)s"
+
+
+def begin(path: Path | None = None) -> None:
+    """Log to stderr, for a journal that knows the time; or to a file, with the time.
+
+    Where something takes the log already, that is left as it is.
+    """
+    if logging.root.handlers:
+        return
+    handler = (
+        logging.StreamHandler() if path is None else logging.FileHandler(path, encoding="utf-8")
+    )
+    handler.setFormatter(OneLine(_FORM if path is None else f"%(asctime)s {_FORM}"))
+    handler.addFilter(Sparing())
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+
+
+class OneLine(logging.Formatter):
+    """A record is one line. A traceback follows it, line by line, none of which looks like a record."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, and what follows it. Nothing that another formatter left in the record is used."""
+        record.message = harmless(record.getMessage(), MOST_CHARACTERS)
+        if self.usesTime():
+            record.asctime = self.formatTime(record, self.datefmt)
+        lines = [self.formatMessage(record)]
+        if record.exc_info:
+            traceback = self.formatException(record.exc_info).splitlines()
+            lines += (
+                f"  | {harmless(each, MOST_CHARACTERS)}"
+                for each in traceback[-MOST_TRACEBACK_LINES:]
+            )
+        return "\n".join(lines)
+
+
+class Sparing(logging.Filter):
+    """Lets each logger write so much; what it left out is told with the next record of that logger.
+
+    Args:
+        now_s: A steady clock.
+    """
+
+    def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._now_s, self._lock = now_s, threading.Lock()
+        self._left: dict[str, tuple[float, float]] = {}
+        """By logger: how many records it may write, and when that was reckoned."""
+        self._left_out: dict[str, int] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is written."""
+        name, now_s = record.name, self._now_s()
+        with self._lock:
+            left, then_s = self._left.get(name, (float(MOST_AT_ONCE), now_s))
+            left = min(float(MOST_AT_ONCE), left + (now_s - then_s) / THEN_EVERY_S)
+            written = left >= 1
+            self._left[name] = left - written, now_s
+            if not written:
+                self._left_out[name] = self._left_out.get(name, 0) + 1
+                return False
+            left_out = self._left_out.pop(name, 0)
+        if left_out:
+            record.msg = f"({left_out} more were left out) {record.getMessage()}"
+            record.args = ()
+        return True

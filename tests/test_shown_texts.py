@@ -1,0 +1,109 @@
+"""Whatever a broker, a platform, a camera or a file said, a terminal shows it as text on its own line."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner
+
+from agent.audit import Audit
+from agent.retention.holds import Hold, Holds
+from agent.status import FILE, Status, UplinkStatus
+from drivers.clock import SystemClock
+from drivers.wording import itemised, said
+from provisioning.cli import main
+from provisioning.wording import error_in_words, say
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_EVIL = "a\nforged line\x1b[2J\x9b1m\u202eb\u2028c\r"
+SITE = """
+[site]
+tenant = "t"
+device_id = "corner-7"
+address = "Example Road 1"
+
+[[cameras]]
+camera_id = "street"
+driver = "synthetic"
+
+[storage]
+state_dir = "state"
+run_dir = "run"
+"""
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    (tmp_path / "site.toml").write_text(SITE)
+    return tmp_path
+
+
+def run(*words: object) -> str:
+    output = CliRunner().invoke(main, [str(word) for word in words]).output
+    assert_harmless(output)
+    return output
+
+
+def assert_harmless(output: str) -> None:
+    assert not [each for each in output if each != "\n" and not each.isprintable()]
+    assert not [line for line in output.splitlines() if line.startswith("forged")]
+
+
+@pytest.mark.parametrize("language", ["en", "zh_CN"])
+def test_facts_of_what_is_said_are_harmless_in_every_language(
+    monkeypatch: pytest.MonkeyPatch, language: str
+) -> None:
+    monkeypatch.setenv("KERBWATCH_LANGUAGE", language)
+    inner = said("the broker cannot be reached: {reason}", reason=_EVIL)
+    for text in (
+        say("{url}: {reason}", url=_EVIL, reason=inner),
+        say("Other drivers: {names}", names=[_EVIL, "b" * 100_000]),
+        error_in_words(ValueError(inner)),
+        error_in_words(ValueError(_EVIL * 10_000)),
+    ):
+        assert_harmless(text)
+        assert "\n" not in text
+        assert "forged line\\x1b[2J" in text
+        assert len(text) < 2500
+    assert error_in_words(ValueError(itemised(["x", "y"]))) == "  - x\n  - y"
+
+
+def test_keys_and_values_of_a_file_are_told_harmlessly(site: Path) -> None:
+    evil = json.dumps(_EVIL)
+    (site / "site.toml").write_text(f"{SITE}[uplink]\n{evil} = 1\nbroker = {evil}\n")
+    assert "forged line" in run("config", "validate", site)
+    (site / "zones.json").write_text(json.dumps({_EVIL: 1, "zones": [{"kind": _EVIL}]}))
+    assert "forged line" in run("config", "validate", site)
+
+
+def test_what_the_uplink_was_told_is_watched_harmlessly(site: Path) -> None:
+    status = Status(
+        at=datetime.now(UTC),
+        uptime_s=1,
+        device_id="corner-7",
+        address=_EVIL,
+        rate_factor=1,
+        temperature_c=None,
+        cameras={},
+        pending=(),
+        cases=(),
+        waiting={},
+        uplink=UplinkStatus(connected_since=None, sent=0, confirmed=0, last_error=_EVIL),
+    )
+    (site / "run").mkdir()
+    (site / "run" / FILE).write_text(status.model_dump_json())
+    assert run("watch", site, "--once").count("forged line") == 2
+
+
+def test_reasons_of_holds_and_records_are_listed_harmlessly(site: Path) -> None:
+    state = site / "state"
+    state.mkdir()
+    Holds(state).set(Hold(case_id="c-1", reason=_EVIL, by=_EVIL, at=datetime.now(UTC)))
+    Audit(state / "audit", SystemClock(), by=_EVIL).append("hold.set", case_id="c-1", reason=_EVIL)
+    assert run("hold", "list", site).count("forged line") == 2
+    assert run("audit", "show", site).count("forged line") == 2
