@@ -11,7 +11,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from agent.allowance import Allowance
 from agent.database import StorageError
 from agent.epochs import NewEpochs
-from agent.events import Answer, Command, CommandId, HoldCase, Pace, Receipt, Resend
+from agent.events import Answer, Command, CommandId, HoldCase, Receipt, Resend
 from agent.outbox import counted
 from agent.spans import merged
 from drivers.harmless import harmless
@@ -155,51 +155,46 @@ class Listening:
         raise NewEpochError(text, self._parcels.doubtful(receipt))
 
     def _obey(self, command: Command, reader: sqlite3.Connection) -> Answer:
-        refused, reason, count = None, None, None
+        refused = None
         try:
+            if isinstance(command, Resend):
+                return self._resend(command, reader)
             if isinstance(command, HoldCase):
                 refused = self._hold(command)
-            elif isinstance(command, Pace):
+            else:
                 self._parcels.pace.set(command.backlog_events_per_s, "platform")
-            elif (refused := self._why_not(command, reader)) is None:
-                count, reason = self._resend(command, reader)
         except StorageError as error:
             refused = str(error)
-        if refused is not None:
-            self.declined += 1
-            self._say_why(f"{command.command}: {refused}")
-        return Answer(
-            command_id=command.command_id,
-            accepted=refused is None,
-            reason=reason if refused is None else harmless(refused),
-            count=count,
-        )
+        return self._answer(command, refused)
 
-    def _why_not(self, command: Resend, reader: sqlite3.Connection) -> str | None:
-        """Why nothing is sent again; None if it is."""
-        if command.epoch != self._outbox.epoch:
-            return f"the epoch is {self._outbox.epoch}"
-        if command.last < command.first:
-            return "last is below first"
-        if command.last - command.first >= MOST_AT_ONCE:
-            return f"at most {MOST_AT_ONCE} at once"
-        left, most = self.resends.left, self.resends.most
-        arrived = counted(reader, command.first, command.last)[0] if left else 1
-        if arrived > left:
-            return f"{left} more may be asked for now; {most} in an hour"
-        return None
-
-    def _resend(self, command: Resend, reader: sqlite3.Connection) -> tuple[int, str | None]:
-        """Bring back what has arrived; how many wait now, and what is to be said of the others."""
+    def _resend(self, command: Resend, reader: sqlite3.Connection) -> Answer:
+        """Bring back what has arrived, as far as so much may come again now."""
         first, last = command.first, command.last
+        if command.epoch != self._outbox.epoch:
+            return self._answer(command, f"the epoch is {self._outbox.epoch}")
+        if last < first:
+            return self._answer(command, "last is below first")
+        if last - first >= MOST_AT_ONCE:
+            return self._answer(command, f"at most {MOST_AT_ONCE} at once")
         arrived, waits = counted(reader, first, last)
+        if arrived > self.resends.left:
+            left, most = self.resends.left, self.resends.most
+            return self._answer(command, f"{left} more may be asked for now; {most} in an hour")
         if arrived:
             again = self._outbox.resend(first, last).result()
             self.resends.spend(again)
             self._parcels.bring_back(first, last)
-            _, waits = counted(reader, first, last)
-        missing = last - first + 1 - waits
-        return waits, f"{missing} of them are kept no more" if missing else None
+            waits += again
+        missing = max(0, last - first + 1 - waits)
+        reason = f"{missing} of them are kept no more" if missing else None
+        return Answer(command_id=command.command_id, accepted=True, reason=reason, count=waits)
+
+    def _answer(self, command: Command, refused: str | None) -> Answer:
+        if refused is not None:
+            self.declined += 1
+            self._say_why(f"{command.command}: {refused}")
+        reason = harmless(refused)
+        return Answer(command_id=command.command_id, accepted=refused is None, reason=reason)
 
     def _refuse(self, reason: str) -> None:
         self.refused += 1

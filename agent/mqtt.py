@@ -158,7 +158,7 @@ class Connection:
         self._settings = settings
         self.address = host_and_port(settings.broker or "")
         self._accepted: deque[tuple[ReasonCode, Properties]] = deque()
-        self._ended: deque[LinkError] = deque(maxlen=1)
+        self._ended: deque[LinkError] = deque()
         self._broken_rules: deque[BrokenRuleError] = deque(maxlen=1)
         self.acknowledged: deque[Acknowledgement] = deque()
         self._received: deque[Delivery] = deque()

@@ -261,6 +261,19 @@ def test_a_device_that_may_not_publish_is_told_so(
 
 
 @pytest.mark.slow
+def test_a_broker_without_retained_messages_is_a_warning(
+    start_broker: Start, tmp_path: Path, models: dict[str, str]
+) -> None:
+    broker = start_broker("retain_available false")
+    identity = broker.authority.issue(DEVICE, days=100)
+    site = write_site(tmp_path, broker.port, authority=broker.authority, identity=identity)
+    code, found = findings(site, models)
+    assert "no retained messages" in of(found, "broker", "warning")
+    assert "it takes what is published" in of(found, "broker", "ok")
+    assert code == 0
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to mount a small file system")
 def test_a_full_or_read_only_disk_is_a_fault(tmp_path: Path, models: dict[str, str]) -> None:
     small = tmp_path / "small"

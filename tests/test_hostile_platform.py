@@ -19,6 +19,7 @@ from agent.events import LEAST_PACE_PER_S, Answer, Command, Pace, Receipt, Resen
 from agent.outbox import Lane
 from agent.parcels import Pacing, Parcel
 from drivers.clock import FakeClock, SystemClock
+from drivers.harmless import harmless
 from tests.broker import (
     Broker,
     StubBroker,
@@ -478,3 +479,19 @@ def test_what_says_not_to_whom_an_answer_goes_has_none(
         [answer] = platform.answers()
         assert (answer.command_id, answer.accepted) == ("known", False)
         assert device.uplink.figures.refused == 2
+
+
+@given(st.text(st.characters(), min_size=1, max_size=400))
+def test_whatever_was_refused_the_heartbeat_can_tell_it(text: str) -> None:
+    health = UplinkHealth(
+        state_retained=True,
+        refused=1,
+        declined=0,
+        last_refused=harmless(text),
+        backlog_events_per_s=None,
+        paced_by="site",
+        resend_left=0,
+        epochs_begun=0,
+        epoch_wait_s=0,
+    )
+    assert json.loads(health.model_dump_json())["last_refused"] == harmless(text)
