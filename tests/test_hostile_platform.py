@@ -15,7 +15,15 @@ from agent.bounds import MOST_NUMBER
 from agent.config import Uplink as UplinkSettings
 from agent.contract import schema
 from agent.epochs import FIRST_WAIT_S, LONGEST_WAIT_S, NewEpochs
-from agent.events import LEAST_PACE_PER_S, Answer, Command, Pace, Receipt, Resend
+from agent.events import (
+    LEAST_PACE_PER_S,
+    Answer,
+    Command,
+    Pace,
+    Receipt,
+    Resend,
+    UplinkHealth,
+)
 from agent.outbox import Lane
 from agent.parcels import Pacing, Parcel
 from drivers.clock import FakeClock, SystemClock
