@@ -2,6 +2,7 @@
 
 It follows ``docs/integrator.md``: duplicates are known by ``event_id``, completeness by
 ``epoch`` and ``sequence``, and a payload that the contract does not allow is counted, not used.
+Whatever comes is hostile until it is read: one message costs itself and nothing else.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from urllib.parse import urlsplit
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
+from pydantic import ValidationError
 
 from agent.events import Message
 from drivers.foreign import reason_of, recognised
@@ -32,22 +34,67 @@ if TYPE_CHECKING:
     from agent.events import Event
 
 _LARGEST_BYTES = 16_000_000
-"""What a packed message may become: a small one could otherwise fill the memory."""
+"""What a message may be, also unpacked: a small one could otherwise fill the memory."""
+_MOST_TOLD = 20
+"""So many refusals are kept in words; all are counted."""
 _CONNECT_TIMEOUT_S = 10.0
 _DEFAULT_PORT = 1883
 
 
 @dataclass(slots=True)
 class Received:
-    """What came: each event once, in the order it came; what was no message of the contract."""
+    """What came: each event once, in the order it came; what was no message of the contract.
+
+    Attributes:
+        refused: How many messages were none.
+        invalid: Why, of the first of them.
+    """
 
     events: list[Event] = field(default_factory=list)
     duplicates: int = 0
+    refused: int = 0
     invalid: list[str] = field(default_factory=list)
+
+    def refuse(self, reason: str) -> None:
+        """Count a message that is not used, and keep why."""
+        self.refused += 1
+        if len(self.invalid) < _MOST_TOLD:
+            self.invalid.append(harmless(reason, 500))
 
     def sequences(self, epoch: str) -> set[int]:
         """The sequence numbers that came of one epoch."""
         return {event.sequence for event in self.events if event.epoch == epoch}
+
+
+def read(topic: str, payload: bytes) -> tuple[Message, list[Any]]:
+    """Read a message, as the contract allows it and no otherwise.
+
+    Args:
+        topic: Where it came; who may publish there is the broker's to know, so its levels are believed.
+        payload: What came, plain or packed.
+
+    Returns:
+        The message, and its events as they stood in the JSON.
+
+    Raises:
+        ValueError: It is none, or of another device than the topic's.
+    """
+    text = unpacked(payload)
+    message = Message.model_validate_json(text)  # this parser is bounded in depth and in digits
+    document = json.loads(text, object_pairs_hook=_each_key_once)
+    theirs = tuple(topic.split("/")[-3:-1])
+    for event in message.events:
+        if (event.tenant, event.device_id) != theirs:
+            raise ValueError(f"an event of {event.tenant}/{event.device_id} came there")
+    return message, document["events"]
+
+
+def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Of a key that stands twice, some readers take the first value and some the last."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands twice in one object")
+    return found
 
 
 def unpacked(payload: bytes) -> bytes:
@@ -56,6 +103,8 @@ def unpacked(payload: bytes) -> bytes:
     Raises:
         ValueError: It is damaged, or larger than any message may be.
     """
+    if len(payload) > _LARGEST_BYTES:
+        raise ValueError(f"more than {_LARGEST_BYTES} bytes")
     if not payload.startswith(b"\x1f\x8b"):
         return payload
     unpacking = zlib.decompressobj(wbits=31)
@@ -65,6 +114,8 @@ def unpacked(payload: bytes) -> bytes:
         raise ValueError(str(error)) from error
     if not unpacking.eof:
         raise ValueError(f"cut off, or more than {_LARGEST_BYTES} bytes")
+    if unpacking.unused_data:
+        raise ValueError("something follows what was packed")
     return text
 
 
@@ -157,15 +208,12 @@ class Consumer:
 
     def _took(self, _client: mqtt.Client, _: Any, message: mqtt.MQTTMessage) -> None:
         try:
-            text = unpacked(bytes(message.payload))
-            arrived = Message.model_validate_json(text)
-        except ValueError as error:  # a ValidationError is one
+            arrived, lines = read(message.topic, bytes(message.payload))
+            for event, line in zip(arrived.events, lines, strict=True):
+                self._keep(event, line)
+        except Exception as error:  # noqa: BLE001  the outermost line of the network's thread
             with self._changed:
-                self.received.invalid.append(harmless(f"{message.topic}: {error}"))
-            return
-        lines = json.loads(text)["events"]
-        for event, line in zip(arrived.events, lines, strict=True):
-            self._keep(event, line)
+                self.received.refuse(f"{message.topic}: {_why(error)}")
 
     def _keep(self, event: Event, line: Any) -> None:
         with self._changed:
@@ -178,3 +226,11 @@ class Consumer:
             self.received.events.append(event)
             self._changed.notify_all()
         self._on_event(event)
+
+
+def _why(error: Exception) -> str:
+    if not isinstance(error, ValidationError):
+        return str(error) or type(error).__name__
+    fault = error.errors(include_input=False, include_url=False)[0]
+    place = ".".join(str(part) for part in fault["loc"])
+    return f"{error.error_count()} faults, the first: {place}: {fault['msg']}"

@@ -316,12 +316,12 @@ def _print_outcome(folder: Path, code: int, delivery: Delivery, received: Receiv
                 **facts,
             )
         )
-    if received.invalid:
+    if received.refused:
         faults.append(
             say_many(
                 "FAILED: {count} message broke the contract: {first}",
                 "FAILED: {count} messages broke the contract, the first: {first}",
-                len(received.invalid),
+                received.refused,
                 first=received.invalid[0],
             )
         )

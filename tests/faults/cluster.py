@@ -34,28 +34,28 @@ _SEEN = "srv/cluster"
 """Where the nodes see the cluster's folder."""
 _STARTS_WITHIN_S = 240.0
 _LOGIN = "guest"
+_CONTROL = ("/usr/lib/rabbitmq/bin/rabbitmqctl", "-q", "-n", "n1@localhost")
 _SETTINGS = """\
 listeners.tcp.1 = 127.0.0.1:{amqp}
 mqtt.listeners.tcp.1 = 127.0.0.1:{mqtt}
 mqtt.durable_queue_type = quorum
 cluster_formation.peer_discovery_backend = classic_config
-cluster_formation.classic_config.nodes.1 = n1@localhost
-cluster_formation.classic_config.nodes.2 = n2@localhost
-cluster_formation.classic_config.nodes.3 = n3@localhost
 log.console.level = warning
 """
 
 
 @dataclass(slots=True)
 class Cluster:
-    """Three nodes on loopback.
+    """Some nodes on loopback.
 
     Attributes:
         folder: Their data, settings and logs.
+        nodes: Their numbers.
     """
 
     folder: Path
     _root: Path
+    nodes: tuple[int, ...] = _NODES
     _running: dict[int, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     @staticmethod
@@ -70,13 +70,17 @@ class Cluster:
         cookie.write_text("of no use elsewhere", encoding="ascii")
         cookie.chmod(0o400)
         (self.folder / "plugins").write_text("[rabbitmq_mqtt].\n", encoding="ascii")
-        for node in _NODES:
-            text = _SETTINGS.format(amqp=15_670 + node, mqtt=self.port(node))
+        peers = "".join(
+            f"cluster_formation.classic_config.nodes.{node} = n{node}@localhost\n"
+            for node in self.nodes
+        )
+        for node in self.nodes:
+            text = peers + _SETTINGS.format(amqp=15_670 + node, mqtt=self.port(node))
             (self.folder / f"n{node}.conf").write_text(text, encoding="ascii")
         self._start(0, "epmd", "-address", "127.0.0.1")
-        for node in _NODES:
+        for node in self.nodes:
             self.start(node)
-        for node in _NODES:
+        for node in self.nodes:
             self.wait_for(node)
 
     def start(self, node: int) -> None:
@@ -114,11 +118,21 @@ class Cluster:
 
     def queues(self) -> str:
         """Each queue, what kind it is, and which nodes it lies on."""
-        asked = ("list_queues", "--no-table-headers", "name", "type", "members")
-        tool = ("/usr/lib/rabbitmq/bin/rabbitmqctl", "-q", "-n", "n1@localhost", *asked)
+        return self.control("list_queues", "--no-table-headers", "name", "type", "members")
+
+    def control(self, *asked: str) -> str:
+        """Tell the first node something with ``rabbitmqctl``; what it says."""
+        return self._run(*_CONTROL, *asked)
+
+    def run_script(self, name: str, *arguments: str) -> None:
+        """Run a shell script that lies in the folder, with ``rabbitmqctl`` for the first node."""
+        self._run("env", f"RABBITMQCTL={' '.join(_CONTROL)}", "sh", f"/{_SEEN}/{name}", *arguments)
+
+    def _run(self, *command: str) -> str:
         done = subprocess.run(
-            self._inside(*tool), capture_output=True, text=True, check=True, timeout=120
+            self._inside(*command), capture_output=True, text=True, check=False, timeout=120
         )
+        require(done.returncode == 0, f"{command[:9]} works: {done.stdout}{done.stderr}")
         return done.stdout
 
     def end(self) -> None:
@@ -142,10 +156,15 @@ class Cluster:
         return (self.folder / f"n{node}.log").read_text(encoding="utf-8", errors="replace")
 
 
+def rabbitmq_root() -> Path:
+    """Debian with RabbitMQ; the test is skipped where none can be made."""
+    return debian_root(_RECIPE)
+
+
 @contextmanager
 def _cluster(run: Run, **changes: Any) -> Iterator[tuple[Cluster, Way]]:
     try:
-        root = debian_root(_RECIPE)
+        root = rabbitmq_root()
     except pytest.skip.Exception as error:
         raise MissingError(str(error)) from error
     secret = run.folder / "password"

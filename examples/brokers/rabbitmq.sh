@@ -1,0 +1,25 @@
+#!/bin/sh
+# Rights of the platform and of the devices of one tenant, for RabbitMQ 4 with the MQTT plug-in.
+# The users exist already (rabbitmqctl add_user, or certificates with rabbitmq_auth_mechanism_ssl), and
+# `guest` is deleted. Run it again for each new device: what it sets is the whole of a user's rights.
+#
+#   sh rabbitmq.sh TENANT PLATFORM-USER DEVICE...
+set -eu
+tenant=$1 platform=$2
+shift 2
+ctl=${RABBITMQCTL:-rabbitmqctl}
+topic="^kerbwatch\.v1\.$tenant"  # MQTT's / is the exchange's .
+
+# A session's queue bears its client id; the second is that of `kerbwatch check`.
+for device in "$@"; do
+  queue="mqtt-subscription-$tenant:$device(\.check)?qos[01]"
+  $ctl set_permissions "$device" "^$queue\$" "^($queue|amq\.topic)\$" "^($queue|amq\.topic)\$"
+  $ctl set_topic_permissions "$device" amq.topic \
+    "$topic\.$device\.(events|state|answers)\$" "$topic\.$device\.(receipts|commands)\$"
+done
+
+# The platform alone tells the devices. Its sessions are called platform-…; its own queues (AMQP) as well.
+queue="(mqtt-subscription-)?$platform-.*"
+$ctl set_permissions "$platform" "^$queue\$" "^($queue|amq\.topic)\$" "^($queue|amq\.topic)\$"
+$ctl set_topic_permissions "$platform" amq.topic \
+  "$topic\.[^.]+\.(receipts|commands)\$" "$topic\.[^.]+\.(events|state|answers)\$"

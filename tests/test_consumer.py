@@ -1,0 +1,148 @@
+"""Whatever comes to the demo's consumer costs one message: it is refused, counted and said."""
+
+from __future__ import annotations
+
+import copy
+import gzip
+import json
+import zlib
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import paho.mqtt.client as mqtt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from paho.mqtt.enums import CallbackAPIVersion
+
+from agent import contract
+from provisioning import demo
+from provisioning.consumer import Consumer, Received, read
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+TOPIC = "kerbwatch/v1/example-city/example-corner/events"
+LIVE = json.dumps(contract.examples()["message-live"], ensure_ascii=False)
+LARGEST_BYTES = 16_000_000
+
+
+def changed(**fields: Any) -> str:
+    document = copy.deepcopy(contract.examples()["message-live"])
+    document["events"][0] |= fields
+    return json.dumps(document)
+
+
+def bomb() -> bytes:
+    """16 MB of blanks and more, from some ten thousand bytes, and packed once more."""
+    packing = zlib.compressobj(wbits=31)
+    blanks = [packing.compress(b" " * 1_000_000) for _ in range(200)]
+    return b"".join([*blanks, packing.compress(LIVE.encode()), packing.flush()])
+
+
+HOSTILE: dict[str, str | bytes] = {
+    "nothing": "",
+    "no JSON": "{",
+    "no UTF-8": b"\xff\xfe{}",
+    "a number": "7",
+    "a list": "[]",
+    "no event": LIVE[: LIVE.index("[")] + "[]}",
+    "another device": changed(device_id="other-corner"),
+    "another tenant": changed(tenant="other-city"),
+    "one of them another's": json.dumps(
+        {
+            **contract.examples()["message-live"],
+            "events": [
+                contract.examples()["message-live"]["events"][0],
+                {**contract.examples()["message-live"]["events"][0], "device_id": "other"},
+            ],
+        }
+    ),
+    "a key twice": LIVE.replace('"historical"', '"historical": true, "historical"'),
+    "a key twice, deep": LIVE.replace('"left"', '"left": 0.5, "left"'),
+    "NaN": LIVE.replace('"confidence": 0.78', '"confidence": NaN'),
+    "infinite": LIVE.replace('"dwell_s": ', '"dwell_s": Infinity, "x": '),
+    "infinite by its digits": LIVE.replace('"confidence": 0.78', '"confidence": 1e999'),
+    "2^63": LIVE.replace('"sequence": 2', f'"sequence": {2**63}'),
+    "many digits": LIVE.replace('"sequence": 2', '"sequence": ' + "9" * 100_000),
+    "a number as text": LIVE.replace('"sequence": 2', '"sequence": "2"'),
+    "deep": LIVE.replace('"reason": {}', '"reason": ' + '{"a":' * 100_000 + "1" + "}" * 100_000),
+    "deeper": "[" * 2_000_000,
+    "a path": LIVE.replace("/begin.jpg", "/../../../etc/passwd"),
+    "half a character": LIVE.replace("示例", "\\ud800"),
+    "NUL": LIVE.replace("示例", "\\u0000"),
+    "too long": LIVE.replace("示例", "长" * 300),
+    "large": b" " * (LARGEST_BYTES + 1),
+    "cut off": gzip.compress(LIVE.encode())[:-9],
+    "packed garbage": b"\x1f\x8b" + b"\x00" * 100,
+    "a bomb": bomb(),
+    "a bomb in a bomb": gzip.compress(bomb()),
+    "something behind it": gzip.compress(LIVE.encode()) + b"{}",
+    "packed twice": gzip.compress(gzip.compress(LIVE.encode())),
+}
+
+
+def test_what_the_hostile_ones_are_made_of_is_read() -> None:
+    for right in (LIVE.encode(), gzip.compress(LIVE.encode())):
+        message, lines = read(TOPIC, right)
+        assert [event.event_id for event in message.events] == [lines[0]["event_id"]]
+    assert [name for name, payload in HOSTILE.items() if payload == LIVE] == []
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_what_the_contract_does_not_allow_is_refused(name: str) -> None:
+    payload = HOSTILE[name]
+    with pytest.raises(ValueError):  # noqa: PT011  that nothing else is raised is the promise
+        read(TOPIC, payload.encode() if isinstance(payload, str) else payload)
+
+
+@pytest.mark.parametrize(
+    "topic", ["events", "", "kerbwatch/v1/example-corner/events", TOPIC.replace("-city", "-City")]
+)
+def test_an_event_is_believed_only_from_its_own_devices_topic(topic: str) -> None:
+    with pytest.raises(ValueError, match="came there"):
+        read(topic, LIVE.encode())
+
+
+@given(payload=st.binary(max_size=200) | st.text(max_size=200).map(lambda t: t.encode()))
+@settings(deadline=None)
+def test_any_bytes_are_refused_in_no_other_way(payload: bytes) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011
+        read(TOPIC, payload)
+
+
+def test_what_is_refused_is_counted_and_what_is_said_of_it_has_an_end() -> None:
+    received = Received()
+    for _ in range(1000):
+        received.refuse("\x1b[2J" * 10_000)
+    assert received.refused == 1000
+    assert len("".join(received.invalid)) < 20_000
+    assert all(each.isprintable() for each in received.invalid)
+
+
+@contextmanager
+def publishing(url: str) -> Iterator[mqtt.Client]:
+    client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
+    host, port = url.removeprefix("mqtt://").split(":")
+    client.connect(host, int(port))
+    client.loop_start()
+    yield client
+    client.disconnect()
+    client.loop_stop()
+
+
+def test_a_consumer_that_was_sent_all_of_it_still_takes_what_is_right(tmp_path: Path) -> None:
+    sent = [text for name, text in HOSTILE.items() if len(text) < 500_000]
+    with (
+        demo.own_broker() as url,
+        Consumer(url, "kerbwatch/v1/+/+/events", tmp_path / "out", lambda _: None) as consumer,
+        publishing(url) as publisher,
+    ):
+        for payload in (*sent, LIVE):
+            publisher.publish(TOPIC, payload, qos=1).wait_for_publish(30)
+        epoch = json.loads(LIVE)["events"][0]["epoch"]
+        assert consumer.wait_for(epoch, through=2, unsent={1}, timeout_s=60) == set()
+        assert consumer.received.refused == len(sent)
+        assert len(consumer.received.events) == 1
+    assert len((tmp_path / "out").read_text(encoding="utf-8").splitlines()) == 1
