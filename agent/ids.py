@@ -7,6 +7,7 @@ A replay of the same footage at the same site must give byte-identical events, s
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
@@ -28,6 +29,11 @@ def uuid7(at: datetime, random_bits: int) -> str:
     rand_a = (random_bits >> 62) & 0xFFF
     rand_b = random_bits & ((1 << 62) - 1)
     return str(UUID(int=milliseconds << 80 | 0x7 << 76 | rand_a << 64 | 0b10 << 62 | rand_b))
+
+
+def is_uuid(text: str) -> bool:
+    """Whether a text is a UUID as all ids of the device are written."""
+    return re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", text) is not None
 
 
 class Ids(Protocol):

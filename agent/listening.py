@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from agent.mqtt import Delivery
+    from agent.orders import Orders
     from agent.outbox import Outbox
     from agent.parcels import Parcels, Verdict
     from drivers.clock import Clock
@@ -57,6 +58,7 @@ class Listening:
         hold: Sets and lifts legal holds; gives the reason if it does not.
         clock: Its steady time counts.
         keep_arrived: So many events are kept after they have arrived; as many may be asked for in an hour.
+        orders: Knows what was obeyed before.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Listening:
         hold: Callable[[HoldCase], str | None],
         clock: Clock,
         keep_arrived: int,
+        orders: Orders,
     ) -> None:
         self.receipts_topic, self.commands_topic = (
             f"{base_topic}/receipts",
@@ -79,6 +82,7 @@ class Listening:
         self._clock = clock
         self.heard_at: datetime | None = None
         self.last_refused = ""
+        self._orders = orders
         self.refused = 0
         """What was said and not believed."""
         self.declined = 0
@@ -113,7 +117,8 @@ class Listening:
                 self._heed_receipt(Receipt.model_validate_json(delivery.payload), reader)
                 return None
             if delivery.topic == self.commands_topic:
-                return self._obey(_commands.validate_json(delivery.payload), reader)
+                command = _commands.validate_json(delivery.payload)
+                return self._orders.answer(command, lambda one: self._obey(one, reader))
         except ValidationError as error:
             reason = f"{error.error_count()} faults, the first: {_first(error)}"
             self._refuse(reason)

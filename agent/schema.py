@@ -143,3 +143,16 @@ def create_days(db: sqlite_utils.Database) -> None:
             PRIMARY KEY (day, zone_id, kind, name)
         ) WITHOUT ROWID
     """)
+
+
+@migrations()
+def create_orders(db: sqlite_utils.Database) -> None:
+    """Answers to the platform's commands; see :mod:`agent.orders`."""
+    db.execute("""
+        CREATE TABLE orders (
+            number INTEGER PRIMARY KEY AUTOINCREMENT,
+            command_id TEXT NOT NULL UNIQUE,
+            digest TEXT NOT NULL,
+            answer TEXT NOT NULL
+        )
+    """)

@@ -6,6 +6,8 @@ Nothing here may end or hold up the watching: a fault costs a line in the log an
 from __future__ import annotations
 
 import dataclasses
+import logging
+import math
 import sqlite3
 from contextlib import closing
 from datetime import timedelta
@@ -13,13 +15,14 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from agent import days
-from agent.audit import FOLDER, Audit, Noticing
+from agent.audit import FOLDER, OF_PLATFORM, PLATFORM_SEGMENTS_KEPT, Audit, Head, Noticing
 from agent.certificate import CertificateFile
 from agent.collection import FOLDER as COLLECTION
 from agent.database import StorageError
 from agent.daybook import Daybook, Gauges
 from agent.events import AuditHead, CardHealth, CertificateHealth, KeptHealth, Upkeep
-from agent.retention import Crops, Hold, Holds, Retention
+from agent.ids import is_uuid
+from agent.retention import Crops, Hold, Holds, Retention, TooManyHoldsError
 from agent.summary import Summaries
 from drivers.card import read_card
 from drivers.disk import life_used_percent, written_bytes
@@ -43,7 +46,10 @@ if TYPE_CHECKING:
 
 NOTICE_EVERY_S = 60.0
 DAY_S = 86_400.0
+_UNKNOWN = "nothing is kept of this case"
 NO_CLOCK = "the clock is not set by any time source"
+
+_log = logging.getLogger(__name__)
 
 
 class Keeping:
@@ -69,6 +75,14 @@ class Keeping:
         self._configuration, self._database = configuration, database
         self._state_dir, self._clock = state_dir, clock
         self.audit = Audit(state_dir / FOLDER, clock)
+        self.orders = Audit(
+            state_dir / FOLDER / OF_PLATFORM,
+            clock,
+            by="platform",
+            segments_kept=PLATFORM_SEGMENTS_KEPT,
+        )
+        """What the platform ordered: apart, so that who may only command cannot push out the rest."""
+        self._named: tuple[Head, float] | None = None
         self._certificate = CertificateFile(configuration.uplink.located(base).certificate_file)
         self._noticing = Noticing(self.audit, state_dir / FOLDER, clock, self._certificate)
         self.retention = Retention(
@@ -101,29 +115,43 @@ class Keeping:
         Returns:
             Why it was not done; None if it is so now.
         """
-        case_id, holds = command.case_id, Holds(self._state_dir)
-        if command.held and not self._is_kept(case_id):
-            return "nothing is kept of this case"
         try:
-            if command.held:
-                at = self._clock.now()
-                hold = Hold(case_id=case_id, reason=command.reason, by="platform", at=at)
-                changed = holds.set(hold)
-            else:
-                changed = holds.lift(case_id)
-            if changed:
-                self.audit.append(
-                    "hold.set" if command.held else "hold.lifted",
-                    case_id=case_id,
-                    reason=command.reason,
-                    order=command.command_id,
-                )
+            return self._set_hold(command) if command.held else self._lift_hold(command)
+        except TooManyHoldsError as error:
+            return str(error)
         except OSError as error:
             return f"the disk refused: {reason_of(error)}"
+
+    def _set_hold(self, command: HoldCase) -> str | None:
+        if not self._is_kept(command.case_id):
+            return _UNKNOWN
+        hold = Hold(
+            case_id=command.case_id,
+            reason=command.reason,
+            by="platform",
+            at=self._clock.now(),
+            origin="platform",
+        )
+        if Holds(self._state_dir).set(hold):
+            self._record("hold.set", command)
         return None
 
+    def _lift_hold(self, command: HoldCase) -> str | None:
+        holds = Holds(self._state_dir)
+        if holds.lift(command.case_id, "platform"):
+            self._record("hold.lifted", command)
+            return None
+        if command.case_id in holds.names():
+            return "it is held by a technician, and that is lifted on the device"
+        return None if self._is_kept(command.case_id) else _UNKNOWN
+
+    def _record(self, what: str, command: HoldCase) -> None:
+        self.orders.append(
+            what, case_id=command.case_id, reason=command.reason, order=command.command_id
+        )
+
     def _is_kept(self, case_id: str) -> bool:
-        if (self._state_dir / "evidence" / case_id).is_dir():
+        if is_uuid(case_id) and (self._state_dir / "evidence" / case_id).is_dir():
             return True
         with closing(self._database.read()) as connection:
             query = "SELECT 1 FROM cases WHERE case_id = ?"
@@ -171,6 +199,18 @@ class Keeping:
     def _notice(self, stop: threading.Event) -> None:
         while not stop.wait(NOTICE_EVERY_S):
             self._noticing.look()
+            self.name_newest_order()
+
+    def name_newest_order(self) -> None:
+        """Once a day at most, however much is ordered: the log that cannot be pushed out vouches for the other."""
+        try:
+            head, now_s = self.orders.head(), self._clock.monotonic_s()
+            named, at_s = self._named or (Head(0, ""), -math.inf)
+            if head.number and head != named and now_s - at_s >= DAY_S:
+                self.audit.append("orders.recorded", number=head.number, hash=head.hash)
+                self._named = head, now_s
+        except OSError as error:
+            _log.warning("%s", error)
 
     def upkeep(self) -> Upkeep:
         """What the heartbeat tells of it.

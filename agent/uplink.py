@@ -21,6 +21,7 @@ from agent.database import StorageError, load_state, save_state
 from agent.events import BirthBody, ClockReading, DeviceState, Draft, UplinkHealth
 from agent.listening import Listening, NewEpochError
 from agent.mqtt import Connection, LinkError, NoRetainError, Wake
+from agent.orders import Orders
 from agent.outbox import Lane
 from agent.parcels import Parcel, Parcels, Terms
 from agent.reasons import NO_SUBSCRIBERS, meaning
@@ -348,7 +349,9 @@ class Uplink:
                 settings.daily_bytes.limits(), outbox.timezone, clock.now, self._saved_budget()
             ),
         )
-        self._listening = Listening(base, outbox, self._parcels, hold, clock, settings.keep_arrived)
+        self._listening = Listening(
+            base, outbox, self._parcels, hold, clock, settings.keep_arrived, Orders(database, clock)
+        )
         self._answered: dict[str, int] = {}
         self._retains = True
         """Whether state and will are left with the broker for later subscribers."""

@@ -6,13 +6,23 @@ import json
 import os
 import pwd
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from agent.audit import FOLDER, Audit, AuditError, Head, Record, records, verify
+from agent.audit import (
+    FOLDER,
+    OF_PLATFORM,
+    Audit,
+    AuditError,
+    Head,
+    Record,
+    Verdict,
+    records,
+    verify,
+)
 from agent.config import load
 from drivers.clock import SystemClock
 from drivers.harmless import harmless
@@ -68,7 +78,8 @@ def show(site: Path, last: int, *, as_json: bool) -> None:
     """
     configuration = load(site)
     folder = _folder(site)
-    newest = list(records(folder))[-last:]
+    both = [*records(folder), *records(folder / OF_PLATFORM)]
+    newest = sorted(both, key=lambda record: record.at)[-last:]
     if as_json:
         for record in newest:
             click.echo(record.line(), nl=False)
@@ -89,19 +100,21 @@ def _lines(record: Record, timezone: str) -> Iterator[str]:
 
 
 def verify_log(site: Path, known: str | None, *, as_json: bool) -> int:
-    """Verify the chain; 0 if it holds, else 1.
+    """Verify the chain, and that of what the platform ordered; 0 if they hold, else 1.
 
     Raises:
         ConfigError: The site cannot be read.
         AuditError: The log cannot be read.
         UsageError: What is known is no number with a hash.
     """
-    verdict = verify(_folder(site), _head(known))
+    folder = _folder(site)
+    verdict, ordered = verify(folder, _head(known)), _verify_orders(folder)
+    breaks = (*verdict.breaks, *ordered.breaks)
     if as_json:
-        told = {"holds": not verdict.breaks, **asdict(verdict)}
+        told = {"holds": not breaks, **asdict(verdict), "platform": asdict(ordered)}
         click.echo(json.dumps(told, ensure_ascii=False, indent=2))
-        return FAULT if verdict.breaks else 0
-    for each in verdict.breaks:
+        return FAULT if breaks else 0
+    for each in breaks:
         click.echo(
             say(
                 "✗ {file}, line {line}: {reason}",
@@ -110,7 +123,7 @@ def verify_log(site: Path, known: str | None, *, as_json: bool) -> int:
                 reason=in_words(each.reason),
             )
         )
-    if verdict.breaks:
+    if breaks:
         click.echo(
             say("The chain breaks: somebody or something changed the log after it was written.")
         )
@@ -122,6 +135,13 @@ def verify_log(site: Path, known: str | None, *, as_json: bool) -> int:
             first=verdict.first,
         )
     )
+    if ordered.records:
+        click.echo(
+            say(
+                "✓ {count} record(s) of what the platform ordered, and their chain holds.",
+                count=ordered.records,
+            )
+        )
     click.echo(
         say(
             "  The newest is {number}:{hash}; hold that against what the platform was told.",
@@ -130,6 +150,17 @@ def verify_log(site: Path, known: str | None, *, as_json: bool) -> int:
         )
     )
     return 0
+
+
+def _verify_orders(folder: Path) -> Verdict:
+    """The platform's log against the newest record of it that the device's own log names, as far as that is kept."""
+    orders = folder / OF_PLATFORM
+    verdict = verify(orders)
+    named = [each.facts for each in records(folder) if each.what == "orders.recorded"]
+    if named and (known := Head(named[-1]["number"], named[-1]["hash"])).number >= verdict.first:
+        verdict = verify(orders, known)
+    in_folder = [replace(each, file=f"{OF_PLATFORM}/{each.file}") for each in verdict.breaks]
+    return replace(verdict, breaks=tuple(in_folder))
 
 
 def _head(known: str | None) -> Head | None:

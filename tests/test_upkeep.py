@@ -12,7 +12,7 @@ import threading
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -37,6 +37,9 @@ from tests.broker import (
 )
 from tests.keeping_device import Device
 from tests.red_street import write_model
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["broker", "mosquitto", "start_broker"]  # fixtures
 
@@ -252,16 +255,14 @@ def test_the_platform_holds_a_case_and_lets_it_go_and_both_are_recorded(tmp_path
     assert keeping.hold(hold(case_id, held=False)) is None
     assert device.holds.names() == set()
     assert keeping.hold(hold("0197-unknown")) == "nothing is kept of this case"
-    told = [(each.what, each.facts["reason"]) for each in records(tmp_path / "audit")]
+    ordered = records(tmp_path / "audit" / "platform")
+    told = [(each.what, each.facts["reason"]) for each in ordered]
     assert told == [("hold.set", "复议"), ("hold.lifted", "复议")]
     device.database.close()
 
 
-def test_a_hold_is_ordered_over_the_broker_and_answered(broker: Broker, tmp_path: Path) -> None:
-    device = Device(tmp_path)
-    case_id = device.case(heard=False)
-    keeping = keeping_of(device, tmp_path)
-    uplink = Uplink(
+def uplink_of(broker: Broker, device: Device, hold: Callable[[HoldCase], str | None]) -> Uplink:
+    return Uplink(
         broker.settings(),
         database=device.database,
         outbox=device.outbox,
@@ -271,8 +272,15 @@ def test_a_hold_is_ordered_over_the_broker_and_answered(broker: Broker, tmp_path
         ids=RandomIds(),
         agent_version="0",
         configuration_sha256="0" * 64,
-        hold=keeping.hold,
+        hold=hold,
     )
+
+
+def test_a_hold_is_ordered_over_the_broker_and_answered(broker: Broker, tmp_path: Path) -> None:
+    device = Device(tmp_path)
+    case_id = device.case(heard=False)
+    keeping = keeping_of(device, tmp_path)
+    uplink = uplink_of(broker, device, keeping.hold)
     stop = threading.Event()
     thread = threading.Thread(target=uplink.run, args=(stop,))
     with broker.platform() as platform:

@@ -8,6 +8,10 @@ time, under a lock.
 
 The log is bounded: when a file is full another one begins, and the oldest go. That is a record itself,
 which names the hash at which the rest begins.
+
+What the platform orders has a log of its own in ``audit/platform``, built alike: who may only command can push
+out what the platform ordered before, and nothing else. The device's own log names its newest record now and
+then, so that its end is missed, too.
 """
 
 from __future__ import annotations
@@ -16,10 +20,13 @@ from agent.audit.log import Audit, AuditError, Head, Record
 from agent.audit.noticing import Noticing
 from agent.audit.verifying import Break, Verdict, records, verify
 
-FOLDER = "audit"
+FOLDER, OF_PLATFORM = "audit", "platform"
+PLATFORM_SEGMENTS_KEPT = 4
 
 __all__ = [
     "FOLDER",
+    "OF_PLATFORM",
+    "PLATFORM_SEGMENTS_KEPT",
     "Audit",
     "AuditError",
     "Break",

@@ -94,10 +94,19 @@ class Audit:
         folder: Where it lies; made at the first record.
         clock: For the records' times.
         by: Whose doing is recorded.
+        segments_kept: So many files of a megabyte; :data:`SEGMENTS_KEPT` unless told.
     """
 
-    def __init__(self, folder: Path, clock: Clock, by: str = "agent") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        clock: Clock,
+        by: str = "agent",
+        *,
+        segments_kept: int | None = None,
+    ) -> None:
         self._folder, self._clock, self.by = folder, clock, by
+        self._segments_kept = SEGMENTS_KEPT if segments_kept is None else segments_kept
 
     def append(self, what: str, **facts: Any) -> Record:
         """Record something; it is on the disk when this returns.
@@ -153,7 +162,7 @@ class Audit:
     def _roll(self, found: list[Path], head: Head) -> Head:
         """Begin another file; name where the rest begins before the oldest goes."""
         found.append(self._begin(int(found[-1].stem) + 1))
-        gone, kept = found[:-SEGMENTS_KEPT], found[-SEGMENTS_KEPT:]
+        gone, kept = found[: -self._segments_kept], found[-self._segments_kept :]
         if not gone:
             return head
         first = json.loads(_first_line(kept[0]))

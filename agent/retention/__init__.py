@@ -10,8 +10,17 @@ No wall clock decides: things age by the time that the device has lived through 
 from __future__ import annotations
 
 from agent.retention.crops import Crops
-from agent.retention.holds import Hold, HoldError, Holds
+from agent.retention.holds import Hold, HoldError, Holds, TooManyHoldsError
 from agent.retention.passing import Outcome, Retention
 from agent.retention.settings import Settings
 
-__all__ = ["Crops", "Hold", "HoldError", "Holds", "Outcome", "Retention", "Settings"]
+__all__ = [
+    "Crops",
+    "Hold",
+    "HoldError",
+    "Holds",
+    "Outcome",
+    "Retention",
+    "Settings",
+    "TooManyHoldsError",
+]

@@ -1,15 +1,17 @@
 """Legal holds: a case whose pictures nobody may delete until the hold is lifted.
 
-A hold is a small file of its own beside the database, so that it outlives a damaged one.
+A hold is a small file of its own beside the database, so that it outlives a damaged one. Those that the
+platform has set lie in a folder of their own: it lifts only these, and a case is held as long as anybody
+holds it.
 """
 
 from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from drivers.disk import give_to_owner_of, make_folder, replace_file, sync_folder
 from drivers.wording import said
@@ -18,7 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-FOLDER = "holds"
+FOLDER, OF_PLATFORM = "holds", "platform"
+MOST_OF_PLATFORM = 500
+"""So many cases the platform may hold: what is held takes room that nobody can make."""
+Origin = Literal["technician", "platform"]
 _CASE_ID = re.compile(r"[0-9A-Za-z-]{1,64}")
 
 
@@ -26,8 +31,16 @@ class HoldError(ValueError):
     """A hold cannot be set or lifted."""
 
 
+class TooManyHoldsError(HoldError):
+    """The platform holds as many cases as it may."""
+
+
 class Hold(BaseModel):
-    """A hold on a case: why, set by whom, and when by the device's clock."""
+    """A hold on a case: why, set by whom, and when by the device's clock.
+
+    ``origin`` says who may lift it: the platform lifts only its own. In the file of an older agent it is
+    missing, and what does not say that the platform set it is a technician's.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -35,6 +48,14 @@ class Hold(BaseModel):
     reason: str
     by: str
     at: datetime
+    origin: Origin = "technician"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_an_older_agent(cls, told: Any) -> Any:
+        if isinstance(told, dict) and "origin" not in told and told.get("by") == "platform":
+            return {**told, "origin": "platform"}
+        return told
 
 
 class Holds:
@@ -49,52 +70,84 @@ class Holds:
 
     def names(self) -> frozenset[str]:
         """The ids of held cases; a hold that cannot be read holds, too."""
-        if not self._folder.exists():
-            return frozenset()
-        return frozenset(path.stem for path in self._folder.glob("*.json"))
+        return frozenset(path.stem for path in self._files())
 
     def all(self) -> Iterator[Hold]:
         """What is held, as far as it can be read, in the order of the ids."""
-        for name in sorted(self.names()):
-            try:
-                yield Hold.model_validate_json((self._folder / f"{name}.json").read_bytes())
-            except (ValidationError, FileNotFoundError):
-                continue
+        for path in sorted(self._files(), key=lambda path: path.stem):
+            hold = _read(path)
+            if hold is not None:
+                yield hold
 
     def set(self, hold: Hold) -> bool:
         """Hold a case; durable when this returns.
 
         Returns:
-            False if it was held already; then nothing is changed.
+            False if those whose hold this is hold it already; then nothing is changed.
 
         Raises:
             HoldError: That is no id of a case.
+            TooManyHoldsError: The platform holds as many as it may.
             OSError: The disk did not take it.
         """
-        path = self._path(hold.case_id)
-        if path.exists():
+        if self._of(hold.case_id, hold.origin):
             return False
-        make_folder(self._folder)
-        give_to_owner_of(self._folder.parent, self._folder)
+        path = self._path(hold.case_id, hold.origin)
+        if hold.origin == "platform" and len(list(self._files("platform"))) >= MOST_OF_PLATFORM:
+            raise TooManyHoldsError(said("{count} cases are held already", count=MOST_OF_PLATFORM))
+        for folder in (self._folder, path.parent):
+            make_folder(folder)
+            give_to_owner_of(self._folder.parent, folder)
         replace_file(path, hold.model_dump_json())
         give_to_owner_of(self._folder, path)
         return True
 
-    def lift(self, case_id: str) -> bool:
-        """Lift a hold; False if there was none.
+    def lift(self, case_id: str, origin: Origin | None = None) -> bool:
+        """Lift the holds on a case; False if there was none.
+
+        Args:
+            case_id: Which case.
+            origin: Only the hold of these; None: whoever holds it.
 
         Raises:
             HoldError: That is no id of a case.
             OSError: The disk did not take it.
         """
-        path = self._path(case_id)
-        if not path.exists():
-            return False
-        path.unlink()
-        sync_folder(self._folder)
-        return True
+        found = self._of(case_id, origin)
+        for path in found:
+            path.unlink()
+            sync_folder(path.parent)
+        return bool(found)
 
-    def _path(self, case_id: str) -> Path:
+    def _files(self, origin: Origin | None = None) -> Iterator[Path]:
+        """The holds' files; of these only, if they are given."""
+        for folder in (self._folder, self._folder / OF_PLATFORM):
+            for path in folder.glob("*.json"):
+                if origin is None or _origin_of(path) == origin:
+                    yield path
+
+    def _of(self, case_id: str, origin: Origin | None) -> list[Path]:
+        paths = [self._path(case_id, each) for each in get_args(Origin)]
+        there = [path for path in paths if path.exists()]
+        return [path for path in there if origin is None or _origin_of(path) == origin]
+
+    def _path(self, case_id: str, origin: Origin) -> Path:
         if not _CASE_ID.fullmatch(case_id):
             raise HoldError(said("{case_id!r} is no id of a case", case_id=case_id))
-        return self._folder / f"{case_id}.json"
+        folder = self._folder / OF_PLATFORM if origin == "platform" else self._folder
+        return folder / f"{case_id}.json"
+
+
+def _origin_of(path: Path) -> Origin:
+    """Whose hold a file is; an older agent left the platform's among the others."""
+    if path.parent.name == OF_PLATFORM:
+        return "platform"
+    hold = _read(path)
+    return "technician" if hold is None else hold.origin
+
+
+def _read(path: Path) -> Hold | None:
+    try:
+        return Hold.model_validate_json(path.read_bytes())
+    except (ValidationError, FileNotFoundError):
+        return None

@@ -1,0 +1,101 @@
+"""What the platform has ordered and what came of it: an order that comes again is not obeyed again.
+
+A platform repeats a command of which it saw no answer, and a broker may deliver one twice. So the answers to
+the newest commands are kept, by ``command_id``. Who may command may also flood: commands beyond an allowance
+are answered, and nothing is done or written for them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from agent.database import StorageError
+from agent.events import Answer
+from drivers.foreign import reason_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from agent.database import Database
+    from agent.events import Command
+    from drivers.clock import Clock
+
+MOST_REMEMBERED = 1000
+"""So many answers are kept, the newest."""
+AT_ONCE, EACH_S = 100, 20.0
+"""So many commands may come at once, and then one in so many seconds."""
+
+
+class Orders:
+    """Sees to it that a command is obeyed once. For the uplink's thread.
+
+    Args:
+        database: Where the answers are kept.
+        clock: Its steady time counts.
+    """
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database, self._clock = database, clock
+        self._allowed, self._counted_s = float(AT_ONCE), clock.monotonic_s()
+
+    def answer(self, command: Command, obey: Callable[[Command], Answer]) -> Answer:
+        """Obey a command, unless it was obeyed before or there were too many.
+
+        Args:
+            command: What came.
+            obey: Does it.
+
+        Raises:
+            StorageError: The disk did not take it.
+        """
+        digest = hashlib.sha256(command.model_dump_json().encode()).hexdigest()
+        known = self._known(command.command_id)
+        if known is not None:
+            if known[0] == digest:
+                return Answer.model_validate_json(known[1])
+            return _refusal(command, "another command has come with this command_id")
+        if not self._is_allowed():
+            return _refusal(command, f"too many: {AT_ONCE} at once, then one in {EACH_S:g} s")
+        answer = obey(command)
+        self._remember(command.command_id, digest, answer)
+        return answer
+
+    def _is_allowed(self) -> bool:
+        now_s = self._clock.monotonic_s()
+        earned = max(0.0, now_s - self._counted_s) / EACH_S
+        self._allowed, self._counted_s = min(float(AT_ONCE), self._allowed + earned), now_s
+        if self._allowed < 1:
+            return False
+        self._allowed -= 1
+        return True
+
+    def _known(self, command_id: str) -> tuple[str, str] | None:
+        query = "SELECT digest, answer FROM orders WHERE command_id = ?"
+        try:
+            with closing(self._database.read()) as connection:
+                row = connection.execute(query, (command_id,)).fetchone()
+        except sqlite3.Error as error:
+            raise StorageError(self._database.path, reason_of(error)) from error
+        return None if row is None else (str(row[0]), str(row[1]))
+
+    def _remember(self, command_id: str, digest: str, answer: Answer) -> None:
+        text = answer.model_dump_json()
+
+        def write(connection: sqlite3.Connection) -> None:
+            connection.execute(
+                "INSERT INTO orders (command_id, digest, answer) VALUES (?, ?, ?)",
+                (command_id, digest, text),
+            )
+            connection.execute(
+                "DELETE FROM orders WHERE number <= (SELECT max(number) FROM orders) - ?",
+                (MOST_REMEMBERED,),
+            )
+
+        self._database.write(write).result()
+
+
+def _refusal(command: Command, reason: str) -> Answer:
+    return Answer(command_id=command.command_id, accepted=False, reason=reason)
