@@ -630,7 +630,7 @@ class LossBody(Wire):
     losses: Annotated[tuple[Loss, ...], Field(min_length=1, max_length=MOST_RANGES)]
     jws: Annotated[
         str,
-        Field(max_length=1_000_000, pattern=r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$"),
+        Field(max_length=2_000_000, pattern=r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$"),
     ]
 
 

@@ -1,8 +1,9 @@
 """What the platform has ordered and what came of it: an order that comes again is not obeyed again.
 
 A platform repeats a command of which it saw no answer, and a broker may deliver one twice. So the answers to
-the newest commands are kept, by ``command_id``. Who may command may also flood: commands beyond an allowance
-are answered, and nothing is done or written for them.
+the newest commands that were obeyed are kept, by ``command_id``; one that was refused has done nothing, and may
+come again. Who may command may also flood: commands beyond an allowance are answered, and nothing is done or
+written for them.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+from agent.allowance import Allowance
 from agent.database import StorageError
 from agent.events import Answer
 from drivers.foreign import reason_of
@@ -38,8 +40,8 @@ class Orders:
     """
 
     def __init__(self, database: Database, clock: Clock) -> None:
-        self._database, self._clock = database, clock
-        self._allowed, self._counted_s = float(AT_ONCE), clock.monotonic_s()
+        self._database = database
+        self._allowance = Allowance(AT_ONCE, AT_ONCE * EACH_S, clock)
 
     def answer(self, command: Command, obey: Callable[[Command], Answer]) -> Answer:
         """Obey a command, unless it was obeyed before or there were too many.
@@ -57,20 +59,13 @@ class Orders:
             if known[0] == digest:
                 return Answer.model_validate_json(known[1])
             return _refusal(command, "another command has come with this command_id")
-        if not self._is_allowed():
+        if not self._allowance.left:
             return _refusal(command, f"too many: {AT_ONCE} at once, then one in {EACH_S:g} s")
+        self._allowance.spend(1)
         answer = obey(command)
-        self._remember(command.command_id, digest, answer)
+        if answer.accepted:
+            self._remember(command.command_id, digest, answer)
         return answer
-
-    def _is_allowed(self) -> bool:
-        now_s = self._clock.monotonic_s()
-        earned = max(0.0, now_s - self._counted_s) / EACH_S
-        self._allowed, self._counted_s = min(float(AT_ONCE), self._allowed + earned), now_s
-        if self._allowed < 1:
-            return False
-        self._allowed -= 1
-        return True
 
     def _known(self, command_id: str) -> tuple[str, str] | None:
         query = "SELECT digest, answer FROM orders WHERE command_id = ?"

@@ -208,7 +208,7 @@ def hostile_to(value: Any, place: tuple[Any, ...]) -> dict[str, Any]:
     if isinstance(value, int | float):
         return HOSTILE_NUMBERS
     if place[-1] == "jws":
-        return HOSTILE_NAMES | {"without an end": "a.b." + "c" * 1_000_000}
+        return HOSTILE_NAMES | {"without an end": "a.b." + "c" * 2_000_000}
     return HOSTILE_TEXTS if FREE & set(place) else HOSTILE_NAMES
 
 

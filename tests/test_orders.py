@@ -39,13 +39,16 @@ class Obeying:
     def restart(self) -> None:
         self.orders = Orders(self.database, self.clock)
 
+    refuses = False
+
     def order(self, command_id: str, *, per_s: float = 20) -> Answer:
         pace = Pace(command="pace", command_id=command_id, backlog_events_per_s=per_s)
         return self.orders.answer(pace, self._obey)
 
     def _obey(self, command: Command) -> Answer:
         self.obeyed.append(command.command_id)
-        return Answer(command_id=command.command_id, accepted=True, count=len(self.obeyed))
+        accepted = not self.refuses
+        return Answer(command_id=command.command_id, accepted=accepted, count=len(self.obeyed))
 
 
 @pytest.fixture
@@ -70,6 +73,14 @@ def test_another_order_under_the_same_id_is_refused(obeying: Obeying) -> None:
         "another command has come with this command_id",
     )
     assert obeying.obeyed == ["p-1"]
+
+
+def test_what_was_refused_has_done_nothing_and_may_come_again(obeying: Obeying) -> None:
+    obeying.refuses = True
+    assert not obeying.order("p-1").accepted
+    obeying.refuses = False
+    assert obeying.order("p-1").accepted
+    assert obeying.order("p-1").count == 2
 
 
 def test_of_a_flood_the_allowance_is_obeyed_and_every_order_is_answered(obeying: Obeying) -> None:
