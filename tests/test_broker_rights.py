@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import shutil
 import ssl
+import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
+from zoneinfo import ZoneInfo
 
 import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
+from agent.config import Uplink as UplinkSettings
+from agent.database import Database
+from agent.events import Pace, Receipt
+from agent.ids import RandomIds
+from agent.outbox import Outbox
+from agent.uplink import Uplink
+from drivers.clock import FakeClock
 from tests.broker import Broker, broker, mosquitto, start_broker, wait_until
 from tests.faults.cluster import Cluster, rabbitmq_root
 from tests.faults.network import namespace
@@ -28,6 +38,7 @@ __all__ = ["broker", "mosquitto", "start_broker"]  # fixtures
 FILES = Path(__file__).parents[1] / "examples" / "brokers"
 CITY = "kerbwatch/v1/example-city"
 OURS, THEIRS = f"{CITY}/corner-1", f"{CITY}/corner-2"
+_PASSWORD = "of no use elsewhere"
 TELLS, IS_TOLD = ("events", "state", "answers"), ("receipts", "commands")
 
 
@@ -58,6 +69,10 @@ class Party:
 
     def _published(self, _: Client, _u: Any, mid: int, reason: ReasonCode, _p: Properties) -> None:
         self.answered[mid] = not reason.is_failure
+
+    def topics(self) -> set[str]:
+        """On which something came."""
+        return {topic for topic, _ in self.got}
 
     def _disconnected(self, *_: object) -> None:
         self.thrown_out += 1
@@ -129,6 +144,46 @@ def rights_hold(connect: Callable[[str, str], Party]) -> None:
     assert device.got == to_us | {(f"{OURS}/commands", "last")}
 
 
+def the_agent_can_do_its_work(
+    connect: Callable[[str, str], Party], settings: UplinkSettings, folder: Path
+) -> None:
+    """With these rights its state and events arrive, and it hears receipts and commands."""
+    clock, stop = FakeClock(datetime(2026, 1, 1, tzinfo=UTC)), threading.Event()
+    with Database(folder / "kerbwatch.sqlite3") as database:
+        outbox = Outbox(
+            database,
+            tenant="example-city",
+            device_id="corner-1",
+            purpose="test",
+            timezone=ZoneInfo("Asia/Shanghai"),
+        )
+        uplink = Uplink(
+            settings,
+            database=database,
+            outbox=outbox,
+            tenant="example-city",
+            device_id="corner-1",
+            clock=clock,
+            ids=RandomIds(),
+            agent_version="0",
+            configuration_sha256="0" * 64,
+        )
+        thread = threading.Thread(target=uplink.run, args=(stop,))
+        with connect("platform", "platform-1") as platform:
+            platform.listen(*(f"{CITY}/+/{channel}" for channel in TELLS))
+            thread.start()
+            wait_until(lambda: {f"{OURS}/events", f"{OURS}/state"} <= platform.topics())
+            assert outbox.figures().rows == 1, "the birth waits for its receipt"
+            receipt = Receipt(epoch=outbox.epoch, contiguous_through=1)
+            platform.tell(f"{OURS}/receipts", receipt.model_dump_json(exclude_defaults=True))
+            wait_until(lambda: outbox.figures().rows == 0)
+            pace = Pace(command="pace", command_id="p-1", backlog_events_per_s=20)
+            platform.tell(f"{OURS}/commands", pace.model_dump_json())
+            wait_until(lambda: f"{OURS}/answers" in platform.topics())
+            stop.set()
+            thread.join(60)
+
+
 @pytest.mark.parametrize("page", ["integrator.md", "integrator.zh-CN.md"])
 def test_the_page_shows_the_file_that_is_tested(page: str) -> None:
     text = (FILES.parents[1] / "docs" / page).read_text(encoding="utf-8")
@@ -151,7 +206,7 @@ def party(name: str, client_id: str) -> Party:
 
 
 def test_on_mosquitto_receipts_and_commands_are_the_platforms_alone(
-    start_broker: Callable[..., Broker],
+    start_broker: Callable[..., Broker], tmp_path: Path
 ) -> None:
     broker = start_broker(f"acl_file {FILES / 'mosquitto.acl'}", "allow_anonymous false")
     files = {name: broker.authority.issue(name) for name in ("platform", "corner-1", "corner-2")}
@@ -165,6 +220,7 @@ def test_on_mosquitto_receipts_and_commands_are_the_platforms_alone(
         return made
 
     rights_hold(connect)
+    the_agent_can_do_its_work(connect, broker.settings(confirm="platform"), tmp_path)
 
 
 @contextmanager
@@ -175,7 +231,7 @@ def one_node(folder: Path) -> Iterator[Cluster]:
         try:
             cluster.prepare()
             for name in ("platform", "corner-1", "corner-2"):
-                cluster.control("add_user", name, "of no use elsewhere")
+                cluster.control("add_user", name, _PASSWORD)
             cluster.control("delete_user", "guest")
             shutil.copy(FILES / "rabbitmq.sh", cluster.folder)
             yield cluster
@@ -193,8 +249,18 @@ def test_on_rabbitmq_receipts_and_commands_are_the_platforms_alone(tmp_path: Pat
 
         def connect(name: str, client_id: str) -> Party:
             made = party(name, client_id)
-            made.client.username_pw_set(name, "of no use elsewhere")
+            made.client.username_pw_set(name, _PASSWORD)
             made.client.connect("127.0.0.1", cluster.port(1))
             return made
 
         rights_hold(connect)
+        (tmp_path / "password").write_text(_PASSWORD, encoding="ascii")
+        settings = UplinkSettings.model_validate(
+            {
+                "broker": f"mqtt://127.0.0.1:{cluster.port(1)}",
+                "username": "corner-1",
+                "password_file": tmp_path / "password",
+                "confirm": "platform",
+            }
+        )
+        the_agent_can_do_its_work(connect, settings, tmp_path)
