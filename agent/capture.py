@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 
 from agent.backoff import Backoff
 from agent.faulty import fault_of
-from drivers.cameras import CameraError
+from drivers.cameras import CameraError, LoginRefusedError
 from drivers.pacing import Thinning
+from drivers.wording import said
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 REOPEN_FIRST_S = 1.0
 REOPEN_MOST_S = 30.0
+LOGIN_FIRST_S, LOGIN_MOST_S = 60.0, 3600.0
+"""A camera locks its user after a few refused logins: those are as far apart at least."""
 GOOD_AFTER_S = 60.0
 """A camera that ran this long before it was lost is opened anew without delay."""
 
@@ -179,14 +182,19 @@ class Capture:
     def run(self, stop: threading.Event) -> None:
         """Read until the source ends or ``stop`` is set."""
         backoff = Backoff(REOPEN_FIRST_S, REOPEN_MOST_S, GOOD_AFTER_S, least_share=0.1)
+        login_backoff = Backoff(LOGIN_FIRST_S, LOGIN_MOST_S, GOOD_AFTER_S, least_share=0.8)
         while not stop.is_set():
             began_s = time.monotonic()
             try:
                 self._open_and_read(stop)
                 break
             except Exception as error:  # noqa: BLE001 - a driver's fault costs its camera alone
-                reason = fault_of(error)
-                wait_s = backoff.failed(time.monotonic() - began_s)
+                reason, ran_s = fault_of(error), time.monotonic() - began_s
+                if isinstance(error, LoginRefusedError):
+                    wait_s = login_backoff.failed(ran_s)
+                    reason = _with_wait(reason, wait_s)
+                else:
+                    wait_s = backoff.failed(ran_s)
                 if self.activity.state != reason:
                     _log.warning(
                         "camera %r: %s; opening it again in %.1f s", self.camera_id, reason, wait_s
@@ -237,3 +245,11 @@ class Capture:
             if self.look_at is not None:
                 self.look_at(frame, camera)
             self._mailbox.put(frame, live=camera.live, stop=stop)
+
+
+def _with_wait(reason: str, wait_s: float) -> str:
+    return said(
+        "{reason}; so that it does not lock the user out, it is asked again in {minutes:.0f} min",
+        reason=reason,
+        minutes=max(1.0, wait_s / 60),
+    )

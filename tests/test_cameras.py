@@ -380,11 +380,16 @@ def test_a_film_whose_size_changes_keeps_the_size_it_began_with(tmp_path: Path) 
 
 
 def test_a_playlist_is_no_recording(tmp_path: Path) -> None:
-    """It would have FFmpeg open whatever it names, on the network too."""
-    path = tmp_path / "film.m3u8"
-    path.write_text("#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1:9/x.ts\n", encoding="ascii")
-    with pytest.raises(CameraError, match="not a video"):
-        video(path)
+    """It would have FFmpeg open whatever it names."""
+    film(tmp_path / "film.ts", codec="mp4v")
+    playlist = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\nfilm.ts\n#EXT-X-ENDLIST\n"
+    for name, content in {
+        "a.m3u8": playlist,
+        "b.txt": "ffconcat version 1.0\nfile film.ts\n",
+    }.items():
+        (tmp_path / name).write_text(content, encoding="ascii")
+        with pytest.raises(CameraError, match="not a video"):
+            video(tmp_path / name)
 
 
 def test_a_looped_film_begins_again_while_time_goes_on(tmp_path: Path) -> None:

@@ -62,6 +62,10 @@ class CameraError(OSError):
         self.camera_id, self.reason = camera_id, reason
 
 
+class LoginRefusedError(CameraError):
+    """A camera refused user or password. Asked again soon, it may lock its user out."""
+
+
 class UnknownDriverError(ValueError):
     """The configuration names a driver that does not exist."""
 

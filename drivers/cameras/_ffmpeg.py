@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # its complaints could show a password
+FORMATS = (
+    "mov,matroska,avi,mpegts,mpeg,mpegvideo,flv,h264,hevc,m4v,mjpeg,mpjpeg,jpeg_pipe,ogg,asf,ivf"
+    ",obu,av1,dv,nut,mxf,yuv4mpegpipe,gif,rm,wtv"
+)
+"""FFmpeg's formats that hold pictures themselves, and no address of anything else, as playlists do."""
 _OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
 _opening = threading.Lock()  # the variable is the whole process's
 

@@ -1,37 +1,59 @@
 """Network cameras: RTSP, and MJPEG over HTTP. Decoded by the FFmpeg inside OpenCV.
 
 The runner reads without a pause, so that no buffer grows into a delay; frames that are not wanted
-are decoded, because later ones build on them, but not converted. A name that is not found, a port
-that is closed, a password that is wrong and a path that is missing are told apart.
+are decoded, because later ones build on them, but not converted. The camera is asked by hand first
+(``_asking.py``): what it refuses, and why, is told apart, and an encrypted one shows who it is
+before it is given a password. Nothing of its address but the host is ever shown: passwords stand in
+paths and queries as well.
 """
 
 from __future__ import annotations
 
 import logging
+import re
 import socket
 import time
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import urlsplit, urlunsplit
 
 import cv2
 import numpy as np
 from pydantic import Field, field_validator, model_validator
 
-from drivers.cameras import CameraError, CameraSettings, Frame
-from drivers.cameras._ffmpeg import announced_size_px, open_stream
+from drivers.cameras import CameraError, CameraSettings, Frame, LoginRefusedError
+from drivers.cameras._asking import ENCRYPTED, PORTS, Answer, HungUpError, Login, Question
+from drivers.cameras._ffmpeg import FORMATS, announced_size_px, open_stream
 from drivers.cameras._recorded import assert_shows_a_street, fitted, luma_of, shared
+from drivers.cameras._tls import Trust, TrustError
 from drivers.foreign import reason_of
 from drivers.pacing import Thinning
-from drivers.wording import said
+from drivers.wording import said, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from drivers.cameras import Picture
 
-PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
+MOST_LOGIN_BYTES = {"rtsp": 127, "rtsps": 127, "http": 1023, "https": 1023}
+"""So much of ``user:password`` FFmpeg takes out of an address; it cuts off the rest."""
+_ALLOWED = {
+    "rtsp": {
+        "protocol_whitelist": "rtsp,rtp,udp,tcp,tls",
+        "format_whitelist": "rtsp,sdp,rtp",
+        "allowed_media_types": "video",
+    },
+    "http": {
+        "protocol_whitelist": "http,https,tcp,tls",
+        "format_whitelist": FORMATS,
+        "max_redirects": "0",
+    },
+}
+_DECODED = frozenset(
+    {"H264", "H265", "JPEG", "MP4V-ES", "MPV", "MP2T", "H261", "H263", "H263-1998", "H263-2000"}
+) | {"VP8", "VP9", "AV1", "THEORA", "JPEG2000", "RAW"}
+"""Codecs by their RTP names; of another one the name is told when it cannot be decoded."""
+_TOO_MANY = frozenset({453, 486, 503})
 
 _log = logging.getLogger(__name__)
 
@@ -43,6 +65,8 @@ class Settings(CameraSettings):
         url: ``rtsp://HOST[:PORT]/PATH`` (or rtsps, http, https), without user and password.
         user: Who the camera is asked as.
         password_file: A file whose first line is the password. It is read at each opening.
+        ca_file: With rtsps and https: certificates of authorities that vouch for the camera, or
+            its own certificate. Left out: the system's authorities.
         transport: How RTSP's pictures travel; ``tcp`` loses none on a bad line.
         frames_per_s: At most so many frames a second are converted and handed on.
         open_timeout_s: The camera must give its first picture within this time.
@@ -53,6 +77,7 @@ class Settings(CameraSettings):
     url: str
     user: str | None = None
     password_file: Path | None = None
+    ca_file: Path | None = None
     transport: Literal["tcp", "udp"] = "tcp"
     frames_per_s: float = Field(default=10.0, gt=0, le=60)
     open_timeout_s: float = Field(default=10.0, ge=1, le=60)
@@ -62,17 +87,33 @@ class Settings(CameraSettings):
     @field_validator("url")
     @classmethod
     def _plain_url(cls, url: str) -> str:
-        parts = urlsplit(url)
-        if parts.scheme not in PORTS or not parts.hostname or parts.port == 0:
-            raise ValueError(said("give {form}", form="rtsp://HOST[:PORT]/PATH, http://…"))
+        form = said("give {form}", form="rtsp://HOST[:PORT]/PATH, http://…")
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError as error:
+            raise ValueError(form) from error
+        if parts.scheme not in PORTS or not parts.hostname or port == 0:
+            raise ValueError(form)
+        if re.search(r"[\x00-\x20\x7f]", url):
+            raise ValueError(said("an address has no blanks: write %20"))
         if parts.username is not None or parts.password is not None:
             raise ValueError(said("user and password do not stand in the URL: use their own keys"))
         return url
+
+    @field_validator("user")
+    @classmethod
+    def _plain_user(cls, user: str | None) -> str | None:
+        if user is not None and re.search(r"[:\x00-\x1f\x7f]", user):
+            raise ValueError(said("a user's name has no colon and no control characters"))
+        return user
 
     @model_validator(mode="after")
     def _user_and_password_together(self) -> Settings:
         if (self.user is None) != (self.password_file is None):
             raise ValueError(said("user and password_file go together: give both or neither"))
+        if self.ca_file is not None and urlsplit(self.url).scheme not in ENCRYPTED:
+            raise ValueError(said("ca_file goes with an address that begins with rtsps or https"))
         return self
 
 
@@ -98,48 +139,94 @@ class NetworkCamera:
         self._camera_id, self._settings = camera_id, settings
         self._sequence = -1
         self._thinning = Thinning(settings.frames_per_s)
-        self.source = settings.url
-        password = self._password()
-        self._stream = self._opened(password)
+        parts = urlsplit(settings.url)
+        self.source = f"{parts.scheme} {parts.hostname}"
+        trust = Trust(settings.ca_file)
+        question = Question(settings.url, self._login(), trust, settings.open_timeout_s)
+        with ExitStack() as held:
+            answer = self._asked(question, held)
+            self._stream = self._opened(question, answer)
         if not self._stream.isOpened():
             self._stream.release()
-            raise CameraError(camera_id, self._refusal(password))
+            raise CameraError(camera_id, self._why_not(question))
         self.decodes_in_hardware = self._hardware()
         self.size_px = self._size()
 
-    def _password(self) -> str | None:
-        path = self._settings.password_file
-        if path is None:
+    def _login(self) -> Login | None:
+        path, user = self._settings.password_file, self._settings.user
+        if path is None or user is None:
             return None
         try:
-            return path.read_text(encoding="utf-8").split("\n", 1)[0].strip()
-        except (OSError, UnicodeDecodeError) as error:
+            text = path.read_bytes().decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            text = said("password file {file}: it is not UTF-8 text", file=path.name)
+            raise CameraError(self._camera_id, text) from error
+        except OSError as error:
             text = said("password file {file}: {reason}", file=path.name, reason=reason_of(error))
             raise CameraError(self._camera_id, text) from error
+        login = Login(user, text.split("\n", 1)[0].removesuffix("\r"))
+        most = MOST_LOGIN_BYTES[urlsplit(self._settings.url).scheme]
+        if len(_in_address(login).encode()) > most:
+            text = said("user and password are too long: {most} bytes are handed on", most=most)
+            raise CameraError(self._camera_id, text)
+        return login
 
-    def _refusal(self, password: str | None) -> str:
-        """Why there is no stream. FFmpeg does not say; so the camera is asked once by hand."""
-        parts = urlsplit(self._settings.url)
+    def _asked(self, question: Question, held: ExitStack) -> Answer | None:
+        """What the camera answers; None if it gives no answer that can be understood.
+
+        Args:
+            question: Asks it.
+            held: Gives up the line to it at the end.
+
+        Raises:
+            CameraError: It is not reached, is not the one that is meant, or refuses.
+        """
         try:
-            status = _status(self._settings)
-        except socket.gaierror as error:
-            reason = reason_of(error)
-            return said(
-                "the name {host} is not found: {reason}", host=parts.hostname, reason=reason
-            )
-        except TimeoutError:
-            return said("no answer within {seconds:g} s", seconds=self._settings.open_timeout_s)
+            answer = held.enter_context(question.asking())
+        except HungUpError:
+            return None  # FFmpeg may know how to ask it
         except OSError as error:
-            return reason_of(error)
-        if status == 404:
-            return said("the camera has no stream at {path}", path=parts.path)
-        if status == 401 and password is None:
-            return said("the camera asks for a user and a password")
-        if status == 401:
-            return said("the camera refuses the user or the password")
+            raise CameraError(self._camera_id, self._unreachable(error)) from error
+        if answer.status in {401, 403} and answer.with_login:
+            raise LoginRefusedError(self._camera_id, _refused_login(answer.status))
+        if answer.status == 401 and question.login is not None:
+            text = said("the camera wants another kind of login: set it to Digest (MD5) or Basic")
+            raise CameraError(self._camera_id, text)
+        if reason := _refusal(answer):
+            raise CameraError(self._camera_id, reason)
+        return answer
+
+    def _unreachable(self, error: OSError) -> str:
+        if isinstance(error, TrustError):
+            return text_of(error)
+        if isinstance(error, socket.gaierror):
+            host = urlsplit(self._settings.url).hostname
+            return said(
+                "the name {host} is not found: {reason}", host=host, reason=reason_of(error)
+            )
+        if isinstance(error, TimeoutError):
+            return said("no answer within {seconds:g} s", seconds=self._settings.open_timeout_s)
+        return reason_of(error)
+
+    def _why_not(self, question: Question) -> str:
+        """Why FFmpeg found no stream: the camera is asked once more, this time for its pictures."""
+        try:
+            with question.asking(set_up=True) as asked:
+                answer = asked
+        except HungUpError as error:
+            return text_of(error)
+        except OSError as error:
+            return self._unreachable(error)
+        if reason := _refusal(answer):
+            return reason
+        if answer.codec is not None and answer.codec.upper() not in _DECODED:
+            return said(
+                "the camera sends {codec}, which cannot be decoded: set it to H.264, H.265 or JPEG",
+                codec=_plain_name(answer.codec),
+            )
         return said("the camera answers, but sends no stream that can be decoded")
 
-    def _opened(self, password: str | None) -> cv2.VideoCapture:
+    def _opened(self, question: Question, answer: Answer | None) -> cv2.VideoCapture:
         settings = self._settings
         hardware = settings.hardware_decoding != "off"
         wanted = {
@@ -149,15 +236,26 @@ class NetworkCamera:
                 cv2.VIDEO_ACCELERATION_ANY if hardware else cv2.VIDEO_ACCELERATION_NONE
             ),
         }
-        options = {"rtsp_transport": settings.transport, "fflags": "nobuffer"}
-        return open_stream(_with_user(settings, password), options, wanted)
+        url = settings.url if answer is None else answer.url
+        scheme = urlsplit(url).scheme
+        options = {"fflags": "nobuffer", **_ALLOWED[scheme.removesuffix("s")]}
+        if scheme.startswith("rtsp"):
+            options["rtsp_transport"] = settings.transport
+        if scheme in ENCRYPTED:
+            name = None if answer is None else answer.certificate_name
+            try:
+                options |= question.trust.options(name)
+            except TrustError as error:
+                raise CameraError(self._camera_id, text_of(error)) from error
+        return open_stream(_with_user(url, question.login), options, wanted)
 
     def _size(self) -> tuple[int, int]:
         """What the stream announces, if frames of that size are judged."""
         size_px = announced_size_px(self._stream)
         if size_px is None:
             self.close()
-            raise CameraError(self._camera_id, said("the stream does not say how large it is"))
+            text = said("no picture for {seconds:g} s", seconds=self._settings.open_timeout_s)
+            raise CameraError(self._camera_id, text)
         try:
             assert_shows_a_street(self._camera_id, *size_px)
         except CameraError:
@@ -212,39 +310,54 @@ class NetworkCamera:
         self._stream.release()
 
 
-def _with_user(settings: Settings, password: str | None) -> str:
+def _refusal(answer: Answer) -> str | None:
+    """Why an answer promises no pictures; None if it may. A refused login is told elsewhere."""
+    if answer.elsewhere is not None:
+        return said(
+            "the camera sends on to another host, {host}: give its own address",
+            host=answer.elsewhere,
+        )
+    if answer.status == 404:
+        return said("the camera has no stream at the path in its url")
+    if answer.status == 401 and not answer.with_login:
+        return said("the camera asks for a user and a password")
+    if answer.status in _TOO_MANY:
+        return said("the camera has too many viewers already")
+    if answer.status == 461:
+        return said("the camera does not send this way: set transport to the other one")
+    if answer.status >= 300 and answer.status not in {401, 403}:
+        return said("the camera refuses, with status {status}", status=answer.status)
+    if answer.status == 403:
+        return said("the camera forbids its stream")
+    if answer.has_video is False:
+        return said("the camera sends no pictures at this address, only sound or nothing")
+    return None
+
+
+def _refused_login(status: int) -> str:
+    if status == 403:
+        return said("the camera forbids this user its stream, or has locked the user out")
+    return said("the camera refuses the user or the password")
+
+
+def _plain_name(codec: str) -> str:
+    """The name of a codec as a camera gave it, of letters that can do no harm."""
+    return re.sub(r"[^A-Za-z0-9._-]", "?", codec)[:32]
+
+
+def _in_address(login: Login) -> str:
+    """``user:password`` as FFmpeg reads it out of an address, with as little escaped as it needs."""
+    password = re.sub(r"[%/?#\s\x00-\x1f\x7f]", _percent, login.password)
+    return re.sub(r"[%/?#\s]", _percent, login.user) + ":" + password
+
+
+def _percent(found: re.Match[str]) -> str:
+    return "".join(f"%{byte:02X}" for byte in found[0].encode())
+
+
+def _with_user(url: str, login: Login | None) -> str:
     """The URL for FFmpeg alone; it is shown nowhere."""
-    if password is None or settings.user is None:
-        return settings.url
-    parts = urlsplit(settings.url)
-    who = f"{quote(settings.user, safe='')}:{quote(password, safe='')}@"
-    return urlunsplit(parts._replace(netloc=who + parts.netloc))
-
-
-def _status(settings: Settings) -> int | None:
-    """The camera's answer to one request, by number; None where the line is encrypted.
-
-    RFC 2326 (RTSP) and RFC 9110 (HTTP) share the form of their status line.
-    """
-    parts = urlsplit(settings.url)
-    address = (parts.hostname or "", parts.port or PORTS[parts.scheme])
-    with socket.create_connection(address, settings.open_timeout_s) as line:
-        if parts.scheme in {"rtsps", "https"}:
-            return None
-        line.sendall("\r\n".join(_request(settings.url)).encode())
-        answer = b""
-        while b"\n" not in answer and len(answer) < 1024:
-            received = line.recv(256)
-            if not received:
-                raise ConnectionResetError(said("the camera hangs up"))
-            answer += received
-    words = answer.split(None, 2)
-    return int(words[1]) if len(words) > 1 and words[1].isdigit() else None
-
-
-def _request(url: str) -> Sequence[str]:
+    if login is None:
+        return url
     parts = urlsplit(url)
-    if parts.scheme == "rtsp":
-        return [f"DESCRIBE {url} RTSP/1.0", "CSeq: 1", "Accept: application/sdp", "", ""]
-    target = urlunsplit(("", "", parts.path or "/", parts.query, ""))
-    return [f"GET {target} HTTP/1.1", f"Host: {parts.netloc}", "Connection: close", "", ""]
+    return urlunsplit(parts._replace(netloc=f"{_in_address(login)}@{parts.netloc}"))

@@ -19,7 +19,7 @@ from pydantic import AwareDatetime, Field
 
 from drivers.cameras import CameraError, CameraSettings, Frame, Picture
 from drivers.cameras._containers import missing_bytes
-from drivers.cameras._ffmpeg import announced_size_px, open_stream
+from drivers.cameras._ffmpeg import FORMATS, announced_size_px, open_stream
 from drivers.cameras._recorded import (
     DEFAULT_STARTS_AT,
     assert_shows_a_street,
@@ -71,7 +71,8 @@ class _Reel:
 
     def __init__(self, camera_id: str, path: Path) -> None:
         self._camera_id, self._path = camera_id, path
-        self._capture = open_stream(str(path), {"protocol_whitelist": "file"})
+        only = {"protocol_whitelist": "file", "format_whitelist": FORMATS}
+        self._capture = open_stream(str(path), only)
         if not self._capture.isOpened():
             raise CameraError(
                 camera_id, said("{file} is not a video that can be read", file=path.name)
