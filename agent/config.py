@@ -70,9 +70,15 @@ class ConfigError(ValueError):
 
 
 class Section(BaseModel):
-    """A part of the configuration: frozen, unknown keys refused, numbers finite."""
+    """A part of the configuration: frozen, unknown keys refused, numbers finite.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    What was given is not in the text of an error, for addresses hold passwords; where it may be
+    shown, :mod:`drivers.validation` does so.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True
+    )
 
 
 def _topic_level(value: str) -> str:
@@ -585,6 +591,19 @@ class Configuration(Section):
             ensure_ascii=False,
         )
         return hashlib.sha256(text.encode()).hexdigest()
+
+    def shown(self, *, by_alias: bool = True) -> dict[str, Any]:
+        """Everything as JSON, for anybody to see: without what cameras keep to themselves.
+
+        Args:
+            by_alias: Call keys what they are called in the file.
+        """
+        told = self.model_dump(mode="json", by_alias=by_alias)
+        for section, camera in zip(self.cameras, told["cameras"], strict=True):
+            settings = cameras.load_driver(section.driver).Settings
+            for part in (camera, *camera["profiles"]):
+                part["settings"] = settings.shown(part["settings"])
+        return told
 
     def zone_section(self, zone_id: str) -> ZoneSection:
         return next(zone for zone in self.zones if zone.zone_id == zone_id)

@@ -104,7 +104,7 @@ class Keeping:
             facts: See :meth:`agent.audit.Noticing.start`.
         """
         self._noticing.start(
-            after=after, configuration=self._configuration.model_dump(mode="json"), facts=facts
+            after=after, configuration=self._configuration.shown(by_alias=False), facts=facts
         )
         workers.keep("retention", lambda: self.retention.run(workers.stop))
         workers.keep("noticing", lambda: self._notice(workers.stop))

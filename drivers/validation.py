@@ -23,6 +23,9 @@ _Facts = dict[str, Any]
 _IN_ADDRESS = re.compile(r"://.*@", re.DOTALL)
 """A user and a password that somebody wrote into an address: they go into no log."""
 
+_SECRET_KEYS = frozenset({"url", "user", "username", "password", "password_file", "broker"})
+"""What was given for these is not repeated: a fault goes into the log and to the platform."""
+
 _WORDS: dict[str, Callable[[_Facts], str]] = {
     "missing": lambda _: said("missing"),
     "extra_forbidden": lambda _: said("no such key; remove it or correct its name"),
@@ -107,7 +110,10 @@ def message_of(detail: ErrorDetails) -> str:
         return facts["text"]  # type: ignore[no-any-return]
     if isinstance(error := facts.get("error"), BaseException):
         return recognised(text_of(error))
-    words = _WORDS.get(detail["type"])
+    kind = detail["type"]
+    if kind in {"too_long", "too_short"} and isinstance(detail.get("input"), str):
+        kind = f"string_{kind}"  # pydantic counts entries where a text's type is one of several
+    words = _WORDS.get(kind)
     return words({name: _plain(fact) for name, fact in facts.items()}) if words else detail["msg"]
 
 
@@ -116,11 +122,21 @@ def fault_at(where: str, detail: ErrorDetails) -> Said:
     message, given = message_of(detail), detail.get("input")
     if detail["type"] in {"missing", "extra_forbidden"}:
         return said("{where}: {message}", where=where, message=message)
-    if not isinstance(given, str | int | float | bool):
+    if not isinstance(given, str | int | float | bool) or _may_be_secret(detail, given):
         return said("{where}: {message}", where=where, message=message)
     if isinstance(given, str):
         given = _IN_ADDRESS.sub("://***@", given)
     return said("{where}: {message} (given: {given!r})", where=where, message=message, given=given)
+
+
+def may_be_secret(text: str) -> bool:
+    """Whether a text looks like an address: user, password and token may stand in it."""
+    return re.search(r"://|@|[?&]\w+=", text) is not None
+
+
+def _may_be_secret(detail: ErrorDetails, given: float | str) -> bool:
+    secret = any(str(part) in _SECRET_KEYS for part in detail["loc"])
+    return secret or (isinstance(given, str) and may_be_secret(given))
 
 
 def faults_of(error: ValidationError) -> Iterator[Said]:

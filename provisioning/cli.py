@@ -115,7 +115,7 @@ def config_show(site: Path) -> None:
     """Print the whole configuration."""
     from agent.config import load
 
-    _print_json(load(site).model_dump(mode="json", by_alias=True))
+    _print_json(load(site).shown())
 
 
 @config_group.command(

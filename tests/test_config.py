@@ -148,6 +148,11 @@ def test_what_was_pasted_from_a_page_is_put_on_one_line(tmp_path: Path) -> None:
         ),
         (
             "[scenarios",
+            f'[uplink]\nusername = "{"x" * 201}"\n[scenarios',
+            "uplink.username: the text should have at most 200 characters",
+        ),
+        (
+            "[scenarios",
             '[uplink]\nusername = "a\\u0000b"\n[scenarios',
             "uplink.username: a character",
         ),

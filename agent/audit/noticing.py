@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from agent.audit.hiding import without_secrets
 from agent.audit.settings import Settings, changes, happenings, leaves
 from drivers.disk import replace_file
 from drivers.foreign import words_of
@@ -71,7 +72,7 @@ class Noticing:
 
         Args:
             after: Why it does, as the recovery counts it.
-            configuration: The whole of it, as JSON.
+            configuration: The whole of it as JSON, as it may be shown.
             facts: Hashes and versions, each under the name of what it is of, which begins with its
                 kind: ``agent version``, ``configuration``, ``key signing``, ``model …``.
         """
@@ -138,7 +139,8 @@ class Noticing:
 
 def _load(path: Path) -> Known | None:
     try:
-        return Known.model_validate_json(path.read_bytes())
+        known = Known.model_validate_json(path.read_bytes())
+        return known.model_copy(update={"configuration": without_secrets(known.configuration)})
     except FileNotFoundError:
         return None
     except (OSError, ValidationError) as error:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol, Self, cast, runtime_checkable
@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 from drivers.pictures import Picture as Picture
 from drivers.pictures import frame_fault
+from drivers.validation import may_be_secret
 from drivers.wording import said
 
 LUMA_WIDTH_PX = 320
@@ -71,15 +72,30 @@ class UnknownDriverError(ValueError):
 
     def __init__(self, driver: str, known: tuple[str, ...]) -> None:
         super().__init__(
-            said("no camera driver {driver!r}; there are: {known}", driver=driver, known=known)
+            said(
+                "no camera driver {driver!r}; there are: {known}",
+                driver="…" if may_be_secret(driver) else driver,
+                known=known,
+            )
         )
         self.driver, self.known = driver, known
 
 
 class CameraSettings(BaseModel):
-    """What every driver's settings share: frozen, unknown keys refused."""
+    """What every driver's settings share: frozen, unknown keys refused, nothing repeated in errors."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True
+    )
+
+    @classmethod
+    def shown(cls, told: Mapping[str, Any]) -> dict[str, Any]:
+        """Settings as they may be shown to anybody.
+
+        Args:
+            told: Some or all of them, as they are configured.
+        """
+        return dict(told)
 
 
 class SizedSettings(CameraSettings):

@@ -16,7 +16,7 @@ import time
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
 import cv2
@@ -33,6 +33,8 @@ from drivers.pacing import Thinning
 from drivers.wording import said, text_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from drivers.cameras import Picture
 
 MOST_LOGIN_BYTES = {"rtsp": 127, "rtsps": 127, "http": 1023, "https": 1023}
@@ -74,8 +76,8 @@ class Settings(CameraSettings):
         hardware_decoding: ``try`` goes on without it, and says so; ``require`` does not.
     """
 
-    url: str
-    user: str | None = None
+    url: str = Field(repr=False)
+    user: str | None = Field(default=None, repr=False)
     password_file: Path | None = None
     ca_file: Path | None = None
     transport: Literal["tcp", "udp"] = "tcp"
@@ -107,6 +109,17 @@ class Settings(CameraSettings):
         if user is not None and re.search(r"[:\x00-\x1f\x7f]", user):
             raise ValueError(said("a user's name has no colon and no control characters"))
         return user
+
+    @classmethod
+    def shown(cls, told: Mapping[str, Any]) -> dict[str, Any]:
+        """Of the address the scheme and the host: passwords stand in paths and queries as well."""
+        hidden: dict[str, Any] = dict(told)
+        if "url" in hidden:
+            parts = urlsplit(str(hidden["url"]))
+            hidden["url"] = f"{parts.scheme}://{parts.netloc}/…"
+        if hidden.get("user") is not None:
+            hidden["user"] = "…"
+        return hidden
 
     @model_validator(mode="after")
     def _user_and_password_together(self) -> Settings:
