@@ -26,6 +26,7 @@ from agent import detectors
 from agent.redaction import PLATED, sensitive_regions
 from agent.scene import Box
 from benchmarks.machine import headline
+from drivers import pictures
 from drivers.cameras import Picture
 from training import sets
 from training.sets import Labelled
@@ -88,7 +89,7 @@ def judged(
     there: Counter[tuple[str, str]] = Counter()
     left: Counter[tuple[str, str]] = Counter()
     for item in tqdm(list(items), leave=False, disable=None):
-        bgr = np.asarray(cv2.imread(str(item.path)), np.uint8)
+        bgr = pictures.read(item.path, most_px=pictures.MOST_PHOTO_PX)
         height, width = bgr.shape[:2]
         regions = sensitive_regions(detector.detect_faint(bgr), width / height)
         whole = covered_share(Box(0, 0, 1, 1), regions)

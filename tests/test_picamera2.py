@@ -328,6 +328,8 @@ def refusal(what, work):
         facts[what] = error.reason
 
 refusal("limits", lambda: opened.adjust(driver.Settings(exposure_us=90000)))
+request.make_buffer.side_effect = {"main": rows.ravel()[:-1], "lores": planes}.__getitem__
+refusal("short", opened.read)
 camera.wait.side_effect = TimeoutError()
 refusal("hangs", opened.read)
 camera.close.side_effect = lambda: time.sleep(60)
@@ -335,7 +337,9 @@ driver.CLOSE_TIMEOUT_S = 0.2
 opened.close()
 given["main"]["size"] = (1536, 864)
 refusal("size", lambda: driver.open_camera("north", driver.Settings()))
-given["main"].update(size=(1280, 720), format="SBGGR10_CSI2P")
+given["main"].update(size=(1280, 720), stride=0)
+refusal("stride", lambda: driver.open_camera("north", driver.Settings()))
+given["main"].update(stride=3904, format="SBGGR10_CSI2P")
 refusal("format", lambda: driver.open_camera("north", driver.Settings()))
 sensor.side_effect = RuntimeError("Failed to acquire camera: Device or resource busy")
 refusal("busy", lambda: driver.open_camera("north", driver.Settings()))
@@ -368,6 +372,8 @@ def test_what_the_virtual_camera_cannot_do_is_done_with_the_names_of_the_real_li
     assert facts["limits"] == "ExposureTime 90000 is outside what this camera takes: 100 to 66000"
     assert facts["hangs"] == "no picture for 5 s"
     assert "1536 × 864" in facts["size"]
+    assert "a buffer of 2810879 bytes" in facts["short"]
+    assert "cannot lie in 0 bytes" in facts["stride"]
     assert "SBGGR10_CSI2P" in facts["format"]
     assert "busy" in facts["busy"]
     assert "no camera" in facts["none"]

@@ -56,6 +56,8 @@ _DECODED = frozenset(
 ) | {"VP8", "VP9", "AV1", "THEORA", "JPEG2000", "RAW"}
 """Codecs by their RTP names; of another one the name is told when it cannot be decoded."""
 _TOO_MANY = frozenset({453, 486, 503})
+_CERTAIN = frozenset({200, 401, 403, 404, 508}) | _TOO_MANY
+"""Answers of these kinds say that FFmpeg would fare no better; 200, that there are no pictures."""
 
 _log = logging.getLogger(__name__)
 
@@ -205,9 +207,10 @@ class NetworkCamera:
         if answer.status == 401 and question.login is not None:
             text = said("the camera wants another kind of login: set it to Digest (MD5) or Basic")
             raise CameraError(self._camera_id, text)
-        if reason := _refusal(answer):
+        reason = _refusal(answer)
+        if reason is not None and (answer.elsewhere or answer.status in _CERTAIN):
             raise CameraError(self._camera_id, reason)
-        return answer
+        return answer  # what else it dislikes may be how it was asked
 
     def _unreachable(self, error: OSError) -> str:
         if isinstance(error, TrustError):
