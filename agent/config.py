@@ -605,6 +605,17 @@ class Configuration(Section):
                 part["settings"] = settings.shown(part["settings"])
         return told
 
+    @property
+    def models_needed(self) -> tuple[str, ...]:
+        """The models that judge on this site: the one for bins only where there are some."""
+        has_bins = any(zone.kind == "bin" for zone in self.zones)
+        return (self.models.detector, *((self.models.bin_state,) if has_bins else ()))
+
+    def settings_sha256(self) -> str:
+        """A hash of every single setting; paths are taken as they are written."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)
+        return hashlib.sha256(text.encode()).hexdigest()
+
     def zone_section(self, zone_id: str) -> ZoneSection:
         return next(zone for zone in self.zones if zone.zone_id == zone_id)
 

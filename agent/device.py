@@ -135,6 +135,7 @@ class _Device:
     def __init__(self, configuration: Configuration, base: Path, stop: threading.Event) -> None:
         self._configuration, self._base, self._stop = configuration, base, stop
         self._clock, self._ids = SystemClock(), RandomIds()
+        self._started_s = self._clock.monotonic_s()
         self._state_dir = base / configuration.storage.state_dir
         self._run_dir = base / configuration.storage.run_dir
         self._recovery = Recovery(
@@ -199,6 +200,7 @@ class _Device:
             self._uplink,
             self._clock,
             self._watch,
+            self._started_s,
         )
         observer.configuration = configured
         keeping.watch_days(

@@ -66,9 +66,7 @@ def load(site: Path) -> tuple[Configuration, ConfigurationHealth]:
         ConfigError: It cannot be used, and no good one is kept.
     """
     try:
-        configuration = config.load(site)
-        _refuse_lost_drawing(_file_of(site), configuration)
-        return configuration, ConfigurationHealth(state="as_written")
+        return read_written(site), ConfigurationHealth(state="as_written")
     except config.ConfigError as error:
         kept = find(site)
         if kept is None:
@@ -79,6 +77,17 @@ def load(site: Path) -> tuple[Configuration, ConfigurationHealth]:
         faults = tuple(fault[:FAULT_CHARACTERS] for fault in error.faults[:MOST_FAULTS])
         told = ConfigurationHealth(state="last_good", kept_at=kept_at, faults=faults)
         return configuration, told
+
+
+def read_written(site: Path) -> Configuration:
+    """Read a site's configuration as it is written, whatever else may be kept.
+
+    Raises:
+        ConfigError: It cannot be used; also if the zones that were drawn have disappeared.
+    """
+    configuration = config.load(site)
+    _refuse_lost_drawing(_file_of(site), configuration)
+    return configuration
 
 
 def keep(site: Path, configuration: Configuration, state_dir: Path, clock: Clock) -> bool:

@@ -19,7 +19,6 @@ from drivers.wording import said
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from datetime import datetime
 
     from agent.mqtt import Delivery
     from agent.orders import Orders
@@ -79,8 +78,6 @@ class Listening:
         self._outbox, self._parcels, self._hold = outbox, parcels, hold
         self.epochs = NewEpochs(clock)
         self.resends = Allowance(max(keep_arrived, LEAST_RESENDS), RESENDS_PERIOD_S, clock)
-        self._clock = clock
-        self.heard_at: datetime | None = None
         self.last_refused = ""
         self._orders = orders
         self.refused = 0
@@ -98,7 +95,6 @@ class Listening:
             NewEpochError: A receipt names what was never given, or numbers of other events.
             sqlite3.Error, StorageError: The disk fails; it is not the message's fault.
         """
-        self.heard_at = self._clock.now()
         if delivery.retained:
             # It was said once, who knows when, and would be heeded at every connection.
             self._refuse("a retained message: what is said to a device must not be retained")

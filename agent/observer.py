@@ -6,8 +6,10 @@ neighbour, and nothing waits for it.
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Literal, cast
 
 from agent.events import (
@@ -25,6 +27,7 @@ from agent.status import (
     CaseStatus,
     MeasureStatus,
     PendingStatus,
+    Software,
     Status,
     UplinkStatus,
 )
@@ -42,6 +45,9 @@ if TYPE_CHECKING:
     from agent.watch import Watch
     from drivers.clock import Clock
 
+VERSION = version("kerbwatch")
+"""Of what runs: asked when it is loaded, for what is installed may be replaced meanwhile."""
+
 
 class Observer:
     """Asks the parts of one run how they are. From any thread.
@@ -53,8 +59,9 @@ class Observer:
         captures: The cameras' threads.
         pace: What heat leaves of the rate.
         uplink: None where no broker is configured.
-        clock: The uptime counts from here on.
+        clock: The device's.
         watch: Main's rounds.
+        started_s: When the run began, on the clock: before anything of which it is told how long it lasts.
     """
 
     def __init__(
@@ -67,12 +74,17 @@ class Observer:
         uplink: KeptUplink | None,
         clock: Clock,
         watch: Watch,
+        started_s: float,
     ) -> None:
         self._site = configuration.site
+        self._sha256, self._settings_sha256 = (
+            configuration.sha256(),
+            configuration.settings_sha256(),
+        )
         self._parts, self._mailbox, self._captures = parts, mailbox, captures
         self._pace, self._uplink, self._clock = pace, uplink, clock
         self._watch = watch
-        self._started_s = clock.monotonic_s()
+        self._started_s = started_s
         self._began_s = time.monotonic()
         self.inputs: Callable[[], Mapping[str, bool]] = dict
         """Switches at the housing; nothing as long as no pins are configured."""
@@ -235,6 +247,20 @@ class Observer:
             },
             uplink=self._uplink_status(),
             timezone=self._site.timezone,
+            boot_id=self._clock.boot_id,
+            monotonic_s=self._clock.monotonic_s(),
+            software=self._software(),
+            storage=self._storage(),
+        )
+
+    def _software(self) -> Software:
+        return Software(
+            pid=os.getpid(),
+            agent_version=VERSION,
+            configuration_sha256=self._sha256,
+            settings_sha256=self._settings_sha256,
+            configuration=self.configuration,
+            models=self._parts.models,
         )
 
     def _camera(self, capture: Capture, pipeline: Pipeline | None) -> CameraStatus:
@@ -253,6 +279,7 @@ class Observer:
             network_runs=0 if pipeline is None else pipeline.runs,
             stage_s={} if pipeline is None else dict(pipeline.stage_s),
             tracks={} if pipeline is None else dict(Counter(t.label for t in pipeline.tracks)),
+            silent_s=0.0 if capture.ended else capture.activity.silent_s(self._began_s),
         )
 
     def _uplink_status(self) -> UplinkStatus | None:
@@ -264,6 +291,11 @@ class Observer:
             sent=figures.sent,
             confirmed=figures.confirmed,
             last_error=figures.last_error,
+            codes=figures.codes,
+            heard=figures.heard,
+            deaf=figures.deaf,
+            dead_letters=figures.dead_letters,
+            unreceipted=figures.unreceipted,
         )
 
 

@@ -30,6 +30,11 @@ def meaning(code: int) -> Meaning:
     return "not now" if code < _FAILURE or code in _NOT_NOW else "refused"
 
 
+def name_of(code: int) -> str:
+    """What MQTT calls a reason code, such as ``Not authorized``."""
+    return next(iter(ReasonCode.names.get(code, ())), f"0x{code:02X}")
+
+
 def know_every_code() -> None:
     """Let paho read any code in the packets that brokers answer with.
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from agent.events import ViewHealth
+from agent.events import ConfigurationHealth, ModelUsed, StorageHealth, ViewHealth
 from agent.finite import Figure
 from drivers.disk import replace_file
 from drivers.foreign import words_of
@@ -51,6 +51,8 @@ class CameraStatus(_Part):
     stage_s: dict[str, Figure]
     tracks: dict[str, int]
     """How many things of each label are followed now."""
+    silent_s: Figure = None
+    """For how long it has given no frame."""
 
 
 class MeasureStatus(_Part):
@@ -87,6 +89,28 @@ class UplinkStatus(_Part):
     sent: int
     confirmed: int
     last_error: str | None
+    codes: dict[str, int] = {}
+    """The broker's last answer by channel, and …"""
+    heard: dict[str, datetime] = {}
+    """… when something last came there; see :class:`agent.channels.Channels`."""
+    deaf: str | None = None
+    dead_letters: int = 0
+    """Events that the broker refused for good, since the start."""
+    unreceipted: int = 0
+    """Events that no receipt of the platform's named in time, since the start."""
+
+
+class Software(_Part):
+    """What runs: it may be another than is installed or written down by now."""
+
+    pid: int
+    agent_version: str
+    configuration_sha256: str
+    """Of what shapes a judgement, as on the wire."""
+    settings_sha256: str
+    """Of every single setting."""
+    configuration: ConfigurationHealth
+    models: tuple[ModelUsed, ...]
 
 
 class Status(_Part):
@@ -107,6 +131,12 @@ class Status(_Part):
     uplink: UplinkStatus | None
     timezone: str | None = None
     """The site's."""
+    boot_id: str | None = None
+    """In this boot …"""
+    monotonic_s: Figure = None
+    """… and then on the steady clock was it written."""
+    software: Software | None = None
+    storage: StorageHealth | None = None
 
 
 def keep_written(

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent.budget import DailyBytes
+from agent.channels import Channels
 from agent.database import StorageError, load_state, save_state
 from agent.events import BirthBody, ClockReading, DeviceState, Draft, UplinkHealth
 from agent.listening import Listening, NewEpochError
@@ -69,23 +70,23 @@ class Figures:
     """What the platform said and was not believed."""
     health: UplinkHealth
     """What the heartbeat tells."""
-    heard_at: datetime | None
-    """When the platform last said anything."""
-    answered: dict[str, int]
-    """The last code of a PUBACK, by channel (``events``, ``state``, ``answers``)."""
     unreceipted: int
     """Sent again, because no receipt named it in time."""
     spent_today: dict[str, int]
     """Bytes of the day's budget that are spent, by class."""
+    codes: dict[str, int]
+    """The broker's last answer, by channel; see :class:`agent.channels.Channels`."""
+    heard: dict[str, datetime]
+    deaf: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class _Flight:
     """A parcel that the broker has not yet answered for, on its channel."""
 
+    topic: str
     parcel: Parcel
     sent_s: float
-    channel: str
 
 
 class _MovedError(Exception):
@@ -103,7 +104,7 @@ class _Session:
         events_topic: Where the events go.
         report: Told what is wrong.
         listening: Heeds what the platform says.
-        answered: Takes the last code of a PUBACK, by channel.
+        channels: Notes what the broker answers, and that something comes.
         retain: Whether the device's state is left with the broker.
     """
 
@@ -116,13 +117,14 @@ class _Session:
         events_topic: str,
         report: Callable[[str], None],
         listening: Listening,
-        answered: dict[str, int],
+        channels: Channels,
         *,
         retain: bool,
     ) -> None:
         self._connection, self._reader, self._parcels = connection, reader, parcels
+        self._channels = channels
         self._settings, self._topic, self._report = settings, events_topic, report
-        self._listening, self._retain, self._answered = listening, retain, answered
+        self._listening, self._retain = listening, retain
         self._flights: dict[int, _Flight] = {}
         self._flying_bytes = 0
         self._accepting = False
@@ -173,11 +175,13 @@ class _Session:
     def _listen(self) -> None:
         if self._connection.refused_topics:
             reason = self._connection.refused_topics.popleft()
+            self._channels.deaf = reason
             self._report(f"the broker does not let us hear the platform: {reason}")
         while self._has_room_for_an_answer():
             delivery = self._connection.next_delivery()
             if delivery is None:
                 return
+            self._channels.hear(delivery.topic)
             answer = self._listening.heed(delivery, self._reader)
             if answer is not None:
                 self._publish(
@@ -244,8 +248,7 @@ class _Session:
         except LinkError:
             self._parcels.put_back(parcel)
             raise
-        channel = topic.rpartition("/")[2]
-        self._flights[packet_id] = _Flight(parcel, time.monotonic(), channel)
+        self._flights[packet_id] = _Flight(topic, parcel, time.monotonic())
         self._flying_bytes += len(parcel.payload)
 
     def _read_answers(self) -> None:
@@ -254,7 +257,7 @@ class _Session:
             flight = self._flights.pop(answer.packet_id, None)
             if flight is not None:
                 self._flying_bytes -= len(flight.parcel.payload)
-                self._answered[flight.channel] = answer.code
+                self._channels.answered(flight.topic, answer.code)
                 self._heed(answer, flight.parcel)
         self._parcels.let_go()
 
@@ -352,7 +355,7 @@ class Uplink:
         self._listening = Listening(
             base, outbox, self._parcels, hold, clock, settings.keep_arrived, Orders(database, clock)
         )
-        self._answered: dict[str, int] = {}
+        self._channels = Channels(clock)
         self._retains = True
         """Whether state and will are left with the broker for later subscribers."""
         self._budget_saved_s = -math.inf
@@ -376,10 +379,11 @@ class Uplink:
             last_error_at=self._last_error_at,
             refused=self._listening.refused,
             health=self._health(),
-            heard_at=self._listening.heard_at,
-            answered=dict(self._answered),
             unreceipted=self._parcels.unreceipted,
             spent_today=self._parcels.budget.spent,
+            codes=dict(self._channels.codes),
+            heard=dict(self._channels.heard),
+            deaf=self._channels.deaf,
         )
 
     def _health(self) -> UplinkHealth:
@@ -497,7 +501,7 @@ class Uplink:
                 self._events_topic,
                 self._report,
                 self._listening,
-                self._answered,
+                self._channels,
                 retain=self._retains,
             )
             try:

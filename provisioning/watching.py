@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import sys
 import time
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -13,6 +12,7 @@ from pydantic import ValidationError
 
 from agent.config import load
 from agent.status import FILE, CameraStatus, Status
+from drivers.clock import SystemClock
 from drivers.harmless import harmless
 from provisioning.cases import duration
 from provisioning.clock_time import local
@@ -71,10 +71,13 @@ def read(path: Path) -> Status:
     except FileNotFoundError as error:
         text = say("The agent does not run, or is just starting: there is no {path}.", path=path)
         raise NotRunningError(text) from error
+    except PermissionError as error:
+        text = say("{path} may not be read: put `sudo` in front.", path=path)
+        raise NotRunningError(text) from error
     except (OSError, ValidationError) as error:
         text = say("{path} cannot be read; is the agent of another version?", path=path)
         raise NotRunningError(text) from error
-    age_s = (datetime.now(UTC) - status.at).total_seconds()
+    age_s = _age_s(status, SystemClock())
     if age_s > OLD_S:
         raise NotRunningError(
             say(
@@ -83,6 +86,15 @@ def read(path: Path) -> Status:
             )
         )
     return status
+
+
+def _age_s(status: Status, clock: SystemClock) -> float:
+    """How old a status is: by the steady clock, for the other one may have been set since."""
+    if status.monotonic_s is None:
+        return (clock.now() - status.at).total_seconds()
+    if status.boot_id != clock.boot_id:
+        return OLD_S + clock.monotonic_s()  # whoever wrote it went with the boot before
+    return clock.monotonic_s() - status.monotonic_s
 
 
 def _live(path: Path, every_s: float) -> None:

@@ -12,7 +12,18 @@ import click
 
 from agent import last_good
 from agent.config import ConfigError
-from provisioning.check import keeping, machine, reaching, seeing, serving, software
+from provisioning.check import (
+    delivering,
+    here,
+    keeping,
+    machine,
+    reaching,
+    rights,
+    running,
+    seeing,
+    serving,
+    software,
+)
 from provisioning.check.findings import Device, Finding, carry_out, worst
 from provisioning.failures import FAULT
 from provisioning.wording import in_words, say
@@ -26,11 +37,14 @@ if TYPE_CHECKING:
 
 CHECKS: Sequence[Check] = (
     *software.CHECKS,
+    *running.CHECKS,
+    *rights.CHECKS,
     *machine.CHECKS,
     *serving.CHECKS,
     *keeping.CHECKS,
     *seeing.CHECKS,
     *reaching.CHECKS,
+    *delivering.CHECKS,
 )
 _MARKS = {"ok": "✓", "note": "·", "warning": "!", "fault": "✗"}
 _COLOURS = {"ok": "green", "note": None, "warning": "yellow", "fault": "red"}
@@ -42,7 +56,7 @@ def check(site: Path, *, as_json: bool, strict: bool) -> int:
     Returns:
         0 if the device can do its work, 1 if there is a fault (or, if ``strict``, a warning).
     """
-    device = Device(site, site if site.is_dir() else site.parent, _configuration(site))
+    device = _device(site)
     findings: list[Finding] = []
     for each in CHECKS:
         found = carry_out(each, device)
@@ -65,6 +79,12 @@ def check(site: Path, *, as_json: bool, strict: bool) -> int:
             )
         )
     return 0 if passed else FAULT
+
+
+def _device(site: Path) -> Device:
+    base, configuration = site if site.is_dir() else site.parent, _configuration(site)
+    agent = None if configuration is None else here.look(site, base, configuration)
+    return Device(site, base, configuration, agent)
 
 
 def _configuration(site: Path) -> Configuration | None:
@@ -101,6 +121,9 @@ def check_in_words(name: str) -> str:
         "units": say("units"),
         "audit": say("audit log"),
         "card": say("card"),
+        "agent": say("agent"),
+        "rights": say("rights"),
+        "delivery": say("delivery"),
     }
     return words.get(name, name)
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agent.config import Configuration
+    from provisioning.check.here import AgentHere
 
 Severity = Literal["ok", "note", "warning", "fault"]
 SEVERITIES: tuple[Severity, ...] = ("ok", "note", "warning", "fault")
@@ -48,11 +49,13 @@ class Device:
         site: As given on the command line.
         base: The folder that relative paths start from.
         configuration: None if it was refused; checks that need it are left out then.
+        agent: What is known of the agent of this machine; None without a configuration.
     """
 
     site: Path
     base: Path
     configuration: Configuration | None
+    agent: AgentHere | None = None
 
     @property
     def timezone(self) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,9 +33,7 @@ def disk(device: Device) -> Iterator[Finding]:
     assert device.configuration is not None
     folder = device.base / device.configuration.storage.state_dir
     try:
-        probe = folder / ".check"
-        replace_file(probe, b"x" * 4096)
-        probe.unlink()
+        _try_to_keep(folder)
     except OSError as error:
         yield Finding(
             "disk",
@@ -86,6 +85,24 @@ def _inodes(folder: Path) -> Iterator[Finding]:
         said("Without inodes nothing more is kept, though the disk has room."),
         said("Find the folder with very many small files, and remove what does not belong there."),
     )
+
+
+def _try_to_keep(folder: Path) -> None:
+    """Write a file into a folder for good, and leave everything as it was.
+
+    Raises:
+        OSError: The disk does not take it.
+    """
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    probe = folder / ".check"
+    try:
+        # Never through a link: the check may be root's, and the folder somebody else's.
+        replace_file(probe, b"x" * 4096)
+    finally:
+        with suppress(OSError):
+            probe.unlink(missing_ok=True)
+            for made in missing:
+                made.rmdir()
 
 
 def file_system(folder: Path, mounts: Path) -> str:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from typing import TYPE_CHECKING
 
 from agent import commissioning
 from agent.viewguard import ViewGuard
 from drivers.cameras import CameraError, load_driver
-from drivers.programs import system
 from drivers.wording import said
+from provisioning.cases import duration
 from provisioning.check.findings import Check, Device, Finding
 from provisioning.things import REASONS
 
@@ -18,16 +17,66 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from agent.config import CameraSection
+    from agent.status import CameraStatus
     from drivers.cameras import Camera, Frame
 
 FRAMES = 10
+OPENING_S = 30.0
+"""A camera that is opened for longer than this does not come up."""
+SILENT_S = 15.0
+"""A camera that has given no picture for so long gives none."""
 
 
 def cameras(device: Device) -> Iterator[Finding]:
     """Open every camera and look at some frames."""
     assert device.configuration is not None
+    status = None if device.agent is None else device.agent.status
     for section in device.configuration.cameras:
-        yield from _camera(section, device)
+        if status is None:
+            yield from _camera(section, device)
+        elif (seen := status.cameras.get(section.camera_id)) is not None:
+            yield from _as_the_agent_says(section.camera_id, seen)
+
+
+def _as_the_agent_says(name: str, seen: CameraStatus) -> Iterator[Finding]:
+    """What the running agent has of a camera, which only one process can have."""
+    silent_s, young = seen.silent_s or 0.0, (seen.for_s or 0.0) < OPENING_S
+    if seen.state == "running" and silent_s < SILENT_S:
+        text = said(
+            "camera {camera}: gives pictures for {since}; {captured} so far",
+            camera=name,
+            since=duration(seen.for_s),
+            captured=seen.captured,
+        )
+        yield Finding("cameras", "ok", text)
+        yield from _view_of(name, seen)
+    elif seen.state in {"opening", "running"} and young:
+        yield Finding("cameras", "note", said("camera {camera}: is just being opened", camera=name))
+    else:
+        yield Finding(
+            "cameras",
+            "fault",
+            said(
+                "camera {camera}: {state}; no picture for {silent}",
+                camera=name,
+                state=seen.state,
+                silent=duration(seen.silent_s),
+            ),
+            said("Nothing is watched on this camera."),
+            said("Look at cable, power and address; `kerbwatch cameras list` shows what is there."),
+        )
+
+
+def _view_of(name: str, seen: CameraStatus) -> Iterator[Finding]:
+    """What the running agent thinks of the camera's view."""
+    view = seen.view
+    if view is None:
+        return
+    if not view.commissioned:
+        yield _not_commissioned(name)
+    if view.view != "good" or view.abstaining:
+        reason = view.view if view.view != "good" else next(iter(view.abstaining.values()))
+        yield _not_as_commissioned(name, REASONS.get(reason, reason))
 
 
 def _camera(section: CameraSection, device: Device) -> Iterator[Finding]:
@@ -36,7 +85,7 @@ def _camera(section: CameraSection, device: Device) -> Iterator[Finding]:
         settings = section.driver_settings(device.base)
         camera = load_driver(section.driver).open_camera(name, settings)
     except CameraError as error:
-        yield _lost(error, held=_agent_runs())
+        yield _lost(error, held=device.agent is not None and device.agent.holder is not None)
         return
     try:
         yield from _frames(name, camera, device)
@@ -119,13 +168,7 @@ def _against_commissioning(name: str, frame: Frame, device: Device) -> Iterator[
     assert configuration is not None
     reference = commissioning.load(device.base / configuration.storage.state_dir, name)
     if reference is None:
-        yield Finding(
-            "cameras",
-            "note",
-            said("camera {camera}: no commissioning picture", camera=name),
-            said("Whether its view is moved, blocked or out of focus cannot be told."),
-            said("`kerbwatch commission` takes one, when the camera hangs as it shall."),
-        )
+        yield _not_commissioned(name)
         return
     zones = [one.zone for one in configuration.zones if one.camera_id == name]
     at_once = {"moved_after_s": 0, "unsharp_after_s": 0, "blocked_after_s": 0}
@@ -138,7 +181,21 @@ def _against_commissioning(name: str, frame: Frame, device: Device) -> Iterator[
         return
     else:
         state = REASONS[guard.state]
-    yield Finding(
+    yield _not_as_commissioned(name, state)
+
+
+def _not_commissioned(name: str) -> Finding:
+    return Finding(
+        "cameras",
+        "warning",
+        said("camera {camera}: no commissioning picture", camera=name),
+        said("Whether its view is moved, blocked or out of focus cannot be told."),
+        said("`kerbwatch commission` takes one, when the camera hangs as it shall."),
+    )
+
+
+def _not_as_commissioned(name: str, state: str) -> Finding:
+    return Finding(
         "cameras",
         "warning",
         said("camera {camera}: not as commissioned: {state}", camera=name, state=state),
@@ -165,20 +222,6 @@ def _lost(error: CameraError, *, held: bool) -> Finding:
         said("Nothing is watched on this camera."),
         said("Look at cable, power and address; `kerbwatch cameras list` shows what is there."),
     )
-
-
-def _agent_runs() -> bool:
-    """Whether systemd says that the agent's unit is active."""
-    try:
-        done = subprocess.run(
-            [system("systemctl"), "is-active", "--quiet", "kerbwatch.service"],
-            timeout=5,
-            check=False,
-            stderr=subprocess.DEVNULL,  # "not booted with systemd" is an answer, too
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return False
-    return done.returncode == 0
 
 
 CHECKS = (Check("cameras", cameras, limit_s=90),)

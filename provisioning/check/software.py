@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from agent import detectors, last_good
-from agent.config import ConfigError, load
+from agent.config import ConfigError
 from agent.plausibility import remarks
 from drivers.installed import REMEDY, damaged
 from drivers.programs import python
@@ -18,6 +18,10 @@ from provisioning.clock_time import local
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from agent.config import Configuration
+
+UNJUDGED = frozenset({"mask", "bay"})
+"""In zones of these kinds nothing becomes a case."""
 TOGETHER = ("numpy", "cv2", "onnxruntime", "pydantic", "paho.mqtt.client", "sqlite_utils")
 STUB_LGPIO = "0.0.0.2"
 
@@ -26,7 +30,7 @@ def configuration(device: Device) -> Iterator[Finding]:
     """Every fault of site.toml and zones.json."""
     name = "configuration"
     try:
-        found = load(device.site)
+        found = last_good.read_written(device.site)
     except ConfigError as error:
         kept = last_good.find(device.site)
         means = (
@@ -59,14 +63,7 @@ def configuration(device: Device) -> Iterator[Finding]:
     )
     for odd in remarks(found):
         yield Finding(name, "warning", odd.what, odd.meaning, odd.remedy)
-    if not found.scenarios:
-        yield Finding(
-            name,
-            "warning",
-            said("no scenario is configured"),
-            said("The device looks and reports nothing."),
-            said("Add a section such as [scenarios.misparked_bikes] to site.toml."),
-        )
+    yield from _judged(found)
     if found.uplink.broker is None:
         yield Finding(
             name,
@@ -77,14 +74,30 @@ def configuration(device: Device) -> Iterator[Finding]:
         )
 
 
+def _judged(found: Configuration) -> Iterator[Finding]:
+    """Whether anything at all is judged here."""
+    if not found.scenarios:
+        yield Finding(
+            "configuration",
+            "fault",
+            said("nothing is judged here: no scenario is configured"),
+            said("The device looks and reports nothing."),
+            said("Add a section such as [scenarios.misparked_bikes] to site.toml."),
+        )
+    if not any(zone.kind not in UNJUDGED for zone in found.zones):
+        yield Finding(
+            "configuration",
+            "fault",
+            said("nothing is judged here: no zone is drawn but masks and bays"),
+            said("The device looks and reports nothing."),
+            said("Draw the zones in zones.json: docs/technician.md says how."),
+        )
+
+
 def models(device: Device) -> Iterator[Finding]:
     """The models that the site names: hash, shape, and one run."""
     assert device.configuration is not None
-    chosen = device.configuration.models
-    wanted = [chosen.detector]
-    if any(zone.kind == "bin" for zone in device.configuration.zones):
-        wanted.append(chosen.bin_state)
-    for name in wanted:
+    for name in device.configuration.models_needed:
         try:
             manifest = detectors.verify(detectors.find_model(name))
         except detectors.ModelError as error:

@@ -1,0 +1,177 @@
+"""The rights at the broker, by what the running agent has seen of them.
+
+That something may be published is shown by the broker's answer to an ordinary event, state or answer; that
+something may be heard by nothing but its coming. A subscription that was granted shows neither.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from agent.reasons import NO_SUBSCRIBERS, name_of
+from agent.status import FILE
+from drivers.wording import said
+from provisioning.cases import duration
+from provisioning.check.findings import Check, Device, Finding
+from provisioning.clock_time import local
+from provisioning.watching import NotRunningError, read
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from agent.config import Configuration
+    from agent.status import Status, UplinkStatus
+
+TAKEN = frozenset({0, NO_SUBSCRIBERS})
+WAIT_S = 15.0
+"""An agent that has just connected has its first answers after this time at the latest."""
+
+
+def delivery(device: Device) -> Iterator[Finding]:
+    """What became of what the agent published, and whether it hears the platform."""
+    configuration, here = device.configuration, device.agent
+    assert configuration is not None
+    if configuration.uplink.broker is None or here is None or not here.meant:
+        return
+    status = here.status
+    if status is None or status.uplink is None:
+        yield Finding(
+            "delivery",
+            "note",
+            said("what it may publish and hear is not known: only a running agent shows it"),
+        )
+        return
+    status = _settled(status, device, configuration)
+    uplink = status.uplink
+    assert uplink is not None
+    if uplink.connected_since is None:
+        yield Finding(
+            "delivery",
+            "fault",
+            said("the agent is not connected: {reason}", reason=uplink.last_error or "–"),
+            said("Events wait on the device; they are sent when the broker is reached."),
+            said("Compare address, certificates and the broker's list of devices."),
+        )
+    site = configuration.site
+    base = f"{configuration.uplink.topic_prefix}/{site.tenant}/{site.device_id}"
+    yield from _published(uplink, base)
+    yield from _heard(status, uplink, base, configuration)
+    if uplink.dead_letters:
+        yield Finding(
+            "delivery",
+            "warning",
+            said("{count} event(s) refused for good", count=uplink.dead_letters),
+            said("They are kept on the device and do not arrive."),
+            said("Look at the broker's limits and at the agent's log for the reason."),
+        )
+
+
+def _settled(status: Status, device: Device, configuration: Configuration) -> Status:
+    """The agent's status, once it has had the time to be connected and answered."""
+    path = device.base / configuration.storage.run_dir / FILE
+    until_s = time.monotonic() + WAIT_S
+    while time.monotonic() < until_s:
+        uplink = status.uplink
+        young = status.uptime_s is not None and status.uptime_s < 2 * WAIT_S
+        waits = uplink is not None and (
+            young
+            if uplink.connected_since is None
+            else not {"events", "state"} <= uplink.codes.keys()
+        )
+        if not waits:
+            break
+        time.sleep(0.5)
+        try:
+            status = read(path)
+        except NotRunningError:
+            break
+    return status
+
+
+def _published(uplink: UplinkStatus, base: str) -> Iterator[Finding]:
+    for channel in ("events", "state", "answers"):
+        code, topic = uplink.codes.get(channel), f"{base}/{channel}"
+        if code in TAKEN:
+            yield Finding(
+                "delivery", "ok", said("it takes what is published to {topic}", topic=topic)
+            )
+        elif code is not None:
+            yield Finding(
+                "delivery",
+                "fault",
+                said(
+                    "publishing to {topic} is refused: {reason}", topic=topic, reason=name_of(code)
+                ),
+                said("The device may connect but not send."),
+                said("Give this device the right to publish below its own topic on the broker."),
+            )
+        else:
+            yield _not_known(
+                said(
+                    "whether it may publish to {topic} is not known: nothing was sent there yet",
+                    topic=topic,
+                )
+            )
+
+
+def _heard(
+    status: Status, uplink: UplinkStatus, base: str, configuration: Configuration
+) -> Iterator[Finding]:
+    for channel in ("receipts", "commands"):
+        at, topic = uplink.heard.get(channel), f"{base}/{channel}"
+        if at is not None:
+            when = local(at, status.timezone)
+            yield Finding(
+                "delivery", "ok", said("{topic} was last heard at {at}", topic=topic, at=when)
+            )
+        elif channel == "receipts" and (waited := _waits_in_vain(status, uplink, configuration)):
+            yield Finding(
+                "delivery",
+                "fault",
+                said("no receipt has come on {topic} for {waited}", topic=topic, waited=waited),
+                said("What is sent is never confirmed, and so it is sent again and again."),
+                said(
+                    "Give this device the right to read {topic} on the broker; see that the platform"
+                    ' answers. Without receipts: confirm = "broker".',
+                    topic=topic,
+                ),
+            )
+        else:
+            yield _not_known(
+                said(
+                    "whether it may hear {topic} is not known: nothing has come there yet",
+                    topic=topic,
+                )
+            )
+    if uplink.deaf is not None:
+        yield Finding(
+            "delivery",
+            "fault",
+            said("the broker refuses to let it hear the platform: {reason}", reason=uplink.deaf),
+            said("Neither receipts nor commands arrive."),
+            said("Give this device the right to read below its own topic on the broker."),
+        )
+
+
+def _waits_in_vain(
+    status: Status, uplink: UplinkStatus, configuration: Configuration
+) -> str | None:
+    """For how long a receipt has been due that must have come by now; None if none is missing."""
+    settings = configuration.uplink
+    if settings.confirm != "platform" or uplink.codes.get("events") not in TAKEN:
+        return None
+    if uplink.connected_since is None:
+        return None
+    waited_s = (status.at - uplink.connected_since).total_seconds()
+    waited_s = min(waited_s, status.uptime_s or 0.0)  # the clock may have been set meanwhile
+    if uplink.unreceipted or waited_s > 2 * settings.receipt_timeout_s:
+        return duration(waited_s)
+    return None
+
+
+def _not_known(what: str) -> Finding:
+    return Finding("delivery", "note", what)
+
+
+CHECKS = (Check("delivery", delivery, limit_s=60),)

@@ -1,0 +1,164 @@
+"""Whether the agent's user can read what it needs and change its state: seen as that user, not as root."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agent import detectors
+from drivers.foreign import reason_of
+from drivers.wording import said
+from provisioning.check import as_user
+from provisioning.check.findings import Check, Device, Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from agent.config import Configuration
+    from provisioning.check.here import User
+
+
+def rights(device: Device) -> Iterator[Finding]:
+    """Ask as the agent's user for every file that it needs."""
+    assert device.configuration is not None
+    here = device.agent
+    if here is None or not here.meant:
+        return
+    if here.user is None:
+        assert here.unit is not None
+        yield _fault(
+            said("there is no user {user}, whom the unit names", user=here.unit.user),
+            said("systemd cannot start the agent."),
+            said("`sudo kerbwatch units install` makes the user."),
+        )
+        return
+    found = _ask(here.user, device)
+    if isinstance(found, Finding):
+        yield found
+        return
+    faults = list(_faults(found, here.user))
+    yield from faults
+    if not faults:
+        yield Finding(
+            "rights", "ok", said("{user} can read and write what it needs", user=here.user.name)
+        )
+
+
+def _ask(user: User, device: Device) -> dict[str, Any] | Finding:
+    """What the user cannot do; or why that cannot be found out."""
+    assert device.configuration is not None
+    if not user.is_me and os.geteuid() != 0:
+        return Finding(
+            "rights",
+            "warning",
+            said("whether {user} can read and write what it needs is not known", user=user.name),
+            said("Only root can look with the eyes of the agent's user."),
+            said("Run the check with `sudo`."),
+        )
+    storage = device.configuration.storage
+    folders = [device.base / each for each in (storage.state_dir, storage.run_dir)]
+    unit = None if device.agent is None else device.agent.unit
+    asked = {
+        "user": None if user.is_me else user.uid,
+        "group": user.gid,
+        "groups": list(user.groups),
+        "run": [] if unit is None else [str(unit.python)],
+        "read": [str(path.absolute()) for path in _needed(device, device.configuration)],
+        "write": [str(path.absolute()) for path in folders if path.exists()],
+    }
+    script = Path(as_user.__file__).read_text(encoding="utf-8")
+    try:
+        done = subprocess.run(
+            [sys.executable, "-I", "-c", script],
+            input=json.dumps(asked),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+            cwd="/",
+        )
+        answer: dict[str, Any] = json.loads(done.stdout)
+    except (OSError, subprocess.SubprocessError, ValueError) as error:
+        return Finding(
+            "rights",
+            "warning",
+            said("whether {user} can read and write what it needs is not known", user=user.name),
+            reason_of(error),
+            said("Run the check with `sudo`."),
+        )
+    return answer
+
+
+def _needed(device: Device, configuration: Configuration) -> Iterator[Path]:
+    """The files that the agent reads, those that are there: what is missing is told elsewhere."""
+    site = device.site / "site.toml" if device.site.is_dir() else device.site
+    uplink = configuration.uplink.located(device.base)
+    files = [
+        site,
+        site.with_name("zones.json"),
+        *(uplink.ca_file, uplink.certificate_file, uplink.key_file, uplink.password_file),
+    ]
+    for camera in configuration.cameras:
+        files += [v for _, v in camera.driver_settings(device.base) if isinstance(v, Path)]
+    for name in configuration.models_needed:
+        try:
+            files += sorted(detectors.find_model(name).iterdir())
+        except (detectors.ModelError, OSError):
+            continue
+    yield from (path for path in files if path is not None and path.is_file())
+
+
+def _faults(found: dict[str, Any], user: User) -> Iterator[Finding]:
+    for path, reason in found["read"].items():
+        yield _fault(
+            said(
+                "{path} cannot be read by {user}: {reason}",
+                path=path,
+                user=user.name,
+                reason=reason,
+            ),
+            said("The agent runs as {user}, and cannot use the file.", user=user.name),
+            said(
+                "`sudo chgrp {user} {path} && sudo chmod 640 {path}`; of what lies in /etc/kerbwatch"
+                " `sudo systemctl restart kerbwatch` takes care.",
+                user=user.name,
+                path=path,
+            ),
+        )
+    for path in found["run"]:
+        yield _fault(
+            said("{path} cannot be started by {user}", path=path, user=user.name),
+            said("systemd cannot start the agent."),
+            said(
+                "Make the environment readable for everybody: `sudo chmod -R go+rX {folder}`.",
+                folder=Path(path).parents[1],
+            ),
+        )
+    for folder, (paths, count) in found["write"].items():
+        if count:
+            yield _fault(
+                said(
+                    "{count} place(s) in {folder} cannot be changed by {user}: {paths}",
+                    count=count,
+                    folder=folder,
+                    user=user.name,
+                    paths=paths,
+                ),
+                said("The agent runs as {user}: what it finds is not kept there.", user=user.name),
+                said(
+                    "`sudo chown -R {user}: {folder}`, then start the agent anew.",
+                    user=user.name,
+                    folder=folder,
+                ),
+            )
+
+
+def _fault(what: str, meaning: str, remedy: str) -> Finding:
+    return Finding("rights", "fault", what, meaning, remedy)
+
+
+CHECKS = (Check("rights", rights, limit_s=90),)

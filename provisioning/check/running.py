@@ -1,0 +1,161 @@
+"""The agent that runs: whether it does, and whether it is what is written down and installed."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from agent import detectors, last_good
+from agent.config import ConfigError
+from drivers.wording import said
+from provisioning.cases import duration
+from provisioning.check.findings import Check, Device, Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from agent.status import Software, Status
+    from provisioning.check.here import AgentHere
+
+RESTART = said("`sudo systemctl restart kerbwatch` takes it up.")
+
+
+def agent(device: Device) -> Iterator[Finding]:
+    """Whether an agent runs here, and which one."""
+    here = device.agent
+    if here is None:
+        return
+    if not here.meant:
+        yield _none_meant(here)
+    elif here.status is None:
+        yield _silent(here)
+    else:
+        yield from _astray(here.status, device)
+
+
+def _none_meant(here: AgentHere) -> Finding:
+    if here.other is not None:
+        what = said("the unit of this machine runs {site}, not this site", site=here.other)
+    else:
+        what = said(
+            "no agent is meant to run here: there is neither a unit for this site nor a state"
+        )
+    meaning = said("The files are checked; what only a running agent shows is not.")
+    return Finding("agent", "note", what, meaning)
+
+
+def _silent(here: AgentHere) -> Finding:
+    """It shall run, and does not say how it is."""
+    if here.holder is None:
+        return Finding(
+            "agent",
+            "fault",
+            said("the agent does not run"),
+            said("Nothing is watched, and nothing is sent."),
+            said(
+                "`sudo systemctl start kerbwatch`; why it ended:"
+                " `journalctl --namespace=kerbwatch -u kerbwatch -n 50`."
+            ),
+        )
+    return Finding(
+        "agent",
+        "fault",
+        said(
+            "process {pid} works on the state and does not say how it is: {silence}",
+            pid=here.holder.pid,
+            silence=here.silence,
+        ),
+        said("It hangs, is only just starting, or keeps its status where this check may not look."),
+        said("Check again in a minute, as root; then `sudo systemctl restart kerbwatch`."),
+    )
+
+
+def _astray(status: Status, device: Device) -> Iterator[Finding]:
+    software = status.software
+    if software is None:
+        yield _other_version(said("an older one"))
+        return
+    faults = [*_of_software(software, device), *_of_storage(status)]
+    yield from faults
+    if not faults:
+        yield Finding(
+            "agent",
+            "ok",
+            said(
+                "runs for {uptime}: version {version}, configuration {sha256}",
+                uptime=duration(status.uptime_s),
+                version=software.agent_version,
+                sha256=software.configuration_sha256[:12],
+            ),
+        )
+
+
+def _of_software(software: Software, device: Device) -> Iterator[Finding]:
+    if software.agent_version != version("kerbwatch"):
+        yield _other_version(software.agent_version)
+    try:
+        written = last_good.read_written(device.site)
+    except ConfigError:  # the first check says so, and what the agent goes by instead
+        written = None
+    if written is not None and written.settings_sha256() != software.settings_sha256:
+        yield Finding(
+            "agent",
+            "fault",
+            said(
+                "runs with configuration {runs}, and {written} is written down",
+                runs=software.settings_sha256[:12],
+                written=written.settings_sha256()[:12],
+            ),
+            said("What was changed in site.toml or zones.json does not count yet."),
+            RESTART,
+        )
+    for used in software.models:
+        try:
+            installed = detectors.load_manifest(detectors.find_model(used.name))
+        except detectors.ModelError:  # the check of the models says so
+            continue
+        if installed.sha256 != used.sha256:
+            yield Finding(
+                "agent",
+                "fault",
+                said(
+                    "judges with {model} {runs}, and {installed} is installed",
+                    model=used.name,
+                    runs=f"{used.version} ({used.sha256[:12]})",
+                    installed=f"{installed.version} ({installed.sha256[:12]})",
+                ),
+                said("The model that was put in place is not used yet."),
+                RESTART,
+            )
+
+
+def _other_version(runs: str) -> Finding:
+    return Finding(
+        "agent",
+        "fault",
+        said(
+            "version {installed} is installed, and {runs} runs",
+            installed=version("kerbwatch"),
+            runs=runs,
+        ),
+        said("The update is not in use yet."),
+        RESTART,
+    )
+
+
+def _of_storage(status: Status) -> Iterator[Finding]:
+    if status.storage is not None and status.storage.state == "volatile":
+        yield Finding(
+            "agent",
+            "fault",
+            said(
+                "keeps what it finds in memory only: {reason}", reason=status.storage.reason or "?"
+            ),
+            said("A power cut takes it away."),
+            said(
+                "Look at the disk of the state folder: its rights, its room, whether it is worn out."
+            ),
+        )
+
+
+CHECKS = (Check("agent", agent, limit_s=60),)
