@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.audit import Audit, Noticing, Record, records, verify
+from agent.audit.noticing import CLOCK_CHANGES, CLOCK_CHANGES_PERIOD_S
 from agent.audit.settings import leaves
 from agent.certificate import CertificateFile
 from agent.config import from_tables
@@ -293,3 +294,17 @@ def test_a_log_that_cannot_be_written_costs_no_start(
     (tmp_path / "audit").write_text("a file, no folder")
     Device(tmp_path / "audit").noticing.look()
     assert "audit log" in caplog.text
+
+
+def test_a_clock_that_somebody_moves_again_and_again_pushes_nothing_out(tmp_path: Path) -> None:
+    """Over the network, say: a few records a day, and the last of them tells where the clock ended up."""
+    device = Device(tmp_path)
+    for _ in range(500):
+        device.clock.advance(60)
+        device.clock.step(device.clock.now() + timedelta(hours=1))
+        device.noticing.look()
+    assert device.kinds().count("clock.changed") <= 2 * CLOCK_CHANGES
+    device.clock.advance(CLOCK_CHANGES_PERIOD_S)
+    device.noticing.look()
+    told = [each.facts["moved_ms"] for each in device.told() if each.what == "clock.changed"]
+    assert sum(told) == 500 * 3600 * 1000

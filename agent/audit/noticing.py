@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from agent.allowance import Allowance
 from agent.audit.hiding import without_secrets
 from agent.audit.settings import Settings, changes, happenings, leaves
 from drivers.disk import replace_file
@@ -32,6 +33,8 @@ _CUT_AT = 200
 """So many characters of a value were kept before."""
 STEP_S = 2.0
 """A smaller change of the wall clock is its ordinary discipline."""
+CLOCK_CHANGES, CLOCK_CHANGES_PERIOD_S = 10, 86_400.0
+"""So many at once and in a day: whoever can move the clock over the network must not push out the rest."""
 
 _log = logging.getLogger(__name__)
 
@@ -64,6 +67,7 @@ class Noticing:
         self._certificate = certificate
         self._known: Known | None = None
         self._clock_was = self._clock_is()
+        self._clock_changes = Allowance(CLOCK_CHANGES, CLOCK_CHANGES_PERIOD_S, clock)
 
     def start(
         self, *, after: str, configuration: Mapping[str, Any], facts: Mapping[str, str]
@@ -108,12 +112,15 @@ class Noticing:
         moved_s = offset_s - self._clock_was[0]
         if abs(moved_s) < STEP_S and synchronised == self._clock_was[1]:
             return
-        was, self._clock_was = self._clock_was, (offset_s, synchronised)
+        if not self._clock_changes.left:
+            return  # told later, as one
+        self._clock_changes.spend(1)
         self._audit.append(
             "clock.changed",
             moved_ms=round(moved_s * 1000),
-            was="synchronised" if was[1] else "unsynchronised",
+            was="synchronised" if self._clock_was[1] else "unsynchronised",
         )
+        self._clock_was = offset_s, synchronised
 
     def _clock_is(self) -> tuple[float, bool]:
         wall_s = self._clock.now().timestamp()
