@@ -126,7 +126,7 @@ class Site(Section):
     purpose: Text = Field(default="city-order", min_length=1, max_length=200)
     codes_profile: Literal["gbt-47678-5", "classic"] = "gbt-47678-5"
     grid_code: str | None = Field(default=None, pattern=r"^[0-9A-Z]{15}$")
-    responsible_unit: Text | None = Field(default=None, max_length=200)
+    responsible_unit: Annotated[Text, Field(max_length=200)] | None = None
     coordinates: SurveyedPoint | None = None
     gbt_28181_id: str | None = Field(default=None, pattern=r"^[0-9]{20}$")
 
@@ -370,7 +370,7 @@ class Uplink(Section):
     ca_file: Path | None = None
     certificate_file: Path | None = None
     key_file: Path | None = Field(default=None, validate_default=True)
-    username: Text | None = Field(default=None, max_length=200)
+    username: Annotated[Text, Field(max_length=200)] | None = None
     password_file: Path | None = None
     keepalive_s: int = Field(default=30, ge=5, le=30)
     window_bytes: int = Field(default=32_768, ge=1024)
@@ -452,7 +452,7 @@ class EvidenceSection(Section):
 class CollectionSection(Section):
     """Whether doubtful judgements are kept for labelling; see :mod:`agent.collection`."""
 
-    consent: Text | None = Field(default=None, min_length=8, max_length=500)
+    consent: Annotated[Text, Field(min_length=8, max_length=500)] | None = None
     """Who allowed it and in which document; kept with every crop. Without it nothing is kept."""
     quota_mb: float = Field(default=200, gt=0, le=10_000)
     per_day: int = Field(default=40, ge=1, le=10_000)
@@ -495,7 +495,7 @@ class ZoneSection(Section):
     """When the zone's rule holds; empty: always."""
     permitted: tuple[WindowSection, ...] = ()
     """When the rule is suspended, such as market hours."""
-    responsible_unit: Text | None = Field(default=None, max_length=200)
+    responsible_unit: Annotated[Text, Field(max_length=200)] | None = None
     grid_code: str | None = Field(default=None, pattern=r"^[0-9A-Z]{15}$")
     coordinates: SurveyedPoint | None = None
 

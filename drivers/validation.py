@@ -110,10 +110,7 @@ def message_of(detail: ErrorDetails) -> str:
         return facts["text"]  # type: ignore[no-any-return]
     if isinstance(error := facts.get("error"), BaseException):
         return recognised(text_of(error))
-    kind = detail["type"]
-    if kind in {"too_long", "too_short"} and isinstance(detail.get("input"), str):
-        kind = f"string_{kind}"  # pydantic counts entries where a text's type is one of several
-    words = _WORDS.get(kind)
+    words = _WORDS.get(detail["type"])
     return words({name: _plain(fact) for name, fact in facts.items()}) if words else detail["msg"]
 
 

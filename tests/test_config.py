@@ -161,6 +161,16 @@ def test_what_was_pasted_from_a_page_is_put_on_one_line(tmp_path: Path) -> None:
             '[uplink]\ntopic_prefix = "a\\u0000"\n[scenarios',
             "uplink.topic_prefix: a char",
         ),
+        (
+            "[[cameras]]",
+            f'responsible_unit = "{"街" * 201}"\n[[cameras]]',
+            "site.responsible_unit: the text should have at most 200",
+        ),
+        (
+            "[scenarios",
+            '[collection]\nconsent = "short"\n[scenarios',
+            "collection.consent: the text should have at least 8",
+        ),
     ],
 )
 def test_a_text_that_the_wire_cannot_carry_is_refused(
