@@ -100,7 +100,7 @@ def _for_people(value: str) -> str:
     return value
 
 
-Text = Annotated[str, AfterValidator(_for_people)]
+ForPeople = AfterValidator(_for_people)
 """What people read; line ends become blanks."""
 
 SMALLEST_ZONE = 1e-5
@@ -121,12 +121,12 @@ class Site(Section):
 
     tenant: Name
     device_id: Name
-    address: Text = Field(min_length=1, max_length=256)
+    address: Annotated[str, Field(min_length=1, max_length=256), ForPeople]
     timezone: str = "Asia/Shanghai"
-    purpose: Text = Field(default="city-order", min_length=1, max_length=200)
+    purpose: Annotated[str, Field(min_length=1, max_length=200), ForPeople] = "city-order"
     codes_profile: Literal["gbt-47678-5", "classic"] = "gbt-47678-5"
     grid_code: str | None = Field(default=None, pattern=r"^[0-9A-Z]{15}$")
-    responsible_unit: Annotated[Text, Field(max_length=200)] | None = None
+    responsible_unit: Annotated[str, Field(max_length=200), ForPeople] | None = None
     coordinates: SurveyedPoint | None = None
     gbt_28181_id: str | None = Field(default=None, pattern=r"^[0-9]{20}$")
 
@@ -366,11 +366,13 @@ class Uplink(Section):
     """How the platform is reached. Without a broker everything stays in the outbox."""
 
     broker: str | None = Field(default=None, pattern=r"^mqtts?://[^\s/@]+$")
-    topic_prefix: Text = Field(default="kerbwatch/v1", pattern=r"^[^#+.\s]+$", max_length=200)
+    topic_prefix: Annotated[str, Field(pattern=r"^[^#+.\s]+$", max_length=200), ForPeople] = (
+        "kerbwatch/v1"
+    )
     ca_file: Path | None = None
     certificate_file: Path | None = None
     key_file: Path | None = Field(default=None, validate_default=True)
-    username: Annotated[Text, Field(max_length=200)] | None = None
+    username: Annotated[str, Field(max_length=200), ForPeople] | None = None
     password_file: Path | None = None
     keepalive_s: int = Field(default=30, ge=5, le=30)
     window_bytes: int = Field(default=32_768, ge=1024)
@@ -452,7 +454,7 @@ class EvidenceSection(Section):
 class CollectionSection(Section):
     """Whether doubtful judgements are kept for labelling; see :mod:`agent.collection`."""
 
-    consent: Annotated[Text, Field(min_length=8, max_length=500)] | None = None
+    consent: Annotated[str, Field(min_length=8, max_length=500), ForPeople] | None = None
     """Who allowed it and in which document; kept with every crop. Without it nothing is kept."""
     quota_mb: float = Field(default=200, gt=0, le=10_000)
     per_day: int = Field(default=40, ge=1, le=10_000)
@@ -495,7 +497,7 @@ class ZoneSection(Section):
     """When the zone's rule holds; empty: always."""
     permitted: tuple[WindowSection, ...] = ()
     """When the rule is suspended, such as market hours."""
-    responsible_unit: Annotated[Text, Field(max_length=200)] | None = None
+    responsible_unit: Annotated[str, Field(max_length=200), ForPeople] | None = None
     grid_code: str | None = Field(default=None, pattern=r"^[0-9A-Z]{15}$")
     coordinates: SurveyedPoint | None = None
 
