@@ -68,6 +68,7 @@ class Analysis:
         self._told: dict[str, tuple[object, ...]] = {}
         self._last_frames: dict[str, Frame] = {}
         self._shapes: dict[str, tuple[int, ...]] = {}
+        self._colour_shapes: dict[str, tuple[int, ...]] = {}
         self._begun: set[str] = set()
         self._traces: defaultdict[str, Traces] = defaultdict(Traces)
         self._views: defaultdict[str, BestViews] = defaultdict(BestViews)
@@ -94,6 +95,8 @@ class Analysis:
         masked = pipeline.masked(frame)  # what nobody may see is in no picture either
         changes = self._judge(masked, pipeline)
         self._last_frames[frame.camera_id] = masked
+        if pipeline.looked and frame.bgr().shape != self._colour_shapes[frame.camera_id]:
+            self._shapes.pop(frame.camera_id)  # another size of the same aspect
         return changes
 
     def _judge(self, frame: Frame, pipeline: Pipeline) -> list[Change]:
@@ -213,14 +216,14 @@ class Analysis:
     def _pipeline(self, frame: Frame) -> Pipeline:
         """The camera's pipeline; a new one that knows what the old one did once its size changes.
 
-        A camera has one size until it is opened anew. The colour picture tells it, which is made
-        only if it was looked at; another shape of the grey one tells of most changes at once.
+        A camera has one size until it is opened anew. The shape of the grey picture tells of another
+        aspect at once; of another size, the colour picture when it is looked at.
         """
         camera_id = frame.camera_id
         pipeline = self.pipelines.get(camera_id)
         if pipeline is None:
             pipeline = self._begin(frame)
-        elif self._shapes[camera_id] != frame.luma.shape:
+        elif self._shapes.get(camera_id) != frame.luma.shape:
             known, pipeline = pipeline.snapshot(), self._built(frame)
             pipeline.restore(known, 0.0)
         self.pipelines[camera_id] = pipeline
@@ -228,8 +231,8 @@ class Analysis:
         return pipeline
 
     def _built(self, frame: Frame) -> Pipeline:
-        height, width = frame.bgr().shape[:2]
-        return self._pipeline_for(frame.camera_id, (width, height))
+        shape = self._colour_shapes[frame.camera_id] = frame.bgr().shape
+        return self._pipeline_for(frame.camera_id, (shape[1], shape[0]))
 
     def _begin(self, frame: Frame) -> Pipeline:
         """Build a camera's pipeline, and go on where the last run stopped.

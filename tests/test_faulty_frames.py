@@ -179,17 +179,22 @@ def test_frames_that_cannot_be_judged_change_no_case_and_are_as_if_they_had_not_
         assert dwell_s == pytest.approx(expected_s, abs=2.5)
 
 
-def test_a_camera_that_comes_back_with_another_size_goes_on_with_its_case(tmp_path: Path) -> None:
-    site = one_camera()
+@pytest.mark.parametrize("size_px", [(800, 600), (1280, 720)])
+def test_a_camera_that_comes_back_with_another_size_goes_on_with_its_case(
+    tmp_path: Path, size_px: tuple[int, int]
+) -> None:
+    site, pipelines = one_camera(), set()
     with parts_of(site, tmp_path / "state") as parts:
         for frame in frames_of(site):
-            if 10 <= frame.monotonic_s < 20:
-                bgr = fitted(frame.bgr(), (800, 600))
+            if frame.monotonic_s >= 10:
+                bgr = fitted(frame.bgr(), size_px)
                 shown = dataclasses.replace(frame, luma=luma_of(bgr), bgr=partial(np.copy, bgr))
                 parts.analysis.take(shown)
             else:
                 parts.analysis.take(frame)
+            pipelines.add(parts.analysis.pipelines["east"])
         assert [type_ for type_, _ in told(parts)] == ["case.opened", "case.cleared"]
+    assert len(pipelines) == 2  # one for each size
 
 
 def test_a_replay_drops_and_counts_a_single_frame_and_ends_at_a_run_of_them(
