@@ -7,6 +7,7 @@ logged, kept as a reason, or shown. What is harmless already stays as it is.
 
 from __future__ import annotations
 
+import json
 from pathlib import PurePath
 from typing import Any, TypeVar
 
@@ -43,6 +44,17 @@ def harmless(text: T, most: int = MOST_CHARACTERS) -> T:
     elif isinstance(text, list):
         made = [harmless(each, most) for each in text]
     return made  # type: ignore[no-any-return]
+
+
+def harmless_json(text: str) -> str:
+    r"""The same JSON document, with what is not simply seen written as JSON escapes (``\u202e``).
+
+    Args:
+        text: As ``json.dumps`` or pydantic make it: only within its strings there is anything to write out.
+    """
+    return "".join(
+        each if each.isprintable() or each == "\n" else json.dumps(each)[1:-1] for each in text
+    )
 
 
 def _short(text: str, most: int) -> str:

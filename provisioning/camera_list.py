@@ -8,7 +8,7 @@ import json
 import click
 
 from drivers.cameras import FoundCamera, driver_names, load_driver
-from drivers.harmless import harmless
+from drivers.harmless import harmless, harmless_json
 from provisioning.wording import say
 
 
@@ -19,7 +19,7 @@ def show(*, as_json: bool) -> None:
         rows = {
             name: [dataclasses.asdict(each) for each in cameras] for name, cameras in found.items()
         }
-        click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
+        click.echo(harmless_json(json.dumps(rows, ensure_ascii=False, indent=2)))
         return
     for name, cameras in found.items():
         for each in cameras:

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from agent.config import load
 from agent.status import FILE, CameraStatus, Status
 from drivers.clock import SystemClock
-from drivers.harmless import harmless
+from drivers.harmless import harmless, harmless_json
 from provisioning.cases import duration
 from provisioning.clock_time import local
 from provisioning.comparing import compared, figure, holds
@@ -53,7 +53,7 @@ def watch(site: Path, *, every_s: float, once: bool, as_json: bool) -> None:
     base = site if site.is_dir() else site.parent
     path = base / load(site).storage.run_dir / FILE
     if as_json:
-        click.echo(read(path).model_dump_json(indent=2))
+        click.echo(harmless_json(read(path).model_dump_json(indent=2)))
     elif once or not sys.stdout.isatty():
         click.echo("\n".join(_shown(read(path), None)))
     else:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.harmless import MOST_CHARACTERS, harmless
+from drivers.harmless import MOST_CHARACTERS, harmless, harmless_json
 from drivers.wording import Said, itemised, said
 
 _UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
@@ -56,6 +57,13 @@ def test_a_text_that_can_be_translated_still_can_and_its_facts_are_harmless() ->
 
 def test_lines_of_our_own_stay_lines_and_foreign_ones_do_not() -> None:
     assert harmless(itemised(["a\nb", "c"])) == "  - a\\nb\n  - c"
+
+
+@given(st.dictionaries(st.text(st.characters()), st.text(st.characters()) | st.integers()))
+def test_json_means_the_same_and_is_harmless(value: dict[str, object]) -> None:
+    made = harmless_json(json.dumps(value, ensure_ascii=False, indent=2))
+    assert json.loads(made) == value
+    assert not [each for each in made if each != "\n" and not each.isprintable()]
 
 
 def test_what_is_no_text_is_left_alone() -> None:

@@ -98,6 +98,7 @@ def test_what_the_uplink_was_told_is_watched_harmlessly(site: Path) -> None:
     (site / "run").mkdir()
     (site / "run" / FILE).write_text(status.model_dump_json())
     assert run("watch", site, "--once").count("forged line") == 2
+    assert json.loads(run("watch", site, "--json"))["uplink"]["last_error"] == _EVIL
 
 
 def test_reasons_of_holds_and_records_are_listed_harmlessly(site: Path) -> None:
