@@ -16,6 +16,21 @@ from drivers.wording import Said
 MOST_CHARACTERS = 200
 """Enough for a sentence."""
 _ROOM_FOR_LENGTH = 24
+_INVISIBLE = frozenset(
+    chr(code)
+    for first, last in (
+        (0x034F, 0x034F),
+        (0x115F, 0x1160),
+        (0x17B4, 0x17B5),
+        (0x180B, 0x180F),
+        (0x3164, 0x3164),
+        (0xFE00, 0xFE0F),
+        (0xFFA0, 0xFFA0),
+        (0xE0100, 0xE01EF),
+    )
+    for code in range(first, last + 1)
+)
+"""Of Unicode's Default_Ignorable_Code_Point those that Python calls printable: fillers, variation selectors."""
 
 T = TypeVar("T")
 
@@ -66,6 +81,6 @@ def _short(text: str, most: int) -> str:
 
 def _seen(character: str) -> str:
     """The character, if it is one that is seen (letters of any script, signs, blanks)."""
-    if character.isprintable():
+    if character.isprintable() and character not in _INVISIBLE:
         return character
     return character.encode("unicode_escape").decode("ascii")

@@ -25,6 +25,7 @@ _UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
         ("a\u2028b\u0085c\rd\x00", "a\\u2028b\\x85c\\rd\\x00"),
         ("zero\u200bwidth\ufeff", "zero\\u200bwidth\\ufeff"),
         ("\ud800", "\\ud800"),
+        ("filled\u3164\ufe0f\U000e0100", "filled\\u3164\\ufe0f\\U000e0100"),
     ],
 )
 def test_what_is_not_simply_seen_is_written_out(foreign: str, shown: str) -> None:
