@@ -22,6 +22,7 @@ MOST_CHARACTERS = 1000
 MOST_TRACEBACK_LINES = 60
 MOST_AT_ONCE, THEN_EVERY_S = 100, 10.0
 """So many records of one logger, and then one in so many seconds: some 10 MB a day, whatever is said."""
+_log = logging.getLogger(__name__)
 _FORM = "%(levelname)s %(name)s: %(message)s"
 
 
@@ -38,6 +39,14 @@ def begin(path: Path | None = None) -> None:
     handler.setFormatter(OneLine(_FORM if path is None else f"%(asctime)s {_FORM}"))
     handler.addFilter(Sparing())
     logging.basicConfig(level=logging.INFO, handlers=[handler])
+    threading.excepthook = _log_the_end
+
+
+def _log_the_end(ended: threading.ExceptHookArgs) -> None:
+    """What ends a thread goes through the log as well, not as it is to stderr."""
+    name, error = "?" if ended.thread is None else ended.thread.name, ended.exc_value
+    if error is not None and not isinstance(error, SystemExit):
+        _log.critical("the thread %s ended: %s", name, type(error).__name__, exc_info=error)
 
 
 class OneLine(logging.Formatter):

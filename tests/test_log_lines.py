@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import logging
+import subprocess
+import sys
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,10 +18,10 @@ from tests.test_uplink import Device
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 __all__ = ["broker", "mosquitto", "start_broker"]  # fixtures
 
+TREE = Path(__file__).parents[1]
 _EVIL = "x\nERROR agent.uplink: forged\x1b[2J\u202e\x9b"
 
 
@@ -64,6 +67,23 @@ def test_no_line_of_a_traceback_looks_like_a_record(log: Callable[[], str]) -> N
     assert all(line.startswith("  | ") and len(line) < MOST_CHARACTERS + 10 for line in others)
     assert "test_log_lines.py" in log()
     assert_harmless(log())
+
+
+def test_what_ends_a_thread_is_logged_harmlessly() -> None:
+    """In a process of its own: the tests' own log is left as it is."""
+    program = (
+        "import threading; from agent import log_lines; log_lines.begin();"
+        f" thread = threading.Thread(target=int, args=({_EVIL!r},), name={_EVIL!r});"
+        " thread.start(); thread.join()"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program], cwd=TREE, capture_output=True, text=True, check=True
+    )
+    first, *others = ran.stderr.splitlines()
+    assert first.startswith("CRITICAL agent.log_lines: the thread x\\nERROR agent.uplink: forged")
+    assert others
+    assert all(line.startswith("  | ") for line in others)
+    assert_harmless(ran.stderr)
 
 
 def test_one_logger_writes_so_much_and_says_what_it_left_out() -> None:
