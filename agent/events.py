@@ -777,8 +777,8 @@ class Receipt(Wire):
     contract: Literal[1] = CONTRACT_VERSION
     epoch: Id
     contiguous_through: int = Field(strict=True, ge=0, le=MOST_NUMBER)
-    ranges: tuple[Range, ...] = Field(default=(), max_length=1000)
-    conflicts: tuple[Range, ...] = Field(default=(), max_length=1000)
+    ranges: tuple[Range, ...] = Field(default=(), max_length=1000, fail_fast=True)
+    conflicts: tuple[Range, ...] = Field(default=(), max_length=1000, fail_fast=True)
 
     @field_validator("ranges", "conflicts")
     @classmethod

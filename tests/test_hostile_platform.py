@@ -117,6 +117,14 @@ def test_no_number_is_larger_than_every_parser_reads(number: int) -> None:
     assert Receipt(epoch="e", contiguous_through=MOST_NUMBER).highest == MOST_NUMBER
 
 
+def test_a_receipt_of_many_faults_is_given_up_at_the_first_of_its_ranges() -> None:
+    """One message of 64 kB may hold 20,000 of them."""
+    told = '{"epoch": "e", "contiguous_through": 0, "ranges": [%s[]], "conflicts": [%s[]]}'
+    with pytest.raises(ValidationError) as caught:
+        Receipt.model_validate_json(told % ("[]," * 10_000, "[0]," * 7000))
+    assert caught.value.error_count() < 5
+
+
 def test_the_schemas_of_what_the_platform_says_bound_every_number_and_text() -> None:
     for name in ("receipt", "command"):
         for where, field in _fields(schema(name)):
