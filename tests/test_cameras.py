@@ -35,6 +35,7 @@ from drivers.cameras import (
 from drivers.cameras._containers import missing_bytes
 from drivers.cameras.video_file import VideoFile
 from drivers.pacing import Thinning
+from tests.bombs import png_bomb
 
 Told = dict[str, Any]
 
@@ -377,6 +378,21 @@ def test_a_film_whose_size_changes_keeps_the_size_it_began_with(tmp_path: Path) 
     assert len(frames) == 12
     assert {frame.bgr().shape for frame in frames} == {(300, 400, 3)}
     assert {frame.luma.shape for frame in frames} == {(240, 320)}
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".bmp"])
+def test_a_single_picture_is_a_film_of_one_frame(tmp_path: Path, suffix: str) -> None:
+    cv2.imwrite(str(tmp_path / f"corner{suffix}"), plain(90, 400, 300))
+    [frame] = frames_of(video(tmp_path / f"corner{suffix}"))
+    assert frame.bgr().shape == (300, 400, 3)
+
+
+def test_a_single_picture_that_claims_too_many_pixels_is_refused_before_it_is_opened(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "bomb.png").write_bytes(png_bomb(9000))
+    with pytest.raises(CameraError, match="9000 × 9000 pixels is too large"):
+        video(tmp_path / "bomb.png")
 
 
 def test_a_playlist_is_no_recording(tmp_path: Path) -> None:

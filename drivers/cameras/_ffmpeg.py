@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # its complaints could show a password
 FORMATS = (
     "mov,matroska,avi,mpegts,mpeg,mpegvideo,flv,h264,hevc,m4v,mjpeg,mpjpeg,jpeg_pipe,ogg,asf,ivf"
-    ",obu,av1,dv,nut,mxf,yuv4mpegpipe,gif,rm,wtv"
+    ",obu,av1,dv,nut,mxf,yuv4mpegpipe,gif,rm,wtv,png_pipe,webp_pipe,bmp_pipe"
 )
 """FFmpeg's formats that hold pictures themselves, and no address of anything else, as playlists do."""
 _OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"

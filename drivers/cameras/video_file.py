@@ -30,9 +30,11 @@ from drivers.cameras._recorded import (
 )
 from drivers.foreign import reason_of
 from drivers.pacing import Thinning
+from drivers.pictures import size_of
 from drivers.wording import said
 
 _ASSUMED_RATE = 25.0
+_HEAD_BYTES = 1 << 20
 _MISSING_SHARE = 0.02
 """Containers round their frame count; more than this share missing is worth a word."""
 
@@ -41,7 +43,7 @@ class Settings(CameraSettings):
     """What a video file can be told.
 
     Attributes:
-        path: The file; anything that OpenCV's FFmpeg reads.
+        path: The file: a film that OpenCV's FFmpeg reads, or a single picture.
         pace: ``fast`` or ``real_time``.
         starts_at: The wall-clock time of the first frame. Left out: 2026-01-01T10:00:00+08:00
             when fast, so that replays agree; the moment of opening in real time.
@@ -71,7 +73,7 @@ class _Reel:
 
     def __init__(self, camera_id: str, path: Path) -> None:
         self._camera_id, self._path = camera_id, path
-        only = {"protocol_whitelist": "file", "format_whitelist": FORMATS}
+        only = {"protocol_whitelist": "file", "format_whitelist": f"{FORMATS},image2"}
         self._capture = open_stream(str(path), only)
         if not self._capture.isOpened():
             raise CameraError(
@@ -166,9 +168,13 @@ class VideoFile:
         path = settings.path
         try:
             self.source = f"{path.name} sha256:{content_hash([path])}"
+            with path.open("rb") as opened:
+                claimed = size_of(opened.read(_HEAD_BYTES))
         except OSError as error:
             reason = said("{file}: {reason}", file=path, reason=reason_of(error))
             raise CameraError(camera_id, reason) from error
+        if claimed is not None:  # a single picture will do, but FFmpeg decodes it when it opens it
+            assert_shows_a_street(camera_id, *claimed)
         self._reel = _Reel(camera_id, path)
         # The first frame is grabbed here: its size is the truth, the container's is a claim.
         self._first_picture: Picture | None = self._reel.first_picture()
