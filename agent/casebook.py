@@ -219,7 +219,8 @@ class CaseBook:
         case = change.case
         seen = {m.member_id: view for m in case.members if (view := views.of(m.member_id))}
         at = frame.time_of
-        pictures, fault = self._pictures(change, frame, seen)
+        close_up = views.better_than_now(member.member_id for member in case.members)
+        pictures, fault = self._pictures(change, frame, seen, close_up)
         return CaseBody(
             case_id=case.case_id,
             kind=case.kind,
@@ -251,11 +252,11 @@ class CaseBook:
         )
 
     def _pictures(
-        self, change: Change, frame: Frame, seen: Mapping[str, View]
+        self, change: Change, frame: Frame, seen: Mapping[str, View], close_up: View | None
     ) -> tuple[tuple[Picture, ...], str | None]:
         """Take the pictures; a disk that refuses costs them, and never the case."""
         try:
-            return self._evidence.pictures_of(change, frame, seen), None
+            return self._evidence.pictures_of(change, frame, seen, close_up), None
         except EvidenceError as error:
             _log.error("%s", error)
             self.events_without_pictures += 1

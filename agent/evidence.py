@@ -1,7 +1,8 @@
 """The pictures that prove a case: taken at the threshold, on the disk before the event.
 
 Per case, in a folder named by its id: ``begin`` (wide, from when the stay began), ``threshold``
-(wide, when it became a case), ``close_up``, a ``plate_view`` of every bike of which there is a sharp
+(wide, when it became a case), ``close_up`` (then, or of a bike that is hidden then, from when more of it was
+seen), a ``plate_view`` of every bike of which there is a sharp
 one, and ``after`` (wide, when it was cleared). They stay
 on the device. Between a stay's beginning and its threshold the first picture waits in
 ``pending/``; it is deleted if no case comes of it.
@@ -124,7 +125,11 @@ class Evidence:
         self._first[zone_id, kind] = _First(path, frame.captured_at, frame.monotonic_s)
 
     def pictures_of(
-        self, change: Change, frame: Frame, views: Mapping[str, View] = MappingProxyType({})
+        self,
+        change: Change,
+        frame: Frame,
+        views: Mapping[str, View] = MappingProxyType({}),
+        close_up: View | None = None,
     ) -> tuple[PictureReference, ...]:
         """Take the pictures that a change of a case asks for; fsynced when this returns.
 
@@ -132,6 +137,7 @@ class Evidence:
             change: What happened.
             frame: When it did.
             views: The best view of each member of which there is one.
+            close_up: A view that shows more than the frame does, if there is one.
 
         Raises:
             EvidenceError: The disk did not take all of them.
@@ -141,7 +147,7 @@ class Evidence:
         folder = self._folder / change.case.case_id
         kept: list[PictureReference] = []
         fault: EvidenceError | None = None
-        for take in self._pictures(change, frame, views, folder):
+        for take in self._pictures(change, frame, views, close_up, folder):
             try:
                 kept += take()
             except EvidenceError as error:  # the others are tried all the same
@@ -151,7 +157,12 @@ class Evidence:
         return tuple(kept)
 
     def _pictures(
-        self, change: Change, frame: Frame, views: Mapping[str, View], folder: Path
+        self,
+        change: Change,
+        frame: Frame,
+        views: Mapping[str, View],
+        close_up: View | None,
+        folder: Path,
     ) -> Iterator[Callable[[], list[PictureReference]]]:
         """What to take, in order, each when it is called."""
 
@@ -166,7 +177,10 @@ class Evidence:
             return
         yield lambda: self._take_begin(folder, change, frame)
         yield keep("threshold", frame.bgr(), frame.monotonic_s)
-        yield keep("close_up", _cut(frame.bgr(), self._subject(change)), frame.monotonic_s)
+        if close_up is None:
+            yield keep("close_up", _cut(frame.bgr(), self._subject(change)), frame.monotonic_s)
+        else:
+            yield keep("close_up", close_up.bgr, close_up.moment_s)
         for member, view in list(views.items())[:MOST_PLATE_VIEWS]:
             yield keep("plate_view", view.bgr, view.moment_s, f"plate_view-{member}")
 

@@ -1,4 +1,4 @@
-"""The best view of every bike that stands: where its paint, and its plate if at all, can be read.
+"""The best view of every bike that stands: where it can be seen, its paint, and its plate if at all.
 
 From 5 to 30 m a shared bike's plate is a few pixels wide. No reader is on board, and no number is
 ever guessed: the sharpest view is kept for people, and the event says ``plate_unreadable``.
@@ -29,6 +29,10 @@ BETTER = 1.1
 """A view must be so much sharper to take the place of another."""
 COVERED = 0.08
 """A bike of which something else covers more is not clear to see."""
+NEARER = 0.35
+"""What has its foot above this share of a bike's lower part stands behind it, and hides nothing."""
+LESS_HIDDEN = 0.1
+"""A view that shows so much more of a bike is another view of it."""
 SCALE_PX = 96
 """Sharpness is compared at this height, so that a nearer bike does not win by its size alone."""
 
@@ -37,7 +41,7 @@ SCALE_PX = 96
 class View:
     """A look at a bike: the cut picture, the bike's box within it, and when that was on the frames' clock.
 
-    ``clear`` says that nothing else stood before or behind it.
+    ``clear`` says that nothing else stood before or behind it, ``hidden`` how much of it was hidden.
     """
 
     bgr: Picture
@@ -45,11 +49,14 @@ class View:
     clear: bool
     sharpness: float
     moment_s: float
+    hidden: float = 0.0
 
     def is_better_than(self, other: View) -> bool:
         """A clear one before a sharp one: a crowd has sharp edges, too."""
         if self.clear != other.clear:
             return self.clear
+        if abs(self.hidden - other.hidden) > LESS_HIDDEN:
+            return self.hidden < other.hidden
         return self.sharpness > BETTER * other.sharpness
 
 
@@ -58,6 +65,7 @@ class BestViews:
 
     def __init__(self) -> None:
         self._views: dict[str, View] = {}
+        self._hidden_now: dict[str, float] = {}
 
     def take(self, frame: Frame, tracks: Sequence[Track]) -> None:
         """Look at the bikes that stand in sight; forget those that are gone."""
@@ -67,9 +75,10 @@ class BestViews:
             if track.label in BIKES and track.still_since_s is not None
         }
         self._views = {key: view for key, view in self._views.items() if key in bikes}
+        self._hidden_now = {key: _hidden(track, tracks) for key, track in bikes.items()}
         for key, track in bikes.items():
             if track.seen_now and (key in self._views or len(self._views) < MOST_VIEWS):
-                view = _view_of(frame, track.box, clear=_is_clear(track, tracks))
+                view = _view_of(frame, track, tracks, self._hidden_now[key])
                 best = self._views.get(key)
                 if best is None or view.is_better_than(best):
                     self._views[key] = view
@@ -77,6 +86,16 @@ class BestViews:
     def of(self, member_id: str) -> View | None:
         """The best view of a track so far, by the name it has as a case's member."""
         return self._views.get(member_id)
+
+    def better_than_now(self, member_ids: Iterable[str]) -> View | None:
+        """The view that shows most of any of these; None if as much can be seen of one at this moment."""
+        known = [key for key in member_ids if key in self._hidden_now]
+        views = [self._views[key] for key in known if key in self._views]
+        if not views:
+            return None
+        best = min(views, key=lambda view: view.hidden)
+        hidden_now = min(self._hidden_now[key] for key in known)
+        return best if best.hidden < hidden_now - LESS_HIDDEN else None
 
 
 def _is_clear(bike: Track, tracks: Iterable[Track]) -> bool:
@@ -87,7 +106,21 @@ def _is_clear(bike: Track, tracks: Iterable[Track]) -> bool:
     )
 
 
-def _view_of(frame: Frame, box: Box, *, clear: bool) -> View:
+def _hidden(bike: Track, tracks: Iterable[Track]) -> float:
+    """How much of a bike things hide that stand before it, 0 to 1; all of it if it is not seen."""
+    if not bike.seen_now:
+        return 1.0
+    lowest = bike.box.bottom - NEARER * bike.box.height
+    before = (
+        other.box
+        for other in tracks
+        if other.track_id != bike.track_id and other.box.bottom >= lowest
+    )
+    return min(1.0, sum(bike.box.covered_by(box) for box in before))
+
+
+def _view_of(frame: Frame, bike: Track, tracks: Iterable[Track], hidden: float) -> View:
+    box, clear = bike.box, _is_clear(bike, tracks)
     bgr = frame.bgr()
     height, width = bgr.shape[:2]
     left, top, right, bottom = box.grown(MARGIN).cut_pixels(width, height)
@@ -101,7 +134,7 @@ def _view_of(frame: Frame, box: Box, *, clear: bool) -> View:
     scale = min(1.0, LONGEST_PX / max(cut.shape[:2]))
     size = tuple(max(1, round(scale * side)) for side in cut.shape[1::-1])
     kept = np.asarray(cv2.resize(cut, size, interpolation=cv2.INTER_AREA), np.uint8)
-    return View(kept, inner, clear, _sharpness(kept), frame.monotonic_s)
+    return View(kept, inner, clear, _sharpness(kept), frame.monotonic_s, hidden)
 
 
 def _sharpness(bgr: Picture) -> float:

@@ -12,6 +12,7 @@ import pytest
 from agent.cases import Change
 from agent.evidence import TRY_AGAIN_S, Evidence, EvidenceError
 from agent.scene import Box, Case, Finding, Member
+from agent.views import View
 from tests.street import box_at, frame_of, paving
 
 KIND = "misparked_bike"
@@ -72,6 +73,14 @@ def test_the_close_up_shows_the_thing_and_a_margin_around_it(tmp_path: Path) -> 
     [_, close_up] = evidence(tmp_path).pictures_of(OPENED, frame_of(paving(), 110))
     assert close_up.width_px == pytest.approx(0.2 * 320, abs=2)
     assert close_up.height_px == pytest.approx(0.2 * 180, abs=2)
+
+
+def test_the_close_up_of_a_hidden_bike_is_the_view_that_showed_it(tmp_path: Path) -> None:
+    before = frame_of(paving(), 104)
+    shown = View(before.bgr()[60:120, 100:200], Box(0, 0, 1, 1), True, 1.0, before.monotonic_s)
+    [_, close_up] = evidence(tmp_path).pictures_of(OPENED, frame_of(paving(), 110), close_up=shown)
+    assert (close_up.width_px, close_up.height_px) == (100, 60)
+    assert close_up.captured_at == before.captured_at
 
 
 @pytest.mark.parametrize(

@@ -173,6 +173,48 @@ def test_one_wheel_of_a_goods_tricycle_is_none_but_a_bike_before_a_stall_is() ->
     assert before_it.state == "present"
 
 
+@pytest.mark.parametrize(
+    ("confidence", "nearer", "is_a_bike"),
+    [
+        (0.6, 0.0, False),
+        (0.6, 0.015, True),
+        (0.4, 0.015, False),
+        (0.8, 0.0, True),
+        (0.4, 0.06, True),
+    ],
+)
+def test_what_the_network_doubts_where_a_sure_stall_stands_is_a_part_of_the_stall(
+    confidence: float, nearer: float, is_a_bike: bool
+) -> None:
+    wheel = replace(bike_at(0.5, 0.7, since_s=0), confidence=confidence)
+    at = wheel.box
+    whole = Box(at.left - 0.01, at.top - 0.2, at.right + 0.2, at.bottom - nearer)
+    stall = replace(wheel, track_id=77, label="stall", box=whole, confidence=0.9)
+    assert bool(parked(12, wheel, by=bikes(), people=(stall,))) is is_a_bike
+
+
+def test_a_wheel_is_none_the_more_a_bike_because_its_stall_is_pushed_away_first() -> None:
+    scenario = bikes()
+    wheel = replace(bike_at(0.5, 0.7, since_s=0), confidence=0.5)
+    at = wheel.box
+    whole = Box(at.left - 0.01, at.top - 0.2, at.right + 0.2, at.bottom)
+    stall = replace(wheel, track_id=77, label="stall", box=whole, confidence=0.9)
+    assert parked(12, wheel, by=scenario, people=(stall,)) == []
+    away = replace(stall, still_since_s=None)
+    unseen = replace(wheel, seen_now=False, last_seen_s=12)
+    assert parked(12.5, unseen, by=scenario, people=(away,)) == []
+    [left_behind] = parked(13, replace(wheel, last_seen_s=13), by=scenario, people=(away,))
+    assert left_behind.state == "present"
+
+
+def test_a_bike_whose_box_misses_its_bay_by_less_than_boxes_tremble_is_in_it() -> None:
+    bay = zone("bay", ((0, 0.5), (0.3, 0.5), (0.3, 0.7), (0, 0.7)))
+    settings = misparked_bikes.Settings(allowed_s=10)
+    for x, y, lawful in ((0.305, 0.71, True), (0.29, 0.73, False), (0.33, 0.69, False)):
+        street = misparked_bikes.build(settings, [zone("no_parking"), bay])
+        assert (parked(60, bike_at(x, y, since_s=0), by=street) == []) is lawful
+
+
 @pytest.mark.parametrize("label", ["bin", "rubbish"])
 def test_what_the_network_rather_calls_rubbish_is_no_misparked_bike(label: str) -> None:
     heap = replace(bike_at(0.5, 0.7, since_s=0), confidence=0.4)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -64,8 +64,50 @@ def test_a_bike_that_left_is_forgotten_and_no_more_than_so_many_are_kept() -> No
 )
 def test_a_bike_of_which_the_frames_edge_leaves_next_to_nothing_has_a_view(box: Box) -> None:
     tall = np.full((3000, 640, 3), 90, np.uint8)
-    views, bike = BestViews(), dataclasses.replace(bike_at(0.5, 0.7), box=box)
-    views.take(dataclasses.replace(frame(1, 100), bgr=lambda: tall), [bike])
+    views, bike = BestViews(), replace(bike_at(0.5, 0.7), box=box)
+    views.take(replace(frame(1, 100), bgr=lambda: tall), [bike])
     best = views.of("1")
     assert best is not None
     assert min(best.bgr.shape[:2]) >= 1
+
+
+def test_while_somebody_hides_a_bike_the_view_from_before_shows_more_of_it() -> None:
+    views = BestViews()
+    bike, hider = bike_at(0.5, 0.7), person_at(0.5, 0.72)
+    views.take(frame(4, 100), [bike])
+    assert views.better_than_now(["1"]) is None, "it is as well to be seen now"
+    views.take(frame(1, 101), [bike, hider])
+    better = views.better_than_now(["1"])
+    assert better is not None
+    assert better.moment_s == 100
+    views.take(frame(1, 102), [replace(bike, seen_now=False), hider])
+    assert views.better_than_now(["1"]) == better
+    views.take(frame(4, 103), [bike])
+    assert views.better_than_now(["1"]) is None
+
+
+def test_of_a_bike_that_was_always_hidden_the_view_that_shows_most_is_kept() -> None:
+    views = BestViews()
+    bike = bike_at(0.5, 0.7)
+    for now_s, shift in ((100, 0.0), (101, 0.05), (102, 0.01)):
+        views.take(frame(1, now_s), [bike, person_at(0.5 + shift, 0.72)])
+    best = views.of("1")
+    assert best is not None
+    assert best.moment_s == 101
+
+
+def test_who_stands_behind_a_bike_hides_none_of_it() -> None:
+    views = BestViews()
+    behind = person_at(0.5, 0.65)
+    views.take(frame(1, 100), [bike_at(0.5, 0.7)])
+    views.take(frame(1, 101), [bike_at(0.5, 0.7), behind])
+    assert views.better_than_now(["1"]) is None
+
+
+def test_where_one_of_several_bikes_can_be_seen_the_picture_of_now_is_taken() -> None:
+    views = BestViews()
+    hidden, free = bike_at(0.3, 0.7, track_id=1), bike_at(0.7, 0.7, track_id=2)
+    views.take(frame(1, 100), [hidden, free])
+    views.take(frame(1, 101), [hidden, free, person_at(0.3, 0.72)])
+    assert views.better_than_now(["1", "2"]) is None
+    assert views.better_than_now(["1"]) is not None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
+from agent.dwell import FOOT_SLACK
 from agent.scenarios import Moment, ScenarioSettings
 from agent.scene import Box, Doubt, Finding, Member, Stay, Track, Zone, ZoneKind
 from agent.trace import Measure
@@ -36,6 +37,12 @@ WITHIN_STALL, STALL_WIDTHS, STALL_HEIGHTS, BEHIND_FOOT = 0.8, 0.6, 0.15, 0.05
 """The wheels of a goods tricycle: so much of them lies within the stall, and they stand where it stands
 but for so much of its height. They are at least so wide for its width, or, where one alone is seen, so
 much of its height behind the stall's foot: a bike before a stall is narrower and stands nearer."""
+PART_CONFIDENCE, LEVEL, HARDLY = 0.75, 0.015, 0.5
+"""What is less sure than so many times a stall, and stands no more than this part of the stall's height
+nearer, is a wheel, a sack or a crate of it, and so is what is hardly so sure and stands on its ground at all:
+of a real bike there the network is as sure as of the stall."""
+ASPECT = 9 / 16
+"""A way across is a smaller fraction of the picture than the same way up."""
 
 
 class Settings(ScenarioSettings):
@@ -80,6 +87,8 @@ class MisparkedBikes:
         self._places = {zone.zone_id: _Place() for zone in self._zones}
         self._zone_of: dict[int, str] = {}
         """Track → the zone it belongs to."""
+        self._no_bikes: set[int] = set()
+        """Tracks that are called bikes and are rather something else."""
         self._pending: dict[str, float] = {}
         self._measures: dict[str, tuple[Measure, ...]] = {}
         self._doubts: list[Doubt] = []
@@ -90,6 +99,7 @@ class MisparkedBikes:
         self._pending = {z: s for z, s in self._pending.items() if z in moment.unseen}
         self._measures, self._doubts = {}, []
         self._zone_of = self._belonging(moment)
+        self._no_bikes = self._mistakes(moment)
         findings = (
             self._judge_zone(zone, moment)
             for zone in self._zones
@@ -110,6 +120,27 @@ class MisparkedBikes:
                     if before or stay.track_id not in belonging:
                         belonging[stay.track_id] = zone.zone_id
         return belonging
+
+    def _mistakes(self, moment: Moment) -> set[int]:
+        """Tracks that are rather something else than bikes.
+
+        What was so when it was last seen is so still: a wheel is none the more a bike because its stall
+        is pushed away first.
+        """
+        others = [
+            track
+            for track in moment.tracks
+            if track.label in MISTAKEN and track.still_since_s is not None
+        ]
+        return {
+            track.track_id
+            for track in moment.tracks
+            if track.label in BIKES
+            and (
+                any(_is_rather(other, track) for other in others)
+                or (not track.seen_now and track.track_id in self._no_bikes)
+            )
+        }
 
     def _judge_zone(self, zone: Zone, moment: Moment) -> Finding | None:
         place = self._places[zone.zone_id]
@@ -137,19 +168,14 @@ class MisparkedBikes:
         """Whatever may be a bike and belongs to the zone, outside every bay."""
         bays = {bay.zone_id for bay in self._bays}
         in_bay = {stay.track_id for stay in moment.stays if stay.zone_id in bays}
-        others = [
-            track
-            for track in moment.tracks
-            if track.label in MISTAKEN and track.still_since_s is not None
-        ]
         tracks = {
             track.track_id: track
             for track in moment.tracks
             if track.label in BIKES
             and self._zone_of.get(track.track_id) == zone.zone_id
             and track.track_id not in in_bay
-            and not any(inside(track.box.foot, bay) for bay in self._bays)
-            and not any(_is_rather(other, track) for other in others)
+            and not any(_is_in_bay(track.box, bay) for bay in self._bays)
+            and track.track_id not in self._no_bikes
         }
         return [
             (stay, tracks[stay.track_id])
@@ -301,20 +327,40 @@ def _rides(person_box: Any, bike: Track) -> bool:
 
 def _is_rather(other: Track, bike: Track) -> bool:
     """Whether a bike is something else that the network is surer of, or a stall's wheels."""
-    return other.confidence > bike.confidence and (
-        bike.box.iou(other.box) >= SAME_PLACE_IOU
-        or (other.label == "stall" and _carries(bike.box, other.box))
-    )
+    if other.confidence <= bike.confidence:
+        return False
+    if bike.box.iou(other.box) >= SAME_PLACE_IOU:
+        return True
+    if other.label != "stall":
+        return False
+    return _carries(bike.box, other.box, bike.confidence / other.confidence)
 
 
-def _carries(bike: Box, stall: Box) -> bool:
-    """Whether a bike is the wheels of a stall: a goods tricycle."""
+def _carries(bike: Box, stall: Box, as_sure: float) -> bool:
+    """Whether a bike is a part of a stall.
+
+    The wheels of a goods tricycle, or something of which the network is only ``as_sure`` (0 to 1) as
+    of the stall.
+    """
     behind = stall.bottom - bike.bottom
     return (
         bike.covered_by(stall) >= WITHIN_STALL
         and abs(behind) <= STALL_HEIGHTS * stall.height
-        and (bike.width >= STALL_WIDTHS * stall.width or behind >= BEHIND_FOOT * stall.height)
+        and (
+            bike.width >= STALL_WIDTHS * stall.width
+            or behind >= BEHIND_FOOT * stall.height
+            or (as_sure < PART_CONFIDENCE and behind >= -LEVEL * stall.height)
+            or as_sure < HARDLY
+        )
     )
+
+
+def _is_in_bay(bike: Box, bay: Zone) -> bool:
+    """No box is known better than the slack, and a crop that shows the zone may cut the bay beside it."""
+    x, y = bike.foot
+    slack = FOOT_SLACK * bike.height
+    steps = (0.0, slack, -slack)
+    return any(inside((x + ASPECT * dx, y + dy), bay) for dx in steps for dy in steps)
 
 
 def build(settings: Settings, zones: Sequence[Zone]) -> MisparkedBikes:
