@@ -7,8 +7,10 @@ import tomllib
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from agent.config import from_tables
+from agent.config import ConfigError, from_tables
 from agent.plausibility import remarks
 from tests.test_config import SITE, faults, write, zone
 
@@ -236,6 +238,36 @@ def test_a_bow_tie_that_encloses_as_much_as_it_takes_away_is_refused_for_its_cro
     drawn = zone(polygon=[[0.1, 0.1], [0.9, 0.9], [0.9, 0.1], [0.1, 0.9]])
     [fault] = faults(write(tmp_path, zones={"zones": [drawn]}))
     assert "the edges cross" in fault
+
+
+_corner = st.tuples(*[st.sampled_from([0.0, 0.1, 0.3, 0.5, 0.7, 1.0]) | st.floats(0, 1)] * 2)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.lists(_corner, min_size=3, max_size=9),
+            st.sampled_from(["no_parking", "bay", "no_vending", "bin", "mask"]),
+        ),
+        max_size=4,
+    )
+)
+def test_whatever_is_drawn_is_refused_or_looked_at(
+    drawn: list[tuple[list[tuple[float, float]], str]],
+) -> None:
+    document = tomllib.loads(SITE)
+    document["zones"] = [
+        zone(zone_id=f"z{index}", polygon=polygon, kind=kind)
+        for index, (polygon, kind) in enumerate(drawn)
+    ]
+    try:
+        configuration = from_tables(document)
+    except ConfigError:
+        return
+    for each in remarks(configuration):
+        assert each.what.startswith("zones.")
+        assert each.meaning
+        assert each.remedy
 
 
 def test_remarks_are_plain_values_for_programs() -> None:
