@@ -16,7 +16,7 @@ import numpy as np
 
 from agent.redaction import blotted
 from drivers import pictures
-from drivers.disk import give_to_owner_of, replace_file
+from drivers.disk import replace_file
 from drivers.foreign import words_of
 from drivers.wording import said
 
@@ -69,8 +69,8 @@ def keep(state_dir: Path, frame: Frame, sensitive: Sequence[Box]) -> Reference:
     folder = state_dir / FOLDER
     colour = blotted(frame.bgr(), sensitive)
     grey = blotted(frame.luma, sensitive)
-    _write(folder / f"{frame.camera_id}.jpg", colour, state_dir)
-    _write(folder / f"{frame.camera_id}.png", grey, state_dir)  # last: this is what counts
+    _write(folder / f"{frame.camera_id}.jpg", colour)
+    _write(folder / f"{frame.camera_id}.png", grey)  # last: this is what counts
     kept = load(state_dir, frame.camera_id)
     if kept is None:
         raise OSError(said("The pictures cannot be written to {path}.", path=folder))
@@ -91,11 +91,8 @@ def load(state_dir: Path, camera_id: str) -> Reference | None:
     return Reference(luma, taken_at, path.with_suffix(".jpg"))
 
 
-def _write(path: Path, picture: Picture, state_dir: Path) -> None:
-    """Write for the owner of the state alone."""
+def _write(path: Path, picture: Picture) -> None:
     done, encoded = cv2.imencode(path.suffix, picture)
     if not done:
         raise OSError(said("The pictures cannot be written to {path}.", path=path))
     replace_file(path, encoded.tobytes())
-    for each in (path.parent, path):  # run with sudo; the agent must be able to read it
-        give_to_owner_of(state_dir, each)

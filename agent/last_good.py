@@ -24,6 +24,7 @@ from agent.events import ConfigurationHealth
 from drivers.disk import replace_file
 from drivers.foreign import words_of
 from drivers.reading import UnreadableError, content_of, text_in
+from drivers.rights import read_file
 from drivers.wording import said
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def read_written(site: Path) -> Configuration:
         ConfigError: It cannot be used; also if the zones that were drawn have disappeared.
     """
     configuration = config.load(site)
-    _refuse_lost_drawing(_file_of(site), configuration)
+    refuse_lost_drawing(site, configuration)
     return configuration
 
 
@@ -121,7 +122,7 @@ def keep(site: Path, configuration: Configuration, state_dir: Path, clock: Clock
 def find(site: Path) -> tuple[Configuration, datetime] | None:
     """Look for a site's last good configuration, and when it was kept; None if there is none."""
     path = _file_of(site)
-    for folder in _places(path):
+    for folder in places(path):
         copy = _found(folder / FILE, path)
         if copy is None:
             continue
@@ -132,7 +133,13 @@ def find(site: Path) -> tuple[Configuration, datetime] | None:
     return None
 
 
-def _refuse_lost_drawing(path: Path, configuration: Configuration) -> None:
+def refuse_lost_drawing(site: Path, configuration: Configuration) -> None:
+    """See that zones which were drawn have not disappeared.
+
+    Raises:
+        ConfigError: They have.
+    """
+    path = _file_of(site)
     if configuration.zones or path.with_name("zones.json").exists():
         return
     kept = find(path)
@@ -147,8 +154,9 @@ def _refuse_lost_drawing(path: Path, configuration: Configuration) -> None:
         raise config.ConfigError(path, [fault])
 
 
-def _places(path: Path) -> Iterator[Path]:
+def places(site: Path) -> Iterator[Path]:
     """Where the state may lie: what the broken file still says of it, systemd, the default."""
+    path = _file_of(site)
     try:
         told = _STATE_DIR.findall(content_of(path).decode(errors="replace"))
     except UnreadableError:
@@ -161,7 +169,7 @@ def _places(path: Path) -> Iterator[Path]:
 def _found(file: Path, path: Path) -> _Copy | None:
     """The copy in a file, if it is whole and of this configuration."""
     try:
-        copy = _Copy.model_validate_json(file.read_bytes())
+        copy = _Copy.model_validate_json(read_file(file))
     except FileNotFoundError:
         return None
     except (OSError, ValidationError) as error:

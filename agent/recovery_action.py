@@ -5,7 +5,7 @@
 Everything in the request is hostile until it was validated, and even a valid one is refused when it
 comes too soon: by a count of its own, which whoever writes requests cannot reach. It rests before it
 ends: systemd starts it again only then, so requests cannot keep the host busy. It imports nothing but
-the standard library and ``drivers/disk.py``, which does so, too.
+the standard library, and of ours what does so, too.
 """
 
 from __future__ import annotations
@@ -16,10 +16,12 @@ import stat
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from drivers.disk import replace_file
+from drivers.rights import open_folder
 
 LARGEST_BYTES = 4096
 REST_S = 3.0
@@ -42,17 +44,7 @@ def take(path: Path) -> str:
     Raises:
         RefusedError: It is none.
     """
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError as error:
-        path.unlink(missing_ok=True)
-        raise RefusedError(f"the request cannot be opened: {error.strerror}") from error
-    with os.fdopen(descriptor, "rb") as opened:
-        regular = stat.S_ISREG(os.fstat(opened.fileno()).st_mode)
-        content = opened.read(LARGEST_BYTES + 1) if regular else b""
-    path.unlink(missing_ok=True)
-    if not regular or len(content) > LARGEST_BYTES:
-        raise RefusedError("the request is no small file")
+    content = _removed(path)
     try:
         told = json.loads(content)
     except (ValueError, RecursionError) as error:
@@ -64,6 +56,28 @@ def take(path: Path) -> str:
     if not isinstance(action, str) or action not in {"network", "reboot"}:
         raise RefusedError("the request asks for what is not done here")
     return action
+
+
+def _removed(path: Path) -> bytes:
+    """What the file holds, which is then gone; its folder is the agent's, and no link there is followed."""
+    folder = open_folder(path.parent)
+    try:
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        try:
+            descriptor = os.open(path.name, flags, dir_fd=folder)
+        except OSError as error:
+            with suppress(FileNotFoundError):
+                os.unlink(path.name, dir_fd=folder)
+            raise RefusedError(f"the request cannot be opened: {error.strerror}") from error
+        with os.fdopen(descriptor, "rb") as opened:
+            regular = stat.S_ISREG(os.fstat(opened.fileno()).st_mode)
+            content = opened.read(LARGEST_BYTES + 1) if regular else b""
+        os.unlink(path.name, dir_fd=folder)
+    finally:
+        os.close(folder)
+    if not regular or len(content) > LARGEST_BYTES:
+        raise RefusedError("the request is no small file")
+    return content
 
 
 def allow(action: str, record: dict[str, Any], boot_id: str, uptime_s: float) -> dict[str, Any]:

@@ -269,18 +269,3 @@ def life_used_percent(path: Path, devices: Path = Path("/sys/dev/block")) -> int
     except (OSError, ValueError):
         pass
     return None
-
-
-def give_to_owner_of(folder: Path, path: Path) -> None:
-    """Let a file or folder belong to whoever owns ``folder``; only root can, for others it does.
-
-    What root's command writes into the agent's folder must stay the agent's.
-
-    Raises:
-        OSError: The path cannot be reached.
-    """
-    if os.geteuid() != 0:
-        return
-    owner, now = folder.stat(), path.stat()
-    if (owner.st_uid, owner.st_gid) != (now.st_uid, now.st_gid):
-        os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)

@@ -8,11 +8,12 @@ are then named as free, which lets the card erase them.
 from __future__ import annotations
 
 import os
+import stat
 import subprocess
 from typing import TYPE_CHECKING
 
-from drivers.disk import sync_folder
 from drivers.programs import system
+from drivers.rights import is_linked_in, open_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,26 +23,40 @@ TRIM_WITHIN_S = 600.0
 
 
 def wipe(path: Path) -> None:
-    """Overwrite a file once with random bytes, and delete it; a link is only deleted.
+    """Overwrite a file once with random bytes, and delete it; what is no file is only deleted.
 
-    A file that is not there is wiped already.
+    A file that is not there is wiped already. In a folder that is another's root follows none of his
+    links, and overwrites nothing of somebody else that has another name elsewhere.
 
     Raises:
         OSError: The disk did not let it.
     """
     try:
-        if not path.is_symlink():
-            _overwrite(path)
-        path.unlink()
+        folder = open_folder(path.parent)
     except FileNotFoundError:
         return
-    sync_folder(path.parent)
-
-
-def _overwrite(path: Path) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_NOFOLLOW)
     try:
-        left = os.fstat(descriptor).st_size
+        _overwrite(path.name, folder)
+        os.unlink(path.name, dir_fd=folder)
+        os.fsync(folder)
+    except FileNotFoundError:
+        return
+    finally:
+        os.close(folder)
+
+
+def _overwrite(name: str, folder: int) -> None:
+    if not stat.S_ISREG(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
+        return
+    flags = os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+    descriptor = os.open(name, flags, dir_fd=folder)
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            return
+        if is_linked_in(status, folder):
+            return
+        left = status.st_size
         while left > 0:
             left -= os.write(descriptor, os.urandom(min(left, _PIECE_BYTES)))
         os.fsync(descriptor)

@@ -26,6 +26,7 @@ from agent.audit import (
 from agent.config import load
 from drivers.clock import SystemClock
 from drivers.harmless import harmless
+from drivers.rights import become_keeper_of
 from provisioning.clock_time import local
 from provisioning.failures import FAULT
 from provisioning.wording import MOST_SHOWN, error_in_words, in_words, say
@@ -78,6 +79,7 @@ def show(site: Path, last: int, *, as_json: bool) -> None:
     """
     configuration = load(site)
     folder = _folder(site)
+    become_keeper_of(folder)
     both = [*records(folder), *records(folder / OF_PLATFORM)]
     newest = sorted(both, key=lambda record: record.at)[-last:]
     if as_json:
@@ -108,6 +110,7 @@ def verify_log(site: Path, known: str | None, *, as_json: bool) -> int:
         UsageError: What is known is no number with a hash.
     """
     folder = _folder(site)
+    become_keeper_of(folder)
     verdict, ordered = verify(folder, _head(known)), _verify_orders(folder)
     breaks = (*verdict.breaks, *ordered.breaks)
     if as_json:

@@ -231,10 +231,13 @@ def models_adopt(
     into: Path | None,
 ) -> None:
     """Make a model folder."""
+    from agent.detectors.manifest import model_folders
+    from drivers.rights import acting_for
     from provisioning.adopting import Wanted, adopt
 
     wanted = Wanted(name, family, licence, provenance, version, names, size or None, imagenet)
-    adopt(file, wanted, into)
+    with acting_for(into or model_folders()[0]):
+        adopt(file, wanted, into)
 
 
 @main.command(
@@ -343,10 +346,14 @@ def replay(
 ) -> None:
     """Replay recorded footage."""
     from agent.config import load
+    from drivers.rights import settle_in
     from provisioning import replaying
     from provisioning.showing import Show
 
     configuration = replaying.with_footage(load(site), cameras)
+    for folder in (out, state, show):
+        if folder is not None:  # results belong to whoever keeps the folder
+            settle_in(folder, groups=[site.stat().st_gid])
     replaying.replay_site(
         configuration,
         base=site if site.is_dir() else site.parent,

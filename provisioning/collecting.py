@@ -10,6 +10,7 @@ import click
 from agent.collection import FOLDER
 from agent.config import load
 from drivers.disk import make_folder, replace_file
+from drivers.rights import acting_for, read_file
 from provisioning.audited import note
 from provisioning.things import kind_in_words
 from provisioning.wording import say
@@ -42,7 +43,12 @@ def collected(site: Path, out: Path | None, *, remove: bool, as_json: bool) -> N
     configuration = load(site)
     base = site if site.is_dir() else site.parent
     folder = base / configuration.storage.state_dir / FOLDER
-    kept = {path.name: sorted(path.glob("*.jpg")) for path in sorted(folder.glob("*/"))}
+    with acting_for(folder):
+        kept = {
+            path.name: sorted(path.glob("*.jpg"))
+            for path in sorted(folder.glob("*/"))
+            if not path.is_symlink()
+        }
     consent = configuration.collection.consent
     if as_json:
         text = {"consent": consent, "kept": {k: [p.name for p in v] for k, v in kept.items()}}
@@ -51,7 +57,8 @@ def collected(site: Path, out: Path | None, *, remove: bool, as_json: bool) -> N
         _tell(consent, kept)
     if out is not None:
         count = sum(_take_along(kind, paths, out, remove=remove) for kind, paths in kept.items())
-        note(folder.parent, "collected", "pictures.taken_along", crops=count, removed=remove)
+        with acting_for(folder.parent):
+            note(folder.parent, "collected", "pictures.taken_along", crops=count, removed=remove)
         click.echo(say("{count} crops copied to {folder}.", count=count, folder=out), err=True)
         click.echo(
             say(
@@ -67,22 +74,24 @@ def _tell(consent: str | None, kept: dict[str, list[Path]]) -> None:
     else:
         click.echo(say("Collected with consent: {consent}", consent=consent))
     for kind, paths in kept.items():
-        size_mb = sum(path.stat().st_size for path in paths) / 1e6
+        size_mb = sum(path.lstat().st_size for path in paths) / 1e6
         crops = say("{count} crops, {size_mb:.1f} MB", count=len(paths), size_mb=size_mb)
         click.echo(f"  {padded(kind_in_words(kind, len(paths)), 18)}{crops}")
 
 
 def _take_along(kind: str, paths: list[Path], out: Path, *, remove: bool) -> int:
-    for answer in ANSWERS.get(kind, ("yes", "no", "cannot_tell")):
-        make_folder(out / kind / answer)
     folder = out / kind / TO_REVIEW
-    make_folder(folder)
-    for path in paths:
-        for file in (path.with_suffix(".json"), path):
-            if file.exists():
-                replace_file(folder / file.name, file.read_bytes())
+    with acting_for(out):
+        for answer in (*ANSWERS.get(kind, ("yes", "no", "cannot_tell")), TO_REVIEW):
+            make_folder(out / kind / answer)
+    files = [file for path in paths for file in (path.with_suffix(".json"), path)]
+    for file in files:
+        if file.exists():
+            content = read_file(file)
+            with acting_for(folder):
+                replace_file(folder / file.name, content)
     if remove:  # only when everything has been copied, and is on that disk
-        for path in paths:
-            path.unlink()
-            path.with_suffix(".json").unlink(missing_ok=True)
+        for file in files:
+            with acting_for(file.parent):
+                file.unlink(missing_ok=True)
     return len(paths)

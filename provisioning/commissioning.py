@@ -11,6 +11,7 @@ from agent import commissioning
 from agent.config import load
 from agent.redaction import sensitive_regions
 from drivers.cameras import CameraError, load_driver
+from drivers.rights import acting_for, become_keeper_of
 from drivers.wording import said
 from provisioning.audited import note
 from provisioning.clock_time import local
@@ -65,7 +66,8 @@ def commission(site: Path, footage: Sequence[str], *, as_json: bool) -> int:
     stored = [camera_id for camera_id, faults in done.items() if not faults]
     if stored:
         state_dir = base / configuration.storage.state_dir
-        note(state_dir, "commission", "commissioning.stored", cameras=stored)
+        with acting_for(state_dir):
+            note(state_dir, "commission", "commissioning.stored", cameras=stored)
     if as_json:
         click.echo(json.dumps({"refused": done}, ensure_ascii=False, indent=2))
     else:
@@ -86,7 +88,9 @@ def _one(
     frame = _masked(configuration, seen)
     bgr = frame.bgr()
     sensitive = sensitive_regions(detector.detect_faint(bgr), bgr.shape[1] / bgr.shape[0])
-    commissioning.keep(base / configuration.storage.state_dir, frame, sensitive)
+    state_dir = base / configuration.storage.state_dir
+    with acting_for(state_dir):
+        commissioning.keep(state_dir, frame, sensitive)
     return []
 
 
@@ -150,6 +154,7 @@ def show(site: Path, *, as_json: bool) -> int:
     """
     configuration = load(site)
     state_dir = (site if site.is_dir() else site.parent) / configuration.storage.state_dir
+    become_keeper_of(state_dir)
     kept = {
         section.camera_id: commissioning.load(state_dir, section.camera_id)
         for section in configuration.cameras

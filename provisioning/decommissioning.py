@@ -18,10 +18,11 @@ from agent.audit import AuditError
 from agent.config import load
 from agent.retention import Holds
 from agent.signing import FILE as SIGNING_KEY
-from agent.signing import Signer, SigningError
+from agent.signing import Signer
 from agent.status import FILE as STATUS
 from drivers.clock import SystemClock
 from drivers.disk import sync_folder
+from drivers.rights import acting_for, may_follow
 from drivers.wiping import trim, wipe
 from drivers.wording import said
 from provisioning.audited import audit_of
@@ -79,8 +80,9 @@ def decommission(site: Path, confirmed: str | None) -> int:
 
 def _decommission(configuration: Configuration, base: Path, confirmed: str | None) -> int:
     state_dir = base / configuration.storage.state_dir
-    _refuse_if_needed(configuration, base, state_dir)
-    waiting = _waiting(state_dir)  # looking into the database makes files of its own
+    with acting_for(state_dir):
+        _refuse_if_needed(configuration, base, state_dir)
+        waiting = _waiting(state_dir)  # looking into the database makes files of its own
     groups = _groups(configuration, base, state_dir)
     _tell_plan(groups, waiting)
     device_id = configuration.site.device_id
@@ -186,10 +188,12 @@ def _secrets(configuration: Configuration, base: Path) -> Iterator[Path]:
 
 
 def _with_target(path: Path) -> list[Path]:
-    """A file; of a link, what it leads to as well."""
-    if not path.is_file():
-        return [path] if path.is_symlink() else []
-    return [path.resolve(), path] if path.is_symlink() else [path]
+    """A file; of a link, what it leads to as well, if it is one that may be followed."""
+    found = [path] if path.is_symlink() or path.is_file() else []
+    while path.is_symlink() and path.exists() and may_follow(path):
+        path = path.parent / path.readlink()
+        found.insert(0, path)
+    return found
 
 
 def _waiting(state_dir: Path) -> int | None:
@@ -239,9 +243,9 @@ def _record(
     }
     log = audit_of(state_dir, "decommission")
     try:
-        head = (
-            log.append("device.decommissioned", **facts) if (state_dir / AUDIT).exists() else None
-        )
+        with acting_for(state_dir):
+            kept = (state_dir / AUDIT).exists()
+            head = log.append("device.decommissioned", **facts) if kept else None
     except AuditError as error:
         click.echo(error_in_words(error), err=True)
         head = None
@@ -259,11 +263,10 @@ def _record(
 def _signed(state_dir: Path, record: dict[str, Any]) -> str | None:
     """The record signed with the device's key, before that goes; None if there is no key any more."""
     folder = state_dir / KEYS
-    if not (folder / SIGNING_KEY).exists():
-        return None
     try:
-        return Signer(folder).sign(record)
-    except SigningError:
+        with acting_for(folder):
+            return Signer(folder).sign(record) if (folder / SIGNING_KEY).exists() else None
+    except OSError:  # no key, or root's: an agent was run as root
         return None
 
 
@@ -277,8 +280,9 @@ def _wipe_all(groups: list[Group], state_dir: Path) -> list[Path]:
             except OSError as error:
                 click.echo(f"{path}: {error_in_words(error)}", err=True)
                 left.append(path)
-    if state_dir.exists():
-        left += _remove_folders(state_dir)
+    with acting_for(state_dir):
+        if state_dir.exists():
+            left += _remove_folders(state_dir)
     return left
 
 
@@ -292,7 +296,7 @@ def _remove_folders(state_dir: Path) -> list[Path]:
             except OSError:
                 continue
     sync_folder(state_dir)
-    return [path for path in found if path.exists() and not path.is_dir()]
+    return [path for path in found if path.is_symlink() or (path.exists() and not path.is_dir())]
 
 
 def _tell_end(left: list[Path], *, discarded: bool) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 
 from agent.scene import Box
 from drivers import pictures
+from drivers.rights import acting_for
 from provisioning import drawing
 from provisioning.audited import note
 from provisioning.cases import duration
@@ -138,7 +139,10 @@ def find(where: Path, case_id: str | None) -> Explained:
         UnknownCaseError: Nothing fits, or more than one does.
     """
     database, evidence, timezone = _places(where)
-    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+    with (
+        acting_for(database.parent),
+        closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection,
+    ):
         rows = connection.execute(
             "SELECT case_id, opened, last, trace FROM traces"
             " WHERE opened IS NOT NULL AND substr(case_id, 1, length(?1)) = ?1"
@@ -381,8 +385,11 @@ def explain(where: Path, case_id: str | None, picture: Path | None, *, as_json: 
         from provisioning.masking import masks_of  # noqa: PLC0415 - loads the network's runtime
 
         masks = masks_of(where, case.opened["place"]["camera_id"])
-        drawing.save(picture, strip(case, masks))
-        if (case.evidence.parent / "keys").is_dir():  # a device's, not a replay's
-            note(case.evidence.parent, "explain", "pictures.looked_at", case_id=case.case_id)
+        with acting_for(case.evidence.parent):
+            joined = strip(case, masks)
+            if (case.evidence.parent / "keys").is_dir():  # a device's, not a replay's
+                note(case.evidence.parent, "explain", "pictures.looked_at", case_id=case.case_id)
+        with acting_for(picture.parent):
+            drawing.save(picture, joined)
         click.echo(say("Pictures side by side: {path}", path=picture), err=True)
         click.echo(say("They are not redacted: keep them on this device."), err=True)

@@ -18,6 +18,7 @@ from agent.database import Database
 from agent.retention import Crops, Hold, HoldError, Holds, Outcome, Retention
 from drivers.clock import SystemClock
 from drivers.harmless import harmless
+from drivers.rights import acting_for
 from provisioning.audited import audit_of, note
 from provisioning.clock_time import local
 from provisioning.explaining import DATABASE
@@ -44,7 +45,7 @@ def let_go(site: Path, *, as_json: bool) -> int:
     if not (state_dir / DATABASE).exists():
         click.echo(say("There is no database in {folder} yet: nothing is kept.", folder=state_dir))
         return 0
-    with Database(state_dir / DATABASE) as database:
+    with acting_for(state_dir), Database(state_dir / DATABASE) as database:
         outcome = Retention(
             database,
             state_dir=state_dir,
@@ -121,13 +122,14 @@ def set_hold(site: Path, case: str, reason: str) -> None:
         OSError: The disk did not take it.
     """
     state_dir = _state_dir(site)
-    case_id = _one(case, _known(state_dir))
-    log = audit_of(state_dir, "hold")
-    hold = Hold(case_id=case_id, reason=reason, by=log.by, at=datetime.now(UTC))
-    if not Holds(state_dir).set(hold):
-        click.echo(say("Case {case_id} is held already.", case_id=case_id))
-        return
-    note(state_dir, "hold", "hold.set", case_id=case_id, reason=reason)
+    with acting_for(state_dir):
+        case_id = _one(case, _known(state_dir))
+        log = audit_of(state_dir, "hold")
+        hold = Hold(case_id=case_id, reason=reason, by=log.by, at=datetime.now(UTC))
+        if not Holds(state_dir).set(hold):
+            click.echo(say("Case {case_id} is held already.", case_id=case_id))
+            return
+        note(state_dir, "hold", "hold.set", case_id=case_id, reason=reason)
     click.echo(say("Case {case_id} is held until the hold is lifted.", case_id=case_id))
 
 
@@ -140,10 +142,11 @@ def lift_hold(site: Path, case: str, reason: str) -> None:
         OSError: The disk did not take it.
     """
     state_dir = _state_dir(site)
-    holds = Holds(state_dir)
-    case_id = _one(case, holds.names())
-    holds.lift(case_id)
-    note(state_dir, "hold", "hold.lifted", case_id=case_id, reason=reason)
+    with acting_for(state_dir):
+        holds = Holds(state_dir)
+        case_id = _one(case, holds.names())
+        holds.lift(case_id)
+        note(state_dir, "hold", "hold.lifted", case_id=case_id, reason=reason)
     click.echo(say("The hold on case {case_id} is lifted.", case_id=case_id))
 
 
@@ -153,7 +156,9 @@ def list_holds(site: Path, *, as_json: bool) -> None:
     Raises:
         ConfigError: The site cannot be read.
     """
-    holds, timezone = list(Holds(_state_dir(site)).all()), load(site).site.timezone
+    state_dir, timezone = _state_dir(site), load(site).site.timezone
+    with acting_for(state_dir):
+        holds = list(Holds(state_dir).all())
     if as_json:
         click.echo(json.dumps([each.model_dump(mode="json") for each in holds], indent=2))
         return

@@ -14,6 +14,7 @@ from agent import days
 from agent.config import load
 from agent.summary import summary_of
 from drivers.clock import SystemClock
+from drivers.rights import become_keeper_of
 from drivers.wording import said
 from provisioning.cases import duration
 from provisioning.explaining import DATABASE
@@ -58,6 +59,7 @@ def report(site: Path, day: str | None, *, as_json: bool) -> None:
     configuration = load(site)
     base = site if site.is_dir() else site.parent
     database = base / configuration.storage.state_dir / DATABASE
+    become_keeper_of(database)
     clock, timezone = SystemClock(), ZoneInfo(configuration.site.timezone)
     today = days.day_of(clock.now(), timezone)
     wanted = _wanted(day, today)

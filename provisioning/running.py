@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent import config, log_lines
+from drivers.rights import keeper_of
+from drivers.wording import said
 
 if TYPE_CHECKING:
     from types import FrameType
+
+
+def _refuse_anothers(site: Path, state_dir: Path) -> None:
+    """Keep root from running on a folder in whose place somebody else could put another."""
+    folder = (site if site.is_dir() else site.parent) / state_dir
+    is_roots = os.geteuid() == 0 and folder.exists() and folder.stat().st_uid == 0
+    if is_roots and keeper_of(folder) is not None:
+        raise PermissionError(
+            said(
+                "Another user could put something else in the place of {folder}: run this as that user.",
+                folder=folder,
+            )
+        )
 
 
 def run_site(site: Path) -> int:
@@ -19,6 +35,7 @@ def run_site(site: Path) -> int:
 
     log_lines.begin()
     configuration = config.load(site)
+    _refuse_anothers(site, configuration.storage.state_dir)
     stop = threading.Event()
 
     def end(_signal: int, _frame: FrameType | None) -> None:

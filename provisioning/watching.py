@@ -14,6 +14,7 @@ from agent.config import load
 from agent.status import FILE, CameraStatus, Status
 from drivers.clock import SystemClock
 from drivers.harmless import harmless, harmless_json
+from drivers.rights import become_keeper_of, read_file
 from provisioning.cases import duration
 from provisioning.clock_time import local
 from provisioning.comparing import compared, figure, holds
@@ -52,6 +53,7 @@ def watch(site: Path, *, every_s: float, once: bool, as_json: bool) -> None:
     """
     base = site if site.is_dir() else site.parent
     path = base / load(site).storage.run_dir / FILE
+    become_keeper_of(path.parent)
     if as_json:
         click.echo(harmless_json(read(path).model_dump_json(indent=2)))
     elif once or not sys.stdout.isatty():
@@ -67,7 +69,7 @@ def read(path: Path) -> Status:
         NotRunningError: There is none, it cannot be read, or it is old.
     """
     try:
-        status = Status.model_validate_json(path.read_text(encoding="utf-8"))
+        status = Status.model_validate_json(read_file(path))
     except FileNotFoundError as error:
         text = say("The agent does not run, or is just starting: there is no {path}.", path=path)
         raise NotRunningError(text) from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -196,15 +195,6 @@ def test_a_disk_that_takes_nothing_is_an_error_with_its_reason(tmp_path: Path) -
     (tmp_path / "audit").write_text("a file, no folder")
     with pytest.raises(AuditError, match="audit"):
         Audit(tmp_path / "audit", FakeClock(NOON)).append("test")
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
-def test_what_root_writes_stays_its_owners(tmp_path: Path) -> None:
-    os.chown(tmp_path, 12345, 12345)
-    Audit(tmp_path / "audit", FakeClock(NOON)).append("test")
-    owned = [tmp_path / "audit", *(tmp_path / "audit").iterdir()]
-    assert {path.stat().st_uid for path in owned} == {12345}
-    assert len(owned) == 3
 
 
 def test_a_known_head_in_the_middle_is_enough(tmp_path: Path) -> None:

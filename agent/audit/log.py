@@ -7,12 +7,13 @@ import fcntl
 import hashlib
 import json
 import os
+import stat
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
-from drivers.disk import give_to_owner_of, make_folder, refusal, sync_folder
+from drivers.disk import make_folder, refusal, sync_folder
 from drivers.wording import said
 
 if TYPE_CHECKING:
@@ -136,11 +137,9 @@ class Audit:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         make_folder(self._folder)
-        give_to_owner_of(self._folder.parent, self._folder)
         lock = self._folder / "lock"
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         try:
-            give_to_owner_of(self._folder, lock)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield
         finally:
@@ -175,7 +174,6 @@ class Audit:
     def _begin(self, number: int) -> Path:
         path = self._folder / f"{number:06d}.jsonl"
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-        give_to_owner_of(self._folder, path)
         sync_folder(self._folder)
         return path
 
@@ -227,7 +225,11 @@ def canonical(value: Any) -> str:
 
 def segments(folder: Path) -> list[Path]:
     """The log's files, the oldest first."""
-    return sorted(path for path in folder.glob("*.jsonl") if path.stem.isdigit())
+    return sorted(
+        path
+        for path in folder.glob("*.jsonl")
+        if path.stem.isdigit() and stat.S_ISREG(path.lstat().st_mode)
+    )
 
 
 def _last(path: Path) -> tuple[Head, int]:

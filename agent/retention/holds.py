@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from drivers.disk import give_to_owner_of, make_folder, replace_file, sync_folder
+from drivers.disk import replace_file, sync_folder
+from drivers.rights import read_file
 from drivers.wording import said
 
 if TYPE_CHECKING:
@@ -95,11 +96,7 @@ class Holds:
         path = self._path(hold.case_id, hold.origin)
         if hold.origin == "platform" and len(list(self._files("platform"))) >= MOST_OF_PLATFORM:
             raise TooManyHoldsError(said("{count} cases are held already", count=MOST_OF_PLATFORM))
-        for folder in (self._folder, path.parent):
-            make_folder(folder)
-            give_to_owner_of(self._folder.parent, folder)
         replace_file(path, hold.model_dump_json())
-        give_to_owner_of(self._folder, path)
         return True
 
     def lift(self, case_id: str, origin: Origin | None = None) -> bool:
@@ -148,6 +145,6 @@ def _origin_of(path: Path) -> Origin:
 
 def _read(path: Path) -> Hold | None:
     try:
-        return Hold.model_validate_json(path.read_bytes())
-    except (ValidationError, FileNotFoundError):
+        return Hold.model_validate_json(read_file(path))
+    except (ValidationError, OSError):
         return None

@@ -15,7 +15,7 @@ from agent.retention.choosing import DAY_S, Going, Kept, choose
 from agent.retention.holds import Holds
 from agent.retention.pictures import Pictures
 from agent.retention.rows import Rows
-from drivers.disk import free_bytes, give_to_owner_of
+from drivers.disk import free_bytes
 from drivers.foreign import words_of
 from drivers.inodes import Inodes, inodes
 
@@ -260,7 +260,6 @@ class Retention:
         """Whether no other process passes at this moment."""
         descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         try:
-            give_to_owner_of(self._lock.parent, self._lock)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

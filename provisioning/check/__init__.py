@@ -5,14 +5,17 @@ A check is a function that gives findings, named in the ``CHECKS`` of one file o
 
 from __future__ import annotations
 
+import grp
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
 
 from agent import last_good
-from agent.config import ConfigError
+from agent.config import ConfigError, load
 from drivers.harmless import harmless_json
+from drivers.rights import become_keeper_of
 from provisioning.check import (
     delivering,
     here,
@@ -30,10 +33,9 @@ from provisioning.failures import FAULT
 from provisioning.wording import in_words, say
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from agent.config import Configuration
     from provisioning.check.findings import Check
 
 CHECKS: Sequence[Check] = (
@@ -83,17 +85,50 @@ def check(site: Path, *, as_json: bool, strict: bool) -> int:
 
 
 def _device(site: Path) -> Device:
-    base, configuration = site if site.is_dir() else site.parent, _configuration(site)
-    agent = None if configuration is None else here.look(site, base, configuration)
-    return Device(site, base, configuration, agent)
+    """What is to be checked, with the agent's own rights from here on.
 
-
-def _configuration(site: Path) -> Configuration | None:
-    """What the agent goes by; the first check says what is wrong with it, if anything is."""
+    Root could do what the agent cannot, and would follow whatever the agent's user put into his folders.
+    """
+    base = site if site.is_dir() else site.parent
+    configuration, refused = None, None
     try:
-        return last_good.load(site)[0]
-    except ConfigError:
-        return None
+        configuration = load(site)
+        places = [base / configuration.storage.state_dir]
+    except ConfigError as error:
+        refused, places = error, list(last_good.places(site))
+    groups = [*_groups_of_unit(), site.stat().st_gid]
+    for place in places:
+        become_keeper_of(place, groups)
+    if configuration is not None:
+        try:
+            last_good.refuse_lost_drawing(site, configuration)
+        except ConfigError as error:
+            refused = error
+    if refused is not None:  # then the agent goes on with what it kept
+        kept = last_good.find(site)
+        configuration = None if kept is None else kept[0]
+    agent = None if configuration is None else here.look(site, base, configuration)
+    return Device(site, base, configuration, agent, refused)
+    try:
+        configuration = load(site)
+        places = [base / configuration.storage.state_dir]
+    except ConfigError as error:
+        refused, places = error, list(last_good.places(site))
+    groups = [*_groups_of_unit(), site.stat().st_gid]
+    for place in places:
+        become_keeper_of(place, groups)
+    # As the agent goes on with what it kept: of files that are refused, and of a drawing that is gone.
+    drawn = configuration is not None and (configuration.zones or (base / "zones.json").exists())
+    if not drawn and (kept := last_good.find(site)):
+        configuration = kept[0]
+    return Device(site, base, configuration, refused)
+
+
+def _groups_of_unit() -> Iterator[int]:
+    """Those that own cameras and pins, as the unit has them."""
+    for name in ("video", "gpio"):
+        with suppress(KeyError):
+            yield grp.getgrnam(name).gr_gid
 
 
 def _show(finding: Finding) -> None:

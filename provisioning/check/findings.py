@@ -14,7 +14,7 @@ from drivers.wording import Said, said
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from agent.config import Configuration
+    from agent.config import ConfigError, Configuration
     from provisioning.check.here import AgentHere
 
 Severity = Literal["ok", "note", "warning", "fault"]
@@ -48,14 +48,17 @@ class Device:
     Attributes:
         site: As given on the command line.
         base: The folder that relative paths start from.
-        configuration: None if it was refused; checks that need it are left out then.
+        configuration: What the agent goes by; None if there is nothing. Checks that need it are left
+            out then.
         agent: What is known of the agent of this machine; None without a configuration.
+        refused: Why the files in place cannot be used; None if they can.
     """
 
     site: Path
     base: Path
     configuration: Configuration | None
     agent: AgentHere | None = None
+    refused: ConfigError | None = None
 
     @property
     def timezone(self) -> str | None:

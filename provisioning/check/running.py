@@ -5,8 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from agent import detectors, last_good
-from agent.config import ConfigError
+from agent import detectors
 from drivers.wording import said
 from provisioning.cases import duration
 from provisioning.check.findings import Check, Device, Finding
@@ -93,10 +92,8 @@ def _astray(status: Status, device: Device) -> Iterator[Finding]:
 def _of_software(software: Software, device: Device) -> Iterator[Finding]:
     if software.agent_version != version("kerbwatch"):
         yield _other_version(software.agent_version)
-    try:
-        written = last_good.read_written(device.site)
-    except ConfigError:  # the first check says so, and what the agent goes by instead
-        written = None
+    # Where what is written was refused, the first check says what the agent goes by instead.
+    written = device.configuration if device.refused is None else None
     if written is not None and written.settings_sha256() != software.settings_sha256:
         yield Finding(
             "agent",

@@ -7,7 +7,6 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from agent import detectors, last_good
-from agent.config import ConfigError
 from agent.plausibility import remarks
 from drivers.installed import REMEDY, damaged
 from drivers.programs import python
@@ -29,9 +28,7 @@ STUB_LGPIO = "0.0.0.2"
 def configuration(device: Device) -> Iterator[Finding]:
     """Every fault of site.toml and zones.json."""
     name = "configuration"
-    try:
-        found = last_good.read_written(device.site)
-    except ConfigError as error:
+    if device.refused is not None:
         kept = last_good.find(device.site)
         means = (
             said("The agent does not start with this configuration.")
@@ -42,7 +39,7 @@ def configuration(device: Device) -> Iterator[Finding]:
                 at=local(kept[1], kept[0].site.timezone),
             )
         )
-        for fault in error.faults:
+        for fault in device.refused.faults:
             yield Finding(
                 name,
                 "fault",
@@ -51,6 +48,8 @@ def configuration(device: Device) -> Iterator[Finding]:
                 said("Correct the place that is named; `kerbwatch config validate` looks again."),
             )
         return
+    assert device.configuration is not None
+    found = device.configuration
     yield Finding(
         name,
         "ok",
