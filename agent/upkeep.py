@@ -15,7 +15,15 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from agent import days
-from agent.audit import FOLDER, OF_PLATFORM, PLATFORM_SEGMENTS_KEPT, Audit, Head, Noticing
+from agent.audit import (
+    FOLDER,
+    OF_PLATFORM,
+    ORDERS_RECORDED,
+    PLATFORM_SEGMENTS_KEPT,
+    Audit,
+    Head,
+    Noticing,
+)
 from agent.certificate import CertificateFile
 from agent.collection import FOLDER as COLLECTION
 from agent.database import StorageError
@@ -207,7 +215,7 @@ class Keeping:
             head, now_s = self.orders.head(), self._clock.monotonic_s()
             named, at_s = self._named or (Head(0, ""), -math.inf)
             if head.number and head != named and now_s - at_s >= DAY_S:
-                self.audit.append("orders.recorded", number=head.number, hash=head.hash)
+                self.audit.append(ORDERS_RECORDED, number=head.number, hash=head.hash)
                 self._named = head, now_s
         except OSError as error:
             _log.warning("%s", error)

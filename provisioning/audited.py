@@ -6,7 +6,7 @@ import json
 import os
 import pwd
 import re
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +19,9 @@ from agent.audit import (
     AuditError,
     Head,
     Record,
-    Verdict,
     records,
     verify,
+    verify_orders,
 )
 from agent.config import load
 from drivers.clock import SystemClock
@@ -111,7 +111,7 @@ def verify_log(site: Path, known: str | None, *, as_json: bool) -> int:
     """
     folder = _folder(site)
     become_keeper_of(folder)
-    verdict, ordered = verify(folder, _head(known)), _verify_orders(folder)
+    verdict, ordered = verify(folder, _head(known)), verify_orders(folder)
     breaks = (*verdict.breaks, *ordered.breaks)
     if as_json:
         told = {"holds": not breaks, **asdict(verdict), "platform": asdict(ordered)}
@@ -153,17 +153,6 @@ def verify_log(site: Path, known: str | None, *, as_json: bool) -> int:
         )
     )
     return 0
-
-
-def _verify_orders(folder: Path) -> Verdict:
-    """The platform's log against the newest record of it that the device's own log names, as far as that is kept."""
-    orders = folder / OF_PLATFORM
-    verdict = verify(orders)
-    named = [each.facts for each in records(folder) if each.what == "orders.recorded"]
-    if named and (known := Head(named[-1]["number"], named[-1]["hash"])).number >= verdict.first:
-        verdict = verify(orders, known)
-    in_folder = [replace(each, file=f"{OF_PLATFORM}/{each.file}") for each in verdict.breaks]
-    return replace(verdict, breaks=tuple(in_folder))
 
 
 def _head(known: str | None) -> Head | None:

@@ -17,6 +17,7 @@ from provisioning.check.findings import Device as Checked
 from provisioning.check.findings import carry_out
 from provisioning.cli import main
 from tests.keeping_device import Device
+from tests.test_upkeep import hold, keeping_of
 
 if TYPE_CHECKING:
     from click.testing import Result
@@ -181,3 +182,29 @@ def test_the_check_says_what_the_card_says(site: Path) -> None:
     [found] = findings(site, "card")
     errors = read_card(site / "state").file_system_errors
     assert found["severity"] == ("warning" if errors else "ok")
+
+
+def test_what_the_platform_ordered_is_shown_and_verified_with_the_rest(site: Path) -> None:
+    device = Device(site / "state")
+    case_id, log = device.case(), site / "state" / "audit"
+    keeping = keeping_of(device, site)
+    for held in (True, False, True):
+        assert keeping.hold(hold(case_id, held=held)) is None
+    keeping.name_newest_order()
+    device.database.close()
+    shown = run("audit", "show", site).output
+    assert shown.count("hold.set") == 2
+    assert "orders.recorded" in shown
+    verified = run("audit", "verify", site)
+    assert verified.exit_code == 0, verified.output
+    assert "3 record(s) of what the platform ordered" in verified.output
+    path = log / "platform" / "000001.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    path.write_text("".join(lines[:2]), encoding="utf-8")  # its end is cut off
+    verified = run("audit", "verify", site)
+    assert verified.exit_code == 1
+    assert "platform/000001.jsonl" in verified.output
+    [found] = findings(site, "audit")
+    assert "record 3 is missing" in found["what"]
+    path.write_text("".join([lines[0], lines[2]]), encoding="utf-8")
+    assert run("audit", "verify", site).exit_code == 1

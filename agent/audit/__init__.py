@@ -16,16 +16,17 @@ then, so that its end is missed, too.
 
 from __future__ import annotations
 
-from agent.audit.log import Audit, AuditError, Head, Record
+from agent.audit.log import OF_PLATFORM, ORDERS_RECORDED, Audit, AuditError, Head, Record
 from agent.audit.noticing import Noticing
-from agent.audit.verifying import Break, Verdict, records, verify
+from agent.audit.verifying import Break, Verdict, records, verify, verify_orders
 
-FOLDER, OF_PLATFORM = "audit", "platform"
+FOLDER = "audit"
 PLATFORM_SEGMENTS_KEPT = 4
 
 __all__ = [
     "FOLDER",
     "OF_PLATFORM",
+    "ORDERS_RECORDED",
     "PLATFORM_SEGMENTS_KEPT",
     "Audit",
     "AuditError",
@@ -36,4 +37,5 @@ __all__ = [
     "Verdict",
     "records",
     "verify",
+    "verify_orders",
 ]

@@ -27,6 +27,10 @@ ORIGIN = "0" * 64
 SEGMENT_BYTES = 1_000_000
 SEGMENTS_KEPT = 16
 """Of ordinary years: a device writes some hundred kilobytes of it in one."""
+OF_PLATFORM = "platform"
+"""The folder of the log of what the platform orders, in that of the device's own."""
+ORDERS_RECORDED = "orders.recorded"
+"""A record of the device's own log that names the newest one of that."""
 _LONGEST_BYTES = 65_536
 """No record is longer; so much is read from the end to find the last one."""
 

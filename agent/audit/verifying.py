@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from agent.audit.log import ORIGIN, AuditError, Head, Record, segments
+from agent.audit.log import OF_PLATFORM, ORDERS_RECORDED, ORIGIN, AuditError, Head, Record, segments
 from drivers.foreign import reason_of
 from drivers.wording import said
 
@@ -88,6 +88,26 @@ def verify(folder: Path, known: Head | None = None) -> Verdict:
         head=expected or Head(0, ORIGIN),
         breaks=tuple(breaks),
     )
+
+
+def verify_orders(folder: Path) -> Verdict:
+    """Follow the chain of what the platform ordered, held against its newest record that the device's own log names.
+
+    Args:
+        folder: The device's own log's.
+
+    Raises:
+        AuditError: The log cannot be read.
+    """
+    orders, known = folder / OF_PLATFORM, None
+    for each in records(folder):
+        if each.what == ORDERS_RECORDED and isinstance(each.facts.get("number"), int):
+            known = Head(each.facts["number"], str(each.facts.get("hash")))
+    verdict = verify(orders)
+    if known is not None and known.number >= verdict.first:  # else it has been let go since
+        verdict = verify(orders, known)
+    in_folder = (replace(each, file=f"{OF_PLATFORM}/{each.file}") for each in verdict.breaks)
+    return replace(verdict, breaks=tuple(in_folder))
 
 
 def _wrong(record: Record, claimed: str, expected: Head | None) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent.audit import FOLDER, AuditError, verify
+from agent.audit import FOLDER, AuditError, verify, verify_orders
 from drivers.card import read_card
 from drivers.foreign import words_of
 from drivers.wording import said
@@ -19,7 +19,7 @@ def audit(device: Device) -> Iterator[Finding]:
     assert device.configuration is not None
     folder = device.base / device.configuration.storage.state_dir / FOLDER
     try:
-        verdict = verify(folder)
+        verdict, ordered = verify(folder), verify_orders(folder)
     except AuditError as error:
         yield Finding(
             "audit",
@@ -29,12 +29,13 @@ def audit(device: Device) -> Iterator[Finding]:
             said("Run the check as root; if the card is worn out, replace it."),
         )
         return
-    if not verdict.breaks:
+    breaks = (*verdict.breaks, *ordered.breaks)
+    if not breaks:
         yield Finding(
             "audit", "ok", said("{count} record(s), and the chain holds", count=verdict.records)
         )
         return
-    first = verdict.breaks[0]
+    first = breaks[0]
     yield Finding(
         "audit",
         "warning",
