@@ -9,6 +9,7 @@ written for them.
 from __future__ import annotations
 
 import hashlib
+import logging
 import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from agent.events import Command
     from drivers.clock import Clock
 
+_log = logging.getLogger(__name__)
 MOST_REMEMBERED = 1000
 """So many answers are kept, the newest."""
 AT_ONCE, EACH_S = 100, 20.0
@@ -51,7 +53,7 @@ class Orders:
             obey: Does it.
 
         Raises:
-            StorageError: The disk did not take it.
+            StorageError: The database cannot be read.
         """
         digest = hashlib.sha256(command.model_dump_json().encode()).hexdigest()
         known = self._known(command.command_id)
@@ -89,7 +91,12 @@ class Orders:
                 (MOST_REMEMBERED,),
             )
 
-        self._database.write(write).result()
+        try:
+            self._database.write(write).result()
+        except (
+            StorageError
+        ) as error:  # what was done is answered: a full disk costs the memory of it
+            _log.warning("a command that comes again will be obeyed again: %s", error)
 
 
 def _refusal(command: Command, reason: str) -> Answer:

@@ -103,6 +103,19 @@ def test_what_was_refused_as_too_much_may_come_again(obeying: Obeying) -> None:
     assert obeying.order(f"p-{AT_ONCE}").accepted
 
 
+def test_a_disk_that_does_not_take_the_answer_costs_no_answer(obeying: Obeying) -> None:
+    obeying.database.write(
+        lambda connection: connection.execute("PRAGMA max_page_count = 1").fetchone()
+    ).result()  # SQLite makes that what it has now
+    for number in range(400):
+        obeying.clock.advance(EACH_S)
+        assert obeying.order(f"p-{number}").accepted
+    count = obeying.database.write(
+        lambda connection: connection.execute("SELECT count(*) FROM orders").fetchone()
+    ).result()
+    assert count < (400,), "the disk was full"
+
+
 def test_only_the_newest_answers_are_kept(obeying: Obeying) -> None:
     for number in range(MOST_REMEMBERED + 5):
         obeying.clock.advance(EACH_S)
