@@ -192,7 +192,9 @@ class Connection:
         )
         client.on_message = lambda _c, _u, message: self._take(message)
         client.on_subscribe = lambda _c, _u, _mid, codes, _properties: self.refused_topics.extend(
-            str(code) for code in codes if code.is_failure
+            str(code) if code.is_failure else "only with QoS 0, asked for was 1"
+            for code in codes
+            if code.value != 1
         )
         client.on_disconnect = lambda _c, _u, flags, code, _properties: self._ended.append(
             _told_to_go(code)

@@ -130,6 +130,16 @@ def test_what_we_need_and_a_broker_has_not_is_named_and_no_event_is_put_aside(
         assert not broker.cases
 
 
+def test_a_broker_that_lets_us_hear_only_without_acknowledgement_is_named(tmp_path: Path) -> None:
+    with StubBroker(tells=b"\x90\x05\0\x01\0\0\0") as broker:
+        with Device(tmp_path, broker.settings()) as device:
+            device.open_cases(1)
+            device.connect()
+            wait_until(lambda: "only with QoS 0" in device.last_error)
+            wait_until(lambda: device.waiting() == [])
+        assert len(broker.connections) == 1
+
+
 def test_a_broker_without_retained_messages_gets_everything_but_those(
     start_broker: Callable[..., Broker], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
