@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import cache
+from itertools import count
 from pathlib import Path
 from typing import Any, get_args
 
@@ -114,6 +115,18 @@ def test_a_case_abstains_while_the_view_is_bad_and_goes_on_by_itself(
     assert event.body.abstention is not None
     assert event.body.abstention.because == because
     assert event.body.pictures == ()
+
+
+@pytest.mark.slow
+def test_a_view_that_hangs_behind_a_running_clock_abstains(tmp_path: Path, reference: Path) -> None:
+    hangs, overlay, pictures = view_faults.frozen(), view_faults.clock("top right"), count()
+    report = judged(tmp_path, reference, lambda bgr: overlay(hangs(bgr), next(pictures) // 2))
+    told = story(report)
+    assert [what for what, _ in told] == ["opened", "abstained", "persisting", "cleared"]
+    [event] = [each for each in report.events if each.type == "case.abstained"][:1]
+    assert isinstance(event, CaseEvent)
+    assert event.body.abstention is not None
+    assert event.body.abstention.because == "view_frozen"
 
 
 @pytest.mark.slow

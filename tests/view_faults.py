@@ -78,6 +78,64 @@ def frozen() -> Fault:
     return fault
 
 
+Overlay = Callable[[Picture, int], Picture]
+"""What a camera writes into a picture at a second."""
+CORNERS = {"top left": (0.01, 0.06), "top right": (0.56, 0.06), "bottom left": (0.01, 0.97), "bottom right": (0.56, 0.97)}  # fmt: skip
+
+
+def clock(corner: str = "top left", *, seconds: bool = True, lines: int = 1) -> Overlay:
+    """Date and time; with a second line, the camera's name stands still beside it."""
+
+    def overlay(bgr: Picture, second: int) -> Picture:
+        at = f"{second // 3600 % 24:02d}:{second // 60 % 60:02d}"
+        texts = [f"2026-03-01 {at}" + (f":{second % 60:02d}" if seconds else ""), "CAM 01"]
+        x, y = CORNERS[corner]
+        result = bgr.copy()
+        for line, text in enumerate(texts[:lines]):
+            step = 0.055 if y < 0.5 else -0.055
+            _text(result, text, x, y + line * step)
+        return result
+
+    return overlay
+
+
+def recording_dot() -> Overlay:
+    """A red dot that blinks, two seconds on and one off."""
+
+    def overlay(bgr: Picture, second: int) -> Picture:
+        result = bgr.copy()
+        if second % 3:
+            height, width = bgr.shape[:2]
+            cv2.circle(
+                result, (int(0.96 * width), int(0.06 * height)), height // 50, (0, 0, 255), -1
+            )
+        return result
+
+    return overlay
+
+
+def ticker() -> Overlay:
+    """A text that runs along the lower edge."""
+
+    def overlay(bgr: Picture, second: int) -> Picture:
+        result = bgr.copy()
+        for begin in range(-2, 3):
+            _text(
+                result, "NO PARKING HERE - TRAFFIC POLICE", begin * 0.9 - 0.07 * second % 0.9, 0.97
+            )
+        return result
+
+    return overlay
+
+
+def _text(bgr: Picture, text: str, x: float, y: float) -> None:
+    height, width = bgr.shape[:2]
+    at = (int(x * width), int(y * height))
+    scale = height / 700
+    for colour, thickness in (((0, 0, 0), 4), ((255, 255, 255), 2)):
+        cv2.putText(bgr, text, at, cv2.FONT_HERSHEY_SIMPLEX, scale, colour, thickness, cv2.LINE_AA)
+
+
 def film(
     source: Path,
     to: Path,

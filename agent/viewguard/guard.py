@@ -10,11 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import cv2
-
 from agent.scene import WHOLE_FRAME, Box, Unseen
 from agent.viewguard.judging import WHOLE, Judge, Signs
 from agent.viewguard.settings import PROBLEMS
+from agent.viewguard.still import Still
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     from agent.viewguard.looks import Luma
     from agent.viewguard.settings import Problem, Settings
 
-SAME_MEAN, SAME_MOST = 0.02, 2.0
-"""Mean and largest difference of brightness up to which a picture is the same one again."""
 DOUBT_ENDS_AFTER_S = 1.5
 """A doubt that was not told ends when there has been no sign for so long."""
 
@@ -69,7 +66,7 @@ class ViewGuard:
         self._holds: dict[tuple[str, Problem], Hold] = {}
         self._parts: tuple[Box, ...] = ()
         self._measured_s: float | None = None
-        self._same: Luma | None = None
+        self._still = Still()
         self._same_since_s = 0.0
         self._verdict = Verdict()
 
@@ -96,6 +93,7 @@ class ViewGuard:
             self._shape = luma.shape
             shape = (luma.shape[0], luma.shape[1])
             self._judge = Judge(self._zones, self._settings, self._reference, shape)
+            self._still = Still(self._judge.masked)
         signs = self._judge.signs(luma)
         found = dict(signs.zones)
         if self._frozen(luma, now_s):
@@ -109,12 +107,8 @@ class ViewGuard:
         """Whether this is the same picture, without a living sensor's noise, for too long."""
         if "frozen" in self._settings.off:
             return False
-        if self._same is not None and self._same.shape == luma.shape:
-            difference = cv2.absdiff(self._same, luma)
-            if difference.max() <= SAME_MOST and difference.mean() <= SAME_MEAN:
-                return now_s - self._same_since_s >= self._settings.frozen_after_s
-        self._same, self._same_since_s = luma.copy(), now_s
-        return False
+        self._same_since_s = self._still.take(luma, now_s)
+        return now_s - self._same_since_s >= self._settings.frozen_after_s
 
     def _follow(
         self, found: Mapping[Problem, frozenset[str]], now_s: float, *, covered: bool

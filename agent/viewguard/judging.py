@@ -81,6 +81,11 @@ class Judge:
         self._places[WHOLE] = ~self._masked
 
     @property
+    def masked(self) -> Mask:
+        """The cells that nobody looks at."""
+        return self._masked
+
+    @property
     def zone_ids(self) -> frozenset[str]:
         return frozenset(self._places)
 

@@ -57,7 +57,8 @@ class Settings(BaseModel):
     """What is left of the finest detail when the lens is out of focus."""
     unsharp_after_s: float = Field(default=60.0, ge=0)
     frozen_after_s: float = Field(default=60.0, gt=0)
-    """A picture that stays the same to the last bit for so long comes from no living sensor."""
+    """A picture that stays the same to the last bit for so long, but for a text near its edge, comes from
+    no living sensor."""
 
     def after_s(self, problem: Problem) -> float:
         """For how long a problem must hold before it is told."""
