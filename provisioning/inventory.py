@@ -7,7 +7,7 @@ import json
 import click
 
 from agent import detectors
-from agent.detectors.manifest import model_folders
+from agent.detectors.manifest import misnamed_folders, model_folders
 from drivers.wording import itemised, said
 from provisioning import trial
 from provisioning.failures import FAULT
@@ -28,6 +28,7 @@ def show(*, as_json: bool) -> int:
             ),
             err=True,
         )
+    _name_the_misnamed()
     for row in rows:
         click.echo(
             "{name:<12} {version:<8} {family:<11} {size_mb:>6.1f} MB  {licence}".format_map(row)
@@ -35,6 +36,19 @@ def show(*, as_json: bool) -> int:
             else say("{name:<12} cannot be used; `kerbwatch models verify` says why", **row)
         )
     return 0
+
+
+def _name_the_misnamed() -> None:
+    for folder in misnamed_folders():
+        click.echo(
+            say(
+                "{name!r} in {place} is left out: a model is called by 1 to 64 of a-z, 0-9, - and _,"
+                " beginning with a letter or digit",
+                name=folder.name,
+                place=folder.parent,
+            ),
+            err=True,
+        )
 
 
 def _row(name: str) -> dict[str, str | float | bool]:
@@ -69,6 +83,7 @@ def verify(*, as_json: bool) -> int:
             )
         else:
             click.echo(say("{name}: intact", name=name))
+    _name_the_misnamed()
     if broken:
         click.echo(
             say("{broken} of {all} models cannot be used.", broken=broken, all=len(faults)),

@@ -539,6 +539,9 @@ def test_a_folder_that_is_no_model_s_is_in_nobody_s_way(
     assert ran.exit_code == 0, ran.output
     assert "red" in ran.output
     assert "\x1b" not in ran.output
+    assert "'My Model'" in ran.output
+    assert r"'a\x1b[31m'" in ran.output
+    assert "adopting" not in ran.output
 
 
 def test_a_changed_manifest_is_another_model_to_the_audit_log(

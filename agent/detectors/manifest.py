@@ -237,6 +237,14 @@ def list_models() -> tuple[str, ...]:
     return tuple(sorted({name for name in found if re.fullmatch(NAME, name)}))
 
 
+def misnamed_folders() -> tuple[Path, ...]:
+    """Folders of models that nothing can name; hidden ones are not meant to be any."""
+    found = (path.parent for place in model_folders() for path in place.glob(f"*/{MANIFEST}"))
+    return tuple(
+        sorted(path for path in found if not re.fullmatch(NAME, path.name) and path.name[0] != ".")
+    )
+
+
 def find_model(name: str) -> Path:
     """The folder of a model.
 
