@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 THRESHOLD = 0.4
 """A first value; what suits a corner shows a replay of its own footage."""
 NETWORK = "model.onnx"
+MOST_TOLD = 5
+"""Of files of weights that are missing: some networks name hundreds."""
 SYNONYMS = {"motorbike": "motorcycle", "bike": "bicycle", "pedestrian": "person"}
 _BYTE = 1 / 255
 _FED: dict[str, dict[str, Any]] = {
@@ -158,7 +160,15 @@ def _read(file: Path, name: str) -> dict[str, bytes]:
     except ValueError as error:
         fault = said("{file}: {reason}", file=file.name, reason=exports.no_network(network))
         raise ModelError(name, [fault]) from error
-    files, faults = {NETWORK: network}, []
+    return {NETWORK: network, **_weights_beside(file, wanted, LARGEST_BYTES - len(network), name)}
+
+
+def _weights_beside(
+    file: Path, wanted: Sequence[str], left_bytes: int, name: str
+) -> dict[str, bytes]:
+    """The files of weights that a network wants, from beside it."""
+    files: dict[str, bytes] = {}
+    faults: list[str] = []
     for beside in wanted:
         if Path(beside).name != beside or beside in {"", ".", "..", NETWORK, MANIFEST}:
             faults.append(
@@ -170,18 +180,18 @@ def _read(file: Path, name: str) -> dict[str, bytes]:
             )
             continue
         try:
-            left = LARGEST_BYTES - sum(map(len, files.values()))
-            files[beside] = read_inside(file.resolve().parent, beside, left)
+            files[beside] = read_inside(file.parent, beside, left_bytes)
+            left_bytes -= len(files[beside])
         except (OSError, ValueError) as error:
             faults.append(
                 said(
-                    "the network keeps its weights in {beside}, which must lie beside it: {reason}",
+                    "the network keeps its weights in {beside!r}, which must lie beside it: {reason}",
                     beside=beside,
                     reason=reason_of(error),
                 )
             )
     if faults:
-        raise ModelError(name, faults)
+        raise ModelError(name, faults[:MOST_TOLD])
     return files
 
 
