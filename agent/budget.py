@@ -2,7 +2,8 @@
 
 A day is one of the site's local calendar. A clock that steps back gives no second budget: what was
 spent stays spent until a day begins that was never counted. A clock that was far ahead and is put
-right keeps what was spent until the next midnight.
+right keeps what was spent until the next midnight. And however often it is set: within a day's length on
+the steady clock only so many days begin (:data:`MOST_BEGINNINGS`).
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from __future__ import annotations
 import json
 import logging
 import threading
+import time
+from collections import deque
 from datetime import date
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -22,6 +25,9 @@ Class = Literal["cases", "backlog", "evidence", "health", "rest"]
 AHEAD_DAYS = 1
 """A newest day further ahead than this was never lived: the clock was wrong."""
 
+MOST_BEGINNINGS, DAY_LENGTH_S = 2, 20 * 3600.0
+"""So many days begin within this time at most: midnight, and once because the clock was set."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -33,6 +39,7 @@ class DailyBytes:
         timezone: The site's.
         now: The wall clock, in UTC.
         saved: What :meth:`document` gave before the last restart; None: nothing.
+        steady_s: The steady clock.
     """
 
     def __init__(
@@ -41,8 +48,11 @@ class DailyBytes:
         timezone: tzinfo,
         now: Callable[[], datetime],
         saved: str | None = None,
+        steady_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._limits, self._timezone, self._now = dict(limits), timezone, now
+        self._steady_s = steady_s
+        self._began_s: deque[float] = deque(maxlen=MOST_BEGINNINGS)
         self._lock = threading.Lock()
         self._told: set[str] = set()
         self._spent: dict[str, int] = {}
@@ -94,6 +104,8 @@ class DailyBytes:
         """Begin a new day if there is one."""
         today = self._today()
         if today > self._newest:
+            if not self._may_begin():
+                return
             self._newest = today
             self._spent.clear()
             self._told.clear()
@@ -101,3 +113,11 @@ class DailyBytes:
         elif (self._newest - today).days > AHEAD_DAYS:
             self._newest = today
             self.unsaved = True
+
+    def _may_begin(self) -> bool:
+        """Whether another day may begin; if so, one does."""
+        now_s = self._steady_s()
+        if len(self._began_s) == MOST_BEGINNINGS and now_s - self._began_s[0] < DAY_LENGTH_S:
+            return False
+        self._began_s.append(now_s)
+        return True

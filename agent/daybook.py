@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from agent import days
 from agent.database import StorageError
 from agent.days import DEVICE, Place
+from agent.retention import living
 
 if TYPE_CHECKING:
     import sqlite3
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 SAMPLE_S = 15.0
 WRITE_EVERY_S = 300.0
 """So much of a day's counters is lost at most when the power goes."""
+STEP_S = 60.0
+"""A clock that is set by less passes midnight as one that is not set at all."""
 
 _log = logging.getLogger(__name__)
 
@@ -68,7 +71,8 @@ class Daybook:
         self._sums: defaultdict[Place, float] = defaultdict(float)
         self._add(f"began.{began_after}", 1)
         self._peaks: dict[Place, float] = {}
-        self._day = self._today()
+        self._day, self._placed = self._today(), clock.synchronised
+        self._offset_s = self._offset()
         self._last_s = self._written_s = clock.monotonic_s()
         self._written_bytes = 0
 
@@ -96,10 +100,15 @@ class Daybook:
     def is_due(self) -> bool:
         """Whether it is time to write: some minutes have passed, or another day has begun."""
         waited_s = self._clock.monotonic_s() - self._written_s
-        return waited_s >= WRITE_EVERY_S or self._today() != self._day
+        return waited_s >= WRITE_EVERY_S or (self._placed and self._today() != self._day)
 
     def sample(self) -> None:
         """Count what has been since the last sample as it is now."""
+        self._place()
+        if (
+            self._today() == self._day
+        ):  # set within the day, it passes the midnight that follows as any
+            self._offset_s = self._offset()
         now_s = self._clock.monotonic_s()
         # What lies further back was not looked at, and is not claimed.
         passed_s = min(now_s - self._last_s, 2 * SAMPLE_S)
@@ -139,16 +148,41 @@ class Daybook:
         Raises:
             StorageError: The disk did not take it.
         """
-        values, day = {**self._sums, **self._peaks}, self._day
+        if not self._placed:  # nobody has set the clock yet: by what it says, and that is told
+            self._day, self._offset_s = self._today(), self._offset()
+        values, day, today, offset_s = (
+            {**self._sums, **self._peaks},
+            self._day,
+            self._today(),
+            self._offset(),
+        )
+        was_set = abs(offset_s - self._offset_s) >= STEP_S
 
         def work(connection: sqlite3.Connection) -> None:
             days.count(connection, day, values)
+            days.written_on(connection, day, living.count_on(connection, self._clock).lived_s)
+            if today != day:
+                _turn(connection, day, today, was_set=was_set)
             days.forget_old(connection)
 
         self._database.write(work).result()
         self._sums.clear()
         self._peaks.clear()
-        self._day, self._written_s = self._today(), self._clock.monotonic_s()
+        self._day, self._offset_s, self._placed = today, offset_s, True
+        self._written_s = self._clock.monotonic_s()
+
+    def _place(self) -> None:
+        """What was counted since the start belongs to the day that it is, once a time source has said that.
+
+        A device without a battery clock starts on any day. What it has written by then stays there.
+        """
+        if not self._placed and self._clock.synchronised:
+            self._day, self._offset_s, self._placed = self._today(), self._offset(), True
+            self._sums.pop((DEVICE, DEVICE, "unsynchronised_s"), None)
+
+    def _offset(self) -> float:
+        """How far the wall clock is ahead of the steady one, in seconds."""
+        return self._clock.now().timestamp() - self._clock.monotonic_s()
 
     def _add(self, name: str, value: float, zone_id: str = DEVICE) -> None:
         self._sums[zone_id, DEVICE, name] += value
@@ -159,3 +193,12 @@ class Daybook:
 
     def _today(self) -> str:
         return days.day_of(self._clock.now(), self._timezone)
+
+
+def _turn(connection: sqlite3.Connection, day: str, today: str, *, was_set: bool) -> None:
+    """Note how one day followed another; within a piece of work."""
+    if was_set:
+        for each in (day, today):
+            days.note(connection, days.page_of(connection, each), days.MOVED)
+    elif today > day:
+        days.note(connection, days.page_of(connection, day), days.ENDED)

@@ -1,12 +1,18 @@
 """What each day was like, in counters: the ground of the daily summary (日报).
 
-A counter belongs to a local day, a zone (or the device) and a kind of case (or none), and has a name.
+A counter belongs to a page, a zone (or the device) and a kind of case (or none), and has a name.
 Counters add up; one whose name ends in ``_max`` keeps the highest value. Cases are counted in the
 transaction that records them; the rest is written every few minutes.
+
+A page is a local day by the wall clock, such as ``2026-03-01``. The clock may name a day that was told of
+already, because it was wrong then or is now: that is time that nobody has been told of, and it goes onto a
+further page (``2026-03-01+2``). Which pages are old, and which nobody writes on any more, is told by the
+time that the device has lived through, and never by their dates.
 """
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,6 +26,18 @@ if TYPE_CHECKING:
 DAYS_KEPT = 400
 DEVICE = ""
 """Stands for the zone and the kind where something is the whole device's."""
+TOLD, ENDED, MOVED = "told", "ended", "moved"
+"""The device's own counters of a page: its summary was sent; the clock passed its midnight; the clock was set
+from this day to another one, or from another one to it."""
+LOST = "lost"
+"""How many numbers were told as lost with a page."""
+_DOUBTFUL = (MOVED, "unsynchronised_s")
+_LIVED = "lived_s_max"
+"""When a page was last written on, in lived seconds."""
+DAY_S = 86_400.0
+ENDED_S, SETTLED_S = 60.0, 600.0
+"""After so long nobody writes any more on a page whose midnight the clock has passed (it may be set back by
+seconds then), and on one whose day is yesterday, however it was left. On any other: after a day."""
 Place = tuple[str, str, str]
 """Zone, kind of case, name of the counter."""
 
@@ -29,14 +47,48 @@ def day_of(at: datetime, timezone: ZoneInfo) -> str:
     return f"{at.astimezone(timezone):%Y-%m-%d}"
 
 
+def page_of(connection: sqlite3.Connection, day: str) -> str:
+    """The page that a day is written on: the first of its pages that nobody was told of."""
+    rows = connection.execute(
+        "SELECT day, max(name = ?) FROM days WHERE day = ? OR day LIKE ? || '+%' GROUP BY day",
+        (TOLD, day, day),
+    )
+    told = {page for page, is_told in rows if is_told}
+    page, number = day, 1
+    while page in told:
+        number += 1
+        page = f"{day}+{number}"
+    return page
+
+
+def day_on(page: str) -> str:
+    """Which day a page is of."""
+    return page.partition("+")[0]
+
+
 def count(connection: sqlite3.Connection, day: str, values: Mapping[Place, float]) -> None:
     """Add to a day's counters; within a piece of work."""
+    if values:
+        _add(connection, page_of(connection, day), values)
+
+
+def note(connection: sqlite3.Connection, page: str, name: str, value: float = 1.0) -> None:
+    """Add to one of a page's own counters; within a piece of work."""
+    _add(connection, page, {(DEVICE, DEVICE, name): value})
+
+
+def _add(connection: sqlite3.Connection, page: str, values: Mapping[Place, float]) -> None:
     connection.executemany(
         "INSERT INTO days (day, zone_id, kind, name, value) VALUES (?, ?, ?, ?, ?)"
         " ON CONFLICT DO UPDATE SET value = CASE WHEN name LIKE '%\\_max' ESCAPE '\\'"
         " THEN max(value, excluded.value) ELSE value + excluded.value END",
-        [(day, *place, value) for place, value in values.items()],
+        [(page, *place, value) for place, value in values.items()],
     )
+
+
+def written_on(connection: sqlite3.Connection, day: str, lived_s: float) -> None:
+    """A day was written on now; within a piece of work."""
+    count(connection, day, {(DEVICE, DEVICE, _LIVED): lived_s})
 
 
 def count_case(connection: sqlite3.Connection, day: str, change: Change) -> None:
@@ -51,21 +103,64 @@ def count_case(connection: sqlite3.Connection, day: str, change: Change) -> None
     count(connection, day, {(case.zone_id, case.kind, name): n for name, n in found.items()})
 
 
-def read(connection: sqlite3.Connection, day: str) -> dict[Place, float]:
-    """A day's counters; empty if nothing was counted."""
-    rows = connection.execute("SELECT zone_id, kind, name, value FROM days WHERE day = ?", (day,))
+def read(connection: sqlite3.Connection, page: str) -> dict[Place, float]:
+    """A page's counters; empty if nothing was counted."""
+    rows = connection.execute("SELECT zone_id, kind, name, value FROM days WHERE day = ?", (page,))
     return {(zone_id, kind, name): value for zone_id, kind, name, value in rows}
 
 
 def known(connection: sqlite3.Connection) -> list[str]:
-    """The days of which something was counted, the oldest first."""
+    """The pages on which something was counted, by their names."""
     return [day for (day,) in connection.execute("SELECT DISTINCT day FROM days ORDER BY day")]
 
 
+def due(connection: sqlite3.Connection, today: str, lived_s: float) -> list[str]:
+    """Pages that nobody was told of and that are over, the oldest first.
+
+    A page is over when it has not been written on for long enough: soon after the clock has passed its
+    midnight, and later where it was left otherwise, with the power or by a clock that was set.
+
+    Args:
+        connection: To read with.
+        today: By a clock that can be trusted.
+        lived_s: Now.
+    """
+    rows = connection.execute(
+        "SELECT day, max(name = ?), max(CASE WHEN name = ? THEN value ELSE 0 END) AS written_s"
+        " FROM days GROUP BY day HAVING NOT max(name = ?) ORDER BY written_s, day",
+        (ENDED, _LIVED, TOLD),
+    )
+    yesterday = (date.fromisoformat(today) - timedelta(days=1)).isoformat()
+    return [
+        page
+        for page, has_ended, written_s in rows
+        if day_on(page) != today
+        and lived_s - written_s
+        >= (ENDED_S if has_ended else SETTLED_S if day_on(page) == yesterday else DAY_S)
+    ]
+
+
+def can_be_trusted(counters: Mapping[Place, float]) -> bool:
+    """Whether a page is of one day and of nothing else, as far as the clock can say that."""
+    own = {name: counters.get((DEVICE, DEVICE, name), 0.0) for name in ("uptime_s", *_DOUBTFUL)}
+    return own["uptime_s"] > 0 and not any(own[name] for name in _DOUBTFUL)
+
+
+def told_as_lost(connection: sqlite3.Connection, page: str) -> int:
+    """How many numbers were told as lost with the other pages of the same day."""
+    day = day_on(page)
+    [lost] = connection.execute(
+        "SELECT coalesce(sum(value), 0) FROM days"
+        " WHERE name = ? AND day != ? AND (day = ? OR day LIKE ? || '+%')",
+        (LOST, page, day, day),
+    ).fetchone()
+    return int(lost)
+
+
 def forget_old(connection: sqlite3.Connection) -> None:
-    """Keep the newest days; within a piece of work."""
+    """Keep the pages that were written on last; within a piece of work."""
     connection.execute(
-        "DELETE FROM days WHERE day NOT IN"
-        " (SELECT DISTINCT day FROM days ORDER BY day DESC LIMIT ?)",
-        (DAYS_KEPT,),
+        "DELETE FROM days WHERE day NOT IN (SELECT day FROM days GROUP BY day"
+        " ORDER BY max(CASE WHEN name = ? THEN value ELSE 0 END) DESC, day DESC LIMIT ?)",
+        (_LIVED, DAYS_KEPT),
     )

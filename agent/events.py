@@ -608,7 +608,13 @@ class DeviceDay(Wire):
 
 
 class SummaryBody(Wire):
-    """One local day of one device (日报); ``complete`` says that the day was over."""
+    """One local day of one device (日报).
+
+    ``complete`` says that the day was over, that a time source vouched for the clock all the time that is
+    counted, and that the clock was not set out of the day or into it: else some of the day is told under
+    another day, or some of another under this one. Two summaries of one day are of different times that the
+    device lived through, and nothing is in both: a clock that was wrong has named the day as well.
+    """
 
     day: Annotated[
         str, Field(max_length=10, pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$")

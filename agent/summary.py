@@ -13,6 +13,7 @@ from agent.database import load_state, save_state
 from agent.days import DEVICE, Place
 from agent.events import ClockReading, DeviceDay, Draft, KindDay, SummaryBody, ZoneDay
 from agent.outbox import Lane
+from agent.retention import living
 
 if TYPE_CHECKING:
     import sqlite3
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 
 TYPE = "device.summary"
 MOST_AT_ONCE = 7
-"""After a long time off, so many days are told of, the newest."""
-_SENT = "summary.sent"
+"""So many days are told of in one piece of work; the next follow minutes later."""
+_SENT_UNTIL = "summary.sent"
 
 
 class Summaries:
@@ -56,56 +57,80 @@ class Summaries:
         """Queue the summaries of days that are over; none while the clock cannot be trusted.
 
         Returns:
-            Which days.
+            Which pages of the daybook they are of, the oldest first.
 
         Raises:
             StorageError: The disk did not take it.
         """
-        if not (self._configuration.uplink.daily_summary and self._clock.synchronised):
+        if not self._clock.synchronised:
             return []
         today = days.day_of(self._clock.now(), self._timezone)
         with closing(self._database.read()) as connection:
-            sent = load_state(connection, _SENT) or ""
-            due = [day for day in days.known(connection) if sent < day < today][-MOST_AT_ONCE:]
+            self._take_over(connection, today)
+            due = days.due(connection, today, living.known(connection).now(self._clock).lived_s)
+        due = due[:MOST_AT_ONCE]
         if due:
-            self._database.write(lambda connection: self._queue(connection, due)).result()
-        return due
+            self._database.write(lambda connection: self._tell(connection, due, today)).result()
+        return due if self._configuration.uplink.daily_summary else []
 
-    def _queue(self, connection: sqlite3.Connection, due: list[str]) -> None:
-        for day in due:
-            at = self._clock.now()
-            draft = Draft(
-                event_id=self._ids.new(at),
-                type=TYPE,
-                occurred_at=at,
-                clock=ClockReading.of(self._clock),
-                body=summary_of(connection, self._configuration, day, complete=True),
+    def _tell(self, connection: sqlite3.Connection, due: list[str], today: str) -> None:
+        for page in due:
+            body = summary_of(
+                connection, self._configuration, page, complete=days.day_on(page) < today
             )
-            self._outbox.add(connection, draft, Lane.REST)
-        save_state(connection, _SENT, due[-1])
+            if self._configuration.uplink.daily_summary:
+                self._queue(connection, body)
+            days.note(connection, page, days.LOST, body.device.lost)
+            days.note(connection, page, days.TOLD)
+
+    def _queue(self, connection: sqlite3.Connection, body: SummaryBody) -> None:
+        at = self._clock.now()
+        draft = Draft(
+            event_id=self._ids.new(at),
+            type=TYPE,
+            occurred_at=at,
+            clock=ClockReading.of(self._clock),
+            body=body,
+        )
+        self._outbox.add(connection, draft, Lane.REST)
+
+    def _take_over(self, reader: sqlite3.Connection, today: str) -> None:
+        """An agent before this one noted the newest day that it had told of, and nothing else."""
+        newest = load_state(reader, _SENT_UNTIL)
+        if not newest:
+            return
+        told = [day for day in days.known(reader) if day <= newest and day != today]
+
+        def work(connection: sqlite3.Connection) -> None:
+            for day in told:
+                days.note(connection, day, days.TOLD)
+            save_state(connection, _SENT_UNTIL, "")
+
+        self._database.write(work).result()
 
 
 def summary_of(
-    connection: sqlite3.Connection, configuration: Configuration, day: str, *, complete: bool
+    connection: sqlite3.Connection, configuration: Configuration, page: str, *, complete: bool
 ) -> SummaryBody:
     """Sum a day up.
 
     Args:
         connection: To read with.
         configuration: The site.
-        day: A local day, as ``2026-03-01``.
-        complete: Whether it is over.
+        page: Of the daybook: a local day, as ``2026-03-01``, or a further page of one.
+        complete: Whether the day is over. If the clock could not be trusted all the time, the summary is
+            not complete in spite of that.
     """
-    counters = days.read(connection, day)
+    counters = days.read(connection, page)
     drawn = [zone.zone_id for zone in configuration.zones if zone.kind != "mask"]
     counted = sorted({zone_id for zone_id, _, _ in counters if zone_id} - set(drawn))
     return SummaryBody(
-        day=day,
+        day=days.day_on(page),
         timezone=configuration.site.timezone,
-        complete=complete,
+        complete=complete and days.can_be_trusted(counters),
         configuration_sha256=configuration.sha256(),
         zones=tuple(_zone(configuration, zone_id, counters) for zone_id in (*drawn, *counted)),
-        device=_device(connection, configuration, day, counters),
+        device=_device(connection, configuration, page, counters),
     )
 
 
@@ -137,7 +162,7 @@ def _zone(configuration: Configuration, zone_id: str, counters: dict[Place, floa
 def _device(
     connection: sqlite3.Connection,
     configuration: Configuration,
-    day: str,
+    page: str,
     counters: dict[Place, float],
 ) -> DeviceDay:
     own = {name: n for (zone, _, name), n in counters.items() if zone == DEVICE}
@@ -150,7 +175,7 @@ def _device(
         uptime_s=round(own.get("uptime_s", 0.0), 1),
         unsynchronised_s=round(own.get("unsynchronised_s", 0.0), 1),
         began_after=began,
-        lost=_lost(connection, day, ZoneInfo(configuration.site.timezone)),
+        lost=_lost(connection, page, ZoneInfo(configuration.site.timezone)),
         temperature_c_max=own.get("temperature_c_max"),
         throttled_s=own.get("throttled_s"),
         under_voltage_s=own.get("under_voltage_s"),
@@ -160,12 +185,13 @@ def _device(
     )
 
 
-def _lost(connection: sqlite3.Connection, day: str, timezone: ZoneInfo) -> int:
-    """How many numbers were lost on the day."""
+def _lost(connection: sqlite3.Connection, page: str, timezone: ZoneInfo) -> int:
+    """How many numbers were lost on the day, less those that were told with earlier pages of it."""
+    day = days.day_on(page)
     begin = datetime.combine(date.fromisoformat(day), time(), timezone)
     end = datetime.combine(date.fromisoformat(day) + timedelta(days=1), time(), timezone)
     [lost] = connection.execute(
         "SELECT coalesce(sum(last - first + 1), 0) FROM losses WHERE at >= ? AND at < ?",
         (begin.astimezone(UTC).timestamp(), end.astimezone(UTC).timestamp()),
     ).fetchone()
-    return int(lost)
+    return int(lost) - days.told_as_lost(connection, page)

@@ -305,7 +305,8 @@ class Keeping:
         found = []
         with closing(self._database.read()) as connection:
             for at in (now, now - timedelta(days=1)):
-                counters = days.read(connection, days.day_of(at, timezone))
+                page = days.page_of(connection, days.day_of(at, timezone))
+                counters = days.read(connection, page)
                 value = counters.get((days.DEVICE, days.DEVICE, "written_bytes"))
                 found.append(None if value is None else int(value))
         return found[0], found[1]

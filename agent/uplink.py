@@ -349,7 +349,11 @@ class Uplink:
             terms,
             settled=self._wake.set,
             budget=DailyBytes(
-                settings.daily_bytes.limits(), outbox.timezone, clock.now, self._saved_budget()
+                settings.daily_bytes.limits(),
+                outbox.timezone,
+                clock.now,
+                self._saved_budget(),
+                clock.monotonic_s,
             ),
         )
         self._listening = Listening(

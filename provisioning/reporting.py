@@ -74,16 +74,21 @@ def report(site: Path, day: str | None, *, as_json: bool) -> None:
                 say(
                     "Nothing was counted on {day}. There are: {known}",
                     day=wanted,
-                    known=known[-10:] or say("none"),
+                    known=sorted({days.day_on(page) for page in known})[-10:] or say("none"),
                 )
             )
-        summary = summary_of(connection, configuration, wanted, complete=wanted < today)
+        summaries = [
+            summary_of(connection, configuration, page, complete=wanted < today)
+            for page in known
+            if days.day_on(page) == wanted
+        ]
     if as_json:
-        click.echo(summary.model_dump_json(indent=2))
+        click.echo(summaries[-1].model_dump_json(indent=2))
         return
     site_facts = configuration.site
     click.echo(f"{site_facts.device_id}  {site_facts.address}")
-    click.echo("\n".join(lines(summary)))
+    for summary in summaries:  # more than one where the clock has named the day again
+        click.echo("\n".join(lines(summary, is_over=wanted < today)))
 
 
 def _wanted(day: str | None, today: str) -> str:
@@ -101,10 +106,16 @@ def _known(connection: sqlite3.Connection) -> list[str]:
         return []
 
 
-def lines(summary: SummaryBody) -> Iterator[str]:
+def lines(summary: SummaryBody, *, is_over: bool) -> Iterator[str]:
     """The summary, line by line."""
     if summary.complete:
         yield say("Daily summary, {day} ({timezone})", day=summary.day, timezone=summary.timezone)
+    elif is_over:
+        yield say(
+            "Daily summary, {day} ({timezone}), incomplete: the clock was set, or could not be trusted",
+            day=summary.day,
+            timezone=summary.timezone,
+        )
     else:
         yield say(
             "Daily summary, {day} ({timezone}), not over yet",

@@ -87,6 +87,14 @@ def read(path: Path) -> Status:
                 age=duration(age_s),
             )
         )
+    if age_s < -OLD_S:  # a running agent writes again within a second, by the clock as it is now
+        raise NotRunningError(
+            say(
+                "The agent's last word is of {age} later than this clock says: the clock was set back, and"
+                " the agent hangs or has ended.",
+                age=duration(-age_s),
+            )
+        )
     return status
 
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.budget import DailyBytes
+from agent.budget import DAY_LENGTH_S, MOST_BEGINNINGS, DailyBytes
 from agent.outbox import Lane
 from drivers.clock import FakeClock
 from tests.broker import Broker, wait_until
@@ -86,6 +86,28 @@ def test_a_clock_that_was_years_ahead_does_not_close_the_link_for_years() -> Non
     assert not daily.allows("health")
     clock.step(NOON + timedelta(days=1))
     assert daily.allows("health")
+
+
+@given(st.lists(st.integers(-70 * 365, 70 * 365), max_size=40), st.integers(0, 3 * 24))
+def test_a_clock_that_is_set_again_and_again_opens_no_link_for_good(
+    jumps_d: list[int], apart_h: int
+) -> None:
+    clock = FakeClock(NOON)
+    daily = DailyBytes({"health": 1000}, WUHU, clock.now, None, clock.monotonic_s)
+    sent = spend(daily, 500)
+    for jump_d in jumps_d:
+        clock.advance(apart_h * 3600)
+        clock.step(NOON + timedelta(days=jump_d, hours=apart_h % 24))
+        sent += spend(daily, 500)
+    lived_days = len(jumps_d) * apart_h / 24
+    assert sent <= 1000 * (1 + MOST_BEGINNINGS * (1 + lived_days * 24 * 3600 / DAY_LENGTH_S))
+    clock.step(NOON)
+    spend(daily, 500)
+    sent = 0
+    for _ in range(3 * 24):  # put right, it goes on: each midnight brings its own
+        clock.advance(3600)
+        sent += spend(daily, 500)
+    assert sent >= 2 * 1000
 
 
 def test_what_was_spent_outlives_a_restart() -> None:

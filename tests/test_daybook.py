@@ -13,10 +13,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from agent import days
 from agent.cases import Change
 from agent.config import from_tables
+from agent.database import save_state
 from agent.daybook import SAMPLE_S, Daybook, Gauges
 from agent.events import SummaryBody, ViewHealth
 from agent.health import Activity
@@ -30,6 +33,8 @@ from tests.drafts import OPEN_CASE
 from tests.keeping_device import Device
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
+SHARE = 2 * SAMPLE_S / 3600
+"""Of a time that :meth:`Corner.lives_long` lets pass, so much is looked at."""
 MORNING = datetime(2026, 3, 1, 8, 0, tzinfo=SHANGHAI)
 SITE: dict[str, Any] = {
     "site": {"tenant": "city", "device_id": "corner", "address": "example"},
@@ -57,6 +62,7 @@ class Corner(Device):
         self.heat_c: float | None = 50.0
         self.power: Power | None = Power(False, False, False, False)
         self.written_bytes: int | None = 1000
+        self.counted_s = 0.0
         self.configuration = from_tables(SITE)
         self.book = self.started("first")
         self.summaries = Summaries(
@@ -87,6 +93,22 @@ class Corner(Device):
             if self.book.is_due:
                 self.book.write()
                 self.summaries.send_due()
+
+    def lives_long(self, *, days: int = 0, hours: float = 0) -> None:
+        """With a sample an hour: many days take no time to live through."""
+        for _ in range(round(24 * days + hours)):
+            self.clock.advance(3600)
+            self.book.sample()
+            self.counted_s += 2 * SAMPLE_S
+            if self.book.is_due:
+                self.book.write()
+                self.summaries.send_due()
+
+    def summary_of_today(self) -> SummaryBody:
+        self.book.write()
+        with closing(self.database.read()) as connection:
+            page = days.page_of(connection, days.day_of(self.clock.now(), SHANGHAI))
+            return summary_of(connection, self.configuration, page, complete=False)
 
     def summary(self, day: str = "2026-03-01") -> SummaryBody:
         self.book.write()
@@ -221,6 +243,192 @@ def test_while_the_clock_cannot_be_trusted_no_day_is_over(corner: Corner) -> Non
     ).device.unsynchronised_s
 
 
+def at(day: int, hour: float = 8, *, year: int = 2026, month: int = 3) -> datetime:
+    return datetime(year, month, day, tzinfo=SHANGHAI) + timedelta(hours=hour)
+
+
+def days_told(corner: Corner) -> list[tuple[str, bool]]:
+    return [(each["body"]["day"], each["body"]["complete"]) for each in corner.told()]
+
+
+def right_days(first: int, last: int) -> list[tuple[str, bool]]:
+    return [(f"2026-03-{day:02}", True) for day in range(first, last + 1)]
+
+
+@pytest.mark.parametrize("wrong", [at(7, year=2036), at(1, month=4), at(9), at(1, year=2020)])
+def test_a_day_by_a_wrong_time_source_ends_nothing_and_is_told_as_what_it_is(
+    corner: Corner, wrong: datetime
+) -> None:
+    corner.lives_long(days=2)
+    corner.clock.step(wrong)
+    corner.lives_long(days=1)
+    corner.clock.step(at(4))
+    corner.lives_long(days=10)
+    told = days_told(corner)
+    assert told[:2] == right_days(1, 2)
+    # 3 March was left at eight in the morning, and 4 March entered then: some of them is elsewhere.
+    assert ("2026-03-03", False) in told
+    assert ("2026-03-04", False) in told
+    right = [each for each in told if each[0] > "2026-03-04" and each[0] < "2026-03-14"]
+    assert set(right_days(5, 13)) <= set(right), "every day since is told as complete"
+    whole = sum(each["body"]["device"]["uptime_s"] for each in corner.told())
+    assert whole + corner.summary_of_today().device.uptime_s == pytest.approx(corner.counted_s)
+
+
+def test_a_clock_that_jumps_forward_and_back_splits_no_day(corner: Corner) -> None:
+    corner.lives_long(hours=3)
+    corner.clock.step(at(2, year=2036))
+    corner.lives_long(hours=1)
+    corner.clock.step(at(1, hour=12))
+    corner.lives_long(hours=13)
+    assert days_told(corner) == [("2026-03-01", False)]
+    [told] = corner.told()
+    assert told["body"]["device"]["uptime_s"] == pytest.approx(15 * 3600 * SHARE, rel=0.02)
+
+
+def test_a_day_that_was_told_of_gets_another_page_for_what_comes_later(corner: Corner) -> None:
+    corner.lives_long(days=2)
+    assert days_told(corner) == right_days(1, 2)
+    first = corner.told()[0]["body"]["device"]["uptime_s"]
+    corner.clock.step(at(1, hour=20))  # now it is wrong, or it was then
+    corner.happens("case.opened")
+    corner.lives_long(days=2)
+    again = [each["body"] for each in corner.told() if each["body"]["day"] == "2026-03-01"]
+    assert [each["complete"] for each in again] == [True, False]
+    assert again[0]["device"]["uptime_s"] == first, "what was told stays as it was told"
+    assert again[1]["device"]["uptime_s"] == pytest.approx(4 * 3600 * SHARE, rel=0.3)
+    assert again[1]["zones"][0]["cases"][0]["opened"] == 1
+
+
+def test_a_device_without_a_battery_clock_tells_no_day_of_1970(corner: Corner) -> None:
+    corner.clock.step(at(1, year=1970, month=1), synchronised=False)
+    corner.started("power_cut")
+    corner.lives(60)
+    corner.clock.step(at(3))
+    corner.lives(120)
+    corner.clock.step(at(3, hour=23.9))
+    corner.lives(1200)
+    assert days_told(corner) == [("2026-03-03", True)], "the first minute was of this day"
+    assert corner.told()[0]["body"]["device"]["uptime_s"] >= 180
+    assert corner.told()[0]["body"]["device"]["unsynchronised_s"] == 0
+
+
+def test_what_was_written_before_the_clock_was_set_is_no_complete_day(corner: Corner) -> None:
+    corner.clock.step(at(1, year=1970, month=1), synchronised=False)
+    corner.started("power_cut")
+    corner.lives(1200)
+    corner.clock.step(at(3))
+    corner.lives_long(days=3)
+    told = dict(days_told(corner))
+    assert told["1970-01-01"] is False
+    assert told["2026-03-03"] is False, "twenty minutes of it are elsewhere"
+    assert told["2026-03-04"] is True
+
+
+def test_a_day_with_a_clock_that_nobody_vouches_for_is_not_complete(corner: Corner) -> None:
+    corner.lives(600)
+    corner.clock.step(corner.clock.now(), synchronised=False)
+    corner.lives(600)
+    corner.clock.step(corner.clock.now())
+    corner.lives_long(days=1)
+    assert days_told(corner) == [("2026-03-01", False)]
+    assert corner.told()[0]["body"]["device"]["unsynchronised_s"] == 600
+
+
+def test_a_case_counted_on_a_day_that_nobody_watched_makes_no_complete_day(corner: Corner) -> None:
+    corner.lives(600)
+    now = corner.clock.now()
+    corner.clock.step(at(1, year=1970, month=1), synchronised=False)
+    corner.happens("case.cleared")
+    corner.clock.step(now)
+    corner.lives_long(days=2)
+    assert ("1970-01-01", False) in days_told(corner)
+
+
+@pytest.mark.parametrize("off", [9.0, 33.0, 200.0])
+def test_a_day_that_ended_with_the_power_is_told_when_the_next_has_begun(
+    corner: Corner, off: float
+) -> None:
+    corner.lives_long(hours=8)
+    corner.clock.step(corner.clock.now() + timedelta(hours=off))
+    corner.clock.reboot("boot-2")
+    corner.started("power_cut")
+    corner.lives_long(days=1, hours=1)
+    assert ("2026-03-01", True) in days_told(corner)
+
+
+def test_seconds_that_the_clock_is_set_back_at_midnight_make_no_second_day(corner: Corner) -> None:
+    corner.clock.step(at(1, hour=23.98))
+    corner.lives(90)
+    corner.clock.step(corner.clock.now() - timedelta(seconds=45))
+    corner.lives(1200)
+    assert days_told(corner) == [("2026-03-01", True)]
+
+
+def test_what_an_older_agent_has_told_is_not_told_again(corner: Corner) -> None:
+    for day in (1, 2, 3):
+        corner.clock.step(at(day))
+        corner.book = corner.started("planned")
+        corner.book.sample()
+        corner.book.write()
+    corner.database.write(
+        lambda connection: save_state(connection, "summary.sent", "2026-03-02")
+    ).result()
+    corner.clock.step(at(4))
+    corner.lives(900)
+    assert [day for day, _ in days_told(corner)] == ["2026-03-03"]
+
+
+def test_what_is_not_wanted_is_not_sent_later_in_one_go(corner: Corner) -> None:
+    wanted = corner.summaries
+    quiet = from_tables(SITE | {"uplink": {"daily_summary": False}})
+    corner.summaries = Summaries(quiet, corner.database, corner.outbox, corner.clock, RandomIds())
+    corner.lives_long(days=5)
+    corner.summaries = wanted
+    corner.lives_long(days=1)
+    assert days_told(corner) == right_days(6, 6)
+
+
+NEAR_S, FAR_S = 8 * 86_400, 70 * 365 * 86_400
+LIFE = st.lists(
+    st.one_of(
+        st.tuples(st.just("live"), st.integers(1, 40)),
+        st.tuples(st.just("set"), st.integers(0, NEAR_S) | st.integers(-FAR_S, FAR_S)),
+        st.tuples(st.just("unset"), st.integers(0, NEAR_S) | st.integers(-FAR_S, FAR_S)),
+        st.tuples(st.just("begin"), st.just(0)),
+    ),
+    max_size=12,
+)
+"""What happens to a device: hours pass, its clock is set (seconds from the first morning), a run begins."""
+
+
+@pytest.mark.slow
+@settings(max_examples=25, deadline=None)
+@given(life=LIFE)
+def test_however_the_clock_jumps_no_lived_time_is_lost_or_told_twice(
+    tmp_path_factory: pytest.TempPathFactory, life: list[tuple[str, int]]
+) -> None:
+    corner = Corner(tmp_path_factory.mktemp("jumps"))
+    for what, value in life:
+        if what == "live":
+            corner.lives_long(hours=value)
+        elif what == "begin":
+            corner.book.write()
+            corner.started("planned")
+        else:
+            corner.clock.step(MORNING + timedelta(seconds=value), synchronised=what == "set")
+    corner.clock.step(at(20, hour=8))
+    corner.lives_long(days=5)
+    told = [each["body"] for each in corner.told()]
+    complete = [each["day"] for each in told if each["complete"]]
+    assert {f"2026-03-{day}" for day in (21, 22, 23, 24)} <= set(complete), "it goes on"
+    assert not [each for each in told if each["complete"] and each["device"]["unsynchronised_s"]]
+    # What is told and what is still open is all that was lived through, and nothing twice.
+    whole = sum(each["device"]["uptime_s"] for each in told)
+    assert whole + corner.summary_of_today().device.uptime_s == pytest.approx(corner.counted_s)
+    corner.database.close()
+
+
 def test_where_it_is_not_wanted_no_summary_is_sent(corner: Corner) -> None:
     quiet = from_tables(SITE | {"uplink": {"daily_summary": False}})
     corner.summaries = Summaries(quiet, corner.database, corner.outbox, corner.clock, RandomIds())
@@ -290,6 +498,18 @@ state_dir = "state"
     summary = SummaryBody.model_validate_json(run("--json")[1])
     assert (summary.day, summary.complete) == (yesterday, True)
     assert run("--day", yesterday)[1] == shown
+    again = Corner(tmp_path / "state")  # after it was told of, the clock names the day again
+    again.database.write(lambda connection: days.note(connection, yesterday, days.TOLD)).result()
+    again.clock.step(noon - timedelta(days=1))
+    again.book = again.started("planned")
+    again.lives(300)
+    again.clock.step(noon)
+    again.lives(300)
+    again.database.close()
+    shown = run("--day", yesterday)[1]
+    assert f"Daily summary, {yesterday}\n" in shown
+    assert f"Daily summary, {yesterday}, incomplete: the clock was set" in shown
+    assert SummaryBody.model_validate_json(run("--json")[1]).complete is False
     code, missing = run("--day", "2001-01-01")
     assert code == 1
     assert yesterday in missing

@@ -173,6 +173,11 @@ def test_an_old_status_is_no_sign_of_life(site: Path) -> None:
     done = CliRunner(env={"KERBWATCH_LANGUAGE": "en"}).invoke(main, ["watch", str(site)])
     assert done.exit_code == 1
     assert "5 min" in done.output
+    ahead = old.model_copy(update={"at": datetime.now(UTC) + timedelta(days=3650)})
+    (site / "run" / FILE).write_text(ahead.model_dump_json(), encoding="utf-8")
+    done = CliRunner(env={"KERBWATCH_LANGUAGE": "en"}).invoke(main, ["watch", str(site)])
+    assert done.exit_code == 1
+    assert "the clock was set back" in done.output
     (site / "run" / FILE).write_text("{}", encoding="utf-8")
     done = CliRunner(env={"KERBWATCH_LANGUAGE": "en"}).invoke(main, ["watch", str(site)])
     assert done.exit_code == 1

@@ -131,7 +131,7 @@ class Retention:
         with self._alone() as alone:
             if not alone:
                 return None
-            lived_s = self._rows.live(lambda lifetime: lifetime.now(self._clock)).lived_s
+            lived_s = self._rows.live(self._clock).lived_s
             held = self._holds.names()
             kept = self._kept(lived_s, held)
             deleted, deleted_bytes = self._delete_pictures(kept, stop)

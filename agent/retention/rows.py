@@ -6,18 +6,19 @@ import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from agent.database import StorageError, load_state, save_state
+from agent.database import StorageError
+from agent.retention import living
 from agent.retention.choosing import DAY_S
-from agent.retention.lifetime import Lifetime
 from drivers.foreign import reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from agent.database import Database
+    from agent.retention.lifetime import Lifetime
     from agent.retention.settings import Settings
+    from drivers.clock import Clock
 
-_LIFETIME = "retention.lifetime"
 AT_ONCE = 200
 """So many rows go in one piece of work: a case that opens meanwhile waits for no more than that."""
 GIVE_BACK_FROM_SHARE, GIVE_BACK_FROM_BYTES = 0.25, 8_000_000
@@ -46,16 +47,9 @@ class Rows:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def live(self, now: Callable[[Lifetime], Lifetime]) -> Lifetime:
+    def live(self, clock: Clock) -> Lifetime:
         """Count the device's life on and write it down."""
-
-        def work(connection: sqlite3.Connection) -> Lifetime:
-            told = load_state(connection, _LIFETIME)
-            lifetime = now(Lifetime() if told is None else Lifetime.model_validate_json(told))
-            save_state(connection, _LIFETIME, lifetime.model_dump_json())
-            return lifetime
-
-        return self._database.write(work).result()
+        return self._database.write(lambda connection: living.count_on(connection, clock)).result()
 
     def cases(self) -> dict[str, tuple[int, bool]]:
         """Every case: its place in the order of recording, and whether it is over."""
