@@ -149,7 +149,7 @@ def _of_names(shown: x509.Certificate, host: str) -> str:
     except x509.ExtensionNotFound:
         made_out_to = [shown.subject.rfc4514_string()]
     return said(
-        "the broker's certificate is not made out to {host}, but to {names}: give one of its names in"
+        "the broker's certificate is not valid for {host}, but for {names}: give one of its names in"
         " broker, or have it issued with {host} in subjectAltName (an address as IP:, a name as DNS:)",
         host=host,
         names=[_plain(name) for name in made_out_to[:MOST_NAMES]],

@@ -160,7 +160,7 @@ def _by_itself(text: str) -> str:
     if found := _MANY_DIGITS.fullmatch(text):
         return said("a number has more than {most} digits", most=found["most"])
     if found := _OTHER_NAME.fullmatch(text):
-        return said("it is not made out to {host}", host=found["host"])
+        return said("it is not valid for {host}", host=found["host"])
     known: str | None = _KNOWN.get(text) or _KNOWN.get(text.rstrip(": "))
     return known or text
 

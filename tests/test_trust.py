@@ -217,7 +217,7 @@ def test_a_certificate_for_another_host_is_said_with_the_names_in_it(
     broker.authority.issue("broker", server=True, host="platform.example")
     broker.start()
     said = refusal(broker)
-    assert "is not made out to 127.0.0.1, but to DNS:platform.example" in said
+    assert "is not valid for 127.0.0.1, but for DNS:platform.example" in said
     assert "IP:" in said
 
 
