@@ -375,6 +375,35 @@ def test_no_device_ages_faster_than_it_lives_but_for_a_week_a_boot(
     assert up_s - 1e-3 <= lifetime.lived_s <= up_s + boots * MOST_OFF_S + 1e-3
 
 
+def test_a_device_without_a_battery_clock_ages_by_the_time_that_it_was_off() -> None:
+    clock = FakeClock(NOON, boot_id="0")
+    lifetime = Lifetime().now(clock)
+    for boot in ("1", "2"):
+        stopped_at = clock.now()
+        clock.advance(2 * DAY_S)  # off
+        clock.reboot(boot)
+        now = clock.now()
+        clock.step(stopped_at, synchronised=False)  # as it was saved
+        for _ in range(4):
+            clock.advance(60)
+            lifetime = lifetime.now(clock)
+        clock.step(now + timedelta(minutes=4))
+        lifetime = lifetime.now(clock)
+        lifetime = lifetime.now(clock)
+    assert lifetime.lived_s == pytest.approx(4 * DAY_S + 8 * 60)
+
+
+def test_what_an_older_agent_has_counted_is_counted_on() -> None:
+    told = Lifetime.model_validate_json(
+        '{"lived_s": 100.0, "boot_id": "0", "monotonic_s": 50.0, "wall_at": "2026-03-01T04:00:00Z"}'
+    )
+    clock = FakeClock(NOON, boot_id="0", monotonic_s=80.0)
+    assert told.now(clock).lived_s == 130.0, "within the boot"
+    clock.advance(DAY_S)
+    clock.reboot("1")
+    assert told.now(clock).lived_s == pytest.approx(100.0 + DAY_S)
+
+
 def test_a_crop_goes_after_its_days_with_its_facts_whatever_the_clock_says(tmp_path: Path) -> None:
     device = Device(tmp_path)
     folder = tmp_path / "collection" / "overflowing_bin"

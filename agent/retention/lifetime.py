@@ -22,7 +22,9 @@ MOST_OFF_S = 7 * 86_400.0
 class Lifetime(BaseModel):
     """How long the device has lived, and at which moment that was counted.
 
-    ``wall_at`` is the wall clock then, if it could be trusted.
+    ``wall_at`` is the wall clock when it could be trusted last, ``wall_boot_id`` the boot of that moment, and
+    ``since_wall_s`` how long the device has lived since. A device without a battery clock is told the time
+    minutes after it has started: only then it is known for how long it was off.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -31,25 +33,39 @@ class Lifetime(BaseModel):
     boot_id: str | None = None
     monotonic_s: float = 0.0
     wall_at: datetime | None = None
+    wall_boot_id: str | None = None
+    since_wall_s: float = 0.0
 
     def now(self, clock: Clock) -> Self:
         """Count on to this moment."""
-        return self.model_copy(
+        up_s = self._up_s(clock)
+        passed_s = up_s + (self._off_s(clock, up_s) if clock.synchronised else 0.0)
+        counted = self.model_copy(
             update={
-                "lived_s": self.lived_s + self._passed_s(clock),
+                "lived_s": self.lived_s + passed_s,
                 "boot_id": clock.boot_id,
                 "monotonic_s": clock.monotonic_s(),
-                "wall_at": clock.now().astimezone(UTC) if clock.synchronised else None,
+                "since_wall_s": self.since_wall_s + passed_s,
             }
         )
+        if not clock.synchronised:
+            return counted
+        wall_at = clock.now().astimezone(UTC)
+        return counted.model_copy(
+            update={"wall_at": wall_at, "wall_boot_id": clock.boot_id, "since_wall_s": 0.0}
+        )
 
-    def _passed_s(self, clock: Clock) -> float:
+    def _up_s(self, clock: Clock) -> float:
+        """What passed on the steady clock."""
         if self.boot_id is None:
             return 0.0
         if self.boot_id == clock.boot_id:
             return max(0.0, clock.monotonic_s() - self.monotonic_s)
-        up_s = min(clock.monotonic_s(), MOST_OFF_S)
-        if self.wall_at is None or not clock.synchronised:
-            return up_s
-        off_s = (clock.now() - self.wall_at).total_seconds()
-        return min(max(off_s, up_s), MOST_OFF_S)
+        return min(clock.monotonic_s(), MOST_OFF_S)
+
+    def _off_s(self, clock: Clock, up_s: float) -> float:
+        """What passed besides, by a clock that can be trusted now; once a boot."""
+        if self.wall_at is None or (self.wall_boot_id or self.boot_id) == clock.boot_id:
+            return 0.0
+        passed_s = (clock.now() - self.wall_at).total_seconds() - self.since_wall_s - up_s
+        return min(max(passed_s, 0.0), MOST_OFF_S)
