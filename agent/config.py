@@ -778,7 +778,7 @@ def _read(read: Callable[[Path], dict[str, Any]], path: Path) -> tuple[dict[str,
     try:
         return read(path), []
     except site_files.FileError as error:
-        return {}, list(error.faults)
+        return error.content, list(error.faults)
 
 
 def _in_words(detail: ErrorDetails, site: dict[str, Any]) -> str:

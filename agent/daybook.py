@@ -105,9 +105,7 @@ class Daybook:
     def sample(self) -> None:
         """Count what has been since the last sample as it is now."""
         self._place()
-        if (
-            self._today() == self._day
-        ):  # set within the day, it passes the midnight that follows as any
+        if self._today() == self._day:  # set within the day, it passes midnight as any other
             self._offset_s = self._offset()
         now_s = self._clock.monotonic_s()
         # What lies further back was not looked at, and is not claimed.
@@ -150,12 +148,8 @@ class Daybook:
         """
         if not self._placed:  # nobody has set the clock yet: by what it says, and that is told
             self._day, self._offset_s = self._today(), self._offset()
-        values, day, today, offset_s = (
-            {**self._sums, **self._peaks},
-            self._day,
-            self._today(),
-            self._offset(),
-        )
+        values, day = {**self._sums, **self._peaks}, self._day
+        today, offset_s = self._today(), self._offset()
         was_set = abs(offset_s - self._offset_s) >= STEP_S
 
         def work(connection: sqlite3.Connection) -> None:

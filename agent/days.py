@@ -38,6 +38,8 @@ DAY_S = 86_400.0
 ENDED_S, SETTLED_S = 60.0, 600.0
 """After so long nobody writes any more on a page whose midnight the clock has passed (it may be set back by
 seconds then), and on one whose day is yesterday, however it was left. On any other: after a day."""
+_PAGES = "day >= ? AND day < ? || ','"
+"""All pages of a day, by the index: a comma follows the plus sign."""
 Place = tuple[str, str, str]
 """Zone, kind of case, name of the counter."""
 
@@ -50,7 +52,7 @@ def day_of(at: datetime, timezone: ZoneInfo) -> str:
 def page_of(connection: sqlite3.Connection, day: str) -> str:
     """The page that a day is written on: the first of its pages that nobody was told of."""
     rows = connection.execute(
-        "SELECT day, max(name = ?) FROM days WHERE day = ? OR day LIKE ? || '+%' GROUP BY day",
+        f"SELECT day, max(name = ?) FROM days WHERE {_PAGES} GROUP BY day",  # noqa: S608
         (TOLD, day, day),
     )
     told = {page for page, is_told in rows if is_told}
@@ -150,8 +152,7 @@ def told_as_lost(connection: sqlite3.Connection, page: str) -> int:
     """How many numbers were told as lost with the other pages of the same day."""
     day = day_on(page)
     [lost] = connection.execute(
-        "SELECT coalesce(sum(value), 0) FROM days"
-        " WHERE name = ? AND day != ? AND (day = ? OR day LIKE ? || '+%')",
+        f"SELECT coalesce(sum(value), 0) FROM days WHERE name = ? AND day != ? AND {_PAGES}",  # noqa: S608
         (LOST, page, day, day),
     ).fetchone()
     return int(lost)

@@ -82,17 +82,16 @@ def _fault(
                 reason=error.reason,
             ),
         )
-    if pem.holds_key(certificates) and not pem.holds_key(key):
-        only_key = not any(each.endswith("CERTIFICATE") for each in pem.labels(certificates))
-        if only_key and "CERTIFICATE" in pem.labels(key):
-            return CertificateError(
-                said(
-                    "certificate_file {certificate} holds the key, and key_file {key} the certificate:"
-                    " exchange the two",
-                    certificate=certificate_file,
-                    key=key_file,
-                )
+    only_key = pem.holds_key(certificates) and not pem.holds_certificate(certificates)
+    if only_key and pem.holds_certificate(key) and not pem.holds_key(key):
+        return CertificateError(
+            said(
+                "certificate_file {certificate} holds the key, and key_file {key} the certificate:"
+                " exchange the two",
+                certificate=certificate_file,
+                key=key_file,
             )
+        )
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=certificate_file)
     except (ssl.SSLError, OSError):

@@ -70,6 +70,11 @@ def is_der_certificate(content: bytes) -> bool:
     return True
 
 
+def holds_certificate(content: bytes) -> bool:
+    """Whether there is a certificate in it."""
+    return any(label.endswith("CERTIFICATE") for label in labels(content))
+
+
 def holds_key(content: bytes) -> bool:
     """Whether there is a private key in it, under whatever name."""
     return any(label.endswith("PRIVATE KEY") for label in labels(content))
@@ -80,7 +85,7 @@ def fault_of_certificates(path: Path, content: bytes) -> Said:
     found = labels(content)
     if fault := _of_form(path, content, found):
         return fault
-    if any(label.endswith("CERTIFICATE") for label in found):
+    if holds_certificate(content):
         return said("a certificate in it is damaged: copy the file again")
     if holds_key(content):
         return said("it holds a private key, and no certificate: name the certificate's file")
@@ -105,7 +110,7 @@ def fault_of_key(path: Path, content: bytes) -> Said:
         return said("it is a key for SSH: name the key that belongs to the certificate")
     if holds_key(content):
         return said("the key in it is damaged: copy the file again")
-    if any(label.endswith("CERTIFICATE") for label in found):
+    if holds_certificate(content):
         return said("it holds a certificate, and no private key: name the key's file")
     return said("it holds no private key, but {found}", found=sorted(found))
 

@@ -26,11 +26,16 @@ Place = tuple[int | str, ...]
 
 
 class FileError(ValueError):
-    """A file cannot be read. ``faults`` names every one, with the file."""
+    """A file cannot be used.
 
-    def __init__(self, faults: Sequence[str]) -> None:
+    Attributes:
+        faults: Every one, with the file.
+        content: What was read in spite of them, so that what is wrong with that is told as well.
+    """
+
+    def __init__(self, faults: Sequence[str], content: dict[str, Any] | None = None) -> None:
         super().__init__("\n".join(faults))
-        self.faults = tuple(faults)
+        self.faults, self.content = tuple(faults), content or {}
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -67,7 +72,7 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(parsed, dict):
         raise FileError([said("{file}: must be a table of sections", file=path.name)])
     if doubled:
-        raise FileError(doubled)
+        raise FileError(doubled, parsed)
     return parsed
 
 

@@ -188,6 +188,17 @@ def _huge(path: Path) -> None:
     os.truncate(path, 10**10)
 
 
+def test_a_key_twice_hides_no_other_fault(tmp_path: Path) -> None:
+    zones = ZONES.replace('"kind":', '"kind": "bay", "kind":').replace("0.6", "1.6")
+    write(tmp_path, SITE.replace("mqtts://", "ssl://").encode(), zones.encode())
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path)
+    told = "\n".join(caught.value.faults)
+    assert "zones.kerb.kind: given twice" in told
+    assert "outside the frame" in told
+    assert "ssl:// is called mqtts://" in told
+
+
 INSTEAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "a folder": (lambda path: path.mkdir(), "it is a folder"),
     "a pipe": (os.mkfifo, "a pipe or a device"),
