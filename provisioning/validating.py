@@ -7,11 +7,13 @@ import json
 from typing import TYPE_CHECKING
 
 import click
+from pydantic import ValidationError
 
-from agent.config import ConfigError, load
+from agent.config import ConfigError, Uplink, load
 from agent.credentials import CredentialsError
 from agent.credentials import read as read_credentials
 from agent.plausibility import Remark, remarks
+from agent.site_files import FileError, read_toml
 from drivers.wording import said
 from provisioning.failures import FAULT, expected
 from provisioning.wording import in_words, say, say_many
@@ -34,14 +36,14 @@ def validate(site: Path, *, as_json: bool, strict: bool) -> int:
         ConfigError: It was refused, and the caller shows why.
     """
     try:
-        configuration = load(site)
-        odd = [*remarks(configuration), *_absent(configuration, site)]
+        configuration, absent = _read(site)
     except ConfigError as error:
         failure = expected(error)
         if not as_json or failure is None:
             raise
         _print({"valid": False, "faults": error.faults, "warnings": []})
         return failure.exit_code
+    odd = [*remarks(configuration), *absent]
     if as_json:
         _print(
             {
@@ -56,32 +58,48 @@ def validate(site: Path, *, as_json: bool, strict: bool) -> int:
     return FAULT if odd and strict else 0
 
 
-def _absent(configuration: Configuration, site: Path) -> list[Remark]:
-    """Say which of the files that prove who the device is are not here.
+def _read(site: Path) -> tuple[Configuration, list[Remark]]:
+    """Read a site and the files that prove who the device is.
 
-    That is no fault of the configuration: certificates and keys come onto the device later, and never
-    onto the machine at which the site is written. One that is there must be right.
+    One that is not there is no fault of the configuration: certificates and keys come onto the device
+    later, and never onto the machine at which the site is written. One that is there must be right.
+
+    Returns:
+        The configuration, and which files are not there.
 
     Raises:
-        ConfigError: One is not.
+        ConfigError: With every fault, of the files as well.
     """
-    folder = site if site.is_dir() else site.parent
+    path = site / "site.toml" if site.is_dir() else site
     try:
-        read_credentials(configuration.uplink.located(folder))
+        configuration = load(site)
+    except ConfigError as error:
+        wrong, _ = _of_files(path, _uplink_alone(path))
+        raise ConfigError(error.path, [*error.faults, *wrong]) from error
+    wrong, absent = _of_files(path, configuration.uplink)
+    if wrong:
+        raise ConfigError(path, wrong)
+    meaning = said("On the device, the agent does not reach the broker without it.")
+    remedy = said("Nothing, if this is not the device; else put the file there.")
+    return configuration, [Remark(each, meaning, remedy) for each in absent]
+
+
+def _of_files(path: Path, uplink: Uplink) -> tuple[list[str], list[str]]:
+    """What is wrong with the files that a section names, and which are not there."""
+    try:
+        read_credentials(uplink.located(path.parent))
     except CredentialsError as error:
         wrong = [fault for fault in error.faults if fault not in error.absent]
-        if wrong:
-            path = site / "site.toml" if site.is_dir() else site
-            raise ConfigError(path, wrong) from error
-        return [
-            Remark(
-                each,
-                said("On the device, the agent does not reach the broker without it."),
-                said("Nothing, if this is not the device; else put the file there."),
-            )
-            for each in error.absent
-        ]
-    return []
+        return wrong, list(error.absent)
+    return [], []
+
+
+def _uplink_alone(path: Path) -> Uplink:
+    """The section of a configuration that is wrong elsewhere; an empty one, if it is wrong itself."""
+    try:
+        return Uplink.model_validate(read_toml(path).get("uplink", {}))
+    except (FileError, ValidationError):
+        return Uplink()
 
 
 def _show(site: Path, configuration: Configuration, odd: Sequence[Remark]) -> None:

@@ -405,3 +405,14 @@ def test_a_password_without_a_user_is_named_beside_other_faults(files: Path) -> 
     assert any(each.startswith("uplink.password_file: without username") for each in listed)
     assert any(each.startswith("uplink.broker: ssl:// is called mqtts:// here") for each in listed)
     assert any("certificate_file and key_file go together" in each for each in listed)
+
+
+def test_a_fault_elsewhere_hides_no_wrong_file(files: Path) -> None:
+    openssl(files, ": > ca.crt")
+    site = files / "site.toml"
+    text = site.read_text(encoding="utf-8").replace('kind = "no_parking"', 'kind = "parking"')
+    site.write_text(text, encoding="utf-8")
+    told: Any = CliRunner().invoke(main, ["config", "validate", str(files), "--json"])
+    listed = json.loads(told.output)["faults"]
+    assert any("zone 'kerb'" in each for each in listed)
+    assert any("ca.crt: it is empty" in each for each in listed)
