@@ -7,8 +7,10 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pydantic import BaseModel, ConfigDict
+
 from agent import days
-from agent.database import StorageError
+from agent.database import StorageError, load_state, save_state
 from agent.days import DEVICE, Place
 from agent.retention import living
 
@@ -29,6 +31,8 @@ WRITE_EVERY_S = 300.0
 STEP_S = 60.0
 """A clock that is set by less passes midnight as one that is not set at all."""
 
+_CLOCK = "days.clock"
+
 _log = logging.getLogger(__name__)
 
 
@@ -43,6 +47,25 @@ class Gauges:
     """How many events wait, and for how many seconds the oldest has."""
     written_bytes: Callable[[], int | None]
     """What this process has written since it started."""
+
+
+class _Reading(BaseModel):
+    """The clock at the last write of a run, for the run that follows. ``offset_s``: see :meth:`Daybook._offset`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    day: str
+    boot_id: str
+    offset_s: float
+    wall_s: float
+    synchronised: bool
+
+    def was_set_until(self, then: _Reading) -> bool:
+        """Whether the clock was set between two readings, as far as the steady clock or a time source knows."""
+        if self.boot_id == then.boot_id:
+            return abs(then.offset_s - self.offset_s) >= STEP_S
+        vouched_for = self.synchronised and then.synchronised
+        return vouched_for and then.wall_s < self.wall_s - STEP_S
 
 
 class Daybook:
@@ -151,12 +174,15 @@ class Daybook:
         values, day = {**self._sums, **self._peaks}, self._day
         today, offset_s = self._today(), self._offset()
         was_set = abs(offset_s - self._offset_s) >= STEP_S
+        began, now = self._reading(day), self._reading(today)
 
         def work(connection: sqlite3.Connection) -> None:
+            _compare(connection, began)
             days.count(connection, day, values)
             days.written_on(connection, day, living.count_on(connection, self._clock).lived_s)
             if today != day:
                 _turn(connection, day, today, was_set=was_set)
+            save_state(connection, _CLOCK, now.model_dump_json())
             days.forget_old(connection)
 
         self._database.write(work).result()
@@ -174,6 +200,15 @@ class Daybook:
             self._day, self._offset_s, self._placed = self._today(), self._offset(), True
             self._sums.pop((DEVICE, DEVICE, "unsynchronised_s"), None)
 
+    def _reading(self, day: str) -> _Reading:
+        return _Reading(
+            day=day,
+            boot_id=self._clock.boot_id,
+            offset_s=self._offset(),
+            wall_s=self._clock.now().timestamp(),
+            synchronised=self._clock.synchronised,
+        )
+
     def _offset(self) -> float:
         """How far the wall clock is ahead of the steady one, in seconds."""
         return self._clock.now().timestamp() - self._clock.monotonic_s()
@@ -187,6 +222,14 @@ class Daybook:
 
     def _today(self) -> str:
         return days.day_of(self._clock.now(), self._timezone)
+
+
+def _compare(connection: sqlite3.Connection, began: _Reading) -> None:
+    """Note whether the clock was set to another day while no run wrote; within a piece of work."""
+    text = load_state(connection, _CLOCK)
+    before = None if text is None else _Reading.model_validate_json(text)
+    if before is not None and before.day != began.day and before.was_set_until(began):
+        _turn(connection, before.day, began.day, was_set=True)
 
 
 def _turn(connection: sqlite3.Connection, day: str, today: str, *, was_set: bool) -> None:

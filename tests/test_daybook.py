@@ -275,6 +275,22 @@ def test_a_day_by_a_wrong_time_source_ends_nothing_and_is_told_as_what_it_is(
     assert whole + corner.summary_of_today().device.uptime_s == pytest.approx(corner.counted_s)
 
 
+@pytest.mark.parametrize("boot", ["", "boot-2"])
+def test_a_clock_that_is_set_while_the_agent_is_down_is_noticed(corner: Corner, boot: str) -> None:
+    corner.clock.step(at(8, year=2036))
+    corner.started("first")
+    corner.lives_long(hours=3)
+    corner.clock.step(at(2))
+    if boot:
+        corner.clock.reboot(boot)
+    corner.started("planned")
+    corner.lives_long(days=2)
+    told = dict(days_told(corner))
+    assert told["2036-03-08"] is False
+    assert told["2026-03-02"] is False, "some of it is on the other page"
+    assert told["2026-03-03"] is True
+
+
 def test_a_clock_that_jumps_forward_and_back_splits_no_day(corner: Corner) -> None:
     corner.lives_long(hours=3)
     corner.clock.step(at(2, year=2036))
