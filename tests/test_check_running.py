@@ -238,6 +238,8 @@ def test_where_nothing_is_judged_that_is_a_fault(corner: Corner) -> None:
     assert "no zone is drawn" in corner.fault("configuration")
     corner.draw({**ZONE, "kind": "mask"})
     assert "no zone is drawn" in corner.fault("configuration")
+    corner.draw({**ZONE, "kind": "bin"})  # and no scenario for bins
+    assert "no zone is drawn" in corner.fault("configuration")
     corner.draw(ZONE)
     text = (corner.folder / "site.toml").read_text()
     (corner.folder / "site.toml").write_text(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from agent import detectors, last_good
 from agent.plausibility import remarks
+from agent.scenarios import load_scenario
 from drivers.installed import REMEDY, damaged
 from drivers.programs import python
 from drivers.wording import said
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 
     from agent.config import Configuration
 
-UNJUDGED = frozenset({"mask", "bay"})
-"""In zones of these kinds nothing becomes a case."""
+EXCUSES = frozenset({"bay"})
+"""A scenario goes by them, and nothing becomes a case in them."""
 TOGETHER = ("numpy", "cv2", "onnxruntime", "pydantic", "paho.mqtt.client", "sqlite_utils")
 STUB_LGPIO = "0.0.0.2"
 
@@ -83,13 +84,15 @@ def _judged(found: Configuration) -> Iterator[Finding]:
             said("The device looks and reports nothing."),
             said("Add a section such as [scenarios.misparked_bikes] to site.toml."),
         )
-    if not any(zone.kind not in UNJUDGED for zone in found.zones):
+        return
+    judged = {kind for name in found.scenarios for kind in load_scenario(name).ZONES} - EXCUSES
+    if not any(zone.kind in judged for zone in found.zones):
         yield Finding(
             "configuration",
             "fault",
-            said("nothing is judged here: no zone is drawn but masks and bays"),
+            said("nothing is judged here: no zone is drawn that a configured scenario judges"),
             said("The device looks and reports nothing."),
-            said("Draw the zones in zones.json: docs/technician.md says how."),
+            said("Draw the zones in zones.json, or add the scenario: docs/technician.md says how."),
         )
 
 
