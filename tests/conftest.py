@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.broker import broker, mosquitto, start_broker
@@ -14,5 +15,13 @@ os.environ["KERBWATCH_LANGUAGE"] = "en"
 # Time decides no test: a busy machine is slow, not wrong.
 settings.register_profile("kerbwatch", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("kerbwatch")
+
+_USER = os.geteuid()
+
+
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Root's commands give their rights away: where they would, a test runs them in a process of its own."""
+    assert os.geteuid() == _USER, f"{item.nodeid} has given this process's rights away"
+
 
 __all__ = ["broker", "mosquitto", "start_broker"]

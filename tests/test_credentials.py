@@ -358,7 +358,7 @@ def test_a_password_is_its_line_and_nothing_of_it_is_lost(
     tmp_path: Path, written: bytes, meant: str
 ) -> None:
     (tmp_path / "password").write_bytes(written)
-    settings = Uplink(broker="mqtt://h", username="d", password_file=tmp_path / "password")
+    settings = Uplink(broker="mqtts://h", username="d", password_file=tmp_path / "password")
     assert credentials.read(settings).password == meant
 
 
