@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import shutil
 import sqlite3
@@ -206,6 +205,8 @@ def sync_file_systems(folders: Iterable[Path]) -> None:
     Raises:
         OSError: A disk did not take it, or a folder cannot be opened.
     """
+    import ctypes  # noqa: PLC0415 - the units that run as root do without
+
     by_device = {folder.stat().st_dev: folder for folder in folders}
     libc = ctypes.CDLL(None, use_errno=True)  # Python has no call for it
     for folder in by_device.values():

@@ -9,7 +9,6 @@ Another user's process does all of it with its own rights, as ever.
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 import pwd
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 _MOST_LINKS = 40
 _NOBODY = 65534
 _PR_SET_KEEPCAPS, _CAP_DAC_READ_SEARCH, _CAPABILITY_VERSION_3 = 8, 2, 0x20080522
-_libc = ctypes.CDLL(None, use_errno=True)
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
@@ -110,7 +108,7 @@ def become_keeper_of(path: Path, groups: Sequence[int] = ()) -> None:
     reads = _can_read(user)
     os.seteuid(0)
     if not reads:
-        _checked(_libc.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0))
+        _keep_capabilities()
     os.setresuid(user.number, user.number, user.number)
     if not reads:
         _keep_reading(for_good=True)
@@ -188,21 +186,33 @@ def _can_read(user: User) -> bool:
     return all(os.access(each, os.R_OK, effective_ids=True) for each in needed)
 
 
+def _keep_capabilities() -> None:
+    """Let root's capabilities outlive the change of the user: ``prctl(2)``."""
+    import ctypes  # noqa: PLC0415 - where no memory may be writable and executable, nobody needs it
+
+    _checked(ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0))
+
+
 def _keep_reading(*, for_good: bool) -> None:
     """Let this thread read everything, and nothing more of what root may.
 
     On a device nobody needs it. Where Python lies in somebody's home, or the folder around the state is
     closed, the rest of the command could not even be imported. ``capabilities(7)``
     """
+    import ctypes  # noqa: PLC0415 - as above
+
+    libc = ctypes.CDLL(None, use_errno=True)
     header, sets = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0), (ctypes.c_uint32 * 6)()
-    _checked(_libc.capget(header, sets))
+    _checked(libc.capget(header, sets))
     reading = sets[1] & 1 << _CAP_DAC_READ_SEARCH
     # Effective, permitted, inheritable; the lower half of each, then the upper.
     sets[:] = [reading, reading if for_good else sets[1], 0, 0, 0 if for_good else sets[4], 0]
-    _checked(_libc.capset(header, sets))
+    _checked(libc.capset(header, sets))
 
 
 def _checked(result: int) -> None:
+    import ctypes  # noqa: PLC0415 - as above
+
     if result:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
