@@ -109,19 +109,6 @@ def _device(site: Path) -> Device:
         configuration = None if kept is None else kept[0]
     agent = None if configuration is None else here.look(site, base, configuration)
     return Device(site, base, configuration, agent, refused)
-    try:
-        configuration = load(site)
-        places = [base / configuration.storage.state_dir]
-    except ConfigError as error:
-        refused, places = error, list(last_good.places(site))
-    groups = [*_groups_of_unit(), site.stat().st_gid]
-    for place in places:
-        become_keeper_of(place, groups)
-    # As the agent goes on with what it kept: of files that are refused, and of a drawing that is gone.
-    drawn = configuration is not None and (configuration.zones or (base / "zones.json").exists())
-    if not drawn and (kept := last_good.find(site)):
-        configuration = kept[0]
-    return Device(site, base, configuration, refused)
 
 
 def _groups_of_unit() -> Iterator[int]:

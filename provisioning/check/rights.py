@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent import detectors
 from drivers.foreign import reason_of
+from drivers.programs import python
 from drivers.wording import said
 from provisioning.check import as_user
 from provisioning.check.findings import Check, Device, Finding
@@ -73,7 +73,7 @@ def _ask(user: User, device: Device) -> dict[str, Any] | Finding:
     script = Path(as_user.__file__).read_text(encoding="utf-8")
     try:
         done = subprocess.run(
-            [sys.executable, "-I", "-c", script],
+            python("-c", script),
             input=json.dumps(asked),
             capture_output=True,
             text=True,
