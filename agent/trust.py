@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from agent import own_certificate, pem
 from drivers.foreign import recognised
+from drivers.harmless import harmless
 from drivers.wording import said
 
 if TYPE_CHECKING:
@@ -152,13 +153,8 @@ def _of_names(shown: x509.Certificate, host: str) -> str:
         "the broker's certificate is not valid for {host}, but for {names}: give one of its names in"
         " broker, or have it issued with {host} in subjectAltName (an address as IP:, a name as DNS:)",
         host=host,
-        names=[_plain(name) for name in made_out_to[:MOST_NAMES]],
+        names=[harmless(name, NAME_CHARACTERS) for name in made_out_to[:MOST_NAMES]],
     )
-
-
-def _plain(name: str) -> str:
-    """What anybody may have written, fit for a log: cut, and without what steers a terminal."""
-    return "".join(each if each.isprintable() else "?" for each in name[:NAME_CHARACTERS])
 
 
 def _shown_by(settings: UplinkSettings, host: str, port: int) -> x509.Certificate:
