@@ -43,7 +43,7 @@ _READABLE = (
 are not seen, no half of a surrogate pair, none of the planes where there is nothing to read."""
 _UNREADABLE = re.compile(f"[^{_READABLE}]")
 _ENDS_LINE = re.compile(r"[\t\n\v\f\r\x85\u2028\u2029]+")
-_UNSEEN = re.compile("[\u00ad\u200b-\u200d\u2060\ufeff]")
+_UNSEEN = re.compile("[\u00ad\u200b-\u200f\u202a-\u202c\u2060\ufeff]")
 _TIME = (
     r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
     r"T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?"

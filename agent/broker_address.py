@@ -15,6 +15,8 @@ _OTHER_SCHEMES = {
     **dict.fromkeys(("ssl", "tls", "mqtt+ssl", "mqtt+tls", "mqtt-tls", "tcps"), "mqtts"),
     **dict.fromkeys(("tcp", "mqtt+tcp"), "mqtt"),
 }
+_LONGEST_NAME = 253
+"""RFC 1035, 2.3.4, as it is written."""
 _WEB = {"ws", "wss", "http", "https"}
 
 
@@ -104,4 +106,6 @@ def _is_host(host: str) -> bool:
             host.encode("idna")
     except ValueError:  # among them UnicodeError
         return False
-    return re.search(r"[\"'<>\\^`{|}%]", host) is None or host.startswith("[")
+    return len(host) <= _LONGEST_NAME and (
+        re.search(r"[^\w.-]", host) is None or host.startswith("[")
+    )

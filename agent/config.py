@@ -13,7 +13,6 @@ import re
 from datetime import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -40,8 +39,7 @@ from agent.zones import Window, to_edge
 from drivers import cameras, gpio
 from drivers.documents import texts_in
 from drivers.foreign import words_of
-from drivers.network import is_loopback
-from drivers.validation import fault_at, message_of
+from drivers.validation import fault_at, may_be_secret, message_of
 from drivers.wording import itemised, said, said_many, text_of
 
 if TYPE_CHECKING:
@@ -415,29 +413,6 @@ class Uplink(Section):
             )
         return value
 
-    @field_validator("password_file")
-    @classmethod
-    def _password_of_somebody(cls, value: Path | None, info: ValidationInfo) -> Path | None:
-        if value is not None and info.data.get("username", "") is None:
-            raise ValueError(
-                said("without username it is not used: give username as well, or leave it out")
-            )
-        return value
-
-    @field_validator("password_file")
-    @classmethod
-    def _no_password_in_clear(cls, value: Path | None, info: ValidationInfo) -> Path | None:
-        broker = urlsplit(info.data.get("broker") or "")
-        clear = broker.scheme == "mqtt" and not is_loopback(broker.hostname or "")
-        if value is not None and clear:
-            raise ValueError(
-                said(
-                    "a password would travel to {host} in clear; use mqtts://, or leave out password_file",
-                    host=broker.hostname,
-                )
-            )
-        return value
-
     def located(self, base: Path) -> Self:
         """These settings with relative paths taken from the folder ``base``."""
         moved = {name: base / value for name, value in self if isinstance(value, Path)}
@@ -783,7 +758,8 @@ def _read(read: Callable[[Path], dict[str, Any]], path: Path) -> tuple[dict[str,
 
 def _in_words(detail: ErrorDetails, site: dict[str, Any]) -> str:
     place = detail["loc"]
-    where: str = ".".join(str(part) for part in place)
+    # A key that nobody knows may be an address that somebody pasted.
+    where: str = ".".join("…" if may_be_secret(str(part)) else str(part) for part in place)
     if not place:
         where = said("configuration")
     elif name := _zone_name(site.get("zones"), place):

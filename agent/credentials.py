@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from agent import own_certificate, pem, trust
+from agent.broker_address import host_and_port
 from agent.pem import CertificateError
+from drivers.network import is_loopback
 from drivers.reading import UnreadableError, text_in
 from drivers.wording import itemised, said, text_of
 
@@ -70,9 +72,26 @@ def read(settings: UplinkSettings) -> Credentials:
         shown_in = context or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         tried(lambda: own_certificate.show(shown_in, settings))
     password = tried(lambda: password_of(settings))
+    tried(lambda: _refuse_in_clear(settings))
     if errors:
         raise CredentialsError(errors)
     return Credentials(context, password)
+
+
+def _refuse_in_clear(settings: UplinkSettings) -> None:
+    """Let no password travel in clear. It costs the uplink, and never the seeing.
+
+    Raises:
+        CertificateError: It would.
+    """
+    host, _ = host_and_port(settings.broker or "")
+    clear = (settings.broker or "").startswith("mqtt://") and not is_loopback(host)
+    if settings.password_file is not None and clear:
+        fault = said(
+            "a password would travel to {host} in clear; use mqtts://, or leave out password_file",
+            host=host,
+        )
+        raise pem.named("password_file", settings.password_file, fault)
 
 
 def password_of(settings: UplinkSettings) -> str | None:
@@ -94,6 +113,9 @@ def password_of(settings: UplinkSettings) -> str | None:
         raise pem.named(
             "password_file", path, said("it is too long for a password: it is another file")
         )
+    if "\0" in password:
+        fault = said("it holds zeros: a power cut has torn it, write the password anew")
+        raise pem.named("password_file", path, fault)
     if re.search(r"[\r\n]", password):
         fault = said("it has more than one line: only the password may stand in it")
         raise pem.named("password_file", path, fault)

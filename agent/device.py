@@ -34,7 +34,15 @@ from agent.watch import Watch
 from agent.watchdog import Progress, notify
 from agent.workers import Workers
 from drivers.clock import SystemClock
-from drivers.disk import free_bytes, life_used_percent, takes_writes, total_bytes, written_bytes
+from drivers.disk import (
+    PRIVATE_FOLDER,
+    free_bytes,
+    life_used_percent,
+    make_folder,
+    takes_writes,
+    total_bytes,
+    written_bytes,
+)
 from drivers.gpio import Gpio, GpioError
 from drivers.inodes import inodes
 from drivers.power import read_power
@@ -111,7 +119,10 @@ def run(
     for odd in remarks(configuration):
         _log.warning("%s", odd.what)
     with suppress(OSError):  # a disk that takes nothing: the memory stands in for it
-        state_dir.mkdir(parents=True, exist_ok=True)
+        make_folder(state_dir)
+        state_dir.chmod(
+            PRIVATE_FOLDER
+        )  # also where an older agent left its pictures for all to read
     with alone(state_dir, run_dir), closing(_Device(configuration, base, stop)) as device:
         device.start(configured, on_progress)
         notify("READY=1")

@@ -30,6 +30,7 @@ from agent.credentials import CredentialsError
 from agent.credentials import read as read_credentials
 from agent.framing import (
     LARGEST_PACKET_BYTES,
+    MALFORMED,
     RECEIVE_MAXIMUM_EXCEEDED,
     BrokenRuleError,
     Framing,
@@ -54,6 +55,11 @@ _FIXED_HEADER_BYTES, _LENGTH_BYTES, _PACKET_ID_BYTES = 5, 2, 2
 
 _MOST_DELIVERIES = 64
 """What the platform may send us at once; the broker keeps the rest until we have read these."""
+_MOST_WAITING_BYTES = _MOST_DELIVERIES * LARGEST_PACKET_BYTES
+_DELIVERY_BYTES = 1024
+"""What one is reckoned at beside its payload: so a few thousand small ones may wait, and 4 MiB in all.
+Mosquitto 2.0 counts the acknowledgement of what *we* publish as one of what it sent us, and so sends more
+than 64 at once to a device that answers: that is no reason to hang up."""
 _LEAST_PACKET_BYTES = 2048
 """A broker that takes less would have us put almost every event aside."""
 _MOST_REFUSALS = 8
@@ -162,6 +168,7 @@ class Connection:
         self._broken_rules: deque[BrokenRuleError] = deque(maxlen=1)
         self.acknowledged: deque[Acknowledgement] = deque()
         self._received: deque[Delivery] = deque()
+        self._waiting_bytes = 0
         self.refused_topics: deque[str] = deque(maxlen=_MOST_REFUSALS)
         self.limits = Limits(receive_maximum=0, packet_bytes=None)
         self._complaints = _Complaints()
@@ -304,6 +311,7 @@ class Connection:
         if not self._received:
             return None
         delivery = self._received.popleft()
+        self._waiting_bytes -= _DELIVERY_BYTES + len(delivery.payload)
         if delivery.packet_id:
             self._client.ack(delivery.packet_id, 1)
         return delivery
@@ -352,12 +360,22 @@ class Connection:
 
     def _take(self, message: MQTTMessage) -> None:
         """Keep what was delivered until it is asked for, as much as we have said that we would."""
-        if len(self._received) < _MOST_DELIVERIES:
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:
+            text = said("the broker sent what is no MQTT")
+            self._broken_rules.append(BrokenRuleError(MALFORMED, text))
+            return
+        cost = _DELIVERY_BYTES + len(message.payload)
+        if message.qos == 0 and len(self._received) >= _MOST_DELIVERIES:
+            return  # the broker waits for nothing, and the message may get lost
+        if self._waiting_bytes + cost <= _MOST_WAITING_BYTES:
+            self._waiting_bytes += cost
             packet_id = message.mid if message.qos else 0
             self._received.append(
-                Delivery(message.topic, bytes(message.payload), message.retain, packet_id)
+                Delivery(topic, bytes(message.payload), message.retain, packet_id)
             )
-        elif message.qos:  # without, the broker waits for nothing, and the message may get lost
+        else:
             text = said("the broker sent more at once than was asked for")
             self._broken_rules.append(BrokenRuleError(RECEIVE_MAXIMUM_EXCEEDED, text))
 

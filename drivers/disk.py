@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 PRIVATE, READABLE = 0o600, 0o644
 """Rights of a file: for its owner alone, and for everybody to read."""
+PRIVATE_FOLDER = 0o700
 
 _REFUSALS_OF_SQLITE = frozenset(
     {

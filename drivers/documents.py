@@ -24,6 +24,8 @@ MOST_DEEP = 32
 MOST_DOTS = 200
 """In a dotted key: the parser's time grows with the square of them, so they are counted before it."""
 _NOT_IN_A_KEY = re.compile(r"[^\w\"'.\t -]+|\.{2,}")
+MOST_DIGITS = 1000
+"""Of a whole number: one written in hexadecimal may have more than Python writes in decimal."""
 MOST_TOLD = 5
 """Of the places that hold such characters."""
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
@@ -96,6 +98,9 @@ def _examined(parse: Callable[[str], Any], text: str) -> Any:
         raise ValueError(_too_deep()) from error
     if any(depth > MOST_DEEP for _, depth, _ in _values(document)):
         raise ValueError(_too_deep())
+    most = 10**MOST_DIGITS
+    if any(isinstance(each, int) and abs(each) >= most for _, _, each in _values(document)):
+        raise ValueError(said("a number has more than {most} digits", most=MOST_DIGITS))
     return document
 
 

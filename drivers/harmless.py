@@ -48,7 +48,7 @@ def harmless(text: T, most: int = MOST_CHARACTERS) -> T:
     """
     made: Any = text
     if isinstance(text, Said):
-        facts = {name: harmless(fact, most) for name, fact in text.facts.items()}
+        facts = {name: _written_out(harmless(fact, most)) for name, fact in text.facts.items()}
         made = Said(text.template, facts, text.many)
     elif isinstance(text, str):
         made = _short(text, most)
@@ -70,6 +70,19 @@ def harmless_json(text: str) -> str:
     return "".join(
         each if each.isprintable() or each == "\n" else json.dumps(each)[1:-1] for each in text
     )
+
+
+class _WrittenOut(str):
+    """A text that is harmless already: ``{name!r}`` puts it in quotes, and escapes nothing a second time."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"'{self}'"
+
+
+def _written_out(fact: object) -> object:
+    return _WrittenOut(fact) if type(fact) is str and "\\" in fact else fact
 
 
 def _short(text: str, most: int) -> str:

@@ -6,6 +6,7 @@ formats whose header is understood here are decoded at all: JPEG, PNG, WebP and 
 
 from __future__ import annotations
 
+import stat
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import cv2
@@ -104,7 +105,10 @@ def read(path: Path, flags: int = cv2.IMREAD_COLOR, *, most_px: int = MOST_PX) -
         PictureError: It cannot be read, or is no picture that is decoded.
     """
     try:
-        if path.stat().st_size > MOST_ENCODED_BYTES:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise PictureError(said("it is no ordinary file, but a pipe or a device"))
+        if status.st_size > MOST_ENCODED_BYTES:
             raise PictureSizeError(
                 said("the file is larger than {most} MiB", most=MOST_ENCODED_BYTES >> 20)
             )

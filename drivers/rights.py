@@ -181,9 +181,12 @@ def is_linked_in(file: os.stat_result, folder: int) -> bool:
 
 
 def _can_read(user: User) -> bool:
-    """Whether the user, as whom we act now, can read this Python, and come to what is his."""
-    needed = (os.__file__, user.begins)
-    return all(os.access(each, os.R_OK, effective_ids=True) for each in needed)
+    """Whether the user, as whom we act now, can read this Python, and come to what is his.
+
+    What is his he may close himself, and gains nothing by that.
+    """
+    needed = ((os.__file__, os.R_OK), (user.begins.parent, os.X_OK))
+    return all(os.access(path, right, effective_ids=True) for path, right in needed)
 
 
 def _keep_capabilities() -> None:

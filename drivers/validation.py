@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 _Facts = dict[str, Any]
-_IN_ADDRESS = re.compile(r"://.*@", re.DOTALL)
-"""A user and a password that somebody wrote into an address: they go into no log."""
-
 _SECRET_KEYS = frozenset({"url", "user", "username", "password", "password_file", "broker"})
 """What was given for these is not repeated: a fault goes into the log and to the platform."""
 
@@ -121,14 +118,23 @@ def fault_at(where: str, detail: ErrorDetails) -> Said:
         return said("{where}: {message}", where=where, message=message)
     if not isinstance(given, str | int | float | bool) or _may_be_secret(detail, given):
         return said("{where}: {message}", where=where, message=message)
-    if isinstance(given, str):
-        given = _IN_ADDRESS.sub("://***@", given)
     return said("{where}: {message} (given: {given!r})", where=where, message=message, given=given)
 
 
 def may_be_secret(text: str) -> bool:
     """Whether a text looks like an address: user, password and token may stand in it."""
     return re.search(r"://|@|[?&]\w+=", text) is not None
+
+
+def no_address(given: object) -> object:
+    """Refuse an address where a path is wanted: it would be shown as a path is, with what it holds.
+
+    Raises:
+        ValueError: It is one.
+    """
+    if re.match(r"\s*\w+:/", str(given)):
+        raise ValueError(said("this is an address, not a path: take the driver rtsp"))
+    return given
 
 
 def _may_be_secret(detail: ErrorDetails, given: float | str) -> bool:
@@ -140,7 +146,11 @@ def faults_of(error: ValidationError) -> Iterator[Said]:
     """Every fault that pydantic found: ``place: what (given: …)``."""
     for detail in error.errors():
         # A union names the alternative it tried; that is no place in anybody's file.
-        parts = [str(part) for part in detail["loc"] if not str(part).startswith("literal[")]
+        parts = [
+            "…" if may_be_secret(str(part)) else str(part)
+            for part in detail["loc"]
+            if not str(part).startswith("literal[")
+        ]
         yield fault_at(".".join(parts), detail)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import json
 import os
 import pwd
@@ -80,8 +81,9 @@ def show(site: Path, last: int, *, as_json: bool) -> None:
     configuration = load(site)
     folder = _folder(site)
     become_keeper_of(folder)
-    both = [*records(folder), *records(folder / OF_PLATFORM)]
-    newest = sorted(both, key=lambda record: record.at)[-last:]
+    # So many of each log, each in its own order: by a clock that was set back the newest would be the oldest.
+    own, ordered = list(records(folder))[-last:], list(records(folder / OF_PLATFORM))[-last:]
+    newest = list(heapq.merge(own, ordered, key=lambda record: record.at))
     if as_json:
         for record in newest:
             click.echo(record.line(), nl=False)

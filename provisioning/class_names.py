@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING
 
 from agent.detectors.manifest import ModelError
 from drivers.documents import unseen
-from drivers.foreign import reason_of
-from drivers.wording import Said, said
+from drivers.reading import UnreadableError, content_of, text_in
+from drivers.wording import Said, said, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-LARGEST_BYTES = 1_000_000
-_NUMBERED = re.compile(r"(\d+)(?:\s*[:.)\]]\s*|\s+)(\S.*)")
+_NUMBERED = re.compile(r"(\d{1,9})(?:\s*[:.)\]]\s*|\s+)(\S.*)")
 _LISTED = re.compile(r"-\s+(\S.*)")
 _QUOTED = re.compile(r"(?P<quote>[\"'])(?P<name>.*)(?P=quote),?")
 
@@ -33,10 +32,9 @@ def of_file(path: Path, model: str) -> list[str]:
         ModelError: It cannot be read, or gives a name twice.
     """
     try:
-        with path.open("rb") as opened:
-            text = _decoded(opened.read(LARGEST_BYTES + 1))
-    except (OSError, ValueError) as error:
-        fault = said("{file}: {reason}", file=path.name, reason=reason_of(error))
+        text = text_in(content_of(path))
+    except UnreadableError as error:
+        fault = said("{file}: {reason}", file=path.name, reason=text_of(error))
         raise ModelError(model, [fault]) from error
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     names = _bare([line.strip() for line in lines if line.strip()])
@@ -57,21 +55,8 @@ def of_metadata(told: str) -> list[str] | None:
         names = dict(enumerate(names))
     if not isinstance(names, dict) or not names or set(names) != set(range(len(names))):
         return None
-    return [str(names[index]) for index in range(len(names))]
-
-
-def _decoded(content: bytes) -> str:
-    if len(content) > LARGEST_BYTES:
-        raise ValueError(said("it is too large for a list of class names"))
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in content:
-        raise ValueError(said("it is written in UTF-16 or is no text: save it as UTF-8"))
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise ValueError(
-            said("line {line} is not UTF-8 (GBK?): save the file as UTF-8 in an editor", line=line)
-        ) from error
+    found = [names[index] for index in range(len(names))]
+    return found if all(isinstance(each, str) for each in found) else None
 
 
 def _bare(lines: list[str]) -> list[str]:

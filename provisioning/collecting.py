@@ -10,6 +10,7 @@ import click
 from agent.collection import FOLDER
 from agent.config import load
 from drivers.disk import make_folder, replace_file
+from drivers.harmless import harmless
 from drivers.rights import acting_for, read_file
 from provisioning.audited import note
 from provisioning.things import kind_in_words
@@ -76,7 +77,7 @@ def _tell(consent: str | None, kept: dict[str, list[Path]]) -> None:
     for kind, paths in kept.items():
         size_mb = sum(path.lstat().st_size for path in paths) / 1e6
         crops = say("{count} crops, {size_mb:.1f} MB", count=len(paths), size_mb=size_mb)
-        click.echo(f"  {padded(kind_in_words(kind, len(paths)), 18)}{crops}")
+        click.echo(f"  {padded(harmless(kind_in_words(kind, len(paths))), 18)}{crops}")
 
 
 def _take_along(kind: str, paths: list[Path], out: Path, *, remove: bool) -> int:

@@ -207,13 +207,15 @@ class Consumer:
         self._ready.set()
 
     def _took(self, _client: mqtt.Client, _: Any, message: mqtt.MQTTMessage) -> None:
+        topic = "?"
         try:
-            arrived, lines = read(message.topic, bytes(message.payload))
+            topic = message.topic  # not every sequence of bytes is one
+            arrived, lines = read(topic, bytes(message.payload))
             for event, line in zip(arrived.events, lines, strict=True):
                 self._keep(event, line)
         except Exception as error:  # noqa: BLE001  the outermost line of the network's thread
             with self._changed:
-                self.received.refuse(f"{message.topic}: {_why(error)}")
+                self.received.refuse(f"{topic}: {_why(error)}")
 
     def _keep(self, event: Event, line: Any) -> None:
         with self._changed:

@@ -143,7 +143,7 @@ def _refuse_if_needed(configuration: Configuration, base: Path, state_dir: Path)
 
 def _is_open(database: Path) -> bool:
     """Whether another process has the database open: an agent that says nothing may still run."""
-    if not database.exists():
+    if not database.is_file():  # never a pipe: it would hold us for ever
         return False
     try:
         with closing(sqlite3.connect(database, timeout=0, isolation_level=None)) as connection:
@@ -199,7 +199,7 @@ def _with_target(path: Path) -> list[Path]:
 def _waiting(state_dir: Path) -> int | None:
     """How many events the platform has not confirmed; None if nobody can say."""
     path = state_dir / DATABASE
-    if not path.exists():
+    if not path.is_file():
         return None
     try:
         with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:

@@ -16,6 +16,7 @@ import numpy as np
 
 from agent.scene import Box
 from drivers import pictures
+from drivers.harmless import harmless
 from drivers.rights import acting_for
 from provisioning import drawing
 from provisioning.audited import note
@@ -23,7 +24,7 @@ from provisioning.cases import duration
 from provisioning.clock_time import local
 from provisioning.comparing import compared, figure, holds
 from provisioning.things import kind_in_words
-from provisioning.wording import say
+from provisioning.wording import MOST_SHOWN, say
 from provisioning.wording.width import padded
 
 if TYPE_CHECKING:
@@ -380,7 +381,7 @@ def explain(where: Path, case_id: str | None, picture: Path | None, *, as_json: 
         click.echo(json.dumps(document, ensure_ascii=False, indent=2))
     else:
         for line in in_words(case):
-            click.echo(line)
+            click.echo(harmless(line, MOST_SHOWN))
     if picture is not None:
         from provisioning.masking import masks_of  # noqa: PLC0415 - loads the network's runtime
 

@@ -31,9 +31,9 @@ def show(*, as_json: bool) -> int:
     _name_the_misnamed()
     for row in rows:
         click.echo(
-            "{name:<12} {version:<8} {family:<11} {size_mb:>6.1f} MB  {licence}".format_map(row)
+            "{name:<16} {version:<8} {family:<11} {size_mb:>6.1f} MB  {licence}".format_map(row)
             if row["usable"]
-            else say("{name:<12} cannot be used; `kerbwatch models verify` says why", **row)
+            else say("{name:<16} cannot be used; `kerbwatch models verify` says why", **row)
         )
     return 0
 

@@ -172,13 +172,15 @@ def _known(state_dir: Path) -> frozenset[str]:
     """Every case of which something is kept."""
     evidence = state_dir / "evidence"
     found = {path.name for path in evidence.glob("*-*/")}
-    if (state_dir / DATABASE).exists():
+    if (state_dir / DATABASE).is_file():  # never a pipe: it would hold us for ever
         with closing(sqlite3.connect(f"file:{state_dir / DATABASE}?mode=ro", uri=True)) as reader:
             found |= {case_id for (case_id,) in reader.execute("SELECT case_id FROM cases")}
     return frozenset(found)
 
 
 def _one(case: str, known: frozenset[str]) -> str:
+    if not case:  # "$CASE" where CASE is not set
+        raise HoldError(say("There is no such case: {case_id}", case_id=case))
     fitting = sorted(each for each in known if each.startswith(case))
     if case in known:
         return case

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 def _refuse_anothers(site: Path, state_dir: Path) -> None:
     """Keep root from running on a folder in whose place somebody else could put another."""
     folder = (site if site.is_dir() else site.parent) / state_dir
-    is_roots = os.geteuid() == 0 and folder.exists() and folder.stat().st_uid == 0
-    if is_roots and keeper_of(folder) is not None:
+    if os.geteuid() != 0 or (folder.exists() and folder.stat().st_uid != 0):
+        return  # its owner's, as whom this must be run
+    if keeper_of(folder) is not None:  # also of one that would only be made: by then it is root's
         raise PermissionError(
             said(
                 "Another user could put something else in the place of {folder}: run this as that user.",

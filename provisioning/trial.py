@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from drivers import programs
+from drivers.harmless import harmless
 from drivers.wording import Said, said
 
 LIMIT_S = 60.0
@@ -98,7 +99,7 @@ def _how_it_ended(ended: subprocess.CompletedProcess[bytes]) -> Said:
             name=signal.Signals(-ended.returncode).name,
         )
     last = (ended.stderr.decode("utf-8", "replace").strip().splitlines() or ["?"])[-1]
-    return said("its trial failed: {reason}", reason=repr(last)[1:-1][:300])
+    return said("its trial failed: {reason}", reason=harmless(last))
 
 
 def _main(what: str, situation: str) -> int:

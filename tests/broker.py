@@ -33,7 +33,7 @@ from agent.mqtt import Secured
 from provisioning.consumer import unpacked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from pydantic import BaseModel
 
@@ -427,6 +427,12 @@ class Platform:
         text = told if isinstance(told, str | bytes) else told.model_dump_json()
         topic = f"{PREFIX}/{TENANT}/{DEVICE}/{channel}"
         self._client.publish(topic, text, qos=1, retain=retain).wait_for_publish(10)
+
+    def say_at_once(self, channel: str, told: Sequence[str]) -> None:
+        """Publish one after the other without waiting; all are with the broker when this returns."""
+        topic = f"{PREFIX}/{TENANT}/{DEVICE}/{channel}"
+        for each in [self._client.publish(topic, text, qos=1) for text in told]:
+            each.wait_for_publish(30)
 
     def answers(self) -> list[Answer]:
         topic = f"{PREFIX}/{TENANT}/{DEVICE}/answers"

@@ -10,15 +10,17 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
-from agent import commissioning
+from agent import commissioning, config
 from agent.status import FILE, Status
-from provisioning.check import here
+from provisioning.check import here, rights
+from provisioning.check.findings import Device
 from provisioning.cli import main
 from tests.broker import DEVICE, PREFIX, TENANT, Broker, free_port, wait_until
 from tests.red_street import write_model
@@ -420,3 +422,16 @@ def test_the_units_user_is_who_the_agent_is(tmp_path: Path) -> None:
     changed = here.installed_unit(tmp_path)
     assert changed is not None
     assert changed.user == "somebody"
+
+
+@needs_root
+def test_a_state_of_neither_the_units_user_nor_root_is_a_fault(corner: Corner) -> None:
+    (corner.folder / "state").mkdir(mode=0o700)
+    os.chown(corner.folder / "state", STRANGER, STRANGER)
+    configuration = config.load(corner.folder)
+    found = here.look(corner.folder, corner.folder, configuration)
+    runs_as_me = replace(found, meant=True, user=here.User("me", os.geteuid() + 7, 0, ()))
+    device = Device(corner.folder, corner.folder, configuration, runs_as_me)
+    [told] = rights.rights(device)
+    assert told.severity == "fault"
+    assert f"belongs to {STRANGER}, and the agent runs as me" in told.what

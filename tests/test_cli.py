@@ -137,7 +137,7 @@ def test_what_can_hardly_be_meant_is_a_warning_that_fails_only_if_asked_to(site:
     assert kerbwatch("config", "validate", site, "--strict").exit_code == failures.FAULT
     document = json.loads(kerbwatch("config", "validate", site, "--json").stdout)
     assert (document["valid"], len(document["warnings"])) == (True, 1)
-    assert document["warnings"][0].keys() == {"what", "meaning", "remedy"}
+    assert document["warnings"][0].keys() == {"what", "meaning", "remedy", "blind"}
 
 
 def test_a_faulty_configuration_returns_3_with_every_fault(site: Path) -> None:

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from agent import codes
 from agent.config import ConfigError, Configuration, Site, from_tables, json_schema, load
+from agent.credentials import CredentialsError
+from agent.credentials import read as read_credentials
 from drivers import cameras
 
 if TYPE_CHECKING:
@@ -355,9 +357,13 @@ def test_any_value_in_any_place_is_accepted_or_refused_in_words(
 def test_a_password_in_clear_off_this_machine_is_refused_with_what_to_do(
     tmp_path: Path, broker: str
 ) -> None:
-    uplink = f'[uplink]\nbroker = "{broker}"\nusername = "d"\n'
-    load(write(tmp_path, SITE + uplink))
-    [fault] = faults(write(tmp_path, SITE + uplink + 'password_file = "password"\n'))
+    """It costs the uplink and never the seeing: a site that was written so before goes on watching."""
+    uplink = f'[uplink]\nbroker = "{broker}"\nusername = "d"\npassword_file = "password"\n'
+    configuration = load(write(tmp_path, SITE + uplink))
+    (tmp_path / "password").write_text("geheim")
+    with pytest.raises(CredentialsError) as refused:
+        read_credentials(configuration.uplink.located(tmp_path))
+    [fault] = refused.value.faults
     assert "in clear" in fault
     assert "use mqtts://" in fault
 
@@ -365,7 +371,9 @@ def test_a_password_in_clear_off_this_machine_is_refused_with_what_to_do(
 @pytest.mark.parametrize("broker", ["mqtt://localhost", "mqtt://127.0.0.9:1", "mqtt://[::1]:1883"])
 def test_a_password_in_clear_may_stay_on_this_machine(tmp_path: Path, broker: str) -> None:
     uplink = f'[uplink]\nbroker = "{broker}"\nusername = "d"\npassword_file = "password"\n'
-    load(write(tmp_path, SITE + uplink))
+    configuration = load(write(tmp_path, SITE + uplink))
+    (tmp_path / "password").write_text("geheim")
+    assert read_credentials(configuration.uplink.located(tmp_path)).password == "geheim"
 
 
 def test_a_password_over_tls_may_go_anywhere(tmp_path: Path) -> None:

@@ -395,14 +395,23 @@ def test_nobody_is_asked_for_a_passphrase(files: Path, tmp_path: Path, command: 
     assert "pass phrase" not in shown
 
 
-def test_a_password_without_a_user_is_named_beside_other_faults(files: Path) -> None:
+def test_a_password_without_a_user_is_told_and_keeps_nobody_from_watching(files: Path) -> None:
     site = files / "site.toml"
     text = site.read_text(encoding="utf-8")
-    text = text.replace('username = "d"\n', "").replace("mqtts://localhost:1", "ssl://localhost:1")
+    site.write_text(text.replace('username = "d"\n', ""), encoding="utf-8")
+    told: Any = CliRunner().invoke(main, ["config", "validate", str(files), "--json"])
+    [warning] = json.loads(told.output)["warnings"]
+    assert warning["what"] == "uplink.password_file: without username it is not used"
+    assert CliRunner().invoke(main, ["config", "validate", str(files), "--strict"]).exit_code == 1
+
+
+def test_faults_of_the_broker_are_all_named(files: Path) -> None:
+    site = files / "site.toml"
+    text = site.read_text(encoding="utf-8")
+    text = text.replace("mqtts://localhost:1", "ssl://localhost:1")
     site.write_text(text.replace('key_file = "device.key"\n', ""), encoding="utf-8")
     told: Any = CliRunner().invoke(main, ["config", "validate", str(files), "--json"])
     listed = json.loads(told.output)["faults"]
-    assert any(each.startswith("uplink.password_file: without username") for each in listed)
     assert any(each.startswith("uplink.broker: ssl:// is called mqtts:// here") for each in listed)
     assert any("certificate_file and key_file go together" in each for each in listed)
 

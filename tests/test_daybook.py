@@ -523,8 +523,8 @@ state_dir = "state"
     again.lives(300)
     again.database.close()
     shown = run("--day", yesterday)[1]
-    assert f"Daily summary, {yesterday}\n" in shown
-    assert f"Daily summary, {yesterday}, incomplete: the clock was set" in shown
+    assert f"Daily summary, {yesterday} (Asia/Shanghai)\n" in shown
+    assert f"Daily summary, {yesterday} (Asia/Shanghai), incomplete: the clock was set" in shown
     assert SummaryBody.model_validate_json(run("--json")[1]).complete is False
     code, missing = run("--day", "2001-01-01")
     assert code == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -208,3 +209,14 @@ def test_what_the_platform_ordered_is_shown_and_verified_with_the_rest(site: Pat
     assert "record 3 is missing" in found["what"]
     path.write_text("".join([lines[0], lines[2]]), encoding="utf-8")
     assert run("audit", "verify", site).exit_code == 1
+
+
+def test_a_clock_that_is_set_back_hides_no_newest_record(site: Path) -> None:
+    device = Device(site / "state")
+    keeping = keeping_of(device, site)
+    keeping.audit.append("agent.started")
+    assert keeping.hold(hold(device.case())) is None
+    device.clock.step(device.clock.now() - timedelta(days=300))
+    keeping.audit.append("configuration.changed")
+    device.database.close()
+    assert "configuration.changed" in run("audit", "show", site, "--last", 1).output

@@ -34,7 +34,19 @@ def odd(*zones: dict[str, Any], **site: Any) -> list[str]:
     document["zones"] = list(zones)
     found = remarks(from_tables(document))
     assert all(each.meaning and each.remedy for each in found)
-    return [str(each.what) for each in found]
+    return [str(each.what) for each in found if not each.blind]
+
+
+def test_a_device_that_would_judge_nothing_is_told_so() -> None:
+    def blind(*zones: dict[str, Any], **more: Any) -> list[str]:
+        document = tomllib.loads(SITE) | {"zones": list(zones)} | more
+        return [str(each.what) for each in remarks(from_tables(document)) if each.blind]
+
+    assert blind(zone()) == []
+    [told] = blind()
+    assert "no zone is drawn" in told
+    assert blind(zone(kind="bay")) == blind(zone(kind="mask")) == blind(zone(kind="bin")) == [told]
+    assert blind(zone(), scenarios={}) == ["nothing is judged here: no scenario is configured"]
 
 
 @pytest.mark.parametrize(
@@ -129,7 +141,7 @@ def test_a_zone_that_no_scenario_judges_is_told_and_so_is_which_one_would(
     document = tomllib.loads(SITE)
     document["scenarios"] = {}
     document["zones"] = [zone(kind=kind)]
-    [found] = remarks(from_tables(document))
+    [found] = [each for each in remarks(from_tables(document)) if not each.blind]
     assert kind in found.what
     assert f"[scenarios.{scenario}]" in found.remedy
 
@@ -264,7 +276,7 @@ def test_whatever_is_drawn_is_refused_or_looked_at(
         configuration = from_tables(document)
     except ConfigError:
         return
-    for each in remarks(configuration):
+    for each in (one for one in remarks(configuration) if not one.blind):
         assert each.what.startswith("zones.")
         assert each.meaning
         assert each.remedy

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import sqlite3
@@ -121,6 +122,12 @@ def test_a_password_is_in_no_text_that_leaves_the_driver(tmp_path: Path) -> None
 def test_a_missing_password_file_is_named() -> None:
     reason = refusal(url=url(free_port()), user="u", password_file=Path("/nowhere/secret"))
     assert "password file secret: " in reason
+
+
+def test_a_pipe_in_the_place_of_a_password_file_keeps_nobody_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    reason = refusal(url=url(free_port()), user="u", password_file=tmp_path / "pipe")
+    assert "password file pipe: it is no ordinary file" in reason
 
 
 # --- servers that misbehave -----------------------------------------------------------------------

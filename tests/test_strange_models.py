@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import closing
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,12 @@ from agent import config
 from agent.assembly import assemble
 from agent.detectors import Detector, ModelError, load_manifest, open_detector, read_model, verify
 from agent.detectors._weights import wanted_weights
-from agent.events import ClockReading
+from agent.events import ClockReading, ConfigurationHealth
 from agent.ids import RandomIds
+from agent.status import Software
 from provisioning import trial
+from provisioning.check.findings import Device
+from provisioning.check.running import _of_software
 from provisioning.cli import main
 from tests import red_street
 from tests.test_families import write_red_model
@@ -344,7 +348,7 @@ def test_class_names_are_read_as_people_keep_them(content: str, tmp_path: Path) 
         (b"per\x1b[31mson\nbicycle\ncar\nc3\n", "U+001B"),
         ("per\u200bson\nbicycle\ncar\nc3\n".encode(), "U+200B"),
         (b"person\nbicycle\n", "4 classes, and 2 are named"),
-        (b"person\n" * 200_000, "too large"),
+        (b"person\n" * 700_000, "larger than"),
     ],
 )
 def test_class_names_that_cannot_be_read_rightly_are_refused(
@@ -391,6 +395,23 @@ def test_weights_beside_the_network_are_taken_along_and_hashed(
         cwd=folder, capture_output=True, check=True,
     )  # fmt: skip
     assert detector.used.sha256 == hashlib.sha256(listed.stdout).hexdigest()
+
+
+def test_an_agent_with_weights_beside_runs_what_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert adopt(with_weights_beside(tmp_path)).exit_code == 0
+    monkeypatch.setenv("KERBWATCH_MODELS", str(tmp_path / "models"))
+    used = open_detector("taken", 1).used
+    software = Software(
+        pid=1,
+        agent_version=version("kerbwatch"),
+        configuration_sha256="",
+        settings_sha256="",
+        configuration=ConfigurationHealth(state="as_written"),
+        models=(used,),
+    )
+    assert list(_of_software(software, Device(tmp_path, tmp_path, None))) == []
 
 
 def test_changed_weights_are_found_and_never_run(

@@ -129,7 +129,7 @@ class Noticing:
     def _tell_of(self, known: Known, now: Known) -> None:
         for name in sorted(known.facts.keys() | now.facts.keys()):
             was, is_ = known.facts.get(name), now.facts.get(name)
-            if was != is_ and name != "configuration":
+            if was != is_ and name != "configuration" and not _is_told_more_of(was, is_):
                 kind = name.partition(" ")[0]
                 self._audit.append(f"{kind}.changed", name=name, was=was, now=is_)
         before, after = _comparable(known, now)
@@ -157,6 +157,11 @@ def _load(path: Path) -> Known | None:
 
 def _of(certificate: Certificate) -> dict[str, str]:
     return {} if certificate.sha256 is None else {"certificate": certificate.sha256}
+
+
+def _is_told_more_of(was: str | None, now: str | None) -> bool:
+    """Whether it is the same model, of which an older agent did not know the manifest."""
+    return was is not None and now is not None and now.partition(" manifest ")[0] == was
 
 
 def _comparable(known: Known, now: Known) -> tuple[Settings, Settings]:

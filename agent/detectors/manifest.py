@@ -18,6 +18,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from agent.detectors._files import read_inside
 from drivers.documents import parsed_toml, refuse_unseen
 from drivers.foreign import reason_of
+from drivers.reading import text_in
 from drivers.validation import faults_of
 from drivers.wording import itemised, said
 
@@ -303,7 +304,7 @@ def _read_manifest(folder: Path) -> tuple[bytes, dict[str, Any]]:
         fault = said("{file}: {reason}", file=MANIFEST, reason=reason_of(error))
         raise ModelError(folder.name, [fault]) from error
     try:
-        parsed = parsed_toml(written.decode("utf-8"))
+        parsed = parsed_toml(text_in(written))
         refuse_unseen(parsed)
     except ValueError as error:
         fault = said(

@@ -19,6 +19,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as _runtime
 
 from agent.detectors._weights import wanted_weights
 from agent.detectors.manifest import MOST_PIXELS, ModelError
+from drivers.harmless import harmless
 from drivers.wording import said
 
 if TYPE_CHECKING:
@@ -162,7 +163,7 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, MemoryError) or "bad_alloc" in text or "Failed to allocate" in text:
         return said("it takes more memory than there is")
     text = re.sub(r"^\[ONNXRuntimeError\] : \d+ : ", "", text)
-    return repr(text)[1:-1][:_LONGEST_REASON]
+    return harmless(text, _LONGEST_REASON)
 
 
 def _inputs(ports: list[Any], name: str, size_px: tuple[int, int] | None) -> tuple[Port, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent.plausibility import names, points, zones
+from agent.plausibility import broker, judged, names, points, zones
 from agent.plausibility.remark import Remark
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ __all__ = ["Remark", "remarks"]
 def remarks(configuration: Configuration) -> tuple[Remark, ...]:
     """Everything that is odd about a configuration, in the order of its files."""
     return (
+        *judged.remarks(configuration),
+        *broker.remarks(configuration),
         *points.remarks(configuration),
         *names.remarks(configuration),
         *zones.remarks(configuration),

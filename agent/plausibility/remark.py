@@ -11,12 +11,14 @@ from drivers.wording import Said, said
 class Remark:
     """What is odd, what that means for the device, and what to do.
 
-    ``what`` begins with the place in the configuration.
+    ``what`` begins with the place in the configuration. ``blind``: because of it, the device judges nothing at
+    all.
     """
 
     what: str
     meaning: Said
     remedy: Said
+    blind: bool = False
 
 
 def at_zone(index: int, key: str, zone_id: str, what: str) -> Said:

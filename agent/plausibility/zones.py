@@ -111,15 +111,20 @@ def _effect(
     """Say why nothing would ever be told of a zone."""
     if zone.kind == "mask":
         return
-    for kind, words in (
-        ("mask", said("masks cover it")),
-        *((("bay", said("bays cover it")),) if zone.kind == "no_parking" else ()),
+    for kinds, words in (
+        ({"mask"}, said("masks cover it")),
+        *(
+            (({"bay"}, said("bays cover it")), ({"mask", "bay"}, said("masks and bays cover it")))
+            if zone.kind == "no_parking"
+            else ()
+        ),
     ):
-        cover = [other.polygon for other in others if other.kind == kind]
+        cover = [other.polygon for other in others if other.kind in kinds]
         if cover and share_within(zone.polygon, cover) >= NEARLY_ALL:
             yield _without_effect(
                 index, zone, "polygon", words, said("Move what covers it, or remove the zone.")
             )
+            break
     if zone.kind == "bay" and not any(
         other.box.grown(BESIDE).overlap(zone.box.grown(BESIDE)) > 0
         for other in others

@@ -79,7 +79,7 @@ class Question:
         url: Its address.
         login: None if it has none.
         trust: For an encrypted line.
-        timeout_s: For the line and for each answer.
+        timeout_s: For each line and all answers on it together; a redirect takes another line.
     """
 
     url: str = field(repr=False)
@@ -113,12 +113,29 @@ class Question:
                         line.close()
                     yield answer
                     return
-            following = urljoin(url, target)
+            following = _joined(url, target)
             if _origin(following) != _origin(url):
                 yield Answer(reply.status, url, with_login, elsewhere=_host(following))
                 return
             url = following
         yield Answer(_LOOP_DETECTED, url)
+
+
+def _joined(base: str, target: str) -> str:
+    """An address that the camera gave, whole.
+
+    Raises:
+        HungUpError: It is none.
+    """
+    try:
+        joined = urljoin(base, target)
+        urlsplit(joined).port  # noqa: B018 - it is read from the text only now
+    except ValueError as error:
+        raise HungUpError(said("the camera's answer cannot be understood")) from error
+    return joined
+
+
+_NUMBER = re.compile("[0-9]{1,9}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +209,7 @@ class _Line:
             has_video, codec, track = _described(reply.body)
             if set_up and has_video:
                 base = reply.headers.get("content-base", self._url)
-                track_url = urljoin(base if base.endswith("/") else base + "/", track)
+                track_url = _joined(base if base.endswith("/") else base + "/", track)
                 extra = (f"Transport: {_TCP}",)
                 set_up_reply = self._request("SETUP", track_url, extra)
                 status = set_up_reply.status
@@ -239,13 +256,13 @@ class _Line:
         head = self._until(b"\r\n\r\n", MOST_HEAD_BYTES)
         first, *rows = head.decode("utf-8", "replace").split("\r\n")
         words = first.split(None, 2)
-        if len(words) < 2 or not words[1].isdigit():
+        if len(words) < 2 or not _NUMBER.fullmatch(words[1]):
             raise HungUpError(said("the camera's answer cannot be understood"))
         named = [(name.strip().lower(), value.strip()) for name, _, value in _pairs(rows)]
         headers = dict(named)
         challenges = tuple(value for name, value in named if name == "www-authenticate")
         length = headers.get("content-length", "")
-        wanted = int(length) if self.is_rtsp and length.isdigit() else 0
+        wanted = int(length) if self.is_rtsp and _NUMBER.fullmatch(length) else 0
         body = self._exactly(min(wanted, MOST_BODY_BYTES)).decode("utf-8", "replace")
         return _Reply(int(words[1]), headers, challenges, body)
 

@@ -17,6 +17,36 @@ _HEAD_BYTES = 1024
 _TS_PACKET_BYTES = 188
 _EBML = b"\x1a\x45\xdf\xa3"
 _ELEMENT_HEAD_BYTES = 12
+_BOXES = frozenset(
+    b"ftyp styp pdin moov moof mfra mdat free skip wide uuid meta udta sidx ssix prft emsg junk pnot PICT".split()
+)
+"""What may lie outermost in an MP4 or QuickTime file; what else follows is somebody's own (cameras append
+their position, programs their marks), and promises nothing."""
+_ELEMENTS = frozenset(
+    bytes.fromhex(each)
+    for each in [
+        "1a45dfa3",
+        "18538067",
+        "114d9b74",
+        "1549a966",
+        "1f43b675",
+        "1654ae6b",
+        "1c53bb6b",
+        "1941a469",
+        "1043a770",
+        "1254c367",
+        "ec",
+        "bf",
+        "e7",
+        "a7",
+        "ab",
+        "a3",
+        "a0",
+        "58d7",
+    ]
+)
+"""The same of Matroska: header, segment, what lies in a segment or cluster of unknown length, void, CRC."""
+_FLV_TAGS, _FLV_SIZE_BYTES = frozenset({8, 9, 18}), 4
 
 
 def missing_bytes(path: Path) -> int:
@@ -47,6 +77,8 @@ def _mp4_end(opened: BinaryIO, size: int) -> int:
     while at + 8 <= size:
         opened.seek(at)
         head = opened.read(16)
+        if head[4:8] not in _BOXES:
+            return size
         length = int.from_bytes(head[:4], "big")
         if length == 1:
             length = int.from_bytes(head[8:16], "big")
@@ -74,7 +106,10 @@ def _matroska_end(opened: BinaryIO, size: int) -> int:
     at = 0
     while at < size:
         opened.seek(at)
-        length = _element_bytes(opened.read(_ELEMENT_HEAD_BYTES))
+        head = opened.read(_ELEMENT_HEAD_BYTES)
+        if head[: _width(head[:1], 4)] not in _ELEMENTS and size - at >= _ELEMENT_HEAD_BYTES:
+            return size
+        length = _element_bytes(head)
         if length is None:  # no element at all, unless the end cuts its head
             return size + 1 if 0 < size - at < _ELEMENT_HEAD_BYTES else size
         at += length
@@ -102,13 +137,19 @@ def _flv_end(opened: BinaryIO, size: int) -> int:
     """Tag after tag, each with its own length behind it (Adobe's FLV 10.1, annex E.3)."""
     at = 9 + 4
     while at + 11 <= size:
-        opened.seek(at + 1)
-        at += 11 + int.from_bytes(opened.read(3), "big") + 4
-    return at
+        opened.seek(at)
+        head = opened.read(4)
+        if head[0] & 0x1F not in _FLV_TAGS:
+            return size
+        at += 11 + int.from_bytes(head[1:], "big") + _FLV_SIZE_BYTES
+    # Some writers leave out the size behind the last tag.
+    return max(0, at - _FLV_SIZE_BYTES)
 
 
-def _ts_end(_: BinaryIO, size: int) -> int:
-    return -(-size // _TS_PACKET_BYTES) * _TS_PACKET_BYTES
+def _ts_end(opened: BinaryIO, size: int) -> int:
+    begin = size // _TS_PACKET_BYTES * _TS_PACKET_BYTES
+    opened.seek(begin)
+    return begin + _TS_PACKET_BYTES if opened.read(1) == b"G" else size
 
 
 def _is_ts(head: bytes) -> bool:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import threading
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import cv2
 import numpy as np
+from pydantic import AfterValidator, AwareDatetime
 
 from drivers.cameras import LUMA_WIDTH_PX, CameraError, Picture
 from drivers.pictures import frame_fault
+from drivers.wording import said
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -19,6 +21,20 @@ if TYPE_CHECKING:
 
 DEFAULT_STARTS_AT = datetime(2026, 1, 1, 10, 0, tzinfo=timezone(timedelta(hours=8)))
 """When a recording began if nobody says: a fixed moment, so that two replays agree."""
+_FIRST_YEAR, _LAST_YEAR = 1970, 2199
+
+
+def _possible(moment: datetime) -> datetime:
+    """Refuse a moment that no recording has, and with which no clock could go on counting."""
+    if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
+        raise ValueError(
+            said("give a year from {first} to {last}", first=_FIRST_YEAR, last=_LAST_YEAR)
+        )
+    return moment
+
+
+StartsAt = Annotated[AwareDatetime, AfterValidator(_possible)]
+"""The wall-clock time of a recording's first frame."""
 
 
 def luma_of(bgr: Picture) -> Picture:

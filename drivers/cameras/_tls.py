@@ -138,13 +138,13 @@ def _words(error: ssl.SSLCertVerificationError, host: str) -> str:
     if code in _OTHER_NAME:
         return said(
             "the camera's certificate is for another name than {host}: give the name it is for,"
-            " or put the camera's own certificate into ca_file",
+            " or, if the camera made its certificate itself, put that into ca_file",
             host=host,
         )
     if code in _UNKNOWN_AUTHORITY:
         return said(
-            "nobody vouches for the camera's certificate: put its authority's certificate, or the"
-            " camera's own, into ca_file"
+            "nobody vouches for the camera's certificate: put its authority's certificate into ca_file,"
+            " or, if the camera made its certificate itself, that one"
         )
     return said("the camera's certificate is refused: {reason}", reason=error.verify_message)
 

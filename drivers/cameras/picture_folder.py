@@ -7,24 +7,26 @@ and changes at stated times.
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, timedelta
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from pydantic import AwareDatetime, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError, field_validator
 
 from drivers import pictures
 from drivers.cameras import CameraError, CameraSettings, Frame, Picture
 from drivers.cameras._recorded import (
     DEFAULT_STARTS_AT,
+    StartsAt,
     content_hash,
     fitted,
     luma_of,
     shared,
 )
 from drivers.foreign import reason_of
-from drivers.validation import faults_of
+from drivers.validation import faults_of, no_address
 from drivers.wording import said, text_of
 
 if TYPE_CHECKING:
@@ -62,7 +64,12 @@ class Settings(CameraSettings):
     timeline: tuple[Shown, ...] | None = None
     frames_per_s: float = Field(default=1.0, gt=0, le=100)
     until_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    starts_at: AwareDatetime = DEFAULT_STARTS_AT
+    starts_at: StartsAt = DEFAULT_STARTS_AT
+
+    @field_validator("folder", mode="before")
+    @classmethod
+    def _no_address(cls, folder: object) -> object:
+        return no_address(folder)
 
 
 def open_camera(camera_id: str, settings: Settings) -> PictureFolder:
@@ -178,7 +185,7 @@ def _picture_faults(folder: Path, timeline: Sequence[Shown]) -> Iterator[str]:
         path = PurePosixPath(file)
         if path.is_absolute() or ".." in path.parts:
             yield said("{file} lies outside the folder", file=file)
-        elif not (folder / path).is_file():
+        elif not os.path.isfile(folder / path):  # noqa: PTH113  a name too long is none, not an error
             yield said("{file} is not in {folder}", file=file, folder=folder.name)
         else:
             yield from _picture_fault(folder / path, file)

@@ -25,11 +25,12 @@ from pydantic import Field, field_validator, model_validator
 
 from drivers.cameras import CameraError, CameraSettings, Frame, LoginRefusedError
 from drivers.cameras._asking import ENCRYPTED, PORTS, Answer, HungUpError, Login, Question
-from drivers.cameras._ffmpeg import FORMATS, announced_size_px, open_stream
+from drivers.cameras._ffmpeg import announced_size_px, open_stream
 from drivers.cameras._recorded import assert_shows_a_street, fitted, luma_of, shared
 from drivers.cameras._tls import Trust, TrustError
 from drivers.foreign import reason_of
 from drivers.pacing import Thinning
+from drivers.reading import UnreadableError, content_of, text_in
 from drivers.wording import said, text_of
 
 if TYPE_CHECKING:
@@ -47,7 +48,9 @@ _ALLOWED = {
     },
     "http": {
         "protocol_whitelist": "http,https,tcp,tls",
-        "format_whitelist": FORMATS,
+        # No format that may hold a PNG: FFmpeg decodes one whole, of whatever size, to learn what it is.
+        "format_whitelist": "mpjpeg,mjpeg,jpeg_pipe,mpegts,flv,h264,hevc",
+        "codec_whitelist": "mjpeg,h264,hevc,mpeg4,mpeg2video,flv",
         "max_redirects": "0",
     },
 }
@@ -69,8 +72,8 @@ class Settings(CameraSettings):
         url: ``rtsp://HOST[:PORT]/PATH`` (or rtsps, http, https), without user and password.
         user: Who the camera is asked as.
         password_file: A file whose first line is the password. It is read at each opening.
-        ca_file: With rtsps and https: certificates of authorities that vouch for the camera, or
-            its own certificate. Left out: the system's authorities.
+        ca_file: With rtsps and https: certificates of authorities that vouch for the camera; or
+            its own, if it made that itself. Left out: the system's authorities.
         transport: How RTSP's pictures travel; ``tcp`` loses none on a bad line.
         frames_per_s: At most so many frames a second are converted and handed on.
         open_timeout_s: The camera must give its first picture within this time.
@@ -172,12 +175,9 @@ class NetworkCamera:
         if path is None or user is None:
             return None
         try:
-            text = path.read_bytes().decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            text = said("password file {file}: it is not UTF-8 text", file=path.name)
-            raise CameraError(self._camera_id, text) from error
-        except OSError as error:
-            text = said("password file {file}: {reason}", file=path.name, reason=reason_of(error))
+            text = text_in(content_of(path))
+        except UnreadableError as error:
+            text = said("password file {file}: {reason}", file=path.name, reason=text_of(error))
             raise CameraError(self._camera_id, text) from error
         login = Login(user, text.split("\n", 1)[0].removesuffix("\r"))
         most = MOST_LOGIN_BYTES[urlsplit(self._settings.url).scheme]

@@ -13,10 +13,10 @@ from typing import Annotated, Literal, Self
 
 import cv2
 import numpy as np
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import Field, model_validator
 
 from drivers.cameras import CameraSettings, Frame, Picture, SizedSettings
-from drivers.cameras._recorded import DEFAULT_STARTS_AT, luma_of, shared
+from drivers.cameras._recorded import DEFAULT_STARTS_AT, StartsAt, luma_of, shared
 from drivers.wording import said
 
 _BANDS = ((0.0, 0.45, (150, 140, 135)), (0.45, 0.6, (165, 170, 175)), (0.6, 1.0, (95, 95, 95)))
@@ -98,7 +98,7 @@ class Settings(SizedSettings):
     seed: int = Field(default=0, ge=0)
     things: tuple[Thing, ...] = ()
     pace: Literal["fast", "real_time"] = "fast"
-    starts_at: AwareDatetime = DEFAULT_STARTS_AT
+    starts_at: StartsAt = DEFAULT_STARTS_AT
     hangs_in: Literal["open", "read", "close"] | None = None
     hangs_after_s: float = Field(default=0.0, ge=0)
 

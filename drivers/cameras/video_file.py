@@ -15,13 +15,14 @@ from typing import Literal
 
 import cv2
 import numpy as np
-from pydantic import AwareDatetime, Field
+from pydantic import Field, field_validator
 
 from drivers.cameras import CameraError, CameraSettings, Frame, Picture
 from drivers.cameras._containers import missing_bytes
 from drivers.cameras._ffmpeg import FORMATS, announced_size_px, open_stream
 from drivers.cameras._recorded import (
     DEFAULT_STARTS_AT,
+    StartsAt,
     assert_shows_a_street,
     content_hash,
     fitted,
@@ -31,6 +32,7 @@ from drivers.cameras._recorded import (
 from drivers.foreign import reason_of
 from drivers.pacing import Thinning
 from drivers.pictures import size_of
+from drivers.validation import no_address
 from drivers.wording import said
 
 _ASSUMED_RATE = 25.0
@@ -54,9 +56,14 @@ class Settings(CameraSettings):
 
     path: Path
     pace: Literal["fast", "real_time"] = "fast"
-    starts_at: AwareDatetime | None = None
+    starts_at: StartsAt | None = None
     loop: bool = False
     frames_per_s: float | None = Field(default=None, gt=0)
+
+    @field_validator("path", mode="before")
+    @classmethod
+    def _no_address(cls, path: object) -> object:
+        return no_address(path)
 
 
 def open_camera(camera_id: str, settings: Settings) -> VideoFile:

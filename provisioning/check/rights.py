@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent import detectors
+from agent.alone import user_name
 from drivers.foreign import reason_of
 from drivers.programs import python
 from drivers.wording import said
@@ -36,6 +37,9 @@ def rights(device: Device) -> Iterator[Finding]:
             said("`sudo kerbwatch units install` makes the user."),
         )
         return
+    if (foreign := _of_another(here.user, device)) is not None:
+        yield foreign
+        return
     found = _ask(here.user, device)
     if isinstance(found, Finding):
         yield found
@@ -46,6 +50,32 @@ def rights(device: Device) -> Iterator[Finding]:
         yield Finding(
             "rights", "ok", said("{user} can read and write what it needs", user=here.user.name)
         )
+
+
+def _of_another(user: User, device: Device) -> Finding | None:
+    """The state folder, if it is neither the agent's user's nor root's, and root has become its owner to look."""
+    assert device.configuration is not None
+    folder = device.base / device.configuration.storage.state_dir
+    try:
+        owner = folder.stat().st_uid
+    except OSError:
+        return None
+    if owner in {user.uid, 0}:
+        return None
+    return _fault(
+        said(
+            "{folder} belongs to {owner}, and the agent runs as {user}",
+            folder=folder,
+            owner=user_name(owner),
+            user=user.name,
+        ),
+        said("The agent runs as {user}: what it finds is not kept there.", user=user.name),
+        said(
+            "`sudo chown -R {user}: {folder}`, then start the agent anew.",
+            user=user.name,
+            folder=folder,
+        ),
+    )
 
 
 def _ask(user: User, device: Device) -> dict[str, Any] | Finding:

@@ -111,7 +111,7 @@ def _of_software(software: Software, device: Device) -> Iterator[Finding]:
             installed = detectors.load_manifest(detectors.find_model(used.name))
         except detectors.ModelError:  # the check of the models says so
             continue
-        if installed.sha256 != used.sha256:
+        if installed.model_sha256 != used.sha256:
             yield Finding(
                 "agent",
                 "fault",
@@ -119,7 +119,7 @@ def _of_software(software: Software, device: Device) -> Iterator[Finding]:
                     "judges with {model} {runs}, and {installed} is installed",
                     model=used.name,
                     runs=f"{used.version} ({used.sha256[:12]})",
-                    installed=f"{installed.version} ({installed.sha256[:12]})",
+                    installed=f"{installed.version} ({installed.model_sha256[:12]})",
                 ),
                 said("The model that was put in place is not used yet."),
                 RESTART,

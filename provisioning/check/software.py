@@ -8,20 +8,16 @@ from typing import TYPE_CHECKING
 
 from agent import detectors, last_good
 from agent.plausibility import remarks
-from agent.scenarios import load_scenario
 from drivers.installed import REMEDY, damaged
 from drivers.programs import python
 from drivers.wording import said
-from provisioning.check.findings import Check, Device, Finding
+from provisioning.check.findings import Check, Device, Finding, Severity
 from provisioning.clock_time import local
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from agent.config import Configuration
 
-EXCUSES = frozenset({"bay"})
-"""A scenario goes by them, and nothing becomes a case in them."""
 TOGETHER = ("numpy", "cv2", "onnxruntime", "pydantic", "paho.mqtt.client", "sqlite_utils")
 STUB_LGPIO = "0.0.0.2"
 
@@ -62,8 +58,8 @@ def configuration(device: Device) -> Iterator[Finding]:
         ),
     )
     for odd in remarks(found):
-        yield Finding(name, "warning", odd.what, odd.meaning, odd.remedy)
-    yield from _judged(found)
+        severity: Severity = "fault" if odd.blind else "warning"
+        yield Finding(name, severity, odd.what, odd.meaning, odd.remedy)
     if found.uplink.broker is None:
         yield Finding(
             name,
@@ -71,28 +67,6 @@ def configuration(device: Device) -> Iterator[Finding]:
             said("no broker is configured"),
             said("Events stay on the device."),
             said("Set broker in the section [uplink] of site.toml."),
-        )
-
-
-def _judged(found: Configuration) -> Iterator[Finding]:
-    """Whether anything at all is judged here."""
-    if not found.scenarios:
-        yield Finding(
-            "configuration",
-            "fault",
-            said("nothing is judged here: no scenario is configured"),
-            said("The device looks and reports nothing."),
-            said("Add a section such as [scenarios.misparked_bikes] to site.toml."),
-        )
-        return
-    judged = {kind for name in found.scenarios for kind in load_scenario(name).ZONES} - EXCUSES
-    if not any(zone.kind in judged for zone in found.zones):
-        yield Finding(
-            "configuration",
-            "fault",
-            said("nothing is judged here: no zone is drawn that a configured scenario judges"),
-            said("The device looks and reports nothing."),
-            said("Draw the zones in zones.json, or add the scenario: docs/technician.md says how."),
         )
 
 

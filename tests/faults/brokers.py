@@ -10,8 +10,7 @@ from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
-from paho.mqtt.client import Client
-
+from agent.framing import StrictClient
 from agent.ids import RandomIds
 from agent.losses import Losses
 from agent.signing import Signer
@@ -194,7 +193,7 @@ def callback_fails(run: Run) -> Outcome:
             name = _CALLBACKS[index % len(_CALLBACKS)]
             faulty = _faulty_client(name)
             with (
-                patch("agent.mqtt.Client", faulty),
+                patch("agent.mqtt.StrictClient", faulty),
                 here.device(folder=f"{index}").connect() as device,
             ):
                 here.open_cases(device, 5)
@@ -208,9 +207,9 @@ def callback_fails(run: Run) -> Outcome:
 
 
 def _faulty_client(name: str) -> Any:
-    """paho's client, the first call of whose callback ``name`` raises."""
+    """The uplink's client, the first call of whose callback ``name`` raises."""
 
-    class Faulty(Client):
+    class Faulty(StrictClient):
         struck = False
 
         def __setattr__(self, attribute: str, value: Any) -> None:
