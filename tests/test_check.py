@@ -45,6 +45,7 @@ polygon = [[0.05, 0.05], [0.95, 0.05], [0.95, 0.95], [0.05, 0.95]]
 
 [storage]
 state_dir = "{state}"
+run_dir = "run"
 
 [uplink]
 broker = "{scheme}://{host}:{port}"

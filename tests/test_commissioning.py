@@ -43,6 +43,7 @@ kind = "mask"
 polygon = [[0, 0], [0.5, 0], [0.5, 0.3], [0, 0.3]]
 [storage]
 state_dir = "state"
+run_dir = "run"
 """
 
 

@@ -484,6 +484,7 @@ kind = "no_parking"
 polygon = [[0.1, 0.1], [0.9, 0.1], [0.9, 0.9]]
 [storage]
 state_dir = "state"
+run_dir = "run"
 """
     )
 

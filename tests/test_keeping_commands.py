@@ -35,6 +35,7 @@ driver = "synthetic"
 
 [storage]
 state_dir = "state"
+run_dir = "run"
 
 [retention]
 pictures_mb = 10

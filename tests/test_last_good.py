@@ -31,7 +31,7 @@ def site(tmp_path: Path) -> Path:
     folder = tmp_path / "site"
     write_site(folder)
     with (folder / "site.toml").open("a", encoding="utf-8") as opened:
-        opened.write('[storage]\nstate_dir = "state"\n')
+        opened.write('[storage]\nstate_dir = "state"\nrun_dir = "run"\n')
     return folder
 
 
@@ -166,6 +166,7 @@ camera_id = "street"
 driver = "synthetic"
 [storage]
 state_dir = "state"
+run_dir = "run"
 """
 
 

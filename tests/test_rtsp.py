@@ -298,6 +298,7 @@ clear_after_s = 2
 
 [storage]
 state_dir = "state"
+run_dir = "run"
 """
 
 
