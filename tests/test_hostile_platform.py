@@ -479,7 +479,8 @@ def test_who_asks_for_what_waits_anyway_costs_no_write(broker: Broker, tmp_path:
             platform.say("commands", asked)
         wait_until(lambda: len(platform.answers()) == 20)
         assert {answer.count for answer in platform.answers()} == {0}
-        assert len(written) < 3, "but for the day's budget, which is written down now and then"
+        # But for the first order, which is remembered, and the day's budget, written down now and then.
+        assert len(written) < 10
 
 
 @pytest.mark.parametrize("told", ["{", "[]", "{}", '{"command_id": "a b"}', '{"command_id": 7}'])

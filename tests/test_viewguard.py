@@ -59,7 +59,9 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "zones.json").write_text(json.dumps({"zones": told["zones"]}), encoding="utf-8")
     site = (BUNDLED / "site.toml").read_text(encoding="utf-8")
     site = site.replace('path = "clip.mp4"', f'path = "{BUNDLED / "clip.mp4"}"')
-    (folder / "site.toml").write_text(site + '\n[storage]\nstate_dir = "state"\nrun_dir = "run"\n', encoding="utf-8")
+    (folder / "site.toml").write_text(
+        site + '\n[storage]\nstate_dir = "state"\nrun_dir = "run"\n', encoding="utf-8"
+    )
     (folder / "state").mkdir()
     done = CliRunner(env={"KERBWATCH_LANGUAGE": "en"}).invoke(main, ["commission", str(folder)])
     assert done.exit_code == 0, done.output
