@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from agent.casebook import CaseBook
-    from agent.cases import Cases, Change
     from agent.collection import Collection
+    from agent.domain.case_lifecycle import Cases, Change
+    from agent.domain.scene import Finding
     from agent.evidence import Evidence
     from agent.pipeline import Pipeline
-    from agent.scene import Finding
     from agent.sight import Sight
 
 

@@ -12,9 +12,9 @@ import cv2
 from agent import commissioning, detectors, scenarios
 from agent.analysis import Analysis
 from agent.casebook import CaseBook
-from agent.cases import Cases
 from agent.collection import FOLDER, Collection
 from agent.database import StorageError, load_open_cases
+from agent.domain.case_lifecycle import Cases
 from agent.evidence import Evidence
 from agent.looking import Budget
 from agent.outbox import Outbox
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
     from agent.config import CameraSection, Configuration, Models
     from agent.database import Database
+    from agent.domain.ids import Ids
     from agent.events import ClockReading, ModelUsed
-    from agent.ids import Ids
     from agent.quarantine import Quarantined
     from agent.standing_in import TakenBack
     from drivers.cameras import Frame

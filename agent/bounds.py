@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from pydantic import AwareDatetime, Field, ValidationInfo
 from pydantic_core import PydanticCustomError, core_schema
 
-from agent.finite import finite
+from agent.domain.finite import finite
 from drivers.harmless import harmless
 
 if TYPE_CHECKING:

@@ -31,14 +31,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
-    from agent.cases import Change
     from agent.config import Configuration
     from agent.database import Database
+    from agent.domain.case_lifecycle import Change
+    from agent.domain.ids import Ids
+    from agent.domain.scene import Case, Member
     from agent.events import Picture
     from agent.evidence import Evidence
-    from agent.ids import Ids
     from agent.outbox import Outbox
-    from agent.scene import Case, Member
     from agent.trace import Traces
     from agent.views import BestViews, View
     from drivers.cameras import Frame

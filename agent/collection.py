@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agent.config import CollectionSection
+    from agent.domain.scene import Detection, Doubt
     from agent.events import ModelUsed
-    from agent.scene import Detection, Doubt
     from drivers.cameras import Frame, Picture
 
 log = logging.getLogger(__name__)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from agent.scene import Box
+    from agent.domain.scene import Box
     from drivers.cameras import Frame, Picture
 
 FOLDER = "commissioning"

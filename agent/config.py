@@ -30,12 +30,12 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from agent import broker_address, livery, scenarios, site_files, viewguard
 from agent.bounds import is_readable, on_one_line
 from agent.daylight import Profile
+from agent.domain.polygons import area, crossings
+from agent.domain.scene import Zone, ZoneKind
+from agent.domain.zones import Window, to_edge
 from agent.events import MOST_CAMERAS, MOST_PLACES
-from agent.polygons import area, crossings
 from agent.retention.settings import Settings as RetentionSection
-from agent.scene import Zone, ZoneKind
 from agent.surveyed import SurveyedPoint
-from agent.zones import Window, to_edge
 from drivers import cameras, gpio
 from drivers.documents import texts_in
 from drivers.foreign import words_of

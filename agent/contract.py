@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter
 
 from agent.codes import event_code
+from agent.domain.ids import DerivedIds
 from agent.events import (
     CONTRACT_VERSION,
     Abstention,
@@ -66,7 +67,6 @@ from agent.events import (
     Waiting,
     ZoneDay,
 )
-from agent.ids import DerivedIds
 from drivers.disk import READABLE, replace_file
 
 if TYPE_CHECKING:

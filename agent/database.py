@@ -22,7 +22,7 @@ from pydantic import TypeAdapter
 from agent.ballast import Ballast
 from agent.bounds import MOST_REASON, readable
 from agent.checksum import crc_of
-from agent.scene import Case
+from agent.domain.scene import Case
 from drivers.disk import make_folder, refusal, sync_folder
 from drivers.foreign import reason_of
 from drivers.wording import said

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime, tzinfo
 
     from agent.capture import CameraActivity
-    from agent.zones import Window
+    from agent.domain.zones import Window
     from drivers.cameras import Camera, Frame
 
 MARGIN = 15.0

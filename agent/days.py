@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
-    from agent.cases import Change
+    from agent.domain.case_lifecycle import Change
 
 DAYS_KEPT = 400
 DEVICE = ""

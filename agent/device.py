@@ -14,9 +14,9 @@ from agent.alone import alone, refuse_foreign
 from agent.assembly import assemble
 from agent.cooling import Cooling, Pace
 from agent.database import StorageError
+from agent.domain.ids import RandomIds
 from agent.events import ConfigurationHealth, DiskHealth
 from agent.health import Health
-from agent.ids import RandomIds
 from agent.kept_uplink import KeptUplink
 from agent.losses import Losses
 from agent.observer import Observer

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from agent.scene import Stay, Track, Zone
-from agent.zones import inside
+from agent.domain.scene import Stay, Track, Zone
+from agent.domain.zones import inside
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

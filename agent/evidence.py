@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from agent.cases import Change
-    from agent.scene import Box
+    from agent.domain.case_lifecycle import Change
+    from agent.domain.scene import Box
     from agent.views import View
     from drivers.cameras import Frame, Picture
 

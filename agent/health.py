@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from agent.domain.finite import finite
 from agent.events import (
     CameraHealth,
     ClockReading,
@@ -35,7 +36,6 @@ from agent.events import (
     ViewHealth,
     Waiting,
 )
-from agent.finite import finite
 from agent.outbox import Lane, waits
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from agent.database import Database
-    from agent.ids import Ids
+    from agent.domain.ids import Ids
     from agent.outbox import Outbox
     from drivers.clock import Clock
     from drivers.power import Power

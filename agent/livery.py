@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from agent.scene import Box
+    from agent.domain.scene import Box
     from drivers.cameras import Picture
 
 UNKNOWN: Final = "unknown"

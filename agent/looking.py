@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 import cv2
 import numpy as np
 
-from agent.scene import HIDES_SHARE, Box, Detection, Observation, Zone, covered_share
-from agent.zones import to_edge
+from agent.domain.scene import HIDES_SHARE, Box, Detection, Observation, Zone, covered_share
+from agent.domain.zones import to_edge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

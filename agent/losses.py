@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import sqlite3
 
     from agent.database import Database
+    from agent.domain.ids import Ids
     from agent.events import LaneName
-    from agent.ids import Ids
     from agent.outbox import Outbox
     from agent.signing import Signer
     from drivers.clock import Clock

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import cv2
 import numpy as np
 
-from agent.scene import Box
+from agent.domain.scene import Box
 from agent.texture import texture, unlikeness
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from collections import Counter
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Literal, cast
 
+from agent.domain.finite import finite
 from agent.events import (
     CameraHealth,
     ConfigurationHealth,
@@ -19,7 +20,6 @@ from agent.events import (
     StorageHealth,
     ViewHealth,
 )
-from agent.finite import finite
 from agent.health import Activity
 from agent.signals import Situation
 from agent.status import (

@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import cv2
 import numpy as np
 
+from agent.domain.scene import Observation
 from agent.dwell import DwellTimer
 from agent.looking import Budget, Looking
 from agent.looking import Detector as LookingDetector
 from agent.novelty import Novelty, NoveltyModel
 from agent.scenarios import Moment
-from agent.scene import Observation
 from agent.tracking import FAMILY, Tracker
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import tzinfo
 
+    from agent.domain.scene import Box, Doubt, Finding, Track, Zone
     from agent.scenarios import Scenario
-    from agent.scene import Box, Doubt, Finding, Track, Zone
     from agent.trace import Measure
     from drivers.cameras import Frame, Picture
 

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 import cv2
 
-from agent.scene import Box
+from agent.domain.scene import Box
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from agent.scene import Detection
+    from agent.domain.scene import Detection
     from drivers.cameras import Picture
 
 UPRIGHT = 1.2

@@ -22,9 +22,9 @@ from pydantic import TypeAdapter
 from agent import outbox
 from agent.alone import alone, refuse_foreign
 from agent.assembly import assemble
+from agent.domain.ids import DerivedIds
 from agent.events import ClockReading, Event
 from agent.faulty import FrameError
-from agent.ids import DerivedIds
 from drivers import cameras
 from drivers.disk import replace_file
 from drivers.pacing import Thinning
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from agent.assembly import Parts
-    from agent.cases import Change
     from agent.config import Configuration
+    from agent.domain.case_lifecycle import Change
     from agent.pipeline import Pipeline
     from drivers.cameras import Camera, Frame
 

@@ -17,8 +17,8 @@ from agent.outbox import COLUMNS, events_adapter, noted_epoch
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from agent.domain.scene import Case
     from agent.outbox import Lane
-    from agent.scene import Case
 
 MOST_FAILED = 64
 """After so many unreadable places in a row the rest is given up."""

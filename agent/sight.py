@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from agent.scene import WHOLE_FRAME, Box, Unseen
+from agent.domain.scene import WHOLE_FRAME, Box, Unseen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

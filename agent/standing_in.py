@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from agent.database import StandIn
-    from agent.scene import Case
+    from agent.domain.scene import Case
 
 NAME = "kerbwatch.sqlite3"
 CARRIED_BYTES = 16_000_000

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from agent.domain.finite import Figure
 from agent.events import ConfigurationHealth, ModelUsed, StorageHealth, ViewHealth
-from agent.finite import Figure
 from drivers.disk import replace_file
 from drivers.foreign import words_of
 
@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 
 class _Part(BaseModel):
-    """What was written can be read: a figure that is none is null (:mod:`agent.finite`)."""
+    """What was written can be read: a figure that is none is null (:mod:`agent.domain.finite`)."""
 
     model_config = ConfigDict(frozen=True)
 

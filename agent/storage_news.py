@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from agent.assembly import Parts
     from agent.database import StoodIn
-    from agent.ids import Ids
+    from agent.domain.ids import Ids
     from drivers.clock import Clock
 
 TYPE = "device.storage"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from agent.config import Configuration
     from agent.database import Database
-    from agent.ids import Ids
+    from agent.domain.ids import Ids
     from agent.outbox import Outbox
     from drivers.clock import Clock
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import threading
 
     from agent.database import Database
-    from agent.ids import Ids
+    from agent.domain.ids import Ids
     from agent.outbox import Outbox
     from drivers.cameras import Frame
     from drivers.clock import Clock

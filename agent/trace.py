@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import astuple, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from agent.finite import finite
+from agent.domain.finite import finite
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import cv2
 import numpy as np
 
-from agent.scene import Box, Detection, Observation, Track
+from agent.domain.scene import Box, Detection, Observation, Track
 from agent.texture import CELL_PX, structured, texture, unlikeness
 
 if TYPE_CHECKING:

@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
     from agent.config import Uplink as UplinkSettings
     from agent.database import Database
+    from agent.domain.ids import Ids
     from agent.events import HoldCase, PublicKey
-    from agent.ids import Ids
     from agent.mqtt import Acknowledgement
     from agent.outbox import Outbox
     from drivers.clock import Clock

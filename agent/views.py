@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from agent.scene import Box
+from agent.domain.scene import Box
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from agent.scene import Track
+    from agent.domain.scene import Track
     from drivers.cameras import Frame, Picture
 
 BIKES = frozenset({"bicycle", "motorcycle"})

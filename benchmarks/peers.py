@@ -29,10 +29,10 @@ from trackers import ByteTrackTracker
 from agent import config, detectors
 from agent.assembly import WEAK_SHARE, assemble
 from agent.config import Configuration
+from agent.domain.ids import DerivedIds
+from agent.domain.scene import WHOLE_FRAME, Box, Detection
 from agent.events import ClockReading
-from agent.ids import DerivedIds
 from agent.looking import merge, regions_for
-from agent.scene import WHOLE_FRAME, Box, Detection
 from benchmarks.machine import headline, spread
 from drivers import cameras
 from drivers.cameras import Frame, Picture

@@ -23,8 +23,8 @@ import numpy as np
 from tqdm import tqdm
 
 from agent import detectors
+from agent.domain.scene import Box
 from agent.redaction import PLATED, sensitive_regions
-from agent.scene import Box
 from benchmarks.machine import headline
 from drivers import pictures
 from drivers.cameras import Picture

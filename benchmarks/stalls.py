@@ -20,7 +20,7 @@ import numpy as np
 from tqdm import tqdm
 
 from agent.detectors import ModelError
-from agent.scene import Box
+from agent.domain.scene import Box
 from benchmarks.machine import headline
 from training import sets
 from training.evaluate.judging import StreetJudge, opened

@@ -23,8 +23,8 @@ from agent import config
 from agent.config import Configuration
 from agent.database import Database
 from agent.device import run
+from agent.domain.ids import RandomIds
 from agent.events import Draft, Event
-from agent.ids import RandomIds
 from agent.outbox import Lane, Outbox
 from agent.replay import replay
 from benchmarks.machine import headline, spread

@@ -19,7 +19,7 @@ import click
 import cv2
 import numpy as np
 
-from agent.scene import Zone
+from agent.domain.scene import Zone
 from agent.viewguard import Settings, ViewGuard
 from agent.viewguard.judging import WHOLE, Judge
 from benchmarks.machine import headline

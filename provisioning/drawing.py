@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from agent.scene import Box
+    from agent.domain.scene import Box
 
 STRIP_HEIGHT_PX, CAPTION_PX = 360, 28
 RED, GREEN, YELLOW, CYAN, GREY = (

@@ -14,7 +14,7 @@ import click
 import cv2
 import numpy as np
 
-from agent.scene import Box
+from agent.domain.scene import Box
 from drivers import pictures
 from drivers.harmless import harmless
 from drivers.rights import acting_for
@@ -177,7 +177,7 @@ def find(where: Path, case_id: str | None) -> Explained:
 
 
 def _figures(trace: str) -> dict[str, Any]:
-    """A trace; infinity, as an older agent may have written it, is unknown (:mod:`agent.finite`)."""
+    """A trace; infinity, as an older agent may have written it, is unknown (:mod:`agent.domain.finite`)."""
     return dict(json.loads(trace, parse_constant=lambda _: None))
 
 

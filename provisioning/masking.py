@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from agent.domain.scene import Box
 from agent.pipeline import blacked_out
-from agent.scene import Box
 from agent.views import MARGIN
 from drivers.cameras import Frame
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from agent.scene import Zone
+    from agent.domain.scene import Zone
 
 
 @dataclass(frozen=True, slots=True)

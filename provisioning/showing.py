@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from agent.cases import Change
+    from agent.domain.case_lifecycle import Change
     from agent.pipeline import Pipeline
     from drivers.cameras import Frame, Picture
 

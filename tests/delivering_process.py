@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from agent.config import Uplink as UplinkSettings
 from agent.database import Database
-from agent.ids import RandomIds
+from agent.domain.ids import RandomIds
 from agent.outbox import Lane, Outbox
 from agent.uplink import Uplink
 from drivers.clock import SystemClock

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from agent.domain.ids import RandomIds
+from agent.domain.scene import Case
 from agent.events import BirthBody, CaseBody, ClockReading, Draft, EventCode, Place
-from agent.ids import RandomIds
-from agent.scene import Case
 
 if TYPE_CHECKING:
     from drivers.clock import Clock

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.domain.scene import WHOLE_FRAME, Box, Detection, Observation, Track, Zone, ZoneKind
 from agent.scenarios import Moment
-from agent.scene import WHOLE_FRAME, Box, Detection, Observation, Track, Zone, ZoneKind
 from drivers.cameras import Frame
 
 NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)

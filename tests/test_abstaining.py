@@ -8,8 +8,8 @@ from datetime import timedelta
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from agent.cases import Cases, Change
-from agent.scene import Finding, Unseen
+from agent.domain.case_lifecycle import Cases, Change
+from agent.domain.scene import Finding, Unseen
 from tests.street import NOON
 from tests.test_cases import absent, cases, present
 

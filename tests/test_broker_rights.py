@@ -18,8 +18,8 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from agent.config import Uplink as UplinkSettings
 from agent.database import Database
+from agent.domain.ids import RandomIds
 from agent.events import Pace, Receipt
-from agent.ids import RandomIds
 from agent.outbox import Outbox
 from agent.uplink import Uplink
 from drivers.clock import FakeClock

@@ -8,8 +8,8 @@ from datetime import timedelta
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from agent.cases import Cases, Change
-from agent.scene import Finding, Member
+from agent.domain.case_lifecycle import Cases, Change
+from agent.domain.scene import Finding, Member
 from tests.street import NOON, box_at
 
 PLACES = ("kerb", "corner")

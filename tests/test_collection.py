@@ -14,9 +14,9 @@ from click.testing import CliRunner
 
 from agent.collection import FOLDER, Collection
 from agent.config import CollectionSection
+from agent.domain.scene import Box, Detection, Doubt
 from agent.events import ModelUsed
 from agent.replay import replay
-from agent.scene import Box, Detection, Doubt
 from drivers.cameras import Frame, Picture
 from provisioning.cli import main
 from tests.clips_truth import BUNDLED, site_of

@@ -14,8 +14,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from agent import commissioning, detectors
+from agent.domain.scene import Box
 from agent.redaction import CELLS
-from agent.scene import Box
 from provisioning.cli import main
 from tests.red_street import write_model
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from agent.checksum import crc_of, is_whole
 from agent.database import Database
-from agent.ids import RandomIds
+from agent.domain.ids import RandomIds
 from agent.losses import Losses
 from agent.outbox import Lane, Outbox, waiting
 from agent.signing import Signer

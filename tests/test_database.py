@@ -27,12 +27,12 @@ from agent.database import (
     save_case,
     save_state,
 )
-from agent.scene import Box, Case, Member
+from agent.domain.scene import Box, Case, Member
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from agent.scene import CaseState
+    from agent.domain.scene import CaseState
 
 
 @pytest.fixture

@@ -17,13 +17,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from agent import days
-from agent.cases import Change
 from agent.config import from_tables
 from agent.database import save_state
 from agent.daybook import SAMPLE_S, Daybook, Gauges
+from agent.domain.case_lifecycle import Change
+from agent.domain.ids import RandomIds
 from agent.events import SummaryBody, ViewHealth
 from agent.health import Activity
-from agent.ids import RandomIds
 from agent.outbox import Lane, waiting
 from agent.summary import Summaries, summary_of
 from drivers.clock import SystemClock

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from agent.capture import CameraActivity, Capture, Mailbox
 from agent.config import ConfigError, from_tables
 from agent.daylight import MARGIN, Daylight, Profile, Switch
-from agent.zones import Window
+from agent.domain.zones import Window
 from drivers.cameras import Frame
 
 WUHU = ZoneInfo("Asia/Shanghai")

@@ -18,7 +18,7 @@ from agent.detectors import _boxes, classifier, yolox
 from agent.detectors.manifest import InputSpec, Manifest, ModelClass, OutputSpec, StoredModel
 from agent.detectors.preprocess import Placement, Preparation
 from agent.detectors.session import OnnxSession
-from agent.scene import Box, Detection
+from agent.domain.scene import Box, Detection
 from drivers.cameras import Picture, load_driver
 
 SHARED = Path(__file__).parents[2] / "shared"

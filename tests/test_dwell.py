@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
+from agent.domain.scene import Box
 from agent.dwell import DwellTimer
-from agent.scene import Box
 from tests.street import bike_at, person_at, zone
 
 NO_PARKING = zone("no_parking")

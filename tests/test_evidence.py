@@ -9,9 +9,9 @@ from pathlib import Path
 import cv2
 import pytest
 
-from agent.cases import Change
+from agent.domain.case_lifecycle import Change
+from agent.domain.scene import Box, Case, Finding, Member
 from agent.evidence import TRY_AGAIN_S, Evidence, EvidenceError
-from agent.scene import Box, Case, Finding, Member
 from agent.views import View
 from tests.street import box_at, frame_of, paving
 

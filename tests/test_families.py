@@ -26,7 +26,7 @@ from agent.detectors import (
 )
 from agent.detectors.manifest import Manifest, OutputSpec
 from agent.detectors.preprocess import Placement, Preparation
-from agent.scene import Box, Detection
+from agent.domain.scene import Box, Detection
 from tests.test_decodes import assert_alike, input_spec, manifest
 
 Floats = NDArray[np.float32]

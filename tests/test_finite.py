@@ -16,10 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.config import load
+from agent.domain.scene import WHOLE_FRAME, Detection
 from agent.novelty import NoveltyModel
 from agent.replay import replay
 from agent.scenarios import street_vending
-from agent.scene import WHOLE_FRAME, Detection
 from agent.status import CameraStatus, CaseStatus, MeasureStatus, PendingStatus, Status
 from agent.trace import Measure, Trace
 from provisioning.cli import main

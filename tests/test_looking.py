@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.domain.scene import Box, Detection, Zone
+from agent.domain.zones import inside
 from agent.looking import Budget, Looking, _crop, _from_crop, merge, regions_for
-from agent.scene import Box, Detection, Zone
-from agent.zones import inside
 from drivers.cameras import Picture
 from tests.street import box_at, frame_of, paving, seen, with_goods, zone
 

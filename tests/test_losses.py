@@ -16,8 +16,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from agent.database import Database, joined
+from agent.domain.ids import RandomIds
 from agent.events import MOST_RANGES
-from agent.ids import RandomIds
 from agent.losses import Losses
 from agent.outbox import Lane, Outbox, waiting
 from agent.signing import FILE, PUBLIC_FILE, Signer, SigningError, open_signer

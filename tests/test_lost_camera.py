@@ -16,8 +16,8 @@ from agent import outbox
 from agent.assembly import Parts, assemble
 from agent.config import Configuration
 from agent.device import run
+from agent.domain.ids import RandomIds
 from agent.events import ClockReading
-from agent.ids import RandomIds
 from drivers import cameras
 from tests.broker import free_port, wait_until
 from tests.red_street import write_model

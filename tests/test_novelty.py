@@ -9,8 +9,8 @@ from base64 import b64decode, b64encode
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.domain.scene import Box
 from agent.novelty import Novelty, NoveltyModel
-from agent.scene import Box
 from tests.street import paving, with_goods
 
 PLACE = Box(0.4, 0.4, 0.6, 0.7)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.polygons import crossings, share_within, shared_area
-from agent.scene import Point
+from agent.domain.polygons import crossings, share_within, shared_area
+from agent.domain.scene import Point
 
 SQUARE = ((0.1, 0.1), (0.9, 0.1), (0.9, 0.9), (0.1, 0.9))
 STAR = ((0.606, 0.3), (0.7823, 0.8427), (0.3207, 0.5073), (0.8913, 0.5073), (0.4297, 0.8427))

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from onnx import save_model
 
-from agent.scene import Box, Zone
+from agent.domain.scene import Box, Zone
 from provisioning.masking import Masks
 from tests.faults.suite import wait_for
 from tests.red_street import write_model, write_site

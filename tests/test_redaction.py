@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from agent.domain.scene import Box, Detection
 from agent.redaction import CELLS, blotted, head_of, sensitive_regions
-from agent.scene import Box, Detection
 
 
 def noise(height: int = 120, width: int = 160) -> NDArray[np.uint8]:

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from agent.domain.scene import Box, Detection, Finding, Stay, Track, Zone
+from agent.domain.zones import Window
 from agent.dwell import DwellTimer
 from agent.novelty import NewThing, Novelty
 from agent.scenarios import (
@@ -22,8 +24,6 @@ from agent.scenarios import (
     scenario_names,
     street_vending,
 )
-from agent.scene import Box, Detection, Finding, Stay, Track, Zone
-from agent.zones import Window
 from tests.street import FixedScores, bike_at, box_at, looked, moment, person_at, zone
 
 STREET = [

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from agent.scene import Zone, ZoneKind
+from agent.domain.scene import Zone, ZoneKind
 from agent.viewguard import Settings, ViewGuard
 from agent.viewguard.still import Still
 from drivers.cameras import Picture

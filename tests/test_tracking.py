@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from agent.scene import Box, Observation
+from agent.domain.scene import Box, Observation
 from agent.tracking import Tracker
 from tests.street import box_at, looked, paving, seen, with_goods
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from agent.scene import Box
+from agent.domain.scene import Box
 from agent.views import MOST_VIEWS, BestViews
 from drivers.cameras import Frame
 from tests.street import bike_at, box_at, frame_of, paving, person_at, with_goods

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from agent.scene import Box, ZoneKind
-from agent.zones import Window, in_force, inside
+from agent.domain.scene import Box, ZoneKind
+from agent.domain.zones import Window, in_force, inside
 from tests.street import zone
 
 EVERY_DAY = (1, 2, 3, 4, 5, 6, 7)

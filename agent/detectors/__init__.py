@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from agent.scene import Detection
+    from agent.domain.scene import Detection
     from drivers.cameras import Picture
 
 __all__ = [

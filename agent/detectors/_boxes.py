@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from agent.detectors.manifest import IGNORED
-from agent.scene import Box, Detection
+from agent.domain.scene import Box, Detection
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from agent.detectors.preprocess import Placement
-    from agent.scene import Detection
+    from agent.domain.scene import Detection
 
     Floats = NDArray[np.float64]
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from agent.detectors.preprocess import Placement
-    from agent.scene import Detection
+    from agent.domain.scene import Detection
 
 GIVES = "detections"
 _BOX_ROWS = 4

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent.database import load_state, save_state
-from agent.retention.lifetime import Lifetime
+from agent.domain.lived_time import Lifetime
 
 if TYPE_CHECKING:
     import sqlite3

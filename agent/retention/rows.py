@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from agent.database import Database
-    from agent.retention.lifetime import Lifetime
+    from agent.domain.lived_time import Lifetime
     from agent.retention.settings import Settings
     from drivers.clock import Clock
 

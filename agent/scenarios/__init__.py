@@ -26,8 +26,18 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from agent.domain.scene import (
+        Box,
+        CaseKind,
+        Doubt,
+        Finding,
+        Observation,
+        Stay,
+        Track,
+        Zone,
+        ZoneKind,
+    )
     from agent.novelty import Novelty
-    from agent.scene import Box, CaseKind, Doubt, Finding, Observation, Stay, Track, Zone, ZoneKind
     from agent.trace import Measure
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from agent.scene import WHOLE_FRAME, Box, Unseen
+from agent.domain.scene import WHOLE_FRAME, Box, Unseen
 from agent.viewguard.judging import WHOLE, Judge, Signs
 from agent.viewguard.settings import PROBLEMS
 from agent.viewguard.still import Still
@@ -18,7 +18,7 @@ from agent.viewguard.still import Still
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from agent.scene import Zone
+    from agent.domain.scene import Zone
     from agent.viewguard.looks import Luma
     from agent.viewguard.settings import Problem, Settings
 

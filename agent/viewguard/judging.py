@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from agent.scene import WHOLE_FRAME, Box
+from agent.domain.scene import WHOLE_FRAME, Box
 from agent.viewguard.looks import NOISE, STRUCTURE, Look, look_at
 from agent.viewguard.moving import Mover
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from agent.scene import Zone
+    from agent.domain.scene import Zone
     from agent.viewguard.looks import Luma, Mask
     from agent.viewguard.settings import Problem, Settings
 

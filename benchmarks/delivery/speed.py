@@ -22,7 +22,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from agent.config import Uplink as UplinkSettings
 from agent.database import Database
-from agent.ids import RandomIds
+from agent.domain.ids import RandomIds
 from agent.outbox import Lane, Outbox
 from agent.uplink import Uplink
 from benchmarks.delivery.losses import central

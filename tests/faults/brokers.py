@@ -10,8 +10,8 @@ from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
+from agent.domain.ids import RandomIds
 from agent.framing import StrictClient
-from agent.ids import RandomIds
 from agent.losses import Losses
 from agent.signing import Signer
 from tests.broker import StubBroker

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from agent import detectors
 from agent.detectors import Classifier, Detector
 from agent.detectors.manifest import load_manifest, read_model
-from agent.scene import Detection
+from agent.domain.scene import Detection
 from drivers import pictures
 from drivers.pictures import Picture
 

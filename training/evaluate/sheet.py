@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.scene import Detection
+from agent.domain.scene import Detection
 from drivers.cameras import Picture
 from training.evaluate.judging import read
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from agent.scene import Point, Zone
+    from agent.domain.scene import Point, Zone
 
 AT_EDGE = 0.005
 """What is drawn nearer to the picture's edge than this was meant to lie on it: the last pixel of a

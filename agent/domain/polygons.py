@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from agent.scene import Point
+    from agent.domain.scene import Point
 
     Polygon = Sequence[Point]
     Edge = tuple[Point, Point]

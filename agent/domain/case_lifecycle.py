@@ -10,7 +10,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from agent.scene import Case, Finding, Unseen
+from agent.domain.scene import Case, Finding, Unseen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
