@@ -13,7 +13,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agent.backoff import Backoff
+from agent.concurrency.backoff import Backoff
 from agent.faulty import fault_of
 from drivers.cameras import CameraError, LoginRefusedError
 from drivers.pacing import Thinning

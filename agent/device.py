@@ -12,6 +12,8 @@ from zoneinfo import ZoneInfo
 from agent import storage_news
 from agent.alone import alone, refuse_foreign
 from agent.assembly import assemble
+from agent.concurrency.threads import Workers
+from agent.concurrency.watchdog import Progress, notify
 from agent.cooling import Cooling, Pace
 from agent.database import StorageError
 from agent.domain.ids import RandomIds
@@ -31,8 +33,6 @@ from agent.timekeeping import Timekeeper, reading_of
 from agent.upkeep import Keeping
 from agent.uplink import Uplink
 from agent.watch import Watch
-from agent.watchdog import Progress, notify
-from agent.workers import Workers
 from drivers.clock import SystemClock
 from drivers.disk import (
     PRIVATE_FOLDER,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from agent.allowance import Allowance
+from agent.concurrency.token_bucket import Allowance
 from agent.database import StorageError
 from agent.epochs import NewEpochs
 from agent.events import Answer, Command, CommandId, HoldCase, Receipt, Resend

@@ -14,7 +14,7 @@ import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from agent.allowance import Allowance
+from agent.concurrency.token_bucket import Allowance
 from agent.database import StorageError
 from agent.events import Answer
 from drivers.foreign import reason_of

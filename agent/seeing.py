@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agent.assembly import Parts
+    from agent.concurrency.threads import Workers
     from agent.config import CameraSection, Configuration
     from agent.cooling import Pace
-    from agent.workers import Workers
     from drivers.cameras import Camera, Frame
     from drivers.clock import Clock
 

@@ -43,13 +43,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from agent.concurrency.threads import Workers
     from agent.config import Configuration
     from agent.database import Database
     from agent.domain.ids import Ids
     from agent.events import HoldCase
     from agent.health import Activity
     from agent.outbox import Outbox
-    from agent.workers import Workers
     from drivers.clock import Clock
 
 NOTICE_EVERY_S = 60.0

@@ -11,8 +11,8 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from agent.concurrency.watchdog import notify, watchdog_interval_s
 from agent.recovery import ask
-from agent.watchdog import notify, watchdog_interval_s
 from drivers.network import cut_off
 
 if TYPE_CHECKING:
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agent.capture import Capture
+    from agent.concurrency.threads import Workers
     from agent.config import RecoverySection
     from agent.kept_uplink import KeptUplink
     from agent.recovery import Action, Cause, Recovery
-    from agent.workers import Workers
     from drivers.clock import Clock
 
 ROUND_S = 0.5

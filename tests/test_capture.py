@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent import capture
-from agent.backoff import Backoff
 from agent.capture import Capture, Mailbox
+from agent.concurrency.backoff import Backoff
 from drivers.cameras import CameraError, Frame
 from drivers.cameras.synthetic import Settings, open_camera
 from tests.street import frame_of, paving

@@ -19,11 +19,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agent import recovery_action
+from agent.concurrency.threads import Workers
+from agent.concurrency.watchdog import Progress
 from agent.kept_uplink import MOST_LEFT_BEHIND, KeptUplink
 from agent.recovery import FILE, Recovery, ask
 from agent.uplink import Uplink
-from agent.watchdog import Progress
-from agent.workers import Workers
 from drivers.clock import FakeClock, SystemClock
 from drivers.network import cut_off
 from tests.broker import DEVICE, TENANT, Broker, broker, mosquitto, start_broker, wait_until

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from agent.allowance import Allowance
 from agent.audit.hiding import without_secrets
 from agent.audit.settings import Settings, changes, happenings, leaves
+from agent.concurrency.token_bucket import Allowance
 from drivers.disk import replace_file
 from drivers.foreign import words_of
 

@@ -9,12 +9,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from agent.backoff import Backoff
+from agent.concurrency.backoff import Backoff
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from agent.watchdog import Progress
+    from agent.concurrency.watchdog import Progress
 
 AGAIN_FIRST_S, AGAIN_MOST_S = 2.0, 300.0
 
