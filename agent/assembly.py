@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from agent.config import CameraSection, Configuration, Models
     from agent.database import Database
     from agent.domain.ids import Ids
-    from agent.events import ClockReading, ModelUsed
+    from agent.protocol.events import ClockReading, ModelUsed
     from agent.quarantine import Quarantined
     from agent.standing_in import TakenBack
     from drivers.cameras import Frame

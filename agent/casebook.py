@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from agent import days
-from agent.codes import event_code
 from agent.database import StorageError, load_state, save_case, save_state, save_trace
-from agent.events import (
+from agent.evidence import EvidenceError
+from agent.livery import Palette
+from agent.outbox import Lane
+from agent.protocol.event_codes import event_code
+from agent.protocol.events import (
     Abstention,
     CaseBody,
     ClockReading,
@@ -21,9 +24,6 @@ from agent.events import (
     Place,
     Thing,
 )
-from agent.evidence import EvidenceError
-from agent.livery import Palette
-from agent.outbox import Lane
 from agent.views import BIKES
 
 if TYPE_CHECKING:
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
     from agent.domain.case_lifecycle import Change
     from agent.domain.ids import Ids
     from agent.domain.scene import Case, Member
-    from agent.events import Picture
     from agent.evidence import Evidence
     from agent.outbox import Outbox
+    from agent.protocol.events import Picture
     from agent.trace import Traces
     from agent.views import BestViews, View
     from drivers.cameras import Frame

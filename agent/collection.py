@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from agent.config import CollectionSection
     from agent.domain.scene import Detection, Doubt
-    from agent.events import ModelUsed
+    from agent.protocol.events import ModelUsed
     from drivers.cameras import Frame, Picture
 
 log = logging.getLogger(__name__)

@@ -28,12 +28,12 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from agent import broker_address, livery, scenarios, site_files, viewguard
-from agent.bounds import is_readable, on_one_line
 from agent.daylight import Profile
 from agent.domain.polygons import area, crossings
 from agent.domain.scene import Zone, ZoneKind
 from agent.domain.zones import Window, to_edge
-from agent.events import MOST_CAMERAS, MOST_PLACES
+from agent.protocol.events import MOST_CAMERAS, MOST_PLACES
+from agent.protocol.fields import is_readable, on_one_line
 from agent.retention.settings import Settings as RetentionSection
 from agent.surveyed import SurveyedPoint
 from drivers import cameras, gpio

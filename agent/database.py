@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from pydantic import TypeAdapter
 
 from agent.ballast import Ballast
-from agent.bounds import MOST_REASON, readable
 from agent.checksum import crc_of
 from agent.domain.scene import Case
+from agent.protocol.fields import MOST_REASON, readable
 from drivers.disk import make_folder, refusal, sync_folder
 from drivers.foreign import reason_of
 from drivers.wording import said

@@ -17,13 +17,13 @@ from agent.concurrency.watchdog import Progress, notify
 from agent.cooling import Cooling, Pace
 from agent.database import StorageError
 from agent.domain.ids import RandomIds
-from agent.events import ConfigurationHealth, DiskHealth
 from agent.health import Health
 from agent.kept_uplink import KeptUplink
 from agent.losses import Losses
 from agent.observer import Observer
 from agent.outbox import Lane, waiting
 from agent.plausibility import remarks
+from agent.protocol.events import ConfigurationHealth, DiskHealth
 from agent.recovery import Recovery
 from agent.seeing import Seeing
 from agent.signals import Signals
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agent.config import Configuration
-    from agent.events import PublicKey
+    from agent.protocol.events import PublicKey
     from agent.recovery import Cause
 
 END_WITHIN_S = 8.0

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from agent.domain.finite import finite
-from agent.events import (
+from agent.outbox import Lane, waits
+from agent.protocol.events import (
     CameraHealth,
     ClockReading,
     ConfigurationHealth,
@@ -36,7 +37,6 @@ from agent.events import (
     ViewHealth,
     Waiting,
 )
-from agent.outbox import Lane, waits
 
 if TYPE_CHECKING:
     import sqlite3

@@ -21,7 +21,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from agent import config
-from agent.events import ConfigurationHealth
+from agent.protocol.events import ConfigurationHealth
 from drivers.disk import replace_file
 from drivers.foreign import words_of
 from drivers.reading import UnreadableError, content_of, text_in

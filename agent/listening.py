@@ -11,8 +11,8 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from agent.concurrency.token_bucket import Allowance
 from agent.database import StorageError
 from agent.epochs import NewEpochs
-from agent.events import Answer, Command, CommandId, HoldCase, Receipt, Resend
 from agent.outbox import counted
+from agent.protocol.events import Answer, Command, CommandId, HoldCase, Receipt, Resend
 from agent.spans import merged
 from drivers.harmless import harmless
 from drivers.wording import said

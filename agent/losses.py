@@ -12,16 +12,16 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, cast
 
 from agent.database import joined
-from agent.events import MOST_RANGES, ClockReading, Draft, Loss, LossBody
 from agent.outbox import Lane
+from agent.protocol.events import MOST_RANGES, ClockReading, Draft, Loss, LossBody
 
 if TYPE_CHECKING:
     import sqlite3
 
     from agent.database import Database
     from agent.domain.ids import Ids
-    from agent.events import LaneName
     from agent.outbox import Outbox
+    from agent.protocol.events import LaneName
     from agent.signing import Signer
     from drivers.clock import Clock
 

@@ -13,14 +13,14 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Literal, cast
 
 from agent.domain.finite import finite
-from agent.events import (
+from agent.health import Activity
+from agent.protocol.events import (
     CameraHealth,
     ConfigurationHealth,
     RecoveryHealth,
     StorageHealth,
     ViewHealth,
 )
-from agent.health import Activity
 from agent.signals import Situation
 from agent.status import (
     CameraStatus,
@@ -39,9 +39,9 @@ if TYPE_CHECKING:
     from agent.capture import Capture, Mailbox
     from agent.config import Configuration
     from agent.cooling import Pace
-    from agent.events import Blindness
     from agent.kept_uplink import KeptUplink
     from agent.pipeline import Pipeline
+    from agent.protocol.events import Blindness
     from agent.watch import Watch
     from drivers.clock import Clock
 

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING
 
 from agent.concurrency.token_bucket import Allowance
 from agent.database import StorageError
-from agent.events import Answer
+from agent.protocol.events import Answer
 from drivers.foreign import reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from agent.database import Database
-    from agent.events import Command
+    from agent.protocol.events import Command
     from drivers.clock import Clock
 
 _log = logging.getLogger(__name__)

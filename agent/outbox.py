@@ -24,10 +24,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from pydantic import TypeAdapter
 
 from agent import outbox_figures
-from agent.bounds import MOST_REASON, is_id, readable
 from agent.checksum import crc_of, is_whole
 from agent.database import StorageError, joined, load_state, note_loss, save_state
-from agent.events import Draft, Event
+from agent.protocol.events import Draft, Event
+from agent.protocol.fields import MOST_REASON, is_id, readable
 from drivers.foreign import reason_of
 from drivers.wording import said
 

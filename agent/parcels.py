@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from agent.ahead import Ahead
-from agent.events import CONTRACT_VERSION
 from agent.outbox import DAMAGED, Lane, last_sequence, waits_besides
+from agent.protocol.events import CONTRACT_VERSION
 from agent.retransmission import Awaited
 from agent.spans import clipped, common, merged, within, without
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from agent.budget import Class, DailyBytes
-    from agent.events import Receipt
     from agent.outbox import Outbox, Row
+    from agent.protocol.events import Receipt
     from agent.spans import Span
     from drivers.clock import Clock
 
@@ -411,7 +411,7 @@ def _class(lane: Lane, *, historical: bool) -> Class:
 def _parcel(
     rows: Sequence[Row], class_: Class, lane: Lane, *, historical: bool, packed: bool = False
 ) -> Parcel:
-    """Put waiting events into a :class:`agent.events.Message`, without parsing them again."""
+    """Put waiting events into a :class:`agent.protocol.events.Message`, without parsing them again."""
     text = (
         f'{{"contract":{CONTRACT_VERSION},"historical":{"true" if historical else "false"},'
         f'"events":[{",".join(row.event for row in rows)}]}}'

@@ -23,8 +23,8 @@ from agent import outbox
 from agent.alone import alone, refuse_foreign
 from agent.assembly import assemble
 from agent.domain.ids import DerivedIds
-from agent.events import ClockReading, Event
 from agent.faulty import FrameError
+from agent.protocol.events import ClockReading, Event
 from drivers import cameras
 from drivers.disk import replace_file
 from drivers.pacing import Thinning

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from agent.events import PublicKey
+from agent.protocol.events import PublicKey
 from drivers.disk import make_folder, replace_file
 from drivers.foreign import words_of
 from drivers.programs import python

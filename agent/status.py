@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import BaseModel, ConfigDict
 
 from agent.domain.finite import Figure
-from agent.events import ConfigurationHealth, ModelUsed, StorageHealth, ViewHealth
+from agent.protocol.events import ConfigurationHealth, ModelUsed, StorageHealth, ViewHealth
 from drivers.disk import replace_file
 from drivers.foreign import words_of
 

@@ -6,8 +6,8 @@ import dataclasses
 import logging
 from typing import TYPE_CHECKING
 
-from agent.events import ClockReading, Draft, StorageBody
 from agent.outbox import Lane
+from agent.protocol.events import ClockReading, Draft, StorageBody
 from agent.signing import FILE as KEY_FILE
 from agent.standing_in import NAME
 

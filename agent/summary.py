@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from agent import days
-from agent.codes import event_code
 from agent.database import load_state, save_state
 from agent.days import DEVICE, Place
-from agent.events import ClockReading, DeviceDay, Draft, KindDay, SummaryBody, ZoneDay
 from agent.outbox import Lane
+from agent.protocol.event_codes import event_code
+from agent.protocol.events import ClockReading, DeviceDay, Draft, KindDay, SummaryBody, ZoneDay
 from agent.retention import living
 
 if TYPE_CHECKING:

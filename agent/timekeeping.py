@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Self
 from pydantic import BaseModel, ConfigDict
 
 from agent.database import StorageError, load_state, save_state
-from agent.events import ClockBody, ClockReading, ClockState, Concerned, Draft
 from agent.outbox import Lane, last_sequence
+from agent.protocol.events import ClockBody, ClockReading, ClockState, Concerned, Draft
 
 if TYPE_CHECKING:
     import sqlite3

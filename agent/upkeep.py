@@ -29,7 +29,7 @@ from agent.collection import FOLDER as COLLECTION
 from agent.database import StorageError
 from agent.daybook import Daybook, Gauges
 from agent.domain.ids import is_uuid
-from agent.events import AuditHead, CardHealth, CertificateHealth, KeptHealth, Upkeep
+from agent.protocol.events import AuditHead, CardHealth, CertificateHealth, KeptHealth, Upkeep
 from agent.retention import Crops, Hold, Holds, Retention, TooManyHoldsError
 from agent.summary import Summaries
 from drivers.card import read_card
@@ -47,9 +47,9 @@ if TYPE_CHECKING:
     from agent.config import Configuration
     from agent.database import Database
     from agent.domain.ids import Ids
-    from agent.events import HoldCase
     from agent.health import Activity
     from agent.outbox import Outbox
+    from agent.protocol.events import HoldCase
     from drivers.clock import Clock
 
 NOTICE_EVERY_S = 60.0

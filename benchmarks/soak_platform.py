@@ -11,12 +11,12 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from agent.events import Message, Receipt
+from agent.protocol.events import Message, Receipt
 from provisioning.consumer import unpacked
 from tests.broker import DEVICE, EVENTS, PREFIX, TENANT
 
 if TYPE_CHECKING:
-    from agent.events import Event
+    from agent.protocol.events import Event
     from tests.broker import Broker
 
 NAME = "soak-platform"

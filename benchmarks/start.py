@@ -24,8 +24,8 @@ from agent.config import Configuration
 from agent.database import Database
 from agent.device import run
 from agent.domain.ids import RandomIds
-from agent.events import Draft, Event
 from agent.outbox import Lane, Outbox
+from agent.protocol.events import Draft, Event
 from agent.replay import replay
 from benchmarks.machine import headline, spread
 

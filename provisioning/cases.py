@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from agent.events import CaseEvent
+from agent.protocol.events import CaseEvent
 from provisioning.things import kind_in_words, label_in_words, reason_in_words
 from provisioning.wording import say
 from provisioning.wording.width import padded
@@ -13,7 +13,7 @@ from provisioning.wording.width import padded
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from agent.events import CaseBody, Event
+    from agent.protocol.events import CaseBody, Event
 
 
 def duration(seconds: float | None) -> str:

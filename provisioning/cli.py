@@ -250,7 +250,7 @@ def models_adopt(
 @click.argument("folder", type=_folder)
 def contract(folder: Path) -> None:
     """Write the contract's generated files."""
-    from agent.contract import write
+    from agent.protocol.generator import write
 
     written = len(write(folder))
     click.echo(

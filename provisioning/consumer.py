@@ -20,7 +20,7 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 from pydantic import ValidationError
 
-from agent.events import Message
+from agent.protocol.events import Message
 from drivers.foreign import reason_of, recognised
 from drivers.harmless import harmless
 from drivers.wording import said
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from agent.events import Event
+    from agent.protocol.events import Event
 
 _LARGEST_BYTES = 16_000_000
 """What a message may be, also unpacked: a small one could otherwise fill the memory."""

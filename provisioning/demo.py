@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from agent.config import Configuration
-    from agent.events import Event
+    from agent.protocol.events import Event
     from provisioning.consumer import Received
     from provisioning.truth import Verdict
 

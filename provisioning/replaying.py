@@ -22,7 +22,7 @@ from provisioning.wording.width import display_width, padded
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from agent.events import Event
+    from agent.protocol.events import Event
     from agent.replay import ReplayReport
     from provisioning.showing import Show
 

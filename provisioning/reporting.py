@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from agent.events import DeviceDay, SummaryBody, ZoneDay
+    from agent.protocol.events import DeviceDay, SummaryBody, ZoneDay
 
 _CAUSES = {
     "first": said("for the first time"),

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
-from agent.events import CaseEvent
+from agent.protocol.events import CaseEvent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
-    from agent.events import Event
+    from agent.protocol.events import Event
 
 _SLACK_S = 5.0
 """A case this close before or after a staged problem is still of that problem."""

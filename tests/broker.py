@@ -28,8 +28,8 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from agent.config import Uplink as UplinkSettings
-from agent.events import Answer, Event, Message
 from agent.mqtt import Secured
+from agent.protocol.events import Answer, Event, Message
 from provisioning.consumer import unpacked
 
 if TYPE_CHECKING:

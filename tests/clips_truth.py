@@ -10,7 +10,7 @@ from typing import Any
 
 from agent import config
 from agent.config import Configuration
-from agent.events import CaseEvent, Event
+from agent.protocol.events import CaseEvent, Event
 from agent.replay import ReplayReport, replay
 
 ROOT = Path(__file__).parent.parent

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from agent.domain.ids import RandomIds
 from agent.domain.scene import Case
-from agent.events import BirthBody, CaseBody, ClockReading, Draft, EventCode, Place
+from agent.protocol.events import BirthBody, CaseBody, ClockReading, Draft, EventCode, Place
 
 if TYPE_CHECKING:
     from drivers.clock import Clock

@@ -18,9 +18,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import AwareDatetime, BaseModel, TypeAdapter, ValidationError
 
-from agent import contract, events
-from agent.bounds import MOST_NUMBER, AtMost, Text, Whole, Within
-from agent.events import Answer, Command, DeviceState, Event, Message, Receipt, Wire
+from agent.protocol import events, generator
+from agent.protocol.events import Answer, Command, DeviceState, Event, Message, Receipt, Wire
+from agent.protocol.fields import MOST_NUMBER, AtMost, Text, Whole, Within
 
 EXAMPLES = Path(__file__).parents[1] / "contract" / "examples"
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ MODELS: dict[str, Any] = {
 
 
 def checker(name: str) -> jsonschema.Draft202012Validator:
-    return jsonschema.Draft202012Validator(contract.schema(name))
+    return jsonschema.Draft202012Validator(generator.schema(name))
 
 
 _ANY_EVENT: Any = Event
@@ -105,7 +105,7 @@ LOOSE: dict[str, Callable[[dict[str, Any]], list[str]]] = {
 
 @pytest.mark.parametrize("name", MODELS)
 def test_nothing_in_a_published_schema_is_without_bounds(name: str) -> None:
-    assert unbounded(json.loads(json.dumps(contract.schema(name)))) == []
+    assert unbounded(json.loads(json.dumps(generator.schema(name)))) == []
 
 
 def test_every_published_schema_is_looked_at() -> None:
@@ -221,12 +221,12 @@ def shown() -> dict[str, tuple[Any, Any, Any]]:
             model = next(each for each in EVENTS if event["type"] in types_of(each))
             schema = {
                 "$ref": f"#/$defs/{model.__name__}",
-                "$defs": contract.schema("event")["$defs"],
+                "$defs": generator.schema("event")["$defs"],
             }
             found[event["type"]] = event, schema, model
         if "events" not in document:
             name = path.stem.partition("-")[0].replace("state", "device-state")
-            found[path.stem] = document, contract.schema(name), MODELS[name]
+            found[path.stem] = document, generator.schema(name), MODELS[name]
     return found
 
 
@@ -375,7 +375,7 @@ OF_ITSELF: dict[type[Wire], str] = {DeviceState: "device-state", Answer: "answer
 
 @pytest.mark.parametrize("cls", [*BODIES, DeviceState, Answer, events.ClockReading])
 def test_whatever_the_device_meets_what_it_makes_can_be_read(cls: type[Wire]) -> None:
-    published = contract.schema(OF_ITSELF.get(cls, "event"))
+    published = generator.schema(OF_ITSELF.get(cls, "event"))
     whole = published if cls in OF_ITSELF else {"$ref": f"#/$defs/{cls.__name__}"}
     schema = jsonschema.Draft202012Validator({"$defs": published.get("$defs", {})} | whole)
 

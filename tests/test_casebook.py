@@ -12,9 +12,9 @@ from agent.casebook import QUIET_TIMES, CaseBook
 from agent.config import from_tables
 from agent.database import Database
 from agent.domain.ids import RandomIds
-from agent.events import ClockReading
 from agent.evidence import Evidence
 from agent.outbox import Outbox
+from agent.protocol.events import ClockReading
 from drivers.cameras import Frame
 from tests.street import NOON
 

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from agent.collection import FOLDER, Collection
 from agent.config import CollectionSection
 from agent.domain.scene import Box, Detection, Doubt
-from agent.events import ModelUsed
+from agent.protocol.events import ModelUsed
 from agent.replay import replay
 from drivers.cameras import Frame, Picture
 from provisioning.cli import main

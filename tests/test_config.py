@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agent import codes
 from agent.config import ConfigError, Configuration, Site, from_tables, json_schema, load
 from agent.credentials import CredentialsError
 from agent.credentials import read as read_credentials
+from agent.protocol import event_codes
 from drivers import cameras
 
 if TYPE_CHECKING:
@@ -252,7 +252,7 @@ def test_the_hash_follows_what_shapes_a_judgement_and_nothing_else(tmp_path: Pat
 
 def test_every_codes_profile_that_may_be_chosen_has_its_table() -> None:
     allowed = Site.model_fields["codes_profile"].annotation.__args__  # type: ignore[union-attr]
-    assert set(allowed) == set(codes.profiles())
+    assert set(allowed) == set(event_codes.profiles())
 
 
 def test_the_exported_schema_accepts_what_the_loader_accepts(tmp_path: Path) -> None:

@@ -11,8 +11,9 @@ import jsonschema
 import pytest
 from pydantic import ValidationError
 
-from agent import codes, contract, scenarios
-from agent.events import Message
+from agent import scenarios
+from agent.protocol import event_codes, generator
+from agent.protocol.events import Message
 
 CONTRACT = Path(__file__).parents[1] / "contract"
 EXAMPLES = sorted((CONTRACT / "examples").glob("*.json"))
@@ -41,15 +42,15 @@ def message() -> dict[str, Any]:
     return document
 
 
-@pytest.mark.parametrize("path", sorted(contract.files()))
+@pytest.mark.parametrize("path", sorted(generator.files()))
 def test_the_committed_file_is_what_the_code_generates(path: str) -> None:
     committed = (CONTRACT / path).read_text(encoding="utf-8")
-    assert committed == contract.files()[path], "run: kerbwatch contract contract"
+    assert committed == generator.files()[path], "run: kerbwatch contract contract"
 
 
 def test_no_file_is_left_over_from_an_earlier_contract() -> None:
     found = {str(path.relative_to(CONTRACT)) for path in CONTRACT.rglob("*.json")}
-    assert found == set(contract.files())
+    assert found == set(generator.files())
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
@@ -107,7 +108,7 @@ def test_the_asyncapi_document_points_at_the_schemas_and_shows_every_example() -
 
 def test_every_scenario_has_a_row_in_every_table_of_codes() -> None:
     kinds = {scenarios.load_scenario(name).KIND for name in scenarios.scenario_names()}
-    for name, profile in codes.profiles().items():
+    for name, profile in event_codes.profiles().items():
         assert kinds <= set(profile.matters), name
 
 
@@ -126,21 +127,21 @@ def test_every_scenario_has_a_row_in_every_table_of_codes() -> None:
 def test_a_kind_has_the_code_that_was_read_or_none(
     profile: str, kind: str, code: str | None, name: str
 ) -> None:
-    found = codes.event_code(profile, kind)
+    found = event_codes.event_code(profile, kind)
     assert (found.profile, found.code, found.name) == (profile, code, name)
 
 
 def test_a_kind_that_no_table_knows_gets_no_invented_code() -> None:
-    found = codes.event_code("classic", "flying_saucer")
+    found = event_codes.event_code("classic", "flying_saucer")
     assert found.code is None
     assert found.name == "flying_saucer"
 
 
 def test_an_unknown_profile_names_the_known_ones() -> None:
-    with pytest.raises(codes.UnknownProfileError, match=r"classic, gbt-47678-5"):
-        codes.event_code("imperial", "misparked_bike")
+    with pytest.raises(event_codes.UnknownProfileError, match=r"classic, gbt-47678-5"):
+        event_codes.event_code("imperial", "misparked_bike")
 
 
 def test_no_table_claims_to_be_confirmed() -> None:
     """Set ``confirmed`` only with the official text at hand, and change this test with it."""
-    assert not any(profile.confirmed for profile in codes.profiles().values())
+    assert not any(profile.confirmed for profile in event_codes.profiles().values())

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from agent.config import Configuration, from_tables
 from agent.cooling import FALL_PER_S, RISE_PER_S, Cooling, Pace
 from agent.device import run
-from agent.events import HeartbeatBody, HeartbeatEvent
+from agent.protocol.events import HeartbeatBody, HeartbeatEvent
 from drivers.disk import life_used_percent, total_bytes, written_bytes
 from drivers.power import Power, read_power
 from tests.broker import DEVICE, TENANT, Broker, wait_until

@@ -22,9 +22,9 @@ from agent.database import save_state
 from agent.daybook import SAMPLE_S, Daybook, Gauges
 from agent.domain.case_lifecycle import Change
 from agent.domain.ids import RandomIds
-from agent.events import SummaryBody, ViewHealth
 from agent.health import Activity
 from agent.outbox import Lane, waiting
+from agent.protocol.events import SummaryBody, ViewHealth
 from agent.summary import Summaries, summary_of
 from drivers.clock import SystemClock
 from drivers.power import Power

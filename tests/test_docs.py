@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from pydantic import TypeAdapter
 
 from agent.config import from_tables
-from agent.events import Command, Message, Receipt
+from agent.protocol.events import Command, Message, Receipt
 from provisioning.cli import main
 
 ROOT = Path(__file__).parents[1]

@@ -21,8 +21,8 @@ from agent.config import Configuration
 from agent.database import StorageError
 from agent.device import run
 from agent.domain.ids import RandomIds
-from agent.events import ClockReading
 from agent.faulty import MOST_IN_A_ROW, FaultyFrames, FrameError, fault_of
+from agent.protocol.events import ClockReading
 from agent.replay import replay
 from drivers import cameras
 from drivers.cameras import CameraError, Frame, Picture, synthetic

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from agent.bounds import MOST_NUMBER
 from agent.config import Uplink as UplinkSettings
-from agent.contract import schema
 from agent.epochs import FIRST_WAIT_S, LONGEST_WAIT_S, NewEpochs
-from agent.events import (
+from agent.outbox import Lane
+from agent.parcels import Pacing, Parcel
+from agent.protocol.events import (
     LEAST_PACE_PER_S,
     Answer,
     Command,
@@ -24,8 +24,8 @@ from agent.events import (
     Resend,
     UplinkHealth,
 )
-from agent.outbox import Lane
-from agent.parcels import Pacing, Parcel
+from agent.protocol.fields import MOST_NUMBER
+from agent.protocol.generator import schema
 from drivers.clock import FakeClock, SystemClock
 from drivers.harmless import harmless
 from tests.broker import (

@@ -17,16 +17,16 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from agent.database import Database, joined
 from agent.domain.ids import RandomIds
-from agent.events import MOST_RANGES
 from agent.losses import Losses
 from agent.outbox import Lane, Outbox, waiting
+from agent.protocol.events import MOST_RANGES
 from agent.signing import FILE, PUBLIC_FILE, Signer, SigningError, open_signer
 from drivers.clock import FakeClock
 from tests.drafts import birth, case_opened
 from tests.test_outbox import open_outbox
 
 if TYPE_CHECKING:
-    from agent.events import PublicKey
+    from agent.protocol.events import PublicKey
 
 NOON = datetime(2026, 3, 1, 4, 0, tzinfo=UTC)
 MB = 1_000_000

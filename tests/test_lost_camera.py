@@ -17,7 +17,7 @@ from agent.assembly import Parts, assemble
 from agent.config import Configuration
 from agent.device import run
 from agent.domain.ids import RandomIds
-from agent.events import ClockReading
+from agent.protocol.events import ClockReading
 from drivers import cameras
 from tests.broker import free_port, wait_until
 from tests.red_street import write_model

@@ -10,8 +10,8 @@ import pytest
 
 from agent.audit import OF_PLATFORM, records, verify
 from agent.database import Database
-from agent.events import Answer, Pace
 from agent.orders import AT_ONCE, EACH_S, MOST_REMEMBERED, Orders
+from agent.protocol.events import Answer, Pace
 from agent.retention import Hold, Holds
 from agent.retention.holds import MOST_OF_PLATFORM
 from drivers.clock import FakeClock
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from agent.events import Command
+    from agent.protocol.events import Command
 
 __all__ = ["broker", "mosquitto", "start_broker"]  # fixtures
 

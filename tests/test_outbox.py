@@ -19,15 +19,15 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from pydantic import TypeAdapter, ValidationError
 
 from agent.database import Database, load_state, save_state
-from agent.events import CaseEvent, Event
 from agent.outbox import Lane, Outbox, live_from, waiting, waits
+from agent.protocol.events import CaseEvent, Event
 from drivers.clock import FakeClock
 from tests.drafts import birth, case_opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from agent.events import Draft
+    from agent.protocol.events import Draft
 
 NOON = datetime(2026, 3, 1, 4, 0, 0, 123456, tzinfo=UTC)
 LANES = st.sampled_from(Lane)

@@ -98,7 +98,7 @@ def test_the_wheel_holds_code_data_models_and_unit_and_no_training(tmp_path: Pat
     names = zipfile.ZipFile(wheel).namelist()
     for wanted in (
         "agent/pipeline.py",
-        "agent/codes.toml",
+        "agent/protocol/codes.toml",
         "agent/py.typed",
         "drivers/cameras/video_file.py",
         "provisioning/wording/zh_CN.po",

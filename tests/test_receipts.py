@@ -13,8 +13,8 @@ import pytest
 from pydantic import ValidationError
 
 from agent.database import Database
-from agent.events import Pace, Receipt, Resend
 from agent.outbox import Lane
+from agent.protocol.events import Pace, Receipt, Resend
 from tests.broker import (
     Broker,
     Platform,

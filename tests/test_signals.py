@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from agent.config import GpioSection, from_tables
 from agent.device import run
-from agent.events import HeartbeatEvent
+from agent.protocol.events import HeartbeatEvent
 from agent.signals import (
     LONG_PRESS_S,
     PATTERNS,

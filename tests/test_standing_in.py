@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 from agent import standing_in
 from agent.database import StorageError, load_state, save_case, save_state
 from agent.domain.ids import RandomIds
-from agent.events import HeartbeatBody, StorageHealth
 from agent.outbox import STAND_IN_BYTES, Lane
+from agent.protocol.events import HeartbeatBody, StorageHealth
 from agent.quarantine import open_database
 from agent.signing import open_signer
 from agent.standing_in import take_back_into

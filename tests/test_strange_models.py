@@ -25,7 +25,7 @@ from agent.assembly import assemble
 from agent.detectors import Detector, ModelError, load_manifest, open_detector, read_model, verify
 from agent.detectors._weights import wanted_weights
 from agent.domain.ids import RandomIds
-from agent.events import ClockReading, ConfigurationHealth
+from agent.protocol.events import ClockReading, ConfigurationHealth
 from agent.status import Software
 from provisioning import trial
 from provisioning.check.findings import Device

@@ -21,7 +21,7 @@ from agent.audit import records, verify
 from agent.certificate import CertificateFile
 from agent.config import from_tables
 from agent.domain.ids import RandomIds
-from agent.events import HoldCase, Upkeep
+from agent.protocol.events import HoldCase, Upkeep
 from agent.upkeep import NO_CLOCK, Keeping
 from agent.uplink import Uplink
 from drivers.card import read_card

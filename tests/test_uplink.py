@@ -20,8 +20,8 @@ from agent.ahead import READ_AHEAD
 from agent.config import Uplink as UplinkSettings
 from agent.database import Database
 from agent.domain.ids import RandomIds
-from agent.events import DeviceState
 from agent.outbox import Lane, Outbox
+from agent.protocol.events import DeviceState
 from agent.uplink import Uplink
 from drivers.clock import FakeClock, SystemClock
 from tests.broker import (
@@ -43,7 +43,7 @@ from tests.drafts import case_opened
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from agent.events import Draft
+    from agent.protocol.events import Draft
     from drivers.clock import Clock
 
 __all__ = ["broker", "mosquitto", "start_broker"]  # fixtures

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from agent import commissioning
 from agent.config import Configuration
 from agent.domain.scene import Zone
-from agent.events import Blindness, CaseEvent
+from agent.protocol.events import Blindness, CaseEvent
 from agent.replay import ReplayReport, replay
 from agent.viewguard import PROBLEMS, Settings, ViewGuard
 from drivers.cameras import Picture

@@ -26,7 +26,7 @@ from agent.detectors.manifest import (
 )
 from agent.detectors.preprocess import Preparation
 from agent.detectors.session import OnnxSession
-from agent.events import ModelUsed
+from agent.protocol.events import ModelUsed
 from drivers.wording import said
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from agent.config import Configuration, Site
-    from agent.events import Coordinates
+    from agent.protocol.events import Coordinates
 
 CHINESE_TIME = frozenset(
     {

@@ -15,7 +15,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from agent.database import joined
-from agent.events import Receipt
+from agent.protocol.events import Receipt
 from provisioning.consumer import unpacked
 from tests.broker import DEVICE, EVENTS, PREFIX, TENANT
 

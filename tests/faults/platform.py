@@ -17,7 +17,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from agent.events import CaseEvent, LossEvent, Message, Receipt
+from agent.protocol.events import CaseEvent, LossEvent, Message, Receipt
 from provisioning.consumer import unpacked
 from tests.broker import PREFIX
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from agent.events import Event
+    from agent.protocol.events import Event
 
 COMMIT_EVERY_S = 0.05
 _MOST_RANGES = 1000

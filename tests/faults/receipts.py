@@ -9,7 +9,7 @@ from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from agent.events import Receipt
+from agent.protocol.events import Receipt
 from tests.broker import DEVICE, TENANT
 from tests.faults.platform import Storing
 from tests.faults.street import Street, street

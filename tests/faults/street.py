@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from agent.config import Uplink as UplinkSettings
-    from agent.events import Draft
+    from agent.protocol.events import Draft
     from drivers.clock import Clock
 
 SETTLE_S = 30.0

@@ -12,7 +12,7 @@ from importlib.resources import files
 
 from pydantic import BaseModel, ConfigDict
 
-from agent.events import Code, EventCode
+from agent.protocol.events import Code, EventCode
 from drivers.wording import said
 
 

@@ -1,4 +1,4 @@
-"""The contract's files, generated from :mod:`agent.events`: schemas, AsyncAPI document, examples.
+"""The contract's files, generated from :mod:`agent.protocol.events`: schemas, AsyncAPI document, examples.
 
 ``kerbwatch contract FOLDER`` writes them; a test holds ``contract/`` against what is generated.
 """
@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
 
-from agent.codes import event_code
 from agent.domain.ids import DerivedIds
-from agent.events import (
+from agent.protocol.event_codes import event_code
+from agent.protocol.events import (
     CONTRACT_VERSION,
     Abstention,
     Answer,

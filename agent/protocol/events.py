@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
-from agent.bounds import (
+from agent.protocol.fields import (
     MADE_HERE,
     MOST_NUMBER,
     MOST_REASON,
