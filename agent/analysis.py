@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from agent.faulty import FaultyFrames, FrameError
+from agent.capture.frame_faults import FaultyFrames, FrameError
 from agent.trace import Traces
 from agent.views import BestViews
 from drivers.cameras import Frame

@@ -28,7 +28,7 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from agent import broker_address, livery, scenarios, site_files, viewguard
-from agent.daylight import Profile
+from agent.capture.camera_profiles import Profile
 from agent.domain.polygons import area, crossings
 from agent.domain.scene import Zone, ZoneKind
 from agent.domain.zones import Window, to_edge
@@ -167,7 +167,7 @@ class WindowSection(Section):
 
 
 class ProfileSection(Section):
-    """Other settings of a camera for a time of day or a light; see :mod:`agent.daylight`."""
+    """Other settings of a camera for a time of day or a light; see :mod:`agent.capture.camera_profiles`."""
 
     name: Name
     when: tuple[WindowSection, ...] = ()

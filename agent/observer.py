@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from agent.assembly import Parts
-    from agent.capture import Capture, Mailbox
+    from agent.capture.camera_reader import Capture, Mailbox
     from agent.config import Configuration
     from agent.cooling import Pace
     from agent.kept_uplink import KeptUplink

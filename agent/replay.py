@@ -22,8 +22,8 @@ from pydantic import TypeAdapter
 from agent import outbox
 from agent.alone import alone, refuse_foreign
 from agent.assembly import assemble
+from agent.capture.frame_faults import FrameError
 from agent.domain.ids import DerivedIds
-from agent.faulty import FrameError
 from agent.protocol.events import ClockReading, Event
 from drivers import cameras
 from drivers.disk import replace_file

@@ -8,9 +8,9 @@ import time
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from agent.capture import Capture, Mailbox
-from agent.daylight import Daylight, Switch
-from agent.faulty import FrameError
+from agent.capture.camera_profiles import Daylight, Switch
+from agent.capture.camera_reader import Capture, Mailbox
+from agent.capture.frame_faults import FrameError
 from drivers import cameras
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from agent.daylight import Daylight, Profile
+from agent.capture.camera_profiles import Daylight, Profile
 
 if TYPE_CHECKING:
     import threading

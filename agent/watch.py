@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from agent.capture import Capture
+    from agent.capture.camera_reader import Capture
     from agent.concurrency.threads import Workers
     from agent.config import RecoverySection
     from agent.kept_uplink import KeptUplink

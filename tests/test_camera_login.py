@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from agent import capture
-from agent.capture import Capture, Mailbox
+from agent.capture import camera_reader
+from agent.capture.camera_reader import Capture, Mailbox
 from drivers.cameras import Camera, CameraError, LoginRefusedError
 from drivers.cameras.rtsp import Settings, open_camera
 from tests.broker import Authority, wait_until
@@ -163,9 +163,9 @@ def test_a_password_that_ffmpeg_would_cut_off_is_told_before_anybody_is_asked(
 def test_after_refused_logins_the_waits_grow_and_are_told(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert (capture.LOGIN_FIRST_S, capture.LOGIN_MOST_S) == (60, 3600)
-    monkeypatch.setattr(capture, "LOGIN_FIRST_S", 0.5)
-    monkeypatch.setattr(capture, "REOPEN_FIRST_S", 30.0)  # not these
+    assert (camera_reader.LOGIN_FIRST_S, camera_reader.LOGIN_MOST_S) == (60, 3600)
+    monkeypatch.setattr(camera_reader, "LOGIN_FIRST_S", 0.5)
+    monkeypatch.setattr(camera_reader, "REOPEN_FIRST_S", 30.0)  # not these
     offered: list[float] = []
 
     def refuse() -> Camera:

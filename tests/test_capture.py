@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent import capture
-from agent.capture import Capture, Mailbox
+from agent.capture import camera_reader
+from agent.capture.camera_reader import Capture, Mailbox
 from agent.concurrency.backoff import Backoff
 from drivers.cameras import CameraError, Frame
 from drivers.cameras.synthetic import Settings, open_camera
@@ -96,7 +96,7 @@ class Unsteady:
 
 
 def test_a_lost_camera_is_closed_and_opened_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(capture, "REOPEN_FIRST_S", 0.01)
+    monkeypatch.setattr(camera_reader, "REOPEN_FIRST_S", 0.01)
     broken = frame_of(paving(), -1.0)
     first = Unsteady(iter([frame(1), frame(2), broken]))
     second = Unsteady(iter([frame(3), None]))
@@ -122,7 +122,7 @@ def test_a_lost_camera_is_closed_and_opened_anew(monkeypatch: pytest.MonkeyPatch
 def test_a_camera_that_cannot_be_opened_says_why_and_is_tried_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(capture, "REOPEN_FIRST_S", 0.01)
+    monkeypatch.setattr(camera_reader, "REOPEN_FIRST_S", 0.01)
     stop = threading.Event()
     reasons: list[str] = []
 

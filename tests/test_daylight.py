@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.capture import CameraActivity, Capture, Mailbox
+from agent.capture.camera_profiles import MARGIN, Daylight, Profile, Switch
+from agent.capture.camera_reader import CameraActivity, Capture, Mailbox
 from agent.config import ConfigError, from_tables
-from agent.daylight import MARGIN, Daylight, Profile, Switch
 from agent.domain.zones import Window
 from drivers.cameras import Frame
 

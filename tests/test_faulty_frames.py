@@ -15,13 +15,14 @@ import cv2
 import numpy as np
 import pytest
 
-from agent import capture, outbox
+from agent import outbox
 from agent.assembly import Parts, assemble
+from agent.capture import camera_reader
+from agent.capture.frame_faults import MOST_IN_A_ROW, FaultyFrames, FrameError, fault_of
 from agent.config import Configuration
 from agent.database import StorageError
 from agent.device import run
 from agent.domain.ids import RandomIds
-from agent.faulty import MOST_IN_A_ROW, FaultyFrames, FrameError, fault_of
 from agent.protocol.events import ClockReading
 from agent.replay import replay
 from drivers import cameras
@@ -226,7 +227,7 @@ def test_a_camera_whose_frames_cannot_be_judged_is_opened_anew_and_the_other_goe
         return np.zeros((1, 1), np.uint8) if bgr.shape[1] == 320 else luma_of(bgr)
 
     monkeypatch.setattr(synthetic, "luma_of", luma)
-    monkeypatch.setattr(capture, "REOPEN_FIRST_S", 0.05)
+    monkeypatch.setattr(camera_reader, "REOPEN_FIRST_S", 0.05)
     east, west = camera("east", (1, 600), seconds=600), camera("west", seconds=600)
     for each, width in ((east, 640), (west, 320)):
         each["settings"] |= {"pace": "real_time", "width": width, "height": width * 9 // 16}
@@ -262,13 +263,13 @@ def test_a_camera_whose_frames_cannot_be_judged_is_opened_anew_and_the_other_goe
 def test_a_driver_that_fails_in_a_way_of_its_own_costs_its_camera_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(capture, "REOPEN_FIRST_S", 0.05)
+    monkeypatch.setattr(camera_reader, "REOPEN_FIRST_S", 0.05)
 
     def opened() -> cameras.Camera:
         raise RuntimeError(SECRET)
 
-    mailbox, stop = capture.Mailbox(["gate"]), threading.Event()
-    reader = capture.Capture("gate", opened, mailbox, lambda: 5, lambda: None)
+    mailbox, stop = camera_reader.Mailbox(["gate"]), threading.Event()
+    reader = camera_reader.Capture("gate", opened, mailbox, lambda: 5, lambda: None)
     thread = threading.Thread(target=reader.run, args=(stop,))
     thread.start()
     try:

@@ -123,7 +123,9 @@ def test_whatever_a_platform_names_the_log_stays_short_and_harmless(
     assert len(log()) < 60_000
 
 
-@pytest.mark.parametrize("logger", ["agent.listening", "agent.uplink", "agent.capture"])
+@pytest.mark.parametrize(
+    "logger", ["agent.listening", "agent.uplink", "agent.capture.camera_reader"]
+)
 def test_many_threads_may_log_at_once(log: Callable[[], str], logger: str) -> None:
     def many() -> None:
         for _ in range(99):

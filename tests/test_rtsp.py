@@ -21,8 +21,8 @@ import cv2
 import pytest
 from pydantic import ValidationError
 
-from agent import capture
-from agent.capture import Capture, Mailbox
+from agent.capture import camera_reader
+from agent.capture.camera_reader import Capture, Mailbox
 from agent.outbox import Lane, waiting
 from drivers.cameras import CameraError, load_driver
 from drivers.cameras.rtsp import NetworkCamera, Settings, open_camera
@@ -259,7 +259,7 @@ def test_a_camera_that_dies_is_a_loss_and_one_that_comes_back_goes_on(
     pictures: Callable[[int], Path],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(capture, "REOPEN_FIRST_S", 0.2)
+    monkeypatch.setattr(camera_reader, "REOPEN_FIRST_S", 0.2)
     port, folder = free_port(), pictures(44)
     server = serve(port, folder)
     mailbox, stop = Mailbox(["gate"]), threading.Event()

@@ -13,8 +13,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from agent.capture.frame_faults import fault_of
 from agent.concurrency.backoff import Backoff
-from agent.faulty import fault_of
 from drivers.cameras import CameraError, LoginRefusedError
 from drivers.pacing import Thinning
 from drivers.wording import said

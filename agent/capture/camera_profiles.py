@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime, tzinfo
 
-    from agent.capture import CameraActivity
+    from agent.capture.camera_reader import CameraActivity
     from agent.domain.zones import Window
     from drivers.cameras import Camera, Frame
 
