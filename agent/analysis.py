@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from agent.capture.frame_faults import FaultyFrames, FrameError
+from agent.perception.best_shot import BestViews
 from agent.trace import Traces
-from agent.views import BestViews
 from drivers.cameras import Frame
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from agent.domain.case_lifecycle import Cases, Change
     from agent.domain.scene import Finding
     from agent.evidence import Evidence
+    from agent.perception.view_health.visibility import Sight
     from agent.pipeline import Pipeline
-    from agent.sight import Sight
 
 
 class Analysis:

@@ -16,13 +16,13 @@ from agent.collection import FOLDER, Collection
 from agent.database import StorageError, load_open_cases
 from agent.domain.case_lifecycle import Cases
 from agent.evidence import Evidence
-from agent.looking import Budget
 from agent.outbox import Outbox
+from agent.perception.region_scheduler import Budget
+from agent.perception.view_health import ViewGuard
+from agent.perception.view_health.visibility import Sight
 from agent.pipeline import Pipeline
 from agent.quarantine import open_database
-from agent.sight import Sight
 from agent.standing_in import take_back_into
-from agent.viewguard import ViewGuard
 from drivers import cameras
 
 if TYPE_CHECKING:

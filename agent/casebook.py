@@ -11,8 +11,9 @@ from zoneinfo import ZoneInfo
 from agent import days
 from agent.database import StorageError, load_state, save_case, save_state, save_trace
 from agent.evidence import EvidenceError
-from agent.livery import Palette
 from agent.outbox import Lane
+from agent.perception.best_shot import BIKES
+from agent.perception.operator_colour import Palette
 from agent.protocol.event_codes import event_code
 from agent.protocol.events import (
     Abstention,
@@ -24,7 +25,6 @@ from agent.protocol.events import (
     Place,
     Thing,
 )
-from agent.views import BIKES
 
 if TYPE_CHECKING:
     import sqlite3
@@ -38,9 +38,9 @@ if TYPE_CHECKING:
     from agent.domain.scene import Case, Member
     from agent.evidence import Evidence
     from agent.outbox import Outbox
+    from agent.perception.best_shot import BestViews, View
     from agent.protocol.events import Picture
     from agent.trace import Traces
-    from agent.views import BestViews, View
     from drivers.cameras import Frame
 
 SNAPSHOT = "analysis.snapshot."

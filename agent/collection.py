@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 
-from agent.redaction import blotted, sensitive_regions
+from agent.perception.redaction import blotted, sensitive_regions
 from drivers.disk import refusal, replace_file
 from drivers.wording import said
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from agent.redaction import blotted
+from agent.perception.redaction import blotted
 from drivers import pictures
 from drivers.disk import replace_file
 from drivers.foreign import words_of

@@ -27,11 +27,12 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from agent import broker_address, livery, scenarios, site_files, viewguard
+from agent import broker_address, scenarios, site_files
 from agent.capture.camera_profiles import Profile
 from agent.domain.polygons import area, crossings
 from agent.domain.scene import Zone, ZoneKind
 from agent.domain.zones import Window, to_edge
+from agent.perception import operator_colour, view_health
 from agent.protocol.events import MOST_CAMERAS, MOST_PLACES
 from agent.protocol.fields import is_readable, on_one_line
 from agent.retention.settings import Settings as RetentionSection
@@ -452,7 +453,7 @@ class OperatorSection(Section):
     @field_validator("colours")
     @classmethod
     def _coloured(cls, colours: tuple[str, ...]) -> tuple[str, ...]:
-        grey = [colour for colour in colours if not livery.is_coloured(colour)]
+        grey = [colour for colour in colours if not operator_colour.is_coloured(colour)]
         if grey:
             raise ValueError(
                 said("too grey to be told by its hue: {colours}", colours=", ".join(grey))
@@ -524,7 +525,7 @@ class Configuration(Section):
     evidence: EvidenceSection = EvidenceSection()
     operators: tuple[OperatorSection, ...] = ()
     collection: CollectionSection = CollectionSection()
-    view_guard: viewguard.Settings = viewguard.Settings()
+    view_guard: view_health.Settings = view_health.Settings()
     cooling: CoolingSection = CoolingSection()
     gpio: GpioSection = GpioSection()
     storage: Storage = Storage()

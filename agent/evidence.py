@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from agent.domain.case_lifecycle import Change
     from agent.domain.scene import Box
-    from agent.views import View
+    from agent.perception.best_shot import View
     from drivers.cameras import Frame, Picture
 
 Role = Literal["begin", "threshold", "close_up", "plate_view", "after"]

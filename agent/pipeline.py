@@ -12,12 +12,12 @@ import cv2
 import numpy as np
 
 from agent.domain.scene import Observation
-from agent.dwell import DwellTimer
-from agent.looking import Budget, Looking
-from agent.looking import Detector as LookingDetector
-from agent.novelty import Novelty, NoveltyModel
+from agent.perception.background_model import Novelty, NoveltyModel
+from agent.perception.dwell import DwellTimer
+from agent.perception.region_scheduler import Budget, Looking
+from agent.perception.region_scheduler import Detector as LookingDetector
+from agent.perception.tracking.tracker import FAMILY, Tracker
 from agent.scenarios import Moment
-from agent.tracking import FAMILY, Tracker
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -31,7 +31,7 @@ from agent.assembly import WEAK_SHARE, assemble
 from agent.config import Configuration
 from agent.domain.ids import DerivedIds
 from agent.domain.scene import WHOLE_FRAME, Box, Detection
-from agent.looking import merge, regions_for
+from agent.perception.region_scheduler import merge, regions_for
 from agent.protocol.events import ClockReading
 from benchmarks.machine import headline, spread
 from drivers import cameras

@@ -24,7 +24,7 @@ from tqdm import tqdm
 
 from agent import detectors
 from agent.domain.scene import Box
-from agent.redaction import PLATED, sensitive_regions
+from agent.perception.redaction import PLATED, sensitive_regions
 from benchmarks.machine import headline
 from drivers import pictures
 from drivers.cameras import Picture

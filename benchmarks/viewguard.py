@@ -20,8 +20,8 @@ import cv2
 import numpy as np
 
 from agent.domain.scene import Zone
-from agent.viewguard import Settings, ViewGuard
-from agent.viewguard.judging import WHOLE, Judge
+from agent.perception.view_health import Settings, ViewGuard
+from agent.perception.view_health.checks import WHOLE, Judge
 from benchmarks.machine import headline
 from drivers.cameras._recorded import luma_of
 from tests import view_faults

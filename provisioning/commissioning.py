@@ -9,7 +9,7 @@ import click
 
 from agent import commissioning
 from agent.config import load
-from agent.redaction import sensitive_regions
+from agent.perception.redaction import sensitive_regions
 from drivers.cameras import CameraError, load_driver
 from drivers.rights import acting_for, become_keeper_of
 from drivers.wording import said

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from agent.domain.scene import Box
+from agent.perception.best_shot import MARGIN
 from agent.pipeline import blacked_out
-from agent.views import MARGIN
 from drivers.cameras import Frame
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 
 from agent import commissioning, detectors
 from agent.domain.scene import Box
-from agent.redaction import CELLS
+from agent.perception.redaction import CELLS
 from provisioning.cli import main
 from tests.red_street import write_model
 

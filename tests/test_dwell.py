@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from agent.domain.scene import Box
-from agent.dwell import DwellTimer
+from agent.perception.dwell import DwellTimer
 from tests.street import bike_at, person_at, zone
 
 NO_PARKING = zone("no_parking")

@@ -12,7 +12,7 @@ import pytest
 from agent.domain.case_lifecycle import Change
 from agent.domain.scene import Box, Case, Finding, Member
 from agent.evidence import TRY_AGAIN_S, Evidence, EvidenceError
-from agent.views import View
+from agent.perception.best_shot import View
 from tests.street import box_at, frame_of, paving
 
 KIND = "misparked_bike"

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from agent.config import load
 from agent.domain.scene import WHOLE_FRAME, Detection
-from agent.novelty import NoveltyModel
+from agent.perception.background_model import NoveltyModel
 from agent.replay import replay
 from agent.scenarios import street_vending
 from agent.status import CameraStatus, CaseStatus, MeasureStatus, PendingStatus, Status

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from agent.config import ConfigError, from_tables
 from agent.domain.scene import Box
-from agent.livery import UNKNOWN, Palette, is_coloured
+from agent.perception.operator_colour import UNKNOWN, Palette, is_coloured
 
 PALETTE = Palette.of({"amber": ["#f5c400"], "sky": ["#2f9fd0"], "leaf": ["#20b060"]})
 BIKE = Box(0.25, 0.25, 0.75, 0.75)

@@ -12,10 +12,10 @@ from click.testing import CliRunner
 
 from agent import config, last_good
 from agent.audit import Audit
+from agent.perception.view_health import Settings, ViewGuard
+from agent.perception.view_health.visibility import Sight, View
 from agent.retention import Hold, Holds
-from agent.sight import Sight, View
 from agent.status import FILE, Status, UplinkStatus
-from agent.viewguard import Settings, ViewGuard
 from drivers.clock import FakeClock, SystemClock
 from provisioning.cli import main
 from provisioning.clock_time import local

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.domain.scene import Box
-from agent.novelty import Novelty, NoveltyModel
+from agent.perception.background_model import Novelty, NoveltyModel
 from tests.street import paving, with_goods
 
 PLACE = Box(0.4, 0.4, 0.6, 0.7)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from agent.domain.scene import Box, Detection
-from agent.redaction import CELLS, blotted, head_of, sensitive_regions
+from agent.perception.redaction import CELLS, blotted, head_of, sensitive_regions
 
 
 def noise(height: int = 120, width: int = 160) -> NDArray[np.uint8]:

@@ -13,8 +13,8 @@ from pydantic import ValidationError
 
 from agent.domain.scene import Box, Detection, Finding, Stay, Track, Zone
 from agent.domain.zones import Window
-from agent.dwell import DwellTimer
-from agent.novelty import NewThing, Novelty
+from agent.perception.background_model import NewThing, Novelty
+from agent.perception.dwell import DwellTimer
 from agent.scenarios import (
     Scenario,
     UnknownScenarioError,

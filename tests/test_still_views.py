@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from agent.domain.scene import Zone, ZoneKind
-from agent.viewguard import Settings, ViewGuard
-from agent.viewguard.still import Still
+from agent.perception.view_health import Settings, ViewGuard
+from agent.perception.view_health.frozen_picture import Still
 from drivers.cameras import Picture
 from drivers.cameras._recorded import luma_of
 from tests import view_faults

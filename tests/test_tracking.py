@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from agent.domain.scene import Box, Observation
-from agent.tracking import Tracker
+from agent.perception.tracking.tracker import Tracker
 from tests.street import box_at, looked, paving, seen, with_goods
 
 PERSON = {"width": 0.06, "height": 0.2}

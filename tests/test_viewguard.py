@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from agent import commissioning
 from agent.config import Configuration
 from agent.domain.scene import Zone
+from agent.perception.view_health import PROBLEMS, Settings, ViewGuard
 from agent.protocol.events import Blindness, CaseEvent
 from agent.replay import ReplayReport, replay
-from agent.viewguard import PROBLEMS, Settings, ViewGuard
 from drivers.cameras import Picture
 from provisioning.cli import main
 from provisioning.things import REASONS

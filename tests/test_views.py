@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from agent.domain.scene import Box
-from agent.views import MOST_VIEWS, BestViews
+from agent.perception.best_shot import MOST_VIEWS, BestViews
 from drivers.cameras import Frame
 from tests.street import bike_at, box_at, frame_of, paving, person_at, with_goods
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
         Zone,
         ZoneKind,
     )
-    from agent.novelty import Novelty
+    from agent.perception.background_model import Novelty
     from agent.trace import Measure
 
 

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from agent.domain.scene import Box, Doubt, Finding, Member, Stay, Track, Zone, ZoneKind
 from agent.domain.zones import in_force, inside
-from agent.dwell import FOOT_SLACK
+from agent.perception.dwell import FOOT_SLACK
 from agent.scenarios import Moment, ScenarioSettings
 from agent.trace import Measure
 

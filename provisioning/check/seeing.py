@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from agent import commissioning
-from agent.viewguard import ViewGuard
+from agent.perception.view_health import ViewGuard
 from drivers.cameras import CameraError, load_driver
 from drivers.wording import said
 from provisioning.cases import duration

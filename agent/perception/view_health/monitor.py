@@ -11,16 +11,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from agent.domain.scene import WHOLE_FRAME, Box, Unseen
-from agent.viewguard.judging import WHOLE, Judge, Signs
-from agent.viewguard.settings import PROBLEMS
-from agent.viewguard.still import Still
+from agent.perception.view_health.checks import WHOLE, Judge, Signs
+from agent.perception.view_health.frozen_picture import Still
+from agent.perception.view_health.settings import PROBLEMS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from agent.domain.scene import Zone
-    from agent.viewguard.looks import Luma
-    from agent.viewguard.settings import Problem, Settings
+    from agent.perception.view_health.features import Luma
+    from agent.perception.view_health.settings import Problem, Settings
 
 DOUBT_ENDS_AFTER_S = 1.5
 """A doubt that was not told ends when there has been no sign for so long."""

@@ -1,6 +1,6 @@
 """Which zones of one camera can be seen now, and what is told where they cannot. Pure.
 
-Two things hide a zone: a bad view, which :mod:`agent.viewguard` judges, and a camera that gives no
+Two things hide a zone: a bad view, which :mod:`agent.perception.view_health` judges, and a camera that gives no
 frames. A zone *rests* at the first doubt: nothing in it is judged, and nothing counts on. It
 *abstains*, which the platform is told, once the doubt has lasted.
 """
@@ -15,7 +15,7 @@ from agent.domain.scene import WHOLE_FRAME, Box, Unseen
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from agent.viewguard import Luma, ViewGuard
+    from agent.perception.view_health import Luma, ViewGuard
 
 BACK_AFTER_S = 2.0
 """A camera that was lost is back when it has given frames for so long,"""

@@ -4,8 +4,8 @@ Measured about once a second on the small grey picture: dark, over-exposed and f
 blocked, moved and out of focus against the commissioning picture.
 """
 
-from agent.viewguard.guard import Verdict, ViewGuard
-from agent.viewguard.looks import Luma
-from agent.viewguard.settings import PROBLEMS, Problem, Settings
+from agent.perception.view_health.features import Luma
+from agent.perception.view_health.monitor import Verdict, ViewGuard
+from agent.perception.view_health.settings import PROBLEMS, Problem, Settings
 
 __all__ = ["PROBLEMS", "Luma", "Problem", "Settings", "Verdict", "ViewGuard"]

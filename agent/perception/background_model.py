@@ -1,6 +1,6 @@
 """What is new and stands: a slow background model of the ground where nothing should be. Pure.
 
-Textures that no change of light touches (:mod:`agent.texture`) are compared with those of the
+Textures that no change of light touches (:mod:`agent.perception.texture`) are compared with those of the
 background, cell by cell. A cell is *novel* when its structure is not the
 background's, and *standing* when that novel structure has stayed as it is for a while. What
 people or vehicles cover is not judged. The background takes up what is not novel slowly, and
@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 
 from agent.domain.scene import Box
-from agent.texture import texture, unlikeness
+from agent.perception.texture import texture, unlikeness
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

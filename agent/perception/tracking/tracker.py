@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from agent.domain.scene import Box, Detection, Observation, Track
-from agent.texture import CELL_PX, structured, texture, unlikeness
+from agent.perception.texture import CELL_PX, structured, texture, unlikeness
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from agent.viewguard.looks import like
+from agent.perception.view_health.features import like
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from agent.viewguard.looks import Luma, Mask
+    from agent.perception.view_health.features import Luma, Mask
 
 LIKE_ENOUGH = 0.6
 """A picture of which so much is like the old one has not moved; no more is asked."""

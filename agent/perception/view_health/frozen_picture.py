@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from agent.texture import CELL_PX
+from agent.perception.texture import CELL_PX
 
 if TYPE_CHECKING:
-    from agent.viewguard.looks import Floats, Luma, Mask
+    from agent.perception.view_health.features import Floats, Luma, Mask
 
 SAME_MEAN, SAME_MOST = 0.02, 2.0
 """Mean and largest difference of brightness up to which a picture is the same one again."""

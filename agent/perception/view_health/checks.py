@@ -9,15 +9,15 @@ import cv2
 import numpy as np
 
 from agent.domain.scene import WHOLE_FRAME, Box
-from agent.viewguard.looks import NOISE, STRUCTURE, Look, look_at
-from agent.viewguard.moving import Mover
+from agent.perception.view_health.displacement import Mover
+from agent.perception.view_health.features import NOISE, STRUCTURE, Look, look_at
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from agent.domain.scene import Zone
-    from agent.viewguard.looks import Luma, Mask
-    from agent.viewguard.settings import Problem, Settings
+    from agent.perception.view_health.features import Luma, Mask
+    from agent.perception.view_health.settings import Problem, Settings
 
 WHOLE = ""
 """Stands for the whole frame among the zones; no zone is called so."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import cv2
 import numpy as np
 
-from agent.texture import CELL_PX, texture, unlikeness
+from agent.perception.texture import CELL_PX, texture, unlikeness
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
