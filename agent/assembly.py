@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import cv2
 
-from agent import commissioning, detectors, scenarios
+from agent import commissioning, inference, scenarios
 from agent.analysis import Analysis
 from agent.casebook import CaseBook
 from agent.collection import FOLDER, Collection
@@ -49,8 +49,8 @@ class Parts:
     database: Database
     outbox: Outbox
     analysis: Analysis
-    detector: detectors.Detector
-    classifier: detectors.Classifier | None
+    detector: inference.Detector
+    classifier: inference.Classifier | None
     book: CaseBook
     quarantined: Quarantined | None
     """The database that was put aside at this start."""
@@ -131,7 +131,7 @@ def assemble(
     }
     detector, thresholds = _detector(models)
     has_bins = any(zone.kind == "bin" for zone in configuration.zones)
-    classifier = detectors.open_classifier(models.bin_state, models.threads) if has_bins else None
+    classifier = inference.open_classifier(models.bin_state, models.threads) if has_bins else None
     database, quarantined = open_database(
         state_dir / "kerbwatch.sqlite3", check=check_database, in_memory=in_memory
     )
@@ -203,14 +203,14 @@ def assemble(
     return Parts(database, outbox, analysis, detector, classifier, book, quarantined, taken_back)
 
 
-def _detector(models: Models) -> tuple[detectors.Detector, dict[str, float]]:
+def _detector(models: Models) -> tuple[inference.Detector, dict[str, float]]:
     """The detector, which also tells what is weak, and from which score on its things count."""
-    stored = detectors.read_model(detectors.find_model(models.detector))
+    stored = inference.read_model(inference.find_model(models.detector))
     thresholds: dict[str, float] = {
         each.meaning: each.threshold for each in stored.manifest.classes
     }
     weak = WEAK_SHARE * min(thresholds.values())
-    return detectors.Detector(stored, models.threads, threshold=weak), thresholds
+    return inference.Detector(stored, models.threads, threshold=weak), thresholds
 
 
 def _sight(configuration: Configuration, camera: CameraSection, state_dir: Path) -> Sight:

@@ -26,7 +26,7 @@ import numpy as np
 import supervision
 from trackers import ByteTrackTracker
 
-from agent import config, detectors
+from agent import config, inference
 from agent.assembly import WEAK_SHARE, assemble
 from agent.config import Configuration
 from agent.domain.ids import DerivedIds
@@ -208,10 +208,10 @@ def bare(site: Configuration, regions: list[Box]) -> Measured:
     return measured
 
 
-def _detector(site: Configuration) -> detectors.Detector:
-    manifest = detectors.load_manifest(detectors.find_model(site.models.detector))
+def _detector(site: Configuration) -> inference.Detector:
+    manifest = inference.load_manifest(inference.find_model(site.models.detector))
     least = min(each.threshold for each in manifest.classes)
-    return detectors.open_detector(
+    return inference.open_detector(
         site.models.detector, site.models.threads, threshold=WEAK_SHARE * least
     )
 

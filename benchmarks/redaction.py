@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from agent import detectors
+from agent import inference
 from agent.domain.scene import Box
 from agent.perception.redaction import PLATED, sensitive_regions
 from benchmarks.machine import headline
@@ -85,7 +85,7 @@ def judged(
 
     ``PICTURE`` counts points of the pictures, and those outside all regions as left.
     """
-    detector = detectors.open_detector("street", 2)
+    detector = inference.open_detector("street", 2)
     there: Counter[tuple[str, str]] = Counter()
     left: Counter[tuple[str, str]] = Counter()
     for item in tqdm(list(items), leave=False, disable=None):

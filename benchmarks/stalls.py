@@ -19,8 +19,8 @@ import click
 import numpy as np
 from tqdm import tqdm
 
-from agent.detectors import ModelError
 from agent.domain.scene import Box
+from agent.inference import ModelError
 from benchmarks.machine import headline
 from training import sets
 from training.evaluate.judging import StreetJudge, opened

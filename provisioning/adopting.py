@@ -20,9 +20,8 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 from pydantic import ValidationError
 
-from agent.detectors._files import read_inside
-from agent.detectors._weights import wanted_weights
-from agent.detectors.manifest import (
+from agent.inference.external_weights import wanted_weights
+from agent.inference.manifest import (
     LARGEST_BYTES,
     MANIFEST,
     NAME,
@@ -31,6 +30,7 @@ from agent.detectors.manifest import (
     Thing,
     model_folders,
 )
+from agent.inference.model_files import read_inside
 from drivers.disk import make_folder, place_folder
 from drivers.documents import unseen
 from drivers.foreign import reason_of
@@ -42,7 +42,7 @@ from provisioning.wording import say
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from agent.detectors.session import Graph, Port
+    from agent.inference.session import Graph, Port
 
 THRESHOLD = 0.4
 """A first value; what suits a corner shows a replay of its own footage."""

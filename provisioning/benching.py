@@ -24,8 +24,8 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from agent import detectors
-from agent.detectors.preprocess import Preparation
+from agent import inference
+from agent.inference.preprocess import Preparation
 from drivers import pictures
 from drivers.power import read_power
 from drivers.temperature import processor_c
@@ -80,7 +80,7 @@ def bench(names: Sequence[str], *, seconds: float, pictures: Path | None, as_jso
     Raises:
         ModelError: A model cannot be used.
     """
-    chosen = list(names) or list(detectors.list_models())
+    chosen = list(names) or list(inference.list_models())
     threads = [count for count in (1, 2, 4) if count <= (os.cpu_count() or 1)]
     crops = _crops(pictures)
     rows: list[Row] = []
@@ -91,10 +91,10 @@ def bench(names: Sequence[str], *, seconds: float, pictures: Path | None, as_jso
             (name, count, small)
             for name in chosen
             for count in threads
-            for small in ((False,) if _is_int8(detectors.find_model(name)) else (False, True))
+            for small in ((False,) if _is_int8(inference.find_model(name)) else (False, True))
         ]
         for name, count, small in tqdm(work, desc=say("bench"), disable=as_json, leave=False):
-            folder = detectors.find_model(name)
+            folder = inference.find_model(name)
             if small:
                 quantised = _quantised(folder, Path(scratch), crops)
                 if isinstance(quantised, str):
@@ -142,21 +142,21 @@ def _slowed_down() -> bool:
 
 def _is_int8(folder: Path) -> bool:
     """Whether a model is in whole numbers already: a network names its operators in plain text."""
-    return b"DequantizeLinear" in detectors.read_model(folder).network
+    return b"DequantizeLinear" in inference.read_model(folder).network
 
 
 def _measured(
     folder: Path, name: str, threads: int, crops: Sequence[Picture], limit_s: float
 ) -> Row:
-    stored = detectors.read_model(folder)
-    gives = detectors.load_family(stored.manifest.family).GIVES
-    model: detectors.Detector | detectors.Classifier
+    stored = inference.read_model(folder)
+    gives = inference.load_family(stored.manifest.family).GIVES
+    model: inference.Detector | inference.Classifier
     look: Callable[[Picture], object]
     if gives == "detections":
-        model = detectors.Detector(stored, threads)
+        model = inference.Detector(stored, threads)
         look = model.detect
     else:
-        model = detectors.Classifier(stored, threads)
+        model = inference.Classifier(stored, threads)
         look = model.probabilities
     for index in range(WARM_UP_RUNS):
         look(crops[index % len(crops)])
@@ -197,7 +197,7 @@ def _quantised(folder: Path, scratch: Path, crops: Sequence[Picture]) -> Path | 
         )
     except ImportError:
         return say("no INT8 row: the package onnx is not installed (kerbwatch[dev])")
-    manifest = detectors.load_manifest(folder)
+    manifest = inference.load_manifest(folder)
     if manifest.weights:
         return say("no INT8 row: its weights lie in files of their own")
     preparation = Preparation(manifest.input)

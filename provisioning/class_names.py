@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from agent.detectors.manifest import ModelError
+from agent.inference.manifest import ModelError
 from drivers.documents import unseen
 from drivers.reading import UnreadableError, content_of, text_in
 from drivers.wording import Said, said, text_of

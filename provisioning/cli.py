@@ -231,7 +231,7 @@ def models_adopt(
     into: Path | None,
 ) -> None:
     """Make a model folder."""
-    from agent.detectors.manifest import model_folders
+    from agent.inference.manifest import model_folders
     from drivers.rights import acting_for
     from provisioning.adopting import Wanted, adopt
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agent.config import CameraSection, Configuration
-    from agent.detectors import Detector
+    from agent.inference import Detector
     from drivers.cameras import Frame
 
 FRAMES = 15
@@ -51,13 +51,13 @@ def commission(site: Path, footage: Sequence[str], *, as_json: bool) -> int:
         CameraError: A camera cannot be used.
         ModelError: The detector, which finds heads and plates, cannot be used.
     """
-    from agent import detectors  # noqa: PLC0415 - loads the network's runtime
+    from agent import inference  # noqa: PLC0415 - loads the network's runtime
 
     told = load(site)
     base = site if site.is_dir() else site.parent
     chosen = {each.partition("=")[0] for each in footage}
     configuration = with_footage(told, footage, "--from")
-    detector = detectors.open_detector(told.models.detector, told.models.threads)
+    detector = inference.open_detector(told.models.detector, told.models.threads)
     done = {
         section.camera_id: _one(configuration, section, base, detector)
         for section in configuration.cameras

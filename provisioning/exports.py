@@ -13,7 +13,7 @@ from drivers.wording import Said, said
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from agent.detectors.session import Graph, Port
+    from agent.inference.session import Graph, Port
 
 _STRIDES_PX = ((8, 16, 32), (4, 8, 16, 32), (8, 16, 32, 64))
 """Of usual networks, of those with a finer and with a coarser grid."""

@@ -45,7 +45,7 @@ EXPECTED = {
     "agent.alone.ForeignStateError": Expected(FAULT, said("The state belongs to another user.")),
     "agent.config.ConfigError": Expected(REFUSED, said("The configuration was refused.")),
     "agent.replay.LiveCameraError": Expected(REFUSED, said("The configuration was refused.")),
-    "agent.detectors.manifest.ModelError": Expected(REFUSED, said("A model was refused.")),
+    "agent.inference.manifest.ModelError": Expected(REFUSED, said("A model was refused.")),
     "agent.scenarios.UnknownScenarioError": Expected(
         REFUSED, said("The configuration was refused.")
     ),

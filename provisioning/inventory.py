@@ -6,8 +6,8 @@ import json
 
 import click
 
-from agent import detectors
-from agent.detectors.manifest import misnamed_folders, model_folders
+from agent import inference
+from agent.inference.manifest import misnamed_folders, model_folders
 from drivers.wording import itemised, said
 from provisioning import trial
 from provisioning.failures import FAULT
@@ -16,7 +16,7 @@ from provisioning.wording import in_words, say
 
 def show(*, as_json: bool) -> int:
     """List the models; one that cannot be used is named as such."""
-    rows = [_row(name) for name in detectors.list_models()]
+    rows = [_row(name) for name in inference.list_models()]
     if as_json:
         click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
         return 0
@@ -52,10 +52,10 @@ def _name_the_misnamed() -> None:
 
 
 def _row(name: str) -> dict[str, str | float | bool]:
-    folder = detectors.find_model(name)
+    folder = inference.find_model(name)
     try:
-        stored = detectors.read_model(folder)
-    except detectors.ModelError:
+        stored = inference.read_model(folder)
+    except inference.ModelError:
         return {"name": name, "usable": False}
     manifest = stored.manifest
     return {
@@ -71,7 +71,7 @@ def _row(name: str) -> dict[str, str | float | bool]:
 
 def verify(*, as_json: bool) -> int:
     """Check every model; the exit code says whether all can be used."""
-    faults = {name: _faults(name) for name in detectors.list_models()}
+    faults = {name: _faults(name) for name in inference.list_models()}
     broken = sum(bool(found) for found in faults.values())
     if as_json:
         click.echo(json.dumps({"intact": not broken, "faults": faults}, indent=2))
@@ -94,7 +94,7 @@ def verify(*, as_json: bool) -> int:
 
 def _faults(name: str) -> list[str]:
     try:
-        trial.verify(detectors.find_model(name))
-    except detectors.ModelError as error:
+        trial.verify(inference.find_model(name))
+    except inference.ModelError as error:
         return list(error.faults)
     return []

@@ -44,12 +44,12 @@ def graph(
         size_px: Width and height of the picture, where the network leaves them open.
 
     Returns:
-        An :class:`agent.detectors.session.Graph`.
+        An :class:`agent.inference.session.Graph`.
 
     Raises:
         ModelError: It cannot be opened or run within the limits.
     """
-    from agent.detectors.session import Graph, Port  # noqa: PLC0415 - the child begins without it
+    from agent.inference.session import Graph, Port  # noqa: PLC0415 - the child begins without it
 
     told = _in_child(_GRAPH, folder, network=network, weights=weights, size_px=size_px)
     inputs, outputs = (
@@ -69,7 +69,7 @@ def verify(folder: Path) -> None:
 
 
 def _in_child(what: str, folder: Path, **more: Any) -> Any:
-    from agent.detectors.manifest import ModelError  # noqa: PLC0415 - the child begins without it
+    from agent.inference.manifest import ModelError  # noqa: PLC0415 - the child begins without it
 
     situation = json.dumps({"folder": str(folder), **more})
     command = programs.python("-m", __name__, what, situation)
@@ -105,7 +105,7 @@ def _how_it_ended(ended: subprocess.CompletedProcess[bytes]) -> Said:
 def _main(what: str, situation: str) -> int:
     told = json.loads(situation)
     _limit()
-    from agent.detectors.manifest import ModelError  # noqa: PLC0415 - within the limits
+    from agent.inference.manifest import ModelError  # noqa: PLC0415 - within the limits
 
     faults: list[str] = []
     found = None
@@ -136,7 +136,7 @@ def _limit() -> None:
 
 
 def _graph(told: dict[str, Any]) -> dict[str, Any]:
-    from agent.detectors.session import read_graph  # noqa: PLC0415 - within the limits
+    from agent.inference.session import read_graph  # noqa: PLC0415 - within the limits
 
     folder = Path(told["folder"])
     weights = {name: (folder / name).read_bytes() for name in told["weights"]}
@@ -150,9 +150,9 @@ def _graph(told: dict[str, Any]) -> dict[str, Any]:
 
 
 def _verify(told: dict[str, Any]) -> None:
-    from agent import detectors  # noqa: PLC0415 - within the limits
+    from agent import inference  # noqa: PLC0415 - within the limits
 
-    detectors.verify(Path(told["folder"]))
+    inference.verify(Path(told["folder"]))
 
 
 def _as_json(text: Any) -> Any:

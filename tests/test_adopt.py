@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 from onnx import load, save_model
 
-from agent.detectors import load_manifest, open_detector
+from agent.inference import load_manifest, open_detector
 from provisioning.adopting import FAMILIES
 from provisioning.cli import main
 from tests.test_decodes import COCO_MODEL as COCO

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from agent import commissioning, detectors
+from agent import commissioning, inference
 from agent.domain.scene import Box
 from agent.perception.redaction import CELLS
 from provisioning.cli import main
@@ -164,7 +164,7 @@ def assert_heads_are_gone(state_dir: Path) -> None:
     kept = commissioning.load(state_dir, "street")
     assert kept is not None
     colour = np.asarray(cv2.imread(str(kept.picture)), np.uint8)
-    seen = detectors.open_detector("street", 1).detect_faint(colour)
+    seen = inference.open_detector("street", 1).detect_faint(colour)
     people = [each.box for each in seen if each.label == "person" and each.confidence > 0.4]
     assert people, "there must be people in view, or nothing is tested"
     for person in people:

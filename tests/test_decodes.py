@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
-from agent.detectors import _boxes, classifier, yolox
-from agent.detectors.manifest import InputSpec, Manifest, ModelClass, OutputSpec, StoredModel
-from agent.detectors.preprocess import Placement, Preparation
-from agent.detectors.session import OnnxSession
 from agent.domain.scene import Box, Detection
+from agent.inference.decoders import _boxes, classifier, yolox
+from agent.inference.manifest import InputSpec, Manifest, ModelClass, OutputSpec, StoredModel
+from agent.inference.preprocess import Placement, Preparation
+from agent.inference.session import OnnxSession
 from drivers.cameras import Picture, load_driver
 
 SHARED = Path(__file__).parents[2] / "shared"
@@ -64,7 +64,7 @@ def manifest(
 
 
 def plainly_decoded(output: Floats, told: Manifest, placement: Placement) -> list[Detection]:
-    """What :mod:`agent.detectors.yolox` promises, in plain loops."""
+    """What :mod:`agent.inference.decoders.yolox` promises, in plain loops."""
     found = []
     row = 0
     for stride in (8, 16, 32):
@@ -281,7 +281,7 @@ def test_a_softmax_s_probabilities_are_shares_of_the_powers(output: Floats) -> N
 
 
 def plainly_prepared(bgr: Picture, spec: InputSpec) -> NDArray[np.float64]:
-    """What :mod:`agent.detectors.preprocess` promises, a step at a time."""
+    """What :mod:`agent.inference.preprocess` promises, a step at a time."""
     height, width = bgr.shape[:2]
     if spec.resize == "stretch":
         canvas = cv2.resize(bgr, (spec.width, spec.height), interpolation=cv2.INTER_AREA)

@@ -15,18 +15,11 @@ from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper, save_model
 
-from agent.detectors import (
-    ModelError,
-    classifier,
-    detr,
-    detr_deployed,
-    open_detector,
-    yolov8,
-    yolox,
-)
-from agent.detectors.manifest import Manifest, OutputSpec
-from agent.detectors.preprocess import Placement, Preparation
 from agent.domain.scene import Box, Detection
+from agent.inference import ModelError, open_detector
+from agent.inference.decoders import classifier, detr, detr_deployed, yolov8, yolox
+from agent.inference.manifest import Manifest, OutputSpec
+from agent.inference.preprocess import Placement, Preparation
 from tests.test_decodes import assert_alike, input_spec, manifest
 
 Floats = NDArray[np.float32]

@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from agent.detectors import (
+from agent.inference import (
     ModelError,
     family_names,
     find_model,
@@ -25,7 +25,7 @@ from agent.detectors import (
     read_model,
     verify,
 )
-from agent.detectors.session import OnnxSession
+from agent.inference.session import OnnxSession
 
 SOURCE = Path(__file__).parents[1]
 SIZE_PX = 64

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent import detectors
+from agent import inference
 from benchmarks import stalls
 from tests.compositing import SPRITES
 from training.evaluate.judging import StreetJudge
@@ -33,7 +33,7 @@ def street(tmp_path: Path) -> Labelled:
 def test_a_stall_that_was_laid_is_told_with_its_build_size_and_score(street: Labelled) -> None:
     path = street.path.with_name("51-004-cart-parasol.png")
     path.write_bytes((SPRITES / "stall.png").read_bytes())
-    judge = StreetJudge(detectors.find_model("street"))
+    judge = StreetJudge(inference.find_model("street"))
     laid = [stalls.lay(judge, street, path, np.random.default_rng(seed)) for seed in range(4)]
     told = [each for each in laid if each is not None]
     assert {each.build for each in told} == {"cart, parasol"}
@@ -45,7 +45,7 @@ def test_a_thing_that_is_no_stall_has_no_score(street: Labelled) -> None:
     blank = np.full((120, 90, 4), 200, np.uint8)
     path = street.path.with_name("51-005-table-bare.png")
     cv2.imwrite(str(path), blank)
-    judge = StreetJudge(detectors.find_model("street"))
+    judge = StreetJudge(inference.find_model("street"))
     laid = stalls.lay(judge, street, path, np.random.default_rng(1))
     assert laid is not None
     assert laid.score < 0.25
@@ -89,7 +89,7 @@ def test_a_model_that_is_not_there_or_finds_nothing_is_refused() -> None:
         stalls.judge_of("nowhere")
     with pytest.raises(click.ClickException, match="no detector"):
         stalls.judge_of("bin-state")
-    assert stalls.judge_of(str(detectors.find_model("street"))).folder.name == "street"
+    assert stalls.judge_of(str(inference.find_model("street"))).folder.name == "street"
 
 
 def test_a_picture_without_a_transparent_ground_is_refused(street: Labelled) -> None:

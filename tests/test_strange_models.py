@@ -22,9 +22,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from agent import config
 from agent.assembly import assemble
-from agent.detectors import Detector, ModelError, load_manifest, open_detector, read_model, verify
-from agent.detectors._weights import wanted_weights
 from agent.domain.ids import RandomIds
+from agent.inference import Detector, ModelError, load_manifest, open_detector, read_model, verify
+from agent.inference.external_weights import wanted_weights
 from agent.protocol.events import ClockReading, ConfigurationHealth
 from agent.status import Software
 from provisioning import trial

@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.config import ConfigError, from_tables, load
-from agent.detectors.manifest import ModelError, load_manifest
+from agent.inference.manifest import ModelError, load_manifest
 from drivers.cameras import CameraError, load_driver
 from drivers.foreign import reason_of, recognised
 from drivers.wording import Said, itemised, said, said_many

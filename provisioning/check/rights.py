@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agent import detectors
+from agent import inference
 from agent.alone import user_name
 from drivers.foreign import reason_of
 from drivers.programs import python
@@ -136,8 +136,8 @@ def _needed(device: Device, configuration: Configuration) -> Iterator[Path]:
         files += [v for _, v in camera.driver_settings(device.base) if isinstance(v, Path)]
     for name in configuration.models_needed:
         try:
-            files += sorted(detectors.find_model(name).iterdir())
-        except (detectors.ModelError, OSError):
+            files += sorted(inference.find_model(name).iterdir())
+        except (inference.ModelError, OSError):
             continue
     yield from (path for path in files if path is not None and path.is_file())
 

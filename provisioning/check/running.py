@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from agent import detectors
+from agent import inference
 from drivers.wording import said
 from provisioning.cases import duration
 from provisioning.check.findings import Check, Device, Finding
@@ -108,8 +108,8 @@ def _of_software(software: Software, device: Device) -> Iterator[Finding]:
         )
     for used in software.models:
         try:
-            installed = detectors.load_manifest(detectors.find_model(used.name))
-        except detectors.ModelError:  # the check of the models says so
+            installed = inference.load_manifest(inference.find_model(used.name))
+        except inference.ModelError:  # the check of the models says so
             continue
         if installed.model_sha256 != used.sha256:
             yield Finding(

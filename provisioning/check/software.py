@@ -6,7 +6,7 @@ import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
-from agent import detectors, last_good
+from agent import inference, last_good
 from agent.plausibility import remarks
 from drivers.installed import REMEDY, damaged
 from drivers.programs import python
@@ -75,8 +75,8 @@ def models(device: Device) -> Iterator[Finding]:
     assert device.configuration is not None
     for name in device.configuration.models_needed:
         try:
-            manifest = detectors.verify(detectors.find_model(name))
-        except detectors.ModelError as error:
+            manifest = inference.verify(inference.find_model(name))
+        except inference.ModelError as error:
             for fault in error.faults:
                 yield Finding(
                     "models",

@@ -12,8 +12,8 @@ from typing import Any
 import click
 from tqdm import tqdm
 
-from agent.detectors import ModelError
-from agent.detectors.manifest import Manifest
+from agent.inference import ModelError
+from agent.inference.manifest import Manifest
 from benchmarks.machine import headline
 from training.evaluate import sheet, tasks
 from training.evaluate.judging import BinJudge, PictureError, StreetJudge, opened

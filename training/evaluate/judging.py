@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from agent import detectors
-from agent.detectors import Classifier, Detector
-from agent.detectors.manifest import load_manifest, read_model
+from agent import inference
 from agent.domain.scene import Detection
+from agent.inference import Classifier, Detector
+from agent.inference.manifest import load_manifest, read_model
 from drivers import pictures
 from drivers.pictures import Picture
 
@@ -88,8 +88,8 @@ def opened(names: Sequence[str]) -> tuple[list[StreetJudge], list[BinJudge]]:
     streets, bins = [], []
     for name in names:
         folder = Path(name) if (Path(name) / "manifest.toml").is_file() else None
-        folder = folder or detectors.find_model(name)
-        gives = detectors.load_family(load_manifest(folder).family).GIVES
+        folder = folder or inference.find_model(name)
+        gives = inference.load_family(load_manifest(folder).family).GIVES
         if gives == "detections":
             streets.append(StreetJudge(folder))
         else:

@@ -6,7 +6,7 @@ A family's file decodes and does nothing else; it defines
 - ``faults(manifest)``: what in a manifest cannot be true of this family;
 - ``Decoder(manifest)``: ``decode`` turns the network's output into what it gives.
 
-The network itself runs in :mod:`agent.detectors.session`, and nowhere else.
+The network itself runs in :mod:`agent.inference.session`, and nowhere else.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
-from agent.detectors.manifest import (
+from agent.inference.manifest import (
     Manifest,
     ModelError,
     StoredModel,
@@ -24,8 +24,8 @@ from agent.detectors.manifest import (
     load_manifest,
     read_model,
 )
-from agent.detectors.preprocess import Preparation
-from agent.detectors.session import OnnxSession
+from agent.inference.preprocess import Preparation
+from agent.inference.session import OnnxSession
 from agent.protocol.events import ModelUsed
 from drivers.wording import said
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
-from agent.detectors._boxes import Meanings, detections, in_picture
-from agent.detectors.manifest import IGNORED, Manifest, Thing
+from agent.inference.decoders._boxes import Meanings, detections, in_picture
+from agent.inference.manifest import IGNORED, Manifest, Thing
 from drivers.wording import said
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from agent.detectors.preprocess import Placement
     from agent.domain.scene import Detection
+    from agent.inference.preprocess import Placement
 
     Floats = NDArray[np.float64]
 

@@ -11,7 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from agent.detectors.manifest import InputSpec
+    from agent.inference.manifest import InputSpec
     from drivers.cameras import Picture
 
 _CHANNELS = {"BGR": (0, 1, 2), "RGB": (2, 1, 0)}

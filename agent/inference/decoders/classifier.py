@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
-from agent.detectors.manifest import IGNORED, BinState, Manifest
+from agent.inference.manifest import IGNORED, BinState, Manifest
 from drivers.wording import said
 
 if TYPE_CHECKING:

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from agent.detectors.manifest import IGNORED
 from agent.domain.scene import Box, Detection
+from agent.inference.manifest import IGNORED
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from agent.detectors.manifest import Manifest
-    from agent.detectors.preprocess import Placement
+    from agent.inference.manifest import Manifest
+    from agent.inference.preprocess import Placement
 
     Floats = NDArray[np.float64]
     Indices = NDArray[np.intp]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from agent.detectors._files import read_inside
+from agent.inference.model_files import read_inside
 from drivers.documents import parsed_toml, refuse_unseen
 from drivers.foreign import reason_of
 from drivers.reading import text_in

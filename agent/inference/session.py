@@ -17,8 +17,8 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 import onnxruntime as ort
 from onnxruntime.capi import onnxruntime_pybind11_state as _runtime
 
-from agent.detectors._weights import wanted_weights
-from agent.detectors.manifest import MOST_PIXELS, ModelError
+from agent.inference.external_weights import wanted_weights
+from agent.inference.manifest import MOST_PIXELS, ModelError
 from drivers.harmless import harmless
 from drivers.wording import said
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from agent.detectors.manifest import StoredModel
+    from agent.inference.manifest import StoredModel
 
     Tensor = NDArray[np.float32]
 
