@@ -13,16 +13,16 @@ from agent import commissioning, inference, scenarios
 from agent.analysis import Analysis
 from agent.casebook import CaseBook
 from agent.collection import FOLDER, Collection
-from agent.database import StorageError, load_open_cases
 from agent.domain.case_lifecycle import Cases
 from agent.evidence import Evidence
-from agent.outbox import Outbox
 from agent.perception.region_scheduler import Budget
 from agent.perception.view_health import ViewGuard
 from agent.perception.view_health.visibility import Sight
 from agent.pipeline import Pipeline
-from agent.quarantine import open_database
-from agent.standing_in import take_back_into
+from agent.storage.corruption import open_database
+from agent.storage.database import StorageError, load_open_cases
+from agent.storage.memory_fallback import take_back_into
+from agent.storage.outbox import Outbox
 from drivers import cameras
 
 if TYPE_CHECKING:
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agent.config import CameraSection, Configuration, Models
-    from agent.database import Database
     from agent.domain.ids import Ids
     from agent.protocol.events import ClockReading, ModelUsed
-    from agent.quarantine import Quarantined
-    from agent.standing_in import TakenBack
+    from agent.storage.corruption import Quarantined
+    from agent.storage.database import Database
+    from agent.storage.memory_fallback import TakenBack
     from drivers.cameras import Frame
 
 WEAK_SHARE = 0.5

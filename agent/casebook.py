@@ -8,10 +8,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from agent import days
-from agent.database import StorageError, load_state, save_case, save_state, save_trace
 from agent.evidence import EvidenceError
-from agent.outbox import Lane
 from agent.perception.best_shot import BIKES
 from agent.perception.operator_colour import Palette
 from agent.protocol.event_codes import event_code
@@ -25,6 +22,9 @@ from agent.protocol.events import (
     Place,
     Thing,
 )
+from agent.storage import day_counters
+from agent.storage.database import StorageError, load_state, save_case, save_state, save_trace
+from agent.storage.outbox import Lane
 
 if TYPE_CHECKING:
     import sqlite3
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from agent.config import Configuration
-    from agent.database import Database
     from agent.domain.case_lifecycle import Change
     from agent.domain.ids import Ids
     from agent.domain.scene import Case, Member
     from agent.evidence import Evidence
-    from agent.outbox import Outbox
     from agent.perception.best_shot import BestViews, View
     from agent.protocol.events import Picture
+    from agent.storage.database import Database
+    from agent.storage.outbox import Outbox
     from agent.trace import Traces
     from drivers.cameras import Frame
 
@@ -120,11 +120,11 @@ class CaseBook:
         # Now, for the traces were closed just before; without one, what is written down stays.
         text = None if snapshot is None else _dump(snapshot())
 
-        day = days.day_of(frame.captured_at, self._timezone)
+        day = day_counters.day_of(frame.captured_at, self._timezone)
 
         def write(connection: sqlite3.Connection) -> None:
             for change in changes:
-                days.count_case(connection, day, change)
+                day_counters.count_case(connection, day, change)
             for case, draft in drafts:
                 save_case(connection, case)
                 self._outbox.add(connection, draft, Lane.CASE)

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
-from agent import days
-from agent.database import StorageError, load_state, save_state
-from agent.days import DEVICE, Place
-from agent.retention import living
+from agent.storage import day_counters, lived_time_counter
+from agent.storage.database import StorageError, load_state, save_state
+from agent.storage.day_counters import DEVICE, Place
 
 if TYPE_CHECKING:
     import sqlite3
@@ -20,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from zoneinfo import ZoneInfo
 
-    from agent.database import Database
     from agent.health import Activity
+    from agent.storage.database import Database
     from drivers.clock import Clock
     from drivers.power import Power
 
@@ -178,12 +177,14 @@ class Daybook:
 
         def work(connection: sqlite3.Connection) -> None:
             _compare(connection, began)
-            days.count(connection, day, values)
-            days.written_on(connection, day, living.count_on(connection, self._clock).lived_s)
+            day_counters.count(connection, day, values)
+            day_counters.written_on(
+                connection, day, lived_time_counter.count_on(connection, self._clock).lived_s
+            )
             if today != day:
                 _turn(connection, day, today, was_set=was_set)
             save_state(connection, _CLOCK, now.model_dump_json())
-            days.forget_old(connection)
+            day_counters.forget_old(connection)
 
         self._database.write(work).result()
         self._sums.clear()
@@ -221,7 +222,7 @@ class Daybook:
         self._peaks[place] = max(value, self._peaks.get(place, value))
 
     def _today(self) -> str:
-        return days.day_of(self._clock.now(), self._timezone)
+        return day_counters.day_of(self._clock.now(), self._timezone)
 
 
 def _compare(connection: sqlite3.Connection, began: _Reading) -> None:
@@ -236,6 +237,8 @@ def _turn(connection: sqlite3.Connection, day: str, today: str, *, was_set: bool
     """Note how one day followed another; within a piece of work."""
     if was_set:
         for each in (day, today):
-            days.note(connection, days.page_of(connection, each), days.MOVED)
+            day_counters.note(
+                connection, day_counters.page_of(connection, each), day_counters.MOVED
+            )
     elif today > day:
-        days.note(connection, days.page_of(connection, day), days.ENDED)
+        day_counters.note(connection, day_counters.page_of(connection, day), day_counters.ENDED)

@@ -15,13 +15,11 @@ from agent.assembly import assemble
 from agent.concurrency.threads import Workers
 from agent.concurrency.watchdog import Progress, notify
 from agent.cooling import Cooling, Pace
-from agent.database import StorageError
 from agent.domain.ids import RandomIds
 from agent.health import Health
 from agent.kept_uplink import KeptUplink
 from agent.losses import Losses
 from agent.observer import Observer
-from agent.outbox import Lane, waiting
 from agent.plausibility import remarks
 from agent.protocol.events import ConfigurationHealth, DiskHealth
 from agent.recovery import Recovery
@@ -29,6 +27,8 @@ from agent.seeing import Seeing
 from agent.signals import Signals
 from agent.signing import open_signer
 from agent.status import keep_written
+from agent.storage.database import StorageError
+from agent.storage.outbox import Lane, waiting
 from agent.timekeeping import Timekeeper, reading_of
 from agent.upkeep import Keeping
 from agent.uplink import Uplink

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from agent.domain.finite import finite
-from agent.outbox import Lane, waits
 from agent.protocol.events import (
     CameraHealth,
     ClockReading,
@@ -37,14 +36,15 @@ from agent.protocol.events import (
     ViewHealth,
     Waiting,
 )
+from agent.storage.outbox import Lane, waits
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Mapping, Sequence
 
-    from agent.database import Database
     from agent.domain.ids import Ids
-    from agent.outbox import Outbox
+    from agent.storage.database import Database
+    from agent.storage.outbox import Outbox
     from drivers.clock import Clock
     from drivers.power import Power
 

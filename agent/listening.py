@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from agent.concurrency.token_bucket import Allowance
-from agent.database import StorageError
 from agent.epochs import NewEpochs
-from agent.outbox import counted
 from agent.protocol.events import Answer, Command, CommandId, HoldCase, Receipt, Resend
 from agent.spans import merged
+from agent.storage.database import StorageError
+from agent.storage.outbox import counted
 from drivers.harmless import harmless
 from drivers.wording import said
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from agent.mqtt import Delivery
     from agent.orders import Orders
-    from agent.outbox import Outbox
     from agent.parcels import Parcels, Verdict
+    from agent.storage.outbox import Outbox
     from drivers.clock import Clock
 
 MOST_AT_ONCE = 100_000

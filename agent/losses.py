@@ -11,18 +11,18 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, cast
 
-from agent.database import joined
-from agent.outbox import Lane
 from agent.protocol.events import MOST_RANGES, ClockReading, Draft, Loss, LossBody
+from agent.storage.database import joined
+from agent.storage.outbox import Lane
 
 if TYPE_CHECKING:
     import sqlite3
 
-    from agent.database import Database
     from agent.domain.ids import Ids
-    from agent.outbox import Outbox
     from agent.protocol.events import LaneName
     from agent.signing import Signer
+    from agent.storage.database import Database
+    from agent.storage.outbox import Outbox
     from drivers.clock import Clock
 
 TYPE = "device.loss"

@@ -15,15 +15,15 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from agent.concurrency.token_bucket import Allowance
-from agent.database import StorageError
 from agent.protocol.events import Answer
+from agent.storage.database import StorageError
 from drivers.foreign import reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from agent.database import Database
     from agent.protocol.events import Command
+    from agent.storage.database import Database
     from drivers.clock import Clock
 
 _log = logging.getLogger(__name__)

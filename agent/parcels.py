@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from agent.ahead import Ahead
-from agent.outbox import DAMAGED, Lane, last_sequence, waits_besides
 from agent.protocol.events import CONTRACT_VERSION
 from agent.retransmission import Awaited
 from agent.spans import clipped, common, merged, within, without
+from agent.storage.outbox import DAMAGED, Lane, last_sequence, waits_besides
 
 if TYPE_CHECKING:
     import sqlite3
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from agent.budget import Class, DailyBytes
-    from agent.outbox import Outbox, Row
     from agent.protocol.events import Receipt
     from agent.spans import Span
+    from agent.storage.outbox import Outbox, Row
     from drivers.clock import Clock
 
 _FRAMING_BYTES = 128

@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
 
-from agent import outbox
 from agent.alone import alone, refuse_foreign
 from agent.assembly import assemble
 from agent.capture.frame_faults import FrameError
 from agent.domain.ids import DerivedIds
 from agent.protocol.events import ClockReading, Event
+from agent.storage import outbox
 from drivers import cameras
 from drivers.disk import replace_file
 from drivers.pacing import Thinning

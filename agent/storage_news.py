@@ -6,18 +6,18 @@ import dataclasses
 import logging
 from typing import TYPE_CHECKING
 
-from agent.outbox import Lane
 from agent.protocol.events import ClockReading, Draft, StorageBody
 from agent.signing import FILE as KEY_FILE
-from agent.standing_in import NAME
+from agent.storage.memory_fallback import NAME
+from agent.storage.outbox import Lane
 
 if TYPE_CHECKING:
     import sqlite3
     from pathlib import Path
 
     from agent.assembly import Parts
-    from agent.database import StoodIn
     from agent.domain.ids import Ids
+    from agent.storage.database import StoodIn
     from drivers.clock import Clock
 
 TYPE = "device.storage"

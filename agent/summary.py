@@ -7,21 +7,20 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from agent import days
-from agent.database import load_state, save_state
-from agent.days import DEVICE, Place
-from agent.outbox import Lane
 from agent.protocol.event_codes import event_code
 from agent.protocol.events import ClockReading, DeviceDay, Draft, KindDay, SummaryBody, ZoneDay
-from agent.retention import living
+from agent.storage import day_counters, lived_time_counter
+from agent.storage.database import load_state, save_state
+from agent.storage.day_counters import DEVICE, Place
+from agent.storage.outbox import Lane
 
 if TYPE_CHECKING:
     import sqlite3
 
     from agent.config import Configuration
-    from agent.database import Database
     from agent.domain.ids import Ids
-    from agent.outbox import Outbox
+    from agent.storage.database import Database
+    from agent.storage.outbox import Outbox
     from drivers.clock import Clock
 
 TYPE = "device.summary"
@@ -64,10 +63,12 @@ class Summaries:
         """
         if not self._clock.synchronised:
             return []
-        today = days.day_of(self._clock.now(), self._timezone)
+        today = day_counters.day_of(self._clock.now(), self._timezone)
         with closing(self._database.read()) as connection:
             self._take_over(connection, today)
-            due = days.due(connection, today, living.known(connection).now(self._clock).lived_s)
+            due = day_counters.due(
+                connection, today, lived_time_counter.known(connection).now(self._clock).lived_s
+            )
         due = due[:MOST_AT_ONCE]
         if due:
             self._database.write(lambda connection: self._tell(connection, due, today)).result()
@@ -76,12 +77,12 @@ class Summaries:
     def _tell(self, connection: sqlite3.Connection, due: list[str], today: str) -> None:
         for page in due:
             body = summary_of(
-                connection, self._configuration, page, complete=days.day_on(page) < today
+                connection, self._configuration, page, complete=day_counters.day_on(page) < today
             )
             if self._configuration.uplink.daily_summary:
                 self._queue(connection, body)
-            days.note(connection, page, days.LOST, body.device.lost)
-            days.note(connection, page, days.TOLD)
+            day_counters.note(connection, page, day_counters.LOST, body.device.lost)
+            day_counters.note(connection, page, day_counters.TOLD)
 
     def _queue(self, connection: sqlite3.Connection, body: SummaryBody) -> None:
         at = self._clock.now()
@@ -99,11 +100,11 @@ class Summaries:
         newest = load_state(reader, _SENT_UNTIL)
         if not newest:
             return
-        told = [day for day in days.known(reader) if day <= newest and day != today]
+        told = [day for day in day_counters.known(reader) if day <= newest and day != today]
 
         def work(connection: sqlite3.Connection) -> None:
             for day in told:
-                days.note(connection, day, days.TOLD)
+                day_counters.note(connection, day, day_counters.TOLD)
             save_state(connection, _SENT_UNTIL, "")
 
         self._database.write(work).result()
@@ -121,13 +122,13 @@ def summary_of(
         complete: Whether the day is over. If the clock could not be trusted all the time, the summary is
             not complete in spite of that.
     """
-    counters = days.read(connection, page)
+    counters = day_counters.read(connection, page)
     drawn = [zone.zone_id for zone in configuration.zones if zone.kind != "mask"]
     counted = sorted({zone_id for zone_id, _, _ in counters if zone_id} - set(drawn))
     return SummaryBody(
-        day=days.day_on(page),
+        day=day_counters.day_on(page),
         timezone=configuration.site.timezone,
-        complete=complete and days.can_be_trusted(counters),
+        complete=complete and day_counters.can_be_trusted(counters),
         configuration_sha256=configuration.sha256(),
         zones=tuple(_zone(configuration, zone_id, counters) for zone_id in (*drawn, *counted)),
         device=_device(connection, configuration, page, counters),
@@ -187,11 +188,11 @@ def _device(
 
 def _lost(connection: sqlite3.Connection, page: str, timezone: ZoneInfo) -> int:
     """How many numbers were lost on the day, less those that were told with earlier pages of it."""
-    day = days.day_on(page)
+    day = day_counters.day_on(page)
     begin = datetime.combine(date.fromisoformat(day), time(), timezone)
     end = datetime.combine(date.fromisoformat(day) + timedelta(days=1), time(), timezone)
     [lost] = connection.execute(
         "SELECT coalesce(sum(last - first + 1), 0) FROM losses WHERE at >= ? AND at < ?",
         (begin.astimezone(UTC).timestamp(), end.astimezone(UTC).timestamp()),
     ).fetchone()
-    return int(lost) - days.told_as_lost(connection, page)
+    return int(lost) - day_counters.told_as_lost(connection, page)

@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING, Self
 
 from pydantic import BaseModel, ConfigDict
 
-from agent.database import StorageError, load_state, save_state
-from agent.outbox import Lane, last_sequence
 from agent.protocol.events import ClockBody, ClockReading, ClockState, Concerned, Draft
+from agent.storage.database import StorageError, load_state, save_state
+from agent.storage.outbox import Lane, last_sequence
 
 if TYPE_CHECKING:
     import sqlite3
     import threading
 
-    from agent.database import Database
     from agent.domain.ids import Ids
-    from agent.outbox import Outbox
+    from agent.storage.database import Database
+    from agent.storage.outbox import Outbox
     from drivers.cameras import Frame
     from drivers.clock import Clock
 

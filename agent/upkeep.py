@@ -14,7 +14,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from agent import days
 from agent.audit import (
     FOLDER,
     OF_PLATFORM,
@@ -26,11 +25,12 @@ from agent.audit import (
 )
 from agent.certificate import CertificateFile
 from agent.collection import FOLDER as COLLECTION
-from agent.database import StorageError
 from agent.daybook import Daybook, Gauges
 from agent.domain.ids import is_uuid
 from agent.protocol.events import AuditHead, CardHealth, CertificateHealth, KeptHealth, Upkeep
 from agent.retention import Crops, Hold, Holds, Retention, TooManyHoldsError
+from agent.storage import day_counters
+from agent.storage.database import StorageError
 from agent.summary import Summaries
 from drivers.card import read_card
 from drivers.disk import life_used_percent, written_bytes
@@ -45,11 +45,11 @@ if TYPE_CHECKING:
 
     from agent.concurrency.threads import Workers
     from agent.config import Configuration
-    from agent.database import Database
     from agent.domain.ids import Ids
     from agent.health import Activity
-    from agent.outbox import Outbox
     from agent.protocol.events import HoldCase
+    from agent.storage.database import Database
+    from agent.storage.outbox import Outbox
     from drivers.clock import Clock
 
 NOTICE_EVERY_S = 60.0
@@ -305,9 +305,9 @@ class Keeping:
         found = []
         with closing(self._database.read()) as connection:
             for at in (now, now - timedelta(days=1)):
-                page = days.page_of(connection, days.day_of(at, timezone))
-                counters = days.read(connection, page)
-                value = counters.get((days.DEVICE, days.DEVICE, "written_bytes"))
+                page = day_counters.page_of(connection, day_counters.day_of(at, timezone))
+                counters = day_counters.read(connection, page)
+                value = counters.get((day_counters.DEVICE, day_counters.DEVICE, "written_bytes"))
                 found.append(None if value is None else int(value))
         return found[0], found[1]
 

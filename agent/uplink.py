@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING
 
 from agent.budget import DailyBytes
 from agent.channels import Channels
-from agent.database import StorageError, load_state, save_state
 from agent.listening import Listening, NewEpochError
 from agent.mqtt import Connection, LinkError, NoRetainError, Wake
 from agent.orders import Orders
-from agent.outbox import Lane
 from agent.parcels import Parcel, Parcels, Terms
 from agent.protocol.events import BirthBody, ClockReading, DeviceState, Draft, UplinkHealth
 from agent.reasons import NO_SUBSCRIBERS, meaning
+from agent.storage.database import StorageError, load_state, save_state
+from agent.storage.outbox import Lane
 from drivers.harmless import harmless
 from drivers.wording import said
 
@@ -36,11 +36,11 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from agent.config import Uplink as UplinkSettings
-    from agent.database import Database
     from agent.domain.ids import Ids
     from agent.mqtt import Acknowledgement
-    from agent.outbox import Outbox
     from agent.protocol.events import HoldCase, PublicKey
+    from agent.storage.database import Database
+    from agent.storage.outbox import Outbox
     from drivers.clock import Clock
 
 _NO_LIMIT_BYTES = 268_435_455

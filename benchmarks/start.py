@@ -21,12 +21,12 @@ import click
 
 from agent import config
 from agent.config import Configuration
-from agent.database import Database
 from agent.device import run
 from agent.domain.ids import RandomIds
-from agent.outbox import Lane, Outbox
 from agent.protocol.events import Draft, Event
 from agent.replay import replay
+from agent.storage.database import Database
+from agent.storage.outbox import Lane, Outbox
 from benchmarks.machine import headline, spread
 
 STREET = Path(__file__).parents[1] / "examples" / "street"

@@ -18,7 +18,7 @@ import click
 from pydantic import ValidationError
 
 from agent import config, log_lines
-from agent.database import load_state
+from agent.storage.database import load_state
 from drivers.wording import said
 from provisioning.cases import in_words, position
 from provisioning.consumer import Consumer

@@ -56,7 +56,7 @@ EXPECTED = {
     ),
     "agent.retention.holds.HoldError": Expected(FAULT, said("There is no such case to hold.")),
     "agent.audit.log.AuditError": Expected(STORAGE, said("The disk refused.")),
-    "agent.database.StorageError": Expected(STORAGE, said("The disk refused.")),
+    "agent.storage.database.StorageError": Expected(STORAGE, said("The disk refused.")),
     "sqlite3.Error": Expected(STORAGE, said("The disk refused.")),
     "builtins.ModuleNotFoundError": Expected(
         FAULT, said("A package that this needs is not installed.")

@@ -14,8 +14,8 @@ import click
 
 from agent.collection import FOLDER as COLLECTION
 from agent.config import load
-from agent.database import Database
 from agent.retention import Crops, Hold, HoldError, Holds, Outcome, Retention
+from agent.storage.database import Database
 from drivers.clock import SystemClock
 from drivers.harmless import harmless
 from drivers.rights import acting_for

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from agent import days
 from agent.config import load
+from agent.storage import day_counters
 from agent.summary import summary_of
 from drivers.clock import SystemClock
 from drivers.rights import become_keeper_of
@@ -61,7 +61,7 @@ def report(site: Path, day: str | None, *, as_json: bool) -> None:
     database = base / configuration.storage.state_dir / DATABASE
     become_keeper_of(database)
     clock, timezone = SystemClock(), ZoneInfo(configuration.site.timezone)
-    today = days.day_of(clock.now(), timezone)
+    today = day_counters.day_of(clock.now(), timezone)
     wanted = _wanted(day, today)
     if not database.is_file():
         raise NoReportError(
@@ -74,13 +74,14 @@ def report(site: Path, day: str | None, *, as_json: bool) -> None:
                 say(
                     "Nothing was counted on {day}. There are: {known}",
                     day=wanted,
-                    known=sorted({days.day_on(page) for page in known})[-10:] or say("none"),
+                    known=sorted({day_counters.day_on(page) for page in known})[-10:]
+                    or say("none"),
                 )
             )
         summaries = [
             summary_of(connection, configuration, page, complete=wanted < today)
             for page in known
-            if days.day_on(page) == wanted
+            if day_counters.day_on(page) == wanted
         ]
     if as_json:
         click.echo(summaries[-1].model_dump_json(indent=2))
@@ -101,7 +102,7 @@ def _wanted(day: str | None, today: str) -> str:
 
 def _known(connection: sqlite3.Connection) -> list[str]:
     try:
-        return days.known(connection)
+        return day_counters.known(connection)
     except sqlite3.OperationalError:  # of an agent that counted nothing
         return []
 

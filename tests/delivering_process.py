@@ -15,9 +15,9 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from agent.config import Uplink as UplinkSettings
-from agent.database import Database
 from agent.domain.ids import RandomIds
-from agent.outbox import Lane, Outbox
+from agent.storage.database import Database
+from agent.storage.outbox import Lane, Outbox
 from agent.uplink import Uplink
 from drivers.clock import SystemClock
 from tests.drafts import case_opened

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from agent.audit import Audit, Record, records
-from agent.database import Database, save_case, save_trace
-from agent.outbox import Lane, Outbox
 from agent.retention import Crops, Hold, Holds, Outcome, Retention, Settings
+from agent.storage.database import Database, save_case, save_trace
+from agent.storage.outbox import Lane, Outbox
 from drivers.clock import FakeClock
 from drivers.inodes import Inodes
 from tests.drafts import OPEN_CASE, case_opened

@@ -17,10 +17,10 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from agent.config import Uplink as UplinkSettings
-from agent.database import Database
 from agent.domain.ids import RandomIds
-from agent.outbox import Outbox
 from agent.protocol.events import Pace, Receipt
+from agent.storage.database import Database
+from agent.storage.outbox import Outbox
 from agent.uplink import Uplink
 from drivers.clock import FakeClock
 from tests.broker import Broker, broker, mosquitto, start_broker, wait_until

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.budget import DAY_LENGTH_S, MOST_BEGINNINGS, DailyBytes
-from agent.outbox import Lane
+from agent.storage.outbox import Lane
 from drivers.clock import FakeClock
 from tests.broker import Broker, wait_until
 from tests.test_uplink import Device

@@ -10,11 +10,11 @@ import pytest
 
 from agent.casebook import QUIET_TIMES, CaseBook
 from agent.config import from_tables
-from agent.database import Database
 from agent.domain.ids import RandomIds
 from agent.evidence import Evidence
-from agent.outbox import Outbox
 from agent.protocol.events import ClockReading
+from agent.storage.database import Database
+from agent.storage.outbox import Outbox
 from drivers.cameras import Frame
 from tests.street import NOON
 

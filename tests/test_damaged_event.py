@@ -10,12 +10,12 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.checksum import crc_of, is_whole
-from agent.database import Database
 from agent.domain.ids import RandomIds
 from agent.losses import Losses
-from agent.outbox import Lane, Outbox, waiting
 from agent.signing import Signer
+from agent.storage.checksum import crc_of, is_whole
+from agent.storage.database import Database
+from agent.storage.outbox import Lane, Outbox, waiting
 from drivers.clock import SystemClock
 from tests.broker import Broker, wait_until
 from tests.drafts import case_opened

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 import pytest
 import sqlite_utils
 
-from agent import schema
-from agent.database import (
+from agent.domain.scene import Box, Case, Member
+from agent.storage import migrations
+from agent.storage.database import (
     SCHEMA,
     Database,
     StorageError,
@@ -27,7 +28,6 @@ from agent.database import (
     save_case,
     save_state,
 )
-from agent.domain.scene import Box, Case, Member
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,7 +75,7 @@ def test_what_was_written_is_there_after_reopening(tmp_path: Path) -> None:
 def test_the_tables_know_how_many_migrations_made_them(database: Database) -> None:
     with closing(database.read()) as connection:
         [version] = connection.execute("PRAGMA user_version").fetchone()
-        applied = list(schema.migrations.applied(sqlite_utils.Database(connection)))
+        applied = list(migrations.migrations.applied(sqlite_utils.Database(connection)))
     assert version == SCHEMA == len(applied)
 
 
@@ -83,7 +83,7 @@ def test_a_database_of_this_version_is_opened_without_what_makes_tables(tmp_path
     path = tmp_path / "kerbwatch.db"
     Database(path).close()
     script = (
-        "import sys; from pathlib import Path; from agent.database import Database;"
+        "import sys; from pathlib import Path; from agent.storage.database import Database;"
         f"Database(Path({str(path)!r})).close(); print('sqlite_utils' in sys.modules)"
     )
     done = subprocess.run(

@@ -16,15 +16,15 @@ from click.testing import CliRunner
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from agent import days
 from agent.config import from_tables
-from agent.database import save_state
 from agent.daybook import SAMPLE_S, Daybook, Gauges
 from agent.domain.case_lifecycle import Change
 from agent.domain.ids import RandomIds
 from agent.health import Activity
-from agent.outbox import Lane, waiting
 from agent.protocol.events import SummaryBody, ViewHealth
+from agent.storage import day_counters
+from agent.storage.database import save_state
+from agent.storage.outbox import Lane, waiting
 from agent.summary import Summaries, summary_of
 from drivers.clock import SystemClock
 from drivers.power import Power
@@ -96,7 +96,7 @@ class Corner(Device):
 
     def lives_long(self, *, days: int = 0, hours: float = 0) -> None:
         """With a sample an hour: many days take no time to live through."""
-        for _ in range(round(24 * days + hours)):
+        for _ in range(round(24 * day_counters + hours)):
             self.clock.advance(3600)
             self.book.sample()
             self.counted_s += 2 * SAMPLE_S
@@ -107,7 +107,7 @@ class Corner(Device):
     def summary_of_today(self) -> SummaryBody:
         self.book.write()
         with closing(self.database.read()) as connection:
-            page = days.page_of(connection, days.day_of(self.clock.now(), SHANGHAI))
+            page = day_counters.page_of(connection, day_counters.day_of(self.clock.now(), SHANGHAI))
             return summary_of(connection, self.configuration, page, complete=False)
 
     def summary(self, day: str = "2026-03-01") -> SummaryBody:
@@ -123,8 +123,10 @@ class Corner(Device):
     def happens(self, change: str, *, stood_s: float = 60.0) -> None:
         case = replace(OPEN_CASE, case_id="c", began_s=0.0, last_present_s=stood_s)
         told = Change(change, case, None)  # type: ignore[arg-type]
-        day = days.day_of(self.clock.now(), SHANGHAI)
-        self.database.write(lambda connection: days.count_case(connection, day, told)).result()
+        day = day_counters.day_of(self.clock.now(), SHANGHAI)
+        self.database.write(
+            lambda connection: day_counters.count_case(connection, day, told)
+        ).result()
 
 
 @pytest.fixture
@@ -467,13 +469,13 @@ def test_where_it_is_not_wanted_no_summary_is_sent(corner: Corner) -> None:
 
 
 def test_days_are_forgotten_after_a_year(corner: Corner) -> None:
-    for number in range(days.DAYS_KEPT + 5):
+    for number in range(day_counters.DAYS_KEPT + 5):
         corner.clock.step(MORNING + timedelta(days=number))
         corner.book.sample()
         corner.book.write()
     with closing(corner.database.read()) as connection:
-        known = days.known(connection)
-    assert len(known) == days.DAYS_KEPT
+        known = day_counters.known(connection)
+    assert len(known) == day_counters.DAYS_KEPT
     assert "2026-03-01" not in known
 
 
@@ -523,12 +525,14 @@ run_dir = "run"
         "3 min 05 s on average",
     ):
         assert told in shown
-    yesterday = days.day_of(noon - timedelta(days=1), SHANGHAI)
+    yesterday = day_counters.day_of(noon - timedelta(days=1), SHANGHAI)
     summary = SummaryBody.model_validate_json(run("--json")[1])
     assert (summary.day, summary.complete) == (yesterday, True)
     assert run("--day", yesterday)[1] == shown
     again = Corner(tmp_path / "state")  # after it was told of, the clock names the day again
-    again.database.write(lambda connection: days.note(connection, yesterday, days.TOLD)).result()
+    again.database.write(
+        lambda connection: day_counters.note(connection, yesterday, day_counters.TOLD)
+    ).result()
     again.clock.step(noon - timedelta(days=1))
     again.book = again.started("planned")
     again.lives(300)
@@ -549,4 +553,4 @@ run_dir = "run"
 
 
 def test_a_day_is_the_sites_and_not_greenwichs() -> None:
-    assert days.day_of(datetime(2026, 3, 1, 16, 0, tzinfo=UTC), SHANGHAI) == "2026-03-02"
+    assert day_counters.day_of(datetime(2026, 3, 1, 16, 0, tzinfo=UTC), SHANGHAI) == "2026-03-02"

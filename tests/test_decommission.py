@@ -113,7 +113,7 @@ def test_it_is_wiped_only_after_its_id_was_typed(site: Path) -> None:
 def test_while_an_agent_has_the_database_nothing_is_wiped(site: Path) -> None:
     before = left(site)
     told = (
-        "import sys, time; from pathlib import Path; from agent.database import Database\n"
+        "import sys, time; from pathlib import Path; from agent.storage.database import Database\n"
         "database = Database(Path(sys.argv[1])); print('open', flush=True); time.sleep(600)"
     )
     agent = subprocess.Popen(

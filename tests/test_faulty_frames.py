@@ -15,16 +15,16 @@ import cv2
 import numpy as np
 import pytest
 
-from agent import outbox
 from agent.assembly import Parts, assemble
 from agent.capture import camera_reader
 from agent.capture.frame_faults import MOST_IN_A_ROW, FaultyFrames, FrameError, fault_of
 from agent.config import Configuration
-from agent.database import StorageError
 from agent.device import run
 from agent.domain.ids import RandomIds
 from agent.protocol.events import ClockReading
 from agent.replay import replay
+from agent.storage import outbox
+from agent.storage.database import StorageError
 from drivers import cameras
 from drivers.cameras import CameraError, Frame, Picture, synthetic
 from drivers.cameras._recorded import fitted, luma_of

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from agent.assembly import Parts
-from agent.ballast import SIZE_BYTES
-from agent.database import Database, StorageError
-from agent.outbox import Lane, waiting
+from agent.storage.database import Database, StorageError
+from agent.storage.outbox import Lane, waiting
+from agent.storage.reserve_file import SIZE_BYTES
 from drivers.clock import FakeClock
 from drivers.disk import free_bytes
 from tests.drafts import case_opened

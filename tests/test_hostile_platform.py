@@ -13,7 +13,6 @@ from pydantic import TypeAdapter, ValidationError
 
 from agent.config import Uplink as UplinkSettings
 from agent.epochs import FIRST_WAIT_S, LONGEST_WAIT_S, NewEpochs
-from agent.outbox import Lane
 from agent.parcels import Pacing, Parcel
 from agent.protocol.events import (
     LEAST_PACE_PER_S,
@@ -26,6 +25,7 @@ from agent.protocol.events import (
 )
 from agent.protocol.fields import MOST_NUMBER
 from agent.protocol.generator import schema
+from agent.storage.outbox import Lane
 from drivers.clock import FakeClock, SystemClock
 from drivers.harmless import harmless
 from tests.broker import (

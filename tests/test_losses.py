@@ -15,12 +15,12 @@ import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from agent.database import Database, joined
 from agent.domain.ids import RandomIds
 from agent.losses import Losses
-from agent.outbox import Lane, Outbox, waiting
 from agent.protocol.events import MOST_RANGES
 from agent.signing import FILE, PUBLIC_FILE, Signer, SigningError, open_signer
+from agent.storage.database import Database, joined
+from agent.storage.outbox import Lane, Outbox, waiting
 from drivers.clock import FakeClock
 from tests.drafts import birth, case_opened
 from tests.test_outbox import open_outbox

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from agent import outbox
 from agent.assembly import Parts, assemble
 from agent.config import Configuration
 from agent.device import run
 from agent.domain.ids import RandomIds
 from agent.protocol.events import ClockReading
+from agent.storage import outbox
 from drivers import cameras
 from tests.broker import free_port, wait_until
 from tests.red_street import write_model

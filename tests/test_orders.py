@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agent.audit import OF_PLATFORM, records, verify
-from agent.database import Database
 from agent.orders import AT_ONCE, EACH_S, MOST_REMEMBERED, Orders
 from agent.protocol.events import Answer, Pace
 from agent.retention import Hold, Holds
 from agent.retention.holds import MOST_OF_PLATFORM
+from agent.storage.database import Database
 from drivers.clock import FakeClock
 from tests.broker import Broker, broker, mosquitto, start_broker, wait_until
 from tests.keeping_device import DAY_S, NOON, Device, hold_on

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from pydantic import TypeAdapter, ValidationError
 
-from agent.database import Database, load_state, save_state
-from agent.outbox import Lane, Outbox, live_from, waiting, waits
 from agent.protocol.events import CaseEvent, Event
+from agent.storage.database import Database, load_state, save_state
+from agent.storage.outbox import Lane, Outbox, live_from, waiting, waits
 from drivers.clock import FakeClock
 from tests.drafts import birth, case_opened
 

@@ -13,7 +13,9 @@ import pytest
 
 from agent import storage_news
 from agent.casebook import SNAPSHOT
-from agent.database import (
+from agent.signing import Signer
+from agent.storage.corruption import FOLDER, KEPT, open_database
+from agent.storage.database import (
     Database,
     StorageError,
     load_open_cases,
@@ -21,9 +23,7 @@ from agent.database import (
     save_case,
     save_state,
 )
-from agent.outbox import EPOCH, Lane, Outbox, waiting
-from agent.quarantine import FOLDER, KEPT, open_database
-from agent.signing import Signer
+from agent.storage.outbox import EPOCH, Lane, Outbox, waiting
 from drivers.clock import FakeClock
 from tests.drafts import OPEN_CASE, case_opened
 

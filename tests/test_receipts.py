@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Self
 import pytest
 from pydantic import ValidationError
 
-from agent.database import Database
-from agent.outbox import Lane
 from agent.protocol.events import Pace, Receipt, Resend
+from agent.storage.database import Database
+from agent.storage.outbox import Lane
 from tests.broker import (
     Broker,
     Platform,

@@ -17,10 +17,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.database import Database, StoodIn
 from agent.domain.lived_time import MOST_OFF_S, Lifetime
 from agent.retention import HoldError, passing
 from agent.retention.choosing import Kept, choose
+from agent.storage.database import Database, StoodIn
 from drivers.clock import FakeClock
 from tests.keeping_device import DAY_S, EACH_BYTES, NAME, NOON, Device, hold_on
 

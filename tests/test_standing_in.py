@@ -19,14 +19,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent import standing_in
-from agent.database import StorageError, load_state, save_case, save_state
 from agent.domain.ids import RandomIds
-from agent.outbox import STAND_IN_BYTES, Lane
 from agent.protocol.events import HeartbeatBody, StorageHealth
-from agent.quarantine import open_database
 from agent.signing import open_signer
-from agent.standing_in import take_back_into
+from agent.storage import memory_fallback
+from agent.storage.corruption import open_database
+from agent.storage.database import StorageError, load_state, save_case, save_state
+from agent.storage.memory_fallback import take_back_into
+from agent.storage.outbox import STAND_IN_BYTES, Lane
 from tests.broker import Broker, broker, mosquitto, start_broker, wait_until
 from tests.drafts import OPEN_CASE, case_opened
 from tests.faults.images import fill, in_memory, mounted
@@ -105,7 +105,7 @@ def test_work_goes_on_in_memory_when_the_disk_takes_nothing_more(tmp_path: Path)
         assert {event["epoch"] for event in corner.events()} == {corner.outbox.epoch}
         with closing(corner.database.read()) as connection:
             assert load_state(connection, "analysis.snapshot.street") == "{}"
-    assert (tmp_path / "memory" / standing_in.NAME).exists()
+    assert (tmp_path / "memory" / memory_fallback.NAME).exists()
 
 
 def test_numbers_of_the_epoch_that_is_over_confirm_nothing_in_the_next(tmp_path: Path) -> None:
@@ -133,10 +133,10 @@ def test_what_came_meanwhile_is_taken_back_once_the_disk_takes_it(tmp_path: Path
     corner = Corner(tmp_path, tmp_path / "memory")
     with corner.database:
         assert corner.database.stood_in is None
-        assert corner.taken_back == standing_in.TakenBack(volatile, events=1, cases=1)
+        assert corner.taken_back == memory_fallback.TakenBack(volatile, events=1, cases=1)
         assert corner.outbox.previous_epoch == volatile
         assert corner.waiting() == [told[0], told[2], told[3]]
-    assert not (tmp_path / "memory" / standing_in.NAME).exists()
+    assert not (tmp_path / "memory" / memory_fallback.NAME).exists()
     again = Corner(tmp_path, tmp_path / "memory")
     with again.database:
         assert again.taken_back is None
@@ -222,7 +222,7 @@ def test_however_often_the_disk_comes_and_goes_each_event_waits_once_until_it_is
 def test_memory_holds_a_bounded_part_of_what_waits_cases_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(standing_in, "CARRIED_BYTES", 20_000)
+    monkeypatch.setattr(memory_fallback, "CARRIED_BYTES", 20_000)
     corner = Corner(tmp_path, tmp_path / "memory")
     with corner.database:
         drafts = [case_opened(CLOCK) for _ in range(40)]
@@ -255,7 +255,7 @@ def test_a_database_in_memory_has_a_budget_of_its_own(tmp_path: Path) -> None:
             draft = case_opened(CLOCK, padding=padding)
             corner.database.write(lambda c, d=draft: corner.outbox.add(c, d, Lane.REST))  # type: ignore[misc]
         corner.open_case()
-        file = tmp_path / "memory" / standing_in.NAME
+        file = tmp_path / "memory" / memory_fallback.NAME
         assert file.stat().st_size < 1.2 * STAND_IN_BYTES
         with closing(corner.database.read()) as connection:
             [lost] = connection.execute("SELECT sum(last - first + 1) FROM losses").fetchone()

@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.assembly import assemble
-from agent.database import TRACES_KEPT, Database, save_trace
 from agent.domain.ids import RandomIds
-from agent.outbox import Lane, Outbox
+from agent.storage.database import TRACES_KEPT, Database, save_trace
+from agent.storage.outbox import Lane, Outbox
 from agent.timekeeping import APART_S, FRESH_S, STEP_S, Timekeeper, reading_of
 from drivers import cameras
 from drivers.clock import FakeClock

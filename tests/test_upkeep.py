@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agent import days
 from agent.audit import records, verify
 from agent.certificate import CertificateFile
 from agent.config import from_tables
 from agent.domain.ids import RandomIds
 from agent.protocol.events import HoldCase, Upkeep
+from agent.storage import day_counters
 from agent.upkeep import NO_CLOCK, Keeping
 from agent.uplink import Uplink
 from drivers.card import read_card
@@ -301,10 +301,12 @@ def test_a_hold_is_ordered_over_the_broker_and_answered(broker: Broker, tmp_path
 def test_what_was_written_on_a_day_is_told(tmp_path: Path) -> None:
     device = Device(tmp_path)
     assert "written" in upkeep_of(device, tmp_path).unknown
-    place = (days.DEVICE, days.DEVICE, "written_bytes")
+    place = (day_counters.DEVICE, day_counters.DEVICE, "written_bytes")
     for day, size in (("2026-03-01", 7.0), ("2026-02-28", 9.0)):
         device.database.write(
-            lambda connection, day=day, size=size: days.count(connection, day, {place: size})  # type: ignore[misc]
+            lambda connection, day=day, size=size: day_counters.count(
+                connection, day, {place: size}
+            )  # type: ignore[misc]
         ).result()
     told = upkeep_of(device, tmp_path)
     assert (told.written_today_bytes, told.written_yesterday_bytes) == (7, 9)

@@ -18,10 +18,10 @@ import pytest
 
 from agent.ahead import READ_AHEAD
 from agent.config import Uplink as UplinkSettings
-from agent.database import Database
 from agent.domain.ids import RandomIds
-from agent.outbox import Lane, Outbox
 from agent.protocol.events import DeviceState
+from agent.storage.database import Database
+from agent.storage.outbox import Lane, Outbox
 from agent.uplink import Uplink
 from drivers.clock import FakeClock, SystemClock
 from tests.broker import (

@@ -16,12 +16,12 @@ from agent.audit import Audit
 from agent.audit.log import AuditError
 from agent.collection import Collection
 from agent.config import CollectionSection
-from agent.database import Database, StorageError
 from agent.device import _disk_health
 from agent.domain.case_lifecycle import Change
 from agent.domain.scene import Box, Doubt
 from agent.evidence import Evidence, EvidenceError
 from agent.retention.choosing import Kept, choose
+from agent.storage.database import Database, StorageError
 from drivers.cameras import Frame
 from drivers.clock import FakeClock
 from drivers.foreign import words_of

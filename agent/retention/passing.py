@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from agent.audit import AuditError
-from agent.database import StorageError
 from agent.retention.choosing import DAY_S, Going, Kept, choose
 from agent.retention.holds import Holds
 from agent.retention.pictures import Pictures
 from agent.retention.rows import Rows
+from agent.storage.database import StorageError
 from drivers.disk import free_bytes
 from drivers.foreign import words_of
 from drivers.inodes import Inodes, inodes
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agent.audit import Audit
-    from agent.database import Database
     from agent.retention.choosing import Why
     from agent.retention.crops import Crops
     from agent.retention.settings import Settings
+    from agent.storage.database import Database
     from drivers.clock import Clock
 
 LOCK = "retention.lock"

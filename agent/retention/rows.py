@@ -6,17 +6,17 @@ import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from agent.database import StorageError
-from agent.retention import living
 from agent.retention.choosing import DAY_S
+from agent.storage import lived_time_counter
+from agent.storage.database import StorageError
 from drivers.foreign import reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from agent.database import Database
     from agent.domain.lived_time import Lifetime
     from agent.retention.settings import Settings
+    from agent.storage.database import Database
     from drivers.clock import Clock
 
 AT_ONCE = 200
@@ -49,7 +49,9 @@ class Rows:
 
     def live(self, clock: Clock) -> Lifetime:
         """Count the device's life on and write it down."""
-        return self._database.write(lambda connection: living.count_on(connection, clock)).result()
+        return self._database.write(
+            lambda connection: lived_time_counter.count_on(connection, clock)
+        ).result()
 
     def cases(self) -> dict[str, tuple[int, bool]]:
         """Every case: its place in the order of recording, and whether it is over."""

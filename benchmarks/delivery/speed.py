@@ -21,9 +21,9 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from agent.config import Uplink as UplinkSettings
-from agent.database import Database
 from agent.domain.ids import RandomIds
-from agent.outbox import Lane, Outbox
+from agent.storage.database import Database
+from agent.storage.outbox import Lane, Outbox
 from agent.uplink import Uplink
 from benchmarks.delivery.losses import central
 from benchmarks.delivery.slow_link import SlowLink

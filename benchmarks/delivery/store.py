@@ -14,8 +14,8 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from agent.database import joined
 from agent.protocol.events import Receipt
+from agent.storage.database import joined
 from provisioning.consumer import unpacked
 from tests.broker import DEVICE, EVENTS, PREFIX, TENANT
 

@@ -1,6 +1,6 @@
 """The tables, as migrations: each is applied once, in order, and never edited afterwards.
 
-Imported only when a database is new or older than the agent (``agent.database.SCHEMA``).
+Imported only when a database is new or older than the agent (``agent.storage.database.SCHEMA``).
 """
 
 from __future__ import annotations
@@ -125,14 +125,14 @@ def create_ageing(db: sqlite_utils.Database) -> None:
 
 @migrations()
 def know_texts_again(db: sqlite_utils.Database) -> None:
-    """A checksum of each text, see :mod:`agent.checksum`."""
+    """A checksum of each text, see :mod:`agent.storage.checksum`."""
     for table in ("outbox", "cases", "state"):
         db.execute(f"ALTER TABLE {table} ADD COLUMN crc INTEGER")
 
 
 @migrations()
 def create_days(db: sqlite_utils.Database) -> None:
-    """Counters of each local day; see :mod:`agent.days`."""
+    """Counters of each local day; see :mod:`agent.storage.day_counters`."""
     db.execute("""
         CREATE TABLE days (
             day TEXT NOT NULL,

@@ -15,10 +15,10 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agent import salvage, standing_in
-from agent.checksum import is_whole
-from agent.database import Database, StorageError, is_failing, lenient, save_state
-from agent.outbox import take_over
+from agent.storage import memory_fallback, salvage
+from agent.storage.checksum import is_whole
+from agent.storage.database import Database, StorageError, is_failing, lenient, save_state
+from agent.storage.outbox import take_over
 from drivers.disk import sync_folder
 from drivers.foreign import reason_of
 
@@ -72,7 +72,7 @@ def open_database(
     except OSError as error:
         if in_memory is None or _is_mistaken(path):
             raise
-        return standing_in.open_instead(path, in_memory, _reason(error)), None
+        return memory_fallback.open_instead(path, in_memory, _reason(error)), None
 
 
 def _is_mistaken(path: Path) -> bool:
@@ -87,7 +87,7 @@ def _reason(error: OSError) -> str:
 def _open(
     path: Path, *, check: bool, in_memory: Path | None
 ) -> tuple[Database, Quarantined | None]:
-    stand_in = None if in_memory is None else standing_in.in_folder(in_memory)
+    stand_in = None if in_memory is None else memory_fallback.in_folder(in_memory)
     try:
         if check and path.exists():
             _look_through(path)

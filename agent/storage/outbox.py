@@ -23,11 +23,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from pydantic import TypeAdapter
 
-from agent import outbox_figures
-from agent.checksum import crc_of, is_whole
-from agent.database import StorageError, joined, load_state, note_loss, save_state
 from agent.protocol.events import Draft, Event
 from agent.protocol.fields import MOST_REASON, is_id, readable
+from agent.storage import outbox_stats
+from agent.storage.checksum import crc_of, is_whole
+from agent.storage.database import StorageError, joined, load_state, note_loss, save_state
 from drivers.foreign import reason_of
 from drivers.wording import said
 
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from zoneinfo import ZoneInfo
 
-    from agent.database import Database
-    from agent.outbox_figures import Figures
+    from agent.storage.database import Database
+    from agent.storage.outbox_stats import Figures
 
 T = TypeVar("T")
 EPOCH, _PREVIOUS_EPOCH = "outbox.epoch", "outbox.previous_epoch"
@@ -324,7 +324,7 @@ class Outbox:
         Raises:
             StorageError: The file cannot be read.
         """
-        return self._read(outbox_figures.of_all)
+        return self._read(outbox_stats.of_all)
 
     def lanes(self) -> dict[Lane, Figures]:
         """Count what waits in each lane that is not empty; dead letters are left out.
@@ -332,7 +332,7 @@ class Outbox:
         Raises:
             StorageError: The file cannot be read.
         """
-        return {Lane(lane): figures for lane, figures in self._read(outbox_figures.by_lane).items()}
+        return {Lane(lane): figures for lane, figures in self._read(outbox_stats.by_lane).items()}
 
     def _read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         try:

@@ -16,9 +16,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from agent import salvage
-from agent.checksum import crc_of
-from agent.database import (
+from agent.storage import salvage
+from agent.storage.checksum import crc_of
+from agent.storage.database import (
     Database,
     StoodIn,
     StorageError,
@@ -29,14 +29,14 @@ from agent.database import (
     save_case,
     save_state,
 )
-from agent.outbox import Lane, carried, is_of_outbox, note_carried, take_back, take_over
+from agent.storage.outbox import Lane, carried, is_of_outbox, note_carried, take_back, take_over
 from drivers.foreign import reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from agent.database import StandIn
     from agent.domain.scene import Case
+    from agent.storage.database import StandIn
 
 NAME = "kerbwatch.sqlite3"
 CARRIED_BYTES = 16_000_000

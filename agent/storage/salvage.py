@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from agent.casebook import SNAPSHOT
-from agent.checksum import is_whole
-from agent.database import cases_adapter, save_case
-from agent.outbox import COLUMNS, events_adapter, noted_epoch
+from agent.storage.checksum import is_whole
+from agent.storage.database import cases_adapter, save_case
+from agent.storage.outbox import COLUMNS, events_adapter, noted_epoch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from agent.domain.scene import Case
-    from agent.outbox import Lane
+    from agent.storage.outbox import Lane
 
 MOST_FAILED = 64
 """After so many unreadable places in a row the rest is given up."""
@@ -62,7 +62,7 @@ def waiting_rows(reader: sqlite3.Connection, lane: Lane | None = None) -> Iterat
         lane: Only of this one; None: of all.
 
     Yields:
-        :data:`agent.outbox.COLUMNS`.
+        :data:`agent.storage.outbox.COLUMNS`.
     """
     of_lane = "" if lane is None else f" AND lane = {int(lane)}"
     columns = COLUMNS.replace("crc", _crc(reader, "outbox"))

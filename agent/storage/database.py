@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from pydantic import TypeAdapter
 
-from agent.ballast import Ballast
-from agent.checksum import crc_of
 from agent.domain.scene import Case
 from agent.protocol.fields import MOST_REASON, readable
+from agent.storage.checksum import crc_of
+from agent.storage.reserve_file import Ballast
 from drivers.disk import make_folder, refusal, sync_folder
 from drivers.foreign import reason_of
 from drivers.wording import said
@@ -38,7 +38,7 @@ _GROUP_LIMIT = 500
 """More pieces of work than this do not wait for one and the same commit."""
 _BUSY_TIMEOUT_S = 5.0
 SCHEMA = 10
-"""How many migrations :mod:`agent.schema` holds: the version of the tables."""
+"""How many migrations :mod:`agent.storage.migrations` holds: the version of the tables."""
 
 _STORAGE_FAULTS = frozenset(
     {
@@ -427,9 +427,9 @@ def _bring_up_to_date(connection: sqlite3.Connection) -> None:
     [found] = connection.execute("PRAGMA user_version").fetchone()
     if found < SCHEMA:
         # Only then: what it imports would otherwise stay in memory for as long as the agent runs.
-        from agent import schema  # noqa: PLC0415
+        from agent.storage import migrations  # noqa: PLC0415
 
-        schema.apply(connection)
+        migrations.apply(connection)
         connection.execute(f"PRAGMA user_version = {SCHEMA}")
 
 
