@@ -13,8 +13,9 @@ from pathlib import Path
 from drivers import installed
 
 with installed.naming_damage():
-    from agent import config, last_good, log_lines
+    from agent import log_lines
     from agent.alone import ForeignStateError, NotAloneError
+    from agent.config import last_known_good, schema
     from agent.device import run
     from drivers.clock import SystemClock
     from drivers.harmless import harmless
@@ -30,8 +31,8 @@ def main() -> int:
         return 2
     site = Path(sys.argv[1])
     try:
-        configuration, configured = last_good.load(site)
-    except config.ConfigError as error:
+        configuration, configured = last_known_good.load(site)
+    except schema.ConfigError as error:
         print(harmless(text_of(error)), file=sys.stderr)
         return 3
     stop = threading.Event()
@@ -43,7 +44,7 @@ def main() -> int:
     def came_up() -> None:
         if configured.state == "as_written":
             state_dir = base / configuration.storage.state_dir
-            last_good.keep(site, configuration, state_dir, SystemClock())
+            last_known_good.keep(site, configuration, state_dir, SystemClock())
 
     try:
         ended = run(configuration, base=base, stop=stop, configured=configured, on_ready=came_up)

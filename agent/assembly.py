@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from agent.config import CameraSection, Configuration, Models
+    from agent.config.schema import CameraSection, Configuration, Models
     from agent.domain.ids import Ids
     from agent.protocol.events import ClockReading, ModelUsed
     from agent.storage.corruption import Quarantined

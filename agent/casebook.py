@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
-    from agent.config import Configuration
+    from agent.config.schema import Configuration
     from agent.domain.case_lifecycle import Change
     from agent.domain.ids import Ids
     from agent.domain.scene import Case, Member

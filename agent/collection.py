@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from agent.config import CollectionSection
+    from agent.config.schema import CollectionSection
     from agent.domain.scene import Detection, Doubt
     from agent.protocol.events import ModelUsed
     from drivers.cameras import Frame, Picture

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from agent import own_certificate, pem, trust
-from agent.broker_address import host_and_port
+from agent.config.broker_address import host_and_port
 from agent.pem import CertificateError
 from drivers.network import is_loopback
 from drivers.reading import UnreadableError, text_in
@@ -17,7 +17,7 @@ from drivers.wording import itemised, said, text_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from agent.config import Uplink as UplinkSettings
+    from agent.config.schema import Uplink as UplinkSettings
 
 _Read = TypeVar("_Read")
 LONGEST_PASSWORD_BYTES = 65_535

@@ -14,13 +14,13 @@ from agent.alone import alone, refuse_foreign
 from agent.assembly import assemble
 from agent.concurrency.threads import Workers
 from agent.concurrency.watchdog import Progress, notify
+from agent.config.plausibility import remarks
 from agent.cooling import Cooling, Pace
 from agent.domain.ids import RandomIds
 from agent.health import Health
 from agent.kept_uplink import KeptUplink
 from agent.losses import Losses
 from agent.observer import Observer
-from agent.plausibility import remarks
 from agent.protocol.events import ConfigurationHealth, DiskHealth
 from agent.recovery import Recovery
 from agent.seeing import Seeing
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from agent.config import Configuration
+    from agent.config.schema import Configuration
     from agent.protocol.events import PublicKey
     from agent.recovery import Cause
 

@@ -25,7 +25,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from agent import own_certificate, trust
-from agent.broker_address import host_and_port
+from agent.config.broker_address import host_and_port
 from agent.credentials import CredentialsError
 from agent.credentials import read as read_credentials
 from agent.framing import (
@@ -45,7 +45,7 @@ from drivers.wording import said, text_of
 if TYPE_CHECKING:
     from paho.mqtt.client import MQTTMessage
 
-    from agent.config import Uplink as UplinkSettings
+    from agent.config.schema import Uplink as UplinkSettings
 
 _LOST = said("connection lost")
 _NO_TLS = {"WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "UNEXPECTED_EOF_WHILE_READING"}

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from agent.assembly import Parts
     from agent.capture.camera_reader import Capture, Mailbox
-    from agent.config import Configuration
+    from agent.config.schema import Configuration
     from agent.cooling import Pace
     from agent.kept_uplink import KeptUplink
     from agent.pipeline import Pipeline

@@ -17,7 +17,7 @@ from drivers.wording import said
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from agent.config import Uplink as UplinkSettings
+    from agent.config.schema import Uplink as UplinkSettings
 
 _ALERT = re.compile(
     r"alert (?P<reason>bad certificate|unsupported certificate|certificate revoked"

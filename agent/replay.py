@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from agent.assembly import Parts
-    from agent.config import Configuration
+    from agent.config.schema import Configuration
     from agent.domain.case_lifecycle import Change
     from agent.pipeline import Pipeline
     from drivers.cameras import Camera, Frame

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from agent.assembly import Parts
     from agent.concurrency.threads import Workers
-    from agent.config import CameraSection, Configuration
+    from agent.config.schema import CameraSection, Configuration
     from agent.cooling import Pace
     from drivers.cameras import Camera, Frame
     from drivers.clock import Clock

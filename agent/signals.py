@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from agent.config import GpioSection
+    from agent.config.schema import GpioSection
     from drivers.gpio import Gpio
 
 STEP_S = 0.05

@@ -17,7 +17,7 @@ from agent.storage.outbox import Lane
 if TYPE_CHECKING:
     import sqlite3
 
-    from agent.config import Configuration
+    from agent.config.schema import Configuration
     from agent.domain.ids import Ids
     from agent.storage.database import Database
     from agent.storage.outbox import Outbox

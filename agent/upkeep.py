@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agent.concurrency.threads import Workers
-    from agent.config import Configuration
+    from agent.config.schema import Configuration
     from agent.domain.ids import Ids
     from agent.health import Activity
     from agent.protocol.events import HoldCase

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
-    from agent.config import Uplink as UplinkSettings
+    from agent.config.schema import Uplink as UplinkSettings
     from agent.domain.ids import Ids
     from agent.mqtt import Acknowledgement
     from agent.protocol.events import HoldCase, PublicKey

@@ -26,9 +26,10 @@ import numpy as np
 import supervision
 from trackers import ByteTrackTracker
 
-from agent import config, inference
+from agent import inference
 from agent.assembly import WEAK_SHARE, assemble
-from agent.config import Configuration
+from agent.config import schema
+from agent.config.schema import Configuration
 from agent.domain.ids import DerivedIds
 from agent.domain.scene import WHOLE_FRAME, Box, Detection
 from agent.perception.region_scheduler import merge, regions_for
@@ -228,7 +229,7 @@ def _regions(site: Configuration) -> list[Box]:
 def main(runs: int) -> None:
     """Measure Kerbwatch beside supervision with trackers."""
     cv2.setNumThreads(1)
-    site = config.load(STREET)
+    site = schema.load(STREET)
     models = site.models.model_copy(update={"threads": 1})
     site = site.model_copy(update={"models": models})
     regions = _regions(site)

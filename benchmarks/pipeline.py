@@ -15,8 +15,8 @@ from statistics import median
 import click
 import cv2
 
-from agent import config
-from agent.config import Configuration
+from agent.config import schema
+from agent.config.schema import Configuration
 from agent.replay import ReplayReport, replay
 from benchmarks.machine import headline, spread
 
@@ -69,7 +69,7 @@ def _always_looking(site: Configuration) -> Configuration:
 def main(runs: int) -> None:
     """Measure the pipeline on the example street."""
     click.echo(headline())
-    site = _one_thread(config.load(STREET))
+    site = _one_thread(schema.load(STREET))
     moving = [_timed(site, STREET)[0] for _ in range(runs)]
     first = moving[0]
     click.echo(f"\nclip: {first.frames} frames, {first.footage_s:.0f} s, {first.runs} network runs")

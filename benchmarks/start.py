@@ -19,8 +19,8 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from agent import config
-from agent.config import Configuration
+from agent.config import schema
+from agent.config.schema import Configuration
 from agent.device import run
 from agent.domain.ids import RandomIds
 from agent.protocol.events import Draft, Event
@@ -36,7 +36,7 @@ NOBODY = "mqtt://127.0.0.1:9"
 
 
 def _site(state: Path) -> Configuration:
-    site = config.load(STREET)
+    site = schema.load(STREET)
     return site.model_copy(
         update={
             "storage": site.storage.model_copy(update={"state_dir": state}),

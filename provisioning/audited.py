@@ -24,7 +24,7 @@ from agent.audit import (
     verify,
     verify_orders,
 )
-from agent.config import load
+from agent.config.schema import load
 from drivers.clock import SystemClock
 from drivers.harmless import harmless
 from drivers.rights import become_keeper_of

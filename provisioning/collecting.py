@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from agent.collection import FOLDER
-from agent.config import load
+from agent.config.schema import load
 from drivers.disk import make_folder, replace_file
 from drivers.harmless import harmless
 from drivers.rights import acting_for, read_file

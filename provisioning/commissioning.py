@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from agent import commissioning
-from agent.config import load
+from agent.config.schema import load
 from agent.perception.redaction import sensitive_regions
 from drivers.cameras import CameraError, load_driver
 from drivers.rights import acting_for, become_keeper_of
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from agent.config import CameraSection, Configuration
+    from agent.config.schema import CameraSection, Configuration
     from agent.inference import Detector
     from drivers.cameras import Frame
 

@@ -15,7 +15,7 @@ import click
 from agent.alone import NotAloneError, alone
 from agent.audit import FOLDER as AUDIT
 from agent.audit import AuditError
-from agent.config import load
+from agent.config.schema import load
 from agent.retention import Holds
 from agent.signing import FILE as SIGNING_KEY
 from agent.signing import Signer
@@ -34,7 +34,7 @@ from provisioning.wording import error_in_words, say
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from agent.config import Configuration
+    from agent.config.schema import Configuration
 
 KEYS, SECRETS = "keys", "secrets of the configuration"
 _FIRST, _LAST = (SECRETS, KEYS), (AUDIT,)

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 import click
 from pydantic import ValidationError
 
-from agent import config, log_lines
+from agent import log_lines
+from agent.config import schema
 from agent.storage.database import load_state
 from drivers.wording import said
 from provisioning.cases import in_words, position
@@ -31,7 +32,7 @@ from provisioning.wording import say, say_many
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from agent.config import Configuration
+    from agent.config.schema import Configuration
     from agent.protocol.events import Event
     from provisioning.consumer import Received
     from provisioning.truth import Verdict
@@ -81,7 +82,7 @@ def _fresh_folder(out: Path | None) -> Path:
 
 
 def _configuration(folder: Path, url: str, began_at: datetime, pace: str) -> Configuration:
-    configuration = config.load(STREET)
+    configuration = schema.load(STREET)
     # The comparison at the end relies on the clip beginning now.
     shown = {"pace": pace, "starts_at": began_at.isoformat()}
     cameras = tuple(
@@ -99,7 +100,7 @@ def _configuration(folder: Path, url: str, began_at: datetime, pace: str) -> Con
 def _named_broker(url: str) -> Iterator[str]:
     try:
         # The same rule as for a site's configuration.
-        checked = config.Uplink.model_validate({"broker": url}).broker
+        checked = schema.Uplink.model_validate({"broker": url}).broker
     except ValidationError as error:
         raise click.BadParameter(
             say("give it as mqtt://HOST[:PORT]"), param_hint="--broker"

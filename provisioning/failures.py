@@ -43,7 +43,7 @@ EXPECTED = {
     "provisioning.reporting.NoReportError": Expected(FAULT, said("There is nothing to report.")),
     "agent.alone.NotAloneError": Expected(FAULT, said("Another agent is at work here.")),
     "agent.alone.ForeignStateError": Expected(FAULT, said("The state belongs to another user.")),
-    "agent.config.ConfigError": Expected(REFUSED, said("The configuration was refused.")),
+    "agent.config.schema.ConfigError": Expected(REFUSED, said("The configuration was refused.")),
     "agent.replay.LiveCameraError": Expected(REFUSED, said("The configuration was refused.")),
     "agent.inference.manifest.ModelError": Expected(REFUSED, said("A model was refused.")),
     "agent.scenarios.UnknownScenarioError": Expected(

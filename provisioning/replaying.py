@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from agent.config import CameraSection, Configuration
+from agent.config.schema import CameraSection, Configuration
 from drivers.wording import said
 from provisioning import wording
 from provisioning.cases import duration, in_words

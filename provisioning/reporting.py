@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from agent.config import load
+from agent.config.schema import load
 from agent.storage import day_counters
 from agent.summary import summary_of
 from drivers.clock import SystemClock

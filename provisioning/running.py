@@ -8,7 +8,8 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent import config, log_lines
+from agent import log_lines
+from agent.config import schema
 from drivers.rights import keeper_of
 from drivers.wording import said
 
@@ -35,7 +36,7 @@ def run_site(site: Path) -> int:
     from agent.device import run  # noqa: PLC0415 - loads the network's runtime
 
     log_lines.begin()
-    configuration = config.load(site)
+    configuration = schema.load(site)
     _refuse_anothers(site, configuration.storage.state_dir)
     stop = threading.Event()
 

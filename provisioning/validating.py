@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import click
 from pydantic import ValidationError
 
-from agent.config import ConfigError, Uplink, load
+from agent.config.plausibility import Remark, remarks
+from agent.config.schema import ConfigError, Uplink, load
+from agent.config.site_files import FileError, read_toml
 from agent.credentials import CredentialsError
 from agent.credentials import read as read_credentials
-from agent.plausibility import Remark, remarks
-from agent.site_files import FileError, read_toml
 from drivers.wording import said
 from provisioning.failures import FAULT, expected
 from provisioning.wording import in_words, say, say_many
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from agent.config import Configuration
+    from agent.config.schema import Configuration
 
 
 def validate(site: Path, *, as_json: bool, strict: bool) -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 from pydantic import ValidationError
 
-from agent.config import load
+from agent.config.schema import load
 from agent.status import FILE, CameraStatus, Status
 from drivers.clock import SystemClock
 from drivers.harmless import harmless, harmless_json

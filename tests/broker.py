@@ -27,7 +27,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from agent.config import Uplink as UplinkSettings
+from agent.config.schema import Uplink as UplinkSettings
 from agent.mqtt import Secured
 from agent.protocol.events import Answer, Event, Message
 from provisioning.consumer import unpacked

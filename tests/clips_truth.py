@@ -8,8 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from agent import config
-from agent.config import Configuration
+from agent.config import schema
+from agent.config.schema import Configuration
 from agent.protocol.events import CaseEvent, Event
 from agent.replay import ReplayReport, replay
 
@@ -30,7 +30,7 @@ class Told:
 
 def site_of(clip: Path) -> Configuration:
     """The demo's site, with the clip and zones of the folder."""
-    site = config.load(BUNDLED)
+    site = schema.load(BUNDLED)
     zones = json.loads((clip / "zones.json").read_text(encoding="utf-8"))["zones"]
     told = site.model_dump(mode="json", by_alias=True)
     told["zones"] = zones

@@ -16,7 +16,7 @@ import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from agent.config import Uplink as UplinkSettings
+from agent.config.schema import Uplink as UplinkSettings
 from agent.domain.ids import RandomIds
 from agent.protocol.events import Pace, Receipt
 from agent.storage.database import Database

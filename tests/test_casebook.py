@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from agent.casebook import QUIET_TIMES, CaseBook
-from agent.config import from_tables
+from agent.config.schema import from_tables
 from agent.domain.ids import RandomIds
 from agent.evidence import Evidence
 from agent.protocol.events import ClockReading

@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from agent import commissioning, config
+from agent import commissioning
+from agent.config import schema
 from agent.status import FILE, Status
 from provisioning.check import here, rights
 from provisioning.check.findings import Device
@@ -428,7 +429,7 @@ def test_the_units_user_is_who_the_agent_is(tmp_path: Path) -> None:
 def test_a_state_of_neither_the_units_user_nor_root_is_a_fault(corner: Corner) -> None:
     (corner.folder / "state").mkdir(mode=0o700)
     os.chown(corner.folder / "state", STRANGER, STRANGER)
-    configuration = config.load(corner.folder)
+    configuration = schema.load(corner.folder)
     found = here.look(corner.folder, corner.folder, configuration)
     runs_as_me = replace(found, meant=True, user=here.User("me", os.geteuid() + 7, 0, ()))
     device = Device(corner.folder, corner.folder, configuration, runs_as_me)

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from agent.collection import FOLDER, Collection
-from agent.config import CollectionSection
+from agent.config.schema import CollectionSection
 from agent.domain.scene import Box, Detection, Doubt
 from agent.protocol.events import ModelUsed
 from agent.replay import replay

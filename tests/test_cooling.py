@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.config import Configuration, from_tables
+from agent.config.schema import Configuration, from_tables
 from agent.cooling import FALL_PER_S, RISE_PER_S, Cooling, Pace
 from agent.device import run
 from agent.protocol.events import HeartbeatBody, HeartbeatEvent

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from agent.config import from_tables
+from agent.config.schema import from_tables
 from agent.daybook import SAMPLE_S, Daybook, Gauges
 from agent.domain.case_lifecycle import Change
 from agent.domain.ids import RandomIds

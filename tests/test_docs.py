@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 from pydantic import TypeAdapter
 
-from agent.config import from_tables
+from agent.config.schema import from_tables
 from agent.protocol.events import Command, Message, Receipt
 from provisioning.cli import main
 

@@ -18,7 +18,7 @@ import pytest
 from agent.assembly import Parts, assemble
 from agent.capture import camera_reader
 from agent.capture.frame_faults import MOST_IN_A_ROW, FaultyFrames, FrameError, fault_of
-from agent.config import Configuration
+from agent.config.schema import Configuration
 from agent.device import run
 from agent.domain.ids import RandomIds
 from agent.protocol.events import ClockReading

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.config import load
+from agent.config.schema import load
 from agent.domain.scene import WHOLE_FRAME, Detection
 from agent.perception.background_model import NoveltyModel
 from agent.replay import replay

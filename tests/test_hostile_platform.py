@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from agent.config import Uplink as UplinkSettings
+from agent.config.schema import Uplink as UplinkSettings
 from agent.epochs import FIRST_WAIT_S, LONGEST_WAIT_S, NewEpochs
 from agent.parcels import Pacing, Parcel
 from agent.protocol.events import (

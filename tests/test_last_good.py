@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent import config, last_good
+from agent.config import last_known_good, schema
 from drivers.clock import FakeClock
 from tests.broker import Broker, broker, mosquitto, start_broker, wait_until
 from tests.red_street import write_site
@@ -35,9 +35,9 @@ def site(tmp_path: Path) -> Path:
     return folder
 
 
-def keep(site: Path) -> config.Configuration:
-    configuration = config.load(site)
-    assert last_good.keep(site, configuration, site / "state", CLOCK)
+def keep(site: Path) -> schema.Configuration:
+    configuration = schema.load(site)
+    assert last_known_good.keep(site, configuration, site / "state", CLOCK)
     return configuration
 
 
@@ -57,7 +57,7 @@ def test_a_broken_file_is_answered_with_what_was_good(
     monkeypatch.setenv("STATE_DIRECTORY", str(site / "state"))
     good = keep(site)
     (site / "site.toml").write_bytes(content)
-    configuration, health = last_good.load(site)
+    configuration, health = last_known_good.load(site)
     assert configuration == good
     assert health.state == "last_good"
     assert health.faults, "what is wrong is said"
@@ -67,7 +67,7 @@ def test_a_broken_file_is_answered_with_what_was_good(
 def test_a_broken_drawing_of_zones_is_answered_with_the_zones_that_were_good(site: Path) -> None:
     good = keep(site)
     (site / "zones.json").write_text('{"zones": [{"zone_id": "kerb"', encoding="utf-8")
-    configuration, health = last_good.load(site)
+    configuration, health = last_known_good.load(site)
     assert configuration == good
     assert "zones.json" in health.faults[0]
 
@@ -77,15 +77,15 @@ def test_a_drawing_of_zones_that_is_gone_is_answered_with_the_zones_that_were_go
 ) -> None:
     drawn = (site / "zones.json").read_text(encoding="utf-8")
     (site / "zones.json").unlink()
-    assert last_good.load(site)[1].state == "as_written", "nothing has been drawn yet"
+    assert last_known_good.load(site)[1].state == "as_written", "nothing has been drawn yet"
     (site / "zones.json").write_text(drawn, encoding="utf-8")
     good = keep(site)
     (site / "zones.json").unlink()
-    configuration, health = last_good.load(site)
+    configuration, health = last_known_good.load(site)
     assert configuration == good
     assert "zones.json is gone" in health.faults[0]
     (site / "zones.json").write_text('{"zones": []}', encoding="utf-8")
-    configuration, health = last_good.load(site)
+    configuration, health = last_known_good.load(site)
     assert configuration.zones == ()
     assert health.state == "as_written"
 
@@ -96,13 +96,13 @@ def test_files_that_are_gone_are_no_reason_to_stop(
     monkeypatch.setenv("STATE_DIRECTORY", str(site / "state"))
     good = keep(site)
     (site / "site.toml").unlink()
-    assert last_good.load(site)[0] == good
+    assert last_known_good.load(site)[0] == good
 
 
 def test_without_a_good_one_every_fault_is_an_error(site: Path) -> None:
     (site / "site.toml").write_bytes(BROKEN["a value that is not allowed"])
-    with pytest.raises(config.ConfigError) as caught:
-        last_good.load(site)
+    with pytest.raises(schema.ConfigError) as caught:
+        last_known_good.load(site)
     assert len(caught.value.faults) >= 3
 
 
@@ -111,29 +111,29 @@ def test_the_copy_of_another_site_is_not_taken(site: Path, tmp_path: Path) -> No
     other = tmp_path / "other"
     other.mkdir()
     (other / "site.toml").write_text(f'[storage]\nstate_dir = "{site}/state"\n', encoding="utf-8")
-    with pytest.raises(config.ConfigError):
-        last_good.load(other)
+    with pytest.raises(schema.ConfigError):
+        last_known_good.load(other)
 
 
 def test_files_that_were_changed_since_they_were_read_are_not_kept_as_good(site: Path) -> None:
-    configuration = config.load(site)
+    configuration = schema.load(site)
     text = (site / "site.toml").read_text(encoding="utf-8")
     (site / "site.toml").write_text(text.replace("allowed_s = 2", "allowed_s = 3"))
-    assert not last_good.keep(site, configuration, site / "state", CLOCK)
-    assert not (site / "state" / last_good.FILE).exists()
+    assert not last_known_good.keep(site, configuration, site / "state", CLOCK)
+    assert not (site / "state" / last_known_good.FILE).exists()
 
 
 def test_a_copy_that_is_the_same_is_not_written_again(site: Path) -> None:
     keep(site)
-    before = (site / "state" / last_good.FILE).stat()
+    before = (site / "state" / last_known_good.FILE).stat()
     keep(site)
-    assert (site / "state" / last_good.FILE).stat().st_ino == before.st_ino
+    assert (site / "state" / last_known_good.FILE).stat().st_ino == before.st_ino
     assert before.st_mode & 0o777 == 0o600
 
 
 def test_a_disk_that_does_not_take_the_copy_is_no_reason_to_stop(site: Path) -> None:
     (site / "state").write_text("a file is in the way")
-    assert not last_good.keep(site, config.load(site), site / "state", CLOCK)
+    assert not last_known_good.keep(site, schema.load(site), site / "state", CLOCK)
 
 
 @given(st.integers(0, 2**32))
@@ -143,15 +143,15 @@ def test_a_damaged_copy_is_never_used_as_something_else(
     folder = tmp_path_factory.mktemp("site")
     (folder / "site.toml").write_text(SMALL, encoding="utf-8")
     good = keep(folder)
-    file, die = folder / "state" / last_good.FILE, random.Random(seed)
+    file, die = folder / "state" / last_known_good.FILE, random.Random(seed)
     content = bytearray(file.read_bytes())
     for _ in range(die.randint(1, 3)):
         content[die.randrange(len(content))] = die.randrange(256)
     file.write_bytes(content[: die.choice((len(content), die.randrange(len(content))))])
     (folder / "site.toml").write_text('[storage]\nstate_dir = "state"\n', encoding="utf-8")
     try:
-        configuration, _ = last_good.load(folder)
-    except config.ConfigError:
+        configuration, _ = last_known_good.load(folder)
+    except schema.ConfigError:
         return
     assert configuration == good
 
@@ -180,7 +180,7 @@ def test_an_agent_with_a_broken_configuration_goes_on_seeing_and_says_so(
     monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "state"))  # as systemd does
     with broker.platform(lasting=True) as platform:
         agent = start_agent()
-        file = tmp_path / "state" / last_good.FILE
+        file = tmp_path / "state" / last_known_good.FILE
         wait_until(file.exists)
         agent.send_signal(signal.SIGTERM)
         agent.communicate(timeout=60)

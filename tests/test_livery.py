@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from agent.config import ConfigError, from_tables
+from agent.config.schema import ConfigError, from_tables
 from agent.domain.scene import Box
 from agent.perception.operator_colour import UNKNOWN, Palette, is_coloured
 

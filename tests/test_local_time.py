@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from agent import config, last_good
 from agent.audit import Audit
+from agent.config import last_known_good, schema
 from agent.perception.view_health import Settings, ViewGuard
 from agent.perception.view_health.visibility import Sight, View
 from agent.retention import Hold, Holds
@@ -64,7 +64,7 @@ def test_a_commissioning_picture_is_dated_by_the_sites_clock(site: Path) -> None
 
 
 def test_check_tells_every_time_by_the_sites_clock(site: Path) -> None:
-    assert last_good.keep(site, config.load(site), site / "state", SystemClock())
+    assert last_known_good.keep(site, schema.load(site), site / "state", SystemClock())
     text = (site / "site.toml").read_text(encoding="utf-8")
     state = f'state_dir = "{site / "state"}"'
     (site / "site.toml").write_text(text.replace('state_dir = "state"', state) + "[nonsense]\n")

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from agent.assembly import Parts, assemble
-from agent.config import Configuration
+from agent.config.schema import Configuration
 from agent.device import run
 from agent.domain.ids import RandomIds
 from agent.protocol.events import ClockReading

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.config import Uplink as UplinkSettings
+from agent.config.schema import Uplink as UplinkSettings
 from agent.own_certificate import refusal, show
 from agent.pem import CertificateError
 from tests.broker import DEVICE, Authority

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.config import ConfigError, from_tables
-from agent.plausibility import remarks
+from agent.config.plausibility import remarks
+from agent.config.schema import ConfigError, from_tables
 from tests.test_config import SITE, faults, write, zone
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agent import config
+from agent.config import schema
 from agent.replay import ReplayReport, replay
 from tests.compositing import Standing, film
 
@@ -31,7 +31,7 @@ LEAST_TRACKS = {
 
 
 def judge(video: Path) -> ReplayReport:
-    site = config.load(WHOLE_PICTURE)
+    site = schema.load(WHOLE_PICTURE)
     camera = site.cameras[0].model_copy(update={"settings": {"path": str(video)}})
     return replay(site.model_copy(update={"cameras": (camera,)}), base=ROOT)
 

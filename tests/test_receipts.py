@@ -29,7 +29,7 @@ from tests.test_outbox import open_outbox
 from tests.test_uplink import Device
 
 if TYPE_CHECKING:
-    from agent.config import Uplink as UplinkSettings
+    from agent.config.schema import Uplink as UplinkSettings
 
 __all__ = ["broker", "mosquitto", "start_broker"]  # fixtures
 

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent import last_good
-from agent.config import load
+from agent.config import last_known_good
+from agent.config.schema import load
 from drivers import rights, wiping
 from drivers.clock import SystemClock
 from drivers.rights import acting_for, keeper_of, open_folder, read_file
@@ -295,7 +295,7 @@ def test_the_check_reads_with_the_agents_rights(site: Path, root_s: Path) -> Non
     """A last good configuration that the agent's user made up must not send root anywhere."""
     whole = (site / "site.toml").read_text()
     (site / "site.toml").write_text(whole.replace('"state"', f'"{root_s}"'))
-    last_good.keep(site, load(site), site / "state", SystemClock())
+    last_known_good.keep(site, load(site), site / "state", SystemClock())
     (site / "site.toml").write_text('[storage]\nstate_dir = "state"\n[torn')
     give_to_nobody(site / "state")
     before = seen(root_s)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from agent.config import Configuration, from_tables
+from agent.config.schema import Configuration, from_tables
 from agent.protocol.events import CaseEvent
 from agent.replay import replay
 from tests.red_street import write_model

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from agent.config import GpioSection, from_tables
+from agent.config.schema import GpioSection, from_tables
 from agent.device import run
 from agent.protocol.events import HeartbeatEvent
 from agent.signals import (

@@ -13,9 +13,9 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.broker_address import checked, host_and_port
-from agent.config import ConfigError, load
-from agent.site_files import FileError, read_json, read_toml
+from agent.config.broker_address import checked, host_and_port
+from agent.config.schema import ConfigError, load
+from agent.config.site_files import FileError, read_json, read_toml
 from drivers.lookalikes import lookalikes
 from provisioning.cli import main
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.config import Uplink as UplinkSettings
+from agent.config.schema import Uplink as UplinkSettings
 from agent.framing import LARGEST_PACKET_BYTES, BrokenRuleError, Framing
 from tests.broker import (
     Broker,

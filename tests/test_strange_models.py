@@ -20,8 +20,8 @@ import pytest
 from click.testing import CliRunner, Result
 from onnx import TensorProto, helper, numpy_helper
 
-from agent import config
 from agent.assembly import assemble
+from agent.config import schema
 from agent.domain.ids import RandomIds
 from agent.inference import Detector, ModelError, load_manifest, open_detector, read_model, verify
 from agent.inference.external_weights import wanted_weights
@@ -581,7 +581,7 @@ def test_a_changed_manifest_is_another_model_to_the_audit_log(
 def facts_of(site: Path) -> dict[str, str]:
     """What the audit log is told of the models of a site."""
     parts = assemble(
-        config.load(site),
+        schema.load(site),
         state_dir=site / "state",
         evidence_dir=site / "state" / "evidence",
         ids=RandomIds(),

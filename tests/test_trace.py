@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.config import load
+from agent.config.schema import load
 from agent.replay import replay
 from agent.trace import MOST_MOMENTS, Measure, Trace, Traces
 from provisioning.cli import main

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from agent import trust
-from agent.config import Uplink
+from agent.config.schema import Uplink
 from agent.mqtt import Connection, LinkError
 from tests.broker import DEVICE, STATE, Authority, Broker, mosquitto, start_broker
 from tests.catalogue import translated

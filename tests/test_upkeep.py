@@ -18,7 +18,7 @@ import pytest
 
 from agent.audit import records, verify
 from agent.certificate import CertificateFile
-from agent.config import from_tables
+from agent.config.schema import from_tables
 from agent.domain.ids import RandomIds
 from agent.protocol.events import HoldCase, Upkeep
 from agent.storage import day_counters

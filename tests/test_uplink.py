@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from agent.ahead import READ_AHEAD
-from agent.config import Uplink as UplinkSettings
+from agent.config.schema import Uplink as UplinkSettings
 from agent.domain.ids import RandomIds
 from agent.protocol.events import DeviceState
 from agent.storage.database import Database

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent import commissioning
-from agent.config import Configuration
+from agent.config.schema import Configuration
 from agent.domain.scene import Zone
 from agent.perception.view_health import PROBLEMS, Settings, ViewGuard
 from agent.protocol.events import Blindness, CaseEvent

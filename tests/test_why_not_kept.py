@@ -15,7 +15,7 @@ from agent import commissioning
 from agent.audit import Audit
 from agent.audit.log import AuditError
 from agent.collection import Collection
-from agent.config import CollectionSection
+from agent.config.schema import CollectionSection
 from agent.device import _disk_health
 from agent.domain.case_lifecycle import Change
 from agent.domain.scene import Box, Doubt

@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from agent.config import Configuration
+from agent.config.schema import Configuration
 from agent.replay import replay
 from tests.compositing import Standing, put
 

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agent.audit import Audit
+    from agent.config.retention import Settings
     from agent.retention.choosing import Why
     from agent.retention.crops import Crops
-    from agent.retention.settings import Settings
     from agent.storage.database import Database
     from drivers.clock import Clock
 

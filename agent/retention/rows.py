@@ -14,8 +14,8 @@ from drivers.foreign import reason_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from agent.config.retention import Settings
     from agent.domain.lived_time import Lifetime
-    from agent.retention.settings import Settings
     from agent.storage.database import Database
     from drivers.clock import Clock
 

@@ -24,7 +24,7 @@ import click
 from paho.mqtt.client import Client, MQTTMessageInfo
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from agent.config import Uplink as UplinkSettings
+from agent.config.schema import Uplink as UplinkSettings
 from agent.domain.ids import RandomIds
 from agent.storage.database import Database
 from agent.storage.outbox import Lane, Outbox

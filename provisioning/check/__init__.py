@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from agent import last_good
-from agent.config import ConfigError, load
+from agent.config import last_known_good
+from agent.config.schema import ConfigError, load
 from drivers.harmless import harmless_json
 from drivers.rights import become_keeper_of
 from provisioning.check import (
@@ -95,17 +95,17 @@ def _device(site: Path) -> Device:
         configuration = load(site)
         places = [base / configuration.storage.state_dir]
     except ConfigError as error:
-        refused, places = error, list(last_good.places(site))
+        refused, places = error, list(last_known_good.places(site))
     groups = [*_groups_of_unit(), site.stat().st_gid]
     for place in places:
         become_keeper_of(place, groups)
     if configuration is not None:
         try:
-            last_good.refuse_lost_drawing(site, configuration)
+            last_known_good.refuse_lost_drawing(site, configuration)
         except ConfigError as error:
             refused = error
     if refused is not None:  # then the agent goes on with what it kept
-        kept = last_good.find(site)
+        kept = last_known_good.find(site)
         configuration = None if kept is None else kept[0]
     agent = None if configuration is None else here.look(site, base, configuration)
     return Device(site, base, configuration, agent, refused)

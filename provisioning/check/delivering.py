@@ -20,7 +20,7 @@ from provisioning.watching import NotRunningError, read
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from agent.config import Configuration
+    from agent.config.schema import Configuration
     from agent.status import Status, UplinkStatus
 
 TAKEN = frozenset({0, NO_SUBSCRIBERS})

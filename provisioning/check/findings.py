@@ -14,7 +14,7 @@ from drivers.wording import Said, said
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from agent.config import ConfigError, Configuration
+    from agent.config.schema import ConfigError, Configuration
     from provisioning.check.here import AgentHere
 
 Severity = Literal["ok", "note", "warning", "fault"]

@@ -21,7 +21,7 @@ from drivers.wording import said
 from provisioning.watching import NotRunningError, read
 
 if TYPE_CHECKING:
-    from agent.config import Configuration
+    from agent.config.schema import Configuration
     from agent.status import Status
 
 UNIT = "kerbwatch.service"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from agent.config import Configuration, Uplink
+    from agent.config.schema import Configuration, Uplink
 
 RENEW_DAYS = 30
 SMALL_PACKET_BYTES = 16_384

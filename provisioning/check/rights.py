@@ -19,7 +19,7 @@ from provisioning.check.findings import Check, Device, Finding
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from agent.config import Configuration
+    from agent.config.schema import Configuration
     from provisioning.check.here import User
 
 

@@ -16,7 +16,7 @@ from provisioning.things import REASONS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from agent.config import CameraSection
+    from agent.config.schema import CameraSection
     from agent.status import CameraStatus
     from drivers.cameras import Camera, Frame
 

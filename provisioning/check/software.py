@@ -6,8 +6,9 @@ import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
-from agent import inference, last_good
-from agent.plausibility import remarks
+from agent import inference
+from agent.config import last_known_good
+from agent.config.plausibility import remarks
 from drivers.installed import REMEDY, damaged
 from drivers.programs import python
 from drivers.wording import said
@@ -26,7 +27,7 @@ def configuration(device: Device) -> Iterator[Finding]:
     """Every fault of site.toml and zones.json."""
     name = "configuration"
     if device.refused is not None:
-        kept = last_good.find(device.site)
+        kept = last_known_good.find(device.site)
         means = (
             said("The agent does not start with this configuration.")
             if kept is None

@@ -24,7 +24,7 @@ from tests.red_street import write_model
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from agent.config import Uplink as UplinkSettings
+    from agent.config.schema import Uplink as UplinkSettings
 
 ROOT = Path(__file__).parents[2]
 KERB = [[0.05, 0.05], [0.95, 0.05], [0.95, 0.95], [0.05, 0.95]]

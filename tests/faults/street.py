@@ -16,7 +16,7 @@ from tests.test_uplink import Device, Process
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from agent.config import Uplink as UplinkSettings
+    from agent.config.schema import Uplink as UplinkSettings
     from agent.protocol.events import Draft
     from drivers.clock import Clock
 

@@ -27,16 +27,17 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from agent import broker_address, scenarios, site_files
+from agent import scenarios
 from agent.capture.camera_profiles import Profile
+from agent.config import broker_address, site_files
+from agent.config.retention import Settings as RetentionSection
+from agent.config.surveyed_point import SurveyedPoint
 from agent.domain.polygons import area, crossings
 from agent.domain.scene import Zone, ZoneKind
 from agent.domain.zones import Window, to_edge
 from agent.perception import operator_colour, view_health
 from agent.protocol.events import MOST_CAMERAS, MOST_PLACES
 from agent.protocol.fields import is_readable, on_one_line
-from agent.retention.settings import Settings as RetentionSection
-from agent.surveyed import SurveyedPoint
 from drivers import cameras, gpio
 from drivers.documents import texts_in
 from drivers.foreign import words_of

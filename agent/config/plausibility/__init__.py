@@ -1,6 +1,6 @@
 """What a configuration may say but can hardly mean: it is taken as it is, and people are told.
 
-A fault is refused (:mod:`agent.config`); a device whose zones overlap watches on. Each remark says what
+A fault is refused (:mod:`agent.config.schema`); a device whose zones overlap watches on. Each remark says what
 is odd and where, what that means for the device, and what to do. Pure.
 """
 
@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent.plausibility import broker, judged, names, points, zones
-from agent.plausibility.remark import Remark
+from agent.config.plausibility import broker, judged, names, points, zones
+from agent.config.plausibility.remark import Remark
 
 if TYPE_CHECKING:
-    from agent.config import Configuration
+    from agent.config.schema import Configuration
 
 __all__ = ["Remark", "remarks"]
 

@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from agent import config
+from agent.config import schema
 from agent.protocol.events import ConfigurationHealth
 from drivers.disk import replace_file
 from drivers.foreign import words_of
@@ -31,7 +31,7 @@ from drivers.wording import said
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from agent.config import Configuration
+    from agent.config.schema import Configuration
     from drivers.clock import Clock
 
 MOST_FAULTS, FAULT_CHARACTERS = 20, 300
@@ -69,7 +69,7 @@ def load(site: Path) -> tuple[Configuration, ConfigurationHealth]:
     """
     try:
         return read_written(site), ConfigurationHealth(state="as_written")
-    except config.ConfigError as error:
+    except schema.ConfigError as error:
         kept = find(site)
         if kept is None:
             raise
@@ -87,7 +87,7 @@ def read_written(site: Path) -> Configuration:
     Raises:
         ConfigError: It cannot be used; also if the zones that were drawn have disappeared.
     """
-    configuration = config.load(site)
+    configuration = schema.load(site)
     refuse_lost_drawing(site, configuration)
     return configuration
 
@@ -129,7 +129,7 @@ def find(site: Path) -> tuple[Configuration, datetime] | None:
             continue
         try:
             return _read(copy), copy.kept_at
-        except config.ConfigError as error:  # of another version of the agent
+        except schema.ConfigError as error:  # of another version of the agent
             _log.error("%s cannot be used any more: %s", folder / FILE, error)
     return None
 
@@ -152,7 +152,7 @@ def refuse_lost_drawing(site: Path, configuration: Configuration) -> None:
             .astimezone(ZoneInfo(kept[0].site.timezone))
             .isoformat(sep=" ", timespec="minutes"),
         )
-        raise config.ConfigError(path, [fault])
+        raise schema.ConfigError(path, [fault])
 
 
 def places(site: Path) -> Iterator[Path]:
@@ -164,7 +164,7 @@ def places(site: Path) -> Iterator[Path]:
         told = []
     yield from (path.parent / each for each in told)
     yield from (Path(each) for each in os.environ.get("STATE_DIRECTORY", "").split(":") if each)
-    yield config.Storage().state_dir
+    yield schema.Storage().state_dir
 
 
 def _found(file: Path, path: Path) -> _Copy | None:
@@ -196,7 +196,7 @@ def _read(copy: _Copy) -> Configuration:
         (Path(folder) / "site.toml").write_text(copy.site, encoding="utf-8")
         if copy.zones is not None:
             (Path(folder) / "zones.json").write_text(_as_it_was_read(copy.zones), encoding="utf-8")
-        return config.load(Path(folder))
+        return schema.load(Path(folder))
 
 
 def _as_it_was_read(zones: str) -> str:

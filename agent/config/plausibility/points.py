@@ -11,13 +11,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from agent.plausibility.remark import Remark, at_zone
+from agent.config.plausibility.remark import Remark, at_zone
 from drivers.wording import Said, said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from agent.config import Configuration, Site
+    from agent.config.schema import Configuration, Site
     from agent.protocol.events import Coordinates
 
 CHINESE_TIME = frozenset(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent.plausibility.remark import Remark
+from agent.config.plausibility.remark import Remark
 from drivers.wording import said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from agent.config import Configuration
+    from agent.config.schema import Configuration
 
 
 def remarks(configuration: Configuration) -> Iterator[Remark]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent.plausibility.remark import Remark, at_zone
+from agent.config.plausibility.remark import Remark, at_zone
 from drivers.wording import Said, said
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from agent.config import Configuration
+    from agent.config.schema import Configuration
 
 
 def remarks(configuration: Configuration) -> Iterator[Remark]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent.plausibility.remark import Remark
+from agent.config.plausibility.remark import Remark
 from agent.scenarios import load_scenario
 from drivers.wording import said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from agent.config import Configuration
+    from agent.config.schema import Configuration
 
 EXCUSES = frozenset({"bay"})
 """A scenario goes by them, and nothing becomes a case in them."""

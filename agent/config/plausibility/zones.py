@@ -6,17 +6,17 @@ from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 from agent import scenarios
-from agent.config import IN_ORDER, SMALLEST_ZONE
+from agent.config.plausibility.remark import Remark, at_zone
+from agent.config.schema import IN_ORDER, SMALLEST_ZONE
 from agent.domain.polygons import area, crossings, share_within, shared_area
 from agent.domain.zones import in_force
-from agent.plausibility.remark import Remark, at_zone
 from agent.scenarios.overflowing_bins import is_same_bin
 from drivers.wording import Said, said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from agent.config import Configuration
+    from agent.config.schema import Configuration
     from agent.domain.scene import Zone, ZoneKind
 
 MOST_NAMED = 3
