@@ -18,6 +18,7 @@ from agent.config.plausibility import remarks
 from agent.cooling import Cooling, Pace
 from agent.domain.ids import RandomIds
 from agent.health import Health
+from agent.identity.signing_key import open_signer
 from agent.kept_uplink import KeptUplink
 from agent.losses import Losses
 from agent.observer import Observer
@@ -25,7 +26,6 @@ from agent.protocol.events import ConfigurationHealth, DiskHealth
 from agent.recovery import Recovery
 from agent.seeing import Seeing
 from agent.signals import Signals
-from agent.signing import open_signer
 from agent.status import keep_written
 from agent.storage.database import StorageError
 from agent.storage.outbox import Lane, waiting

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import sqlite3
 
     from agent.domain.ids import Ids
+    from agent.identity.signing_key import Signer
     from agent.protocol.events import LaneName
-    from agent.signing import Signer
     from agent.storage.database import Database
     from agent.storage.outbox import Outbox
     from drivers.clock import Clock

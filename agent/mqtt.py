@@ -24,10 +24,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from agent import own_certificate, trust
 from agent.config.broker_address import host_and_port
-from agent.credentials import CredentialsError
-from agent.credentials import read as read_credentials
 from agent.framing import (
     LARGEST_PACKET_BYTES,
     MALFORMED,
@@ -36,6 +33,9 @@ from agent.framing import (
     Framing,
     StrictClient,
 )
+from agent.identity import client_certificate, server_trust
+from agent.identity.credentials import CredentialsError
+from agent.identity.credentials import read as read_credentials
 from agent.reasons import know_every_code
 from drivers.foreign import reason_of, recognised
 from drivers.harmless import harmless
@@ -221,11 +221,11 @@ class Connection:
         try:
             self._connect()
         except ssl.SSLCertVerificationError as error:
-            raise LinkError(trust.in_words(error, self._settings, *self.address)) from error
+            raise LinkError(server_trust.in_words(error, self._settings, *self.address)) from error
         except CredentialsError as error:
             raise LinkError(text_of(error)) from error
         except (OSError, ValueError) as error:
-            refusal = own_certificate.refusal(str(error), self._settings)
+            refusal = client_certificate.refusal(str(error), self._settings)
             raise LinkError(refusal or _in_words(error)) from error
         while not self._accepted:
             left_s = deadline_s - time.monotonic()
@@ -398,7 +398,7 @@ class Connection:
         complaint = self._complaints.last
         if not complaint:
             return ended
-        if refusal := own_certificate.refusal(complaint, self._settings):
+        if refusal := client_certificate.refusal(complaint, self._settings):
             return LinkError(refusal)
         told = said("{reason}: {complaint}", reason=reason, complaint=complaint)
         return LinkError(told, unexplained=unexplained)

@@ -6,8 +6,8 @@ import dataclasses
 import logging
 from typing import TYPE_CHECKING
 
+from agent.identity.signing_key import FILE as KEY_FILE
 from agent.protocol.events import ClockReading, Draft, StorageBody
-from agent.signing import FILE as KEY_FILE
 from agent.storage.memory_fallback import NAME
 from agent.storage.outbox import Lane
 

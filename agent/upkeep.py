@@ -23,10 +23,10 @@ from agent.audit import (
     Head,
     Noticing,
 )
-from agent.certificate import CertificateFile
 from agent.collection import FOLDER as COLLECTION
 from agent.daybook import Daybook, Gauges
 from agent.domain.ids import is_uuid
+from agent.identity.certificate_expiry import CertificateFile
 from agent.protocol.events import AuditHead, CardHealth, CertificateHealth, KeptHealth, Upkeep
 from agent.retention import Crops, Hold, Holds, Retention, TooManyHoldsError
 from agent.storage import day_counters

@@ -16,9 +16,9 @@ from agent.alone import NotAloneError, alone
 from agent.audit import FOLDER as AUDIT
 from agent.audit import AuditError
 from agent.config.schema import load
+from agent.identity.signing_key import FILE as SIGNING_KEY
+from agent.identity.signing_key import Signer
 from agent.retention import Holds
-from agent.signing import FILE as SIGNING_KEY
-from agent.signing import Signer
 from agent.status import FILE as STATUS
 from drivers.clock import SystemClock
 from drivers.disk import sync_folder

@@ -12,8 +12,8 @@ from pydantic import ValidationError
 from agent.config.plausibility import Remark, remarks
 from agent.config.schema import ConfigError, Uplink, load
 from agent.config.site_files import FileError, read_toml
-from agent.credentials import CredentialsError
-from agent.credentials import read as read_credentials
+from agent.identity.credentials import CredentialsError
+from agent.identity.credentials import read as read_credentials
 from drivers.wording import said
 from provisioning.failures import FAULT, expected
 from provisioning.wording import in_words, say, say_many

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agent.config.schema import ConfigError, Configuration, Site, from_tables, json_schema, load
-from agent.credentials import CredentialsError
-from agent.credentials import read as read_credentials
+from agent.identity.credentials import CredentialsError
+from agent.identity.credentials import read as read_credentials
 from agent.protocol import event_codes
 from drivers import cameras
 

@@ -22,10 +22,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from agent import credentials
 from agent.config import schema
 from agent.config.schema import Uplink
-from agent.credentials import CredentialsError
+from agent.identity import credentials
+from agent.identity.credentials import CredentialsError
 from provisioning.check import reaching
 from provisioning.check.findings import Device
 from provisioning.cli import main

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.domain.ids import RandomIds
+from agent.identity.signing_key import Signer
 from agent.losses import Losses
-from agent.signing import Signer
 from agent.storage.checksum import crc_of, is_whole
 from agent.storage.database import Database
 from agent.storage.outbox import Lane, Outbox, waiting

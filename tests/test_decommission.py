@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner
 
-from agent.signing import FILE, Signer
+from agent.identity.signing_key import FILE, Signer
 from drivers import programs, wiping
 from provisioning.cli import main
 from tests.keeping_device import Device, hold_on

@@ -16,9 +16,9 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from agent.domain.ids import RandomIds
+from agent.identity.signing_key import FILE, PUBLIC_FILE, Signer, SigningError, open_signer
 from agent.losses import Losses
 from agent.protocol.events import MOST_RANGES
-from agent.signing import FILE, PUBLIC_FILE, Signer, SigningError, open_signer
 from agent.storage.database import Database, joined
 from agent.storage.outbox import Lane, Outbox, waiting
 from drivers.clock import FakeClock
@@ -190,7 +190,7 @@ def test_the_public_half_is_read_without_the_key_and_found_again_when_it_is_dama
     assert Signer(tmp_path).public == public
     # Read by a process of its own: here the library has long been imported.
     told = (
-        "import sys; from pathlib import Path; from agent.signing import Signer;"
+        "import sys; from pathlib import Path; from agent.identity.signing_key import Signer;"
         "Signer(Path(sys.argv[1])); sys.exit('cryptography' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", told, tmp_path], check=False).returncode == 0

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from agent.audit import Audit, Noticing, Record, records, verify
 from agent.audit.noticing import CLOCK_CHANGES, CLOCK_CHANGES_PERIOD_S
 from agent.audit.settings import leaves
-from agent.certificate import CertificateFile
 from agent.config.schema import from_tables
+from agent.identity.certificate_expiry import CertificateFile
 from drivers.clock import FakeClock
 from tests.broker import Authority
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from agent.config.schema import Uplink as UplinkSettings
-from agent.own_certificate import refusal, show
-from agent.pem import CertificateError
+from agent.identity.client_certificate import refusal, show
+from agent.identity.pem import CertificateError
 from tests.broker import DEVICE, Authority
 
 

@@ -123,8 +123,8 @@ def test_the_agent_runs_nothing_of_the_folder_it_is_started_in(hostile: Path) ->
             'key_file = "device.crt"\n'
         )
     code = (
-        "import pathlib; from agent.certificate import CertificateFile; "
-        "from agent.signing import Signer; folder = pathlib.Path('site/keys'); "
+        "import pathlib; from agent.identity.certificate_expiry import CertificateFile; "
+        "from agent.identity.signing_key import Signer; folder = pathlib.Path('site/keys'); "
         "Signer(folder); CertificateFile(pathlib.Path('site/device.crt')).read()"
     )
     run(hostile, *programs.python("-c", code))

@@ -13,7 +13,7 @@ import pytest
 
 from agent import storage_news
 from agent.casebook import SNAPSHOT
-from agent.signing import Signer
+from agent.identity.signing_key import Signer
 from agent.storage.corruption import FOLDER, KEPT, open_database
 from agent.storage.database import (
     Database,

@@ -20,8 +20,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.domain.ids import RandomIds
+from agent.identity.signing_key import open_signer
 from agent.protocol.events import HeartbeatBody, StorageHealth
-from agent.signing import open_signer
 from agent.storage import memory_fallback
 from agent.storage.corruption import open_database
 from agent.storage.database import StorageError, load_state, save_case, save_state

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from agent import trust
 from agent.config.schema import Uplink
+from agent.identity import server_trust
 from agent.mqtt import Connection, LinkError
 from tests.broker import DEVICE, STATE, Authority, Broker, mosquitto, start_broker
 from tests.catalogue import translated
@@ -167,7 +167,7 @@ def test_an_authority_of_mosquittos_own_recipe_is_trusted_and_its_gaps_are_named
     shows(broker, tmp_path)
     settings = settings_of(broker, tmp_path)
     assert connects(settings) is None
-    missing = list(trust.formalities_missing(settings, "localhost", broker.port))
+    missing = list(server_trust.formalities_missing(settings, "localhost", broker.port))
     assert missing == [
         "CA cert does not include key usage extension",
         "its name stands in CN alone, and not in subjectAltName",
@@ -202,8 +202,8 @@ def test_the_rule_is_the_same_under_every_python(
     python: str, request: pytest.FixtureRequest
 ) -> None:
     request.getfixturevalue(python)
-    context = trust.context_for(Uplink(broker="mqtts://broker.example"))
-    assert context.verify_flags == trust.RULE
+    context = server_trust.context_for(Uplink(broker="mqtts://broker.example"))
+    assert context.verify_flags == server_trust.RULE
     assert not context.verify_flags & ssl.VERIFY_X509_STRICT
     assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
     assert context.minimum_version == ssl.TLSVersion.TLSv1_2
@@ -239,7 +239,7 @@ def test_the_commands_of_the_page_make_what_the_strictest_reader_takes(
     for host in ("localhost", "127.0.0.1"):
         settings = settings_of(broker, tmp_path, host)
         assert connects(settings) is None
-        assert list(trust.formalities_missing(settings, host, broker.port)) == []
+        assert list(server_trust.formalities_missing(settings, host, broker.port)) == []
 
 
 def test_what_the_page_says_that_the_device_says_it_does_say() -> None:

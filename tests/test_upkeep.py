@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agent.audit import records, verify
-from agent.certificate import CertificateFile
 from agent.config.schema import from_tables
 from agent.domain.ids import RandomIds
+from agent.identity.certificate_expiry import CertificateFile
 from agent.protocol.events import HoldCase, Upkeep
 from agent.storage import day_counters
 from agent.upkeep import NO_CLOCK, Keeping

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agent.audit.log import Audit
-    from agent.certificate import Certificate, CertificateFile
+    from agent.identity.certificate_expiry import Certificate, CertificateFile
     from drivers.clock import Clock
 
 KNOWN = "known.json"

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from cryptography import x509
 
-from agent import trust
-from agent.credentials import CredentialsError
-from agent.credentials import read as read_credentials
+from agent.identity import server_trust
+from agent.identity.credentials import CredentialsError
+from agent.identity.credentials import read as read_credentials
+from agent.identity.pem import CertificateError, holds_key
+from agent.identity.pem import read as read_file
 from agent.mqtt import Connection, LinkError
-from agent.pem import CertificateError, holds_key
-from agent.pem import read as read_file
 from drivers.foreign import reason_of
 from drivers.wording import said
 from provisioning.check.findings import Check, Device, Finding
@@ -150,7 +150,7 @@ def _accepted(connection: Connection, configured: Configuration, topic: str) -> 
 
 def _formalities(connection: Connection, settings: Uplink) -> Iterator[Finding]:
     try:
-        missing = list(trust.formalities_missing(settings, *connection.address))
+        missing = list(server_trust.formalities_missing(settings, *connection.address))
     except (OSError, CertificateError) as error:
         what = said(
             "how strictly correct its certificates are was not seen: {reason}",

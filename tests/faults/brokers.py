@@ -12,8 +12,8 @@ from unittest.mock import patch
 
 from agent.domain.ids import RandomIds
 from agent.framing import StrictClient
+from agent.identity.signing_key import Signer
 from agent.losses import Losses
-from agent.signing import Signer
 from tests.broker import StubBroker
 from tests.drafts import case_opened
 from tests.faults.street import street

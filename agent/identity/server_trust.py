@@ -12,7 +12,7 @@ from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from agent import own_certificate, pem
+from agent.identity import client_certificate, pem
 from drivers.foreign import recognised
 from drivers.harmless import harmless
 from drivers.wording import said
@@ -77,7 +77,7 @@ def formalities_missing(settings: UplinkSettings, host: str, port: int) -> Itera
     strict.verify_flags |= ssl.VERIFY_X509_STRICT
     named.hostname_checks_common_name = False
     for context in (strict, named):
-        own_certificate.show(context, settings)
+        client_certificate.show(context, settings)
         try:
             _certificate_behind(context, settings, host, port)
         except ssl.SSLCertVerificationError as error:
@@ -168,7 +168,7 @@ def _shown_by(settings: UplinkSettings, host: str, port: int) -> x509.Certificat
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    own_certificate.show(context, settings)  # a broker that asks for ours may show nothing else
+    client_certificate.show(context, settings)  # a broker that asks for ours may show nothing else
     return x509.load_der_x509_certificate(_certificate_behind(context, settings, host, port))
 
 

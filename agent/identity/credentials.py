@@ -7,9 +7,9 @@ import ssl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from agent import own_certificate, pem, trust
 from agent.config.broker_address import host_and_port
-from agent.pem import CertificateError
+from agent.identity import client_certificate, pem, server_trust
+from agent.identity.pem import CertificateError
 from drivers.network import is_loopback
 from drivers.reading import UnreadableError, text_in
 from drivers.wording import itemised, said, text_of
@@ -68,9 +68,9 @@ def read(settings: UplinkSettings) -> Credentials:
 
     context = None
     if (settings.broker or "").startswith("mqtts://"):
-        context = tried(lambda: trust.context_for(settings))
+        context = tried(lambda: server_trust.context_for(settings))
         shown_in = context or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        tried(lambda: own_certificate.show(shown_in, settings))
+        tried(lambda: client_certificate.show(shown_in, settings))
     password = tried(lambda: password_of(settings))
     tried(lambda: _refuse_in_clear(settings))
     if errors:

@@ -9,8 +9,8 @@ import re
 import ssl
 from typing import TYPE_CHECKING
 
-from agent import pem
-from agent.pem import CertificateError
+from agent.identity import pem
+from agent.identity.pem import CertificateError
 from drivers.foreign import reason_of, recognised
 from drivers.wording import said
 
