@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from agent.collection import Collection
     from agent.domain.case_lifecycle import Cases, Change
     from agent.domain.scene import Finding
-    from agent.evidence import Evidence
+    from agent.evidence.pictures import Evidence
     from agent.perception.view_health.visibility import Sight
     from agent.pipeline import Pipeline
 

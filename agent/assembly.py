@@ -14,7 +14,7 @@ from agent.analysis import Analysis
 from agent.casebook import CaseBook
 from agent.collection import FOLDER, Collection
 from agent.domain.case_lifecycle import Cases
-from agent.evidence import Evidence
+from agent.evidence.pictures import Evidence
 from agent.perception.region_scheduler import Budget
 from agent.perception.view_health import ViewGuard
 from agent.perception.view_health.visibility import Sight

@@ -8,7 +8,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from agent.evidence import EvidenceError
+from agent.evidence.pictures import EvidenceError
 from agent.perception.best_shot import BIKES
 from agent.perception.operator_colour import Palette
 from agent.protocol.event_codes import event_code
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from agent.domain.case_lifecycle import Change
     from agent.domain.ids import Ids
     from agent.domain.scene import Case, Member
-    from agent.evidence import Evidence
+    from agent.evidence.pictures import Evidence
     from agent.perception.best_shot import BestViews, View
     from agent.protocol.events import Picture
     from agent.storage.database import Database

@@ -11,7 +11,7 @@ import pytest
 from agent.casebook import QUIET_TIMES, CaseBook
 from agent.config.schema import from_tables
 from agent.domain.ids import RandomIds
-from agent.evidence import Evidence
+from agent.evidence.pictures import Evidence
 from agent.protocol.events import ClockReading
 from agent.storage.database import Database
 from agent.storage.outbox import Outbox

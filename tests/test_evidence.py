@@ -11,7 +11,7 @@ import pytest
 
 from agent.domain.case_lifecycle import Change
 from agent.domain.scene import Box, Case, Finding, Member
-from agent.evidence import TRY_AGAIN_S, Evidence, EvidenceError
+from agent.evidence.pictures import TRY_AGAIN_S, Evidence, EvidenceError
 from agent.perception.best_shot import View
 from tests.street import box_at, frame_of, paving
 

@@ -19,7 +19,7 @@ from agent.config.schema import CollectionSection
 from agent.device import _disk_health
 from agent.domain.case_lifecycle import Change
 from agent.domain.scene import Box, Doubt
-from agent.evidence import Evidence, EvidenceError
+from agent.evidence.pictures import Evidence, EvidenceError
 from agent.retention.choosing import Kept, choose
 from agent.storage.database import Database, StorageError
 from drivers.cameras import Frame

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PENDING = "pending"
-"""First pictures of what may become a case; they are :class:`agent.evidence.Evidence`'s own."""
+"""First pictures of what may become a case; they are :class:`agent.evidence.pictures.Evidence`'s own."""
 
 
 @dataclass(frozen=True, slots=True)
