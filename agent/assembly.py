@@ -9,16 +9,17 @@ from zoneinfo import ZoneInfo
 
 import cv2
 
-from agent import commissioning, inference, scenarios
-from agent.analysis import Analysis
-from agent.casebook import CaseBook
-from agent.collection import FOLDER, Collection
+from agent import inference, scenarios
+from agent.analysis import reference_image
+from agent.analysis.camera_pipeline import Pipeline
+from agent.analysis.case_recorder import CaseBook
+from agent.analysis.sample_collection import FOLDER, Collection
+from agent.analysis.site_analysis import Analysis
 from agent.domain.case_lifecycle import Cases
 from agent.evidence.pictures import Evidence
 from agent.perception.region_scheduler import Budget
 from agent.perception.view_health import ViewGuard
 from agent.perception.view_health.visibility import Sight
-from agent.pipeline import Pipeline
 from agent.storage.corruption import open_database
 from agent.storage.database import StorageError, load_open_cases
 from agent.storage.memory_fallback import take_back_into
@@ -219,7 +220,7 @@ def _sight(configuration: Configuration, camera: CameraSection, state_dir: Path)
     settings = configuration.view_guard
     if getattr(cameras.load_driver(camera.driver), "STILLS", False):
         settings = settings.model_copy(update={"off": (*settings.off, "frozen")})
-    reference = commissioning.load(state_dir, camera.camera_id)
+    reference = reference_image.load(state_dir, camera.camera_id)
     guard = ViewGuard(zones, settings, None if reference is None else reference.luma)
     return Sight((zone.zone_id for zone in zones if zone.kind != "mask"), guard)
 

@@ -35,12 +35,12 @@ from agent.status import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from agent.analysis.camera_pipeline import Pipeline
     from agent.assembly import Parts
     from agent.capture.camera_reader import Capture, Mailbox
     from agent.config.schema import Configuration
     from agent.cooling import Pace
     from agent.kept_uplink import KeptUplink
-    from agent.pipeline import Pipeline
     from agent.protocol.events import Blindness
     from agent.watch import Watch
     from drivers.clock import Clock

@@ -33,10 +33,10 @@ from drivers.wording import said
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from agent.analysis.camera_pipeline import Pipeline
     from agent.assembly import Parts
     from agent.config.schema import Configuration
     from agent.domain.case_lifecycle import Change
-    from agent.pipeline import Pipeline
     from drivers.cameras import Camera, Frame
 
 _events: TypeAdapter[Event] = TypeAdapter(Event)

@@ -56,7 +56,7 @@ class CameraStatus(_Part):
 
 
 class MeasureStatus(_Part):
-    """One thing a rule holds against a threshold now; see :mod:`agent.trace`."""
+    """One thing a rule holds against a threshold now; see :mod:`agent.analysis.decision_trace`."""
 
     name: str
     value: Figure

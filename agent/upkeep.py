@@ -14,6 +14,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from agent.analysis.sample_collection import FOLDER as COLLECTION
 from agent.audit import (
     FOLDER,
     OF_PLATFORM,
@@ -23,7 +24,6 @@ from agent.audit import (
     Head,
     Noticing,
 )
-from agent.collection import FOLDER as COLLECTION
 from agent.daybook import Daybook, Gauges
 from agent.domain.ids import is_uuid
 from agent.identity.certificate_expiry import CertificateFile

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from agent.collection import FOLDER
+from agent.analysis.sample_collection import FOLDER
 from agent.config.schema import load
 from drivers.disk import make_folder, replace_file
 from drivers.harmless import harmless

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from agent import commissioning
+from agent.analysis import reference_image
 from agent.config.schema import load
 from agent.perception.redaction import sensitive_regions
 from drivers.cameras import CameraError, load_driver
@@ -83,14 +83,14 @@ def _one(
 ) -> list[str]:
     """Why a camera's picture was refused; empty if it is stored."""
     seen = _frame(section, base)
-    if faults := commissioning.shortcomings(seen.luma):
+    if faults := reference_image.shortcomings(seen.luma):
         return faults
     frame = _masked(configuration, seen)
     bgr = frame.bgr()
     sensitive = sensitive_regions(detector.detect_faint(bgr), bgr.shape[1] / bgr.shape[0])
     state_dir = base / configuration.storage.state_dir
     with acting_for(state_dir):
-        commissioning.keep(state_dir, frame, sensitive)
+        reference_image.keep(state_dir, frame, sensitive)
     return []
 
 
@@ -123,7 +123,7 @@ def _frame(section: CameraSection, base: Path) -> Frame:
 
 
 def _masked(configuration: Configuration, frame: Frame) -> Frame:
-    from agent.pipeline import blacked_out  # noqa: PLC0415 - as above
+    from agent.analysis.camera_pipeline import blacked_out  # noqa: PLC0415 - as above
 
     zones = [one.zone for one in configuration.zones if one.camera_id == frame.camera_id]
     return blacked_out(frame, [zone for zone in zones if zone.kind == "mask"])
@@ -156,7 +156,7 @@ def show(site: Path, *, as_json: bool) -> int:
     state_dir = (site if site.is_dir() else site.parent) / configuration.storage.state_dir
     become_keeper_of(state_dir)
     kept = {
-        section.camera_id: commissioning.load(state_dir, section.camera_id)
+        section.camera_id: reference_image.load(state_dir, section.camera_id)
         for section in configuration.cameras
     }
     if as_json:

@@ -49,7 +49,7 @@ class Explained:
         case_id: Its id.
         opened: The body of its first event.
         last: The body of its last event.
-        trace: What its rule went by, see :mod:`agent.trace`.
+        trace: What its rule went by, see :mod:`agent.analysis.decision_trace`.
         evidence: The folder of its pictures.
         timezone: The site's, as the trace names it; None: nobody knows, the system's is taken.
     """

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from agent.analysis.camera_pipeline import blacked_out
 from agent.domain.scene import Box
 from agent.perception.best_shot import MARGIN
-from agent.pipeline import blacked_out
 from drivers.cameras import Frame
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from agent.analysis.camera_pipeline import Pipeline
     from agent.domain.case_lifecycle import Change
-    from agent.pipeline import Pipeline
     from drivers.cameras import Frame, Picture
 
 MOST_PICTURES = 500

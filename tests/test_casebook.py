@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
-from agent.casebook import QUIET_TIMES, CaseBook
+from agent.analysis.case_recorder import QUIET_TIMES, CaseBook
 from agent.config.schema import from_tables
 from agent.domain.ids import RandomIds
 from agent.evidence.pictures import Evidence

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from agent import commissioning
+from agent.analysis import reference_image
 from agent.config import schema
 from agent.status import FILE, Status
 from provisioning.check import here, rights
@@ -265,7 +265,7 @@ def test_without_a_commissioning_picture_the_strict_check_fails(corner: Corner) 
         _, found = corner.check("--strict")
         assert "no commissioning picture" in of(found, "cameras", "warning")
         assert corner.check("--strict")[0] == 1
-    assert commissioning.FOLDER not in {path.name for path in (corner.folder / "state").iterdir()}
+    assert reference_image.FOLDER not in {path.name for path in (corner.folder / "state").iterdir()}
 
 
 needs_root = pytest.mark.skipif(

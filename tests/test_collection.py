@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from agent.collection import FOLDER, Collection
+from agent.analysis.sample_collection import FOLDER, Collection
 from agent.config.schema import CollectionSection
 from agent.domain.scene import Box, Detection, Doubt
 from agent.protocol.events import ModelUsed

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from agent import commissioning, inference
+from agent import inference
+from agent.analysis import reference_image
 from agent.domain.scene import Box
 from agent.perception.redaction import CELLS
 from provisioning.cli import main
@@ -70,7 +71,7 @@ def stills(folder: Path, picture: Any) -> Path:
 
 def test_a_commissioning_picture_is_kept_for_nobody_else_to_read(site: Path) -> None:
     assert command("commission", site).exit_code == 0
-    folder = site / "state" / commissioning.FOLDER
+    folder = site / "state" / reference_image.FOLDER
     assert folder.stat().st_mode & 0o777 == 0o700
     assert {path.name for path in folder.iterdir()} == {"street.png", "street.jpg"}
     assert all(path.stat().st_mode & 0o777 == 0o600 for path in folder.iterdir())
@@ -78,7 +79,7 @@ def test_a_commissioning_picture_is_kept_for_nobody_else_to_read(site: Path) -> 
 
 def test_what_nobody_may_see_is_in_no_commissioning_picture(site: Path) -> None:
     command("commission", site)
-    kept = commissioning.load(site / "state", "street")
+    kept = reference_image.load(site / "state", "street")
     assert kept is not None
     assert kept.luma[:50, :150].max() == 0
     picture = cv2.imread(str(kept.picture))
@@ -88,14 +89,14 @@ def test_what_nobody_may_see_is_in_no_commissioning_picture(site: Path) -> None:
 
 def test_a_dark_or_blurred_picture_is_refused_and_the_old_one_stays(site: Path) -> None:
     command("commission", site)
-    before = (site / "state" / commissioning.FOLDER / "street.png").read_bytes()
+    before = (site / "state" / reference_image.FOLDER / "street.png").read_bytes()
     dark = stills(site / "dark", np.full((360, 640, 3), 4, np.uint8))
     flat = stills(site / "flat", np.full((360, 640, 3), 120, np.uint8))
     for folder, reason in ((dark, "mean brightness"), (flat, "no detail")):
         done = command("commission", site, "--from", f"street={folder}")
         assert done.exit_code == 1
         assert reason in done.output
-    assert (site / "state" / commissioning.FOLDER / "street.png").read_bytes() == before
+    assert (site / "state" / reference_image.FOLDER / "street.png").read_bytes() == before
 
 
 def test_a_picture_file_will_do(site: Path) -> None:
@@ -115,11 +116,11 @@ def test_which_cameras_have_a_picture_is_shown(site: Path) -> None:
 
 def test_a_damaged_commissioning_picture_is_none(site: Path) -> None:
     command("commission", site)
-    path = site / "state" / commissioning.FOLDER / "street.png"
+    path = site / "state" / reference_image.FOLDER / "street.png"
     path.write_bytes(path.read_bytes()[:60])
-    assert commissioning.load(site / "state", "street") is None
+    assert reference_image.load(site / "state", "street") is None
     path.write_bytes(b"")
-    assert commissioning.load(site / "state", "street") is None
+    assert reference_image.load(site / "state", "street") is None
 
 
 PEOPLE_FROM_S, PEOPLE_S = 26, 2
@@ -161,7 +162,7 @@ def commissioned(folder: Path, clip: Path) -> Path:
 
 def assert_heads_are_gone(state_dir: Path) -> None:
     """In both pictures, of everybody whom the shipped model still sees in the colour one."""
-    kept = commissioning.load(state_dir, "street")
+    kept = reference_image.load(state_dir, "street")
     assert kept is not None
     colour = np.asarray(cv2.imread(str(kept.picture)), np.uint8)
     seen = inference.open_detector("street", 1).detect_faint(colour)
@@ -192,7 +193,7 @@ def test_a_street_with_people_in_view_is_commissioned(tmp_path: Path) -> None:
 def test_a_real_street_with_people_or_vehicles_in_view_is_commissioned(
     name: str, tmp_path: Path
 ) -> None:
-    kept = commissioning.load(commissioned(tmp_path, VIDEOS / name), "street")
+    kept = reference_image.load(commissioned(tmp_path, VIDEOS / name), "street")
     assert kept is not None
     assert kept.luma.std() > 10
 

@@ -15,13 +15,13 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.analysis.decision_trace import Measure, Trace
 from agent.config.schema import load
 from agent.domain.scene import WHOLE_FRAME, Detection
 from agent.perception.background_model import NoveltyModel
 from agent.replay import replay
 from agent.scenarios import street_vending
 from agent.status import CameraStatus, CaseStatus, MeasureStatus, PendingStatus, Status
-from agent.trace import Measure, Trace
 from provisioning.cli import main
 from provisioning.comparing import compared
 from provisioning.watching import lines

@@ -6,9 +6,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.analysis.camera_pipeline import blacked_out
 from agent.domain.scene import Point, Zone
 from agent.domain.zones import inside
-from agent.pipeline import blacked_out
 from tests.street import frame_of, zone
 
 fraction = st.floats(0.0, 1.0)

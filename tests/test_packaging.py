@@ -97,7 +97,7 @@ def test_the_wheel_holds_code_data_models_and_unit_and_no_training(tmp_path: Pat
     [wheel] = tmp_path.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
     for wanted in (
-        "agent/pipeline.py",
+        "agent/analysis/camera_pipeline.py",
         "agent/protocol/codes.toml",
         "agent/py.typed",
         "drivers/cameras/video_file.py",

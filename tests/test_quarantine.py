@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from agent import storage_news
-from agent.casebook import SNAPSHOT
+from agent.analysis.case_recorder import SNAPSHOT
 from agent.identity.signing_key import Signer
 from agent.storage.corruption import FOLDER, KEPT, open_database
 from agent.storage.database import (

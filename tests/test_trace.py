@@ -12,9 +12,9 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.analysis.decision_trace import MOST_MOMENTS, Measure, Trace, Traces
 from agent.config.schema import load
 from agent.replay import replay
-from agent.trace import MOST_MOMENTS, Measure, Trace, Traces
 from provisioning.cli import main
 from provisioning.explaining import conditions, find
 

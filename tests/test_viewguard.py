@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent import commissioning
+from agent.analysis import reference_image
 from agent.config.schema import Configuration
 from agent.domain.scene import Zone
 from agent.perception.view_health import PROBLEMS, Settings, ViewGuard
@@ -84,9 +84,9 @@ def judged(
         BUNDLED / "clip.mp4", tmp_path / "clip.avi", fault, from_s=BEGINS_S, until_s=until_s
     )
     state = tmp_path / "state"
-    (state / commissioning.FOLDER).mkdir(parents=True)
-    for path in (reference / commissioning.FOLDER).iterdir():
-        (state / commissioning.FOLDER / path.name).write_bytes(path.read_bytes())
+    (state / reference_image.FOLDER).mkdir(parents=True)
+    for path in (reference / reference_image.FOLDER).iterdir():
+        (state / reference_image.FOLDER / path.name).write_bytes(path.read_bytes())
     return replay(site_of(clip, state, **guard), base=BUNDLED, frames_per_s=2, state=state)
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agent import commissioning
+from agent.analysis import reference_image
+from agent.analysis.sample_collection import Collection
 from agent.audit import Audit
 from agent.audit.log import AuditError
-from agent.collection import Collection
 from agent.config.schema import CollectionSection
 from agent.device import _disk_health
 from agent.domain.case_lifecycle import Change
@@ -138,7 +138,7 @@ def test_crops_commissioning_strips_and_the_audit_log_say_why(
     Collection(disk / "collection", consent, lambda _: [], ()).consider("bin", [doubt], FRAME)
     assert word in caplog.text
     for attempt in (
-        lambda: commissioning.keep(disk, FRAME, []),
+        lambda: reference_image.keep(disk, FRAME, []),
         lambda: drawing.save(disk / "strip.jpg", PICTURE),
     ):
         with pytest.raises(OSError, match=r".") as failed:

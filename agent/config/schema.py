@@ -429,7 +429,7 @@ class EvidenceSection(Section):
 
 
 class CollectionSection(Section):
-    """Whether doubtful judgements are kept for labelling; see :mod:`agent.collection`."""
+    """Whether doubtful judgements are kept for labelling; see :mod:`agent.analysis.sample_collection`."""
 
     consent: Annotated[str, Field(min_length=8, max_length=500), ForPeople] | None = None
     """Who allowed it and in which document; kept with every crop. Without it nothing is kept."""

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Crops:
-    """The crops of one device; see :mod:`agent.collection`.
+    """The crops of one device; see :mod:`agent.analysis.sample_collection`.
 
     Attributes:
         folder: Where they lie, by the kind of case they are about.

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from agent.analysis.decision_trace import Measure
     from agent.domain.scene import (
         Box,
         CaseKind,
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
         ZoneKind,
     )
     from agent.perception.background_model import Novelty
-    from agent.trace import Measure
 
 
 class ScenarioSettings(BaseModel):

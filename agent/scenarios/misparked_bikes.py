@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
+from agent.analysis.decision_trace import Measure
 from agent.domain.scene import Box, Doubt, Finding, Member, Stay, Track, Zone, ZoneKind
 from agent.domain.zones import in_force, inside
 from agent.perception.dwell import FOOT_SLACK
 from agent.scenarios import Moment, ScenarioSettings
-from agent.trace import Measure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

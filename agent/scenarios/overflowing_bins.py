@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
+from agent.analysis.decision_trace import Measure
 from agent.domain.polygons import share_within
 from agent.domain.scene import Doubt, Finding, Member, Zone, ZoneKind, middle
 from agent.domain.zones import in_force
 from agent.scenarios import Moment, ScenarioSettings
-from agent.trace import Measure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

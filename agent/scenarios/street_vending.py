@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
+from agent.analysis.decision_trace import Measure
 from agent.domain.scene import Box, Doubt, Finding, Member, Track, Zone, ZoneKind, middle
 from agent.domain.zones import in_force, inside
 from agent.scenarios import Moment, ScenarioSettings
-from agent.trace import Measure
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

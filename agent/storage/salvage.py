@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from agent.casebook import SNAPSHOT
+from agent.analysis.case_recorder import SNAPSHOT
 from agent.storage.checksum import is_whole
 from agent.storage.database import cases_adapter, save_case
 from agent.storage.outbox import COLUMNS, events_adapter, noted_epoch

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from agent import commissioning
+from agent.analysis import reference_image
 from agent.perception.view_health import ViewGuard
 from drivers.cameras import CameraError, load_driver
 from drivers.wording import said
@@ -137,7 +137,7 @@ def _frames(name: str, camera: Camera, device: Device) -> Iterator[Finding]:
 
 def _view(name: str, frame: Frame, device: Device) -> Iterator[Finding]:
     brightness = float(frame.luma.mean())
-    if not commissioning.DARK <= brightness <= commissioning.BRIGHT:
+    if not reference_image.DARK <= brightness <= reference_image.BRIGHT:
         yield Finding(
             "cameras",
             "warning",
@@ -150,7 +150,7 @@ def _view(name: str, frame: Frame, device: Device) -> Iterator[Finding]:
             said("Take off the lens cap, turn the camera from the lamp, or set its exposure."),
         )
         return
-    if commissioning.shortcomings(frame.luma):
+    if reference_image.shortcomings(frame.luma):
         yield Finding(
             "cameras",
             "warning",
@@ -166,7 +166,7 @@ def _against_commissioning(name: str, frame: Frame, device: Device) -> Iterator[
     """Whether the camera still shows what it showed when it was commissioned."""
     configuration = device.configuration
     assert configuration is not None
-    reference = commissioning.load(device.base / configuration.storage.state_dir, name)
+    reference = reference_image.load(device.base / configuration.storage.state_dir, name)
     if reference is None:
         yield _not_commissioned(name)
         return

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
+    from agent.analysis.decision_trace import Traces
     from agent.config.schema import Configuration
     from agent.domain.case_lifecycle import Change
     from agent.domain.ids import Ids
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from agent.protocol.events import Picture
     from agent.storage.database import Database
     from agent.storage.outbox import Outbox
-    from agent.trace import Traces
     from drivers.cameras import Frame
 
 SNAPSHOT = "analysis.snapshot."

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import tzinfo
 
+    from agent.analysis.decision_trace import Measure
     from agent.domain.scene import Box, Doubt, Finding, Track, Zone
     from agent.scenarios import Scenario
-    from agent.trace import Measure
     from drivers.cameras import Frame, Picture
 
 T = TypeVar("T")

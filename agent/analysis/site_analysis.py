@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from agent.analysis.decision_trace import Traces
 from agent.capture.frame_faults import FaultyFrames, FrameError
 from agent.perception.best_shot import BestViews
-from agent.trace import Traces
 from drivers.cameras import Frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
-    from agent.casebook import CaseBook
-    from agent.collection import Collection
+    from agent.analysis.camera_pipeline import Pipeline
+    from agent.analysis.case_recorder import CaseBook
+    from agent.analysis.sample_collection import Collection
     from agent.domain.case_lifecycle import Cases, Change
     from agent.domain.scene import Finding
     from agent.evidence.pictures import Evidence
     from agent.perception.view_health.visibility import Sight
-    from agent.pipeline import Pipeline
 
 
 class Analysis:
