@@ -16,10 +16,11 @@ from agent.concurrency.threads import Workers
 from agent.concurrency.watchdog import Progress, notify
 from agent.config.plausibility import remarks
 from agent.cooling import Cooling, Pace
+from agent.delivery.uplink import Uplink
+from agent.delivery.uplink_supervisor import KeptUplink
 from agent.domain.ids import RandomIds
 from agent.health import Health
 from agent.identity.signing_key import open_signer
-from agent.kept_uplink import KeptUplink
 from agent.losses import Losses
 from agent.observer import Observer
 from agent.protocol.events import ConfigurationHealth, DiskHealth
@@ -31,7 +32,6 @@ from agent.storage.database import StorageError
 from agent.storage.outbox import Lane, waiting
 from agent.timekeeping import Timekeeper, reading_of
 from agent.upkeep import Keeping
-from agent.uplink import Uplink
 from agent.watch import Watch
 from drivers.clock import SystemClock
 from drivers.disk import (

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from agent.capture.camera_reader import Capture, Mailbox
     from agent.config.schema import Configuration
     from agent.cooling import Pace
-    from agent.kept_uplink import KeptUplink
+    from agent.delivery.uplink_supervisor import KeptUplink
     from agent.protocol.events import Blindness
     from agent.watch import Watch
     from drivers.clock import Clock

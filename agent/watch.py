@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from agent.capture.camera_reader import Capture
     from agent.concurrency.threads import Workers
     from agent.config.schema import RecoverySection
-    from agent.kept_uplink import KeptUplink
+    from agent.delivery.uplink_supervisor import KeptUplink
     from agent.recovery import Action, Cause, Recovery
     from drivers.clock import Clock
 

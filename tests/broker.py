@@ -28,7 +28,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from agent.config.schema import Uplink as UplinkSettings
-from agent.mqtt import Secured
+from agent.delivery.mqtt_connection import Secured
 from agent.protocol.events import Answer, Event, Message
 from provisioning.consumer import unpacked
 

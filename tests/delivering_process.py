@@ -15,10 +15,10 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from agent.config.schema import Uplink as UplinkSettings
+from agent.delivery.uplink import Uplink
 from agent.domain.ids import RandomIds
 from agent.storage.database import Database
 from agent.storage.outbox import Lane, Outbox
-from agent.uplink import Uplink
 from drivers.clock import SystemClock
 from tests.drafts import case_opened
 

@@ -17,11 +17,11 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from agent.config.schema import Uplink as UplinkSettings
+from agent.delivery.uplink import Uplink
 from agent.domain.ids import RandomIds
 from agent.protocol.events import Pace, Receipt
 from agent.storage.database import Database
 from agent.storage.outbox import Outbox
-from agent.uplink import Uplink
 from drivers.clock import FakeClock
 from tests.broker import Broker, broker, mosquitto, start_broker, wait_until
 from tests.faults.cluster import Cluster, rabbitmq_root

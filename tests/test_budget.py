@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.budget import DAY_LENGTH_S, MOST_BEGINNINGS, DailyBytes
+from agent.delivery.data_budget import DAY_LENGTH_S, MOST_BEGINNINGS, DailyBytes
 from agent.storage.outbox import Lane
 from drivers.clock import FakeClock
 from tests.broker import Broker, wait_until

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from agent.config.schema import Uplink as UplinkSettings
-from agent.epochs import FIRST_WAIT_S, LONGEST_WAIT_S, NewEpochs
-from agent.parcels import Pacing, Parcel
+from agent.delivery.epoch_limit import FIRST_WAIT_S, LONGEST_WAIT_S, NewEpochs
+from agent.delivery.send_scheduler import Pacing, Parcel
 from agent.protocol.events import (
     LEAST_PACE_PER_S,
     Answer,

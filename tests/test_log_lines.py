@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["broker", "mosquitto", "start_broker"]  # fixtures
 
 TREE = Path(__file__).parents[1]
-_EVIL = "x\nERROR agent.uplink: forged\x1b[2J\u202e\x9b"
+_EVIL = "x\nERROR agent.delivery.uplink: forged\x1b[2J\u202e\x9b"
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def log() -> Iterator[Callable[[], str]]:
 
 def assert_harmless(text: str) -> None:
     assert not [each for each in text.replace("\n", "") if not each.isprintable()]
-    assert "\nERROR agent.uplink: forged" not in text
+    assert "\nERROR agent.delivery.uplink: forged" not in text
 
 
 def fail(text: str) -> None:
@@ -51,7 +51,7 @@ def test_a_record_is_one_short_line(log: Callable[[], str]) -> None:
     logging.getLogger("tests.one").warning("%s and %s", _EVIL, "y" * 100_000)
     [line] = log().splitlines()
     assert line.startswith(
-        "WARNING tests.one: x\\nERROR agent.uplink: forged\\x1b[2J\\u202e\\x9b and y"
+        "WARNING tests.one: x\\nERROR agent.delivery.uplink: forged\\x1b[2J\\u202e\\x9b and y"
     )
     assert len(line) < MOST_CHARACTERS + 100
     assert_harmless(log())
@@ -80,7 +80,9 @@ def test_what_ends_a_thread_is_logged_harmlessly() -> None:
         [sys.executable, "-c", program], cwd=TREE, capture_output=True, text=True, check=True
     )
     first, *others = ran.stderr.splitlines()
-    assert first.startswith("CRITICAL agent.log_lines: the thread x\\nERROR agent.uplink: forged")
+    assert first.startswith(
+        "CRITICAL agent.log_lines: the thread x\\nERROR agent.delivery.uplink: forged"
+    )
     assert others
     assert all(line.startswith("  | ") for line in others)
     assert_harmless(ran.stderr)
@@ -124,7 +126,7 @@ def test_whatever_a_platform_names_the_log_stays_short_and_harmless(
 
 
 @pytest.mark.parametrize(
-    "logger", ["agent.listening", "agent.uplink", "agent.capture.camera_reader"]
+    "logger", ["agent.delivery.downlink", "agent.delivery.uplink", "agent.capture.camera_reader"]
 )
 def test_many_threads_may_log_at_once(log: Callable[[], str], logger: str) -> None:
     def many() -> None:

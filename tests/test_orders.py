@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agent.audit import OF_PLATFORM, records, verify
-from agent.orders import AT_ONCE, EACH_S, MOST_REMEMBERED, Orders
+from agent.delivery.command_log import AT_ONCE, EACH_S, MOST_REMEMBERED, Orders
 from agent.protocol.events import Answer, Pace
 from agent.retention import Hold, Holds
 from agent.retention.holds import MOST_OF_PLATFORM

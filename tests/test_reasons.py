@@ -6,7 +6,7 @@ import pytest
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.reasoncodes import ReasonCode
 
-from agent.reasons import know_every_code, meaning
+from agent.delivery.reason_codes import know_every_code, meaning
 
 know_every_code()
 

@@ -21,9 +21,9 @@ from hypothesis import strategies as st
 from agent import recovery_action
 from agent.concurrency.threads import Workers
 from agent.concurrency.watchdog import Progress
-from agent.kept_uplink import MOST_LEFT_BEHIND, KeptUplink
+from agent.delivery.uplink import Uplink
+from agent.delivery.uplink_supervisor import MOST_LEFT_BEHIND, KeptUplink
 from agent.recovery import FILE, Recovery, ask
-from agent.uplink import Uplink
 from drivers.clock import FakeClock, SystemClock
 from drivers.network import cut_off
 from tests.broker import DEVICE, TENANT, Broker, broker, mosquitto, start_broker, wait_until

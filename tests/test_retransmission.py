@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.retransmission import MOST_TIMES, Awaited, RetransmissionTimer
+from agent.delivery.retransmission import MOST_TIMES, Awaited, RetransmissionTimer
 
 LEAST_S = 60.0
 

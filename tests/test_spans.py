@@ -7,7 +7,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.spans import Span, clipped, common, merged, within, without
+from agent.delivery.sequence_ranges import Span, clipped, common, merged, within, without
 
 _numbers = st.integers(1, 60)
 _spans = st.lists(st.tuples(_numbers, st.integers(0, 15)).map(lambda s: (s[0], s[0] + s[1])))

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.config.schema import Uplink as UplinkSettings
-from agent.framing import LARGEST_PACKET_BYTES, BrokenRuleError, Framing
+from agent.delivery.packet_limits import LARGEST_PACKET_BYTES, BrokenRuleError, Framing
 from tests.broker import (
     Broker,
     StubBroker,

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from agent.config.schema import Uplink
+from agent.delivery.mqtt_connection import Connection, LinkError
 from agent.identity import server_trust
-from agent.mqtt import Connection, LinkError
 from tests.broker import DEVICE, STATE, Authority, Broker, mosquitto, start_broker
 from tests.catalogue import translated
 

@@ -18,12 +18,12 @@ import pytest
 
 from agent.audit import records, verify
 from agent.config.schema import from_tables
+from agent.delivery.uplink import Uplink
 from agent.domain.ids import RandomIds
 from agent.identity.certificate_expiry import CertificateFile
 from agent.protocol.events import HoldCase, Upkeep
 from agent.storage import day_counters
 from agent.upkeep import NO_CLOCK, Keeping
-from agent.uplink import Uplink
 from drivers.card import read_card
 from tests.broker import (
     DEVICE,

@@ -16,13 +16,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from agent.ahead import READ_AHEAD
 from agent.config.schema import Uplink as UplinkSettings
+from agent.delivery.outbox_prefetch import READ_AHEAD
+from agent.delivery.uplink import Uplink
 from agent.domain.ids import RandomIds
 from agent.protocol.events import DeviceState
 from agent.storage.database import Database
 from agent.storage.outbox import Lane, Outbox
-from agent.uplink import Uplink
 from drivers.clock import FakeClock, SystemClock
 from tests.broker import (
     DEVICE,

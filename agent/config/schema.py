@@ -349,7 +349,7 @@ class RecoverySection(Section):
 
 
 class DailyBytesSection(Section):
-    """What a metered link may carry in a day, by class; see :mod:`agent.budget`. None: no limit."""
+    """What a metered link may carry in a day, by class; see :mod:`agent.delivery.data_budget`. None: no limit."""
 
     cases: int | None = Field(default=None, ge=0)
     backlog: int | None = Field(default=None, ge=0)

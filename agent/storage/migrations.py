@@ -147,7 +147,7 @@ def create_days(db: sqlite_utils.Database) -> None:
 
 @migrations()
 def create_orders(db: sqlite_utils.Database) -> None:
-    """Answers to the platform's commands; see :mod:`agent.orders`."""
+    """Answers to the platform's commands; see :mod:`agent.delivery.command_log`."""
     db.execute("""
         CREATE TABLE orders (
             number INTEGER PRIMARY KEY AUTOINCREMENT,

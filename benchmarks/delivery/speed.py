@@ -21,10 +21,10 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from agent.config.schema import Uplink as UplinkSettings
+from agent.delivery.uplink import Uplink
 from agent.domain.ids import RandomIds
 from agent.storage.database import Database
 from agent.storage.outbox import Lane, Outbox
-from agent.uplink import Uplink
 from benchmarks.delivery.losses import central
 from benchmarks.delivery.slow_link import SlowLink
 from benchmarks.delivery.ways import message

@@ -25,10 +25,10 @@ from paho.mqtt.client import Client, MQTTMessageInfo
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from agent.config.schema import Uplink as UplinkSettings
+from agent.delivery.uplink import Uplink
 from agent.domain.ids import RandomIds
 from agent.storage.database import Database
 from agent.storage.outbox import Lane, Outbox
-from agent.uplink import Uplink
 from drivers.clock import SystemClock
 from tests.broker import DEVICE, EVENTS, PREFIX, TENANT
 from tests.drafts import case_opened

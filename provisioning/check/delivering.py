@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from agent.reasons import NO_SUBSCRIBERS, name_of
+from agent.delivery.reason_codes import NO_SUBSCRIBERS, name_of
 from agent.status import FILE
 from drivers.wording import said
 from provisioning.cases import duration

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from cryptography import x509
 
+from agent.delivery.mqtt_connection import Connection, LinkError
 from agent.identity import server_trust
 from agent.identity.credentials import CredentialsError
 from agent.identity.credentials import read as read_credentials
 from agent.identity.pem import CertificateError, holds_key
 from agent.identity.pem import read as read_file
-from agent.mqtt import Connection, LinkError
 from drivers.foreign import reason_of
 from drivers.wording import said
 from provisioning.check.findings import Check, Device, Finding

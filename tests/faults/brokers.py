@@ -10,8 +10,8 @@ from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
+from agent.delivery.packet_limits import StrictClient
 from agent.domain.ids import RandomIds
-from agent.framing import StrictClient
 from agent.identity.signing_key import Signer
 from agent.losses import Losses
 from tests.broker import StubBroker
@@ -193,7 +193,7 @@ def callback_fails(run: Run) -> Outcome:
             name = _CALLBACKS[index % len(_CALLBACKS)]
             faulty = _faulty_client(name)
             with (
-                patch("agent.mqtt.StrictClient", faulty),
+                patch("agent.delivery.mqtt_connection.StrictClient", faulty),
                 here.device(folder=f"{index}").connect() as device,
             ):
                 here.open_cases(device, 5)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from agent.concurrency.token_bucket import Allowance
-from agent.epochs import NewEpochs
+from agent.delivery.epoch_limit import NewEpochs
+from agent.delivery.sequence_ranges import merged
 from agent.protocol.events import Answer, Command, CommandId, HoldCase, Receipt, Resend
-from agent.spans import merged
 from agent.storage.database import StorageError
 from agent.storage.outbox import counted
 from drivers.harmless import harmless
@@ -20,9 +20,9 @@ from drivers.wording import said
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from agent.mqtt import Delivery
-    from agent.orders import Orders
-    from agent.parcels import Parcels, Verdict
+    from agent.delivery.command_log import Orders
+    from agent.delivery.mqtt_connection import Delivery
+    from agent.delivery.send_scheduler import Parcels, Verdict
     from agent.storage.outbox import Outbox
     from drivers.clock import Clock
 

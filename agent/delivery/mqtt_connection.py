@@ -25,7 +25,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from agent.config.broker_address import host_and_port
-from agent.framing import (
+from agent.delivery.packet_limits import (
     LARGEST_PACKET_BYTES,
     MALFORMED,
     RECEIVE_MAXIMUM_EXCEEDED,
@@ -33,10 +33,10 @@ from agent.framing import (
     Framing,
     StrictClient,
 )
+from agent.delivery.reason_codes import know_every_code
 from agent.identity import client_certificate, server_trust
 from agent.identity.credentials import CredentialsError
 from agent.identity.credentials import read as read_credentials
-from agent.reasons import know_every_code
 from drivers.foreign import reason_of, recognised
 from drivers.harmless import harmless
 from drivers.network import is_loopback

@@ -13,10 +13,10 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from agent.ahead import Ahead
+from agent.delivery.outbox_prefetch import Ahead
+from agent.delivery.retransmission import Awaited
+from agent.delivery.sequence_ranges import clipped, common, merged, within, without
 from agent.protocol.events import CONTRACT_VERSION
-from agent.retransmission import Awaited
-from agent.spans import clipped, common, merged, within, without
 from agent.storage.outbox import DAMAGED, Lane, last_sequence, waits_besides
 
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from concurrent.futures import Future
 
-    from agent.budget import Class, DailyBytes
+    from agent.delivery.data_budget import Class, DailyBytes
+    from agent.delivery.sequence_ranges import Span
     from agent.protocol.events import Receipt
-    from agent.spans import Span
     from agent.storage.outbox import Outbox, Row
     from drivers.clock import Clock
 

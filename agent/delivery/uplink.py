@@ -16,14 +16,14 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agent.budget import DailyBytes
-from agent.channels import Channels
-from agent.listening import Listening, NewEpochError
-from agent.mqtt import Connection, LinkError, NoRetainError, Wake
-from agent.orders import Orders
-from agent.parcels import Parcel, Parcels, Terms
+from agent.delivery.channel_rights import Channels
+from agent.delivery.command_log import Orders
+from agent.delivery.data_budget import DailyBytes
+from agent.delivery.downlink import Listening, NewEpochError
+from agent.delivery.mqtt_connection import Connection, LinkError, NoRetainError, Wake
+from agent.delivery.reason_codes import NO_SUBSCRIBERS, meaning
+from agent.delivery.send_scheduler import Parcel, Parcels, Terms
 from agent.protocol.events import BirthBody, ClockReading, DeviceState, Draft, UplinkHealth
-from agent.reasons import NO_SUBSCRIBERS, meaning
 from agent.storage.database import StorageError, load_state, save_state
 from agent.storage.outbox import Lane
 from drivers.harmless import harmless
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from agent.config.schema import Uplink as UplinkSettings
+    from agent.delivery.mqtt_connection import Acknowledgement
     from agent.domain.ids import Ids
-    from agent.mqtt import Acknowledgement
     from agent.protocol.events import HoldCase, PublicKey
     from agent.storage.database import Database
     from agent.storage.outbox import Outbox
@@ -75,7 +75,7 @@ class Figures:
     spent_today: dict[str, int]
     """Bytes of the day's budget that are spent, by class."""
     codes: dict[str, int]
-    """The broker's last answer, by channel; see :class:`agent.channels.Channels`."""
+    """The broker's last answer, by channel; see :class:`agent.delivery.channel_rights.Channels`."""
     heard: dict[str, datetime]
     deaf: str | None
 

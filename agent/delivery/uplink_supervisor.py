@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from agent.uplink import Figures, Uplink
+    from agent.delivery.uplink import Figures, Uplink
 
 MOST_LEFT_BEHIND = 3
 """So many threads may be stuck at once; then the process has to end to be rid of them."""
