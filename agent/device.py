@@ -9,7 +9,6 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from agent import storage_news
 from agent.alone import alone, refuse_foreign
 from agent.assembly import assemble
 from agent.concurrency.threads import Workers
@@ -19,18 +18,19 @@ from agent.cooling import Cooling, Pace
 from agent.delivery.uplink import Uplink
 from agent.delivery.uplink_supervisor import KeptUplink
 from agent.domain.ids import RandomIds
-from agent.health import Health
 from agent.identity.signing_key import open_signer
-from agent.losses import Losses
 from agent.observer import Observer
 from agent.protocol.events import ConfigurationHealth, DiskHealth
 from agent.recovery import Recovery
 from agent.seeing import Seeing
 from agent.signals import Signals
-from agent.status import keep_written
 from agent.storage.database import StorageError
 from agent.storage.outbox import Lane, waiting
-from agent.timekeeping import Timekeeper, reading_of
+from agent.telemetry import storage_incidents
+from agent.telemetry.clock_monitor import Timekeeper, reading_of
+from agent.telemetry.heartbeat import Health
+from agent.telemetry.loss_reports import Losses
+from agent.telemetry.status_file import keep_written
 from agent.upkeep import Keeping
 from agent.watch import Watch
 from drivers.clock import SystemClock
@@ -158,7 +158,7 @@ class _Device:
         if (cause := self._recovery.begin()) not in {"first", "planned"}:
             _log.warning("this run begins after: %s", cause)
         self._cause = cause
-        self._database_is_gone = storage_news.is_gone(self._state_dir)
+        self._database_is_gone = storage_incidents.is_gone(self._state_dir)
         self._pace = Pace(
             Cooling(
                 configuration.cooling.from_c,
@@ -187,7 +187,7 @@ class _Device:
         self, configured: ConfigurationHealth, on_progress: Callable[[str, float], None] | None
     ) -> None:
         """Start every thread: first the cameras, which take longest to come up."""
-        storage_news.tell(self._parts, self._clock, self._ids, gone=self._database_is_gone)
+        storage_incidents.tell(self._parts, self._clock, self._ids, gone=self._database_is_gone)
         self._seeing.start_cameras()
         signer = open_signer(self._state_dir / "keys", self._run_dir / "keys")
         keeping = self._keep_house(signer.public.kid, configured)

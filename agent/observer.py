@@ -13,7 +13,6 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Literal, cast
 
 from agent.domain.finite import finite
-from agent.health import Activity
 from agent.protocol.events import (
     CameraHealth,
     ConfigurationHealth,
@@ -22,7 +21,8 @@ from agent.protocol.events import (
     ViewHealth,
 )
 from agent.signals import Situation
-from agent.status import (
+from agent.telemetry.heartbeat import Activity
+from agent.telemetry.status_file import (
     CameraStatus,
     CaseStatus,
     MeasureStatus,

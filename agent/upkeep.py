@@ -24,14 +24,14 @@ from agent.audit import (
     Head,
     Noticing,
 )
-from agent.daybook import Daybook, Gauges
 from agent.domain.ids import is_uuid
 from agent.identity.certificate_expiry import CertificateFile
 from agent.protocol.events import AuditHead, CardHealth, CertificateHealth, KeptHealth, Upkeep
 from agent.retention import Crops, Hold, Holds, Retention, TooManyHoldsError
 from agent.storage import day_counters
 from agent.storage.database import StorageError
-from agent.summary import Summaries
+from agent.telemetry.daily_summary import Summaries
+from agent.telemetry.day_sampler import Daybook, Gauges
 from drivers.card import read_card
 from drivers.disk import life_used_percent, written_bytes
 from drivers.foreign import reason_of
@@ -46,10 +46,10 @@ if TYPE_CHECKING:
     from agent.concurrency.threads import Workers
     from agent.config.schema import Configuration
     from agent.domain.ids import Ids
-    from agent.health import Activity
     from agent.protocol.events import HoldCase
     from agent.storage.database import Database
     from agent.storage.outbox import Outbox
+    from agent.telemetry.heartbeat import Activity
     from drivers.clock import Clock
 
 NOTICE_EVERY_S = 60.0

@@ -28,9 +28,9 @@ import click
 import numpy as np
 from tqdm import tqdm
 
-from agent.status import Status
 from agent.storage.database import Database, load_state
 from agent.storage.outbox import last_sequence
+from agent.telemetry.status_file import Status
 from benchmarks.machine import headline
 from benchmarks.soak_platform import SoakPlatform
 from benchmarks.soak_samples import Sample, Samples, flatness

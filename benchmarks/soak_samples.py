@@ -14,7 +14,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from agent.status import Status
+    from agent.telemetry.status_file import Status
     from benchmarks.soak_platform import SoakPlatform
 
 MIB = 1 << 20

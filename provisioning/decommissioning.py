@@ -19,7 +19,7 @@ from agent.config.schema import load
 from agent.identity.signing_key import FILE as SIGNING_KEY
 from agent.identity.signing_key import Signer
 from agent.retention import Holds
-from agent.status import FILE as STATUS
+from agent.telemetry.status_file import FILE as STATUS
 from drivers.clock import SystemClock
 from drivers.disk import sync_folder
 from drivers.rights import acting_for, may_follow

@@ -12,7 +12,7 @@ import click
 
 from agent.config.schema import load
 from agent.storage import day_counters
-from agent.summary import summary_of
+from agent.telemetry.daily_summary import summary_of
 from drivers.clock import SystemClock
 from drivers.rights import become_keeper_of
 from drivers.wording import said

@@ -11,7 +11,7 @@ import click
 from pydantic import ValidationError
 
 from agent.config.schema import load
-from agent.status import FILE, CameraStatus, Status
+from agent.telemetry.status_file import FILE, CameraStatus, Status
 from drivers.clock import SystemClock
 from drivers.harmless import harmless, harmless_json
 from drivers.rights import become_keeper_of, read_file

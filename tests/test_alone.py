@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 from agent.alone import ForeignStateError, NotAloneError, alone, refuse_foreign
-from agent.status import FILE
+from agent.telemetry.status_file import FILE
 from drivers.locking import Holder, holder_of, lock_folder
 from provisioning.cli import main
 from tests.broker import wait_until

@@ -19,7 +19,7 @@ from click.testing import CliRunner
 
 from agent.analysis import reference_image
 from agent.config import schema
-from agent.status import FILE, Status
+from agent.telemetry.status_file import FILE, Status
 from provisioning.check import here, rights
 from provisioning.check.findings import Device
 from provisioning.cli import main

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from agent.domain.ids import RandomIds
 from agent.identity.signing_key import Signer
-from agent.losses import Losses
 from agent.storage.checksum import crc_of, is_whole
 from agent.storage.database import Database
 from agent.storage.outbox import Lane, Outbox, waiting
+from agent.telemetry.loss_reports import Losses
 from drivers.clock import SystemClock
 from tests.broker import Broker, wait_until
 from tests.drafts import case_opened

@@ -17,15 +17,15 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from agent.config.schema import from_tables
-from agent.daybook import SAMPLE_S, Daybook, Gauges
 from agent.domain.case_lifecycle import Change
 from agent.domain.ids import RandomIds
-from agent.health import Activity
 from agent.protocol.events import SummaryBody, ViewHealth
 from agent.storage import day_counters
 from agent.storage.database import save_state
 from agent.storage.outbox import Lane, waiting
-from agent.summary import Summaries, summary_of
+from agent.telemetry.daily_summary import Summaries, summary_of
+from agent.telemetry.day_sampler import SAMPLE_S, Daybook, Gauges
+from agent.telemetry.heartbeat import Activity
 from drivers.clock import SystemClock
 from drivers.power import Power
 from provisioning.cli import main

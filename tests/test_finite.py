@@ -21,7 +21,13 @@ from agent.domain.scene import WHOLE_FRAME, Detection
 from agent.perception.background_model import NoveltyModel
 from agent.replay import replay
 from agent.scenarios import street_vending
-from agent.status import CameraStatus, CaseStatus, MeasureStatus, PendingStatus, Status
+from agent.telemetry.status_file import (
+    CameraStatus,
+    CaseStatus,
+    MeasureStatus,
+    PendingStatus,
+    Status,
+)
 from provisioning.cli import main
 from provisioning.comparing import compared
 from provisioning.watching import lines

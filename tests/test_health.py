@@ -16,10 +16,10 @@ import pytest
 
 from agent.concurrency.watchdog import Progress, notify, watchdog_interval_s
 from agent.domain.ids import RandomIds
-from agent.health import Activity, Health, resident_bytes
 from agent.protocol.events import ClockReading, HeartbeatEvent
 from agent.storage.database import Database
 from agent.storage.outbox import Lane, Outbox, waiting
+from agent.telemetry.heartbeat import Activity, Health, resident_bytes
 from drivers.clock import FakeClock, SystemClock
 from drivers.disk import free_bytes
 from drivers.temperature import processor_c

@@ -15,7 +15,7 @@ from agent.config import last_known_good, schema
 from agent.perception.view_health import Settings, ViewGuard
 from agent.perception.view_health.visibility import Sight, View
 from agent.retention import Hold, Holds
-from agent.status import FILE, Status, UplinkStatus
+from agent.telemetry.status_file import FILE, Status, UplinkStatus
 from drivers.clock import FakeClock, SystemClock
 from provisioning.cli import main
 from provisioning.clock_time import local

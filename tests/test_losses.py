@@ -17,10 +17,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from agent.domain.ids import RandomIds
 from agent.identity.signing_key import FILE, PUBLIC_FILE, Signer, SigningError, open_signer
-from agent.losses import Losses
 from agent.protocol.events import MOST_RANGES
 from agent.storage.database import Database, joined
 from agent.storage.outbox import Lane, Outbox, waiting
+from agent.telemetry.loss_reports import Losses
 from drivers.clock import FakeClock
 from tests.drafts import birth, case_opened
 from tests.test_outbox import open_outbox

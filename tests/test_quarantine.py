@@ -11,7 +11,6 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from agent import storage_news
 from agent.analysis.case_recorder import SNAPSHOT
 from agent.identity.signing_key import Signer
 from agent.storage.corruption import FOLDER, KEPT, open_database
@@ -24,6 +23,7 @@ from agent.storage.database import (
     save_state,
 )
 from agent.storage.outbox import EPOCH, Lane, Outbox, waiting
+from agent.telemetry import storage_incidents
 from drivers.clock import FakeClock
 from tests.drafts import OPEN_CASE, case_opened
 
@@ -87,12 +87,12 @@ def test_a_whole_database_is_left_where_it_is(tmp_path: Path) -> None:
 
 
 def test_only_the_database_of_a_device_that_had_one_is_missed(tmp_path: Path) -> None:
-    assert not storage_news.is_gone(tmp_path), "a device that begins"
+    assert not storage_incidents.is_gone(tmp_path), "a device that begins"
     (tmp_path / NAME).touch()
     Signer(tmp_path / "keys")
-    assert not storage_news.is_gone(tmp_path)
+    assert not storage_incidents.is_gone(tmp_path)
     (tmp_path / NAME).unlink()
-    assert storage_news.is_gone(tmp_path)
+    assert storage_incidents.is_gone(tmp_path)
 
 
 def test_another_fault_than_damage_is_not_taken_for_damage(tmp_path: Path) -> None:

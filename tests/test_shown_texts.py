@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from agent.audit import Audit
 from agent.retention.holds import Hold, Holds
-from agent.status import FILE, Status, UplinkStatus
+from agent.telemetry.status_file import FILE, Status, UplinkStatus
 from drivers.clock import SystemClock
 from drivers.wording import itemised, said
 from provisioning.cli import main

@@ -26,7 +26,7 @@ from agent.domain.ids import RandomIds
 from agent.inference import Detector, ModelError, load_manifest, open_detector, read_model, verify
 from agent.inference.external_weights import wanted_weights
 from agent.protocol.events import ClockReading, ConfigurationHealth
-from agent.status import Software
+from agent.telemetry.status_file import Software
 from provisioning import trial
 from provisioning.check.findings import Device
 from provisioning.check.running import _of_software

@@ -19,7 +19,7 @@ from agent.assembly import assemble
 from agent.domain.ids import RandomIds
 from agent.storage.database import TRACES_KEPT, Database, save_trace
 from agent.storage.outbox import Lane, Outbox
-from agent.timekeeping import APART_S, FRESH_S, STEP_S, Timekeeper, reading_of
+from agent.telemetry.clock_monitor import APART_S, FRESH_S, STEP_S, Timekeeper, reading_of
 from drivers import cameras
 from drivers.clock import FakeClock
 from tests.drafts import case_opened

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from agent.status import FILE, Status
+from agent.telemetry.status_file import FILE, Status
 from provisioning.cli import main
 from tests.broker import wait_until
 from tests.red_street import write_model

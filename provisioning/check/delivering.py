@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 from agent.delivery.reason_codes import NO_SUBSCRIBERS, name_of
-from agent.status import FILE
+from agent.telemetry.status_file import FILE
 from drivers.wording import said
 from provisioning.cases import duration
 from provisioning.check.findings import Check, Device, Finding
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from agent.config.schema import Configuration
-    from agent.status import Status, UplinkStatus
+    from agent.telemetry.status_file import Status, UplinkStatus
 
 TAKEN = frozenset({0, NO_SUBSCRIBERS})
 WAIT_S = 15.0

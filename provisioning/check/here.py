@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.alone import user_name
-from agent.status import FILE
+from agent.telemetry.status_file import FILE
 from drivers.locking import Holder, holder_of
 from drivers.wording import said
 from provisioning.watching import NotRunningError, read
 
 if TYPE_CHECKING:
     from agent.config.schema import Configuration
-    from agent.status import Status
+    from agent.telemetry.status_file import Status
 
 UNIT = "kerbwatch.service"
 _FOLDERS = ("etc/systemd/system", "run/systemd/system", "usr/lib/systemd/system")

@@ -13,7 +13,7 @@ from provisioning.check.findings import Check, Device, Finding
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from agent.status import Software, Status
+    from agent.telemetry.status_file import Software, Status
     from provisioning.check.here import AgentHere
 
 RESTART = said("`sudo systemctl restart kerbwatch` takes it up.")

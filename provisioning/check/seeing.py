@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from agent.config.schema import CameraSection
-    from agent.status import CameraStatus
+    from agent.telemetry.status_file import CameraStatus
     from drivers.cameras import Camera, Frame
 
 FRAMES = 10

@@ -13,7 +13,7 @@ from unittest.mock import patch
 from agent.delivery.packet_limits import StrictClient
 from agent.domain.ids import RandomIds
 from agent.identity.signing_key import Signer
-from agent.losses import Losses
+from agent.telemetry.loss_reports import Losses
 from tests.broker import StubBroker
 from tests.drafts import case_opened
 from tests.faults.street import street

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from agent.status import FILE, Status
+from agent.telemetry.status_file import FILE, Status
 from tests.broker import DEVICE, TENANT
 from tests.faults.suite import BrokenError, wait_for
 from tests.red_street import write_model

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from zoneinfo import ZoneInfo
 
-    from agent.health import Activity
     from agent.storage.database import Database
+    from agent.telemetry.heartbeat import Activity
     from drivers.clock import Clock
     from drivers.power import Power
 
