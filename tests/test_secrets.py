@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.audit.hiding import without_secrets
+from agent.audit.camera_address import without_secrets
 from agent.config.schema import ConfigError, load
 from drivers.cameras.rtsp import Settings
 from tests.broker import DEVICE, PREFIX, TENANT, Broker, Platform, free_port, wait_until

@@ -16,9 +16,9 @@ then, so that its end is missed, too.
 
 from __future__ import annotations
 
+from agent.audit.change_detector import Noticing
 from agent.audit.log import OF_PLATFORM, ORDERS_RECORDED, Audit, AuditError, Head, Record
-from agent.audit.noticing import Noticing
-from agent.audit.verifying import Break, Verdict, records, verify, verify_orders
+from agent.audit.verification import Break, Verdict, records, verify, verify_orders
 
 FOLDER = "audit"
 PLATFORM_SEGMENTS_KEPT = 4

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from agent.audit.hiding import without_secrets
-from agent.audit.settings import Settings, changes, happenings, leaves
+from agent.audit.camera_address import without_secrets
+from agent.audit.setting_diff import Settings, changes, happenings, leaves
 from agent.concurrency.token_bucket import Allowance
 from drivers.disk import replace_file
 from drivers.foreign import words_of
