@@ -54,7 +54,9 @@ EXPECTED = {
     "provisioning.failures.BrokerError": Expected(
         UNREACHABLE, said("The broker could not be reached.")
     ),
-    "agent.retention.holds.HoldError": Expected(FAULT, said("There is no such case to hold.")),
+    "agent.retention.legal_holds.HoldError": Expected(
+        FAULT, said("There is no such case to hold.")
+    ),
     "agent.audit.log.AuditError": Expected(STORAGE, said("The disk refused.")),
     "agent.storage.database.StorageError": Expected(STORAGE, said("The disk refused.")),
     "sqlite3.Error": Expected(STORAGE, said("The disk refused.")),

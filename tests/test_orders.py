@@ -12,7 +12,7 @@ from agent.audit import OF_PLATFORM, records, verify
 from agent.delivery.command_log import AT_ONCE, EACH_S, MOST_REMEMBERED, Orders
 from agent.protocol.events import Answer, Pace
 from agent.retention import Hold, Holds
-from agent.retention.holds import MOST_OF_PLATFORM
+from agent.retention.legal_holds import MOST_OF_PLATFORM
 from agent.storage.database import Database
 from drivers.clock import FakeClock
 from tests.broker import Broker, broker, mosquitto, start_broker, wait_until

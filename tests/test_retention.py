@@ -18,8 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.domain.lived_time import MOST_OFF_S, Lifetime
-from agent.retention import HoldError, passing
-from agent.retention.choosing import Kept, choose
+from agent.retention import HoldError, sweep
+from agent.retention.policy import Kept, choose
 from agent.storage.database import Database, StoodIn
 from drivers.clock import FakeClock
 from tests.keeping_device import DAY_S, EACH_BYTES, NAME, NOON, Device, hold_on
@@ -217,7 +217,7 @@ def test_old_rows_go_and_open_or_waiting_ones_stay(device: Device) -> None:
 def test_free_pages_are_given_back_when_they_are_many(
     device: Device, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(passing, "BREATH_S", 0.0)
+    monkeypatch.setattr(sweep, "BREATH_S", 0.0)
 
     def fill(connection: sqlite3.Connection) -> None:
         connection.executemany(

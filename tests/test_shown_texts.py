@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from agent.audit import Audit
-from agent.retention.holds import Hold, Holds
+from agent.retention.legal_holds import Hold, Holds
 from agent.telemetry.status_file import FILE, Status, UplinkStatus
 from drivers.clock import SystemClock
 from drivers.wording import itemised, said

@@ -20,7 +20,7 @@ from agent.device import _disk_health
 from agent.domain.case_lifecycle import Change
 from agent.domain.scene import Box, Doubt
 from agent.evidence.pictures import Evidence, EvidenceError
-from agent.retention.choosing import Kept, choose
+from agent.retention.policy import Kept, choose
 from agent.storage.database import Database, StorageError
 from drivers.cameras import Frame
 from drivers.clock import FakeClock

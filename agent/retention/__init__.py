@@ -10,9 +10,9 @@ No wall clock decides: things age by the time that the device has lived through 
 from __future__ import annotations
 
 from agent.config.retention import Settings
-from agent.retention.crops import Crops
-from agent.retention.holds import Hold, HoldError, Holds, TooManyHoldsError
-from agent.retention.passing import Outcome, Retention
+from agent.retention.legal_holds import Hold, HoldError, Holds, TooManyHoldsError
+from agent.retention.sample_crops import Crops
+from agent.retention.sweep import Outcome, Retention
 
 __all__ = [
     "Crops",

@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from agent.retention.choosing import DAY_S
+from agent.retention.policy import DAY_S
 from agent.storage import lived_time_counter
 from agent.storage.database import StorageError
 from drivers.foreign import reason_of

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from agent.audit import AuditError
-from agent.retention.choosing import DAY_S, Going, Kept, choose
-from agent.retention.holds import Holds
-from agent.retention.pictures import Pictures
-from agent.retention.rows import Rows
+from agent.retention.case_pictures import Pictures
+from agent.retention.database_rows import Rows
+from agent.retention.legal_holds import Holds
+from agent.retention.policy import DAY_S, Going, Kept, choose
 from agent.storage.database import StorageError
 from drivers.disk import free_bytes
 from drivers.foreign import words_of
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from agent.audit import Audit
     from agent.config.retention import Settings
-    from agent.retention.choosing import Why
-    from agent.retention.crops import Crops
+    from agent.retention.policy import Why
+    from agent.retention.sample_crops import Crops
     from agent.storage.database import Database
     from drivers.clock import Clock
 
