@@ -13,10 +13,10 @@ from pathlib import Path
 from drivers import installed
 
 with installed.naming_damage():
-    from agent import log_lines
-    from agent.alone import ForeignStateError, NotAloneError
     from agent.config import last_known_good, schema
-    from agent.device import run
+    from agent.runtime import log_format
+    from agent.runtime.device import run
+    from agent.runtime.instance_lock import ForeignStateError, NotAloneError
     from drivers.clock import SystemClock
     from drivers.harmless import harmless
     from drivers.wording import text_of
@@ -25,7 +25,7 @@ with installed.naming_damage():
 def main() -> int:
     """Read the site given on the command line and watch it."""
     os.umask(0o077)  # pictures, keys and cases are for nobody else, however this is started
-    log_lines.begin()
+    log_format.begin()
     if len(sys.argv) != 2:
         print("usage: python -m agent SITE", file=sys.stderr)
         return 2

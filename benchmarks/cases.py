@@ -21,7 +21,7 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
-from agent.replay import replay
+from agent.runtime.replay import replay
 from benchmarks.machine import headline
 from tests.clips_truth import Told, reported, site_of, staged
 

@@ -27,13 +27,13 @@ import supervision
 from trackers import ByteTrackTracker
 
 from agent import inference
-from agent.assembly import WEAK_SHARE, assemble
 from agent.config import schema
 from agent.config.schema import Configuration
 from agent.domain.ids import DerivedIds
 from agent.domain.scene import WHOLE_FRAME, Box, Detection
 from agent.perception.region_scheduler import merge, regions_for
 from agent.protocol.events import ClockReading
+from agent.runtime.composition import WEAK_SHARE, assemble
 from benchmarks.machine import headline, spread
 from drivers import cameras
 from drivers.cameras import Frame, Picture

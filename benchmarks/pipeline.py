@@ -17,7 +17,7 @@ import cv2
 
 from agent.config import schema
 from agent.config.schema import Configuration
-from agent.replay import ReplayReport, replay
+from agent.runtime.replay import ReplayReport, replay
 from benchmarks.machine import headline, spread
 
 STREET = Path(__file__).parents[1] / "examples" / "street"

@@ -21,10 +21,10 @@ import click
 
 from agent.config import schema
 from agent.config.schema import Configuration
-from agent.device import run
 from agent.domain.ids import RandomIds
 from agent.protocol.events import Draft, Event
-from agent.replay import replay
+from agent.runtime.device import run
+from agent.runtime.replay import replay
 from agent.storage.database import Database
 from agent.storage.outbox import Lane, Outbox
 from benchmarks.machine import headline, spread

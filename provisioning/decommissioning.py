@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from agent.alone import NotAloneError, alone
 from agent.audit import FOLDER as AUDIT
 from agent.audit import AuditError
 from agent.config.schema import load
 from agent.identity.signing_key import FILE as SIGNING_KEY
 from agent.identity.signing_key import Signer
 from agent.retention import Holds
+from agent.runtime.instance_lock import NotAloneError, alone
 from agent.telemetry.status_file import FILE as STATUS
 from drivers.clock import SystemClock
 from drivers.disk import sync_folder

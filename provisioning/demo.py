@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 import click
 from pydantic import ValidationError
 
-from agent import log_lines
 from agent.config import schema
+from agent.runtime import log_format
 from agent.storage.database import load_state
 from drivers.wording import said
 from provisioning.cases import in_words, position
@@ -203,10 +203,10 @@ class Stage:
         return _print_outcome(self.folder, code, delivery, consumer.received)
 
     def _run_agent(self, on_progress: Callable[[float], None]) -> int:
-        from agent.device import run  # noqa: PLC0415 - loads the network's runtime
+        from agent.runtime.device import run  # noqa: PLC0415 - loads the network's runtime
 
         # What the agent logs is for a journal; here it would drown the cases.
-        log_lines.begin(self.folder / "agent.log")
+        log_format.begin(self.folder / "agent.log")
         first_s: float | None = None
 
         def analysed(_camera_id: str, monotonic_s: float) -> None:

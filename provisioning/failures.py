@@ -41,10 +41,16 @@ EXPECTED = {
         FAULT, said("The device was not wiped.")
     ),
     "provisioning.reporting.NoReportError": Expected(FAULT, said("There is nothing to report.")),
-    "agent.alone.NotAloneError": Expected(FAULT, said("Another agent is at work here.")),
-    "agent.alone.ForeignStateError": Expected(FAULT, said("The state belongs to another user.")),
+    "agent.runtime.instance_lock.NotAloneError": Expected(
+        FAULT, said("Another agent is at work here.")
+    ),
+    "agent.runtime.instance_lock.ForeignStateError": Expected(
+        FAULT, said("The state belongs to another user.")
+    ),
     "agent.config.schema.ConfigError": Expected(REFUSED, said("The configuration was refused.")),
-    "agent.replay.LiveCameraError": Expected(REFUSED, said("The configuration was refused.")),
+    "agent.runtime.replay.LiveCameraError": Expected(
+        REFUSED, said("The configuration was refused.")
+    ),
     "agent.inference.manifest.ModelError": Expected(REFUSED, said("A model was refused.")),
     "agent.scenarios.UnknownScenarioError": Expected(
         REFUSED, said("The configuration was refused.")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from agent.protocol.events import Event
-    from agent.replay import ReplayReport
+    from agent.runtime.replay import ReplayReport
     from provisioning.showing import Show
 
 
@@ -98,7 +98,7 @@ def replay_site(
         as_json: Print one JSON document and nothing else.
         show: Draws what is seen, if anything does.
     """
-    from agent.replay import replay  # noqa: PLC0415 - loads the network's runtime
+    from agent.runtime.replay import replay  # noqa: PLC0415 - loads the network's runtime
 
     with Progress(say("replay"), quiet=as_json) as progress:
 

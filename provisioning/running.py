@@ -8,8 +8,8 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent import log_lines
 from agent.config import schema
+from agent.runtime import log_format
 from drivers.rights import keeper_of
 from drivers.wording import said
 
@@ -33,9 +33,9 @@ def _refuse_anothers(site: Path, state_dir: Path) -> None:
 
 def run_site(site: Path) -> int:
     """Run a site's agent until SIGTERM or SIGINT; give its exit code."""
-    from agent.device import run  # noqa: PLC0415 - loads the network's runtime
+    from agent.runtime.device import run  # noqa: PLC0415 - loads the network's runtime
 
-    log_lines.begin()
+    log_format.begin()
     configuration = schema.load(site)
     _refuse_anothers(site, configuration.storage.state_dir)
     stop = threading.Event()

@@ -11,7 +11,7 @@ from typing import Any
 from agent.config import schema
 from agent.config.schema import Configuration
 from agent.protocol.events import CaseEvent, Event
-from agent.replay import ReplayReport, replay
+from agent.runtime.replay import ReplayReport, replay
 
 ROOT = Path(__file__).parent.parent
 BUNDLED = ROOT / "examples" / "street"

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from agent.alone import ForeignStateError, NotAloneError, alone, refuse_foreign
+from agent.runtime.instance_lock import ForeignStateError, NotAloneError, alone, refuse_foreign
 from agent.telemetry.status_file import FILE
 from drivers.locking import Holder, holder_of, lock_folder
 from provisioning.cli import main

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.replay import replay
+from agent.runtime.replay import replay
 from tests.clips_truth import BUNDLED, HELD_OUT, replayed, reported, site_of, staged, truth_of
 
 WITHIN_S = 2.0

@@ -16,7 +16,7 @@ from agent.analysis.sample_collection import FOLDER, Collection
 from agent.config.schema import CollectionSection
 from agent.domain.scene import Box, Detection, Doubt
 from agent.protocol.events import ModelUsed
-from agent.replay import replay
+from agent.runtime.replay import replay
 from drivers.cameras import Frame, Picture
 from provisioning.cli import main
 from tests.clips_truth import BUNDLED, site_of

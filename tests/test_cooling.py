@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.config.schema import Configuration, from_tables
-from agent.cooling import FALL_PER_S, RISE_PER_S, Cooling, Pace
-from agent.device import run
 from agent.protocol.events import HeartbeatBody, HeartbeatEvent
+from agent.runtime.device import run
+from agent.runtime.thermal_throttle import FALL_PER_S, RISE_PER_S, Cooling, Pace
 from drivers.disk import life_used_percent, total_bytes, written_bytes
 from drivers.power import Power, read_power
 from tests.broker import DEVICE, TENANT, Broker, wait_until
@@ -119,9 +119,9 @@ def site(folder: Path, broker: Broker) -> Configuration:
 def test_a_running_device_that_gets_hot_slows_down_and_comes_back(
     broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agent.device.FEEL_EVERY_S", 0.02)
-    monkeypatch.setattr("agent.cooling.FALL_PER_S", 10.0)
-    monkeypatch.setattr("agent.cooling.RISE_PER_S", 10.0)
+    monkeypatch.setattr("agent.runtime.device.FEEL_EVERY_S", 0.02)
+    monkeypatch.setattr("agent.runtime.thermal_throttle.FALL_PER_S", 10.0)
+    monkeypatch.setattr("agent.runtime.thermal_throttle.RISE_PER_S", 10.0)
     write_model(tmp_path / "models")
     monkeypatch.setenv("KERBWATCH_MODELS", str(tmp_path / "models"))
     sensor = tmp_path / "temp"

@@ -15,14 +15,14 @@ import cv2
 import numpy as np
 import pytest
 
-from agent.assembly import Parts, assemble
 from agent.capture import camera_reader
 from agent.capture.frame_faults import MOST_IN_A_ROW, FaultyFrames, FrameError, fault_of
 from agent.config.schema import Configuration
-from agent.device import run
 from agent.domain.ids import RandomIds
 from agent.protocol.events import ClockReading
-from agent.replay import replay
+from agent.runtime.composition import Parts, assemble
+from agent.runtime.device import run
+from agent.runtime.replay import replay
 from agent.storage import outbox
 from agent.storage.database import StorageError
 from drivers import cameras

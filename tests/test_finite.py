@@ -19,7 +19,7 @@ from agent.analysis.decision_trace import Measure, Trace
 from agent.config.schema import load
 from agent.domain.scene import WHOLE_FRAME, Detection
 from agent.perception.background_model import NoveltyModel
-from agent.replay import replay
+from agent.runtime.replay import replay
 from agent.scenarios import street_vending
 from agent.telemetry.status_file import (
     CameraStatus,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.assembly import Parts
+from agent.runtime.composition import Parts
 from agent.storage.database import Database, StorageError
 from agent.storage.outbox import Lane, waiting
 from agent.storage.reserve_file import SIZE_BYTES

@@ -117,7 +117,7 @@ def test_an_agent_whose_own_file_is_torn_says_so(tmp_path: Path) -> None:
     package = tmp_path / "kerbwatch-1.dist-info"
     package.mkdir()
     (package / "RECORD").write_text(
-        "agent/device.py,sha256=abc,3\nkerbwatch-1.dist-info/RECORD,,\n"
+        "agent/runtime/device.py,sha256=abc,3\nkerbwatch-1.dist-info/RECORD,,\n"
     )
     (tmp_path / "agent" / "device.py").write_bytes(b"")
     code = (
@@ -133,7 +133,7 @@ def test_an_agent_whose_own_file_is_torn_says_so(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 1
-    assert f"{tmp_path}/agent/device.py: it is empty" in done.stderr
+    assert f"{tmp_path}/agent/runtime/device.py: it is empty" in done.stderr
 
 
 def test_no_file_of_ours_is_empty_as_installed() -> None:

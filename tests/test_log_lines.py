@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.log_lines import MOST_AT_ONCE, MOST_CHARACTERS, THEN_EVERY_S, OneLine, Sparing
+from agent.runtime.log_format import MOST_AT_ONCE, MOST_CHARACTERS, THEN_EVERY_S, OneLine, Sparing
 from tests.broker import Broker, broker, mosquitto, start_broker, wait_until
 from tests.test_uplink import Device
 
@@ -81,7 +81,7 @@ def test_what_ends_a_thread_is_logged_harmlessly() -> None:
     )
     first, *others = ran.stderr.splitlines()
     assert first.startswith(
-        "CRITICAL agent.log_lines: the thread x\\nERROR agent.delivery.uplink: forged"
+        "CRITICAL agent.runtime.log_format: the thread x\\nERROR agent.delivery.uplink: forged"
     )
     assert others
     assert all(line.startswith("  | ") for line in others)

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from agent.assembly import Parts, assemble
 from agent.config.schema import Configuration
-from agent.device import run
 from agent.domain.ids import RandomIds
 from agent.protocol.events import ClockReading
+from agent.runtime.composition import Parts, assemble
+from agent.runtime.device import run
 from agent.storage import outbox
 from drivers import cameras
 from tests.broker import free_port, wait_until

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agent.config import schema
-from agent.replay import ReplayReport, replay
+from agent.runtime.replay import ReplayReport, replay
 from tests.compositing import Standing, film
 
 pytestmark = pytest.mark.slow

@@ -18,12 +18,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from agent import recovery_action
 from agent.concurrency.threads import Workers
 from agent.concurrency.watchdog import Progress
 from agent.delivery.uplink import Uplink
 from agent.delivery.uplink_supervisor import MOST_LEFT_BEHIND, KeptUplink
-from agent.recovery import FILE, Recovery, ask
+from agent.runtime import privileged_actions
+from agent.runtime.recovery import FILE, Recovery, ask
 from drivers.clock import FakeClock, SystemClock
 from drivers.network import cut_off
 from tests.broker import DEVICE, TENANT, Broker, broker, mosquitto, start_broker, wait_until
@@ -229,13 +229,13 @@ def test_a_host_with_a_route_over_a_live_interface_is_not_cut_off(tmp_path: Path
 def done(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What would have been done to this machine."""
     actions: list[str] = []
-    monkeypatch.setattr(recovery_action, "act", actions.append)
+    monkeypatch.setattr(privileged_actions, "act", actions.append)
     return actions
 
 
 def up_for(monkeypatch: pytest.MonkeyPatch, folder: Path, uptime_s: float) -> None:
     (folder / "uptime").write_text(f"{uptime_s} 1.0\n")
-    monkeypatch.setattr(recovery_action, "UPTIME", folder / "uptime")
+    monkeypatch.setattr(privileged_actions, "UPTIME", folder / "uptime")
 
 
 def test_a_request_is_followed_once_and_counted(
@@ -244,12 +244,12 @@ def test_a_request_is_followed_once_and_counted(
     up_for(monkeypatch, tmp_path, 4000)
     for _ in range(2):
         ask(tmp_path / "requests", "reboot", "no camera sees anything")
-        assert recovery_action.main(str(tmp_path / "requests"), str(tmp_path)) == 0
+        assert privileged_actions.main(str(tmp_path / "requests"), str(tmp_path)) == 0
     assert done == ["reboot"], "the second needs two hours of uptime"
     assert not list((tmp_path / "requests").iterdir())
     up_for(monkeypatch, tmp_path, 7300)
     ask(tmp_path / "requests", "reboot", "again")
-    recovery_action.main(str(tmp_path / "requests"), str(tmp_path))
+    privileged_actions.main(str(tmp_path / "requests"), str(tmp_path))
     assert done == ["reboot", "reboot"]
 
 
@@ -259,7 +259,7 @@ def test_a_reboot_that_cannot_be_counted_is_not_made(
     up_for(monkeypatch, tmp_path, 4000)
     ask(tmp_path / "requests", "reboot", "no camera sees anything")
     (tmp_path / "counts" / "actions.json.part").mkdir(parents=True)
-    assert recovery_action.main(str(tmp_path / "requests"), str(tmp_path / "counts")) == 1
+    assert privileged_actions.main(str(tmp_path / "requests"), str(tmp_path / "counts")) == 1
     assert done == []
 
 
@@ -269,7 +269,7 @@ def test_the_network_is_not_restarted_twice_within_ten_minutes(
     for uptime_s in (100, 600, 701):
         up_for(monkeypatch, tmp_path, uptime_s)
         ask(tmp_path / "requests", "network", "no route")
-        recovery_action.main(str(tmp_path / "requests"), str(tmp_path))
+        privileged_actions.main(str(tmp_path / "requests"), str(tmp_path))
     assert done == ["network", "network"]
 
 
@@ -290,8 +290,8 @@ def test_the_network_is_not_restarted_twice_within_ten_minutes(
 def test_no_garbage_is_followed(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     path = tmp_path_factory.mktemp("requests") / "request.json"
     path.write_bytes(content)
-    with pytest.raises(recovery_action.RefusedError):
-        recovery_action.take(path)
+    with pytest.raises(privileged_actions.RefusedError):
+        privileged_actions.take(path)
     assert not path.exists(), "or the path unit would go round for ever"
 
 
@@ -299,8 +299,8 @@ def test_a_link_is_not_followed_to_what_it_names(tmp_path: Path) -> None:
     target = tmp_path / "elsewhere.json"
     target.write_text('{"version": 1, "action": "reboot", "reason": ""}')
     (tmp_path / "request.json").symlink_to(target)
-    with pytest.raises(recovery_action.RefusedError):
-        recovery_action.take(tmp_path / "request.json")
+    with pytest.raises(privileged_actions.RefusedError):
+        privileged_actions.take(tmp_path / "request.json")
     assert target.exists()
 
 
@@ -310,8 +310,8 @@ def test_a_damaged_count_never_allows_a_young_host_to_reboot(
 ) -> None:
     path = tmp_path_factory.mktemp("counts") / "actions.json"
     path.write_bytes(content)
-    with pytest.raises(recovery_action.RefusedError):
-        recovery_action.allow("reboot", recovery_action.remembered(path), "boot", 3599.0)
+    with pytest.raises(privileged_actions.RefusedError):
+        privileged_actions.allow("reboot", privileged_actions.remembered(path), "boot", 3599.0)
 
 
 # --- real threads, real processes

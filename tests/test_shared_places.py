@@ -10,7 +10,7 @@ import pytest
 
 from agent.config.schema import Configuration, from_tables
 from agent.protocol.events import CaseEvent
-from agent.replay import replay
+from agent.runtime.replay import replay
 from tests.red_street import write_model
 
 KERB = [[0.05, 0.05], [0.95, 0.05], [0.95, 0.95], [0.05, 0.95]]

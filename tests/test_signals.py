@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from agent.config.schema import GpioSection, from_tables
-from agent.device import run
 from agent.protocol.events import HeartbeatEvent
-from agent.signals import (
+from agent.runtime.device import run
+from agent.runtime.indicators import (
     LONG_PRESS_S,
     PATTERNS,
     STEP_S,
@@ -174,8 +174,8 @@ class Rehearsal:
 
 
 def test_the_pins_follow_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agent.signals.LOOK_EVERY_S", 0.05)
-    monkeypatch.setattr("agent.signals.LONG_PRESS_S", 0.4)
+    monkeypatch.setattr("agent.runtime.indicators.LOOK_EVERY_S", 0.05)
+    monkeypatch.setattr("agent.runtime.indicators.LONG_PRESS_S", 0.4)
     pins = {"led": 17, "button": 27, "tamper": 22, "fan": 12, "lamp": 23, "buzzer": 24}
     lamp = {"darker_than": 50, "hold_s": 0}
     with Rehearsal(**pins, lamp_is_on=lamp) as device:
@@ -206,7 +206,7 @@ def test_the_pins_follow_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_in_quiet_times_nothing_sounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agent.signals.LOOK_EVERY_S", 0.02)
+    monkeypatch.setattr("agent.runtime.indicators.LOOK_EVERY_S", 0.02)
     quiet = [{"from": "11:00", "to": "13:00"}]
     with Rehearsal(buzzer=24, led=17, quiet=quiet) as device:
         device.situation = Situation(1, 0, 100, False, True, 1, None)

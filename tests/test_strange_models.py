@@ -20,12 +20,12 @@ import pytest
 from click.testing import CliRunner, Result
 from onnx import TensorProto, helper, numpy_helper
 
-from agent.assembly import assemble
 from agent.config import schema
 from agent.domain.ids import RandomIds
 from agent.inference import Detector, ModelError, load_manifest, open_detector, read_model, verify
 from agent.inference.external_weights import wanted_weights
 from agent.protocol.events import ClockReading, ConfigurationHealth
+from agent.runtime.composition import assemble
 from agent.telemetry.status_file import Software
 from provisioning import trial
 from provisioning.check.findings import Device

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.assembly import assemble
 from agent.domain.ids import RandomIds
+from agent.runtime.composition import assemble
 from agent.storage.database import TRACES_KEPT, Database, save_trace
 from agent.storage.outbox import Lane, Outbox
 from agent.telemetry.clock_monitor import APART_S, FRESH_S, STEP_S, Timekeeper, reading_of

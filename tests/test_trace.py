@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from agent.analysis.decision_trace import MOST_MOMENTS, Measure, Trace, Traces
 from agent.config.schema import load
-from agent.replay import replay
+from agent.runtime.replay import replay
 from provisioning.cli import main
 from provisioning.explaining import conditions, find
 

@@ -22,8 +22,8 @@ from agent.delivery.uplink import Uplink
 from agent.domain.ids import RandomIds
 from agent.identity.certificate_expiry import CertificateFile
 from agent.protocol.events import HoldCase, Upkeep
+from agent.runtime.housekeeping import NO_CLOCK, Keeping
 from agent.storage import day_counters
-from agent.upkeep import NO_CLOCK, Keeping
 from drivers.card import read_card
 from tests.broker import (
     DEVICE,

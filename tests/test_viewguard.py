@@ -19,7 +19,7 @@ from agent.config.schema import Configuration
 from agent.domain.scene import Zone
 from agent.perception.view_health import PROBLEMS, Settings, ViewGuard
 from agent.protocol.events import Blindness, CaseEvent
-from agent.replay import ReplayReport, replay
+from agent.runtime.replay import ReplayReport, replay
 from drivers.cameras import Picture
 from provisioning.cli import main
 from provisioning.things import REASONS

@@ -16,11 +16,11 @@ from agent.analysis.sample_collection import Collection
 from agent.audit import Audit
 from agent.audit.log import AuditError
 from agent.config.schema import CollectionSection
-from agent.device import _disk_health
 from agent.domain.case_lifecycle import Change
 from agent.domain.scene import Box, Doubt
 from agent.evidence.pictures import Evidence, EvidenceError
 from agent.retention.policy import Kept, choose
+from agent.runtime.device import _disk_health
 from agent.storage.database import Database, StorageError
 from drivers.cameras import Frame
 from drivers.clock import FakeClock

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from agent.config.schema import Configuration
-from agent.replay import replay
+from agent.runtime.replay import replay
 from tests.compositing import Standing, put
 
 ROOT = Path(__file__).parent.parent

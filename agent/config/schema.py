@@ -283,7 +283,7 @@ class Analysis(Section):
 
 
 class CoolingSection(Section):
-    """From which temperature on the device looks less often; see :mod:`agent.cooling`."""
+    """From which temperature on the device looks less often; see :mod:`agent.runtime.thermal_throttle`."""
 
     from_c: float = Field(default=70.0, ge=20, le=100)
     full_c: float = Field(default=80.0, ge=20, le=110)
@@ -307,7 +307,7 @@ class LampSection(Section):
 
 
 class GpioSection(gpio.Settings):
-    """What hangs at the pins, and how it behaves; see :mod:`agent.signals`."""
+    """What hangs at the pins, and how it behaves; see :mod:`agent.runtime.indicators`."""
 
     fan_on_c: float = Field(default=60.0, ge=20, le=100)
     fan_off_c: float = Field(default=50.0, ge=10, le=100)
@@ -333,7 +333,7 @@ class Storage(Section):
 
 
 class RecoverySection(Section):
-    """How patient the device is with what hangs; see :mod:`agent.recovery`."""
+    """How patient the device is with what hangs; see :mod:`agent.runtime.recovery`."""
 
     camera_hang_s: float = Field(default=60.0, ge=1)
     """A camera that neither gives a frame nor fails for so long hangs."""

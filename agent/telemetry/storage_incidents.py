@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     import sqlite3
     from pathlib import Path
 
-    from agent.assembly import Parts
     from agent.domain.ids import Ids
+    from agent.runtime.composition import Parts
     from agent.storage.database import StoodIn
     from drivers.clock import Clock
 

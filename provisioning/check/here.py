@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent.alone import user_name
+from agent.runtime.instance_lock import user_name
 from agent.telemetry.status_file import FILE
 from drivers.locking import Holder, holder_of
 from drivers.wording import said

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent import inference
-from agent.alone import user_name
+from agent.runtime.instance_lock import user_name
 from drivers.foreign import reason_of
 from drivers.programs import python
 from drivers.wording import said

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 import cv2
 import numpy as np
 
-from agent.watch import LEFT_OUT
+from agent.runtime.supervisor import LEFT_OUT
 from tests.bombs import claiming
 from tests.broker import free_port
 from tests.faults.corner import busy, drawn

@@ -1,6 +1,6 @@
 """Does what the agent may only ask for: restart the host's network, or reboot. Runs as root, briefly.
 
-    python -m agent.recovery_action REQUEST_DIR STATE_DIR
+    python -m agent.runtime.privileged_actions REQUEST_DIR STATE_DIR
 
 Everything in the request is hostile until it was validated, and even a valid one is refused when it
 comes too soon: by a count of its own, which whoever writes requests cannot reach. It rests before it
@@ -155,7 +155,10 @@ def main(request_dir: str, state_dir: str) -> int:
 
 if __name__ == "__main__":
     if len(sys.argv) != 3:
-        print("usage: python -m agent.recovery_action REQUEST_DIR STATE_DIR", file=sys.stderr)
+        print(
+            "usage: python -m agent.runtime.privileged_actions REQUEST_DIR STATE_DIR",
+            file=sys.stderr,
+        )
         sys.exit(2)
     try:
         sys.exit(main(sys.argv[1], sys.argv[2]))

@@ -20,7 +20,7 @@ from agent.protocol.events import (
     StorageHealth,
     ViewHealth,
 )
-from agent.signals import Situation
+from agent.runtime.indicators import Situation
 from agent.telemetry.heartbeat import Activity
 from agent.telemetry.status_file import (
     CameraStatus,
@@ -36,13 +36,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from agent.analysis.camera_pipeline import Pipeline
-    from agent.assembly import Parts
     from agent.capture.camera_reader import Capture, Mailbox
     from agent.config.schema import Configuration
-    from agent.cooling import Pace
     from agent.delivery.uplink_supervisor import KeptUplink
     from agent.protocol.events import Blindness
-    from agent.watch import Watch
+    from agent.runtime.composition import Parts
+    from agent.runtime.supervisor import Watch
+    from agent.runtime.thermal_throttle import Pace
     from drivers.clock import Clock
 
 VERSION = version("kerbwatch")

@@ -9,21 +9,23 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from agent.alone import alone, refuse_foreign
-from agent.assembly import assemble
 from agent.concurrency.threads import Workers
 from agent.concurrency.watchdog import Progress, notify
 from agent.config.plausibility import remarks
-from agent.cooling import Cooling, Pace
 from agent.delivery.uplink import Uplink
 from agent.delivery.uplink_supervisor import KeptUplink
 from agent.domain.ids import RandomIds
 from agent.identity.signing_key import open_signer
-from agent.observer import Observer
 from agent.protocol.events import ConfigurationHealth, DiskHealth
-from agent.recovery import Recovery
-from agent.seeing import Seeing
-from agent.signals import Signals
+from agent.runtime.composition import assemble
+from agent.runtime.housekeeping import Keeping
+from agent.runtime.indicators import Signals
+from agent.runtime.instance_lock import alone, refuse_foreign
+from agent.runtime.metrics import Observer
+from agent.runtime.recovery import Recovery
+from agent.runtime.supervisor import Watch
+from agent.runtime.thermal_throttle import Cooling, Pace
+from agent.runtime.vision_threads import Seeing
 from agent.storage.database import StorageError
 from agent.storage.outbox import Lane, waiting
 from agent.telemetry import storage_incidents
@@ -31,8 +33,6 @@ from agent.telemetry.clock_monitor import Timekeeper, reading_of
 from agent.telemetry.heartbeat import Health
 from agent.telemetry.loss_reports import Losses
 from agent.telemetry.status_file import keep_written
-from agent.upkeep import Keeping
-from agent.watch import Watch
 from drivers.clock import SystemClock
 from drivers.disk import (
     PRIVATE_FOLDER,
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 
     from agent.config.schema import Configuration
     from agent.protocol.events import PublicKey
-    from agent.recovery import Cause
+    from agent.runtime.recovery import Cause
 
 END_WITHIN_S = 8.0
 """For the goodbye to the broker, and again for all threads: systemd waits 20 s."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from agent.concurrency.watchdog import notify, watchdog_interval_s
-from agent.recovery import ask
+from agent.runtime.recovery import ask
 from drivers.network import cut_off
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from agent.concurrency.threads import Workers
     from agent.config.schema import RecoverySection
     from agent.delivery.uplink_supervisor import KeptUplink
-    from agent.recovery import Action, Cause, Recovery
+    from agent.runtime.recovery import Action, Cause, Recovery
     from drivers.clock import Clock
 
 ROUND_S = 0.5

@@ -3,7 +3,7 @@
 A camera that hangs earns one restart of the process, then the next one only after a wait that grows;
 between two of them it is left out, and the others go on seeing. What restarts cannot mend may earn a
 reboot, and a host that is cut off a restart of its network; both are only asked for here and done by
-:mod:`agent.recovery_action`. A broker that is away earns nothing: offline is normal.
+:mod:`agent.runtime.privileged_actions`. A broker that is away earns nothing: offline is normal.
 
 All of it is counted in one small file, apart from the database, which may be what is broken. Waits are
 measured in steady time and by the boot, never by the wall clock.
@@ -254,7 +254,7 @@ class Recovery:
 
 
 def ask(folder: Path, action: Action, reason: str) -> None:
-    """Leave a request for :mod:`agent.recovery_action`, which may refuse it.
+    """Leave a request for :mod:`agent.runtime.privileged_actions`, which may refuse it.
 
     Raises:
         OSError: It could not be written.

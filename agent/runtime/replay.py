@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
 
-from agent.alone import alone, refuse_foreign
-from agent.assembly import assemble
 from agent.capture.frame_faults import FrameError
 from agent.domain.ids import DerivedIds
 from agent.protocol.events import ClockReading, Event
+from agent.runtime.composition import assemble
+from agent.runtime.instance_lock import alone, refuse_foreign
 from agent.storage import outbox
 from drivers import cameras
 from drivers.disk import replace_file
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from agent.analysis.camera_pipeline import Pipeline
-    from agent.assembly import Parts
     from agent.config.schema import Configuration
     from agent.domain.case_lifecycle import Change
+    from agent.runtime.composition import Parts
     from drivers.cameras import Camera, Frame
 
 _events: TypeAdapter[Event] = TypeAdapter(Event)

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from agent.assembly import Parts
     from agent.concurrency.threads import Workers
     from agent.config.schema import CameraSection, Configuration
-    from agent.cooling import Pace
+    from agent.runtime.composition import Parts
+    from agent.runtime.thermal_throttle import Pace
     from drivers.cameras import Camera, Frame
     from drivers.clock import Clock
 
