@@ -18,8 +18,8 @@ with installed.naming_damage():
     from agent.runtime.device import run
     from agent.runtime.instance_lock import ForeignStateError, NotAloneError
     from drivers.clock import SystemClock
-    from drivers.harmless import harmless
-    from drivers.wording import text_of
+    from wording.harmless import harmless
+    from wording.messages import text_of
 
 
 def main() -> int:

@@ -8,9 +8,9 @@ import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from drivers.foreign import reason_of
 from drivers.inodes import NO_INODES, are_used_up
-from drivers.wording import Said, said
+from wording.known_errors import reason_of
+from wording.messages import Said, said
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from unicodedata import category
 
-from drivers.wording import Said, said
+from wording.messages import Said, said
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

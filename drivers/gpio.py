@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from drivers.foreign import reason_of
-from drivers.wording import said
+from wording.known_errors import reason_of
+from wording.messages import said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

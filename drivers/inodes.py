@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from drivers.wording import said
+from wording.messages import said
 
 NO_INODES = said("no inodes are left: there are too many files on this disk, though it has room")
 

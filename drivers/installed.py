@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from drivers.wording import itemised, said
+from wording.messages import itemised, said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

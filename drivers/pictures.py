@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from drivers.foreign import reason_of
-from drivers.wording import said
+from wording.known_errors import reason_of
+from wording.messages import said
 
 if TYPE_CHECKING:
     from pathlib import Path

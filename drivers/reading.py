@@ -11,8 +11,8 @@ import re
 import stat
 from typing import TYPE_CHECKING
 
-from drivers.foreign import reason_of
-from drivers.wording import Said, said
+from wording.known_errors import reason_of
+from wording.messages import Said, said
 
 if TYPE_CHECKING:
     from pathlib import Path

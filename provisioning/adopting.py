@@ -33,11 +33,11 @@ from agent.inference.manifest import (
 from agent.inference.model_files import read_inside
 from drivers.disk import make_folder, place_folder
 from drivers.documents import unseen
-from drivers.foreign import reason_of
-from drivers.validation import faults_of
-from drivers.wording import said
 from provisioning import class_names, exports, trial
 from provisioning.wording import say
+from wording.known_errors import reason_of
+from wording.messages import said
+from wording.validation import faults_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -26,12 +26,12 @@ from agent.audit import (
 )
 from agent.config.schema import load
 from drivers.clock import SystemClock
-from drivers.harmless import harmless
 from drivers.rights import become_keeper_of
 from provisioning.clock_time import local
 from provisioning.failures import FAULT
 from provisioning.wording import MOST_SHOWN, error_in_words, in_words, say
 from provisioning.wording.width import padded
+from wording.harmless import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,8 +8,8 @@ import json
 import click
 
 from drivers.cameras import FoundCamera, driver_names, load_driver
-from drivers.harmless import harmless, harmless_json
 from provisioning.wording import say
+from wording.harmless import harmless, harmless_json
 
 
 def show(*, as_json: bool) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from agent.inference.manifest import ModelError
 from drivers.documents import unseen
 from drivers.reading import UnreadableError, content_of, text_in
-from drivers.wording import Said, said, text_of
+from wording.messages import Said, said, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

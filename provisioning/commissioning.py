@@ -12,12 +12,12 @@ from agent.config.schema import load
 from agent.perception.redaction import sensitive_regions
 from drivers.cameras import CameraError, load_driver
 from drivers.rights import acting_for, become_keeper_of
-from drivers.wording import said
 from provisioning.audited import note
 from provisioning.clock_time import local
 from provisioning.failures import FAULT
 from provisioning.replaying import with_footage
 from provisioning.wording import in_words, say
+from wording.messages import said
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

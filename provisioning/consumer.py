@@ -21,10 +21,10 @@ from paho.mqtt.enums import CallbackAPIVersion
 from pydantic import ValidationError
 
 from agent.protocol.events import Message
-from drivers.foreign import reason_of, recognised
-from drivers.harmless import harmless
-from drivers.wording import said
 from provisioning.failures import BrokerError
+from wording.harmless import harmless
+from wording.known_errors import reason_of, recognised
+from wording.messages import said
 
 if TYPE_CHECKING:
     from collections.abc import Callable

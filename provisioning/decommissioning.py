@@ -24,12 +24,12 @@ from drivers.clock import SystemClock
 from drivers.disk import sync_folder
 from drivers.rights import acting_for, may_follow
 from drivers.wiping import trim, wipe
-from drivers.wording import said
 from provisioning.audited import audit_of
 from provisioning.explaining import DATABASE
 from provisioning.failures import FAULT
 from provisioning.watching import NotRunningError, read
 from provisioning.wording import error_in_words, say
+from wording.messages import said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

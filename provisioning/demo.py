@@ -20,7 +20,6 @@ from pydantic import ValidationError
 from agent.config import schema
 from agent.runtime import log_format
 from agent.storage.database import load_state
-from drivers.wording import said
 from provisioning.cases import in_words, position
 from provisioning.consumer import Consumer
 from provisioning.failures import FAULT
@@ -28,6 +27,7 @@ from provisioning.progress import Progress
 from provisioning.things import kind_in_words
 from provisioning.truth import Truth, compare, reported_cases
 from provisioning.wording import say, say_many
+from wording.messages import said
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

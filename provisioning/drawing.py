@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from drivers.disk import replace_file
-from drivers.wording import said
+from wording.messages import said
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -16,7 +16,6 @@ import numpy as np
 
 from agent.domain.scene import Box
 from drivers import pictures
-from drivers.harmless import harmless
 from drivers.rights import acting_for
 from provisioning import drawing
 from provisioning.audited import note
@@ -26,6 +25,7 @@ from provisioning.comparing import compared, figure, holds
 from provisioning.things import kind_in_words
 from provisioning.wording import MOST_SHOWN, say
 from provisioning.wording.width import padded
+from wording.harmless import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from drivers.wording import Said, said
+from wording.messages import Said, said
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import click
 
-from drivers.wording import Said, said
 from provisioning.wording import error_in_words, in_words
+from wording.messages import Said, said
 
 FAULT = 1
 REFUSED = 3

@@ -8,10 +8,10 @@ import click
 
 from agent import inference
 from agent.inference.manifest import misnamed_folders, model_folders
-from drivers.wording import itemised, said
 from provisioning import trial
 from provisioning.failures import FAULT
 from provisioning.wording import in_words, say
+from wording.messages import itemised, said
 
 
 def show(*, as_json: bool) -> int:

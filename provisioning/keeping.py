@@ -17,13 +17,13 @@ from agent.config.schema import load
 from agent.retention import Crops, Hold, HoldError, Holds, Outcome, Retention
 from agent.storage.database import Database
 from drivers.clock import SystemClock
-from drivers.harmless import harmless
 from drivers.rights import acting_for
 from provisioning.audited import audit_of, note
 from provisioning.clock_time import local
 from provisioning.explaining import DATABASE
 from provisioning.failures import FAULT
 from provisioning.wording import MOST_SHOWN, say, say_many
+from wording.harmless import harmless
 
 if TYPE_CHECKING:
     from pathlib import Path

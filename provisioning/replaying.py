@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import click
 
 from agent.config.schema import CameraSection, Configuration
-from drivers.wording import said
 from provisioning import wording
 from provisioning.cases import duration, in_words
 from provisioning.progress import Progress
 from provisioning.things import kind_in_words, things_in_words
 from provisioning.wording import say, say_many
 from provisioning.wording.width import display_width, padded
+from wording.messages import said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -15,12 +15,12 @@ from agent.storage import day_counters
 from agent.telemetry.daily_summary import summary_of
 from drivers.clock import SystemClock
 from drivers.rights import become_keeper_of
-from drivers.wording import said
 from provisioning.cases import duration
 from provisioning.explaining import DATABASE
 from provisioning.things import kind_in_words
 from provisioning.wording import in_words, say
 from provisioning.wording.width import padded
+from wording.messages import said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from agent.config import schema
 from agent.runtime import log_format
 from drivers.rights import keeper_of
-from drivers.wording import said
+from wording.messages import said
 
 if TYPE_CHECKING:
     from types import FrameType

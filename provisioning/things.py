@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from drivers.wording import said
 from provisioning.wording import in_words, say_many
+from wording.messages import said
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from drivers import programs
-from drivers.harmless import harmless
-from drivers.wording import Said, said
+from wording.harmless import harmless
+from wording.messages import Said, said
 
 LIMIT_S = 60.0
 """A network that takes longer to be opened and run once is too slow for any street."""

@@ -20,10 +20,10 @@ import click
 from drivers.disk import READABLE, replace_file, sync_file_systems
 from drivers.installed import complaint
 from drivers.programs import system
-from drivers.wording import said
 from provisioning.failures import FAULT
 from provisioning.wording import in_words, say
 from provisioning.wording.width import padded
+from wording.messages import said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

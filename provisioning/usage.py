@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import click
 from click import core, decorators, exceptions, formatting, parser, types
 
-from drivers.wording import Said, said
 from provisioning.wording import ENGLISH, in_words, language, translations
 from provisioning.wording.width import display_width, padded
+from wording.messages import Said, said
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -14,9 +14,9 @@ from agent.config.schema import ConfigError, Uplink, load
 from agent.config.site_files import FileError, read_toml
 from agent.identity.credentials import CredentialsError
 from agent.identity.credentials import read as read_credentials
-from drivers.wording import said
 from provisioning.failures import FAULT, expected
 from provisioning.wording import in_words, say, say_many
+from wording.messages import said
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

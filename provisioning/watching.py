@@ -13,7 +13,6 @@ from pydantic import ValidationError
 from agent.config.schema import load
 from agent.telemetry.status_file import FILE, CameraStatus, Status
 from drivers.clock import SystemClock
-from drivers.harmless import harmless, harmless_json
 from drivers.rights import become_keeper_of, read_file
 from provisioning.cases import duration
 from provisioning.clock_time import local
@@ -22,6 +21,7 @@ from provisioning.explaining import measure_in_words
 from provisioning.things import kind_in_words, label_in_words, reason_in_words
 from provisioning.wording import MOST_SHOWN, say
 from provisioning.wording.width import padded
+from wording.harmless import harmless, harmless_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

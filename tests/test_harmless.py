@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.harmless import MOST_CHARACTERS, harmless, harmless_json
-from drivers.wording import Said, itemised, said
+from wording.harmless import MOST_CHARACTERS, harmless, harmless_json
+from wording.messages import Said, itemised, said
 
 _UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 

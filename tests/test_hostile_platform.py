@@ -27,7 +27,6 @@ from agent.protocol.fields import MOST_NUMBER
 from agent.protocol.generator import schema
 from agent.storage.outbox import Lane
 from drivers.clock import FakeClock, SystemClock
-from drivers.harmless import harmless
 from tests.broker import (
     Broker,
     StubBroker,
@@ -38,6 +37,7 @@ from tests.broker import (
     wait_until,
 )
 from tests.test_uplink import Device
+from wording.harmless import harmless
 
 if TYPE_CHECKING:
     import sqlite3

@@ -13,9 +13,9 @@ from agent.audit import Audit
 from agent.retention.legal_holds import Hold, Holds
 from agent.telemetry.status_file import FILE, Status, UplinkStatus
 from drivers.clock import SystemClock
-from drivers.wording import itemised, said
 from provisioning.cli import main
 from provisioning.wording import error_in_words, say
+from wording.messages import itemised, said
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from agent.config.broker_address import checked, host_and_port
 from agent.config.schema import ConfigError, load
 from agent.config.site_files import FileError, read_json, read_toml
-from drivers.lookalikes import lookalikes
 from provisioning.cli import main
+from wording.lookalikes import lookalikes
 
 SITE = """[site]
 tenant = "city"

@@ -24,13 +24,13 @@ from agent.runtime.device import _disk_health
 from agent.storage.database import Database, StorageError
 from drivers.cameras import Frame
 from drivers.clock import FakeClock
-from drivers.foreign import words_of
 from drivers.inodes import Inodes
 from provisioning import drawing
 from provisioning.check import machine
 from tests.drafts import OPEN_CASE
 from tests.keeping_device import Device
 from tests.test_evidence import OPENED
+from wording.known_errors import words_of
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 PICTURE = np.random.default_rng(1).integers(0, 255, (240, 320, 3), np.uint8)

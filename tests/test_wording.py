@@ -22,14 +22,14 @@ from hypothesis import strategies as st
 from agent.config.schema import ConfigError, from_tables, load
 from agent.inference.manifest import ModelError, load_manifest
 from drivers.cameras import CameraError, load_driver
-from drivers.foreign import reason_of, recognised
-from drivers.wording import Said, itemised, said, said_many
 from provisioning import wording
 from provisioning.cli import main
 from provisioning.usage import wrapped
 from provisioning.wording import error_in_words, in_words, say, say_many
 from provisioning.wording.width import display_width, padded
 from tests import catalogue, red_street
+from wording.known_errors import reason_of, recognised
+from wording.messages import Said, itemised, said, said_many
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

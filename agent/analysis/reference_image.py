@@ -17,8 +17,8 @@ import numpy as np
 from agent.perception.redaction import blotted
 from drivers import pictures
 from drivers.disk import replace_file
-from drivers.foreign import words_of
-from drivers.wording import said
+from wording.known_errors import words_of
+from wording.messages import said
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

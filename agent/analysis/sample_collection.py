@@ -19,7 +19,7 @@ import cv2
 
 from agent.perception.redaction import blotted, sensitive_regions
 from drivers.disk import refusal, replace_file
-from drivers.wording import said
+from wording.messages import said
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -16,7 +16,7 @@ from agent.audit.camera_address import without_secrets
 from agent.audit.setting_diff import Settings, changes, happenings, leaves
 from agent.concurrency.token_bucket import Allowance
 from drivers.disk import replace_file
-from drivers.foreign import words_of
+from wording.known_errors import words_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,7 +14,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from drivers.disk import make_folder, refusal, sync_folder
-from drivers.wording import said
+from wording.messages import said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from agent.audit.log import OF_PLATFORM, ORDERS_RECORDED, ORIGIN, AuditError, Head, Record, segments
-from drivers.foreign import reason_of
-from drivers.wording import said
+from wording.known_errors import reason_of
+from wording.messages import said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,7 +17,7 @@ from agent.capture.frame_faults import fault_of
 from agent.concurrency.backoff import Backoff
 from drivers.cameras import CameraError, LoginRefusedError
 from drivers.pacing import Thinning
-from drivers.wording import said
+from wording.messages import said
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

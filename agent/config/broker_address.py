@@ -6,8 +6,8 @@ import ipaddress
 import re
 from urllib.parse import urlsplit
 
-from drivers.lookalikes import lookalikes
-from drivers.wording import Said, said
+from wording.lookalikes import lookalikes
+from wording.messages import Said, said
 
 PORTS = {"mqtt": 1883, "mqtts": 8883}
 """By scheme, where none is given."""

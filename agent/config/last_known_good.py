@@ -23,10 +23,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from agent.config import schema
 from agent.protocol.events import ConfigurationHealth
 from drivers.disk import replace_file
-from drivers.foreign import words_of
 from drivers.reading import UnreadableError, content_of, text_in
 from drivers.rights import read_file
-from drivers.wording import said
+from wording.known_errors import words_of
+from wording.messages import said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -40,9 +40,9 @@ from agent.protocol.events import MOST_CAMERAS, MOST_PLACES
 from agent.protocol.fields import is_readable, on_one_line
 from drivers import cameras, gpio
 from drivers.documents import texts_in
-from drivers.foreign import words_of
-from drivers.validation import fault_at, may_be_secret, message_of
-from drivers.wording import itemised, said, said_many, text_of
+from wording.known_errors import words_of
+from wording.messages import itemised, said, said_many, text_of
+from wording.validation import fault_at, may_be_secret, message_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -73,7 +73,7 @@ class Section(BaseModel):
     """A part of the configuration: frozen, unknown keys refused, numbers finite.
 
     What was given is not in the text of an error, for addresses hold passwords; where it may be
-    shown, :mod:`drivers.validation` does so.
+    shown, :mod:`wording.validation` does so.
     """
 
     model_config = ConfigDict(

@@ -11,10 +11,10 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from drivers.documents import parsed_json, parsed_toml
-from drivers.foreign import reason_of
-from drivers.lookalikes import lookalikes
 from drivers.reading import UnreadableError, content_of, text_in
-from drivers.wording import Said, said
+from wording.known_errors import reason_of
+from wording.lookalikes import lookalikes
+from wording.messages import Said, said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationInfo, field_validator
 
 from agent.protocol.events import Coordinates
-from drivers.wording import said
+from wording.messages import said
 
 SHIFTED = frozenset({"GCJ02", "BD09", "BD09LL", "BD09MC", "MARS"})
 """The grids of Chinese map services, without hyphens; they are shifted against what surveyors use."""

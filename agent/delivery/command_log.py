@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from agent.concurrency.token_bucket import Allowance
 from agent.protocol.events import Answer
 from agent.storage.database import StorageError
-from drivers.foreign import reason_of
+from wording.known_errors import reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

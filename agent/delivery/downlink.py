@@ -14,8 +14,8 @@ from agent.delivery.sequence_ranges import merged
 from agent.protocol.events import Answer, Command, CommandId, HoldCase, Receipt, Resend
 from agent.storage.database import StorageError
 from agent.storage.outbox import counted
-from drivers.harmless import harmless
-from drivers.wording import said
+from wording.harmless import harmless
+from wording.messages import said
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -37,10 +37,10 @@ from agent.delivery.reason_codes import know_every_code
 from agent.identity import client_certificate, server_trust
 from agent.identity.credentials import CredentialsError
 from agent.identity.credentials import read as read_credentials
-from drivers.foreign import reason_of, recognised
-from drivers.harmless import harmless
 from drivers.network import is_loopback
-from drivers.wording import said, text_of
+from wording.harmless import harmless
+from wording.known_errors import reason_of, recognised
+from wording.messages import said, text_of
 
 if TYPE_CHECKING:
     from paho.mqtt.client import MQTTMessage

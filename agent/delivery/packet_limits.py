@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from paho.mqtt.client import Client
 
-from drivers.wording import said
+from wording.messages import said
 
 LARGEST_PACKET_BYTES = 65_536
 """What we announce, and hold the broker to."""

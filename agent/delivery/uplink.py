@@ -26,8 +26,8 @@ from agent.delivery.send_scheduler import Parcel, Parcels, Terms
 from agent.protocol.events import BirthBody, ClockReading, DeviceState, Draft, UplinkHealth
 from agent.storage.database import StorageError, load_state, save_state
 from agent.storage.outbox import Lane
-from drivers.harmless import harmless
-from drivers.wording import said
+from wording.harmless import harmless
+from wording.messages import said
 
 if TYPE_CHECKING:
     import sqlite3

@@ -25,7 +25,7 @@ import numpy as np
 from agent.protocol.events import Picture as PictureReference
 from drivers import pictures
 from drivers.disk import make_folder, refusal, replace_file, sync_folder
-from drivers.wording import said
+from wording.messages import said
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

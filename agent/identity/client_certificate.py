@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from agent.identity import pem
 from agent.identity.pem import CertificateError
-from drivers.foreign import reason_of, recognised
-from drivers.wording import said
+from wording.known_errors import reason_of, recognised
+from wording.messages import said
 
 if TYPE_CHECKING:
     from pathlib import Path

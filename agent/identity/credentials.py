@@ -12,7 +12,7 @@ from agent.identity import client_certificate, pem, server_trust
 from agent.identity.pem import CertificateError
 from drivers.network import is_loopback
 from drivers.reading import UnreadableError, text_in
-from drivers.wording import itemised, said, text_of
+from wording.messages import itemised, said, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

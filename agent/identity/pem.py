@@ -11,7 +11,7 @@ import ssl
 from typing import TYPE_CHECKING
 
 from drivers.reading import SAVED_AS_UTF_16, UnreadableError, content_of, is_utf_16
-from drivers.wording import Said, said
+from wording.messages import Said, said
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from agent.identity import client_certificate, pem
-from drivers.foreign import recognised
-from drivers.harmless import harmless
-from drivers.wording import said
+from wording.harmless import harmless
+from wording.known_errors import recognised
+from wording.messages import said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -22,9 +22,9 @@ from pydantic import ValidationError
 
 from agent.protocol.events import PublicKey
 from drivers.disk import make_folder, replace_file
-from drivers.foreign import words_of
 from drivers.programs import python
-from drivers.wording import said
+from wording.known_errors import words_of
+from wording.messages import said
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey

@@ -27,7 +27,7 @@ from agent.inference.manifest import (
 from agent.inference.preprocess import Preparation
 from agent.inference.session import OnnxSession
 from agent.protocol.events import ModelUsed
-from drivers.wording import said
+from wording.messages import said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,10 +17,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from agent.inference.model_files import read_inside
 from drivers.documents import parsed_toml, refuse_unseen
-from drivers.foreign import reason_of
 from drivers.reading import text_in
-from drivers.validation import faults_of
-from drivers.wording import itemised, said
+from wording.known_errors import reason_of
+from wording.messages import itemised, said
+from wording.validation import faults_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

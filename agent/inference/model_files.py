@@ -6,7 +6,7 @@ import os
 import stat
 from pathlib import Path
 
-from drivers.wording import said
+from wording.messages import said
 
 
 def read_inside(folder: Path, name: str, most_bytes: int) -> bytes:

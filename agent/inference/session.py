@@ -19,8 +19,8 @@ from onnxruntime.capi import onnxruntime_pybind11_state as _runtime
 
 from agent.inference.external_weights import wanted_weights
 from agent.inference.manifest import MOST_PIXELS, ModelError
-from drivers.harmless import harmless
-from drivers.wording import said
+from wording.harmless import harmless
+from wording.messages import said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

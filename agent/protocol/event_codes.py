@@ -13,7 +13,7 @@ from importlib.resources import files
 from pydantic import BaseModel, ConfigDict
 
 from agent.protocol.events import Code, EventCode
-from drivers.wording import said
+from wording.messages import said
 
 
 class Matter(BaseModel):

@@ -21,7 +21,7 @@ from pydantic import AwareDatetime, Field, ValidationInfo
 from pydantic_core import PydanticCustomError, core_schema
 
 from agent.domain.finite import finite
-from drivers.harmless import harmless
+from wording.harmless import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Callable

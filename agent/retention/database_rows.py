@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from agent.retention.policy import DAY_S
 from agent.storage import lived_time_counter
 from agent.storage.database import StorageError
-from drivers.foreign import reason_of
+from wording.known_errors import reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

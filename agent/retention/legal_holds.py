@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from drivers.disk import replace_file, sync_folder
 from drivers.rights import read_file
-from drivers.wording import said
+from wording.messages import said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

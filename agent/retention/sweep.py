@@ -16,8 +16,8 @@ from agent.retention.legal_holds import Holds
 from agent.retention.policy import DAY_S, Going, Kept, choose
 from agent.storage.database import StorageError
 from drivers.disk import free_bytes
-from drivers.foreign import words_of
 from drivers.inodes import Inodes, inodes
+from wording.known_errors import words_of
 
 if TYPE_CHECKING:
     import threading

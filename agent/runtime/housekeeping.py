@@ -34,9 +34,9 @@ from agent.telemetry.daily_summary import Summaries
 from agent.telemetry.day_sampler import Daybook, Gauges
 from drivers.card import read_card
 from drivers.disk import life_used_percent, written_bytes
-from drivers.foreign import reason_of
 from drivers.power import read_power
 from drivers.temperature import processor_c
+from wording.known_errors import reason_of
 
 if TYPE_CHECKING:
     import threading

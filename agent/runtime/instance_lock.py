@@ -12,9 +12,9 @@ import pwd
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from drivers.foreign import reason_of
 from drivers.locking import holder_of, lock_folder
-from drivers.wording import said
+from wording.known_errors import reason_of
+from wording.messages import said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from drivers.harmless import harmless
+from wording.harmless import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Callable

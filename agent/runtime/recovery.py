@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from drivers.disk import replace_file
-from drivers.foreign import words_of
+from wording.known_errors import words_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

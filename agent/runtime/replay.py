@@ -28,7 +28,7 @@ from agent.storage import outbox
 from drivers import cameras
 from drivers.disk import replace_file
 from drivers.pacing import Thinning
-from drivers.wording import said
+from wording.messages import said
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

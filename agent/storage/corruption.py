@@ -20,7 +20,7 @@ from agent.storage.checksum import is_whole
 from agent.storage.database import Database, StorageError, is_failing, lenient, save_state
 from agent.storage.outbox import take_over
 from drivers.disk import sync_folder
-from drivers.foreign import reason_of
+from wording.known_errors import reason_of
 
 if TYPE_CHECKING:
     from pathlib import Path

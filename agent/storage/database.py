@@ -24,8 +24,8 @@ from agent.protocol.fields import MOST_REASON, readable
 from agent.storage.checksum import crc_of
 from agent.storage.reserve_file import Ballast
 from drivers.disk import make_folder, refusal, sync_folder
-from drivers.foreign import reason_of
-from drivers.wording import said
+from wording.known_errors import reason_of
+from wording.messages import said
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

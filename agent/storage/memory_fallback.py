@@ -30,7 +30,7 @@ from agent.storage.database import (
     save_state,
 )
 from agent.storage.outbox import Lane, carried, is_of_outbox, note_carried, take_back, take_over
-from drivers.foreign import reason_of
+from wording.known_errors import reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -28,8 +28,8 @@ from agent.protocol.fields import MOST_REASON, is_id, readable
 from agent.storage import outbox_stats
 from agent.storage.checksum import crc_of, is_whole
 from agent.storage.database import StorageError, joined, load_state, note_loss, save_state
-from drivers.foreign import reason_of
-from drivers.wording import said
+from wording.known_errors import reason_of
+from wording.messages import said
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from agent.domain.finite import Figure
 from agent.protocol.events import ConfigurationHealth, ModelUsed, StorageHealth, ViewHealth
 from drivers.disk import replace_file
-from drivers.foreign import words_of
+from wording.known_errors import words_of
 
 if TYPE_CHECKING:
     import threading

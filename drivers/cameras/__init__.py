@@ -22,8 +22,8 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 from drivers.pictures import Picture as Picture
 from drivers.pictures import frame_fault
-from drivers.validation import may_be_secret
-from drivers.wording import said
+from wording.messages import said
+from wording.validation import may_be_secret
 
 LUMA_WIDTH_PX = 320
 """Frames carry a grey picture about this wide; the cheap looking is done on it."""

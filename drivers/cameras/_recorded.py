@@ -13,7 +13,7 @@ from pydantic import AfterValidator, AwareDatetime
 
 from drivers.cameras import LUMA_WIDTH_PX, CameraError, Picture
 from drivers.pictures import frame_fault
-from drivers.wording import said
+from wording.messages import said
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from drivers.foreign import reason_of
-from drivers.wording import said
+from wording.known_errors import reason_of
+from wording.messages import said
 
 if TYPE_CHECKING:
     import socket

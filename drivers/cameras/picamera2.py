@@ -20,8 +20,8 @@ from pydantic import Field, model_validator
 from drivers.cameras import LUMA_WIDTH_PX, CameraError, FoundCamera, Frame, SizedSettings
 from drivers.cameras._planes import FORMATS, PLANAR, Layout, bgr_of, brightness_of
 from drivers.cameras._recorded import once, shared
-from drivers.foreign import reason_of
-from drivers.wording import said
+from wording.known_errors import reason_of
+from wording.messages import said
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -25,9 +25,9 @@ from drivers.cameras._recorded import (
     luma_of,
     shared,
 )
-from drivers.foreign import reason_of
-from drivers.validation import faults_of, no_address
-from drivers.wording import said, text_of
+from wording.known_errors import reason_of
+from wording.messages import said, text_of
+from wording.validation import faults_of, no_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -17,7 +17,7 @@ from pydantic import Field, model_validator
 
 from drivers.cameras import CameraSettings, Frame, Picture, SizedSettings
 from drivers.cameras._recorded import DEFAULT_STARTS_AT, StartsAt, luma_of, shared
-from drivers.wording import said
+from wording.messages import said
 
 _BANDS = ((0.0, 0.45, (150, 140, 135)), (0.45, 0.6, (165, 170, 175)), (0.6, 1.0, (95, 95, 95)))
 """Wall, pavement and carriageway: top, bottom (fractions of the height) and colour (BGR)."""

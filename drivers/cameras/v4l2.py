@@ -21,7 +21,7 @@ from drivers.cameras import LUMA_WIDTH_PX, CameraError, FoundCamera, Frame, Size
 from drivers.cameras._recorded import fitted, luma_size_px, once, shared
 from drivers.pacing import Thinning
 from drivers.pictures import PictureError, PictureSizeError, decoded, frame_fault, size_of
-from drivers.wording import said, text_of
+from wording.messages import said, text_of
 
 if TYPE_CHECKING:
     from drivers.cameras import Picture

@@ -29,11 +29,11 @@ from drivers.cameras._recorded import (
     luma_of,
     shared,
 )
-from drivers.foreign import reason_of
 from drivers.pacing import Thinning
 from drivers.pictures import size_of
-from drivers.validation import no_address
-from drivers.wording import said
+from wording.known_errors import reason_of
+from wording.messages import said
+from wording.validation import no_address
 
 _ASSUMED_RATE = 25.0
 _HEAD_BYTES = 1 << 20

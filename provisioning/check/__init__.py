@@ -14,7 +14,6 @@ import click
 
 from agent.config import last_known_good
 from agent.config.schema import ConfigError, load
-from drivers.harmless import harmless_json
 from drivers.rights import become_keeper_of
 from provisioning.check import (
     delivering,
@@ -31,6 +30,7 @@ from provisioning.check import (
 from provisioning.check.findings import Device, Finding, carry_out, worst
 from provisioning.failures import FAULT
 from provisioning.wording import in_words, say
+from wording.harmless import harmless_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from agent.delivery.reason_codes import NO_SUBSCRIBERS, name_of
 from agent.telemetry.status_file import FILE
-from drivers.wording import said
 from provisioning.cases import duration
 from provisioning.check.findings import Check, Device, Finding
 from provisioning.clock_time import local
 from provisioning.watching import NotRunningError, read
+from wording.messages import said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

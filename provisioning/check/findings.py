@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from drivers.foreign import reason_of
-from drivers.wording import Said, said
+from wording.known_errors import reason_of
+from wording.messages import Said, said
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 from agent.runtime.instance_lock import user_name
 from agent.telemetry.status_file import FILE
 from drivers.locking import Holder, holder_of
-from drivers.wording import said
 from provisioning.watching import NotRunningError, read
+from wording.messages import said
 
 if TYPE_CHECKING:
     from agent.config.schema import Configuration

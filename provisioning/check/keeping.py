@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from agent.audit import FOLDER, AuditError, verify, verify_orders
 from drivers.card import read_card
-from drivers.foreign import words_of
-from drivers.wording import said
 from provisioning.check.findings import Check, Device, Finding
+from wording.known_errors import words_of
+from wording.messages import said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

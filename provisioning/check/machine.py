@@ -11,9 +11,9 @@ from drivers.clock import SystemClock
 from drivers.disk import free_bytes, refusal, replace_file
 from drivers.inodes import inodes
 from drivers.temperature import processor_c
-from drivers.wording import said
 from provisioning.check.findings import Check, Device, Finding
 from provisioning.clock_time import local
+from wording.messages import said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

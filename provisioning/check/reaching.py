@@ -14,9 +14,9 @@ from agent.identity.credentials import CredentialsError
 from agent.identity.credentials import read as read_credentials
 from agent.identity.pem import CertificateError, holds_key
 from agent.identity.pem import read as read_file
-from drivers.foreign import reason_of
-from drivers.wording import said
 from provisioning.check.findings import Check, Device, Finding
+from wording.known_errors import reason_of
+from wording.messages import said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

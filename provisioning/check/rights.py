@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from agent import inference
 from agent.runtime.instance_lock import user_name
-from drivers.foreign import reason_of
 from drivers.programs import python
-from drivers.wording import said
 from provisioning.check import as_user
 from provisioning.check.findings import Check, Device, Finding
+from wording.known_errors import reason_of
+from wording.messages import said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,9 +6,9 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from agent import inference
-from drivers.wording import said
 from provisioning.cases import duration
 from provisioning.check.findings import Check, Device, Finding
+from wording.messages import said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

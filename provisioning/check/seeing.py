@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from agent.analysis import reference_image
 from agent.perception.view_health import ViewGuard
 from drivers.cameras import CameraError, load_driver
-from drivers.wording import said
 from provisioning.cases import duration
 from provisioning.check.findings import Check, Device, Finding
 from provisioning.things import REASONS
+from wording.messages import said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from drivers.programs import system
-from drivers.wording import said
 from provisioning.check.findings import Check, Device, Finding
 from provisioning.units import astray, installable, masked, systemd_version, units
+from wording.messages import said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

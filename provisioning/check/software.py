@@ -11,9 +11,9 @@ from agent.config import last_known_good
 from agent.config.plausibility import remarks
 from drivers.installed import REMEDY, damaged
 from drivers.programs import python
-from drivers.wording import said
 from provisioning.check.findings import Check, Device, Finding, Severity
 from provisioning.clock_time import local
+from wording.messages import said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

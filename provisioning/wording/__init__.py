@@ -14,9 +14,9 @@ from importlib.resources import as_file, files
 from io import BytesIO
 from typing import Any
 
-from drivers.foreign import words_of
-from drivers.harmless import harmless
-from drivers.wording import Said, said, said_many
+from wording.harmless import harmless
+from wording.known_errors import words_of
+from wording.messages import Said, said, said_many
 
 ENGLISH = "en"
 CHINESE = "zh_CN"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from agent.config.plausibility.remark import Remark
 from agent.scenarios import load_scenario
-from drivers.wording import said
+from wording.messages import said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

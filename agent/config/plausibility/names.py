@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent.config.plausibility.remark import Remark, at_zone
-from drivers.wording import Said, said
+from wording.messages import Said, said
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from drivers.wording import Said, said
+from wording.messages import Said, said
 
 
 @dataclass(frozen=True, slots=True)

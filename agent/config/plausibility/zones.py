@@ -11,7 +11,7 @@ from agent.config.schema import IN_ORDER, SMALLEST_ZONE
 from agent.domain.polygons import area, crossings, share_within, shared_area
 from agent.domain.zones import in_force
 from agent.scenarios.overflowing_bins import is_same_bin
-from drivers.wording import Said, said
+from wording.messages import Said, said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -13,7 +13,7 @@ import numpy as np
 
 from agent.inference.decoders._boxes import Meanings, detections, in_picture
 from agent.inference.manifest import IGNORED, Manifest, Thing
-from drivers.wording import said
+from wording.messages import said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ import json
 from pathlib import PurePath
 from typing import Any, TypeVar
 
-from drivers.wording import Said
+from wording.messages import Said
 
 MOST_CHARACTERS = 200
 """Enough for a sentence."""
@@ -42,7 +42,7 @@ def harmless(text: T, most: int = MOST_CHARACTERS) -> T:
     are written as in a Python literal (``\x1b``, ``\u202e``).
 
     Args:
-        text: Foreign. Of a :class:`drivers.wording.Said` the facts are made harmless, and it can still be
+        text: Foreign. Of a :class:`wording.messages.Said` the facts are made harmless, and it can still be
             translated; of a list each item; a path becomes its text. What holds no text is given back as it is.
         most: So many characters remain, 50 at least; of a ``Said`` so many of each fact.
     """

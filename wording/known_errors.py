@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 
 from drivers.inodes import NO_INODES, are_used_up
-from drivers.wording import Said, said, text_of
+from wording.messages import Said, said, text_of
 
 _AT_LINE = re.compile(r"(?P<what>.+) \(at line (?P<line>\d+), column (?P<column>\d+)\)")
 _AT_END = re.compile(r"(?P<what>.+) \(at end of document\)")

@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from drivers.foreign import recognised
-from drivers.wording import Said, said, said_many, text_of
+from wording.known_errors import recognised
+from wording.messages import Said, said, said_many, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
