@@ -10,7 +10,7 @@ import sys
 import threading
 from pathlib import Path
 
-from drivers import installed
+from drivers.files import installed
 
 with installed.naming_damage():
     from agent.config import last_known_good, schema

@@ -32,7 +32,7 @@ from agent.inference.manifest import (
 )
 from agent.inference.model_files import read_inside
 from drivers.disk import make_folder, place_folder
-from drivers.documents import unseen
+from drivers.files.documents import unseen
 from provisioning import class_names, exports, trial
 from provisioning.wording import say
 from wording.known_errors import reason_of

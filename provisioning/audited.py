@@ -26,7 +26,7 @@ from agent.audit import (
 )
 from agent.config.schema import load
 from drivers.clock import SystemClock
-from drivers.rights import become_keeper_of
+from drivers.files.privileges import become_keeper_of
 from provisioning.clock_time import local
 from provisioning.failures import FAULT
 from provisioning.wording import MOST_SHOWN, error_in_words, in_words, say

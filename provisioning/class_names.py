@@ -8,8 +8,8 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from agent.inference.manifest import ModelError
-from drivers.documents import unseen
-from drivers.reading import UnreadableError, content_of, text_in
+from drivers.files.documents import unseen
+from drivers.files.small_files import UnreadableError, content_of, text_in
 from wording.messages import Said, said, text_of
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from drivers import installed
+from drivers.files import installed
 from provisioning import keeping_commands
 from provisioning.arguments import FOLDER, SITE, json_option
 from provisioning.failures import INTERRUPTED, expected, may_be_damage, report
@@ -232,7 +232,7 @@ def models_adopt(
 ) -> None:
     """Make a model folder."""
     from agent.inference.manifest import model_folders
-    from drivers.rights import acting_for
+    from drivers.files.privileges import acting_for
     from provisioning.adopting import Wanted, adopt
 
     wanted = Wanted(name, family, licence, provenance, version, names, size or None, imagenet)
@@ -346,7 +346,7 @@ def replay(
 ) -> None:
     """Replay recorded footage."""
     from agent.config.schema import load
-    from drivers.rights import settle_in
+    from drivers.files.privileges import settle_in
     from provisioning import replaying
     from provisioning.showing import Show
 

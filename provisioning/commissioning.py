@@ -11,7 +11,7 @@ from agent.analysis import reference_image
 from agent.config.schema import load
 from agent.perception.redaction import sensitive_regions
 from drivers.cameras import CameraError, load_driver
-from drivers.rights import acting_for, become_keeper_of
+from drivers.files.privileges import acting_for, become_keeper_of
 from provisioning.audited import note
 from provisioning.clock_time import local
 from provisioning.failures import FAULT

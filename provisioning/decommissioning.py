@@ -22,8 +22,8 @@ from agent.runtime.instance_lock import NotAloneError, alone
 from agent.telemetry.status_file import FILE as STATUS
 from drivers.clock import SystemClock
 from drivers.disk import sync_folder
-from drivers.rights import acting_for, may_follow
-from drivers.wiping import trim, wipe
+from drivers.files.privileges import acting_for, may_follow
+from drivers.files.wiping import trim, wipe
 from provisioning.audited import audit_of
 from provisioning.explaining import DATABASE
 from provisioning.failures import FAULT

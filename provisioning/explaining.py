@@ -16,7 +16,7 @@ import numpy as np
 
 from agent.domain.scene import Box
 from drivers import pictures
-from drivers.rights import acting_for
+from drivers.files.privileges import acting_for
 from provisioning import drawing
 from provisioning.audited import note
 from provisioning.cases import duration

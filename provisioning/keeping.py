@@ -17,7 +17,7 @@ from agent.config.schema import load
 from agent.retention import Crops, Hold, HoldError, Holds, Outcome, Retention
 from agent.storage.database import Database
 from drivers.clock import SystemClock
-from drivers.rights import acting_for
+from drivers.files.privileges import acting_for
 from provisioning.audited import audit_of, note
 from provisioning.clock_time import local
 from provisioning.explaining import DATABASE

@@ -14,7 +14,7 @@ from agent.config.schema import load
 from agent.storage import day_counters
 from agent.telemetry.daily_summary import summary_of
 from drivers.clock import SystemClock
-from drivers.rights import become_keeper_of
+from drivers.files.privileges import become_keeper_of
 from provisioning.cases import duration
 from provisioning.explaining import DATABASE
 from provisioning.things import kind_in_words

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from agent.config import schema
 from agent.runtime import log_format
-from drivers.rights import keeper_of
+from drivers.files.privileges import keeper_of
 from wording.messages import said
 
 if TYPE_CHECKING:

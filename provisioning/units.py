@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import click
 
 from drivers.disk import READABLE, replace_file, sync_file_systems
-from drivers.installed import complaint
+from drivers.files.installed import complaint
 from drivers.programs import system
 from provisioning.failures import FAULT
 from provisioning.wording import in_words, say

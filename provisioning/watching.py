@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from agent.config.schema import load
 from agent.telemetry.status_file import FILE, CameraStatus, Status
 from drivers.clock import SystemClock
-from drivers.rights import become_keeper_of, read_file
+from drivers.files.privileges import become_keeper_of, read_file
 from provisioning.cases import duration
 from provisioning.clock_time import local
 from provisioning.comparing import compared, figure, holds

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 
 from agent.runtime.instance_lock import ForeignStateError, NotAloneError, alone, refuse_foreign
 from agent.telemetry.status_file import FILE
-from drivers.locking import Holder, holder_of, lock_folder
+from drivers.files.folder_lock import Holder, holder_of, lock_folder
 from provisioning.cli import main
 from tests.broker import wait_until
 from tests.red_street import write_model

@@ -15,7 +15,8 @@ import pytest
 from click.testing import CliRunner
 
 from agent.identity.signing_key import FILE, Signer
-from drivers import programs, wiping
+from drivers import programs
+from drivers.files import wiping
 from provisioning.cli import main
 from tests.keeping_device import Device, hold_on
 from tests.test_losses import verified

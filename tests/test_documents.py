@@ -18,7 +18,7 @@ from agent.audit import Audit
 from agent.audit.log import segments
 from agent.config import schema
 from drivers.clock import FakeClock
-from drivers.documents import MOST_DEEP, parsed_json, parsed_toml, refuse_unseen, unseen
+from drivers.files.documents import MOST_DEEP, parsed_json, parsed_toml, refuse_unseen, unseen
 from tests import red_street
 
 Parse = Callable[[str], Any]

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from drivers import installed
-from drivers.installed import Damaged, damaged
+from drivers.files import installed
+from drivers.files.installed import Damaged, damaged
 from provisioning import units
 from tests.faults.booted_corner import PYTHON
 from tests.test_cli import kerbwatch
@@ -122,7 +122,7 @@ def test_an_agent_whose_own_file_is_torn_says_so(tmp_path: Path) -> None:
     (tmp_path / "agent" / "device.py").write_bytes(b"")
     code = (
         "import pathlib, runpy, sys; sys.path.insert(0, sys.argv[1]); "
-        "import drivers.installed as found; "
+        "import drivers.files.installed as found; "
         "found.site_packages = lambda: [pathlib.Path(sys.argv[1])]; "
         "runpy.run_module('agent', run_name='__main__')"
     )

@@ -20,9 +20,9 @@ import pytest
 
 from agent.config import last_known_good
 from agent.config.schema import load
-from drivers import rights, wiping
 from drivers.clock import SystemClock
-from drivers.rights import acting_for, keeper_of, open_folder, read_file
+from drivers.files import privileges, wiping
+from drivers.files.privileges import acting_for, keeper_of, open_folder, read_file
 from tests.red_street import write_model, write_site
 
 if TYPE_CHECKING:
@@ -405,7 +405,7 @@ def test_a_folder_for_results_is_made_and_kept_by_whoever_keeps_the_one_around_i
     (place / "theirs").mkdir()
     give_to_nobody(place / "theirs")
     code = (
-        "import os, pathlib, sys; from drivers.rights import settle_in; "
+        "import os, pathlib, sys; from drivers.files.privileges import settle_in; "
         "settle_in(pathlib.Path(sys.argv[1]), groups=[0, 4]); "
         "print(*os.getresuid(), *os.getresgid(), *sorted(os.getgroups()))"
     )
@@ -445,4 +445,4 @@ def test_a_file_that_is_none_is_not_read(place: Path) -> None:
         with pytest.raises(OSError, match=name):
             read_file(place / name)
     assert stat.S_ISFIFO((place / "pipe").stat().st_mode)
-    assert rights.may_follow(place / "link")
+    assert privileges.may_follow(place / "link")

@@ -23,8 +23,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from agent.config import schema
 from agent.protocol.events import ConfigurationHealth
 from drivers.disk import replace_file
-from drivers.reading import UnreadableError, content_of, text_in
-from drivers.rights import read_file
+from drivers.files.privileges import read_file
+from drivers.files.small_files import UnreadableError, content_of, text_in
 from wording.known_errors import words_of
 from wording.messages import said
 

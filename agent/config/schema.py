@@ -39,7 +39,7 @@ from agent.perception import operator_colour, view_health
 from agent.protocol.events import MOST_CAMERAS, MOST_PLACES
 from agent.protocol.fields import is_readable, on_one_line
 from drivers import cameras, gpio
-from drivers.documents import texts_in
+from drivers.files.documents import texts_in
 from wording.known_errors import words_of
 from wording.messages import itemised, said, said_many, text_of
 from wording.validation import fault_at, may_be_secret, message_of

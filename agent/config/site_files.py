@@ -10,8 +10,8 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from drivers.documents import parsed_json, parsed_toml
-from drivers.reading import UnreadableError, content_of, text_in
+from drivers.files.documents import parsed_json, parsed_toml
+from drivers.files.small_files import UnreadableError, content_of, text_in
 from wording.known_errors import reason_of
 from wording.lookalikes import lookalikes
 from wording.messages import Said, said

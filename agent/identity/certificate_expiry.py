@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from drivers.files.small_files import UnreadableError, content_of
 from drivers.programs import python
-from drivers.reading import UnreadableError, content_of
 
 READ_WITHIN_S = 60.0
 

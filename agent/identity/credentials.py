@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, TypeVar
 from agent.config.broker_address import host_and_port
 from agent.identity import client_certificate, pem, server_trust
 from agent.identity.pem import CertificateError
+from drivers.files.small_files import UnreadableError, text_in
 from drivers.network import is_loopback
-from drivers.reading import UnreadableError, text_in
 from wording.messages import itemised, said, text_of
 
 if TYPE_CHECKING:

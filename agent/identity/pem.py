@@ -10,7 +10,7 @@ import re
 import ssl
 from typing import TYPE_CHECKING
 
-from drivers.reading import SAVED_AS_UTF_16, UnreadableError, content_of, is_utf_16
+from drivers.files.small_files import SAVED_AS_UTF_16, UnreadableError, content_of, is_utf_16
 from wording.messages import Said, said
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from agent.inference.model_files import read_inside
-from drivers.documents import parsed_toml, refuse_unseen
-from drivers.reading import text_in
+from drivers.files.documents import parsed_toml, refuse_unseen
+from drivers.files.small_files import text_in
 from wording.known_errors import reason_of
 from wording.messages import itemised, said
 from wording.validation import faults_of

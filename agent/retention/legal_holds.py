@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from drivers.disk import replace_file, sync_folder
-from drivers.rights import read_file
+from drivers.files.privileges import read_file
 from wording.messages import said
 
 if TYPE_CHECKING:

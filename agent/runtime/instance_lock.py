@@ -12,7 +12,7 @@ import pwd
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from drivers.locking import holder_of, lock_folder
+from drivers.files.folder_lock import holder_of, lock_folder
 from wording.known_errors import reason_of
 from wording.messages import said
 

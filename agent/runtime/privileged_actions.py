@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from drivers.disk import replace_file
-from drivers.rights import open_folder
+from drivers.files.privileges import open_folder
 
 LARGEST_BYTES = 4096
 REST_S = 3.0

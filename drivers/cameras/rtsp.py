@@ -28,8 +28,8 @@ from drivers.cameras._asking import ENCRYPTED, PORTS, Answer, HungUpError, Login
 from drivers.cameras._ffmpeg import announced_size_px, open_stream
 from drivers.cameras._recorded import assert_shows_a_street, fitted, luma_of, shared
 from drivers.cameras._tls import Trust, TrustError
+from drivers.files.small_files import UnreadableError, content_of, text_in
 from drivers.pacing import Thinning
-from drivers.reading import UnreadableError, content_of, text_in
 from wording.known_errors import reason_of
 from wording.messages import said, text_of
 

@@ -14,7 +14,7 @@ import click
 
 from agent.config import last_known_good
 from agent.config.schema import ConfigError, load
-from drivers.rights import become_keeper_of
+from drivers.files.privileges import become_keeper_of
 from provisioning.check import (
     delivering,
     here,

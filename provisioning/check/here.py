@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from agent.runtime.instance_lock import user_name
 from agent.telemetry.status_file import FILE
-from drivers.locking import Holder, holder_of
+from drivers.files.folder_lock import Holder, holder_of
 from provisioning.watching import NotRunningError, read
 from wording.messages import said
 

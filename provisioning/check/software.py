@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from agent import inference
 from agent.config import last_known_good
 from agent.config.plausibility import remarks
-from drivers.installed import REMEDY, damaged
+from drivers.files.installed import REMEDY, damaged
 from drivers.programs import python
 from provisioning.check.findings import Check, Device, Finding, Severity
 from provisioning.clock_time import local

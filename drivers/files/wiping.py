@@ -12,8 +12,8 @@ import stat
 import subprocess
 from typing import TYPE_CHECKING
 
+from drivers.files.privileges import is_linked_in, open_folder
 from drivers.programs import system
-from drivers.rights import is_linked_in, open_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
