@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from drivers.files import installed
-from provisioning import keeping_commands
+from provisioning import record_commands
 from provisioning.arguments import FOLDER, SITE, json_option
 from provisioning.failures import INTERRUPTED, expected, may_be_damage, report
 from provisioning.wording import in_words, say, say_many
@@ -574,7 +574,7 @@ def demo(out: Path | None, broker: str | None, fast: bool) -> None:
     sys.exit(show(out, broker, fast=fast))
 
 
-for command in keeping_commands.COMMANDS:
+for command in record_commands.COMMANDS:
     main.add_command(command)
 
 
