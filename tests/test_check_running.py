@@ -20,7 +20,7 @@ from click.testing import CliRunner
 from agent.analysis import reference_image
 from agent.config import schema
 from agent.telemetry.status_file import FILE, Status
-from provisioning.check import here, rights
+from provisioning.check import rights, this_device
 from provisioning.check.findings import Device
 from provisioning.cli import main
 from tests.broker import DEVICE, PREFIX, TENANT, Broker, free_port, wait_until
@@ -413,14 +413,14 @@ def test_every_finding_has_words(corner: Corner, language: str) -> None:
 def test_the_units_user_is_who_the_agent_is(tmp_path: Path) -> None:
     units = tmp_path / "etc" / "systemd" / "system"
     units.mkdir(parents=True)
-    assert here.installed_unit(tmp_path) is None
-    shutil.copy(TREE / "systemd" / here.UNIT, units / here.UNIT)
-    shutil.copytree(TREE / "systemd" / f"{here.UNIT}.d", units / f"{here.UNIT}.d")
-    unit = here.installed_unit(tmp_path)
+    assert this_device.installed_unit(tmp_path) is None
+    shutil.copy(TREE / "systemd" / this_device.UNIT, units / this_device.UNIT)
+    shutil.copytree(TREE / "systemd" / f"{this_device.UNIT}.d", units / f"{this_device.UNIT}.d")
+    unit = this_device.installed_unit(tmp_path)
     assert unit is not None
     assert (unit.user, unit.site) == ("kerbwatch", Path("/etc/kerbwatch"))
-    (units / f"{here.UNIT}.d" / "zz.conf").write_text("[Service]\nUser=somebody\n")
-    changed = here.installed_unit(tmp_path)
+    (units / f"{this_device.UNIT}.d" / "zz.conf").write_text("[Service]\nUser=somebody\n")
+    changed = this_device.installed_unit(tmp_path)
     assert changed is not None
     assert changed.user == "somebody"
 
@@ -430,8 +430,8 @@ def test_a_state_of_neither_the_units_user_nor_root_is_a_fault(corner: Corner) -
     (corner.folder / "state").mkdir(mode=0o700)
     os.chown(corner.folder / "state", STRANGER, STRANGER)
     configuration = schema.load(corner.folder)
-    found = here.look(corner.folder, corner.folder, configuration)
-    runs_as_me = replace(found, meant=True, user=here.User("me", os.geteuid() + 7, 0, ()))
+    found = this_device.look(corner.folder, corner.folder, configuration)
+    runs_as_me = replace(found, meant=True, user=this_device.User("me", os.geteuid() + 7, 0, ()))
     device = Device(corner.folder, corner.folder, configuration, runs_as_me)
     [told] = rights.rights(device)
     assert told.severity == "fault"

@@ -26,7 +26,7 @@ from agent.config import schema
 from agent.config.schema import Uplink
 from agent.identity import credentials
 from agent.identity.credentials import CredentialsError
-from provisioning.check import reaching
+from provisioning.check import broker
 from provisioning.check.findings import Device
 from provisioning.cli import main
 from provisioning.wording import in_words
@@ -240,7 +240,7 @@ def test_each_wrong_file_is_named_with_what_to_do(
     # the check says it, and connects to nobody
     loaded = schema.load(files)
     [found] = [
-        each for each in reaching.broker(Device(files, files, loaded)) if each.severity == "fault"
+        each for each in broker.broker(Device(files, files, loaded)) if each.severity == "fault"
     ]
     assert found.what == fault
     assert found.remedy
@@ -333,7 +333,7 @@ def test_a_key_beside_the_authoritys_certificate_is_warned_of(
     site = files / "site.toml"
     text = site.read_text(encoding="utf-8").replace("localhost:1", f"localhost:{broker.port}")
     site.write_text(text, encoding="utf-8")
-    found = list(reaching.broker(Device(files, files, schema.load(files))))
+    found = list(broker.broker(Device(files, files, schema.load(files))))
     warned = [each.what for each in found if each.severity == "warning"]
     assert any("holds a private key as well" in each for each in warned)
 

@@ -29,7 +29,7 @@ from agent.runtime.composition import assemble
 from agent.telemetry.status_file import Software
 from provisioning import trial
 from provisioning.check.findings import Device
-from provisioning.check.running import _of_software
+from provisioning.check.running_agent import _of_software
 from provisioning.cli import main
 from tests import red_street
 from tests.test_families import write_red_model

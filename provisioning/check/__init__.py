@@ -16,16 +16,16 @@ from agent.config import last_known_good
 from agent.config.schema import ConfigError, load
 from drivers.files.privileges import become_keeper_of
 from provisioning.check import (
-    delivering,
-    here,
-    keeping,
+    broker,
+    broker_rights,
+    cameras,
     machine,
-    reaching,
     rights,
-    running,
-    seeing,
-    serving,
+    running_agent,
     software,
+    storage,
+    systemd,
+    this_device,
 )
 from provisioning.check.findings import Device, Finding, carry_out, worst
 from provisioning.failures import FAULT
@@ -40,14 +40,14 @@ if TYPE_CHECKING:
 
 CHECKS: Sequence[Check] = (
     *software.CHECKS,
-    *running.CHECKS,
+    *running_agent.CHECKS,
     *rights.CHECKS,
     *machine.CHECKS,
-    *serving.CHECKS,
-    *keeping.CHECKS,
-    *seeing.CHECKS,
-    *reaching.CHECKS,
-    *delivering.CHECKS,
+    *systemd.CHECKS,
+    *storage.CHECKS,
+    *cameras.CHECKS,
+    *broker.CHECKS,
+    *broker_rights.CHECKS,
 )
 _MARKS = {"ok": "✓", "note": "·", "warning": "!", "fault": "✗"}
 _COLOURS = {"ok": "green", "note": None, "warning": "yellow", "fault": "red"}
@@ -107,7 +107,7 @@ def _device(site: Path) -> Device:
     if refused is not None:  # then the agent goes on with what it kept
         kept = last_known_good.find(site)
         configuration = None if kept is None else kept[0]
-    agent = None if configuration is None else here.look(site, base, configuration)
+    agent = None if configuration is None else this_device.look(site, base, configuration)
     return Device(site, base, configuration, agent, refused)
 
 

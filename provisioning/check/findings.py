@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agent.config.schema import ConfigError, Configuration
-    from provisioning.check.here import AgentHere
+    from provisioning.check.this_device import AgentHere
 
 Severity = Literal["ok", "note", "warning", "fault"]
 SEVERITIES: tuple[Severity, ...] = ("ok", "note", "warning", "fault")

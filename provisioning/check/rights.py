@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from agent.config.schema import Configuration
-    from provisioning.check.here import User
+    from provisioning.check.this_device import User
 
 
 def rights(device: Device) -> Iterator[Finding]:

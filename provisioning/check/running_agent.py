@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from agent.telemetry.status_file import Software, Status
-    from provisioning.check.here import AgentHere
+    from provisioning.check.this_device import AgentHere
 
 RESTART = said("`sudo systemctl restart kerbwatch` takes it up.")
 
