@@ -99,7 +99,7 @@ def config_group() -> None:
 @click.option("--strict", is_flag=True, help=say("Let warnings fail as well."))
 def config_validate(site: Path, as_json: bool, strict: bool) -> None:
     """Check a site's configuration."""
-    from provisioning.validating import validate
+    from provisioning.commands.config_validate import validate
 
     sys.exit(validate(site, as_json=as_json, strict=strict))
 
@@ -140,9 +140,9 @@ def models_group() -> None:
 @_as_json(say("Print the list as JSON."))
 def models_list(as_json: bool) -> None:
     """List the models."""
-    from provisioning import inventory
+    from provisioning.commands import models
 
-    sys.exit(inventory.show(as_json=as_json))
+    sys.exit(models.show(as_json=as_json))
 
 
 @models_group.command(
@@ -152,9 +152,9 @@ def models_list(as_json: bool) -> None:
 @_as_json(say("Print the result per model as JSON."))
 def models_verify(as_json: bool) -> None:
     """Check the models' files."""
-    from provisioning import inventory
+    from provisioning.commands import models
 
-    sys.exit(inventory.verify(as_json=as_json))
+    sys.exit(models.verify(as_json=as_json))
 
 
 @models_group.command(
@@ -180,7 +180,7 @@ def models_bench(
     names: tuple[str, ...], seconds: float, pictures: Path | None, as_json: bool
 ) -> None:
     """Measure models."""
-    from provisioning.benching import bench
+    from provisioning.commands.models_bench import bench
 
     bench(names, seconds=seconds, pictures=pictures, as_json=as_json)
 
@@ -233,7 +233,7 @@ def models_adopt(
     """Make a model folder."""
     from agent.inference.manifest import model_folders
     from drivers.files.privileges import acting_for
-    from provisioning.adopting import Wanted, adopt
+    from provisioning.commands.models_adopt import Wanted, adopt
 
     wanted = Wanted(name, family, licence, provenance, version, names, size or None, imagenet)
     with acting_for(into or model_folders()[0]):
@@ -269,7 +269,7 @@ def contract(folder: Path) -> None:
 @_site
 def run(site: Path) -> None:
     """Run the agent."""
-    from provisioning.running import run_site
+    from provisioning.commands.run import run_site
 
     sys.exit(run_site(site))
 
@@ -347,17 +347,17 @@ def replay(
     """Replay recorded footage."""
     from agent.config.schema import load
     from drivers.files.privileges import settle_in
-    from provisioning import replaying
+    from provisioning.commands import replay
     from provisioning.showing import Show
 
-    configuration = replaying.with_footage(load(site), cameras)
+    configuration = replay.with_footage(load(site), cameras)
     for folder in (out, state, show):
         if folder is not None:  # results belong to whoever keeps the folder
             settle_in(folder, groups=[site.stat().st_gid])
-    replaying.replay_site(
+    replay.replay_site(
         configuration,
         base=site if site.is_dir() else site.parent,
-        stretch=replaying.Stretch(from_s=from_s, until_s=until_s, frames_per_s=fps),
+        stretch=replay.Stretch(from_s=from_s, until_s=until_s, frames_per_s=fps),
         out=out,
         state=state,
         as_json=as_json,
@@ -412,11 +412,11 @@ be free: stop the agent first.
 @_as_json(say("Print the result as JSON."))
 def commission(site: Path, footage: tuple[str, ...], show: bool, as_json: bool) -> None:
     """Take the cameras' commissioning pictures."""
-    from provisioning import commissioning
+    from provisioning.commands import commission
 
     if show:
-        sys.exit(commissioning.show(site, as_json=as_json))
-    sys.exit(commissioning.commission(site, footage, as_json=as_json))
+        sys.exit(commission.show(site, as_json=as_json))
+    sys.exit(commission.commission(site, footage, as_json=as_json))
 
 
 @main.group("cameras", help=say("Look for cameras on this machine."))
@@ -428,9 +428,9 @@ def cameras_group() -> None:
 @_as_json(say("Print the list as JSON."))
 def cameras_list(as_json: bool) -> None:
     """List the cameras."""
-    from provisioning import camera_list
+    from provisioning.commands import cameras
 
-    camera_list.show(as_json=as_json)
+    cameras.show(as_json=as_json)
 
 
 @main.group("units", help=say("systemd's units: put them in place, look at them."))
@@ -452,7 +452,7 @@ after an update: only what has changed is written.
 )
 def units_install(gpio: bool) -> None:
     """Put systemd's files in place."""
-    from provisioning import units
+    from provisioning.commands import units
 
     sys.exit(units.install(pins=gpio))
 
@@ -463,7 +463,7 @@ def units_install(gpio: bool) -> None:
 @_as_json(say("Print the list as JSON."))
 def units_show(as_json: bool) -> None:
     """Show the units."""
-    from provisioning import units
+    from provisioning.commands import units
 
     sys.exit(units.show(as_json=as_json))
 
@@ -482,9 +482,9 @@ def units_show(as_json: bool) -> None:
 @_as_json(say("Print the agent's status as JSON, once."))
 def watch(site: Path, once: bool, every_s: float, as_json: bool) -> None:
     """Show live what a running agent sees and does."""
-    from provisioning import watching
+    from provisioning.commands import watch
 
-    watching.watch(site, every_s=every_s, once=once, as_json=as_json)
+    watch.watch(site, every_s=every_s, once=once, as_json=as_json)
 
 
 @main.command(
@@ -508,11 +508,11 @@ consent ([collection]).
 @_as_json(say("Print the list as JSON."))
 def collected(site: Path, out: Path | None, remove: bool, as_json: bool) -> None:
     """Say what was collected, and take it along."""
-    from provisioning import collecting
+    from provisioning.commands import collected
 
     if remove and out is None:
         raise click.UsageError(say("--remove needs --out: only what was copied is deleted"))
-    collecting.collected(site, out, remove=remove, as_json=as_json)
+    collected.collected(site, out, remove=remove, as_json=as_json)
 
 
 @main.command(
@@ -536,9 +536,9 @@ it; without it the newest case is explained.
 @_as_json(say("Print everything that is kept of the case as JSON."))
 def explain(where: Path, case_id: str | None, strip: Path | None, as_json: bool) -> None:
     """Say why a case opened."""
-    from provisioning import explaining
+    from provisioning.commands import explain
 
-    explaining.explain(where, case_id, strip, as_json=as_json)
+    explain.explain(where, case_id, strip, as_json=as_json)
 
 
 @main.command(
@@ -569,7 +569,7 @@ def explain(where: Path, case_id: str | None, strip: Path | None, as_json: bool)
 )
 def demo(out: Path | None, broker: str | None, fast: bool) -> None:
     """Show everything at work."""
-    from provisioning.demo import show
+    from provisioning.commands.demo import show
 
     sys.exit(show(out, broker, fast=fast))
 

@@ -30,17 +30,21 @@ class Expected:
 
 
 EXPECTED = {
-    "provisioning.watching.NotRunningError": Expected(FAULT, said("There is nothing to watch.")),
-    "provisioning.explaining.UnknownCaseError": Expected(
+    "provisioning.commands.watch.NotRunningError": Expected(
+        FAULT, said("There is nothing to watch.")
+    ),
+    "provisioning.commands.explain.UnknownCaseError": Expected(
         FAULT, said("There is nothing to explain.")
     ),
-    "provisioning.units.UnitsError": Expected(
+    "provisioning.commands.units.UnitsError": Expected(
         FAULT, said("The units cannot be put in place here.")
     ),
-    "provisioning.decommissioning.StillNeededError": Expected(
+    "provisioning.commands.decommission.StillNeededError": Expected(
         FAULT, said("The device was not wiped.")
     ),
-    "provisioning.reporting.NoReportError": Expected(FAULT, said("There is nothing to report.")),
+    "provisioning.commands.report.NoReportError": Expected(
+        FAULT, said("There is nothing to report.")
+    ),
     "agent.runtime.instance_lock.NotAloneError": Expected(
         FAULT, said("Another agent is at work here.")
     ),

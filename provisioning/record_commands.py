@@ -46,9 +46,9 @@ agent does the same by itself; both may run at once.
 @json_option(say("Print what was done as JSON."))
 def retention(site: Path, as_json: bool) -> None:
     """Let go of what is old."""
-    from provisioning import keeping  # noqa: PLC0415
+    from provisioning.commands import retention  # noqa: PLC0415
 
-    sys.exit(keeping.let_go(site, as_json=as_json))
+    sys.exit(retention.let_go(site, as_json=as_json))
 
 
 @click.group("hold", help=say("Keep the pictures of a case, whatever retention says."))
@@ -62,9 +62,9 @@ def hold() -> None:
 @_REASON
 def hold_set(site: Path, case_id: str, reason: str) -> None:
     """Hold a case."""
-    from provisioning import keeping  # noqa: PLC0415
+    from provisioning.commands import retention  # noqa: PLC0415
 
-    keeping.set_hold(site, case_id, reason)
+    retention.set_hold(site, case_id, reason)
 
 
 @hold.command("lift", help=say("Lift the hold on a case."))
@@ -73,9 +73,9 @@ def hold_set(site: Path, case_id: str, reason: str) -> None:
 @_REASON
 def hold_lift(site: Path, case_id: str, reason: str) -> None:
     """Lift a hold."""
-    from provisioning import keeping  # noqa: PLC0415
+    from provisioning.commands import retention  # noqa: PLC0415
 
-    keeping.lift_hold(site, case_id, reason)
+    retention.lift_hold(site, case_id, reason)
 
 
 @hold.command("list", help=say("List the cases that are held, and why."))
@@ -83,9 +83,9 @@ def hold_lift(site: Path, case_id: str, reason: str) -> None:
 @json_option(say("Print the list as JSON."))
 def hold_list(site: Path, as_json: bool) -> None:
     """List the holds."""
-    from provisioning import keeping  # noqa: PLC0415
+    from provisioning.commands import retention  # noqa: PLC0415
 
-    keeping.list_holds(site, as_json=as_json)
+    retention.list_holds(site, as_json=as_json)
 
 
 @click.group("audit", help=say("Read the audit log: who changed what, and when."))
@@ -105,9 +105,9 @@ def audit() -> None:
 @json_option(say("Print the records as they are kept, one JSON document a line."))
 def audit_show(site: Path, last: int, as_json: bool) -> None:
     """Print the audit log."""
-    from provisioning import audited  # noqa: PLC0415
+    from provisioning.commands import audit  # noqa: PLC0415
 
-    audited.show(site, last, as_json=as_json)
+    audit.show(site, last, as_json=as_json)
 
 
 @audit.command(
@@ -130,9 +130,9 @@ a heartbeat told (its audit).
 @json_option(say("Print the result as JSON."))
 def audit_verify(site: Path, known: str | None, as_json: bool) -> None:
     """Verify the audit log."""
-    from provisioning import audited  # noqa: PLC0415
+    from provisioning.commands import audit  # noqa: PLC0415
 
-    sys.exit(audited.verify_log(site, known, as_json=as_json))
+    sys.exit(audit.verify_log(site, known, as_json=as_json))
 
 
 @click.command(
@@ -153,9 +153,9 @@ Print the daily summary: cases by zone and code, for how long each zone was watc
 @json_option(say("Print what the platform is told, as JSON."))
 def report(site: Path, day: str | None, as_json: bool) -> None:
     """Print the daily summary."""
-    from provisioning import reporting  # noqa: PLC0415
+    from provisioning.commands import report  # noqa: PLC0415
 
-    reporting.report(site, day, as_json=as_json)
+    report.report(site, day, as_json=as_json)
 
 
 @click.command(
@@ -178,9 +178,9 @@ key before that goes.
 )
 def decommission(site: Path, confirmed: str | None) -> None:
     """Wipe a device."""
-    from provisioning import decommissioning  # noqa: PLC0415
+    from provisioning.commands import decommission  # noqa: PLC0415
 
-    sys.exit(decommissioning.decommission(site, confirmed))
+    sys.exit(decommission.decommission(site, confirmed))
 
 
 COMMANDS = (retention, hold, audit, report, decommission)

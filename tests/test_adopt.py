@@ -10,8 +10,8 @@ from click.testing import CliRunner, Result
 from onnx import load, save_model
 
 from agent.inference import load_manifest, open_detector
-from provisioning.adopting import FAMILIES
 from provisioning.cli import main
+from provisioning.commands.models_adopt import FAMILIES
 from tests.test_decodes import COCO_MODEL as COCO
 from tests.test_families import OUTPUTS, red_graph
 

@@ -25,9 +25,10 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from agent.protocol import generator
 from agent.protocol.events import Message
-from provisioning import demo, failures
+from provisioning import failures
 from provisioning.cases import duration, in_words, position
 from provisioning.cli import main
+from provisioning.commands import demo
 from provisioning.consumer import Consumer
 from provisioning.truth import Problem, Reported, compare
 from tests import red_street

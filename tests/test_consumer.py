@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from paho.mqtt.enums import CallbackAPIVersion
 
 from agent.protocol import generator
-from provisioning import demo
+from provisioning.commands import demo
 from provisioning.consumer import Consumer, Received, read
 
 if TYPE_CHECKING:

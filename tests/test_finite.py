@@ -29,8 +29,8 @@ from agent.telemetry.status_file import (
     Status,
 )
 from provisioning.cli import main
+from provisioning.commands.watch import lines
 from provisioning.comparing import compared
-from provisioning.watching import lines
 from tests.street import box_at, looked, moment, paving, with_goods, zone
 
 STREET = Path(__file__).parent.parent / "examples" / "street"

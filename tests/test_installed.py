@@ -15,7 +15,7 @@ import pytest
 
 from drivers.files import installed
 from drivers.files.installed import Damaged, damaged
-from provisioning import units
+from provisioning.commands import units
 from tests.faults.booted_corner import PYTHON
 from tests.test_cli import kerbwatch
 

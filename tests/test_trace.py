@@ -16,7 +16,7 @@ from agent.analysis.decision_trace import MOST_MOMENTS, Measure, Trace, Traces
 from agent.config.schema import load
 from agent.runtime.replay import replay
 from provisioning.cli import main
-from provisioning.explaining import conditions, find
+from provisioning.commands.explain import conditions, find
 
 STREET = Path(__file__).parent.parent / "examples" / "street"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from provisioning.cli import main
-from provisioning.units import (
+from provisioning.commands.units import (
     SINCE_SYSTEMD,
     exposure,
     masked,

@@ -14,7 +14,7 @@ from agent.telemetry.status_file import FILE
 from provisioning.cases import duration
 from provisioning.check.findings import Check, Device, Finding
 from provisioning.clock_time import local
-from provisioning.watching import NotRunningError, read
+from provisioning.commands.watch import NotRunningError, read
 from wording.messages import said
 
 if TYPE_CHECKING:

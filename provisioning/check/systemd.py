@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from drivers.programs import system
 from provisioning.check.findings import Check, Device, Finding
-from provisioning.units import astray, installable, masked, systemd_version, units
+from provisioning.commands.units import astray, installable, masked, systemd_version, units
 from wording.messages import said
 
 if TYPE_CHECKING:

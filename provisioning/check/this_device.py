@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from agent.runtime.instance_lock import user_name
 from agent.telemetry.status_file import FILE
 from drivers.files.folder_lock import Holder, holder_of
-from provisioning.watching import NotRunningError, read
+from provisioning.commands.watch import NotRunningError, read
 from wording.messages import said
 
 if TYPE_CHECKING:

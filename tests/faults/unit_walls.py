@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from provisioning.units import units
+from provisioning.commands.units import units
 from tests.faults.booted_corner import NEEDS, PYTHON, BootedCorner, corner
 from tests.faults.suite import Outcome, Run, fault, require, wait_for
 from tests.faults.unit_probe import DEVICE, OPEN_FOLDERS

@@ -24,10 +24,10 @@ from drivers.clock import SystemClock
 from drivers.disk import sync_folder
 from drivers.files.privileges import acting_for, may_follow
 from drivers.files.wiping import trim, wipe
-from provisioning.audited import audit_of
-from provisioning.explaining import DATABASE
+from provisioning.commands.audit import audit_of
+from provisioning.commands.explain import DATABASE
+from provisioning.commands.watch import NotRunningError, read
 from provisioning.failures import FAULT
-from provisioning.watching import NotRunningError, read
 from provisioning.wording import error_in_words, say
 from wording.messages import said
 

@@ -16,7 +16,7 @@ from agent.telemetry.daily_summary import summary_of
 from drivers.clock import SystemClock
 from drivers.files.privileges import become_keeper_of
 from provisioning.cases import duration
-from provisioning.explaining import DATABASE
+from provisioning.commands.explain import DATABASE
 from provisioning.things import kind_in_words
 from provisioning.wording import in_words, say
 from provisioning.wording.width import padded
