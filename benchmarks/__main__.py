@@ -13,7 +13,7 @@ import sys
 
 import click
 
-from provisioning.packages import BENCH
+from provisioning.console.optional_packages import BENCH
 
 PARTS = ("pipeline", "peers", "memory", "start", "stills")
 NEEDS = {"peers": ("supervision", "trackers")}

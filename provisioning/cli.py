@@ -16,8 +16,8 @@ import click
 
 from drivers.files import installed
 from provisioning import record_commands
-from provisioning.arguments import FOLDER, SITE, json_option
-from provisioning.failures import INTERRUPTED, expected, may_be_damage, report
+from provisioning.console.exit_codes import INTERRUPTED, expected, may_be_damage, report
+from provisioning.console.options import FOLDER, SITE, json_option
 from provisioning.wording import in_words, say, say_many
 
 

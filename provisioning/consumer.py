@@ -21,7 +21,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from pydantic import ValidationError
 
 from agent.protocol.events import Message
-from provisioning.failures import BrokerError
+from provisioning.console.exit_codes import BrokerError
 from wording.harmless import harmless
 from wording.known_errors import reason_of, recognised
 from wording.messages import said

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from provisioning.arguments import SITE, json_option
+from provisioning.console.options import SITE, json_option
 from provisioning.wording import say
 
 if TYPE_CHECKING:

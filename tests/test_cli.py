@@ -25,10 +25,10 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from agent.protocol import generator
 from agent.protocol.events import Message
-from provisioning import failures
 from provisioning.cases import duration, in_words, position
 from provisioning.cli import main
 from provisioning.commands import demo
+from provisioning.console import exit_codes
 from provisioning.consumer import Consumer
 from provisioning.truth import Problem, Reported, compare
 from tests import red_street
@@ -100,7 +100,7 @@ def test_a_command_called_wrongly_returns_2(arguments: list[str]) -> None:
 
 
 def test_every_foreseen_error_exists_under_its_name() -> None:
-    for path, failure in failures.EXPECTED.items():
+    for path, failure in exit_codes.EXPECTED.items():
         module, _, name = path.rpartition(".")
         kind = getattr(importlib.import_module(module), name)
         assert issubclass(kind, Exception)
@@ -109,8 +109,8 @@ def test_every_foreseen_error_exists_under_its_name() -> None:
 
 
 def test_an_error_that_nobody_foresaw_is_not_hidden() -> None:
-    assert failures.expected(ZeroDivisionError()) is None
-    assert failures.expected(BrokenPipeError()) is None
+    assert exit_codes.expected(ZeroDivisionError()) is None
+    assert exit_codes.expected(BrokenPipeError()) is None
 
 
 # --- config
@@ -135,7 +135,7 @@ def test_what_can_hardly_be_meant_is_a_warning_that_fails_only_if_asked_to(site:
     assert "(zone 'again'): 100 % of it lies in zone" in result.stdout
     assert "To do:" in result.stdout
     assert "in order" not in result.stdout
-    assert kerbwatch("config", "validate", site, "--strict").exit_code == failures.FAULT
+    assert kerbwatch("config", "validate", site, "--strict").exit_code == exit_codes.FAULT
     document = json.loads(kerbwatch("config", "validate", site, "--json").stdout)
     assert (document["valid"], len(document["warnings"])) == (True, 1)
     assert document["warnings"][0].keys() == {"what", "meaning", "remedy", "blind"}
@@ -144,12 +144,12 @@ def test_what_can_hardly_be_meant_is_a_warning_that_fails_only_if_asked_to(site:
 def test_a_faulty_configuration_returns_3_with_every_fault(site: Path) -> None:
     change(site, "video_file", "telescope")
     change(site, "allowed_s = 2", "allowed_s = 0")
-    said = refused(kerbwatch("config", "validate", site), failures.REFUSED)
+    said = refused(kerbwatch("config", "validate", site), exit_codes.REFUSED)
     assert "2 faults" in said
     assert "telescope" in said
     assert "allowed_s" in said
     result = kerbwatch("config", "validate", site, "--json")
-    assert result.exit_code == failures.REFUSED
+    assert result.exit_code == exit_codes.REFUSED
     document = json.loads(result.stdout)
     assert document["valid"] is False
     assert len(document["faults"]) == 2
@@ -190,10 +190,10 @@ def test_a_model_that_was_changed_is_found(
     with (tmp_path / "models" / "street" / "model.onnx").open("ab") as file:
         file.write(b"x")
     result = kerbwatch("models", "verify")
-    assert result.exit_code == failures.FAULT
+    assert result.exit_code == exit_codes.FAULT
     assert "sha256: model.onnx has" in result.stderr
     assert "cannot be used" in kerbwatch("models", "list").stdout
-    refused(kerbwatch("replay", street / "site"), failures.REFUSED)
+    refused(kerbwatch("replay", street / "site"), exit_codes.REFUSED)
 
 
 # --- replay
@@ -227,7 +227,7 @@ def test_a_replay_can_begin_late_and_end_early(site: Path) -> None:
 
 def test_a_replay_takes_other_footage_for_a_camera(site: Path, tmp_path: Path) -> None:
     (site / "clip.mp4").rename(tmp_path / "other.mp4")
-    said = refused(kerbwatch("replay", site), failures.UNREACHABLE)
+    said = refused(kerbwatch("replay", site), exit_codes.UNREACHABLE)
     assert "clip.mp4" in said
     result = kerbwatch("replay", site, "--json", "--camera", f"street={tmp_path / 'other.mp4'}")
     assert json.loads(result.stdout)["opened_by_kind"] == {"misparked_bike": 1}
@@ -235,7 +235,7 @@ def test_a_replay_takes_other_footage_for_a_camera(site: Path, tmp_path: Path) -
 
 def test_a_live_camera_is_not_replayed(site: Path) -> None:
     change(site, 'path = "clip.mp4"', 'path = "clip.mp4", pace = "real_time"')
-    assert "'street' is live" in refused(kerbwatch("replay", site), failures.REFUSED)
+    assert "'street' is live" in refused(kerbwatch("replay", site), exit_codes.REFUSED)
 
 
 @pytest.mark.parametrize(
@@ -253,7 +253,7 @@ def test_footage_that_cannot_be_meant_is_a_wrong_call(site: Path, camera: str, f
 
 def test_a_folder_that_cannot_be_written_returns_5(site: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    refused(kerbwatch("replay", site, "--out", tmp_path / "file" / "out"), failures.STORAGE)
+    refused(kerbwatch("replay", site, "--out", tmp_path / "file" / "out"), exit_codes.STORAGE)
 
 
 # --- run
@@ -277,7 +277,7 @@ def test_a_run_refuses_a_state_folder_that_is_none(site: Path, tmp_path: Path) -
     (tmp_path / "state").write_text("")
     with (site / "site.toml").open("a", encoding="utf-8") as file:
         file.write(f'[storage]\nstate_dir = "{tmp_path / "state"}"\n')
-    refused(kerbwatch("run", site), failures.STORAGE)
+    refused(kerbwatch("run", site), exit_codes.STORAGE)
 
 
 # --- demo and its consumer
@@ -323,7 +323,7 @@ def test_a_demo_that_is_interrupted_compares_nothing_and_returns_130(
             told.append(line)
             if "opened" in line:
                 running.send_signal(signal.SIGINT)
-        assert running.wait() == failures.INTERRUPTED
+        assert running.wait() == exit_codes.INTERRUPTED
     assert not any("staged" in line for line in told)
 
 

@@ -30,7 +30,7 @@ from agent.telemetry.status_file import (
 )
 from provisioning.cli import main
 from provisioning.commands.watch import lines
-from provisioning.comparing import compared
+from provisioning.console.rounding import compared
 from tests.street import box_at, looked, moment, paving, with_goods, zone
 
 STREET = Path(__file__).parent.parent / "examples" / "street"

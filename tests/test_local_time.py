@@ -18,7 +18,7 @@ from agent.retention import Hold, Holds
 from agent.telemetry.status_file import FILE, Status, UplinkStatus
 from drivers.clock import FakeClock, SystemClock
 from provisioning.cli import main
-from provisioning.clock_time import local
+from provisioning.console.local_time import local
 from tests.red_street import write_model, write_site
 from tests.test_finite import status
 from tests.test_watch import SITE

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from provisioning.packages import HOW
+from provisioning.console.optional_packages import HOW
 
 SOURCE = Path(__file__).parents[1]
 COMMANDS = sorted(

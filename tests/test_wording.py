@@ -24,7 +24,7 @@ from agent.inference.manifest import ModelError, load_manifest
 from drivers.cameras import CameraError, load_driver
 from provisioning import wording
 from provisioning.cli import main
-from provisioning.usage import wrapped
+from provisioning.console.help_format import wrapped
 from provisioning.wording import error_in_words, in_words, say, say_many
 from provisioning.wording.width import display_width, padded
 from tests import catalogue, red_street

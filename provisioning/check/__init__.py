@@ -28,7 +28,7 @@ from provisioning.check import (
     this_device,
 )
 from provisioning.check.findings import Device, Finding, carry_out, worst
-from provisioning.failures import FAULT
+from provisioning.console.exit_codes import FAULT
 from provisioning.wording import in_words, say
 from wording.harmless import harmless_json
 

@@ -12,7 +12,7 @@ from drivers.disk import free_bytes, refusal, replace_file
 from drivers.inodes import inodes
 from drivers.temperature import processor_c
 from provisioning.check.findings import Check, Device, Finding
-from provisioning.clock_time import local
+from provisioning.console.local_time import local
 from wording.messages import said
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from agent.config.plausibility import remarks
 from drivers.files.installed import REMEDY, damaged
 from drivers.programs import python
 from provisioning.check.findings import Check, Device, Finding, Severity
-from provisioning.clock_time import local
+from provisioning.console.local_time import local
 from wording.messages import said
 
 if TYPE_CHECKING:

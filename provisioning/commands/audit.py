@@ -27,8 +27,8 @@ from agent.audit import (
 from agent.config.schema import load
 from drivers.clock import SystemClock
 from drivers.files.privileges import become_keeper_of
-from provisioning.clock_time import local
-from provisioning.failures import FAULT
+from provisioning.console.exit_codes import FAULT
+from provisioning.console.local_time import local
 from provisioning.wording import MOST_SHOWN, error_in_words, in_words, say
 from provisioning.wording.width import padded
 from wording.harmless import harmless

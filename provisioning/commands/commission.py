@@ -12,10 +12,10 @@ from agent.config.schema import load
 from agent.perception.redaction import sensitive_regions
 from drivers.cameras import CameraError, load_driver
 from drivers.files.privileges import acting_for, become_keeper_of
-from provisioning.clock_time import local
 from provisioning.commands.audit import note
 from provisioning.commands.replay import with_footage
-from provisioning.failures import FAULT
+from provisioning.console.exit_codes import FAULT
+from provisioning.console.local_time import local
 from provisioning.wording import in_words, say
 from wording.messages import said
 

@@ -14,7 +14,7 @@ from agent.config.schema import ConfigError, Uplink, load
 from agent.config.site_files import FileError, read_toml
 from agent.identity.credentials import CredentialsError
 from agent.identity.credentials import read as read_credentials
-from provisioning.failures import FAULT, expected
+from provisioning.console.exit_codes import FAULT, expected
 from provisioning.wording import in_words, say, say_many
 from wording.messages import said
 

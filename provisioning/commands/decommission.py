@@ -27,7 +27,7 @@ from drivers.files.wiping import trim, wipe
 from provisioning.commands.audit import audit_of
 from provisioning.commands.explain import DATABASE
 from provisioning.commands.watch import NotRunningError, read
-from provisioning.failures import FAULT
+from provisioning.console.exit_codes import FAULT
 from provisioning.wording import error_in_words, say
 from wording.messages import said
 

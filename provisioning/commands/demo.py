@@ -21,9 +21,9 @@ from agent.config import schema
 from agent.runtime import log_format
 from agent.storage.database import load_state
 from provisioning.cases import in_words, position
+from provisioning.console.exit_codes import FAULT
+from provisioning.console.progress import Progress
 from provisioning.consumer import Consumer
-from provisioning.failures import FAULT
-from provisioning.progress import Progress
 from provisioning.things import kind_in_words
 from provisioning.truth import Truth, compare, reported_cases
 from provisioning.wording import say, say_many

@@ -19,9 +19,9 @@ from drivers import pictures
 from drivers.files.privileges import acting_for
 from provisioning import drawing
 from provisioning.cases import duration
-from provisioning.clock_time import local
 from provisioning.commands.audit import note
-from provisioning.comparing import compared, figure, holds
+from provisioning.console.local_time import local
+from provisioning.console.rounding import compared, figure, holds
 from provisioning.things import kind_in_words
 from provisioning.wording import MOST_SHOWN, say
 from provisioning.wording.width import padded

@@ -9,7 +9,7 @@ import click
 from agent import inference
 from agent.inference.manifest import misnamed_folders, model_folders
 from provisioning import trial
-from provisioning.failures import FAULT
+from provisioning.console.exit_codes import FAULT
 from provisioning.wording import in_words, say
 from wording.messages import itemised, said
 

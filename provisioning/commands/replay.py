@@ -13,7 +13,7 @@ import click
 from agent.config.schema import CameraSection, Configuration
 from provisioning import wording
 from provisioning.cases import duration, in_words
-from provisioning.progress import Progress
+from provisioning.console.progress import Progress
 from provisioning.things import kind_in_words, things_in_words
 from provisioning.wording import say, say_many
 from provisioning.wording.width import display_width, padded

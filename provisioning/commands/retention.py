@@ -18,10 +18,10 @@ from agent.retention import Crops, Hold, HoldError, Holds, Outcome, Retention
 from agent.storage.database import Database
 from drivers.clock import SystemClock
 from drivers.files.privileges import acting_for
-from provisioning.clock_time import local
 from provisioning.commands.audit import audit_of, note
 from provisioning.commands.explain import DATABASE
-from provisioning.failures import FAULT
+from provisioning.console.exit_codes import FAULT
+from provisioning.console.local_time import local
 from provisioning.wording import MOST_SHOWN, say, say_many
 from wording.harmless import harmless
 

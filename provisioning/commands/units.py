@@ -20,7 +20,7 @@ import click
 from drivers.disk import READABLE, replace_file, sync_file_systems
 from drivers.files.installed import complaint
 from drivers.programs import system
-from provisioning.failures import FAULT
+from provisioning.console.exit_codes import FAULT
 from provisioning.wording import in_words, say
 from provisioning.wording.width import padded
 from wording.messages import said

@@ -61,7 +61,7 @@ EXPECTED = {
     ),
     "drivers.cameras.UnknownDriverError": Expected(REFUSED, said("The configuration was refused.")),
     "drivers.cameras.CameraError": Expected(UNREACHABLE, said("A camera could not be used.")),
-    "provisioning.failures.BrokerError": Expected(
+    "provisioning.console.exit_codes.BrokerError": Expected(
         UNREACHABLE, said("The broker could not be reached.")
     ),
     "agent.retention.legal_holds.HoldError": Expected(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from provisioning.usage import speak_as_read
+from provisioning.console.help_format import speak_as_read
 from provisioning.wording import say
 
 if TYPE_CHECKING:
