@@ -12,7 +12,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from agent.protocol.events import Message, Receipt
-from provisioning.consumer import unpacked
+from provisioning.demo.consumer import unpacked
 from tests.broker import DEVICE, EVENTS, PREFIX, TENANT
 
 if TYPE_CHECKING:

@@ -30,7 +30,7 @@ from paho.mqtt.properties import Properties
 from agent.config.schema import Uplink as UplinkSettings
 from agent.delivery.mqtt_connection import Secured
 from agent.protocol.events import Answer, Event, Message
-from provisioning.consumer import unpacked
+from provisioning.demo.consumer import unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -29,8 +29,8 @@ from provisioning.cases import duration, in_words, position
 from provisioning.cli import main
 from provisioning.commands import demo
 from provisioning.console import exit_codes
-from provisioning.consumer import Consumer
-from provisioning.truth import Problem, Reported, compare
+from provisioning.demo.consumer import Consumer
+from provisioning.demo.ground_truth import Problem, Reported, compare
 from tests import red_street
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from agent.protocol import generator
 from provisioning.commands import demo
-from provisioning.consumer import Consumer, Received, read
+from provisioning.demo.consumer import Consumer, Received, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

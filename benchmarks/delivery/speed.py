@@ -31,7 +31,7 @@ from benchmarks.delivery.ways import message
 from benchmarks.machine import spread
 from drivers.clock import FakeClock, SystemClock
 from drivers.disk import written_bytes
-from provisioning.consumer import unpacked
+from provisioning.demo.consumer import unpacked
 from tests.broker import DEVICE, EVENTS, PREFIX, TENANT, wait_until
 from tests.drafts import case_opened
 

@@ -16,7 +16,7 @@ from paho.mqtt.properties import Properties
 
 from agent.protocol.events import Receipt
 from agent.storage.database import joined
-from provisioning.consumer import unpacked
+from provisioning.demo.consumer import unpacked
 from tests.broker import DEVICE, EVENTS, PREFIX, TENANT
 
 if TYPE_CHECKING:

@@ -23,9 +23,9 @@ from agent.storage.database import load_state
 from provisioning.cases import in_words, position
 from provisioning.console.exit_codes import FAULT
 from provisioning.console.progress import Progress
-from provisioning.consumer import Consumer
+from provisioning.demo.consumer import Consumer
+from provisioning.demo.ground_truth import Truth, compare, reported_cases
 from provisioning.things import kind_in_words
-from provisioning.truth import Truth, compare, reported_cases
 from provisioning.wording import say, say_many
 from wording.messages import said
 
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
     from agent.config.schema import Configuration
     from agent.protocol.events import Event
-    from provisioning.consumer import Received
-    from provisioning.truth import Verdict
+    from provisioning.demo.consumer import Received
+    from provisioning.demo.ground_truth import Verdict
 
 STREET = Path(__file__).parents[1] / "examples" / "street"
 _LAST_MESSAGES_TIMEOUT_S = 10.0

@@ -18,7 +18,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from agent.protocol.events import CaseEvent, LossEvent, Message, Receipt
-from provisioning.consumer import unpacked
+from provisioning.demo.consumer import unpacked
 from tests.broker import PREFIX
 
 if TYPE_CHECKING:
