@@ -348,7 +348,7 @@ def replay(
     from agent.config.schema import load
     from drivers.files.privileges import settle_in
     from provisioning.commands import replay
-    from provisioning.showing import Show
+    from provisioning.rendering.annotated_frames import Show
 
     configuration = replay.with_footage(load(site), cameras)
     for folder in (out, state, show):

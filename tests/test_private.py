@@ -15,7 +15,7 @@ import pytest
 from onnx import save_model
 
 from agent.domain.scene import Box, Zone
-from provisioning.masking import Masks
+from provisioning.rendering.masks import Masks
 from tests.faults.suite import wait_for
 from tests.red_street import write_model, write_site
 from tests.test_adopt import adopt

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from provisioning import drawing
 from provisioning.cli import main
+from provisioning.rendering import drawing
 from tests.red_street import write_model, write_site
 
 

@@ -25,8 +25,8 @@ from agent.storage.database import Database, StorageError
 from drivers.cameras import Frame
 from drivers.clock import FakeClock
 from drivers.inodes import Inodes
-from provisioning import drawing
 from provisioning.check import machine
+from provisioning.rendering import drawing
 from tests.drafts import OPEN_CASE
 from tests.keeping_device import Device
 from tests.test_evidence import OPENED

@@ -17,11 +17,11 @@ import numpy as np
 from agent.domain.scene import Box
 from drivers import pictures
 from drivers.files.privileges import acting_for
-from provisioning import drawing
 from provisioning.cases import duration
 from provisioning.commands.audit import note
 from provisioning.console.local_time import local
 from provisioning.console.rounding import compared, figure, holds
+from provisioning.rendering import drawing
 from provisioning.things import kind_in_words
 from provisioning.wording import MOST_SHOWN, say
 from provisioning.wording.width import padded
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from drivers.cameras import Picture
-    from provisioning.masking import Masks
+    from provisioning.rendering.masks import Masks
 
 DATABASE = "kerbwatch.sqlite3"
 ROWS_SHOWN = 16
@@ -383,7 +383,7 @@ def explain(where: Path, case_id: str | None, picture: Path | None, *, as_json: 
         for line in in_words(case):
             click.echo(harmless(line, MOST_SHOWN))
     if picture is not None:
-        from provisioning.masking import masks_of  # noqa: PLC0415 - loads the network's runtime
+        from provisioning.rendering.masks import masks_of  # noqa: PLC0415 - loads the network's runtime
 
         masks = masks_of(where, case.opened["place"]["camera_id"])
         with acting_for(case.evidence.parent):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from agent.protocol.events import Event
     from agent.runtime.replay import ReplayReport
-    from provisioning.showing import Show
+    from provisioning.rendering.annotated_frames import Show
 
 
 _STAGES = {

@@ -10,7 +10,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from drivers.disk import make_folder
-from provisioning import drawing
+from provisioning.rendering import drawing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
