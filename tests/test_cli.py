@@ -25,12 +25,12 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from agent.protocol import generator
 from agent.protocol.events import Message
-from provisioning.cases import duration, in_words, position
 from provisioning.cli import main
 from provisioning.commands import demo
 from provisioning.console import exit_codes
 from provisioning.demo.consumer import Consumer
 from provisioning.demo.ground_truth import Problem, Reported, compare
+from provisioning.wording.case_sentences import duration, in_words, position
 from tests import red_street
 
 if TYPE_CHECKING:

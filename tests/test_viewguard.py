@@ -22,7 +22,7 @@ from agent.protocol.events import Blindness, CaseEvent
 from agent.runtime.replay import ReplayReport, replay
 from drivers.cameras import Picture
 from provisioning.cli import main
-from provisioning.things import REASONS
+from provisioning.wording.vocabulary import REASONS
 from tests import clips_truth, view_faults
 from tests.clips_truth import BUNDLED, staged
 from tests.street import paving, zone

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from agent.delivery.reason_codes import NO_SUBSCRIBERS, name_of
 from agent.telemetry.status_file import FILE
-from provisioning.cases import duration
 from provisioning.check.findings import Check, Device, Finding
 from provisioning.commands.watch import NotRunningError, read
 from provisioning.console.local_time import local
+from provisioning.wording.case_sentences import duration
 from wording.messages import said
 
 if TYPE_CHECKING:

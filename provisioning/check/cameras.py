@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from agent.analysis import reference_image
 from agent.perception.view_health import ViewGuard
 from drivers.cameras import CameraError, load_driver
-from provisioning.cases import duration
 from provisioning.check.findings import Check, Device, Finding
-from provisioning.things import REASONS
+from provisioning.wording.case_sentences import duration
+from provisioning.wording.vocabulary import REASONS
 from wording.messages import said
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from agent import inference
-from provisioning.cases import duration
 from provisioning.check.findings import Check, Device, Finding
+from provisioning.wording.case_sentences import duration
 from wording.messages import said
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from agent.config.schema import load
 from drivers.disk import make_folder, replace_file
 from drivers.files.privileges import acting_for, read_file
 from provisioning.commands.audit import note
-from provisioning.things import kind_in_words
 from provisioning.wording import say
+from provisioning.wording.vocabulary import kind_in_words
 from provisioning.wording.width import padded
 from wording.harmless import harmless
 

@@ -20,13 +20,13 @@ from pydantic import ValidationError
 from agent.config import schema
 from agent.runtime import log_format
 from agent.storage.database import load_state
-from provisioning.cases import in_words, position
 from provisioning.console.exit_codes import FAULT
 from provisioning.console.progress import Progress
 from provisioning.demo.consumer import Consumer
 from provisioning.demo.ground_truth import Truth, compare, reported_cases
-from provisioning.things import kind_in_words
 from provisioning.wording import say, say_many
+from provisioning.wording.case_sentences import in_words, position
+from provisioning.wording.vocabulary import kind_in_words
 from wording.messages import said
 
 if TYPE_CHECKING:

@@ -17,13 +17,13 @@ import numpy as np
 from agent.domain.scene import Box
 from drivers import pictures
 from drivers.files.privileges import acting_for
-from provisioning.cases import duration
 from provisioning.commands.audit import note
 from provisioning.console.local_time import local
 from provisioning.console.rounding import compared, figure, holds
 from provisioning.rendering import drawing
-from provisioning.things import kind_in_words
 from provisioning.wording import MOST_SHOWN, say
+from provisioning.wording.case_sentences import duration
+from provisioning.wording.vocabulary import kind_in_words
 from provisioning.wording.width import padded
 from wording.harmless import harmless
 

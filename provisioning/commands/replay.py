@@ -12,10 +12,10 @@ import click
 
 from agent.config.schema import CameraSection, Configuration
 from provisioning import wording
-from provisioning.cases import duration, in_words
 from provisioning.console.progress import Progress
-from provisioning.things import kind_in_words, things_in_words
 from provisioning.wording import say, say_many
+from provisioning.wording.case_sentences import duration, in_words
+from provisioning.wording.vocabulary import kind_in_words, things_in_words
 from provisioning.wording.width import display_width, padded
 from wording.messages import said
 

@@ -15,10 +15,10 @@ from agent.storage import day_counters
 from agent.telemetry.daily_summary import summary_of
 from drivers.clock import SystemClock
 from drivers.files.privileges import become_keeper_of
-from provisioning.cases import duration
 from provisioning.commands.explain import DATABASE
-from provisioning.things import kind_in_words
 from provisioning.wording import in_words, say
+from provisioning.wording.case_sentences import duration
+from provisioning.wording.vocabulary import kind_in_words
 from provisioning.wording.width import padded
 from wording.messages import said
 

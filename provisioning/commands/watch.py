@@ -14,12 +14,12 @@ from agent.config.schema import load
 from agent.telemetry.status_file import FILE, CameraStatus, Status
 from drivers.clock import SystemClock
 from drivers.files.privileges import become_keeper_of, read_file
-from provisioning.cases import duration
 from provisioning.commands.explain import measure_in_words
 from provisioning.console.local_time import local
 from provisioning.console.rounding import compared, figure, holds
-from provisioning.things import kind_in_words, label_in_words, reason_in_words
 from provisioning.wording import MOST_SHOWN, say
+from provisioning.wording.case_sentences import duration
+from provisioning.wording.vocabulary import kind_in_words, label_in_words, reason_in_words
 from provisioning.wording.width import padded
 from wording.harmless import harmless, harmless_json
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Self
 import click
 from tqdm import tqdm
 
-from provisioning.cases import position
 from provisioning.wording import say
+from provisioning.wording.case_sentences import position
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -6,8 +6,8 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from agent.protocol.events import CaseEvent
-from provisioning.things import kind_in_words, label_in_words, reason_in_words
 from provisioning.wording import say
+from provisioning.wording.vocabulary import kind_in_words, label_in_words, reason_in_words
 from provisioning.wording.width import padded
 
 if TYPE_CHECKING:
