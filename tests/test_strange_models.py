@@ -27,7 +27,7 @@ from agent.inference.external_weights import wanted_weights
 from agent.protocol.events import ClockReading, ConfigurationHealth
 from agent.runtime.composition import assemble
 from agent.telemetry.status_file import Software
-from provisioning import trial
+from provisioning.adoption import trial
 from provisioning.check.findings import Device
 from provisioning.check.running_agent import _of_software
 from provisioning.cli import main

@@ -8,7 +8,7 @@ import click
 
 from agent import inference
 from agent.inference.manifest import misnamed_folders, model_folders
-from provisioning import trial
+from provisioning.adoption import trial
 from provisioning.console.exit_codes import FAULT
 from provisioning.wording import in_words, say
 from wording.messages import itemised, said

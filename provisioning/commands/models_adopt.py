@@ -2,7 +2,7 @@
 
 What a family always has is filled in from the family, what the file knows from the file; what
 nobody can know (whose it is) is asked for. The network is tried in a process of its own
-(:mod:`provisioning.trial`), and the folder appears whole, once the model has run in it.
+(:mod:`provisioning.adoption.trial`), and the folder appears whole, once the model has run in it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from agent.inference.manifest import (
 from agent.inference.model_files import read_inside
 from drivers.disk import make_folder, place_folder
 from drivers.files.documents import unseen
-from provisioning import class_names, exports, trial
+from provisioning.adoption import class_names, exporters, trial
 from provisioning.wording import say
 from wording.known_errors import reason_of
 from wording.messages import said
@@ -109,7 +109,7 @@ def adopt(file: Path, wanted: Wanted, into: Path | None) -> None:
         weights = tuple(sorted(files.keys() - {NETWORK}))
         graph = trial.graph(folder, NETWORK, weights, wanted.size_px)
         names = names or class_names.of_metadata(graph.metadata.get("names", ""))
-        if fault := exports.misfit(wanted.family, graph, len(names) if names else None):
+        if fault := exporters.misfit(wanted.family, graph, len(names) if names else None):
             raise ModelError(wanted.name, [fault])
         told = _manifest(files, wanted, graph, names)
         (folder / MANIFEST).write_text(_as_toml(told), encoding="utf-8")
@@ -158,7 +158,7 @@ def _read(file: Path, name: str) -> dict[str, bytes]:
     try:
         wanted = sorted(wanted_weights(network))
     except ValueError as error:
-        fault = said("{file}: {reason}", file=file.name, reason=exports.no_network(network))
+        fault = said("{file}: {reason}", file=file.name, reason=exporters.no_network(network))
         raise ModelError(name, [fault]) from error
     return {NETWORK: network, **_weights_beside(file, wanted, LARGEST_BYTES - len(network), name)}
 

@@ -2,7 +2,7 @@
 
 A network is a program: it can loop for ever or ask for terabytes. What it does here ends with the child.
 
-    python -P -m provisioning.trial graph|verify SITUATION
+    python -P -m provisioning.adoption.trial graph|verify SITUATION
 """
 
 from __future__ import annotations
