@@ -28,8 +28,8 @@ from agent.perception.redaction import PLATED, sensitive_regions
 from benchmarks.machine import headline
 from drivers import pictures
 from drivers.cameras import Picture
-from training import sets
-from training.sets import Labelled
+from training.datasets import readers
+from training.datasets.readers import Labelled
 
 DATA = Path(__file__).parents[1] / ".." / "shared" / "data"
 LEAST_PX = 20
@@ -121,7 +121,7 @@ def main(faces: Path | None) -> None:
         raise click.ClickException("the real pictures are not part of the project (../shared/data)")
     click.echo(headline())
     network = None if faces is None else cv2.dnn.readNetFromONNX(str(faces))
-    for name, items in sets.real_street_sets(DATA).items():
+    for name, items in readers.real_street_sets(DATA).items():
         there, left = judged(items, network)
         for key in sorted(there):
             thing, size = key

@@ -22,11 +22,11 @@ from tqdm import tqdm
 from agent.domain.scene import Box
 from agent.inference import ModelError
 from benchmarks.machine import headline
-from training import sets
+from training.datasets import readers
+from training.datasets.readers import Labelled
+from training.datasets.rendered import transparent_cut_out
 from training.evaluate.judging import StreetJudge, opened
-from training.sets import Labelled
-from training.stills import transparent_cut_out
-from training.street_pictures import composed, scene_of
+from training.street_detector.pictures import composed, scene_of
 
 DATA = Path(__file__).parents[1] / ".." / "shared" / "data"
 THRESHOLDS = (0.05, 0.1, 0.15, 0.2, 0.25)
@@ -68,7 +68,7 @@ def held_out_streets(folder: Path) -> list[Labelled]:
     """The streets that the training of a model in a folder did not see."""
     rows = json.loads((folder / "groups.json").read_text(encoding="utf-8"))
     kept = {row["file"] for row in rows if row["part"] == "held_out"}
-    return [street for street in sets.streets_calgary(DATA) if street.name in kept]
+    return [street for street in readers.streets_calgary(DATA) if street.name in kept]
 
 
 def lay(

@@ -21,7 +21,7 @@ from drivers.cameras import Frame, Picture
 from provisioning.cli import main
 from tests.clips_truth import BUNDLED, site_of
 from tests.street import frame_of, paving
-from training.reviewed import reviewed_bins, reviewed_streets
+from training.datasets.reviewed import reviewed_bins, reviewed_streets
 
 CONSENT = "operator's letter of consent, example"
 MODEL = ModelUsed(name="street", version="1", sha256="0" * 64)

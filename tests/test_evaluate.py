@@ -13,12 +13,12 @@ from click.testing import CliRunner
 from numpy.typing import NDArray
 
 from tests.clips_truth import BUNDLED
+from training.datasets.groups import digest_of
 from training.evaluate.__main__ import main
 from training.evaluate.figures import false_share_at_recall, two_sided
 from training.evaluate.labels import KNOWN
+from training.evaluate.metrics import calibration_error
 from training.evaluate.sources import SourceError, look_through, read_folder
-from training.groups import digest_of
-from training.measures import calibration_error
 
 MODELS = Path(__file__).parents[1] / "models"
 

@@ -43,9 +43,12 @@ def run(folder: Path, hidden: str, *command: str) -> subprocess.CompletedProcess
 
 
 def test_there_are_commands() -> None:
-    assert {"benchmarks.peers", "benchmarks", "training.detector", "training.evaluate"} <= {
-        *COMMANDS
-    }
+    assert {
+        "benchmarks.peers",
+        "benchmarks",
+        "training.street_detector.train",
+        "training.evaluate",
+    } <= {*COMMANDS}
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -68,11 +71,11 @@ def test_a_command_without_its_packages_says_what_to_install(command: str, tmp_p
         ("supervision", "benchmarks.peers"),
         ("trackers", "benchmarks.peers"),
         ("matplotlib", "benchmarks.soak_chart"),
-        ("torch", "training.detector"),
-        ("torch", "training.bin_state"),
-        ("onnx", "training.quantise"),
-        ("onnx", "training.enlarge"),
-        ("onnx", "training.second_look"),
+        ("torch", "training.street_detector.train"),
+        ("torch", "training.bin_classifier.train"),
+        ("onnx", "training.export.quantise"),
+        ("onnx", "training.export.enlarge"),
+        ("onnx", "training.bin_classifier.test_time_augmentation"),
         ("onnx", "benchmarks.soak"),
     ],
 )

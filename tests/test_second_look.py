@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from training.second_look import NEAR_SHARE, with_second_look
+from training.bin_classifier.test_time_augmentation import NEAR_SHARE, with_second_look
 
 SIDE = 40
 

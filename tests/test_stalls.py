@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from agent import inference
 from benchmarks import stalls
 from tests.compositing import SPRITES
+from training.datasets.readers import Labelled
+from training.datasets.rendered import transparent_cut_out
 from training.evaluate.judging import StreetJudge
-from training.sets import Labelled
-from training.stills import transparent_cut_out
 from training.street.stall_kinds import BUILDS, random_stall
 
 

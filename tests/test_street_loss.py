@@ -8,8 +8,8 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs training/requirements.txt")
 
-from training.street_classes import STREET_CLASSES  # noqa: E402 - after what it needs is there
-from training.yolox_loss import CANDIDATES, StreetLoss, Targets  # noqa: E402
+from training.street_detector.classes import STREET_CLASSES  # noqa: E402 - after what it needs is there
+from training.street_detector.loss import CANDIDATES, StreetLoss, Targets  # noqa: E402
 
 STALL = STREET_CLASSES.index("stall")
 

@@ -15,10 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests import triples
-from training.augment import letterbox
-from training.cards import hand_on, version_of
-from training.groups import join_similar, split_groups
-from training.measures import (
+from training.datasets.augment import letterbox
+from training.datasets.groups import join_similar, split_groups
+from training.datasets.readers import Labelled, join_touching
+from training.datasets.splits import SHARES as STREET_SHARES
+from training.datasets.splits import Split, parts_of, split_known, write_groups
+from training.evaluate.metrics import (
     Scored,
     average_precision,
     balanced_accuracy,
@@ -26,12 +28,17 @@ from training.measures import (
     iou_matrix,
     roc_auc,
 )
-from training.sets import Labelled, join_touching
-from training.splits import SHARES as STREET_SHARES
-from training.splits import Split, parts_of, split_known, write_groups
-from training.street_classes import STREET_CLASSES
-from training.street_judge import Found, Judged, best_threshold, decode, quiet_threshold, suppress
-from training.street_pictures import (
+from training.model_folder import hand_on, version_of
+from training.street_detector.classes import STREET_CLASSES
+from training.street_detector.judge import (
+    Found,
+    Judged,
+    best_threshold,
+    decode,
+    quiet_threshold,
+    suppress,
+)
+from training.street_detector.pictures import (
     CutOut,
     Example,
     Scene,

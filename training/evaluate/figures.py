@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.measures import (
+from training.evaluate.metrics import (
     Interval,
     Scored,
     average_precision,

@@ -23,8 +23,8 @@ import cv2
 import numpy as np
 
 from drivers.pictures import MOST_PHOTO_PX, Picture, PictureError, read
+from training.datasets.groups import digest_of
 from training.evaluate.labels import KNOWN, Claims, name_of
-from training.groups import digest_of
 
 Edges = tuple[float, float, float, float]
 PICTURES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})

@@ -12,9 +12,9 @@ import numpy as np
 from training.evaluate import figures
 from training.evaluate.judging import BinJudge, Sight, StreetJudge, read, scores_of
 from training.evaluate.labels import Claims
+from training.evaluate.metrics import Scored, iou_matrix
 from training.evaluate.sheet import Mistake
 from training.evaluate.sources import CROWD, Item
-from training.measures import Scored, iou_matrix
 
 Progress = Callable[[Iterable[Any], str, int], Iterable[Any]]
 THINGS = ("bicycle", "stall")

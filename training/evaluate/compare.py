@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from training.cards import table
 from training.evaluate.__main__ import judged
 from training.evaluate.judging import opened
 from training.evaluate.labels import KNOWN
+from training.evaluate.latency import RUNS, processor, speed
 from training.evaluate.sources import read_folder
-from training.timing import RUNS, processor, speed
+from training.model_folder import table
 
 LEAST_TRUTHS = 10
 SECTIONS = """

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from training.augment import Picture, Random, feathered_paste, weather
-from training.sets import STREETS_WITHOUT_BINS, BinPicture, Edges
+from training.datasets.augment import Picture, Random, feathered_paste, weather
+from training.datasets.readers import STREETS_WITHOUT_BINS, BinPicture, Edges
 
 SIZE_PX = 256
 LOOK_PX = 160

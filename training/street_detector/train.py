@@ -1,6 +1,6 @@
 """Train and judge the street detector.
 
-``python -m training.detector --seed 1 --stills DIR --out models/street``
+``python -m training.street_detector.train --seed 1 --stills DIR --out models/street``
 
 Goes on from COCO's network, or, with ``--begin``, from a street model that is there.
 """
@@ -21,12 +21,14 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from training import checkpoints, street_card
+from training import checkpoints
 from training.checkpoints import fastest_device
-from training.splits import SHARES, parts_of, write_groups
-from training.street_classes import STREET_CLASSES
-from training.street_judge import StreetFile, best_threshold, judge, quiet_threshold
-from training.street_parts import (
+from training.datasets.splits import SHARES, parts_of, write_groups
+from training.street_detector import model_card
+from training.street_detector.classes import STREET_CLASSES
+from training.street_detector.judge import StreetFile, best_threshold, judge, quiet_threshold
+from training.street_detector.loss import StreetLoss, Targets
+from training.street_detector.mixture import (
     FROM_COCO,
     FROM_STREET,
     ON_NO_REAL_STREET,
@@ -37,9 +39,8 @@ from training.street_parts import (
     training_scene,
     unboxed_streets,
 )
-from training.street_pictures import WHOLE_SHARE, Example, varied
-from training.yolox import YoloxNet, rehead
-from training.yolox_loss import StreetLoss, Targets
+from training.street_detector.pictures import WHOLE_SHARE, Example, varied
+from training.street_detector.yolox import YoloxNet, rehead
 
 BATCH = 16
 PICTURES_PER_EPOCH = 1600
@@ -302,7 +303,7 @@ def main(
         name: {part: len(each.part(part)) for part in SHARES}
         for name, each in sources.splits.items()
     }
-    run = street_card.Run(
+    run = model_card.Run(
         seed,
         epochs,
         training.epoch,
@@ -310,11 +311,11 @@ def main(
         training.minutes,
         chosen,
         counts,
-        "" if begin is None else street_card.title_of(begin),
+        "" if begin is None else model_card.title_of(begin),
         out.name,
         whole,
     )
-    street_card.write(out, run, judged, street_card.people_in_clip(files, data, chosen))
+    model_card.write(out, run, judged, model_card.people_in_clip(files, data, chosen))
 
 
 if __name__ == "__main__":

@@ -15,10 +15,10 @@ import click
 import cv2
 import numpy as np
 
-from training.bin_pictures import read
-from training.sets import CROWD, BinPicture, Edges, Labelled
-from training.street_classes import STREET_CLASSES
-from training.street_pictures import CutOut
+from training.bin_classifier.pictures import read
+from training.datasets.readers import CROWD, BinPicture, Edges, Labelled
+from training.street_detector.classes import STREET_CLASSES
+from training.street_detector.pictures import CutOut
 
 # The renderer draws this many pictures in a row on one street; they share a place.
 PICTURES_PER_STREET = 6

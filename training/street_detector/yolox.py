@@ -20,7 +20,7 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 from torch.nn import functional
 
-from training.street_classes import COCO_ROWS, STREET_CLASSES
+from training.street_detector.classes import COCO_ROWS, STREET_CLASSES
 
 INPUT_PX = 416
 STRIDES = (8, 16, 32)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import click
 
-from training.groups import records, split_groups
-from training.sets import Labelled
+from training.datasets.groups import records, split_groups
+from training.datasets.readers import Labelled
 
 SHARES = {"train": 0.68, "tune": 0.1, "held_out": 0.22}
 

@@ -1,4 +1,4 @@
-"""What :mod:`training.quantise` must know of each model: its pictures, its judge, its tail."""
+"""What :mod:`training.export.quantise` must know of each model: its pictures, its judge, its tail."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from training import bin_state, street_parts
-from training.bin_pictures import normalised, plain
-from training.cards import table
-from training.measures import balanced_accuracy, calibration_error, roc_auc
-from training.street_classes import STREET_CLASSES
-from training.street_judge import StreetFile, figure, judge
+from training.bin_classifier import train
+from training.bin_classifier.pictures import normalised, plain
+from training.evaluate.metrics import balanced_accuracy, calibration_error, roc_auc
+from training.model_folder import table
+from training.street_detector import mixture
+from training.street_detector.classes import STREET_CLASSES
+from training.street_detector.judge import StreetFile, figure, judge
 
 T = TypeVar("T")
 LEAST_TRUTHS = 10
@@ -49,7 +50,7 @@ class BinState:
     percentile = True
 
     def __init__(self, data: Path, stills: Path | None, seed: int) -> None:
-        self._pools = bin_state.gather(data, stills, seed)
+        self._pools = train.gather(data, stills, seed)
 
     def batches(self, part: str, count: int) -> list[NDArray[np.float32]]:
         items = [item for pool in self._pools.values() for item, _ in pool.part(part)]
@@ -64,12 +65,12 @@ class BinState:
                 each.name,
                 name,
                 str(len(each.truth)),
-                f"{balanced_accuracy(each.truth, each.score, bin_state.THRESHOLD):.3f}",
+                f"{balanced_accuracy(each.truth, each.score, train.THRESHOLD):.3f}",
                 f"{roc_auc(each.truth, each.score):.3f}",
                 f"{calibration_error(each.truth, each.score):.3f}",
             ]
             for name, path in files.items()
-            for each in bin_state.judge(path, self._pools)
+            for each in train.judge(path, self._pools)
             if each.truth.any()
         ]
         header = ("set", "file", "pictures", "balanced accuracy", "ROC AUC", "calibration error")
@@ -82,11 +83,11 @@ class Street:
     percentile = True
 
     def __init__(self, data: Path, stills: Path | None, seed: int) -> None:
-        self._sources = street_parts.gather(data, stills, seed)
+        self._sources = mixture.gather(data, stills, seed)
         self._seed = seed
 
     def batches(self, part: str, count: int) -> list[NDArray[np.float32]]:
-        parts = street_parts.judged_parts(self._sources, part, self._seed)
+        parts = mixture.judged_parts(self._sources, part, self._seed)
         examples = [example for each in parts.values() for example in each]
         return [
             example.picture.astype(np.float32).transpose(2, 0, 1)[None]
@@ -99,7 +100,7 @@ class Street:
         )
 
     def figures(self, files: Mapping[str, Path]) -> str:
-        parts = street_parts.judged_parts(self._sources, "held_out", self._seed)
+        parts = mixture.judged_parts(self._sources, "held_out", self._seed)
         detectors = {name: StreetFile(path) for name, path in files.items()}
         rows = []
         for part, examples in parts.items():

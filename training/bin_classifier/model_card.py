@@ -12,16 +12,16 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from training.bin_pictures import MEAN, SIZE_PX, STD
-from training.cards import InputSpec, Manifest, ModelClass, table, write_papers
+from training.bin_classifier.pictures import MEAN, SIZE_PX, STD
 from training.evaluate.figures import CLEAR_BELOW, OPEN_ABOVE
-from training.measures import (
+from training.evaluate.metrics import (
     Interval,
     balanced_accuracy,
     bootstrap,
     calibration_error,
     roc_auc,
 )
+from training.model_folder import InputSpec, Manifest, ModelClass, table, write_papers
 
 VERSION = "0.4.0"
 CLASSES = ("not_overflowing", "overflowing")
@@ -64,7 +64,7 @@ class Run:
     def command(self) -> str:
         """The command that makes the model again."""
         stills = " --stills DIR" if "rendered" in self.counts else ""
-        return f"python -m training.bin_state --seed {self.seed}{stills} --out models/bin-state"
+        return f"python -m training.bin_classifier.train --seed {self.seed}{stills} --out models/bin-state"
 
 
 def latency_ms(path: Path, runs: int = 60) -> float:

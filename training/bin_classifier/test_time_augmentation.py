@@ -1,6 +1,6 @@
 """The bin state with a second look: the same network sees its picture again, nearer and mirrored.
 
-``python -m training.second_look --source EARLIER --out models/bin-state``
+``python -m training.bin_classifier.test_time_augmentation --source EARLIER --out models/bin-state``
 
 A judgement of one picture hangs on where things lie in it. So the network is shown two: the picture,
 and its middle from the other side. Both looks are in the file; the device feeds it one picture as
@@ -17,8 +17,8 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from training.beside import sections
-from training.cards import hand_on, sha256_of, version_of
+from training.evaluate.compare import sections
+from training.model_folder import hand_on, sha256_of, version_of
 
 VERSION = "0.5.0"
 NEAR_SHARE = 0.85
@@ -112,7 +112,7 @@ def main(source: Path, data: Path, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     with_second_look(source / "model.onnx", out / "model.onnx")
     sha, earlier = sha256_of(source / "model.onnx"), version_of(source)
-    command = f"python -m training.second_look --source EARLIER --out models/{out.name}"
+    command = f"python -m training.bin_classifier.test_time_augmentation --source EARLIER --out models/{out.name}"
     origin = f"{out.name} {earlier} (SHA-256 {sha[:16]}…) with a second look; {command}"
     hand_on(source, out, origin, version=VERSION)
     card = CARD.format(

@@ -1,6 +1,6 @@
 """Turn a shipped model into whole numbers, and say what that costs.
 
-``python -m training.quantise bin-state --out models/bin-state-int8``
+``python -m training.export.quantise bin-state --out models/bin-state-int8``
 
 Static quantisation by ONNX Runtime: the ranges of all activations are taken from pictures of the
 ``train`` part; weights become signed bytes with a scale for each channel, activations unsigned
@@ -28,9 +28,9 @@ from onnxruntime.quantization import (
 from onnxruntime.quantization.shape_inference import quant_pre_process
 from tqdm import tqdm
 
-from training.cards import hand_on, sha256_of, version_of
-from training.quantised import KINDS, Kind
-from training.timing import RUNS, processor, speed
+from training.evaluate.latency import RUNS, processor, speed
+from training.export.targets import KINDS, Kind
+from training.model_folder import hand_on, sha256_of, version_of
 
 CALIBRATION_PICTURES = 160
 AT_ONCE = 8
@@ -146,7 +146,9 @@ def main(model: str, models: Path, data: Path, stills: Path | None, seed: int, o
     quantise(source / "model.onnx", out / "model.onnx", kind, batches)
     files = {"FP32": source / "model.onnx", "INT8": out / "model.onnx"}
     drawn = " --stills DIR" if stills else ""
-    command = f"python -m training.quantise {model} --seed {seed}{drawn} --out models/{out.name}"
+    command = (
+        f"python -m training.export.quantise {model} --seed {seed}{drawn} --out models/{out.name}"
+    )
     card = CARD.format(
         name=out.name,
         source=model,

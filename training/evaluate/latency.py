@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from training.cards import table
+from training.model_folder import table
 
 RUNS = 80
 

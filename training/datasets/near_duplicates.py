@@ -10,10 +10,10 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from training.augment import Picture
-from training.bin_pictures import normalised
-from training.groups import join_similar
-from training.mobilenet import MobileNetV2
+from training.bin_classifier.mobilenet import MobileNetV2
+from training.bin_classifier.pictures import normalised
+from training.datasets.augment import Picture
+from training.datasets.groups import join_similar
 
 BATCH = 32
 # Above this cosine of centred features, pairs looked at by eye begin to show one place twice.

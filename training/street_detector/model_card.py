@@ -10,12 +10,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from training.bin_card import latency_ms
-from training.cards import InputSpec, Manifest, ModelClass, table, write_papers
-from training.measures import iou_matrix
-from training.stills import DRAWN_STALLS
-from training.street_classes import STREET_CLASSES
-from training.street_judge import (
+from training.bin_classifier.model_card import latency_ms
+from training.datasets.rendered import DRAWN_STALLS
+from training.evaluate.metrics import iou_matrix
+from training.model_folder import InputSpec, Manifest, ModelClass, table, write_papers
+from training.street_detector.classes import STREET_CLASSES
+from training.street_detector.judge import (
     MEDIUM_PX,
     SMALL_PX,
     Judged,
@@ -23,8 +23,8 @@ from training.street_judge import (
     false_picture_share,
     figure,
 )
-from training.street_parts import ON_NO_REAL_STREET
-from training.street_pictures import (
+from training.street_detector.mixture import ON_NO_REAL_STREET
+from training.street_detector.pictures import (
     SIZE_PX,
     WHOLE_SHARE,
     Example,
@@ -64,7 +64,7 @@ class Run:
         part += f" --until {self.until}" if self.until != self.epochs else ""
         begin = " --begin EARLIER" if self.begun else ""
         part += f" --whole {self.whole}" if self.whole != WHOLE_SHARE else ""
-        return f"python -m training.detector --seed {self.seed}{begin}{part}{stills} --out models/{self.name}"
+        return f"python -m training.street_detector.train --seed {self.seed}{begin}{part}{stills} --out models/{self.name}"
 
 
 def title_of(folder: Path) -> str:

@@ -14,10 +14,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from training.augment import Picture, Random, feathered_paste, letterbox, light, weather
-from training.bin_pictures import read
-from training.sets import CROWD, Edges, Labelled
-from training.street_classes import STREET_CLASSES
+from training.bin_classifier.pictures import read
+from training.datasets.augment import Picture, Random, feathered_paste, letterbox, light, weather
+from training.datasets.readers import CROWD, Edges, Labelled
+from training.street_detector.classes import STREET_CLASSES
 
 SIZE_PX = 416
 # Streets with people and cars, and with bins and rubbish that nobody boxed.

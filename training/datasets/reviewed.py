@@ -12,9 +12,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from training.datasets.readers import BinPicture, Labelled
 from training.evaluate.labels import KNOWN
 from training.evaluate.sources import Item, read_folder
-from training.sets import BinPicture, Labelled
 
 REVIEWED = "reviewed"
 _COLLECTED = re.compile(r"(\d{8})T\d+Z~([A-Za-z0-9_-]+)~")

@@ -1,6 +1,6 @@
 """The street detector with a larger input: the same weights, for a device with time to spare.
 
-``python -m training.enlarge --size 640 --out models/street-640``
+``python -m training.export.enlarge --size 640 --out models/street-640``
 
 Every layer of the network slides over the picture, so its weights do not know how large that is. A
 larger input looks at larger windows with as many pixels for each thing, or at the same with
@@ -15,8 +15,8 @@ from pathlib import Path
 import click
 import onnx
 
-from training.beside import sections
-from training.cards import hand_on, sha256_of, version_of
+from training.evaluate.compare import sections
+from training.model_folder import hand_on, sha256_of, version_of
 
 STRIDES = (8, 16, 32)
 FIGURES = ("ap", "roc_auc")
@@ -69,7 +69,7 @@ def main(size_px: int, source: Path, data: Path, out: Path) -> None:
         raise click.BadParameter(f"--size must be a multiple of {max(STRIDES)}")
     out.mkdir(parents=True, exist_ok=True)
     places = enlarged(source / "model.onnx", size_px, out / "model.onnx")
-    command = f"python -m training.enlarge --size {size_px} --out models/{out.name}"
+    command = f"python -m training.export.enlarge --size {size_px} --out models/{out.name}"
     old = int(re.findall(r"(?m)^width = (\d+)$", (source / "manifest.toml").read_text("utf-8"))[0])
     origin = f"{source.name} ({sha256_of(source / 'model.onnx')}) at {size_px} px; {command}"
     hand_on(source, out, origin, width=size_px, height=size_px)

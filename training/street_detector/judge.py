@@ -11,16 +11,16 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from training.augment import Picture
-from training.measures import (
+from training.datasets.augment import Picture
+from training.evaluate.metrics import (
     Scored,
     average_precision,
     iou_matrix,
     mean_average_precision,
     recall_and_precision,
 )
-from training.street_classes import COCO_CLASSES, STREET_CLASSES
-from training.street_pictures import SIZE_PX, Example
+from training.street_detector.classes import COCO_CLASSES, STREET_CLASSES
+from training.street_detector.pictures import SIZE_PX, Example
 
 Array = NDArray[Any]
 LOWEST_SCORE = 0.02

@@ -1,6 +1,6 @@
 """Train and judge the bin state classifier: does a bin overflow?
 
-``python -m training.bin_state --seed 1 --stills DIR --out models/bin-state``
+``python -m training.bin_classifier.train --seed 1 --stills DIR --out models/bin-state``
 """
 
 from __future__ import annotations
@@ -22,14 +22,16 @@ from torch import Tensor
 from torch.nn import functional
 from tqdm import tqdm
 
-from training import bin_card, checkpoints, sets
-from training.bin_pictures import LOOK_PX, SIZE_PX, normalised, plain, varied
-from training.groups import records, split_groups
-from training.likeness import pretrained, same_place_groups
-from training.mobilenet import FEATURES, MobileNetV2, Probabilities
-from training.reviewed import REVIEWED, reviewed_bins
-from training.sets import BinPicture
-from training.stills import rendered_bins
+from training import checkpoints
+from training.bin_classifier import model_card
+from training.bin_classifier.mobilenet import FEATURES, MobileNetV2, Probabilities
+from training.bin_classifier.pictures import LOOK_PX, SIZE_PX, normalised, plain, varied
+from training.datasets import readers
+from training.datasets.groups import records, split_groups
+from training.datasets.near_duplicates import pretrained, same_place_groups
+from training.datasets.readers import BinPicture
+from training.datasets.rendered import rendered_bins
+from training.datasets.reviewed import REVIEWED, reviewed_bins
 
 BATCH = 32
 PICTURES_PER_EPOCH = 896
@@ -78,12 +80,12 @@ def gather(
 ) -> dict[str, Pool]:
     """Every set that is trained on, split."""
     found = {
-        "bin_crops_shenzhen": sets.bins_shenzhen(data),
-        "bins_scene_montevideo": sets.bins_montevideo(data),
-        "amsterdam_garbage": sets.bins_amsterdam(data),
+        "bin_crops_shenzhen": readers.bins_shenzhen(data),
+        "bins_scene_montevideo": readers.bins_montevideo(data),
+        "amsterdam_garbage": readers.bins_amsterdam(data),
         "rendered": rendered_bins(stills) if stills else [],
         REVIEWED: reviewed_bins(reviewed) if reviewed else [],
-        STREETS: sets.streets_without_bins(data),
+        STREETS: readers.streets_without_bins(data),
     }
     return {name: pool(items, seed) for name, items in found.items() if items}
 
@@ -266,13 +268,13 @@ def calibrate(network: MobileNetV2, items: Sequence[BinPicture]) -> tuple[float,
     return scale, shift
 
 
-def judge(path: Path, pools: dict[str, Pool]) -> list[bin_card.Judged]:
+def judge(path: Path, pools: dict[str, Pool]) -> list[model_card.Judged]:
     """Scores of the held-out parts."""
     judged = []
     for name, each in pools.items():
         rows = each.part("held_out")
         items, groups = [item for item, _ in rows], [group for _, group in rows]
-        judged.append(bin_card.Judged(name, truth_of(items), run_file(path, items), groups))
+        judged.append(model_card.Judged(name, truth_of(items), run_file(path, items), groups))
     return judged
 
 
@@ -339,15 +341,15 @@ def main(
     """Train, export, judge and write the papers."""
     torch.set_num_threads(threads)
     pools = gather(data, stills, seed, reviewed)
-    streets = [each.path for each in sets.streets_calgary(data)]
+    streets = [each.path for each in readers.streets_calgary(data)]
     network, minutes = train(pools, streets, epochs, seed, work / "checkpoint.pt")
     calibrate(network, tune_items(pools))
     export(network, out / "model.onnx")
     judged = judge(out / "model.onnx", pools)
     write_groups(out / "groups.json", pools)
     counts = {name: {part: len(each.part(part)) for part in SHARES} for name, each in pools.items()}
-    run = bin_card.Run(seed, epochs, epochs * PICTURES_PER_EPOCH, minutes, THRESHOLD, counts)
-    bin_card.write(out, run, judged, clip_scores(out / "model.onnx", data))
+    run = model_card.Run(seed, epochs, epochs * PICTURES_PER_EPOCH, minutes, THRESHOLD, counts)
+    model_card.write(out, run, judged, clip_scores(out / "model.onnx", data))
 
 
 if __name__ == "__main__":

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from training.street_classes import COCO_CLASSES, STREET_CLASSES
-from training.yolox import anchor_points, decode_boxes
+from training.street_detector.classes import COCO_CLASSES, STREET_CLASSES
+from training.street_detector.yolox import anchor_points, decode_boxes
 
 CENTRE_RADIUS = 2.5
 CANDIDATES = 10

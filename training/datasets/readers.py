@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from training.street_classes import COCO_CLASSES
+from training.street_detector.classes import COCO_CLASSES
 
 Edges = tuple[float, float, float, float]
 CROWD = "crowd"

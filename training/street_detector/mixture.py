@@ -9,21 +9,21 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from training import sets
-from training.augment import Picture
-from training.bin_pictures import LOOK_PX, read
-from training.likeness import same_place_groups
-from training.reviewed import REVIEWED, reviewed_streets
-from training.sets import Labelled
-from training.splits import SHARES, Split, split_known
-from training.stills import (
+from training.bin_classifier.pictures import LOOK_PX, read
+from training.datasets import readers
+from training.datasets.augment import Picture
+from training.datasets.near_duplicates import same_place_groups
+from training.datasets.readers import Labelled
+from training.datasets.rendered import (
     DRAWN_STALLS,
     drawn_stalls,
     rendered_stills,
     stall_cut_outs,
     transparent_cut_out,
 )
-from training.street_pictures import (
+from training.datasets.reviewed import REVIEWED, reviewed_streets
+from training.datasets.splits import SHARES, Split, split_known
+from training.street_detector.pictures import (
     UNLABELLED_SETS,
     WHOLE_SHARE,
     CutOut,
@@ -129,7 +129,8 @@ def split(items: Sequence[Labelled], seed: int, kept: Mapping[str, str] | None =
 def _bins(data: Path, seed: int, kept: Mapping[str, str] | None) -> Split:
     """The tight crops of bins that are laid on streets, split like a set of their own."""
     items = [
-        Labelled(each.path, each.set_name, (), (), frozenset()) for each in sets.bins_shenzhen(data)
+        Labelled(each.path, each.set_name, (), (), frozenset())
+        for each in readers.bins_shenzhen(data)
     ]
     return split(items, seed, kept)
 
@@ -143,8 +144,8 @@ def gather(
     kept: Mapping[str, str] | None = None,
 ) -> Sources:
     """Read, group and split everything; the groups that ``kept`` names stay in its parts."""
-    found = sets.real_street_sets(data) | {BACKGROUNDS: sets.streets_calgary(data)}
-    for each in (*sets.bins_montevideo(data), *sets.bins_amsterdam(data)):
+    found = readers.real_street_sets(data) | {BACKGROUNDS: readers.streets_calgary(data)}
+    for each in (*readers.bins_montevideo(data), *readers.bins_amsterdam(data)):
         item = Labelled(each.path, each.set_name, (), (), frozenset())
         found.setdefault(each.set_name, []).append(item)
     if stills is not None:
@@ -155,7 +156,7 @@ def gather(
         found[DRAWN_STALLS] = drawn_stalls(stalls)
     splits = {name: split(items, seed, kept) for name, items in found.items() if items}
     bins = _bins(data, seed, kept)
-    polygons = sets.bag_polygons(data)
+    polygons = readers.bag_polygons(data)
     things: dict[str, list[CutOut]] = {}
     for part in SHARES:
         cut = bin_cut_outs([item.path for item in bins.part(part)])
