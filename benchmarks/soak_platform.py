@@ -13,11 +13,11 @@ from paho.mqtt.properties import Properties
 
 from agent.protocol.events import Message, Receipt
 from provisioning.demo.consumer import unpacked
-from tests.broker import DEVICE, EVENTS, PREFIX, TENANT
+from tests.support.broker import DEVICE, EVENTS, PREFIX, TENANT
 
 if TYPE_CHECKING:
     from agent.protocol.events import Event
-    from tests.broker import Broker
+    from tests.support.broker import Broker
 
 NAME = "soak-platform"
 RECEIPT_EVERY_S = 0.2

@@ -2,7 +2,7 @@
 
     python -m benchmarks.stills
 
-The triples were named by rule before any was run (tests/triples.json). A triple is right if
+The triples were named by rule before any was run (tests/support/triples.json). A triple is right if
 exactly one case opens while the problem is shown and clears after it.
 """
 
@@ -15,7 +15,7 @@ import click
 from tqdm import tqdm
 
 from benchmarks.machine import headline
-from tests import triples
+from tests.support import triples
 
 
 @click.command()

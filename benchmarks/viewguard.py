@@ -24,7 +24,7 @@ from agent.perception.view_health import Settings, ViewGuard
 from agent.perception.view_health.checks import WHOLE, Judge
 from benchmarks.machine import headline
 from drivers.cameras._recorded import luma_of
-from tests import view_faults
+from tests.support import view_faults
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.broker import broker, mosquitto, start_broker
+from tests.support.broker import broker, mosquitto, start_broker
 
 # Tests read English, whatever the machine speaks; those of other languages ask for them.
 os.environ["KERBWATCH_LANGUAGE"] = "en"

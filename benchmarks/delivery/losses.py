@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import click
 
 from benchmarks.delivery.store import Store
-from tests.broker import DEVICE, Broker, free_port, wait_until
+from tests.support.broker import DEVICE, Broker, free_port, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

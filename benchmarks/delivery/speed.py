@@ -32,8 +32,8 @@ from benchmarks.machine import spread
 from drivers.clock import FakeClock, SystemClock
 from drivers.disk import written_bytes
 from provisioning.demo.consumer import unpacked
-from tests.broker import DEVICE, EVENTS, PREFIX, TENANT, wait_until
-from tests.drafts import case_opened
+from tests.support.broker import DEVICE, EVENTS, PREFIX, TENANT, wait_until
+from tests.support.drafts import case_opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

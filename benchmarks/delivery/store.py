@@ -17,7 +17,7 @@ from paho.mqtt.properties import Properties
 from agent.protocol.events import Receipt
 from agent.storage.database import joined
 from provisioning.demo.consumer import unpacked
-from tests.broker import DEVICE, EVENTS, PREFIX, TENANT
+from tests.support.broker import DEVICE, EVENTS, PREFIX, TENANT
 
 if TYPE_CHECKING:
     from pathlib import Path

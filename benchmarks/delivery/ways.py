@@ -30,8 +30,8 @@ from agent.domain.ids import RandomIds
 from agent.storage.database import Database
 from agent.storage.outbox import Lane, Outbox
 from drivers.clock import SystemClock
-from tests.broker import DEVICE, EVENTS, PREFIX, TENANT
-from tests.drafts import case_opened
+from tests.support.broker import DEVICE, EVENTS, PREFIX, TENANT
+from tests.support.drafts import case_opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable

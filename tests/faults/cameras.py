@@ -1,6 +1,6 @@
 """Cameras that are unplugged, fall silent, give garbage, freeze, never open or hang.
 
-The USB camera is the real driver on a pretended device; see ``tests/virtual_usb_camera.c``. Beside it
+The USB camera is the real driver on a pretended device; see ``tests/support/virtual_usb_camera.c``. Beside it
 another camera goes on all the time: one camera blinds no other.
 """
 
@@ -15,12 +15,12 @@ import cv2
 import numpy as np
 
 from agent.runtime.supervisor import LEFT_OUT
-from tests.bombs import claiming
-from tests.broker import free_port
 from tests.faults.corner import busy, drawn
 from tests.faults.lives import STEADY, lives
 from tests.faults.suite import Outcome, Run, fault, program, require, wait_for
-from tests.preloaded import build
+from tests.support.bombs import claiming
+from tests.support.broker import free_port
+from tests.support.preloaded import build
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

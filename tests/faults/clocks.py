@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 from tests.faults.corner import drawn
 from tests.faults.lives import STEADY, lives
 from tests.faults.suite import Outcome, Run, fault, program, require
-from tests.preloaded import build
+from tests.support.preloaded import build
 
 if TYPE_CHECKING:
     from tests.faults.stored import Stored
@@ -23,7 +23,7 @@ _STANDS_S, _EVERY_S = 2.5, 6.0
 
 
 class PretendedClock:
-    """The wall clock of one process; see ``tests/pretended_clock.c``. Use as a context.
+    """The wall clock of one process; see ``tests/support/pretended_clock.c``. Use as a context.
 
     Args:
         folder: Where it is built.

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agent.config.schema import Uplink as UplinkSettings
-from tests.broker import PREFIX, listens
 from tests.faults.balancer import Balancer
 from tests.faults.network import namespace
 from tests.faults.platform import Storing
 from tests.faults.street import Way
 from tests.faults.suite import MissingError, Outcome, Run, fault, require, wait_for
-from tests.roots import Recipe, debian_root, inside
+from tests.support.broker import PREFIX, listens
+from tests.support.roots import Recipe, debian_root, inside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,6 +1,6 @@
 """The device's own process at a corner: cameras, the state folder, and what it says of itself.
 
-The street is red where a bicycle stands (:mod:`tests.red_street`): the network is small; the runtime,
+The street is red where a bicycle stands (:mod:`tests.support.red_street`): the network is small; the runtime,
 the database and everything else are the real ones.
 """
 
@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from agent.telemetry.status_file import FILE, Status
-from tests.broker import DEVICE, TENANT
 from tests.faults.suite import BrokenError, wait_for
-from tests.red_street import write_model
+from tests.support.broker import DEVICE, TENANT
+from tests.support.red_street import write_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -6,9 +6,9 @@ import time
 from datetime import UTC, datetime
 
 from drivers.clock import FakeClock
-from tests.drafts import case_opened
 from tests.faults.street import street
 from tests.faults.suite import Outcome, Run, fault, wait_for
+from tests.support.drafts import case_opened
 
 
 @fault("sigkill-agent", group="delivery", short=2, reduced=40, full=200, needs=("mosquitto",))

@@ -19,7 +19,7 @@ from paho.mqtt.properties import Properties
 
 from agent.protocol.events import CaseEvent, LossEvent, Message, Receipt
 from provisioning.demo.consumer import unpacked
-from tests.broker import PREFIX
+from tests.support.broker import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

@@ -10,13 +10,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from agent.protocol.events import Receipt
-from tests.broker import DEVICE, TENANT
 from tests.faults.platform import Storing
 from tests.faults.street import Street, street
 from tests.faults.suite import Outcome, Run, fault, require, wait_for
+from tests.support.broker import DEVICE, TENANT
 
 if TYPE_CHECKING:
-    from tests.test_uplink import Device
+    from tests.delivery.test_uplink import Device
 
 _NEEDS = ("mosquitto",)
 _HERE = f"{TENANT}/{DEVICE}"

@@ -7,9 +7,9 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from tests.broker import DEVICE, EVENTS, PREFIX, TENANT
 from tests.faults.street import Street, street
 from tests.faults.suite import Outcome, Run, fault, require, wait_for
+from tests.support.broker import DEVICE, EVENTS, PREFIX, TENANT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,11 +7,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tests.broker import Broker, free_port, listens
-from tests.drafts import case_opened
+from tests.delivery.test_uplink import Device, Process
 from tests.faults.platform import Storing
 from tests.faults.suite import Outcome, Run, program, require, wait_for
-from tests.test_uplink import Device, Process
+from tests.support.broker import Broker, free_port, listens
+from tests.support.drafts import case_opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

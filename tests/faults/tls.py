@@ -8,15 +8,15 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
-from tests.broker import DEVICE, Authority
 from tests.faults.street import Street, street
 from tests.faults.suite import BrokenError, Outcome, Run, fault, require, wait_for
+from tests.support.broker import DEVICE, Authority
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from tests.test_uplink import Device
+    from tests.delivery.test_uplink import Device
 
 _NEEDS = ("mosquitto",)
 _RECONNECT_MAX_S, _WATCHED_S = 2.0, 3.0

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.booted import Booted, built_wheel, device_recipe
 from tests.faults import images
 from tests.faults.booted_corner import (
     HOUR_S,
@@ -18,7 +17,8 @@ from tests.faults.booted_corner import (
     write_site,
 )
 from tests.faults.suite import MissingError, Outcome, Run, fault, require
-from tests.roots import debian_root
+from tests.support.booted import Booted, built_wheel, device_recipe
+from tests.support.roots import debian_root
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

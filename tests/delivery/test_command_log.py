@@ -1,0 +1,265 @@
+"""Who may command may not wear the device out: an order is obeyed once, a flood of them hardly at all."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent.audit import OF_PLATFORM, records, verify
+from agent.delivery.command_log import AT_ONCE, EACH_S, MOST_REMEMBERED, Orders
+from agent.protocol.events import Answer, Pace
+from agent.retention import Hold, Holds
+from agent.retention.legal_holds import MOST_OF_PLATFORM
+from agent.storage.database import Database
+from drivers.clock import FakeClock
+from tests.runtime.test_housekeeping import hold, keeping_of, uplink_of
+from tests.support.broker import Broker, broker, mosquitto, start_broker, wait_until
+from tests.support.keeping_device import DAY_S, NOON, Device, hold_on
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from agent.protocol.events import Command
+
+__all__ = ["broker", "mosquitto", "start_broker"]  # fixtures
+
+
+class Obeying:
+    """What does the orders, and counts them."""
+
+    def __init__(self, database: Database) -> None:
+        self.clock, self.database = FakeClock(NOON), database
+        self.orders = Orders(database, self.clock)
+        self.obeyed: list[str] = []
+
+    def restart(self) -> None:
+        self.orders = Orders(self.database, self.clock)
+
+    refuses = False
+
+    def order(self, command_id: str, *, per_s: float = 20) -> Answer:
+        pace = Pace(command="pace", command_id=command_id, backlog_events_per_s=per_s)
+        return self.orders.answer(pace, self._obey)
+
+    def _obey(self, command: Command) -> Answer:
+        self.obeyed.append(command.command_id)
+        accepted = not self.refuses
+        return Answer(command_id=command.command_id, accepted=accepted, count=len(self.obeyed))
+
+
+@pytest.fixture
+def obeying(tmp_path: Path) -> Iterator[Obeying]:
+    with Database(tmp_path / "kerbwatch.sqlite3") as database:
+        yield Obeying(database)
+
+
+def test_an_order_that_comes_again_is_answered_again_and_not_obeyed_again(obeying: Obeying) -> None:
+    first = obeying.order("p-1")
+    assert obeying.order("p-1") == first
+    obeying.restart()
+    assert obeying.order("p-1") == first
+    assert obeying.obeyed == ["p-1"]
+
+
+def test_another_order_under_the_same_id_is_refused(obeying: Obeying) -> None:
+    obeying.order("p-1")
+    answer = obeying.order("p-1", per_s=5)
+    assert (answer.accepted, answer.reason) == (
+        False,
+        "another command has come with this command_id",
+    )
+    assert obeying.obeyed == ["p-1"]
+
+
+def test_what_was_refused_has_done_nothing_and_may_come_again(obeying: Obeying) -> None:
+    obeying.refuses = True
+    assert not obeying.order("p-1").accepted
+    obeying.refuses = False
+    assert obeying.order("p-1").accepted
+    assert obeying.order("p-1").count == 2
+
+
+def test_of_a_flood_the_allowance_is_obeyed_and_every_order_is_answered(obeying: Obeying) -> None:
+    answers = [obeying.order(f"p-{number}") for number in range(5 * AT_ONCE)]
+    assert len(obeying.obeyed) == AT_ONCE
+    assert {answer.reason for answer in answers[AT_ONCE:]} == {
+        f"too many: {AT_ONCE} at once, then one in {EACH_S:g} s"
+    }
+    obeying.clock.advance(EACH_S * 2)
+    assert [obeying.order(f"q-{number}").accepted for number in range(3)] == [True, True, False]
+    again = obeying.order("p-0")  # what was answered costs nothing
+    assert again == answers[0]
+
+
+def test_what_was_refused_as_too_much_may_come_again(obeying: Obeying) -> None:
+    for number in range(AT_ONCE + 1):
+        refused = obeying.order(f"p-{number}")
+    assert not refused.accepted
+    obeying.clock.advance(EACH_S)
+    assert obeying.order(f"p-{AT_ONCE}").accepted
+
+
+def test_a_disk_that_does_not_take_the_answer_costs_no_answer(obeying: Obeying) -> None:
+    obeying.database.write(
+        lambda connection: connection.execute("PRAGMA max_page_count = 1").fetchone()
+    ).result()  # SQLite makes that what it has now
+    for number in range(400):
+        obeying.clock.advance(EACH_S)
+        assert obeying.order(f"p-{number}").accepted
+    count = obeying.database.write(
+        lambda connection: connection.execute("SELECT count(*) FROM orders").fetchone()
+    ).result()
+    assert count < (400,), "the disk was full"
+
+
+def test_only_the_newest_answers_are_kept(obeying: Obeying) -> None:
+    for number in range(MOST_REMEMBERED + 5):
+        obeying.clock.advance(EACH_S)
+        obeying.order(f"p-{number}")
+    count = obeying.database.write(
+        lambda connection: connection.execute("SELECT count(*) FROM orders").fetchone()
+    ).result()
+    assert count == (MOST_REMEMBERED,)
+    obeying.order("p-4")  # forgotten
+    obeying.clock.advance(EACH_S)
+    obeying.order("p-5")
+    assert len(obeying.obeyed) == MOST_REMEMBERED + 7
+
+
+# ── holds ────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def device(tmp_path: Path) -> Iterator[Device]:
+    made = Device(tmp_path)
+    yield made
+    made.database.close()
+
+
+def test_the_platform_does_not_lift_a_technicians_hold(device: Device, tmp_path: Path) -> None:
+    case_id, keeping = device.case(), keeping_of(device, tmp_path)
+    device.holds.set(hold_on(case_id))
+    reason = keeping.hold(hold(case_id, held=False))
+    assert reason == "it is held by a technician, and that is lifted on the device"
+    assert device.holds.names() == {case_id}
+    assert list(records(tmp_path / "audit" / OF_PLATFORM)) == []
+
+
+def test_what_both_hold_is_held_until_both_let_go(device: Device, tmp_path: Path) -> None:
+    case_id, keeping = device.case(), keeping_of(device, tmp_path)
+    assert keeping.hold(hold(case_id)) is None
+    assert device.holds.set(hold_on(case_id)), "a technician's hold is one of its own"
+    assert keeping.hold(hold(case_id, held=False)) is None
+    assert device.holds.names() == {case_id}
+    assert [each.origin for each in device.holds.all()] == ["technician"]
+    assert device.holds.lift(case_id)
+    assert device.holds.names() == set()
+
+
+@pytest.mark.parametrize(
+    ("by", "lifted"), [("kerbwatch hold (li)", False), ("platform", True), (None, False)]
+)
+def test_holds_of_an_older_agent_go_on(
+    device: Device, tmp_path: Path, by: str | None, lifted: bool
+) -> None:
+    """Its files do not say whose they are; what cannot be read is nobody's to lift from afar."""
+    case_id, keeping = device.case(), keeping_of(device, tmp_path)
+    old = {"case_id": case_id, "reason": "复议", "by": by, "at": NOON.isoformat()}
+    (tmp_path / "holds").mkdir()
+    (tmp_path / "holds" / f"{case_id}.json").write_text(json.dumps(old), encoding="utf-8")
+    assert device.holds.names() == {case_id}
+    assert (keeping.hold(hold(case_id, held=False)) is None) is lifted
+    assert device.holds.names() == (set() if lifted else {case_id})
+
+
+@pytest.mark.parametrize("case_id", ["pending", "0197-unknown", "0" * 64])
+@pytest.mark.parametrize("held", [True, False])
+def test_of_what_is_no_case_nothing_is_written(
+    device: Device, tmp_path: Path, case_id: str, held: bool
+) -> None:
+    (tmp_path / "evidence" / "pending").mkdir(parents=True)
+    keeping = keeping_of(device, tmp_path)
+    assert keeping.hold(hold(case_id, held=held)) == "nothing is kept of this case"
+    assert device.holds.names() == set()
+    assert not (tmp_path / "audit" / OF_PLATFORM).exists()
+
+
+def test_the_platform_holds_so_many_cases_and_a_technician_any(
+    device: Device, tmp_path: Path
+) -> None:
+    keeping = keeping_of(device, tmp_path)
+    for number in range(MOST_OF_PLATFORM):
+        device.holds.set(
+            Hold(case_id=f"c-{number}", reason="", by="platform", at=NOON, origin="platform")
+        )
+    case_id = device.case()
+    assert keeping.hold(hold(case_id)) == f"{MOST_OF_PLATFORM} cases are held already"
+    assert device.holds.set(hold_on(case_id))
+    assert keeping.hold(hold("c-0", held=False)) is None
+    assert keeping.hold(hold(case_id)) is None
+
+
+def test_whatever_is_ordered_pushes_nothing_of_the_device_out_of_the_audit_log(
+    device: Device, tmp_path: Path
+) -> None:
+    keeping, case_id = keeping_of(device, tmp_path), device.case()
+    device.audit.append("commissioning.stored", camera_id="street")
+    before = [record.hash for record in records(tmp_path / "audit")]
+    reason = "x" * 500
+    for number in range(300):
+        order = hold(case_id, held=number % 2 == 0).model_copy(update={"reason": reason})
+        assert keeping.hold(order) is None
+    ordered = list(records(tmp_path / "audit" / OF_PLATFORM))
+    assert len(ordered) == 300
+    assert {record.by for record in ordered} == {"platform"}
+    assert [record.hash for record in records(tmp_path / "audit")] == before
+    assert verify(tmp_path / "audit" / OF_PLATFORM).breaks == ()
+    assert Holds(tmp_path).names() == set()
+
+
+def test_the_devices_own_log_vouches_for_the_end_of_what_was_ordered(
+    device: Device, tmp_path: Path
+) -> None:
+    keeping, case_id = keeping_of(device, tmp_path), device.case()
+    log, orders = tmp_path / "audit", tmp_path / "audit" / OF_PLATFORM
+    for held in (True, False, True):
+        keeping.hold(hold(case_id, held=held))
+        keeping.name_newest_order()
+    named = [record.facts for record in records(log)]
+    [first, *_] = records(orders)
+    assert named == [{"number": 1, "hash": first.hash}], "once a day, however much is ordered"
+    device.clock.advance(DAY_S)
+    keeping.name_newest_order()
+    [*_, newest] = records(orders)
+    assert list(records(log))[-1].facts == {"number": 3, "hash": newest.hash}
+    keeping.name_newest_order()
+    assert len(list(records(log))) == 2, "nothing new, nothing named"
+
+
+def test_an_order_that_is_sent_again_over_the_broker_is_answered_again(
+    broker: Broker, device: Device, tmp_path: Path
+) -> None:
+    case_id = device.case(heard=False)
+    keeping = keeping_of(device, tmp_path)
+    orders = tmp_path / "audit" / OF_PLATFORM
+    stop = threading.Event()
+    uplink = uplink_of(broker, device, keeping.hold)
+    thread = threading.Thread(target=uplink.run, args=(stop,))
+    with broker.platform() as platform:
+        thread.start()
+        wait_until(lambda: platform.events)
+        for _ in range(3):
+            platform.say("commands", hold(case_id))
+        wait_until(lambda: len(platform.answers()) == 3)
+        device.holds.lift(case_id)  # on the device: the old order does not come back to life
+        platform.say("commands", hold(case_id))
+        wait_until(lambda: len(platform.answers()) == 4)
+        stop.set()
+        thread.join(30)
+    assert {answer.accepted for answer in platform.answers()} == {True}
+    assert device.holds.names() == set()
+    assert [record.facts["order"] for record in records(orders)] == ["h-1"]

@@ -1,0 +1,406 @@
+"""The platform's word: what it has stored may go, and nothing else does."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import pytest
+from pydantic import ValidationError
+
+from agent.protocol.events import Pace, Receipt, Resend
+from agent.storage.database import Database
+from agent.storage.outbox import Lane
+from tests.delivery.test_uplink import Device
+from tests.storage.test_outbox import open_outbox
+from tests.support.broker import (
+    Broker,
+    Platform,
+    StubBroker,
+    broker,
+    mosquitto,
+    start_broker,
+    wait_until,
+)
+from tests.support.drafts import case_opened
+
+if TYPE_CHECKING:
+    from agent.config.schema import Uplink as UplinkSettings
+
+__all__ = ["broker", "mosquitto", "start_broker"]  # fixtures
+
+
+def settings(broker: Broker, **changes: object) -> UplinkSettings:
+    return broker.settings(confirm="platform", **{"receipt_timeout_s": 60, **changes})
+
+
+def receipt(device: Device, through: int, *ranges: tuple[int, int]) -> Receipt:
+    return Receipt(epoch=device.outbox.epoch, contiguous_through=through, ranges=ranges)
+
+
+class Store:
+    """A platform's store that commits what comes, late and in any order, and says so."""
+
+    def __init__(self, platform: Platform, device: Device, *, honest_share: float = 1.0) -> None:
+        self._platform, self._device, self._share = platform, device, honest_share
+        self.stored: set[int] = set()
+        self._random = random.Random(7)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def told(self) -> Receipt:
+        through = 0
+        while through + 1 in self.stored:
+            through += 1
+        rest = sorted(each for each in self.stored if each > through)
+        return receipt(self._device, through, *((each, each) for each in rest[:1000]))
+
+    def _run(self) -> None:
+        while not self._stop.wait(0.05):
+            epoch = self._device.outbox.epoch
+            came = {e.sequence for e in self._platform.events if e.epoch == epoch}
+            # What it loses before its commit it gets only if it is sent again.
+            new = [each for each in came - self.stored if self._random.random() < self._share]
+            self.stored.update(new)
+            self._platform.say("receipts", self.told())
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join(10)
+
+
+def test_the_brokers_word_alone_lets_nothing_go(broker: Broker, tmp_path: Path) -> None:
+    with broker.platform() as platform, Device(tmp_path, settings(broker)) as device:
+        given = device.open_cases(3)
+        device.connect()
+        wait_until(lambda: platform.sequences() == given)
+        time.sleep(0.3)
+        assert device.waiting() == given
+        platform.say("receipts", receipt(device, given[1]))
+        wait_until(lambda: device.waiting() == given[2:])
+        assert platform.sequences() == given, "nothing was sent twice"
+
+
+def test_ranges_beyond_a_gap_are_heeded_and_the_gap_is_not(broker: Broker, tmp_path: Path) -> None:
+    with broker.platform() as platform, Device(tmp_path, settings(broker)) as device:
+        given = device.open_cases(6)
+        device.connect()
+        wait_until(lambda: platform.sequences() == given)
+        platform.say("receipts", receipt(device, 2, (4, 4), (6, 6)))
+        wait_until(lambda: device.waiting() == [3, 5])
+
+
+def test_ranges_may_come_in_any_order_and_overlap(broker: Broker, tmp_path: Path) -> None:
+    with broker.platform() as platform, Device(tmp_path, settings(broker)) as device:
+        given = device.open_cases(9)
+        device.connect()
+        wait_until(lambda: platform.sequences() == given)
+        platform.say("receipts", receipt(device, 1, (8, 8), (3, 6), (4, 5), (3, 3)))
+        wait_until(lambda: device.waiting() == [2, 7, 9])
+
+
+def test_what_no_receipt_names_is_sent_again(broker: Broker, tmp_path: Path) -> None:
+    told = settings(broker, receipt_timeout_s=0.5)
+    with broker.platform() as platform, Device(tmp_path, told) as device:
+        [sequence] = device.open_cases()
+        device.connect()
+
+        def came() -> list[int]:
+            return [e.sequence for e in platform.events if e.type == "case.opened"]
+
+        wait_until(lambda: len(came()) >= 2)
+        assert set(came()) == {sequence}
+        assert "receipt" in device.last_error
+
+
+def test_who_may_not_hear_the_platform_says_so_and_asks_again(tmp_path: Path) -> None:
+    with StubBroker(refuses_to_tell=True) as broker:
+        told = broker.settings(confirm="platform", receipt_timeout_s=0.2)
+        with Device(tmp_path, told) as device:
+            given = device.open_cases(1)
+            device.connect()
+            wait_until(lambda: "does not let us hear the platform" in device.last_error)
+            wait_until(lambda: broker.subscribed >= 3)
+            assert device.waiting() == given
+        assert len(broker.connections) == 1
+
+
+def test_a_platform_that_loses_half_of_what_it_takes_gets_everything(
+    broker: Broker, tmp_path: Path
+) -> None:
+    told = settings(broker, receipt_timeout_s=0.5)
+    with broker.platform() as platform, Device(tmp_path, told) as device:
+        device.open_cases(300)
+        with Store(platform, device, honest_share=0.5) as store:
+            device.connect()
+            device.wait_until_drained()
+            assert set(range(1, 301)) <= store.stored
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "",
+        "not json",
+        "[]",
+        '{"contract": 1, "epoch": "x", "contiguous_through": -1}',
+        '{"contract": 2, "epoch": "x", "contiguous_through": 1}',
+        '{"contract": 1, "epoch": "x", "contiguous_through": 1, "ranges": [[5, 4]]}',
+        '{"contract": 1, "epoch": "x", "contiguous_through": 1, "more": 1}',
+        '{"contract": 1, "epoch": "another", "contiguous_through": 3}',
+    ],
+)
+def test_what_is_no_receipt_of_ours_confirms_nothing_and_is_counted(
+    broker: Broker, tmp_path: Path, said: str
+) -> None:
+    with broker.platform() as platform, Device(tmp_path, settings(broker)) as device:
+        given = device.open_cases(3)
+        device.connect()
+        wait_until(lambda: platform.sequences() == given)
+        platform.say("receipts", said)
+        wait_until(lambda: device.uplink.figures.refused == 1)
+        assert device.waiting() == given
+        platform.say("receipts", receipt(device, 3))
+        wait_until(lambda: device.waiting() == [])
+
+
+def test_a_receipt_for_what_was_never_sent_is_refused_whole(broker: Broker, tmp_path: Path) -> None:
+    with broker.platform() as platform, Device(tmp_path, settings(broker)) as device:
+        first = device.open_cases(1)
+        device.connect()
+        wait_until(lambda: platform.sequences() == first)
+        # A platform cannot have this one: the day's bytes are spent, and it lies here.
+        broker.stop()
+        later = device.open_cases(1)
+        with closing(device.database.read()) as reader:
+            verdict = device.uplink._parcels.receive(receipt(device, later[-1]), reader)
+        assert verdict == "unsent"
+        assert device.waiting() == [*first, *later]
+
+
+def test_a_receipt_ahead_of_us_begins_a_new_epoch_in_which_everything_arrives(
+    broker: Broker, tmp_path: Path
+) -> None:
+    """A card that lied: the database is yesterday's, and the platform has today's."""
+    with broker.platform() as platform, Device(tmp_path, settings(broker)) as device:
+        old = device.outbox.epoch
+        device.open_cases(3)
+        device.connect()
+        wait_until(lambda: platform.sequences() == [1, 2, 3])
+        platform.say("receipts", receipt(device, 50))
+        wait_until(lambda: device.outbox.epoch != old)
+        new = device.outbox.epoch
+        assert device.outbox.previous_epoch == old
+        with Store(platform, device):
+            device.wait_until_drained()
+        again = [e for e in platform.events if e.epoch == new]
+        cases = {e.event_id for e in platform.events if e.type == "case.opened"}
+        assert {e.event_id for e in again if e.type == "case.opened"} == cases
+        assert [e.sequence for e in again if e.type == "case.opened"][:3] == [1, 2, 3]
+        births = [e for e in again if e.type == "device.birth"]
+        assert births
+        assert births[-1].body.previous_epoch == old
+
+
+def test_what_arrived_is_sent_again_when_the_platform_asks(broker: Broker, tmp_path: Path) -> None:
+    with broker.platform() as platform, Device(tmp_path, settings(broker)) as device:
+        given = device.open_cases(4)
+        with Store(platform, device):
+            device.connect()
+            device.wait_until_drained()
+        before = len(platform.events)
+        epoch = device.outbox.epoch
+        platform.say(
+            "commands", Resend(command="resend", command_id="a", epoch=epoch, first=2, last=3)
+        )
+        wait_until(lambda: len(platform.events) >= before + 2)
+        again = [e.sequence for e in platform.events[before:] if e.type == "case.opened"]
+        assert again == given[1:3]
+        wait_until(platform.answers)
+        [answer] = platform.answers()
+        assert (answer.command_id, answer.accepted, answer.count) == ("a", True, 2)
+
+
+def test_what_is_kept_no_more_is_said_and_another_epoch_is_refused(
+    broker: Broker, tmp_path: Path
+) -> None:
+    with broker.platform() as platform, Device(tmp_path, settings(broker)) as device:
+        device.connect()
+        wait_until(lambda: platform.events)  # its birth: by then it has asked to hear us
+        epoch = device.outbox.epoch
+        told = {"command": "resend", "first": 500, "last": 501}
+        platform.say("commands", Resend.model_validate(told | {"command_id": "a", "epoch": epoch}))
+        platform.say("commands", Resend.model_validate(told | {"command_id": "b", "epoch": "old"}))
+        wait_until(lambda: len(platform.answers()) == 2)
+        kept, foreign = platform.answers()
+        assert (kept.count, kept.reason) == (0, "2 of them are kept no more")
+        assert not foreign.accepted
+        assert epoch in (foreign.reason or "")
+
+
+def test_the_platform_can_slow_the_backlog_down_and_a_live_case_still_goes_at_once(
+    broker: Broker, tmp_path: Path
+) -> None:
+    told = broker.settings(backlog_events_per_s=1)
+    with broker.platform() as platform, Device(tmp_path, told) as device:
+        device.open_cases(40)
+        device.database.write(
+            lambda connection: connection.execute("UPDATE outbox SET boot_id = 'earlier'")
+        ).result()
+        device.connect()
+        wait_until(platform.sequences)
+        [live] = device.open_cases()
+        wait_until(lambda: live in platform.sequences())
+        assert len(platform.sequences()) < 20
+        platform.say("commands", Pace(command="pace", command_id="p", backlog_events_per_s=None))
+        device.wait_until_drained()
+        wait_until(lambda: set(platform.sequences()) == set(range(1, 41)) | {live})
+
+
+def test_a_backlog_travels_packed_and_live_events_plain(broker: Broker, tmp_path: Path) -> None:
+    with broker.platform() as platform, Device(tmp_path, broker.settings()) as device:
+        device.open_cases(40)
+        device.database.write(
+            lambda connection: connection.execute("UPDATE outbox SET boot_id = 'earlier'")
+        ).result()
+        device.connect()
+        device.wait_until_drained()
+        device.open_cases()
+        device.wait_until_drained()
+        kinds = {
+            (one.content_type, one.payload[:2] == b"\x1f\x8b")
+            for one in platform.received
+            if one.topic.endswith("/events")
+        }
+        assert kinds == {("application/gzip", True), ("application/json", False)}
+        assert len(platform.sequences()) == 41
+
+
+def test_events_wait_for_receipts_over_a_restart(broker: Broker, tmp_path: Path) -> None:
+    with broker.platform() as platform:
+        with Device(tmp_path, settings(broker)) as device:
+            device.open_cases(3)
+            device.connect()
+            wait_until(lambda: platform.sequences() == [1, 2, 3])
+        with Device(tmp_path, settings(broker)) as device, Store(platform, device):
+            assert device.waiting() == [1, 2, 3]
+            device.connect()
+            wait_until(lambda: device.waiting() == [])
+
+
+def test_what_was_asked_for_again_may_be_named_before_it_goes(
+    broker: Broker, tmp_path: Path
+) -> None:
+    with broker.platform() as platform, Device(tmp_path, settings(broker)) as device:
+        with Store(platform, device):
+            device.connect()
+            device.open_cases(4)
+            device.wait_until_drained()
+        broker.stop()
+        assert device.outbox.resend(2, 3).result() == 2
+        device.uplink._parcels.bring_back(2, 3)
+        with closing(device.database.read()) as reader:
+            assert device.uplink._parcels.receive(receipt(device, 4), reader) == "taken"
+
+
+def test_a_receipt_confirms_only_what_this_run_has_sent(broker: Broker, tmp_path: Path) -> None:
+    """A database that was set back gives numbers anew, which the platform has for other events."""
+    with Device(tmp_path, settings(broker)) as device:
+        given = device.open_cases(3)
+    with Device(tmp_path, settings(broker)) as device:
+        with closing(device.database.read()) as reader:
+            verdict = device.uplink._parcels.receive(receipt(device, given[-1]), reader)
+        assert verdict == "taken"
+        assert device.waiting() == given
+
+
+def test_a_number_that_means_another_event_begins_a_new_epoch_in_which_ours_arrives(
+    broker: Broker, tmp_path: Path
+) -> None:
+    with broker.platform() as platform, Device(tmp_path, settings(broker)) as device:
+        old = device.outbox.epoch
+        drafts = [case_opened(device.clock) for _ in range(4)]
+        device.add(drafts)
+        device.connect()
+        wait_until(lambda: platform.sequences() == [1, 2, 3, 4])
+        platform.say("receipts", receipt(device, 4))
+        wait_until(lambda: device.waiting() == [])
+        told = receipt(device, 4).model_copy(update={"conflicts": ((2, 3),)})
+        platform.say("receipts", told)
+        wait_until(lambda: device.outbox.epoch != old)
+        assert "other events under 2 of our numbers from 2 on" in device.last_error
+        with Store(platform, device):
+            device.wait_until_drained()
+        again = {e.event_id for e in platform.events if e.epoch == device.outbox.epoch}
+        assert {draft.event_id for draft in drafts[1:3]} <= again
+
+
+def test_what_a_receipt_for_other_events_confirmed_goes_again_once_the_conflict_is_known(
+    broker: Broker, tmp_path: Path
+) -> None:
+    """A database that was set back; a receipt for what the platform had was on its way when ours went."""
+    with Device(tmp_path, settings(broker)) as device:
+        drafts = [case_opened(device.clock) for _ in range(4)]
+        device.add(drafts)
+    with broker.platform() as platform, Device(tmp_path, settings(broker)) as device:
+        old = device.outbox.epoch
+        device.connect()
+        wait_until(lambda: {1, 2, 3, 4} <= set(platform.sequences()))
+        platform.say("receipts", receipt(device, 3))
+        wait_until(lambda: not {1, 2, 3} & set(device.waiting()))
+        platform.say("receipts", receipt(device, 3).model_copy(update={"conflicts": ((1, 1),)}))
+        wait_until(lambda: device.outbox.epoch != old)
+        with Store(platform, device):
+            device.wait_until_drained()
+        again = {e.event_id for e in platform.events if e.epoch == device.outbox.epoch}
+        assert {draft.event_id for draft in drafts} <= again
+
+
+def test_a_power_cut_begins_a_new_epoch_and_a_kill_does_not(tmp_path: Path) -> None:
+    def opened(boot_id: str, *, ends: bool) -> str:
+        with Database(tmp_path / "kerbwatch.db") as database:
+            outbox = open_outbox(database, boot_id=boot_id)
+            if ends:
+                outbox.end().result()
+            return outbox.epoch
+
+    first = opened("boot-1", ends=False)
+    assert opened("boot-1", ends=True) == first, "a killed process of the same boot"
+    assert opened("boot-2", ends=False) == first, "a planned end, then another boot"
+    assert opened("boot-3", ends=True) != first, "no end, then another boot"
+
+
+def test_in_a_new_epoch_what_waits_keeps_its_order_and_its_event_ids(tmp_path: Path) -> None:
+    from drivers.clock import FakeClock  # noqa: PLC0415
+    from tests.storage.test_outbox import NOON, sequences  # noqa: PLC0415
+
+    clock = FakeClock(NOON)
+    with Database(tmp_path / "kerbwatch.db") as database:
+        outbox = open_outbox(database, keep_arrived=10)
+        drafts = [case_opened(clock) for _ in range(4)]
+        database.write(
+            lambda connection: [outbox.add(connection, draft, Lane.CASE) for draft in drafts]
+        ).result()
+        outbox.confirm([1, 2]).result()
+        outbox.begin_epoch().result()
+        assert sequences(database) == [1, 2]
+        with closing(database.read()) as connection:
+            rows = connection.execute("SELECT event_id, event FROM outbox ORDER BY sequence")
+            told = [(event_id, outbox.epoch in event) for event_id, event in rows]
+        assert told == [(drafts[2].event_id, True), (drafts[3].event_id, True)]
+
+
+def test_a_receipt_must_name_real_ranges() -> None:
+    with pytest.raises(ValidationError):
+        Receipt(epoch="e", contiguous_through=0, ranges=((0, 3),))
+    with pytest.raises(ValidationError):
+        Receipt(epoch="e", contiguous_through=9, conflicts=((3, 2),))
+    assert Receipt(epoch="e", contiguous_through=2, ranges=((5, 9),)).highest == 9

@@ -1,0 +1,406 @@
+"""Every usual family of detectors decodes as slow, plain code would do it, and runs as a real graph."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper, save_model
+
+from agent.domain.scene import Box, Detection
+from agent.inference import ModelError, open_detector
+from agent.inference.decoders import classifier, detr, detr_deployed, yolov8, yolox
+from agent.inference.manifest import Manifest, OutputSpec
+from agent.inference.preprocess import Placement, Preparation
+from tests.drivers.test_decodes import assert_alike, input_spec, manifest
+
+Floats = NDArray[np.float32]
+CLASSES = (("person", 0.3), ("bicycle", 0.5), ("", 0.1), ("person", 0.0))
+NUMBERS = st.one_of(
+    st.sampled_from([0.0, 0.5, 1.0, 16.0, 1e30, -1e30, math.inf, -math.inf, math.nan]),
+    st.floats(-8, 40, width=32),
+)
+SCORES = st.one_of(
+    st.sampled_from([0.0, 0.3, 0.5, 1.0, 7.0, math.nan, math.inf, -math.inf]),
+    st.floats(0, 1, width=32),
+)
+FRACTIONS = st.one_of(
+    st.sampled_from([0.0, 0.5, 1.0, math.nan, math.inf]), st.floats(-1, 2, width=32)
+)
+PLACED = st.builds(
+    Placement,
+    width_px=st.integers(1, 32),
+    height_px=st.integers(1, 64),
+    left_px=st.integers(0, 8),
+    top_px=st.integers(0, 8),
+)
+
+
+def array(shape: tuple[int, ...], elements: st.SearchStrategy[float]) -> Any:
+    return arrays.arrays(np.float32, shape, elements=elements)
+
+
+def plain_box(
+    left: float, top: float, right: float, bottom: float, placed: Placement
+) -> Box | None:
+    """Corners in pixels of the input as a box of the picture; None if nothing is left of it."""
+
+    def fraction(at_px: float, begin_px: int, of_px: int) -> float:
+        share = (at_px - begin_px) / of_px
+        return share if math.isnan(share) else min(1.0, max(0.0, share))
+
+    sides = (
+        fraction(left, placed.left_px, placed.width_px),
+        fraction(top, placed.top_px, placed.height_px),
+        fraction(right, placed.left_px, placed.width_px),
+        fraction(bottom, placed.top_px, placed.height_px),
+    )
+    whole = sides[2] > sides[0] and sides[3] > sides[1]
+    return Box(*sides) if whole else None
+
+
+def around(x: float, y: float, width: float, height: float) -> tuple[float, float, float, float]:
+    return x - width / 2, y - height / 2, x + width / 2, y + height / 2
+
+
+def good_enough(told: Manifest, class_: int, score: float) -> bool:
+    each = told.classes[class_]
+    return each.meaning != "" and score >= max(0.01, each.threshold)
+
+
+def suppressed(found: list[Detection]) -> list[Detection]:
+    kept: list[Detection] = []
+    for detection in sorted(found, key=lambda each: -each.confidence):
+        twice = (
+            other.label == detection.label and detection.box.iou(other.box) > 0.45 for other in kept
+        )
+        if not any(twice):
+            kept.append(detection)
+    return kept
+
+
+# --- YOLOv8 -----------------------------------------------------------------------------------------
+
+V8 = manifest(CLASSES, input_spec(resize="letterbox_centred"), (1, 8, 21), "yolov8")
+
+
+def plain_yolov8(output: Floats, placed: Placement) -> list[Detection]:
+    found = []
+    for place in range(output.shape[2]):
+        x, y, width, height, *scores = (float(number) for number in output[0, :, place])
+        if any(math.isnan(score) for score in scores) or math.isinf(max(scores)):
+            continue
+        class_ = scores.index(max(scores))
+        score = min(1.0, scores[class_])
+        box = plain_box(*around(x, y, width, height), placed)
+        if box is not None and good_enough(V8, class_, score):
+            found.append(Detection(V8.labels[class_], score, box))
+    return suppressed(found)
+
+
+@st.composite
+def v8_outputs(draw: st.DrawFn) -> Floats:
+    return np.concatenate(
+        [draw(array((1, 4, 21), NUMBERS)), draw(array((1, 4, 21), SCORES))], axis=1
+    )
+
+
+@settings(deadline=None)
+@given(v8_outputs(), PLACED)
+def test_yolov8_is_decoded_as_plain_loops_would(output: Floats, placed: Placement) -> None:
+    assert list(yolov8.faults(V8)) == []
+    assert_alike(yolov8.Decoder(V8).decode(output, placed), plain_yolov8(output, placed))
+
+
+# --- DETR ---------------------------------------------------------------------------------------------
+
+
+def detr_manifest(activation: str, queries: int = 9) -> Manifest:
+    columns = len(CLASSES) + (activation == "softmax")
+    told = manifest(
+        CLASSES, input_spec(resize="stretch"), (1, queries, columns), "detr", activation
+    )
+    boxes = OutputSpec(name="boxes", shape=(1, queries, 4))
+    return told.model_copy(update={"also": {"boxes": boxes}})
+
+
+def plain_detr(logits: Floats, boxes: Floats, told: Manifest, placed: Placement) -> list[Detection]:
+    found = []
+    softmax = told.output.activation == "softmax"
+    for query in range(logits.shape[1]):
+        numbers = [float(number) for number in logits[0, query]]
+        if softmax:
+            if not math.isfinite(sum(max(number, -1e9) for number in numbers)):
+                continue
+            if max(numbers) == -math.inf:
+                continue
+            powers = [math.exp(number - max(numbers)) for number in numbers]
+            shares = [power / sum(powers) for power in powers][:-1]
+            pairs = [(shares.index(max(shares)), max(shares))]
+        else:
+            pairs = [
+                (class_, 1 / (1 + math.exp(-number)) if number > -700 else 0.0)
+                for class_, number in enumerate(numbers)
+                if math.isfinite(number)
+            ]
+        x, y, width, height = (float(number) for number in boxes[0, query])
+        left, top, right, bottom = around(x, y, width, height)
+        size = told.input
+        box = plain_box(
+            left * size.width, top * size.height, right * size.width, bottom * size.height, placed
+        )
+        found += [
+            Detection(told.labels[class_], score, box)
+            for class_, score in pairs
+            if box is not None and good_enough(told, class_, score)
+        ]
+    return found
+
+
+def as_set(found: list[Detection]) -> list[tuple[Any, ...]]:
+    """Ties may come in any order: compared as a sorted list."""
+    return sorted(
+        (each.label, round(each.confidence, 5), *(round(side, 4) for side in sides_of(each.box)))
+        for each in found
+    )
+
+
+def sides_of(box: Box) -> tuple[float, float, float, float]:
+    return box.left, box.top, box.right, box.bottom
+
+
+@settings(deadline=None)
+@given(
+    activation=st.sampled_from(["sigmoid", "softmax"]),
+    numbers=array(
+        (1, 9, 5),
+        st.one_of(st.sampled_from([math.nan, math.inf, -math.inf]), st.floats(-12, 12, width=32)),
+    ),
+    boxes=array((1, 9, 4), FRACTIONS),
+    placed=PLACED,
+)
+def test_detr_is_decoded_as_plain_loops_would(
+    activation: str, numbers: Floats, boxes: Floats, placed: Placement
+) -> None:
+    told = detr_manifest(activation)
+    assert list(detr.faults(told)) == []
+    logits = numbers if activation == "softmax" else numbers[:, :, :4]
+    found = detr.Decoder(told).decode(logits, boxes, placed)
+    assert as_set(found) == as_set(plain_detr(logits, boxes, told, placed))
+    confidences = [each.confidence for each in found]
+    assert confidences == sorted(confidences, reverse=True)
+
+
+def deployed_manifest(queries: int = 9) -> Manifest:
+    spec = input_spec(resize="stretch", sizes="orig_target_sizes")
+    told = manifest(CLASSES, spec, (1, queries), "detr_deployed")
+    also = {
+        "boxes": OutputSpec(name="boxes", shape=(1, queries, 4)),
+        "labels": OutputSpec(name="labels", shape=(1, queries), kind="int64"),
+    }
+    return told.model_copy(update={"also": also})
+
+
+@settings(deadline=None)
+@given(
+    scores=array((1, 9), SCORES),
+    boxes=array((1, 9, 4), NUMBERS),
+    labels=arrays.arrays(np.int64, (1, 9), elements=st.integers(-2, 6)),
+    placed=PLACED,
+)
+def test_a_deployed_detr_is_decoded_as_plain_loops_would(
+    scores: Floats, boxes: Floats, labels: NDArray[np.int64], placed: Placement
+) -> None:
+    told = deployed_manifest()
+    assert list(detr_deployed.faults(told)) == []
+    expected = []
+    for query in range(9):
+        class_, score = int(labels[0, query]), min(1.0, float(scores[0, query]))
+        if not math.isfinite(scores[0, query]):
+            continue
+        left, top, right, bottom = (float(number) for number in boxes[0, query])
+        box = plain_box(left, top, right, bottom, placed)
+        if box and 0 <= class_ < len(CLASSES) and good_enough(told, class_, score):
+            expected.append(Detection(told.labels[class_], score, box))
+    found = detr_deployed.Decoder(told).decode(scores, boxes, labels.astype(np.float32), placed)
+    assert as_set(found) == as_set(expected)
+
+
+# --- faults -------------------------------------------------------------------------------------------
+
+
+def test_what_cannot_be_true_of_a_family_is_told_all_at_once() -> None:
+    wrong = manifest((("person", 0.3), ("overflowing", 0.5)), input_spec(), (1, 9, 21), "yolov8")
+    assert len(list(yolov8.faults(wrong))) == 2
+    wrong = manifest(CLASSES, input_spec(), (1, 9, 7), "detr")
+    assert len(list(detr.faults(wrong))) == 3
+    wrong = manifest(CLASSES, input_spec(), (1, 9, 7), "detr_deployed")
+    assert len(list(detr_deployed.faults(wrong))) == 1
+    also = {"boxes": OutputSpec(name="boxes", shape=(1, 9, 4))}
+    wrong = manifest(CLASSES, input_spec(), (1, 42, 9), "yolox", "sigmoid")
+    assert len(list(yolox.faults(wrong.model_copy(update={"also": also})))) == 2
+    states = (("overflowing", 0.5), ("not_overflowing", 0.5))
+    wrong = manifest(states, input_spec(), (1, 2), "classifier", "sigmoid")
+    assert len(list(classifier.faults(wrong.model_copy(update={"also": also})))) == 2
+
+
+# --- real graphs ----------------------------------------------------------------------------------------
+
+SIDE_PX, CELL_PX = 64, 8
+CELLS = (SIDE_PX // CELL_PX) ** 2
+
+
+def centres() -> Floats:
+    """The middle of each cell with a box of three cells, (CELLS, 4) in pixels."""
+    row, column = np.mgrid[: SIDE_PX // CELL_PX, : SIDE_PX // CELL_PX]
+    sides = np.full(CELLS, 3 * CELL_PX)
+    x, y = (column.ravel() + 0.5) * CELL_PX, (row.ravel() + 0.5) * CELL_PX
+    return np.stack([x, y, sides, sides], axis=1).astype(np.float32)
+
+
+def red_graph(family: str) -> Any:
+    """A network of a family's shape that calls a red cell a bicycle; scores of its only class."""
+    pixels = centres()
+    weights = np.array([1.0, -0.5, -0.5], np.float32).reshape(1, 3, 1, 1)
+    constants: dict[str, Any] = {"weights": weights, "low": np.float32(0), "high": np.float32(1)}
+    nodes = [
+        helper.make_node(
+            "AveragePool", ["images"], ["cells"], kernel_shape=[CELL_PX] * 2, strides=[CELL_PX] * 2
+        ),
+        helper.make_node("Conv", ["cells", "weights"], ["redness"]),
+        helper.make_node("Clip", ["redness", "low", "high"], ["score"]),
+    ]
+    inputs = [("images", TensorProto.FLOAT, [1, 3, SIDE_PX, SIDE_PX])]
+    if family == "yolov8":
+        constants |= {"flat": np.array([1, 1, CELLS]), "places": pixels.T[None]}
+        nodes += [
+            helper.make_node("Reshape", ["score", "flat"], ["scores"]),
+            helper.make_node("Concat", ["places", "scores"], ["output"], axis=1),
+        ]
+        outputs = [("output", TensorProto.FLOAT, [1, 5, CELLS])]
+    elif family == "detr":
+        constants |= {
+            "flat": np.array([1, CELLS, 1]),
+            "half": np.float32(0.5),
+            "steep": np.float32(20),
+            "places": pixels[None] / SIDE_PX,
+        }
+        nodes += [
+            helper.make_node("Reshape", ["score", "flat"], ["scores"]),
+            helper.make_node("Sub", ["scores", "half"], ["shifted"]),
+            helper.make_node("Mul", ["shifted", "steep"], ["logits"]),
+            helper.make_node("Identity", ["places"], ["boxes"]),
+        ]
+        outputs = [
+            ("logits", TensorProto.FLOAT, [1, CELLS, 1]),
+            ("boxes", TensorProto.FLOAT, [1, CELLS, 4]),
+        ]
+    else:
+        x, y, width, height = pixels.T / SIDE_PX
+        corners = np.stack([x - width / 2, y - height / 2, x + width / 2, y + height / 2], axis=1)
+        constants |= {
+            "flat": np.array([1, CELLS]),
+            "corners": corners[None].astype(np.float32),
+            "kinds": np.zeros((1, CELLS), np.int64),
+        }
+        inputs.append(("orig_target_sizes", TensorProto.INT64, [1, 2]))
+        nodes += [
+            helper.make_node("Reshape", ["score", "flat"], ["scores"]),
+            helper.make_node("Cast", ["orig_target_sizes"], ["size"], to=TensorProto.FLOAT),
+            helper.make_node("Concat", ["size", "size"], ["scale"], axis=1),
+            helper.make_node("Mul", ["corners", "scale"], ["boxes"]),
+            helper.make_node("Identity", ["kinds"], ["labels"]),
+        ]
+        outputs = [
+            ("scores", TensorProto.FLOAT, [1, CELLS]),
+            ("boxes", TensorProto.FLOAT, [1, CELLS, 4]),
+            ("labels", TensorProto.INT64, [1, CELLS]),
+        ]
+    graph = helper.make_graph(
+        nodes,
+        "red",
+        [helper.make_tensor_value_info(*each) for each in inputs],
+        [helper.make_tensor_value_info(*each) for each in outputs],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+
+
+OUTPUTS = {
+    "yolov8": f'[output]\nname = "output"\nshape = [1, 5, {CELLS}]\n',
+    "detr": f'[output]\nname = "logits"\nshape = [1, {CELLS}, 1]\nactivation = "sigmoid"\n'
+    f'[also.boxes]\nname = "boxes"\nshape = [1, {CELLS}, 4]\n',
+    "detr_deployed": f'[output]\nname = "scores"\nshape = [1, {CELLS}]\n'
+    f'[also.boxes]\nname = "boxes"\nshape = [1, {CELLS}, 4]\n'
+    f'[also.labels]\nname = "labels"\nshape = [1, {CELLS}]\nkind = "int64"\n',
+}
+
+
+def write_red_model(folder: Path, family: str) -> Path:
+    place = folder / "red"
+    place.mkdir(parents=True)
+    save_model(red_graph(family), str(place / "model.onnx"))
+    digest = hashlib.sha256((place / "model.onnx").read_bytes()).hexdigest()
+    resize = "letterbox_centred" if family == "yolov8" else "stretch"
+    sizes = 'sizes = "orig_target_sizes"\n' if family == "detr_deployed" else ""
+    (place / "manifest.toml").write_text(
+        f'name = "red"\nversion = "1"\nfamily = "{family}"\nfile = "model.onnx"\n'
+        f'sha256 = "{digest}"\nlicence = "Apache-2.0"\nprovenance = "made up by a test"\n'
+        f'[input]\nname = "images"\nwidth = {SIDE_PX}\nheight = {SIDE_PX}\ncolour = "RGB"\n'
+        f'resize = "{resize}"\nscale = 0.00392156862745098\n{sizes}'
+        f'{OUTPUTS[family]}[[classes]]\nname = "red"\nmeaning = "bicycle"\nthreshold = 0.6\n',
+        encoding="utf-8",
+    )
+    return place
+
+
+@pytest.mark.parametrize("family", sorted(OUTPUTS))
+def test_a_real_graph_of_the_family_finds_the_red_thing(
+    family: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_red_model(tmp_path, family)
+    monkeypatch.setenv("KERBWATCH_MODELS", str(tmp_path))
+    street = np.full((240, 320, 3), 128, np.uint8)
+    street[120:160, 200:240] = (0, 0, 255)
+    found = open_detector("red", threads=1).detect(street)
+    assert found
+    assert {each.label for each in found} == {"bicycle"}
+    x, y = found[0].box.centre
+    assert x == pytest.approx(220 / 320, abs=0.06)
+    assert y == pytest.approx(140 / 240, abs=0.06)
+
+
+def test_a_manifest_that_does_not_fit_the_graph_is_refused_in_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = write_red_model(tmp_path, "detr")
+    monkeypatch.setenv("KERBWATCH_MODELS", str(tmp_path))
+    text = (place / "manifest.toml").read_text(encoding="utf-8")
+    text = text.replace('name = "boxes"', 'name = "pred_boxes"').replace('"images"', '"pixels"')
+    (place / "manifest.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(ModelError) as refused:
+        open_detector("red", threads=1)
+    faults = "\n".join(refused.value.faults)
+    assert "'pred_boxes'" in faults
+    assert "'pixels'" in faults
+    assert "there are: logits, boxes" in faults
+
+
+@given(st.integers(1, 200), st.integers(1, 200))
+def test_a_centred_letterbox_has_the_same_margin_on_both_sides(width: int, height: int) -> None:
+    preparation = Preparation(input_spec(resize="letterbox_centred", pad=7))
+    placed = preparation.take(np.full((height, width, 3), 200, np.uint8))
+    assert abs(placed.left_px - (32 - placed.width_px - placed.left_px)) <= 1
+    assert abs(placed.top_px - (64 - placed.height_px - placed.top_px)) <= 1
+    assert placed.width_px == 32 or placed.height_px == 64
+    shown = preparation.tensor[0, 0] == 200
+    assert shown.sum() == placed.width_px * placed.height_px
+    assert shown[placed.top_px, placed.left_px]

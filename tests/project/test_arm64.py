@@ -1,0 +1,125 @@
+"""The Pi's own kind of processor, emulated: the lock installs for it, and a replay judges alike."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.red_street import write_model, write_site
+from tests.support.roots import CACHE, TREE, Recipe, debian_root
+
+LOCK = TREE / "requirements.lock"
+EMULATOR = Recipe(
+    name="qemu",
+    suite="trixie",  # that of bookworm (7.2) crashes while onnxruntime is imported
+    packages=("qemu-user",),
+    variant="extract",
+)
+PYTHONS = {"3.11": "bookworm", "3.13": "trixie"}
+GLIBC_MINORS = (17, 24, 26, 27, 28, 31, 34, 35, 36)
+"""Wheels for these versions of glibc run on bookworm, which has 2.36."""
+
+
+def arm64_root(python: str) -> Path:
+    return debian_root(
+        Recipe(
+            name=f"arm64-{python}",
+            suite=PYTHONS[python],
+            packages=("base-files", "python3", "libstdc++6", "libgomp1"),
+            variant="extract",
+            architecture="arm64",
+        )
+    )
+
+
+def locked_packages(python: str) -> Path:
+    """What the lock names, as wheels for aarch64, installed into a folder; made once a lock."""
+    digest = hashlib.sha256(LOCK.read_bytes()).hexdigest()[:12]
+    finished = CACHE / f"wheels-{python}-{digest}"
+    if finished.is_dir():
+        return finished
+    for old in CACHE.glob(f"wheels-{python}-*"):
+        shutil.rmtree(old)
+    building = CACHE / f"building-{python}"
+    shutil.rmtree(building, ignore_errors=True)
+    platforms = ["manylinux2014_aarch64", *(f"manylinux_2_{n}_aarch64" for n in GLIBC_MINORS)]
+    command = [sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+    command += ["--target", str(building), "--python-version", python, "--implementation", "cp"]
+    command += [argument for each in platforms for argument in ("--platform", each)]
+    command += ["--only-binary", ":all:", "--no-deps", "--require-hashes", "-r", str(LOCK)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stderr
+    building.rename(finished)
+    return finished
+
+
+def our_wheel(folder: Path) -> Path:
+    """Kerbwatch itself, as its wheel holds it."""
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    subprocess.run(build, cwd=TREE, check=True, capture_output=True)
+    [wheel] = folder.glob("*.whl")
+    target = folder / "installed"
+    install = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-index"]
+    subprocess.run([*install, "--target", str(target), str(wheel)], check=True)
+    return target
+
+
+def judgement(results: Path) -> list[dict[str, Any]]:
+    """The events without what hangs on the bytes of a JPEG, which two processors encode apart."""
+    events = [json.loads(line) for line in (results / "events.jsonl").read_text().splitlines()]
+    for event in events:
+        for picture in event["body"]["pictures"]:
+            del picture["sha256"], picture["size_bytes"]
+    return events
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("python", sorted(PYTHONS))
+def test_a_replay_on_an_emulated_pi_judges_as_this_machine_does(
+    python: str, tmp_path: Path
+) -> None:
+    """Every word of the events is the same, ids and times too, but for the pictures' hashes."""
+    root, emulator = arm64_root(python), debian_root(EMULATOR) / "usr" / "bin" / "qemu-aarch64"
+    packages = locked_packages(python)
+    write_site(tmp_path / "site")
+    write_model(tmp_path / "models")
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("PYTHON")},
+        "KERBWATCH_MODELS": str(tmp_path / "models"),
+        "KERBWATCH_LANGUAGE": "en",
+    }
+    replay = ["-m", "provisioning.cli", "replay", str(tmp_path / "site"), "--out"]
+    here, there = tmp_path / "here", tmp_path / "there"
+    subprocess.run(
+        [sys.executable, *replay, str(here)],
+        cwd=TREE,
+        env=environment,
+        check=True,
+        capture_output=True,
+        timeout=120,
+    )
+    done = subprocess.run(
+        [str(emulator), "-L", str(root), f"{root}/usr/bin/python{python}", *replay, str(there)],
+        cwd=tmp_path,
+        env={
+            **environment,
+            "QEMU_CPU": "cortex-a72",
+            "PYTHONPATH": f"{packages}:{our_wheel(tmp_path)}",
+        },
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    told = judgement(here)
+    assert [event["type"] for event in told] == ["case.opened", "case.cleared"]
+    assert judgement(there) == told

@@ -1,0 +1,120 @@
+"""The documents: their examples work and their links lead somewhere."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import tomllib
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from click.testing import CliRunner
+from pydantic import TypeAdapter
+
+from agent.config.schema import from_tables
+from agent.protocol.events import Command, Message, Receipt
+from provisioning.cli import main
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted(
+    [
+        *ROOT.glob("*.md"),
+        *ROOT.glob("docs/**/*.md"),
+        *ROOT.glob("contract/*.md"),
+    ]
+)
+_BLOCK = re.compile(r"^```(?P<mark>[a-z]+ [a-z]+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+_LINK = re.compile(r"\[[^\]]+\]\((?P<target>[^)#\s]+)(?:#[^)]*)?\)")
+
+
+class Block(NamedTuple):
+    """An example that is marked to be tried: by its language and what it is."""
+
+    page: Path
+    mark: str
+    text: str
+
+
+BLOCKS = [
+    Block(page, block["mark"], block["text"])
+    for page in PAGES
+    for block in _BLOCK.finditer(page.read_text(encoding="utf-8"))
+]
+
+
+def marked(mark: str) -> list[Block]:
+    found = [block for block in BLOCKS if block.mark == mark]
+    assert found, f"no page has a block marked {mark!r}"
+    return found
+
+
+def test_every_mark_is_one_that_is_tried() -> None:
+    assert {block.mark for block in BLOCKS} == {
+        "toml site",
+        "json zones",
+        "json message",
+        "json receipt",
+        "json command",
+        "console runs",
+        "sh runs",  # by tests/identity/test_server_trust.py
+    }
+
+
+def test_every_site_in_the_documents_is_accepted() -> None:
+    for block in marked("toml site"):
+        from_tables(tomllib.loads(block.text))
+
+
+def test_every_drawing_in_the_documents_fits_the_sites_of_its_page() -> None:
+    for block in marked("json zones"):
+        sites = [site for site in marked("toml site") if site.page == block.page]
+        assert sites, f"{block.page}: no site to hold the zones"
+        for site in sites:
+            from_tables(tomllib.loads(site.text) | json.loads(block.text))
+
+
+def test_every_message_in_the_documents_is_one_of_the_contract() -> None:
+    for block in marked("json message"):
+        Message.model_validate_json(block.text)
+
+
+def test_every_word_of_the_platform_in_the_documents_is_heeded() -> None:
+    for block in marked("json receipt"):
+        Receipt.model_validate_json(block.text)
+    for block in marked("json command"):
+        TypeAdapter(Command).validate_json(block.text)
+
+
+def test_every_command_in_the_documents_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    for block in marked("console runs"):
+        for line in block.text.splitlines():
+            assert line.startswith("$ kerbwatch ")
+            ran = CliRunner().invoke(main, shlex.split(line)[2:])
+            assert ran.exit_code == 0, f"{line}\n{ran.output}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_to_a_file_leads_somewhere(page: Path) -> None:
+    for link in _LINK.finditer(page.read_text(encoding="utf-8")):
+        target = link["target"]
+        if "://" not in target:
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_readme_lists_the_exit_codes_that_the_command_lists() -> None:
+    readme = dict(
+        re.findall(r"^\| (\d+) \| (.+) \|$", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE)
+    )
+    shown = CliRunner().invoke(main, ["--help"]).output
+    assert readme == dict(re.findall(r"^ +(\d+)  (.+)$", shown, re.MULTILINE))
+
+
+def test_the_readme_names_every_command() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for name, command in main.commands.items():
+        if not command.hidden:
+            for leaf in getattr(command, "commands", {"": None}):
+                assert f"kerbwatch {name} {leaf}".strip() in text

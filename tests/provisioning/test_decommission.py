@@ -1,0 +1,203 @@
+"""A device that is taken down keeps no key, no picture and no secret; one that is needed is not wiped."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from click.testing import CliRunner
+
+from agent.identity.signing_key import FILE, Signer
+from drivers import programs
+from drivers.files import wiping
+from provisioning.cli import main
+from tests.support.keeping_device import Device, hold_on
+from tests.telemetry.test_loss_reports import verified
+
+if TYPE_CHECKING:
+    from click.testing import Result
+
+SITE = """
+[site]
+tenant = "city"
+device_id = "corner-7"
+address = "example"
+
+[[cameras]]
+camera_id = "street"
+driver = "rtsp"
+settings = { url = "rtsp://10.0.0.9/1", user = "u", password_file = "camera.password" }
+
+[storage]
+state_dir = "state"
+run_dir = "run"
+
+[uplink]
+broker = "mqtts://broker.example:8883"
+ca_file = "ca.crt"
+certificate_file = "device.crt"
+key_file = "device.key"
+"""
+SECRETS = ("camera.password", "device.crt", "device.key")
+
+
+@pytest.fixture(autouse=True)
+def _no_trim(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This machine's disk is not to be trimmed: no program of that name is found."""
+    monkeypatch.setattr(programs, "FOLDERS", "/nowhere")
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    (tmp_path / "site.toml").write_text(SITE)
+    for name in (*SECRETS, "ca.crt"):
+        (tmp_path / name).write_text(f"content of {name}")
+    state = tmp_path / "state"
+    device = Device(state)
+    for _ in range(3):
+        device.case()
+    device.case(heard=False)
+    device.database.close()
+    Signer(state / "keys")
+    (state / "commissioning").mkdir()
+    (state / "commissioning" / "street.png").write_bytes(b"picture")
+    (state / "recovery.json").write_text("{}")
+    device.audit.append("test")
+    return tmp_path
+
+
+def run(site: Path, *words: str, answer: str | None = None) -> Result:
+    return CliRunner().invoke(main, ["decommission", str(site), *words], input=answer)
+
+
+def left(site: Path) -> list[str]:
+    return sorted(str(path.relative_to(site)) for path in site.rglob("*") if path.is_file())
+
+
+def test_nothing_that_is_secret_stays_and_what_went_is_printed_and_signed(site: Path) -> None:
+    public = Signer(site / "state" / "keys").public
+    ran = run(site, "--confirm", "corner-7")
+    assert ran.exit_code == 0, ran.output
+    assert left(site) == ["ca.crt", "site.toml"]
+    assert list((site / "state").iterdir()) == []
+    record: dict[str, Any] = json.loads(ran.stdout)
+    assert (record["what"], record["device_id"]) == ("device.decommissioned", "corner-7")
+    assert record["wiped"]["evidence"]["files"] == 12
+    assert record["wiped"]["secrets of the configuration"]["files"] == len(SECRETS)
+    assert {"keys", "kerbwatch", "audit", "commissioning", "recovery"} <= record["wiped"].keys()
+    assert record["waiting"] == 1
+    assert record["audit"]["number"] == 2
+    assert record["left"] == []
+    signed = verified(record["jws"], public)
+    assert signed == {name: record[name] for name in signed}
+    assert "laboratory" in ran.stderr
+    assert "1 event(s) wait" in ran.stderr
+
+
+def test_it_is_wiped_only_after_its_id_was_typed(site: Path) -> None:
+    before = left(site)
+    for words, answer in ((("--confirm", "corner-8"), None), ((), "\n"), ((), "yes\n")):
+        ran = run(site, *words, answer=answer)
+        assert ran.exit_code == 1
+        assert set(before) <= set(left(site))
+    assert run(site, answer="corner-7\n").exit_code == 0
+    assert left(site) == ["ca.crt", "site.toml"]
+
+
+def test_while_an_agent_has_the_database_nothing_is_wiped(site: Path) -> None:
+    before = left(site)
+    told = (
+        "import sys, time; from pathlib import Path; from agent.storage.database import Database\n"
+        "database = Database(Path(sys.argv[1])); print('open', flush=True); time.sleep(600)"
+    )
+    agent = subprocess.Popen(
+        [sys.executable, "-c", told, site / "state" / "kerbwatch.sqlite3"], stdout=subprocess.PIPE
+    )
+    assert agent.stdout is not None
+    assert agent.stdout.readline() == b"open\n"
+    ran = run(site, "--confirm", "corner-7")
+    agent.kill()
+    agent.wait()
+    agent.stdout.close()
+    assert ran.exit_code == 1
+    assert "systemctl disable" in ran.output
+    assert set(before) <= set(left(site))
+    assert run(site, "--confirm", "corner-7").exit_code == 0
+
+
+def test_a_held_case_keeps_the_device_from_being_wiped(site: Path) -> None:
+    device = Device(site / "state")
+    case_id = device.case()
+    device.holds.set(hold_on(case_id))
+    device.database.close()
+    ran = run(site, "--confirm", "corner-7")
+    assert ran.exit_code == 1
+    assert case_id in ran.output
+    assert len(list((site / "state" / "evidence").iterdir())) == 5
+
+
+def test_a_second_time_there_is_nothing_left_to_wipe_and_that_is_no_fault(site: Path) -> None:
+    assert run(site, "--confirm", "corner-7").exit_code == 0
+    ran = run(site, "--confirm", "corner-7")
+    assert ran.exit_code == 0, ran.output
+    record = json.loads(ran.stdout)
+    assert (record["wiped"], record["jws"]) == ({}, None)
+
+
+def test_a_damaged_database_is_wiped_as_well(site: Path) -> None:
+    (site / "state" / "kerbwatch.sqlite3").write_bytes(b"damaged" * 1000)
+    assert run(site, "--confirm", "corner-7").exit_code == 0
+    assert left(site) == ["ca.crt", "site.toml"]
+
+
+def test_a_link_leads_nobody_astray_and_the_key_behind_one_goes(site: Path) -> None:
+    (site / "elsewhere").mkdir()
+    (site / "elsewhere" / "kept.txt").write_text("not the device's")
+    (site / "state" / "evidence" / "link.jpg").symlink_to(site / "elsewhere" / "kept.txt")
+    (site / "state" / "evidence" / "folder").symlink_to(site / "elsewhere")
+    (site / "device.key").rename(site / "elsewhere" / "device.key")
+    (site / "device.key").symlink_to(site / "elsewhere" / "device.key")
+    assert run(site, "--confirm", "corner-7").exit_code == 0
+    assert left(site) == ["ca.crt", "elsewhere/kept.txt", "site.toml"]
+    assert (site / "elsewhere" / "kept.txt").read_text() == "not the device's"
+
+
+def test_what_a_file_held_is_overwritten_before_its_name_goes(tmp_path: Path) -> None:
+    path, other = tmp_path / FILE, tmp_path / "another name"
+    path.write_bytes(b"geheim" * 100_000)
+    os.link(path, other)  # the same blocks, to be looked at afterwards
+    wiping.wipe(path)
+    assert not path.exists()
+    assert other.stat().st_size == 600_000
+    assert b"geheim" not in other.read_bytes()
+    wiping.wipe(path)  # what is not there is wiped
+
+
+@pytest.mark.slow
+def test_killed_in_the_middle_a_second_run_finishes_and_the_keys_were_first(site: Path) -> None:
+    device = Device(site / "state")
+    for _ in range(60):
+        device.case()
+    device.database.close()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "provisioning.cli", "decommission", site, "--confirm", "corner-7"],
+        cwd=Path(__file__).parent.parent,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    until_s = time.monotonic() + 60
+    while len(list((site / "state" / "evidence").glob("*/*.jpg"))) == 64 * 3:
+        assert time.monotonic() < until_s
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    found = left(site)
+    assert not [name for name in found if name in SECRETS or name.startswith("state/keys")]
+    assert run(site, "--confirm", "corner-7").exit_code == 0
+    assert left(site) == ["ca.crt", "site.toml"]

@@ -1,0 +1,147 @@
+"""The units as files, and the command that puts them in place; booted they are in tests/faults/units.py."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from provisioning.cli import main
+from provisioning.commands.units import (
+    SINCE_SYSTEMD,
+    exposure,
+    masked,
+    place,
+    source,
+    systemd_version,
+    units,
+)
+from tests.provisioning.test_cli import kerbwatch, refused
+
+UNITS = units()
+SERVICES = [name for name in UNITS if name.endswith(".service")]
+NEWEST = max(SINCE_SYSTEMD.values())
+MOST_EXPOSED = 1.5
+
+
+def text_of(name: str) -> str:
+    return (source() / name).read_text(encoding="utf-8")
+
+
+def test_the_units_are_such_that_systemd_accepts(tmp_path: Path) -> None:
+    """``verify`` wants the program to be there: the test's own Python stands in for it."""
+    place(tmp_path, systemd_version(), pins=True)
+    folder = tmp_path / "etc/systemd/system"
+    for name in UNITS:
+        text = text_of(name).replace("/opt/kerbwatch/bin/python", sys.executable)
+        text = text.replace("/opt/kerbwatch/bin", str(Path(sys.executable).parent))
+        (folder / name).write_text(text, encoding="utf-8")
+    verify = ["systemd-analyze", "verify", "--recursive-errors=yes", "--man=no"]
+    ran = subprocess.run(
+        [*verify, *(str(folder / name) for name in UNITS)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "SYSTEMD_UNIT_PATH": f"{folder}:"},
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_leaves_little_open_and_says_what(name: str) -> None:
+    found = exposure(source() / name, offline=True)
+    assert found is not None
+    assert found <= MOST_EXPOSED
+    [said] = re.findall(
+        r"^# systemd-analyze security gives (\d\.\d)\. What is left", text_of(name), re.MULTILINE
+    )
+    assert float(said) == found
+
+
+def test_the_page_names_every_unit_with_its_score() -> None:
+    page = (Path(__file__).parents[1] / "docs/units.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `(\S+)` \| .* \| (\S+) \|$", page, re.MULTILINE))
+    assert rows.keys() >= set(UNITS)
+    for name in SERVICES:
+        assert float(rows[name]) == exposure(source() / name, offline=True)
+
+
+def test_the_pins_open_no_more_than_is_allowed(tmp_path: Path) -> None:
+    place(tmp_path, systemd_version(), pins=True)
+    found = exposure(tmp_path / "etc/systemd/system/kerbwatch.service", offline=True)
+    assert found is not None
+    assert found <= MOST_EXPOSED
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_starts_what_is_there(name: str) -> None:
+    [started] = re.findall(r"^ExecStart=/opt/kerbwatch/bin/(.+)$", text_of(name), re.MULTILINE)
+    program, *others = started.split()
+    if program == "kerbwatch":
+        assert others[0] in main.commands
+    else:
+        assert (program, *others[:2]) == ("python", "-P", "-m")
+        assert importlib.util.find_spec(others[2]) is not None
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_no_failure_of_a_service_reboots_the_host(name: str) -> None:
+    actions = ("StartLimitAction", "FailureAction", "SuccessAction", "JobTimeoutAction")
+    assert not re.search(rf"^({'|'.join(actions)})=(?!none)", text_of(name), re.MULTILINE)
+    assert "StartLimitIntervalSec=0" in text_of(name), "nobody resets a unit at the pole"
+
+
+def test_every_file_lands_where_systemd_looks_for_it(tmp_path: Path) -> None:
+    written = place(tmp_path, NEWEST, pins=True)
+    assert {str(path.relative_to(tmp_path)) for path in written} == {
+        "etc/systemd/journald.conf.d/kerbwatch.conf",
+        "etc/systemd/journald@kerbwatch.conf",
+        "etc/systemd/system.conf.d/kerbwatch.conf",
+        "etc/systemd/system/kerbwatch.service.d/gpio.conf",
+        "etc/systemd/system/kerbwatch.service.d/growing-restarts.conf",
+        "etc/sysusers.d/kerbwatch.conf",
+        "etc/tmpfiles.d/kerbwatch.conf",
+        *(f"etc/systemd/system/{name}" for name in UNITS),
+    }
+    assert {path.stat().st_mode & 0o777 for path in written} == {0o644}
+
+
+def test_installing_again_writes_only_what_has_changed(tmp_path: Path) -> None:
+    first = place(tmp_path, NEWEST, pins=False)
+    assert place(tmp_path, NEWEST, pins=False) == []
+    changed = tmp_path / "etc/systemd/system/kerbwatch.service"
+    changed.write_text("[Unit]\n")
+    assert place(tmp_path, NEWEST, pins=False) == [changed]
+    assert changed in first
+    assert not [path for path in first if path.name == "gpio.conf"], "without pins none are opened"
+
+
+def test_a_unit_whose_file_is_empty_is_known_as_masked(tmp_path: Path) -> None:
+    place(tmp_path, NEWEST, pins=False)
+    assert masked(tmp_path) == []
+    folder = tmp_path / "etc/systemd/system"
+    (folder / "kerbwatch.service").write_text("")
+    (folder / "kerbwatch-report.timer").unlink()
+    (folder / "kerbwatch-report.timer").symlink_to("/dev/null")
+    (folder / "kerbwatch-retention.timer").unlink()
+    assert masked(tmp_path) == ["kerbwatch-report.timer", "kerbwatch.service"]
+
+
+def test_an_older_systemd_is_not_given_what_it_does_not_know(tmp_path: Path) -> None:
+    written = place(tmp_path, NEWEST - 1, pins=True)
+    assert not {path.name for path in written} & SINCE_SYSTEMD.keys()
+
+
+def test_the_units_are_installed_only_where_they_find_their_python() -> None:
+    told = refused(kerbwatch("units", "install"), 1)
+    assert f"{sys.prefix}, and the units start /opt/kerbwatch/bin/python" in told
+
+
+@pytest.mark.skipif(Path("/run/systemd/system").is_dir(), reason="systemd runs here")
+def test_without_systemd_there_are_no_units_to_show() -> None:
+    assert "systemd does not run here" in refused(kerbwatch("units", "show"), 1)

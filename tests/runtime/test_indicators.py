@@ -1,0 +1,254 @@
+"""What the device shows and hears at the pole."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from agent.config.schema import GpioSection, from_tables
+from agent.protocol.events import HeartbeatEvent
+from agent.runtime.device import run
+from agent.runtime.indicators import (
+    LONG_PRESS_S,
+    PATTERNS,
+    STEP_S,
+    Button,
+    Sign,
+    Signals,
+    Situation,
+    Thermostat,
+    lit,
+    sign_of,
+)
+from drivers.gpio import Gpio, GpioError, Settings
+from tests.support.broker import DEVICE, TENANT, Broker, wait_until
+from tests.support.red_street import write_model
+
+DOCS = Path(__file__).parent.parent / "docs"
+
+situations = st.builds(
+    Situation,
+    running_cameras=st.integers(0, 3),
+    lost_cameras=st.integers(0, 3),
+    analysed_frames=st.integers(0, 3),
+    hot=st.booleans(),
+    online=st.sampled_from([None, True, False]),
+    open_cases=st.integers(0, 3),
+    brightness=st.none() | st.floats(0, 255),
+)
+
+
+@given(situations, st.sampled_from([None, True, False]), st.booleans(), st.booleans())
+def test_the_light_shows_the_most_important_of_what_is_so(
+    now: Situation, opened: bool | None, identify: bool, fault: bool
+) -> None:
+    so = {
+        Sign.IDENTIFY: identify,
+        Sign.FAULT: fault,
+        Sign.TAMPER: opened is True,
+        Sign.CAMERA_LOST: now.lost_cameras > 0,
+        Sign.HOT: now.hot,
+        Sign.STARTING: now.analysed_frames == 0,
+        Sign.OFFLINE: now.online is False and now.analysed_frames > 0,
+        Sign.WATCHING: True,
+    }
+    assert sign_of(now, opened=opened, identify=identify, fault=fault) == min(
+        sign for sign, holds in so.items() if holds
+    )
+
+
+@given(st.sampled_from(list(Sign)), st.floats(0, 1e6))
+def test_a_pattern_repeats_and_is_on_for_its_share(sign: Sign, at_s: float) -> None:
+    pattern = PATTERNS[sign]
+    whole_s = sum(pattern)
+    if len(pattern) == 1:
+        assert lit(sign, at_s)
+        return
+    steps = 2000
+    on = sum(lit(sign, at_s + whole_s * step / steps) for step in range(steps)) / steps
+    assert on == pytest.approx(sum(pattern[::2]) / whole_s, abs=0.01)
+
+
+def test_no_two_signs_look_alike() -> None:
+    assert len(set(PATTERNS.values())) == len(Sign)
+
+
+def test_the_table_for_people_is_that_of_the_code() -> None:
+    text = (DOCS / "signals.md").read_text(encoding="utf-8")
+    told = {
+        name: tuple(float(number) for number in pattern.split(","))
+        for name, pattern in re.findall(r"^\| ([A-Z_]+) \| ([\d., ]+) \|", text, re.MULTILINE)
+    }
+    assert told == {sign.name: PATTERNS[sign] for sign in Sign}
+
+
+@given(st.lists(st.none() | st.floats(0, 100), min_size=1, max_size=100))
+def test_the_fan_never_chatters(readings: list[float | None]) -> None:
+    thermostat, before = Thermostat(60, 50), False
+    for celsius in readings:
+        on = thermostat.feel(celsius)
+        if celsius is not None and 50 < celsius < 60:
+            assert on == before
+        elif celsius is None or celsius >= 60:
+            assert on
+        else:
+            assert not on
+        before = on
+
+
+def presses(*held_s: float) -> list[str]:
+    button, now_s, told = Button(), 0.0, []
+    for pressed_s in held_s:
+        for pressed, length_s in ((True, pressed_s), (False, 0.5)):
+            for _ in range(round(length_s / STEP_S)):
+                if (press := button.sample(now_s, pressed=pressed)) is not None:
+                    told.append(press)
+                now_s += STEP_S
+    return told
+
+
+def test_a_press_is_short_or_long_and_a_bounce_is_none() -> None:
+    assert presses(0.05) == []
+    assert presses(0.3) == ["short"]
+    assert presses(LONG_PRESS_S + 1) == ["long"]
+    assert presses(0.3, LONG_PRESS_S + 1, 0.3) == ["short", "long", "short"]
+
+
+def test_every_fault_of_the_pins_is_told() -> None:
+    with pytest.raises(ValidationError, match="used twice") as refused:
+        Settings(led=4, fan=4)
+    assert "led" in str(refused.value)
+    with pytest.raises(ValidationError) as both:
+        Settings.model_validate({"led": 99, "lamp": -1})
+    assert len(both.value.errors()) == 2
+
+
+def test_a_pin_library_that_is_not_there_is_named() -> None:
+    if Path("/dev/gpiochip0").exists():
+        pytest.skip("this machine has pins")
+    with pytest.raises(GpioError, match=r"^GPIO: .+"):
+        Gpio(Settings(factory="lgpio", led=4))
+
+
+class Rehearsal:
+    """Mock pins, and a device whose situation the test sets."""
+
+    def __init__(self, **told: Any) -> None:
+        self.section = GpioSection.model_validate({"factory": "mock", **told})
+        self.gpio = Gpio(self.section)
+        self.situation = Situation(1, 0, 100, False, True, 0, 120.0)
+        self.celsius: float | None = 40.0
+        self.heartbeats: list[float] = []
+        self.ended = threading.Event()
+        self.signals = Signals(
+            self.gpio,
+            self.section,
+            situation=lambda: self.situation,
+            temperature_c=lambda: self.celsius,
+            local=lambda: datetime(2026, 6, 1, 12),  # noqa: DTZ001 - local time is meant
+            soon=lambda: self.heartbeats.append(time.monotonic()),
+            end=self.ended.set,
+        )
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self.signals.run, args=(self._stop,))
+
+    def pin(self, number: int) -> Any:
+        return self.gpio._factory.pin(number)  # the mock's own pin, as a wire would reach it
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join(10)
+
+
+def test_the_pins_follow_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.runtime.indicators.LOOK_EVERY_S", 0.05)
+    monkeypatch.setattr("agent.runtime.indicators.LONG_PRESS_S", 0.4)
+    pins = {"led": 17, "button": 27, "tamper": 22, "fan": 12, "lamp": 23, "buzzer": 24}
+    lamp = {"darker_than": 50, "hold_s": 0}
+    with Rehearsal(**pins, lamp_is_on=lamp) as device:
+        device.pin(22).drive_low()  # the housing is closed
+        wait_until(lambda: device.signals.inputs == {"tamper": False})
+        wait_until(lambda: device.pin(17).state)
+        wait_until(lambda: not device.pin(17).state)
+        assert not device.pin(12).state
+        device.celsius = 70.0
+        wait_until(lambda: device.pin(12).state)
+        device.celsius = 45.0
+        wait_until(lambda: not device.pin(12).state)
+        device.situation = Situation(1, 0, 100, False, True, 1, 20.0)
+        wait_until(lambda: device.pin(24).state)  # a case has opened
+        wait_until(lambda: device.pin(23).state)  # and it is dark
+        wait_until(lambda: not device.pin(24).state)
+        told = len(device.heartbeats)
+        device.pin(22).drive_high()
+        wait_until(lambda: device.signals.inputs == {"tamper": True})
+        assert len(device.heartbeats) == told + 1
+        device.pin(27).drive_low()
+        time.sleep(0.2)
+        device.pin(27).drive_high()
+        wait_until(lambda: len(device.heartbeats) == told + 2)
+        assert not device.ended.is_set()
+        device.pin(27).drive_low()
+        assert device.ended.wait(10)
+
+
+def test_in_quiet_times_nothing_sounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.runtime.indicators.LOOK_EVERY_S", 0.02)
+    quiet = [{"from": "11:00", "to": "13:00"}]
+    with Rehearsal(buzzer=24, led=17, quiet=quiet) as device:
+        device.situation = Situation(1, 0, 100, False, True, 1, None)
+        for _ in range(20):
+            assert not device.pin(24).state
+            time.sleep(0.02)
+
+
+def test_when_it_ends_everything_is_switched_off() -> None:
+    with Rehearsal(fan=12, led=17) as device:
+        device.celsius = 90.0
+        fan = device.pin(12)
+        wait_until(lambda: fan.state)
+    assert not fan.state
+
+
+@pytest.mark.slow
+def test_a_running_agent_reports_its_open_housing(
+    broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_model(tmp_path / "models")
+    monkeypatch.setenv("KERBWATCH_MODELS", str(tmp_path / "models"))
+    configuration = from_tables(
+        {
+            "site": {"tenant": TENANT, "device_id": DEVICE, "address": "example"},
+            "cameras": [{"camera_id": "street", "driver": "synthetic"}],
+            "gpio": {"factory": "mock", "led": 17, "tamper": 22},
+            "storage": {"state_dir": str(tmp_path), "run_dir": str(tmp_path / "run")},
+        }
+    ).model_copy(update={"uplink": broker.settings(heartbeat_s=0.2)})
+    stop = threading.Event()
+    arguments = {"base": tmp_path, "stop": stop}
+    with broker.platform() as platform:
+        thread = threading.Thread(target=run, args=(configuration,), kwargs=arguments)
+        thread.start()
+        try:
+            wait_until(
+                lambda: any(
+                    isinstance(event, HeartbeatEvent) and event.body.inputs == {"tamper": True}
+                    for event in platform.events  # nothing holds the mock's pin down
+                )
+            )
+        finally:
+            stop.set()
+            thread.join(30)

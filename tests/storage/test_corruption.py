@@ -1,0 +1,180 @@
+"""A damaged database costs what cannot be read of it, and never the seeing."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from agent.analysis.case_recorder import SNAPSHOT
+from agent.identity.signing_key import Signer
+from agent.storage.corruption import FOLDER, KEPT, open_database
+from agent.storage.database import (
+    Database,
+    StorageError,
+    load_open_cases,
+    load_state,
+    save_case,
+    save_state,
+)
+from agent.storage.outbox import EPOCH, Lane, Outbox, waiting
+from agent.telemetry import storage_incidents
+from drivers.clock import FakeClock
+from tests.support.drafts import OPEN_CASE, case_opened
+
+CLOCK = FakeClock(datetime(2026, 1, 1, tzinfo=UTC))
+NAME = "kerbwatch.sqlite3"
+
+
+def outbox_of(database: Database) -> Outbox:
+    return Outbox(
+        database,
+        tenant="city",
+        device_id="corner",
+        purpose="test",
+        timezone=ZoneInfo("Asia/Shanghai"),
+    )
+
+
+def filled(folder: Path, count: int) -> tuple[str, list[str]]:
+    """A closed database with an open case and so many waiting events; its epoch and their ids."""
+    with Database(folder / NAME) as database:
+        outbox = outbox_of(database)
+        drafts = [case_opened(CLOCK) for _ in range(count)]
+
+        def write(connection: sqlite3.Connection) -> None:
+            save_case(connection, OPEN_CASE)
+            for draft in drafts:
+                outbox.add(connection, draft, Lane.CASE)
+
+        database.write(write).result()
+        return outbox.epoch, [draft.event_id for draft in drafts]
+
+
+def waiting_ids(database: Database) -> list[str]:
+    with closing(database.read()) as connection:
+        query = "SELECT event_id FROM outbox WHERE arrived = 0 ORDER BY sequence"
+        return [event_id for (event_id,) in connection.execute(query)]
+
+
+@pytest.mark.parametrize("content", [b"", b"not a database, for a thousand reasons" * 200])
+def test_what_is_no_database_is_kept_aside_and_a_new_one_serves(
+    tmp_path: Path, content: bytes
+) -> None:
+    (tmp_path / NAME).write_bytes(content)
+    database, found = open_database(tmp_path / NAME, check=True)
+    with database:
+        outbox_of(database)
+        assert waiting_ids(database) == []
+    if content:  # an empty file is what SQLite begins with
+        assert found is not None
+        assert (tmp_path / FOLDER / "1" / NAME).read_bytes() == content
+
+
+def test_a_whole_database_is_left_where_it_is(tmp_path: Path) -> None:
+    epoch, ids = filled(tmp_path, 5)
+    database, found = open_database(tmp_path / NAME, check=True)
+    with database:
+        assert found is None
+        assert outbox_of(database).epoch == epoch
+        assert waiting_ids(database) == ids
+    assert not (tmp_path / FOLDER).exists()
+
+
+def test_only_the_database_of_a_device_that_had_one_is_missed(tmp_path: Path) -> None:
+    assert not storage_incidents.is_gone(tmp_path), "a device that begins"
+    (tmp_path / NAME).touch()
+    Signer(tmp_path / "keys")
+    assert not storage_incidents.is_gone(tmp_path)
+    (tmp_path / NAME).unlink()
+    assert storage_incidents.is_gone(tmp_path)
+
+
+def test_another_fault_than_damage_is_not_taken_for_damage(tmp_path: Path) -> None:
+    (tmp_path / NAME).mkdir()
+    with pytest.raises(StorageError):
+        open_database(tmp_path / NAME, check=False)
+    assert not (tmp_path / FOLDER).exists()
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_what_can_still_be_read_goes_on_under_a_new_epoch_with_its_ids(
+    tmp_path: Path, seed: int
+) -> None:
+    epoch, ids = filled(tmp_path, 300)
+    die, path = random.Random(seed), tmp_path / NAME
+    content = bytearray(path.read_bytes())
+    for _ in range(3):  # whole sectors, as a worn card gives them back
+        at = die.randrange(1, len(content) // 512) * 512
+        content[at : at + 512] = die.randbytes(512)
+    path.write_bytes(content)
+    database, found = open_database(path, check=True)
+    with database:
+        outbox = outbox_of(database)
+        saved = waiting_ids(database)
+        with closing(database.read()) as connection:
+            rows = waiting(connection, Lane.CASE, limit=1000, limit_bytes=1 << 30)
+            cases = load_open_cases(connection)
+    if found is None:  # the sectors lay in free pages
+        assert saved == ids
+        return
+    assert outbox.epoch != epoch
+    assert found.events == len(saved)
+    assert set(saved) <= set(ids)
+    assert saved == sorted(saved, key=ids.index), "in their order"
+    assert [row.sequence for row in rows] == list(range(1, len(rows) + 1))
+    assert all(f'"epoch":"{outbox.epoch}"' in row.event for row in rows)
+    assert found.cases == len(cases)
+    assert cases in ([], [OPEN_CASE])
+
+
+def test_most_of_a_damaged_outbox_is_saved(tmp_path: Path) -> None:
+    _, ids = filled(tmp_path, 300)
+    path = tmp_path / NAME
+    content = bytearray(path.read_bytes())
+    middle = content.index(ids[150].encode())
+    content[middle // 4096 * 4096 : middle // 4096 * 4096 + 512] = bytes(512)
+    path.write_bytes(content)
+    database, found = open_database(path, check=True)
+    database.close()
+    assert found is not None
+    assert found.events >= 250
+    assert found.cases == 1
+
+
+def test_only_the_newest_damaged_databases_are_kept(tmp_path: Path) -> None:
+    for round_ in range(KEPT + 2):
+        (tmp_path / NAME).write_bytes(b"damage %d" % round_ * 1000)
+        open_database(tmp_path / NAME, check=True)[0].close()
+        (tmp_path / NAME).unlink()
+    kept = sorted(int(each.name) for each in (tmp_path / FOLDER).iterdir())
+    assert kept == [3, 4, 5]
+
+
+def test_a_case_that_says_something_else_than_was_written_is_not_believed(tmp_path: Path) -> None:
+    _, ids = filled(tmp_path, 3)
+    with Database(tmp_path / NAME) as database:
+        query = "UPDATE cases SET document = replace(document, 'misparked_bike', 'misparked_bikd')"
+        database.write(lambda connection: connection.execute(query)).result()
+    database, found = open_database(tmp_path / NAME, check=True)
+    with database, closing(database.read()) as connection:
+        assert load_open_cases(connection) == []
+        assert waiting_ids(database) == ids
+    assert found is not None
+    assert (found.cases, found.events) == (0, 3)
+
+
+def test_where_the_analysis_stood_is_taken_over(tmp_path: Path) -> None:
+    filled(tmp_path, 1)
+    with Database(tmp_path / NAME) as database:
+        database.write(lambda c: save_state(c, f"{SNAPSHOT}street", '{"now_s":7}')).result()
+        database.write(lambda c: c.execute("UPDATE state SET value = '' WHERE name = ?", (EPOCH,)))
+    database, found = open_database(tmp_path / NAME, check=True)
+    assert found is not None
+    with database, closing(database.read()) as connection:
+        assert load_state(connection, f"{SNAPSHOT}street") == '{"now_s":7}'

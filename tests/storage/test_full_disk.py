@@ -1,0 +1,137 @@
+"""A disk without a free block: refused with an error, and a way out that loses nothing accepted."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+
+import pytest
+
+from agent.runtime.composition import Parts
+from agent.storage.database import Database, StorageError
+from agent.storage.outbox import Lane, waiting
+from agent.storage.reserve_file import SIZE_BYTES
+from drivers.clock import FakeClock
+from drivers.disk import free_bytes
+from tests.analysis.test_lost_camera import frames_of, parts_of, told
+from tests.analysis.test_shared_places import camera, crossing
+from tests.storage.test_outbox import NOON, open_outbox
+from tests.support.drafts import case_opened
+from tests.support.red_street import write_model
+
+MB = 1_000_000
+ROOM_MB = 16
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk takes root")
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={ROOM_MB}M", "tmpfs", folder], check=False
+    )
+    if mounted.returncode != 0:
+        pytest.skip("no file system can be mounted here")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+def fill(disk: Path) -> Path:
+    """Somebody else takes every block."""
+    path = disk / "somebody-elses"
+    with path.open("ab", buffering=0) as opened:
+        for size in (65_536, 4096, 512, 1):
+            try:
+                while True:
+                    opened.write(bytes(size))
+            except OSError:
+                continue
+    assert free_bytes(disk) == 0
+    return path
+
+
+def test_a_full_disk_refuses_with_an_error_and_can_be_left_again(disk: Path) -> None:
+    clock = FakeClock(NOON)
+    with Database(disk / "kerbwatch.db") as database:
+        outbox = open_outbox(database, keep_arrived=1000)
+
+        def add() -> int:
+            draft = case_opened(clock, padding=2000)
+            return database.write(lambda c: outbox.add(c, draft, Lane.CASE)).result()
+
+        accepted = [add() for _ in range(300)]
+        outbox.confirm(accepted[:200]).result()
+        fill(disk)
+        refused: list[StorageError] = []
+        while len(refused) < 3:
+            try:
+                accepted.append(add())
+            except StorageError as error:
+                refused.append(error)
+        assert all(error.full for error in refused)
+        with closing(database.read()) as reader:
+            rows = waiting(reader, Lane.CASE, limit=10_000, limit_bytes=10**9)
+        assert [row.sequence for row in rows] == accepted[200:], "nothing accepted is lost"
+        # What the platform confirms can still go, and its place serves new events.
+        outbox.confirm(accepted[200:260]).result()
+        accepted.append(add())
+        with closing(database.read()) as reader:
+            rows = waiting(reader, Lane.CASE, limit=10_000, limit_bytes=10**9)
+        assert [row.sequence for row in rows] == accepted[260:]
+
+
+def test_the_room_is_taken_again_once_there_is_enough(disk: Path) -> None:
+    ballast = disk / "kerbwatch.db.ballast"
+    clock = FakeClock(NOON)
+    with Database(disk / "kerbwatch.db") as database:
+        outbox = open_outbox(database)
+        assert ballast.stat().st_size == SIZE_BYTES
+        full = fill(disk)
+
+        def add_on_and_on() -> None:
+            while True:
+                draft = case_opened(clock, padding=2000)
+                database.write(lambda c: outbox.add(c, draft, Lane.CASE)).result()  # noqa: B023
+
+        with pytest.raises(StorageError):
+            add_on_and_on()
+        assert not ballast.exists()
+        full.unlink()
+        database.write(lambda c: outbox.add(c, case_opened(clock), Lane.CASE)).result()
+        assert ballast.stat().st_size == SIZE_BYTES
+
+
+def test_a_case_that_opens_on_a_full_disk_is_told_once_there_is_room(
+    disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_model(tmp_path / "models")
+    monkeypatch.setenv("KERBWATCH_MODELS", str(tmp_path / "models"))
+    site = crossing(camera("east", (2, 60), seconds=30), places=("gate",))  # type: ignore[arg-type]
+    source, full = frames_of(site), disk / "none"
+    with closing(parts_of(site, disk / "state")) as parts:
+        while (frame := source.read()) is not None:
+            if frame.monotonic_s == 4:
+                full = fill(disk)
+                with suppress(StorageError):  # until nothing is free in the file either
+                    while True:
+                        add_padding(parts)
+            if frame.monotonic_s == 12:
+                assert [case.state for case in parts.analysis.cases.open] == ["open"]
+                assert parts.book.changes_waiting == 1
+                assert told(parts) == []
+                full.unlink()
+            parts.analysis.take(frame)
+        assert parts.book.changes_waiting == 0
+        assert [event["type"] for event in told(parts)] == ["case.opened"]
+
+
+def add_padding(parts: Parts) -> None:
+    draft = case_opened(FakeClock(NOON), padding=2000)
+    parts.database.write(lambda c: parts.outbox.add(c, draft, Lane.REST)).result()

@@ -1,0 +1,74 @@
+"""A process of its own that opens cases and delivers them until it is killed.
+
+It prints one line for each event that was accepted, after it was. It gets no further ahead of the
+platform than :data:`AHEAD`: a street that always has more to say than can be delivered is not what is tried.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from agent.config.schema import Uplink as UplinkSettings
+from agent.delivery.uplink import Uplink
+from agent.domain.ids import RandomIds
+from agent.storage.database import Database
+from agent.storage.outbox import Lane, Outbox
+from drivers.clock import SystemClock
+from tests.support.drafts import case_opened
+
+AHEAD = 2000
+
+
+def main(file: str, settings: str, tenant: str, device_id: str) -> None:
+    clock = SystemClock()
+    database = Database(Path(file))
+    outbox = Outbox(
+        database,
+        tenant=tenant,
+        device_id=device_id,
+        purpose="test",
+        timezone=ZoneInfo("Asia/Shanghai"),
+    )
+    uplink = None
+    if settings:
+        uplink = Uplink(
+            UplinkSettings.model_validate_json(settings),
+            database=database,
+            outbox=outbox,
+            tenant=tenant,
+            device_id=device_id,
+            clock=clock,
+            ids=RandomIds(),
+            agent_version="0",
+            configuration_sha256="0" * 64,
+        )
+        threading.Thread(target=uplink.run, args=(threading.Event(),), daemon=True).start()
+
+    given = itertools.count(1)
+
+    def write_on() -> None:
+        while True:
+            number = next(given)
+            while uplink is not None and number - uplink.figures.confirmed > AHEAD:
+                time.sleep(0.01)
+            draft = case_opened(clock)
+            sequence = database.write(
+                lambda connection: outbox.add(connection, draft, Lane.CASE)  # noqa: B023
+            ).result()
+            sys.stdout.write(f"{sequence} {draft.event_id}\n")
+            sys.stdout.flush()
+            time.sleep(0.002)
+
+    with ThreadPoolExecutor(3) as writers:
+        for _ in range(3):
+            writers.submit(write_on)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,116 @@
+"""A device's state with cases, pictures and events, whose clock a test moves."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import threading
+from contextlib import closing
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from agent.audit import Audit, Record, records
+from agent.retention import Crops, Hold, Holds, Outcome, Retention, Settings
+from agent.storage.database import Database, save_case, save_trace
+from agent.storage.outbox import Lane, Outbox
+from drivers.clock import FakeClock
+from drivers.inodes import Inodes
+from tests.support.drafts import OPEN_CASE, case_opened
+
+if TYPE_CHECKING:
+    import sqlite3
+    from pathlib import Path
+
+NOON = datetime(2026, 3, 1, 4, 0, tzinfo=UTC)
+DAY_S = 86_400.0
+PICTURE_BYTES = 40_960
+PICTURES = ("begin.jpg", "threshold.jpg", "after.jpg")
+EACH_BYTES = PICTURE_BYTES * len(PICTURES)
+NAME = "kerbwatch.sqlite3"
+
+
+class Device:
+    """A state folder with everything that retention looks at."""
+
+    def __init__(self, folder: Path, **settings: float) -> None:
+        self.folder, self.clock = folder, FakeClock(NOON, boot_id="boot-1", monotonic_s=50)
+        self.database = Database(folder / NAME)
+        self.outbox = Outbox(
+            self.database,
+            tenant="city",
+            device_id="corner",
+            purpose="test",
+            timezone=ZoneInfo("Asia/Shanghai"),
+            keep_arrived=5000,
+        )
+        self.settings = Settings.model_validate(settings)
+        self.holds = Holds(folder)
+        self.audit = Audit(folder / "audit", self.clock)
+        self.free_bytes = 10**12
+        self.inodes: Inodes | None = None
+        self.retention = self.begin()
+
+    def begin(self) -> Retention:
+        """As after a restart: nothing is remembered that is not on the disk."""
+        self.retention = Retention(
+            self.database,
+            state_dir=self.folder,
+            evidence_dir=self.folder / "evidence",
+            settings=self.settings,
+            clock=self.clock,
+            audit=self.audit,
+            crops=Crops(self.folder / "collection", 30),
+            free=lambda _: self.free_bytes,
+            count=lambda _: self.inodes,
+        )
+        return self.retention
+
+    def case(self, *, over: bool = True, heard: bool = True) -> str:
+        """A case with its pictures, its trace and its event; over and heard of unless told."""
+        draft = case_opened(self.clock)
+        case_id = draft.event_id
+        draft = draft.model_copy(
+            update={"body": draft.body.model_copy(update={"case_id": case_id})}
+        )
+        case = dataclasses.replace(OPEN_CASE, case_id=case_id, place_id=case_id)
+        case = dataclasses.replace(case, state="cleared" if over else "open")
+
+        def write(connection: sqlite3.Connection) -> int:
+            save_case(connection, case)
+            save_trace(connection, case_id, "case.opened", "{}", "{}")
+            return self.outbox.add(connection, draft, Lane.CASE)
+
+        self.pictures(case_id)
+        sequence = self.database.write(write).result()
+        if heard:
+            self.outbox.confirm([sequence]).result()
+        return case_id
+
+    def pictures(self, case_id: str) -> None:
+        folder = self.folder / "evidence" / case_id
+        folder.mkdir(parents=True)
+        for name in PICTURES:
+            (folder / name).write_bytes(os.urandom(PICTURE_BYTES))
+
+    def kept(self) -> set[str]:
+        return {path.name for path in (self.folder / "evidence").iterdir()}
+
+    def passes(self, days: float = 0.0) -> Outcome:
+        """Let time pass, and look for what may go."""
+        self.clock.advance(days * DAY_S)
+        outcome = self.retention.once(threading.Event())
+        assert outcome is not None
+        return outcome
+
+    def count(self, table: str) -> int:
+        with closing(self.database.read()) as connection:
+            [number] = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
+        return int(number)
+
+    def deletions(self) -> list[Record]:
+        return [each for each in records(self.folder / "audit") if each.what == "pictures.deleted"]
+
+
+def hold_on(case_id: str) -> Hold:
+    return Hold(case_id=case_id, reason="example", by="test", at=NOON)
