@@ -94,7 +94,10 @@ def zones_of(path: Path) -> list[Zone]:
 @click.command()
 def main() -> None:
     """Print what was found, what was doubted wrongly, and the cost."""
-    rendered = [ROOT / "examples" / "street", *sorted((ROOT / "tests" / "clips").glob("seed-*"))]
+    rendered = [
+        ROOT / "examples" / "street",
+        *sorted((ROOT / "tests" / "support" / "clips").glob("seed-*")),
+    ]
     clips = [folder / "clip.mp4" for folder in rendered] + sorted(VIDEOS.glob("*.mp4"))
     shown = {path: list(pictures(path)) for path in clips}
     click.echo(headline())

@@ -8,8 +8,7 @@ import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from drivers.inodes import NO_INODES, are_used_up
-from wording.known_errors import reason_of
+from wording.known_errors import NO_INODES, has_no_inodes, reason_of
 from wording.messages import Said, said
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ def _takes_nothing(folder: Path) -> Said | None:
     status = os.statvfs(folder)
     if status.f_flag & os.ST_RDONLY:
         return said("Read-only file system")
-    if are_used_up(folder):
+    if has_no_inodes(folder):
         return NO_INODES
     if status.f_bavail == 0:
         return said("No space left on device")

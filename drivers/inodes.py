@@ -6,10 +6,6 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from wording.messages import said
-
-NO_INODES = said("no inodes are left: there are too many files on this disk, though it has room")
-
 
 @dataclass(frozen=True, slots=True)
 class Inodes:
@@ -29,12 +25,3 @@ def inodes(path: Path) -> Inodes | None:
         path = path.parent
     status = os.statvfs(path)
     return Inodes(status.f_files, status.f_favail) if status.f_files else None
-
-
-def are_used_up(path: Path) -> bool:
-    """Whether the file system that holds ``path`` has none left."""
-    try:
-        counted = inodes(path)
-    except OSError:
-        return False
-    return counted is not None and counted.free == 0

@@ -11,8 +11,9 @@ import os
 import re
 from pathlib import Path
 
-from drivers.inodes import NO_INODES, are_used_up
 from wording.messages import Said, said, text_of
+
+NO_INODES = said("no inodes are left: there are too many files on this disk, though it has room")
 
 _AT_LINE = re.compile(r"(?P<what>.+) \(at line (?P<line>\d+), column (?P<column>\d+)\)")
 _AT_END = re.compile(r"(?P<what>.+) \(at end of document\)")
@@ -184,8 +185,19 @@ def reason_of(error: BaseException) -> str:
     """
     if isinstance(error, OSError) and error.strerror:
         named = isinstance(error.filename, str | os.PathLike)
-        if error.errno == errno.ENOSPC and named and are_used_up(Path(error.filename)):
+        if error.errno == errno.ENOSPC and named and has_no_inodes(Path(error.filename)):
             return NO_INODES
         return recognised(error.strerror)
     text = text_of(error)
     return text if isinstance(text, Said) else recognised(text)
+
+
+def has_no_inodes(path: Path) -> bool:
+    """Whether the file system that holds ``path``, or would, can take no further file."""
+    while not path.exists() and path != path.parent:
+        path = path.parent
+    try:
+        status = os.statvfs(path)
+    except OSError:
+        return False
+    return status.f_files > 0 and status.f_favail == 0

@@ -1,0 +1,1 @@
+"""From cameras to frames: one thread a camera, newest frame wins."""

@@ -1,0 +1,1 @@
+"""Threads, their watchdog, waiting before another try, and allowances."""

@@ -1,0 +1,1 @@
+"""The words of judging as frozen values, and the life of a case. Pure."""

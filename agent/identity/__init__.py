@@ -1,0 +1,1 @@
+"""Keys and certificates: who the device is, and whom it trusts."""

@@ -201,7 +201,7 @@ def open_classifier(name: str, threads: int) -> Classifier:
 
 def load_family(name: str) -> Family:
     """Import one family's decode file. ``name`` must be one of :func:`family_names`."""
-    return cast("Family", importlib.import_module(f"{__name__}.{name}"))
+    return cast("Family", importlib.import_module(f"{__name__}.decoders.{name}"))
 
 
 def verify(folder: Path) -> Manifest:

@@ -32,7 +32,6 @@ BinState = Literal["overflowing", "not_overflowing"]
 IGNORED = ""
 """The meaning of a class that the network knows and the street does not care for."""
 
-_NOT_FAMILIES = frozenset({"manifest", "preprocess", "session"})
 MANIFEST = "manifest.toml"
 NAME = r"[a-z0-9][a-z0-9_-]{0,63}"
 LARGEST_MANIFEST_BYTES = 4_000_000
@@ -208,11 +207,11 @@ class StoredModel:
 
 
 def family_names() -> tuple[str, ...]:
-    """Names of all model families: the decode files in this folder. None of them is imported."""
-    found = (module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)]))
-    return tuple(
-        sorted(name for name in found if name not in _NOT_FAMILIES and not name.startswith("_"))
+    """Names of all model families: the files in ``decoders``. None of them is imported."""
+    found = (
+        module.name for module in pkgutil.iter_modules([str(Path(__file__).with_name("decoders"))])
     )
+    return tuple(sorted(name for name in found if not name.startswith("_")))
 
 
 def model_folders() -> tuple[Path, ...]:

@@ -1,0 +1,1 @@
+"""What pictures show: crops to look at, tracks, background, visibility, redaction. Pure."""

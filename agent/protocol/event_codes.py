@@ -55,7 +55,7 @@ class UnknownProfileError(ValueError):
 @cache
 def profiles() -> dict[str, Profile]:
     """Every scheme of the table, by its name in the configuration."""
-    text = files("agent").joinpath("codes.toml").read_text(encoding="utf-8")
+    text = files("agent.protocol").joinpath("codes.toml").read_text(encoding="utf-8")
     return _Table.model_validate(tomllib.loads(text)).profiles
 
 

@@ -1,0 +1,1 @@
+"""Joins, starts, watches over and ends everything: the device and its replay."""

@@ -1,0 +1,1 @@
+"""Everything that is kept in the database, and what becomes of it when the disk fails."""

@@ -1,0 +1,1 @@
+"""A stranger's network, recognised and tried before it becomes a model folder."""

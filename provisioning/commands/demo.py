@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from provisioning.demo.consumer import Received
     from provisioning.demo.ground_truth import Verdict
 
-STREET = Path(__file__).parents[1] / "examples" / "street"
+STREET = Path(__file__).parents[2] / "examples" / "street"
 _LAST_MESSAGES_TIMEOUT_S = 10.0
 """What the broker has confirmed reaches the consumer within this time."""
 

@@ -44,7 +44,7 @@ LEAST_RUNS = 5
 PICTURES = 16
 CROP_PX = (420, 520)
 """Height and width of what the agent usually shows to a network."""
-STREET = Path(__file__).parents[1] / "examples" / "street" / "clip.mp4"
+STREET = Path(__file__).parents[2] / "examples" / "street" / "clip.mp4"
 
 
 @dataclass(frozen=True, slots=True)

@@ -174,7 +174,7 @@ def installable() -> list[str]:
 
 def source() -> Path:
     """Where the files lie: in a source tree first, then in the environment."""
-    tree = Path(__file__).parents[1] / "systemd"
+    tree = Path(__file__).parents[2] / "systemd"
     shared = Path(sysconfig.get_path("data")) / "share" / "kerbwatch" / "systemd"
     return tree if tree.is_dir() else shared
 

@@ -2,7 +2,7 @@
 
 The English text stands where it is said and is the name of its translation, as gettext does it;
 the Chinese stands in ``zh_CN.po``. The catalogue is read as it is: no compiled copy can be older
-than it. ``python -m provisioning.wording.extraction`` brings it up to what the code says.
+than it. ``python -m tests.support.catalogue`` brings it up to what the code says.
 """
 
 from __future__ import annotations

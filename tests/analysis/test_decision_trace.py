@@ -17,8 +17,7 @@ from agent.config.schema import load
 from agent.runtime.replay import replay
 from provisioning.cli import main
 from provisioning.commands.explain import conditions, find
-
-STREET = Path(__file__).parent.parent / "examples" / "street"
+from tests.support.paths import STREET
 
 stays = st.lists(
     st.tuples(st.floats(0.05, 30), st.floats(0, 1), st.booleans()), min_size=1, max_size=400

@@ -10,10 +10,10 @@ import pytest
 from agent.config import schema
 from agent.runtime.replay import ReplayReport, replay
 from tests.support.compositing import Standing, film
+from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parent.parent
 VIDEOS = ROOT.parent / "shared" / "data" / "videos"
 WHOLE_PICTURE = ROOT / "examples" / "sites" / "whole-picture.toml"
 

@@ -26,6 +26,7 @@ from drivers.clock import FakeClock
 from tests.faults.cluster import Cluster, rabbitmq_root
 from tests.faults.network import namespace
 from tests.support.broker import Broker, broker, mosquitto, start_broker, wait_until
+from tests.support.paths import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["broker", "mosquitto", "start_broker"]  # fixtures
 
-FILES = Path(__file__).parents[1] / "examples" / "brokers"
+FILES = ROOT / "examples" / "brokers"
 CITY = "kerbwatch/v1/example-city"
 OURS, THEIRS = f"{CITY}/corner-1", f"{CITY}/corner-2"
 _PASSWORD = "of no use elsewhere"

@@ -39,6 +39,7 @@ from tests.support.broker import (
     wait_until,
 )
 from tests.support.drafts import case_opened
+from tests.support.paths import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -146,7 +147,7 @@ class Process:
                 *(sys.executable, "-m", "tests.support.delivering_process"),
                 *(folder / "device.db", settings.model_dump_json(), TENANT, DEVICE),
             ],
-            cwd=Path(__file__).parents[1],
+            cwd=ROOT,
             stdout=subprocess.PIPE,
             text=True,
         )

@@ -31,9 +31,9 @@ from agent.telemetry.status_file import (
 from provisioning.cli import main
 from provisioning.commands.watch import lines
 from provisioning.console.rounding import compared
+from tests.support.paths import STREET
 from tests.support.street import box_at, looked, moment, paving, with_goods, zone
 
-STREET = Path(__file__).parent.parent / "examples" / "street"
 NOON = datetime(2026, 3, 1, 4, 0, tzinfo=UTC)
 
 floats = st.floats(-1e12, 1e12) | st.sampled_from([math.nan, math.inf, -math.inf])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -20,8 +19,8 @@ from agent.inference.manifest import InputSpec, Manifest, ModelClass, OutputSpec
 from agent.inference.preprocess import Placement, Preparation
 from agent.inference.session import OnnxSession
 from drivers.cameras import Picture, load_driver
+from tests.support.paths import SHARED
 
-SHARED = Path(__file__).parents[2] / "shared"
 COCO_MODEL = SHARED / "weights" / "yolox_nano_coco_416.onnx"
 PEDESTRIANS = SHARED / "data" / "videos" / "dev_pedestrians_vtest.mp4"
 

@@ -18,6 +18,7 @@ from drivers.files.installed import Damaged, damaged
 from provisioning.commands import units
 from tests.faults.booted_corner import PYTHON
 from tests.provisioning.test_cli import kerbwatch
+from tests.support.paths import ROOT
 
 FILES = {
     "thing/__init__.py": b"",
@@ -111,7 +112,7 @@ def test_the_check_names_torn_files(torn_packages: Path) -> None:
 
 def test_an_agent_whose_own_file_is_torn_says_so(tmp_path: Path) -> None:
     """The whole start, from a copy that is installed nowhere else."""
-    root = Path(__file__).parents[1]
+    root = ROOT
     for name in ("agent", "drivers"):
         shutil.copytree(root / name, tmp_path / name)
     package = tmp_path / "kerbwatch-1.dist-info"
@@ -138,7 +139,7 @@ def test_an_agent_whose_own_file_is_torn_says_so(tmp_path: Path) -> None:
 
 def test_no_file_of_ours_is_empty_as_installed() -> None:
     """The unit names empty ones as damaged before it starts the agent."""
-    root = Path(__file__).parents[1]
+    root = ROOT
     ours = [path for name in ("agent", "drivers") for path in (root / name).rglob("*.py")]
     assert ours
     assert not [path for path in ours if not path.stat().st_size]

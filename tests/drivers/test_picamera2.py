@@ -26,9 +26,10 @@ from pydantic import ValidationError
 from agent.storage.outbox import Lane, waiting
 from drivers.cameras import CameraError, Picture, load_driver
 from drivers.cameras._planes import FORMATS, PLANAR, Layout, bgr_of, brightness_of
-from tests.support.roots import TREE, Recipe, debian_root, inside
+from tests.support.paths import ROOT, SUPPORT
+from tests.support.roots import Recipe, debian_root, inside
 
-HERE = Path(__file__).parent / "virtual_camera"
+HERE = SUPPORT / "virtual_camera"
 RECIPE = Recipe(
     name="picamera2",
     suite="trixie",
@@ -49,7 +50,7 @@ RECIPE = Recipe(
         ("opt/fitting/pykms.py", HERE / "pykms.py"),
         ("opt/fitting/sitecustomize.py", HERE / "sitecustomize.py"),
         ("usr/share/libcamera/pipeline/virtual/virtual.yaml", HERE / "virtual.yaml"),
-        ("opt/requirements.lock", TREE / "requirements.lock"),
+        ("opt/requirements.lock", ROOT / "requirements.lock"),
     ),
     steps=(
         "gcc -shared -fPIC -O1 -Wall -Werror -o /opt/heaps.so /opt/heaps.c",
@@ -175,7 +176,7 @@ def installed(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Kerbwatch's wheel, installed by the root's own Python."""
     folder = tmp_path_factory.mktemp("installed")
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    subprocess.run(build, cwd=TREE, check=True, capture_output=True)
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
     [wheel] = folder.glob("*.whl")
     pip = ["/opt/environment/bin/pip", "install", "-q", "--no-deps", "--no-index"]
     install = [*pip, "--target", "/srv/installed", f"/srv/installed/{wheel.name}"]
@@ -188,7 +189,7 @@ def street(tmp_path: Path) -> Path:
     """Twelve seconds of the bundled street in which a bike stands on the pavement, as JPEGs."""
     frames = tmp_path / "frames"
     frames.mkdir()
-    clip = cv2.VideoCapture(str(TREE / "examples" / "street" / "clip.mp4"))
+    clip = cv2.VideoCapture(str(ROOT / "examples" / "street" / "clip.mp4"))
     for index in range(12):
         clip.set(cv2.CAP_PROP_POS_MSEC, 1000.0 * (44 + index))
         read, picture = clip.read()
@@ -402,7 +403,7 @@ state_dir = "state"
 def test_the_agent_opens_a_case_from_the_pi_camera(python: list[str], tmp_path: Path) -> None:
     site = tmp_path
     (site / "site.toml").write_text(SITE, encoding="utf-8")
-    zones = (TREE / "examples" / "street" / "zones.json").read_text(encoding="utf-8")
+    zones = (ROOT / "examples" / "street" / "zones.json").read_text(encoding="utf-8")
     (site / "zones.json").write_text(zones, encoding="utf-8")
     command = [*python, "-m", "agent", "/srv/site"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as agent:

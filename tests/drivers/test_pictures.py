@@ -26,6 +26,7 @@ from drivers.pictures import (
     size_of,
 )
 from tests.support.bombs import claiming, png_bomb
+from tests.support.paths import ROOT
 
 FORMATS = (".jpg", ".png", ".webp", ".bmp")
 
@@ -130,7 +131,7 @@ def test_a_bomb_is_not_decoded_into_memory(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=True,
-        cwd=Path(__file__).parents[1],
+        cwd=ROOT,
     )
     assert int(told.stdout) < 20_000  # KiB
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from drivers import programs
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[1]
 STREET = str(ROOT / "examples" / "street")
 KERBWATCH = str(Path(sys.executable).with_name("kerbwatch"))
 SITE = """

@@ -27,9 +27,9 @@ from agent.storage.outbox import Lane, waiting
 from drivers.cameras import CameraError, load_driver
 from drivers.cameras.rtsp import NetworkCamera, Settings, open_camera
 from tests.support.broker import free_port, wait_until
+from tests.support.paths import ROOT, SUPPORT
 
-TREE = Path(__file__).parent.parent
-CLIP = TREE / "examples" / "street" / "clip.mp4"
+CLIP = ROOT / "examples" / "street" / "clip.mp4"
 SYSTEM_PYTHON = "/usr/bin/python3"
 
 
@@ -67,7 +67,7 @@ def serve() -> Iterator[Callable[..., subprocess.Popen[str]]]:
     with ExitStack() as stack:
 
         def start(port: int, source: Path, *who: str) -> subprocess.Popen[str]:
-            command = [SYSTEM_PYTHON, str(Path(__file__).with_name("rtsp_server.py"))]
+            command = [SYSTEM_PYTHON, str(SUPPORT / "rtsp_server.py")]
             process = stack.enter_context(
                 subprocess.Popen(
                     [*command, str(port), str(source), *who], stdout=subprocess.PIPE, text=True
@@ -321,7 +321,7 @@ def test_a_case_goes_on_when_its_camera_dies_and_comes_back(
     """A bike stands; the camera dies and is back; the bike stands still; the bike has gone."""
     port, with_bike, without = free_port(), pictures(44), pictures(0)
     (tmp_path / "site.toml").write_text(SITE.format(url=url(port)), encoding="utf-8")
-    zones = (TREE / "examples" / "street" / "zones.json").read_text(encoding="utf-8")
+    zones = (ROOT / "examples" / "street" / "zones.json").read_text(encoding="utf-8")
     (tmp_path / "zones.json").write_text(zones, encoding="utf-8")
 
     def seen(kind: str) -> list[dict[str, Any]]:

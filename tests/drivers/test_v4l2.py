@@ -25,10 +25,10 @@ from drivers.cameras import LUMA_WIDTH_PX, CameraError
 from drivers.cameras.v4l2 import Settings, grey_of, list_cameras, open_camera
 from drivers.pictures import PictureError
 from tests.support.bombs import claiming
+from tests.support.paths import ROOT, SUPPORT
 from tests.support.preloaded import build
 
-TREE = Path(__file__).parent.parent
-SOURCE = Path(__file__).with_name("virtual_usb_camera.c")
+SOURCE = SUPPORT / "virtual_usb_camera.c"
 
 
 def test_a_device_is_a_path_below_dev() -> None:
@@ -161,7 +161,7 @@ def test_frames_losses_and_returns_of_a_usb_camera(tmp_path: Path) -> None:
     build(compiler, SOURCE, library)
     frames = tmp_path / "frames"
     frames.mkdir()
-    clip = cv2.VideoCapture(str(TREE / "examples" / "street" / "clip.mp4"))
+    clip = cv2.VideoCapture(str(ROOT / "examples" / "street" / "clip.mp4"))
     for index in range(12):
         read, picture = clip.read()
         assert read
@@ -183,7 +183,7 @@ def test_frames_losses_and_returns_of_a_usb_camera(tmp_path: Path) -> None:
                 "PRETENDED_STATE": str(state),
                 "OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT": "1",
             },
-            cwd=TREE,
+            cwd=ROOT,
             capture_output=True,
             text=True,
             timeout=120,

@@ -20,6 +20,7 @@ from tests.faults.lives import STEADY, lives
 from tests.faults.suite import Outcome, Run, fault, program, require, wait_for
 from tests.support.bombs import claiming
 from tests.support.broker import free_port
+from tests.support.paths import SUPPORT
 from tests.support.preloaded import build
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from tests.faults.corner import Agent, Section, Unit
     from tests.faults.lives import Lives
 
-_SOURCE = Path(__file__).parents[1] / "virtual_usb_camera.c"
+_SOURCE = SUPPORT / "virtual_usb_camera.c"
 _NEEDS = ("root", "gcc", "mosquitto", "unshare")
 _BUSY = "busy"
 _SOON: dict[str, dict[str, Any]] = {

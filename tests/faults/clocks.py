@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Self
 from tests.faults.corner import drawn
 from tests.faults.lives import STEADY, lives
 from tests.faults.suite import Outcome, Run, fault, program, require
+from tests.support.paths import SUPPORT
 from tests.support.preloaded import build
 
 if TYPE_CHECKING:
     from tests.faults.stored import Stored
 
-_SOURCE = Path(__file__).parents[1] / "pretended_clock.c"
+_SOURCE = SUPPORT / "pretended_clock.c"
 _HOUR_S, _YEAR_S = 3600, 365 * 86_400
 _STANDS_S, _EVERY_S = 2.5, 6.0
 

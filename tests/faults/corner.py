@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Self
 from agent.telemetry.status_file import FILE, Status
 from tests.faults.suite import BrokenError, wait_for
 from tests.support.broker import DEVICE, TENANT
+from tests.support.paths import ROOT
 from tests.support.red_street import write_model
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
     from agent.config.schema import Uplink as UplinkSettings
 
-ROOT = Path(__file__).parents[2]
 KERB = [[0.05, 0.05], [0.95, 0.05], [0.95, 0.95], [0.05, 0.95]]
 CASE_EVERY_S = 10.0
 """On a busy street, on the street's own clock, which runs as fast as frames are analysed."""

@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.faults.suite import faults
+from tests.support.paths import DOCS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tests.faults.suite import Fault
 
-PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
+PAGE = DOCS / "faults.md"
 _HEAD = "| fault | times | sent | lost | gaps | came twice | seconds to recover | |"
 
 

@@ -26,18 +26,18 @@ from agent.config import schema
 from agent.config.schema import Uplink
 from agent.identity import credentials
 from agent.identity.credentials import CredentialsError
-from provisioning.check import broker
+from provisioning.check import broker as broker_check
 from provisioning.check.findings import Device
 from provisioning.cli import main
 from provisioning.wording import in_words
 from tests.identity.test_server_trust import connects, openssl, settings_of, shows
 from tests.provisioning.test_check import write_site
 from tests.support.broker import Broker, mosquitto, start_broker
+from tests.support.paths import ROOT
 from tests.support.red_street import write_model
 
 __all__ = ["mosquitto", "start_broker"]  # fixtures
 
-ROOT = Path(__file__).parents[1]
 GOOD = """
 key() { openssl ecparam -name prime256v1 -genkey -noout | openssl pkcs8 -topk8 -nocrypt -out $1.key; }
 issue() { # name, issuer, extensions
@@ -240,7 +240,9 @@ def test_each_wrong_file_is_named_with_what_to_do(
     # the check says it, and connects to nobody
     loaded = schema.load(files)
     [found] = [
-        each for each in broker.broker(Device(files, files, loaded)) if each.severity == "fault"
+        each
+        for each in broker_check.broker(Device(files, files, loaded))
+        if each.severity == "fault"
     ]
     assert found.what == fault
     assert found.remedy
@@ -333,7 +335,7 @@ def test_a_key_beside_the_authoritys_certificate_is_warned_of(
     site = files / "site.toml"
     text = site.read_text(encoding="utf-8").replace("localhost:1", f"localhost:{broker.port}")
     site.write_text(text, encoding="utf-8")
-    found = list(broker.broker(Device(files, files, schema.load(files))))
+    found = list(broker_check.broker(Device(files, files, schema.load(files))))
     warned = [each.what for each in found if each.severity == "warning"]
     assert any("holds a private key as well" in each for each in warned)
 

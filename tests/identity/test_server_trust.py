@@ -17,6 +17,7 @@ from agent.delivery.mqtt_connection import Connection, LinkError
 from agent.identity import server_trust
 from tests.support.broker import DEVICE, STATE, Authority, Broker, mosquitto, start_broker
 from tests.support.catalogue import translated
+from tests.support.paths import DOCS
 
 __all__ = ["mosquitto", "start_broker"]  # fixtures
 
@@ -221,7 +222,7 @@ def test_a_certificate_for_another_host_is_said_with_the_names_in_it(
     assert "IP:" in said
 
 
-PAGE = Path(__file__).parents[1] / "docs" / "certificates.md"
+PAGE = DOCS / "certificates.md"
 
 
 def test_the_commands_of_the_page_make_what_the_strictest_reader_takes(

@@ -26,8 +26,8 @@ from agent.inference import (
     verify,
 )
 from agent.inference.session import OnnxSession
+from tests.support.paths import ROOT
 
-SOURCE = Path(__file__).parents[1]
 SIZE_PX = 64
 CELLS = 8 * 8 + 4 * 4 + 2 * 2
 THINGS = ("person", "bicycle", "", "bin")
@@ -410,7 +410,7 @@ def test_every_family_in_the_folder_says_what_it_gives_and_can_be_built(name: st
 
 @pytest.mark.parametrize(
     "folder",
-    sorted(path.parent for path in SOURCE.glob("models/*/model.onnx")),
+    sorted(path.parent for path in ROOT.glob("models/*/model.onnx")),
     ids=lambda p: p.name,
 )
 def test_every_model_of_ours_is_what_its_manifest_says(folder: Path) -> None:

@@ -17,13 +17,14 @@ from drivers.cameras import Picture
 from drivers.cameras._recorded import luma_of
 from tests.support import view_faults
 from tests.support.clips_truth import BUNDLED
+from tests.support.paths import SHARED, SUPPORT
 from tests.support.view_faults import CORNERS, Overlay
 
-SHARED = Path(__file__).parents[2] / "shared" / "data"
+SHARED = SHARED / "data"
 REAL = [
     path for folder in ("videos", "videos_more") for path in sorted((SHARED / folder).glob("*.mp4"))
 ]
-DRAWN = [BUNDLED / "clip.mp4", *sorted((Path(__file__).parent / "clips").glob("*/clip.mp4"))]
+DRAWN = [BUNDLED / "clip.mp4", *sorted((SUPPORT / "clips").glob("*/clip.mp4"))]
 SIZE_PX = (640, 360)
 AFTER_S = 20
 

@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 
+from tests.support.paths import ROOT
 from tests.support.red_street import write_model, write_site
-from tests.support.roots import CACHE, TREE, Recipe, debian_root
+from tests.support.roots import CACHE, Recipe, debian_root
 
-LOCK = TREE / "requirements.lock"
+LOCK = ROOT / "requirements.lock"
 EMULATOR = Recipe(
     name="qemu",
     suite="trixie",  # that of bookworm (7.2) crashes while onnxruntime is imported
@@ -64,7 +65,7 @@ def locked_packages(python: str) -> Path:
 def our_wheel(folder: Path) -> Path:
     """Kerbwatch itself, as its wheel holds it."""
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    subprocess.run(build, cwd=TREE, check=True, capture_output=True)
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
     [wheel] = folder.glob("*.whl")
     target = folder / "installed"
     install = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-index"]
@@ -100,7 +101,7 @@ def test_a_replay_on_an_emulated_pi_judges_as_this_machine_does(
     here, there = tmp_path / "here", tmp_path / "there"
     subprocess.run(
         [sys.executable, *replay, str(here)],
-        cwd=TREE,
+        cwd=ROOT,
         env=environment,
         check=True,
         capture_output=True,

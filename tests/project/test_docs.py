@@ -16,8 +16,8 @@ from pydantic import TypeAdapter
 from agent.config.schema import from_tables
 from agent.protocol.events import Command, Message, Receipt
 from provisioning.cli import main
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[1]
 PAGES = sorted(
     [
         *ROOT.glob("*.md"),

@@ -12,8 +12,8 @@ import pytest
 from tests.faults.page import PAGE, between, listing
 from tests.faults.suite import SIZES, BrokenError, Fault, MissingError, Outcome, Run, faults
 from tests.faults.table import Line, document, table
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[1]
 SHORT = [each for each in faults() if each.counts["short"]]
 
 

@@ -18,8 +18,8 @@ from agent.config.schema import ConfigError, load
 from drivers.cameras.rtsp import Settings
 from tests.support.broker import DEVICE, PREFIX, TENANT, Broker, Platform, free_port, wait_until
 from tests.support.login_camera import LoginCamera, Manner
+from tests.support.paths import ROOT
 
-TREE = Path(__file__).parent.parent
 MARKS = ("m4rk-user", "m4rk-password", "m4rk-path", "m4rk-query", "m4rk-broker")
 USER, PASSWORD, PATH, QUERY, BROKER = MARKS
 ADDRESS = f"{PATH}/user={USER}&password={PASSWORD}?token={QUERY}"
@@ -71,7 +71,7 @@ def site(folder: Path, broker: Broker, ports: dict[str, tuple[str, int]]) -> str
 def agent(folder: Path, log: Path) -> Iterator[None]:
     with log.open("ab") as opened:
         command = [sys.executable, "-m", "agent", str(folder)]
-        process = subprocess.Popen(command, stdout=opened, stderr=opened, cwd=TREE)
+        process = subprocess.Popen(command, stdout=opened, stderr=opened, cwd=ROOT)
     try:
         yield
     finally:
@@ -88,7 +88,7 @@ def commanded(folder: Path, *words: str) -> bytes:
     done = subprocess.run(
         [sys.executable, "-m", "provisioning.cli", *words, str(folder)],
         capture_output=True,
-        cwd=TREE,
+        cwd=ROOT,
         env={**os.environ, "KERBWATCH_LANGUAGE": "en"},
         check=False,
         timeout=200,

@@ -14,8 +14,9 @@ from pydantic import ValidationError
 from agent import scenarios
 from agent.protocol import event_codes, generator
 from agent.protocol.events import Message
+from tests.support.paths import ROOT
 
-CONTRACT = Path(__file__).parents[1] / "contract"
+CONTRACT = ROOT / "contract"
 EXAMPLES = sorted((CONTRACT / "examples").glob("*.json"))
 
 

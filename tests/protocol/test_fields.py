@@ -9,7 +9,6 @@ import math
 import types
 import typing
 from datetime import UTC, datetime, timedelta, timezone
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
 import jsonschema
@@ -21,8 +20,9 @@ from pydantic import AwareDatetime, BaseModel, TypeAdapter, ValidationError
 from agent.protocol import events, generator
 from agent.protocol.events import Answer, Command, DeviceState, Event, Message, Receipt, Wire
 from agent.protocol.fields import MOST_NUMBER, AtMost, Text, Whole, Within
+from tests.support.paths import ROOT
 
-EXAMPLES = Path(__file__).parents[1] / "contract" / "examples"
+EXAMPLES = ROOT / "contract" / "examples"
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -109,7 +109,7 @@ def test_nothing_in_a_published_schema_is_without_bounds(name: str) -> None:
 
 
 def test_every_published_schema_is_looked_at() -> None:
-    published = (Path(__file__).parents[1] / "contract" / "schemas").glob("*.schema.json")
+    published = (ROOT / "contract" / "schemas").glob("*.schema.json")
     assert {path.name.removesuffix(".schema.json") for path in published} == set(MODELS)
 
 

@@ -25,11 +25,11 @@ from provisioning.check.findings import Device
 from provisioning.cli import main
 from tests.provisioning.test_check import of
 from tests.support.broker import DEVICE, PREFIX, TENANT, Broker, free_port, wait_until
+from tests.support.paths import ROOT
 from tests.support.red_street import write_model
 
 pytestmark = pytest.mark.slow
 
-TREE = Path(__file__).parent.parent
 STRANGER = 12345
 """A user of no name, for whom the agent runs where this machine's root may start it."""
 SITE = """
@@ -94,7 +94,7 @@ class Corner:
         agent = subprocess.Popen(
             [sys.executable, "-m", "agent", str(self.folder)],
             env={**os.environ, **self.environment, **environment},
-            cwd=TREE,
+            cwd=ROOT,
             stderr=subprocess.DEVNULL,
         )
         self._agents.append(agent)
@@ -128,7 +128,7 @@ class Corner:
         done = subprocess.run(
             [sys.executable, "-m", "provisioning.cli", "check", self.folder, "--json", *options],
             env={**os.environ, **self.environment},
-            cwd=TREE,
+            cwd=ROOT,
             stdout=subprocess.PIPE,
             check=False,
         )
@@ -414,8 +414,8 @@ def test_the_units_user_is_who_the_agent_is(tmp_path: Path) -> None:
     units = tmp_path / "etc" / "systemd" / "system"
     units.mkdir(parents=True)
     assert this_device.installed_unit(tmp_path) is None
-    shutil.copy(TREE / "systemd" / this_device.UNIT, units / this_device.UNIT)
-    shutil.copytree(TREE / "systemd" / f"{this_device.UNIT}.d", units / f"{this_device.UNIT}.d")
+    shutil.copy(ROOT / "systemd" / this_device.UNIT, units / this_device.UNIT)
+    shutil.copytree(ROOT / "systemd" / f"{this_device.UNIT}.d", units / f"{this_device.UNIT}.d")
     unit = this_device.installed_unit(tmp_path)
     assert unit is not None
     assert (unit.user, unit.site) == ("kerbwatch", Path("/etc/kerbwatch"))

@@ -32,13 +32,12 @@ from provisioning.demo.consumer import Consumer
 from provisioning.demo.ground_truth import Problem, Reported, compare
 from provisioning.wording.case_sentences import duration, in_words, position
 from tests.support import red_street
+from tests.support.paths import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from click.testing import Result
-
-ROOT = Path(__file__).parents[1]
 
 
 def kerbwatch(*arguments: str | Path) -> Result:

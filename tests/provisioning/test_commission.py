@@ -18,9 +18,9 @@ from agent.analysis import reference_image
 from agent.domain.scene import Box
 from agent.perception.redaction import CELLS
 from provisioning.cli import main
+from tests.support.paths import ROOT
 from tests.support.red_street import write_model
 
-ROOT = Path(__file__).parent.parent
 VIDEOS = ROOT.parent / "shared" / "data" / "videos"
 
 SITE = """

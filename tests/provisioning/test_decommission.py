@@ -19,6 +19,7 @@ from drivers import programs
 from drivers.files import wiping
 from provisioning.cli import main
 from tests.support.keeping_device import Device, hold_on
+from tests.support.paths import ROOT
 from tests.telemetry.test_loss_reports import verified
 
 if TYPE_CHECKING:
@@ -188,7 +189,7 @@ def test_killed_in_the_middle_a_second_run_finishes_and_the_keys_were_first(site
     device.database.close()
     process = subprocess.Popen(
         [sys.executable, "-m", "provisioning.cli", "decommission", site, "--confirm", "corner-7"],
-        cwd=Path(__file__).parent.parent,
+        cwd=ROOT,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

@@ -20,9 +20,9 @@ from tests.faults.suite import wait_for
 from tests.inference.test_decoders import red_graph
 from tests.provisioning.test_cli import kerbwatch
 from tests.provisioning.test_models_adopt import adopt
+from tests.support.paths import ROOT
 from tests.support.red_street import write_model, write_site
 
-ROOT = Path(__file__).parents[1]
 WINDOW = [[0.8, 0.0], [1.0, 0.0], [1.0, 0.3], [0.8, 0.3]]
 IN_WINDOW = (slice(40, 60), slice(560, 600))
 """Rows and columns of the picture that lie well within it."""

@@ -22,6 +22,7 @@ from provisioning.commands.units import (
     units,
 )
 from tests.provisioning.test_cli import kerbwatch, refused
+from tests.support.paths import ROOT
 
 UNITS = units()
 SERVICES = [name for name in UNITS if name.endswith(".service")]
@@ -64,7 +65,7 @@ def test_a_service_leaves_little_open_and_says_what(name: str) -> None:
 
 
 def test_the_page_names_every_unit_with_its_score() -> None:
-    page = (Path(__file__).parents[1] / "docs/units.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs/units.md").read_text(encoding="utf-8")
     rows = dict(re.findall(r"^\| `(\S+)` \| .* \| (\S+) \|$", page, re.MULTILINE))
     assert rows.keys() >= set(UNITS)
     for name in SERVICES:

@@ -20,9 +20,9 @@ from click.testing import CliRunner
 from agent.telemetry.status_file import FILE, Status
 from provisioning.cli import main
 from tests.support.broker import wait_until
+from tests.support.paths import ROOT
 from tests.support.red_street import write_model
 
-TREE = Path(__file__).parent.parent
 SITE = """
 [site]
 tenant = "t"
@@ -66,7 +66,7 @@ def running(site: Path) -> Iterator[Path]:
     agent = subprocess.Popen(
         [sys.executable, "-m", "agent", str(site)],
         env={**os.environ, "KERBWATCH_MODELS": str(site / "models")},
-        cwd=TREE,
+        cwd=ROOT,
         stderr=subprocess.DEVNULL,
     )
 
@@ -120,7 +120,7 @@ def test_on_a_terminal_it_is_drawn_in_place_until_interrupted(running: Path) -> 
             *("env", "--default-signal=INT"),
             *(sys.executable, "-m", "provisioning.cli", "watch", str(running), "--every", "0.2"),
         ],
-        cwd=TREE,
+        cwd=ROOT,
         stdin=outer,
         stdout=outer,
         stderr=outer,

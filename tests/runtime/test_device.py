@@ -12,9 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.broker import DEVICE, PREFIX, TENANT, Broker, wait_until
+from tests.support.paths import ROOT
 from tests.support.red_street import write_model
-
-ROOT = Path(__file__).parent.parent
 
 SITE = """
 [site]

@@ -36,6 +36,7 @@ from tests.support.broker import (
     wait_until,
 )
 from tests.support.keeping_device import Device
+from tests.support.paths import ROOT
 from tests.support.red_street import write_model
 
 if TYPE_CHECKING:
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
 
 __all__ = ["broker", "mosquitto", "start_broker"]  # fixtures
 
-ROOT = Path(__file__).parent.parent
 SITE: dict[str, Any] = {
     "site": {"tenant": "city", "device_id": "corner", "address": "example"},
     "cameras": [{"camera_id": "street", "driver": "synthetic"}],

@@ -31,9 +31,8 @@ from agent.runtime.indicators import (
 )
 from drivers.gpio import Gpio, GpioError, Settings
 from tests.support.broker import DEVICE, TENANT, Broker, wait_until
+from tests.support.paths import DOCS
 from tests.support.red_street import write_model
-
-DOCS = Path(__file__).parent.parent / "docs"
 
 situations = st.builds(
     Situation,

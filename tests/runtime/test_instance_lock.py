@@ -19,8 +19,9 @@ from agent.runtime.instance_lock import ForeignStateError, NotAloneError, alone,
 from agent.telemetry.status_file import FILE
 from drivers.files.folder_lock import Holder, holder_of, lock_folder
 from provisioning.cli import main
-from tests.provisioning.test_watch import SITE, TREE
+from tests.provisioning.test_watch import SITE
 from tests.support.broker import wait_until
+from tests.support.paths import ROOT
 from tests.support.red_street import write_model
 
 Start = Callable[..., subprocess.Popen[str]]
@@ -48,7 +49,7 @@ def start(site: Path) -> Iterator[Start]:
                 "KERBWATCH_MODELS": str(site / "models"),
                 "KERBWATCH_LANGUAGE": language,
             },
-            cwd=TREE,
+            cwd=ROOT,
             stderr=subprocess.PIPE,
             text=True,
             **options,

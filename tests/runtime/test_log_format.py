@@ -15,13 +15,13 @@ import pytest
 from agent.runtime.log_format import MOST_AT_ONCE, MOST_CHARACTERS, THEN_EVERY_S, OneLine, Sparing
 from tests.delivery.test_uplink import Device
 from tests.support.broker import Broker, broker, mosquitto, start_broker, wait_until
+from tests.support.paths import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 __all__ = ["broker", "mosquitto", "start_broker"]  # fixtures
 
-TREE = Path(__file__).parents[1]
 _EVIL = "x\nERROR agent.delivery.uplink: forged\x1b[2J\u202e\x9b"
 
 
@@ -77,7 +77,7 @@ def test_what_ends_a_thread_is_logged_harmlessly() -> None:
         " thread.start(); thread.join()"
     )
     ran = subprocess.run(
-        [sys.executable, "-c", program], cwd=TREE, capture_output=True, text=True, check=True
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
     )
     first, *others = ran.stderr.splitlines()
     assert first.startswith(

@@ -30,11 +30,11 @@ from tests.delivery.test_uplink import Device
 from tests.runtime.test_device import SITE
 from tests.support.broker import DEVICE, TENANT, Broker, broker, mosquitto, start_broker, wait_until
 from tests.support.drafts import case_opened
+from tests.support.paths import ROOT
 from tests.support.red_street import write_model
 
 __all__ = ["broker", "mosquitto", "start_broker"]  # fixtures
 
-ROOT = Path(__file__).parent.parent
 DAY_S = 86_400.0
 
 SECOND_CAMERA = """

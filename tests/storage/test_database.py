@@ -28,6 +28,7 @@ from agent.storage.database import (
     save_case,
     save_state,
 )
+from tests.support.paths import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -256,7 +257,7 @@ def test_whatever_was_accepted_before_a_kill_is_there_after_it(tmp_path: Path) -
                 "city",
                 "corner-1",
             ],
-            cwd=Path(__file__).parents[1],
+            cwd=ROOT,
             stdout=subprocess.PIPE,
             text=True,
         ) as process:

@@ -32,6 +32,7 @@ from tests.runtime.test_device import start_agent
 from tests.storage.test_corruption import CLOCK, NAME, outbox_of, waiting_ids
 from tests.support.broker import Broker, broker, mosquitto, start_broker, wait_until
 from tests.support.drafts import OPEN_CASE, case_opened
+from tests.support.paths import ROOT
 
 __all__ = ["broker", "mosquitto", "start_agent", "start_broker"]  # fixtures
 
@@ -307,7 +308,7 @@ def in_a_process_of_its_own(disk: Path, *, kill: bool) -> list[str]:
     script = f"""
 import os, sys
 from pathlib import Path
-sys.path.insert(0, {str(Path(__file__).parents[1])!r})
+sys.path.insert(0, {str(ROOT)!r})
 from tests.storage.test_memory_fallback import Corner
 corner = Corner(Path(sys.argv[1]), Path(sys.argv[1]) / "memory")
 print(*[corner.open_case() for _ in range(20)], flush=True)

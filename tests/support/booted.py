@@ -17,7 +17,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.faults.suite import BrokenError, require, wait_for
-from tests.support.roots import TREE, Recipe
+from tests.support.paths import ROOT
+from tests.support.roots import Recipe
 
 _PACKAGES = (
     "systemd",
@@ -36,7 +37,7 @@ def device_recipe(suite: str) -> Recipe:
         name=f"units-{suite}",
         suite=suite,
         packages=_PACKAGES,
-        files=(("opt/requirements.lock", TREE / "requirements.lock"),),
+        files=(("opt/requirements.lock", ROOT / "requirements.lock"),),
         steps=(
             "python3 -P -m venv --system-site-packages /opt/kerbwatch",
             "/opt/kerbwatch/bin/pip install -q --require-hashes --only-binary :all:"
@@ -203,8 +204,8 @@ class Booted:
 def built_wheel(folder: Path) -> Path:
     """The wheel, as docs/technician.md has it made."""
     folder.mkdir(parents=True)
-    build = [str(TREE / ".venv/bin/python"), "-m", "hatchling", "build", "-t", "wheel"]
-    subprocess.run([*build, "-d", str(folder)], cwd=TREE, check=True, capture_output=True)
+    build = [str(ROOT / ".venv/bin/python"), "-m", "hatchling", "build", "-t", "wheel"]
+    subprocess.run([*build, "-d", str(folder)], cwd=ROOT, check=True, capture_output=True)
     [wheel] = folder.glob("*.whl")
     return wheel
 

@@ -18,12 +18,13 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
+from tests.support.paths import ROOT
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from babel.messages.catalog import Message
 
-ROOT = Path(__file__).parents[1]
 PATH = ROOT / "provisioning" / "wording" / "zh_CN.po"
 _HOUSES = ("provisioning", "agent", "drivers")
 _KEYWORDS = {"say": None, "said": None, "say_many": (1, 2), "said_many": (1, 2)}

@@ -12,10 +12,10 @@ from agent.config import schema
 from agent.config.schema import Configuration
 from agent.protocol.events import CaseEvent, Event
 from agent.runtime.replay import ReplayReport, replay
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parent.parent
 BUNDLED = ROOT / "examples" / "street"
-HELD_OUT = sorted((ROOT / "tests" / "clips").glob("seed-*"))
+HELD_OUT = sorted((ROOT / "tests" / "support" / "clips").glob("seed-*"))
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -19,8 +19,9 @@ from pathlib import Path
 
 import pytest
 
-TREE = Path(__file__).parent.parent
-CACHE = TREE / ".cache" / "roots"
+from tests.support.paths import ROOT
+
+CACHE = ROOT / ".cache" / "roots"
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ import numpy as np
 from agent.config.schema import Configuration
 from agent.runtime.replay import replay
 from tests.support.compositing import Standing, put
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parent.parent
 DATA = ROOT.parent / "shared" / "data"
 WITH_S, AFTER_S, END_S = 15.0, 45.0, 75.0
 SCENARIO = {

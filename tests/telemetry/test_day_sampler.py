@@ -96,7 +96,7 @@ class Corner(Device):
 
     def lives_long(self, *, days: int = 0, hours: float = 0) -> None:
         """With a sample an hour: many days take no time to live through."""
-        for _ in range(round(24 * day_counters + hours)):
+        for _ in range(round(24 * days + hours)):
             self.clock.advance(3600)
             self.book.sample()
             self.counted_s += 2 * SAMPLE_S

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support import triples
+from tests.support.paths import ROOT
 from training.datasets.augment import letterbox
 from training.datasets.groups import join_similar, split_groups
 from training.datasets.readers import Labelled, join_touching
@@ -48,7 +49,6 @@ from training.street_detector.pictures import (
     take_window,
 )
 
-ROOT = Path(__file__).parents[1]
 MODELS = sorted(path.parent for path in (ROOT / "models").glob("*/manifest.toml"))
 SHARES = {"train": 0.7, "tune": 0.1, "held_out": 0.2}
 EMPTY = np.zeros((0, 4))

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from numpy.typing import NDArray
 
 from tests.support.clips_truth import BUNDLED
+from tests.support.paths import ROOT
 from training.datasets.groups import digest_of
 from training.evaluate.__main__ import main
 from training.evaluate.figures import false_share_at_recall, two_sided
@@ -20,7 +21,7 @@ from training.evaluate.labels import KNOWN
 from training.evaluate.metrics import calibration_error
 from training.evaluate.sources import SourceError, look_through, read_folder
 
-MODELS = Path(__file__).parents[1] / "models"
+MODELS = ROOT / "models"
 
 
 def frames(*seconds: float) -> list[NDArray[np.uint8]]:

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from provisioning.console.optional_packages import HOW
+from tests.support.paths import ROOT
 
-SOURCE = Path(__file__).parents[1]
 COMMANDS = sorted(
-    ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__main__")
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__main__")
     for folder in ("benchmarks", "training")
-    for path in (SOURCE / folder).rglob("*.py")
+    for path in (ROOT / folder).rglob("*.py")
     if 'if __name__ == "__main__"' in path.read_text(encoding="utf-8")
 )
 HIDING = """
@@ -34,7 +34,7 @@ sys.meta_path.insert(0, Hidden())
 def run(folder: Path, hidden: str, *command: str) -> subprocess.CompletedProcess[str]:
     """Run a module as people do, in a Python in which some packages cannot be found."""
     (folder / "sitecustomize.py").write_text(HIDING, encoding="utf-8")
-    paths = os.pathsep.join((str(folder), str(SOURCE)))
+    paths = os.pathsep.join((str(folder), str(ROOT)))
     return subprocess.run(
         [sys.executable, "-m", *command],
         cwd=folder, capture_output=True, text=True, check=False, timeout=300,

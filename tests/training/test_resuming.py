@@ -41,12 +41,12 @@ def test_a_stopped_training_ends_in_the_same_network(
     monkeypatch.setattr(train, "BATCH", 4)
     monkeypatch.setattr(train, "PICTURES_PER_EPOCH", 8)
 
-    def train(name: str) -> dict[str, Any]:
+    def trained(name: str) -> dict[str, Any]:
         network, _ = train.train(pools, [], EPOCHS, SEED, tmp_path / name)
         weights: dict[str, Any] = network.state_dict()
         return weights
 
-    whole = train("whole.pt")
+    whole = trained("whole.pt")
     epoch = train._epoch
 
     def stop_in_the_last(*arguments: object) -> None:
@@ -57,6 +57,6 @@ def test_a_stopped_training_ends_in_the_same_network(
     with monkeypatch.context() as context:
         context.setattr(train, "_epoch", stop_in_the_last)
         with pytest.raises(StoppedError):
-            train("stopped.pt")
-    resumed = train("stopped.pt")
+            trained("stopped.pt")
+    resumed = trained("stopped.pt")
     assert all(torch.equal(value, resumed[name]) for name, value in whole.items())

@@ -10,13 +10,13 @@ import cv2
 import numpy as np
 import pytest
 
+from tests.support.paths import ROOT
 from training.street.clip import planned_truth, zones
 from training.street.story import FPS, plan
 from training.street.video import sha256_of
 
-ROOT = Path(__file__).parent.parent
 BUNDLED = ROOT / "examples" / "street"
-HELD_OUT = [ROOT / "tests" / "clips" / f"seed-{seed}" for seed in (505, 606, 707)]
+HELD_OUT = [ROOT / "tests" / "support" / "clips" / f"seed-{seed}" for seed in (505, 606, 707)]
 CLIPS = [BUNDLED, *HELD_OUT]
 MOST_BYTES = {BUNDLED: 8_000_000} | dict.fromkeys(HELD_OUT, 1_250_000)
 ALLOWED_S = 10

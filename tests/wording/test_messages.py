@@ -28,6 +28,7 @@ from provisioning.console.help_format import wrapped
 from provisioning.wording import error_in_words, in_words, say, say_many
 from provisioning.wording.width import display_width, padded
 from tests.support import catalogue, red_street
+from tests.support.paths import ROOT
 from wording.known_errors import reason_of, recognised
 from wording.messages import Said, itemised, said, said_many
 
@@ -83,9 +84,9 @@ def test_every_text_of_the_code_has_its_chinese() -> None:
 def test_every_text_stands_where_it_is_said() -> None:
     """A text that is put together or named elsewhere would never be found for the catalogue."""
     elsewhere = [
-        f"{path.relative_to(catalogue.ROOT)}:{call.lineno}"
+        f"{path.relative_to(ROOT)}:{call.lineno}"
         for house in ("provisioning", "agent", "drivers")
-        for path in (catalogue.ROOT / house).rglob("*.py")
+        for path in (ROOT / house).rglob("*.py")
         if path.parent.name != "wording" and path.name != "wording.py"
         for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(call, ast.Call)
@@ -202,8 +203,8 @@ def test_an_error_is_shown_as_it_was_raised() -> None:
         importlib.import_module("kerbwatch_of_tomorrow")
     assert error_in_words(missing.value) == "缺少软件包 kerbwatch_of_tomorrow：请安装"
     with pytest.raises(IsADirectoryError) as folder:
-        catalogue.ROOT.open()
-    assert error_in_words(folder.value) == f"{catalogue.ROOT}：是文件夹，不是文件"
+        ROOT.open()
+    assert error_in_words(folder.value) == f"{ROOT}：是文件夹，不是文件"
 
 
 @given(st.lists(st.text(), max_size=4))

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.support.paths import ROOT
+
 PAGES = {
     page: page.with_name(page.name.replace(".md", ".zh-CN.md"))
     for page in (

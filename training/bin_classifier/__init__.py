@@ -1,0 +1,1 @@
+"""The bin state classifier: trained, judged and described."""

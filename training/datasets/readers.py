@@ -16,7 +16,7 @@ from training.street_detector.classes import COCO_CLASSES
 
 Edges = tuple[float, float, float, float]
 CROWD = "crowd"
-LABELS = Path(__file__).parent / "labels"
+LABELS = Path(__file__).parents[1] / "labels"
 """Boxes that were drawn by us, as fractions of the picture; no picture."""
 
 

@@ -1,0 +1,1 @@
+"""The street detector: trained, judged and described."""

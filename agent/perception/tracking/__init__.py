@@ -1,0 +1,1 @@
+"""Tracking made for things that stand still. Pure."""
