@@ -81,7 +81,7 @@ def test_a_fault_is_told_by_its_place_and_without_its_text() -> None:
     with pytest.raises(ValueError, match="hunter2"):
         raise error
     told = fault_of(error)
-    assert told.startswith("ValueError at test_faulty_frames.py:")
+    assert told.startswith("ValueError at test_frame_faults.py:")
     assert "hunter2" not in told
 
 

@@ -112,15 +112,14 @@ def test_the_check_names_torn_files(torn_packages: Path) -> None:
 
 def test_an_agent_whose_own_file_is_torn_says_so(tmp_path: Path) -> None:
     """The whole start, from a copy that is installed nowhere else."""
-    root = ROOT
-    for name in ("agent", "drivers"):
-        shutil.copytree(root / name, tmp_path / name)
+    for name in ("agent", "drivers", "wording"):
+        shutil.copytree(ROOT / name, tmp_path / name)
     package = tmp_path / "kerbwatch-1.dist-info"
     package.mkdir()
     (package / "RECORD").write_text(
         "agent/runtime/device.py,sha256=abc,3\nkerbwatch-1.dist-info/RECORD,,\n"
     )
-    (tmp_path / "agent" / "device.py").write_bytes(b"")
+    (tmp_path / "agent" / "runtime" / "device.py").write_bytes(b"")
     code = (
         "import pathlib, runpy, sys; sys.path.insert(0, sys.argv[1]); "
         "import drivers.files.installed as found; "

@@ -90,7 +90,7 @@ def test_the_page_on_delivery_names_only_faults_and_tests_that_exist() -> None:
     delivering = {"broker", "network", "delivery", "receipts", "rights", "tls", "cluster"}
     ours = [each.name for each in faults() if each.group in delivering]
     assert [name for name in ours if f"`{name}`" not in text] == []
-    written = "".join(path.read_text(encoding="utf-8") for path in ROOT.glob("tests/test_*.py"))
+    written = "".join(path.read_text(encoding="utf-8") for path in ROOT.glob("tests/**/test_*.py"))
     tests = re.findall(r"`(test_[a-z0-9_]+)`", text)
     assert tests
     assert [each for each in tests if f"def {each}(" not in written] == []

@@ -113,12 +113,12 @@ def test_the_wheel_holds_code_data_models_and_unit_and_no_training(tmp_path: Pat
     ):
         assert any(name.endswith(wanted) for name in names), wanted
     tops = {name.split("/")[0] for name in names if "-" not in name.split("/")[0]}
-    assert tops == {"agent", "drivers", "provisioning"}
+    assert tops == {"agent", "drivers", "provisioning", "wording"}
 
 
 def test_the_network_s_runtime_prepares_no_report_to_its_maker(tmp_path: Path) -> None:
     """Left to itself, onnxruntime keeps a database of telemetry below the user's home."""
-    code = "from agent import detectors; detectors.open_detector('street', 1)"
+    code = "from agent import inference; inference.open_detector('street', 1)"
     environment = {name: text for name, text in os.environ.items() if not name.startswith("XDG_")}
     environment |= {"HOME": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
     environment.pop("ORT_DISABLE_TELEMETRY", None)

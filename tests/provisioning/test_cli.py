@@ -310,7 +310,7 @@ def test_a_demo_that_is_interrupted_compares_nothing_and_returns_130(
     site: Path, tmp_path: Path
 ) -> None:
     code = (
-        "from pathlib import Path; from provisioning import cli, demo;"
+        "from pathlib import Path; from provisioning import cli; from provisioning.commands import demo;"
         f"demo.STREET = Path({str(site)!r}); cli.main(['demo', '--out', {str(tmp_path / 'out')!r}])"
     )
     # A shell starts what runs in the background with SIGINT ignored, and children inherit that.

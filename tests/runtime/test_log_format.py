@@ -65,14 +65,14 @@ def test_no_line_of_a_traceback_looks_like_a_record(log: Callable[[], str]) -> N
     first, *others = log().splitlines()
     assert first == "ERROR tests.two: it failed"
     assert all(line.startswith("  | ") and len(line) < MOST_CHARACTERS + 10 for line in others)
-    assert "test_log_lines.py" in log()
+    assert "test_log_format.py" in log()
     assert_harmless(log())
 
 
 def test_what_ends_a_thread_is_logged_harmlessly() -> None:
     """In a process of its own: the tests' own log is left as it is."""
     program = (
-        "import threading; from agent import log_lines; log_lines.begin();"
+        "import threading; from agent.runtime import log_format; log_format.begin();"
         f" thread = threading.Thread(target=int, args=({_EVIL!r},), name={_EVIL!r});"
         " thread.start(); thread.join()"
     )

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from babel.messages.catalog import Message
 
 PATH = ROOT / "provisioning" / "wording" / "zh_CN.po"
-_HOUSES = ("provisioning", "agent", "drivers")
+_HOUSES = ("provisioning", "agent", "drivers", "wording")
 _KEYWORDS = {"say": None, "said": None, "say_many": (1, 2), "said_many": (1, 2)}
 _CLICK = Path(click.__file__).parent
 _CLICK_PARTS = ("core", "decorators", "exceptions", "formatting", "parser", "types")

@@ -1,0 +1,1 @@
+"""What tests share: the device, the broker, sites, clips."""
