@@ -10,10 +10,11 @@ import sys
 import threading
 from pathlib import Path
 
+from agent.config import faults
 from drivers.files import installed
 
 with installed.naming_damage():
-    from agent.config import last_known_good, schema
+    from agent.config import last_known_good
     from agent.runtime import log_format
     from agent.runtime.device import run
     from agent.runtime.instance_lock import ForeignStateError, NotAloneError
@@ -32,7 +33,7 @@ def main() -> int:
     site = Path(sys.argv[1])
     try:
         configuration, configured = last_known_good.load(site)
-    except schema.ConfigError as error:
+    except faults.ConfigError as error:
         print(harmless(text_of(error)), file=sys.stderr)
         return 3
     stop = threading.Event()

@@ -27,12 +27,12 @@ import supervision
 from trackers import ByteTrackTracker
 
 from agent import inference
-from agent.config import schema
+from agent.config import loading
 from agent.config.schema import Configuration
 from agent.domain.ids import DerivedIds
 from agent.domain.scene import WHOLE_FRAME, Box, Detection
 from agent.perception.region_scheduler import merge, regions_for
-from agent.protocol.events import ClockReading
+from agent.protocol.base import ClockReading
 from agent.runtime.composition import WEAK_SHARE, assemble
 from benchmarks.machine import headline, spread
 from drivers import cameras
@@ -229,7 +229,7 @@ def _regions(site: Configuration) -> list[Box]:
 def main(runs: int) -> None:
     """Measure Kerbwatch beside supervision with trackers."""
     cv2.setNumThreads(1)
-    site = schema.load(STREET)
+    site = loading.load(STREET)
     models = site.models.model_copy(update={"threads": 1})
     site = site.model_copy(update={"models": models})
     regions = _regions(site)

@@ -15,7 +15,7 @@ from statistics import median
 import click
 import cv2
 
-from agent.config import schema
+from agent.config import loading
 from agent.config.schema import Configuration
 from agent.runtime.replay import ReplayReport, replay
 from benchmarks.machine import headline, spread
@@ -69,7 +69,7 @@ def _always_looking(site: Configuration) -> Configuration:
 def main(runs: int) -> None:
     """Measure the pipeline on the example street."""
     click.echo(headline())
-    site = _one_thread(schema.load(STREET))
+    site = _one_thread(loading.load(STREET))
     moving = [_timed(site, STREET)[0] for _ in range(runs)]
     first = moving[0]
     click.echo(f"\nclip: {first.frames} frames, {first.footage_s:.0f} s, {first.runs} network runs")

@@ -28,8 +28,9 @@ import click
 import numpy as np
 from tqdm import tqdm
 
-from agent.storage.database import Database, load_state
-from agent.storage.outbox import last_sequence
+from agent.storage.database import Database
+from agent.storage.outbox_queries import last_sequence
+from agent.storage.state_table import load_state
 from agent.telemetry.status_file import Status
 from benchmarks.machine import headline
 from benchmarks.soak_platform import SoakPlatform

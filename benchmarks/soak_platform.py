@@ -11,7 +11,8 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from agent.protocol.events import Message, Receipt
+from agent.protocol.downlink import Receipt
+from agent.protocol.events import Message
 from provisioning.demo.consumer import unpacked
 from tests.support.broker import DEVICE, EVENTS, PREFIX, TENANT
 

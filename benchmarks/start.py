@@ -19,14 +19,15 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from agent.config import schema
+from agent.config import loading
 from agent.config.schema import Configuration
 from agent.domain.ids import RandomIds
 from agent.protocol.events import Draft, Event
 from agent.runtime.device import run
 from agent.runtime.replay import replay
 from agent.storage.database import Database
-from agent.storage.outbox import Lane, Outbox
+from agent.storage.outbox import Outbox
+from agent.storage.outbox_queries import Lane
 from benchmarks.machine import headline, spread
 
 STREET = Path(__file__).parents[1] / "examples" / "street"
@@ -36,7 +37,7 @@ NOBODY = "mqtt://127.0.0.1:9"
 
 
 def _site(state: Path) -> Configuration:
-    site = schema.load(STREET)
+    site = loading.load(STREET)
     return site.model_copy(
         update={
             "storage": site.storage.model_copy(update={"state_dir": state}),

@@ -113,7 +113,7 @@ def config_validate(site: Path, as_json: bool, strict: bool) -> None:
 @_site
 def config_show(site: Path) -> None:
     """Print the whole configuration."""
-    from agent.config.schema import load
+    from agent.config.loading import load
 
     _print_json(load(site).shown())
 
@@ -126,7 +126,7 @@ def config_show(site: Path) -> None:
 )
 def config_schema() -> None:
     """Print the configuration's JSON Schema."""
-    from agent.config.schema import json_schema
+    from agent.config.loading import json_schema
 
     _print_json(json_schema())
 
@@ -345,7 +345,7 @@ def replay(
     as_json: bool,
 ) -> None:
     """Replay recorded footage."""
-    from agent.config.schema import load
+    from agent.config.loading import load
     from drivers.files.privileges import settle_in
     from provisioning.commands import replay
     from provisioning.rendering.annotated_frames import Show

@@ -11,20 +11,14 @@ from zoneinfo import ZoneInfo
 from agent.evidence.pictures import EvidenceError
 from agent.perception.best_shot import BIKES
 from agent.perception.operator_colour import Palette
+from agent.protocol.base import Abstention, ClockReading, ModelUsed
 from agent.protocol.event_codes import event_code
-from agent.protocol.events import (
-    Abstention,
-    CaseBody,
-    ClockReading,
-    Draft,
-    Fraction,
-    ModelUsed,
-    Place,
-    Thing,
-)
+from agent.protocol.events import CaseBody, Draft, Fraction, Place, Thing
 from agent.storage import day_counters
-from agent.storage.database import StorageError, load_state, save_case, save_state, save_trace
-from agent.storage.outbox import Lane
+from agent.storage.case_table import save_case, save_trace
+from agent.storage.errors import StorageError
+from agent.storage.outbox_queries import Lane
+from agent.storage.state_table import load_state, save_state
 
 if TYPE_CHECKING:
     import sqlite3

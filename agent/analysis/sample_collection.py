@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from agent.config.schema import CollectionSection
     from agent.domain.scene import Detection, Doubt
-    from agent.protocol.events import ModelUsed
+    from agent.protocol.base import ModelUsed
     from drivers.cameras import Frame, Picture
 
 log = logging.getLogger(__name__)

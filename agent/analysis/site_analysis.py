@@ -116,7 +116,7 @@ class Analysis:
 
         Args:
             camera_id: Which one.
-            because: One of :data:`agent.protocol.events.Blindness`.
+            because: One of :data:`agent.protocol.base.Blindness`.
             silent_s: For how long it has given none.
             at: The wall clock now.
 

@@ -20,8 +20,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from agent.config import schema
-from agent.protocol.events import ConfigurationHealth
+from agent.config import faults, loading, schema
+from agent.protocol.heartbeat import ConfigurationHealth
 from drivers.disk import replace_file
 from drivers.files.privileges import read_file
 from drivers.files.small_files import UnreadableError, content_of, text_in
@@ -69,15 +69,15 @@ def load(site: Path) -> tuple[Configuration, ConfigurationHealth]:
     """
     try:
         return read_written(site), ConfigurationHealth(state="as_written")
-    except schema.ConfigError as error:
+    except faults.ConfigError as error:
         kept = find(site)
         if kept is None:
             raise
         configuration, kept_at = kept
         _log.error("%s", error)
         _log.error("going on with the configuration that was kept at %s", kept_at.isoformat())
-        faults = tuple(fault[:FAULT_CHARACTERS] for fault in error.faults[:MOST_FAULTS])
-        told = ConfigurationHealth(state="last_good", kept_at=kept_at, faults=faults)
+        named = tuple(fault[:FAULT_CHARACTERS] for fault in error.faults[:MOST_FAULTS])
+        told = ConfigurationHealth(state="last_good", kept_at=kept_at, faults=named)
         return configuration, told
 
 
@@ -87,7 +87,7 @@ def read_written(site: Path) -> Configuration:
     Raises:
         ConfigError: It cannot be used; also if the zones that were drawn have disappeared.
     """
-    configuration = schema.load(site)
+    configuration = loading.load(site)
     refuse_lost_drawing(site, configuration)
     return configuration
 
@@ -129,7 +129,7 @@ def find(site: Path) -> tuple[Configuration, datetime] | None:
             continue
         try:
             return _read(copy), copy.kept_at
-        except schema.ConfigError as error:  # of another version of the agent
+        except faults.ConfigError as error:  # of another version of the agent
             _log.error("%s cannot be used any more: %s", folder / FILE, error)
     return None
 
@@ -152,7 +152,7 @@ def refuse_lost_drawing(site: Path, configuration: Configuration) -> None:
             .astimezone(ZoneInfo(kept[0].site.timezone))
             .isoformat(sep=" ", timespec="minutes"),
         )
-        raise schema.ConfigError(path, [fault])
+        raise faults.ConfigError(path, [fault])
 
 
 def places(site: Path) -> Iterator[Path]:
@@ -196,7 +196,7 @@ def _read(copy: _Copy) -> Configuration:
         (Path(folder) / "site.toml").write_text(copy.site, encoding="utf-8")
         if copy.zones is not None:
             (Path(folder) / "zones.json").write_text(_as_it_was_read(copy.zones), encoding="utf-8")
-        return schema.load(Path(folder))
+        return loading.load(Path(folder))
 
 
 def _as_it_was_read(zones: str) -> str:

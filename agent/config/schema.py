@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from datetime import time
 from pathlib import Path
@@ -25,48 +24,29 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic_core import InitErrorDetails
 
 from agent import scenarios
 from agent.capture.camera_profiles import Profile
-from agent.config import broker_address, site_files
+from agent.config import broker_address
+from agent.config.faults import fault, misfits_of, placed
 from agent.config.retention import Settings as RetentionSection
 from agent.config.surveyed_point import SurveyedPoint
 from agent.domain.polygons import area, crossings
 from agent.domain.scene import Zone, ZoneKind
 from agent.domain.zones import Window, to_edge
 from agent.perception import operator_colour, view_health
-from agent.protocol.events import MOST_CAMERAS, MOST_PLACES
+from agent.protocol.base import MOST_CAMERAS, MOST_PLACES
 from agent.protocol.fields import is_readable, on_one_line
 from drivers import cameras, gpio
-from drivers.files.documents import texts_in
 from wording.known_errors import words_of
-from wording.messages import itemised, said, said_many, text_of
-from wording.validation import fault_at, may_be_secret, message_of
+from wording.messages import said, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-
-    from pydantic_core import ErrorDetails
+    pass
 
 _Corner = tuple[float, float]
 IN_ORDER = said("give the corners in the order in which one walks around the ground")
-
-
-class ConfigError(ValueError):
-    """The configuration cannot be used. ``faults`` names every one of them."""
-
-    def __init__(self, path: Path, faults: Sequence[str]) -> None:
-        super().__init__(
-            said_many(
-                "{file}: {count} fault\n{faults}",
-                "{file}: {count} faults\n{faults}",
-                len(faults),
-                file=path.name,
-                faults=itemised(faults),
-            )
-        )
-        self.path, self.faults = path, tuple(faults)
 
 
 class Section(BaseModel):
@@ -224,13 +204,13 @@ class CameraSection(Section):
             place = ("profiles", index)
             if profile.name in names[:index]:
                 faults.append(
-                    _fault((*place, "name"), said("{name!r} is given twice", name=profile.name))
+                    fault((*place, "name"), said("{name!r} is given twice", name=profile.name))
                 )
             try:
                 driver = cameras.load_driver(self.driver)
                 driver.Settings.model_validate(self.settings | profile.settings)
             except ValidationError as error:
-                faults += (_placed((*place, "settings"), detail) for detail in error.errors())
+                faults += (placed((*place, "settings"), detail) for detail in error.errors())
         if faults:
             raise ValidationError.from_exception_data("camera", faults)
         return self
@@ -542,16 +522,16 @@ class Configuration(Section):
             try:
                 scenarios.load_scenario(name).Settings.model_validate(settings)
             except ValidationError as error:
-                faults += (_placed((name,), detail) for detail in error.errors())
+                faults += (placed((name,), detail) for detail in error.errors())
             except scenarios.UnknownScenarioError as error:
-                faults.append(_fault((name,), text_of(error)))
+                faults.append(fault((name,), text_of(error)))
         if faults:
             raise ValidationError.from_exception_data("scenarios", faults)
         return value
 
     @model_validator(mode="after")
     def _names_fit_together(self) -> Self:
-        misfits = _misfits(
+        misfits = misfits_of(
             [camera.camera_id for camera in self.cameras],
             [(zone.zone_id, zone.camera_id) for zone in self.zones],
         )
@@ -597,182 +577,3 @@ class Configuration(Section):
 
     def zone_section(self, zone_id: str) -> ZoneSection:
         return next(zone for zone in self.zones if zone.zone_id == zone_id)
-
-
-def load(path: Path) -> Configuration:
-    """Read ``site.toml`` and the ``zones.json`` beside it (or in the folder ``path``).
-
-    Raises:
-        ConfigError: With every fault: where it is, what is wrong, what is allowed.
-    """
-    path = path / "site.toml" if path.is_dir() else path
-    site, faults = _read(site_files.read_toml, path)
-    unread = bool(faults)
-    zones_path = path.with_name("zones.json")
-    if os.path.lexists(zones_path):  # a link that leads nowhere was meant to lead somewhere
-        drawn, more = _read(site_files.read_json, zones_path)
-        faults += more
-        faults += (
-            said("zones.json: {key}: no such key; the file holds only zones", key=key)
-            for key in sorted(drawn.keys() - {"zones"})
-        )
-        if "zones" in drawn:
-            if "zones" in site:
-                faults.append(said("zones: given in site.toml and in zones.json; keep one"))
-            site["zones"] = drawn["zones"]
-    if unread:
-        raise ConfigError(path, faults)
-    try:
-        configuration = from_tables(site, path)
-    except ConfigError as error:
-        raise ConfigError(path, [*error.faults, *faults]) from error
-    if faults:
-        raise ConfigError(path, faults)
-    return configuration
-
-
-def from_tables(site: dict[str, Any], path: Path = Path("site.toml")) -> Configuration:
-    """Check the parsed tables of a site, its zones among them.
-
-    Args:
-        site: What the files say.
-        path: Where it comes from, for the error.
-
-    Raises:
-        ConfigError: With every fault.
-    """
-    details: list[ErrorDetails] = []
-    try:
-        configuration = Configuration.model_validate(site)
-    except ValidationError as error:
-        details = [detail for detail in error.errors() if not _follows(detail, error.errors())]
-        if any(detail["type"] != _MISFIT for detail in details):
-            details += _misfits_of_the_rest(site)
-    if details := [*details, *_unseen(site, {detail["loc"] for detail in details})]:
-        raise ConfigError(path, [_in_words(detail, site) for detail in details])
-    return configuration
-
-
-def json_schema() -> dict[str, Any]:
-    """Give the JSON Schema of ``site.toml`` with its zones, for editors and other programs.
-
-    What depends on a driver stays open there; the names of drivers and scenarios are listed.
-    """
-    schema = Configuration.model_json_schema()
-    definitions = schema["$defs"]
-    definitions["CameraSection"]["properties"]["driver"]["enum"] = list(cameras.driver_names())
-    schema["properties"]["scenarios"] = {
-        "type": "object",
-        "default": {},
-        "additionalProperties": False,
-        "properties": {
-            name: scenarios.load_scenario(name).Settings.model_json_schema()
-            for name in scenarios.scenario_names()
-        },
-    }
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
-
-
-_MISFIT = "misfit"
-
-
-def _fault(place: tuple[int | str, ...], text: str) -> InitErrorDetails:
-    return {
-        "type": PydanticCustomError(_MISFIT, "{text}", {"text": text}),
-        "loc": place,
-        "input": None,
-    }
-
-
-def _placed(place: tuple[int | str, ...], detail: ErrorDetails) -> InitErrorDetails:
-    return {
-        "type": PydanticCustomError(detail["type"], "{text}", {"text": message_of(detail)}),
-        "loc": (*place, *detail["loc"]),
-        "input": detail["input"],
-    }
-
-
-def _misfits(camera_ids: Sequence[str], zones: Sequence[tuple[str, str]]) -> list[InitErrorDetails]:
-    """What is wrong between the parts though each is right in itself."""
-    faults = [
-        *_given_twice("cameras", "camera_id", camera_ids),
-        *_given_twice("zones", "zone_id", [zone_id for zone_id, _ in zones]),
-    ]
-    known = sorted(set(camera_ids))
-    faults += (
-        _fault(
-            ("zones", index, "camera_id"),
-            said("no camera {camera_id!r}; there are: {known}", camera_id=camera_id, known=known),
-        )
-        for index, (_, camera_id) in enumerate(zones)
-        if camera_id not in camera_ids
-    )
-    return faults
-
-
-def _given_twice(table: str, key: str, names: Sequence[str]) -> Iterator[InitErrorDetails]:
-    for index, name in enumerate(names):
-        if name in names[:index]:
-            yield _fault((table, index, key), said("{name!r} is given twice", name=name))
-
-
-def _follows(detail: ErrorDetails, details: Sequence[ErrorDetails]) -> bool:
-    """Whether a list is only called too short because its faulty rows were not counted."""
-    place = detail["loc"]
-    return detail["type"] == "too_short" and any(
-        len(other["loc"]) > len(place) and other["loc"][: len(place)] == place for other in details
-    )
-
-
-def _unseen(site: dict[str, Any], told: Collection[tuple[int | str, ...]]) -> list[ErrorDetails]:
-    """The texts that hold what people cannot see, also where no field looks: settings of cameras, keys."""
-    faults = [
-        _fault(place, UNSEEN)
-        for place, text in texts_in(site)
-        if place not in told and not is_readable(on_one_line(text))
-    ]
-    return ValidationError.from_exception_data("Configuration", faults).errors() if faults else []
-
-
-def _misfits_of_the_rest(site: dict[str, Any]) -> list[ErrorDetails]:
-    """The misfits of a configuration that is also wrong elsewhere, as far as it can be read."""
-
-    def texts(rows: Any, *keys: str) -> Iterable[tuple[str, ...]] | None:
-        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-            return None
-        found = [tuple(row.get(key) for key in keys) for row in rows]
-        return found if all(isinstance(x, str) for row in found for x in row) else None
-
-    camera_ids = texts(site.get("cameras"), "camera_id")
-    zones = texts(site.get("zones", []), "zone_id", "camera_id")
-    if camera_ids is None or zones is None:
-        return []
-    misfits = _misfits([row[0] for row in camera_ids], [(row[0], row[1]) for row in zones])
-    return ValidationError.from_exception_data("Configuration", misfits).errors() if misfits else []
-
-
-def _read(read: Callable[[Path], dict[str, Any]], path: Path) -> tuple[dict[str, Any], list[str]]:
-    try:
-        return read(path), []
-    except site_files.FileError as error:
-        return error.content, list(error.faults)
-
-
-def _in_words(detail: ErrorDetails, site: dict[str, Any]) -> str:
-    place = detail["loc"]
-    # A key that nobody knows may be an address that somebody pasted.
-    where: str = ".".join("…" if may_be_secret(str(part)) else str(part) for part in place)
-    if not place:
-        where = said("configuration")
-    elif name := _zone_name(site.get("zones"), place):
-        # The technician knows a zone by its name, not by its number.
-        where = said("{where} (zone {name!r})", where=where, name=name)
-    return fault_at(where, detail)
-
-
-def _zone_name(zones: Any, place: tuple[int | str, ...]) -> str | None:
-    if place[:1] != ("zones",) or len(place) < 2 or not isinstance(place[1], int):
-        return None
-    zone = zones[place[1]]
-    name = zone.get("zone_id") if isinstance(zone, dict) else None
-    return name if isinstance(name, str) else None

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ValidationInfo, field_validator
 
-from agent.protocol.events import Coordinates
+from agent.protocol.base import Coordinates
 from wording.messages import said
 
 SHIFTED = frozenset({"GCJ02", "BD09", "BD09LL", "BD09MC", "MARS"})

@@ -15,14 +15,14 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from agent.concurrency.token_bucket import Allowance
-from agent.protocol.events import Answer
-from agent.storage.database import StorageError
+from agent.protocol.downlink import Answer
+from agent.storage.errors import StorageError
 from wording.known_errors import reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from agent.protocol.events import Command
+    from agent.protocol.downlink import Command
     from agent.storage.database import Database
     from drivers.clock import Clock
 

@@ -11,9 +11,9 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from agent.concurrency.token_bucket import Allowance
 from agent.delivery.epoch_limit import NewEpochs
 from agent.delivery.sequence_ranges import merged
-from agent.protocol.events import Answer, Command, CommandId, HoldCase, Receipt, Resend
-from agent.storage.database import StorageError
-from agent.storage.outbox import counted
+from agent.protocol.downlink import Answer, Command, CommandId, HoldCase, Receipt, Resend
+from agent.storage.errors import StorageError
+from agent.storage.outbox_queries import counted
 from wording.harmless import harmless
 from wording.messages import said
 

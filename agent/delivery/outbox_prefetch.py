@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from agent.storage.outbox import Lane, live_from, waiting
+from agent.storage.outbox_queries import Lane, live_from, waiting
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Collection, Iterable
 
-    from agent.storage.outbox import Outbox, Row
+    from agent.storage.outbox import Outbox
+    from agent.storage.outbox_queries import Row
     from drivers.clock import Clock
 
 READ_AHEAD, READ_AHEAD_BYTES = 500, 524_288

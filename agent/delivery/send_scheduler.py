@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Literal
 from agent.delivery.outbox_prefetch import Ahead
 from agent.delivery.retransmission import Awaited
 from agent.delivery.sequence_ranges import clipped, common, merged, within, without
-from agent.protocol.events import CONTRACT_VERSION
-from agent.storage.outbox import DAMAGED, Lane, last_sequence, waits_besides
+from agent.protocol.base import CONTRACT_VERSION
+from agent.storage.epoch import DAMAGED
+from agent.storage.outbox_queries import Lane, last_sequence, waits_besides
 
 if TYPE_CHECKING:
     import sqlite3
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
 
     from agent.delivery.data_budget import Class, DailyBytes
     from agent.delivery.sequence_ranges import Span
-    from agent.protocol.events import Receipt
-    from agent.storage.outbox import Outbox, Row
+    from agent.protocol.downlink import Receipt
+    from agent.storage.outbox import Outbox
+    from agent.storage.outbox_queries import Row
     from drivers.clock import Clock
 
 _FRAMING_BYTES = 128

@@ -23,9 +23,12 @@ from agent.delivery.downlink import Listening, NewEpochError
 from agent.delivery.mqtt_connection import Connection, LinkError, NoRetainError, Wake
 from agent.delivery.reason_codes import NO_SUBSCRIBERS, meaning
 from agent.delivery.send_scheduler import Parcel, Parcels, Terms
-from agent.protocol.events import BirthBody, ClockReading, DeviceState, Draft, UplinkHealth
-from agent.storage.database import StorageError, load_state, save_state
-from agent.storage.outbox import Lane
+from agent.protocol.base import ClockReading
+from agent.protocol.events import BirthBody, DeviceState, Draft
+from agent.protocol.heartbeat import UplinkHealth
+from agent.storage.errors import StorageError
+from agent.storage.outbox_queries import Lane
+from agent.storage.state_table import load_state, save_state
 from wording.harmless import harmless
 from wording.messages import said
 
@@ -38,7 +41,8 @@ if TYPE_CHECKING:
     from agent.config.schema import Uplink as UplinkSettings
     from agent.delivery.mqtt_connection import Acknowledgement
     from agent.domain.ids import Ids
-    from agent.protocol.events import HoldCase, PublicKey
+    from agent.protocol.downlink import HoldCase
+    from agent.protocol.events import PublicKey
     from agent.storage.database import Database
     from agent.storage.outbox import Outbox
     from drivers.clock import Clock

@@ -26,7 +26,7 @@ from agent.inference.manifest import (
 )
 from agent.inference.preprocess import Preparation
 from agent.inference.session import OnnxSession
-from agent.protocol.events import ModelUsed
+from agent.protocol.base import ModelUsed
 from wording.messages import said
 
 if TYPE_CHECKING:

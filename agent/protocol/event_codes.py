@@ -12,7 +12,7 @@ from importlib.resources import files
 
 from pydantic import BaseModel, ConfigDict
 
-from agent.protocol.events import Code, EventCode
+from agent.protocol.base import Code, EventCode
 from wording.messages import said
 
 

@@ -7,14 +7,30 @@ offset. ``docs/integrator.md`` explains the contract to its readers.
 
 from __future__ import annotations
 
-import math
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, get_args
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from agent.protocol.base import (
+    CONTRACT_VERSION,
+    MOST_EVENTS,
+    MOST_PLACES,
+    MOST_RANGES,
+    MOST_WORDS,
+    SOURCE,
+    Abstention,
+    ClockReading,
+    ClockState,
+    Coordinates,
+    Counts,
+    EventCode,
+    LaneName,
+    Models,
+    Range,
+    Wire,
+)
 from agent.protocol.fields import (
-    MADE_HERE,
     MOST_NUMBER,
     MOST_REASON,
     AtMost,
@@ -22,11 +38,9 @@ from agent.protocol.fields import (
     Count,
     Flag,
     Id,
-    Label,
     Moment,
     Name,
     Number,
-    Rate,
     Seconds,
     Sentence,
     Sha256,
@@ -38,93 +52,10 @@ from agent.protocol.fields import (
     Word,
     null_if_no_number,
 )
+from agent.protocol.heartbeat import HeartbeatBody
 
 if TYPE_CHECKING:
-    from drivers.clock import Clock
-
-CONTRACT_VERSION: Final = 1
-SOURCE: Final = "智能感知"
-"""The platform's word for how a matter was found."""
-
-
-class Wire(BaseModel):
-    """What all parts of the contract share: frozen, nothing unknown, and made to fit by its maker."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    def __init__(self, /, **facts: Any) -> None:
-        for name, value in facts.items():
-            if isinstance(value, float) and not math.isfinite(value) and self._may_be_null(name):
-                facts[name] = None
-        self.__pydantic_validator__.validate_python(facts, self_instance=self, context=MADE_HERE)
-
-    # As pydantic marks its own: reading does not go through here, only making does.
-    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
-
-    @classmethod
-    def _may_be_null(cls, name: str) -> bool:
-        field = cls.model_fields.get(name)
-        return field is not None and type(None) in get_args(field.annotation)
-
-
-Range = tuple[Number, Number]
-"""The first and the last of numbers that follow each other."""
-MOST_EVENTS = 100
-"""Of one message."""
-MOST_RANGES = 500
-"""Of one loss report."""
-MOST_PLACES = 1000
-"""Zones of a device; members of one case."""
-MOST_CAMERAS = 64
-MOST_MODELS = 16
-MOST_WORDS = 64
-"""Entries of a table that goes by words of ours, such as causes of a start."""
-
-
-ClockState = Literal["synchronised", "unsynchronised"]
-
-
-class ClockReading(Wire):
-    """How far the times of an event can be trusted.
-
-    ``replay``: the times are those of a recording. ``error_s`` is how far off the clock is at most, as the
-    device's system reckons; null where nobody knows. ``monotonic_s`` is the same moment as ``occurred_at``,
-    in seconds since the boot ``boot_id``.
-    """
-
-    state: ClockState | Literal["replay"]
-    boot_id: Id
-    monotonic_s: Seconds
-    error_s: Seconds | None = None
-
-    @classmethod
-    def of(cls, clock: Clock) -> Self:
-        """Read a device's clock."""
-        return cls(
-            state="synchronised" if clock.synchronised else "unsynchronised",
-            boot_id=clock.boot_id,
-            monotonic_s=clock.monotonic_s(),
-            error_s=clock.error_s,
-        )
-
-
-Code = Annotated[str, Field(max_length=32, pattern=r"^[0-9A-Za-z._-]{1,32}$")]
-
-
-class EventCode(Wire):
-    """The matter's code in the city's scheme; ``code`` is null where none is known."""
-
-    profile: Annotated[str, Field(max_length=64, pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
-    code: Code | None
-    name: Label
-
-
-class Coordinates(Wire):
-    """A surveyed point. ``crs`` always says in which system."""
-
-    longitude: float = Field(ge=-180, le=180)
-    latitude: float = Field(ge=-90, le=90)
-    crs: Literal["CGCS2000", "WGS84"]
+    pass
 
 
 Address = Annotated[str, Text(256)]
@@ -185,53 +116,6 @@ class Picture(Wire):
     width_px: Annotated[int, Field(strict=True, gt=0, le=65_535)]
     height_px: Annotated[int, Field(strict=True, gt=0, le=65_535)]
     captured_at: Moment
-
-
-class ModelUsed(Wire):
-    """The model that judged."""
-
-    name: Annotated[str, Field(max_length=255, pattern=r"^[a-z0-9][a-z0-9_-]{0,254}$")]
-    version: Label
-    sha256: Sha256
-
-
-Models = Annotated[tuple[ModelUsed, ...], AtMost(MOST_MODELS)]
-
-Blindness = Literal[
-    "view_dark",
-    "view_over_exposed",
-    "view_blocked",
-    "view_moved",
-    "view_out_of_focus",
-    "view_frozen",
-    "camera_lost",
-    "camera_hangs",
-]
-"""Why a camera cannot tell anything of a zone."""
-
-
-class Abstention(Wire):
-    """Nothing can be said of the case: no camera that saw it can see its place.
-
-    ``since`` is when the view went bad, which is before it was bad for long enough to be told.
-    """
-
-    because: Blindness
-    since: Moment
-
-
-class ViewHealth(Wire):
-    """What one camera's picture is good for.
-
-    ``view`` is ``good`` or what is the matter with most of it. ``commissioned`` says whether there
-    is a commissioning picture to hold it against: without one it is not known whether the view is
-    moved, blocked or out of focus. ``abstaining`` are the zones of which nothing is said now.
-    """
-
-    view: Literal["good"] | Blindness
-    for_s: Seconds
-    commissioned: Flag
-    abstaining: Annotated[dict[Name, Blindness], AtMost(MOST_PLACES)] = {}
 
 
 Fact = Annotated[
@@ -299,249 +183,8 @@ class BirthBody(Wire):
     signing_key: PublicKey | None = None
 
 
-class CameraHealth(Wire):
-    """One camera since the agent started.
-
-    ``state`` is ``opening``, ``running``, ``ended``, or why it was lost; ``for_s`` is for how long
-    that has been so. ``frames`` were captured, ``dropped`` of them replaced by a newer one before
-    they were analysed. ``brightness`` is the mean of the last frame, 0 to 255.
-    """
-
-    state: Sentence
-    for_s: Seconds
-    reopened: Count
-    frames: Count
-    dropped: Count
-    brightness: Annotated[float, Within(0, 255)] | None = None
-    profile: Name | None = None
-
-
-class Looking(Wire):
-    """What the analysis does, since the last heartbeat.
-
-    ``gated_share`` is the share of the analysed frames in which no network ran, because nothing had
-    changed or its turn had not come. ``rate_factor`` is what heat leaves of the configured rate.
-    """
-
-    frames_per_s: Rate
-    network_runs_per_s: Rate
-    gated_share: Share | None
-    rate_factor: Share
-
-
-class PowerHealth(Wire):
-    """The firmware's flags: what is so now, and what has been so since boot."""
-
-    under_voltage: Flag
-    throttled: Flag
-    under_voltage_since_boot: Flag
-    throttled_since_boot: Flag
-
-
-class DiskHealth(Wire):
-    """The disk that holds the state.
-
-    ``written_bytes`` is what the agent has written since it started; ``life_used_percent`` is what
-    an eMMC says of its wear, in steps of ten (most cards say nothing). ``total_inodes`` is how many
-    files it can hold, ``free_inodes`` how many more; null where the file system does not count them.
-    """
-
-    total_bytes: Count
-    written_bytes: Count | None = None
-    life_used_percent: Annotated[int, Whole(0, 1000)] | None = None
-    total_inodes: Count | None = None
-    free_inodes: Count | None = None
-
-
-class Waiting(Wire):
-    """What waits in one lane of the outbox."""
-
-    rows: Count
-    oldest_s: Seconds
-
-
-Counts = Annotated[dict[Word, Count], AtMost(MOST_WORDS)]
-
-
-class RecoveryHealth(Wire):
-    """How the device has helped itself.
-
-    ``began_after`` is why this run began: ``first``, ``planned``, ``camera_hang``, ``uplink_stuck``,
-    ``disk_back``, ``fault``, ``killed`` (from outside, within one boot) or ``power_cut``; ``begun`` counts all runs by
-    that. ``left_out`` are cameras that hang. ``asked`` is how often in a row a restart of the network or
-    a reboot was asked for; ``restarted`` counts threads, by name, that failed and began again.
-    """
-
-    began_after: Word
-    begun: Counts
-    left_out: Annotated[tuple[Name, ...], AtMost(MOST_CAMERAS)] = ()
-    asked: Counts = {}
-    restarted: Annotated[dict[Label, Count], AtMost(MOST_CAMERAS + MOST_WORDS)] = {}
-    uplinks_left_behind: Count = 0
-
-
-class CertificateHealth(Wire):
-    """The certificate that the device shows the broker.
-
-    ``days_left`` is negative once it has expired; null while the clock cannot be trusted.
-    """
-
-    not_after: Moment | None
-    days_left: Annotated[float, Within(-4e6, 4e6)] | None
-
-
-class CardHealth(Wire):
-    """The card that holds the state, as far as it and its file system tell.
-
-    ``name`` and ``made`` are the card's own; ``end_of_life`` is an eMMC's ``normal``, ``warning`` or
-    ``urgent``; ``file_system_errors`` is what ext4 found wrong since it was last repaired;
-    ``written_ever_bytes`` is everybody's, since the file system was made.
-    """
-
-    name: Label | None
-    made: Label | None
-    end_of_life: Literal["normal", "warning", "urgent"] | None
-    file_system_errors: Count | None
-    written_ever_bytes: Count | None
-    read_only: Flag
-
-
-class KeptHealth(Wire):
-    """What retention found when it last looked: pictures of cases, and legal holds.
-
-    ``short_bytes`` is what is missing to the room that there should be, though nothing more may go.
-    """
-
-    cases: Count
-    size_bytes: Count
-    held: Count
-    short_bytes: Count
-
-
-class AuditHead(Wire):
-    """The newest record of the device's audit log: its number and its hash.
-
-    Keep them: records that are cut off at the log's end are missed only against this.
-    """
-
-    number: Count
-    hash: Sha256
-
-
-_Field = Annotated[str, Field(max_length=64, pattern=r"^[a-z][a-z0-9_.]{0,63}$")]
-
-
-class Upkeep(Wire):
-    """What whoever looks after many devices wants to know of one.
-
-    ``dead_letters`` are events that the broker refused for good and that are still kept;
-    ``losses_unreported`` are ranges of lost numbers that are not reported yet. What the agent wrote today
-    and yesterday, by the site's days, is a few minutes old. ``unknown`` says of what is null why it is.
-    """
-
-    certificate: CertificateHealth
-    card: CardHealth | None
-    kept: KeptHealth | None
-    audit: AuditHead | None
-    dead_letters: Count
-    losses_unreported: Count
-    written_today_bytes: Count | None = None
-    written_yesterday_bytes: Count | None = None
-    unknown: Annotated[dict[_Field, Sentence], AtMost(MOST_WORDS)] = {}
-
-
-class StorageHealth(Wire):
-    """Whether what the device keeps would outlive a power cut.
-
-    ``volatile``: the disk takes nothing for this ``reason``, and everything is kept in memory. Since the
-    agent started, of ``events_without_pictures`` the disk did not take every picture;
-    ``changes_waiting`` of cases wait for room on a full disk.
-    """
-
-    state: Literal["durable", "volatile"]
-    reason: Sentence | None = None
-    events_without_pictures: Count = 0
-    changes_waiting: Count = 0
-
-
-class ConfigurationHealth(Wire):
-    """Whether the configuration in place is used.
-
-    ``last_good``: it has ``faults``, and the device goes on with the one with which it last came up, kept at
-    ``kept_at``.
-    """
-
-    state: Literal["as_written", "last_good"]
-    kept_at: Moment | None = None
-    faults: Annotated[tuple[Sentence, ...], AtMost(50)] = ()
-
-
-class UplinkHealth(Wire):
-    """What broker and platform make of the way out, since the agent started.
-
-    ``state_retained``: whether the broker keeps the device's state for later subscribers. ``refused`` counts
-    what the platform said and was not believed, ``declined`` commands that were answered with why they are not
-    done, and ``last_refused`` is why, the last time.
-    ``backlog_events_per_s`` is the pace of the backlog now, null: as fast as it goes; ``paced_by`` is whose it
-    is. ``resend_left`` is how many events may be asked for again now. ``epochs_begun`` is how many epochs the
-    platform's word has begun; the next one may begin in ``epoch_wait_s``.
-    """
-
-    state_retained: Flag
-    refused: Count
-    declined: Count
-    last_refused: Sentence | None
-    backlog_events_per_s: Rate | None
-    paced_by: Literal["site", "platform"]
-    resend_left: Count
-    epochs_begun: Count
-    epoch_wait_s: Seconds
-
-
-class HeartbeatBody(Wire):
-    """What the device says of itself at intervals.
-
-    What nothing measures on a device is left out or null.
-    """
-
-    uptime_s: Seconds
-    cameras: Annotated[dict[Name, Sentence], AtMost(MOST_CAMERAS)]
-    frames: Count
-    frames_dropped: Count
-    inferences: Count
-    open_cases: Count
-    outbox_rows: Count
-    outbox_oldest_s: Seconds
-    temperature_c: Celsius | None
-    disk_free_bytes: Count
-    memory_rss_bytes: Count
-    agent_version: Version
-    configuration_sha256: Sha256
-    camera_health: Annotated[dict[Name, CameraHealth], AtMost(MOST_CAMERAS)] = {}
-    looking: Looking | None = None
-    power: PowerHealth | None = None
-    disk: DiskHealth | None = None
-    waiting: Annotated[dict[Word, Waiting], AtMost(MOST_WORDS)] = {}
-    """By lane: ``case``, ``evidence``, ``health``, ``rest``."""
-    models: Models = ()
-    spent_today: Counts = {}
-    """Bytes sent since the site's midnight, by class of the daily budget."""
-    inputs: Annotated[dict[Word, Flag], AtMost(MOST_WORDS)] = {}
-    """Switches at the housing, such as ``tamper``: true while the housing is open."""
-    views: Annotated[dict[Name, ViewHealth], AtMost(MOST_CAMERAS)] = {}
-    """By camera."""
-    recovery: RecoveryHealth | None = None
-    upkeep: Upkeep | None = None
-    configuration: ConfigurationHealth | None = None
-    storage: StorageHealth | None = None
-    uplink: UplinkHealth | None = None
-
-
 CASE_EVENTS = ("case.opened", "case.persisting", "case.cleared", "case.abstained")
 CaseEventType = Literal["case.opened", "case.persisting", "case.cleared", "case.abstained"]
-
-
-LaneName = Literal["case", "evidence", "health", "rest"]
 
 
 class Loss(Wire):
@@ -767,98 +410,6 @@ class DeviceState(Wire):
     online: Flag
     epoch: Id
     previous_epoch: Id | None = None
-
-
-class Receipt(Wire):
-    """What the platform has stored for good, on the ``receipts`` channel.
-
-    Computed in its store after the commit: everything through ``contiguous_through``, and further
-    ranges (first, last) above it; further receipts may name further ones. An event named in a loss report
-    counts as stored.
-
-    ``conflicts``: ranges of numbers under which another event came than is stored, and which it does
-    not yet have under a number of its own. Left out where there is none.
-    """
-
-    contract: Literal[1] = CONTRACT_VERSION
-    epoch: Id
-    contiguous_through: int = Field(strict=True, ge=0, le=MOST_NUMBER)
-    ranges: tuple[Range, ...] = Field(default=(), max_length=1000, fail_fast=True)
-    conflicts: tuple[Range, ...] = Field(default=(), max_length=1000, fail_fast=True)
-
-    @field_validator("ranges", "conflicts")
-    @classmethod
-    def _in_order(cls, ranges: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
-        if any(first > last for first, last in ranges):
-            raise ValueError("a range is (first, last), first not above last")
-        return ranges
-
-    @property
-    def spans(self) -> tuple[tuple[int, int], ...]:
-        """Everything that is confirmed, as ranges."""
-        head = ((1, self.contiguous_through),) if self.contiguous_through else ()
-        return (*head, *self.ranges)
-
-    @property
-    def highest(self) -> int:
-        """The highest number that is confirmed; 0 if none is."""
-        return max((last for _, last in self.spans), default=0)
-
-
-CommandId = Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
-
-
-class Resend(Wire):
-    """Send again what has arrived before, on the ``commands`` channel: a backup was restored."""
-
-    contract: Literal[1] = CONTRACT_VERSION
-    command: Literal["resend"]
-    command_id: CommandId
-    epoch: Id
-    first: Number
-    last: Number
-
-
-LEAST_PACE_PER_S: Final = 0.1
-"""The slowest that a platform may ask for: a backlog of a day, of 100,000 events, then takes twelve days."""
-
-
-class Pace(Wire):
-    """How fast the backlog may come, until this connection ends; null: as fast as it goes."""
-
-    contract: Literal[1] = CONTRACT_VERSION
-    command: Literal["pace"]
-    command_id: CommandId
-    backlog_events_per_s: float | None = Field(
-        strict=True, ge=LEAST_PACE_PER_S, le=100_000, allow_inf_nan=False
-    )
-
-
-class HoldCase(Wire):
-    """Keep a case's pictures whatever their age (``held``), or let them go again; a legal hold.
-
-    ``reason`` is written down with the hold: why, and by whose order.
-    """
-
-    contract: Literal[1] = CONTRACT_VERSION
-    command: Literal["hold"]
-    command_id: CommandId
-    case_id: Id
-    held: Flag
-    reason: Annotated[Sentence, Field(min_length=1)]
-
-
-Command = Annotated[Resend | Pace | HoldCase, Field(discriminator="command")]
-
-
-class Answer(Wire):
-    """What became of a command, on the ``answers`` channel. ``count``: of events, for a resend."""
-
-    contract: Literal[1] = CONTRACT_VERSION
-    command_id: CommandId
-    accepted: Flag
-    reason: Sentence | None = None
-    count: Count | None = None
 
 
 class Draft(BaseModel):

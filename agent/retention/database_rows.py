@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent.retention.policy import DAY_S
 from agent.storage import lived_time_counter
-from agent.storage.database import StorageError
+from agent.storage.errors import StorageError
 from wording.known_errors import reason_of
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from agent.retention.case_pictures import Pictures
 from agent.retention.database_rows import Rows
 from agent.retention.legal_holds import Holds
 from agent.retention.policy import DAY_S, Going, Kept, choose
-from agent.storage.database import StorageError
+from agent.storage.errors import StorageError
 from drivers.disk import free_bytes
 from drivers.inodes import Inodes, inodes
 from wording.known_errors import words_of

@@ -20,8 +20,9 @@ from agent.evidence.pictures import Evidence
 from agent.perception.region_scheduler import Budget
 from agent.perception.view_health import ViewGuard
 from agent.perception.view_health.visibility import Sight
+from agent.storage.case_table import load_open_cases
 from agent.storage.corruption import open_database
-from agent.storage.database import StorageError, load_open_cases
+from agent.storage.errors import StorageError
 from agent.storage.memory_fallback import take_back_into
 from agent.storage.outbox import Outbox
 from drivers import cameras
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
     from agent.config.schema import CameraSection, Configuration, Models
     from agent.domain.ids import Ids
-    from agent.protocol.events import ClockReading, ModelUsed
+    from agent.protocol.base import ClockReading, ModelUsed
     from agent.storage.corruption import Quarantined
     from agent.storage.database import Database
     from agent.storage.memory_fallback import TakenBack

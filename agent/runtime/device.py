@@ -16,7 +16,7 @@ from agent.delivery.uplink import Uplink
 from agent.delivery.uplink_supervisor import KeptUplink
 from agent.domain.ids import RandomIds
 from agent.identity.signing_key import open_signer
-from agent.protocol.events import ConfigurationHealth, DiskHealth
+from agent.protocol.heartbeat import ConfigurationHealth, DiskHealth
 from agent.runtime.composition import assemble
 from agent.runtime.housekeeping import Keeping
 from agent.runtime.indicators import Signals
@@ -26,8 +26,8 @@ from agent.runtime.recovery import Recovery
 from agent.runtime.supervisor import Watch
 from agent.runtime.thermal_throttle import Cooling, Pace
 from agent.runtime.vision_threads import Seeing
-from agent.storage.database import StorageError
-from agent.storage.outbox import Lane, waiting
+from agent.storage.errors import StorageError
+from agent.storage.outbox_queries import Lane, waiting
 from agent.telemetry import storage_incidents
 from agent.telemetry.clock_monitor import Timekeeper, reading_of
 from agent.telemetry.heartbeat import Health

@@ -26,10 +26,10 @@ from agent.audit import (
 )
 from agent.domain.ids import is_uuid
 from agent.identity.certificate_expiry import CertificateFile
-from agent.protocol.events import AuditHead, CardHealth, CertificateHealth, KeptHealth, Upkeep
+from agent.protocol.heartbeat import AuditHead, CardHealth, CertificateHealth, KeptHealth, Upkeep
 from agent.retention import Crops, Hold, Holds, Retention, TooManyHoldsError
 from agent.storage import day_counters
-from agent.storage.database import StorageError
+from agent.storage.errors import StorageError
 from agent.telemetry.daily_summary import Summaries
 from agent.telemetry.day_sampler import Daybook, Gauges
 from drivers.card import read_card
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from agent.concurrency.threads import Workers
     from agent.config.schema import Configuration
     from agent.domain.ids import Ids
-    from agent.protocol.events import HoldCase
+    from agent.protocol.downlink import HoldCase
     from agent.storage.database import Database
     from agent.storage.outbox import Outbox
     from agent.telemetry.heartbeat import Activity

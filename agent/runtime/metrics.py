@@ -13,7 +13,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Literal, cast
 
 from agent.domain.finite import finite
-from agent.protocol.events import (
+from agent.protocol.heartbeat import (
     CameraHealth,
     ConfigurationHealth,
     RecoveryHealth,
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from agent.capture.camera_reader import Capture, Mailbox
     from agent.config.schema import Configuration
     from agent.delivery.uplink_supervisor import KeptUplink
-    from agent.protocol.events import Blindness
+    from agent.protocol.base import Blindness
     from agent.runtime.composition import Parts
     from agent.runtime.supervisor import Watch
     from agent.runtime.thermal_throttle import Pace

@@ -21,10 +21,11 @@ from pydantic import TypeAdapter
 
 from agent.capture.frame_faults import FrameError
 from agent.domain.ids import DerivedIds
-from agent.protocol.events import ClockReading, Event
+from agent.protocol.base import ClockReading
+from agent.protocol.events import Event
 from agent.runtime.composition import assemble
 from agent.runtime.instance_lock import alone, refuse_foreign
-from agent.storage import outbox
+from agent.storage import outbox_queries
 from drivers import cameras
 from drivers.disk import replace_file
 from drivers.pacing import Thinning
@@ -192,11 +193,11 @@ class _Listener:
         if self._path is not None:
             replace_file(self._path, "")
 
-    def _rows(self, after: int) -> list[outbox.Row]:
+    def _rows(self, after: int) -> list[outbox_queries.Row]:
         with closing(self._parts.database.read()) as connection:
-            return outbox.waiting(
+            return outbox_queries.waiting(
                 connection,
-                outbox.Lane.CASE,
+                outbox_queries.Lane.CASE,
                 first=after + 1,
                 limit=1_000_000,
                 limit_bytes=1 << 40,

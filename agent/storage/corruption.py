@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING
 
 from agent.storage import memory_fallback, salvage
 from agent.storage.checksum import is_whole
-from agent.storage.database import Database, StorageError, is_failing, lenient, save_state
-from agent.storage.outbox import take_over
+from agent.storage.database import Database, lenient
+from agent.storage.epoch import take_over
+from agent.storage.errors import StorageError, is_failing
+from agent.storage.state_table import save_state
 from drivers.disk import sync_folder
 from wording.known_errors import reason_of
 

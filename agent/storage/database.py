@@ -17,11 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from pydantic import TypeAdapter
-
-from agent.domain.scene import Case
-from agent.protocol.fields import MOST_REASON, readable
-from agent.storage.checksum import crc_of
+from agent.storage.errors import StorageError, is_damage, is_failing, is_full, is_storage_fault
 from agent.storage.reserve_file import Ballast
 from drivers.disk import make_folder, refusal, sync_folder
 from wording.known_errors import reason_of
@@ -40,39 +36,8 @@ _BUSY_TIMEOUT_S = 5.0
 SCHEMA = 10
 """How many migrations :mod:`agent.storage.migrations` holds: the version of the tables."""
 
-_STORAGE_FAULTS = frozenset(
-    {
-        sqlite3.SQLITE_CANTOPEN,
-        sqlite3.SQLITE_CORRUPT,
-        sqlite3.SQLITE_FULL,
-        sqlite3.SQLITE_IOERR,
-        sqlite3.SQLITE_NOTADB,
-        sqlite3.SQLITE_READONLY,
-    }
-)
-
-_FAILING = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY})
-
-cases_adapter = TypeAdapter(Case)
 
 _log = logging.getLogger(__name__)
-
-
-class StorageError(OSError):
-    """The disk did not take it, or the file cannot be used. Nothing of the work was kept.
-
-    Attributes:
-        path: The database file.
-        reason: What SQLite said.
-        full: The disk has no room: what is written later may be taken again.
-        damaged: The file is no database, or no longer a whole one.
-    """
-
-    def __init__(
-        self, path: Path, reason: str, *, full: bool = False, damaged: bool = False
-    ) -> None:
-        super().__init__(said("{file}: {reason}", file=path.name, reason=reason))
-        self.path, self.reason, self.full, self.damaged = path, reason, full, damaged
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +199,7 @@ class Database:
         if error is not None and self._goes_over(error):
             error = self._try(running)
         if error is not None:
-            if _is_full(error):
+            if is_full(error):
                 self._relieve()
             for _, future in running:
                 future.set_exception(self._storage_error(error))
@@ -259,11 +224,11 @@ class Database:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             return error
-        self._see_to_the_disk(full=any(_is_full(failure) for _, failure in results))
+        self._see_to_the_disk(full=any(is_full(failure) for _, failure in results))
         for (_, future), (value, failure) in zip(running, results, strict=True):
             if failure is None:
                 future.set_result(value)
-            elif _is_storage_fault(failure):
+            elif is_storage_fault(failure):
                 future.set_exception(self._storage_error(failure))
             else:
                 future.set_exception(failure)
@@ -317,7 +282,7 @@ class Database:
 
     def _storage_error(self, error: BaseException) -> StorageError:
         reason = refusal(error, self.path.parent)
-        return StorageError(self.path, reason, full=_is_full(error), damaged=is_damage(error))
+        return StorageError(self.path, reason, full=is_full(error), damaged=is_damage(error))
 
     def _give_up(self, error: Exception, group: list[_Job]) -> None:
         """The writer's thread ends: nobody may be left waiting."""
@@ -353,12 +318,6 @@ def _in_savepoint(
     return value, None
 
 
-def is_damage(error: BaseException) -> bool:
-    """Whether SQLite says that the file is no whole database."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    return code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
-
-
 def _identity(path: Path) -> tuple[int, int] | None:
     """What a file stays when its name is given to another; None: there is none of the name."""
     try:
@@ -373,22 +332,6 @@ def _gone() -> sqlite3.Error:
     error = sqlite3.OperationalError("the database file was deleted or replaced")
     error.sqlite_errorcode = sqlite3.SQLITE_READONLY_DBMOVED
     return error
-
-
-def is_failing(error: BaseException | None) -> bool:
-    """Whether it is the disk that fails: it takes nothing, or does not give what it took."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _FAILING
-
-
-def _is_full(error: BaseException | None) -> bool:
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL
-
-
-def _is_storage_fault(error: BaseException) -> bool:
-    return (
-        isinstance(error, sqlite3.DatabaseError)
-        and getattr(error, "sqlite_errorcode", 0) & 0xFF in _STORAGE_FAULTS
-    )
 
 
 def open_file(path: Path) -> sqlite3.Connection:
@@ -431,109 +374,3 @@ def _bring_up_to_date(connection: sqlite3.Connection) -> None:
 
         migrations.apply(connection)
         connection.execute(f"PRAGMA user_version = {SCHEMA}")
-
-
-def save_state(connection: sqlite3.Connection, name: str, value: str) -> None:
-    """Keep a snapshot or counter under a name; within a piece of work."""
-    connection.execute(
-        "INSERT INTO state (name, value, crc) VALUES (?, ?, ?)"
-        " ON CONFLICT (name) DO UPDATE SET value = excluded.value, crc = excluded.crc",
-        (name, value, crc_of(value)),
-    )
-
-
-def load_state(connection: sqlite3.Connection, name: str) -> str | None:
-    """What was last kept under the name; None if nothing ever was."""
-    row = connection.execute("SELECT value FROM state WHERE name = ?", (name,)).fetchone()
-    return None if row is None else str(row[0])
-
-
-def save_case(connection: sqlite3.Connection, case: Case) -> None:
-    """Keep a case as it stands; within the piece of work that adds its event.
-
-    Raises:
-        sqlite3.IntegrityError: Another case is open for the same place and kind.
-    """
-    document = cases_adapter.dump_json(case).decode()
-    connection.execute(
-        "INSERT INTO cases (case_id, place_id, kind, state, document, crc) VALUES (?, ?, ?, ?, ?, ?)"
-        " ON CONFLICT (case_id) DO UPDATE SET place_id = excluded.place_id, kind = excluded.kind,"
-        " state = excluded.state, document = excluded.document, crc = excluded.crc",
-        (case.case_id, case.place_id, case.kind, case.state, document, crc_of(document)),
-    )
-
-
-TRACES_KEPT = 1000
-"""So many cases can be explained: those that were recorded last, whatever the clock said."""
-
-
-def save_trace(
-    connection: sqlite3.Connection, case_id: str, type_: str, body: str, trace: str
-) -> None:
-    """Keep why a case opened, with its first and its last event; within its piece of work.
-
-    Args:
-        connection: The writer's.
-        case_id: Of the case.
-        type_: Of the event that is being recorded.
-        body: The event's body, as JSON.
-        trace: What the rule went by so far, as JSON.
-    """
-    connection.execute(
-        "INSERT INTO traces (case_id, opened, last_type, last, trace) VALUES (?, ?, ?, ?, ?)"
-        " ON CONFLICT (case_id) DO UPDATE SET last_type = excluded.last_type,"
-        " last = excluded.last, trace = CASE excluded.trace WHEN '{}' THEN trace"
-        " ELSE excluded.trace END",
-        (case_id, body if type_ == "case.opened" else None, type_, body, trace),
-    )
-    connection.execute(
-        "DELETE FROM traces WHERE rowid <="
-        " (SELECT rowid FROM traces ORDER BY rowid DESC LIMIT 1 OFFSET ?)",
-        (TRACES_KEPT,),
-    )
-
-
-def load_open_cases(connection: sqlite3.Connection) -> list[Case]:
-    """Every open case, in the order in which they were recorded."""
-    rows = connection.execute(
-        "SELECT document FROM cases WHERE state = 'open' ORDER BY rowid"
-    ).fetchall()
-    return [cases_adapter.validate_json(document) for (document,) in rows]
-
-
-def note_loss(
-    connection: sqlite3.Connection,
-    epoch: str,
-    lane: int,
-    sequences: list[int],
-    reason: str,
-    at_s: float,
-) -> None:
-    """Write down numbers of a lane as lost; in the piece of work that loses them.
-
-    Args:
-        connection: The writer's.
-        epoch: Whose numbers they are.
-        lane: Which one they waited in.
-        sequences: In order.
-        reason: Why, in English; a disk's or a broker's own words are cut.
-        at_s: When, in seconds since 1970.
-    """
-    connection.executemany(
-        "INSERT INTO losses (epoch, first, last, lane, reason, at) VALUES (?, ?, ?, ?, ?, ?)",
-        [
-            (epoch, first, last, lane, readable(reason, MOST_REASON), at_s)
-            for first, last in joined([(each, each) for each in sequences])
-        ],
-    )
-
-
-def joined(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Ranges in order; those that touch become one."""
-    found: list[tuple[int, int]] = []
-    for first, last in ranges:
-        if found and first == found[-1][1] + 1:
-            found[-1] = (found[-1][0], last)
-        else:
-            found.append((first, last))
-    return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent.domain.lived_time import Lifetime
-from agent.storage.database import load_state, save_state
+from agent.storage.state_table import load_state, save_state
 
 if TYPE_CHECKING:
     import sqlite3

@@ -17,19 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from agent.storage import salvage
+from agent.storage.case_table import cases_adapter, save_case
 from agent.storage.checksum import crc_of
-from agent.storage.database import (
-    Database,
-    StoodIn,
-    StorageError,
-    cases_adapter,
-    lenient,
-    load_state,
-    open_file,
-    save_case,
-    save_state,
-)
-from agent.storage.outbox import Lane, carried, is_of_outbox, note_carried, take_back, take_over
+from agent.storage.database import Database, StoodIn, lenient, open_file
+from agent.storage.epoch import carried, is_of_outbox, note_carried, take_back, take_over
+from agent.storage.errors import StorageError
+from agent.storage.outbox_queries import Lane
+from agent.storage.state_table import load_state, save_state
 from wording.known_errors import reason_of
 
 if TYPE_CHECKING:

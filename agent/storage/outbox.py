@@ -12,27 +12,27 @@ we ever gave, begin a new epoch: what waits is numbered anew from 1.
 
 from __future__ import annotations
 
-import enum
 import json
-import secrets
 import sqlite3
 import time
 from contextlib import closing
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from pydantic import TypeAdapter
-
-from agent.protocol.events import Draft, Event
-from agent.protocol.fields import MOST_REASON, is_id, readable
+from agent.protocol.events import Draft
+from agent.protocol.fields import MOST_REASON, readable
 from agent.storage import outbox_stats
-from agent.storage.checksum import crc_of, is_whole
-from agent.storage.database import StorageError, joined, load_state, note_loss, save_state
+from agent.storage.checksum import crc_of
+from agent.storage.epoch import _RUNNING_BOOT, begin_epoch, settle_epoch
+from agent.storage.errors import StorageError
+from agent.storage.loss_table import joined, note_loss
+from agent.storage.outbox_queries import Lane, events_adapter, last_sequence
+from agent.storage.state_table import save_state
 from wording.known_errors import reason_of
 from wording.messages import said
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Iterable
     from concurrent.futures import Future
     from zoneinfo import ZoneInfo
 
@@ -40,36 +40,8 @@ if TYPE_CHECKING:
     from agent.storage.outbox_stats import Figures
 
 T = TypeVar("T")
-EPOCH, _PREVIOUS_EPOCH = "outbox.epoch", "outbox.previous_epoch"
-_RUNNING_BOOT, _CARRIED = "outbox.running_boot", "outbox.carried"
 STAND_IN_BYTES = 32_000_000
 """How large a database in memory may become."""
-events_adapter: TypeAdapter[Event] = TypeAdapter(Event)
-
-
-class Lane(enum.IntEnum):
-    """What goes first. Order by sequence is kept within a lane."""
-
-    CASE = 0
-    EVIDENCE = 1
-    HEALTH = 2
-    REST = 3
-
-
-_WAITING_IN_SPAN = (
-    "SELECT sequence FROM outbox INDEXED BY outbox_lanes"  # noqa: S608 - of our own numbers
-    f" WHERE arrived = 0 AND lane IN ({', '.join(str(int(lane)) for lane in Lane)})"
-    " AND sequence BETWEEN ? AND ?"
-)
-
-
-class Row(NamedTuple):
-    """One waiting event, as it will be sent; not ``whole``: the disk has another text than it was given."""
-
-    sequence: int
-    event: str
-    size_bytes: int
-    whole: bool = True
 
 
 class Outbox:
@@ -118,13 +90,13 @@ class Outbox:
         database.on_commit(self._committed)
         database.on_stand_in(self._begin_in_stand_in)
         self.epoch, self.previous_epoch = database.write(
-            lambda connection: _settle_epoch(connection, epoch, boot_id)
+            lambda connection: settle_epoch(connection, epoch, boot_id)
         ).result()
 
     def _begin_in_stand_in(self, connection: sqlite3.Connection) -> None:
         """What waits lies in another database now, by other numbers."""
         epoch, boot_id = self._given
-        self.epoch, self.previous_epoch = _settle_epoch(connection, epoch, boot_id)
+        self.epoch, self.previous_epoch = settle_epoch(connection, epoch, boot_id)
         self._budget_bytes = min(self._budget_bytes or STAND_IN_BYTES, STAND_IN_BYTES)
         self._changing += 1
 
@@ -266,7 +238,7 @@ class Outbox:
                 "UPDATE outbox SET arrived = 0 WHERE arrived = 1 AND sequence BETWEEN ? AND ?",
                 list(again),
             )
-            self.epoch, self.previous_epoch = _begin_epoch(connection)
+            self.epoch, self.previous_epoch = begin_epoch(connection)
             self._changing += 1
 
         return self._database.write(begin)
@@ -395,255 +367,3 @@ def _used_bytes(connection: sqlite3.Connection) -> int:
         for name in ("page_count", "freelist_count", "page_size")
     )
     return int((pages - free) * size)
-
-
-def waits(connection: sqlite3.Connection, lane: Lane, event_type: str) -> bool:
-    """Whether an event of the type is still in the lane."""
-    row = connection.execute(
-        "SELECT 1 FROM outbox WHERE arrived = 0 AND lane = ? AND type = ? LIMIT 1",
-        (int(lane), event_type),
-    ).fetchone()
-    return row is not None
-
-
-def live_from(connection: sqlite3.Connection, lane: Lane, boot_id: str, since_s: float) -> int:
-    """Where in the lane the backlog ends and the live events begin.
-
-    Args:
-        connection: To read with.
-        lane: The lane asked for.
-        boot_id: Only events of this boot can be live.
-        since_s: The oldest steady time that is live. Steady time, because the wall clock of a
-            device without a battery may be years off when the link comes up.
-
-    Returns:
-        The sequence number from which on every event of the lane is live.
-    """
-    first = last_sequence(connection) + 1
-    cursor = connection.execute(
-        "SELECT sequence, boot_id, monotonic_s FROM outbox"
-        " WHERE arrived = 0 AND lane = ? ORDER BY sequence DESC",
-        (int(lane),),
-    )
-    with closing(cursor):
-        for sequence, row_boot_id, monotonic_s in cursor:
-            if row_boot_id != boot_id or monotonic_s < since_s:
-                break
-            first = sequence
-    return int(first)
-
-
-def waiting(
-    connection: sqlite3.Connection,
-    lane: Lane,
-    *,
-    first: int = 0,
-    before: int | None = None,
-    taken: Collection[int] = (),
-    limit: int,
-    limit_bytes: int = 0,
-) -> list[Row]:
-    """The oldest events of a lane, in order.
-
-    Args:
-        connection: To read with.
-        lane: The lane asked for.
-        first: The lowest sequence number asked for.
-        before: Only sequence numbers below this one; None: all.
-        taken: Sequence numbers to leave out, because they are under way.
-        limit: At most so many.
-        limit_bytes: At most so many bytes together, but one event at least.
-    """
-    rows: list[Row] = []
-    room_bytes = limit_bytes
-    cursor = connection.execute(
-        "SELECT sequence, event, size_bytes, crc FROM outbox"
-        " WHERE arrived = 0 AND lane = ? AND sequence >= ? AND (? IS NULL OR sequence < ?)"
-        " ORDER BY sequence",
-        (int(lane), first, before, before),
-    )
-    with closing(cursor):
-        for sequence, event, size_bytes, crc in cursor:
-            if sequence in taken:
-                continue
-            room_bytes -= size_bytes
-            if rows and room_bytes < 0:
-                break
-            rows.append(Row(sequence, event, size_bytes, is_whole(event, crc)))
-            if len(rows) == limit:
-                break
-    return rows
-
-
-def last_sequence(connection: sqlite3.Connection) -> int:
-    """The last number that was given in this epoch; 0 if none was."""
-    row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'outbox'").fetchone()
-    return 0 if row is None else int(row[0])
-
-
-def waits_besides(
-    connection: sqlite3.Connection, spans: Iterable[tuple[int, int]], known: Collection[int]
-) -> bool:
-    """Whether a number of some spans waits that is none of those known.
-
-    It reads the known ones and one more at most, by the index of what waits; events themselves never.
-    """
-    for span in spans:
-        with closing(connection.execute(_WAITING_IN_SPAN, span)) as cursor:
-            if any(sequence not in known for (sequence,) in cursor):
-                return True
-    return False
-
-
-def counted(connection: sqlite3.Connection, first: int, last: int) -> tuple[int, int]:
-    """How many of the numbers between two have arrived and are kept, and how many wait."""
-    span = (first, last)
-    [arrived] = connection.execute(
-        "SELECT count(*) FROM outbox INDEXED BY outbox_arrived"
-        " WHERE arrived = 1 AND sequence BETWEEN ? AND ?",
-        span,
-    ).fetchone()
-    [waits] = connection.execute(f"SELECT count(*) FROM ({_WAITING_IN_SPAN})", span).fetchone()  # noqa: S608
-    return int(arrived), int(waits)
-
-
-def _settle_epoch(
-    connection: sqlite3.Connection, given: str | None, boot_id: str | None
-) -> tuple[str, str | None]:
-    """Find this database's epoch, or begin one; another one given replaces it."""
-    epoch = noted_epoch(connection, EPOCH)
-    if epoch is None or (given is not None and given != epoch):
-        if epoch is not None:
-            save_state(connection, _PREVIOUS_EPOCH, epoch)
-        epoch = given or secrets.token_hex(8)
-        save_state(connection, EPOCH, epoch)
-    elif boot_id is not None and load_state(connection, _RUNNING_BOOT) not in {None, "", boot_id}:
-        epoch, _ = _begin_epoch(connection)
-    if boot_id is not None:
-        save_state(connection, _RUNNING_BOOT, boot_id)
-    return epoch, noted_epoch(connection, _PREVIOUS_EPOCH)
-
-
-def noted_epoch(connection: sqlite3.Connection, name: str = EPOCH) -> str | None:
-    """An epoch that a database has noted; None if none is, or the disk has another text than one."""
-    text = load_state(connection, name)
-    return text if text is not None and is_id(text) else None
-
-
-COLUMNS = (
-    "sequence, event_id, lane, type, occurred_at, boot_id, monotonic_s, size_bytes, event, crc"
-)
-DAMAGED = "the disk has another text than it was given"
-
-
-def take_over(
-    connection: sqlite3.Connection, rows: Iterable[tuple[Any, ...]], previous: str | None
-) -> None:
-    """Fill an empty outbox with what was saved from another, as a new epoch; in a piece of work.
-
-    Args:
-        connection: The writer's.
-        rows: :data:`COLUMNS` of each.
-        previous: The epoch of the other one, if that is known.
-    """
-    epoch = secrets.token_hex(8)
-    save_state(connection, EPOCH, epoch)
-    if previous is not None:
-        save_state(connection, _PREVIOUS_EPOCH, previous)
-    _put_in_anew(connection, rows, epoch)
-
-
-def note_carried(connection: sqlite3.Connection, epoch: str | None, sequences: list[int]) -> None:
-    """Remember which numbers of another database came along into this one; in a piece of work."""
-    ranges = joined([(each, each) for each in sequences])
-    save_state(connection, _CARRIED, json.dumps({"epoch": epoch, "ranges": ranges}))
-
-
-def carried(reader: sqlite3.Connection) -> tuple[str | None, list[tuple[int, int]]]:
-    """What :func:`note_carried` has noted: the other's epoch, and ranges of its numbers."""
-    told = json.loads(load_state(reader, _CARRIED) or '{"epoch": null, "ranges": []}')
-    return told["epoch"], [(first, last) for first, last in told["ranges"]]
-
-
-def take_back(
-    connection: sqlite3.Connection,
-    rows: Iterable[tuple[Any, ...]],
-    went: tuple[str | None, list[tuple[int, int]]],
-    previous: str | None,
-) -> int:
-    """Give an outbox what another, which stood in for it, has got since; as a new epoch; in a piece of work.
-
-    Args:
-        connection: The writer's.
-        rows: :data:`COLUMNS` of what waits in the other.
-        went: What had been :func:`carried` there: of that, what waits there no more has been settled.
-        previous: The other's epoch, if that is known.
-
-    Returns:
-        How many events were new to it.
-    """
-    waiting = list(rows)
-    ids, (epoch, ranges) = {row[1] for row in waiting}, went
-    for first, last in ranges if load_state(connection, EPOCH) == epoch else ():
-        here = connection.execute(
-            "SELECT event_id FROM outbox WHERE sequence BETWEEN ? AND ?", (first, last)
-        ).fetchall()
-        settled = [row for row in here if row[0] not in ids]
-        connection.executemany("UPDATE outbox SET arrived = 1 WHERE event_id = ?", settled)
-    new = 0
-    for _, *values in waiting:
-        new += connection.execute(
-            f"INSERT INTO outbox ({COLUMNS}) VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
-            " ON CONFLICT (event_id) DO NOTHING",
-            values,
-        ).rowcount
-    _begin_epoch(connection)
-    if previous is not None:
-        save_state(connection, _PREVIOUS_EPOCH, previous)
-    save_state(
-        connection, _RUNNING_BOOT, ""
-    )  # it need not begin another one for the power that went
-    return new
-
-
-def is_of_outbox(name: str) -> bool:
-    """Whether a state is the outbox's own, which means nothing in another database."""
-    return name.startswith("outbox.")
-
-
-def _put_in_anew(
-    connection: sqlite3.Connection, rows: Iterable[tuple[Any, ...]], epoch: str
-) -> None:
-    """Give rows numbers from 1 on in an epoch; their ``event_id`` stays."""
-    for sequence, (_, event_id, lane, kind, at, boot, steady_s, _, event, _) in enumerate(rows, 1):
-        told = json.loads(event) | {"epoch": epoch, "sequence": sequence}
-        text = json.dumps(told, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        size_bytes, crc = len(text.encode()), crc_of(text)
-        connection.execute(
-            f"INSERT INTO outbox ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
-            (sequence, event_id, lane, kind, at, boot, steady_s, size_bytes, text, crc),
-        )
-
-
-def _begin_epoch(connection: sqlite3.Connection) -> tuple[str, str | None]:
-    """Give the database a new epoch, and what waits new numbers from 1 on."""
-    previous = load_state(connection, EPOCH)
-    epoch = secrets.token_hex(8)
-    if previous is not None:
-        save_state(connection, _PREVIOUS_EPOCH, previous)
-    save_state(connection, EPOCH, epoch)
-    connection.execute(
-        f"CREATE TEMP TABLE moved AS SELECT {COLUMNS} FROM outbox"  # noqa: S608
-        " WHERE arrived = 0 ORDER BY sequence"
-    )
-    connection.execute("DELETE FROM outbox")
-    connection.execute("UPDATE sqlite_sequence SET seq = 0 WHERE name = 'outbox'")
-    rows = connection.execute("SELECT * FROM moved ORDER BY sequence").fetchall()
-    for sequence, _, lane, *_, event, crc in rows:
-        if not is_whole(event, crc):
-            note_loss(
-                connection, previous or "", lane, [sequence], f"damaged: {DAMAGED}", time.time()
-            )
-    _put_in_anew(connection, (row for row in rows if is_whole(*row[-2:])), epoch)
-    connection.execute("DROP TABLE moved")
-    return epoch, previous

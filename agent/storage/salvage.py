@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from agent.analysis.case_recorder import SNAPSHOT
+from agent.storage.case_table import cases_adapter, save_case
 from agent.storage.checksum import is_whole
-from agent.storage.database import cases_adapter, save_case
-from agent.storage.outbox import COLUMNS, events_adapter, noted_epoch
+from agent.storage.epoch import COLUMNS, noted_epoch
+from agent.storage.outbox_queries import events_adapter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from agent.domain.scene import Case
-    from agent.storage.outbox import Lane
+    from agent.storage.outbox_queries import Lane
 
 MOST_FAILED = 64
 """After so many unreadable places in a row the rest is given up."""
@@ -62,7 +63,7 @@ def waiting_rows(reader: sqlite3.Connection, lane: Lane | None = None) -> Iterat
         lane: Only of this one; None: of all.
 
     Yields:
-        :data:`agent.storage.outbox.COLUMNS`.
+        :data:`agent.storage.epoch.COLUMNS`.
     """
     of_lane = "" if lane is None else f" AND lane = {int(lane)}"
     columns = COLUMNS.replace("crc", _crc(reader, "outbox"))

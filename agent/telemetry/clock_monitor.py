@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Self
 
 from pydantic import BaseModel, ConfigDict
 
-from agent.protocol.events import ClockBody, ClockReading, ClockState, Concerned, Draft
-from agent.storage.database import StorageError, load_state, save_state
-from agent.storage.outbox import Lane, last_sequence
+from agent.protocol.base import ClockReading, ClockState
+from agent.protocol.events import ClockBody, Concerned, Draft
+from agent.storage.errors import StorageError
+from agent.storage.outbox_queries import Lane, last_sequence
+from agent.storage.state_table import load_state, save_state
 
 if TYPE_CHECKING:
     import sqlite3

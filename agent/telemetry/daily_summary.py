@@ -7,12 +7,13 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from agent.protocol.base import ClockReading
 from agent.protocol.event_codes import event_code
-from agent.protocol.events import ClockReading, DeviceDay, Draft, KindDay, SummaryBody, ZoneDay
+from agent.protocol.events import DeviceDay, Draft, KindDay, SummaryBody, ZoneDay
 from agent.storage import day_counters, lived_time_counter
-from agent.storage.database import load_state, save_state
 from agent.storage.day_counters import DEVICE, Place
-from agent.storage.outbox import Lane
+from agent.storage.outbox_queries import Lane
+from agent.storage.state_table import load_state, save_state
 
 if TYPE_CHECKING:
     import sqlite3

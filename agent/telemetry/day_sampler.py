@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict
 
 from agent.storage import day_counters, lived_time_counter
-from agent.storage.database import StorageError, load_state, save_state
 from agent.storage.day_counters import DEVICE, Place
+from agent.storage.errors import StorageError
+from agent.storage.state_table import load_state, save_state
 
 if TYPE_CHECKING:
     import sqlite3

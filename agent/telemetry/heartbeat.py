@@ -19,15 +19,14 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from agent.domain.finite import finite
-from agent.protocol.events import (
+from agent.protocol.base import ClockReading, ModelUsed
+from agent.protocol.events import Draft
+from agent.protocol.heartbeat import (
     CameraHealth,
-    ClockReading,
     ConfigurationHealth,
     DiskHealth,
-    Draft,
     HeartbeatBody,
     Looking,
-    ModelUsed,
     PowerHealth,
     RecoveryHealth,
     StorageHealth,
@@ -36,7 +35,7 @@ from agent.protocol.events import (
     ViewHealth,
     Waiting,
 )
-from agent.storage.outbox import Lane, waits
+from agent.storage.outbox_queries import Lane, waits
 
 if TYPE_CHECKING:
     import sqlite3

@@ -11,16 +11,17 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, cast
 
-from agent.protocol.events import MOST_RANGES, ClockReading, Draft, Loss, LossBody
-from agent.storage.database import joined
-from agent.storage.outbox import Lane
+from agent.protocol.base import MOST_RANGES, ClockReading
+from agent.protocol.events import Draft, Loss, LossBody
+from agent.storage.loss_table import joined
+from agent.storage.outbox_queries import Lane
 
 if TYPE_CHECKING:
     import sqlite3
 
     from agent.domain.ids import Ids
     from agent.identity.signing_key import Signer
-    from agent.protocol.events import LaneName
+    from agent.protocol.base import LaneName
     from agent.storage.database import Database
     from agent.storage.outbox import Outbox
     from drivers.clock import Clock

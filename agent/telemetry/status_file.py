@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import BaseModel, ConfigDict
 
 from agent.domain.finite import Figure
-from agent.protocol.events import ConfigurationHealth, ModelUsed, StorageHealth, ViewHealth
+from agent.protocol.base import ModelUsed
+from agent.protocol.heartbeat import ConfigurationHealth, StorageHealth, ViewHealth
 from drivers.disk import replace_file
 from wording.known_errors import words_of
 

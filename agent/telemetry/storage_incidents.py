@@ -7,9 +7,10 @@ import logging
 from typing import TYPE_CHECKING
 
 from agent.identity.signing_key import FILE as KEY_FILE
-from agent.protocol.events import ClockReading, Draft, StorageBody
+from agent.protocol.base import ClockReading
+from agent.protocol.events import Draft, StorageBody
 from agent.storage.memory_fallback import NAME
-from agent.storage.outbox import Lane
+from agent.storage.outbox_queries import Lane
 
 if TYPE_CHECKING:
     import sqlite3

@@ -24,7 +24,8 @@ from agent.config.schema import Uplink as UplinkSettings
 from agent.delivery.uplink import Uplink
 from agent.domain.ids import RandomIds
 from agent.storage.database import Database
-from agent.storage.outbox import Lane, Outbox
+from agent.storage.outbox import Outbox
+from agent.storage.outbox_queries import Lane
 from benchmarks.delivery.losses import central
 from benchmarks.delivery.slow_link import SlowLink
 from benchmarks.delivery.ways import message

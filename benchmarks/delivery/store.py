@@ -14,8 +14,8 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from agent.protocol.events import Receipt
-from agent.storage.database import joined
+from agent.protocol.downlink import Receipt
+from agent.storage.loss_table import joined
 from provisioning.demo.consumer import unpacked
 from tests.support.broker import DEVICE, EVENTS, PREFIX, TENANT
 

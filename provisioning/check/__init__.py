@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import click
 
 from agent.config import last_known_good
-from agent.config.schema import ConfigError, load
+from agent.config.faults import ConfigError
+from agent.config.loading import load
 from drivers.files.privileges import become_keeper_of
 from provisioning.check import (
     broker,

@@ -14,7 +14,8 @@ from wording.messages import Said, said
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from agent.config.schema import ConfigError, Configuration
+    from agent.config.faults import ConfigError
+    from agent.config.schema import Configuration
     from provisioning.check.this_device import AgentHere
 
 Severity = Literal["ok", "note", "warning", "fault"]

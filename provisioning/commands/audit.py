@@ -24,7 +24,7 @@ from agent.audit import (
     verify,
     verify_orders,
 )
-from agent.config.schema import load
+from agent.config.loading import load
 from drivers.clock import SystemClock
 from drivers.files.privileges import become_keeper_of
 from provisioning.console.exit_codes import FAULT

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from agent.analysis.sample_collection import FOLDER
-from agent.config.schema import load
+from agent.config.loading import load
 from drivers.disk import make_folder, replace_file
 from drivers.files.privileges import acting_for, read_file
 from provisioning.commands.audit import note

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from agent.analysis import reference_image
-from agent.config.schema import load
+from agent.config.loading import load
 from agent.perception.redaction import sensitive_regions
 from drivers.cameras import CameraError, load_driver
 from drivers.files.privileges import acting_for, become_keeper_of

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import click
 from pydantic import ValidationError
 
+from agent.config.faults import ConfigError
+from agent.config.loading import load
 from agent.config.plausibility import Remark, remarks
-from agent.config.schema import ConfigError, Uplink, load
+from agent.config.schema import Uplink
 from agent.config.site_files import FileError, read_toml
 from agent.identity.credentials import CredentialsError
 from agent.identity.credentials import read as read_credentials

@@ -14,7 +14,7 @@ import click
 
 from agent.audit import FOLDER as AUDIT
 from agent.audit import AuditError
-from agent.config.schema import load
+from agent.config.loading import load
 from agent.identity.signing_key import FILE as SIGNING_KEY
 from agent.identity.signing_key import Signer
 from agent.retention import Holds

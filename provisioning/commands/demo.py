@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 import click
 from pydantic import ValidationError
 
-from agent.config import schema
+from agent.config import loading, schema
 from agent.runtime import log_format
-from agent.storage.database import load_state
+from agent.storage.state_table import load_state
 from provisioning.console.exit_codes import FAULT
 from provisioning.console.progress import Progress
 from provisioning.demo.consumer import Consumer
@@ -82,7 +82,7 @@ def _fresh_folder(out: Path | None) -> Path:
 
 
 def _configuration(folder: Path, url: str, began_at: datetime, pace: str) -> Configuration:
-    configuration = schema.load(STREET)
+    configuration = loading.load(STREET)
     # The comparison at the end relies on the clip beginning now.
     shown = {"pace": pace, "starts_at": began_at.isoformat()}
     cameras = tuple(

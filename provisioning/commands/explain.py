@@ -185,7 +185,7 @@ def _places(where: Path) -> tuple[Path, Path, str | None]:
     """The database, the evidence folder and the time zone of what the user points at."""
     timezone = None
     if (where / "site.toml").is_file() or where.suffix == ".toml":
-        from agent.config.schema import load  # noqa: PLC0415 - a replay's results need no configuration
+        from agent.config.loading import load  # noqa: PLC0415 - a replay's results need no configuration
 
         base = where if where.is_dir() else where.parent
         configuration = load(where)

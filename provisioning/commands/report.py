@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from agent.config.schema import load
+from agent.config.loading import load
 from agent.storage import day_counters
 from agent.telemetry.daily_summary import summary_of
 from drivers.clock import SystemClock

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from agent.analysis.sample_collection import FOLDER as COLLECTION
-from agent.config.schema import load
+from agent.config.loading import load
 from agent.retention import Crops, Hold, HoldError, Holds, Outcome, Retention
 from agent.storage.database import Database
 from drivers.clock import SystemClock

@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent.config import schema
+from agent.config import loading
 from agent.runtime import log_format
 from drivers.files.privileges import keeper_of
 from wording.messages import said
@@ -36,7 +36,7 @@ def run_site(site: Path) -> int:
     from agent.runtime.device import run  # noqa: PLC0415 - loads the network's runtime
 
     log_format.begin()
-    configuration = schema.load(site)
+    configuration = loading.load(site)
     _refuse_anothers(site, configuration.storage.state_dir)
     stop = threading.Event()
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 from pydantic import ValidationError
 
-from agent.config.schema import load
+from agent.config.loading import load
 from agent.telemetry.status_file import FILE, CameraStatus, Status
 from drivers.clock import SystemClock
 from drivers.files.privileges import become_keeper_of, read_file
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from agent.protocol.events import ViewHealth
+    from agent.protocol.heartbeat import ViewHealth
 
 OLD_S = 10.0
 _HOME, _CLEAR_LINE, _CLEAR_REST = "\x1b[H", "\x1b[K", "\x1b[J"

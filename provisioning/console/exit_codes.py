@@ -51,7 +51,7 @@ EXPECTED = {
     "agent.runtime.instance_lock.ForeignStateError": Expected(
         FAULT, said("The state belongs to another user.")
     ),
-    "agent.config.schema.ConfigError": Expected(REFUSED, said("The configuration was refused.")),
+    "agent.config.faults.ConfigError": Expected(REFUSED, said("The configuration was refused.")),
     "agent.runtime.replay.LiveCameraError": Expected(
         REFUSED, said("The configuration was refused.")
     ),
@@ -68,7 +68,7 @@ EXPECTED = {
         FAULT, said("There is no such case to hold.")
     ),
     "agent.audit.log.AuditError": Expected(STORAGE, said("The disk refused.")),
-    "agent.storage.database.StorageError": Expected(STORAGE, said("The disk refused.")),
+    "agent.storage.errors.StorageError": Expected(STORAGE, said("The disk refused.")),
     "sqlite3.Error": Expected(STORAGE, said("The disk refused.")),
     "builtins.ModuleNotFoundError": Expected(
         FAULT, said("A package that this needs is not installed.")

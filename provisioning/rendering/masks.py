@@ -51,7 +51,7 @@ def masks_of(where: Path, camera_id: str) -> Masks:
     Raises:
         ConfigError: The site cannot be read.
     """
-    from agent.config.schema import load  # noqa: PLC0415 - a replay's results need no configuration
+    from agent.config.loading import load  # noqa: PLC0415 - a replay's results need no configuration
 
     if where.suffix != ".toml" and not (where / "site.toml").is_file():
         return Masks()

@@ -55,7 +55,7 @@ REASONS = {
     "camera_lost": said("no frames come"),
     "camera_hangs": said("the camera hangs"),
 }
-"""What may be the matter with a view; every :data:`agent.protocol.events.Blindness` and ``good``."""
+"""What may be the matter with a view; every :data:`agent.protocol.base.Blindness` and ``good``."""
 
 
 def reason_in_words(reason: str) -> str:

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from agent.analysis.case_recorder import QUIET_TIMES, CaseBook
-from agent.config.schema import from_tables
+from agent.config.loading import from_tables
 from agent.domain.ids import RandomIds
 from agent.evidence.pictures import Evidence
-from agent.protocol.events import ClockReading
+from agent.protocol.base import ClockReading
 from agent.storage.database import Database
 from agent.storage.outbox import Outbox
 from drivers.cameras import Frame

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.analysis.decision_trace import MOST_MOMENTS, Measure, Trace, Traces
-from agent.config.schema import load
+from agent.config.loading import load
 from agent.runtime.replay import replay
 from provisioning.cli import main
 from provisioning.commands.explain import conditions, find

@@ -14,10 +14,10 @@ import pytest
 
 from agent.config.schema import Configuration
 from agent.domain.ids import RandomIds
-from agent.protocol.events import ClockReading
+from agent.protocol.base import ClockReading
 from agent.runtime.composition import Parts, assemble
 from agent.runtime.device import run
-from agent.storage import outbox
+from agent.storage import outbox_queries
 from drivers import cameras
 from tests.analysis.test_shared_places import camera, crossing
 from tests.support.broker import free_port, wait_until
@@ -45,7 +45,9 @@ def parts_of(site: Configuration, state: Path) -> Parts:
 
 def told(parts: Parts) -> list[dict[str, Any]]:
     with parts.reading() as connection:
-        rows = outbox.waiting(connection, outbox.Lane.CASE, limit=100, limit_bytes=1 << 30)
+        rows = outbox_queries.waiting(
+            connection, outbox_queries.Lane.CASE, limit=100, limit_bytes=1 << 30
+        )
     return [json.loads(row.event) for row in rows]
 
 
@@ -139,8 +141,8 @@ def test_a_camera_that_never_gives_a_frame_is_told_in_an_urgent_heartbeat(tmp_pa
         database = tmp_path / "state" / "kerbwatch.sqlite3"
         try:
             with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as connection:
-                lane = outbox.Lane.HEALTH
-                rows = outbox.waiting(connection, lane, limit=100, limit_bytes=1 << 30)
+                lane = outbox_queries.Lane.HEALTH
+                rows = outbox_queries.waiting(connection, lane, limit=100, limit_bytes=1 << 30)
         except sqlite3.OperationalError:
             return []
         return [json.loads(row.event)["body"] for row in rows]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.config import schema
+from agent.config import loading
 from agent.runtime.replay import ReplayReport, replay
 from tests.support.compositing import Standing, film
 from tests.support.paths import ROOT
@@ -31,7 +31,7 @@ LEAST_TRACKS = {
 
 
 def judge(video: Path) -> ReplayReport:
-    site = schema.load(WHOLE_PICTURE)
+    site = loading.load(WHOLE_PICTURE)
     camera = site.cameras[0].model_copy(update={"settings": {"path": str(video)}})
     return replay(site.model_copy(update={"cameras": (camera,)}), base=ROOT)
 

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from agent.analysis.sample_collection import FOLDER, Collection
 from agent.config.schema import CollectionSection
 from agent.domain.scene import Box, Detection, Doubt
-from agent.protocol.events import ModelUsed
+from agent.protocol.base import ModelUsed
 from agent.runtime.replay import replay
 from drivers.cameras import Frame, Picture
 from provisioning.cli import main

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from agent.config.schema import Configuration, from_tables
+from agent.config.loading import from_tables
+from agent.config.schema import Configuration
 from agent.protocol.events import CaseEvent
 from agent.runtime.replay import replay
 from tests.support.red_street import write_model

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from agent.audit import Audit, Noticing, Record, records, verify
 from agent.audit.change_detector import CLOCK_CHANGES, CLOCK_CHANGES_PERIOD_S
 from agent.audit.setting_diff import leaves
-from agent.config.schema import from_tables
+from agent.config.loading import from_tables
 from agent.identity.certificate_expiry import CertificateFile
 from drivers.clock import FakeClock
 from tests.support.broker import Authority

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from agent.capture.camera_profiles import MARGIN, Daylight, Profile, Switch
 from agent.capture.camera_reader import CameraActivity, Capture, Mailbox
-from agent.config.schema import ConfigError, from_tables
+from agent.config.faults import ConfigError
+from agent.config.loading import from_tables
 from agent.domain.zones import Window
 from drivers.cameras import Frame
 

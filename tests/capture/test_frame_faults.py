@@ -19,12 +19,12 @@ from agent.capture import camera_reader
 from agent.capture.frame_faults import MOST_IN_A_ROW, FaultyFrames, FrameError, fault_of
 from agent.config.schema import Configuration
 from agent.domain.ids import RandomIds
-from agent.protocol.events import ClockReading
+from agent.protocol.base import ClockReading
 from agent.runtime.composition import Parts, assemble
 from agent.runtime.device import run
 from agent.runtime.replay import replay
-from agent.storage import outbox
-from agent.storage.database import StorageError
+from agent.storage import outbox_queries
+from agent.storage.errors import StorageError
 from drivers import cameras
 from drivers.cameras import CameraError, Frame, Picture, synthetic
 from drivers.cameras._recorded import fitted, luma_of
@@ -118,7 +118,9 @@ def frames_of(site: Configuration) -> Iterator[Frame]:
 
 def told(parts: Parts) -> list[tuple[str, float]]:
     with parts.reading() as connection:
-        rows = outbox.waiting(connection, outbox.Lane.CASE, limit=100, limit_bytes=1 << 30)
+        rows = outbox_queries.waiting(
+            connection, outbox_queries.Lane.CASE, limit=100, limit_bytes=1 << 30
+        )
     events = [json.loads(row.event) for row in rows]
     return [(event["type"], event["body"]["dwell_s"]) for event in events]
 

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.config import last_known_good, schema
+from agent.config import faults, last_known_good, loading, schema
 from drivers.clock import FakeClock
 from tests.runtime.test_device import start_agent
 from tests.support.broker import Broker, broker, mosquitto, start_broker, wait_until
@@ -36,7 +36,7 @@ def site(tmp_path: Path) -> Path:
 
 
 def keep(site: Path) -> schema.Configuration:
-    configuration = schema.load(site)
+    configuration = loading.load(site)
     assert last_known_good.keep(site, configuration, site / "state", CLOCK)
     return configuration
 
@@ -101,7 +101,7 @@ def test_files_that_are_gone_are_no_reason_to_stop(
 
 def test_without_a_good_one_every_fault_is_an_error(site: Path) -> None:
     (site / "site.toml").write_bytes(BROKEN["a value that is not allowed"])
-    with pytest.raises(schema.ConfigError) as caught:
+    with pytest.raises(faults.ConfigError) as caught:
         last_known_good.load(site)
     assert len(caught.value.faults) >= 3
 
@@ -111,12 +111,12 @@ def test_the_copy_of_another_site_is_not_taken(site: Path, tmp_path: Path) -> No
     other = tmp_path / "other"
     other.mkdir()
     (other / "site.toml").write_text(f'[storage]\nstate_dir = "{site}/state"\n', encoding="utf-8")
-    with pytest.raises(schema.ConfigError):
+    with pytest.raises(faults.ConfigError):
         last_known_good.load(other)
 
 
 def test_files_that_were_changed_since_they_were_read_are_not_kept_as_good(site: Path) -> None:
-    configuration = schema.load(site)
+    configuration = loading.load(site)
     text = (site / "site.toml").read_text(encoding="utf-8")
     (site / "site.toml").write_text(text.replace("allowed_s = 2", "allowed_s = 3"))
     assert not last_known_good.keep(site, configuration, site / "state", CLOCK)
@@ -133,7 +133,7 @@ def test_a_copy_that_is_the_same_is_not_written_again(site: Path) -> None:
 
 def test_a_disk_that_does_not_take_the_copy_is_no_reason_to_stop(site: Path) -> None:
     (site / "state").write_text("a file is in the way")
-    assert not last_known_good.keep(site, schema.load(site), site / "state", CLOCK)
+    assert not last_known_good.keep(site, loading.load(site), site / "state", CLOCK)
 
 
 @given(st.integers(0, 2**32))
@@ -151,7 +151,7 @@ def test_a_damaged_copy_is_never_used_as_something_else(
     (folder / "site.toml").write_text('[storage]\nstate_dir = "state"\n', encoding="utf-8")
     try:
         configuration, _ = last_known_good.load(folder)
-    except schema.ConfigError:
+    except faults.ConfigError:
         return
     assert configuration == good
 

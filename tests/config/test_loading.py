@@ -11,7 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agent.config.schema import ConfigError, Configuration, Site, from_tables, json_schema, load
+from agent.config.faults import ConfigError
+from agent.config.loading import from_tables, json_schema, load
+from agent.config.schema import Configuration, Site
 from agent.identity.credentials import CredentialsError
 from agent.identity.credentials import read as read_credentials
 from agent.protocol import event_codes

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.config.faults import ConfigError
+from agent.config.loading import from_tables
 from agent.config.plausibility import remarks
-from agent.config.schema import ConfigError, from_tables
 from tests.config.test_loading import SITE, faults, write, zone
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.config.broker_address import checked, host_and_port
-from agent.config.schema import ConfigError, load
+from agent.config.faults import ConfigError
+from agent.config.loading import load
 from agent.config.site_files import FileError, read_json, read_toml
 from provisioning.cli import main
 from wording.lookalikes import lookalikes

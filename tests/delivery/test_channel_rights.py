@@ -19,7 +19,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from agent.config.schema import Uplink as UplinkSettings
 from agent.delivery.uplink import Uplink
 from agent.domain.ids import RandomIds
-from agent.protocol.events import Pace, Receipt
+from agent.protocol.downlink import Pace, Receipt
 from agent.storage.database import Database
 from agent.storage.outbox import Outbox
 from drivers.clock import FakeClock

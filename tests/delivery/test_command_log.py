@@ -10,7 +10,7 @@ import pytest
 
 from agent.audit import OF_PLATFORM, records, verify
 from agent.delivery.command_log import AT_ONCE, EACH_S, MOST_REMEMBERED, Orders
-from agent.protocol.events import Answer, Pace
+from agent.protocol.downlink import Answer, Pace
 from agent.retention import Hold, Holds
 from agent.retention.legal_holds import MOST_OF_PLATFORM
 from agent.storage.database import Database
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from agent.protocol.events import Command
+    from agent.protocol.downlink import Command
 
 __all__ = ["broker", "mosquitto", "start_broker"]  # fixtures
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Self
 import pytest
 from pydantic import ValidationError
 
-from agent.protocol.events import Pace, Receipt, Resend
+from agent.protocol.downlink import Pace, Receipt, Resend
 from agent.storage.database import Database
-from agent.storage.outbox import Lane
+from agent.storage.outbox_queries import Lane
 from tests.delivery.test_uplink import Device
 from tests.storage.test_outbox import open_outbox
 from tests.support.broker import (

@@ -22,7 +22,8 @@ from agent.delivery.uplink import Uplink
 from agent.domain.ids import RandomIds
 from agent.protocol.events import DeviceState
 from agent.storage.database import Database
-from agent.storage.outbox import Lane, Outbox
+from agent.storage.outbox import Outbox
+from agent.storage.outbox_queries import Lane
 from drivers.clock import FakeClock, SystemClock
 from tests.support.broker import (
     DEVICE,

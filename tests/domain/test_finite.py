@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.analysis.decision_trace import Measure, Trace
-from agent.config.schema import load
+from agent.config.loading import load
 from agent.domain.scene import WHOLE_FRAME, Detection
 from agent.perception.background_model import NoveltyModel
 from agent.runtime.replay import replay

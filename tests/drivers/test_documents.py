@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from agent.audit import Audit
 from agent.audit.log import segments
-from agent.config import schema
+from agent.config import faults, loading
 from drivers.clock import FakeClock
 from drivers.files.documents import MOST_DEEP, parsed_json, parsed_toml, refuse_unseen, unseen
 from tests.support import red_street
@@ -116,8 +116,8 @@ def test_a_site_that_cannot_be_read_is_refused_with_a_word(
 ) -> None:
     red_street.write_site(tmp_path)
     (tmp_path / file).write_text(text, encoding="utf-8")
-    with pytest.raises(schema.ConfigError) as refused:
-        schema.load(tmp_path)
+    with pytest.raises(faults.ConfigError) as refused:
+        loading.load(tmp_path)
     assert word in "\n".join(refused.value.faults)
 
 

@@ -23,7 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from agent.storage.outbox import Lane, waiting
+from agent.storage.outbox_queries import Lane, waiting
 from drivers.cameras import CameraError, Picture, load_driver
 from drivers.cameras._planes import FORMATS, PLANAR, Layout, bgr_of, brightness_of
 from tests.support.paths import ROOT, SUPPORT

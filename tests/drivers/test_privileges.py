@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agent.config import last_known_good
-from agent.config.schema import load
+from agent.config.loading import load
 from drivers.clock import SystemClock
 from drivers.files import privileges, wiping
 from drivers.files.privileges import acting_for, keeper_of, open_folder, read_file

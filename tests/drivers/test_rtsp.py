@@ -23,7 +23,7 @@ from pydantic import ValidationError
 
 from agent.capture import camera_reader
 from agent.capture.camera_reader import Capture, Mailbox
-from agent.storage.outbox import Lane, waiting
+from agent.storage.outbox_queries import Lane, waiting
 from drivers.cameras import CameraError, load_driver
 from drivers.cameras.rtsp import NetworkCamera, Settings, open_camera
 from tests.support.broker import free_port, wait_until

@@ -17,7 +17,8 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from agent.protocol.events import CaseEvent, LossEvent, Message, Receipt
+from agent.protocol.downlink import Receipt
+from agent.protocol.events import CaseEvent, LossEvent, Message
 from provisioning.demo.consumer import unpacked
 from tests.support.broker import PREFIX
 

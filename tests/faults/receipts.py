@@ -9,7 +9,7 @@ from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from agent.protocol.events import Receipt
+from agent.protocol.downlink import Receipt
 from tests.faults.platform import Storing
 from tests.faults.street import Street, street
 from tests.faults.suite import Outcome, Run, fault, require, wait_for

@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from agent.config import schema
+from agent.config import loading
 from agent.config.schema import Uplink
 from agent.identity import credentials
 from agent.identity.credentials import CredentialsError
@@ -223,7 +223,7 @@ def files(good: Path, tmp_path: Path) -> Path:
 
 
 def faults(site: Path) -> tuple[str, ...]:
-    settings = schema.load(site).uplink.located(site)
+    settings = loading.load(site).uplink.located(site)
     with pytest.raises(CredentialsError) as caught:
         credentials.read(settings)
     return caught.value.faults
@@ -238,7 +238,7 @@ def test_each_wrong_file_is_named_with_what_to_do(
     assert str(files / case.file) in fault
     assert case.said in fault
     # the check says it, and connects to nobody
-    loaded = schema.load(files)
+    loaded = loading.load(files)
     [found] = [
         each
         for each in broker_check.broker(Device(files, files, loaded))
@@ -266,7 +266,7 @@ def test_each_wrong_file_is_named_with_what_to_do(
 def test_every_wrong_file_is_named_at_once(files: Path) -> None:
     openssl(files, ": > ca.crt; cp other.key device.key; rm password")
     assert len(faults(files)) == 3
-    told = connects(schema.load(files).uplink.located(files))
+    told = connects(loading.load(files).uplink.located(files))
     for name in ("ca.crt", "device.key", "password"):
         assert str(files / name) in (told or "")
 
@@ -286,7 +286,7 @@ def test_a_file_that_may_not_be_read_is_said_with_who_may_not(files: Path) -> No
         if str(folder).startswith("/tmp/"):
             folder.chmod(0o755)
     (files / "device.key").chmod(0o600)
-    settings = schema.load(files).uplink.located(files)
+    settings = loading.load(files).uplink.located(files)
     told = read() or ""
     assert str(files / "device.key") in told
     assert "the user nobody may not read it" in told
@@ -335,14 +335,14 @@ def test_a_key_beside_the_authoritys_certificate_is_warned_of(
     site = files / "site.toml"
     text = site.read_text(encoding="utf-8").replace("localhost:1", f"localhost:{broker.port}")
     site.write_text(text, encoding="utf-8")
-    found = list(broker_check.broker(Device(files, files, schema.load(files))))
+    found = list(broker_check.broker(Device(files, files, loading.load(files))))
     warned = [each.what for each in found if each.severity == "warning"]
     assert any("holds a private key as well" in each for each in warned)
 
 
 def test_tls_where_none_is_spoken_is_said(start_broker: Callable[..., Broker], files: Path) -> None:
     broker = start_broker(tls=False)
-    settings = schema.load(files).uplink.located(files)
+    settings = loading.load(files).uplink.located(files)
     told = connects(settings.model_copy(update={"broker": f"mqtts://127.0.0.1:{broker.port}"}))
     assert "may speak none at this port" in (told or "")
 

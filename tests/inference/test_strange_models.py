@@ -20,11 +20,12 @@ import pytest
 from click.testing import CliRunner, Result
 from onnx import TensorProto, helper, numpy_helper
 
-from agent.config import schema
+from agent.config import loading
 from agent.domain.ids import RandomIds
 from agent.inference import Detector, ModelError, load_manifest, open_detector, read_model, verify
 from agent.inference.external_weights import wanted_weights
-from agent.protocol.events import ClockReading, ConfigurationHealth
+from agent.protocol.base import ClockReading
+from agent.protocol.heartbeat import ConfigurationHealth
 from agent.runtime.composition import assemble
 from agent.telemetry.status_file import Software
 from provisioning.adoption import trial
@@ -581,7 +582,7 @@ def test_a_changed_manifest_is_another_model_to_the_audit_log(
 def facts_of(site: Path) -> dict[str, str]:
     """What the audit log is told of the models of a site."""
     parts = assemble(
-        schema.load(site),
+        loading.load(site),
         state_dir=site / "state",
         evidence_dir=site / "state" / "evidence",
         ids=RandomIds(),

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from agent.config.schema import ConfigError, from_tables
+from agent.config.faults import ConfigError
+from agent.config.loading import from_tables
 from agent.domain.scene import Box
 from agent.perception.operator_colour import UNKNOWN, Palette, is_coloured
 

@@ -18,7 +18,8 @@ from agent.analysis import reference_image
 from agent.config.schema import Configuration
 from agent.domain.scene import Zone
 from agent.perception.view_health import PROBLEMS, Settings, ViewGuard
-from agent.protocol.events import Blindness, CaseEvent
+from agent.protocol.base import Blindness
+from agent.protocol.events import CaseEvent
 from agent.runtime.replay import ReplayReport, replay
 from drivers.cameras import Picture
 from provisioning.cli import main

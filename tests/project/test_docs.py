@@ -13,8 +13,9 @@ import pytest
 from click.testing import CliRunner
 from pydantic import TypeAdapter
 
-from agent.config.schema import from_tables
-from agent.protocol.events import Command, Message, Receipt
+from agent.config.loading import from_tables
+from agent.protocol.downlink import Command, Receipt
+from agent.protocol.events import Message
 from provisioning.cli import main
 from tests.support.paths import ROOT
 

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from agent.audit.camera_address import without_secrets
-from agent.config.schema import ConfigError, load
+from agent.config.faults import ConfigError
+from agent.config.loading import load
 from drivers.cameras.rtsp import Settings
 from tests.support.broker import DEVICE, PREFIX, TENANT, Broker, Platform, free_port, wait_until
 from tests.support.login_camera import LoginCamera, Manner

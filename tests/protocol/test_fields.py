@@ -17,8 +17,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import AwareDatetime, BaseModel, TypeAdapter, ValidationError
 
-from agent.protocol import events, generator
-from agent.protocol.events import Answer, Command, DeviceState, Event, Message, Receipt, Wire
+from agent.protocol import base, generator
+from agent.protocol.base import Wire
+from agent.protocol.downlink import Answer, Command, Receipt
+from agent.protocol.events import DeviceState, Event, Message
 from agent.protocol.fields import MOST_NUMBER, AtMost, Text, Whole, Within
 from tests.support.paths import ROOT
 
@@ -373,7 +375,7 @@ BODIES: list[Any] = [event.model_fields["body"].annotation for event in EVENTS]
 OF_ITSELF: dict[type[Wire], str] = {DeviceState: "device-state", Answer: "answer"}
 
 
-@pytest.mark.parametrize("cls", [*BODIES, DeviceState, Answer, events.ClockReading])
+@pytest.mark.parametrize("cls", [*BODIES, DeviceState, Answer, base.ClockReading])
 def test_whatever_the_device_meets_what_it_makes_can_be_read(cls: type[Wire]) -> None:
     published = generator.schema(OF_ITSELF.get(cls, "event"))
     whole = published if cls in OF_ITSELF else {"$ref": f"#/$defs/{cls.__name__}"}

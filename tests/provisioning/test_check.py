@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from agent.config import last_known_good, schema
+from agent.config import last_known_good, loading
 from drivers.clock import SystemClock
 from provisioning.check import CHECKS, check_in_words
 from provisioning.check.findings import Check, Device, Finding, carry_out, worst
@@ -146,7 +146,7 @@ def test_a_refused_configuration_is_checked_on_with_the_last_good_one(
     identity = broker.authority.issue(DEVICE, days=100)
     site = write_site(tmp_path, broker.port, authority=broker.authority, identity=identity)
     clock = SystemClock()
-    assert last_known_good.keep(site, schema.load(site), tmp_path / "state", clock)
+    assert last_known_good.keep(site, loading.load(site), tmp_path / "state", clock)
     file = site / "site.toml" if site.is_dir() else site
     file.write_text(file.read_text(encoding="utf-8") + "\n[nonsense]\n", encoding="utf-8")
     code, found = findings(site, models)

@@ -18,7 +18,7 @@ import pytest
 from click.testing import CliRunner
 
 from agent.analysis import reference_image
-from agent.config import schema
+from agent.config import loading
 from agent.telemetry.status_file import FILE, Status
 from provisioning.check import rights, this_device
 from provisioning.check.findings import Device
@@ -429,7 +429,7 @@ def test_the_units_user_is_who_the_agent_is(tmp_path: Path) -> None:
 def test_a_state_of_neither_the_units_user_nor_root_is_a_fault(corner: Corner) -> None:
     (corner.folder / "state").mkdir(mode=0o700)
     os.chown(corner.folder / "state", STRANGER, STRANGER)
-    configuration = schema.load(corner.folder)
+    configuration = loading.load(corner.folder)
     found = this_device.look(corner.folder, corner.folder, configuration)
     runs_as_me = replace(found, meant=True, user=this_device.User("me", os.geteuid() + 7, 0, ()))
     device = Device(corner.folder, corner.folder, configuration, runs_as_me)

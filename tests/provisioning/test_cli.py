@@ -23,7 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from paho.mqtt.enums import CallbackAPIVersion
 
-from agent.protocol import generator
+from agent.protocol import examples, generator
 from agent.protocol.events import Message
 from provisioning.cli import main
 from provisioning.commands import demo
@@ -356,8 +356,8 @@ def test_a_broker_that_cannot_be_meant_is_a_wrong_call(
 def test_the_consumer_keeps_each_event_once_and_nothing_that_breaks_the_contract(
     broker: str, tmp_path: Path
 ) -> None:
-    batch = json.dumps(generator.examples()["message-historical"])
-    single = json.dumps(generator.examples()["message-live"])
+    batch = json.dumps(examples.examples()["message-historical"])
+    single = json.dumps(examples.examples()["message-live"])
     unknown = single.replace('"historical"', '"surprise": 1, "historical"')
     told: list[str] = []
     publisher = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
@@ -431,12 +431,12 @@ def test_a_place_in_footage_reads_as_a_clock(seconds: float) -> None:
 
 
 def test_an_event_of_a_device_shows_its_own_clock_or_the_place_in_the_clip() -> None:
-    events = Message.model_validate(generator.examples()["message-live"]).events
+    events = Message.model_validate(examples.examples()["message-live"]).events
     assert (in_words(events[0]) or "").startswith("10:03:00  opened")
     began_at = datetime(2026, 1, 1, 2, 0, tzinfo=UTC) - timedelta(seconds=5)
     assert (in_words(events[0], began_at) or "").startswith("03:05  opened")
 
 
 def test_an_event_about_no_case_says_nothing() -> None:
-    document: Any = generator.examples()["message-heartbeat"]
+    document: Any = examples.examples()["message-heartbeat"]
     assert in_words(Message.model_validate(document).events[0]) is None

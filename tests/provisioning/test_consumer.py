@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from paho.mqtt.enums import CallbackAPIVersion
 
-from agent.protocol import generator
+from agent.protocol import examples
 from provisioning.commands import demo
 from provisioning.demo.consumer import Consumer, Received, read
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TOPIC = "kerbwatch/v1/example-city/example-corner/events"
-LIVE = json.dumps(generator.examples()["message-live"], ensure_ascii=False)
+LIVE = json.dumps(examples.examples()["message-live"], ensure_ascii=False)
 LARGEST_BYTES = 16_000_000
 
 
 def changed(**fields: Any) -> str:
-    document = copy.deepcopy(generator.examples()["message-live"])
+    document = copy.deepcopy(examples.examples()["message-live"])
     document["events"][0] |= fields
     return json.dumps(document)
 
@@ -52,10 +52,10 @@ HOSTILE: dict[str, str | bytes] = {
     "another tenant": changed(tenant="other-city"),
     "one of them another's": json.dumps(
         {
-            **generator.examples()["message-live"],
+            **examples.examples()["message-live"],
             "events": [
-                generator.examples()["message-live"]["events"][0],
-                {**generator.examples()["message-live"]["events"][0], "device_id": "other"},
+                examples.examples()["message-live"]["events"][0],
+                {**examples.examples()["message-live"]["events"][0], "device_id": "other"},
             ],
         }
     ),

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from agent.audit import records
-from agent.config.schema import load
+from agent.config.loading import load
 from drivers.card import read_card
 from provisioning.check import CHECKS
 from provisioning.check.findings import Device as Checked

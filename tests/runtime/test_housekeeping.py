@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agent.audit import records, verify
-from agent.config.schema import from_tables
+from agent.config.loading import from_tables
 from agent.delivery.uplink import Uplink
 from agent.domain.ids import RandomIds
 from agent.identity.certificate_expiry import CertificateFile
-from agent.protocol.events import HoldCase, Upkeep
+from agent.protocol.downlink import HoldCase
+from agent.protocol.heartbeat import Upkeep
 from agent.runtime.housekeeping import NO_CLOCK, Keeping
 from agent.storage import day_counters
 from drivers.card import read_card

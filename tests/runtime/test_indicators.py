@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from agent.config.schema import GpioSection, from_tables
+from agent.config.loading import from_tables
+from agent.config.schema import GpioSection
 from agent.protocol.events import HeartbeatEvent
 from agent.runtime.device import run
 from agent.runtime.indicators import (

@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.config.schema import Configuration, from_tables
-from agent.protocol.events import HeartbeatBody, HeartbeatEvent
+from agent.config.loading import from_tables
+from agent.config.schema import Configuration
+from agent.protocol.events import HeartbeatEvent
+from agent.protocol.heartbeat import HeartbeatBody
 from agent.runtime.device import run
 from agent.runtime.thermal_throttle import FALL_PER_S, RISE_PER_S, Cooling, Pace
 from drivers.disk import life_used_percent, total_bytes, written_bytes

@@ -13,16 +13,14 @@ import pytest
 
 from agent.analysis.case_recorder import SNAPSHOT
 from agent.identity.signing_key import Signer
+from agent.storage.case_table import load_open_cases, save_case
 from agent.storage.corruption import FOLDER, KEPT, open_database
-from agent.storage.database import (
-    Database,
-    StorageError,
-    load_open_cases,
-    load_state,
-    save_case,
-    save_state,
-)
-from agent.storage.outbox import EPOCH, Lane, Outbox, waiting
+from agent.storage.database import Database
+from agent.storage.epoch import EPOCH
+from agent.storage.errors import StorageError
+from agent.storage.outbox import Outbox
+from agent.storage.outbox_queries import Lane, waiting
+from agent.storage.state_table import load_state, save_state
 from agent.telemetry import storage_incidents
 from drivers.clock import FakeClock
 from tests.support.drafts import OPEN_CASE, case_opened

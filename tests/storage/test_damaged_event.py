@@ -14,7 +14,8 @@ from agent.domain.ids import RandomIds
 from agent.identity.signing_key import Signer
 from agent.storage.checksum import crc_of, is_whole
 from agent.storage.database import Database
-from agent.storage.outbox import Lane, Outbox, waiting
+from agent.storage.outbox import Outbox
+from agent.storage.outbox_queries import Lane, waiting
 from agent.telemetry.loss_reports import Losses
 from drivers.clock import SystemClock
 from tests.delivery.test_uplink import Device

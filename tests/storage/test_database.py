@@ -19,15 +19,10 @@ import sqlite_utils
 
 from agent.domain.scene import Box, Case, Member
 from agent.storage import migrations
-from agent.storage.database import (
-    SCHEMA,
-    Database,
-    StorageError,
-    load_open_cases,
-    load_state,
-    save_case,
-    save_state,
-)
+from agent.storage.case_table import load_open_cases, save_case
+from agent.storage.database import SCHEMA, Database
+from agent.storage.errors import StorageError
+from agent.storage.state_table import load_state, save_state
 from tests.support.paths import ROOT
 
 if TYPE_CHECKING:

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from agent.runtime.composition import Parts
-from agent.storage.database import Database, StorageError
-from agent.storage.outbox import Lane, waiting
+from agent.storage.database import Database
+from agent.storage.errors import StorageError
+from agent.storage.outbox_queries import Lane, waiting
 from agent.storage.reserve_file import SIZE_BYTES
 from drivers.clock import FakeClock
 from drivers.disk import free_bytes

@@ -21,12 +21,15 @@ from hypothesis import strategies as st
 
 from agent.domain.ids import RandomIds
 from agent.identity.signing_key import open_signer
-from agent.protocol.events import HeartbeatBody, StorageHealth
+from agent.protocol.heartbeat import HeartbeatBody, StorageHealth
 from agent.storage import memory_fallback
+from agent.storage.case_table import save_case
 from agent.storage.corruption import open_database
-from agent.storage.database import StorageError, load_state, save_case, save_state
+from agent.storage.errors import StorageError
 from agent.storage.memory_fallback import take_back_into
-from agent.storage.outbox import STAND_IN_BYTES, Lane
+from agent.storage.outbox import STAND_IN_BYTES
+from agent.storage.outbox_queries import Lane
+from agent.storage.state_table import load_state, save_state
 from tests.faults.images import fill, in_memory, mounted
 from tests.runtime.test_device import start_agent
 from tests.storage.test_corruption import CLOCK, NAME, outbox_of, waiting_ids

@@ -19,8 +19,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from pydantic import TypeAdapter, ValidationError
 
 from agent.protocol.events import CaseEvent, Event
-from agent.storage.database import Database, load_state, save_state
-from agent.storage.outbox import Lane, Outbox, live_from, waiting, waits
+from agent.storage.database import Database
+from agent.storage.outbox import Outbox
+from agent.storage.outbox_queries import Lane, live_from, waiting, waits
+from agent.storage.state_table import load_state, save_state
 from drivers.clock import FakeClock
 from tests.support.drafts import birth, case_opened
 

@@ -29,7 +29,8 @@ from paho.mqtt.properties import Properties
 
 from agent.config.schema import Uplink as UplinkSettings
 from agent.delivery.mqtt_connection import Secured
-from agent.protocol.events import Answer, Event, Message
+from agent.protocol.downlink import Answer
+from agent.protocol.events import Event, Message
 from provisioning.demo.consumer import unpacked
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from agent.config import schema
+from agent.config import loading
 from agent.config.schema import Configuration
 from agent.protocol.events import CaseEvent, Event
 from agent.runtime.replay import ReplayReport, replay
@@ -30,7 +30,7 @@ class Told:
 
 def site_of(clip: Path) -> Configuration:
     """The demo's site, with the clip and zones of the folder."""
-    site = schema.load(BUNDLED)
+    site = loading.load(BUNDLED)
     zones = json.loads((clip / "zones.json").read_text(encoding="utf-8"))["zones"]
     told = site.model_dump(mode="json", by_alias=True)
     told["zones"] = zones

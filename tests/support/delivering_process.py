@@ -18,7 +18,8 @@ from agent.config.schema import Uplink as UplinkSettings
 from agent.delivery.uplink import Uplink
 from agent.domain.ids import RandomIds
 from agent.storage.database import Database
-from agent.storage.outbox import Lane, Outbox
+from agent.storage.outbox import Outbox
+from agent.storage.outbox_queries import Lane
 from drivers.clock import SystemClock
 from tests.support.drafts import case_opened
 

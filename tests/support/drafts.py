@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from agent.domain.ids import RandomIds
 from agent.domain.scene import Case
-from agent.protocol.events import BirthBody, CaseBody, ClockReading, Draft, EventCode, Place
+from agent.protocol.base import ClockReading, EventCode
+from agent.protocol.events import BirthBody, CaseBody, Draft, Place
 
 if TYPE_CHECKING:
     from drivers.clock import Clock

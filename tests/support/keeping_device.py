@@ -12,8 +12,10 @@ from zoneinfo import ZoneInfo
 
 from agent.audit import Audit, Record, records
 from agent.retention import Crops, Hold, Holds, Outcome, Retention, Settings
-from agent.storage.database import Database, save_case, save_trace
-from agent.storage.outbox import Lane, Outbox
+from agent.storage.case_table import save_case, save_trace
+from agent.storage.database import Database
+from agent.storage.outbox import Outbox
+from agent.storage.outbox_queries import Lane
 from drivers.clock import FakeClock
 from drivers.inodes import Inodes
 from tests.support.drafts import OPEN_CASE, case_opened

@@ -17,8 +17,10 @@ from hypothesis import strategies as st
 
 from agent.domain.ids import RandomIds
 from agent.runtime.composition import assemble
-from agent.storage.database import TRACES_KEPT, Database, save_trace
-from agent.storage.outbox import Lane, Outbox
+from agent.storage.case_table import TRACES_KEPT, save_trace
+from agent.storage.database import Database
+from agent.storage.outbox import Outbox
+from agent.storage.outbox_queries import Lane
 from agent.telemetry.clock_monitor import APART_S, FRESH_S, STEP_S, Timekeeper, reading_of
 from drivers import cameras
 from drivers.clock import FakeClock

@@ -16,13 +16,14 @@ from click.testing import CliRunner
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from agent.config.schema import from_tables
+from agent.config.loading import from_tables
 from agent.domain.case_lifecycle import Change
 from agent.domain.ids import RandomIds
-from agent.protocol.events import SummaryBody, ViewHealth
+from agent.protocol.events import SummaryBody
+from agent.protocol.heartbeat import ViewHealth
 from agent.storage import day_counters
-from agent.storage.database import save_state
-from agent.storage.outbox import Lane, waiting
+from agent.storage.outbox_queries import Lane, waiting
+from agent.storage.state_table import save_state
 from agent.telemetry.daily_summary import Summaries, summary_of
 from agent.telemetry.day_sampler import SAMPLE_S, Daybook, Gauges
 from agent.telemetry.heartbeat import Activity

@@ -16,9 +16,11 @@ import pytest
 
 from agent.concurrency.watchdog import Progress, notify, watchdog_interval_s
 from agent.domain.ids import RandomIds
-from agent.protocol.events import ClockReading, HeartbeatEvent
+from agent.protocol.base import ClockReading
+from agent.protocol.events import HeartbeatEvent
 from agent.storage.database import Database
-from agent.storage.outbox import Lane, Outbox, waiting
+from agent.storage.outbox import Outbox
+from agent.storage.outbox_queries import Lane, waiting
 from agent.telemetry.heartbeat import Activity, Health, resident_bytes
 from drivers.clock import FakeClock, SystemClock
 from drivers.disk import free_bytes

@@ -17,9 +17,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from agent.domain.ids import RandomIds
 from agent.identity.signing_key import FILE, PUBLIC_FILE, Signer, SigningError, open_signer
-from agent.protocol.events import MOST_RANGES
-from agent.storage.database import Database, joined
-from agent.storage.outbox import Lane, Outbox, waiting
+from agent.protocol.base import MOST_RANGES
+from agent.storage.database import Database
+from agent.storage.loss_table import joined
+from agent.storage.outbox import Outbox
+from agent.storage.outbox_queries import Lane, waiting
 from agent.telemetry.loss_reports import Losses
 from drivers.clock import FakeClock
 from tests.storage.test_outbox import open_outbox

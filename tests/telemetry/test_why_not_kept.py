@@ -21,7 +21,8 @@ from agent.domain.scene import Box, Doubt
 from agent.evidence.pictures import Evidence, EvidenceError
 from agent.retention.policy import Kept, choose
 from agent.runtime.device import _disk_health
-from agent.storage.database import Database, StorageError
+from agent.storage.database import Database
+from agent.storage.errors import StorageError
 from drivers.cameras import Frame
 from drivers.clock import FakeClock
 from drivers.inodes import Inodes

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from agent.audit import Audit
-from agent.config import last_known_good, schema
+from agent.config import last_known_good, loading
 from agent.perception.view_health import Settings, ViewGuard
 from agent.perception.view_health.visibility import Sight, View
 from agent.retention import Hold, Holds
@@ -64,7 +64,7 @@ def test_a_commissioning_picture_is_dated_by_the_sites_clock(site: Path) -> None
 
 
 def test_check_tells_every_time_by_the_sites_clock(site: Path) -> None:
-    assert last_known_good.keep(site, schema.load(site), site / "state", SystemClock())
+    assert last_known_good.keep(site, loading.load(site), site / "state", SystemClock())
     text = (site / "site.toml").read_text(encoding="utf-8")
     state = f'state_dir = "{site / "state"}"'
     (site / "site.toml").write_text(text.replace('state_dir = "state"', state) + "[nonsense]\n")

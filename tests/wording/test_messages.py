@@ -19,7 +19,8 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.config.schema import ConfigError, from_tables, load
+from agent.config.faults import ConfigError
+from agent.config.loading import from_tables, load
 from agent.inference.manifest import ModelError, load_manifest
 from drivers.cameras import CameraError, load_driver
 from provisioning import wording

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from agent.config.schema import Configuration, Site
-    from agent.protocol.events import Coordinates
+    from agent.protocol.base import Coordinates
 
 CHINESE_TIME = frozenset(
     {

@@ -1,0 +1,401 @@
+"""One example of every message, as the contract publishes them."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+from agent.domain.ids import DerivedIds
+from agent.protocol.base import Abstention, ClockReading, ModelUsed
+from agent.protocol.downlink import Answer, HoldCase, Pace, Receipt, Resend
+from agent.protocol.event_codes import event_code
+from agent.protocol.events import (
+    BirthBody,
+    BirthEvent,
+    CaseBody,
+    CaseEvent,
+    ClockBody,
+    ClockEvent,
+    Concerned,
+    DeviceDay,
+    DeviceState,
+    Fraction,
+    HeartbeatEvent,
+    KindDay,
+    Loss,
+    LossBody,
+    LossEvent,
+    Message,
+    Picture,
+    Place,
+    StorageBody,
+    StorageEvent,
+    SummaryBody,
+    SummaryEvent,
+    Thing,
+    ZoneDay,
+)
+from agent.protocol.heartbeat import (
+    AuditHead,
+    CameraHealth,
+    CardHealth,
+    CertificateHealth,
+    ConfigurationHealth,
+    DiskHealth,
+    HeartbeatBody,
+    KeptHealth,
+    Looking,
+    PowerHealth,
+    RecoveryHealth,
+    StorageHealth,
+    Upkeep,
+    UplinkHealth,
+    ViewHealth,
+    Waiting,
+)
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+
+def examples() -> dict[str, Any]:
+    """Payloads as a device sends them, by name. Their facts are examples throughout."""
+    opened, cleared = _case("case.opened", sequence=2), _case("case.cleared", sequence=3)
+    payloads: dict[str, BaseModel] = {
+        "message-live": Message(historical=False, events=(opened,)),
+        "message-historical": Message(historical=True, events=(_birth(1), opened, cleared)),
+        "message-heartbeat": Message(historical=False, events=(_heartbeat(4),)),
+        "message-abstained": Message(historical=False, events=(_abstained(6),)),
+        "message-summary": Message(historical=False, events=(_summary(9),)),
+        "message-loss": Message(historical=False, events=(_loss(5),)),
+        "message-storage": Message(historical=False, events=(_storage(6), _volatile(7))),
+        "message-clock": Message(historical=False, events=(_clock(7),)),
+        "receipt": Receipt(epoch=_CORNER["epoch"], contiguous_through=2, ranges=((4, 5),)),
+        "command-resend": Resend(
+            command="resend", command_id="r-1", epoch=_CORNER["epoch"], first=2, last=3
+        ),
+        "command-hold": HoldCase(
+            command="hold",
+            command_id="h-1",
+            case_id=_id("case"),
+            held=True,
+            reason="示例：复议期间保全",
+        ),
+        "command-pace": Pace(command="pace", command_id="p-1", backlog_events_per_s=20),
+        "answer": Answer(command_id="r-1", accepted=True, count=2),
+        "state-online": _state(online=True),
+        "state-offline": _state(online=False),
+    }
+    return {name: payload.model_dump(mode="json") for name, payload in payloads.items()}
+
+
+_BEGAN_AT = datetime(2026, 1, 1, 10, 0, tzinfo=timezone(timedelta(hours=8)))
+
+
+_BOOT_ID = "6f2c1a9e-0d4b-4c57-9a1e-3b8d7c6f5e40"
+
+
+_CORNER = {"tenant": "example-city", "device_id": "example-corner", "epoch": "0f1e2d3c4b5a6978"}
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _id(text: str, at: datetime = _BEGAN_AT) -> str:
+    return DerivedIds(text).new(at)
+
+
+def _envelope(sequence: int, at: datetime) -> dict[str, Any]:
+    seconds = (at - _BEGAN_AT).total_seconds()
+    return {
+        **_CORNER,
+        "event_id": _id(f"event {sequence}", at.astimezone(UTC)),
+        "sequence": sequence,
+        "occurred_at": at,
+        "clock": ClockReading(
+            state="synchronised", boot_id=_BOOT_ID, monotonic_s=5000 + seconds, error_s=0.02
+        ),
+        "purpose": "city-order",
+    }
+
+
+def _case(event_type: str, *, sequence: int) -> CaseEvent:
+    opened_at = _BEGAN_AT + timedelta(seconds=180)
+    last_present_at = opened_at
+    roles = ["begin", "threshold", "close_up"]
+    cleared_at = None
+    if event_type == "case.cleared":
+        last_present_at = _BEGAN_AT + timedelta(seconds=400)
+        cleared_at = last_present_at + timedelta(seconds=10)
+        roles = ["after"]
+    taken_at = {"begin": _BEGAN_AT, "after": cleared_at}
+    body = CaseBody(
+        case_id=_id("case"),
+        kind="misparked_bike",
+        state="open" if cleared_at is None else "cleared",
+        code=event_code("gbt-47678-5", "misparked_bike"),
+        place=Place(
+            place_id="kerb", zone_id="kerb", camera_id="street", address="示例地址（非真实地点）"
+        ),
+        began_at=_BEGAN_AT,
+        opened_at=opened_at,
+        last_present_at=last_present_at,
+        cleared_at=cleared_at,
+        dwell_s=(last_present_at - _BEGAN_AT).total_seconds(),
+        allowed_s=180,
+        count=1,
+        members=(
+            Thing(
+                member_id="1",
+                label="bicycle",
+                box=Fraction(left=0.41, top=0.52, right=0.5, bottom=0.68),
+                since=_BEGAN_AT,
+            ),
+        ),
+        confidence=0.78,
+        models=(ModelUsed(name="street", version="0.0.0", sha256=_hash("example model")),),
+        configuration_sha256=_hash("example configuration"),
+        pictures=tuple(_picture(role, taken_at.get(role) or opened_at) for role in roles),
+    )
+    at = cleared_at or opened_at
+    return CaseEvent.model_validate({**_envelope(sequence, at), "type": event_type, "body": body})
+
+
+def _abstained(sequence: int) -> CaseEvent:
+    """The post was hit: of the case nothing can be said until its view is put right."""
+    opened = _case("case.opened", sequence=sequence)
+    since = _BEGAN_AT + timedelta(seconds=300)
+    abstention = Abstention(because="view_moved", since=since)
+    body = opened.body.model_copy(
+        update={"abstention": abstention, "pictures": (), "last_present_at": since}
+        | {"dwell_s": (since - _BEGAN_AT).total_seconds()}
+    )
+    told = {**_envelope(sequence, since + timedelta(seconds=20)), "type": "case.abstained"}
+    return CaseEvent.model_validate({**told, "body": body})
+
+
+def _picture(role: str, captured_at: datetime) -> Picture:
+    return Picture.model_validate(
+        {
+            "role": role,
+            "file": f"{_id('case')}/{role}.jpg",
+            "sha256": _hash(f"example {role}"),
+            "size_bytes": 240_000,
+            "width_px": 1280,
+            "height_px": 720,
+            "captured_at": captured_at,
+        }
+    )
+
+
+def _birth(sequence: int) -> BirthEvent:
+    body = BirthBody(
+        session_id=_id("session"),
+        agent_version="0.1.0",
+        configuration_sha256=_hash("example configuration"),
+    )
+    envelope = _envelope(sequence, _BEGAN_AT - timedelta(seconds=60))
+    return BirthEvent(**envelope, type="device.birth", body=body)
+
+
+def _summary(sequence: int) -> SummaryEvent:
+    """A day on which a lens was fouled for a while, and the power was cut once."""
+    kind = KindDay(
+        kind="misparked_bike",
+        code=event_code("gbt-47678-5", "misparked_bike"),
+        opened=14,
+        cleared=13,
+        abstained=1,
+        stood_s=9412.0,
+    )
+    zone = ZoneDay(
+        zone_id="kerb",
+        place_id="kerb",
+        responsible_unit="示例单位",
+        sensing_s=84_360.0,
+        abstained_s=1500.0,
+        blind_s=30.0,
+        cases=(kind,),
+    )
+    body = SummaryBody(
+        day="2025-12-31",
+        timezone="Asia/Shanghai",
+        complete=True,
+        configuration_sha256=_hash("example configuration"),
+        zones=(zone,),
+        device=DeviceDay(
+            uptime_s=85_890.0,
+            unsynchronised_s=45.0,
+            began_after={"power_cut": 1},
+            lost=0,
+            temperature_c_max=63.1,
+            throttled_s=0.0,
+            under_voltage_s=15.0,
+            waiting_rows_max=212,
+            waiting_s_max=1833.0,
+            written_bytes=410_000_000,
+        ),
+    )
+    return SummaryEvent(**_envelope(sequence, _BEGAN_AT), type="device.summary", body=body)
+
+
+def _upkeep() -> Upkeep:
+    return Upkeep(
+        certificate=CertificateHealth(
+            not_after=_BEGAN_AT + timedelta(days=200, hours=6), days_left=200.25
+        ),
+        card=CardHealth(
+            name="SD32G",
+            made="08/2025",
+            end_of_life=None,
+            file_system_errors=0,
+            written_ever_bytes=81_000_000_000,
+            read_only=False,
+        ),
+        kept=KeptHealth(cases=412, size_bytes=310_000_000, held=1, short_bytes=0),
+        audit=AuditHead(number=118, hash=_hash("example record")),
+        dead_letters=0,
+        losses_unreported=0,
+        written_today_bytes=96_000_000,
+        written_yesterday_bytes=410_000_000,
+        unknown={"card.end_of_life": "the card does not say"},
+    )
+
+
+def _heartbeat(sequence: int) -> HeartbeatEvent:
+    body = HeartbeatBody(
+        uptime_s=5600.0,
+        cameras={"street": "running"},
+        frames=3300,
+        frames_dropped=2,
+        inferences=410,
+        open_cases=0,
+        outbox_rows=0,
+        outbox_oldest_s=0.0,
+        temperature_c=51.5,
+        disk_free_bytes=12_000_000_000,
+        memory_rss_bytes=210_000_000,
+        agent_version="0.1.0",
+        configuration_sha256=_hash("example configuration"),
+        camera_health={
+            "street": CameraHealth(
+                state="running",
+                for_s=5590.0,
+                reopened=0,
+                frames=27950,
+                dropped=2,
+                brightness=104.2,
+                profile="day",
+            )
+        },
+        looking=Looking(
+            frames_per_s=4.98, network_runs_per_s=0.35, gated_share=0.94, rate_factor=1.0
+        ),
+        power=PowerHealth(
+            under_voltage=False,
+            throttled=False,
+            under_voltage_since_boot=True,
+            throttled_since_boot=False,
+        ),
+        disk=DiskHealth(
+            total_bytes=31_000_000_000,
+            written_bytes=48_000_000,
+            total_inodes=1_900_000,
+            free_inodes=1_712_000,
+        ),
+        waiting={"case": Waiting(rows=2, oldest_s=12.5)},
+        models=(ModelUsed(name="street", version="0.0.0", sha256=_hash("example model")),),
+        spent_today={"cases": 21_400, "health": 96_000},
+        inputs={"tamper": False},
+        uplink=UplinkHealth(
+            state_retained=True,
+            refused=1,
+            declined=0,
+            last_refused="pace: backlog_events_per_s: Input should be greater than or equal to 0.1",
+            backlog_events_per_s=20.0,
+            paced_by="platform",
+            resend_left=5000,
+            epochs_begun=0,
+            epoch_wait_s=0.0,
+        ),
+        views={
+            "street": ViewHealth(
+                view="good",
+                for_s=120.0,
+                commissioned=True,
+                abstaining={"kerb": "view_blocked"},
+            )
+        },
+        recovery=RecoveryHealth(
+            began_after="power_cut",
+            begun={"first": 1, "planned": 3, "power_cut": 2},
+            asked={"network": 0, "reboot": 0},
+        ),
+        upkeep=_upkeep(),
+        configuration=ConfigurationHealth(state="as_written"),
+        storage=StorageHealth(state="durable"),
+    )
+    envelope = _envelope(sequence, _BEGAN_AT + timedelta(seconds=600))
+    return HeartbeatEvent(**envelope, type="device.heartbeat", body=body)
+
+
+def _loss(sequence: int) -> LossEvent:
+    at = _BEGAN_AT + timedelta(seconds=700)
+    loss = Loss(
+        epoch=_CORNER["epoch"],
+        lane="rest",
+        reason="no room within the budget of the disk",
+        ranges=((1, 1),),
+        from_at=at,
+        to_at=at,
+    )
+    # Of nobody: the signature of a real report is checked with the key of the device's birth.
+    body = LossBody(losses=(loss,), jws="eyJhbGciOiJFZERTQSJ9.W10.example")
+    return LossEvent(**_envelope(sequence, at), type="device.loss", body=body)
+
+
+def _storage(sequence: int) -> StorageEvent:
+    body = StorageBody(
+        state="quarantined",
+        reason="database disk image is malformed",
+        kept_as="quarantine/1",
+        previous_epoch="0123456789abcdef",
+        events=12,
+        cases=1,
+    )
+    envelope = _envelope(sequence, _BEGAN_AT + timedelta(seconds=800))
+    return StorageEvent(**envelope, type="device.storage", body=body)
+
+
+def _volatile(sequence: int) -> StorageEvent:
+    """The card has worn out, and gives errors."""
+    body = StorageBody(
+        state="volatile",
+        reason="disk I/O error",
+        kept_as=None,
+        previous_epoch="0123456789abcdef",
+        events=3,
+        cases=1,
+    )
+    envelope = _envelope(sequence, _BEGAN_AT + timedelta(seconds=860))
+    return StorageEvent(**envelope, type="device.storage", body=body)
+
+
+def _clock(sequence: int) -> ClockEvent:
+    """The network came, and a clock that had begun a year ago was set."""
+    body = ClockBody(
+        boot_id=_BOOT_ID,
+        zero_at=_BEGAN_AT - timedelta(seconds=5000),
+        offset_s=31_536_000.0,
+        from_state="unsynchronised",
+        to_state="synchronised",
+        concerned=Concerned(epoch=_CORNER["epoch"], first=1, last=sequence - 1),
+    )
+    envelope = _envelope(sequence, _BEGAN_AT + timedelta(seconds=900))
+    return ClockEvent(**envelope, type="device.clock", body=body)
+
+
+def _state(*, online: bool) -> DeviceState:
+    return DeviceState(session_id=_id("session"), online=online, epoch=_CORNER["epoch"])

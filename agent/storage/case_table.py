@@ -1,0 +1,70 @@
+"""The tables of open cases and of why cases opened."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING
+
+from pydantic import TypeAdapter
+
+from agent.domain.scene import Case
+from agent.storage.checksum import crc_of
+
+if TYPE_CHECKING:
+    pass
+
+
+cases_adapter = TypeAdapter(Case)
+
+
+def save_case(connection: sqlite3.Connection, case: Case) -> None:
+    """Keep a case as it stands; within the piece of work that adds its event.
+
+    Raises:
+        sqlite3.IntegrityError: Another case is open for the same place and kind.
+    """
+    document = cases_adapter.dump_json(case).decode()
+    connection.execute(
+        "INSERT INTO cases (case_id, place_id, kind, state, document, crc) VALUES (?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (case_id) DO UPDATE SET place_id = excluded.place_id, kind = excluded.kind,"
+        " state = excluded.state, document = excluded.document, crc = excluded.crc",
+        (case.case_id, case.place_id, case.kind, case.state, document, crc_of(document)),
+    )
+
+
+TRACES_KEPT = 1000
+"""So many cases can be explained: those that were recorded last, whatever the clock said."""
+
+
+def save_trace(
+    connection: sqlite3.Connection, case_id: str, type_: str, body: str, trace: str
+) -> None:
+    """Keep why a case opened, with its first and its last event; within its piece of work.
+
+    Args:
+        connection: The writer's.
+        case_id: Of the case.
+        type_: Of the event that is being recorded.
+        body: The event's body, as JSON.
+        trace: What the rule went by so far, as JSON.
+    """
+    connection.execute(
+        "INSERT INTO traces (case_id, opened, last_type, last, trace) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT (case_id) DO UPDATE SET last_type = excluded.last_type,"
+        " last = excluded.last, trace = CASE excluded.trace WHEN '{}' THEN trace"
+        " ELSE excluded.trace END",
+        (case_id, body if type_ == "case.opened" else None, type_, body, trace),
+    )
+    connection.execute(
+        "DELETE FROM traces WHERE rowid <="
+        " (SELECT rowid FROM traces ORDER BY rowid DESC LIMIT 1 OFFSET ?)",
+        (TRACES_KEPT,),
+    )
+
+
+def load_open_cases(connection: sqlite3.Connection) -> list[Case]:
+    """Every open case, in the order in which they were recorded."""
+    rows = connection.execute(
+        "SELECT document FROM cases WHERE state = 'open' ORDER BY rowid"
+    ).fetchall()
+    return [cases_adapter.validate_json(document) for (document,) in rows]

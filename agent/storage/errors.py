@@ -1,0 +1,65 @@
+"""What a fault of the disk or of SQLite means for the database."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING
+
+from wording.messages import said
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+_STORAGE_FAULTS = frozenset(
+    {
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_READONLY,
+    }
+)
+
+
+_FAILING = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY})
+
+
+class StorageError(OSError):
+    """The disk did not take it, or the file cannot be used. Nothing of the work was kept.
+
+    Attributes:
+        path: The database file.
+        reason: What SQLite said.
+        full: The disk has no room: what is written later may be taken again.
+        damaged: The file is no database, or no longer a whole one.
+    """
+
+    def __init__(
+        self, path: Path, reason: str, *, full: bool = False, damaged: bool = False
+    ) -> None:
+        super().__init__(said("{file}: {reason}", file=path.name, reason=reason))
+        self.path, self.reason, self.full, self.damaged = path, reason, full, damaged
+
+
+def is_damage(error: BaseException) -> bool:
+    """Whether SQLite says that the file is no whole database."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+
+
+def is_failing(error: BaseException | None) -> bool:
+    """Whether it is the disk that fails: it takes nothing, or does not give what it took."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _FAILING
+
+
+def is_full(error: BaseException | None) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL
+
+
+def is_storage_fault(error: BaseException) -> bool:
+    return (
+        isinstance(error, sqlite3.DatabaseError)
+        and getattr(error, "sqlite_errorcode", 0) & 0xFF in _STORAGE_FAULTS
+    )

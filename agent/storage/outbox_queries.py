@@ -1,0 +1,154 @@
+"""What waits in the outbox: rows, lanes and counts."""
+
+from __future__ import annotations
+
+import enum
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING, NamedTuple
+
+from pydantic import TypeAdapter
+
+from agent.protocol.events import Event
+from agent.storage.checksum import is_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+
+events_adapter: TypeAdapter[Event] = TypeAdapter(Event)
+
+
+class Lane(enum.IntEnum):
+    """What goes first. Order by sequence is kept within a lane."""
+
+    CASE = 0
+    EVIDENCE = 1
+    HEALTH = 2
+    REST = 3
+
+
+_WAITING_IN_SPAN = (
+    "SELECT sequence FROM outbox INDEXED BY outbox_lanes"  # noqa: S608 - of our own numbers
+    f" WHERE arrived = 0 AND lane IN ({', '.join(str(int(lane)) for lane in Lane)})"
+    " AND sequence BETWEEN ? AND ?"
+)
+
+
+class Row(NamedTuple):
+    """One waiting event, as it will be sent; not ``whole``: the disk has another text than it was given."""
+
+    sequence: int
+    event: str
+    size_bytes: int
+    whole: bool = True
+
+
+def waits(connection: sqlite3.Connection, lane: Lane, event_type: str) -> bool:
+    """Whether an event of the type is still in the lane."""
+    row = connection.execute(
+        "SELECT 1 FROM outbox WHERE arrived = 0 AND lane = ? AND type = ? LIMIT 1",
+        (int(lane), event_type),
+    ).fetchone()
+    return row is not None
+
+
+def live_from(connection: sqlite3.Connection, lane: Lane, boot_id: str, since_s: float) -> int:
+    """Where in the lane the backlog ends and the live events begin.
+
+    Args:
+        connection: To read with.
+        lane: The lane asked for.
+        boot_id: Only events of this boot can be live.
+        since_s: The oldest steady time that is live. Steady time, because the wall clock of a
+            device without a battery may be years off when the link comes up.
+
+    Returns:
+        The sequence number from which on every event of the lane is live.
+    """
+    first = last_sequence(connection) + 1
+    cursor = connection.execute(
+        "SELECT sequence, boot_id, monotonic_s FROM outbox"
+        " WHERE arrived = 0 AND lane = ? ORDER BY sequence DESC",
+        (int(lane),),
+    )
+    with closing(cursor):
+        for sequence, row_boot_id, monotonic_s in cursor:
+            if row_boot_id != boot_id or monotonic_s < since_s:
+                break
+            first = sequence
+    return int(first)
+
+
+def waiting(
+    connection: sqlite3.Connection,
+    lane: Lane,
+    *,
+    first: int = 0,
+    before: int | None = None,
+    taken: Collection[int] = (),
+    limit: int,
+    limit_bytes: int = 0,
+) -> list[Row]:
+    """The oldest events of a lane, in order.
+
+    Args:
+        connection: To read with.
+        lane: The lane asked for.
+        first: The lowest sequence number asked for.
+        before: Only sequence numbers below this one; None: all.
+        taken: Sequence numbers to leave out, because they are under way.
+        limit: At most so many.
+        limit_bytes: At most so many bytes together, but one event at least.
+    """
+    rows: list[Row] = []
+    room_bytes = limit_bytes
+    cursor = connection.execute(
+        "SELECT sequence, event, size_bytes, crc FROM outbox"
+        " WHERE arrived = 0 AND lane = ? AND sequence >= ? AND (? IS NULL OR sequence < ?)"
+        " ORDER BY sequence",
+        (int(lane), first, before, before),
+    )
+    with closing(cursor):
+        for sequence, event, size_bytes, crc in cursor:
+            if sequence in taken:
+                continue
+            room_bytes -= size_bytes
+            if rows and room_bytes < 0:
+                break
+            rows.append(Row(sequence, event, size_bytes, is_whole(event, crc)))
+            if len(rows) == limit:
+                break
+    return rows
+
+
+def last_sequence(connection: sqlite3.Connection) -> int:
+    """The last number that was given in this epoch; 0 if none was."""
+    row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'outbox'").fetchone()
+    return 0 if row is None else int(row[0])
+
+
+def waits_besides(
+    connection: sqlite3.Connection, spans: Iterable[tuple[int, int]], known: Collection[int]
+) -> bool:
+    """Whether a number of some spans waits that is none of those known.
+
+    It reads the known ones and one more at most, by the index of what waits; events themselves never.
+    """
+    for span in spans:
+        with closing(connection.execute(_WAITING_IN_SPAN, span)) as cursor:
+            if any(sequence not in known for (sequence,) in cursor):
+                return True
+    return False
+
+
+def counted(connection: sqlite3.Connection, first: int, last: int) -> tuple[int, int]:
+    """How many of the numbers between two have arrived and are kept, and how many wait."""
+    span = (first, last)
+    [arrived] = connection.execute(
+        "SELECT count(*) FROM outbox INDEXED BY outbox_arrived"
+        " WHERE arrived = 1 AND sequence BETWEEN ? AND ?",
+        span,
+    ).fetchone()
+    [waits] = connection.execute(f"SELECT count(*) FROM ({_WAITING_IN_SPAN})", span).fetchone()  # noqa: S608
+    return int(arrived), int(waits)
