@@ -31,7 +31,8 @@ from agent.config import loading
 from agent.config.schema import Configuration
 from agent.domain.ids import DerivedIds
 from agent.domain.scene import WHOLE_FRAME, Box, Detection
-from agent.perception.region_scheduler import merge, regions_for
+from agent.perception.tile_merge import merge
+from agent.perception.tiling import regions_for
 from agent.protocol.base import ClockReading
 from agent.runtime.composition import WEAK_SHARE, assemble
 from benchmarks.machine import headline, spread

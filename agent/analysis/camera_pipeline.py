@@ -11,19 +11,20 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import cv2
 import numpy as np
 
+from agent.domain.labels import FAMILY
 from agent.domain.scene import Observation
 from agent.perception.background_model import Novelty, NoveltyModel
 from agent.perception.dwell import DwellTimer
 from agent.perception.region_scheduler import Budget, Looking
 from agent.perception.region_scheduler import Detector as LookingDetector
-from agent.perception.tracking.tracker import FAMILY, Tracker
+from agent.perception.tracking.tracker import Tracker
 from agent.scenarios import Moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import tzinfo
 
-    from agent.analysis.decision_trace import Measure
+    from agent.domain.measure import Measure
     from agent.domain.scene import Box, Doubt, Finding, Track, Zone
     from agent.scenarios import Scenario
     from drivers.cameras import Frame, Picture

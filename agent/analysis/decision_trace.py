@@ -9,9 +9,10 @@ led to the opening is frozen when the case opens: however long it stays open, th
 from __future__ import annotations
 
 from dataclasses import astuple, dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from agent.domain.finite import finite
+from agent.domain.measure import Measure
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -20,29 +21,6 @@ MOST_MOMENTS = 40
 MOST_PASSINGS = 24
 """Of those that passed a threshold; one that trembles around it must not push out the others."""
 FIRST_SPACING_S = 0.2
-
-
-@dataclass(frozen=True, slots=True)
-class Measure:
-    """One thing that a rule compares with a threshold.
-
-    Attributes:
-        name: Such as ``dwell_s`` or ``score``.
-        value: What it is now.
-        threshold: What it is held against.
-        needs: Whether it must be at least, or at most, the threshold.
-    """
-
-    name: str
-    value: float
-    threshold: float
-    needs: Literal["at_least", "at_most"] = "at_least"
-
-    @property
-    def fulfilled(self) -> bool:
-        if self.needs == "at_least":
-            return self.value >= self.threshold
-        return self.value <= self.threshold
 
 
 @dataclass(frozen=True, slots=True)

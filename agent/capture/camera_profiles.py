@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime, tzinfo
 
     from agent.capture.camera_reader import CameraActivity
-    from agent.domain.zones import Window
+    from agent.domain.schedule import Window
     from drivers.cameras import Camera, Frame
 
 MARGIN = 15.0

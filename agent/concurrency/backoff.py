@@ -8,6 +8,10 @@ devices that lost the same thing at the same moment do not all come back at the 
 from __future__ import annotations
 
 import random
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    pass
 
 
 class Backoff:
@@ -54,3 +58,8 @@ class Backoff:
         limit_s = self.limit_s
         self._failures += 1
         return limit_s * self._die.uniform(self._least_share, 1.0)
+
+
+def back_off_s(failures: int, ceiling_s: float) -> float:
+    """How long to wait, with full jitter: a city that comes back must not come back at once."""
+    return random.uniform(0, min(ceiling_s, 2.0 ** min(failures, 16)))  # noqa: S311

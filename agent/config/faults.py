@@ -51,7 +51,9 @@ def placed(place: tuple[int | str, ...], detail: ErrorDetails) -> InitErrorDetai
     }
 
 
-def misfits_of(camera_ids: Sequence[str], zones: Sequence[tuple[str, str]]) -> list[InitErrorDetails]:
+def misfits_of(
+    camera_ids: Sequence[str], zones: Sequence[tuple[str, str]]
+) -> list[InitErrorDetails]:
     """What is wrong between the parts though each is right in itself."""
     faults = [
         *given_twice("cameras", "camera_id", camera_ids),

@@ -34,7 +34,8 @@ from agent.config.retention import Settings as RetentionSection
 from agent.config.surveyed_point import SurveyedPoint
 from agent.domain.polygons import area, crossings
 from agent.domain.scene import Zone, ZoneKind
-from agent.domain.zones import Window, to_edge
+from agent.domain.schedule import Window
+from agent.domain.zones import to_edge
 from agent.perception import operator_colour, view_health
 from agent.protocol.base import MOST_CAMERAS, MOST_PLACES
 from agent.protocol.fields import is_readable, on_one_line

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from agent.delivery.outbox_prefetch import Ahead
+from agent.delivery.rate_limit import Pacing
 from agent.delivery.retransmission import Awaited
 from agent.delivery.sequence_ranges import clipped, common, merged, within, without
 from agent.protocol.base import CONTRACT_VERSION
@@ -42,7 +43,6 @@ MOST_ASKED_FOR = 1000
 """So many requests to send again are remembered, the newest."""
 MOST_AWAITING = 4000
 """So many events may wait for a receipt before nothing more is sent."""
-_NO_LIMIT = 1_000_000
 
 Verdict = Literal["taken", "foreign", "ahead", "conflict", "unsent"]
 """Of a receipt: believed; of another epoch; naming what was never given; saying that a number means
@@ -353,38 +353,6 @@ class Parcels:
         if rows and rows[0].sequence in self._alone:
             return rows[:1]
         return list(itertools.takewhile(lambda row: row.sequence not in self._alone, rows))
-
-
-class Pacing:
-    """How many events of the backlog may go now: so many a second, and a second's worth at once.
-
-    Args:
-        per_s: None: as fast as it goes.
-        clock: Its steady time counts.
-    """
-
-    def __init__(self, per_s: float | None, clock: Clock) -> None:
-        self._clock = clock
-        self.set(per_s)
-
-    def set(self, per_s: float | None, by: Literal["site", "platform"] = "site") -> None:
-        """From now on, by whose word."""
-        self.per_s, self.by = per_s, by
-        self._saved = 1.0
-        self._last_s = self._clock.monotonic_s()
-
-    def allowed(self) -> int:
-        """So many, now."""
-        if self.per_s is None:
-            return _NO_LIMIT
-        now_s = self._clock.monotonic_s()
-        self._saved += (now_s - self._last_s) * self.per_s
-        self._saved, self._last_s = min(self._saved, max(1.0, self.per_s)), now_s
-        return int(self._saved)
-
-    def spend(self, count: int) -> None:
-        """So many have gone."""
-        self._saved -= count
 
 
 def _head(rows: Sequence[Row], count: int, room_bytes: int) -> list[Row]:

@@ -10,19 +10,19 @@ from __future__ import annotations
 
 import logging
 import math
-import random
 import time
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from agent.concurrency.backoff import back_off_s
 from agent.delivery.channel_rights import Channels
 from agent.delivery.command_log import Orders
 from agent.delivery.data_budget import DailyBytes
 from agent.delivery.downlink import Listening, NewEpochError
 from agent.delivery.mqtt_connection import Connection, LinkError, NoRetainError, Wake
-from agent.delivery.reason_codes import NO_SUBSCRIBERS, meaning
-from agent.delivery.send_scheduler import Parcel, Parcels, Terms
+from agent.delivery.send_scheduler import Parcels, Terms
+from agent.delivery.session import ROUND_S, MovedError, Session
 from agent.protocol.base import ClockReading
 from agent.protocol.events import BirthBody, DeviceState, Draft
 from agent.protocol.heartbeat import UplinkHealth
@@ -33,13 +33,11 @@ from wording.harmless import harmless
 from wording.messages import said
 
 if TYPE_CHECKING:
-    import sqlite3
     import threading
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from agent.config.schema import Uplink as UplinkSettings
-    from agent.delivery.mqtt_connection import Acknowledgement
     from agent.domain.ids import Ids
     from agent.protocol.downlink import HoldCase
     from agent.protocol.events import PublicKey
@@ -47,13 +45,9 @@ if TYPE_CHECKING:
     from agent.storage.outbox import Outbox
     from drivers.clock import Clock
 
-_NO_LIMIT_BYTES = 268_435_455
-"""The largest packet that MQTT knows."""
-_ROUND_S = 0.5
 _STEADY_AFTER_S = 10.0
 _SHORT_LIFE_S, _SHORT_LIVES = 300.0, 3
 """So many connections in a row that were lost this young have a cause of their own."""
-_GOODBYE_S = 2.0
 _BUDGET, _SAVE_BUDGET_S = "uplink.daily_bytes", 10.0
 
 _log = logging.getLogger(__name__)
@@ -82,215 +76,6 @@ class Figures:
     """The broker's last answer, by channel; see :class:`agent.delivery.channel_rights.Channels`."""
     heard: dict[str, datetime]
     deaf: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Flight:
-    """A parcel that the broker has not yet answered for, on its channel."""
-
-    topic: str
-    parcel: Parcel
-    sent_s: float
-
-
-class _MovedError(Exception):
-    """What waits has got other numbers, in another epoch, and perhaps in another file."""
-
-
-class _Session:
-    """One connection's deliveries: the window, and what the broker's answers mean.
-
-    Args:
-        connection: Open.
-        reader: To read the outbox with.
-        parcels: What goes next.
-        settings: The window and the deadlines.
-        events_topic: Where the events go.
-        report: Told what is wrong.
-        listening: Heeds what the platform says.
-        channels: Notes what the broker answers, and that something comes.
-        retain: Whether the device's state is left with the broker.
-    """
-
-    def __init__(
-        self,
-        connection: Connection,
-        reader: sqlite3.Connection,
-        parcels: Parcels,
-        settings: UplinkSettings,
-        events_topic: str,
-        report: Callable[[str], None],
-        listening: Listening,
-        channels: Channels,
-        *,
-        retain: bool,
-    ) -> None:
-        self._connection, self._reader, self._parcels = connection, reader, parcels
-        self._channels = channels
-        self._settings, self._topic, self._report = settings, events_topic, report
-        self._listening, self._retain = listening, retain
-        self._flights: dict[int, _Flight] = {}
-        self._flying_bytes = 0
-        self._accepting = False
-        """Whether the last answer to an event was yes. Until it is, one parcel goes at a time:
-        were the first refused and the second, sent along with it, accepted, the order were lost."""
-        self._refusals = 0
-        self._resume_s = 0.0
-        self._heard_topics: tuple[str, ...] = ()
-        self._asked_s = 0.0
-
-    def round(self, wake: Wake) -> None:
-        """Send what fits, wait for something to happen, read the answers, heed the platform.
-
-        Raises:
-            NewEpochError: The platform has more than was ever given, or other events.
-            LinkError: The connection was lost, or the broker no longer answers.
-            StorageError: The disk did not let go of what was confirmed.
-        """
-        self._parcels.settle()
-        self._send()
-        pause_s = self._resume_s - time.monotonic()
-        self._connection.turn(pause_s if 0 < pause_s < _ROUND_S else _ROUND_S, wake)
-        self._read_answers()
-        self._listen()
-        if late := self._parcels.overdue():
-            self._report(f"the platform's receipt does not come; {late} events are sent again")
-            self._listen_again()
-        if self._flights:
-            oldest = next(iter(self._flights.values()))
-            if time.monotonic() - oldest.sent_s > self._settings.acknowledge_timeout_s:
-                raise LinkError(said("the broker is connected but does not acknowledge"))
-
-    def listen_to(self, *topics: str) -> None:
-        """Ask the broker for what the platform says."""
-        self._heard_topics, self._asked_s = topics, time.monotonic()
-        self._connection.subscribe(*topics)
-
-    def _listen_again(self) -> None:
-        """The broker may have refused, and by now think otherwise."""
-        if time.monotonic() - self._asked_s >= self._settings.receipt_timeout_s:
-            self.listen_to(*self._heard_topics)
-
-    def forget(self) -> None:
-        """Nothing that is under way is known by its number any more."""
-        self._flights.clear()
-        self._flying_bytes = 0
-
-    def _listen(self) -> None:
-        if self._connection.refused_topics:
-            reason = self._connection.refused_topics.popleft()
-            self._channels.deaf = reason
-            self._report(f"the broker does not let us hear the platform: {reason}")
-        while self._has_room_for_an_answer():
-            delivery = self._connection.next_delivery()
-            if delivery is None:
-                return
-            self._channels.hear(delivery.topic)
-            answer = self._listening.heed(delivery, self._reader)
-            if answer is not None:
-                self._publish(
-                    self._listening.answers_topic, Parcel((), answer.model_dump_json().encode())
-                )
-
-    def _has_room_for_an_answer(self) -> bool:
-        """Whether the broker receives one more; else what the platform says waits with the broker."""
-        return len(self._flights) < self._connection.limits.receive_maximum
-
-    def send_state(self, topic: str, payload: bytes) -> None:
-        """Publish the device's state, retained where the broker has that."""
-        self._publish(topic, Parcel((), payload), retain=self._retain)
-
-    def end(self, wake: Wake, state_topic: str, state: bytes) -> None:
-        """Wait a moment for the answers still due, leave the last state behind, disconnect."""
-        until_s = time.monotonic() + _GOODBYE_S
-        self._wait_for_answers(wake, until_s)
-        if len(self._flights) < self._connection.limits.receive_maximum:
-            self.send_state(state_topic, state)
-            self._wait_for_answers(wake, until_s)
-        self._connection.say_goodbye(_GOODBYE_S)
-
-    def abandon(self) -> None:
-        """What was not answered is sent again on the next connection, the oldest first."""
-        # A broker may answer and hang up at once; its last words still count.
-        self._read_answers()
-        for flight in self._flights.values():
-            self._parcels.put_back(flight.parcel)
-        self._flights.clear()
-
-    def _wait_for_answers(self, wake: Wake, until_s: float) -> None:
-        while self._flights and (left_s := until_s - time.monotonic()) > 0:
-            self._connection.turn(left_s, wake)
-            self._read_answers()
-
-    def _send(self) -> None:
-        limits, window_bytes = self._connection.limits, self._settings.window_bytes
-        head_bytes = self._connection.packet_bytes(self._topic, b"")
-        limit_bytes = (limits.packet_bytes or _NO_LIMIT_BYTES) - head_bytes
-        while (
-            time.monotonic() >= self._resume_s
-            and len(self._flights) < (limits.receive_maximum if self._accepting else 1)
-            and self._flying_bytes < window_bytes
-        ):
-            parcel = self._parcels.next(self._reader, limit_bytes)
-            if parcel is None:
-                return
-            if len(parcel.payload) > limit_bytes:
-                reason = f"{len(parcel.payload)} bytes; the broker takes {limit_bytes}"
-                self._report(f"an event is too large: {reason}")
-                self._parcels.refuse(parcel, reason)
-            elif self._flights and self._flying_bytes + len(parcel.payload) > window_bytes:
-                return
-            else:
-                self._parcels.take(parcel, head_bytes + len(parcel.payload))
-                self._publish(self._topic, parcel)
-
-    def _publish(self, topic: str, parcel: Parcel, *, retain: bool = False) -> None:
-        try:
-            packet_id = self._connection.publish(
-                topic, parcel.payload, retain=retain, packed=parcel.packed
-            )
-        except LinkError:
-            self._parcels.put_back(parcel)
-            raise
-        self._flights[packet_id] = _Flight(topic, parcel, time.monotonic())
-        self._flying_bytes += len(parcel.payload)
-
-    def _read_answers(self) -> None:
-        while self._connection.acknowledged:
-            answer = self._connection.acknowledged.popleft()
-            flight = self._flights.pop(answer.packet_id, None)
-            if flight is not None:
-                self._flying_bytes -= len(flight.parcel.payload)
-                self._channels.answered(flight.topic, answer.code)
-                self._heed(answer, flight.parcel)
-        self._parcels.let_go()
-
-    def _heed(self, answer: Acknowledgement, parcel: Parcel) -> None:
-        if not parcel.sequences:
-            if answer.code not in {0, NO_SUBSCRIBERS}:
-                self._report(f"the broker does not take a state or an answer: {answer.text}")
-            return
-        meant = meaning(answer.code)
-        self._accepting = meant == "taken"
-        if self._accepting:
-            self._refusals = 0
-            self._parcels.acknowledge(parcel)
-        elif meant == "not now":
-            self._report(f"the broker does not take events now: {answer.text}")
-            self._parcels.put_back(parcel)
-            self._refusals += 1
-            # Nothing more goes until the pause is over: the oldest must go first again.
-            self._resume_s = time.monotonic() + back_off_s(
-                self._refusals, self._settings.reconnect_max_s
-            )
-        else:
-            self._report(f"the broker refuses a message: {answer.text}")
-            self._parcels.refuse(parcel, answer.text)
-
-
-def back_off_s(failures: int, ceiling_s: float) -> float:
-    """How long to wait, with full jitter: a city that comes back must not come back at once."""
-    return random.uniform(0, min(ceiling_s, 2.0 ** min(failures, 16)))  # noqa: S311
 
 
 class Uplink:
@@ -430,7 +215,7 @@ class Uplink:
             self._connected_s = math.inf
             try:
                 self._deliver(stop)
-            except _MovedError:
+            except MovedError:
                 continue
             except Exception as error:  # noqa: BLE001  the outermost line of this thread
                 self._report(f"{type(error).__name__}: {error}")
@@ -501,7 +286,7 @@ class Uplink:
             _log.info("connected to %s", self._settings.broker)
             if not connection.limits.retains:
                 self._do_without_retaining()
-            session = _Session(
+            session = Session(
                 connection,
                 reader,
                 self._parcels,
@@ -523,7 +308,7 @@ class Uplink:
                     self._find_out_if_moved()
                     self._save_budget(_SAVE_BUDGET_S)
                 session.end(self._wake, self._state_topic, self._state(session_id, online=False))
-            except (NewEpochError, _MovedError):
+            except (NewEpochError, MovedError):
                 session.forget()
                 raise
             finally:
@@ -532,7 +317,7 @@ class Uplink:
 
     def _find_out_if_moved(self) -> None:
         if self._parcels.epoch != self._outbox.epoch:
-            raise _MovedError
+            raise MovedError
 
     def _begin_epoch(self, again: Sequence[tuple[int, int]]) -> None:
         """The database was set back: what waits is numbered anew, under another epoch."""
@@ -580,4 +365,4 @@ class Uplink:
         until_s = time.monotonic() + seconds
         while not stop.is_set() and (left_s := until_s - time.monotonic()) > 0:
             self._alive()
-            stop.wait(min(left_s, _ROUND_S))
+            stop.wait(min(left_s, ROUND_S))

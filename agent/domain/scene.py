@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from agent.domain.zones import Window
+    from agent.domain.schedule import Window
 
 CaseKind = str
 """A scenario's kind: ``street_vending``, ``misparked_bike``, ``overflowing_bin`` or a later one."""

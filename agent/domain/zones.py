@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from datetime import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,29 +14,6 @@ AT_EDGE = 0.005
 """What is drawn nearer to the picture's edge than this was meant to lie on it: the last pixel of a
 picture 720 high is at 0.9986, of one 240 high at 0.9958."""
 _LAST = math.nextafter(1.0, 0.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """A stretch of local time on some days of the week (ISO: 1 Monday … 7 Sunday).
-
-    An ``end`` at or before ``begin`` lies on the next day: 22:00–06:00 is one night.
-    """
-
-    days: tuple[int, ...]
-    begin: time
-    end: time
-
-    def holds(self, local: datetime) -> bool:
-        """Whether ``local`` (the site's wall clock) lies in the window."""
-        at = local.time().replace(tzinfo=None)
-        today = local.isoweekday()
-        if self.begin < self.end:
-            return today in self.days and self.begin <= at < self.end
-        yesterday = 7 if today == 1 else today - 1
-        return (today in self.days and at >= self.begin) or (
-            yesterday in self.days and at < self.end
-        )
 
 
 def in_force(zone: Zone, local: datetime) -> bool:

@@ -16,10 +16,11 @@ import cv2
 import numpy as np
 
 from agent.domain.scene import HIDES_SHARE, Box, Detection, Observation, Zone, covered_share
-from agent.domain.zones import to_edge
+from agent.perception.tile_merge import merge
+from agent.perception.tiling import regions_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -29,17 +30,10 @@ if TYPE_CHECKING:
 
 CELL_PX = 8
 """Cells of the brightness picture in which change is measured."""
-LARGEST_CROP = 1.25
-"""A crop is at most this many times the network's input, so that far things stay visible."""
-TILE_OVERLAP = 0.25
 SETTLE_LOOKS = 2
 """Looks at a region after its last change, one second apart or more."""
 ALL_UNSEEN = 0.9
 """A region of which this much cannot be seen is not worth a run of the network."""
-CUT_SHARE, WHOLLY = 0.01, 0.99
-"""A box so near a crop's edge is cut by it; so much of one that a crop shows is all of it."""
-HEADROOM = 0.12
-"""What stands with its foot in a zone rises above it by this fraction of the frame."""
 
 
 class Detector(Protocol):
@@ -212,74 +206,6 @@ class Looking:
         return Look(self._observation, changed, looked)
 
 
-def regions_for(
-    zones: Iterable[Zone], size_px: tuple[int, int], input_px: tuple[int, int]
-) -> list[Box]:
-    """Crops that cover every zone and what rises above it, none much larger than the input.
-
-    Args:
-        zones: The camera's zones; masks are left out.
-        size_px: Width and height of the picture.
-        input_px: Width and height of the network's input.
-    """
-    boxes = [_with_headroom(zone) for zone in zones if zone.kind not in {"mask", "bay"}]
-    merged = _merge_boxes(boxes)
-    result: list[Box] = []
-    for box in merged:
-        xs = _tiles(box.left, box.right, size_px[0], input_px[0])
-        ys = _tiles(box.top, box.bottom, size_px[1], input_px[1])
-        result += [Box(x0, y0, x1, y1) for y0, y1 in ys for x0, x1 in xs]
-    # The pixels of a crop that all but reaches the picture's edge reach it: nothing cuts there.
-    return [Box(*(to_edge(side) for side in dataclasses.astuple(box))) for box in result]
-
-
-def _with_headroom(zone: Zone) -> Box:
-    box = zone.box
-    rise = 0.0 if zone.kind == "bin" else HEADROOM
-    side = 0.02
-    return Box(
-        max(0.0, box.left - side),
-        max(0.0, box.top - rise),
-        min(1.0, box.right + side),
-        min(1.0, box.bottom + side),
-    )
-
-
-def _merge_boxes(boxes: Sequence[Box]) -> list[Box]:
-    """Join boxes as long as the union is not much larger than the two."""
-    left = list(boxes)
-    joined = True
-    while joined:
-        joined = False
-        for i, a in enumerate(left):
-            for b in left[i + 1 :]:
-                union = a.union(b)
-                if union.area <= 1.3 * (a.area + b.area - a.overlap(b)):
-                    left.remove(a)
-                    left.remove(b)
-                    left.append(union)
-                    joined = True
-                    break
-            if joined:
-                break
-    return sorted(left, key=lambda box: (box.top, box.left))
-
-
-def _tiles(begin: float, end: float, length_px: int, input_px: int) -> list[tuple[float, float]]:
-    """Cut one side into overlapping spans; a side shorter than the input grows to it."""
-    span_px = (end - begin) * length_px
-    largest_px = LARGEST_CROP * input_px
-    if span_px <= largest_px:
-        grow = max(0.0, min(1.0, input_px * 0.75 / length_px) - (end - begin)) / 2
-        low = min(max(0.0, begin - grow), 1.0)
-        high = min(1.0, end + grow)
-        return [(low, high)]
-    count = int(np.ceil((span_px / largest_px - TILE_OVERLAP) / (1 - TILE_OVERLAP)))
-    size = (end - begin) / (count - (count - 1) * TILE_OVERLAP)
-    step = size * (1 - TILE_OVERLAP)
-    return [(begin + k * step, min(end, begin + k * step + size)) for k in range(count)]
-
-
 def _cells(luma: Picture) -> Floats:
     """The mean brightness of every cell, float32 (rows, columns); edges that fill none are cut."""
     rows, columns = max(1, luma.shape[0] // CELL_PX), max(1, luma.shape[1] // CELL_PX)
@@ -312,56 +238,3 @@ def _from_crop(box: Box, crop: Box) -> Box:
         min(crop.right, crop.left + box.right * crop.width),  # rounding leaves no crop
         min(crop.bottom, crop.top + box.bottom * crop.height),
     )
-
-
-def merge(parts: Sequence[tuple[Box, Sequence[Detection]]]) -> tuple[Detection, ...]:
-    """Join what several overlapping crops saw: one thing, one detection.
-
-    A thing cut by a crop's edge is seen in part by one crop and, mostly, whole by another: of two
-    boxes of one label of which the smaller lies mostly in the larger, the larger is kept, with
-    the higher confidence. What one crop cuts and another shows beyond the cut is believed only if
-    that one sees it, too.
-    """
-    regions = [region for region, _ in parts]
-    everything = sorted(
-        (
-            (found, part, _shown_beyond_its_cut(found.box, region, regions))
-            for part, (region, detections) in enumerate(parts)
-            for found in detections
-        ),
-        key=lambda each: (each[2], -each[0].box.area),
-    )
-    kept: list[tuple[Detection, int]] = []
-    for found, part, shown_elsewhere in everything:
-        for index, (other, other_part) in enumerate(kept):
-            twice = part != other_part and found.label == other.label
-            if twice and _same_thing(found.box, other.box):
-                confidence = max(other.confidence, found.confidence)
-                kept[index] = dataclasses.replace(other, confidence=confidence), other_part
-                break
-        else:
-            if not shown_elsewhere:
-                kept.append((found, part))
-    return tuple(found for found, _ in kept)
-
-
-def _shown_beyond_its_cut(box: Box, region: Box, regions: Sequence[Box]) -> bool:
-    """Whether an edge of its crop cuts a box, and another crop shows the place uncut."""
-    return _is_cut(box, region) and any(
-        box.covered_by(other) > WHOLLY and not _is_cut(box, other) for other in regions
-    )
-
-
-def _is_cut(box: Box, region: Box) -> bool:
-    """Whether a box reaches an edge of its crop behind which the picture goes on."""
-    x, y = CUT_SHARE * region.width, CUT_SHARE * region.height
-    return (
-        (region.left > 0 and box.left - region.left < x)
-        or (region.top > 0 and box.top - region.top < y)
-        or (region.right < 1 and region.right - box.right < x)
-        or (region.bottom < 1 and region.bottom - box.bottom < y)
-    )
-
-
-def _same_thing(smaller: Box, larger: Box) -> bool:
-    return smaller.covered_by(larger) > 0.7 or smaller.iou(larger) > 0.5

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 
 CONTRACT_VERSION: Final = 1
-
-
 SOURCE: Final = "智能感知"
 """The platform's word for how a matter was found."""
 
@@ -53,30 +51,16 @@ class Wire(BaseModel):
 
 Range = tuple[Number, Number]
 """The first and the last of numbers that follow each other."""
-
-
 MOST_EVENTS = 100
 """Of one message."""
-
-
 MOST_RANGES = 500
 """Of one loss report."""
-
-
 MOST_PLACES = 1000
 """Zones of a device; members of one case."""
-
-
 MOST_CAMERAS = 64
-
-
 MOST_MODELS = 16
-
-
 MOST_WORDS = 64
 """Entries of a table that goes by words of ours, such as causes of a start."""
-
-
 ClockState = Literal["synchronised", "unsynchronised"]
 
 
@@ -132,8 +116,6 @@ class ModelUsed(Wire):
 
 
 Models = Annotated[tuple[ModelUsed, ...], AtMost(MOST_MODELS)]
-
-
 Blindness = Literal[
     "view_dark",
     "view_over_exposed",
@@ -158,6 +140,4 @@ class Abstention(Wire):
 
 
 Counts = Annotated[dict[Word, Count], AtMost(MOST_WORDS)]
-
-
 LaneName = Literal["case", "evidence", "health", "rest"]

@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from agent.analysis.camera_pipeline import Pipeline
-    from agent.capture.camera_reader import Capture, Mailbox
+    from agent.capture.camera_reader import Capture
+    from agent.capture.mailbox import Mailbox
     from agent.config.schema import Configuration
     from agent.delivery.uplink_supervisor import KeptUplink
     from agent.protocol.base import Blindness

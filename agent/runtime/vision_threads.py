@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from agent.capture.camera_profiles import Daylight, Switch
-from agent.capture.camera_reader import Capture, Mailbox
+from agent.capture.camera_reader import Capture
 from agent.capture.frame_faults import FrameError
+from agent.capture.mailbox import Mailbox
 from drivers import cameras
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from agent.analysis.decision_trace import Measure
+    from agent.domain.measure import Measure
     from agent.domain.scene import (
         Box,
         CaseKind,

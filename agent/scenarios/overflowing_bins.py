@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from agent.analysis.decision_trace import Measure
+from agent.domain.measure import Measure
 from agent.domain.polygons import share_within
 from agent.domain.scene import Doubt, Finding, Member, Zone, ZoneKind, middle
 from agent.domain.zones import in_force

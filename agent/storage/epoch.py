@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 
 EPOCH, _PREVIOUS_EPOCH = "outbox.epoch", "outbox.previous_epoch"
-
-
 _RUNNING_BOOT, _CARRIED = "outbox.running_boot", "outbox.carried"
 
 

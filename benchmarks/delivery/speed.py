@@ -30,8 +30,9 @@ from benchmarks.delivery.losses import central
 from benchmarks.delivery.slow_link import SlowLink
 from benchmarks.delivery.ways import message
 from benchmarks.machine import spread
-from drivers.clock import FakeClock, SystemClock
+from drivers.clock import SystemClock
 from drivers.disk import written_bytes
+from drivers.testing import FakeClock
 from provisioning.demo.consumer import unpacked
 from tests.support.broker import DEVICE, EVENTS, PREFIX, TENANT, wait_until
 from tests.support.drafts import case_opened

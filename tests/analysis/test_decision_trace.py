@@ -12,8 +12,9 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.analysis.decision_trace import MOST_MOMENTS, Measure, Trace, Traces
+from agent.analysis.decision_trace import MOST_MOMENTS, Trace, Traces
 from agent.config.loading import load
+from agent.domain.measure import Measure
 from agent.runtime.replay import replay
 from provisioning.cli import main
 from provisioning.commands.explain import conditions, find

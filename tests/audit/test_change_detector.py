@@ -16,7 +16,7 @@ from agent.audit.change_detector import CLOCK_CHANGES, CLOCK_CHANGES_PERIOD_S
 from agent.audit.setting_diff import leaves
 from agent.config.loading import from_tables
 from agent.identity.certificate_expiry import CertificateFile
-from drivers.clock import FakeClock
+from drivers.testing import FakeClock
 from tests.support.broker import Authority
 
 NOON = datetime(2026, 3, 1, 4, 0, tzinfo=UTC)

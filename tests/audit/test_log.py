@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from agent.audit import Audit, AuditError, Head, records, verify
 from agent.audit import log as audit_log
-from drivers.clock import FakeClock
+from drivers.testing import FakeClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable

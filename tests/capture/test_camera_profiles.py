@@ -14,10 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.capture.camera_profiles import MARGIN, Daylight, Profile, Switch
-from agent.capture.camera_reader import CameraActivity, Capture, Mailbox
+from agent.capture.camera_reader import CameraActivity, Capture
+from agent.capture.mailbox import Mailbox
 from agent.config.faults import ConfigError
 from agent.config.loading import from_tables
-from agent.domain.zones import Window
+from agent.domain.schedule import Window
 from drivers.cameras import Frame
 
 WUHU = ZoneInfo("Asia/Shanghai")

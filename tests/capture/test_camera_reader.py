@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.capture import camera_reader
-from agent.capture.camera_reader import Capture, Mailbox
+from agent.capture.camera_reader import Capture
+from agent.capture.mailbox import Mailbox
 from agent.concurrency.backoff import Backoff
 from drivers.cameras import CameraError, Frame
 from drivers.cameras.synthetic import Settings, open_camera

@@ -17,6 +17,7 @@ import pytest
 
 from agent.capture import camera_reader
 from agent.capture.frame_faults import MOST_IN_A_ROW, FaultyFrames, FrameError, fault_of
+from agent.capture.mailbox import Mailbox
 from agent.config.schema import Configuration
 from agent.domain.ids import RandomIds
 from agent.protocol.base import ClockReading
@@ -270,7 +271,7 @@ def test_a_driver_that_fails_in_a_way_of_its_own_costs_its_camera_alone(
     def opened() -> cameras.Camera:
         raise RuntimeError(SECRET)
 
-    mailbox, stop = camera_reader.Mailbox(["gate"]), threading.Event()
+    mailbox, stop = Mailbox(["gate"]), threading.Event()
     reader = camera_reader.Capture("gate", opened, mailbox, lambda: 5, lambda: None)
     thread = threading.Thread(target=reader.run, args=(stop,))
     thread.start()

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.config import faults, last_known_good, loading, schema
-from drivers.clock import FakeClock
+from drivers.testing import FakeClock
 from tests.runtime.test_device import start_agent
 from tests.support.broker import Broker, broker, mosquitto, start_broker, wait_until
 from tests.support.red_street import write_site

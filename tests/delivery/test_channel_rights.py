@@ -22,7 +22,7 @@ from agent.domain.ids import RandomIds
 from agent.protocol.downlink import Pace, Receipt
 from agent.storage.database import Database
 from agent.storage.outbox import Outbox
-from drivers.clock import FakeClock
+from drivers.testing import FakeClock
 from tests.faults.cluster import Cluster, rabbitmq_root
 from tests.faults.network import namespace
 from tests.support.broker import Broker, broker, mosquitto, start_broker, wait_until

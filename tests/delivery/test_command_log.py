@@ -14,7 +14,7 @@ from agent.protocol.downlink import Answer, Pace
 from agent.retention import Hold, Holds
 from agent.retention.legal_holds import MOST_OF_PLATFORM
 from agent.storage.database import Database
-from drivers.clock import FakeClock
+from drivers.testing import FakeClock
 from tests.runtime.test_housekeeping import hold, keeping_of, uplink_of
 from tests.support.broker import Broker, broker, mosquitto, start_broker, wait_until
 from tests.support.keeping_device import DAY_S, NOON, Device, hold_on

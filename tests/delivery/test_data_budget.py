@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from agent.delivery.data_budget import DAY_LENGTH_S, MOST_BEGINNINGS, DailyBytes
 from agent.storage.outbox_queries import Lane
-from drivers.clock import FakeClock
+from drivers.testing import FakeClock
 from tests.delivery.test_uplink import Device
 from tests.support.broker import Broker, wait_until
 

@@ -13,13 +13,15 @@ from pydantic import TypeAdapter, ValidationError
 
 from agent.config.schema import Uplink as UplinkSettings
 from agent.delivery.epoch_limit import FIRST_WAIT_S, LONGEST_WAIT_S, NewEpochs
-from agent.delivery.send_scheduler import Pacing, Parcel
+from agent.delivery.rate_limit import Pacing
+from agent.delivery.send_scheduler import Parcel
 from agent.protocol.downlink import LEAST_PACE_PER_S, Answer, Command, Pace, Receipt, Resend
 from agent.protocol.fields import MOST_NUMBER
 from agent.protocol.generator import schema
 from agent.protocol.heartbeat import UplinkHealth
 from agent.storage.outbox_queries import Lane
-from drivers.clock import FakeClock, SystemClock
+from drivers.clock import SystemClock
+from drivers.testing import FakeClock
 from tests.delivery.test_uplink import Device
 from tests.support.broker import (
     Broker,

@@ -379,7 +379,7 @@ def test_a_power_cut_begins_a_new_epoch_and_a_kill_does_not(tmp_path: Path) -> N
 
 
 def test_in_a_new_epoch_what_waits_keeps_its_order_and_its_event_ids(tmp_path: Path) -> None:
-    from drivers.clock import FakeClock  # noqa: PLC0415
+    from drivers.testing import FakeClock  # noqa: PLC0415
     from tests.storage.test_outbox import NOON, sequences  # noqa: PLC0415
 
     clock = FakeClock(NOON)

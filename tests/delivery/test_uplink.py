@@ -24,7 +24,8 @@ from agent.protocol.events import DeviceState
 from agent.storage.database import Database
 from agent.storage.outbox import Outbox
 from agent.storage.outbox_queries import Lane
-from drivers.clock import FakeClock, SystemClock
+from drivers.clock import SystemClock
+from drivers.testing import FakeClock
 from tests.support.broker import (
     DEVICE,
     EVENTS,

@@ -15,8 +15,9 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.analysis.decision_trace import Measure, Trace
+from agent.analysis.decision_trace import Trace
 from agent.config.loading import load
+from agent.domain.measure import Measure
 from agent.domain.scene import WHOLE_FRAME, Detection
 from agent.perception.background_model import NoveltyModel
 from agent.runtime.replay import replay

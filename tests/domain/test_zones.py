@@ -11,7 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agent.domain.scene import Box, ZoneKind
-from agent.domain.zones import Window, in_force, inside
+from agent.domain.schedule import Window
+from agent.domain.zones import in_force, inside
 from tests.support.street import zone
 
 EVERY_DAY = (1, 2, 3, 4, 5, 6, 7)

@@ -15,7 +15,8 @@ import pytest
 from pydantic import ValidationError
 
 from agent.capture import camera_reader
-from agent.capture.camera_reader import Capture, Mailbox
+from agent.capture.camera_reader import Capture
+from agent.capture.mailbox import Mailbox
 from drivers.cameras import Camera, CameraError, LoginRefusedError
 from drivers.cameras.rtsp import Settings, open_camera
 from tests.support.broker import Authority, wait_until

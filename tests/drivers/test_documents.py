@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from agent.audit import Audit
 from agent.audit.log import segments
 from agent.config import faults, loading
-from drivers.clock import FakeClock
 from drivers.files.documents import MOST_DEEP, parsed_json, parsed_toml, refuse_unseen, unseen
+from drivers.testing import FakeClock
 from tests.support import red_street
 
 Parse = Callable[[str], Any]

@@ -22,7 +22,8 @@ import pytest
 from pydantic import ValidationError
 
 from agent.capture import camera_reader
-from agent.capture.camera_reader import Capture, Mailbox
+from agent.capture.camera_reader import Capture
+from agent.capture.mailbox import Mailbox
 from agent.storage.outbox_queries import Lane, waiting
 from drivers.cameras import CameraError, load_driver
 from drivers.cameras.rtsp import NetworkCamera, Settings, open_camera

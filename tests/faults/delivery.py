@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 
-from drivers.clock import FakeClock
+from drivers.testing import FakeClock
 from tests.faults.street import street
 from tests.faults.suite import Outcome, Run, fault, wait_for
 from tests.support.drafts import case_opened

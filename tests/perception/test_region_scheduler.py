@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from agent.domain.scene import Box, Detection, Zone
 from agent.domain.zones import inside
-from agent.perception.region_scheduler import Budget, Looking, _crop, _from_crop, merge, regions_for
+from agent.perception.region_scheduler import Budget, Looking, _crop, _from_crop
+from agent.perception.tile_merge import merge
+from agent.perception.tiling import regions_for
 from drivers.cameras import Picture
 from tests.support.street import box_at, frame_of, paving, seen, with_goods, zone
 

@@ -24,8 +24,9 @@ from agent.delivery.uplink import Uplink
 from agent.delivery.uplink_supervisor import MOST_LEFT_BEHIND, KeptUplink
 from agent.runtime import privileged_actions
 from agent.runtime.recovery import FILE, Recovery, ask
-from drivers.clock import FakeClock, SystemClock
+from drivers.clock import SystemClock
 from drivers.network import cut_off
+from drivers.testing import FakeClock
 from tests.delivery.test_uplink import Device
 from tests.runtime.test_device import SITE
 from tests.support.broker import DEVICE, TENANT, Broker, broker, mosquitto, start_broker, wait_until

@@ -12,7 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from agent.domain.scene import Box, Detection, Finding, Stay, Track, Zone
-from agent.domain.zones import Window
+from agent.domain.schedule import Window
 from agent.perception.background_model import NewThing, Novelty
 from agent.perception.dwell import DwellTimer
 from agent.scenarios import (

@@ -22,7 +22,7 @@ from agent.storage.outbox import Outbox
 from agent.storage.outbox_queries import Lane, waiting
 from agent.storage.state_table import load_state, save_state
 from agent.telemetry import storage_incidents
-from drivers.clock import FakeClock
+from drivers.testing import FakeClock
 from tests.support.drafts import OPEN_CASE, case_opened
 
 CLOCK = FakeClock(datetime(2026, 1, 1, tzinfo=UTC))

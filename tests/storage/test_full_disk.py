@@ -15,8 +15,8 @@ from agent.storage.database import Database
 from agent.storage.errors import StorageError
 from agent.storage.outbox_queries import Lane, waiting
 from agent.storage.reserve_file import SIZE_BYTES
-from drivers.clock import FakeClock
 from drivers.disk import free_bytes
+from drivers.testing import FakeClock
 from tests.analysis.test_lost_camera import frames_of, parts_of, told
 from tests.analysis.test_shared_places import camera, crossing
 from tests.storage.test_outbox import NOON, open_outbox

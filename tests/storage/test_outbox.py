@@ -23,7 +23,7 @@ from agent.storage.database import Database
 from agent.storage.outbox import Outbox
 from agent.storage.outbox_queries import Lane, live_from, waiting, waits
 from agent.storage.state_table import load_state, save_state
-from drivers.clock import FakeClock
+from drivers.testing import FakeClock
 from tests.support.drafts import birth, case_opened
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from agent.storage.case_table import save_case, save_trace
 from agent.storage.database import Database
 from agent.storage.outbox import Outbox
 from agent.storage.outbox_queries import Lane
-from drivers.clock import FakeClock
 from drivers.inodes import Inodes
+from drivers.testing import FakeClock
 from tests.support.drafts import OPEN_CASE, case_opened
 
 if TYPE_CHECKING:

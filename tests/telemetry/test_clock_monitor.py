@@ -23,7 +23,7 @@ from agent.storage.outbox import Outbox
 from agent.storage.outbox_queries import Lane
 from agent.telemetry.clock_monitor import APART_S, FRESH_S, STEP_S, Timekeeper, reading_of
 from drivers import cameras
-from drivers.clock import FakeClock
+from drivers.testing import FakeClock
 from tests.analysis.test_shared_places import camera, crossing
 from tests.support.drafts import case_opened
 from tests.support.red_street import write_model

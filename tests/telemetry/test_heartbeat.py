@@ -22,9 +22,10 @@ from agent.storage.database import Database
 from agent.storage.outbox import Outbox
 from agent.storage.outbox_queries import Lane, waiting
 from agent.telemetry.heartbeat import Activity, Health, resident_bytes
-from drivers.clock import FakeClock, SystemClock
+from drivers.clock import SystemClock
 from drivers.disk import free_bytes
 from drivers.temperature import processor_c
+from drivers.testing import FakeClock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

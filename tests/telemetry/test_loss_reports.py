@@ -23,7 +23,7 @@ from agent.storage.loss_table import joined
 from agent.storage.outbox import Outbox
 from agent.storage.outbox_queries import Lane, waiting
 from agent.telemetry.loss_reports import Losses
-from drivers.clock import FakeClock
+from drivers.testing import FakeClock
 from tests.storage.test_outbox import open_outbox
 from tests.support.drafts import birth, case_opened
 

@@ -24,8 +24,8 @@ from agent.runtime.device import _disk_health
 from agent.storage.database import Database
 from agent.storage.errors import StorageError
 from drivers.cameras import Frame
-from drivers.clock import FakeClock
 from drivers.inodes import Inodes
+from drivers.testing import FakeClock
 from provisioning.check import machine
 from provisioning.rendering import drawing
 from tests.evidence.test_pictures import OPENED

@@ -16,7 +16,8 @@ from agent.perception.view_health import Settings, ViewGuard
 from agent.perception.view_health.visibility import Sight, View
 from agent.retention import Hold, Holds
 from agent.telemetry.status_file import FILE, Status, UplinkStatus
-from drivers.clock import FakeClock, SystemClock
+from drivers.clock import SystemClock
+from drivers.testing import FakeClock
 from provisioning.cli import main
 from provisioning.console.local_time import local
 from tests.domain.test_finite import status

@@ -9,14 +9,25 @@ as it did. Only a place that was looked at, is not hidden and looks different lo
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import cv2
 import numpy as np
 
+from agent.domain.labels import MADE_OF_PARTS, family_of
 from agent.domain.scene import Box, Detection, Observation, Track
-from agent.perception.texture import CELL_PX, structured, texture, unlikeness
+from agent.perception.tracking.appearance import look_of, same_look
+from agent.perception.tracking.track import (
+    INSIDE_SHARE,
+    UNSEEN_MOST_S,
+    Live,
+    hidden_for_s,
+    hide,
+    postpone,
+    public,
+    see,
+    stayed,
+    unhide,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -25,95 +36,22 @@ if TYPE_CHECKING:
 
     Luma: TypeAlias = NDArray[np.uint8]
 
-FAMILY = {
-    "bicycle": "two-wheeler",
-    "motorcycle": "two-wheeler",
-    "car": "vehicle",
-    "bus": "vehicle",
-    "truck": "vehicle",
-}
-"""Labels the network confuses; a track may be matched by any of its family."""
 
 STANDING_IOU = 0.45
 """A detection this close to where a thing stands is that thing."""
 WEAK_IOU = 0.6
 """… and one the network is not sure of must be this close, and its place look as it did: what the
 network takes the empty place for is not the thing that stood there."""
-SURE_IOU = 0.7
-"""Only a sight this close renews what is known of a thing's look."""
-SAME_PLACE_IOU = 0.55
-"""A matched box this close to the anchor has not moved."""
-INSIDE_SHARE = 0.85
-"""A box this much inside the anchor is the same thing, partly hidden."""
-MADE_OF_PARTS = frozenset({"stall"})
-"""What the network may see as a whole and, at the same moment, in parts: the cart under its parasol."""
 ONE_THING_SHARE = 0.8
 """A second box this much inside a thing's, or around it, is no second thing."""
-STILL_AFTER_S = 1.0
-"""A thing that keeps its place this long stands."""
-MOVED_AFTER_S = 0.8
-"""A standing thing seen elsewhere for this long, and not where it stood, has moved."""
 HIDDEN_SHARE = 0.25
 """A standing thing covered this much by something else cannot be missed."""
-LOOK_CELLS = 4
-"""A standing thing's look is kept as the texture of so many cells each way."""
-LOOK_EVERY_S = 1.0
-"""It is renewed this often at most,"""
 ASK_EVERY_S = 0.45
 """and compared with what is there now this often at most."""
-ALIKE_BELOW = 0.5
-ALIKE_SHARE = 0.7
-"""Share of a look's cells that must be alike for it to be the same thing still."""
-TELLING_SHARE = 0.55
-"""Where fewer cells than this show anything, now or then, looks tell nothing: one edge through a smooth
-thing fills half of them at most, and the ground behind it may have an edge there, too."""
 GONE_AFTER_S = 1.5
 """A standing thing missed for this long, while looked at and not hidden, is gone."""
 LOST_AFTER_S = 2.5
 """A moving thing not seen for this long is lost."""
-WALKS_AWAY = frozenset({"person"})
-HIDDEN_LEAST_S, HIDDEN_TIMES = 5.0, 2.0
-"""A thing is given up when it was hidden so many times as long as it was seen to stand."""
-UNSEEN_MOST_S = 120.0
-"""Hidden or not looked for, it is given up after this time without a sight of it."""
-
-
-@dataclass(slots=True, eq=False)
-class _Live:
-    """A track's inner state."""
-
-    track_id: int
-    label: str
-    box: Box
-    confidence: float
-    first_seen_s: float
-    last_seen_s: float
-    anchor: Box
-    anchor_since_s: float
-    looks: int = 1
-    hits: int = 1
-    velocity: tuple[float, float] = (0.0, 0.0)
-    missed_since_s: float | None = None
-    hidden_s: float = 0.0
-    hidden_at_s: float | None = None
-    """When it was last found to be hidden, since it was last seen."""
-    moved_at_s: float | None = None
-    moved_to: Box | None = None
-    seen_now: bool = True
-    look: NDArray[np.float32] | None = None
-    look_at_s: float = 0.0
-    looks_alike: bool = False
-    """Whether its place still looked as it did when that was last asked."""
-    asked_at_s: float = float("-inf")
-    votes: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def standing(self) -> bool:
-        return self.last_seen_s - self.anchor_since_s >= STILL_AFTER_S
-
-    @property
-    def family(self) -> str:
-        return _family(self.label)
 
 
 class Tracker:
@@ -126,8 +64,8 @@ class Tracker:
 
     def __init__(self, birth_confidence: Mapping[str, float] | None = None) -> None:
         self._birth = dict(birth_confidence or {})
-        self._live: list[_Live] = []
-        self._held: list[_Live] = []
+        self._live: list[Live] = []
+        self._held: list[Live] = []
         """What stands where the view is blocked: as it was, and none the older."""
         self._next_id = 1
         self._now_s = float("-inf")
@@ -154,7 +92,7 @@ class Tracker:
         else:
             self._join(observation, luma)
         self._observation = observation
-        return [_public(track) for track in self._live]
+        return [public(track) for track in self._live]
 
     def hold(self, now_s: float) -> None:
         """Let a moment pass in which nothing can be seen: what stands is kept, none the older.
@@ -175,7 +113,7 @@ class Tracker:
         self._step_s = 0.0 if self._now_s == float("-inf") else now_s - self._now_s
         self._now_s = now_s
 
-    def _hold(self, unseen: Callable[[_Live], bool]) -> None:
+    def _hold(self, unseen: Callable[[Live], bool]) -> None:
         """Set aside what stands and cannot be seen; take up again what can."""
         everything = sorted(self._live + self._held, key=lambda track: track.track_id)
         self._held = [track for track in everything if track.standing and unseen(track)]
@@ -184,7 +122,7 @@ class Tracker:
             return
         self._live = [track for track in everything if track not in self._held]
         for track in self._held:
-            _postpone(track, self._step_s)
+            postpone(track, self._step_s)
 
     def _settled(self) -> bool:
         """Whether the same sight again could tell nothing new."""
@@ -196,7 +134,7 @@ class Tracker:
             if track.seen_now:
                 track.last_seen_s = self._now_s
             elif track.missed_since_s is None and track.hidden_at_s is not None:
-                _hide(track, self._now_s)
+                hide(track, self._now_s)
         self._live = [track for track in self._live if self._goes_on(track, self._now_s)]
 
     def _join(self, observation: Observation, luma: Luma | None) -> None:
@@ -229,13 +167,13 @@ class Tracker:
 
     def _match(
         self,
-        tracks: Sequence[_Live],
+        tracks: Sequence[Live],
         detections: list[Detection],
         luma: Luma | None,
-        score: Callable[[_Live, Detection], float],
+        score: Callable[[Live, Detection], float],
     ) -> list[Detection]:
         """Pair tracks with detections, best first; return the detections left over."""
-        families = [_family(found.label) for found in detections]
+        families = [family_of(found.label) for found in detections]
         pairs = []
         for i, track in enumerate(tracks):
             family = track.family
@@ -249,13 +187,13 @@ class Tracker:
                 used_tracks.add(i)
                 used_detections.add(j)
                 sure = self._sure(detections[j])
-                _see(tracks[i], detections[j], self._now_s, luma, sure=sure)
+                see(tracks[i], detections[j], self._now_s, luma, sure=sure)
         return [d for j, d in enumerate(detections) if j not in used_detections]
 
     def _sure(self, detection: Detection) -> bool:
         return detection.confidence >= self._birth.get(detection.label, 0.0)
 
-    def _standing_score(self, track: _Live, detection: Detection, luma: Luma | None) -> float:
+    def _standing_score(self, track: Live, detection: Detection, luma: Luma | None) -> float:
         """Overlap with where the thing stands; 0 if it is something else."""
         iou = track.anchor.iou(detection.box)
         if not self._sure(detection):
@@ -265,15 +203,15 @@ class Tracker:
         inside = detection.box.covered_by(track.anchor) >= INSIDE_SHARE
         return iou if inside and iou > 0.2 else 0.0
 
-    def _doubtful_sight(self, track: _Live, detection: Detection) -> bool:
+    def _doubtful_sight(self, track: Live, detection: Detection) -> bool:
         """Whether the network may see the thing where it stands, and is not sure."""
         return (
             not self._sure(detection)
-            and _family(detection.label) == track.family
+            and family_of(detection.label) == track.family
             and track.anchor.iou(detection.box) >= WEAK_IOU
         )
 
-    def _moving_score(self, track: _Live, detection: Detection, luma: Luma | None) -> float:
+    def _moving_score(self, track: Live, detection: Detection, luma: Luma | None) -> float:
         """Nearness to where a moving thing should be by now, in parts of its own size."""
         if track.standing and not self._sure(detection):
             return 0.0  # a doubtful sight elsewhere moves nothing that stands
@@ -295,7 +233,7 @@ class Tracker:
         similar = areas[0] > 0.35 * areas[1]
         return 1.0 - distance / reach if similar and not self._alike(track, luma) else 0.0
 
-    def _miss(self, track: _Live, observation: Observation, luma: Luma | None) -> None:
+    def _miss(self, track: Live, observation: Observation, luma: Luma | None) -> None:
         """A track no detection matched: hidden, held by its looks, or really missed."""
         if not observation.looked_at(track.box.centre):
             return
@@ -303,39 +241,39 @@ class Tracker:
             self._doubtful_sight(track, found) for found in observation.detections
         ):
             track.missed_since_s = None
-            _stayed(track)
-            _hide(track, self._now_s)
+            stayed(track)
+            hide(track, self._now_s)
             return
         track.looks += 1
         track.hidden_at_s = None
         if self._alike(track, luma):
-            _stayed(track)
+            stayed(track)
             track.seen_now, track.last_seen_s = True, self._now_s
-            _unhide(track)
+            unhide(track)
             return
         if track.missed_since_s is None:
             track.missed_since_s = self._now_s
 
-    def _alike(self, track: _Live, luma: Luma | None) -> bool:
+    def _alike(self, track: Live, luma: Luma | None) -> bool:
         """Whether the place of a standing thing still looks as when it was last seen there."""
         if not track.standing or track.look is None:
             return False
         if self._now_s - track.asked_at_s >= ASK_EVERY_S:
-            now = _look_of(luma, track.anchor)
-            track.looks_alike = now is not None and _same_look(track.look, now)
+            now = look_of(luma, track.anchor)
+            track.looks_alike = now is not None and same_look(track.look, now)
             track.asked_at_s = self._now_s
         return track.looks_alike
 
-    def _changed(self, track: _Live, luma: Luma | None) -> bool:
+    def _changed(self, track: Live, luma: Luma | None) -> bool:
         """Whether the place of a standing thing is known to look otherwise by now."""
         return luma is not None and track.look is not None and not self._alike(track, luma)
 
-    def _goes_on(self, track: _Live, now_s: float) -> bool:
+    def _goes_on(self, track: Live, now_s: float) -> bool:
         if track.seen_now:
             return True
         if not track.standing:
             return now_s - track.last_seen_s <= LOST_AFTER_S
-        if track.hidden_s > _hidden_for_s(track) or now_s - track.last_seen_s > UNSEEN_MOST_S:
+        if track.hidden_s > hidden_for_s(track) or now_s - track.last_seen_s > UNSEEN_MOST_S:
             return False
         return track.missed_since_s is None or now_s - track.missed_since_s < GONE_AFTER_S
 
@@ -344,7 +282,7 @@ class Tracker:
         for detection in detections:
             if self._already_stands(detection):
                 continue
-            track = _Live(
+            track = Live(
                 self._next_id,
                 detection.label,
                 detection.box,
@@ -388,7 +326,7 @@ class Tracker:
         self._next_id = int(snapshot["next_id"])
         for saved in snapshot["standing"]:
             anchor = Box(*saved["anchor"])
-            track = _Live(
+            track = Live(
                 saved["track_id"],
                 saved["label"],
                 anchor,
@@ -404,110 +342,10 @@ class Tracker:
             self._live.append(track)
 
 
-def _hide(track: _Live, now_s: float) -> None:
-    """Count the time from one look at which it was hidden to the next, looked for or not."""
-    if track.hidden_at_s is not None:
-        track.hidden_s += now_s - track.hidden_at_s
-    track.hidden_at_s = now_s
-
-
-def _stayed(track: _Live) -> None:
-    """What was seen elsewhere a moment ago was not this thing: it stands where it stood."""
-    track.moved_at_s = track.moved_to = None
-
-
-def _unhide(track: _Live) -> None:
-    track.missed_since_s, track.hidden_s, track.hidden_at_s = None, 0.0, None
-
-
-def _postpone(track: _Live, by_s: float) -> None:
-    """Let time pass without it."""
-    track.first_seen_s += by_s
-    track.last_seen_s += by_s
-    track.anchor_since_s += by_s
-    track.look_at_s += by_s
-    track.missed_since_s = track.moved_at_s = track.moved_to = track.hidden_at_s = None
-
-
-def _see(
-    track: _Live, detection: Detection, now_s: float, luma: Luma | None, *, sure: bool
-) -> None:
-    """Join a detection to its track and decide whether the thing moved."""
-    since_s = now_s - track.last_seen_s
-    if since_s > 0:
-        old, new = track.box.centre, detection.box.centre
-        track.velocity = (
-            0.5 * track.velocity[0] + 0.5 * (new[0] - old[0]) / since_s,
-            0.5 * track.velocity[1] + 0.5 * (new[1] - old[1]) / since_s,
-        )
-    track.seen_now = True
-    if _astray(track, detection.box, now_s):
-        return
-    track.looks += 1
-    track.hits += sure
-    _unhide(track)
-    if sure:
-        track.confidence += 0.2 * (detection.confidence - track.confidence)
-    votes = track.votes
-    votes[detection.label] = votes.get(detection.label, 0.0) + detection.confidence
-    track.label = max(sorted(votes), key=lambda label: votes[label])
-    track.last_seen_s = now_s
-    _settle(track, detection.box, now_s, luma, sure=sure)
-
-
-def _in_its_place(track: _Live, box: Box) -> bool:
-    """Whether the box shows the thing where it stands, perhaps partly hidden."""
-    hidden = track.standing and box.covered_by(track.anchor) >= INSIDE_SHARE
-    return hidden or box.iou(track.anchor) >= SAME_PLACE_IOU
-
-
-def _astray(track: _Live, box: Box, now_s: float) -> bool:
-    """Whether a standing thing is seen elsewhere, and has not been for long.
-
-    Such a box may be wrong, or somebody else's in passing: it tells nothing of what stands, not
-    even that it is there. A thing has moved when it stays away.
-    """
-    if not track.standing or _in_its_place(track, box):
-        return False
-    if track.moved_at_s is None:
-        track.moved_at_s, track.moved_to = now_s, box
-    return now_s - track.moved_at_s < MOVED_AFTER_S
-
-
-def _settle(track: _Live, box: Box, now_s: float, luma: Luma | None, *, sure: bool) -> None:
-    """Keep the anchor while the thing stands; move it when the thing has moved."""
-    iou = box.iou(track.anchor)
-    if iou >= SAME_PLACE_IOU:
-        track.box = _blend(track.box, box) if track.standing else box
-        _stayed(track)
-        if track.standing:
-            track.anchor = _blend(track.anchor, box, 0.1)
-        # From a doubtful or shifted sight the empty place could be learned as the thing.
-        old = now_s - track.look_at_s >= LOOK_EVERY_S
-        if track.look is None or (old and sure and iou >= SURE_IOU):
-            track.look, track.look_at_s = _look_of(luma, track.anchor), now_s
-            track.asked_at_s = float("-inf")
-        return
-    if _in_its_place(track, box):
-        return
-    if track.moved_to is not None and track.moved_to.iou(box) >= SAME_PLACE_IOU:
-        assert track.moved_at_s is not None
-        now_s = track.moved_at_s  # it stands where it was first seen away
-    track.box = track.anchor = box
-    track.anchor_since_s = now_s
-    track.moved_at_s = track.moved_to = None
-    track.looks, track.hits = 1, int(sure)
-    track.look = None  # that of a moving thing is of no use
-
-
-def _family(label: str) -> str:
-    return FAMILY.get(label, label)
-
-
-def _one_thing(a: Detection, b: Detection | _Live) -> bool:
+def _one_thing(a: Detection, b: Detection | Live) -> bool:
     """Whether two boxes of one family lie so much in one another that they show one thing."""
     nested = max(a.box.covered_by(b.box), b.box.covered_by(a.box)) > ONE_THING_SHARE
-    return nested and _family(a.label) == _family(b.label)
+    return nested and family_of(a.label) == family_of(b.label)
 
 
 def _without_parts(detections: Sequence[Detection]) -> list[Detection]:
@@ -522,68 +360,11 @@ def _without_parts(detections: Sequence[Detection]) -> list[Detection]:
     ]
 
 
-def _blend(old: Box, new: Box, share: float = 0.3) -> Box:
-    return Box(
-        old.left + share * (new.left - old.left),
-        old.top + share * (new.top - old.top),
-        old.right + share * (new.right - old.right),
-        old.bottom + share * (new.bottom - old.bottom),
-    )
-
-
-def _hidden_for_s(track: _Live) -> float:
-    """How long it may be out of sight: what was hardly seen is not believed in for long."""
-    if track.family in WALKS_AWAY:
-        return HIDDEN_LEAST_S
-    stood_s = track.last_seen_s - track.anchor_since_s
-    return min(UNSEEN_MOST_S, max(HIDDEN_LEAST_S, HIDDEN_TIMES * stood_s))
-
-
-def _hidden(track: _Live, detections: Sequence[Detection]) -> bool:
+def _hidden(track: Live, detections: Sequence[Detection]) -> bool:
     """Whether something of another family, standing nearer, covers the track's place."""
     return any(
         track.anchor.covered_by(detection.box) >= HIDDEN_SHARE
         and detection.box.bottom >= track.anchor.bottom - 0.35 * track.anchor.height
         for detection in detections
-        if _family(detection.label) != track.family
-    )
-
-
-def _same_look(then: NDArray[np.float32], now: NDArray[np.float32]) -> bool:
-    """Whether two looks are those of the same thing.
-
-    Only cells that show something count: a smooth thing and the smooth wall behind it are alike.
-    """
-    telling = structured(then) | structured(now)
-    if np.mean(telling) < TELLING_SHARE:
-        return False
-    return bool(np.mean(unlikeness(then, now)[telling] < ALIKE_BELOW) >= ALIKE_SHARE)
-
-
-def _look_of(luma: Luma | None, box: Box) -> NDArray[np.float32] | None:
-    """The texture of the box's part of the picture, (LOOK_CELLS, LOOK_CELLS, 8) float32."""
-    if luma is None:
-        return None
-    height, width = luma.shape
-    left, right = int(box.left * width), int(np.ceil(box.right * width))
-    top, bottom = int(box.top * height), int(np.ceil(box.bottom * height))
-    crop = luma[max(0, top) : bottom, max(0, left) : right]
-    if min(crop.shape) < 4:
-        return None
-    side = LOOK_CELLS * CELL_PX
-    return texture(cv2.resize(crop, (side, side), interpolation=cv2.INTER_LINEAR).astype(np.uint8))
-
-
-def _public(track: _Live) -> Track:
-    return Track(
-        track.track_id,
-        track.label,
-        track.anchor if track.standing else track.box,
-        track.confidence,
-        track.first_seen_s,
-        track.last_seen_s,
-        track.anchor_since_s if track.standing else None,
-        track.seen_now,
-        track.hits / track.looks,
-        track.missed_since_s,
+        if family_of(detection.label) != track.family
     )

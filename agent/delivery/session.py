@@ -1,0 +1,231 @@
+"""One connection at work: sends what is due, takes acknowledgements, hands on what it hears."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from agent.delivery.channel_rights import Channels
+from agent.delivery.downlink import Listening
+from agent.delivery.mqtt_connection import Connection, LinkError, Wake
+from agent.delivery.reason_codes import NO_SUBSCRIBERS, meaning
+from agent.delivery.send_scheduler import Parcel, Parcels
+from wording.messages import said
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable
+
+    from agent.config.schema import Uplink as UplinkSettings
+    from agent.delivery.mqtt_connection import Acknowledgement
+from agent.concurrency.backoff import back_off_s
+
+_NO_LIMIT_BYTES = 268_435_455
+"""The largest packet that MQTT knows."""
+ROUND_S = 0.5
+_GOODBYE_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """A parcel that the broker has not yet answered for, on its channel."""
+
+    topic: str
+    parcel: Parcel
+    sent_s: float
+
+
+class MovedError(Exception):
+    """What waits has got other numbers, in another epoch, and perhaps in another file."""
+
+
+class Session:
+    """One connection's deliveries: the window, and what the broker's answers mean.
+
+    Args:
+        connection: Open.
+        reader: To read the outbox with.
+        parcels: What goes next.
+        settings: The window and the deadlines.
+        events_topic: Where the events go.
+        report: Told what is wrong.
+        listening: Heeds what the platform says.
+        channels: Notes what the broker answers, and that something comes.
+        retain: Whether the device's state is left with the broker.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        reader: sqlite3.Connection,
+        parcels: Parcels,
+        settings: UplinkSettings,
+        events_topic: str,
+        report: Callable[[str], None],
+        listening: Listening,
+        channels: Channels,
+        *,
+        retain: bool,
+    ) -> None:
+        self._connection, self._reader, self._parcels = connection, reader, parcels
+        self._channels = channels
+        self._settings, self._topic, self._report = settings, events_topic, report
+        self._listening, self._retain = listening, retain
+        self._flights: dict[int, Flight] = {}
+        self._flying_bytes = 0
+        self._accepting = False
+        """Whether the last answer to an event was yes. Until it is, one parcel goes at a time:
+        were the first refused and the second, sent along with it, accepted, the order were lost."""
+        self._refusals = 0
+        self._resume_s = 0.0
+        self._heard_topics: tuple[str, ...] = ()
+        self._asked_s = 0.0
+
+    def round(self, wake: Wake) -> None:
+        """Send what fits, wait for something to happen, read the answers, heed the platform.
+
+        Raises:
+            NewEpochError: The platform has more than was ever given, or other events.
+            LinkError: The connection was lost, or the broker no longer answers.
+            StorageError: The disk did not let go of what was confirmed.
+        """
+        self._parcels.settle()
+        self._send()
+        pause_s = self._resume_s - time.monotonic()
+        self._connection.turn(pause_s if 0 < pause_s < ROUND_S else ROUND_S, wake)
+        self._read_answers()
+        self._listen()
+        if late := self._parcels.overdue():
+            self._report(f"the platform's receipt does not come; {late} events are sent again")
+            self._listen_again()
+        if self._flights:
+            oldest = next(iter(self._flights.values()))
+            if time.monotonic() - oldest.sent_s > self._settings.acknowledge_timeout_s:
+                raise LinkError(said("the broker is connected but does not acknowledge"))
+
+    def listen_to(self, *topics: str) -> None:
+        """Ask the broker for what the platform says."""
+        self._heard_topics, self._asked_s = topics, time.monotonic()
+        self._connection.subscribe(*topics)
+
+    def _listen_again(self) -> None:
+        """The broker may have refused, and by now think otherwise."""
+        if time.monotonic() - self._asked_s >= self._settings.receipt_timeout_s:
+            self.listen_to(*self._heard_topics)
+
+    def forget(self) -> None:
+        """Nothing that is under way is known by its number any more."""
+        self._flights.clear()
+        self._flying_bytes = 0
+
+    def _listen(self) -> None:
+        if self._connection.refused_topics:
+            reason = self._connection.refused_topics.popleft()
+            self._channels.deaf = reason
+            self._report(f"the broker does not let us hear the platform: {reason}")
+        while self._has_room_for_an_answer():
+            delivery = self._connection.next_delivery()
+            if delivery is None:
+                return
+            self._channels.hear(delivery.topic)
+            answer = self._listening.heed(delivery, self._reader)
+            if answer is not None:
+                self._publish(
+                    self._listening.answers_topic, Parcel((), answer.model_dump_json().encode())
+                )
+
+    def _has_room_for_an_answer(self) -> bool:
+        """Whether the broker receives one more; else what the platform says waits with the broker."""
+        return len(self._flights) < self._connection.limits.receive_maximum
+
+    def send_state(self, topic: str, payload: bytes) -> None:
+        """Publish the device's state, retained where the broker has that."""
+        self._publish(topic, Parcel((), payload), retain=self._retain)
+
+    def end(self, wake: Wake, state_topic: str, state: bytes) -> None:
+        """Wait a moment for the answers still due, leave the last state behind, disconnect."""
+        until_s = time.monotonic() + _GOODBYE_S
+        self._wait_for_answers(wake, until_s)
+        if len(self._flights) < self._connection.limits.receive_maximum:
+            self.send_state(state_topic, state)
+            self._wait_for_answers(wake, until_s)
+        self._connection.say_goodbye(_GOODBYE_S)
+
+    def abandon(self) -> None:
+        """What was not answered is sent again on the next connection, the oldest first."""
+        # A broker may answer and hang up at once; its last words still count.
+        self._read_answers()
+        for flight in self._flights.values():
+            self._parcels.put_back(flight.parcel)
+        self._flights.clear()
+
+    def _wait_for_answers(self, wake: Wake, until_s: float) -> None:
+        while self._flights and (left_s := until_s - time.monotonic()) > 0:
+            self._connection.turn(left_s, wake)
+            self._read_answers()
+
+    def _send(self) -> None:
+        limits, window_bytes = self._connection.limits, self._settings.window_bytes
+        head_bytes = self._connection.packet_bytes(self._topic, b"")
+        limit_bytes = (limits.packet_bytes or _NO_LIMIT_BYTES) - head_bytes
+        while (
+            time.monotonic() >= self._resume_s
+            and len(self._flights) < (limits.receive_maximum if self._accepting else 1)
+            and self._flying_bytes < window_bytes
+        ):
+            parcel = self._parcels.next(self._reader, limit_bytes)
+            if parcel is None:
+                return
+            if len(parcel.payload) > limit_bytes:
+                reason = f"{len(parcel.payload)} bytes; the broker takes {limit_bytes}"
+                self._report(f"an event is too large: {reason}")
+                self._parcels.refuse(parcel, reason)
+            elif self._flights and self._flying_bytes + len(parcel.payload) > window_bytes:
+                return
+            else:
+                self._parcels.take(parcel, head_bytes + len(parcel.payload))
+                self._publish(self._topic, parcel)
+
+    def _publish(self, topic: str, parcel: Parcel, *, retain: bool = False) -> None:
+        try:
+            packet_id = self._connection.publish(
+                topic, parcel.payload, retain=retain, packed=parcel.packed
+            )
+        except LinkError:
+            self._parcels.put_back(parcel)
+            raise
+        self._flights[packet_id] = Flight(topic, parcel, time.monotonic())
+        self._flying_bytes += len(parcel.payload)
+
+    def _read_answers(self) -> None:
+        while self._connection.acknowledged:
+            answer = self._connection.acknowledged.popleft()
+            flight = self._flights.pop(answer.packet_id, None)
+            if flight is not None:
+                self._flying_bytes -= len(flight.parcel.payload)
+                self._channels.answered(flight.topic, answer.code)
+                self._heed(answer, flight.parcel)
+        self._parcels.let_go()
+
+    def _heed(self, answer: Acknowledgement, parcel: Parcel) -> None:
+        if not parcel.sequences:
+            if answer.code not in {0, NO_SUBSCRIBERS}:
+                self._report(f"the broker does not take a state or an answer: {answer.text}")
+            return
+        meant = meaning(answer.code)
+        self._accepting = meant == "taken"
+        if self._accepting:
+            self._refusals = 0
+            self._parcels.acknowledge(parcel)
+        elif meant == "not now":
+            self._report(f"the broker does not take events now: {answer.text}")
+            self._parcels.put_back(parcel)
+            self._refusals += 1
+            # Nothing more goes until the pause is over: the oldest must go first again.
+            self._resume_s = time.monotonic() + back_off_s(
+                self._refusals, self._settings.reconnect_max_s
+            )
+        else:
+            self._report(f"the broker refuses a message: {answer.text}")
+            self._parcels.refuse(parcel, answer.text)
