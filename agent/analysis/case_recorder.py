@@ -18,7 +18,7 @@ from agent.storage import day_counters
 from agent.storage.case_table import save_case, save_trace
 from agent.storage.errors import StorageError
 from agent.storage.outbox_queries import Lane
-from agent.storage.state_table import load_state, save_state
+from agent.storage.state_table import ANALYSIS_SNAPSHOT, load_state, save_state
 
 if TYPE_CHECKING:
     import sqlite3
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from agent.storage.outbox import Outbox
     from drivers.cameras import Frame
 
-SNAPSHOT = "analysis.snapshot."
 """What of the state is a camera's snapshot begins with this."""
 QUIET_TIMES = 6
 """So many times less often is a snapshot written while nothing is pending."""
@@ -125,7 +124,7 @@ class CaseBook:
                 body = draft.body.model_dump_json(exclude_none=True)
                 save_trace(connection, case.case_id, draft.type, body, told[case.case_id])
             if text is not None:
-                save_state(connection, SNAPSHOT + frame.camera_id, text)
+                save_state(connection, ANALYSIS_SNAPSHOT + frame.camera_id, text)
 
         self._unwritten.append((len(changes), write))
         self.changes_waiting += len(changes)
@@ -172,14 +171,14 @@ class CaseBook:
     def save(self, frame: Frame, snapshot: dict[str, Any]) -> None:
         """Write the snapshot down now; does not wait for the disk."""
         text = _dump(snapshot)
-        name = SNAPSHOT + frame.camera_id
+        name = ANALYSIS_SNAPSHOT + frame.camera_id
         self._database.write(lambda connection: save_state(connection, name, text))
         self._snapshot_s[frame.camera_id] = frame.monotonic_s
 
     def last_snapshot(self, camera_id: str) -> dict[str, Any] | None:
         """What was last written down of a camera."""
         text = self._database.write(
-            lambda connection: load_state(connection, SNAPSHOT + camera_id)
+            lambda connection: load_state(connection, ANALYSIS_SNAPSHOT + camera_id)
         ).result()
         return None if text is None else dict(json.loads(text))
 

@@ -17,8 +17,8 @@ from agent.domain.scene import Box
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from agent.domain.picture import Frame, Picture
     from agent.domain.scene import Track
-    from drivers.cameras import Frame, Picture
 
 BIKES = frozenset({"bicycle", "motorcycle"})
 MARGIN = 0.3

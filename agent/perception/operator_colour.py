@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from agent.domain.picture import Picture
     from agent.domain.scene import Box
-    from drivers.cameras import Picture
 
 UNKNOWN: Final = "unknown"
 LEAST_CHROMA = 14.0

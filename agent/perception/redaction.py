@@ -17,8 +17,8 @@ from agent.domain.scene import Box
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from agent.domain.picture import Picture
     from agent.domain.scene import Detection
-    from drivers.cameras import Picture
 
 UPRIGHT = 1.2
 """A person's box this much taller than wide shows the whole person."""

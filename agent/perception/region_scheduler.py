@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from drivers.cameras import Frame, Picture
+    from agent.domain.picture import Frame, Picture
 
     Floats: TypeAlias = NDArray[np.float32]
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from agent.config.retention import Settings
-    from agent.domain.lived_time import Lifetime
     from agent.storage.database import Database
+    from agent.storage.lived_time import Lifetime
     from drivers.clock import Clock
 
 AT_ONCE = 200

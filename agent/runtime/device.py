@@ -187,7 +187,11 @@ class _Device:
         self, configured: ConfigurationHealth, on_progress: Callable[[str, float], None] | None
     ) -> None:
         """Start every thread: first the cameras, which take longest to come up."""
-        storage_incidents.tell(self._parts, self._clock, self._ids, gone=self._database_is_gone)
+        parts = self._parts
+        found = storage_incidents.AtStart(
+            self._database_is_gone, parts.quarantined, parts.taken_back
+        )
+        storage_incidents.tell(parts.outbox, parts.database, found, self._clock, self._ids)
         self._seeing.start_cameras()
         signer = open_signer(self._state_dir / "keys", self._run_dir / "keys")
         keeping = self._keep_house(signer.public.kid, configured)

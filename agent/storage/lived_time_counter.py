@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent.domain.lived_time import Lifetime
+from agent.storage.lived_time import Lifetime
 from agent.storage.state_table import load_state, save_state
 
 if TYPE_CHECKING:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from agent.analysis.case_recorder import SNAPSHOT
 from agent.storage.case_table import cases_adapter, save_case
 from agent.storage.checksum import is_whole
 from agent.storage.epoch import COLUMNS, noted_epoch
 from agent.storage.outbox_queries import events_adapter
+from agent.storage.state_table import ANALYSIS_SNAPSHOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -118,7 +118,7 @@ def snapshots(reader: sqlite3.Connection) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     with suppress(sqlite3.DatabaseError):  # those before it are whole
         for name, text, crc in state_rows(reader):
-            if str(name).startswith(SNAPSHOT) and is_whole(text, crc):
+            if str(name).startswith(ANALYSIS_SNAPSHOT) and is_whole(text, crc):
                 found.append((name, text))
     return found
 

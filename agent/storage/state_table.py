@@ -10,6 +10,9 @@ from agent.storage.checksum import crc_of
 if TYPE_CHECKING:
     pass
 
+ANALYSIS_SNAPSHOT = "analysis.snapshot."
+"""Before a camera's name: what its analysis goes on from after a restart."""
+
 
 def save_state(connection: sqlite3.Connection, name: str, value: str) -> None:
     """Keep a snapshot or counter under a name; within a piece of work."""

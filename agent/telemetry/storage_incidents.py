@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent.identity.signing_key import FILE as KEY_FILE
@@ -17,8 +18,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agent.domain.ids import Ids
-    from agent.runtime.composition import Parts
-    from agent.storage.database import StoodIn
+    from agent.storage.corruption import Quarantined
+    from agent.storage.database import Database, StoodIn
+    from agent.storage.memory_fallback import TakenBack
+    from agent.storage.outbox import Outbox
     from drivers.clock import Clock
 
 TYPE = "device.storage"
@@ -42,14 +45,30 @@ def is_gone(state_dir: Path) -> bool:
     return (state_dir / "keys" / KEY_FILE).exists() and not (state_dir / NAME).exists()
 
 
-def tell(parts: Parts, clock: Clock, ids: Ids, *, gone: bool = False) -> None:
+@dataclass(frozen=True, slots=True)
+class AtStart:
+    """What was found when the database was opened.
+
+    Attributes:
+        gone: What :func:`is_gone` said before.
+        quarantined: The database that was put aside, if it was.
+        taken_back: What the database in memory had got while the disk took nothing, if it had.
+    """
+
+    gone: bool
+    quarantined: Quarantined | None
+    taken_back: TakenBack | None
+
+
+def tell(outbox: Outbox, database: Database, found: AtStart, clock: Clock, ids: Ids) -> None:
     """Queue what has become of the storage at this start, and from now on what becomes of it.
 
     Args:
-        parts: With the database.
+        outbox: Where it is queued.
+        database: Tells when a database in memory stands in for it.
+        found: What was found at this start.
         clock: For the events' times.
         ids: For the events' ids.
-        gone: What :func:`is_gone` said.
 
     Raises:
         StorageError: The disk did not take it.
@@ -64,30 +83,30 @@ def tell(parts: Parts, clock: Clock, ids: Ids, *, gone: bool = False) -> None:
             clock=ClockReading.of(clock),
             body=body,
         )
-        parts.outbox.add(connection, draft, Lane.HEALTH)
+        outbox.add(connection, draft, Lane.HEALTH)
 
     def stood_in(connection: sqlite3.Connection) -> None:
-        if parts.database.stood_in is not None:
-            add(connection, _volatile(parts.database.stood_in))
+        if database.stood_in is not None:
+            add(connection, _volatile(database.stood_in))
 
-    if gone:
+    if found.gone:
         _log.error(
             "the database was gone; what had waited in it is lost, and a new epoch has begun"
         )
-    for body in [*([_MISSING] if gone else []), *_at_start(parts)]:
-        parts.database.write(lambda connection, body=body: add(connection, body)).result()  # type: ignore[misc]
-    parts.database.on_stand_in(stood_in)
+    for body in _at_start(found, database.stood_in):
+        database.write(lambda connection, body=body: add(connection, body)).result()  # type: ignore[misc]
+    database.on_stand_in(stood_in)
 
 
-def _at_start(parts: Parts) -> list[StorageBody]:
-    told = []
-    if parts.quarantined is not None:
-        told.append(StorageBody(state="quarantined", **dataclasses.asdict(parts.quarantined)))
-    if parts.taken_back is not None:
-        facts = dataclasses.asdict(parts.taken_back)
+def _at_start(found: AtStart, stood_in: StoodIn | None) -> list[StorageBody]:
+    told = [_MISSING] if found.gone else []
+    if found.quarantined is not None:
+        told.append(StorageBody(state="quarantined", **dataclasses.asdict(found.quarantined)))
+    if found.taken_back is not None:
+        facts = dataclasses.asdict(found.taken_back)
         told.append(StorageBody(state="durable", reason="", kept_as=None, **facts))
-    if parts.database.stood_in is not None:
-        told.append(_volatile(parts.database.stood_in))
+    if stood_in is not None:
+        told.append(_volatile(stood_in))
     return told
 
 

@@ -17,10 +17,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.domain.lived_time import MOST_OFF_S, Lifetime
 from agent.retention import HoldError, sweep
 from agent.retention.policy import Kept, choose
 from agent.storage.database import Database, StoodIn
+from agent.storage.lived_time import MOST_OFF_S, Lifetime
 from drivers.testing import FakeClock
 from tests.support.keeping_device import DAY_S, EACH_BYTES, NAME, NOON, Device, hold_on
 

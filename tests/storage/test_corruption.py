@@ -11,7 +11,6 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from agent.analysis.case_recorder import SNAPSHOT
 from agent.identity.signing_key import Signer
 from agent.storage.case_table import load_open_cases, save_case
 from agent.storage.corruption import FOLDER, KEPT, open_database
@@ -20,7 +19,7 @@ from agent.storage.epoch import EPOCH
 from agent.storage.errors import StorageError
 from agent.storage.outbox import Outbox
 from agent.storage.outbox_queries import Lane, waiting
-from agent.storage.state_table import load_state, save_state
+from agent.storage.state_table import ANALYSIS_SNAPSHOT, load_state, save_state
 from agent.telemetry import storage_incidents
 from drivers.testing import FakeClock
 from tests.support.drafts import OPEN_CASE, case_opened
@@ -170,9 +169,11 @@ def test_a_case_that_says_something_else_than_was_written_is_not_believed(tmp_pa
 def test_where_the_analysis_stood_is_taken_over(tmp_path: Path) -> None:
     filled(tmp_path, 1)
     with Database(tmp_path / NAME) as database:
-        database.write(lambda c: save_state(c, f"{SNAPSHOT}street", '{"now_s":7}')).result()
+        database.write(
+            lambda c: save_state(c, f"{ANALYSIS_SNAPSHOT}street", '{"now_s":7}')
+        ).result()
         database.write(lambda c: c.execute("UPDATE state SET value = '' WHERE name = ?", (EPOCH,)))
     database, found = open_database(tmp_path / NAME, check=True)
     assert found is not None
     with database, closing(database.read()) as connection:
-        assert load_state(connection, f"{SNAPSHOT}street") == '{"now_s":7}'
+        assert load_state(connection, f"{ANALYSIS_SNAPSHOT}street") == '{"now_s":7}'

@@ -1,4 +1,4 @@
-"""For how long things have been kept, by no clock that can be set wrong. Pure.
+"""For how long things have been kept, by no clock that can be set wrong.
 
 What is kept ages in *lived* time: seconds that passed on the steady clock, and between two boots the
 time by the wall clock if a time source had set it both times, but never more than :data:`MOST_OFF_S`. A

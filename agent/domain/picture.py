@@ -1,0 +1,30 @@
+"""Pictures as judging knows them; a :class:`drivers.cameras.Frame` is a :class:`Frame` of this kind."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Picture: TypeAlias = NDArray[np.uint8]
+"""Grey (h, w) or BGR (h, w, 3)."""
+
+
+class Frame(Protocol):
+    """One picture of one camera."""
+
+    @property
+    def luma(self) -> Picture:
+        """Brightness, uint8 (h, w)."""
+
+    @property
+    def bgr(self) -> Callable[[], Picture]:
+        """Gives the colour picture, uint8 (H, W, 3), made only when asked for."""
+
+    @property
+    def monotonic_s(self) -> float:
+        """When the picture was taken, on a clock that never goes back."""
