@@ -66,7 +66,7 @@ LOSSES_EVERY_S = 5.0
 HOT_ENOUGH = 0.05
 """Changes of the analysis rate smaller than this are not worth a line in the log."""
 
-_log = logging.getLogger("kerbwatch")
+_log = logging.getLogger(__name__)
 
 
 def _disk_health(state_dir: Path) -> DiskHealth:

@@ -30,7 +30,7 @@ ROUND_S = 0.5
 TELL_AGAIN_S = 60.0
 """So far apart are lines of the log about frames of one camera that cannot be judged."""
 
-_log = logging.getLogger("kerbwatch")
+_log = logging.getLogger(__name__)
 
 
 class Seeing:
