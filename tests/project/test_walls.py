@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -23,14 +24,33 @@ FLOORS = [
     for row in contract["layers"]
 ]
 JUDGING = ("domain", "perception", "scenarios")
-IMPURE = (
-    "asyncio concurrent io logging multiprocessing os pathlib queue shutil signal socket sqlite3 ssl subprocess"
-    " tempfile threading time drivers.clock agent.storage.checksum agent.protocol.base agent.concurrency.backoff"
-).split()
+IMPURE = [
+    "asyncio",
+    "concurrent",
+    "io",
+    "logging",
+    "multiprocessing",
+    "os",
+    "pathlib",
+    "queue",
+    "shutil",
+    "signal",
+    "socket",
+    "sqlite3",
+    "ssl",
+    "subprocess",
+    "tempfile",
+    "threading",
+    "time",
+    "drivers.clock",
+    "agent.storage.checksum",
+    "agent.protocol.base",
+    "agent.concurrency.backoff",
+]
 UPWARDS = [
     *(
         (f"agent.{lower}", f"agent.{upper}")
-        for above, below in zip(FLOORS, FLOORS[1:], strict=False)
+        for above, below in pairwise(FLOORS)
         for upper in above
         for lower in below
     ),
@@ -63,7 +83,7 @@ def tree(tmp_path: Path) -> Path:
 
 def lint(tree: Path) -> str:
     """What the check of the imports says; without the places of wrapped lines."""
-    command = [Path(sys.executable).with_name("lint-imports"), "--no-cache", "--no-logo"]
+    command = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache", "--no-logo"]
     done = subprocess.run(command, cwd=tree, capture_output=True, text=True, check=False)
     told = done.stdout + done.stderr
     assert (done.returncode == 0) == ("0 broken" in told), told
