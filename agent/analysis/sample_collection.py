@@ -91,7 +91,7 @@ class Collection:
         if self._day[0] != day:
             self._begin_day(day)
         last = self._last.get((kind, doubt.zone_id))
-        waited = last is None or abs((at - last).total_seconds()) >= settings.least_gap_s
+        waited = last is None or abs((at - last).total_seconds()) >= settings.min_gap_s
         in_bounds = self._day[1] < settings.per_day and self._kept_bytes < settings.quota_bytes
         return waited and in_bounds
 

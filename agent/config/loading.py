@@ -13,6 +13,7 @@ from pydantic import (
 from agent import scenarios
 from agent.config import site_files
 from agent.config.faults import MISFIT, ConfigError, fault, misfits_of
+from agent.config.renamed_keys import under_new_names
 from agent.protocol.fields import is_readable, on_one_line
 from drivers import cameras
 from drivers.files.documents import texts_in
@@ -69,6 +70,7 @@ def from_tables(site: dict[str, Any], path: Path = Path("site.toml")) -> Configu
         ConfigError: With every fault.
     """
     details: list[ErrorDetails] = []
+    site, old_keys, faults = under_new_names(site)
     try:
         configuration = Configuration.model_validate(site)
     except ValidationError as error:
@@ -76,7 +78,10 @@ def from_tables(site: dict[str, Any], path: Path = Path("site.toml")) -> Configu
         if any(detail["type"] != MISFIT for detail in details):
             details += _misfits_of_the_rest(site)
     if details := [*details, *_unseen(site, {detail["loc"] for detail in details})]:
-        raise ConfigError(path, [_in_words(detail, site) for detail in details])
+        faults = [*(_in_words(detail, site) for detail in details), *faults]
+    if faults:
+        raise ConfigError(path, faults)
+    configuration._old_keys = old_keys
     return configuration
 
 

@@ -17,9 +17,9 @@ class Settings(BaseModel):
     pictures_days: float = Field(default=30, gt=0, le=3650)
     pictures_mb: float = Field(default=4000, ge=10, le=1_000_000)
     """What all pictures of cases may take; then the oldest go, those that the platform heard of first."""
-    least_free_mb: float = Field(default=300, ge=0, le=1_000_000)
+    min_free_mb: float = Field(default=300, ge=0, le=1_000_000)
     """So much of the disk stays free of pictures."""
-    least_free_inodes: int = Field(default=5000, ge=0, le=100_000_000)
+    min_free_inodes: int = Field(default=5000, ge=0, le=100_000_000)
     """So many more files the disk has room for, or a twentieth of what it can hold, if that is less."""
     cases_days: float = Field(default=180, gt=0, le=3650)
     """Cases that are over, and why they opened (of the newest thousand)."""

@@ -19,6 +19,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    PrivateAttr,
     ValidationError,
     ValidationInfo,
     field_validator,
@@ -268,7 +269,7 @@ class CoolingSection(Section):
 
     from_c: float = Field(default=70.0, ge=20, le=100)
     full_c: float = Field(default=80.0, ge=20, le=110)
-    least: float = Field(default=0.3, gt=0, le=1)
+    min_share: float = Field(default=0.3, gt=0, le=1)
     """What is left of the analysis rate at ``full_c``."""
     sensor: Path = Path("/sys/class/thermal/thermal_zone0/temp")
 
@@ -320,7 +321,7 @@ class RecoverySection(Section):
     """A camera that neither gives a frame nor fails for so long hangs."""
     restart_first_s: float = Field(default=600.0, ge=1)
     """How long after a restart for a camera that hangs the next one is earned; doubles each time."""
-    restart_most_s: float = Field(default=21_600.0, ge=1)
+    restart_max_s: float = Field(default=21_600.0, ge=1)
     restart_network: bool = True
     """Whether the host's network may be restarted while no route leads out of it."""
     network_after_s: float = Field(default=600.0, ge=60)
@@ -416,7 +417,7 @@ class CollectionSection(Section):
     """Who allowed it and in which document; kept with every crop. Without it nothing is kept."""
     quota_mb: float = Field(default=200, gt=0, le=10_000)
     per_day: int = Field(default=40, ge=1, le=10_000)
-    least_gap_s: float = Field(default=900, ge=0)
+    min_gap_s: float = Field(default=900, ge=0)
     """Between two crops of one zone and kind."""
     keep_days: int = Field(default=30, ge=1, le=365)
 
@@ -514,6 +515,12 @@ class Configuration(Section):
     retention: RetentionSection = RetentionSection()
     uplink: Uplink = Uplink()
     zones: tuple[ZoneSection, ...] = Field(default=(), max_length=MOST_PLACES)
+    _old_keys: tuple[tuple[str, ...], ...] = PrivateAttr(default=())
+
+    @property
+    def old_keys(self) -> tuple[tuple[str, ...], ...]:
+        """Keys that the site has under a name of before; see :mod:`agent.config.renamed_keys`."""
+        return self._old_keys
 
     @field_validator("scenarios")
     @classmethod

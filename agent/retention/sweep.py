@@ -159,13 +159,13 @@ class Retention:
         return self._settings.pictures_mb * 1e6
 
     def _wanted_bytes(self) -> float:
-        return self._settings.least_free_mb * 1e6 - self._free_bytes(self._state_dir)
+        return self._settings.min_free_mb * 1e6 - self._free_bytes(self._state_dir)
 
     def _wanted_inodes(self) -> int:
         counted = self._inodes(self._state_dir)
         if counted is None:
             return 0
-        return min(self._settings.least_free_inodes, counted.total // 20) - counted.free
+        return min(self._settings.min_free_inodes, counted.total // 20) - counted.free
 
     def _kept(self, lived_s: float, held: frozenset[str]) -> list[Kept]:
         """The pictures of every case; what is over and heard of begins to age."""

@@ -153,7 +153,7 @@ class _Device:
             (self._state_dir, self._run_dir),
             self._clock,
             first_s=configuration.recovery.restart_first_s,
-            most_s=configuration.recovery.restart_most_s,
+            most_s=configuration.recovery.restart_max_s,
         )
         if (cause := self._recovery.begin()) not in {"first", "planned"}:
             _log.warning("this run begins after: %s", cause)
@@ -163,7 +163,7 @@ class _Device:
             Cooling(
                 configuration.cooling.from_c,
                 configuration.cooling.full_c,
-                configuration.cooling.least,
+                configuration.cooling.min_share,
             )
         )
         self._parts = assemble(

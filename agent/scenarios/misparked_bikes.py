@@ -48,9 +48,9 @@ ASPECT = 9 / 16
 class Settings(ScenarioSettings):
     """Tuning of the scenario."""
 
-    least_support: float = Field(default=0.5, ge=0, le=1)
+    min_support: float = Field(default=0.5, ge=0, le=1)
     """Share of the unhidden looks at a standing bike in which the network must have seen it."""
-    least_confidence: float = Field(default=0.35, ge=0, le=1)
+    min_confidence: float = Field(default=0.35, ge=0, le=1)
     """The network's confidence in a bike, smoothed over its sights."""
     ridden_share: float = Field(default=0.7, gt=0, le=1)
     """A bike with somebody on it for more than this share of its stay is not parked."""
@@ -213,17 +213,14 @@ class MisparkedBikes:
         ridden = place.riding.get(stay.track_id, _Riding()).share
         return (
             Measure("dwell_s", stay.dwell_s, settings.allowed_s),
-            Measure("support", track.support, settings.least_support),
-            Measure("confidence", track.confidence, settings.least_confidence),
+            Measure("support", track.support, settings.min_support),
+            Measure("confidence", track.confidence, settings.min_confidence),
             Measure("ridden_share", ridden, settings.ridden_share, "at_most"),
         )
 
     def _is_sure(self, track: Track) -> bool:
         settings = self._settings
-        return (
-            track.support >= settings.least_support
-            and track.confidence >= settings.least_confidence
-        )
+        return track.support >= settings.min_support and track.confidence >= settings.min_confidence
 
     def _doubtful(self, zone: Zone, standing: Sequence[tuple[Stay, Track]]) -> list[Doubt]:
         """Of what has settled, is in sight and may be a bike: what is just one, or just none."""
@@ -234,8 +231,8 @@ class MisparkedBikes:
             if stay.dwell_s >= SETTLED_S
             and track.seen_now
             and (
-                abs(track.confidence - settings.least_confidence) < DOUBT
-                or abs(track.support - settings.least_support) < DOUBT
+                abs(track.confidence - settings.min_confidence) < DOUBT
+                or abs(track.support - settings.min_support) < DOUBT
             )
         ]
 

@@ -35,7 +35,7 @@ def nobody(_: Picture) -> list[Detection]:
 
 
 def told(**settings: object) -> CollectionSection:
-    facts = {"consent": CONSENT, "least_gap_s": 60, **settings}
+    facts = {"consent": CONSENT, "min_gap_s": 60, **settings}
     return CollectionSection.model_validate(facts)
 
 
@@ -166,7 +166,7 @@ def test_nothing_is_deleted_that_was_not_copied(tmp_path: Path) -> None:
 
 
 def test_reviewed_crops_are_read_by_training_with_one_place_a_zone_and_day(tmp_path: Path) -> None:
-    crops = collection(tmp_path / "state", least_gap_s=0)
+    crops = collection(tmp_path / "state", min_gap_s=0)
     for now_s in (0, 100, DAY_S):
         crops.consider(KIND, [BIN], at(now_s))
     reviewed = tmp_path / KIND
@@ -196,7 +196,7 @@ def test_a_replay_with_consent_collects_what_was_doubtful_and_changes_no_event(
     tmp_path: Path,
 ) -> None:
     plain = replay(site_of(BUNDLED), base=BUNDLED, frames_per_s=5, out=tmp_path / "plain")
-    collecting = site_of(BUNDLED).model_copy(update={"collection": told(least_gap_s=5)})
+    collecting = site_of(BUNDLED).model_copy(update={"collection": told(min_gap_s=5)})
     report = replay(collecting, base=BUNDLED, frames_per_s=5, out=tmp_path / "out")
     assert report.lines == plain.lines
     assert not (tmp_path / "plain" / FOLDER).exists()

@@ -111,7 +111,7 @@ def test_within_the_budget_the_oldest_go_first_of_those_the_platform_knows(tmp_p
 
 
 def test_when_the_disk_is_nearly_full_pictures_make_room(tmp_path: Path) -> None:
-    device = Device(tmp_path, least_free_mb=100)
+    device = Device(tmp_path, min_free_mb=100)
     cases = [device.case() for _ in range(30)]
     device.free_bytes = 99_000_000
     device.passes()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent.config.plausibility import broker, judged, names, points, zones
+from agent.config.plausibility import broker, judged, names, points, renamed, zones
 from agent.config.plausibility.remark import Remark
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ __all__ = ["Remark", "remarks"]
 def remarks(configuration: Configuration) -> tuple[Remark, ...]:
     """Everything that is odd about a configuration, in the order of its files."""
     return (
+        *renamed.remarks(configuration),
         *judged.remarks(configuration),
         *broker.remarks(configuration),
         *points.remarks(configuration),

@@ -159,7 +159,7 @@ class Judge:
         for index in range(1, count):
             part = labels == index
             structured = part & self._structured
-            large = stats[index, cv2.CC_STAT_AREA] >= self._settings.blocked_least_share * flat.size
+            large = stats[index, cv2.CC_STAT_AREA] >= self._settings.blocked_min_share * flat.size
             if large and structured.sum() >= LEAST_CELLS:
                 result |= part
         return result

@@ -44,7 +44,7 @@ class Settings(BaseModel):
     over_exposed_after_s: float = Field(default=30.0, ge=0)
     blocked_below: float = Field(default=0.25, gt=0, lt=1)
     """What is left of a cell's structure where something is before the lens."""
-    blocked_least_share: float = Field(default=0.12, gt=0, le=1)
+    blocked_min_share: float = Field(default=0.12, gt=0, le=1)
     """What takes up less of the picture is something on the street, not on the lens."""
     blocked_after_s: float = Field(default=180.0, ge=0)
     covered_share: float = Field(default=0.75, gt=0, le=1)
