@@ -40,6 +40,7 @@ from agent.domain.zones import to_edge
 from agent.perception import operator_colour, view_health
 from agent.protocol.base import MOST_CAMERAS, MOST_PLACES
 from agent.protocol.fields import is_readable, on_one_line
+from agent.protocol.topics import Topics
 from drivers import cameras, gpio
 from wording.known_errors import words_of
 from wording.messages import said, text_of
@@ -521,6 +522,11 @@ class Configuration(Section):
     def old_keys(self) -> tuple[tuple[str, ...], ...]:
         """Keys that the site has under a name of before; see :mod:`agent.config.renamed_keys`."""
         return self._old_keys
+
+    @property
+    def topics(self) -> Topics:
+        """Where this device publishes and listens."""
+        return Topics(self.uplink.topic_prefix, self.site.tenant, self.site.device_id)
 
     @field_validator("scenarios")
     @classmethod

@@ -18,6 +18,7 @@ from agent.protocol.events import (
     Message,
 )
 from agent.protocol.examples import examples
+from agent.protocol.topics import CHANNELS, Channel, Topics
 from drivers.disk import READABLE, replace_file
 
 if TYPE_CHECKING:
@@ -117,6 +118,9 @@ def _close(part: Any) -> None:
         part["propertyNames"] = keys
 
 
+_TOPICS = Topics.pattern(CONTRACT_VERSION)
+
+
 def asyncapi() -> dict[str, Any]:
     """The AsyncAPI 3.0 document of what the device publishes."""
     shown = examples()
@@ -132,30 +136,13 @@ def asyncapi() -> dict[str, Any]:
         },
         "defaultContentType": "application/json",
         "servers": {"platform": _server()},
-        "channels": {
-            "events": _channel(
-                "events", "Cases and the device's own news, each with a sequence number."
-            ),
-            "state": _channel("state", "Whether the device is connected. Retained; also the will."),
-            "receipts": _channel("receipts", "What the platform has stored for good."),
-            "commands": _channel("commands", "What the platform asks of the device."),
-            "answers": _channel("answers", "What became of a command."),
-        },
+        "channels": {each.name: _channel(each) for each in CHANNELS},
         "operations": {
-            "sendEvents": _operation("events", retain=False),
-            "sendState": _operation("state", retain=True),
-            "sendAnswers": _operation("answers", retain=False),
-            "receiveReceipts": _operation("receipts", retain=False, action="receive"),
-            "receiveCommands": _operation("commands", retain=False, action="receive"),
+            f"{_verb(each)}{each.name.capitalize()}": _operation(each)
+            for each in sorted(CHANNELS, key=lambda each: not each.sent)
         },
         "components": {
-            "messages": {
-                "events": _message("message", "Events, oldest first", shown, "message-"),
-                "state": _message("device-state", "The device's state", shown, "state-"),
-                "receipts": _message("receipt", "A receipt", shown, "receipt"),
-                "commands": _message("command", "A command", shown, "command-"),
-                "answers": _message("answer", "An answer", shown, "answer"),
-            },
+            "messages": {each.name: _message(each, shown) for each in CHANNELS},
             "parameters": {
                 "tenant": {"description": "Whose device it is; from the site's configuration."},
                 "device": {"description": "The device's id; from the site's configuration."},
@@ -178,7 +165,7 @@ def _server() -> dict[str, Any]:
             "mqtt": {
                 "cleanSession": True,
                 "lastWill": {
-                    "topic": f"kerbwatch/v{CONTRACT_VERSION}/{{tenant}}/{{device}}/state",
+                    "topic": _TOPICS.of("state"),
                     "qos": 1,
                     "retain": True,
                     "message": "A device-state with online = false.",
@@ -189,10 +176,11 @@ def _server() -> dict[str, Any]:
     }
 
 
-def _channel(name: str, description: str) -> dict[str, Any]:
+def _channel(channel: Channel) -> dict[str, Any]:
+    name = channel.name
     return {
-        "address": f"kerbwatch/v{CONTRACT_VERSION}/{{tenant}}/{{device}}/{name}",
-        "description": description,
+        "address": _TOPICS.of(name),
+        "description": channel.description,
         "messages": {name: {"$ref": f"#/components/messages/{name}"}},
         "parameters": {
             level: {"$ref": f"#/components/parameters/{level}"} for level in ("tenant", "device")
@@ -200,23 +188,28 @@ def _channel(name: str, description: str) -> dict[str, Any]:
     }
 
 
-def _operation(channel: str, *, retain: bool, action: str = "send") -> dict[str, Any]:
+def _verb(channel: Channel) -> str:
+    return "send" if channel.sent else "receive"
+
+
+def _operation(channel: Channel) -> dict[str, Any]:
+    name = channel.name
     return {
-        "action": action,
-        "channel": {"$ref": f"#/channels/{channel}"},
-        "messages": [{"$ref": f"#/channels/{channel}/messages/{channel}"}],
-        "bindings": {"mqtt": {"qos": 1, "retain": retain, "bindingVersion": "0.2.0"}},
+        "action": _verb(channel),
+        "channel": {"$ref": f"#/channels/{name}"},
+        "messages": [{"$ref": f"#/channels/{name}/messages/{name}"}],
+        "bindings": {"mqtt": {"qos": 1, "retain": channel.retain, "bindingVersion": "0.2.0"}},
     }
 
 
-def _message(schema_name: str, title: str, shown: dict[str, Any], prefix: str) -> dict[str, Any]:
+def _message(channel: Channel, shown: dict[str, Any]) -> dict[str, Any]:
     return {
-        "title": title,
+        "title": channel.title,
         "contentType": "application/json",
-        "payload": {"$ref": f"./schemas/{schema_name}.schema.json"},
+        "payload": {"$ref": f"./schemas/{channel.schema}.schema.json"},
         "examples": [
             {"name": name, "payload": payload}
             for name, payload in shown.items()
-            if name.startswith(prefix)
+            if name.startswith(channel.examples)
         ],
     }

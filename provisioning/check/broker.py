@@ -52,10 +52,9 @@ def broker(device: Device) -> Iterator[Finding]:
     yield from _too_much_in(settings)
     if settings.certificate_file is not None:
         yield from _certificate(settings.certificate_file)
-    base = f"{settings.topic_prefix}/{configured.site.tenant}/{configured.site.device_id}"
     # Another client id than the agent's: the broker would end the agent's connection otherwise.
     client_id = f"{configured.site.tenant}:{configured.site.device_id}.check"
-    topic = f"{base}/answers"
+    topic = configured.topics.of("answers")
     connection = Connection(settings, client_id=client_id, will=(topic, b""), retain=False)
     try:
         connection.open()

@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 from agent.delivery.reason_codes import NO_SUBSCRIBERS, name_of
+from agent.protocol.topics import CHANNELS, Topics
 from agent.telemetry.status_file import FILE
 from provisioning.check.findings import Check, Device, Finding
 from provisioning.commands.watch import NotRunningError, read
@@ -53,10 +54,8 @@ def delivery(device: Device) -> Iterator[Finding]:
             said("Events wait on the device; they are sent when the broker is reached."),
             said("Compare address, certificates and the broker's list of devices."),
         )
-    site = configuration.site
-    base = f"{configuration.uplink.topic_prefix}/{site.tenant}/{site.device_id}"
-    yield from _published(uplink, base)
-    yield from _heard(status, uplink, base, configuration)
+    yield from _published(uplink, configuration.topics)
+    yield from _heard(status, uplink, configuration)
     if uplink.dead_letters:
         yield Finding(
             "delivery",
@@ -89,9 +88,9 @@ def _settled(status: Status, device: Device, configuration: Configuration) -> St
     return status
 
 
-def _published(uplink: UplinkStatus, base: str) -> Iterator[Finding]:
-    for channel in ("events", "state", "answers"):
-        code, topic = uplink.codes.get(channel), f"{base}/{channel}"
+def _published(uplink: UplinkStatus, topics: Topics) -> Iterator[Finding]:
+    for channel in (each.name for each in CHANNELS if each.sent):
+        code, topic = uplink.codes.get(channel), topics.of(channel)
         if code in TAKEN:
             yield Finding(
                 "delivery", "ok", said("it takes what is published to {topic}", topic=topic)
@@ -115,11 +114,9 @@ def _published(uplink: UplinkStatus, base: str) -> Iterator[Finding]:
             )
 
 
-def _heard(
-    status: Status, uplink: UplinkStatus, base: str, configuration: Configuration
-) -> Iterator[Finding]:
-    for channel in ("receipts", "commands"):
-        at, topic = uplink.heard.get(channel), f"{base}/{channel}"
+def _heard(status: Status, uplink: UplinkStatus, configuration: Configuration) -> Iterator[Finding]:
+    for channel in (each.name for each in CHANNELS if not each.sent):
+        at, topic = uplink.heard.get(channel), configuration.topics.of(channel)
         if at is not None:
             when = local(at, status.timezone)
             yield Finding(

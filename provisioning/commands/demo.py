@@ -177,7 +177,7 @@ class Stage:
         """Show the street, then say what came of it; give the exit code."""
         url = self.configuration.uplink.broker or ""
         site = self.configuration.site
-        topic = f"{self.configuration.uplink.topic_prefix}/{site.tenant}/{site.device_id}/events"
+        topic = self.configuration.topics.of("events")
         seconds = self.truth.clip.seconds
         facts = {"address": site.address, "seconds": seconds, "broker": url, "topic": topic}
         click.echo(
