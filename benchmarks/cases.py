@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from agent.runtime.replay import replay
 from benchmarks.machine import headline
-from tests.support.clips_truth import Told, reported, site_of, staged
+from tests.support.staged_clips import Told, reported, site_of, staged
 
 WITHIN_S = 2.0
 

@@ -36,7 +36,7 @@ from benchmarks.machine import headline
 from benchmarks.soak_platform import SoakPlatform
 from benchmarks.soak_samples import Sample, Samples, flatness
 from tests.support.broker import DEVICE, PREFIX, TENANT, Broker, wait_until
-from tests.support.red_street import write_model
+from tests.support.red_bike_site import write_model
 
 ROOT = Path(__file__).parents[1]
 MOSQUITTO = Path("/usr/sbin/mosquitto")

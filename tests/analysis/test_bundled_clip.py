@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from agent.runtime.replay import replay
-from tests.support.clips_truth import (
+from tests.support.staged_clips import (
     BUNDLED,
     HELD_OUT,
     replayed,

@@ -16,7 +16,7 @@ from agent.protocol.base import ClockReading
 from agent.storage.database import Database
 from agent.storage.outbox import Outbox
 from drivers.cameras import Frame
-from tests.support.street import NOON
+from tests.support.scenes import NOON
 
 SITE = {
     "site": {"tenant": "city", "device_id": "corner", "address": "example"},

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from agent.analysis.camera_pipeline import blacked_out
 from agent.domain.scene import Point, Zone
 from agent.domain.zones import inside
-from tests.support.street import frame_of, zone
+from tests.support.scenes import frame_of, zone
 
 fraction = st.floats(0.0, 1.0)
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import triples
+from tests.support import still_sequences
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(
-        not triples.DATA.exists(), reason="the real pictures are not part of the project"
+        not still_sequences.DATA.exists(), reason="the real pictures are not part of the project"
     ),
 ]
 
@@ -26,4 +26,7 @@ pytestmark = [
 def test_a_real_still_with_a_problem_opens_a_case_and_one_without_clears_it(
     kind: str, number: int, tmp_path: Path
 ) -> None:
-    assert triples.judge(kind, triples.named(kind)[number], tmp_path) == triples.RIGHT
+    assert (
+        still_sequences.judge(kind, still_sequences.named(kind)[number], tmp_path)
+        == still_sequences.RIGHT
+    )

@@ -19,8 +19,8 @@ from agent.protocol.base import ModelUsed
 from agent.runtime.replay import replay
 from drivers.cameras import Frame, Picture
 from provisioning.cli import main
-from tests.support.clips_truth import BUNDLED, site_of
-from tests.support.street import frame_of, paving
+from tests.support.scenes import frame_of, paving
+from tests.support.staged_clips import BUNDLED, site_of
 from training.datasets.reviewed import reviewed_bins, reviewed_streets
 
 CONSENT = "operator's letter of consent, example"

@@ -12,7 +12,7 @@ from agent.config.loading import from_tables
 from agent.config.schema import Configuration
 from agent.protocol.events import CaseEvent
 from agent.runtime.replay import replay
-from tests.support.red_street import write_model
+from tests.support.red_bike_site import write_model
 
 KERB = [[0.05, 0.05], [0.95, 0.05], [0.95, 0.95], [0.05, 0.95]]
 

@@ -15,7 +15,7 @@ from agent.capture.mailbox import Mailbox
 from agent.concurrency.backoff import Backoff
 from drivers.cameras import CameraError, Frame
 from drivers.cameras.synthetic import Settings, open_camera
-from tests.support.street import frame_of, paving
+from tests.support.scenes import frame_of, paving
 
 NEVER = threading.Event()
 

@@ -19,7 +19,7 @@ from agent.config import faults, last_known_good, loading, schema
 from drivers.testing import FakeClock
 from tests.runtime.test_device import start_agent
 from tests.support.broker import Broker, broker, mosquitto, start_broker, wait_until
-from tests.support.red_street import write_site
+from tests.support.red_bike_site import write_site
 
 __all__ = ["broker", "mosquitto", "start_agent", "start_broker"]  # fixtures
 

@@ -17,7 +17,7 @@ from agent.storage.database import Database
 from drivers.testing import FakeClock
 from tests.runtime.test_housekeeping import hold, keeping_of, uplink_of
 from tests.support.broker import Broker, broker, mosquitto, start_broker, wait_until
-from tests.support.keeping_device import DAY_S, NOON, Device, hold_on
+from tests.support.state_folder import DAY_S, NOON, StateFolder, hold_on
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -134,13 +134,13 @@ def test_only_the_newest_answers_are_kept(obeying: Obeying) -> None:
 
 
 @pytest.fixture
-def device(tmp_path: Path) -> Iterator[Device]:
-    made = Device(tmp_path)
+def device(tmp_path: Path) -> Iterator[StateFolder]:
+    made = StateFolder(tmp_path)
     yield made
     made.database.close()
 
 
-def test_the_platform_does_not_lift_a_technicians_hold(device: Device, tmp_path: Path) -> None:
+def test_the_platform_does_not_lift_a_technicians_hold(device: StateFolder, tmp_path: Path) -> None:
     case_id, keeping = device.case(), keeping_of(device, tmp_path)
     device.holds.set(hold_on(case_id))
     reason = keeping.hold(hold(case_id, held=False))
@@ -149,7 +149,7 @@ def test_the_platform_does_not_lift_a_technicians_hold(device: Device, tmp_path:
     assert list(records(tmp_path / "audit" / OF_PLATFORM)) == []
 
 
-def test_what_both_hold_is_held_until_both_let_go(device: Device, tmp_path: Path) -> None:
+def test_what_both_hold_is_held_until_both_let_go(device: StateFolder, tmp_path: Path) -> None:
     case_id, keeping = device.case(), keeping_of(device, tmp_path)
     assert keeping.hold(hold(case_id)) is None
     assert device.holds.set(hold_on(case_id)), "a technician's hold is one of its own"
@@ -164,7 +164,7 @@ def test_what_both_hold_is_held_until_both_let_go(device: Device, tmp_path: Path
     ("by", "lifted"), [("kerbwatch hold (li)", False), ("platform", True), (None, False)]
 )
 def test_holds_of_an_older_agent_go_on(
-    device: Device, tmp_path: Path, by: str | None, lifted: bool
+    device: StateFolder, tmp_path: Path, by: str | None, lifted: bool
 ) -> None:
     """Its files do not say whose they are; what cannot be read is nobody's to lift from afar."""
     case_id, keeping = device.case(), keeping_of(device, tmp_path)
@@ -179,7 +179,7 @@ def test_holds_of_an_older_agent_go_on(
 @pytest.mark.parametrize("case_id", ["pending", "0197-unknown", "0" * 64])
 @pytest.mark.parametrize("held", [True, False])
 def test_of_what_is_no_case_nothing_is_written(
-    device: Device, tmp_path: Path, case_id: str, held: bool
+    device: StateFolder, tmp_path: Path, case_id: str, held: bool
 ) -> None:
     (tmp_path / "evidence" / "pending").mkdir(parents=True)
     keeping = keeping_of(device, tmp_path)
@@ -189,7 +189,7 @@ def test_of_what_is_no_case_nothing_is_written(
 
 
 def test_the_platform_holds_so_many_cases_and_a_technician_any(
-    device: Device, tmp_path: Path
+    device: StateFolder, tmp_path: Path
 ) -> None:
     keeping = keeping_of(device, tmp_path)
     for number in range(MOST_OF_PLATFORM):
@@ -204,7 +204,7 @@ def test_the_platform_holds_so_many_cases_and_a_technician_any(
 
 
 def test_whatever_is_ordered_pushes_nothing_of_the_device_out_of_the_audit_log(
-    device: Device, tmp_path: Path
+    device: StateFolder, tmp_path: Path
 ) -> None:
     keeping, case_id = keeping_of(device, tmp_path), device.case()
     device.audit.append("commissioning.stored", camera_id="street")
@@ -222,7 +222,7 @@ def test_whatever_is_ordered_pushes_nothing_of_the_device_out_of_the_audit_log(
 
 
 def test_the_devices_own_log_vouches_for_the_end_of_what_was_ordered(
-    device: Device, tmp_path: Path
+    device: StateFolder, tmp_path: Path
 ) -> None:
     keeping, case_id = keeping_of(device, tmp_path), device.case()
     log, orders = tmp_path / "audit", tmp_path / "audit" / OF_PLATFORM
@@ -241,7 +241,7 @@ def test_the_devices_own_log_vouches_for_the_end_of_what_was_ordered(
 
 
 def test_an_order_that_is_sent_again_over_the_broker_is_answered_again(
-    broker: Broker, device: Device, tmp_path: Path
+    broker: Broker, device: StateFolder, tmp_path: Path
 ) -> None:
     case_id = device.case(heard=False)
     keeping = keeping_of(device, tmp_path)

@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from agent.domain.case_lifecycle import Cases, Change
 from agent.domain.scene import Finding, Member
-from tests.support.street import NOON, box_at
+from tests.support.scenes import NOON, box_at
 
 PLACES = ("kerb", "corner")
 CAMERAS = ("north", "south")

@@ -33,7 +33,7 @@ from provisioning.cli import main
 from provisioning.commands.watch import lines
 from provisioning.console.rounding import compared
 from tests.support.paths import STREET
-from tests.support.street import box_at, looked, moment, paving, with_goods, zone
+from tests.support.scenes import box_at, looked, moment, paving, with_goods, zone
 
 NOON = datetime(2026, 3, 1, 4, 0, tzinfo=UTC)
 

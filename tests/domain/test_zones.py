@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from agent.domain.scene import Box, ZoneKind
 from agent.domain.schedule import Window
 from agent.domain.zones import in_force, inside
-from tests.support.street import zone
+from tests.support.scenes import zone
 
 EVERY_DAY = (1, 2, 3, 4, 5, 6, 7)
 NIGHT = Window(EVERY_DAY, time(22), time(6))

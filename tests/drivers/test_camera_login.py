@@ -20,7 +20,7 @@ from agent.capture.mailbox import Mailbox
 from drivers.cameras import Camera, CameraError, LoginRefusedError
 from drivers.cameras.rtsp import Settings, open_camera
 from tests.support.broker import Authority, wait_until
-from tests.support.login_camera import SDP, SOUND, VIDEO, LoginCamera, Manner
+from tests.support.network_camera import SDP, SOUND, VIDEO, Manner, NetworkCamera
 
 USER, PASSWORD = "kerb", "hunter2"
 
@@ -37,7 +37,7 @@ def password_file(tmp_path: Path) -> Path:
     return path
 
 
-def settings(camera: LoginCamera, scheme: str, **told: Any) -> Settings:
+def settings(camera: NetworkCamera, scheme: str, **told: Any) -> Settings:
     host = told.pop("host", "127.0.0.1")
     path = told.pop("path", "street")
     return Settings(
@@ -46,11 +46,11 @@ def settings(camera: LoginCamera, scheme: str, **told: Any) -> Settings:
     )
 
 
-def opened(camera: LoginCamera, scheme: str, **told: Any) -> Camera:
+def opened(camera: NetworkCamera, scheme: str, **told: Any) -> Camera:
     return open_camera("gate", settings(camera, scheme, **told))
 
 
-def refusal(camera: LoginCamera, scheme: str, **told: Any) -> CameraError:
+def refusal(camera: NetworkCamera, scheme: str, **told: Any) -> CameraError:
     with pytest.raises(CameraError) as refused:
         opened(camera, scheme, **told).close()
     return refused.value
@@ -77,7 +77,7 @@ def test_what_a_camera_refuses_behind_its_login_is_told_apart_from_a_wrong_passw
 ) -> None:
     manner, words = BEHIND[case]
     told = Manner(user=USER, password=PASSWORD, scheme=scheme, **manner)  # type: ignore[arg-type]
-    with LoginCamera(told) as camera:
+    with NetworkCamera(told) as camera:
         error = refusal(camera, "rtsp", user=USER, password_file=password_file)
         assert words in error.reason
         assert not isinstance(error, LoginRefusedError)
@@ -88,7 +88,7 @@ def test_what_a_camera_refuses_behind_its_login_is_told_apart_from_a_wrong_passw
 def test_a_wrong_password_is_offered_once_and_told_as_that(
     password_file: Path, protocol: str, scheme: Any
 ) -> None:
-    with LoginCamera(Manner(user=USER, password="other", scheme=scheme)) as camera:
+    with NetworkCamera(Manner(user=USER, password="other", scheme=scheme)) as camera:
         error = refusal(camera, protocol, user=USER, password_file=password_file)
         assert isinstance(error, LoginRefusedError)
         assert "refuses the user or the password" in error.reason
@@ -99,14 +99,14 @@ def test_a_wrong_password_is_offered_once_and_told_as_that(
 def test_a_user_who_is_locked_out_is_told_so_and_waits_as_one_with_a_wrong_password(
     password_file: Path,
 ) -> None:
-    with LoginCamera(Manner(user=USER, password=PASSWORD, describe=403)) as camera:
+    with NetworkCamera(Manner(user=USER, password=PASSWORD, describe=403)) as camera:
         error = refusal(camera, "rtsp", user=USER, password_file=password_file)
         assert isinstance(error, LoginRefusedError)
         assert "locked the user out" in error.reason
 
 
 def test_a_login_of_a_kind_that_ffmpeg_does_not_know_is_told_so(password_file: Path) -> None:
-    with LoginCamera(Manner(user=USER, password=PASSWORD, scheme="SHA-256")) as camera:
+    with NetworkCamera(Manner(user=USER, password=PASSWORD, scheme="SHA-256")) as camera:
         error = refusal(camera, "rtsp", user=USER, password_file=password_file)
         assert "set it to Digest (MD5) or Basic" in error.reason
         assert camera.logins == []
@@ -134,7 +134,7 @@ def test_long_and_odd_passwords_are_handed_on_as_they_are(
     file.write_text(f"{password}\r\na second line\n", encoding="utf-8", newline="")
     user = "kerb/用户@%"
     told = Manner(user=user, password=password, scheme=scheme, jpeg=jpeg())
-    with LoginCamera(told) as camera:
+    with NetworkCamera(told) as camera:
         shown = opened(camera, "http", user=user, password_file=file, path="video?a=b")
         frame = shown.read()
         shown.close()
@@ -155,7 +155,7 @@ def test_a_password_that_ffmpeg_would_cut_off_is_told_before_anybody_is_asked(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "password").write_text("码" * 45, encoding="utf-8")
-    with LoginCamera(Manner(user=USER, password="码" * 45)) as camera:
+    with NetworkCamera(Manner(user=USER, password="码" * 45)) as camera:
         error = refusal(camera, "rtsp", user=USER, password_file=tmp_path / "password")
         assert "too long: 127 bytes" in error.reason
         assert camera.asked == []
@@ -196,10 +196,10 @@ def test_after_refused_logins_the_waits_grow_and_are_told(
 def test_a_redirect_to_another_host_is_refused_and_nobody_there_is_asked(
     password_file: Path, protocol: str
 ) -> None:
-    with LoginCamera(Manner(jpeg=jpeg())) as other:
+    with NetworkCamera(Manner(jpeg=jpeg())) as other:
         location = f"{protocol}://localhost:{other.port}/street?token=abc"
         manner = Manner(user=USER, password=PASSWORD, describe=302, location=location)
-        with LoginCamera(manner) as camera:
+        with NetworkCamera(manner) as camera:
             error = refusal(camera, protocol, user=USER, password_file=password_file)
         assert "another host, localhost" in error.reason
         assert "abc" not in error.reason
@@ -208,15 +208,15 @@ def test_a_redirect_to_another_host_is_refused_and_nobody_there_is_asked(
 
 def test_what_redirects_for_ever_within_itself_is_given_up(password_file: Path) -> None:
     manner = Manner(user=USER, password=PASSWORD, describe=302, location="/again")
-    with LoginCamera(manner) as camera:
+    with NetworkCamera(manner) as camera:
         error = refusal(camera, "http", user=USER, password_file=password_file)
         assert "status 508" in error.reason
 
 
 def test_a_playlist_of_other_addresses_is_no_camera() -> None:
-    with LoginCamera(Manner()) as other:
+    with NetworkCamera(Manner()) as other:
         playlist = f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nhttp://127.0.0.1:{other.port}/x.ts\n".encode()
-        with LoginCamera(Manner(page=playlist)) as camera:
+        with NetworkCamera(Manner(page=playlist)) as camera:
             assert "no stream that can be decoded" in refusal(camera, "http", path="x.m3u8").reason
         assert other.asked == []
 
@@ -247,7 +247,7 @@ def test_a_camera_that_cannot_show_who_it_is_gets_no_password(
     told, words = WRONG[case]
     authority = Authority(tmp_path / "ours", "ours")
     trusted = Authority(tmp_path / "other", "other") if case == "authority" else authority
-    with LoginCamera(Manner(user=USER, tls=context(authority, "camera", **told))) as camera:
+    with NetworkCamera(Manner(user=USER, tls=context(authority, "camera", **told))) as camera:
         error = refusal(
             camera,
             protocol,
@@ -264,7 +264,7 @@ def test_without_a_ca_file_the_systems_authorities_decide(
     tmp_path: Path, password_file: Path
 ) -> None:
     authority = Authority(tmp_path / "ours", "ours")
-    with LoginCamera(Manner(user=USER, tls=context(authority, "camera"))) as camera:
+    with NetworkCamera(Manner(user=USER, tls=context(authority, "camera"))) as camera:
         error = refusal(camera, "https", user=USER, password_file=password_file)
         assert "nobody vouches" in error.reason
         assert camera.asked == []
@@ -278,7 +278,7 @@ def test_a_camera_that_its_authority_vouches_for_is_asked_and_shows_its_pictures
     tls = context(authority, "camera")
     told: dict[str, Any] = {"user": USER, "password_file": password_file, "host": host}
     told["ca_file"] = authority.certificate_file
-    with LoginCamera(Manner(user=USER, password=PASSWORD, tls=tls, jpeg=jpeg())) as camera:
+    with NetworkCamera(Manner(user=USER, password=PASSWORD, tls=tls, jpeg=jpeg())) as camera:
         shown = opened(camera, "https", **told)
         frame = shown.read()
         shown.close()
@@ -297,12 +297,12 @@ def test_a_cameras_own_certificate_is_enough_whatever_name_it_is_for(
     both.write_bytes(certificate.read_bytes() + authority.certificate_file.read_bytes())
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificate, key)
-    with LoginCamera(Manner(tls=tls, jpeg=jpeg())) as camera:
+    with NetworkCamera(Manner(tls=tls, jpeg=jpeg())) as camera:
         shown = opened(camera, "https", host=host, ca_file=both)
         assert shown.read() is not None
         shown.close()
     other = context(authority, "another", host="IPC-654321")
-    with LoginCamera(Manner(tls=other, jpeg=jpeg())) as camera:
+    with NetworkCamera(Manner(tls=other, jpeg=jpeg())) as camera:
         assert "another name" in refusal(camera, "https", host=host, ca_file=both).reason
 
 
@@ -311,7 +311,7 @@ def test_a_ca_file_that_holds_no_certificate_is_named(tmp_path: Path, content: s
     file = tmp_path / "camera-ca.pem"
     if content is not None:
         file.write_text(content, encoding="ascii")
-    with LoginCamera(Manner()) as camera:
+    with NetworkCamera(Manner()) as camera:
         assert "ca_file camera-ca.pem: " in refusal(camera, "https", ca_file=file).reason
 
 

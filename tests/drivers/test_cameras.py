@@ -35,7 +35,7 @@ from drivers.cameras import (
 from drivers.cameras._containers import missing_bytes
 from drivers.cameras.video_file import VideoFile
 from drivers.pacing import Thinning
-from tests.support.bombs import png_bomb
+from tests.support.decompression_bombs import png_bomb
 
 Told = dict[str, Any]
 

@@ -26,8 +26,8 @@ from pydantic import ValidationError
 from agent.storage.outbox_queries import Lane, waiting
 from drivers.cameras import CameraError, Picture, load_driver
 from drivers.cameras._planes import FORMATS, PLANAR, Layout, bgr_of, brightness_of
+from tests.support.debian_roots import Recipe, debian_root, inside
 from tests.support.paths import ROOT, SUPPORT
-from tests.support.roots import Recipe, debian_root, inside
 
 HERE = SUPPORT / "virtual_camera"
 RECIPE = Recipe(

@@ -25,7 +25,7 @@ from drivers.pictures import (
     read,
     size_of,
 )
-from tests.support.bombs import claiming, png_bomb
+from tests.support.decompression_bombs import claiming, png_bomb
 from tests.support.paths import ROOT
 
 FORMATS = (".jpg", ".png", ".webp", ".bmp")

@@ -24,9 +24,9 @@ from pydantic import ValidationError
 from drivers.cameras import LUMA_WIDTH_PX, CameraError
 from drivers.cameras.v4l2 import Settings, grey_of, list_cameras, open_camera
 from drivers.pictures import PictureError
-from tests.support.bombs import claiming
+from tests.support.decompression_bombs import claiming
+from tests.support.ld_preload import build
 from tests.support.paths import ROOT, SUPPORT
-from tests.support.preloaded import build
 
 SOURCE = SUPPORT / "virtual_usb_camera.c"
 

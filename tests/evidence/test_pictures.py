@@ -13,7 +13,7 @@ from agent.domain.case_lifecycle import Change
 from agent.domain.scene import Box, Case, Finding, Member
 from agent.evidence.pictures import TRY_AGAIN_S, Evidence, EvidenceError
 from agent.perception.best_shot import View
-from tests.support.street import box_at, frame_of, paving
+from tests.support.scenes import box_at, frame_of, paving
 
 KIND = "misparked_bike"
 MEMBER = Member("1", "bicycle", box_at(0.5, 0.7), 100.0)

@@ -21,7 +21,7 @@ from tests.faults.platform import Storing
 from tests.faults.street import Way
 from tests.faults.suite import MissingError, Outcome, Run, fault, require, wait_for
 from tests.support.broker import PREFIX, listens
-from tests.support.roots import Recipe, debian_root, inside
+from tests.support.debian_roots import Recipe, debian_root, inside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

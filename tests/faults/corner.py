@@ -1,6 +1,6 @@
 """The device's own process at a corner: cameras, the state folder, and what it says of itself.
 
-The street is red where a bicycle stands (:mod:`tests.support.red_street`): the network is small; the runtime,
+The street is red where a bicycle stands (:mod:`tests.support.red_bike_site`): the network is small; the runtime,
 the database and everything else are the real ones.
 """
 
@@ -20,7 +20,7 @@ from agent.telemetry.status_file import FILE, Status
 from tests.faults.suite import BrokenError, wait_for
 from tests.support.broker import DEVICE, TENANT
 from tests.support.paths import ROOT
-from tests.support.red_street import write_model
+from tests.support.red_bike_site import write_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

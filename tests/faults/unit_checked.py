@@ -9,7 +9,7 @@ from tests.faults.booted_corner import NEEDS, BootedCorner, corner
 from tests.faults.suite import Outcome, Run, fault, require, wait_for
 
 if TYPE_CHECKING:
-    from tests.support.booted import Booted
+    from tests.faults.booted_container import Booted
 
 SITE, STATE = "/etc/kerbwatch", "/var/lib/kerbwatch"
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.faults import images
+from tests.faults.booted_container import Booted, built_wheel, device_recipe
 from tests.faults.booted_corner import (
     HOUR_S,
     NEEDS,
@@ -17,8 +18,7 @@ from tests.faults.booted_corner import (
     write_site,
 )
 from tests.faults.suite import MissingError, Outcome, Run, fault, require
-from tests.support.booted import Booted, built_wheel, device_recipe
-from tests.support.roots import debian_root
+from tests.support.debian_roots import debian_root
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ from tests.faults.booted_corner import NEEDS, BootedCorner, corner
 from tests.faults.suite import Outcome, Run, fault, require
 
 if TYPE_CHECKING:
-    from tests.support.booted import Booted
+    from tests.faults.booted_container import Booted
 
 _SITE, _STATE = "/etc/kerbwatch", "/var/lib/kerbwatch"
 

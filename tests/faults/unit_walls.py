@@ -13,7 +13,7 @@ from tests.faults.suite import Outcome, Run, fault, require, wait_for
 from tests.faults.unit_probe import DEVICE, OPEN_FOLDERS
 
 if TYPE_CHECKING:
-    from tests.support.booted import Booted
+    from tests.faults.booted_container import Booted
 
 
 @fault("units-walls", group="units", short=1, reduced=1, full=1, needs=NEEDS)

@@ -34,7 +34,7 @@ from tests.identity.test_server_trust import connects, openssl, settings_of, sho
 from tests.provisioning.test_check import write_site
 from tests.support.broker import Broker, mosquitto, start_broker
 from tests.support.paths import ROOT
-from tests.support.red_street import write_model
+from tests.support.red_bike_site import write_model
 
 __all__ = ["mosquitto", "start_broker"]  # fixtures
 

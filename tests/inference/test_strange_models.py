@@ -34,7 +34,7 @@ from provisioning.check.running_agent import _of_software
 from provisioning.cli import main
 from tests.inference.test_decoders import write_red_model
 from tests.inference.test_model_folders import GREY
-from tests.support import red_street
+from tests.support import red_bike_site
 
 SIDE_PX = 64
 CELLS = 8 * 8 + 4 * 4 + 2 * 2
@@ -569,9 +569,9 @@ def test_a_folder_that_is_no_model_s_is_in_nobody_s_way(
 def test_a_changed_manifest_is_another_model_to_the_audit_log(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    red_street.write_model(tmp_path / "models")
+    red_bike_site.write_model(tmp_path / "models")
     monkeypatch.setenv("KERBWATCH_MODELS", str(tmp_path / "models"))
-    red_street.write_site(tmp_path)
+    red_bike_site.write_site(tmp_path)
     before = facts_of(tmp_path)
     change(tmp_path / "models" / "street", "threshold = 0.5", "threshold = 0.51")
     after = facts_of(tmp_path)

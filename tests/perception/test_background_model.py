@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from agent.domain.scene import Box
 from agent.perception.background_model import Novelty, NoveltyModel
-from tests.support.street import paving, with_goods
+from tests.support.scenes import paving, with_goods
 
 PLACE = Box(0.4, 0.4, 0.6, 0.7)
 

@@ -11,7 +11,7 @@ import pytest
 from agent.domain.scene import Box
 from agent.perception.best_shot import MOST_VIEWS, BestViews
 from drivers.cameras import Frame
-from tests.support.street import bike_at, box_at, frame_of, paving, person_at, with_goods
+from tests.support.scenes import bike_at, box_at, frame_of, paving, person_at, with_goods
 
 PLACE = box_at(0.5, 0.7, 0.3, 0.3)
 

@@ -9,7 +9,7 @@ import pytest
 
 from agent.domain.scene import Box
 from agent.perception.dwell import DwellTimer
-from tests.support.street import bike_at, person_at, zone
+from tests.support.scenes import bike_at, person_at, zone
 
 NO_PARKING = zone("no_parking")
 LEFT_HALF = zone("no_parking", ((0, 0), (0.5, 0), (0.5, 1), (0, 1)))

@@ -16,8 +16,8 @@ from agent.perception.view_health.frozen_picture import Still
 from drivers.cameras import Picture
 from drivers.cameras._recorded import luma_of
 from tests.support import view_faults
-from tests.support.clips_truth import BUNDLED
 from tests.support.paths import SHARED, SUPPORT
+from tests.support.staged_clips import BUNDLED
 from tests.support.view_faults import CORNERS, Overlay
 
 SHARED = SHARED / "data"

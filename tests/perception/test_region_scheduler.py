@@ -13,7 +13,7 @@ from agent.perception.region_scheduler import Budget, Looking, _crop, _from_crop
 from agent.perception.tile_merge import merge
 from agent.perception.tiling import regions_for
 from drivers.cameras import Picture
-from tests.support.street import box_at, frame_of, paving, seen, with_goods, zone
+from tests.support.scenes import box_at, frame_of, paving, seen, with_goods, zone
 
 SMALL = ((0.1, 0.6), (0.3, 0.6), (0.3, 0.8), (0.1, 0.8))
 FAR = ((0.7, 0.6), (0.9, 0.6), (0.9, 0.8), (0.7, 0.8))

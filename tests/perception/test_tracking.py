@@ -9,7 +9,7 @@ import pytest
 
 from agent.domain.scene import Box, Observation
 from agent.perception.tracking.tracker import Tracker
-from tests.support.street import box_at, looked, paving, seen, with_goods
+from tests.support.scenes import box_at, looked, paving, seen, with_goods
 
 PERSON = {"width": 0.06, "height": 0.2}
 SOMETHING_THERE = with_goods(paving(), box_at(0.5, 0.7))

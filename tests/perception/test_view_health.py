@@ -24,9 +24,9 @@ from agent.runtime.replay import ReplayReport, replay
 from drivers.cameras import Picture
 from provisioning.cli import main
 from provisioning.wording.vocabulary import REASONS
-from tests.support import clips_truth, view_faults
-from tests.support.clips_truth import BUNDLED, staged
-from tests.support.street import paving, zone
+from tests.support import staged_clips, view_faults
+from tests.support.scenes import paving, zone
+from tests.support.staged_clips import BUNDLED, staged
 
 SOON = {
     "blocked_after_s": 6,
@@ -43,7 +43,7 @@ BEGINS_S, ENDS_S = 46.0, 58.0
 
 
 def site_of(clip: Path, state: Path, **guard: Any) -> Configuration:
-    told = clips_truth.site_of(BUNDLED).model_dump(mode="json", by_alias=True)
+    told = staged_clips.site_of(BUNDLED).model_dump(mode="json", by_alias=True)
     told["cameras"][0]["settings"]["path"] = str(clip)
     told["view_guard"] = {**SOON, **guard}
     told["storage"]["state_dir"] = str(state)

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
+from tests.support.debian_roots import CACHE, Recipe, debian_root
 from tests.support.paths import ROOT
-from tests.support.red_street import write_model, write_site
-from tests.support.roots import CACHE, Recipe, debian_root
+from tests.support.red_bike_site import write_model, write_site
 
 LOCK = ROOT / "requirements.lock"
 EMULATOR = Recipe(

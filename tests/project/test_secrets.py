@@ -18,7 +18,7 @@ from agent.config.faults import ConfigError
 from agent.config.loading import load
 from drivers.cameras.rtsp import Settings
 from tests.support.broker import DEVICE, PREFIX, TENANT, Broker, Platform, free_port, wait_until
-from tests.support.login_camera import LoginCamera, Manner
+from tests.support.network_camera import Manner, NetworkCamera
 from tests.support.paths import ROOT
 
 MARKS = ("m4rk-user", "m4rk-password", "m4rk-path", "m4rk-query", "m4rk-broker")
@@ -113,9 +113,9 @@ def test_nothing_of_a_cameras_address_or_login_leaves_the_process(
     broker = start_broker(tls=False)
     said: dict[str, bytes] = {}
     with ExitStack() as held:
-        refusing = held.enter_context(LoginCamera(Manner(user=USER, password="other")))
-        missing = held.enter_context(LoginCamera(Manner(describe=404)))
-        plain = held.enter_context(LoginCamera(Manner()))
+        refusing = held.enter_context(NetworkCamera(Manner(user=USER, password="other")))
+        missing = held.enter_context(NetworkCamera(Manner(describe=404)))
+        plain = held.enter_context(NetworkCamera(Manner()))
         platform = held.enter_context(broker.platform())
         ports = {
             "refusing": ("rtsp", refusing.port),

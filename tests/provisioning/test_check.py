@@ -23,7 +23,7 @@ from provisioning.check.machine import file_system
 from provisioning.cli import main
 from tests.identity.test_server_trust import MOSQUITTOS_MANUAL, openssl, shows
 from tests.support.broker import DEVICE, PREFIX, TENANT, Authority, Broker, free_port
-from tests.support.red_street import write_model
+from tests.support.red_bike_site import write_model
 
 SITE = """
 [site]

@@ -26,7 +26,7 @@ from provisioning.cli import main
 from tests.provisioning.test_check import of
 from tests.support.broker import DEVICE, PREFIX, TENANT, Broker, free_port, wait_until
 from tests.support.paths import ROOT
-from tests.support.red_street import write_model
+from tests.support.red_bike_site import write_model
 
 pytestmark = pytest.mark.slow
 

@@ -31,7 +31,7 @@ from provisioning.console import exit_codes
 from provisioning.demo.consumer import Consumer
 from provisioning.demo.ground_truth import Problem, Reported, compare
 from provisioning.wording.case_sentences import duration, in_words, position
-from tests.support import red_street
+from tests.support import red_bike_site
 from tests.support.paths import ROOT
 
 if TYPE_CHECKING:
@@ -55,8 +55,8 @@ def refused(result: Result, code: int) -> str:
 @pytest.fixture(scope="module")
 def street(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("street")
-    red_street.write_model(folder / "models")
-    red_street.write_site(folder / "site")
+    red_bike_site.write_model(folder / "models")
+    red_bike_site.write_site(folder / "site")
     return folder
 
 

@@ -18,8 +18,8 @@ from agent.identity.signing_key import FILE, Signer
 from drivers import programs
 from drivers.files import wiping
 from provisioning.cli import main
-from tests.support.keeping_device import Device, hold_on
 from tests.support.paths import ROOT
+from tests.support.state_folder import StateFolder, hold_on
 from tests.telemetry.test_loss_reports import verified
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def site(tmp_path: Path) -> Path:
     for name in (*SECRETS, "ca.crt"):
         (tmp_path / name).write_text(f"content of {name}")
     state = tmp_path / "state"
-    device = Device(state)
+    device = StateFolder(state)
     for _ in range(3):
         device.case()
     device.case(heard=False)
@@ -134,7 +134,7 @@ def test_while_an_agent_has_the_database_nothing_is_wiped(site: Path) -> None:
 
 
 def test_a_held_case_keeps_the_device_from_being_wiped(site: Path) -> None:
-    device = Device(site / "state")
+    device = StateFolder(site / "state")
     case_id = device.case()
     device.holds.set(hold_on(case_id))
     device.database.close()
@@ -183,7 +183,7 @@ def test_what_a_file_held_is_overwritten_before_its_name_goes(tmp_path: Path) ->
 
 @pytest.mark.slow
 def test_killed_in_the_middle_a_second_run_finishes_and_the_keys_were_first(site: Path) -> None:
-    device = Device(site / "state")
+    device = StateFolder(site / "state")
     for _ in range(60):
         device.case()
     device.database.close()

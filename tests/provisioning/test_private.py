@@ -21,7 +21,7 @@ from tests.inference.test_decoders import red_graph
 from tests.provisioning.test_cli import kerbwatch
 from tests.provisioning.test_models_adopt import adopt
 from tests.support.paths import ROOT
-from tests.support.red_street import write_model, write_site
+from tests.support.red_bike_site import write_model, write_site
 
 WINDOW = [[0.8, 0.0], [1.0, 0.0], [1.0, 0.3], [0.8, 0.3]]
 IN_WINDOW = (slice(40, 60), slice(560, 600))

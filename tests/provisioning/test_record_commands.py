@@ -18,7 +18,7 @@ from provisioning.check.findings import Device as Checked
 from provisioning.check.findings import carry_out
 from provisioning.cli import main
 from tests.runtime.test_housekeeping import hold, keeping_of
-from tests.support.keeping_device import Device
+from tests.support.state_folder import StateFolder
 
 if TYPE_CHECKING:
     from click.testing import Result
@@ -57,7 +57,7 @@ def recorded(site: Path) -> list[str]:
 
 
 def test_the_command_lets_go_beside_a_running_agent_and_says_what_went(site: Path) -> None:
-    device = Device(site / "state")  # as the agent has it, open
+    device = StateFolder(site / "state")  # as the agent has it, open
     cases = [device.case() for _ in range(100)]
     ran = run("retention", site, "--json")
     assert ran.exit_code == 0, ran.output
@@ -72,7 +72,7 @@ def test_the_command_lets_go_beside_a_running_agent_and_says_what_went(site: Pat
 
 
 def test_what_may_not_go_and_is_too_much_is_a_fault(site: Path) -> None:
-    device = Device(site / "state")
+    device = StateFolder(site / "state")
     for _ in range(100):
         device.case(over=False)
     ran = run("retention", site)
@@ -90,7 +90,7 @@ def test_where_nothing_was_kept_yet_nothing_is_made(site: Path) -> None:
 def test_a_hold_is_set_listed_and_lifted_by_the_beginning_of_an_id_and_recorded(
     site: Path,
 ) -> None:
-    device = Device(site / "state")
+    device = StateFolder(site / "state")
     case_id = device.case()
     device.database.close()
     assert run("hold", "set", site, case_id[:20], "--reason", "objection 1").exit_code == 0
@@ -104,7 +104,7 @@ def test_a_hold_is_set_listed_and_lifted_by_the_beginning_of_an_id_and_recorded(
 
 
 def test_a_hold_on_no_case_or_on_several_is_refused(site: Path) -> None:
-    device = Device(site / "state")
+    device = StateFolder(site / "state")
     device.case()
     device.case()
     device.database.close()
@@ -116,7 +116,7 @@ def test_a_hold_on_no_case_or_on_several_is_refused(site: Path) -> None:
 
 
 def test_the_log_is_shown_and_verified_and_a_break_is_a_fault(site: Path) -> None:
-    device = Device(site / "state")
+    device = StateFolder(site / "state")
     case_id = device.case()
     device.database.close()
     run("hold", "set", site, case_id, "--reason", "依据：示例")
@@ -163,7 +163,7 @@ def findings(site: Path, name: str) -> list[dict[str, str]]:
 
 
 def test_the_check_finds_a_log_that_was_tampered_with(site: Path) -> None:
-    device = Device(site / "state")
+    device = StateFolder(site / "state")
     case_id = device.case()
     device.database.close()
     [found] = findings(site, "audit")
@@ -187,7 +187,7 @@ def test_the_check_says_what_the_card_says(site: Path) -> None:
 
 
 def test_what_the_platform_ordered_is_shown_and_verified_with_the_rest(site: Path) -> None:
-    device = Device(site / "state")
+    device = StateFolder(site / "state")
     case_id, log = device.case(), site / "state" / "audit"
     keeping = keeping_of(device, site)
     for held in (True, False, True):
@@ -213,7 +213,7 @@ def test_what_the_platform_ordered_is_shown_and_verified_with_the_rest(site: Pat
 
 
 def test_a_clock_that_is_set_back_hides_no_newest_record(site: Path) -> None:
-    device = Device(site / "state")
+    device = StateFolder(site / "state")
     keeping = keeping_of(device, site)
     keeping.audit.append("agent.started")
     assert keeping.hold(hold(device.case())) is None

@@ -22,17 +22,19 @@ from agent.retention.policy import Kept, choose
 from agent.storage.database import Database, StoodIn
 from agent.storage.lived_time import MOST_OFF_S, Lifetime
 from drivers.testing import FakeClock
-from tests.support.keeping_device import DAY_S, EACH_BYTES, NAME, NOON, Device, hold_on
+from tests.support.state_folder import DAY_S, EACH_BYTES, NAME, NOON, StateFolder, hold_on
 
 
 @pytest.fixture
-def device(tmp_path: Path) -> Iterator[Device]:
-    device = Device(tmp_path, pictures_days=30, cases_days=180)
+def device(tmp_path: Path) -> Iterator[StateFolder]:
+    device = StateFolder(tmp_path, pictures_days=30, cases_days=180)
     yield device
     device.database.close()
 
 
-def test_pictures_go_when_their_time_has_come_and_that_is_recorded_first(device: Device) -> None:
+def test_pictures_go_when_their_time_has_come_and_that_is_recorded_first(
+    device: StateFolder,
+) -> None:
     old = device.case()
     device.passes()
     device.passes(days=20)
@@ -46,14 +48,14 @@ def test_pictures_go_when_their_time_has_come_and_that_is_recorded_first(device:
     assert told.facts == {"why": "age", "cases": [old], "bytes": EACH_BYTES}
 
 
-def test_an_open_case_keeps_its_pictures_whatever_its_age(device: Device) -> None:
+def test_an_open_case_keeps_its_pictures_whatever_its_age(device: StateFolder) -> None:
     case_id = device.case(over=False)
     device.passes()
     device.passes(days=400)
     assert device.kept() == {case_id}
 
 
-def test_pictures_begin_to_age_only_when_the_platform_has_heard_of_all(device: Device) -> None:
+def test_pictures_begin_to_age_only_when_the_platform_has_heard_of_all(device: StateFolder) -> None:
     case_id = device.case(heard=False)
     device.passes()
     device.passes(days=100)
@@ -66,7 +68,7 @@ def test_pictures_begin_to_age_only_when_the_platform_has_heard_of_all(device: D
     assert device.kept() == set()
 
 
-def test_a_held_case_stays_whatever_else_is_said(device: Device) -> None:
+def test_a_held_case_stays_whatever_else_is_said(device: StateFolder) -> None:
     held, other = device.case(), device.case()
     device.holds.set(hold_on(held))
     device.free_bytes = 0
@@ -81,7 +83,7 @@ def test_a_held_case_stays_whatever_else_is_said(device: Device) -> None:
     assert other not in device.kept()
 
 
-def test_a_hold_that_cannot_be_read_holds(device: Device) -> None:
+def test_a_hold_that_cannot_be_read_holds(device: StateFolder) -> None:
     case_id = device.case()
     device.holds.set(hold_on(case_id))
     (device.folder / "holds" / f"{case_id}.json").write_text("damaged")
@@ -91,13 +93,13 @@ def test_a_hold_that_cannot_be_read_holds(device: Device) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "../evidence", "a/b", "x" * 65])
-def test_a_hold_on_what_is_no_case_is_refused(device: Device, name: str) -> None:
+def test_a_hold_on_what_is_no_case_is_refused(device: StateFolder, name: str) -> None:
     with pytest.raises(HoldError):
         device.holds.set(hold_on(name))
 
 
 def test_within_the_budget_the_oldest_go_first_of_those_the_platform_knows(tmp_path: Path) -> None:
-    device = Device(tmp_path, pictures_mb=10)
+    device = StateFolder(tmp_path, pictures_mb=10)
     unheard = [device.case(heard=False) for _ in range(10)]
     heard = [device.case() for _ in range(90)]
     opened = [device.case(over=False) for _ in range(10)]
@@ -111,7 +113,7 @@ def test_within_the_budget_the_oldest_go_first_of_those_the_platform_knows(tmp_p
 
 
 def test_when_the_disk_is_nearly_full_pictures_make_room(tmp_path: Path) -> None:
-    device = Device(tmp_path, min_free_mb=100)
+    device = StateFolder(tmp_path, min_free_mb=100)
     cases = [device.case() for _ in range(30)]
     device.free_bytes = 99_000_000
     device.passes()
@@ -120,7 +122,7 @@ def test_when_the_disk_is_nearly_full_pictures_make_room(tmp_path: Path) -> None
 
 
 def test_room_is_made_in_the_order_of_recording_whatever_the_clock_said(tmp_path: Path) -> None:
-    device = Device(tmp_path, pictures_mb=10)
+    device = StateFolder(tmp_path, pictures_mb=10)
     device.clock.step(NOON + timedelta(days=3650))
     first = [device.case() for _ in range(60)]
     device.clock.step(NOON - timedelta(days=3650))
@@ -134,7 +136,7 @@ def test_room_is_made_in_the_order_of_recording_whatever_the_clock_said(tmp_path
 @pytest.mark.parametrize("years", [-50, -1, 1, 30])
 @pytest.mark.parametrize("synchronised", [True, False])
 def test_a_clock_that_steps_makes_nothing_older(
-    device: Device, years: int, synchronised: bool
+    device: StateFolder, years: int, synchronised: bool
 ) -> None:
     case_id = device.case()
     device.passes()
@@ -148,7 +150,7 @@ def test_a_clock_that_steps_makes_nothing_older(
     assert device.kept() == set(), "and nothing younger"
 
 
-def test_a_clock_that_is_years_off_after_a_boot_adds_a_week_at_most(device: Device) -> None:
+def test_a_clock_that_is_years_off_after_a_boot_adds_a_week_at_most(device: StateFolder) -> None:
     case_id = device.case()
     device.passes()
     for boot, years in enumerate((30, -30, 0)):
@@ -158,7 +160,7 @@ def test_a_clock_that_is_years_off_after_a_boot_adds_a_week_at_most(device: Devi
     assert device.kept() == {case_id}
 
 
-def test_a_device_without_any_time_source_still_forgets(device: Device) -> None:
+def test_a_device_without_any_time_source_still_forgets(device: StateFolder) -> None:
     device.clock.step(datetime(1970, 1, 1, tzinfo=UTC), synchronised=False)
     device.case()
     device.passes()
@@ -168,7 +170,7 @@ def test_a_device_without_any_time_source_still_forgets(device: Device) -> None:
     assert device.kept() == set()
 
 
-def test_time_goes_on_while_the_device_is_off(device: Device) -> None:
+def test_time_goes_on_while_the_device_is_off(device: StateFolder) -> None:
     device.case()
     device.passes()
     for boot in range(6):
@@ -179,7 +181,7 @@ def test_time_goes_on_while_the_device_is_off(device: Device) -> None:
 
 
 def test_pictures_of_no_known_case_go_after_their_time_and_never_at_first_sight(
-    device: Device,
+    device: StateFolder,
 ) -> None:
     device.pictures("0197-lost")
     device.free_bytes = 0
@@ -192,7 +194,7 @@ def test_pictures_of_no_known_case_go_after_their_time_and_never_at_first_sight(
     assert device.kept() == set()
 
 
-def test_old_rows_go_and_open_or_waiting_ones_stay(device: Device) -> None:
+def test_old_rows_go_and_open_or_waiting_ones_stay(device: StateFolder) -> None:
     gone, opened = device.case(), device.case(over=False)
     waits = device.case(heard=False)
     device.outbox.bury([3], "test").result()
@@ -215,7 +217,7 @@ def test_old_rows_go_and_open_or_waiting_ones_stay(device: Device) -> None:
 
 
 def test_free_pages_are_given_back_when_they_are_many(
-    device: Device, monkeypatch: pytest.MonkeyPatch
+    device: StateFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sweep, "BREATH_S", 0.0)
 
@@ -236,7 +238,7 @@ def test_free_pages_are_given_back_when_they_are_many(
 
 
 def test_a_disk_too_full_for_the_log_still_gets_its_room(tmp_path: Path) -> None:
-    device = Device(tmp_path, pictures_mb=10)
+    device = StateFolder(tmp_path, pictures_mb=10)
     cases = [device.case() for _ in range(100)]
     (tmp_path / "audit").write_text("in the way of the folder")
     assert device.passes().deleted["room"] > 0
@@ -246,7 +248,7 @@ def test_a_disk_too_full_for_the_log_still_gets_its_room(tmp_path: Path) -> None
 
 def test_a_database_that_stands_in_for_another_lets_no_picture_go(tmp_path: Path) -> None:
     """It knows of open cases only: all other pictures would look like nobody's."""
-    device = Device(tmp_path, pictures_mb=10)
+    device = StateFolder(tmp_path, pictures_mb=10)
     cases = {device.case() for _ in range(100)}
     device.database.close()
     device.database = Database(tmp_path / "memory" / NAME, stood_in=StoodIn("disk I/O error"))
@@ -257,7 +259,7 @@ def test_a_database_that_stands_in_for_another_lets_no_picture_go(tmp_path: Path
     device.database.close()
 
 
-def test_two_passes_at_once_are_one(device: Device) -> None:
+def test_two_passes_at_once_are_one(device: StateFolder) -> None:
     with device.retention._alone() as alone:
         assert alone
         assert device.begin().once(threading.Event()) is None
@@ -266,8 +268,8 @@ def test_two_passes_at_once_are_one(device: Device) -> None:
 KILLED = """
 import sys, threading
 from pathlib import Path
-from tests.support.keeping_device import Device
-device = Device(Path(sys.argv[1]), pictures_mb=10, cases_days=1)
+from tests.support.state_folder import StateFolder
+device = StateFolder(Path(sys.argv[1]), pictures_mb=10, cases_days=1)
 print("begins", flush=True)
 device.passes(days=float(sys.argv[2]))
 device.passes(days=float(sys.argv[2]))
@@ -276,7 +278,7 @@ device.passes(days=float(sys.argv[2]))
 
 @pytest.mark.slow
 def test_killed_at_any_moment_it_goes_on_and_keeps_what_must_stay(tmp_path: Path) -> None:
-    device = Device(tmp_path)
+    device = StateFolder(tmp_path)
     held, opened = device.case(), device.case(over=False)
     device.holds.set(hold_on(held))
     old = [device.case() for _ in range(60)]
@@ -296,7 +298,7 @@ def test_killed_at_any_moment_it_goes_on_and_keeps_what_must_stay(tmp_path: Path
         assert {held, opened} <= {path.name for path in (tmp_path / "evidence").iterdir()}
     subprocess.run([sys.executable, "-c", KILLED, tmp_path, "31"], check=True)
     assert {path.name for path in (tmp_path / "evidence").iterdir()} == {held, opened}
-    device = Device(tmp_path)
+    device = StateFolder(tmp_path)
     told = {case_id for each in device.deletions() for case_id in each.facts["cases"]}
     assert told == set(old), "whatever went was recorded"
     assert device.count("cases") == 2
@@ -405,7 +407,7 @@ def test_what_an_older_agent_has_counted_is_counted_on() -> None:
 
 
 def test_a_crop_goes_after_its_days_with_its_facts_whatever_the_clock_says(tmp_path: Path) -> None:
-    device = Device(tmp_path)
+    device = StateFolder(tmp_path)
     folder = tmp_path / "collection" / "overflowing_bin"
     folder.mkdir(parents=True)
     crop = folder / "19700101T000000000000Z~bin-1~bin.jpg"

@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.broker import DEVICE, PREFIX, TENANT, Broker, wait_until
 from tests.support.paths import ROOT
-from tests.support.red_street import write_model
+from tests.support.red_bike_site import write_model
 
 SITE = """
 [site]

@@ -36,9 +36,9 @@ from tests.support.broker import (
     start_broker,
     wait_until,
 )
-from tests.support.keeping_device import Device
 from tests.support.paths import ROOT
-from tests.support.red_street import write_model
+from tests.support.red_bike_site import write_model
+from tests.support.state_folder import StateFolder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +52,7 @@ SITE: dict[str, Any] = {
 }
 
 
-def keeping_of(device: Device, base: Path, **uplink: str) -> Keeping:
+def keeping_of(device: StateFolder, base: Path, **uplink: str) -> Keeping:
     keeping = Keeping(
         from_tables(SITE | {"uplink": uplink}),
         base=base,
@@ -64,12 +64,12 @@ def keeping_of(device: Device, base: Path, **uplink: str) -> Keeping:
     return keeping
 
 
-def upkeep_of(device: Device, base: Path, **uplink: str) -> Upkeep:
+def upkeep_of(device: StateFolder, base: Path, **uplink: str) -> Upkeep:
     return keeping_of(device, base, **uplink).upkeep()
 
 
 def test_what_is_kept_held_refused_and_lost_is_told(tmp_path: Path) -> None:
-    device = Device(tmp_path)
+    device = StateFolder(tmp_path)
     device.case()
     device.case(heard=False)
     device.outbox.bury([2], "test").result()
@@ -88,7 +88,7 @@ def test_what_is_kept_held_refused_and_lost_is_told(tmp_path: Path) -> None:
 
 
 def test_what_this_machine_has_not_is_null_with_its_reason(tmp_path: Path) -> None:
-    device = Device(tmp_path)
+    device = StateFolder(tmp_path)
     told = upkeep_of(device, tmp_path)
     assert told.certificate.not_after is None
     assert told.unknown["certificate"] == "no certificate is configured"
@@ -99,7 +99,7 @@ def test_what_this_machine_has_not_is_null_with_its_reason(tmp_path: Path) -> No
 
 def test_the_days_of_a_certificate_are_counted_by_a_trusted_clock_only(tmp_path: Path) -> None:
     certificate, key = Authority(tmp_path / "pki", "Test CA").issue("corner", days=10)
-    device = Device(tmp_path)
+    device = StateFolder(tmp_path)
     device.clock.step(datetime.now(UTC))
     files = {"certificate_file": str(certificate), "key_file": str(key)}
     told = upkeep_of(device, tmp_path, **files)
@@ -247,7 +247,7 @@ def hold(case_id: str, *, held: bool = True, command_id: str = "h-1") -> HoldCas
 
 
 def test_the_platform_holds_a_case_and_lets_it_go_and_both_are_recorded(tmp_path: Path) -> None:
-    device = Device(tmp_path)
+    device = StateFolder(tmp_path)
     case_id = device.case()
     keeping = keeping_of(device, tmp_path)
     assert keeping.hold(hold(case_id)) is None
@@ -262,7 +262,9 @@ def test_the_platform_holds_a_case_and_lets_it_go_and_both_are_recorded(tmp_path
     device.database.close()
 
 
-def uplink_of(broker: Broker, device: Device, hold: Callable[[HoldCase], str | None]) -> Uplink:
+def uplink_of(
+    broker: Broker, device: StateFolder, hold: Callable[[HoldCase], str | None]
+) -> Uplink:
     return Uplink(
         broker.settings(),
         database=device.database,
@@ -278,7 +280,7 @@ def uplink_of(broker: Broker, device: Device, hold: Callable[[HoldCase], str | N
 
 
 def test_a_hold_is_ordered_over_the_broker_and_answered(broker: Broker, tmp_path: Path) -> None:
-    device = Device(tmp_path)
+    device = StateFolder(tmp_path)
     case_id = device.case(heard=False)
     keeping = keeping_of(device, tmp_path)
     uplink = uplink_of(broker, device, keeping.hold)
@@ -300,7 +302,7 @@ def test_a_hold_is_ordered_over_the_broker_and_answered(broker: Broker, tmp_path
 
 
 def test_what_was_written_on_a_day_is_told(tmp_path: Path) -> None:
-    device = Device(tmp_path)
+    device = StateFolder(tmp_path)
     assert "written" in upkeep_of(device, tmp_path).unknown
     place = (day_counters.DEVICE, day_counters.DEVICE, "written_bytes")
     for day, size in (("2026-03-01", 7.0), ("2026-02-28", 9.0)):

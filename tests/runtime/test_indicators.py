@@ -33,7 +33,7 @@ from agent.runtime.indicators import (
 from drivers.gpio import Gpio, GpioError, Settings
 from tests.support.broker import DEVICE, TENANT, Broker, wait_until
 from tests.support.paths import DOCS
-from tests.support.red_street import write_model
+from tests.support.red_bike_site import write_model
 
 situations = st.builds(
     Situation,

@@ -22,7 +22,7 @@ from provisioning.cli import main
 from tests.provisioning.test_watch import SITE
 from tests.support.broker import wait_until
 from tests.support.paths import ROOT
-from tests.support.red_street import write_model
+from tests.support.red_bike_site import write_model
 
 Start = Callable[..., subprocess.Popen[str]]
 RUNNING = ("agent",), ("provisioning.cli", "run")

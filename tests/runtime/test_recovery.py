@@ -32,7 +32,7 @@ from tests.runtime.test_device import SITE
 from tests.support.broker import DEVICE, TENANT, Broker, broker, mosquitto, start_broker, wait_until
 from tests.support.drafts import case_opened
 from tests.support.paths import ROOT
-from tests.support.red_street import write_model
+from tests.support.red_bike_site import write_model
 
 __all__ = ["broker", "mosquitto", "start_broker"]  # fixtures
 

@@ -24,7 +24,7 @@ from agent.scenarios import (
     scenario_names,
     street_vending,
 )
-from tests.support.street import FixedScores, bike_at, box_at, looked, moment, person_at, zone
+from tests.support.scenes import FixedScores, bike_at, box_at, looked, moment, person_at, zone
 
 STREET = [
     zone("no_parking"),

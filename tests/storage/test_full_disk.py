@@ -21,7 +21,7 @@ from tests.analysis.test_lost_camera import frames_of, parts_of, told
 from tests.analysis.test_shared_places import camera, crossing
 from tests.storage.test_outbox import NOON, open_outbox
 from tests.support.drafts import case_opened
-from tests.support.red_street import write_model
+from tests.support.red_bike_site import write_model
 
 MB = 1_000_000
 ROOM_MB = 16

@@ -26,8 +26,8 @@ from drivers import cameras
 from drivers.testing import FakeClock
 from tests.analysis.test_shared_places import camera, crossing
 from tests.support.drafts import case_opened
-from tests.support.red_street import write_model
-from tests.support.street import frame_of, paving
+from tests.support.red_bike_site import write_model
+from tests.support.scenes import frame_of, paving
 
 EPOCH = datetime(1970, 1, 1, 0, 2, tzinfo=UTC)
 TODAY = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)

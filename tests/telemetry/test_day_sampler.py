@@ -31,7 +31,7 @@ from drivers.clock import SystemClock
 from drivers.power import Power
 from provisioning.cli import main
 from tests.support.drafts import OPEN_CASE
-from tests.support.keeping_device import Device
+from tests.support.state_folder import StateFolder
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 SHARE = 2 * SAMPLE_S / 3600
@@ -53,7 +53,7 @@ SITE: dict[str, Any] = {
 }
 
 
-class Corner(Device):
+class Corner(StateFolder):
     """A device whose camera and gauges a test sets."""
 
     def __init__(self, folder: Path) -> None:

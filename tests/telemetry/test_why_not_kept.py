@@ -30,7 +30,7 @@ from provisioning.check import machine
 from provisioning.rendering import drawing
 from tests.evidence.test_pictures import OPENED
 from tests.support.drafts import OPEN_CASE
-from tests.support.keeping_device import Device
+from tests.support.state_folder import StateFolder
 from wording.known_errors import words_of
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -199,7 +199,7 @@ def test_where_inodes_run_out_the_oldest_cases_go_until_there_are_enough() -> No
 
 
 def test_retention_frees_by_count_and_says_what_it_could_not(tmp_path: Path) -> None:
-    device = Device(tmp_path)
+    device = StateFolder(tmp_path)
     cases = [device.case() for _ in range(10)]
     device.inodes = Inodes(total=1000, free=45)
     outcome = device.passes()

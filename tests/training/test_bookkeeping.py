@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support import triples
+from tests.support import still_sequences
 from tests.support.paths import ROOT
 from training.datasets.augment import letterbox
 from training.datasets.groups import join_similar, split_groups
@@ -221,7 +221,9 @@ def test_no_group_of_a_published_split_straddles_two_parts(folder: Path) -> None
 def test_the_bins_that_are_judged_as_stills_were_held_out_of_the_shipped_model() -> None:
     rows = json.loads((ROOT / "models/bin-state/groups.json").read_text(encoding="utf-8"))
     parts = {row["file"]: row["part"] for row in rows}
-    judged = {file for triple in triples.named("overflowing_bin") for file in triple.values()}
+    judged = {
+        file for triple in still_sequences.named("overflowing_bin") for file in triple.values()
+    }
     assert {parts[file] for file in judged} == {"held_out"}
 
 

@@ -12,8 +12,8 @@ import pytest
 from click.testing import CliRunner
 from numpy.typing import NDArray
 
-from tests.support.clips_truth import BUNDLED
 from tests.support.paths import ROOT
+from tests.support.staged_clips import BUNDLED
 from training.datasets.groups import digest_of
 from training.evaluate.__main__ import main
 from training.evaluate.figures import false_share_at_recall, two_sided

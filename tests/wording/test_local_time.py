@@ -22,7 +22,7 @@ from provisioning.cli import main
 from provisioning.console.local_time import local
 from tests.domain.test_finite import status
 from tests.provisioning.test_watch import SITE
-from tests.support.red_street import write_model, write_site
+from tests.support.red_bike_site import write_model, write_site
 
 NOON = datetime(2026, 3, 1, 4, 0, tzinfo=UTC)
 FAR = 'timezone = "Pacific/Kiritimati"'

@@ -26,7 +26,9 @@ COMPOSITED = [Standing("stall", 0.45, 0.88, 0.36), Standing("vendor", 0.68, 0.90
 
 def named(kind: str) -> list[dict[str, Any]]:
     """The triples of a kind, as they were named before any was run."""
-    triples = json.loads((Path(__file__).parent / "triples.json").read_text(encoding="utf-8"))
+    triples = json.loads(
+        (Path(__file__).parent / "still_sequences.json").read_text(encoding="utf-8")
+    )
     return list(triples[kind])
 
 

@@ -17,8 +17,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.faults.suite import BrokenError, require, wait_for
+from tests.support.debian_roots import Recipe
 from tests.support.paths import ROOT
-from tests.support.roots import Recipe
 
 _PACKAGES = (
     "systemd",

@@ -32,7 +32,7 @@ EACH_BYTES = PICTURE_BYTES * len(PICTURES)
 NAME = "kerbwatch.sqlite3"
 
 
-class Device:
+class StateFolder:
     """A state folder with everything that retention looks at."""
 
     def __init__(self, folder: Path, **settings: float) -> None:

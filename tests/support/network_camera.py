@@ -52,7 +52,7 @@ class Manner:
 
 
 @dataclass
-class LoginCamera:
+class NetworkCamera:
     """A camera that is being asked. Use as a context."""
 
     manner: Manner
