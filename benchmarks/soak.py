@@ -35,8 +35,10 @@ from agent.telemetry.status_file import Status
 from benchmarks.machine import headline
 from benchmarks.soak_platform import SoakPlatform
 from benchmarks.soak_samples import Sample, Samples, flatness
-from tests.support.broker import DEVICE, PREFIX, TENANT, Broker, wait_until
+from tests.support.broker import Broker
 from tests.support.red_bike_site import write_model
+from tests.support.topics import DEVICE, PREFIX, TENANT
+from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[1]
 MOSQUITTO = Path("/usr/sbin/mosquitto")

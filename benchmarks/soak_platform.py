@@ -14,7 +14,7 @@ from paho.mqtt.properties import Properties
 from agent.protocol.downlink import Receipt
 from agent.protocol.events import Message
 from provisioning.demo.consumer import unpacked
-from tests.support.broker import DEVICE, EVENTS, PREFIX, TENANT
+from tests.support.topics import DEVICE, EVENTS, PREFIX, TENANT
 
 if TYPE_CHECKING:
     from agent.protocol.events import Event

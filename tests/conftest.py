@@ -7,6 +7,7 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support.agent_process import start_agent
 from tests.support.broker import broker, mosquitto, start_broker
 
 # Tests read English, whatever the machine speaks; those of other languages ask for them.
@@ -27,4 +28,4 @@ def pytest_runtest_teardown(item: pytest.Item) -> None:
     assert os.geteuid() == _USER, f"{item.nodeid} has given this process's rights away"
 
 
-__all__ = ["broker", "mosquitto", "start_broker"]
+__all__ = ["broker", "mosquitto", "start_agent", "start_broker"]

@@ -17,7 +17,10 @@ from typing import TYPE_CHECKING
 import click
 
 from benchmarks.delivery.store import Store
-from tests.support.broker import DEVICE, Broker, free_port, wait_until
+from tests.support.broker import Broker
+from tests.support.ports import free_port
+from tests.support.topics import DEVICE
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -34,8 +34,9 @@ from drivers.clock import SystemClock
 from drivers.disk import written_bytes
 from drivers.testing import FakeClock
 from provisioning.demo.consumer import unpacked
-from tests.support.broker import DEVICE, EVENTS, PREFIX, TENANT, wait_until
 from tests.support.drafts import case_opened
+from tests.support.topics import DEVICE, EVENTS, PREFIX, TENANT
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

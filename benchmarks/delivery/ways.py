@@ -31,8 +31,8 @@ from agent.storage.database import Database
 from agent.storage.outbox import Outbox
 from agent.storage.outbox_queries import Lane
 from drivers.clock import SystemClock
-from tests.support.broker import DEVICE, EVENTS, PREFIX, TENANT
 from tests.support.drafts import case_opened
+from tests.support.topics import DEVICE, EVENTS, PREFIX, TENANT
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -20,8 +20,9 @@ from agent.runtime.device import run
 from agent.storage import outbox_queries
 from drivers import cameras
 from tests.analysis.test_shared_places import camera, crossing
-from tests.support.broker import free_port, wait_until
+from tests.support.ports import free_port
 from tests.support.red_bike_site import write_model
+from tests.support.waiting import wait_until
 
 AT = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 

@@ -17,7 +17,7 @@ from agent.audit.setting_diff import leaves
 from agent.config.loading import from_tables
 from agent.identity.certificate_expiry import CertificateFile
 from drivers.testing import FakeClock
-from tests.support.broker import Authority
+from tests.support.certificates import Authority
 
 NOON = datetime(2026, 3, 1, 4, 0, tzinfo=UTC)
 SITE: dict[str, Any] = {

@@ -30,8 +30,8 @@ from drivers import cameras
 from drivers.cameras import CameraError, Frame, Picture, synthetic
 from drivers.cameras._recorded import fitted, luma_of
 from tests.analysis.test_shared_places import camera, crossing
-from tests.support.broker import wait_until
 from tests.support.red_bike_site import write_model
+from tests.support.waiting import wait_until
 
 SECRET = "rtsp://admin:hunter2@192.0.2.7/live"
 

@@ -17,11 +17,9 @@ from hypothesis import strategies as st
 
 from agent.config import faults, last_known_good, loading, schema
 from drivers.testing import FakeClock
-from tests.runtime.test_device import start_agent
-from tests.support.broker import Broker, broker, mosquitto, start_broker, wait_until
+from tests.support.broker import Broker
 from tests.support.red_bike_site import write_site
-
-__all__ = ["broker", "mosquitto", "start_agent", "start_broker"]  # fixtures
+from tests.support.waiting import wait_until
 
 CLOCK = FakeClock(datetime(2026, 1, 1, tzinfo=UTC))
 

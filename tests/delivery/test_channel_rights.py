@@ -25,8 +25,9 @@ from agent.storage.outbox import Outbox
 from drivers.testing import FakeClock
 from tests.faults.cluster import Cluster, rabbitmq_root
 from tests.faults.network import namespace
-from tests.support.broker import Broker, broker, mosquitto, start_broker, wait_until
+from tests.support.broker import Broker
 from tests.support.paths import ROOT
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from paho.mqtt.properties import Properties
     from paho.mqtt.reasoncodes import ReasonCode
 
-__all__ = ["broker", "mosquitto", "start_broker"]  # fixtures
 
 FILES = ROOT / "examples" / "brokers"
 CITY = "kerbwatch/v1/example-city"

@@ -16,16 +16,15 @@ from agent.retention.legal_holds import MOST_OF_PLATFORM
 from agent.storage.database import Database
 from drivers.testing import FakeClock
 from tests.runtime.test_housekeeping import hold, keeping_of, uplink_of
-from tests.support.broker import Broker, broker, mosquitto, start_broker, wait_until
+from tests.support.broker import Broker
 from tests.support.state_folder import DAY_S, NOON, StateFolder, hold_on
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from agent.protocol.downlink import Command
-
-__all__ = ["broker", "mosquitto", "start_broker"]  # fixtures
 
 
 class Obeying:

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from agent.delivery.data_budget import DAY_LENGTH_S, MOST_BEGINNINGS, DailyBytes
 from agent.storage.outbox_queries import Lane
 from drivers.testing import FakeClock
-from tests.delivery.test_uplink import Device
-from tests.support.broker import Broker, wait_until
+from tests.support.broker import Broker
+from tests.support.delivering_device import Device
+from tests.support.waiting import wait_until
 
 WUHU = ZoneInfo("Asia/Shanghai")
 NOON = datetime(2026, 6, 1, 4, tzinfo=UTC)

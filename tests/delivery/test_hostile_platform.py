@@ -22,23 +22,16 @@ from agent.protocol.heartbeat import UplinkHealth
 from agent.storage.outbox_queries import Lane
 from drivers.clock import SystemClock
 from drivers.testing import FakeClock
-from tests.delivery.test_uplink import Device
-from tests.support.broker import (
-    Broker,
-    StubBroker,
-    broker,
-    mosquitto,
-    published,
-    start_broker,
-    wait_until,
-)
+from tests.support.broker import Broker
+from tests.support.delivering_device import Device
+from tests.support.stub_broker import StubBroker, published
+from tests.support.waiting import wait_until
 from wording.harmless import harmless
 
 if TYPE_CHECKING:
     import sqlite3
     from pathlib import Path
 
-__all__ = ["broker", "mosquitto", "start_broker"]  # fixtures
 
 _TOO_LARGE = (2**53, 2**63, 2**64, 10**300)
 _commands: TypeAdapter[Command] = TypeAdapter(Command)

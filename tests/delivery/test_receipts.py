@@ -15,23 +15,16 @@ from pydantic import ValidationError
 from agent.protocol.downlink import Pace, Receipt, Resend
 from agent.storage.database import Database
 from agent.storage.outbox_queries import Lane
-from tests.delivery.test_uplink import Device
 from tests.storage.test_outbox import open_outbox
-from tests.support.broker import (
-    Broker,
-    Platform,
-    StubBroker,
-    broker,
-    mosquitto,
-    start_broker,
-    wait_until,
-)
+from tests.support.broker import Broker
+from tests.support.delivering_device import Device
 from tests.support.drafts import case_opened
+from tests.support.platform_client import Platform
+from tests.support.stub_broker import StubBroker
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from agent.config.schema import Uplink as UplinkSettings
-
-__all__ = ["broker", "mosquitto", "start_broker"]  # fixtures
 
 
 def settings(broker: Broker, **changes: object) -> UplinkSettings:

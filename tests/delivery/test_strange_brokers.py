@@ -11,22 +11,15 @@ from hypothesis import strategies as st
 
 from agent.config.schema import Uplink as UplinkSettings
 from agent.delivery.packet_limits import LARGEST_PACKET_BYTES, BrokenRuleError, Framing
-from tests.delivery.test_uplink import Device, states
-from tests.support.broker import (
-    Broker,
-    StubBroker,
-    mosquitto,
-    published,
-    start_broker,
-    variable_length,
-    wait_until,
-)
+from tests.support.broker import Broker
+from tests.support.delivering_device import Device
+from tests.support.stub_broker import StubBroker, published, variable_length
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-__all__ = ["mosquitto", "start_broker"]  # fixtures
 
 _CONNACK = b"\x20\x03\0\0\0"
 
@@ -164,7 +157,7 @@ def test_a_broker_without_retained_messages_gets_everything_but_those(
             assert device.uplink.figures.health.state_retained
             device.connect()
             wait_until(lambda: platform.sequences() == given)
-            wait_until(lambda: [state.online for state in states(platform)] == [True])
+            wait_until(lambda: [state.online for state in platform.states()] == [True])
             assert not device.uplink.figures.health.state_retained
             broker.stop()
             broker.start()

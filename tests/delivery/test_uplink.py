@@ -4,171 +4,31 @@ from __future__ import annotations
 
 import random
 import signal
-import subprocess
-import sys
-import threading
 import time
 from collections import defaultdict
-from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING
 
 import pytest
 
 from agent.config.schema import Uplink as UplinkSettings
 from agent.delivery.outbox_prefetch import READ_AHEAD
-from agent.delivery.uplink import Uplink
-from agent.domain.ids import RandomIds
 from agent.protocol.events import DeviceState
-from agent.storage.database import Database
-from agent.storage.outbox import Outbox
 from agent.storage.outbox_queries import Lane
 from drivers.clock import SystemClock
 from drivers.testing import FakeClock
-from tests.support.broker import (
-    DEVICE,
-    EVENTS,
-    STATE,
-    TENANT,
-    Authority,
-    Broker,
-    Platform,
-    StubBroker,
-    broker,
-    mosquitto,
-    start_broker,
-    wait_until,
-)
+from tests.support.broker import Broker
+from tests.support.certificates import Authority
+from tests.support.delivering_device import Device
+from tests.support.delivering_process import Process
 from tests.support.drafts import case_opened
-from tests.support.paths import ROOT
+from tests.support.platform_client import Platform
+from tests.support.stub_broker import StubBroker
+from tests.support.topics import DEVICE, EVENTS, STATE, TENANT
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from agent.protocol.events import Draft
-    from drivers.clock import Clock
-
-__all__ = ["broker", "mosquitto", "start_broker"]  # fixtures
-
-
-class Device:
-    """One device's outbox and uplink."""
-
-    def __init__(
-        self,
-        folder: Path,
-        settings: UplinkSettings,
-        *,
-        clock: Clock | None = None,
-        alive: Callable[[], object] = lambda: None,
-    ) -> None:
-        self.clock = clock or SystemClock()
-        self.database = Database(folder / "device.db")
-        self.outbox = Outbox(
-            self.database,
-            tenant=TENANT,
-            device_id=DEVICE,
-            purpose="test",
-            timezone=ZoneInfo("Asia/Shanghai"),
-            keep_arrived=settings.keep_arrived,
-        )
-        self._settings = settings
-        self.uplink = self.another_uplink(alive)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self.uplink.run, args=(self._stop,))
-
-    def another_uplink(self, alive: Callable[[], object] = lambda: None) -> Uplink:
-        return Uplink(
-            self._settings,
-            database=self.database,
-            outbox=self.outbox,
-            tenant=TENANT,
-            device_id=DEVICE,
-            clock=self.clock,
-            ids=RandomIds(),
-            agent_version="0",
-            configuration_sha256="0" * 64,
-            alive=lambda: (alive(), None)[1],
-        )
-
-    def connect(self) -> Self:
-        self._thread.start()
-        return self
-
-    def open_cases(self, count: int = 1, *, padding: int = 0, lane: Lane = Lane.CASE) -> list[int]:
-        return self.add([case_opened(self.clock, padding=padding) for _ in range(count)], lane=lane)
-
-    def add(self, drafts: list[Draft], *, lane: Lane = Lane.CASE) -> list[int]:
-        return self.database.write(
-            lambda connection: [self.outbox.add(connection, draft, lane) for draft in drafts]
-        ).result()
-
-    def waiting(self) -> list[int]:
-        with closing(self.database.read()) as connection:
-            rows = connection.execute(
-                "SELECT sequence FROM outbox WHERE arrived = 0 AND type LIKE 'case.%'"
-                " ORDER BY sequence"
-            )
-            return [sequence for (sequence,) in rows]
-
-    def dead_letters(self) -> list[tuple[int, str]]:
-        with closing(self.database.read()) as connection:
-            return connection.execute("SELECT sequence, reason FROM dead_letters").fetchall()
-
-    def wait_until_online(self) -> None:
-        wait_until(lambda: self.uplink.figures.connected_since)
-
-    def wait_until_drained(self, timeout_s: float = 30) -> None:
-        wait_until(lambda: self.outbox.figures().rows == 0, timeout_s)
-
-    @property
-    def last_error(self) -> str:
-        return self.uplink.figures.last_error or ""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        if self._thread.ident is None:
-            self.uplink.run(self._stop)  # it lets go of what it holds, and ends
-        if self._thread.is_alive():
-            self._thread.join(15)
-            assert not self._thread.is_alive()
-        self.database.close()
-
-
-class Process:
-    """A device in a process of its own, which can be killed."""
-
-    def __init__(self, folder: Path, settings: UplinkSettings) -> None:
-        self.accepted: dict[int, str] = {}
-        self._running = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "tests.support.delivering_process"),
-                *(folder / "device.db", settings.model_dump_json(), TENANT, DEVICE),
-            ],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
-
-    def kill(self) -> None:
-        """SIGKILL; afterwards ``accepted`` holds all that it was told is accepted."""
-        self._running.kill()
-        self._running.wait()
-        self._reader.join()
-
-    def _read(self) -> None:
-        assert self._running.stdout is not None
-        with self._running.stdout as lines:
-            for line in lines:
-                if line.endswith("\n"):  # else it was killed while it wrote
-                    sequence, event_id = line.split()
-                    self.accepted[int(sequence)] = event_id
 
 
 def assert_nothing_lost(platform: Platform, accepted: dict[int, str]) -> None:
@@ -188,14 +48,6 @@ def assert_nothing_lost(platform: Platform, accepted: dict[int, str]) -> None:
             )
         )
         assert first == sorted(first)
-
-
-def states(platform: Platform) -> list[DeviceState]:
-    return [
-        DeviceState.model_validate_json(one.payload)
-        for one in list(platform.received)
-        if one.topic == STATE
-    ]
 
 
 def test_a_backlog_longer_than_what_is_read_at_once_arrives_whole_while_more_is_added(
@@ -497,9 +349,9 @@ def test_a_birth_its_state_and_its_will_name_the_same_session(
         with Device(tmp_path, broker.settings()) as device:
             device.connect()
             wait_until(lambda: platform.events)
-        wait_until(lambda: len(states(platform)) == 2)
+        wait_until(lambda: len(platform.states()) == 2)
     [born] = [event for event in platform.events if event.type == "device.birth"]
-    online, offline = states(platform)
+    online, offline = platform.states()
     assert (online.online, offline.online) == (True, False)
     assert born.body.session_id == online.session_id == offline.session_id
     assert born.epoch == online.epoch == device.outbox.epoch
@@ -510,21 +362,21 @@ def test_the_retained_state_says_offline_after_a_kill_and_online_after_the_retur
 ) -> None:
     def retained() -> DeviceState:
         with broker.platform("visitor") as visitor:
-            wait_until(lambda: states(visitor))
-        return states(visitor)[0]
+            wait_until(visitor.states)
+        return visitor.states()[0]
 
     with broker.platform() as platform:
         process = Process(tmp_path, broker.settings())
-        wait_until(lambda: states(platform))
+        wait_until(platform.states)
         process.kill()
-        wait_until(lambda: len(states(platform)) == 2)
+        wait_until(lambda: len(platform.states()) == 2)
         first = retained()
         with Device(tmp_path, broker.settings()) as device:
             device.connect().wait_until_online()
-            wait_until(lambda: len(states(platform)) == 3)
+            wait_until(lambda: len(platform.states()) == 3)
             second = retained()
     assert (first.online, second.online) == (False, True)
-    assert first.session_id == states(platform)[0].session_id != second.session_id
+    assert first.session_id == platform.states()[0].session_id != second.session_id
 
 
 @pytest.mark.slow

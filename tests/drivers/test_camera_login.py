@@ -19,8 +19,9 @@ from agent.capture.camera_reader import Capture
 from agent.capture.mailbox import Mailbox
 from drivers.cameras import Camera, CameraError, LoginRefusedError
 from drivers.cameras.rtsp import Settings, open_camera
-from tests.support.broker import Authority, wait_until
+from tests.support.certificates import Authority
 from tests.support.network_camera import SDP, SOUND, VIDEO, Manner, NetworkCamera
+from tests.support.waiting import wait_until
 
 USER, PASSWORD = "kerb", "hunter2"
 

@@ -27,8 +27,9 @@ from agent.capture.mailbox import Mailbox
 from agent.storage.outbox_queries import Lane, waiting
 from drivers.cameras import CameraError, load_driver
 from drivers.cameras.rtsp import NetworkCamera, Settings, open_camera
-from tests.support.broker import free_port, wait_until
 from tests.support.paths import ROOT, SUPPORT
+from tests.support.ports import free_port
+from tests.support.waiting import wait_until
 
 CLIP = ROOT / "examples" / "street" / "clip.mp4"
 SYSTEM_PYTHON = "/usr/bin/python3"

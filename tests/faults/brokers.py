@@ -14,11 +14,11 @@ from agent.delivery.packet_limits import StrictClient
 from agent.domain.ids import RandomIds
 from agent.identity.signing_key import Signer
 from agent.telemetry.loss_reports import Losses
-from tests.delivery.test_uplink import Device
 from tests.faults.street import street
 from tests.faults.suite import Outcome, Run, fault, require, wait_for
-from tests.support.broker import StubBroker
+from tests.support.delivering_device import Device
 from tests.support.drafts import case_opened
+from tests.support.stub_broker import StubBroker
 
 _SAID = re.compile("taken over|another device is called", re.IGNORECASE)
 _CONNECTED = "it is connected"

@@ -20,8 +20,9 @@ from tests.faults.network import namespace
 from tests.faults.platform import Storing
 from tests.faults.street import Way
 from tests.faults.suite import MissingError, Outcome, Run, fault, require, wait_for
-from tests.support.broker import PREFIX, listens
 from tests.support.debian_roots import Recipe, debian_root, inside
+from tests.support.ports import listens
+from tests.support.topics import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

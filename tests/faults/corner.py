@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from agent.telemetry.status_file import FILE, Status
 from tests.faults.suite import BrokenError, wait_for
-from tests.support.broker import DEVICE, TENANT
 from tests.support.paths import ROOT
 from tests.support.red_bike_site import write_model
+from tests.support.topics import DEVICE, TENANT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

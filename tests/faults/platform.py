@@ -20,7 +20,7 @@ from paho.mqtt.properties import Properties
 from agent.protocol.downlink import Receipt
 from agent.protocol.events import CaseEvent, LossEvent, Message
 from provisioning.demo.consumer import unpacked
-from tests.support.broker import PREFIX
+from tests.support.topics import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

@@ -13,10 +13,10 @@ from agent.protocol.downlink import Receipt
 from tests.faults.platform import Storing
 from tests.faults.street import Street, street
 from tests.faults.suite import Outcome, Run, fault, require, wait_for
-from tests.support.broker import DEVICE, TENANT
+from tests.support.topics import DEVICE, TENANT
 
 if TYPE_CHECKING:
-    from tests.delivery.test_uplink import Device
+    from tests.support.delivering_device import Device
 
 _NEEDS = ("mosquitto",)
 _HERE = f"{TENANT}/{DEVICE}"

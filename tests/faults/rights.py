@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tests.faults.street import Street, street
 from tests.faults.suite import Outcome, Run, fault, require, wait_for
-from tests.support.broker import DEVICE, EVENTS, PREFIX, TENANT
+from tests.support.topics import DEVICE, EVENTS, PREFIX, TENANT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

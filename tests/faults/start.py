@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from agent.config.schema import Uplink as UplinkSettings
 from benchmarks.start import started
-from tests.delivery.test_uplink import Device
 from tests.faults.suite import Outcome, fault, require
+from tests.support.delivering_device import Device
 
 if TYPE_CHECKING:
     from tests.faults.suite import Run

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 from tests.faults.street import Street, street
 from tests.faults.suite import BrokenError, Outcome, Run, fault, require, wait_for
-from tests.support.broker import DEVICE, Authority
+from tests.support.certificates import Authority
+from tests.support.topics import DEVICE
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from tests.delivery.test_uplink import Device
+    from tests.support.delivering_device import Device
 
 _NEEDS = ("mosquitto",)
 _RECONNECT_MAX_S, _WATCHED_S = 2.0, 3.0

@@ -12,7 +12,8 @@ import pytest
 from agent.config.schema import Uplink as UplinkSettings
 from agent.identity.client_certificate import refusal, show
 from agent.identity.pem import CertificateError
-from tests.support.broker import DEVICE, Authority
+from tests.support.certificates import Authority
+from tests.support.topics import DEVICE
 
 
 def _settings(certificate_file: Path | None, key_file: Path | None) -> UplinkSettings:

@@ -32,11 +32,9 @@ from provisioning.cli import main
 from provisioning.wording import in_words
 from tests.identity.test_server_trust import connects, openssl, settings_of, shows
 from tests.provisioning.test_check import write_site
-from tests.support.broker import Broker, mosquitto, start_broker
+from tests.support.broker import Broker
 from tests.support.paths import ROOT
 from tests.support.red_bike_site import write_model
-
-__all__ = ["mosquitto", "start_broker"]  # fixtures
 
 GOOD = """
 key() { openssl ecparam -name prime256v1 -genkey -noout | openssl pkcs8 -topk8 -nocrypt -out $1.key; }

@@ -15,11 +15,11 @@ import pytest
 from agent.config.schema import Uplink
 from agent.delivery.mqtt_connection import Connection, LinkError
 from agent.identity import server_trust
-from tests.support.broker import DEVICE, STATE, Authority, Broker, mosquitto, start_broker
+from tests.support.broker import Broker
 from tests.support.catalogue import translated
+from tests.support.certificates import Authority
 from tests.support.paths import DOCS
-
-__all__ = ["mosquitto", "start_broker"]  # fixtures
+from tests.support.topics import DEVICE, STATE
 
 
 def refusal(broker: Broker, **changes: object) -> str:

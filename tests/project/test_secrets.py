@@ -17,9 +17,13 @@ from agent.audit.camera_address import without_secrets
 from agent.config.faults import ConfigError
 from agent.config.loading import load
 from drivers.cameras.rtsp import Settings
-from tests.support.broker import DEVICE, PREFIX, TENANT, Broker, Platform, free_port, wait_until
+from tests.support.broker import Broker
 from tests.support.network_camera import Manner, NetworkCamera
 from tests.support.paths import ROOT
+from tests.support.platform_client import Platform
+from tests.support.ports import free_port
+from tests.support.topics import DEVICE, PREFIX, TENANT
+from tests.support.waiting import wait_until
 
 MARKS = ("m4rk-user", "m4rk-password", "m4rk-path", "m4rk-query", "m4rk-broker")
 USER, PASSWORD, PATH, QUERY, BROKER = MARKS

@@ -22,8 +22,11 @@ from provisioning.check.findings import Check, Device, Finding, carry_out, worst
 from provisioning.check.machine import file_system
 from provisioning.cli import main
 from tests.identity.test_server_trust import MOSQUITTOS_MANUAL, openssl, shows
-from tests.support.broker import DEVICE, PREFIX, TENANT, Authority, Broker, free_port
+from tests.support.broker import Broker
+from tests.support.certificates import Authority
+from tests.support.ports import free_port
 from tests.support.red_bike_site import write_model
+from tests.support.topics import DEVICE, PREFIX, TENANT
 
 SITE = """
 [site]

@@ -24,9 +24,12 @@ from provisioning.check import rights, this_device
 from provisioning.check.findings import Device
 from provisioning.cli import main
 from tests.provisioning.test_check import of
-from tests.support.broker import DEVICE, PREFIX, TENANT, Broker, free_port, wait_until
+from tests.support.broker import Broker
 from tests.support.paths import ROOT
+from tests.support.ports import free_port
 from tests.support.red_bike_site import write_model
+from tests.support.topics import DEVICE, PREFIX, TENANT
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 

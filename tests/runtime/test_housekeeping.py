@@ -26,24 +26,17 @@ from agent.protocol.heartbeat import Upkeep
 from agent.runtime.housekeeping import NO_CLOCK, Keeping
 from agent.storage import day_counters
 from drivers.card import read_card
-from tests.support.broker import (
-    DEVICE,
-    TENANT,
-    Authority,
-    Broker,
-    broker,
-    mosquitto,
-    start_broker,
-    wait_until,
-)
+from tests.support.broker import Broker
+from tests.support.certificates import Authority
 from tests.support.paths import ROOT
 from tests.support.red_bike_site import write_model
 from tests.support.state_folder import StateFolder
+from tests.support.topics import DEVICE, TENANT
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["broker", "mosquitto", "start_broker"]  # fixtures
 
 SITE: dict[str, Any] = {
     "site": {"tenant": "city", "device_id": "corner", "address": "example"},

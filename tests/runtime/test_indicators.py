@@ -31,9 +31,11 @@ from agent.runtime.indicators import (
     sign_of,
 )
 from drivers.gpio import Gpio, GpioError, Settings
-from tests.support.broker import DEVICE, TENANT, Broker, wait_until
+from tests.support.broker import Broker
 from tests.support.paths import DOCS
 from tests.support.red_bike_site import write_model
+from tests.support.topics import DEVICE, TENANT
+from tests.support.waiting import wait_until
 
 situations = st.builds(
     Situation,

@@ -20,9 +20,9 @@ from agent.telemetry.status_file import FILE
 from drivers.files.folder_lock import Holder, holder_of, lock_folder
 from provisioning.cli import main
 from tests.provisioning.test_watch import SITE
-from tests.support.broker import wait_until
 from tests.support.paths import ROOT
 from tests.support.red_bike_site import write_model
+from tests.support.waiting import wait_until
 
 Start = Callable[..., subprocess.Popen[str]]
 RUNNING = ("agent",), ("provisioning.cli", "run")

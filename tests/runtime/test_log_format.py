@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agent.runtime.log_format import MOST_AT_ONCE, MOST_CHARACTERS, THEN_EVERY_S, OneLine, Sparing
-from tests.delivery.test_uplink import Device
-from tests.support.broker import Broker, broker, mosquitto, start_broker, wait_until
+from tests.support.broker import Broker
+from tests.support.delivering_device import Device
 from tests.support.paths import ROOT
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["broker", "mosquitto", "start_broker"]  # fixtures
 
 _EVIL = "x\nERROR agent.delivery.uplink: forged\x1b[2J\u202e\x9b"
 

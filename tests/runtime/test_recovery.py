@@ -27,14 +27,14 @@ from agent.runtime.recovery import FILE, Recovery, ask
 from drivers.clock import SystemClock
 from drivers.network import cut_off
 from drivers.testing import FakeClock
-from tests.delivery.test_uplink import Device
-from tests.runtime.test_device import SITE
-from tests.support.broker import DEVICE, TENANT, Broker, broker, mosquitto, start_broker, wait_until
+from tests.support.agent_process import SITE
+from tests.support.broker import Broker
+from tests.support.delivering_device import Device
 from tests.support.drafts import case_opened
 from tests.support.paths import ROOT
 from tests.support.red_bike_site import write_model
-
-__all__ = ["broker", "mosquitto", "start_broker"]  # fixtures
+from tests.support.topics import DEVICE, TENANT
+from tests.support.waiting import wait_until
 
 DAY_S = 86_400.0
 

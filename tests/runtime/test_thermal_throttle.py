@@ -18,8 +18,10 @@ from agent.runtime.device import run
 from agent.runtime.thermal_throttle import FALL_PER_S, RISE_PER_S, Cooling, Pace
 from drivers.disk import life_used_percent, total_bytes, written_bytes
 from drivers.power import Power, read_power
-from tests.support.broker import DEVICE, TENANT, Broker, wait_until
+from tests.support.broker import Broker
 from tests.support.red_bike_site import write_model
+from tests.support.topics import DEVICE, TENANT
+from tests.support.waiting import wait_until
 
 COOLING = Cooling(from_c=70.0, full_c=80.0, least=0.3)
 readings = st.lists(

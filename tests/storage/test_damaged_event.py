@@ -18,10 +18,11 @@ from agent.storage.outbox import Outbox
 from agent.storage.outbox_queries import Lane, waiting
 from agent.telemetry.loss_reports import Losses
 from drivers.clock import SystemClock
-from tests.delivery.test_uplink import Device
 from tests.storage.test_outbox import open_outbox
-from tests.support.broker import Broker, wait_until
+from tests.support.broker import Broker
+from tests.support.delivering_device import Device
 from tests.support.drafts import case_opened
+from tests.support.waiting import wait_until
 
 
 @given(text=st.text(min_size=1), place=st.integers(0), bit=st.integers(0, 7))

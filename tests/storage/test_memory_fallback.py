@@ -31,13 +31,11 @@ from agent.storage.outbox import STAND_IN_BYTES
 from agent.storage.outbox_queries import Lane
 from agent.storage.state_table import load_state, save_state
 from tests.faults.images import fill, in_memory, mounted
-from tests.runtime.test_device import start_agent
 from tests.storage.test_corruption import CLOCK, NAME, outbox_of, waiting_ids
-from tests.support.broker import Broker, broker, mosquitto, start_broker, wait_until
+from tests.support.broker import Broker
 from tests.support.drafts import OPEN_CASE, case_opened
 from tests.support.paths import ROOT
-
-__all__ = ["broker", "mosquitto", "start_agent", "start_broker"]  # fixtures
+from tests.support.waiting import wait_until
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounting a disk takes root")
 

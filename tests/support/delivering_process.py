@@ -7,6 +7,7 @@ platform than :data:`AHEAD`: a street that always has more to say than can be de
 from __future__ import annotations
 
 import itertools
+import subprocess
 import sys
 import threading
 import time
@@ -22,6 +23,8 @@ from agent.storage.outbox import Outbox
 from agent.storage.outbox_queries import Lane
 from drivers.clock import SystemClock
 from tests.support.drafts import case_opened
+from tests.support.paths import ROOT
+from tests.support.topics import DEVICE, TENANT
 
 AHEAD = 2000
 
@@ -69,6 +72,38 @@ def main(file: str, settings: str, tenant: str, device_id: str) -> None:
     with ThreadPoolExecutor(3) as writers:
         for _ in range(3):
             writers.submit(write_on)
+
+
+class Process:
+    """A device in a process of its own, which can be killed."""
+
+    def __init__(self, folder: Path, settings: UplinkSettings) -> None:
+        self.accepted: dict[int, str] = {}
+        self._running = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "tests.support.delivering_process"),
+                *(folder / "device.db", settings.model_dump_json(), TENANT, DEVICE),
+            ],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def kill(self) -> None:
+        """SIGKILL; afterwards ``accepted`` holds all that it was told is accepted."""
+        self._running.kill()
+        self._running.wait()
+        self._reader.join()
+
+    def _read(self) -> None:
+        assert self._running.stdout is not None
+        with self._running.stdout as lines:
+            for line in lines:
+                if line.endswith("\n"):  # else it was killed while it wrote
+                    sequence, event_id = line.split()
+                    self.accepted[int(sequence)] = event_id
 
 
 if __name__ == "__main__":

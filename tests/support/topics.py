@@ -1,0 +1,6 @@
+"""The device of the tests, as brokers and platforms know it."""
+
+from __future__ import annotations
+
+PREFIX, TENANT, DEVICE = "kerbwatch/v1", "city", "corner-1"
+EVENTS, STATE = f"{PREFIX}/{TENANT}/{DEVICE}/events", f"{PREFIX}/{TENANT}/{DEVICE}/state"
