@@ -246,7 +246,7 @@ print(json.dumps(facts))
 """
 
 
-@pytest.mark.slow
+@pytest.mark.booted
 def test_the_real_library_gives_colour_and_brightness_of_the_street(
     python: list[str], street: Path
 ) -> None:
@@ -350,7 +350,7 @@ print(json.dumps(facts), flush=True)
 """
 
 
-@pytest.mark.slow
+@pytest.mark.booted
 def test_what_the_virtual_camera_cannot_do_is_done_with_the_names_of_the_real_library(
     python: list[str],
 ) -> None:
@@ -399,7 +399,7 @@ state_dir = "state"
 """
 
 
-@pytest.mark.slow
+@pytest.mark.booted
 def test_the_agent_opens_a_case_from_the_pi_camera(python: list[str], tmp_path: Path) -> None:
     site = tmp_path
     (site / "site.toml").write_text(SITE, encoding="utf-8")

@@ -161,7 +161,7 @@ def fault(
     Args:
         name: What it is called on the command line.
         group: What it belongs to.
-        short: How often in ``./check``; 0: not there.
+        short: How often in ``./check --suite faults`` (in ``--suite booted`` what boots); 0: not there.
         reduced: How often in ``./check --faults``.
         full: How often in ``./check --faults=full``.
         needs: Commands that it starts, or ``root``, ``netns``, ``loop`` or ``memcg``.

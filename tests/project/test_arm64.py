@@ -82,7 +82,7 @@ def judgement(results: Path) -> list[dict[str, Any]]:
     return events
 
 
-@pytest.mark.slow
+@pytest.mark.arm64
 @pytest.mark.parametrize("python", sorted(PYTHONS))
 def test_a_replay_on_an_emulated_pi_judges_as_this_machine_does(
     python: str, tmp_path: Path

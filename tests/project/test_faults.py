@@ -14,11 +14,18 @@ from tests.faults.suite import SIZES, BrokenError, Fault, MissingError, Outcome,
 from tests.faults.table import Line, document, table
 from tests.support.paths import ROOT
 
-SHORT = [each for each in faults() if each.counts["short"]]
+SHORT = [
+    pytest.param(
+        each,
+        id=each.name,
+        marks=pytest.mark.booted if each.group == "units" else pytest.mark.faults,
+    )
+    for each in faults()
+    if each.counts["short"]
+]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("fault", SHORT, ids=[each.name for each in SHORT])
+@pytest.mark.parametrize("fault", SHORT)
 def test_everything_is_delivered_or_named_as_lost_after(fault: Fault, tmp_path: Path) -> None:
     seed = 1
     print(f"again: python -m tests.faults --size short --seed {seed} {fault.name}")
