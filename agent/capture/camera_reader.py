@@ -128,7 +128,10 @@ class Capture:
         self._blamed_for = reason
 
     def run(self, stop: threading.Event) -> None:
-        """Read until the source ends or ``stop`` is set."""
+        """Read until the source ends or ``stop`` is set.
+
+        Stopped from outside it stays what it was: its last seconds are counted for what they were.
+        """
         backoff = Backoff(REOPEN_FIRST_S, REOPEN_MOST_S, GOOD_AFTER_S, least_share=0.1)
         login_backoff = Backoff(LOGIN_FIRST_S, LOGIN_MOST_S, GOOD_AFTER_S, least_share=0.8)
         while not stop.is_set():
@@ -150,7 +153,8 @@ class Capture:
                     self.activity.turn(reason)
             self._rest(stop, wait_s)
             self.activity.reopened += 1
-        self.activity.turn("ended")
+        if not stop.is_set():
+            self.activity.turn("ended")
         self._mailbox.finish(self.camera_id)
 
     def _rest(self, stop: threading.Event, wait_s: float) -> None:

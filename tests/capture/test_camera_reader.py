@@ -139,6 +139,28 @@ def test_a_camera_that_cannot_be_opened_says_why_and_is_tried_again(
     assert reader.activity.reopened == 3
 
 
+def test_a_camera_that_is_stopped_has_not_come_to_its_end() -> None:
+    """Whoever counts for how long it ran counts the last seconds after it has stopped."""
+    stop, mailbox = threading.Event(), Mailbox(["street"])
+    endless = Settings(width=160, height=90, seconds=100_000, frames_per_s=10)
+
+    def stopped_by_its_first_frame() -> None:
+        stop.set()
+
+    reader = Capture(
+        "street",
+        lambda: open_camera("street", endless),
+        mailbox,
+        lambda: 10,
+        stopped_by_its_first_frame,
+    )
+    reader.run(stop)
+    assert (reader.state, reader.ended) == ("running", False)
+    while mailbox.take(0) is not None:
+        pass
+    assert mailbox.done
+
+
 def test_the_rate_may_change_while_the_camera_runs() -> None:
     wanted = iter([10.0] * 11 + [1.0] * 100)
     mailbox = Mailbox(["street"])

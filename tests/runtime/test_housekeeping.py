@@ -25,6 +25,7 @@ from agent.protocol.downlink import HoldCase
 from agent.protocol.heartbeat import Upkeep
 from agent.runtime.housekeeping import NO_CLOCK, Keeping
 from agent.storage import day_counters
+from agent.telemetry.status_file import FILE, Status
 from drivers.card import read_card
 from tests.support.broker import Broker
 from tests.support.certificates import Authority
@@ -157,7 +158,7 @@ address = "example"
 [[cameras]]
 camera_id = "street"
 driver = "synthetic"
-settings = {{ width = 640, height = 360, seconds = 300, frames_per_s = 5 }}
+settings = {{ width = 640, height = 360, seconds = 100000, frames_per_s = 5 }}
 
 [scenarios.misparked_bikes]
 allowed_s = {allowed_s}
@@ -196,6 +197,17 @@ def test_a_running_agent_records_what_it_runs_with_and_tells_the_heads_hash(
                 return []
         return [json.loads(event) for (event,) in rows]
 
+    def sees(agent: subprocess.Popen[bytes]) -> bool:
+        """Whether this run's camera gives pictures that are judged."""
+        assert agent.poll() is None
+        path = tmp_path / "run" / FILE
+        if not path.exists():
+            return False
+        status = Status.model_validate_json(path.read_text(encoding="utf-8"))
+        ours = status.software is not None and status.software.pid == agent.pid
+        street = status.cameras.get("street")
+        return ours and street is not None and street.state == "running" and street.analysed > 0
+
     for run, allowed_s in enumerate((10, 20), 1):
         (tmp_path / "site.toml").write_text(RUN_SITE.format(allowed_s=allowed_s))
         agent = subprocess.Popen(
@@ -211,6 +223,7 @@ def test_a_running_agent_records_what_it_runs_with_and_tells_the_heads_hash(
             )
         )
         wait_until(heartbeats)
+        wait_until(lambda agent=agent: sees(agent))  # type: ignore[misc]
         agent.send_signal(signal.SIGTERM)
         agent.communicate(timeout=60)
         assert agent.returncode == 0
