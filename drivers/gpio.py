@@ -134,12 +134,20 @@ class Gpio:
         return None if tamper is None else not tamper.value
 
     def close(self) -> None:
-        """Switch every output off and let go of the pins."""
-        for output in self._outputs.values():
-            output.off()
-        for device in (*self._outputs.values(), *self._inputs.values()):
-            device.close()
+        """Switch every output off and let go of the pins.
+
+        Raises:
+            GpioError: The pins are no longer to be had.
+        """
+        outputs, inputs = self._outputs, self._inputs
         self._outputs, self._inputs = {}, {}
+        try:
+            for output in outputs.values():
+                output.off()
+            for device in (*outputs.values(), *inputs.values()):
+                device.close()
+        except Exception as error:  # as above
+            raise GpioError(reason_of(error)) from error
 
 
 def _factory(name: str) -> Any:

@@ -30,7 +30,14 @@ class Workers:
     fault: BaseException | None = None
     restarted: Counter[str] = field(default_factory=Counter)
     """How often each of those that are kept was started again."""
+    down: set[str] = field(default_factory=set)
+    """Those of them that have failed and wait to be started again."""
     _threads: list[threading.Thread] = field(default_factory=list)
+
+    @property
+    def broken(self) -> bool:
+        """Whether one of them has failed: the run ends for it, or it waits to be started again."""
+        return self.fault is not None or bool(self.down)
 
     def start(self, name: str, work: Callable[[], None], limit_s: float | None = None) -> None:
         """Run ``work`` in a thread; with ``limit_s`` it must show progress that often."""
@@ -64,7 +71,9 @@ class Workers:
                     wait_s = backoff.failed(time.monotonic() - began_s)
                     _log.exception("%s failed; again in %.0f s", name, wait_s)
                     self.restarted[name] += 1
+                    self.down.add(name)
                     self.stop.wait(wait_s)
+                    self.down.discard(name)
                 else:
                     return
 

@@ -182,6 +182,7 @@ class _Device:
             configuration, base, self._parts, self._workers, self._pace, self._clock
         )
         self._uplink: KeptUplink | None = None
+        self._signals: Signals | None = None
 
     def start(
         self, configured: ConfigurationHealth, on_progress: Callable[[str, float], None] | None
@@ -246,7 +247,9 @@ class _Device:
             self._parts.analysis.rest()
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Let go of the pins and the database."""
+        if self._signals is not None:
+            self._signals.close()
         self._parts.close()
 
     def note(self, ended: Cause) -> None:
@@ -346,7 +349,7 @@ class _Device:
             _log.error("%s", error)
             return
         timezone = ZoneInfo(self._configuration.site.timezone)
-        signals = Signals(
+        self._signals = signals = Signals(
             pins,
             section,
             situation=observer.situation,
@@ -354,6 +357,7 @@ class _Device:
             local=lambda: self._clock.now().astimezone(timezone),
             soon=health.soon,
             end=self._stop.set,
+            fault=lambda: self._workers.broken,
         )
         observer.inputs = lambda: signals.inputs
         self._workers.keep("signals", lambda: signals.run(self._workers.stop))

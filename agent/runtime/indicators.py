@@ -13,6 +13,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from agent.capture.camera_profiles import Daylight, Profile
+from drivers.gpio import OUTPUTS, GpioError
 
 if TYPE_CHECKING:
     import threading
@@ -151,13 +152,14 @@ class Signals:
     """Keeps the pins in step with the device.
 
     Args:
-        gpio: Open pins; closed when the run ends.
+        gpio: Open pins; :meth:`close` closes them.
         section: What is configured.
         situation: Asked once a second.
         temperature_c: Asked likewise.
         local: The site's wall clock.
         soon: Called when a heartbeat should go at once.
         end: Called at a long press: the agent stops, and its unit starts it again.
+        fault: Whether a part of the agent has ended.
     """
 
     def __init__(
@@ -170,10 +172,11 @@ class Signals:
         local: Callable[[], datetime],
         soon: Callable[[], None],
         end: Callable[[], None],
+        fault: Callable[[], bool],
     ) -> None:
         self._gpio, self._section = gpio, section
         self._situation, self._temperature_c, self._local = situation, temperature_c, local
-        self._soon, self._end = soon, end
+        self._soon, self._end, self._fault = soon, end, fault
         self._button = Button()
         self._thermostat = Thermostat(section.fan_on_c, section.fan_off_c)
         lamp = section.lamp_is_on
@@ -182,8 +185,6 @@ class Signals:
         self._opened = gpio.opened
         self._identify_until_s = self._beep_until_s = float("-inf")
         self._cases = 0
-        self.fault = False
-        """Set when a worker has ended: the light stays on until the process ends."""
 
     @property
     def inputs(self) -> dict[str, bool]:
@@ -191,7 +192,11 @@ class Signals:
         return {} if self._opened is None else {"tamper": self._opened}
 
     def run(self, stop: threading.Event) -> None:
-        """Keep in step until told to stop; then everything is switched off."""
+        """Keep in step until told to stop; then everything is switched off.
+
+        Only the light stays on where a fault ends the run: the threads are still given time to end,
+        and whoever stands before the pole is to see that this is no planned end.
+        """
         looked_s, situation = float("-inf"), self._situation()
         try:
             while not stop.is_set():
@@ -202,7 +207,15 @@ class Signals:
                 self._step(situation, now_s)
                 stop.wait(STEP_S)
         finally:
+            for output in OUTPUTS:
+                self._gpio.switch(output, on=output == "led" and self._fault())
+
+    def close(self) -> None:
+        """Switch everything off and release the pins, once the run's thread has ended."""
+        try:
             self._gpio.close()
+        except GpioError as error:
+            _log.warning("%s", error)
 
     def _heed(self, situation: Situation, now_s: float) -> None:
         """What needs no more than a look a second: fan, lamp, a case that has opened."""
@@ -230,8 +243,7 @@ class Signals:
             self._opened = opened
             _log.warning("the housing is %s", "open" if opened else "closed")
             self._soon()
-        sign = sign_of(
-            situation, opened=opened, identify=now_s < self._identify_until_s, fault=self.fault
-        )
+        identify = now_s < self._identify_until_s
+        sign = sign_of(situation, opened=opened, identify=identify, fault=self._fault())
         self._gpio.switch("led", on=lit(sign, now_s))
         self._gpio.switch("buzzer", on=now_s < self._beep_until_s)

@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any, Self
 
 import pytest
+from gpiozero.pins.mock import MockFactory
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from agent.concurrency.threads import Workers
+from agent.concurrency.watchdog import Progress
 from agent.config.loading import from_tables
 from agent.config.schema import GpioSection
 from agent.protocol.events import HeartbeatEvent
@@ -159,20 +162,21 @@ class Rehearsal:
             local=lambda: datetime(2026, 6, 1, 12),  # noqa: DTZ001 - local time is meant
             soon=lambda: self.heartbeats.append(time.monotonic()),
             end=self.ended.set,
+            fault=lambda: self.workers.broken,
         )
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self.signals.run, args=(self._stop,))
+        self.workers = Workers(threading.Event(), Progress(time.monotonic))
 
     def pin(self, number: int) -> Any:
         return self.gpio._factory.pin(number)  # the mock's own pin, as a wire would reach it
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self.workers.keep("signals", lambda: self.signals.run(self.workers.stop))
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join(10)
+        self.workers.stop.set()
+        self.workers.join(10)
+        self.signals.close()
 
 
 def test_the_pins_follow_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -223,6 +227,78 @@ def test_when_it_ends_everything_is_switched_off() -> None:
         fan = device.pin(12)
         wait_until(lambda: fan.state)
     assert not fan.state
+
+
+def broken() -> None:
+    raise OSError("example")
+
+
+def test_the_light_is_steady_while_a_part_that_failed_waits_to_be_started_again() -> None:
+    mended = threading.Event()
+
+    def work() -> None:
+        if not mended.is_set():
+            broken()
+
+    with Rehearsal(led=17) as device:
+        light = device.pin(17)
+        device.workers.keep("part", work)
+        wait_until(lambda: light.state and time.monotonic() - light._last_change > 0.5)
+        mended.set()
+        known = len(light.states)
+        wait_until(lambda: len(light.states) > known + 2)  # it flashes again
+
+
+def test_the_light_stays_on_when_a_fault_ends_the_run_until_the_pins_are_released() -> None:
+    with Rehearsal(led=17, fan=12) as device:
+        device.celsius = 90.0
+        light, fan = device.pin(17), device.pin(12)
+        wait_until(lambda: fan.state)
+        device.workers.start("part", broken)
+        device.workers.join(10)
+        assert not device.workers.running("signals")
+        assert (light.state, fan.state) == (True, False)
+    assert not light.state
+
+
+def test_a_run_that_ends_as_planned_leaves_the_light_off() -> None:
+    with Rehearsal(led=17) as device:
+        light = device.pin(17)
+        wait_until(lambda: light.state)
+        device.workers.stop.set()
+        device.workers.join(10)
+        assert not light.state
+
+
+def test_a_running_agent_shows_that_a_fault_ends_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_model(tmp_path / "models")
+    monkeypatch.setenv("KERBWATCH_MODELS", str(tmp_path / "models"))
+    pins = MockFactory()
+    monkeypatch.setattr("drivers.gpio._factory", lambda _: pins)
+    configuration = from_tables(
+        {
+            "site": {"tenant": TENANT, "device_id": DEVICE, "address": "example"},
+            "cameras": [{"camera_id": "street", "driver": "synthetic"}],
+            "gpio": {"factory": "mock", "led": 17},
+            "storage": {"state_dir": str(tmp_path), "run_dir": str(tmp_path / "run")},
+        }
+    )
+    shown = []
+
+    def fail_while_dark(camera_id: str, now_s: float) -> None:
+        """A fault in the analysis, at a moment at which the light has just gone out."""
+        light = pins.pin(17)
+        known = len(light.states)
+        wait_until(lambda: len(light.states) > known and not light.state)
+        shown.append(len(light.states))
+        raise OSError("example")
+
+    ended = run(configuration, base=tmp_path, stop=threading.Event(), on_progress=fail_while_dark)
+    assert ended == 1
+    [dark] = shown
+    assert [phase.state for phase in pins.pin(17).states[dark:]] == [True, False]
 
 
 @pytest.mark.slow
