@@ -1,1 +1,1 @@
-"""Joins, starts, watches over and ends everything: the device and its replay."""
+"""Builds, starts, supervises and stops the agent, on the device and in replay."""

@@ -1,4 +1,4 @@
-"""Joins the parts, once for the device and for replay: what differs is given by the caller."""
+"""The composition root: builds the parts of a run, the same for the device and for replay."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Parts:
 
     @property
     def model_facts(self) -> dict[str, str]:
-        """What the audit log knows the models by: all their files, the manifest among them."""
+        """The models as the audit log records them: the hashes of all their files, the manifest included."""
         models = [each for each in (self.detector, self.classifier) if each is not None]
         return {
             f"model {each.used.name}": (
@@ -77,16 +77,16 @@ class Parts:
 
     @property
     def session_s(self) -> float:
-        """Time spent inside the networks."""
+        """Seconds spent in inference."""
         bins = 0.0 if self.classifier is None else self.classifier.session.seconds
         return self.detector.session.seconds + bins
 
     def reading(self) -> closing[sqlite3.Connection]:
-        """A connection that can only read, for a ``with`` block."""
+        """A read-only connection, for a ``with`` block."""
         return closing(self.database.read())
 
     def close(self) -> None:
-        """End as planned: the next run goes on in the same epoch, whatever boot it is of."""
+        """Close cleanly, so that the next run continues in the same epoch, in this boot or another."""
         with suppress(StorageError):
             self.outbox.end().result()
         self.database.close()
@@ -112,12 +112,12 @@ def assemble(
         state_dir: Where the database lies.
         evidence_dir: Where the pictures lie; crops of doubtful judgements lie beside it.
         ids: Where identifiers come from.
-        clock: How far the time of a frame can be trusted.
+        clock: How trustworthy a frame's time is.
         boot_id: The clock's.
         epoch: The outbox's, in replay; on the device it is random.
-        pace: What is left of the budget for looking now, 0 to 1.
-        check_database: Whether to look for damage first: after a run that did not end well.
-        in_memory: The folder of a database that stands in while the disk takes nothing; None: none does.
+        pace: Factor on the inference budget now, 0 to 1.
+        check_database: Whether to check for damage first, after a run that did not end cleanly.
+        in_memory: Folder of the fallback database in memory, used while the disk fails; None: no fallback.
 
     Raises:
         ModelError: A model cannot be used.
@@ -206,7 +206,7 @@ def assemble(
 
 
 def _detector(models: Models) -> tuple[inference.Detector, dict[str, float]]:
-    """The detector, which also tells what is weak, and from which score on its things count."""
+    """The detector, which also reports weak detections, and the score from which a detection counts."""
     stored = inference.read_model(inference.find_model(models.detector))
     thresholds: dict[str, float] = {
         each.meaning: each.threshold for each in stored.manifest.classes
@@ -216,7 +216,7 @@ def _detector(models: Models) -> tuple[inference.Detector, dict[str, float]]:
 
 
 def _sight(configuration: Configuration, camera: CameraSection, state_dir: Path) -> Sight:
-    """What a camera can see, held against its commissioning picture where there is one."""
+    """The visibility of one camera, compared with its reference image if there is one."""
     zones = [one.zone for one in configuration.zones if one.camera_id == camera.camera_id]
     settings = configuration.view_guard
     if getattr(cameras.load_driver(camera.driver), "STILLS", False):
@@ -227,7 +227,7 @@ def _sight(configuration: Configuration, camera: CameraSection, state_dir: Path)
 
 
 def _budget(configuration: Configuration) -> Budget:
-    """Every camera's share of what looking may cost."""
+    """The inference budget of each camera."""
     analysis = configuration.analysis
     return Budget(
         runs_per_s=analysis.runs_per_s / len(configuration.cameras),

@@ -1,4 +1,4 @@
-"""One run of the device: everything between cameras and broker is made, joined, started and ended here."""
+"""One run of the agent on the device: builds, starts and stops everything between cameras and broker."""
 
 from __future__ import annotations
 
@@ -100,14 +100,14 @@ def run(
             delivered; for recordings.
         on_progress: Called with each analysed frame's camera and time.
         configured: Whether ``configuration`` is the one in place; for the heartbeat.
-        on_ready: Called once everything has come up.
+        on_ready: Called once everything has started.
 
     Returns:
-        0 after a planned end, 1 after a fault or for a restart that something has earned.
+        0 after a planned end, 1 after a fault or to be restarted by systemd.
 
     Raises:
         ForeignStateError: The state belongs to another user.
-        NotAloneError: Another agent works on it.
+        NotAloneError: Another agent uses it.
         ModelError: A model cannot be used.
         StorageError: The database cannot be used.
     """
@@ -234,11 +234,11 @@ class _Device:
         )
 
     def watch(self, *, until_done: bool) -> Cause:
-        """Main's rounds, until there is a reason to end."""
+        """Run the main loop until there is a reason to end."""
         return self._watch.run(self._stop, lambda: until_done and self._done())
 
     def end(self) -> None:
-        """Say goodbye to the broker, end every thread, and put the analysis to rest."""
+        """Disconnect from the broker, stop every thread, and save the state of the analysis."""
         self._workers.stop.set()
         if self._uplink is not None:
             self._uplink.end(END_WITHIN_S)
@@ -307,7 +307,7 @@ class _Device:
         return uplink
 
     def _report(self, observer: Observer, keeping: Keeping, losses: Losses) -> None:
-        """Threads that tell how the device is, to the platform and to who stands before it."""
+        """Start the threads that report the device's health: heartbeats, status file, indicators."""
         keep, stop = self._workers.keep, self._workers.stop
         health = self._health(observer, keeping)
         self._parts.analysis.on_view_change = health.soon
@@ -320,7 +320,7 @@ class _Device:
         keep("status", lambda: keep_written(self._run_dir, observer.status, stop))
 
     def _health(self, observer: Observer, keeping: Keeping) -> Health:
-        """Who writes the heartbeats, with all gauges of this machine."""
+        """The heartbeat writer, with all gauges of this machine."""
         state_dir = self._state_dir
         return Health(
             self._parts.database,
@@ -339,7 +339,7 @@ class _Device:
         )
 
     def _start_signals(self, observer: Observer, health: Health) -> None:
-        """Light and switches; pins that cannot be had keep nobody from watching."""
+        """Start lights and switches; without the pins the agent runs on."""
         section = self._configuration.gpio
         if not list(section.pins()):
             return
@@ -366,7 +366,7 @@ class _Device:
         return processor_c(self._configuration.cooling.sensor)
 
     def _keep_cool(self) -> None:
-        """Look less often while it is hot, and say so."""
+        """Lower the inference rate while it is hot, and log that."""
         pace, stop = self._pace, self._workers.stop
         told = pace.factor
         while not stop.is_set():
@@ -391,7 +391,7 @@ class _Device:
 
 
 def _report_losses(losses: Losses, stop: threading.Event) -> None:
-    """Tell soon what is lost; a disk that is full now may take the report later."""
+    """Report losses soon; on a full disk it is tried again later."""
     while not stop.wait(LOSSES_EVERY_S):
         try:
             while losses.report() and not stop.is_set():

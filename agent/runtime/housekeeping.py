@@ -1,6 +1,6 @@
-"""What a device does for its own keeping, beside the seeing: retention, the audit log, its gauges.
+"""Starts and joins the housekeeping: retention, the audit log, day counters, maintenance gauges.
 
-Nothing here may end or hold up the watching: a fault costs a line in the log and a null in a heartbeat.
+Nothing here may stop or delay the analysis: a fault costs a log line and a null in a heartbeat.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ _log = logging.getLogger(__name__)
 
 
 class Keeping:
-    """The parts that look after one device, joined.
+    """The housekeeping parts of one device, joined.
 
     Args:
         configuration: The site.
@@ -104,7 +104,7 @@ class Keeping:
         )
 
     def start(self, workers: Workers, *, after: str, facts: Mapping[str, str]) -> None:
-        """Record that a run begins, and look after the device in threads of its own.
+        """Record that a run begins, and start the housekeeping threads.
 
         Args:
             workers: The run's threads.
@@ -174,12 +174,12 @@ class Keeping:
         outbox: Outbox,
         ids: Ids,
     ) -> None:
-        """Keep the day's counters, and tell of each day when it is over.
+        """Keep the day's counters, and queue the summary of each day when it is over.
 
         Args:
             workers: The run's threads.
             after: Why the run began.
-            activity: What the heartbeat tells of the watching part.
+            activity: The heartbeat's figures of analysis and delivery.
             outbox: Where the summaries go; how much waits in it is counted.
             ids: For the events' ids.
         """
@@ -210,7 +210,7 @@ class Keeping:
             self.name_newest_order()
 
     def name_newest_order(self) -> None:
-        """Once a day at most, however much is ordered: the log that cannot be pushed out vouches for the other."""
+        """Record the newest platform order in the device's own log, at most once a day."""
         try:
             head, now_s = self.orders.head(), self._clock.monotonic_s()
             named, at_s = self._named or (Head(0, ""), -math.inf)
@@ -221,7 +221,7 @@ class Keeping:
             _log.warning("%s", error)
 
     def upkeep(self) -> Upkeep:
-        """What the heartbeat tells of it.
+        """The maintenance part of the heartbeat.
 
         Raises:
             StorageError: The database cannot be read.
@@ -255,7 +255,7 @@ class Keeping:
         )
 
     def _gauges(self, unknown: dict[str, str]) -> None:
-        """Why other parts of the heartbeat are null on this machine."""
+        """Why parts of the heartbeat are null on this machine."""
         sensor = self._configuration.cooling.sensor
         if processor_c(sensor) is None:
             unknown["temperature_c"] = f"nothing can be read from {sensor}"
@@ -299,7 +299,7 @@ class Keeping:
         return AuditHead(number=head.number, hash=head.hash)
 
     def _written(self) -> tuple[int | None, int | None]:
-        """What the agent wrote today and yesterday, as far as that is counted."""
+        """Bytes that the agent wrote today and yesterday, as far as counted."""
         timezone = ZoneInfo(self._configuration.site.timezone)
         now = self._clock.now()
         found = []
@@ -312,7 +312,7 @@ class Keeping:
         return found[0], found[1]
 
     def _counts(self) -> tuple[int, int]:
-        """How many dead letters are kept, and how many losses are not reported."""
+        """Number of dead letters kept, and of losses not yet reported."""
         try:
             with closing(self._database.read()) as connection:
                 [dead_letters] = connection.execute("SELECT count(*) FROM dead_letters").fetchone()

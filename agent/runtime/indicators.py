@@ -1,4 +1,4 @@
-"""What the device shows and hears at the pole: light, button, tamper switch, fan, lamp, buzzer.
+"""The GPIO indicators and switches: light, button, tamper switch, fan, lamp, buzzer.
 
 The judging parts are pure and take the time as an argument; :class:`Signals` runs them on the pins.
 """
@@ -34,7 +34,7 @@ _log = logging.getLogger(__name__)
 
 
 class Sign(enum.IntEnum):
-    """What the light says; of several that are so, the first here is shown."""
+    """What the light shows; if several apply, the first in this list."""
 
     IDENTIFY = 0
     FAULT = 1
@@ -71,7 +71,7 @@ def lit(sign: Sign, at_s: float) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What is so on the device."""
+    """The state of the device that the indicators show."""
 
     running_cameras: int
     lost_cameras: int
@@ -85,7 +85,7 @@ class Situation:
 
 
 def sign_of(situation: Situation, *, opened: bool | None, identify: bool, fault: bool) -> Sign:
-    """The most important of what is so."""
+    """The most important sign that applies."""
     if identify:
         return Sign.IDENTIFY
     if fault:
@@ -105,8 +105,8 @@ class Thermostat:
     """Switches a fan without chattering.
 
     Args:
-        on_c: From here on it runs.
-        off_c: From here down it stands; below ``on_c``.
+        on_c: It runs from this temperature up.
+        off_c: It stops from this temperature down; below ``on_c``.
     """
 
     def __init__(self, on_c: float, off_c: float) -> None:
@@ -114,7 +114,7 @@ class Thermostat:
         self.on = False
 
     def feel(self, temperature_c: float | None) -> bool:
-        """Take a reading; without one the fan runs, for that harms nothing."""
+        """Take a reading; without one the fan runs."""
         if temperature_c is None or temperature_c >= self._on_c:
             self.on = True
         elif temperature_c <= self._off_c:
@@ -127,14 +127,14 @@ Press = str
 
 
 class Button:
-    """Tells a short press from a long one, from samples ``STEP_S`` apart."""
+    """Distinguishes short from long presses, from samples ``STEP_S`` apart."""
 
     def __init__(self) -> None:
         self._since_s: float | None = None
         self._told = False
 
     def sample(self, now_s: float, *, pressed: bool) -> Press | None:
-        """Take a sample; a long press is told while it lasts, a short one when it ends."""
+        """Take a sample; a long press is reported while it lasts, a short one when it ends."""
         if not pressed:
             since_s, told = self._since_s, self._told
             self._since_s, self._told = None, False
@@ -149,7 +149,7 @@ class Button:
 
 
 class Signals:
-    """Keeps the pins in step with the device.
+    """Drives the pins by the state of the device.
 
     Args:
         gpio: Open pins; :meth:`close` closes them.
@@ -188,7 +188,7 @@ class Signals:
 
     @property
     def inputs(self) -> dict[str, bool]:
-        """The switches, as the heartbeat tells them."""
+        """The switches, as in the heartbeat."""
         return {} if self._opened is None else {"tamper": self._opened}
 
     def run(self, stop: threading.Event) -> None:
@@ -218,7 +218,7 @@ class Signals:
             _log.warning("%s", error)
 
     def _heed(self, situation: Situation, now_s: float) -> None:
-        """What needs no more than a look a second: fan, lamp, a case that has opened."""
+        """Handle what needs one look a second: fan, lamp, a newly opened case."""
         self._gpio.switch("fan", on=self._thermostat.feel(self._temperature_c()))
         if situation.brightness is not None:
             local = self._local()

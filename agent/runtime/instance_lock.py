@@ -1,7 +1,7 @@
-"""One agent per state folder: two of them would throw each other out at the broker and write over each other.
+"""A lock for one agent per state folder: two would disconnect each other and overwrite each other's data.
 
-The lock is the kernel's and outlives no process, whatever became of it. Everything that cannot work beside an
-agent takes it, too: a replay that goes on with a state, ``kerbwatch decommission``.
+The kernel releases the lock when the process ends, however it ends. Everything that cannot run beside an
+agent takes it, too: a replay that continues a state, ``kerbwatch decommission``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 
 
 class NotAloneError(RuntimeError):
-    """Somebody else works on the state folder. ``by`` says who, for people."""
+    """Another process uses the state folder. ``by`` says which, for people."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.by = folder, _who_has(folder)
@@ -39,7 +39,7 @@ class NotAloneError(RuntimeError):
 
 
 class ForeignStateError(RuntimeError):
-    """The state folder belongs to somebody else, who could not go on with what this process writes."""
+    """The state folder belongs to another user, who could not read or change what this process writes."""
 
     def __init__(self, folder: Path, owner: str) -> None:
         super().__init__(
@@ -56,13 +56,13 @@ class ForeignStateError(RuntimeError):
 
 @contextmanager
 def alone(*folders: Path) -> Iterator[None]:
-    """Work on a state folder that nobody else works on, until the block or the process ends.
+    """Hold the state folder for this process alone, until the block or the process ends.
 
     Args:
-        folders: The state folder; behind it those that take its place where it cannot be had.
+        folders: The state folder, then the folders that replace it where it cannot be used.
 
     Raises:
-        NotAloneError: Somebody else does.
+        NotAloneError: Another process holds it.
     """
     descriptor = _lock_first(folders)
     try:
@@ -73,10 +73,10 @@ def alone(*folders: Path) -> Iterator[None]:
 
 
 def refuse_foreign(folder: Path) -> None:
-    """See that what this process writes stays its owner's; a folder that is not there has none.
+    """Refuse a folder whose owner could not use what this process writes; a missing folder passes.
 
     Raises:
-        ForeignStateError: It would not, or may not be written at all.
+        ForeignStateError: It belongs to another user, or cannot be written.
     """
     try:
         owner = folder.stat().st_uid

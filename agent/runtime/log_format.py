@@ -1,7 +1,7 @@
-"""The agent's log: one line a record, short, harmless, and never more than so many.
+"""The agent's log format: one line per record, short, escaped, and limited in rate.
 
-What cameras, brokers and platforms say ends up in it. Where each module makes what it logs harmless by
-itself, this is the second wall; where one forgets, it is the first.
+Text from cameras, brokers and platforms ends up in it. Each module escapes what it logs; this does it once
+more, for what a module forgot.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ _FORM = "%(levelname)s %(name)s: %(message)s"
 
 
 def begin(path: Path | None = None) -> None:
-    """Log to stderr, for a journal that knows the time; or to a file, with the time.
+    """Log to stderr for the journal, which adds the time; or to a file, with the time.
 
-    Where something takes the log already, that is left as it is.
+    An existing configuration of logging is left as it is.
     """
     if logging.root.handlers:
         return
@@ -43,17 +43,17 @@ def begin(path: Path | None = None) -> None:
 
 
 def _log_the_end(ended: threading.ExceptHookArgs) -> None:
-    """What ends a thread goes through the log as well, not as it is to stderr."""
+    """Log uncaught exceptions of threads, instead of printing them to stderr."""
     name, error = "?" if ended.thread is None else ended.thread.name, ended.exc_value
     if error is not None and not isinstance(error, SystemExit):
         _log.critical("the thread %s ended: %s", name, type(error).__name__, exc_info=error)
 
 
 class OneLine(logging.Formatter):
-    """A record is one line. A traceback follows it, line by line, none of which looks like a record."""
+    """Formats a record as one line; a traceback follows in lines that cannot be taken for records."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line, and what follows it. Nothing that another formatter left in the record is used."""
+        """The line and its traceback. Nothing that another formatter left in the record is used."""
         record.message = harmless(record.getMessage(), MOST_CHARACTERS)
         if self.usesTime():
             record.asctime = self.formatTime(record, self.datefmt)
@@ -68,10 +68,10 @@ class OneLine(logging.Formatter):
 
 
 class Sparing(logging.Filter):
-    """Lets each logger write so much; what it left out is told with the next record of that logger.
+    """Limits the rate of each logger; the number of records left out is added to its next record.
 
     Args:
-        now_s: A steady clock.
+        now_s: A monotonic clock.
     """
 
     def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:

@@ -1,7 +1,7 @@
-"""Looks at the parts of a running agent from beside them: for the heartbeat and for the status.
+"""Collects the figures of a running agent, for the heartbeat and the status file.
 
-It reads what other threads write, value by value; a figure may be a moment older than its
-neighbour, and nothing waits for it.
+It reads values that other threads write, without locks: one figure may be a moment older than
+another.
 """
 
 from __future__ import annotations
@@ -51,18 +51,18 @@ VERSION = version("kerbwatch")
 
 
 class Observer:
-    """Asks the parts of one run how they are. From any thread.
+    """Reads the figures of one run. From any thread.
 
     Args:
         configuration: The site.
         parts: From frame to outbox.
         mailbox: Between cameras and analysis.
         captures: The cameras' threads.
-        pace: What heat leaves of the rate.
+        pace: The thermal throttle's factor on the rate.
         uplink: None where no broker is configured.
         clock: The device's.
-        watch: Main's rounds.
-        started_s: When the run began, on the clock: before anything of which it is told how long it lasts.
+        watch: The main loop.
+        started_s: When the run began, on the monotonic clock: before anything whose duration is reported.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class Observer:
         self.configuration = ConfigurationHealth(state="as_written")
 
     def activity(self) -> Activity:
-        """What the heartbeat tells of the watching part."""
+        """The heartbeat's figures of analysis and delivery."""
         pipelines, views = list(self._parts.analysis.pipelines.values()), self.views()
         uplink = None if self._uplink is None else self._uplink.figures
         return Activity(
@@ -115,11 +115,11 @@ class Observer:
         )
 
     def _uptime_s(self) -> float:
-        """Asked last: nothing that is told beside it has lasted longer."""
+        """Seconds since the start. Read last, so that no other duration in the heartbeat is longer."""
         return round(self._clock.monotonic_s() - self._started_s, 3)
 
     def views(self) -> dict[str, ViewHealth]:
-        """What each camera's picture is good for."""
+        """The view health of each camera."""
         views = {}
         for camera_id, sight in self._parts.analysis.sights.items():
             view = sight.view
@@ -135,7 +135,7 @@ class Observer:
         return views
 
     def _view_for_s(self, camera_id: str, state: str, since_s: float | None) -> float:
-        """For how long a view is as it is: no longer than this run has looked."""
+        """How long a view has been in its state; at most since this run began."""
         [silent_s] = [
             0.0 if one.ended else one.activity.silent_s(self._began_s)
             for one in self._captures
@@ -149,7 +149,7 @@ class Observer:
         return min(max(0.0, for_s), time.monotonic() - self._began_s)
 
     def lost_cameras(self, after_s: float) -> Iterator[tuple[str, float]]:
-        """Cameras that have given no frame that can be judged for so long, and for how long.
+        """Cameras without a usable frame for a given time, and for how long.
 
         Those at their end are left out.
         """
@@ -192,7 +192,7 @@ class Observer:
         )
 
     def situation(self) -> Situation:
-        """What the light at the pole tells."""
+        """The state of the device for the indicators."""
         states = [capture.state for capture in self._captures]
         lumas = [
             each.activity.luma

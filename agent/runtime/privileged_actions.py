@@ -1,11 +1,11 @@
-"""Does what the agent may only ask for: restart the host's network, or reboot. Runs as root, briefly.
+"""Root's helper: restarts the network or reboots, as the agent requested. Runs briefly.
 
     python -m agent.runtime.privileged_actions REQUEST_DIR STATE_DIR
 
-Everything in the request is hostile until it was validated, and even a valid one is refused when it
-comes too soon: by a count of its own, which whoever writes requests cannot reach. It rests before it
-ends: systemd starts it again only then, so requests cannot keep the host busy. It imports nothing but
-the standard library, and of ours what does so, too.
+The request is untrusted until validated, and a valid one is refused if it comes too soon, by a count
+that the writer of requests cannot change. It sleeps before it ends: systemd starts it again only then,
+so requests cannot keep the host busy. It imports only the standard library, and modules of ours that do
+the same.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ UPTIME = Path("/proc/uptime")
 
 
 class RefusedError(Exception):
-    """The request is not followed, and why."""
+    """The request is refused; says why."""
 
 
 def take(path: Path) -> str:
-    """Read the request, remove it, and say which action it asks for.
+    """Read and remove the request, and return the action it asks for.
 
     Raises:
-        RefusedError: It is none.
+        RefusedError: It is no valid request.
     """
     content = _removed(path)
     try:
@@ -59,7 +59,7 @@ def take(path: Path) -> str:
 
 
 def _removed(path: Path) -> bytes:
-    """What the file holds, which is then gone; its folder is the agent's, and no link there is followed."""
+    """Read the file and delete it; its folder belongs to the agent, so no link in it is followed."""
     folder = open_folder(path.parent)
     try:
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -81,10 +81,10 @@ def _removed(path: Path) -> bytes:
 
 
 def allow(action: str, record: dict[str, Any], boot_id: str, uptime_s: float) -> dict[str, Any]:
-    """Decide by what was done before, and give what is to be remembered.
+    """Decide by the record of earlier actions, and return the new record.
 
-    A reboot needs an uptime of an hour, and twice as long for each one that came before within a day
-    of its boot; a boot that lasted a day forgives all.
+    A reboot needs an uptime of an hour, doubled for each earlier reboot within a day
+    of its boot; a boot that lasted a day resets the count.
 
     Raises:
         RefusedError: It is too soon.
@@ -103,7 +103,7 @@ def allow(action: str, record: dict[str, Any], boot_id: str, uptime_s: float) ->
 
 
 def remembered(path: Path) -> dict[str, Any]:
-    """What was done before; a file that is damaged counts as many reboots, not as none."""
+    """Load the record of earlier actions; a damaged file counts as many reboots, not as none."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         return {
@@ -117,10 +117,10 @@ def remembered(path: Path) -> dict[str, Any]:
 
 
 def remember(path: Path, record: dict[str, Any]) -> None:
-    """On the disk before anything is done: a reboot that is not counted is not made.
+    """Store the record before the action: a reboot that cannot be counted is not done.
 
     Raises:
-        OSError: The disk did not take it.
+        OSError: It could not be written.
     """
     replace_file(path, json.dumps(record))
 
@@ -135,7 +135,7 @@ def act(action: str) -> None:
 
 
 def main(request_dir: str, state_dir: str) -> int:
-    """Follow the request that lies there, if it may be followed."""
+    """Carry out the request, if it is valid and allowed."""
     counts = Path(state_dir) / "actions.json"
     try:
         action = take(Path(request_dir) / "request.json")

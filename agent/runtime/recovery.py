@@ -1,12 +1,12 @@
-"""How the device helps itself, rung by rung, and how it knows afterwards what it did.
+"""The recovery ladder: restart, network restart, reboot; and the record of what was done.
 
-A camera that hangs earns one restart of the process, then the next one only after a wait that grows;
-between two of them it is left out, and the others go on seeing. What restarts cannot mend may earn a
-reboot, and a host that is cut off a restart of its network; both are only asked for here and done by
-:mod:`agent.runtime.privileged_actions`. A broker that is away earns nothing: offline is normal.
+A camera that hangs causes one restart of the process, and further ones only after a wait that grows;
+between them it is left out, and the other cameras go on. If restarts do not help, a reboot is requested;
+if the host is cut off, a restart of its network. Both are carried out by
+:mod:`agent.runtime.privileged_actions`. An unreachable broker causes nothing: offline is normal.
 
-All of it is counted in one small file, apart from the database, which may be what is broken. Waits are
-measured in steady time and by the boot, never by the wall clock.
+All of it is counted in one small file outside the database, as the database may be what is broken. Waits
+are measured in monotonic time within a boot, never by the wall clock.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class _Record(BaseModel):
 
 
 class Hangs(_Record):
-    """Of one camera, or the disk: restarts in a row for it, and from when on in which boot the next is earned."""
+    """Restarts in a row for one camera or the disk, and when, in which boot, the next is allowed."""
 
     count: int = 0
     boot_id: str = ""
@@ -65,7 +65,7 @@ class Hangs(_Record):
 
 
 class Asked(_Record):
-    """Of one action: how often in a row it was asked for, and when the last time."""
+    """One action: how often in a row it was requested, and when last."""
 
     count: int = 0
     boot_id: str = ""
@@ -73,7 +73,7 @@ class Asked(_Record):
 
 
 class Record(_Record):
-    """What is on the disk."""
+    """The recovery file."""
 
     version: Literal[1] = 1
     written: int = 0
@@ -90,12 +90,12 @@ class Record(_Record):
 
 
 class Recovery:
-    """Counts and decides. Used by the main thread alone, but for what it tells others.
+    """Counts and decides. For the main thread; its figures may be read by others.
 
     Args:
         folders: Where the file is kept: the first that takes it; the newest is read. On a disk that
             takes nothing the second, in memory, still keeps a process from restarting for ever.
-        clock: Its steady time and its boot.
+        clock: Its monotonic time and its boot id.
         first_s: How long after a restart for a camera the next one is earned; doubles each time.
         most_s: No wait is longer.
     """
@@ -122,11 +122,11 @@ class Recovery:
 
     @property
     def asked(self) -> dict[str, int]:
-        """How often in a row an action was asked for, without lasting help."""
+        """How often in a row an action was requested without lasting effect."""
         return {"network": self._record.network.count, "reboot": self._record.reboot.count}
 
     def begin(self) -> Cause:
-        """Note that a run begins, and say why."""
+        """Note that a run begins, and return why."""
         record, boot_id = self._record, self._clock.boot_id
         if record.ended is not None:
             record.cause = record.ended
@@ -145,7 +145,7 @@ class Recovery:
         self._write()
 
     def may_restart_for(self, camera_id: str) -> bool:
-        """Whether a camera that hangs has earned another restart of the process by now."""
+        """Whether a hanging camera may cause another restart of the process now."""
         return self._is_earned(self._record.hangs.get(camera_id, Hangs()))
 
     def restart_for(self, camera_ids: Iterable[str]) -> None:
@@ -156,7 +156,7 @@ class Recovery:
         self.end("camera_hang")
 
     def may_restart_for_disk(self) -> bool:
-        """Whether a disk that takes writes again has earned a restart of the process by now."""
+        """Whether a disk that can be written again may cause a restart of the process now."""
         return self._is_earned(self._record.disk)
 
     def restart_for_disk(self) -> None:
@@ -176,16 +176,16 @@ class Recovery:
         )
 
     def well(self, camera_id: str) -> None:
-        """The camera has run for a good while: what it did before no longer counts."""
+        """The camera has run well for long enough: reset its count."""
         if self._record.hangs.pop(camera_id, None) is not None:
             self._write()
 
     def wants_reboot(self, *, seeing: bool, after_s: float) -> bool:
-        """Whether nothing but a reboot is left, because no camera sees anything.
+        """Whether a reboot should be requested, because no camera delivers frames.
 
         Args:
             seeing: Whether any camera's frames are being analysed now.
-            after_s: For so long nothing must have been seen.
+            after_s: Minimum time without any frame.
         """
         now_s = self._clock.monotonic_s()
         if seeing:
@@ -208,12 +208,12 @@ class Recovery:
         )
 
     def wants_network(self, *, online: bool, cut_off: bool, after_s: float) -> bool:
-        """Whether the host's network should be restarted: it is cut off, not merely the broker away.
+        """Whether the host's network should be restarted: the host is cut off, not just the broker.
 
         Args:
             online: Whether the broker is connected.
             cut_off: Whether the host has no way out at all.
-            after_s: For so long that must have been so; the wait doubles with each try.
+            after_s: Minimum time cut off; doubles with each try.
         """
         now_s, asked = self._clock.monotonic_s(), self._record.network
         if online and asked.count:
@@ -230,7 +230,7 @@ class Recovery:
         return asked.boot_id != self._clock.boot_id or now_s - asked.at_s >= wait_s
 
     def note_asked(self, action: Action) -> None:
-        """An action has been asked for."""
+        """Note that an action was requested."""
         was = self._record.reboot if action == "reboot" else self._record.network
         told = Asked(
             count=was.count + 1, boot_id=self._clock.boot_id, at_s=self._clock.monotonic_s()

@@ -1,4 +1,4 @@
-"""Recorded footage through the whole judgement, in event time: hours in minutes.
+"""Replay: runs recorded footage through the whole analysis in event time, hours in minutes.
 
 Identifiers, epoch and times come from the site and the recording, so that the same replay on one
 kind of machine gives byte-identical events. The base of every behavioural test.
@@ -59,7 +59,7 @@ class LiveCameraError(ValueError):
 
 @dataclass(slots=True)
 class ReplayReport:
-    """What a replay saw, said and cost.
+    """The result of a replay: events, counts, and times.
 
     ``lines`` are the events as they are on the wire, one JSON text each. ``stage_s`` and
     ``session_s`` are processor-wall seconds of this machine; ``footage_s`` is event time. ``remarks``

@@ -1,7 +1,7 @@
-"""What main does while the others work: feeds systemd's watchdog, and climbs the recovery ladder.
+"""The main loop: watchdog and recovery ladder.
 
-The watchdog is fed for as long as what everything depends on makes progress: the analysis. A camera
-that hangs is dealt with here, an uplink that stands still is replaced.
+systemd's watchdog is fed as long as the analysis makes progress. A camera that hangs climbs the ladder;
+an uplink that hangs is replaced.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Watch:
-    """Main's rounds.
+    """The main loop.
 
     Attributes:
         settings: How patient the ladder is.
@@ -46,9 +46,9 @@ class Watch:
         captures: The cameras' threads.
         uplink: None where no broker is configured.
         recovery: Counts and decides.
-        clock: Steady time.
+        clock: Monotonic time.
         requests: The folder for requests to who may restart the network or reboot.
-        left_out: Cameras that hang and are waited for no more.
+        left_out: Cameras that hang and are no longer waited for.
         disk_is_back: Whether memory stands in for a disk that takes writes again.
     """
 
@@ -63,7 +63,7 @@ class Watch:
     disk_is_back: Callable[[], bool] | None = None
 
     def run(self, stop: threading.Event, done: Callable[[], bool]) -> Cause:
-        """Go round until there is a reason to end, and say which.
+        """Loop until there is a reason to end, and return it.
 
         Args:
             stop: Set from outside: a planned end.
@@ -132,7 +132,7 @@ class Watch:
         return "uplink_stuck"
 
     def _see_to_disk(self) -> Cause | None:
-        """While memory stands in for the disk, try that now and then; a restart goes back to it."""
+        """While the fallback in memory is used, test the disk now and then; a restart goes back to it."""
         if self.disk_is_back is None or not self.recovery.may_restart_for_disk():
             return None
         if not self.disk_is_back():
@@ -142,7 +142,7 @@ class Watch:
         return "disk_back"
 
     def _climb(self) -> None:
-        """The rungs that need root: only asked for, and never because the broker alone is away."""
+        """Request what needs root, never because only the broker is unreachable."""
         settings = self.settings
         seeing = any(
             not each.ended and each.camera_id not in self.left_out and each.state == "running"

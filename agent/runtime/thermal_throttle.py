@@ -1,7 +1,7 @@
-"""Hot days: look less often before the processor slows itself down at random. Pure.
+"""Thermal throttle: lowers the inference rate before the processor's firmware throttles. Pure.
 
-A Pi lowers its clock from 80 °C on, and what it then misses nobody knows. So the analysis rate goes
-down by itself, step by step, from a temperature below that, and comes back slowly.
+A Pi lowers its clock from 80 °C, and frames are then missed unnoticed. So the analysis rate is lowered
+in steps from a lower temperature on, and raised again slowly.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ RISE_PER_S = 1 / 300
 
 @dataclass(frozen=True, slots=True)
 class Cooling:
-    """From which temperature on the rate falls, and how far.
+    """Between which temperatures the rate falls, and how far.
 
     Attributes:
-        from_c: Up to here nothing is held back.
-        full_c: From here on only ``least`` of the rate is left.
+        from_c: Up to this temperature the rate is full.
+        full_c: From this temperature on the rate is ``least``.
         least: The least factor, above 0: the device never stops looking.
     """
 
@@ -28,11 +28,11 @@ class Cooling:
     least: float
 
     def wanted(self, temperature_c: float | None, *, throttled: bool) -> float | None:
-        """The factor that a temperature asks for; None if nobody knows how hot it is.
+        """The factor for a temperature; None if there is no reading.
 
         Args:
             temperature_c: Of the processor.
-            throttled: Whether the firmware says that it has lowered the clock already.
+            throttled: Whether the firmware reports that it throttles.
         """
         if throttled:
             return self.least
@@ -43,10 +43,10 @@ class Cooling:
 
 
 class Pace:
-    """The factor on the analysis rate, as it is now. Written by one thread, read by any.
+    """The current factor on the analysis rate. Written by one thread, read by any.
 
     Args:
-        cooling: When to hold back.
+        cooling: When to lower the rate.
     """
 
     def __init__(self, cooling: Cooling) -> None:

@@ -1,4 +1,4 @@
-"""The threads that see: one for each camera, and one that judges every frame of all of them."""
+"""The capture threads, one per camera, and the analysis thread for all of them."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ _log = logging.getLogger(__name__)
 
 
 class Seeing:
-    """Cameras, the mailbox between, and the analysis.
+    """Capture threads, mailbox and analysis thread of one run.
 
     Args:
         configuration: The site.
         base: The folder that relative paths in it start from.
         parts: From frame to outbox.
         workers: The run's threads.
-        pace: What heat leaves of the rate.
-        clock: For what is said of a camera that gives no frames.
+        pace: The thermal throttle's factor on the rate.
+        clock: For the time of abstentions of cameras without frames.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Seeing:
         """Set once there will be no more frames."""
 
     def start_cameras(self) -> None:
-        """Begin to read every camera."""
+        """Start the capture threads."""
         for section in self._configuration.cameras:
             name = f"camera {section.camera_id}"
             self._workers.progress.mark(name)  # from now on it is expected to show that it lives
@@ -84,10 +84,10 @@ class Seeing:
         lost_cameras: Callable[[float], Iterable[tuple[str, float]]],
         on_progress: Callable[[str, float], None] | None,
     ) -> None:
-        """Begin to judge what the cameras give.
+        """Start the analysis thread.
 
         Args:
-            lost_cameras: Which have given no frame for so many seconds, and since when.
+            lost_cameras: Cameras without a frame for a given number of seconds, and since when.
             on_progress: Called with each analysed frame's camera and time.
         """
         self._workers.start(
@@ -112,7 +112,7 @@ class Seeing:
         lost_cameras: Callable[[float], Iterable[tuple[str, float]]],
         on_progress: Callable[[str, float], None] | None,
     ) -> None:
-        """Frame by frame to committed events, until there are no more frames."""
+        """Analyse frame by frame, until there are no more frames."""
         while not self._workers.stop.is_set() and not self.mailbox.done:
             self._workers.progress.mark("analysis")
             self._abstain_for(lost_cameras(self._configuration.view_guard.lost_after_s))
@@ -125,7 +125,7 @@ class Seeing:
         self.analysed.set()
 
     def _judge(self, frame: Frame) -> None:
-        """Judge one frame; one that cannot be judged is dropped, counted and told."""
+        """Analyse one frame; one that fails is dropped, counted and logged."""
         capture = self._capture(frame.camera_id)
         try:
             changes = self._parts.analysis.take(frame)
@@ -145,14 +145,14 @@ class Seeing:
         return next(each for each in self.captures if each.camera_id == camera_id)
 
     def _tell(self, error: FrameError) -> None:
-        """Say that frames are dropped, now and then: a camera may give a bad one five times a second."""
+        """Log dropped frames, rate limited: a camera may give a bad one five times a second."""
         now_s = time.monotonic()
         if now_s - self._told_s.get(error.camera_id, -TELL_AGAIN_S) >= TELL_AGAIN_S:
             self._told_s[error.camera_id] = now_s
             _log.warning("%s; the frame is dropped", error)
 
     def _abstain_for(self, lost: Iterable[tuple[str, float]]) -> None:
-        """Let the zones of cameras abstain that give no frames."""
+        """Let the zones of cameras without frames abstain."""
         for camera_id, silent_s in lost:
             for change in self._parts.analysis.abstain(
                 camera_id, "camera_lost", silent_s=silent_s, at=self._clock.now()
