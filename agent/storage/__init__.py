@@ -1,1 +1,1 @@
-"""Everything that is kept in the database, and what becomes of it when the disk fails."""
+"""The database: outbox, cases, state, counters; and what happens when the disk fails."""

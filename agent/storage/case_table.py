@@ -18,7 +18,7 @@ cases_adapter = TypeAdapter(Case)
 
 
 def save_case(connection: sqlite3.Connection, case: Case) -> None:
-    """Keep a case as it stands; within the piece of work that adds its event.
+    """Store a case; within the transaction that adds its event.
 
     Raises:
         sqlite3.IntegrityError: Another case is open for the same place and kind.
@@ -39,14 +39,14 @@ TRACES_KEPT = 1000
 def save_trace(
     connection: sqlite3.Connection, case_id: str, type_: str, body: str, trace: str
 ) -> None:
-    """Keep why a case opened, with its first and its last event; within its piece of work.
+    """Store why a case opened, with its first and last event; within the event's transaction.
 
     Args:
         connection: The writer's.
         case_id: Of the case.
         type_: Of the event that is being recorded.
         body: The event's body, as JSON.
-        trace: What the rule went by so far, as JSON.
+        trace: The decision trace so far, as JSON.
     """
     connection.execute(
         "INSERT INTO traces (case_id, opened, last_type, last, trace) VALUES (?, ?, ?, ?, ?)"

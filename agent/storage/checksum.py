@@ -1,6 +1,6 @@
-"""What a text in the database is known by, so that a flipped bit is found before it is believed.
+"""Checksums of texts in the database, so that flipped bits are found.
 
-SQLite's own check sees damage of the file's structure, not of what a row says.
+SQLite's own check finds damage of the file's structure, not of a row's content.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ import zlib
 
 
 def crc_of(text: str) -> int:
-    """The CRC-32 of a text: no flipped bit leaves it as it was."""
+    """The CRC-32 of a text; any single flipped bit changes it."""
     return zlib.crc32(text.encode())
 
 
 def is_whole(text: object, crc: object) -> bool:
-    """Whether a row's text is what was written; without a checksum: whether it can be, as JSON.
+    """Whether a row's text is as written; without a checksum: whether it is valid JSON.
 
     Args:
         text: What the row holds now; in a damaged file that may be anything.
-        crc: What it was known by; None: an older agent wrote it.
+        crc: Its checksum; None: written by an older version.
     """
     if not isinstance(text, str):
         return False

@@ -1,9 +1,9 @@
-"""A database that is damaged is put aside, kept and reported, and what can be read of it is saved.
+"""Moves a corrupt database aside, and salvages what can still be read of it.
 
-Nobody at the pole repairs a file. The agent goes on with a new one and a new epoch in the same start;
-open cases and waiting events are taken over as far as they can still be read, with their ids. What
-could not be read is lost, and how much that is nobody can know: the platform sees a new epoch, and
-which one was before it, if that could be read.
+Nobody at the pole repairs a file. The agent continues with a new database and a new epoch in the same
+start; open cases and waiting events are copied with their ids, as far as they can be read. The rest is
+lost, and its amount cannot be known: the platform sees a new epoch, and the previous one if that could
+be read.
 """
 
 from __future__ import annotations
@@ -58,16 +58,16 @@ class Quarantined:
 def open_database(
     path: Path, *, check: bool, in_memory: Path | None = None
 ) -> tuple[Database, Quarantined | None]:
-    """Open the database; put it aside first if it is damaged.
+    """Open the database; move it aside first if it is damaged.
 
     Args:
         path: The file.
-        check: Whether to look through the file first: after a run that did not end well.
-        in_memory: The folder of a database that stands in while the disk does not let us. None: there is
-            none.
+        check: Whether to check the whole file first, after a run that did not end cleanly.
+        in_memory: The folder of the fallback database in memory, used while the disk fails. None: no
+            fallback.
 
     Raises:
-        StorageError: The disk does not let us, for another reason than damage.
+        StorageError: The database cannot be used, for another reason than damage.
     """
     try:
         return _open(path, check=check, in_memory=in_memory)
@@ -78,7 +78,7 @@ def open_database(
 
 
 def _is_mistaken(path: Path) -> bool:
-    """Whether a file lies where a folder should be, or a folder where the file: nobody's disk fails so."""
+    """Whether there is a file in place of a folder or the reverse: a mistake, not a failing disk."""
     return path.is_dir() or any(each.is_file() for each in path.parents)
 
 
@@ -110,10 +110,10 @@ def _open(
 
 
 def _prove(database: Database) -> None:
-    """Write something: a disk may open a database and take nothing.
+    """Write something: a database may open on a disk that cannot be written.
 
     Raises:
-        StorageError: It does not take it; the database is closed.
+        StorageError: It cannot be written; the database is closed.
     """
     try:
         try:
@@ -131,8 +131,8 @@ def _prove(database: Database) -> None:
 def _look_through(path: Path) -> None:
     """Read every page (SQLite's ``quick_check``), the open cases with their index, and the state.
 
-    SQLite's check sees damage of the file's structure, not of a text in it: those have checksums. An
-    event that is damaged is named as lost when its turn comes, and the others go on.
+    SQLite's check finds damage of the file's structure, not of its texts: those have checksums. An
+    event that is damaged is reported as lost when it is due to be sent; the others are sent.
 
     Raises:
         StorageError: It is damaged.
@@ -149,7 +149,7 @@ def _look_through(path: Path) -> None:
 
 
 def _broken_row(connection: sqlite3.Connection) -> str | None:
-    """What is wrong with the first of those rows that is not what was written."""
+    """What is wrong with the first row whose content is not as written; None if all are whole."""
     if not salvage.columns(connection, "cases"):  # a file that has only just begun
         return None
     [found] = connection.execute("PRAGMA integrity_check(cases)").fetchone()
@@ -165,7 +165,7 @@ def _broken_row(connection: sqlite3.Connection) -> str | None:
 
 
 def _put_aside(path: Path) -> Path:
-    """Move the file and its journals into a folder of their own, and let the oldest go."""
+    """Move the file and its journals into a folder of their own, and delete the oldest such folders."""
     folder = path.parent / FOLDER
     folder.mkdir(mode=0o700, exist_ok=True)
     before = sorted((each for each in folder.iterdir() if each.name.isdigit()), key=_number)
@@ -187,7 +187,7 @@ def _number(folder: Path) -> int:
 
 
 def _save(damaged: Path, database: Database) -> tuple[str | None, int, int]:
-    """Take over what can be read: the epoch, how many events, how many cases."""
+    """Copy what can be read; return the epoch and the numbers of events and cases."""
     try:
         with closing(sqlite3.connect(damaged)) as reader:
             reader.text_factory = lenient  # a broken text costs its row, not the reading

@@ -1,7 +1,7 @@
-"""One SQLite file, one writer: what is accepted here has been fsynced.
+"""The SQLite database with its single writer thread; a write is done only once it is fsynced.
 
-Everybody's writes go through one thread. While it waits for the disk, further work queues up,
-and the next transaction takes all of it: on a card that needs 10 ms for an fsync this is the
+All writes go through one thread (group commit): while it waits for the disk, further writes queue up,
+and the next transaction takes all of them. On a card that needs 10 ms for an fsync this is the
 difference between 76 and some thousands of rows a second.
 """
 
@@ -42,10 +42,10 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class StoodIn:
-    """A database that stands in for one on a disk that fails.
+    """A fallback database in memory, in place of one on a failing disk.
 
     Attributes:
-        reason: What the disk said.
+        reason: What the operating system reported.
         previous_epoch: The epoch that ended with it, if that could be read.
         events: How many waiting events were carried over.
         cases: How many open cases were carried over.
@@ -102,18 +102,18 @@ class Database:
         self._writer.start()
 
     def write(self, work: Callable[[sqlite3.Connection], T]) -> Future[T]:
-        """Do a piece of work in the next transaction.
+        """Run a write in the next transaction.
 
-        The work runs in the writer's thread, in a savepoint of its own: if it raises, it alone is
-        undone and the exception is the future's. It must not commit, and must not wait for
+        It runs in the writer's thread, in a savepoint of its own: if it raises, only its changes are
+        rolled back and the future gets the exception. It must not commit, and must not wait for
         another write.
 
         Returns:
-            A future that resolves only once the work is on the disk. Its callbacks run in the
+            A future that resolves only once the write is on the disk. Its callbacks run in the
             writer's thread and must be short.
 
         Raises:
-            StorageError: From the future: the disk did not take it. At once: the database is
+            StorageError: From the future: it could not be written. At once: the database is
                 closed or its writer has ended.
         """
         future: Future[T] = Future()
@@ -124,7 +124,7 @@ class Database:
         return future
 
     def read(self) -> sqlite3.Connection:
-        """Open a connection that can only read. Close it; use it in one thread."""
+        """Open a read-only connection. Close it; use it in one thread."""
         connection = sqlite3.connect(
             f"{self.path.absolute().as_uri()}?mode=ro",
             uri=True,
@@ -140,20 +140,20 @@ class Database:
         self._listeners.append(listener)
 
     def on_full(self, relief: Callable[[sqlite3.Connection], None]) -> None:
-        """Have ``relief`` called in a transaction when the disk is full: it deletes what it may."""
+        """Have ``relief`` called in a transaction when the disk is full, to delete what may go."""
         self._on_full.append(relief)
 
     def on_stand_in(self, listener: Callable[[sqlite3.Connection], None]) -> None:
-        """Have ``listener`` called in a transaction of a database that has begun to stand in."""
+        """Have ``listener`` called in a transaction of the fallback database when it takes over."""
         self._on_stand_in.append(listener)
 
     @property
     def tight(self) -> bool:
-        """The disk was full, and what is free since then is for letting go, not for more."""
+        """Whether the disk was full: the space freed since then is for deletions, not for new rows."""
         return self._ballast.thrown
 
     def close(self) -> None:
-        """Write what was accepted before this call, then close the file."""
+        """Write everything accepted before this call, then close the file."""
         with self._lock:
             if self._over is None:
                 self._over = "closed"
@@ -178,7 +178,7 @@ class Database:
             self._connection.close()
 
     def _next_group(self) -> list[_Job]:
-        """Wait for work, then take all there is; empty: it is over."""
+        """Wait for writes, then take all that queue; empty: the database was closed."""
         group: list[_Job] = []
         while len(group) < _GROUP_LIMIT:
             try:
@@ -208,7 +208,7 @@ class Database:
             listener()
 
     def _try(self, running: Sequence[_Job]) -> BaseException | None:
-        """Do the work in one transaction; what the disk said if nothing of it was kept."""
+        """Run the writes in one transaction; return the error if it failed as a whole."""
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             if _identity(self.path) != self._file:  # what goes into it now, nobody would find again
@@ -235,7 +235,7 @@ class Database:
         return None
 
     def _goes_over(self, error: BaseException) -> bool:
-        """Go on in another place, if it is the disk that fails and there is one."""
+        """Switch to the fallback, if the disk fails and there is one."""
         if self._stand_in is None or not is_failing(error):
             return False
         make, self._stand_in = self._stand_in, None
@@ -267,7 +267,7 @@ class Database:
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _relieve(self) -> None:
-        """Make room on a full disk, so that what is confirmed can go and new events find a place."""
+        """Make room on a full disk: release the reserve file and delete what may go."""
         if not self._ballast.throw_off():
             return
         with suppress(sqlite3.Error):
@@ -285,7 +285,7 @@ class Database:
         return StorageError(self.path, reason, full=is_full(error), damaged=is_damage(error))
 
     def _give_up(self, error: Exception, group: list[_Job]) -> None:
-        """The writer's thread ends: nobody may be left waiting."""
+        """End the writer's thread: fail every write that waits."""
         with self._lock:
             self._over = said("the writer ended: {reason}", reason=reason_of(error))
             self._jobs.put(None)
@@ -299,7 +299,7 @@ class Database:
 def _in_savepoint(
     connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], Any]
 ) -> tuple[Any, Exception | None]:
-    """Do the work; undo it alone if it raises.
+    """Run one write in a savepoint; roll back only that if it raises.
 
     Raises:
         sqlite3.Error: The whole transaction is lost.
@@ -319,7 +319,7 @@ def _in_savepoint(
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """What a file stays when its name is given to another; None: there is none of the name."""
+    """The identity of the file (device and inode) under a name; None: there is no such file."""
     try:
         found = path.stat()
     except OSError:
@@ -328,7 +328,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 def _gone() -> sqlite3.Error:
-    """What SQLite itself says of a file that was deleted under it, but not of one with a journal ahead."""
+    """The error that SQLite gives for a file deleted while open, except in WAL mode."""
     error = sqlite3.OperationalError("the database file was deleted or replaced")
     error.sqlite_errorcode = sqlite3.SQLITE_READONLY_DBMOVED
     return error
@@ -361,12 +361,12 @@ def open_file(path: Path) -> sqlite3.Connection:
 
 
 def lenient(text: bytes) -> str:
-    """A text of the file; where it is damaged, with a mark for what is no character."""
+    """Decode a text of the file; invalid bytes become replacement characters."""
     return text.decode(errors="replace")
 
 
 def _bring_up_to_date(connection: sqlite3.Connection) -> None:
-    """Make or change the tables, if they are not those of this version."""
+    """Create or migrate the tables, if they are not those of this version."""
     [found] = connection.execute("PRAGMA user_version").fetchone()
     if found < SCHEMA:
         # Only then: what it imports would otherwise stay in memory for as long as the agent runs.

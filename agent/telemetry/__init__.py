@@ -1,1 +1,1 @@
-"""What the device tells of itself: heartbeat, daily summary, losses, clock, storage, status file."""
+"""What the device reports about itself: heartbeat, daily summary, losses, clock, storage, status file."""

@@ -1,9 +1,9 @@
-"""Watches the wall clock: when it is set, a correction is appended; nothing that was told is rewritten.
+"""Watches the wall clock and reports each correction; events already reported are not rewritten.
 
-Dwell and order never go by the wall clock, so that a device whose clock begins in 1970 or leaps by years
-judges as any other. What it tells has times, though. An event keeps the time that it was given, says how
-good the clock was then, and bears its moment on the steady clock, too; the ``device.clock`` that follows a
-correction says what that moment is called by the clock as it is now.
+Dwell and order never depend on the wall clock, so a device whose clock starts in 1970 or jumps by years
+judges like any other. Its events have times, though. An event keeps the time that it was given, says how
+good the clock was then, and also has its time on the monotonic clock; the ``device.clock`` event that
+follows a correction maps monotonic time to the corrected clock.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _log = logging.getLogger(__name__)
 
 
 def reading_of(frame: Frame, clock: Clock) -> ClockReading:
-    """How far a frame's time can be trusted: as the clock was when the picture was taken."""
+    """How trustworthy a frame's time is: the state of the clock when the picture was taken."""
     now = ClockReading.of(clock)
     age_s = now.monotonic_s - frame.monotonic_s
     if not 0 <= age_s <= FRESH_S:
@@ -58,9 +58,9 @@ def reading_of(frame: Frame, clock: Clock) -> ClockReading:
 
 
 class _Known(BaseModel):
-    """What events of this boot are to be read by, as the platform was told last.
+    """The clock mapping for events of this boot, as last reported to the platform.
 
-    ``zero_s`` is the wall clock's time (seconds since 1970) at which the steady clock was 0; ``first`` is the
+    ``zero_s`` is the wall clock's time (seconds since 1970) at which the monotonic clock was 0; ``first`` is the
     first number of the boot in ``epoch``.
     """
 
@@ -74,7 +74,7 @@ class _Known(BaseModel):
 
     @classmethod
     def of(cls, clock: Clock, epoch: str, first: int) -> Self:
-        """Read a clock; the wall clock between two looks at the steady one."""
+        """Read the clock: wall time between two readings of the monotonic clock."""
         before_s = clock.monotonic_s()
         wall_s = clock.now().timestamp()
         after_s = clock.monotonic_s()
@@ -91,13 +91,13 @@ class _Known(BaseModel):
 
 
 class Timekeeper:
-    """Tells what the clock is worth, and of each correction.
+    """Reports the state of the clock, and each correction.
 
     Args:
-        database: Where what was told last is kept.
+        database: Where the last report is kept.
         outbox: Where corrections go.
-        clock: What is watched.
-        ids: For their ids.
+        clock: The clock to watch.
+        ids: For the events' ids.
     """
 
     def __init__(self, database: Database, outbox: Outbox, clock: Clock, ids: Ids) -> None:
@@ -107,7 +107,7 @@ class Timekeeper:
         self._told_s = -math.inf
 
     def run(self, stop: threading.Event) -> None:
-        """Look again and again until told to stop; a disk that takes nothing is tried again."""
+        """Check the clock at intervals until stopped; a failed write is tried again."""
         while not stop.is_set():
             try:
                 self.look()
@@ -116,13 +116,13 @@ class Timekeeper:
             stop.wait(LOOK_EVERY_S)
 
     def look(self) -> int | None:
-        """Look at the clock and queue a correction if there is one.
+        """Check the clock and queue a correction if there is one.
 
         Returns:
-            Its sequence number; None if there is nothing to tell, or it is too soon for it.
+            Its sequence number; None if there is nothing to report, or it is too soon.
 
         Raises:
-            StorageError: The disk did not take it; the next look tries again.
+            StorageError: It could not be written; the next check tries again.
         """
         seen = _Known.of(self._clock, self._outbox.epoch, 0)
         known = self._known
@@ -139,7 +139,7 @@ class Timekeeper:
         return sequence
 
     def _settle(self, connection: sqlite3.Connection, seen: _Known) -> tuple[_Known, int | None]:
-        """Compare with what was told last, also by a run before this one, and tell what differs."""
+        """Compare with the last report, also of an earlier run, and report what differs."""
         text = load_state(connection, _KNOWN)
         known = None if text is None else _Known.model_validate_json(text)
         last, epoch = last_sequence(connection), self._outbox.epoch

@@ -1,4 +1,4 @@
-"""The daily summary (日报): what a day was like at one device, for people and for the platform."""
+"""The daily summary (日报) of one device, for people and for the platform."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ _SENT_UNTIL = "summary.sent"
 
 
 class Summaries:
-    """Tells the platform of each day once, when it is over.
+    """Sends the summary of each day once, when the day is over.
 
     Args:
         configuration: The site.
-        database: Where the days are.
+        database: Where the day counters are.
         outbox: Where the summaries go.
-        clock: Says which day it is.
+        clock: For the current day.
         ids: For the events' ids.
     """
 
@@ -60,7 +60,7 @@ class Summaries:
             Which pages of the daybook they are of, the oldest first.
 
         Raises:
-            StorageError: The disk did not take it.
+            StorageError: It could not be written.
         """
         if not self._clock.synchronised:
             return []
@@ -97,7 +97,7 @@ class Summaries:
         self._outbox.add(connection, draft, Lane.REST)
 
     def _take_over(self, reader: sqlite3.Connection, today: str) -> None:
-        """An agent before this one noted the newest day that it had told of, and nothing else."""
+        """Take over the note of an older version: the newest day reported, and nothing else."""
         newest = load_state(reader, _SENT_UNTIL)
         if not newest:
             return
@@ -114,14 +114,14 @@ class Summaries:
 def summary_of(
     connection: sqlite3.Connection, configuration: Configuration, page: str, *, complete: bool
 ) -> SummaryBody:
-    """Sum a day up.
+    """Build the summary of a day.
 
     Args:
         connection: To read with.
         configuration: The site.
         page: Of the daybook: a local day, as ``2026-03-01``, or a further page of one.
-        complete: Whether the day is over. If the clock could not be trusted all the time, the summary is
-            not complete in spite of that.
+        complete: Whether the day is over. A summary of a day in which the clock was not always
+            trustworthy is never complete.
     """
     counters = day_counters.read(connection, page)
     drawn = [zone.zone_id for zone in configuration.zones if zone.kind != "mask"]
@@ -188,7 +188,7 @@ def _device(
 
 
 def _lost(connection: sqlite3.Connection, page: str, timezone: ZoneInfo) -> int:
-    """How many numbers were lost on the day, less those that were told with earlier pages of it."""
+    """How many numbers were lost on the day, less those reported with earlier pages of it."""
     day = day_counters.day_on(page)
     begin = datetime.combine(date.fromisoformat(day), time(), timezone)
     end = datetime.combine(date.fromisoformat(day) + timedelta(days=1), time(), timezone)

@@ -1,4 +1,4 @@
-"""Counts from moment to moment for how long each zone was watched, and how the device was."""
+"""Samples, through the day, how long each zone was watched and how the device was doing."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Gauges:
-    """What is asked at each sample; None where nothing measures it."""
+    """The gauges read at each sample; None where nothing measures it."""
 
     activity: Callable[[], Activity]
     temperature_c: Callable[[], float | None]
@@ -61,7 +61,7 @@ class _Reading(BaseModel):
     synchronised: bool
 
     def was_set_until(self, then: _Reading) -> bool:
-        """Whether the clock was set between two readings, as far as the steady clock or a time source knows."""
+        """Whether the clock was set between two readings, by the monotonic clock or a time source."""
         if self.boot_id == then.boot_id:
             return abs(then.offset_s - self.offset_s) >= STEP_S
         vouched_for = self.synchronised and then.synchronised
@@ -69,11 +69,11 @@ class _Reading(BaseModel):
 
 
 class Daybook:
-    """The counters of one run. For one thread.
+    """The day counters of one run. For one thread.
 
     Args:
-        database: Where the days are.
-        clock: Says which day it is, and how long it lasted.
+        database: Where the day counters are.
+        clock: For the current day, and elapsed time.
         timezone: The site's.
         zones: Each camera's zones.
         gauges: What is sampled.
@@ -103,9 +103,9 @@ class Daybook:
         """Sample until told to stop.
 
         Args:
-            stop: Set it to end; what was counted is written down then.
-            when_written: Called whenever counters have been written down: a day may be over of which
-                nothing was told yet.
+            stop: Set it to end; the counters are then written.
+            when_written: Called whenever counters have been written: a day may be over that has not
+                been reported.
         """
         while True:
             ended = stop.wait(SAMPLE_S)
@@ -126,7 +126,7 @@ class Daybook:
         return waited_s >= WRITE_EVERY_S or (self._placed and self._today() != self._day)
 
     def sample(self) -> None:
-        """Count what has been since the last sample as it is now."""
+        """Count the time since the last sample by the present state."""
         self._place()
         if self._today() == self._day:  # set within the day, it passes midnight as any other
             self._offset_s = self._offset()
@@ -164,10 +164,10 @@ class Daybook:
             self._written_bytes = written_bytes
 
     def write(self) -> None:
-        """Write the counters down; what the disk does not take is tried again with the next.
+        """Write the counters; a failed write is repeated with the next one.
 
         Raises:
-            StorageError: The disk did not take it.
+            StorageError: It could not be written.
         """
         if not self._placed:  # nobody has set the clock yet: by what it says, and that is told
             self._day, self._offset_s = self._today(), self._offset()
@@ -194,9 +194,9 @@ class Daybook:
         self._written_s = self._clock.monotonic_s()
 
     def _place(self) -> None:
-        """What was counted since the start belongs to the day that it is, once a time source has said that.
+        """Assign what was counted since the start to the present day, once a time source has set the clock.
 
-        A device without a battery clock starts on any day. What it has written by then stays there.
+        A device without a battery clock starts on any day. What was already written stays on that day.
         """
         if not self._placed and self._clock.synchronised:
             self._day, self._offset_s, self._placed = self._today(), self._offset(), True
@@ -212,7 +212,7 @@ class Daybook:
         )
 
     def _offset(self) -> float:
-        """How far the wall clock is ahead of the steady one, in seconds."""
+        """How far the wall clock is ahead of the monotonic one, in seconds."""
         return self._clock.now().timestamp() - self._clock.monotonic_s()
 
     def _add(self, name: str, value: float, zone_id: str = DEVICE) -> None:
@@ -227,7 +227,7 @@ class Daybook:
 
 
 def _compare(connection: sqlite3.Connection, began: _Reading) -> None:
-    """Note whether the clock was set to another day while no run wrote; within a piece of work."""
+    """Note whether the clock was set to another day between two runs; within a transaction."""
     text = load_state(connection, _CLOCK)
     before = None if text is None else _Reading.model_validate_json(text)
     if before is not None and before.day != began.day and before.was_set_until(began):
@@ -235,7 +235,7 @@ def _compare(connection: sqlite3.Connection, began: _Reading) -> None:
 
 
 def _turn(connection: sqlite3.Connection, day: str, today: str, *, was_set: bool) -> None:
-    """Note how one day followed another; within a piece of work."""
+    """Note how one day followed another; within a transaction."""
     if was_set:
         for each in (day, today):
             day_counters.note(

@@ -1,8 +1,8 @@
-"""What the device says of itself: one heartbeat at intervals.
+"""Writes the heartbeats: the device's health, at intervals.
 
-Only one heartbeat waits at a time. While the last one has not been confirmed, no further one is
-written: after a night offline the platform gets one old heartbeat and a fresh one, not hundreds.
-The choice is made before a sequence number is given, so a heartbeat that was left out is no gap.
+Only one heartbeat waits at a time. While the last one is unconfirmed, no further one is written: after
+a night offline the platform gets one old heartbeat and a fresh one, not hundreds. This is decided
+before a sequence number is assigned, so a heartbeat that is left out leaves no gap.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """What the watching part has to tell: counters since the start, and what is so now."""
+    """Figures of analysis and delivery: counters since the start, and present values."""
 
     cameras: Mapping[str, str]
     """Each camera's state in a word, by its ``camera_id``."""
@@ -129,7 +129,7 @@ class Health:
         self._urgent = threading.Event()
 
     def run(self, stop: threading.Event, every_s: float) -> None:
-        """Beat until told to stop. A fault of the disk or a gauge costs a heartbeat, no more."""
+        """Write heartbeats until stopped. A fault of the disk or a gauge costs one heartbeat, no more."""
         while not stop.is_set():
             urgent = self._urgent.is_set()
             self._urgent.clear()
@@ -144,20 +144,20 @@ class Health:
                 self._urgent.wait(min(ROUND_S, max(0.0, until_s - time.monotonic())))
 
     def soon(self) -> None:
-        """Let a heartbeat go at once, beside one that may still wait; from any thread."""
+        """Write a heartbeat at once, even if one still waits; from any thread."""
         self._urgent.set()
 
     def beat(self, *, urgent: bool = False) -> int | None:
         """Write one heartbeat, unless the last one still waits.
 
         Args:
-            urgent: Write it even so: it tells something that cannot wait for the last one.
+            urgent: Write it even if the last one still waits.
 
         Returns:
             Its sequence number; None if the last one still waits.
 
         Raises:
-            StorageError: The disk did not take it.
+            StorageError: It could not be written.
         """
         at = self._clock.now()
         draft = Draft(
@@ -216,7 +216,7 @@ class Health:
         )
 
     def _looking(self, activity: Activity) -> Looking:
-        """The rates since the last heartbeat; counters that began anew count from there."""
+        """The rates since the last heartbeat; counters that were reset count from zero."""
         now_s = self._clock.monotonic_s()
         since_s, last = max(1e-3, now_s - self._last_s), self._last
         self._last, self._last_s = activity, now_s
@@ -232,6 +232,6 @@ class Health:
 
 
 def resident_bytes(statm: Path = Path("/proc/self/statm")) -> int:
-    """How much memory this process holds, by ``proc(5)``."""
+    """Resident memory of this process in bytes, by ``proc(5)``."""
     pages = int(statm.read_text(encoding="ascii").split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")

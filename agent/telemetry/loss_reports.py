@@ -1,7 +1,8 @@
-"""What will never be delivered: noted with the act that loses it, and told the platform, signed.
+"""Signed loss reports: which sequence numbers will never be delivered, and why.
 
-A gap in the sequence numbers is either still on its way or named here; there is no third kind. The
-note and the loss are one transaction, and so are the report and the mark that it was made.
+A gap in the sequence numbers is either still to be delivered or named here; there is no third kind. The
+note of a loss is written in the transaction that loses it, and the report in the one that marks it as
+reported.
 """
 
 from __future__ import annotations
@@ -32,12 +33,12 @@ _log = logging.getLogger(__name__)
 
 
 class Losses:
-    """Reports what was noted.
+    """Reports the losses that were noted.
 
     Args:
-        database: Where it was noted.
+        database: Where losses are noted.
         outbox: Where the reports go.
-        signer: Vouches for them.
+        signer: Signs them.
         clock: For their times.
         ids: For their ids.
     """
@@ -49,13 +50,13 @@ class Losses:
         self._clock, self._ids = clock, ids
 
     def report(self) -> int:
-        """Queue a report of what was not yet reported.
+        """Queue a report of all losses not yet reported.
 
         Returns:
-            How many ranges it names; 0: there was nothing, and no report.
+            Number of ranges it names; 0: nothing to report.
 
         Raises:
-            StorageError: The disk did not take it.
+            StorageError: It could not be written.
         """
         return self._database.write(self._report).result()
 

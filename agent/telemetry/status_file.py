@@ -1,7 +1,7 @@
-"""What a running agent knows, for a technician beside it: one small file, written once a second.
+"""The status file of a running agent, for a technician at the device; written once a second.
 
-It lies on a file system in memory (systemd's RuntimeDirectory), so that no card is worn; it goes
-nowhere else, and nothing listens. ``kerbwatch watch`` shows it.
+It lies on a file system in memory (systemd's RuntimeDirectory), so that it does not wear the card, and
+is sent nowhere. ``kerbwatch watch`` shows it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 
 
 class _Part(BaseModel):
-    """What was written can be read: a figure that is none is null (:mod:`agent.domain.finite`)."""
+    """Base of the status models: infinite figures and NaN are written as null (:mod:`agent.domain.finite`)."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -57,7 +57,7 @@ class CameraStatus(_Part):
 
 
 class MeasureStatus(_Part):
-    """One thing a rule holds against a threshold now; see :mod:`agent.analysis.decision_trace`."""
+    """A measure that a rule compares with a threshold now; see :mod:`agent.analysis.decision_trace`."""
 
     name: str
     value: Figure
@@ -102,7 +102,7 @@ class UplinkStatus(_Part):
 
 
 class Software(_Part):
-    """What runs: it may be another than is installed or written down by now."""
+    """The running software and configuration; what is installed by now may differ."""
 
     pid: int
     agent_version: str
@@ -143,9 +143,9 @@ class Status(_Part):
 def keep_written(
     folder: Path, status: Callable[[], Status], stop: threading.Event, every_s: float = EVERY_S
 ) -> None:
-    """Write the status again and again until told to stop; then take it away.
+    """Write the status every second until stopped; then delete it.
 
-    Where it cannot be written, that is said once: a device without it watches as well.
+    If it cannot be written, that is logged once; the agent does not depend on it.
     """
     path, told = folder / FILE, False
     while not stop.is_set():

@@ -1,4 +1,4 @@
-"""Tells the platform what became of the device's storage, at the start and while it runs."""
+"""Reports storage incidents to the platform: corruption, fallback to memory, lost databases."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ _log = logging.getLogger(__name__)
 
 
 def is_gone(state_dir: Path) -> bool:
-    """Whether the database of a device that had one is not there; to be asked before it is opened.
+    """Whether the database of a device that had one is missing; ask before it is opened.
 
-    The device's key is made after its first database, and stays.
+    The device's key is made after its first database, and stays; so it shows that there was one.
     """
     return (state_dir / "keys" / KEY_FILE).exists() and not (state_dir / NAME).exists()
 
@@ -71,7 +71,7 @@ def tell(outbox: Outbox, database: Database, found: AtStart, clock: Clock, ids: 
         ids: For the events' ids.
 
     Raises:
-        StorageError: The disk did not take it.
+        StorageError: It could not be written.
     """
 
     def add(connection: sqlite3.Connection, body: StorageBody) -> None:
