@@ -1,7 +1,7 @@
-"""What the broker and the platform have shown of each channel: the only proof of a right is its use.
+"""Which MQTT channels have been shown to work, by publishing and receiving on them.
 
-A broker grants subscriptions that it never serves, and lets in whom it then lets say nothing. What counts is
-the answer to the last thing that was really published, and that something really came.
+A broker may grant subscriptions that it never serves, and accept clients that it then lets publish nothing.
+What counts is the PUBACK for the last message published, and that a message was received.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 
 class Channels:
-    """For the uplink's thread; read from any other.
+    """The state of each channel. Written by the uplink's thread, read from any.
 
     Args:
-        clock: Says when something came.
+        clock: For the time of the last message.
 
     Attributes:
         codes: The reason code of the last PUBACK, by channel: ``events``, ``state``, ``answers``.
-        heard: When something last came, by channel: ``receipts``, ``commands``.
-        deaf: Why the broker refused a subscription; None if it did not, or something came since.
+        heard: When a message last came, by channel: ``receipts``, ``commands``.
+        deaf: Why the broker refused a subscription; None if it did not, or a message came since.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -33,11 +33,11 @@ class Channels:
         self.deaf: str | None = None
 
     def answered(self, topic: str, code: int) -> None:
-        """The broker has answered to what was published there."""
+        """Note the broker's reason code for a publish on a channel."""
         self.codes[_channel(topic)] = code
 
     def hear(self, topic: str) -> None:
-        """Something has come there, whatever it was."""
+        """Note that a message came on a channel."""
         self.heard[_channel(topic)] = self._clock.now()
         self.deaf = None
 

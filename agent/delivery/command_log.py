@@ -1,9 +1,9 @@
-"""What the platform has ordered and what came of it: an order that comes again is not obeyed again.
+"""Answers to the platform's commands, kept so that a repeated command is not carried out twice.
 
-A platform repeats a command of which it saw no answer, and a broker may deliver one twice. So the answers to
-the newest commands that were obeyed are kept, by ``command_id``; one that was refused has done nothing, and may
-come again. Who may command may also flood: commands beyond an allowance are answered, and nothing is done or
-written for them.
+A platform repeats a command if it saw no answer, and a broker may deliver one twice. So the answers to the
+newest commands that were carried out are kept, by ``command_id``; a refused one changed nothing and may be
+sent again. Whoever may send commands may also flood: commands above the rate limit are answered, but nothing
+is done or written for them.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ AT_ONCE, EACH_S = 100, 20.0
 
 
 class Orders:
-    """Sees to it that a command is obeyed once. For the uplink's thread.
+    """Makes sure that each command is carried out once. For the uplink's thread.
 
     Args:
         database: Where the answers are kept.
-        clock: Its steady time counts.
+        clock: Its monotonic time is used.
     """
 
     def __init__(self, database: Database, clock: Clock) -> None:
@@ -46,11 +46,11 @@ class Orders:
         self._allowance = Allowance(AT_ONCE, AT_ONCE * EACH_S, clock)
 
     def answer(self, command: Command, obey: Callable[[Command], Answer]) -> Answer:
-        """Obey a command, unless it was obeyed before or there were too many.
+        """Carry out a command, unless it was carried out before or the rate limit is reached.
 
         Args:
-            command: What came.
-            obey: Does it.
+            command: The command.
+            obey: Carries it out.
 
         Raises:
             StorageError: The database cannot be read.

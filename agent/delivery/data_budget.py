@@ -1,9 +1,9 @@
-"""What a metered link may carry in a day, by class.
+"""The daily data budget of a metered link, in bytes by class.
 
 A day is one of the site's local calendar. A clock that steps back gives no second budget: what was
-spent stays spent until a day begins that was never counted. A clock that was far ahead and is put
-right keeps what was spent until the next midnight. And however often it is set: within a day's length on
-the steady clock only so many days begin (:data:`MOST_BEGINNINGS`).
+spent stays spent until a day begins that was never counted. A clock that was far ahead and is corrected
+keeps what was spent until the next midnight. However often the clock is set, at most
+:data:`MOST_BEGINNINGS` days begin within 24 hours on the monotonic clock.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ _log = logging.getLogger(__name__)
 
 
 class DailyBytes:
-    """Counts what is sent and says what may still be sent. From any thread.
+    """Counts bytes sent, and says what may still be sent. From any thread.
 
     Args:
         limits: Bytes a day by class; a class that is not named has no limit.
         timezone: The site's.
         now: The wall clock, in UTC.
         saved: What :meth:`document` gave before the last restart; None: nothing.
-        steady_s: The steady clock.
+        steady_s: The monotonic clock.
     """
 
     def __init__(
@@ -85,14 +85,14 @@ class DailyBytes:
             return False
 
     def count(self, class_: Class, sent_bytes: int) -> None:
-        """So much of the class was handed to the broker; what is sent again counts again."""
+        """Count bytes of a class handed to the broker; repeated sends count again."""
         with self._lock:
             self._turn()
             self._spent[class_] = self._spent.get(class_, 0) + sent_bytes
             self.unsaved = True
 
     def document(self) -> str:
-        """What must outlive a restart, as JSON."""
+        """The counts to be kept over a restart, as JSON."""
         with self._lock:
             self.unsaved = False
             return json.dumps({"newest": self._newest.isoformat(), "spent": self._spent})

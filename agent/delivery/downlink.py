@@ -1,4 +1,4 @@
-"""What the platform says to the device: receipts and commands, hostile until they are validated."""
+"""Handles receipts and commands from the platform, untrusted until validated."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ _log = logging.getLogger(__name__)
 
 
 class NewEpochError(ConnectionError):
-    """The platform has other events of this epoch than we: the database was set back, or copied.
+    """The platform has other events of this epoch: the database was rolled back or copied.
 
     Attributes:
-        again: Ranges of numbers whose events are to go again, also if they have arrived.
+        again: Ranges of numbers whose events are to be sent again, even if confirmed.
     """
 
     def __init__(self, reason: str, again: Sequence[tuple[int, int]]) -> None:
@@ -48,16 +48,16 @@ class NewEpochError(ConnectionError):
 
 
 class Listening:
-    """Heeds receipts and commands. For the uplink's thread.
+    """Processes receipts and commands. For the uplink's thread.
 
     Args:
-        base_topic: What the channels stand below.
-        outbox: Whose events are confirmed and brought back.
-        parcels: What is under way.
-        hold: Sets and lifts legal holds; gives the reason if it does not.
+        base_topic: The prefix of the channels.
+        outbox: Whose events are confirmed or queued again.
+        parcels: The events in flight.
+        hold: Sets and lifts legal holds; returns the reason if refused.
         clock: Its steady time counts.
-        keep_arrived: So many events are kept after they have arrived; as many may be asked for in an hour.
-        orders: Knows what was obeyed before.
+        keep_arrived: Number of confirmed events kept; as many may be requested per hour.
+        orders: The log of earlier commands.
     """
 
     def __init__(
@@ -86,14 +86,14 @@ class Listening:
         """Commands that were answered with why they are not done."""
 
     def heed(self, delivery: Delivery, reader: sqlite3.Connection) -> Answer | None:
-        """Do what was said, if it may be.
+        """Process one message.
 
         Returns:
             The answer to a command.
 
         Raises:
-            NewEpochError: A receipt names what was never given, or numbers of other events.
-            sqlite3.Error, StorageError: The disk fails; it is not the message's fault.
+            NewEpochError: A receipt names numbers that were never assigned, or other events.
+            sqlite3.Error, StorageError: The disk failed; the message is not to blame.
         """
         if delivery.retained:
             # It was said once, who knows when, and would be heeded at every connection.
@@ -132,7 +132,7 @@ class Listening:
             self._refuse("a receipt of an epoch that is not ours")
 
     def _begin_epoch(self, receipt: Receipt, verdict: Verdict) -> None:
-        """Begin a new epoch, unless there have been too many."""
+        """Begin a new epoch, unless it is too soon for one."""
         if self.epochs.wait_s:
             self._refuse(
                 "other events under our numbers: a new epoch began before, the next one waits"
@@ -169,7 +169,7 @@ class Listening:
         return self._answer(command, refused)
 
     def _resend(self, command: Resend, reader: sqlite3.Connection) -> Answer:
-        """Bring back what has arrived, as far as so much may come again now."""
+        """Queue confirmed events again, as far as the rate limit allows."""
         first, last = command.first, command.last
         if command.epoch != self._outbox.epoch:
             return self._answer(command, f"the epoch is {self._outbox.epoch}")
@@ -209,13 +209,13 @@ class Listening:
 
 
 class _Named(BaseModel):
-    """What of a broken command is enough to answer it."""
+    """The part of an invalid command that is enough to answer it."""
 
     command_id: CommandId
 
 
 def _declined(delivery: Delivery, reason: str) -> Answer | None:
-    """The answer to what is no command, if it says to whom it goes."""
+    """The answer to an invalid command, if it has a command id."""
     try:
         command_id = _Named.model_validate_json(delivery.payload).command_id
     except ValidationError:

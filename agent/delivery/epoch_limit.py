@@ -1,7 +1,7 @@
-"""How often the platform's word may begin a new epoch.
+"""A rate limit for new epochs that receipts cause.
 
-To begin one renumbers all that waits, and sends again what has arrived. A database is set back once, if at
-all; who says it again and again is wrong, or is not the platform.
+A new epoch renumbers all waiting events and sends confirmed ones again. A database is rolled back once, if
+at all; a sender that claims it again and again is faulty, or is not the platform.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ FIRST_WAIT_S, LONGEST_WAIT_S = 60.0, 86_400.0
 
 
 class NewEpochs:
-    """The first at once, the next after a minute, each further one after twice the wait, up to a day.
+    """Allows the first at once, the next after a minute, each further one after twice the wait, up to a day.
 
     Args:
-        clock: Its steady time counts.
+        clock: Its monotonic time is used.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -29,11 +29,11 @@ class NewEpochs:
 
     @property
     def wait_s(self) -> float:
-        """How long it is until there may be another one; 0: none too soon."""
+        """Seconds until another one is allowed; 0: now."""
         return max(0.0, self._not_before_s - self._clock.monotonic_s())
 
     def begin(self) -> None:
-        """Another one begins now."""
+        """Note that a new epoch begins now."""
         wait_s = min(FIRST_WAIT_S * 2.0 ** min(self.begun, 60), LONGEST_WAIT_S)
         self._not_before_s = self._clock.monotonic_s() + wait_s
         self.begun += 1

@@ -49,8 +49,8 @@ class StoodIn:
         previous_epoch: The epoch that ended with it, if that could be read.
         events: How many waiting events were carried over.
         cases: How many open cases were carried over.
-        left: How many waiting events were left on the disk, for want of room or because they could not be
-            read any more.
+        left: How many waiting events were left on the disk, because there was no room or they could not
+            be read.
     """
 
     reason: str
@@ -69,9 +69,9 @@ class Database:
 
     Args:
         path: The file.
-        stand_in: Called when the disk fails: the work goes on in the database that it makes, the piece of
-            work that failed included. None: the work fails.
-        stood_in: Given if ``path`` is one that stands in already.
+        stand_in: Called when the disk fails; makes the fallback database, in which all writes continue,
+            including the one that failed. None: the write fails.
+        stood_in: Given if ``path`` already is a fallback database.
 
     Raises:
         StorageError: The file cannot be opened or is not a database.

@@ -1,13 +1,13 @@
-"""What each day was like, in counters: the ground of the daily summary (日报).
+"""Counters of each day, from which the daily summary (日报) is made.
 
 A counter belongs to a page, a zone (or the device) and a kind of case (or none), and has a name.
 Counters add up; one whose name ends in ``_max`` keeps the highest value. Cases are counted in the
 transaction that records them; the rest is written every few minutes.
 
-A page is a local day by the wall clock, such as ``2026-03-01``. The clock may name a day that was told of
-already, because it was wrong then or is now: that is time that nobody has been told of, and it goes onto a
-further page (``2026-03-01+2``). Which pages are old, and which nobody writes on any more, is told by the
-time that the device has lived through, and never by their dates.
+A page is a local day by the wall clock, such as ``2026-03-01``. The clock may show a day that was already
+reported, because it was wrong then or is now: that time is not yet reported, and goes onto a further page
+(``2026-03-01+2``). Which pages are old, and which are complete, is decided by the device's lived time
+(:mod:`agent.storage.lived_time_counter`), never by their dates.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def day_of(at: datetime, timezone: ZoneInfo) -> str:
 
 
 def page_of(connection: sqlite3.Connection, day: str) -> str:
-    """The page that a day is written on: the first of its pages that nobody was told of."""
+    """The page that a day is written on: the first of its pages that was not yet reported."""
     rows = connection.execute(
         f"SELECT day, max(name = ?) FROM days WHERE {_PAGES} GROUP BY day",  # noqa: S608
         (TOLD, day, day),
@@ -64,18 +64,18 @@ def page_of(connection: sqlite3.Connection, day: str) -> str:
 
 
 def day_on(page: str) -> str:
-    """Which day a page is of."""
+    """The day of a page."""
     return page.partition("+")[0]
 
 
 def count(connection: sqlite3.Connection, day: str, values: Mapping[Place, float]) -> None:
-    """Add to a day's counters; within a piece of work."""
+    """Add to a day's counters; within a transaction."""
     if values:
         _add(connection, page_of(connection, day), values)
 
 
 def note(connection: sqlite3.Connection, page: str, name: str, value: float = 1.0) -> None:
-    """Add to one of a page's own counters; within a piece of work."""
+    """Add to one of a page's own counters; within a transaction."""
     _add(connection, page, {(DEVICE, DEVICE, name): value})
 
 
@@ -89,12 +89,12 @@ def _add(connection: sqlite3.Connection, page: str, values: Mapping[Place, float
 
 
 def written_on(connection: sqlite3.Connection, day: str, lived_s: float) -> None:
-    """A day was written on now; within a piece of work."""
+    """Note that a page was written now; within a transaction."""
     count(connection, day, {(DEVICE, DEVICE, _LIVED): lived_s})
 
 
 def count_case(connection: sqlite3.Connection, day: str, change: Change) -> None:
-    """Count what happened to a case; within the piece of work that records it."""
+    """Count what happened to a case; within the transaction that records it."""
     case = change.case
     names = {
         "case.opened": {"opened": 1.0},
@@ -112,12 +112,12 @@ def read(connection: sqlite3.Connection, page: str) -> dict[Place, float]:
 
 
 def known(connection: sqlite3.Connection) -> list[str]:
-    """The pages on which something was counted, by their names."""
+    """The names of all pages, in order."""
     return [day for (day,) in connection.execute("SELECT DISTINCT day FROM days ORDER BY day")]
 
 
 def due(connection: sqlite3.Connection, today: str, lived_s: float) -> list[str]:
-    """Pages that nobody was told of and that are over, the oldest first.
+    """Pages that are complete and not yet reported, the oldest first.
 
     A page is over when it has not been written on for long enough: soon after the clock has passed its
     midnight, and later where it was left otherwise, with the power or by a clock that was set.
@@ -143,13 +143,13 @@ def due(connection: sqlite3.Connection, today: str, lived_s: float) -> list[str]
 
 
 def can_be_trusted(counters: Mapping[Place, float]) -> bool:
-    """Whether a page is of one day and of nothing else, as far as the clock can say that."""
+    """Whether a page holds exactly one day, as far as the clock can tell."""
     own = {name: counters.get((DEVICE, DEVICE, name), 0.0) for name in ("uptime_s", *_DOUBTFUL)}
     return own["uptime_s"] > 0 and not any(own[name] for name in _DOUBTFUL)
 
 
 def told_as_lost(connection: sqlite3.Connection, page: str) -> int:
-    """How many numbers were told as lost with the other pages of the same day."""
+    """How many numbers were reported lost with the other pages of the same day."""
     day = day_on(page)
     [lost] = connection.execute(
         f"SELECT coalesce(sum(value), 0) FROM days WHERE name = ? AND day != ? AND {_PAGES}",  # noqa: S608
@@ -159,7 +159,7 @@ def told_as_lost(connection: sqlite3.Connection, page: str) -> int:
 
 
 def forget_old(connection: sqlite3.Connection) -> None:
-    """Keep the pages that were written on last; within a piece of work."""
+    """Delete all but the pages written last; within a transaction."""
     connection.execute(
         "DELETE FROM days WHERE day NOT IN (SELECT day FROM days GROUP BY day"
         " ORDER BY max(CASE WHEN name = ? THEN value ELSE 0 END) DESC, day DESC LIMIT ?)",

@@ -1,4 +1,4 @@
-"""The outbox across databases: epochs, and what is carried from one to another."""
+"""Epochs of the outbox, and events carried from one database to another."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _RUNNING_BOOT, _CARRIED = "outbox.running_boot", "outbox.carried"
 def settle_epoch(
     connection: sqlite3.Connection, given: str | None, boot_id: str | None
 ) -> tuple[str, str | None]:
-    """Find this database's epoch, or begin one; another one given replaces it."""
+    """Read this database's epoch, or begin one; a different one given replaces it."""
     epoch = noted_epoch(connection, EPOCH)
     if epoch is None or (given is not None and given != epoch):
         if epoch is not None:
@@ -39,7 +39,7 @@ def settle_epoch(
 
 
 def noted_epoch(connection: sqlite3.Connection, name: str = EPOCH) -> str | None:
-    """An epoch that a database has noted; None if none is, or the disk has another text than one."""
+    """An epoch noted in a database; None if there is none or it is damaged."""
     text = load_state(connection, name)
     return text if text is not None and is_id(text) else None
 
@@ -55,12 +55,12 @@ DAMAGED = "the disk has another text than it was given"
 def take_over(
     connection: sqlite3.Connection, rows: Iterable[tuple[Any, ...]], previous: str | None
 ) -> None:
-    """Fill an empty outbox with what was saved from another, as a new epoch; in a piece of work.
+    """Fill an empty outbox with the rows saved from another, as a new epoch; within a transaction.
 
     Args:
         connection: The writer's.
         rows: :data:`COLUMNS` of each.
-        previous: The epoch of the other one, if that is known.
+        previous: The epoch of the other one, if known.
     """
     epoch = secrets.token_hex(8)
     save_state(connection, EPOCH, epoch)
@@ -70,7 +70,7 @@ def take_over(
 
 
 def note_carried(connection: sqlite3.Connection, epoch: str | None, sequences: list[int]) -> None:
-    """Remember which numbers of another database came along into this one; in a piece of work."""
+    """Note which numbers of another database were carried into this one; within a transaction."""
     ranges = joined([(each, each) for each in sequences])
     save_state(connection, _CARRIED, json.dumps({"epoch": epoch, "ranges": ranges}))
 
@@ -87,13 +87,13 @@ def take_back(
     went: tuple[str | None, list[tuple[int, int]]],
     previous: str | None,
 ) -> int:
-    """Give an outbox what another, which stood in for it, has got since; as a new epoch; in a piece of work.
+    """Merge the events of the fallback outbox back into this one, as a new epoch; within a transaction.
 
     Args:
         connection: The writer's.
-        rows: :data:`COLUMNS` of what waits in the other.
-        went: What had been :func:`carried` there: of that, what waits there no more has been settled.
-        previous: The other's epoch, if that is known.
+        rows: :data:`COLUMNS` of the events waiting in the other.
+        went: What had been :func:`carried` there: of that, what no longer waits there is settled.
+        previous: The other's epoch, if known.
 
     Returns:
         How many events were new to it.
@@ -123,14 +123,14 @@ def take_back(
 
 
 def is_of_outbox(name: str) -> bool:
-    """Whether a state is the outbox's own, which means nothing in another database."""
+    """Whether a state belongs to the outbox and so has no meaning in another database."""
     return name.startswith("outbox.")
 
 
 def _put_in_anew(
     connection: sqlite3.Connection, rows: Iterable[tuple[Any, ...]], epoch: str
 ) -> None:
-    """Give rows numbers from 1 on in an epoch; their ``event_id`` stays."""
+    """Number rows from 1 on in an epoch; their ``event_id`` stays."""
     for sequence, (_, event_id, lane, kind, at, boot, steady_s, _, event, _) in enumerate(rows, 1):
         told = json.loads(event) | {"epoch": epoch, "sequence": sequence}
         text = json.dumps(told, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
@@ -142,7 +142,7 @@ def _put_in_anew(
 
 
 def begin_epoch(connection: sqlite3.Connection) -> tuple[str, str | None]:
-    """Give the database a new epoch, and what waits new numbers from 1 on."""
+    """Give the database a new epoch, and renumber waiting events from 1 on."""
     previous = load_state(connection, EPOCH)
     epoch = secrets.token_hex(8)
     if previous is not None:

@@ -1,4 +1,4 @@
-"""What a fault of the disk or of SQLite means for the database."""
+"""Classifies errors of the disk and of SQLite: full, damaged, failing."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _FAILING = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQL
 
 
 class StorageError(OSError):
-    """The disk did not take it, or the file cannot be used. Nothing of the work was kept.
+    """The database could not be written or opened. Nothing of the write was kept.
 
     Attributes:
         path: The database file.
-        reason: What SQLite said.
-        full: The disk has no room: what is written later may be taken again.
-        damaged: The file is no database, or no longer a whole one.
+        reason: SQLite's message.
+        full: The disk is full: a later write may succeed.
+        damaged: The file is no database, or a corrupt one.
     """
 
     def __init__(
@@ -44,13 +44,13 @@ class StorageError(OSError):
 
 
 def is_damage(error: BaseException) -> bool:
-    """Whether SQLite says that the file is no whole database."""
+    """Whether SQLite reports that the file is corrupt."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     return code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
 def is_failing(error: BaseException | None) -> bool:
-    """Whether it is the disk that fails: it takes nothing, or does not give what it took."""
+    """Whether the disk fails: it cannot be written or read."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in _FAILING
 
 

@@ -1,4 +1,4 @@
-"""For how long the device has lived, counted on in the database: what ages, and what is due, goes by it."""
+"""The device's lived time, kept in the database: retention and due dates are measured by it."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _LIFETIME = "retention.lifetime"
 
 
 def known(connection: sqlite3.Connection) -> Lifetime:
-    """As it was last counted."""
+    """The lived time as last written."""
     told = load_state(connection, _LIFETIME)
     return Lifetime() if told is None else Lifetime.model_validate_json(told)
 
 
 def count_on(connection: sqlite3.Connection, clock: Clock) -> Lifetime:
-    """Count it on to this moment and write it down; within a piece of work."""
+    """Advance the lived time to now and write it; within a transaction."""
     lifetime = known(connection).now(clock)
     save_state(connection, _LIFETIME, lifetime.model_dump_json())
     return lifetime

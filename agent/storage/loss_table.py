@@ -1,4 +1,4 @@
-"""The table of what will never be delivered."""
+"""The table of losses: sequence numbers that will never be delivered."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def note_loss(
     reason: str,
     at_s: float,
 ) -> None:
-    """Write down numbers of a lane as lost; in the piece of work that loses them.
+    """Record sequence numbers of a lane as lost; within the transaction that loses them.
 
     Args:
         connection: The writer's.
-        epoch: Whose numbers they are.
-        lane: Which one they waited in.
+        epoch: The epoch of the numbers.
+        lane: The lane in which they waited.
         sequences: In order.
-        reason: Why, in English; a disk's or a broker's own words are cut.
+        reason: Why, in English; texts from the system or a broker are shortened.
         at_s: When, in seconds since 1970.
     """
     connection.executemany(
@@ -39,7 +39,7 @@ def note_loss(
 
 
 def joined(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Ranges in order; those that touch become one."""
+    """Merge adjacent ranges, in order."""
     found: list[tuple[int, int]] = []
     for first, last in ranges:
         if found and first == found[-1][1] + 1:

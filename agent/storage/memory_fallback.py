@@ -1,9 +1,9 @@
-"""A database in memory stands in for one on a disk that fails, so that the seeing goes on.
+"""A fallback database in memory, for when the disk fails, so that detection goes on.
 
-A card that wears out turns read-only or gives errors, at a start or in the middle of one. What can still be
-read of the database (open cases, where the analysis stood, what waits) is carried over into one on a file
-system in memory, under a new epoch, and work goes on there; a power cut takes it. At a later start on a
-disk that takes writes again, what came since is taken back, if memory still has it.
+A worn-out card turns read-only or returns errors, at a start or during a run. What can still be read of the
+database (open cases, the state of the analysis, waiting events) is copied into a database on a file system
+in memory, under a new epoch, and writing goes on there; a power cut loses it. At a later start with a disk
+that can be written, what was added since is merged back, if it is still in memory.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class TakenBack:
-    """What a database in memory gave back to the one on the disk.
+    """What was merged from the fallback database back into the one on the disk.
 
     Attributes:
-        previous_epoch: The one that ended with it.
-        events: How many events came along that the disk did not have.
-        cases: How many cases, open or cleared since.
+        previous_epoch: The epoch of the fallback database, which ended.
+        events: How many events the disk did not have.
+        cases: How many cases, opened or cleared since.
     """
 
     previous_epoch: str | None
@@ -55,9 +55,9 @@ class TakenBack:
 
 
 def in_folder(folder: Path) -> StandIn:
-    """Give what makes a database in a folder; where that takes none either, in a temporary one.
+    """Return a function that makes the fallback database in a folder, or else in a temporary one.
 
-    One that is there already, from a run before this one in the same boot, is gone on with: it is newer.
+    One left by an earlier run in the same boot is continued: it is newer.
     """
 
     def make(reader: sqlite3.Connection, reason: str) -> tuple[Path, StoodIn]:
@@ -73,15 +73,15 @@ def in_folder(folder: Path) -> StandIn:
 
 
 def open_instead(path: Path, folder: Path, reason: str) -> Database:
-    """Open a database in memory because the one on the disk cannot be used from the start.
+    """Open a database in memory, because the one on the disk cannot be used at the start.
 
     Args:
-        path: The file on the disk; what can be read of it is carried over.
-        folder: Where memory is.
-        reason: What the disk said.
+        path: The file on the disk; what can be read of it is copied.
+        folder: A folder on a file system in memory.
+        reason: What the operating system reported.
 
     Raises:
-        StorageError: Memory does not take it either.
+        StorageError: Memory cannot be written either.
     """
     _log.error("%s cannot be used: %s", path, reason)
     try:
@@ -104,12 +104,12 @@ def _is_usable(path: Path) -> bool:
 
 
 def take_back_into(database: Database, folder: Path) -> TakenBack | None:
-    """Give a database on the disk what one in memory has got since; None if there is none.
+    """Merge the fallback database back into the one on the disk; None if there is no fallback.
 
-    What cannot be read of it is lost; it is deleted only once the rest is on the disk.
+    What cannot be read of it is lost; it is deleted only after the rest is on the disk.
 
     Raises:
-        StorageError: The disk did not take it.
+        StorageError: It could not be written.
     """
     if database.stood_in is not None or not (folder / NAME).exists():
         return None
@@ -124,7 +124,7 @@ def take_back_into(database: Database, folder: Path) -> TakenBack | None:
 
 @dataclass(frozen=True, slots=True)
 class _Newer:
-    """All that a database in memory has got."""
+    """The contents of a fallback database."""
 
     previous: str | None
     rows: list[tuple[Any, ...]]
@@ -152,7 +152,7 @@ class _Newer:
             return None
 
     def put(self, connection: sqlite3.Connection) -> TakenBack:
-        """Put it into the database on the disk; in a piece of work."""
+        """Write it into the database on the disk; within a transaction."""
         events = take_back(connection, self.rows, self.carried, self.previous)
         for case in self.cases:
             _keep_newer(connection, case)
@@ -161,7 +161,7 @@ class _Newer:
 
 
 def _keep_newer(connection: sqlite3.Connection, case: Case) -> None:
-    """Keep a case as memory has it; what the disk has open in its place was over before it failed.
+    """Store a case as memory has it; a different open case on the disk was over before the disk failed.
 
     A disk that begins to fail may lose the last that it had said it wrote (of 120 ext4 that were aborted while
     SQLite wrote to them, 8 had answered an fsync with success, and lost what it was for). Memory was filled
@@ -194,7 +194,7 @@ def _fill(folder: Path, reader: sqlite3.Connection, reason: str) -> tuple[Path, 
     """Make a database in a folder from what can be read of another.
 
     Raises:
-        OSError: The folder does not take it.
+        OSError: The folder cannot be written.
         sqlite3.Error: Likewise.
     """
     reader.text_factory = lenient
@@ -216,7 +216,7 @@ def _fill(folder: Path, reader: sqlite3.Connection, reason: str) -> tuple[Path, 
 
 
 def _that_fit(reader: sqlite3.Connection) -> tuple[list[tuple[Any, ...]], int]:
-    """What waits, in order and within bounds; and how much of it is left where it is."""
+    """Waiting events, in order, that fit the bounds; and how many are left behind."""
     taken: list[tuple[Any, ...]] = []
     room_bytes = CARRIED_BYTES
     for lane in Lane:
@@ -232,7 +232,7 @@ def _that_fit(reader: sqlite3.Connection) -> tuple[list[tuple[Any, ...]], int]:
 
 
 def _state(reader: sqlite3.Connection) -> Iterator[tuple[str, str]]:
-    """Snapshots and counters, but for what is the outbox's own."""
+    """Snapshots and counters, except those of the outbox."""
     with suppress(sqlite3.DatabaseError):
         for name, value, crc in reader.execute("SELECT name, value, crc FROM state"):
             if not is_of_outbox(name) and crc in {None, crc_of(value)}:
@@ -264,7 +264,7 @@ def _put(
 
 
 def _reader(path: Path) -> sqlite3.Connection:
-    """Open for reading whatever the disk lets; a file that cannot be read at all is as an empty one."""
+    """Open for reading as far as possible; a file that cannot be read at all counts as empty."""
     # A journal cannot be read on a read-only file system without its index: then without either.
     for how in ("mode=ro", "immutable=1"):
         connection: sqlite3.Connection | None = None

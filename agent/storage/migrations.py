@@ -1,4 +1,4 @@
-"""The tables, as migrations: each is applied once, in order, and never edited afterwards.
+"""The schema migrations: each is applied once, in order, and never edited afterwards.
 
 Imported only when a database is new or older than the agent (``agent.storage.database.SCHEMA``).
 """
@@ -16,7 +16,7 @@ migrations = sqlite_utils.Migrations("kerbwatch")
 
 
 def apply(connection: sqlite3.Connection) -> None:
-    """Apply what this database has not seen yet."""
+    """Apply the migrations that this database has not had."""
     migrations.apply(sqlite_utils.Database(connection, execute_plugins=False))
 
 
@@ -79,7 +79,7 @@ def create_traces(db: sqlite_utils.Database) -> None:
 
 @migrations()
 def keep_what_arrived(db: sqlite_utils.Database) -> None:
-    """What was confirmed stays for a while: a platform may have to restore a backup."""
+    """Confirmed events are kept for a while: a platform may have to restore a backup."""
     db.execute("ALTER TABLE outbox ADD COLUMN arrived INTEGER NOT NULL DEFAULT 0")
     db.execute("DROP INDEX outbox_lanes")
     db.execute(
@@ -94,7 +94,7 @@ def keep_what_arrived(db: sqlite_utils.Database) -> None:
 
 @migrations()
 def create_losses(db: sqlite_utils.Database) -> None:
-    """Every number that will never be delivered, by ranges; ``reported`` is the report's number."""
+    """Ranges of numbers that will never be delivered; ``reported`` is the report's number."""
     db.execute("""
         CREATE TABLE losses (
             id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -112,7 +112,7 @@ def create_losses(db: sqlite_utils.Database) -> None:
 
 @migrations()
 def create_ageing(db: sqlite_utils.Database) -> None:
-    """Since when something is kept that will go some day; see :mod:`agent.retention`."""
+    """Since when things with a retention period are kept; see :mod:`agent.retention`."""
     db.execute("""
         CREATE TABLE ageing (
             kind TEXT NOT NULL,

@@ -1,13 +1,12 @@
-"""The only queue: what the device has to say and the platform has not yet confirmed.
+"""The outbox: the only queue of events that the platform has not yet confirmed.
 
-An event is added in the same transaction as the case it tells of; it waits until its confirmation.
-What has arrived is kept for a while, because platforms restore backups, too, and ask for it again.
-Sequence numbers are given in the transaction, by one writer, so that a number the platform never
-sees does not exist: a gap is always a loss.
+An event is added in the transaction that changes its case; it waits until it is confirmed. Confirmed
+events are kept for a while, because platforms restore backups and ask for them again. Sequence numbers
+are assigned in the transaction, by one writer, so that no number is skipped: a gap is always a loss.
 
-An epoch is one database's life. A card that lied about its writes can set a database back: then
-numbers would be given twice. So a boot after one that did not end, and a platform that has more than
-we ever gave, begin a new epoch: what waits is numbered anew from 1.
+An epoch is one database's life. A card that lied about its writes can roll a database back: numbers
+would then be assigned twice. So an unclean boot, and a platform that has more than was ever sent, begin
+a new epoch: waiting events are renumbered from 1.
 """
 
 from __future__ import annotations
@@ -51,17 +50,17 @@ class Outbox:
         database: Where it is kept.
         tenant: The customer, as on the wire.
         device_id: This device, as on the wire.
-        purpose: Why this device watches, as on the wire.
+        purpose: The purpose of the device, as on the wire.
         timezone: The site's; times are written with its offset.
         epoch: Given in replay only; otherwise random, once per database file.
-        keep_arrived: So many events are kept after they have arrived, the newest.
+        keep_arrived: Number of confirmed events kept, the newest.
         boot_id: This boot. If the last run did not end and was of another boot, the power was cut:
             a new epoch begins. None: nothing of it is noted.
         budget_bytes: How large the database may become; see :meth:`make_room`. None: any size.
 
     Attributes:
-        changes: Grows with each commit that added something, lost something or made something wait
-            again: what was read ahead before is no longer what waits. Read from any thread.
+        changes: Grows with each commit that added or lost an event or made one wait again: what was
+            prefetched before is then outdated. Read from any thread.
     """
 
     def __init__(
@@ -94,7 +93,7 @@ class Outbox:
         ).result()
 
     def _begin_in_stand_in(self, connection: sqlite3.Connection) -> None:
-        """What waits lies in another database now, by other numbers."""
+        """Begin again in the fallback database, in which waiting events have other numbers."""
         epoch, boot_id = self._given
         self.epoch, self.previous_epoch = settle_epoch(connection, epoch, boot_id)
         self._budget_bytes = min(self._budget_bytes or STAND_IN_BYTES, STAND_IN_BYTES)
@@ -104,15 +103,15 @@ class Outbox:
         self.changes = self._changing
 
     def add(self, connection: sqlite3.Connection, draft: Draft, lane: Lane) -> int:
-        """Queue an event. Call it within a piece of work given to ``Database.write``.
+        """Queue an event. Call it within a function given to ``Database.write``.
 
         Returns:
-            Its sequence number; it counts only if the work's transaction does.
+            Its sequence number; it counts only if the transaction commits.
 
         Raises:
             pydantic.ValidationError: The body does not belong to the draft's type.
             sqlite3.IntegrityError: The event is in the outbox already.
-            StorageError: The disk is full, and what is free is needed for the way out.
+            StorageError: The disk is full, and its free space is reserved for deletions.
         """
         # Nobody else writes: the number read here is still free when it is taken below.
         sequence = last_sequence(connection) + 1
@@ -141,7 +140,7 @@ class Outbox:
         return sequence
 
     def confirm(self, sequences: Iterable[int], epoch: str | None = None) -> Future[None]:
-        """Events have arrived: they wait no more, and the oldest of those kept are let go.
+        """Mark events as arrived, and delete the oldest of the confirmed ones kept.
 
         Args:
             sequences: Their numbers …
@@ -167,14 +166,14 @@ class Outbox:
         return self._database.write(settle)
 
     def _is_over(self, epoch: str | None) -> bool:
-        """Asked within a piece of work: whether numbers of an epoch mean nothing any more."""
+        """Whether an epoch is over, so that its numbers have no meaning; within a transaction."""
         return epoch is not None and epoch != self.epoch
 
     def make_room(self, connection: sqlite3.Connection, budget_bytes: int) -> int:
-        """Let go until the file fits its budget: first what has arrived, then the lowest lane.
+        """Delete until the file fits its budget: first confirmed events, then the lowest lane.
 
-        Within a lane the oldest goes first; what had not arrived is noted as lost. Call it within
-        a piece of work.
+        Within a lane the oldest goes first; unconfirmed events are recorded as lost. Call it within a
+        transaction.
 
         Returns:
             How many events were lost.
@@ -200,7 +199,7 @@ class Outbox:
         return lost
 
     def _note_loss(self, connection: sqlite3.Connection, sequences: list[int], reason: str) -> None:
-        """All of one lane, in order."""
+        """Record events of one lane as lost; numbers in order."""
         row = connection.execute(
             "SELECT lane FROM outbox WHERE sequence = ?", (sequences[0],)
         ).fetchone()
@@ -208,10 +207,10 @@ class Outbox:
             note_loss(connection, self.epoch, row[0], sequences, reason, time.time())
 
     def resend(self, first: int, last: int) -> Future[int]:
-        """Let what has arrived and is still kept wait again.
+        """Queue confirmed events again that are still kept.
 
         Returns:
-            How many of the numbers from ``first`` to ``last`` had arrived and wait again now.
+            How many of the numbers from ``first`` to ``last`` are queued again.
         """
         epoch = self.epoch
 
@@ -227,10 +226,10 @@ class Outbox:
         return self._database.write(again)
 
     def begin_epoch(self, again: Iterable[tuple[int, int]] = ()) -> Future[None]:
-        """Begin a new epoch: what waits gets numbers from 1 on, what has arrived is forgotten.
+        """Begin a new epoch: waiting events are renumbered from 1, confirmed ones deleted.
 
         Args:
-            again: Ranges of numbers; what of them has arrived and is kept waits again before.
+            again: Ranges of numbers; confirmed events in them are queued again first.
         """
 
         def begin(connection: sqlite3.Connection) -> None:
@@ -244,7 +243,7 @@ class Outbox:
         return self._database.write(begin)
 
     def end(self) -> Future[None]:
-        """Note that this run ended as it should; the last write before the database is closed."""
+        """Note that this run ended cleanly; the last write before the database is closed."""
         return self._database.write(lambda connection: save_state(connection, _RUNNING_BOOT, ""))
 
     def bury(
@@ -255,12 +254,12 @@ class Outbox:
         why: str = "refused",
         epoch: str | None = None,
     ) -> Future[None]:
-        """Put events that can never be delivered aside, so that they hold up nobody.
+        """Move events that can never be delivered to the dead letters, so that they block no others.
 
         Args:
             sequences: Their numbers …
-            reason: Why; also in the words of a broker.
-            why: That in a word.
+            reason: Why, in free text; also a broker's message.
+            why: Why, as one of the fixed words.
             epoch: … in this one; nothing happens if it is over. None: the one that is.
         """
         reason = readable(reason, MOST_REASON)
@@ -283,7 +282,7 @@ class Outbox:
         return self._database.write(move)
 
     def last_sequence(self) -> int:
-        """The last number that was given in this epoch; 0 if none was.
+        """The last number assigned in this epoch; 0 if none was.
 
         Raises:
             StorageError: The file cannot be read.
@@ -361,7 +360,7 @@ _ROOM_EVERY = 20
 
 
 def _used_bytes(connection: sqlite3.Connection) -> int:
-    """Pages in use: what was deleted is free, though the file is as long as it was."""
+    """Bytes of pages in use; deleted rows leave free pages, though the file stays as long."""
     [[pages]], [[free]], [[size]] = (
         connection.execute(f"PRAGMA {name}").fetchall()
         for name in ("page_count", "freelist_count", "page_size")

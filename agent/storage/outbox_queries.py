@@ -1,4 +1,4 @@
-"""What waits in the outbox: rows, lanes and counts."""
+"""Queries for the waiting events of the outbox: rows, lanes and counts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ events_adapter: TypeAdapter[Event] = TypeAdapter(Event)
 
 
 class Lane(enum.IntEnum):
-    """What goes first. Order by sequence is kept within a lane."""
+    """The lanes of the outbox, by priority. Order by sequence is kept within a lane."""
 
     CASE = 0
     EVIDENCE = 1
@@ -36,7 +36,7 @@ _WAITING_IN_SPAN = (
 
 
 class Row(NamedTuple):
-    """One waiting event, as it will be sent; not ``whole``: the disk has another text than it was given."""
+    """One waiting event, as it will be sent; not ``whole``: its checksum does not match."""
 
     sequence: int
     event: str
@@ -45,7 +45,7 @@ class Row(NamedTuple):
 
 
 def waits(connection: sqlite3.Connection, lane: Lane, event_type: str) -> bool:
-    """Whether an event of the type is still in the lane."""
+    """Whether an event of the type still waits in the lane."""
     row = connection.execute(
         "SELECT 1 FROM outbox WHERE arrived = 0 AND lane = ? AND type = ? LIMIT 1",
         (int(lane), event_type),
@@ -60,7 +60,7 @@ def live_from(connection: sqlite3.Connection, lane: Lane, boot_id: str, since_s:
         connection: To read with.
         lane: The lane asked for.
         boot_id: Only events of this boot can be live.
-        since_s: The oldest steady time that is live. Steady time, because the wall clock of a
+        since_s: The oldest monotonic time that is live; the wall clock is not used, because that of a
             device without a battery may be years off when the link comes up.
 
     Returns:
@@ -97,9 +97,9 @@ def waiting(
         lane: The lane asked for.
         first: The lowest sequence number asked for.
         before: Only sequence numbers below this one; None: all.
-        taken: Sequence numbers to leave out, because they are under way.
-        limit: At most so many.
-        limit_bytes: At most so many bytes together, but one event at least.
+        taken: Sequence numbers to leave out, because they are in flight.
+        limit: Maximum number.
+        limit_bytes: Maximum total size in bytes, but at least one event.
     """
     rows: list[Row] = []
     room_bytes = limit_bytes
@@ -123,7 +123,7 @@ def waiting(
 
 
 def last_sequence(connection: sqlite3.Connection) -> int:
-    """The last number that was given in this epoch; 0 if none was."""
+    """The last number assigned in this epoch; 0 if none was."""
     row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'outbox'").fetchone()
     return 0 if row is None else int(row[0])
 
@@ -131,9 +131,9 @@ def last_sequence(connection: sqlite3.Connection) -> int:
 def waits_besides(
     connection: sqlite3.Connection, spans: Iterable[tuple[int, int]], known: Collection[int]
 ) -> bool:
-    """Whether a number of some spans waits that is none of those known.
+    """Whether any number in the spans waits that is not among those known.
 
-    It reads the known ones and one more at most, by the index of what waits; events themselves never.
+    It reads only the index of waiting events: the known numbers and at most one more.
     """
     for span in spans:
         with closing(connection.execute(_WAITING_IN_SPAN, span)) as cursor:
@@ -143,7 +143,7 @@ def waits_besides(
 
 
 def counted(connection: sqlite3.Connection, first: int, last: int) -> tuple[int, int]:
-    """How many of the numbers between two have arrived and are kept, and how many wait."""
+    """How many numbers in a range are confirmed and kept, and how many wait."""
     span = (first, last)
     [arrived] = connection.execute(
         "SELECT count(*) FROM outbox INDEXED BY outbox_arrived"

@@ -1,4 +1,4 @@
-"""How much waits in an outbox, and for how long already."""
+"""Statistics of the outbox: how many events wait, how large, how old."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Oldest:
-    """The waiting event that was recorded first: when it occurred, by either clock."""
+    """The waiting event recorded first: when it occurred, by both clocks."""
 
     sequence: int
     at: datetime
@@ -22,7 +22,7 @@ class Oldest:
     monotonic_s: float
 
     def age_s(self, clock: Clock) -> float:
-        """How long ago it occurred: within one boot by the steady clock, else as the wall clock has it."""
+        """How long ago it occurred: within one boot by the monotonic clock, else by the wall clock."""
         if self.boot_id == clock.boot_id:
             return max(0.0, clock.monotonic_s() - self.monotonic_s)
         return max(0.0, (clock.now() - self.at).total_seconds())
@@ -30,7 +30,7 @@ class Oldest:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """How much waits."""
+    """Number, size and age of waiting events."""
 
     rows: int
     size_bytes: int

@@ -1,8 +1,8 @@
-"""Room kept for the way out of a full disk.
+"""A reserve file, deleted when the disk is full so that deletions can be journalled.
 
-On a disk without a free block even deleting fails: the journal of the deletion needs room. So a file of
-real blocks lies beside the database and is thrown overboard when SQLite says that the disk is full; it
-is taken on again once there is room to spare.
+On a disk without a free block even deleting rows fails, because SQLite's journal needs room. So a file of
+real blocks lies beside the database; it is deleted when SQLite reports a full disk, and made again once
+there is room to spare.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 
 class Ballast:
-    """One file beside a database.
+    """The reserve file of a database.
 
     Args:
         path: The file.
@@ -39,7 +39,7 @@ class Ballast:
         self.take_on()
 
     def take_on(self) -> None:
-        """Take the room, if there is enough and it is not taken yet."""
+        """Make the file, if it is missing and there is enough room."""
         if self._aboard:
             return
         with suppress(OSError):  # a disk this full has none to keep; it is tried again
@@ -52,7 +52,7 @@ class Ballast:
         self.thrown = self.thrown and not self._aboard
 
     def throw_off(self) -> bool:
-        """Give the room back; False if none was kept."""
+        """Delete the file; False if there was none."""
         thrown, self._aboard = self._aboard, False
         self.thrown = self.thrown or thrown
         with suppress(OSError):

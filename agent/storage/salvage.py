@@ -1,4 +1,4 @@
-"""What can be read of a database that is damaged or lies on a disk that fails."""
+"""Salvages what can be read of a damaged database, or of one on a failing disk."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def columns(reader: sqlite3.Connection, table: str) -> set[str]:
 
 
 def _crc(reader: sqlite3.Connection, table: str) -> str:
-    """The column of checksums; an older agent wrote none."""
+    """The column of checksums; older versions wrote none."""
     return "crc" if "crc" in columns(reader, table) else "NULL"
 
 
@@ -42,7 +42,7 @@ def case_rows(reader: sqlite3.Connection) -> Iterator[tuple[Any, ...]]:
 
 
 def state_rows(reader: sqlite3.Connection) -> Iterator[tuple[Any, ...]]:
-    """Names and values that have a checksum, and that."""
+    """Names, values and checksums of the states that have a checksum."""
     if "crc" in columns(reader, "state"):
         yield from reader.execute("SELECT name, value, crc FROM state WHERE crc IS NOT NULL")
 
@@ -56,11 +56,11 @@ def epoch_of(reader: sqlite3.Connection) -> str | None:
 
 
 def waiting_rows(reader: sqlite3.Connection, lane: Lane | None = None) -> Iterator[tuple[Any, ...]]:
-    """Waiting events in order, past what cannot be read; each is one by the contract.
+    """Waiting events in order, skipping what cannot be read; each is valid by the contract.
 
     Args:
         reader: Of the database.
-        lane: Only of this one; None: of all.
+        lane: Only this lane; None: all.
 
     Yields:
         :data:`agent.storage.epoch.COLUMNS`.
@@ -87,9 +87,9 @@ def waiting_rows(reader: sqlite3.Connection, lane: Lane | None = None) -> Iterat
 
 
 def _valid(row: tuple[Any, ...]) -> bool:
-    """Whether a row holds the event that it names.
+    """Whether a row holds the event that its columns name.
 
-    One that has its checksum is as this or an older agent made it, who may have bounded its fields otherwise.
+    One with a correct checksum is accepted as written: an older version may have had other bounds.
     """
     text, crc = row[8:]
     if not is_whole(text, crc):
@@ -103,7 +103,7 @@ def _valid(row: tuple[Any, ...]) -> bool:
 
 
 def open_cases(reader: sqlite3.Connection) -> list[Case]:
-    """Open cases, as far as they can be read and are whole."""
+    """Open cases, as far as they can be read and are undamaged."""
     found: list[Case] = []
     with suppress(sqlite3.DatabaseError):  # those before it are whole
         for document, crc in case_rows(reader):
@@ -114,7 +114,7 @@ def open_cases(reader: sqlite3.Connection) -> list[Case]:
 
 
 def snapshots(reader: sqlite3.Connection) -> list[tuple[str, str]]:
-    """Where each camera's analysis stood: without that, what a case tells of would be looked for anew."""
+    """The snapshot of each camera's analysis; without it, everything in an open case would be detected again."""
     found: list[tuple[str, str]] = []
     with suppress(sqlite3.DatabaseError):  # those before it are whole
         for name, text, crc in state_rows(reader):
@@ -124,7 +124,7 @@ def snapshots(reader: sqlite3.Connection) -> list[tuple[str, str]]:
 
 
 def keep_case(connection: sqlite3.Connection, case: Case) -> bool:
-    """Keep a case, unless another one is open for its place and kind."""
+    """Store a case, unless another one is open for its place and kind."""
     try:
         save_case(connection, case)
     except sqlite3.IntegrityError:  # two for one place: the page was mixed up

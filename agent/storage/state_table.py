@@ -15,7 +15,7 @@ ANALYSIS_SNAPSHOT = "analysis.snapshot."
 
 
 def save_state(connection: sqlite3.Connection, name: str, value: str) -> None:
-    """Keep a snapshot or counter under a name; within a piece of work."""
+    """Store a snapshot or counter under a name; within a transaction."""
     connection.execute(
         "INSERT INTO state (name, value, crc) VALUES (?, ?, ?)"
         " ON CONFLICT (name) DO UPDATE SET value = excluded.value, crc = excluded.crc",
@@ -24,6 +24,6 @@ def save_state(connection: sqlite3.Connection, name: str, value: str) -> None:
 
 
 def load_state(connection: sqlite3.Connection, name: str) -> str | None:
-    """What was last kept under the name; None if nothing ever was."""
+    """The value last stored under the name; None if there is none."""
     row = connection.execute("SELECT value FROM state WHERE name = ?", (name,)).fetchone()
     return None if row is None else str(row[0])
