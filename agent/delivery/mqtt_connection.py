@@ -72,8 +72,8 @@ class LinkError(ConnectionError):
     """There is no connection, or it was lost.
 
     Attributes:
-        reason: In words, harmless; holds no secret.
-        unexplained: It was there, and ended without a word of the broker's.
+        reason: In words, escaped; holds no secret.
+        unexplained: It was open, and ended without a reason from the broker.
     """
 
     def __init__(self, reason: str, *, unexplained: bool = False) -> None:
@@ -82,12 +82,12 @@ class LinkError(ConnectionError):
 
 
 class NoRetainError(LinkError):
-    """The broker has no retained messages, and takes no connection that asks for one."""
+    """The broker does not support retained messages, and refuses a will that asks for one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the broker said it takes; ``retains``: whether it has retained messages."""
+    """The limits in the broker's CONNACK; ``retains``: whether it supports retained messages."""
 
     receive_maximum: int
     packet_bytes: int | None
@@ -96,10 +96,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What the platform sent us; hostile until it was validated.
+    """A message received from the platform; untrusted until validated.
 
-    ``retained``: the broker had kept it for us; nobody knows since when. ``packet_id`` is 0 where the
-    broker waits for no acknowledgement.
+    ``retained``: the broker had stored it, for an unknown time. ``packet_id`` is 0 where the
+    broker expects no acknowledgement.
     """
 
     topic: str
@@ -110,7 +110,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Acknowledgement:
-    """The broker's answer to one publish."""
+    """The broker's PUBACK for one publish."""
 
     packet_id: int
     code: int
@@ -118,7 +118,7 @@ class Acknowledgement:
 
 
 class Wake:
-    """Lets any thread end the wait of the one that owns a connection."""
+    """Wakes the thread that owns a connection, from any other."""
 
     def __init__(self) -> None:
         self._reader, self._writer = socket.socketpair()
@@ -143,14 +143,14 @@ class Wake:
 
 
 class Connection:
-    """One connection to the broker. Open it, take turns, close it; all in one thread.
+    """One connection to the broker. Open it, call ``turn``, close it; all in one thread.
 
     Args:
-        settings: Where the broker is and how to prove who we are; certificates and password are
-            read anew here, so that a rotated one is used from the next connection on.
+        settings: The broker's address and our credentials; certificates and password are
+            read again here, so that a rotated one is used from the next connection on.
         client_id: The MQTT client identifier.
-        will: Topic and payload that the broker publishes if we vanish.
-        retain: Whether it is to keep the will for later subscribers.
+        will: Topic and payload that the broker publishes if the connection is lost.
+        retain: Whether the will is retained.
     """
 
     def __init__(
@@ -212,10 +212,10 @@ class Connection:
         self._packed = _PackedOnce(PacketTypes.PUBLISH, ContentType="application/gzip")
 
     def open(self) -> None:
-        """Connect and wait for the broker's word.
+        """Connect and wait for the broker's CONNACK.
 
         Raises:
-            LinkError: It cannot be reached, cannot be trusted, refuses us, says nothing, or takes too little.
+            LinkError: It cannot be reached, is not trusted, refuses, does not answer, or its limits are too low.
         """
         deadline_s = time.monotonic() + self._settings.connect_timeout_s
         try:
@@ -238,7 +238,7 @@ class Connection:
         self.limits = _limits(properties)
 
     def subscribe(self, *topics: str) -> None:
-        """Ask for what the platform says from now on; a refusal is found in :attr:`refused_topics`.
+        """Subscribe to the platform's channels; a refusal is found in :attr:`refused_topics`.
 
         Raises:
             LinkError: The connection was lost.
@@ -256,11 +256,11 @@ class Connection:
         Args:
             topic: Where to.
             payload: JSON, or JSON packed with gzip.
-            retain: Whether the broker keeps it for later subscribers.
-            packed: What the content type says of the payload.
+            retain: Whether the broker retains it for later subscribers.
+            packed: Whether the content type says gzip.
 
         Returns:
-            The packet identifier, to be found again in :attr:`acknowledged`.
+            The packet identifier, which appears in :attr:`acknowledged` later.
 
         Raises:
             LinkError: The connection was lost.
@@ -272,16 +272,16 @@ class Connection:
         return sent.mid
 
     def packet_bytes(self, topic: str, payload: bytes) -> int:
-        """How large a publish is at most on the wire, without TLS."""
+        """Maximum size of a publish on the wire in bytes, without TLS."""
         properties_bytes = len(self._plain.pack())
         head = _FIXED_HEADER_BYTES + _LENGTH_BYTES + len(topic.encode()) + _PACKET_ID_BYTES
         return int(head + properties_bytes + len(payload))
 
     def turn(self, timeout_s: float, wake: Wake | None = None) -> None:
-        """Wait until there is something to read or write, or someone wakes us; then do it.
+        """Wait until there is something to read or write, or until woken; then read and write.
 
         Raises:
-            LinkError: The connection was lost, or the broker sent what it may not send.
+            LinkError: The connection was lost, or the broker broke the protocol.
         """
         channel = self._client.socket()
         if channel is None:
@@ -307,7 +307,7 @@ class Connection:
             raise self._lost()
 
     def next_delivery(self) -> Delivery | None:
-        """The next of what the platform sent; from now on the broker may send another one."""
+        """The next message received; acknowledges it, so that the broker may send another one."""
         if not self._received:
             return None
         delivery = self._received.popleft()
@@ -325,7 +325,7 @@ class Connection:
                 self.turn(deadline_s - time.monotonic())
 
     def close(self) -> None:
-        """Let go of the socket; what was not acknowledged is not known to have arrived."""
+        """Close the socket; unacknowledged messages may or may not have arrived."""
         channel = self._client.socket()
         if channel is not None:
             channel.close()
@@ -359,7 +359,7 @@ class Connection:
         channel.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, timeout_ms)
 
     def _take(self, message: MQTTMessage) -> None:
-        """Keep what was delivered until it is asked for, as much as we have said that we would."""
+        """Queue a received message until it is asked for, within our Receive Maximum."""
         try:
             topic = message.topic
         except UnicodeDecodeError:
@@ -380,7 +380,7 @@ class Connection:
             self._broken_rules.append(BrokenRuleError(RECEIVE_MAXIMUM_EXCEEDED, text))
 
     def _hang_up(self, broken: BrokenRuleError) -> NoReturn:
-        """Tell the broker which rule it broke, as far as it listens, and end the connection.
+        """Send the broker a DISCONNECT with the reason, if possible, and end the connection.
 
         Raises:
             LinkError: Always.
@@ -405,11 +405,11 @@ class Connection:
 
 
 class NoHandshakeError(ConnectionError):
-    """The other side did not answer as one that speaks TLS."""
+    """The other side did not answer with TLS."""
 
 
 class Secured(ssl.SSLSocket):
-    """Closes when the handshake fails: paho would leave it to the garbage collector."""
+    """A TLS socket that is closed when the handshake fails; paho would leave it to the garbage collector."""
 
     def do_handshake(self, block: bool = False) -> None:
         try:
@@ -422,7 +422,7 @@ class Secured(ssl.SSLSocket):
 
 
 class _Complaints(logging.Handler):
-    """Keeps paho's last word: it logs why a socket failed and tells its caller only that."""
+    """Keeps paho's last log message: paho logs why a socket failed, but tells its caller only that it did."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -436,7 +436,7 @@ class _Complaints(logging.Handler):
 
 
 class _PackedOnce(Properties):
-    """Properties that are set once: paho packs them anew for each packet, a seventh of its time."""
+    """Properties packed once; paho would pack them for each packet, a seventh of its time."""
 
     _on_the_wire: bytes
 
@@ -457,10 +457,10 @@ _NO_QOS = said(
 
 
 def _stays_here(address: str) -> None:
-    """See to it that a password in clear does not leave the device, whatever its broker's name means.
+    """Refuse to send a password unencrypted to another host, whatever the broker's name resolves to.
 
     Raises:
-        LinkError: It would. Nothing has been sent yet: paho writes in our turns only.
+        LinkError: It would be sent. Nothing has been sent yet: paho writes only in ``turn``.
     """
     if not is_loopback(address):
         text = said("a password would travel to {host} in clear; use mqtts://", host=address)
@@ -468,10 +468,10 @@ def _stays_here(address: str) -> None:
 
 
 def _limits(properties: Properties) -> Limits:
-    """What a CONNACK says that the broker takes.
+    """Read the broker's limits from its CONNACK.
 
     Raises:
-        LinkError: That is too little to deliver anything safely.
+        LinkError: They are too low to deliver anything safely.
     """
     limits = Limits(
         receive_maximum=getattr(properties, "ReceiveMaximum", 65_535),

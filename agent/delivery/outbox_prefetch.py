@@ -1,7 +1,7 @@
-"""What waits, as the uplink sees it: a good deal read at once, and anew when something has changed.
+"""Prefetches the outbox for the uplink: reads many events at once, and again after a change.
 
-A query for each message costs more than sending it does. What is read ahead stays true for as long
-as nothing is added, lost or made to wait again; the outbox says when that happens.
+A query for each message costs more than sending it. What was prefetched is valid until an event is
+added, lost or queued again; the outbox reports that by :attr:`~agent.storage.outbox.Outbox.changes`.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ LOOK_EVERY_S = 1.0
 
 
 class Ahead:
-    """Reads the outbox for whoever sends it. For one thread.
+    """Prefetches the outbox. For one thread.
 
     Args:
-        outbox: What waits.
-        clock: Tells live events from old ones.
+        outbox: The queue.
+        clock: To tell live events from old ones.
         live_within_s: An event older than this is no longer live.
     """
 
@@ -44,7 +44,7 @@ class Ahead:
         self._looked_at, self._looked_s = -1, 0.0
 
     def look(self, reader: sqlite3.Connection) -> None:
-        """See what is live now, if something has changed or some time has passed."""
+        """Refresh what is live, if the outbox has changed or some time has passed."""
         now_s, changes = self._clock.monotonic_s(), self._outbox.changes
         if changes == self._looked_at and now_s - self._looked_s < LOOK_EVERY_S:
             return
@@ -55,18 +55,18 @@ class Ahead:
         self._old.clear()
 
     def forget(self) -> None:
-        """What was read is no longer so: the next look reads anew."""
+        """Discard the prefetched rows: the next :meth:`look` reads again."""
         self._looked_at = -1
 
     @property
     def lanes(self) -> Iterable[Lane]:
-        """In the order in which they go."""
+        """The lanes, by priority."""
         return self._begins.keys()
 
     def live(
         self, reader: sqlite3.Connection, lane: Lane, passed: int, taken: Collection[int]
     ) -> list[Row]:
-        """The lane's oldest live event above ``passed`` that is not taken; empty: there is none."""
+        """The lane's oldest live event above ``passed`` that is not taken; empty if there is none."""
         if lane in self._quiet:
             return []
         first = max(self._begins[lane], passed + 1)
@@ -78,7 +78,7 @@ class Ahead:
     def old(
         self, reader: sqlite3.Connection, lane: Lane, passed: int, taken: Collection[int]
     ) -> deque[Row]:
-        """The next events of the lane's backlog above ``passed``; empty: there are none."""
+        """The next events of the lane's backlog above ``passed``; empty if there are none."""
         if lane not in self._old:
             self._old[lane] = deque(
                 waiting(
@@ -94,7 +94,7 @@ class Ahead:
         return self._old[lane]
 
     def pass_by(self, lane: Lane, count: int) -> None:
-        """So many of the backlog's next events are on their way."""
+        """Skip a number of the backlog's next events, which have been sent."""
         ahead = self._old[lane]
         for _ in range(count):
             ahead.popleft()

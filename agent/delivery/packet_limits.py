@@ -1,7 +1,7 @@
-"""What of MQTT a broker may send us, judged by each packet's first bytes: before its body is read.
+"""Limits on MQTT packets from the broker, checked by each packet's header before its body is read.
 
-paho-mqtt announces a Maximum Packet Size and then reads whatever comes into memory, and keeps messages with
-QoS 2 until they are released.
+paho-mqtt announces a Maximum Packet Size but then reads packets of any size into memory, and stores messages
+with QoS 2 until they are released.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _MOST_LENGTH_BYTES = 4
 
 
 class BrokenRuleError(Exception):
-    """The broker sent what it may not send; the connection has to end.
+    """The broker broke the protocol; the connection has to end.
 
     Attributes:
-        code: The reason for a DISCONNECT.
+        code: The reason code for the DISCONNECT.
         reason: In words.
     """
 
@@ -37,7 +37,7 @@ class BrokenRuleError(Exception):
 
 
 class Framing:
-    """Follows one connection's stream from packet to packet."""
+    """Parses the headers of one connection's incoming packets."""
 
     def __init__(self) -> None:
         self._head = bytearray()
@@ -46,10 +46,10 @@ class Framing:
         self._accepted = False
 
     def take(self, arrived: bytes) -> None:
-        """Look at what has arrived next.
+        """Check the next bytes received.
 
         Raises:
-            BrokenRuleError: A packet has begun that may not be sent to us.
+            BrokenRuleError: A packet has begun that is not allowed.
         """
         at = 0
         while at < len(arrived):
@@ -95,12 +95,12 @@ class Framing:
 
 
 class StrictClient(Client):
-    """A client of paho's that holds the broker to :class:`Framing`; for one connection."""
+    """A paho client that enforces :class:`Framing`; for one connection."""
 
     framing: Framing
 
     def _sock_recv(self, bufsize: int) -> bytes:
-        """Everything that paho reads comes through here, a packet's head byte by byte."""
+        """Everything that paho reads passes here; a packet's header comes byte by byte."""
         arrived = super()._sock_recv(bufsize)
         self.framing.take(arrived)
         return arrived

@@ -1,4 +1,4 @@
-"""How many events a second may leave."""
+"""A rate limit for backlog events."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _NO_LIMIT = 1_000_000
 
 
 class Pacing:
-    """How many events of the backlog may go now: so many a second, and a second's worth at once.
+    """A rate limit in events per second, with a burst of one second's worth.
 
     Args:
-        per_s: None: as fast as it goes.
-        clock: Its steady time counts.
+        per_s: Events per second; None: no limit.
+        clock: Its monotonic time is used.
     """
 
     def __init__(self, per_s: float | None, clock: Clock) -> None:
@@ -24,13 +24,13 @@ class Pacing:
         self.set(per_s)
 
     def set(self, per_s: float | None, by: Literal["site", "platform"] = "site") -> None:
-        """From now on, by whose word."""
+        """Set the limit, and who set it."""
         self.per_s, self.by = per_s, by
         self._saved = 1.0
         self._last_s = self._clock.monotonic_s()
 
     def allowed(self) -> int:
-        """So many, now."""
+        """Number of events that may be sent now."""
         if self.per_s is None:
             return _NO_LIMIT
         now_s = self._clock.monotonic_s()
@@ -39,5 +39,5 @@ class Pacing:
         return int(self._saved)
 
     def spend(self, count: int) -> None:
-        """So many have gone."""
+        """Count events that were sent."""
         self._saved -= count

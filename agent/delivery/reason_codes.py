@@ -1,4 +1,4 @@
-"""What a broker's answer to a publish means for what was published."""
+"""MQTT reason codes: what a PUBACK means for the message published."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Meaning = Literal["taken", "not now", "refused"]
 
 
 def meaning(code: int) -> Meaning:
-    """What becomes of a message after its PUBACK.
+    """What to do with a message after its PUBACK.
 
     A code below 0x80 that is not 0 says neither that the message was stored nor that it never will
     be (0x10: nobody subscribes); it is kept.
@@ -31,16 +31,16 @@ def meaning(code: int) -> Meaning:
 
 
 def name_of(code: int) -> str:
-    """What MQTT calls a reason code, such as ``Not authorized``."""
+    """MQTT's name of a reason code, such as ``Not authorized``."""
     return next(iter(ReasonCode.names.get(code, ())), f"0x{code:02X}")
 
 
 def know_every_code() -> None:
-    """Let paho read any code in the packets that brokers answer with.
+    """Make paho accept any reason code in the broker's acknowledgements.
 
-    MQTT 5 foresees few codes for each packet, brokers use others (Mosquitto answers a publish beyond
-    its ``message_size_limit`` with 0x95). paho raises on those: it would hang up, connect, send the
-    same again, and so for ever.
+    MQTT 5 allows few codes for each packet, but brokers use others (Mosquitto answers a publish beyond
+    its ``message_size_limit`` with 0x95). paho raises on those: it would disconnect, connect, send the
+    same again, and so on endlessly.
     """
     packets = (PacketTypes.CONNACK, PacketTypes.PUBACK, PacketTypes.SUBACK, PacketTypes.DISCONNECT)
     known = {code: dict(names) for code, names in ReasonCode.names.items()}

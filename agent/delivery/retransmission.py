@@ -1,8 +1,8 @@
-"""How long a receipt is waited for before its event is sent again.
+"""The retransmission timer: how long to wait for a receipt before an event is sent again.
 
-A platform that falls behind answers late. Who then sends everything again at a fixed time doubles its
-load when it can bear it least, and a city does so at once. TCP had that problem first; this is its answer,
-RFC 6298: the wait follows the delay that is seen, and doubles whenever it was too short.
+An overloaded platform answers late. Devices that send everything again after a fixed time would double its
+load at the worst moment, all at once. TCP has the same problem; this is its solution, RFC 6298: the timeout
+follows the measured delay, and doubles whenever it was too short.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ MOST_TIMES = 64
 
 
 class RetransmissionTimer:
-    """The wait, in seconds.
+    """The timeout, in seconds.
 
     Args:
-        least_s: Never less, however soon the receipts come.
+        least_s: The minimum, however fast receipts come.
     """
 
     def __init__(self, least_s: float) -> None:
@@ -34,16 +34,16 @@ class RetransmissionTimer:
 
     @property
     def wait_s(self) -> float:
-        """So long a receipt is waited for now."""
+        """The present timeout in seconds."""
         seen_s = 0.0
         if self._smoothed_s is not None:
             seen_s = self._smoothed_s + _SPREADS * self._spread_s
         return min(max(self._least_s, seen_s) * self._doubled, MOST_TIMES * self._least_s)
 
     def measured(self, took_s: float) -> None:
-        """A receipt took so long, for something that was sent once.
+        """Note a measured delay, of an event that was sent once.
 
-        What was sent again says nothing: nobody knows for which of its copies the receipt is (Karn and
+        Events sent again are not measured: it is unknown to which copy the receipt belongs (Karn and
         Partridge, "Improving Round-Trip Time Estimates in Reliable Transport Protocols", 1987).
         """
         if self._smoothed_s is None:
@@ -55,15 +55,15 @@ class RetransmissionTimer:
         self._doubled = 1.0
 
     def expired(self) -> None:
-        """It was waited for in vain: twice as long the next time."""
+        """Double the timeout after it has expired."""
         self._doubled = min(2 * self._doubled, float(MOST_TIMES))
 
 
 class Awaited:
-    """Events that the broker has and that no receipt has named yet; times in steady seconds.
+    """Events acknowledged by the broker but not yet by a receipt; times in monotonic seconds.
 
     Args:
-        least_s: What is not named is sent again after this time, or later where receipts come late.
+        least_s: Minimum timeout until an event is sent again; longer where receipts come late.
     """
 
     def __init__(self, least_s: float) -> None:
@@ -76,13 +76,13 @@ class Awaited:
         return len(self._since_s)
 
     def add(self, sequences: Iterable[int], now_s: float) -> None:
-        """The broker has taken these."""
+        """Add events that the broker acknowledged."""
         for sequence in sequences:
             self._since_s.pop(sequence, None)  # so that the order stays that of the times
             self._since_s[sequence] = now_s
 
     def came(self, sequences: Collection[int], now_s: float) -> None:
-        """A receipt names these; how late it is shows in the oldest that was sent once."""
+        """Remove events named by a receipt; the delay is measured on the oldest one sent once."""
         once = [
             since_s
             for sequence in sequences
@@ -93,7 +93,7 @@ class Awaited:
             self._timer.measured(now_s - min(once))
 
     def overdue(self, now_s: float) -> list[int]:
-        """Wait no longer for these: they go again."""
+        """Remove and return the events to be sent again."""
         before_s = now_s - self._timer.wait_s
         waiting = self._since_s.items()
         late = [sequence for sequence, _ in takewhile(lambda one: one[1] <= before_s, waiting)]
@@ -104,16 +104,16 @@ class Awaited:
         return late
 
     def comes_again(self, sequences: Iterable[int]) -> None:
-        """The broker may have these already."""
+        """Note events that the broker may already have."""
         self._again.update(sequences)
 
     def forget(self, sequences: Iterable[int]) -> None:
-        """These have left the disk, or wait from the beginning."""
+        """Forget events that were deleted, or that are queued again from the start."""
         self._again.difference_update(sequences)
         for sequence in sequences:
             self._since_s.pop(sequence, None)
 
     def clear(self) -> None:
-        """No number means what it meant."""
+        """Forget everything, in a new epoch."""
         self._since_s.clear()
         self._again.clear()

@@ -1,6 +1,6 @@
-"""What goes to the platform next: live before old, by lane, within the day's budget.
+"""The send scheduler: chooses the next message (live first, by lane, within the day's budget).
 
-And whose word lets it go: the broker's, or the platform's receipt.
+It also tracks what is in flight, until the broker's PUBACK or the platform's receipt.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """What one publish carries. Without ``sequences`` it is the device's state."""
+    """The content of one publish. Without ``sequences`` it is the device's state."""
 
     sequences: tuple[int, ...]
     payload: bytes
@@ -65,16 +65,16 @@ class Parcel:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What the settings say of the way out.
+    """The delivery settings that the scheduler needs.
 
     Attributes:
         live_within_s: An event older than this is no longer live.
-        batch: At most so many backlog events in one parcel.
-        batch_bytes: At most so large a parcel of several events, before it is packed.
-        packed: Whether batches are packed with gzip.
-        receipt_timeout_s: What no receipt names so long after the broker took it is sent again, or
-            later where receipts come late. None: the broker's word is enough.
-        backlog_per_s: How many events of the backlog a second; None: as fast as it goes.
+        batch: Maximum number of backlog events in one parcel.
+        batch_bytes: Maximum size of a parcel of several events in bytes, before compression.
+        packed: Whether batches are compressed with gzip.
+        receipt_timeout_s: Minimum time from the PUBACK until an event without a receipt is sent again;
+            longer where receipts come late. None: the PUBACK is enough.
+        backlog_per_s: Backlog events per second; None: no limit.
     """
 
     live_within_s: float
@@ -86,14 +86,14 @@ class Terms:
 
 
 class Parcels:
-    """Decides what goes next, and knows what is under way. Outlives the connections.
+    """Chooses what is sent next, and tracks what is in flight. Lives longer than the connections.
 
     Args:
         outbox: What is to be delivered.
-        clock: Tells live events from old ones.
-        terms: How it goes.
+        clock: To tell live events from old ones.
+        terms: The delivery settings.
         settled: Called in another thread when a confirmation is on the disk.
-        budget: What the link may carry today.
+        budget: The daily data budget.
     """
 
     def __init__(
@@ -133,11 +133,11 @@ class Parcels:
         self.sent = self.confirmed = self.retried = self.dead_letters = self.unreceipted = 0
 
     def next(self, reader: sqlite3.Connection, limit_bytes: int) -> Parcel | None:
-        """Look what should be sent now: live before old, and by lane; nothing is taken yet.
+        """Choose what should be sent now, live first and by lane; nothing is marked as sent yet.
 
         Args:
             reader: To read with.
-            limit_bytes: No larger, unless a single event is.
+            limit_bytes: Maximum size, unless a single event is larger.
         """
         if len(self._awaited) >= MOST_AWAITING:
             return None
@@ -171,7 +171,7 @@ class Parcels:
         return None
 
     def take(self, parcel: Parcel, packet_bytes: int) -> None:
-        """The parcel has been sent, as a packet of this size."""
+        """Mark a parcel as sent, in a packet of this size."""
         self.budget.count(parcel.class_, packet_bytes)
         self._taken.update(parcel.sequences)
         self._sent.update(parcel.sequences)
@@ -185,7 +185,7 @@ class Parcels:
         self.sent += len(parcel.sequences)
 
     def put_back(self, parcel: Parcel) -> None:
-        """The parcel was not accepted, or we do not know: its events will be sent again."""
+        """Queue a parcel again that was not accepted, or whose fate is unknown."""
         self._return(parcel.sequences)
 
     def _return(self, sequences: Sequence[int]) -> None:
@@ -195,7 +195,7 @@ class Parcels:
         self.retried += len(sequences)
 
     def acknowledge(self, parcel: Parcel) -> None:
-        """The broker has the parcel: its events may go, or wait for the platform's receipt."""
+        """Handle a PUBACK: the parcel's events are confirmed, or wait for the platform's receipt."""
         if self._terms.receipt_timeout_s is None:
             self._acknowledged += parcel.sequences
         else:
@@ -208,15 +208,15 @@ class Parcels:
             self._awaited.add(open_, self._clock.monotonic_s())
 
     def let_go(self) -> None:
-        """Take off the disk what was acknowledged: once for many, for each time costs a transaction."""
+        """Confirm acknowledged events in the outbox, many in one transaction."""
         acknowledged, self._acknowledged = self._acknowledged, []
         self._confirm(tuple(acknowledged))
 
     def receive(self, receipt: Receipt, reader: sqlite3.Connection) -> Verdict:
-        """The platform says what it has stored.
+        """Handle a receipt: the platform has stored these events.
 
-        It confirms only what this run has sent: another event may lie there under a number that a
-        database which was set back has given anew, and shows only when ours arrives.
+        It confirms only what this run has sent: after a rollback of the database a number may have been
+        assigned twice, and the platform may have another event under it.
         """
         if receipt.epoch != self.epoch:
             return "foreign"
@@ -234,29 +234,29 @@ class Parcels:
         return "taken"
 
     def doubtful(self, receipt: Receipt) -> list[tuple[int, int]]:
-        """Under which numbers the platform may have other events: those named, and what this run gave or sent.
+        """Numbers under which the platform may have other events: those named, and those this run sent.
 
-        For a receipt that was ahead or in conflict; what has arrived of them is to go again. Also what an
-        earlier run gave and this one sent: a receipt that was on its way when it went confirms other events.
+        For a receipt that was ahead or in conflict; confirmed events among them are sent again. Includes
+        numbers of an earlier run that this one sent: a receipt already on its way may mean other events.
         """
         ours = self._given_or_sent()
         return clipped(merged([*receipt.conflicts, ours]), 1, ours[1])
 
     def _may_conflict(self, receipt: Receipt) -> bool:
-        """Whether the platform may have met any of the conflicts that it names.
+        """Whether any conflict that the platform names can be real.
 
-        What an earlier run sent it has to ask for again first: then it is sent by this run.
+        Events of an earlier run must be requested again first, and are then sent by this run.
         """
         met = merged([self._given_or_sent(), *self._asked_for])
         return bool(common(merged(receipt.conflicts), met))
 
     def _given_or_sent(self) -> Span:
-        """Of the numbers of this epoch, those from the lowest on that this run has given or sent."""
+        """Ranges of this epoch's numbers, from the lowest that this run assigned or sent."""
         begin = min(self._given_before + 1, self._first_sent or self._given_before + 1)
         return begin, self._outbox.last_sequence()
 
     def overdue(self) -> int:
-        """Send again what no receipt has named in time; how much that is."""
+        """Queue again the events whose receipt is overdue; returns their number."""
         late = self._awaited.overdue(self._clock.monotonic_s())
         if late:
             self._return(late)
@@ -264,17 +264,17 @@ class Parcels:
         return len(late)
 
     def bring_back(self, first: int, last: int) -> None:
-        """The platform has asked for what had arrived: it waits again, and may be named meanwhile."""
+        """Note that confirmed events are queued again, at the platform's request."""
         self._asked_for = [*self._asked_for[-MOST_ASKED_FOR:], (first, last)]
         self.look_again()
 
     def look_again(self) -> None:
-        """What was sent or had arrived waits again: no number may be passed over."""
+        """Search the outbox from the start again, as earlier numbers wait again."""
         self._passed.clear()
         self._ahead.forget()
 
     def begin_anew(self) -> None:
-        """The epoch is another: no number means what it meant."""
+        """Forget all numbers, in a new epoch."""
         numbers = (
             self._taken,
             self._alone,
@@ -292,7 +292,7 @@ class Parcels:
         self._ahead.forget()
 
     def refuse(self, parcel: Parcel, reason: str) -> None:
-        """The parcel will never be accepted as it is."""
+        """Handle a parcel that the broker will never accept as it is."""
         if len(parcel.sequences) > 1:
             self._alone.update(parcel.sequences)
             self.put_back(parcel)
@@ -306,7 +306,7 @@ class Parcels:
         )
 
     def _bury_damaged(self, rows: Iterable[Row]) -> bool:
-        """Put aside what the disk has not kept as it was given; what is left is read anew."""
+        """Move events with a wrong checksum to the dead letters; the rest is read again."""
         damaged = tuple(row.sequence for row in rows if not row.whole)
         if damaged:
             _log.error("events %s are lost: %s", damaged, DAMAGED)
@@ -319,10 +319,10 @@ class Parcels:
         return bool(damaged)
 
     def settle(self) -> None:
-        """Forget what has left the disk.
+        """Forget events whose confirmation has been written.
 
         Raises:
-            StorageError: The disk did not let it go; it will be sent again.
+            StorageError: It could not be written; the events will be sent again.
         """
         while self._finished:
             sequences, future = self._finished.popleft()
@@ -349,14 +349,14 @@ class Parcels:
         future.add_done_callback(done)
 
     def _without_suspects(self, rows: list[Row]) -> list[Row]:
-        """Up to the first event that has to go alone, or that one."""
+        """The rows before the first event that must be sent alone, or only that one."""
         if rows and rows[0].sequence in self._alone:
             return rows[:1]
         return list(itertools.takewhile(lambda row: row.sequence not in self._alone, rows))
 
 
 def _head(rows: Sequence[Row], count: int, room_bytes: int) -> list[Row]:
-    """So many of the first rows as fit, but one at least if there is one."""
+    """As many of the first rows as fit, at least one if there is any."""
     taken: list[Row] = []
     for row in itertools.islice(rows, count):
         room_bytes -= row.size_bytes
@@ -374,7 +374,7 @@ _CLASSES: dict[Lane, Class] = {
 
 
 def _class(lane: Lane, *, historical: bool) -> Class:
-    """What the budget of a day calls it."""
+    """The event's class in the data budget."""
     return _CLASSES.get(lane, "backlog" if historical else "cases")
 
 

@@ -1,6 +1,6 @@
-"""Stretches of sequence numbers, (first, last): put together before anything is looked up by them.
+"""Arithmetic on ranges of sequence numbers, (first, last).
 
-Who names numbers from outside may name a thousand stretches that all hold the same ones.
+Ranges from outside are merged before use: a message may name a thousand that all overlap.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Span = tuple[int, int]
 
 
 def merged(spans: Iterable[Span]) -> list[Span]:
-    """The same numbers in order, each once: what overlaps or touches becomes one."""
+    """Sort the ranges and merge those that overlap or touch."""
     found: list[Span] = []
     for first, last in sorted(spans):
         if found and first <= found[-1][1] + 1:
@@ -27,13 +27,13 @@ def merged(spans: Iterable[Span]) -> list[Span]:
 
 
 def clipped(spans: Iterable[Span], first: int, last: int) -> list[Span]:
-    """What of some spans lies between two numbers."""
+    """The parts of ranges that lie between two numbers."""
     within = ((max(first, begin), min(last, end)) for begin, end in spans)
     return [(begin, end) for begin, end in within if begin <= end]
 
 
 def without(spans: Sequence[Span], others: Iterable[Span]) -> list[Span]:
-    """What of some spans is in none of the others.
+    """The parts of ranges that are in none of the others.
 
     Args:
         spans: As :func:`merged` gives them.
@@ -49,7 +49,7 @@ def without(spans: Sequence[Span], others: Iterable[Span]) -> list[Span]:
 
 
 def common(some: Sequence[Span], others: Sequence[Span]) -> list[Span]:
-    """What is in both; each in order and without overlaps."""
+    """The intersection; both in order and without overlaps."""
     found: list[Span] = []
     here = there = 0
     while here < len(some) and there < len(others):
@@ -65,9 +65,9 @@ def common(some: Sequence[Span], others: Sequence[Span]) -> list[Span]:
 
 
 def within(spans: Sequence[Span], numbers: Collection[int]) -> set[int]:
-    """Which of the numbers some span holds; the spans as :func:`merged` gives them.
+    """The numbers that lie in some range; the ranges as :func:`merged` gives them.
 
-    A number is looked up, not held against each span: there may be thousands of both.
+    Uses a binary search: there may be thousands of both.
     """
     firsts = [first for first, _ in spans]
     lasts = [-math.inf, *(last for _, last in spans)]

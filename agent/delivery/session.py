@@ -1,4 +1,4 @@
-"""One connection at work: sends what is due, takes acknowledgements, hands on what it hears."""
+"""One MQTT session: sends what is due, handles acknowledgements, passes on received messages."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _GOODBYE_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Flight:
-    """A parcel that the broker has not yet answered for, on its channel."""
+    """A parcel in flight on its channel, not yet acknowledged by the broker."""
 
     topic: str
     parcel: Parcel
@@ -37,22 +37,22 @@ class Flight:
 
 
 class MovedError(Exception):
-    """What waits has got other numbers, in another epoch, and perhaps in another file."""
+    """Waiting events have been renumbered, in a new epoch and perhaps another database."""
 
 
 class Session:
-    """One connection's deliveries: the window, and what the broker's answers mean.
+    """The deliveries of one connection: window, deadlines, acknowledgements.
 
     Args:
         connection: Open.
         reader: To read the outbox with.
-        parcels: What goes next.
+        parcels: The send scheduler.
         settings: The window and the deadlines.
         events_topic: Where the events go.
-        report: Told what is wrong.
-        listening: Heeds what the platform says.
-        channels: Notes what the broker answers, and that something comes.
-        retain: Whether the device's state is left with the broker.
+        report: Called with what is wrong.
+        listening: Processes messages from the platform.
+        channels: Notes acknowledgements and received messages.
+        retain: Whether the device's state is retained.
     """
 
     def __init__(
@@ -83,12 +83,12 @@ class Session:
         self._asked_s = 0.0
 
     def round(self, wake: Wake) -> None:
-        """Send what fits, wait for something to happen, read the answers, heed the platform.
+        """Send what fits, wait for network activity, handle acknowledgements and received messages.
 
         Raises:
-            NewEpochError: The platform has more than was ever given, or other events.
-            LinkError: The connection was lost, or the broker no longer answers.
-            StorageError: The disk did not let go of what was confirmed.
+            NewEpochError: The platform has more than was ever sent, or other events.
+            LinkError: The connection was lost, or the broker no longer responds.
+            StorageError: A confirmation could not be written.
         """
         self._parcels.settle()
         self._send()
@@ -105,17 +105,17 @@ class Session:
                 raise LinkError(said("the broker is connected but does not acknowledge"))
 
     def listen_to(self, *topics: str) -> None:
-        """Ask the broker for what the platform says."""
+        """Subscribe to the platform's channels."""
         self._heard_topics, self._asked_s = topics, time.monotonic()
         self._connection.subscribe(*topics)
 
     def _listen_again(self) -> None:
-        """The broker may have refused, and by now think otherwise."""
+        """Subscribe again after a refusal, at intervals."""
         if time.monotonic() - self._asked_s >= self._settings.receipt_timeout_s:
             self.listen_to(*self._heard_topics)
 
     def forget(self) -> None:
-        """Nothing that is under way is known by its number any more."""
+        """Forget the numbers of what is in flight."""
         self._flights.clear()
         self._flying_bytes = 0
 
@@ -136,15 +136,15 @@ class Session:
                 )
 
     def _has_room_for_an_answer(self) -> bool:
-        """Whether the broker receives one more; else what the platform says waits with the broker."""
+        """Whether the window has room for an answer; otherwise commands wait at the broker."""
         return len(self._flights) < self._connection.limits.receive_maximum
 
     def send_state(self, topic: str, payload: bytes) -> None:
-        """Publish the device's state, retained where the broker has that."""
+        """Publish the device's state, retained where the broker supports it."""
         self._publish(topic, Parcel((), payload), retain=self._retain)
 
     def end(self, wake: Wake, state_topic: str, state: bytes) -> None:
-        """Wait a moment for the answers still due, leave the last state behind, disconnect."""
+        """Wait briefly for outstanding acknowledgements, publish the last state, disconnect."""
         until_s = time.monotonic() + _GOODBYE_S
         self._wait_for_answers(wake, until_s)
         if len(self._flights) < self._connection.limits.receive_maximum:
@@ -153,7 +153,7 @@ class Session:
         self._connection.say_goodbye(_GOODBYE_S)
 
     def abandon(self) -> None:
-        """What was not answered is sent again on the next connection, the oldest first."""
+        """Queue unacknowledged parcels again for the next connection, the oldest first."""
         # A broker may answer and hang up at once; its last words still count.
         self._read_answers()
         for flight in self._flights.values():

@@ -1,9 +1,9 @@
-"""Outbox → MQTT: what waits is sent, and leaves when it has been acknowledged.
+"""The uplink, outbox → MQTT: sends waiting events and confirms them when acknowledged.
 
-One thread, one connection at a time. The window counts bytes: what is under way on a slow link
-is what a live event has to wait for. Live events go before the backlog, the backlog goes in
-batches, and within a lane the older goes before the newer. (One exception: what the broker
-refuses for itself, not for now, is taken out of the row, and its batch is sent again in parts.)
+One thread, one connection at a time. The window counts bytes: on a slow link a live event has to wait
+for what is in flight. Live events are sent before the backlog, the backlog in batches, and within a lane
+older before newer. (One exception: an event that the broker refuses for good is taken out, and the rest
+of its batch is sent again in parts.)
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """How the uplink does. Counts are of events, since the start."""
+    """Figures of the uplink. Counts are of events, since the start."""
 
     connected_since: datetime | None
     sent: int
@@ -79,21 +79,21 @@ class Figures:
 
 
 class Uplink:
-    """Drains an outbox to the broker that the settings name.
+    """Delivers an outbox to the configured broker.
 
     Args:
-        settings: With a broker; without one there is nothing to run.
+        settings: Must name a broker.
         database: The outbox's database.
         outbox: What is to be delivered.
         tenant: A level of the topics.
         device_id: A level of the topics.
-        clock: Tells live events from old ones.
+        clock: To tell live events from old ones.
         ids: For sessions and births.
         agent_version: For births.
         configuration_sha256: For births.
         signing_key: For births.
-        alive: Called at every round, connected or not.
-        hold: Sets and lifts a legal hold; gives the reason if it does not.
+        alive: Called in every round, connected or not.
+        hold: Sets and lifts a legal hold; returns the reason if refused.
     """
 
     def __init__(
@@ -161,7 +161,7 @@ class Uplink:
 
     @property
     def figures(self) -> Figures:
-        """How it stands; from any thread."""
+        """The present figures; from any thread."""
         return Figures(
             connected_since=self._connected_since,
             sent=self._parcels.sent,
@@ -198,14 +198,14 @@ class Uplink:
             return load_state(connection, _BUDGET)
 
     def _save_budget(self, every_s: float) -> None:
-        """Write down what was spent; a crash forgets what was sent since then."""
+        """Store the data budget's counts; a crash loses what was sent since."""
         budget, now_s = self._parcels.budget, time.monotonic()
         if budget.unsaved and now_s - self._budget_saved_s >= every_s:
             self._budget_saved_s, text = now_s, budget.document()
             self._database.write(lambda connection: save_state(connection, _BUDGET, text))
 
     def run(self, stop: threading.Event) -> None:
-        """Deliver until told to stop; call it once. A fault costs the connection, no more."""
+        """Deliver until stopped; call it once. A fault costs the connection, no more."""
         with closing(self._wake):
             self._reconnect_until(stop)
 
@@ -228,7 +228,7 @@ class Uplink:
             self._sleep(stop, back_off_s(failures, self._settings.reconnect_max_s))
 
     def _deliver(self, stop: threading.Event) -> None:
-        """One connection, from its beginning to its end, and what its end asks for."""
+        """Run one connection from start to end, and handle why it ended."""
         if self._parcels.epoch != self._outbox.epoch:
             self._parcels.begin_anew()
         try:
@@ -245,7 +245,7 @@ class Uplink:
             self._report(str(error))
 
     def _do_without_retaining(self) -> None:
-        """From the next connection on, until the agent starts anew."""
+        """Do not use retained messages from the next connection on, until the agent restarts."""
         if self._retains:
             _log.warning(
                 "the broker has no retained messages: the state and the will reach only who is subscribed"
@@ -253,9 +253,9 @@ class Uplink:
         self._retains = False
 
     def _cause_of(self, error: LinkError) -> str:
-        """What a link's end tells: not every broker says that it gave our place to another.
+        """Why a connection ended: not every broker says that another client took over our client id.
 
-        (Mosquitto 2.0 ends the connection that is taken over without a word.)
+        (Mosquitto 2.0 closes the connection that is taken over without a reason.)
         """
         lived_s = time.monotonic() - self._connected_s
         if lived_s >= 0:  # else there was no connection
@@ -272,7 +272,7 @@ class Uplink:
         )
 
     def _session(self, stop: threading.Event) -> None:
-        """Connect, deliver, and say goodbye when told to stop."""
+        """Connect, deliver, and disconnect cleanly when stopped."""
         session_id = self._ids.new(self._clock.now())
         connection = Connection(
             self._settings,
@@ -320,7 +320,7 @@ class Uplink:
             raise MovedError
 
     def _begin_epoch(self, again: Sequence[tuple[int, int]]) -> None:
-        """The database was set back: what waits is numbered anew, under another epoch."""
+        """Begin a new epoch after a rollback of the database: waiting events are renumbered."""
         try:
             self._outbox.begin_epoch(again).result()
         except StorageError as error:
@@ -338,7 +338,7 @@ class Uplink:
         return state.model_dump_json().encode()
 
     def _announce(self, session_id: str) -> None:
-        """Queue the birth: retained messages do not reach every consumer, events do."""
+        """Queue the birth as an event: retained messages do not reach every consumer."""
         at = self._clock.now()
         birth = Draft(
             event_id=self._ids.new(at),

@@ -1,4 +1,4 @@
-"""An uplink that is there whatever became of the one before: a thread stuck in the network is left behind."""
+"""Supervises the uplink thread and replaces one that hangs."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _log = logging.getLogger(__name__)
 
 
 class KeptUplink:
-    """Runs an uplink in a thread, and puts a fresh one in its place when it stands still.
+    """Runs an uplink in a thread, and replaces it when it hangs.
 
-    One that comes loose later finds that it was told to stop; until then the broker may see two
-    connections of one name, of which it ends the older.
+    A replaced one that continues later stops by itself; until then the broker may see two connections
+    with one client id, of which it ends the older.
 
     Args:
-        make: Builds an uplink, with what it shall call at each round.
-        alive: Called at each round of the one that counts.
+        make: Builds an uplink; gets the function to be called in each round.
+        alive: Called in each round of the current uplink.
     """
 
     def __init__(
@@ -39,20 +39,20 @@ class KeptUplink:
 
     @property
     def figures(self) -> Figures:
-        """Of the uplink that counts, since it began."""
+        """Figures of the current uplink, since it started."""
         return self._uplink.figures
 
     def start(self) -> None:
-        """Begin to deliver."""
+        """Start delivering."""
         stop, uplink = self._stop, self._uplink
         self._thread = threading.Thread(target=lambda: uplink.run(stop), name="uplink", daemon=True)
         self._thread.start()
 
     def replace(self) -> bool:
-        """Leave the one that stands still behind, and begin anew.
+        """Abandon the hanging uplink, and start a new one.
 
         Returns:
-            Whether that was still possible; if not, the process has to end.
+            Whether that was possible; if not, the process has to end.
         """
         if self.left_behind >= MOST_LEFT_BEHIND:
             return False
@@ -65,7 +65,7 @@ class KeptUplink:
         return True
 
     def end(self, timeout_s: float) -> None:
-        """Say goodbye to the broker, if that is possible within the time."""
+        """Disconnect from the broker, if possible within the time."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join(timeout_s)

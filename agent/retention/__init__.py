@@ -1,10 +1,10 @@
-"""What is kept for how long, and what goes first when there is no room.
+"""Retention: how long pictures and rows are kept, and what is deleted first when space is short.
 
-A card is full after months of pictures, and nobody may keep pictures of a street for longer than they
-are needed. So pictures of cases that are over go after a time, and earlier where there is no room; so do
-rows that nothing asks for any more. A legal hold keeps a case's pictures whatever else is said.
+A card is full after months of pictures, and pictures of a street may not be kept for longer than needed. So
+pictures of closed cases are deleted after their retention period, or earlier when space is short; so are
+database rows no longer needed. A legal hold keeps a case's pictures in any case.
 
-No wall clock decides: things age by the time that the device has lived through (:mod:`.lifetime`).
+The wall clock is not used: ages are measured in lived time (:mod:`agent.domain.lived_time`).
 """
 
 from __future__ import annotations

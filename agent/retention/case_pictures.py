@@ -1,4 +1,4 @@
-"""The pictures of cases, as they lie on the disk."""
+"""The folders of case pictures on the disk: their sizes, and deleting them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PENDING = "pending"
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What the pictures of a case take of the disk: bytes, and inodes (files with their folder)."""
+    """Disk usage of a case's pictures: bytes, and inodes (files and their folder)."""
 
     size_bytes: int
     inodes: int
@@ -29,7 +29,7 @@ class _Measured:
 
 
 class Pictures:
-    """Knows how much each case's folder takes; a folder is measured again only after it has changed.
+    """Knows the disk usage of each case's folder; measured again only after the folder changed.
 
     Args:
         folder: The evidence folder.
@@ -40,7 +40,7 @@ class Pictures:
         self._measured: dict[str, _Measured] = {}
 
     def taken(self) -> dict[str, Taken]:
-        """What each case's pictures take on the disk, by case id."""
+        """Disk usage of each case's pictures, by case id."""
         found = {}
         folders = self._folder.iterdir() if self._folder.exists() else iter(())
         for path in folders:
@@ -55,10 +55,10 @@ class Pictures:
         return {name: each.taken for name, each in found.items()}
 
     def delete(self, case_id: str) -> None:
-        """Delete a case's pictures. Whatever interrupts it, the next time finishes it.
+        """Delete a case's pictures. If interrupted, the next call finishes it.
 
         Raises:
-            OSError: The disk did not let it.
+            OSError: They could not be deleted.
         """
         folder = self._folder / case_id
         for path in folder.iterdir():
@@ -68,6 +68,6 @@ class Pictures:
 
 
 def _taken(folder: Path) -> Taken:
-    """By blocks, for that is what a card is full of."""
+    """Disk usage counted in blocks."""
     blocks = [path.lstat().st_blocks for path in folder.iterdir()]
     return Taken(sum(blocks) * 512, len(blocks) + 1)

@@ -1,4 +1,4 @@
-"""What retention reads and deletes in the database."""
+"""The database queries and deletions of retention."""
 
 from __future__ import annotations
 
@@ -38,37 +38,37 @@ _UNAGED: dict[str, str] = {
 
 
 class Rows:
-    """The database's part of retention.
+    """Retention in the database.
 
     Args:
-        database: Where everything is kept.
+        database: The database.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def live(self, clock: Clock) -> Lifetime:
-        """Count the device's life on and write it down."""
+        """Advance the device's lived time and store it."""
         return self._database.write(
             lambda connection: lived_time_counter.count_on(connection, clock)
         ).result()
 
     def cases(self) -> dict[str, tuple[int, bool]]:
-        """Every case: its place in the order of recording, and whether it is over."""
+        """Every case: its position in the order of recording, and whether it is closed."""
         query = "SELECT case_id, rowid, state FROM cases"
         return {case_id: (rowid, state != "open") for case_id, rowid, state in self._read(query)}
 
     def waiting_cases(self) -> frozenset[str]:
-        """Cases of which the platform has not confirmed everything."""
+        """Cases with events that the platform has not confirmed."""
         return frozenset(case_id for (case_id,) in self._read(_WAITING_CASES))
 
     def since_s(self, kind: str) -> dict[str, float]:
-        """Since when, in lived seconds, each thing of a kind ages."""
+        """From which lived second each item of a kind ages."""
         query = "SELECT name, since_s FROM ageing WHERE kind = ?"
         return dict(self._read(query, kind))
 
     def let_age(self, kind: str, names: Iterable[str], lived_s: float) -> None:
-        """From now on these age, unless they already do."""
+        """Start the age of items that do not age yet."""
         rows = [(kind, name, lived_s) for name in names]
         if rows:
             self._database.write(
@@ -80,7 +80,7 @@ class Rows:
             ).result()
 
     def let_rows_age(self, lived_s: float) -> None:
-        """Let refused events and reported losses age."""
+        """Start the age of dead letters and reported losses."""
         for kind, query in _UNAGED.items():
             ages = self.since_s(kind).keys()
             self.let_age(kind, [n for (n,) in self._read(query) if n not in ages], lived_s)
@@ -88,15 +88,15 @@ class Rows:
     def delete_old(
         self, settings: Settings, lived_s: float, kept_cases: Iterable[str]
     ) -> dict[str, int]:
-        """Delete rows that are older than is told.
+        """Delete rows past their retention period.
 
         Args:
             settings: How long each kind is kept.
             lived_s: Now.
-            kept_cases: Cases whose rows stay, because their pictures do or there is a hold.
+            kept_cases: Cases whose rows stay, because of their pictures or a hold.
 
         Returns:
-            How many rows went, by kind.
+            Number of rows deleted, by kind.
         """
         kept = frozenset(kept_cases)
 
@@ -134,7 +134,7 @@ class Rows:
         self._database.write(work).result()
 
     def _forget_orphans(self) -> None:
-        """Forget the age of what is not there any more."""
+        """Delete the ages of items that no longer exist."""
         gone = [
             name
             for (name,) in self._read(
@@ -146,7 +146,7 @@ class Rows:
             self._delete("case", gone[:AT_ONCE])
 
     def forget(self, kind: str, names: Iterable[str]) -> None:
-        """These do not age any more: they are gone."""
+        """Delete the ages of items that were deleted."""
         rows = [(kind, name) for name in names]
         if rows:
             self._database.write(
@@ -156,13 +156,13 @@ class Rows:
             ).result()
 
     def give_back(self, go_on: Callable[[], bool]) -> int:
-        """Give free pages back to the disk, if there are many; in small steps.
+        """Return free pages to the file system, if there are many; in small steps.
 
         Args:
             go_on: Asked before each step.
 
         Returns:
-            How many bytes were given back.
+            Number of bytes returned.
         """
         [[free_pages, pages, page_bytes]] = self._read(
             "SELECT * FROM pragma_freelist_count, pragma_page_count, pragma_page_size"
@@ -187,7 +187,7 @@ class Rows:
 
 
 def _shrink(connection: sqlite3.Connection) -> int:
-    """Give some free pages back; how many the file has become shorter by."""
+    """Release some free pages; returns by how many pages the file became shorter."""
     [before] = connection.execute("PRAGMA page_count").fetchone()
     for _ in range(GIVE_BACK_PAGES):  # Python steps such a statement once: one page each time
         connection.execute("PRAGMA incremental_vacuum(1)")

@@ -1,6 +1,6 @@
 """Legal holds: a case whose pictures nobody may delete until the hold is lifted.
 
-A hold is a small file of its own beside the database, so that it outlives a damaged one. Those that the
+A hold is a small file beside the database, so that it survives a corrupt one. Those that the
 platform has set lie in a folder of their own: it lifts only these, and a case is held as long as anybody
 holds it.
 """
@@ -33,7 +33,7 @@ class HoldError(ValueError):
 
 
 class TooManyHoldsError(HoldError):
-    """The platform holds as many cases as it may."""
+    """The platform has reached its limit of holds."""
 
 
 class Hold(BaseModel):
@@ -70,11 +70,11 @@ class Holds:
         self._folder = state_dir / FOLDER
 
     def names(self) -> frozenset[str]:
-        """The ids of held cases; a hold that cannot be read holds, too."""
+        """The ids of held cases, including holds whose file cannot be read."""
         return frozenset(path.stem for path in self._files())
 
     def all(self) -> Iterator[Hold]:
-        """What is held, as far as it can be read, in the order of the ids."""
+        """All holds that can be read, in the order of the ids."""
         for path in sorted(self._files(), key=lambda path: path.stem):
             hold = _read(path)
             if hold is not None:
@@ -84,11 +84,11 @@ class Holds:
         """Hold a case; durable when this returns.
 
         Returns:
-            False if those whose hold this is hold it already; then nothing is changed.
+            False if the same origin already holds it; then nothing is changed.
 
         Raises:
             HoldError: That is no id of a case.
-            TooManyHoldsError: The platform holds as many as it may.
+            TooManyHoldsError: The platform has reached its limit.
             OSError: The disk did not take it.
         """
         if self._of(hold.case_id, hold.origin):
@@ -104,7 +104,7 @@ class Holds:
 
         Args:
             case_id: Which case.
-            origin: Only the hold of these; None: whoever holds it.
+            origin: Only the hold of this origin; None: of any.
 
         Raises:
             HoldError: That is no id of a case.
@@ -117,7 +117,7 @@ class Holds:
         return bool(found)
 
     def _files(self, origin: Origin | None = None) -> Iterator[Path]:
-        """The holds' files; of these only, if they are given."""
+        """The holds' files, of the given origins only."""
         for folder in (self._folder, self._folder / OF_PLATFORM):
             for path in folder.glob("*.json"):
                 if origin is None or _origin_of(path) == origin:
@@ -136,7 +136,7 @@ class Holds:
 
 
 def _origin_of(path: Path) -> Origin:
-    """Whose hold a file is; an older agent left the platform's among the others."""
+    """The origin of a hold's file; older versions stored the platform's among the others."""
     if path.parent.name == OF_PLATFORM:
         return "platform"
     hold = _read(path)

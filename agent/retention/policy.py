@@ -1,4 +1,4 @@
-"""Which cases' pictures go now, and why. Pure."""
+"""The retention policy: which cases' pictures to delete now, and why. Pure."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class Kept:
     Attributes:
         case_id: Whose.
         size_bytes: Of all of them.
-        recorded: Cases that were recorded later have higher numbers. Of pictures without a case that is
-            known, 0.
-        over: Whether the case is over. Pictures without a case are; those of an open one never go.
-        heard: Whether the platform has confirmed all that was to be told of the case.
-        kept_s: For how long they have been kept since the case was over and heard of; 0 if it is not.
+        recorded: Position in the order of recording, later is higher. For pictures without a known
+            case, 0.
+        over: Whether the case is closed. True without a case; pictures of an open case stay.
+        heard: Whether the platform has confirmed all events of the case.
+        kept_s: How long they have been kept since the case was closed and confirmed; 0 if it is not.
         held: Whether there is a legal hold on the case.
         inodes: How many files, with their folder.
     """
@@ -40,7 +40,7 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Going:
-    """The pictures of a case go, for this reason."""
+    """A case whose pictures are to be deleted, and why."""
 
     case_id: str
     size_bytes: int
@@ -55,18 +55,18 @@ def choose(
     wanted_bytes: float,
     wanted_inodes: int = 0,
 ) -> Iterator[Going]:
-    """Say which pictures go, in order.
+    """Choose which pictures to delete, in order.
 
     Args:
-        kept: All that there are.
+        kept: All pictures.
         days: How long pictures are kept.
-        budget_bytes: What all may take.
-        wanted_bytes: How much more of the disk should be free; none if not above 0.
-        wanted_inodes: How many more files it should have room for; none if not above 0.
+        budget_bytes: Maximum size of all.
+        wanted_bytes: Bytes that should become free on the disk; none if not above 0.
+        wanted_inodes: Inodes that should become free; none if not above 0.
 
     Yields:
-        First what is old enough. Then what makes room: the oldest cases first, those the platform has
-        heard of before the others.
+        First what is past its retention period. Then what makes room: the oldest cases first, confirmed
+        ones before the others.
     """
     everything = list(kept)
     free = [each for each in everything if each.over and not each.held]

@@ -1,4 +1,4 @@
-"""Crops that were kept for labelling: they go after their days, like everything by lived time."""
+"""Retention of crops collected for labelling."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ class Crops:
     """The crops of one device; see :mod:`agent.analysis.sample_collection`.
 
     Attributes:
-        folder: Where they lie, by the kind of case they are about.
-        days: For how long each is kept.
+        folder: Their folder, with one subfolder per kind of case.
+        days: Retention period in days.
     """
 
     folder: Path
     days: float
 
     def names(self) -> set[str]:
-        """Of all that there are."""
+        """The names of all crops."""
         return {str(path.relative_to(self.folder)) for path in self.folder.glob("*/*.jpg")}
 
     def delete(self, name: str) -> None:
-        """Delete one with its facts: these last, for a crop must not be without its consent.
+        """Delete a crop, then its metadata: a crop must never exist without the record of its consent.
 
         Raises:
-            OSError: The disk did not let it.
+            OSError: It could not be deleted.
         """
         path = self.folder / name
         path.unlink(missing_ok=True)

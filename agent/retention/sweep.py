@@ -1,4 +1,4 @@
-"""One pass over everything that is kept, at a gentle pace, and what became of it."""
+"""The retention sweep: one pass over everything kept, and its outcome."""
 
 from __future__ import annotations
 
@@ -45,15 +45,15 @@ class Outcome:
 
     Attributes:
         cases: How many cases have pictures now.
-        size_bytes: What these take on the disk.
+        size_bytes: Their size on the disk in bytes.
         held: How many cases are under a legal hold.
-        short_bytes: How much more should be free or within the budget than could be freed: what is left
-            is held or belongs to open cases.
-        short_inodes: How many more files the disk should have room for, likewise.
-        deleted: How many cases' pictures went, by reason.
-        deleted_bytes: What these took.
-        rows: How many rows of the database went, by kind.
-        given_back_bytes: By how much the database became smaller.
+        short_bytes: Bytes that should have been freed but could not: what is left is held or belongs to
+            open cases.
+        short_inodes: Inodes, likewise.
+        deleted: Number of cases whose pictures were deleted, by reason.
+        deleted_bytes: Their size in bytes.
+        rows: Number of database rows deleted, by kind.
+        given_back_bytes: By how many bytes the database became smaller.
     """
 
     cases: int
@@ -68,18 +68,18 @@ class Outcome:
 
 
 class Retention:
-    """Lets go of what has been kept for long enough. In the agent's thread, or as a command.
+    """Deletes what has passed its retention period. In a thread of the agent, or as a command.
 
     Args:
         database: Where cases and events are.
         state_dir: The folder of the state: holds and the lock lie in it.
         evidence_dir: The folder of the pictures.
         settings: How long, and how much.
-        clock: Counts the device's life.
-        audit: Told what went, before it goes.
-        crops: Kept for labelling; None: none are.
-        free: How much of the disk is free.
-        count: How many files it can hold.
+        clock: To advance the lived time.
+        audit: Records what is deleted, before it is deleted.
+        crops: Crops collected for labelling; None: none.
+        free: Measures the free space of the disk.
+        count: Measures the free inodes of the disk.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class Retention:
         """Of the last pass."""
 
     def run(self, stop: threading.Event) -> None:
-        """Pass again and again until told to stop; a disk that refuses costs a pass, no more."""
+        """Run passes at intervals until stopped; a disk error costs one pass, no more."""
         while not stop.wait(self._settings.every_s):
             try:
                 self.once(stop)
@@ -113,18 +113,18 @@ class Retention:
                 _log.warning("retention: %s", words_of(error))
 
     def once(self, stop: threading.Event) -> Outcome | None:
-        """Pass once. May be killed at any moment: the next pass goes on from there.
+        """Run one pass. May be killed at any moment: the next pass continues.
 
         Args:
             stop: Set it to end early.
 
         Returns:
-            What was done; None if another process is at it, or if the database only stands in for one that
-            the disk does not let us to: it does not know whose pictures those are.
+            The outcome; None if another process runs a pass, or if the database is a fallback in memory,
+            which does not know all cases.
 
         Raises:
-            StorageError: The database refused.
-            OSError: The disk refused.
+            StorageError: The database could not be used.
+            OSError: A file could not be deleted.
         """
         if self._database.stood_in is not None:
             return None
@@ -168,7 +168,7 @@ class Retention:
         return min(self._settings.min_free_inodes, counted.total // 20) - counted.free
 
     def _kept(self, lived_s: float, held: frozenset[str]) -> list[Kept]:
-        """The pictures of every case; what is over and heard of begins to age."""
+        """The pictures of every case; those closed and confirmed begin to age."""
         # The pictures first: a case that opens in between is then known, or has none here yet.
         taken = self._pictures.taken()
         cases, since_s = self._rows.cases(), self._rows.since_s("case")
@@ -202,10 +202,10 @@ class Retention:
                 self._crops.delete(name)
 
     def _lost(self, case_ids: set[str], lived_s: float) -> dict[str, float]:
-        """Pictures of no case that is known, and since when that was seen.
+        """Pictures without a known case, and since when they were seen.
 
-        A case's pictures are there a moment before the case is: what is seen for the first time is
-        left out, and goes at the earliest in the pass after.
+        Pictures are stored a moment before their case: those seen for the first time are left out, and
+        deleted in the next pass at the earliest.
         """
         since_s = self._rows.since_s("pictures")
         self._rows.let_age("pictures", case_ids - since_s.keys(), lived_s)
@@ -240,7 +240,7 @@ class Retention:
         return deleted, deleted_bytes
 
     def _tell(self, some: list[Going]) -> bool:
-        """Record what goes. A disk without room for that needs the deleting all the more."""
+        """Record what is deleted. If the disk is too full for that, delete all the same."""
         try:
             for why in sorted({each.why for each in some}):
                 of_it = [each for each in some if each.why == why]
@@ -257,7 +257,7 @@ class Retention:
 
     @contextmanager
     def _alone(self) -> Iterator[bool]:
-        """Whether no other process passes at this moment."""
+        """Take the lock of a pass; False if another process holds it."""
         descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         try:
             try:
