@@ -18,7 +18,7 @@ from drivers.files.installed import Damaged, damaged
 from provisioning.commands import units
 from tests.faults.booted_corner import PYTHON
 from tests.provisioning.test_cli import kerbwatch
-from tests.support.paths import ROOT
+from tests.support.paths import HOUSES, ROOT
 
 FILES = {
     "thing/__init__.py": b"",
@@ -139,7 +139,7 @@ def test_an_agent_whose_own_file_is_torn_says_so(tmp_path: Path) -> None:
 def test_no_file_of_ours_is_empty_as_installed() -> None:
     """The unit names empty ones as damaged before it starts the agent."""
     root = ROOT
-    ours = [path for name in ("agent", "drivers") for path in (root / name).rglob("*.py")]
+    ours = [path for name in HOUSES for path in (root / name).rglob("*.py")]
     assert ours
     assert not [path for path in ours if not path.stat().st_size]
     unit = (root / "systemd/kerbwatch.service").read_text(encoding="utf-8")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from drivers import programs
-from tests.support.paths import ROOT
+from tests.support.paths import HOUSES, ROOT
 
 STREET = str(ROOT / "examples" / "street")
 KERBWATCH = str(Path(sys.executable).with_name("kerbwatch"))
@@ -137,14 +137,14 @@ def test_every_python_of_the_product_is_started_without_the_current_folder() -> 
     for unit in (ROOT / "systemd").glob("*.service"):
         for line in unit.read_text(encoding="utf-8").splitlines():
             assert "bin/python" not in line or line.startswith("#") or "python -P -m" in line, unit
-    for house in ("agent", "drivers", "provisioning"):
+    for house in HOUSES:
         for path in (ROOT / house).rglob("*.py"):
             if path.name != "programs.py":
                 assert "sys.executable" not in path.read_text(encoding="utf-8"), path
 
 
 def test_programs_are_started_by_where_the_system_has_them() -> None:
-    for house in ("agent", "drivers", "provisioning"):
+    for house in HOUSES:
         for path in (ROOT / house).rglob("*.py"):
             text = path.read_text(encoding="utf-8")
             bare = re.findall(r'subprocess\.\w+\(\s*\[\s*"(?!/)[^"]*"', text)

@@ -16,9 +16,9 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from tests.support.paths import ROOT
+from tests.support.paths import HOUSES, ROOT
 
-OURS = {"agent", "drivers", "models", "provisioning", "training"}
+OURS = {*HOUSES, "models", "training"}
 LOCKS = ["requirements.lock", "requirements-dev.lock"]
 _PIN = re.compile(r"^(?P<name>[a-z0-9._-]+)==(?P<version>[^ ]+)(?P<marker> ; .+)? \\$")
 _HASH = re.compile(r"^    --hash=sha256:[0-9a-f]{64}( \\)?$")
@@ -113,7 +113,7 @@ def test_the_wheel_holds_code_data_models_and_unit_and_no_training(tmp_path: Pat
     ):
         assert any(name.endswith(wanted) for name in names), wanted
     tops = {name.split("/")[0] for name in names if "-" not in name.split("/")[0]}
-    assert tops == {"agent", "drivers", "provisioning", "wording"}
+    assert tops == set(HOUSES)
 
 
 def test_the_network_s_runtime_prepares_no_report_to_its_maker(tmp_path: Path) -> None:

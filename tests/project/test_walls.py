@@ -12,9 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.paths import ROOT
+from tests.support.paths import HOUSES, ROOT
 
-HOUSES = ("agent", "drivers", "provisioning", "wording")
 FLOORS = [
     row.split(" | ")
     for contract in tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"][

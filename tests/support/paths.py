@@ -7,6 +7,9 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 """The project's own folder."""
 
+HOUSES = ("agent", "drivers", "provisioning", "wording")
+"""The packages that are installed."""
+
 SUPPORT = Path(__file__).parent
 DOCS = ROOT / "docs"
 STREET = ROOT / "examples" / "street"
