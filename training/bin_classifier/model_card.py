@@ -203,7 +203,7 @@ MISTAKES = """
   0.38 of its rubbish was found.
 - A heap of things on a plain street may be taken for an overflow: the model does not check that
   there is a bin; the zone does.
-- One seed made this file; `docs/models.md` tells what others came to.
+- One seed made this file; `docs/models-history.md` says what others came to.
 - Night scenes are few in the sets; darkness is mostly simulated.
 - The pictures come from phones at eye level, not from a pole: judge on the site's own pictures
   (collection mode) before relying on it.
