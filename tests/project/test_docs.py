@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
 import shlex
@@ -26,6 +27,17 @@ PAGES = sorted(
         *ROOT.glob("contract/*.md"),
     ]
 )
+COMMANDS = ROOT / "docs" / "commands.md"
+TOP = (
+    *("agent", "benchmarks", "docs", "drivers", "examples", "models", "provisioning", "systemd"),
+    *("tests", "training", "wording"),
+)
+"""Folders of the tree that documents name files of."""
+TEXTS = sorted({*PAGES, *ROOT.glob("training/**/*.md"), *ROOT.glob("models/*/CARD.md")})
+_PATH = re.compile(rf"(?<![\w./:-])(?:{'|'.join(TOP)})/[\w./*-]*")
+_FILE = re.compile(r"`(?P<name>[\w./-]+\.py)`")
+_MODULE = re.compile(r"python3? (?:-P )?-m (?P<name>[a-z_]\w*(?:\.\w+)*)")
+_PLACEHOLDER = re.compile(r"[A-Z]{4,}")
 _BLOCK = re.compile(r"^```(?P<mark>[a-z]+ [a-z]+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\[[^\]]+\]\((?P<target>[^)#\s]+)(?:#[^)]*)?\)")
 
@@ -105,16 +117,51 @@ def test_every_link_to_a_file_leads_somewhere(page: Path) -> None:
             assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
-def test_the_readme_lists_the_exit_codes_that_the_command_lists() -> None:
-    readme = dict(
-        re.findall(r"^\| (\d+) \| (.+) \|$", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE)
-    )
+def named_paths(text: str) -> set[str]:
+    """What a document names of the tree, without stand-ins such as ``models/MODEL-int8``."""
+    found = {match[0].rstrip(".") for match in _PATH.finditer(text)}
+    found |= {match["name"] for match in _FILE.finditer(text)}
+    return {path for path in found if not _PLACEHOLDER.search(path.replace("README", ""))}
+
+
+@pytest.mark.parametrize("page", TEXTS, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_path_that_a_document_names_exists(page: Path) -> None:
+    named = named_paths(page.read_text(encoding="utf-8"))
+    gone = {
+        path
+        for path in named
+        if not any(True for folder in (ROOT, page.parent) for _ in folder.glob(path))
+    }
+    assert not gone
+
+
+@pytest.mark.parametrize("page", TEXTS, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_module_that_a_document_starts_exists(page: Path) -> None:
+    for match in _MODULE.finditer(page.read_text(encoding="utf-8")):
+        assert importlib.util.find_spec(match["name"]) is not None, match[0]
+
+
+def test_a_path_that_does_not_exist_is_found() -> None:
+    assert named_paths("see `agent/seeing.py`, `mesh.py` and models/MODEL-int8.") == {
+        "agent/seeing.py",
+        "mesh.py",
+    }
+
+
+def test_the_page_of_rooms_names_every_room_once() -> None:
+    page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `agent/(\w+)/` \|", page, re.MULTILINE)
+    assert sorted(rows) == sorted(each.parent.name for each in ROOT.glob("agent/*/__init__.py"))
+
+
+def test_the_page_of_commands_lists_the_exit_codes_that_the_command_lists() -> None:
+    listed = dict(re.findall(r"^\| (\d+) \| (.+) \|$", COMMANDS.read_text("utf-8"), re.MULTILINE))
     shown = CliRunner().invoke(main, ["--help"]).output
-    assert readme == dict(re.findall(r"^ +(\d+)  (.+)$", shown, re.MULTILINE))
+    assert listed == dict(re.findall(r"^ +(\d+)  (.+)$", shown, re.MULTILINE))
 
 
-def test_the_readme_names_every_command() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_page_of_commands_names_every_command() -> None:
+    text = COMMANDS.read_text(encoding="utf-8")
     for name, command in main.commands.items():
         if not command.hidden:
             for leaf in getattr(command, "commands", {"": None}):
