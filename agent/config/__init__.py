@@ -1,1 +1,1 @@
-"""The configuration: its schema, how it is read, and what of it can hardly be meant."""
+"""The configuration: schema, loading, faults, and plausibility warnings."""

@@ -1,4 +1,4 @@
-"""The broker's address as people write it: what it means, and what is wrong with it in words."""
+"""Parses the broker's address, and says what is wrong with it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _WEB = {"ws", "wss", "http", "https"}
 def checked(address: str) -> str:
     """An address as it is used: ``mqtt://HOST[:PORT]`` or ``mqtts://HOST[:PORT]``.
 
-    The scheme may be in capitals, and a slash may stand at the end: both mean nothing.
+    The scheme may be in capitals, and a trailing slash is ignored.
 
     Raises:
         ValueError: What is wrong with it, in words that do not repeat a password.
@@ -48,7 +48,7 @@ def checked(address: str) -> str:
 
 
 def host_and_port(address: str) -> tuple[str, int]:
-    """Where a checked address leads; its scheme's own port where none is given."""
+    """Host and port of a checked address; the scheme's default port if none is given."""
     parts = urlsplit(address)
     return parts.hostname or "", parts.port or PORTS.get(parts.scheme, 0)
 

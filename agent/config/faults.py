@@ -1,4 +1,4 @@
-"""What is wrong with a configuration: every fault with its place, in words."""
+"""The faults of a configuration, each with its place, in words."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def placed(place: tuple[int | str, ...], detail: ErrorDetails) -> InitErrorDetai
 def misfits_of(
     camera_ids: Sequence[str], zones: Sequence[tuple[str, str]]
 ) -> list[InitErrorDetails]:
-    """What is wrong between the parts though each is right in itself."""
+    """Faults between parts that are each valid alone."""
     faults = [
         *given_twice("cameras", "camera_id", camera_ids),
         *given_twice("zones", "zone_id", [zone_id for zone_id, _ in zones]),

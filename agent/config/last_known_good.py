@@ -1,8 +1,8 @@
-"""The configuration with which the agent last came up, for when the one in place cannot be used.
+"""The last known good configuration, used when the present one is invalid.
 
-A device that was configured badly from afar, or whose files the power cut tore, must not stop seeing: it
-goes on with the copy of ``site.toml`` and ``zones.json`` that is kept in the state folder, and says so. The
-copy is text as it was written; secrets are not in it, for a configuration names their files only.
+A device that was misconfigured remotely, or whose files were damaged by a power cut, must not stop watching:
+it continues with a copy of ``site.toml`` and ``zones.json`` in the state folder, and reports that. The copy
+is the text as written; it holds no secrets, as a configuration only names their files.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _log = logging.getLogger(__name__)
 
 
 class _Copy(BaseModel):
-    """What is kept. ``of`` is the file that it is a copy of; ``sha256`` is over both texts."""
+    """The copy. ``of`` is the file that it was copied from; ``sha256`` is over both texts."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -59,13 +59,13 @@ class _Copy(BaseModel):
 
 
 def load(site: Path) -> tuple[Configuration, ConfigurationHealth]:
-    """Read a site's configuration, or else the last good one; and say which it is.
+    """Read a site's configuration, or else the last good one; returns which it is.
 
-    A site without zones is a good one before they are drawn. Where they were drawn and their file has
+    A site without zones is valid until they are drawn. If they were drawn and their file has
     disappeared, it is not.
 
     Raises:
-        ConfigError: It cannot be used, and no good one is kept.
+        ConfigError: It cannot be used, and there is no copy.
     """
     try:
         return read_written(site), ConfigurationHealth(state="as_written")
@@ -82,7 +82,7 @@ def load(site: Path) -> tuple[Configuration, ConfigurationHealth]:
 
 
 def read_written(site: Path) -> Configuration:
-    """Read a site's configuration as it is written, whatever else may be kept.
+    """Read a site's configuration as written, ignoring any copy.
 
     Raises:
         ConfigError: It cannot be used; also if the zones that were drawn have disappeared.
@@ -93,9 +93,9 @@ def read_written(site: Path) -> Configuration:
 
 
 def keep(site: Path, configuration: Configuration, state_dir: Path, clock: Clock) -> bool:
-    """Keep the configuration that the agent came up with.
+    """Store the configuration with which the agent started.
 
-    It is kept only if the copy, read anew, gives the same: the files may have been changed meanwhile.
+    It is stored only if the copy, read again, gives the same: the files may have changed meanwhile.
 
     Args:
         site: ``site.toml`` or its folder.
@@ -104,7 +104,7 @@ def keep(site: Path, configuration: Configuration, state_dir: Path, clock: Clock
         clock: For the date.
 
     Returns:
-        Whether it is kept now.
+        Whether it is stored now.
     """
     path = _file_of(site)
     try:
@@ -121,7 +121,7 @@ def keep(site: Path, configuration: Configuration, state_dir: Path, clock: Clock
 
 
 def find(site: Path) -> tuple[Configuration, datetime] | None:
-    """Look for a site's last good configuration, and when it was kept; None if there is none."""
+    """Find a site's last good configuration, and when it was stored; None if there is none."""
     path = _file_of(site)
     for folder in places(path):
         copy = _found(folder / FILE, path)
@@ -135,7 +135,7 @@ def find(site: Path) -> tuple[Configuration, datetime] | None:
 
 
 def refuse_lost_drawing(site: Path, configuration: Configuration) -> None:
-    """See that zones which were drawn have not disappeared.
+    """Refuse a site whose drawn zones have disappeared.
 
     Raises:
         ConfigError: They have.
@@ -156,7 +156,7 @@ def refuse_lost_drawing(site: Path, configuration: Configuration) -> None:
 
 
 def places(site: Path) -> Iterator[Path]:
-    """Where the state may lie: what the broken file still says of it, systemd, the default."""
+    """Where the state folder may be: by the broken file, by systemd, by default."""
     path = _file_of(site)
     try:
         told = _STATE_DIR.findall(content_of(path).decode(errors="replace"))
@@ -168,7 +168,7 @@ def places(site: Path) -> Iterator[Path]:
 
 
 def _found(file: Path, path: Path) -> _Copy | None:
-    """The copy in a file, if it is whole and of this configuration."""
+    """The copy in a file, if it is complete and of this configuration."""
     try:
         copy = _Copy.model_validate_json(read_file(file))
     except FileNotFoundError:
@@ -200,7 +200,7 @@ def _read(copy: _Copy) -> Configuration:
 
 
 def _as_it_was_read(zones: str) -> str:
-    """The drawing as the agent that kept it read it: of a key that stands twice, the last one counted."""
+    """Parse zones as older versions did: of a duplicate key, the last one counts."""
     try:
         return json.dumps(json.loads(zones))
     except (ValueError, RecursionError):

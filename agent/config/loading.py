@@ -1,4 +1,4 @@
-"""Reading a site: both files, every fault of both, and the configuration they make."""
+"""Reads a site's two files into a configuration, and reports every fault of both."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def from_tables(site: dict[str, Any], path: Path = Path("site.toml")) -> Configu
 
     Args:
         site: What the files say.
-        path: Where it comes from, for the error.
+        path: Where it comes from, for errors.
 
     Raises:
         ConfigError: With every fault.
@@ -106,7 +106,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def _follows(detail: ErrorDetails, details: Sequence[ErrorDetails]) -> bool:
-    """Whether a list is only called too short because its faulty rows were not counted."""
+    """Whether a list is reported too short only because its invalid items were not counted."""
     place = detail["loc"]
     return detail["type"] == "too_short" and any(
         len(other["loc"]) > len(place) and other["loc"][: len(place)] == place for other in details
@@ -114,7 +114,7 @@ def _follows(detail: ErrorDetails, details: Sequence[ErrorDetails]) -> bool:
 
 
 def _unseen(site: dict[str, Any], told: Collection[tuple[int | str, ...]]) -> list[ErrorDetails]:
-    """The texts that hold what people cannot see, also where no field looks: settings of cameras, keys."""
+    """Texts with invisible characters, also where no field checks: camera settings, keys."""
     faults = [
         fault(place, UNSEEN)
         for place, text in texts_in(site)
@@ -124,7 +124,7 @@ def _unseen(site: dict[str, Any], told: Collection[tuple[int | str, ...]]) -> li
 
 
 def _misfits_of_the_rest(site: dict[str, Any]) -> list[ErrorDetails]:
-    """The misfits of a configuration that is also wrong elsewhere, as far as it can be read."""
+    """Faults between parts of a configuration that is also invalid elsewhere, as far as possible."""
 
     def texts(rows: Any, *keys: str) -> Iterable[tuple[str, ...]] | None:
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):

@@ -1,6 +1,6 @@
-"""Reads ``site.toml`` and ``zones.json`` as people write them, and says in words why one cannot be read.
+"""Parses ``site.toml`` and ``zones.json``, and explains why one cannot be read.
 
-What a file says twice is found here as well: Python's reader of JSON keeps the last and drops the others.
+Duplicate keys are found here as well: Python's JSON parser keeps the last and drops the others.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class FileError(ValueError):
     """A file cannot be used.
 
     Attributes:
-        faults: Every one, with the file.
-        content: What was read in spite of them, so that what is wrong with that is told as well.
+        faults: All faults, with the file.
+        content: What was read in spite of them, so that its faults are reported as well.
     """
 
     def __init__(self, faults: Sequence[str], content: dict[str, Any] | None = None) -> None:
@@ -39,7 +39,7 @@ class FileError(ValueError):
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """Read a file of tables.
+    """Read a TOML file.
 
     Raises:
         FileError: It cannot be read.
@@ -54,10 +54,10 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read a file of one object.
+    """Read a JSON file of one object.
 
     Raises:
-        FileError: It cannot be read, or says something twice.
+        FileError: It cannot be read, or has duplicate keys.
     """
     text = _text_of(path)
     try:
@@ -77,7 +77,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 class _Table(dict[str, Any]):
-    """An object of JSON, with the keys that it gives more than once."""
+    """A JSON object, with its duplicate keys."""
 
     def __init__(self, pairs: list[tuple[str, Any]]) -> None:
         super().__init__(pairs)
@@ -86,7 +86,7 @@ class _Table(dict[str, Any]):
 
 
 def _given_twice(document: Any) -> Iterator[tuple[Place, str]]:
-    """Every key that one object gives more than once, and where that is. Zones go by their names."""
+    """All duplicate keys with their places; zones are named."""
     waiting: list[tuple[Place, Any]] = [((), document)]
     while waiting:
         place, value = waiting.pop()
@@ -153,7 +153,7 @@ def _lookalikes(path: Path, text: str) -> list[str]:
 
 
 def _why_no_toml(error: Exception, text: str) -> Said | None:
-    """What people write that TOML does not have."""
+    """Explain common mistakes in TOML."""
     place = re.search(
         r"^(?P<what>.+) \(at line (?P<line>\d+), column (?P<column>\d+)\)$", str(error)
     )
@@ -174,7 +174,7 @@ def _why_no_toml(error: Exception, text: str) -> Said | None:
 
 
 def _why_no_json(error: json.JSONDecodeError) -> Said | None:
-    """What people write that JSON does not have."""
+    """Explain common mistakes in JSON."""
     if not error.doc.strip():
         return said('the file is empty; where no zone is drawn yet, write {{"zones": []}}')
     ahead, behind = error.doc[error.pos :].lstrip(), error.doc[: error.pos].rstrip()

@@ -1,4 +1,4 @@
-"""A surveyed point as people write it into a configuration: what can only be a slip is refused in words."""
+"""A surveyed point in the configuration; obvious mistakes are refused."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The words of judging as frozen values, and the life of a case. Pure."""
+"""The domain model: frozen values, zones, schedules, and the life cycle of a case. Pure."""

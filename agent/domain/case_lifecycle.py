@@ -1,4 +1,4 @@
-"""The life of a case: opened → persisting → cleared, across restarts.
+"""The life cycle of a case: opened → persisting → cleared, across restarts.
 
 One street problem is one case, keyed by place and kind: not one per frame, per track, per camera
 or per restart.
@@ -23,7 +23,7 @@ ChangeType = Literal["case.opened", "case.persisting", "case.cleared", "case.abs
 class Change:
     """What happened to a case, and the finding that made it happen.
 
-    A case of which nothing can be said any more abstains without one.
+    None if the case abstains because nothing can be seen any more.
     """
 
     type: ChangeType
@@ -33,7 +33,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """What :class:`Cases` knew at one moment; each by place and kind, ``unseen`` by zone."""
+    """The state of :class:`Cases` at one moment; each by place and kind, ``unseen`` by zone."""
 
     open: dict[tuple[str, str], Case]
     present: dict[tuple[str, str], set[str]]
@@ -70,7 +70,7 @@ class Cases:
         return tuple(self._open.values())
 
     def remembered(self) -> Remembered:
-        """Everything that is known now, for :meth:`go_back`."""
+        """The present state, for :meth:`go_back`."""
         return Remembered(
             dict(self._open),
             {key: set(zones) for key, zones in self._present.items()},
@@ -79,7 +79,7 @@ class Cases:
         )
 
     def go_back(self, to: Remembered) -> None:
-        """Know what was known then: what came since was not written down."""
+        """Go back to an earlier state, because the changes since were not stored."""
         self._open, self._present = to.open, to.present
         self._witnesses, self._unseen = to.witnesses, to.unseen
 
@@ -97,7 +97,7 @@ class Cases:
                 )
 
     def abstain(self, zone_ids: Iterable[str], unseen: Mapping[str, Unseen]) -> list[Change]:
-        """Take which zones of a camera cannot be seen and return the cases that abstain by that.
+        """Take which zones of a camera cannot be seen, and return the cases that abstain because of that.
 
         A case abstains once, when none of the zones in which it was ever seen can be. It goes on
         when it is seen again, or is cleared by who sees its place in order.
@@ -124,7 +124,7 @@ class Cases:
     def update(
         self, camera_id: str, findings: Iterable[Finding], now_s: float, at: datetime
     ) -> list[Change]:
-        """Take one camera's findings at one moment and return what changed.
+        """Take one camera's findings at one moment, and return the changes.
 
         Args:
             camera_id: Whose findings.

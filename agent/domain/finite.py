@@ -1,7 +1,7 @@
-"""Infinity and not-a-number are no figures: JSON has no word for them, and they tell nobody anything. Pure.
+"""Replaces infinity and NaN by None, as JSON has neither. Pure.
 
-The rule, wherever a figure leaves the judgement for a file, the wire or a person: it is told as it is, or as
-unknown (null). pydantic would write null by itself, into fields that are then refused when they are read.
+The rule wherever a figure is written to a file, the wire or the screen: it is given as it is, or as unknown
+(null). pydantic would write null by itself, also into fields that do not accept it when read.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pydantic import BeforeValidator
 
 
 def finite(value: float | None, digits: int | None = None) -> float | None:
-    """The figure, rounded to so many digits if any are given; None where it is none."""
+    """The figure, rounded if digits are given; None if it is not finite."""
     if value is None or not math.isfinite(value):
         return None
     return value if digits is None else round(value, digits)

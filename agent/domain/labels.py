@@ -1,4 +1,4 @@
-"""What the labels of the networks mean: families, parts, kinds of things. Pure."""
+"""The labels of the models: families, parts, kinds of things. Pure."""
 
 from __future__ import annotations
 

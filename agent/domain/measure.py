@@ -1,4 +1,4 @@
-"""A figure that a rule went by, with its threshold. Pure."""
+"""A measure: a figure that a rule compares with a threshold. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Polygons as they are drawn: edges that cross, and the ground that several of them share. Pure."""
+"""Geometry of polygons: area, crossing edges, shared area. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The words of Kerbwatch as frozen values: what is seen, where, and for how long.
+"""The values of the domain: boxes, detections, tracks, zones, stays, findings, cases.
 
 Coordinates are fractions of the frame (0 left/top, 1 right/bottom), so that zones outlive a
 change of resolution. Times ending in ``_s`` are on the frames' monotonic clock.

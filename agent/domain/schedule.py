@@ -1,4 +1,4 @@
-"""When a rule holds: hours of a day, and what they leave out. Pure."""
+"""Schedules: hours of the day in which a rule applies. Pure."""
 
 from __future__ import annotations
 

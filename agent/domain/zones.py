@@ -1,4 +1,4 @@
-"""Zones: what lies inside, and when a zone's rule holds. Pure."""
+"""Zones: which points lie inside, and when a zone's rule applies. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Detectors: one file per model family, chosen by the ``family`` in a model's manifest.
+"""Models: detectors and classifiers, run by the decoder of the ``family`` in their manifest.
 
 A family's file decodes and does nothing else; it defines
 

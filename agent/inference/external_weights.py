@@ -1,4 +1,4 @@
-"""Which files of weights an ONNX network wants beside itself.
+"""Finds the external weight files of an ONNX model.
 
 A network may keep its tensors in files of its own (ONNX, *External Data*), named in its protobuf. The
 runtime would open them by itself; here they are found beforehand, so that they can be hashed and handed

@@ -1,4 +1,4 @@
-"""A model folder: ``manifest.toml`` says everything the device must know to run ``model.onnx``."""
+"""The manifest of a model folder: everything needed to run ``model.onnx``."""
 
 from __future__ import annotations
 

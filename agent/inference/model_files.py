@@ -1,4 +1,4 @@
-"""A model folder's files, each read once: what was hashed is what is run."""
+"""Reads the files of a model folder, each once, so that what was hashed is what runs."""
 
 from __future__ import annotations
 

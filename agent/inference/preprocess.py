@@ -1,4 +1,4 @@
-"""From a picture to a network's input, without a Python loop over pixels."""
+"""Preprocessing: from a picture to a model's input tensor, without Python loops over pixels."""
 
 from __future__ import annotations
 

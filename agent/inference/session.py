@@ -1,4 +1,4 @@
-"""The one place where a network runs."""
+"""The ONNX Runtime session: the only place where a model runs."""
 
 from __future__ import annotations
 

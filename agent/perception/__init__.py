@@ -1,1 +1,1 @@
-"""What pictures show: crops to look at, tracks, background, visibility, redaction. Pure."""
+"""Perception: choosing crops, tracking, background model, visibility, redaction. Pure."""

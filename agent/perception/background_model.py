@@ -1,4 +1,4 @@
-"""What is new and stands: a slow background model of the ground where nothing should be. Pure.
+"""A slow background model: finds what is new and stands on ground that should be empty. Pure.
 
 Textures that no change of light touches (:mod:`agent.perception.texture`) are compared with those of the
 background, cell by cell. A cell is *novel* when its structure is not the

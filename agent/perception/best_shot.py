@@ -1,4 +1,4 @@
-"""The best view of every bike that stands: where it can be seen, its paint, and its plate if at all.
+"""The best shot of each standing bike: for its colour, its plate, and the close-up.
 
 From 5 to 30 m a shared bike's plate is a few pixels wide. No reader is on board, and no number is
 ever guessed: the sharpest view is kept for people, and the event says ``plate_unreadable``.

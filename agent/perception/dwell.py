@@ -1,4 +1,4 @@
-"""How long things have stood in a zone, on the frames' monotonic clock. Pure."""
+"""Dwell times of tracks in a zone, on the frames' monotonic clock. Pure."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class DwellTimer:
         )
 
     def resume(self, unseen_s: float) -> None:
-        """The zone is seen again; the time in which it was not adds to no stay."""
+        """Resume after the zone was not visible; that time adds to no stay."""
         for entry in self._entries.values():
             entry.entered_s += unseen_s
             entry.last_in_s += unseen_s

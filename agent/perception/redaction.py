@@ -1,4 +1,4 @@
-"""Blots out heads and number plates, before a picture leaves the device or is kept to be labelled.
+"""Redacts heads and number plates, before a picture leaves the device or is kept for labelling.
 
 At a street corner a face is some ten pixels high: too few for a face network, too many to pass on.
 So the rule goes by the boxes of the street detector, its faintest sights too, and takes more than

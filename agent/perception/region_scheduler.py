@@ -1,4 +1,4 @@
-"""Where and when the network looks: cost follows change.
+"""The region scheduler: chooses which crops the model sees, by change, age and budget.
 
 The network gets crops at native resolution around the zones, because a small network on a whole
 picture does not see what is far away. A crop is looked at again when its picture has changed, but
@@ -37,7 +37,7 @@ ALL_UNSEEN = 0.9
 
 
 class Detector(Protocol):
-    """What looking needs of a network."""
+    """What the scheduler needs of a detector."""
 
     @property
     def input_size_px(self) -> tuple[int, int]:
@@ -49,7 +49,7 @@ class Detector(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What the looking may cost."""
+    """The inference budget."""
 
     runs_per_s: float = 6.0
     change_threshold: float = 6.0
@@ -72,7 +72,7 @@ class _Region:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One frame's looking: the observation, which regions' pictures had changed, which were run."""
+    """The result for one frame: the observation, regions that had changed, regions that were inferred."""
 
     observation: Observation
     changed: tuple[Box, ...]
@@ -84,7 +84,7 @@ class Look:
 
 
 class Looking:
-    """Decides, frame by frame, which crops the network sees.
+    """Chooses, frame by frame, which crops the model sees.
 
     Args:
         zones: The camera's zones.
@@ -117,11 +117,11 @@ class Looking:
         return tuple(region.box for region in self._regions)
 
     def look(self, frame: Frame, unseen: tuple[Box, ...] = ()) -> Look:
-        """Look at what has changed, as far as the budget goes.
+        """Infer crops that have changed, within the budget.
 
         Args:
             frame: The picture.
-            unseen: Parts of it in which the view is blocked; what is seen there counts for nothing.
+            unseen: Parts of it in which the view is blocked; detections there are ignored.
         """
         now_s = frame.monotonic_s
         self._earn(now_s)

@@ -1,4 +1,4 @@
-"""Textures that no change of light touches. Pure.
+"""Texture features that do not depend on the light. Pure.
 
 Brightness is taken to its logarithm, where a change of light is a constant, and only gradients are
 kept: a brighter or darker sun, a lamp or an even shadow changes none of them.

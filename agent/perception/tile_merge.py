@@ -1,4 +1,4 @@
-"""Detections of overlapping crops put together: one thing, one box. Pure."""
+"""Merges detections of overlapping crops: one box per thing. Pure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CUT_SHARE, WHOLLY = 0.01, 0.99
 
 
 def merge(parts: Sequence[tuple[Box, Sequence[Detection]]]) -> tuple[Detection, ...]:
-    """Join what several overlapping crops saw: one thing, one detection.
+    """Merge the detections of overlapping crops: one detection per thing.
 
     A thing cut by a crop's edge is seen in part by one crop and, mostly, whole by another: of two
     boxes of one label of which the smaller lies mostly in the larger, the larger is kept, with

@@ -1,4 +1,4 @@
-"""Which crops of a picture cover its zones. Pure."""
+"""Tiling: the crops of a picture that cover its zones. Pure."""
 
 from __future__ import annotations
 

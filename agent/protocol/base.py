@@ -1,4 +1,4 @@
-"""What every message on the wire is made of: values, bounds, and how they are checked."""
+"""Types shared by all messages: base model, contract version, clock state, codes."""
 
 from __future__ import annotations
 

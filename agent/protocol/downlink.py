@@ -1,4 +1,4 @@
-"""What the platform says to the device, and how the device answers: receipts, commands, answers."""
+"""Messages from the platform to the device, and the answers: receipts, commands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The wire format: what the platform receives. The one source of the schemas in ``contract/``.
+"""The event messages: the wire format that the platform receives, and source of ``contract/``.
 
 A :class:`Message` is what one MQTT publish on the ``events`` channel carries: one event, or a
 batch of them. A :class:`Receipt` and a :data:`Command` are what the platform sends back. Field names are English; texts are UTF-8. Times are ISO 8601 with the site's

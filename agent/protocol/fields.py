@@ -1,4 +1,4 @@
-"""The kinds of text and figure that the wire's fields are made of, each with its bounds.
+"""Field types of the wire format: texts and figures, each with its bounds.
 
 What is **read** (``model_validate``, from whomever it comes) must keep to them, or it is refused. What the
 device itself **makes** (``Place(…)``) is made to fit, because an error message of a disk or the name of a

@@ -1,4 +1,4 @@
-"""What the device says of itself: the heartbeat and its parts."""
+"""The heartbeat message and its parts."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """For how long things have been kept, by no clock that can be set wrong.
 
-What is kept ages in *lived* time: seconds that passed on the steady clock, and between two boots the
-time by the wall clock if a time source had set it both times, but never more than :data:`MOST_OFF_S`. A
-clock that steps by hours or years makes nothing older; a device without any time source still forgets.
+Retention is measured in *lived* time: seconds on the monotonic clock, and between two boots the time by the
+wall clock if a time source had set it both times, but never more than :data:`MOST_OFF_S`. A clock that jumps
+by hours or years makes nothing older; a device without any time source still deletes what is old.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ MOST_OFF_S = 7 * 86_400.0
 
 
 class Lifetime(BaseModel):
-    """How long the device has lived, and at which moment that was counted.
+    """The lived time, and the moment at which it was counted.
 
-    ``wall_at`` is the wall clock when it could be trusted last, ``wall_boot_id`` the boot of that moment, and
-    ``since_wall_s`` how long the device has lived since. A device without a battery clock is told the time
-    minutes after it has started: only then it is known for how long it was off.
+    ``wall_at`` is the wall clock when it was last trustworthy, ``wall_boot_id`` the boot of that moment, and
+    ``since_wall_s`` the lived time since. A device without a battery clock gets the time minutes after its
+    start: only then is it known how long it was off.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -37,7 +37,7 @@ class Lifetime(BaseModel):
     since_wall_s: float = 0.0
 
     def now(self, clock: Clock) -> Self:
-        """Count on to this moment."""
+        """Advance to now."""
         up_s = self._up_s(clock)
         passed_s = up_s + (self._off_s(clock, up_s) if clock.synchronised else 0.0)
         counted = self.model_copy(
@@ -56,7 +56,7 @@ class Lifetime(BaseModel):
         )
 
     def _up_s(self, clock: Clock) -> float:
-        """What passed on the steady clock."""
+        """Seconds passed on the monotonic clock."""
         if self.boot_id is None:
             return 0.0
         if self.boot_id == clock.boot_id:
@@ -64,7 +64,7 @@ class Lifetime(BaseModel):
         return min(clock.monotonic_s(), MOST_OFF_S)
 
     def _off_s(self, clock: Clock, up_s: float) -> float:
-        """What passed besides, by a clock that can be trusted now; once a boot."""
+        """Seconds switched off, by a wall clock that is trustworthy now; once per boot."""
         if self.wall_at is None or (self.wall_boot_id or self.boot_id) == clock.boot_id:
             return 0.0
         passed_s = (clock.now() - self.wall_at).total_seconds() - self.since_wall_s - up_s

@@ -1,6 +1,6 @@
-"""What a configuration may say but can hardly mean: it is taken as it is, and people are told.
+"""Plausibility checks: settings that are allowed but probably not intended lead to warnings.
 
-A fault is refused (:mod:`agent.config.schema`); a device whose zones overlap watches on. Each remark says what
+A fault is refused (:mod:`agent.config.schema`); a device whose zones overlap still runs. Each remark says what
 is odd and where, what that means for the device, and what to do. Pure.
 """
 
@@ -18,7 +18,7 @@ __all__ = ["Remark", "remarks"]
 
 
 def remarks(configuration: Configuration) -> tuple[Remark, ...]:
-    """Everything that is odd about a configuration, in the order of its files."""
+    """All remarks on a configuration, in the order of its files."""
     return (
         *renamed.remarks(configuration),
         *judged.remarks(configuration),

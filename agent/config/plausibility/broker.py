@@ -1,4 +1,4 @@
-"""How the broker is reached: settings of it that have no effect."""
+"""Settings of the broker connection that have no effect."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def remarks(configuration: Configuration) -> Iterator[Remark]:
-    """Say what of ``[uplink]`` is not used."""
+    """Remarks on unused settings of ``[uplink]``."""
     uplink = configuration.uplink
     if uplink.password_file is not None and uplink.username is None:
         yield Remark(

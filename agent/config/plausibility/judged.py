@@ -1,4 +1,4 @@
-"""Whether anything at all is judged: a device that only looks is hardly meant."""
+"""Sites on which nothing is judged."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ EXCUSES = frozenset({"bay"})
 
 
 def remarks(configuration: Configuration) -> Iterator[Remark]:
-    """Say why nothing is judged, if that is so."""
+    """Remark why nothing is judged, if that is so."""
     meaning = said("The device looks and reports nothing.")
     if not configuration.scenarios:
         yield Remark(

@@ -1,4 +1,4 @@
-"""Names that only a careful eye tells apart."""
+"""Names that are easily confused."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def remarks(configuration: Configuration) -> Iterator[Remark]:
-    """Say which names differ from an earlier one in capital letters only."""
+    """Remarks on names that differ from an earlier one in capital letters only."""
     cameras = [camera.camera_id for camera in configuration.cameras]
     for index, name, earlier in _differ_in_case(cameras):
         place = f"cameras.{index}.camera_id"

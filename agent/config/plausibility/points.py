@@ -1,7 +1,7 @@
-"""Surveyed points that are not where the site is: zeros, axes that were swapped, another country.
+"""Implausible coordinates: zeros, swapped axes, another country.
 
-What is known of the site's country comes from what it says of itself: its time zone, and whether it has
-codes that only Chinese cities give. The bounds are coarse, for they find slips of the pen, not of the survey.
+The site's country is inferred from its time zone, and from codes that only Chinese cities use. The bounds are
+coarse: they find typing errors, not survey errors.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ KM_PER_DEG = 111.2
 
 
 def remarks(configuration: Configuration) -> Iterator[Remark]:
-    """Say which coordinates of the site and of its zones can hardly be right."""
+    """Remarks on implausible coordinates of the site and of its zones."""
     site = configuration.site
     if site.coordinates is not None:
         for what in _oddities(site.coordinates, site):
@@ -88,7 +88,7 @@ def _oddities(point: Coordinates, site: Site) -> Iterator[Said]:
 
 
 def _is_chinese(site: Site) -> bool:
-    """By its time zone, or by a code that Chinese cities and their video networks give."""
+    """Whether the site is in China, by its time zone or a code that only Chinese cities use."""
     return site.timezone in CHINESE_TIME or bool(site.grid_code or site.gbt_28181_id)
 
 
@@ -102,7 +102,7 @@ def _is_plausible(longitude: float, latitude: float, site: Site) -> bool:
 
 
 def _off_meridian_deg(longitude: float, timezone: str) -> float:
-    """How far a place lies from the meridian whose time it keeps, without summer time."""
+    """Distance in degrees from the meridian of its standard time."""
     at = datetime(2026, 1, 1, tzinfo=UTC).astimezone(ZoneInfo(timezone))
     offset, summer = at.utcoffset(), at.dst()
     assert offset is not None
@@ -112,7 +112,7 @@ def _off_meridian_deg(longitude: float, timezone: str) -> float:
 
 
 def _far_away(point: Coordinates, site: Site) -> Iterator[Said]:
-    """Say if a zone lies further from its site than any camera sees."""
+    """Remark on a zone that is further from its site than any camera sees."""
     if site.coordinates is None:
         return
     north_km = KM_PER_DEG * (point.latitude - site.coordinates.latitude)

@@ -1,4 +1,4 @@
-"""One thing that a configuration can hardly mean."""
+"""A remark: one implausible setting of a configuration."""
 
 from __future__ import annotations
 
@@ -22,6 +22,6 @@ class Remark:
 
 
 def at_zone(index: int, key: str, zone_id: str, what: str) -> Said:
-    """What is odd about one key of a zone, with its place as the faults name it."""
+    """A remark on one key of a zone, with its place as in faults."""
     place = said("{where} (zone {name!r})", where=f"zones.{index}.{key}", name=zone_id)
     return said("{where}: {message}", where=place, message=what)

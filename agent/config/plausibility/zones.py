@@ -1,4 +1,4 @@
-"""Zones that are not what was meant: outlines that cross, ground claimed twice, rules without effect."""
+"""Implausible zones: crossing outlines, overlaps, rules without effect."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _MONDAY = datetime(2026, 1, 5)  # noqa: DTZ001 - a week of wall-clock time, of n
 
 
 def remarks(configuration: Configuration) -> Iterator[Remark]:
-    """Say of each zone what is odd about it."""
+    """Remarks on each zone."""
     drawn = [section.zone for section in configuration.zones]
     for index, zone in enumerate(drawn):
         others = [other for other in drawn if other.camera_id == zone.camera_id]
@@ -108,7 +108,7 @@ def _turns_of_the_week(zones: Sequence[Zone]) -> list[datetime]:
 def _effect(
     index: int, zone: Zone, others: Sequence[Zone], configuration: Configuration
 ) -> Iterator[Remark]:
-    """Say why nothing would ever be told of a zone."""
+    """Remark why a zone would never produce a case."""
     if zone.kind == "mask":
         return
     for kinds, words in (
@@ -164,7 +164,7 @@ def _missing_scenario(kind: ZoneKind, configuration: Configuration) -> str | Non
 
 
 def _overlap(index: int, zone: Zone, earlier: Zone) -> Iterator[Remark]:
-    """Say of a zone which ground an earlier one has before it."""
+    """Remark on the part of a zone that an earlier one claims."""
     if zone.kind != earlier.kind or zone.place_id == earlier.place_id:
         return
     if zone.kind in {"mask", "bay"} or zone.box.overlap(earlier.box) == 0.0:

@@ -1,1 +1,1 @@
-"""Model families: one file each, named in a manifest; it decodes and does nothing else."""
+"""Decoders: one file per model family, named in the manifest; it only decodes."""

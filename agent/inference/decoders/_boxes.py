@@ -1,4 +1,4 @@
-"""What the families of detectors share: one thing, one box; and from numbers to detections."""
+"""Shared by the detector families: non-maximum suppression, and arrays to detections."""
 
 from __future__ import annotations
 

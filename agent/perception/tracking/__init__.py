@@ -1,1 +1,1 @@
-"""Tracking made for things that stand still. Pure."""
+"""Tracking, designed for things that stand still. Pure."""

@@ -1,4 +1,4 @@
-"""Whether a place in the picture looks as it did. Pure."""
+"""Appearance: whether a place in the picture still looks as before. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One tracked thing: where it is, whether it stands, and whether it is hidden. Pure."""
+"""The state of one track: its position, whether it stands, whether it is hidden. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tracking made for things that stand still. Pure: no disk, clock, network or thread.
+"""The tracker of one camera, designed for things that stand still. Pure.
 
 Street problems stand for minutes while people walk in front of them. So a standing track is
 matched first, by where it stands; it is not lost while something hides it; and it goes on

@@ -1,7 +1,7 @@
-"""The view guard: whether a camera's pictures are good for anything. Pure.
+"""View health: whether a camera's pictures can be judged. Pure.
 
-Measured about once a second on the small grey picture: dark, over-exposed and frozen by themselves;
-blocked, moved and out of focus against the commissioning picture.
+Checked about once a second on the small grey picture: dark, over-exposed and frozen by itself;
+blocked, moved and out of focus by comparison with the reference image.
 """
 
 from agent.perception.view_health.features import Luma

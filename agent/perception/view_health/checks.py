@@ -1,4 +1,4 @@
-"""What is the matter with one picture, rule by rule. Pure: no memory but the commissioning picture."""
+"""The checks of a single picture, rule by rule. Pure; the only state is the reference image."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ASPECT_SLACK = 0.03
 
 @dataclass(frozen=True, slots=True)
 class Signs:
-    """What speaks against one picture.
+    """The problems of one picture.
 
     ``zones``: problem → zones it is the matter with (``WHOLE`` for the frame). ``parts``: where in
     the frame, for what holds by parts. ``covered``: whether the lens is covered all but whole.
@@ -45,12 +45,12 @@ class Signs:
 
 
 class Judge:
-    """Looks at single pictures of one camera.
+    """Checks single pictures of one camera.
 
     Args:
         zones: Its zones.
         settings: Thresholds.
-        reference: The commissioning picture's luma, uint8 (h, w); None: there is none.
+        reference: The reference image's luma, uint8 (h, w); None: there is none.
         shape: Of the pictures to be judged (h, w).
     """
 
@@ -82,7 +82,7 @@ class Judge:
 
     @property
     def masked(self) -> Mask:
-        """The cells that nobody looks at."""
+        """The masked cells."""
         return self._masked
 
     @property
@@ -91,11 +91,11 @@ class Judge:
 
     @property
     def referenced(self) -> bool:
-        """Whether there is a commissioning picture of this shape."""
+        """Whether there is a reference image of this shape."""
         return self._reference is not None
 
     def signs(self, luma: Luma) -> Signs:
-        """Hold one picture against the rules; frozen needs more than one."""
+        """Check one picture by the rules; frozen needs more than one."""
         look = look_at(luma, self._settings.over_exposed_above)
         black = (look.highest < self._settings.dark_below) & ~self._masked
         burnt = self._burnt(look)

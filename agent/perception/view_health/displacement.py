@@ -1,4 +1,4 @@
-"""Whether a picture is the commissioning picture, shifted or turned. Pure.
+"""Displacement: whether a picture is the reference image, shifted or rotated. Pure.
 
 ORB features (Rublee et al., 2011) of both are matched, and the similarity that most of them agree on
 (RANSAC) is tried: only if moving the picture back makes it more like the old one has it moved. What
@@ -28,7 +28,7 @@ FEATURES = 400
 
 
 class Mover:
-    """Holds pictures against one commissioning picture.
+    """Compares pictures with one reference image.
 
     Args:
         luma: That picture, uint8 (h, w).

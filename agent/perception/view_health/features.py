@@ -1,4 +1,4 @@
-"""What is measured of one small grey picture, cell by cell. Pure."""
+"""The features of one small grey picture, cell by cell. Pure."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Whether a camera shows one picture again and again, but for what it writes into it. Pure.
+"""Detects a frozen picture, ignoring the time that the camera writes into it. Pure.
 
-A living sensor's noise changes every part of its pictures a little; a picture that hangs is the same to
-the last bit. Most cameras write date and time into the picture after it was taken, and go on doing so when
-the sensor hangs: then all is the same but for a line of text near an edge. Such a place is found by what
-changes there while nothing else does. Text that stands elsewhere can be named by a mask.
+A working sensor's noise changes every part of its pictures a little; a frozen picture is the same to the
+last bit. Most cameras write date and time into the picture, and continue to when the sensor hangs: then
+everything is the same except a line of text near an edge. Such a place is found because it changes while
+nothing else does. Text elsewhere can be covered by a mask.
 """
 
 from __future__ import annotations

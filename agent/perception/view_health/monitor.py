@@ -1,4 +1,4 @@
-"""From signs to a verdict, with patience: in event time, so that nothing flaps. Pure.
+"""Debounces the checks' results over time into the state of each zone's view. Pure.
 
 A zone rests at the first sign. It abstains when the sign has lasted, and is judged again when there
 has been none for a while. Nothing else ends it, and it needs nobody: the view returns by itself.
@@ -49,12 +49,12 @@ class Hold:
 
 
 class ViewGuard:
-    """Watches over one camera's view.
+    """Monitors one camera's view.
 
     Args:
         zones: The camera's zones.
         settings: Thresholds and times.
-        reference: The luma of its commissioning picture; None: there is none.
+        reference: The luma of its reference image; None: there is none.
     """
 
     def __init__(
@@ -72,11 +72,11 @@ class ViewGuard:
 
     @property
     def commissioned(self) -> bool:
-        """Whether there is a commissioning picture that can be used."""
+        """Whether there is a usable reference image."""
         return self._reference is not None and (self._judge is None or self._judge.referenced)
 
     def commission(self, reference: Luma) -> None:
-        """Take another commissioning picture from now on; what was told of the old one is void."""
+        """Use another reference image from now on; results from the old one are discarded."""
         self._reference, self._judge = reference, None
         self._holds, self._measured_s = {}, None
 

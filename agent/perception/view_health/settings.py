@@ -1,4 +1,4 @@
-"""What the view guard can be told: ``[view_guard]`` in ``site.toml``."""
+"""The settings of the view checks: ``[view_guard]`` in ``site.toml``."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Which zones of one camera can be seen now, and what is told where they cannot. Pure.
+"""The visibility of one camera's zones, and what is reported where they cannot be seen. Pure.
 
-Two things hide a zone: a bad view, which :mod:`agent.perception.view_health` judges, and a camera that gives no
-frames. A zone *rests* at the first doubt: nothing in it is judged, and nothing counts on. It
-*abstains*, which the platform is told, once the doubt has lasted.
+A zone cannot be seen if the view is bad (:mod:`agent.perception.view_health.monitor`) or the camera gives no
+frames. A zone *rests* at the first doubt: it is not judged, and no time is counted. It *abstains*, which is
+reported to the platform, once the doubt has lasted.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class View:
 
 
 class Sight:
-    """What one camera can see of its zones.
+    """The visibility of one camera's zones.
 
     Args:
         zone_ids: Its zones, masks apart.
@@ -90,10 +90,10 @@ class Sight:
         return Seeing(frozenset(unseen), parts, resumed)
 
     def lose(self, because: str, since_s: float) -> bool:
-        """The camera has given no frame since ``since_s``.
+        """Note that the camera has given no frame since ``since_s``.
 
         Returns:
-            Whether that is news.
+            Whether that is new.
         """
         if self._lost is not None and self._lost.because == because:
             return False
@@ -105,7 +105,7 @@ class Sight:
         return True
 
     def _come_back(self, now_s: float) -> None:
-        """Believe in a lost camera again when its frames keep coming."""
+        """Accept a lost camera again once its frames keep coming."""
         steady = self._last_s is not None and now_s - self._last_s <= BACK_GAP_S
         self._last_s = now_s
         if self._lost is None:
