@@ -154,6 +154,18 @@ def test_the_page_of_rooms_names_every_room_once() -> None:
     assert sorted(rows) == sorted(each.parent.name for each in ROOT.glob("agent/*/__init__.py"))
 
 
+def test_the_page_of_rooms_draws_the_floors_that_are_checked() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = project["tool"]["importlinter"]["contracts"]
+    [layers] = [each["layers"] for each in contracts if each.get("containers") == ["agent"]]
+    floors = [layer.split(" | ") for layer in layers]
+    page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    [drawing] = re.findall(r"^```\n( runtime.*?)─", page, re.MULTILINE | re.DOTALL)
+    rooms = {room for floor in floors for room in floor}
+    drawn = [[word for word in line.split() if word in rooms] for line in drawing.splitlines()]
+    assert drawn == floors
+
+
 def test_the_page_of_commands_lists_the_exit_codes_that_the_command_lists() -> None:
     listed = dict(re.findall(r"^\| (\d+) \| (.+) \|$", COMMANDS.read_text("utf-8"), re.MULTILINE))
     shown = CliRunner().invoke(main, ["--help"]).output
