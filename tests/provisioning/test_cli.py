@@ -260,7 +260,7 @@ def test_a_folder_that_cannot_be_written_returns_5(site: Path, tmp_path: Path) -
 
 def test_a_run_goes_on_until_it_is_told_to_stop_and_ends_well(site: Path, tmp_path: Path) -> None:
     with (site / "site.toml").open("a", encoding="utf-8") as file:
-        file.write(f'[storage]\nstate_dir = "{tmp_path / "state"}"\n')
+        file.write(f'[storage]\nstate_dir = "{tmp_path}/state"\nrun_dir = "{tmp_path}/run"\n')
     command = [sys.executable, "-m", "provisioning.cli", "run", str(site)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as running:
         assert running.stderr is not None
@@ -275,7 +275,7 @@ def test_a_run_goes_on_until_it_is_told_to_stop_and_ends_well(site: Path, tmp_pa
 def test_a_run_refuses_a_state_folder_that_is_none(site: Path, tmp_path: Path) -> None:
     (tmp_path / "state").write_text("")
     with (site / "site.toml").open("a", encoding="utf-8") as file:
-        file.write(f'[storage]\nstate_dir = "{tmp_path / "state"}"\n')
+        file.write(f'[storage]\nstate_dir = "{tmp_path}/state"\nrun_dir = "{tmp_path}/run"\n')
     refused(kerbwatch("run", site), exit_codes.STORAGE)
 
 

@@ -152,12 +152,13 @@ class Rehearsal:
         self.gpio = Gpio(self.section)
         self.situation = Situation(1, 0, 100, False, True, 0, 120.0)
         self.celsius: float | None = 40.0
+        self.asked = 0
         self.heartbeats: list[float] = []
         self.ended = threading.Event()
         self.signals = Signals(
             self.gpio,
             self.section,
-            situation=lambda: self.situation,
+            situation=self._ask,
             temperature_c=lambda: self.celsius,
             local=lambda: datetime(2026, 6, 1, 12),  # noqa: DTZ001 - local time is meant
             soon=lambda: self.heartbeats.append(time.monotonic()),
@@ -165,6 +166,15 @@ class Rehearsal:
             fault=lambda: self.workers.broken,
         )
         self.workers = Workers(threading.Event(), Progress(time.monotonic))
+
+    def _ask(self) -> Situation:
+        self.asked += 1
+        return self.situation
+
+    def wait_for_looks(self, count: int) -> None:
+        """Until the device has looked so often again at how it is, and at its pins at least as often."""
+        wanted = self.asked + count
+        wait_until(lambda: self.asked >= wanted)
 
     def pin(self, number: int) -> Any:
         return self.gpio._factory.pin(number)  # the mock's own pin, as a wire would reach it
@@ -181,7 +191,6 @@ class Rehearsal:
 
 def test_the_pins_follow_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("agent.runtime.indicators.LOOK_EVERY_S", 0.05)
-    monkeypatch.setattr("agent.runtime.indicators.LONG_PRESS_S", 0.4)
     pins = {"led": 17, "button": 27, "tamper": 22, "fan": 12, "lamp": 23, "buzzer": 24}
     lamp = {"darker_than": 50, "hold_s": 0}
     with Rehearsal(**pins, lamp_is_on=lamp) as device:
@@ -201,14 +210,16 @@ def test_the_pins_follow_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
         told = len(device.heartbeats)
         device.pin(22).drive_high()
         wait_until(lambda: device.signals.inputs == {"tamper": True})
-        assert len(device.heartbeats) == told + 1
+        wait_until(lambda: len(device.heartbeats) == told + 1)
+        monkeypatch.setattr("agent.runtime.indicators.LONG_PRESS_S", 3600.0)
         device.pin(27).drive_low()
-        time.sleep(0.2)
+        device.wait_for_looks(4)  # a press that is seen twice is no bounce
         device.pin(27).drive_high()
         wait_until(lambda: len(device.heartbeats) == told + 2)
         assert not device.ended.is_set()
+        monkeypatch.setattr("agent.runtime.indicators.LONG_PRESS_S", 0.4)
         device.pin(27).drive_low()
-        assert device.ended.wait(10)
+        wait_until(device.ended.is_set)
 
 
 def test_in_quiet_times_nothing_sounds(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -217,8 +228,8 @@ def test_in_quiet_times_nothing_sounds(monkeypatch: pytest.MonkeyPatch) -> None:
     with Rehearsal(buzzer=24, led=17, quiet=quiet) as device:
         device.situation = Situation(1, 0, 100, False, True, 1, None)
         for _ in range(20):
+            device.wait_for_looks(1)
             assert not device.pin(24).state
-            time.sleep(0.02)
 
 
 def test_when_it_ends_everything_is_switched_off() -> None:

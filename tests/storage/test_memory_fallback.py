@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from agent.domain.ids import RandomIds
 from agent.identity.signing_key import open_signer
+from agent.protocol.events import CaseBody
 from agent.protocol.heartbeat import HeartbeatBody, StorageHealth
 from agent.storage import memory_fallback
 from agent.storage.case_table import save_case
@@ -33,6 +34,7 @@ from agent.storage.state_table import load_state, save_state
 from tests.faults.images import fill, in_memory, mounted
 from tests.storage.test_corruption import CLOCK, NAME, outbox_of, waiting_ids
 from tests.support.broker import Broker
+from tests.support.directed_street import DirectedStreet, directed_street
 from tests.support.drafts import OPEN_CASE, case_opened
 from tests.support.paths import ROOT
 from tests.support.waiting import wait_until
@@ -350,6 +352,20 @@ def test_without_a_place_in_memory_the_error_is_the_disks(tmp_path: Path) -> Non
         open_database(tmp_path / NAME, check=False)
 
 
+def kept_on(disk: Path, site: Path, *, street: DirectedStreet | None = None) -> None:
+    """Let a site keep its state on a disk, and perhaps see a street that the test directs."""
+    text = site.read_text(encoding="utf-8")
+    text = text.replace('state_dir = "state"', f'state_dir = "{disk}/state"')
+    if street is not None:
+        begin, end = text.index("[[cameras]]"), text.index("[scenarios")
+        text = (
+            text[:begin]
+            + street.section
+            + text[end:].replace("allowed_s = 10", "allowed_s = 2\nclear_after_s = 1")
+        )
+    site.write_text(text, encoding="utf-8")
+
+
 @needs_root
 @pytest.mark.slow
 def test_an_agent_whose_disk_fails_goes_on_seeing_says_so_and_comes_back(
@@ -358,25 +374,34 @@ def test_an_agent_whose_disk_fails_goes_on_seeing_says_so_and_comes_back(
     disk: Path,
     tmp_path: Path,
 ) -> None:
-    site = tmp_path / "site.toml"
-    text = site.read_text(encoding="utf-8").replace(
-        'state_dir = "state"', f'state_dir = "{disk}/state"'
-    )
-    site.write_text(text.replace("from_s = 2", "from_s = 12"), encoding="utf-8")
-    with broker.platform(lasting=True) as platform:
+    with directed_street() as street, broker.platform(lasting=True) as platform:
+        kept_on(disk, tmp_path / "site.toml", street=street)
+
+        def beats() -> list[HeartbeatBody]:
+            return [e.body for e in platform.events if e.type == "device.heartbeat"]
 
         def storage() -> list[str]:
-            beats = [e.body for e in platform.events if e.type == "device.heartbeat"]
-            return [each.storage.state for each in beats if each.storage is not None]
+            return [each.storage.state for each in beats() if each.storage is not None]
 
         def news() -> list[str]:
             return [e.body.state for e in platform.events if e.type == "device.storage"]
+
+        def cases(event_type: str) -> set[str]:
+            told = [e for e in platform.events if e.type == event_type]
+            return {e.body.case_id for e in told if isinstance(e.body, CaseBody)}
+
+        def has_seen_it_stand() -> bool:
+            """Whether the run on the repaired disk has seen more than a case would take to open anew."""
+            last = beats()[-1]
+            again = last.recovery is not None and last.recovery.began_after == "killed"
+            return again and last.frames >= 50  # ten a second, and two seconds are allowed
 
         agent = start_agent()
         wait_until(lambda: "durable" in storage())
         remount(disk, "abort")
         wait_until(lambda: storage()[-1] == "volatile")
-        wait_until(lambda: platform.sequences("case.opened"))
+        street.shows_thing(there=True)
+        wait_until(lambda: cases("case.opened"))
         [opened] = {e.event_id: e for e in platform.events if e.type == "case.opened"}.values()
         assert opened.body.evidence_fault, "the pictures are missing, and it is said why"
         assert agent.poll() is None
@@ -386,17 +411,17 @@ def test_an_agent_whose_disk_fails_goes_on_seeing_says_so_and_comes_back(
         subprocess.run(["umount", disk], check=True)
         shutil.copy(tmp_path / "disk.img", tmp_path / "repaired.img")
         subprocess.run(["mount", "-o", "loop", tmp_path / "repaired.img", disk], check=True)
-        site.write_text(
-            text, encoding="utf-8"
-        )  # the drawn street begins anew: it stands there again
         agent = start_agent()
         wait_until(lambda: "durable" in news())
         wait_until(lambda: storage()[-1] == "durable")
+        wait_until(has_seen_it_stand)
+        street.shows_thing(there=False)
+        wait_until(lambda: cases("case.cleared"))
         agent.send_signal(signal.SIGTERM)
         _, log = agent.communicate(timeout=60)
         assert agent.returncode == 0, log
         assert news()[0] == "volatile"
-        assert len({e.body.case_id for e in platform.events if e.type == "case.opened"}) == 1
+        assert cases("case.opened") == cases("case.cleared") == {opened.body.case_id}
 
 
 @needs_root
@@ -407,11 +432,7 @@ def test_an_agent_goes_back_to_a_disk_that_takes_writes_again(
     disk: Path,
     tmp_path: Path,
 ) -> None:
-    site = tmp_path / "site.toml"
-    text = site.read_text(encoding="utf-8").replace(
-        'state_dir = "state"', f'state_dir = "{disk}/state"'
-    )
-    site.write_text(text, encoding="utf-8")
+    kept_on(disk, tmp_path / "site.toml")
     remount(disk, "ro")
     with broker.platform(lasting=True) as platform:
 

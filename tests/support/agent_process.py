@@ -28,7 +28,7 @@ driver = "synthetic"
 [cameras.settings]
 width = 640
 height = 360
-seconds = 300
+seconds = 100000
 frames_per_s = 5
 things = [{{ colour = "#dc1414", from_s = 2, left = 0.45, top = 0.4, width = 0.15, height = 0.27 }}]
 
