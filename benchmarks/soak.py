@@ -36,7 +36,7 @@ from benchmarks.machine import headline
 from benchmarks.soak_platform import SoakPlatform
 from benchmarks.soak_samples import Sample, Samples, flatness
 from tests.support.broker import Broker
-from tests.support.red_bike_site import write_model
+from tests.support.red_bike_model import write_model
 from tests.support.topics import DEVICE, PREFIX, TENANT
 from tests.support.waiting import wait_until
 

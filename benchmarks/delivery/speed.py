@@ -14,7 +14,6 @@ from concurrent.futures import Future, wait
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 import click
 from paho.mqtt.client import Client
@@ -22,7 +21,6 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from agent.config.schema import Uplink as UplinkSettings
 from agent.delivery.uplink import Uplink
-from agent.domain.ids import RandomIds
 from agent.storage.database import Database
 from agent.storage.outbox import Outbox
 from agent.storage.outbox_queries import Lane
@@ -34,8 +32,10 @@ from drivers.clock import SystemClock
 from drivers.disk import written_bytes
 from drivers.testing import FakeClock
 from provisioning.demo.consumer import unpacked
+from tests.support.delivering_device import uplink_of
 from tests.support.drafts import case_opened
-from tests.support.topics import DEVICE, EVENTS, PREFIX, TENANT
+from tests.support.outboxes import open_outbox
+from tests.support.topics import EVENTS, PREFIX
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -55,13 +55,7 @@ def device(folder: Path) -> Iterator[tuple[Database, Outbox]]:
     with Database(folder / "outbox.sqlite3") as database:
         yield (
             database,
-            Outbox(
-                database,
-                tenant=TENANT,
-                device_id=DEVICE,
-                purpose="test",
-                timezone=ZoneInfo("Asia/Shanghai"),
-            ),
+            open_outbox(database),
         )
 
 
@@ -82,17 +76,7 @@ def delivering(
 ) -> Iterator[Uplink]:
     """An uplink at work."""
     told = {"broker": f"mqtt://127.0.0.1:{port}", "topic_prefix": PREFIX, "keep_arrived": 0}
-    uplink = Uplink(
-        UplinkSettings.model_validate(told | settings),
-        database=database,
-        outbox=outbox,
-        tenant=TENANT,
-        device_id=DEVICE,
-        clock=clock,
-        ids=RandomIds(),
-        agent_version="0",
-        configuration_sha256="0" * 64,
-    )
+    uplink = uplink_of(UplinkSettings.model_validate(told | settings), database, outbox, clock)
     stop = threading.Event()
     thread = threading.Thread(target=uplink.run, args=(stop,))
     thread.start()

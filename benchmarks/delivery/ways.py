@@ -18,20 +18,18 @@ import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 import click
 from paho.mqtt.client import Client, MQTTMessageInfo
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from agent.config.schema import Uplink as UplinkSettings
-from agent.delivery.uplink import Uplink
-from agent.domain.ids import RandomIds
 from agent.storage.database import Database
-from agent.storage.outbox import Outbox
 from agent.storage.outbox_queries import Lane
 from drivers.clock import SystemClock
+from tests.support.delivering_device import uplink_of
 from tests.support.drafts import case_opened
+from tests.support.outboxes import open_outbox
 from tests.support.topics import DEVICE, EVENTS, PREFIX, TENANT
 
 if TYPE_CHECKING:
@@ -166,14 +164,7 @@ def outbox(folder: Path, port: int, confirm: str = "broker") -> Callable[[], Non
     """Kerbwatch's outbox and uplink."""
     clock = SystemClock()
     database = Database(folder / "outbox.sqlite3")
-    queue = Outbox(
-        database,
-        tenant=TENANT,
-        device_id=DEVICE,
-        purpose="test",
-        timezone=ZoneInfo("Asia/Shanghai"),
-        boot_id=clock.boot_id,
-    )
+    queue = open_outbox(database, boot_id=clock.boot_id)
     settings = UplinkSettings.model_validate(
         {
             "broker": f"mqtt://127.0.0.1:{port}",
@@ -183,17 +174,7 @@ def outbox(folder: Path, port: int, confirm: str = "broker") -> Callable[[], Non
             "receipt_timeout_s": 5,
         }
     )
-    uplink = Uplink(
-        settings,
-        database=database,
-        outbox=queue,
-        tenant=TENANT,
-        device_id=DEVICE,
-        clock=clock,
-        ids=RandomIds(),
-        agent_version="0",
-        configuration_sha256="0" * 64,
-    )
+    uplink = uplink_of(settings, database, queue, clock)
     threading.Thread(target=uplink.run, args=(threading.Event(),), daemon=True).start()
 
     def hand() -> None:

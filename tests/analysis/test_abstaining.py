@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from agent.domain.case_lifecycle import Cases, Change
 from agent.domain.scene import Finding, Unseen
-from tests.domain.test_case_lifecycle import absent, cases, present
+from tests.support.cases import absent, cases, present
 from tests.support.scenes import NOON
 
 CAMERAS = ("north", "south")

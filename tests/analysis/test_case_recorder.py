@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -14,8 +13,8 @@ from agent.domain.ids import RandomIds
 from agent.evidence.pictures import Evidence
 from agent.protocol.base import ClockReading
 from agent.storage.database import Database
-from agent.storage.outbox import Outbox
 from drivers.cameras import Frame
+from tests.support.outboxes import open_outbox
 from tests.support.scenes import NOON
 
 SITE = {
@@ -29,13 +28,7 @@ def test_snapshots_are_rare_while_nothing_may_become_a_case(
     tmp_path: Path, pending: bool, every_s: int
 ) -> None:
     with Database(tmp_path / "kerbwatch.sqlite3") as database:
-        outbox = Outbox(
-            database,
-            tenant="city",
-            device_id="corner",
-            purpose="test",
-            timezone=ZoneInfo("Asia/Shanghai"),
-        )
+        outbox = open_outbox(database)
         book = CaseBook(
             from_tables(SITE),
             models=(),

@@ -12,57 +12,24 @@ from typing import Any
 
 import pytest
 
-from agent.config.schema import Configuration
-from agent.domain.ids import RandomIds
-from agent.protocol.base import ClockReading
-from agent.runtime.composition import Parts, assemble
 from agent.runtime.device import run
 from agent.storage import outbox_queries
-from drivers import cameras
-from tests.analysis.test_shared_places import camera, crossing
+from tests.support.assembled_site import camera_of, events_of, parts_of
+from tests.support.crossing import camera, crossing
 from tests.support.ports import free_port
-from tests.support.red_bike_site import write_model
 from tests.support.waiting import wait_until
 
 AT = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 
 
-@pytest.fixture(autouse=True)
-def red_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_model(tmp_path / "models")
-    monkeypatch.setenv("KERBWATCH_MODELS", str(tmp_path / "models"))
-
-
-def parts_of(site: Configuration, state: Path) -> Parts:
-    return assemble(
-        site,
-        state_dir=state,
-        evidence_dir=state / "evidence",
-        ids=RandomIds(),
-        clock=lambda _: ClockReading(state="replay", boot_id="boot", monotonic_s=0),
-        boot_id="boot",
-    )
-
-
-def told(parts: Parts) -> list[dict[str, Any]]:
-    with parts.reading() as connection:
-        rows = outbox_queries.waiting(
-            connection, outbox_queries.Lane.CASE, limit=100, limit_bytes=1 << 30
-        )
-    return [json.loads(row.event) for row in rows]
-
-
-def frames_of(site: Configuration) -> cameras.Camera:
-    section = site.cameras[0]
-    settings = section.driver_settings(Path())
-    return cameras.load_driver(section.driver).open_camera(section.camera_id, settings)
+pytestmark = pytest.mark.usefixtures("red_model")
 
 
 def test_a_case_of_a_lost_camera_abstains_once_and_goes_on_when_frames_come_again(
     tmp_path: Path,
 ) -> None:
-    site = crossing(camera("east", (2, 60), seconds=40), places=("gate",))  # type: ignore[arg-type]
-    parts, source = parts_of(site, tmp_path / "state"), frames_of(site)
+    site = crossing(camera("east", (2, 60), seconds=40), places=("gate",))
+    parts, source = parts_of(site, tmp_path / "state"), camera_of(site)
     while (frame := source.read()) is not None and frame.monotonic_s < 20:
         if not 12 <= frame.monotonic_s < 20:
             parts.analysis.take(frame)
@@ -73,7 +40,7 @@ def test_a_case_of_a_lost_camera_abstains_once_and_goes_on_when_frames_come_agai
         parts.analysis.take(frame)
         frame = source.read()
     assert parts.analysis.sights["east"].view.state == "good"
-    events = told(parts)
+    events = events_of(parts)
     assert [event["type"] for event in events] == [
         "case.opened",
         "case.abstained",
@@ -86,8 +53,8 @@ def test_a_case_of_a_lost_camera_abstains_once_and_goes_on_when_frames_come_agai
 
 def test_the_time_without_frames_adds_nothing_to_a_stay(tmp_path: Path) -> None:
     """It stands since 2 s and may for 4 s; from 4 s on nothing is seen for 30 s."""
-    site = crossing(camera("east", (2, 90), seconds=60), places=("gate",))  # type: ignore[arg-type]
-    parts, source = parts_of(site, tmp_path / "state"), frames_of(site)
+    site = crossing(camera("east", (2, 90), seconds=60), places=("gate",))
+    parts, source = parts_of(site, tmp_path / "state"), camera_of(site)
     opened_s = None
     while (frame := source.read()) is not None:
         if 4 <= frame.monotonic_s < 34:
@@ -103,8 +70,8 @@ def test_the_time_without_frames_adds_nothing_to_a_stay(tmp_path: Path) -> None:
 
 
 def test_a_camera_lost_before_its_first_frame_lets_yesterdays_case_abstain(tmp_path: Path) -> None:
-    site = crossing(camera("east", (2, 60), seconds=12), places=("gate",))  # type: ignore[arg-type]
-    parts, source = parts_of(site, tmp_path / "state"), frames_of(site)
+    site = crossing(camera("east", (2, 60), seconds=12), places=("gate",))
+    parts, source = parts_of(site, tmp_path / "state"), camera_of(site)
     while (frame := source.read()) is not None:
         parts.analysis.take(frame)
     parts.analysis.rest()
@@ -112,7 +79,7 @@ def test_a_camera_lost_before_its_first_frame_lets_yesterdays_case_abstain(tmp_p
     parts = parts_of(site, tmp_path / "state")
     [change] = parts.analysis.abstain("east", "camera_lost", silent_s=25.0, at=AT)
     assert change.type == "case.abstained"
-    body = told(parts)[-1]["body"]
+    body = events_of(parts)[-1]["body"]
     assert body["began_at"] < body["abstention"]["since"] <= "2026-05-04T20:00:00+08:00"
     parts.close()
 
@@ -123,7 +90,7 @@ def test_a_camera_that_never_gives_a_frame_is_told_in_an_urgent_heartbeat(tmp_pa
         "driver": "rtsp",
         "settings": {"url": f"rtsp://127.0.0.1:{free_port()}/x"},
     }
-    site = crossing(away, places=("gate",))  # type: ignore[arg-type]
+    site = crossing(away, places=("gate",))
     site = site.model_copy(
         update={
             "view_guard": site.view_guard.model_copy(update={"lost_after_s": 1.0}),

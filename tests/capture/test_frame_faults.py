@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,27 +19,21 @@ from agent.capture import camera_reader
 from agent.capture.frame_faults import MOST_IN_A_ROW, FaultyFrames, FrameError, fault_of
 from agent.capture.mailbox import Mailbox
 from agent.config.schema import Configuration
-from agent.domain.ids import RandomIds
-from agent.protocol.base import ClockReading
-from agent.runtime.composition import Parts, assemble
+from agent.runtime.composition import Parts
 from agent.runtime.device import run
 from agent.runtime.replay import replay
-from agent.storage import outbox_queries
 from agent.storage.errors import StorageError
 from drivers import cameras
 from drivers.cameras import CameraError, Frame, Picture, synthetic
 from drivers.cameras._recorded import fitted, luma_of
-from tests.analysis.test_shared_places import camera, crossing
-from tests.support.red_bike_site import write_model
+from tests.support.assembled_site import events_of, frames_of, parts_of
+from tests.support.crossing import camera, crossing
 from tests.support.waiting import wait_until
 
 SECRET = "rtsp://admin:hunter2@192.0.2.7/live"
 
 
-@pytest.fixture(autouse=True)
-def red_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_model(tmp_path / "models")
-    monkeypatch.setenv("KERBWATCH_MODELS", str(tmp_path / "models"))
+pytestmark = pytest.mark.usefixtures("red_model")
 
 
 # --- who is to blame --------------------------------------------------------------------------------
@@ -89,41 +83,12 @@ def test_a_fault_is_told_by_its_place_and_without_its_text() -> None:
 # --- frames in the analysis ---------------------------------------------------------------------------
 
 
-def one_camera(**changes: Any) -> Configuration:
-    return crossing(camera("east", (2, 30), seconds=40), places=("gate",), **changes)  # type: ignore[arg-type]
-
-
-@contextmanager
-def parts_of(site: Configuration, state: Path) -> Iterator[Parts]:
-    parts = assemble(
-        site,
-        state_dir=state,
-        evidence_dir=state / "evidence",
-        ids=RandomIds(),
-        clock=lambda _: ClockReading(state="replay", boot_id="boot", monotonic_s=0),
-        boot_id="boot",
-    )
-    try:
-        yield parts
-    finally:
-        parts.close()
-
-
-def frames_of(site: Configuration) -> Iterator[Frame]:
-    section = site.cameras[0]
-    driver = cameras.load_driver(section.driver)
-    source = driver.open_camera(section.camera_id, section.driver_settings(Path()))
-    while (frame := source.read()) is not None:
-        yield frame
+def one_camera() -> Configuration:
+    return crossing(camera("east", (2, 30), seconds=40), places=("gate",))
 
 
 def told(parts: Parts) -> list[tuple[str, float]]:
-    with parts.reading() as connection:
-        rows = outbox_queries.waiting(
-            connection, outbox_queries.Lane.CASE, limit=100, limit_bytes=1 << 30
-        )
-    events = [json.loads(row.event) for row in rows]
-    return [(event["type"], event["body"]["dwell_s"]) for event in events]
+    return [(event["type"], event["body"]["dwell_s"]) for event in events_of(parts)]
 
 
 def undecodable(frame: Frame) -> Frame:
@@ -154,7 +119,7 @@ def test_frames_that_cannot_be_judged_change_no_case_and_are_as_if_they_had_not_
     site = one_camera()
 
     def story(folder: str, take: Callable[[Parts, Frame], None]) -> list[tuple[str, float]]:
-        with parts_of(site, tmp_path / folder) as parts:
+        with closing(parts_of(site, tmp_path / folder)) as parts:
             for frame in frames_of(site):
                 take(parts, frame)
             return told(parts)
@@ -188,7 +153,7 @@ def test_a_camera_that_comes_back_with_another_size_goes_on_with_its_case(
     tmp_path: Path, size_px: tuple[int, int]
 ) -> None:
     site, pipelines = one_camera(), set()
-    with parts_of(site, tmp_path / "state") as parts:
+    with closing(parts_of(site, tmp_path / "state")) as parts:
         for frame in frames_of(site):
             if frame.monotonic_s >= 10:
                 bgr = fitted(frame.bgr(), size_px)

@@ -18,49 +18,11 @@ from agent.identity.credentials import CredentialsError
 from agent.identity.credentials import read as read_credentials
 from agent.protocol import event_codes
 from drivers import cameras
+from tests.support.sites import SITE, faults, write, zone
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-SITE = """
-[site]
-tenant = "example"
-device_id = "corner-1"
-address = "Example Road 1"
-
-[[cameras]]
-camera_id = "street"
-driver = "video_file"
-settings = { path = "clip.mp4" }
-
-[scenarios.misparked_bikes]
-allowed_s = 10
-"""
-SQUARE = [[0.1, 0.1], [0.9, 0.1], [0.9, 0.9], [0.1, 0.9]]
-
-
-def zone(**changes: Any) -> dict[str, Any]:
-    return {
-        "zone_id": "kerb",
-        "camera_id": "street",
-        "kind": "no_parking",
-        "polygon": SQUARE,
-        **changes,
-    }
-
-
-def write(folder: Path, site: str = SITE, zones: Any = None) -> Path:
-    (folder / "site.toml").write_text(site, encoding="utf-8")
-    if zones is not None:
-        (folder / "zones.json").write_text(json.dumps(zones), encoding="utf-8")
-    return folder
-
-
-def faults(folder: Path) -> tuple[str, ...]:
-    with pytest.raises(ConfigError) as caught:
-        load(folder)
-    return caught.value.faults
 
 
 def test_a_site_and_its_drawn_zones_become_one_configuration(tmp_path: Path) -> None:

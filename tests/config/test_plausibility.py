@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from agent.config.faults import ConfigError
 from agent.config.loading import from_tables
 from agent.config.plausibility import remarks
-from tests.config.test_loading import SITE, faults, write, zone
+from tests.support.sites import SITE, faults, write, zone
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,22 +10,20 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
-from zoneinfo import ZoneInfo
 
 import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from agent.config.schema import Uplink as UplinkSettings
-from agent.delivery.uplink import Uplink
-from agent.domain.ids import RandomIds
 from agent.protocol.downlink import Pace, Receipt
 from agent.storage.database import Database
-from agent.storage.outbox import Outbox
 from drivers.testing import FakeClock
 from tests.faults.cluster import Cluster, rabbitmq_root
 from tests.faults.network import namespace
 from tests.support.broker import Broker
+from tests.support.delivering_device import uplink_of
+from tests.support.outboxes import open_outbox
 from tests.support.paths import ROOT
 from tests.support.waiting import wait_until
 
@@ -151,24 +149,8 @@ def the_agent_can_do_its_work(
     """With these rights its state and events arrive, and it hears receipts and commands."""
     clock, stop = FakeClock(datetime(2026, 1, 1, tzinfo=UTC)), threading.Event()
     with Database(folder / "kerbwatch.sqlite3") as database:
-        outbox = Outbox(
-            database,
-            tenant="example-city",
-            device_id="corner-1",
-            purpose="test",
-            timezone=ZoneInfo("Asia/Shanghai"),
-        )
-        uplink = Uplink(
-            settings,
-            database=database,
-            outbox=outbox,
-            tenant="example-city",
-            device_id="corner-1",
-            clock=clock,
-            ids=RandomIds(),
-            agent_version="0",
-            configuration_sha256="0" * 64,
-        )
+        outbox = open_outbox(database, tenant="example-city")
+        uplink = uplink_of(settings, database, outbox, clock, tenant="example-city")
         thread = threading.Thread(target=uplink.run, args=(stop,))
         with connect("platform", "platform-1") as platform:
             platform.listen(*(f"{CITY}/+/{channel}" for channel in TELLS))

@@ -15,8 +15,9 @@ from agent.retention import Hold, Holds
 from agent.retention.legal_holds import MOST_OF_PLATFORM
 from agent.storage.database import Database
 from drivers.testing import FakeClock
-from tests.runtime.test_housekeeping import hold, keeping_of, uplink_of
 from tests.support.broker import Broker
+from tests.support.delivering_device import uplink_of
+from tests.support.housekeeping import hold, keeping_of
 from tests.support.state_folder import DAY_S, NOON, StateFolder, hold_on
 from tests.support.waiting import wait_until
 
@@ -246,7 +247,9 @@ def test_an_order_that_is_sent_again_over_the_broker_is_answered_again(
     keeping = keeping_of(device, tmp_path)
     orders = tmp_path / "audit" / OF_PLATFORM
     stop = threading.Event()
-    uplink = uplink_of(broker, device, keeping.hold)
+    uplink = uplink_of(
+        broker.settings(), device.database, device.outbox, device.clock, hold=keeping.hold
+    )
     thread = threading.Thread(target=uplink.run, args=(stop,))
     with broker.platform() as platform:
         thread.start()

@@ -15,10 +15,10 @@ from pydantic import ValidationError
 from agent.protocol.downlink import Pace, Receipt, Resend
 from agent.storage.database import Database
 from agent.storage.outbox_queries import Lane
-from tests.storage.test_outbox import open_outbox
 from tests.support.broker import Broker
 from tests.support.delivering_device import Device
 from tests.support.drafts import case_opened
+from tests.support.outboxes import open_outbox
 from tests.support.platform_client import Platform
 from tests.support.stub_broker import StubBroker
 from tests.support.waiting import wait_until
@@ -373,7 +373,7 @@ def test_a_power_cut_begins_a_new_epoch_and_a_kill_does_not(tmp_path: Path) -> N
 
 def test_in_a_new_epoch_what_waits_keeps_its_order_and_its_event_ids(tmp_path: Path) -> None:
     from drivers.testing import FakeClock  # noqa: PLC0415
-    from tests.storage.test_outbox import NOON, sequences  # noqa: PLC0415
+    from tests.support.outboxes import NOON, sequences  # noqa: PLC0415
 
     clock = FakeClock(NOON)
     with Database(tmp_path / "kerbwatch.db") as database:

@@ -9,25 +9,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from agent.domain.case_lifecycle import Cases, Change
-from agent.domain.scene import Finding, Member
-from tests.support.scenes import NOON, box_at
+from agent.domain.scene import Finding
+from tests.support.cases import absent, cases, present
+from tests.support.scenes import NOON
 
 PLACES = ("kerb", "corner")
 CAMERAS = ("north", "south")
-
-
-def cases(**told: float) -> Cases:
-    numbers = iter(range(10_000))
-    return Cases(lambda _at: f"case-{next(numbers)}", **told)  # type: ignore[arg-type]
-
-
-def present(place: str = "kerb", since_s: float = 0.0, kind: str = "misparked_bike") -> Finding:
-    member = Member("1", "bicycle", box_at(0.5, 0.7), since_s)
-    return Finding(kind, f"zone-{place}", place, "present", since_s, 0.8, (member,))
-
-
-def absent(place: str = "kerb", since_s: float = 0.0, kind: str = "misparked_bike") -> Finding:
-    return Finding(kind, f"zone-{place}", place, "absent", since_s)
 
 
 def tell(known: Cases, now_s: float, *findings: Finding, camera: str = "north") -> list[Change]:

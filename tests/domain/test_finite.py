@@ -6,7 +6,6 @@ import json
 import math
 import sqlite3
 from contextlib import closing
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +22,6 @@ from agent.perception.background_model import NoveltyModel
 from agent.runtime.replay import replay
 from agent.scenarios import street_vending
 from agent.telemetry.status_file import (
-    CameraStatus,
-    CaseStatus,
-    MeasureStatus,
-    PendingStatus,
     Status,
 )
 from provisioning.cli import main
@@ -34,50 +29,10 @@ from provisioning.commands.watch import lines
 from provisioning.console.rounding import compared
 from tests.support.paths import STREET
 from tests.support.scenes import box_at, looked, moment, paving, with_goods, zone
-
-NOON = datetime(2026, 3, 1, 4, 0, tzinfo=UTC)
+from tests.support.statuses import status
 
 floats = st.floats(-1e12, 1e12) | st.sampled_from([math.nan, math.inf, -math.inf])
 needs = st.sampled_from(["at_least", "at_most"])
-
-
-def status(value: float) -> Status:
-    """A status in which every figure is this one."""
-    camera = CameraStatus(
-        state="running",
-        for_s=value,
-        reopened=0,
-        captured=3,
-        dropped=0,
-        brightness=value,
-        profile=None,
-        analysed=2,
-        gated=1,
-        network_runs=1,
-        stage_s={"looking": value},
-        tracks={},
-    )
-    measures = (
-        MeasureStatus(name="stood_s", value=value, threshold=60, needs="at_least"),
-        MeasureStatus(name="crowd_share", value=0.5, threshold=value, needs="at_most"),
-    )
-    return Status(
-        at=NOON,
-        uptime_s=value,
-        device_id="d",
-        address="example",
-        rate_factor=value,
-        temperature_c=value,
-        cameras={"street": camera},
-        pending=(
-            PendingStatus(
-                camera_id="street", zone_id="kerb", scenario="street_vending", measures=measures
-            ),
-        ),
-        cases=(CaseStatus(case_id="c", kind="street_vending", zone_id="kerb", stands_s=value),),
-        waiting={},
-        uplink=None,
-    )
 
 
 @given(floats)

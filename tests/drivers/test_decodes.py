@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import cv2
 import numpy as np
@@ -15,48 +14,16 @@ from numpy.typing import NDArray
 
 from agent.domain.scene import Box, Detection
 from agent.inference.decoders import _boxes, classifier, yolox
-from agent.inference.manifest import InputSpec, Manifest, ModelClass, OutputSpec, StoredModel
+from agent.inference.manifest import InputSpec, Manifest, StoredModel
 from agent.inference.preprocess import Placement, Preparation
 from agent.inference.session import OnnxSession
 from drivers.cameras import Picture, load_driver
+from tests.support.decoding import COCO_MODEL, assert_alike, input_spec, manifest
 from tests.support.paths import SHARED
 
-COCO_MODEL = SHARED / "weights" / "yolox_nano_coco_416.onnx"
 PEDESTRIANS = SHARED / "data" / "videos" / "dev_pedestrians_vtest.mp4"
 
 Floats = NDArray[np.float32]
-
-
-def input_spec(width: int = 32, height: int = 64, **changes: Any) -> InputSpec:
-    told = {"name": "images", "colour": "BGR", "resize": "letterbox"}
-    return InputSpec.model_validate({**told, "width": width, "height": height, **changes})
-
-
-def manifest(
-    classes: tuple[tuple[str, float], ...],
-    spec: InputSpec,
-    shape: tuple[int, ...],
-    family: str = "yolox",
-    activation: str = "none",
-) -> Manifest:
-    """A manifest of classes given as (meaning, threshold)."""
-    return Manifest(
-        name="tried",
-        version="1",
-        family=family,
-        file="model.onnx",
-        sha256="0" * 64,
-        licence="Apache-2.0",
-        provenance="a test",
-        input=spec,
-        output=OutputSpec.model_validate(
-            {"name": "output", "shape": shape, "activation": activation}
-        ),
-        classes=tuple(
-            ModelClass.model_validate({"name": f"{i}", "meaning": meaning, "threshold": threshold})
-            for i, (meaning, threshold) in enumerate(classes)
-        ),
-    )
 
 
 # --- YOLOX, one cell at a time ------------------------------------------------------------------
@@ -108,14 +75,6 @@ def one_cell(
     if box.width <= 0 or box.height <= 0:
         return None
     return Detection(label, scores[best], box)
-
-
-def assert_alike(found: list[Detection], expected: list[Detection]) -> None:
-    assert [detection.label for detection in found] == [each.label for each in expected]
-    for one, other in zip(found, expected, strict=True):
-        assert one.confidence == pytest.approx(other.confidence, rel=1e-6)
-        for side in ("left", "top", "right", "bottom"):
-            assert getattr(one.box, side) == pytest.approx(getattr(other.box, side), abs=1e-6)
 
 
 TRIED = manifest(

@@ -17,7 +17,7 @@ from drivers.files import installed
 from drivers.files.installed import Damaged, damaged
 from provisioning.commands import units
 from tests.faults.booted_corner import PYTHON
-from tests.provisioning.test_cli import kerbwatch
+from tests.support.command_line import kerbwatch
 from tests.support.paths import HOUSES, ROOT
 
 FILES = {

@@ -23,7 +23,8 @@ from agent.config.loading import load
 from drivers.clock import SystemClock
 from drivers.files import privileges, wiping
 from drivers.files.privileges import acting_for, keeper_of, open_folder, read_file
-from tests.support.red_bike_site import write_model, write_site
+from tests.support.red_bike_model import write_model
+from tests.support.red_bike_site import write_site
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,17 +10,11 @@ import cv2
 import pytest
 
 from agent.domain.case_lifecycle import Change
-from agent.domain.scene import Box, Case, Finding, Member
+from agent.domain.scene import Box
 from agent.evidence.pictures import TRY_AGAIN_S, Evidence, EvidenceError
 from agent.perception.best_shot import View
-from tests.support.scenes import box_at, frame_of, paving
-
-KIND = "misparked_bike"
-MEMBER = Member("1", "bicycle", box_at(0.5, 0.7), 100.0)
-CASE = Case("case-1", KIND, "kerb", "kerb", "street", "open", 100, 110, 110, 110, (MEMBER,), 0.9)
-FOUND = Finding(KIND, "kerb", "kerb", "present", 100.0)
-OPENED = Change("case.opened", CASE, FOUND)
-CLEARED = Change("case.cleared", replace(CASE, state="cleared"), FOUND)
+from tests.support.cases import BIKE_CASE, CLEARED, FOUND, KIND, MEMBER, OPENED
+from tests.support.scenes import frame_of, paving
 
 
 def evidence(folder: Path) -> Evidence:
@@ -87,7 +81,7 @@ def test_the_close_up_of_a_hidden_bike_is_the_view_that_showed_it(tmp_path: Path
     "box", [Box(0.9, 0.9, 1, 1), Box(1, 1, 1, 1), Box(0, 0, 0, 0), Box(0.3, 1, 0.5, 1)]
 )
 def test_a_close_up_at_the_pictures_edge_shows_something(tmp_path: Path, box: Box) -> None:
-    case = replace(CASE, members=(replace(MEMBER, box=box),))
+    case = replace(BIKE_CASE, members=(replace(MEMBER, box=box),))
     change = replace(OPENED, case=case)
     [_, close_up] = evidence(tmp_path).pictures_of(change, frame_of(paving(), 110))
     assert close_up.width_px >= 1
@@ -128,7 +122,7 @@ def test_a_first_picture_that_cannot_be_written_costs_that_picture_only(tmp_path
 def test_what_the_frames_edge_leaves_next_to_nothing_of_has_a_close_up(
     tmp_path: Path, box: Box
 ) -> None:
-    case = replace(CASE, members=(replace(MEMBER, box=box),))
+    case = replace(BIKE_CASE, members=(replace(MEMBER, box=box),))
     change = Change("case.opened", case, FOUND)
     taken = evidence(tmp_path).pictures_of(change, frame_of(paving(), 110))
     [close_up] = [each for each in taken if each.role == "close_up"]

@@ -12,9 +12,10 @@ import pytest
 
 from tests.faults.booted_container import Booted, built_wheel, device_recipe
 from tests.faults.platform import Storing
-from tests.faults.suite import MissingError, Outcome, Run, require, wait_for
+from tests.faults.suite import Outcome, Run, require, wait_for
 from tests.support.debian_roots import debian_root
-from tests.support.red_bike_site import write_model
+from tests.support.programs import MissingError
+from tests.support.red_bike_model import write_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,11 +17,12 @@ import numpy as np
 from agent.runtime.supervisor import LEFT_OUT
 from tests.faults.corner import busy, drawn
 from tests.faults.lives import STEADY, lives
-from tests.faults.suite import Outcome, Run, fault, program, require, wait_for
+from tests.faults.suite import Outcome, Run, fault, require, wait_for
 from tests.support.decompression_bombs import claiming
 from tests.support.ld_preload import build
 from tests.support.paths import SUPPORT
 from tests.support.ports import free_port
+from tests.support.programs import program
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Self
 
 from tests.faults.corner import drawn
 from tests.faults.lives import STEADY, lives
-from tests.faults.suite import Outcome, Run, fault, program, require
+from tests.faults.suite import Outcome, Run, fault, require
 from tests.support.ld_preload import build
 from tests.support.paths import SUPPORT
+from tests.support.programs import program
 
 if TYPE_CHECKING:
     from tests.faults.stored import Stored

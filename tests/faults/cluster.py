@@ -19,9 +19,10 @@ from tests.faults.balancer import Balancer
 from tests.faults.network import namespace
 from tests.faults.platform import Storing
 from tests.faults.street import Way
-from tests.faults.suite import MissingError, Outcome, Run, fault, require, wait_for
+from tests.faults.suite import Outcome, Run, fault, require, wait_for
 from tests.support.debian_roots import Recipe, debian_root, inside
 from tests.support.ports import listens
+from tests.support.programs import MissingError
 from tests.support.topics import PREFIX
 
 if TYPE_CHECKING:

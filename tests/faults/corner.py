@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Self
 from agent.telemetry.status_file import FILE, Status
 from tests.faults.suite import BrokenError, wait_for
 from tests.support.paths import ROOT
-from tests.support.red_bike_site import write_model
+from tests.support.red_bike_model import write_model
 from tests.support.topics import DEVICE, TENANT
 
 if TYPE_CHECKING:

@@ -7,9 +7,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from tests.faults.corner import busy, steady
-from tests.faults.images import NEEDS, Disk, fill, in_memory
+from tests.faults.images import NEEDS, Disk
 from tests.faults.lives import STEADY, lives
 from tests.faults.suite import Outcome, Run, fault, require, wait_for
+from tests.support.small_disks import fill, in_memory
 
 if TYPE_CHECKING:
     from tests.faults.corner import Unit

@@ -9,43 +9,18 @@ had written is not modelled here: see ``torn-journal`` for what that leaves.
 from __future__ import annotations
 
 import subprocess
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 
-from tests.faults.suite import program, wait_for
+from tests.faults.suite import wait_for
+from tests.support.programs import program
+from tests.support.small_disks import MB, _run, mounted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-MB = 1_000_000
 _HOST_MB = 1600
 NEEDS = ("root", "loop", "mkfs.xfs", "mkfs.ext4")
-
-
-def _run(name: str, *arguments: str | Path) -> None:
-    done = subprocess.run([program(name), *arguments], check=False, capture_output=True, text=True)
-    if done.returncode != 0:
-        raise OSError(f"{name}: {done.stderr.strip() or done.stdout.strip()}")
-
-
-@contextmanager
-def mounted(what: str | Path, where: Path, *options: str) -> Iterator[Path]:
-    """Mount something; it is unmounted at the end even if somebody still sits in it."""
-    where.mkdir(parents=True, exist_ok=True)
-    _run("mount", *options, what, where)
-    try:
-        yield where
-    finally:
-        if subprocess.run(["umount", where], check=False, capture_output=True).returncode != 0:
-            _run("umount", "-l", where)
-
-
-@contextmanager
-def in_memory(where: Path, size_mb: float) -> Iterator[Path]:
-    """A file system in memory of so many megabytes."""
-    with mounted("tmpfs", where, "-t", "tmpfs", "-o", f"size={int(size_mb * MB)}") as folder:
-        yield folder
 
 
 class Disk:
@@ -116,18 +91,3 @@ class Disk:
         old, self._image = self._image, image
         self.mount()
         old.unlink()
-
-
-def fill(folder: Path, leave_bytes: int = 0) -> Path:
-    """Let somebody else take every block but so many bytes; delete the file to give them back."""
-    path = folder / "somebody-elses"
-    with path.open("ab", buffering=0) as opened:
-        for size in (65_536, 4096, 512, 1):
-            try:
-                while True:
-                    opened.write(bytes(size))
-            except OSError:
-                continue
-        if leave_bytes:
-            opened.truncate(max(0, path.stat().st_size - leave_bytes))
-    return path

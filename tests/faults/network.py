@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 from benchmarks.delivery.slow_link import SlowLink
 from tests.faults.street import Street, street
-from tests.faults.suite import Outcome, Run, fault, program, require, wait_for
+from tests.faults.suite import Outcome, Run, fault, require, wait_for
+from tests.support.programs import program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

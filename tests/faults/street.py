@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tests.faults.platform import Storing
-from tests.faults.suite import Outcome, Run, program, require, wait_for
+from tests.faults.suite import Outcome, Run, require, wait_for
 from tests.support.broker import Broker
 from tests.support.delivering_device import Device
 from tests.support.delivering_process import Process
 from tests.support.drafts import case_opened
 from tests.support.ports import free_port, listens
+from tests.support.programs import program
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from tests.faults.suite import BrokenError, MissingError
+from tests.faults.suite import BrokenError
 from tests.faults.table import Line
+from tests.support.programs import MissingError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

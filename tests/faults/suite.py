@@ -12,7 +12,6 @@ import importlib
 import os
 import pkgutil
 import random
-import shutil
 import subprocess
 import time
 from collections.abc import Callable
@@ -20,6 +19,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
+
+from tests.support.programs import MissingError, program
 
 MEMORY_GROUPS = (Path("/sys/fs/cgroup/memory"),)
 """Where the kernel's memory controller is, of the first version of control groups."""
@@ -29,10 +30,6 @@ SIZES: tuple[Size, ...] = ("short", "reduced", "full")
 
 class BrokenError(AssertionError):
     """A promise was broken."""
-
-
-class MissingError(Exception):
-    """This machine lacks what the fault needs: it is skipped, with the reason."""
 
 
 def require(condition: object, promise: str) -> None:
@@ -184,18 +181,6 @@ def faults() -> list[Fault]:
         if module.name != "__main__":
             importlib.import_module(f"tests.faults.{module.name}")
     return list(_registry.values())
-
-
-def program(name: str) -> str:
-    """Where a command is; system ones are not on everybody's path.
-
-    Raises:
-        MissingError: It is not installed.
-    """
-    found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
-    if found is None:
-        raise MissingError(f"no {name} here")
-    return found
 
 
 def _lacking(need: str) -> str:

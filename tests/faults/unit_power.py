@@ -17,8 +17,9 @@ from tests.faults.booted_corner import (
     install_packages,
     write_site,
 )
-from tests.faults.suite import MissingError, Outcome, Run, fault, require
+from tests.faults.suite import Outcome, Run, fault, require
 from tests.support.debian_roots import debian_root
+from tests.support.programs import MissingError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

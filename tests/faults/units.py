@@ -11,7 +11,8 @@ import subprocess
 import time
 
 from tests.faults.booted_corner import HOUR_S, NEEDS, REQUESTS, BootedCorner, corner
-from tests.faults.suite import Outcome, Run, fault, program, require, wait_for
+from tests.faults.suite import Outcome, Run, fault, require, wait_for
+from tests.support.programs import program
 
 _BLUE_S = 10
 _ROUTE = """

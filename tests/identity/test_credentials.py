@@ -30,11 +30,11 @@ from provisioning.check import broker as broker_check
 from provisioning.check.findings import Device
 from provisioning.cli import main
 from provisioning.wording import in_words
-from tests.identity.test_server_trust import connects, openssl, settings_of, shows
 from tests.provisioning.test_check import write_site
 from tests.support.broker import Broker
+from tests.support.openssl import connects, openssl, settings_of, shows
 from tests.support.paths import ROOT
-from tests.support.red_bike_site import write_model
+from tests.support.red_bike_model import write_model
 
 GOOD = """
 key() { openssl ecparam -name prime256v1 -genkey -noout | openssl pkcs8 -topk8 -nocrypt -out $1.key; }

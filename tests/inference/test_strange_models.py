@@ -32,12 +32,12 @@ from provisioning.adoption import trial
 from provisioning.check.findings import Device
 from provisioning.check.running_agent import _of_software
 from provisioning.cli import main
-from tests.inference.test_decoders import write_red_model
-from tests.inference.test_model_folders import GREY
-from tests.support import red_bike_site
+from tests.support import red_bike_model, red_bike_site
+from tests.support.red_models import write_red_model
 
 SIDE_PX = 64
 CELLS = 8 * 8 + 4 * 4 + 2 * 2
+GREY = np.full((48, 32, 3), 128, dtype=np.uint8)
 NAMES = ["person", "bicycle", "car", "c3"]
 PICTURE = [1, 3, SIDE_PX, SIDE_PX]
 FLOAT, HALF, BYTES, INT64 = (
@@ -569,7 +569,7 @@ def test_a_folder_that_is_no_model_s_is_in_nobody_s_way(
 def test_a_changed_manifest_is_another_model_to_the_audit_log(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    red_bike_site.write_model(tmp_path / "models")
+    red_bike_model.write_model(tmp_path / "models")
     monkeypatch.setenv("KERBWATCH_MODELS", str(tmp_path / "models"))
     red_bike_site.write_site(tmp_path)
     before = facts_of(tmp_path)

@@ -15,7 +15,8 @@ import pytest
 
 from tests.support.debian_roots import CACHE, Recipe, debian_root
 from tests.support.paths import ROOT
-from tests.support.red_bike_site import write_model, write_site
+from tests.support.red_bike_model import write_model
+from tests.support.red_bike_site import write_site
 
 LOCK = ROOT / "requirements.lock"
 EMULATOR = Recipe(

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.faults.page import PAGE, between, listing
-from tests.faults.suite import SIZES, BrokenError, Fault, MissingError, Outcome, Run, faults
+from tests.faults.suite import SIZES, BrokenError, Fault, Outcome, Run, faults
 from tests.faults.table import Line, document, table
 from tests.support.paths import ROOT
+from tests.support.programs import MissingError
 
 SHORT = [
     pytest.param(

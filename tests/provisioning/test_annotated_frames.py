@@ -11,7 +11,8 @@ from click.testing import CliRunner
 
 from provisioning.cli import main
 from provisioning.rendering import drawing
-from tests.support.red_bike_site import write_model, write_site
+from tests.support.red_bike_model import write_model
+from tests.support.red_bike_site import write_site
 
 
 def test_a_replay_draws_every_change_of_a_case_and_a_picture_now_and_then(

@@ -21,11 +21,11 @@ from provisioning.check import CHECKS, check_in_words
 from provisioning.check.findings import Check, Device, Finding, carry_out, worst
 from provisioning.check.machine import file_system
 from provisioning.cli import main
-from tests.identity.test_server_trust import MOSQUITTOS_MANUAL, openssl, shows
 from tests.support.broker import Broker
 from tests.support.certificates import Authority
+from tests.support.openssl import MOSQUITTOS_MANUAL, openssl, shows
 from tests.support.ports import free_port
-from tests.support.red_bike_site import write_model
+from tests.support.red_bike_model import write_model
 from tests.support.topics import DEVICE, PREFIX, TENANT
 
 SITE = """

@@ -27,7 +27,7 @@ from tests.provisioning.test_check import of
 from tests.support.broker import Broker
 from tests.support.paths import ROOT
 from tests.support.ports import free_port
-from tests.support.red_bike_site import write_model
+from tests.support.red_bike_model import write_model
 from tests.support.topics import DEVICE, PREFIX, TENANT
 from tests.support.waiting import wait_until
 

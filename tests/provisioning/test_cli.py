@@ -18,44 +18,29 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import paho.mqtt.client as mqtt
 import pytest
-from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 from paho.mqtt.enums import CallbackAPIVersion
 
 from agent.protocol import examples, generator
 from agent.protocol.events import Message
-from provisioning.cli import main
 from provisioning.commands import demo
 from provisioning.console import exit_codes
 from provisioning.demo.consumer import Consumer
 from provisioning.demo.ground_truth import Problem, Reported, compare
 from provisioning.wording.case_sentences import duration, in_words, position
-from tests.support import red_bike_site
+from tests.support import red_bike_model, red_bike_site
+from tests.support.command_line import kerbwatch, refused
 from tests.support.paths import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from click.testing import Result
-
-
-def kerbwatch(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
-
-
-def refused(result: Result, code: int) -> str:
-    """What a command said that ended with an expected failure."""
-    assert result.exit_code == code, result.output
-    assert isinstance(result.exception, SystemExit), "a traceback was shown"
-    assert "Traceback" not in result.output
-    return result.stderr
-
 
 @pytest.fixture(scope="module")
 def street(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("street")
-    red_bike_site.write_model(folder / "models")
+    red_bike_model.write_model(folder / "models")
     red_bike_site.write_site(folder / "site")
     return folder
 

@@ -19,7 +19,7 @@ from agent.domain.scene import Box
 from agent.perception.redaction import CELLS
 from provisioning.cli import main
 from tests.support.paths import ROOT
-from tests.support.red_bike_site import write_model
+from tests.support.red_bike_model import write_model
 
 VIDEOS = ROOT.parent / "shared" / "data" / "videos"
 

@@ -19,8 +19,8 @@ from drivers import programs
 from drivers.files import wiping
 from provisioning.cli import main
 from tests.support.paths import ROOT
+from tests.support.signatures import verified
 from tests.support.state_folder import StateFolder, hold_on
-from tests.telemetry.test_loss_reports import verified
 
 if TYPE_CHECKING:
     from click.testing import Result

@@ -6,20 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 from onnx import load, save_model
 
 from agent.inference import load_manifest, open_detector
 from provisioning.cli import main
 from provisioning.commands.models_adopt import FAMILIES
-from tests.drivers.test_decodes import COCO_MODEL as COCO
-from tests.inference.test_decoders import OUTPUTS, red_graph
-
-
-def adopt(file: Path, into: Path, family: str, *more: str) -> Result:
-    words = ["models", "adopt", str(file), "--name", "taken", "--family", family, *more]
-    words += ["--licence", "MIT", "--provenance", "made up by a test", "--into", str(into)]
-    return CliRunner().invoke(main, words)
+from tests.support.command_line import adopt
+from tests.support.decoding import COCO_MODEL as COCO
+from tests.support.red_models import OUTPUTS, red_graph
 
 
 @pytest.mark.parametrize("family", sorted(OUTPUTS))

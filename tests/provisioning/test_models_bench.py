@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from provisioning.cli import main
-from tests.support.red_bike_site import write_model
+from tests.support.red_bike_model import write_model
 
 
 @pytest.mark.slow

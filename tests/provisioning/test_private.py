@@ -16,12 +16,12 @@ from onnx import save_model
 
 from agent.domain.scene import Box, Zone
 from provisioning.rendering.masks import Masks
-from tests.faults.suite import wait_for
-from tests.inference.test_decoders import red_graph
-from tests.provisioning.test_cli import kerbwatch
-from tests.provisioning.test_models_adopt import adopt
+from tests.support.command_line import adopt, kerbwatch
 from tests.support.paths import ROOT
-from tests.support.red_bike_site import write_model, write_site
+from tests.support.red_bike_model import write_model
+from tests.support.red_bike_site import write_site
+from tests.support.red_models import red_graph
+from tests.support.waiting import wait_until
 
 WINDOW = [[0.8, 0.0], [1.0, 0.0], [1.0, 0.3], [0.8, 0.3]]
 IN_WINDOW = (slice(40, 60), slice(560, 600))
@@ -86,8 +86,8 @@ def test_what_the_agent_writes_is_for_nobody_else(site: Path, command: tuple[str
         stderr=subprocess.DEVNULL,
     )
     try:
-        wait_for(lambda: list(site.glob("state/evidence/*/threshold.jpg")), "a case opens")
-        wait_for((site / "run" / "status.json").exists, "the status is written")
+        wait_until(lambda: list(site.glob("state/evidence/*/threshold.jpg")))
+        wait_until((site / "run" / "status.json").exists)
         assert open_to_others(site / "state") == []
         assert open_to_others(site / "run") == []
     finally:

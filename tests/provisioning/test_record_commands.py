@@ -17,7 +17,7 @@ from provisioning.check import CHECKS
 from provisioning.check.findings import Device as Checked
 from provisioning.check.findings import carry_out
 from provisioning.cli import main
-from tests.runtime.test_housekeeping import hold, keeping_of
+from tests.support.housekeeping import hold, keeping_of
 from tests.support.state_folder import StateFolder
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from provisioning.commands.units import (
     systemd_version,
     units,
 )
-from tests.provisioning.test_cli import kerbwatch, refused
+from tests.support.command_line import kerbwatch, refused
 from tests.support.paths import ROOT
 
 UNITS = units()

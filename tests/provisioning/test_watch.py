@@ -20,7 +20,7 @@ from click.testing import CliRunner
 from agent.telemetry.status_file import FILE, Status
 from provisioning.cli import main
 from tests.support.paths import ROOT
-from tests.support.red_bike_site import write_model
+from tests.support.red_bike_model import write_model
 from tests.support.waiting import wait_until
 
 SITE = """

@@ -17,45 +17,23 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agent.audit import records, verify
-from agent.config.loading import from_tables
-from agent.delivery.uplink import Uplink
-from agent.domain.ids import RandomIds
 from agent.identity.certificate_expiry import CertificateFile
-from agent.protocol.downlink import HoldCase
 from agent.protocol.heartbeat import Upkeep
-from agent.runtime.housekeeping import NO_CLOCK, Keeping
+from agent.runtime.housekeeping import NO_CLOCK
 from agent.storage import day_counters
 from agent.telemetry.status_file import FILE, Status
 from drivers.card import read_card
 from tests.support.broker import Broker
 from tests.support.certificates import Authority
+from tests.support.delivering_device import uplink_of
+from tests.support.housekeeping import hold, keeping_of
 from tests.support.paths import ROOT
-from tests.support.red_bike_site import write_model
+from tests.support.red_bike_model import write_model
 from tests.support.state_folder import StateFolder
-from tests.support.topics import DEVICE, TENANT
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-
-SITE: dict[str, Any] = {
-    "site": {"tenant": "city", "device_id": "corner", "address": "example"},
-    "cameras": [{"camera_id": "street", "driver": "synthetic"}],
-    "cooling": {"sensor": "/nowhere/temp"},
-}
-
-
-def keeping_of(device: StateFolder, base: Path, **uplink: str) -> Keeping:
-    keeping = Keeping(
-        from_tables(SITE | {"uplink": uplink}),
-        base=base,
-        database=device.database,
-        state_dir=device.folder,
-        clock=device.clock,
-    )
-    keeping.retention = device.retention
-    return keeping
+    pass
 
 
 def upkeep_of(device: StateFolder, base: Path, **uplink: str) -> Upkeep:
@@ -246,12 +224,6 @@ def test_a_running_agent_records_what_it_runs_with_and_tells_the_heads_hash(
     assert counted["sensing_s"] > 0
 
 
-def hold(case_id: str, *, held: bool = True, command_id: str = "h-1") -> HoldCase:
-    return HoldCase(
-        command="hold", command_id=command_id, case_id=case_id, held=held, reason="复议"
-    )
-
-
 def test_the_platform_holds_a_case_and_lets_it_go_and_both_are_recorded(tmp_path: Path) -> None:
     device = StateFolder(tmp_path)
     case_id = device.case()
@@ -268,28 +240,13 @@ def test_the_platform_holds_a_case_and_lets_it_go_and_both_are_recorded(tmp_path
     device.database.close()
 
 
-def uplink_of(
-    broker: Broker, device: StateFolder, hold: Callable[[HoldCase], str | None]
-) -> Uplink:
-    return Uplink(
-        broker.settings(),
-        database=device.database,
-        outbox=device.outbox,
-        tenant=TENANT,
-        device_id=DEVICE,
-        clock=device.clock,
-        ids=RandomIds(),
-        agent_version="0",
-        configuration_sha256="0" * 64,
-        hold=hold,
-    )
-
-
 def test_a_hold_is_ordered_over_the_broker_and_answered(broker: Broker, tmp_path: Path) -> None:
     device = StateFolder(tmp_path)
     case_id = device.case(heard=False)
     keeping = keeping_of(device, tmp_path)
-    uplink = uplink_of(broker, device, keeping.hold)
+    uplink = uplink_of(
+        broker.settings(), device.database, device.outbox, device.clock, hold=keeping.hold
+    )
     stop = threading.Event()
     thread = threading.Thread(target=uplink.run, args=(stop,))
     with broker.platform() as platform:

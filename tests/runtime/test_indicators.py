@@ -36,7 +36,7 @@ from agent.runtime.indicators import (
 from drivers.gpio import Gpio, GpioError, Settings
 from tests.support.broker import Broker
 from tests.support.paths import DOCS
-from tests.support.red_bike_site import write_model
+from tests.support.red_bike_model import write_model
 from tests.support.topics import DEVICE, TENANT
 from tests.support.waiting import wait_until
 

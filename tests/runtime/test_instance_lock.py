@@ -21,7 +21,7 @@ from drivers.files.folder_lock import Holder, holder_of, lock_folder
 from provisioning.cli import main
 from tests.provisioning.test_watch import SITE
 from tests.support.paths import ROOT
-from tests.support.red_bike_site import write_model
+from tests.support.red_bike_model import write_model
 from tests.support.waiting import wait_until
 
 Start = Callable[..., subprocess.Popen[str]]

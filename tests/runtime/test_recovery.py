@@ -32,7 +32,7 @@ from tests.support.broker import Broker
 from tests.support.delivering_device import Device
 from tests.support.drafts import case_opened
 from tests.support.paths import ROOT
-from tests.support.red_bike_site import write_model
+from tests.support.red_bike_model import write_model
 from tests.support.topics import DEVICE, TENANT
 from tests.support.waiting import wait_until
 

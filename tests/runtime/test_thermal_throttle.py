@@ -19,7 +19,7 @@ from agent.runtime.thermal_throttle import FALL_PER_S, RISE_PER_S, Cooling, Pace
 from drivers.disk import life_used_percent, total_bytes, written_bytes
 from drivers.power import Power, read_power
 from tests.support.broker import Broker
-from tests.support.red_bike_site import write_model
+from tests.support.red_bike_model import write_model
 from tests.support.topics import DEVICE, TENANT
 from tests.support.waiting import wait_until
 

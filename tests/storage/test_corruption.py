@@ -5,9 +5,7 @@ from __future__ import annotations
 import random
 import sqlite3
 from contextlib import closing
-from datetime import UTC, datetime
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -17,31 +15,19 @@ from agent.storage.corruption import FOLDER, KEPT, open_database
 from agent.storage.database import Database
 from agent.storage.epoch import EPOCH
 from agent.storage.errors import StorageError
-from agent.storage.outbox import Outbox
 from agent.storage.outbox_queries import Lane, waiting
 from agent.storage.state_table import ANALYSIS_SNAPSHOT, load_state, save_state
 from agent.telemetry import storage_incidents
-from drivers.testing import FakeClock
-from tests.support.drafts import OPEN_CASE, case_opened
-
-CLOCK = FakeClock(datetime(2026, 1, 1, tzinfo=UTC))
-NAME = "kerbwatch.sqlite3"
-
-
-def outbox_of(database: Database) -> Outbox:
-    return Outbox(
-        database,
-        tenant="city",
-        device_id="corner",
-        purpose="test",
-        timezone=ZoneInfo("Asia/Shanghai"),
-    )
+from tests.support.cases import OPEN_CASE
+from tests.support.drafts import case_opened
+from tests.support.outboxes import open_outbox, waiting_ids
+from tests.support.storage_at_start import CLOCK, NAME
 
 
 def filled(folder: Path, count: int) -> tuple[str, list[str]]:
     """A closed database with an open case and so many waiting events; its epoch and their ids."""
     with Database(folder / NAME) as database:
-        outbox = outbox_of(database)
+        outbox = open_outbox(database)
         drafts = [case_opened(CLOCK) for _ in range(count)]
 
         def write(connection: sqlite3.Connection) -> None:
@@ -53,12 +39,6 @@ def filled(folder: Path, count: int) -> tuple[str, list[str]]:
         return outbox.epoch, [draft.event_id for draft in drafts]
 
 
-def waiting_ids(database: Database) -> list[str]:
-    with closing(database.read()) as connection:
-        query = "SELECT event_id FROM outbox WHERE arrived = 0 ORDER BY sequence"
-        return [event_id for (event_id,) in connection.execute(query)]
-
-
 @pytest.mark.parametrize("content", [b"", b"not a database, for a thousand reasons" * 200])
 def test_what_is_no_database_is_kept_aside_and_a_new_one_serves(
     tmp_path: Path, content: bytes
@@ -66,7 +46,7 @@ def test_what_is_no_database_is_kept_aside_and_a_new_one_serves(
     (tmp_path / NAME).write_bytes(content)
     database, found = open_database(tmp_path / NAME, check=True)
     with database:
-        outbox_of(database)
+        open_outbox(database)
         assert waiting_ids(database) == []
     if content:  # an empty file is what SQLite begins with
         assert found is not None
@@ -78,7 +58,7 @@ def test_a_whole_database_is_left_where_it_is(tmp_path: Path) -> None:
     database, found = open_database(tmp_path / NAME, check=True)
     with database:
         assert found is None
-        assert outbox_of(database).epoch == epoch
+        assert open_outbox(database).epoch == epoch
         assert waiting_ids(database) == ids
     assert not (tmp_path / FOLDER).exists()
 
@@ -112,7 +92,7 @@ def test_what_can_still_be_read_goes_on_under_a_new_epoch_with_its_ids(
     path.write_bytes(content)
     database, found = open_database(path, check=True)
     with database:
-        outbox = outbox_of(database)
+        outbox = open_outbox(database)
         saved = waiting_ids(database)
         with closing(database.read()) as connection:
             rows = waiting(connection, Lane.CASE, limit=1000, limit_bytes=1 << 30)

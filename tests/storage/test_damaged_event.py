@@ -18,10 +18,10 @@ from agent.storage.outbox import Outbox
 from agent.storage.outbox_queries import Lane, waiting
 from agent.telemetry.loss_reports import Losses
 from drivers.clock import SystemClock
-from tests.storage.test_outbox import open_outbox
 from tests.support.broker import Broker
 from tests.support.delivering_device import Device
 from tests.support.drafts import case_opened
+from tests.support.outboxes import open_outbox
 from tests.support.waiting import wait_until
 
 

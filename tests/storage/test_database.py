@@ -249,8 +249,6 @@ def test_whatever_was_accepted_before_a_kill_is_there_after_it(tmp_path: Path) -
                 "tests.support.delivering_process",
                 path,
                 "",
-                "city",
-                "corner-1",
             ],
             cwd=ROOT,
             stdout=subprocess.PIPE,

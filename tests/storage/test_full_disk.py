@@ -17,11 +17,11 @@ from agent.storage.outbox_queries import Lane, waiting
 from agent.storage.reserve_file import SIZE_BYTES
 from drivers.disk import free_bytes
 from drivers.testing import FakeClock
-from tests.analysis.test_lost_camera import frames_of, parts_of, told
-from tests.analysis.test_shared_places import camera, crossing
-from tests.storage.test_outbox import NOON, open_outbox
+from tests.support.assembled_site import camera_of, events_of, parts_of
+from tests.support.crossing import camera, crossing
 from tests.support.drafts import case_opened
-from tests.support.red_bike_site import write_model
+from tests.support.outboxes import NOON, open_outbox
+from tests.support.red_bike_model import write_model
 
 MB = 1_000_000
 ROOM_MB = 16
@@ -114,8 +114,8 @@ def test_a_case_that_opens_on_a_full_disk_is_told_once_there_is_room(
 ) -> None:
     write_model(tmp_path / "models")
     monkeypatch.setenv("KERBWATCH_MODELS", str(tmp_path / "models"))
-    site = crossing(camera("east", (2, 60), seconds=30), places=("gate",))  # type: ignore[arg-type]
-    source, full = frames_of(site), disk / "none"
+    site = crossing(camera("east", (2, 60), seconds=30), places=("gate",))
+    source, full = camera_of(site), disk / "none"
     with closing(parts_of(site, disk / "state")) as parts:
         while (frame := source.read()) is not None:
             if frame.monotonic_s == 4:
@@ -126,11 +126,11 @@ def test_a_case_that_opens_on_a_full_disk_is_told_once_there_is_room(
             if frame.monotonic_s == 12:
                 assert [case.state for case in parts.analysis.cases.open] == ["open"]
                 assert parts.book.changes_waiting == 1
-                assert told(parts) == []
+                assert events_of(parts) == []
                 full.unlink()
             parts.analysis.take(frame)
         assert parts.book.changes_waiting == 0
-        assert [event["type"] for event in told(parts)] == ["case.opened"]
+        assert [event["type"] for event in events_of(parts)] == ["case.opened"]
 
 
 def add_padding(parts: Parts) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import shutil
 import signal
@@ -13,7 +12,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -27,16 +25,16 @@ from agent.storage import memory_fallback
 from agent.storage.case_table import save_case
 from agent.storage.corruption import open_database
 from agent.storage.errors import StorageError
-from agent.storage.memory_fallback import take_back_into
 from agent.storage.outbox import STAND_IN_BYTES
 from agent.storage.outbox_queries import Lane
 from agent.storage.state_table import load_state, save_state
-from tests.faults.images import fill, in_memory, mounted
-from tests.storage.test_corruption import CLOCK, NAME, outbox_of, waiting_ids
 from tests.support.broker import Broker
+from tests.support.cases import OPEN_CASE
 from tests.support.directed_street import DirectedStreet, directed_street
-from tests.support.drafts import OPEN_CASE, case_opened
+from tests.support.drafts import case_opened
 from tests.support.paths import ROOT
+from tests.support.small_disks import fill, in_memory, mounted
+from tests.support.storage_at_start import CLOCK, NAME, Storage
 from tests.support.waiting import wait_until
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounting a disk takes root")
@@ -57,41 +55,8 @@ def remount(disk: Path, how: str) -> None:
     subprocess.run(["mount", "-o", f"remount,{how}", disk], check=True)
 
 
-class Corner:
-    """What a start of the agent does with its storage; ``memory`` outlives it, as within one boot."""
-
-    def __init__(self, disk: Path, memory: Path) -> None:
-        self.database, self.quarantined = open_database(disk / NAME, check=True, in_memory=memory)
-        self.taken_back = take_back_into(self.database, memory)
-        self.outbox = outbox_of(self.database)
-
-    def open_case(self) -> str:
-        draft = case_opened(CLOCK)
-        self.database.write(lambda c: self.outbox.add(c, draft, Lane.CASE)).result()
-        return draft.event_id
-
-    def confirm(self, event_id: str) -> None:
-        with closing(self.database.read()) as connection:
-            [sequence] = connection.execute(
-                "SELECT sequence FROM outbox WHERE event_id = ?", (event_id,)
-            ).fetchone()
-        self.outbox.confirm([sequence], self.outbox.epoch).result()
-
-    def fail(self) -> None:
-        """From now on SQLite takes nothing in this database: what a read-only disk makes it say."""
-        self.database.write(lambda c: c.execute("PRAGMA query_only = ON") and None).result()
-
-    def waiting(self) -> list[str]:
-        return waiting_ids(self.database)
-
-    def events(self) -> list[dict[str, Any]]:
-        with closing(self.database.read()) as connection:
-            rows = connection.execute("SELECT event FROM outbox ORDER BY sequence").fetchall()
-        return [json.loads(text) for (text,) in rows]
-
-
 def test_work_goes_on_in_memory_when_the_disk_takes_nothing_more(tmp_path: Path) -> None:
-    corner = Corner(tmp_path, tmp_path / "memory")
+    corner = Storage(tmp_path, tmp_path / "memory")
     with corner.database:
         first, told = corner.outbox.epoch, [corner.open_case() for _ in range(3)]
         corner.database.write(lambda c: save_case(c, OPEN_CASE)).result()
@@ -113,7 +78,7 @@ def test_work_goes_on_in_memory_when_the_disk_takes_nothing_more(tmp_path: Path)
 
 
 def test_numbers_of_the_epoch_that_is_over_confirm_nothing_in_the_next(tmp_path: Path) -> None:
-    corner = Corner(tmp_path, tmp_path / "memory")
+    corner = Storage(tmp_path, tmp_path / "memory")
     with corner.database:
         first = corner.outbox.epoch
         told = [corner.open_case() for _ in range(3)]
@@ -126,7 +91,7 @@ def test_numbers_of_the_epoch_that_is_over_confirm_nothing_in_the_next(tmp_path:
 
 
 def test_what_came_meanwhile_is_taken_back_once_the_disk_takes_it(tmp_path: Path) -> None:
-    corner = Corner(tmp_path, tmp_path / "memory")
+    corner = Storage(tmp_path, tmp_path / "memory")
     with corner.database:
         told = [corner.open_case() for _ in range(3)]
         corner.fail()
@@ -134,14 +99,14 @@ def test_what_came_meanwhile_is_taken_back_once_the_disk_takes_it(tmp_path: Path
         corner.confirm(told[1])
         corner.database.write(lambda c: save_case(c, OPEN_CASE)).result()
         volatile = corner.outbox.epoch
-    corner = Corner(tmp_path, tmp_path / "memory")
+    corner = Storage(tmp_path, tmp_path / "memory")
     with corner.database:
         assert corner.database.stood_in is None
         assert corner.taken_back == memory_fallback.TakenBack(volatile, events=1, cases=1)
         assert corner.outbox.previous_epoch == volatile
         assert corner.waiting() == [told[0], told[2], told[3]]
     assert not (tmp_path / "memory" / memory_fallback.NAME).exists()
-    again = Corner(tmp_path, tmp_path / "memory")
+    again = Storage(tmp_path, tmp_path / "memory")
     with again.database:
         assert again.taken_back is None
         assert again.outbox.epoch == corner.outbox.epoch, "nothing new begins without a reason"
@@ -149,12 +114,12 @@ def test_what_came_meanwhile_is_taken_back_once_the_disk_takes_it(tmp_path: Path
 
 def test_a_case_that_was_cleared_in_memory_is_not_open_on_the_disk(tmp_path: Path) -> None:
     cleared = dataclasses.replace(OPEN_CASE, state="cleared")
-    corner = Corner(tmp_path, tmp_path / "memory")
+    corner = Storage(tmp_path, tmp_path / "memory")
     with corner.database:
         corner.database.write(lambda c: save_case(c, OPEN_CASE)).result()
         corner.fail()
         corner.database.write(lambda c: save_case(c, cleared)).result()
-    corner = Corner(tmp_path, tmp_path / "memory")
+    corner = Storage(tmp_path, tmp_path / "memory")
     with corner.database, closing(corner.database.read()) as connection:
         assert connection.execute("SELECT state FROM cases").fetchall() == [("cleared",)]
 
@@ -163,20 +128,20 @@ def test_a_disk_that_has_lost_the_end_of_a_case_does_not_hide_the_one_that_came_
     tmp_path: Path,
 ) -> None:
     newer = dataclasses.replace(OPEN_CASE, case_id=RandomIds().new(CLOCK.now()))
-    corner = Corner(tmp_path, tmp_path / "memory")
+    corner = Storage(tmp_path, tmp_path / "memory")
     with corner.database:  # the case was over, and the disk said that it had this
         corner.fail()
         corner.database.write(lambda c: save_case(c, newer)).result()
     with closing(sqlite3.connect(tmp_path / NAME)) as connection, connection:
         save_case(connection, OPEN_CASE)
-    corner = Corner(tmp_path, tmp_path / "memory")
+    corner = Storage(tmp_path, tmp_path / "memory")
     with corner.database, closing(corner.database.read()) as connection:
         states = dict(connection.execute("SELECT case_id, state FROM cases").fetchall())
         assert states == {OPEN_CASE.case_id: "cleared", newer.case_id: "open"}
 
 
 def test_a_loss_goes_along_and_comes_back_once(tmp_path: Path) -> None:
-    corner = Corner(tmp_path, tmp_path / "memory")
+    corner = Storage(tmp_path, tmp_path / "memory")
     with corner.database:
         corner.open_case()
         corner.outbox.bury([1], "too large").result()
@@ -186,7 +151,7 @@ def test_a_loss_goes_along_and_comes_back_once(tmp_path: Path) -> None:
     for _ in range(2):
         with corner.database, closing(corner.database.read()) as connection:
             assert connection.execute(query).fetchall() == [(1, 1, "refused: too large")]
-        corner = Corner(tmp_path, tmp_path / "memory")
+        corner = Storage(tmp_path, tmp_path / "memory")
     corner.database.close()
 
 
@@ -199,7 +164,7 @@ def test_however_often_the_disk_comes_and_goes_each_event_waits_once_until_it_is
     tmp_path_factory: pytest.TempPathFactory, moves: list[str]
 ) -> None:
     folder = tmp_path_factory.mktemp("corner")
-    corner = Corner(folder, folder / "memory")
+    corner = Storage(folder, folder / "memory")
     expected: list[str] = []
     epochs = [corner.outbox.epoch]
     for move in moves:
@@ -212,7 +177,7 @@ def test_however_often_the_disk_comes_and_goes_each_event_waits_once_until_it_is
             corner.database.write(lambda c: save_state(c, "any", "thing")).result()
         elif move == "restart":
             corner.database.close()
-            corner = Corner(folder, folder / "memory")
+            corner = Storage(folder, folder / "memory")
         elif move == "lie":  # a late word of an epoch that may be over
             corner.outbox.confirm([1], epochs[0] if corner.outbox.epoch != epochs[0] else "none")
         epochs.append(corner.outbox.epoch)
@@ -227,7 +192,7 @@ def test_memory_holds_a_bounded_part_of_what_waits_cases_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(memory_fallback, "CARRIED_BYTES", 20_000)
-    corner = Corner(tmp_path, tmp_path / "memory")
+    corner = Storage(tmp_path, tmp_path / "memory")
     with corner.database:
         drafts = [case_opened(CLOCK) for _ in range(40)]
 
@@ -245,13 +210,13 @@ def test_memory_holds_a_bounded_part_of_what_waits_cases_first(
         kept = corner.waiting()
     cases = [draft.event_id for draft in drafts[20:]]
     assert kept[: len(cases)] == cases[: len(kept)]
-    corner = Corner(tmp_path, tmp_path / "memory")
+    corner = Storage(tmp_path, tmp_path / "memory")
     with corner.database:
         assert set(corner.waiting()) == {draft.event_id for draft in drafts}, "none is lost"
 
 
 def test_a_database_in_memory_has_a_budget_of_its_own(tmp_path: Path) -> None:
-    corner = Corner(tmp_path, tmp_path / "memory")
+    corner = Storage(tmp_path, tmp_path / "memory")
     with corner.database:
         corner.fail()
         padding = 20_000
@@ -273,7 +238,7 @@ def test_a_database_in_memory_has_a_budget_of_its_own(tmp_path: Path) -> None:
 def test_a_disk_that_gives_errors_in_the_middle_of_a_run_loses_nothing_that_waits(
     disk: Path, tmp_path: Path
 ) -> None:
-    corner = Corner(disk, tmp_path / "memory")
+    corner = Storage(disk, tmp_path / "memory")
     with corner.database:
         told = [corner.open_case() for _ in range(50)]
         remount(disk, "abort")
@@ -289,18 +254,18 @@ def test_a_start_on_a_read_only_disk_goes_on_with_what_can_be_read_of_it(
 ) -> None:
     told = in_a_process_of_its_own(disk, kill=ended == "killed")
     remount(disk, "ro")
-    corner = Corner(disk, tmp_path / "memory")
+    corner = Storage(disk, tmp_path / "memory")
     with corner.database:
         assert corner.database.stood_in is not None
         assert corner.waiting() == told
         told.append(corner.open_case())
         volatile = corner.outbox.epoch
-    corner = Corner(disk, tmp_path / "memory")
+    corner = Storage(disk, tmp_path / "memory")
     with corner.database:
         assert corner.outbox.epoch == volatile, "within one boot it is gone on with"
         assert corner.waiting() == told
     remount(disk, "rw")
-    corner = Corner(disk, tmp_path / "memory")
+    corner = Storage(disk, tmp_path / "memory")
     with corner.database:
         assert corner.database.stood_in is None
         assert corner.waiting() == told
@@ -312,8 +277,8 @@ def in_a_process_of_its_own(disk: Path, *, kill: bool) -> list[str]:
 import os, sys
 from pathlib import Path
 sys.path.insert(0, {str(ROOT)!r})
-from tests.storage.test_memory_fallback import Corner
-corner = Corner(Path(sys.argv[1]), Path(sys.argv[1]) / "memory")
+from tests.support.storage_at_start import Storage
+corner = Storage(Path(sys.argv[1]), Path(sys.argv[1]) / "memory")
 print(*[corner.open_case() for _ in range(20)], flush=True)
 if sys.argv[2] == "True":
     os._exit(9)
@@ -328,7 +293,7 @@ corner.database.close()
 @needs_root
 def test_a_folder_that_cannot_even_be_made_is_no_reason_to_stop(disk: Path, tmp_path: Path) -> None:
     remount(disk, "ro")
-    corner = Corner(disk / "state", tmp_path / "memory")
+    corner = Storage(disk / "state", tmp_path / "memory")
     with corner.database:
         told = corner.open_case()
         assert corner.waiting() == [told]
@@ -339,7 +304,7 @@ def test_a_folder_that_cannot_even_be_made_is_no_reason_to_stop(disk: Path, tmp_
 def test_a_start_on_a_disk_without_a_free_block_is_made_in_memory(tmp_path: Path) -> None:
     with in_memory(tmp_path / "full", 4) as folder:
         fill(folder)
-        corner = Corner(folder / "state", tmp_path / "memory")
+        corner = Storage(folder / "state", tmp_path / "memory")
         with corner.database:
             assert corner.database.stood_in is not None
             told = corner.open_case()

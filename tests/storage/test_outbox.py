@@ -7,10 +7,9 @@ import shutil
 import sqlite3
 import tempfile
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
@@ -25,35 +24,14 @@ from agent.storage.outbox_queries import Lane, live_from, waiting, waits
 from agent.storage.state_table import load_state, save_state
 from drivers.testing import FakeClock
 from tests.support.drafts import birth, case_opened
+from tests.support.outboxes import NOON, open_outbox, sequences
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from agent.protocol.events import Draft
 
-NOON = datetime(2026, 3, 1, 4, 0, 0, 123456, tzinfo=UTC)
 LANES = st.sampled_from(Lane)
-
-
-def open_outbox(
-    database: Database,
-    epoch: str | None = None,
-    *,
-    keep_arrived: int = 0,
-    boot_id: str | None = None,
-    budget_bytes: int | None = None,
-) -> Outbox:
-    return Outbox(
-        database,
-        tenant="city",
-        device_id="corner-1",
-        purpose="test",
-        timezone=ZoneInfo("Asia/Shanghai"),
-        epoch=epoch,
-        keep_arrived=keep_arrived,
-        boot_id=boot_id,
-        budget_bytes=budget_bytes,
-    )
 
 
 @pytest.fixture
@@ -69,11 +47,6 @@ def clock() -> FakeClock:
 
 def add(database: Database, outbox: Outbox, draft: Draft, lane: Lane = Lane.CASE) -> int:
     return database.write(lambda connection: outbox.add(connection, draft, lane)).result()
-
-
-def sequences(database: Database, lane: Lane = Lane.CASE) -> list[int]:
-    with closing(database.read()) as connection:
-        return [row.sequence for row in waiting(connection, lane, limit=10**6, limit_bytes=10**9)]
 
 
 def first_text(database: Database, lane: Lane = Lane.CASE) -> str:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.broker import Broker
 from tests.support.paths import ROOT
-from tests.support.red_bike_site import write_model
+from tests.support.red_bike_model import write_model
 from tests.support.topics import DEVICE, PREFIX, TENANT
 
 SITE = """

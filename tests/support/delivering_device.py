@@ -5,8 +5,7 @@ from __future__ import annotations
 import threading
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING, Any, Self
 
 from agent.config.schema import Uplink as UplinkSettings
 from agent.delivery.uplink import Uplink
@@ -16,6 +15,7 @@ from agent.storage.outbox import Outbox
 from agent.storage.outbox_queries import Lane
 from drivers.clock import SystemClock
 from tests.support.drafts import case_opened
+from tests.support.outboxes import open_outbox
 from tests.support.topics import DEVICE, TENANT
 from tests.support.waiting import wait_until
 
@@ -24,6 +24,30 @@ if TYPE_CHECKING:
 
     from agent.protocol.events import Draft
     from drivers.clock import Clock
+
+
+def uplink_of(
+    settings: UplinkSettings,
+    database: Database,
+    outbox: Outbox,
+    clock: Clock,
+    *,
+    tenant: str = TENANT,
+    **hooks: Any,
+) -> Uplink:
+    """The uplink of the tests' device; ``hooks`` are those of :class:`Uplink`."""
+    return Uplink(
+        settings,
+        database=database,
+        outbox=outbox,
+        tenant=tenant,
+        device_id=DEVICE,
+        clock=clock,
+        ids=RandomIds(),
+        agent_version="0",
+        configuration_sha256="0" * 64,
+        **hooks,
+    )
 
 
 class Device:
@@ -39,30 +63,18 @@ class Device:
     ) -> None:
         self.clock = clock or SystemClock()
         self.database = Database(folder / "device.db")
-        self.outbox = Outbox(
-            self.database,
-            tenant=TENANT,
-            device_id=DEVICE,
-            purpose="test",
-            timezone=ZoneInfo("Asia/Shanghai"),
-            keep_arrived=settings.keep_arrived,
-        )
+        self.outbox = open_outbox(self.database, keep_arrived=settings.keep_arrived)
         self._settings = settings
         self.uplink = self.another_uplink(alive)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self.uplink.run, args=(self._stop,))
 
     def another_uplink(self, alive: Callable[[], object] = lambda: None) -> Uplink:
-        return Uplink(
+        return uplink_of(
             self._settings,
-            database=self.database,
-            outbox=self.outbox,
-            tenant=TENANT,
-            device_id=DEVICE,
-            clock=self.clock,
-            ids=RandomIds(),
-            agent_version="0",
-            configuration_sha256="0" * 64,
+            self.database,
+            self.outbox,
+            self.clock,
             alive=lambda: (alive(), None)[1],
         )
 

@@ -13,45 +13,26 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from agent.config.schema import Uplink as UplinkSettings
-from agent.delivery.uplink import Uplink
-from agent.domain.ids import RandomIds
 from agent.storage.database import Database
-from agent.storage.outbox import Outbox
 from agent.storage.outbox_queries import Lane
 from drivers.clock import SystemClock
+from tests.support.delivering_device import uplink_of
 from tests.support.drafts import case_opened
+from tests.support.outboxes import open_outbox
 from tests.support.paths import ROOT
-from tests.support.topics import DEVICE, TENANT
 
 AHEAD = 2000
 
 
-def main(file: str, settings: str, tenant: str, device_id: str) -> None:
+def main(file: str, settings: str) -> None:
     clock = SystemClock()
     database = Database(Path(file))
-    outbox = Outbox(
-        database,
-        tenant=tenant,
-        device_id=device_id,
-        purpose="test",
-        timezone=ZoneInfo("Asia/Shanghai"),
-    )
+    outbox = open_outbox(database)
     uplink = None
     if settings:
-        uplink = Uplink(
-            UplinkSettings.model_validate_json(settings),
-            database=database,
-            outbox=outbox,
-            tenant=tenant,
-            device_id=device_id,
-            clock=clock,
-            ids=RandomIds(),
-            agent_version="0",
-            configuration_sha256="0" * 64,
-        )
+        uplink = uplink_of(UplinkSettings.model_validate_json(settings), database, outbox, clock)
         threading.Thread(target=uplink.run, args=(threading.Event(),), daemon=True).start()
 
     given = itertools.count(1)
@@ -82,7 +63,7 @@ class Process:
         self._running = subprocess.Popen(
             [
                 *(sys.executable, "-m", "tests.support.delivering_process"),
-                *(folder / "device.db", settings.model_dump_json(), TENANT, DEVICE),
+                *(folder / "device.db", settings.model_dump_json()),
             ],
             cwd=ROOT,
             stdout=subprocess.PIPE,

@@ -1,6 +1,6 @@
 """A street that a test directs: its thing comes and goes when the test says so, never by the time.
 
-To the agent it is a network camera over HTTP. What stands there is red, which the model of ``red_street`` calls
+To the agent it is a network camera over HTTP. What stands there is red, which the model of ``red_bike_model`` calls
 a bicycle.
 """
 

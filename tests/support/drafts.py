@@ -1,11 +1,10 @@
-"""Events to put into an outbox, and a case to put into a casebook."""
+"""Events to put into an outbox."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from agent.domain.ids import RandomIds
-from agent.domain.scene import Case
 from agent.protocol.base import ClockReading, EventCode
 from agent.protocol.events import BirthBody, CaseBody, Draft, Place
 
@@ -13,21 +12,6 @@ if TYPE_CHECKING:
     from drivers.clock import Clock
 
 _ids = RandomIds()
-
-OPEN_CASE = Case(
-    case_id="case-1",
-    kind="misparked_bike",
-    zone_id="kerb",
-    place_id="kerb",
-    camera_id="street",
-    state="open",
-    began_s=1.0,
-    opened_s=2.0,
-    last_present_s=3.0,
-    last_reported_s=2.0,
-    members=(),
-    confidence=0.9,
-)
 
 
 def case_opened(clock: Clock, *, address: str = "人民路12号", padding: int = 0) -> Draft:

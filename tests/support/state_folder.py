@@ -8,17 +8,17 @@ import threading
 from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 from agent.audit import Audit, Record, records
 from agent.retention import Crops, Hold, Holds, Outcome, Retention, Settings
 from agent.storage.case_table import save_case, save_trace
 from agent.storage.database import Database
-from agent.storage.outbox import Outbox
 from agent.storage.outbox_queries import Lane
 from drivers.inodes import Inodes
 from drivers.testing import FakeClock
-from tests.support.drafts import OPEN_CASE, case_opened
+from tests.support.cases import OPEN_CASE
+from tests.support.drafts import case_opened
+from tests.support.outboxes import open_outbox
 
 if TYPE_CHECKING:
     import sqlite3
@@ -38,14 +38,7 @@ class StateFolder:
     def __init__(self, folder: Path, **settings: float) -> None:
         self.folder, self.clock = folder, FakeClock(NOON, boot_id="boot-1", monotonic_s=50)
         self.database = Database(folder / NAME)
-        self.outbox = Outbox(
-            self.database,
-            tenant="city",
-            device_id="corner",
-            purpose="test",
-            timezone=ZoneInfo("Asia/Shanghai"),
-            keep_arrived=5000,
-        )
+        self.outbox = open_outbox(self.database, keep_arrived=5000)
         self.settings = Settings.model_validate(settings)
         self.holds = Holds(folder)
         self.audit = Audit(folder / "audit", self.clock)

@@ -9,7 +9,6 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
@@ -19,14 +18,14 @@ from agent.domain.ids import RandomIds
 from agent.runtime.composition import assemble
 from agent.storage.case_table import TRACES_KEPT, save_trace
 from agent.storage.database import Database
-from agent.storage.outbox import Outbox
 from agent.storage.outbox_queries import Lane
 from agent.telemetry.clock_monitor import APART_S, FRESH_S, STEP_S, Timekeeper, reading_of
 from drivers import cameras
 from drivers.testing import FakeClock
-from tests.analysis.test_shared_places import camera, crossing
+from tests.support.crossing import camera, crossing
 from tests.support.drafts import case_opened
-from tests.support.red_bike_site import write_model
+from tests.support.outboxes import open_outbox
+from tests.support.red_bike_model import write_model
 from tests.support.scenes import frame_of, paving
 
 EPOCH = datetime(1970, 1, 1, 0, 2, tzinfo=UTC)
@@ -42,14 +41,7 @@ class Corner:
         self.restart()
 
     def restart(self) -> None:
-        self.outbox = Outbox(
-            self.database,
-            tenant="city",
-            device_id="corner",
-            purpose="test",
-            timezone=ZoneInfo("Asia/Shanghai"),
-            boot_id=self.clock.boot_id,
-        )
+        self.outbox = open_outbox(self.database, boot_id=self.clock.boot_id)
         self.timekeeper = Timekeeper(self.database, self.outbox, self.clock, RandomIds())
 
     def move(self, what: str, value: float | None, boot_id: str) -> None:
@@ -217,7 +209,7 @@ def test_a_case_opens_and_clears_at_the_same_frames_whatever_the_wall_clock_says
 
 def story(state: Path, steps: list[tuple[int, int]]) -> list[tuple[Any, ...]]:
     """What becomes of a stay while the clock is set at some frames: what is told, when, how long."""
-    site = crossing(camera("east", (2, 20), seconds=28), places=("gate",))  # type: ignore[arg-type]
+    site = crossing(camera("east", (2, 20), seconds=28), places=("gate",))
     clock = FakeClock(TODAY)
     parts = assemble(
         site,

@@ -30,7 +30,7 @@ from agent.telemetry.heartbeat import Activity
 from drivers.clock import SystemClock
 from drivers.power import Power
 from provisioning.cli import main
-from tests.support.drafts import OPEN_CASE
+from tests.support.cases import OPEN_CASE
 from tests.support.state_folder import StateFolder
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")

@@ -10,7 +10,6 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -19,13 +18,13 @@ from agent.domain.ids import RandomIds
 from agent.protocol.base import ClockReading
 from agent.protocol.events import HeartbeatEvent
 from agent.storage.database import Database
-from agent.storage.outbox import Outbox
 from agent.storage.outbox_queries import Lane, waiting
 from agent.telemetry.heartbeat import Activity, Health, resident_bytes
 from drivers.clock import SystemClock
 from drivers.disk import free_bytes
 from drivers.temperature import processor_c
 from drivers.testing import FakeClock
+from tests.support.outboxes import open_outbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,13 +36,7 @@ class Device:
     def __init__(self, folder: Path) -> None:
         self.clock = FakeClock(NOON)
         self.database = Database(folder / "kerbwatch.db")
-        self.outbox = Outbox(
-            self.database,
-            tenant="city",
-            device_id="corner-1",
-            purpose="test",
-            timezone=ZoneInfo("Asia/Shanghai"),
-        )
+        self.outbox = open_outbox(self.database)
         self.health = Health(
             self.database,
             self.outbox,

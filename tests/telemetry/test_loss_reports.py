@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from base64 import urlsafe_b64decode
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from agent.domain.ids import RandomIds
 from agent.identity.signing_key import FILE, PUBLIC_FILE, Signer, SigningError, open_signer
@@ -24,27 +22,15 @@ from agent.storage.outbox import Outbox
 from agent.storage.outbox_queries import Lane, waiting
 from agent.telemetry.loss_reports import Losses
 from drivers.testing import FakeClock
-from tests.storage.test_outbox import open_outbox
 from tests.support.drafts import birth, case_opened
+from tests.support.outboxes import open_outbox
+from tests.support.signatures import verified
 
 if TYPE_CHECKING:
-    from agent.protocol.events import PublicKey
+    pass
 
 NOON = datetime(2026, 3, 1, 4, 0, tzinfo=UTC)
 MB = 1_000_000
-
-
-def decoded(part: str) -> bytes:
-    return urlsafe_b64decode(part + "=" * (-len(part) % 4))
-
-
-def verified(jws: str, key: PublicKey) -> Any:
-    """The payload, checked as any JOSE library would."""
-    head, payload, signature = jws.split(".")
-    public = Ed25519PublicKey.from_public_bytes(decoded(key.x))
-    public.verify(decoded(signature), f"{head}.{payload}".encode())
-    assert json.loads(decoded(head)) == {"alg": "EdDSA", "kid": key.kid}
-    return json.loads(decoded(payload))
 
 
 class Box:

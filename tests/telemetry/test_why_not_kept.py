@@ -28,8 +28,7 @@ from drivers.inodes import Inodes
 from drivers.testing import FakeClock
 from provisioning.check import machine
 from provisioning.rendering import drawing
-from tests.evidence.test_pictures import OPENED
-from tests.support.drafts import OPEN_CASE
+from tests.support.cases import OPEN_CASE, OPENED
 from tests.support.state_folder import StateFolder
 from wording.known_errors import words_of
 

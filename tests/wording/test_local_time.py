@@ -20,9 +20,10 @@ from drivers.clock import SystemClock
 from drivers.testing import FakeClock
 from provisioning.cli import main
 from provisioning.console.local_time import local
-from tests.domain.test_finite import status
 from tests.provisioning.test_watch import SITE
-from tests.support.red_bike_site import write_model, write_site
+from tests.support.red_bike_model import write_model
+from tests.support.red_bike_site import write_site
+from tests.support.statuses import status
 
 NOON = datetime(2026, 3, 1, 4, 0, tzinfo=UTC)
 FAR = 'timezone = "Pacific/Kiritimati"'

@@ -28,7 +28,7 @@ from provisioning.cli import main
 from provisioning.console.help_format import wrapped
 from provisioning.wording import error_in_words, in_words, say, say_many
 from provisioning.wording.width import display_width, padded
-from tests.support import catalogue, red_bike_site
+from tests.support import catalogue, red_bike_model, red_bike_site
 from tests.support.paths import ROOT
 from wording.known_errors import reason_of, recognised
 from wording.messages import Said, itemised, said, said_many
@@ -298,7 +298,7 @@ def test_a_file_that_cannot_be_parsed_is_explained_in_chinese(
 
 @pytest.mark.usefixtures("chinese")
 def test_every_fault_of_a_model_is_shown_in_chinese(tmp_path: Path) -> None:
-    red_bike_site.write_model(tmp_path)
+    red_bike_model.write_model(tmp_path)
     manifest = tmp_path / "street" / "manifest.toml"
     text = manifest.read_text(encoding="utf-8")
     for old, new in (("yolox", "oracle"), ("[input]", "[input]\nextra = 1")):
@@ -400,7 +400,7 @@ def test_the_command_refuses_in_chinese_and_with_the_same_code(tmp_path: Path) -
 def test_a_replay_lines_its_columns_up_in_chinese(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chinese: None
 ) -> None:
-    red_bike_site.write_model(tmp_path / "models")
+    red_bike_model.write_model(tmp_path / "models")
     red_bike_site.write_site(tmp_path / "site")
     monkeypatch.setenv("KERBWATCH_MODELS", str(tmp_path / "models"))
     shown = CliRunner().invoke(main, ["replay", str(tmp_path / "site")]).stdout

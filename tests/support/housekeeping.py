@@ -1,0 +1,35 @@
+"""The keeping of a state folder, and the platform's holds on its cases."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from agent.config.loading import from_tables
+from agent.protocol.downlink import HoldCase
+from agent.runtime.housekeeping import Keeping
+from tests.support.state_folder import StateFolder
+
+SITE: dict[str, Any] = {
+    "site": {"tenant": "city", "device_id": "corner", "address": "example"},
+    "cameras": [{"camera_id": "street", "driver": "synthetic"}],
+    "cooling": {"sensor": "/nowhere/temp"},
+}
+
+
+def keeping_of(device: StateFolder, base: Path, **uplink: str) -> Keeping:
+    keeping = Keeping(
+        from_tables(SITE | {"uplink": uplink}),
+        base=base,
+        database=device.database,
+        state_dir=device.folder,
+        clock=device.clock,
+    )
+    keeping.retention = device.retention
+    return keeping
+
+
+def hold(case_id: str, *, held: bool = True, command_id: str = "h-1") -> HoldCase:
+    return HoldCase(
+        command="hold", command_id=command_id, case_id=case_id, held=held, reason="复议"
+    )

@@ -1,0 +1,118 @@
+"""A network of each family of detectors that calls a red cell a bicycle."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper, save_model
+
+SIDE_PX, CELL_PX = 64, 8
+CELLS = (SIDE_PX // CELL_PX) ** 2
+
+
+def _centres() -> NDArray[np.float32]:
+    """The middle of each cell with a box of three cells, (CELLS, 4) in pixels."""
+    row, column = np.mgrid[: SIDE_PX // CELL_PX, : SIDE_PX // CELL_PX]
+    sides = np.full(CELLS, 3 * CELL_PX)
+    x, y = (column.ravel() + 0.5) * CELL_PX, (row.ravel() + 0.5) * CELL_PX
+    return np.stack([x, y, sides, sides], axis=1).astype(np.float32)
+
+
+def red_graph(family: str) -> Any:
+    """A network of a family's shape that calls a red cell a bicycle; scores of its only class."""
+    pixels = _centres()
+    weights = np.array([1.0, -0.5, -0.5], np.float32).reshape(1, 3, 1, 1)
+    constants: dict[str, Any] = {"weights": weights, "low": np.float32(0), "high": np.float32(1)}
+    nodes = [
+        helper.make_node(
+            "AveragePool", ["images"], ["cells"], kernel_shape=[CELL_PX] * 2, strides=[CELL_PX] * 2
+        ),
+        helper.make_node("Conv", ["cells", "weights"], ["redness"]),
+        helper.make_node("Clip", ["redness", "low", "high"], ["score"]),
+    ]
+    inputs = [("images", TensorProto.FLOAT, [1, 3, SIDE_PX, SIDE_PX])]
+    if family == "yolov8":
+        constants |= {"flat": np.array([1, 1, CELLS]), "places": pixels.T[None]}
+        nodes += [
+            helper.make_node("Reshape", ["score", "flat"], ["scores"]),
+            helper.make_node("Concat", ["places", "scores"], ["output"], axis=1),
+        ]
+        outputs = [("output", TensorProto.FLOAT, [1, 5, CELLS])]
+    elif family == "detr":
+        constants |= {
+            "flat": np.array([1, CELLS, 1]),
+            "half": np.float32(0.5),
+            "steep": np.float32(20),
+            "places": pixels[None] / SIDE_PX,
+        }
+        nodes += [
+            helper.make_node("Reshape", ["score", "flat"], ["scores"]),
+            helper.make_node("Sub", ["scores", "half"], ["shifted"]),
+            helper.make_node("Mul", ["shifted", "steep"], ["logits"]),
+            helper.make_node("Identity", ["places"], ["boxes"]),
+        ]
+        outputs = [
+            ("logits", TensorProto.FLOAT, [1, CELLS, 1]),
+            ("boxes", TensorProto.FLOAT, [1, CELLS, 4]),
+        ]
+    else:
+        x, y, width, height = pixels.T / SIDE_PX
+        corners = np.stack([x - width / 2, y - height / 2, x + width / 2, y + height / 2], axis=1)
+        constants |= {
+            "flat": np.array([1, CELLS]),
+            "corners": corners[None].astype(np.float32),
+            "kinds": np.zeros((1, CELLS), np.int64),
+        }
+        inputs.append(("orig_target_sizes", TensorProto.INT64, [1, 2]))
+        nodes += [
+            helper.make_node("Reshape", ["score", "flat"], ["scores"]),
+            helper.make_node("Cast", ["orig_target_sizes"], ["size"], to=TensorProto.FLOAT),
+            helper.make_node("Concat", ["size", "size"], ["scale"], axis=1),
+            helper.make_node("Mul", ["corners", "scale"], ["boxes"]),
+            helper.make_node("Identity", ["kinds"], ["labels"]),
+        ]
+        outputs = [
+            ("scores", TensorProto.FLOAT, [1, CELLS]),
+            ("boxes", TensorProto.FLOAT, [1, CELLS, 4]),
+            ("labels", TensorProto.INT64, [1, CELLS]),
+        ]
+    graph = helper.make_graph(
+        nodes,
+        "red",
+        [helper.make_tensor_value_info(*each) for each in inputs],
+        [helper.make_tensor_value_info(*each) for each in outputs],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+
+
+OUTPUTS = {
+    "yolov8": f'[output]\nname = "output"\nshape = [1, 5, {CELLS}]\n',
+    "detr": f'[output]\nname = "logits"\nshape = [1, {CELLS}, 1]\nactivation = "sigmoid"\n'
+    f'[also.boxes]\nname = "boxes"\nshape = [1, {CELLS}, 4]\n',
+    "detr_deployed": f'[output]\nname = "scores"\nshape = [1, {CELLS}]\n'
+    f'[also.boxes]\nname = "boxes"\nshape = [1, {CELLS}, 4]\n'
+    f'[also.labels]\nname = "labels"\nshape = [1, {CELLS}]\nkind = "int64"\n',
+}
+
+
+def write_red_model(folder: Path, family: str) -> Path:
+    place = folder / "red"
+    place.mkdir(parents=True)
+    save_model(red_graph(family), str(place / "model.onnx"))
+    digest = hashlib.sha256((place / "model.onnx").read_bytes()).hexdigest()
+    resize = "letterbox_centred" if family == "yolov8" else "stretch"
+    sizes = 'sizes = "orig_target_sizes"\n' if family == "detr_deployed" else ""
+    (place / "manifest.toml").write_text(
+        f'name = "red"\nversion = "1"\nfamily = "{family}"\nfile = "model.onnx"\n'
+        f'sha256 = "{digest}"\nlicence = "Apache-2.0"\nprovenance = "made up by a test"\n'
+        f'[input]\nname = "images"\nwidth = {SIDE_PX}\nheight = {SIDE_PX}\ncolour = "RGB"\n'
+        f'resize = "{resize}"\nscale = 0.00392156862745098\n{sizes}'
+        f'{OUTPUTS[family]}[[classes]]\nname = "red"\nmeaning = "bicycle"\nthreshold = 0.6\n',
+        encoding="utf-8",
+    )
+    return place
