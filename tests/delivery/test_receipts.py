@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import threading
-import time
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 import pytest
 from pydantic import ValidationError
 
-from agent.protocol.downlink import Pace, Receipt, Resend
+from agent.protocol.downlink import LEAST_PACE_PER_S, Pace, Receipt, Resend
 from agent.storage.database import Database
 from agent.storage.outbox_queries import Lane
 from tests.support.broker import Broker
@@ -67,7 +66,7 @@ class Store:
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
-        self._thread.join(10)
+        self._thread.join(60)
 
 
 def test_the_brokers_word_alone_lets_nothing_go(broker: Broker, tmp_path: Path) -> None:
@@ -75,7 +74,9 @@ def test_the_brokers_word_alone_lets_nothing_go(broker: Broker, tmp_path: Path) 
         given = device.open_cases(3)
         device.connect()
         wait_until(lambda: platform.sequences() == given)
-        time.sleep(0.3)
+        # The broker's word on them comes before what the platform says after that.
+        platform.say("commands", Pace(command="pace", command_id="p", backlog_events_per_s=None))
+        wait_until(platform.answers)
         assert device.waiting() == given
         platform.say("receipts", receipt(device, given[1]))
         wait_until(lambda: device.waiting() == given[2:])
@@ -242,7 +243,7 @@ def test_what_is_kept_no_more_is_said_and_another_epoch_is_refused(
 def test_the_platform_can_slow_the_backlog_down_and_a_live_case_still_goes_at_once(
     broker: Broker, tmp_path: Path
 ) -> None:
-    told = broker.settings(backlog_events_per_s=1)
+    told = broker.settings(backlog_events_per_s=LEAST_PACE_PER_S)
     with broker.platform() as platform, Device(tmp_path, told) as device:
         device.open_cases(40)
         device.database.write(

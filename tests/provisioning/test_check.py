@@ -53,7 +53,7 @@ run_dir = "run"
 [uplink]
 broker = "{scheme}://{host}:{port}"
 topic_prefix = "{prefix}"
-connect_timeout_s = 2
+connect_timeout_s = 20
 {identity}
 """
 

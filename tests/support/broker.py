@@ -100,7 +100,7 @@ class Broker:
     def _end(self, number: signal.Signals) -> None:
         if self._running is not None:
             self._running.send_signal(number)
-            self._running.wait(10)
+            self._running.wait(60)
             self._running = None
 
     def _listens(self) -> bool:

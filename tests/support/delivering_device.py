@@ -105,8 +105,8 @@ class Device:
     def wait_until_online(self) -> None:
         wait_until(lambda: self.uplink.figures.connected_since)
 
-    def wait_until_drained(self, timeout_s: float = 30) -> None:
-        wait_until(lambda: self.outbox.figures().rows == 0, timeout_s)
+    def wait_until_drained(self) -> None:
+        wait_until(lambda: self.outbox.figures().rows == 0)
 
     @property
     def last_error(self) -> str:
@@ -120,6 +120,6 @@ class Device:
         if self._thread.ident is None:
             self.uplink.run(self._stop)  # it lets go of what it holds, and ends
         if self._thread.is_alive():
-            self._thread.join(15)
+            self._thread.join(60)
             assert not self._thread.is_alive()
         self.database.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ssl
 import threading
 from dataclasses import dataclass, field
@@ -75,7 +76,7 @@ class Platform:
             "127.0.0.1", self.broker.port, clean_start=not self.lasting, properties=session
         )
         client.loop_start()
-        assert self._subscribed.wait(10)
+        assert self._subscribed.wait(60)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -86,13 +87,13 @@ class Platform:
         """Publish on a channel of the device's; it is on its way when this returns."""
         text = told if isinstance(told, str | bytes) else told.model_dump_json()
         topic = f"{PREFIX}/{TENANT}/{DEVICE}/{channel}"
-        self._client.publish(topic, text, qos=1, retain=retain).wait_for_publish(10)
+        self._client.publish(topic, text, qos=1, retain=retain).wait_for_publish(60)
 
     def say_at_once(self, channel: str, told: Sequence[str]) -> None:
         """Publish one after the other without waiting; all are with the broker when this returns."""
         topic = f"{PREFIX}/{TENANT}/{DEVICE}/{channel}"
         for each in [self._client.publish(topic, text, qos=1) for text in told]:
-            each.wait_for_publish(30)
+            each.wait_for_publish(60)
 
     def answers(self) -> list[Answer]:
         topic = f"{PREFIX}/{TENANT}/{DEVICE}/answers"
@@ -109,11 +110,7 @@ class Platform:
 
     @property
     def messages(self) -> list[Message]:
-        return [
-            Message.model_validate_json(unpacked(one.payload))
-            for one in list(self.received)
-            if one.topic == EVENTS
-        ]
+        return [_message(one.payload) for one in list(self.received) if one.topic == EVENTS]
 
     @property
     def events(self) -> list[Event]:
@@ -122,3 +119,9 @@ class Platform:
     def sequences(self, event_type: str = "case.opened") -> list[int]:
         """What arrived of the type, in the order of its first arrival."""
         return list(dict.fromkeys(e.sequence for e in self.events if e.type == event_type))
+
+
+@functools.lru_cache(maxsize=10_000)
+def _message(payload: bytes) -> Message:
+    """Who waits for something to arrive reads all that has come again and again."""
+    return Message.model_validate_json(unpacked(payload))

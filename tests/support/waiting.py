@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def wait_until(condition: Callable[[], object], timeout_s: float = 90) -> None:
+def wait_until(condition: Callable[[], object], timeout_s: float = 240) -> None:
     """Wait for something that is bound to happen; how long it takes decides nothing."""
     until_s = time.monotonic() + timeout_s
     while not condition():
