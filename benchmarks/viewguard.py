@@ -22,6 +22,7 @@ import numpy as np
 from agent.domain.scene import Zone
 from agent.perception.view_health import Settings, ViewGuard
 from agent.perception.view_health.checks import WHOLE, Judge
+from agent.scenarios import zone_kinds
 from benchmarks.machine import headline
 from drivers.cameras._recorded import luma_of
 from tests.support import view_faults
@@ -84,10 +85,11 @@ def pictures(path: Path) -> Iterator[Picture]:
 def zones_of(path: Path) -> list[Zone]:
     drawn = path.with_name("zones.json")
     if not drawn.exists():
-        return [Zone("ground", "street", "no_parking", GROUND, "ground")]
+        return [Zone("ground", "street", zone_kinds()["no_parking"], GROUND, "ground")]
     return [
-        Zone(z["zone_id"], "street", z["kind"], tuple(map(tuple, z["polygon"])), z["zone_id"])
-        for z in json.loads(drawn.read_text(encoding="utf-8"))["zones"]
+        Zone(name, "street", zone_kinds()[each["kind"]], tuple(map(tuple, each["polygon"])), name)
+        for each in json.loads(drawn.read_text(encoding="utf-8"))["zones"]
+        for name in [each["zone_id"]]
     ]
 
 

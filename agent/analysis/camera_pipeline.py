@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from agent.domain.labels import FAMILY
-from agent.domain.scene import Observation
+from agent.domain.scene import MASK, Observation
 from agent.perception.background_model import Novelty, NoveltyModel
 from agent.perception.dwell import DwellTimer
 from agent.perception.region_scheduler import Budget, Looking
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from agent.domain.measure import Measure
     from agent.domain.scene import Box, Doubt, Finding, Track, Zone
-    from agent.scenarios import Scenario
+    from agent.scenarios import Needs, Scenario
     from drivers.cameras import Frame, Picture
 
 T = TypeVar("T")
@@ -41,7 +41,7 @@ MASK_LINE_PX = 3
 
 
 class Classifier(Protocol):
-    """What the pipeline needs of the bin-state model."""
+    """What the pipeline needs of a model that judges a zone's crop."""
 
     def probabilities(self, bgr: Picture) -> dict[str, float]:
         """The probability of each meaning for a crop."""
@@ -55,8 +55,9 @@ class Pipeline:
         size_px: Width and height of its colour picture.
         detector: Finds things in crops.
         birth_confidence: Per label, the confidence that begins a track.
-        classifier: Judges bins; None where there are no bins.
+        classifiers: Those that are needed, by their key in ``[models]``.
         scenarios: By their names.
+        needs: What must be prepared for them.
         budget: What looking may cost.
         timezone: The site's, for schedules.
         pace: What is left of the budget now, 0 to 1; asked at every frame.
@@ -69,23 +70,28 @@ class Pipeline:
         size_px: tuple[int, int],
         detector: LookingDetector,
         birth_confidence: Mapping[str, float],
-        classifier: Classifier | None,
+        classifiers: Mapping[str, Classifier],
         scenarios: Mapping[str, Scenario],
+        needs: Needs,
         budget: Budget,
         timezone: tzinfo,
         pace: Callable[[], float] = lambda: 1.0,
     ) -> None:
         self.zones = tuple(zones)
-        self._masks = [zone for zone in zones if zone.kind == "mask"]
+        self._masks = [zone for zone in zones if zone.kind == MASK]
         self._looking = Looking(zones, size_px, detector, budget, pace)
         self._tracker = Tracker(birth_confidence)
         self._timers = [
-            DwellTimer(zone, beside=[other for other in zones if other.kind == zone.kind])
+            DwellTimer(
+                zone,
+                beside=[other for other in zones if other.kind == zone.kind],
+                labels=needs.dwell[zone.kind],
+            )
             for zone in zones
-            if zone.kind in {"no_parking", "bay"}
+            if zone.kind in needs.dwell
         ]
-        self._novelty = NoveltyModel() if any(zone.kind == "no_vending" for zone in zones) else None
-        self._classifier = classifier
+        self._novelty = NoveltyModel() if needs.background else None
+        self._classifiers = dict(classifiers)
         self._scenarios = dict(scenarios)
         self._timezone = timezone
         self._track_ids: dict[str, set[int]] = defaultdict(set)
@@ -98,7 +104,7 @@ class Pipeline:
         self.observation: Observation | None = None
         self.looked: tuple[Box, ...] = ()
         self._resumed_s: dict[str, float] = {}
-        self._judged = frozenset(zone.zone_id for zone in zones if zone.kind != "mask")
+        self._judged = frozenset(zone.zone_id for zone in zones if zone.kind != MASK)
 
     def masked(self, frame: Frame) -> Frame:
         """Black out what must never be seen, before anything else."""
@@ -130,7 +136,7 @@ class Pipeline:
         seen_timers = [timer for timer in self._timers if timer.zone.zone_id not in unseen]
         stays = [stay for timer in seen_timers for stay in timer.update(tracks, now_s)]
         novelty = self.timed("novelty", lambda: self._new(frame, look.observation, tracks))
-        scores = _BinScores(frame, self._classifier)
+        scores = _Scores(frame, self._classifiers)
         moment = Moment(
             now_s=now_s,
             local=frame.captured_at.astimezone(self._timezone),
@@ -238,20 +244,20 @@ class Pipeline:
         return result
 
 
-class _BinScores:
-    """The bin-state model on one frame, asked only when a bin's turn has come."""
+class _Scores:
+    """The classifiers on one frame, each asked only when a zone's turn has come."""
 
-    def __init__(self, frame: Frame, classifier: Classifier | None) -> None:
-        self._frame, self._classifier = frame, classifier
+    def __init__(self, frame: Frame, classifiers: Mapping[str, Classifier]) -> None:
+        self._frame, self._classifiers = frame, classifiers
         self.runs = 0
 
-    def overflowing(self, zone: Zone) -> float:
-        if self._classifier is None:
-            raise ValueError("bins are to be judged, but no bin-state model was opened")
+    def probability(self, classifier: str, meaning: str, zone: Zone) -> float:
+        if classifier not in self._classifiers:
+            raise ValueError(f"a scenario asks the {classifier} model and declares no need of it")
         bgr = self._frame.bgr()
         left, top, right, bottom = zone.box.pixels(bgr.shape[1], bgr.shape[0])
         self.runs += 1
-        return self._classifier.probabilities(bgr[top:bottom, left:right])["overflowing"]
+        return self._classifiers[classifier].probabilities(bgr[top:bottom, left:right])[meaning]
 
 
 def blacked_out(frame: Frame, masks: Sequence[Zone]) -> Frame:

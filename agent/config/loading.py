@@ -88,11 +88,12 @@ def from_tables(site: dict[str, Any], path: Path = Path("site.toml")) -> Configu
 def json_schema() -> dict[str, Any]:
     """Give the JSON Schema of ``site.toml`` with its zones, for editors and other programs.
 
-    What depends on a driver stays open there; the names of drivers and scenarios are listed.
+    What depends on a driver stays open there; the names of drivers, scenarios and kinds of zones are listed.
     """
     schema = Configuration.model_json_schema()
     definitions = schema["$defs"]
     definitions["CameraSection"]["properties"]["driver"]["enum"] = list(cameras.driver_names())
+    definitions["ZoneSection"]["properties"]["kind"]["enum"] = list(scenarios.zone_kinds())
     schema["properties"]["scenarios"] = {
         "type": "object",
         "default": {},

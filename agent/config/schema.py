@@ -25,7 +25,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_core import InitErrorDetails
+from pydantic_core import InitErrorDetails, PydanticKnownError
 
 from agent import scenarios
 from agent.capture.camera_profiles import Profile
@@ -34,7 +34,7 @@ from agent.config.faults import fault, misfits_of, placed
 from agent.config.retention import Settings as RetentionSection
 from agent.config.surveyed_point import SurveyedPoint
 from agent.domain.polygons import area, crossings
-from agent.domain.scene import Zone, ZoneKind
+from agent.domain.scene import Zone
 from agent.domain.schedule import Window
 from agent.domain.zones import to_edge
 from agent.perception import operator_colour, view_health
@@ -450,7 +450,7 @@ class ZoneSection(Section):
 
     zone_id: Name
     camera_id: Name
-    kind: ZoneKind
+    kind: str
     polygon: tuple[tuple[float, float], ...] = Field(min_length=3)
     place_id: Name | None = None
     in_force: tuple[WindowSection, ...] = ()
@@ -460,6 +460,14 @@ class ZoneSection(Section):
     responsible_unit: Annotated[str, Field(max_length=200), ForPeople] | None = None
     grid_code: str | None = Field(default=None, pattern=r"^[0-9A-Z]{15}$")
     coordinates: SurveyedPoint | None = None
+
+    @field_validator("kind")
+    @classmethod
+    def _known_kind(cls, value: str) -> str:
+        if value not in scenarios.zone_kinds():
+            known = ", ".join(map(repr, scenarios.zone_kinds()))
+            raise PydanticKnownError("literal_error", {"expected": known})
+        return value
 
     @field_validator("polygon")
     @classmethod
@@ -489,7 +497,7 @@ class ZoneSection(Section):
         return Zone(
             zone_id=self.zone_id,
             camera_id=self.camera_id,
-            kind=self.kind,
+            kind=scenarios.zone_kinds()[self.kind],
             polygon=_drawn_to_the_edge(self.polygon),
             place_id=self.place_id or self.zone_id,
             in_force=tuple(section.window for section in self.in_force),
@@ -580,9 +588,15 @@ class Configuration(Section):
 
     @property
     def models_needed(self) -> tuple[str, ...]:
-        """The models that judge on this site: the one for bins only where there are some."""
-        has_bins = any(zone.kind == "bin" for zone in self.zones)
-        return (self.models.detector, *((self.models.bin_state,) if has_bins else ()))
+        """The models that judge on this site: a classifier only where a scenario has zones for it."""
+        return (self.models.detector, *self.classifiers_needed.values())
+
+    @property
+    def classifiers_needed(self) -> dict[str, str]:
+        """The classifiers among them: key in ``[models]`` → the model's folder."""
+        chosen = [scenarios.load_scenario(name) for name in self.scenarios]
+        needs = scenarios.needs_of(chosen, (section.zone for section in self.zones))
+        return {key: getattr(self.models, key) for key in sorted(needs.classifiers)}
 
     def settings_sha256(self) -> str:
         """A hash of every single setting; paths are taken as they are written."""

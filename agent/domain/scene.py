@@ -188,7 +188,20 @@ class Track:
         return middle(self.last_seen_s, self.missed_since_s)
 
 
-ZoneKind = Literal["no_parking", "bay", "no_vending", "bin", "mask"]
+@dataclass(frozen=True, slots=True)
+class ZoneKind:
+    """What zones are drawn for. Each scenario declares those that it goes by; masks are there always."""
+
+    name: str
+    """In ``zones.json``."""
+    judged: bool = True
+    """Whether what is wrong in such a zone becomes a case; one that is not judged excuses or hides."""
+    around_a_thing: bool = False
+    """Whether it is drawn around one thing, such as a bin; else on the ground, on which things stand."""
+
+
+MASK = ZoneKind("mask", judged=False)
+"""Nobody may see what it covers, and nothing is judged there."""
 
 
 @dataclass(frozen=True, slots=True)

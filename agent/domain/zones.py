@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from agent.domain.polygons import share_within
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
 AT_EDGE = 0.005
 """What is drawn nearer to the picture's edge than this was meant to lie on it: the last pixel of a
 picture 720 high is at 0.9986, of one 240 high at 0.9958."""
+SAME_THING_SHARE = 0.5
+"""Two zones that share more than this of the smaller one are drawn around one thing."""
 _LAST = math.nextafter(1.0, 0.0)
 
 
@@ -49,3 +53,11 @@ def inside(point: Point, zone: Zone) -> bool:
             result = not result
         previous = corner
     return result
+
+
+def around_the_same_thing(a: Zone, b: Zone) -> bool:
+    """Whether two zones are drawn around one thing, such as a bin."""
+    if a.box.overlap(b.box) == 0.0:
+        return False
+    shares = share_within(a.polygon, [b.polygon]), share_within(b.polygon, [a.polygon])
+    return max(shares) > SAME_THING_SHARE

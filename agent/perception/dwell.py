@@ -9,7 +9,7 @@ from agent.domain.scene import Stay, Track, Zone
 from agent.domain.zones import inside
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
 
 FOOT_SLACK = 0.15
@@ -34,12 +34,20 @@ class DwellTimer:
         grace_s: How long a stay outlives what it is known by.
         beside: Other zones of its kind. What has not moved and strays into one of them, as its box
             trembles or comes out from behind somebody, still stays here.
+        labels: Of what; None: of everything.
     """
 
-    def __init__(self, zone: Zone, grace_s: float = 3.0, beside: Sequence[Zone] = ()) -> None:
+    def __init__(
+        self,
+        zone: Zone,
+        grace_s: float = 3.0,
+        beside: Sequence[Zone] = (),
+        labels: Collection[str] | None = None,
+    ) -> None:
         self.zone = zone
         self._grace_s = grace_s
         self._beside = tuple(other for other in beside if other is not zone)
+        self._labels = labels
         self._entries: dict[int, _Entry] = {}
         self._now_s = float("-inf")
 
@@ -57,6 +65,8 @@ class DwellTimer:
             raise ValueError(f"time went back from {self._now_s} s to {now_s} s")
         self._now_s = now_s
         for track in tracks:
+            if self._labels is not None and track.label not in self._labels:
+                continue
             if track.still_since_s is not None:
                 self._stand(track, track.still_since_s)
             elif track.seen_now:

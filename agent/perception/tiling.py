@@ -31,11 +31,11 @@ def regions_for(
     """Crops that cover every zone and what rises above it, none much larger than the input.
 
     Args:
-        zones: The camera's zones; masks are left out.
+        zones: The camera's zones; what is not judged is left out.
         size_px: Width and height of the picture.
         input_px: Width and height of the network's input.
     """
-    boxes = [_with_headroom(zone) for zone in zones if zone.kind not in {"mask", "bay"}]
+    boxes = [_with_headroom(zone) for zone in zones if zone.kind.judged]
     merged = _merge_boxes(boxes)
     result: list[Box] = []
     for box in merged:
@@ -48,7 +48,7 @@ def regions_for(
 
 def _with_headroom(zone: Zone) -> Box:
     box = zone.box
-    rise = 0.0 if zone.kind == "bin" else HEADROOM
+    rise = 0.0 if zone.kind.around_a_thing else HEADROOM
     side = 0.02
     return Box(
         max(0.0, box.left - side),

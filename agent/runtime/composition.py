@@ -16,6 +16,7 @@ from agent.analysis.case_recorder import CaseBook
 from agent.analysis.sample_collection import FOLDER, Collection
 from agent.analysis.site_analysis import Analysis
 from agent.domain.case_lifecycle import Cases
+from agent.domain.scene import MASK
 from agent.evidence.pictures import Evidence
 from agent.perception.region_scheduler import Budget
 from agent.perception.view_health import ViewGuard
@@ -29,11 +30,13 @@ from drivers import cameras
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from agent.analysis.camera_pipeline import Classifier
     from agent.config.schema import CameraSection, Configuration, Models
     from agent.domain.ids import Ids
+    from agent.perception.region_scheduler import Detector
     from agent.protocol.base import ClockReading, ModelUsed
     from agent.storage.corruption import Quarantined
     from agent.storage.database import Database
@@ -52,7 +55,8 @@ class Parts:
     outbox: Outbox
     analysis: Analysis
     detector: inference.Detector
-    classifier: inference.Classifier | None
+    classifiers: Mapping[str, inference.Classifier]
+    """Those that the scenarios here need, by their key in ``[models]``."""
     book: CaseBook
     quarantined: Quarantined | None
     """The database that was put aside at this start."""
@@ -62,24 +66,26 @@ class Parts:
     @property
     def models(self) -> tuple[ModelUsed, ...]:
         """The models that judge."""
-        return tuple(each.used for each in (self.detector, self.classifier) if each is not None)
+        return tuple(each.used for each in self._opened)
 
     @property
     def model_facts(self) -> dict[str, str]:
         """The models as the audit log records them: the hashes of all their files, the manifest included."""
-        models = [each for each in (self.detector, self.classifier) if each is not None]
         return {
             f"model {each.used.name}": (
                 f"{each.used.version} {each.used.sha256} manifest {each.manifest_sha256}"
             )
-            for each in models
+            for each in self._opened
         }
 
     @property
     def session_s(self) -> float:
         """Seconds spent in inference."""
-        bins = 0.0 if self.classifier is None else self.classifier.session.seconds
-        return self.detector.session.seconds + bins
+        return sum(each.session.seconds for each in self._opened)
+
+    @property
+    def _opened(self) -> tuple[inference.Detector | inference.Classifier, ...]:
+        return (self.detector, *self.classifiers.values())
 
     def reading(self) -> closing[sqlite3.Connection]:
         """A read-only connection, for a ``with`` block."""
@@ -126,14 +132,12 @@ def assemble(
     # The pictures are small: OpenCV's own threads would cost more than they bring.
     cv2.setNumThreads(1)
     models = configuration.models
-    chosen = {name: scenarios.load_scenario(name) for name in configuration.scenarios}
-    settings = {
-        name: module.Settings.model_validate(configuration.scenarios[name])
-        for name, module in chosen.items()
-    }
+    chosen = _chosen(configuration)
     detector, thresholds = _detector(models)
-    has_bins = any(zone.kind == "bin" for zone in configuration.zones)
-    classifier = inference.open_classifier(models.bin_state, models.threads) if has_bins else None
+    classifiers = {
+        key: inference.open_classifier(folder, models.threads)
+        for key, folder in configuration.classifiers_needed.items()
+    }
     database, quarantined = open_database(
         state_dir / "kerbwatch.sqlite3", check=check_database, in_memory=in_memory
     )
@@ -159,14 +163,14 @@ def assemble(
     with closing(database.read()) as connection:
         open_cases = load_open_cases(connection)
     cases = Cases(ids.new, configuration.analysis.persist_every_s, open_cases)
-    used = [each.used for each in (detector, classifier) if each is not None]
+    used = [each.used for each in (detector, *classifiers.values())]
     collection = Collection(
         evidence_dir.with_name(FOLDER), configuration.collection, detector.detect_faint, used
     )
     book = CaseBook(
         configuration,
         models=used,
-        allowed_s={chosen[name].KIND: each.allowed_s for name, each in settings.items()},
+        allowed_s={module.KIND: settings.allowed_s for module, settings in chosen.values()},
         database=database,
         outbox=outbox,
         evidence=evidence,
@@ -175,16 +179,13 @@ def assemble(
     )
 
     def pipeline_for(camera_id: str, size_px: tuple[int, int]) -> Pipeline:
-        zones = [one.zone for one in configuration.zones if one.camera_id == camera_id]
-        return Pipeline(
-            zones=zones,
-            size_px=size_px,
+        return pipeline_of(
+            configuration,
+            camera_id,
+            size_px,
             detector=detector,
             birth_confidence=thresholds,
-            classifier=classifier,
-            scenarios={name: chosen[name].build(settings[name], zones) for name in chosen},
-            budget=_budget(configuration),
-            timezone=ZoneInfo(site.timezone),
+            classifiers=classifiers,
             pace=pace,
         )
 
@@ -194,7 +195,7 @@ def assemble(
     }
     analysis = Analysis(
         pipeline_for=pipeline_for,
-        kinds={name: module.KIND for name, module in chosen.items()},
+        kinds={name: module.KIND for name, (module, _) in chosen.items()},
         cases=cases,
         book=book,
         evidence=evidence,
@@ -202,7 +203,57 @@ def assemble(
         sights=sights,
         boot_id=boot_id,
     )
-    return Parts(database, outbox, analysis, detector, classifier, book, quarantined, taken_back)
+    return Parts(database, outbox, analysis, detector, classifiers, book, quarantined, taken_back)
+
+
+def pipeline_of(
+    configuration: Configuration,
+    camera_id: str,
+    size_px: tuple[int, int],
+    *,
+    detector: Detector,
+    birth_confidence: Mapping[str, float],
+    classifiers: Mapping[str, Classifier],
+    pace: Callable[[], float] = lambda: 1.0,
+) -> Pipeline:
+    """Build one camera's pipeline: what its zones and the configured scenarios ask for, and no more.
+
+    Args:
+        configuration: What the agent is told.
+        camera_id: The camera's.
+        size_px: Width and height of its colour picture.
+        detector: Finds things in crops.
+        birth_confidence: Per label, the confidence that begins a track.
+        classifiers: Those that the scenarios need, by their key in ``[models]``.
+        pace: What is left of the budget for looking now, 0 to 1.
+    """
+    chosen = _chosen(configuration)
+    zones = [one.zone for one in configuration.zones if one.camera_id == camera_id]
+    return Pipeline(
+        zones=zones,
+        size_px=size_px,
+        detector=detector,
+        birth_confidence=birth_confidence,
+        classifiers=classifiers,
+        scenarios={
+            name: module.build(settings, zones) for name, (module, settings) in chosen.items()
+        },
+        needs=scenarios.needs_of([module for module, _ in chosen.values()], zones),
+        budget=_budget(configuration),
+        timezone=ZoneInfo(configuration.site.timezone),
+        pace=pace,
+    )
+
+
+def _chosen(
+    configuration: Configuration,
+) -> dict[str, tuple[scenarios.ScenarioModule, scenarios.ScenarioSettings]]:
+    """The configured scenarios with their settings, by their names."""
+    modules = {name: scenarios.load_scenario(name) for name in configuration.scenarios}
+    return {
+        name: (module, module.Settings.model_validate(configuration.scenarios[name]))
+        for name, module in modules.items()
+    }
 
 
 def _detector(models: Models) -> tuple[inference.Detector, dict[str, float]]:
@@ -223,7 +274,7 @@ def _sight(configuration: Configuration, camera: CameraSection, state_dir: Path)
         settings = settings.model_copy(update={"off": (*settings.off, "frozen")})
     reference = reference_image.load(state_dir, camera.camera_id)
     guard = ViewGuard(zones, settings, None if reference is None else reference.luma)
-    return Sight((zone.zone_id for zone in zones if zone.kind != "mask"), guard)
+    return Sight((zone.zone_id for zone in zones if zone.kind != MASK), guard)
 
 
 def _budget(configuration: Configuration) -> Budget:

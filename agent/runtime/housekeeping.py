@@ -25,6 +25,7 @@ from agent.audit import (
     Noticing,
 )
 from agent.domain.ids import is_uuid
+from agent.domain.scene import MASK
 from agent.identity.certificate_expiry import CertificateFile
 from agent.protocol.heartbeat import AuditHead, CardHealth, CertificateHealth, KeptHealth, Upkeep
 from agent.retention import Crops, Hold, Holds, Retention, TooManyHoldsError
@@ -185,7 +186,7 @@ class Keeping:
         """
         zones: dict[str, list[str]] = {each.camera_id: [] for each in self._configuration.cameras}
         for zone in self._configuration.zones:
-            if zone.kind != "mask":
+            if zone.kind != MASK.name:
                 zones[zone.camera_id].append(zone.zone_id)
         sensor = self._configuration.cooling.sensor
 

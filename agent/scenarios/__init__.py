@@ -4,10 +4,12 @@ A scenario file defines:
 
 - ``KIND``: the case's kind on the wire, such as ``misparked_bike``;
 - ``ZONES``: the kinds of zones that it goes by;
+- ``NEEDS``: what must be prepared for it from each frame;
 - ``Settings``: a frozen pydantic model of its tuning, with ``allowed_s``;
 - ``build(settings, zones)``: a :class:`Scenario` for the zones of one camera.
 
-The contract tests run over every file in this folder; only those named are imported.
+Whatever else knows kinds of zones or scenarios (configuration, pipeline, checks) has it from here. The
+contract tests run over every file in this folder.
 """
 
 from __future__ import annotations
@@ -15,15 +17,17 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache, reduce
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from agent.domain.scene import MASK
 from wording.messages import said
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from agent.domain.measure import Measure
@@ -52,11 +56,39 @@ class ScenarioSettings(BaseModel):
     """How long the place must be seen in order before the case is cleared."""
 
 
-class Scores(Protocol):
-    """The bin-state model's view of a zone, asked for only when it is needed."""
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What must be prepared for a scenario from each frame: of the rest nothing is computed."""
 
-    def overflowing(self, zone: Zone) -> float:
-        """The probability, 0 to 1, that the bin in the zone overflows."""
+    dwell: Mapping[ZoneKind, frozenset[str]] = field(default_factory=dict)
+    """Kind of zone → the labels whose stays in such a zone are measured."""
+    background: bool = False
+    """Whether it asks what is new on the ground: :attr:`Moment.novelty`."""
+    classifiers: frozenset[str] = frozenset()
+    """Models that it asks about a zone (:class:`Scores`), by their key in ``[models]``."""
+
+    def joined(self, other: Needs) -> Needs:
+        """What serves both."""
+        kinds = self.dwell.keys() | other.dwell.keys()
+        none: frozenset[str] = frozenset()
+        return Needs(
+            {kind: self.dwell.get(kind, none) | other.dwell.get(kind, none) for kind in kinds},
+            self.background or other.background,
+            self.classifiers | other.classifiers,
+        )
+
+
+class Scores(Protocol):
+    """What classifiers see in a zone, asked for only when it is needed."""
+
+    def probability(self, classifier: str, meaning: str, zone: Zone) -> float:
+        """How probable a meaning is for the zone's crop, 0 to 1.
+
+        Args:
+            classifier: One of :attr:`Needs.classifiers`.
+            meaning: One of the model's, such as ``overflowing``.
+            zone: The zone.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +96,8 @@ class Moment:
     """All that is known at one frame of one camera.
 
     ``local`` is the site's wall clock, for schedules only; ``now_s`` is what times are
-    measured on. ``novelty`` is None on a camera without no-vending zones.
+    measured on. ``stays`` and ``novelty`` are what the scenarios here declare as needed; ``novelty`` is
+    None where none of them needs it.
     """
 
     now_s: float
@@ -109,7 +142,8 @@ class ScenarioModule(Protocol):
     """A module of this folder."""
 
     KIND: CaseKind
-    ZONES: frozenset[ZoneKind]
+    ZONES: tuple[ZoneKind, ...]
+    NEEDS: Needs
     Settings: type[ScenarioSettings]
 
     def build(self, settings: Any, zones: Sequence[Zone]) -> Scenario:
@@ -139,3 +173,37 @@ def load_scenario(name: str) -> ScenarioModule:
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name not in scenario_names():
         raise UnknownScenarioError(name, scenario_names())
     return cast("ScenarioModule", importlib.import_module(f"{__name__}.{name}"))
+
+
+@cache
+def zone_kinds() -> Mapping[str, ZoneKind]:
+    """Every kind of zone that can be drawn, by its name: those that scenarios go by, and masks.
+
+    Raises:
+        ValueError: Two scenarios mean different things by one name.
+    """
+    declared = (kind for name in scenario_names() for kind in load_scenario(name).ZONES)
+    kinds: dict[str, ZoneKind] = {}
+    for kind in (*declared, MASK):
+        if kinds.setdefault(kind.name, kind) != kind:
+            raise ValueError(f"two scenarios declare the kind of zone {kind.name!r} differently")
+    return kinds
+
+
+def judges(module: ScenarioModule, kind: ZoneKind) -> bool:
+    """Whether what is wrong in zones of a kind becomes the scenario's case."""
+    return kind.judged and kind in module.ZONES
+
+
+def beside(kind: ZoneKind) -> frozenset[ZoneKind]:
+    """The other kinds by which the scenarios of this kind go: what excuses there, or what is excused."""
+    modules = (load_scenario(name) for name in scenario_names())
+    kinds = {other for each in modules if kind in each.ZONES for other in each.ZONES}
+    return frozenset(other for other in kinds if other.judged != kind.judged)
+
+
+def needs_of(modules: Iterable[ScenarioModule], zones: Iterable[Zone]) -> Needs:
+    """What scenarios need where these zones are drawn: nothing for one that judges none of them."""
+    kinds = {zone.kind for zone in zones}
+    here = [each for each in modules if any(judges(each, kind) for kind in kinds)]
+    return reduce(Needs.joined, (module.NEEDS for module in here), Needs())

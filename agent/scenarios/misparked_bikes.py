@@ -15,14 +15,16 @@ from agent.domain.measure import Measure
 from agent.domain.scene import Box, Doubt, Finding, Member, Stay, Track, Zone, ZoneKind
 from agent.domain.zones import in_force, inside
 from agent.perception.dwell import FOOT_SLACK
-from agent.scenarios import Moment, ScenarioSettings
+from agent.scenarios import Moment, Needs, ScenarioSettings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 KIND = "misparked_bike"
-ZONES: frozenset[ZoneKind] = frozenset({"no_parking", "bay"})
+NO_PARKING, BAY = ZoneKind("no_parking"), ZoneKind("bay", judged=False)
+ZONES = (NO_PARKING, BAY)
 BIKES = frozenset({"bicycle", "motorcycle"})
+NEEDS = Needs(dwell={NO_PARKING: BIKES, BAY: BIKES})
 IN_SIGHT_S = 1.5
 """A bike last seen longer ago than this is hidden: its case opens when it is seen again."""
 DOUBT = 0.15
@@ -82,8 +84,8 @@ class MisparkedBikes:
 
     def __init__(self, settings: Settings, zones: Sequence[Zone]) -> None:
         self._settings = settings
-        self._bays = [zone for zone in zones if zone.kind == "bay"]
-        self._zones = [zone for zone in zones if zone.kind == "no_parking"]
+        self._bays = [zone for zone in zones if zone.kind == BAY]
+        self._zones = [zone for zone in zones if zone.kind == NO_PARKING]
         self._places = {zone.zone_id: _Place() for zone in self._zones}
         self._zone_of: dict[int, str] = {}
         """Track → the zone it belongs to."""

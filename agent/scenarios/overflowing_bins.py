@@ -12,16 +12,18 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from agent.domain.measure import Measure
-from agent.domain.polygons import share_within
 from agent.domain.scene import Doubt, Finding, Member, Zone, ZoneKind, middle
-from agent.domain.zones import in_force
-from agent.scenarios import Moment, ScenarioSettings
+from agent.domain.zones import around_the_same_thing, in_force
+from agent.scenarios import Moment, Needs, ScenarioSettings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 KIND = "overflowing_bin"
-ZONES: frozenset[ZoneKind] = frozenset({"bin"})
+BIN = ZoneKind("bin", around_a_thing=True)
+ZONES = (BIN,)
+BIN_STATE = "bin_state"
+NEEDS = Needs(classifiers=frozenset({BIN_STATE}))
 HIDERS = frozenset({"person", "car", "bus", "truck", "bicycle", "motorcycle"})
 BEFORE_SHARE = 0.25
 """What has its foot in the zone's lowest part, or below it, stands before the bin."""
@@ -32,8 +34,6 @@ SETTLED = 0.1
 """A changed bin is judged until so many scores in a row are this near to the smoothed one."""
 SAME_THING_IOU = 0.6
 """What the network also calls a bin at this overlap is the bin itself."""
-SAME_BIN_SHARE = 0.5
-"""Two zones that share more than this of the smaller one are drawn around one bin."""
 GRACE_S = 0.6
 """Somebody missed for a moment is still there; somebody not seen for longer has gone."""
 
@@ -74,10 +74,10 @@ class OverflowingBins:
 
     def __init__(self, settings: Settings, zones: Sequence[Zone]) -> None:
         self._settings = settings
-        self._zones = [zone for zone in zones if zone.kind == "bin"]
+        self._zones = [zone for zone in zones if zone.kind == BIN]
         self._bins = {zone.zone_id: _Bin() for zone in self._zones}
         self._drawn_before = {
-            zone.zone_id: [one for one in self._zones[:index] if is_same_bin(one, zone)]
+            zone.zone_id: [one for one in self._zones[:index] if around_the_same_thing(one, zone)]
             for index, zone in enumerate(self._zones)
         }
         self._now_s = 0.0
@@ -101,7 +101,9 @@ class OverflowingBins:
             return None
         changed = any(zone.box.overlap(box) > 0 for box in moment.changed)
         if self._due(seen, moment.now_s, changed=changed):
-            self._take(seen, moment.scores.overflowing(zone), moment.now_s)
+            self._take(
+                seen, moment.scores.probability(BIN_STATE, "overflowing", zone), moment.now_s
+            )
         elif not changed:
             seen.known_s = moment.now_s
         return self._finding(zone, seen, moment.now_s)
@@ -256,14 +258,6 @@ class OverflowingBins:
                     settle=3,
                     **times,
                 )
-
-
-def is_same_bin(a: Zone, b: Zone) -> bool:
-    """Whether two zones are drawn around one bin."""
-    if a.box.overlap(b.box) == 0.0:
-        return False
-    shares = share_within(a.polygon, [b.polygon]), share_within(b.polygon, [a.polygon])
-    return max(shares) > SAME_BIN_SHARE
 
 
 def build(settings: Settings, zones: Sequence[Zone]) -> OverflowingBins:

@@ -17,13 +17,15 @@ from pydantic import Field
 from agent.domain.measure import Measure
 from agent.domain.scene import Box, Doubt, Finding, Member, Track, Zone, ZoneKind, middle
 from agent.domain.zones import in_force, inside
-from agent.scenarios import Moment, ScenarioSettings
+from agent.scenarios import Moment, Needs, ScenarioSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 KIND = "street_vending"
-ZONES: frozenset[ZoneKind] = frozenset({"no_vending"})
+NO_VENDING = ZoneKind("no_vending")
+ZONES = (NO_VENDING,)
+NEEDS = Needs(background=True)
 GOODS = frozenset({"stall", "umbrella"})
 OTHERWISE_EXPLAINED = frozenset({"car", "bus", "truck", "bicycle", "motorcycle"})
 
@@ -119,7 +121,7 @@ class StreetVending:
 
     def __init__(self, settings: Settings, zones: Sequence[Zone]) -> None:
         self._settings = settings
-        self._zones = [zone for zone in zones if zone.kind == "no_vending"]
+        self._zones = [zone for zone in zones if zone.kind == NO_VENDING]
         self._candidates: dict[str, list[_Candidate]] = {zone.zone_id: [] for zone in self._zones}
         self._last_present_s: dict[str, float] = {}
         self._clear_since_s: dict[str, float] = {}

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from agent.domain.scene import MASK
 from agent.protocol.base import ClockReading
 from agent.protocol.event_codes import event_code
 from agent.protocol.events import DeviceDay, Draft, KindDay, SummaryBody, ZoneDay
@@ -124,7 +125,7 @@ def summary_of(
             trustworthy is never complete.
     """
     counters = day_counters.read(connection, page)
-    drawn = [zone.zone_id for zone in configuration.zones if zone.kind != "mask"]
+    drawn = [zone.zone_id for zone in configuration.zones if zone.kind != MASK.name]
     counted = sorted({zone_id for zone_id, _, _ in counters if zone_id} - set(drawn))
     return SummaryBody(
         day=day_counters.day_on(page),

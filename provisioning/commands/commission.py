@@ -9,6 +9,7 @@ import click
 
 from agent.analysis import reference_image
 from agent.config.loading import load
+from agent.domain.scene import MASK
 from agent.perception.redaction import sensitive_regions
 from drivers.cameras import CameraError, load_driver
 from drivers.files.privileges import acting_for, become_keeper_of
@@ -126,7 +127,7 @@ def _masked(configuration: Configuration, frame: Frame) -> Frame:
     from agent.analysis.camera_pipeline import blacked_out  # noqa: PLC0415 - as above
 
     zones = [one.zone for one in configuration.zones if one.camera_id == frame.camera_id]
-    return blacked_out(frame, [zone for zone in zones if zone.kind == "mask"])
+    return blacked_out(frame, [zone for zone in zones if zone.kind == MASK])
 
 
 def _tell(camera_id: str, faults: Sequence[str]) -> None:

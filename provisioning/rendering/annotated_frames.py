@@ -67,7 +67,7 @@ def annotated(frame: Frame, pipeline: Pipeline, changes: Sequence[Change]) -> Pi
         drawing.outline(picture, zone.polygon, drawing.CYAN)
         x, y = zone.box.left, zone.box.top
         at_px = (int(x * picture.shape[1]) + 4, int(y * picture.shape[0]) + 16)
-        drawing.write(picture, f"{zone.zone_id} ({zone.kind})", at_px, drawing.CYAN)
+        drawing.write(picture, f"{zone.zone_id} ({zone.kind.name})", at_px, drawing.CYAN)
     drawing.frame(picture, pipeline.looked, drawing.GREY)
     for track in pipeline.tracks:
         label = f"{track.label} {track.track_id} {track.confidence:.2f}"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from agent.analysis.camera_pipeline import blacked_out
-from agent.domain.scene import Box
+from agent.domain.scene import MASK, Box
 from agent.perception.best_shot import MARGIN
 from drivers.cameras import Frame
 
@@ -58,6 +58,6 @@ def masks_of(where: Path, camera_id: str) -> Masks:
     site = load(where)
     zones = [section.zone for section in site.zones if section.camera_id == camera_id]
     return Masks(
-        tuple(zone for zone in zones if zone.kind == "mask"),
+        tuple(zone for zone in zones if zone.kind == MASK),
         max(MARGIN, site.evidence.close_up_margin),
     )

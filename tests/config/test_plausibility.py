@@ -91,15 +91,15 @@ def test_of_what_can_be_meant_nothing_is_said(zones: list[dict[str, Any]]) -> No
         ),
         (
             [zone(polygon=LEFT), zone(zone_id="m1", kind="mask", polygon=MIDDLE), zone(zone_id="m2", kind="mask", polygon=[[0, 0], [0.4, 0], [0.4, 1], [0, 1]])],
-            "zones.0.polygon (zone 'kerb'): masks cover it",
+            "zones.0.polygon (zone 'kerb'): zones of kind mask cover it",
         ),
-        ([zone(polygon=INNER), zone(zone_id="b", kind="bay")], "bays cover it"),
+        ([zone(polygon=INNER), zone(zone_id="b", kind="bay")], "zones of kind bay cover it"),
         (
             [
                 zone(kind="bay", polygon=LEFT),
                 zone(zone_id="b", polygon=[[0.8, 0.8], [0.95, 0.8], [0.95, 0.95]]),
             ],
-            "no no_parking zone lies around it or beside it",
+            "no zone of kind no_parking lies around it or beside it",
         ),
         (
             [zone(in_force=DAY, permitted=[{"from": "06:00", "to": "20:00"}])],

@@ -10,13 +10,14 @@ import cv2
 import numpy as np
 import pytest
 
-from agent.domain.scene import Zone, ZoneKind
+from agent.domain.scene import Zone
 from agent.perception.view_health import Settings, ViewGuard
 from agent.perception.view_health.frozen_picture import Still
 from drivers.cameras import Picture
 from drivers.cameras._recorded import luma_of
 from tests.support import view_faults
 from tests.support.paths import SHARED, SUPPORT
+from tests.support.scenes import zone
 from tests.support.staged_clips import BUNDLED
 from tests.support.view_faults import CORNERS, Overlay
 
@@ -30,10 +31,10 @@ AFTER_S = 20
 
 
 def rectangle(
-    name: str, kind: ZoneKind, *, left: float, top: float, right: float, bottom: float
+    name: str, kind: str, *, left: float, top: float, right: float, bottom: float
 ) -> Zone:
     corners = ((left, top), (right, top), (right, bottom), (left, bottom))
-    return Zone(name, "street", kind, corners, name)
+    return zone(kind, corners, zone_id=name)
 
 
 KERB = rectangle("kerb", "no_parking", left=0.1, top=0.4, right=0.9, bottom=0.9)

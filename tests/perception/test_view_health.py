@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 
 from agent.analysis import reference_image
 from agent.config.schema import Configuration
-from agent.domain.scene import Zone
 from agent.perception.view_health import PROBLEMS, Settings, ViewGuard
 from agent.protocol.base import Blindness
 from agent.protocol.events import CaseEvent
@@ -278,8 +277,8 @@ def test_every_problem_can_be_told_to_the_platform_and_to_people() -> None:
 
 
 def test_a_small_dark_zone_abstains_while_the_lit_one_does_not() -> None:
-    left = Zone("left", "street", "no_parking", ((0, 0), (0.4, 0), (0.4, 1), (0, 1)), "left")
-    right = Zone("right", "street", "no_parking", ((0.6, 0), (1, 0), (1, 1), (0.6, 1)), "right")
+    left = zone("no_parking", ((0, 0), (0.4, 0), (0.4, 1), (0, 1)), zone_id="left")
+    right = zone("no_parking", ((0.6, 0), (1, 0), (1, 1), (0.6, 1)), zone_id="right")
     guard = ViewGuard([left, right], Settings(dark_after_s=0))
     night = street().copy()
     night[:, : night.shape[1] // 2] //= 40

@@ -14,13 +14,14 @@ import numpy as np
 import pytest
 from onnx import save_model
 
-from agent.domain.scene import Box, Zone
+from agent.domain.scene import Box
 from provisioning.rendering.masks import Masks
 from tests.support.command_line import adopt, kerbwatch
 from tests.support.paths import ROOT
 from tests.support.red_bike_model import write_model
 from tests.support.red_bike_site import write_site
 from tests.support.red_models import red_graph
+from tests.support.scenes import zone
 from tests.support.waiting import wait_until
 
 WINDOW = [[0.8, 0.0], [1.0, 0.0], [1.0, 0.3], [0.8, 0.3]]
@@ -164,9 +165,7 @@ def test_a_mask_drawn_later_holds_for_the_strip_of_an_earlier_case(
 
 
 def test_a_part_of_a_picture_goes_black_if_a_mask_may_reach_into_it() -> None:
-    masks = Masks(
-        (Zone("window", "street", "mask", ((0.8, 0), (1, 0), (1, 0.3), (0.8, 0.3)), "w"),)
-    )
+    masks = Masks((zone("mask", ((0.8, 0), (1, 0), (1, 0.3), (0.8, 0.3))),))
     crop = np.full((20, 20, 3), 200, np.uint8)
     assert masks.over_part(crop, [Box(0.7, 0.1, 0.78, 0.2)]).max() == 0
     assert masks.over_part(crop, [Box(0.1, 0.5, 0.2, 0.6)]).min() == 200

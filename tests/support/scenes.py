@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.domain.scene import WHOLE_FRAME, Box, Detection, Observation, Track, Zone, ZoneKind
-from agent.scenarios import Moment
+from agent.domain.scene import WHOLE_FRAME, Box, Detection, Observation, Track, Zone
+from agent.scenarios import Moment, zone_kinds
 from drivers.cameras import Frame
 
 NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
@@ -43,10 +43,11 @@ def person_at(x: float, y: float, *, track_id: int = 9, still_since_s: float | N
     return Track(track_id, "person", box, 0.9, 0.0, 0.0, still_since_s, True)
 
 
-def zone(kind: ZoneKind, polygon: tuple[tuple[float, float], ...] = WHOLE, **facts: str) -> Zone:
+def zone(kind: str, polygon: tuple[tuple[float, float], ...] = WHOLE, **facts: str) -> Zone:
     """A zone over the whole frame unless told otherwise."""
     name = facts.get("zone_id", kind)
-    return Zone(name, facts.get("camera_id", "street"), kind, polygon, facts.get("place_id", name))
+    camera_id, place_id = facts.get("camera_id", "street"), facts.get("place_id", name)
+    return Zone(name, camera_id, zone_kinds()[kind], polygon, place_id)
 
 
 class FixedScores:
@@ -56,8 +57,8 @@ class FixedScores:
         self.value = overflowing
         self.asked = 0
 
-    def overflowing(self, zone: Zone) -> float:
-        assert zone.kind == "bin"
+    def probability(self, classifier: str, meaning: str, zone: Zone) -> float:
+        assert (classifier, meaning, zone.kind.name) == ("bin_state", "overflowing", "bin")
         self.asked += 1
         return self.value
 

@@ -5,16 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent.config.plausibility.remark import Remark
-from agent.scenarios import load_scenario
+from agent.scenarios import judges, load_scenario, scenario_names
 from wording.messages import said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from agent.config.schema import Configuration
-
-EXCUSES = frozenset({"bay"})
-"""A scenario goes by them, and nothing becomes a case in them."""
 
 
 def remarks(configuration: Configuration) -> Iterator[Remark]:
@@ -24,12 +21,16 @@ def remarks(configuration: Configuration) -> Iterator[Remark]:
         yield Remark(
             said("nothing is judged here: no scenario is configured"),
             meaning,
-            said("Add a section such as [scenarios.misparked_bikes] to site.toml."),
+            said(
+                "Add the section of one of these scenarios to site.toml: {names}.",
+                names=[f"[scenarios.{name}]" for name in scenario_names()],
+            ),
             blind=True,
         )
         return
-    kinds = {kind for name in configuration.scenarios for kind in load_scenario(name).ZONES}
-    if not any(zone.kind in kinds - EXCUSES for zone in configuration.zones):
+    chosen = [load_scenario(name) for name in configuration.scenarios]
+    kinds = {section.zone.kind for section in configuration.zones}
+    if not any(judges(each, kind) for each in chosen for kind in kinds):
         yield Remark(
             said("nothing is judged here: no zone is drawn that a configured scenario judges"),
             meaning,

@@ -9,12 +9,12 @@ from agent import scenarios
 from agent.config.plausibility.remark import Remark, at_zone
 from agent.config.schema import IN_ORDER, SMALLEST_ZONE
 from agent.domain.polygons import area, crossings, share_within, shared_area
-from agent.domain.zones import in_force
-from agent.scenarios.overflowing_bins import is_same_bin
+from agent.domain.scene import MASK
+from agent.domain.zones import around_the_same_thing, in_force
 from wording.messages import Said, said
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from agent.config.schema import Configuration
     from agent.domain.scene import Zone, ZoneKind
@@ -23,10 +23,9 @@ MOST_NAMED = 3
 """Of the pairs of edges that cross, so many are named."""
 NEARLY_ALL = 0.98
 """What is covered by so much is covered: nobody draws to the last pixel."""
-LEAST_BREADTH: dict[ZoneKind, float] = {"bin": 0.015}
-LEAST_BREADTH_OF_REST = 0.005
-"""A zone less broad than this share of the picture is too small for what shall be judged in it: a foot
-falls into it by chance only; of a bin there are some ten pixels."""
+LEAST_BREADTH_OF_A_THING, LEAST_BREADTH_OF_GROUND = 0.015, 0.005
+"""A zone less broad than this share of the picture is too small for what shall be judged in it: of a thing
+there are some ten pixels; on the ground a foot falls into it by chance only."""
 BESIDE = 0.15
 """A bay so near to a no-parking zone, in parts of its size, excuses bikes whose boxes tremble."""
 _MONDAY = datetime(2026, 1, 5)  # noqa: DTZ001 - a week of wall-clock time, of no place
@@ -65,7 +64,11 @@ def _outline(index: int, zone: Zone) -> Iterator[Remark]:
         )
     box = zone.box
     breadth = area(zone.polygon) / max(box.width, box.height)
-    if breadth < LEAST_BREADTH.get(zone.kind, LEAST_BREADTH_OF_REST) and zone.kind != "mask":
+    thing = zone.kind.around_a_thing
+    if (
+        breadth < (LEAST_BREADTH_OF_A_THING if thing else LEAST_BREADTH_OF_GROUND)
+        and zone.kind != MASK
+    ):
         yield Remark(
             at_zone(
                 index,
@@ -79,13 +82,13 @@ def _outline(index: int, zone: Zone) -> Iterator[Remark]:
 
 
 def _schedule(index: int, zone: Zone) -> Iterator[Remark]:
-    if zone.kind in {"mask", "bay"} and (zone.in_force or zone.permitted):
+    if not zone.kind.judged and (zone.in_force or zone.permitted):
         yield Remark(
             at_zone(
                 index,
                 "in_force" if zone.in_force else "permitted",
                 zone.zone_id,
-                said("a zone of kind {kind} has no times", kind=zone.kind),
+                said("a zone of kind {kind} has no times", kind=zone.kind.name),
             ),
             said("It holds day and night, whatever is said here."),
             said("Leave the times out; give them to the zones whose rule shall rest."),
@@ -108,43 +111,48 @@ def _turns_of_the_week(zones: Sequence[Zone]) -> list[datetime]:
 def _effect(
     index: int, zone: Zone, others: Sequence[Zone], configuration: Configuration
 ) -> Iterator[Remark]:
-    """Remark why a zone would never produce a case."""
-    if zone.kind == "mask":
+    """Say why nothing would ever be told of a zone."""
+    if zone.kind == MASK:
         return
-    for kinds, words in (
-        ({"mask"}, said("masks cover it")),
-        *(
-            (({"bay"}, said("bays cover it")), ({"mask", "bay"}, said("masks and bays cover it")))
-            if zone.kind == "no_parking"
-            else ()
-        ),
-    ):
-        cover = [other.polygon for other in others if other.kind in kinds]
-        if cover and share_within(zone.polygon, cover) >= NEARLY_ALL:
-            yield _without_effect(
-                index, zone, "polygon", words, said("Move what covers it, or remove the zone.")
-            )
-            break
-    if zone.kind == "bay" and not any(
-        other.box.grown(BESIDE).overlap(zone.box.grown(BESIDE)) > 0
-        for other in others
-        if other.kind == "no_parking"
-    ):
+    related = scenarios.beside(zone.kind)
+    if covering := _covering(zone, others, related if zone.kind.judged else frozenset()):
         yield _without_effect(
             index,
             zone,
             "polygon",
-            said("no no_parking zone lies around it or beside it"),
-            said("Draw the no_parking zone around the bay, or remove the bay."),
+            said("zones of kind {kinds} cover it", kinds=covering),
+            said("Move what covers it, or remove the zone."),
+        )
+    if not zone.kind.judged and not any(
+        other.box.grown(BESIDE).overlap(zone.box.grown(BESIDE)) > 0
+        for other in others
+        if other.kind in related
+    ):
+        names = sorted(kind.name for kind in related)
+        yield _without_effect(
+            index,
+            zone,
+            "polygon",
+            said("no zone of kind {kinds} lies around it or beside it", kinds=names),
+            said("Draw a zone of kind {kinds} around it, or remove this one.", kinds=names),
         )
     if judges := _missing_scenario(zone.kind, configuration):
         yield _without_effect(
             index,
             zone,
             "kind",
-            said("no scenario is configured that judges {kind}", kind=zone.kind),
+            said("no scenario is configured that judges {kind}", kind=zone.kind.name),
             said("Add the section [scenarios.{name}] to site.toml.", name=judges),
         )
+
+
+def _covering(zone: Zone, others: Sequence[Zone], excusing: Iterable[ZoneKind]) -> list[str]:
+    """The kinds of zones that cover a zone: masks, else what excuses, else both together."""
+    for kinds in ({MASK}, set(excusing), {MASK, *excusing}):
+        cover = [other.polygon for other in others if other.kind in kinds]
+        if cover and share_within(zone.polygon, cover) >= NEARLY_ALL:
+            return sorted(kind.name for kind in kinds)
+    return []
 
 
 def _without_effect(index: int, zone: Zone, key: str, what: Said, remedy: Said) -> Remark:
@@ -167,10 +175,12 @@ def _overlap(index: int, zone: Zone, earlier: Zone) -> Iterator[Remark]:
     """Remark on the part of a zone that an earlier one claims."""
     if zone.kind != earlier.kind or zone.place_id == earlier.place_id:
         return
-    if zone.kind in {"mask", "bay"} or zone.box.overlap(earlier.box) == 0.0:
+    if not zone.kind.judged or zone.box.overlap(earlier.box) == 0.0:
         return
-    shared = shared_area(zone.polygon, [earlier.polygon])
-    if not (is_same_bin(zone, earlier) if zone.kind == "bin" else shared > SMALLEST_ZONE):
+    if zone.kind.around_a_thing:
+        if not around_the_same_thing(zone, earlier):
+            return
+    elif shared_area(zone.polygon, [earlier.polygon]) <= SMALLEST_ZONE:
         return
     both = [zone, earlier]
     if not any(in_force(zone, at) and in_force(earlier, at) for at in _turns_of_the_week(both)):

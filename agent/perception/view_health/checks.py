@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from agent.domain.scene import WHOLE_FRAME, Box
+from agent.domain.scene import MASK, WHOLE_FRAME, Box
 from agent.perception.view_health.displacement import Mover
 from agent.perception.view_health.features import NOISE, STRUCTURE, Look, look_at
 
@@ -65,7 +65,7 @@ class Judge:
         self._reference: Look | None = None
         self._mover: Mover | None = None
         blank = np.zeros(shape, np.uint8)
-        self._masked = _covering([z for z in zones if z.kind == "mask"], look_at(blank).shape)
+        self._masked = _covering([z for z in zones if z.kind == MASK], look_at(blank).shape)
         if reference is not None and fits(reference.shape, shape):
             height, width = shape
             fitted = cv2.resize(reference, (width, height), interpolation=cv2.INTER_AREA)
@@ -76,7 +76,7 @@ class Judge:
         self._places = {
             zone.zone_id: _covering([zone], cells) & ~self._masked
             for zone in zones
-            if zone.kind != "mask"
+            if zone.kind != MASK
         }
         self._places[WHOLE] = ~self._masked
 
