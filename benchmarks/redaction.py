@@ -23,8 +23,9 @@ import numpy as np
 from tqdm import tqdm
 
 from agent import inference
+from agent.domain.labels import sensitive_parts
 from agent.domain.scene import Box
-from agent.perception.redaction import PLATED, sensitive_regions
+from agent.perception.redaction import sensitive_regions
 from benchmarks.machine import headline
 from drivers import pictures
 from drivers.cameras import Picture
@@ -97,7 +98,7 @@ def judged(
         left[PICTURE] += round(100 * (1 - whole))
         shrunk = min(1.0, detector.input_size_px[0] / max(width, height))
         for label, edges in zip(item.labels, item.boxes, strict=True):
-            thing = "head" if label == "person" else "plate" if label in PLATED else ""
+            thing = next((part for part in ("head", "plate") if part in sensitive_parts(label)), "")
             tall_px = (edges[3] - edges[1]) * shrunk
             if not thing or tall_px < LEAST_PX:
                 continue

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import cv2
 import numpy as np
 
-from agent.domain.labels import FAMILY
+from agent.domain.labels import PASSING
 from agent.domain.scene import MASK, Observation
 from agent.perception.background_model import Novelty, NoveltyModel
 from agent.perception.dwell import DwellTimer
@@ -32,10 +32,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 SURE_AGAIN_S = 5.0
 """Of a zone that is seen again nothing is said before it was looked at: what stood there may be gone."""
-COVERING = frozenset({"person", *FAMILY})
-"""What covers the ground for a while without being new goods on it."""
-
-
 MASK_LINE_PX = 3
 """Around a mask: every pixel that the mask touches is black."""
 
@@ -223,8 +219,9 @@ class Pipeline:
     def _new(self, frame: Frame, seen: Observation, tracks: Sequence[Track]) -> Novelty | None:
         if self._novelty is None:
             return None
-        covered = [found.box for found in seen.detections if found.label in COVERING]
-        covered += [track.box for track in tracks if track.label in COVERING]
+        # What passes covers the ground for a while, and is no new goods on it.
+        covered = [found.box for found in seen.detections if found.label in PASSING]
+        covered += [track.box for track in tracks if track.label in PASSING]
         covered += seen.unseen
         return self._novelty.update(frame.luma, frame.monotonic_s, covered)
 

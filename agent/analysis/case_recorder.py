@@ -8,8 +8,8 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from agent.domain.labels import BIKES
 from agent.evidence.pictures import EvidenceError
-from agent.perception.best_shot import BIKES
 from agent.perception.operator_colour import Palette
 from agent.protocol.base import Abstention, ClockReading, ModelUsed
 from agent.protocol.event_codes import event_code

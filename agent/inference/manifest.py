@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from agent.domain.labels import BIN_STATES, LABELS
 from agent.inference.model_files import read_inside
 from drivers.files.documents import parsed_toml, refuse_unseen
 from drivers.files.small_files import text_in
@@ -25,12 +26,12 @@ from wording.validation import faults_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-Thing = Literal[
-    "person", "bicycle", "motorcycle", "car", "bus", "truck", "umbrella", "stall", "bin", "rubbish"
-]
-BinState = Literal["overflowing", "not_overflowing"]
 IGNORED = ""
 """The meaning of a class that the network knows and the street does not care for."""
+if TYPE_CHECKING:
+    Meaning = str
+else:  # a type checker cannot read alternatives out of a table
+    Meaning = Literal[(*LABELS, *BIN_STATES, IGNORED)]
 
 MANIFEST = "manifest.toml"
 NAME = r"[a-z0-9][a-z0-9_-]{0,63}"
@@ -136,7 +137,7 @@ class ModelClass(_Part):
     """One class of the network, in the order of its outputs, and what it means on the street."""
 
     name: str = Field(min_length=1, max_length=256)
-    meaning: Literal[Thing, BinState, ""]
+    meaning: Meaning
     threshold: float = Field(ge=0, le=1)
 
 

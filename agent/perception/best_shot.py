@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from agent.domain.labels import BIKES
 from agent.domain.scene import Box
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from agent.domain.picture import Frame, Picture
     from agent.domain.scene import Track
 
-BIKES = frozenset({"bicycle", "motorcycle"})
 MARGIN = 0.3
 MOST_VIEWS = 24
 """Of one camera; a view is at most some 400 KB."""

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 
 import cv2
 
+from agent.domain.labels import sensitive_parts
 from agent.domain.scene import Box
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from agent.domain.labels import Sensitive
     from agent.domain.picture import Picture
     from agent.domain.scene import Detection
 
@@ -28,9 +30,10 @@ HEAD_SHARE_OF_PART = 0.65
 """Of a person of whom less is seen, or who sits or stoops."""
 ABOVE, ASIDE = 0.06, 0.12
 """Slack of the box over the head and on both sides, as shares of its height and width."""
-PLATED = frozenset({"car", "bus", "truck", "motorcycle"})
 PLATE_FROM = 0.35
 """Plates hang below this share of a vehicle's box."""
+SLACK = 0.03
+"""Around a plate or a whole box, as a share of its width and height."""
 CELLS = 3
 """What is left of a blotted region: so many patches of colour on its longer side."""
 
@@ -49,23 +52,33 @@ def head_of(person: Box) -> Box:
 def sensitive_regions(detections: Iterable[Detection], aspect: float = 1.0) -> list[Box]:
     """Where heads and plates are, in fractions of the picture.
 
+    Of what the taxonomy does not know, that is the whole box.
+
     Args:
         detections: All that was seen, weak sights too.
         aspect: Width by height of the picture in pixels; a box knows only fractions.
     """
-    regions: list[Box] = []
-    for found in detections:
-        box = found.box
-        if found.label == "person":
+    return [
+        _region(part, found.box, aspect)
+        for found in detections
+        for part in sensitive_parts(found.label)
+    ]
+
+
+def _region(part: Sensitive, box: Box, aspect: float) -> Box:
+    """Where that part of a thing is, with slack."""
+    plate_top = box.top + PLATE_FROM * box.height
+    match part:
+        case "head":
             head = head_of(Box(box.left * aspect, box.top, box.right * aspect, box.bottom))
-            right = min(1.0, head.right / aspect)
-            regions.append(Box(head.left / aspect, head.top, right, min(1.0, head.bottom)))
-        elif found.label in PLATED:
-            top = box.top + PLATE_FROM * box.height
-            regions.append(Box(box.left, top, box.right, box.bottom).grown(0.03))
-            if found.label == "motorcycle":  # its box may hold the rider
-                regions.append(Box(box.left, box.top, box.right, top))
-    return regions
+            right, bottom = min(1.0, head.right / aspect), min(1.0, head.bottom)
+            return Box(head.left / aspect, head.top, right, bottom)
+        case "plate":
+            return Box(box.left, plate_top, box.right, box.bottom).grown(SLACK)
+        case "rider":
+            return Box(box.left, box.top, box.right, plate_top)
+        case "everything":
+            return box.grown(SLACK)
 
 
 def blotted(picture: Picture, regions: Sequence[Box]) -> Picture:

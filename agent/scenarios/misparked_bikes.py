@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
+from agent.domain.labels import BIKES, PEOPLE, TAKEN_FOR_BIKES
 from agent.domain.measure import Measure
 from agent.domain.scene import Box, Doubt, Finding, Member, Stay, Track, Zone, ZoneKind
 from agent.domain.zones import in_force, inside
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 KIND = "misparked_bike"
 NO_PARKING, BAY = ZoneKind("no_parking"), ZoneKind("bay", judged=False)
 ZONES = (NO_PARKING, BAY)
-BIKES = frozenset({"bicycle", "motorcycle"})
 NEEDS = Needs(dwell={NO_PARKING: BIKES, BAY: BIKES})
 IN_SIGHT_S = 1.5
 """A bike last seen longer ago than this is hidden: its case opens when it is seen again."""
@@ -31,8 +31,6 @@ DOUBT = 0.15
 """A confidence or a support this near to its threshold is doubtful."""
 SETTLED_S = 2.0
 """A bike that stands for less than this may only be passing: it keeps no zone from being clear."""
-MISTAKEN = frozenset({"bin", "rubbish", "stall"})
-"""What the network may also call a bike; it is what the network is surer of."""
 SAME_PLACE_IOU = 0.6
 """At this overlap both boxes are of one thing."""
 WITHIN_STALL, STALL_WIDTHS, STALL_HEIGHTS, BEHIND_FOOT = 0.8, 0.6, 0.15, 0.05
@@ -132,7 +130,7 @@ class MisparkedBikes:
         others = [
             track
             for track in moment.tracks
-            if track.label in MISTAKEN and track.still_since_s is not None
+            if track.label in TAKEN_FOR_BIKES and track.still_since_s is not None
         ]
         return {
             track.track_id
@@ -189,9 +187,7 @@ class MisparkedBikes:
         self, standing: Sequence[tuple[Stay, Track]], place: _Place, moment: Moment
     ) -> list[tuple[Stay, Track]]:
         """Of those, the ones that are bikes for sure and stand by themselves."""
-        people = [
-            track.box for track in moment.tracks if track.label == "person" and track.seen_now
-        ]
+        people = [track.box for track in moment.tracks if track.label in PEOPLE and track.seen_now]
         parked = []
         riding: dict[int, _Riding] = {}
         for stay, track in standing:

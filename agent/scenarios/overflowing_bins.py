@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
+from agent.domain.labels import PASSING
 from agent.domain.measure import Measure
 from agent.domain.scene import Doubt, Finding, Member, Zone, ZoneKind, middle
 from agent.domain.zones import around_the_same_thing, in_force
@@ -24,7 +25,6 @@ BIN = ZoneKind("bin", around_a_thing=True)
 ZONES = (BIN,)
 BIN_STATE = "bin_state"
 NEEDS = Needs(classifiers=frozenset({BIN_STATE}))
-HIDERS = frozenset({"person", "car", "bus", "truck", "bicycle", "motorcycle"})
 BEFORE_SHARE = 0.25
 """What has its foot in the zone's lowest part, or below it, stands before the bin."""
 FULL = 0.5
@@ -116,7 +116,7 @@ class OverflowingBins:
         before = zone.box.bottom - BEFORE_SHARE * zone.box.height
         itself = [track.box for track in moment.tracks if track.label == "bin"]
         return any(
-            track.label in HIDERS
+            track.label in PASSING
             and moment.now_s - track.last_seen_s <= GRACE_S
             and track.box.bottom >= before
             and zone.box.covered_by(track.box) >= self._settings.hidden_share

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
+from agent.domain.labels import BIKES, GOODS, PEOPLE, VEHICLES
 from agent.domain.measure import Measure
 from agent.domain.scene import Box, Doubt, Finding, Member, Track, Zone, ZoneKind, middle
 from agent.domain.zones import in_force, inside
@@ -26,8 +27,6 @@ KIND = "street_vending"
 NO_VENDING = ZoneKind("no_vending")
 ZONES = (NO_VENDING,)
 NEEDS = Needs(background=True)
-GOODS = frozenset({"stall", "umbrella"})
-OTHERWISE_EXPLAINED = frozenset({"car", "bus", "truck", "bicycle", "motorcycle"})
 
 
 class Settings(ScenarioSettings):
@@ -227,7 +226,7 @@ class StreetVending:
     def _standing(self, moment: Moment) -> Iterable[_Seen]:
         """What is new, stands with its foot in a zone, and is no vehicle."""
         assert moment.novelty is not None
-        explained = [track.box for track in moment.tracks if track.label in OTHERWISE_EXPLAINED]
+        explained = [track.box for track in moment.tracks if track.label in BIKES | VEHICLES]
         stalls = [
             track
             for track in moment.tracks
@@ -255,7 +254,7 @@ class StreetVending:
         """Count who is with the thing, what the network calls it, and how much people cover it."""
         if not moment.observation.looked_at(candidate.box.centre):
             return
-        people = [track for track in moment.tracks if track.label == "person" and track.seen_now]
+        people = [track for track in moment.tracks if track.label in PEOPLE and track.seen_now]
         near = {track.track_id: track for track in people if _is_near(track, candidate.box)}
         candidate.near_since_s = {
             track_id: candidate.near_since_s.get(track_id, moment.now_s) for track_id in near

@@ -15,19 +15,20 @@ import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import click
 from pydantic import ValidationError
 
+from agent.domain.labels import LABELS, label_named, sensitive_parts
 from agent.inference.external_weights import wanted_weights
 from agent.inference.manifest import (
+    IGNORED,
     LARGEST_BYTES,
     MANIFEST,
     NAME,
     Manifest,
     ModelError,
-    Thing,
     model_folders,
 )
 from agent.inference.model_files import read_inside
@@ -49,7 +50,8 @@ THRESHOLD = 0.4
 NETWORK = "model.onnx"
 MOST_TOLD = 5
 """Of files of weights that are missing: some networks name hundreds."""
-SYNONYMS = {"motorbike": "motorcycle", "bike": "bicycle", "pedestrian": "person"}
+MOST_NAMED = 100
+"""Of classes that the street has no word for; COCO has 73 of them."""
 _BYTE = 1 / 255
 _FED: dict[str, dict[str, Any]] = {
     "yolox": {"colour": "BGR", "resize": "letterbox", "scale": 1.0},
@@ -214,7 +216,7 @@ def _coming_into(place: Path, name: str) -> Iterator[Path]:
 
 
 def _say_what_next(folder: Path, told: Mapping[str, Any]) -> None:
-    meant = [each["meaning"] for each in told["classes"] if each["meaning"]]
+    meant = [each["meaning"] for each in told["classes"] if each["meaning"] != IGNORED]
     click.echo(
         say(
             "{folder}: it runs. Of its {count} classes the street knows {known}.",
@@ -230,12 +232,38 @@ def _say_what_next(folder: Path, told: Mapping[str, Any]) -> None:
                 " with --names."
             )
         )
+    for warning in _readable(told["classes"]):
+        click.echo(warning)
     click.echo(
         say(
             'Look through its manifest.toml, then name it: [models] detector = "{name}"',
             name=told["name"],
         )
     )
+
+
+def _readable(classes: Sequence[Mapping[str, str]]) -> Iterator[str]:
+    """What would stay readable in the pictures of a model whose classes mean this.
+
+    Redaction goes by what a class means, and of a name that the street does not know nobody can tell
+    whether it is a tricycle with its rider or a traffic light. To redact all of them would blot out half
+    a picture of eighty classes; so whoever adopts the model is told, and says what they mean.
+    """
+    means = {each["meaning"] for each in classes}
+    if not any("head" in sensitive_parts(each) for each in means & LABELS.keys()):
+        yield say("No class means a person: in pictures of this model no head is redacted.")
+    if not any("plate" in sensitive_parts(each) for each in means & LABELS.keys()):
+        yield say(
+            "No class means a car, bus, truck or motorcycle: in pictures of this model no number plate"
+            " is redacted."
+        )
+    unknown = [each["name"] for each in classes if each["meaning"] == IGNORED]
+    if unknown:
+        yield say(
+            "Neither looked for nor redacted: {names}. If any of these shows people or number plates,"
+            " write into manifest.toml what it means.",
+            names=unknown[:MOST_NAMED] + ["…"] * (len(unknown) > MOST_NAMED),
+        )
 
 
 def _manifest(
@@ -276,7 +304,8 @@ def _manifest(
             for role, port in also.items()
         }
     told["classes"] = [
-        {"name": name, "meaning": _meaning(name), "threshold": THRESHOLD} for name in names
+        {"name": name, "meaning": label_named(name) or IGNORED, "threshold": THRESHOLD}
+        for name in names
     ]
     if faults := list(_faults(told)):
         raise ModelError(wanted.name, faults)
@@ -317,11 +346,6 @@ def _columns(family: str, main: Port) -> int:
         return 1
     of_family = {"yolox": main.shape[2] - 5, "yolov8": main.shape[1] - 4, "detr": main.shape[2]}
     return max(1, of_family.get(family, 1))
-
-
-def _meaning(name: str) -> str:
-    word = SYNONYMS.get(name.lower(), name.lower())
-    return word if word in get_args(Thing) else ""
 
 
 def _as_toml(told: Mapping[str, Any], prefix: str = "") -> str:

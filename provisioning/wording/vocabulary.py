@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import NamedTuple
 
 from provisioning.wording import in_words, say_many
 from wording.messages import said
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _KINDS: dict[str, Callable[[int], str]] = {
     "street_vending": lambda n: say_many("street vending", "street vending", n),
@@ -16,33 +14,39 @@ _KINDS: dict[str, Callable[[int], str]] = {
     "overflowing_bin": lambda n: say_many("overflowing bin", "overflowing bins", n),
 }
 
-_COUNTED: dict[str, Callable[[int], str]] = {
-    "bicycle": lambda n: say_many("{count} bike", "{count} bikes", n),
-    "motorcycle": lambda n: say_many(
-        "{count} e-bike or motorcycle", "{count} e-bikes or motorcycles", n
-    ),
-    "stall": lambda n: say_many("{count} stall", "{count} stalls", n),
-    "bin": lambda n: say_many("{count} bin", "{count} bins", n),
-    "person": lambda n: say_many("{count} person", "{count} persons", n),
-    "umbrella": lambda n: say_many("{count} umbrella", "{count} umbrellas", n),
-    "car": lambda n: say_many("{count} car", "{count} cars", n),
-    "bus": lambda n: say_many("{count} bus", "{count} buses", n),
-    "truck": lambda n: say_many("{count} truck", "{count} trucks", n),
-    "rubbish": lambda n: say_many("{count} heap of rubbish", "{count} heaps of rubbish", n),
-}
 
-_THINGS = {
-    "bicycle": said("bikes"),
-    "motorcycle": said("e-bikes and motorcycles"),
-    "stall": said("stalls"),
-    "bin": said("bins"),
-    "person": said("persons"),
-    "umbrella": said("umbrellas"),
-    "car": said("cars"),
-    "bus": said("buses"),
-    "truck": said("trucks"),
-    "rubbish": said("rubbish"),
+class LabelWords(NamedTuple):
+    """What people read for one label of :data:`agent.domain.labels.LABELS`."""
+
+    counted: Callable[[int], str]
+    """A number of them: ``1 bike``, ``3 bikes``."""
+    all_of_them: str
+    """As the name of a row that counts them: ``bikes``."""
+
+
+LABEL_WORDS: dict[str, LabelWords] = {
+    "person": LabelWords(
+        lambda n: say_many("{count} person", "{count} persons", n), said("persons")
+    ),
+    "bicycle": LabelWords(lambda n: say_many("{count} bike", "{count} bikes", n), said("bikes")),
+    "motorcycle": LabelWords(
+        lambda n: say_many("{count} e-bike or motorcycle", "{count} e-bikes or motorcycles", n),
+        said("e-bikes and motorcycles"),
+    ),
+    "car": LabelWords(lambda n: say_many("{count} car", "{count} cars", n), said("cars")),
+    "bus": LabelWords(lambda n: say_many("{count} bus", "{count} buses", n), said("buses")),
+    "truck": LabelWords(lambda n: say_many("{count} truck", "{count} trucks", n), said("trucks")),
+    "umbrella": LabelWords(
+        lambda n: say_many("{count} umbrella", "{count} umbrellas", n), said("umbrellas")
+    ),
+    "stall": LabelWords(lambda n: say_many("{count} stall", "{count} stalls", n), said("stalls")),
+    "bin": LabelWords(lambda n: say_many("{count} bin", "{count} bins", n), said("bins")),
+    "rubbish": LabelWords(
+        lambda n: say_many("{count} heap of rubbish", "{count} heaps of rubbish", n),
+        said("rubbish"),
+    ),
 }
+"""One row a label."""
 
 REASONS = {
     "good": said("good"),
@@ -71,10 +75,11 @@ def kind_in_words(kind: str, count: int = 1) -> str:
 
 def label_in_words(label: str, count: int) -> str:
     """A number of things of one label: ``1 bike``, ``3 bikes``."""
-    words = _COUNTED.get(label)
-    return words(count) if words else f"{count} {label}".strip()
+    words = LABEL_WORDS.get(label)
+    return words.counted(count) if words else f"{count} {label}".strip()
 
 
 def things_in_words(label: str) -> str:
     """All things of one label: ``bikes``."""
-    return in_words(_THINGS.get(label, label))
+    words = LABEL_WORDS.get(label)
+    return in_words(words.all_of_them if words else label)

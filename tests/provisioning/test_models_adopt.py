@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,30 @@ def test_class_names_come_from_the_file_that_is_given(tmp_path: Path) -> None:
     assert adopt(tmp_path / "published.onnx", tmp_path, "yolov8", "--names", names).exit_code == 0
     (only,) = load_manifest(tmp_path / "taken").classes
     assert (only.name, only.meaning) == ("zebra", "")
+
+
+def test_what_would_stay_readable_in_its_pictures_is_said(tmp_path: Path) -> None:
+    save_model(red_graph("yolov8"), str(tmp_path / "published.onnx"))
+
+    def said_of(name: str) -> str:
+        (tmp_path / "names.txt").write_text(f"{name}\n", encoding="utf-8")
+        given = "--names", str(tmp_path / "names.txt")
+        ran = adopt(tmp_path / "published.onnx", tmp_path, "yolov8", *given)
+        assert ran.exit_code == 0, ran.output
+        shutil.rmtree(tmp_path / "taken")
+        return " ".join(ran.output.split())
+
+    of_a_tricycle = said_of("Tricycle")
+    assert "Neither looked for nor redacted: Tricycle." in of_a_tricycle
+    assert "no head is redacted" in of_a_tricycle
+    assert "no number plate is redacted" in of_a_tricycle
+    of_a_van = said_of("Van")
+    assert "Neither looked for" not in of_a_van
+    assert "no number plate" not in of_a_van
+    assert "no head is redacted" in of_a_van
+    of_a_rider = said_of("rider")
+    assert "no head is redacted" not in of_a_rider
+    assert "no number plate is redacted" in of_a_rider
 
 
 def test_what_does_not_fit_leaves_no_folder_and_says_why(tmp_path: Path) -> None:

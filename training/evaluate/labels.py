@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from agent.domain.labels import LABELS
+
 Claim = tuple[str, bool]
 """Of what a label speaks, and whether it is so."""
 _SAID: dict[str, Claim] = {
@@ -28,8 +30,7 @@ _SAID: dict[str, Claim] = {
                      "without_stall", "no_street_vending"), ("stall", False)),
 }  # fmt: skip
 NAMES = {
-    **{name: name for name in ("person", "bicycle", "motorcycle", "car", "bus", "truck")},
-    **{name: name for name in ("umbrella", "stall", "bin", "rubbish")},
+    **dict(zip(LABELS, LABELS, strict=True)),
     **dict.fromkeys(("pedestrian", "people"), "person"),
     **dict.fromkeys(("bicycles", "cycle"), "bicycle"),
     **dict.fromkeys(("motorbike", "scooter", "motor_scooter", "moped", "e_bike", "ebike"),

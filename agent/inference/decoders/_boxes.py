@@ -6,10 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from agent.domain.labels import LABELS
 from agent.domain.scene import Box, Detection
 from agent.inference.manifest import IGNORED
+from wording.messages import said
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from agent.inference.manifest import Manifest
@@ -43,6 +47,17 @@ class Meanings:
         meanings = sorted(set(self.labels))
         self.groups = np.array([meanings.index(label) for label in self.labels])
         self.ignored = np.array([label == IGNORED for label in self.labels])
+
+
+def meaning_faults(manifest: Manifest) -> Iterator[str]:
+    """Classes whose meaning is nothing that a detector can find."""
+    for each in manifest.classes:
+        if each.meaning not in LABELS and each.meaning != IGNORED:
+            yield said(
+                "classes: {name!r} means {meaning!r}, which is no thing to detect",
+                name=each.name,
+                meaning=each.meaning,
+            )
 
 
 def in_picture(corners: Floats, placement: Placement) -> Floats:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from agent.inference.manifest import IGNORED, BinState, Manifest
+from agent.domain.labels import BIN_STATES
+from agent.inference.manifest import IGNORED
 from wording.messages import said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
+
+    from agent.inference.manifest import Manifest
 
 GIVES = "probabilities"
 
@@ -32,7 +35,7 @@ def faults(manifest: Manifest) -> Iterator[str]:
     if manifest.also:
         yield said("also: this family has one output")
     for each in manifest.classes:
-        if each.meaning not in (*get_args(BinState), IGNORED):
+        if each.meaning not in (*BIN_STATES, IGNORED):
             yield said(
                 "classes: {name!r} means {meaning!r}, which is no state",
                 name=each.name,

@@ -10,12 +10,11 @@ suppress: the training matches one query to one thing.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from agent.inference.decoders._boxes import Meanings, detections, in_picture
-from agent.inference.manifest import IGNORED, Manifest, Thing
+from agent.inference.decoders._boxes import Meanings, detections, in_picture, meaning_faults
 from wording.messages import said
 
 if TYPE_CHECKING:
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from agent.domain.scene import Detection
+    from agent.inference.manifest import Manifest
     from agent.inference.preprocess import Placement
 
     Floats = NDArray[np.float64]
@@ -54,13 +54,7 @@ def faults(manifest: Manifest) -> Iterator[str]:
         )
     if manifest.output.activation == "none":
         yield said("output.activation: sigmoid (RT-DETR, RF-DETR, D-FINE) or softmax (DETR)")
-    for each in manifest.classes:
-        if each.meaning not in (*get_args(Thing), IGNORED):
-            yield said(
-                "classes: {name!r} means {meaning!r}, which is no thing to detect",
-                name=each.name,
-                meaning=each.meaning,
-            )
+    yield from meaning_faults(manifest)
 
 
 class Decoder:

@@ -7,12 +7,11 @@ numbers (their ``orig_target_sizes``, ``labels``, ``boxes`` and ``scores``).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from agent.inference.decoders._boxes import Meanings, detections, in_picture
-from agent.inference.manifest import IGNORED, Manifest, Thing
+from agent.inference.decoders._boxes import Meanings, detections, in_picture, meaning_faults
 from wording.messages import said
 
 if TYPE_CHECKING:
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from agent.domain.scene import Detection
+    from agent.inference.manifest import Manifest
     from agent.inference.preprocess import Placement
 
 GIVES = "detections"
@@ -46,13 +46,7 @@ def faults(manifest: Manifest) -> Iterator[str]:
         yield said('also.labels.kind: must be "int64"')
     if manifest.input.sizes is None:
         yield said("input.sizes: name the network's second input")
-    for each in manifest.classes:
-        if each.meaning not in (*get_args(Thing), IGNORED):
-            yield said(
-                "classes: {name!r} means {meaning!r}, which is no thing to detect",
-                name=each.name,
-                meaning=each.meaning,
-            )
+    yield from meaning_faults(manifest)
 
 
 class Decoder:

@@ -8,12 +8,11 @@ YOLOv9's and YOLOv12's exports agree). The picture is letterboxed in the middle,
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from agent.inference.decoders._boxes import Meanings, detections, in_picture
-from agent.inference.manifest import IGNORED, Manifest, Thing
+from agent.inference.decoders._boxes import Meanings, detections, in_picture, meaning_faults
 from wording.messages import said
 
 if TYPE_CHECKING:
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from agent.domain.scene import Detection
+    from agent.inference.manifest import Manifest
     from agent.inference.preprocess import Placement
 
 GIVES = "detections"
@@ -42,13 +42,7 @@ def faults(manifest: Manifest) -> Iterator[str]:
         yield said("output.activation: the scores of this family need none")
     if manifest.also:
         yield said("also: this family has one output")
-    for each in manifest.classes:
-        if each.meaning not in (*get_args(Thing), IGNORED):
-            yield said(
-                "classes: {name!r} means {meaning!r}, which is no thing to detect",
-                name=each.name,
-                meaning=each.meaning,
-            )
+    yield from meaning_faults(manifest)
 
 
 class Decoder:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from agent.domain.labels import family_of
+from agent.domain.labels import WALKS_AWAY, family_of
 from agent.domain.scene import Box, Detection, Track
 from agent.perception.tracking.appearance import look_of
 
@@ -30,7 +30,6 @@ MOVED_AFTER_S = 0.8
 """A standing thing seen elsewhere for this long, and not where it stood, has moved."""
 LOOK_EVERY_S = 1.0
 """It is renewed this often at most,"""
-WALKS_AWAY = frozenset({"person"})
 UNSEEN_MOST_S = 120.0
 """Hidden or not looked for, it is given up after this time without a sight of it."""
 
@@ -178,7 +177,7 @@ def blend(old: Box, new: Box, share: float = 0.3) -> Box:
 
 def hidden_for_s(track: Live) -> float:
     """How long it may be out of sight: what was hardly seen is not believed in for long."""
-    if track.family in WALKS_AWAY:
+    if track.label in WALKS_AWAY:
         return HIDDEN_LEAST_S
     stood_s = track.last_seen_s - track.anchor_since_s
     return min(UNSEEN_MOST_S, max(HIDDEN_LEAST_S, HIDDEN_TIMES * stood_s))
