@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from agent.domain.labels import PASSING
-from agent.domain.scene import MASK, Observation
+from agent.domain.scene import MASK, Observation, crop
 from agent.perception.background_model import Novelty, NoveltyModel
 from agent.perception.dwell import DwellTimer
 from agent.perception.region_scheduler import Budget, Looking
@@ -251,10 +251,9 @@ class _Scores:
     def probability(self, classifier: str, meaning: str, zone: Zone) -> float:
         if classifier not in self._classifiers:
             raise ValueError(f"a scenario asks the {classifier} model and declares no need of it")
-        bgr = self._frame.bgr()
-        left, top, right, bottom = zone.box.pixels(bgr.shape[1], bgr.shape[0])
         self.runs += 1
-        return self._classifiers[classifier].probabilities(bgr[top:bottom, left:right])[meaning]
+        shown = crop(self._frame.bgr(), zone.box)
+        return self._classifiers[classifier].probabilities(shown)[meaning]
 
 
 def blacked_out(frame: Frame, masks: Sequence[Zone]) -> Frame:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 
+from agent.domain.scene import crop
 from agent.perception.redaction import blotted, sensitive_regions
 from drivers.disk import refusal, replace_file
 from wording.messages import said
@@ -102,14 +103,12 @@ class Collection:
         self._day = (day, sum(path.name.startswith(day) for path in pictures))
 
     def _keep(self, kind: str, doubt: Doubt, frame: Frame) -> None:
-        bgr = frame.bgr()
-        left, top, right, bottom = doubt.box.pixels(bgr.shape[1], bgr.shape[0])
-        crop = bgr[top:bottom, left:right]
-        if min(crop.shape[:2]) < LEAST_SIDE_PX:
+        shown = crop(frame.bgr(), doubt.box)
+        if min(shown.shape[:2]) < LEAST_SIDE_PX:
             return
-        regions = sensitive_regions(self._detect(crop), crop.shape[1] / crop.shape[0])
+        regions = sensitive_regions(self._detect(shown), shown.shape[1] / shown.shape[0])
         done, encoded = cv2.imencode(
-            ".jpg", blotted(crop, regions), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+            ".jpg", blotted(shown, regions), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
         )
         if not done:
             return

@@ -8,17 +8,34 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from agent.domain.schedule import Window
 
+_Value = TypeVar("_Value", bound="np.generic")
 CaseKind = str
 """A scenario's kind: ``street_vending``, ``misparked_bike``, ``overflowing_bin`` or a later one."""
 
 Point = tuple[float, float]
+
+
+class PixelBox(NamedTuple):
+    """A rectangle of whole pixels: ``right`` and ``bottom`` are the first that are not in it."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    def cut(self, picture: NDArray[_Value]) -> NDArray[_Value]:
+        """Its part of a picture, (height, width, …): a view, empty where it encloses nothing."""
+        return picture[self.top : self.bottom, self.left : self.right]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,23 +88,24 @@ class Box:
     def contains(self, point: Point) -> bool:
         return self.left <= point[0] <= self.right and self.top <= point[1] <= self.bottom
 
-    def pixels(self, width: int, height: int) -> tuple[int, int, int, int]:
-        """Left, top, right and bottom in a picture of this size; every pixel that it touches.
+    def pixels(self, width: int, height: int) -> PixelBox:
+        """Every pixel that it touches in a picture of this size.
 
-        All four lie within the picture, also those of a box that does not: then they enclose nothing.
+        All four edges lie within the picture, also those of a box that does not: then they enclose
+        nothing.
         """
-        return (
+        return PixelBox(
             min(width, max(0, int(self.left * width))),
             min(height, max(0, int(self.top * height))),
             max(0, min(width, math.ceil(self.right * width))),
             max(0, min(height, math.ceil(self.bottom * height))),
         )
 
-    def cut_pixels(self, width: int, height: int) -> tuple[int, int, int, int]:
+    def cut_pixels(self, width: int, height: int) -> PixelBox:
         """The same, and one pixel at least: also a cut along a box that is all edge shows something."""
         left, top, right, bottom = self.pixels(width, height)
         left, top = min(left, width - 1), min(top, height - 1)
-        return left, top, max(left + 1, right), max(top + 1, bottom)
+        return PixelBox(left, top, max(left + 1, right), max(top + 1, bottom))
 
     def grown(self, share: float) -> Box:
         """This box with ``share`` of its size added on each side, cut at the frame's edge."""
@@ -106,6 +124,12 @@ class Box:
             max(self.right, other.right),
             max(self.bottom, other.bottom),
         )
+
+
+def crop(picture: NDArray[_Value], box: Box) -> NDArray[_Value]:
+    """The part of a picture, (height, width, …), that a box touches: a view, empty beside the picture."""
+    height, width = picture.shape[:2]
+    return box.pixels(width, height).cut(picture)
 
 
 HIDES_SHARE = 0.3

@@ -258,8 +258,7 @@ def _found(path: Path) -> _First:
 
 
 def _cut(bgr: Picture, box: Box) -> Picture:
-    left, top, right, bottom = box.cut_pixels(bgr.shape[1], bgr.shape[0])
-    return bgr[top:bottom, left:right]
+    return box.cut_pixels(bgr.shape[1], bgr.shape[0]).cut(bgr)
 
 
 def _write(path: Path, content: bytes, *, durable: bool = True) -> None:

@@ -123,8 +123,8 @@ def _view_of(frame: Frame, bike: Track, tracks: Iterable[Track], hidden: float) 
     box, clear = bike.box, _is_clear(bike, tracks)
     bgr = frame.bgr()
     height, width = bgr.shape[:2]
-    left, top, right, bottom = box.grown(MARGIN).cut_pixels(width, height)
-    cut = bgr[top:bottom, left:right]
+    edges = left, top, right, bottom = box.grown(MARGIN).cut_pixels(width, height)
+    cut = edges.cut(bgr)
     inner = Box(
         (box.left * width - left) / (right - left),
         (box.top * height - top) / (bottom - top),

@@ -60,12 +60,12 @@ class Palette:
         height, width = bgr.shape[:2]
         outer = box.grown(AROUND).pixels(width, height)
         inner = box.pixels(width, height)
-        if min(inner[2] - inner[0], inner[3] - inner[1]) < LEAST_SIDE_PX:
+        if min(inner.right - inner.left, inner.bottom - inner.top) < LEAST_SIDE_PX:
             return UNKNOWN
-        hue, chroma = _hue_and_chroma(bgr[outer[1] : outer[3], outer[0] : outer[2]])
-        bike = np.zeros(hue.shape, bool)
-        left, top = inner[0] - outer[0], inner[1] - outer[1]
-        bike[top : top + inner[3] - inner[1], left : left + inner[2] - inner[0]] = True
+        hue, chroma = _hue_and_chroma(outer.cut(bgr))
+        bike = np.zeros(bgr.shape[:2], bool)
+        inner.cut(bike)[:] = True
+        bike = outer.cut(bike)
         shares = {
             name: _more_inside(_has_hue(hue, chroma, hues), bike)
             for name, hues in self.hues.items()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import cv2
 
 from agent.domain.labels import sensitive_parts
-from agent.domain.scene import Box
+from agent.domain.scene import Box, crop
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -89,10 +89,8 @@ def blotted(picture: Picture, regions: Sequence[Box]) -> Picture:
         regions: Fractions of it. What of them lies outside the picture is left out.
     """
     copy = picture.copy()
-    height, width = copy.shape[:2]
     for region in regions:
-        left, top, right, bottom = region.pixels(width, height)
-        part = copy[top:bottom, left:right]
+        part = crop(copy, region)
         if part.size == 0:
             continue
         longer = max(part.shape[:2])

@@ -226,9 +226,9 @@ def _part(cells: Floats, box: Box) -> Floats:
 def _crop(bgr: Picture, box: Box) -> tuple[Picture, Box]:
     """The box's part of the picture, and the box that it really is."""
     height, width = bgr.shape[:2]
-    left, top, right, bottom = box.cut_pixels(width, height)
+    edges = left, top, right, bottom = box.cut_pixels(width, height)
     exact = Box(left / width, top / height, right / width, bottom / height)
-    return bgr[top:bottom, left:right], exact
+    return edges.cut(bgr), exact
 
 
 def _from_crop(box: Box, crop: Box) -> Box:
