@@ -10,6 +10,7 @@ import tomllib
 from pathlib import Path
 from typing import NamedTuple
 
+import polib
 import pytest
 from click.testing import CliRunner
 from pydantic import TypeAdapter
@@ -18,6 +19,7 @@ from agent.config.loading import from_tables
 from agent.protocol.downlink import Command, Receipt
 from agent.protocol.events import Message
 from provisioning.cli import main
+from tests.support import catalogue
 from tests.support.paths import ROOT
 
 PAGES = sorted(
@@ -146,6 +148,22 @@ def test_a_path_that_does_not_exist_is_found() -> None:
         "agent/seeing.py",
         "mesh.py",
     }
+
+
+@pytest.mark.parametrize("page", ["certificates.md", "certificates.zh-CN.md"])
+def test_what_a_page_quotes_of_the_device_is_what_the_device_says(page: str) -> None:
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8").split("\n## ")[-1]
+    said = [
+        each for entry in polib.pofile(str(catalogue.PATH)) for each in (entry.msgid, entry.msgstr)
+    ]
+    quoted = [
+        quote
+        for cell in re.findall(r"^\| (`.+?) \|", text, re.MULTILINE)
+        for quote in re.findall(r"`([^`]+)`", cell)
+    ]
+    assert len(quoted) > 10
+    for quote in quoted:
+        assert any(quote in each for each in said), quote
 
 
 def test_the_page_of_rooms_names_every_room_once() -> None:
