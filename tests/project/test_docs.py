@@ -41,6 +41,7 @@ _FILE = re.compile(r"`(?P<name>[\w./-]+\.py)`")
 _MODULE = re.compile(r"python3? (?:-P )?-m (?P<name>[a-z_]\w*(?:\.\w+)*)")
 _PLACEHOLDER = re.compile(r"[A-Z]{4,}")
 _BLOCK = re.compile(r"^```(?P<mark>[a-z]+ [a-z]+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+_ANCHOR = re.compile(r"\]\((?P<target>[^)#\s]*)#(?P<anchor>[^)\s]+)\)")
 _LINK = re.compile(r"\[[^\]]+\]\((?P<target>[^)#\s]+)(?:#[^)]*)?\)")
 
 
@@ -117,6 +118,23 @@ def test_every_link_to_a_file_leads_somewhere(page: Path) -> None:
         target = link["target"]
         if "://" not in target:
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def anchors(page: Path) -> set[str]:
+    """What a link may name in a page: its headings, as the platforms that show Markdown spell them."""
+    text = re.sub(
+        r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL
+    )
+    heads = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_into_a_page_leads_to_a_heading(page: Path) -> None:
+    for link in _ANCHOR.finditer(page.read_text(encoding="utf-8")):
+        target = page.parent / link["target"] if link["target"] else page
+        if "://" not in link["target"] and target.suffix == ".md":
+            assert link["anchor"] in anchors(target), f"{page.name}: {link[0]}"
 
 
 def named_paths(text: str) -> set[str]:
