@@ -82,7 +82,7 @@ def main() -> None:
     """Hold the commands together."""
 
 
-@main.group("config", help=say("Look at a site's configuration."))
+@main.group("config", help=say("Check and show a site's configuration."))
 def config_group() -> None:
     """Hold the commands about the configuration."""
 
@@ -90,13 +90,13 @@ def config_group() -> None:
 @config_group.command(
     "validate",
     help=say(
-        "Check a site's configuration: every fault at once, with its place and what is allowed, and"
-        " what it may say but can hardly mean."
+        "Check a site's configuration: all faults at once, each with its place and what is "
+        "allowed; and settings that are allowed but probably not intended."
     ),
 )
 @_site
 @_as_json(say('Print {{"valid", "faults", "warnings"}} as JSON.'))
-@click.option("--strict", is_flag=True, help=say("Let warnings fail as well."))
+@click.option("--strict", is_flag=True, help=say("Fail on warnings as well."))
 def config_validate(site: Path, as_json: bool, strict: bool) -> None:
     """Check a site's configuration."""
     from provisioning.commands.config_validate import validate
@@ -106,9 +106,7 @@ def config_validate(site: Path, as_json: bool, strict: bool) -> None:
 
 @config_group.command(
     "show",
-    help=say(
-        "Print the configuration in full, with everything that was left to its default, as JSON."
-    ),
+    help=say("Print the full configuration as JSON, defaults included."),
 )
 @_site
 def config_show(site: Path) -> None:
@@ -131,7 +129,7 @@ def config_schema() -> None:
     _print_json(json_schema())
 
 
-@main.group("models", help=say("Look at the models on this machine."))
+@main.group("models", help=say("List, check, measure and adopt models."))
 def models_group() -> None:
     """Hold the commands about models."""
 
@@ -147,7 +145,7 @@ def models_list(as_json: bool) -> None:
 
 @models_group.command(
     "verify",
-    help=say("Hold each model against its manifest (hash, shapes, classes) and run it once."),
+    help=say("Check each model against its manifest (hash, shapes, classes) and run it once."),
 )
 @_as_json(say("Print the result per model as JSON."))
 def models_verify(as_json: bool) -> None:
@@ -160,10 +158,9 @@ def models_verify(as_json: bool) -> None:
 @models_group.command(
     "bench",
     help=say(
-        """
-Measure what models cost on this machine: threads, INT8 beside FP32, median and spread, and what is
-done beside the network. NAMES are models; without one all are measured.
-"""
+        "Measure models on this machine: threads, INT8 beside FP32, median and spread, and the "
+        "time spent\n"
+        "outside inference. NAMES are models; by default all are measured.\n"
     ),
 )
 @click.argument("names", metavar=say("[NAMES]..."), nargs=-1)
@@ -172,9 +169,9 @@ done beside the network. NAMES are models; without one all are measured.
     type=click.FloatRange(0.1, 600),
     default=3.0,
     show_default=True,
-    help=say("How long each row of the table may take."),
+    help=say("Time limit for each row of the table."),
 )
-@click.option("--pictures", type=_folder, help=say("Take crops of this folder's pictures."))
+@click.option("--pictures", type=_folder, help=say("Use crops of the pictures in this folder."))
 @_as_json(say("Print the table as JSON."))
 def models_bench(
     names: tuple[str, ...], seconds: float, pictures: Path | None, as_json: bool
@@ -188,35 +185,34 @@ def models_bench(
 @models_group.command(
     "adopt",
     help=say(
-        """
-Make a model folder of a published ONNX file: its manifest is written from the file and the family,
-and the model is run once.
-"""
+        "Create a model folder from a published ONNX file: its manifest is written from the file "
+        "and the family,\n"
+        "and the model is run once.\n"
     ),
 )
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--name", required=True, help=say("What it is called here: a-z, 0-9, - and _."))
+@click.option("--name", required=True, help=say("Name of the model folder: a-z, 0-9, - and _."))
 @click.option(
     "--family",
     required=True,
     type=click.Choice(["yolox", "yolov8", "detr", "detr_deployed"]),
-    help=say("How its output is decoded."),
+    help=say("Model family: how the output is decoded."),
 )
 @click.option("--licence", required=True, help=say("The licence of the weights."))
-@click.option("--provenance", required=True, help=say("Where it comes from."))
+@click.option("--provenance", required=True, help=say("Source of the model."))
 @click.option("--version", default="1", show_default=True, help=say("Goes into every event."))
 @click.option(
     "--names",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help=say("A file with one class name a line; else what the network's file says."),
+    help=say("A file with one class name a line; by default the names in the model's file."),
 )
 @click.option(
     "--size",
     nargs=2,
     type=click.IntRange(32, 4096),
-    help=say("Width and height of the input in pixels, where the network leaves them open."),
+    help=say("Width and height of the input in pixels, if the model leaves them open."),
 )
-@click.option("--imagenet", is_flag=True, help=say("The input is normalised as for ImageNet."))
+@click.option("--imagenet", is_flag=True, help=say("Normalise the input as for ImageNet."))
 @click.option("--into", type=_folder, help=say("The folder of models."))
 def models_adopt(
     file: Path,
@@ -263,9 +259,7 @@ def contract(folder: Path) -> None:
     )
 
 
-@main.command(
-    "run", help=say("Run the agent on a site until it is told to stop (SIGTERM or Ctrl-C).")
-)
+@main.command("run", help=say("Run the agent on a site until it is stopped (SIGTERM or Ctrl-C)."))
 @_site
 def run(site: Path) -> None:
     """Run the agent."""
@@ -277,9 +271,7 @@ def run(site: Path) -> None:
 @main.command(
     "replay",
     help=say(
-        "Run recorded footage of a site through the agent's judgement, faster than "
-        "life.\n"
-        "\n"
+        "Run recorded footage of a site through the agent's analysis, faster than real time.\n\n"
         "The same footage, site and models give the same events.\n"
     ),
 )
@@ -287,41 +279,41 @@ def run(site: Path) -> None:
 @click.option(
     "--out",
     type=_folder,
-    help=say("Folder for events.jsonl and evidence/. Without it nothing is kept."),
+    help=say("Folder for events.jsonl and evidence/. By default nothing is stored."),
 )
 @click.option(
     "--state",
     type=_folder,
-    help=say("Folder for the state, to go on where an earlier replay stopped."),
+    help=say("Folder for the state, to continue where an earlier replay stopped."),
 )
 @click.option(
     "--fps",
     type=click.FloatRange(0, min_open=True),
-    help=say("Frames a second that are analysed (default: as configured)."),
+    help=say("Frames a second to analyse (default: as configured)."),
 )
 @click.option(
     "--from",
     "from_s",
     type=click.FloatRange(0),
     default=0,
-    help=say("Where in the footage to begin, in seconds."),
+    help=say("Where to begin in the footage, in seconds."),
 )
 @click.option(
     "--until",
     "until_s",
     type=click.FloatRange(0),
-    help=say("Where in the footage to end, in seconds."),
+    help=say("Where to end in the footage, in seconds."),
 )
 @click.option(
     "--camera",
     "cameras",
     multiple=True,
-    help=say("Take another video file (or a folder of pictures) for one camera. May be repeated."),
+    help=say("Use another video file (or a folder of pictures) for one camera. May be repeated."),
 )
 @click.option(
     "--show",
     type=_folder,
-    help=say("Draw what is seen into pictures in this folder. They are not redacted."),
+    help=say("Write annotated pictures into this folder. They are not redacted."),
 )
 @click.option(
     "--show-every",
@@ -329,7 +321,7 @@ def run(site: Path) -> None:
     type=click.FloatRange(0.1),
     default=10.0,
     show_default=True,
-    help=say("At most one picture in so many seconds of footage, changes of cases apart."),
+    help=say("Minimum seconds of footage between two pictures; changes of cases always get one."),
 )
 @_as_json(say("Print one JSON document with the events and the summary, and nothing else."))
 def replay(
@@ -377,7 +369,7 @@ The exit code is 0 if the device can do its work, and 1 if there is a fault.
     ),
 )
 @_site
-@click.option("--strict", is_flag=True, help=say("Let warnings fail as well."))
+@click.option("--strict", is_flag=True, help=say("Fail on warnings as well."))
 @_as_json(say("Print the findings as JSON."))
 def check(site: Path, strict: bool, as_json: bool) -> None:
     """Check everything about a device."""
@@ -389,13 +381,12 @@ def check(site: Path, strict: bool, as_json: bool) -> None:
 @main.command(
     "commission",
     help=say(
-        """
-Take the picture of each camera that its view is held against from now on: whether it is moved,
-blocked or out of focus.
-
-Take it when the camera hangs as it shall, by day, with nothing unusual before it. The camera must
-be free: stop the agent first.
-"""
+        "Capture each camera's reference image; later frames are compared with it: whether the "
+        "view is moved,\n"
+        "blocked or out of focus.\n\n"
+        "Capture it when the camera is mounted as intended, by day, with nothing unusual in "
+        "view. The camera must\n"
+        "be free: stop the agent first.\n"
     ),
 )
 @_site
@@ -408,7 +399,9 @@ be free: stop the agent first.
         "camera only."
     ),
 )
-@click.option("--show", is_flag=True, help=say("Say which cameras have one; take none."))
+@click.option(
+    "--show", is_flag=True, help=say("List which cameras have a reference image; capture none.")
+)
 @_as_json(say("Print the result as JSON."))
 def commission(site: Path, footage: tuple[str, ...], show: bool, as_json: bool) -> None:
     """Take the cameras' commissioning pictures."""
@@ -419,12 +412,12 @@ def commission(site: Path, footage: tuple[str, ...], show: bool, as_json: bool) 
     sys.exit(commission.commission(site, footage, as_json=as_json))
 
 
-@main.group("cameras", help=say("Look for cameras on this machine."))
+@main.group("cameras", help=say("Find cameras on this machine."))
 def cameras_group() -> None:
     """Hold the commands about cameras."""
 
 
-@cameras_group.command("list", help=say("List the cameras that are connected, opening none."))
+@cameras_group.command("list", help=say("List the connected cameras without opening them."))
 @_as_json(say("Print the list as JSON."))
 def cameras_list(as_json: bool) -> None:
     """List the cameras."""
@@ -433,7 +426,7 @@ def cameras_list(as_json: bool) -> None:
     cameras.show(as_json=as_json)
 
 
-@main.group("units", help=say("systemd's units: put them in place, look at them."))
+@main.group("units", help=say("Install and show the systemd units."))
 def units_group() -> None:
     """Hold the commands about systemd's units."""
 
@@ -441,14 +434,13 @@ def units_group() -> None:
 @units_group.command(
     "install",
     help=say(
-        """
-Put the units, the agent's user and the limits of the journal in place, and enable them. Run it again
-after an update: only what has changed is written.
-"""
+        "Install the systemd units, the agent's user and the limits of the journal, and enable "
+        "the units. Run it\n"
+        "again after an update: only changed files are written.\n"
     ),
 )
 @click.option(
-    "--gpio", is_flag=True, help=say("Let the agent to the pins: for a site with [gpio].")
+    "--gpio", is_flag=True, help=say("Give the agent access to the GPIO pins (needed with [gpio]).")
 )
 def units_install(gpio: bool) -> None:
     """Put systemd's files in place."""
@@ -458,7 +450,8 @@ def units_install(gpio: bool) -> None:
 
 
 @units_group.command(
-    "show", help=say("Show whether each unit runs, and how exposed it is: 0 is closed, 10 open.")
+    "show",
+    help=say("Show whether each unit runs, and systemd's exposure score: 0 is best, 10 is worst."),
 )
 @_as_json(say("Print the list as JSON."))
 def units_show(as_json: bool) -> None:
@@ -477,9 +470,9 @@ def units_show(as_json: bool) -> None:
     type=click.FloatRange(0.2, 60),
     default=1.0,
     show_default=True,
-    help=say("How often it is drawn, in seconds."),
+    help=say("Seconds between two updates."),
 )
-@_as_json(say("Print the agent's status as JSON, once."))
+@_as_json(say("Print the agent's status once, as JSON."))
 def watch(site: Path, once: bool, every_s: float, as_json: bool) -> None:
     """Show live what a running agent sees and does."""
     from provisioning.commands import watch
@@ -490,21 +483,22 @@ def watch(site: Path, once: bool, every_s: float, as_json: bool) -> None:
 @main.command(
     "collected",
     help=say(
-        """
-Say what the collection mode kept of doubtful judgements, and take it along to be labelled.
-
-The crops have heads and plates blotted out. Nothing is kept until site.toml says with whose
-consent ([collection]).
-"""
+        "List the crops of doubtful judgements that the collection mode stored, and copy them "
+        "for labelling.\n\n"
+        "Heads and plates in the crops are redacted. Nothing is stored until site.toml says with "
+        "whose\n"
+        "consent ([collection]).\n"
     ),
 )
 @_site
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
-    help=say("Copy the crops into this folder, with a folder for each answer."),
+    help=say("Copy the crops into this folder, with a subfolder for each answer."),
 )
-@click.option("--remove", is_flag=True, help=say("Delete here what was copied (with --out)."))
+@click.option(
+    "--remove", is_flag=True, help=say("Delete the copied crops on this device (with --out).")
+)
 @_as_json(say("Print the list as JSON."))
 def collected(site: Path, out: Path | None, remove: bool, as_json: bool) -> None:
     """Say what was collected, and take it along."""
@@ -518,12 +512,10 @@ def collected(site: Path, out: Path | None, remove: bool, as_json: bool) -> None
 @main.command(
     "explain",
     help=say(
-        """
-Say why a case opened: what its rule went by, moment by moment.
-
-WHERE is a site, or the results of a replay (its --out). CASE is a case's id or the beginning of
-it; without it the newest case is explained.
-"""
+        "Explain why a case opened: the measures of its rule over time.\n\n"
+        "WHERE is a site, or the results of a replay (its --out). CASE is a case's id or its "
+        "first characters;\n"
+        "by default the newest case is explained.\n"
     ),
 )
 @click.argument("where", metavar=say("WHERE"), type=click.Path(exists=True, path_type=Path))
@@ -533,7 +525,7 @@ it; without it the newest case is explained.
     type=click.Path(dir_okay=False, path_type=Path),
     help=say("Write the case's pictures side by side into this file (.jpg, .png)."),
 )
-@_as_json(say("Print everything that is kept of the case as JSON."))
+@_as_json(say("Print all data stored about the case as JSON."))
 def explain(where: Path, case_id: str | None, strip: Path | None, as_json: bool) -> None:
     """Say why a case opened."""
     from provisioning.commands import explain
@@ -544,14 +536,13 @@ def explain(where: Path, case_id: str | None, strip: Path | None, as_json: bool)
 @main.command(
     "demo",
     help=say(
-        "Show everything at work: a rendered street, the agent, a broker, and a "
-        "consumer of its events.\n"
-        "\n"
-        "The street is examples/street, shown in real time. Events are received over "
-        "MQTT, checked\n"
-        "against the contract and written to OUT/events.jsonl. At the end, what was "
-        "found is held\n"
-        "against what was staged.\n"
+        "Show everything at work: a rendered street, the agent, a broker, and a consumer of its "
+        "events.\n\n"
+        "The street is examples/street, shown in real time. Events are received over MQTT, "
+        "checked\n"
+        "against the contract and written to OUT/events.jsonl. At the end, the reported cases "
+        "are compared\n"
+        "with the staged problems.\n"
     ),
 )
 @click.option(
@@ -560,12 +551,12 @@ def explain(where: Path, case_id: str | None, strip: Path | None, as_json: bool)
     help=say("Folder for the results: new or empty. Default: the next free demo-out/run-N."),
 )
 @click.option(
-    "--broker", help=say("Use this broker, as mqtt://HOST:PORT, instead of one of its own.")
+    "--broker", help=say("Use this broker, as mqtt://HOST:PORT, instead of starting one.")
 )
 @click.option(
     "--fast",
     is_flag=True,
-    help=say("Show every frame as fast as this machine takes it, not in real time."),
+    help=say("Play the footage as fast as this machine can, not in real time."),
 )
 def demo(out: Path | None, broker: str | None, fast: bool) -> None:
     """Show everything at work."""

@@ -27,23 +27,21 @@ def _day(_context: click.Context, _option: click.Parameter, value: str | None) -
 
 _CASE = click.argument("case_id", metavar=say("CASE"))
 _REASON = click.option(
-    "--reason", required=True, help=say("Why, and by whose order; kept in the audit log.")
+    "--reason", required=True, help=say("Reason, and who ordered it; recorded in the audit log.")
 )
 
 
 @click.command(
     "retention",
     help=say(
-        """
-Let go of what has been kept for long enough.
-
-That is pictures of cases that are over, old rows and free space, as [retention] in site.toml says. The
-agent does the same by itself; both may run at once.
-"""
+        "Delete what has passed its retention period.\n\n"
+        "That is pictures of closed cases, old rows and free space of the database, by "
+        "[retention] in site.toml.\n"
+        "The agent does the same at intervals; both may run at once.\n"
     ),
 )
 @SITE
-@json_option(say("Print what was done as JSON."))
+@json_option(say("Print the result as JSON."))
 def retention(site: Path, as_json: bool) -> None:
     """Let go of what is old."""
     from provisioning.commands import retention  # noqa: PLC0415
@@ -51,7 +49,7 @@ def retention(site: Path, as_json: bool) -> None:
     sys.exit(retention.let_go(site, as_json=as_json))
 
 
-@click.group("hold", help=say("Keep the pictures of a case, whatever retention says."))
+@click.group("hold", help=say("Keep the pictures of a case, regardless of retention."))
 def hold() -> None:
     """Hold the commands about legal holds."""
 
@@ -93,16 +91,16 @@ def audit() -> None:
     """Hold the commands about the audit log."""
 
 
-@audit.command("show", help=say("Print the newest records, the oldest of them first."))
+@audit.command("show", help=say("Print the newest records, oldest first."))
 @SITE
 @click.option(
     "--last",
     type=click.IntRange(1),
     default=50,
     show_default=True,
-    help=say("So many records."),
+    help=say("Number of records to print."),
 )
-@json_option(say("Print the records as they are kept, one JSON document a line."))
+@json_option(say("Print the records as stored, one JSON document a line."))
 def audit_show(site: Path, last: int, as_json: bool) -> None:
     """Print the audit log."""
     from provisioning.commands import audit  # noqa: PLC0415
@@ -113,19 +111,17 @@ def audit_show(site: Path, last: int, as_json: bool) -> None:
 @audit.command(
     "verify",
     help=say(
-        """
-Follow the chain of hashes, and say where it breaks.
-
-Records cut off at the end are missed only against what was known: give the number and the hash that
-a heartbeat told (its audit).
-"""
+        "Check the hash chain of the audit log, and say where it breaks.\n\n"
+        "Records cut off at the end are found only by comparison with a known record: give the "
+        "number and the\n"
+        "hash that a heartbeat reported (its audit).\n"
     ),
 )
 @SITE
 @click.option(
     "--known",
     metavar=say("NUMBER:HASH"),
-    help=say("A record that was told at some time: it must be in the chain."),
+    help=say("A record that is known from a heartbeat: it must be in the chain."),
 )
 @json_option(say("Print the result as JSON."))
 def audit_verify(site: Path, known: str | None, as_json: bool) -> None:
@@ -138,9 +134,8 @@ def audit_verify(site: Path, known: str | None, as_json: bool) -> None:
 @click.command(
     "report",
     help=say(
-        """
-Print the daily summary: cases by zone and code, for how long each zone was watched, how the device was.
-"""
+        "Print the daily summary: cases by zone and code, how long each zone was watched, state "
+        "of the device.\n"
     ),
 )
 @SITE
@@ -150,7 +145,7 @@ Print the daily summary: cases by zone and code, for how long each zone was watc
     callback=_day,
     help=say("Which day, as 2026-03-01, or today. Default: yesterday."),
 )
-@json_option(say("Print what the platform is told, as JSON."))
+@json_option(say("Print the summary as sent to the platform, as JSON."))
 def report(site: Path, day: str | None, as_json: bool) -> None:
     """Print the daily summary."""
     from provisioning.commands import report  # noqa: PLC0415
@@ -161,12 +156,11 @@ def report(site: Path, day: str | None, as_json: bool) -> None:
 @click.command(
     "decommission",
     help=say(
-        """
-Wipe a device for good: keys, pictures, database, logs, and the secrets that site.toml names.
-
-The agent must be stopped, and no case held. What was wiped is printed as JSON, signed with the device's
-key before that goes.
-"""
+        "Wipe a device for good: keys, pictures, database, logs, and the secret files named in "
+        "site.toml.\n\n"
+        "The agent must be stopped, and no case held. What was wiped is printed as JSON, signed "
+        "with the device's\n"
+        "key before the key is wiped.\n"
     ),
 )
 @SITE
@@ -174,7 +168,7 @@ key before that goes.
     "--confirm",
     "confirmed",
     metavar=say("DEVICE"),
-    help=say("The device's id, to confirm; without it, it is asked for."),
+    help=say("The device's id, as confirmation; by default it is asked for."),
 )
 def decommission(site: Path, confirmed: str | None) -> None:
     """Wipe a device."""

@@ -45,7 +45,9 @@ class Lookalike:
         if not plain:
             return said("an invisible character ({code}): delete it", code=code)
         if plain == " ":
-            return said("a blank that is none ({code}): type it anew", code=code)
+            return said(
+                "a character that only looks like a blank ({code}): type it again", code=code
+            )
         return said(
             "{found} is a full-width or typographic character: type a plain {plain}",
             found=self.character,

@@ -81,7 +81,7 @@ class Collection:
             except OSError as error:
                 log.warning(
                     said(
-                        "a doubtful crop was not kept: {reason}",
+                        "a doubtful crop was not stored: {reason}",
                         reason=refusal(error, self._folder),
                     )
                 )

@@ -113,7 +113,7 @@ def verify_orders(folder: Path) -> Verdict:
 def _wrong(record: Record, claimed: str, expected: Head | None) -> str | None:
     """What is wrong with a record, given the one before it."""
     if record.hash != claimed:
-        return said("the record does not have its hash: it was changed")
+        return said("the record does not match its hash: it was changed")
     if expected is None:
         return None
     if record.previous != expected.hash:
@@ -147,7 +147,7 @@ def _missing(folder: Path, known: Head, chain: list[Record]) -> Break:
             "record {number} is missing: the log ends at {last}", number=known.number, last=last
         )
     else:
-        reason = said("record {number} is another one than was told", number=known.number)
+        reason = said("record {number} is not the one that was reported", number=known.number)
     return Break(found[-1].name if found else "–", 0, reason)
 
 

@@ -201,7 +201,7 @@ class Capture:
 
 def _with_wait(reason: str, wait_s: float) -> str:
     return said(
-        "{reason}; so that it does not lock the user out, it is asked again in {minutes:.0f} min",
+        "{reason}; so as not to lock the user out, the next try is in {minutes:.0f} min",
         reason=reason,
         minutes=max(1.0, wait_s / 60),
     )

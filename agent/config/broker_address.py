@@ -31,7 +31,7 @@ def checked(address: str) -> str:
     for each in lookalikes(address):
         raise ValueError(each.remedy)
     if re.search(r"\s", address):
-        raise ValueError(said("no blank may stand in it"))
+        raise ValueError(said("it must not contain blanks"))
     scheme, separator, rest = address.partition("://")
     scheme, rest = scheme.lower(), rest.removesuffix("/")
     if fault := _of_scheme(scheme, separator):
@@ -64,8 +64,8 @@ def _of_scheme(scheme: str, separator: str) -> Said | None:
         )
     if scheme in _WEB:
         return said(
-            "MQTT over WebSocket ({scheme}://) is not spoken: ask for the broker's MQTT port, such as"
-            " mqtts://HOST:8883",
+            "MQTT over WebSocket ({scheme}://) is not supported: ask for the broker's MQTT port, "
+            "such as mqtts://HOST:8883",
             scheme=scheme,
         )
     return said("give mqtt://HOST[:PORT] or mqtts://HOST[:PORT]")

@@ -146,8 +146,8 @@ def refuse_lost_drawing(site: Path, configuration: Configuration) -> None:
     kept = find(path)
     if kept is not None and kept[0].zones:
         fault = said(
-            "zones.json is gone; it was there at {kept_at}. Put it back, or say that there are no zones:"
-            ' {{"zones": []}}',
+            "zones.json is missing; it was there at {kept_at}. Put it back, or say that there "
+            'are no zones: {{"zones": []}}',
             kept_at=kept[1]
             .astimezone(ZoneInfo(kept[0].site.timezone))
             .isoformat(sep=" ", timespec="minutes"),

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     pass
 
 _Corner = tuple[float, float]
-IN_ORDER = said("give the corners in the order in which one walks around the ground")
+IN_ORDER = said("give the corners in order around the area")
 
 
 class Section(BaseModel):
@@ -73,7 +73,7 @@ def _topic_level(value: str) -> str:
 Name = Annotated[str, AfterValidator(_topic_level)]
 
 
-UNSEEN = said("a character that cannot be seen stands in it: type the text anew")
+UNSEEN = said("it contains an invisible character: type the text again")
 
 
 def _for_people(value: str) -> str:
@@ -440,7 +440,7 @@ class OperatorSection(Section):
         grey = [colour for colour in colours if not operator_colour.is_coloured(colour)]
         if grey:
             raise ValueError(
-                said("too grey to be told by its hue: {colours}", colours=", ".join(grey))
+                said("too grey to be recognised by its hue: {colours}", colours=", ".join(grey))
             )
         return colours
 
@@ -488,7 +488,7 @@ class ZoneSection(Section):
             raise ValueError(
                 said("the edges cross so that they enclose nothing; {remedy}", remedy=IN_ORDER)
                 if crossings(polygon)
-                else said("the corners enclose nothing; draw the zone anew")
+                else said("the corners enclose nothing; draw the zone again")
             )
         return polygon
 

@@ -148,8 +148,8 @@ class Listening:
         else:
             named = merged(receipt.conflicts)
             text = said(
-                "the platform has other events under {count} of our numbers from {first} on: this"
-                " database was set back or copied, a new epoch begins",
+                "the platform has other events under {count} of our numbers from {first} on: "
+                "this database was rolled back or copied, a new epoch begins",
                 count=sum(last - first + 1 for first, last in named),
                 first=named[0][0],
             )

@@ -363,7 +363,7 @@ class Connection:
         try:
             topic = message.topic
         except UnicodeDecodeError:
-            text = said("the broker sent what is no MQTT")
+            text = said("the broker sent something that is not MQTT")
             self._broken_rules.append(BrokenRuleError(MALFORMED, text))
             return
         cost = _DELIVERY_BYTES + len(message.payload)
@@ -376,7 +376,7 @@ class Connection:
                 Delivery(topic, bytes(message.payload), message.retain, packet_id)
             )
         else:
-            text = said("the broker sent more at once than was asked for")
+            text = said("the broker sent more at once than was allowed")
             self._broken_rules.append(BrokenRuleError(RECEIVE_MAXIMUM_EXCEEDED, text))
 
     def _hang_up(self, broken: BrokenRuleError) -> NoReturn:
@@ -463,7 +463,7 @@ def _stays_here(address: str) -> None:
         LinkError: It would be sent. Nothing has been sent yet: paho writes only in ``turn``.
     """
     if not is_loopback(address):
-        text = said("a password would travel to {host} in clear; use mqtts://", host=address)
+        text = said("the password would be sent to {host} unencrypted; use mqtts://", host=address)
         raise LinkError(text)
 
 
@@ -509,12 +509,14 @@ def _in_words(error: Exception) -> str:
     reason = reason_of(error)
     if isinstance(error, NoHandshakeError):
         return said(
-            "the broker ended the connection before TLS began ({reason}): it may speak none at this"
-            " port; correct it in broker (mqtts:// has 8883 as a rule, mqtt:// 1883)",
+            "the broker ended the connection before TLS began ({reason}): TLS may not be enabled "
+            "at this port; correct it in broker (usually 8883 for mqtts://, 1883 for mqtt://)",
             reason=reason,
         )
     if isinstance(error, ssl.SSLError) and error.reason in _OLD_TLS:
-        return said("the broker speaks no TLS 1.2 or newer: renew its software or its settings")
+        return said(
+            "the broker does not support TLS 1.2 or newer: update its software or its settings"
+        )
     if isinstance(error, socket.gaierror):
         return said("the broker's name cannot be resolved: {reason}", reason=reason)
     return said("the broker cannot be reached: {reason}", reason=reason)

@@ -67,7 +67,7 @@ class Framing:
         if len(self._head) == 1:
             return
         if len(self._head) > 1 + _MOST_LENGTH_BYTES:
-            raise BrokenRuleError(MALFORMED, said("the broker sent what is no MQTT"))
+            raise BrokenRuleError(MALFORMED, said("the broker sent something that is not MQTT"))
         if byte & 0x80:
             return
         length = sum((each & 0x7F) << 7 * place for place, each in enumerate(self._head[1:]))

@@ -264,8 +264,8 @@ class Uplink:
         if not error.unexplained or self._short_lives < _SHORT_LIVES:
             return error.reason
         return said(
-            "{reason}; {count} connections in a row ended soon after they were made: the link is bad,"
-            " or another device is called {client_id}",
+            "{reason}; {count} connections in a row ended soon after they were made: the link is "
+            "bad, or another device uses the client id {client_id}",
             reason=error.reason,
             count=self._short_lives,
             client_id=self._client_id,

@@ -88,7 +88,8 @@ def _refuse_in_clear(settings: UplinkSettings) -> None:
     clear = (settings.broker or "").startswith("mqtt://") and not is_loopback(host)
     if settings.password_file is not None and clear:
         fault = said(
-            "a password would travel to {host} in clear; use mqtts://, or leave out password_file",
+            "the password would be sent to {host} unencrypted; use mqtts://, or leave out "
+            "password_file",
             host=host,
         )
         raise pem.named("password_file", settings.password_file, fault)
@@ -114,7 +115,9 @@ def password_of(settings: UplinkSettings) -> str | None:
             "password_file", path, said("it is too long for a password: it is another file")
         )
     if "\0" in password:
-        fault = said("it holds zeros: a power cut has torn it, write the password anew")
+        fault = said(
+            "it contains zero bytes: it was damaged by a power cut; write the password again"
+        )
         raise pem.named("password_file", path, fault)
     if re.search(r"[\r\n]", password):
         fault = said("it has more than one line: only the password may stand in it")

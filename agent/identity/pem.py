@@ -95,7 +95,8 @@ def fault_of_certificates(path: Path, content: bytes) -> Said:
         )
     if "PKCS7" in found:
         return said(
-            "it is PKCS#7; take the certificates out: openssl pkcs7 -print_certs -in {file} -out NEW",
+            "it is PKCS#7; extract the certificates: openssl pkcs7 -print_certs -in {file} -out "
+            "NEW",
             file=path.name,
         )
     return said("it holds no certificate, but {found}", found=sorted(found))
@@ -149,32 +150,34 @@ def _of_form(path: Path, content: bytes, found: set[str]) -> Said | None:
             return SAVED_AS_UTF_16
         return said("it is not PEM: no line in it begins with -----BEGIN")
     if len(_BEGIN.findall(content)) != len(_END.findall(content)):
-        return said("it is torn: -----END is missing; copy the file again")
+        return said("it is incomplete: -----END is missing; copy the file again")
     return None
 
 
 def _of_der(path: Path, content: bytes) -> Said:
     if is_der_certificate(content):
         return said(
-            "it is a certificate in DER; make PEM of it: openssl x509 -inform der -in {file} -out NEW",
+            "it is a certificate in DER; convert it to PEM: openssl x509 -inform der -in {file} "
+            "-out NEW",
             file=path.name,
         )
     body = _body(content)
     if body.startswith(b"\x02\x01\x03\x30"):
         return said(
-            "it is PKCS#12; take out what belongs here: openssl pkcs12 -in {file} -nokeys -out"
-            " CERTIFICATE, openssl pkcs12 -in {file} -nocerts -nodes -out KEY",
+            "it is PKCS#12; extract what belongs here: openssl pkcs12 -in {file} -nokeys -out "
+            "CERTIFICATE, openssl pkcs12 -in {file} -nocerts -nodes -out KEY",
             file=path.name,
         )
     if _PKCS7_OID in body[:16]:
         return said(
-            "it is PKCS#7; take the certificates out: openssl pkcs7 -inform der -print_certs -in {file}"
-            " -out NEW",
+            "it is PKCS#7; extract the certificates: openssl pkcs7 -inform der -print_certs -in "
+            "{file} -out NEW",
             file=path.name,
         )
     if body.startswith((b"\x02\x01\x00", b"\x02\x01\x01")) or _ENCRYPTED_KEY_OID in body[:32]:
         return said(
-            "it is a private key in DER; make PEM of it: openssl pkey -inform der -in {file} -out NEW",
+            "it is a private key in DER; convert it to PEM: openssl pkey -inform der -in {file} "
+            "-out NEW",
             file=path.name,
         )
     return said("it is damaged, or neither a certificate nor a key: copy the file again")

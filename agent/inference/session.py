@@ -161,7 +161,7 @@ def _reason(error: BaseException) -> str:
                 **found.groupdict(),
             )
     if isinstance(error, MemoryError) or "bad_alloc" in text or "Failed to allocate" in text:
-        return said("it takes more memory than there is")
+        return said("it needs more memory than there is")
     text = re.sub(r"^\[ONNXRuntimeError\] : \d+ : ", "", text)
     return harmless(text, _LONGEST_REASON)
 
@@ -354,7 +354,7 @@ class OnnxSession:
                 )
                 raise ModelError(spec.name, [fault])
         if not all(np.isfinite(answer).all() for answer in answers):
-            raise ModelError(spec.name, [said("it answers a black picture with values not finite")])
+            raise ModelError(spec.name, [said("its output for a black picture is not finite")])
         self.runs, self.seconds = 0, 0.0
 
 

@@ -30,8 +30,9 @@ class NotAloneError(RuntimeError):
         self.folder, self.by = folder, _who_has(folder)
         super().__init__(
             said(
-                "{folder} is in use by {by}. Only one agent works on a state folder: look at the one that"
-                " runs with `kerbwatch watch`, or end it first (`systemctl stop kerbwatch`).",
+                "{folder} is in use by {by}. Only one agent may use a state folder: see the "
+                "running one with `kerbwatch watch`, or stop it first (`systemctl stop "
+                "kerbwatch`).",
                 folder=folder,
                 by=self.by,
             )
@@ -44,9 +45,9 @@ class ForeignStateError(RuntimeError):
     def __init__(self, folder: Path, owner: str) -> None:
         super().__init__(
             said(
-                "{folder} belongs to {owner}, and this is {user}: what is written now could not be"
-                " changed by {owner} any more. Start the service (`systemctl start kerbwatch`), or run"
-                " this as {owner}: `sudo -u {owner} kerbwatch run …`.",
+                "{folder} belongs to {owner}, and this is {user}: {owner} could no longer change "
+                "what is written now. Start the service (`systemctl start kerbwatch`), or run "
+                "this as {owner}: `sudo -u {owner} kerbwatch run …`.",
                 folder=folder,
                 owner=owner,
                 user=user_name(os.geteuid()),

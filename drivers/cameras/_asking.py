@@ -284,7 +284,7 @@ class _Line:
         self._socket.settimeout(self._left_s())
         received = self._socket.recv(4096)
         if not received:
-            raise HungUpError(said("the camera hangs up"))
+            raise HungUpError(said("the camera closes the connection"))
         self._buffer += received
 
 

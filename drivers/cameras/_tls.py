@@ -143,8 +143,8 @@ def _words(error: ssl.SSLCertVerificationError, host: str) -> str:
         )
     if code in _UNKNOWN_AUTHORITY:
         return said(
-            "nobody vouches for the camera's certificate: put its authority's certificate into ca_file,"
-            " or, if the camera made its certificate itself, that one"
+            "the camera's certificate was not issued by a trusted authority: put its authority's "
+            "certificate into ca_file, or, if the camera made its certificate itself, that one"
         )
     return said("the camera's certificate is refused: {reason}", reason=error.verify_message)
 

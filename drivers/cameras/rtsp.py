@@ -330,7 +330,7 @@ def _refusal(answer: Answer) -> str | None:
     """Why an answer promises no pictures; None if it may. A refused login is told elsewhere."""
     if answer.elsewhere is not None:
         return said(
-            "the camera sends on to another host, {host}: give its own address",
+            "the camera redirects to another host, {host}: give its own address",
             host=answer.elsewhere,
         )
     if answer.status == 404:
@@ -338,9 +338,9 @@ def _refusal(answer: Answer) -> str | None:
     if answer.status == 401 and not answer.with_login:
         return said("the camera asks for a user and a password")
     if answer.status in _TOO_MANY:
-        return said("the camera has too many viewers already")
+        return said("the camera already has too many viewers")
     if answer.status == 461:
-        return said("the camera does not send this way: set transport to the other one")
+        return said("the camera does not support this transport: set transport to the other one")
     if answer.status >= 300 and answer.status not in {401, 403}:
         return said("the camera refuses, with status {status}", status=answer.status)
     if answer.status == 403:

@@ -222,7 +222,7 @@ class UsbCamera:
         except cv2.error:
             read, raw = False, None
         if not read or raw is None:
-            raise PictureError(said("the camera hands over an empty buffer"))
+            raise PictureError(said("the camera gives an empty buffer"))
         return np.array(raw, np.uint8).reshape(-1)  # OpenCV's own buffer is filled anew
 
     def _frame(self, jpeg: Picture, luma: Picture, monotonic_s: float) -> Frame:

@@ -126,4 +126,4 @@ def _at(place: Place, code: str) -> Said:
 
 
 def _too_deep() -> Said:
-    return said("tables or lists lie more than {most} deep in each other", most=MOST_DEEP)
+    return said("tables or lists are nested more than {most} deep", most=MOST_DEEP)

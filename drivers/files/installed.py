@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 Damage = Literal["missing", "empty", "changed"]
 WORDS = {
-    "missing": said("it is gone"),
+    "missing": said("it is missing"),
     "empty": said("it is empty"),
-    "changed": said("it was changed, or cut off"),
+    "changed": said("it was changed, or is incomplete"),
 }
 REMEDY = said(
-    "Run the installation's `pip install` again with --ignore-installed, then `sudo kerbwatch units "
-    "install`, which writes everything out to the disk."
+    "Run the installation's `pip install` again with --ignore-installed, then `sudo kerbwatch "
+    "units install`, which syncs everything to the disk."
 )
 _INSTALLERS = {"pip", "uv", ""}
 """Those that write a RECORD; the name is empty where the file that says it is torn as well."""

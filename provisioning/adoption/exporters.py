@@ -22,7 +22,7 @@ _ANCHORS = 3
 _MOST_FINAL_ROWS = 1000
 _BEGINNINGS = (
     (b"version https://git-lfs", said("a pointer of Git LFS, not the file: fetch it with `git lfs pull`")),
-    (b"<", said("a page of the web, not the file: download the file itself")),
+    (b"<", said("a web page, not the file: download the file itself")),
     (b"PK", said("an archive, such as PyTorch's own .pt: export it to ONNX")),
     (b"\x80", said("a pickle of PyTorch: export it to ONNX")),
     (b"\x1f\x8b", said("packed with gzip: unpack it")),
@@ -63,9 +63,9 @@ def misfit(family: str, graph: Graph, classes: int | None) -> Said | None:
 def _of_known_shape(family: str, graph: Graph, classes: int | None) -> Said | None:
     outputs = graph.outputs
     if any(len(each.shape) == 4 for each in outputs):
-        return said("it also answers masks (segmentation): export the network for detect")
+        return said("it also outputs masks (segmentation): export the network for detect")
     if outputs[0].shape[:1] != (1,):
-        return said("it answers for several pictures at once: export it for one (batch=1)")
+        return said("its output is for several pictures at once: export it for one (batch=1)")
     if family in ("detr", "detr_deployed"):
         return _of_queries(family, outputs, classes)
     shape = outputs[0].shape

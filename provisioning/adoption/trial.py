@@ -117,7 +117,7 @@ def _main(what: str, situation: str) -> int:
     except ModelError as error:
         faults += error.faults
     except MemoryError:
-        faults.append(said("it takes more memory than there is"))
+        faults.append(said("it needs more memory than there is"))
     print(json.dumps({"found": found, "faults": [_as_json(each) for each in faults]}))
     return 0
 

@@ -41,7 +41,7 @@ def broker(device: Device) -> Iterator[Finding]:
             "broker",
             "warning",
             said("{broker} is not encrypted", broker=settings.broker),
-            said("Whoever shares the line can read and forge the events."),
+            said("Anyone on the line can read and forge the events."),
             said("Use mqtts:// with ca_file, certificate_file and key_file."),
         )
     try:
@@ -83,7 +83,7 @@ def _unusable(fault: str) -> Finding:
         "fault",
         fault,
         said("Events wait on the device; they are sent when the broker is reached."),
-        said("Put the file right; docs/certificates.md says what belongs into it."),
+        said("Correct the file; docs/certificates.md says what belongs into it."),
     )
 
 
@@ -93,7 +93,7 @@ def _too_much_in(settings: Uplink) -> Iterator[Finding]:
             "broker",
             "warning",
             said("ca_file {file} holds a private key as well", file=settings.ca_file),
-            said("Whoever reads it can issue certificates that every device trusts."),
+            said("Anyone who reads it can issue certificates that every device trusts."),
             said(
                 "Leave only the certificate in it; if the key was the authority's, make a new authority."
             ),
@@ -108,7 +108,7 @@ def _accepted(connection: Connection, configured: Configuration, topic: str) -> 
             "broker",
             "warning",
             said("the broker takes at most {size} bytes a message", size=largest),
-            said("Larger events are set aside and never arrive."),
+            said("Larger events are set aside and never delivered."),
             said("Raise the broker's maximum packet size to 64 kB or more."),
         )
     if not connection.limits.retains:
@@ -116,10 +116,8 @@ def _accepted(connection: Connection, configured: Configuration, topic: str) -> 
             "broker",
             "warning",
             said("the broker has no retained messages"),
-            said(
-                "Whether the device is connected is told only to who is subscribed at that moment."
-            ),
-            said("Allow retained messages on the broker, or go by births and heartbeats."),
+            said("Only clients subscribed at that moment learn whether the device is connected."),
+            said("Allow retained messages on the broker, or rely on births and heartbeats."),
         )
     # A granted subscription proves nothing; only a publish that is acknowledged does.
     packet_id = connection.publish(topic, b"")
@@ -133,7 +131,7 @@ def _accepted(connection: Connection, configured: Configuration, topic: str) -> 
             "fault",
             said("the broker does not acknowledge within {seconds:g} s", seconds=ANSWER_S),
             said("Nothing that the device sends is ever confirmed, and so nothing is delivered."),
-            said("Look at the broker's load and log."),
+            said("Check the broker's load and log."),
         )
     elif answers[0].code >= 0x80:
         yield Finding(
@@ -144,7 +142,7 @@ def _accepted(connection: Connection, configured: Configuration, topic: str) -> 
             said("Give this device the right to publish below its own topic on the broker."),
         )
     else:
-        yield Finding("broker", "ok", said("it takes what is published to {topic}", topic=topic))
+        yield Finding("broker", "ok", said("publishing to {topic} works", topic=topic))
 
 
 def _formalities(connection: Connection, settings: Uplink) -> Iterator[Finding]:
@@ -152,7 +150,7 @@ def _formalities(connection: Connection, settings: Uplink) -> Iterator[Finding]:
         missing = list(server_trust.formalities_missing(settings, *connection.address))
     except (OSError, CertificateError) as error:
         what = said(
-            "how strictly correct its certificates are was not seen: {reason}",
+            "whether its certificates fully conform could not be checked: {reason}",
             reason=reason_of(error),
         )
         yield Finding("broker", "note", what)
@@ -162,11 +160,11 @@ def _formalities(connection: Connection, settings: Uplink) -> Iterator[Finding]:
             "broker",
             "warning",
             said(
-                "the certificates of the broker or its authority are not to the letter: {reason}",
+                "the certificates of the broker or its authority do not fully conform: {reason}",
                 reason=each,
             ),
             said(
-                "This device takes them. Other programs of the platform, and newer ones, may refuse them."
+                "This device accepts them. Other or newer programs of the platform may refuse them."
             ),
             said("Have the city's IT renew them as docs/certificates.md says; there is no hurry."),
         )
@@ -193,7 +191,7 @@ def _certificate(path: Path) -> Iterator[Finding]:
         "broker",
         "fault" if left_days < 0 else "warning",
         text,
-        said("After its last day the broker lets the device in no more."),
+        said("After that day the broker refuses the device."),
         said("Renew the device's certificate; look at the clock if it should be valid."),
     )
 

@@ -40,7 +40,7 @@ def delivery(device: Device) -> Iterator[Finding]:
         yield Finding(
             "delivery",
             "note",
-            said("what it may publish and hear is not known: only a running agent shows it"),
+            said("what it may publish and receive is unknown: only a running agent shows it"),
         )
         return
     status = _settled(status, device, configuration)
@@ -60,9 +60,9 @@ def delivery(device: Device) -> Iterator[Finding]:
         yield Finding(
             "delivery",
             "warning",
-            said("{count} event(s) refused for good", count=uplink.dead_letters),
+            said("{count} event(s) refused permanently", count=uplink.dead_letters),
             said("They are kept on the device and do not arrive."),
-            said("Look at the broker's limits and at the agent's log for the reason."),
+            said("See the broker's limits, and the agent's log for the reason."),
         )
 
 
@@ -92,9 +92,7 @@ def _published(uplink: UplinkStatus, topics: Topics) -> Iterator[Finding]:
     for channel in (each.name for each in CHANNELS if each.sent):
         code, topic = uplink.codes.get(channel), topics.of(channel)
         if code in TAKEN:
-            yield Finding(
-                "delivery", "ok", said("it takes what is published to {topic}", topic=topic)
-            )
+            yield Finding("delivery", "ok", said("publishing to {topic} works", topic=topic))
         elif code is not None:
             yield Finding(
                 "delivery",
@@ -108,7 +106,7 @@ def _published(uplink: UplinkStatus, topics: Topics) -> Iterator[Finding]:
         else:
             yield _not_known(
                 said(
-                    "whether it may publish to {topic} is not known: nothing was sent there yet",
+                    "whether it may publish to {topic} is unknown: nothing was sent there yet",
                     topic=topic,
                 )
             )
@@ -120,14 +118,14 @@ def _heard(status: Status, uplink: UplinkStatus, configuration: Configuration) -
         if at is not None:
             when = local(at, status.timezone)
             yield Finding(
-                "delivery", "ok", said("{topic} was last heard at {at}", topic=topic, at=when)
+                "delivery", "ok", said("last message on {topic}: {at}", topic=topic, at=when)
             )
         elif channel == "receipts" and (waited := _waits_in_vain(status, uplink, configuration)):
             yield Finding(
                 "delivery",
                 "fault",
                 said("no receipt has come on {topic} for {waited}", topic=topic, waited=waited),
-                said("What is sent is never confirmed, and so it is sent again and again."),
+                said("Events are never confirmed, and so they are sent again and again."),
                 said(
                     "Give this device the right to read {topic} on the broker; see that the platform"
                     ' answers. Without receipts: confirm = "broker".',
@@ -137,7 +135,7 @@ def _heard(status: Status, uplink: UplinkStatus, configuration: Configuration) -
         else:
             yield _not_known(
                 said(
-                    "whether it may hear {topic} is not known: nothing has come there yet",
+                    "whether it may receive {topic} is unknown: nothing has come there yet",
                     topic=topic,
                 )
             )
@@ -145,7 +143,10 @@ def _heard(status: Status, uplink: UplinkStatus, configuration: Configuration) -
         yield Finding(
             "delivery",
             "fault",
-            said("the broker refuses to let it hear the platform: {reason}", reason=uplink.deaf),
+            said(
+                "the broker refuses the subscription to the platform's messages: {reason}",
+                reason=uplink.deaf,
+            ),
             said("Neither receipts nor commands arrive."),
             said("Give this device the right to read below its own topic on the broker."),
         )

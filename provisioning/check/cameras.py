@@ -43,7 +43,7 @@ def _as_the_agent_says(name: str, seen: CameraStatus) -> Iterator[Finding]:
     silent_s, young = seen.silent_s or 0.0, (seen.for_s or 0.0) < OPENING_S
     if seen.state == "running" and silent_s < SILENT_S:
         text = said(
-            "camera {camera}: gives pictures for {since}; {captured} so far",
+            "camera {camera}: gives frames for {since}; {captured} so far",
             camera=name,
             since=duration(seen.for_s),
             captured=seen.captured,
@@ -62,8 +62,10 @@ def _as_the_agent_says(name: str, seen: CameraStatus) -> Iterator[Finding]:
                 state=seen.state,
                 silent=duration(seen.silent_s),
             ),
-            said("Nothing is watched on this camera."),
-            said("Look at cable, power and address; `kerbwatch cameras list` shows what is there."),
+            said("This camera is not watched."),
+            said(
+                "Check cable, power and address; `kerbwatch cameras list` shows the cameras found."
+            ),
         )
 
 
@@ -111,7 +113,7 @@ def _frames(name: str, camera: Camera, device: Device) -> Iterator[Finding]:
             "fault",
             said("camera {camera}: no picture in it", camera=name),
             said("There is nothing to watch."),
-            said("Look at the source that the camera's settings name."),
+            said("Check the source named in the camera's settings."),
         )
         return
     width, height = camera.size_px
@@ -131,7 +133,7 @@ def _frames(name: str, camera: Camera, device: Device) -> Iterator[Finding]:
             "warning",
             said("camera {camera} does not have: {controls}", camera=name, controls=list(missing)),
             said("These settings do nothing."),
-            said("Take them out of the camera's settings, or use a camera that has them."),
+            said("Remove them from the camera's settings, or use a camera that supports them."),
         )
 
 
@@ -146,8 +148,8 @@ def _view(name: str, frame: Frame, device: Device) -> Iterator[Finding]:
                 camera=name,
                 brightness=brightness,
             ),
-            said("On a picture this dark or this bright nothing is found."),
-            said("Take off the lens cap, turn the camera from the lamp, or set its exposure."),
+            said("In a picture this dark or this bright nothing is detected."),
+            said("Take off the lens cap, turn the camera away from the lamp, or set its exposure."),
         )
         return
     if reference_image.shortcomings(frame.luma):
@@ -155,7 +157,7 @@ def _view(name: str, frame: Frame, device: Device) -> Iterator[Finding]:
             "cameras",
             "warning",
             said("camera {camera}: the picture has no detail", camera=name),
-            said("It is out of focus, dirty or covered; far things are not found."),
+            said("It is out of focus, dirty or covered; distant things are not detected."),
             said("Clean the glass; turn the lens until the paving is sharp, or set its focus."),
         )
         return
@@ -188,9 +190,9 @@ def _not_commissioned(name: str) -> Finding:
     return Finding(
         "cameras",
         "warning",
-        said("camera {camera}: no commissioning picture", camera=name),
-        said("Whether its view is moved, blocked or out of focus cannot be told."),
-        said("`kerbwatch commission` takes one, when the camera hangs as it shall."),
+        said("camera {camera}: no reference image", camera=name),
+        said("It is unknown whether its view is moved, blocked or out of focus."),
+        said("Capture one with `kerbwatch commission`, once the camera is mounted as intended."),
     )
 
 
@@ -198,10 +200,13 @@ def _not_as_commissioned(name: str, state: str) -> Finding:
     return Finding(
         "cameras",
         "warning",
-        said("camera {camera}: not as commissioned: {state}", camera=name, state=state),
-        said("Zones that cannot be seen as they were drawn abstain: nothing is found in them."),
         said(
-            "Put the camera right; or, if it shall hang like this, draw the zones and commission."
+            "camera {camera}: differs from its reference image: {state}", camera=name, state=state
+        ),
+        said("Zones that cannot be seen as they were drawn abstain: nothing is detected in them."),
+        said(
+            "Move the camera back; or, if it is to stay like this, draw the zones again and run "
+            "`kerbwatch commission`."
         ),
     )
 
@@ -212,15 +217,15 @@ def _lost(error: CameraError, *, held: bool) -> Finding:
             "cameras",
             "note",
             said("{fault}, while the agent runs", fault=error),
-            said("Only one process can have a camera; the agent has it, most likely."),
-            said("`kerbwatch watch` shows what it sees; or stop the agent and check again."),
+            said("Only one process can use a camera; most likely the agent uses it."),
+            said("`kerbwatch watch` shows its view; or stop the agent and check again."),
         )
     return Finding(
         "cameras",
         "fault",
         said("{fault}", fault=error),
-        said("Nothing is watched on this camera."),
-        said("Look at cable, power and address; `kerbwatch cameras list` shows what is there."),
+        said("This camera is not watched."),
+        said("Check cable, power and address; `kerbwatch cameras list` shows the cameras found."),
     )
 
 

@@ -80,7 +80,7 @@ class Check:
 def carry_out(check: Check, device: Device) -> list[Finding]:
     """Run one check in bounded time; one that breaks or hangs is a finding by itself."""
     if check.needs_configuration and device.configuration is None:
-        what = said("left out: the configuration is not usable")
+        what = said("skipped: the configuration cannot be used")
         return [Finding(check.name, "note", what)]
     found: queue.Queue[Finding | None] = queue.Queue()
 
@@ -114,7 +114,7 @@ def _broken(check: Check, error: Exception) -> Finding:
             kind=type(error).__name__,
             reason=reason_of(error),
         ),
-        said("What it looks at is in a state that nobody foresaw."),
+        said("What was checked is in an unexpected state."),
         said("Keep this text and report it."),
     )
 
@@ -124,8 +124,8 @@ def _hanging(check: Check) -> Finding:
         check.name,
         "fault",
         said("no result within {seconds:g} s", seconds=check.limit_s),
-        said("A device or a network that hangs here would hang the agent as well."),
-        said("Look at cables and power of what this check talks to; start the device anew."),
+        said("If a device or the network hangs here, the agent would hang as well."),
+        said("Check cables and power of the devices involved; then restart this device."),
     )
 
 

@@ -38,8 +38,12 @@ def disk(device: Device) -> Iterator[Finding]:
         yield Finding(
             "disk",
             "fault",
-            said("{path} takes no file: {reason}", path=folder, reason=refusal(error, folder)),
-            said("The agent cannot keep cases and events and does not start."),
+            said(
+                "no file can be written to {path}: {reason}",
+                path=folder,
+                reason=refusal(error, folder),
+            ),
+            said("The agent cannot store cases and events and does not start."),
             said(
                 "Give the folder to the agent's user; a read-only card may be worn out: replace it."
             ),
@@ -54,7 +58,7 @@ def disk(device: Device) -> Iterator[Finding]:
             "disk",
             "fault" if free < LEAST_FREE_BYTES else "warning",
             text,
-            said("When it is full, nothing more is kept."),
+            said("When it is full, nothing more can be stored."),
             said("Remove what does not belong there, or use a larger card."),
         )
     yield from _inodes(folder)
@@ -64,7 +68,7 @@ def disk(device: Device) -> Iterator[Finding]:
             "disk",
             "warning",
             said("{path} lies on {kind}", path=folder, kind=kind),
-            said("What lies in memory or in a container's layer is gone after a power cut."),
+            said("Files in memory or in a container's layer are lost at a power cut."),
             said("Put storage.state_dir on the card or a disk."),
         )
 
@@ -82,7 +86,7 @@ def _inodes(folder: Path) -> Iterator[Finding]:
             free=counted.free,
             total=counted.total,
         ),
-        said("Without inodes nothing more is kept, though the disk has room."),
+        said("Without free inodes nothing more can be stored, though the disk has room."),
         said("Find the folder with very many small files, and remove what does not belong there."),
     )
 
@@ -126,7 +130,7 @@ def clock(device: Device) -> Iterator[Finding]:
             "clock",
             "fault",
             said("the clock says {now}", now=told),
-            said("Certificates do not hold and events carry a wrong time."),
+            said("Certificates cannot be verified, and events carry a wrong time."),
             said("Connect the network so that the time is set; look at the clock's battery."),
         )
     elif not system.synchronised:
@@ -134,7 +138,7 @@ def clock(device: Device) -> Iterator[Finding]:
             "clock",
             "warning",
             said("the clock is not synchronised; it says {now}", now=told),
-            said("Events say that their time cannot be trusted; dwell is not affected."),
+            said("Events say that their time is not trustworthy; dwell times are not affected."),
             said("Allow NTP (UDP port 123) or give the time server in timesyncd.conf."),
         )
     else:
@@ -154,7 +158,7 @@ def memory(_device: Device) -> Iterator[Finding]:
         "memory",
         "warning",
         said("the kernel does not limit memory by unit"),
-        said("MemoryMax in the unit does nothing; a leak would take the whole machine."),
+        said("MemoryMax in the unit has no effect; a memory leak would affect the whole machine."),
         said("Add cgroup_enable=memory to the line in /boot/firmware/cmdline.txt and reboot."),
     )
 
@@ -169,8 +173,8 @@ def temperature(_device: Device) -> Iterator[Finding]:
             "temperature",
             "warning",
             said("the processor is at {celsius:.0f} °C", celsius=found),
-            said("Above 80 °C a Pi slows itself down."),
-            said("Look at fan and heat sink; give the housing shade and air."),
+            said("Above 80 °C a Raspberry Pi throttles."),
+            said("Check fan and heat sink; give the housing shade and air."),
         )
     else:
         yield Finding(

@@ -34,7 +34,7 @@ def rights(device: Device) -> Iterator[Finding]:
         yield _fault(
             said("there is no user {user}, whom the unit names", user=here.unit.user),
             said("systemd cannot start the agent."),
-            said("`sudo kerbwatch units install` makes the user."),
+            said("`sudo kerbwatch units install` creates the user."),
         )
         return
     if (foreign := _of_another(here.user, device)) is not None:
@@ -69,9 +69,9 @@ def _of_another(user: User, device: Device) -> Finding | None:
             owner=user_name(owner),
             user=user.name,
         ),
-        said("The agent runs as {user}: what it finds is not kept there.", user=user.name),
+        said("The agent runs as {user}: its results cannot be stored there.", user=user.name),
         said(
-            "`sudo chown -R {user}: {folder}`, then start the agent anew.",
+            "`sudo chown -R {user}: {folder}`, then restart the agent.",
             user=user.name,
             folder=folder,
         ),
@@ -85,8 +85,8 @@ def _ask(user: User, device: Device) -> dict[str, Any] | Finding:
         return Finding(
             "rights",
             "warning",
-            said("whether {user} can read and write what it needs is not known", user=user.name),
-            said("Only root can look with the eyes of the agent's user."),
+            said("whether {user} can read and write what it needs is unknown", user=user.name),
+            said("Only root can check with the rights of the agent's user."),
             said("Run the check with `sudo`."),
         )
     storage = device.configuration.storage
@@ -116,7 +116,7 @@ def _ask(user: User, device: Device) -> dict[str, Any] | Finding:
         return Finding(
             "rights",
             "warning",
-            said("whether {user} can read and write what it needs is not known", user=user.name),
+            said("whether {user} can read and write what it needs is unknown", user=user.name),
             reason_of(error),
             said("Run the check with `sudo`."),
         )
@@ -178,9 +178,11 @@ def _faults(found: dict[str, Any], user: User) -> Iterator[Finding]:
                     user=user.name,
                     paths=paths,
                 ),
-                said("The agent runs as {user}: what it finds is not kept there.", user=user.name),
                 said(
-                    "`sudo chown -R {user}: {folder}`, then start the agent anew.",
+                    "The agent runs as {user}: its results cannot be stored there.", user=user.name
+                ),
+                said(
+                    "`sudo chown -R {user}: {folder}`, then restart the agent.",
                     user=user.name,
                     folder=folder,
                 ),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from agent.telemetry.status_file import Software, Status
     from provisioning.check.this_device import AgentHere
 
-RESTART = said("`sudo systemctl restart kerbwatch` takes it up.")
+RESTART = said("`sudo systemctl restart kerbwatch` applies it.")
 
 
 def agent(device: Device) -> Iterator[Finding]:
@@ -60,11 +60,11 @@ def _silent(here: AgentHere) -> Finding:
         "agent",
         "fault",
         said(
-            "process {pid} works on the state and does not say how it is: {silence}",
+            "process {pid} uses the state folder but reports no status: {silence}",
             pid=here.holder.pid,
             silence=here.silence,
         ),
-        said("It hangs, is only just starting, or keeps its status where this check may not look."),
+        said("It hangs, has only just started, or this check may not read its status file."),
         said("Check again in a minute, as root; then `sudo systemctl restart kerbwatch`."),
     )
 
@@ -99,11 +99,11 @@ def _of_software(software: Software, device: Device) -> Iterator[Finding]:
             "agent",
             "fault",
             said(
-                "runs with configuration {runs}, and {written} is written down",
+                "it runs with configuration {runs}, but the files have {written}",
                 runs=software.settings_sha256[:12],
                 written=written.settings_sha256()[:12],
             ),
-            said("What was changed in site.toml or zones.json does not count yet."),
+            said("Changes in site.toml or zones.json are not in effect yet."),
             RESTART,
         )
     for used in software.models:
@@ -116,12 +116,12 @@ def _of_software(software: Software, device: Device) -> Iterator[Finding]:
                 "agent",
                 "fault",
                 said(
-                    "judges with {model} {runs}, and {installed} is installed",
+                    "it runs {model} {runs}, but {installed} is installed",
                     model=used.name,
                     runs=f"{used.version} ({used.sha256[:12]})",
                     installed=f"{installed.version} ({installed.model_sha256[:12]})",
                 ),
-                said("The model that was put in place is not used yet."),
+                said("The installed model is not in use yet."),
                 RESTART,
             )
 
@@ -146,12 +146,10 @@ def _of_storage(status: Status) -> Iterator[Finding]:
             "agent",
             "fault",
             said(
-                "keeps what it finds in memory only: {reason}", reason=status.storage.reason or "?"
+                "stores its results in memory only: {reason}", reason=status.storage.reason or "?"
             ),
-            said("A power cut takes it away."),
-            said(
-                "Look at the disk of the state folder: its rights, its room, whether it is worn out."
-            ),
+            said("It is lost at a power cut."),
+            said("Check the disk of the state folder: permissions, free space, wear."),
         )
 
 

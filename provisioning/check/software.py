@@ -32,8 +32,8 @@ def configuration(device: Device) -> Iterator[Finding]:
             said("The agent does not start with this configuration.")
             if kept is None
             else said(
-                "The agent goes on with the last configuration that was good, of"
-                " {at}; what was changed since then does not count.",
+                "The agent continues with the last valid configuration, of {at}; later changes "
+                "have no effect.",
                 at=local(kept[1], kept[0].site.timezone),
             )
         )
@@ -43,7 +43,7 @@ def configuration(device: Device) -> Iterator[Finding]:
                 "fault",
                 fault,
                 means,
-                said("Correct the place that is named; `kerbwatch config validate` looks again."),
+                said("Correct the place named; then run `kerbwatch config validate`."),
             )
         return
     assert device.configuration is not None
@@ -84,7 +84,7 @@ def models(device: Device) -> Iterator[Finding]:
                     "fault",
                     said("{model}: {fault}", model=name, fault=fault),
                     said("The agent does not start without this model."),
-                    said("Install the model's folder anew; its file was changed or is not whole."),
+                    said("Reinstall the model's folder; its file was changed or is incomplete."),
                 )
         else:
             text = said("{model} {version} runs", model=name, version=manifest.version)
@@ -99,7 +99,9 @@ def installation(_device: Device) -> Iterator[Finding]:
             "installation",
             "fault",
             each.in_words(),
-            said("A power cut soon after the installation tore it, or somebody changed it."),
+            said(
+                "It was damaged by a power cut soon after the installation, or somebody changed it."
+            ),
             REMEDY,
         )
     if not found:
@@ -128,9 +130,9 @@ def imports(device: Device) -> Iterator[Finding]:
             ),
             said("The agent would end as soon as it starts."),
             said(
-                "Make the environment anew with --system-site-packages from requirements.lock."
-                " If it names simplejpeg or numpy, the system's simplejpeg was built for another"
-                " numpy: install the wheel of simplejpeg into the environment."
+                "Create the environment again with --system-site-packages from "
+                "requirements.lock. If it names simplejpeg or numpy, the system's simplejpeg was "
+                "built for another numpy: install the wheel of simplejpeg into the environment."
             ),
         )
     yield from _stubs()

@@ -25,14 +25,14 @@ def audit(device: Device) -> Iterator[Finding]:
             "audit",
             "warning",
             words_of(error),
-            said("What changes about the device is not recorded."),
+            said("Changes to the device are not recorded."),
             said("Run the check as root; if the card is worn out, replace it."),
         )
         return
     breaks = (*verdict.breaks, *ordered.breaks)
     if not breaks:
         yield Finding(
-            "audit", "ok", said("{count} record(s), and the chain holds", count=verdict.records)
+            "audit", "ok", said("{count} record(s), the chain is intact", count=verdict.records)
         )
         return
     first = breaks[0]
@@ -45,10 +45,8 @@ def audit(device: Device) -> Iterator[Finding]:
             line=first.line,
             reason=first.reason,
         ),
-        said("Somebody or something changed the log after it was written."),
-        said(
-            "Copy {folder} away for whoever looks into it; `kerbwatch audit verify`.", folder=folder
-        ),
+        said("The log was changed after it was written."),
+        said("Copy {folder} for the investigation; run `kerbwatch audit verify`.", folder=folder),
     )
 
 
@@ -59,7 +57,7 @@ def card(device: Device) -> Iterator[Finding]:
     if not folder.exists():
         return
     found = read_card(folder)
-    what = found.name or said("a disk that does not tell its name")
+    what = found.name or said("disk of unknown model")
     if found.file_system_errors:
         yield Finding(
             "card",
@@ -69,7 +67,7 @@ def card(device: Device) -> Iterator[Finding]:
                 card=what,
                 count=found.file_system_errors,
             ),
-            said("Something on it was found broken since the file system was last repaired."),
+            said("Damage was found on it since the file system was last repaired."),
             said("Back up what is held, and replace the card."),
         )
     if found.end_of_life in {"warning", "urgent"}:
@@ -77,11 +75,11 @@ def card(device: Device) -> Iterator[Finding]:
             "card",
             "warning",
             said("{card}: nearly all spare blocks are used up", card=what),
-            said("It will take no more writes before long."),
+            said("It will soon no longer be writable."),
             said("Replace the card."),
         )
     if not found.file_system_errors and found.end_of_life in {None, "normal"}:
-        yield Finding("card", "ok", said("{card}: tells of no fault", card=what))
+        yield Finding("card", "ok", said("{card}: no fault found", card=what))
 
 
 CHECKS = (Check("audit", audit), Check("card", card))

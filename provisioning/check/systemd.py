@@ -14,7 +14,7 @@ from wording.messages import said
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_INSTALL = said("`sudo kerbwatch units install` puts them in place (--gpio: for a site with pins).")
+_INSTALL = said("`sudo kerbwatch units install` installs them (--gpio: for a site with GPIO pins).")
 
 
 def serving(device: Device) -> Iterator[Finding]:
@@ -32,7 +32,9 @@ def serving(device: Device) -> Iterator[Finding]:
             "units",
             "fault",
             said("empty: {files}", files=empty),
-            said("systemd takes an empty unit as masked: nothing starts it, and nothing says so."),
+            said(
+                "systemd takes an empty unit as masked: nothing starts it, and no message says so."
+            ),
             _INSTALL,
         )
     if files:
@@ -40,7 +42,7 @@ def serving(device: Device) -> Iterator[Finding]:
             "units",
             "warning",
             said("missing, or not of this version: {files}", files=files),
-            said("The agent is not started as it should be, or is kept from what it needs."),
+            said("The agent is not started as intended, or lacks permissions."),
             _INSTALL,
         )
     if off and not (files or empty):
@@ -48,7 +50,7 @@ def serving(device: Device) -> Iterator[Finding]:
             "units",
             "warning",
             said("not enabled: {units}", units=off),
-            said("After a power cut nobody starts them."),
+            said("After a power cut nothing starts them."),
             _INSTALL,
         )
     for name in failed:
@@ -56,11 +58,11 @@ def serving(device: Device) -> Iterator[Finding]:
             "units",
             "warning",
             said("{unit} has failed", unit=name),
-            said("What it does is not done until it is started again."),
+            said("Its work is not done until it is started again."),
             said("`journalctl --namespace='*' -u {unit}` says why.", unit=name),
         )
     if not (empty or files or off or failed):
-        yield Finding("units", "ok", said("{count} units are in place", count=len(units())))
+        yield Finding("units", "ok", said("{count} units are installed", count=len(units())))
 
 
 def _says(*question: str) -> str:

@@ -56,7 +56,8 @@ def note(state_dir: Path, command: str, what: str, **facts: Any) -> None:
         audit_of(state_dir, command).append(what, **facts)
     except AuditError as error:
         click.echo(
-            say("This is not in the audit log: {reason}", reason=error_in_words(error)), err=True
+            say("This was not recorded in the audit log: {reason}", reason=error_in_words(error)),
+            err=True,
         )
 
 
@@ -129,13 +130,11 @@ def verify_log(site: Path, known: str | None, *, as_json: bool) -> int:
             )
         )
     if breaks:
-        click.echo(
-            say("The chain breaks: somebody or something changed the log after it was written.")
-        )
+        click.echo(say("The chain breaks: the log was changed after it was written."))
         return FAULT
     click.echo(
         say(
-            "✓ {count} record(s) from number {first} on, and the chain holds.",
+            "✓ {count} record(s) from number {first} on, the chain is intact.",
             count=verdict.records,
             first=verdict.first,
         )
@@ -143,13 +142,13 @@ def verify_log(site: Path, known: str | None, *, as_json: bool) -> int:
     if ordered.records:
         click.echo(
             say(
-                "✓ {count} record(s) of what the platform ordered, and their chain holds.",
+                "✓ {count} record(s) of the platform's commands, their chain is intact.",
                 count=ordered.records,
             )
         )
     click.echo(
         say(
-            "  The newest is {number}:{hash}; hold that against what the platform was told.",
+            "The newest record is {number}:{hash}; compare it with what the platform received.",
             number=verdict.head.number,
             hash=verdict.head.hash,
         )

@@ -75,7 +75,7 @@ def commission(site: Path, footage: Sequence[str], *, as_json: bool) -> int:
         for camera_id, faults in done.items():
             _tell(camera_id, faults)
         if not all(done.values()):
-            click.echo(say("A running agent takes it up when it is started anew."))
+            click.echo(say("A running agent uses it from its next start."))
     return FAULT if any(done.values()) else 0
 
 
@@ -103,7 +103,7 @@ def _frame(section: CameraSection, base: Path) -> Frame:
         raise CameraHeldError(
             name,
             said(
-                "{reason}. If the agent runs, it has the camera: `systemctl stop kerbwatch`, "
+                "{reason}. If the agent runs, it uses the camera: `systemctl stop kerbwatch`, "
                 "commission, `systemctl start kerbwatch`",
                 reason=error.reason,
             ),
@@ -132,7 +132,7 @@ def _masked(configuration: Configuration, frame: Frame) -> Frame:
 
 def _tell(camera_id: str, faults: Sequence[str]) -> None:
     if not faults:
-        click.echo(say("camera {camera}: commissioning picture stored", camera=camera_id))
+        click.echo(say("camera {camera}: reference image stored", camera=camera_id))
         return
     for fault in faults:
         click.echo(
@@ -141,8 +141,8 @@ def _tell(camera_id: str, faults: Sequence[str]) -> None:
     click.echo(
         "  "
         + say(
-            "A commissioning picture must be sharp and neither dark nor burnt out: clean the glass, "
-            "set focus and exposure, and take it by day."
+            "A reference image must be sharp and neither dark nor over-exposed: clean the glass, "
+            "set focus and exposure, and capture it by day."
         )
     )
 
@@ -171,7 +171,7 @@ def show(site: Path, *, as_json: bool) -> int:
     else:
         for camera_id, reference in kept.items():
             if reference is None:
-                click.echo(say("camera {camera}: no commissioning picture", camera=camera_id))
+                click.echo(say("camera {camera}: no reference image", camera=camera_id))
             else:
                 click.echo(
                     say(

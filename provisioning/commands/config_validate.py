@@ -81,7 +81,7 @@ def _read(site: Path) -> tuple[Configuration, list[Remark]]:
     wrong, absent = _of_files(path, configuration.uplink)
     if wrong:
         raise ConfigError(path, wrong)
-    meaning = said("On the device, the agent does not reach the broker without it.")
+    meaning = said("Without it, the agent on the device cannot connect to the broker.")
     remedy = said("Nothing, if this is not the device; else put the file there.")
     return configuration, [Remark(each, meaning, remedy) for each in absent]
 
@@ -113,8 +113,8 @@ def _show(site: Path, configuration: Configuration, odd: Sequence[Remark]) -> No
         click.echo("")
         click.echo(
             say_many(
-                "{path}: {count} warning; the agent takes it as it is. Hash {sha256}",
-                "{path}: {count} warnings; the agent takes it as it is. Hash {sha256}",
+                "{path}: {count} warning; the agent runs with it. Hash {sha256}",
+                "{path}: {count} warnings; the agent runs with it. Hash {sha256}",
                 len(odd),
                 path=site,
                 sha256=configuration.sha256(),

@@ -222,7 +222,7 @@ def _tell_plan(groups: list[Group], waiting: int | None) -> None:
     if waiting:
         click.echo(
             say(
-                "! {waiting} event(s) wait that the platform has not confirmed: they are lost with it.",
+                "! {waiting} event(s) are not confirmed by the platform: they will be lost.",
                 waiting=waiting,
             ),
             err=True,
@@ -306,18 +306,21 @@ def _tell_end(left: list[Path], *, discarded: bool) -> None:
             err=True,
         )
         return
-    click.echo(say("✓ Everything above is wiped. Keep what was printed as its record."), err=True)
+    click.echo(say("✓ Everything above is wiped. Keep the printed record."), err=True)
     if not discarded:
         click.echo(
-            say("! The card was not told which blocks are free (fstrim): it may keep them longer."),
+            say(
+                "! The card was not told which blocks are free (fstrim): it may keep old "
+                "contents longer."
+            ),
             err=True,
         )
     for text in (
         say(
-            "  A card moves blocks about to wear evenly: copies that it put aside are out of the "
-            "system's reach, and not out of a laboratory's. Where that matters, destroy the card."
+            "A card moves blocks about to wear evenly: old copies are out of the system's reach, "
+            "but not out of a laboratory's. If that matters, destroy the card."
         ),
         say("  site.toml, zones.json and the journal stay: they hold no keys and no pictures."),
-        say("  Have the platform withdraw the device's certificate."),
+        say("Have the platform revoke the device's certificate."),
     ):
         click.echo(text, err=True)

@@ -243,7 +243,7 @@ class Stage:
 
     def _print_comparison(self, received: Received) -> None:
         click.echo()
-        click.echo(say("What was reported, against what was staged (times of the clip):"))
+        click.echo(say("Reported cases compared with staged problems (times of the clip):"))
         cases = reported_cases(received.events, self.began_at)
         verdicts = list(compare(self.truth.problems, cases))
         for verdict in verdicts:
@@ -339,10 +339,10 @@ def _print_outcome(folder: Path, code: int, delivery: Delivery, received: Receiv
         if delivery.others_waiting:
             click.echo(
                 say_many(
-                    "{count} heartbeat came up while the agent stopped and waits for its next "
-                    "start.",
-                    "{count} heartbeats came up while the agent stopped and wait for its next "
-                    "start.",
+                    "{count} heartbeat was written while the agent stopped, and is sent after "
+                    "its next start.",
+                    "{count} heartbeats were written while the agent stopped, and are sent after "
+                    "its next start.",
                     delivery.others_waiting,
                 )
             )

@@ -201,7 +201,7 @@ def _places(where: Path) -> tuple[Path, Path, str | None]:
             beside = database.parent / "evidence"
             return database, evidence if evidence.is_dir() else beside, timezone
     raise UnknownCaseError(
-        say("There is no database {path}. Has it watched anything yet?", path=candidates[0][0])
+        say("There is no database {path}. Has the agent run yet?", path=candidates[0][0])
     )
 
 
@@ -242,7 +242,7 @@ def _life(case: Explained) -> Iterator[str]:
     yield say("Began {began}, opened {opened} after {dwell}.", began=began, opened=at, dwell=stood)
     if last["state"] == "cleared":
         yield say(
-            "Cleared {cleared}; last there {last}, {dwell} in all.",
+            "Cleared {cleared}; last seen {last}, {dwell} in total.",
             cleared=case.shown(last["cleared_at"]),
             last=case.shown(last["last_present_at"]),
             dwell=duration(last["dwell_s"]),
@@ -254,9 +254,9 @@ def _life(case: Explained) -> Iterator[str]:
 def _why(case: Explained) -> Iterator[str]:
     held = conditions(case)
     if not held:
-        yield say("Nothing was noted of how it came to be.")
+        yield say("The decision was not recorded.")
         return
-    yield say("It opened when all of this held:")
+    yield say("It opened when all of these conditions were met:")
     for each in held:
         since = (
             say("not needed")
@@ -275,7 +275,8 @@ def _why(case: Explained) -> Iterator[str]:
         opened_at = datetime.fromisoformat(case.opened["opened_at"])
         if latest.since is not None and opened_at - latest.since > timedelta(seconds=1.5):
             yield say(
-                "Until {time} it waited for a picture that shows it.", time=case.shown(opened_at)
+                "It then waited until {time} for a picture that shows it.",
+                time=case.shown(opened_at),
             )
 
 
@@ -285,7 +286,8 @@ def _timeline(case: Explained) -> Iterator[str]:
         return
     frames, looks = case.trace["frames"], case.trace["looks"]
     yield say(
-        "{frames} frames noted; the network looked in {looks} of them. Some of the moments:",
+        "{frames} frames noted; the model was run on the place in {looks} of them. Some of the "
+        "moments:",
         frames=frames,
         looks=looks,
     )
@@ -301,23 +303,23 @@ def _timeline(case: Explained) -> Iterator[str]:
                 *(f"{figure(value):>15}" for value in values[: len(measures)]),
             ]
         )
-    yield say("  * the network looked at the place in this frame")
+    yield say("  * the model was run on this place in this frame")
 
 
 def measure_in_words(name: str) -> str:
     """A measure of a rule for people; one without words is shown as it is."""
     words = {
-        "dwell_s": say("seconds it stands"),
-        "full_s": say("seconds it is seen to be full"),
-        "stood_s": say("seconds it stands while watched"),
-        "support": say("share of looks that saw it"),
-        "confidence": say("the network's confidence"),
-        "ridden_share": say("share of looks with a rider"),
-        "score": say("smoothed score of overflowing"),
-        "last_score": say("last score of overflowing"),
-        "attended_share": say("share of looks with a keeper"),
-        "supported_share": say("share of looks that named it"),
-        "crowd_share": say("share of it that people hide"),
+        "dwell_s": say("seconds standing"),
+        "full_s": say("seconds seen to be full"),
+        "stood_s": say("seconds standing while watched"),
+        "support": say("share of model runs that saw it"),
+        "confidence": say("confidence of the model"),
+        "ridden_share": say("share of model runs with a rider"),
+        "score": say("smoothed overflow score"),
+        "last_score": say("last overflow score"),
+        "attended_share": say("share of model runs with a keeper"),
+        "supported_share": say("share of model runs that named it"),
+        "crowd_share": say("share of it hidden by people"),
     }
     return words.get(name, name)
 

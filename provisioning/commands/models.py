@@ -42,8 +42,8 @@ def _name_the_misnamed() -> None:
     for folder in misnamed_folders():
         click.echo(
             say(
-                "{name!r} in {place} is left out: a model is called by 1 to 64 of a-z, 0-9, - and _,"
-                " beginning with a letter or digit",
+                "{name!r} in {place} is ignored: a model is called by 1 to 64 of a-z, 0-9, - and "
+                "_, beginning with a letter or digit",
                 name=folder.name,
                 place=folder.parent,
             ),

@@ -219,7 +219,7 @@ def _say_what_next(folder: Path, told: Mapping[str, Any]) -> None:
     meant = [each["meaning"] for each in told["classes"] if each["meaning"] != IGNORED]
     click.echo(
         say(
-            "{folder}: it runs. Of its {count} classes the street knows {known}.",
+            "{folder}: it runs. Of its {count} classes, these are used: {known}.",
             folder=folder,
             count=len(told["classes"]),
             known=meant or say("none"),
@@ -228,15 +228,15 @@ def _say_what_next(folder: Path, told: Mapping[str, Any]) -> None:
     if not meant:
         click.echo(
             say(
-                "So it finds nothing yet: write into its manifest.toml what each class means, or adopt it"
-                " with --names."
+                "So it detects nothing yet: write into its manifest.toml what each class means, "
+                "or adopt it with --names."
             )
         )
     for warning in _readable(told["classes"]):
         click.echo(warning)
     click.echo(
         say(
-            'Look through its manifest.toml, then name it: [models] detector = "{name}"',
+            'Check its manifest.toml, then use it: [models] detector = "{name}"',
             name=told["name"],
         )
     )

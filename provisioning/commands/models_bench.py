@@ -106,7 +106,7 @@ def bench(names: Sequence[str], *, seconds: float, pictures: Path | None, as_jso
             slowed = slowed or _slowed_down()
     if slowed:
         notes.append(
-            say("The processor was slowed down by heat or voltage: measure again when cool.")
+            say("The processor was throttled by heat or low voltage: measure again when cool.")
         )
     _print(rows, notes, as_json=as_json)
 
@@ -248,7 +248,7 @@ def _print(rows: Sequence[Row], notes: Sequence[str], *, as_json: bool) -> None:
         }
         click.echo(json.dumps(document, ensure_ascii=False, indent=2))
         return
-    click.echo(say("{machine}; milliseconds a run inside the network", machine=machine))
+    click.echo(say("{machine}; milliseconds per model run", machine=machine))
     heads = (
         say("model"),
         say("precision"),
@@ -257,7 +257,7 @@ def _print(rows: Sequence[Row], notes: Sequence[str], *, as_json: bool) -> None:
         say("fastest"),
         say("slowest"),
         say("CPU"),
-        say("beside"),
+        say("outside"),
     )
     click.echo("  ".join(padded(head, 10) for head in heads))
     for row in rows:

@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 
 _STAGES = {
-    "looking": said("looking, the network included"),
+    "looking": said("detection, inference included"),
     "tracking": said("tracking"),
-    "novelty": said("what is new in the picture"),
+    "novelty": said("background model"),
     "judging": said("judging"),
-    "recording": said("writing down"),
+    "recording": said("recording"),
 }
 
 
@@ -156,12 +156,12 @@ def _rows(report: ReplayReport) -> Iterator[tuple[str, str]]:
     for label, count in sorted(report.tracks_by_label.items()):
         yield say("tracks: {label}", label=things_in_words(label)), str(count)
     yield say("footage"), duration(report.footage_s)
-    yield say("frames looked at"), str(report.frames)
+    yield say("frames analysed"), str(report.frames)
     if report.frames_not_judged:
         yield say("frames that could not be judged"), str(report.frames_not_judged)
-    yield say("network runs"), str(report.runs)
+    yield say("model runs"), str(report.runs)
     yield say("took"), say("{seconds:.1f} s", seconds=report.total_s)
-    yield say("of it in the network"), say("{seconds:.1f} s", seconds=report.session_s)
+    yield say("of it in inference"), say("{seconds:.1f} s", seconds=report.session_s)
     for stage, seconds in report.stage_s.items():
         yield (
             say("of it in {stage}", stage=wording.in_words(_STAGES.get(stage, stage))),

@@ -65,14 +65,14 @@ def report(site: Path, day: str | None, *, as_json: bool) -> None:
     wanted = _wanted(day, today)
     if not database.is_file():
         raise NoReportError(
-            say("There is no database {path}. Has it watched anything yet?", path=database)
+            say("There is no database {path}. Has the agent run yet?", path=database)
         )
     with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
         known = _known(connection)
         if wanted not in known:
             raise NoReportError(
                 say(
-                    "Nothing was counted on {day}. There are: {known}",
+                    "Nothing was counted on {day}. Days with data: {known}",
                     day=wanted,
                     known=sorted({day_counters.day_on(page) for page in known})[-10:]
                     or say("none"),
@@ -163,7 +163,7 @@ def _device(device: DeviceDay) -> Iterator[str]:
     yield "  " + say("ran for {uptime}", uptime=duration(device.uptime_s))
     if device.unsynchronised_s:
         yield "  " + say(
-            "! the clock could not be trusted for {time}: some of it may belong to another day",
+            "! the clock was not trustworthy for {time}: part of it may belong to another day",
             time=duration(device.unsynchronised_s),
         )
     for cause, times in sorted(device.began_after.items()):
@@ -173,10 +173,10 @@ def _device(device: DeviceDay) -> Iterator[str]:
         yield "  " + say("processor at most {heat:.0f} °C", heat=device.temperature_c_max)
     if device.throttled_s:
         slow = duration(device.throttled_s)
-        yield "  " + say("! slowed down by heat or voltage for {time}", time=slow)
+        yield "  " + say("! throttled by heat or low voltage for {time}", time=slow)
     if device.under_voltage_s:
         low = duration(device.under_voltage_s)
-        yield "  " + say("! too little voltage for {time}", time=low)
+        yield "  " + say("! under-voltage for {time}", time=low)
     if device.waiting_rows_max is not None and device.waiting_s_max is not None:
         yield "  " + say(
             "at most {rows} event(s) waited, the oldest for {time}",

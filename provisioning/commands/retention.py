@@ -43,7 +43,9 @@ def let_go(site: Path, *, as_json: bool) -> int:
     configuration = load(site)
     state_dir = _state_dir(site)
     if not (state_dir / DATABASE).exists():
-        click.echo(say("There is no database in {folder} yet: nothing is kept.", folder=state_dir))
+        click.echo(
+            say("There is no database in {folder} yet: nothing is stored.", folder=state_dir)
+        )
         return 0
     with acting_for(state_dir), Database(state_dir / DATABASE) as database:
         outcome = Retention(
@@ -58,7 +60,7 @@ def let_go(site: Path, *, as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps(None if outcome is None else asdict(outcome), indent=2))
     elif outcome is None:
-        click.echo(say("The agent is just doing it."))
+        click.echo(say("The agent is doing it right now."))
     else:
         _tell(outcome)
     return FAULT if outcome is not None and (outcome.short_bytes or outcome.short_inodes) else 0
@@ -68,7 +70,8 @@ def _tell(outcome: Outcome) -> None:
     deleted = sum(outcome.deleted.values())
     click.echo(
         say(
-            "Pictures of {deleted} case(s) deleted, {size_mb:.1f} MB: {age} by age, {room} for room.",
+            "Pictures of {deleted} case(s) deleted, {size_mb:.1f} MB: {age} by age, {room} to "
+            "free space.",
             deleted=deleted,
             size_mb=outcome.deleted_bytes / 1e6,
             age=outcome.deleted.get("age", 0),
@@ -77,7 +80,7 @@ def _tell(outcome: Outcome) -> None:
     )
     click.echo(
         say(
-            "{rows} row(s) of the database deleted, {size_mb:.1f} MB given back to the disk.",
+            "{rows} row(s) of the database deleted, {size_mb:.1f} MB returned to the disk.",
             rows=sum(outcome.rows.values()),
             size_mb=outcome.given_back_bytes / 1e6,
         )
@@ -93,7 +96,7 @@ def _tell(outcome: Outcome) -> None:
     if outcome.short_bytes:
         click.echo(
             say(
-                "! {short_mb:.1f} MB are missing to what [retention] allows, and nothing more may go: "
+                "! [retention] needs {short_mb:.1f} MB more, but nothing more may be deleted: "
                 "what is left is held, or its case is open. Lift holds, or use a larger card.",
                 short_mb=outcome.short_bytes / 1e6,
             )
@@ -101,8 +104,8 @@ def _tell(outcome: Outcome) -> None:
     if outcome.short_inodes:
         click.echo(
             say(
-                "! Room for {count} more files is missing to what [retention] allows, and nothing more may"
-                " go: remove what does not belong on this disk, or format it with more inodes.",
+                "! [retention] needs {count} more free inodes, but nothing more may be deleted: "
+                "remove what does not belong on this disk, or format it with more inodes.",
                 count=outcome.short_inodes,
             )
         )

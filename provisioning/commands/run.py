@@ -25,7 +25,7 @@ def _refuse_anothers(site: Path, state_dir: Path) -> None:
     if keeper_of(folder) is not None:  # also of one that would only be made: by then it is root's
         raise PermissionError(
             said(
-                "Another user could put something else in the place of {folder}: run this as that user.",
+                "Another user could replace {folder}: run this as that user.",
                 folder=folder,
             )
         )

@@ -89,8 +89,8 @@ def install(*, pins: bool) -> int:
         return FAULT
     click.echo(
         say(
-            "The units are in place, and everything is on the disk. "
-            "To start: `sudo systemctl start kerbwatch`"
+            "The units are installed, and everything is on the disk. To start: `sudo systemctl "
+            "start kerbwatch`"
         )
     )
     return 0
@@ -156,7 +156,7 @@ def show(*, as_json: bool) -> int:
         return FAULT if failed else 0
     for row in rows:
         exposure = row["exposure"]
-        score = "" if exposure is None else say("exposure {exposure}", exposure=exposure)
+        score = "" if exposure is None else say("exposure score {exposure}", exposure=exposure)
         state = f"{row['active']} ({row['sub']})"
         click.echo(f"{padded(str(row['unit']), 30)} {padded(state, 24)} {score}".rstrip())
     return FAULT if failed else 0

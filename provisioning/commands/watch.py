@@ -83,15 +83,15 @@ def read(path: Path) -> Status:
     if age_s > OLD_S:
         raise NotRunningError(
             say(
-                "The agent last said something {age} ago: it hangs or has ended.",
+                "The agent's last status is {age} old: it hangs or has ended.",
                 age=duration(age_s),
             )
         )
     if age_s < -OLD_S:  # a running agent writes again within a second, by the clock as it is now
         raise NotRunningError(
             say(
-                "The agent's last word is of {age} later than this clock says: the clock was set back, and"
-                " the agent hangs or has ended.",
+                "The agent's last status is {age} ahead of this clock: the clock was set back, "
+                "and the agent hangs or has ended.",
                 age=duration(-age_s),
             )
         )
@@ -164,7 +164,9 @@ def _uplink(status: Status) -> str:
     if status.uplink.connected_since is None:
         reason = status.uplink.last_error or "–"
         return say(
-            "broker away ({reason}); {waiting} event(s) wait", reason=reason, waiting=waiting
+            "broker not connected ({reason}); {waiting} event(s) wait",
+            reason=reason,
+            waiting=waiting,
         )
     return say(
         "connected since {since}; {confirmed} confirmed, {waiting} wait",
@@ -191,14 +193,14 @@ def _camera(
         since=duration(now.for_s),
     )
     yield "  " + say(
-        "{captured:.1f} frames/s captured, {analysed:.1f} analysed, {runs:.1f} network runs/s",
+        "{captured:.1f} frames/s captured, {analysed:.1f} analysed, {runs:.1f} model runs/s",
         captured=rate(now.captured, last.captured if last else 0),
         analysed=rate(now.analysed, last.analysed if last else 0),
         runs=rate(now.network_runs, last.network_runs if last else 0),
     )
     share = 100 * now.gated / now.analysed if now.analysed else 0
     yield "  " + say(
-        "{share:.0f} % of the frames needed no network; {dropped} dropped; reopened {reopened} ×",
+        "{share:.0f} % of the frames needed no model run; {dropped} dropped; reopened {reopened} ×",
         share=share,
         dropped=now.dropped,
         reopened=now.reopened,
@@ -211,10 +213,10 @@ def _camera(
             for name, each_s in now.stage_s.items()
             if each_s is not None
         ]
-        yield "  " + say("milliseconds a frame: {stages}", stages=stages)
+        yield "  " + say("milliseconds per frame: {stages}", stages=stages)
     if now.tracks:
         seen = [label_in_words(label, count) for label, count in sorted(now.tracks.items())]
-        yield "  " + say("followed now: {seen}", seen=seen)
+        yield "  " + say("tracked now: {seen}", seen=seen)
     for each in status.pending:
         if each.camera_id == camera_id:
             yield "  " + say("zone {zone}", zone=each.zone_id)

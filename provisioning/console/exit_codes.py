@@ -37,7 +37,7 @@ EXPECTED = {
         FAULT, said("There is nothing to explain.")
     ),
     "provisioning.commands.units.UnitsError": Expected(
-        FAULT, said("The units cannot be put in place here.")
+        FAULT, said("The units cannot be installed here.")
     ),
     "provisioning.commands.decommission.StillNeededError": Expected(
         FAULT, said("The device was not wiped.")
@@ -46,7 +46,7 @@ EXPECTED = {
         FAULT, said("There is nothing to report.")
     ),
     "agent.runtime.instance_lock.NotAloneError": Expected(
-        FAULT, said("Another agent is at work here.")
+        FAULT, said("Another agent is running here.")
     ),
     "agent.runtime.instance_lock.ForeignStateError": Expected(
         FAULT, said("The state belongs to another user.")
@@ -67,13 +67,15 @@ EXPECTED = {
     "agent.retention.legal_holds.HoldError": Expected(
         FAULT, said("There is no such case to hold.")
     ),
-    "agent.audit.log.AuditError": Expected(STORAGE, said("The disk refused.")),
-    "agent.storage.errors.StorageError": Expected(STORAGE, said("The disk refused.")),
-    "sqlite3.Error": Expected(STORAGE, said("The disk refused.")),
+    "agent.audit.log.AuditError": Expected(STORAGE, said("The disk could not be read or written.")),
+    "agent.storage.errors.StorageError": Expected(
+        STORAGE, said("The disk could not be read or written.")
+    ),
+    "sqlite3.Error": Expected(STORAGE, said("The disk could not be read or written.")),
     "builtins.ModuleNotFoundError": Expected(
         FAULT, said("A package that this needs is not installed.")
     ),
-    "builtins.OSError": Expected(STORAGE, said("The disk refused.")),
+    "builtins.OSError": Expected(STORAGE, said("The disk could not be read or written.")),
 }
 
 

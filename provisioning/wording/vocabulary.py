@@ -52,11 +52,11 @@ REASONS = {
     "good": said("good"),
     "view_dark": said("dark"),
     "view_over_exposed": said("over-exposed"),
-    "view_blocked": said("blocked or fouled"),
+    "view_blocked": said("blocked or dirty"),
     "view_moved": said("moved"),
     "view_out_of_focus": said("out of focus"),
     "view_frozen": said("frozen"),
-    "camera_lost": said("no frames come"),
+    "camera_lost": said("no frames from the camera"),
     "camera_hangs": said("the camera hangs"),
 }
 """What may be the matter with a view; every :data:`agent.protocol.base.Blindness` and ``good``."""

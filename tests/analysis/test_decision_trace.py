@@ -152,7 +152,8 @@ def test_every_case_of_a_replay_is_explained_by_its_configured_threshold(results
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("language", "words"), [("en", "It opened when all of this held"), ("zh_CN", "问题")]
+    ("language", "words"),
+    [("en", "It opened when all of these conditions were met"), ("zh_CN", "问题")],
 )
 def test_a_case_is_explained_in_words_and_pictures(
     results: Path, tmp_path: Path, language: str, words: str

@@ -125,7 +125,7 @@ def test_a_disk_that_takes_nothing_is_logged_and_stops_nothing(
 ) -> None:
     (tmp_path / KIND).write_text("a file where the folder should be")
     collection(tmp_path).consider(KIND, [BIN], at(100))
-    assert "was not kept" in caplog.text
+    assert "was not stored" in caplog.text
 
 
 def site_in(folder: Path) -> Path:

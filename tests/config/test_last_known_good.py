@@ -81,7 +81,7 @@ def test_a_drawing_of_zones_that_is_gone_is_answered_with_the_zones_that_were_go
     (site / "zones.json").unlink()
     configuration, health = last_known_good.load(site)
     assert configuration == good
-    assert "zones.json is gone" in health.faults[0]
+    assert "zones.json is missing" in health.faults[0]
     (site / "zones.json").write_text('{"zones": []}', encoding="utf-8")
     configuration, health = last_known_good.load(site)
     assert configuration.zones == ()

@@ -94,7 +94,7 @@ def test_a_text_for_people_with_what_they_cannot_see_is_refused(
     line = f'{key} = "芜湖{hidden}路"\n'
     site = SITE.replace(address, line if key == "address" else address + line)
     [fault] = faults(write(tmp_path, site))
-    assert fault.startswith(f"site.{key}: a character that cannot be seen stands in it")
+    assert fault.startswith(f"site.{key}: it contains an invisible character")
 
 
 def test_what_was_pasted_from_a_page_is_put_on_one_line(tmp_path: Path) -> None:
@@ -120,12 +120,12 @@ def test_what_was_pasted_from_a_page_is_put_on_one_line(tmp_path: Path) -> None:
         (
             "[scenarios",
             '[uplink]\nusername = "a\\u0000b"\n[scenarios',
-            "uplink.username: a character",
+            "uplink.username: it contains an invisible character",
         ),
         (
             "[scenarios",
             '[uplink]\ntopic_prefix = "a\\u0000"\n[scenarios',
-            "uplink.topic_prefix: a char",
+            "uplink.topic_prefix: it contains an invisible character",
         ),
         (
             "[[cameras]]",
@@ -328,7 +328,7 @@ def test_a_password_in_clear_off_this_machine_is_refused_with_what_to_do(
     with pytest.raises(CredentialsError) as refused:
         read_credentials(configuration.uplink.located(tmp_path))
     [fault] = refused.value.faults
-    assert "in clear" in fault
+    assert "unencrypted" in fault
     assert "use mqtts://" in fault
 
 

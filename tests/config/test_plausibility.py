@@ -103,13 +103,13 @@ def test_of_what_can_be_meant_nothing_is_said(zones: list[dict[str, Any]]) -> No
         ),
         (
             [zone(in_force=DAY, permitted=[{"from": "06:00", "to": "20:00"}])],
-            "zones.0.permitted (zone 'kerb'): its rule never holds",
+            "zones.0.permitted (zone 'kerb'): its rule never applies",
         ),
-        ([zone(permitted=[{"from": "00:00", "to": "00:00"}])], "its rule never holds"),
-        ([zone(kind="mask", in_force=DAY)], "a zone of kind mask has no times"),
+        ([zone(permitted=[{"from": "00:00", "to": "00:00"}])], "its rule never applies"),
+        ([zone(kind="mask", in_force=DAY)], "a zone of kind mask takes no times"),
         (
             [zone(polygon=[[0.1, 0.5], [0.9, 0.5], [0.9, 0.503]])],
-            "only 0.15 % of the picture broad",
+            "only 0.15 % of the picture wide",
         ),
         (
             [zone(polygon=LEFT), zone(zone_id="Kerb", polygon=RIGHT)],

@@ -268,8 +268,8 @@ NO_ADDRESSES = {
     "mqtts://h：8883": "： is a full-width",
     "mqtts://h:８８８３": "８ is a full-width",
     "mqtts://h。cn": "。 is a full-width",
-    " mqtts://h": "no blank",
-    "mqtts://h :8883": "no blank",
+    " mqtts://h": "must not contain blanks",
+    "mqtts://h :8883": "must not contain blanks",
     "mqtts://h\u200b": "U+200B",
 }
 

@@ -197,6 +197,6 @@ def test_the_agent_itself_gives_no_password_in_clear_to_another_machine(tmp_path
         server.settimeout(0)
         with Device(tmp_path, settings) as device:
             device.connect()
-            wait_until(lambda: "in clear" in device.last_error)
+            wait_until(lambda: "unencrypted" in device.last_error)
         with pytest.raises(BlockingIOError):
             server.accept()

@@ -478,4 +478,4 @@ def test_connections_that_end_young_again_and_again_hint_at_another_device(
             broker.kill()
             wait_until(lambda: not device.uplink.figures.connected_since)
             broker.start()
-    assert f"another device is called {TENANT}:{DEVICE}" in caplog.text
+    assert f"another device uses the client id {TENANT}:{DEVICE}" in caplog.text

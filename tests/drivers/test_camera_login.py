@@ -180,7 +180,7 @@ def test_after_refused_logins_the_waits_grow_and_are_told(
     thread.start()
     try:
         wait_until(lambda: len(offered) >= 3)
-        assert "asked again in 1 min" in reader.state
+        assert "the next try is in 1 min" in reader.state
     finally:
         stop.set()
         thread.join(20)

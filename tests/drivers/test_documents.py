@@ -103,11 +103,11 @@ def test_toml_is_what_python_reads_or_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("file", "text", "word"),
     [
-        ("site.toml", "a = " + "[" * 100_000, "site.toml: not readable as TOML: tables or lists lie"),
-        ("site.toml", '[storage]\nrun_dir = "\\u0000"', "storage.run_dir: a character that cannot be seen"),
-        ("zones.json", "[" * 100_000, "zones.json: not readable as JSON: tables or lists lie"),
+        ("site.toml", "a = " + "[" * 100_000, "site.toml: not readable as TOML: tables or lists are nested"),
+        ("site.toml", '[storage]\nrun_dir = "\\u0000"', "storage.run_dir: it contains an invisible character"),
+        ("zones.json", "[" * 100_000, "zones.json: not readable as JSON: tables or lists are nested"),
         ("zones.json", '{"zones": [{"kind": "\\u001b"}]}', "zones.0.kind"),
-        ("zones.json", '{"zones": [{"\\u202e": 1}]}', "zones.0: a character that cannot be seen"),
+        ("zones.json", '{"zones": [{"\\u202e": 1}]}', "zones.0: it contains an invisible character"),
         ("zones.json", '{"zones": ' + "1" * 5000 + "}", "zones.json: not readable as JSON"),
     ],
 )  # fmt: skip

@@ -288,7 +288,7 @@ def test_root_does_not_run_an_agent_where_another_could_put_other_folders(place:
     os.chown(place / "site" / "theirs", NOBODY.pw_uid, NOBODY.pw_gid)
     done = kerbwatch(place / "site", "run SITE")
     assert done.returncode == 5
-    assert "Another user could put something else in the place of" in done.stderr
+    assert "Another user could replace" in done.stderr
     assert not list((place / "site" / "theirs" / "state").iterdir())
 
 
@@ -301,8 +301,8 @@ def test_the_check_reads_with_the_agents_rights(site: Path, root_s: Path) -> Non
     give_to_nobody(site / "state")
     before = seen(root_s)
     told = kerbwatch(site, "check SITE").stdout
-    assert "The agent goes on with the last configuration that was good" in told
-    assert f"{root_s} takes no file: Permission denied" in told
+    assert "The agent continues with the last valid configuration" in told
+    assert f"no file can be written to {root_s}: Permission denied" in told
     assert seen(root_s) == before
 
 

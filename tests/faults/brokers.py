@@ -20,7 +20,7 @@ from tests.support.delivering_device import Device
 from tests.support.drafts import case_opened
 from tests.support.stub_broker import StubBroker
 
-_SAID = re.compile("taken over|another device is called", re.IGNORECASE)
+_SAID = re.compile("taken over|another device uses the client id", re.IGNORECASE)
 _CONNECTED = "it is connected"
 
 

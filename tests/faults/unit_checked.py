@@ -79,9 +79,11 @@ def _edited_zones(here: BootedCorner) -> None:
     text = site.read_text(encoding="utf-8")
     site.write_text(text.replace("[0.95, 0.95]", "[0.9, 0.95]"), encoding="utf-8")
     told = _faults(here.device)
-    require("is written down" in told, f"edited, and not taken up: {told}")
+    require("but the files have" in told, f"edited, and not taken up: {told}")
     here.device.run("systemctl", "restart", "kerbwatch")
-    wait_for(lambda: "is written down" not in _faults(here.device), "the restart takes it up", 60)
+    wait_for(
+        lambda: "but the files have" not in _faults(here.device), "the restart takes it up", 60
+    )
 
 
 def _faults(device: Booted) -> str:

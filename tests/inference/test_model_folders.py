@@ -380,7 +380,7 @@ def test_a_network_that_answers_nonsense_is_refused(models: Path) -> None:
     folder = a_detector(models)
     network(folder / "model.onnx", np.full_like(a_yolox_answer(), np.nan))
     write_manifest(folder)
-    assert faults_of(folder) == ("it answers a black picture with values not finite",)
+    assert faults_of(folder) == ("its output for a black picture is not finite",)
 
 
 # --- where models and families are found --------------------------------------------------------

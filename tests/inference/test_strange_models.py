@@ -179,7 +179,7 @@ def test_what_is_not_of_the_family_is_refused_with_what_to_do(
     [
         (b"", "is empty"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n", "git lfs pull"),
-        (b"<!DOCTYPE html><html>Not Found</html>", "a page of the web"),
+        (b"<!DOCTYPE html><html>Not Found</html>", "a web page"),
         (b"PK\x03\x04weights", "export it to ONNX"),
         (b"no network at all", "strange.onnx: the file is no ONNX network"),
     ],
@@ -364,7 +364,7 @@ def test_class_names_that_cannot_be_read_rightly_are_refused(
 def test_names_inside_the_file_that_are_none_are_left_out(names: str, tmp_path: Path) -> None:
     ran = adopt(saved(network(yolov8_answer(), metadata={"names": names}), tmp_path))
     assert ran.exit_code == 0, ran.output
-    assert "the street knows none" in ran.output
+    assert "these are used: none" in ran.output
     assert "--names" in ran.output
 
 

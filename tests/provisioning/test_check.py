@@ -117,7 +117,7 @@ def test_a_device_that_is_in_order_is_told_so(
     assert faults == []
     assert code == 0
     assert "connected to mqtts://127.0.0.1" in of(found, "broker", "ok")
-    assert "it takes what is published" in of(found, "broker", "ok")
+    assert "publishing to" in of(found, "broker", "ok")
     assert "days left" in of(found, "broker", "ok")
     assert "runs" in of(found, "models", "ok")
     assert "10 frames" in of(found, "cameras", "ok")
@@ -156,7 +156,7 @@ def test_a_refused_configuration_is_checked_on_with_the_last_good_one(
     assert code == 1
     assert "nonsense" in of(found, "configuration", "fault")
     [fault] = [row for row in found if row["severity"] == "fault"]
-    assert "goes on with the last configuration that was good" in fault["meaning"]
+    assert "continues with the last valid configuration" in fault["meaning"]
     assert "connected to mqtts://127.0.0.1" in of(found, "broker", "ok")
 
 
@@ -245,8 +245,8 @@ def test_certificates_that_only_a_strict_reader_refuses_are_a_warning(
     assert of(found, "broker", "fault") == ""
     assert "connected to" in of(found, "broker", "ok")
     warned = of(found, "broker", "warning")
-    assert "not to the letter: CA cert does not include key usage extension" in warned
-    assert "not to the letter: its name stands in CN alone" in warned
+    assert "do not fully conform: CA cert does not include key usage extension" in warned
+    assert "do not fully conform: its name stands in CN alone" in warned
 
 
 @pytest.mark.slow
@@ -273,7 +273,7 @@ def test_a_broker_without_retained_messages_is_a_warning(
     site = write_site(tmp_path, broker.port, authority=broker.authority, identity=identity)
     code, found = findings(site, models)
     assert "no retained messages" in of(found, "broker", "warning")
-    assert "it takes what is published" in of(found, "broker", "ok")
+    assert "publishing to" in of(found, "broker", "ok")
     assert code == 0
 
 
@@ -290,7 +290,7 @@ def test_a_full_or_read_only_disk_is_a_fault(tmp_path: Path, models: dict[str, s
         assert "tmpfs" in of(found, "disk", "warning")
         subprocess.run(["mount", "-o", "remount,ro", str(small)], check=True)
         _, found = findings(site, models)
-        assert "takes no file" in of(found, "disk", "fault")
+        assert "no file can be written" in of(found, "disk", "fault")
     finally:
         subprocess.run(["umount", str(small)], check=True)
 

@@ -108,7 +108,7 @@ def test_a_picture_file_will_do(site: Path) -> None:
 
 def test_which_cameras_have_a_picture_is_shown(site: Path) -> None:
     none = command("commission", site, "--show")
-    assert (none.exit_code, "no commissioning picture" in none.output) == (1, True)
+    assert (none.exit_code, "no reference image" in none.output) == (1, True)
     command("commission", site)
     told = json.loads(command("commission", site, "--show", "--json").output)
     assert Path(told["street"]["picture"]).is_file()
@@ -205,7 +205,7 @@ def views(site: Path) -> list[dict[str, str]]:
 def test_check_says_what_became_of_the_view_since_it_was_commissioned(site: Path) -> None:
     [missing] = views(site)
     assert missing["severity"] == "warning"
-    assert "no commissioning picture" in missing["what"]
+    assert "no reference image" in missing["what"]
     command("commission", site)
     assert views(site) == []
     covered = np.full((360, 640, 3), 90, np.uint8)
@@ -219,4 +219,4 @@ def test_check_says_what_became_of_the_view_since_it_was_commissioned(site: Path
     (site / "site.toml").write_text(text, encoding="utf-8")
     [changed] = views(site)
     assert changed["severity"] == "warning"
-    assert "not as commissioned" in changed["what"]
+    assert "differs from its reference image" in changed["what"]

@@ -77,7 +77,7 @@ def test_what_may_not_go_and_is_too_much_is_a_fault(site: Path) -> None:
         device.case(over=False)
     ran = run("retention", site)
     assert ran.exit_code == 1
-    assert "nothing more may go" in ran.output
+    assert "nothing more may be deleted" in ran.output
     device.database.close()
 
 
@@ -167,7 +167,7 @@ def test_the_check_finds_a_log_that_was_tampered_with(site: Path) -> None:
     case_id = device.case()
     device.database.close()
     [found] = findings(site, "audit")
-    assert (found["severity"], found["what"]) == ("ok", "0 record(s), and the chain holds")
+    assert (found["severity"], found["what"]) == ("ok", "0 record(s), the chain is intact")
     run("hold", "set", site, case_id, "--reason", "x")
     assert "1 record(s)" in findings(site, "audit")[0]["what"]
     path = site / "state" / "audit" / "000001.jsonl"
@@ -199,7 +199,7 @@ def test_what_the_platform_ordered_is_shown_and_verified_with_the_rest(site: Pat
     assert "orders.recorded" in shown
     verified = run("audit", "verify", site)
     assert verified.exit_code == 0, verified.output
-    assert "3 record(s) of what the platform ordered" in verified.output
+    assert "3 record(s) of the platform's commands" in verified.output
     path = log / "platform" / "000001.jsonl"
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     path.write_text("".join(lines[:2]), encoding="utf-8")  # its end is cut off

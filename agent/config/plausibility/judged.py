@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def remarks(configuration: Configuration) -> Iterator[Remark]:
     """Remark why nothing is judged, if that is so."""
-    meaning = said("The device looks and reports nothing.")
+    meaning = said("The device watches but reports nothing.")
     if not configuration.scenarios:
         yield Remark(
             said("nothing is judged here: no scenario is configured"),

@@ -47,6 +47,6 @@ def _words(name: str, earlier: str) -> Said:
 def _remark(what: Said) -> Remark:
     return Remark(
         what,
-        said("To the device they are two, to people and some programs they are one."),
+        said("To the device they are two names, to people and some programs they are one."),
         said("Write both alike if one is meant; give clearly different names if not."),
     )

@@ -58,9 +58,10 @@ def _outline(index: int, zone: Zone) -> Iterator[Remark]:
                 said("edges cross or touch, by their corners: {pairs}", pairs=pairs),
             ),
             said(
-                "What the outline goes around twice, such as the middle of a star, is not judged."
+                "An area that the outline encloses twice, such as the middle of a star, is not "
+                "judged."
             ),
-            said("Draw the zone anew: {remedy}.", remedy=IN_ORDER),
+            said("Draw the zone again: {remedy}.", remedy=IN_ORDER),
         )
     box = zone.box
     breadth = area(zone.polygon) / max(box.width, box.height)
@@ -74,7 +75,7 @@ def _outline(index: int, zone: Zone) -> Iterator[Remark]:
                 index,
                 "polygon",
                 zone.zone_id,
-                said("only {percent:.2g} % of the picture broad", percent=100 * breadth),
+                said("only {percent:.2g} % of the picture wide", percent=100 * breadth),
             ),
             said("It is too small for anything to be judged in it reliably."),
             said("Draw it larger, or bring the camera nearer."),
@@ -90,13 +91,15 @@ def _schedule(index: int, zone: Zone) -> Iterator[Remark]:
                 zone.zone_id,
                 said("a zone of kind {kind} has no times", kind=zone.kind.name),
             ),
-            said("It holds day and night, whatever is said here."),
-            said("Leave the times out; give them to the zones whose rule shall rest."),
+            said("It always applies, whatever is set here."),
+            said("Leave out the times; set them in the zones whose rule is to be suspended."),
         )
     elif not any(in_force(zone, at) for at in _turns_of_the_week([zone])):
         yield Remark(
-            at_zone(index, "permitted", zone.zone_id, said("its rule never holds")),
-            said("Whenever in_force lets it hold, permitted suspends it: nothing is told of it."),
+            at_zone(index, "permitted", zone.zone_id, said("its rule never applies")),
+            said(
+                "permitted suspends the rule whenever in_force applies: no case is ever reported."
+            ),
             said("Correct in_force and permitted, or remove the zone."),
         )
 
@@ -158,7 +161,7 @@ def _covering(zone: Zone, others: Sequence[Zone], excusing: Iterable[ZoneKind]) 
 def _without_effect(index: int, zone: Zone, key: str, what: Said, remedy: Said) -> Remark:
     return Remark(
         at_zone(index, key, zone.zone_id, what),
-        said("The zone has no effect: nothing is ever told of it."),
+        said("The zone has no effect: no case is ever reported for it."),
         remedy,
     )
 
@@ -197,8 +200,8 @@ def _overlap(index: int, zone: Zone, earlier: Zone) -> Iterator[Remark]:
             ),
         ),
         said(
-            "One thing is one case: what stands in both belongs to {earlier!r}, which comes first,"
-            " while its rule holds.",
+            "One thing is one case: what stands in both belongs to {earlier!r}, which comes "
+            "first, while its rule applies.",
             earlier=earlier.zone_id,
         ),
         said(
