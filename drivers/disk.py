@@ -48,14 +48,14 @@ def refusal(error: BaseException, folder: Path) -> str:
             else said("{reason}: {why}", reason=reason, why=why)
         )
     if isinstance(error, FileNotFoundError) and not folder.exists():
-        return said("the folder {folder} is gone", folder=folder)
+        return said("the folder {folder} is missing", folder=folder)
     return reason
 
 
 def _takes_nothing(folder: Path) -> Said | None:
     """What keeps a folder from taking files; None: nothing that can be seen."""
     if not folder.exists():
-        return said("the folder {folder} is gone", folder=folder)
+        return said("the folder {folder} is missing", folder=folder)
     status = os.statvfs(folder)
     if status.f_flag & os.ST_RDONLY:
         return said("Read-only file system")

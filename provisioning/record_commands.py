@@ -54,7 +54,7 @@ def hold() -> None:
     """Hold the commands about legal holds."""
 
 
-@hold.command("set", help=say("Hold a case. CASE is its id or the beginning of it."))
+@hold.command("set", help=say("Hold a case. CASE is its id or the first characters of it."))
 @SITE
 @_CASE
 @_REASON

@@ -38,7 +38,9 @@ def checked(address: str) -> str:
         raise ValueError(fault)
     if "@" in rest:
         raise ValueError(
-            said("no user and no password may stand in it: give them as username and password_file")
+            said(
+                "it must not contain a user or a password: give them as username and password_file"
+            )
         )
     if re.search(r"[/?#]", rest):
         raise ValueError(said("nothing may follow the port"))
@@ -80,7 +82,7 @@ def _host_and_port(rest: str) -> tuple[str, str]:
     if bracketed := re.fullmatch(r"(\[[^\[\]]*\])(?::(.*))?", rest):
         return bracketed[1], bracketed[2] or ""
     if rest.count(":") > 1 or re.search(r"[\[\]]", rest):
-        raise ValueError(said("an IPv6 address stands in brackets: mqtts://[2001:db8::1]:8883"))
+        raise ValueError(said("an IPv6 address must be in brackets: mqtts://[2001:db8::1]:8883"))
     host, _, port = rest.partition(":")
     return host, port
 

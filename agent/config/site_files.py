@@ -167,9 +167,9 @@ def _why_no_toml(error: Exception, text: str) -> Said | None:
     if place["what"] != "Invalid value":
         return None
     if re.match(r"(?i:true|false)\b", there):
-        return said("true and false have small letters")
+        return said("true and false must be in lower case")
     if re.match(r"[A-Za-z_~/.$]", there):
-        return said('texts stand in double quotation marks: "…"')
+        return said('texts must be in double quotation marks: "…"')
     return None
 
 
@@ -183,5 +183,5 @@ def _why_no_json(error: json.JSONDecodeError) -> Said | None:
     if re.match(r",?\s*[}\]]", ahead) and (behind.endswith(",") or ahead.startswith(",")):
         return said("a comma stands before a closing bracket: delete it")
     if ahead.startswith("'"):
-        return said('texts stand in double quotation marks: "…"')
+        return said('texts must be in double quotation marks: "…"')
     return None

@@ -205,7 +205,7 @@ class Evidence:
                 encoded = opened.read()
             sync_folder(folder)
         except FileNotFoundError as error:
-            gone = said("the picture of the stay's beginning is gone")
+            gone = said("the picture of the stay's beginning is missing")
             raise EvidenceError(path, gone) from error
         except OSError as error:
             raise EvidenceError(path, refusal(error, folder)) from error

@@ -120,6 +120,6 @@ def password_of(settings: UplinkSettings) -> str | None:
         )
         raise pem.named("password_file", path, fault)
     if re.search(r"[\r\n]", password):
-        fault = said("it has more than one line: only the password may stand in it")
+        fault = said("it has more than one line: it must contain nothing but the password")
         raise pem.named("password_file", path, fault)
     return password

@@ -91,7 +91,8 @@ def fault_of_certificates(path: Path, content: bytes) -> Said:
         return said("it holds a private key, and no certificate: name the certificate's file")
     if any(label.endswith("CERTIFICATE REQUEST") for label in found):
         return said(
-            "it holds a request (CSR): name the certificate that the authority has made of it"
+            "it is a certificate request (CSR): use the certificate that the authority issued "
+            "for it"
         )
     if "PKCS7" in found:
         return said(
@@ -119,8 +120,8 @@ def fault_of_key(path: Path, content: bytes) -> Said:
 def needs_passphrase(path: Path) -> Said:
     """That a key cannot be used without one."""
     return said(
-        "the key is protected by a passphrase, and nobody is there to type it; take it off: openssl pkey"
-        " -in {file} -out NEW, and let only the agent's user read it",
+        "the key is protected by a passphrase, which nobody can type here; remove it: openssl "
+        "pkey -in {file} -out NEW, and let only the agent's user read it",
         file=path.name,
     )
 

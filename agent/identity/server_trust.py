@@ -82,7 +82,7 @@ def formalities_missing(settings: UplinkSettings, host: str, port: int) -> Itera
             _certificate_behind(context, settings, host, port)
         except ssl.SSLCertVerificationError as error:
             if error.verify_code == OTHER_HOST:
-                yield said("its name stands in CN alone, and not in subjectAltName")
+                yield said("its name is only in CN, and not in subjectAltName")
             else:
                 yield recognised(error.verify_message)
 

@@ -346,7 +346,7 @@ def _loss(sequence: int) -> LossEvent:
     loss = Loss(
         epoch=_CORNER["epoch"],
         lane="rest",
-        reason="no room within the budget of the disk",
+        reason="evicted: database size limit reached",
         ranges=((1, 1),),
         from_at=at,
         to_at=at,

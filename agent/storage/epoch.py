@@ -49,7 +49,7 @@ COLUMNS = (
 )
 
 
-DAMAGED = "the disk has another text than it was given"
+DAMAGED = "stored event failed its checksum"
 
 
 def take_over(

@@ -190,7 +190,7 @@ class Outbox:
             first_kind = rows[0][1:]
             gone = [sequence for sequence, *kind in rows if tuple(kind) == first_kind]
             if not first_kind[1]:
-                self._note_loss(connection, gone, "no room within the budget of the disk")
+                self._note_loss(connection, gone, "evicted: database size limit reached")
                 self._changing += 1
                 lost += len(gone)
             connection.executemany(

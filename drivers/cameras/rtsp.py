@@ -105,7 +105,7 @@ class Settings(CameraSettings):
         if re.search(r"[\x00-\x20\x7f]", url):
             raise ValueError(said("an address has no blanks: write %20"))
         if parts.username is not None or parts.password is not None:
-            raise ValueError(said("user and password do not stand in the URL: use their own keys"))
+            raise ValueError(said("the URL must not contain user and password: use their own keys"))
         return url
 
     @field_validator("user")
@@ -131,7 +131,9 @@ class Settings(CameraSettings):
         if (self.user is None) != (self.password_file is None):
             raise ValueError(said("user and password_file go together: give both or neither"))
         if self.ca_file is not None and urlsplit(self.url).scheme not in ENCRYPTED:
-            raise ValueError(said("ca_file goes with an address that begins with rtsps or https"))
+            raise ValueError(
+                said("ca_file is only used with an address that begins with rtsps or https")
+            )
         return self
 
 

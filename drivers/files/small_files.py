@@ -109,7 +109,7 @@ def _is_gbk(content: bytes) -> bool:
 def _absent(path: Path) -> Said:
     if any(part.startswith(("~", "$", "%")) for part in path.parts):
         return said(
-            "there is no such file; ~ and variables stand for nothing here: write the whole path"
+            "there is no such file; ~ and variables are not expanded here: write the whole path"
         )
     return said("there is no such file: put it there, or correct the path")
 

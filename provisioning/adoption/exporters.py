@@ -90,7 +90,7 @@ def _of_grid(
         )
     if family == "yolox":
         if columns in cells and rows not in cells:
-            return said("this looks like YOLOv8's kin: try --family yolov8")
+            return said("this looks like the YOLOv8 family: try --family yolov8")
         return _named_otherwise(columns - 5, classes)
     if rows in cells and columns not in cells:
         return said(
@@ -98,8 +98,8 @@ def _of_grid(
         )
     if classes is None and columns <= rows:
         return said(
-            "this is no output known of YOLOv8's kin (1, 4 + classes, {places}); if it is one all the"
-            " same, give --names with one a line",
+            "this is not a known output of the YOLOv8 family (1, 4 + classes, {places}); if it "
+            "is one nevertheless, give --names with one a line",
             places=cells[0],
         )
     return _named_otherwise(rows - 4, classes)

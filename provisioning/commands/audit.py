@@ -30,6 +30,7 @@ from drivers.files.privileges import become_keeper_of
 from provisioning.console.exit_codes import FAULT
 from provisioning.console.local_time import local
 from provisioning.wording import MOST_SHOWN, error_in_words, in_words, say
+from provisioning.wording.vocabulary import RECORDS, known_in_words
 from provisioning.wording.width import padded
 from wording.harmless import harmless
 
@@ -98,7 +99,8 @@ def show(site: Path, last: int, *, as_json: bool) -> None:
 def _lines(record: Record, timezone: str) -> Iterator[str]:
     doubt = "" if record.clock == "synchronised" else " ?"
     at = local(datetime.fromisoformat(record.at), timezone, "seconds") + doubt
-    yield f"{record.number:>6}  {padded(at, 27)}  {padded(harmless(record.what), 26)}  {harmless(record.by)}"
+    what, words = harmless(record.what), harmless(known_in_words(RECORDS, record.what))
+    yield f"{record.number:>6}  {padded(at, 27)}  {padded(words, 24)}  {padded(what, 26)}  {harmless(record.by)}"
     for name, value in record.facts.items():
         told = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         yield harmless(f"        {name}: {told}", MOST_SHOWN)

@@ -23,7 +23,7 @@ from provisioning.console.rounding import compared, figure, holds
 from provisioning.rendering import drawing
 from provisioning.wording import MOST_SHOWN, say
 from provisioning.wording.case_sentences import duration
-from provisioning.wording.vocabulary import kind_in_words
+from provisioning.wording.vocabulary import COLUMNS, MEASURES, ROLES, kind_in_words, known_in_words
 from provisioning.wording.width import padded
 from wording.harmless import harmless
 
@@ -92,7 +92,7 @@ class Explained:
         found = {
             each["file"]: each for body in (self.opened, self.last) for each in body["pictures"]
         }
-        order = ("begin", "threshold", "close_up", "plate_view", "after")
+        order = tuple(ROLES)
         return sorted(found.values(), key=lambda each: order.index(each["role"]))
 
 
@@ -223,7 +223,7 @@ def in_words(case: Explained) -> Iterator[str]:
     yield say("Pictures, on this device only and not redacted:")
     for picture in case.pictures:
         taken = case.shown(picture["captured_at"])
-        yield f"  {taken}  {padded(picture['role'], 10)}  {picture['file']}"
+        yield f"  {taken}  {padded(known_in_words(ROLES, picture['role']), 10)}  {picture['file']}"
     for model in opened["models"]:
         name, version = model["name"], model["version"]
         yield say(
@@ -264,13 +264,13 @@ def _why(case: Explained) -> Iterator[str]:
             else say("since {time}", time=case.shown(each.since))
         )
         yield (
-            f"  {padded(measure_in_words(each.name), 34)}"
+            f"  {padded(known_in_words(MEASURES, each.name), 34)}"
             f" {compared(each.value, each.needs, each.threshold)}  {since}"
         )
     needed = [each for each in held if each.since is not None]
     if needed:
         latest = max(needed, key=lambda each: each.since.timestamp() if each.since else 0.0)
-        name, time = measure_in_words(latest.name), case.shown(latest.since)
+        name, time = known_in_words(MEASURES, latest.name), case.shown(latest.since)
         yield say("The last to hold was: {name}, at {time}.", name=name, time=time)
         opened_at = datetime.fromisoformat(case.opened["opened_at"])
         if latest.since is not None and opened_at - latest.since > timedelta(seconds=1.5):
@@ -291,7 +291,12 @@ def _timeline(case: Explained) -> Iterator[str]:
         frames=frames,
         looks=looks,
     )
-    yield "  " + "  ".join([padded("", 12), *(f"{each['name']:>15}" for each in measures)])
+    yield "  " + "  ".join(
+        [
+            padded("", 12),
+            *(padded(known_in_words(COLUMNS, each["name"]), 15, right=True) for each in measures),
+        ]
+    )
     moments = case.moments
     step = max(1, -(-len(moments) // ROWS_SHOWN))
     for index in sorted({*range(0, len(moments), step), len(moments) - 1}):
@@ -304,24 +309,6 @@ def _timeline(case: Explained) -> Iterator[str]:
             ]
         )
     yield say("  * the model was run on this place in this frame")
-
-
-def measure_in_words(name: str) -> str:
-    """A measure of a rule for people; one without words is shown as it is."""
-    words = {
-        "dwell_s": say("seconds standing"),
-        "full_s": say("seconds seen to be full"),
-        "stood_s": say("seconds standing while watched"),
-        "support": say("share of model runs that saw it"),
-        "confidence": say("confidence of the model"),
-        "ridden_share": say("share of model runs with a rider"),
-        "score": say("smoothed overflow score"),
-        "last_score": say("last overflow score"),
-        "attended_share": say("share of model runs with a keeper"),
-        "supported_share": say("share of model runs that named it"),
-        "crowd_share": say("share of it hidden by people"),
-    }
-    return words.get(name, name)
 
 
 def strip(case: Explained, masks: Masks) -> Picture:

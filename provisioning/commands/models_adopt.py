@@ -175,8 +175,8 @@ def _weights_beside(
         if Path(beside).name != beside or beside in {"", ".", "..", NETWORK, MANIFEST}:
             faults.append(
                 said(
-                    "the network keeps weights in {beside!r}: export it anew with all weights in its own"
-                    " file, or in one file beside it",
+                    "the network keeps weights in {beside!r}: export it again with all weights "
+                    "in its own file, or in one file beside it",
                     beside=beside,
                 )
             )

@@ -15,9 +15,8 @@ from provisioning import wording
 from provisioning.console.progress import Progress
 from provisioning.wording import say, say_many
 from provisioning.wording.case_sentences import duration, in_words
-from provisioning.wording.vocabulary import kind_in_words, things_in_words
+from provisioning.wording.vocabulary import STAGES, kind_in_words, known_in_words, things_in_words
 from provisioning.wording.width import display_width, padded
-from wording.messages import said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,15 +24,6 @@ if TYPE_CHECKING:
     from agent.protocol.events import Event
     from agent.runtime.replay import ReplayReport
     from provisioning.rendering.annotated_frames import Show
-
-
-_STAGES = {
-    "looking": said("detection, inference included"),
-    "tracking": said("tracking"),
-    "novelty": said("background model"),
-    "judging": said("judging"),
-    "recording": said("recording"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +154,6 @@ def _rows(report: ReplayReport) -> Iterator[tuple[str, str]]:
     yield say("of it in inference"), say("{seconds:.1f} s", seconds=report.session_s)
     for stage, seconds in report.stage_s.items():
         yield (
-            say("of it in {stage}", stage=wording.in_words(_STAGES.get(stage, stage))),
+            say("of it in {stage}", stage=known_in_words(STAGES, stage)),
             say("{seconds:.1f} s", seconds=seconds),
         )

@@ -16,28 +16,16 @@ from agent.telemetry.daily_summary import summary_of
 from drivers.clock import SystemClock
 from drivers.files.privileges import become_keeper_of
 from provisioning.commands.explain import DATABASE
-from provisioning.wording import in_words, say
+from provisioning.wording import say
 from provisioning.wording.case_sentences import duration
-from provisioning.wording.vocabulary import kind_in_words
+from provisioning.wording.vocabulary import CAUSES, kind_in_words, known_in_words
 from provisioning.wording.width import padded
-from wording.messages import said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from agent.protocol.events import DeviceDay, SummaryBody, ZoneDay
-
-_CAUSES = {
-    "first": said("for the first time"),
-    "planned": said("after a planned stop"),
-    "camera_hang": said("because a camera hung"),
-    "uplink_stuck": said("because the uplink was stuck"),
-    "disk_back": said("because the disk took writes again"),
-    "fault": said("after a fault of the program"),
-    "killed": said("after being killed"),
-    "power_cut": said("after a power cut"),
-}
 
 
 class NoReportError(LookupError):
@@ -167,7 +155,7 @@ def _device(device: DeviceDay) -> Iterator[str]:
             time=duration(device.unsynchronised_s),
         )
     for cause, times in sorted(device.began_after.items()):
-        known = in_words(_CAUSES[cause]) if cause in _CAUSES else cause
+        known = known_in_words(CAUSES, cause)
         yield "  " + say("started {times} × {cause}", times=times, cause=known)
     if device.temperature_c_max is not None:
         yield "  " + say("processor at most {heat:.0f} °C", heat=device.temperature_c_max)

@@ -22,6 +22,7 @@ from drivers.files.installed import complaint
 from drivers.programs import system
 from provisioning.console.exit_codes import FAULT
 from provisioning.wording import in_words, say
+from provisioning.wording.vocabulary import UNIT_STATES, known_in_words
 from provisioning.wording.width import padded
 from wording.messages import said
 
@@ -157,7 +158,8 @@ def show(*, as_json: bool) -> int:
     for row in rows:
         exposure = row["exposure"]
         score = "" if exposure is None else say("exposure score {exposure}", exposure=exposure)
-        state = f"{row['active']} ({row['sub']})"
+        active, sub = (known_in_words(UNIT_STATES, str(row[key])) for key in ("active", "sub"))
+        state = active if active == sub else f"{active} ({sub})"
         click.echo(f"{padded(str(row['unit']), 30)} {padded(state, 24)} {score}".rstrip())
     return FAULT if failed else 0
 

@@ -14,12 +14,19 @@ from agent.config.loading import load
 from agent.telemetry.status_file import FILE, CameraStatus, Status
 from drivers.clock import SystemClock
 from drivers.files.privileges import become_keeper_of, read_file
-from provisioning.commands.explain import measure_in_words
 from provisioning.console.local_time import local
 from provisioning.console.rounding import compared, figure, holds
 from provisioning.wording import MOST_SHOWN, say
 from provisioning.wording.case_sentences import duration
-from provisioning.wording.vocabulary import kind_in_words, label_in_words, reason_in_words
+from provisioning.wording.vocabulary import (
+    CAMERA_STATES,
+    MEASURES,
+    STAGES,
+    kind_in_words,
+    known_in_words,
+    label_in_words,
+    reason_in_words,
+)
 from provisioning.wording.width import padded
 from wording.harmless import harmless, harmless_json
 
@@ -189,7 +196,7 @@ def _camera(
     yield say(
         "camera {camera}: {state}, for {since}",
         camera=camera_id,
-        state=now.state,
+        state=known_in_words(CAMERA_STATES, now.state),
         since=duration(now.for_s),
     )
     yield "  " + say(
@@ -209,7 +216,7 @@ def _camera(
         yield from _view(now.view)
     if now.stage_s and now.analysed:
         stages = [
-            f"{name} {1e3 * each_s / now.analysed:.1f}"
+            f"{known_in_words(STAGES, name)} {1e3 * each_s / now.analysed:.1f}"
             for name, each_s in now.stage_s.items()
             if each_s is not None
         ]
@@ -223,7 +230,7 @@ def _camera(
             for measure in each.measures:
                 condition = measure.value, measure.needs, measure.threshold
                 mark = "✓" if holds(*condition) else " "
-                name = padded(measure_in_words(measure.name), 34)
+                name = padded(known_in_words(MEASURES, measure.name), 34)
                 yield f"    {mark} {name} {compared(*condition)}"
 
 
@@ -232,7 +239,7 @@ def _view(view: ViewHealth) -> Iterator[str]:
         "view {state}, for {since}", state=reason_in_words(view.view), since=duration(view.for_s)
     )
     if not view.commissioned:
-        yield "  " + say("no commissioning picture: see `kerbwatch commission`")
+        yield "  " + say("no reference image: see `kerbwatch commission`")
     for zone_id, because in view.abstaining.items():
         yield "  " + say(
             "zone {zone} abstains: {reason}", zone=zone_id, reason=reason_in_words(because)

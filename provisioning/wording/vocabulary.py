@@ -1,4 +1,4 @@
-"""What the street's problems and things are called by people."""
+"""The words for people of every identifier that the commands print: kinds, labels, states, stages, measures."""
 
 from __future__ import annotations
 
@@ -61,10 +61,132 @@ REASONS = {
 }
 """What may be the matter with a view; every :data:`agent.protocol.base.Blindness` and ``good``."""
 
+STAGES = {
+    "view": said("view check"),
+    "looking": said("detection, inference included"),
+    "tracking": said("tracking"),
+    "novelty": said("background model"),
+    "judging": said("judging"),
+    "recording": said("recording"),
+}
+"""The stages of a frame, as :meth:`agent.analysis.camera_pipeline.Pipeline.timed` is given them."""
+
+CAMERA_STATES = {
+    "opening": said("opening"),
+    "running": said("running"),
+    "ended": said("ended"),
+    "left out: it hangs": said("left out: it hangs"),
+}
+"""What :attr:`agent.capture.camera_reader.Activity.state` says, errors apart."""
+
+ROLES = {
+    "begin": said("begin"),
+    "threshold": said("threshold"),
+    "close_up": said("close-up"),
+    "plate_view": said("plate"),
+    "after": said("after"),
+}
+"""What a case's pictures show; every :data:`agent.evidence.pictures.Role`, in the order of its life."""
+
+MEASURES = {
+    "dwell_s": said("seconds standing"),
+    "full_s": said("seconds seen to be full"),
+    "stood_s": said("seconds standing while watched"),
+    "support": said("share of model runs that saw it"),
+    "confidence": said("confidence of the model"),
+    "ridden_share": said("share of model runs with a rider"),
+    "score": said("smoothed overflow score"),
+    "last_score": said("last overflow score"),
+    "attended_share": said("share of model runs with a keeper"),
+    "supported_share": said("share of model runs that named it"),
+    "crowd_share": said("share of it hidden by people"),
+}
+"""What the rules compare with thresholds; see :class:`agent.domain.measure.Measure`."""
+
+COLUMNS = {
+    "dwell_s": said("standing (s)"),
+    "full_s": said("full (s)"),
+    "stood_s": said("standing (s)"),
+    "support": said("seen"),
+    "confidence": said("confidence"),
+    "ridden_share": said("ridden"),
+    "score": said("score"),
+    "last_score": said("last score"),
+    "attended_share": said("attended"),
+    "supported_share": said("named"),
+    "crowd_share": said("hidden"),
+}
+"""The same at the head of a column."""
+
+CAUSES = {
+    "first": said("for the first time"),
+    "planned": said("after a planned stop"),
+    "camera_hang": said("because a camera hung"),
+    "uplink_stuck": said("because the uplink was stuck"),
+    "disk_back": said("because the disk took writes again"),
+    "fault": said("after a fault of the program"),
+    "killed": said("after being killed"),
+    "power_cut": said("after a power cut"),
+}
+"""Why a run began, as :class:`agent.runtime.recovery.Recovery` counts it."""
+
+UNIT_STATES = {
+    "active": said("active"),
+    "inactive": said("inactive"),
+    "failed": said("failed"),
+    "activating": said("starting"),
+    "deactivating": said("stopping"),
+    "reloading": said("reloading"),
+    "running": said("running"),
+    "dead": said("stopped"),
+    "waiting": said("waiting"),
+    "exited": said("finished"),
+    "start": said("starting"),
+    "auto-restart": said("waiting to restart"),
+}
+"""systemd's ActiveState and SubState, those that our units have; the others are shown as systemd calls them."""
+
+RECORDS = {
+    "agent.started": said("agent started"),
+    "agent.changed": said("version changed"),
+    "configuration.changed": said("configuration changed"),
+    "model.changed": said("model changed"),
+    "key.changed": said("signing key changed"),
+    "certificate.changed": said("certificate changed"),
+    "clock.changed": said("clock set"),
+    "camera.added": said("camera added"),
+    "camera.removed": said("camera removed"),
+    "camera.renamed": said("camera renamed"),
+    "zone.added": said("zone added"),
+    "zone.removed": said("zone removed"),
+    "zone.renamed": said("zone renamed"),
+    "operator.added": said("operator added"),
+    "operator.removed": said("operator removed"),
+    "operator.renamed": said("operator renamed"),
+    "scenario.added": said("scenario added"),
+    "scenario.removed": said("scenario removed"),
+    "commissioning.stored": said("reference image stored"),
+    "pictures.taken_along": said("pictures copied away"),
+    "pictures.looked_at": said("pictures viewed"),
+    "pictures.deleted": said("pictures deleted"),
+    "hold.set": said("hold set"),
+    "hold.lifted": said("hold lifted"),
+    "orders.recorded": said("platform log recorded"),
+    "audit.torn_record_cut_off": said("torn record cut off"),
+    "audit.oldest_let_go": said("oldest records deleted"),
+    "device.decommissioned": said("device wiped"),
+}
+"""The kinds of records in the audit log."""
+
+
+def known_in_words(words: Mapping[str, str], identifier: str) -> str:
+    """What a table has for an identifier, in the reader's language; one without words as it is."""
+    return in_words(words.get(identifier, identifier))
+
 
 def reason_in_words(reason: str) -> str:
     """Why a zone cannot be seen, in the reader's language."""
-    return in_words(REASONS.get(reason, reason))
+    return known_in_words(REASONS, reason)
 
 
 def kind_in_words(kind: str, count: int = 1) -> str:

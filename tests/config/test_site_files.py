@@ -84,7 +84,7 @@ WRONG: dict[str, tuple[str, bytes, tuple[str, ...]]] = {
     "Python's true": (
         "site.toml",
         (SITE + "pack_backlog = True\n").encode(),
-        ("small letters",),
+        ("lower case",),
     ),
     "a path of Windows": (
         "site.toml",
@@ -242,8 +242,8 @@ NO_ADDRESSES = {
     "ws://h/mqtt": "WebSocket",
     "wss://h": "WebSocket",
     "https://h": "WebSocket",
-    "mqtts://u:geheim@h": "no user and no password",
-    "mqtts://u:ge/he@im@h:8883/": "no user and no password",
+    "mqtts://u:geheim@h": "must not contain a user or a password",
+    "mqtts://u:ge/he@im@h:8883/": "must not contain a user or a password",
     "mqtts://h/topic": "nothing may follow the port",
     "mqtts://h?x=1": "nothing may follow the port",
     "mqtts://h//": "nothing may follow the port",

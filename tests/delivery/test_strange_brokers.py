@@ -42,7 +42,7 @@ def packet(first: int, length: int) -> bytes:
         pytest.param(b"\xf0\x00", 0x82, "may not send", id="auth"),
         pytest.param(b"\x62\x02\0\x01", 0x82, "may not send", id="pubrel"),
         pytest.param(_CONNACK, 0x82, "may not send", id="a-second-connack"),
-        pytest.param(b"\x30\xff\xff\xff\xff\x01", 0x81, "no MQTT", id="endless-length"),
+        pytest.param(b"\x30\xff\xff\xff\xff\x01", 0x81, "not MQTT", id="endless-length"),
     ],
 )
 def test_what_a_broker_may_not_send_ends_the_connection_before_it_is_read(

@@ -235,7 +235,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "expired": ({"days": -1}, "has expired"),
     "not yet": ({"days": 9, "in_days": 5}, "not valid yet"),
     "name": ({"host": "elsewhere.example"}, "for another name than"),
-    "authority": ({}, "nobody vouches"),
+    "authority": ({}, "was not issued by a trusted authority"),
 }
 
 
@@ -267,7 +267,7 @@ def test_without_a_ca_file_the_systems_authorities_decide(
     authority = Authority(tmp_path / "ours", "ours")
     with NetworkCamera(Manner(user=USER, tls=context(authority, "camera"))) as camera:
         error = refusal(camera, "https", user=USER, password_file=password_file)
-        assert "nobody vouches" in error.reason
+        assert "was not issued by a trusted authority" in error.reason
         assert camera.asked == []
 
 

@@ -77,7 +77,7 @@ CASES = {
     "a CA in UTF-16": Case("iconv -t UTF-16 ca.crt > x; mv x ca.crt", "UTF-16"),
     "a page of the web": Case("echo '<html>Not found</html>' > ca.crt", "-----BEGIN"),
     "the authority's key": Case("cp ca.key ca.crt", "holds a private key, and no certificate"),
-    "a request": Case("cp server.csr ca.crt", "a request (CSR)"),
+    "a request": Case("cp server.csr ca.crt", "a certificate request (CSR)"),
     "a revocation list": Case(
         "touch index; echo 01 > crlnumber; printf '[ca]\\ndefault_ca=x\\n[x]\\ndatabase=index\\n"
         "crlnumber=crlnumber\\ndefault_md=sha256\\ndefault_crl_days=9\\n' > x.cnf;"
@@ -120,7 +120,7 @@ CASES = {
     "a chain from the root on": Case(
         "cat ca.crt middle.crt alone.crt > device.crt", "own certificate first", "device.crt"
     ),
-    "the request": Case("mv alone.csr device.crt", "a request (CSR)", "device.crt"),
+    "the request": Case("mv alone.csr device.crt", "a certificate request (CSR)", "device.crt"),
     "two exchanged": Case(
         "cp alone.crt x; mv device.key device.crt; mv x device.key",
         "exchange the two",

@@ -124,7 +124,7 @@ def test_an_authority_of_mosquittos_own_recipe_is_trusted_and_its_gaps_are_named
     missing = list(server_trust.formalities_missing(settings, "localhost", broker.port))
     assert missing == [
         "CA cert does not include key usage extension",
-        "its name stands in CN alone, and not in subjectAltName",
+        "its name is only in CN, and not in subjectAltName",
     ]
 
 

@@ -456,7 +456,7 @@ def test_weights_that_are_missing_or_lie_elsewhere_are_told(tmp_path: Path) -> N
             for entry in tensor.external_data:
                 entry.value = place if entry.key == "location" else entry.value
         onnx.save(model, str(file))
-        assert "export it anew with all weights" in refused(adopt(file), file)
+        assert "export it again with all weights" in refused(adopt(file), file)
 
 
 def test_the_bytes_that_were_hashed_are_those_that_run(

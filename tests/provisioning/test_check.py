@@ -246,7 +246,7 @@ def test_certificates_that_only_a_strict_reader_refuses_are_a_warning(
     assert "connected to" in of(found, "broker", "ok")
     warned = of(found, "broker", "warning")
     assert "do not fully conform: CA cert does not include key usage extension" in warned
-    assert "do not fully conform: its name stands in CN alone" in warned
+    assert "do not fully conform: its name is only in CN" in warned
 
 
 @pytest.mark.slow

@@ -182,7 +182,7 @@ def test_an_agent_that_runs_as_it_is_written_is_in_order(corner: Corner) -> None
     code, found = corner.check()
     assert (code, faults(found)) == (0, [])
     assert "runs for" in of(found, "agent", "ok")
-    assert "gives pictures" in of(found, "cameras", "ok")
+    assert "gives frames" in of(found, "cameras", "ok")
     assert "can read and write what it needs" in of(found, "rights", "ok")
     assert "reference image" not in of(found, "cameras", "warning")
 
@@ -352,7 +352,7 @@ def test_what_is_taken_is_well_and_what_never_came_is_not_known(
     _, found = corner.check()
     assert faults(found) == []
     well, unknown = of(found, "delivery", "ok"), of(found, "delivery", "note")
-    assert all(f"published to {BASE}/{channel}" in well for channel in ("events", "state"))
+    assert all(f"publishing to {BASE}/{channel}" in well for channel in ("events", "state"))
     for channel in ("receipts", "commands", "answers"):
         assert f"{BASE}/{channel} is unknown" in unknown
         assert channel not in well

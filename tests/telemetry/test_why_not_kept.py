@@ -123,7 +123,7 @@ def test_a_first_picture_that_is_gone_is_told_so(tmp_path: Path) -> None:
         path.unlink()
     with pytest.raises(EvidenceError) as refused:
         evidence.pictures_of(OPENED, FRAME)
-    assert refused.value.reason == "the picture of the stay's beginning is gone"
+    assert refused.value.reason == "the picture of the stay's beginning is missing"
     assert [each.role for each in refused.value.kept] == ["threshold", "close_up"]
 
 
