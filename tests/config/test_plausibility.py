@@ -106,7 +106,7 @@ def test_of_what_can_be_meant_nothing_is_said(zones: list[dict[str, Any]]) -> No
             "zones.0.permitted (zone 'kerb'): its rule never applies",
         ),
         ([zone(permitted=[{"from": "00:00", "to": "00:00"}])], "its rule never applies"),
-        ([zone(kind="mask", in_force=DAY)], "a zone of kind mask takes no times"),
+        ([zone(kind="mask", in_force=DAY)], "a zone of kind mask has no times"),
         (
             [zone(polygon=[[0.1, 0.5], [0.9, 0.5], [0.9, 0.503]])],
             "only 0.15 % of the picture wide",
