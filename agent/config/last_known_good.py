@@ -21,7 +21,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from agent.config import faults, loading, schema
-from agent.protocol.heartbeat import ConfigurationHealth
+from agent.protocol.heartbeat import AS_WRITTEN, ConfigurationHealth
 from drivers.disk import replace_file
 from drivers.files.privileges import read_file
 from drivers.files.small_files import UnreadableError, content_of, text_in
@@ -68,7 +68,7 @@ def load(site: Path) -> tuple[Configuration, ConfigurationHealth]:
         ConfigError: It cannot be used, and there is no copy.
     """
     try:
-        return read_written(site), ConfigurationHealth(state="as_written")
+        return read_written(site), AS_WRITTEN
     except faults.ConfigError as error:
         kept = find(site)
         if kept is None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from agent.protocol.example import Example, sha256_of
 from agent.protocol.fields import (
     MADE_HERE,
     AtMost,
@@ -110,9 +111,11 @@ class Coordinates(Wire):
 class ModelUsed(Wire):
     """The model that judged."""
 
-    name: Annotated[str, Field(max_length=255, pattern=r"^[a-z0-9][a-z0-9_-]{0,254}$")]
-    version: Label
-    sha256: Sha256
+    name: Annotated[
+        str, Field(max_length=255, pattern=r"^[a-z0-9][a-z0-9_-]{0,254}$"), Example("street")
+    ]
+    version: Annotated[Label, Example("0.0.0")]
+    sha256: Annotated[Sha256, Example(sha256_of("example model"))]
 
 
 Models = Annotated[tuple[ModelUsed, ...], AtMost(MOST_MODELS)]

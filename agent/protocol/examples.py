@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from agent.domain.ids import DerivedIds
@@ -36,24 +35,8 @@ from agent.protocol.events import (
     Thing,
     ZoneDay,
 )
-from agent.protocol.heartbeat import (
-    AuditHead,
-    CameraHealth,
-    CardHealth,
-    CertificateHealth,
-    ConfigurationHealth,
-    DiskHealth,
-    HeartbeatBody,
-    KeptHealth,
-    Looking,
-    PowerHealth,
-    RecoveryHealth,
-    StorageHealth,
-    Upkeep,
-    UplinkHealth,
-    ViewHealth,
-    Waiting,
-)
+from agent.protocol.example import BEGAN_AT, example_of, sha256_of
+from agent.protocol.heartbeat import HeartbeatBody
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -90,25 +73,18 @@ def examples() -> dict[str, Any]:
     return {name: payload.model_dump(mode="json") for name, payload in payloads.items()}
 
 
-_BEGAN_AT = datetime(2026, 1, 1, 10, 0, tzinfo=timezone(timedelta(hours=8)))
-
-
 _BOOT_ID = "6f2c1a9e-0d4b-4c57-9a1e-3b8d7c6f5e40"
 
 
 _CORNER = {"tenant": "example-city", "device_id": "example-corner", "epoch": "0f1e2d3c4b5a6978"}
 
 
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _id(text: str, at: datetime = _BEGAN_AT) -> str:
+def _id(text: str, at: datetime = BEGAN_AT) -> str:
     return DerivedIds(text).new(at)
 
 
 def _envelope(sequence: int, at: datetime) -> dict[str, Any]:
-    seconds = (at - _BEGAN_AT).total_seconds()
+    seconds = (at - BEGAN_AT).total_seconds()
     return {
         **_CORNER,
         "event_id": _id(f"event {sequence}", at.astimezone(UTC)),
@@ -122,15 +98,15 @@ def _envelope(sequence: int, at: datetime) -> dict[str, Any]:
 
 
 def _case(event_type: str, *, sequence: int) -> CaseEvent:
-    opened_at = _BEGAN_AT + timedelta(seconds=180)
+    opened_at = BEGAN_AT + timedelta(seconds=180)
     last_present_at = opened_at
     roles = ["begin", "threshold", "close_up"]
     cleared_at = None
     if event_type == "case.cleared":
-        last_present_at = _BEGAN_AT + timedelta(seconds=400)
+        last_present_at = BEGAN_AT + timedelta(seconds=400)
         cleared_at = last_present_at + timedelta(seconds=10)
         roles = ["after"]
-    taken_at = {"begin": _BEGAN_AT, "after": cleared_at}
+    taken_at = {"begin": BEGAN_AT, "after": cleared_at}
     body = CaseBody(
         case_id=_id("case"),
         kind="misparked_bike",
@@ -139,11 +115,11 @@ def _case(event_type: str, *, sequence: int) -> CaseEvent:
         place=Place(
             place_id="kerb", zone_id="kerb", camera_id="street", address="示例地址（非真实地点）"
         ),
-        began_at=_BEGAN_AT,
+        began_at=BEGAN_AT,
         opened_at=opened_at,
         last_present_at=last_present_at,
         cleared_at=cleared_at,
-        dwell_s=(last_present_at - _BEGAN_AT).total_seconds(),
+        dwell_s=(last_present_at - BEGAN_AT).total_seconds(),
         allowed_s=180,
         count=1,
         members=(
@@ -151,12 +127,12 @@ def _case(event_type: str, *, sequence: int) -> CaseEvent:
                 member_id="1",
                 label="bicycle",
                 box=Fraction(left=0.41, top=0.52, right=0.5, bottom=0.68),
-                since=_BEGAN_AT,
+                since=BEGAN_AT,
             ),
         ),
         confidence=0.78,
-        models=(ModelUsed(name="street", version="0.0.0", sha256=_hash("example model")),),
-        configuration_sha256=_hash("example configuration"),
+        models=(example_of(ModelUsed),),
+        configuration_sha256=sha256_of("example configuration"),
         pictures=tuple(_picture(role, taken_at.get(role) or opened_at) for role in roles),
     )
     at = cleared_at or opened_at
@@ -166,11 +142,11 @@ def _case(event_type: str, *, sequence: int) -> CaseEvent:
 def _abstained(sequence: int) -> CaseEvent:
     """The post was hit: of the case nothing can be said until its view is put right."""
     opened = _case("case.opened", sequence=sequence)
-    since = _BEGAN_AT + timedelta(seconds=300)
+    since = BEGAN_AT + timedelta(seconds=300)
     abstention = Abstention(because="view_moved", since=since)
     body = opened.body.model_copy(
         update={"abstention": abstention, "pictures": (), "last_present_at": since}
-        | {"dwell_s": (since - _BEGAN_AT).total_seconds()}
+        | {"dwell_s": (since - BEGAN_AT).total_seconds()}
     )
     told = {**_envelope(sequence, since + timedelta(seconds=20)), "type": "case.abstained"}
     return CaseEvent.model_validate({**told, "body": body})
@@ -181,7 +157,7 @@ def _picture(role: str, captured_at: datetime) -> Picture:
         {
             "role": role,
             "file": f"{_id('case')}/{role}.jpg",
-            "sha256": _hash(f"example {role}"),
+            "sha256": sha256_of(f"example {role}"),
             "size_bytes": 240_000,
             "width_px": 1280,
             "height_px": 720,
@@ -194,9 +170,9 @@ def _birth(sequence: int) -> BirthEvent:
     body = BirthBody(
         session_id=_id("session"),
         agent_version="0.1.0",
-        configuration_sha256=_hash("example configuration"),
+        configuration_sha256=sha256_of("example configuration"),
     )
-    envelope = _envelope(sequence, _BEGAN_AT - timedelta(seconds=60))
+    envelope = _envelope(sequence, BEGAN_AT - timedelta(seconds=60))
     return BirthEvent(**envelope, type="device.birth", body=body)
 
 
@@ -223,7 +199,7 @@ def _summary(sequence: int) -> SummaryEvent:
         day="2025-12-31",
         timezone="Asia/Shanghai",
         complete=True,
-        configuration_sha256=_hash("example configuration"),
+        configuration_sha256=sha256_of("example configuration"),
         zones=(zone,),
         device=DeviceDay(
             uptime_s=85_890.0,
@@ -238,111 +214,16 @@ def _summary(sequence: int) -> SummaryEvent:
             written_bytes=410_000_000,
         ),
     )
-    return SummaryEvent(**_envelope(sequence, _BEGAN_AT), type="device.summary", body=body)
-
-
-def _upkeep() -> Upkeep:
-    return Upkeep(
-        certificate=CertificateHealth(
-            not_after=_BEGAN_AT + timedelta(days=200, hours=6), days_left=200.25
-        ),
-        card=CardHealth(
-            name="SD32G",
-            made="08/2025",
-            end_of_life=None,
-            file_system_errors=0,
-            written_ever_bytes=81_000_000_000,
-            read_only=False,
-        ),
-        kept=KeptHealth(cases=412, size_bytes=310_000_000, held=1, short_bytes=0),
-        audit=AuditHead(number=118, hash=_hash("example record")),
-        dead_letters=0,
-        losses_unreported=0,
-        written_today_bytes=96_000_000,
-        written_yesterday_bytes=410_000_000,
-        unknown={"card.end_of_life": "the card does not say"},
-    )
+    return SummaryEvent(**_envelope(sequence, BEGAN_AT), type="device.summary", body=body)
 
 
 def _heartbeat(sequence: int) -> HeartbeatEvent:
-    body = HeartbeatBody(
-        uptime_s=5600.0,
-        cameras={"street": "running"},
-        frames=3300,
-        frames_dropped=2,
-        inferences=410,
-        open_cases=0,
-        outbox_rows=0,
-        outbox_oldest_s=0.0,
-        temperature_c=51.5,
-        disk_free_bytes=12_000_000_000,
-        memory_rss_bytes=210_000_000,
-        agent_version="0.1.0",
-        configuration_sha256=_hash("example configuration"),
-        camera_health={
-            "street": CameraHealth(
-                state="running",
-                for_s=5590.0,
-                reopened=0,
-                frames=27950,
-                dropped=2,
-                brightness=104.2,
-                profile="day",
-            )
-        },
-        looking=Looking(
-            frames_per_s=4.98, network_runs_per_s=0.35, gated_share=0.94, rate_factor=1.0
-        ),
-        power=PowerHealth(
-            under_voltage=False,
-            throttled=False,
-            under_voltage_since_boot=True,
-            throttled_since_boot=False,
-        ),
-        disk=DiskHealth(
-            total_bytes=31_000_000_000,
-            written_bytes=48_000_000,
-            total_inodes=1_900_000,
-            free_inodes=1_712_000,
-        ),
-        waiting={"case": Waiting(rows=2, oldest_s=12.5)},
-        models=(ModelUsed(name="street", version="0.0.0", sha256=_hash("example model")),),
-        spent_today={"cases": 21_400, "health": 96_000},
-        inputs={"tamper": False},
-        uplink=UplinkHealth(
-            state_retained=True,
-            refused=1,
-            declined=0,
-            last_refused="pace: backlog_events_per_s: Input should be greater than or equal to 0.1",
-            backlog_events_per_s=20.0,
-            paced_by="platform",
-            resend_left=5000,
-            epochs_begun=0,
-            epoch_wait_s=0.0,
-        ),
-        views={
-            "street": ViewHealth(
-                view="good",
-                for_s=120.0,
-                commissioned=True,
-                abstaining={"kerb": "view_blocked"},
-            )
-        },
-        recovery=RecoveryHealth(
-            began_after="power_cut",
-            begun={"first": 1, "planned": 3, "power_cut": 2},
-            asked={"network": 0, "reboot": 0},
-        ),
-        upkeep=_upkeep(),
-        configuration=ConfigurationHealth(state="as_written"),
-        storage=StorageHealth(state="durable"),
-    )
-    envelope = _envelope(sequence, _BEGAN_AT + timedelta(seconds=600))
-    return HeartbeatEvent(**envelope, type="device.heartbeat", body=body)
+    envelope = _envelope(sequence, BEGAN_AT + timedelta(seconds=600))
+    return HeartbeatEvent(**envelope, type="device.heartbeat", body=example_of(HeartbeatBody))
 
 
 def _loss(sequence: int) -> LossEvent:
-    at = _BEGAN_AT + timedelta(seconds=700)
+    at = BEGAN_AT + timedelta(seconds=700)
     loss = Loss(
         epoch=_CORNER["epoch"],
         lane="rest",
@@ -365,7 +246,7 @@ def _storage(sequence: int) -> StorageEvent:
         events=12,
         cases=1,
     )
-    envelope = _envelope(sequence, _BEGAN_AT + timedelta(seconds=800))
+    envelope = _envelope(sequence, BEGAN_AT + timedelta(seconds=800))
     return StorageEvent(**envelope, type="device.storage", body=body)
 
 
@@ -379,7 +260,7 @@ def _volatile(sequence: int) -> StorageEvent:
         events=3,
         cases=1,
     )
-    envelope = _envelope(sequence, _BEGAN_AT + timedelta(seconds=860))
+    envelope = _envelope(sequence, BEGAN_AT + timedelta(seconds=860))
     return StorageEvent(**envelope, type="device.storage", body=body)
 
 
@@ -387,13 +268,13 @@ def _clock(sequence: int) -> ClockEvent:
     """The network came, and a clock that had begun a year ago was set."""
     body = ClockBody(
         boot_id=_BOOT_ID,
-        zero_at=_BEGAN_AT - timedelta(seconds=5000),
+        zero_at=BEGAN_AT - timedelta(seconds=5000),
         offset_s=31_536_000.0,
         from_state="unsynchronised",
         to_state="synchronised",
         concerned=Concerned(epoch=_CORNER["epoch"], first=1, last=sequence - 1),
     )
-    envelope = _envelope(sequence, _BEGAN_AT + timedelta(seconds=900))
+    envelope = _envelope(sequence, BEGAN_AT + timedelta(seconds=900))
     return ClockEvent(**envelope, type="device.clock", body=body)
 
 

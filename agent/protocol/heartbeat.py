@@ -1,8 +1,13 @@
-"""The heartbeat message and its parts."""
+"""What the device says of itself: the heartbeat and its parts.
+
+A field is declared here once, with its example, and filled in one place: one at the top of the heartbeat
+by the gauge of its name (:mod:`agent.telemetry.gauges`), one of a part by the gauge that makes the part.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from datetime import timedelta
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -15,6 +20,7 @@ from agent.protocol.base import (
     Models,
     Wire,
 )
+from agent.protocol.example import BEGAN_AT, Example, Under, sha256_of
 from agent.protocol.fields import (
     AtMost,
     Celsius,
@@ -34,11 +40,27 @@ from agent.protocol.fields import (
     Word,
 )
 
-if TYPE_CHECKING:
-    pass
+_REFUSED = "pace: backlog_events_per_s: Input should be greater than or equal to 0.1"
 
 
-class ViewHealth(Wire):
+class Reported(Wire):
+    """A heartbeat or a part of one: who makes it fills every field, null or empty where nothing is known.
+
+    One that is read may lack what has a default: an older agent wrote it.
+
+    Raises:
+        TypeError: A field was left out by its maker.
+    """
+
+    def __init__(self, /, **facts: Any) -> None:
+        if left_out := [name for name in type(self).model_fields if name not in facts]:
+            raise TypeError(f"{type(self).__name__} is made without {', '.join(left_out)}")
+        super().__init__(**facts)
+
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+
+
+class ViewHealth(Reported):
     """What one camera's picture is good for.
 
     ``view`` is ``good`` or what is the matter with most of it. ``commissioned`` says whether there
@@ -46,13 +68,15 @@ class ViewHealth(Wire):
     moved, blocked or out of focus. ``abstaining`` are the zones of which nothing is said now.
     """
 
-    view: Literal["good"] | Blindness
-    for_s: Seconds
-    commissioned: Flag
-    abstaining: Annotated[dict[Name, Blindness], AtMost(MOST_PLACES)] = {}
+    view: Annotated[Literal["good"] | Blindness, Example("good")]
+    for_s: Annotated[Seconds, Example(120.0)]
+    commissioned: Annotated[Flag, Example(True)]
+    abstaining: Annotated[
+        dict[Name, Blindness], AtMost(MOST_PLACES), Example({"kerb": "view_blocked"})
+    ] = {}
 
 
-class CameraHealth(Wire):
+class CameraHealth(Reported):
     """One camera since the agent started.
 
     ``state`` is ``opening``, ``running``, ``ended``, or why it was lost; ``for_s`` is for how long
@@ -60,38 +84,38 @@ class CameraHealth(Wire):
     they were analysed. ``brightness`` is the mean of the last frame, 0 to 255.
     """
 
-    state: Sentence
-    for_s: Seconds
-    reopened: Count
-    frames: Count
-    dropped: Count
-    brightness: Annotated[float, Within(0, 255)] | None = None
-    profile: Name | None = None
+    state: Annotated[Sentence, Example("running")]
+    for_s: Annotated[Seconds, Example(5590.0)]
+    reopened: Annotated[Count, Example(0)]
+    frames: Annotated[Count, Example(27950)]
+    dropped: Annotated[Count, Example(2)]
+    brightness: Annotated[Annotated[float, Within(0, 255)] | None, Example(104.2)] = None
+    profile: Annotated[Name | None, Example("day")] = None
 
 
-class Looking(Wire):
+class Looking(Reported):
     """What the analysis does, since the last heartbeat.
 
     ``gated_share`` is the share of the analysed frames in which no network ran, because nothing had
     changed or its turn had not come. ``rate_factor`` is what heat leaves of the configured rate.
     """
 
-    frames_per_s: Rate
-    network_runs_per_s: Rate
-    gated_share: Share | None
-    rate_factor: Share
+    frames_per_s: Annotated[Rate, Example(4.98)]
+    network_runs_per_s: Annotated[Rate, Example(0.35)]
+    gated_share: Annotated[Share | None, Example(0.94)]
+    rate_factor: Annotated[Share, Example(1.0)]
 
 
-class PowerHealth(Wire):
+class PowerHealth(Reported):
     """The firmware's flags: what is so now, and what has been so since boot."""
 
-    under_voltage: Flag
-    throttled: Flag
-    under_voltage_since_boot: Flag
-    throttled_since_boot: Flag
+    under_voltage: Annotated[Flag, Example(False)]
+    throttled: Annotated[Flag, Example(False)]
+    under_voltage_since_boot: Annotated[Flag, Example(True)]
+    throttled_since_boot: Annotated[Flag, Example(False)]
 
 
-class DiskHealth(Wire):
+class DiskHealth(Reported):
     """The disk that holds the state.
 
     ``written_bytes`` is what the agent has written since it started; ``life_used_percent`` is what
@@ -99,21 +123,21 @@ class DiskHealth(Wire):
     files it can hold, ``free_inodes`` how many more; null where the file system does not count them.
     """
 
-    total_bytes: Count
-    written_bytes: Count | None = None
+    total_bytes: Annotated[Count, Example(31_000_000_000)]
+    written_bytes: Annotated[Count | None, Example(48_000_000)] = None
     life_used_percent: Annotated[int, Whole(0, 1000)] | None = None
-    total_inodes: Count | None = None
-    free_inodes: Count | None = None
+    total_inodes: Annotated[Count | None, Example(1_900_000)] = None
+    free_inodes: Annotated[Count | None, Example(1_712_000)] = None
 
 
-class Waiting(Wire):
+class Waiting(Reported):
     """What waits in one lane of the outbox."""
 
-    rows: Count
-    oldest_s: Seconds
+    rows: Annotated[Count, Example(2)]
+    oldest_s: Annotated[Seconds, Example(12.5)]
 
 
-class RecoveryHealth(Wire):
+class RecoveryHealth(Reported):
     """How the device has helped itself.
 
     ``began_after`` is why this run began: ``first``, ``planned``, ``camera_hang``, ``uplink_stuck``,
@@ -122,25 +146,25 @@ class RecoveryHealth(Wire):
     a reboot was asked for; ``restarted`` counts threads, by name, that failed and began again.
     """
 
-    began_after: Word
-    begun: Counts
+    began_after: Annotated[Word, Example("power_cut")]
+    begun: Annotated[Counts, Example({"first": 1, "planned": 3, "power_cut": 2})]
     left_out: Annotated[tuple[Name, ...], AtMost(MOST_CAMERAS)] = ()
-    asked: Counts = {}
+    asked: Annotated[Counts, Example({"network": 0, "reboot": 0})] = {}
     restarted: Annotated[dict[Label, Count], AtMost(MOST_CAMERAS + MOST_WORDS)] = {}
     uplinks_left_behind: Count = 0
 
 
-class CertificateHealth(Wire):
+class CertificateHealth(Reported):
     """The certificate that the device shows the broker.
 
     ``days_left`` is negative once it has expired; null while the clock cannot be trusted.
     """
 
-    not_after: Moment | None
-    days_left: Annotated[float, Within(-4e6, 4e6)] | None
+    not_after: Annotated[Moment | None, Example(BEGAN_AT + timedelta(days=200, hours=6))]
+    days_left: Annotated[Annotated[float, Within(-4e6, 4e6)] | None, Example(200.25)]
 
 
-class CardHealth(Wire):
+class CardHealth(Reported):
     """The card that holds the state, as far as it and its file system tell.
 
     ``name`` and ``made`` are the card's own; ``end_of_life`` is an eMMC's ``normal``, ``warning`` or
@@ -148,40 +172,40 @@ class CardHealth(Wire):
     ``written_ever_bytes`` is everybody's, since the file system was made.
     """
 
-    name: Label | None
-    made: Label | None
-    end_of_life: Literal["normal", "warning", "urgent"] | None
-    file_system_errors: Count | None
-    written_ever_bytes: Count | None
-    read_only: Flag
+    name: Annotated[Label | None, Example("SD32G")]
+    made: Annotated[Label | None, Example("08/2025")]
+    end_of_life: Annotated[Literal["normal", "warning", "urgent"] | None, Example(None)]
+    file_system_errors: Annotated[Count | None, Example(0)]
+    written_ever_bytes: Annotated[Count | None, Example(81_000_000_000)]
+    read_only: Annotated[Flag, Example(False)]
 
 
-class KeptHealth(Wire):
+class KeptHealth(Reported):
     """What retention found when it last looked: pictures of cases, and legal holds.
 
     ``short_bytes`` is what is missing to the room that there should be, though nothing more may go.
     """
 
-    cases: Count
-    size_bytes: Count
-    held: Count
-    short_bytes: Count
+    cases: Annotated[Count, Example(412)]
+    size_bytes: Annotated[Count, Example(310_000_000)]
+    held: Annotated[Count, Example(1)]
+    short_bytes: Annotated[Count, Example(0)]
 
 
-class AuditHead(Wire):
+class AuditHead(Reported):
     """The newest record of the device's audit log: its number and its hash.
 
     Keep them: records that are cut off at the log's end are missed only against this.
     """
 
-    number: Count
-    hash: Sha256
+    number: Annotated[Count, Example(118)]
+    hash: Annotated[Sha256, Example(sha256_of("example record"))]
 
 
 _Field = Annotated[str, Field(max_length=64, pattern=r"^[a-z][a-z0-9_.]{0,63}$")]
 
 
-class Upkeep(Wire):
+class Upkeep(Reported):
     """What whoever looks after many devices wants to know of one.
 
     ``dead_letters`` are events that the broker refused for good and that are still kept;
@@ -193,14 +217,18 @@ class Upkeep(Wire):
     card: CardHealth | None
     kept: KeptHealth | None
     audit: AuditHead | None
-    dead_letters: Count
-    losses_unreported: Count
-    written_today_bytes: Count | None = None
-    written_yesterday_bytes: Count | None = None
-    unknown: Annotated[dict[_Field, Sentence], AtMost(MOST_WORDS)] = {}
+    dead_letters: Annotated[Count, Example(0)]
+    losses_unreported: Annotated[Count, Example(0)]
+    written_today_bytes: Annotated[Count | None, Example(96_000_000)] = None
+    written_yesterday_bytes: Annotated[Count | None, Example(410_000_000)] = None
+    unknown: Annotated[
+        dict[_Field, Sentence],
+        AtMost(MOST_WORDS),
+        Example({"card.end_of_life": "the card does not say"}),
+    ] = {}
 
 
-class StorageHealth(Wire):
+class StorageHealth(Reported):
     """Whether what the device keeps would outlive a power cut.
 
     ``volatile``: the disk takes nothing for this ``reason``, and everything is kept in memory. Since the
@@ -208,25 +236,28 @@ class StorageHealth(Wire):
     ``changes_waiting`` of cases wait for room on a full disk.
     """
 
-    state: Literal["durable", "volatile"]
+    state: Annotated[Literal["durable", "volatile"], Example("durable")]
     reason: Sentence | None = None
     events_without_pictures: Count = 0
     changes_waiting: Count = 0
 
 
-class ConfigurationHealth(Wire):
+class ConfigurationHealth(Reported):
     """Whether the configuration in place is used.
 
     ``last_good``: it has ``faults``, and the device goes on with the one with which it last came up, kept at
     ``kept_at``.
     """
 
-    state: Literal["as_written", "last_good"]
+    state: Annotated[Literal["as_written", "last_good"], Example("as_written")]
     kept_at: Moment | None = None
     faults: Annotated[tuple[Sentence, ...], AtMost(50)] = ()
 
 
-class UplinkHealth(Wire):
+AS_WRITTEN = ConfigurationHealth(state="as_written", kept_at=None, faults=())
+
+
+class UplinkHealth(Reported):
     """What broker and platform make of the way out, since the agent started.
 
     ``state_retained``: whether the broker keeps the device's state for later subscribers. ``refused`` counts
@@ -237,48 +268,48 @@ class UplinkHealth(Wire):
     platform's word has begun; the next one may begin in ``epoch_wait_s``.
     """
 
-    state_retained: Flag
-    refused: Count
-    declined: Count
-    last_refused: Sentence | None
-    backlog_events_per_s: Rate | None
-    paced_by: Literal["site", "platform"]
-    resend_left: Count
-    epochs_begun: Count
-    epoch_wait_s: Seconds
+    state_retained: Annotated[Flag, Example(True)]
+    refused: Annotated[Count, Example(1)]
+    declined: Annotated[Count, Example(0)]
+    last_refused: Annotated[Sentence | None, Example(_REFUSED)]
+    backlog_events_per_s: Annotated[Rate | None, Example(20.0)]
+    paced_by: Annotated[Literal["site", "platform"], Example("platform")]
+    resend_left: Annotated[Count, Example(5000)]
+    epochs_begun: Annotated[Count, Example(0)]
+    epoch_wait_s: Annotated[Seconds, Example(0.0)]
 
 
-class HeartbeatBody(Wire):
+class HeartbeatBody(Reported):
     """What the device says of itself at intervals.
 
     What nothing measures on a device is left out or null.
     """
 
-    uptime_s: Seconds
-    cameras: Annotated[dict[Name, Sentence], AtMost(MOST_CAMERAS)]
-    frames: Count
-    frames_dropped: Count
-    inferences: Count
-    open_cases: Count
-    outbox_rows: Count
-    outbox_oldest_s: Seconds
-    temperature_c: Celsius | None
-    disk_free_bytes: Count
-    memory_rss_bytes: Count
-    agent_version: Version
-    configuration_sha256: Sha256
-    camera_health: Annotated[dict[Name, CameraHealth], AtMost(MOST_CAMERAS)] = {}
+    uptime_s: Annotated[Seconds, Example(5600.0)]
+    cameras: Annotated[dict[Name, Sentence], AtMost(MOST_CAMERAS), Example({"street": "running"})]
+    frames: Annotated[Count, Example(3300)]
+    frames_dropped: Annotated[Count, Example(2)]
+    inferences: Annotated[Count, Example(410)]
+    open_cases: Annotated[Count, Example(0)]
+    outbox_rows: Annotated[Count, Example(0)]
+    outbox_oldest_s: Annotated[Seconds, Example(0.0)]
+    temperature_c: Annotated[Celsius | None, Example(51.5)]
+    disk_free_bytes: Annotated[Count, Example(12_000_000_000)]
+    memory_rss_bytes: Annotated[Count, Example(210_000_000)]
+    agent_version: Annotated[Version, Example("0.1.0")]
+    configuration_sha256: Annotated[Sha256, Example(sha256_of("example configuration"))]
+    camera_health: Annotated[dict[Name, CameraHealth], AtMost(MOST_CAMERAS), Under("street")] = {}
     looking: Looking | None = None
     power: PowerHealth | None = None
     disk: DiskHealth | None = None
-    waiting: Annotated[dict[Word, Waiting], AtMost(MOST_WORDS)] = {}
+    waiting: Annotated[dict[Word, Waiting], AtMost(MOST_WORDS), Under("case")] = {}
     """By lane: ``case``, ``evidence``, ``health``, ``rest``."""
     models: Models = ()
-    spent_today: Counts = {}
+    spent_today: Annotated[Counts, Example({"cases": 21_400, "health": 96_000})] = {}
     """Bytes sent since the site's midnight, by class of the daily budget."""
-    inputs: Annotated[dict[Word, Flag], AtMost(MOST_WORDS)] = {}
+    inputs: Annotated[dict[Word, Flag], AtMost(MOST_WORDS), Example({"tamper": False})] = {}
     """Switches at the housing, such as ``tamper``: true while the housing is open."""
-    views: Annotated[dict[Name, ViewHealth], AtMost(MOST_CAMERAS)] = {}
+    views: Annotated[dict[Name, ViewHealth], AtMost(MOST_CAMERAS), Under("street")] = {}
     """By camera."""
     recovery: RecoveryHealth | None = None
     upkeep: Upkeep | None = None

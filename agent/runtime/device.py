@@ -16,7 +16,7 @@ from agent.delivery.uplink import Uplink
 from agent.delivery.uplink_supervisor import KeptUplink
 from agent.domain.ids import RandomIds
 from agent.identity.signing_key import open_signer
-from agent.protocol.heartbeat import ConfigurationHealth, DiskHealth
+from agent.protocol.heartbeat import AS_WRITTEN, ConfigurationHealth
 from agent.runtime.composition import assemble
 from agent.runtime.housekeeping import Keeping
 from agent.runtime.indicators import Signals
@@ -30,21 +30,14 @@ from agent.storage.errors import StorageError
 from agent.storage.outbox_queries import Lane, waiting
 from agent.telemetry import storage_incidents
 from agent.telemetry.clock_monitor import Timekeeper, reading_of
+from agent.telemetry.gauges import table_of
 from agent.telemetry.heartbeat import Health
 from agent.telemetry.loss_reports import Losses
+from agent.telemetry.outbox_gauges import OutboxGauges
 from agent.telemetry.status_file import keep_written
 from drivers.clock import SystemClock
-from drivers.disk import (
-    PRIVATE_FOLDER,
-    free_bytes,
-    life_used_percent,
-    make_folder,
-    takes_writes,
-    total_bytes,
-    written_bytes,
-)
+from drivers.disk import PRIVATE_FOLDER, make_folder, takes_writes
 from drivers.gpio import Gpio, GpioError
-from drivers.inodes import inodes
 from drivers.power import read_power
 from drivers.temperature import processor_c
 
@@ -60,24 +53,12 @@ END_WITHIN_S = 8.0
 """For the goodbye to the broker, and again for all threads: systemd waits 20 s."""
 MAY_HAVE_DAMAGED = frozenset({"fault", "power_cut"})
 """After these ends of the run before, the database is looked through first."""
-AS_WRITTEN = ConfigurationHealth(state="as_written")
 FEEL_EVERY_S = 5.0
 LOSSES_EVERY_S = 5.0
 HOT_ENOUGH = 0.05
 """Changes of the analysis rate smaller than this are not worth a line in the log."""
 
 _log = logging.getLogger(__name__)
-
-
-def _disk_health(state_dir: Path) -> DiskHealth:
-    counted = inodes(state_dir)
-    return DiskHealth(
-        total_bytes=total_bytes(state_dir),
-        written_bytes=written_bytes(),
-        life_used_percent=life_used_percent(state_dir),
-        total_inodes=None if counted is None else counted.total,
-        free_inodes=None if counted is None else counted.free,
-    )
 
 
 def run(
@@ -217,12 +198,12 @@ class _Device:
             self._clock,
             self._watch,
             self._started_s,
+            configured,
         )
-        observer.configuration = configured
         keeping.watch_days(
             self._workers,
             after=self._cause,
-            activity=observer.activity,
+            observer=observer,
             outbox=self._parts.outbox,
             ids=self._ids,
         )
@@ -320,22 +301,16 @@ class _Device:
         keep("status", lambda: keep_written(self._run_dir, observer.status, stop))
 
     def _health(self, observer: Observer, keeping: Keeping) -> Health:
-        """The heartbeat writer, with all gauges of this machine."""
-        state_dir = self._state_dir
+        """Who writes the heartbeats, with all gauges of this machine."""
+        outbox = self._parts.outbox
         return Health(
             self._parts.database,
-            self._parts.outbox,
+            outbox,
             clock=self._clock,
             ids=self._ids,
-            activity=observer.activity,
-            temperature_c=self._temperature_c,
-            disk_free_bytes=lambda: free_bytes(state_dir),
-            agent_version=version("kerbwatch"),
-            configuration_sha256=self._configuration.sha256(),
-            power=read_power,
-            disk=lambda: _disk_health(state_dir),
-            upkeep=keeping.upkeep,
-            models=self._parts.models,
+            gauges=table_of(
+                observer, keeping.machine, keeping.gauges, OutboxGauges(outbox, self._clock)
+            ),
         )
 
     def _start_signals(self, observer: Observer, health: Health) -> None:
@@ -359,7 +334,7 @@ class _Device:
             end=self._stop.set,
             fault=lambda: self._workers.broken,
         )
-        observer.inputs = lambda: signals.inputs
+        observer.switches = lambda: signals.inputs
         self._workers.keep("signals", lambda: signals.run(self._workers.stop))
 
     def _temperature_c(self) -> float | None:

@@ -1,16 +1,13 @@
-"""Starts and joins the housekeeping: retention, the audit log, day counters, maintenance gauges.
+"""What a device does for its own keeping, beside the seeing: retention, the audit log, the day's counters.
 
 Nothing here may stop or delay the analysis: a fault costs a log line and a null in a heartbeat.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import math
-import sqlite3
 from contextlib import closing
-from datetime import timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -27,36 +24,32 @@ from agent.audit import (
 from agent.domain.ids import is_uuid
 from agent.domain.scene import MASK
 from agent.identity.certificate_expiry import CertificateFile
-from agent.protocol.heartbeat import AuditHead, CardHealth, CertificateHealth, KeptHealth, Upkeep
+from agent.protocol.heartbeat import AuditHead, KeptHealth
 from agent.retention import Crops, Hold, Holds, Retention, TooManyHoldsError
-from agent.storage import day_counters
-from agent.storage.errors import StorageError
 from agent.telemetry.daily_summary import Summaries
 from agent.telemetry.day_sampler import Daybook, Gauges
-from drivers.card import read_card
-from drivers.disk import life_used_percent, written_bytes
+from agent.telemetry.machine_gauges import MachineGauges
+from agent.telemetry.maintenance_gauges import DAY_S, MaintenanceGauges
+from drivers.disk import written_bytes
 from drivers.power import read_power
-from drivers.temperature import processor_c
 from wording.known_errors import reason_of
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from agent.concurrency.threads import Workers
     from agent.config.schema import Configuration
     from agent.domain.ids import Ids
     from agent.protocol.downlink import HoldCase
+    from agent.runtime.metrics import Observer
     from agent.storage.database import Database
     from agent.storage.outbox import Outbox
-    from agent.telemetry.heartbeat import Activity
     from drivers.clock import Clock
 
 NOTICE_EVERY_S = 60.0
-DAY_S = 86_400.0
 _UNKNOWN = "nothing is kept of this case"
-NO_CLOCK = "the clock is not set by any time source"
 
 _log = logging.getLogger(__name__)
 
@@ -83,6 +76,7 @@ class Keeping:
     ) -> None:
         self._configuration, self._database = configuration, database
         self._state_dir, self._clock = state_dir, clock
+        self._timezone = ZoneInfo(configuration.site.timezone)
         self.audit = Audit(state_dir / FOLDER, clock)
         self.orders = Audit(
             state_dir / FOLDER / OF_PLATFORM,
@@ -102,6 +96,17 @@ class Keeping:
             clock=clock,
             audit=self.audit,
             crops=Crops(state_dir / COLLECTION, configuration.collection.keep_days),
+        )
+        self.machine = MachineGauges(state_dir, configuration.cooling.sensor)
+        self.gauges = MaintenanceGauges(
+            database=database,
+            state_dir=state_dir,
+            clock=clock,
+            timezone=self._timezone,
+            certificate=self._certificate,
+            machine=self.machine,
+            kept=self._kept,
+            audit_head=self._audit_head,
         )
 
     def start(self, workers: Workers, *, after: str, facts: Mapping[str, str]) -> None:
@@ -171,7 +176,7 @@ class Keeping:
         workers: Workers,
         *,
         after: str,
-        activity: Callable[[], Activity],
+        observer: Observer,
         outbox: Outbox,
         ids: Ids,
     ) -> None:
@@ -180,7 +185,7 @@ class Keeping:
         Args:
             workers: The run's threads.
             after: Why the run began.
-            activity: The heartbeat's figures of analysis and delivery.
+            observer: Tells of the cameras.
             outbox: Where the summaries go; how much waits in it is counted.
             ids: For the events' ids.
         """
@@ -188,7 +193,6 @@ class Keeping:
         for zone in self._configuration.zones:
             if zone.kind != MASK.name:
                 zones[zone.camera_id].append(zone.zone_id)
-        sensor = self._configuration.cooling.sensor
 
         def waiting() -> tuple[int, float]:
             figures = outbox.figures()
@@ -197,9 +201,16 @@ class Keeping:
         daybook = Daybook(
             self._database,
             self._clock,
-            ZoneInfo(self._configuration.site.timezone),
+            self._timezone,
             zones,
-            Gauges(activity, lambda: processor_c(sensor), read_power, waiting, written_bytes),
+            Gauges(
+                observer.cameras,
+                observer.views,
+                self.machine.temperature_c,
+                read_power,
+                waiting,
+                written_bytes,
+            ),
             after,
         )
         summaries = Summaries(self._configuration, self._database, outbox, self._clock, ids)
@@ -221,105 +232,18 @@ class Keeping:
         except OSError as error:
             _log.warning("%s", error)
 
-    def upkeep(self) -> Upkeep:
-        """The maintenance part of the heartbeat.
-
-        Raises:
-            StorageError: The database cannot be read.
-        """
-        unknown: dict[str, str] = {}
+    def _kept(self) -> KeptHealth | None:
+        """What retention found when it last looked."""
         outcome = self.retention.outcome
         if outcome is None:
-            unknown["kept"] = "retention has not looked yet"
-        self._gauges(unknown)
-        dead_letters, unreported = self._counts()
-        written = self._written()
-        if None in written:
-            unknown["written"] = "nothing was counted on this day"
-        return Upkeep(
-            written_today_bytes=written[0],
-            written_yesterday_bytes=written[1],
-            certificate=self._certificate_health(unknown),
-            card=self._card(unknown),
-            kept=None
-            if outcome is None
-            else KeptHealth(
-                cases=outcome.cases,
-                size_bytes=outcome.size_bytes,
-                held=outcome.held,
-                short_bytes=outcome.short_bytes,
-            ),
-            audit=self._head(unknown),
-            dead_letters=dead_letters,
-            losses_unreported=unreported,
-            unknown=unknown,
+            return None
+        return KeptHealth(
+            cases=outcome.cases,
+            size_bytes=outcome.size_bytes,
+            held=outcome.held,
+            short_bytes=outcome.short_bytes,
         )
 
-    def _gauges(self, unknown: dict[str, str]) -> None:
-        """Why parts of the heartbeat are null on this machine."""
-        sensor = self._configuration.cooling.sensor
-        if processor_c(sensor) is None:
-            unknown["temperature_c"] = f"nothing can be read from {sensor}"
-        if read_power() is None:
-            unknown["power"] = "no firmware of a Raspberry Pi tells of it"
-        if life_used_percent(self._state_dir) is None:
-            unknown["disk.life_used_percent"] = "the disk of the state does not say"
-
-    def _certificate_health(self, unknown: dict[str, str]) -> CertificateHealth:
-        certificate = self._certificate.read()
-        days_left = None
-        if certificate.unknown is not None:
-            unknown["certificate"] = certificate.unknown
-        elif certificate.not_after is not None and self._clock.synchronised:
-            left_s = (certificate.not_after - self._clock.now()).total_seconds()
-            days_left = round(left_s / DAY_S, 2)
-        else:
-            unknown["certificate.days_left"] = NO_CLOCK
-        return CertificateHealth(not_after=certificate.not_after, days_left=days_left)
-
-    def _card(self, unknown: dict[str, str]) -> CardHealth | None:
-        try:
-            card = CardHealth(**dataclasses.asdict(read_card(self._state_dir)))
-        except OSError as error:
-            unknown["card"] = reason_of(error)
-            return None
-        if card.name is None:
-            unknown["card.name"] = "the disk of the state is no SD card or eMMC"
-        elif card.end_of_life is None:
-            unknown["card.end_of_life"] = "the card does not say"
-        if card.file_system_errors is None:
-            unknown["card.file_system_errors"] = "the file system of the state counts none"
-        return card
-
-    def _head(self, unknown: dict[str, str]) -> AuditHead | None:
-        try:
-            head = self.audit.head()
-        except OSError as error:
-            unknown["audit"] = reason_of(error)
-            return None
+    def _audit_head(self) -> AuditHead:
+        head = self.audit.head()
         return AuditHead(number=head.number, hash=head.hash)
-
-    def _written(self) -> tuple[int | None, int | None]:
-        """Bytes that the agent wrote today and yesterday, as far as counted."""
-        timezone = ZoneInfo(self._configuration.site.timezone)
-        now = self._clock.now()
-        found = []
-        with closing(self._database.read()) as connection:
-            for at in (now, now - timedelta(days=1)):
-                page = day_counters.page_of(connection, day_counters.day_of(at, timezone))
-                counters = day_counters.read(connection, page)
-                value = counters.get((day_counters.DEVICE, day_counters.DEVICE, "written_bytes"))
-                found.append(None if value is None else int(value))
-        return found[0], found[1]
-
-    def _counts(self) -> tuple[int, int]:
-        """Number of dead letters kept, and of losses not yet reported."""
-        try:
-            with closing(self._database.read()) as connection:
-                [dead_letters] = connection.execute("SELECT count(*) FROM dead_letters").fetchone()
-                [unreported] = connection.execute(
-                    "SELECT count(*) FROM losses WHERE reported IS NULL"
-                ).fetchone()
-        except sqlite3.Error as error:
-            raise StorageError(self._database.path, reason_of(error)) from error
-        return dead_letters, unreported

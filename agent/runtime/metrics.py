@@ -1,4 +1,4 @@
-"""Collects the figures of a running agent, for the heartbeat and the status file.
+"""Looks at the parts of a running agent from beside them: for the heartbeat, the status and the light.
 
 It reads values that other threads write, without locks: one figure may be a moment older than
 another.
@@ -16,12 +16,15 @@ from agent.domain.finite import finite
 from agent.protocol.heartbeat import (
     CameraHealth,
     ConfigurationHealth,
+    Looking,
     RecoveryHealth,
     StorageHealth,
+    UplinkHealth,
     ViewHealth,
 )
 from agent.runtime.indicators import Situation
-from agent.telemetry.heartbeat import Activity
+from agent.telemetry.analysis_rates import AnalysisRates, Counted
+from agent.telemetry.gauges import gauge
 from agent.telemetry.status_file import (
     CameraStatus,
     CaseStatus,
@@ -40,7 +43,7 @@ if TYPE_CHECKING:
     from agent.capture.mailbox import Mailbox
     from agent.config.schema import Configuration
     from agent.delivery.uplink_supervisor import KeptUplink
-    from agent.protocol.base import Blindness
+    from agent.protocol.base import Blindness, ModelUsed
     from agent.runtime.composition import Parts
     from agent.runtime.supervisor import Watch
     from agent.runtime.thermal_throttle import Pace
@@ -61,8 +64,9 @@ class Observer:
         pace: The thermal throttle's factor on the rate.
         uplink: None where no broker is configured.
         clock: The device's.
-        watch: The main loop.
-        started_s: When the run began, on the monotonic clock: before anything whose duration is reported.
+        watch: Main's rounds.
+        started_s: When the run began, on the clock: before anything of which it is told how long it lasts.
+        configured: Whether the configuration is the one in place.
     """
 
     def __init__(
@@ -76,6 +80,7 @@ class Observer:
         clock: Clock,
         watch: Watch,
         started_s: float,
+        configured: ConfigurationHealth,
     ) -> None:
         self._site = configuration.site
         self._sha256, self._settings_sha256 = (
@@ -84,40 +89,93 @@ class Observer:
         )
         self._parts, self._mailbox, self._captures = parts, mailbox, captures
         self._pace, self._uplink, self._clock = pace, uplink, clock
-        self._watch = watch
+        self._watch, self._configured = watch, configured
         self._started_s = started_s
         self._began_s = time.monotonic()
-        self.inputs: Callable[[], Mapping[str, bool]] = dict
-        """Switches at the housing; nothing as long as no pins are configured."""
-        self.configuration = ConfigurationHealth(state="as_written")
+        self._rates = AnalysisRates(clock)
+        self.switches: Callable[[], Mapping[str, bool]] = dict
+        """At the housing; nothing as long as no pins are configured."""
 
-    def activity(self) -> Activity:
-        """The heartbeat's figures of analysis and delivery."""
-        pipelines, views = list(self._parts.analysis.pipelines.values()), self.views()
-        uplink = None if self._uplink is None else self._uplink.figures
-        return Activity(
-            cameras={capture.camera_id: capture.state for capture in self._captures},
-            frames=sum(pipeline.frames for pipeline in pipelines),
-            frames_dropped=self._mailbox.dropped.total(),
-            inferences=sum(pipeline.runs for pipeline in pipelines),
-            open_cases=len(self._parts.analysis.cases.open),
-            frames_gated=sum(pipeline.gated for pipeline in pipelines),
-            rate_factor=self._pace.factor,
-            inputs=self.inputs(),
-            spent_today={} if uplink is None else uplink.spent_today,
-            uplink=None if uplink is None else uplink.health,
-            views=views,
-            recovery=self._recovery(),
-            configuration=self.configuration,
-            storage=self._storage(),
-            camera_health={each.camera_id: self._camera_health(each) for each in self._captures},
-            uptime_s=self._uptime_s(),
-        )
+    # ── the heartbeat's fields, by their names ───────────────────────────────────────────────────
 
-    def _uptime_s(self) -> float:
-        """Seconds since the start. Read last, so that no other duration in the heartbeat is longer."""
+    @gauge
+    def uptime_s(self) -> float:
+        """Since the run began."""
         return round(self._clock.monotonic_s() - self._started_s, 3)
 
+    @gauge
+    def cameras(self) -> dict[str, str]:
+        """Each camera's state in a word."""
+        return {capture.camera_id: capture.state for capture in self._captures}
+
+    @gauge
+    def camera_health(self) -> dict[str, CameraHealth]:
+        """Each camera since the start."""
+        return {each.camera_id: self._camera_health(each) for each in self._captures}
+
+    @gauge
+    def frames(self) -> int:
+        """Analysed since the start."""
+        return sum(pipeline.frames for pipeline in self._pipelines)
+
+    @gauge
+    def frames_dropped(self) -> int:
+        """Replaced by a newer one before they were analysed."""
+        return self._mailbox.dropped.total()
+
+    @gauge
+    def inferences(self) -> int:
+        """Runs of a network since the start."""
+        return sum(pipeline.runs for pipeline in self._pipelines)
+
+    @gauge
+    def looking(self) -> Looking:
+        """What the analysis does, since this was last asked."""
+        gated = sum(pipeline.gated for pipeline in self._pipelines)
+        counted = Counted(self.frames(), self.inferences(), gated)
+        return self._rates.since_last(counted, self._pace.factor)
+
+    @gauge
+    def open_cases(self) -> int:
+        """Now."""
+        return len(self._parts.analysis.cases.open)
+
+    @gauge
+    def inputs(self) -> dict[str, bool]:
+        """Switches at the housing."""
+        return dict(self.switches())
+
+    @gauge
+    def spent_today(self) -> dict[str, int]:
+        """Of the day's budget, in bytes."""
+        return {} if self._uplink is None else self._uplink.figures.spent_today
+
+    @gauge
+    def uplink(self) -> UplinkHealth | None:
+        """None where no broker is configured."""
+        return None if self._uplink is None else self._uplink.figures.health
+
+    @gauge
+    def agent_version(self) -> str:
+        """Of what runs."""
+        return VERSION
+
+    @gauge
+    def configuration_sha256(self) -> str:
+        """Of what shapes a judgement."""
+        return self._sha256
+
+    @gauge
+    def configuration(self) -> ConfigurationHealth:
+        """Whether it is the one in place."""
+        return self._configured
+
+    @gauge
+    def models(self) -> tuple[ModelUsed, ...]:
+        """The models that judge."""
+        return self._parts.models
+
+    @gauge
     def views(self) -> dict[str, ViewHealth]:
         """The view health of each camera."""
         views = {}
@@ -133,6 +191,36 @@ class Observer:
                 },
             )
         return views
+
+    @gauge
+    def storage(self) -> StorageHealth:
+        """Whether what is kept would outlive a power cut."""
+        stood_in, book = self._parts.database.stood_in, self._parts.book
+        return StorageHealth(
+            state="durable" if stood_in is None else "volatile",
+            reason=None if stood_in is None else stood_in.reason,
+            events_without_pictures=book.events_without_pictures,
+            changes_waiting=book.changes_waiting,
+        )
+
+    @gauge
+    def recovery(self) -> RecoveryHealth:
+        """How the device has helped itself."""
+        recovery = self._watch.recovery
+        return RecoveryHealth(
+            began_after=recovery.cause,
+            begun=recovery.causes,
+            left_out=tuple(sorted(self._watch.left_out)),
+            asked=recovery.asked,
+            restarted=dict(self._watch.workers.restarted),
+            uplinks_left_behind=0 if self._uplink is None else self._uplink.left_behind,
+        )
+
+    # ── what these and others are made of ────────────────────────────────────────────────────────
+
+    @property
+    def _pipelines(self) -> list[Pipeline]:
+        return list(self._parts.analysis.pipelines.values())
 
     def _view_for_s(self, camera_id: str, state: str, since_s: float | None) -> float:
         """How long a view has been in its state; at most since this run began."""
@@ -159,26 +247,6 @@ class Observer:
             if activity.state != "ended" and silent_s >= after_s:
                 yield capture.camera_id, silent_s
 
-    def _storage(self) -> StorageHealth:
-        stood_in, book = self._parts.database.stood_in, self._parts.book
-        return StorageHealth(
-            state="durable" if stood_in is None else "volatile",
-            reason=None if stood_in is None else stood_in.reason,
-            events_without_pictures=book.events_without_pictures,
-            changes_waiting=book.changes_waiting,
-        )
-
-    def _recovery(self) -> RecoveryHealth:
-        recovery = self._watch.recovery
-        return RecoveryHealth(
-            began_after=recovery.cause,
-            begun=recovery.causes,
-            left_out=tuple(sorted(self._watch.left_out)),
-            asked=recovery.asked,
-            restarted=dict(self._watch.workers.restarted),
-            uplinks_left_behind=0 if self._uplink is None else self._uplink.left_behind,
-        )
-
     def _camera_health(self, capture: Capture) -> CameraHealth:
         activity = capture.activity
         return CameraHealth(
@@ -202,14 +270,12 @@ class Observer:
         return Situation(
             running_cameras=states.count("running"),
             lost_cameras=sum(state not in {"opening", "running", "ended"} for state in states),
-            analysed_frames=sum(
-                one.frames for one in list(self._parts.analysis.pipelines.values())
-            ),
+            analysed_frames=self.frames(),
             hot=self._pace.factor < 1.0,
             online=None
             if self._uplink is None
             else self._uplink.figures.connected_since is not None,
-            open_cases=len(self._parts.analysis.cases.open),
+            open_cases=self.open_cases(),
             brightness=sum(lumas) / len(lumas) if lumas else None,
         )
 
@@ -226,7 +292,7 @@ class Observer:
         }
         return Status(
             at=self._clock.now(),
-            uptime_s=self._uptime_s(),
+            uptime_s=self.uptime_s(),
             device_id=self._site.device_id,
             address=self._site.address,
             rate_factor=self._pace.factor,
@@ -251,7 +317,7 @@ class Observer:
             boot_id=self._clock.boot_id,
             monotonic_s=self._clock.monotonic_s(),
             software=self._software(),
-            storage=self._storage(),
+            storage=self.storage(),
         )
 
     def _software(self) -> Software:
@@ -260,20 +326,15 @@ class Observer:
             agent_version=VERSION,
             configuration_sha256=self._sha256,
             settings_sha256=self._settings_sha256,
-            configuration=self.configuration,
+            configuration=self._configured,
             models=self._parts.models,
         )
 
     def _camera(self, capture: Capture, pipeline: Pipeline | None) -> CameraStatus:
-        health = self._camera_health(capture)
+        health = dict(self._camera_health(capture))
         return CameraStatus(
-            state=health.state,
-            for_s=health.for_s,
-            reopened=health.reopened,
-            captured=health.frames,
-            dropped=health.dropped,
-            brightness=health.brightness,
-            profile=health.profile,
+            captured=health.pop("frames"),
+            **health,
             view=self.views().get(capture.camera_id),
             analysed=0 if pipeline is None else pipeline.frames,
             gated=0 if pipeline is None else pipeline.gated,
@@ -286,18 +347,7 @@ class Observer:
     def _uplink_status(self) -> UplinkStatus | None:
         if self._uplink is None:
             return None
-        figures = self._uplink.figures
-        return UplinkStatus(
-            connected_since=figures.connected_since,
-            sent=figures.sent,
-            confirmed=figures.confirmed,
-            last_error=figures.last_error,
-            codes=figures.codes,
-            heard=figures.heard,
-            deaf=figures.deaf,
-            dead_letters=figures.dead_letters,
-            unreceipted=figures.unreceipted,
-        )
+        return UplinkStatus.model_validate(self._uplink.figures)
 
 
 def _pending(camera_id: str, pipeline: Pipeline) -> Iterator[PendingStatus]:
@@ -307,13 +357,5 @@ def _pending(camera_id: str, pipeline: Pipeline) -> Iterator[PendingStatus]:
                 camera_id=camera_id,
                 zone_id=zone_id,
                 scenario=scenario,
-                measures=tuple(
-                    MeasureStatus(
-                        name=each.name,
-                        value=each.value,
-                        threshold=each.threshold,
-                        needs=each.needs,
-                    )
-                    for each in measures
-                ),
+                measures=tuple(MeasureStatus.model_validate(each) for each in measures),
             )

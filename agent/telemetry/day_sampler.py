@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from zoneinfo import ZoneInfo
 
+    from agent.protocol.heartbeat import ViewHealth
     from agent.storage.database import Database
-    from agent.telemetry.heartbeat import Activity
     from drivers.clock import Clock
     from drivers.power import Power
 
@@ -40,7 +40,10 @@ _log = logging.getLogger(__name__)
 class Gauges:
     """The gauges read at each sample; None where nothing measures it."""
 
-    activity: Callable[[], Activity]
+    cameras: Callable[[], Mapping[str, str]]
+    """Each camera's state in a word."""
+    views: Callable[[], Mapping[str, ViewHealth]]
+    """What each camera's picture is good for."""
     temperature_c: Callable[[], float | None]
     power: Callable[[], Power | None]
     waiting: Callable[[], tuple[int, float]]
@@ -134,11 +137,11 @@ class Daybook:
         # What lies further back was not looked at, and is not claimed.
         passed_s = min(now_s - self._last_s, 2 * SAMPLE_S)
         self._last_s = now_s
-        activity = self._gauges.activity()
+        cameras, views = self._gauges.cameras(), self._gauges.views()
         for camera_id, zone_ids in self._zones.items():
-            view = activity.views.get(camera_id)
+            view = views.get(camera_id)
             abstaining = {} if view is None else view.abstaining
-            running = activity.cameras.get(camera_id) == "running"
+            running = cameras.get(camera_id) == "running"
             for zone_id in zone_ids:
                 name = "abstained_s" if zone_id in abstaining else "sensing_s"
                 self._add(

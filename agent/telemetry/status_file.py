@@ -30,9 +30,12 @@ _log = logging.getLogger(__name__)
 
 
 class _Part(BaseModel):
-    """Base of the status models: infinite figures and NaN are written as null (:mod:`agent.domain.finite`)."""
+    """What was written can be read: a figure that is none is null (:mod:`agent.domain.finite`).
 
-    model_config = ConfigDict(frozen=True)
+    A part that shows what another object of the agent holds is read off it, field by field of the same name.
+    """
+
+    model_config = ConfigDict(frozen=True, from_attributes=True)
 
 
 class CameraStatus(_Part):

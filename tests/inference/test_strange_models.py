@@ -25,7 +25,7 @@ from agent.domain.ids import RandomIds
 from agent.inference import Detector, ModelError, load_manifest, open_detector, read_model, verify
 from agent.inference.external_weights import wanted_weights
 from agent.protocol.base import ClockReading
-from agent.protocol.heartbeat import ConfigurationHealth
+from agent.protocol.heartbeat import AS_WRITTEN
 from agent.runtime.composition import assemble
 from agent.telemetry.status_file import Software
 from provisioning.adoption import trial
@@ -409,7 +409,7 @@ def test_an_agent_with_weights_beside_runs_what_is_installed(
         agent_version=version("kerbwatch"),
         configuration_sha256="",
         settings_sha256="",
-        configuration=ConfigurationHealth(state="as_written"),
+        configuration=AS_WRITTEN,
         models=(used,),
     )
     assert list(_of_software(software, Device(tmp_path, tmp_path, None))) == []

@@ -19,8 +19,8 @@ import pytest
 from agent.audit import records, verify
 from agent.identity.certificate_expiry import CertificateFile
 from agent.protocol.heartbeat import Upkeep
-from agent.runtime.housekeeping import NO_CLOCK
 from agent.storage import day_counters
+from agent.telemetry.maintenance_gauges import NO_CLOCK
 from agent.telemetry.status_file import FILE, Status
 from drivers.card import read_card
 from tests.support.broker import Broker
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 def upkeep_of(device: StateFolder, base: Path, **uplink: str) -> Upkeep:
-    return keeping_of(device, base, **uplink).upkeep()
+    return keeping_of(device, base, **uplink).gauges.upkeep()
 
 
 def test_what_is_kept_held_refused_and_lost_is_told(tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ from tests.support.storage_at_start import CLOCK, NAME, Storage
 from tests.support.waiting import wait_until
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounting a disk takes root")
+DURABLE = StorageHealth(state="durable", reason=None, events_without_pictures=0, changes_waiting=0)
 
 
 @pytest.fixture
@@ -413,7 +414,7 @@ def test_an_agent_goes_back_to_a_disk_that_takes_writes_again(
         assert agent.returncode == 1
         assert "the disk takes writes again" in log
         agent = start_agent()  # as systemd does
-        wait_until(lambda: beats()[-1].storage == StorageHealth(state="durable"))
+        wait_until(lambda: beats()[-1].storage == DURABLE)
         recovery = beats()[-1].recovery
         assert recovery is not None
         assert recovery.began_after == "disk_back"

@@ -26,7 +26,6 @@ from agent.storage.outbox_queries import Lane, waiting
 from agent.storage.state_table import save_state
 from agent.telemetry.daily_summary import Summaries, summary_of
 from agent.telemetry.day_sampler import SAMPLE_S, Daybook, Gauges
-from agent.telemetry.heartbeat import Activity
 from drivers.clock import SystemClock
 from drivers.power import Power
 from provisioning.cli import main
@@ -72,7 +71,8 @@ class Corner(StateFolder):
 
     def started(self, after: str) -> Daybook:
         gauges = Gauges(
-            self.activity,
+            lambda: {"street": self.camera},
+            self.views,
             lambda: self.heat_c,
             lambda: self.power,
             lambda: (self.outbox.figures().rows, 7.0),
@@ -82,9 +82,9 @@ class Corner(StateFolder):
         self.book = Daybook(self.database, self.clock, SHANGHAI, zones, gauges, after)
         return self.book
 
-    def activity(self) -> Activity:
+    def views(self) -> dict[str, ViewHealth]:
         view = ViewHealth(view="good", for_s=1, commissioned=True, abstaining=self.abstaining)
-        return Activity({"street": self.camera}, 1, 0, 1, 0, views={"street": view})
+        return {"street": view}
 
     def lives(self, seconds: float) -> None:
         """As the thread does it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import threading
@@ -9,7 +10,7 @@ import time
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import pytest
 
@@ -17,19 +18,27 @@ from agent.concurrency.watchdog import Progress, notify, watchdog_interval_s
 from agent.domain.ids import RandomIds
 from agent.protocol.base import ClockReading
 from agent.protocol.events import HeartbeatEvent
+from agent.protocol.example import Example, example_of
+from agent.protocol.fields import Flag
+from agent.protocol.heartbeat import HeartbeatBody, Reported
 from agent.storage.database import Database
 from agent.storage.outbox_queries import Lane, waiting
-from agent.telemetry.heartbeat import Activity, Health, resident_bytes
+from agent.telemetry.analysis_rates import AnalysisRates, Counted
+from agent.telemetry.gauges import GaugeTableError, gauge, table_of
+from agent.telemetry.heartbeat import Health
+from agent.telemetry.machine_gauges import MachineGauges, resident_bytes
+from agent.telemetry.outbox_gauges import OutboxGauges
 from drivers.clock import SystemClock
-from drivers.disk import free_bytes
 from drivers.temperature import processor_c
 from drivers.testing import FakeClock
+from tests.support.gauges import as_in_the_example
 from tests.support.outboxes import open_outbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 NOON = datetime(2026, 3, 1, 4, tzinfo=UTC)
+NOWHERE = Path("/nowhere")
 
 
 class Device:
@@ -37,16 +46,20 @@ class Device:
         self.clock = FakeClock(NOON)
         self.database = Database(folder / "kerbwatch.db")
         self.outbox = open_outbox(self.database)
+        machine, waits = MachineGauges(folder, NOWHERE), OutboxGauges(self.outbox, self.clock)
         self.health = Health(
             self.database,
             self.outbox,
             clock=self.clock,
             ids=RandomIds(),
-            activity=lambda: Activity({"north": "watching"}, 500, 2, 60, 1),
-            temperature_c=lambda: 51.5,
-            disk_free_bytes=lambda: free_bytes(folder),
-            agent_version="0.1.0",
-            configuration_sha256="0" * 64,
+            gauges=as_in_the_example(
+                uptime_s=self.clock.monotonic_s,
+                cameras=lambda: {"north": "watching"},
+                open_cases=lambda: 1,
+                outbox_rows=waits.outbox_rows,
+                disk_free_bytes=machine.disk_free_bytes,
+                memory_rss_bytes=machine.memory_rss_bytes,
+            ),
         )
 
     def heartbeats(self) -> list[HeartbeatEvent]:
@@ -68,10 +81,79 @@ def test_a_heartbeat_tells_how_the_device_is(device: Device) -> None:
     [event] = device.heartbeats()
     assert event.body.cameras == {"north": "watching"}
     assert (event.body.uptime_s, event.body.temperature_c) == (90, 51.5)
-    assert (event.body.frames, event.body.frames_dropped, event.body.inferences) == (500, 2, 60)
     assert (event.body.outbox_rows, event.body.open_cases) == (0, 1)
     assert event.body.disk_free_bytes > 0
     assert event.body.memory_rss_bytes > 1_000_000
+
+
+class Lit(HeartbeatBody):
+    """The heartbeat of a device that has got a lamp: one field more."""
+
+    lamp: Annotated[Flag, Example(True)]
+
+
+class Lamp:
+    @gauge
+    def lamp(self) -> bool:
+        return True
+
+
+def rest() -> object:
+    """Fills everything that a heartbeat has had before."""
+    gauges = {
+        name: gauge(lambda _, read=read: read()) for name, read in as_in_the_example().items()
+    }
+    return type("Rest", (), gauges)()
+
+
+def test_a_new_field_of_the_heartbeat_takes_its_declaration_and_its_gauge() -> None:
+    table = table_of(rest(), Lamp(), body=Lit)
+    assert Lit(**{name: read() for name, read in table.items()}) == example_of(Lit)
+
+
+def test_a_field_that_nobody_fills_is_refused() -> None:
+    with pytest.raises(GaugeTableError, match=r"^nobody fills lamp$"):
+        table_of(rest(), body=Lit)
+
+
+def test_a_field_that_two_fill_and_a_gauge_without_field_are_refused() -> None:
+    with pytest.raises(GaugeTableError, match=r"^lamp is filled twice$"):
+        table_of(rest(), Lamp(), Lamp(), body=Lit)
+    with pytest.raises(GaugeTableError, match=r"^lamp is no field$"):
+        table_of(rest(), Lamp())
+
+
+@pytest.mark.parametrize("part", Reported.__subclasses__())
+def test_a_part_of_the_heartbeat_cannot_be_made_without_one_of_its_fields(
+    part: type[Reported],
+) -> None:
+    whole = dict(example_of(part))
+    for name in whole:
+        with pytest.raises(TypeError, match=rf"^{part.__name__} is made without {name}$"):
+            part(**{each: value for each, value in whole.items() if each != name})
+
+
+def test_a_heartbeat_of_an_older_agent_with_fewer_fields_can_be_read() -> None:
+    told = example_of(HeartbeatBody).model_dump(mode="json")
+    del told["uplink"], told["disk"]["free_inodes"]
+    read = HeartbeatBody.model_validate_json(json.dumps(told))
+    assert read.uplink is None
+    assert read.disk is not None
+    assert read.disk.free_inodes is None
+
+
+def test_what_the_analysis_does_is_told_since_the_last_heartbeat() -> None:
+    clock = FakeClock(NOON)
+    rates = AnalysisRates(clock)
+    clock.advance(10)
+    first = rates.since_last(Counted(frames=50, runs=20, gated=30), 1.0)
+    assert (first.frames_per_s, first.network_runs_per_s, first.gated_share) == (5, 2, 0.6)
+    clock.advance(100)
+    then = rates.since_last(Counted(frames=150, runs=20, gated=130), 0.5)
+    assert (then.frames_per_s, then.network_runs_per_s, then.gated_share) == (1, 0, 1)
+    assert then.rate_factor == 0.5
+    clock.advance(100)
+    assert rates.since_last(Counted(150, 20, 130), 0.5).gated_share is None
 
 
 def test_one_heartbeat_waits_and_the_ones_left_out_leave_no_gap(device: Device) -> None:

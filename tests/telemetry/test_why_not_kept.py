@@ -20,9 +20,9 @@ from agent.domain.case_lifecycle import Change
 from agent.domain.scene import Box, Doubt
 from agent.evidence.pictures import Evidence, EvidenceError
 from agent.retention.policy import Kept, choose
-from agent.runtime.device import _disk_health
 from agent.storage.database import Database
 from agent.storage.errors import StorageError
+from agent.telemetry.machine_gauges import MachineGauges
 from drivers.cameras import Frame
 from drivers.inodes import Inodes
 from drivers.testing import FakeClock
@@ -165,11 +165,12 @@ def test_a_database_that_cannot_be_opened_says_why(spoil: Spoil, word: str, disk
 
 @rooted
 def test_check_and_heartbeat_count_what_the_disk_can_still_hold(disk: Path) -> None:
-    before = _disk_health(disk)
+    gauges = MachineGauges(disk, Path("/nowhere"))
+    before = gauges.disk()
     assert before.total_inodes == 64
     assert before.free_inodes is not None
     without_inodes(disk)
-    assert _disk_health(disk).free_inodes == 0
+    assert gauges.disk().free_inodes == 0
     [finding] = machine._inodes(disk)
     assert finding.severity == "fault"
     assert "room for 0 more files, of 64" in finding.what
