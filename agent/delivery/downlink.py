@@ -4,34 +4,29 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, ValidationError
 
-from agent.concurrency.token_bucket import Allowance
+from agent.delivery.commands import Commands
 from agent.delivery.epoch_limit import NewEpochs
 from agent.delivery.sequence_ranges import merged
-from agent.protocol.downlink import Answer, Command, CommandId, HoldCase, Receipt, Resend
+from agent.protocol.downlink import Answer, CommandId, Receipt
 from agent.storage.errors import StorageError
-from agent.storage.outbox_queries import counted
 from wording.harmless import harmless
 from wording.messages import said
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from agent.delivery.command_log import Orders
+    from agent.delivery.commands import Handler
     from agent.delivery.mqtt_connection import Delivery
     from agent.delivery.send_scheduler import Parcels, Verdict
+    from agent.protocol.downlink import Command
     from agent.storage.outbox import Outbox
     from drivers.clock import Clock
 
-MOST_AT_ONCE = 100_000
-"""One command names so many events at most."""
-LEAST_RESENDS, RESENDS_PERIOD_S = 1000, 3600.0
-"""In an hour as many events may be asked for again as are kept, but never fewer than these."""
-
-_commands: TypeAdapter[Command] = TypeAdapter(Command)
 _log = logging.getLogger(__name__)
 
 
@@ -51,13 +46,13 @@ class Listening:
     """Processes receipts and commands. For the uplink's thread.
 
     Args:
-        base_topic: The prefix of the channels.
-        outbox: Whose events are confirmed or queued again.
-        parcels: The events in flight.
-        hold: Sets and lifts legal holds; returns the reason if refused.
+        base_topic: What the channels stand below.
+        outbox: Whose events are confirmed and brought back.
+        parcels: What is under way.
         clock: Its steady time counts.
-        keep_arrived: Number of confirmed events kept; as many may be requested per hour.
-        orders: The log of earlier commands.
+        handlers: The commands that are obeyed.
+        orders: Knows what was obeyed before.
+        record: Writes into the audit log of what the platform ordered.
     """
 
     def __init__(
@@ -65,28 +60,37 @@ class Listening:
         base_topic: str,
         outbox: Outbox,
         parcels: Parcels,
-        hold: Callable[[HoldCase], str | None],
         clock: Clock,
-        keep_arrived: int,
+        *,
+        handlers: Iterable[Handler[Any]],
         orders: Orders,
+        record: Callable[[str, Mapping[str, str]], object],
     ) -> None:
         self.receipts_topic, self.commands_topic = (
             f"{base_topic}/receipts",
             f"{base_topic}/commands",
         )
         self.answers_topic = f"{base_topic}/answers"
-        self._outbox, self._parcels, self._hold = outbox, parcels, hold
+        self._outbox, self._parcels = outbox, parcels
         self.epochs = NewEpochs(clock)
-        self.resends = Allowance(max(keep_arrived, LEAST_RESENDS), RESENDS_PERIOD_S, clock)
         self.last_refused = ""
-        self._orders = orders
+        self._commands = Commands(handlers, orders, record, self._decline)
         self.refused = 0
         """What was said and not believed."""
         self.declined = 0
         """Commands that were answered with why they are not done."""
 
+    @property
+    def obeyed(self) -> frozenset[type[Command]]:
+        """Which commands are obeyed here."""
+        return self._commands.models
+
     def heed(self, delivery: Delivery, reader: sqlite3.Connection) -> Answer | None:
         """Process one message.
+
+        Args:
+            delivery: What came.
+            reader: To read the outbox with.
 
         Returns:
             The answer to a command.
@@ -113,8 +117,7 @@ class Listening:
                 self._heed_receipt(Receipt.model_validate_json(delivery.payload), reader)
                 return None
             if delivery.topic == self.commands_topic:
-                command = _commands.validate_json(delivery.payload)
-                return self._orders.answer(command, lambda one: self._obey(one, reader))
+                return self._commands.answer(delivery.payload)
         except ValidationError as error:
             reason = f"{error.error_count()} faults, the first: {_first(error)}"
             self._refuse(reason)
@@ -155,47 +158,9 @@ class Listening:
             )
         raise NewEpochError(text, self._parcels.doubtful(receipt))
 
-    def _obey(self, command: Command, reader: sqlite3.Connection) -> Answer:
-        refused = None
-        try:
-            if isinstance(command, Resend):
-                return self._resend(command, reader)
-            if isinstance(command, HoldCase):
-                refused = self._hold(command)
-            else:
-                self._parcels.pace.set(command.backlog_events_per_s, "platform")
-        except StorageError as error:
-            refused = str(error)
-        return self._answer(command, refused)
-
-    def _resend(self, command: Resend, reader: sqlite3.Connection) -> Answer:
-        """Queue confirmed events again, as far as the rate limit allows."""
-        first, last = command.first, command.last
-        if command.epoch != self._outbox.epoch:
-            return self._answer(command, f"the epoch is {self._outbox.epoch}")
-        if last < first:
-            return self._answer(command, "last is below first")
-        if last - first >= MOST_AT_ONCE:
-            return self._answer(command, f"at most {MOST_AT_ONCE} at once")
-        arrived, waits = counted(reader, first, last)
-        if arrived > self.resends.left:
-            left, most = self.resends.left, self.resends.most
-            return self._answer(command, f"{left} more may be asked for now; {most} in an hour")
-        if arrived:
-            again = self._outbox.resend(first, last).result()
-            self.resends.spend(again)
-            self._parcels.bring_back(first, last)
-            waits += again
-        missing = max(0, last - first + 1 - waits)
-        reason = f"{missing} of them are kept no more" if missing else None
-        return Answer(command_id=command.command_id, accepted=True, reason=reason, count=waits)
-
-    def _answer(self, command: Command, refused: str | None) -> Answer:
-        if refused is not None:
-            self.declined += 1
-            self._say_why(f"{command.command}: {refused}")
-        reason = harmless(refused)
-        return Answer(command_id=command.command_id, accepted=refused is None, reason=reason)
+    def _decline(self, why: str) -> None:
+        self.declined += 1
+        self._say_why(why)
 
     def _refuse(self, reason: str) -> None:
         self.refused += 1

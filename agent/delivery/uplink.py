@@ -13,9 +13,10 @@ import math
 import time
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from agent.concurrency.backoff import back_off_s
+from agent.delivery.backlog_commands import BacklogCommands
 from agent.delivery.channel_rights import Channels
 from agent.delivery.command_log import Orders
 from agent.delivery.data_budget import DailyBytes
@@ -34,12 +35,12 @@ from wording.messages import said
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from agent.config.schema import Uplink as UplinkSettings
+    from agent.delivery.commands import Handler
     from agent.domain.ids import Ids
-    from agent.protocol.downlink import HoldCase
     from agent.protocol.events import PublicKey
     from agent.storage.database import Database
     from agent.storage.outbox import Outbox
@@ -78,6 +79,20 @@ class Figures:
     deaf: str | None
 
 
+def _terms(settings: UplinkSettings) -> Terms:
+    """How messages are made up."""
+    receipts = settings.confirm == "platform"
+    return Terms(
+        live_within_s=settings.live_within_s,
+        batch=settings.backlog_events_per_message,
+        # Half, so that the next one is under way while this one is being answered.
+        batch_bytes=settings.window_bytes // 2,
+        packed=settings.pack_backlog,
+        receipt_timeout_s=settings.receipt_timeout_s if receipts else None,
+        backlog_per_s=settings.backlog_events_per_s,
+    )
+
+
 class Uplink:
     """Delivers an outbox to the configured broker.
 
@@ -92,8 +107,9 @@ class Uplink:
         agent_version: For births.
         configuration_sha256: For births.
         signing_key: For births.
-        alive: Called in every round, connected or not.
-        hold: Sets and lifts a legal hold; returns the reason if refused.
+        alive: Called at every round, connected or not.
+        handlers: Commands that others than the uplink obey.
+        record: Writes into the audit log what the platform has ordered; raises OSError.
     """
 
     def __init__(
@@ -110,7 +126,8 @@ class Uplink:
         configuration_sha256: str,
         signing_key: PublicKey | None = None,
         alive: Callable[[], None] = lambda: None,
-        hold: Callable[[HoldCase], str | None] = lambda _: "nothing can be held here",
+        handlers: Sequence[Handler[Any]] = (),
+        record: Callable[[str, Mapping[str, str]], object] = lambda _what, _facts: None,
     ) -> None:
         self._settings = settings
         self._database, self._outbox = database, outbox
@@ -121,21 +138,10 @@ class Uplink:
         base = f"{settings.topic_prefix}/{tenant}/{device_id}"
         self._events_topic, self._state_topic = f"{base}/events", f"{base}/state"
         self._wake = Wake()
-        terms = Terms(
-            live_within_s=settings.live_within_s,
-            batch=settings.backlog_events_per_message,
-            # Half, so that the next one is under way while this one is being answered.
-            batch_bytes=settings.window_bytes // 2,
-            packed=settings.pack_backlog,
-            receipt_timeout_s=settings.receipt_timeout_s
-            if settings.confirm == "platform"
-            else None,
-            backlog_per_s=settings.backlog_events_per_s,
-        )
         self._parcels = Parcels(
             outbox,
             clock,
-            terms,
+            _terms(settings),
             settled=self._wake.set,
             budget=DailyBytes(
                 settings.daily_bytes.limits(),
@@ -145,8 +151,17 @@ class Uplink:
                 clock.monotonic_s,
             ),
         )
+        self._backlog = BacklogCommands(
+            database, outbox, self._parcels, clock, settings.keep_arrived
+        )
         self._listening = Listening(
-            base, outbox, self._parcels, hold, clock, settings.keep_arrived, Orders(database, clock)
+            base,
+            outbox,
+            self._parcels,
+            clock,
+            handlers=(*self._backlog.handlers, *handlers),
+            orders=Orders(database, clock),
+            record=record,
         )
         self._channels = Channels(clock)
         self._retains = True
@@ -188,7 +203,7 @@ class Uplink:
             last_refused=listening.last_refused or None,
             backlog_events_per_s=pace.per_s,
             paced_by=pace.by,
-            resend_left=max(0, listening.resends.left),
+            resend_left=self._backlog.resends.left,
             epochs_begun=listening.epochs.begun,
             epoch_wait_s=round(listening.epochs.wait_s, 1),
         )

@@ -9,11 +9,16 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, get_args, get_or
 
 from pydantic import BaseModel
 
+from agent.domain.ids import DerivedIds
+
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
 BEGAN_AT: Final = datetime(2026, 1, 1, 10, 0, tzinfo=timezone(timedelta(hours=8)))
 """The moment from which the times in examples are counted."""
+
+EPOCH: Final = "0f1e2d3c4b5a6978"
+"""Of the examples."""
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -39,6 +44,11 @@ class NoExampleError(TypeError):
 def sha256_of(text: str) -> str:
     """The hash that stands for something in an example, by that thing's name."""
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def id_of(text: str, at: datetime = BEGAN_AT) -> str:
+    """The id of something in an example, by that thing's name."""
+    return DerivedIds(text).new(at)
 
 
 def example_of(model: type[M]) -> M:

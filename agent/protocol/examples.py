@@ -5,9 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from agent.domain.ids import DerivedIds
 from agent.protocol.base import Abstention, ClockReading, ModelUsed
-from agent.protocol.downlink import Answer, HoldCase, Pace, Receipt, Resend
+from agent.protocol.downlink import COMMANDS, Answer, Command, Receipt, name_of
 from agent.protocol.event_codes import event_code
 from agent.protocol.events import (
     BirthBody,
@@ -35,7 +34,7 @@ from agent.protocol.events import (
     Thing,
     ZoneDay,
 )
-from agent.protocol.example import BEGAN_AT, example_of, sha256_of
+from agent.protocol.example import BEGAN_AT, EPOCH, example_of, id_of, sha256_of
 from agent.protocol.heartbeat import HeartbeatBody
 
 if TYPE_CHECKING:
@@ -54,18 +53,8 @@ def examples() -> dict[str, Any]:
         "message-loss": Message(historical=False, events=(_loss(5),)),
         "message-storage": Message(historical=False, events=(_storage(6), _volatile(7))),
         "message-clock": Message(historical=False, events=(_clock(7),)),
-        "receipt": Receipt(epoch=_CORNER["epoch"], contiguous_through=2, ranges=((4, 5),)),
-        "command-resend": Resend(
-            command="resend", command_id="r-1", epoch=_CORNER["epoch"], first=2, last=3
-        ),
-        "command-hold": HoldCase(
-            command="hold",
-            command_id="h-1",
-            case_id=_id("case"),
-            held=True,
-            reason="示例：复议期间保全",
-        ),
-        "command-pace": Pace(command="pace", command_id="p-1", backlog_events_per_s=20),
+        "receipt": Receipt(epoch=EPOCH, contiguous_through=2, ranges=((4, 5),)),
+        **{f"command-{name_of(each)}": _command(each) for each in sorted(COMMANDS, key=_fullness)},
         "answer": Answer(command_id="r-1", accepted=True, count=2),
         "state-online": _state(online=True),
         "state-offline": _state(online=False),
@@ -73,21 +62,26 @@ def examples() -> dict[str, Any]:
     return {name: payload.model_dump(mode="json") for name, payload in payloads.items()}
 
 
+def _fullness(model: type[Command]) -> int:
+    """The fullest first: it is what a reader is shown, where only one is shown."""
+    return -len(model.model_fields)
+
+
+def _command(model: type[Command]) -> Command:
+    return example_of(model).model_copy(update={"command_id": f"{name_of(model)[0]}-1"})
+
+
 _BOOT_ID = "6f2c1a9e-0d4b-4c57-9a1e-3b8d7c6f5e40"
 
 
-_CORNER = {"tenant": "example-city", "device_id": "example-corner", "epoch": "0f1e2d3c4b5a6978"}
-
-
-def _id(text: str, at: datetime = BEGAN_AT) -> str:
-    return DerivedIds(text).new(at)
+_CORNER = {"tenant": "example-city", "device_id": "example-corner", "epoch": EPOCH}
 
 
 def _envelope(sequence: int, at: datetime) -> dict[str, Any]:
     seconds = (at - BEGAN_AT).total_seconds()
     return {
         **_CORNER,
-        "event_id": _id(f"event {sequence}", at.astimezone(UTC)),
+        "event_id": id_of(f"event {sequence}", at.astimezone(UTC)),
         "sequence": sequence,
         "occurred_at": at,
         "clock": ClockReading(
@@ -108,7 +102,7 @@ def _case(event_type: str, *, sequence: int) -> CaseEvent:
         roles = ["after"]
     taken_at = {"begin": BEGAN_AT, "after": cleared_at}
     body = CaseBody(
-        case_id=_id("case"),
+        case_id=id_of("case"),
         kind="misparked_bike",
         state="open" if cleared_at is None else "cleared",
         code=event_code("gbt-47678-5", "misparked_bike"),
@@ -156,7 +150,7 @@ def _picture(role: str, captured_at: datetime) -> Picture:
     return Picture.model_validate(
         {
             "role": role,
-            "file": f"{_id('case')}/{role}.jpg",
+            "file": f"{id_of('case')}/{role}.jpg",
             "sha256": sha256_of(f"example {role}"),
             "size_bytes": 240_000,
             "width_px": 1280,
@@ -168,7 +162,7 @@ def _picture(role: str, captured_at: datetime) -> Picture:
 
 def _birth(sequence: int) -> BirthEvent:
     body = BirthBody(
-        session_id=_id("session"),
+        session_id=id_of("session"),
         agent_version="0.1.0",
         configuration_sha256=sha256_of("example configuration"),
     )
@@ -225,7 +219,7 @@ def _heartbeat(sequence: int) -> HeartbeatEvent:
 def _loss(sequence: int) -> LossEvent:
     at = BEGAN_AT + timedelta(seconds=700)
     loss = Loss(
-        epoch=_CORNER["epoch"],
+        epoch=EPOCH,
         lane="rest",
         reason="evicted: database size limit reached",
         ranges=((1, 1),),
@@ -272,11 +266,11 @@ def _clock(sequence: int) -> ClockEvent:
         offset_s=31_536_000.0,
         from_state="unsynchronised",
         to_state="synchronised",
-        concerned=Concerned(epoch=_CORNER["epoch"], first=1, last=sequence - 1),
+        concerned=Concerned(epoch=EPOCH, first=1, last=sequence - 1),
     )
     envelope = _envelope(sequence, BEGAN_AT + timedelta(seconds=900))
     return ClockEvent(**envelope, type="device.clock", body=body)
 
 
 def _state(*, online: bool) -> DeviceState:
-    return DeviceState(session_id=_id("session"), online=online, epoch=_CORNER["epoch"])
+    return DeviceState(session_id=id_of("session"), online=online, epoch=EPOCH)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter
 
 from agent.protocol.base import CONTRACT_VERSION
-from agent.protocol.downlink import Answer, Command, Receipt
+from agent.protocol.downlink import Answer, Receipt, any_of
 from agent.protocol.events import (
     DeviceState,
     Event,
@@ -34,7 +34,7 @@ _SCHEMAS: dict[str, tuple[str, Any]] = {
     "device-state": ("The retained payload of the state channel, and the will", DeviceState),
     "answer": ("What became of a command", Answer),
     "receipt": ("What the platform has stored for good", Receipt),
-    "command": ("What the platform asks of a device", Command),
+    "command": ("What the platform asks of a device", any_of()),
 }
 _HEARD = frozenset({"receipt", "command"})
 """What the platform sends: it may leave out what has a default."""

@@ -91,13 +91,21 @@ class Holds:
             TooManyHoldsError: The platform has reached its limit.
             OSError: The disk did not take it.
         """
-        if self._of(hold.case_id, hold.origin):
+        if self.is_held_by(hold.case_id, hold.origin):
             return False
         path = self._path(hold.case_id, hold.origin)
         if hold.origin == "platform" and len(list(self._files("platform"))) >= MOST_OF_PLATFORM:
             raise TooManyHoldsError(said("{count} cases are held already", count=MOST_OF_PLATFORM))
         replace_file(path, hold.model_dump_json())
         return True
+
+    def is_held_by(self, case_id: str, origin: Origin) -> bool:
+        """Whether these hold a case.
+
+        Raises:
+            HoldError: That is no id of a case.
+        """
+        return bool(self._of(case_id, origin))
 
     def lift(self, case_id: str, origin: Origin | None = None) -> bool:
         """Lift the holds on a case; False if there was none.

@@ -279,7 +279,8 @@ class _Device:
                 configuration_sha256=configuration.sha256(),
                 signing_key=signing_key,
                 alive=alive,
-                hold=keeping.hold,
+                handlers=keeping.handlers,
+                record=keeping.record_order,
             )
 
         self._workers.progress.mark("uplink")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import math
-from contextlib import closing
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -21,18 +20,17 @@ from agent.audit import (
     Head,
     Noticing,
 )
-from agent.domain.ids import is_uuid
 from agent.domain.scene import MASK
 from agent.identity.certificate_expiry import CertificateFile
 from agent.protocol.heartbeat import AuditHead, KeptHealth
-from agent.retention import Crops, Hold, Holds, Retention, TooManyHoldsError
+from agent.retention import Crops, Retention
+from agent.retention.hold_command import HoldCommand
 from agent.telemetry.daily_summary import Summaries
 from agent.telemetry.day_sampler import Daybook, Gauges
 from agent.telemetry.machine_gauges import MachineGauges
 from agent.telemetry.maintenance_gauges import DAY_S, MaintenanceGauges
 from drivers.disk import written_bytes
 from drivers.power import read_power
-from wording.known_errors import reason_of
 
 if TYPE_CHECKING:
     import threading
@@ -42,14 +40,12 @@ if TYPE_CHECKING:
     from agent.concurrency.threads import Workers
     from agent.config.schema import Configuration
     from agent.domain.ids import Ids
-    from agent.protocol.downlink import HoldCase
     from agent.runtime.metrics import Observer
     from agent.storage.database import Database
     from agent.storage.outbox import Outbox
     from drivers.clock import Clock
 
 NOTICE_EVERY_S = 60.0
-_UNKNOWN = "nothing is kept of this case"
 
 _log = logging.getLogger(__name__)
 
@@ -97,6 +93,8 @@ class Keeping:
             audit=self.audit,
             crops=Crops(state_dir / COLLECTION, configuration.collection.keep_days),
         )
+        self.handlers = (HoldCommand(state_dir, state_dir / "evidence", database, clock).handler,)
+        """Commands of the platform that are obeyed here."""
         self.machine = MachineGauges(state_dir, configuration.cooling.sensor)
         self.gauges = MaintenanceGauges(
             database=database,
@@ -123,53 +121,13 @@ class Keeping:
         workers.keep("retention", lambda: self.retention.run(workers.stop))
         workers.keep("noticing", lambda: self._notice(workers.stop))
 
-    def hold(self, command: HoldCase) -> str | None:
-        """Hold a case, or lift its hold, by the platform's order.
+    def record_order(self, what: str, facts: Mapping[str, str]) -> None:
+        """Record what the platform changed by a command.
 
-        Returns:
-            Why it was not done; None if it is so now.
+        Raises:
+            AuditError: The disk did not take it.
         """
-        try:
-            return self._set_hold(command) if command.held else self._lift_hold(command)
-        except TooManyHoldsError as error:
-            return str(error)
-        except OSError as error:
-            return f"the disk refused: {reason_of(error)}"
-
-    def _set_hold(self, command: HoldCase) -> str | None:
-        if not self._is_kept(command.case_id):
-            return _UNKNOWN
-        hold = Hold(
-            case_id=command.case_id,
-            reason=command.reason,
-            by="platform",
-            at=self._clock.now(),
-            origin="platform",
-        )
-        if Holds(self._state_dir).set(hold):
-            self._record("hold.set", command)
-        return None
-
-    def _lift_hold(self, command: HoldCase) -> str | None:
-        holds = Holds(self._state_dir)
-        if holds.lift(command.case_id, "platform"):
-            self._record("hold.lifted", command)
-            return None
-        if command.case_id in holds.names():
-            return "it is held by a technician, and that is lifted on the device"
-        return None if self._is_kept(command.case_id) else _UNKNOWN
-
-    def _record(self, what: str, command: HoldCase) -> None:
-        self.orders.append(
-            what, case_id=command.case_id, reason=command.reason, order=command.command_id
-        )
-
-    def _is_kept(self, case_id: str) -> bool:
-        if is_uuid(case_id) and (self._state_dir / "evidence" / case_id).is_dir():
-            return True
-        with closing(self._database.read()) as connection:
-            query = "SELECT 1 FROM cases WHERE case_id = ?"
-            return connection.execute(query, (case_id,)).fetchone() is not None
+        self.orders.append(what, **facts)
 
     def watch_days(
         self,

@@ -16,8 +16,8 @@ from agent.retention.legal_holds import MOST_OF_PLATFORM
 from agent.storage.database import Database
 from drivers.testing import FakeClock
 from tests.support.broker import Broker
-from tests.support.delivering_device import uplink_of
-from tests.support.housekeeping import hold, keeping_of
+from tests.support.housekeeping import hold, keeping_of, uplink_under
+from tests.support.ordering import ordered
 from tests.support.state_folder import DAY_S, NOON, StateFolder, hold_on
 from tests.support.waiting import wait_until
 
@@ -143,7 +143,7 @@ def device(tmp_path: Path) -> Iterator[StateFolder]:
 def test_the_platform_does_not_lift_a_technicians_hold(device: StateFolder, tmp_path: Path) -> None:
     case_id, keeping = device.case(), keeping_of(device, tmp_path)
     device.holds.set(hold_on(case_id))
-    reason = keeping.hold(hold(case_id, held=False))
+    reason = ordered(device, keeping, hold(case_id, held=False))
     assert reason == "it is held by a technician, and that is lifted on the device"
     assert device.holds.names() == {case_id}
     assert list(records(tmp_path / "audit" / OF_PLATFORM)) == []
@@ -151,9 +151,9 @@ def test_the_platform_does_not_lift_a_technicians_hold(device: StateFolder, tmp_
 
 def test_what_both_hold_is_held_until_both_let_go(device: StateFolder, tmp_path: Path) -> None:
     case_id, keeping = device.case(), keeping_of(device, tmp_path)
-    assert keeping.hold(hold(case_id)) is None
+    assert ordered(device, keeping, hold(case_id)) is None
     assert device.holds.set(hold_on(case_id)), "a technician's hold is one of its own"
-    assert keeping.hold(hold(case_id, held=False)) is None
+    assert ordered(device, keeping, hold(case_id, held=False)) is None
     assert device.holds.names() == {case_id}
     assert [each.origin for each in device.holds.all()] == ["technician"]
     assert device.holds.lift(case_id)
@@ -172,7 +172,7 @@ def test_holds_of_an_older_agent_go_on(
     (tmp_path / "holds").mkdir()
     (tmp_path / "holds" / f"{case_id}.json").write_text(json.dumps(old), encoding="utf-8")
     assert device.holds.names() == {case_id}
-    assert (keeping.hold(hold(case_id, held=False)) is None) is lifted
+    assert (ordered(device, keeping, hold(case_id, held=False)) is None) is lifted
     assert device.holds.names() == (set() if lifted else {case_id})
 
 
@@ -183,7 +183,7 @@ def test_of_what_is_no_case_nothing_is_written(
 ) -> None:
     (tmp_path / "evidence" / "pending").mkdir(parents=True)
     keeping = keeping_of(device, tmp_path)
-    assert keeping.hold(hold(case_id, held=held)) == "nothing is kept of this case"
+    assert ordered(device, keeping, hold(case_id, held=held)) == "nothing is kept of this case"
     assert device.holds.names() == set()
     assert not (tmp_path / "audit" / OF_PLATFORM).exists()
 
@@ -197,10 +197,10 @@ def test_the_platform_holds_so_many_cases_and_a_technician_any(
             Hold(case_id=f"c-{number}", reason="", by="platform", at=NOON, origin="platform")
         )
     case_id = device.case()
-    assert keeping.hold(hold(case_id)) == f"{MOST_OF_PLATFORM} cases are held already"
+    assert ordered(device, keeping, hold(case_id)) == f"{MOST_OF_PLATFORM} cases are held already"
     assert device.holds.set(hold_on(case_id))
-    assert keeping.hold(hold("c-0", held=False)) is None
-    assert keeping.hold(hold(case_id)) is None
+    assert ordered(device, keeping, hold("c-0", held=False)) is None
+    assert ordered(device, keeping, hold(case_id)) is None
 
 
 def test_whatever_is_ordered_pushes_nothing_of_the_device_out_of_the_audit_log(
@@ -212,10 +212,10 @@ def test_whatever_is_ordered_pushes_nothing_of_the_device_out_of_the_audit_log(
     reason = "x" * 500
     for number in range(300):
         order = hold(case_id, held=number % 2 == 0).model_copy(update={"reason": reason})
-        assert keeping.hold(order) is None
-    ordered = list(records(tmp_path / "audit" / OF_PLATFORM))
-    assert len(ordered) == 300
-    assert {record.by for record in ordered} == {"platform"}
+        assert ordered(device, keeping, order) is None
+    noted = list(records(tmp_path / "audit" / OF_PLATFORM))
+    assert len(noted) == 300
+    assert {record.by for record in noted} == {"platform"}
     assert [record.hash for record in records(tmp_path / "audit")] == before
     assert verify(tmp_path / "audit" / OF_PLATFORM).breaks == ()
     assert Holds(tmp_path).names() == set()
@@ -227,7 +227,7 @@ def test_the_devices_own_log_vouches_for_the_end_of_what_was_ordered(
     keeping, case_id = keeping_of(device, tmp_path), device.case()
     log, orders = tmp_path / "audit", tmp_path / "audit" / OF_PLATFORM
     for held in (True, False, True):
-        keeping.hold(hold(case_id, held=held))
+        ordered(device, keeping, hold(case_id, held=held))
         keeping.name_newest_order()
     named = [record.facts for record in records(log)]
     [first, *_] = records(orders)
@@ -247,9 +247,7 @@ def test_an_order_that_is_sent_again_over_the_broker_is_answered_again(
     keeping = keeping_of(device, tmp_path)
     orders = tmp_path / "audit" / OF_PLATFORM
     stop = threading.Event()
-    uplink = uplink_of(
-        broker.settings(), device.database, device.outbox, device.clock, hold=keeping.hold
-    )
+    uplink = uplink_under(broker, device, keeping)
     thread = threading.Thread(target=uplink.run, args=(stop,))
     with broker.platform() as platform:
         thread.start()

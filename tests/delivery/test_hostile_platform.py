@@ -15,7 +15,7 @@ from agent.config.schema import Uplink as UplinkSettings
 from agent.delivery.epoch_limit import FIRST_WAIT_S, LONGEST_WAIT_S, NewEpochs
 from agent.delivery.rate_limit import Pacing
 from agent.delivery.send_scheduler import Parcel
-from agent.protocol.downlink import LEAST_PACE_PER_S, Answer, Command, Pace, Receipt, Resend
+from agent.protocol.downlink import LEAST_PACE_PER_S, Answer, Command, Pace, Receipt, Resend, any_of
 from agent.protocol.fields import MOST_NUMBER
 from agent.protocol.generator import schema
 from agent.protocol.heartbeat import UplinkHealth
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 _TOO_LARGE = (2**53, 2**63, 2**64, 10**300)
-_commands: TypeAdapter[Command] = TypeAdapter(Command)
+_commands: TypeAdapter[Command] = TypeAdapter(any_of())
 
 
 def _text(value: dict[str, Any]) -> str:

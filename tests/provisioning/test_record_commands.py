@@ -18,6 +18,7 @@ from provisioning.check.findings import Device as Checked
 from provisioning.check.findings import carry_out
 from provisioning.cli import main
 from tests.support.housekeeping import hold, keeping_of
+from tests.support.ordering import ordered
 from tests.support.state_folder import StateFolder
 
 if TYPE_CHECKING:
@@ -191,7 +192,7 @@ def test_what_the_platform_ordered_is_shown_and_verified_with_the_rest(site: Pat
     case_id, log = device.case(), site / "state" / "audit"
     keeping = keeping_of(device, site)
     for held in (True, False, True):
-        assert keeping.hold(hold(case_id, held=held)) is None
+        assert ordered(device, keeping, hold(case_id, held=held)) is None
     keeping.name_newest_order()
     device.database.close()
     shown = run("audit", "show", site).output
@@ -216,7 +217,7 @@ def test_a_clock_that_is_set_back_hides_no_newest_record(site: Path) -> None:
     device = StateFolder(site / "state")
     keeping = keeping_of(device, site)
     keeping.audit.append("agent.started")
-    assert keeping.hold(hold(device.case())) is None
+    assert ordered(device, keeping, hold(device.case())) is None
     device.clock.step(device.clock.now() - timedelta(days=300))
     keeping.audit.append("configuration.changed")
     device.database.close()

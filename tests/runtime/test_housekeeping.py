@@ -25,8 +25,8 @@ from agent.telemetry.status_file import FILE, Status
 from drivers.card import read_card
 from tests.support.broker import Broker
 from tests.support.certificates import Authority
-from tests.support.delivering_device import uplink_of
-from tests.support.housekeeping import hold, keeping_of
+from tests.support.housekeeping import hold, keeping_of, uplink_under
+from tests.support.ordering import ordered
 from tests.support.paths import ROOT
 from tests.support.red_bike_model import write_model
 from tests.support.state_folder import StateFolder
@@ -228,14 +228,14 @@ def test_the_platform_holds_a_case_and_lets_it_go_and_both_are_recorded(tmp_path
     device = StateFolder(tmp_path)
     case_id = device.case()
     keeping = keeping_of(device, tmp_path)
-    assert keeping.hold(hold(case_id)) is None
-    assert keeping.hold(hold(case_id)) is None, "it may come twice"
+    assert ordered(device, keeping, hold(case_id)) is None
+    assert ordered(device, keeping, hold(case_id)) is None, "it may come twice"
     assert device.holds.names() == {case_id}
-    assert keeping.hold(hold(case_id, held=False)) is None
+    assert ordered(device, keeping, hold(case_id, held=False)) is None
     assert device.holds.names() == set()
-    assert keeping.hold(hold("0197-unknown")) == "nothing is kept of this case"
-    ordered = records(tmp_path / "audit" / "platform")
-    told = [(each.what, each.facts["reason"]) for each in ordered]
+    assert ordered(device, keeping, hold("0197-unknown")) == "nothing is kept of this case"
+    noted = records(tmp_path / "audit" / "platform")
+    told = [(each.what, each.facts["reason"]) for each in noted]
     assert told == [("hold.set", "复议"), ("hold.lifted", "复议")]
     device.database.close()
 
@@ -244,9 +244,7 @@ def test_a_hold_is_ordered_over_the_broker_and_answered(broker: Broker, tmp_path
     device = StateFolder(tmp_path)
     case_id = device.case(heard=False)
     keeping = keeping_of(device, tmp_path)
-    uplink = uplink_of(
-        broker.settings(), device.database, device.outbox, device.clock, hold=keeping.hold
-    )
+    uplink = uplink_under(broker, device, keeping)
     stop = threading.Event()
     thread = threading.Thread(target=uplink.run, args=(stop,))
     with broker.platform() as platform:

@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from agent.config.loading import from_tables
+from agent.delivery.uplink import Uplink
 from agent.protocol.downlink import HoldCase
 from agent.runtime.housekeeping import Keeping
+from tests.support.broker import Broker
+from tests.support.delivering_device import uplink_of
 from tests.support.state_folder import StateFolder
 
 SITE: dict[str, Any] = {
@@ -32,4 +35,16 @@ def keeping_of(device: StateFolder, base: Path, **uplink: str) -> Keeping:
 def hold(case_id: str, *, held: bool = True, command_id: str = "h-1") -> HoldCase:
     return HoldCase(
         command="hold", command_id=command_id, case_id=case_id, held=held, reason="复议"
+    )
+
+
+def uplink_under(broker: Broker, device: StateFolder, keeping: Keeping) -> Uplink:
+    """The uplink of a state folder, whose commands its keeping obeys."""
+    return uplink_of(
+        broker.settings(),
+        device.database,
+        device.outbox,
+        device.clock,
+        handlers=keeping.handlers,
+        record=keeping.record_order,
     )

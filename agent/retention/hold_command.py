@@ -1,0 +1,77 @@
+"""The command ``hold``: the platform holds a case, or lifts its hold."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from agent.delivery.commands import Change, Done, Handler, RefusedError
+from agent.domain.ids import is_uuid
+from agent.protocol.downlink import HoldCase
+from agent.retention.legal_holds import Hold, Holds, TooManyHoldsError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from agent.storage.database import Database
+    from drivers.clock import Clock
+
+_UNKNOWN = "nothing is kept of this case"
+
+
+class HoldCommand:
+    """Sets and lifts the platform's holds.
+
+    Args:
+        state_dir: Where the holds lie.
+        evidence_dir: Where the pictures of cases are.
+        database: Where the cases are.
+        clock: For when a hold was set.
+    """
+
+    def __init__(
+        self, state_dir: Path, evidence_dir: Path, database: Database, clock: Clock
+    ) -> None:
+        self._holds, self._evidence_dir = Holds(state_dir), evidence_dir
+        self._database, self._clock = database, clock
+
+    @property
+    def handler(self) -> Handler[HoldCase]:
+        """For the table of commands."""
+        return Handler(HoldCase, self._obey, self._refusal)
+
+    def _refusal(self, command: HoldCase) -> str | None:
+        if not command.held and self._holds.is_held_by(command.case_id, "platform"):
+            return None
+        if not command.held and command.case_id in self._holds.names():
+            return "it is held by a technician, and that is lifted on the device"
+        return None if self._is_kept(command.case_id) else _UNKNOWN
+
+    def _obey(self, command: HoldCase) -> Done:
+        what, done = ("hold.set", self._set) if command.held else ("hold.lifted", self._lift)
+        if not done(command):
+            return Done()  # it was so already
+        return Done(change=Change(what, {"case_id": command.case_id, "reason": command.reason}))
+
+    def _set(self, command: HoldCase) -> bool:
+        hold = Hold(
+            case_id=command.case_id,
+            reason=command.reason,
+            by="platform",
+            at=self._clock.now(),
+            origin="platform",
+        )
+        try:
+            return self._holds.set(hold)
+        except TooManyHoldsError as error:
+            raise RefusedError(str(error)) from error
+
+    def _lift(self, command: HoldCase) -> bool:
+        return self._holds.lift(command.case_id, "platform")
+
+    def _is_kept(self, case_id: str) -> bool:
+        if is_uuid(case_id) and (self._evidence_dir / case_id).is_dir():
+            return True
+        with closing(self._database.read()) as connection:
+            query = "SELECT 1 FROM cases WHERE case_id = ?"
+            return connection.execute(query, (case_id,)).fetchone() is not None
