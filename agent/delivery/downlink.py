@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from agent.delivery.mqtt_connection import Delivery
     from agent.delivery.send_scheduler import Parcels, Verdict
     from agent.protocol.downlink import Command
+    from agent.protocol.topics import Topics
     from agent.storage.outbox import Outbox
     from drivers.clock import Clock
 
@@ -46,7 +47,7 @@ class Listening:
     """Processes receipts and commands. For the uplink's thread.
 
     Args:
-        base_topic: What the channels stand below.
+        topics: Where is listened and answered.
         outbox: Whose events are confirmed and brought back.
         parcels: What is under way.
         clock: Its steady time counts.
@@ -57,7 +58,7 @@ class Listening:
 
     def __init__(
         self,
-        base_topic: str,
+        topics: Topics,
         outbox: Outbox,
         parcels: Parcels,
         clock: Clock,
@@ -66,11 +67,8 @@ class Listening:
         orders: Orders,
         record: Callable[[str, Mapping[str, str]], object],
     ) -> None:
-        self.receipts_topic, self.commands_topic = (
-            f"{base_topic}/receipts",
-            f"{base_topic}/commands",
-        )
-        self.answers_topic = f"{base_topic}/answers"
+        self.receipts_topic, self.commands_topic = topics.of("receipts"), topics.of("commands")
+        self.answers_topic = topics.of("answers")
         self._outbox, self._parcels = outbox, parcels
         self.epochs = NewEpochs(clock)
         self.last_refused = ""

@@ -188,6 +188,12 @@ class Connection:
             retain=retain,
             properties=_PackedOnce(PacketTypes.WILLMESSAGE, WillDelayInterval=0),
         )
+        self._take_what_comes(client)
+        self._plain = _PackedOnce(PacketTypes.PUBLISH, ContentType="application/json")
+        self._packed = _PackedOnce(PacketTypes.PUBLISH, ContentType="application/gzip")
+
+    def _take_what_comes(self, client: StrictClient) -> None:
+        """Put what paho calls back with into queues, to be read after the turn."""
         # With this set, paho writes in our turns only. There we read first: the answers of a
         # broker that hung up are lost once a write has failed.
         client.on_socket_register_write = lambda *_: None
@@ -208,8 +214,6 @@ class Connection:
             if flags.is_disconnect_packet_from_server
             else LinkError(_LOST, unexplained=True)
         )
-        self._plain = _PackedOnce(PacketTypes.PUBLISH, ContentType="application/json")
-        self._packed = _PackedOnce(PacketTypes.PUBLISH, ContentType="application/gzip")
 
     def open(self) -> None:
         """Connect and wait for the broker's CONNACK.

@@ -27,6 +27,7 @@ from agent.delivery.session import ROUND_S, MovedError, Session
 from agent.protocol.base import ClockReading
 from agent.protocol.events import BirthBody, DeviceState, Draft
 from agent.protocol.heartbeat import UplinkHealth
+from agent.protocol.topics import Topics
 from agent.storage.errors import StorageError
 from agent.storage.outbox_queries import Lane
 from agent.storage.state_table import load_state, save_state
@@ -135,27 +136,17 @@ class Uplink:
         self._agent_version, self._configuration_sha256 = agent_version, configuration_sha256
         self._signing_key = signing_key
         self._client_id = f"{tenant}:{device_id}"
-        base = f"{settings.topic_prefix}/{tenant}/{device_id}"
-        self._events_topic, self._state_topic = f"{base}/events", f"{base}/state"
+        topics = Topics(settings.topic_prefix, tenant, device_id)
+        self._events_topic, self._state_topic = topics.of("events"), topics.of("state")
         self._wake = Wake()
         self._parcels = Parcels(
-            outbox,
-            clock,
-            _terms(settings),
-            settled=self._wake.set,
-            budget=DailyBytes(
-                settings.daily_bytes.limits(),
-                outbox.timezone,
-                clock.now,
-                self._saved_budget(),
-                clock.monotonic_s,
-            ),
+            outbox, clock, _terms(settings), settled=self._wake.set, budget=self._budget()
         )
         self._backlog = BacklogCommands(
             database, outbox, self._parcels, clock, settings.keep_arrived
         )
         self._listening = Listening(
-            base,
+            topics,
             outbox,
             self._parcels,
             clock,
@@ -208,9 +199,17 @@ class Uplink:
             epoch_wait_s=round(listening.epochs.wait_s, 1),
         )
 
-    def _saved_budget(self) -> str | None:
+    def _budget(self) -> DailyBytes:
+        """What may still be sent today, as it was last written down."""
         with closing(self._database.read()) as connection:
-            return load_state(connection, _BUDGET)
+            saved = load_state(connection, _BUDGET)
+        return DailyBytes(
+            self._settings.daily_bytes.limits(),
+            self._outbox.timezone,
+            self._clock.now,
+            saved,
+            self._clock.monotonic_s,
+        )
 
     def _save_budget(self, every_s: float) -> None:
         """Store the data budget's counts; a crash loses what was sent since."""
