@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import polib
 import pytest
 
+from tests.support import catalogue
 from tests.support.paths import ROOT
 
 PAGES = {
@@ -31,6 +33,10 @@ PAGES = {
     )
 }
 _CODE = re.compile(r"^```(.*?)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_SECOND_NAMES = re.compile(
+    r"代理程序|设备程序|网络运行|弃权|暂不判断|角点|降速|答复|摄像机|代理服务器|单元(?!网格)"
+)
+"""Other names of what has one: docs/wording.md says which."""
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 
 each_page = pytest.mark.parametrize(
@@ -56,6 +62,20 @@ def tables(page: Path) -> list[list[str]]:
     """The rows of all tables, each as its cells."""
     rows = re.findall(r"^\| .* \|$", _CODE.sub("", text(page)), re.MULTILINE)
     return [row.strip("| ").split(" | ") for row in rows]
+
+
+@pytest.mark.parametrize(
+    "page",
+    sorted([*ROOT.glob("*.zh-CN.md"), *ROOT.glob("docs/*.zh-CN.md")]),
+    ids=lambda page: page.name,
+)
+def test_a_chinese_page_has_one_word_for_one_thing(page: Path) -> None:
+    assert _SECOND_NAMES.findall(text(page)) == []
+
+
+def test_the_catalogue_has_one_word_for_one_thing() -> None:
+    for entry in polib.pofile(str(catalogue.PATH)):
+        assert _SECOND_NAMES.findall(entry.msgstr) == [], entry.msgid
 
 
 @each_page
