@@ -196,7 +196,7 @@ def camera_frozen(run: Run) -> Outcome:
     needs=("mosquitto", "unshare"),
 )
 def camera_never_opens(run: Run) -> Outcome:
-    """Cameras that cannot be opened are told as lost; the one beside them sees and reports."""
+    """Cameras that cannot be opened are reported as lost; the one beside them sees and reports."""
     cameras = [
         {
             "camera_id": "network",

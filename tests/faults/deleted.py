@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     "database-deleted", group="disk", short=0, reduced=3, full=30, needs=("unshare", "mosquitto")
 )
 def database_deleted(run: Run) -> Outcome:
-    """A device whose database is gone sees, begins a new epoch, and tells that what had waited is lost."""
+    """A device whose database is gone sees, begins a new epoch, and reports what had waited as lost."""
     unknown = 0
     with lives(run, run.folder / "state", [busy()]) as device:
         here = device.here

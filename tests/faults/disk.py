@@ -23,7 +23,7 @@ _AGENT = ("unshare", "mosquitto")
 
 @fault("bit-flips", group="disk", short=1, reduced=10, full=80, needs=_AGENT)
 def bit_flips(run: Run) -> Outcome:
-    """Of a damaged database all that can be read arrives; what cannot is named, or told to be unknown."""
+    """Of a damaged database all that can be read arrives; what cannot is named, or reported as unknown."""
     unknown = aside = 0
     with lives(run, run.folder / "state") as device:
         platform = device.here.platform

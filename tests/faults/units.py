@@ -26,7 +26,7 @@ ip route add default via 10.9.0.1
 
 @fault("unit-hung-worker", group="units", short=0, reduced=1, full=3, needs=NEEDS)
 def unit_hung_worker(run: Run) -> Outcome:
-    """A network that never comes back is ended by the watchdog; the unit starts anew, state kept."""
+    """A model that never returns is ended by the watchdog; the unit starts again, state kept."""
     with corner(run, blue_s=_BLUE_S) as here, here.platform() as platform:
         here.start()
         here.arrives("case.opened")
