@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from agent.config import faults, last_known_good, loading, schema
 from drivers.testing import FakeClock
 from tests.support.broker import Broker
-from tests.support.red_bike_site import write_site
+from tests.support.red_bike_site import write_red_site
+from tests.support.sites import site_of, write_site
 from tests.support.waiting import wait_until
 
 CLOCK = FakeClock(datetime(2026, 1, 1, tzinfo=UTC))
@@ -27,7 +28,7 @@ CLOCK = FakeClock(datetime(2026, 1, 1, tzinfo=UTC))
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
     folder = tmp_path / "site"
-    write_site(folder)
+    write_red_site(folder)
     with (folder / "site.toml").open("a", encoding="utf-8") as opened:
         opened.write('[storage]\nstate_dir = "state"\nrun_dir = "run"\n')
     return folder
@@ -139,7 +140,7 @@ def test_a_damaged_copy_is_never_used_as_something_else(
     tmp_path_factory: pytest.TempPathFactory, seed: int
 ) -> None:
     folder = tmp_path_factory.mktemp("site")
-    (folder / "site.toml").write_text(SMALL, encoding="utf-8")
+    write_site(folder, SMALL)
     good = keep(folder)
     file, die = folder / "state" / last_known_good.FILE, random.Random(seed)
     content = bytearray(file.read_bytes())
@@ -154,18 +155,7 @@ def test_a_damaged_copy_is_never_used_as_something_else(
     assert configuration == good
 
 
-SMALL = """
-[site]
-tenant = "example"
-device_id = "corner"
-address = "Example Road 1"
-[[cameras]]
-camera_id = "street"
-driver = "synthetic"
-[storage]
-state_dir = "state"
-run_dir = "run"
-"""
+SMALL = site_of(site={"tenant": "example", "device_id": "corner", "address": "Example Road 1"})
 
 
 @pytest.mark.slow

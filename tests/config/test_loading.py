@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import tomllib
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
@@ -18,15 +18,18 @@ from agent.identity.credentials import CredentialsError
 from agent.identity.credentials import read as read_credentials
 from agent.protocol import event_codes
 from drivers import cameras
-from tests.support.sites import SITE, faults, write, zone
+from tests.support.sites import CLIP_SITE, as_toml, faults_of, write_site, zone
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+SITE = as_toml(CLIP_SITE)
+
 
 def test_a_site_and_its_drawn_zones_become_one_configuration(tmp_path: Path) -> None:
-    configuration = load(write(tmp_path, zones={"zones": [zone()]}))
+    square = [[0.1, 0.1], [0.9, 0.1], [0.9, 0.9], [0.1, 0.9]]
+    configuration = load(write_site(tmp_path, SITE, {"zones": [zone(polygon=square)]}))
     assert configuration.site.device_id == "corner-1"
     assert configuration.zone_section("kerb").zone.box.left == 0.1
     assert configuration.cameras[0].driver_settings(tmp_path).model_dump()["path"] == (
@@ -56,7 +59,7 @@ def test_every_fault_is_listed_at_once_with_its_place_and_what_is_allowed(tmp_pa
         heartbeat_s = inf
         """
     drawn = {"zones": [zone(kind="parking"), zone(camera_id="sky")], "author": "me"}
-    found = "\n".join(faults(write(tmp_path, site, drawn)))
+    found = "\n".join(faults_of(write_site(tmp_path, site, drawn)))
     for expected in (
         "site.tenant: 1 to 64 of A-Z a-z 0-9 _ -",
         "site.address: missing",
@@ -79,7 +82,7 @@ def test_every_fault_is_listed_at_once_with_its_place_and_what_is_allowed(tmp_pa
 
 
 def test_an_unknown_driver_names_the_known_ones(tmp_path: Path) -> None:
-    [fault] = faults(write(tmp_path, SITE.replace("video_file", "telescope")))
+    [fault] = faults_of(write_site(tmp_path, SITE.replace("video_file", "telescope")))
     assert all(name in fault for name in cameras.driver_names())
 
 
@@ -93,14 +96,14 @@ def test_a_text_for_people_with_what_they_cannot_see_is_refused(
     address = 'address = "Example Road 1"\n'
     line = f'{key} = "芜湖{hidden}路"\n'
     site = SITE.replace(address, line if key == "address" else address + line)
-    [fault] = faults(write(tmp_path, site))
+    [fault] = faults_of(write_site(tmp_path, site))
     assert fault.startswith(f"site.{key}: it contains an invisible character")
 
 
 def test_what_was_pasted_from_a_page_is_put_on_one_line(tmp_path: Path) -> None:
     """Sites that were written when nothing was asked of these texts go on."""
     site = SITE.replace('"Example Road 1"', '"人民路\\u200b12号\\n\\u3000北侧\\ufeff"')
-    assert load(write(tmp_path, site)).site.address == "人民路12号 \u3000北侧"
+    assert load(write_site(tmp_path, site)).site.address == "人民路12号 \u3000北侧"
 
 
 @pytest.mark.parametrize(
@@ -142,19 +145,19 @@ def test_what_was_pasted_from_a_page_is_put_on_one_line(tmp_path: Path) -> None:
 def test_a_text_that_the_wire_cannot_carry_is_refused(
     tmp_path: Path, old: str, new: str, fault: str
 ) -> None:
-    [found] = faults(write(tmp_path, SITE.replace(old, new, 1)))
+    [found] = faults_of(write_site(tmp_path, SITE.replace(old, new, 1)))
     assert found.startswith(fault)
 
 
 def test_there_are_no_more_zones_and_cameras_than_an_event_may_name(tmp_path: Path) -> None:
     zones = [zone(zone_id=f"z{number}") for number in range(1001)]
-    [fault] = faults(write(tmp_path, zones={"zones": zones}))
+    [fault] = faults_of(write_site(tmp_path, SITE, {"zones": zones}))
     assert fault == "zones: may have at most 1000 entries, has 1001"
 
 
 def test_a_corner_outside_the_frame_is_named_with_its_zone(tmp_path: Path) -> None:
     drawn = {"zones": [zone(polygon=[[0.1, 0.1], [1.2, 0.1], [0.5, -0.3]])]}
-    [fault] = faults(write(tmp_path, zones=drawn))
+    [fault] = faults_of(write_site(tmp_path, SITE, drawn))
     assert "zone 'kerb'" in fault
     assert "corner 1 at (1.2, 0.1), corner 2 at (0.5, -0.3)" in fault
     assert "0 to 1" in fault
@@ -162,33 +165,33 @@ def test_a_corner_outside_the_frame_is_named_with_its_zone(tmp_path: Path) -> No
 
 def test_a_zone_that_encloses_nothing_is_refused(tmp_path: Path) -> None:
     line = [[0.1, 0.1], [0.5, 0.5], [0.9, 0.9]]
-    [fault] = faults(write(tmp_path, zones={"zones": [zone(polygon=line)]}))
+    [fault] = faults_of(write_site(tmp_path, SITE, {"zones": [zone(polygon=line)]}))
     assert "enclose nothing" in fault
 
 
 def test_a_corner_on_the_last_pixel_is_meant_to_lie_on_the_pictures_edge(tmp_path: Path) -> None:
     drawn = [[0.001, 0.5], [1279 / 1280, 0.5], [1279 / 1280, 719 / 720], [0, 359 / 360]]
-    found = load(write(tmp_path, zones={"zones": [zone(polygon=drawn)]})).zone_section("kerb")
+    found = load(write_site(tmp_path, SITE, {"zones": [zone(polygon=drawn)]})).zone_section("kerb")
     assert found.zone.polygon == ((0, 0.5), (1, 0.5), (1, 1), (0, 1))
     assert [list(corner) for corner in found.polygon] == drawn
 
 
 def test_a_zone_that_is_all_edge_stays_as_it_was_drawn(tmp_path: Path) -> None:
     strip = [[0.2, 0.997], [0.8, 0.997], [0.8, 1.0], [0.2, 1.0]]
-    found = load(write(tmp_path, zones={"zones": [zone(polygon=strip)]})).zone_section("kerb")
+    found = load(write_site(tmp_path, SITE, {"zones": [zone(polygon=strip)]})).zone_section("kerb")
     assert [list(corner) for corner in found.zone.polygon] == strip
 
 
 def test_a_window_with_a_time_zone_of_its_own_is_refused(tmp_path: Path) -> None:
     drawn = {"zones": [zone(in_force=[{"from": "22:00+08:00", "to": "06:00"}])]}
-    [fault] = faults(write(tmp_path, zones=drawn))
+    [fault] = faults_of(write_site(tmp_path, SITE, drawn))
     assert "zones.0.in_force.0.from" in fault
     assert "without a zone" in fault
 
 
 def test_zones_in_both_files_are_refused(tmp_path: Path) -> None:
     site = f"zones = []\n{SITE}"
-    assert "keep one" in faults(write(tmp_path, site, {"zones": [zone()]}))[0]
+    assert "keep one" in faults_of(write_site(tmp_path, site, {"zones": [zone()]}))[0]
 
 
 @pytest.mark.parametrize(
@@ -196,21 +199,21 @@ def test_zones_in_both_files_are_refused(tmp_path: Path) -> None:
     ["mqtt://", "mqtt://:1883", "http://broker", "mqtt://user@broker", "mqtt://broker/topic"],
 )
 def test_a_broker_that_cannot_be_dialled_is_refused(tmp_path: Path, broker: str) -> None:
-    [fault] = faults(write(tmp_path, f'{SITE}\n[uplink]\nbroker = "{broker}"\n'))
+    [fault] = faults_of(write_site(tmp_path, f'{SITE}\n[uplink]\nbroker = "{broker}"\n'))
     assert fault.startswith("uplink.broker")
 
 
 def test_a_missing_site_says_where_it_was_looked_for(tmp_path: Path) -> None:
-    [fault] = faults(tmp_path)
+    [fault] = faults_of(tmp_path)
     assert "site.toml" in fault
     assert str(tmp_path) in fault
 
 
 def test_the_hash_follows_what_shapes_a_judgement_and_nothing_else(tmp_path: Path) -> None:
-    before = load(write(tmp_path)).sha256()
-    write(tmp_path, f'{SITE}\n[storage]\nstate_dir = "/elsewhere"\n')
+    before = load(write_site(tmp_path, SITE)).sha256()
+    write_site(tmp_path, f'{SITE}\n[storage]\nstate_dir = "/elsewhere"\n')
     assert load(tmp_path).sha256() == before
-    write(tmp_path, SITE.replace("allowed_s = 10", "allowed_s = 11"))
+    write_site(tmp_path, SITE.replace("allowed_s = 10", "allowed_s = 11"))
     assert load(tmp_path).sha256() != before
 
 
@@ -220,9 +223,9 @@ def test_every_codes_profile_that_may_be_chosen_has_its_table() -> None:
 
 
 def test_the_exported_schema_accepts_what_the_loader_accepts(tmp_path: Path) -> None:
-    write(tmp_path, zones={"zones": [zone(in_force=[{"from": "22:00", "to": "06:00"}])]})
+    write_site(tmp_path, SITE, {"zones": [zone(in_force=[{"from": "22:00", "to": "06:00"}])]})
     load(tmp_path)
-    document = tomllib.loads(SITE)
+    document = deepcopy(CLIP_SITE)
     document |= json.loads((tmp_path / "zones.json").read_text(encoding="utf-8"))
     validator = jsonschema.Draft202012Validator(json_schema())
     validator.validate(document)
@@ -262,7 +265,7 @@ def accepts_or_refuses(read: Callable[[], Configuration]) -> None:
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(zones=_anything)
 def test_zones_of_any_shape_are_accepted_or_refused_in_words(tmp_path: Path, zones: Any) -> None:
-    write(tmp_path, zones={"zones": zones})
+    write_site(tmp_path, SITE, {"zones": zones})
     accepts_or_refuses(lambda: load(tmp_path))
 
 
@@ -272,18 +275,18 @@ def test_bytes_of_any_kind_are_refused_in_words(tmp_path: Path, garbage: bytes) 
     (tmp_path / "site.toml").write_bytes(garbage)
     with pytest.raises(ConfigError):
         load(tmp_path)
-    write(tmp_path)
+    write_site(tmp_path, SITE)
     (tmp_path / "zones.json").write_bytes(garbage)
     accepts_or_refuses(lambda: load(tmp_path))
 
 
 @pytest.mark.parametrize("brackets", ["[" * 100_000, '{"zones":' * 100_000])
 def test_a_file_nested_without_end_is_refused_in_words(tmp_path: Path, brackets: str) -> None:
-    write(tmp_path)
+    write_site(tmp_path, SITE)
     (tmp_path / "zones.json").write_text(brackets, encoding="utf-8")
-    assert "zones.json" in faults(tmp_path)[0]
-    write(tmp_path, f"a = {brackets}")
-    assert "site.toml" in faults(tmp_path)[0]
+    assert "zones.json" in faults_of(tmp_path)[0]
+    write_site(tmp_path, f"a = {brackets}")
+    assert "site.toml" in faults_of(tmp_path)[0]
 
 
 _SECTIONS = ["site", "models", "analysis", "evidence", "storage", "uplink", "scenarios"]
@@ -304,7 +307,7 @@ _PLACES = [
 def test_any_value_in_any_place_is_accepted_or_refused_in_words(
     place: tuple[str, str | None], value: Any
 ) -> None:
-    document: dict[str, Any] = tomllib.loads(SITE)
+    document: dict[str, Any] = deepcopy(CLIP_SITE)
     section, key = place
     if key is None:
         document[section] = value
@@ -323,7 +326,7 @@ def test_a_password_in_clear_off_this_machine_is_refused_with_what_to_do(
 ) -> None:
     """It costs the uplink and never the seeing: a site that was written so before goes on watching."""
     uplink = f'[uplink]\nbroker = "{broker}"\nusername = "d"\npassword_file = "password"\n'
-    configuration = load(write(tmp_path, SITE + uplink))
+    configuration = load(write_site(tmp_path, SITE + uplink))
     (tmp_path / "password").write_text("geheim")
     with pytest.raises(CredentialsError) as refused:
         read_credentials(configuration.uplink.located(tmp_path))
@@ -335,11 +338,11 @@ def test_a_password_in_clear_off_this_machine_is_refused_with_what_to_do(
 @pytest.mark.parametrize("broker", ["mqtt://localhost", "mqtt://127.0.0.9:1", "mqtt://[::1]:1883"])
 def test_a_password_in_clear_may_stay_on_this_machine(tmp_path: Path, broker: str) -> None:
     uplink = f'[uplink]\nbroker = "{broker}"\nusername = "d"\npassword_file = "password"\n'
-    configuration = load(write(tmp_path, SITE + uplink))
+    configuration = load(write_site(tmp_path, SITE + uplink))
     (tmp_path / "password").write_text("geheim")
     assert read_credentials(configuration.uplink.located(tmp_path)).password == "geheim"
 
 
 def test_a_password_over_tls_may_go_anywhere(tmp_path: Path) -> None:
     uplink = '[uplink]\nbroker = "mqtts://b.example"\nusername = "d"\npassword_file = "password"\n'
-    load(write(tmp_path, SITE + uplink))
+    load(write_site(tmp_path, SITE + uplink))

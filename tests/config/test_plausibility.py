@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import tomllib
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from agent.config.faults import ConfigError
 from agent.config.loading import from_tables
 from agent.config.plausibility import remarks
-from tests.support.sites import SITE, faults, write, zone
+from tests.support.sites import CLIP_SITE, faults_of, write_site, zone
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +29,7 @@ NIGHT = [{"from": "19:00", "to": "07:00"}]
 
 def odd(*zones: dict[str, Any], **site: Any) -> list[str]:
     """What is odd about a site with these zones."""
-    document = tomllib.loads(SITE)
+    document = deepcopy(CLIP_SITE)
     document["scenarios"] |= {"street_vending": {}, "overflowing_bins": {}}
     document["site"] |= site
     document["zones"] = list(zones)
@@ -40,7 +40,7 @@ def odd(*zones: dict[str, Any], **site: Any) -> list[str]:
 
 def test_a_device_that_would_judge_nothing_is_told_so() -> None:
     def blind(*zones: dict[str, Any], **more: Any) -> list[str]:
-        document = tomllib.loads(SITE) | {"zones": list(zones)} | more
+        document = deepcopy(CLIP_SITE) | {"zones": list(zones)} | more
         return [str(each.what) for each in remarks(from_tables(document)) if each.blind]
 
     assert blind(zone()) == []
@@ -139,7 +139,7 @@ def test_what_can_hardly_be_meant_is_told_with_its_place(
 def test_a_zone_that_no_scenario_judges_is_told_and_so_is_which_one_would(
     kind: str, scenario: str
 ) -> None:
-    document = tomllib.loads(SITE)
+    document = deepcopy(CLIP_SITE)
     document["scenarios"] = {}
     document["zones"] = [zone(kind=kind)]
     [found] = [each for each in remarks(from_tables(document)) if not each.blind]
@@ -226,20 +226,20 @@ def test_a_zones_own_point_is_looked_at_likewise_and_lies_near_its_site(
 @pytest.mark.parametrize("crs", ["GCJ-02", "gcj02", "BD-09", "bd09ll"])
 def test_the_grid_of_a_map_service_is_refused_with_what_to_do(tmp_path: Path, crs: str) -> None:
     drawn = zone(coordinates={**at(118.38, 31.33), "crs": crs})
-    [fault] = faults(write(tmp_path, zones={"zones": [drawn]}))
+    [fault] = faults_of(write_site(tmp_path, CLIP_SITE, {"zones": [drawn]}))
     assert "zones.0.coordinates.crs (zone 'kerb')" in fault
     assert "surveyed or converted" in fault
 
 
 def test_swapped_axes_that_no_point_can_have_are_refused_as_swapped(tmp_path: Path) -> None:
     drawn = zone(coordinates=at(31.33, 118.38))
-    [fault] = faults(write(tmp_path, zones={"zones": [drawn]}))
+    [fault] = faults_of(write_site(tmp_path, CLIP_SITE, {"zones": [drawn]}))
     assert "zones.0.coordinates.latitude (zone 'kerb')" in fault
     assert "are swapped" in fault
 
 
 def test_zones_of_two_cameras_do_not_overlap() -> None:
-    document = tomllib.loads(SITE)
+    document = deepcopy(CLIP_SITE)
     document["cameras"].append({**document["cameras"][0], "camera_id": "other"})
     document["zones"] = [zone(), zone(zone_id="b", camera_id="other")]
     assert remarks(from_tables(document)) == ()
@@ -249,7 +249,7 @@ def test_a_bow_tie_that_encloses_as_much_as_it_takes_away_is_refused_for_its_cro
     tmp_path: Path,
 ) -> None:
     drawn = zone(polygon=[[0.1, 0.1], [0.9, 0.9], [0.9, 0.1], [0.1, 0.9]])
-    [fault] = faults(write(tmp_path, zones={"zones": [drawn]}))
+    [fault] = faults_of(write_site(tmp_path, CLIP_SITE, {"zones": [drawn]}))
     assert "the edges cross" in fault
 
 
@@ -268,7 +268,7 @@ _corner = st.tuples(*[st.sampled_from([0.0, 0.1, 0.3, 0.5, 0.7, 1.0]) | st.float
 def test_whatever_is_drawn_is_refused_or_looked_at(
     drawn: list[tuple[list[tuple[float, float]], str]],
 ) -> None:
-    document = tomllib.loads(SITE)
+    document = deepcopy(CLIP_SITE)
     document["zones"] = [
         zone(zone_id=f"z{index}", polygon=polygon, kind=kind)
         for index, (polygon, kind) in enumerate(drawn)
@@ -284,7 +284,7 @@ def test_whatever_is_drawn_is_refused_or_looked_at(
 
 
 def test_remarks_are_plain_values_for_programs() -> None:
-    document = tomllib.loads(SITE)
+    document = deepcopy(CLIP_SITE)
     document["zones"] = [zone(polygon=BOW_TIE)]
     [found] = remarks(from_tables(document))
     assert json.loads(json.dumps(found.what)) == found.what

@@ -114,7 +114,7 @@ def test_toml_is_what_python_reads_or_refused(text: str) -> None:
 def test_a_site_that_cannot_be_read_is_refused_with_a_word(
     file: str, text: str, word: str, tmp_path: Path
 ) -> None:
-    red_bike_site.write_site(tmp_path)
+    red_bike_site.write_red_site(tmp_path)
     (tmp_path / file).write_text(text, encoding="utf-8")
     with pytest.raises(faults.ConfigError) as refused:
         loading.load(tmp_path)

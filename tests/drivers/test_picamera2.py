@@ -28,6 +28,7 @@ from drivers.cameras import CameraError, Picture, load_driver
 from drivers.cameras._planes import FORMATS, PLANAR, Layout, bgr_of, brightness_of
 from tests.support.debian_roots import Recipe, debian_root, inside
 from tests.support.paths import ROOT, SUPPORT
+from tests.support.sites import site_of, write_site
 
 HERE = SUPPORT / "virtual_camera"
 RECIPE = Recipe(
@@ -380,29 +381,24 @@ def test_what_the_virtual_camera_cannot_do_is_done_with_the_names_of_the_real_li
     assert "no camera" in facts["none"]
 
 
-SITE = """
-[site]
-tenant = "t"
-device_id = "d"
-address = "example"
-
-[[cameras]]
-camera_id = "street"
-driver = "picamera2"
-settings = { camera = "Street", frames_per_s = 30 }
-
-[scenarios.misparked_bikes]
-allowed_s = 5
-
-[storage]
-state_dir = "state"
-"""
+SITE = site_of(
+    site={"tenant": "t", "device_id": "d"},
+    cameras=[
+        {
+            "camera_id": "street",
+            "driver": "picamera2",
+            "settings": {"camera": "Street", "frames_per_s": 30},
+        }
+    ],
+    scenarios={"misparked_bikes": {"allowed_s": 5}},
+    storage={"state_dir": "state"},
+)
 
 
 @pytest.mark.booted
 def test_the_agent_opens_a_case_from_the_pi_camera(python: list[str], tmp_path: Path) -> None:
     site = tmp_path
-    (site / "site.toml").write_text(SITE, encoding="utf-8")
+    write_site(site, SITE)
     zones = (ROOT / "examples" / "street" / "zones.json").read_text(encoding="utf-8")
     (site / "zones.json").write_text(zones, encoding="utf-8")
     command = [*python, "-m", "agent", "/srv/site"]

@@ -24,7 +24,7 @@ from drivers.clock import SystemClock
 from drivers.files import privileges, wiping
 from drivers.files.privileges import acting_for, keeper_of, open_folder, read_file
 from tests.support.red_bike_model import write_model
-from tests.support.red_bike_site import write_site
+from tests.support.red_bike_site import write_red_site
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -90,7 +90,7 @@ def seen(folder: Path) -> dict[str, tuple[int, int, int, float, bytes]]:
 def site(place: Path) -> Path:
     """A site that has watched already; its state belongs to nobody."""
     write_model(place / "models")
-    write_site(place / "site")
+    write_red_site(place / "site")
     with (place / "site" / "site.toml").open("a") as opened:
         opened.write('[storage]\nstate_dir = "state"\nrun_dir = "run"\n')
     kerbwatch(place / "site", "replay SITE --state STATE --out STATE/first")
@@ -281,7 +281,7 @@ def test_decommission_wipes_what_an_agent_left_that_was_run_as_root(site: Path) 
 
 
 def test_root_does_not_run_an_agent_where_another_could_put_other_folders(place: Path) -> None:
-    write_site(place / "site")
+    write_red_site(place / "site")
     with (place / "site" / "site.toml").open("a") as opened:
         opened.write('[storage]\nstate_dir = "theirs/state"\n')
     (place / "site" / "theirs" / "state").mkdir(parents=True)

@@ -13,24 +13,14 @@ import pytest
 
 from drivers import programs
 from tests.support.paths import HOUSES, ROOT
+from tests.support.sites import drawn_camera, site_of, write_site
 
 STREET = str(ROOT / "examples" / "street")
 KERBWATCH = str(Path(sys.executable).with_name("kerbwatch"))
-SITE = """
-[site]
-tenant = "city"
-device_id = "corner"
-address = "Example Road 1"
-
-[[cameras]]
-camera_id = "street"
-driver = "synthetic"
-settings = { frames_per_s = 5, seconds = 1, pace = "real_time" }
-
-[storage]
-state_dir = "state"
-run_dir = "run"
-"""
+SITE = site_of(
+    site={"tenant": "city", "device_id": "corner", "address": "Example Road 1"},
+    cameras=[drawn_camera(frames_per_s=5, seconds=1, pace="real_time")],
+)
 MODULES = (sys.stdlib_module_names | packages_distributions().keys()) | {
     "agent",
     "drivers",
@@ -56,7 +46,7 @@ def hostile(tmp_path: Path) -> Path:
         (folder / name).chmod(0o755)
     site = folder / "site"
     site.mkdir()
-    (site / "site.toml").write_text(SITE)
+    write_site(site, SITE)
     return folder
 
 

@@ -30,6 +30,7 @@ from drivers.cameras import CameraError, load_driver
 from drivers.cameras.rtsp import NetworkCamera, Settings, open_camera
 from tests.support.paths import ROOT, SUPPORT
 from tests.support.ports import free_port
+from tests.support.sites import site_of, write_site
 from tests.support.waiting import wait_until
 
 CLIP = ROOT / "examples" / "street" / "clip.mp4"
@@ -284,25 +285,13 @@ def test_a_camera_that_dies_is_a_loss_and_one_that_comes_back_goes_on(
     assert reader.activity.reopened >= 1
 
 
-SITE = """
-[site]
-tenant = "t"
-device_id = "d"
-address = "example"
-
-[[cameras]]
-camera_id = "street"
-driver = "rtsp"
-settings = {{ url = "{url}", read_timeout_s = 1 }}
-
-[scenarios.misparked_bikes]
-allowed_s = 5
-clear_after_s = 2
-
-[storage]
-state_dir = "state"
-run_dir = "run"
-"""
+def site_at(url: str) -> dict[str, Any]:
+    settings = {"url": url, "read_timeout_s": 1}
+    return site_of(
+        site={"tenant": "t", "device_id": "d"},
+        cameras=[{"camera_id": "street", "driver": "rtsp", "settings": settings}],
+        scenarios={"misparked_bikes": {"allowed_s": 5, "clear_after_s": 2}},
+    )
 
 
 STANDS_FOR = 20
@@ -327,7 +316,7 @@ def test_a_case_goes_on_when_its_camera_dies_and_comes_back(
 ) -> None:
     """A bike stands; the camera dies and is back; the bike stands still; the bike has gone."""
     port, with_bike, without = free_port(), pictures(44), pictures(0)
-    (tmp_path / "site.toml").write_text(SITE.format(url=url(port)), encoding="utf-8")
+    write_site(tmp_path, site_at(url(port)))
     zones = (ROOT / "examples" / "street" / "zones.json").read_text(encoding="utf-8")
     (tmp_path / "zones.json").write_text(zones, encoding="utf-8")
 

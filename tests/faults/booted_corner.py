@@ -6,7 +6,7 @@ import json
 import sqlite3
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,6 +16,7 @@ from tests.faults.suite import Outcome, Run, require, wait_for
 from tests.support.debian_roots import debian_root
 from tests.support.programs import MissingError
 from tests.support.red_bike_model import write_model
+from tests.support.sites import as_toml, drawn_camera, red_thing, site_of, zone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,48 +27,30 @@ NEVER_S = 5000
 PYTHON = "/opt/kerbwatch/bin/python"
 REQUESTS = "/run/kerbwatch/recovery"
 NEEDS = ("root", "systemd-nspawn", "mmdebstrap", "nsenter", "setpriv")
-SITE = """
-[site]
-tenant = "example"
-device_id = "corner"
-address = "Example Road 1"
 
-[[cameras]]
-camera_id = "street"
-driver = "synthetic"
 
-[cameras.settings]
-width = 640
-height = 360
-seconds = 6000
-frames_per_s = 5
-pace = "real_time"
-things = [
-  {{ colour = "#dc1414", from_s = 1, left = 0.45, top = 0.4, width = 0.15, height = 0.27 }},
-  {{ colour = "#1414dc", from_s = {blue_s}, left = 0.1, top = 0.4, width = 0.15, height = 0.27 }},
-]
-
-[scenarios.misparked_bikes]
-allowed_s = 3
-
-[[zones]]
-zone_id = "kerb"
-camera_id = "street"
-kind = "no_parking"
-polygon = [[0.05, 0.05], [0.95, 0.05], [0.95, 0.95], [0.05, 0.95]]
-
-[analysis]
-snapshot_every_s = 1
-
-[recovery]
-network_after_s = 60
-
-[uplink]
-broker = "mqtt://127.0.0.1:1883"
-confirm = "platform"
-reconnect_max_s = 1
-heartbeat_s = 1
-"""
+def _site(blue_s: float) -> dict[str, Any]:
+    """Something red stands from the beginning, something blue comes."""
+    things = [red_thing(from_s=1), red_thing(left=0.1, from_s=blue_s) | {"colour": "#1414dc"}]
+    return site_of(
+        site={"tenant": "example", "device_id": "corner", "address": "Example Road 1"},
+        storage=None,
+        cameras=[
+            drawn_camera(
+                width=640, height=360, seconds=6000, frames_per_s=5, pace="real_time", things=things
+            )
+        ],
+        scenarios={"misparked_bikes": {"allowed_s": 3}},
+        zones=[zone()],
+        analysis={"snapshot_every_s": 1},
+        recovery={"network_after_s": 60},
+        uplink={
+            "broker": "mqtt://127.0.0.1:1883",
+            "confirm": "platform",
+            "reconnect_max_s": 1,
+            "heartbeat_s": 1,
+        },
+    )
 
 
 @dataclass(slots=True)
@@ -211,5 +194,5 @@ def write_site(device: Booted, blue_s: float = NEVER_S) -> None:
     """Configuration and model, as a technician copies them."""
     write_model(device.path("/etc/kerbwatch/models"), blue_hangs=True)
     site = device.path("/etc/kerbwatch/site.toml")
-    site.write_text(SITE.format(blue_s=blue_s), encoding="utf-8")
+    site.write_text(as_toml(_site(blue_s)), encoding="utf-8")
     site.chmod(0o600)  # as a careful technician leaves it: the unit makes it readable

@@ -30,11 +30,11 @@ from provisioning.check import broker as broker_check
 from provisioning.check.findings import Device
 from provisioning.cli import main
 from provisioning.wording import in_words
-from tests.provisioning.test_check import write_site
 from tests.support.broker import Broker
 from tests.support.openssl import connects, openssl, settings_of, shows
 from tests.support.paths import ROOT
 from tests.support.red_bike_model import write_model
+from tests.support.sites import write_uplink_site
 
 GOOD = """
 key() { openssl ecparam -name prime256v1 -genkey -noout | openssl pkcs8 -topk8 -nocrypt -out $1.key; }
@@ -211,7 +211,7 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def files(good: Path, tmp_path: Path) -> Path:
     folder = tmp_path / "site"
     shutil.copytree(good, folder)
-    write_site(folder, 1, host="localhost")
+    write_uplink_site(folder, 1, host="localhost")
     with (folder / "site.toml").open("a", encoding="utf-8") as opened:
         opened.write(
             'ca_file = "ca.crt"\ncertificate_file = "device.crt"\nkey_file = "device.key"\n'

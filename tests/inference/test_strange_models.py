@@ -571,7 +571,7 @@ def test_a_changed_manifest_is_another_model_to_the_audit_log(
 ) -> None:
     red_bike_model.write_model(tmp_path / "models")
     monkeypatch.setenv("KERBWATCH_MODELS", str(tmp_path / "models"))
-    red_bike_site.write_site(tmp_path)
+    red_bike_site.write_red_site(tmp_path)
     before = facts_of(tmp_path)
     change(tmp_path / "models" / "street", "threshold = 0.5", "threshold = 0.51")
     after = facts_of(tmp_path)

@@ -16,7 +16,7 @@ import pytest
 from tests.support.debian_roots import CACHE, Recipe, debian_root
 from tests.support.paths import ROOT
 from tests.support.red_bike_model import write_model
-from tests.support.red_bike_site import write_site
+from tests.support.red_bike_site import write_red_site
 
 LOCK = ROOT / "requirements.lock"
 EMULATOR = Recipe(
@@ -91,7 +91,7 @@ def test_a_replay_on_an_emulated_pi_judges_as_this_machine_does(
     """Every word of the events is the same, ids and times too, but for the pictures' hashes."""
     root, emulator = arm64_root(python), debian_root(EMULATOR) / "usr" / "bin" / "qemu-aarch64"
     packages = locked_packages(python)
-    write_site(tmp_path / "site")
+    write_red_site(tmp_path / "site")
     write_model(tmp_path / "models")
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("PYTHON")},

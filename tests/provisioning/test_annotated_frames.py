@@ -12,14 +12,14 @@ from click.testing import CliRunner
 from provisioning.cli import main
 from provisioning.rendering import drawing
 from tests.support.red_bike_model import write_model
-from tests.support.red_bike_site import write_site
+from tests.support.red_bike_site import write_red_site
 
 
 def test_a_replay_draws_every_change_of_a_case_and_a_picture_now_and_then(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_model(tmp_path / "models")
-    write_site(tmp_path / "site")
+    write_red_site(tmp_path / "site")
     monkeypatch.setenv("KERBWATCH_MODELS", str(tmp_path / "models"))
     show = tmp_path / "show"
     arguments = ["replay", str(tmp_path / "site"), "--show", str(show), "--show-every", "2"]

@@ -23,39 +23,12 @@ from provisioning.check.machine import file_system
 from provisioning.cli import main
 from tests.support.broker import Broker
 from tests.support.certificates import Authority
+from tests.support.check_findings import findings, of
 from tests.support.openssl import MOSQUITTOS_MANUAL, openssl, shows
 from tests.support.ports import free_port
 from tests.support.red_bike_model import write_model
-from tests.support.topics import DEVICE, PREFIX, TENANT
-
-SITE = """
-[site]
-tenant = "{tenant}"
-device_id = "{device}"
-address = "example"
-
-[[cameras]]
-camera_id = "street"
-driver = "synthetic"
-
-[scenarios.misparked_bikes]
-
-[[zones]]
-zone_id = "kerb"
-camera_id = "street"
-kind = "no_parking"
-polygon = [[0.05, 0.05], [0.95, 0.05], [0.95, 0.95], [0.05, 0.95]]
-
-[storage]
-state_dir = "{state}"
-run_dir = "run"
-
-[uplink]
-broker = "{scheme}://{host}:{port}"
-topic_prefix = "{prefix}"
-connect_timeout_s = 20
-{identity}
-"""
+from tests.support.sites import write_site, write_uplink_site
+from tests.support.topics import DEVICE
 
 
 @pytest.fixture
@@ -64,54 +37,12 @@ def models(tmp_path: Path) -> dict[str, str]:
     return {"KERBWATCH_MODELS": str(tmp_path / "models"), "KERBWATCH_LANGUAGE": "en"}
 
 
-def write_site(
-    folder: Path,
-    port: int,
-    *,
-    host: str = "127.0.0.1",
-    scheme: str = "mqtts",
-    state: str = "state",
-    authority: Authority | None = None,
-    identity: tuple[Path, Path] | None = None,
-) -> Path:
-    lines = []
-    if authority is not None:
-        lines.append(f'ca_file = "{authority.certificate_file}"')
-    if identity is not None:
-        lines += [f'certificate_file = "{identity[0]}"', f'key_file = "{identity[1]}"']
-    text = SITE.format(
-        tenant=TENANT,
-        device=DEVICE,
-        state=state,
-        scheme=scheme,
-        host=host,
-        port=port,
-        prefix=PREFIX,
-        identity="\n".join(lines),
-    )
-    (folder / "site.toml").write_text(text, encoding="utf-8")
-    return folder
-
-
-def findings(site: Path, environment: dict[str, str], *options: str) -> tuple[int, Any]:
-    done = CliRunner(env=environment).invoke(main, ["check", str(site), "--json", *options])
-    document = json.loads(done.output)
-    assert set(document) == {"passed", "findings"}
-    return done.exit_code, document["findings"]
-
-
-def of(found: list[dict[str, str]], check: str, severity: str) -> str:
-    """What one check said at one severity, in one text."""
-    chosen = [row for row in found if row["check"] == check and row["severity"] == severity]
-    return "\n".join(row["what"] for row in chosen)
-
-
 @pytest.mark.slow
 def test_a_device_that_is_in_order_is_told_so(
     broker: Broker, tmp_path: Path, models: dict[str, str]
 ) -> None:
     identity = broker.authority.issue(DEVICE, days=100)
-    site = write_site(tmp_path, broker.port, authority=broker.authority, identity=identity)
+    site = write_uplink_site(tmp_path, broker.port, authority=broker.authority, identity=identity)
     code, found = findings(site, models)
     faults = [row for row in found if row["severity"] == "fault"]
     assert faults == []
@@ -130,7 +61,7 @@ def test_a_device_that_is_in_order_is_told_so(
 def test_every_fault_says_what_it_means_and_what_to_do(
     tmp_path: Path, models: dict[str, str]
 ) -> None:
-    site = write_site(tmp_path, free_port(), scheme="mqtt")
+    site = write_uplink_site(tmp_path, free_port(), scheme="mqtt")
     (tmp_path / "models" / "street" / "model.onnx").write_bytes(b"not a network")
     code, found = findings(site, models)
     assert code == 1
@@ -147,7 +78,7 @@ def test_a_refused_configuration_is_checked_on_with_the_last_good_one(
     broker: Broker, tmp_path: Path, models: dict[str, str]
 ) -> None:
     identity = broker.authority.issue(DEVICE, days=100)
-    site = write_site(tmp_path, broker.port, authority=broker.authority, identity=identity)
+    site = write_uplink_site(tmp_path, broker.port, authority=broker.authority, identity=identity)
     clock = SystemClock()
     assert last_known_good.keep(site, loading.load(site), tmp_path / "state", clock)
     file = site / "site.toml" if site.is_dir() else site
@@ -163,7 +94,7 @@ def test_a_refused_configuration_is_checked_on_with_the_last_good_one(
 def test_zones_that_can_hardly_be_meant_are_warnings(
     tmp_path: Path, models: dict[str, str]
 ) -> None:
-    site = write_site(tmp_path, 1)
+    site = write_uplink_site(tmp_path, 1)
     file = site / "site.toml"
     star = "[[0.5, 0.1], [0.8, 0.9], [0.1, 0.4], [0.9, 0.4], [0.2, 0.9]]"
     text = file.read_text(encoding="utf-8")
@@ -203,7 +134,7 @@ def test_what_is_wrong_between_device_and_broker_is_named(
     stranger = Authority(tmp_path / "stranger", "Another CA")
 
     def fault(**told: Any) -> str:
-        site = write_site(tmp_path, trusted.port, **told)
+        site = write_uplink_site(tmp_path, trusted.port, **told)
         code, found = findings(site, models)
         assert code == 1
         return of(found, "broker", "fault")
@@ -223,7 +154,7 @@ def test_a_certificate_that_is_about_to_end_is_a_warning(
     trusted: Broker, tmp_path: Path, models: dict[str, str]
 ) -> None:
     soon = trusted.authority.issue(DEVICE, days=5.5)
-    site = write_site(tmp_path, trusted.port, authority=trusted.authority, identity=soon)
+    site = write_uplink_site(tmp_path, trusted.port, authority=trusted.authority, identity=soon)
     code, found = findings(site, models)
     assert "5 days left" in of(found, "broker", "warning")
     assert code == 0
@@ -237,10 +168,10 @@ def test_certificates_that_only_a_strict_reader_refuses_are_a_warning(
 ) -> None:
     openssl(tmp_path, MOSQUITTOS_MANUAL)
     shows(trusted, tmp_path)
-    site = write_site(tmp_path, trusted.port, host="localhost")
+    site = write_uplink_site(tmp_path, trusted.port, host="localhost")
     text = (site / "site.toml").read_text(encoding="utf-8")
     files = 'ca_file = "ca.crt"\ncertificate_file = "device.crt"\nkey_file = "device.key"\n'
-    (site / "site.toml").write_text(text + files, encoding="utf-8")
+    write_site(site, text + files)
     _, found = findings(site, models)
     assert of(found, "broker", "fault") == ""
     assert "connected to" in of(found, "broker", "ok")
@@ -258,7 +189,7 @@ def test_a_device_that_may_not_publish_is_told_so(
     acl.chmod(0o600)
     broker = start_broker(f"acl_file {acl}")
     identity = broker.authority.issue(DEVICE, days=100)
-    site = write_site(tmp_path, broker.port, authority=broker.authority, identity=identity)
+    site = write_uplink_site(tmp_path, broker.port, authority=broker.authority, identity=identity)
     code, found = findings(site, models)
     assert code == 1
     assert "is refused" in of(found, "broker", "fault")
@@ -270,7 +201,7 @@ def test_a_broker_without_retained_messages_is_a_warning(
 ) -> None:
     broker = start_broker("retain_available false")
     identity = broker.authority.issue(DEVICE, days=100)
-    site = write_site(tmp_path, broker.port, authority=broker.authority, identity=identity)
+    site = write_uplink_site(tmp_path, broker.port, authority=broker.authority, identity=identity)
     code, found = findings(site, models)
     assert "no retained messages" in of(found, "broker", "warning")
     assert "publishing to" in of(found, "broker", "ok")
@@ -284,7 +215,7 @@ def test_a_full_or_read_only_disk_is_a_fault(tmp_path: Path, models: dict[str, s
     small.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(small)], check=True)
     try:
-        site = write_site(tmp_path, free_port(), state=str(small / "state"))
+        site = write_uplink_site(tmp_path, free_port(), state=str(small / "state"))
         _, found = findings(site, models)
         assert "0.0 GB free" in of(found, "disk", "fault")
         assert "tmpfs" in of(found, "disk", "warning")
@@ -298,7 +229,7 @@ def test_a_full_or_read_only_disk_is_a_fault(tmp_path: Path, models: dict[str, s
 def test_a_camera_that_is_not_there_and_one_that_shows_nothing_are_told_apart(
     tmp_path: Path, models: dict[str, str]
 ) -> None:
-    site = write_site(tmp_path, free_port())
+    site = write_uplink_site(tmp_path, free_port())
     text = (site / "site.toml").read_text(encoding="utf-8")
     missing = text.replace(
         'driver = "synthetic"', 'driver = "video_file"\nsettings = { path = "no.mp4" }'
@@ -322,7 +253,7 @@ def test_a_camera_that_is_not_there_and_one_that_shows_nothing_are_told_apart(
 def test_findings_are_told_in_the_readers_language(
     tmp_path: Path, models: dict[str, str], language: str, words: str
 ) -> None:
-    site = write_site(tmp_path, free_port())
+    site = write_uplink_site(tmp_path, free_port())
     environment = {**models, "KERBWATCH_LANGUAGE": language}
     done = CliRunner(env=environment).invoke(main, ["check", str(site)])
     assert done.exit_code == 1

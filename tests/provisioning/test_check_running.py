@@ -23,11 +23,12 @@ from agent.telemetry.status_file import FILE, Status
 from provisioning.check import rights, this_device
 from provisioning.check.findings import Device
 from provisioning.cli import main
-from tests.provisioning.test_check import of
 from tests.support.broker import Broker
+from tests.support.check_findings import of
 from tests.support.paths import ROOT
 from tests.support.ports import free_port
 from tests.support.red_bike_model import write_model
+from tests.support.sites import as_toml, site_of, write_site, zone
 from tests.support.topics import DEVICE, PREFIX, TENANT
 from tests.support.waiting import wait_until
 
@@ -35,32 +36,8 @@ pytestmark = pytest.mark.slow
 
 STRANGER = 12345
 """A user of no name, for whom the agent runs where this machine's root may start it."""
-SITE = """
-[site]
-tenant = "{tenant}"
-device_id = "{device}"
-address = "example"
-[[cameras]]
-camera_id = "street"
-driver = "{driver}"
-settings = {{ {settings} }}
-[scenarios.misparked_bikes]
-allowed_s = 10
-[storage]
-state_dir = "state"
-run_dir = "run"
-[uplink]
-topic_prefix = "{prefix}"
-heartbeat_s = 10
-{uplink}
-"""
-ENDLESS = "seconds = 100000, frames_per_s = 5"
-ZONE = {
-    "zone_id": "kerb",
-    "camera_id": "street",
-    "kind": "no_parking",
-    "polygon": [[0.05, 0.05], [0.95, 0.05], [0.95, 0.95], [0.05, 0.95]],
-}
+ENDLESS = {"seconds": 100000, "frames_per_s": 5}
+ZONE = zone()
 
 
 class Corner:
@@ -78,17 +55,15 @@ class Corner:
         self.draw(ZONE)
 
     def write(
-        self, uplink: str = "", *, driver: str = "synthetic", settings: str = ENDLESS
+        self, uplink: str = "", *, driver: str = "synthetic", settings: dict[str, Any] = ENDLESS
     ) -> None:
-        text = SITE.format(
-            tenant=TENANT,
-            device=DEVICE,
-            driver=driver,
-            settings=settings,
-            prefix=PREFIX,
-            uplink=uplink,
+        """``uplink`` is further lines of that table."""
+        site = site_of(
+            cameras=[{"camera_id": "street", "driver": driver, "settings": settings}],
+            scenarios={"misparked_bikes": {"allowed_s": 10}},
+            uplink={"topic_prefix": PREFIX, "heartbeat_s": 10},
         )
-        (self.folder / "site.toml").write_text(text, encoding="utf-8")
+        write_site(self.folder, as_toml(site) + uplink)
 
     def draw(self, *zones: dict[str, Any]) -> None:
         (self.folder / "zones.json").write_text(json.dumps({"zones": zones}), encoding="utf-8")
@@ -241,7 +216,7 @@ def test_another_model_than_is_installed_is_a_fault(corner: Corner) -> None:
 
 def test_a_camera_that_the_agent_gets_no_picture_of_is_a_fault(corner: Corner) -> None:
     url = f"rtsp://127.0.0.1:{free_port()}/1"
-    corner.write(driver="rtsp", settings=f'url = "{url}"')
+    corner.write(driver="rtsp", settings={"url": url})
     corner.start()
     wait_until(lambda: of(corner.check()[1], "cameras", "fault"))
     assert "no picture for" in corner.fault("cameras")

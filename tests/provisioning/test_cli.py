@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 def street(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("street")
     red_bike_model.write_model(folder / "models")
-    red_bike_site.write_site(folder / "site")
+    red_bike_site.write_red_site(folder / "site")
     return folder
 
 

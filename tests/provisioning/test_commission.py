@@ -20,39 +20,25 @@ from agent.perception.redaction import CELLS
 from provisioning.cli import main
 from tests.support.paths import ROOT
 from tests.support.red_bike_model import write_model
+from tests.support.sites import as_toml, drawn_camera, site_of, write_site, zone
 
 VIDEOS = ROOT.parent / "shared" / "data" / "videos"
 
-SITE = """
-[site]
-tenant = "t"
-device_id = "d"
-address = "example"
-[[cameras]]
-camera_id = "street"
-driver = "synthetic"
-settings = {{ width = 640, height = 360, seed = {seed} }}
-[[zones]]
-zone_id = "kerb"
-camera_id = "street"
-kind = "no_parking"
-polygon = [[0.05, 0.4], [0.95, 0.4], [0.95, 0.95], [0.05, 0.95]]
-[[zones]]
-zone_id = "windows"
-camera_id = "street"
-kind = "mask"
-polygon = [[0, 0], [0.5, 0], [0.5, 0.3], [0, 0.3]]
-[storage]
-state_dir = "state"
-run_dir = "run"
-"""
+SITE = site_of(
+    site={"tenant": "t", "device_id": "d"},
+    cameras=[drawn_camera(width=640, height=360, seed=0)],
+    zones=[
+        zone(polygon=[[0.05, 0.4], [0.95, 0.4], [0.95, 0.95], [0.05, 0.95]]),
+        zone(zone_id="windows", kind="mask", polygon=[[0, 0], [0.5, 0], [0.5, 0.3], [0, 0.3]]),
+    ],
+)
 
 
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_model(tmp_path / "models")
     monkeypatch.setenv("KERBWATCH_MODELS", str(tmp_path / "models"))
-    (tmp_path / "site.toml").write_text(SITE.format(seed=0), encoding="utf-8")
+    write_site(tmp_path, SITE)
     (tmp_path / "state").mkdir()
     return tmp_path
 
@@ -145,9 +131,9 @@ def with_people(path: Path) -> Path:
 
 def commissioned(folder: Path, clip: Path) -> Path:
     """Commission a street whose camera shows the clip, with the command itself; gives its state folder."""
-    text = SITE.format(seed=0).replace('driver = "synthetic"', 'driver = "video_file"')
+    text = as_toml(SITE).replace('driver = "synthetic"', 'driver = "video_file"')
     text = text.replace("width = 640, height = 360, seed = 0", f'path = "{clip}"')
-    (folder / "site.toml").write_text(text, encoding="utf-8")
+    write_site(folder, text)
     done = subprocess.run(
         [sys.executable, "-m", "provisioning.cli", "commission", folder, "--json"],
         cwd=ROOT,
@@ -216,7 +202,7 @@ def test_check_says_what_became_of_the_view_since_it_was_commissioned(site: Path
     settings = f'driver = "picture_folder"\nsettings = {{ folder = "{folder}", until_s = 9 }}'
     text = text.replace('driver = "synthetic"', settings)
     text = text.replace("settings = { width = 640, height = 360, seed = 0 }\n", "")
-    (site / "site.toml").write_text(text, encoding="utf-8")
+    write_site(site, text)
     [changed] = views(site)
     assert changed["severity"] == "warning"
     assert "differs from its reference image" in changed["what"]

@@ -20,32 +20,32 @@ from drivers.files import wiping
 from provisioning.cli import main
 from tests.support.paths import ROOT
 from tests.support.signatures import verified
+from tests.support.sites import site_of, write_site
 from tests.support.state_folder import StateFolder, hold_on
 
 if TYPE_CHECKING:
     from click.testing import Result
 
-SITE = """
-[site]
-tenant = "city"
-device_id = "corner-7"
-address = "example"
-
-[[cameras]]
-camera_id = "street"
-driver = "rtsp"
-settings = { url = "rtsp://10.0.0.9/1", user = "u", password_file = "camera.password" }
-
-[storage]
-state_dir = "state"
-run_dir = "run"
-
-[uplink]
-broker = "mqtts://broker.example:8883"
-ca_file = "ca.crt"
-certificate_file = "device.crt"
-key_file = "device.key"
-"""
+SITE = site_of(
+    site={"tenant": "city", "device_id": "corner-7"},
+    cameras=[
+        {
+            "camera_id": "street",
+            "driver": "rtsp",
+            "settings": {
+                "url": "rtsp://10.0.0.9/1",
+                "user": "u",
+                "password_file": "camera.password",
+            },
+        }
+    ],
+    uplink={
+        "broker": "mqtts://broker.example:8883",
+        "ca_file": "ca.crt",
+        "certificate_file": "device.crt",
+        "key_file": "device.key",
+    },
+)
 SECRETS = ("camera.password", "device.crt", "device.key")
 
 
@@ -57,7 +57,7 @@ def _no_trim(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
-    (tmp_path / "site.toml").write_text(SITE)
+    write_site(tmp_path, SITE)
     for name in (*SECRETS, "ca.crt"):
         (tmp_path / name).write_text(f"content of {name}")
     state = tmp_path / "state"

@@ -19,7 +19,7 @@ from provisioning.rendering.masks import Masks
 from tests.support.command_line import adopt, kerbwatch
 from tests.support.paths import ROOT
 from tests.support.red_bike_model import write_model
-from tests.support.red_bike_site import write_site
+from tests.support.red_bike_site import write_red_site
 from tests.support.red_models import red_graph
 from tests.support.scenes import zone
 from tests.support.waiting import wait_until
@@ -32,7 +32,7 @@ IN_WINDOW = (slice(40, 60), slice(560, 600))
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_model(tmp_path / "models")
-    write_site(tmp_path / "site")
+    write_red_site(tmp_path / "site")
     monkeypatch.setenv("KERBWATCH_MODELS", str(tmp_path / "models"))
     with (tmp_path / "site" / "site.toml").open("a") as opened:
         opened.write('[storage]\nstate_dir = "state"\nrun_dir = "run"\n')

@@ -19,34 +19,18 @@ from provisioning.check.findings import carry_out
 from provisioning.cli import main
 from tests.support.housekeeping import hold, keeping_of
 from tests.support.ordering import ordered
+from tests.support.sites import site_of, write_site
 from tests.support.state_folder import StateFolder
 
 if TYPE_CHECKING:
     from click.testing import Result
 
-SITE = """
-[site]
-tenant = "city"
-device_id = "corner"
-address = "example"
-
-[[cameras]]
-camera_id = "street"
-driver = "synthetic"
-
-[storage]
-state_dir = "state"
-run_dir = "run"
-
-[retention]
-pictures_mb = 10
-"""
+SITE = site_of(site={"device_id": "corner"}, retention={"pictures_mb": 10})
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
-    (tmp_path / "site.toml").write_text(SITE)
-    return tmp_path
+    return write_site(tmp_path, SITE)
 
 
 def run(*words: object) -> Result:

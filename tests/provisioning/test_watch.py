@@ -21,42 +21,16 @@ from agent.telemetry.status_file import FILE, Status
 from provisioning.cli import main
 from tests.support.paths import ROOT
 from tests.support.red_bike_model import write_model
+from tests.support.sites import standing_bike_site, write_site
 from tests.support.waiting import wait_until
 
-SITE = """
-[site]
-tenant = "t"
-device_id = "corner-7"
-address = "Example Road 1"
-
-[[cameras]]
-camera_id = "street"
-driver = "synthetic"
-
-[cameras.settings]
-seconds = 100000
-frames_per_s = 5
-things = [{ colour = "#dc1414", left = 0.45, top = 0.4, width = 0.15, height = 0.27 }]
-
-[scenarios.misparked_bikes]
-allowed_s = 10
-
-[[zones]]
-zone_id = "kerb"
-camera_id = "street"
-kind = "no_parking"
-polygon = [[0.05, 0.05], [0.95, 0.05], [0.95, 0.95], [0.05, 0.95]]
-
-[storage]
-state_dir = "state"
-run_dir = "run"
-"""
+SITE = standing_bike_site(site={"device_id": "corner-7", "address": "Example Road 1"})
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
     write_model(tmp_path / "models")
-    (tmp_path / "site.toml").write_text(SITE, encoding="utf-8")
+    write_site(tmp_path, SITE)
     return tmp_path
 
 

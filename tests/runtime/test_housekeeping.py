@@ -29,6 +29,7 @@ from tests.support.housekeeping import hold, keeping_of, uplink_under
 from tests.support.ordering import ordered
 from tests.support.paths import ROOT
 from tests.support.red_bike_model import write_model
+from tests.support.sites import drawn_camera, site_of, write_site, zone
 from tests.support.state_folder import StateFolder
 from tests.support.waiting import wait_until
 
@@ -127,33 +128,14 @@ def test_a_card_and_its_file_system_tell_of_themselves(tmp_path: Path) -> None:
     assert (nothing.file_system_errors, nothing.written_ever_bytes) == (None, None)
 
 
-RUN_SITE = """
-[site]
-tenant = "city"
-device_id = "corner"
-address = "example"
-
-[[cameras]]
-camera_id = "street"
-driver = "synthetic"
-settings = {{ width = 640, height = 360, seconds = 100000, frames_per_s = 5 }}
-
-[scenarios.misparked_bikes]
-allowed_s = {allowed_s}
-
-[[zones]]
-zone_id = "kerb"
-camera_id = "street"
-kind = "no_parking"
-polygon = [[0.05, 0.05], [0.95, 0.05], [0.95, 0.95], [0.05, 0.95]]
-
-[storage]
-state_dir = "state"
-run_dir = "run"
-
-[retention]
-every_s = 1
-"""
+def run_site(allowed_s: int) -> dict[str, Any]:
+    return site_of(
+        site={"device_id": "corner"},
+        cameras=[drawn_camera(width=640, height=360, seconds=100000, frames_per_s=5)],
+        scenarios={"misparked_bikes": {"allowed_s": allowed_s}},
+        zones=[zone()],
+        retention={"every_s": 1},
+    )
 
 
 @pytest.mark.slow
@@ -187,7 +169,7 @@ def test_a_running_agent_records_what_it_runs_with_and_tells_the_heads_hash(
         return ours and street is not None and street.state == "running" and street.analysed > 0
 
     for run, allowed_s in enumerate((10, 20), 1):
-        (tmp_path / "site.toml").write_text(RUN_SITE.format(allowed_s=allowed_s))
+        write_site(tmp_path, run_site(allowed_s))
         agent = subprocess.Popen(
             [sys.executable, "-m", "agent", str(tmp_path)],
             env={**os.environ, "KERBWATCH_MODELS": str(tmp_path / "models")},

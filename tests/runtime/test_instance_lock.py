@@ -19,9 +19,9 @@ from agent.runtime.instance_lock import ForeignStateError, NotAloneError, alone,
 from agent.telemetry.status_file import FILE
 from drivers.files.folder_lock import Holder, holder_of, lock_folder
 from provisioning.cli import main
-from tests.provisioning.test_watch import SITE
 from tests.support.paths import ROOT
 from tests.support.red_bike_model import write_model
+from tests.support.sites import standing_bike_site, write_site
 from tests.support.waiting import wait_until
 
 Start = Callable[..., subprocess.Popen[str]]
@@ -32,8 +32,7 @@ RUNNING = ("agent",), ("provisioning.cli", "run")
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
     write_model(tmp_path / "models")
-    (tmp_path / "site.toml").write_text(SITE, encoding="utf-8")
-    return tmp_path
+    return write_site(tmp_path, standing_bike_site())
 
 
 @pytest.fixture

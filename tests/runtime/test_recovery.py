@@ -27,26 +27,16 @@ from agent.runtime.recovery import FILE, Recovery, ask
 from drivers.clock import SystemClock
 from drivers.network import cut_off
 from drivers.testing import FakeClock
-from tests.support.agent_process import SITE
+from tests.support.agent_process import watched_corner
 from tests.support.broker import Broker
 from tests.support.delivering_device import Device
 from tests.support.drafts import case_opened
 from tests.support.paths import ROOT
 from tests.support.red_bike_model import write_model
-from tests.support.topics import DEVICE, TENANT
+from tests.support.sites import drawn_camera, write_site
 from tests.support.waiting import wait_until
 
 DAY_S = 86_400.0
-
-SECOND_CAMERA = """
-[[cameras]]
-camera_id = "other"
-driver = "synthetic"
-settings = {{ width = 320, height = 180, seconds = 300, hangs_in = "{hangs_in}" }}
-
-[recovery]
-camera_hang_s = 2
-"""
 
 
 def clock_at(uptime_s: float, boot_id: str = "boot-1") -> FakeClock:
@@ -367,18 +357,9 @@ def agent_with_two_cameras(
     broker: Broker, folder: Path, hangs_in: str
 ) -> Iterator[Callable[[], subprocess.Popen[str]]]:
     write_model(folder / "models")
-    certificate, key = broker.device_files
-    site = SITE.format(
-        tenant=TENANT,
-        device=DEVICE,
-        port=broker.port,
-        prefix="kerbwatch/v1",
-        ca=broker.authority.certificate_file,
-        certificate=certificate,
-        key=key,
-    )
-    site += SECOND_CAMERA.format(hangs_in=hangs_in)
-    (folder / "site.toml").write_text(site, encoding="utf-8")
+    site = watched_corner(broker, recovery={"camera_hang_s": 2})
+    other = drawn_camera("other", width=320, height=180, seconds=300, hangs_in=hangs_in)
+    write_site(folder, {**site, "cameras": [*site["cameras"], other]})
     started: list[subprocess.Popen[str]] = []
 
     def start() -> subprocess.Popen[str]:

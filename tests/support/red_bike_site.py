@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from tests.support.sites import CLIP_SITE, write_site, zone
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -22,28 +24,14 @@ FRAMES_PER_S = 5
 _RED_BGR, _DARK_BGR = (20, 20, 220), (10, 10, 90)
 
 
-def write_site(folder: Path) -> None:
+def write_red_site(folder: Path) -> None:
     """Write a site whose clip shows one red thing that comes, stands and goes."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "site.toml").write_text(
-        """
-[site]
-tenant = "example"
-device_id = "red-corner"
-address = "Example Road 1"
-[[cameras]]
-camera_id = "street"
-driver = "video_file"
-settings = { path = "clip.mp4" }
-[scenarios.misparked_bikes]
-allowed_s = 2
-clear_after_s = 1
-""",
-        encoding="utf-8",
-    )
-    polygon = [[0.05, 0.05], [0.95, 0.05], [0.95, 0.95], [0.05, 0.95]]
-    zone = {"zone_id": "kerb", "camera_id": "street", "kind": "no_parking", "polygon": polygon}
-    (folder / "zones.json").write_text(json.dumps({"zones": [zone]}), encoding="utf-8")
+    site = CLIP_SITE | {
+        "site": {"tenant": "example", "device_id": "red-corner", "address": "Example Road 1"},
+        "scenarios": {"misparked_bikes": {"allowed_s": 2, "clear_after_s": 1}},
+    }
+    write_site(folder, site, {"zones": [zone()]})
     problem = {
         "kind": "misparked_bike",
         "zone_id": "kerb",

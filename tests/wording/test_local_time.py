@@ -20,13 +20,13 @@ from drivers.clock import SystemClock
 from drivers.testing import FakeClock
 from provisioning.cli import main
 from provisioning.console.local_time import local
-from tests.provisioning.test_watch import SITE
 from tests.support.red_bike_model import write_model
-from tests.support.red_bike_site import write_site
+from tests.support.red_bike_site import write_red_site
+from tests.support.sites import standing_bike_site, write_site
 from tests.support.statuses import status
 
 NOON = datetime(2026, 3, 1, 4, 0, tzinfo=UTC)
-FAR = 'timezone = "Pacific/Kiritimati"'
+FAR = "Pacific/Kiritimati"
 """Fourteen hours ahead: no machine that the tests run on is set to it."""
 THERE = "2026-03-01 18:00+14:00"
 
@@ -35,8 +35,7 @@ THERE = "2026-03-01 18:00+14:00"
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_model(tmp_path / "models")
     monkeypatch.setenv("KERBWATCH_MODELS", str(tmp_path / "models"))
-    text = SITE.replace('device_id = "corner-7"', f'device_id = "corner-7"\n{FAR}')
-    (tmp_path / "site.toml").write_text(text, encoding="utf-8")
+    write_site(tmp_path, standing_bike_site(site={"timezone": FAR}))
     (tmp_path / "state").mkdir()
     return tmp_path
 
@@ -92,9 +91,9 @@ def test_watch_and_report_name_the_sites_clock(site: Path) -> None:
 @pytest.mark.slow
 def test_a_case_is_explained_by_the_sites_clock_with_its_day(tmp_path: Path) -> None:
     write_model(tmp_path / "models")
-    write_site(tmp_path / "site")
+    write_red_site(tmp_path / "site")
     file = tmp_path / "site" / "site.toml"
-    file.write_text(file.read_text().replace("[[cameras]]", f"{FAR}\n[[cameras]]"))
+    file.write_text(file.read_text().replace("[[cameras]]", f'timezone = "{FAR}"\n[[cameras]]'))
     environment = {"KERBWATCH_LANGUAGE": "en", "KERBWATCH_MODELS": str(tmp_path / "models")}
     runner, out = CliRunner(env=environment), tmp_path / "out"
     assert runner.invoke(main, ["replay", str(file), "--out", str(out)]).exit_code == 0

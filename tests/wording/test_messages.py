@@ -326,7 +326,7 @@ def test_a_camera_that_cannot_be_used_is_explained_in_chinese(tmp_path: Path) ->
 def test_what_programs_read_is_the_same_in_any_language(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    red_bike_site.write_site(tmp_path)
+    red_bike_site.write_red_site(tmp_path)
     text = (tmp_path / "site.toml").read_text(encoding="utf-8")
     (tmp_path / "site.toml").write_text(f"surprise = 1\n{text}", encoding="utf-8")
     command = ["config", "validate", str(tmp_path), "--json"]
@@ -401,7 +401,7 @@ def test_a_replay_lines_its_columns_up_in_chinese(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chinese: None
 ) -> None:
     red_bike_model.write_model(tmp_path / "models")
-    red_bike_site.write_site(tmp_path / "site")
+    red_bike_site.write_red_site(tmp_path / "site")
     monkeypatch.setenv("KERBWATCH_MODELS", str(tmp_path / "models"))
     shown = CliRunner().invoke(main, ["replay", str(tmp_path / "site")]).stdout
     events, _, summary = shown.partition("汇总\n")

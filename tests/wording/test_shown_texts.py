@@ -15,32 +15,19 @@ from agent.telemetry.status_file import FILE, Status, UplinkStatus
 from drivers.clock import SystemClock
 from provisioning.cli import main
 from provisioning.wording import error_in_words, say
+from tests.support.sites import as_toml, site_of, write_site
 from wording.messages import itemised, said
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _EVIL = "a\nforged line\x1b[2J\x9b1m\u202eb\u2028c\r"
-SITE = """
-[site]
-tenant = "t"
-device_id = "corner-7"
-address = "Example Road 1"
-
-[[cameras]]
-camera_id = "street"
-driver = "synthetic"
-
-[storage]
-state_dir = "state"
-run_dir = "run"
-"""
+SITE = site_of(site={"tenant": "t", "device_id": "corner-7", "address": "Example Road 1"})
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
-    (tmp_path / "site.toml").write_text(SITE)
-    return tmp_path
+    return write_site(tmp_path, SITE)
 
 
 def run(*words: object) -> str:
@@ -75,7 +62,7 @@ def test_facts_of_what_is_said_are_harmless_in_every_language(
 
 def test_keys_and_values_of_a_file_are_told_harmlessly(site: Path) -> None:
     evil = json.dumps(_EVIL)
-    (site / "site.toml").write_text(f"{SITE}[uplink]\n{evil} = 1\nbroker = {evil}\n")
+    write_site(site, f"{as_toml(SITE)}[uplink]\n{evil} = 1\nbroker = {evil}\n")
     assert "forged line" in run("config", "validate", site)
     (site / "zones.json").write_text(json.dumps({_EVIL: 1, "zones": [{"kind": _EVIL}]}))
     assert "forged line" in run("config", "validate", site)
