@@ -16,11 +16,7 @@ from agent.storage.database import Database
 from drivers.cameras import Frame
 from tests.support.outboxes import open_outbox
 from tests.support.scenes import NOON
-
-SITE = {
-    "site": {"tenant": "city", "device_id": "corner", "address": "example"},
-    "cameras": [{"camera_id": "street", "driver": "synthetic"}],
-}
+from tests.support.sites import site_of
 
 
 @pytest.mark.parametrize(("pending", "every_s"), [(True, 10), (False, 10 * QUIET_TIMES)])
@@ -30,7 +26,7 @@ def test_snapshots_are_rare_while_nothing_may_become_a_case(
     with Database(tmp_path / "kerbwatch.sqlite3") as database:
         outbox = open_outbox(database)
         book = CaseBook(
-            from_tables(SITE),
+            from_tables(site_of()),
             models=(),
             allowed_s={},
             database=database,

@@ -18,15 +18,14 @@ from agent.config.loading import from_tables
 from agent.identity.certificate_expiry import CertificateFile
 from drivers.testing import FakeClock
 from tests.support.certificates import Authority
+from tests.support.sites import site_of
 
 NOON = datetime(2026, 3, 1, 4, 0, tzinfo=UTC)
-SITE: dict[str, Any] = {
-    "site": {"tenant": "city", "device_id": "corner", "address": "人民路12号"},
-    "cameras": [
-        {"camera_id": "street", "driver": "rtsp", "settings": {"url": "rtsp://10.0.0.9/1"}},
-    ],
-    "scenarios": {"misparked_bikes": {"allowed_s": 180}},
-}
+SITE = site_of(
+    site={"address": "人民路12号"},
+    cameras=[{"camera_id": "street", "driver": "rtsp", "settings": {"url": "rtsp://10.0.0.9/1"}}],
+    scenarios={"misparked_bikes": {"allowed_s": 180}},
+)
 FACTS = {"agent version": "0.1.0", "configuration": "a" * 64, "model street": "1 bb"}
 
 

@@ -20,6 +20,7 @@ from agent.config.faults import ConfigError
 from agent.config.loading import from_tables
 from agent.domain.schedule import Window
 from drivers.cameras import Frame
+from tests.support.sites import site_of
 
 WUHU = ZoneInfo("Asia/Shanghai")
 NOON = datetime(2026, 6, 1, 12, tzinfo=WUHU)
@@ -127,10 +128,7 @@ def test_every_fault_of_a_profile_is_told_with_its_place() -> None:
         {"name": "night", "darker_than": 300},
         {"name": "night", "settings": {"nonsense": 1}},
     ]
-    site = {
-        "site": {"tenant": "t", "device_id": "d", "address": "example"},
-        "cameras": [{"camera_id": "gate", "driver": "picamera2", "profiles": profiles}],
-    }
+    site = site_of(cameras=[{"camera_id": "gate", "driver": "picamera2", "profiles": profiles}])
     with pytest.raises(ConfigError) as refused:
         from_tables(site)
     assert "cameras.0.profiles.0.darker_than" in "\n".join(refused.value.faults)
@@ -156,11 +154,7 @@ def test_a_profile_changes_what_it_names_and_leaves_the_rest() -> None:
             }
         ],
     }
-    site = {
-        "site": {"tenant": "t", "device_id": "d", "address": "example"},
-        "cameras": [camera],
-    }
-    [section] = from_tables(site).cameras
+    [section] = from_tables(site_of(cameras=[camera])).cameras
     night = section.driver_settings(Path(), "night").model_dump()
     day = section.driver_settings(Path()).model_dump()
     assert (night["exposure_us"], night["gain"], night["width"]) == (60000, 8, 1920)

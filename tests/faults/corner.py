@@ -6,7 +6,6 @@ the database and everything else are the real ones.
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -20,14 +19,13 @@ from agent.telemetry.status_file import FILE, Status
 from tests.faults.suite import BrokenError, wait_for
 from tests.support.paths import ROOT
 from tests.support.red_bike_model import write_model
-from tests.support.topics import DEVICE, TENANT
+from tests.support.sites import drawn_camera, red_thing, site_of, uplink_table, write_site, zone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from agent.config.schema import Uplink as UplinkSettings
 
-KERB = [[0.05, 0.05], [0.95, 0.05], [0.95, 0.95], [0.05, 0.95]]
 CASE_EVERY_S = 10.0
 """On a busy street, on the street's own clock, which runs as fast as frames are analysed."""
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
@@ -36,10 +34,9 @@ Section = dict[str, Any]
 
 def drawn(camera_id: str, things: Sequence[tuple[float, float]], **settings: Any) -> Section:
     """A drawn street on which something red stands from … to …, in seconds of its own clock."""
-    where = {"left": 0.4, "top": 0.35, "width": 0.15, "height": 0.27, "colour": "#dc1414"}
-    shown = [{"from_s": begin_s, "to_s": end_s, **where} for begin_s, end_s in things]
+    shown = [red_thing(from_s=begin_s, to_s=end_s, left=0.4, top=0.35) for begin_s, end_s in things]
     told = {"width": 320, "height": 180, "seconds": 1e6, "frames_per_s": 5, "things": shown}
-    return {"camera_id": camera_id, "driver": "synthetic", "settings": told | settings}
+    return drawn_camera(camera_id, **(told | settings))
 
 
 def busy(camera_id: str = "busy", *, cases: int = 4000, every_s: float = CASE_EVERY_S) -> Section:
@@ -52,10 +49,9 @@ def steady(camera_id: str = "steady") -> Section:
     return drawn(camera_id, [(0.0, 1e6)])
 
 
-def zone(camera_id: str) -> Section:
-    """The whole picture of a camera, where nobody may park; its place is called like the camera."""
-    named = {"zone_id": f"kerb-{camera_id}", "place_id": camera_id, "camera_id": camera_id}
-    return {**named, "kind": "no_parking", "polygon": KERB}
+def _kerb(camera_id: str) -> Section:
+    """Nearly the whole picture of a camera; its place is called like the camera."""
+    return zone(zone_id=f"kerb-{camera_id}", place_id=camera_id, camera_id=camera_id)
 
 
 @dataclass
@@ -83,25 +79,21 @@ class Corner:
             write_model(self.folder / "models")
         uplink = {"heartbeat_s": 1, "reconnect_max_s": 0.3}
         if self.uplink is not None:
-            given = self.uplink.model_dump(mode="json", exclude_unset=True)
-            uplink |= {name: value for name, value in given.items() if value is not None}
+            uplink |= uplink_table(self.uplink)
         tables: dict[str, Section] = {
-            "site": {"tenant": TENANT, "device_id": DEVICE, "address": "example"},
-            "scenarios.misparked_bikes": {"allowed_s": 2, "clear_after_s": 1},
+            "scenarios": {"misparked_bikes": {"allowed_s": 2, "clear_after_s": 1}},
             "analysis": {"snapshot_every_s": 1},
             "storage": {"state_dir": str(self.state), "run_dir": "run"},
             "uplink": uplink,
         }
         for name, section in self.sections.items():
             tables[name] = tables.get(name, {}) | section
-        text = "\n".join(
-            [
-                *(f"[[cameras]]\n{_lines(each)}" for each in self.cameras),
-                *(f"[[zones]]\n{_lines(zone(each['camera_id']))}" for each in self.cameras),
-                *(f"[{name}]\n{_lines(section)}" for name, section in tables.items()),
-            ]
+        site = site_of(
+            **tables,
+            cameras=list(self.cameras),
+            zones=[_kerb(each["camera_id"]) for each in self.cameras],
         )
-        (self.folder / "site.toml").write_text(text, encoding="utf-8")
+        write_site(self.folder, site)
 
     @property
     def database(self) -> Path:
@@ -146,19 +138,6 @@ class Corner:
         status = self.status()
         told = {} if status is None else status.cameras
         return sum(each.analysed for name, each in told.items() if camera_id in {None, name})
-
-
-def _lines(section: Section) -> str:
-    return "\n".join(f"{name} = {_value(value)}" for name, value in section.items()) + "\n"
-
-
-def _value(value: Any) -> str:
-    """As TOML has it; only tables differ from JSON."""
-    if isinstance(value, dict):
-        return "{ " + ", ".join(f"{name} = {_value(each)}" for name, each in value.items()) + " }"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(_value, value)) + "]"
-    return json.dumps(value)
 
 
 class Agent:

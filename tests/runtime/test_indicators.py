@@ -37,7 +37,7 @@ from drivers.gpio import Gpio, GpioError, Settings
 from tests.support.broker import Broker
 from tests.support.paths import DOCS
 from tests.support.red_bike_model import write_model
-from tests.support.topics import DEVICE, TENANT
+from tests.support.sites import site_of
 from tests.support.waiting import wait_until
 
 situations = st.builds(
@@ -319,12 +319,10 @@ def test_a_running_agent_reports_its_open_housing(
     write_model(tmp_path / "models")
     monkeypatch.setenv("KERBWATCH_MODELS", str(tmp_path / "models"))
     configuration = from_tables(
-        {
-            "site": {"tenant": TENANT, "device_id": DEVICE, "address": "example"},
-            "cameras": [{"camera_id": "street", "driver": "synthetic"}],
-            "gpio": {"factory": "mock", "led": 17, "tamper": 22},
-            "storage": {"state_dir": str(tmp_path), "run_dir": str(tmp_path / "run")},
-        }
+        site_of(
+            gpio={"factory": "mock", "led": 17, "tamper": 22},
+            storage={"state_dir": str(tmp_path), "run_dir": str(tmp_path / "run")},
+        )
     ).model_copy(update={"uplink": broker.settings(heartbeat_s=0.2)})
     stop = threading.Event()
     arguments = {"base": tmp_path, "stop": stop}

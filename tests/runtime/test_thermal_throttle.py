@@ -20,7 +20,7 @@ from drivers.disk import life_used_percent, total_bytes, written_bytes
 from drivers.power import Power, read_power
 from tests.support.broker import Broker
 from tests.support.red_bike_model import write_model
-from tests.support.topics import DEVICE, TENANT
+from tests.support.sites import drawn_camera, site_of
 from tests.support.waiting import wait_until
 
 COOLING = Cooling(from_c=70.0, full_c=80.0, least=0.3)
@@ -102,18 +102,11 @@ def test_wear_is_read_where_a_disk_tells_it(tmp_path: Path) -> None:
 
 def site(folder: Path, broker: Broker) -> Configuration:
     configuration = from_tables(
-        {
-            "site": {"tenant": TENANT, "device_id": DEVICE, "address": "example"},
-            "cameras": [
-                {
-                    "camera_id": "street",
-                    "driver": "synthetic",
-                    "settings": {"seconds": 30000, "width": 160, "height": 90},
-                }
-            ],
-            "cooling": {"sensor": str(folder / "temp")},
-            "storage": {"state_dir": str(folder / "state"), "run_dir": str(folder / "run")},
-        }
+        site_of(
+            cameras=[drawn_camera(seconds=30_000, width=160, height=90)],
+            cooling={"sensor": str(folder / "temp")},
+            storage={"state_dir": str(folder / "state"), "run_dir": str(folder / "run")},
+        )
     )
     uplink = broker.settings(heartbeat_s=0.2)
     return configuration.model_copy(update={"uplink": uplink})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from agent.config.loading import from_tables
 from agent.delivery.uplink import Uplink
@@ -11,18 +10,13 @@ from agent.protocol.downlink import HoldCase
 from agent.runtime.housekeeping import Keeping
 from tests.support.broker import Broker
 from tests.support.delivering_device import uplink_of
+from tests.support.sites import site_of
 from tests.support.state_folder import StateFolder
-
-SITE: dict[str, Any] = {
-    "site": {"tenant": "city", "device_id": "corner", "address": "example"},
-    "cameras": [{"camera_id": "street", "driver": "synthetic"}],
-    "cooling": {"sensor": "/nowhere/temp"},
-}
 
 
 def keeping_of(device: StateFolder, base: Path, **uplink: str) -> Keeping:
     keeping = Keeping(
-        from_tables(SITE | {"uplink": uplink}),
+        from_tables(site_of(cooling={"sensor": "/nowhere/temp"}, uplink=uplink)),
         base=base,
         database=device.database,
         state_dir=device.folder,

@@ -9,10 +9,12 @@ from typing import Any
 import cv2
 import numpy as np
 
+from agent.config.loading import from_tables
 from agent.config.schema import Configuration
 from agent.runtime.replay import replay
 from tests.support.compositing import Standing, put
 from tests.support.paths import ROOT
+from tests.support.sites import site_of, zone
 
 DATA = ROOT.parent / "shared" / "data"
 WITH_S, AFTER_S, END_S = 15.0, 45.0, 75.0
@@ -63,29 +65,13 @@ def _site(kind: str, folder: Path) -> Configuration:
         {"from_s": WITH_S, "file": "with.png"},
         {"from_s": AFTER_S, "file": "after.png"},
     ]
-    return Configuration.model_validate(
-        {
-            "site": {"tenant": "example", "device_id": "stills", "address": "example"},
-            "cameras": [
-                {
-                    "camera_id": "street",
-                    "driver": "picture_folder",
-                    "settings": {
-                        "folder": str(folder),
-                        "timeline": timeline,
-                        "frames_per_s": 2,
-                        "until_s": END_S,
-                    },
-                }
-            ],
-            "scenarios": {name: {"allowed_s": 5, "clear_after_s": 5, **tuning}},
-            "zones": [
-                {
-                    "zone_id": "whole",
-                    "camera_id": "street",
-                    "kind": zone_kind,
-                    "polygon": [[0, 0], [1, 0], [1, 1], [0, 1]],
-                }
-            ],
-        }
+    settings = {"folder": str(folder), "timeline": timeline, "frames_per_s": 2, "until_s": END_S}
+    whole = [[0, 0], [1, 0], [1, 1], [0, 1]]
+    return from_tables(
+        site_of(
+            site={"tenant": "example", "device_id": "stills"},
+            cameras=[{"camera_id": "street", "driver": "picture_folder", "settings": settings}],
+            scenarios={name: {"allowed_s": 5, "clear_after_s": 5, **tuning}},
+            zones=[zone(zone_id="whole", kind=zone_kind, polygon=whole)],
+        )
     )

@@ -30,26 +30,19 @@ from drivers.clock import SystemClock
 from drivers.power import Power
 from provisioning.cli import main
 from tests.support.cases import OPEN_CASE
+from tests.support.sites import site_of, write_site, zone
 from tests.support.state_folder import StateFolder
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 SHARE = 2 * SAMPLE_S / 3600
 """Of a time that :meth:`Corner.lives_long` lets pass, so much is looked at."""
 MORNING = datetime(2026, 3, 1, 8, 0, tzinfo=SHANGHAI)
-SITE: dict[str, Any] = {
-    "site": {"tenant": "city", "device_id": "corner", "address": "example"},
-    "cameras": [{"camera_id": "street", "driver": "synthetic"}],
-    "zones": [
-        {
-            "zone_id": name,
-            "camera_id": "street",
-            "kind": kind,
-            "polygon": [[0.1, 0.1], [0.9, 0.1], [0.9, 0.9]],
-            "responsible_unit": "示例单位",
-        }
+SITE = site_of(
+    zones=[
+        zone(zone_id=name, kind=kind, responsible_unit="示例单位")
         for name, kind in (("kerb", "no_parking"), ("bay", "bay"), ("window", "mask"))
-    ],
-}
+    ]
+)
 
 
 class Corner(StateFolder):
@@ -483,25 +476,7 @@ def test_days_are_forgotten_after_a_year(corner: Corner) -> None:
 def test_the_command_prints_the_day_in_both_languages_and_as_json(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "site.toml").write_text(
-        """
-[site]
-tenant = "city"
-device_id = "corner"
-address = "example"
-[[cameras]]
-camera_id = "street"
-driver = "synthetic"
-[[zones]]
-zone_id = "kerb"
-camera_id = "street"
-kind = "no_parking"
-polygon = [[0.1, 0.1], [0.9, 0.1], [0.9, 0.9]]
-[storage]
-state_dir = "state"
-run_dir = "run"
-"""
-    )
+    write_site(tmp_path, site_of(zones=[zone()]))
 
     def run(*words: str) -> tuple[int, str]:
         ran = CliRunner().invoke(main, ["report", str(tmp_path), *words])
