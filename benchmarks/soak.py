@@ -37,7 +37,15 @@ from benchmarks.soak_platform import SoakPlatform
 from benchmarks.soak_samples import Sample, Samples, flatness
 from tests.support.broker import Broker
 from tests.support.red_bike_model import write_model
-from tests.support.topics import DEVICE, PREFIX, TENANT
+from tests.support.sites import (
+    Table,
+    drawn_camera,
+    red_thing,
+    site_of,
+    uplink_table,
+    write_site,
+    zone,
+)
 from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[1]
@@ -52,59 +60,6 @@ KEPT_DAYS = 0.003
 """Four minutes of the wall clock, some sixteen hours of the street's time."""
 STALLED_S = 300.0
 DRAIN_S = 300.0
-
-SITE = """
-[site]
-tenant = "{tenant}"
-device_id = "{device}"
-address = "soak"
-
-[[cameras]]
-camera_id = "street"
-driver = "synthetic"
-
-[cameras.settings]
-width = 640
-height = 360
-seconds = {seconds}
-frames_per_s = {frames_per_s}
-things = [
-{things}
-]
-
-[[zones]]
-zone_id = "kerb"
-camera_id = "street"
-kind = "no_parking"
-polygon = [[0.05, 0.05], [0.95, 0.05], [0.95, 0.95], [0.05, 0.95]]
-
-[scenarios.misparked_bikes]
-
-[analysis]
-frames_per_s = {frames_per_s}
-
-[storage]
-state_dir = "state"
-run_dir = "run"
-
-[retention]
-pictures_mb = 10
-cases_days = {kept_days}
-letters_days = {kept_days}
-losses_days = {kept_days}
-every_s = 10
-
-[uplink]
-broker = "mqtts://127.0.0.1:{port}"
-topic_prefix = "{prefix}"
-ca_file = "{ca}"
-certificate_file = "{certificate}"
-key_file = "{key}"
-confirm = "platform"
-reconnect_max_s = 0.5
-heartbeat_s = {heartbeat_s}
-keep_arrived = 500
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,31 +81,40 @@ class Soak:
     def write_site(self, broker: Broker) -> Path:
         """Write site and model; gives the site's file."""
         write_model(self.folder / "models")
+        write_site(self.folder, self._site(broker))
+        return self.folder / "site.toml"
+
+    def _site(self, broker: Broker) -> Table:
         chance = random.Random(1)  # noqa: S311
         things = [
-            f'  {{ colour = "#dc1414", from_s = {begin + COMES_S}, to_s = {begin + GOES_S},'
-            f" left = {chance.uniform(0.2, 0.65):.3f}, top = {chance.uniform(0.2, 0.6):.3f},"
-            " width = 0.15, height = 0.27 },"
-            for begin in np.arange(0.0, self.hours * 3600 - CYCLE_S + 1, CYCLE_S)
+            red_thing(
+                from_s=begin + COMES_S,
+                to_s=begin + GOES_S,
+                left=round(chance.uniform(0.2, 0.65), 3),
+                top=round(chance.uniform(0.2, 0.6), 3),
+            )
+            for begin in np.arange(0.0, self.hours * 3600 - CYCLE_S + 1, CYCLE_S).tolist()
         ]
-        certificate, key = broker.device_files
-        text = SITE.format(
-            tenant=TENANT,
-            device=DEVICE,
+        camera = drawn_camera(
+            width=640,
+            height=360,
             seconds=self.hours * 3600,
             frames_per_s=FRAMES_PER_S,
-            things="\n".join(things),
-            kept_days=KEPT_DAYS,
-            port=broker.port,
-            prefix=PREFIX,
-            ca=broker.authority.certificate_file,
-            certificate=certificate,
-            key=key,
-            heartbeat_s=HEARTBEAT_S,
+            things=things,
         )
-        path = self.folder / "site.toml"
-        path.write_text(text, encoding="utf-8")
-        return path
+        kept = {f"{name}_days": KEPT_DAYS for name in ("cases", "letters", "losses")}
+        uplink = broker.settings(
+            confirm="platform", reconnect_max_s=0.5, heartbeat_s=HEARTBEAT_S, keep_arrived=500
+        )
+        return site_of(
+            site={"address": "soak"},
+            cameras=[camera],
+            zones=[zone()],
+            scenarios={"misparked_bikes": {}},
+            analysis={"frames_per_s": FRAMES_PER_S},
+            retention={"pictures_mb": 10, "every_s": 10, **kept},
+            uplink=uplink_table(uplink),
+        )
 
     def status(self) -> Status | None:
         """What the agent says of itself; None before it has said anything."""

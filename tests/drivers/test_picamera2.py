@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import json
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +21,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from agent.storage.outbox_queries import Lane, waiting
 from drivers.cameras import CameraError, Picture, load_driver
 from drivers.cameras._planes import FORMATS, PLANAR, Layout, bgr_of, brightness_of
 from tests.support.debian_roots import Recipe, debian_root, inside
+from tests.support.outboxes import events_in
 from tests.support.paths import ROOT, SUPPORT
 from tests.support.sites import site_of, write_site
 
@@ -421,18 +419,8 @@ def wait_for_case(
 ) -> list[dict[str, Any]]:
     deadline_s = time.monotonic() + limit_s
     while time.monotonic() < deadline_s and agent.poll() is None:
-        if database.exists():
-            found = [event for event in in_outbox(database) if event["type"] == "case.opened"]
-            if found:
-                return found
+        found = [event for event in events_in(database) if event["type"] == "case.opened"]
+        if found:
+            return found
         time.sleep(0.5)
     return []
-
-
-def in_outbox(path: Path) -> list[dict[str, Any]]:
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
-        try:
-            rows = waiting(connection, Lane.CASE, limit=10, limit_bytes=1 << 20)
-        except sqlite3.OperationalError:  # the tables are being made
-            return []
-        return [json.loads(row.event) for row in rows]

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -24,10 +22,10 @@ from pydantic import ValidationError
 from agent.capture import camera_reader
 from agent.capture.camera_reader import Capture
 from agent.capture.mailbox import Mailbox
-from agent.storage.outbox_queries import Lane, waiting
 from agent.telemetry.status_file import FILE, CameraStatus, Status
 from drivers.cameras import CameraError, load_driver
 from drivers.cameras.rtsp import NetworkCamera, Settings, open_camera
+from tests.support.outboxes import events_in
 from tests.support.paths import ROOT, SUPPORT
 from tests.support.ports import free_port
 from tests.support.sites import site_of, write_site
@@ -298,18 +296,6 @@ STANDS_FOR = 20
 """Frames analysed, five a second at most: the footage of twice ``clear_after_s``."""
 
 
-def events_in(state: Path) -> list[dict[str, Any]]:
-    path = state / "kerbwatch.sqlite3"
-    if not path.exists():
-        return []
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
-        try:
-            rows = waiting(connection, Lane.CASE, limit=100, limit_bytes=1 << 20)
-        except sqlite3.OperationalError:  # the tables are being made
-            return []
-    return [json.loads(row.event) for row in rows]
-
-
 @pytest.mark.slow
 def test_a_case_goes_on_when_its_camera_dies_and_comes_back(
     serve: Callable[..., subprocess.Popen[str]], pictures: Callable[[int], Path], tmp_path: Path
@@ -321,7 +307,11 @@ def test_a_case_goes_on_when_its_camera_dies_and_comes_back(
     (tmp_path / "zones.json").write_text(zones, encoding="utf-8")
 
     def seen(kind: str) -> list[dict[str, Any]]:
-        return [event for event in events_in(tmp_path / "state") if event["type"] == kind]
+        return [
+            event
+            for event in events_in(tmp_path / "state" / "kerbwatch.sqlite3")
+            if event["type"] == kind
+        ]
 
     def street() -> CameraStatus | None:
         path = tmp_path / "run" / FILE

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,53 +23,41 @@ from tests.support.network_camera import Manner, NetworkCamera
 from tests.support.paths import ROOT
 from tests.support.platform_client import Platform
 from tests.support.ports import free_port
-from tests.support.topics import DEVICE, PREFIX, TENANT
+from tests.support.sites import as_toml, site_of, write_site
+from tests.support.topics import PREFIX
 from tests.support.waiting import wait_until
 
 MARKS = ("m4rk-user", "m4rk-password", "m4rk-path", "m4rk-query", "m4rk-broker")
 USER, PASSWORD, PATH, QUERY, BROKER = MARKS
 ADDRESS = f"{PATH}/user={USER}&password={PASSWORD}?token={QUERY}"
-SITE = """
-[site]
-tenant = "{tenant}"
-device_id = "{device}"
-address = "example"
 
-[storage]
-state_dir = "state"
-run_dir = "run"
 
-[view_guard]
-lost_after_s = 1
-
-[uplink]
-broker = "mqtt://127.0.0.1:{port}"
-username = "device"
-password_file = "broker.password"
-topic_prefix = "{prefix}"
-heartbeat_s = 1
-"""
-CAMERA = """
-[[cameras]]
-camera_id = "{name}"
-driver = "rtsp"
-[cameras.settings]
-url = "{scheme}://127.0.0.1:{port}/{address}"
-user = "{user}"
-password_file = "camera.password"
-open_timeout_s = 1
-"""
+def site_of_cameras(port: int, cameras: dict[str, tuple[str, int]]) -> dict[str, Any]:
+    """A site with RTSP cameras by name, scheme and port, and a broker; each has a password."""
+    sections = []
+    for name, (scheme, camera_port) in cameras.items():
+        settings = {
+            "url": f"{scheme}://127.0.0.1:{camera_port}/{ADDRESS}",
+            "user": USER,
+            "password_file": "camera.password",
+            "open_timeout_s": 1,
+        }
+        sections.append({"camera_id": name, "driver": "rtsp", "settings": settings})
+    uplink = {
+        "broker": f"mqtt://127.0.0.1:{port}",
+        "username": "device",
+        "password_file": "broker.password",
+        "topic_prefix": PREFIX,
+        "heartbeat_s": 1,
+    }
+    return site_of(cameras=sections, view_guard={"lost_after_s": 1}, uplink=uplink)
 
 
 def site(folder: Path, broker: Broker, ports: dict[str, tuple[str, int]]) -> str:
-    facts = {"tenant": TENANT, "device": DEVICE, "port": broker.port, "prefix": PREFIX}
-    text = SITE.format(**facts) + "".join(
-        CAMERA.format(name=name, scheme=scheme, port=port, address=ADDRESS, user=USER)
-        for name, (scheme, port) in ports.items()
-    )
+    text = as_toml(site_of_cameras(broker.port, ports))
     (folder / "camera.password").write_text(f"{PASSWORD}\n", encoding="utf-8")
     (folder / "broker.password").write_text(f"{BROKER}\n", encoding="utf-8")
-    (folder / "site.toml").write_text(text, encoding="utf-8")
+    write_site(folder, text)
     return text
 
 
@@ -214,10 +203,7 @@ def test_a_fault_of_the_configuration_repeats_nothing_of_an_address(
 def test_what_an_older_agent_knew_of_an_address_is_neither_kept_nor_told_as_a_change(
     tmp_path: Path,
 ) -> None:
-    text = SITE.format(tenant="t", device="d", port=1883, prefix=PREFIX) + CAMERA.format(
-        name="street", scheme="rtsp", port=554, address=ADDRESS, user=USER
-    )
-    (tmp_path / "site.toml").write_text(text, encoding="utf-8")
+    write_site(tmp_path, site_of_cameras(1883, {"street": ("rtsp", 554)}))
     told = load(tmp_path).shown(by_alias=False)["cameras"][0]["settings"]
     place = "cameras.street.settings."
     old = {f"{place}url": f'"rtsp://127.0.0.1:554/{ADDRESS}', f"{place}user": f'"{USER}"'}

@@ -19,6 +19,7 @@ from click.testing import CliRunner
 
 from agent.telemetry.status_file import FILE, Status
 from provisioning.cli import main
+from tests.support.agent_process import run_agent
 from tests.support.paths import ROOT
 from tests.support.red_bike_model import write_model
 from tests.support.sites import standing_bike_site, write_site
@@ -37,12 +38,7 @@ def site(tmp_path: Path) -> Path:
 @pytest.fixture
 def running(site: Path) -> Iterator[Path]:
     """A site with a real agent on it that has an open case."""
-    agent = subprocess.Popen(
-        [sys.executable, "-m", "agent", str(site)],
-        env={**os.environ, "KERBWATCH_MODELS": str(site / "models")},
-        cwd=ROOT,
-        stderr=subprocess.DEVNULL,
-    )
+    agent = run_agent(site, stderr=subprocess.DEVNULL)
 
     def has_case() -> bool:
         path = site / "run" / FILE

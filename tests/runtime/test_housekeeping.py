@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sqlite3
 import subprocess
-import sys
 import threading
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -23,11 +21,12 @@ from agent.storage import day_counters
 from agent.telemetry.maintenance_gauges import NO_CLOCK
 from agent.telemetry.status_file import FILE, Status
 from drivers.card import read_card
+from tests.support.agent_process import run_agent
 from tests.support.broker import Broker
 from tests.support.certificates import Authority
 from tests.support.housekeeping import hold, keeping_of, uplink_under
 from tests.support.ordering import ordered
-from tests.support.paths import ROOT
+from tests.support.outboxes import events_in
 from tests.support.red_bike_model import write_model
 from tests.support.sites import drawn_camera, site_of, write_site, zone
 from tests.support.state_folder import StateFolder
@@ -145,17 +144,8 @@ def test_a_running_agent_records_what_it_runs_with_and_tells_the_heads_hash(
     write_model(tmp_path / "models")
 
     def heartbeats() -> list[Any]:
-        path = tmp_path / "state" / "kerbwatch.sqlite3"
-        if not path.exists():
-            return []
-        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as reader:
-            try:
-                rows = reader.execute(
-                    "SELECT event FROM outbox WHERE type = 'device.heartbeat'"
-                ).fetchall()
-            except sqlite3.OperationalError:  # just being made
-                return []
-        return [json.loads(event) for (event,) in rows]
+        told = events_in(tmp_path / "state" / "kerbwatch.sqlite3")
+        return [event for event in told if event["type"] == "device.heartbeat"]
 
     def sees(agent: subprocess.Popen[bytes]) -> bool:
         """Whether this run's camera gives pictures that are judged."""
@@ -170,12 +160,7 @@ def test_a_running_agent_records_what_it_runs_with_and_tells_the_heads_hash(
 
     for run, allowed_s in enumerate((10, 20), 1):
         write_site(tmp_path, run_site(allowed_s))
-        agent = subprocess.Popen(
-            [sys.executable, "-m", "agent", str(tmp_path)],
-            env={**os.environ, "KERBWATCH_MODELS": str(tmp_path / "models")},
-            cwd=ROOT,
-            stderr=subprocess.PIPE,
-        )
+        agent = run_agent(tmp_path)
         wait_until(
             lambda run=run: (  # type: ignore[misc]
                 [each.what for each in records(tmp_path / "state" / "audit")].count("agent.started")

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,11 +25,10 @@ from agent.runtime.recovery import FILE, Recovery, ask
 from drivers.clock import SystemClock
 from drivers.network import cut_off
 from drivers.testing import FakeClock
-from tests.support.agent_process import watched_corner
+from tests.support.agent_process import run_agent, watched_corner
 from tests.support.broker import Broker
 from tests.support.delivering_device import Device
 from tests.support.drafts import case_opened
-from tests.support.paths import ROOT
 from tests.support.red_bike_model import write_model
 from tests.support.sites import drawn_camera, write_site
 from tests.support.waiting import wait_until
@@ -363,15 +360,7 @@ def agent_with_two_cameras(
     started: list[subprocess.Popen[str]] = []
 
     def start() -> subprocess.Popen[str]:
-        started.append(
-            subprocess.Popen(
-                [sys.executable, "-m", "agent", str(folder / "site.toml")],
-                env={**os.environ, "KERBWATCH_MODELS": str(folder / "models")},
-                cwd=ROOT,
-                text=True,
-                stderr=subprocess.PIPE,
-            )
-        )
+        started.append(run_agent(folder))
         return started[-1]
 
     yield start

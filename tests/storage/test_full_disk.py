@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
@@ -22,38 +21,22 @@ from tests.support.crossing import camera, crossing
 from tests.support.drafts import case_opened
 from tests.support.outboxes import NOON, open_outbox
 from tests.support.red_bike_model import write_model
+from tests.support.small_disks import fill, in_memory_or_skip
 
 MB = 1_000_000
-ROOM_MB = 16
+ROOM_MB = 17
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk takes root")
 
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={ROOM_MB}M", "tmpfs", folder], check=False
-    )
-    if mounted.returncode != 0:
-        pytest.skip("no file system can be mounted here")
-    try:
+    with in_memory_or_skip(tmp_path / "disk", ROOM_MB) as folder:
         yield folder
-    finally:
-        subprocess.run(["umount", folder], check=True)
 
 
-def fill(disk: Path) -> Path:
-    """Somebody else takes every block."""
-    path = disk / "somebody-elses"
-    with path.open("ab", buffering=0) as opened:
-        for size in (65_536, 4096, 512, 1):
-            try:
-                while True:
-                    opened.write(bytes(size))
-            except OSError:
-                continue
+def fill_whole(disk: Path) -> Path:
+    path = fill(disk)
     assert free_bytes(disk) == 0
     return path
 
@@ -69,7 +52,7 @@ def test_a_full_disk_refuses_with_an_error_and_can_be_left_again(disk: Path) -> 
 
         accepted = [add() for _ in range(300)]
         outbox.confirm(accepted[:200]).result()
-        fill(disk)
+        fill_whole(disk)
         refused: list[StorageError] = []
         while len(refused) < 3:
             try:
@@ -94,7 +77,7 @@ def test_the_room_is_taken_again_once_there_is_enough(disk: Path) -> None:
     with Database(disk / "kerbwatch.db") as database:
         outbox = open_outbox(database)
         assert ballast.stat().st_size == SIZE_BYTES
-        full = fill(disk)
+        full = fill_whole(disk)
 
         def add_on_and_on() -> None:
             while True:
@@ -119,7 +102,7 @@ def test_a_case_that_opens_on_a_full_disk_is_told_once_there_is_room(
     with closing(parts_of(site, disk / "state")) as parts:
         while (frame := source.read()) is not None:
             if frame.monotonic_s == 4:
-                full = fill(disk)
+                full = fill_whole(disk)
                 with suppress(StorageError):  # until nothing is free in the file either
                     while True:
                         add_padding(parts)

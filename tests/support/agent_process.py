@@ -36,6 +36,17 @@ def watched_corner(broker: Broker, **tables: Any) -> dict[str, Any]:
     )
 
 
+def run_agent(site: Path, stderr: int = subprocess.PIPE) -> subprocess.Popen[str]:
+    """Start the agent on a site's folder, with the models that lie there."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "agent", str(site)],
+        env={**os.environ, "KERBWATCH_MODELS": str(site / "models")},
+        cwd=ROOT,
+        text=True,
+        stderr=stderr,
+    )
+
+
 @pytest.fixture
 def start_agent(broker: Broker, tmp_path: Path) -> Iterator[Callable[[], subprocess.Popen[str]]]:
     """Starts the agent at a pretended corner; what still runs when the test ends is ended."""
@@ -43,15 +54,8 @@ def start_agent(broker: Broker, tmp_path: Path) -> Iterator[Callable[[], subproc
     write_site(tmp_path, watched_corner(broker))
 
     def start() -> subprocess.Popen[str]:
-        agent = subprocess.Popen(
-            [sys.executable, "-m", "agent", str(tmp_path / "site.toml")],
-            env={**os.environ, "KERBWATCH_MODELS": str(tmp_path / "models")},
-            cwd=ROOT,
-            text=True,
-            stderr=subprocess.PIPE,
-        )
-        started.append(agent)
-        return agent
+        started.append(run_agent(tmp_path))
+        return started[-1]
 
     started: list[subprocess.Popen[str]] = []
     yield start

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from agent.storage.database import Database
@@ -45,3 +49,15 @@ def waiting_ids(database: Database) -> list[str]:
     with closing(database.read()) as connection:
         query = "SELECT event_id FROM outbox WHERE arrived = 0 ORDER BY sequence"
         return [event_id for (event_id,) in connection.execute(query)]
+
+
+def events_in(file: Path) -> list[dict[str, Any]]:
+    """The events in an agent's database, read beside it; none while its tables are being made."""
+    if not file.exists():
+        return []
+    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
+        try:
+            rows = connection.execute("SELECT event FROM outbox ORDER BY sequence").fetchall()
+        except sqlite3.OperationalError:
+            return []
+    return [json.loads(event) for (event,) in rows]

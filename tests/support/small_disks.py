@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import subprocess
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
+
+import pytest
 
 from tests.support.programs import program
 
@@ -35,9 +37,21 @@ def mounted(what: str | Path, where: Path, *options: str) -> Iterator[Path]:
 
 
 @contextmanager
-def in_memory(where: Path, size_mb: float) -> Iterator[Path]:
-    """A file system in memory of so many megabytes."""
-    with mounted("tmpfs", where, "-t", "tmpfs", "-o", f"size={int(size_mb * MB)}") as folder:
+def in_memory(where: Path, size_mb: float, inodes: int = 0) -> Iterator[Path]:
+    """A file system in memory of so many megabytes and inodes; 0: as many as may be."""
+    options = f"size={int(size_mb * MB)},nr_inodes={inodes}"
+    with mounted("tmpfs", where, "-t", "tmpfs", "-o", options) as folder:
+        yield folder
+
+
+@contextmanager
+def in_memory_or_skip(where: Path, size_mb: float, inodes: int = 0) -> Iterator[Path]:
+    """The same; the test is skipped where none can be mounted."""
+    with ExitStack() as stack:
+        try:
+            folder = stack.enter_context(in_memory(where, size_mb, inodes))
+        except OSError as error:
+            pytest.skip(f"no file system can be mounted here: {error}")
         yield folder
 
 

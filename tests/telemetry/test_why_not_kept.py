@@ -29,6 +29,7 @@ from drivers.testing import FakeClock
 from provisioning.check import machine
 from provisioning.rendering import drawing
 from tests.support.cases import OPEN_CASE, OPENED
+from tests.support.small_disks import in_memory_or_skip
 from tests.support.state_folder import StateFolder
 from wording.known_errors import words_of
 
@@ -43,15 +44,8 @@ rooted = pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk tak
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=8m,nr_inodes=64", "tmpfs", str(folder)]
-    if subprocess.run(command, check=False).returncode != 0:
-        pytest.skip("no file system can be mounted here")
-    try:
+    with in_memory_or_skip(tmp_path / "disk", 8.4, inodes=64) as folder:
         yield folder
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
 
 
 def without_inodes(disk: Path) -> None:
