@@ -222,7 +222,7 @@ def one_node(folder: Path) -> Iterator[Cluster]:
             cluster.end()
 
 
-@pytest.mark.slow
+@pytest.mark.booted
 def test_on_rabbitmq_receipts_and_commands_are_the_platforms_alone(tmp_path: Path) -> None:
     for program in ("nft", "ip", "unshare"):
         if shutil.which(program) is None:

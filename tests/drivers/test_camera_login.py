@@ -48,12 +48,14 @@ def settings(camera: NetworkCamera, scheme: str, **told: Any) -> Settings:
 
 
 def opened(camera: NetworkCamera, scheme: str, **told: Any) -> Camera:
-    return open_camera("gate", settings(camera, scheme, **told))
+    """A camera that shows its pictures, however long it takes."""
+    patient = {"open_timeout_s": 60, "read_timeout_s": 60}
+    return open_camera("gate", settings(camera, scheme, **patient, **told))
 
 
 def refusal(camera: NetworkCamera, scheme: str, **told: Any) -> CameraError:
     with pytest.raises(CameraError) as refused:
-        opened(camera, scheme, **told).close()
+        open_camera("gate", settings(camera, scheme, **told)).close()
     return refused.value
 
 
@@ -183,7 +185,7 @@ def test_after_refused_logins_the_waits_grow_and_are_told(
         assert "the next try is in 1 min" in reader.state
     finally:
         stop.set()
-        thread.join(20)
+        thread.join(60)
     told = [float(found) for found in re.findall(r"opening it again in ([\d.]+) s", caplog.text)]
     for number, wait_s in enumerate(told[:2]):
         assert 0.4 * 2**number - 0.1 <= wait_s <= 0.5 * 2**number + 0.1

@@ -36,7 +36,7 @@ pytestmark = pytest.mark.slow
 
 STRANGER = 12345
 """A user of no name, for whom the agent runs where this machine's root may start it."""
-ENDLESS = {"seconds": 100000, "frames_per_s": 5}
+ENDLESS = {"seconds": 100000, "frames_per_s": 5, "pace": "real_time"}
 ZONE = zone()
 
 

@@ -78,8 +78,9 @@ def test_the_strip_of_a_case_is_for_nobody_else(site: Path, tmp_path: Path) -> N
 )
 def test_what_the_agent_writes_is_for_nobody_else(site: Path, command: tuple[str, ...]) -> None:
     """Both entries, with a umask that leaves everything open."""
-    live = (site / "site.toml").read_text().replace('"clip.mp4"', '"clip.mp4", pace = "real_time"')
-    (site / "site.toml").write_text(live)
+    text = (site / "site.toml").read_text()
+    live = '"clip.mp4", pace = "real_time", loop = true'  # it does not end by itself
+    (site / "site.toml").write_text(text.replace('"clip.mp4"', live))
     agent = subprocess.Popen(
         [sys.executable, "-P", *command, str(site)],
         cwd=ROOT,
