@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.protocol.events import CaseEvent
 from agent.runtime.replay import replay
 from tests.support.staged_clips import (
     BUNDLED,
@@ -32,7 +33,7 @@ bundled_rates = pytest.mark.parametrize(
 
 
 def check(clip: Path, frames_per_s: float) -> None:
-    expected, found = staged(clip), reported(replayed(clip, frames_per_s).events)
+    expected, found = staged(clip), reported(replayed(clip, frames_per_s).report.events)
     assert [(each.kind, each.zone_id) for each in found] == [
         (each.kind, each.zone_id) for each in expected
     ]
@@ -68,12 +69,11 @@ def test_the_clip_stages_all_kinds_and_what_must_raise_nothing() -> None:
 
 @pytest.mark.slow
 def test_a_replay_gives_the_same_bytes_twice(tmp_path: Path) -> None:
-    texts = []
-    for name in ("first", "second"):
-        replay(site_of(BUNDLED), base=BUNDLED, frames_per_s=2, out=tmp_path / name)
-        texts.append((tmp_path / name / "events.jsonl").read_bytes())
-    assert texts[0] == texts[1]
-    assert len(texts[0].splitlines()) == 2 * len(staged(BUNDLED))
+    replay(site_of(BUNDLED), base=BUNDLED, frames_per_s=2, out=tmp_path)
+    first, second = replayed(BUNDLED, 2).out, tmp_path
+    text = (first / "events.jsonl").read_bytes()
+    assert text == (second / "events.jsonl").read_bytes()
+    assert len(text.splitlines()) == 2 * len(staged(BUNDLED))
 
 
 @pytest.mark.slow
@@ -88,7 +88,7 @@ def test_a_restart_in_the_middle_keeps_the_cases(tmp_path: Path) -> None:
         report = replay(
             site,
             base=BUNDLED,
-            frames_per_s=5,
+            frames_per_s=2,
             from_s=begin_s,
             until_s=end_s,
             state=tmp_path / "state",
@@ -100,33 +100,34 @@ def test_a_restart_in_the_middle_keeps_the_cases(tmp_path: Path) -> None:
         (each.kind, each.zone_id) for each in problems
     ]
     for case, problem in zip(found, problems, strict=True):
-        assert case.begins_s == pytest.approx(problem.begins_s, abs=WITHIN_S)
-        assert case.ends_s == pytest.approx(problem.ends_s, abs=WITHIN_S)
+        assert case.begins_s == pytest.approx(problem.begins_s, abs=WITHIN_S + 0.25)
+        assert case.ends_s == pytest.approx(problem.ends_s, abs=WITHIN_S + 0.25)
     assert [event.sequence for event in events] == list(range(1, len(events) + 1))
     assert len({event.epoch for event in events}) == 1
 
 
 @pytest.mark.slow
-def test_every_case_has_its_pictures_on_the_disk_by_hash(tmp_path: Path) -> None:
-    report = replay(site_of(BUNDLED), base=BUNDLED, frames_per_s=2, out=tmp_path)
-    assert report.events
-    for event in report.events:
+def test_every_case_has_its_pictures_on_the_disk_by_hash() -> None:
+    told = replayed(BUNDLED, 2)
+    assert told.report.events
+    for event in told.report.events:
         body = json.loads(event.model_dump_json())["body"]
         roles = [picture["role"] for picture in body["pictures"]]
         expected = ["begin", "threshold", "close_up"] if event.type == "case.opened" else ["after"]
         if roles != expected:
             assert (body["kind"], roles) == ("misparked_bike", [*expected, "plate_view"])
         for picture in body["pictures"]:
-            content = (tmp_path / "evidence" / picture["file"]).read_bytes()
+            content = (told.out / "evidence" / picture["file"]).read_bytes()
             assert sha256(content).hexdigest() == picture["sha256"]
             assert len(content) == picture["size_bytes"]
 
 
 @pytest.mark.slow
-def test_the_first_and_the_threshold_picture_are_as_far_apart_as_the_stay(tmp_path: Path) -> None:
-    report = replay(site_of(BUNDLED), base=BUNDLED, frames_per_s=5, out=tmp_path)
-    for event in report.events:
-        if event.type == "case.opened":
+def test_the_first_and_the_threshold_picture_are_as_far_apart_as_the_stay() -> None:
+    opened = [each for each in replayed(BUNDLED, 5).report.events if each.type == "case.opened"]
+    assert len(opened) == len(staged(BUNDLED))
+    for event in opened:
+        if isinstance(event, CaseEvent):
             begin, threshold, *_ = event.body.pictures
             apart_s = (threshold.captured_at - begin.captured_at).total_seconds()
             assert apart_s >= event.body.allowed_s - WITHIN_S

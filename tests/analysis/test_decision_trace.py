@@ -18,6 +18,7 @@ from agent.domain.measure import Measure
 from agent.runtime.replay import replay
 from provisioning.cli import main
 from provisioning.commands.explain import conditions, find
+from tests.support.clips_truth import BUNDLED, replayed
 from tests.support.paths import STREET
 
 stays = st.lists(
@@ -118,11 +119,9 @@ def test_a_place_where_nothing_is_pending_any_more_is_forgotten() -> None:
 
 
 @pytest.fixture(scope="module")
-def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def results() -> Path:
     """What a replay of the bundled street leaves, at two frames a second."""
-    out = tmp_path_factory.mktemp("out")
-    replay(load(STREET), base=STREET, out=out, frames_per_s=2)
-    return out
+    return replayed(BUNDLED, 2).out
 
 
 def case_ids(results: Path) -> list[str]:

@@ -235,6 +235,7 @@ def test_a_zone_rests_at_once_and_abstains_later() -> None:
 PICTURES = st.sampled_from(["good", "dark", "burnt", "still"])
 
 
+@cache
 def shown(kind: str, seed: int) -> Picture:
     if kind == "dark":
         return noisy(street() // 40, seed)
@@ -243,6 +244,7 @@ def shown(kind: str, seed: int) -> Picture:
     return street() if kind == "still" else noisy(street(), seed)
 
 
+@pytest.mark.slow
 @given(
     stretches=st.lists(st.tuples(PICTURES, st.integers(1, 15)), max_size=8),
     restart_at=st.integers(0, 60),

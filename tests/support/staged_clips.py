@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import json
+import shutil
+import tempfile
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -49,9 +52,20 @@ def staged(clip: Path) -> list[Told]:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """A replay, and the folder of its results: to be read, never changed, for every test of a run reads it."""
+
+    report: ReplayReport
+    out: Path
+
+
 @cache
-def replayed(clip: Path, frames_per_s: float) -> ReplayReport:
-    return replay(site_of(clip), base=clip, frames_per_s=frames_per_s)
+def replayed(clip: Path, frames_per_s: float) -> Replayed:
+    """A clip's replay, once in a process."""
+    out = Path(tempfile.mkdtemp(prefix="kerbwatch-replayed-"))
+    atexit.register(shutil.rmtree, out, ignore_errors=True)
+    return Replayed(replay(site_of(clip), base=clip, frames_per_s=frames_per_s, out=out), out)
 
 
 def reported(events: list[Event]) -> list[Told]:

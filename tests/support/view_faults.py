@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 import cv2
@@ -148,20 +149,29 @@ def film(
     ends_s: float = 1e9,
 ) -> Path:
     """Write footage again, without loss, with a fault between two times."""
+    pictures = _thinned(source, frames_per_s, width, ends_s)
+    size = (width, pictures[0].shape[0])
+    writer = cv2.VideoWriter(str(to), cv2.VideoWriter.fourcc(*"FFV1"), frames_per_s, size)
+    assert writer.isOpened()
+    for number, picture in enumerate(pictures):
+        inside = from_s <= number / frames_per_s < until_s
+        writer.write(fault(picture.copy()) if inside else picture)
+    writer.release()
+    return to
+
+
+@lru_cache(maxsize=1)
+def _thinned(source: Path, frames_per_s: float, width: int, ends_s: float) -> list[Picture]:
+    """A film's pictures, smaller and fewer; read once for all the faults that are put into it."""
     video = cv2.VideoCapture(str(source))
     every = round(video.get(cv2.CAP_PROP_FPS) / frames_per_s)
     aspect = video.get(cv2.CAP_PROP_FRAME_HEIGHT) / video.get(cv2.CAP_PROP_FRAME_WIDTH)
     size = (width, round(width * aspect))
-    writer = cv2.VideoWriter(str(to), cv2.VideoWriter.fourcc(*"FFV1"), frames_per_s, size)
-    assert writer.isOpened()
-    number = 0
+    pictures, number = [], 0
     while number / every / frames_per_s < ends_s and video.grab():
         if number % every == 0:
             picture = cv2.resize(video.retrieve()[1], size, interpolation=cv2.INTER_AREA)
-            at_s = number / every / frames_per_s
-            inside = from_s <= at_s < until_s
-            writer.write(fault(picture.astype(np.uint8)) if inside else picture)
+            pictures.append(picture.astype(np.uint8))
         number += 1
-    writer.release()
     video.release()
-    return to
+    return pictures
