@@ -84,6 +84,7 @@ def test_a_camera_lost_before_its_first_frame_lets_yesterdays_case_abstain(tmp_p
     parts.close()
 
 
+@pytest.mark.slow
 def test_a_camera_that_never_gives_a_frame_is_told_in_an_urgent_heartbeat(tmp_path: Path) -> None:
     away = {
         "camera_id": "east",

@@ -58,6 +58,7 @@ def test_a_device_that_is_in_order_is_told_so(
     assert not (tmp_path / "state" / ".check").exists()
 
 
+@pytest.mark.slow
 def test_every_fault_says_what_it_means_and_what_to_do(
     tmp_path: Path, models: dict[str, str]
 ) -> None:
@@ -74,6 +75,7 @@ def test_every_fault_says_what_it_means_and_what_to_do(
             assert row["remedy"], row
 
 
+@pytest.mark.slow
 def test_a_refused_configuration_is_checked_on_with_the_last_good_one(
     broker: Broker, tmp_path: Path, models: dict[str, str]
 ) -> None:
@@ -91,6 +93,7 @@ def test_a_refused_configuration_is_checked_on_with_the_last_good_one(
     assert "connected to mqtts://127.0.0.1" in of(found, "broker", "ok")
 
 
+@pytest.mark.slow
 def test_zones_that_can_hardly_be_meant_are_warnings(
     tmp_path: Path, models: dict[str, str]
 ) -> None:
@@ -104,6 +107,7 @@ def test_zones_that_can_hardly_be_meant_are_warnings(
     assert "zones.0.polygon (zone 'kerb'): edges cross" in of(found, "configuration", "warning")
 
 
+@pytest.mark.slow
 def test_a_configuration_that_is_refused_leaves_the_rest_to_be_checked(
     tmp_path: Path, models: dict[str, str]
 ) -> None:
@@ -226,6 +230,7 @@ def test_a_full_or_read_only_disk_is_a_fault(tmp_path: Path, models: dict[str, s
         subprocess.run(["umount", str(small)], check=True)
 
 
+@pytest.mark.slow
 def test_a_camera_that_is_not_there_and_one_that_shows_nothing_are_told_apart(
     tmp_path: Path, models: dict[str, str]
 ) -> None:

@@ -155,6 +155,7 @@ def test_the_example_site_satisfies_the_schema() -> None:
 # --- models
 
 
+@pytest.mark.slow
 def test_models_are_listed_and_found_intact(site: Path) -> None:
     [row] = [
         row
@@ -166,6 +167,7 @@ def test_models_are_listed_and_found_intact(site: Path) -> None:
     assert json.loads(kerbwatch("models", "verify", "--json").stdout)["faults"]["street"] == []
 
 
+@pytest.mark.slow
 def test_a_model_that_was_changed_is_found(
     street: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -243,6 +245,7 @@ def test_a_folder_that_cannot_be_written_returns_5(site: Path, tmp_path: Path) -
 # --- run
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_until_it_is_told_to_stop_and_ends_well(site: Path, tmp_path: Path) -> None:
     with (site / "site.toml").open("a", encoding="utf-8") as file:
         file.write(f'[storage]\nstate_dir = "{tmp_path}/state"\nrun_dir = "{tmp_path}/run"\n')
@@ -291,6 +294,7 @@ def test_the_demo_receives_every_event_and_compares_it_with_what_was_staged(
     assert sorted(event["sequence"] for event in events) == list(range(1, len(events) + 1))
 
 
+@pytest.mark.slow
 def test_a_demo_that_is_interrupted_compares_nothing_and_returns_130(
     site: Path, tmp_path: Path
 ) -> None:

@@ -188,6 +188,7 @@ def views(site: Path) -> list[dict[str, str]]:
     return [row for row in document["findings"] if "commission" in row["what"]]
 
 
+@pytest.mark.slow
 def test_check_says_what_became_of_the_view_since_it_was_commissioned(site: Path) -> None:
     [missing] = views(site)
     assert missing["severity"] == "warning"

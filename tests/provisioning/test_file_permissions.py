@@ -73,6 +73,7 @@ def test_the_strip_of_a_case_is_for_nobody_else(site: Path, tmp_path: Path) -> N
     assert open_to_others(tmp_path / "strips") == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command", [("-m", "agent"), ("-m", "provisioning.cli", "run")], ids=" ".join
 )

@@ -106,6 +106,7 @@ def test_one_logger_writes_so_much_and_says_what_it_left_out() -> None:
     assert sum(sparing.filter(record("loud")) for _ in range(1000)) == MOST_AT_ONCE
 
 
+@pytest.mark.slow
 def test_whatever_a_platform_names_the_log_stays_short_and_harmless(
     broker: Broker, tmp_path: Path, log: Callable[[], str]
 ) -> None:

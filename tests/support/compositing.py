@@ -54,8 +54,14 @@ def _paste(picture: Picture, thing: Standing) -> None:
     below[:] = (alpha * part[..., :3] + (1 - alpha) * below).astype(np.uint8)
 
 
-def film(source: Path, target: Path, things: list[Standing], frames_per_s: float = 10.0) -> None:
-    """Copy a video with things put into it; frames are thinned to about ``frames_per_s``."""
+def film(
+    source: Path,
+    target: Path,
+    things: list[Standing],
+    frames_per_s: float = 10.0,
+    ends_s: float = float("inf"),
+) -> None:
+    """Copy a video, or its beginning, with things put into it; it is thinned to about ``frames_per_s``."""
     capture = cv2.VideoCapture(str(source))
     rate = capture.get(cv2.CAP_PROP_FPS)
     step = max(1, round(rate / frames_per_s))
@@ -65,7 +71,7 @@ def film(source: Path, target: Path, things: list[Standing], frames_per_s: float
     index = 0
     while True:
         read, picture = capture.read()
-        if not read:
+        if not read or index / rate >= ends_s:
             break
         if index % step == 0:
             writer.write(put(np.asarray(picture, np.uint8), things, index / rate))
