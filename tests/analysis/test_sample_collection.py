@@ -20,7 +20,7 @@ from agent.runtime.replay import replay
 from drivers.cameras import Frame, Picture
 from provisioning.cli import main
 from tests.support.scenes import frame_of, paving
-from tests.support.staged_clips import BUNDLED, site_of
+from tests.support.staged_clips import BUNDLED, replayed, site_of
 from training.datasets.reviewed import reviewed_bins, reviewed_streets
 
 CONSENT = "operator's letter of consent, example"
@@ -195,10 +195,12 @@ def test_a_picture_without_a_bike_teaches_the_detector_that_there_is_none(tmp_pa
 def test_a_replay_with_consent_collects_what_was_doubtful_and_changes_no_event(
     tmp_path: Path,
 ) -> None:
-    plain = replay(site_of(BUNDLED), base=BUNDLED, frames_per_s=5, out=tmp_path / "plain")
+    plain = replayed(BUNDLED, 2)
     collecting = site_of(BUNDLED).model_copy(update={"collection": told(min_gap_s=5)})
-    report = replay(collecting, base=BUNDLED, frames_per_s=5, out=tmp_path / "out")
-    assert report.lines == plain.lines
-    assert not (tmp_path / "plain" / FOLDER).exists()
-    for path in kept(tmp_path / "out" / FOLDER):
+    report = replay(collecting, base=BUNDLED, frames_per_s=2, out=tmp_path)
+    assert report.lines == plain.report.lines
+    assert not (plain.out / FOLDER).exists()
+    crops = kept(tmp_path / FOLDER)
+    assert crops
+    for path in crops:
         assert json.loads(path.with_suffix(".json").read_text())["consent"] == CONSENT
