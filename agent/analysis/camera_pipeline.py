@@ -18,14 +18,13 @@ from agent.perception.dwell import DwellTimer
 from agent.perception.region_scheduler import Budget, Looking
 from agent.perception.region_scheduler import Detector as LookingDetector
 from agent.perception.tracking.tracker import Tracker
-from agent.scenarios import Moment
+from agent.scenarios import Judgement, Moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import tzinfo
 
-    from agent.domain.measure import Measure
-    from agent.domain.scene import Box, Doubt, Finding, Track, Zone
+    from agent.domain.scene import Box, Finding, Track, Zone
     from agent.scenarios import Needs, Scenario
     from drivers.cameras import Frame, Picture
 
@@ -99,6 +98,8 @@ class Pipeline:
         self.tracks: list[Track] = []
         self.observation: Observation | None = None
         self.looked: tuple[Box, ...] = ()
+        self.judgements: dict[str, Judgement] = {}
+        """Scenario → what it said of the last frame; of a frame that shows no zone, that things wait on."""
         self._resumed_s: dict[str, float] = {}
         self._judged = frozenset(zone.zone_id for zone in zones if zone.kind != MASK)
 
@@ -123,6 +124,10 @@ class Pipeline:
         if self._judged and self._judged <= unseen:
             self._tracker.hold(now_s)
             self.looked = ()
+            self.judgements = {
+                name: Judgement(pending=one.pending, measures=one.measures)
+                for name, one in self.judgements.items()
+            }
             self._count([], Observation((), ()), 0)
             return []
         look = self.timed("looking", lambda: self._looking.look(frame, unseen_parts))
@@ -144,9 +149,10 @@ class Pipeline:
             changed=look.changed,
             unseen=unseen,
         )
-        findings = self.timed(
-            "judging", lambda: [f for one in self._scenarios.values() for f in one.judge(moment)]
+        self.judgements = self.timed(
+            "judging", lambda: {name: one.judge(moment) for name, one in self._scenarios.items()}
         )
+        findings = [each for one in self.judgements.values() for each in one.findings]
         if self._resumed_s:
             findings = self._sure(findings, now_s)
         self.looked = look.looked
@@ -170,18 +176,6 @@ class Pipeline:
             if now_s - since_s < SURE_AGAIN_S
         }
         return [each for each in findings if each.zone_id not in self._resumed_s]
-
-    def pending(self) -> dict[str, dict[str, float]]:
-        """Scenario → zone → since when something there may become a case."""
-        return {name: scenario.pending() for name, scenario in self._scenarios.items()}
-
-    def measures(self) -> dict[str, dict[str, tuple[Measure, ...]]]:
-        """Scenario → zone → what its rule goes by, where something may become a case."""
-        return {name: scenario.measures() for name, scenario in self._scenarios.items()}
-
-    def doubts(self) -> dict[str, list[Doubt]]:
-        """Scenario → what it was not sure of in the last frame."""
-        return {name: scenario.doubts() for name, scenario in self._scenarios.items()}
 
     def looked_zones(self) -> frozenset[str]:
         """Zones whose middle the network looked at in the last frame."""

@@ -162,8 +162,8 @@ class Analysis:
         if pipeline.looked:  # only then is the picture's colour at hand and anything new seen
             self._views[frame.camera_id].take(frame, pipeline.tracks)
         self._note(frame, pipeline)
-        for name, doubts in pipeline.doubts().items():
-            self._collection.consider(self._kinds[name], doubts, frame)
+        for name, judgement in pipeline.judgements.items():
+            self._collection.consider(self._kinds[name], judgement.doubts, frame)
         changes = self._see(frame.camera_id)
         changes += self.cases.update(
             frame.camera_id, findings, frame.monotonic_s, frame.captured_at
@@ -188,9 +188,13 @@ class Analysis:
         """Keep first pictures of what may become a case; whether anything may."""
         pending = False
         open_zones = {(case.kind, case.zone_id) for case in self.cases.open}
-        for name, zones in pipeline.pending().items():
+        for name, judgement in pipeline.judgements.items():
             kind = self._kinds[name]
-            waiting = {zone: s for zone, s in zones.items() if (kind, zone) not in open_zones}
+            waiting = {
+                zone: since_s
+                for zone, since_s in judgement.pending.items()
+                if (kind, zone) not in open_zones
+            }
             self._evidence.await_cases(kind, waiting, frame)
             pending = pending or bool(waiting)
         return pending
@@ -198,11 +202,11 @@ class Analysis:
     def _note(self, frame: Frame, pipeline: Pipeline) -> None:
         """Remember what the rules went by, for who asks why a case opened."""
         looked = pipeline.looked_zones()
-        for name, measured in pipeline.measures().items():
+        for name, judgement in pipeline.judgements.items():
             kind = self._kinds[name]
             opened = [case.zone_id for case in self.cases.open if case.kind == kind]
             traces = self._traces[frame.camera_id]
-            traces.note(kind, frame.monotonic_s, measured, looked, opened)
+            traces.note(kind, frame.monotonic_s, judgement.measures, looked, opened)
 
     def _snapshot(self, frame: Frame, pipeline: Pipeline) -> dict[str, Any]:
         return {

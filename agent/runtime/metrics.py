@@ -351,8 +351,8 @@ class Observer:
 
 
 def _pending(camera_id: str, pipeline: Pipeline) -> Iterator[PendingStatus]:
-    for scenario, zones in pipeline.measures().items():
-        for zone_id, measures in zones.items():
+    for scenario, judgement in pipeline.judgements.items():
+        for zone_id, measures in judgement.measures.items():
             yield PendingStatus(
                 camera_id=camera_id,
                 zone_id=zone_id,

@@ -113,20 +113,24 @@ class Moment:
     """Zones that the view does not show now: nothing is said of them, and nothing counts on."""
 
 
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """Everything that a scenario says at one moment."""
+
+    findings: tuple[Finding, ...] = ()
+    pending: Mapping[str, float] = field(default_factory=dict)
+    """Zone → since when something there may become a case (for the first picture)."""
+    measures: Mapping[str, tuple[Measure, ...]] = field(default_factory=dict)
+    """Zone → what the rule goes by, where something may become a case."""
+    doubts: tuple[Doubt, ...] = ()
+    """Of what was judged now, what a person should judge as well."""
+
+
 class Scenario(Protocol):
     """One kind of street problem on one camera. Pure: no disk, clock, network or thread."""
 
-    def judge(self, moment: Moment) -> list[Finding]:
+    def judge(self, moment: Moment) -> Judgement:
         """Say of each place whether the problem stands there or not; silence leaves it as is."""
-
-    def pending(self) -> dict[str, float]:
-        """Zone → since when something there may become a case (for the first picture)."""
-
-    def measures(self) -> dict[str, tuple[Measure, ...]]:
-        """Zone → what the rule went by at the last moment, where something may become a case."""
-
-    def doubts(self) -> list[Doubt]:
-        """Of what was judged at the last moment, what a person should judge as well."""
 
     def resume(self, zone_id: str, unseen_s: float) -> None:
         """A zone is seen again; the time in which it was not adds nothing to what is counted."""

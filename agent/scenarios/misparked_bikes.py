@@ -16,7 +16,7 @@ from agent.domain.measure import Measure
 from agent.domain.scene import Box, Doubt, Finding, Member, Stay, Track, Zone, ZoneKind
 from agent.domain.zones import in_force, inside
 from agent.perception.dwell import FOOT_SLACK
-from agent.scenarios import Moment, Needs, ScenarioSettings
+from agent.scenarios import Judgement, Moment, Needs, ScenarioSettings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,10 +90,11 @@ class MisparkedBikes:
         self._no_bikes: set[int] = set()
         """Tracks that are called bikes and are rather something else."""
         self._pending: dict[str, float] = {}
+        """Zone → since when the first thing that may be a bike stands there."""
         self._measures: dict[str, tuple[Measure, ...]] = {}
         self._doubts: list[Doubt] = []
 
-    def judge(self, moment: Moment) -> list[Finding]:
+    def judge(self, moment: Moment) -> Judgement:
         """Say of each no-parking zone whether bikes have overstayed in it."""
         # What waits behind a blocked view waits on, with its first picture.
         self._pending = {z: s for z, s in self._pending.items() if z in moment.unseen}
@@ -105,7 +106,8 @@ class MisparkedBikes:
             for zone in self._zones
             if zone.zone_id not in moment.unseen
         )
-        return [finding for finding in findings if finding is not None]
+        found = tuple(finding for finding in findings if finding is not None)
+        return Judgement(found, dict(self._pending), self._measures, tuple(self._doubts))
 
     def _belonging(self, moment: Moment) -> dict[int, str]:
         """Track → the one zone to which it belongs, of those in which it stays."""
@@ -260,18 +262,6 @@ class MisparkedBikes:
             return None
         since_s = now_s if place.last_present_s is None else place.last_present_s
         return Finding(KIND, zone.zone_id, zone.place_id, "absent", since_s=since_s)
-
-    def pending(self) -> dict[str, float]:
-        """Zone → since when the first thing that may be a bike stands there."""
-        return dict(self._pending)
-
-    def measures(self) -> dict[str, tuple[Measure, ...]]:
-        """Zone → what the rule went by at the last moment."""
-        return dict(self._measures)
-
-    def doubts(self) -> list[Doubt]:
-        """What stood in the zones at the last moment and may be a bike or not."""
-        return list(self._doubts)
 
     def resume(self, zone_id: str, unseen_s: float) -> None:  # noqa: ARG002 - the timer counts
         """A zone is seen again: how long it has been clear counts anew."""

@@ -15,7 +15,7 @@ from agent.domain.labels import PASSING
 from agent.domain.measure import Measure
 from agent.domain.scene import Doubt, Finding, Member, Zone, ZoneKind, middle
 from agent.domain.zones import around_the_same_thing, in_force
-from agent.scenarios import Moment, Needs, ScenarioSettings
+from agent.scenarios import Judgement, Moment, Needs, ScenarioSettings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,17 +80,20 @@ class OverflowingBins:
             zone.zone_id: [one for one in self._zones[:index] if around_the_same_thing(one, zone)]
             for index, zone in enumerate(self._zones)
         }
-        self._now_s = 0.0
 
-    def judge(self, moment: Moment) -> list[Finding]:
+    def judge(self, moment: Moment) -> Judgement:
         """Judge the bins whose turn it is, and say of each whether it overflows."""
-        self._now_s = moment.now_s
         findings = (
             self._judge_zone(zone, moment)
             for zone in self._zones
             if zone.zone_id not in moment.unseen
         )
-        return [finding for finding in findings if finding is not None]
+        return Judgement(
+            tuple(finding for finding in findings if finding is not None),
+            self._pending(),
+            self._measures(moment.now_s),
+            self._doubts(moment.now_s),
+        )
 
     def _judge_zone(self, zone: Zone, moment: Moment) -> Finding | None:
         if any(in_force(one, moment.local) for one in self._drawn_before[zone.zone_id]):
@@ -186,7 +189,7 @@ class OverflowingBins:
                 return Finding(KIND, zone.zone_id, zone.place_id, "absent", since_s, reason=reason)
         return None
 
-    def pending(self) -> dict[str, float]:
+    def _pending(self) -> dict[str, float]:
         """Zone → since when its bin seems to overflow."""
         return {
             zone_id: seen.full_since_s
@@ -194,13 +197,11 @@ class OverflowingBins:
             if seen.full_since_s is not None
         }
 
-    def measures(self) -> dict[str, tuple[Measure, ...]]:
-        """Zone → what the rule went by at the last moment."""
+    def _measures(self, now_s: float) -> dict[str, tuple[Measure, ...]]:
+        """Zone → what the rule goes by, where the bin was seen to be full."""
         return {
             zone_id: (
-                Measure(
-                    "full_s", max(0.0, self._now_s - seen.shown_full_s), self._settings.allowed_s
-                ),
+                Measure("full_s", max(0.0, now_s - seen.shown_full_s), self._settings.allowed_s),
                 Measure("score", seen.score, self._settings.open_above),
                 Measure("last_score", seen.raw, FULL),
             )
@@ -208,15 +209,15 @@ class OverflowingBins:
             if seen.shown_full_s is not None and seen.score is not None
         }
 
-    def doubts(self) -> list[Doubt]:
-        """The bins judged at the last moment with neither a yes nor a no."""
+    def _doubts(self, now_s: float) -> tuple[Doubt, ...]:
+        """The bins judged now with neither a yes nor a no."""
         settings = self._settings
-        return [
+        return tuple(
             Doubt(zone.zone_id, "bin", seen.raw, zone.box)
             for zone in self._zones
-            if (seen := self._bins[zone.zone_id]).judged_s == self._now_s
+            if (seen := self._bins[zone.zone_id]).judged_s == now_s
             and settings.clear_below <= seen.raw < settings.open_above
-        ]
+        )
 
     def resume(self, zone_id: str, unseen_s: float) -> None:
         """A bin is seen again: it is judged at once, and what it was meanwhile is not known."""

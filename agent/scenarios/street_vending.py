@@ -18,7 +18,7 @@ from agent.domain.labels import BIKES, GOODS, PEOPLE, VEHICLES
 from agent.domain.measure import Measure
 from agent.domain.scene import Box, Doubt, Finding, Member, Track, Zone, ZoneKind, middle
 from agent.domain.zones import in_force, inside
-from agent.scenarios import Moment, Needs, ScenarioSettings
+from agent.scenarios import Judgement, Moment, Needs, ScenarioSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -126,17 +126,20 @@ class StreetVending:
         self._clear_since_s: dict[str, float] = {}
         self._count = 0
 
-    def judge(self, moment: Moment) -> list[Finding]:
+    def judge(self, moment: Moment) -> Judgement:
         """Say of each no-vending zone whether somebody sells there."""
+        findings = tuple(self._findings(moment))
+        return Judgement(findings, self._pending(), self._measures(), self._doubts())
+
+    def _findings(self, moment: Moment) -> Iterable[Finding]:
         if moment.novelty is None or not moment.novelty.learned:
-            return []
+            return
         standing = self._by_zone(moment)
-        findings = (
-            self._judge_zone(zone, standing[zone.zone_id], moment)
-            for zone in self._zones
-            if zone.zone_id not in moment.unseen
-        )
-        return [finding for finding in findings if finding is not None]
+        for zone in self._zones:
+            if zone.zone_id not in moment.unseen:
+                finding = self._judge_zone(zone, standing[zone.zone_id], moment)
+                if finding is not None:
+                    yield finding
 
     def _judge_zone(self, zone: Zone, standing: Sequence[_Seen], moment: Moment) -> Finding | None:
         candidates = self._follow(zone, standing, moment)
@@ -337,7 +340,7 @@ class StreetVending:
         since_s = self._last_present_s.pop(zone_id, moment.now_s)
         return Finding(KIND, zone_id, zone.place_id, "absent", since_s=since_s)
 
-    def pending(self) -> dict[str, float]:
+    def _pending(self) -> dict[str, float]:
         """Zone → since when something new stands in it that somebody attends or that has a name."""
         return {
             zone_id: min(one.since_s for one in candidates)
@@ -345,8 +348,8 @@ class StreetVending:
             if (candidates := [one for one in found if one.attended or one.supported])
         }
 
-    def measures(self) -> dict[str, tuple[Measure, ...]]:
-        """Zone → what the rule went by at the last moment, for the thing nearest to a case."""
+    def _measures(self) -> dict[str, tuple[Measure, ...]]:
+        """Zone → what the rule goes by, for the thing nearest to a case."""
         return {
             zone_id: self._measured(
                 max(found, key=lambda one: (one.vending, bool(one.attended), self._stood_s(one)))
@@ -370,10 +373,10 @@ class StreetVending:
         crowd = candidate.share(candidate.peopled)
         return (*measures, Measure("crowd_share", crowd, settings.crowd_share, "at_most"))
 
-    def doubts(self) -> list[Doubt]:
+    def _doubts(self) -> tuple[Doubt, ...]:
         """What stands attended for as long as a stall may, with a name in some of the looks only."""
         settings = self._settings
-        return [
+        return tuple(
             Doubt(zone_id, "stall", one.share(one.supported), one.box.grown(0.25))
             for zone_id, found in self._candidates.items()
             for one in found
@@ -381,7 +384,7 @@ class StreetVending:
             and self._stood_s(one) >= settings.allowed_s
             and one.share(one.attended) >= settings.attended_share
             and abs(one.share(one.supported) - settings.supported_share) < DOUBT
-        ]
+        )
 
     def resume(self, zone_id: str, unseen_s: float) -> None:
         """A zone is seen again: its candidates are none the older."""

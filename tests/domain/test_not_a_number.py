@@ -103,10 +103,10 @@ def test_what_stands_hidden_since_a_restart_has_stood_for_a_time_that_is_one() -
     [thing] = novelty.things
     assert thing.since_s <= thing.last_s < 176.0
     scenario = street_vending.build(street_vending.Settings(allowed_s=60), [zone("no_vending")])
-    scenario.judge(
+    judged = scenario.judge(
         moment(176.0, novelty=novelty, observation=looked(Detection("stall", 0.9, thing.box)))
     )
-    [measures] = scenario.measures().values()
+    [measures] = judged.measures.values()
     assert measures[0].name == "stood_s"
     assert measures[0].value == 0  # it has not been watched yet
 

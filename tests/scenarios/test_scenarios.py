@@ -44,10 +44,11 @@ def test_every_scenario_can_be_built_restored_and_finds_nothing_on_an_empty_stre
     other = module.build(module.Settings(), STREET)
     other.restore(json.loads(json.dumps(scenario.snapshot())), shift_s=5)
     for now_s in range(0, 400, 2):
-        for finding in [*scenario.judge(moment(now_s)), *other.judge(moment(now_s))]:
+        judged = [each.judge(moment(now_s)) for each in (scenario, other)]
+        assert all(each.pending == {} for each in judged)
+        for finding in (finding for each in judged for finding in each.findings):
             assert finding.state == "absent"
             assert finding.kind == module.KIND
-    assert scenario.pending() == {}
 
 
 @pytest.mark.parametrize("name", scenario_names())
@@ -93,7 +94,8 @@ def _judge(
     scenario = known.pop("by")
     assert isinstance(scenario, misparked_bikes.MisparkedBikes)
     people = known.pop("people", ())
-    return scenario.judge(moment(now_s, tracks=(*tracks, *people), stays=stays, **known))  # type: ignore[misc]
+    now = moment(now_s, tracks=(*tracks, *people), stays=stays, **known)  # type: ignore[misc]
+    return list(scenario.judge(now).findings)
 
 
 def test_a_bike_is_misparked_only_after_the_allowed_time() -> None:
@@ -246,9 +248,9 @@ def test_what_the_network_hardly_ever_sees_is_no_bike() -> None:
 def test_a_zone_is_clear_only_after_it_was_seen_in_order_for_a_while() -> None:
     scenario = bikes()
     parked(20, replace(bike_at(0.5, 0.7, since_s=0), last_seen_s=20), by=scenario)
-    assert scenario.judge(moment(21)) == []
-    assert scenario.judge(moment(25)) == []
-    [finding] = scenario.judge(moment(26))
+    assert scenario.judge(moment(21)).findings == ()
+    assert scenario.judge(moment(25)).findings == ()
+    [finding] = scenario.judge(moment(26)).findings
     assert (finding.state, finding.since_s) == ("absent", 20)
 
 
@@ -274,8 +276,8 @@ class Kerb:
     def told(self, now_s: float, bike: Track | None, **known: object) -> list[tuple[str, str]]:
         tracks = [] if bike is None else [replace(bike, last_seen_s=now_s)]
         stays = [stay for timer in self.timers for stay in timer.update(tracks, now_s)]
-        found = self.scenario.judge(moment(now_s, tracks=tracks, stays=stays, **known))
-        return [(finding.zone_id, finding.state) for finding in found]
+        judged = self.scenario.judge(moment(now_s, tracks=tracks, stays=stays, **known))
+        return [(finding.zone_id, finding.state) for finding in judged.findings]
 
     def restart(self) -> None:
         saved = json.loads(json.dumps(self.scenario.snapshot()))
@@ -413,7 +415,7 @@ def watch_bin(
     for now_s in range(begin_s, end_s):
         yield from scenario.judge(
             moment(now_s, scores=scores, tracks=others, changed=(Box(0, 0, 1, 1),))
-        )
+        ).findings
 
 
 def test_a_bin_that_overflows_for_the_allowed_time_is_a_case_since_it_began() -> None:
@@ -541,13 +543,13 @@ def vending(**told: float) -> Scenario:
 
 def watch_street(scenario: Scenario, begin_s: int, end_s: int, **known: object) -> list[Finding]:
     """A second is a moment; what is new is seen at each of them."""
-    findings = []
+    findings: list[Finding] = []
     for now_s in range(begin_s, end_s):
         novelty = known.get("novelty", NOTHING_NEW)
         assert isinstance(novelty, Novelty)
         things = tuple(replace(thing, last_s=float(now_s)) for thing in novelty.things)
         now = {**known, "novelty": replace(novelty, things=things)}
-        findings += scenario.judge(moment(now_s, **now))
+        findings += scenario.judge(moment(now_s, **now)).findings
     return findings
 
 
