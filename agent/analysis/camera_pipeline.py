@@ -85,7 +85,7 @@ class Pipeline:
             for zone in zones
             if zone.kind in needs.dwell
         ]
-        self._novelty = NoveltyModel() if needs.background else None
+        self._novelty = NoveltyModel(needs.background_s) if needs.background_s else None
         self._classifiers = dict(classifiers)
         self._scenarios = dict(scenarios)
         self._timezone = timezone

@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 
 from agent.domain.scene import Box
-from agent.perception.texture import texture, unlikeness
+from agent.perception.texture import amount, texture, unlikeness
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,6 +37,8 @@ NOVEL_ABOVE = 0.6
 """Relative distance from the background above which a cell is novel."""
 STEADY_BELOW = 0.5
 """Relative distance from its own recent past below which a novel cell is steady."""
+ABSORB_S = 4 * 3600.0
+"""After this time even what is new becomes background, unless somebody needs it longer."""
 LEARN_S = 4.0
 """The first seconds in which the background is learned from nothing."""
 FOLLOW_S = 300.0
@@ -57,12 +59,15 @@ class NewThing:
     """Neighbouring cells that stand and are new.
 
     ``since_s`` is when they came to stand, ``last_s`` when they were last seen unhidden.
+    ``structure`` is how much there is to see in them for what the bare ground shows: what was put down
+    has more than the ground, and where something was taken away there is less.
     """
 
     box: Box
     cells: int
     since_s: float
     last_s: float
+    structure: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +131,7 @@ class NoveltyModel:
         absorb_s: After this time even what is new becomes background.
     """
 
-    def __init__(self, absorb_s: float = 4 * 3600.0) -> None:
+    def __init__(self, absorb_s: float = ABSORB_S) -> None:
         self._absorb_s = absorb_s
         self._ground: _Ground | None = None
         self._taken_up = False
@@ -266,7 +271,8 @@ def _things(standing: Mask, ground: _Ground) -> tuple[NewThing, ...]:
             # Nothing is older than its last sight: what is hidden since a restart was seen to come.
             seen_s = np.maximum(ground.seen_s[mine], came_s)
             since_s, last_s = _ranked(came_s, 0.5), _ranked(seen_s, 0.75)
-            found.append(NewThing(box, len(ys), since_s, last_s))
+            structure = amount(ground.own[mine]) / amount(ground.background[mine])
+            found.append(NewThing(box, len(ys), since_s, last_s, structure))
     return tuple(found)
 
 

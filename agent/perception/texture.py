@@ -60,6 +60,11 @@ def unlikeness(a: Floats, b: Floats) -> Floats:
     return result
 
 
+def amount(textures: Floats) -> float:
+    """How much structure there is in some cells, float32 (cells, 8), on average; never quite nothing."""
+    return float(np.linalg.norm(textures, axis=-1).mean()) + STRUCTURE_FLOOR
+
+
 def structured(texture_: Floats) -> NDArray[np.bool_]:
     """In which cells there is more than noise: bool (rows, columns)."""
     return np.asarray(_length(texture_) > STRUCTURE_FLOOR)

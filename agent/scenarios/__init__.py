@@ -2,14 +2,18 @@
 
 A scenario file defines:
 
-- ``KIND``: the case's kind on the wire, such as ``misparked_bike``;
+- ``KIND``: the case's kind on the wire, such as ``misparked_bike``, and ``called(count)``: in words;
 - ``ZONES``: the kinds of zones that it goes by;
 - ``NEEDS``: what must be prepared for it from each frame;
 - ``Settings``: a frozen pydantic model of its tuning, with ``allowed_s``;
-- ``build(settings, zones)``: a :class:`Scenario` for the zones of one camera.
+- ``build(settings, zones)``: a :class:`Scenario` for the zones of one camera;
+- ``MEASURES``: what its rule goes by, by the names of its measures, in words;
+- ``ANSWERS``: what a person says of its doubtful crops;
+- ``EXAMPLE``: a drawn street on which its problem comes and goes.
 
-Whatever else knows kinds of zones or scenarios (configuration, pipeline, checks) has it from here. The
-contract tests run over every file in this folder.
+Whatever else knows kinds of zones or scenarios (configuration, pipeline, checks, evaluation) has it from
+here. The contract tests run over every file in this folder, and play every example through the whole
+analysis: a scenario that would stay silent fails there.
 """
 
 from __future__ import annotations
@@ -19,7 +23,7 @@ import pkgutil
 import re
 from dataclasses import dataclass, field
 from functools import cache, reduce
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -37,12 +41,14 @@ if TYPE_CHECKING:
         Doubt,
         Finding,
         Observation,
+        Point,
         Stay,
         Track,
         Zone,
         ZoneKind,
     )
     from agent.perception.background_model import Novelty
+    from wording.messages import Said
 
 
 class ScenarioSettings(BaseModel):
@@ -62,8 +68,8 @@ class Needs:
 
     dwell: Mapping[ZoneKind, frozenset[str]] = field(default_factory=dict)
     """Kind of zone → the labels whose stays in such a zone are measured."""
-    background: bool = False
-    """Whether it asks what is new on the ground: :attr:`Moment.novelty`."""
+    background_s: float = 0.0
+    """For how long what is new on the ground must be told from it (:attr:`Moment.novelty`); 0: not at all."""
     classifiers: frozenset[str] = frozenset()
     """Models that it asks about a zone (:class:`Scores`), by their key in ``[models]``."""
 
@@ -73,7 +79,7 @@ class Needs:
         none: frozenset[str] = frozenset()
         return Needs(
             {kind: self.dwell.get(kind, none) | other.dwell.get(kind, none) for kind in kinds},
-            self.background or other.background,
+            max(self.background_s, other.background_s),
             self.classifiers | other.classifiers,
         )
 
@@ -113,6 +119,54 @@ class Moment:
     """Zones that the view does not show now: nothing is said of them, and nothing counts on."""
 
 
+class MeasureWords(NamedTuple):
+    """What people read for a figure that a rule goes by."""
+
+    in_full: Said
+    column: Said
+    """At the head of a column."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What a person may say of a doubtful crop: the names of the folders that it is sorted into."""
+
+    of: str
+    """What is asked for: a label of the detector, or a meaning of a classifier."""
+    yes: str
+    no: str
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Something that stands on an example's street for a while."""
+
+    box: Box
+    begins_s: float
+    ends_s: float
+    label: str | None = None
+    """What the detector calls it; None: it has no name for it."""
+    means: Mapping[str, float] = field(default_factory=dict)
+    """What a classifier says of a zone in which it stands, such as ``overflowing``: 0.9."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A drawn street, empty at first, on which a scenario's problem comes and goes again.
+
+    ``begins_s`` and ``ends_s`` are when the problem is there, in seconds from the first frame: long enough
+    for the ground to be known before, and for a case to open.
+    """
+
+    zone: ZoneKind
+    polygon: tuple[Point, ...]
+    things: tuple[Standing, ...]
+    begins_s: float
+    ends_s: float
+    settings: Mapping[str, float]
+    """Of the scenario: what is allowed for minutes is told in seconds."""
+
+
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """Everything that a scenario says at one moment."""
@@ -148,7 +202,13 @@ class ScenarioModule(Protocol):
     KIND: CaseKind
     ZONES: tuple[ZoneKind, ...]
     NEEDS: Needs
+    MEASURES: Mapping[str, MeasureWords]
+    ANSWERS: Answers
+    EXAMPLE: Example
     Settings: type[ScenarioSettings]
+
+    def called(self, count: int) -> Said:
+        """What people call so many cases of the kind."""
 
     def build(self, settings: Any, zones: Sequence[Zone]) -> Scenario:
         """Build the scenario for the zones of one camera."""
@@ -177,6 +237,13 @@ def load_scenario(name: str) -> ScenarioModule:
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name not in scenario_names():
         raise UnknownScenarioError(name, scenario_names())
     return cast("ScenarioModule", importlib.import_module(f"{__name__}.{name}"))
+
+
+@cache
+def scenario_of(kind: str) -> ScenarioModule | None:
+    """The scenario whose cases are of a kind, if there is one."""
+    modules = map(load_scenario, scenario_names())
+    return next((module for module in modules if kind == module.KIND), None)
 
 
 @cache

@@ -16,15 +16,42 @@ from agent.domain.measure import Measure
 from agent.domain.scene import Box, Doubt, Finding, Member, Stay, Track, Zone, ZoneKind
 from agent.domain.zones import in_force, inside
 from agent.perception.dwell import FOOT_SLACK
-from agent.scenarios import Judgement, Moment, Needs, ScenarioSettings
+from agent.scenarios import (
+    Answers,
+    Example,
+    Judgement,
+    MeasureWords,
+    Moment,
+    Needs,
+    ScenarioSettings,
+    Standing,
+)
+from wording.messages import said, said_many
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from wording.messages import Said
 
 KIND = "misparked_bike"
 NO_PARKING, BAY = ZoneKind("no_parking"), ZoneKind("bay", judged=False)
 ZONES = (NO_PARKING, BAY)
 NEEDS = Needs(dwell={NO_PARKING: BIKES, BAY: BIKES})
+ANSWERS = Answers("bicycle", yes="bike", no="no_bike")
+MEASURES = {
+    "dwell_s": MeasureWords(said("seconds standing"), said("standing (s)")),
+    "support": MeasureWords(said("share of model runs that saw it"), said("seen")),
+    "confidence": MeasureWords(said("confidence of the model"), said("confidence")),
+    "ridden_share": MeasureWords(said("share of model runs with a rider"), said("ridden")),
+}
+EXAMPLE = Example(
+    zone=NO_PARKING,
+    polygon=((0.0, 0.4), (1.0, 0.4), (1.0, 1.0), (0.0, 1.0)),
+    things=(Standing(Box(0.45, 0.5, 0.6, 0.75), 20, 60, "bicycle"),),
+    begins_s=20,
+    ends_s=60,
+    settings={"allowed_s": 10, "clear_after_s": 5},
+)
 IN_SIGHT_S = 1.5
 """A bike last seen longer ago than this is hidden: its case opens when it is seen again."""
 DOUBT = 0.15
@@ -43,6 +70,11 @@ nearer, is a wheel, a sack or a crate of it, and so is what is hardly so sure an
 of a real bike there the network is as sure as of the stall."""
 ASPECT = 9 / 16
 """A way across is a smaller fraction of the picture than the same way up."""
+
+
+def called(count: int) -> Said:
+    """What people call the kind of case."""
+    return said_many("misparked bike", "misparked bikes", count)
 
 
 class Settings(ScenarioSettings):

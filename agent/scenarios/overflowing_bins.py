@@ -13,18 +13,44 @@ from pydantic import Field
 
 from agent.domain.labels import PASSING
 from agent.domain.measure import Measure
-from agent.domain.scene import Doubt, Finding, Member, Zone, ZoneKind, middle
+from agent.domain.scene import Box, Doubt, Finding, Member, Zone, ZoneKind, middle
 from agent.domain.zones import around_the_same_thing, in_force
-from agent.scenarios import Judgement, Moment, Needs, ScenarioSettings
+from agent.scenarios import (
+    Answers,
+    Example,
+    Judgement,
+    MeasureWords,
+    Moment,
+    Needs,
+    ScenarioSettings,
+    Standing,
+)
+from wording.messages import said, said_many
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from wording.messages import Said
 
 KIND = "overflowing_bin"
 BIN = ZoneKind("bin", around_a_thing=True)
 ZONES = (BIN,)
 BIN_STATE = "bin_state"
 NEEDS = Needs(classifiers=frozenset({BIN_STATE}))
+ANSWERS = Answers("overflowing", yes="overflowing", no="not_overflowing")
+MEASURES = {
+    "full_s": MeasureWords(said("seconds seen to be full"), said("full (s)")),
+    "score": MeasureWords(said("smoothed overflow score"), said("score")),
+    "last_score": MeasureWords(said("last overflow score"), said("last score")),
+}
+EXAMPLE = Example(
+    zone=BIN,
+    polygon=((0.4, 0.4), (0.6, 0.4), (0.6, 0.8), (0.4, 0.8)),
+    things=(Standing(Box(0.42, 0.6, 0.58, 0.78), 20, 60, means={"overflowing": 0.95}),),
+    begins_s=20,
+    ends_s=60,
+    settings={"allowed_s": 10, "clear_after_s": 5, "every_s": 1, "smooth_s": 3},
+)
 BEFORE_SHARE = 0.25
 """What has its foot in the zone's lowest part, or below it, stands before the bin."""
 FULL = 0.5
@@ -36,6 +62,11 @@ SAME_THING_IOU = 0.6
 """What the network also calls a bin at this overlap is the bin itself."""
 GRACE_S = 0.6
 """Somebody missed for a moment is still there; somebody not seen for longer has gone."""
+
+
+def called(count: int) -> Said:
+    """What people call the kind of case."""
+    return said_many("overflowing bin", "overflowing bins", count)
 
 
 class Settings(ScenarioSettings):

@@ -18,15 +18,52 @@ from agent.domain.labels import BIKES, GOODS, PEOPLE, VEHICLES
 from agent.domain.measure import Measure
 from agent.domain.scene import Box, Doubt, Finding, Member, Track, Zone, ZoneKind, middle
 from agent.domain.zones import in_force, inside
-from agent.scenarios import Judgement, Moment, Needs, ScenarioSettings
+from agent.perception.background_model import ABSORB_S
+from agent.perception.standing_things import is_near, is_same_place
+from agent.scenarios import (
+    Answers,
+    Example,
+    Judgement,
+    MeasureWords,
+    Moment,
+    Needs,
+    ScenarioSettings,
+    Standing,
+)
+from wording.messages import said, said_many
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from wording.messages import Said
+
 KIND = "street_vending"
 NO_VENDING = ZoneKind("no_vending")
 ZONES = (NO_VENDING,)
-NEEDS = Needs(background=True)
+NEEDS = Needs(background_s=ABSORB_S)
+ANSWERS = Answers("stall", yes="stall", no="no_stall")
+MEASURES = {
+    "stood_s": MeasureWords(said("seconds standing while watched"), said("standing (s)")),
+    "attended_share": MeasureWords(said("share of model runs with a keeper"), said("attended")),
+    "supported_share": MeasureWords(said("share of model runs that named it"), said("named")),
+    "crowd_share": MeasureWords(said("share of it hidden by people"), said("hidden")),
+}
+EXAMPLE = Example(
+    zone=NO_VENDING,
+    polygon=((0.0, 0.4), (1.0, 0.4), (1.0, 1.0), (0.0, 1.0)),
+    things=(
+        Standing(Box(0.4, 0.4, 0.6, 0.7), 20, 60, "stall"),
+        Standing(Box(0.62, 0.5, 0.68, 0.72), 20, 60, "person"),
+    ),
+    begins_s=20,
+    ends_s=60,
+    settings={"allowed_s": 10, "clear_after_s": 5},
+)
+
+
+def called(count: int) -> Said:
+    """What people call the kind of case."""
+    return said_many("street vending", "street vending", count)
 
 
 class Settings(ScenarioSettings):
@@ -85,8 +122,6 @@ class _Candidate:
         return count / self.looks if self.looks else 0.0
 
 
-SMALLEST_PART = 0.35
-"""A box smaller than this share of another is not the same thing seen in part."""
 LEAST_SUPPORT = 0.3
 """Share of the looks at a standing stall in which the network must have been sure of it."""
 LEAST_NEW, LEAST_NEW_IF_SURE = 0.25, 0.12
@@ -104,9 +139,6 @@ REMAINS_SHARE = 0.35
 """Less than this of the cells that a thing once had is not the thing."""
 NEAR_S = 2.0
 """Somebody who is near for less than this is passing by."""
-STEP_WIDTHS, STEP_HEIGHTS = 1.6, 0.6
-"""A step of three quarters of a metre beside a thing, in widths of who stands there (0.45 m or more
-from shoulder to shoulder); before it or behind it in heights, for there the view is foreshortened."""
 SAME_STAND_S = 0.1
 """Slack in comparing times."""
 HIDDEN_FOR_S = 60.0
@@ -171,7 +203,7 @@ class StreetVending:
     def _holds(self, zone: Zone, seen: _Seen) -> bool:
         """Whether something seen is followed in a zone already."""
         return any(
-            _same_place(one.box, seen.box) and _stood_already(seen, one)
+            is_same_place(one.box, seen.box) and _stood_already(seen, one)
             for one in self._candidates[zone.zone_id]
         )
 
@@ -182,7 +214,9 @@ class StreetVending:
         for seen in standing:
             # What came to stand only after the last sight of a thing is not that thing.
             same = [
-                one for one in left if _same_place(one.box, seen.box) and _stood_already(seen, one)
+                one
+                for one in left
+                if is_same_place(one.box, seen.box) and _stood_already(seen, one)
             ]
             if not same:
                 self._count += 1
@@ -245,7 +279,7 @@ class StreetVending:
         for thing in moment.novelty.things:
             if not self._is_in_a_zone(thing.box) or thing.box.area > LARGEST_THING:
                 continue
-            if any(_same_place(track.box, thing.box) for track in stalls):
+            if any(is_same_place(track.box, thing.box) for track in stalls):
                 continue
             if sum(thing.box.covered_by(box) for box in explained) < 0.4:
                 yield _Seen(thing.box, thing.since_s, thing.last_s, None, thing.cells)
@@ -258,7 +292,7 @@ class StreetVending:
         if not moment.observation.looked_at(candidate.box.centre):
             return
         people = [track for track in moment.tracks if track.label in PEOPLE and track.seen_now]
-        near = {track.track_id: track for track in people if _is_near(track, candidate.box)}
+        near = {track.track_id: track for track in people if is_near(track, candidate.box)}
         candidate.near_since_s = {
             track_id: candidate.near_since_s.get(track_id, moment.now_s) for track_id in near
         }
@@ -455,31 +489,13 @@ def _least_new(stall: Track) -> float:
     return LEAST_NEW_IF_SURE if sure else LEAST_NEW
 
 
-def _same_place(a: Box, b: Box) -> bool:
-    """Whether two boxes show one thing: a part of it, perhaps, but not just a bag beside it."""
-    if a.iou(b) > 0.3:
-        return True
-    part = min(a.area, b.area) > SMALLEST_PART * max(a.area, b.area)
-    return part and max(a.covered_by(b), b.covered_by(a)) > 0.6
-
-
 def _without_parts(stalls: Sequence[Track]) -> list[Track]:
     """Leave out what is a part of another: the cart under its parasol is one stall with it."""
     whole: list[Track] = []
     for track in sorted(stalls, key=lambda track: -track.box.area):
-        if not any(_same_place(track.box, other.box) for other in whole):
+        if not any(is_same_place(track.box, other.box) for other in whole):
             whole.append(track)
     return whole
-
-
-def _is_near(person: Track, box: Box) -> bool:
-    """Whether somebody is at the thing: their feet within a step of it."""
-    x, y = person.box.foot
-    step_x, step_y = STEP_WIDTHS * person.box.width, STEP_HEIGHTS * person.box.height
-    return bool(
-        box.left - step_x <= x <= box.right + step_x
-        and box.bottom - box.height - step_y <= y <= box.bottom + step_y
-    )
 
 
 def build(settings: Settings, zones: Sequence[Zone]) -> StreetVending:

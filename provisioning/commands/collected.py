@@ -9,6 +9,7 @@ import click
 
 from agent.analysis.sample_collection import FOLDER
 from agent.config.loading import load
+from agent.scenarios import scenario_of
 from drivers.disk import make_folder, replace_file
 from drivers.files.privileges import acting_for, read_file
 from provisioning.commands.audit import note
@@ -20,13 +21,8 @@ from wording.harmless import harmless
 if TYPE_CHECKING:
     from pathlib import Path
 
-ANSWERS = {
-    "overflowing_bin": ("overflowing", "not_overflowing", "cannot_tell"),
-    "misparked_bike": ("bike", "no_bike", "cannot_tell"),
-    "street_vending": ("stall", "no_stall", "cannot_tell"),
-}
-"""Folders that a reviewer sorts the crops of a kind into; their names are what training reads."""
 TO_REVIEW = "to_review"
+CANNOT_TELL = "cannot_tell"
 
 
 def collected(site: Path, out: Path | None, *, remove: bool, as_json: bool) -> None:
@@ -83,7 +79,7 @@ def _tell(consent: str | None, kept: dict[str, list[Path]]) -> None:
 def _take_along(kind: str, paths: list[Path], out: Path, *, remove: bool) -> int:
     folder = out / kind / TO_REVIEW
     with acting_for(out):
-        for answer in (*ANSWERS.get(kind, ("yes", "no", "cannot_tell")), TO_REVIEW):
+        for answer in (*_answers(kind), TO_REVIEW):
             make_folder(out / kind / answer)
     files = [file for path in paths for file in (path.with_suffix(".json"), path)]
     for file in files:
@@ -96,3 +92,10 @@ def _take_along(kind: str, paths: list[Path], out: Path, *, remove: bool) -> int
             with acting_for(file.parent):
                 file.unlink(missing_ok=True)
     return len(paths)
+
+
+def _answers(kind: str) -> tuple[str, ...]:
+    """Folders that a reviewer sorts the crops of a kind into; their names are what training reads."""
+    scenario = scenario_of(kind)
+    told = ("yes", "no") if scenario is None else (scenario.ANSWERS.yes, scenario.ANSWERS.no)
+    return (*told, CANNOT_TELL)

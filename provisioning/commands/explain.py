@@ -23,7 +23,13 @@ from provisioning.console.rounding import compared, figure, holds
 from provisioning.rendering import drawing
 from provisioning.wording import MOST_SHOWN, say
 from provisioning.wording.case_sentences import duration
-from provisioning.wording.vocabulary import COLUMNS, MEASURES, ROLES, kind_in_words, known_in_words
+from provisioning.wording.vocabulary import (
+    ROLES,
+    column_in_words,
+    kind_in_words,
+    known_in_words,
+    measure_in_words,
+)
 from provisioning.wording.width import padded
 from wording.harmless import harmless
 
@@ -264,13 +270,13 @@ def _why(case: Explained) -> Iterator[str]:
             else say("since {time}", time=case.shown(each.since))
         )
         yield (
-            f"  {padded(known_in_words(MEASURES, each.name), 34)}"
+            f"  {padded(measure_in_words(each.name), 34)}"
             f" {compared(each.value, each.needs, each.threshold)}  {since}"
         )
     needed = [each for each in held if each.since is not None]
     if needed:
         latest = max(needed, key=lambda each: each.since.timestamp() if each.since else 0.0)
-        name, time = known_in_words(MEASURES, latest.name), case.shown(latest.since)
+        name, time = measure_in_words(latest.name), case.shown(latest.since)
         yield say("The last to hold was: {name}, at {time}.", name=name, time=time)
         opened_at = datetime.fromisoformat(case.opened["opened_at"])
         if latest.since is not None and opened_at - latest.since > timedelta(seconds=1.5):
@@ -294,7 +300,7 @@ def _timeline(case: Explained) -> Iterator[str]:
     yield "  " + "  ".join(
         [
             padded("", 12),
-            *(padded(known_in_words(COLUMNS, each["name"]), 15, right=True) for each in measures),
+            *(padded(column_in_words(each["name"]), 15, right=True) for each in measures),
         ]
     )
     moments = case.moments

@@ -20,11 +20,11 @@ from provisioning.wording import MOST_SHOWN, say
 from provisioning.wording.case_sentences import duration
 from provisioning.wording.vocabulary import (
     CAMERA_STATES,
-    MEASURES,
     STAGES,
     kind_in_words,
     known_in_words,
     label_in_words,
+    measure_in_words,
     reason_in_words,
 )
 from provisioning.wording.width import padded
@@ -230,7 +230,7 @@ def _camera(
             for measure in each.measures:
                 condition = measure.value, measure.needs, measure.threshold
                 mark = "✓" if holds(*condition) else " "
-                name = padded(known_in_words(MEASURES, measure.name), 34)
+                name = padded(measure_in_words(measure.name), 34)
                 yield f"    {mark} {name} {compared(*condition)}"
 
 

@@ -5,14 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from agent import scenarios
 from provisioning.wording import in_words, say_many
 from wording.messages import said
-
-_KINDS: dict[str, Callable[[int], str]] = {
-    "street_vending": lambda n: say_many("street vending", "street vending", n),
-    "misparked_bike": lambda n: say_many("misparked bike", "misparked bikes", n),
-    "overflowing_bin": lambda n: say_many("overflowing bin", "overflowing bins", n),
-}
 
 
 class LabelWords(NamedTuple):
@@ -88,35 +83,6 @@ ROLES = {
 }
 """What a case's pictures show; every :data:`agent.evidence.pictures.Role`, in the order of its life."""
 
-MEASURES = {
-    "dwell_s": said("seconds standing"),
-    "full_s": said("seconds seen to be full"),
-    "stood_s": said("seconds standing while watched"),
-    "support": said("share of model runs that saw it"),
-    "confidence": said("confidence of the model"),
-    "ridden_share": said("share of model runs with a rider"),
-    "score": said("smoothed overflow score"),
-    "last_score": said("last overflow score"),
-    "attended_share": said("share of model runs with a keeper"),
-    "supported_share": said("share of model runs that named it"),
-    "crowd_share": said("share of it hidden by people"),
-}
-"""What the rules compare with thresholds; see :class:`agent.domain.measure.Measure`."""
-
-COLUMNS = {
-    "dwell_s": said("standing (s)"),
-    "full_s": said("full (s)"),
-    "stood_s": said("standing (s)"),
-    "support": said("seen"),
-    "confidence": said("confidence"),
-    "ridden_share": said("ridden"),
-    "score": said("score"),
-    "last_score": said("last score"),
-    "attended_share": said("attended"),
-    "supported_share": said("named"),
-    "crowd_share": said("hidden"),
-}
-"""The same at the head of a column."""
 
 CAUSES = {
     "first": said("for the first time"),
@@ -191,8 +157,25 @@ def reason_in_words(reason: str) -> str:
 
 def kind_in_words(kind: str, count: int = 1) -> str:
     """A case's kind for people; a kind without words is shown as it is on the wire."""
-    words = _KINDS.get(kind)
-    return words(count) if words else kind.replace("_", " ")
+    scenario = scenarios.scenario_of(kind)
+    return in_words(scenario.called(count)) if scenario else kind.replace("_", " ")
+
+
+def measure_in_words(name: str) -> str:
+    """A measure of a rule for people; one without words is shown as it is."""
+    words = _measure(name)
+    return name if words is None else in_words(words.in_full)
+
+
+def column_in_words(name: str) -> str:
+    """The same at the head of a column."""
+    words = _measure(name)
+    return name if words is None else in_words(words.column)
+
+
+def _measure(name: str) -> scenarios.MeasureWords | None:
+    told = (scenarios.load_scenario(each).MEASURES for each in scenarios.scenario_names())
+    return next((words[name] for words in told if name in words), None)
 
 
 def label_in_words(label: str, count: int) -> str:

@@ -18,8 +18,8 @@ from agent.domain.measure import Measure
 from agent.runtime.replay import replay
 from provisioning.cli import main
 from provisioning.commands.explain import conditions, find
-from tests.support.clips_truth import BUNDLED, replayed
 from tests.support.paths import STREET
+from tests.support.staged_clips import BUNDLED, replayed
 
 stays = st.lists(
     st.tuples(st.floats(0.05, 30), st.floats(0, 1), st.booleans()), min_size=1, max_size=400

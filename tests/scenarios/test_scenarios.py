@@ -1,4 +1,4 @@
-"""Promises of the scenarios; the first ones hold for every file in the folder."""
+"""Promises of each scenario; what all of them promise stands in ``test_contract.py``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from datetime import time
 
 import numpy as np
 import pytest
-from pydantic import ValidationError
 
 from agent.domain.scene import Box, Detection, Finding, Stay, Track, Zone
 from agent.domain.schedule import Window
@@ -17,11 +16,8 @@ from agent.perception.background_model import NewThing, Novelty
 from agent.perception.dwell import DwellTimer
 from agent.scenarios import (
     Scenario,
-    UnknownScenarioError,
-    load_scenario,
     misparked_bikes,
     overflowing_bins,
-    scenario_names,
     street_vending,
 )
 from tests.support.scenes import FixedScores, bike_at, box_at, looked, moment, person_at, zone
@@ -33,42 +29,6 @@ STREET = [
     zone("bay", ((0, 0.9), (1, 0.9), (1, 1))),
 ]
 GOODS = Box(0.4, 0.4, 0.6, 0.7)
-
-
-@pytest.mark.parametrize("name", scenario_names())
-def test_every_scenario_can_be_built_restored_and_finds_nothing_on_an_empty_street(
-    name: str,
-) -> None:
-    module = load_scenario(name)
-    scenario = module.build(module.Settings(), STREET)
-    other = module.build(module.Settings(), STREET)
-    other.restore(json.loads(json.dumps(scenario.snapshot())), shift_s=5)
-    for now_s in range(0, 400, 2):
-        judged = [each.judge(moment(now_s)) for each in (scenario, other)]
-        assert all(each.pending == {} for each in judged)
-        for finding in (finding for each in judged for finding in each.findings):
-            assert finding.state == "absent"
-            assert finding.kind == module.KIND
-
-
-@pytest.mark.parametrize("name", scenario_names())
-def test_every_scenario_refuses_unknown_settings_and_is_frozen(name: str) -> None:
-    settings = load_scenario(name).Settings
-    with pytest.raises(ValidationError, match="no_such_key"):
-        settings.model_validate({"no_such_key": 1})
-    with pytest.raises(ValidationError):
-        settings().allowed_s = 3
-
-
-def test_every_scenario_has_a_kind_of_its_own() -> None:
-    kinds = [load_scenario(name).KIND for name in scenario_names()]
-    assert all(load_scenario(name).ZONES for name in scenario_names())
-    assert len(set(kinds)) == len(kinds)
-
-
-def test_an_unknown_scenario_is_refused_by_naming_the_known_ones() -> None:
-    with pytest.raises(UnknownScenarioError, match="misparked_bikes"):
-        load_scenario("flying_saucers")
 
 
 # --- misparked bikes

@@ -17,10 +17,9 @@ from agent.inference.manifest import Manifest
 from benchmarks.machine import headline
 from training.evaluate import sheet, tasks
 from training.evaluate.judging import BinJudge, PictureError, StreetJudge, opened
-from training.evaluate.labels import Claims
+from training.evaluate.labels import MEANINGS, Claims
 from training.evaluate.sources import Item, SourceError, look_through
 
-MEANINGS = {"overflowing", "bicycle", "stall"}
 SHOWN_FAULTS, FAULT_WIDTH = 20, 400
 
 

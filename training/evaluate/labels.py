@@ -6,9 +6,15 @@ import re
 from collections.abc import Mapping
 
 from agent.domain.labels import LABELS
+from agent.scenarios import load_scenario, scenario_names
 
 Claim = tuple[str, bool]
 """Of what a label speaks, and whether it is so."""
+_SCENARIOS = [load_scenario(name) for name in scenario_names()]
+MEANINGS = frozenset(each.ANSWERS.of for each in _SCENARIOS)
+"""Of what labels may speak: what a scenario asks for."""
+THINGS = tuple(sorted(each.ANSWERS.of for each in _SCENARIOS if not each.NEEDS.classifiers))
+"""Those that the detector finds."""
 _SAID: dict[str, Claim] = {
     **dict.fromkeys(("full", "dirty", "overflowing", "overflow", "rubbish_outside"),
                     ("overflowing", True)),
@@ -28,6 +34,8 @@ _SAID: dict[str, Claim] = {
                      "hawker", "stall_present", "with_stall", "摊位", "摊贩"), ("stall", True)),
     **dict.fromkeys(("no_stall", "no_stalls", "no_vending", "no_vendor", "no_vendors",
                      "without_stall", "no_street_vending"), ("stall", False)),
+    **{each.ANSWERS.yes: (each.ANSWERS.of, True) for each in _SCENARIOS},
+    **{each.ANSWERS.no: (each.ANSWERS.of, False) for each in _SCENARIOS},
 }  # fmt: skip
 NAMES = {
     **dict(zip(LABELS, LABELS, strict=True)),

@@ -11,13 +11,12 @@ import numpy as np
 
 from training.evaluate import figures
 from training.evaluate.judging import BinJudge, Sight, StreetJudge, read, scores_of
-from training.evaluate.labels import Claims
+from training.evaluate.labels import THINGS, Claims
 from training.evaluate.metrics import Scored, iou_matrix
 from training.evaluate.sheet import Mistake
 from training.evaluate.sources import CROWD, Item
 
 Progress = Callable[[Iterable[Any], str, int], Iterable[Any]]
-THINGS = ("bicycle", "stall")
 """Things whose presence in a whole picture is judged."""
 FEW = 0.5
 """IoU that a detection must have with a truth."""

@@ -1,0 +1,194 @@
+"""What every file in ``agent/scenarios`` promises, whoever writes it: above all that it is not silent."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from pydantic import ValidationError
+
+from agent.config.schema import Models
+from agent.protocol.event_codes import profiles
+from agent.scenarios import (
+    Needs,
+    UnknownScenarioError,
+    beside,
+    load_scenario,
+    scenario_names,
+    scenario_of,
+    zone_kinds,
+)
+from provisioning.wording.vocabulary import kind_in_words, measure_in_words
+from tests.support.catalogue import translated
+from tests.support.drawn_street import play
+from tests.support.paths import ROOT
+from tests.support.scenes import moment, zone
+from training.evaluate.labels import KNOWN
+
+if TYPE_CHECKING:
+    from agent.domain.scene import Finding
+
+NAMES = scenario_names()
+
+
+def watched(name: str) -> dict[str, list[tuple[float, Finding]]]:
+    """What a scenario says of its own example: before the problem, while it is there, and after."""
+    example = load_scenario(name).EXAMPLE
+    said: dict[str, list[tuple[float, Finding]]] = {"before": [], "with": [], "after": []}
+    for now_s, findings, _ in play(name, example):
+        part = "before" if now_s < example.begins_s else "with"
+        part = "after" if now_s >= example.ends_s else part
+        said[part] += [(now_s, finding) for finding in findings]
+    return said
+
+
+def states(said: list[tuple[float, Finding]]) -> list[str]:
+    return [finding.state for _, finding in said]
+
+
+def demand(name: str) -> None:
+    """A scenario says ``present`` while its problem is there, and ``absent`` before and after."""
+    said = watched(name)
+    assert set(states(said["before"])) == {"absent"}
+    assert "present" in states(said["with"])
+    assert states(said["with"])[-1] == "present"
+    assert states(said["after"])[-1] == "absent"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_scenario_says_present_of_its_own_example_and_absent_before_and_after(
+    name: str,
+) -> None:
+    demand(name)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_a_scenario_needs_and_does_not_declare_is_missed_at_once(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(load_scenario(name), "NEEDS", Needs())
+    with pytest.raises((AssertionError, ValueError)):
+        demand(name)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_finding_is_of_the_scenarios_kind_and_dated_when_the_problem_came(name: str) -> None:
+    module = load_scenario(name)
+    said = watched(name)
+    assert {finding.kind for part in said.values() for _, finding in part} == {module.KIND}
+    first = next(finding for _, finding in said["with"] if finding.state == "present")
+    assert first.since_s == pytest.approx(module.EXAMPLE.begins_s, abs=6)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_scenario_can_be_restored_and_finds_nothing_on_an_empty_street(name: str) -> None:
+    module = load_scenario(name)
+    street = [zone(kind) for kind in zone_kinds()]
+    scenario = module.build(module.Settings(), street)
+    other = module.build(module.Settings(), street)
+    other.restore(json.loads(json.dumps(scenario.snapshot())), shift_s=5)
+    for now_s in range(0, 400, 2):
+        judged = [each.judge(moment(now_s)) for each in (scenario, other)]
+        assert all(each.pending == {} for each in judged)
+        for finding in (finding for each in judged for finding in each.findings):
+            assert (finding.state, finding.kind) == ("absent", module.KIND)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_scenario_refuses_unknown_settings_and_is_frozen(name: str) -> None:
+    settings = load_scenario(name).Settings
+    with pytest.raises(ValidationError, match="no_such_key"):
+        settings.model_validate({"no_such_key": 1})
+    with pytest.raises(ValidationError):
+        settings().allowed_s = 3
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_scenario_declares_kinds_of_zones_of_which_its_example_is_one(name: str) -> None:
+    module = load_scenario(name)
+    assert module.EXAMPLE.zone in module.ZONES
+    assert module.EXAMPLE.zone.judged
+    assert module.NEEDS.dwell.keys() <= set(module.ZONES)
+    assert set(module.ZONES) <= set(zone_kinds().values())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_classifier_that_a_scenario_needs_can_be_configured(name: str) -> None:
+    assert load_scenario(name).NEEDS.classifiers <= Models.model_fields.keys()
+
+
+def test_every_scenario_has_a_kind_of_its_own() -> None:
+    kinds = [load_scenario(name).KIND for name in NAMES]
+    assert len(set(kinds)) == len(kinds)
+    assert [scenario_of(kind) for kind in kinds] == [load_scenario(name) for name in NAMES]
+
+
+def test_what_excuses_belongs_to_what_it_excuses() -> None:
+    kinds = zone_kinds()
+    assert beside(kinds["bay"]) == {kinds["no_parking"]}
+    assert beside(kinds["no_parking"]) == {kinds["bay"]}
+    assert beside(kinds["bin"]) == frozenset()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_kind_of_case_is_in_the_citys_tables(name: str) -> None:
+    kind = load_scenario(name).KIND
+    assert all(kind in profile.matters for profile in profiles().values())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_kind_and_measure_of_a_scenario_has_words_in_both_languages(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module, catalogue = load_scenario(name), translated()
+    told = [module.called(1), module.called(2)]
+    told += [text for words in module.MEASURES.values() for text in words]
+    for text in told:
+        entry = catalogue.get(text.template)
+        assert entry is not None
+        assert entry.string not in ("", ("",), ["", ""])
+    for language, differs in (("en", False), ("zh_CN", True)):
+        monkeypatch.setenv("KERBWATCH_LANGUAGE", language)
+        assert (kind_in_words(module.KIND) != str(module.called(1))) is differs
+        for measure, words in module.MEASURES.items():
+            assert (measure_in_words(measure) != str(words.in_full)) is differs
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_scenario_says_what_its_rule_goes_by_and_in_words(name: str) -> None:
+    module = load_scenario(name)
+    told = [
+        measure.name
+        for _, _, pipeline in play(name, module.EXAMPLE)
+        for measures in pipeline.judgements[name].measures.values()
+        for measure in measures
+    ]
+    assert told
+    assert set(told) <= module.MEASURES.keys()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_answer_of_a_reviewer_is_known_to_the_evaluation(name: str) -> None:
+    answers = load_scenario(name).ANSWERS
+    assert KNOWN.of(answers.yes) == (answers.of, True)
+    assert KNOWN.of(answers.no) == (answers.of, False)
+
+
+@pytest.mark.parametrize("page", ["technician.md", "technician.zh-CN.md"])
+def test_the_technicians_page_names_every_scenario_and_every_kind_of_zone(page: str) -> None:
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    assert [name for name in NAMES if f"[scenarios.{name}]" not in text] == []
+    assert [kind for kind in zone_kinds() if f"| `{kind}` |" not in text] == []
+
+
+@pytest.mark.parametrize("page", ["integrator.md", "integrator.zh-CN.md"])
+def test_the_integrators_page_names_every_kind_of_case(page: str) -> None:
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    kinds = [load_scenario(name).KIND for name in NAMES]
+    assert [kind for kind in kinds if f"| `{kind}` |" not in text] == []
+
+
+def test_an_unknown_scenario_is_refused_by_naming_the_known_ones() -> None:
+    with pytest.raises(UnknownScenarioError, match="misparked_bikes"):
+        load_scenario("flying_saucers")

@@ -1,0 +1,111 @@
+"""A drawn street on which things come to stand and go again, seen through the whole analysis.
+
+Every thing has a colour of its own in the picture. The detector and the classifier know things by it,
+so that what a scenario says goes by what it does with what they see, and not by how good they are.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from agent.config.schema import Configuration
+from agent.domain.scene import Box, Detection
+from agent.runtime.composition import pipeline_of
+from tests.support.scenes import frame_of, paving, with_goods
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from agent.analysis.camera_pipeline import Pipeline
+    from agent.domain.scene import Finding
+    from agent.scenarios import Example, Standing
+    from drivers.cameras import Frame, Picture
+
+WIDTH_PX, HEIGHT_PX = 320, 180
+FRAMES_PER_S = 2
+AFTER_S = 40
+"""For so long an example is watched after its problem has gone."""
+CAMERA_ID, ZONE_ID = "street", "there"
+
+
+class DrawnStreet:
+    """The street, and both networks that look at it."""
+
+    input_size_px = (WIDTH_PX, HEIGHT_PX)
+
+    def __init__(self, things: Sequence[Standing]) -> None:
+        self._things = [(thing, (index + 1, 200, 0)) for index, thing in enumerate(things)]
+        self._ground = paving(WIDTH_PX, HEIGHT_PX)
+
+    def frame(self, now_s: float) -> Frame:
+        """The picture at one moment."""
+        luma = self._ground
+        there = [each for each in self._things if each[0].begins_s <= now_s < each[0].ends_s]
+        for thing, (seed, *_) in there:
+            luma = with_goods(luma, thing.box, seed)
+        bgr = np.repeat(luma[..., None], 3, axis=2)
+        for thing, colour in there:
+            left, top, right, bottom = thing.box.pixels(WIDTH_PX, HEIGHT_PX)
+            bgr[top:bottom, left:right] = colour
+        return replace(frame_of(luma, now_s, CAMERA_ID), bgr=lambda: bgr)
+
+    def detect(self, bgr: Picture) -> list[Detection]:
+        """As the detector does: what has a name, in fractions of the crop."""
+        return [
+            Detection(thing.label, 0.9, box)
+            for thing, box in self._seen(bgr)
+            if thing.label is not None
+        ]
+
+    def probabilities(self, bgr: Picture) -> dict[str, float]:
+        """As a classifier does; what nothing in the crop means is improbable."""
+        means = [(name, p) for thing, _ in self._seen(bgr) for name, p in thing.means.items()]
+        return defaultdict(lambda: 0.05, means)
+
+    def _seen(self, bgr: Picture) -> list[tuple[Standing, Box]]:
+        height, width = bgr.shape[:2]
+        found = []
+        for thing, colour in self._things:
+            ys, xs = np.nonzero((bgr == np.array(colour, np.uint8)).all(axis=2))
+            if ys.size:
+                edges = (xs.min() / width, ys.min() / height)
+                ends = ((xs.max() + 1) / width, (ys.max() + 1) / height)
+                found.append((thing, Box(*map(float, (*edges, *ends)))))
+        return found
+
+
+def play(scenario: str, example: Example) -> Iterator[tuple[float, list[Finding], Pipeline]]:
+    """Play an example through configuration, composition and pipeline, until well after it is over.
+
+    Args:
+        scenario: The scenario's name.
+        example: What to play.
+
+    Yields:
+        For each frame its second, what was said of it, and the pipeline.
+    """
+    street = DrawnStreet(example.things)
+    drawn = {"zone_id": ZONE_ID, "kind": example.zone.name, "polygon": example.polygon}
+    configuration = Configuration.model_validate(
+        {
+            "site": {"tenant": "t", "device_id": "d", "address": "example"},
+            "cameras": [{"camera_id": CAMERA_ID, "driver": "synthetic"}],
+            "scenarios": {scenario: example.settings},
+            "zones": [{**drawn, "camera_id": CAMERA_ID}],
+        }
+    )
+    pipeline = pipeline_of(
+        configuration,
+        CAMERA_ID,
+        (WIDTH_PX, HEIGHT_PX),
+        detector=street,
+        birth_confidence={},
+        classifiers=dict.fromkeys(configuration.classifiers_needed, street),
+    )
+    for step in range(int(example.ends_s + AFTER_S) * FRAMES_PER_S):
+        now_s = step / FRAMES_PER_S
+        yield now_s, pipeline.step(street.frame(now_s)), pipeline
