@@ -21,7 +21,7 @@ from agent.scenarios import (
 )
 from provisioning.wording.vocabulary import kind_in_words, measure_in_words
 from tests.support.catalogue import translated
-from tests.support.drawn_street import play
+from tests.support.drawn_street import BOOT_S, play
 from tests.support.paths import ROOT
 from tests.support.scenes import moment, zone
 from training.evaluate.labels import KNOWN
@@ -79,6 +79,24 @@ def test_a_finding_is_of_the_scenarios_kind_and_dated_when_the_problem_came(name
     assert {finding.kind for part in said.values() for _, finding in part} == {module.KIND}
     first = next(finding for _, finding in said["with"] if finding.state == "present")
     assert first.since_s == pytest.approx(module.EXAMPLE.begins_s, abs=6)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_problem_goes_on_since_it_began_after_a_restart_on_another_clock(name: str) -> None:
+    example = load_scenario(name).EXAMPLE
+    boots_at_s = (example.begins_s + example.ends_s) / 2
+    told = [
+        (now_s, finding)
+        for now_s, findings, _ in play(name, example, boots_at_s=boots_at_s)
+        if now_s >= boots_at_s
+        for finding in findings
+    ]
+    present = [finding for now_s, finding in told if finding.state == "present"]
+    assert [each.since_s - BOOT_S for each in present] == pytest.approx(
+        [example.begins_s] * len(present), abs=6
+    )
+    assert present
+    assert told[-1][1].state == "absent"
 
 
 @pytest.mark.parametrize("name", NAMES)

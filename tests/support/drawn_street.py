@@ -6,6 +6,8 @@ so that what a scenario says goes by what it does with what they see, and not by
 
 from __future__ import annotations
 
+import json
+import math
 from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -78,12 +80,20 @@ class DrawnStreet:
         return found
 
 
-def play(scenario: str, example: Example) -> Iterator[tuple[float, list[Finding], Pipeline]]:
+BOOT_S = 1000.0
+"""By so much another boot's clock is ahead."""
+
+
+def play(
+    scenario: str, example: Example, *, boots_at_s: float = math.inf
+) -> Iterator[tuple[float, list[Finding], Pipeline]]:
     """Play an example through configuration, composition and pipeline, until well after it is over.
 
     Args:
         scenario: The scenario's name.
         example: What to play.
+        boots_at_s: When the device starts anew from what it has written down, on a clock that is
+            ``BOOT_S`` ahead.
 
     Yields:
         For each frame its second, what was said of it, and the pipeline.
@@ -98,7 +108,19 @@ def play(scenario: str, example: Example) -> Iterator[tuple[float, list[Finding]
             "zones": [{**drawn, "camera_id": CAMERA_ID}],
         }
     )
-    pipeline = pipeline_of(
+    pipeline, ahead_s = _pipeline(configuration, street), 0.0
+    for step in range(int(example.ends_s + AFTER_S) * FRAMES_PER_S):
+        now_s = step / FRAMES_PER_S
+        if now_s == boots_at_s:
+            saved, ahead_s = json.loads(json.dumps(pipeline.snapshot())), BOOT_S
+            pipeline = _pipeline(configuration, street)
+            pipeline.restore(saved, BOOT_S)
+        frame = replace(street.frame(now_s), monotonic_s=now_s + ahead_s)
+        yield now_s, pipeline.step(frame), pipeline
+
+
+def _pipeline(configuration: Configuration, street: DrawnStreet) -> Pipeline:
+    return pipeline_of(
         configuration,
         CAMERA_ID,
         (WIDTH_PX, HEIGHT_PX),
@@ -106,6 +128,3 @@ def play(scenario: str, example: Example) -> Iterator[tuple[float, list[Finding]
         birth_confidence={},
         classifiers=dict.fromkeys(configuration.classifiers_needed, street),
     )
-    for step in range(int(example.ends_s + AFTER_S) * FRAMES_PER_S):
-        now_s = step / FRAMES_PER_S
-        yield now_s, pipeline.step(street.frame(now_s)), pipeline
