@@ -1,0 +1,105 @@
+"""Promises about exposed rubbish: what lies alone, and nothing else that lies or stands there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from agent.domain.scene import Box, Finding
+from agent.perception.background_model import NewThing, Novelty, NoveltyModel
+from agent.scenarios import Standing
+from agent.scenarios.exposed_rubbish import EXAMPLE, NEEDS, Settings, build
+from tests.support.drawn_street import play
+from tests.support.scenes import moment, paving, with_goods, zone
+
+HEAP = Box(0.45, 0.6, 0.55, 0.72)
+BESIDE = Box(0.57, 0.5, 0.61, 0.74)
+
+
+def present(
+    *things: Standing, ends_s: float = 90, **settings: float
+) -> list[tuple[float, Finding]]:
+    """Everything that is said to be there, with the second in which it was."""
+    told = {**EXAMPLE.settings, **settings}
+    example = replace(EXAMPLE, things=things, settings=told, ends_s=ends_s)
+    return [
+        (now_s, finding)
+        for now_s, findings, _ in play("exposed_rubbish", example)
+        for finding in findings
+        if finding.state == "present"
+    ]
+
+
+def test_what_the_network_calls_rubbish_is_a_case_after_the_allowed_time() -> None:
+    (first_s, first), *_ = present(Standing(HEAP, 20, 90, "rubbish"), allowed_s=10)
+    assert first_s == pytest.approx(32, abs=4)
+    assert first.members[0].box.iou(HEAP) > 0.5
+
+
+def test_what_it_has_no_name_for_must_lie_for_longer() -> None:
+    (first_s, _), *_ = present(Standing(HEAP, 20, 90), allowed_s=10, unnamed_times=3)
+    assert first_s == pytest.approx(52, abs=5)
+
+
+def test_what_somebody_stays_with_is_theirs() -> None:
+    assert present(Standing(HEAP, 20, 90), Standing(BESIDE, 20, 90, "person")) == []
+
+
+def test_what_a_vendor_leaves_behind_is_rubbish_since_nobody_is_with_it() -> None:
+    (_, first), *_ = present(Standing(HEAP, 20, 90), Standing(BESIDE, 20, 45, "person"))
+    assert first.since_s == pytest.approx(45, abs=3)
+
+
+@pytest.mark.parametrize("label", ["bicycle", "motorcycle", "car", "stall", "umbrella", "person"])
+def test_what_has_another_name_is_no_rubbish(label: str) -> None:
+    assert present(Standing(HEAP, 20, 90, label)) == []
+
+
+def test_what_lies_at_a_bin_belongs_to_the_bin() -> None:
+    container = Standing(Box(0.57, 0.5, 0.65, 0.74), 0, 90, "bin")
+    assert present(container, Standing(HEAP, 20, 90)) == []
+    assert present(replace(container, box=Box(0.8, 0.5, 0.88, 0.74)), Standing(HEAP, 20, 90)) != []
+
+
+@pytest.mark.parametrize(("kind", "is_rubbish"), [("bin", False), ("no_parking", True)])
+def test_what_lies_at_a_zone_drawn_around_a_bin_belongs_to_the_bin(
+    kind: str, is_rubbish: bool
+) -> None:
+    around = zone(kind, ((0.56, 0.5), (0.64, 0.5), (0.64, 0.74), (0.56, 0.74)))
+    scenario = build(Settings(allowed_s=5), [zone("no_dumping"), around])
+    told = set()
+    for now_s in range(40):
+        things = (NewThing(HEAP, 20, 0.0, float(now_s)),)
+        novelty = Novelty(True, things, np.zeros((20, 40), np.bool_))
+        told |= {each.state for each in scenario.judge(moment(now_s, novelty=novelty)).findings}
+    assert ("present" in told) is is_rubbish
+
+
+def test_what_lies_for_hours_does_not_become_ground_as_goods_do() -> None:
+    lying = with_goods(paving(), HEAP)
+    kept, forgotten = NoveltyModel(NEEDS.background_s), NoveltyModel()
+    for model in (kept, forgotten):
+        for now_s in range(10):
+            model.update(paving(), now_s, ())
+        for now_s in range(10, 6 * 3600, 300):
+            told = model.update(lying, now_s, ())
+        assert bool(told.things) is (model is kept)
+
+
+def test_what_stands_upright_is_no_rubbish() -> None:
+    post = Box(0.48, 0.4, 0.52, 0.72)
+    assert present(Standing(post, 20, 90)) == []
+    assert present(Standing(post, 20, 90), tallest=10) != []
+
+
+def test_where_something_was_taken_away_there_is_no_rubbish() -> None:
+    assert present(Standing(HEAP, 0, 30)) == []
+
+
+@pytest.mark.parametrize(
+    "box", [Box(0.49, 0.68, 0.51, 0.72), Box(0.1, 0.42, 0.9, 0.98)], ids=["a cup", "the light"]
+)
+def test_what_is_too_small_or_too_large_is_no_rubbish(box: Box) -> None:
+    assert present(Standing(box, 20, 90)) == []
