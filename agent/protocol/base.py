@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from agent.protocol.example import Example, sha256_of
+from agent.protocol.field_examples import Example, sha256_of
 from agent.protocol.fields import (
     MADE_HERE,
     AtMost,

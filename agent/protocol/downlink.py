@@ -13,7 +13,7 @@ from agent.protocol.base import (
     Range,
     Wire,
 )
-from agent.protocol.example import EPOCH, Example, id_of
+from agent.protocol.field_examples import EPOCH, Example, id_of
 from agent.protocol.fields import (
     MOST_NUMBER,
     Count,

@@ -34,7 +34,7 @@ from agent.protocol.events import (
     Thing,
     ZoneDay,
 )
-from agent.protocol.example import BEGAN_AT, EPOCH, example_of, id_of, sha256_of
+from agent.protocol.field_examples import BEGAN_AT, EPOCH, example_of, id_of, sha256_of
 from agent.protocol.heartbeat import HeartbeatBody
 
 if TYPE_CHECKING:

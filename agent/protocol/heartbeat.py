@@ -20,7 +20,7 @@ from agent.protocol.base import (
     Models,
     Wire,
 )
-from agent.protocol.example import BEGAN_AT, Example, Under, sha256_of
+from agent.protocol.field_examples import BEGAN_AT, Example, Under, sha256_of
 from agent.protocol.fields import (
     AtMost,
     Celsius,

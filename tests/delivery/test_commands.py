@@ -19,8 +19,8 @@ from agent.delivery.mqtt_connection import Delivery
 from agent.delivery.uplink import Uplink
 from agent.domain.ids import RandomIds
 from agent.protocol.downlink import COMMANDS, Answer, Command, any_of, name_of
-from agent.protocol.example import Example, example_of
 from agent.protocol.examples import examples
+from agent.protocol.field_examples import Example, example_of
 from agent.protocol.fields import Flag, Name
 from tests.support.housekeeping import keeping_of
 from tests.support.state_folder import StateFolder

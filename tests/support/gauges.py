@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from agent.protocol.example import example_of
+from agent.protocol.field_examples import example_of
 from agent.protocol.heartbeat import HeartbeatBody
 
 if TYPE_CHECKING:

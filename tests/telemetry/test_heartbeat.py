@@ -18,7 +18,7 @@ from agent.concurrency.watchdog import Progress, notify, watchdog_interval_s
 from agent.domain.ids import RandomIds
 from agent.protocol.base import ClockReading
 from agent.protocol.events import HeartbeatEvent
-from agent.protocol.example import Example, example_of
+from agent.protocol.field_examples import Example, example_of
 from agent.protocol.fields import Flag
 from agent.protocol.heartbeat import HeartbeatBody, Reported
 from agent.storage.database import Database
