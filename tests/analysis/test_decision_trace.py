@@ -8,7 +8,6 @@ from pathlib import Path
 
 import cv2
 import pytest
-from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,8 +15,8 @@ from agent.analysis.decision_trace import MOST_MOMENTS, Trace, Traces
 from agent.config.loading import load
 from agent.domain.measure import Measure
 from agent.runtime.replay import replay
-from provisioning.cli import main
 from provisioning.commands.explain import conditions, find
+from tests.support.command_line import kerbwatch
 from tests.support.paths import STREET
 from tests.support.staged_clips import BUNDLED, replayed
 
@@ -159,9 +158,7 @@ def test_a_case_is_explained_in_words_and_pictures(
 ) -> None:
     strip = tmp_path / "strip.png"
     first = case_ids(results)[0]
-    done = CliRunner(env={"KERBWATCH_LANGUAGE": language}).invoke(
-        main, ["explain", str(results), first, "--strip", str(strip)]
-    )
+    done = kerbwatch("explain", results, first, "--strip", strip, language=language)
     assert done.exit_code == 0, done.output
     assert words in done.output
     assert first in done.output
@@ -173,17 +170,17 @@ def test_a_case_is_explained_in_words_and_pictures(
 
 @pytest.mark.slow
 def test_the_newest_case_is_explained_unless_another_is_named(results: Path) -> None:
-    shown = CliRunner().invoke(main, ["explain", str(results), "--json"])
+    shown = kerbwatch("explain", results, "--json")
     assert json.loads(shown.output)["case_id"] == max(case_ids(results))
-    missing = CliRunner().invoke(main, ["explain", str(results), "zzz"])
+    missing = kerbwatch("explain", results, "zzz")
     assert missing.exit_code == 1
     assert "no case zzz" in missing.output
-    many = CliRunner().invoke(main, ["explain", str(results), case_ids(results)[0][:2]])
+    many = kerbwatch("explain", results, case_ids(results)[0][:2])
     assert many.exit_code == 1
 
 
 def test_where_nothing_was_watched_there_is_nothing_to_explain(tmp_path: Path) -> None:
-    done = CliRunner().invoke(main, ["explain", str(tmp_path)])
+    done = kerbwatch("explain", tmp_path)
     assert done.exit_code == 1
     assert "no database" in done.output
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
 from agent.analysis.sample_collection import FOLDER, Collection
 from agent.config.schema import CollectionSection
@@ -18,7 +17,7 @@ from agent.domain.scene import Box, Detection, Doubt
 from agent.protocol.base import ModelUsed
 from agent.runtime.replay import replay
 from drivers.cameras import Frame, Picture
-from provisioning.cli import main
+from tests.support.command_line import kerbwatch
 from tests.support.scenes import frame_of, paving
 from tests.support.staged_clips import BUNDLED, replayed, site_of
 from training.datasets.reviewed import reviewed_bins, reviewed_streets
@@ -143,7 +142,7 @@ def test_what_was_collected_is_copied_with_a_folder_for_each_answer(tmp_path: Pa
     site = site_in(tmp_path)
     collection(site / "state" / FOLDER).consider(KIND, [BIN], at(100))
     out = tmp_path / "out"
-    shown = CliRunner().invoke(main, ["collected", str(site), "--out", str(out), "--remove"])
+    shown = kerbwatch("collected", site, "--out", out, "--remove")
     assert shown.exit_code == 0, shown.output
     assert CONSENT in shown.output
     assert kept(site / "state") == []
@@ -160,7 +159,7 @@ def test_what_was_collected_is_copied_with_a_folder_for_each_answer(tmp_path: Pa
 def test_nothing_is_deleted_that_was_not_copied(tmp_path: Path) -> None:
     site = site_in(tmp_path)
     collection(site / "state" / FOLDER).consider(KIND, [BIN], at(100))
-    refused = CliRunner().invoke(main, ["collected", str(site), "--remove"])
+    refused = kerbwatch("collected", site, "--remove")
     assert refused.exit_code == 2
     assert len(kept(site / "state")) == 1
 

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,7 +16,7 @@ from agent.config.broker_address import checked, host_and_port
 from agent.config.faults import ConfigError
 from agent.config.loading import load
 from agent.config.site_files import FileError, read_json, read_toml
-from provisioning.cli import main
+from tests.support.command_line import kerbwatch
 from wording.lookalikes import lookalikes
 
 SITE = """[site]
@@ -146,9 +145,7 @@ def write(folder: Path, site: bytes, zones: bytes) -> Path:
 
 
 def validated(folder: Path, language: str) -> tuple[int, str]:
-    ran = CliRunner(env={"KERBWATCH_LANGUAGE": language}).invoke(
-        main, ["config", "validate", str(folder)]
-    )
+    ran = kerbwatch("config", "validate", folder, language=language)
     return ran.exit_code, ran.output
 
 

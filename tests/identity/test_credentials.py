@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 
 from agent.config import loading
 from agent.config.schema import Uplink
@@ -28,9 +27,9 @@ from agent.identity import credentials
 from agent.identity.credentials import CredentialsError
 from provisioning.check import broker as broker_check
 from provisioning.check.findings import Device
-from provisioning.cli import main
 from provisioning.wording import in_words
 from tests.support.broker import Broker
+from tests.support.command_line import kerbwatch
 from tests.support.openssl import connects, openssl, settings_of, shows
 from tests.support.paths import ROOT
 from tests.support.red_bike_model import write_model
@@ -248,7 +247,7 @@ def test_each_wrong_file_is_named_with_what_to_do(
     settings = loaded.uplink.located(files)
     assert connects(settings) == fault
     # the command says it; what is not there may come later
-    ran = CliRunner().invoke(main, ["config", "validate", str(files), "--json"])
+    ran = kerbwatch("config", "validate", files, "--json")
     told = json.loads(ran.output)
     absent = case.said == "there is no such file"
     assert (ran.exit_code, told["valid"]) == ((0, True) if absent else (3, False))
@@ -400,10 +399,10 @@ def test_a_password_without_a_user_is_told_and_keeps_nobody_from_watching(files:
     site = files / "site.toml"
     text = site.read_text(encoding="utf-8")
     site.write_text(text.replace('username = "d"\n', ""), encoding="utf-8")
-    told: Any = CliRunner().invoke(main, ["config", "validate", str(files), "--json"])
+    told: Any = kerbwatch("config", "validate", files, "--json")
     [warning] = json.loads(told.output)["warnings"]
     assert warning["what"] == "uplink.password_file: without username it is not used"
-    assert CliRunner().invoke(main, ["config", "validate", str(files), "--strict"]).exit_code == 1
+    assert kerbwatch("config", "validate", files, "--strict").exit_code == 1
 
 
 def test_faults_of_the_broker_are_all_named(files: Path) -> None:
@@ -411,7 +410,7 @@ def test_faults_of_the_broker_are_all_named(files: Path) -> None:
     text = site.read_text(encoding="utf-8")
     text = text.replace("mqtts://localhost:1", "ssl://localhost:1")
     site.write_text(text.replace('key_file = "device.key"\n', ""), encoding="utf-8")
-    told: Any = CliRunner().invoke(main, ["config", "validate", str(files), "--json"])
+    told: Any = kerbwatch("config", "validate", files, "--json")
     listed = json.loads(told.output)["faults"]
     assert any(each.startswith("uplink.broker: ssl:// is called mqtts:// here") for each in listed)
     assert any("certificate_file and key_file go together" in each for each in listed)
@@ -422,7 +421,7 @@ def test_a_fault_elsewhere_hides_no_wrong_file(files: Path) -> None:
     site = files / "site.toml"
     text = site.read_text(encoding="utf-8").replace('kind = "no_parking"', 'kind = "parking"')
     site.write_text(text, encoding="utf-8")
-    told: Any = CliRunner().invoke(main, ["config", "validate", str(files), "--json"])
+    told: Any = kerbwatch("config", "validate", files, "--json")
     listed = json.loads(told.output)["faults"]
     assert any("zone 'kerb'" in each for each in listed)
     assert any("ca.crt: it is empty" in each for each in listed)

@@ -33,6 +33,7 @@ from provisioning.check.findings import Device
 from provisioning.check.running_agent import _of_software
 from provisioning.cli import main
 from tests.support import red_bike_model, red_bike_site
+from tests.support.command_line import kerbwatch
 from tests.support.red_models import write_red_model
 
 SIDE_PX = 64
@@ -247,7 +248,7 @@ def test_verifying_a_network_without_an_end_comes_to_one(
     change(folder, before, after)
     monkeypatch.setenv("KERBWATCH_MODELS", str(tmp_path / "models"))
     monkeypatch.setattr(trial, "LIMIT_S", 6.0)
-    ran = CliRunner().invoke(main, ["models", "verify"])
+    ran = kerbwatch("models", "verify")
     assert ran.exit_code == 1
     assert "too slow, or never ends" in ran.output
 
@@ -423,7 +424,7 @@ def test_changed_weights_are_found_and_never_run(
     content = (folder / "strange.onnx.data").read_bytes()
     (folder / "strange.onnx.data").write_bytes(bytes(255 - each for each in content))
     monkeypatch.setenv("KERBWATCH_MODELS", str(tmp_path / "models"))
-    ran = CliRunner().invoke(main, ["models", "verify"])
+    ran = kerbwatch("models", "verify")
     assert ran.exit_code == 1
     assert "weights: strange.onnx.data has" in ran.output
     with pytest.raises(ModelError, match=r"strange\.onnx\.data has"):
@@ -557,7 +558,7 @@ def test_a_folder_that_is_no_model_s_is_in_nobody_s_way(
         (tmp_path / name).mkdir()
         (tmp_path / name / "manifest.toml").write_text("", encoding="utf-8")
     monkeypatch.setenv("KERBWATCH_MODELS", str(tmp_path))
-    ran = CliRunner().invoke(main, ["models", "list"])
+    ran = kerbwatch("models", "list")
     assert ran.exit_code == 0, ran.output
     assert "red" in ran.output
     assert "\x1b" not in ran.output

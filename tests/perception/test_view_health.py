@@ -10,7 +10,6 @@ from typing import Any, get_args
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,9 +20,9 @@ from agent.protocol.base import Blindness
 from agent.protocol.events import CaseEvent
 from agent.runtime.replay import ReplayReport, replay
 from drivers.cameras import Picture
-from provisioning.cli import main
 from provisioning.wording.vocabulary import REASONS
 from tests.support import staged_clips, view_faults
+from tests.support.command_line import kerbwatch
 from tests.support.scenes import paving, zone
 from tests.support.staged_clips import BUNDLED, staged
 
@@ -63,7 +62,7 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
         site + '\n[storage]\nstate_dir = "state"\nrun_dir = "run"\n', encoding="utf-8"
     )
     (folder / "state").mkdir()
-    done = CliRunner(env={"KERBWATCH_LANGUAGE": "en"}).invoke(main, ["commission", str(folder)])
+    done = kerbwatch("commission", folder)
     assert done.exit_code == 0, done.output
     return folder / "state"
 

@@ -20,6 +20,7 @@ from agent.protocol.downlink import Receipt, any_of
 from agent.protocol.events import Message
 from provisioning.cli import main
 from tests.support import catalogue
+from tests.support.command_line import kerbwatch
 from tests.support.paths import ROOT
 
 PAGES = sorted(
@@ -204,7 +205,7 @@ def test_the_page_of_rooms_draws_the_floors_that_are_checked() -> None:
 
 def test_the_page_of_commands_lists_the_exit_codes_that_the_command_lists() -> None:
     listed = dict(re.findall(r"^\| (\d+) \| (.+) \|$", COMMANDS.read_text("utf-8"), re.MULTILINE))
-    shown = CliRunner().invoke(main, ["--help"]).output
+    shown = kerbwatch("--help").output
     assert listed == dict(re.findall(r"^ +(\d+)  (.+)$", shown, re.MULTILINE))
 
 

@@ -24,6 +24,7 @@ from provisioning.cli import main
 from tests.support.broker import Broker
 from tests.support.certificates import Authority
 from tests.support.check_findings import findings, of
+from tests.support.command_line import kerbwatch
 from tests.support.openssl import MOSQUITTOS_MANUAL, openssl, shows
 from tests.support.ports import free_port
 from tests.support.red_bike_model import write_model
@@ -302,8 +303,8 @@ def test_the_file_system_of_a_folder_is_that_of_the_nearest_mount(tmp_path: Path
 
 
 def test_cameras_are_listed_without_opening_one() -> None:
-    done = CliRunner(env={"KERBWATCH_LANGUAGE": "en"}).invoke(main, ["cameras", "list"])
+    done = kerbwatch("cameras", "list")
     assert done.exit_code == 0
     assert "synthetic" in done.output
-    listed = json.loads(CliRunner().invoke(main, ["cameras", "list", "--json"]).output)
+    listed = json.loads(kerbwatch("cameras", "list", "--json").output)
     assert {"picamera2", "rtsp", "video_file"} <= set(listed)

@@ -11,13 +11,12 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 
 from agent import inference
 from agent.analysis import reference_image
 from agent.domain.scene import Box, crop
 from agent.perception.redaction import CELLS
-from provisioning.cli import main
+from tests.support.command_line import kerbwatch
 from tests.support.paths import ROOT
 from tests.support.red_bike_model import write_model
 from tests.support.sites import as_toml, drawn_camera, site_of, write_site, zone
@@ -43,11 +42,6 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def command(*arguments: object) -> Result:
-    told = [str(each) for each in arguments]
-    return CliRunner(env={"KERBWATCH_LANGUAGE": "en"}).invoke(main, told)
-
-
 def stills(folder: Path, picture: Any) -> Path:
     folder.mkdir()
     cv2.imwrite(str(folder / "0.png"), picture)
@@ -56,7 +50,7 @@ def stills(folder: Path, picture: Any) -> Path:
 
 
 def test_a_commissioning_picture_is_kept_for_nobody_else_to_read(site: Path) -> None:
-    assert command("commission", site).exit_code == 0
+    assert kerbwatch("commission", site).exit_code == 0
     folder = site / "state" / reference_image.FOLDER
     assert folder.stat().st_mode & 0o777 == 0o700
     assert {path.name for path in folder.iterdir()} == {"street.png", "street.jpg"}
@@ -64,7 +58,7 @@ def test_a_commissioning_picture_is_kept_for_nobody_else_to_read(site: Path) -> 
 
 
 def test_what_nobody_may_see_is_in_no_commissioning_picture(site: Path) -> None:
-    command("commission", site)
+    kerbwatch("commission", site)
     kept = reference_image.load(site / "state", "street")
     assert kept is not None
     assert kept.luma[:50, :150].max() == 0
@@ -74,12 +68,12 @@ def test_what_nobody_may_see_is_in_no_commissioning_picture(site: Path) -> None:
 
 
 def test_a_dark_or_blurred_picture_is_refused_and_the_old_one_stays(site: Path) -> None:
-    command("commission", site)
+    kerbwatch("commission", site)
     before = (site / "state" / reference_image.FOLDER / "street.png").read_bytes()
     dark = stills(site / "dark", np.full((360, 640, 3), 4, np.uint8))
     flat = stills(site / "flat", np.full((360, 640, 3), 120, np.uint8))
     for folder, reason in ((dark, "mean brightness"), (flat, "no detail")):
-        done = command("commission", site, "--from", f"street={folder}")
+        done = kerbwatch("commission", site, "--from", f"street={folder}")
         assert done.exit_code == 1
         assert reason in done.output
     assert (site / "state" / reference_image.FOLDER / "street.png").read_bytes() == before
@@ -88,20 +82,20 @@ def test_a_dark_or_blurred_picture_is_refused_and_the_old_one_stays(site: Path) 
 def test_a_picture_file_will_do(site: Path) -> None:
     picture = np.kron(np.random.default_rng(1).integers(40, 200, (18, 32, 3)), np.ones((20, 20, 1)))
     cv2.imwrite(str(site / "corner.png"), picture.astype(np.uint8))
-    done = command("commission", site, "--from", f"street={site / 'corner.png'}", "--json")
+    done = kerbwatch("commission", site, "--from", f"street={site / 'corner.png'}", "--json")
     assert (done.exit_code, json.loads(done.output)) == (0, {"refused": {"street": []}})
 
 
 def test_which_cameras_have_a_picture_is_shown(site: Path) -> None:
-    none = command("commission", site, "--show")
+    none = kerbwatch("commission", site, "--show")
     assert (none.exit_code, "no reference image" in none.output) == (1, True)
-    command("commission", site)
-    told = json.loads(command("commission", site, "--show", "--json").output)
+    kerbwatch("commission", site)
+    told = json.loads(kerbwatch("commission", site, "--show", "--json").output)
     assert Path(told["street"]["picture"]).is_file()
 
 
 def test_a_damaged_commissioning_picture_is_none(site: Path) -> None:
-    command("commission", site)
+    kerbwatch("commission", site)
     path = site / "state" / reference_image.FOLDER / "street.png"
     path.write_bytes(path.read_bytes()[:60])
     assert reference_image.load(site / "state", "street") is None
@@ -164,7 +158,7 @@ def assert_heads_are_gone(state_dir: Path) -> None:
 def test_a_street_with_people_in_view_is_commissioned(tmp_path: Path) -> None:
     state_dir = commissioned(tmp_path, with_people(tmp_path / "clip.mp4"))
     assert_heads_are_gone(state_dir)
-    shown = command("commission", tmp_path, "--show")
+    shown = kerbwatch("commission", tmp_path, "--show")
     assert (shown.exit_code, "street.jpg" in shown.output) == (0, True)
 
 
@@ -184,7 +178,7 @@ def test_a_real_street_with_people_or_vehicles_in_view_is_commissioned(
 
 
 def views(site: Path) -> list[dict[str, str]]:
-    document = json.loads(command("check", site, "--json").output)
+    document = json.loads(kerbwatch("check", site, "--json").output)
     return [row for row in document["findings"] if "commission" in row["what"]]
 
 
@@ -193,7 +187,7 @@ def test_check_says_what_became_of_the_view_since_it_was_commissioned(site: Path
     [missing] = views(site)
     assert missing["severity"] == "warning"
     assert "no reference image" in missing["what"]
-    command("commission", site)
+    kerbwatch("commission", site)
     assert views(site) == []
     covered = np.full((360, 640, 3), 90, np.uint8)
     covered[:, ::64] = 140  # some detail of its own

@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from click.testing import CliRunner
 
 from agent.identity.signing_key import FILE, Signer
 from drivers import programs
 from drivers.files import wiping
-from provisioning.cli import main
+from tests.support.command_line import kerbwatch
 from tests.support.paths import ROOT
 from tests.support.signatures import verified
 from tests.support.sites import site_of, write_site
@@ -75,7 +74,7 @@ def site(tmp_path: Path) -> Path:
 
 
 def run(site: Path, *words: str, answer: str | None = None) -> Result:
-    return CliRunner().invoke(main, ["decommission", str(site), *words], input=answer)
+    return kerbwatch("decommission", site, *words, typed=answer)
 
 
 def left(site: Path) -> list[str]:

@@ -20,6 +20,7 @@ from drivers.clock import SystemClock
 from drivers.testing import FakeClock
 from provisioning.cli import main
 from provisioning.console.local_time import local
+from tests.support.command_line import kerbwatch
 from tests.support.red_bike_model import write_model
 from tests.support.red_bike_site import write_red_site
 from tests.support.sites import standing_bike_site, write_site
@@ -41,7 +42,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def told(*words: object, code: int | None = 0) -> str:
-    done = CliRunner(env={"KERBWATCH_LANGUAGE": "en"}).invoke(main, [str(each) for each in words])
+    done = kerbwatch(*words)
     assert code in {None, done.exit_code}, done.output
     return done.output
 

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from provisioning.cli import main
+from tests.support.command_line import kerbwatch
 from tests.support.red_bike_model import write_model
 
 
@@ -18,7 +19,7 @@ def test_the_models_are_measured_with_threads_and_in_both_precisions(
 ) -> None:
     write_model(tmp_path / "models")
     monkeypatch.setenv("KERBWATCH_MODELS", str(tmp_path / "models"))
-    done = CliRunner().invoke(main, ["models", "bench", "street", "--seconds", "0.1", "--json"])
+    done = kerbwatch("models", "bench", "street", "--seconds", "0.1", "--json")
     assert done.exit_code == 0, done.output
     document = json.loads(done.stdout)
     rows = document["rows"]
@@ -41,12 +42,12 @@ def test_a_model_in_whole_numbers_is_measured_as_it_is() -> None:
 
 
 def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
-    done = CliRunner().invoke(main, ["models", "bench", "--pictures", str(tmp_path)])
+    done = kerbwatch("models", "bench", "--pictures", tmp_path)
     assert done.exit_code == 1
     assert str(tmp_path) in done.output
 
 
 def test_a_model_that_is_not_there_is_named() -> None:
-    done = CliRunner().invoke(main, ["models", "bench", "nobody", "--seconds", "0.1"])
+    done = kerbwatch("models", "bench", "nobody", "--seconds", "0.1")
     assert done.exit_code == 3
     assert "nobody" in done.output

@@ -15,11 +15,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
 from agent.telemetry.status_file import FILE, Status
-from provisioning.cli import main
 from tests.support.agent_process import run_agent
+from tests.support.command_line import kerbwatch
 from tests.support.paths import ROOT
 from tests.support.red_bike_model import write_model
 from tests.support.sites import standing_bike_site, write_site
@@ -55,7 +54,7 @@ def running(site: Path) -> Iterator[Path]:
 
 @pytest.mark.slow
 def test_a_running_agent_is_shown_in_words_and_as_json(running: Path) -> None:
-    english = CliRunner(env={"KERBWATCH_LANGUAGE": "en"}).invoke(main, ["watch", str(running)])
+    english = kerbwatch("watch", running)
     assert english.exit_code == 0, english.output
     for part in (
         "corner-7",
@@ -68,12 +67,10 @@ def test_a_running_agent_is_shown_in_words_and_as_json(running: Path) -> None:
         "no broker is configured",
     ):
         assert part in english.output
-    chinese = CliRunner(env={"KERBWATCH_LANGUAGE": "zh_CN"}).invoke(
-        main, ["watch", str(running), "--once"]
-    )
+    chinese = kerbwatch("watch", running, "--once", language="zh_CN")
     assert "corner-7" in chinese.output
     assert "open cases" not in chinese.output
-    found = json.loads(CliRunner().invoke(main, ["watch", str(running), "--json"]).output)
+    found = json.loads(kerbwatch("watch", running, "--json").output)
     assert found["cameras"]["street"]["analysed"] > 0
     assert found["cases"][0]["zone_id"] == "kerb"
     camera = found["cameras"]["street"]
@@ -119,7 +116,7 @@ def test_on_a_terminal_it_is_drawn_in_place_until_interrupted(running: Path) -> 
 
 
 def test_without_an_agent_that_is_said(site: Path) -> None:
-    done = CliRunner(env={"KERBWATCH_LANGUAGE": "en"}).invoke(main, ["watch", str(site)])
+    done = kerbwatch("watch", site)
     assert done.exit_code == 1
     assert "does not run" in done.output
 
@@ -140,15 +137,15 @@ def test_an_old_status_is_no_sign_of_life(site: Path) -> None:
     )
     (site / "run").mkdir()
     (site / "run" / FILE).write_text(old.model_dump_json(), encoding="utf-8")
-    done = CliRunner(env={"KERBWATCH_LANGUAGE": "en"}).invoke(main, ["watch", str(site)])
+    done = kerbwatch("watch", site)
     assert done.exit_code == 1
     assert "5 min" in done.output
     ahead = old.model_copy(update={"at": datetime.now(UTC) + timedelta(days=3650)})
     (site / "run" / FILE).write_text(ahead.model_dump_json(), encoding="utf-8")
-    done = CliRunner(env={"KERBWATCH_LANGUAGE": "en"}).invoke(main, ["watch", str(site)])
+    done = kerbwatch("watch", site)
     assert done.exit_code == 1
     assert "the clock was set back" in done.output
     (site / "run" / FILE).write_text("{}", encoding="utf-8")
-    done = CliRunner(env={"KERBWATCH_LANGUAGE": "en"}).invoke(main, ["watch", str(site)])
+    done = kerbwatch("watch", site)
     assert done.exit_code == 1
     assert "cannot be read" in done.output

@@ -9,8 +9,10 @@ from click.testing import CliRunner, Result
 from provisioning.cli import main
 
 
-def kerbwatch(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+def kerbwatch(*words: object, language: str | None = None, typed: str | None = None) -> Result:
+    """Call the command with these words; ``typed`` is what somebody answers its questions."""
+    environment = {} if language is None else {"KERBWATCH_LANGUAGE": language}
+    return CliRunner(env=environment).invoke(main, [str(word) for word in words], input=typed)
 
 
 def refused(result: Result, code: int) -> str:
@@ -24,4 +26,4 @@ def refused(result: Result, code: int) -> str:
 def adopt(file: Path, into: Path, family: str, *more: str) -> Result:
     words = ["models", "adopt", str(file), "--name", "taken", "--family", family, *more]
     words += ["--licence", "MIT", "--provenance", "made up by a test", "--into", str(into)]
-    return CliRunner().invoke(main, words)
+    return kerbwatch(*words)

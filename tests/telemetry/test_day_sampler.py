@@ -12,7 +12,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from click.testing import CliRunner
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -28,8 +27,8 @@ from agent.telemetry.daily_summary import Summaries, summary_of
 from agent.telemetry.day_sampler import SAMPLE_S, Daybook, Gauges
 from drivers.clock import SystemClock
 from drivers.power import Power
-from provisioning.cli import main
 from tests.support.cases import OPEN_CASE
+from tests.support.command_line import kerbwatch
 from tests.support.sites import site_of, write_site, zone
 from tests.support.state_folder import StateFolder
 
@@ -479,7 +478,7 @@ def test_the_command_prints_the_day_in_both_languages_and_as_json(
     write_site(tmp_path, site_of(zones=[zone()]))
 
     def run(*words: str) -> tuple[int, str]:
-        ran = CliRunner().invoke(main, ["report", str(tmp_path), *words])
+        ran = kerbwatch("report", tmp_path, *words)
         return ran.exit_code, ran.output
 
     assert run()[0] == 1, "nothing was counted"

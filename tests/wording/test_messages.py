@@ -29,6 +29,7 @@ from provisioning.console.help_format import wrapped
 from provisioning.wording import error_in_words, in_words, say, say_many
 from provisioning.wording.width import display_width, padded
 from tests.support import catalogue, red_bike_model, red_bike_site
+from tests.support.command_line import kerbwatch
 from tests.support.paths import ROOT
 from wording.known_errors import reason_of, recognised
 from wording.messages import Said, itemised, said, said_many
@@ -403,7 +404,7 @@ def test_a_replay_lines_its_columns_up_in_chinese(
     red_bike_model.write_model(tmp_path / "models")
     red_bike_site.write_red_site(tmp_path / "site")
     monkeypatch.setenv("KERBWATCH_MODELS", str(tmp_path / "models"))
-    shown = CliRunner().invoke(main, ["replay", str(tmp_path / "site")]).stdout
+    shown = kerbwatch("replay", tmp_path / "site").stdout
     events, _, summary = shown.partition("汇总\n")
     zones = [display_width(line.partition("区域")[0]) for line in events.splitlines() if line]
     assert len(zones) == 2

@@ -7,14 +7,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
-from click.testing import CliRunner
 
 from agent.audit import Audit
 from agent.retention.legal_holds import Hold, Holds
 from agent.telemetry.status_file import FILE, Status, UplinkStatus
 from drivers.clock import SystemClock
-from provisioning.cli import main
 from provisioning.wording import error_in_words, say
+from tests.support.command_line import kerbwatch
 from tests.support.sites import as_toml, site_of, write_site
 from wording.messages import itemised, said
 
@@ -31,7 +30,7 @@ def site(tmp_path: Path) -> Path:
 
 
 def run(*words: object) -> str:
-    output = CliRunner().invoke(main, [str(word) for word in words]).output
+    output = kerbwatch(*words).output
     assert_harmless(output)
     return output
 
