@@ -7,11 +7,16 @@ devices that lost the same thing at the same moment do not all come back at the 
 
 from __future__ import annotations
 
+import math
 import random
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    pass
+MOST_DOUBLINGS = 60
+"""A camera that is away for a year must not overflow a float."""
+
+
+def doubled_s(first_s: float, most_s: float, times: int) -> float:
+    """A wait that was doubled so many times, up to a most."""
+    return min(most_s, first_s * 2.0 ** min(times, MOST_DOUBLINGS))
 
 
 class Backoff:
@@ -21,6 +26,7 @@ class Backoff:
         first_s: The limit after the first failure.
         most_s: No limit is above this.
         good_after_s: What worked for this long before it failed has worked: the count begins anew.
+            Without it, only :meth:`worked` begins it anew.
         least_share: The least share of the limit that is waited.
     """
 
@@ -28,7 +34,7 @@ class Backoff:
         self,
         first_s: float,
         most_s: float,
-        good_after_s: float,
+        good_after_s: float = math.inf,
         *,
         least_share: float = 0.0,
         die: random.Random | None = None,
@@ -41,8 +47,7 @@ class Backoff:
     @property
     def limit_s(self) -> float:
         """The longest wait that the next failure may bring, if it comes at once."""
-        # The exponent is bounded: a camera that is away for a year must not overflow a float.
-        return min(self._most_s, self._first_s * 2.0 ** min(self._failures, 60))
+        return doubled_s(self._first_s, self._most_s, self._failures)
 
     def failed(self, ran_s: float = 0.0) -> float:
         """Take note of a failure and say how long to wait.
@@ -59,7 +64,6 @@ class Backoff:
         self._failures += 1
         return limit_s * self._die.uniform(self._least_share, 1.0)
 
-
-def back_off_s(failures: int, ceiling_s: float) -> float:
-    """How long to wait, with full jitter: a city that comes back must not come back at once."""
-    return random.uniform(0, min(ceiling_s, 2.0 ** min(failures, 16)))  # noqa: S311
+    def worked(self) -> None:
+        """Take note of a success: the count begins anew."""
+        self._failures = 0

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from agent.concurrency.backoff import doubled_s
+
 if TYPE_CHECKING:
     from drivers.clock import Clock
 
@@ -34,6 +36,6 @@ class NewEpochs:
 
     def begin(self) -> None:
         """Note that a new epoch begins now."""
-        wait_s = min(FIRST_WAIT_S * 2.0 ** min(self.begun, 60), LONGEST_WAIT_S)
+        wait_s = doubled_s(FIRST_WAIT_S, LONGEST_WAIT_S, self.begun)
         self._not_before_s = self._clock.monotonic_s() + wait_s
         self.begun += 1

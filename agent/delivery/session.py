@@ -19,11 +19,13 @@ if TYPE_CHECKING:
 
     from agent.config.schema import Uplink as UplinkSettings
     from agent.delivery.mqtt_connection import Acknowledgement
-from agent.concurrency.backoff import back_off_s
+from agent.concurrency.backoff import Backoff
 
 _NO_LIMIT_BYTES = 268_435_455
 """The largest packet that MQTT knows."""
 ROUND_S = 0.5
+REFUSED_FIRST_S = 2.0
+"""At most so long is waited after a first "not now"; twice as long after each further one."""
 _GOODBYE_S = 2.0
 
 
@@ -77,7 +79,7 @@ class Session:
         self._accepting = False
         """Whether the last answer to an event was yes. Until it is, one parcel goes at a time:
         were the first refused and the second, sent along with it, accepted, the order were lost."""
-        self._refusals = 0
+        self._backoff = Backoff(REFUSED_FIRST_S, settings.reconnect_max_s)
         self._resume_s = 0.0
         self._heard_topics: tuple[str, ...] = ()
         self._asked_s = 0.0
@@ -216,16 +218,13 @@ class Session:
         meant = meaning(answer.code)
         self._accepting = meant == "taken"
         if self._accepting:
-            self._refusals = 0
+            self._backoff.worked()
             self._parcels.acknowledge(parcel)
         elif meant == "not now":
             self._report(f"the broker does not take events now: {answer.text}")
             self._parcels.put_back(parcel)
-            self._refusals += 1
             # Nothing more goes until the pause is over: the oldest must go first again.
-            self._resume_s = time.monotonic() + back_off_s(
-                self._refusals, self._settings.reconnect_max_s
-            )
+            self._resume_s = time.monotonic() + self._backoff.failed()
         else:
             self._report(f"the broker refuses a message: {answer.text}")
             self._parcels.refuse(parcel, answer.text)

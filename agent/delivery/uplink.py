@@ -15,7 +15,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from agent.concurrency.backoff import back_off_s
+from agent.concurrency.backoff import Backoff
 from agent.delivery.backlog_commands import BacklogCommands
 from agent.delivery.channel_rights import Channels
 from agent.delivery.command_log import Orders
@@ -47,7 +47,8 @@ if TYPE_CHECKING:
     from agent.storage.outbox import Outbox
     from drivers.clock import Clock
 
-_STEADY_AFTER_S = 10.0
+_AGAIN_FIRST_S, _STEADY_AFTER_S = 1.0, 10.0
+"""Waits begin anew after a connection that lasted."""
 _SHORT_LIFE_S, _SHORT_LIVES = 300.0, 3
 """So many connections in a row that were lost this young have a cause of their own."""
 _BUDGET, _SAVE_BUDGET_S = "uplink.daily_bytes", 10.0
@@ -224,7 +225,7 @@ class Uplink:
             self._reconnect_until(stop)
 
     def _reconnect_until(self, stop: threading.Event) -> None:
-        failures = 0
+        backoff = Backoff(_AGAIN_FIRST_S, self._settings.reconnect_max_s, _STEADY_AFTER_S)
         while not stop.is_set():
             self._connected_s = math.inf
             try:
@@ -236,10 +237,9 @@ class Uplink:
                 _log.exception("the uplink starts over")
             # Being accepted is not being up: a broker that throws us out at once is left alone
             # for longer and longer.
-            steady = time.monotonic() - self._connected_s >= _STEADY_AFTER_S
-            failures = 0 if steady else failures + 1
+            wait_s = backoff.failed(time.monotonic() - self._connected_s)
             self._connected_since = None
-            self._sleep(stop, back_off_s(failures, self._settings.reconnect_max_s))
+            self._sleep(stop, wait_s)
 
     def _deliver(self, stop: threading.Event) -> None:
         """Run one connection from start to end, and handle why it ended."""

@@ -183,7 +183,6 @@ class BirthBody(Wire):
     signing_key: PublicKey | None = None
 
 
-CASE_EVENTS = ("case.opened", "case.persisting", "case.cleared", "case.abstained")
 CaseEventType = Literal["case.opened", "case.persisting", "case.cleared", "case.abstained"]
 
 

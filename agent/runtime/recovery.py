@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from agent.concurrency.backoff import doubled_s
 from drivers.disk import replace_file
 from wording.known_errors import words_of
 
@@ -41,13 +42,11 @@ another; ``fault``: an error that nobody expected."""
 Action = Literal["network", "reboot"]
 
 FILE = "recovery.json"
-MOST_DOUBLINGS = 16
 BLIND_BEFORE_REBOOT = 2
 """A reboot is asked for only after so many restarts of the process in a row have not helped."""
 UPTIME_FIRST_S, UPTIME_MOST_S = 3600.0, 86_400.0
 """A reboot is asked for only when this boot has lasted an hour, after the next two, … up to a day.
 The uptime cannot be set wrong, and it bounds reboots whatever else is forgotten."""
-MENDED_AFTER_S = 600.0
 
 _log = logging.getLogger(__name__)
 
@@ -168,7 +167,7 @@ class Recovery:
         return hangs.boot_id != self._clock.boot_id or self._clock.monotonic_s() >= hangs.next_s
 
     def _after_another(self, hangs: Hangs) -> Hangs:
-        wait_s = min(self._most_s, self._first_s * 2.0 ** min(hangs.count, MOST_DOUBLINGS))
+        wait_s = doubled_s(self._first_s, self._most_s, hangs.count)
         return Hangs(
             count=hangs.count + 1,
             boot_id=self._clock.boot_id,
@@ -199,12 +198,11 @@ class Recovery:
         if self._blind_since_s is None:
             self._blind_since_s = now_s
         restarted = max((hangs.count for hangs in self._record.hangs.values()), default=0)
-        doublings = min(self._record.reboot.count, MOST_DOUBLINGS)
         return (
             now_s - self._blind_since_s >= after_s
             and restarted >= BLIND_BEFORE_REBOOT
             and self._record.reboot.boot_id != self._clock.boot_id  # one of them is under way
-            and now_s >= min(UPTIME_MOST_S, UPTIME_FIRST_S * 2.0**doublings)
+            and now_s >= doubled_s(UPTIME_FIRST_S, UPTIME_MOST_S, self._record.reboot.count)
         )
 
     def wants_network(self, *, online: bool, cut_off: bool, after_s: float) -> bool:
@@ -226,7 +224,7 @@ class Recovery:
             self._cut_off_since_s = now_s
         if now_s - self._cut_off_since_s < after_s:
             return False
-        wait_s = min(self._most_s, after_s * 2.0 ** min(asked.count, MOST_DOUBLINGS))
+        wait_s = doubled_s(after_s, self._most_s, asked.count)
         return asked.boot_id != self._clock.boot_id or now_s - asked.at_s >= wait_s
 
     def note_asked(self, action: Action) -> None:

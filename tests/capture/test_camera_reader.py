@@ -204,6 +204,16 @@ def test_waits_grow_while_it_fails_and_begin_anew_after_a_good_run(
         assert wait_s <= limit_s * (1 + 1e-9)
 
 
+def test_without_a_time_only_a_success_begins_the_count_anew() -> None:
+    backoff = Backoff(2.0, 30.0)
+    limits_s = []
+    for _ in range(3):
+        limits_s.append(backoff.limit_s)
+        backoff.failed(ran_s=1e9)
+    backoff.worked()
+    assert [*limits_s, backoff.limit_s] == [2.0, 4.0, 8.0, 2.0]
+
+
 def test_a_year_of_failures_overflows_nothing() -> None:
     backoff = Backoff(1.0, 30.0, 60.0)
     for _ in range(5000):
