@@ -17,7 +17,6 @@ from agent.protocol.events import CaseBody, Draft, Fraction, Place, Thing
 from agent.storage import day_counters
 from agent.storage.case_table import save_case, save_trace
 from agent.storage.errors import StorageError
-from agent.storage.outbox_queries import Lane
 from agent.storage.state_table import ANALYSIS_SNAPSHOT, load_state, save_state
 
 if TYPE_CHECKING:
@@ -120,7 +119,7 @@ class CaseBook:
                 day_counters.count_case(connection, day, change)
             for case, draft in drafts:
                 save_case(connection, case)
-                self._outbox.add(connection, draft, Lane.CASE)
+                self._outbox.add(connection, draft)
                 body = draft.body.model_dump_json(exclude_none=True)
                 save_trace(connection, case.case_id, draft.type, body, told[case.case_id])
             if text is not None:

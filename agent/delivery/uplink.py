@@ -24,12 +24,10 @@ from agent.delivery.downlink import Listening, NewEpochError
 from agent.delivery.mqtt_connection import Connection, LinkError, NoRetainError, Wake
 from agent.delivery.send_scheduler import Parcels, Terms
 from agent.delivery.session import ROUND_S, MovedError, Session
-from agent.protocol.base import ClockReading
 from agent.protocol.events import BirthBody, DeviceState, Draft
 from agent.protocol.heartbeat import UplinkHealth
 from agent.protocol.topics import Topics
 from agent.storage.errors import StorageError
-from agent.storage.outbox_queries import Lane
 from agent.storage.state_table import load_state, save_state
 from wording.harmless import harmless
 from wording.messages import said
@@ -353,21 +351,15 @@ class Uplink:
 
     def _announce(self, session_id: str) -> None:
         """Queue the birth as an event: retained messages do not reach every consumer."""
-        at = self._clock.now()
-        birth = Draft(
-            event_id=self._ids.new(at),
-            type="device.birth",
-            occurred_at=at,
-            clock=ClockReading.of(self._clock),
-            body=BirthBody(
-                session_id=session_id,
-                previous_epoch=self._outbox.previous_epoch,
-                agent_version=self._agent_version,
-                configuration_sha256=self._configuration_sha256,
-                signing_key=self._signing_key,
-            ),
+        body = BirthBody(
+            session_id=session_id,
+            previous_epoch=self._outbox.previous_epoch,
+            agent_version=self._agent_version,
+            configuration_sha256=self._configuration_sha256,
+            signing_key=self._signing_key,
         )
-        self._database.write(lambda connection: self._outbox.add(connection, birth, Lane.REST))
+        birth = Draft.of_device(body, self._clock, self._ids)
+        self._database.write(lambda connection: self._outbox.add(connection, birth))
 
     def _report(self, problem: str) -> None:
         problem = harmless(problem)

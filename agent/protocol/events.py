@@ -8,7 +8,7 @@ offset. ``docs/integrator.md`` explains the contract to its readers.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -55,7 +55,8 @@ from agent.protocol.fields import (
 from agent.protocol.heartbeat import HeartbeatBody
 
 if TYPE_CHECKING:
-    pass
+    from agent.domain.ids import Ids
+    from drivers.clock import Clock
 
 
 Address = Annotated[str, Text(256)]
@@ -384,7 +385,19 @@ Event = Annotated[
     CaseEvent | BirthEvent | HeartbeatEvent | LossEvent | StorageEvent | ClockEvent | SummaryEvent,
     Field(discriminator="type"),
 ]
-Body = CaseBody | BirthBody | HeartbeatBody | LossBody | StorageBody | ClockBody | SummaryBody
+DeviceBody = BirthBody | HeartbeatBody | LossBody | StorageBody | ClockBody | SummaryBody
+Body = CaseBody | DeviceBody
+
+DEVICE_EVENTS: dict[type[DeviceBody], tuple[str, LaneName]] = {
+    BirthBody: ("device.birth", "rest"),
+    HeartbeatBody: ("device.heartbeat", "health"),
+    # With the cases: a gap is explained, and a case's time corrected, before the backlog is through.
+    LossBody: ("device.loss", "case"),
+    ClockBody: ("device.clock", "case"),
+    StorageBody: ("device.storage", "health"),
+    SummaryBody: ("device.summary", "rest"),
+}
+"""What the device tells of itself: its type on the wire, and the lane in which it goes."""
 
 
 class Message(Wire):
@@ -421,3 +434,16 @@ class Draft(BaseModel):
     occurred_at: datetime
     clock: ClockReading
     body: Body
+
+    @classmethod
+    def of_device(cls, body: DeviceBody, clock: Clock, ids: Ids) -> Self:
+        """What the device tells of itself now."""
+        at = clock.now()
+        type_, _ = DEVICE_EVENTS[type(body)]
+        clock_reading = ClockReading.of(clock)
+        return cls(event_id=ids.new(at), type=type_, occurred_at=at, clock=clock_reading, body=body)
+
+    @property
+    def lane(self) -> LaneName:
+        """The lane in which its kind goes."""
+        return "case" if isinstance(self.body, CaseBody) else DEVICE_EVENTS[type(self.body)][1]

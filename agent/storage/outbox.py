@@ -102,8 +102,13 @@ class Outbox:
     def _committed(self) -> None:
         self.changes = self._changing
 
-    def add(self, connection: sqlite3.Connection, draft: Draft, lane: Lane) -> int:
+    def add(self, connection: sqlite3.Connection, draft: Draft, lane: Lane | None = None) -> int:
         """Queue an event. Call it within a function given to ``Database.write``.
+
+        Args:
+            connection: Of that work.
+            draft: The event.
+            lane: The one that it goes in; None: the one of its kind.
 
         Returns:
             Its sequence number; it counts only if the transaction commits.
@@ -127,7 +132,7 @@ class Outbox:
             (
                 sequence,
                 draft.event_id,
-                int(lane),
+                int(Lane.of(draft) if lane is None else lane),
                 draft.type,
                 draft.occurred_at.timestamp(),
                 draft.clock.boot_id,

@@ -15,6 +15,7 @@ from agent.storage.checksum import is_whole
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
+    from agent.protocol.events import Draft
 
 events_adapter: TypeAdapter[Event] = TypeAdapter(Event)
 
@@ -26,6 +27,11 @@ class Lane(enum.IntEnum):
     EVIDENCE = 1
     HEALTH = 2
     REST = 3
+
+    @classmethod
+    def of(cls, draft: Draft) -> Lane:
+        """The lane in which its kind goes."""
+        return cls[draft.lane.upper()]
 
 
 _WAITING_IN_SPAN = (

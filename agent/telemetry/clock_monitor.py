@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict
 from agent.protocol.base import ClockReading, ClockState
 from agent.protocol.events import ClockBody, Concerned, Draft
 from agent.storage.errors import StorageError
-from agent.storage.outbox_queries import Lane, last_sequence
+from agent.storage.outbox_queries import last_sequence
 from agent.storage.state_table import load_state, save_state
 
 if TYPE_CHECKING:
@@ -38,7 +38,6 @@ STEP_S = 0.5
 """A clock that is slewed runs on with the steady one; only one that is set moves against it."""
 FRESH_S = 30.0
 """A live camera's frame is no older; one that is has the time of a recording."""
-TYPE = "device.clock"
 _KNOWN = "clock.known"
 
 _log = logging.getLogger(__name__)
@@ -163,7 +162,6 @@ class Timekeeper:
         seen: _Known,
         concerned: Concerned | None,
     ) -> int:
-        at = self._clock.now()
         body = ClockBody(
             boot_id=seen.boot_id,
             zero_at=datetime.fromtimestamp(seen.zero_s, UTC),
@@ -178,12 +176,4 @@ class Timekeeper:
             body.from_state,
             body.to_state,
         )
-        draft = Draft(
-            event_id=self._ids.new(at),
-            type=TYPE,
-            occurred_at=at,
-            clock=ClockReading.of(self._clock),
-            body=body,
-        )
-        # With the cases, for it says when they were; it comes once in a while.
-        return self._outbox.add(connection, draft, Lane.CASE)
+        return self._outbox.add(connection, Draft.of_device(body, self._clock, self._ids))

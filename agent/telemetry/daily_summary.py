@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from agent.domain.scene import MASK
-from agent.protocol.base import ClockReading
 from agent.protocol.event_codes import event_code
 from agent.protocol.events import DeviceDay, Draft, KindDay, SummaryBody, ZoneDay
 from agent.storage import day_counters, lived_time_counter
 from agent.storage.day_counters import DEVICE, Place
-from agent.storage.outbox_queries import Lane
 from agent.storage.state_table import load_state, save_state
 
 if TYPE_CHECKING:
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
     from agent.storage.outbox import Outbox
     from drivers.clock import Clock
 
-TYPE = "device.summary"
 MOST_AT_ONCE = 7
 """So many days are told of in one piece of work; the next follow minutes later."""
 _SENT_UNTIL = "summary.sent"
@@ -87,15 +84,7 @@ class Summaries:
             day_counters.note(connection, page, day_counters.TOLD)
 
     def _queue(self, connection: sqlite3.Connection, body: SummaryBody) -> None:
-        at = self._clock.now()
-        draft = Draft(
-            event_id=self._ids.new(at),
-            type=TYPE,
-            occurred_at=at,
-            clock=ClockReading.of(self._clock),
-            body=body,
-        )
-        self._outbox.add(connection, draft, Lane.REST)
+        self._outbox.add(connection, Draft.of_device(body, self._clock, self._ids))
 
     def _take_over(self, reader: sqlite3.Connection, today: str) -> None:
         """Take over the note of an older version: the newest day reported, and nothing else."""

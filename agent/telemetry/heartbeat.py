@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from agent.protocol.base import ClockReading
 from agent.protocol.events import Draft
 from agent.protocol.heartbeat import HeartbeatBody
 from agent.storage.outbox_queries import Lane, waits
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
 URGENT_APART_S = 5.0
 """Urgent heartbeats go this far apart at least."""
 ROUND_S = 0.5
-HEARTBEAT = "device.heartbeat"
 _log = logging.getLogger(__name__)
 
 
@@ -84,19 +82,12 @@ class Health:
         Raises:
             StorageError: It could not be written.
         """
-        at = self._clock.now()
-        draft = Draft(
-            event_id=self._ids.new(at),
-            type=HEARTBEAT,
-            occurred_at=at,
-            clock=ClockReading.of(self._clock),
-            body=self._body(),
-        )
+        draft = Draft.of_device(self._body(), self._clock, self._ids)
 
         def add(connection: sqlite3.Connection) -> int | None:
-            if not urgent and waits(connection, Lane.HEALTH, HEARTBEAT):
+            if not urgent and waits(connection, Lane.of(draft), draft.type):
                 return None
-            return self._outbox.add(connection, draft, Lane.HEALTH)
+            return self._outbox.add(connection, draft)
 
         return self._database.write(add).result()
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, cast
 
-from agent.protocol.base import MOST_RANGES, ClockReading
+from agent.protocol.base import MOST_RANGES
 from agent.protocol.events import Draft, Loss, LossBody
 from agent.storage.loss_table import joined
 from agent.storage.outbox_queries import Lane
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from agent.storage.outbox import Outbox
     from drivers.clock import Clock
 
-TYPE = "device.loss"
 
 _log = logging.getLogger(__name__)
 
@@ -68,19 +67,12 @@ class Losses:
         ).fetchall()
         if not rows:
             return 0
-        at = self._clock.now()
         losses = tuple(self._loss(key, list(each)) for key, each in groupby(rows, _kind))
-        draft = Draft(
-            event_id=self._ids.new(at),
-            type=TYPE,
-            occurred_at=at,
-            clock=ClockReading.of(self._clock),
-            body=LossBody(
-                losses=losses,
-                jws=self._signer.sign([each.model_dump(mode="json") for each in losses]),
-            ),
+        body = LossBody(
+            losses=losses,
+            jws=self._signer.sign([each.model_dump(mode="json") for each in losses]),
         )
-        sequence = self._outbox.add(connection, draft, Lane.CASE)
+        sequence = self._outbox.add(connection, Draft.of_device(body, self._clock, self._ids))
         connection.executemany(
             "UPDATE losses SET reported = ? WHERE id = ?", [(sequence, row[-1]) for row in rows]
         )

@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent.identity.signing_key import FILE as KEY_FILE
-from agent.protocol.base import ClockReading
 from agent.protocol.events import Draft, StorageBody
 from agent.storage.memory_fallback import NAME
-from agent.storage.outbox_queries import Lane
 
 if TYPE_CHECKING:
     import sqlite3
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
     from agent.storage.outbox import Outbox
     from drivers.clock import Clock
 
-TYPE = "device.storage"
 _MISSING = StorageBody(
     state="missing",
     reason="it was not there",
@@ -75,15 +72,7 @@ def tell(outbox: Outbox, database: Database, found: AtStart, clock: Clock, ids: 
     """
 
     def add(connection: sqlite3.Connection, body: StorageBody) -> None:
-        at = clock.now()
-        draft = Draft(
-            event_id=ids.new(at),
-            type=TYPE,
-            occurred_at=at,
-            clock=ClockReading.of(clock),
-            body=body,
-        )
-        outbox.add(connection, draft, Lane.HEALTH)
+        outbox.add(connection, Draft.of_device(body, clock, ids))
 
     def stood_in(connection: sqlite3.Connection) -> None:
         if database.stood_in is not None:

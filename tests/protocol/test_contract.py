@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import copy
 import json
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import jsonschema
 import pytest
 from pydantic import ValidationError
 
 from agent import scenarios
+from agent.domain.ids import RandomIds
 from agent.protocol import event_codes, generator
-from agent.protocol.events import Message
+from agent.protocol.events import DEVICE_EVENTS, CaseBody, Draft, Event, Message
+from agent.storage.outbox_queries import Lane
+from drivers.testing import FakeClock
+from tests.support.drafts import case_opened
 from tests.support.paths import ROOT
 
 CONTRACT = ROOT / "contract"
@@ -146,3 +151,15 @@ def test_an_unknown_profile_names_the_known_ones() -> None:
 def test_no_table_claims_to_be_confirmed() -> None:
     """Set ``confirmed`` only with the official text at hand, and change this test with it."""
     assert not any(profile.confirmed for profile in event_codes.profiles().values())
+
+
+def test_every_kind_of_event_has_one_type_and_one_lane() -> None:
+    clock = FakeClock(datetime(2026, 7, 1, tzinfo=UTC))
+    kinds = {each.model_fields["body"].annotation: each for each in get_args(get_args(Event)[0])}
+    assert {*DEVICE_EVENTS, CaseBody} == kinds.keys()
+    for body, (type_, lane) in DEVICE_EVENTS.items():
+        assert get_args(kinds[body].model_fields["type"].annotation) == (type_,)
+        draft = Draft.of_device(body.model_construct(), clock, RandomIds())
+        assert (draft.type, draft.lane, draft.occurred_at) == (type_, lane, clock.now())
+        assert Lane.of(draft).name == lane.upper()
+    assert Lane.of(case_opened(clock)) is Lane.CASE

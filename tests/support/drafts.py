@@ -49,11 +49,5 @@ def _padding(size: int) -> dict[str, int | float | str | bool | None]:
 
 
 def birth(clock: Clock) -> Draft:
-    at = clock.now()
-    return Draft(
-        event_id=_ids.new(at),
-        type="device.birth",
-        occurred_at=at,
-        clock=ClockReading.of(clock),
-        body=BirthBody(session_id="s1", agent_version="0", configuration_sha256="0" * 64),
-    )
+    body = BirthBody(session_id="s1", agent_version="0", configuration_sha256="0" * 64)
+    return Draft.of_device(body, clock, _ids)
