@@ -35,6 +35,28 @@ class Clock(Protocol):
         """How far off the wall clock is at most, as the system reckons; None if nobody knows."""
 
 
+def wall_zero_s(clock: Clock) -> float:
+    """The wall clock's time, in seconds since 1970, at which the steady clock was 0.
+
+    It stays the same however long the clock runs, also while a time source slews it, for that slews the
+    steady clock along (clock_gettime(2)). The wall clock is read between two looks at the steady one.
+    """
+    before_s = clock.monotonic_s()
+    wall_s = clock.now().timestamp()
+    return wall_s - (before_s + clock.monotonic_s()) / 2
+
+
+def was_set(zero_s: float, then_zero_s: float, by_s: float) -> bool:
+    """Whether the wall clock was set between two readings of :func:`wall_zero_s` within one boot.
+
+    Args:
+        zero_s: The earlier reading.
+        then_zero_s: The later one.
+        by_s: Moves that are smaller do not count. Two readings differ by some milliseconds by themselves.
+    """
+    return abs(then_zero_s - zero_s) >= by_s
+
+
 class SystemClock:
     """The kernel's clocks."""
 

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from agent.audit.camera_address import without_secrets
 from agent.audit.setting_diff import Settings, changes, happenings, leaves
 from agent.concurrency.token_bucket import Allowance
+from drivers.clock import wall_zero_s, was_set
 from drivers.disk import replace_file
 from wording.known_errors import words_of
 
@@ -32,7 +33,8 @@ BY_NAME = 2
 _CUT_AT = 200
 """So many characters of a value were kept before."""
 STEP_S = 2.0
-"""A smaller change of the wall clock is its ordinary discipline."""
+"""The log is about who moved the clock, and has room for a few changes a day. What a board drifts in a day
+without a time source (20 ppm make 1.7 s) is set without being news."""
 CLOCK_CHANGES, CLOCK_CHANGES_PERIOD_S = 10, 86_400.0
 """So many at once and in a day: whoever can move the clock over the network must not push out the rest."""
 
@@ -108,23 +110,22 @@ class Noticing:
             _log.warning("%s", words_of(error))
 
     def _look_at_clock(self) -> None:
-        offset_s, synchronised = self._clock_is()
-        moved_s = offset_s - self._clock_was[0]
-        if abs(moved_s) < STEP_S and synchronised == self._clock_was[1]:
+        zero_s, synchronised = self._clock_is()
+        zero_was_s, synchronised_was = self._clock_was
+        if synchronised == synchronised_was and not was_set(zero_was_s, zero_s, STEP_S):
             return
         if not self._clock_changes.left:
             return  # told later, as one
         self._clock_changes.spend(1)
         self._audit.append(
             "clock.changed",
-            moved_ms=round(moved_s * 1000),
-            was="synchronised" if self._clock_was[1] else "unsynchronised",
+            moved_ms=round((zero_s - zero_was_s) * 1000),
+            was="synchronised" if synchronised_was else "unsynchronised",
         )
-        self._clock_was = offset_s, synchronised
+        self._clock_was = zero_s, synchronised
 
     def _clock_is(self) -> tuple[float, bool]:
-        wall_s = self._clock.now().timestamp()
-        return wall_s - self._clock.monotonic_s(), self._clock.synchronised
+        return wall_zero_s(self._clock), self._clock.synchronised
 
     def _tell_of(self, known: Known, now: Known) -> None:
         for name in sorted(known.facts.keys() | now.facts.keys()):

@@ -20,6 +20,7 @@ from agent.protocol.events import ClockBody, Concerned, Draft
 from agent.storage.errors import StorageError
 from agent.storage.outbox_queries import last_sequence
 from agent.storage.state_table import load_state, save_state
+from drivers.clock import wall_zero_s, was_set
 
 if TYPE_CHECKING:
     import sqlite3
@@ -35,7 +36,7 @@ LOOK_EVERY_S = 1.0
 APART_S = 60.0
 """Corrections are told this far apart at least: two time sources may quarrel."""
 STEP_S = 0.5
-"""A clock that is slewed runs on with the steady one; only one that is set moves against it."""
+"""Half of the second to which people read an event's time: whoever reads events is told of all that is more."""
 FRESH_S = 30.0
 """A live camera's frame is no older; one that is has the time of a recording."""
 _KNOWN = "clock.known"
@@ -49,9 +50,9 @@ def reading_of(frame: Frame, clock: Clock) -> ClockReading:
     age_s = now.monotonic_s - frame.monotonic_s
     if not 0 <= age_s <= FRESH_S:
         return now
-    moved_s = (clock.now() - frame.captured_at).total_seconds() - age_s
+    zero_then_s = frame.captured_at.timestamp() - frame.monotonic_s
     taken = {"monotonic_s": frame.monotonic_s}
-    if abs(moved_s) > STEP_S:  # set since then: what is so now says nothing of that time
+    if was_set(zero_then_s, wall_zero_s(clock), STEP_S):  # what is so now says nothing of that time
         return now.model_copy(update={**taken, "state": "unsynchronised", "error_s": None})
     return now.model_copy(update=taken)
 
@@ -59,8 +60,7 @@ def reading_of(frame: Frame, clock: Clock) -> ClockReading:
 class _Known(BaseModel):
     """The clock mapping for events of this boot, as last reported to the platform.
 
-    ``zero_s`` is the wall clock's time (seconds since 1970) at which the monotonic clock was 0; ``first`` is the
-    first number of the boot in ``epoch``.
+    ``zero_s``: see :func:`drivers.clock.wall_zero_s`; ``first`` is the first number of the boot in ``epoch``.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -73,20 +73,16 @@ class _Known(BaseModel):
 
     @classmethod
     def of(cls, clock: Clock, epoch: str, first: int) -> Self:
-        """Read the clock: wall time between two readings of the monotonic clock."""
-        before_s = clock.monotonic_s()
-        wall_s = clock.now().timestamp()
-        after_s = clock.monotonic_s()
         return cls(
             boot_id=clock.boot_id,
-            zero_s=wall_s - (before_s + after_s) / 2,
+            zero_s=wall_zero_s(clock),
             state="synchronised" if clock.synchronised else "unsynchronised",
             epoch=epoch,
             first=first,
         )
 
     def is_corrected_by(self, seen: _Known) -> bool:
-        return self.state != seen.state or abs(seen.zero_s - self.zero_s) > STEP_S
+        return self.state != seen.state or was_set(self.zero_s, seen.zero_s, STEP_S)
 
 
 class Timekeeper:

@@ -13,6 +13,7 @@ from agent.storage import day_counters, lived_time_counter
 from agent.storage.day_counters import DEVICE, Place
 from agent.storage.errors import StorageError
 from agent.storage.state_table import load_state, save_state
+from drivers.clock import wall_zero_s, was_set
 
 if TYPE_CHECKING:
     import sqlite3
@@ -53,7 +54,10 @@ class Gauges:
 
 
 class _Reading(BaseModel):
-    """The clock at the last write of a run, for the run that follows. ``offset_s``: see :meth:`Daybook._offset`."""
+    """The clock at the last write of a run, for the run that follows.
+
+    ``offset_s``: see :func:`drivers.clock.wall_zero_s`.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -66,7 +70,7 @@ class _Reading(BaseModel):
     def was_set_until(self, then: _Reading) -> bool:
         """Whether the clock was set between two readings, by the monotonic clock or a time source."""
         if self.boot_id == then.boot_id:
-            return abs(then.offset_s - self.offset_s) >= STEP_S
+            return was_set(self.offset_s, then.offset_s, STEP_S)
         vouched_for = self.synchronised and then.synchronised
         return vouched_for and then.wall_s < self.wall_s - STEP_S
 
@@ -98,7 +102,7 @@ class Daybook:
         self._add(f"began.{began_after}", 1)
         self._peaks: dict[Place, float] = {}
         self._day, self._placed = self._today(), clock.synchronised
-        self._offset_s = self._offset()
+        self._offset_s = wall_zero_s(self._clock)
         self._last_s = self._written_s = clock.monotonic_s()
         self._written_bytes = 0
 
@@ -132,7 +136,7 @@ class Daybook:
         """Count the time since the last sample by the present state."""
         self._place()
         if self._today() == self._day:  # set within the day, it passes midnight as any other
-            self._offset_s = self._offset()
+            self._offset_s = wall_zero_s(self._clock)
         now_s = self._clock.monotonic_s()
         # What lies further back was not looked at, and is not claimed.
         passed_s = min(now_s - self._last_s, 2 * SAMPLE_S)
@@ -173,10 +177,10 @@ class Daybook:
             StorageError: It could not be written.
         """
         if not self._placed:  # nobody has set the clock yet: by what it says, and that is told
-            self._day, self._offset_s = self._today(), self._offset()
+            self._day, self._offset_s = self._today(), wall_zero_s(self._clock)
         values, day = {**self._sums, **self._peaks}, self._day
-        today, offset_s = self._today(), self._offset()
-        was_set = abs(offset_s - self._offset_s) >= STEP_S
+        today, offset_s = self._today(), wall_zero_s(self._clock)
+        set_since = was_set(self._offset_s, offset_s, STEP_S)
         began, now = self._reading(day), self._reading(today)
 
         def work(connection: sqlite3.Connection) -> None:
@@ -186,7 +190,7 @@ class Daybook:
                 connection, day, lived_time_counter.count_on(connection, self._clock).lived_s
             )
             if today != day:
-                _turn(connection, day, today, was_set=was_set)
+                _turn(connection, day, today, was_set=set_since)
             save_state(connection, _CLOCK, now.model_dump_json())
             day_counters.forget_old(connection)
 
@@ -202,21 +206,17 @@ class Daybook:
         A device without a battery clock starts on any day. What was already written stays on that day.
         """
         if not self._placed and self._clock.synchronised:
-            self._day, self._offset_s, self._placed = self._today(), self._offset(), True
+            self._day, self._offset_s, self._placed = self._today(), wall_zero_s(self._clock), True
             self._sums.pop((DEVICE, DEVICE, "unsynchronised_s"), None)
 
     def _reading(self, day: str) -> _Reading:
         return _Reading(
             day=day,
             boot_id=self._clock.boot_id,
-            offset_s=self._offset(),
+            offset_s=wall_zero_s(self._clock),
             wall_s=self._clock.now().timestamp(),
             synchronised=self._clock.synchronised,
         )
-
-    def _offset(self) -> float:
-        """How far the wall clock is ahead of the monotonic one, in seconds."""
-        return self._clock.now().timestamp() - self._clock.monotonic_s()
 
     def _add(self, name: str, value: float, zone_id: str = DEVICE) -> None:
         self._sums[zone_id, DEVICE, name] += value
