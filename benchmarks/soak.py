@@ -30,6 +30,7 @@ from tqdm import tqdm
 
 from agent.storage.database import Database
 from agent.storage.outbox_queries import last_sequence
+from agent.storage.paths import DATABASE
 from agent.storage.state_table import load_state
 from agent.telemetry.status_file import Status
 from benchmarks.machine import headline
@@ -261,7 +262,7 @@ def _tell(
 
 
 def _delivery(soak: Soak, platform: SoakPlatform, *, drained: bool) -> str:
-    with Database(soak.state / "kerbwatch.sqlite3") as database, closing(database.read()) as reader:
+    with Database(soak.state / DATABASE) as database, closing(database.read()) as reader:
         epoch = load_state(reader, "outbox.epoch") or ""
         through = last_sequence(reader)
         [waiting] = reader.execute("SELECT count(*) FROM outbox WHERE arrived = 0").fetchone()

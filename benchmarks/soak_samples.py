@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Self, TextIO
 
 import numpy as np
 
+from agent.storage.paths import DATABASE, EVIDENCE
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -73,9 +75,9 @@ class Samples:
     ) -> None:
         """Look at the process, its files and what the platform has."""
         process = Path(f"/proc/{process_id}")
-        database = _size_mib(state / "kerbwatch.sqlite3")
+        database = _size_mib(state / DATABASE)
         journal = _size_mib(state / "kerbwatch.sqlite3-wal")
-        evidence = _size_mib(state / "evidence")
+        evidence = _size_mib(state / EVIDENCE)
         sample = Sample(
             real_s=round(time.monotonic() - self._began_s, 1),
             hours=round(frames / FRAMES_PER_HOUR, 4),

@@ -28,6 +28,7 @@ from agent.runtime.replay import replay
 from agent.storage.database import Database
 from agent.storage.outbox import Outbox
 from agent.storage.outbox_queries import Lane
+from agent.storage.paths import DATABASE
 from benchmarks.machine import headline, spread
 
 STREET = Path(__file__).parents[1] / "examples" / "street"
@@ -50,7 +51,7 @@ def _fill(state: Path, rows: int) -> None:
     """Put so many events of the street into the outbox."""
     site, ids = _site(state), RandomIds()
     events: list[Event] = replay(site, base=STREET).events
-    with Database(state / "kerbwatch.sqlite3") as database:
+    with Database(state / DATABASE) as database:
         outbox = Outbox(
             database,
             tenant=site.site.tenant,

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from agent.perception.redaction import blotted
+from agent.storage.paths import COMMISSIONING
 from drivers import pictures
 from drivers.disk import replace_file
 from wording.known_errors import words_of
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from agent.domain.scene import Box
     from drivers.cameras import Frame, Picture
 
-FOLDER = "commissioning"
 DARK, BRIGHT = 20.0, 235.0
 """Mean brightness below and above which a picture tells nothing."""
 FLAT_BELOW = 6.0
@@ -66,7 +66,7 @@ def keep(state_dir: Path, frame: Frame, sensitive: Sequence[Box]) -> Reference:
     Raises:
         OSError: The disk did not take it.
     """
-    folder = state_dir / FOLDER
+    folder = state_dir / COMMISSIONING
     colour = blotted(frame.bgr(), sensitive)
     grey = blotted(frame.luma, sensitive)
     _write(folder / f"{frame.camera_id}.jpg", colour)
@@ -79,7 +79,7 @@ def keep(state_dir: Path, frame: Frame, sensitive: Sequence[Box]) -> Reference:
 
 def load(state_dir: Path, camera_id: str) -> Reference | None:
     """A camera's commissioning picture; None if there is none that can be read."""
-    path = state_dir / FOLDER / f"{camera_id}.png"
+    path = state_dir / COMMISSIONING / f"{camera_id}.png"
     try:
         taken_at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
         luma = pictures.read(path, cv2.IMREAD_GRAYSCALE)

@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-FOLDER = "collection"
-"""Its name in the state's folder."""
 NAME_TIME = "%Y%m%dT%H%M%S%fZ"
 JPEG_QUALITY = 92
 LEAST_SIDE_PX = 24

@@ -20,11 +20,9 @@ from agent.audit.change_detector import Noticing
 from agent.audit.log import OF_PLATFORM, ORDERS_RECORDED, Audit, AuditError, Head, Record
 from agent.audit.verification import Break, Verdict, records, verify, verify_orders
 
-FOLDER = "audit"
 PLATFORM_SEGMENTS_KEPT = 4
 
 __all__ = [
-    "FOLDER",
     "OF_PLATFORM",
     "ORDERS_RECORDED",
     "PLATFORM_SEGMENTS_KEPT",

@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from agent.config import faults, loading, schema
 from agent.protocol.heartbeat import AS_WRITTEN, ConfigurationHealth
+from agent.storage.paths import LAST_GOOD
 from drivers.disk import replace_file
 from drivers.files.privileges import read_file
 from drivers.files.small_files import UnreadableError, content_of, text_in
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 
 MOST_FAULTS, FAULT_CHARACTERS = 20, 300
 """Of a heartbeat; the log and ``kerbwatch check`` name all."""
-FILE = "last-good-configuration.json"
 _STATE_DIR = re.compile(r"""^\s*state_dir\s*=\s*["']([^"'\n]+)["']""", re.MULTILINE)
 
 _log = logging.getLogger(__name__)
@@ -111,9 +111,9 @@ def keep(site: Path, configuration: Configuration, state_dir: Path, clock: Clock
         copy = _copy_of(path, clock.now())
         if copy is None or _read(copy) != configuration:
             return False
-        kept = _found(state_dir / FILE, path)
+        kept = _found(state_dir / LAST_GOOD, path)
         if kept is None or kept.sha256 != copy.sha256:  # a card is not worn for nothing
-            replace_file(state_dir / FILE, copy.model_dump_json())
+            replace_file(state_dir / LAST_GOOD, copy.model_dump_json())
     except (OSError, ValueError) as error:
         _log.warning("the configuration is not kept: %s", words_of(error))
         return False
@@ -124,13 +124,13 @@ def find(site: Path) -> tuple[Configuration, datetime] | None:
     """Find a site's last good configuration, and when it was stored; None if there is none."""
     path = _file_of(site)
     for folder in places(path):
-        copy = _found(folder / FILE, path)
+        copy = _found(folder / LAST_GOOD, path)
         if copy is None:
             continue
         try:
             return _read(copy), copy.kept_at
         except faults.ConfigError as error:  # of another version of the agent
-            _log.error("%s cannot be used any more: %s", folder / FILE, error)
+            _log.error("%s cannot be used any more: %s", folder / LAST_GOOD, error)
     return None
 
 

@@ -23,6 +23,7 @@ import cv2
 import numpy as np
 
 from agent.protocol.events import Picture as PictureReference
+from agent.storage.paths import PENDING
 from drivers import pictures
 from drivers.disk import make_folder, refusal, replace_file, sync_folder
 from wording.messages import said
@@ -86,7 +87,7 @@ class Evidence:
         self._folder = folder
         self._quality = jpeg_quality
         self._margin = close_up_margin
-        self._waiting = folder / "pending"
+        self._waiting = folder / PENDING
         self._tried_s: float | None = None
         try:
             make_folder(self._waiting)

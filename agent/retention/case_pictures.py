@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from agent.storage.paths import PENDING
 from drivers.disk import sync_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-PENDING = "pending"
 """First pictures of what may become a case; they are :class:`agent.evidence.pictures.Evidence`'s own."""
 
 

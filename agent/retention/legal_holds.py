@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
+from agent.storage.paths import HOLDS
 from drivers.disk import replace_file, sync_folder
 from drivers.files.privileges import read_file
 from wording.messages import said
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-FOLDER, OF_PLATFORM = "holds", "platform"
+OF_PLATFORM = "platform"
 MOST_OF_PLATFORM = 500
 """So many cases the platform may hold: what is held takes room that nobody can make."""
 Origin = Literal["technician", "platform"]
@@ -67,7 +68,7 @@ class Holds:
     """
 
     def __init__(self, state_dir: Path) -> None:
-        self._folder = state_dir / FOLDER
+        self._folder = state_dir / HOLDS
 
     def names(self) -> frozenset[str]:
         """The ids of held cases, including holds whose file cannot be read."""

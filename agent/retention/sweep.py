@@ -15,6 +15,7 @@ from agent.retention.database_rows import Rows
 from agent.retention.legal_holds import Holds
 from agent.retention.policy import DAY_S, Going, Kept, choose
 from agent.storage.errors import StorageError
+from agent.storage.paths import RETENTION_LOCK
 from drivers.disk import free_bytes
 from drivers.inodes import Inodes, inodes
 from wording.known_errors import words_of
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from agent.storage.database import Database
     from drivers.clock import Clock
 
-LOCK = "retention.lock"
 AT_ONCE = 20
 """The pictures of so many cases go between two breaths."""
 BREATH_S = 0.2
@@ -97,7 +97,7 @@ class Retention:
     ) -> None:
         self._database = database
         self._rows, self._pictures = Rows(database), Pictures(evidence_dir)
-        self._holds, self._lock = Holds(state_dir), state_dir / LOCK
+        self._holds, self._lock = Holds(state_dir), state_dir / RETENTION_LOCK
         self._settings, self._clock, self._audit = settings, clock, audit
         self._state_dir, self._free_bytes, self._inodes = state_dir, free, count
         self._crops = crops

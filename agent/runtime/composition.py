@@ -13,7 +13,7 @@ from agent import inference, scenarios
 from agent.analysis import reference_image
 from agent.analysis.camera_pipeline import Pipeline
 from agent.analysis.case_recorder import CaseBook
-from agent.analysis.sample_collection import FOLDER, Collection
+from agent.analysis.sample_collection import Collection
 from agent.analysis.site_analysis import Analysis
 from agent.domain.case_lifecycle import Cases
 from agent.domain.scene import MASK
@@ -26,6 +26,7 @@ from agent.storage.corruption import open_database
 from agent.storage.errors import StorageError
 from agent.storage.memory_fallback import take_back_into
 from agent.storage.outbox import Outbox
+from agent.storage.paths import COLLECTION, DATABASE
 from drivers import cameras
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ def assemble(
         for key, folder in configuration.classifiers_needed.items()
     }
     database, quarantined = open_database(
-        state_dir / "kerbwatch.sqlite3", check=check_database, in_memory=in_memory
+        state_dir / DATABASE, check=check_database, in_memory=in_memory
     )
     taken_back = None if in_memory is None else take_back_into(database, in_memory)
     site = configuration.site
@@ -165,7 +166,7 @@ def assemble(
     cases = Cases(ids.new, configuration.analysis.persist_every_s, open_cases)
     used = [each.used for each in (detector, *classifiers.values())]
     collection = Collection(
-        evidence_dir.with_name(FOLDER), configuration.collection, detector.detect_faint, used
+        evidence_dir.with_name(COLLECTION), configuration.collection, detector.detect_faint, used
     )
     book = CaseBook(
         configuration,

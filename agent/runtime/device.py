@@ -28,6 +28,7 @@ from agent.runtime.thermal_throttle import Cooling, Pace
 from agent.runtime.vision_threads import Seeing
 from agent.storage.errors import StorageError
 from agent.storage.outbox_queries import Lane, waiting
+from agent.storage.paths import EVIDENCE, KEYS
 from agent.telemetry import storage_incidents
 from agent.telemetry.clock_monitor import Timekeeper, reading_of
 from agent.telemetry.gauges import table_of
@@ -150,7 +151,7 @@ class _Device:
         self._parts = assemble(
             configuration,
             state_dir=self._state_dir,
-            evidence_dir=self._state_dir / "evidence",
+            evidence_dir=self._state_dir / EVIDENCE,
             ids=self._ids,
             clock=lambda frame: reading_of(frame, self._clock),
             boot_id=self._clock.boot_id,
@@ -175,7 +176,7 @@ class _Device:
         )
         storage_incidents.tell(parts.outbox, parts.database, found, self._clock, self._ids)
         self._seeing.start_cameras()
-        signer = open_signer(self._state_dir / "keys", self._run_dir / "keys")
+        signer = open_signer(self._state_dir / KEYS, self._run_dir / KEYS)
         keeping = self._keep_house(signer.public.kid, configured)
         self._uplink = self._start_uplink(signer.public, keeping)
         self._watch = Watch(

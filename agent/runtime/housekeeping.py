@@ -10,9 +10,7 @@ import math
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from agent.analysis.sample_collection import FOLDER as COLLECTION
 from agent.audit import (
-    FOLDER,
     OF_PLATFORM,
     ORDERS_RECORDED,
     PLATFORM_SEGMENTS_KEPT,
@@ -25,6 +23,7 @@ from agent.identity.certificate_expiry import CertificateFile
 from agent.protocol.heartbeat import AuditHead, KeptHealth
 from agent.retention import Crops, Retention
 from agent.retention.hold_command import HoldCommand
+from agent.storage.paths import AUDIT, COLLECTION, EVIDENCE
 from agent.telemetry.daily_summary import Summaries
 from agent.telemetry.day_sampler import Daybook, Gauges
 from agent.telemetry.machine_gauges import MachineGauges
@@ -73,9 +72,9 @@ class Keeping:
         self._configuration, self._database = configuration, database
         self._state_dir, self._clock = state_dir, clock
         self._timezone = ZoneInfo(configuration.site.timezone)
-        self.audit = Audit(state_dir / FOLDER, clock)
+        self.audit = Audit(state_dir / AUDIT, clock)
         self.orders = Audit(
-            state_dir / FOLDER / OF_PLATFORM,
+            state_dir / AUDIT / OF_PLATFORM,
             clock,
             by="platform",
             segments_kept=PLATFORM_SEGMENTS_KEPT,
@@ -83,11 +82,11 @@ class Keeping:
         """What the platform ordered: apart, so that who may only command cannot push out the rest."""
         self._named: tuple[Head, float] | None = None
         self._certificate = CertificateFile(configuration.uplink.located(base).certificate_file)
-        self._noticing = Noticing(self.audit, state_dir / FOLDER, clock, self._certificate)
+        self._noticing = Noticing(self.audit, state_dir / AUDIT, clock, self._certificate)
         self.retention = Retention(
             database,
             state_dir=state_dir,
-            evidence_dir=state_dir / "evidence",
+            evidence_dir=state_dir / EVIDENCE,
             settings=configuration.retention,
             clock=clock,
             audit=self.audit,

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from agent.concurrency.backoff import doubled_s
+from agent.storage.paths import RECOVERY
 from drivers.disk import replace_file
 from wording.known_errors import words_of
 
@@ -41,7 +42,6 @@ this boot (the watchdog, too little memory, a person); ``power_cut``: it did not
 another; ``fault``: an error that nobody expected."""
 Action = Literal["network", "reboot"]
 
-FILE = "recovery.json"
 BLIND_BEFORE_REBOOT = 2
 """A reboot is asked for only after so many restarts of the process in a row have not helped."""
 UPTIME_FIRST_S, UPTIME_MOST_S = 3600.0, 86_400.0
@@ -244,7 +244,7 @@ class Recovery:
         text = self._record.model_dump_json()
         for folder in self._folders:
             try:
-                replace_file(folder / FILE, text)
+                replace_file(folder / RECOVERY, text)
             except OSError as error:
                 _log.warning("recovery is not kept in %s: %s", folder, words_of(error))
             else:
@@ -275,11 +275,11 @@ def _newest(folders: Sequence[Path]) -> Record:
     found = Record()
     for folder in folders:
         try:
-            record = Record.model_validate_json((folder / FILE).read_bytes())
+            record = Record.model_validate_json((folder / RECOVERY).read_bytes())
         except FileNotFoundError:
             continue
         except (OSError, ValidationError) as error:
-            _log.warning("%s/%s cannot be used: %s", folder, FILE, type(error).__name__)
+            _log.warning("%s/%s cannot be used: %s", folder, RECOVERY, type(error).__name__)
             continue
         if record.written > found.written:
             found = record

@@ -26,6 +26,7 @@ from agent.protocol.events import Event
 from agent.runtime.composition import assemble
 from agent.runtime.instance_lock import alone, refuse_foreign
 from agent.storage import outbox_queries
+from agent.storage.paths import EVIDENCE
 from drivers import cameras
 from drivers.disk import replace_file
 from drivers.pacing import Thinning
@@ -135,7 +136,7 @@ def replay(
         parts = assemble(
             configuration,
             state_dir=state or (scratch if out is None else _fresh(out / "state")),
-            evidence_dir=(out or scratch) / "evidence",
+            evidence_dir=(out or scratch) / EVIDENCE,
             ids=DerivedIds(f"{seed} {from_s}"),
             clock=lambda frame: ClockReading(
                 state="replay", boot_id=seed[:16], monotonic_s=round(frame.monotonic_s, 3)

@@ -20,6 +20,7 @@ from agent.storage.checksum import is_whole
 from agent.storage.database import Database, lenient
 from agent.storage.epoch import take_over
 from agent.storage.errors import StorageError, is_failing
+from agent.storage.paths import QUARANTINE
 from agent.storage.state_table import save_state
 from drivers.disk import sync_folder
 from wording.known_errors import reason_of
@@ -27,7 +28,6 @@ from wording.known_errors import reason_of
 if TYPE_CHECKING:
     from pathlib import Path
 
-FOLDER = "quarantine"
 _PROVED = "storage.proved"
 KEPT = 3
 """So many damaged databases are kept, the newest."""
@@ -106,7 +106,7 @@ def _open(
     _log.error("%s is damaged (%s); it is kept in %s", path.name, reason, aside)
     database = Database(path, stand_in=stand_in)
     saved = _save(aside / path.name, database)
-    return database, Quarantined(reason, f"{FOLDER}/{aside.name}", *saved)
+    return database, Quarantined(reason, f"{QUARANTINE}/{aside.name}", *saved)
 
 
 def _prove(database: Database) -> None:
@@ -166,7 +166,7 @@ def _broken_row(connection: sqlite3.Connection) -> str | None:
 
 def _put_aside(path: Path) -> Path:
     """Move the file and its journals into a folder of their own, and delete the oldest such folders."""
-    folder = path.parent / FOLDER
+    folder = path.parent / QUARANTINE
     folder.mkdir(mode=0o700, exist_ok=True)
     before = sorted((each for each in folder.iterdir() if each.name.isdigit()), key=_number)
     aside = folder / str(_number(before[-1]) + 1 if before else 1)

@@ -23,6 +23,7 @@ from agent.storage.database import Database, StoodIn, lenient, open_file
 from agent.storage.epoch import carried, is_of_outbox, note_carried, take_back, take_over
 from agent.storage.errors import StorageError
 from agent.storage.outbox_queries import Lane
+from agent.storage.paths import DATABASE
 from agent.storage.state_table import load_state, save_state
 from wording.known_errors import reason_of
 
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from agent.domain.scene import Case
     from agent.storage.database import StandIn
 
-NAME = "kerbwatch.sqlite3"
 CARRIED_BYTES = 16_000_000
 """So much of what waits is carried over at most, cases first and within a lane the oldest."""
 
@@ -62,8 +62,8 @@ def in_folder(folder: Path) -> StandIn:
 
     def make(reader: sqlite3.Connection, reason: str) -> tuple[Path, StoodIn]:
         try:
-            if _is_usable(folder / NAME):
-                return folder / NAME, StoodIn(reason)
+            if _is_usable(folder / DATABASE):
+                return folder / DATABASE, StoodIn(reason)
             return _fill(folder, reader, reason)
         except (OSError, sqlite3.Error) as error:
             _log.error("%s: %s", folder, reason_of(error))
@@ -111,9 +111,9 @@ def take_back_into(database: Database, folder: Path) -> TakenBack | None:
     Raises:
         StorageError: It could not be written.
     """
-    if database.stood_in is not None or not (folder / NAME).exists():
+    if database.stood_in is not None or not (folder / DATABASE).exists():
         return None
-    with closing(_reader(folder / NAME)) as reader:
+    with closing(_reader(folder / DATABASE)) as reader:
         newer = _Newer.of(reader)
     taken = None if newer is None else database.write(newer.put).result()
     if database.stood_in is not None:  # the disk failed again, over this
@@ -198,7 +198,7 @@ def _fill(folder: Path, reader: sqlite3.Connection, reason: str) -> tuple[Path, 
         sqlite3.Error: Likewise.
     """
     reader.text_factory = lenient
-    path = folder / NAME
+    path = folder / DATABASE
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     _forget(folder)
     previous = salvage.epoch_of(reader)
@@ -280,5 +280,5 @@ def _reader(path: Path) -> sqlite3.Connection:
 
 
 def _forget(folder: Path) -> None:
-    for file in folder.glob(f"{NAME}*"):
+    for file in folder.glob(f"{DATABASE}*"):
         file.unlink()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from agent.identity.signing_key import FILE as KEY_FILE
 from agent.protocol.events import Draft, StorageBody
-from agent.storage.memory_fallback import NAME
+from agent.storage.paths import DATABASE, KEYS
 
 if TYPE_CHECKING:
     import sqlite3
@@ -39,7 +39,7 @@ def is_gone(state_dir: Path) -> bool:
 
     The device's key is made after its first database, and stays; so it shows that there was one.
     """
-    return (state_dir / "keys" / KEY_FILE).exists() and not (state_dir / NAME).exists()
+    return (state_dir / KEYS / KEY_FILE).exists() and not (state_dir / DATABASE).exists()
 
 
 @dataclass(frozen=True, slots=True)

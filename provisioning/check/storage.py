@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent.audit import FOLDER, AuditError, verify, verify_orders
+from agent.audit import AuditError, verify, verify_orders
+from agent.storage.paths import AUDIT
 from drivers.card import read_card
 from provisioning.check.findings import Check, Device, Finding
 from wording.known_errors import words_of
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 def audit(device: Device) -> Iterator[Finding]:
     """Whether the audit log is as it was written."""
     assert device.configuration is not None
-    folder = device.base / device.configuration.storage.state_dir / FOLDER
+    folder = device.base / device.configuration.storage.state_dir / AUDIT
     try:
         verdict, ordered = verify(folder), verify_orders(folder)
     except AuditError as error:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.runtime.instance_lock import user_name
+from agent.storage.paths import DATABASE, RECOVERY
 from agent.telemetry.status_file import FILE
 from drivers.files.folder_lock import Holder, holder_of
 from provisioning.commands.watch import NotRunningError, read
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 UNIT = "kerbwatch.service"
 _FOLDERS = ("etc/systemd/system", "run/systemd/system", "usr/lib/systemd/system")
 """Where systemd looks for units, the first before the others."""
-_TRACES = ("kerbwatch.sqlite3", "recovery.json")
+_TRACES = (DATABASE, RECOVERY)
 """What an agent leaves in its state folder as soon as it runs."""
 
 

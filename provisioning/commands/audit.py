@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agent.audit import (
-    FOLDER,
     OF_PLATFORM,
     Audit,
     AuditError,
@@ -25,6 +24,7 @@ from agent.audit import (
     verify_orders,
 )
 from agent.config.loading import load
+from agent.storage.paths import AUDIT
 from drivers.clock import SystemClock
 from drivers.files.privileges import become_keeper_of
 from provisioning.console.exit_codes import FAULT
@@ -43,7 +43,7 @@ _KNOWN = re.compile(r"(?P<number>[0-9]{1,15}):(?P<hash>[0-9a-f]{64})")
 
 def audit_of(state_dir: Path, command: str) -> Audit:
     """The log of a device, for what a command does in the name of who called it."""
-    return Audit(state_dir / FOLDER, SystemClock(), by=f"kerbwatch {command} ({_user()})")
+    return Audit(state_dir / AUDIT, SystemClock(), by=f"kerbwatch {command} ({_user()})")
 
 
 def note(state_dir: Path, command: str, what: str, **facts: Any) -> None:
@@ -168,4 +168,4 @@ def _head(known: str | None) -> Head | None:
 
 
 def _folder(site: Path) -> Path:
-    return (site if site.is_dir() else site.parent) / load(site).storage.state_dir / FOLDER
+    return (site if site.is_dir() else site.parent) / load(site).storage.state_dir / AUDIT

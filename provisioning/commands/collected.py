@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from agent.analysis.sample_collection import FOLDER
 from agent.config.loading import load
 from agent.scenarios import scenario_of
+from agent.storage.paths import COLLECTION
 from drivers.disk import make_folder, replace_file
 from drivers.files.privileges import acting_for, read_file
 from provisioning.commands.audit import note
@@ -39,7 +39,7 @@ def collected(site: Path, out: Path | None, *, remove: bool, as_json: bool) -> N
     """
     configuration = load(site)
     base = site if site.is_dir() else site.parent
-    folder = base / configuration.storage.state_dir / FOLDER
+    folder = base / configuration.storage.state_dir / COLLECTION
     with acting_for(folder):
         kept = {
             path.name: sorted(path.glob("*.jpg"))

@@ -12,20 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from agent.audit import FOLDER as AUDIT
 from agent.audit import AuditError
 from agent.config.loading import load
 from agent.identity.signing_key import FILE as SIGNING_KEY
 from agent.identity.signing_key import Signer
 from agent.retention import Holds
 from agent.runtime.instance_lock import NotAloneError, alone
+from agent.storage.paths import AUDIT, DATABASE, KEYS
 from agent.telemetry.status_file import FILE as STATUS
 from drivers.clock import SystemClock
 from drivers.disk import sync_folder
 from drivers.files.privileges import acting_for, may_follow
 from drivers.files.wiping import trim, wipe
 from provisioning.commands.audit import audit_of
-from provisioning.commands.explain import DATABASE
 from provisioning.commands.watch import NotRunningError, read
 from provisioning.console.exit_codes import FAULT
 from provisioning.wording import error_in_words, say
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
 
     from agent.config.schema import Configuration
 
-KEYS, SECRETS = "keys", "secrets of the configuration"
+SECRETS = "secrets of the configuration"
 _FIRST, _LAST = (SECRETS, KEYS), (AUDIT,)
 """Keys first: without them the rest is worth less. The log of what was done last."""
 

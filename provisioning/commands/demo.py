@@ -19,6 +19,7 @@ from pydantic import ValidationError
 
 from agent.config import loading, schema
 from agent.runtime import log_format
+from agent.storage.paths import DATABASE
 from agent.storage.state_table import load_state
 from provisioning.console.exit_codes import FAULT
 from provisioning.console.progress import Progress
@@ -227,7 +228,7 @@ class Stage:
             signal.signal(signal.SIGINT, before)
 
     def _delivery(self, consumer: Consumer) -> Delivery:
-        path = self.configuration.storage.state_dir / "kerbwatch.sqlite3"
+        path = self.configuration.storage.state_dir / DATABASE
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
             epoch = load_state(connection, "outbox.epoch") or ""
             waiting = dict(

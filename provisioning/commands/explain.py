@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from agent.domain.scene import Box
+from agent.storage.paths import DATABASE, EVIDENCE, KEYS
 from drivers import pictures
 from drivers.files.privileges import acting_for
 from provisioning.commands.audit import note
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from drivers.cameras import Picture
     from provisioning.rendering.masks import Masks
 
-DATABASE = "kerbwatch.sqlite3"
 ROWS_SHOWN = 16
 
 
@@ -196,15 +196,15 @@ def _places(where: Path) -> tuple[Path, Path, str | None]:
         base = where if where.is_dir() else where.parent
         configuration = load(where)
         state, timezone = base / configuration.storage.state_dir, configuration.site.timezone
-        candidates = [(state / DATABASE, state / "evidence")]
+        candidates = [(state / DATABASE, state / EVIDENCE)]
     else:
         candidates = [
-            (where / "state" / DATABASE, where / "evidence"),
-            (where / DATABASE, where / "evidence"),
+            (where / "state" / DATABASE, where / EVIDENCE),
+            (where / DATABASE, where / EVIDENCE),
         ]
     for database, evidence in candidates:
         if database.is_file():
-            beside = database.parent / "evidence"
+            beside = database.parent / EVIDENCE
             return database, evidence if evidence.is_dir() else beside, timezone
     raise UnknownCaseError(
         say("There is no database {path}. Has the agent run yet?", path=candidates[0][0])
@@ -383,7 +383,7 @@ def explain(where: Path, case_id: str | None, picture: Path | None, *, as_json: 
         masks = masks_of(where, case.opened["place"]["camera_id"])
         with acting_for(case.evidence.parent):
             joined = strip(case, masks)
-            if (case.evidence.parent / "keys").is_dir():  # a device's, not a replay's
+            if (case.evidence.parent / KEYS).is_dir():  # a device's, not a replay's
                 note(case.evidence.parent, "explain", "pictures.looked_at", case_id=case.case_id)
         with acting_for(picture.parent):
             drawing.save(picture, joined)

@@ -12,10 +12,10 @@ import click
 
 from agent.config.loading import load
 from agent.storage import day_counters
+from agent.storage.paths import DATABASE
 from agent.telemetry.daily_summary import summary_of
 from drivers.clock import SystemClock
 from drivers.files.privileges import become_keeper_of
-from provisioning.commands.explain import DATABASE
 from provisioning.wording import say
 from provisioning.wording.case_sentences import duration
 from provisioning.wording.vocabulary import CAUSES, kind_in_words, known_in_words

@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from agent.analysis.sample_collection import FOLDER as COLLECTION
 from agent.config.loading import load
 from agent.retention import Crops, Hold, HoldError, Holds, Outcome, Retention
 from agent.storage.database import Database
+from agent.storage.paths import COLLECTION, DATABASE, EVIDENCE
 from drivers.clock import SystemClock
 from drivers.files.privileges import acting_for
 from provisioning.commands.audit import audit_of, note
-from provisioning.commands.explain import DATABASE
 from provisioning.console.exit_codes import FAULT
 from provisioning.console.local_time import local
 from provisioning.wording import MOST_SHOWN, say, say_many
@@ -51,7 +50,7 @@ def let_go(site: Path, *, as_json: bool) -> int:
         outcome = Retention(
             database,
             state_dir=state_dir,
-            evidence_dir=state_dir / "evidence",
+            evidence_dir=state_dir / EVIDENCE,
             settings=configuration.retention,
             clock=SystemClock(),
             audit=audit_of(state_dir, "retention"),
@@ -173,7 +172,7 @@ def list_holds(site: Path, *, as_json: bool) -> None:
 
 def _known(state_dir: Path) -> frozenset[str]:
     """Every case of which something is kept."""
-    evidence = state_dir / "evidence"
+    evidence = state_dir / EVIDENCE
     found = {path.name for path in evidence.glob("*-*/")}
     if (state_dir / DATABASE).is_file():  # never a pipe: it would hold us for ever
         with closing(sqlite3.connect(f"file:{state_dir / DATABASE}?mode=ro", uri=True)) as reader:

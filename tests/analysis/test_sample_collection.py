@@ -11,11 +11,12 @@ import cv2
 import numpy as np
 import pytest
 
-from agent.analysis.sample_collection import FOLDER, Collection
+from agent.analysis.sample_collection import Collection
 from agent.config.schema import CollectionSection
 from agent.domain.scene import Box, Detection, Doubt
 from agent.protocol.base import ModelUsed
 from agent.runtime.replay import replay
+from agent.storage.paths import COLLECTION
 from drivers.cameras import Frame, Picture
 from tests.support.command_line import kerbwatch
 from tests.support.scenes import frame_of, paving
@@ -140,7 +141,7 @@ def site_in(folder: Path) -> Path:
 
 def test_what_was_collected_is_copied_with_a_folder_for_each_answer(tmp_path: Path) -> None:
     site = site_in(tmp_path)
-    collection(site / "state" / FOLDER).consider(KIND, [BIN], at(100))
+    collection(site / "state" / COLLECTION).consider(KIND, [BIN], at(100))
     out = tmp_path / "out"
     shown = kerbwatch("collected", site, "--out", out, "--remove")
     assert shown.exit_code == 0, shown.output
@@ -158,7 +159,7 @@ def test_what_was_collected_is_copied_with_a_folder_for_each_answer(tmp_path: Pa
 
 def test_nothing_is_deleted_that_was_not_copied(tmp_path: Path) -> None:
     site = site_in(tmp_path)
-    collection(site / "state" / FOLDER).consider(KIND, [BIN], at(100))
+    collection(site / "state" / COLLECTION).consider(KIND, [BIN], at(100))
     refused = kerbwatch("collected", site, "--remove")
     assert refused.exit_code == 2
     assert len(kept(site / "state")) == 1
@@ -198,8 +199,8 @@ def test_a_replay_with_consent_collects_what_was_doubtful_and_changes_no_event(
     collecting = site_of(BUNDLED).model_copy(update={"collection": told(min_gap_s=5)})
     report = replay(collecting, base=BUNDLED, frames_per_s=2, out=tmp_path)
     assert report.lines == plain.report.lines
-    assert not (plain.out / FOLDER).exists()
-    crops = kept(tmp_path / FOLDER)
+    assert not (plain.out / COLLECTION).exists()
+    crops = kept(tmp_path / COLLECTION)
     assert crops
     for path in crops:
         assert json.loads(path.with_suffix(".json").read_text())["consent"] == CONSENT

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.config import faults, last_known_good, loading, schema
+from agent.storage.paths import LAST_GOOD
 from drivers.testing import FakeClock
 from tests.support.broker import Broker
 from tests.support.red_bike_site import write_red_site
@@ -119,14 +120,14 @@ def test_files_that_were_changed_since_they_were_read_are_not_kept_as_good(site:
     text = (site / "site.toml").read_text(encoding="utf-8")
     (site / "site.toml").write_text(text.replace("allowed_s = 2", "allowed_s = 3"))
     assert not last_known_good.keep(site, configuration, site / "state", CLOCK)
-    assert not (site / "state" / last_known_good.FILE).exists()
+    assert not (site / "state" / LAST_GOOD).exists()
 
 
 def test_a_copy_that_is_the_same_is_not_written_again(site: Path) -> None:
     keep(site)
-    before = (site / "state" / last_known_good.FILE).stat()
+    before = (site / "state" / LAST_GOOD).stat()
     keep(site)
-    assert (site / "state" / last_known_good.FILE).stat().st_ino == before.st_ino
+    assert (site / "state" / LAST_GOOD).stat().st_ino == before.st_ino
     assert before.st_mode & 0o777 == 0o600
 
 
@@ -142,7 +143,7 @@ def test_a_damaged_copy_is_never_used_as_something_else(
     folder = tmp_path_factory.mktemp("site")
     write_site(folder, SMALL)
     good = keep(folder)
-    file, die = folder / "state" / last_known_good.FILE, random.Random(seed)
+    file, die = folder / "state" / LAST_GOOD, random.Random(seed)
     content = bytearray(file.read_bytes())
     for _ in range(die.randint(1, 3)):
         content[die.randrange(len(content))] = die.randrange(256)
@@ -168,7 +169,7 @@ def test_an_agent_with_a_broken_configuration_goes_on_seeing_and_says_so(
     monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "state"))  # as systemd does
     with broker.platform(lasting=True) as platform:
         agent = start_agent()
-        file = tmp_path / "state" / last_known_good.FILE
+        file = tmp_path / "state" / LAST_GOOD
         wait_until(file.exists)
         agent.send_signal(signal.SIGTERM)
         agent.communicate(timeout=60)

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.analysis import reference_image
 from agent.config.schema import Configuration
 from agent.perception.view_health import PROBLEMS, Settings, ViewGuard
 from agent.protocol.base import Blindness
 from agent.protocol.events import CaseEvent
 from agent.runtime.replay import ReplayReport, replay
+from agent.storage.paths import COMMISSIONING
 from drivers.cameras import Picture
 from provisioning.wording.vocabulary import REASONS
 from tests.support import staged_clips, view_faults
@@ -83,9 +83,9 @@ def judged(
         BUNDLED / "clip.mp4", tmp_path / "clip.avi", fault, from_s=BEGINS_S, until_s=until_s
     )
     state = tmp_path / "state"
-    (state / reference_image.FOLDER).mkdir(parents=True)
-    for path in (reference / reference_image.FOLDER).iterdir():
-        (state / reference_image.FOLDER / path.name).write_bytes(path.read_bytes())
+    (state / COMMISSIONING).mkdir(parents=True)
+    for path in (reference / COMMISSIONING).iterdir():
+        (state / COMMISSIONING / path.name).write_bytes(path.read_bytes())
     return replay(site_of(clip, state, **guard), base=BUNDLED, frames_per_s=2, state=state)
 
 

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from agent.analysis import reference_image
 from agent.config import loading
+from agent.storage.paths import COMMISSIONING
 from agent.telemetry.status_file import FILE, Status
 from provisioning.check import rights, this_device
 from provisioning.check.findings import Device
@@ -243,7 +243,7 @@ def test_without_a_commissioning_picture_the_strict_check_fails(corner: Corner) 
         _, found = corner.check("--strict")
         assert "no reference image" in of(found, "cameras", "warning")
         assert corner.check("--strict")[0] == 1
-    assert reference_image.FOLDER not in {path.name for path in (corner.folder / "state").iterdir()}
+    assert COMMISSIONING not in {path.name for path in (corner.folder / "state").iterdir()}
 
 
 needs_root = pytest.mark.skipif(

@@ -16,6 +16,7 @@ from agent import inference
 from agent.analysis import reference_image
 from agent.domain.scene import Box, crop
 from agent.perception.redaction import CELLS
+from agent.storage.paths import COMMISSIONING
 from tests.support.command_line import kerbwatch
 from tests.support.paths import ROOT
 from tests.support.red_bike_model import write_model
@@ -51,7 +52,7 @@ def stills(folder: Path, picture: Any) -> Path:
 
 def test_a_commissioning_picture_is_kept_for_nobody_else_to_read(site: Path) -> None:
     assert kerbwatch("commission", site).exit_code == 0
-    folder = site / "state" / reference_image.FOLDER
+    folder = site / "state" / COMMISSIONING
     assert folder.stat().st_mode & 0o777 == 0o700
     assert {path.name for path in folder.iterdir()} == {"street.png", "street.jpg"}
     assert all(path.stat().st_mode & 0o777 == 0o600 for path in folder.iterdir())
@@ -69,14 +70,14 @@ def test_what_nobody_may_see_is_in_no_commissioning_picture(site: Path) -> None:
 
 def test_a_dark_or_blurred_picture_is_refused_and_the_old_one_stays(site: Path) -> None:
     kerbwatch("commission", site)
-    before = (site / "state" / reference_image.FOLDER / "street.png").read_bytes()
+    before = (site / "state" / COMMISSIONING / "street.png").read_bytes()
     dark = stills(site / "dark", np.full((360, 640, 3), 4, np.uint8))
     flat = stills(site / "flat", np.full((360, 640, 3), 120, np.uint8))
     for folder, reason in ((dark, "mean brightness"), (flat, "no detail")):
         done = kerbwatch("commission", site, "--from", f"street={folder}")
         assert done.exit_code == 1
         assert reason in done.output
-    assert (site / "state" / reference_image.FOLDER / "street.png").read_bytes() == before
+    assert (site / "state" / COMMISSIONING / "street.png").read_bytes() == before
 
 
 def test_a_picture_file_will_do(site: Path) -> None:
@@ -96,7 +97,7 @@ def test_which_cameras_have_a_picture_is_shown(site: Path) -> None:
 
 def test_a_damaged_commissioning_picture_is_none(site: Path) -> None:
     kerbwatch("commission", site)
-    path = site / "state" / reference_image.FOLDER / "street.png"
+    path = site / "state" / COMMISSIONING / "street.png"
     path.write_bytes(path.read_bytes()[:60])
     assert reference_image.load(site / "state", "street") is None
     path.write_bytes(b"")

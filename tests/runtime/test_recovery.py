@@ -21,7 +21,8 @@ from agent.concurrency.watchdog import Progress
 from agent.delivery.uplink import Uplink
 from agent.delivery.uplink_supervisor import MOST_LEFT_BEHIND, KeptUplink
 from agent.runtime import privileged_actions
-from agent.runtime.recovery import FILE, Recovery, ask
+from agent.runtime.recovery import Recovery, ask
+from agent.storage.paths import RECOVERY
 from drivers.clock import SystemClock
 from drivers.network import cut_off
 from drivers.testing import FakeClock
@@ -62,7 +63,7 @@ def test_a_run_knows_how_the_one_before_it_ended(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"version": 2}', b"\xff\x00"])
 def test_a_damaged_record_is_no_reason_not_to_begin(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / FILE).write_bytes(content)
+    (tmp_path / RECOVERY).write_bytes(content)
     assert recovery(tmp_path, clock_at(0)).begin() == "first"
 
 
@@ -398,7 +399,7 @@ def test_a_camera_that_hangs_earns_one_restart_and_is_then_left_out_while_the_ot
         second.communicate(timeout=60)
         assert second.returncode == 0
         assert len(platform.sequences("case.opened")) == 1
-        assert json.loads((tmp_path / "state" / FILE).read_text())["ended"] == "planned"
+        assert json.loads((tmp_path / "state" / RECOVERY).read_text())["ended"] == "planned"
 
 
 @pytest.mark.slow

@@ -11,11 +11,12 @@ import pytest
 
 from agent.identity.signing_key import Signer
 from agent.storage.case_table import load_open_cases, save_case
-from agent.storage.corruption import FOLDER, KEPT, open_database
+from agent.storage.corruption import KEPT, open_database
 from agent.storage.database import Database
 from agent.storage.epoch import EPOCH
 from agent.storage.errors import StorageError
 from agent.storage.outbox_queries import Lane, waiting
+from agent.storage.paths import QUARANTINE
 from agent.storage.state_table import ANALYSIS_SNAPSHOT, load_state, save_state
 from agent.telemetry import storage_incidents
 from tests.support.cases import OPEN_CASE
@@ -50,7 +51,7 @@ def test_what_is_no_database_is_kept_aside_and_a_new_one_serves(
         assert waiting_ids(database) == []
     if content:  # an empty file is what SQLite begins with
         assert found is not None
-        assert (tmp_path / FOLDER / "1" / NAME).read_bytes() == content
+        assert (tmp_path / QUARANTINE / "1" / NAME).read_bytes() == content
 
 
 def test_a_whole_database_is_left_where_it_is(tmp_path: Path) -> None:
@@ -60,7 +61,7 @@ def test_a_whole_database_is_left_where_it_is(tmp_path: Path) -> None:
         assert found is None
         assert open_outbox(database).epoch == epoch
         assert waiting_ids(database) == ids
-    assert not (tmp_path / FOLDER).exists()
+    assert not (tmp_path / QUARANTINE).exists()
 
 
 def test_only_the_database_of_a_device_that_had_one_is_missed(tmp_path: Path) -> None:
@@ -76,7 +77,7 @@ def test_another_fault_than_damage_is_not_taken_for_damage(tmp_path: Path) -> No
     (tmp_path / NAME).mkdir()
     with pytest.raises(StorageError):
         open_database(tmp_path / NAME, check=False)
-    assert not (tmp_path / FOLDER).exists()
+    assert not (tmp_path / QUARANTINE).exists()
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -129,7 +130,7 @@ def test_only_the_newest_damaged_databases_are_kept(tmp_path: Path) -> None:
         (tmp_path / NAME).write_bytes(b"damage %d" % round_ * 1000)
         open_database(tmp_path / NAME, check=True)[0].close()
         (tmp_path / NAME).unlink()
-    kept = sorted(int(each.name) for each in (tmp_path / FOLDER).iterdir())
+    kept = sorted(int(each.name) for each in (tmp_path / QUARANTINE).iterdir())
     assert kept == [3, 4, 5]
 
 

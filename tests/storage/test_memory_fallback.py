@@ -27,6 +27,7 @@ from agent.storage.corruption import open_database
 from agent.storage.errors import StorageError
 from agent.storage.outbox import STAND_IN_BYTES
 from agent.storage.outbox_queries import Lane
+from agent.storage.paths import DATABASE
 from agent.storage.state_table import load_state, save_state
 from tests.support.broker import Broker
 from tests.support.cases import OPEN_CASE
@@ -75,7 +76,7 @@ def test_work_goes_on_in_memory_when_the_disk_takes_nothing_more(tmp_path: Path)
         assert {event["epoch"] for event in corner.events()} == {corner.outbox.epoch}
         with closing(corner.database.read()) as connection:
             assert load_state(connection, "analysis.snapshot.street") == "{}"
-    assert (tmp_path / "memory" / memory_fallback.NAME).exists()
+    assert (tmp_path / "memory" / DATABASE).exists()
 
 
 def test_numbers_of_the_epoch_that_is_over_confirm_nothing_in_the_next(tmp_path: Path) -> None:
@@ -106,7 +107,7 @@ def test_what_came_meanwhile_is_taken_back_once_the_disk_takes_it(tmp_path: Path
         assert corner.taken_back == memory_fallback.TakenBack(volatile, events=1, cases=1)
         assert corner.outbox.previous_epoch == volatile
         assert corner.waiting() == [told[0], told[2], told[3]]
-    assert not (tmp_path / "memory" / memory_fallback.NAME).exists()
+    assert not (tmp_path / "memory" / DATABASE).exists()
     again = Storage(tmp_path, tmp_path / "memory")
     with again.database:
         assert again.taken_back is None
@@ -225,7 +226,7 @@ def test_a_database_in_memory_has_a_budget_of_its_own(tmp_path: Path) -> None:
             draft = case_opened(CLOCK, padding=padding)
             corner.database.write(lambda c, d=draft: corner.outbox.add(c, d, Lane.REST))  # type: ignore[misc]
         corner.open_case()
-        file = tmp_path / "memory" / memory_fallback.NAME
+        file = tmp_path / "memory" / DATABASE
         assert file.stat().st_size < 1.2 * STAND_IN_BYTES
         with closing(corner.database.read()) as connection:
             [lost] = connection.execute("SELECT sum(last - first + 1) FROM losses").fetchone()
