@@ -11,6 +11,7 @@ import threading
 from pathlib import Path
 
 from agent.config import faults
+from agent.config.site_files import site_folder
 from drivers.files import installed
 
 with installed.naming_damage():
@@ -40,7 +41,7 @@ def main() -> int:
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, lambda *_: stop.set())
     faulthandler.enable()  # what stood where, when the watchdog ends us with SIGABRT
-    base = site if site.is_dir() else site.parent
+    base = site_folder(site)
 
     def came_up() -> None:
         if configured.state == "as_written":

@@ -338,6 +338,7 @@ def replay(
 ) -> None:
     """Replay recorded footage."""
     from agent.config.loading import load
+    from agent.config.site_files import site_folder
     from drivers.files.privileges import settle_in
     from provisioning.commands import replay
     from provisioning.rendering.annotated_frames import Show
@@ -348,7 +349,7 @@ def replay(
             settle_in(folder, groups=[site.stat().st_gid])
     replay.replay_site(
         configuration,
-        base=site if site.is_dir() else site.parent,
+        base=site_folder(site),
         stretch=replay.Stretch(from_s=from_s, until_s=until_s, frames_per_s=fps),
         out=out,
         state=state,

@@ -21,6 +21,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from agent.config import faults, loading, schema
+from agent.config.site_files import SITE, ZONES, site_file
 from agent.protocol.heartbeat import AS_WRITTEN, ConfigurationHealth
 from agent.storage.paths import LAST_GOOD
 from drivers.disk import replace_file
@@ -141,7 +142,7 @@ def refuse_lost_drawing(site: Path, configuration: Configuration) -> None:
         ConfigError: They have.
     """
     path = _file_of(site)
-    if configuration.zones or path.with_name("zones.json").exists():
+    if configuration.zones or path.with_name(ZONES).exists():
         return
     kept = find(path)
     if kept is not None and kept[0].zones:
@@ -181,7 +182,7 @@ def _found(file: Path, path: Path) -> _Copy | None:
 
 def _copy_of(path: Path, now: datetime) -> _Copy | None:
     site = text_in(content_of(path))
-    drawn = path.with_name("zones.json")
+    drawn = path.with_name(ZONES)
     zones = text_in(content_of(drawn)) if drawn.exists() else None
     return _Copy(of=str(path), kept_at=now, site=site, zones=zones, sha256=_sha256(site, zones))
 
@@ -193,9 +194,9 @@ def _read(copy: _Copy) -> Configuration:
         ConfigError: It cannot be used.
     """
     with tempfile.TemporaryDirectory(prefix="kerbwatch-") as folder:
-        (Path(folder) / "site.toml").write_text(copy.site, encoding="utf-8")
+        (Path(folder) / SITE).write_text(copy.site, encoding="utf-8")
         if copy.zones is not None:
-            (Path(folder) / "zones.json").write_text(_as_it_was_read(copy.zones), encoding="utf-8")
+            (Path(folder) / ZONES).write_text(_as_it_was_read(copy.zones), encoding="utf-8")
         return loading.load(Path(folder))
 
 
@@ -208,7 +209,7 @@ def _as_it_was_read(zones: str) -> str:
 
 
 def _file_of(site: Path) -> Path:
-    return (site / "site.toml" if site.is_dir() else site).resolve()
+    return site_file(site).resolve()
 
 
 def _sha256(site: str, zones: str | None) -> str:

@@ -33,10 +33,10 @@ def load(path: Path) -> Configuration:
     Raises:
         ConfigError: With every fault: where it is, what is wrong, what is allowed.
     """
-    path = path / "site.toml" if path.is_dir() else path
+    path = site_files.site_file(path)
     site, faults = _read(site_files.read_toml, path)
     unread = bool(faults)
-    zones_path = path.with_name("zones.json")
+    zones_path = path.with_name(site_files.ZONES)
     if os.path.lexists(zones_path):  # a link that leads nowhere was meant to lead somewhere
         drawn, more = _read(site_files.read_json, zones_path)
         faults += more

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+SITE, ZONES = "site.toml", "zones.json"
 MOST_LOOKALIKES = 10
 """So many are told of one file."""
 Place = tuple[int | str, ...]
@@ -36,6 +37,16 @@ class FileError(ValueError):
     def __init__(self, faults: Sequence[str], content: dict[str, Any] | None = None) -> None:
         super().__init__("\n".join(faults))
         self.faults, self.content = tuple(faults), content or {}
+
+
+def site_file(site: Path) -> Path:
+    """The file of a site that is named by its folder or by its file."""
+    return site / SITE if site.is_dir() else site
+
+
+def site_folder(site: Path) -> Path:
+    """The folder of a site that is named by its folder or by its file: relative paths begin there."""
+    return site if site.is_dir() else site.parent
 
 
 def read_toml(path: Path) -> dict[str, Any]:

@@ -92,7 +92,7 @@ class Keeping:
             audit=self.audit,
             crops=Crops(state_dir / COLLECTION, configuration.collection.keep_days),
         )
-        self.handlers = (HoldCommand(state_dir, state_dir / "evidence", database, clock).handler,)
+        self.handlers = (HoldCommand(state_dir, state_dir / EVIDENCE, database, clock).handler,)
         """Commands of the platform that are obeyed here."""
         self.machine = MachineGauges(state_dir, configuration.cooling.sensor)
         self.gauges = MaintenanceGauges(

@@ -15,6 +15,7 @@ import click
 from agent.config import last_known_good
 from agent.config.faults import ConfigError
 from agent.config.loading import load
+from agent.config.site_files import site_folder
 from drivers.files.privileges import become_keeper_of
 from provisioning.check import (
     broker,
@@ -90,7 +91,7 @@ def _device(site: Path) -> Device:
 
     Root could do what the agent cannot, and would follow whatever the agent's user put into his folders.
     """
-    base = site if site.is_dir() else site.parent
+    base = site_folder(site)
     configuration, refused = None, None
     try:
         configuration = load(site)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent import inference
+from agent.config.site_files import ZONES, site_file
 from agent.runtime.instance_lock import user_name
 from drivers.programs import python
 from provisioning.check import as_user
@@ -125,11 +126,11 @@ def _ask(user: User, device: Device) -> dict[str, Any] | Finding:
 
 def _needed(device: Device, configuration: Configuration) -> Iterator[Path]:
     """The files that the agent reads, those that are there: what is missing is told elsewhere."""
-    site = device.site / "site.toml" if device.site.is_dir() else device.site
+    site = site_file(device.site)
     uplink = configuration.uplink.located(device.base)
     files = [
         site,
-        site.with_name("zones.json"),
+        site.with_name(ZONES),
         *(uplink.ca_file, uplink.certificate_file, uplink.key_file, uplink.password_file),
     ]
     for camera in configuration.cameras:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agent.config.site_files import site_file
 from agent.runtime.instance_lock import user_name
 from agent.storage.paths import DATABASE, RECOVERY
 from agent.telemetry.status_file import FILE
@@ -169,7 +170,7 @@ def _with_groups(entry: pwd.struct_passwd, more: tuple[str, ...]) -> User:
 
 
 def _file_of(site: Path) -> Path:
-    return (site / "site.toml" if site.is_dir() else site).resolve()
+    return site_file(site).resolve()
 
 
 def _text(path: Path) -> str:

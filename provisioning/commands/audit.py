@@ -24,6 +24,7 @@ from agent.audit import (
     verify_orders,
 )
 from agent.config.loading import load
+from agent.config.site_files import site_folder
 from agent.storage.paths import AUDIT
 from drivers.clock import SystemClock
 from drivers.files.privileges import become_keeper_of
@@ -168,4 +169,4 @@ def _head(known: str | None) -> Head | None:
 
 
 def _folder(site: Path) -> Path:
-    return (site if site.is_dir() else site.parent) / load(site).storage.state_dir / AUDIT
+    return site_folder(site) / load(site).storage.state_dir / AUDIT

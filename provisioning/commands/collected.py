@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from agent.config.loading import load
+from agent.config.site_files import site_folder
 from agent.scenarios import scenario_of
 from agent.storage.paths import COLLECTION
 from drivers.disk import make_folder, replace_file
@@ -38,7 +39,7 @@ def collected(site: Path, out: Path | None, *, remove: bool, as_json: bool) -> N
         ConfigError: The site cannot be read.
     """
     configuration = load(site)
-    base = site if site.is_dir() else site.parent
+    base = site_folder(site)
     folder = base / configuration.storage.state_dir / COLLECTION
     with acting_for(folder):
         kept = {

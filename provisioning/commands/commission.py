@@ -9,6 +9,7 @@ import click
 
 from agent.analysis import reference_image
 from agent.config.loading import load
+from agent.config.site_files import site_folder
 from agent.domain.scene import MASK
 from agent.perception.redaction import sensitive_regions
 from drivers.cameras import CameraError, load_driver
@@ -55,7 +56,7 @@ def commission(site: Path, footage: Sequence[str], *, as_json: bool) -> int:
     from agent import inference  # noqa: PLC0415 - loads the network's runtime
 
     told = load(site)
-    base = site if site.is_dir() else site.parent
+    base = site_folder(site)
     chosen = {each.partition("=")[0] for each in footage}
     configuration = with_footage(told, footage, "--from")
     detector = inference.open_detector(told.models.detector, told.models.threads)
@@ -154,7 +155,7 @@ def show(site: Path, *, as_json: bool) -> int:
         0 if every camera has one, else 1.
     """
     configuration = load(site)
-    state_dir = (site if site.is_dir() else site.parent) / configuration.storage.state_dir
+    state_dir = site_folder(site) / configuration.storage.state_dir
     become_keeper_of(state_dir)
     kept = {
         section.camera_id: reference_image.load(state_dir, section.camera_id)

@@ -13,7 +13,7 @@ from agent.config.faults import ConfigError
 from agent.config.loading import load
 from agent.config.plausibility import Remark, remarks
 from agent.config.schema import Uplink
-from agent.config.site_files import FileError, read_toml
+from agent.config.site_files import FileError, read_toml, site_file
 from agent.identity.credentials import CredentialsError
 from agent.identity.credentials import read as read_credentials
 from provisioning.console.exit_codes import FAULT, expected
@@ -72,7 +72,7 @@ def _read(site: Path) -> tuple[Configuration, list[Remark]]:
     Raises:
         ConfigError: With every fault, of the files as well.
     """
-    path = site / "site.toml" if site.is_dir() else site
+    path = site_file(site)
     try:
         configuration = load(site)
     except ConfigError as error:

@@ -14,6 +14,7 @@ import click
 
 from agent.audit import AuditError
 from agent.config.loading import load
+from agent.config.site_files import site_folder
 from agent.identity.signing_key import FILE as SIGNING_KEY
 from agent.identity.signing_key import Signer
 from agent.retention import Holds
@@ -71,7 +72,7 @@ def decommission(site: Path, confirmed: str | None) -> int:
         StillNeededError: The agent runs, a case is held, or it was not confirmed.
     """
     configuration = load(site)
-    base = site if site.is_dir() else site.parent
+    base = site_folder(site)
     state_dir = base / configuration.storage.state_dir
     with _nobody_else_on(state_dir):
         return _decommission(configuration, base, confirmed)

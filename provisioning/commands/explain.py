@@ -14,6 +14,7 @@ import click
 import cv2
 import numpy as np
 
+from agent.config.site_files import site_folder
 from agent.domain.scene import Box
 from agent.storage.paths import DATABASE, EVIDENCE, KEYS
 from drivers import pictures
@@ -193,7 +194,7 @@ def _places(where: Path) -> tuple[Path, Path, str | None]:
     if (where / "site.toml").is_file() or where.suffix == ".toml":
         from agent.config.loading import load  # noqa: PLC0415 - a replay's results need no configuration
 
-        base = where if where.is_dir() else where.parent
+        base = site_folder(where)
         configuration = load(where)
         state, timezone = base / configuration.storage.state_dir, configuration.site.timezone
         candidates = [(state / DATABASE, state / EVIDENCE)]

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from agent.config.loading import load
+from agent.config.site_files import site_folder
 from agent.storage import day_counters
 from agent.storage.paths import DATABASE
 from agent.telemetry.daily_summary import summary_of
@@ -45,7 +46,7 @@ def report(site: Path, day: str | None, *, as_json: bool) -> None:
         NoReportError: Nothing was counted on the day.
     """
     configuration = load(site)
-    base = site if site.is_dir() else site.parent
+    base = site_folder(site)
     database = base / configuration.storage.state_dir / DATABASE
     become_keeper_of(database)
     clock, timezone = SystemClock(), ZoneInfo(configuration.site.timezone)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from agent.config.loading import load
+from agent.config.site_files import site_folder
 from agent.retention import Crops, Hold, HoldError, Holds, Outcome, Retention
 from agent.storage.database import Database
 from agent.storage.paths import COLLECTION, DATABASE, EVIDENCE
@@ -201,4 +202,4 @@ def _one(case: str, known: frozenset[str]) -> str:
 
 
 def _state_dir(site: Path) -> Path:
-    return (site if site.is_dir() else site.parent) / load(site).storage.state_dir
+    return site_folder(site) / load(site).storage.state_dir

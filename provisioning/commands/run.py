@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.config import loading
+from agent.config.site_files import site_folder
 from agent.runtime import log_format
 from drivers.files.privileges import keeper_of
 from wording.messages import said
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 def _refuse_anothers(site: Path, state_dir: Path) -> None:
     """Keep root from running on a folder in whose place somebody else could put another."""
-    folder = (site if site.is_dir() else site.parent) / state_dir
+    folder = site_folder(site) / state_dir
     if os.geteuid() != 0 or (folder.exists() and folder.stat().st_uid != 0):
         return  # its owner's, as whom this must be run
     if keeper_of(folder) is not None:  # also of one that would only be made: by then it is root's
@@ -45,7 +46,7 @@ def run_site(site: Path) -> int:
 
     before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        return run(configuration, base=site if site.is_dir() else site.parent, stop=stop)
+        return run(configuration, base=site_folder(site), stop=stop)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -11,6 +11,7 @@ import click
 from pydantic import ValidationError
 
 from agent.config.loading import load
+from agent.config.site_files import site_folder
 from agent.telemetry.status_file import FILE, CameraStatus, Status
 from drivers.clock import SystemClock
 from drivers.files.privileges import become_keeper_of, read_file
@@ -58,7 +59,7 @@ def watch(site: Path, *, every_s: float, once: bool, as_json: bool) -> None:
         ConfigError: The site cannot be read.
         NotRunningError: Nothing tells of a running agent (only when shown once).
     """
-    base = site if site.is_dir() else site.parent
+    base = site_folder(site)
     path = base / load(site).storage.run_dir / FILE
     become_keeper_of(path.parent)
     if as_json:
