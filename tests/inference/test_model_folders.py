@@ -27,6 +27,7 @@ from agent.inference import (
 )
 from agent.inference.session import OnnxSession
 from tests.support.paths import ROOT
+from tests.support.text_files import replace_in
 
 SIZE_PX = 64
 CELLS = 8 * 8 + 4 * 4 + 2 * 2
@@ -141,10 +142,7 @@ def write_manifest(folder: Path, **told: Any) -> None:
 
 
 def change(folder: Path, old: str, new: str) -> None:
-    path = folder / "manifest.toml"
-    text = path.read_text(encoding="utf-8")
-    assert old in text
-    path.write_text(text.replace(old, new), encoding="utf-8")
+    replace_in(folder / "manifest.toml", old, new)
 
 
 def faults_of(folder: Path) -> tuple[str, ...]:

@@ -35,6 +35,7 @@ from provisioning.cli import main
 from tests.support import red_bike_model, red_bike_site
 from tests.support.command_line import kerbwatch
 from tests.support.red_models import write_red_model
+from tests.support.text_files import replace_in
 
 SIDE_PX = 64
 CELLS = 8 * 8 + 4 * 4 + 2 * 2
@@ -490,10 +491,7 @@ def test_weights_inside_of_branches_and_functions_are_found() -> None:
 
 
 def change(folder: Path, old: str, new: str) -> None:
-    path = folder / "manifest.toml"
-    text = path.read_text(encoding="utf-8")
-    assert old in text
-    path.write_text(text.replace(old, new), encoding="utf-8")
+    replace_in(folder / "manifest.toml", old, new)
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ from provisioning.wording.case_sentences import duration, in_words, position
 from tests.support import red_bike_model, red_bike_site
 from tests.support.command_line import kerbwatch, refused
 from tests.support.paths import ROOT
+from tests.support.text_files import replace_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,9 +55,7 @@ def site(street: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def change(site: Path, old: str, new: str) -> None:
-    text = (site / "site.toml").read_text(encoding="utf-8")
-    assert old in text
-    (site / "site.toml").write_text(text.replace(old, new), encoding="utf-8")
+    replace_in(site / "site.toml", old, new)
 
 
 # --- the command itself

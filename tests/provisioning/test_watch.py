@@ -22,6 +22,7 @@ from tests.support.command_line import kerbwatch
 from tests.support.paths import ROOT
 from tests.support.red_bike_model import write_model
 from tests.support.sites import standing_bike_site, write_site
+from tests.support.statuses import quiet_status
 from tests.support.waiting import wait_until
 
 SITE = standing_bike_site(site={"device_id": "corner-7", "address": "Example Road 1"})
@@ -122,19 +123,7 @@ def test_without_an_agent_that_is_said(site: Path) -> None:
 
 
 def test_an_old_status_is_no_sign_of_life(site: Path) -> None:
-    old = Status(
-        at=datetime.now(UTC) - timedelta(minutes=5),
-        uptime_s=60,
-        device_id="corner-7",
-        address="Example Road 1",
-        rate_factor=1,
-        temperature_c=None,
-        cameras={},
-        pending=(),
-        cases=(),
-        waiting={},
-        uplink=None,
-    )
+    old = quiet_status(at=datetime.now(UTC) - timedelta(minutes=5))
     (site / "run").mkdir()
     (site / "run" / FILE).write_text(old.model_dump_json(), encoding="utf-8")
     done = kerbwatch("watch", site)

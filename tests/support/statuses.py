@@ -1,8 +1,9 @@
-"""A status file's content."""
+"""What a status file may hold."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 from agent.telemetry.status_file import (
     CameraStatus,
@@ -11,6 +12,7 @@ from agent.telemetry.status_file import (
     PendingStatus,
     Status,
 )
+from tests.support.topics import DEVICE
 
 
 def status(value: float) -> Status:
@@ -50,3 +52,21 @@ def status(value: float) -> Status:
         waiting={},
         uplink=None,
     )
+
+
+def quiet_status(**facts: Any) -> Status:
+    """A status of a device at which nothing goes on, but for these facts."""
+    told: dict[str, Any] = {
+        "at": datetime.now(UTC),
+        "uptime_s": 60,
+        "device_id": DEVICE,
+        "address": "example",
+        "rate_factor": 1,
+        "temperature_c": None,
+        "cameras": {},
+        "pending": (),
+        "cases": (),
+        "waiting": {},
+        "uplink": None,
+    }
+    return Status(**told | facts)

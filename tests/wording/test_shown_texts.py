@@ -10,11 +10,12 @@ import pytest
 
 from agent.audit import Audit
 from agent.retention.legal_holds import Hold, Holds
-from agent.telemetry.status_file import FILE, Status, UplinkStatus
+from agent.telemetry.status_file import FILE, UplinkStatus
 from drivers.clock import SystemClock
 from provisioning.wording import error_in_words, say
 from tests.support.command_line import kerbwatch
 from tests.support.sites import as_toml, site_of, write_site
+from tests.support.statuses import quiet_status
 from wording.messages import itemised, said
 
 if TYPE_CHECKING:
@@ -68,19 +69,8 @@ def test_keys_and_values_of_a_file_are_told_harmlessly(site: Path) -> None:
 
 
 def test_what_the_uplink_was_told_is_watched_harmlessly(site: Path) -> None:
-    status = Status(
-        at=datetime.now(UTC),
-        uptime_s=1,
-        device_id="corner-7",
-        address=_EVIL,
-        rate_factor=1,
-        temperature_c=None,
-        cameras={},
-        pending=(),
-        cases=(),
-        waiting={},
-        uplink=UplinkStatus(connected_since=None, sent=0, confirmed=0, last_error=_EVIL),
-    )
+    uplink = UplinkStatus(connected_since=None, sent=0, confirmed=0, last_error=_EVIL)
+    status = quiet_status(address=_EVIL, uplink=uplink)
     (site / "run").mkdir()
     (site / "run" / FILE).write_text(status.model_dump_json())
     assert run("watch", site, "--once").count("forged line") == 2
