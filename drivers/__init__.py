@@ -1,1 +1,1 @@
-"""Hardware only: cameras, GPIO, temperature, clock and disk. Imports nothing of ours."""
+"""Drivers for hardware and operating system: cameras, GPIO, temperature, clock, disk, files."""

@@ -1,4 +1,4 @@
-"""What the system knows of the card that holds a folder: who it is, and whether it fails.
+"""Identity and health of the memory card that holds a folder.
 
 An SD card tells its name and its date of making, an eMMC also how near its end it is; ext4 counts the
 errors it met and the bytes it ever wrote. Everything is read from files of the kernel, and what is not

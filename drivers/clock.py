@@ -1,4 +1,4 @@
-"""What time it is, how far to trust it, and which boot this is."""
+"""The system clock: wall time, whether it is synchronised, monotonic time, boot id."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much room is left, why a disk takes nothing, and how things are written that a power cut must not take."""
+"""Disks: free space, errors, and durable writing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What hangs at the pins: a light, a button, a tamper switch, a fan, a lamp, a buzzer.
+"""The GPIO pins: light, button, tamper switch, fan, lamp, buzzer.
 
 Pins are given as BCM numbers. gpiozero does the work, and is imported only when pins are
 configured; its pin factory is chosen by name, ``mock`` among them for rehearsals and tests.

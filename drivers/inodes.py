@@ -1,4 +1,4 @@
-"""How many more files a disk can hold: a card with room left may take none."""
+"""Free inodes: how many more files a file system can hold."""
 
 from __future__ import annotations
 

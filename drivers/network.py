@@ -1,4 +1,4 @@
-"""Whether this host has any way out: an interface with a carrier that some route uses.
+"""Whether the host is cut off: no route over an interface with a carrier.
 
 Read from where the kernel shows it: ``/proc/net/route`` (IPv4, proc(5)), ``/proc/net/ipv6_route``, and
 ``carrier`` in ``/sys/class/net`` (Documentation/ABI/testing/sysfs-class-net).

@@ -1,4 +1,4 @@
-"""Fewer frames than there are, evenly spaced in time."""
+"""Drops frames to a lower rate, evenly spaced in time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures from files and lines: their size is read from the header before anything is decoded.
+"""Decodes pictures safely: the size is read from the header first.
 
 A file of a few kilobytes may claim ten thousand million pixels, and a decoder believes it. Only
 formats whose header is understood here are decoded at all: JPEG, PNG, WebP and BMP.

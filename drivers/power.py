@@ -1,4 +1,4 @@
-"""Whether the power supply holds, and whether the firmware has slowed the processor down.
+"""Under-voltage and throttling, as the Raspberry Pi's firmware reports them.
 
 The Raspberry Pi's firmware keeps a word of flags; the kernel shows it in one file, in hexadecimal.
 ``vcgencmd get_throttled`` prints the same word, but needs a device file that the agent need not

@@ -1,4 +1,4 @@
-"""Other programs, started so that nobody but the system's owner chooses what runs.
+"""Starts other programs safely: neither the current folder nor PATH chooses what runs.
 
 Commands of the technician run as root in whatever folder he stands in: neither that folder nor the search
 path of whoever called may say which program or which module that is.

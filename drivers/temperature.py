@@ -1,4 +1,4 @@
-"""How hot the processor is.
+"""The processor's temperature.
 
 Read from the kernel's own file: gpiozero's ``CPUTemperature`` reads the same one, but first
 claims the GPIO chip, which the agent's user need not be allowed to do.

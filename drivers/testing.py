@@ -1,4 +1,4 @@
-"""Hardware that is pretended: chosen in place of the real one for replay, rehearsal and tests."""
+"""Simulated hardware for replay, rehearsal and tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands about what a device keeps and tells of itself: retention, holds, audit log, report."""
+"""Click commands on stored records: retention, hold, audit, report, decommission."""
 
 from __future__ import annotations
 

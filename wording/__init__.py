@@ -1,1 +1,1 @@
-"""Texts that people read, and what others say in English, ready to be said in another language."""
+"""Texts for people, and messages of libraries, ready to be translated."""

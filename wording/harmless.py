@@ -1,4 +1,4 @@
-"""Foreign text made harmless: what a network, a camera or a file said, before people or logs get it.
+"""Escapes and shortens text from outside, before it is logged or shown.
 
 A text from outside can end a line and forge the next one, move a terminal's cursor, turn the reading order
 round, or be as long as it likes. Here all of that becomes visible and short. Use it where such a text is

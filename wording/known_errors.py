@@ -1,4 +1,4 @@
-"""What the system and libraries say in English, word for word, so that it can be translated.
+"""Known messages of the system and libraries, so that they can be translated.
 
 Python's parsers, SQLite and the operating system give an error as an English sentence. Those that
 a technician is likely to meet are listed here; one that is not is shown as it came.

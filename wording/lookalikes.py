@@ -1,4 +1,4 @@
-"""Characters that look like those a program wants, and are others.
+"""Finds look-alike characters, such as full-width quotes, in files written by people.
 
 A Chinese keyboard writes ＝ “ ” ， for = " " , and what is copied from a page or a letter brings typographic
 quotes and blanks that nobody sees.

@@ -1,4 +1,4 @@
-"""Texts that people read, said in English and ready to be said in another language.
+"""Texts for people, in English, that remember template and facts for translation.
 
 A :class:`Said` is an English ``str`` that remembers the template and the facts it was made of.
 Logs, JSON and the wire take it as the string it is; the technician's side looks the template up

@@ -1,4 +1,4 @@
-"""What pydantic finds wrong, as faults that a technician can read in either language.
+"""Turns pydantic's errors into faults that a technician can read in either language.
 
 pydantic's own sentences are English only. Each type of error that our models can give has its
 text here, with the facts that pydantic names; an error of another type is shown as pydantic says

@@ -1,6 +1,6 @@
-"""A network camera is asked by hand, with its login, before FFmpeg is: FFmpeg does not say why it failed.
+"""Probes a network camera over RTSP or HTTP before FFmpeg opens it, to find out why it refuses.
 
-One refused login is one refused login: a camera locks its user after a few. RTSP (RFC 2326) and
+FFmpeg does not say why it failed, and may repeat a refused login, which locks the user out. RTSP (RFC 2326) and
 HTTP (RFC 9110) share the form of requests and answers, and the logins (RFC 7616, RFC 7617).
 """
 
@@ -38,19 +38,19 @@ _TCP = "RTP/AVP/TCP;unicast;interleaved=0-1"
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """Who asks. Never shown: not in a text, not in ``repr``."""
+    """User and password. Never shown: not in a text, not in ``repr``."""
 
     user: str = field(repr=False)
     password: str = field(repr=False)
 
 
 class HungUpError(ConnectionError):
-    """The camera ended the line instead of answering, or answered in a way nobody understands."""
+    """The camera closed the connection without an answer, or its answer is invalid."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a camera answered at last.
+    """A camera's last answer.
 
     Attributes:
         status: Of RTSP or HTTP.
@@ -73,7 +73,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Asks one camera.
+    """Probes one camera.
 
     Attributes:
         url: Its address.
@@ -89,7 +89,7 @@ class Question:
 
     @contextmanager
     def asking(self, *, set_up: bool = False) -> Iterator[Answer]:
-        """Ask for the description (RTSP) or the pictures (HTTP), and hold RTSP's line as long as wanted.
+        """Request the description (RTSP) or the pictures (HTTP); keep RTSP's connection open in the block.
 
         A camera that prepares its stream when it is asked takes it down again when the line ends,
         and refuses others meanwhile. Over HTTP the pictures begin at once, and the line is given up.
@@ -122,7 +122,7 @@ class Question:
 
 
 def _joined(base: str, target: str) -> str:
-    """An address that the camera gave, whole.
+    """An address that the camera gave, made absolute.
 
     Raises:
         HungUpError: It is none.

@@ -1,4 +1,4 @@
-"""Whether a recording is cut off: by what its container says of its own length.
+"""Whether a recording is cut off, by the length in its container's header.
 
 How many frames a container promises is no measure. In most of them it is computed from the
 duration, which sound may lengthen and a falling rate belies, and a piece that was cut out without
@@ -50,7 +50,7 @@ _FLV_TAGS, _FLV_SIZE_BYTES = frozenset({8, 9, 18}), 4
 
 
 def missing_bytes(path: Path) -> int:
-    """How many bytes a recording says should follow its end.
+    """How many bytes are missing at the end, by the recording's own header.
 
     MP4 and QuickTime, Matroska and WebM, AVI, FLV and MPEG transport streams are known.
 

@@ -1,6 +1,6 @@
-"""The FFmpeg inside OpenCV: how it is told what it may do, and what a stream announces.
+"""The FFmpeg inside OpenCV: setting its options, and reading a stream's announced size.
 
-OpenCV hands options on to FFmpeg through one variable of the process's environment.
+OpenCV passes options to FFmpeg through one environment variable of the process.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _opening = threading.Lock()  # the variable is the whole process's
 def open_stream(
     source: str, options: Mapping[str, str], properties: Mapping[int, int] | None = None
 ) -> cv2.VideoCapture:
-    """Open a file or an address with FFmpeg; whether that worked, ``isOpened`` says.
+    """Open a file or an address with FFmpeg; ``isOpened`` says whether that worked.
 
     Args:
         source: The file's path, or the address.

@@ -1,4 +1,4 @@
-"""From a camera's raw buffer to pictures: the memory layouts that libcamera hands out.
+"""Converts a camera's raw buffers to pictures, for the memory layouts of libcamera.
 
 libcamera names formats by the order of bits in a word, so that on a little-endian machine its
 ``RGB888`` lies in memory as blue, green, red, which is what OpenCV takes. Rows are padded to a

@@ -1,4 +1,4 @@
-"""What camera drivers share: grey pictures, pictures made when asked for, and recordings' times."""
+"""Shared by the camera drivers: grey pictures, lazy colour pictures, times of recordings."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _FIRST_YEAR, _LAST_YEAR = 1970, 2199
 
 
 def _possible(moment: datetime) -> datetime:
-    """Refuse a moment that no recording has, and with which no clock could go on counting."""
+    """Refuse a time that no recording has, and with which no clock could continue."""
     if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
         raise ValueError(
             said("give a year from {first} to {last}", first=_FIRST_YEAR, last=_LAST_YEAR)
@@ -92,7 +92,7 @@ def shared(bgr: Picture) -> Picture:
 
 
 def once(make: Callable[[], Picture]) -> Callable[[], Picture]:
-    """Make a picture when it is first asked for, by whatever thread, and only once."""
+    """Make a picture at its first use, in whatever thread, and only once."""
     lock = threading.Lock()
     made: list[Picture] = []
 

@@ -1,6 +1,6 @@
-"""Whom an encrypted network camera is: checked here before it is given a password, and again by FFmpeg.
+"""Verifies the TLS certificate of a network camera, before a password is sent to it.
 
-FFmpeg checks chain, dates and a host's name, but not a host that is given by its number; and it
+FFmpeg checks again: chain, dates and a host's name, but not a host that is given by its IP address; and it
 does not say what is wrong.
 """
 
@@ -26,12 +26,12 @@ _BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.
 
 
 class TrustError(OSError):
-    """The camera could not show that it is the one that is meant."""
+    """The camera's certificate is not trusted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """What a camera's certificate is held against.
+    """How a camera's certificate is verified.
 
     Attributes:
         ca_file: Certificates of authorities, or the camera's own; None: the system's authorities.
@@ -40,7 +40,7 @@ class Trust:
     ca_file: Path | None
 
     def wrapped(self, connect: Callable[[], socket.socket], host: str) -> ssl.SSLSocket:
-        """An encrypted line to the camera that is meant.
+        """A TLS connection to the verified camera.
 
         A certificate that itself stands in ``ca_file`` may be for any name: cameras make one for
         themselves that names nothing they are reached by.

@@ -134,7 +134,7 @@ def open_camera(camera_id: str, settings: Settings) -> PiCamera:
 
 
 def list_cameras() -> list[FoundCamera]:
-    """The cameras that libcamera sees, USB cameras left out; empty without Picamera2."""
+    """The cameras that libcamera finds, without USB cameras; empty without Picamera2."""
     try:
         found = _library().Picamera2.global_camera_info()
     except ImportError:
@@ -184,7 +184,7 @@ class PiCamera:
         self.source = f"picamera2 {settings.camera}"
 
     def _configured(self) -> tuple[Layout, Layout]:
-        """Ask for two streams and look at what was given: libcamera adjusts without a word."""
+        """Request two streams and check what was configured: libcamera adjusts silently."""
         settings = self._settings
         height = max(2, round(LUMA_WIDTH_PX * settings.height / settings.width / 2) * 2)
         wanted = self._camera.create_video_configuration(
@@ -260,7 +260,7 @@ class PiCamera:
         return controls
 
     def adjust(self, settings: Settings) -> None:
-        """Take other exposure, focus, colour or rate while running: day becomes night.
+        """Change exposure, focus, colour or rate while running, as between day and night.
 
         Size, flips and the camera itself stay as they were opened.
 
@@ -325,7 +325,7 @@ class PiCamera:
         self._last_s = monotonic_s
 
     def close(self) -> None:
-        """Let go of the camera. One that hangs in its own close is left behind, not waited for."""
+        """Close the camera. One that hangs while closing is abandoned."""
         camera, self._camera = self._camera, None
         if camera is None:
             return

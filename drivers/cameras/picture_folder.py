@@ -1,4 +1,4 @@
-"""Pictures of a folder as a camera: each is shown from its time on, until the next one's.
+"""A folder of pictures as a camera: each is shown from its time on, until the next one's.
 
 For demonstrations and behaviour tests with photographs: a street that stands still for minutes
 and changes at stated times.

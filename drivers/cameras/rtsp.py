@@ -1,4 +1,4 @@
-"""Network cameras: RTSP, and MJPEG over HTTP. Decoded by the FFmpeg inside OpenCV.
+"""Network cameras: RTSP, and MJPEG over HTTP, decoded by the FFmpeg inside OpenCV.
 
 The runner reads without a pause, so that no buffer grows into a delay; frames that are not wanted
 are decoded, because later ones build on them, but not converted. The camera is asked by hand first
@@ -324,7 +324,7 @@ class NetworkCamera:
         return said("the camera ended the stream")
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self._stream.release()
 
 

@@ -1,4 +1,4 @@
-"""USB cameras, through Video4Linux. Pictures come as JPEGs and stay so until somebody asks.
+"""USB cameras, through Video4Linux; pictures come as JPEGs and are decoded when used.
 
 The grey picture for the cheap looking is decoded at a quarter or an eighth of the size, straight
 from the JPEG's coarse part; colour is decoded only for frames that a network or a case asks for.

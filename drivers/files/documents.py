@@ -1,7 +1,7 @@
-"""What people write down, TOML and JSON, taken in so that nothing in it can surprise what comes after.
+"""Parses TOML and JSON written by people, and refuses deep nesting and invisible characters.
 
-Python's parsers take any depth that its stack allows, and texts that no terminal shows as they are. Here
-both end with a word: at a depth that no file of ours needs, and at characters that cannot be seen.
+Python's parsers accept any depth that the stack allows, and texts that no terminal shows as they are. Here
+both are refused with a message: at a depth that no file of ours needs, and at invisible characters.
 """
 
 from __future__ import annotations

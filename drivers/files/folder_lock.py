@@ -1,6 +1,6 @@
-"""A folder that one process has for itself: a lock of the kernel's, which ends with the process and leaves nothing.
+"""Locks a folder for one process; the kernel releases the lock when the process ends.
 
-The folder itself is locked (``flock(2)``), not a file in it: so a disk that takes nothing can be locked as well,
+The folder itself is locked (``flock(2)``), not a file in it: so a disk that cannot be written can be locked as well,
 and no file of another user's stays behind.
 """
 

@@ -1,4 +1,4 @@
-"""Whether what was installed is still what was installed: each file against its package's RECORD.
+"""Checks the installed files against their packages' RECORDs.
 
 pip syncs nothing: a power cut half a minute later may leave files that are empty, cut off or not there
 at all, and an empty Python file is no error. The packages looked at are those of this environment, not
@@ -42,7 +42,7 @@ _BYTECODE_HEADER_BYTES = 16
 
 @dataclass(frozen=True, slots=True, order=True)
 class Damaged:
-    """A file that is not what was installed."""
+    """A file that differs from what was installed."""
 
     path: Path
     damage: Damage
@@ -85,7 +85,7 @@ def complaint() -> str:
 
 @contextmanager
 def naming_damage() -> Iterator[None]:
-    """Let an error that nobody expects be followed by what is damaged, on stderr.
+    """After an unexpected error, print which installed files are damaged, on stderr.
 
     A file that a power cut emptied is no error to Python; what it should hold is missed elsewhere.
     """

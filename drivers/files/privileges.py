@@ -1,10 +1,10 @@
-"""Root's commands in folders that are another's: with whose rights, and how they are entered.
+"""Runs root's commands safely in folders that belong to another user.
 
-Whoever owns a folder can put a link, a pipe or another folder in the place of anything in it, at any moment,
-and root would follow. So what a command does there it does with the rights of that user, who can then reach
-nothing that he could not reach before; or it enters the folder by descriptors that follow no link of his.
+The owner of a folder can replace anything in it by a link, a pipe or another folder, at any moment, and root
+would follow. So a command acts there with the rights of that user, who then gains nothing; or it enters the
+folder by descriptors that follow no link of his.
 
-Another user's process does all of it with its own rights, as ever.
+A process of another user does all of it with its own rights.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Reads small files that people put there: whole, never from a pipe, and in words when it cannot.
+"""Reads small files written by people, and explains why one cannot be read.
 
-Whoever asks knows which file it is and says so: the texts here say what is wrong with it and what to do.
+The caller names the file: the texts here say what is wrong with it and what to do.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Making files unreadable, as far as a system can make a card forget.
+"""Wipes files, as far as that is possible on a memory card.
 
 A flash card writes changed blocks elsewhere and keeps the old ones until it needs them: overwriting is no
 promise there. It is done all the same (some controllers and most other disks do forget), and the blocks

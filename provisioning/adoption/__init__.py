@@ -1,1 +1,1 @@
-"""A stranger's network, recognised and tried before it becomes a model folder."""
+"""Recognises and tries a foreign ONNX file, before it becomes a model folder."""

@@ -1,4 +1,4 @@
-"""The names of a network's classes: from a file that people keep, or from the network's own file."""
+"""Reads a model's class names, from a text file or from the ONNX file's metadata."""
 
 from __future__ import annotations
 

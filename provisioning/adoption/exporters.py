@@ -1,4 +1,4 @@
-"""Recognises what people take for a network of a family: the files and outputs that exporters write.
+"""Recognises files and outputs of common exporters that do not fit the family.
 
 A number of classes can be read into nearly any shape, so a shape that is known to mean something else is
 refused by name, with how to export what is needed.

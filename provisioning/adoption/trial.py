@@ -1,6 +1,6 @@
-"""Runs a stranger's network in a process of its own, which may take so much time and memory and no more.
+"""Runs a foreign model in a process of its own, with limits on time and memory.
 
-A network is a program: it can loop for ever or ask for terabytes. What it does here ends with the child.
+A model is a program: it can loop endlessly or ask for terabytes. What it does here ends with the child.
 
     python -P -m provisioning.adoption.trial graph|verify SITUATION
 """

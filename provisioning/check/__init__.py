@@ -1,4 +1,4 @@
-"""``kerbwatch check``: everything that is wrong with a device, and what to do about it.
+"""``kerbwatch check``: runs all checks of a device, and shows what they found.
 
 A check is a function that gives findings, named in the ``CHECKS`` of one file of this folder.
 """

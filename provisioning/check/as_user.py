@@ -1,4 +1,4 @@
-"""What a user can do with files, asked as that user: run by ``rights.py``, with nothing of ours imported.
+"""Checks file permissions as another user: started by ``rights.py``, imports nothing of ours.
 
 Its standard input is JSON: whom to become (``user``, ``group``, ``groups``; null: nobody else), which files to
 ``read`` and ``run``, which trees to ``write``. It prints, as JSON, what cannot be done: place and reason.

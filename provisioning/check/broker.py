@@ -1,4 +1,4 @@
-"""The broker: name, port, trust, identity, and one message that it takes."""
+"""Check of the broker: name, port, trust, identity, and one published message."""
 
 from __future__ import annotations
 

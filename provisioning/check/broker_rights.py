@@ -1,7 +1,7 @@
-"""The rights at the broker, by what the running agent has seen of them.
+"""Check of the device's rights at the broker, by what the running agent has seen.
 
-That something may be published is shown by the broker's answer to an ordinary event, state or answer; that
-something may be heard by nothing but its coming. A subscription that was granted shows neither.
+The right to publish is shown by the broker's PUBACK to an ordinary event, state or answer; the right to
+receive only by a message received. A granted subscription shows neither.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The cameras: whether they open, what they give, and whether anything can be seen on it."""
+"""Check of the cameras: whether they open, their frames, and their view."""
 
 from __future__ import annotations
 

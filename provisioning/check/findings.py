@@ -1,4 +1,4 @@
-"""What a check found: how bad, what it means, and what to do about it."""
+"""Findings of a check: severity, meaning and remedy; and running one check in bounded time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The machine itself: disk, clock, memory."""
+"""Checks of the machine: disk, clock, memory, temperature."""
 
 from __future__ import annotations
 

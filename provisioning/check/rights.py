@@ -1,4 +1,4 @@
-"""Whether the agent's user can read what it needs and change its state: seen as that user, not as root."""
+"""Check of file permissions: whether the agent's user can read what it needs and write its state."""
 
 from __future__ import annotations
 

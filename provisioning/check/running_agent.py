@@ -1,4 +1,4 @@
-"""The agent that runs: whether it does, and whether it is what is written down and installed."""
+"""Check of the running agent: whether it runs, and with what is configured and installed."""
 
 from __future__ import annotations
 

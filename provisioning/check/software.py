@@ -1,4 +1,4 @@
-"""Configuration, models, and whether the packages get on with each other."""
+"""Checks of configuration, models, installation and packages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the device keeps, and what it keeps it on: the audit log and the card."""
+"""Checks of the audit log and the memory card."""
 
 from __future__ import annotations
 

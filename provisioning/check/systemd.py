@@ -1,4 +1,4 @@
-"""Whether systemd starts the agent, and by the files of this version."""
+"""Check of the systemd units: installed, of this version, enabled, none failed."""
 
 from __future__ import annotations
 

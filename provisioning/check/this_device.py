@@ -1,4 +1,4 @@
-"""The agent of this machine, as it is seen from beside it: whether one shall run here, who it is, what it says.
+"""Finds the agent of this machine: whether one should run here, its user, its status.
 
 An agent is meant to run here if the installed unit starts this very site, or if one has run on its state folder
 before. On a laptop that only looks at a site neither is so.

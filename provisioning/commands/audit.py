@@ -1,4 +1,4 @@
-"""The audit log for a technician: appending to it by command, reading it, verifying it."""
+"""``kerbwatch audit``: shows and verifies the audit log; and how commands append to it."""
 
 from __future__ import annotations
 

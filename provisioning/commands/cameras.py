@@ -1,4 +1,4 @@
-"""``kerbwatch cameras list``: the drivers, and the cameras that they see on this machine."""
+"""``kerbwatch cameras list``: the drivers, and the cameras that they find on this machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``kerbwatch collected``: what the collection mode kept, and taking it along to be labelled."""
+"""``kerbwatch collected``: lists the collected crops, and copies them for labelling."""
 
 from __future__ import annotations
 

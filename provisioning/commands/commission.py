@@ -1,4 +1,4 @@
-"""``kerbwatch commission``: the picture of each camera that its view is held against from now on."""
+"""``kerbwatch commission``: captures the reference image of each camera."""
 
 from __future__ import annotations
 

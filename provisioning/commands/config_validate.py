@@ -1,4 +1,4 @@
-"""``kerbwatch config validate``: what is wrong with a site's files and those that they name, and what is odd."""
+"""``kerbwatch config validate``: faults and warnings of a site's files, and of the files they name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``kerbwatch decommission``: nothing that a stranger should have stays on the card."""
+"""``kerbwatch decommission``: wipes keys, pictures, database, logs and secrets of a device."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``kerbwatch demo``: a rendered street, the agent, a broker and a consumer, all at work."""
+"""``kerbwatch demo``: runs the agent on a rendered street, with a broker and a consumer."""
 
 from __future__ import annotations
 

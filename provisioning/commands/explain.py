@@ -1,4 +1,4 @@
-"""Why a case opened, in words and as a strip of pictures: ``kerbwatch explain``."""
+"""``kerbwatch explain``: why a case opened, in words and as a strip of pictures."""
 
 from __future__ import annotations
 

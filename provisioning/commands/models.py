@@ -1,4 +1,4 @@
-"""The models on this machine: which there are, and whether they are what they say."""
+"""``kerbwatch models list`` and ``verify``: the models on this machine."""
 
 from __future__ import annotations
 

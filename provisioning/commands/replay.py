@@ -1,4 +1,4 @@
-"""``kerbwatch replay``: recorded footage through the agent's judgement, told in plain words."""
+"""``kerbwatch replay``: runs recorded footage through the analysis, and prints the events in words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``kerbwatch retention`` and ``kerbwatch hold``: what a device keeps, and what it lets go of."""
+"""``kerbwatch retention`` and ``kerbwatch hold``: delete old data, and hold cases."""
 
 from __future__ import annotations
 

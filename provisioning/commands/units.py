@@ -1,4 +1,4 @@
-"""``kerbwatch units``: put systemd's files where systemd looks for them, and look at what runs.
+"""``kerbwatch units``: installs and shows the systemd units.
 
 The files lie as they are in ``share/kerbwatch/systemd`` of the environment (``systemd/`` of a source
 tree). Nothing in them is filled in: what a site is stands in ``/etc/kerbwatch``.

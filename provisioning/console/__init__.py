@@ -1,1 +1,1 @@
-"""What commands share towards people: options, help, progress, exit codes."""
+"""Shared by all commands: options, help, progress, exit codes."""

@@ -1,4 +1,4 @@
-"""What the command says and returns when something expected goes wrong.
+"""Expected errors: the message and exit code of each.
 
 The table names error types by their path, so that no part of the agent is imported only to be
 able to catch its errors; a test proves that every one of them exists.

@@ -1,4 +1,4 @@
-"""Click in the reader's language: its own words, and help that is wrapped by what it looks like.
+"""Translates click's own texts, and wraps help by display width.
 
 click takes its words from the process's gettext, whose catalogues must lie compiled on the disk,
 and measures text in characters, of which a Chinese one is two columns wide. Who reads English gets

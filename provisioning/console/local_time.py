@@ -1,4 +1,4 @@
-"""Moments as the people at the site read them: local time, with its offset from UTC."""
+"""Formats times as local time of the site, with the offset from UTC."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Packages that only some commands need, and how each is had.
+"""Optional packages, and how to install each.
 
 A benchmark or a training is a command, too: who runs it without such a package reads what to install, and
 no traceback.

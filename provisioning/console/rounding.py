@@ -1,4 +1,4 @@
-"""A figure held against a threshold, for people: what is shown is true as it is shown."""
+"""Formats a figure and its threshold, so that the comparison stays true after rounding."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What the demo needs beside the agent: the platform's side, and what was staged."""
+"""For the demo: a consumer in place of the platform, and the staged ground truth."""

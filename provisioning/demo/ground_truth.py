@@ -1,4 +1,4 @@
-"""What was staged on a rendered street, held against what was reported of it."""
+"""Compares the reported cases with the staged problems of a rendered street."""
 
 from __future__ import annotations
 

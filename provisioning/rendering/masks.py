@@ -1,4 +1,4 @@
-"""Masks over pictures that were taken before the masks were drawn: what nobody may see is shown to nobody."""
+"""Applies the present masks to pictures that were taken before the masks were drawn."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the technician's side says, in the reader's language.
+"""Translation of texts into the reader's language.
 
 The English text stands where it is said and is the name of its translation, as gettext does it;
 the Chinese stands in ``zh_CN.po``. The catalogue is read as it is: no compiled copy can be older

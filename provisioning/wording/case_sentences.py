@@ -1,4 +1,4 @@
-"""Cases in plain words: one line for each event, for a person who watches a replay or the demo."""
+"""One line in words for each event, for people watching a replay or the demo."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much room a text takes on a terminal: a Chinese character takes two columns."""
+"""Display width of texts on a terminal: a Chinese character takes two columns."""
 
 from __future__ import annotations
 
