@@ -14,7 +14,7 @@ _STA_UNSYNC = 0x0040
 
 
 class Clock(Protocol):
-    """Wall time and steady time of one device."""
+    """Wall time and monotonic time of one device."""
 
     def now(self) -> datetime:
         """The wall clock in UTC; it may be wrong and it may jump."""

@@ -29,7 +29,7 @@ MOST_PX = 4096 * 4096
 MOST_PHOTO_PX = 64_000_000
 """Of a photograph that somebody hands in to be judged on their own machine."""
 MOST_ASPECT = 16
-"""The longer side of a frame is at most so many times the shorter one."""
+"""Maximum ratio of a frame's longer side to the shorter one."""
 MOST_ENCODED_BYTES = 64 << 20
 """An encoded picture that is longer is not read."""
 

@@ -58,5 +58,5 @@ class FakeClock:
         self._synchronised = synchronised
 
     def reboot(self, boot_id: str) -> None:
-        """Start another boot: steady time begins again at 0."""
+        """Start another boot: monotonic time begins again at 0."""
         self._boot_id, self._monotonic_s = boot_id, 0.0

@@ -44,7 +44,7 @@ def harmless(text: T, most: int = MOST_CHARACTERS) -> T:
     Args:
         text: Foreign. Of a :class:`wording.messages.Said` the facts are made harmless, and it can still be
             translated; of a list each item; a path becomes its text. What holds no text is given back as it is.
-        most: So many characters remain, 50 at least; of a ``Said`` so many of each fact.
+        most: Maximum number of characters, at least 50; of a ``Said`` for each fact.
     """
     made: Any = text
     if isinstance(text, Said):

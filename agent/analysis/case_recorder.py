@@ -38,9 +38,9 @@ if TYPE_CHECKING:
 
 """What of the state is a camera's snapshot begins with this."""
 QUIET_TIMES = 6
-"""So many times less often is a snapshot written while nothing is pending."""
+"""Factor by which snapshots are written less often while no case is pending."""
 MOST_WAITING = 500
-"""So many changes of cases wait in memory for room on a full disk; then the oldest are lost."""
+"""Maximum number of case changes waiting in memory for a full disk; beyond that the oldest are lost."""
 TRY_AGAIN_S = 10.0
 
 _log = logging.getLogger(__name__)
@@ -88,7 +88,7 @@ class CaseBook:
         self._unwritten: deque[tuple[int, Callable[[sqlite3.Connection], None]]] = deque()
         self._tried_s = 0.0
         self.changes_waiting = 0
-        """So many changes of cases wait in memory for room on a full disk."""
+        """Number of case changes waiting in memory for a full disk."""
         self.events_without_pictures = 0
         """Of this run: events for which the disk did not take every picture."""
 

@@ -31,12 +31,12 @@ KNOWN = "known.json"
 BY_NAME = 2
 """From this version of ``known.json`` on every thing is known by its own name, and no long value is cut."""
 _CUT_AT = 200
-"""So many characters of a value were kept before."""
+"""Number of characters of a value that older versions kept."""
 STEP_S = 2.0
 """The log is about who moved the clock, and has room for a few changes a day. What a board drifts in a day
 without a time source (20 ppm make 1.7 s) is set without being news."""
 CLOCK_CHANGES, CLOCK_CHANGES_PERIOD_S = 10, 86_400.0
-"""So many at once and in a day: whoever can move the clock over the network must not push out the rest."""
+"""Maximum at once and in a day: whoever can set the clock over the network must not push out other records."""
 
 _log = logging.getLogger(__name__)
 

@@ -91,7 +91,7 @@ def verify(folder: Path, known: Head | None = None) -> Verdict:
 
 
 def verify_orders(folder: Path) -> Verdict:
-    """Follow the chain of what the platform ordered, held against its newest record that the device's own log names.
+    """Verify the platform's log, and compare it with its newest record that the device's own log names.
 
     Args:
         folder: The device's own log's.
@@ -126,7 +126,7 @@ def _wrong(record: Record, claimed: str, expected: Head | None) -> str | None:
 
 
 def _beginning(folder: Path, chain: list[Record]) -> list[Break]:
-    """The oldest record must be the first of all, or named where older ones were let go."""
+    """The oldest record must be number 1, or be named where older ones were deleted."""
     if not chain:
         return []
     first = chain[0]

@@ -29,7 +29,7 @@ REOPEN_MOST_S = 30.0
 LOGIN_FIRST_S, LOGIN_MOST_S = 60.0, 3600.0
 """A camera locks its user after a few refused logins: those are as far apart at least."""
 GOOD_AFTER_S = 60.0
-"""A camera that ran this long before it was lost is opened anew without delay."""
+"""A camera that ran this long before it was lost is reopened without delay."""
 
 _log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ class CameraActivity:
         state: ``opening``, ``running``, ``ended``, or why the camera was lost.
         since_s: Since when that is so, on ``time.monotonic``.
         frames: How many frames the camera gave since the start.
-        reopened: How often it was opened anew after a loss.
+        reopened: How often it was reopened after a loss.
         last_frame_s: When it gave its last frame, on ``time.monotonic``.
         unusable_since_s: Since when none of its frames can be judged, likewise; None if they can.
             Written by the analysis.

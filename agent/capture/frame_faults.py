@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 MOST_IN_A_ROW = 5
-"""After so many frames in a row that could not be judged, the camera is to blame."""
+"""Number of failed frames in a row after which the camera is to blame."""
 _PLACES = 3
 
 

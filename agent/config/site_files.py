@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 SITE, ZONES = "site.toml", "zones.json"
 MOST_LOOKALIKES = 10
-"""So many are told of one file."""
+"""Maximum number reported for one file."""
 Place = tuple[int | str, ...]
 
 

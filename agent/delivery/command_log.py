@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 MOST_REMEMBERED = 1000
-"""So many answers are kept, the newest."""
+"""Number of answers kept, the newest."""
 AT_ONCE, EACH_S = 100, 20.0
-"""So many commands may come at once, and then one in so many seconds."""
+"""Commands accepted in a burst, and seconds per command after that."""
 
 
 class Orders:

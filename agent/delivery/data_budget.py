@@ -26,7 +26,7 @@ AHEAD_DAYS = 1
 """A newest day further ahead than this was never lived: the clock was wrong."""
 
 MOST_BEGINNINGS, DAY_LENGTH_S = 2, 20 * 3600.0
-"""So many days begin within this time at most: midnight, and once because the clock was set."""
+"""Maximum number of days that begin within this time: midnight, and once because the clock was set."""
 
 _log = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _SMOOTHING, _SPREADING, _SPREADS = 1 / 8, 1 / 4, 4.0
 """RFC 6298, 2.3: alpha, beta and K."""
 MOST_TIMES = 64
-"""So many times the least wait is the longest: an hour, where the least is a minute."""
+"""The maximum timeout, in multiples of the minimum: an hour for a minimum of a minute."""
 
 
 class RetransmissionTimer:

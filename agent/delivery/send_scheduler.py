@@ -40,9 +40,9 @@ PACKING = 6
 """zlib's level: 9 takes 1.7 times as long to save 2 % more."""
 
 MOST_ASKED_FOR = 1000
-"""So many requests to send again are remembered, the newest."""
+"""Number of resend requests remembered, the newest."""
 MOST_AWAITING = 4000
-"""So many events may wait for a receipt before nothing more is sent."""
+"""Maximum number of events waiting for a receipt; beyond that nothing more is sent."""
 
 Verdict = Literal["taken", "foreign", "ahead", "conflict", "unsent"]
 """Of a receipt: believed; of another epoch; naming what was never given; saying that a number means

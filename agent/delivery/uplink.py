@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 _AGAIN_FIRST_S, _STEADY_AFTER_S = 1.0, 10.0
 """Waits begin anew after a connection that lasted."""
 _SHORT_LIFE_S, _SHORT_LIVES = 300.0, 3
-"""So many connections in a row that were lost this young have a cause of their own."""
+"""Connections in a row that are lost this soon have a cause of their own."""
 _BUDGET, _SAVE_BUDGET_S = "uplink.daily_bytes", 10.0
 
 _log = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from agent.delivery.uplink import Figures, Uplink
 
 MOST_LEFT_BEHIND = 3
-"""So many threads may be stuck at once; then the process has to end to be rid of them."""
+"""Maximum number of hanging threads at a time; beyond that the process has to restart."""
 
 _log = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ class Measure:
     Attributes:
         name: Such as ``dwell_s`` or ``score``.
         value: What it is now.
-        threshold: What it is held against.
+        threshold: What it is compared with.
         needs: Whether it must be at least, or at most, the threshold.
     """
 

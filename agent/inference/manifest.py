@@ -270,7 +270,7 @@ def load_manifest(folder: Path) -> Manifest:
 
 
 def read_model(folder: Path) -> StoredModel:
-    """Read a model folder: its manifest, and the files that it names, held against their hashes.
+    """Read a model folder: its manifest, and the files that it names, verified by their hashes.
 
     The network itself is not opened: a file whose hash is wrong must not reach the runtime.
 

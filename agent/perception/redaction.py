@@ -35,7 +35,7 @@ PLATE_FROM = 0.35
 SLACK = 0.03
 """Around a plate or a whole box, as a share of its width and height."""
 CELLS = 3
-"""What is left of a blotted region: so many patches of colour on its longer side."""
+"""Patches of colour left on the longer side of a redacted region."""
 
 
 def head_of(person: Box) -> Box:

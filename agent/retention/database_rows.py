@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from drivers.clock import Clock
 
 AT_ONCE = 200
-"""So many rows go in one piece of work: a case that opens meanwhile waits for no more than that."""
+"""Rows deleted in one transaction: a case that opens meanwhile waits for no more than that."""
 GIVE_BACK_FROM_SHARE, GIVE_BACK_FROM_BYTES = 0.25, 8_000_000
 """Space is given back to the disk only when so much of the file is free, and then until half of that
 is: free pages are used again, and moving pages about wears the card."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 OF_PLATFORM = "platform"
 MOST_OF_PLATFORM = 500
-"""So many cases the platform may hold: what is held takes room that nobody can make."""
+"""Maximum number of cases that the platform may hold: held pictures cannot be deleted to make room."""
 Origin = Literal["technician", "platform"]
 _CASE_ID = re.compile(r"[0-9A-Za-z-]{1,64}")
 

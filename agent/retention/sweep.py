@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from drivers.clock import Clock
 
 AT_ONCE = 20
-"""The pictures of so many cases go between two breaths."""
+"""Cases whose pictures are deleted between two pauses."""
 BREATH_S = 0.2
 
 _log = logging.getLogger(__name__)

@@ -21,7 +21,7 @@ MOST_CHARACTERS = 1000
 """Of a record's text, and of each line of a traceback."""
 MOST_TRACEBACK_LINES = 60
 MOST_AT_ONCE, THEN_EVERY_S = 100, 10.0
-"""So many records of one logger, and then one in so many seconds: some 10 MB a day, whatever is said."""
+"""Records of one logger in a burst, and seconds per record after that: at most some 10 MB a day."""
 _log = logging.getLogger(__name__)
 _FORM = "%(levelname)s %(name)s: %(message)s"
 

@@ -43,7 +43,7 @@ another; ``fault``: an error that nobody expected."""
 Action = Literal["network", "reboot"]
 
 BLIND_BEFORE_REBOOT = 2
-"""A reboot is asked for only after so many restarts of the process in a row have not helped."""
+"""Number of unsuccessful restarts of the process in a row before a reboot is requested."""
 UPTIME_FIRST_S, UPTIME_MOST_S = 3600.0, 86_400.0
 """A reboot is asked for only when this boot has lasted an hour, after the next two, … up to a day.
 The uptime cannot be set wrong, and it bounds reboots whatever else is forgotten."""
@@ -93,7 +93,7 @@ class Recovery:
 
     Args:
         folders: Where the file is kept: the first that takes it; the newest is read. On a disk that
-            takes nothing the second, in memory, still keeps a process from restarting for ever.
+            cannot be written the second, in memory, still keeps a process from restarting endlessly.
         clock: Its monotonic time and its boot id.
         first_s: How long after a restart for a camera the next one is earned; doubles each time.
         most_s: No wait is longer.

@@ -33,7 +33,7 @@ def save_case(connection: sqlite3.Connection, case: Case) -> None:
 
 
 TRACES_KEPT = 1000
-"""So many cases can be explained: those that were recorded last, whatever the clock said."""
+"""Number of cases that can be explained: those recorded last, regardless of the clock."""
 
 
 def save_trace(

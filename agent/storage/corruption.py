@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _PROVED = "storage.proved"
 KEPT = 3
-"""So many damaged databases are kept, the newest."""
+"""Number of damaged databases kept, the newest."""
 _SUFFIXES = ("", "-wal", "-shm")
 
 _log = logging.getLogger(__name__)

@@ -361,7 +361,7 @@ def _free_pages(connection: sqlite3.Connection) -> int:
 
 _EVICT_AT_ONCE = 500
 _ROOM_EVERY = 20
-"""Room is looked for with every so many-th event: looking costs a little, too."""
+"""Events between two checks of the size limit, as a check costs time."""
 
 
 def _used_bytes(connection: sqlite3.Connection) -> int:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SIZE_BYTES = 2_000_000
 SPARE = 4
-"""It is taken on again when so many times its size is free."""
+"""Free space needed to make the file again, in multiples of its size."""
 
 _log = logging.getLogger(__name__)
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from agent.storage.outbox_queries import Lane
 
 MOST_FAILED = 64
-"""After so many unreadable places in a row the rest is given up."""
+"""Number of unreadable places in a row after which the rest is given up."""
 
 
 def columns(reader: sqlite3.Connection, table: str) -> set[str]:

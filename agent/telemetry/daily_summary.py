@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from drivers.clock import Clock
 
 MOST_AT_ONCE = 7
-"""So many days are told of in one piece of work; the next follow minutes later."""
+"""Days reported in one transaction; the next follow minutes later."""
 _SENT_UNTIL = "summary.sent"
 
 

@@ -138,7 +138,7 @@ class Status(_Part):
     boot_id: str | None = None
     """In this boot …"""
     monotonic_s: Figure = None
-    """… and then on the steady clock was it written."""
+    """… and the time of writing on the monotonic clock."""
     software: Software | None = None
     storage: StorageHealth | None = None
 

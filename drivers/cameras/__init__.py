@@ -126,7 +126,7 @@ class Camera(Protocol):
 
     @property
     def size_px(self) -> tuple[int, int]:
-        """Width and height of the colour picture; every frame's, until it is opened anew.
+        """Width and height of the colour picture; every frame's, until it is reopened.
 
         They are such that :func:`drivers.pictures.frame_fault` finds no fault.
         """
@@ -146,11 +146,11 @@ class Camera(Protocol):
         """Give the next frame; None when the source has come to its end.
 
         Raises:
-            CameraError: The camera was lost. The runner closes it and opens it anew.
+            CameraError: The camera was lost. The runner closes and reopens it.
         """
 
     def close(self) -> None:
-        """Let go of the camera. May be called twice, and after an error."""
+        """Close the camera. May be called twice, and after an error."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 How many frames a container promises is no measure. In most of them it is computed from the
 duration, which sound may lengthen and a falling rate belies, and a piece that was cut out without
-coding it anew holds frames that are not shown.
+recoding it holds frames that are not shown.
 """
 
 from __future__ import annotations

@@ -75,7 +75,7 @@ class Settings(CameraSettings):
         ca_file: With rtsps and https: certificates of authorities that vouch for the camera; or
             its own, if it made that itself. Left out: the system's authorities.
         transport: How RTSP's pictures travel; ``tcp`` loses none on a bad line.
-        frames_per_s: At most so many frames a second are converted and handed on.
+        frames_per_s: Maximum rate of frames converted and handed on.
         open_timeout_s: The camera must give its first picture within this time.
         read_timeout_s: A camera that gives no picture for this long is lost.
         hardware_decoding: ``try`` goes on without it, and says so; ``require`` does not.

@@ -146,7 +146,7 @@ class Synthetic:
         return frame
 
     def _times(self, at_s: float) -> tuple[float, datetime]:
-        """A frame's steady time and wall time; in real time, wait until they have come."""
+        """A frame's monotonic and wall time; in real time, wait until then."""
         if not self.live:
             return at_s, (self._settings.starts_at + timedelta(seconds=at_s)).astimezone(UTC)
         now_s = time.clock_gettime(time.CLOCK_BOOTTIME)
@@ -156,7 +156,7 @@ class Synthetic:
         return time.clock_gettime(time.CLOCK_BOOTTIME), datetime.now(UTC)
 
     def close(self) -> None:
-        """There is nothing to let go of."""
+        """Nothing needs closing."""
         if self._settings.hangs_in == "close":
             _hang()
 

@@ -35,7 +35,7 @@ _REDUCED = {
     8: cv2.IMREAD_REDUCED_GRAYSCALE_8,
 }
 BAD_IN_A_ROW = 30
-"""So many damaged pictures in a row are a lost camera, not a bad cable."""
+"""Number of damaged pictures in a row after which the camera counts as lost."""
 
 _TIMEOUT = "OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT"
 # OpenCV reads it once, in whole seconds, at the first camera; nothing else bounds its wait.
@@ -57,7 +57,7 @@ class Settings(SizedSettings):
             may be another camera after the next start.
         width: Of the picture, in pixels.
         height: Of the picture, in pixels.
-        frames_per_s: At most so many frames a second are handed on.
+        frames_per_s: Maximum rate of frames handed on.
         exposure: The camera's own number for a fixed exposure (often in 0.1 ms).
         gain: The camera's own number.
         focus: The camera's own number for a fixed focus; 0 is far on most cameras.
@@ -243,7 +243,7 @@ class UsbCamera:
         return said("the camera ended the stream")
 
     def close(self) -> None:
-        """Let go of the device."""
+        """Close the device."""
         self._stream.release()
 
 

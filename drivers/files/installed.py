@@ -148,7 +148,7 @@ def _damage(path: Path) -> Damage:
 
 
 def _bytecode(folder: Path) -> Iterator[Damaged]:
-    """Compiled files that are cut off: they have no digest, and Python does not make them anew."""
+    """Compiled files that are cut off: they have no digest, and Python does not compile them again."""
     for path in folder.rglob("__pycache__/*.pyc"):
         try:
             content = path.read_bytes()

@@ -36,7 +36,7 @@ class UnreadableError(ValueError):
 
 
 def content_of(path: Path) -> bytes:
-    """All of a file. What is no ordinary file is not even opened: a pipe would hold us for ever.
+    """All of a file. What is no ordinary file is not even opened: a pipe would block.
 
     Raises:
         UnreadableError: There is none, it may not be read, or it is no ordinary file of such a size.

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from drivers.cameras import Frame
 
 FRAMES = 15
-"""So many are read before one is taken: exposure and focus settle first."""
+"""Frames read before one is used: exposure and focus settle first."""
 
 
 class CameraHeldError(CameraError):

@@ -49,7 +49,7 @@ STREET = Path(__file__).parents[2] / "examples" / "street" / "clip.mp4"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What one model costs with so many threads.
+    """What one model costs with a number of threads.
 
     Times are of one run, in milliseconds: the median, the fastest and the slowest.
     ``beside_share`` is what preparing and decoding cost, as a share of ``session.run``;

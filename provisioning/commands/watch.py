@@ -107,7 +107,7 @@ def read(path: Path) -> Status:
 
 
 def _age_s(status: Status, clock: SystemClock) -> float:
-    """How old a status is: by the steady clock, for the other one may have been set since."""
+    """Age of a status, by the monotonic clock, as the wall clock may have been set since."""
     if status.monotonic_s is None:
         return (clock.now() - status.at).total_seconds()
     if status.boot_id != clock.boot_id:

@@ -63,7 +63,7 @@ def speak_as_read() -> None:
 
 
 def wrapped(text: str, columns: int) -> Iterator[str]:
-    """Break a paragraph into lines of at most so many columns.
+    """Break a paragraph into lines of a maximum number of columns.
 
     A line may end at a space and beside a wide character, but no line begins with a comma or a
     full stop. A word that is wider than the line stays whole.

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 _LARGEST_BYTES = 16_000_000
 """What a message may be, also unpacked: a small one could otherwise fill the memory."""
 _MOST_TOLD = 20
-"""So many refusals are kept in words; all are counted."""
+"""Maximum number of refusals kept in words; all are counted."""
 _CONNECT_TIMEOUT_S = 10.0
 _DEFAULT_PORT = 1883
 

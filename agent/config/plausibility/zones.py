@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from agent.domain.scene import Zone, ZoneKind
 
 MOST_NAMED = 3
-"""Of the pairs of edges that cross, so many are named."""
+"""Maximum number of crossing pairs of edges named."""
 NEARLY_ALL = 0.98
 """What is covered by so much is covered: nobody draws to the last pixel."""
 LEAST_BREADTH_OF_A_THING, LEAST_BREADTH_OF_GROUND = 0.015, 0.005

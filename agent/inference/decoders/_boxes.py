@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 SAME_THING_IOU = 0.45
 """Two boxes of one meaning that overlap more than this are one thing; YOLOX's own value."""
 MOST_CANDIDATES = 1000
-"""Only the best so many boxes are compared with each other, so that noise costs no second."""
+"""Maximum number of boxes compared with each other, the best, so that noise costs little time."""
 SCORE_FLOOR = 0.01
 """No threshold goes below this: at 0, every cell of a grid would be a detection."""
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 GIVES = "detections"
 MOST_PAIRS = 300
-"""Only the best so many pairs of query and class are looked at, as in RT-DETR's own code."""
+"""Maximum number of pairs of query and class considered, the best, as in RT-DETR's own code."""
 
 
 def faults(manifest: Manifest) -> Iterator[str]:

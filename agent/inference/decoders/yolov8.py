@@ -1,4 +1,4 @@
-"""YOLOv8 and its kin (v9, 11, 12): one output, a column for every place, scores ready to use.
+"""The YOLOv8 family (v8, v9, 11, 12): one output, a column per place, scores ready to use.
 
 A column of the output (1, 4 + classes, places) is (centre x, centre y, width, height) in pixels of
 the input, then one score a class, already through the sigmoid; there is no objectness. This is what

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 LOOK_CELLS = 4
-"""A standing thing's look is kept as the texture of so many cells each way."""
+"""A standing thing's appearance is kept as texture of this many cells in each direction."""
 ALIKE_BELOW = 0.5
 ALIKE_SHARE = 0.7
 """Share of a look's cells that must be alike for it to be the same thing still."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     Luma: TypeAlias = NDArray[np.uint8]
 
 HIDDEN_LEAST_S, HIDDEN_TIMES = 5.0, 2.0
-"""A thing is given up when it was hidden so many times as long as it was seen to stand."""
+"""A hidden thing is given up after this multiple of the time that it was seen to stand."""
 SURE_IOU = 0.7
 """Only a sight this close renews what is known of a thing's look."""
 SAME_PLACE_IOU = 0.55

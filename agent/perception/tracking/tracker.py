@@ -129,7 +129,7 @@ class Tracker:
         return all(track.standing and track.moved_at_s is None for track in self._live)
 
     def _go_on(self) -> None:
-        """Nothing was looked at anew and nothing has changed: what was so is so still."""
+        """Continue all tracks: nothing was inferred and nothing has changed."""
         for track in self._live:
             if track.seen_now:
                 track.last_seen_s = self._now_s

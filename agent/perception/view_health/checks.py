@@ -27,7 +27,7 @@ DAYLIGHT = 0.6
 """Where the rest of the picture is this bright against the commissioning picture, what is black is
 covered, not in the dark."""
 BURNT_SHARE = 0.5
-"""A cell with so many burnt-out pixels has lost what stands in it."""
+"""Share of over-exposed pixels from which a cell's content is lost."""
 ASPECT_SLACK = 0.03
 
 
