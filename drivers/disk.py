@@ -89,7 +89,7 @@ def sync_folder(folder: Path) -> None:
     """Make new names in a folder survive a power cut.
 
     Raises:
-        OSError: The disk did not take it.
+        OSError: It could not be written.
     """
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -106,7 +106,7 @@ def make_folder(folder: Path, *, mode: int = 0o700) -> None:
         mode: The rights of those that are made, whatever the process's umask.
 
     Raises:
-        OSError: The disk did not take it.
+        OSError: It could not be written.
     """
     if folder.is_dir():
         return
@@ -132,7 +132,7 @@ def replace_file(
         durable: Whether it is on the disk when this returns. If not, a power cut may leave it empty.
 
     Raises:
-        OSError: The disk did not take it; the old one stands.
+        OSError: It could not be written; the old one stands.
     """
     make_folder(path.parent, mode=_as_folder(mode))
     half = path.with_name(f"{path.name}.part")
@@ -159,7 +159,7 @@ def place_folder(source: Path, target: Path) -> None:
 
     Raises:
         FileExistsError: There is a folder already that is not empty.
-        OSError: The disk did not take it.
+        OSError: It could not be written.
     """
     make_folder(target.parent, mode=_as_folder(READABLE))
     half = target.with_name(f".{target.name}.part")
@@ -185,7 +185,7 @@ def sync_tree(folder: Path) -> None:
     """Make a folder with everything in it, and its own name, survive a power cut.
 
     Raises:
-        OSError: The disk did not take it.
+        OSError: It could not be written.
     """
     for path in folder.rglob("*"):
         if path.is_file():
@@ -203,7 +203,7 @@ def sync_file_systems(folders: Iterable[Path]) -> None:
     For what others wrote, such as pip and systemctl, which sync nothing.
 
     Raises:
-        OSError: A disk did not take it, or a folder cannot be opened.
+        OSError: It could not be written, or a folder cannot be opened.
     """
     import ctypes  # noqa: PLC0415 - the units that run as root do without
 

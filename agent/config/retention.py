@@ -1,4 +1,4 @@
-"""How long things are kept, and how much room pictures may take."""
+"""The retention settings: how long data is kept, and how much space pictures may take."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Settings(BaseModel):
     min_free_inodes: int = Field(default=5000, ge=0, le=100_000_000)
     """So many more files the disk has room for, or a twentieth of what it can hold, if that is less."""
     cases_days: float = Field(default=180, gt=0, le=3650)
-    """Cases that are over, and why they opened (of the newest thousand)."""
+    """Closed cases, and why they opened (of the newest thousand)."""
     letters_days: float = Field(default=30, gt=0, le=3650)
-    """Events that the broker refused for good; they were reported as lost."""
+    """Events that the broker refused permanently; they were reported as lost."""
     losses_days: float = Field(default=180, gt=0, le=3650)
-    """What was reported as lost."""
+    """Reported losses."""
     every_s: float = Field(default=600, ge=1)
-    """How often the agent looks for what may go."""
+    """Interval between two passes of the agent."""

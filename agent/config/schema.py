@@ -174,7 +174,7 @@ class ProfileSection(Section):
 
 
 class CameraSection(Section):
-    """One camera: its name here, its driver, and what the driver is told."""
+    """One camera: its name, its driver, and the driver's settings."""
 
     camera_id: Name
     driver: str
@@ -239,7 +239,7 @@ class CameraSection(Section):
 
 
 class Models(Section):
-    """Which models judge, by their folder's name."""
+    """The models to use, by folder name."""
 
     detector: str = "street"
     bin_state: str = "bin-state"
@@ -247,26 +247,26 @@ class Models(Section):
 
 
 class Analysis(Section):
-    """How much is looked at, and how often."""
+    """How much is analysed, and how often."""
 
     frames_per_s: float = Field(default=5.0, gt=0, le=30)
     runs_per_s: float = Field(default=6.0, gt=0, le=100)
-    """Upper limit on network runs a second, over all regions of all cameras."""
+    """Upper limit on model runs per second, over all regions of all cameras."""
     change_threshold: float = Field(default=6.0, gt=0, le=255)
     """Mean difference of brightness (0–255) in one cell that counts as a change."""
     look_every_s: float = Field(default=0.4, ge=0)
-    """A region that goes on changing is looked at this often at most."""
+    """Minimum interval between model runs on a region that keeps changing."""
     look_again_s: float = Field(default=30.0, gt=0)
-    """An unchanged region is looked at again after this time."""
+    """Maximum interval between model runs on an unchanged region."""
     persist_every_s: float = Field(default=3600.0, gt=0)
     """How often a case that stays open is reported again."""
     snapshot_every_s: float = Field(default=10.0, gt=0)
-    """How often what must outlive a restart is written down, besides at each event; six times less
-    often while nothing may become a case."""
+    """Interval between snapshots of the analysis, besides those at each event; six times longer while
+    no case is pending."""
 
 
 class CoolingSection(Section):
-    """From which temperature on the device looks less often; see :mod:`agent.runtime.thermal_throttle`."""
+    """Between which temperatures the analysis rate is lowered; see :mod:`agent.runtime.thermal_throttle`."""
 
     from_c: float = Field(default=70.0, ge=20, le=100)
     full_c: float = Field(default=80.0, ge=20, le=110)
@@ -290,7 +290,7 @@ class LampSection(Section):
 
 
 class GpioSection(gpio.Settings):
-    """What hangs at the pins, and how it behaves; see :mod:`agent.runtime.indicators`."""
+    """The devices on the GPIO pins, and how they behave; see :mod:`agent.runtime.indicators`."""
 
     fan_on_c: float = Field(default=60.0, ge=20, le=100)
     fan_off_c: float = Field(default=50.0, ge=10, le=100)
@@ -310,16 +310,16 @@ class Storage(Section):
 
     state_dir: Path = Path("/var/lib/kerbwatch")
     database_mb: float = Field(default=512, ge=8, le=100_000)
-    """How large the database may become; then the least important events go, and that is told."""
+    """Maximum size of the database; beyond it the least important events are deleted and reported as lost."""
     run_dir: Path = Path("/run/kerbwatch")
-    """Where a running agent says how it is, for ``kerbwatch watch``; best in memory."""
+    """Folder of the status file for ``kerbwatch watch``; best in memory."""
 
 
 class RecoverySection(Section):
-    """How patient the device is with what hangs; see :mod:`agent.runtime.recovery`."""
+    """Time limits of the recovery ladder; see :mod:`agent.runtime.recovery`."""
 
     camera_hang_s: float = Field(default=60.0, ge=1)
-    """A camera that neither gives a frame nor fails for so long hangs."""
+    """A camera that neither gives a frame nor fails for this time hangs."""
     restart_first_s: float = Field(default=600.0, ge=1)
     """How long after a restart for a camera that hangs the next one is earned; doubles each time."""
     restart_max_s: float = Field(default=21_600.0, ge=1)
@@ -332,7 +332,7 @@ class RecoverySection(Section):
 
 
 class DailyBytesSection(Section):
-    """What a metered link may carry in a day, by class; see :mod:`agent.delivery.data_budget`. None: no limit."""
+    """Data budget of a metered link per day, by class; see :mod:`agent.delivery.data_budget`. None: no limit."""
 
     cases: int | None = Field(default=None, ge=0)
     backlog: int | None = Field(default=None, ge=0)
@@ -341,12 +341,12 @@ class DailyBytesSection(Section):
     rest: int | None = Field(default=None, ge=0)
 
     def limits(self) -> dict[str, int]:
-        """Those that are given."""
+        """The limits that are set."""
         return {name: limit for name, limit in self if limit is not None}
 
 
 class Uplink(Section):
-    """How the platform is reached. Without a broker everything stays in the outbox."""
+    """The connection to the platform. Without a broker everything stays in the outbox."""
 
     broker: str | None = Field(default=None, pattern=r"^mqtts?://[^\s/@]+$")
     topic_prefix: Annotated[str, Field(pattern=r"^[^#+.\s]+$", max_length=200), ForPeople] = (
@@ -365,20 +365,20 @@ class Uplink(Section):
     reconnect_max_s: float = Field(default=60, gt=0)
     heartbeat_s: float = Field(default=60, gt=0)
     confirm: Literal["broker", "platform"] = "broker"
-    """Whose word lets an event go: the broker's acknowledgement, or the platform's receipt."""
+    """What confirms an event: the broker's acknowledgement, or the platform's receipt."""
     receipt_timeout_s: float = Field(default=60, gt=0)
-    """An event that the broker took and no receipt names is sent again after this time, or later where
-    receipts come late."""
+    """An event that the broker acknowledged but no receipt names is sent again after this time, or later
+    where receipts come late."""
     keep_arrived: int = Field(default=5000, ge=0, le=1_000_000)
-    """So many events are kept after they arrived, in case the platform asks for them again."""
+    """Number of confirmed events kept, in case the platform requests them again."""
     backlog_events_per_s: float | None = Field(default=None, gt=0, le=1e9)
-    """How fast the backlog may go; the platform may say otherwise."""
+    """Maximum rate of the backlog; the platform may set another."""
     pack_backlog: bool = True
-    """Whether batches of the backlog travel packed with gzip."""
+    """Whether batches of the backlog are compressed with gzip."""
     live_within_s: float = Field(default=30, gt=0)
     """An event older than this when it is first sent is flagged as historical."""
     daily_summary: bool = True
-    """Whether the platform is told of each day when it is over."""
+    """Whether a summary of each day is sent to the platform."""
     daily_bytes: DailyBytesSection = DailyBytesSection()
 
     @field_validator("broker", mode="before")
@@ -405,17 +405,17 @@ class Uplink(Section):
 
 
 class EvidenceSection(Section):
-    """How pictures are kept."""
+    """How pictures are stored."""
 
     jpeg_quality: int = Field(default=90, ge=50, le=100)
     close_up_margin: float = Field(default=0.5, ge=0, le=3)
 
 
 class CollectionSection(Section):
-    """Whether doubtful judgements are kept for labelling; see :mod:`agent.analysis.sample_collection`."""
+    """Whether doubtful judgements are stored for labelling; see :mod:`agent.analysis.sample_collection`."""
 
     consent: Annotated[str, Field(min_length=8, max_length=500), ForPeople] | None = None
-    """Who allowed it and in which document; kept with every crop. Without it nothing is kept."""
+    """Who allowed it and in which document; stored with every crop. Without it nothing is stored."""
     quota_mb: float = Field(default=200, gt=0, le=10_000)
     per_day: int = Field(default=40, ge=1, le=10_000)
     min_gap_s: float = Field(default=900, ge=0)
@@ -432,7 +432,7 @@ class OperatorSection(Section):
 
     name: Name
     colours: tuple[Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")], ...] = Field(min_length=1)
-    """Such as ``#f5c400``; what matters is the hue, so greys cannot be told."""
+    """Such as ``#f5c400``; only the hue counts, so greys cannot be recognised."""
 
     @field_validator("colours")
     @classmethod
@@ -454,7 +454,7 @@ class ZoneSection(Section):
     polygon: tuple[tuple[float, float], ...] = Field(min_length=3)
     place_id: Name | None = None
     in_force: tuple[WindowSection, ...] = ()
-    """When the zone's rule holds; empty: always."""
+    """When the zone's rule applies; empty: always."""
     permitted: tuple[WindowSection, ...] = ()
     """When the rule is suspended, such as market hours."""
     responsible_unit: Annotated[str, Field(max_length=200), ForPeople] | None = None
@@ -506,7 +506,7 @@ class ZoneSection(Section):
 
 
 class Configuration(Section):
-    """Everything the agent is told."""
+    """The whole configuration of the agent."""
 
     site: Site
     cameras: tuple[CameraSection, ...] = Field(min_length=1, max_length=MOST_CAMERAS)
@@ -562,7 +562,7 @@ class Configuration(Section):
         return self
 
     def sha256(self) -> str:
-        """A hash of everything that shapes a judgement, the same on every machine."""
+        """A hash of all settings that affect a judgement, the same on every machine."""
         text = json.dumps(
             self.model_dump(
                 mode="json",

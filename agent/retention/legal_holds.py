@@ -90,7 +90,7 @@ class Holds:
         Raises:
             HoldError: That is no id of a case.
             TooManyHoldsError: The platform has reached its limit.
-            OSError: The disk did not take it.
+            OSError: It could not be written.
         """
         if self.is_held_by(hold.case_id, hold.origin):
             return False
@@ -117,7 +117,7 @@ class Holds:
 
         Raises:
             HoldError: That is no id of a case.
-            OSError: The disk did not take it.
+            OSError: It could not be written.
         """
         found = self._of(case_id, origin)
         for path in found:

@@ -115,7 +115,7 @@ def assemble(
     """Build everything between the cameras and the uplink.
 
     Args:
-        configuration: What the agent is told.
+        configuration: The site.
         state_dir: Where the database lies.
         evidence_dir: Where the pictures lie; crops of doubtful judgements lie beside it.
         ids: Where identifiers come from.

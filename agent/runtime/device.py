@@ -72,7 +72,7 @@ def run(
     configured: ConfigurationHealth = AS_WRITTEN,
     on_ready: Callable[[], object] = lambda: None,
 ) -> int:
-    """Watch until told to stop.
+    """Run until stopped.
 
     Args:
         configuration: The site.

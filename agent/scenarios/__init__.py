@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 
 
 class ScenarioSettings(BaseModel):
-    """What every scenario can be told."""
+    """Settings that all scenarios share."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 

@@ -107,7 +107,7 @@ class Daybook:
         self._written_bytes = 0
 
     def run(self, stop: threading.Event, when_written: Callable[[], object]) -> None:
-        """Sample until told to stop.
+        """Sample until stopped.
 
         Args:
             stop: Set it to end; the counters are then written.

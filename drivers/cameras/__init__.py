@@ -2,7 +2,7 @@
 
 A driver file defines two things, and the contract tests run over every file in this folder:
 
-- ``Settings``: a frozen pydantic model of what the driver can be told;
+- ``Settings``: a frozen pydantic model of the driver's settings;
 - ``open_camera(camera_id, settings)``: a :class:`Camera`, or :class:`CameraError`.
 
 Only the file that the configuration names is imported: a laptop never imports libcamera.

@@ -50,7 +50,7 @@ _log = logging.getLogger(__name__)
 
 
 class Settings(SizedSettings):
-    """What a Pi camera can be told. What is left out stays as the camera's tuning has it.
+    """Settings of a Raspberry Pi camera. What is left out stays as the camera's tuning has it.
 
     Attributes:
         camera: Its number (0 is the first), or its libcamera id, which survives a second camera.

@@ -49,7 +49,7 @@ class Shown(CameraSettings):
 
 
 class Settings(CameraSettings):
-    """What a folder of pictures can be told.
+    """Settings of a folder of pictures.
 
     Attributes:
         folder: Where the pictures are.

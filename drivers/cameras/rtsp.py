@@ -66,7 +66,7 @@ _log = logging.getLogger(__name__)
 
 
 class Settings(CameraSettings):
-    """What a network camera can be told.
+    """Settings of a network camera.
 
     Attributes:
         url: ``rtsp://HOST[:PORT]/PATH`` (or rtsps, http, https), without user and password.

@@ -73,7 +73,7 @@ class Thing(CameraSettings):
 
 
 class Settings(SizedSettings):
-    """What the drawn street can be told.
+    """Settings of the drawn street.
 
     Attributes:
         width: Of the colour picture, in pixels.

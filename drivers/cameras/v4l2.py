@@ -50,7 +50,7 @@ def timeout_s() -> float:
 
 
 class Settings(SizedSettings):
-    """What a USB camera can be told. What is left out stays as the camera has it.
+    """Settings of a USB camera. What is left out stays as the camera has it.
 
     Attributes:
         device: ``/dev/v4l/by-id/…`` stays the same when it is plugged in again; ``/dev/videoN``

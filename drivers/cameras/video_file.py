@@ -42,7 +42,7 @@ _MISSING_SHARE = 0.02
 
 
 class Settings(CameraSettings):
-    """What a video file can be told.
+    """Settings of a video file.
 
     Attributes:
         path: The file: a film that OpenCV's FFmpeg reads, or a single picture.

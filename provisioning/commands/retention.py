@@ -122,7 +122,7 @@ def set_hold(site: Path, case: str, reason: str) -> None:
     Raises:
         ConfigError: The site cannot be read.
         HoldError: No case fits, or more than one does.
-        OSError: The disk did not take it.
+        OSError: It could not be written.
     """
     state_dir = _state_dir(site)
     with acting_for(state_dir):
@@ -142,7 +142,7 @@ def lift_hold(site: Path, case: str, reason: str) -> None:
     Raises:
         ConfigError: The site cannot be read.
         HoldError: No held case fits, or more than one does.
-        OSError: The disk did not take it.
+        OSError: It could not be written.
     """
     state_dir = _state_dir(site)
     with acting_for(state_dir):
