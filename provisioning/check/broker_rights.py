@@ -16,6 +16,7 @@ from provisioning.check.findings import Check, Device, Finding
 from provisioning.commands.watch import NotRunningError, read
 from provisioning.console.local_time import local
 from provisioning.wording.case_sentences import duration
+from provisioning.wording.recovered import recovered
 from wording.messages import said
 
 if TYPE_CHECKING:
@@ -50,7 +51,9 @@ def delivery(device: Device) -> Iterator[Finding]:
         yield Finding(
             "delivery",
             "fault",
-            said("the agent is not connected: {reason}", reason=uplink.last_error or "–"),
+            said(
+                "the agent is not connected: {reason}", reason=recovered(uplink.last_error or "–")
+            ),
             said("Events wait on the device; they are sent when the broker is reached."),
             said("Compare address, certificates and the broker's list of devices."),
         )
@@ -145,7 +148,7 @@ def _heard(status: Status, uplink: UplinkStatus, configuration: Configuration) -
             "fault",
             said(
                 "the broker refuses the subscription to the platform's messages: {reason}",
-                reason=uplink.deaf,
+                reason=recovered(uplink.deaf),
             ),
             said("Neither receipts nor commands arrive."),
             said("Give this device the right to read below its own topic on the broker."),

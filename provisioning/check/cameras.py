@@ -10,6 +10,7 @@ from agent.perception.view_health import ViewGuard
 from drivers.cameras import CameraError, load_driver
 from provisioning.check.findings import Check, Device, Finding
 from provisioning.wording.case_sentences import duration
+from provisioning.wording.recovered import recovered
 from provisioning.wording.vocabulary import CAMERA_STATES, REASONS
 from wording.messages import said
 
@@ -59,7 +60,7 @@ def _as_the_agent_says(name: str, seen: CameraStatus) -> Iterator[Finding]:
             said(
                 "camera {camera}: {state}; no picture for {silent}",
                 camera=name,
-                state=CAMERA_STATES.get(seen.state, seen.state),
+                state=CAMERA_STATES.get(seen.state) or recovered(seen.state),
                 silent=duration(seen.silent_s),
             ),
             said("This camera is not watched."),

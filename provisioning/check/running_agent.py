@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from agent import inference
 from provisioning.check.findings import Check, Device, Finding
 from provisioning.wording.case_sentences import duration
+from provisioning.wording.recovered import recovered
 from wording.messages import said
 
 if TYPE_CHECKING:
@@ -146,7 +147,8 @@ def _of_storage(status: Status) -> Iterator[Finding]:
             "agent",
             "fault",
             said(
-                "stores its results in memory only: {reason}", reason=status.storage.reason or "?"
+                "stores its results in memory only: {reason}",
+                reason=recovered(status.storage.reason or "?"),
             ),
             said("It is lost at a power cut."),
             said("Check the disk of the state folder: permissions, free space, wear."),

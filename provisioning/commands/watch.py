@@ -19,6 +19,7 @@ from provisioning.console.local_time import local
 from provisioning.console.rounding import compared, figure, holds
 from provisioning.wording import MOST_SHOWN, say
 from provisioning.wording.case_sentences import duration
+from provisioning.wording.recovered import recovered
 from provisioning.wording.vocabulary import (
     CAMERA_STATES,
     STAGES,
@@ -170,7 +171,7 @@ def _uplink(status: Status) -> str:
     if status.uplink is None:
         return say("no broker is configured; {waiting} event(s) wait", waiting=waiting)
     if status.uplink.connected_since is None:
-        reason = status.uplink.last_error or "–"
+        reason = recovered(status.uplink.last_error or "–")
         return say(
             "broker not connected ({reason}); {waiting} event(s) wait",
             reason=reason,

@@ -12,11 +12,14 @@ from functools import cache
 from gettext import GNUTranslations, NullTranslations
 from importlib.resources import as_file, files
 from io import BytesIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wording.harmless import harmless
 from wording.known_errors import words_of
 from wording.messages import Said, said, said_many
+
+if TYPE_CHECKING:
+    from polib import POFile
 
 ENGLISH = "en"
 CHINESE = "zh_CN"
@@ -81,10 +84,20 @@ def translations(wanted: str) -> NullTranslations:
     """The catalogue of one language; English has none, its texts are in the code."""
     if wanted == ENGLISH:
         return NullTranslations()
+    return GNUTranslations(BytesIO(_catalogue(wanted).to_binary()))
+
+
+def templates(wanted: str) -> list[str]:
+    """Every English text that one language has a translation of, plurals left out."""
+    return [entry.msgid for entry in _catalogue(wanted) if not entry.msgid_plural]
+
+
+@cache
+def _catalogue(wanted: str) -> POFile:
     import polib  # noqa: PLC0415 - who reads English does not wait for it
 
     with as_file(files(__name__).joinpath(f"{wanted}.po")) as path:
-        return GNUTranslations(BytesIO(polib.pofile(str(path)).to_binary()))
+        return polib.pofile(str(path))
 
 
 def _filled(text: Said, catalogue: NullTranslations) -> str:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from agent import scenarios
 from provisioning.wording import in_words, say_many
+from provisioning.wording.recovered import recovered
 from wording.messages import said
 
 
@@ -146,8 +147,8 @@ RECORDS = {
 
 
 def known_in_words(words: Mapping[str, str], identifier: str) -> str:
-    """What a table has for an identifier, in the reader's language; one without words as it is."""
-    return in_words(words.get(identifier, identifier))
+    """What a table has for an identifier, in the reader's language; a text of ours translated, another as it is."""
+    return in_words(words.get(identifier) or recovered(identifier))
 
 
 def reason_in_words(reason: str) -> str:

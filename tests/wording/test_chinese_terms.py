@@ -33,7 +33,7 @@ def strays(text: str) -> Iterator[str]:
 
 
 def test_the_catalogue_uses_one_term_for_each_thing() -> None:
-    texts = [message.string for message in catalogue.translated()]
+    texts = [message.string or "" for message in catalogue.translated()]
     flat = [each for text in texts for each in ([text] if isinstance(text, str) else text)]
     assert len(flat) > 1000
     assert [found for text in flat for found in strays(text)] == []
