@@ -190,7 +190,9 @@ def models_bench(
         "and the model is run once.\n"
     ),
 )
-@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument(
+    "file", metavar=say("FILE"), type=click.Path(path_type=Path, exists=True, dir_okay=False)
+)
 @click.option("--name", required=True, help=say("Name of the model folder: a-z, 0-9, - and _."))
 @click.option(
     "--family",
@@ -200,7 +202,12 @@ def models_bench(
 )
 @click.option("--licence", required=True, help=say("The licence of the weights."))
 @click.option("--provenance", required=True, help=say("Source of the model."))
-@click.option("--version", default="1", show_default=True, help=say("Goes into every event."))
+@click.option(
+    "--version",
+    default="1",
+    show_default=True,
+    help=say("Version of the model; goes into every event."),
+)
 @click.option(
     "--names",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
@@ -243,7 +250,7 @@ def models_adopt(
     ),
     hidden=True,
 )
-@click.argument("folder", type=_folder)
+@click.argument("folder", metavar=say("FOLDER"), type=_folder)
 def contract(folder: Path) -> None:
     """Write the contract's generated files."""
     from agent.protocol.generator import write
