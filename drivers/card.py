@@ -20,7 +20,7 @@ _END_OF_LIFE: dict[int, EndOfLife] = {1: "normal", 2: "warning", 3: "urgent"}
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A card and its file system; None where nobody says.
+    """A card and its file system; None where unknown.
 
     Attributes:
         name: As the card calls itself.

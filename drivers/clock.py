@@ -24,7 +24,7 @@ class Clock(Protocol):
 
     @property
     def boot_id(self) -> str:
-        """The same for as long as :meth:`monotonic_s` counts on from the same zero."""
+        """Id of the boot; :meth:`monotonic_s` counts from 0 within one boot."""
 
     @property
     def synchronised(self) -> bool:
@@ -32,7 +32,7 @@ class Clock(Protocol):
 
     @property
     def error_s(self) -> float | None:
-        """How far off the wall clock is at most, as the system reckons; None if nobody knows."""
+        """Estimated maximum error of the wall clock in seconds; None if unknown."""
 
 
 def wall_zero_s(clock: Clock) -> float:

@@ -29,7 +29,7 @@ _REFUSALS_OF_SQLITE = frozenset(
 
 
 def refusal(error: BaseException, folder: Path) -> str:
-    """Why something in a folder could not be written or read, as a technician can act on it.
+    """Why something in a folder could not be written or read, in words for a technician.
 
     SQLite says *unable to open* of whatever keeps it from making its files, and the system of a file that
     it is not there when its folder is not: then the disk itself is asked.
@@ -69,7 +69,7 @@ def _takes_nothing(folder: Path) -> Said | None:
 
 
 def free_bytes(path: Path) -> int:
-    """What an unprivileged process may still write to the file system that holds ``path``.
+    """Bytes that an unprivileged process may still write to the file system of ``path``.
 
     Raises:
         OSError: The path cannot be reached.
@@ -220,7 +220,7 @@ def sync_file_systems(folders: Iterable[Path]) -> None:
 
 
 def takes_writes(folder: Path) -> bool:
-    """Whether a folder takes a file for good; one block of it is written and deleted again."""
+    """Whether a folder can be written; one block is written durably and deleted again."""
     path = folder / ".takes-writes"
     try:
         replace_file(path, "?" * 4096)
@@ -232,7 +232,7 @@ def takes_writes(folder: Path) -> bool:
 
 
 def total_bytes(path: Path) -> int:
-    """How large the file system is that holds ``path``.
+    """Size in bytes of the file system of ``path``.
 
     Raises:
         OSError: The path cannot be reached.
@@ -242,7 +242,7 @@ def total_bytes(path: Path) -> int:
 
 
 def written_bytes(counters: Path = Path("/proc/self/io")) -> int | None:
-    """How much this process has caused to be written, by ``proc(5)``; None where nobody counts."""
+    """Bytes that this process has caused to be written, by ``proc(5)``; None where not counted."""
     try:
         for line in counters.read_text(encoding="ascii").splitlines():
             name, _, value = line.partition(":")
@@ -254,7 +254,7 @@ def written_bytes(counters: Path = Path("/proc/self/io")) -> int | None:
 
 
 def life_used_percent(path: Path, devices: Path = Path("/sys/dev/block")) -> int | None:
-    """How much of its life an eMMC's memory has behind it, in steps of ten; 110 is beyond its end.
+    """Used share of an eMMC's lifetime in percent, in steps of ten; 110 is beyond its end.
 
     JEDEC JESD84-B51, DEVICE_LIFE_TIME_EST_TYP_A and _B: the worse of the two counts. SD cards and
     most other disks tell nothing: None.

@@ -412,7 +412,7 @@ def check(site: Path, strict: bool, as_json: bool) -> None:
 )
 @_as_json(say("Print the result as JSON."))
 def commission(site: Path, footage: tuple[str, ...], show: bool, as_json: bool) -> None:
-    """Take the cameras' commissioning pictures."""
+    """Capture the cameras' reference images."""
     from provisioning.commands import commission
 
     if show:
@@ -451,7 +451,7 @@ def units_group() -> None:
     "--gpio", is_flag=True, help=say("Give the agent access to the GPIO pins (needed with [gpio]).")
 )
 def units_install(gpio: bool) -> None:
-    """Put systemd's files in place."""
+    """Install the systemd units."""
     from provisioning.commands import units
 
     sys.exit(units.install(pins=gpio))
@@ -509,7 +509,7 @@ def watch(site: Path, once: bool, every_s: float, as_json: bool) -> None:
 )
 @_as_json(say("Print the list as JSON."))
 def collected(site: Path, out: Path | None, remove: bool, as_json: bool) -> None:
-    """Say what was collected, and take it along."""
+    """List the collected crops, and copy them."""
     from provisioning.commands import collected
 
     if remove and out is None:
@@ -535,7 +535,7 @@ def collected(site: Path, out: Path | None, remove: bool, as_json: bool) -> None
 )
 @_as_json(say("Print all data stored about the case as JSON."))
 def explain(where: Path, case_id: str | None, strip: Path | None, as_json: bool) -> None:
-    """Say why a case opened."""
+    """Explain why a case opened."""
     from provisioning.commands import explain
 
     explain.explain(where, case_id, strip, as_json=as_json)

@@ -43,7 +43,7 @@ _REASON = click.option(
 @SITE
 @json_option(say("Print the result as JSON."))
 def retention(site: Path, as_json: bool) -> None:
-    """Let go of what is old."""
+    """Delete old data."""
     from provisioning.commands import retention  # noqa: PLC0415
 
     sys.exit(retention.let_go(site, as_json=as_json))

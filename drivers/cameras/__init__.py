@@ -51,7 +51,7 @@ class Frame:
     captured_at: datetime
 
     def time_of(self, moment_s: float) -> datetime:
-        """What another moment on its ``monotonic_s`` was called, by the clock as it was at this frame."""
+        """The wall time of another moment of ``monotonic_s``, by the clock as it was at this frame."""
         return self.captured_at - timedelta(seconds=self.monotonic_s - moment_s)
 
 
@@ -82,7 +82,7 @@ class UnknownDriverError(ValueError):
 
 
 class CameraSettings(BaseModel):
-    """What every driver's settings share: frozen, unknown keys refused, nothing repeated in errors."""
+    """Base of all drivers' settings: frozen, unknown keys refused, no input repeated in errors."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True
@@ -90,7 +90,7 @@ class CameraSettings(BaseModel):
 
     @classmethod
     def shown(cls, told: Mapping[str, Any]) -> dict[str, Any]:
-        """Settings as they may be shown to anybody.
+        """Settings without secrets, for display.
 
         Args:
             told: Some or all of them, as they are configured.
@@ -99,7 +99,7 @@ class CameraSettings(BaseModel):
 
 
 class SizedSettings(CameraSettings):
-    """Settings of a driver that is told the size of its pictures.
+    """Settings of a driver whose picture size is configured.
 
     Attributes:
         width: Of the colour picture, in pixels.
@@ -133,14 +133,14 @@ class Camera(Protocol):
 
     @property
     def live(self) -> bool:
-        """Whether pictures come whether read or not: then only the newest counts.
+        """Whether pictures keep coming when not read: then only the newest counts.
 
         A source that is not live waits for its reader, and every frame of it is analysed.
         """
 
     @property
     def source(self) -> str:
-        """What it reads, in words that stay the same from run to run (no absolute path)."""
+        """Name of the source, the same from run to run (no absolute path)."""
 
     def read(self) -> Frame | None:
         """Give the next frame; None when the source has come to its end.

@@ -117,7 +117,7 @@ class Settings(CameraSettings):
 
     @classmethod
     def shown(cls, told: Mapping[str, Any]) -> dict[str, Any]:
-        """Of the address the scheme and the host: passwords stand in paths and queries as well."""
+        """Only scheme and host of the address, as paths and queries may contain passwords."""
         hidden: dict[str, Any] = dict(told)
         if "url" in hidden:
             parts = urlsplit(str(hidden["url"]))

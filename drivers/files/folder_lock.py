@@ -18,7 +18,7 @@ _UNIT = re.compile(r"/([^/\n]+\.service)(?:/|$)", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who has a folder: the process, what it is called, and its unit; empty where it has none."""
+    """The process that holds a folder: its id, name, and systemd unit (empty if none)."""
 
     pid: int
     name: str
@@ -42,7 +42,7 @@ def lock_folder(folder: Path) -> int:
 
 
 def holder_of(folder: Path, locks: Path = LOCKS, processes: Path = PROCESSES) -> Holder | None:
-    """Who has a folder locked; None if nobody has, or it cannot be told from here."""
+    """The process that holds the lock of a folder; None if there is none, or it cannot be determined."""
     try:
         status, told = folder.stat(), locks.read_text(encoding="ascii")
     except OSError:

@@ -21,7 +21,7 @@ RESTART = said("`sudo systemctl restart kerbwatch` applies it.")
 
 
 def agent(device: Device) -> Iterator[Finding]:
-    """Whether an agent runs here, and which one."""
+    """Whether an agent runs here, and with which version and configuration."""
     here = device.agent
     if here is None:
         return

@@ -45,7 +45,7 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Whom the agent runs as: by number, with all its groups."""
+    """The user that the agent runs as: ids of the user and all groups."""
 
     name: str
     uid: int

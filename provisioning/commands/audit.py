@@ -48,7 +48,7 @@ def audit_of(state_dir: Path, command: str) -> Audit:
 
 
 def note(state_dir: Path, command: str, what: str, **facts: Any) -> None:
-    """Record what a command did; where that cannot be written, say so and go on.
+    """Record what a command did; if that cannot be written, print a warning and continue.
 
     A folder without a state is no device: nothing is recorded there.
     """
@@ -64,7 +64,7 @@ def note(state_dir: Path, command: str, what: str, **facts: Any) -> None:
 
 
 def _user() -> str:
-    """Who called: whom sudo knows, or whose process it is."""
+    """The calling user: by sudo, or the owner of the process."""
     sudo = os.environ.get("SUDO_USER")
     if sudo:
         return sudo[:64]
@@ -108,12 +108,12 @@ def _lines(record: Record, timezone: str) -> Iterator[str]:
 
 
 def verify_log(site: Path, known: str | None, *, as_json: bool) -> int:
-    """Verify the chain, and that of what the platform ordered; 0 if they hold, else 1.
+    """Verify the chain, and that of the platform's log; 0 if both are intact, else 1.
 
     Raises:
         ConfigError: The site cannot be read.
         AuditError: The log cannot be read.
-        UsageError: What is known is no number with a hash.
+        UsageError: ``known`` is not a number with a hash.
     """
     folder = _folder(site)
     become_keeper_of(folder)

@@ -27,7 +27,7 @@ CANNOT_TELL = "cannot_tell"
 
 
 def collected(site: Path, out: Path | None, *, remove: bool, as_json: bool) -> None:
-    """Say what was kept, and copy it to where it will be sorted.
+    """List the stored crops, and copy them to where they will be sorted.
 
     Args:
         site: The site whose device kept it.

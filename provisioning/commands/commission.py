@@ -34,11 +34,11 @@ FRAMES = 15
 
 
 class CameraHeldError(CameraError):
-    """A camera could not be opened, most likely because the agent has it."""
+    """A camera could not be opened, most likely because the agent uses it."""
 
 
 def commission(site: Path, footage: Sequence[str], *, as_json: bool) -> int:
-    """Take and store a commissioning picture of every camera.
+    """Capture and store a reference image of every camera.
 
     Args:
         site: The site.
@@ -149,7 +149,7 @@ def _tell(camera_id: str, faults: Sequence[str]) -> None:
 
 
 def show(site: Path, *, as_json: bool) -> int:
-    """Say of each camera whether it has a commissioning picture, and where it lies.
+    """Print for each camera whether it has a reference image, and where.
 
     Returns:
         0 if every camera has one, else 1.

@@ -50,7 +50,7 @@ class UnknownCaseError(LookupError):
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """Everything that is kept of one case.
+    """Everything that is stored about one case.
 
     Attributes:
         case_id: Its id.
@@ -84,7 +84,7 @@ class Explained:
 
     @property
     def moments(self) -> list[tuple[datetime, bool, list[float | None]]]:
-        """When something was noted, whether the network looked, and the measures' values."""
+        """The noted moments: time, whether the model was run on the place, and the measures' values."""
         if not self.trace:
             return []
         at = datetime.fromisoformat(self.trace["at"])
@@ -119,7 +119,7 @@ class Held:
 
 
 def conditions(case: Explained) -> list[Held]:
-    """What the rule compared when the case opened."""
+    """The rule's conditions when the case opened."""
     opened_at = datetime.fromisoformat(case.opened["opened_at"])
     before = [each for each in case.moments if each[0] <= opened_at + timedelta(milliseconds=2)]
     held = []

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Which part of the footage is looked at, and how closely."""
+    """Which part of the footage is analysed, and at which rate."""
 
     from_s: float
     until_s: float | None

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def let_go(site: Path, *, as_json: bool) -> int:
-    """Pass once over everything that is kept.
+    """Run one retention pass.
 
     Returns:
         0; 1 if what may not go leaves less room than is wanted.

@@ -43,11 +43,11 @@ _LONGEST_S = 60
 
 
 class UnitsError(Exception):
-    """The units cannot be put in place here, and why."""
+    """The units cannot be installed here, and why."""
 
 
 def install(*, pins: bool) -> int:
-    """Put every file in its place, let systemd read them, and enable the units.
+    """Install all files, reload systemd, and enable the units.
 
     The environment is looked through first, and all of it is written out to the disk before success is
     said: pip and systemctl leave that to the kernel, which takes half a minute.
@@ -98,7 +98,7 @@ def install(*, pins: bool) -> int:
 
 
 def refuse_damaged() -> None:
-    """Hold every installed file against the RECORD of its package.
+    """Check every installed file against the RECORD of its package.
 
     Raises:
         UnitsError: Some are not what was installed; it names each.
@@ -141,7 +141,7 @@ def masked(root: Path) -> list[str]:
 
 
 def show(*, as_json: bool) -> int:
-    """Show for each unit whether it runs and how exposed systemd finds it: 0 is closed, 10 open.
+    """Show for each unit whether it runs, and its exposure score: 0 is best, 10 is worst.
 
     Returns:
         0, or 1 if a unit has failed.
@@ -170,19 +170,19 @@ def units() -> list[str]:
 
 
 def installable() -> list[str]:
-    """Those that are to be there after a boot."""
+    """The units that are enabled."""
     return [name for name in units() if "[Install]" in (source() / name).read_text("utf-8")]
 
 
 def source() -> Path:
-    """Where the files lie: in a source tree first, then in the environment."""
+    """The folder of the files: in a source tree first, then in the environment."""
     tree = Path(__file__).parents[2] / "systemd"
     shared = Path(sysconfig.get_path("data")) / "share" / "kerbwatch" / "systemd"
     return tree if tree.is_dir() else shared
 
 
 def exposure(unit: str | Path, *, offline: bool = False) -> float | None:
-    """How much systemd finds open in a service, from 0.0 to 10.0; None if it cannot say.
+    """The exposure score that systemd gives a service, from 0.0 to 10.0; None if unavailable.
 
     Args:
         unit: Its name, or with ``offline`` its file.
@@ -195,7 +195,7 @@ def exposure(unit: str | Path, *, offline: bool = False) -> float | None:
 
 
 def systemd_version() -> int:
-    """As it says itself; 0 if it does not."""
+    """The version of systemd; 0 if unknown."""
     found = re.match(r"systemd (\d+)", _asked("systemctl", "--version") or "")
     return int(found.group(1)) if found else 0
 
@@ -249,7 +249,7 @@ def _row(name: str) -> dict[str, str | float | None]:
 
 
 def _asked(program: str, *arguments: str) -> str | None:
-    """What a command says; None if it is not there or fails, which it then says itself."""
+    """Output of a command; None if it is missing or fails; it prints its own error."""
     try:
         done = subprocess.run(
             [system(program), *arguments],

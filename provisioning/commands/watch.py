@@ -44,7 +44,7 @@ _OTHER_SCREEN, _OWN_SCREEN = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
 
 
 class NotRunningError(LookupError):
-    """No agent says how it is, or its last word is old."""
+    """No agent writes a status, or its last status is old."""
 
 
 def watch(site: Path, *, every_s: float, once: bool, as_json: bool) -> None:
@@ -58,7 +58,7 @@ def watch(site: Path, *, every_s: float, once: bool, as_json: bool) -> None:
 
     Raises:
         ConfigError: The site cannot be read.
-        NotRunningError: Nothing tells of a running agent (only when shown once).
+        NotRunningError: No agent is running (only when shown once).
     """
     base = site_folder(site)
     path = base / load(site).storage.run_dir / FILE
@@ -139,7 +139,7 @@ def _live(path: Path, every_s: float) -> None:
 
 
 def _shown(status: Status, before: Status | None) -> Iterator[str]:
-    """The view; whatever a camera or a broker said stays on its line."""
+    """The view; text from a camera or a broker stays on its line."""
     return (harmless(line, MOST_SHOWN) for line in lines(status, before))
 
 
@@ -147,8 +147,8 @@ def lines(status: Status, before: Status | None) -> Iterator[str]:
     """The view, line by line.
 
     Args:
-        status: What the agent says now.
-        before: What it said when the view was last drawn, for rates; None: since the start.
+        status: The agent's present status.
+        before: Its status when the view was last drawn, for rates; None: since the start.
     """
     yield f"{status.device_id}  {status.address}  {local(status.at, status.timezone, 'seconds')}"
     heat = "–" if status.temperature_c is None else f"{status.temperature_c:.0f} °C"

@@ -23,7 +23,7 @@ INTERRUPTED = 130
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """How one type of error leaves the command: its exit code and its headline."""
+    """The exit code and headline of one type of error."""
 
     exit_code: int
     headline: Said
@@ -80,7 +80,7 @@ EXPECTED = {
 
 
 class BrokerError(ConnectionError):
-    """A broker that a command cannot do without is not to be reached."""
+    """A broker that a command needs cannot be reached."""
 
 
 def expected(error: BaseException) -> Expected | None:
