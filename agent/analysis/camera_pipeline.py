@@ -191,7 +191,7 @@ class Pipeline:
         return {label: len(ids) for label, ids in sorted(self._track_ids.items())}
 
     def snapshot(self) -> dict[str, Any]:
-        """What must outlive a restart, as JSON."""
+        """The state to keep over a restart, as JSON."""
         return {
             "tracker": self._tracker.snapshot(),
             "dwell": {timer.zone.zone_id: timer.snapshot() for timer in self._timers},
@@ -200,7 +200,7 @@ class Pipeline:
         }
 
     def restore(self, snapshot: Mapping[str, Any], shift_s: float) -> None:
-        """Take up a snapshot; ``shift_s`` is added to its times (another boot's clock)."""
+        """Restore a snapshot; ``shift_s`` is added to its times (another boot's clock)."""
         self._tracker.restore(snapshot["tracker"], shift_s)
         for timer in self._timers:
             timer.restore(snapshot["dwell"].get(timer.zone.zone_id, {}), shift_s)

@@ -118,7 +118,7 @@ class Trace:
         }
 
     def snapshot(self) -> dict[str, Any]:
-        """What must outlive a restart, as JSON."""
+        """The state to keep over a restart, as JSON."""
         return {
             "measures": [astuple(each) for each in self.measures],
             "opened_by": [astuple(each) for each in self.opened_by],
@@ -189,11 +189,11 @@ class Traces:
         return self._traces.get((kind, zone_id))
 
     def snapshot(self) -> list[Any]:
-        """What must outlive a restart, as JSON."""
+        """The state to keep over a restart, as JSON."""
         return [[*key, trace.snapshot()] for key, trace in sorted(self._traces.items())]
 
     def restore(self, saved: Iterable[Any], shift_s: float) -> None:
-        """Take up a snapshot; ``shift_s`` is added to its times."""
+        """Restore a snapshot; ``shift_s`` is added to its times."""
         self._traces = {
             (kind, zone_id): Trace.restored(trace, shift_s) for kind, zone_id, trace in saved
         }

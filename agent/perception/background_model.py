@@ -191,7 +191,7 @@ class NoveltyModel:
         ground.novel_since_s[(free & ~unlike) | absorbed] = np.inf
 
     def snapshot(self) -> dict[str, Any] | None:
-        """What must outlive a restart, as JSON; None before there is a background."""
+        """The state to keep over a restart, as JSON; None before there is a background."""
         if self._ground is None:
             return None
         return {
@@ -203,7 +203,7 @@ class NoveltyModel:
         }
 
     def restore(self, snapshot: Mapping[str, Any] | None, shift_s: float) -> None:
-        """Take up a snapshot; ``shift_s`` is added to its times (another boot's clock)."""
+        """Restore a snapshot; ``shift_s`` is added to its times (another boot's clock)."""
         if snapshot is None:
             return
         shape = tuple(snapshot["shape"])

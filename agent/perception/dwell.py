@@ -105,14 +105,14 @@ class DwellTimer:
             entry.last_in_s += unseen_s
 
     def snapshot(self) -> dict[str, Any]:
-        """What must outlive a restart, as JSON."""
+        """The state to keep over a restart, as JSON."""
         return {
             str(track_id): [entry.entered_s, entry.last_in_s]
             for track_id, entry in self._entries.items()
         }
 
     def restore(self, snapshot: Mapping[str, Any], shift_s: float) -> None:
-        """Take up a snapshot; ``shift_s`` is added to its times (another boot's clock)."""
+        """Restore a snapshot; ``shift_s`` is added to its times (another boot's clock)."""
         self._entries = {
             int(track_id): _Entry(entered_s + shift_s, last_in_s + shift_s)
             for track_id, (entered_s, last_in_s) in snapshot.items()

@@ -190,10 +190,10 @@ class Scenario(Protocol):
         """A zone is seen again; the time in which it was not adds nothing to what is counted."""
 
     def snapshot(self) -> dict[str, Any]:
-        """What must outlive a restart, as JSON. Times are on the monotonic clock."""
+        """The state to keep over a restart, as JSON. Times are on the monotonic clock."""
 
     def restore(self, snapshot: dict[str, Any], shift_s: float) -> None:
-        """Take up a snapshot; ``shift_s`` is added to its times (another boot's clock)."""
+        """Restore a snapshot; ``shift_s`` is added to its times (another boot's clock)."""
 
 
 class ScenarioModule(Protocol):

@@ -301,7 +301,7 @@ class MisparkedBikes:
             self._places[zone_id].clear_since_s = None
 
     def snapshot(self) -> dict[str, Any]:
-        """What must outlive a restart: when each zone was last occupied, by what, and the riders."""
+        """The state to keep over a restart: when each zone was last occupied, by what, and the riders."""
         return {
             zone_id: {
                 "last_present_s": place.last_present_s,
@@ -315,7 +315,7 @@ class MisparkedBikes:
         }
 
     def restore(self, snapshot: dict[str, Any], shift_s: float) -> None:
-        """Take up a snapshot; ``shift_s`` is added to its times."""
+        """Restore a snapshot; ``shift_s`` is added to its times."""
         for zone_id, saved in snapshot.items():
             if zone_id in self._places:
                 last_s = saved["last_present_s"]

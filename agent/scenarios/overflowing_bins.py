@@ -261,7 +261,7 @@ class OverflowingBins:
         seen.known_s, seen.settle = None, SETTLE_LOOKS
 
     def snapshot(self) -> dict[str, Any]:
-        """What must outlive a restart: each bin's smoothed score and its times."""
+        """The state to keep over a restart: each bin's smoothed score and its times."""
         return {
             zone_id: {
                 "score": seen.score,
@@ -276,7 +276,7 @@ class OverflowingBins:
         }
 
     def restore(self, snapshot: dict[str, Any], shift_s: float) -> None:
-        """Take up a snapshot; ``shift_s`` is added to its times."""
+        """Restore a snapshot; ``shift_s`` is added to its times."""
         for zone_id, saved in snapshot.items():
             if zone_id in self._bins:
                 times = {

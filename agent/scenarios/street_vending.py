@@ -432,7 +432,7 @@ class StreetVending:
         self._clear_since_s.pop(zone_id, None)
 
     def snapshot(self) -> dict[str, Any]:
-        """What must outlive a restart: the candidates of each zone."""
+        """The state to keep over a restart: the candidates of each zone."""
         return {
             "count": self._count,
             "last_present_s": dict(self._last_present_s),
@@ -450,7 +450,7 @@ class StreetVending:
         }
 
     def restore(self, snapshot: dict[str, Any], shift_s: float) -> None:
-        """Take up a snapshot; ``shift_s`` is added to its times."""
+        """Restore a snapshot; ``shift_s`` is added to its times."""
         self._count = snapshot["count"]
         self._last_present_s = {
             zone_id: last_s + shift_s for zone_id, last_s in snapshot["last_present_s"].items()

@@ -301,7 +301,7 @@ class Tracker:
         return any(track.seen_now and _one_thing(detection, track) for track in self._live)
 
     def snapshot(self) -> dict[str, Any]:
-        """What must outlive a restart, as JSON: the standing tracks."""
+        """The state to keep over a restart, as JSON: the standing tracks."""
         return {
             "next_id": self._next_id,
             "standing": [
@@ -322,7 +322,7 @@ class Tracker:
         }
 
     def restore(self, snapshot: Mapping[str, Any], shift_s: float) -> None:
-        """Take up a snapshot; ``shift_s`` is added to its times (another boot's clock)."""
+        """Restore a snapshot; ``shift_s`` is added to its times (another boot's clock)."""
         self._next_id = int(snapshot["next_id"])
         for saved in snapshot["standing"]:
             anchor = Box(*saved["anchor"])

@@ -161,7 +161,7 @@ class ViewGuard:
         return reasons[0] if reasons else "good"
 
     def snapshot(self) -> dict[str, Any]:
-        """What must outlive a restart, as JSON."""
+        """The state to keep over a restart, as JSON."""
         return {
             "holds": [
                 [zone_id, problem, hold.since_s, hold.last_s, hold.told]
@@ -170,7 +170,7 @@ class ViewGuard:
         }
 
     def restore(self, saved: Mapping[str, Any], shift_s: float) -> None:
-        """Take up a snapshot; ``shift_s`` is added to its times (another boot's clock)."""
+        """Restore a snapshot; ``shift_s`` is added to its times (another boot's clock)."""
         known = {zone.zone_id for zone in self._zones} | {WHOLE}
         for zone_id, problem, since_s, last_s, told in saved.get("holds", ()):
             if zone_id in known and problem in PROBLEMS:

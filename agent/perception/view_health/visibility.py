@@ -134,11 +134,11 @@ class Sight:
         self.view = View(state, since_s, self.guard.commissioned, abstaining)
 
     def snapshot(self) -> dict[str, Any]:
-        """What must outlive a restart, as JSON."""
+        """The state to keep over a restart, as JSON."""
         return {"since_s": dict(self._since_s), "guard": self.guard.snapshot()}
 
     def restore(self, saved: Mapping[str, Any], shift_s: float) -> None:
-        """Take up a snapshot; ``shift_s`` is added to its times (another boot's clock)."""
+        """Restore a snapshot; ``shift_s`` is added to its times (another boot's clock)."""
         self._since_s = {
             zone_id: since_s + shift_s
             for zone_id, since_s in saved["since_s"].items()
