@@ -86,7 +86,7 @@ def load(state_dir: Path, camera_id: str) -> Reference | None:
     except FileNotFoundError:
         return None
     except (OSError, pictures.PictureError) as error:
-        _log.error("no commissioning picture of camera %s: %s", camera_id, words_of(error))
+        _log.error("no reference image of camera %s: %s", camera_id, words_of(error))
         return None
     return Reference(luma, taken_at, path.with_suffix(".jpg"))
 

@@ -76,7 +76,7 @@ def load(site: Path) -> tuple[Configuration, ConfigurationHealth]:
             raise
         configuration, kept_at = kept
         _log.error("%s", error)
-        _log.error("going on with the configuration that was kept at %s", kept_at.isoformat())
+        _log.error("continuing with the configuration stored at %s", kept_at.isoformat())
         named = tuple(fault[:FAULT_CHARACTERS] for fault in error.faults[:MOST_FAULTS])
         told = ConfigurationHealth(state="last_good", kept_at=kept_at, faults=named)
         return configuration, told
@@ -116,7 +116,7 @@ def keep(site: Path, configuration: Configuration, state_dir: Path, clock: Clock
         if kept is None or kept.sha256 != copy.sha256:  # a card is not worn for nothing
             replace_file(state_dir / LAST_GOOD, copy.model_dump_json())
     except (OSError, ValueError) as error:
-        _log.warning("the configuration is not kept: %s", words_of(error))
+        _log.warning("the configuration is not stored: %s", words_of(error))
         return False
     return True
 

@@ -96,7 +96,7 @@ class Orders:
         except (
             StorageError
         ) as error:  # what was done is answered: a full disk costs the memory of it
-            _log.warning("a command that comes again will be obeyed again: %s", error)
+            _log.warning("a repeated command may be carried out again: %s", error)
 
 
 def _refusal(command: Command, reason: str) -> Answer:

@@ -58,7 +58,7 @@ class KeptUplink:
             return False
         self.left_behind += 1
         self._stop.set()
-        _log.error("the uplink stands still; a fresh one takes its place (%d)", self.left_behind)
+        _log.error("the uplink hangs; a new one is started (%d)", self.left_behind)
         self._stop = threading.Event()
         self._uplink = self._make(self._alive)
         self.start()

@@ -246,7 +246,7 @@ class Recovery:
             try:
                 replace_file(folder / RECOVERY, text)
             except OSError as error:
-                _log.warning("recovery is not kept in %s: %s", folder, words_of(error))
+                _log.warning("the recovery record is not stored in %s: %s", folder, words_of(error))
             else:
                 return
 

@@ -118,7 +118,7 @@ class Watch:
                 _log.error("camera %s hangs and is left out; the others go on", name)
         if not hanging:
             return None
-        _log.error("the process ends because of cameras that hang: %s", ", ".join(hanging))
+        _log.error("the process ends because of hanging cameras: %s", ", ".join(hanging))
         self.recovery.restart_for(hanging)
         return "camera_hang"
 
@@ -128,7 +128,7 @@ class Watch:
         self.workers.progress.mark("uplink")
         if self.uplink.replace():
             return None
-        _log.error("the process ends because of uplinks that are stuck")
+        _log.error("the process ends because of hanging uplinks")
         return "uplink_stuck"
 
     def _see_to_disk(self) -> Cause | None:
@@ -137,7 +137,7 @@ class Watch:
             return None
         if not self.disk_is_back():
             return None
-        _log.error("the process ends because the disk takes writes again")
+        _log.error("the process ends because the disk can be written again")
         self.recovery.restart_for_disk()
         return "disk_back"
 

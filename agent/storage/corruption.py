@@ -103,7 +103,7 @@ def _open(
     else:
         return database, None
     aside = _put_aside(path)
-    _log.error("%s is damaged (%s); it is kept in %s", path.name, reason, aside)
+    _log.error("%s is damaged (%s); it was moved to %s", path.name, reason, aside)
     database = Database(path, stand_in=stand_in)
     saved = _save(aside / path.name, database)
     return database, Quarantined(reason, f"{QUARANTINE}/{aside.name}", *saved)

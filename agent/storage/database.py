@@ -245,7 +245,7 @@ class Database:
             path, stood_in = make(self._connection, reason)
             connection = open_file(path)
         except (OSError, sqlite3.Error) as fault:
-            _log.error("nothing can stand in for it: %s", fault)
+            _log.error("there is no fallback for it: %s", fault)
             return False
         with suppress(sqlite3.Error):
             self._connection.close()

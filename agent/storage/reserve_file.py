@@ -58,5 +58,5 @@ class Ballast:
         with suppress(OSError):
             self._path.unlink(missing_ok=True)
         if thrown:
-            _log.error("the disk is full: the room that was kept for this is given back")
+            _log.error("the disk is full: the reserve file is deleted")
         return thrown

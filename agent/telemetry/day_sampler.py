@@ -122,7 +122,7 @@ class Daybook:
                     self.write()
                     when_written()
                 except StorageError as error:
-                    _log.warning("the day's counters are not kept: %s", error)
+                    _log.warning("the day's counters are not stored: %s", error)
             if ended:
                 return
 

@@ -80,7 +80,7 @@ def tell(outbox: Outbox, database: Database, found: AtStart, clock: Clock, ids: 
 
     if found.gone:
         _log.error(
-            "the database was gone; what had waited in it is lost, and a new epoch has begun"
+            "the database was missing; its waiting events are lost, and a new epoch has begun"
         )
     for body in _at_start(found, database.stood_in):
         database.write(lambda connection, body=body: add(connection, body)).result()  # type: ignore[misc]

@@ -189,6 +189,6 @@ def test_an_agent_with_a_broken_configuration_goes_on_seeing_and_says_so(
         _, log = agent.communicate(timeout=60)
         assert agent.returncode == 0
         assert "site.toml" in log
-        assert "going on with the configuration that was kept" in log
+        assert "continuing with the configuration stored at" in log
         assert file.stat().st_mtime <= began, "what is broken was not kept as good"
         assert json.loads(file.read_text())["site"] == text

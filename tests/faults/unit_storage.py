@@ -82,6 +82,6 @@ def unit_bad_configuration(run: Run) -> Outcome:
 
 def _goes_by_the_last_good(here: BootedCorner) -> None:
     told = here.journal("kerbwatch")
-    require("going on with the configuration that was kept" in told, "it says so")
+    require("continuing with the configuration stored at" in told, "it says so")
     kept = here.device.path(f"{_STATE}/last-good-configuration.json").read_text(encoding="utf-8")
     require("Example Road 1" in json.loads(kept)["site"], "what is kept is the good one")

@@ -98,7 +98,7 @@ def test_nothing_that_is_secret_stays_and_what_went_is_printed_and_signed(site: 
     signed = verified(record["jws"], public)
     assert signed == {name: record[name] for name in signed}
     assert "laboratory" in ran.stderr
-    assert "1 event(s) wait" in ran.stderr
+    assert "1 event(s) are not confirmed" in ran.stderr
 
 
 def test_it_is_wiped_only_after_its_id_was_typed(site: Path) -> None:
