@@ -29,6 +29,7 @@ from provisioning.commands.audit import audit_of
 from provisioning.commands.watch import NotRunningError, read
 from provisioning.console.exit_codes import FAULT
 from provisioning.wording import error_in_words, say
+from provisioning.wording.vocabulary import STATE, known_in_words
 from wording.messages import said
 
 if TYPE_CHECKING:
@@ -214,7 +215,7 @@ def _tell_plan(groups: list[Group], waiting: int | None) -> None:
     for group in groups:
         facts = say(
             "{name}: {files} file(s), {size_mb:.1f} MB",
-            name=group.name,
+            name=known_in_words(STATE, group.name),
             files=len(group.files),
             size_mb=group.size_bytes / 1e6,
         )

@@ -145,6 +145,21 @@ RECORDS = {
 }
 """The kinds of records in the audit log."""
 
+STATE = {
+    "keys": said("keys"),
+    "secrets of the configuration": said("secrets of the configuration"),
+    "evidence": said("case pictures"),
+    "collection": said("collected crops"),
+    "commissioning": said("reference images"),
+    "holds": said("legal holds"),
+    "audit": said("audit log"),
+    "quarantine": said("damaged databases"),
+    "kerbwatch": said("database"),
+    "recovery": said("recovery record"),
+    "last-good-configuration": said("last valid configuration"),
+}
+"""What lies in the state folder, as ``kerbwatch decommission`` groups it."""
+
 
 def known_in_words(words: Mapping[str, str], identifier: str) -> str:
     """What a table has for an identifier, in the reader's language; a text of ours translated, another as it is."""
