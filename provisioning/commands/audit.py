@@ -31,7 +31,7 @@ from drivers.files.privileges import become_keeper_of
 from provisioning.console.exit_codes import FAULT
 from provisioning.console.local_time import local
 from provisioning.wording import MOST_SHOWN, error_in_words, in_words, say
-from provisioning.wording.vocabulary import RECORDS, known_in_words
+from provisioning.wording.vocabulary import AUTHORS, RECORDS, known_in_words
 from provisioning.wording.width import padded
 from wording.harmless import harmless
 
@@ -101,7 +101,8 @@ def _lines(record: Record, timezone: str) -> Iterator[str]:
     doubt = "" if record.clock == "synchronised" else " ?"
     at = local(datetime.fromisoformat(record.at), timezone, "seconds") + doubt
     what, words = harmless(record.what), harmless(known_in_words(RECORDS, record.what))
-    yield f"{record.number:>6}  {padded(at, 27)}  {padded(words, 24)}  {padded(what, 26)}  {harmless(record.by)}"
+    by = harmless(known_in_words(AUTHORS, record.by))
+    yield f"{record.number:>6}  {padded(at, 27)}  {padded(words, 24)}  {padded(what, 26)}  {by}"
     for name, value in record.facts.items():
         told = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         yield harmless(f"        {name}: {told}", MOST_SHOWN)

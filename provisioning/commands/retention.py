@@ -23,6 +23,7 @@ from provisioning.commands.audit import audit_of, note
 from provisioning.console.exit_codes import FAULT
 from provisioning.console.local_time import local
 from provisioning.wording import MOST_SHOWN, say, say_many
+from provisioning.wording.vocabulary import AUTHORS, known_in_words
 from wording.harmless import harmless
 
 if TYPE_CHECKING:
@@ -167,7 +168,9 @@ def list_holds(site: Path, *, as_json: bool) -> None:
         return
     click.echo(say_many("{count} case is held.", "{count} cases are held.", len(holds)))
     for each in holds:
-        click.echo(f"{harmless(each.case_id)}  {local(each.at, timezone)}  {harmless(each.by)}")
+        click.echo(
+            f"{harmless(each.case_id)}  {local(each.at, timezone)}  {harmless(known_in_words(AUTHORS, each.by))}"
+        )
         click.echo(f"  {harmless(each.reason, MOST_SHOWN)}")
 
 

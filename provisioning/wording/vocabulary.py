@@ -145,6 +145,9 @@ RECORDS = {
 }
 """The kinds of records in the audit log."""
 
+AUTHORS = {"agent": said("agent"), "platform": said("platform")}
+"""Who did what a record or a hold is about; commands with their users stand as they are."""
+
 STATE = {
     "keys": said("keys"),
     "secrets of the configuration": said("secrets of the configuration"),
