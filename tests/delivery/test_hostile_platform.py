@@ -147,6 +147,7 @@ def test_the_reason_of_a_hold_is_one_line(reason: str) -> None:
     assert _commands.validate_python(told | {"reason": "复核（第 2 次）: see file 7"})
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(
     st.recursive(

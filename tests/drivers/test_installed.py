@@ -88,6 +88,7 @@ def test_a_package_that_nobody_keeps_a_record_of_is_let_be(packages: Path) -> No
     assert damaged([packages]) == []
 
 
+@pytest.mark.slow
 def test_the_environment_of_the_tests_is_whole() -> None:
     assert damaged() == []
 

@@ -292,6 +292,7 @@ def test_root_does_not_run_an_agent_where_another_could_put_other_folders(place:
     assert not list((place / "site" / "theirs" / "state").iterdir())
 
 
+@pytest.mark.slow
 def test_the_check_reads_with_the_agents_rights(site: Path, root_s: Path) -> None:
     """A last good configuration that the agent's user made up must not send root anywhere."""
     whole = (site / "site.toml").read_text()

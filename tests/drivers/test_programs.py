@@ -74,6 +74,7 @@ def test_the_folder_would_be_hostile_to_a_python_that_looks_there(hostile: Path)
     assert "cv2" in ran(hostile)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -65,6 +65,7 @@ def test_a_commissioning_picture_is_dated_by_the_sites_clock(site: Path) -> None
     assert "+14:00" in told("commission", site, "--show")
 
 
+@pytest.mark.slow
 def test_check_tells_every_time_by_the_sites_clock(site: Path) -> None:
     assert last_known_good.keep(site, loading.load(site), site / "state", SystemClock())
     text = (site / "site.toml").read_text(encoding="utf-8")

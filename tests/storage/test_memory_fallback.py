@@ -217,6 +217,7 @@ def test_memory_holds_a_bounded_part_of_what_waits_cases_first(
         assert set(corner.waiting()) == {draft.event_id for draft in drafts}, "none is lost"
 
 
+@pytest.mark.slow
 def test_a_database_in_memory_has_a_budget_of_its_own(tmp_path: Path) -> None:
     corner = Storage(tmp_path, tmp_path / "memory")
     with corner.database:

@@ -250,6 +250,7 @@ def right_days(first: int, last: int) -> list[tuple[str, bool]]:
     return [(f"2026-03-{day:02}", True) for day in range(first, last + 1)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrong", [at(7, year=2036), at(1, month=4), at(9), at(1, year=2020)])
 def test_a_day_by_a_wrong_time_source_ends_nothing_and_is_told_as_what_it_is(
     corner: Corner, wrong: datetime
