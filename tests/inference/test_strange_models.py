@@ -224,6 +224,7 @@ def looping(grows: bool) -> onnx.ModelProto:
     return model
 
 
+@pytest.mark.slow
 def test_a_network_without_an_end_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -232,12 +233,14 @@ def test_a_network_without_an_end_is_given_up(
     assert "within 6 s" in refused(adopt(file), file)
 
 
+@pytest.mark.slow
 def test_a_network_that_takes_all_memory_takes_only_its_own_process(tmp_path: Path) -> None:
     file = saved(looping(grows=True), tmp_path)
     word = refused(adopt(file), file)
     assert "more memory than there is" in word or "ended by signal" in word
 
 
+@pytest.mark.slow
 def test_verifying_a_network_without_an_end_comes_to_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

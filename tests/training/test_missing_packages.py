@@ -51,6 +51,7 @@ def test_there_are_commands() -> None:
     } <= {*COMMANDS}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_without_its_packages_says_what_to_install(command: str, tmp_path: Path) -> None:
     ran = run(tmp_path, ",".join(HOW), command, "--help")
