@@ -13,7 +13,8 @@ from agent.retention.legal_holds import Hold, Holds, TooManyHoldsError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from agent.storage.database import Database
+    from agent.storage.case_table import has_case
+from agent.storage.database import Database
     from drivers.clock import Clock
 
 _UNKNOWN = "nothing is kept of this case"
@@ -73,5 +74,4 @@ class HoldCommand:
         if is_uuid(case_id) and (self._evidence_dir / case_id).is_dir():
             return True
         with closing(self._database.read()) as connection:
-            query = "SELECT 1 FROM cases WHERE case_id = ?"
-            return connection.execute(query, (case_id,)).fetchone() is not None
+            return has_case(connection, case_id)

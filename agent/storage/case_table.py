@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 from pydantic import TypeAdapter
 
 from agent.domain.scene import Case
 from agent.storage.checksum import crc_of
-
-if TYPE_CHECKING:
-    pass
-
 
 cases_adapter = TypeAdapter(Case)
 
@@ -60,6 +56,37 @@ def save_trace(
         " (SELECT rowid FROM traces ORDER BY rowid DESC LIMIT 1 OFFSET ?)",
         (TRACES_KEPT,),
     )
+
+
+class Traced(NamedTuple):
+    """Why a case opened: its first and its last event and what the rule went by, each as JSON."""
+
+    case_id: str
+    opened: str
+    last: str
+    trace: str
+
+
+def traces_of(connection: sqlite3.Connection, begins: str) -> list[Traced]:
+    """Why each case opened whose id begins so, the last recorded first."""
+    rows = connection.execute(
+        "SELECT case_id, opened, last, trace FROM traces"
+        " WHERE opened IS NOT NULL AND substr(case_id, 1, length(?1)) = ?1"
+        " ORDER BY rowid DESC",
+        (begins,),
+    ).fetchall()
+    return [Traced(*row) for row in rows]
+
+
+def case_ids(connection: sqlite3.Connection) -> set[str]:
+    """Every case that is kept, open or over."""
+    return {case_id for (case_id,) in connection.execute("SELECT case_id FROM cases")}
+
+
+def has_case(connection: sqlite3.Connection, case_id: str) -> bool:
+    """Whether the case is kept, open or over."""
+    query = "SELECT 1 FROM cases WHERE case_id = ?"
+    return connection.execute(query, (case_id,)).fetchone() is not None
 
 
 def load_open_cases(connection: sqlite3.Connection) -> list[Case]:

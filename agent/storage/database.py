@@ -64,6 +64,15 @@ StandIn = Callable[["sqlite3.Connection", str], tuple["Path", StoodIn]]
 """Makes a database elsewhere, from what can be read of a failing one and with the reason why; gives its file."""
 
 
+def read_only(path: Path) -> sqlite3.Connection:
+    """A connection to read a database with, whoever writes it.
+
+    Raises:
+        sqlite3.OperationalError: There is none.
+    """
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+
+
 class Database:
     """The device's one database. Use from any thread; close it when done.
 

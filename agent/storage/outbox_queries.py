@@ -59,6 +59,24 @@ def waits(connection: sqlite3.Connection, lane: Lane, event_type: str) -> bool:
     return row is not None
 
 
+def waiting_types(connection: sqlite3.Connection) -> dict[int, str]:
+    """The type of every event that waits, by its number."""
+    query = "SELECT sequence, type FROM outbox WHERE arrived = 0"
+    return dict(connection.execute(query).fetchall())
+
+
+def waiting_count(connection: sqlite3.Connection) -> int:
+    """How many events wait."""
+    [count] = connection.execute("SELECT count(*) FROM outbox WHERE arrived = 0").fetchone()
+    return int(count)
+
+
+def dead_letter_count(connection: sqlite3.Connection) -> int:
+    """How many events are kept that the broker refused for good."""
+    [count] = connection.execute("SELECT count(*) FROM dead_letters").fetchone()
+    return int(count)
+
+
 def live_from(connection: sqlite3.Connection, lane: Lane, boot_id: str, since_s: float) -> int:
     """Where in the lane the backlog ends and the live events begin.
 

@@ -12,6 +12,7 @@ from agent.protocol.event_codes import event_code
 from agent.protocol.events import DeviceDay, Draft, KindDay, SummaryBody, ZoneDay
 from agent.storage import day_counters, lived_time_counter
 from agent.storage.day_counters import DEVICE, Place
+from agent.storage.loss_table import lost_between
 from agent.storage.state_table import load_state, save_state
 
 if TYPE_CHECKING:
@@ -182,8 +183,7 @@ def _lost(connection: sqlite3.Connection, page: str, timezone: ZoneInfo) -> int:
     day = day_counters.day_on(page)
     begin = datetime.combine(date.fromisoformat(day), time(), timezone)
     end = datetime.combine(date.fromisoformat(day) + timedelta(days=1), time(), timezone)
-    [lost] = connection.execute(
-        "SELECT coalesce(sum(last - first + 1), 0) FROM losses WHERE at >= ? AND at < ?",
-        (begin.astimezone(UTC).timestamp(), end.astimezone(UTC).timestamp()),
-    ).fetchone()
-    return int(lost) - day_counters.told_as_lost(connection, page)
+    lost = lost_between(
+        connection, begin.astimezone(UTC).timestamp(), end.astimezone(UTC).timestamp()
+    )
+    return lost - day_counters.told_as_lost(connection, page)

@@ -10,11 +10,11 @@ from __future__ import annotations
 import logging
 from datetime import UTC, datetime
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from agent.protocol.base import MOST_RANGES
 from agent.protocol.events import Draft, Loss, LossBody
-from agent.storage.loss_table import joined
+from agent.storage.loss_table import LossRow, joined, mark_reported, unreported
 from agent.storage.outbox_queries import Lane
 
 if TYPE_CHECKING:
@@ -60,11 +60,7 @@ class Losses:
         return self._database.write(self._report).result()
 
     def _report(self, connection: sqlite3.Connection) -> int:
-        rows = connection.execute(
-            "SELECT epoch, lane, reason, first, last, at, id FROM losses WHERE reported IS NULL"
-            " ORDER BY epoch, lane, reason, first LIMIT ?",
-            (MOST_RANGES,),
-        ).fetchall()
+        rows = unreported(connection, MOST_RANGES)
         if not rows:
             return 0
         losses = tuple(self._loss(key, list(each)) for key, each in groupby(rows, _kind))
@@ -73,24 +69,22 @@ class Losses:
             jws=self._signer.sign([each.model_dump(mode="json") for each in losses]),
         )
         sequence = self._outbox.add(connection, Draft.of_device(body, self._clock, self._ids))
-        connection.executemany(
-            "UPDATE losses SET reported = ? WHERE id = ?", [(sequence, row[-1]) for row in rows]
-        )
+        mark_reported(connection, rows, sequence)
         _log.error("%d ranges of events are lost and reported", len(rows))
         return len(rows)
 
-    def _loss(self, key: tuple[str, int, str], rows: list[tuple[Any, ...]]) -> Loss:
+    def _loss(self, key: tuple[str, int, str], rows: list[LossRow]) -> Loss:
         epoch, lane, reason = key
-        times = [datetime.fromtimestamp(row[5], UTC) for row in rows]
+        times = [datetime.fromtimestamp(row.at_s, UTC) for row in rows]
         return Loss(
             epoch=epoch,
             lane=cast("LaneName", Lane(lane).name.lower()),
             reason=reason,
-            ranges=tuple(joined([(row[3], row[4]) for row in rows])),
+            ranges=tuple(joined([(row.first, row.last) for row in rows])),
             from_at=min(times),
             to_at=max(times),
         )
 
 
-def _kind(row: tuple[Any, ...]) -> tuple[str, int, str]:
-    return row[0], row[1], row[2]
+def _kind(row: LossRow) -> tuple[str, int, str]:
+    return row.epoch, row.lane, row.reason

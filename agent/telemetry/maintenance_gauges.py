@@ -12,6 +12,8 @@ from zoneinfo import ZoneInfo
 from agent.protocol.heartbeat import AuditHead, CardHealth, CertificateHealth, KeptHealth, Upkeep
 from agent.storage import day_counters
 from agent.storage.errors import StorageError
+from agent.storage.loss_table import unreported_count
+from agent.storage.outbox_queries import dead_letter_count
 from agent.telemetry.gauges import gauge
 from drivers.card import read_card
 from wording.known_errors import reason_of
@@ -139,10 +141,6 @@ class MaintenanceGauges:
         """How many dead letters are kept, and how many losses are not reported."""
         try:
             with closing(self._database.read()) as connection:
-                [dead_letters] = connection.execute("SELECT count(*) FROM dead_letters").fetchone()
-                [unreported] = connection.execute(
-                    "SELECT count(*) FROM losses WHERE reported IS NULL"
-                ).fetchone()
+                return dead_letter_count(connection), unreported_count(connection)
         except sqlite3.Error as error:
             raise StorageError(self._database.path, reason_of(error)) from error
-        return dead_letters, unreported

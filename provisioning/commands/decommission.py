@@ -19,6 +19,8 @@ from agent.identity.signing_key import FILE as SIGNING_KEY
 from agent.identity.signing_key import Signer
 from agent.retention import Holds
 from agent.runtime.instance_lock import NotAloneError, alone
+from agent.storage.database import read_only
+from agent.storage.outbox_queries import waiting_count
 from agent.storage.paths import AUDIT, DATABASE, KEYS
 from agent.telemetry.status_file import FILE as STATUS
 from drivers.clock import SystemClock
@@ -203,11 +205,10 @@ def _waiting(state_dir: Path) -> int | None:
     if not path.is_file():
         return None
     try:
-        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
-            [count] = connection.execute("SELECT count(*) FROM outbox WHERE arrived = 0").fetchone()
+        with closing(read_only(path)) as connection:
+            return waiting_count(connection)
     except sqlite3.DatabaseError:
         return None
-    return int(count)
 
 
 def _tell_plan(groups: list[Group], waiting: int | None) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import socket
-import sqlite3
 import tempfile
 import threading
 from contextlib import closing, contextmanager
@@ -19,6 +18,8 @@ from pydantic import ValidationError
 
 from agent.config import loading, schema
 from agent.runtime import log_format
+from agent.storage.database import read_only
+from agent.storage.outbox_queries import last_sequence, waiting_types
 from agent.storage.paths import DATABASE
 from agent.storage.state_table import load_state
 from provisioning.console.exit_codes import FAULT
@@ -229,15 +230,9 @@ class Stage:
 
     def _delivery(self, consumer: Consumer) -> Delivery:
         path = self.configuration.storage.state_dir / DATABASE
-        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
+        with closing(read_only(path)) as connection:
             epoch = load_state(connection, "outbox.epoch") or ""
-            waiting = dict(
-                connection.execute("SELECT sequence, type FROM outbox WHERE arrived = 0").fetchall()
-            )
-            # The counter of the table's AUTOINCREMENT: the last sequence number ever given.
-            [accepted] = connection.execute(
-                "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'outbox'"
-            ).fetchone()
+            waiting, accepted = waiting_types(connection), last_sequence(connection)
         missing = consumer.wait_for(epoch, accepted, set(waiting), _LAST_MESSAGES_TIMEOUT_S)
         cases = sum(kind.startswith("case.") for kind in waiting.values())
         return Delivery(accepted, cases, len(waiting) - cases, len(missing))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,6 +15,8 @@ import numpy as np
 
 from agent.config.site_files import site_folder
 from agent.domain.scene import Box
+from agent.storage.case_table import traces_of
+from agent.storage.database import read_only
 from agent.storage.paths import DATABASE, EVIDENCE, KEYS
 from drivers import pictures
 from drivers.files.privileges import acting_for
@@ -149,20 +150,15 @@ def find(where: Path, case_id: str | None) -> Explained:
     database, evidence, timezone = _places(where)
     with (
         acting_for(database.parent),
-        closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection,
+        closing(read_only(database)) as connection,
     ):
-        rows = connection.execute(
-            "SELECT case_id, opened, last, trace FROM traces"
-            " WHERE opened IS NOT NULL AND substr(case_id, 1, length(?1)) = ?1"
-            " ORDER BY rowid DESC",
-            (case_id or "",),
-        ).fetchall()
+        rows = traces_of(connection, case_id or "")
     if not rows:
         raise UnknownCaseError(
             say("There is no case {case_id} in {path}.", case_id=case_id or "", path=database)
         )
     if case_id and len(rows) > 1:
-        known = ", ".join(row[0] for row in rows[:5])
+        known = ", ".join(row.case_id for row in rows[:5])
         raise UnknownCaseError(
             say(
                 "{case_id} begins {count} cases: {known} …",

@@ -13,6 +13,7 @@ import click
 from agent.config.loading import load
 from agent.config.site_files import site_folder
 from agent.storage import day_counters
+from agent.storage.database import read_only
 from agent.storage.paths import DATABASE
 from agent.telemetry.daily_summary import summary_of
 from drivers.clock import SystemClock
@@ -56,7 +57,7 @@ def report(site: Path, day: str | None, *, as_json: bool) -> None:
         raise NoReportError(
             say("There is no database {path}. Has the agent run yet?", path=database)
         )
-    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+    with closing(read_only(database)) as connection:
         known = _known(connection)
         if wanted not in known:
             raise NoReportError(

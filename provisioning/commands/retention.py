@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import threading
 from contextlib import closing
 from dataclasses import asdict
@@ -15,7 +14,8 @@ import click
 from agent.config.loading import load
 from agent.config.site_files import site_folder
 from agent.retention import Crops, Hold, HoldError, Holds, Outcome, Retention
-from agent.storage.database import Database
+from agent.storage.case_table import case_ids
+from agent.storage.database import Database, read_only
 from agent.storage.paths import COLLECTION, DATABASE, EVIDENCE
 from drivers.clock import SystemClock
 from drivers.files.privileges import acting_for
@@ -179,8 +179,8 @@ def _known(state_dir: Path) -> frozenset[str]:
     evidence = state_dir / EVIDENCE
     found = {path.name for path in evidence.glob("*-*/")}
     if (state_dir / DATABASE).is_file():  # never a pipe: it would hold us for ever
-        with closing(sqlite3.connect(f"file:{state_dir / DATABASE}?mode=ro", uri=True)) as reader:
-            found |= {case_id for (case_id,) in reader.execute("SELECT case_id FROM cases")}
+        with closing(read_only(state_dir / DATABASE)) as reader:
+            found |= case_ids(reader)
     return frozenset(found)
 
 
