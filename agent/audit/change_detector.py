@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from agent.audit.camera_address import without_secrets
 from agent.audit.setting_diff import Settings, changes, happenings, leaves
 from agent.concurrency.token_bucket import Allowance
+from agent.storage.lived_time import DAY_S
 from drivers.clock import wall_zero_s, was_set
 from drivers.disk import replace_file
 from wording.known_errors import words_of
@@ -35,7 +36,7 @@ _CUT_AT = 200
 STEP_S = 2.0
 """The log is about who moved the clock, and has room for a few changes a day. What a board drifts in a day
 without a time source (20 ppm make 1.7 s) is set without being news."""
-CLOCK_CHANGES, CLOCK_CHANGES_PERIOD_S = 10, 86_400.0
+CLOCK_CHANGES, CLOCK_CHANGES_PERIOD_S = 10, DAY_S
 """Maximum at once and in a day: whoever can set the clock over the network must not push out other records."""
 
 _log = logging.getLogger(__name__)

@@ -9,11 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent.concurrency.backoff import doubled_s
+from agent.storage.lived_time import DAY_S
 
 if TYPE_CHECKING:
     from drivers.clock import Clock
 
-FIRST_WAIT_S, LONGEST_WAIT_S = 60.0, 86_400.0
+FIRST_WAIT_S, LONGEST_WAIT_S = 60.0, DAY_S
 
 
 class NewEpochs:

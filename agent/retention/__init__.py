@@ -4,7 +4,7 @@ A card is full after months of pictures, and pictures of a street may not be kep
 pictures of closed cases are deleted after their retention period, or earlier when space is short; so are
 database rows no longer needed. A legal hold keeps a case's pictures in any case.
 
-The wall clock is not used: ages are measured in lived time (:mod:`agent.domain.lived_time`).
+The wall clock is not used: ages are measured in lived time (:mod:`agent.storage.lived_time`).
 """
 
 from __future__ import annotations

@@ -6,9 +6,9 @@ import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from agent.retention.policy import DAY_S
 from agent.storage import lived_time_counter
 from agent.storage.errors import StorageError
+from agent.storage.lived_time import DAY_S
 from wording.known_errors import reason_of
 
 if TYPE_CHECKING:

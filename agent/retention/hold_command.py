@@ -9,12 +9,12 @@ from agent.delivery.commands import Change, Done, Handler, RefusedError
 from agent.domain.ids import is_uuid
 from agent.protocol.downlink import HoldCase
 from agent.retention.legal_holds import Hold, Holds, TooManyHoldsError
+from agent.storage.case_table import has_case
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from agent.storage.case_table import has_case
-from agent.storage.database import Database
+    from agent.storage.database import Database
     from drivers.clock import Clock
 
 _UNKNOWN = "nothing is kept of this case"

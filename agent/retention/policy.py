@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from agent.storage.lived_time import DAY_S
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 Why = Literal["age", "room"]
-DAY_S = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,9 @@ from agent.audit import AuditError
 from agent.retention.case_pictures import Pictures
 from agent.retention.database_rows import Rows
 from agent.retention.legal_holds import Holds
-from agent.retention.policy import DAY_S, Going, Kept, choose
+from agent.retention.policy import Going, Kept, choose
 from agent.storage.errors import StorageError
+from agent.storage.lived_time import DAY_S
 from agent.storage.paths import RETENTION_LOCK
 from drivers.disk import free_bytes
 from drivers.inodes import Inodes, inodes

@@ -23,11 +23,12 @@ from agent.identity.certificate_expiry import CertificateFile
 from agent.protocol.heartbeat import AuditHead, KeptHealth
 from agent.retention import Crops, Retention
 from agent.retention.hold_command import HoldCommand
+from agent.storage.lived_time import DAY_S
 from agent.storage.paths import AUDIT, COLLECTION, EVIDENCE
 from agent.telemetry.daily_summary import Summaries
 from agent.telemetry.day_sampler import Daybook, Gauges
 from agent.telemetry.machine_gauges import MachineGauges
-from agent.telemetry.maintenance_gauges import DAY_S, MaintenanceGauges
+from agent.telemetry.maintenance_gauges import MaintenanceGauges
 from drivers.disk import written_bytes
 from drivers.power import read_power
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import logging
 import os
-import pwd
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from drivers.files.folder_lock import holder_of, lock_folder
+from drivers.files.small_files import user_name
 from wording.known_errors import reason_of
 from wording.messages import said
 
@@ -87,14 +87,6 @@ def refuse_foreign(folder: Path) -> None:
     if owner == user or (user != 0 and os.access(folder, rights, effective_ids=True)):
         return
     raise ForeignStateError(folder, user_name(owner))
-
-
-def user_name(number: int) -> str:
-    """A user's name; the number where it has none."""
-    try:
-        return pwd.getpwuid(number).pw_name
-    except KeyError:
-        return str(number)
 
 
 def _lock_first(folders: tuple[Path, ...]) -> int | None:

@@ -15,6 +15,8 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
+from agent.storage.lived_time import DAY_S
+
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Mapping
@@ -34,7 +36,6 @@ LOST = "lost"
 _DOUBTFUL = (MOVED, "unsynchronised_s")
 _LIVED = "lived_s_max"
 """When a page was last written on, in lived seconds."""
-DAY_S = 86_400.0
 ENDED_S, SETTLED_S = 60.0, 600.0
 """After so long nobody writes any more on a page whose midnight the clock has passed (it may be set back by
 seconds then), and on one whose day is yesterday, however it was left. On any other: after a day."""

@@ -15,7 +15,8 @@ from pydantic import BaseModel, ConfigDict
 if TYPE_CHECKING:
     from drivers.clock import Clock
 
-MOST_OFF_S = 7 * 86_400.0
+DAY_S = 86_400.0
+MOST_OFF_S = 7 * DAY_S
 """A device that was off for longer, or whose clock says so, ages by this."""
 
 

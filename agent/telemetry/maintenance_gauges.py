@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from agent.protocol.heartbeat import AuditHead, CardHealth, CertificateHealth, KeptHealth, Upkeep
 from agent.storage import day_counters
 from agent.storage.errors import StorageError
+from agent.storage.lived_time import DAY_S
 from agent.storage.loss_table import unreported_count
 from agent.storage.outbox_queries import dead_letter_count
 from agent.telemetry.gauges import gauge
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from agent.telemetry.machine_gauges import MachineGauges
     from drivers.clock import Clock
 
-DAY_S = 86_400.0
 NO_CLOCK = "the clock is not set by any time source"
 _WRITTEN = (day_counters.DEVICE, day_counters.DEVICE, "written_bytes")
 

@@ -56,7 +56,7 @@ def content_of(path: Path) -> bytes:
             said(
                 "the user {user} may not read it: give the file to this user, or let the user's group"
                 " read it (chown, chmod), and let the user into the folders above",
-                user=_user(),
+                user=user_name(os.geteuid()),
             )
         ) from error
     except (OSError, ValueError) as error:
@@ -114,8 +114,9 @@ def _absent(path: Path) -> Said:
     return said("there is no such file: put it there, or correct the path")
 
 
-def _user() -> str:
+def user_name(number: int) -> str:
+    """A user's name; the number where it has none."""
     try:
-        return pwd.getpwuid(os.geteuid()).pw_name
+        return pwd.getpwuid(number).pw_name
     except KeyError:
-        return str(os.geteuid())
+        return str(number)

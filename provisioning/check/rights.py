@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent import inference
 from agent.config.site_files import ZONES, site_file
-from agent.runtime.instance_lock import user_name
+from drivers.files.small_files import user_name
 from drivers.programs import python
 from provisioning.check import as_user
 from provisioning.check.findings import Check, Device, Finding

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.config.site_files import site_file
-from agent.runtime.instance_lock import user_name
 from agent.storage.paths import DATABASE, RECOVERY
 from agent.telemetry.status_file import FILE
 from drivers.files.folder_lock import Holder, holder_of
+from drivers.files.small_files import user_name
 from provisioning.commands.watch import NotRunningError, read
 from wording.messages import said
 

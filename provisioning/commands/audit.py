@@ -5,7 +5,6 @@ from __future__ import annotations
 import heapq
 import json
 import os
-import pwd
 import re
 from dataclasses import asdict
 from datetime import datetime
@@ -28,6 +27,7 @@ from agent.config.site_files import site_folder
 from agent.storage.paths import AUDIT
 from drivers.clock import SystemClock
 from drivers.files.privileges import become_keeper_of
+from drivers.files.small_files import user_name
 from provisioning.console.exit_codes import FAULT
 from provisioning.console.local_time import local
 from provisioning.wording import MOST_SHOWN, error_in_words, in_words, say
@@ -68,10 +68,7 @@ def _user() -> str:
     sudo = os.environ.get("SUDO_USER")
     if sudo:
         return sudo[:64]
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return str(os.getuid())
+    return user_name(os.getuid())
 
 
 def show(site: Path, last: int, *, as_json: bool) -> None:
