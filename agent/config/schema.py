@@ -11,7 +11,7 @@ import json
 import re
 from datetime import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -44,9 +44,6 @@ from agent.protocol.topics import Topics
 from drivers import cameras, gpio
 from wording.known_errors import words_of
 from wording.messages import said, text_of
-
-if TYPE_CHECKING:
-    pass
 
 _Corner = tuple[float, float]
 IN_ORDER = said("give the corners in order around the area")

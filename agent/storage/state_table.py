@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import TYPE_CHECKING
 
 from agent.storage.checksum import crc_of
-
-if TYPE_CHECKING:
-    pass
 
 ANALYSIS_SNAPSHOT = "analysis.snapshot."
 """Before a camera's name: what its analysis goes on from after a restart."""

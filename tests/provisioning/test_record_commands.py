@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -20,9 +19,6 @@ from tests.support.housekeeping import hold, keeping_of
 from tests.support.ordering import ordered
 from tests.support.sites import site_of, write_site
 from tests.support.state_folder import StateFolder
-
-if TYPE_CHECKING:
-    pass
 
 SITE = site_of(site={"device_id": "corner"}, retention={"pictures_mb": 10})
 

@@ -10,7 +10,7 @@ import threading
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -31,9 +31,6 @@ from tests.support.red_bike_model import write_model
 from tests.support.sites import drawn_camera, site_of, write_site, zone
 from tests.support.state_folder import StateFolder
 from tests.support.waiting import wait_until
-
-if TYPE_CHECKING:
-    pass
 
 
 def upkeep_of(device: StateFolder, base: Path, **uplink: str) -> Upkeep:

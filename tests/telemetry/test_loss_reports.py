@@ -8,7 +8,7 @@ import sys
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from cryptography.exceptions import InvalidSignature
@@ -25,9 +25,6 @@ from drivers.testing import FakeClock
 from tests.support.drafts import birth, case_opened
 from tests.support.outboxes import open_outbox
 from tests.support.signatures import verified
-
-if TYPE_CHECKING:
-    pass
 
 NOON = datetime(2026, 3, 1, 4, 0, tzinfo=UTC)
 MB = 1_000_000

@@ -18,7 +18,6 @@ from training.street.scenery import FRONT_Y, KERB_Y, Scenery, Sign
 from training.street.view import Placement, View
 
 Light = Literal["day", "overcast", "dusk", "night"]
-LIGHTS: tuple[Light, ...] = ("day", "overcast", "dusk", "night")
 SUN_ELEVATION = {"day": 48.0, "overcast": 40.0, "dusk": 1.2, "night": -4.0}
 SKY_STRENGTH = {"day": 0.16, "overcast": 0.34, "dusk": 0.6, "night": 1.5}
 EXPOSURE = {"day": -0.75, "overcast": -0.75, "dusk": 0.5, "night": 0.6}

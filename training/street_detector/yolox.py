@@ -8,7 +8,7 @@ CPU build beside the torch this project trains with.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -215,8 +215,3 @@ def decode_boxes(raw: Tensor, corners: Tensor, strides: Tensor) -> Tensor:
     """Raw box columns (..., anchors, 4) to centre x, centre y, width, height in pixels."""
     centre = (raw[..., :2] + corners) * strides[:, None]
     return torch.cat([centre, raw[..., 2:4].clamp(max=8).exp() * strides[:, None]], dim=-1)
-
-
-def class_index(names: Sequence[str]) -> list[int]:
-    """Where each name stands among the street classes."""
-    return [STREET_CLASSES.index(name) for name in names]
