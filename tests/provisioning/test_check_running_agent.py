@@ -211,7 +211,7 @@ def test_another_model_than_is_installed_is_a_fault(corner: Corner) -> None:
     corner.start()
     shutil.rmtree(corner.folder / "models")
     write_model(corner.folder / "models", blue_hangs=True)
-    assert "judges with street" in corner.fault("agent")
+    assert "it runs street" in corner.fault("agent")
 
 
 def test_a_camera_that_the_agent_gets_no_picture_of_is_a_fault(corner: Corner) -> None:
