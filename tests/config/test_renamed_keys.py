@@ -10,14 +10,12 @@ from agent.config.faults import ConfigError
 from agent.config.loading import from_tables, load
 from agent.config.plausibility import remarks
 from agent.config.renamed_keys import RENAMED
+from tests.support.sites import site_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-SITE: dict[str, Any] = {
-    "site": {"tenant": "city", "device_id": "corner", "address": "example"},
-    "cameras": [{"camera_id": "street", "driver": "synthetic"}],
-}
+SITE = site_of(storage=None)
 VALUES = {"min_share": 0.4, "restart_max_s": 100.0, "min_gap_s": 9.0, "min_free_mb": 7.0}
 VALUES |= {
     "min_free_inodes": 9,

@@ -16,12 +16,11 @@ from agent.config.schema import Uplink as UplinkSettings
 from agent.delivery.command_log import AT_ONCE
 from agent.delivery.commands import Change, Done, Handler, RefusedError
 from agent.delivery.mqtt_connection import Delivery
-from agent.delivery.uplink import Uplink
-from agent.domain.ids import RandomIds
 from agent.protocol.downlink import COMMANDS, Answer, Command, any_of, name_of
 from agent.protocol.examples import examples
 from agent.protocol.field_examples import Example, example_of
 from agent.protocol.fields import Flag, Name
+from tests.support.delivering_device import uplink_of
 from tests.support.housekeeping import keeping_of
 from tests.support.state_folder import StateFolder
 
@@ -68,16 +67,11 @@ class Heeding:
         self.begin()
 
     def begin(self) -> None:
-        self.uplink = Uplink(
+        self.uplink = uplink_of(
             UplinkSettings(broker="mqtts://broker.example"),
-            database=self.device.database,
-            outbox=self.device.outbox,
-            tenant="city",
-            device_id="corner",
-            clock=self.device.clock,
-            ids=RandomIds(),
-            agent_version="0",
-            configuration_sha256="0" * 64,
+            self.device.database,
+            self.device.outbox,
+            self.device.clock,
             handlers=(*self.keeping.handlers, self.pole.handler),
             record=self.keeping.record_order,
         )

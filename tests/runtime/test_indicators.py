@@ -289,12 +289,10 @@ def test_a_running_agent_shows_that_a_fault_ends_it(
     pins = MockFactory()
     monkeypatch.setattr("drivers.gpio._factory", lambda _: pins)
     configuration = from_tables(
-        {
-            "site": {"tenant": "city", "device_id": "corner", "address": "example"},
-            "cameras": [{"camera_id": "street", "driver": "synthetic"}],
-            "gpio": {"factory": "mock", "led": 17},
-            "storage": {"state_dir": str(tmp_path), "run_dir": str(tmp_path / "run")},
-        }
+        site_of(
+            gpio={"factory": "mock", "led": 17},
+            storage={"state_dir": str(tmp_path), "run_dir": str(tmp_path / "run")},
+        )
     )
     shown = []
 

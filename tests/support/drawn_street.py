@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from agent.config.loading import from_tables
 from agent.config.schema import Configuration
 from agent.domain.scene import Box, Detection
 from agent.runtime.composition import pipeline_of
 from tests.support.scenes import frame_of, paving, with_goods
+from tests.support.sites import drawn_camera, site_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -100,13 +102,12 @@ def play(
     """
     street = DrawnStreet(example.things)
     drawn = {"zone_id": ZONE_ID, "kind": example.zone.name, "polygon": example.polygon}
-    configuration = Configuration.model_validate(
-        {
-            "site": {"tenant": "t", "device_id": "d", "address": "example"},
-            "cameras": [{"camera_id": CAMERA_ID, "driver": "synthetic"}],
-            "scenarios": {scenario: example.settings},
-            "zones": [{**drawn, "camera_id": CAMERA_ID}],
-        }
+    configuration = from_tables(
+        site_of(
+            cameras=[drawn_camera(CAMERA_ID)],
+            scenarios={scenario: example.settings},
+            zones=[{**drawn, "camera_id": CAMERA_ID}],
+        )
     )
     pipeline, ahead_s = _pipeline(configuration, street), 0.0
     for step in range(int(example.ends_s + AFTER_S) * FRAMES_PER_S):
