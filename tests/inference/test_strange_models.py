@@ -138,6 +138,7 @@ MASKS = np.zeros((1, 32, 16, 16))
 V5 = np.zeros((1, 3 * CELLS, 5 + len(NAMES)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "family", "word"),
     [
@@ -317,6 +318,7 @@ def test_a_name_that_a_broken_link_holds_is_not_taken(tmp_path: Path) -> None:
     assert "there already" in ran.output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "content",
     [
@@ -365,6 +367,7 @@ def test_class_names_that_cannot_be_read_rightly_are_refused(
     assert word in refused(adopt(file, "yolov8", "--names", str(tmp_path / "names.txt")), file)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("names", ["[" * 100_000, "{0: " * 5000, "{'a': 1, 2: 3}", "1 +", "{}"])
 def test_names_inside_the_file_that_are_none_are_left_out(names: str, tmp_path: Path) -> None:
     ran = adopt(saved(network(yolov8_answer(), metadata={"names": names}), tmp_path))
@@ -420,6 +423,7 @@ def test_an_agent_with_weights_beside_runs_what_is_installed(
     assert list(_of_software(software, Device(tmp_path, tmp_path, None))) == []
 
 
+@pytest.mark.slow
 def test_changed_weights_are_found_and_never_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -104,6 +104,7 @@ def test_every_word_of_the_platform_in_the_documents_is_heeded() -> None:
         TypeAdapter(any_of()).validate_json(block.text)
 
 
+@pytest.mark.slow
 def test_every_command_in_the_documents_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     for block in marked("console runs"):

@@ -78,6 +78,7 @@ def _all_tests() -> str:
     return "\n".join(path.read_text(encoding="utf-8") for path in ROOT.glob("tests/**/*.py"))
 
 
+@pytest.mark.slow
 def test_a_test_that_is_in_two_suites_stops_the_run(tmp_path: Path) -> None:
     file = tmp_path / "test_both.py"
     marks = "".join(f"@pytest.mark.{name}\n" for name in suites()[:2])

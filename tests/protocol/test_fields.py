@@ -236,6 +236,7 @@ def types_of(event: type[BaseModel]) -> tuple[Any, ...]:
     return get_args(event.model_fields["type"].annotation)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", shown())
 def test_hostile_values_pass_neither_the_schema_nor_the_model(kind: str) -> None:
     document, schema, model = shown()[kind]

@@ -193,6 +193,7 @@ def test_whatever_the_clock_does_the_newest_correction_dates_every_event_of_its_
                 assert abs(off_s) <= STEP_S + 0.002
 
 
+@pytest.mark.slow
 @settings(max_examples=5, deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 140), st.integers(-(10**9), 10**9)), max_size=6))
 def test_a_case_opens_and_clears_at_the_same_frames_whatever_the_wall_clock_says(

@@ -106,6 +106,7 @@ def test_all_benchmarks_leave_out_what_is_not_installed() -> None:
     assert {name for names in NEEDS.values() for name in names} <= HOW.keys()
 
 
+@pytest.mark.slow
 def test_the_demo_without_its_broker_says_what_to_install(tmp_path: Path) -> None:
     (tmp_path / "command.py").write_text("from provisioning.cli import main; main()", "utf-8")
     ran = run(tmp_path, "iotcore", "command", "demo", "--fast", "--out", str(tmp_path / "out"))
