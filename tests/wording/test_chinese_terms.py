@@ -5,10 +5,16 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.support import catalogue
+from tests.support.paths import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
+
+PAGES = [ROOT / "README.zh-CN.md", *sorted((ROOT / "docs").glob("*.zh-CN.md"))]
 
 TERMS = {
     "网络运行": "模型推理",
@@ -37,6 +43,11 @@ def test_the_catalogue_uses_one_term_for_each_thing() -> None:
     flat = [each for text in texts for each in ([text] if isinstance(text, str) else text)]
     assert len(flat) > 1000
     assert [found for text in flat for found in strays(text)] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[page.name for page in PAGES])
+def test_the_pages_use_the_same_terms(page: Path) -> None:
+    assert list(strays(page.read_text(encoding="utf-8"))) == []
 
 
 def test_a_wrong_term_is_found_and_a_right_one_is_not() -> None:
