@@ -33,7 +33,7 @@ from training.datasets import readers
 from training.datasets.readers import Labelled
 
 DATA = Path(__file__).parents[1] / ".." / "shared" / "data"
-LEAST_PX = 20
+MIN_PX = 20
 """A person or a vehicle of less height in the network's picture shows no face and no plate."""
 COVERED = 0.8
 SIZES = ((20, 48), (48, 96), (96, 10_000))
@@ -90,7 +90,7 @@ def judged(
     there: Counter[tuple[str, str]] = Counter()
     left: Counter[tuple[str, str]] = Counter()
     for item in tqdm(list(items), leave=False, disable=None):
-        bgr = pictures.read(item.path, most_px=pictures.MOST_PHOTO_PX)
+        bgr = pictures.read(item.path, most_px=pictures.MAX_PHOTO_PX)
         height, width = bgr.shape[:2]
         regions = sensitive_regions(detector.detect_faint(bgr), width / height)
         whole = covered_share(Box(0, 0, 1, 1), regions)
@@ -100,7 +100,7 @@ def judged(
         for label, edges in zip(item.labels, item.boxes, strict=True):
             thing = next((part for part in ("head", "plate") if part in sensitive_parts(label)), "")
             tall_px = (edges[3] - edges[1]) * shrunk
-            if not thing or tall_px < LEAST_PX:
+            if not thing or tall_px < MIN_PX:
                 continue
             low, high = next(size for size in SIZES if size[0] <= tall_px < size[1])
             key = thing, f"{low} to {high} px" if high < SIZES[-1][1] else f"over {low} px"

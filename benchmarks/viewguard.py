@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 
 from agent.domain.scene import Zone
-from agent.perception.view_health import Settings, ViewGuard
+from agent.perception.view_health import Settings, ViewMonitor
 from agent.perception.view_health.checks import WHOLE, Judge
 from agent.scenarios import zone_kinds
 from benchmarks.machine import headline
@@ -113,7 +113,7 @@ def _false_alarms(shown: dict[Path, list[Picture]]) -> None:
         total = doubted = told = 0
         spent_s = 0.0
         for path, street in shown.items():
-            guard = ViewGuard(zones_of(path), Settings(), luma_of(street[0]))
+            guard = ViewMonitor(zones_of(path), Settings(), luma_of(street[0]))
             before = "good"
             for number, bgr in enumerate(street):
                 luma = luma_of(weather(kind, number, bgr))

@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 Picture: TypeAlias = NDArray[np.uint8]
 
-LEAST_SIDE_PX = 40
+MIN_SIDE_PX = 40
 """What is shown by fewer rows or columns is no street."""
-MOST_SIDE_PX = 8192
-MOST_PX = 4096 * 4096
+MAX_SIDE_PX = 8192
+MAX_PX = 4096 * 4096
 """Decoded that is 50 MB; a camera of 12 million pixels gives 37."""
-MOST_PHOTO_PX = 64_000_000
+MAX_PHOTO_PX = 64_000_000
 """Of a photograph that somebody hands in to be judged on their own machine."""
-MOST_ASPECT = 16
+MAX_ASPECT = 16
 """Maximum ratio of a frame's longer side to the shorter one."""
-MOST_ENCODED_BYTES = 64 << 20
+MAX_ENCODED_BYTES = 64 << 20
 """An encoded picture that is longer is not read."""
 
 _SOI, _SOS, _EOI = 0xD8, 0xDA, 0xD9
@@ -54,22 +54,22 @@ def frame_fault(width: int, height: int) -> str | None:
         width: In pixels.
         height: In pixels.
     """
-    if too_large := _excess(width, height, MOST_PX):
+    if too_large := _excess(width, height, MAX_PX):
         return too_large
     least, most = sorted((width, height))
-    if least >= LEAST_SIDE_PX and most <= MOST_ASPECT * least:
+    if least >= MIN_SIDE_PX and most <= MAX_ASPECT * least:
         return None
     return said(
         "a picture of {width} × {height} pixels shows too little: each side has at least {least},"
         " and the longer one is at most {aspect} times the other",
         width=width,
         height=height,
-        least=LEAST_SIDE_PX,
-        aspect=MOST_ASPECT,
+        least=MIN_SIDE_PX,
+        aspect=MAX_ASPECT,
     )
 
 
-def decoded(encoded: Picture, flags: int = cv2.IMREAD_COLOR, *, most_px: int = MOST_PX) -> Picture:
+def decoded(encoded: Picture, flags: int = cv2.IMREAD_COLOR, *, most_px: int = MAX_PX) -> Picture:
     """Decode a picture whose header claims no more than is wanted.
 
     Args:
@@ -84,7 +84,7 @@ def decoded(encoded: Picture, flags: int = cv2.IMREAD_COLOR, *, most_px: int = M
         PictureSizeError: It is larger than that.
         PictureError: It is damaged, or of another format.
     """
-    size = size_of(encoded[:MOST_ENCODED_BYTES].tobytes())
+    size = size_of(encoded[:MAX_ENCODED_BYTES].tobytes())
     if size is None or 0 in size:
         raise PictureError(said("it is no JPEG, PNG, WebP or BMP, or its beginning is damaged"))
     if too_large := _excess(*size, most_px):
@@ -98,7 +98,7 @@ def decoded(encoded: Picture, flags: int = cv2.IMREAD_COLOR, *, most_px: int = M
     return np.asarray(picture, np.uint8)
 
 
-def read(path: Path, flags: int = cv2.IMREAD_COLOR, *, most_px: int = MOST_PX) -> Picture:
+def read(path: Path, flags: int = cv2.IMREAD_COLOR, *, most_px: int = MAX_PX) -> Picture:
     """Decode a picture file as :func:`decoded` does.
 
     Raises:
@@ -108,9 +108,9 @@ def read(path: Path, flags: int = cv2.IMREAD_COLOR, *, most_px: int = MOST_PX) -
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
             raise PictureError(said("it is no ordinary file, but a pipe or a device"))
-        if status.st_size > MOST_ENCODED_BYTES:
+        if status.st_size > MAX_ENCODED_BYTES:
             raise PictureSizeError(
-                said("the file is larger than {most} MiB", most=MOST_ENCODED_BYTES >> 20)
+                said("the file is larger than {most} MiB", most=MAX_ENCODED_BYTES >> 20)
             )
         encoded = np.fromfile(path, np.uint8)
     except OSError as error:
@@ -136,14 +136,14 @@ def size_of(encoded: bytes) -> tuple[int, int] | None:
 
 
 def _excess(width: int, height: int, most_px: int) -> str | None:
-    if max(width, height) <= MOST_SIDE_PX and width * height <= most_px:
+    if max(width, height) <= MAX_SIDE_PX and width * height <= most_px:
         return None
     return said(
         "a picture of {width} × {height} pixels is too large: up to {side} a side and {most:.1f}"
         " million in all are decoded",
         width=width,
         height=height,
-        side=MOST_SIDE_PX,
+        side=MAX_SIDE_PX,
         most=most_px / 1e6,
     )
 

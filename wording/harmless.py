@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from wording.messages import Said
 
-MOST_CHARACTERS = 200
+MAX_CHARACTERS = 200
 """Enough for a sentence."""
 _ROOM_FOR_LENGTH = 24
 _INVISIBLE = frozenset(
@@ -35,7 +35,7 @@ _INVISIBLE = frozenset(
 T = TypeVar("T")
 
 
-def harmless(text: T, most: int = MOST_CHARACTERS) -> T:
+def harmless(text: T, most: int = MAX_CHARACTERS) -> T:
     r"""Give a text that is not longer than it may be, with no character that is not simply seen.
 
     Control characters, line ends, changes of the reading order, invisible characters and lone surrogates

@@ -15,8 +15,8 @@ from agent.domain.labels import PASSING
 from agent.domain.scene import MASK, Observation, crop
 from agent.perception.background_model import Novelty, NoveltyModel
 from agent.perception.dwell import DwellTimer
-from agent.perception.region_scheduler import Budget, Looking
 from agent.perception.region_scheduler import Detector as LookingDetector
+from agent.perception.region_scheduler import InferenceRateLimit, RegionScheduler
 from agent.perception.tracking.tracker import Tracker
 from agent.scenarios import Judgement, Moment
 
@@ -68,13 +68,13 @@ class Pipeline:
         classifiers: Mapping[str, Classifier],
         scenarios: Mapping[str, Scenario],
         needs: Needs,
-        budget: Budget,
+        budget: InferenceRateLimit,
         timezone: tzinfo,
         pace: Callable[[], float] = lambda: 1.0,
     ) -> None:
         self.zones = tuple(zones)
         self._masks = [zone for zone in zones if zone.kind == MASK]
-        self._looking = Looking(zones, size_px, detector, budget, pace)
+        self._looking = RegionScheduler(zones, size_px, detector, budget, pace)
         self._tracker = Tracker(birth_confidence)
         self._timers = [
             DwellTimer(

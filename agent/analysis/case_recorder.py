@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from agent.domain.ids import Ids
     from agent.domain.scene import Case, Member
     from agent.evidence.pictures import Evidence
-    from agent.perception.best_shot import BestViews, View
+    from agent.perception.best_shot import BestShot, BestShots
     from agent.protocol.events import Picture
     from agent.storage.database import Database
     from agent.storage.outbox import Outbox
@@ -39,14 +39,14 @@ if TYPE_CHECKING:
 """What of the state is a camera's snapshot begins with this."""
 QUIET_TIMES = 6
 """Factor by which snapshots are written less often while no case is pending."""
-MOST_WAITING = 500
+MAX_WAITING = 500
 """Maximum number of case changes waiting in memory for a full disk; beyond that the oldest are lost."""
 TRY_AGAIN_S = 10.0
 
 _log = logging.getLogger(__name__)
 
 
-class CaseBook:
+class CaseRecorder:
     """Writes cases, their events and what must outlive a restart into the database.
 
     Args:
@@ -98,11 +98,11 @@ class CaseBook:
         frame: Frame,
         snapshot: Callable[[], dict[str, Any]] | None,
         traces: Traces,
-        views: BestViews,
+        views: BestShots,
     ) -> None:
         """Make events of one frame's changes; they are on the disk when this returns.
 
-        On a full disk they wait in memory until there is room, :data:`MOST_WAITING` at most.
+        On a full disk they wait in memory until there is room, :data:`MAX_WAITING` at most.
 
         Raises:
             StorageError: The database did not take it, and not for want of room.
@@ -144,7 +144,7 @@ class CaseBook:
             if not error.full:
                 raise
             _log.error("%d changes of cases wait: %s", self.changes_waiting, error)
-            while self.changes_waiting > MOST_WAITING:
+            while self.changes_waiting > MAX_WAITING:
                 count, _ = self._unwritten.popleft()  # it has no number yet, and leaves no gap
                 self.changes_waiting -= count
         else:
@@ -198,7 +198,7 @@ class CaseBook:
         }
         return json.dumps(document, separators=(",", ":"), allow_nan=False)
 
-    def _draft(self, change: Change, frame: Frame, views: BestViews) -> Draft:
+    def _draft(self, change: Change, frame: Frame, views: BestShots) -> Draft:
         return Draft(
             event_id=self._ids.new(frame.captured_at),
             type=change.type,
@@ -207,7 +207,7 @@ class CaseBook:
             body=self._body(change, frame, views),
         )
 
-    def _body(self, change: Change, frame: Frame, views: BestViews) -> CaseBody:
+    def _body(self, change: Change, frame: Frame, views: BestShots) -> CaseBody:
         case = change.case
         seen = {m.member_id: view for m in case.members if (view := views.of(m.member_id))}
         at = frame.time_of
@@ -244,7 +244,7 @@ class CaseBook:
         )
 
     def _pictures(
-        self, change: Change, frame: Frame, seen: Mapping[str, View], close_up: View | None
+        self, change: Change, frame: Frame, seen: Mapping[str, BestShot], close_up: BestShot | None
     ) -> tuple[tuple[Picture, ...], str | None]:
         """Take the pictures; a disk that refuses costs them, and never the case."""
         try:
@@ -254,7 +254,7 @@ class CaseBook:
             self.events_without_pictures += 1
             return error.kept, error.reason
 
-    def _thing(self, member: Member, since: datetime, view: View | None) -> Thing:
+    def _thing(self, member: Member, since: datetime, view: BestShot | None) -> Thing:
         box = member.box
         thing = Thing(
             member_id=member.member_id,

@@ -17,8 +17,8 @@ from agent.domain.measure import Measure
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-MOST_MOMENTS = 40
-MOST_PASSINGS = 24
+MAX_MOMENTS = 40
+MAX_PASSINGS = 24
 """Of those that passed a threshold; one that trembles around it must not push out the others."""
 FIRST_SPACING_S = 0.2
 
@@ -71,7 +71,7 @@ class Trace:
         if last is not None and near and not passing:
             return
         self.moments.append(TracedMoment(at_s, looked, values, passing))
-        if len(self.moments) > MOST_MOMENTS:
+        if len(self.moments) > MAX_MOMENTS:
             self._thin()
 
     def close(self, at_s: float) -> None:
@@ -80,7 +80,7 @@ class Trace:
         if self.noted_s == at_s and everything[-1].at_s < at_s:
             values = tuple(finite(each.value, 4) for each in self.measures)
             self.moments.append(TracedMoment(at_s, looked=False, values=values))
-            if len(self.moments) > MOST_MOMENTS:
+            if len(self.moments) > MAX_MOMENTS:
                 self._thin()
 
     def freeze(self) -> None:
@@ -93,7 +93,7 @@ class Trace:
         """Make room: of the ordinary moments every second one goes, of the passings the oldest."""
         self.spacing_s *= 2
         passings = [moment for moment in self.moments[1:-1] if moment.passing]
-        kept = {id(moment) for moment in passings[-MOST_PASSINGS:]}
+        kept = {id(moment) for moment in passings[-MAX_PASSINGS:]}
         ordinary = [moment for moment in self.moments[1:-1] if id(moment) not in kept]
         kept |= {id(moment) for moment in ordinary[1::2]}
         first, *middle, last = self.moments

@@ -37,7 +37,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Reference:
+class ReferenceImage:
     """A commissioning picture: luma uint8 (h, w), and when it was stored (UTC)."""
 
     luma: Picture
@@ -55,7 +55,7 @@ def shortcomings(luma: Picture) -> list[str]:
     return []
 
 
-def keep(state_dir: Path, frame: Frame, sensitive: Sequence[Box]) -> Reference:
+def keep(state_dir: Path, frame: Frame, sensitive: Sequence[Box]) -> ReferenceImage:
     """Store a frame as its camera's commissioning picture; durable when this returns.
 
     Args:
@@ -77,7 +77,7 @@ def keep(state_dir: Path, frame: Frame, sensitive: Sequence[Box]) -> Reference:
     return kept
 
 
-def load(state_dir: Path, camera_id: str) -> Reference | None:
+def load(state_dir: Path, camera_id: str) -> ReferenceImage | None:
     """A camera's commissioning picture; None if there is none that can be read."""
     path = state_dir / COMMISSIONING / f"{camera_id}.png"
     try:
@@ -88,7 +88,7 @@ def load(state_dir: Path, camera_id: str) -> Reference | None:
     except (OSError, pictures.PictureError) as error:
         _log.error("no reference image of camera %s: %s", camera_id, words_of(error))
         return None
-    return Reference(luma, taken_at, path.with_suffix(".jpg"))
+    return ReferenceImage(luma, taken_at, path.with_suffix(".jpg"))
 
 
 def _write(path: Path, picture: Picture) -> None:

@@ -35,11 +35,11 @@ log = logging.getLogger(__name__)
 
 NAME_TIME = "%Y%m%dT%H%M%S%fZ"
 JPEG_QUALITY = 92
-LEAST_SIDE_PX = 24
+MIN_SIDE_PX = 24
 """Nobody can label less."""
 
 
-class Collection:
+class SampleCollection:
     """The doubtful crops of one device. For the analysis thread.
 
     Args:
@@ -102,7 +102,7 @@ class Collection:
 
     def _keep(self, kind: str, doubt: Doubt, frame: Frame) -> None:
         shown = crop(frame.bgr(), doubt.box)
-        if min(shown.shape[:2]) < LEAST_SIDE_PX:
+        if min(shown.shape[:2]) < MIN_SIDE_PX:
             return
         regions = sensitive_regions(self._detect(shown), shown.shape[1] / shown.shape[0])
         done, encoded = cv2.imencode(

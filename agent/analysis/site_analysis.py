@@ -10,7 +10,7 @@ import numpy as np
 
 from agent.analysis.decision_trace import Traces
 from agent.capture.frame_faults import FaultyFrames, FrameError
-from agent.perception.best_shot import BestViews
+from agent.perception.best_shot import BestShots
 from drivers.cameras import Frame
 
 if TYPE_CHECKING:
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from agent.analysis.camera_pipeline import Pipeline
-    from agent.analysis.case_recorder import CaseBook
-    from agent.analysis.sample_collection import Collection
+    from agent.analysis.case_recorder import CaseRecorder
+    from agent.analysis.sample_collection import SampleCollection
     from agent.domain.case_lifecycle import Cases, Change
     from agent.domain.scene import Finding
     from agent.evidence.pictures import Evidence
-    from agent.perception.view_health.visibility import Sight
+    from agent.perception.view_health.visibility import Visibility
 
 
-class Analysis:
+class SiteAnalysis:
     """Goes from frame to case and commits. For one thread.
 
     Args:
@@ -47,10 +47,10 @@ class Analysis:
         pipeline_for: Callable[[str, tuple[int, int]], Pipeline],
         kinds: Mapping[str, str],
         cases: Cases,
-        book: CaseBook,
+        book: CaseRecorder,
         evidence: Evidence,
-        collection: Collection,
-        sights: Mapping[str, Sight],
+        collection: SampleCollection,
+        sights: Mapping[str, Visibility],
         boot_id: str,
     ) -> None:
         self.pipelines: dict[str, Pipeline] = {}
@@ -71,7 +71,7 @@ class Analysis:
         self._colour_shapes: dict[str, tuple[int, ...]] = {}
         self._begun: set[str] = set()
         self._traces: defaultdict[str, Traces] = defaultdict(Traces)
-        self._views: defaultdict[str, BestViews] = defaultdict(BestViews)
+        self._views: defaultdict[str, BestShots] = defaultdict(BestShots)
 
     def take(self, frame: Frame) -> list[Change]:
         """Take one frame of any camera; what it changes is on the disk when this returns.

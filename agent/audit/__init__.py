@@ -16,9 +16,9 @@ then, so that its end is missed, too.
 
 from __future__ import annotations
 
-from agent.audit.change_detector import Noticing
-from agent.audit.log import OF_PLATFORM, ORDERS_RECORDED, Audit, AuditError, Head, Record
-from agent.audit.verification import Break, Verdict, records, verify, verify_orders
+from agent.audit.change_detector import ChangeDetector
+from agent.audit.log import OF_PLATFORM, ORDERS_RECORDED, AuditError, AuditLog, AuditRecord, Head
+from agent.audit.verification import Break, Verification, records, verify, verify_orders
 
 PLATFORM_SEGMENTS_KEPT = 4
 
@@ -26,13 +26,13 @@ __all__ = [
     "OF_PLATFORM",
     "ORDERS_RECORDED",
     "PLATFORM_SEGMENTS_KEPT",
-    "Audit",
     "AuditError",
+    "AuditLog",
+    "AuditRecord",
     "Break",
+    "ChangeDetector",
     "Head",
-    "Noticing",
-    "Record",
-    "Verdict",
+    "Verification",
     "records",
     "verify",
     "verify_orders",

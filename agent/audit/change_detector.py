@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from agent.audit.camera_address import without_secrets
 from agent.audit.setting_diff import Settings, changes, happenings, leaves
-from agent.concurrency.token_bucket import Allowance
+from agent.concurrency.token_bucket import TokenBucket
 from agent.storage.lived_time import DAY_S
 from drivers.clock import wall_zero_s, was_set
 from drivers.disk import replace_file
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from agent.audit.log import Audit
+    from agent.audit.log import AuditLog
     from agent.identity.certificate_expiry import Certificate, CertificateFile
     from drivers.clock import Clock
 
@@ -53,7 +53,7 @@ class Known(BaseModel):
     """Version, hashes and keys, by what they are of."""
 
 
-class Noticing:
+class ChangeDetector:
     """Compares and records. For one thread.
 
     Args:
@@ -64,13 +64,13 @@ class Noticing:
     """
 
     def __init__(
-        self, audit: Audit, folder: Path, clock: Clock, certificate: CertificateFile
+        self, audit: AuditLog, folder: Path, clock: Clock, certificate: CertificateFile
     ) -> None:
         self._audit, self._folder, self._clock = audit, folder, clock
         self._certificate = certificate
         self._known: Known | None = None
         self._clock_was = self._clock_is()
-        self._clock_changes = Allowance(CLOCK_CHANGES, CLOCK_CHANGES_PERIOD_S, clock)
+        self._clock_changes = TokenBucket(CLOCK_CHANGES, CLOCK_CHANGES_PERIOD_S, clock)
 
     def start(
         self, *, after: str, configuration: Mapping[str, Any], facts: Mapping[str, str]

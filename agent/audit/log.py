@@ -44,7 +44,7 @@ class AuditError(OSError):
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class AuditRecord:
     """One thing that was done.
 
     Attributes:
@@ -92,7 +92,7 @@ class Head:
     hash: str
 
 
-class Audit:
+class AuditLog:
     """The log of one device. From any thread and any process.
 
     Args:
@@ -113,7 +113,7 @@ class Audit:
         self._folder, self._clock, self.by = folder, clock, by
         self._segments_kept = SEGMENTS_KEPT if segments_kept is None else segments_kept
 
-    def append(self, what: str, **facts: Any) -> Record:
+    def append(self, what: str, **facts: Any) -> AuditRecord:
         """Record something; it is on the disk when this returns.
 
         Raises:
@@ -149,7 +149,7 @@ class Audit:
         finally:
             os.close(descriptor)
 
-    def _append(self, what: str, facts: Mapping[str, Any]) -> Record:
+    def _append(self, what: str, facts: Mapping[str, Any]) -> AuditRecord:
         found = segments(self._folder)
         head, torn_bytes = _last(found[-1]) if found else (Head(0, ORIGIN), 0)
         if torn_bytes:  # power went while it was written: it was never confirmed to anybody
@@ -182,7 +182,7 @@ class Audit:
         return path
 
     def _write(self, path: Path, head: Head, what: str, facts: Mapping[str, Any]) -> Head:
-        record = Record(
+        record = AuditRecord(
             number=head.number + 1,
             at=self._clock.now().astimezone(UTC).isoformat(timespec="milliseconds"),
             clock="synchronised" if self._clock.synchronised else "unsynchronised",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 LONGEST_VALUE = 1000
 """Characters of a value that are kept; of a longer one a checksum as well, so that no change hides there."""
-MOST_CHANGES, MOST_CHARACTERS = 100, 12_000
+MAX_CHANGES, MAX_CHARACTERS = 100, 12_000
 """Of one record; what is more goes into the next."""
 THINGS = {
     "cameras": "camera",
@@ -86,7 +86,7 @@ def changes(was: Settings, now: Settings) -> Iterator[list[dict[str, str | None]
         for at in places:
             row = {"at": at, "was": was.get(at), "now": now.get(at)}
             size = sum(len(text or "") for text in row.values())
-            if rows and (len(rows) == MOST_CHANGES or characters + size > MOST_CHARACTERS):
+            if rows and (len(rows) == MAX_CHANGES or characters + size > MAX_CHARACTERS):
                 yield rows
                 rows, characters = [], 0
             rows.append(row)

@@ -6,7 +6,15 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from agent.audit.log import OF_PLATFORM, ORDERS_RECORDED, ORIGIN, AuditError, Head, Record, segments
+from agent.audit.log import (
+    OF_PLATFORM,
+    ORDERS_RECORDED,
+    ORIGIN,
+    AuditError,
+    AuditRecord,
+    Head,
+    segments,
+)
 from wording.known_errors import reason_of
 from wording.messages import said
 
@@ -14,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_NAMES = frozenset((*Record.__slots__, "hash"))
+_NAMES = frozenset((*AuditRecord.__slots__, "hash"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +35,7 @@ class Break:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Verification:
     """What verifying found.
 
     Attributes:
@@ -43,7 +51,7 @@ class Verdict:
     breaks: tuple[Break, ...]
 
 
-def records(folder: Path) -> Iterator[Record]:
+def records(folder: Path) -> Iterator[AuditRecord]:
     """The records as they stand, the oldest first; lines that are none are left out.
 
     Raises:
@@ -54,7 +62,7 @@ def records(folder: Path) -> Iterator[Record]:
             yield record
 
 
-def verify(folder: Path, known: Head | None = None) -> Verdict:
+def verify(folder: Path, known: Head | None = None) -> Verification:
     """Follow the chain from its beginning to its end.
 
     Args:
@@ -66,7 +74,7 @@ def verify(folder: Path, known: Head | None = None) -> Verdict:
         AuditError: The log cannot be read.
     """
     breaks: list[Break] = []
-    chain: list[Record] = []
+    chain: list[AuditRecord] = []
     expected: Head | None = None
     found_known = known is None or known.number == 0
     for file, number, record, claimed in _lines(folder):
@@ -82,7 +90,7 @@ def verify(folder: Path, known: Head | None = None) -> Verdict:
     breaks += _beginning(folder, chain)
     if not found_known and known is not None:
         breaks.append(_missing(folder, known, chain))
-    return Verdict(
+    return Verification(
         records=len(chain),
         first=chain[0].number if chain else 0,
         head=expected or Head(0, ORIGIN),
@@ -90,7 +98,7 @@ def verify(folder: Path, known: Head | None = None) -> Verdict:
     )
 
 
-def verify_orders(folder: Path) -> Verdict:
+def verify_orders(folder: Path) -> Verification:
     """Verify the platform's log, and compare it with its newest record that the device's own log names.
 
     Args:
@@ -110,7 +118,7 @@ def verify_orders(folder: Path) -> Verdict:
     return replace(verdict, breaks=tuple(in_folder))
 
 
-def _wrong(record: Record, claimed: str, expected: Head | None) -> str | None:
+def _wrong(record: AuditRecord, claimed: str, expected: Head | None) -> str | None:
     """What is wrong with a record, given the one before it."""
     if record.hash != claimed:
         return said("the record does not match its hash: it was changed")
@@ -125,7 +133,7 @@ def _wrong(record: Record, claimed: str, expected: Head | None) -> str | None:
     return None
 
 
-def _beginning(folder: Path, chain: list[Record]) -> list[Break]:
+def _beginning(folder: Path, chain: list[AuditRecord]) -> list[Break]:
     """The oldest record must be number 1, or be named where older ones were deleted."""
     if not chain:
         return []
@@ -139,7 +147,7 @@ def _beginning(folder: Path, chain: list[Record]) -> list[Break]:
     return [Break(segments(folder)[0].name, 1, reason)]
 
 
-def _missing(folder: Path, known: Head, chain: list[Record]) -> Break:
+def _missing(folder: Path, known: Head, chain: list[AuditRecord]) -> Break:
     last = chain[-1].number if chain else 0
     found = segments(folder)
     if known.number > last:
@@ -151,7 +159,7 @@ def _missing(folder: Path, known: Head, chain: list[Record]) -> Break:
     return Break(found[-1].name if found else "–", 0, reason)
 
 
-def _lines(folder: Path) -> Iterator[tuple[str, int, Record | None, str]]:
+def _lines(folder: Path) -> Iterator[tuple[str, int, AuditRecord | None, str]]:
     """File, line number, record and the hash that it names; None for what is no record."""
     try:
         for path in segments(folder):
@@ -162,7 +170,7 @@ def _lines(folder: Path) -> Iterator[tuple[str, int, Record | None, str]]:
         raise AuditError(folder, reason_of(error)) from error
 
 
-def _parsed(line: bytes) -> tuple[Record | None, str]:
+def _parsed(line: bytes) -> tuple[AuditRecord | None, str]:
     try:
         told = json.loads(line)
     except (ValueError, RecursionError):
@@ -170,7 +178,7 @@ def _parsed(line: bytes) -> tuple[Record | None, str]:
     if not _is_record(told):
         return None, ""
     claimed = told.pop("hash")
-    record = Record(**told)
+    record = AuditRecord(**told)
     try:
         _ = record.hash
     except (ValueError, RecursionError):  # what no JSON of ours holds, such as half a character

@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Profile:
+class CameraProfile:
     """When other settings of a camera hold.
 
     Attributes:
@@ -67,14 +67,14 @@ class _Light:
         return bool(self._holds)
 
 
-class Daylight:
+class ProfileSwitcher:
     """Chooses among the profiles of one camera. Pure.
 
     Args:
         profiles: In the order of the configuration.
     """
 
-    def __init__(self, profiles: Sequence[Profile]) -> None:
+    def __init__(self, profiles: Sequence[CameraProfile]) -> None:
         self._profiles = [(profile, _lights(profile)) for profile in profiles]
 
     def choose(self, local: datetime, luma: float, now_s: float) -> str | None:
@@ -94,7 +94,7 @@ class Daylight:
         return chosen
 
 
-def _lights(profile: Profile) -> list[_Light]:
+def _lights(profile: CameraProfile) -> list[_Light]:
     lights = []
     if profile.darker_than is not None:
         lights.append(_Light(profile.darker_than, profile.hold_s, darker=True))
@@ -115,7 +115,7 @@ class Switch:
 
     def __init__(
         self,
-        daylight: Daylight,
+        daylight: ProfileSwitcher,
         settings: Mapping[str | None, Any],
         timezone: tzinfo,
         activity: Callable[[], CameraActivity],

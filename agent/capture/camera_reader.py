@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from drivers.cameras import Camera, Frame
 
 REOPEN_FIRST_S = 1.0
-REOPEN_MOST_S = 30.0
-LOGIN_FIRST_S, LOGIN_MOST_S = 60.0, 3600.0
+REOPEN_MAX_S = 30.0
+LOGIN_FIRST_S, LOGIN_MAX_S = 60.0, 3600.0
 """A camera locks its user after a few refused logins: those are as far apart at least."""
 GOOD_AFTER_S = 60.0
 """A camera that ran this long before it was lost is reopened without delay."""
@@ -79,7 +79,7 @@ class CameraActivity:
         self.state, self.since_s = state, time.monotonic()
 
 
-class Capture:
+class CameraReader:
     """Reads one camera for ever; opens it anew when it is lost.
 
     Args:
@@ -132,8 +132,8 @@ class Capture:
 
         Stopped from outside it stays what it was: its last seconds are counted for what they were.
         """
-        backoff = Backoff(REOPEN_FIRST_S, REOPEN_MOST_S, GOOD_AFTER_S, least_share=0.1)
-        login_backoff = Backoff(LOGIN_FIRST_S, LOGIN_MOST_S, GOOD_AFTER_S, least_share=0.8)
+        backoff = Backoff(REOPEN_FIRST_S, REOPEN_MAX_S, GOOD_AFTER_S, min_share=0.1)
+        login_backoff = Backoff(LOGIN_FIRST_S, LOGIN_MAX_S, GOOD_AFTER_S, min_share=0.8)
         while not stop.is_set():
             began_s = time.monotonic()
             try:

@@ -17,7 +17,7 @@ from wording.messages import said
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-MOST_IN_A_ROW = 5
+MAX_IN_A_ROW = 5
 """Number of failed frames in a row after which the camera is to blame."""
 _PLACES = 3
 
@@ -40,11 +40,11 @@ class FrameError(CameraError):
 
     @property
     def blames_camera(self) -> bool:
-        return self.in_a_row % MOST_IN_A_ROW == 0
+        return self.in_a_row % MAX_IN_A_ROW == 0
 
     @property
     def blames_memory(self) -> bool:
-        return self.in_a_row % (2 * MOST_IN_A_ROW) == 0
+        return self.in_a_row % (2 * MAX_IN_A_ROW) == 0
 
 
 class FaultyFrames:
@@ -86,7 +86,7 @@ class FaultyFrames:
 
     def _is_everybodys(self) -> bool:
         return len(self._camera_ids) > 1 and all(
-            self._in_a_row[camera_id] >= MOST_IN_A_ROW for camera_id in self._camera_ids
+            self._in_a_row[camera_id] >= MAX_IN_A_ROW for camera_id in self._camera_ids
         )
 
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 import math
 import random
 
-MOST_DOUBLINGS = 60
+MAX_DOUBLINGS = 60
 """A camera that is away for a year must not overflow a float."""
 
 
 def doubled_s(first_s: float, most_s: float, times: int) -> float:
     """A wait that was doubled so many times, up to a most."""
-    return min(most_s, first_s * 2.0 ** min(times, MOST_DOUBLINGS))
+    return min(most_s, first_s * 2.0 ** min(times, MAX_DOUBLINGS))
 
 
 class Backoff:
@@ -27,7 +27,7 @@ class Backoff:
         most_s: No limit is above this.
         good_after_s: What worked for this long before it failed has worked: the count begins anew.
             Without it, only :meth:`worked` begins it anew.
-        least_share: The least share of the limit that is waited.
+        min_share: The least share of the limit that is waited.
     """
 
     def __init__(
@@ -36,11 +36,11 @@ class Backoff:
         most_s: float,
         good_after_s: float = math.inf,
         *,
-        least_share: float = 0.0,
+        min_share: float = 0.0,
         die: random.Random | None = None,
     ) -> None:
         self._first_s, self._most_s, self._good_after_s = first_s, most_s, good_after_s
-        self._least_share = least_share
+        self._min_share = min_share
         self._die = die or random.Random()  # noqa: S311 - a spread, not a secret
         self._failures = 0
 
@@ -56,13 +56,13 @@ class Backoff:
             ran_s: For how long it had worked before.
 
         Returns:
-            Seconds, between ``least_share`` of the limit and the limit.
+            Seconds, between ``min_share`` of the limit and the limit.
         """
         if ran_s >= self._good_after_s:
             self._failures = 0
         limit_s = self.limit_s
         self._failures += 1
-        return limit_s * self._die.uniform(self._least_share, 1.0)
+        return limit_s * self._die.uniform(self._min_share, 1.0)
 
     def worked(self) -> None:
         """Take note of a success: the count begins anew."""

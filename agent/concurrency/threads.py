@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
     from agent.concurrency.watchdog import Progress
 
-AGAIN_FIRST_S, AGAIN_MOST_S = 2.0, 300.0
+AGAIN_FIRST_S, AGAIN_MAX_S = 2.0, 300.0
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class Workers:
+class Threads:
     """The threads of one run, and the first fault that ended one of them."""
 
     stop: threading.Event
@@ -62,7 +62,7 @@ class Workers:
         """Run ``work`` in a thread that nobody's seeing depends on: a fault starts it again, later."""
 
         def again() -> None:
-            backoff = Backoff(AGAIN_FIRST_S, AGAIN_MOST_S, AGAIN_MOST_S, least_share=0.5)
+            backoff = Backoff(AGAIN_FIRST_S, AGAIN_MAX_S, AGAIN_MAX_S, min_share=0.5)
             while not self.stop.is_set():
                 began_s = time.monotonic()
                 try:

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from drivers.clock import Clock
 
 
-class Allowance:
+class TokenBucket:
     """What is left of it grows evenly, until all of it is there again.
 
     Args:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from agent.config.schema import Configuration
     from drivers.clock import Clock
 
-MOST_FAULTS, FAULT_CHARACTERS = 20, 300
+MAX_FAULTS, FAULT_CHARACTERS = 20, 300
 """Of a heartbeat; the log and ``kerbwatch check`` name all."""
 _STATE_DIR = re.compile(r"""^\s*state_dir\s*=\s*["']([^"'\n]+)["']""", re.MULTILINE)
 
@@ -77,7 +77,7 @@ def load(site: Path) -> tuple[Configuration, ConfigurationHealth]:
         configuration, kept_at = kept
         _log.error("%s", error)
         _log.error("continuing with the configuration stored at %s", kept_at.isoformat())
-        named = tuple(fault[:FAULT_CHARACTERS] for fault in error.faults[:MOST_FAULTS])
+        named = tuple(fault[:FAULT_CHARACTERS] for fault in error.faults[:MAX_FAULTS])
         told = ConfigurationHealth(state="last_good", kept_at=kept_at, faults=named)
         return configuration, told
 
@@ -165,7 +165,7 @@ def places(site: Path) -> Iterator[Path]:
         told = []
     yield from (path.parent / each for each in told)
     yield from (Path(each) for each in os.environ.get("STATE_DIRECTORY", "").split(":") if each)
-    yield schema.Storage().state_dir
+    yield schema.StorageSection().state_dir
 
 
 def _found(file: Path, path: Path) -> _Copy | None:

@@ -28,7 +28,7 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticKnownError
 
 from agent import scenarios
-from agent.capture.camera_profiles import Profile
+from agent.capture.camera_profiles import CameraProfile
 from agent.config import broker_address
 from agent.config.faults import fault, misfits_of, placed
 from agent.config.retention import Settings as RetentionSection
@@ -38,7 +38,7 @@ from agent.domain.scene import Zone
 from agent.domain.schedule import Window
 from agent.domain.zones import to_edge
 from agent.perception import operator_colour, view_health
-from agent.protocol.base import MOST_CAMERAS, MOST_PLACES
+from agent.protocol.base import MAX_CAMERAS, MAX_PLACES
 from agent.protocol.fields import is_readable, on_one_line
 from agent.protocol.topics import Topics
 from drivers import cameras, gpio
@@ -96,7 +96,7 @@ def _drawn_to_the_edge(polygon: tuple[_Corner, ...]) -> tuple[_Corner, ...]:
     return moved if area(moved) >= SMALLEST_ZONE else polygon
 
 
-class Site(Section):
+class SiteSection(Section):
     """Facts about this corner; they come from the city and from the surveyor."""
 
     tenant: Name
@@ -160,8 +160,8 @@ class ProfileSection(Section):
     """What is different from the camera's own settings."""
 
     @property
-    def profile(self) -> Profile:
-        return Profile(
+    def profile(self) -> CameraProfile:
+        return CameraProfile(
             self.name,
             tuple(section.window for section in self.when),
             self.darker_than,
@@ -235,7 +235,7 @@ class CameraSection(Section):
         return settings.model_copy(update=moved)
 
 
-class Models(Section):
+class ModelsSection(Section):
     """The models to use, by folder name."""
 
     detector: str = "street"
@@ -243,7 +243,7 @@ class Models(Section):
     threads: int = Field(default=2, ge=1, le=16)
 
 
-class Analysis(Section):
+class AnalysisSection(Section):
     """How much is analysed, and how often."""
 
     frames_per_s: float = Field(default=5.0, gt=0, le=30)
@@ -302,7 +302,7 @@ class GpioSection(gpio.Settings):
         return self
 
 
-class Storage(Section):
+class StorageSection(Section):
     """Where state, outbox and evidence live."""
 
     state_dir: Path = Path("/var/lib/kerbwatch")
@@ -342,7 +342,7 @@ class DailyBytesSection(Section):
         return {name: limit for name, limit in self if limit is not None}
 
 
-class Uplink(Section):
+class UplinkSection(Section):
     """The connection to the platform. Without a broker everything stays in the outbox."""
 
     broker: str | None = Field(default=None, pattern=r"^mqtts?://[^\s/@]+$")
@@ -505,10 +505,10 @@ class ZoneSection(Section):
 class Configuration(Section):
     """The whole configuration of the agent."""
 
-    site: Site
-    cameras: tuple[CameraSection, ...] = Field(min_length=1, max_length=MOST_CAMERAS)
-    models: Models = Models()
-    analysis: Analysis = Analysis()
+    site: SiteSection
+    cameras: tuple[CameraSection, ...] = Field(min_length=1, max_length=MAX_CAMERAS)
+    models: ModelsSection = ModelsSection()
+    analysis: AnalysisSection = AnalysisSection()
     recovery: RecoverySection = RecoverySection()
     scenarios: dict[str, dict[str, Any]] = {}
     evidence: EvidenceSection = EvidenceSection()
@@ -517,10 +517,10 @@ class Configuration(Section):
     view_guard: view_health.Settings = view_health.Settings()
     cooling: CoolingSection = CoolingSection()
     gpio: GpioSection = GpioSection()
-    storage: Storage = Storage()
+    storage: StorageSection = StorageSection()
     retention: RetentionSection = RetentionSection()
-    uplink: Uplink = Uplink()
-    zones: tuple[ZoneSection, ...] = Field(default=(), max_length=MOST_PLACES)
+    uplink: UplinkSection = UplinkSection()
+    zones: tuple[ZoneSection, ...] = Field(default=(), max_length=MAX_PLACES)
     _old_keys: tuple[tuple[str, ...], ...] = PrivateAttr(default=())
 
     @property

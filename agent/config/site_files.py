@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SITE, ZONES = "site.toml", "zones.json"
-MOST_LOOKALIKES = 10
+MAX_LOOKALIKES = 10
 """Maximum number reported for one file."""
 Place = tuple[int | str, ...]
 
@@ -159,7 +159,7 @@ def _lookalikes(path: Path, text: str) -> list[str]:
             column=each.column,
             remedy=each.remedy,
         )
-        for each, _ in zip(lookalikes(text), range(MOST_LOOKALIKES), strict=False)
+        for each, _ in zip(lookalikes(text), range(MAX_LOOKALIKES), strict=False)
     ]
 
 

@@ -5,20 +5,20 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from agent.concurrency.token_bucket import Allowance
+from agent.concurrency.token_bucket import TokenBucket
 from agent.delivery.commands import Done, Handler
 from agent.protocol.downlink import Pace, Resend
 from agent.storage.outbox_queries import counted
 
 if TYPE_CHECKING:
-    from agent.delivery.send_scheduler import Parcels
+    from agent.delivery.send_scheduler import SendScheduler
     from agent.storage.database import Database
     from agent.storage.outbox import Outbox
     from drivers.clock import Clock
 
-MOST_AT_ONCE = 100_000
+MAX_AT_ONCE = 100_000
 """One command names so many events at most."""
-LEAST_RESENDS, RESENDS_PERIOD_S = 1000, 3600.0
+MIN_RESENDS, RESENDS_PERIOD_S = 1000, 3600.0
 """In an hour as many events may be asked for again as are kept, but never fewer than these."""
 
 
@@ -37,12 +37,12 @@ class BacklogCommands:
         self,
         database: Database,
         outbox: Outbox,
-        parcels: Parcels,
+        parcels: SendScheduler,
         clock: Clock,
         keep_arrived: int,
     ) -> None:
         self._database, self._outbox, self._parcels = database, outbox, parcels
-        self.resends = Allowance(max(keep_arrived, LEAST_RESENDS), RESENDS_PERIOD_S, clock)
+        self.resends = TokenBucket(max(keep_arrived, MIN_RESENDS), RESENDS_PERIOD_S, clock)
 
     @property
     def handlers(self) -> tuple[Handler[Any], ...]:
@@ -59,8 +59,8 @@ class BacklogCommands:
             return f"the epoch is {self._outbox.epoch}"
         if last < first:
             return "last is below first"
-        if last - first >= MOST_AT_ONCE:
-            return f"at most {MOST_AT_ONCE} at once"
+        if last - first >= MAX_AT_ONCE:
+            return f"at most {MAX_AT_ONCE} at once"
         arrived, _ = self._counted(command)
         if arrived > self.resends.left:
             return f"{self.resends.left} more may be asked for now; {self.resends.most} in an hour"

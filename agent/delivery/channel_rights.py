@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from drivers.clock import Clock
 
 
-class Channels:
+class ChannelRights:
     """The state of each channel. Written by the uplink's thread, read from any.
 
     Args:

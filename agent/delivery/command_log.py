@@ -14,7 +14,7 @@ import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from agent.concurrency.token_bucket import Allowance
+from agent.concurrency.token_bucket import TokenBucket
 from agent.protocol.downlink import Answer
 from agent.storage.errors import StorageError
 from wording.known_errors import reason_of
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from drivers.clock import Clock
 
 _log = logging.getLogger(__name__)
-MOST_REMEMBERED = 1000
+MAX_REMEMBERED = 1000
 """Number of answers kept, the newest."""
 AT_ONCE, EACH_S = 100, 20.0
 """Commands accepted in a burst, and seconds per command after that."""
 
 
-class Orders:
+class CommandLog:
     """Makes sure that each command is carried out once. For the uplink's thread.
 
     Args:
@@ -43,7 +43,7 @@ class Orders:
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
-        self._allowance = Allowance(AT_ONCE, AT_ONCE * EACH_S, clock)
+        self._allowance = TokenBucket(AT_ONCE, AT_ONCE * EACH_S, clock)
 
     def answer(self, command: Command, obey: Callable[[Command], Answer]) -> Answer:
         """Carry out a command, unless it was carried out before or the rate limit is reached.
@@ -88,7 +88,7 @@ class Orders:
             )
             connection.execute(
                 "DELETE FROM orders WHERE number <= (SELECT max(number) FROM orders) - ?",
-                (MOST_REMEMBERED,),
+                (MAX_REMEMBERED,),
             )
 
         try:

@@ -20,7 +20,7 @@ from wording.known_errors import reason_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from agent.delivery.command_log import Orders
+    from agent.delivery.command_log import CommandLog
 
 C = TypeVar("C", bound=Command)
 
@@ -82,7 +82,7 @@ class Commands:
     def __init__(
         self,
         handlers: Iterable[Handler[Any]],
-        orders: Orders,
+        orders: CommandLog,
         record: Callable[[str, Mapping[str, str]], object],
         on_declined: Callable[[str], None],
     ) -> None:

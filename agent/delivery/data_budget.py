@@ -3,7 +3,7 @@
 A day is one of the site's local calendar. A clock that steps back gives no second budget: what was
 spent stays spent until a day begins that was never counted. A clock that was far ahead and is corrected
 keeps what was spent until the next midnight. However often the clock is set, at most
-:data:`MOST_BEGINNINGS` days begin within 24 hours on the monotonic clock.
+:data:`MAX_BEGINNINGS` days begin within 24 hours on the monotonic clock.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ Class = Literal["cases", "backlog", "evidence", "health", "rest"]
 AHEAD_DAYS = 1
 """A newest day further ahead than this was never lived: the clock was wrong."""
 
-MOST_BEGINNINGS, DAY_LENGTH_S = 2, 20 * 3600.0
+MAX_BEGINNINGS, DAY_LENGTH_S = 2, 20 * 3600.0
 """Maximum number of days that begin within this time: midnight, and once because the clock was set."""
 
 _log = logging.getLogger(__name__)
 
 
-class DailyBytes:
+class DataBudget:
     """Counts bytes sent, and says what may still be sent. From any thread.
 
     Args:
@@ -52,7 +52,7 @@ class DailyBytes:
     ) -> None:
         self._limits, self._timezone, self._now = dict(limits), timezone, now
         self._steady_s = steady_s
-        self._began_s: deque[float] = deque(maxlen=MOST_BEGINNINGS)
+        self._began_s: deque[float] = deque(maxlen=MAX_BEGINNINGS)
         self._lock = threading.Lock()
         self._told: set[str] = set()
         self._spent: dict[str, int] = {}
@@ -117,7 +117,7 @@ class DailyBytes:
     def _may_begin(self) -> bool:
         """Whether another day may begin; if so, one does."""
         now_s = self._steady_s()
-        if len(self._began_s) == MOST_BEGINNINGS and now_s - self._began_s[0] < DAY_LENGTH_S:
+        if len(self._began_s) == MAX_BEGINNINGS and now_s - self._began_s[0] < DAY_LENGTH_S:
             return False
         self._began_s.append(now_s)
         return True

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ValidationError
 
 from agent.delivery.commands import Commands
-from agent.delivery.epoch_limit import NewEpochs
+from agent.delivery.epoch_limit import EpochLimit
 from agent.delivery.sequence_ranges import merged
 from agent.protocol.downlink import Answer, CommandId, Receipt
 from agent.storage.errors import StorageError
@@ -19,10 +19,10 @@ from wording.messages import said
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from agent.delivery.command_log import Orders
+    from agent.delivery.command_log import CommandLog
     from agent.delivery.commands import Handler
     from agent.delivery.mqtt_connection import Delivery
-    from agent.delivery.send_scheduler import Parcels, Verdict
+    from agent.delivery.send_scheduler import ReceiptVerdict, SendScheduler
     from agent.protocol.downlink import Command
     from agent.protocol.topics import Topics
     from agent.storage.outbox import Outbox
@@ -43,7 +43,7 @@ class NewEpochError(ConnectionError):
         self.again = again
 
 
-class Listening:
+class Downlink:
     """Processes receipts and commands. For the uplink's thread.
 
     Args:
@@ -60,17 +60,17 @@ class Listening:
         self,
         topics: Topics,
         outbox: Outbox,
-        parcels: Parcels,
+        parcels: SendScheduler,
         clock: Clock,
         *,
         handlers: Iterable[Handler[Any]],
-        orders: Orders,
+        orders: CommandLog,
         record: Callable[[str, Mapping[str, str]], object],
     ) -> None:
         self.receipts_topic, self.commands_topic = topics.of("receipts"), topics.of("commands")
         self.answers_topic = topics.of("answers")
         self._outbox, self._parcels = outbox, parcels
-        self.epochs = NewEpochs(clock)
+        self.epochs = EpochLimit(clock)
         self.last_refused = ""
         self._commands = Commands(handlers, orders, record, self._decline)
         self.refused = 0
@@ -132,7 +132,7 @@ class Listening:
         elif verdict == "foreign" and receipt.epoch != self._outbox.previous_epoch:
             self._refuse("a receipt of an epoch that is not ours")
 
-    def _begin_epoch(self, receipt: Receipt, verdict: Verdict) -> None:
+    def _begin_epoch(self, receipt: Receipt, verdict: ReceiptVerdict) -> None:
         """Begin a new epoch, unless it is too soon for one."""
         if self.epochs.wait_s:
             self._refuse(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 FIRST_WAIT_S, LONGEST_WAIT_S = 60.0, DAY_S
 
 
-class NewEpochs:
+class EpochLimit:
     """Allows the first at once, the next after a minute, each further one after twice the wait, up to a day.
 
     Args:

@@ -30,7 +30,7 @@ from agent.delivery.packet_limits import (
     MALFORMED,
     RECEIVE_MAXIMUM_EXCEEDED,
     BrokenRuleError,
-    Framing,
+    PacketLimits,
     StrictClient,
 )
 from agent.delivery.reason_codes import know_every_code
@@ -45,7 +45,7 @@ from wording.messages import said, text_of
 if TYPE_CHECKING:
     from paho.mqtt.client import MQTTMessage
 
-    from agent.config.schema import Uplink as UplinkSettings
+    from agent.config.schema import UplinkSection as UplinkSettings
 
 _LOST = said("connection lost")
 _NO_TLS = {"WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "UNEXPECTED_EOF_WHILE_READING"}
@@ -53,16 +53,16 @@ _OLD_TLS = {"UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION"}
 """Reasons of OpenSSL why a handshake fails."""
 _FIXED_HEADER_BYTES, _LENGTH_BYTES, _PACKET_ID_BYTES = 5, 2, 2
 
-_MOST_DELIVERIES = 64
+_MAX_DELIVERIES = 64
 """What the platform may send us at once; the broker keeps the rest until we have read these."""
-_MOST_WAITING_BYTES = _MOST_DELIVERIES * LARGEST_PACKET_BYTES
+_MAX_WAITING_BYTES = _MAX_DELIVERIES * LARGEST_PACKET_BYTES
 _DELIVERY_BYTES = 1024
 """What one is reckoned at beside its payload: so a few thousand small ones may wait, and 4 MiB in all.
 Mosquitto 2.0 counts the acknowledgement of what *we* publish as one of what it sent us, and so sends more
 than 64 at once to a device that answers: that is no reason to hang up."""
-_LEAST_PACKET_BYTES = 2048
+_MIN_PACKET_BYTES = 2048
 """A broker that takes less would have us put almost every event aside."""
-_MOST_REFUSALS = 8
+_MAX_REFUSALS = 8
 _QOS_NOT_SUPPORTED, _RETAIN_NOT_SUPPORTED = 0x9B, 0x9A
 
 know_every_code()
@@ -169,7 +169,7 @@ class Connection:
         self.acknowledged: deque[Acknowledgement] = deque()
         self._received: deque[Delivery] = deque()
         self._waiting_bytes = 0
-        self.refused_topics: deque[str] = deque(maxlen=_MOST_REFUSALS)
+        self.refused_topics: deque[str] = deque(maxlen=_MAX_REFUSALS)
         self.limits = Limits(receive_maximum=0, packet_bytes=None)
         self._complaints = _Complaints()
         self._client = client = StrictClient(
@@ -178,7 +178,7 @@ class Connection:
             protocol=MQTTProtocolVersion.MQTTv5,
             manual_ack=True,
         )
-        client.framing = Framing()
+        client.framing = PacketLimits()
         client.max_inflight_messages_set(0)  # the window is ours
         client.enable_logger(self._complaints.logger)
         client.will_set(
@@ -350,7 +350,7 @@ class Connection:
             properties=_PackedOnce(
                 PacketTypes.CONNECT,
                 SessionExpiryInterval=0,
-                ReceiveMaximum=_MOST_DELIVERIES,
+                ReceiveMaximum=_MAX_DELIVERIES,
                 MaximumPacketSize=LARGEST_PACKET_BYTES,
             ),
         )
@@ -371,9 +371,9 @@ class Connection:
             self._broken_rules.append(BrokenRuleError(MALFORMED, text))
             return
         cost = _DELIVERY_BYTES + len(message.payload)
-        if message.qos == 0 and len(self._received) >= _MOST_DELIVERIES:
+        if message.qos == 0 and len(self._received) >= _MAX_DELIVERIES:
             return  # the broker waits for nothing, and the message may get lost
-        if self._waiting_bytes + cost <= _MOST_WAITING_BYTES:
+        if self._waiting_bytes + cost <= _MAX_WAITING_BYTES:
             self._waiting_bytes += cost
             packet_id = message.mid if message.qos else 0
             self._received.append(
@@ -484,12 +484,12 @@ def _limits(properties: Properties) -> Limits:
     )
     if getattr(properties, "MaximumQoS", 1) < 1:
         raise LinkError(_NO_QOS)
-    if limits.packet_bytes is not None and limits.packet_bytes < _LEAST_PACKET_BYTES:
+    if limits.packet_bytes is not None and limits.packet_bytes < _MIN_PACKET_BYTES:
         raise LinkError(
             said(
                 "the broker takes packets of {bytes} bytes at most; set it to {least} or more",
                 bytes=limits.packet_bytes,
-                least=_LEAST_PACKET_BYTES,
+                least=_MIN_PACKET_BYTES,
             )
         )
     return limits

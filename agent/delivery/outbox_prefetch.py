@@ -24,7 +24,7 @@ LOOK_EVERY_S = 1.0
 """So often it is asked which events are no longer live, if nothing else changes."""
 
 
-class Ahead:
+class OutboxPrefetch:
     """Prefetches the outbox. For one thread.
 
     Args:

@@ -20,7 +20,7 @@ _CONNACK, _PUBLISH = 2, 3
 _FROM_BROKERS = frozenset({_CONNACK, _PUBLISH, 4, 9, 11, 13, 14})
 """CONNACK, PUBLISH, PUBACK, SUBACK, UNSUBACK, PINGRESP, DISCONNECT. What belongs to QoS 2 or to an
 authentication that we never began is none of them."""
-_MOST_LENGTH_BYTES = 4
+_MAX_LENGTH_BYTES = 4
 
 
 class BrokenRuleError(Exception):
@@ -36,7 +36,7 @@ class BrokenRuleError(Exception):
         self.code, self.reason = code, reason
 
 
-class Framing:
+class PacketLimits:
     """Parses the headers of one connection's incoming packets."""
 
     def __init__(self) -> None:
@@ -66,7 +66,7 @@ class Framing:
         self._head.append(byte)
         if len(self._head) == 1:
             return
-        if len(self._head) > 1 + _MOST_LENGTH_BYTES:
+        if len(self._head) > 1 + _MAX_LENGTH_BYTES:
             raise BrokenRuleError(MALFORMED, said("the broker sent something that is not MQTT"))
         if byte & 0x80:
             return
@@ -95,9 +95,9 @@ class Framing:
 
 
 class StrictClient(Client):
-    """A paho client that enforces :class:`Framing`; for one connection."""
+    """A paho client that enforces :class:`PacketLimits`; for one connection."""
 
-    framing: Framing
+    framing: PacketLimits
 
     def _sock_recv(self, bufsize: int) -> bytes:
         """Everything that paho reads passes here; a packet's header comes byte by byte."""

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 _NO_LIMIT = 1_000_000
 
 
-class Pacing:
+class SendRateLimit:
     """A rate limit in events per second, with a burst of one second's worth.
 
     Args:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _SMOOTHING, _SPREADING, _SPREADS = 1 / 8, 1 / 4, 4.0
 """RFC 6298, 2.3: alpha, beta and K."""
-MOST_TIMES = 64
+MAX_TIMES = 64
 """The maximum timeout, in multiples of the minimum: an hour for a minimum of a minute."""
 
 
@@ -38,7 +38,7 @@ class RetransmissionTimer:
         seen_s = 0.0
         if self._smoothed_s is not None:
             seen_s = self._smoothed_s + _SPREADS * self._spread_s
-        return min(max(self._least_s, seen_s) * self._doubled, MOST_TIMES * self._least_s)
+        return min(max(self._least_s, seen_s) * self._doubled, MAX_TIMES * self._least_s)
 
     def measured(self, took_s: float) -> None:
         """Note a measured delay, of an event that was sent once.
@@ -56,7 +56,7 @@ class RetransmissionTimer:
 
     def expired(self) -> None:
         """Double the timeout after it has expired."""
-        self._doubled = min(2 * self._doubled, float(MOST_TIMES))
+        self._doubled = min(2 * self._doubled, float(MAX_TIMES))
 
 
 class Awaited:

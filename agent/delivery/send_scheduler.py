@@ -13,8 +13,8 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from agent.delivery.outbox_prefetch import Ahead
-from agent.delivery.rate_limit import Pacing
+from agent.delivery.outbox_prefetch import OutboxPrefetch
+from agent.delivery.rate_limit import SendRateLimit
 from agent.delivery.retransmission import Awaited
 from agent.delivery.sequence_ranges import clipped, common, merged, within, without
 from agent.protocol.base import CONTRACT_VERSION
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from concurrent.futures import Future
 
-    from agent.delivery.data_budget import Class, DailyBytes
+    from agent.delivery.data_budget import Class, DataBudget
     from agent.delivery.sequence_ranges import Span
     from agent.protocol.downlink import Receipt
     from agent.storage.outbox import Outbox
@@ -39,12 +39,12 @@ _FRAMING_BYTES = 128
 PACKING = 6
 """zlib's level: 9 takes 1.7 times as long to save 2 % more."""
 
-MOST_ASKED_FOR = 1000
+MAX_ASKED_FOR = 1000
 """Number of resend requests remembered, the newest."""
-MOST_AWAITING = 4000
+MAX_AWAITING = 4000
 """Maximum number of events waiting for a receipt; beyond that nothing more is sent."""
 
-Verdict = Literal["taken", "foreign", "ahead", "conflict", "unsent"]
+ReceiptVerdict = Literal["taken", "foreign", "ahead", "conflict", "unsent"]
 """Of a receipt: believed; of another epoch; naming what was never given; saying that a number means
 another event; naming what was not sent."""
 
@@ -52,7 +52,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
+class Batch:
     """The content of one publish. Without ``sequences`` it is the device's state."""
 
     sequences: tuple[int, ...]
@@ -85,7 +85,7 @@ class Terms:
     backlog_per_s: float | None = None
 
 
-class Parcels:
+class SendScheduler:
     """Chooses what is sent next, and tracks what is in flight. Lives longer than the connections.
 
     Args:
@@ -103,10 +103,10 @@ class Parcels:
         terms: Terms,
         *,
         settled: Callable[[], None],
-        budget: DailyBytes,
+        budget: DataBudget,
     ) -> None:
         self._outbox, self._clock, self._terms = outbox, clock, terms
-        self._ahead = Ahead(outbox, clock, terms.live_within_s)
+        self._ahead = OutboxPrefetch(outbox, clock, terms.live_within_s)
         self._settled, self.budget = settled, budget
         self._taken: set[int] = set()
         """On the way to the platform, or answered for and not yet settled on the disk."""
@@ -129,17 +129,17 @@ class Parcels:
         """The lowest number that this run has sent in this epoch."""
         self._asked_for: list[tuple[int, int]] = []
         """Ranges that the platform has asked for again: they were sent once."""
-        self.pace = Pacing(terms.backlog_per_s, clock)
+        self.pace = SendRateLimit(terms.backlog_per_s, clock)
         self.sent = self.confirmed = self.retried = self.dead_letters = self.unreceipted = 0
 
-    def next(self, reader: sqlite3.Connection, limit_bytes: int) -> Parcel | None:
+    def next(self, reader: sqlite3.Connection, limit_bytes: int) -> Batch | None:
         """Choose what should be sent now, live first and by lane; nothing is marked as sent yet.
 
         Args:
             reader: To read with.
             limit_bytes: Maximum size, unless a single event is larger.
         """
-        if len(self._awaited) >= MOST_AWAITING:
+        if len(self._awaited) >= MAX_AWAITING:
             return None
         self._ahead.look(reader)
         for lane in self._ahead.lanes:
@@ -152,7 +152,7 @@ class Parcels:
                 return _parcel(live, class_, lane, historical=False)
         return self._next_old(reader, limit_bytes)
 
-    def _next_old(self, reader: sqlite3.Connection, limit_bytes: int) -> Parcel | None:
+    def _next_old(self, reader: sqlite3.Connection, limit_bytes: int) -> Batch | None:
         terms = self._terms
         room_bytes = min(terms.batch_bytes, limit_bytes) - _FRAMING_BYTES
         count = min(terms.batch, self.pace.allowed())
@@ -170,7 +170,7 @@ class Parcels:
                 return _parcel(rows, class_, lane, historical=True, packed=packed)
         return None
 
-    def take(self, parcel: Parcel, packet_bytes: int) -> None:
+    def take(self, parcel: Batch, packet_bytes: int) -> None:
         """Mark a parcel as sent, in a packet of this size."""
         self.budget.count(parcel.class_, packet_bytes)
         self._taken.update(parcel.sequences)
@@ -184,7 +184,7 @@ class Parcels:
             self._ahead.pass_by(parcel.lane, len(parcel.sequences))
         self.sent += len(parcel.sequences)
 
-    def put_back(self, parcel: Parcel) -> None:
+    def put_back(self, parcel: Batch) -> None:
         """Queue a parcel again that was not accepted, or whose fate is unknown."""
         self._return(parcel.sequences)
 
@@ -194,7 +194,7 @@ class Parcels:
         self.look_again()
         self.retried += len(sequences)
 
-    def acknowledge(self, parcel: Parcel) -> None:
+    def acknowledge(self, parcel: Batch) -> None:
         """Handle a PUBACK: the parcel's events are confirmed, or wait for the platform's receipt."""
         if self._terms.receipt_timeout_s is None:
             self._acknowledged += parcel.sequences
@@ -212,7 +212,7 @@ class Parcels:
         acknowledged, self._acknowledged = self._acknowledged, []
         self._confirm(tuple(acknowledged))
 
-    def receive(self, receipt: Receipt, reader: sqlite3.Connection) -> Verdict:
+    def receive(self, receipt: Receipt, reader: sqlite3.Connection) -> ReceiptVerdict:
         """Handle a receipt: the platform has stored these events.
 
         It confirms only what this run has sent: after a rollback of the database a number may have been
@@ -265,7 +265,7 @@ class Parcels:
 
     def bring_back(self, first: int, last: int) -> None:
         """Note that confirmed events are queued again, at the platform's request."""
-        self._asked_for = [*self._asked_for[-MOST_ASKED_FOR:], (first, last)]
+        self._asked_for = [*self._asked_for[-MAX_ASKED_FOR:], (first, last)]
         self.look_again()
 
     def look_again(self) -> None:
@@ -291,7 +291,7 @@ class Parcels:
         self._given_before = 0
         self._ahead.forget()
 
-    def refuse(self, parcel: Parcel, reason: str) -> None:
+    def refuse(self, parcel: Batch, reason: str) -> None:
         """Handle a parcel that the broker will never accept as it is."""
         if len(parcel.sequences) > 1:
             self._alone.update(parcel.sequences)
@@ -380,7 +380,7 @@ def _class(lane: Lane, *, historical: bool) -> Class:
 
 def _parcel(
     rows: Sequence[Row], class_: Class, lane: Lane, *, historical: bool, packed: bool = False
-) -> Parcel:
+) -> Batch:
     """Put waiting events into a :class:`agent.protocol.events.Message`, without parsing them again."""
     text = (
         f'{{"contract":{CONTRACT_VERSION},"historical":{"true" if historical else "false"},'
@@ -388,4 +388,4 @@ def _parcel(
     )
     payload = gzip.compress(text.encode(), PACKING, mtime=0) if packed else text.encode()
     sequences = tuple(row.sequence for row in rows)
-    return Parcel(sequences, payload, class_, packed, lane, historical)
+    return Batch(sequences, payload, class_, packed, lane, historical)

@@ -6,18 +6,18 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agent.delivery.channel_rights import Channels
-from agent.delivery.downlink import Listening
+from agent.delivery.channel_rights import ChannelRights
+from agent.delivery.downlink import Downlink
 from agent.delivery.mqtt_connection import Connection, LinkError, Wake
 from agent.delivery.reason_codes import NO_SUBSCRIBERS, meaning
-from agent.delivery.send_scheduler import Parcel, Parcels
+from agent.delivery.send_scheduler import Batch, SendScheduler
 from wording.messages import said
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable
 
-    from agent.config.schema import Uplink as UplinkSettings
+    from agent.config.schema import UplinkSection as UplinkSettings
     from agent.delivery.mqtt_connection import Acknowledgement
 from agent.concurrency.backoff import Backoff
 
@@ -34,7 +34,7 @@ class Flight:
     """A parcel in flight on its channel, not yet acknowledged by the broker."""
 
     topic: str
-    parcel: Parcel
+    parcel: Batch
     sent_s: float
 
 
@@ -61,12 +61,12 @@ class Session:
         self,
         connection: Connection,
         reader: sqlite3.Connection,
-        parcels: Parcels,
+        parcels: SendScheduler,
         settings: UplinkSettings,
         events_topic: str,
         report: Callable[[str], None],
-        listening: Listening,
-        channels: Channels,
+        listening: Downlink,
+        channels: ChannelRights,
         *,
         retain: bool,
     ) -> None:
@@ -134,7 +134,7 @@ class Session:
             answer = self._listening.heed(delivery, self._reader)
             if answer is not None:
                 self._publish(
-                    self._listening.answers_topic, Parcel((), answer.model_dump_json().encode())
+                    self._listening.answers_topic, Batch((), answer.model_dump_json().encode())
                 )
 
     def _has_room_for_an_answer(self) -> bool:
@@ -143,7 +143,7 @@ class Session:
 
     def send_state(self, topic: str, payload: bytes) -> None:
         """Publish the device's state, retained where the broker supports it."""
-        self._publish(topic, Parcel((), payload), retain=self._retain)
+        self._publish(topic, Batch((), payload), retain=self._retain)
 
     def end(self, wake: Wake, state_topic: str, state: bytes) -> None:
         """Wait briefly for outstanding acknowledgements, publish the last state, disconnect."""
@@ -189,7 +189,7 @@ class Session:
                 self._parcels.take(parcel, head_bytes + len(parcel.payload))
                 self._publish(self._topic, parcel)
 
-    def _publish(self, topic: str, parcel: Parcel, *, retain: bool = False) -> None:
+    def _publish(self, topic: str, parcel: Batch, *, retain: bool = False) -> None:
         try:
             packet_id = self._connection.publish(
                 topic, parcel.payload, retain=retain, packed=parcel.packed
@@ -210,7 +210,7 @@ class Session:
                 self._heed(answer, flight.parcel)
         self._parcels.let_go()
 
-    def _heed(self, answer: Acknowledgement, parcel: Parcel) -> None:
+    def _heed(self, answer: Acknowledgement, parcel: Batch) -> None:
         if not parcel.sequences:
             if answer.code not in {0, NO_SUBSCRIBERS}:
                 self._report(f"the broker does not take a state or an answer: {answer.text}")

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 from agent.concurrency.backoff import Backoff
 from agent.delivery.backlog_commands import BacklogCommands
-from agent.delivery.channel_rights import Channels
-from agent.delivery.command_log import Orders
-from agent.delivery.data_budget import DailyBytes
-from agent.delivery.downlink import Listening, NewEpochError
+from agent.delivery.channel_rights import ChannelRights
+from agent.delivery.command_log import CommandLog
+from agent.delivery.data_budget import DataBudget
+from agent.delivery.downlink import Downlink, NewEpochError
 from agent.delivery.mqtt_connection import Connection, LinkError, NoRetainError, Wake
-from agent.delivery.send_scheduler import Parcels, Terms
+from agent.delivery.send_scheduler import SendScheduler, Terms
 from agent.delivery.session import ROUND_S, MovedError, Session
 from agent.protocol.events import BirthBody, DeviceState, Draft
 from agent.protocol.heartbeat import UplinkHealth
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
-    from agent.config.schema import Uplink as UplinkSettings
+    from agent.config.schema import UplinkSection as UplinkSettings
     from agent.delivery.commands import Handler
     from agent.domain.ids import Ids
     from agent.protocol.events import PublicKey
@@ -55,7 +55,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class UplinkStats:
     """Figures of the uplink. Counts are of events, since the start."""
 
     connected_since: datetime | None
@@ -74,7 +74,7 @@ class Figures:
     spent_today: dict[str, int]
     """Bytes of the day's budget that are spent, by class."""
     codes: dict[str, int]
-    """The broker's last answer, by channel; see :class:`agent.delivery.channel_rights.Channels`."""
+    """The broker's last answer, by channel; see :class:`agent.delivery.channel_rights.ChannelRights`."""
     heard: dict[str, datetime]
     deaf: str | None
 
@@ -138,22 +138,22 @@ class Uplink:
         topics = Topics(settings.topic_prefix, tenant, device_id)
         self._events_topic, self._state_topic = topics.of("events"), topics.of("state")
         self._wake = Wake()
-        self._parcels = Parcels(
+        self._parcels = SendScheduler(
             outbox, clock, _terms(settings), settled=self._wake.set, budget=self._budget()
         )
         self._backlog = BacklogCommands(
             database, outbox, self._parcels, clock, settings.keep_arrived
         )
-        self._listening = Listening(
+        self._listening = Downlink(
             topics,
             outbox,
             self._parcels,
             clock,
             handlers=(*self._backlog.handlers, *handlers),
-            orders=Orders(database, clock),
+            orders=CommandLog(database, clock),
             record=record,
         )
-        self._channels = Channels(clock)
+        self._channels = ChannelRights(clock)
         self._retains = True
         """Whether state and will are left with the broker for later subscribers."""
         self._budget_saved_s = -math.inf
@@ -165,9 +165,9 @@ class Uplink:
         database.on_commit(self._wake.set)
 
     @property
-    def figures(self) -> Figures:
+    def figures(self) -> UplinkStats:
         """The present figures; from any thread."""
-        return Figures(
+        return UplinkStats(
             connected_since=self._connected_since,
             sent=self._parcels.sent,
             confirmed=self._parcels.confirmed,
@@ -198,11 +198,11 @@ class Uplink:
             epoch_wait_s=round(listening.epochs.wait_s, 1),
         )
 
-    def _budget(self) -> DailyBytes:
+    def _budget(self) -> DataBudget:
         """What may still be sent today, as it was last written down."""
         with closing(self._database.read()) as connection:
             saved = load_state(connection, _BUDGET)
-        return DailyBytes(
+        return DataBudget(
             self._settings.daily_bytes.limits(),
             self._outbox.timezone,
             self._clock.now,

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from agent.delivery.uplink import Figures, Uplink
+    from agent.delivery.uplink import Uplink, UplinkStats
 
-MOST_LEFT_BEHIND = 3
+MAX_LEFT_BEHIND = 3
 """Maximum number of hanging threads at a time; beyond that the process has to restart."""
 
 _log = logging.getLogger(__name__)
 
 
-class KeptUplink:
+class UplinkSupervisor:
     """Runs an uplink in a thread, and replaces it when it hangs.
 
     A replaced one that continues later stops by itself; until then the broker may see two connections
@@ -38,7 +38,7 @@ class KeptUplink:
         self.left_behind = 0
 
     @property
-    def figures(self) -> Figures:
+    def figures(self) -> UplinkStats:
         """Figures of the current uplink, since it started."""
         return self._uplink.figures
 
@@ -54,7 +54,7 @@ class KeptUplink:
         Returns:
             Whether that was possible; if not, the process has to end.
         """
-        if self.left_behind >= MOST_LEFT_BEHIND:
+        if self.left_behind >= MAX_LEFT_BEHIND:
             return False
         self.left_behind += 1
         self._stop.set()

@@ -34,11 +34,11 @@ if TYPE_CHECKING:
 
     from agent.domain.case_lifecycle import Change
     from agent.domain.scene import Box
-    from agent.perception.best_shot import View
+    from agent.perception.best_shot import BestShot
     from drivers.cameras import Frame, Picture
 
 Role = Literal["begin", "threshold", "close_up", "plate_view", "after"]
-MOST_PLATE_VIEWS = 6
+MAX_PLATE_VIEWS = 6
 
 
 TRY_AGAIN_S = 60.0
@@ -129,8 +129,8 @@ class Evidence:
         self,
         change: Change,
         frame: Frame,
-        views: Mapping[str, View] = MappingProxyType({}),
-        close_up: View | None = None,
+        views: Mapping[str, BestShot] = MappingProxyType({}),
+        close_up: BestShot | None = None,
     ) -> tuple[PictureReference, ...]:
         """Take the pictures that a change of a case asks for; fsynced when this returns.
 
@@ -161,8 +161,8 @@ class Evidence:
         self,
         change: Change,
         frame: Frame,
-        views: Mapping[str, View],
-        close_up: View | None,
+        views: Mapping[str, BestShot],
+        close_up: BestShot | None,
         folder: Path,
     ) -> Iterator[Callable[[], list[PictureReference]]]:
         """What to take, in order, each when it is called."""
@@ -182,7 +182,7 @@ class Evidence:
             yield keep("close_up", _cut(frame.bgr(), self._subject(change)), frame.monotonic_s)
         else:
             yield keep("close_up", close_up.bgr, close_up.moment_s)
-        for member, view in list(views.items())[:MOST_PLATE_VIEWS]:
+        for member, view in list(views.items())[:MAX_PLATE_VIEWS]:
             yield keep("plate_view", view.bgr, view.moment_s, f"plate_view-{member}")
 
     def _subject(self, change: Change) -> Box:

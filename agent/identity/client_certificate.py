@@ -17,7 +17,7 @@ from wording.messages import said
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from agent.config.schema import Uplink as UplinkSettings
+    from agent.config.schema import UplinkSection as UplinkSettings
 
 _ALERT = re.compile(
     r"alert (?P<reason>bad certificate|unsupported certificate|certificate revoked"

@@ -17,7 +17,7 @@ from wording.messages import itemised, said, text_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from agent.config.schema import Uplink as UplinkSettings
+    from agent.config.schema import UplinkSection as UplinkSettings
 
 _Read = TypeVar("_Read")
 LONGEST_PASSWORD_BYTES = 65_535

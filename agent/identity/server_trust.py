@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
     from cryptography import x509
 
-    from agent.config.schema import Uplink as UplinkSettings
+    from agent.config.schema import UplinkSection as UplinkSettings
 
 NOT_YET_VALID, EXPIRED, OTHER_HOST, OTHER_ADDRESS = 9, 10, 62, 64
 """X509_V_ERR_CERT_NOT_YET_VALID, _CERT_HAS_EXPIRED, _HOSTNAME_MISMATCH and _IP_ADDRESS_MISMATCH of OpenSSL
 (x509_vfy.h)."""
 
-MOST_NAMES, NAME_CHARACTERS = 5, 80
+MAX_NAMES, NAME_CHARACTERS = 5, 80
 """Of a certificate that is not trusted, in words."""
 RULE = ssl.VERIFY_X509_TRUSTED_FIRST | ssl.VERIFY_X509_PARTIAL_CHAIN
 """Chain, dates, and that an issuer is an authority are always checked; whatever stands in ``ca_file`` is
@@ -153,7 +153,7 @@ def _of_names(shown: x509.Certificate, host: str) -> str:
         "the broker's certificate is not valid for {host}, but for {names}: give one of its names in"
         " broker, or have it issued with {host} in subjectAltName (an address as IP:, a name as DNS:)",
         host=host,
-        names=[harmless(name, NAME_CHARACTERS) for name in made_out_to[:MOST_NAMES]],
+        names=[harmless(name, NAME_CHARACTERS) for name in made_out_to[:MAX_NAMES]],
     )
 
 

@@ -38,19 +38,19 @@ NAME = r"[a-z0-9][a-z0-9_-]{0,63}"
 LARGEST_MANIFEST_BYTES = 4_000_000
 LARGEST_BYTES = 512_000_000
 """Of a network with its weights; both are read into memory."""
-MOST_CLASSES = 10_000
-MOST_PIXELS = 2048 * 2048
+MAX_CLASSES = 10_000
+MAX_PIXELS = 2048 * 2048
 """Of a network's input."""
 LARGEST_VALUE = 1e6
 """That a pixel becomes; networks take 0 to 1, a few units around 0, or 0 to 255."""
-MOST_VALUES = 2**25
+MAX_VALUES = 2**25
 """Of one output: 128 MB."""
-MOST_WEIGHTS_FILES = 1000
+MAX_WEIGHTS_FILES = 1000
 
 
 def _of_values(shape: tuple[int, ...]) -> tuple[int, ...]:
-    if math.prod(shape) > MOST_VALUES:
-        raise ValueError(said("an output may have at most {most} values", most=MOST_VALUES))
+    if math.prod(shape) > MAX_VALUES:
+        raise ValueError(said("an output may have at most {most} values", most=MAX_VALUES))
     return shape
 
 
@@ -64,7 +64,7 @@ _Port = Annotated[str, Field(min_length=1, max_length=256)]
 _Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _Positive = Annotated[float, Field(gt=0)]
 _Shape = Annotated[
-    tuple[Annotated[int, Field(ge=1, le=MOST_VALUES)], ...],
+    tuple[Annotated[int, Field(ge=1, le=MAX_VALUES)], ...],
     Field(min_length=1, max_length=8),
     AfterValidator(_of_values),
 ]
@@ -106,8 +106,8 @@ class InputSpec(_Part):
 
     @model_validator(mode="after")
     def _in_bounds(self) -> Self:
-        if self.width * self.height > MOST_PIXELS:
-            raise ValueError(said("width × height may be at most {most}", most=MOST_PIXELS))
+        if self.width * self.height > MAX_PIXELS:
+            raise ValueError(said("width × height may be at most {most}", most=MAX_PIXELS))
         largest = (255 * self.scale + max(map(abs, self.mean))) / min(self.std)
         if largest > LARGEST_VALUE:
             raise ValueError(
@@ -150,7 +150,7 @@ class Manifest(_Part):
     file: Annotated[str, Field(pattern=r"^[^/\\]+\.onnx$"), AfterValidator(_file_name)]
     sha256: _Sha256
     weights: dict[Annotated[str, AfterValidator(_file_name)], _Sha256] = Field(
-        default={}, max_length=MOST_WEIGHTS_FILES
+        default={}, max_length=MAX_WEIGHTS_FILES
     )
     """Files beside the network in which it keeps its weights, each with its hash."""
     licence: str = Field(min_length=1, max_length=256)
@@ -159,7 +159,7 @@ class Manifest(_Part):
     output: OutputSpec
     also: dict[str, OutputSpec] = Field(default={}, max_length=8)
     """Further outputs, by the role that the family gives them, such as ``boxes``."""
-    classes: tuple[ModelClass, ...] = Field(min_length=1, max_length=MOST_CLASSES)
+    classes: tuple[ModelClass, ...] = Field(min_length=1, max_length=MAX_CLASSES)
 
     @property
     def outputs(self) -> tuple[OutputSpec, ...]:
@@ -324,7 +324,7 @@ def _contents(folder: Path, told: dict[str, Any]) -> tuple[dict[str, bytes], lis
     if isinstance(weights, dict):
         named += [
             ("weights", "weights", name, sha256)
-            for name, sha256 in list(weights.items())[:MOST_WEIGHTS_FILES]
+            for name, sha256 in list(weights.items())[:MAX_WEIGHTS_FILES]
         ]
     contents: dict[str, bytes] = {}
     faults: list[str] = []

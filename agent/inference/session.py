@@ -18,7 +18,7 @@ import onnxruntime as ort
 from onnxruntime.capi import onnxruntime_pybind11_state as _runtime
 
 from agent.inference.external_weights import wanted_weights
-from agent.inference.manifest import MOST_PIXELS, ModelError
+from agent.inference.manifest import MAX_PIXELS, ModelError
 from wording.harmless import harmless
 from wording.messages import said
 
@@ -190,8 +190,8 @@ def _inputs(ports: list[Any], name: str, size_px: tuple[int, int] | None) -> tup
     if shape is None:
         fault = said("input {name!r} leaves its size open: say --size", name=picture.name)
         raise ModelError(name, [fault])
-    if shape[2] * shape[3] > MOST_PIXELS:
-        fault = said("width × height may be at most {most}", most=MOST_PIXELS)
+    if shape[2] * shape[3] > MAX_PIXELS:
+        fault = said("width × height may be at most {most}", most=MAX_PIXELS)
         raise ModelError(name, [fault])
     sizes = (Port(each.name, (1, 2), "int64") for each in others)
     return Port(picture.name, shape, "float32"), *sizes

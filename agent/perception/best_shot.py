@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from agent.domain.scene import Track
 
 MARGIN = 0.3
-MOST_VIEWS = 24
+MAX_VIEWS = 24
 """Of one camera; a view is at most some 400 KB."""
 LONGEST_PX = 360
 BETTER = 1.1
@@ -38,7 +38,7 @@ SCALE_PX = 96
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class BestShot:
     """A look at a bike: the cut picture, the bike's box within it, and when that was on the frames' clock.
 
     ``clear`` says that nothing else stood before or behind it, ``hidden`` how much of it was hidden.
@@ -51,7 +51,7 @@ class View:
     moment_s: float
     hidden: float = 0.0
 
-    def is_better_than(self, other: View) -> bool:
+    def is_better_than(self, other: BestShot) -> bool:
         """A clear one before a sharp one: a crowd has sharp edges, too."""
         if self.clear != other.clear:
             return self.clear
@@ -60,11 +60,11 @@ class View:
         return self.sharpness > BETTER * other.sharpness
 
 
-class BestViews:
+class BestShots:
     """Of one camera."""
 
     def __init__(self) -> None:
-        self._views: dict[str, View] = {}
+        self._views: dict[str, BestShot] = {}
         self._hidden_now: dict[str, float] = {}
 
     def take(self, frame: Frame, tracks: Sequence[Track]) -> None:
@@ -77,17 +77,17 @@ class BestViews:
         self._views = {key: view for key, view in self._views.items() if key in bikes}
         self._hidden_now = {key: _hidden(track, tracks) for key, track in bikes.items()}
         for key, track in bikes.items():
-            if track.seen_now and (key in self._views or len(self._views) < MOST_VIEWS):
+            if track.seen_now and (key in self._views or len(self._views) < MAX_VIEWS):
                 view = _view_of(frame, track, tracks, self._hidden_now[key])
                 best = self._views.get(key)
                 if best is None or view.is_better_than(best):
                     self._views[key] = view
 
-    def of(self, member_id: str) -> View | None:
+    def of(self, member_id: str) -> BestShot | None:
         """The best view of a track so far, by the name it has as a case's member."""
         return self._views.get(member_id)
 
-    def better_than_now(self, member_ids: Iterable[str]) -> View | None:
+    def better_than_now(self, member_ids: Iterable[str]) -> BestShot | None:
         """The view that shows most of any of these; None if as much can be seen of one at this moment."""
         known = [key for key in member_ids if key in self._hidden_now]
         views = [self._views[key] for key in known if key in self._views]
@@ -119,7 +119,7 @@ def _hidden(bike: Track, tracks: Iterable[Track]) -> float:
     return min(1.0, sum(bike.box.covered_by(box) for box in before))
 
 
-def _view_of(frame: Frame, bike: Track, tracks: Iterable[Track], hidden: float) -> View:
+def _view_of(frame: Frame, bike: Track, tracks: Iterable[Track], hidden: float) -> BestShot:
     box, clear = bike.box, _is_clear(bike, tracks)
     bgr = frame.bgr()
     height, width = bgr.shape[:2]
@@ -134,7 +134,7 @@ def _view_of(frame: Frame, bike: Track, tracks: Iterable[Track], hidden: float) 
     scale = min(1.0, LONGEST_PX / max(cut.shape[:2]))
     size = tuple(max(1, round(scale * side)) for side in cut.shape[1::-1])
     kept = np.asarray(cv2.resize(cut, size, interpolation=cv2.INTER_AREA), np.uint8)
-    return View(kept, inner, clear, _sharpness(kept), frame.monotonic_s, hidden)
+    return BestShot(kept, inner, clear, _sharpness(kept), frame.monotonic_s, hidden)
 
 
 def _sharpness(bgr: Picture) -> float:

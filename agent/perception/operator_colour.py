@@ -23,19 +23,19 @@ if TYPE_CHECKING:
     from agent.domain.scene import Box
 
 UNKNOWN: Final = "unknown"
-LEAST_CHROMA = 14.0
+MIN_CHROMA = 14.0
 """Below this, in L*a*b*, a pixel has no hue to speak of."""
 LARGEST_CAST = 6.0
 """So much of a cast over the whole picture, in L*a*b*, is put down to the light."""
 HUE_TOLERANCE = 18.0
 """Degrees from a palette's hue to a pixel's."""
-LEAST_SHARE = 0.015
+MIN_SHARE = 0.015
 """Of the box's pixels, more than around it, must have the operator's hue."""
 CLEARLY = 2.0
 """And so many times as many as have the next operator's."""
 AROUND = 0.3
 """How far around the box the street is looked at, as a share of its size."""
-LEAST_SIDE_PX = 24
+MIN_SIDE_PX = 24
 """A smaller bike is too few pixels of paint."""
 
 
@@ -60,7 +60,7 @@ class Palette:
         height, width = bgr.shape[:2]
         outer = box.grown(AROUND).pixels(width, height)
         inner = box.pixels(width, height)
-        if min(inner.right - inner.left, inner.bottom - inner.top) < LEAST_SIDE_PX:
+        if min(inner.right - inner.left, inner.bottom - inner.top) < MIN_SIDE_PX:
             return UNKNOWN
         hue, chroma = _hue_and_chroma(outer.cut(bgr))
         bike = np.zeros(bgr.shape[:2], bool)
@@ -73,14 +73,14 @@ class Palette:
         ranked = sorted(shares, key=lambda name: -shares[name])
         best = ranked[0]
         second = shares[ranked[1]] if len(ranked) > 1 else 0.0
-        if shares[best] < LEAST_SHARE or shares[best] < CLEARLY * second:
+        if shares[best] < MIN_SHARE or shares[best] < CLEARLY * second:
             return UNKNOWN
         return best
 
 
 def is_coloured(colour: str) -> bool:
     """Whether a colour such as ``#f5c400`` has a hue that can be told from grey."""
-    return float(np.hypot(*_lab(_swatch(colour))[0, 0, 1:])) >= LEAST_CHROMA
+    return float(np.hypot(*_lab(_swatch(colour))[0, 0, 1:])) >= MIN_CHROMA
 
 
 def _swatch(colour: str) -> NDArray[np.float32]:
@@ -114,7 +114,7 @@ def _has_hue(
     near = np.zeros(hue.shape, bool)
     for each in hues:
         near |= np.abs((hue - each + 180) % 360 - 180) <= HUE_TOLERANCE
-    return near & (chroma >= LEAST_CHROMA)
+    return near & (chroma >= MIN_CHROMA)
 
 
 def _more_inside(painted: NDArray[np.bool_], bike: NDArray[np.bool_]) -> float:

@@ -48,7 +48,7 @@ class Detector(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Budget:
+class InferenceRateLimit:
     """The inference budget."""
 
     runs_per_s: float = 6.0
@@ -71,7 +71,7 @@ class _Region:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Scan:
     """The result for one frame: the observation, regions that had changed, regions that were inferred."""
 
     observation: Observation
@@ -83,7 +83,7 @@ class Look:
         return len(self.looked)
 
 
-class Looking:
+class RegionScheduler:
     """Chooses, frame by frame, which crops the model sees.
 
     Args:
@@ -99,7 +99,7 @@ class Looking:
         zones: Sequence[Zone],
         size_px: tuple[int, int],
         detector: Detector,
-        budget: Budget,
+        budget: InferenceRateLimit,
         pace: Callable[[], float] = lambda: 1.0,
     ) -> None:
         self._detector = detector
@@ -116,7 +116,7 @@ class Looking:
     def regions(self) -> tuple[Box, ...]:
         return tuple(region.box for region in self._regions)
 
-    def look(self, frame: Frame, unseen: tuple[Box, ...] = ()) -> Look:
+    def look(self, frame: Frame, unseen: tuple[Box, ...] = ()) -> Scan:
         """Infer crops that have changed, within the budget.
 
         Args:
@@ -179,7 +179,7 @@ class Looking:
         region.looked_at_s = frame.monotonic_s
         region.changed = False
 
-    def _public(self, now_s: float, looked: tuple[Box, ...], unseen: tuple[Box, ...]) -> Look:
+    def _public(self, now_s: float, looked: tuple[Box, ...], unseen: tuple[Box, ...]) -> Scan:
         """Regions looked at now, or unchanged since they were.
 
         As long as these are the same, so is the observation: not an equal one, the same one.
@@ -203,7 +203,7 @@ class Looking:
             for region in self._regions
             if region.looked_at_s is None or region.changed or region.looked_at_s == now_s
         )
-        return Look(self._observation, changed, looked)
+        return Scan(self._observation, changed, looked)
 
 
 def _cells(luma: Picture) -> Floats:

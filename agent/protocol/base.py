@@ -52,15 +52,15 @@ class Wire(BaseModel):
 
 Range = tuple[Number, Number]
 """The first and the last of numbers that follow each other."""
-MOST_EVENTS = 100
+MAX_EVENTS = 100
 """Of one message."""
-MOST_RANGES = 500
+MAX_RANGES = 500
 """Of one loss report."""
-MOST_PLACES = 1000
+MAX_PLACES = 1000
 """Zones of a device; members of one case."""
-MOST_CAMERAS = 64
-MOST_MODELS = 16
-MOST_WORDS = 64
+MAX_CAMERAS = 64
+MAX_MODELS = 16
+MAX_WORDS = 64
 """Entries of a table that goes by words of ours, such as causes of a start."""
 ClockState = Literal["synchronised", "unsynchronised"]
 
@@ -118,7 +118,7 @@ class ModelUsed(Wire):
     sha256: Annotated[Sha256, Example(sha256_of("example model"))]
 
 
-Models = Annotated[tuple[ModelUsed, ...], AtMost(MOST_MODELS)]
+Models = Annotated[tuple[ModelUsed, ...], AtMost(MAX_MODELS)]
 Blindness = Literal[
     "view_dark",
     "view_over_exposed",
@@ -142,5 +142,5 @@ class Abstention(Wire):
     since: Moment
 
 
-Counts = Annotated[dict[Word, Count], AtMost(MOST_WORDS)]
+Counts = Annotated[dict[Word, Count], AtMost(MAX_WORDS)]
 LaneName = Literal["case", "evidence", "health", "rest"]

@@ -15,7 +15,7 @@ from agent.protocol.base import (
 )
 from agent.protocol.field_examples import EPOCH, Example, id_of
 from agent.protocol.fields import (
-    MOST_NUMBER,
+    MAX_NUMBER,
     Count,
     Flag,
     Id,
@@ -40,7 +40,7 @@ class Receipt(Wire):
 
     contract: Literal[1] = CONTRACT_VERSION
     epoch: Id
-    contiguous_through: int = Field(strict=True, ge=0, le=MOST_NUMBER)
+    contiguous_through: int = Field(strict=True, ge=0, le=MAX_NUMBER)
     ranges: tuple[Range, ...] = Field(default=(), max_length=1000, fail_fast=True)
     conflicts: tuple[Range, ...] = Field(default=(), max_length=1000, fail_fast=True)
 
@@ -88,7 +88,7 @@ class Resend(Command):
     last: Annotated[Number, Example(3)]
 
 
-LEAST_PACE_PER_S: Final = 0.1
+MIN_PACE_PER_S: Final = 0.1
 """The slowest that a platform may ask for: a backlog of a day, of 100,000 events, then takes twelve days."""
 
 
@@ -97,7 +97,7 @@ class Pace(Command):
 
     command: Literal["pace"]
     backlog_events_per_s: Annotated[float | None, Example(20.0)] = Field(
-        strict=True, ge=LEAST_PACE_PER_S, le=100_000, allow_inf_nan=False
+        strict=True, ge=MIN_PACE_PER_S, le=100_000, allow_inf_nan=False
     )
 
 

@@ -25,7 +25,7 @@ class Matter(BaseModel):
     code: Code | None = None
 
 
-class Profile(BaseModel):
+class CodeProfile(BaseModel):
     """One scheme of codes, and how sure it is."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -39,7 +39,7 @@ class Profile(BaseModel):
 class _Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    profiles: dict[str, Profile]
+    profiles: dict[str, CodeProfile]
 
 
 class UnknownProfileError(ValueError):
@@ -53,7 +53,7 @@ class UnknownProfileError(ValueError):
 
 
 @cache
-def profiles() -> dict[str, Profile]:
+def profiles() -> dict[str, CodeProfile]:
     """Every scheme of the table, by its name in the configuration."""
     text = files("agent.protocol").joinpath("codes.toml").read_text(encoding="utf-8")
     return _Table.model_validate(tomllib.loads(text)).profiles

@@ -14,10 +14,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from agent.protocol.base import (
     CONTRACT_VERSION,
-    MOST_EVENTS,
-    MOST_PLACES,
-    MOST_RANGES,
-    MOST_WORDS,
+    MAX_EVENTS,
+    MAX_PLACES,
+    MAX_RANGES,
+    MAX_WORDS,
     SOURCE,
     Abstention,
     ClockReading,
@@ -31,8 +31,8 @@ from agent.protocol.base import (
     Wire,
 )
 from agent.protocol.fields import (
-    MOST_NUMBER,
-    MOST_REASON,
+    MAX_NUMBER,
+    MAX_REASON,
     AtMost,
     Celsius,
     Count,
@@ -120,7 +120,7 @@ class Picture(Wire):
 
 
 Fact = Annotated[
-    Annotated[int, Whole(-MOST_NUMBER, MOST_NUMBER)]
+    Annotated[int, Whole(-MAX_NUMBER, MAX_NUMBER)]
     | Annotated[float, Within(-1e15, 1e15)]
     | Annotated[str, Text(500)]
     | Flag
@@ -150,9 +150,9 @@ class CaseBody(Wire):
     dwell_s: Seconds
     allowed_s: Seconds
     count: Count
-    members: Annotated[tuple[Thing, ...], AtMost(MOST_PLACES)] = ()
+    members: Annotated[tuple[Thing, ...], AtMost(MAX_PLACES)] = ()
     confidence: Share
-    reason: Annotated[dict[Word, Fact], AtMost(MOST_WORDS)] = {}
+    reason: Annotated[dict[Word, Fact], AtMost(MAX_WORDS)] = {}
     models: Models = ()
     configuration_sha256: Sha256
     pictures: Annotated[tuple[Picture, ...], AtMost(32)] = ()
@@ -196,8 +196,8 @@ class Loss(Wire):
 
     epoch: Id
     lane: LaneName
-    reason: Annotated[str, Text(MOST_REASON)]
-    ranges: Annotated[tuple[Range, ...], Field(min_length=1, max_length=MOST_RANGES)]
+    reason: Annotated[str, Text(MAX_REASON)]
+    ranges: Annotated[tuple[Range, ...], Field(min_length=1, max_length=MAX_RANGES)]
     from_at: Moment
     to_at: Moment
 
@@ -227,7 +227,7 @@ class ZoneDay(Wire):
     sensing_s: Seconds
     abstained_s: Seconds
     blind_s: Seconds
-    cases: Annotated[tuple[KindDay, ...], AtMost(MOST_WORDS)] = ()
+    cases: Annotated[tuple[KindDay, ...], AtMost(MAX_WORDS)] = ()
 
 
 class DeviceDay(Wire):
@@ -265,7 +265,7 @@ class SummaryBody(Wire):
     timezone: Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z][A-Za-z0-9_+/-]{0,63}$")]
     complete: Flag
     configuration_sha256: Sha256
-    zones: Annotated[tuple[ZoneDay, ...], AtMost(2 * MOST_PLACES)]
+    zones: Annotated[tuple[ZoneDay, ...], AtMost(2 * MAX_PLACES)]
     device: DeviceDay
 
 
@@ -276,7 +276,7 @@ class LossBody(Wire):
     list as JSON.
     """
 
-    losses: Annotated[tuple[Loss, ...], Field(min_length=1, max_length=MOST_RANGES)]
+    losses: Annotated[tuple[Loss, ...], Field(min_length=1, max_length=MAX_RANGES)]
     jws: Annotated[
         str,
         Field(max_length=2_000_000, pattern=r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$"),
@@ -408,7 +408,7 @@ class Message(Wire):
 
     contract: Literal[1] = CONTRACT_VERSION
     historical: Flag
-    events: Annotated[tuple[Event, ...], Field(min_length=1, max_length=MOST_EVENTS)]
+    events: Annotated[tuple[Event, ...], Field(min_length=1, max_length=MAX_EVENTS)]
 
 
 class DeviceState(Wire):

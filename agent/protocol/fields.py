@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
     from pydantic.json_schema import JsonSchemaValue
 
-MOST_NUMBER: Final = 2**53 - 1
+MAX_NUMBER: Final = 2**53 - 1
 """No whole number is larger: up to here every reader of JSON agrees what it is (RFC 8259, section 6)."""
 MADE_HERE: Final = object()
 """The context of what is made and not read."""
@@ -50,7 +50,7 @@ _TIME = (
     r"(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
 )
 _LONGEST_TIME = 32
-MOST_REASON: Final = 200
+MAX_REASON: Final = 200
 """Characters of the reason of a loss."""
 _ID = "[A-Za-z0-9-]{1,64}"
 
@@ -226,9 +226,9 @@ Label = Annotated[str, Text(100)]
 Sentence = Annotated[str, Text(500)]
 """Such as the reason of a disk."""
 
-Number = Annotated[int, Field(strict=True, ge=1, le=MOST_NUMBER)]
+Number = Annotated[int, Field(strict=True, ge=1, le=MAX_NUMBER)]
 """Of an event in its epoch."""
-Count = Annotated[int, Whole(0, MOST_NUMBER)]
+Count = Annotated[int, Whole(0, MAX_NUMBER)]
 Seconds = Annotated[float, Within(0, 1e10)]
 """A length of time: three hundred years at most."""
 Share = Annotated[float, Within(0, 1)]

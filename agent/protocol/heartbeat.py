@@ -12,9 +12,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from agent.protocol.base import (
-    MOST_CAMERAS,
-    MOST_PLACES,
-    MOST_WORDS,
+    MAX_CAMERAS,
+    MAX_PLACES,
+    MAX_WORDS,
     Blindness,
     Counts,
     Models,
@@ -72,7 +72,7 @@ class ViewHealth(Reported):
     for_s: Annotated[Seconds, Example(120.0)]
     commissioned: Annotated[Flag, Example(True)]
     abstaining: Annotated[
-        dict[Name, Blindness], AtMost(MOST_PLACES), Example({"kerb": "view_blocked"})
+        dict[Name, Blindness], AtMost(MAX_PLACES), Example({"kerb": "view_blocked"})
     ] = {}
 
 
@@ -148,9 +148,9 @@ class RecoveryHealth(Reported):
 
     began_after: Annotated[Word, Example("power_cut")]
     begun: Annotated[Counts, Example({"first": 1, "planned": 3, "power_cut": 2})]
-    left_out: Annotated[tuple[Name, ...], AtMost(MOST_CAMERAS)] = ()
+    left_out: Annotated[tuple[Name, ...], AtMost(MAX_CAMERAS)] = ()
     asked: Annotated[Counts, Example({"network": 0, "reboot": 0})] = {}
-    restarted: Annotated[dict[Label, Count], AtMost(MOST_CAMERAS + MOST_WORDS)] = {}
+    restarted: Annotated[dict[Label, Count], AtMost(MAX_CAMERAS + MAX_WORDS)] = {}
     uplinks_left_behind: Count = 0
 
 
@@ -223,7 +223,7 @@ class Upkeep(Reported):
     written_yesterday_bytes: Annotated[Count | None, Example(410_000_000)] = None
     unknown: Annotated[
         dict[_Field, Sentence],
-        AtMost(MOST_WORDS),
+        AtMost(MAX_WORDS),
         Example({"card.end_of_life": "the card does not say"}),
     ] = {}
 
@@ -286,7 +286,7 @@ class HeartbeatBody(Reported):
     """
 
     uptime_s: Annotated[Seconds, Example(5600.0)]
-    cameras: Annotated[dict[Name, Sentence], AtMost(MOST_CAMERAS), Example({"street": "running"})]
+    cameras: Annotated[dict[Name, Sentence], AtMost(MAX_CAMERAS), Example({"street": "running"})]
     frames: Annotated[Count, Example(3300)]
     frames_dropped: Annotated[Count, Example(2)]
     inferences: Annotated[Count, Example(410)]
@@ -298,18 +298,18 @@ class HeartbeatBody(Reported):
     memory_rss_bytes: Annotated[Count, Example(210_000_000)]
     agent_version: Annotated[Version, Example("0.1.0")]
     configuration_sha256: Annotated[Sha256, Example(sha256_of("example configuration"))]
-    camera_health: Annotated[dict[Name, CameraHealth], AtMost(MOST_CAMERAS), Under("street")] = {}
+    camera_health: Annotated[dict[Name, CameraHealth], AtMost(MAX_CAMERAS), Under("street")] = {}
     looking: Looking | None = None
     power: PowerHealth | None = None
     disk: DiskHealth | None = None
-    waiting: Annotated[dict[Word, Waiting], AtMost(MOST_WORDS), Under("case")] = {}
+    waiting: Annotated[dict[Word, Waiting], AtMost(MAX_WORDS), Under("case")] = {}
     """By lane: ``case``, ``evidence``, ``health``, ``rest``."""
     models: Models = ()
     spent_today: Annotated[Counts, Example({"cases": 21_400, "health": 96_000})] = {}
     """Bytes sent since the site's midnight, by class of the daily budget."""
-    inputs: Annotated[dict[Word, Flag], AtMost(MOST_WORDS), Example({"tamper": False})] = {}
+    inputs: Annotated[dict[Word, Flag], AtMost(MAX_WORDS), Example({"tamper": False})] = {}
     """Switches at the housing, such as ``tamper``: true while the housing is open."""
-    views: Annotated[dict[Name, ViewHealth], AtMost(MOST_CAMERAS), Under("street")] = {}
+    views: Annotated[dict[Name, ViewHealth], AtMost(MAX_CAMERAS), Under("street")] = {}
     """By camera."""
     recovery: RecoveryHealth | None = None
     upkeep: Upkeep | None = None

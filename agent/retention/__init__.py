@@ -10,17 +10,17 @@ The wall clock is not used: ages are measured in lived time (:mod:`agent.storage
 from __future__ import annotations
 
 from agent.config.retention import Settings
-from agent.retention.legal_holds import Hold, HoldError, Holds, TooManyHoldsError
-from agent.retention.sample_crops import Crops
+from agent.retention.legal_holds import HoldError, LegalHold, LegalHolds, TooManyHoldsError
+from agent.retention.sample_crops import SampleCrops
 from agent.retention.sweep import Outcome, Retention
 
 __all__ = [
-    "Crops",
-    "Hold",
     "HoldError",
-    "Holds",
+    "LegalHold",
+    "LegalHolds",
     "Outcome",
     "Retention",
+    "SampleCrops",
     "Settings",
     "TooManyHoldsError",
 ]

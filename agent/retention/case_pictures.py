@@ -28,7 +28,7 @@ class _Measured:
     taken: Taken
 
 
-class Pictures:
+class CasePictures:
     """Knows the disk usage of each case's folder; measured again only after the folder changed.
 
     Args:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from agent.config.retention import Settings
     from agent.storage.database import Database
-    from agent.storage.lived_time import Lifetime
+    from agent.storage.lived_time import LivedTime
     from drivers.clock import Clock
 
 AT_ONCE = 200
@@ -37,7 +37,7 @@ _UNAGED: dict[str, str] = {
 }
 
 
-class Rows:
+class DatabaseRows:
     """Retention in the database.
 
     Args:
@@ -47,7 +47,7 @@ class Rows:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def live(self, clock: Clock) -> Lifetime:
+    def live(self, clock: Clock) -> LivedTime:
         """Advance the device's lived time and store it."""
         return self._database.write(
             lambda connection: lived_time_counter.count_on(connection, clock)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from agent.delivery.commands import Change, Done, Handler, RefusedError
 from agent.domain.ids import is_uuid
 from agent.protocol.downlink import HoldCase
-from agent.retention.legal_holds import Hold, Holds, TooManyHoldsError
+from agent.retention.legal_holds import LegalHold, LegalHolds, TooManyHoldsError
 from agent.storage.case_table import has_case
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class HoldCommand:
     def __init__(
         self, state_dir: Path, evidence_dir: Path, database: Database, clock: Clock
     ) -> None:
-        self._holds, self._evidence_dir = Holds(state_dir), evidence_dir
+        self._holds, self._evidence_dir = LegalHolds(state_dir), evidence_dir
         self._database, self._clock = database, clock
 
     @property
@@ -55,7 +55,7 @@ class HoldCommand:
         return Done(change=Change(what, {"case_id": command.case_id, "reason": command.reason}))
 
     def _set(self, command: HoldCase) -> bool:
-        hold = Hold(
+        hold = LegalHold(
             case_id=command.case_id,
             reason=command.reason,
             by="platform",

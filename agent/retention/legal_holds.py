@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 OF_PLATFORM = "platform"
-MOST_OF_PLATFORM = 500
+MAX_OF_PLATFORM = 500
 """Maximum number of cases that the platform may hold: held pictures cannot be deleted to make room."""
 Origin = Literal["technician", "platform"]
 _CASE_ID = re.compile(r"[0-9A-Za-z-]{1,64}")
@@ -37,7 +37,7 @@ class TooManyHoldsError(HoldError):
     """The platform has reached its limit of holds."""
 
 
-class Hold(BaseModel):
+class LegalHold(BaseModel):
     """A hold on a case: why, set by whom, and when by the device's clock.
 
     ``origin`` says who may lift it: the platform lifts only its own. In the file of an older agent it is
@@ -60,7 +60,7 @@ class Hold(BaseModel):
         return told
 
 
-class Holds:
+class LegalHolds:
     """The holds of one device. From any process.
 
     Args:
@@ -74,14 +74,14 @@ class Holds:
         """The ids of held cases, including holds whose file cannot be read."""
         return frozenset(path.stem for path in self._files())
 
-    def all(self) -> Iterator[Hold]:
+    def all(self) -> Iterator[LegalHold]:
         """All holds that can be read, in the order of the ids."""
         for path in sorted(self._files(), key=lambda path: path.stem):
             hold = _read(path)
             if hold is not None:
                 yield hold
 
-    def set(self, hold: Hold) -> bool:
+    def set(self, hold: LegalHold) -> bool:
         """Hold a case; durable when this returns.
 
         Returns:
@@ -95,8 +95,8 @@ class Holds:
         if self.is_held_by(hold.case_id, hold.origin):
             return False
         path = self._path(hold.case_id, hold.origin)
-        if hold.origin == "platform" and len(list(self._files("platform"))) >= MOST_OF_PLATFORM:
-            raise TooManyHoldsError(said("{count} cases are held already", count=MOST_OF_PLATFORM))
+        if hold.origin == "platform" and len(list(self._files("platform"))) >= MAX_OF_PLATFORM:
+            raise TooManyHoldsError(said("{count} cases are held already", count=MAX_OF_PLATFORM))
         replace_file(path, hold.model_dump_json())
         return True
 
@@ -152,8 +152,8 @@ def _origin_of(path: Path) -> Origin:
     return "technician" if hold is None else hold.origin
 
 
-def _read(path: Path) -> Hold | None:
+def _read(path: Path) -> LegalHold | None:
     try:
-        return Hold.model_validate_json(read_file(path))
+        return LegalHold.model_validate_json(read_file(path))
     except (ValidationError, OSError):
         return None

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Crops:
+class SampleCrops:
     """The crops of one device; see :mod:`agent.analysis.sample_collection`.
 
     Attributes:

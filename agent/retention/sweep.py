@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from agent.audit import AuditError
-from agent.retention.case_pictures import Pictures
-from agent.retention.database_rows import Rows
-from agent.retention.legal_holds import Holds
+from agent.retention.case_pictures import CasePictures
+from agent.retention.database_rows import DatabaseRows
+from agent.retention.legal_holds import LegalHolds
 from agent.retention.policy import Going, Kept, choose
 from agent.storage.errors import StorageError
 from agent.storage.lived_time import DAY_S
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from agent.audit import Audit
+    from agent.audit import AuditLog
     from agent.config.retention import Settings
     from agent.retention.policy import Why
-    from agent.retention.sample_crops import Crops
+    from agent.retention.sample_crops import SampleCrops
     from agent.storage.database import Database
     from drivers.clock import Clock
 
@@ -91,14 +91,14 @@ class Retention:
         evidence_dir: Path,
         settings: Settings,
         clock: Clock,
-        audit: Audit,
-        crops: Crops | None = None,
+        audit: AuditLog,
+        crops: SampleCrops | None = None,
         free: Callable[[Path], int] = free_bytes,
         count: Callable[[Path], Inodes | None] = inodes,
     ) -> None:
         self._database = database
-        self._rows, self._pictures = Rows(database), Pictures(evidence_dir)
-        self._holds, self._lock = Holds(state_dir), state_dir / RETENTION_LOCK
+        self._rows, self._pictures = DatabaseRows(database), CasePictures(evidence_dir)
+        self._holds, self._lock = LegalHolds(state_dir), state_dir / RETENTION_LOCK
         self._settings, self._clock, self._audit = settings, clock, audit
         self._state_dir, self._free_bytes, self._inodes = state_dir, free, count
         self._crops = crops

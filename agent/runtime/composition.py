@@ -12,15 +12,15 @@ import cv2
 from agent import inference, scenarios
 from agent.analysis import reference_image
 from agent.analysis.camera_pipeline import Pipeline
-from agent.analysis.case_recorder import CaseBook
-from agent.analysis.sample_collection import Collection
-from agent.analysis.site_analysis import Analysis
+from agent.analysis.case_recorder import CaseRecorder
+from agent.analysis.sample_collection import SampleCollection
+from agent.analysis.site_analysis import SiteAnalysis
 from agent.domain.case_lifecycle import Cases
 from agent.domain.scene import MASK
 from agent.evidence.pictures import Evidence
-from agent.perception.region_scheduler import Budget
-from agent.perception.view_health import ViewGuard
-from agent.perception.view_health.visibility import Sight
+from agent.perception.region_scheduler import InferenceRateLimit
+from agent.perception.view_health import ViewMonitor
+from agent.perception.view_health.visibility import Visibility
 from agent.storage.case_table import load_open_cases
 from agent.storage.corruption import open_database
 from agent.storage.errors import StorageError
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agent.analysis.camera_pipeline import Classifier
-    from agent.config.schema import CameraSection, Configuration, Models
+    from agent.config.schema import CameraSection, Configuration, ModelsSection
     from agent.domain.ids import Ids
     from agent.perception.region_scheduler import Detector
     from agent.protocol.base import ClockReading, ModelUsed
@@ -54,11 +54,11 @@ class Parts:
 
     database: Database
     outbox: Outbox
-    analysis: Analysis
+    analysis: SiteAnalysis
     detector: inference.Detector
     classifiers: Mapping[str, inference.Classifier]
     """Those that the scenarios here need, by their key in ``[models]``."""
-    book: CaseBook
+    book: CaseRecorder
     quarantined: Quarantined | None
     """The database that was put aside at this start."""
     taken_back: TakenBack | None
@@ -165,10 +165,10 @@ def assemble(
         open_cases = load_open_cases(connection)
     cases = Cases(ids.new, configuration.analysis.persist_every_s, open_cases)
     used = [each.used for each in (detector, *classifiers.values())]
-    collection = Collection(
+    collection = SampleCollection(
         evidence_dir.with_name(COLLECTION), configuration.collection, detector.detect_faint, used
     )
-    book = CaseBook(
+    book = CaseRecorder(
         configuration,
         models=used,
         allowed_s={module.KIND: settings.allowed_s for module, settings in chosen.values()},
@@ -194,7 +194,7 @@ def assemble(
         camera.camera_id: _sight(configuration, camera, state_dir)
         for camera in configuration.cameras
     }
-    analysis = Analysis(
+    analysis = SiteAnalysis(
         pipeline_for=pipeline_for,
         kinds={name: module.KIND for name, (module, _) in chosen.items()},
         cases=cases,
@@ -257,7 +257,7 @@ def _chosen(
     }
 
 
-def _detector(models: Models) -> tuple[inference.Detector, dict[str, float]]:
+def _detector(models: ModelsSection) -> tuple[inference.Detector, dict[str, float]]:
     """The detector, which also reports weak detections, and the score from which a detection counts."""
     stored = inference.read_model(inference.find_model(models.detector))
     thresholds: dict[str, float] = {
@@ -267,21 +267,21 @@ def _detector(models: Models) -> tuple[inference.Detector, dict[str, float]]:
     return inference.Detector(stored, models.threads, threshold=weak), thresholds
 
 
-def _sight(configuration: Configuration, camera: CameraSection, state_dir: Path) -> Sight:
+def _sight(configuration: Configuration, camera: CameraSection, state_dir: Path) -> Visibility:
     """The visibility of one camera, compared with its reference image if there is one."""
     zones = [one.zone for one in configuration.zones if one.camera_id == camera.camera_id]
     settings = configuration.view_guard
     if getattr(cameras.load_driver(camera.driver), "STILLS", False):
         settings = settings.model_copy(update={"off": (*settings.off, "frozen")})
     reference = reference_image.load(state_dir, camera.camera_id)
-    guard = ViewGuard(zones, settings, None if reference is None else reference.luma)
-    return Sight((zone.zone_id for zone in zones if zone.kind != MASK), guard)
+    guard = ViewMonitor(zones, settings, None if reference is None else reference.luma)
+    return Visibility((zone.zone_id for zone in zones if zone.kind != MASK), guard)
 
 
-def _budget(configuration: Configuration) -> Budget:
+def _budget(configuration: Configuration) -> InferenceRateLimit:
     """The inference budget of each camera."""
     analysis = configuration.analysis
-    return Budget(
+    return InferenceRateLimit(
         runs_per_s=analysis.runs_per_s / len(configuration.cameras),
         change_threshold=analysis.change_threshold,
         look_every_s=analysis.look_every_s,

@@ -9,31 +9,31 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from agent.concurrency.threads import Workers
+from agent.concurrency.threads import Threads
 from agent.concurrency.watchdog import Progress, notify
 from agent.config.plausibility import remarks
 from agent.delivery.uplink import Uplink
-from agent.delivery.uplink_supervisor import KeptUplink
+from agent.delivery.uplink_supervisor import UplinkSupervisor
 from agent.domain.ids import RandomIds
 from agent.identity.signing_key import open_signer
 from agent.protocol.heartbeat import AS_WRITTEN, ConfigurationHealth
 from agent.runtime.composition import assemble
-from agent.runtime.housekeeping import Keeping
-from agent.runtime.indicators import Signals
+from agent.runtime.housekeeping import Housekeeping
+from agent.runtime.indicators import Indicators
 from agent.runtime.instance_lock import alone, refuse_foreign
-from agent.runtime.metrics import Observer
+from agent.runtime.metrics import Metrics
 from agent.runtime.recovery import Recovery
-from agent.runtime.supervisor import Watch
-from agent.runtime.thermal_throttle import Cooling, Pace
-from agent.runtime.vision_threads import Seeing
+from agent.runtime.supervisor import Supervisor
+from agent.runtime.thermal_throttle import AnalysisRate, ThermalThrottle
+from agent.runtime.vision_threads import VisionThreads
 from agent.storage.errors import StorageError
 from agent.storage.outbox_queries import Lane, waiting
 from agent.storage.paths import EVIDENCE, KEYS
 from agent.telemetry import storage_incidents
-from agent.telemetry.clock_monitor import Timekeeper, reading_of
+from agent.telemetry.clock_monitor import ClockMonitor, reading_of
 from agent.telemetry.gauges import table_of
-from agent.telemetry.heartbeat import Health
-from agent.telemetry.loss_reports import Losses
+from agent.telemetry.heartbeat import HeartbeatSender
+from agent.telemetry.loss_reports import LossReports
 from agent.telemetry.outbox_gauges import OutboxGauges
 from agent.telemetry.status_file import keep_written
 from drivers.clock import SystemClock
@@ -141,8 +141,8 @@ class _Device:
             _log.warning("this run begins after: %s", cause)
         self._cause = cause
         self._database_is_gone = storage_incidents.is_gone(self._state_dir)
-        self._pace = Pace(
-            Cooling(
+        self._pace = AnalysisRate(
+            ThermalThrottle(
                 configuration.cooling.from_c,
                 configuration.cooling.full_c,
                 configuration.cooling.min_share,
@@ -159,12 +159,12 @@ class _Device:
             check_database=cause in MAY_HAVE_DAMAGED,
             in_memory=self._run_dir / "volatile",
         )
-        self._workers = Workers(threading.Event(), Progress(self._clock.monotonic_s))
-        self._seeing = Seeing(
+        self._workers = Threads(threading.Event(), Progress(self._clock.monotonic_s))
+        self._seeing = VisionThreads(
             configuration, base, self._parts, self._workers, self._pace, self._clock
         )
-        self._uplink: KeptUplink | None = None
-        self._signals: Signals | None = None
+        self._uplink: UplinkSupervisor | None = None
+        self._signals: Indicators | None = None
 
     def start(
         self, configured: ConfigurationHealth, on_progress: Callable[[str, float], None] | None
@@ -179,7 +179,7 @@ class _Device:
         signer = open_signer(self._state_dir / KEYS, self._run_dir / KEYS)
         keeping = self._keep_house(signer.public.kid, configured)
         self._uplink = self._start_uplink(signer.public, keeping)
-        self._watch = Watch(
+        self._watch = Supervisor(
             self._configuration.recovery,
             self._workers,
             self._seeing.captures,
@@ -189,7 +189,7 @@ class _Device:
             self._run_dir / "recovery",
             disk_is_back=self._disk_is_back,
         )
-        observer = Observer(
+        observer = Metrics(
             self._configuration,
             self._parts,
             self._seeing.mailbox,
@@ -212,7 +212,7 @@ class _Device:
         self._report(
             observer,
             keeping,
-            Losses(self._parts.database, self._parts.outbox, signer, self._clock, self._ids),
+            LossReports(self._parts.database, self._parts.outbox, signer, self._clock, self._ids),
         )
 
     def watch(self, *, until_done: bool) -> Cause:
@@ -242,9 +242,9 @@ class _Device:
     def _disk_is_back(self) -> bool:
         return self._parts.database.stood_in is not None and takes_writes(self._state_dir)
 
-    def _keep_house(self, signing_key_id: str, configured: ConfigurationHealth) -> Keeping:
+    def _keep_house(self, signing_key_id: str, configured: ConfigurationHealth) -> Housekeeping:
         """Retention, the audit log, the day's summary."""
-        keeping = Keeping(
+        keeping = Housekeeping(
             self._configuration,
             base=self._base,
             database=self._parts.database,
@@ -261,7 +261,9 @@ class _Device:
         keeping.start(self._workers, after=self._cause, facts=facts)
         return keeping
 
-    def _start_uplink(self, signing_key: PublicKey, keeping: Keeping) -> KeptUplink | None:
+    def _start_uplink(
+        self, signing_key: PublicKey, keeping: Housekeeping
+    ) -> UplinkSupervisor | None:
         configuration = self._configuration
         if configuration.uplink.broker is None:
             _log.warning("no broker is configured: events stay in the outbox")
@@ -285,16 +287,16 @@ class _Device:
             )
 
         self._workers.progress.mark("uplink")
-        uplink = KeptUplink(make, lambda: self._workers.progress.mark("uplink"))
+        uplink = UplinkSupervisor(make, lambda: self._workers.progress.mark("uplink"))
         uplink.start()
         return uplink
 
-    def _report(self, observer: Observer, keeping: Keeping, losses: Losses) -> None:
+    def _report(self, observer: Metrics, keeping: Housekeeping, losses: LossReports) -> None:
         """Start the threads that report the device's health: heartbeats, status file, indicators."""
         keep, stop = self._workers.keep, self._workers.stop
         health = self._health(observer, keeping)
         self._parts.analysis.on_view_change = health.soon
-        timekeeper = Timekeeper(self._parts.database, self._parts.outbox, self._clock, self._ids)
+        timekeeper = ClockMonitor(self._parts.database, self._parts.outbox, self._clock, self._ids)
         keep("clock", lambda: timekeeper.run(stop))
         keep("losses", lambda: _report_losses(losses, stop))
         keep("cooling", self._keep_cool)
@@ -302,10 +304,10 @@ class _Device:
         self._start_signals(observer, health)
         keep("status", lambda: keep_written(self._run_dir, observer.status, stop))
 
-    def _health(self, observer: Observer, keeping: Keeping) -> Health:
+    def _health(self, observer: Metrics, keeping: Housekeeping) -> HeartbeatSender:
         """Who writes the heartbeats, with all gauges of this machine."""
         outbox = self._parts.outbox
-        return Health(
+        return HeartbeatSender(
             self._parts.database,
             outbox,
             clock=self._clock,
@@ -315,7 +317,7 @@ class _Device:
             ),
         )
 
-    def _start_signals(self, observer: Observer, health: Health) -> None:
+    def _start_signals(self, observer: Metrics, health: HeartbeatSender) -> None:
         """Start lights and switches; without the pins the agent runs on."""
         section = self._configuration.gpio
         if not list(section.pins()):
@@ -326,7 +328,7 @@ class _Device:
             _log.error("%s", error)
             return
         timezone = ZoneInfo(self._configuration.site.timezone)
-        self._signals = signals = Signals(
+        self._signals = signals = Indicators(
             pins,
             section,
             situation=observer.situation,
@@ -367,7 +369,7 @@ class _Device:
             return not waiting(connection, Lane.CASE, limit=1, limit_bytes=1)
 
 
-def _report_losses(losses: Losses, stop: threading.Event) -> None:
+def _report_losses(losses: LossReports, stop: threading.Event) -> None:
     """Report losses soon; on a full disk it is tried again later."""
     while not stop.wait(LOSSES_EVERY_S):
         try:

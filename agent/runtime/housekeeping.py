@@ -14,19 +14,19 @@ from agent.audit import (
     OF_PLATFORM,
     ORDERS_RECORDED,
     PLATFORM_SEGMENTS_KEPT,
-    Audit,
+    AuditLog,
+    ChangeDetector,
     Head,
-    Noticing,
 )
 from agent.domain.scene import MASK
 from agent.identity.certificate_expiry import CertificateFile
 from agent.protocol.heartbeat import AuditHead, KeptHealth
-from agent.retention import Crops, Retention
+from agent.retention import Retention, SampleCrops
 from agent.retention.hold_command import HoldCommand
 from agent.storage.lived_time import DAY_S
 from agent.storage.paths import AUDIT, COLLECTION, EVIDENCE
-from agent.telemetry.daily_summary import Summaries
-from agent.telemetry.day_sampler import Daybook, Gauges
+from agent.telemetry.daily_summary import DailySummaries
+from agent.telemetry.day_sampler import DaySampler, Gauges
 from agent.telemetry.machine_gauges import MachineGauges
 from agent.telemetry.maintenance_gauges import MaintenanceGauges
 from drivers.disk import written_bytes
@@ -37,10 +37,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from agent.concurrency.threads import Workers
+    from agent.concurrency.threads import Threads
     from agent.config.schema import Configuration
     from agent.domain.ids import Ids
-    from agent.runtime.metrics import Observer
+    from agent.runtime.metrics import Metrics
     from agent.storage.database import Database
     from agent.storage.outbox import Outbox
     from drivers.clock import Clock
@@ -50,7 +50,7 @@ NOTICE_EVERY_S = 60.0
 _log = logging.getLogger(__name__)
 
 
-class Keeping:
+class Housekeeping:
     """The housekeeping parts of one device, joined.
 
     Args:
@@ -73,8 +73,8 @@ class Keeping:
         self._configuration, self._database = configuration, database
         self._state_dir, self._clock = state_dir, clock
         self._timezone = ZoneInfo(configuration.site.timezone)
-        self.audit = Audit(state_dir / AUDIT, clock)
-        self.orders = Audit(
+        self.audit = AuditLog(state_dir / AUDIT, clock)
+        self.orders = AuditLog(
             state_dir / AUDIT / OF_PLATFORM,
             clock,
             by="platform",
@@ -83,7 +83,7 @@ class Keeping:
         """What the platform ordered: apart, so that who may only command cannot push out the rest."""
         self._named: tuple[Head, float] | None = None
         self._certificate = CertificateFile(configuration.uplink.located(base).certificate_file)
-        self._noticing = Noticing(self.audit, state_dir / AUDIT, clock, self._certificate)
+        self._noticing = ChangeDetector(self.audit, state_dir / AUDIT, clock, self._certificate)
         self.retention = Retention(
             database,
             state_dir=state_dir,
@@ -91,7 +91,7 @@ class Keeping:
             settings=configuration.retention,
             clock=clock,
             audit=self.audit,
-            crops=Crops(state_dir / COLLECTION, configuration.collection.keep_days),
+            crops=SampleCrops(state_dir / COLLECTION, configuration.collection.keep_days),
         )
         self.handlers = (HoldCommand(state_dir, state_dir / EVIDENCE, database, clock).handler,)
         """Commands of the platform that are obeyed here."""
@@ -107,13 +107,13 @@ class Keeping:
             audit_head=self._audit_head,
         )
 
-    def start(self, workers: Workers, *, after: str, facts: Mapping[str, str]) -> None:
+    def start(self, workers: Threads, *, after: str, facts: Mapping[str, str]) -> None:
         """Record that a run begins, and start the housekeeping threads.
 
         Args:
             workers: The run's threads.
             after: Why the run begins.
-            facts: See :meth:`agent.audit.Noticing.start`.
+            facts: See :meth:`agent.audit.ChangeDetector.start`.
         """
         self._noticing.start(
             after=after, configuration=self._configuration.shown(by_alias=False), facts=facts
@@ -131,10 +131,10 @@ class Keeping:
 
     def watch_days(
         self,
-        workers: Workers,
+        workers: Threads,
         *,
         after: str,
-        observer: Observer,
+        observer: Metrics,
         outbox: Outbox,
         ids: Ids,
     ) -> None:
@@ -156,7 +156,7 @@ class Keeping:
             figures = outbox.figures()
             return figures.rows, figures.oldest_s(self._clock)
 
-        daybook = Daybook(
+        daybook = DaySampler(
             self._database,
             self._clock,
             self._timezone,
@@ -171,7 +171,7 @@ class Keeping:
             ),
             after,
         )
-        summaries = Summaries(self._configuration, self._database, outbox, self._clock, ids)
+        summaries = DailySummaries(self._configuration, self._database, outbox, self._clock, ids)
         workers.keep("days", lambda: daybook.run(workers.stop, summaries.send_due))
 
     def _notice(self, stop: threading.Event) -> None:

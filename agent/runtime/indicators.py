@@ -1,6 +1,6 @@
 """The GPIO indicators and switches: light, button, tamper switch, fan, lamp, buzzer.
 
-The judging parts are pure and take the time as an argument; :class:`Signals` runs them on the pins.
+The judging parts are pure and take the time as an argument; :class:`Indicators` runs them on the pins.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from agent.capture.camera_profiles import Daylight, Profile
+from agent.capture.camera_profiles import CameraProfile, ProfileSwitcher
 from drivers.gpio import OUTPUTS, GpioError
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ class Button:
         return None
 
 
-class Signals:
+class Indicators:
     """Drives the pins by the state of the device.
 
     Args:
@@ -181,7 +181,9 @@ class Signals:
         self._thermostat = Thermostat(section.fan_on_c, section.fan_off_c)
         lamp = section.lamp_is_on
         windows = tuple(each.window for each in lamp.when)
-        self._lamp = Daylight([Profile("dark", windows, lamp.darker_than, None, lamp.hold_s)])
+        self._lamp = ProfileSwitcher(
+            [CameraProfile("dark", windows, lamp.darker_than, None, lamp.hold_s)]
+        )
         self._opened = gpio.opened
         self._identify_until_s = self._beep_until_s = float("-inf")
         self._cases = 0

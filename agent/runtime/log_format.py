@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-MOST_CHARACTERS = 1000
+MAX_CHARACTERS = 1000
 """Of a record's text, and of each line of a traceback."""
-MOST_TRACEBACK_LINES = 60
-MOST_AT_ONCE, THEN_EVERY_S = 100, 10.0
+MAX_TRACEBACK_LINES = 60
+MAX_AT_ONCE, THEN_EVERY_S = 100, 10.0
 """Records of one logger in a burst, and seconds per record after that: at most some 10 MB a day."""
 _log = logging.getLogger(__name__)
 _FORM = "%(levelname)s %(name)s: %(message)s"
@@ -37,7 +37,7 @@ def begin(path: Path | None = None) -> None:
         logging.StreamHandler() if path is None else logging.FileHandler(path, encoding="utf-8")
     )
     handler.setFormatter(OneLine(_FORM if path is None else f"%(asctime)s {_FORM}"))
-    handler.addFilter(Sparing())
+    handler.addFilter(LogRateLimit())
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     threading.excepthook = _log_the_end
 
@@ -54,20 +54,19 @@ class OneLine(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The line and its traceback. Nothing that another formatter left in the record is used."""
-        record.message = harmless(record.getMessage(), MOST_CHARACTERS)
+        record.message = harmless(record.getMessage(), MAX_CHARACTERS)
         if self.usesTime():
             record.asctime = self.formatTime(record, self.datefmt)
         lines = [self.formatMessage(record)]
         if record.exc_info:
             traceback = self.formatException(record.exc_info).splitlines()
             lines += (
-                f"  | {harmless(each, MOST_CHARACTERS)}"
-                for each in traceback[-MOST_TRACEBACK_LINES:]
+                f"  | {harmless(each, MAX_CHARACTERS)}" for each in traceback[-MAX_TRACEBACK_LINES:]
             )
         return "\n".join(lines)
 
 
-class Sparing(logging.Filter):
+class LogRateLimit(logging.Filter):
     """Limits the rate of each logger; the number of records left out is added to its next record.
 
     Args:
@@ -85,8 +84,8 @@ class Sparing(logging.Filter):
         """Whether the record is written."""
         name, now_s = record.name, self._now_s()
         with self._lock:
-            left, then_s = self._left.get(name, (float(MOST_AT_ONCE), now_s))
-            left = min(float(MOST_AT_ONCE), left + (now_s - then_s) / THEN_EVERY_S)
+            left, then_s = self._left.get(name, (float(MAX_AT_ONCE), now_s))
+            left = min(float(MAX_AT_ONCE), left + (now_s - then_s) / THEN_EVERY_S)
             written = left >= 1
             self._left[name] = left - written, now_s
             if not written:

@@ -39,21 +39,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from agent.analysis.camera_pipeline import Pipeline
-    from agent.capture.camera_reader import Capture
+    from agent.capture.camera_reader import CameraReader
     from agent.capture.mailbox import Mailbox
     from agent.config.schema import Configuration
-    from agent.delivery.uplink_supervisor import KeptUplink
+    from agent.delivery.uplink_supervisor import UplinkSupervisor
     from agent.protocol.base import Blindness, ModelUsed
     from agent.runtime.composition import Parts
-    from agent.runtime.supervisor import Watch
-    from agent.runtime.thermal_throttle import Pace
+    from agent.runtime.supervisor import Supervisor
+    from agent.runtime.thermal_throttle import AnalysisRate
     from drivers.clock import Clock
 
 VERSION = version("kerbwatch")
 """Of what runs: asked when it is loaded, for what is installed may be replaced meanwhile."""
 
 
-class Observer:
+class Metrics:
     """Reads the figures of one run. From any thread.
 
     Args:
@@ -74,11 +74,11 @@ class Observer:
         configuration: Configuration,
         parts: Parts,
         mailbox: Mailbox,
-        captures: Sequence[Capture],
-        pace: Pace,
-        uplink: KeptUplink | None,
+        captures: Sequence[CameraReader],
+        pace: AnalysisRate,
+        uplink: UplinkSupervisor | None,
         clock: Clock,
-        watch: Watch,
+        watch: Supervisor,
         started_s: float,
         configured: ConfigurationHealth,
     ) -> None:
@@ -247,7 +247,7 @@ class Observer:
             if activity.state != "ended" and silent_s >= after_s:
                 yield capture.camera_id, silent_s
 
-    def _camera_health(self, capture: Capture) -> CameraHealth:
+    def _camera_health(self, capture: CameraReader) -> CameraHealth:
         activity = capture.activity
         return CameraHealth(
             state=activity.state,
@@ -330,7 +330,7 @@ class Observer:
             models=self._parts.models,
         )
 
-    def _camera(self, capture: Capture, pipeline: Pipeline | None) -> CameraStatus:
+    def _camera(self, capture: CameraReader, pipeline: Pipeline | None) -> CameraStatus:
         health = dict(self._camera_health(capture))
         return CameraStatus(
             captured=health.pop("frames"),

@@ -26,8 +26,8 @@ from drivers.files.privileges import open_folder
 LARGEST_BYTES = 4096
 REST_S = 3.0
 NETWORK_APART_S = 600.0
-UPTIME_FIRST_S, UPTIME_MOST_S = 3600.0, 86_400.0
-MOST_DOUBLINGS = 8
+UPTIME_FIRST_S, UPTIME_MAX_S = 3600.0, 86_400.0
+MAX_DOUBLINGS = 8
 NETWORKS = ("NetworkManager.service", "systemd-networkd.service", "dhcpcd.service")
 """What manages a network on Raspberry Pi OS and Debian; those that do not run are left alone."""
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -95,8 +95,8 @@ def allow(action: str, record: dict[str, Any], boot_id: str, uptime_s: float) ->
         if last.get("boot_id") == boot_id and since_s < NETWORK_APART_S:
             raise RefusedError(f"the network was restarted {since_s:.0f} s ago")
         return record | {"network": {"boot_id": boot_id, "uptime_s": uptime_s}}
-    count = 0 if uptime_s >= UPTIME_MOST_S else int(record.get("reboots", 0))
-    least_s = min(UPTIME_MOST_S, UPTIME_FIRST_S * 2.0 ** min(count, MOST_DOUBLINGS))
+    count = 0 if uptime_s >= UPTIME_MAX_S else int(record.get("reboots", 0))
+    least_s = min(UPTIME_MAX_S, UPTIME_FIRST_S * 2.0 ** min(count, MAX_DOUBLINGS))
     if uptime_s < least_s:
         raise RefusedError(f"up for {uptime_s:.0f} s; not before {least_s:.0f} s")
     return record | {"reboots": count + 1}
@@ -113,7 +113,7 @@ def remembered(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, TypeError, AttributeError, RecursionError):
-        return {"reboots": MOST_DOUBLINGS}
+        return {"reboots": MAX_DOUBLINGS}
 
 
 def remember(path: Path, record: dict[str, Any]) -> None:

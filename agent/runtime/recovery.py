@@ -44,7 +44,7 @@ Action = Literal["network", "reboot"]
 
 BLIND_BEFORE_REBOOT = 2
 """Number of unsuccessful restarts of the process in a row before a reboot is requested."""
-UPTIME_FIRST_S, UPTIME_MOST_S = 3600.0, 86_400.0
+UPTIME_FIRST_S, UPTIME_MAX_S = 3600.0, 86_400.0
 """A reboot is asked for only when this boot has lasted an hour, after the next two, … up to a day.
 The uptime cannot be set wrong, and it bounds reboots whatever else is forgotten."""
 
@@ -71,7 +71,7 @@ class Asked(_Record):
     at_s: float = 0.0
 
 
-class Record(_Record):
+class RecoveryRecord(_Record):
     """The recovery file."""
 
     version: Literal[1] = 1
@@ -190,7 +190,7 @@ class Recovery:
         if seeing:
             self._blind_since_s = None
             self._seeing_since_s = self._seeing_since_s or now_s
-            if now_s - self._seeing_since_s >= UPTIME_MOST_S and self._record.reboot.count:
+            if now_s - self._seeing_since_s >= UPTIME_MAX_S and self._record.reboot.count:
                 self._record.reboot = Asked()
                 self._write()
             return False
@@ -202,7 +202,7 @@ class Recovery:
             now_s - self._blind_since_s >= after_s
             and restarted >= BLIND_BEFORE_REBOOT
             and self._record.reboot.boot_id != self._clock.boot_id  # one of them is under way
-            and now_s >= doubled_s(UPTIME_FIRST_S, UPTIME_MOST_S, self._record.reboot.count)
+            and now_s >= doubled_s(UPTIME_FIRST_S, UPTIME_MAX_S, self._record.reboot.count)
         )
 
     def wants_network(self, *, online: bool, cut_off: bool, after_s: float) -> bool:
@@ -271,11 +271,11 @@ class Request(BaseModel):
     reason: str
 
 
-def _newest(folders: Sequence[Path]) -> Record:
-    found = Record()
+def _newest(folders: Sequence[Path]) -> RecoveryRecord:
+    found = RecoveryRecord()
     for folder in folders:
         try:
-            record = Record.model_validate_json((folder / RECOVERY).read_bytes())
+            record = RecoveryRecord.model_validate_json((folder / RECOVERY).read_bytes())
         except FileNotFoundError:
             continue
         except (OSError, ValidationError) as error:

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from agent.capture.camera_reader import Capture
-    from agent.concurrency.threads import Workers
+    from agent.capture.camera_reader import CameraReader
+    from agent.concurrency.threads import Threads
     from agent.config.schema import RecoverySection
-    from agent.delivery.uplink_supervisor import KeptUplink
+    from agent.delivery.uplink_supervisor import UplinkSupervisor
     from agent.runtime.recovery import Action, Cause, Recovery
     from drivers.clock import Clock
 
@@ -37,7 +37,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class Watch:
+class Supervisor:
     """The main loop.
 
     Attributes:
@@ -53,9 +53,9 @@ class Watch:
     """
 
     settings: RecoverySection
-    workers: Workers
-    captures: Sequence[Capture]
-    uplink: KeptUplink | None
+    workers: Threads
+    captures: Sequence[CameraReader]
+    uplink: UplinkSupervisor | None
     recovery: Recovery
     clock: Clock
     requests: Path

@@ -14,7 +14,7 @@ RISE_PER_S = 1 / 300
 
 
 @dataclass(frozen=True, slots=True)
-class Cooling:
+class ThermalThrottle:
     """Between which temperatures the rate falls, and how far.
 
     Attributes:
@@ -42,14 +42,14 @@ class Cooling:
         return 1.0 - (1.0 - self.least) * min(1.0, max(0.0, share))
 
 
-class Pace:
+class AnalysisRate:
     """The current factor on the analysis rate. Written by one thread, read by any.
 
     Args:
         cooling: When to lower the rate.
     """
 
-    def __init__(self, cooling: Cooling) -> None:
+    def __init__(self, cooling: ThermalThrottle) -> None:
         self._cooling = cooling
         self._now_s: float | None = None
         self.factor = 1.0

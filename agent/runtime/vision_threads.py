@@ -8,8 +8,8 @@ import time
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from agent.capture.camera_profiles import Daylight, Switch
-from agent.capture.camera_reader import Capture
+from agent.capture.camera_profiles import ProfileSwitcher, Switch
+from agent.capture.camera_reader import CameraReader
 from agent.capture.frame_faults import FrameError
 from agent.capture.mailbox import Mailbox
 from drivers import cameras
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from agent.concurrency.threads import Workers
+    from agent.concurrency.threads import Threads
     from agent.config.schema import CameraSection, Configuration
     from agent.runtime.composition import Parts
-    from agent.runtime.thermal_throttle import Pace
+    from agent.runtime.thermal_throttle import AnalysisRate
     from drivers.cameras import Camera, Frame
     from drivers.clock import Clock
 
@@ -33,7 +33,7 @@ TELL_AGAIN_S = 60.0
 _log = logging.getLogger(__name__)
 
 
-class Seeing:
+class VisionThreads:
     """Capture threads, mailbox and analysis thread of one run.
 
     Args:
@@ -50,14 +50,14 @@ class Seeing:
         configuration: Configuration,
         base: Path,
         parts: Parts,
-        workers: Workers,
-        pace: Pace,
+        workers: Threads,
+        pace: AnalysisRate,
         clock: Clock,
     ) -> None:
         self._configuration, self._base, self._parts = configuration, base, parts
         self._workers, self._pace, self._clock = workers, pace, clock
         self.mailbox = Mailbox(camera.camera_id for camera in configuration.cameras)
-        self.captures: list[Capture] = []
+        self.captures: list[CameraReader] = []
         self._told_s: dict[str, float] = {}
         self.analysed = threading.Event()
         """Set once there will be no more frames."""
@@ -67,7 +67,7 @@ class Seeing:
         for section in self._configuration.cameras:
             name = f"camera {section.camera_id}"
             self._workers.progress.mark(name)  # from now on it is expected to show that it lives
-            capture = Capture(
+            capture = CameraReader(
                 section.camera_id,
                 self._opener(section),
                 self.mailbox,
@@ -98,10 +98,10 @@ class Seeing:
         settings = section.driver_settings(self._base)
         return lambda: cameras.load_driver(section.driver).open_camera(section.camera_id, settings)
 
-    def _switch(self, section: CameraSection, capture: Capture) -> Switch:
+    def _switch(self, section: CameraSection, capture: CameraReader) -> Switch:
         names = (None, *(profile.name for profile in section.profiles))
         return Switch(
-            Daylight([profile.profile for profile in section.profiles]),
+            ProfileSwitcher([profile.profile for profile in section.profiles]),
             {name: section.driver_settings(self._base, name) for name in names},
             ZoneInfo(self._configuration.site.timezone),
             lambda: capture.activity,
@@ -141,7 +141,7 @@ class Seeing:
         for change in changes:
             _log.info("%s %s in %s", change.type, change.case.kind, change.case.zone_id)
 
-    def _capture(self, camera_id: str) -> Capture:
+    def _capture(self, camera_id: str) -> CameraReader:
         return next(each for each in self.captures if each.camera_id == camera_id)
 
     def _tell(self, error: FrameError) -> None:

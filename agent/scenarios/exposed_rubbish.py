@@ -65,7 +65,7 @@ EXPLAINED = 0.4
 """What other things cover so much of is part of them."""
 AT_A_BIN = 0.5
 """What lies within so many times a container's size beside it belongs to it."""
-LEAST_STRUCTURE = 1.0
+MIN_STRUCTURE = 1.0
 """Where something was taken away there is less to see than the ground showed before."""
 NEAR_S = 2.0
 """Somebody who is near for less than this is passing by."""
@@ -88,10 +88,10 @@ class Settings(ScenarioSettings):
     """Share of the looks in which the network must have called it rubbish."""
     other_share: float = Field(default=0.3, ge=0, le=1)
     """What was something else, too tall or at a bin in more of the looks than this is no rubbish."""
-    least_area: float = Field(default=0.001, ge=0, le=1)
-    largest_area: float = Field(default=0.05, gt=0, le=1)
+    min_area: float = Field(default=0.001, ge=0, le=1)
+    max_area: float = Field(default=0.05, gt=0, le=1)
     """Sizes between which it may be rubbish, as shares of the picture."""
-    tallest: float = Field(default=1.2, gt=0)
+    max_aspect: float = Field(default=1.2, gt=0)
     """What is taller than so many times its width stands and does not lie."""
 
 
@@ -188,8 +188,8 @@ class ExposedRubbish:
 
     def _may_begin(self, thing: NewThing) -> bool:
         """Whether something new was put down and has the size of rubbish; dusk may take that from it later."""
-        sized = self._settings.least_area <= thing.box.area <= self._settings.largest_area
-        return sized and thing.structure >= LEAST_STRUCTURE
+        sized = self._settings.min_area <= thing.box.area <= self._settings.max_area
+        return sized and thing.structure >= MIN_STRUCTURE
 
     def _holds(self, zone: Zone, thing: NewThing) -> bool:
         """Whether something is followed in a zone already."""
@@ -263,7 +263,7 @@ class ExposedRubbish:
 
     def _is_something_else(self, box: Box, moment: Moment) -> bool:
         """Whether it stands upright, is part of what has a name, or lies at a container."""
-        if ASPECT * box.height > self._settings.tallest * box.width:
+        if ASPECT * box.height > self._settings.max_aspect * box.width:
             return True
         others = [track for track in moment.tracks if track.label != RUBBISH]
         if sum(box.covered_by(track.box) for track in others) >= EXPLAINED:

@@ -122,9 +122,9 @@ class _Candidate:
         return count / self.looks if self.looks else 0.0
 
 
-LEAST_SUPPORT = 0.3
+MIN_SUPPORT = 0.3
 """Share of the looks at a standing stall in which the network must have been sure of it."""
-LEAST_NEW, LEAST_NEW_IF_SURE = 0.25, 0.12
+MIN_NEW, MIN_NEW_IF_SURE = 0.25, 0.12
 """Share of a stall's box that must be new; what has stood there all along has none. At dusk little
 of what is new can be told from the ground, so less is asked where the network is sure."""
 SURE_CONFIDENCE, SURE_SUPPORT = 0.6, 0.8
@@ -269,7 +269,7 @@ class StreetVending:
             for track in moment.tracks
             if track.label == "stall"
             and track.still_since_s is not None
-            and track.support >= LEAST_SUPPORT
+            and track.support >= MIN_SUPPORT
             and self._is_in_a_zone(track.box)
             and moment.novelty.share_new(track.box) >= _least_new(track)
         ]
@@ -486,7 +486,7 @@ def _stood_already(seen: _Seen, candidate: _Candidate) -> bool:
 
 def _least_new(stall: Track) -> float:
     sure = stall.confidence >= SURE_CONFIDENCE and stall.support >= SURE_SUPPORT
-    return LEAST_NEW_IF_SURE if sure else LEAST_NEW
+    return MIN_NEW_IF_SURE if sure else MIN_NEW
 
 
 def _without_parts(stalls: Sequence[Track]) -> list[Track]:

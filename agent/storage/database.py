@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from agent.storage.errors import StorageError, is_damage, is_failing, is_full, is_storage_fault
-from agent.storage.reserve_file import Ballast
+from agent.storage.reserve_file import ReserveFile
 from drivers.disk import make_folder, refusal, sync_folder
 from wording.known_errors import reason_of
 from wording.messages import said
@@ -105,7 +105,7 @@ class Database:
             reason = refusal(error, path.parent)
             raise StorageError(path, reason, damaged=is_damage(error)) from error
         self._file = _identity(path)
-        self._ballast = Ballast(path.with_name(path.name + ".ballast"))
+        self._ballast = ReserveFile(path.with_name(path.name + ".ballast"))
         # A daemon: an error in the main thread must end the process, not leave it hanging here.
         self._writer = threading.Thread(target=self._run, name="database", daemon=True)
         self._writer.start()
@@ -260,7 +260,7 @@ class Database:
             self._connection.close()
         self._connection, self.path, self.stood_in = connection, path, stood_in
         self._file = _identity(path)
-        self._ballast = Ballast(path.with_name(path.name + ".ballast"))
+        self._ballast = ReserveFile(path.with_name(path.name + ".ballast"))
         connection.execute("BEGIN IMMEDIATE")
         for listener in self._on_stand_in:
             listener(connection)

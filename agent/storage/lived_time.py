@@ -1,7 +1,7 @@
 """For how long things have been kept, by no clock that can be set wrong.
 
 Retention is measured in *lived* time: seconds on the monotonic clock, and between two boots the time by the
-wall clock if a time source had set it both times, but never more than :data:`MOST_OFF_S`. A clock that jumps
+wall clock if a time source had set it both times, but never more than :data:`MAX_OFF_S`. A clock that jumps
 by hours or years makes nothing older; a device without any time source still deletes what is old.
 """
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from drivers.clock import Clock
 
 DAY_S = 86_400.0
-MOST_OFF_S = 7 * DAY_S
+MAX_OFF_S = 7 * DAY_S
 """A device that was off for longer, or whose clock says so, ages by this."""
 
 
-class Lifetime(BaseModel):
+class LivedTime(BaseModel):
     """The lived time, and the moment at which it was counted.
 
     ``wall_at`` is the wall clock when it was last trustworthy, ``wall_boot_id`` the boot of that moment, and
@@ -62,11 +62,11 @@ class Lifetime(BaseModel):
             return 0.0
         if self.boot_id == clock.boot_id:
             return max(0.0, clock.monotonic_s() - self.monotonic_s)
-        return min(clock.monotonic_s(), MOST_OFF_S)
+        return min(clock.monotonic_s(), MAX_OFF_S)
 
     def _off_s(self, clock: Clock, up_s: float) -> float:
         """Seconds switched off, by a wall clock that is trustworthy now; once per boot."""
         if self.wall_at is None or (self.wall_boot_id or self.boot_id) == clock.boot_id:
             return 0.0
         passed_s = (clock.now() - self.wall_at).total_seconds() - self.since_wall_s - up_s
-        return min(max(passed_s, 0.0), MOST_OFF_S)
+        return min(max(passed_s, 0.0), MAX_OFF_S)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent.storage.lived_time import Lifetime
+from agent.storage.lived_time import LivedTime
 from agent.storage.state_table import load_state, save_state
 
 if TYPE_CHECKING:
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 _LIFETIME = "retention.lifetime"
 
 
-def known(connection: sqlite3.Connection) -> Lifetime:
+def known(connection: sqlite3.Connection) -> LivedTime:
     """The lived time as last written."""
     told = load_state(connection, _LIFETIME)
-    return Lifetime() if told is None else Lifetime.model_validate_json(told)
+    return LivedTime() if told is None else LivedTime.model_validate_json(told)
 
 
-def count_on(connection: sqlite3.Connection, clock: Clock) -> Lifetime:
+def count_on(connection: sqlite3.Connection, clock: Clock) -> LivedTime:
     """Advance the lived time to now and write it; within a transaction."""
     lifetime = known(connection).now(clock)
     save_state(connection, _LIFETIME, lifetime.model_dump_json())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import TYPE_CHECKING, NamedTuple
 
-from agent.protocol.fields import MOST_REASON, readable
+from agent.protocol.fields import MAX_REASON, readable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,7 +32,7 @@ def note_loss(
     connection.executemany(
         "INSERT INTO losses (epoch, first, last, lane, reason, at) VALUES (?, ?, ?, ?, ?, ?)",
         [
-            (epoch, first, last, lane, readable(reason, MOST_REASON), at_s)
+            (epoch, first, last, lane, readable(reason, MAX_REASON), at_s)
             for first, last in joined([(each, each) for each in sequences])
         ],
     )

@@ -19,7 +19,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from agent.protocol.events import Draft
-from agent.protocol.fields import MOST_REASON, readable
+from agent.protocol.fields import MAX_REASON, readable
 from agent.storage import outbox_stats
 from agent.storage.checksum import crc_of
 from agent.storage.epoch import _RUNNING_BOOT, begin_epoch, settle_epoch
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from agent.storage.database import Database
-    from agent.storage.outbox_stats import Figures
+    from agent.storage.outbox_stats import OutboxStats
 
 T = TypeVar("T")
 STAND_IN_BYTES = 32_000_000
@@ -267,7 +267,7 @@ class Outbox:
             why: Why, as one of the fixed words.
             epoch: … in this one; nothing happens if it is over. None: the one that is.
         """
-        reason = readable(reason, MOST_REASON)
+        reason = readable(reason, MAX_REASON)
         keys = [(epoch or self.epoch, reason, sequence) for sequence in sequences]
 
         def move(connection: sqlite3.Connection) -> None:
@@ -294,7 +294,7 @@ class Outbox:
         """
         return self._read(last_sequence)
 
-    def figures(self) -> Figures:
+    def figures(self) -> OutboxStats:
         """Count what waits.
 
         Raises:
@@ -302,7 +302,7 @@ class Outbox:
         """
         return self._read(outbox_stats.of_all)
 
-    def lanes(self) -> dict[Lane, Figures]:
+    def lanes(self) -> dict[Lane, OutboxStats]:
         """Count what waits in each lane that is not empty; dead letters are left out.
 
         Raises:

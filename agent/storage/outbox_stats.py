@@ -29,7 +29,7 @@ class Oldest:
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class OutboxStats:
     """Number, size and age of waiting events."""
 
     rows: int
@@ -42,7 +42,7 @@ class Figures:
         return 0.0 if self.oldest is None else self.oldest.age_s(clock)
 
 
-def by_lane(connection: sqlite3.Connection) -> dict[int, Figures]:
+def by_lane(connection: sqlite3.Connection) -> dict[int, OutboxStats]:
     """Count what waits in each lane that is not empty; dead letters are left out."""
     rows = connection.execute(
         "SELECT counted.*, occurred_at, boot_id, monotonic_s FROM"
@@ -50,17 +50,19 @@ def by_lane(connection: sqlite3.Connection) -> dict[int, Figures]:
         " WHERE arrived = 0 GROUP BY lane) AS counted JOIN outbox ON sequence = first"
     )
     return {
-        lane: Figures(count, size_bytes, Oldest(first, datetime.fromtimestamp(at, UTC), *steady))
+        lane: OutboxStats(
+            count, size_bytes, Oldest(first, datetime.fromtimestamp(at, UTC), *steady)
+        )
         for lane, count, size_bytes, first, at, *steady in rows
     }
 
 
-def of_all(connection: sqlite3.Connection) -> Figures:
+def of_all(connection: sqlite3.Connection) -> OutboxStats:
     """Count what waits, and the dead letters."""
     lanes = by_lane(connection).values()
     [dead_letters] = connection.execute("SELECT count(*) FROM dead_letters").fetchone()
     oldest = [each.oldest for each in lanes if each.oldest is not None]
-    return Figures(
+    return OutboxStats(
         sum(each.rows for each in lanes),
         sum(each.size_bytes for each in lanes),
         min(oldest, key=_sequence, default=None),

@@ -24,7 +24,7 @@ SPARE = 4
 _log = logging.getLogger(__name__)
 
 
-class Ballast:
+class ReserveFile:
     """The reserve file of a database.
 
     Args:

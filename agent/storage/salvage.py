@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from agent.domain.scene import Case
     from agent.storage.outbox_queries import Lane
 
-MOST_FAILED = 64
+MAX_FAILED = 64
 """Number of unreadable places in a row after which the rest is given up."""
 
 
@@ -72,7 +72,7 @@ def waiting_rows(reader: sqlite3.Connection, lane: Lane | None = None) -> Iterat
         " ORDER BY sequence"
     )
     last, failed, seen = 0, 0, set[str]()
-    while failed < MOST_FAILED:
+    while failed < MAX_FAILED:
         try:
             for row in reader.execute(query, (last,)):
                 last, failed = row[0], 0

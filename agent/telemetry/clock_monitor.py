@@ -85,7 +85,7 @@ class _Known(BaseModel):
         return self.state != seen.state or was_set(self.zero_s, seen.zero_s, STEP_S)
 
 
-class Timekeeper:
+class ClockMonitor:
     """Reports the state of the clock, and each correction.
 
     Args:

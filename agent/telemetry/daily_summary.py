@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from agent.storage.outbox import Outbox
     from drivers.clock import Clock
 
-MOST_AT_ONCE = 7
+MAX_AT_ONCE = 7
 """Days reported in one transaction; the next follow minutes later."""
 _SENT_UNTIL = "summary.sent"
 
 
-class Summaries:
+class DailySummaries:
     """Sends the summary of each day once, when the day is over.
 
     Args:
@@ -69,7 +69,7 @@ class Summaries:
             due = day_counters.due(
                 connection, today, lived_time_counter.known(connection).now(self._clock).lived_s
             )
-        due = due[:MOST_AT_ONCE]
+        due = due[:MAX_AT_ONCE]
         if due:
             self._database.write(lambda connection: self._tell(connection, due, today)).result()
         return due if self._configuration.uplink.daily_summary else []

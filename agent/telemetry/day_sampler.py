@@ -75,7 +75,7 @@ class _Reading(BaseModel):
         return vouched_for and then.wall_s < self.wall_s - STEP_S
 
 
-class Daybook:
+class DaySampler:
     """The day counters of one run. For one thread.
 
     Args:

@@ -33,7 +33,7 @@ ROUND_S = 0.5
 _log = logging.getLogger(__name__)
 
 
-class Health:
+class HeartbeatSender:
     """Writes heartbeats into the outbox.
 
     Args:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, cast
 
-from agent.protocol.base import MOST_RANGES
+from agent.protocol.base import MAX_RANGES
 from agent.protocol.events import Draft, Loss, LossBody
 from agent.storage.loss_table import LossRow, joined, mark_reported, unreported
 from agent.storage.outbox_queries import Lane
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-class Losses:
+class LossReports:
     """Reports the losses that were noted.
 
     Args:
@@ -60,7 +60,7 @@ class Losses:
         return self._database.write(self._report).result()
 
     def _report(self, connection: sqlite3.Connection) -> int:
-        rows = unreported(connection, MOST_RANGES)
+        rows = unreported(connection, MAX_RANGES)
         if not rows:
             return 0
         losses = tuple(self._loss(key, list(each)) for key, each in groupby(rows, _kind))

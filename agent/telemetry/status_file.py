@@ -96,7 +96,7 @@ class UplinkStatus(_Part):
     codes: dict[str, int] = {}
     """The broker's last answer by channel, and …"""
     heard: dict[str, datetime] = {}
-    """… when something last came there; see :class:`agent.delivery.channel_rights.Channels`."""
+    """… when something last came there; see :class:`agent.delivery.channel_rights.ChannelRights`."""
     deaf: str | None = None
     dead_letters: int = 0
     """Events that the broker refused for good, since the start."""

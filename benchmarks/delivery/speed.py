@@ -19,7 +19,7 @@ import click
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from agent.config.schema import Uplink as UplinkSettings
+from agent.config.schema import UplinkSection as UplinkSettings
 from agent.delivery.uplink import Uplink
 from agent.storage.database import Database
 from agent.storage.outbox import Outbox

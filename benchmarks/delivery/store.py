@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 COMMIT_EVERY_S = 0.05
-MOST_RANGES = 1000
+MAX_RANGES = 1000
 
 
 class Store:
@@ -107,7 +107,7 @@ class Store:
             self._through[epoch] = through
             above = joined([(each, each) for each in sorted(stored) if each > through])
             receipt = Receipt(
-                epoch=epoch, contiguous_through=through, ranges=tuple(above[:MOST_RANGES])
+                epoch=epoch, contiguous_through=through, ranges=tuple(above[:MAX_RANGES])
             )
             topic = f"{PREFIX}/{TENANT}/{DEVICE}/receipts"
             # The newest says all: one that is lost is made up for by the next. At QoS 1 paho would

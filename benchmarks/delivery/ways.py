@@ -23,7 +23,7 @@ import click
 from paho.mqtt.client import Client, MQTTMessageInfo
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from agent.config.schema import Uplink as UplinkSettings
+from agent.config.schema import UplinkSection as UplinkSettings
 from agent.storage.database import Database
 from agent.storage.outbox_queries import Lane
 from drivers.clock import SystemClock

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
 ENCRYPTED = frozenset({"rtsps", "https"})
-MOST_HEAD_BYTES, MOST_BODY_BYTES = 64 << 10, 256 << 10
-MOST_REDIRECTS = 5
+MAX_HEAD_BYTES, MAX_BODY_BYTES = 64 << 10, 256 << 10
+MAX_REDIRECTS = 5
 _LOOP_DETECTED = 508
 _STATIC_CODECS = {"26": "JPEG", "31": "H261", "32": "MPV", "33": "MP2T", "34": "H263"}
 """Payload types whose codec is fixed (RFC 3551, table 5)."""
@@ -103,7 +103,7 @@ class Question:
             OSError: It cannot be reached, or not in time.
         """
         url = self.url
-        for _ in range(MOST_REDIRECTS):
+        for _ in range(MAX_REDIRECTS):
             with closing(_Line(url, self.trust, self.timeout_s)) as line:
                 reply, with_login = line.asked(self.login)
                 target = reply.headers.get("location", "")
@@ -253,7 +253,7 @@ class _Line:
         return self._received()
 
     def _received(self) -> _Reply:
-        head = self._until(b"\r\n\r\n", MOST_HEAD_BYTES)
+        head = self._until(b"\r\n\r\n", MAX_HEAD_BYTES)
         first, *rows = head.decode("utf-8", "replace").split("\r\n")
         words = first.split(None, 2)
         if len(words) < 2 or not _NUMBER.fullmatch(words[1]):
@@ -263,7 +263,7 @@ class _Line:
         challenges = tuple(value for name, value in named if name == "www-authenticate")
         length = headers.get("content-length", "")
         wanted = int(length) if self.is_rtsp and _NUMBER.fullmatch(length) else 0
-        body = self._exactly(min(wanted, MOST_BODY_BYTES)).decode("utf-8", "replace")
+        body = self._exactly(min(wanted, MAX_BODY_BYTES)).decode("utf-8", "replace")
         return _Reply(int(words[1]), headers, challenges, body)
 
     def _until(self, end: bytes, most: int) -> bytes:

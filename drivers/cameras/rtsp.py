@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from drivers.cameras import Picture
 
-MOST_LOGIN_BYTES = {"rtsp": 127, "rtsps": 127, "http": 1023, "https": 1023}
+MAX_LOGIN_BYTES = {"rtsp": 127, "rtsps": 127, "http": 1023, "https": 1023}
 """So much of ``user:password`` FFmpeg takes out of an address; it cuts off the rest."""
 _ALLOWED = {
     "rtsp": {
@@ -182,7 +182,7 @@ class NetworkCamera:
             text = said("password file {file}: {reason}", file=path.name, reason=text_of(error))
             raise CameraError(self._camera_id, text) from error
         login = Login(user, text.split("\n", 1)[0].removesuffix("\r"))
-        most = MOST_LOGIN_BYTES[urlsplit(self._settings.url).scheme]
+        most = MAX_LOGIN_BYTES[urlsplit(self._settings.url).scheme]
         if len(_in_address(login).encode()) > most:
             text = said("user and password are too long: {most} bytes are handed on", most=most)
             raise CameraError(self._camera_id, text)

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 Place = tuple[str | int, ...]
-MOST_DEEP = 32
+MAX_DEEP = 32
 """How deep tables and lists may lie in each other; a zone's corner lies four deep."""
-MOST_DOTS = 200
+MAX_DOTS = 200
 """In a dotted key: the parser's time grows with the square of them, so they are counted before it."""
 _NOT_IN_A_KEY = re.compile(r"[^\w\"'.\t -]+|\.{2,}")
-MOST_DIGITS = 1000
+MAX_DIGITS = 1000
 """Of a whole number: one written in hexadecimal may have more than Python writes in decimal."""
-MOST_TOLD = 5
+MAX_TOLD = 5
 """Of the places that hold such characters."""
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Categories of Unicode: controls, invisible formatting such as a turned direction, half characters,
@@ -40,7 +40,7 @@ def parsed_toml(text: str) -> dict[str, Any]:
     Raises:
         ValueError: It is none, or lies too deep.
     """
-    if any(run.count(".") > MOST_DOTS for run in _NOT_IN_A_KEY.split(text)):
+    if any(run.count(".") > MAX_DOTS for run in _NOT_IN_A_KEY.split(text)):
         raise ValueError(_too_deep())
     return _examined(tomllib.loads, text)  # type: ignore[no-any-return]
 
@@ -81,7 +81,7 @@ def refuse_unseen(document: Any) -> None:
         raise ValueError(
             said(
                 "characters that cannot be shown, take them out: {places}",
-                places=places[:MOST_TOLD],
+                places=places[:MAX_TOLD],
             )
         )
 
@@ -96,11 +96,11 @@ def _examined(parse: Callable[[str], Any], text: str) -> Any:
         document = parse(text)
     except RecursionError as error:
         raise ValueError(_too_deep()) from error
-    if any(depth > MOST_DEEP for _, depth, _ in _values(document)):
+    if any(depth > MAX_DEEP for _, depth, _ in _values(document)):
         raise ValueError(_too_deep())
-    most = 10**MOST_DIGITS
+    most = 10**MAX_DIGITS
     if any(isinstance(each, int) and abs(each) >= most for _, _, each in _values(document)):
-        raise ValueError(said("a number has more than {most} digits", most=MOST_DIGITS))
+        raise ValueError(said("a number has more than {most} digits", most=MAX_DIGITS))
     return document
 
 
@@ -110,7 +110,7 @@ def _values(document: Any) -> Iterator[tuple[Place, int, Any]]:
     while waiting:
         place, value = waiting.pop()
         yield place, len(place), value
-        if len(place) > MOST_DEEP:
+        if len(place) > MAX_DEEP:
             continue
         if isinstance(value, dict):
             for key, part in value.items():
@@ -126,4 +126,4 @@ def _at(place: Place, code: str) -> Said:
 
 
 def _too_deep() -> Said:
-    return said("tables or lists are nested more than {most} deep", most=MOST_DEEP)
+    return said("tables or lists are nested more than {most} deep", most=MAX_DEEP)

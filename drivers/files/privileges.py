@@ -23,7 +23,7 @@ from drivers.disk import make_folder
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-_MOST_LINKS = 40
+_MAX_LINKS = 40
 _NOBODY = 65534
 _PR_SET_KEEPCAPS, _CAP_DAC_READ_SEARCH, _CAPABILITY_VERSION_3 = 8, 2, 0x20080522
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
@@ -239,7 +239,7 @@ def _roots_part(path: Path) -> tuple[Path, list[str], int | None]:
             return here, [part, *reversed(left)], status.st_uid
         if stat.S_ISLNK(status.st_mode):
             links += 1
-            if links > _MOST_LINKS:
+            if links > _MAX_LINKS:
                 raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
             target = there.readlink()
             left += reversed(target.parts[1:] if target.is_absolute() else target.parts)

@@ -17,7 +17,7 @@ from wording.messages import Said, said
 if TYPE_CHECKING:
     from pathlib import Path
 
-MOST_BYTES = 4_000_000
+MAX_BYTES = 4_000_000
 """No configuration, certificate, key or password is larger."""
 SAVED_AS_UTF_16 = said("it is saved as UTF-16: save it as UTF-8")
 _UTF_16 = re.compile(rb"\xff\xfe|\xfe\xff|(?:[\t-~]\0){2}|(?:\0[\t-~]){2}")
@@ -48,7 +48,7 @@ def content_of(path: Path) -> bytes:
         if not stat.S_ISREG(kind):
             raise UnreadableError(said("it is no ordinary file, but a pipe or a device"))
         with path.open("rb") as file:
-            content = file.read(MOST_BYTES + 1)
+            content = file.read(MAX_BYTES + 1)
     except FileNotFoundError as error:
         raise UnreadableError(_absent(path), absent=True) from error
     except PermissionError as error:
@@ -65,9 +65,9 @@ def content_of(path: Path) -> bytes:
         raise UnreadableError(
             said("it cannot be read: {reason}", reason=reason_of(error))
         ) from error
-    if len(content) > MOST_BYTES:
+    if len(content) > MAX_BYTES:
         raise UnreadableError(
-            said("it is larger than {most} MB: it is another file", most=MOST_BYTES // 1_000_000)
+            said("it is larger than {most} MB: it is another file", most=MAX_BYTES // 1_000_000)
         )
     return content
 

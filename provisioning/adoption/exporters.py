@@ -19,7 +19,7 @@ _STRIDES_PX = ((8, 16, 32), (4, 8, 16, 32), (8, 16, 32, 64))
 """Of usual networks, of those with a finer and with a coarser grid."""
 _ANCHORS = 3
 """A cell of YOLOv5 and YOLOv7 speaks for three shapes."""
-_MOST_FINAL_ROWS = 1000
+_MAX_FINAL_ROWS = 1000
 _BEGINNINGS = (
     (b"version https://git-lfs", said("a pointer of Git LFS, not the file: fetch it with `git lfs pull`")),
     (b"<", said("a web page, not the file: download the file itself")),
@@ -71,7 +71,7 @@ def _of_known_shape(family: str, graph: Graph, classes: int | None) -> Said | No
     shape = outputs[0].shape
     if len(outputs) != 1 or len(shape) != 3:
         return said("this family has one output of three dimensions; try another --family")
-    if shape[2] in (6, 7) and shape[1] <= _MOST_FINAL_ROWS:
+    if shape[2] in (6, 7) and shape[1] <= _MAX_FINAL_ROWS:
         return said(
             "these are finished boxes (end-to-end, with the suppression inside): export with nms=False,"
             " and end2end=False where there is that"

@@ -27,7 +27,7 @@ LIMIT_S = 60.0
 """A network that takes longer to be opened and run once is too slow for any street."""
 MEMORY_BYTES = 2**31
 """At most, and never more than three quarters of what the machine has."""
-_MOST_METADATA = 1_000_000
+_MAX_METADATA = 1_000_000
 _PR_SET_PDEATHSIG = 1
 _GRAPH, _VERIFY = "graph", "verify"
 
@@ -145,7 +145,7 @@ def _graph(told: dict[str, Any]) -> dict[str, Any]:
     found = dataclasses.asdict(
         read_graph(network, weights, model=folder.name, file=told["network"], size_px=size_px)
     )
-    wanted = {key: found["metadata"].get(key, "")[:_MOST_METADATA] for key in ("names", "task")}
+    wanted = {key: found["metadata"].get(key, "")[:_MAX_METADATA] for key in ("names", "task")}
     return found | {"metadata": wanted}
 
 

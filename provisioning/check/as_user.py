@@ -10,8 +10,8 @@ import json
 import os
 import sys
 
-MOST_TOLD = 5
-MOST_LOOKED_AT = 20_000
+MAX_TOLD = 5
+MAX_LOOKED_AT = 20_000
 """A state folder may hold a hundred thousand pictures; they are all made by the same hand."""
 
 
@@ -30,14 +30,14 @@ def unwritable(folder: str) -> tuple[list[str], int]:
     bad: list[str] = []
     count = looked_at = 0
     pending = [folder]
-    while pending and looked_at < MOST_LOOKED_AT:
+    while pending and looked_at < MAX_LOOKED_AT:
         path = pending.pop()
         looked_at += 1
         is_folder = os.path.isdir(path) and not os.path.islink(path)  # noqa: PTH112, PTH114
         rights = os.R_OK | os.W_OK | (os.X_OK if is_folder else 0)
         if not os.path.islink(path) and not os.access(path, rights):  # noqa: PTH114
             count += 1
-            bad += [path] if len(bad) < MOST_TOLD else []
+            bad += [path] if len(bad) < MAX_TOLD else []
         elif is_folder:
             pending += [entry.path for entry in os.scandir(path)]
     return bad, count

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from agent.config.schema import Configuration, Uplink
+    from agent.config.schema import Configuration, UplinkSection
 
 RENEW_DAYS = 30
 SMALL_PACKET_BYTES = 16_384
@@ -87,7 +87,7 @@ def _unusable(fault: str) -> Finding:
     )
 
 
-def _too_much_in(settings: Uplink) -> Iterator[Finding]:
+def _too_much_in(settings: UplinkSection) -> Iterator[Finding]:
     if settings.ca_file is not None and holds_key(read_file("ca_file", settings.ca_file)):
         yield Finding(
             "broker",
@@ -145,7 +145,7 @@ def _accepted(connection: Connection, configured: Configuration, topic: str) -> 
         yield Finding("broker", "ok", said("publishing to {topic} works", topic=topic))
 
 
-def _formalities(connection: Connection, settings: Uplink) -> Iterator[Finding]:
+def _formalities(connection: Connection, settings: UplinkSection) -> Iterator[Finding]:
     try:
         missing = list(server_trust.formalities_missing(settings, *connection.address))
     except (OSError, CertificateError) as error:

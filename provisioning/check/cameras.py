@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from agent.analysis import reference_image
-from agent.perception.view_health import ViewGuard
+from agent.perception.view_health import ViewMonitor
 from drivers.cameras import CameraError, load_driver
 from provisioning.check.findings import Check, Device, Finding
 from provisioning.wording.case_sentences import duration
@@ -176,7 +176,7 @@ def _against_commissioning(name: str, frame: Frame, device: Device) -> Iterator[
     zones = [one.zone for one in configuration.zones if one.camera_id == name]
     at_once = {"moved_after_s": 0, "unsharp_after_s": 0, "blocked_after_s": 0}
     settings = configuration.view_guard.model_copy(update=at_once)
-    guard = ViewGuard(zones, settings, reference.luma)
+    guard = ViewMonitor(zones, settings, reference.luma)
     guard.take(frame.luma, frame.monotonic_s)
     if not guard.commissioned:
         state = said("the picture has another shape")

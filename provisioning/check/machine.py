@@ -18,8 +18,8 @@ from wording.messages import said
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LEAST_FREE_BYTES, ENOUGH_FREE_BYTES = 100_000_000, 1_000_000_000
-LEAST_FREE_INODES, ENOUGH_FREE_INODES = 1000, 5000
+MIN_FREE_BYTES, ENOUGH_FREE_BYTES = 100_000_000, 1_000_000_000
+MIN_FREE_INODES, ENOUGH_FREE_INODES = 1000, 5000
 EARLIEST = datetime(2026, 1, 1, tzinfo=UTC)
 """No device is younger than the software on it."""
 IN_MEMORY = frozenset({"tmpfs", "ramfs", "overlay"})
@@ -56,7 +56,7 @@ def disk(device: Device) -> Iterator[Finding]:
     else:
         yield Finding(
             "disk",
-            "fault" if free < LEAST_FREE_BYTES else "warning",
+            "fault" if free < MIN_FREE_BYTES else "warning",
             text,
             said("When it is full, nothing more can be stored."),
             said("Remove what does not belong there, or use a larger card."),
@@ -79,7 +79,7 @@ def _inodes(folder: Path) -> Iterator[Finding]:
         return
     yield Finding(
         "disk",
-        "fault" if counted.free < min(LEAST_FREE_INODES, counted.total // 50) else "warning",
+        "fault" if counted.free < min(MIN_FREE_INODES, counted.total // 50) else "warning",
         said(
             "{path}: room for {free} more files, of {total}",
             path=folder,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from agent.config.schema import Configuration
-    from provisioning.check.this_device import User
+    from provisioning.check.this_device import ServiceUser
 
 
 def rights(device: Device) -> Iterator[Finding]:
@@ -53,7 +53,7 @@ def rights(device: Device) -> Iterator[Finding]:
         )
 
 
-def _of_another(user: User, device: Device) -> Finding | None:
+def _of_another(user: ServiceUser, device: Device) -> Finding | None:
     """The state folder, if it is neither the agent's user's nor root's, and root has become its owner to look."""
     assert device.configuration is not None
     folder = device.base / device.configuration.storage.state_dir
@@ -79,7 +79,7 @@ def _of_another(user: User, device: Device) -> Finding | None:
     )
 
 
-def _ask(user: User, device: Device) -> dict[str, Any] | Finding:
+def _ask(user: ServiceUser, device: Device) -> dict[str, Any] | Finding:
     """What the user cannot do; or why that cannot be found out."""
     assert device.configuration is not None
     if not user.is_me and os.geteuid() != 0:
@@ -143,7 +143,7 @@ def _needed(device: Device, configuration: Configuration) -> Iterator[Path]:
     yield from (path for path in files if path is not None and path.is_file())
 
 
-def _faults(found: dict[str, Any], user: User) -> Iterator[Finding]:
+def _faults(found: dict[str, Any], user: ServiceUser) -> Iterator[Finding]:
     for path, reason in found["read"].items():
         yield _fault(
             said(

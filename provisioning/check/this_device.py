@@ -44,7 +44,7 @@ class Unit:
 
 
 @dataclass(frozen=True, slots=True)
-class User:
+class ServiceUser:
     """The user that the agent runs as: ids of the user and all groups."""
 
     name: str
@@ -77,7 +77,7 @@ class AgentHere:
     status: Status | None
     silence: str
     holder: Holder | None
-    user: User | None
+    user: ServiceUser | None
 
 
 def look(site: Path, base: Path, configuration: Configuration, root: Path = Path("/")) -> AgentHere:
@@ -139,10 +139,10 @@ def installed_unit(root: Path) -> Unit | None:
     if starts is None:
         return None
     groups = tuple(settings.get("SupplementaryGroups", "").split())
-    return Unit(settings.get("User", "root"), groups, Path(starts[1]), Path(starts[2]))
+    return Unit(settings.get("ServiceUser", "root"), groups, Path(starts[1]), Path(starts[2]))
 
 
-def _user(unit: Unit | None, state_dir: Path) -> User | None:
+def _user(unit: Unit | None, state_dir: Path) -> ServiceUser | None:
     """The unit's user; without a unit the owner of the state, for whom it would run; else who asks."""
     if unit is not None:
         try:
@@ -156,17 +156,17 @@ def _user(unit: Unit | None, state_dir: Path) -> User | None:
     try:
         return _with_groups(pwd.getpwuid(uid), ())
     except KeyError:  # a number that nobody has: its own group, and no other
-        return User(user_name(uid), uid, uid, ())
+        return ServiceUser(user_name(uid), uid, uid, ())
 
 
-def _with_groups(entry: pwd.struct_passwd, more: tuple[str, ...]) -> User:
+def _with_groups(entry: pwd.struct_passwd, more: tuple[str, ...]) -> ServiceUser:
     groups = set(os.getgrouplist(entry.pw_name, entry.pw_gid))
     for name in more:
         try:
             groups.add(grp.getgrnam(name).gr_gid)
         except KeyError:
             continue
-    return User(entry.pw_name, entry.pw_uid, entry.pw_gid, tuple(sorted(groups)))
+    return ServiceUser(entry.pw_name, entry.pw_uid, entry.pw_gid, tuple(sorted(groups)))
 
 
 def _file_of(site: Path) -> Path:

@@ -14,10 +14,10 @@ import click
 
 from agent.audit import (
     OF_PLATFORM,
-    Audit,
     AuditError,
+    AuditLog,
+    AuditRecord,
     Head,
-    Record,
     records,
     verify,
     verify_orders,
@@ -30,7 +30,7 @@ from drivers.files.privileges import become_keeper_of
 from drivers.files.small_files import user_name
 from provisioning.console.exit_codes import FAULT
 from provisioning.console.local_time import local
-from provisioning.wording import MOST_SHOWN, error_in_words, in_words, say
+from provisioning.wording import MAX_SHOWN, error_in_words, in_words, say
 from provisioning.wording.vocabulary import AUTHORS, RECORDS, known_in_words
 from provisioning.wording.width import padded
 from wording.harmless import harmless
@@ -42,9 +42,9 @@ if TYPE_CHECKING:
 _KNOWN = re.compile(r"(?P<number>[0-9]{1,15}):(?P<hash>[0-9a-f]{64})")
 
 
-def audit_of(state_dir: Path, command: str) -> Audit:
+def audit_of(state_dir: Path, command: str) -> AuditLog:
     """The log of a device, for what a command does in the name of who called it."""
-    return Audit(state_dir / AUDIT, SystemClock(), by=f"kerbwatch {command} ({_user()})")
+    return AuditLog(state_dir / AUDIT, SystemClock(), by=f"kerbwatch {command} ({_user()})")
 
 
 def note(state_dir: Path, command: str, what: str, **facts: Any) -> None:
@@ -94,7 +94,7 @@ def show(site: Path, last: int, *, as_json: bool) -> None:
         click.echo("\n".join(_lines(record, configuration.site.timezone)))
 
 
-def _lines(record: Record, timezone: str) -> Iterator[str]:
+def _lines(record: AuditRecord, timezone: str) -> Iterator[str]:
     doubt = "" if record.clock == "synchronised" else " ?"
     at = local(datetime.fromisoformat(record.at), timezone, "seconds") + doubt
     what, words = harmless(record.what), harmless(known_in_words(RECORDS, record.what))
@@ -102,7 +102,7 @@ def _lines(record: Record, timezone: str) -> Iterator[str]:
     yield f"{record.number:>6}  {padded(at, 27)}  {padded(words, 24)}  {padded(what, 26)}  {by}"
     for name, value in record.facts.items():
         told = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        yield harmless(f"        {name}: {told}", MOST_SHOWN)
+        yield harmless(f"        {name}: {told}", MAX_SHOWN)
 
 
 def verify_log(site: Path, known: str | None, *, as_json: bool) -> int:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from agent.config.faults import ConfigError
 from agent.config.loading import load
 from agent.config.plausibility import Remark, remarks
-from agent.config.schema import Uplink
+from agent.config.schema import UplinkSection
 from agent.config.site_files import FileError, read_toml, site_file
 from agent.identity.credentials import CredentialsError
 from agent.identity.credentials import read as read_credentials
@@ -86,7 +86,7 @@ def _read(site: Path) -> tuple[Configuration, list[Remark]]:
     return configuration, [Remark(each, meaning, remedy) for each in absent]
 
 
-def _of_files(path: Path, uplink: Uplink) -> tuple[list[str], list[str]]:
+def _of_files(path: Path, uplink: UplinkSection) -> tuple[list[str], list[str]]:
     """What is wrong with the files that a section names, and which are not there."""
     try:
         read_credentials(uplink.located(path.parent))
@@ -96,12 +96,12 @@ def _of_files(path: Path, uplink: Uplink) -> tuple[list[str], list[str]]:
     return [], []
 
 
-def _uplink_alone(path: Path) -> Uplink:
+def _uplink_alone(path: Path) -> UplinkSection:
     """The section of a configuration that is wrong elsewhere; an empty one, if it is wrong itself."""
     try:
-        return Uplink.model_validate(read_toml(path).get("uplink", {}))
+        return UplinkSection.model_validate(read_toml(path).get("uplink", {}))
     except (FileError, ValidationError):
-        return Uplink()
+        return UplinkSection()
 
 
 def _show(site: Path, configuration: Configuration, odd: Sequence[Remark]) -> None:

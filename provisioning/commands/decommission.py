@@ -17,7 +17,7 @@ from agent.config.loading import load
 from agent.config.site_files import site_folder
 from agent.identity.signing_key import FILE as SIGNING_KEY
 from agent.identity.signing_key import Signer
-from agent.retention import Holds
+from agent.retention import LegalHolds
 from agent.runtime.instance_lock import NotAloneError, alone
 from agent.storage.database import read_only
 from agent.storage.outbox_queries import waiting_count
@@ -134,7 +134,7 @@ def _refuse_if_needed(configuration: Configuration, base: Path, state_dir: Path)
         raise StillNeededError(
             say("The agent runs. Stop it for good: `systemctl disable --now kerbwatch`.")
         )
-    if held := sorted(Holds(state_dir).names()):
+    if held := sorted(LegalHolds(state_dir).names()):
         raise StillNeededError(
             say(
                 "These cases are held: {cases}. Hand their pictures over, then lift the holds: "

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from agent.config.schema import Configuration
     from agent.protocol.events import Event
     from provisioning.demo.consumer import Received
-    from provisioning.demo.ground_truth import Verdict
+    from provisioning.demo.ground_truth import Comparison
 
 STREET = Path(__file__).parents[2] / "examples" / "street"
 _LAST_MESSAGES_TIMEOUT_S = 10.0
@@ -102,7 +102,7 @@ def _configuration(folder: Path, url: str, began_at: datetime, pace: str) -> Con
 def _named_broker(url: str) -> Iterator[str]:
     try:
         # The same rule as for a site's configuration.
-        checked = schema.Uplink.model_validate({"broker": url}).broker
+        checked = schema.UplinkSection.model_validate({"broker": url}).broker
     except ValidationError as error:
         raise click.BadParameter(
             say("give it as mqtt://HOST[:PORT]"), param_hint="--broker"
@@ -258,7 +258,7 @@ class Stage:
         )
 
 
-def _in_words(verdict: Verdict) -> str:
+def _in_words(verdict: Comparison) -> str:
     problem, case = verdict.problem, verdict.case
     told = problem or case
     assert told is not None, "a verdict is about a problem, a case or both"

@@ -24,7 +24,7 @@ from provisioning.commands.audit import note
 from provisioning.console.local_time import local
 from provisioning.console.rounding import compared, figure, holds
 from provisioning.rendering import drawing
-from provisioning.wording import MOST_SHOWN, say
+from provisioning.wording import MAX_SHOWN, say
 from provisioning.wording.case_sentences import duration
 from provisioning.wording.vocabulary import (
     ROLES,
@@ -373,7 +373,7 @@ def explain(where: Path, case_id: str | None, picture: Path | None, *, as_json: 
         click.echo(json.dumps(document, ensure_ascii=False, indent=2))
     else:
         for line in in_words(case):
-            click.echo(harmless(line, MOST_SHOWN))
+            click.echo(harmless(line, MAX_SHOWN))
     if picture is not None:
         from provisioning.rendering.masks import masks_of  # noqa: PLC0415 - loads the network's runtime
 

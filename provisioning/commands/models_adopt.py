@@ -48,9 +48,9 @@ if TYPE_CHECKING:
 THRESHOLD = 0.4
 """A first value; what suits a corner shows a replay of its own footage."""
 NETWORK = "model.onnx"
-MOST_TOLD = 5
+MAX_TOLD = 5
 """Of files of weights that are missing: some networks name hundreds."""
-MOST_NAMED = 100
+MAX_NAMED = 100
 """Of classes that the street has no word for; COCO has 73 of them."""
 _BYTE = 1 / 255
 _FED: dict[str, dict[str, Any]] = {
@@ -193,7 +193,7 @@ def _weights_beside(
                 )
             )
     if faults:
-        raise ModelError(name, faults[:MOST_TOLD])
+        raise ModelError(name, faults[:MAX_TOLD])
     return files
 
 
@@ -262,7 +262,7 @@ def _readable(classes: Sequence[Mapping[str, str]]) -> Iterator[str]:
         yield say(
             "Neither looked for nor redacted: {names}. If any of these shows people or number plates,"
             " write into manifest.toml what it means.",
-            names=unknown[:MOST_NAMED] + ["…"] * (len(unknown) > MOST_NAMED),
+            names=unknown[:MAX_NAMED] + ["…"] * (len(unknown) > MAX_NAMED),
         )
 
 

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from drivers.cameras import Picture
 
 WARM_UP_RUNS = 3
-LEAST_RUNS = 5
+MIN_RUNS = 5
 PICTURES = 16
 CROP_PX = (420, 520)
 """Height and width of what the agent usually shows to a network."""
@@ -130,7 +130,7 @@ def _crops(folder: Path | None) -> list[Picture]:
 
 def _read(path: Path) -> MatLike | None:
     try:
-        return pictures.read(path, most_px=pictures.MOST_PHOTO_PX)
+        return pictures.read(path, most_px=pictures.MAX_PHOTO_PX)
     except pictures.PictureError:
         return None
 
@@ -164,7 +164,7 @@ def _measured(
     whole: list[float] = []
     inside: list[float] = []
     began_s, cpu_s = time.perf_counter(), time.process_time()
-    while len(whole) < LEAST_RUNS or time.perf_counter() - began_s < limit_s:
+    while len(whole) < MIN_RUNS or time.perf_counter() - began_s < limit_s:
         before_s, session_s = time.perf_counter(), model.session.seconds
         look(crops[len(whole) % len(crops)])
         whole.append(time.perf_counter() - before_s)

@@ -13,7 +13,7 @@ import click
 
 from agent.config.loading import load
 from agent.config.site_files import site_folder
-from agent.retention import Crops, Hold, HoldError, Holds, Outcome, Retention
+from agent.retention import HoldError, LegalHold, LegalHolds, Outcome, Retention, SampleCrops
 from agent.storage.case_table import case_ids
 from agent.storage.database import Database, read_only
 from agent.storage.paths import COLLECTION, DATABASE, EVIDENCE
@@ -22,7 +22,7 @@ from drivers.files.privileges import acting_for
 from provisioning.commands.audit import audit_of, note
 from provisioning.console.exit_codes import FAULT
 from provisioning.console.local_time import local
-from provisioning.wording import MOST_SHOWN, say, say_many
+from provisioning.wording import MAX_SHOWN, say, say_many
 from provisioning.wording.vocabulary import AUTHORS, known_in_words
 from wording.harmless import harmless
 
@@ -56,7 +56,7 @@ def let_go(site: Path, *, as_json: bool) -> int:
             settings=configuration.retention,
             clock=SystemClock(),
             audit=audit_of(state_dir, "retention"),
-            crops=Crops(state_dir / COLLECTION, configuration.collection.keep_days),
+            crops=SampleCrops(state_dir / COLLECTION, configuration.collection.keep_days),
         ).once(threading.Event())
     if as_json:
         click.echo(json.dumps(None if outcome is None else asdict(outcome), indent=2))
@@ -129,8 +129,8 @@ def set_hold(site: Path, case: str, reason: str) -> None:
     with acting_for(state_dir):
         case_id = _one(case, _known(state_dir))
         log = audit_of(state_dir, "hold")
-        hold = Hold(case_id=case_id, reason=reason, by=log.by, at=datetime.now(UTC))
-        if not Holds(state_dir).set(hold):
+        hold = LegalHold(case_id=case_id, reason=reason, by=log.by, at=datetime.now(UTC))
+        if not LegalHolds(state_dir).set(hold):
             click.echo(say("Case {case_id} is held already.", case_id=case_id))
             return
         note(state_dir, "hold", "hold.set", case_id=case_id, reason=reason)
@@ -147,7 +147,7 @@ def lift_hold(site: Path, case: str, reason: str) -> None:
     """
     state_dir = _state_dir(site)
     with acting_for(state_dir):
-        holds = Holds(state_dir)
+        holds = LegalHolds(state_dir)
         case_id = _one(case, holds.names())
         holds.lift(case_id)
         note(state_dir, "hold", "hold.lifted", case_id=case_id, reason=reason)
@@ -162,7 +162,7 @@ def list_holds(site: Path, *, as_json: bool) -> None:
     """
     state_dir, timezone = _state_dir(site), load(site).site.timezone
     with acting_for(state_dir):
-        holds = list(Holds(state_dir).all())
+        holds = list(LegalHolds(state_dir).all())
     if as_json:
         click.echo(json.dumps([each.model_dump(mode="json") for each in holds], indent=2))
         return
@@ -171,7 +171,7 @@ def list_holds(site: Path, *, as_json: bool) -> None:
         click.echo(
             f"{harmless(each.case_id)}  {local(each.at, timezone)}  {harmless(known_in_words(AUTHORS, each.by))}"
         )
-        click.echo(f"  {harmless(each.reason, MOST_SHOWN)}")
+        click.echo(f"  {harmless(each.reason, MAX_SHOWN)}")
 
 
 def _known(state_dir: Path) -> frozenset[str]:

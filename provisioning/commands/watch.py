@@ -17,7 +17,7 @@ from drivers.clock import SystemClock
 from drivers.files.privileges import become_keeper_of, read_file
 from provisioning.console.local_time import local
 from provisioning.console.rounding import compared, figure, holds
-from provisioning.wording import MOST_SHOWN, say
+from provisioning.wording import MAX_SHOWN, say
 from provisioning.wording.case_sentences import duration
 from provisioning.wording.recovered import recovered
 from provisioning.wording.vocabulary import (
@@ -140,7 +140,7 @@ def _live(path: Path, every_s: float) -> None:
 
 def _shown(status: Status, before: Status | None) -> Iterator[str]:
     """The view; text from a camera or a broker stays on its line."""
-    return (harmless(line, MOST_SHOWN) for line in lines(status, before))
+    return (harmless(line, MAX_SHOWN) for line in lines(status, before))
 
 
 def lines(status: Status, before: Status | None) -> Iterator[str]:

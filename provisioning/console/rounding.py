@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from provisioning.wording import say
 
-MOST_DIGITS = 17
+MAX_DIGITS = 17
 """Behind the point; a float has no more."""
 
 
@@ -24,7 +24,7 @@ def compared(value: float | None, needs: str, threshold: float | None) -> str:
     if float(told) != threshold:
         told = repr(threshold)
     # 59.999 is not shown as 60.00: so many digits that the comparison stays true.
-    exact = (f"{value:.{digits}f}" for digits in range(2, MOST_DIGITS))
+    exact = (f"{value:.{digits}f}" for digits in range(2, MAX_DIGITS))
     shown = next((text for text in exact if _sign(float(text), needs, threshold) == sign), None)
     return f"{shown or repr(value):>8}  {sign} {told}"
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 _LARGEST_BYTES = 16_000_000
 """What a message may be, also unpacked: a small one could otherwise fill the memory."""
-_MOST_TOLD = 20
+_MAX_TOLD = 20
 """Maximum number of refusals kept in words; all are counted."""
 _CONNECT_TIMEOUT_S = 10.0
 _DEFAULT_PORT = 1883
@@ -58,7 +58,7 @@ class Received:
     def refuse(self, reason: str) -> None:
         """Count a message that is not used, and keep why."""
         self.refused += 1
-        if len(self.invalid) < _MOST_TOLD:
+        if len(self.invalid) < _MAX_TOLD:
             self.invalid.append(harmless(reason, 500))
 
     def sequences(self, epoch: str) -> set[int]:

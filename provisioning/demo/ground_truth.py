@@ -55,7 +55,7 @@ class Reported(NamedTuple):
     ended_s: float | None
 
 
-class Verdict(NamedTuple):
+class Comparison(NamedTuple):
     """A problem with the case that reported it, or one of the two alone."""
 
     outcome: Literal["found", "not_found", "false_case"]
@@ -81,7 +81,7 @@ def reported_cases(events: Iterable[Event], clip_began_at: datetime) -> list[Rep
     return list(cases.values())
 
 
-def compare(problems: Sequence[Problem], cases: Sequence[Reported]) -> Iterator[Verdict]:
+def compare(problems: Sequence[Problem], cases: Sequence[Reported]) -> Iterator[Comparison]:
     """Find the case of each problem; then name the cases that belong to none.
 
     Several staged problems may be one case: misparked bikes of one zone are.
@@ -91,11 +91,11 @@ def compare(problems: Sequence[Problem], cases: Sequence[Reported]) -> Iterator[
         mine = [case for case in cases if _same(problem, case)]
         unclaimed -= set(mine)
         if mine:
-            yield Verdict("found", problem, min(mine))
+            yield Comparison("found", problem, min(mine))
         else:
-            yield Verdict("not_found", problem, None)
+            yield Comparison("not_found", problem, None)
     for case in sorted(unclaimed, key=lambda case: case.began_s):
-        yield Verdict("false_case", None, case)
+        yield Comparison("false_case", None, case)
 
 
 def _same(problem: Problem, case: Reported) -> bool:

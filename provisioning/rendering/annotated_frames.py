@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from agent.domain.case_lifecycle import Change
     from drivers.cameras import Frame, Picture
 
-MOST_PICTURES = 500
+MAX_PICTURES = 500
 
 
 class Show:
@@ -52,7 +52,7 @@ class Show:
         path = self._folder / name
         drawing.save(path, annotated(frame, pipeline, changes))
         self._written.append(path)
-        while len(self._written) > MOST_PICTURES:
+        while len(self._written) > MAX_PICTURES:
             self._written.popleft().unlink(missing_ok=True)
 
 

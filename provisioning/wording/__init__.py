@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 ENGLISH = "en"
 CHINESE = "zh_CN"
-MOST_SHOWN = 1000
+MAX_SHOWN = 1000
 """Characters of one fact, on a terminal."""
 _COMMA = said(", ")
 """Between the names of a list."""
@@ -69,14 +69,14 @@ def in_words(text: str) -> str:
     """Give a text in the reader's language, its facts harmless; what was not ``said`` is given as it is."""
     if not isinstance(text, Said):
         return text
-    shown = harmless(text, MOST_SHOWN)
+    shown = harmless(text, MAX_SHOWN)
     return str(shown) if language() == ENGLISH else _filled(shown, translations(language()))
 
 
 def error_in_words(error: BaseException) -> str:
     """Give the text of an error in the reader's language, as far as it is known."""
     text = words_of(error)
-    return in_words(text if isinstance(text, Said) else harmless(text, MOST_SHOWN))
+    return in_words(text if isinstance(text, Said) else harmless(text, MAX_SHOWN))
 
 
 @cache

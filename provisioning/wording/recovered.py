@@ -18,7 +18,7 @@ from wording.messages import Said
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LEAST_LITERAL = 10
+MIN_LITERAL = 10
 """Characters besides facts that a template has at least: ``{file}: {reason}`` would fit anything."""
 _NUMBER = re.compile(r"\d*\.?\d*[efg]")
 
@@ -61,7 +61,7 @@ def _form(template: str) -> _Form | None:
         pattern += f"(?P<{name}>.+?)"
         literals.append("")
     length = sum(map(len, literals))
-    if length < (LEAST_LITERAL if specs else 1):
+    if length < (MIN_LITERAL if specs else 1):
         return None
     return _Form(template, literals[0], literals[-1], pattern, specs, length)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agent.analysis.case_recorder import QUIET_TIMES, CaseBook
+from agent.analysis.case_recorder import QUIET_TIMES, CaseRecorder
 from agent.config.loading import from_tables
 from agent.domain.ids import RandomIds
 from agent.evidence.pictures import Evidence
@@ -25,7 +25,7 @@ def test_snapshots_are_rare_while_nothing_may_become_a_case(
 ) -> None:
     with Database(tmp_path / "kerbwatch.sqlite3") as database:
         outbox = open_outbox(database)
-        book = CaseBook(
+        book = CaseRecorder(
             from_tables(site_of()),
             models=(),
             allowed_s={},

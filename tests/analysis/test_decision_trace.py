@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.analysis.decision_trace import MOST_MOMENTS, Trace, Traces
+from agent.analysis.decision_trace import MAX_MOMENTS, Trace, Traces
 from agent.config.loading import load
 from agent.domain.measure import Measure
 from agent.runtime.replay import replay
@@ -40,7 +40,7 @@ def told(stay: list[tuple[float, float, bool]]) -> tuple[Trace, list[tuple[float
 @given(stays)
 def test_a_trace_stays_small_however_long_the_stay(stay: list[tuple[float, float, bool]]) -> None:
     trace, noted = told(stay)
-    assert len(trace.moments) <= MOST_MOMENTS
+    assert len(trace.moments) <= MAX_MOMENTS
     assert len(json.dumps(trace.document(noted[-1][0]))) < 8192
     assert trace.frames == len(noted)
     assert trace.looks == sum(looked for _, _, looked in stay)
@@ -77,7 +77,7 @@ def test_what_led_to_the_opening_is_kept_however_long_the_case_stays_open(
         trace.note(now_s, measures, looked=looked)
     assert trace.frozen == kept
     document = trace.document(now_s)
-    assert len(document["moments"]) <= 2 * MOST_MOMENTS
+    assert len(document["moments"]) <= 2 * MAX_MOMENTS
     assert len(json.dumps(document)) < 8192
 
 

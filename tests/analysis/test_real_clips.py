@@ -21,7 +21,7 @@ needs_videos = pytest.mark.skipif(
     not VIDEOS.exists(), reason="the real clips are not part of the project (../shared/data/videos)"
 )
 
-LEAST_TRACKS = {
+MIN_TRACKS = {
     "dev_pedestrians_vtest.mp4": ("person", 30),
     "dev_traffic_intersection_opendatacam.mp4": ("car", 20),
     "dev_parking_cars_intel.mp4": ("car", 1),
@@ -41,10 +41,10 @@ def opened(report: ReplayReport) -> Counter[str]:
 
 
 @needs_videos
-@pytest.mark.parametrize("name", sorted(LEAST_TRACKS))
+@pytest.mark.parametrize("name", sorted(MIN_TRACKS))
 def test_a_real_street_without_a_problem_opens_no_case_and_is_really_seen(name: str) -> None:
     report = judge(VIDEOS / name)
-    label, least = LEAST_TRACKS[name]
+    label, least = MIN_TRACKS[name]
     family = ("car", "bus", "truck") if label == "car" else (label,)
     assert sum(report.tracks_by_label.get(each, 0) for each in family) >= least
     assert opened(report) == {}

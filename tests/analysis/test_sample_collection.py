@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from agent.analysis.sample_collection import Collection
+from agent.analysis.sample_collection import SampleCollection
 from agent.config.schema import CollectionSection
 from agent.domain.scene import Box, Detection, Doubt
 from agent.protocol.base import ModelUsed
@@ -39,8 +39,8 @@ def told(**settings: object) -> CollectionSection:
     return CollectionSection.model_validate(facts)
 
 
-def collection(folder: Path, **settings: object) -> Collection:
-    return Collection(folder, told(**settings), nobody, [MODEL])
+def collection(folder: Path, **settings: object) -> SampleCollection:
+    return SampleCollection(folder, told(**settings), nobody, [MODEL])
 
 
 def at(now_s: float) -> Frame:
@@ -72,7 +72,7 @@ def test_a_doubtful_crop_is_kept_with_its_facts_and_its_consent(tmp_path: Path) 
 def test_heads_are_gone_from_what_is_kept(tmp_path: Path) -> None:
     person = Detection("person", 0.15, Box(0.3, 0.1, 0.5, 0.9))
     rough = np.random.default_rng(1).integers(0, 256, (180, 320)).astype(np.uint8)
-    Collection(tmp_path, told(), lambda _: [person], [MODEL]).consider(
+    SampleCollection(tmp_path, told(), lambda _: [person], [MODEL]).consider(
         KIND, [BIN], frame_of(rough, 100)
     )
     [path] = kept(tmp_path)

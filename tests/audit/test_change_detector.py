@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.audit import Audit, Noticing, Record, records, verify
+from agent.audit import AuditLog, AuditRecord, ChangeDetector, records, verify
 from agent.audit.change_detector import CLOCK_CHANGES, CLOCK_CHANGES_PERIOD_S
 from agent.audit.setting_diff import leaves
 from agent.config.loading import from_tables
@@ -37,9 +37,9 @@ class Device:
 
     def runs(
         self, site: dict[str, Any] | None = None, facts: dict[str, str] | None = None
-    ) -> Noticing:
-        self.noticing = Noticing(
-            Audit(self.folder, self.clock),
+    ) -> ChangeDetector:
+        self.noticing = ChangeDetector(
+            AuditLog(self.folder, self.clock),
             self.folder,
             self.clock,
             CertificateFile(self.certificate),
@@ -51,7 +51,7 @@ class Device:
         )
         return self.noticing
 
-    def told(self) -> list[Record]:
+    def told(self) -> list[AuditRecord]:
         assert verify(self.folder).breaks == ()
         return list(records(self.folder))
 
@@ -100,14 +100,14 @@ def with_zones(*zones: dict[str, Any]) -> dict[str, Any]:
     return SITE | {"zones": list(zones)}
 
 
-def since_start(device: Device, site: dict[str, Any]) -> list[Record]:
+def since_start(device: Device, site: dict[str, Any]) -> list[AuditRecord]:
     """What a run with another site records, its own beginning left out."""
     known = len(device.told())
     device.runs(site)
     return device.told()[known + 1 :]
 
 
-def changes_of(told: list[Record]) -> dict[str, tuple[str | None, str | None]]:
+def changes_of(told: list[AuditRecord]) -> dict[str, tuple[str | None, str | None]]:
     """Place → what it was and is, of all records together; none may be told twice."""
     rows = [row for each in told for row in each.facts.get("changes", ())]
     found = {row["at"]: (row["was"], row["now"]) for row in rows}

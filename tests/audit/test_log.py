@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.audit import Audit, AuditError, Head, records, verify
+from agent.audit import AuditError, AuditLog, Head, records, verify
 from agent.audit import log as audit_log
 from drivers.testing import FakeClock
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 NOON = datetime(2026, 3, 1, 4, 0, tzinfo=UTC)
 
 
-def filled(folder: Path, count: int) -> Audit:
-    audit = Audit(folder, FakeClock(NOON))
+def filled(folder: Path, count: int) -> AuditLog:
+    audit = AuditLog(folder, FakeClock(NOON))
     for number in range(count):
         audit.append("configuration.changed", name=f"值 {number}", number=number)
     return audit
@@ -51,7 +51,7 @@ def test_what_is_recorded_can_be_read_and_the_chain_holds(tmp_path: Path) -> Non
 
 def test_an_empty_log_holds(tmp_path: Path) -> None:
     assert verify(tmp_path / "none").breaks == ()
-    assert Audit(tmp_path / "none", FakeClock(NOON)).head().number == 0
+    assert AuditLog(tmp_path / "none", FakeClock(NOON)).head().number == 0
 
 
 def changed_fact(told: list[str]) -> list[str]:
@@ -62,7 +62,7 @@ def changed_and_hashed_anew(told: list[str]) -> list[str]:
     record = json.loads(told[2])
     del record["hash"]
     record["facts"]["name"] = "值 9"
-    forged = audit_log.Record(**record).line()
+    forged = audit_log.AuditRecord(**record).line()
     return [*told[:2], forged, *told[3:]]
 
 
@@ -111,7 +111,7 @@ def test_no_byte_can_be_changed_unseen(
     content = bytearray((folder / "000001.jsonl").read_bytes())
     at = data.draw(st.integers(0, len(content) - 1))
     content[at] = data.draw(st.integers(0, 255).filter(lambda byte: byte != content[at]))
-    known, before = Audit(folder, FakeClock(NOON)).head(), list(records(folder))
+    known, before = AuditLog(folder, FakeClock(NOON)).head(), list(records(folder))
     (folder / "000001.jsonl").write_bytes(content)
     verdict = verify(folder, known)
     # Some spaces between JSON's parts say nothing; whatever else is changed is found.
@@ -169,7 +169,7 @@ def test_the_log_is_bounded_and_says_where_it_begins(
 
 
 def test_an_untrusted_clock_is_said(tmp_path: Path) -> None:
-    Audit(tmp_path, FakeClock(NOON, synchronised=False)).append("agent.started")
+    AuditLog(tmp_path, FakeClock(NOON, synchronised=False)).append("agent.started")
     assert next(records(tmp_path)).clock == "unsynchronised"
 
 
@@ -194,7 +194,7 @@ def test_several_processes_append_to_one_chain(tmp_path: Path) -> None:
 def test_a_disk_that_takes_nothing_is_an_error_with_its_reason(tmp_path: Path) -> None:
     (tmp_path / "audit").write_text("a file, no folder")
     with pytest.raises(AuditError, match="audit"):
-        Audit(tmp_path / "audit", FakeClock(NOON)).append("test")
+        AuditLog(tmp_path / "audit", FakeClock(NOON)).append("test")
 
 
 def test_a_known_head_in_the_middle_is_enough(tmp_path: Path) -> None:

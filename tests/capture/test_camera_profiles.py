@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.capture.camera_profiles import MARGIN, Daylight, Profile, Switch
-from agent.capture.camera_reader import CameraActivity, Capture
+from agent.capture.camera_profiles import MARGIN, CameraProfile, ProfileSwitcher, Switch
+from agent.capture.camera_reader import CameraActivity, CameraReader
 from agent.capture.mailbox import Mailbox
 from agent.config.faults import ConfigError
 from agent.config.loading import from_tables
@@ -28,8 +28,8 @@ EVERY_DAY = (1, 2, 3, 4, 5, 6, 7)
 NIGHT = Window(EVERY_DAY, time(20), time(6))
 
 
-def chosen(profile: Profile, *lumas: float, step_s: float = 1.0) -> list[str | None]:
-    daylight = Daylight([profile])
+def chosen(profile: CameraProfile, *lumas: float, step_s: float = 1.0) -> list[str | None]:
+    daylight = ProfileSwitcher([profile])
     return [daylight.choose(NOON, luma, index * step_s) for index, luma in enumerate(lumas)]
 
 
@@ -37,7 +37,7 @@ def chosen(profile: Profile, *lumas: float, step_s: float = 1.0) -> list[str | N
 def test_the_light_changes_nothing_more_often_than_its_hold(
     readings: list[tuple[float, float]], hold_s: float
 ) -> None:
-    daylight = Daylight([Profile("night", darker_than=60, hold_s=hold_s)])
+    daylight = ProfileSwitcher([CameraProfile("night", darker_than=60, hold_s=hold_s)])
     now_s, before, changed_s = 0.0, daylight.choose(NOON, 128, 0.0), 0.0
     for step_s, luma in readings:
         now_s += step_s
@@ -48,18 +48,18 @@ def test_the_light_changes_nothing_more_often_than_its_hold(
 
 
 def test_it_is_night_when_it_has_been_dark_for_long_enough() -> None:
-    night = Profile("night", darker_than=60, hold_s=3)
+    night = CameraProfile("night", darker_than=60, hold_s=3)
     assert chosen(night, 128, 40, 40, 40, 40, 40) == [None, None, None, None, "night", "night"]
 
 
 def test_a_picture_that_the_night_s_exposure_made_brighter_is_night_still() -> None:
-    night = Profile("night", darker_than=60, hold_s=0)
+    night = CameraProfile("night", darker_than=60, hold_s=0)
     lumas = [40, 60 + MARGIN - 1, 60 + MARGIN - 1, 60 + MARGIN + 1, 60 + MARGIN + 1]
     assert chosen(night, *lumas) == ["night", "night", "night", "night", None]
 
 
 def test_a_schedule_switches_at_its_edge() -> None:
-    daylight = Daylight([Profile("night", windows=(NIGHT,))])
+    daylight = ProfileSwitcher([CameraProfile("night", windows=(NIGHT,))])
     at = datetime(2026, 6, 1, 19, 59, 59, tzinfo=WUHU)
     assert daylight.choose(at, 128, 0) is None
     assert daylight.choose(at + timedelta(seconds=1), 128, 1) == "night"
@@ -67,12 +67,12 @@ def test_a_schedule_switches_at_its_edge() -> None:
 
 
 def test_of_several_the_first_that_holds_is_taken_and_both_conditions_must_hold() -> None:
-    lit = Profile("lit night", windows=(NIGHT,), brighter_than=50, hold_s=0)
-    dark = Profile("dark night", windows=(NIGHT,))
+    lit = CameraProfile("lit night", windows=(NIGHT,), brighter_than=50, hold_s=0)
+    dark = CameraProfile("dark night", windows=(NIGHT,))
     late = datetime(2026, 6, 1, 23, tzinfo=WUHU)
-    assert Daylight([lit, dark]).choose(late, 80, 0) == "lit night"
-    assert Daylight([lit, dark]).choose(late, 20, 0) == "dark night"
-    assert Daylight([lit, dark]).choose(NOON, 80, 0) is None
+    assert ProfileSwitcher([lit, dark]).choose(late, 80, 0) == "lit night"
+    assert ProfileSwitcher([lit, dark]).choose(late, 20, 0) == "dark night"
+    assert ProfileSwitcher([lit, dark]).choose(NOON, 80, 0) is None
 
 
 class Adjustable:
@@ -105,14 +105,14 @@ class Adjustable:
 
 def watched(camera: Adjustable, switch: Switch, activity: CameraActivity) -> None:
     mailbox = Mailbox(["gate"])
-    capture = Capture("gate", lambda: camera, mailbox, lambda: 30, lambda: None)
+    capture = CameraReader("gate", lambda: camera, mailbox, lambda: 30, lambda: None)
     capture.activity, capture.look_at = activity, switch.look_at
     capture.run(threading.Event())
 
 
 def test_a_camera_is_adjusted_when_the_light_changes_and_after_a_reopening() -> None:
     activity = CameraActivity()
-    daylight = Daylight([Profile("night", darker_than=60, hold_s=2)])
+    daylight = ProfileSwitcher([CameraProfile("night", darker_than=60, hold_s=2)])
     switch = Switch(daylight, {None: "plain", "night": "long"}, WUHU, lambda: activity)
     first = Adjustable([128] * 3 + [20] * 6)
     watched(first, switch, activity)

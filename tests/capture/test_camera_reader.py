@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.capture import camera_reader
-from agent.capture.camera_reader import Capture
+from agent.capture.camera_reader import CameraReader
 from agent.capture.mailbox import Mailbox
 from agent.concurrency.backoff import Backoff
 from drivers.cameras import CameraError, Frame
@@ -47,7 +47,7 @@ def test_no_camera_starves_another() -> None:
 def watched(mailbox: Mailbox, frames_per_s: float) -> list[float]:
     """The times of the frames that a recording of three seconds, ten a second, comes down to."""
     settings = Settings(width=160, height=90, seconds=3, frames_per_s=10)
-    reader = Capture(
+    reader = CameraReader(
         "street",
         lambda: open_camera("street", settings),
         mailbox,
@@ -109,7 +109,7 @@ def test_a_lost_camera_is_closed_and_opened_anew(monkeypatch: pytest.MonkeyPatch
         return opened[-1]
 
     mailbox = Mailbox(["street"])
-    reader = Capture("street", open_next, mailbox, lambda: 10, lambda: None)
+    reader = CameraReader("street", open_next, mailbox, lambda: 10, lambda: None)
     reader.run(threading.Event())
     assert opened == [first, second]
     assert first.closed
@@ -133,7 +133,7 @@ def test_a_camera_that_cannot_be_opened_says_why_and_is_tried_again(
             stop.set()
         raise CameraError("street", "no such device")
 
-    reader = Capture("street", fails, Mailbox(["street"]), lambda: 10, lambda: None)
+    reader = CameraReader("street", fails, Mailbox(["street"]), lambda: 10, lambda: None)
     reader.run(stop)
     assert reasons == ["opening", "no such device", "no such device"]
     assert reader.activity.reopened == 3
@@ -147,7 +147,7 @@ def test_a_camera_that_is_stopped_has_not_come_to_its_end() -> None:
     def stopped_by_its_first_frame() -> None:
         stop.set()
 
-    reader = Capture(
+    reader = CameraReader(
         "street",
         lambda: open_camera("street", endless),
         mailbox,
@@ -165,7 +165,7 @@ def test_the_rate_may_change_while_the_camera_runs() -> None:
     wanted = iter([10.0] * 11 + [1.0] * 100)
     mailbox = Mailbox(["street"])
     settings = Settings(width=160, height=90, seconds=4, frames_per_s=10)
-    reader = Capture(
+    reader = CameraReader(
         "street",
         lambda: open_camera("street", settings),
         mailbox,
@@ -192,15 +192,15 @@ def test_the_rate_may_change_while_the_camera_runs() -> None:
     st.floats(0, 1),
 )
 def test_waits_grow_while_it_fails_and_begin_anew_after_a_good_run(
-    runs_s: list[float], first_s: float, times: float, least_share: float
+    runs_s: list[float], first_s: float, times: float, min_share: float
 ) -> None:
-    backoff = Backoff(first_s, first_s * times, 100.0, least_share=least_share)
+    backoff = Backoff(first_s, first_s * times, 100.0, min_share=min_share)
     failures = 0
     for ran_s in runs_s:
         failures = 1 if ran_s >= 100.0 else failures + 1
         limit_s = min(first_s * times, first_s * 2.0 ** (failures - 1))
         wait_s = backoff.failed(ran_s)
-        assert least_share * limit_s <= wait_s * (1 + 1e-9)
+        assert min_share * limit_s <= wait_s * (1 + 1e-9)
         assert wait_s <= limit_s * (1 + 1e-9)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from agent.capture import camera_reader
-from agent.capture.frame_faults import MOST_IN_A_ROW, FaultyFrames, FrameError, fault_of
+from agent.capture.frame_faults import MAX_IN_A_ROW, FaultyFrames, FrameError, fault_of
 from agent.capture.mailbox import Mailbox
 from agent.config.schema import Configuration
 from agent.runtime.composition import Parts
@@ -47,8 +47,8 @@ def fails(faulty: FaultyFrames, camera_id: str, error: Exception) -> FrameError:
 
 def test_a_camera_is_blamed_after_several_frames_in_a_row_and_again_after_as_many() -> None:
     faulty = FaultyFrames(["east", "west"])
-    blamed = [fails(faulty, "east", ValueError()).blames_camera for _ in range(2 * MOST_IN_A_ROW)]
-    assert blamed == 2 * [*([False] * (MOST_IN_A_ROW - 1)), True]
+    blamed = [fails(faulty, "east", ValueError()).blames_camera for _ in range(2 * MAX_IN_A_ROW)]
+    assert blamed == 2 * [*([False] * (MAX_IN_A_ROW - 1)), True]
     with faulty.judging("east"):
         pass
     assert fails(faulty, "east", ValueError()).in_a_row == 1
@@ -63,9 +63,9 @@ def test_faults_of_disk_and_memory_are_nobodys_frames() -> None:
 
 def test_what_every_one_of_several_cameras_has_is_not_the_cameras_fault() -> None:
     faulty = FaultyFrames(["east", "west"])
-    for _ in range(MOST_IN_A_ROW):
+    for _ in range(MAX_IN_A_ROW):
         fails(faulty, "east", ValueError())
-    for _ in range(MOST_IN_A_ROW - 1):
+    for _ in range(MAX_IN_A_ROW - 1):
         fails(faulty, "west", ValueError())
     with pytest.raises(ZeroDivisionError), faulty.judging("west"):
         raise ZeroDivisionError
@@ -224,7 +224,7 @@ def test_a_camera_whose_frames_cannot_be_judged_is_opened_anew_and_the_other_goe
         stop.set()
         thread.join(60)
     assert ended == [0]
-    assert west_told["dropped"] >= 2 * MOST_IN_A_ROW
+    assert west_told["dropped"] >= 2 * MAX_IN_A_ROW
     assert west_told["analysed"] == 0
 
 
@@ -237,7 +237,7 @@ def test_a_driver_that_fails_in_a_way_of_its_own_costs_its_camera_alone(
         raise RuntimeError(SECRET)
 
     mailbox, stop = Mailbox(["gate"]), threading.Event()
-    reader = camera_reader.Capture("gate", opened, mailbox, lambda: 5, lambda: None)
+    reader = camera_reader.CameraReader("gate", opened, mailbox, lambda: 5, lambda: None)
     thread = threading.Thread(target=reader.run, args=(stop,))
     thread.start()
     try:

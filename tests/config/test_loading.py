@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from agent.config.faults import ConfigError
 from agent.config.loading import from_tables, json_schema, load
-from agent.config.schema import Configuration, Site
+from agent.config.schema import Configuration, SiteSection
 from agent.identity.credentials import CredentialsError
 from agent.identity.credentials import read as read_credentials
 from agent.protocol import event_codes
@@ -219,7 +219,7 @@ def test_the_hash_follows_what_shapes_a_judgement_and_nothing_else(tmp_path: Pat
 
 
 def test_every_codes_profile_that_may_be_chosen_has_its_table() -> None:
-    allowed = Site.model_fields["codes_profile"].annotation.__args__  # type: ignore[union-attr]
+    allowed = SiteSection.model_fields["codes_profile"].annotation.__args__  # type: ignore[union-attr]
     assert set(allowed) == set(event_codes.profiles())
 
 

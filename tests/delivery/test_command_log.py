@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agent.audit import OF_PLATFORM, records, verify
-from agent.delivery.command_log import AT_ONCE, EACH_S, MOST_REMEMBERED, Orders
+from agent.delivery.command_log import AT_ONCE, EACH_S, MAX_REMEMBERED, CommandLog
 from agent.protocol.downlink import Answer, Pace
-from agent.retention import Hold, Holds
-from agent.retention.legal_holds import MOST_OF_PLATFORM
+from agent.retention import LegalHold, LegalHolds
+from agent.retention.legal_holds import MAX_OF_PLATFORM
 from agent.storage.database import Database
 from drivers.testing import FakeClock
 from tests.support.broker import Broker
@@ -33,11 +33,11 @@ class Obeying:
 
     def __init__(self, database: Database) -> None:
         self.clock, self.database = FakeClock(NOON), database
-        self.orders = Orders(database, self.clock)
+        self.orders = CommandLog(database, self.clock)
         self.obeyed: list[str] = []
 
     def restart(self) -> None:
-        self.orders = Orders(self.database, self.clock)
+        self.orders = CommandLog(self.database, self.clock)
 
     refuses = False
 
@@ -117,17 +117,17 @@ def test_a_disk_that_does_not_take_the_answer_costs_no_answer(obeying: Obeying) 
 
 
 def test_only_the_newest_answers_are_kept(obeying: Obeying) -> None:
-    for number in range(MOST_REMEMBERED + 5):
+    for number in range(MAX_REMEMBERED + 5):
         obeying.clock.advance(EACH_S)
         obeying.order(f"p-{number}")
     count = obeying.database.write(
         lambda connection: connection.execute("SELECT count(*) FROM orders").fetchone()
     ).result()
-    assert count == (MOST_REMEMBERED,)
+    assert count == (MAX_REMEMBERED,)
     obeying.order("p-4")  # forgotten
     obeying.clock.advance(EACH_S)
     obeying.order("p-5")
-    assert len(obeying.obeyed) == MOST_REMEMBERED + 7
+    assert len(obeying.obeyed) == MAX_REMEMBERED + 7
 
 
 # ── holds ────────────────────────────────────────────────────────────────────────────────────
@@ -192,12 +192,12 @@ def test_the_platform_holds_so_many_cases_and_a_technician_any(
     device: StateFolder, tmp_path: Path
 ) -> None:
     keeping = keeping_of(device, tmp_path)
-    for number in range(MOST_OF_PLATFORM):
+    for number in range(MAX_OF_PLATFORM):
         device.holds.set(
-            Hold(case_id=f"c-{number}", reason="", by="platform", at=NOON, origin="platform")
+            LegalHold(case_id=f"c-{number}", reason="", by="platform", at=NOON, origin="platform")
         )
     case_id = device.case()
-    assert ordered(device, keeping, hold(case_id)) == f"{MOST_OF_PLATFORM} cases are held already"
+    assert ordered(device, keeping, hold(case_id)) == f"{MAX_OF_PLATFORM} cases are held already"
     assert device.holds.set(hold_on(case_id))
     assert ordered(device, keeping, hold("c-0", held=False)) is None
     assert ordered(device, keeping, hold(case_id)) is None
@@ -218,7 +218,7 @@ def test_whatever_is_ordered_pushes_nothing_of_the_device_out_of_the_audit_log(
     assert {record.by for record in noted} == {"platform"}
     assert [record.hash for record in records(tmp_path / "audit")] == before
     assert verify(tmp_path / "audit" / OF_PLATFORM).breaks == ()
-    assert Holds(tmp_path).names() == set()
+    assert LegalHolds(tmp_path).names() == set()
 
 
 def test_the_devices_own_log_vouches_for_the_end_of_what_was_ordered(

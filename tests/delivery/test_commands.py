@@ -12,7 +12,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from agent.audit import OF_PLATFORM, records
-from agent.config.schema import Uplink as UplinkSettings
+from agent.config.schema import UplinkSection as UplinkSettings
 from agent.delivery.command_log import AT_ONCE
 from agent.delivery.commands import Change, Done, Handler, RefusedError
 from agent.delivery.mqtt_connection import Delivery

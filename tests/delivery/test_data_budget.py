@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.delivery.data_budget import DAY_LENGTH_S, MOST_BEGINNINGS, DailyBytes
+from agent.delivery.data_budget import DAY_LENGTH_S, MAX_BEGINNINGS, DataBudget
 from agent.storage.outbox_queries import Lane
 from drivers.testing import FakeClock
 from tests.support.broker import Broker
@@ -20,11 +20,11 @@ WUHU = ZoneInfo("Asia/Shanghai")
 NOON = datetime(2026, 6, 1, 4, tzinfo=UTC)
 
 
-def budget(clock: FakeClock, limit: int, saved: str | None = None) -> DailyBytes:
-    return DailyBytes({"health": limit}, WUHU, clock.now, saved)
+def budget(clock: FakeClock, limit: int, saved: str | None = None) -> DataBudget:
+    return DataBudget({"health": limit}, WUHU, clock.now, saved)
 
 
-def spend(daily: DailyBytes, size: int) -> int:
+def spend(daily: DataBudget, size: int) -> int:
     """Send messages of a size as long as it is allowed; how many bytes went."""
     sent = 0
     while daily.allows("health"):
@@ -94,14 +94,14 @@ def test_a_clock_that_is_set_again_and_again_opens_no_link_for_good(
     jumps_d: list[int], apart_h: int
 ) -> None:
     clock = FakeClock(NOON)
-    daily = DailyBytes({"health": 1000}, WUHU, clock.now, None, clock.monotonic_s)
+    daily = DataBudget({"health": 1000}, WUHU, clock.now, None, clock.monotonic_s)
     sent = spend(daily, 500)
     for jump_d in jumps_d:
         clock.advance(apart_h * 3600)
         clock.step(NOON + timedelta(days=jump_d, hours=apart_h % 24))
         sent += spend(daily, 500)
     lived_days = len(jumps_d) * apart_h / 24
-    assert sent <= 1000 * (1 + MOST_BEGINNINGS * (1 + lived_days * 24 * 3600 / DAY_LENGTH_S))
+    assert sent <= 1000 * (1 + MAX_BEGINNINGS * (1 + lived_days * 24 * 3600 / DAY_LENGTH_S))
     clock.step(NOON)
     spend(daily, 500)
     sent = 0

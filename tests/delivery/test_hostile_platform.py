@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from agent.config.schema import Uplink as UplinkSettings
-from agent.delivery.epoch_limit import FIRST_WAIT_S, LONGEST_WAIT_S, NewEpochs
-from agent.delivery.rate_limit import Pacing
-from agent.delivery.send_scheduler import Parcel
-from agent.protocol.downlink import LEAST_PACE_PER_S, Answer, Command, Pace, Receipt, Resend, any_of
-from agent.protocol.fields import MOST_NUMBER
+from agent.config.schema import UplinkSection as UplinkSettings
+from agent.delivery.epoch_limit import FIRST_WAIT_S, LONGEST_WAIT_S, EpochLimit
+from agent.delivery.rate_limit import SendRateLimit
+from agent.delivery.send_scheduler import Batch
+from agent.protocol.downlink import MIN_PACE_PER_S, Answer, Command, Pace, Receipt, Resend, any_of
+from agent.protocol.fields import MAX_NUMBER
 from agent.protocol.generator import schema
 from agent.protocol.heartbeat import UplinkHealth
 from agent.storage.outbox_queries import Lane
@@ -102,7 +102,7 @@ def test_no_number_is_larger_than_every_parser_reads(number: int) -> None:
         Receipt(epoch="e", contiguous_through=0, conflicts=((1, number),))
     with pytest.raises(ValidationError):
         Resend(command="resend", command_id="r", epoch="e", first=1, last=number)
-    assert Receipt(epoch="e", contiguous_through=MOST_NUMBER).highest == MOST_NUMBER
+    assert Receipt(epoch="e", contiguous_through=MAX_NUMBER).highest == MAX_NUMBER
 
 
 def test_a_receipt_of_many_faults_is_given_up_at_the_first_of_its_ranges() -> None:
@@ -170,7 +170,7 @@ def test_what_is_heard_is_within_its_bounds_or_a_fault_that_is_known(value: Any)
         _commands.validate_json(told)
     with suppress(ValidationError):
         receipt = Receipt.model_validate_json(told)
-        assert 0 <= receipt.highest <= MOST_NUMBER
+        assert 0 <= receipt.highest <= MAX_NUMBER
 
 
 def test_a_retained_word_is_not_asked_for(broker: Broker, tmp_path: Path) -> None:
@@ -259,7 +259,7 @@ def test_a_receipt_costs_what_is_under_way_however_much_waits(
     with Device(tmp_path, UplinkSettings(confirm="platform")) as device:
         _fill(device, _BACKLOG)
         parcels = device.uplink._parcels
-        parcels.take(Parcel(tuple(range(1, sent + 1)), b""), 0)
+        parcels.take(Batch(tuple(range(1, sent + 1)), b""), 0)
         told = Receipt(epoch=device.outbox.epoch, contiguous_through=through, ranges=ranges)
         with closing(device.database.read()) as reader:
             asked = Asked(reader)
@@ -368,7 +368,7 @@ def test_the_platform_begins_a_new_epoch_at_once_and_further_ones_after_growing_
 
 def test_no_wait_for_a_new_epoch_is_longer_than_a_day() -> None:
     clock = FakeClock(SystemClock().now())
-    epochs = NewEpochs(clock)
+    epochs = EpochLimit(clock)
     for _ in range(100):
         clock.advance(epochs.wait_s)
         assert epochs.wait_s == 0
@@ -416,7 +416,7 @@ def test_a_pace_ends_with_its_connection(broker: Broker, tmp_path: Path) -> None
 
 def test_the_slowest_pace_lets_the_backlog_go_on() -> None:
     clock = FakeClock(SystemClock().now())
-    pacing = Pacing(LEAST_PACE_PER_S, clock)
+    pacing = SendRateLimit(MIN_PACE_PER_S, clock)
     gone = 0
     for _ in range(100):
         clock.advance(1)

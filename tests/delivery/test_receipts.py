@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 import pytest
 from pydantic import ValidationError
 
-from agent.protocol.downlink import LEAST_PACE_PER_S, Pace, Receipt, Resend
+from agent.protocol.downlink import MIN_PACE_PER_S, Pace, Receipt, Resend
 from agent.storage.database import Database
 from agent.storage.outbox_queries import Lane
 from tests.support.broker import Broker
@@ -23,7 +23,7 @@ from tests.support.stub_broker import StubBroker
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
-    from agent.config.schema import Uplink as UplinkSettings
+    from agent.config.schema import UplinkSection as UplinkSettings
 
 
 def settings(broker: Broker, **changes: object) -> UplinkSettings:
@@ -243,7 +243,7 @@ def test_what_is_kept_no_more_is_said_and_another_epoch_is_refused(
 def test_the_platform_can_slow_the_backlog_down_and_a_live_case_still_goes_at_once(
     broker: Broker, tmp_path: Path
 ) -> None:
-    told = broker.settings(backlog_events_per_s=LEAST_PACE_PER_S)
+    told = broker.settings(backlog_events_per_s=MIN_PACE_PER_S)
     with broker.platform() as platform, Device(tmp_path, told) as device:
         device.open_cases(40)
         device.database.write(

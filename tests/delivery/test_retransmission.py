@@ -6,31 +6,31 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.delivery.retransmission import MOST_TIMES, Awaited, RetransmissionTimer
+from agent.delivery.retransmission import MAX_TIMES, Awaited, RetransmissionTimer
 
-LEAST_S = 60.0
+MIN_S = 60.0
 
 
 @given(st.lists(st.one_of(st.none(), st.floats(0, 1e6))))
 def test_the_wait_stays_within_its_bounds_whatever_is_seen(seen: list[float | None]) -> None:
-    timer = RetransmissionTimer(LEAST_S)
+    timer = RetransmissionTimer(MIN_S)
     for took_s in seen:
         if took_s is None:
             timer.expired()
         else:
             timer.measured(took_s)
-        assert LEAST_S <= timer.wait_s <= MOST_TIMES * LEAST_S
+        assert MIN_S <= timer.wait_s <= MAX_TIMES * MIN_S
 
 
 def test_receipts_that_come_soon_leave_the_wait_as_it_was_set() -> None:
-    timer = RetransmissionTimer(LEAST_S)
+    timer = RetransmissionTimer(MIN_S)
     for _ in range(50):
         timer.measured(2.0)
-    assert timer.wait_s == LEAST_S
+    assert timer.wait_s == MIN_S
 
 
 def test_receipts_that_come_late_are_waited_for() -> None:
-    timer = RetransmissionTimer(LEAST_S)
+    timer = RetransmissionTimer(MIN_S)
     for _ in range(50):
         timer.measured(300.0)
     assert timer.wait_s > 300.0
@@ -40,7 +40,7 @@ def test_receipts_that_come_late_are_waited_for() -> None:
 def test_a_platform_that_is_late_is_sent_a_thing_a_few_times_and_not_every_minute(
     count: int, late_s: float
 ) -> None:
-    awaited = Awaited(LEAST_S)
+    awaited = Awaited(MIN_S)
     awaited.add(range(count), 0.0)
     times = 0
     now_s = 0.0
@@ -54,7 +54,7 @@ def test_a_platform_that_is_late_is_sent_a_thing_a_few_times_and_not_every_minut
 
 
 def test_what_is_named_in_time_does_not_come_again() -> None:
-    awaited = Awaited(LEAST_S)
+    awaited = Awaited(MIN_S)
     awaited.add([1, 2, 3], 0.0)
     awaited.came([1, 3], 5.0)
     assert awaited.overdue(59.0) == []
@@ -63,14 +63,14 @@ def test_what_is_named_in_time_does_not_come_again() -> None:
 
 
 def test_only_a_receipt_for_what_was_sent_once_tells_how_late_receipts_are() -> None:
-    awaited = Awaited(LEAST_S)
+    awaited = Awaited(MIN_S)
     awaited.add([1], 0.0)
     assert awaited.overdue(60.0) == [1]
     awaited.comes_again([1])
     awaited.add([1], 60.0)
     awaited.came([1], 61.0)  # for the first copy, or for the second?
     awaited.add([2], 61.0)
-    assert awaited.overdue(61.0 + LEAST_S) == []  # it is still waited for twice as long
+    assert awaited.overdue(61.0 + MIN_S) == []  # it is still waited for twice as long
     awaited.add([3], 122.0)
     awaited.came([3], 123.0)
     assert awaited.overdue(123.0) == [2]
@@ -78,7 +78,7 @@ def test_only_a_receipt_for_what_was_sent_once_tells_how_late_receipts_are() -> 
 
 @pytest.mark.parametrize("forgotten", [True, False])
 def test_a_number_that_has_left_the_disk_may_be_timed_anew(forgotten: bool) -> None:
-    awaited = Awaited(LEAST_S)
+    awaited = Awaited(MIN_S)
     awaited.comes_again([1])
     if forgotten:
         awaited.forget([1])

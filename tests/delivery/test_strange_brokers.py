@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.config.schema import Uplink as UplinkSettings
-from agent.delivery.packet_limits import LARGEST_PACKET_BYTES, BrokenRuleError, Framing
+from agent.config.schema import UplinkSection as UplinkSettings
+from agent.delivery.packet_limits import LARGEST_PACKET_BYTES, BrokenRuleError, PacketLimits
 from tests.support.broker import Broker
 from tests.support.delivering_device import Device
 from tests.support.stub_broker import StubBroker, published, variable_length
@@ -104,7 +104,7 @@ def test_packets_are_told_apart_however_the_stream_is_cut(
     packets: list[tuple[int, int]], cuts: list[int]
 ) -> None:
     stream = b"".join(packet(first, length) + b"\xf0" * length for first, length in packets)
-    framing = Framing()
+    framing = PacketLimits()
     for cut in cuts:
         framing.take(stream[:cut])
         stream = stream[cut:]

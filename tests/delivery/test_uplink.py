@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.config.schema import Uplink as UplinkSettings
+from agent.config.schema import UplinkSection as UplinkSettings
 from agent.delivery.outbox_prefetch import READ_AHEAD
 from agent.protocol.events import DeviceState
 from agent.storage.outbox_queries import Lane

@@ -15,7 +15,7 @@ import pytest
 from pydantic import ValidationError
 
 from agent.capture import camera_reader
-from agent.capture.camera_reader import Capture
+from agent.capture.camera_reader import CameraReader
 from agent.capture.mailbox import Mailbox
 from drivers.cameras import Camera, CameraError, LoginRefusedError
 from drivers.cameras.rtsp import Settings, open_camera
@@ -167,7 +167,7 @@ def test_a_password_that_ffmpeg_would_cut_off_is_told_before_anybody_is_asked(
 def test_after_refused_logins_the_waits_grow_and_are_told(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert (camera_reader.LOGIN_FIRST_S, camera_reader.LOGIN_MOST_S) == (60, 3600)
+    assert (camera_reader.LOGIN_FIRST_S, camera_reader.LOGIN_MAX_S) == (60, 3600)
     monkeypatch.setattr(camera_reader, "LOGIN_FIRST_S", 0.5)
     monkeypatch.setattr(camera_reader, "REOPEN_FIRST_S", 30.0)  # not these
     offered: list[float] = []
@@ -177,7 +177,7 @@ def test_after_refused_logins_the_waits_grow_and_are_told(
         raise LoginRefusedError("gate", "the camera refuses the user or the password")
 
     mailbox, stop = Mailbox(["gate"]), threading.Event()
-    reader = Capture("gate", refuse, mailbox, lambda: 5, lambda: None)
+    reader = CameraReader("gate", refuse, mailbox, lambda: 5, lambda: None)
     thread = threading.Thread(target=reader.run, args=(stop,))
     thread.start()
     try:

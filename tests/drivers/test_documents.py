@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.audit import Audit
+from agent.audit import AuditLog
 from agent.audit.log import segments
 from agent.config import faults, loading
-from drivers.files.documents import MOST_DEEP, parsed_json, parsed_toml, refuse_unseen, unseen
+from drivers.files.documents import MAX_DEEP, parsed_json, parsed_toml, refuse_unseen, unseen
 from drivers.testing import FakeClock
 from tests.support import red_bike_site
 
@@ -46,7 +46,7 @@ def test_what_lies_too_deep_is_refused_soon(parse: Parse, text: str) -> None:
 
 
 def test_what_people_need_is_not_too_deep() -> None:
-    text = "[" * MOST_DEEP + "]" * MOST_DEEP
+    text = "[" * MAX_DEEP + "]" * MAX_DEEP
     assert parsed_json(text) == json.loads(text)
     assert parsed_toml(f"a = {'.' * 300!r}  # {'.' * 500}\nb = 'e.g. this. ' \n")["b"]
 
@@ -122,7 +122,7 @@ def test_a_site_that_cannot_be_read_is_refused_with_a_word(
 
 
 def test_a_deep_line_in_the_audit_log_ends_no_thread(tmp_path: Path) -> None:
-    audit = Audit(tmp_path, FakeClock(datetime(2026, 1, 1, tzinfo=UTC)))
+    audit = AuditLog(tmp_path, FakeClock(datetime(2026, 1, 1, tzinfo=UTC)))
     audit.append("first")
     with segments(tmp_path)[0].open("a", encoding="utf-8") as opened:
         opened.write("[" * 60_000 + "\n")

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.pictures import (
-    LEAST_SIDE_PX,
-    MOST_ASPECT,
-    MOST_PX,
-    MOST_SIDE_PX,
+    MAX_ASPECT,
+    MAX_PX,
+    MAX_SIDE_PX,
+    MIN_SIDE_PX,
     Picture,
     PictureError,
     PictureSizeError,
@@ -158,7 +158,7 @@ def test_frames_of_absurd_sizes_are_refused_with_what_is_allowed(size: tuple[int
     assert f"{size[0]} × {size[1]}" in fault
 
 
-@given(st.integers(LEAST_SIDE_PX, MOST_SIDE_PX), st.integers(LEAST_SIDE_PX, MOST_SIDE_PX))
+@given(st.integers(MIN_SIDE_PX, MAX_SIDE_PX), st.integers(MIN_SIDE_PX, MAX_SIDE_PX))
 def test_every_other_size_is_taken(width: int, height: int) -> None:
-    narrow = max(width, height) > MOST_ASPECT * min(width, height)
-    assert (frame_fault(width, height) is None) == (width * height <= MOST_PX and not narrow)
+    narrow = max(width, height) > MAX_ASPECT * min(width, height)
+    assert (frame_fault(width, height) is None) == (width * height <= MAX_PX and not narrow)

@@ -20,7 +20,7 @@ import pytest
 from pydantic import ValidationError
 
 from agent.capture import camera_reader
-from agent.capture.camera_reader import Capture
+from agent.capture.camera_reader import CameraReader
 from agent.capture.mailbox import Mailbox
 from agent.telemetry.status_file import FILE, CameraStatus, Status
 from drivers.cameras import CameraError, load_driver
@@ -265,7 +265,7 @@ def test_a_camera_that_dies_is_a_loss_and_one_that_comes_back_goes_on(
     port, folder = free_port(), pictures(44)
     server = serve(port, folder)
     mailbox, stop = Mailbox(["gate"]), threading.Event()
-    reader = Capture(
+    reader = CameraReader(
         "gate", lambda: opened(port, read_timeout_s=1), mailbox, lambda: 10, lambda: None
     )
     thread = threading.Thread(target=reader.run, args=(stop,))

@@ -12,7 +12,7 @@ import pytest
 from agent.domain.case_lifecycle import Change
 from agent.domain.scene import Box
 from agent.evidence.pictures import TRY_AGAIN_S, Evidence, EvidenceError
-from agent.perception.best_shot import View
+from agent.perception.best_shot import BestShot
 from tests.support.cases import BIKE_CASE, CLEARED, FOUND, KIND, MEMBER, OPENED
 from tests.support.scenes import frame_of, paving
 
@@ -71,7 +71,7 @@ def test_the_close_up_shows_the_thing_and_a_margin_around_it(tmp_path: Path) -> 
 
 def test_the_close_up_of_a_hidden_bike_is_the_view_that_showed_it(tmp_path: Path) -> None:
     before = frame_of(paving(), 104)
-    shown = View(before.bgr()[60:120, 100:200], Box(0, 0, 1, 1), True, 1.0, before.monotonic_s)
+    shown = BestShot(before.bgr()[60:120, 100:200], Box(0, 0, 1, 1), True, 1.0, before.monotonic_s)
     [_, close_up] = evidence(tmp_path).pictures_of(OPENED, frame_of(paving(), 110), close_up=shown)
     assert (close_up.width_px, close_up.height_px) == (100, 60)
     assert close_up.captured_at == before.captured_at

@@ -13,7 +13,7 @@ from unittest.mock import patch
 from agent.delivery.packet_limits import StrictClient
 from agent.domain.ids import RandomIds
 from agent.identity.signing_key import Signer
-from agent.telemetry.loss_reports import Losses
+from agent.telemetry.loss_reports import LossReports
 from tests.faults.street import street
 from tests.faults.suite import Outcome, Run, fault, require, wait_for
 from tests.support.delivering_device import Device
@@ -115,7 +115,7 @@ def oversized(run: Run) -> Outcome:
     with street(run, "max_packet_size 4000", pack_backlog=False) as here:
         with here.device() as device:
             signer = Signer(run.folder / "keys")
-            losses = Losses(device.database, device.outbox, signer, device.clock, RandomIds())
+            losses = LossReports(device.database, device.outbox, signer, device.clock, RandomIds())
             device.connect()
             for _ in range(run.times):
                 sizes = [run.random.choice([0, 100, 5000, 9000]) for _ in range(10)]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agent.config.schema import Uplink as UplinkSettings
+from agent.config.schema import UplinkSection as UplinkSettings
 from tests.faults.balancer import Balancer
 from tests.faults.network import namespace
 from tests.faults.platform import Storing

@@ -24,7 +24,7 @@ from tests.support.sites import drawn_camera, red_thing, site_of, uplink_table, 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from agent.config.schema import Uplink as UplinkSettings
+    from agent.config.schema import UplinkSection as UplinkSettings
 
 CASE_EVERY_S = 10.0
 """On a busy street, on the street's own clock, which runs as fast as frames are analysed."""

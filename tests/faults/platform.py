@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from agent.protocol.events import Event
 
 COMMIT_EVERY_S = 0.05
-_MOST_RANGES = 1000
+_MAX_RANGES = 1000
 _TABLES = """
 CREATE TABLE IF NOT EXISTS events (device TEXT, epoch TEXT, sequence INTEGER, event_id TEXT,
   type TEXT, PRIMARY KEY (device, epoch, sequence)) WITHOUT ROWID;
@@ -248,12 +248,12 @@ class Storing:
                 known = sorted(stored.keys() | self._named.get(key, set()))
                 spans = _spans(known)
                 through = spans.pop(0)[1] if spans and spans[0][0] == 1 else 0
-                conflicts = tuple(_spans(self._in_conflict(key))[:_MOST_RANGES])
-                for begin in range(0, max(1, len(spans)), _MOST_RANGES):
+                conflicts = tuple(_spans(self._in_conflict(key))[:_MAX_RANGES])
+                for begin in range(0, max(1, len(spans)), _MAX_RANGES):
                     receipt = Receipt(
                         epoch=key[1],
                         contiguous_through=through,
-                        ranges=tuple(spans[begin : begin + _MOST_RANGES]),
+                        ranges=tuple(spans[begin : begin + _MAX_RANGES]),
                         conflicts=conflicts,
                     )
                     told.append((key[0], receipt))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _NEEDS = ("mosquitto",)
 _OWN = f"{PREFIX}/{TENANT}/{DEVICE}"
-_WATCHED_S, _MOST_TRIES = 3.0, 24
+_WATCHED_S, _MAX_TRIES = 3.0, 24
 """With full jitter below two seconds some six tries are likely; who does not wait makes hundreds."""
 
 
@@ -34,7 +34,7 @@ def publish_denied(run: Run) -> Outcome:
             before = device.uplink.figures.retried
             time.sleep(_WATCHED_S)
             tries = device.uplink.figures.retried - before
-            require(tries <= _MOST_TRIES, f"{tries} tries in {_WATCHED_S:g} s")
+            require(tries <= _MAX_TRIES, f"{tries} tries in {_WATCHED_S:g} s")
             require(device.uplink.figures.connected_since, "the connection stands")
             _grant(here, f"topic readwrite {_OWN}/#")
             here.recover()

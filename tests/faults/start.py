@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent.config.schema import Uplink as UplinkSettings
+from agent.config.schema import UplinkSection as UplinkSettings
 from benchmarks.start import started
 from tests.faults.suite import Outcome, fault, require
 from tests.support.delivering_device import Device

@@ -19,7 +19,7 @@ from tests.support.programs import program
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from agent.config.schema import Uplink as UplinkSettings
+    from agent.config.schema import UplinkSection as UplinkSettings
     from agent.protocol.events import Draft
     from drivers.clock import Clock
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _NEEDS = ("mosquitto",)
 _RECONNECT_MAX_S, _WATCHED_S = 2.0, 3.0
-_MOST_ATTEMPTS = 24
+_MAX_ATTEMPTS = 24
 """While it is watched. With full jitter below two seconds some six are likely, each of which may look
 twice; one that does not wait makes a hundred a second."""
 _SHORT_LIFE_S = 4.0
@@ -171,7 +171,7 @@ def _leaves_it_alone(here: Street) -> None:
     before = _attempts(here)
     time.sleep(_WATCHED_S)
     attempts = _attempts(here) - before
-    require(attempts <= _MOST_ATTEMPTS, f"{attempts} attempts in {_WATCHED_S:g} s")
+    require(attempts <= _MAX_ATTEMPTS, f"{attempts} attempts in {_WATCHED_S:g} s")
 
 
 def _attempts(here: Street) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.config.schema import Uplink as UplinkSettings
+from agent.config.schema import UplinkSection as UplinkSettings
 from agent.identity.client_certificate import refusal, show
 from agent.identity.pem import CertificateError
 from tests.support.certificates import Authority

@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 
 from agent.config import loading
-from agent.config.schema import Uplink
+from agent.config.schema import UplinkSection
 from agent.identity import credentials
 from agent.identity.credentials import CredentialsError
 from provisioning.check import broker as broker_check
@@ -358,7 +358,7 @@ def test_a_password_is_its_line_and_nothing_of_it_is_lost(
     tmp_path: Path, written: bytes, meant: str
 ) -> None:
     (tmp_path / "password").write_bytes(written)
-    settings = Uplink(broker="mqtts://h", username="d", password_file=tmp_path / "password")
+    settings = UplinkSection(broker="mqtts://h", username="d", password_file=tmp_path / "password")
     assert credentials.read(settings).password == meant
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from agent.config.schema import Uplink
+from agent.config.schema import UplinkSection
 from agent.delivery.mqtt_connection import Connection, LinkError
 from agent.identity import server_trust
 from tests.support.broker import Broker
@@ -156,7 +156,7 @@ def test_the_rule_is_the_same_under_every_python(
     python: str, request: pytest.FixtureRequest
 ) -> None:
     request.getfixturevalue(python)
-    context = server_trust.context_for(Uplink(broker="mqtts://broker.example"))
+    context = server_trust.context_for(UplinkSection(broker="mqtts://broker.example"))
     assert context.verify_flags == server_trust.RULE
     assert not context.verify_flags & ssl.VERIFY_X509_STRICT
     assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)

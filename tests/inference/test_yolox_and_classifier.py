@@ -178,9 +178,9 @@ def test_a_flood_of_boxes_costs_only_the_least_sure_of_them() -> None:
     output[0, :, 4] = np.linspace(0.2, 0.9, 3549)
     output[0, :, 5] = 1.0
     found = yolox.Decoder(told).decode(output, Placement(416, 416))
-    assert len(found) == _boxes.MOST_CANDIDATES
+    assert len(found) == _boxes.MAX_CANDIDATES
     assert found[0].confidence == pytest.approx(0.9)
-    assert found[-1].confidence == pytest.approx(output[0, -_boxes.MOST_CANDIDATES, 4])
+    assert found[-1].confidence == pytest.approx(output[0, -_boxes.MAX_CANDIDATES, 4])
 
 
 def coco_manifest() -> Manifest:

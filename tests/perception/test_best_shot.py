@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from agent.domain.scene import Box
-from agent.perception.best_shot import MOST_VIEWS, BestViews
+from agent.perception.best_shot import MAX_VIEWS, BestShots
 from drivers.cameras import Frame
 from tests.support.scenes import bike_at, box_at, frame_of, paving, person_at, with_goods
 
@@ -22,7 +22,7 @@ def frame(blur: int, now_s: float) -> Frame:
 
 
 def test_the_sharpest_view_is_kept() -> None:
-    views = BestViews()
+    views = BestShots()
     for now_s, blur in ((100, 6), (101, 1), (102, 4)):
         views.take(frame(blur, now_s), [bike_at(0.5, 0.7)])
     best = views.of("1")
@@ -31,7 +31,7 @@ def test_the_sharpest_view_is_kept() -> None:
 
 
 def test_a_view_of_the_bike_alone_is_better_than_a_sharp_one_with_somebody_before_it() -> None:
-    views = BestViews()
+    views = BestShots()
     bike, person = bike_at(0.5, 0.7), person_at(0.5, 0.72)
     for now_s, blur, tracks in ((100, 5, [bike]), (101, 1, [bike, person])):
         views.take(frame(blur, now_s), tracks)
@@ -41,7 +41,7 @@ def test_a_view_of_the_bike_alone_is_better_than_a_sharp_one_with_somebody_befor
 
 
 def test_the_box_is_where_the_bike_is_in_the_view() -> None:
-    views = BestViews()
+    views = BestShots()
     views.take(frame(1, 100), [bike_at(0.5, 0.7)])
     best = views.of("1")
     assert best is not None
@@ -50,10 +50,10 @@ def test_the_box_is_where_the_bike_is_in_the_view() -> None:
 
 
 def test_a_bike_that_left_is_forgotten_and_no_more_than_so_many_are_kept() -> None:
-    views = BestViews()
-    crowd = [bike_at(0.1 + 0.02 * n, 0.7, track_id=n) for n in range(MOST_VIEWS + 6)]
+    views = BestShots()
+    crowd = [bike_at(0.1 + 0.02 * n, 0.7, track_id=n) for n in range(MAX_VIEWS + 6)]
     views.take(frame(1, 100), crowd)
-    assert sum(views.of(str(n)) is not None for n in range(MOST_VIEWS + 6)) == MOST_VIEWS
+    assert sum(views.of(str(n)) is not None for n in range(MAX_VIEWS + 6)) == MAX_VIEWS
     views.take(frame(1, 101), [])
     assert views.of("0") is None
 
@@ -64,7 +64,7 @@ def test_a_bike_that_left_is_forgotten_and_no_more_than_so_many_are_kept() -> No
 )
 def test_a_bike_of_which_the_frames_edge_leaves_next_to_nothing_has_a_view(box: Box) -> None:
     tall = np.full((3000, 640, 3), 90, np.uint8)
-    views, bike = BestViews(), replace(bike_at(0.5, 0.7), box=box)
+    views, bike = BestShots(), replace(bike_at(0.5, 0.7), box=box)
     views.take(replace(frame(1, 100), bgr=lambda: tall), [bike])
     best = views.of("1")
     assert best is not None
@@ -72,7 +72,7 @@ def test_a_bike_of_which_the_frames_edge_leaves_next_to_nothing_has_a_view(box: 
 
 
 def test_while_somebody_hides_a_bike_the_view_from_before_shows_more_of_it() -> None:
-    views = BestViews()
+    views = BestShots()
     bike, hider = bike_at(0.5, 0.7), person_at(0.5, 0.72)
     views.take(frame(4, 100), [bike])
     assert views.better_than_now(["1"]) is None, "it is as well to be seen now"
@@ -87,7 +87,7 @@ def test_while_somebody_hides_a_bike_the_view_from_before_shows_more_of_it() -> 
 
 
 def test_of_a_bike_that_was_always_hidden_the_view_that_shows_most_is_kept() -> None:
-    views = BestViews()
+    views = BestShots()
     bike = bike_at(0.5, 0.7)
     for now_s, shift in ((100, 0.0), (101, 0.05), (102, 0.01)):
         views.take(frame(1, now_s), [bike, person_at(0.5 + shift, 0.72)])
@@ -97,7 +97,7 @@ def test_of_a_bike_that_was_always_hidden_the_view_that_shows_most_is_kept() -> 
 
 
 def test_who_stands_behind_a_bike_hides_none_of_it() -> None:
-    views = BestViews()
+    views = BestShots()
     behind = person_at(0.5, 0.65)
     views.take(frame(1, 100), [bike_at(0.5, 0.7)])
     views.take(frame(1, 101), [bike_at(0.5, 0.7), behind])
@@ -105,7 +105,7 @@ def test_who_stands_behind_a_bike_hides_none_of_it() -> None:
 
 
 def test_where_one_of_several_bikes_can_be_seen_the_picture_of_now_is_taken() -> None:
-    views = BestViews()
+    views = BestShots()
     hidden, free = bike_at(0.3, 0.7, track_id=1), bike_at(0.7, 0.7, track_id=2)
     views.take(frame(1, 100), [hidden, free])
     views.take(frame(1, 101), [hidden, free, person_at(0.3, 0.72)])

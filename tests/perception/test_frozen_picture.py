@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from agent.domain.scene import Zone
-from agent.perception.view_health import Settings, ViewGuard
+from agent.perception.view_health import Settings, ViewMonitor
 from agent.perception.view_health.frozen_picture import Still
 from drivers.cameras import Picture
 from drivers.cameras._recorded import luma_of
@@ -48,7 +48,7 @@ def first_of(clip: Path, number: int = 3) -> Picture:
 
 def told_of(pictures: Iterable[Picture], *zones: Zone, **settings: float) -> int | None:
     """The second at which the guard says that the view hangs; None: it never does."""
-    guard = ViewGuard([KERB, *zones], Settings(**({"frozen_after_s": AFTER_S} | settings)))  # type: ignore[arg-type]
+    guard = ViewMonitor([KERB, *zones], Settings(**({"frozen_after_s": AFTER_S} | settings)))  # type: ignore[arg-type]
     for second, bgr in enumerate(pictures):
         guard.take(luma_of(bgr), float(second))
         if guard.state == "view_frozen":
@@ -198,7 +198,7 @@ def test_a_text_in_the_middle_is_named_by_a_mask() -> None:
 
 def test_a_picture_that_lives_again_is_believed_again() -> None:
     still, overlay = first_of(BUNDLED / "clip.mp4"), view_faults.clock()
-    guard = ViewGuard([KERB], Settings(frozen_after_s=AFTER_S, return_after_s=3))
+    guard = ViewMonitor([KERB], Settings(frozen_after_s=AFTER_S, return_after_s=3))
     for second in range(40):
         guard.take(luma_of(overlay(still, second)), float(second))
     assert guard.abstaining["kerb"].because == "view_frozen"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from agent.domain.scene import Box, Detection, Zone
 from agent.domain.zones import inside
-from agent.perception.region_scheduler import Budget, Looking, _crop, _from_crop
+from agent.perception.region_scheduler import InferenceRateLimit, RegionScheduler, _crop, _from_crop
 from agent.perception.tile_merge import merge
 from agent.perception.tiling import regions_for
 from drivers.cameras import Picture
@@ -32,9 +32,9 @@ class Counting:
         return [seen("bicycle", 0.5, 0.6)]
 
 
-def looking(*zones: Zone, **budget: float) -> tuple[Looking, Counting]:
+def looking(*zones: Zone, **budget: float) -> tuple[RegionScheduler, Counting]:
     detector = Counting()
-    return Looking(zones, (1280, 720), detector, Budget(**budget)), detector
+    return RegionScheduler(zones, (1280, 720), detector, InferenceRateLimit(**budget)), detector
 
 
 def test_a_still_scene_is_looked_at_a_few_times_and_then_left_alone() -> None:

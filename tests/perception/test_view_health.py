@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.config.schema import Configuration
-from agent.perception.view_health import PROBLEMS, Settings, ViewGuard
+from agent.perception.view_health import PROBLEMS, Settings, ViewMonitor
 from agent.protocol.base import Blindness
 from agent.protocol.events import CaseEvent
 from agent.runtime.replay import ReplayReport, replay
@@ -180,8 +180,8 @@ def noisy(luma: Picture, seed: int) -> Picture:
     return np.clip(luma + noise, 0, 255).astype(np.uint8)
 
 
-def guard_of(reference: Picture | None, **told: Any) -> ViewGuard:
-    return ViewGuard([zone("no_parking")], Settings(**told), reference)
+def guard_of(reference: Picture | None, **told: Any) -> ViewMonitor:
+    return ViewMonitor([zone("no_parking")], Settings(**told), reference)
 
 
 def test_without_a_commissioning_picture_only_what_needs_none_is_told() -> None:
@@ -280,7 +280,7 @@ def test_every_problem_can_be_told_to_the_platform_and_to_people() -> None:
 def test_a_small_dark_zone_abstains_while_the_lit_one_does_not() -> None:
     left = zone("no_parking", ((0, 0), (0.4, 0), (0.4, 1), (0, 1)), zone_id="left")
     right = zone("no_parking", ((0.6, 0), (1, 0), (1, 1), (0.6, 1)), zone_id="right")
-    guard = ViewGuard([left, right], Settings(dark_after_s=0))
+    guard = ViewMonitor([left, right], Settings(dark_after_s=0))
     night = street().copy()
     night[:, : night.shape[1] // 2] //= 40
     for now_s in range(3):

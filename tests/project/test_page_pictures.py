@@ -13,7 +13,7 @@ from tests.support.paths import DOCS, STREET
 if TYPE_CHECKING:
     from pathlib import Path
 
-MOST_UNLIKE = 0.005
+MAX_UNLIKE = 0.005
 """Share of pixels that differ by more than :data:`PLAINLY`: JPEG alone makes 0.001 of thin red lines, the
 zones left out 0.019, another moment of the street 0.09."""
 PLAINLY = 80
@@ -26,21 +26,21 @@ def unlikeness(path: Path, drawn: Any) -> float:
 
 
 def test_the_picture_of_zones_shows_the_zones_of_the_example() -> None:
-    assert unlikeness(page_pictures.ZONES_PICTURE, page_pictures.zones()) < MOST_UNLIKE
+    assert unlikeness(page_pictures.ZONES_PICTURE, page_pictures.zones()) < MAX_UNLIKE
 
 
 @pytest.mark.slow
 def test_the_picture_of_the_demo_shows_the_moment_at_which_vending_opens() -> None:
-    assert unlikeness(page_pictures.STREET_PICTURE, page_pictures.street()) < MOST_UNLIKE
+    assert unlikeness(page_pictures.STREET_PICTURE, page_pictures.street()) < MAX_UNLIKE
 
 
 def test_a_picture_without_zones_is_found() -> None:
     film = cv2.VideoCapture(str(STREET / "clip.mp4"))
     plain = film.read()[1]
     film.release()
-    assert unlikeness(page_pictures.ZONES_PICTURE, plain) > MOST_UNLIKE
+    assert unlikeness(page_pictures.ZONES_PICTURE, plain) > MAX_UNLIKE
 
 
 def test_pictures_of_pages_are_small() -> None:
     for path in DOCS.glob("*.jpg"):
-        assert path.stat().st_size <= page_pictures.MOST_BYTES, path.name
+        assert path.stat().st_size <= page_pictures.MAX_BYTES, path.name

@@ -21,7 +21,7 @@ from agent.protocol import base, generator
 from agent.protocol.base import Wire
 from agent.protocol.downlink import Answer, Receipt, any_of
 from agent.protocol.events import DeviceState, Event, Message
-from agent.protocol.fields import MOST_NUMBER, AtMost, Text, Whole, Within
+from agent.protocol.fields import MAX_NUMBER, AtMost, Text, Whole, Within
 from tests.support.paths import ROOT
 
 EXAMPLES = ROOT / "contract" / "examples"
@@ -78,7 +78,7 @@ def loose_number(part: dict[str, Any]) -> list[str]:
     most = part.get("maximum", part.get("exclusiveMaximum"))
     if least is None or most is None:
         return ["a number without an end"]
-    if part["type"] == "integer" and not -MOST_NUMBER <= least <= most <= MOST_NUMBER:
+    if part["type"] == "integer" and not -MAX_NUMBER <= least <= most <= MAX_NUMBER:
         return ["a whole number that readers may not agree on"]
     return [] if part["type"] == "integer" or "not" in part else ["what is no number"]
 

@@ -418,7 +418,9 @@ def test_a_state_of_neither_the_units_user_nor_root_is_a_fault(corner: Corner) -
     os.chown(corner.folder / "state", STRANGER, STRANGER)
     configuration = loading.load(corner.folder)
     found = this_device.look(corner.folder, corner.folder, configuration)
-    runs_as_me = replace(found, meant=True, user=this_device.User("me", os.geteuid() + 7, 0, ()))
+    runs_as_me = replace(
+        found, meant=True, user=this_device.ServiceUser("me", os.geteuid() + 7, 0, ())
+    )
     device = Device(corner.folder, corner.folder, configuration, runs_as_me)
     [told] = rights.rights(device)
     assert told.severity == "fault"

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from agent.audit import Audit
+from agent.audit import AuditLog
 from agent.config import last_known_good, loading
-from agent.perception.view_health import Settings, ViewGuard
-from agent.perception.view_health.visibility import Sight, View
-from agent.retention import Hold, Holds
+from agent.perception.view_health import Settings, ViewMonitor
+from agent.perception.view_health.visibility import ViewState, Visibility
+from agent.retention import LegalHold, LegalHolds
 from agent.telemetry.status_file import FILE, Status, UplinkStatus
 from drivers.clock import SystemClock
 from drivers.testing import FakeClock
@@ -54,8 +54,8 @@ def test_a_moment_is_shown_where_the_site_is() -> None:
 
 
 def test_holds_and_audit_records_are_dated_by_the_sites_clock(site: Path) -> None:
-    Holds(site / "state").set(Hold(case_id="c-1", reason="court", by="x", at=NOON))
-    Audit(site / "state" / "audit", FakeClock(NOON)).append("test")
+    LegalHolds(site / "state").set(LegalHold(case_id="c-1", reason="court", by="x", at=NOON))
+    AuditLog(site / "state" / "audit", FakeClock(NOON)).append("test")
     assert THERE in told("hold", "list", site)
     assert "2026-03-01 18:00:00+14:00" in told("audit", "show", site)
 
@@ -107,11 +107,11 @@ def test_a_case_is_explained_by_the_sites_clock_with_its_day(tmp_path: Path) -> 
 
 def test_a_view_is_as_it_is_since_the_first_frame_of_this_run_at_the_earliest() -> None:
     luma = np.random.default_rng(1).integers(60, 200, (90, 160)).astype(np.uint8)
-    sight = Sight(["kerb"], ViewGuard([], Settings(), None))
-    assert sight.view == View("good", None, False, {})
+    sight = Visibility(["kerb"], ViewMonitor([], Settings(), None))
+    assert sight.view == ViewState("good", None, False, {})
     sight.take(luma, 1_700.0)  # the clock of the frames counts from the boot
-    assert sight.view == View("good", 1_700.0, False, {})
+    assert sight.view == ViewState("good", 1_700.0, False, {})
     sight.take(luma, 1_701.0)
-    assert sight.view == View("good", 1_700.0, False, {})
+    assert sight.view == ViewState("good", 1_700.0, False, {})
     sight.lose("camera_lost", 1_701.0)
     assert (sight.view.state, sight.view.since_s) == ("camera_lost", 1_701.0)

@@ -27,7 +27,7 @@ from tests.support.paths import ROOT
 UNITS = units()
 SERVICES = [name for name in UNITS if name.endswith(".service")]
 NEWEST = max(SINCE_SYSTEMD.values())
-MOST_EXPOSED = 1.5
+MAX_EXPOSED = 1.5
 
 
 def text_of(name: str) -> str:
@@ -57,7 +57,7 @@ def test_the_units_are_such_that_systemd_accepts(tmp_path: Path) -> None:
 def test_a_service_leaves_little_open_and_says_what(name: str) -> None:
     found = exposure(source() / name, offline=True)
     assert found is not None
-    assert found <= MOST_EXPOSED
+    assert found <= MAX_EXPOSED
     [said] = re.findall(
         r"^# systemd-analyze security gives (\d\.\d)\. What is left", text_of(name), re.MULTILINE
     )
@@ -76,7 +76,7 @@ def test_the_pins_open_no_more_than_is_allowed(tmp_path: Path) -> None:
     place(tmp_path, systemd_version(), pins=True)
     found = exposure(tmp_path / "etc/systemd/system/kerbwatch.service", offline=True)
     assert found is not None
-    assert found <= MOST_EXPOSED
+    assert found <= MAX_EXPOSED
 
 
 @pytest.mark.parametrize("name", SERVICES)

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from agent.retention import HoldError, sweep
 from agent.retention.policy import Kept, choose
 from agent.storage.database import Database, StoodIn
-from agent.storage.lived_time import MOST_OFF_S, Lifetime
+from agent.storage.lived_time import MAX_OFF_S, LivedTime
 from drivers.testing import FakeClock
 from tests.support.state_folder import DAY_S, EACH_BYTES, NAME, NOON, StateFolder, hold_on
 
@@ -359,7 +359,7 @@ def test_no_device_ages_faster_than_it_lives_but_for_a_week_a_boot(
     done: list[tuple[str, float]],
 ) -> None:
     clock = FakeClock(NOON, boot_id="0")
-    lifetime = Lifetime().now(clock)
+    lifetime = LivedTime().now(clock)
     up_s, boots, last_s = 0.0, 0, 0.0
     for what, value in done:
         if what == "pass":
@@ -374,12 +374,12 @@ def test_no_device_ages_faster_than_it_lives_but_for_a_week_a_boot(
         lifetime = lifetime.now(clock)
         assert lifetime.lived_s >= last_s
         last_s = lifetime.lived_s
-    assert up_s - 1e-3 <= lifetime.lived_s <= up_s + boots * MOST_OFF_S + 1e-3
+    assert up_s - 1e-3 <= lifetime.lived_s <= up_s + boots * MAX_OFF_S + 1e-3
 
 
 def test_a_device_without_a_battery_clock_ages_by_the_time_that_it_was_off() -> None:
     clock = FakeClock(NOON, boot_id="0")
-    lifetime = Lifetime().now(clock)
+    lifetime = LivedTime().now(clock)
     for boot in ("1", "2"):
         stopped_at = clock.now()
         clock.advance(2 * DAY_S)  # off
@@ -396,7 +396,7 @@ def test_a_device_without_a_battery_clock_ages_by_the_time_that_it_was_off() -> 
 
 
 def test_what_an_older_agent_has_counted_is_counted_on() -> None:
-    told = Lifetime.model_validate_json(
+    told = LivedTime.model_validate_json(
         '{"lived_s": 100.0, "boot_id": "0", "monotonic_s": 50.0, "wall_at": "2026-03-01T04:00:00Z"}'
     )
     clock = FakeClock(NOON, boot_id="0", monotonic_s=80.0)

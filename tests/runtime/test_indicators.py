@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from agent.concurrency.threads import Workers
+from agent.concurrency.threads import Threads
 from agent.concurrency.watchdog import Progress
 from agent.config.loading import from_tables
 from agent.config.schema import GpioSection
@@ -26,8 +26,8 @@ from agent.runtime.indicators import (
     PATTERNS,
     STEP_S,
     Button,
+    Indicators,
     Sign,
-    Signals,
     Situation,
     Thermostat,
     lit,
@@ -155,7 +155,7 @@ class Rehearsal:
         self.asked = 0
         self.heartbeats: list[float] = []
         self.ended = threading.Event()
-        self.signals = Signals(
+        self.signals = Indicators(
             self.gpio,
             self.section,
             situation=self._ask,
@@ -165,7 +165,7 @@ class Rehearsal:
             end=self.ended.set,
             fault=lambda: self.workers.broken,
         )
-        self.workers = Workers(threading.Event(), Progress(time.monotonic))
+        self.workers = Threads(threading.Event(), Progress(time.monotonic))
 
     def _ask(self) -> Situation:
         self.asked += 1

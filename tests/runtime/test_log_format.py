@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.runtime.log_format import MOST_AT_ONCE, MOST_CHARACTERS, THEN_EVERY_S, OneLine, Sparing
+from agent.runtime.log_format import (
+    MAX_AT_ONCE,
+    MAX_CHARACTERS,
+    THEN_EVERY_S,
+    LogRateLimit,
+    OneLine,
+)
 from tests.support.broker import Broker
 from tests.support.delivering_device import Device
 from tests.support.paths import ROOT
@@ -31,7 +37,7 @@ def log() -> Iterator[Callable[[], str]]:
     written = io.StringIO()
     handler = logging.StreamHandler(written)
     handler.setFormatter(OneLine("%(levelname)s %(name)s: %(message)s"))
-    handler.addFilter(Sparing())
+    handler.addFilter(LogRateLimit())
     root = logging.getLogger()
     root.addHandler(handler)
     yield written.getvalue
@@ -53,7 +59,7 @@ def test_a_record_is_one_short_line(log: Callable[[], str]) -> None:
     assert line.startswith(
         "WARNING tests.one: x\\nERROR agent.delivery.uplink: forged\\x1b[2J\\u202e\\x9b and y"
     )
-    assert len(line) < MOST_CHARACTERS + 100
+    assert len(line) < MAX_CHARACTERS + 100
     assert_harmless(log())
 
 
@@ -64,7 +70,7 @@ def test_no_line_of_a_traceback_looks_like_a_record(log: Callable[[], str]) -> N
         logging.getLogger("tests.two").exception("it failed")
     first, *others = log().splitlines()
     assert first == "ERROR tests.two: it failed"
-    assert all(line.startswith("  | ") and len(line) < MOST_CHARACTERS + 10 for line in others)
+    assert all(line.startswith("  | ") and len(line) < MAX_CHARACTERS + 10 for line in others)
     assert "test_log_format.py" in log()
     assert_harmless(log())
 
@@ -90,12 +96,12 @@ def test_what_ends_a_thread_is_logged_harmlessly() -> None:
 
 def test_one_logger_writes_so_much_and_says_what_it_left_out() -> None:
     now_s = 0.0
-    sparing = Sparing(lambda: now_s)
+    sparing = LogRateLimit(lambda: now_s)
 
     def record(name: str) -> logging.LogRecord:
         return logging.LogRecord(name, logging.INFO, "", 0, "told %s", ("it",), None)
 
-    assert sum(sparing.filter(record("loud")) for _ in range(MOST_AT_ONCE + 900)) == MOST_AT_ONCE
+    assert sum(sparing.filter(record("loud")) for _ in range(MAX_AT_ONCE + 900)) == MAX_AT_ONCE
     assert sparing.filter(record("another")), "one that is loud silences nobody else"
     now_s += THEN_EVERY_S
     next_one = record("loud")
@@ -103,7 +109,7 @@ def test_one_logger_writes_so_much_and_says_what_it_left_out() -> None:
     assert next_one.getMessage() == "(900 more were left out) told it"
     assert not sparing.filter(record("loud"))
     now_s += 1e6
-    assert sum(sparing.filter(record("loud")) for _ in range(1000)) == MOST_AT_ONCE
+    assert sum(sparing.filter(record("loud")) for _ in range(1000)) == MAX_AT_ONCE
 
 
 @pytest.mark.slow
@@ -139,4 +145,4 @@ def test_many_threads_may_log_at_once(log: Callable[[], str], logger: str) -> No
         each.start()
     for each in threads:
         each.join()
-    assert log().splitlines() == [f"ERROR {logger}: a\\nb"] * MOST_AT_ONCE
+    assert log().splitlines() == [f"ERROR {logger}: a\\nb"] * MAX_AT_ONCE

@@ -16,10 +16,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from agent.concurrency.threads import Workers
+from agent.concurrency.threads import Threads
 from agent.concurrency.watchdog import Progress
 from agent.delivery.uplink import Uplink
-from agent.delivery.uplink_supervisor import MOST_LEFT_BEHIND, KeptUplink
+from agent.delivery.uplink_supervisor import MAX_LEFT_BEHIND, UplinkSupervisor
 from agent.runtime import privileged_actions
 from agent.runtime.recovery import Recovery, ask
 from agent.storage.paths import RECOVERY
@@ -307,7 +307,7 @@ def test_a_damaged_count_never_allows_a_young_host_to_reboot(
 
 
 def test_a_fault_beside_the_seeing_is_tried_again_and_ends_nobody() -> None:
-    workers = Workers(threading.Event(), Progress(SystemClock().monotonic_s))
+    workers = Threads(threading.Event(), Progress(SystemClock().monotonic_s))
     rounds = []
 
     def falls_once() -> None:
@@ -337,14 +337,14 @@ def test_an_uplink_that_stands_still_is_left_behind_and_a_fresh_one_delivers(
             made.append(device.another_uplink(alive) if made else device.uplink)
             return made[-1]
 
-        kept = KeptUplink(make, lambda: None)
+        kept = UplinkSupervisor(make, lambda: None)
         kept.start()
         [sequence] = device.add([case_opened(device.clock)])
         assert kept.replace()
         wait_until(lambda: sequence in platform.sequences())
         assert kept.left_behind == 1
         loose.set()
-        for _ in range(MOST_LEFT_BEHIND - 1):
+        for _ in range(MAX_LEFT_BEHIND - 1):
             assert kept.replace()
         assert not kept.replace(), "then the process has to end"
         kept.end(10)

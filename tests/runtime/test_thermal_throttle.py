@@ -15,7 +15,7 @@ from agent.config.schema import Configuration
 from agent.protocol.events import HeartbeatEvent
 from agent.protocol.heartbeat import HeartbeatBody
 from agent.runtime.device import run
-from agent.runtime.thermal_throttle import FALL_PER_S, RISE_PER_S, Cooling, Pace
+from agent.runtime.thermal_throttle import FALL_PER_S, RISE_PER_S, AnalysisRate, ThermalThrottle
 from drivers.disk import life_used_percent, total_bytes, written_bytes
 from drivers.power import Power, read_power
 from tests.support.broker import Broker
@@ -23,7 +23,7 @@ from tests.support.red_bike_model import write_model
 from tests.support.sites import drawn_camera, site_of
 from tests.support.waiting import wait_until
 
-COOLING = Cooling(from_c=70.0, full_c=80.0, least=0.3)
+COOLING = ThermalThrottle(from_c=70.0, full_c=80.0, least=0.3)
 readings = st.lists(
     st.tuples(st.floats(0.1, 120), st.none() | st.floats(-20, 120), st.booleans()), min_size=1
 )
@@ -33,7 +33,7 @@ readings = st.lists(
 def test_the_rate_stays_within_its_bounds_and_never_jumps(
     readings: list[tuple[float, float | None, bool]],
 ) -> None:
-    pace, now_s, before = Pace(COOLING), 0.0, 1.0
+    pace, now_s, before = AnalysisRate(COOLING), 0.0, 1.0
     pace.feel(None, 0.0)
     for step_s, temperature_c, throttled in readings:
         now_s += step_s
@@ -56,7 +56,7 @@ def test_hotter_never_asks_for_more(first_c: float, second_c: float) -> None:
 
 
 def settled(temperature_c: float, *, throttled: bool = False) -> float:
-    pace = Pace(COOLING)
+    pace = AnalysisRate(COOLING)
     for now_s in range(0, 3600, 5):
         pace.feel(temperature_c, float(now_s), throttled=throttled)
     return pace.factor

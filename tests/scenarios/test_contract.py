@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from pydantic import ValidationError
 
-from agent.config.schema import Models
+from agent.config.schema import ModelsSection
 from agent.protocol.event_codes import profiles
 from agent.scenarios import (
     Needs,
@@ -133,7 +133,7 @@ def test_every_scenario_declares_kinds_of_zones_of_which_its_example_is_one(name
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_classifier_that_a_scenario_needs_can_be_configured(name: str) -> None:
-    assert load_scenario(name).NEEDS.classifiers <= Models.model_fields.keys()
+    assert load_scenario(name).NEEDS.classifiers <= ModelsSection.model_fields.keys()
 
 
 def test_every_scenario_has_a_kind_of_its_own() -> None:

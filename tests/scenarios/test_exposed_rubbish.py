@@ -91,7 +91,7 @@ def test_what_lies_for_hours_does_not_become_ground_as_goods_do() -> None:
 def test_what_stands_upright_is_no_rubbish() -> None:
     post = Box(0.48, 0.4, 0.52, 0.72)
     assert present(Standing(post, 20, 90)) == []
-    assert present(Standing(post, 20, 90), tallest=10) != []
+    assert present(Standing(post, 20, 90), max_aspect=10) != []
 
 
 def test_where_something_was_taken_away_there_is_no_rubbish() -> None:

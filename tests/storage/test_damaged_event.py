@@ -16,7 +16,7 @@ from agent.storage.checksum import crc_of, is_whole
 from agent.storage.database import Database
 from agent.storage.outbox import Outbox
 from agent.storage.outbox_queries import Lane, waiting
-from agent.telemetry.loss_reports import Losses
+from agent.telemetry.loss_reports import LossReports
 from drivers.clock import SystemClock
 from tests.support.broker import Broker
 from tests.support.delivering_device import Device
@@ -55,8 +55,8 @@ def reported(database: Database) -> list[dict[str, Any]]:
     return [loss for (text,) in rows for loss in json.loads(text)["body"]["losses"]]
 
 
-def losses_of(database: Database, outbox: Outbox, folder: Path) -> Losses:
-    return Losses(database, outbox, Signer(folder / "keys"), SystemClock(), RandomIds())
+def losses_of(database: Database, outbox: Outbox, folder: Path) -> LossReports:
+    return LossReports(database, outbox, Signer(folder / "keys"), SystemClock(), RandomIds())
 
 
 def test_a_damaged_event_holds_up_nobody_and_is_named_as_lost(

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from agent.analysis import reference_image
-from agent.analysis.sample_collection import Collection
-from agent.audit import Audit
+from agent.analysis.sample_collection import SampleCollection
+from agent.audit import AuditLog
 from agent.audit.log import AuditError
 from agent.config.schema import CollectionSection
 from agent.domain.case_lifecycle import Change
@@ -129,7 +129,7 @@ def test_crops_commissioning_strips_and_the_audit_log_say_why(
     spoil(disk)
     consent = CollectionSection.model_validate({"consent": "a test's"})
     doubt = Doubt("kerb", "bin", 0.5, Box(0, 0, 1, 1))
-    Collection(disk / "collection", consent, lambda _: [], ()).consider("bin", [doubt], FRAME)
+    SampleCollection(disk / "collection", consent, lambda _: [], ()).consider("bin", [doubt], FRAME)
     assert word in caplog.text
     for attempt in (
         lambda: reference_image.keep(disk, FRAME, []),
@@ -139,7 +139,7 @@ def test_crops_commissioning_strips_and_the_audit_log_say_why(
             attempt()
         assert word in words_of(failed.value)
     with pytest.raises(AuditError) as refused:
-        Audit(disk / "audit", FakeClock(AT)).append("something")
+        AuditLog(disk / "audit", FakeClock(AT)).append("something")
     assert word in refused.value.reason
 
 

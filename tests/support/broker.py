@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agent.config.schema import Uplink as UplinkSettings
+from agent.config.schema import UplinkSection as UplinkSettings
 from tests.support.certificates import Authority
 from tests.support.platform_client import Platform
 from tests.support.ports import free_port, listens

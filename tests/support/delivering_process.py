@@ -14,7 +14,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from agent.config.schema import Uplink as UplinkSettings
+from agent.config.schema import UplinkSection as UplinkSettings
 from agent.storage.database import Database
 from agent.storage.outbox_queries import Lane
 from drivers.clock import SystemClock

@@ -7,15 +7,15 @@ from pathlib import Path
 from agent.config.loading import from_tables
 from agent.delivery.uplink import Uplink
 from agent.protocol.downlink import HoldCase
-from agent.runtime.housekeeping import Keeping
+from agent.runtime.housekeeping import Housekeeping
 from tests.support.broker import Broker
 from tests.support.delivering_device import uplink_of
 from tests.support.sites import site_of
 from tests.support.state_folder import StateFolder
 
 
-def keeping_of(device: StateFolder, base: Path, **uplink: str) -> Keeping:
-    keeping = Keeping(
+def keeping_of(device: StateFolder, base: Path, **uplink: str) -> Housekeeping:
+    keeping = Housekeeping(
         from_tables(site_of(cooling={"sensor": "/nowhere/temp"}, uplink=uplink)),
         base=base,
         database=device.database,
@@ -32,7 +32,7 @@ def hold(case_id: str, *, held: bool = True, command_id: str = "h-1") -> HoldCas
     )
 
 
-def uplink_under(broker: Broker, device: StateFolder, keeping: Keeping) -> Uplink:
+def uplink_under(broker: Broker, device: StateFolder, keeping: Housekeeping) -> Uplink:
     """The uplink of a state folder, whose commands its keeping obeys."""
     return uplink_of(
         broker.settings(),

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from agent.config.schema import Uplink
+from agent.config.schema import UplinkSection
 from agent.delivery.mqtt_connection import Connection, LinkError
 from tests.support.broker import Broker
 from tests.support.topics import DEVICE, STATE
@@ -32,7 +32,9 @@ done
 """mosquitto-tls(7), without its questions: an authority without keyUsage, and a name in CN alone."""
 
 
-def settings_of(broker: Broker, folder: Path, host: str = "localhost", **changes: Any) -> Uplink:
+def settings_of(
+    broker: Broker, folder: Path, host: str = "localhost", **changes: Any
+) -> UplinkSection:
     files = {"ca_file": "ca.crt", "certificate_file": "device.crt", "key_file": "device.key"}
     told = {name: folder / file for name, file in files.items()}
     return broker.settings(**{**told, "broker": f"mqtts://{host}:{broker.port}", **changes})
@@ -48,7 +50,7 @@ def shows(broker: Broker, folder: Path, certificate: str = "server.crt") -> None
     broker.start()
 
 
-def connects(settings: Uplink) -> str | None:
+def connects(settings: UplinkSection) -> str | None:
     """Why it does not; None if it does."""
     connection = Connection(settings, client_id=DEVICE, will=(STATE, b""))
     try:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent.delivery.command_log import Orders
+from agent.delivery.command_log import CommandLog
 from agent.delivery.commands import Commands
 
 if TYPE_CHECKING:
     from agent.protocol.downlink import Command
-    from agent.runtime.housekeeping import Keeping
+    from agent.runtime.housekeeping import Housekeeping
     from tests.support.state_folder import StateFolder
 
 
-def ordered(device: StateFolder, keeping: Keeping, command: Command) -> str | None:
+def ordered(device: StateFolder, keeping: Housekeeping, command: Command) -> str | None:
     """Why a command was not done; None if it was."""
-    orders = Orders(device.database, device.clock)
+    orders = CommandLog(device.database, device.clock)
     commands = Commands(keeping.handlers, orders, keeping.record_order, lambda _: None)
     answer = commands.obey(command)
     assert answer.accepted is (answer.reason is None)

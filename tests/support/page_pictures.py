@@ -23,7 +23,7 @@ from provisioning.rendering import drawing
 from tests.support.paths import DOCS, STREET
 
 STREET_PICTURE, ZONES_PICTURE = DOCS / "street.jpg", DOCS / "zones.jpg"
-MOST_BYTES = 200_000
+MAX_BYTES = 200_000
 _QUALITY = 78
 _COLOURS = {
     "no_parking": drawing.YELLOW,
@@ -68,7 +68,7 @@ def save(path: Path, picture: Any) -> None:
     """Write a JPEG small enough for a page."""
     done, encoded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
     assert done
-    assert encoded.nbytes <= MOST_BYTES, f"{path.name}: {encoded.nbytes} bytes"
+    assert encoded.nbytes <= MAX_BYTES, f"{path.name}: {encoded.nbytes} bytes"
     path.write_bytes(encoded.tobytes())
 
 

@@ -14,7 +14,7 @@ from agent.config.loading import load
 from tests.support.topics import DEVICE, PREFIX, TENANT
 
 if TYPE_CHECKING:
-    from agent.config.schema import Uplink
+    from agent.config.schema import UplinkSection
     from tests.support.certificates import Authority
 
 Table = dict[str, Any]
@@ -64,7 +64,7 @@ def zone(**changes: Any) -> Table:
     return kerb | changes
 
 
-def uplink_table(settings: Uplink) -> Table:
+def uplink_table(settings: UplinkSection) -> Table:
     """What a site says of its uplink to have these settings."""
     told = settings.model_dump(mode="json", exclude_unset=True)
     return {name: value for name, value in told.items() if value is not None}

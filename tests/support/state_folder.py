@@ -9,8 +9,8 @@ from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from agent.audit import Audit, Record, records
-from agent.retention import Crops, Hold, Holds, Outcome, Retention, Settings
+from agent.audit import AuditLog, AuditRecord, records
+from agent.retention import LegalHold, LegalHolds, Outcome, Retention, SampleCrops, Settings
 from agent.storage.case_table import save_case, save_trace
 from agent.storage.database import Database
 from agent.storage.outbox_queries import Lane
@@ -40,8 +40,8 @@ class StateFolder:
         self.database = Database(folder / NAME)
         self.outbox = open_outbox(self.database, keep_arrived=5000)
         self.settings = Settings.model_validate(settings)
-        self.holds = Holds(folder)
-        self.audit = Audit(folder / "audit", self.clock)
+        self.holds = LegalHolds(folder)
+        self.audit = AuditLog(folder / "audit", self.clock)
         self.free_bytes = 10**12
         self.inodes: Inodes | None = None
         self.retention = self.begin()
@@ -55,7 +55,7 @@ class StateFolder:
             settings=self.settings,
             clock=self.clock,
             audit=self.audit,
-            crops=Crops(self.folder / "collection", 30),
+            crops=SampleCrops(self.folder / "collection", 30),
             free=lambda _: self.free_bytes,
             count=lambda _: self.inodes,
         )
@@ -103,9 +103,9 @@ class StateFolder:
             [number] = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
         return int(number)
 
-    def deletions(self) -> list[Record]:
+    def deletions(self) -> list[AuditRecord]:
         return [each for each in records(self.folder / "audit") if each.what == "pictures.deleted"]
 
 
-def hold_on(case_id: str) -> Hold:
-    return Hold(case_id=case_id, reason="example", by="test", at=NOON)
+def hold_on(case_id: str) -> LegalHold:
+    return LegalHold(case_id=case_id, reason="example", by="test", at=NOON)

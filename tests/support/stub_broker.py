@@ -7,7 +7,7 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 
-from agent.config.schema import Uplink as UplinkSettings
+from agent.config.schema import UplinkSection as UplinkSettings
 from agent.protocol.events import Message
 from provisioning.demo.consumer import unpacked
 from tests.support.topics import DEVICE, PREFIX, TENANT

@@ -19,7 +19,7 @@ from agent.runtime.composition import assemble
 from agent.storage.case_table import TRACES_KEPT, save_trace
 from agent.storage.database import Database
 from agent.storage.outbox_queries import Lane
-from agent.telemetry.clock_monitor import APART_S, FRESH_S, STEP_S, Timekeeper, reading_of
+from agent.telemetry.clock_monitor import APART_S, FRESH_S, STEP_S, ClockMonitor, reading_of
 from drivers import cameras
 from drivers.testing import FakeClock
 from tests.support.crossing import camera, crossing
@@ -42,7 +42,7 @@ class Corner:
 
     def restart(self) -> None:
         self.outbox = open_outbox(self.database, boot_id=self.clock.boot_id)
-        self.timekeeper = Timekeeper(self.database, self.outbox, self.clock, RandomIds())
+        self.timekeeper = ClockMonitor(self.database, self.outbox, self.clock, RandomIds())
 
     def move(self, what: str, value: float | None, boot_id: str) -> None:
         """Let something befall it: one of :data:`MOVES`."""

@@ -23,8 +23,8 @@ from agent.protocol.heartbeat import ViewHealth
 from agent.storage import day_counters
 from agent.storage.outbox_queries import Lane, waiting
 from agent.storage.state_table import save_state
-from agent.telemetry.daily_summary import Summaries, summary_of
-from agent.telemetry.day_sampler import SAMPLE_S, Daybook, Gauges
+from agent.telemetry.daily_summary import DailySummaries, summary_of
+from agent.telemetry.day_sampler import SAMPLE_S, DaySampler, Gauges
 from drivers.clock import SystemClock
 from drivers.power import Power
 from tests.support.cases import OPEN_CASE
@@ -57,11 +57,11 @@ class Corner(StateFolder):
         self.counted_s = 0.0
         self.configuration = from_tables(SITE)
         self.book = self.started("first")
-        self.summaries = Summaries(
+        self.summaries = DailySummaries(
             self.configuration, self.database, self.outbox, self.clock, RandomIds()
         )
 
-    def started(self, after: str) -> Daybook:
+    def started(self, after: str) -> DaySampler:
         gauges = Gauges(
             lambda: {"street": self.camera},
             self.views,
@@ -71,7 +71,7 @@ class Corner(StateFolder):
             lambda: self.written_bytes,
         )
         zones = {"street": ["kerb", "bay"]}
-        self.book = Daybook(self.database, self.clock, SHANGHAI, zones, gauges, after)
+        self.book = DaySampler(self.database, self.clock, SHANGHAI, zones, gauges, after)
         return self.book
 
     def views(self) -> dict[str, ViewHealth]:
@@ -394,7 +394,9 @@ def test_what_an_older_agent_has_told_is_not_told_again(corner: Corner) -> None:
 def test_what_is_not_wanted_is_not_sent_later_in_one_go(corner: Corner) -> None:
     wanted = corner.summaries
     quiet = from_tables(SITE | {"uplink": {"daily_summary": False}})
-    corner.summaries = Summaries(quiet, corner.database, corner.outbox, corner.clock, RandomIds())
+    corner.summaries = DailySummaries(
+        quiet, corner.database, corner.outbox, corner.clock, RandomIds()
+    )
     corner.lives_long(days=5)
     corner.summaries = wanted
     corner.lives_long(days=1)
@@ -455,7 +457,9 @@ def test_however_the_clock_jumps_no_lived_time_is_lost_or_told_twice(
 
 def test_where_it_is_not_wanted_no_summary_is_sent(corner: Corner) -> None:
     quiet = from_tables(SITE | {"uplink": {"daily_summary": False}})
-    corner.summaries = Summaries(quiet, corner.database, corner.outbox, corner.clock, RandomIds())
+    corner.summaries = DailySummaries(
+        quiet, corner.database, corner.outbox, corner.clock, RandomIds()
+    )
     corner.lives(300)
     corner.clock.step(MORNING + timedelta(days=1))
     corner.lives(300)

@@ -25,7 +25,7 @@ from agent.storage.database import Database
 from agent.storage.outbox_queries import Lane, waiting
 from agent.telemetry.analysis_rates import AnalysisRates, Counted
 from agent.telemetry.gauges import GaugeTableError, gauge, table_of
-from agent.telemetry.heartbeat import Health
+from agent.telemetry.heartbeat import HeartbeatSender
 from agent.telemetry.machine_gauges import MachineGauges, resident_bytes
 from agent.telemetry.outbox_gauges import OutboxGauges
 from drivers.clock import SystemClock
@@ -47,7 +47,7 @@ class Device:
         self.database = Database(folder / "kerbwatch.db")
         self.outbox = open_outbox(self.database)
         machine, waits = MachineGauges(folder, NOWHERE), OutboxGauges(self.outbox, self.clock)
-        self.health = Health(
+        self.health = HeartbeatSender(
             self.database,
             self.outbox,
             clock=self.clock,

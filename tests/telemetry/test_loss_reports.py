@@ -15,12 +15,12 @@ from cryptography.exceptions import InvalidSignature
 
 from agent.domain.ids import RandomIds
 from agent.identity.signing_key import FILE, PUBLIC_FILE, Signer, SigningError, open_signer
-from agent.protocol.base import MOST_RANGES
+from agent.protocol.base import MAX_RANGES
 from agent.storage.database import Database
 from agent.storage.loss_table import joined
 from agent.storage.outbox import Outbox
 from agent.storage.outbox_queries import Lane, waiting
-from agent.telemetry.loss_reports import Losses
+from agent.telemetry.loss_reports import LossReports
 from drivers.testing import FakeClock
 from tests.support.drafts import birth, case_opened
 from tests.support.outboxes import open_outbox
@@ -40,7 +40,7 @@ class Box:
             self.database, budget_bytes=budget_bytes, keep_arrived=keep
         )
         self.signer = Signer(folder / "keys")
-        self.losses = Losses(self.database, self.outbox, self.signer, self.clock, RandomIds())
+        self.losses = LossReports(self.database, self.outbox, self.signer, self.clock, RandomIds())
 
     def add(self, lane: Lane, count: int, padding: int = 1500) -> list[int]:
         drafts = [
@@ -126,9 +126,9 @@ def test_what_the_broker_refuses_for_itself_is_reported_as_lost(tmp_path: Path) 
 
 def test_a_report_has_an_end_and_the_next_goes_on(tmp_path: Path) -> None:
     box = Box(tmp_path)
-    given = box.add(Lane.CASE, 2 * MOST_RANGES + 40, padding=0)
+    given = box.add(Lane.CASE, 2 * MAX_RANGES + 40, padding=0)
     box.outbox.bury(given[::2], "test").result()
-    assert box.losses.report() == MOST_RANGES
+    assert box.losses.report() == MAX_RANGES
     assert box.losses.report() == 20
     assert box.named() == given[::2]
 

@@ -18,7 +18,7 @@ from training.street.video import sha256_of
 BUNDLED = ROOT / "examples" / "street"
 HELD_OUT = [ROOT / "tests" / "support" / "clips" / f"seed-{seed}" for seed in (505, 606, 707)]
 CLIPS = [BUNDLED, *HELD_OUT]
-MOST_BYTES = {BUNDLED: 8_000_000} | dict.fromkeys(HELD_OUT, 1_250_000)
+MAX_BYTES = {BUNDLED: 8_000_000} | dict.fromkeys(HELD_OUT, 1_250_000)
 ALLOWED_S = 10
 
 
@@ -60,7 +60,7 @@ def test_the_clip_is_the_one_the_truth_describes(folder: Path) -> None:
     clip = read(folder, "truth.json")["clip"]
     path = folder / clip["file"]
     assert sha256_of(path) == clip["sha256"]
-    assert path.stat().st_size <= MOST_BYTES[folder]
+    assert path.stat().st_size <= MAX_BYTES[folder]
     video = cv2.VideoCapture(str(path))
     try:
         assert video.get(cv2.CAP_PROP_FRAME_WIDTH) == clip["width"]

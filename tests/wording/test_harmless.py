@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wording.harmless import MOST_CHARACTERS, harmless, harmless_json
+from wording.harmless import MAX_CHARACTERS, harmless, harmless_json
 from wording.messages import Said, itemised, said
 
 _UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
@@ -43,7 +43,7 @@ def test_any_text_becomes_one_short_line_and_then_stays_as_it_is(text: str, most
 
 def test_a_long_text_says_how_long_it_was() -> None:
     made = harmless("x" * 1_000_000)
-    assert len(made) <= MOST_CHARACTERS
+    assert len(made) <= MAX_CHARACTERS
     assert made.endswith("x… (1000000 characters)")
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.audit import Audit
-from agent.retention.legal_holds import Hold, Holds
+from agent.audit import AuditLog
+from agent.retention.legal_holds import LegalHold, LegalHolds
 from agent.telemetry.status_file import FILE, UplinkStatus
 from drivers.clock import SystemClock
 from provisioning.wording import error_in_words, say
@@ -80,7 +80,9 @@ def test_what_the_uplink_was_told_is_watched_harmlessly(site: Path) -> None:
 def test_reasons_of_holds_and_records_are_listed_harmlessly(site: Path) -> None:
     state = site / "state"
     state.mkdir()
-    Holds(state).set(Hold(case_id="c-1", reason=_EVIL, by=_EVIL, at=datetime.now(UTC)))
-    Audit(state / "audit", SystemClock(), by=_EVIL).append("hold.set", case_id="c-1", reason=_EVIL)
+    LegalHolds(state).set(LegalHold(case_id="c-1", reason=_EVIL, by=_EVIL, at=datetime.now(UTC)))
+    AuditLog(state / "audit", SystemClock(), by=_EVIL).append(
+        "hold.set", case_id="c-1", reason=_EVIL
+    )
     assert run("hold", "list", site).count("forged line") == 2
     assert run("audit", "show", site).count("forged line") == 2

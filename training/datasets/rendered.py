@@ -22,8 +22,8 @@ from training.street_detector.pictures import CutOut
 
 # The renderer draws this many pictures in a row on one street; they share a place.
 PICTURES_PER_STREET = 6
-LEAST_VISIBLE = 0.25
-LEAST_BIN_VISIBLE, LEAST_BIN_PX = 0.6, 40
+MIN_VISIBLE = 0.25
+MIN_BIN_VISIBLE, MIN_BIN_PX = 0.6, 40
 DRAWN_STALLS = "stalls_drawn (laid on streets)"
 
 
@@ -61,7 +61,7 @@ def rendered_stills(stills: Path) -> list[Labelled]:
         for picture in content["images"]:
             mine = boxes.get(picture["id"], [])
             labels = [
-                names[each["category_id"]] if each["visible_share"] >= LEAST_VISIBLE else CROWD
+                names[each["category_id"]] if each["visible_share"] >= MIN_VISIBLE else CROWD
                 for each in mine
             ]
             found.append(
@@ -89,9 +89,9 @@ def rendered_bins(stills: Path) -> list[BinPicture]:
     for folder, content in _batches(stills):
         pictures = {each["id"]: each["file_name"] for each in content["images"]}
         for each in content["annotations"]:
-            if "state" not in each or each["visible_share"] < LEAST_BIN_VISIBLE:
+            if "state" not in each or each["visible_share"] < MIN_BIN_VISIBLE:
                 continue
-            if min(each["bbox"][2:]) >= LEAST_BIN_PX * 0.6 and each["bbox"][3] >= LEAST_BIN_PX:
+            if min(each["bbox"][2:]) >= MIN_BIN_PX * 0.6 and each["bbox"][3] >= MIN_BIN_PX:
                 name = pictures[each["image_id"]]
                 state = each["state"] == "overflowing"
                 box = _edges(each["bbox"])

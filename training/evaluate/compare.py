@@ -13,7 +13,7 @@ from training.evaluate.latency import RUNS, processor, speed
 from training.evaluate.sources import read_folder
 from training.model_folder import table
 
-LEAST_TRUTHS = 10
+MIN_TRUTHS = 10
 SECTIONS = """
 ## Held-out figures
 
@@ -56,7 +56,7 @@ def compared(data: Path, folders: Mapping[str, Path], figures: Sequence[str]) ->
         report, _ = judged(sets, *opened([str(folder)]), KNOWN, everything=False)
         for row in report["results"]:
             told = row["figures"]
-            if told.get("truths", LEAST_TRUTHS) < LEAST_TRUTHS:
+            if told.get("truths", MIN_TRUTHS) < MIN_TRUTHS:
                 continue
             for name in told.keys() & set(figures):
                 key = row["set"], f"{row['task']}, {name.replace('_', ' ')}"

@@ -31,7 +31,7 @@ def read(path: Path) -> Picture:
         PictureError: It cannot be read.
     """
     try:
-        return pictures.read(path, most_px=pictures.MOST_PHOTO_PX)
+        return pictures.read(path, most_px=pictures.MAX_PHOTO_PX)
     except pictures.PictureError as error:
         raise PictureError(f"{path}: cannot be read as a picture: {error}") from error
 

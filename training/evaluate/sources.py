@@ -22,7 +22,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from drivers.pictures import MOST_PHOTO_PX, Picture, PictureError, read
+from drivers.pictures import MAX_PHOTO_PX, Picture, PictureError, read
 from training.datasets.groups import digest_of
 from training.evaluate.labels import KNOWN, Claims, name_of
 
@@ -318,7 +318,7 @@ def _grouped(items: Sequence[Item], faults: list[str]) -> list[Item]:
 def _read(path: Path, flags: int = cv2.IMREAD_COLOR) -> Picture | None:
     """A picture; None if it cannot be read as one."""
     try:
-        return read(path, flags, most_px=MOST_PHOTO_PX)
+        return read(path, flags, most_px=MAX_PHOTO_PX)
     except PictureError:
         return None
 

@@ -35,7 +35,7 @@ from training.model_folder import hand_on, sha256_of, version_of
 CALIBRATION_PICTURES = 160
 AT_ONCE = 8
 """So many pictures' activations are held in memory together: all of the detector's are above 20 GB."""
-LEAST_OPSET = 13
+MIN_OPSET = 13
 """The first that can hold a scale for each channel."""
 CARD = """
 # {name}
@@ -107,8 +107,8 @@ def quantise(source: Path, out: Path, kind: Kind, batches: Sequence[NDArray[np.f
     with tempfile.TemporaryDirectory() as folder:
         prepared = Path(folder) / "prepared.onnx"
         model = onnx.load(source)
-        if model.opset_import[0].version < LEAST_OPSET:
-            model = onnx.version_converter.convert_version(model, LEAST_OPSET)
+        if model.opset_import[0].version < MIN_OPSET:
+            model = onnx.version_converter.convert_version(model, MIN_OPSET)
         onnx.save(model, str(prepared))
         quant_pre_process(prepared, prepared)
         model = onnx.load(prepared)

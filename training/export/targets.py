@@ -19,7 +19,7 @@ from training.street_detector.classes import STREET_CLASSES
 from training.street_detector.judge import StreetFile, figure, judge
 
 T = TypeVar("T")
-LEAST_TRUTHS = 10
+MIN_TRUTHS = 10
 DRAW = 11
 
 
@@ -107,7 +107,7 @@ class Street:
             judged = {name: judge(each, examples) for name, each in detectors.items()}
             for label in STREET_CLASSES:
                 each = {name: figure(mine, label, 0.35) for name, mine in judged.items()}
-                if each["FP32"].truths < LEAST_TRUTHS:
+                if each["FP32"].truths < MIN_TRUTHS:
                     continue
                 floats, bytes_ = each["FP32"], each["INT8"]
                 rows.append(

@@ -27,7 +27,7 @@ LOWEST_SCORE = 0.02
 NMS_IOU = 0.6
 STRIDES = (8, 16, 32)
 SMALL_PX, MEDIUM_PX = 32.0, 96.0
-MOST_FALSE = 0.05
+MAX_FALSE = 0.05
 """One street in twenty may be called one with a stall."""
 RECALL_WEIGHS = {"person": 2.0}
 """How many times as much recall weighs as precision; once where nothing is said.
@@ -171,7 +171,7 @@ def figure(
     )
 
 
-def quiet_threshold(streets: Sequence[Judged], name: str, most: float = MOST_FALSE) -> float:
+def quiet_threshold(streets: Sequence[Judged], name: str, most: float = MAX_FALSE) -> float:
     """The lowest threshold that finds a class in no more than ``most`` of the pictures without one.
 
     Args:

@@ -22,10 +22,10 @@ from training.street_detector.classes import STREET_CLASSES
 SIZE_PX = 416
 # Streets with people and cars, and with bins and rubbish that nobody boxed.
 UNLABELLED_SETS = frozenset({"bins_scene_montevideo", "amsterdam_garbage"})
-LEAST_VISIBLE = 0.35
+MIN_VISIBLE = 0.35
 TURNED_SHARE = 0.2
 WHOLE_SHARE = 0.2
-LEAST_SIDE_PX = 5.0
+MIN_SIDE_PX = 5.0
 Array = NDArray[Any]
 
 
@@ -118,7 +118,7 @@ def take_window(scene: Scene, window: Edges, stretch: float = 1.0) -> Example:
     sides = np.minimum(placed[:, 2] - placed[:, 0], placed[:, 3] - placed[:, 1])
     crowd = np.array([label == CROWD for label in scene.labels], dtype=bool)
     seen = visible > 0.02
-    good = (visible >= LEAST_VISIBLE) & (sides >= LEAST_SIDE_PX) & ~crowd
+    good = (visible >= MIN_VISIBLE) & (sides >= MIN_SIDE_PX) & ~crowd
     classes = np.array([_number_of(label) for label in scene.labels], int)
     return Example(
         square,

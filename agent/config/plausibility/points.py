@@ -17,7 +17,7 @@ from wording.messages import Said, said
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from agent.config.schema import Configuration, Site
+    from agent.config.schema import Configuration, SiteSection
     from agent.protocol.base import Coordinates
 
 CHINESE_TIME = frozenset(
@@ -66,7 +66,7 @@ def _remark(what: Said) -> Remark:
     )
 
 
-def _oddities(point: Coordinates, site: Site) -> Iterator[Said]:
+def _oddities(point: Coordinates, site: SiteSection) -> Iterator[Said]:
     here = said(
         "longitude {longitude:g}, latitude {latitude:g}",
         longitude=point.longitude,
@@ -87,12 +87,12 @@ def _oddities(point: Coordinates, site: Site) -> Iterator[Said]:
             )
 
 
-def _is_chinese(site: Site) -> bool:
+def _is_chinese(site: SiteSection) -> bool:
     """Whether the site is in China, by its time zone or a code that only Chinese cities use."""
     return site.timezone in CHINESE_TIME or bool(site.grid_code or site.gbt_28181_id)
 
 
-def _is_plausible(longitude: float, latitude: float, site: Site) -> bool:
+def _is_plausible(longitude: float, latitude: float, site: SiteSection) -> bool:
     if _is_chinese(site):
         (south, north), (west, east) = CHINA_LATITUDES, CHINA_LONGITUDES
         return south <= latitude <= north and west <= longitude <= east
@@ -111,7 +111,7 @@ def _off_meridian_deg(longitude: float, timezone: str) -> float:
     return min(away, 360.0 - away)
 
 
-def _far_away(point: Coordinates, site: Site) -> Iterator[Said]:
+def _far_away(point: Coordinates, site: SiteSection) -> Iterator[Said]:
     """Remark on a zone that is further from its site than any camera sees."""
     if site.coordinates is None:
         return

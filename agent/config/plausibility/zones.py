@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from agent.config.schema import Configuration
     from agent.domain.scene import Zone, ZoneKind
 
-MOST_NAMED = 3
+MAX_NAMED = 3
 """Maximum number of crossing pairs of edges named."""
 NEARLY_ALL = 0.98
 """What is covered by so much is covered: nobody draws to the last pixel."""
-LEAST_BREADTH_OF_A_THING, LEAST_BREADTH_OF_GROUND = 0.015, 0.005
+MIN_BREADTH_OF_A_THING, MIN_BREADTH_OF_GROUND = 0.015, 0.005
 """A zone less broad than this share of the picture is too small for what shall be judged in it: of a thing
 there are some ten pixels; on the ground a foot falls into it by chance only."""
 BESIDE = 0.15
@@ -48,7 +48,7 @@ def _outline(index: int, zone: Zone) -> Iterator[Remark]:
     if crossed := crossings(zone.polygon):
         pairs = [
             said("{first} and {second}", first=f"{a}–{b}", second=f"{c}–{d}")
-            for (a, b), (c, d) in crossed[:MOST_NAMED]
+            for (a, b), (c, d) in crossed[:MAX_NAMED]
         ]
         yield Remark(
             at_zone(
@@ -66,10 +66,7 @@ def _outline(index: int, zone: Zone) -> Iterator[Remark]:
     box = zone.box
     breadth = area(zone.polygon) / max(box.width, box.height)
     thing = zone.kind.around_a_thing
-    if (
-        breadth < (LEAST_BREADTH_OF_A_THING if thing else LEAST_BREADTH_OF_GROUND)
-        and zone.kind != MASK
-    ):
+    if breadth < (MIN_BREADTH_OF_A_THING if thing else MIN_BREADTH_OF_GROUND) and zone.kind != MASK:
         yield Remark(
             at_zone(
                 index,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 SAME_THING_IOU = 0.45
 """Two boxes of one meaning that overlap more than this are one thing; YOLOX's own value."""
-MOST_CANDIDATES = 1000
+MAX_CANDIDATES = 1000
 """Maximum number of boxes compared with each other, the best, so that noise costs little time."""
 SCORE_FLOOR = 0.01
 """No threshold goes below this: at 0, every cell of a grid would be a detection."""
@@ -80,7 +80,7 @@ def detections(
     """
     real = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1]) & np.isfinite(scores)
     boxes, classes, scores = boxes[real], classes[real], np.minimum(scores[real], 1.0)
-    order = np.argsort(-scores, kind="stable")[:MOST_CANDIDATES]
+    order = np.argsort(-scores, kind="stable")[:MAX_CANDIDATES]
     boxes, classes, scores = boxes[order], classes[order], scores[order]
     if suppress:
         kept = unlike(boxes, meanings.groups[classes])

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 GIVES = "detections"
-MOST_PAIRS = 300
+MAX_PAIRS = 300
 """Maximum number of pairs of query and class considered, the best, as in RT-DETR's own code."""
 
 
@@ -100,7 +100,7 @@ class Decoder:
     def _of_pairs(self, logits: Floats) -> tuple[NDArray[np.intp], NDArray[np.intp], Floats]:
         """The best pairs of query and class."""
         flat = np.nan_to_num(logits.ravel(), nan=-np.inf, posinf=-np.inf, neginf=-np.inf)
-        count = min(MOST_PAIRS, flat.size)
+        count = min(MAX_PAIRS, flat.size)
         best = np.argpartition(-flat, count - 1)[:count]
         queries, classes = np.divmod(best, logits.shape[1])
         return queries, classes, 1.0 / (1.0 + np.exp(-flat[best]))

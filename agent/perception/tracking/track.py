@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     Luma: TypeAlias = NDArray[np.uint8]
 
-HIDDEN_LEAST_S, HIDDEN_TIMES = 5.0, 2.0
+HIDDEN_MIN_S, HIDDEN_TIMES = 5.0, 2.0
 """A hidden thing is given up after this multiple of the time that it was seen to stand."""
 SURE_IOU = 0.7
 """Only a sight this close renews what is known of a thing's look."""
@@ -30,7 +30,7 @@ MOVED_AFTER_S = 0.8
 """A standing thing seen elsewhere for this long, and not where it stood, has moved."""
 LOOK_EVERY_S = 1.0
 """It is renewed this often at most,"""
-UNSEEN_MOST_S = 120.0
+UNSEEN_MAX_S = 120.0
 """Hidden or not looked for, it is given up after this time without a sight of it."""
 
 
@@ -178,9 +178,9 @@ def blend(old: Box, new: Box, share: float = 0.3) -> Box:
 def hidden_for_s(track: Live) -> float:
     """How long it may be out of sight: what was hardly seen is not believed in for long."""
     if track.label in WALKS_AWAY:
-        return HIDDEN_LEAST_S
+        return HIDDEN_MIN_S
     stood_s = track.last_seen_s - track.anchor_since_s
-    return min(UNSEEN_MOST_S, max(HIDDEN_LEAST_S, HIDDEN_TIMES * stood_s))
+    return min(UNSEEN_MAX_S, max(HIDDEN_MIN_S, HIDDEN_TIMES * stood_s))
 
 
 def public(track: Live) -> Track:

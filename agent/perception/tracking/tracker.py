@@ -18,7 +18,7 @@ from agent.domain.scene import Box, Detection, Observation, Track
 from agent.perception.tracking.appearance import look_of, same_look
 from agent.perception.tracking.track import (
     INSIDE_SHARE,
-    UNSEEN_MOST_S,
+    UNSEEN_MAX_S,
     Live,
     hidden_for_s,
     hide,
@@ -273,7 +273,7 @@ class Tracker:
             return True
         if not track.standing:
             return now_s - track.last_seen_s <= LOST_AFTER_S
-        if track.hidden_s > hidden_for_s(track) or now_s - track.last_seen_s > UNSEEN_MOST_S:
+        if track.hidden_s > hidden_for_s(track) or now_s - track.last_seen_s > UNSEEN_MAX_S:
             return False
         return track.missed_since_s is None or now_s - track.missed_since_s < GONE_AFTER_S
 

@@ -5,7 +5,7 @@ blocked, moved and out of focus by comparison with the reference image.
 """
 
 from agent.perception.view_health.features import Luma
-from agent.perception.view_health.monitor import Verdict, ViewGuard
+from agent.perception.view_health.monitor import ViewMonitor, ViewVerdict
 from agent.perception.view_health.settings import PROBLEMS, Problem, Settings
 
-__all__ = ["PROBLEMS", "Luma", "Problem", "Settings", "Verdict", "ViewGuard"]
+__all__ = ["PROBLEMS", "Luma", "Problem", "Settings", "ViewMonitor", "ViewVerdict"]

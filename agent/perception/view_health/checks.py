@@ -10,7 +10,7 @@ import numpy as np
 
 from agent.domain.scene import MASK, WHOLE_FRAME, Box
 from agent.perception.view_health.displacement import Mover
-from agent.perception.view_health.features import NOISE, STRUCTURE, Look, look_at
+from agent.perception.view_health.features import NOISE, STRUCTURE, Features, look_at
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 WHOLE = ""
 """Stands for the whole frame among the zones; no zone is called so."""
-LEAST_CELLS = 12
+MIN_CELLS = 12
 """With fewer cells that can be judged a rule says nothing."""
 DAYLIGHT = 0.6
 """Where the rest of the picture is this bright against the commissioning picture, what is black is
@@ -62,7 +62,7 @@ class Judge:
         shape: tuple[int, int],
     ) -> None:
         self._settings = settings
-        self._reference: Look | None = None
+        self._reference: Features | None = None
         self._mover: Mover | None = None
         blank = np.zeros(shape, np.uint8)
         self._masked = _covering([z for z in zones if z.kind == MASK], look_at(blank).shape)
@@ -126,11 +126,11 @@ class Judge:
         share = float(blocked[self._places[WHOLE]].mean())
         return Signs(found, parts, share >= self._settings.covered_share)
 
-    def _burnt(self, look: Look) -> Mask:
+    def _burnt(self, look: Features) -> Mask:
         burnt: Mask = look.clipped >= BURNT_SHARE
         return burnt & ~self._masked
 
-    def _blocked(self, look: Look, black: Mask, burnt: Mask) -> Mask:
+    def _blocked(self, look: Features, black: Mask, burnt: Mask) -> Mask:
         """Cells of large connected parts that have lost their structure, or are black by day."""
         none = np.zeros_like(self._masked)
         if self._reference is None:
@@ -145,7 +145,7 @@ class Judge:
         if bright:
             flat |= self._structured & black
         share = flat.sum() / max(1, self._structured.sum())
-        if self._structured.sum() < LEAST_CELLS or share == 0:
+        if self._structured.sum() < MIN_CELLS or share == 0:
             return none
         return self._large(flat)
 
@@ -160,7 +160,7 @@ class Judge:
             part = labels == index
             structured = part & self._structured
             large = stats[index, cv2.CC_STAT_AREA] >= self._settings.blocked_min_share * flat.size
-            if large and structured.sum() >= LEAST_CELLS:
+            if large and structured.sum() >= MIN_CELLS:
                 result |= part
         return result
 
@@ -170,14 +170,14 @@ class Judge:
         by = self._mover.moved_by(luma)
         return by is not None and by >= self._settings.moved_by
 
-    def _unsharp(self, look: Look, hidden: Mask) -> bool:
+    def _unsharp(self, look: Features, hidden: Mask) -> bool:
         """Whether fine detail is gone where coarse structure is still to be seen."""
         reference = self._reference
         if reference is None or "out_of_focus" in self._settings.off:
             return False
         kept = (look.coarse > 0.4 * reference.coarse) & (look.coarse < 2.5 * reference.coarse)
         known = self._structured & kept & ~hidden
-        if known.sum() < LEAST_CELLS:
+        if known.sum() < MIN_CELLS:
             return False
         now = look.fine[known] / look.coarse[known]
         then = reference.fine[known] / reference.coarse[known]

@@ -23,7 +23,7 @@ LIKE_ENOUGH = 0.6
 """A picture of which so much is like the old one has not moved; no more is asked."""
 BETTER_BY = 0.15
 """By so much more must be alike when the picture is moved back."""
-LEAST_MATCHES = 12
+MIN_MATCHES = 12
 FEATURES = 400
 
 
@@ -72,7 +72,7 @@ class Mover:
         rows, columns = self._structured.shape
         covered = cv2.resize(inside, (columns, rows), interpolation=cv2.INTER_AREA) > 0
         known = self._structured & covered
-        if known.sum() < LEAST_MATCHES:
+        if known.sum() < MIN_MATCHES:
             return None
         same = like(self._luma, luma)[known].mean()
         if like(self._luma, back)[known].mean() < same + BETTER_BY:
@@ -86,12 +86,12 @@ class Mover:
             return None
         matcher = cv2.BFMatcher(cv2.NORM_HAMMING, crossCheck=True)
         matches = matcher.match(self._marks, marks)
-        if len(matches) < LEAST_MATCHES:
+        if len(matches) < MIN_MATCHES:
             return None
         old = np.array([self._points[each.queryIdx].pt for each in matches])
         new = np.array([points[each.trainIdx].pt for each in matches])
         transform, inliers = cv2.estimateAffinePartial2D(old, new, ransacReprojThreshold=2.0)
-        if transform is None or int(inliers.sum()) < LEAST_MATCHES:
+        if transform is None or int(inliers.sum()) < MIN_MATCHES:
             return None
         scale = float(np.hypot(transform[0, 0], transform[1, 0]))
         return np.asarray(transform, np.float64) if 0.7 < scale < 1.4 else None

@@ -28,7 +28,7 @@ LIKE_BELOW = 0.7
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Features:
     """One picture; every array is (rows, columns) of cells of ``CELL_PX``.
 
     ``clipped`` is the share of burnt-out pixels. ``coarse`` and ``fine`` are the strength of structure at the scale of four pixels and of one,
@@ -47,7 +47,7 @@ class Look:
         return self.mean.shape[0], self.mean.shape[1]
 
 
-def look_at(luma: Luma, clips_at: float = 250.0) -> Look:
+def look_at(luma: Luma, clips_at: float = 250.0) -> Features:
     """Measure a picture.
 
     Args:
@@ -61,7 +61,7 @@ def look_at(luma: Luma, clips_at: float = 250.0) -> Look:
     small = cv2.resize(
         logarithm, (whole.shape[1] // 2, whole.shape[0] // 2), interpolation=cv2.INTER_AREA
     )
-    return Look(
+    return Features(
         luma=luma,
         mean=_cells(whole.astype(np.float32), rows, columns),
         highest=blocks.max(axis=(1, 3)).astype(np.float32),

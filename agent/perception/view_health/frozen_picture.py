@@ -19,7 +19,7 @@ from agent.perception.texture import CELL_PX
 if TYPE_CHECKING:
     from agent.perception.view_health.features import Floats, Luma, Mask
 
-SAME_MEAN, SAME_MOST = 0.02, 2.0
+SAME_MEAN, SAME_MAX = 0.02, 2.0
 """Mean and largest difference of brightness up to which a picture is the same one again."""
 BEHIND_MEAN = 0.1
 """The mean for what lies behind a text: coding anew what hangs costs a third of it. A street at a sensor's
@@ -28,13 +28,13 @@ CHANGED = 1.5
 """Mean difference of a cell in which something else is written now; coding and noise stay below it."""
 BAND = 0.2
 """Text stands so near the upper or the lower edge, as a share of the height."""
-MOST_TEXT = 0.15
+MAX_TEXT = 0.15
 """And takes up no more of the picture: two lines, or one that runs along an edge."""
 BUSY = 0.5
 """A clock with seconds, a dot, a ticker: what they write changes in so many measurements at least."""
 FEW_DIGITS = 0.02
 """What changes less often, such as a clock without seconds, takes up no more than this."""
-MOST_MASKED = 0.9
+MAX_MASKED = 0.9
 """Where more of the picture is masked, too little is left to go by: then masks are looked at, too."""
 
 
@@ -58,7 +58,7 @@ class Still:
     """
 
     def __init__(self, masked: Mask | None = None) -> None:
-        self._masked = masked if masked is not None and masked.mean() <= MOST_MASKED else None
+        self._masked = masked if masked is not None and masked.mean() <= MAX_MASKED else None
         self._same: Luma | None = None
         self._same_since_s = 0.0
         self._behind: _Behind | None = None
@@ -79,7 +79,7 @@ class Still:
     def _wholly_since_s(self, luma: Luma, now_s: float) -> float:
         if self._same is not None and self._same.shape == luma.shape:
             difference = self._difference(self._same, luma)
-            if difference.max() <= SAME_MOST and difference.mean() <= SAME_MEAN:
+            if difference.max() <= SAME_MAX and difference.mean() <= SAME_MEAN:
                 return self._same_since_s
         self._same, self._same_since_s = luma.copy(), now_s
         return now_s
@@ -127,7 +127,7 @@ def _is_text(changed: Mask) -> bool:
     """Whether what has changed can be what a camera writes: little, and near the edges."""
     rows = changed.shape[0]
     band = int(np.ceil(rows * BAND))
-    return not changed[band : rows - band].any() and bool(changed.mean() <= MOST_TEXT)
+    return not changed[band : rows - band].any() and bool(changed.mean() <= MAX_TEXT)
 
 
 def _rest(difference: Luma, changed: Mask) -> float:

@@ -27,7 +27,7 @@ DOUBT_ENDS_AFTER_S = 1.5
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ViewVerdict:
     """``resting``: zones that are not to be judged now, and since when; ``parts``: where."""
 
     resting: Mapping[str, float] = field(default_factory=dict)
@@ -35,7 +35,7 @@ class Verdict:
 
 
 @dataclass(slots=True)
-class Hold:
+class OngoingProblem:
     """One problem of one zone over time."""
 
     since_s: float
@@ -48,7 +48,7 @@ class Hold:
         return now_s - self.last_s > wait_s
 
 
-class ViewGuard:
+class ViewMonitor:
     """Monitors one camera's view.
 
     Args:
@@ -63,12 +63,12 @@ class ViewGuard:
         self._zones, self._settings, self._reference = tuple(zones), settings, reference
         self._judge: Judge | None = None
         self._shape: tuple[int, ...] = ()
-        self._holds: dict[tuple[str, Problem], Hold] = {}
+        self._holds: dict[tuple[str, Problem], OngoingProblem] = {}
         self._parts: tuple[Box, ...] = ()
         self._measured_s: float | None = None
         self._still = Still()
         self._same_since_s = 0.0
-        self._verdict = Verdict()
+        self._verdict = ViewVerdict()
 
     @property
     def commissioned(self) -> bool:
@@ -80,7 +80,7 @@ class ViewGuard:
         self._reference, self._judge = reference, None
         self._holds, self._measured_s = {}, None
 
-    def take(self, luma: Luma, now_s: float) -> Verdict:
+    def take(self, luma: Luma, now_s: float) -> ViewVerdict:
         """Take one frame; within ``every_s`` of the last one measured, say what was said of that.
 
         Args:
@@ -119,7 +119,7 @@ class ViewGuard:
                 after_s = min(after_s, self._settings.covered_after_s)
             since_s = self._same_since_s if problem == "frozen" else now_s
             for zone_id in zones:
-                hold = self._holds.setdefault((zone_id, problem), Hold(since_s, now_s))
+                hold = self._holds.setdefault((zone_id, problem), OngoingProblem(since_s, now_s))
                 hold.last_s = now_s
                 hold.told = hold.told or now_s - hold.since_s >= after_s
         wait_s = self._settings.return_after_s
@@ -127,7 +127,7 @@ class ViewGuard:
             key: hold for key, hold in self._holds.items() if not hold.ends(now_s, wait_s)
         }
 
-    def _conclude(self, signs: Signs, found: Mapping[Problem, frozenset[str]]) -> Verdict:
+    def _conclude(self, signs: Signs, found: Mapping[Problem, frozenset[str]]) -> ViewVerdict:
         resting: dict[str, float] = {}
         for (zone_id, _), hold in self._holds.items():
             if zone_id != WHOLE:
@@ -139,7 +139,7 @@ class ViewGuard:
         elif signs.parts:
             self._parts = signs.parts
         # Where a sign has just ended, the parts stay unseen until its zones are judged again.
-        return Verdict(resting, self._parts)
+        return ViewVerdict(resting, self._parts)
 
     @property
     def abstaining(self) -> dict[str, Unseen]:
@@ -174,5 +174,5 @@ class ViewGuard:
         known = {zone.zone_id for zone in self._zones} | {WHOLE}
         for zone_id, problem, since_s, last_s, told in saved.get("holds", ()):
             if zone_id in known and problem in PROBLEMS:
-                hold = Hold(since_s + shift_s, last_s + shift_s, bool(told))
+                hold = OngoingProblem(since_s + shift_s, last_s + shift_s, bool(told))
                 self._holds[zone_id, problem] = hold

@@ -15,7 +15,7 @@ from agent.domain.scene import WHOLE_FRAME, Box, Unseen
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from agent.perception.view_health import Luma, ViewGuard
+    from agent.perception.view_health import Luma, ViewMonitor
 
 BACK_AFTER_S = 2.0
 """A camera that was lost is back when it has given frames for so long,"""
@@ -24,7 +24,7 @@ BACK_GAP_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Seeing:
+class VisibleZones:
     """What can be seen at one frame.
 
     ``unseen`` are the zones that rest, ``parts`` where in the frame nothing can be seen, and
@@ -37,7 +37,7 @@ class Seeing:
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class ViewState:
     """What is told of a camera's view: ``good``, or what is the matter with most of it.
 
     ``since_s`` is on the frames' clock, and never before this run's first one; None until there was one.
@@ -49,7 +49,7 @@ class View:
     abstaining: Mapping[str, Unseen]
 
 
-class Sight:
+class Visibility:
     """The visibility of one camera's zones.
 
     Args:
@@ -57,16 +57,16 @@ class Sight:
         guard: Judges its pictures.
     """
 
-    def __init__(self, zone_ids: Iterable[str], guard: ViewGuard) -> None:
+    def __init__(self, zone_ids: Iterable[str], guard: ViewMonitor) -> None:
         self.zone_ids = frozenset(zone_ids)
         self.guard = guard
         self._since_s: dict[str, float] = {}
         self._lost: Unseen | None = None
         self._back_since_s: float | None = None
         self._last_s: float | None = None
-        self.view = View("good", None, guard.commissioned, {})
+        self.view = ViewState("good", None, guard.commissioned, {})
 
-    def take(self, luma: Luma, now_s: float) -> Seeing:
+    def take(self, luma: Luma, now_s: float) -> VisibleZones:
         """Take one frame.
 
         Args:
@@ -87,7 +87,7 @@ class Sight:
             for zone_id in sorted(self._since_s.keys() - unseen.keys())
         }
         self._tell(now_s)
-        return Seeing(frozenset(unseen), parts, resumed)
+        return VisibleZones(frozenset(unseen), parts, resumed)
 
     def lose(self, because: str, since_s: float) -> bool:
         """Note that the camera has given no frame since ``since_s``.
@@ -131,7 +131,7 @@ class Sight:
             abstaining, state = dict.fromkeys(self.zone_ids, self._lost), self._lost.because
         old = self.view
         since_s = now_s if state != old.state or old.since_s is None else old.since_s
-        self.view = View(state, since_s, self.guard.commissioned, abstaining)
+        self.view = ViewState(state, since_s, self.guard.commissioned, abstaining)
 
     def snapshot(self) -> dict[str, Any]:
         """The state to keep over a restart, as JSON."""
