@@ -28,7 +28,7 @@ class BacklogCommands:
     Args:
         database: The outbox's.
         outbox: What is brought back.
-        parcels: What is under way.
+        scheduler: What is under way.
         clock: Its steady time counts.
         keep_arrived: So many events are kept after they have arrived; as many may be asked for in an hour.
     """
@@ -37,11 +37,11 @@ class BacklogCommands:
         self,
         database: Database,
         outbox: Outbox,
-        parcels: SendScheduler,
+        scheduler: SendScheduler,
         clock: Clock,
         keep_arrived: int,
     ) -> None:
-        self._database, self._outbox, self._parcels = database, outbox, parcels
+        self._database, self._outbox, self._scheduler = database, outbox, scheduler
         self.resends = TokenBucket(max(keep_arrived, MIN_RESENDS), RESENDS_PERIOD_S, clock)
 
     @property
@@ -50,7 +50,7 @@ class BacklogCommands:
         return Handler(Resend, self._resend, self._may_not_resend), Handler(Pace, self._pace)
 
     def _pace(self, command: Pace) -> Done:
-        self._parcels.pace.set(command.backlog_events_per_s, "platform")
+        self._scheduler.pace.set(command.backlog_events_per_s, "platform")
         return Done()
 
     def _may_not_resend(self, command: Resend) -> str | None:
@@ -72,7 +72,7 @@ class BacklogCommands:
         if arrived:
             again = self._outbox.resend(first, last).result()
             self.resends.spend(again)
-            self._parcels.bring_back(first, last)
+            self._scheduler.bring_back(first, last)
             waits += again
         missing = max(0, last - first + 1 - waits)
         reason = f"{missing} of them are kept no more" if missing else None

@@ -49,7 +49,7 @@ class Downlink:
     Args:
         topics: Where is listened and answered.
         outbox: Whose events are confirmed and brought back.
-        parcels: What is under way.
+        scheduler: What is under way.
         clock: Its steady time counts.
         handlers: The commands that are obeyed.
         orders: Knows what was obeyed before.
@@ -60,7 +60,7 @@ class Downlink:
         self,
         topics: Topics,
         outbox: Outbox,
-        parcels: SendScheduler,
+        scheduler: SendScheduler,
         clock: Clock,
         *,
         handlers: Iterable[Handler[Any]],
@@ -69,7 +69,7 @@ class Downlink:
     ) -> None:
         self.receipts_topic, self.commands_topic = topics.of("receipts"), topics.of("commands")
         self.answers_topic = topics.of("answers")
-        self._outbox, self._parcels = outbox, parcels
+        self._outbox, self._scheduler = outbox, scheduler
         self.epochs = EpochLimit(clock)
         self.last_refused = ""
         self._commands = Commands(handlers, orders, record, self._decline)
@@ -124,7 +124,7 @@ class Downlink:
         return None
 
     def _heed_receipt(self, receipt: Receipt, reader: sqlite3.Connection) -> None:
-        verdict = self._parcels.receive(receipt, reader)
+        verdict = self._scheduler.receive(receipt, reader)
         if verdict in {"ahead", "conflict"}:
             self._begin_epoch(receipt, verdict)
         if verdict == "unsent":
@@ -154,7 +154,7 @@ class Downlink:
                 count=sum(last - first + 1 for first, last in named),
                 first=named[0][0],
             )
-        raise NewEpochError(text, self._parcels.doubtful(receipt))
+        raise NewEpochError(text, self._scheduler.doubtful(receipt))
 
     def _decline(self, why: str) -> None:
         self.declined += 1

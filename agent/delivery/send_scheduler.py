@@ -69,8 +69,8 @@ class Terms:
 
     Attributes:
         live_within_s: An event older than this is no longer live.
-        batch: Maximum number of backlog events in one parcel.
-        batch_bytes: Maximum size of a parcel of several events in bytes, before compression.
+        batch: Maximum number of backlog events in one batch.
+        batch_bytes: Maximum size of a batch of several events in bytes, before compression.
         packed: Whether batches are compressed with gzip.
         receipt_timeout_s: Minimum time from the PUBACK until an event without a receipt is sent again;
             longer where receipts come late. None: the PUBACK is enough.
@@ -149,7 +149,7 @@ class SendScheduler:
             passed = self._passed.get((lane, False), 0)
             live = self._ahead.live(reader, lane, passed, self._taken)
             if live and not self._bury_damaged(live):
-                return _parcel(live, class_, lane, historical=False)
+                return _batch(live, class_, lane, historical=False)
         return self._next_old(reader, limit_bytes)
 
     def _next_old(self, reader: sqlite3.Connection, limit_bytes: int) -> Batch | None:
@@ -167,26 +167,26 @@ class SendScheduler:
             if rows:
                 # One event alone is hardly smaller packed, but it may only so be taken at all.
                 packed = terms.packed and (len(rows) > 1 or rows[0].size_bytes > room_bytes)
-                return _parcel(rows, class_, lane, historical=True, packed=packed)
+                return _batch(rows, class_, lane, historical=True, packed=packed)
         return None
 
-    def take(self, parcel: Batch, packet_bytes: int) -> None:
-        """Mark a parcel as sent, in a packet of this size."""
-        self.budget.count(parcel.class_, packet_bytes)
-        self._taken.update(parcel.sequences)
-        self._sent.update(parcel.sequences)
-        if parcel.sequences:
-            first = parcel.sequences[0]
+    def take(self, batch: Batch, packet_bytes: int) -> None:
+        """Mark a batch as sent, in a packet of this size."""
+        self.budget.count(batch.class_, packet_bytes)
+        self._taken.update(batch.sequences)
+        self._sent.update(batch.sequences)
+        if batch.sequences:
+            first = batch.sequences[0]
             self._first_sent = min(first, self._first_sent or first)
-        self._passed[parcel.lane, parcel.historical] = parcel.sequences[-1]
-        if parcel.historical:
-            self.pace.spend(len(parcel.sequences))
-            self._ahead.pass_by(parcel.lane, len(parcel.sequences))
-        self.sent += len(parcel.sequences)
+        self._passed[batch.lane, batch.historical] = batch.sequences[-1]
+        if batch.historical:
+            self.pace.spend(len(batch.sequences))
+            self._ahead.pass_by(batch.lane, len(batch.sequences))
+        self.sent += len(batch.sequences)
 
-    def put_back(self, parcel: Batch) -> None:
-        """Queue a parcel again that was not accepted, or whose fate is unknown."""
-        self._return(parcel.sequences)
+    def put_back(self, batch: Batch) -> None:
+        """Queue a batch again that was not accepted, or whose fate is unknown."""
+        self._return(batch.sequences)
 
     def _return(self, sequences: Sequence[int]) -> None:
         self._taken.difference_update(sequences)
@@ -194,15 +194,15 @@ class SendScheduler:
         self.look_again()
         self.retried += len(sequences)
 
-    def acknowledge(self, parcel: Batch) -> None:
-        """Handle a PUBACK: the parcel's events are confirmed, or wait for the platform's receipt."""
+    def acknowledge(self, batch: Batch) -> None:
+        """Handle a PUBACK: the batch's events are confirmed, or wait for the platform's receipt."""
         if self._terms.receipt_timeout_s is None:
-            self._acknowledged += parcel.sequences
+            self._acknowledged += batch.sequences
         else:
             # A receipt for an earlier copy may have come meanwhile: nothing more is to be waited for.
             open_ = [
                 each
-                for each in parcel.sequences
+                for each in batch.sequences
                 if each in self._sent and each not in self._settling
             ]
             self._awaited.add(open_, self._clock.monotonic_s())
@@ -291,19 +291,17 @@ class SendScheduler:
         self._given_before = 0
         self._ahead.forget()
 
-    def refuse(self, parcel: Batch, reason: str) -> None:
-        """Handle a parcel that the broker will never accept as it is."""
-        if len(parcel.sequences) > 1:
-            self._alone.update(parcel.sequences)
-            self.put_back(parcel)
+    def refuse(self, batch: Batch, reason: str) -> None:
+        """Handle a batch that the broker will never accept as it is."""
+        if len(batch.sequences) > 1:
+            self._alone.update(batch.sequences)
+            self.put_back(batch)
             return
-        _log.error("event %s cannot be delivered: %s", parcel.sequences, reason)
-        self.dead_letters += len(parcel.sequences)
-        self._taken.update(parcel.sequences)
+        _log.error("event %s cannot be delivered: %s", batch.sequences, reason)
+        self.dead_letters += len(batch.sequences)
+        self._taken.update(batch.sequences)
         self._ahead.forget()
-        self._finish(
-            parcel.sequences, self._outbox.bury(parcel.sequences, reason, epoch=self.epoch)
-        )
+        self._finish(batch.sequences, self._outbox.bury(batch.sequences, reason, epoch=self.epoch))
 
     def _bury_damaged(self, rows: Iterable[Row]) -> bool:
         """Move events with a wrong checksum to the dead letters; the rest is read again."""
@@ -378,7 +376,7 @@ def _class(lane: Lane, *, historical: bool) -> Class:
     return _CLASSES.get(lane, "backlog" if historical else "cases")
 
 
-def _parcel(
+def _batch(
     rows: Sequence[Row], class_: Class, lane: Lane, *, historical: bool, packed: bool = False
 ) -> Batch:
     """Put waiting events into a :class:`agent.protocol.events.Message`, without parsing them again."""

@@ -31,10 +31,10 @@ _GOODBYE_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Flight:
-    """A parcel in flight on its channel, not yet acknowledged by the broker."""
+    """A batch in flight on its channel, not yet acknowledged by the broker."""
 
     topic: str
-    parcel: Batch
+    batch: Batch
     sent_s: float
 
 
@@ -48,11 +48,11 @@ class Session:
     Args:
         connection: Open.
         reader: To read the outbox with.
-        parcels: The send scheduler.
+        scheduler: The send scheduler.
         settings: The window and the deadlines.
         events_topic: Where the events go.
         report: Called with what is wrong.
-        listening: Processes messages from the platform.
+        downlink: Processes messages from the platform.
         channels: Notes acknowledgements and received messages.
         retain: Whether the device's state is retained.
     """
@@ -61,23 +61,23 @@ class Session:
         self,
         connection: Connection,
         reader: sqlite3.Connection,
-        parcels: SendScheduler,
+        scheduler: SendScheduler,
         settings: UplinkSettings,
         events_topic: str,
         report: Callable[[str], None],
-        listening: Downlink,
+        downlink: Downlink,
         channels: ChannelRights,
         *,
         retain: bool,
     ) -> None:
-        self._connection, self._reader, self._parcels = connection, reader, parcels
+        self._connection, self._reader, self._scheduler = connection, reader, scheduler
         self._channels = channels
         self._settings, self._topic, self._report = settings, events_topic, report
-        self._listening, self._retain = listening, retain
+        self._downlink, self._retain = downlink, retain
         self._flights: dict[int, Flight] = {}
         self._flying_bytes = 0
         self._accepting = False
-        """Whether the last answer to an event was yes. Until it is, one parcel goes at a time:
+        """Whether the last answer to an event was yes. Until it is, one batch goes at a time:
         were the first refused and the second, sent along with it, accepted, the order were lost."""
         self._backoff = Backoff(REFUSED_FIRST_S, settings.reconnect_max_s)
         self._resume_s = 0.0
@@ -92,13 +92,13 @@ class Session:
             LinkError: The connection was lost, or the broker no longer responds.
             StorageError: A confirmation could not be written.
         """
-        self._parcels.settle()
+        self._scheduler.settle()
         self._send()
         pause_s = self._resume_s - time.monotonic()
         self._connection.turn(pause_s if 0 < pause_s < ROUND_S else ROUND_S, wake)
         self._read_answers()
         self._listen()
-        if late := self._parcels.overdue():
+        if late := self._scheduler.overdue():
             self._report(f"the platform's receipt does not come; {late} events are sent again")
             self._listen_again()
         if self._flights:
@@ -131,10 +131,10 @@ class Session:
             if delivery is None:
                 return
             self._channels.hear(delivery.topic)
-            answer = self._listening.heed(delivery, self._reader)
+            answer = self._downlink.heed(delivery, self._reader)
             if answer is not None:
                 self._publish(
-                    self._listening.answers_topic, Batch((), answer.model_dump_json().encode())
+                    self._downlink.answers_topic, Batch((), answer.model_dump_json().encode())
                 )
 
     def _has_room_for_an_answer(self) -> bool:
@@ -155,11 +155,11 @@ class Session:
         self._connection.say_goodbye(_GOODBYE_S)
 
     def abandon(self) -> None:
-        """Queue unacknowledged parcels again for the next connection, the oldest first."""
+        """Queue unacknowledged batches again for the next connection, the oldest first."""
         # A broker may answer and hang up at once; its last words still count.
         self._read_answers()
         for flight in self._flights.values():
-            self._parcels.put_back(flight.parcel)
+            self._scheduler.put_back(flight.batch)
         self._flights.clear()
 
     def _wait_for_answers(self, wake: Wake, until_s: float) -> None:
@@ -176,42 +176,42 @@ class Session:
             and len(self._flights) < (limits.receive_maximum if self._accepting else 1)
             and self._flying_bytes < window_bytes
         ):
-            parcel = self._parcels.next(self._reader, limit_bytes)
-            if parcel is None:
+            batch = self._scheduler.next(self._reader, limit_bytes)
+            if batch is None:
                 return
-            if len(parcel.payload) > limit_bytes:
-                reason = f"{len(parcel.payload)} bytes; the broker takes {limit_bytes}"
+            if len(batch.payload) > limit_bytes:
+                reason = f"{len(batch.payload)} bytes; the broker takes {limit_bytes}"
                 self._report(f"an event is too large: {reason}")
-                self._parcels.refuse(parcel, reason)
-            elif self._flights and self._flying_bytes + len(parcel.payload) > window_bytes:
+                self._scheduler.refuse(batch, reason)
+            elif self._flights and self._flying_bytes + len(batch.payload) > window_bytes:
                 return
             else:
-                self._parcels.take(parcel, head_bytes + len(parcel.payload))
-                self._publish(self._topic, parcel)
+                self._scheduler.take(batch, head_bytes + len(batch.payload))
+                self._publish(self._topic, batch)
 
-    def _publish(self, topic: str, parcel: Batch, *, retain: bool = False) -> None:
+    def _publish(self, topic: str, batch: Batch, *, retain: bool = False) -> None:
         try:
             packet_id = self._connection.publish(
-                topic, parcel.payload, retain=retain, packed=parcel.packed
+                topic, batch.payload, retain=retain, packed=batch.packed
             )
         except LinkError:
-            self._parcels.put_back(parcel)
+            self._scheduler.put_back(batch)
             raise
-        self._flights[packet_id] = Flight(topic, parcel, time.monotonic())
-        self._flying_bytes += len(parcel.payload)
+        self._flights[packet_id] = Flight(topic, batch, time.monotonic())
+        self._flying_bytes += len(batch.payload)
 
     def _read_answers(self) -> None:
         while self._connection.acknowledged:
             answer = self._connection.acknowledged.popleft()
             flight = self._flights.pop(answer.packet_id, None)
             if flight is not None:
-                self._flying_bytes -= len(flight.parcel.payload)
+                self._flying_bytes -= len(flight.batch.payload)
                 self._channels.answered(flight.topic, answer.code)
-                self._heed(answer, flight.parcel)
-        self._parcels.let_go()
+                self._heed(answer, flight.batch)
+        self._scheduler.let_go()
 
-    def _heed(self, answer: Acknowledgement, parcel: Batch) -> None:
-        if not parcel.sequences:
+    def _heed(self, answer: Acknowledgement, batch: Batch) -> None:
+        if not batch.sequences:
             if answer.code not in {0, NO_SUBSCRIBERS}:
                 self._report(f"the broker does not take a state or an answer: {answer.text}")
             return
@@ -219,12 +219,12 @@ class Session:
         self._accepting = meant == "taken"
         if self._accepting:
             self._backoff.worked()
-            self._parcels.acknowledge(parcel)
+            self._scheduler.acknowledge(batch)
         elif meant == "not now":
             self._report(f"the broker does not take events now: {answer.text}")
-            self._parcels.put_back(parcel)
+            self._scheduler.put_back(batch)
             # Nothing more goes until the pause is over: the oldest must go first again.
             self._resume_s = time.monotonic() + self._backoff.failed()
         else:
             self._report(f"the broker refuses a message: {answer.text}")
-            self._parcels.refuse(parcel, answer.text)
+            self._scheduler.refuse(batch, answer.text)

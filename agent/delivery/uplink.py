@@ -138,16 +138,16 @@ class Uplink:
         topics = Topics(settings.topic_prefix, tenant, device_id)
         self._events_topic, self._state_topic = topics.of("events"), topics.of("state")
         self._wake = Wake()
-        self._parcels = SendScheduler(
+        self._scheduler = SendScheduler(
             outbox, clock, _terms(settings), settled=self._wake.set, budget=self._budget()
         )
         self._backlog = BacklogCommands(
-            database, outbox, self._parcels, clock, settings.keep_arrived
+            database, outbox, self._scheduler, clock, settings.keep_arrived
         )
-        self._listening = Downlink(
+        self._downlink = Downlink(
             topics,
             outbox,
-            self._parcels,
+            self._scheduler,
             clock,
             handlers=(*self._backlog.handlers, *handlers),
             orders=CommandLog(database, clock),
@@ -169,33 +169,33 @@ class Uplink:
         """The present figures; from any thread."""
         return UplinkStats(
             connected_since=self._connected_since,
-            sent=self._parcels.sent,
-            confirmed=self._parcels.confirmed,
-            retried=self._parcels.retried,
-            dead_letters=self._parcels.dead_letters,
+            sent=self._scheduler.sent,
+            confirmed=self._scheduler.confirmed,
+            retried=self._scheduler.retried,
+            dead_letters=self._scheduler.dead_letters,
             last_error=self._last_error,
             last_error_at=self._last_error_at,
-            refused=self._listening.refused,
+            refused=self._downlink.refused,
             health=self._health(),
-            unreceipted=self._parcels.unreceipted,
-            spent_today=self._parcels.budget.spent,
+            unreceipted=self._scheduler.unreceipted,
+            spent_today=self._scheduler.budget.spent,
             codes=dict(self._channels.codes),
             heard=dict(self._channels.heard),
             deaf=self._channels.deaf,
         )
 
     def _health(self) -> UplinkHealth:
-        listening, pace = self._listening, self._parcels.pace
+        downlink, pace = self._downlink, self._scheduler.pace
         return UplinkHealth(
             state_retained=self._retains,
-            refused=listening.refused,
-            declined=listening.declined,
-            last_refused=listening.last_refused or None,
+            refused=downlink.refused,
+            declined=downlink.declined,
+            last_refused=downlink.last_refused or None,
             backlog_events_per_s=pace.per_s,
             paced_by=pace.by,
             resend_left=self._backlog.resends.left,
-            epochs_begun=listening.epochs.begun,
-            epoch_wait_s=round(listening.epochs.wait_s, 1),
+            epochs_begun=downlink.epochs.begun,
+            epoch_wait_s=round(downlink.epochs.wait_s, 1),
         )
 
     def _budget(self) -> DataBudget:
@@ -212,7 +212,7 @@ class Uplink:
 
     def _save_budget(self, every_s: float) -> None:
         """Store the data budget's counts; a crash loses what was sent since."""
-        budget, now_s = self._parcels.budget, time.monotonic()
+        budget, now_s = self._scheduler.budget, time.monotonic()
         if budget.unsaved and now_s - self._budget_saved_s >= every_s:
             self._budget_saved_s, text = now_s, budget.document()
             self._database.write(lambda connection: save_state(connection, _BUDGET, text))
@@ -241,8 +241,8 @@ class Uplink:
 
     def _deliver(self, stop: threading.Event) -> None:
         """Run one connection from start to end, and handle why it ended."""
-        if self._parcels.epoch != self._outbox.epoch:
-            self._parcels.begin_anew()
+        if self._scheduler.epoch != self._outbox.epoch:
+            self._scheduler.begin_anew()
         try:
             self._session(stop)
         except NewEpochError as error:
@@ -301,17 +301,17 @@ class Uplink:
             session = Session(
                 connection,
                 reader,
-                self._parcels,
+                self._scheduler,
                 self._settings,
                 self._events_topic,
                 self._report,
-                self._listening,
+                self._downlink,
                 self._channels,
                 retain=self._retains,
             )
             try:
-                self._parcels.pace.set(self._settings.backlog_events_per_s)
-                session.listen_to(self._listening.receipts_topic, self._listening.commands_topic)
+                self._scheduler.pace.set(self._settings.backlog_events_per_s)
+                session.listen_to(self._downlink.receipts_topic, self._downlink.commands_topic)
                 session.send_state(self._state_topic, self._state(session_id, online=True))
                 self._announce(session_id)
                 while not stop.is_set():
@@ -328,7 +328,7 @@ class Uplink:
                 self._save_budget(0.0)
 
     def _find_out_if_moved(self) -> None:
-        if self._parcels.epoch != self._outbox.epoch:
+        if self._scheduler.epoch != self._outbox.epoch:
             raise MovedError
 
     def _begin_epoch(self, again: Sequence[tuple[int, int]]) -> None:
@@ -338,7 +338,7 @@ class Uplink:
         except StorageError as error:
             self._report(str(error))
             return
-        self._parcels.begin_anew()
+        self._scheduler.begin_anew()
 
     def _state(self, session_id: str, *, online: bool) -> bytes:
         state = DeviceState(

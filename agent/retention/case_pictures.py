@@ -11,8 +11,6 @@ from drivers.disk import sync_folder
 if TYPE_CHECKING:
     from pathlib import Path
 
-"""First pictures of what may become a case; they are :class:`agent.evidence.pictures.Evidence`'s own."""
-
 
 @dataclass(frozen=True, slots=True)
 class Taken:

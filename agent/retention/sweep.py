@@ -13,7 +13,7 @@ from agent.audit import AuditError
 from agent.retention.case_pictures import CasePictures
 from agent.retention.database_rows import DatabaseRows
 from agent.retention.legal_holds import LegalHolds
-from agent.retention.policy import Going, Kept, choose
+from agent.retention.selection import Going, Kept, choose
 from agent.storage.errors import StorageError
 from agent.storage.lived_time import DAY_S
 from agent.storage.paths import RETENTION_LOCK
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from agent.audit import AuditLog
     from agent.config.retention import Settings
-    from agent.retention.policy import Why
     from agent.retention.sample_crops import SampleCrops
+    from agent.retention.selection import Why
     from agent.storage.database import Database
     from drivers.clock import Clock
 

@@ -160,7 +160,7 @@ class _Device:
             in_memory=self._run_dir / "volatile",
         )
         self._workers = Threads(threading.Event(), Progress(self._clock.monotonic_s))
-        self._seeing = VisionThreads(
+        self._vision = VisionThreads(
             configuration, base, self._parts, self._workers, self._pace, self._clock
         )
         self._uplink: UplinkSupervisor | None = None
@@ -175,25 +175,25 @@ class _Device:
             self._database_is_gone, parts.quarantined, parts.taken_back
         )
         storage_incidents.tell(parts.outbox, parts.database, found, self._clock, self._ids)
-        self._seeing.start_cameras()
+        self._vision.start_cameras()
         signer = open_signer(self._state_dir / KEYS, self._run_dir / KEYS)
-        keeping = self._keep_house(signer.public.kid, configured)
-        self._uplink = self._start_uplink(signer.public, keeping)
+        housekeeping = self._keep_house(signer.public.kid, configured)
+        self._uplink = self._start_uplink(signer.public, housekeeping)
         self._watch = Supervisor(
             self._configuration.recovery,
             self._workers,
-            self._seeing.captures,
+            self._vision.captures,
             self._uplink,
             self._recovery,
             self._clock,
             self._run_dir / "recovery",
             disk_is_back=self._disk_is_back,
         )
-        observer = Metrics(
+        metrics = Metrics(
             self._configuration,
             self._parts,
-            self._seeing.mailbox,
-            self._seeing.captures,
+            self._vision.mailbox,
+            self._vision.captures,
             self._pace,
             self._uplink,
             self._clock,
@@ -201,17 +201,17 @@ class _Device:
             self._started_s,
             configured,
         )
-        keeping.watch_days(
+        housekeeping.watch_days(
             self._workers,
             after=self._cause,
-            observer=observer,
+            metrics=metrics,
             outbox=self._parts.outbox,
             ids=self._ids,
         )
-        self._seeing.start_analysis(observer.lost_cameras, on_progress)
+        self._vision.start_analysis(metrics.lost_cameras, on_progress)
         self._report(
-            observer,
-            keeping,
+            metrics,
+            housekeeping,
             LossReports(self._parts.database, self._parts.outbox, signer, self._clock, self._ids),
         )
 
@@ -244,7 +244,7 @@ class _Device:
 
     def _keep_house(self, signing_key_id: str, configured: ConfigurationHealth) -> Housekeeping:
         """Retention, the audit log, the day's summary."""
-        keeping = Housekeeping(
+        housekeeping = Housekeeping(
             self._configuration,
             base=self._base,
             database=self._parts.database,
@@ -258,11 +258,11 @@ class _Device:
             "key signing": signing_key_id,
             **self._parts.model_facts,
         }
-        keeping.start(self._workers, after=self._cause, facts=facts)
-        return keeping
+        housekeeping.start(self._workers, after=self._cause, facts=facts)
+        return housekeeping
 
     def _start_uplink(
-        self, signing_key: PublicKey, keeping: Housekeeping
+        self, signing_key: PublicKey, housekeeping: Housekeeping
     ) -> UplinkSupervisor | None:
         configuration = self._configuration
         if configuration.uplink.broker is None:
@@ -282,8 +282,8 @@ class _Device:
                 configuration_sha256=configuration.sha256(),
                 signing_key=signing_key,
                 alive=alive,
-                handlers=keeping.handlers,
-                record=keeping.record_order,
+                handlers=housekeeping.handlers,
+                record=housekeeping.record_order,
             )
 
         self._workers.progress.mark("uplink")
@@ -291,20 +291,20 @@ class _Device:
         uplink.start()
         return uplink
 
-    def _report(self, observer: Metrics, keeping: Housekeeping, losses: LossReports) -> None:
+    def _report(self, metrics: Metrics, housekeeping: Housekeeping, losses: LossReports) -> None:
         """Start the threads that report the device's health: heartbeats, status file, indicators."""
         keep, stop = self._workers.keep, self._workers.stop
-        health = self._health(observer, keeping)
+        health = self._health(metrics, housekeeping)
         self._parts.analysis.on_view_change = health.soon
         timekeeper = ClockMonitor(self._parts.database, self._parts.outbox, self._clock, self._ids)
         keep("clock", lambda: timekeeper.run(stop))
         keep("losses", lambda: _report_losses(losses, stop))
         keep("cooling", self._keep_cool)
         keep("health", lambda: health.run(stop, self._configuration.uplink.heartbeat_s))
-        self._start_signals(observer, health)
-        keep("status", lambda: keep_written(self._run_dir, observer.status, stop))
+        self._start_signals(metrics, health)
+        keep("status", lambda: keep_written(self._run_dir, metrics.status, stop))
 
-    def _health(self, observer: Metrics, keeping: Housekeeping) -> HeartbeatSender:
+    def _health(self, metrics: Metrics, housekeeping: Housekeeping) -> HeartbeatSender:
         """Who writes the heartbeats, with all gauges of this machine."""
         outbox = self._parts.outbox
         return HeartbeatSender(
@@ -313,11 +313,14 @@ class _Device:
             clock=self._clock,
             ids=self._ids,
             gauges=table_of(
-                observer, keeping.machine, keeping.gauges, OutboxGauges(outbox, self._clock)
+                metrics,
+                housekeeping.machine,
+                housekeeping.gauges,
+                OutboxGauges(outbox, self._clock),
             ),
         )
 
-    def _start_signals(self, observer: Metrics, health: HeartbeatSender) -> None:
+    def _start_signals(self, metrics: Metrics, health: HeartbeatSender) -> None:
         """Start lights and switches; without the pins the agent runs on."""
         section = self._configuration.gpio
         if not list(section.pins()):
@@ -331,14 +334,14 @@ class _Device:
         self._signals = signals = Indicators(
             pins,
             section,
-            situation=observer.situation,
+            situation=metrics.situation,
             temperature_c=self._temperature_c,
             local=lambda: self._clock.now().astimezone(timezone),
             soon=health.soon,
             end=self._stop.set,
             fault=lambda: self._workers.broken,
         )
-        observer.switches = lambda: signals.inputs
+        metrics.switches = lambda: signals.inputs
         self._workers.keep("signals", lambda: signals.run(self._workers.stop))
 
     def _temperature_c(self) -> float | None:
@@ -361,7 +364,7 @@ class _Device:
 
     def _done(self) -> bool:
         """Whether every frame was analysed and, where there is a broker, every case delivered."""
-        if not self._seeing.analysed.is_set():
+        if not self._vision.analysed.is_set():
             return False
         if self._configuration.uplink.broker is None:
             return True

@@ -1,4 +1,4 @@
-"""What a device does for its own keeping, beside the seeing: retention, the audit log, the day's counters.
+"""Wires what runs beside the analysis: retention, the audit log, the day's counters.
 
 Nothing here may stop or delay the analysis: a fault costs a log line and a null in a heartbeat.
 """
@@ -134,7 +134,7 @@ class Housekeeping:
         workers: Threads,
         *,
         after: str,
-        observer: Metrics,
+        metrics: Metrics,
         outbox: Outbox,
         ids: Ids,
     ) -> None:
@@ -143,7 +143,7 @@ class Housekeeping:
         Args:
             workers: The run's threads.
             after: Why the run began.
-            observer: Tells of the cameras.
+            metrics: Tells of the cameras.
             outbox: Where the summaries go; how much waits in it is counted.
             ids: For the events' ids.
         """
@@ -156,14 +156,14 @@ class Housekeeping:
             figures = outbox.figures()
             return figures.rows, figures.oldest_s(self._clock)
 
-        daybook = DaySampler(
+        sampler = DaySampler(
             self._database,
             self._clock,
             self._timezone,
             zones,
             Gauges(
-                observer.cameras,
-                observer.views,
+                metrics.cameras,
+                metrics.views,
                 self.machine.temperature_c,
                 read_power,
                 waiting,
@@ -172,7 +172,7 @@ class Housekeeping:
             after,
         )
         summaries = DailySummaries(self._configuration, self._database, outbox, self._clock, ids)
-        workers.keep("days", lambda: daybook.run(workers.stop, summaries.send_due))
+        workers.keep("days", lambda: sampler.run(workers.stop, summaries.send_due))
 
     def _notice(self, stop: threading.Event) -> None:
         while not stop.wait(NOTICE_EVERY_S):

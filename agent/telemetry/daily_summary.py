@@ -56,7 +56,7 @@ class DailySummaries:
         """Queue the summaries of days that are over; none while the clock cannot be trusted.
 
         Returns:
-            Which pages of the daybook they are of, the oldest first.
+            Which pages of the counters they are of, the oldest first.
 
         Raises:
             StorageError: It could not be written.
@@ -110,7 +110,7 @@ def summary_of(
     Args:
         connection: To read with.
         configuration: The site.
-        page: Of the daybook: a local day, as ``2026-03-01``, or a further page of one.
+        page: Of the counters: a local day, as ``2026-03-01``, or a further page of one.
         complete: Whether the day is over. A summary of a day in which the clock was not always
             trustworthy is never complete.
     """

@@ -16,7 +16,7 @@ from agent.retention.legal_holds import MAX_OF_PLATFORM
 from agent.storage.database import Database
 from drivers.testing import FakeClock
 from tests.support.broker import Broker
-from tests.support.housekeeping import hold, keeping_of, uplink_under
+from tests.support.housekeeping import hold, housekeeping_of, uplink_under
 from tests.support.ordering import ordered
 from tests.support.state_folder import DAY_S, NOON, StateFolder, hold_on
 from tests.support.waiting import wait_until
@@ -141,19 +141,19 @@ def device(tmp_path: Path) -> Iterator[StateFolder]:
 
 
 def test_the_platform_does_not_lift_a_technicians_hold(device: StateFolder, tmp_path: Path) -> None:
-    case_id, keeping = device.case(), keeping_of(device, tmp_path)
+    case_id, housekeeping = device.case(), housekeeping_of(device, tmp_path)
     device.holds.set(hold_on(case_id))
-    reason = ordered(device, keeping, hold(case_id, held=False))
+    reason = ordered(device, housekeeping, hold(case_id, held=False))
     assert reason == "it is held by a technician, and that is lifted on the device"
     assert device.holds.names() == {case_id}
     assert list(records(tmp_path / "audit" / OF_PLATFORM)) == []
 
 
 def test_what_both_hold_is_held_until_both_let_go(device: StateFolder, tmp_path: Path) -> None:
-    case_id, keeping = device.case(), keeping_of(device, tmp_path)
-    assert ordered(device, keeping, hold(case_id)) is None
+    case_id, housekeeping = device.case(), housekeeping_of(device, tmp_path)
+    assert ordered(device, housekeeping, hold(case_id)) is None
     assert device.holds.set(hold_on(case_id)), "a technician's hold is one of its own"
-    assert ordered(device, keeping, hold(case_id, held=False)) is None
+    assert ordered(device, housekeeping, hold(case_id, held=False)) is None
     assert device.holds.names() == {case_id}
     assert [each.origin for each in device.holds.all()] == ["technician"]
     assert device.holds.lift(case_id)
@@ -167,12 +167,12 @@ def test_holds_of_an_older_agent_go_on(
     device: StateFolder, tmp_path: Path, by: str | None, lifted: bool
 ) -> None:
     """Its files do not say whose they are; what cannot be read is nobody's to lift from afar."""
-    case_id, keeping = device.case(), keeping_of(device, tmp_path)
+    case_id, housekeeping = device.case(), housekeeping_of(device, tmp_path)
     old = {"case_id": case_id, "reason": "复议", "by": by, "at": NOON.isoformat()}
     (tmp_path / "holds").mkdir()
     (tmp_path / "holds" / f"{case_id}.json").write_text(json.dumps(old), encoding="utf-8")
     assert device.holds.names() == {case_id}
-    assert (ordered(device, keeping, hold(case_id, held=False)) is None) is lifted
+    assert (ordered(device, housekeeping, hold(case_id, held=False)) is None) is lifted
     assert device.holds.names() == (set() if lifted else {case_id})
 
 
@@ -182,8 +182,8 @@ def test_of_what_is_no_case_nothing_is_written(
     device: StateFolder, tmp_path: Path, case_id: str, held: bool
 ) -> None:
     (tmp_path / "evidence" / "pending").mkdir(parents=True)
-    keeping = keeping_of(device, tmp_path)
-    assert ordered(device, keeping, hold(case_id, held=held)) == "nothing is kept of this case"
+    housekeeping = housekeeping_of(device, tmp_path)
+    assert ordered(device, housekeeping, hold(case_id, held=held)) == "nothing is kept of this case"
     assert device.holds.names() == set()
     assert not (tmp_path / "audit" / OF_PLATFORM).exists()
 
@@ -191,28 +191,30 @@ def test_of_what_is_no_case_nothing_is_written(
 def test_the_platform_holds_so_many_cases_and_a_technician_any(
     device: StateFolder, tmp_path: Path
 ) -> None:
-    keeping = keeping_of(device, tmp_path)
+    housekeeping = housekeeping_of(device, tmp_path)
     for number in range(MAX_OF_PLATFORM):
         device.holds.set(
             LegalHold(case_id=f"c-{number}", reason="", by="platform", at=NOON, origin="platform")
         )
     case_id = device.case()
-    assert ordered(device, keeping, hold(case_id)) == f"{MAX_OF_PLATFORM} cases are held already"
+    assert (
+        ordered(device, housekeeping, hold(case_id)) == f"{MAX_OF_PLATFORM} cases are held already"
+    )
     assert device.holds.set(hold_on(case_id))
-    assert ordered(device, keeping, hold("c-0", held=False)) is None
-    assert ordered(device, keeping, hold(case_id)) is None
+    assert ordered(device, housekeeping, hold("c-0", held=False)) is None
+    assert ordered(device, housekeeping, hold(case_id)) is None
 
 
 def test_whatever_is_ordered_pushes_nothing_of_the_device_out_of_the_audit_log(
     device: StateFolder, tmp_path: Path
 ) -> None:
-    keeping, case_id = keeping_of(device, tmp_path), device.case()
+    housekeeping, case_id = housekeeping_of(device, tmp_path), device.case()
     device.audit.append("commissioning.stored", camera_id="street")
     before = [record.hash for record in records(tmp_path / "audit")]
     reason = "x" * 500
     for number in range(300):
         order = hold(case_id, held=number % 2 == 0).model_copy(update={"reason": reason})
-        assert ordered(device, keeping, order) is None
+        assert ordered(device, housekeeping, order) is None
     noted = list(records(tmp_path / "audit" / OF_PLATFORM))
     assert len(noted) == 300
     assert {record.by for record in noted} == {"platform"}
@@ -224,19 +226,19 @@ def test_whatever_is_ordered_pushes_nothing_of_the_device_out_of_the_audit_log(
 def test_the_devices_own_log_vouches_for_the_end_of_what_was_ordered(
     device: StateFolder, tmp_path: Path
 ) -> None:
-    keeping, case_id = keeping_of(device, tmp_path), device.case()
+    housekeeping, case_id = housekeeping_of(device, tmp_path), device.case()
     log, orders = tmp_path / "audit", tmp_path / "audit" / OF_PLATFORM
     for held in (True, False, True):
-        ordered(device, keeping, hold(case_id, held=held))
-        keeping.name_newest_order()
+        ordered(device, housekeeping, hold(case_id, held=held))
+        housekeeping.name_newest_order()
     named = [record.facts for record in records(log)]
     [first, *_] = records(orders)
     assert named == [{"number": 1, "hash": first.hash}], "once a day, however much is ordered"
     device.clock.advance(DAY_S)
-    keeping.name_newest_order()
+    housekeeping.name_newest_order()
     [*_, newest] = records(orders)
     assert list(records(log))[-1].facts == {"number": 3, "hash": newest.hash}
-    keeping.name_newest_order()
+    housekeeping.name_newest_order()
     assert len(list(records(log))) == 2, "nothing new, nothing named"
 
 
@@ -244,10 +246,10 @@ def test_an_order_that_is_sent_again_over_the_broker_is_answered_again(
     broker: Broker, device: StateFolder, tmp_path: Path
 ) -> None:
     case_id = device.case(heard=False)
-    keeping = keeping_of(device, tmp_path)
+    housekeeping = housekeeping_of(device, tmp_path)
     orders = tmp_path / "audit" / OF_PLATFORM
     stop = threading.Event()
-    uplink = uplink_under(broker, device, keeping)
+    uplink = uplink_under(broker, device, housekeeping)
     thread = threading.Thread(target=uplink.run, args=(stop,))
     with broker.platform() as platform:
         thread.start()

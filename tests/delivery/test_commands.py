@@ -21,7 +21,7 @@ from agent.protocol.examples import examples
 from agent.protocol.field_examples import Example, example_of
 from agent.protocol.fields import Flag, Name
 from tests.support.delivering_device import uplink_of
-from tests.support.housekeeping import keeping_of
+from tests.support.housekeeping import housekeeping_of
 from tests.support.state_folder import StateFolder
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Heeding:
 
     def __init__(self, folder: Path) -> None:
         self.device, self.pole, self.folder = StateFolder(folder), Pole(), folder
-        self.keeping = keeping_of(self.device, folder)
+        self.housekeeping = housekeeping_of(self.device, folder)
         self.begin()
 
     def begin(self) -> None:
@@ -72,10 +72,10 @@ class Heeding:
             self.device.database,
             self.device.outbox,
             self.device.clock,
-            handlers=(*self.keeping.handlers, self.pole.handler),
-            record=self.keeping.record_order,
+            handlers=(*self.housekeeping.handlers, self.pole.handler),
+            record=self.housekeeping.record_order,
         )
-        self.listening = self.uplink._listening
+        self.downlink = self.uplink._downlink
 
     def end(self) -> None:
         """Of the uplink, which has not begun."""
@@ -86,9 +86,9 @@ class Heeding:
     def order(self, *, retained: bool = False, **told: Any) -> Answer | None:
         words = {"command": "light", "command_id": "l-1", "lamp": "north", "on": True, **told}
         payload = json.dumps(words).encode()
-        delivery = Delivery(self.listening.commands_topic, payload, retained=retained)
+        delivery = Delivery(self.downlink.commands_topic, payload, retained=retained)
         with closing(self.device.database.read()) as reader:
-            return self.listening.heed(delivery, reader)
+            return self.downlink.heed(delivery, reader)
 
     def recorded(self) -> list[tuple[str, dict[str, Any]]]:
         return [
@@ -127,7 +127,7 @@ def test_what_is_not_valid_by_its_model_is_refused_and_answered(
     assert answer is not None
     assert (answer.command_id, answer.accepted) == ("l-1", False)
     assert next(iter(told)) in (answer.reason or "") or "lights" in (answer.reason or "")
-    assert (heeding.pole.switched, heeding.listening.refused) == ([], 1)
+    assert (heeding.pole.switched, heeding.downlink.refused) == ([], 1)
 
 
 def test_what_its_handler_does_not_allow_is_declined_and_may_come_again(heeding: Heeding) -> None:
@@ -136,8 +136,8 @@ def test_what_its_handler_does_not_allow_is_declined_and_may_come_again(heeding:
     heeding.pole.worn_out = True
     answer = heeding.order()
     assert answer == Answer(command_id="l-1", accepted=False, reason="the lamp is worn out")
-    assert (heeding.listening.declined, heeding.recorded()) == (2, [])
-    assert heeding.listening.last_refused == "light: the lamp is worn out"
+    assert (heeding.downlink.declined, heeding.recorded()) == (2, [])
+    assert heeding.downlink.last_refused == "light: the lamp is worn out"
     heeding.pole.worn_out = False
     assert heeding.order() == Answer(command_id="l-1", accepted=True, count=1)
 
@@ -174,6 +174,6 @@ def test_schema_and_example_follow_from_the_model() -> None:
 
 
 def test_every_command_of_the_contract_has_its_handler_and_its_example(heeding: Heeding) -> None:
-    assert heeding.listening.obeyed == {*COMMANDS, Light}
+    assert heeding.downlink.obeyed == {*COMMANDS, Light}
     shown = {name for name in examples() if name.startswith("command-")}
     assert shown == {f"command-{name_of(each)}" for each in COMMANDS}

@@ -258,12 +258,12 @@ def test_a_receipt_costs_what_is_under_way_however_much_waits(
 ) -> None:
     with Device(tmp_path, UplinkSettings(confirm="platform")) as device:
         _fill(device, _BACKLOG)
-        parcels = device.uplink._parcels
-        parcels.take(Batch(tuple(range(1, sent + 1)), b""), 0)
+        scheduler = device.uplink._scheduler
+        scheduler.take(Batch(tuple(range(1, sent + 1)), b""), 0)
         told = Receipt(epoch=device.outbox.epoch, contiguous_through=through, ranges=ranges)
         with closing(device.database.read()) as reader:
             asked = Asked(reader)
-            verdict = parcels.receive(told, reader)
+            verdict = scheduler.receive(told, reader)
         assert verdict == ("taken" if told.highest <= sent else "unsent")
         # Some steps for each number under way and for each range that is left; no more for the backlog.
         assert asked.steps < 20 * sent + 100 * len(ranges) + 1000
@@ -272,13 +272,13 @@ def test_a_receipt_costs_what_is_under_way_however_much_waits(
 def test_what_was_asked_for_again_is_not_counted_for_each_receipt(tmp_path: Path) -> None:
     with Device(tmp_path, UplinkSettings(confirm="platform")) as device:
         _fill(device, _BACKLOG)
-        parcels = device.uplink._parcels
+        scheduler = device.uplink._scheduler
         for _ in range(50):
-            parcels.bring_back(1, _BACKLOG)
+            scheduler.bring_back(1, _BACKLOG)
         told = Receipt(epoch=device.outbox.epoch, contiguous_through=_BACKLOG, ranges=_WIDE)
         with closing(device.database.read()) as reader:
             asked = Asked(reader)
-            assert parcels.receive(told, reader) == "taken"
+            assert scheduler.receive(told, reader) == "taken"
         assert asked.steps < 1000
         assert len(device.waiting()) == _BACKLOG
 

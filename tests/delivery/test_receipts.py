@@ -175,7 +175,7 @@ def test_a_receipt_for_what_was_never_sent_is_refused_whole(broker: Broker, tmp_
         broker.stop()
         later = device.open_cases(1)
         with closing(device.database.read()) as reader:
-            verdict = device.uplink._parcels.receive(receipt(device, later[-1]), reader)
+            verdict = device.uplink._scheduler.receive(receipt(device, later[-1]), reader)
         assert verdict == "unsent"
         assert device.waiting() == [*first, *later]
 
@@ -300,9 +300,9 @@ def test_what_was_asked_for_again_may_be_named_before_it_goes(
             device.wait_until_drained()
         broker.stop()
         assert device.outbox.resend(2, 3).result() == 2
-        device.uplink._parcels.bring_back(2, 3)
+        device.uplink._scheduler.bring_back(2, 3)
         with closing(device.database.read()) as reader:
-            assert device.uplink._parcels.receive(receipt(device, 4), reader) == "taken"
+            assert device.uplink._scheduler.receive(receipt(device, 4), reader) == "taken"
 
 
 def test_a_receipt_confirms_only_what_this_run_has_sent(broker: Broker, tmp_path: Path) -> None:
@@ -311,7 +311,7 @@ def test_a_receipt_confirms_only_what_this_run_has_sent(broker: Broker, tmp_path
         given = device.open_cases(3)
     with Device(tmp_path, settings(broker)) as device:
         with closing(device.database.read()) as reader:
-            verdict = device.uplink._parcels.receive(receipt(device, given[-1]), reader)
+            verdict = device.uplink._scheduler.receive(receipt(device, given[-1]), reader)
         assert verdict == "taken"
         assert device.waiting() == given
 

@@ -34,7 +34,7 @@ def _walls(run: Run, suite: str) -> Outcome:
         tries = _let_try(here)
         here.start()
         require(here.ready, "the unit is active once it said READY=1")
-        require(not _listening(here), "nothing listens")
+        require(not _downlink(here), "nothing listens")
         with here.platform() as platform:
             here.arrives("case.opened")
             told = json.loads(device.path("/var/lib/kerbwatch/tried.json").read_text())
@@ -74,7 +74,7 @@ def _held(device: Booted, unit: str) -> list[str]:
     return device.run(PYTHON, "-c", code).splitlines()
 
 
-def _listening(here: BootedCorner) -> list[str]:
+def _downlink(here: BootedCorner) -> list[str]:
     """Sockets that listen and belong to the agent."""
     held = _held(here.device, "kerbwatch")
     lines = [

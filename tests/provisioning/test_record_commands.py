@@ -15,7 +15,7 @@ from provisioning.check import CHECKS
 from provisioning.check.findings import Device as Checked
 from provisioning.check.findings import carry_out
 from tests.support.command_line import kerbwatch
-from tests.support.housekeeping import hold, keeping_of
+from tests.support.housekeeping import hold, housekeeping_of
 from tests.support.ordering import ordered
 from tests.support.sites import site_of, write_site
 from tests.support.state_folder import StateFolder
@@ -165,10 +165,10 @@ def test_the_check_says_what_the_card_says(site: Path) -> None:
 def test_what_the_platform_ordered_is_shown_and_verified_with_the_rest(site: Path) -> None:
     device = StateFolder(site / "state")
     case_id, log = device.case(), site / "state" / "audit"
-    keeping = keeping_of(device, site)
+    housekeeping = housekeeping_of(device, site)
     for held in (True, False, True):
-        assert ordered(device, keeping, hold(case_id, held=held)) is None
-    keeping.name_newest_order()
+        assert ordered(device, housekeeping, hold(case_id, held=held)) is None
+    housekeeping.name_newest_order()
     device.database.close()
     shown = kerbwatch("audit", "show", site).output
     assert shown.count("hold.set") == 2
@@ -190,10 +190,10 @@ def test_what_the_platform_ordered_is_shown_and_verified_with_the_rest(site: Pat
 
 def test_a_clock_that_is_set_back_hides_no_newest_record(site: Path) -> None:
     device = StateFolder(site / "state")
-    keeping = keeping_of(device, site)
-    keeping.audit.append("agent.started")
-    assert ordered(device, keeping, hold(device.case())) is None
+    housekeeping = housekeeping_of(device, site)
+    housekeeping.audit.append("agent.started")
+    assert ordered(device, housekeeping, hold(device.case())) is None
     device.clock.step(device.clock.now() - timedelta(days=300))
-    keeping.audit.append("configuration.changed")
+    housekeeping.audit.append("configuration.changed")
     device.database.close()
     assert "configuration.changed" in kerbwatch("audit", "show", site, "--last", 1).output

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.retention import HoldError, sweep
-from agent.retention.policy import Kept, choose
+from agent.retention.selection import Kept, choose
 from agent.storage.database import Database, StoodIn
 from agent.storage.lived_time import MAX_OFF_S, LivedTime
 from drivers.testing import FakeClock

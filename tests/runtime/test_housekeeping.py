@@ -24,7 +24,7 @@ from drivers.card import read_card
 from tests.support.agent_process import run_agent
 from tests.support.broker import Broker
 from tests.support.certificates import Authority
-from tests.support.housekeeping import hold, keeping_of, uplink_under
+from tests.support.housekeeping import hold, housekeeping_of, uplink_under
 from tests.support.ordering import ordered
 from tests.support.outboxes import events_in
 from tests.support.red_bike_model import write_model
@@ -34,7 +34,7 @@ from tests.support.waiting import wait_until
 
 
 def upkeep_of(device: StateFolder, base: Path, **uplink: str) -> Upkeep:
-    return keeping_of(device, base, **uplink).gauges.upkeep()
+    return housekeeping_of(device, base, **uplink).gauges.upkeep()
 
 
 def test_what_is_kept_held_refused_and_lost_is_told(tmp_path: Path) -> None:
@@ -191,13 +191,13 @@ def test_a_running_agent_records_what_it_runs_with_and_tells_the_heads_hash(
 def test_the_platform_holds_a_case_and_lets_it_go_and_both_are_recorded(tmp_path: Path) -> None:
     device = StateFolder(tmp_path)
     case_id = device.case()
-    keeping = keeping_of(device, tmp_path)
-    assert ordered(device, keeping, hold(case_id)) is None
-    assert ordered(device, keeping, hold(case_id)) is None, "it may come twice"
+    housekeeping = housekeeping_of(device, tmp_path)
+    assert ordered(device, housekeeping, hold(case_id)) is None
+    assert ordered(device, housekeeping, hold(case_id)) is None, "it may come twice"
     assert device.holds.names() == {case_id}
-    assert ordered(device, keeping, hold(case_id, held=False)) is None
+    assert ordered(device, housekeeping, hold(case_id, held=False)) is None
     assert device.holds.names() == set()
-    assert ordered(device, keeping, hold("0197-unknown")) == "nothing is kept of this case"
+    assert ordered(device, housekeeping, hold("0197-unknown")) == "nothing is kept of this case"
     noted = records(tmp_path / "audit" / "platform")
     told = [(each.what, each.facts["reason"]) for each in noted]
     assert told == [("hold.set", "复议"), ("hold.lifted", "复议")]
@@ -207,8 +207,8 @@ def test_the_platform_holds_a_case_and_lets_it_go_and_both_are_recorded(tmp_path
 def test_a_hold_is_ordered_over_the_broker_and_answered(broker: Broker, tmp_path: Path) -> None:
     device = StateFolder(tmp_path)
     case_id = device.case(heard=False)
-    keeping = keeping_of(device, tmp_path)
-    uplink = uplink_under(broker, device, keeping)
+    housekeeping = housekeeping_of(device, tmp_path)
+    uplink = uplink_under(broker, device, housekeeping)
     stop = threading.Event()
     thread = threading.Thread(target=uplink.run, args=(stop,))
     with broker.platform() as platform:

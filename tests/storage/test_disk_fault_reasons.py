@@ -19,7 +19,7 @@ from agent.config.schema import CollectionSection
 from agent.domain.case_lifecycle import Change
 from agent.domain.scene import Box, Doubt
 from agent.evidence.pictures import Evidence, EvidenceError
-from agent.retention.policy import Kept, choose
+from agent.retention.selection import Kept, choose
 from agent.storage.database import Database
 from agent.storage.errors import StorageError
 from agent.telemetry.machine_gauges import MachineGauges

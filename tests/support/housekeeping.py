@@ -14,16 +14,16 @@ from tests.support.sites import site_of
 from tests.support.state_folder import StateFolder
 
 
-def keeping_of(device: StateFolder, base: Path, **uplink: str) -> Housekeeping:
-    keeping = Housekeeping(
+def housekeeping_of(device: StateFolder, base: Path, **uplink: str) -> Housekeeping:
+    housekeeping = Housekeeping(
         from_tables(site_of(cooling={"sensor": "/nowhere/temp"}, uplink=uplink)),
         base=base,
         database=device.database,
         state_dir=device.folder,
         clock=device.clock,
     )
-    keeping.retention = device.retention
-    return keeping
+    housekeeping.retention = device.retention
+    return housekeeping
 
 
 def hold(case_id: str, *, held: bool = True, command_id: str = "h-1") -> HoldCase:
@@ -32,13 +32,13 @@ def hold(case_id: str, *, held: bool = True, command_id: str = "h-1") -> HoldCas
     )
 
 
-def uplink_under(broker: Broker, device: StateFolder, keeping: Housekeeping) -> Uplink:
+def uplink_under(broker: Broker, device: StateFolder, housekeeping: Housekeeping) -> Uplink:
     """The uplink of a state folder, whose commands its keeping obeys."""
     return uplink_of(
         broker.settings(),
         device.database,
         device.outbox,
         device.clock,
-        handlers=keeping.handlers,
-        record=keeping.record_order,
+        handlers=housekeeping.handlers,
+        record=housekeeping.record_order,
     )

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from tests.support.state_folder import StateFolder
 
 
-def ordered(device: StateFolder, keeping: Housekeeping, command: Command) -> str | None:
+def ordered(device: StateFolder, housekeeping: Housekeeping, command: Command) -> str | None:
     """Why a command was not done; None if it was."""
     orders = CommandLog(device.database, device.clock)
-    commands = Commands(keeping.handlers, orders, keeping.record_order, lambda _: None)
+    commands = Commands(housekeeping.handlers, orders, housekeeping.record_order, lambda _: None)
     answer = commands.obey(command)
     assert answer.accepted is (answer.reason is None)
     return answer.reason
