@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from agent.storage.outbox import Outbox
     from drivers.cameras import Frame
 
-"""What of the state is a camera's snapshot begins with this."""
 QUIET_TIMES = 6
 """Factor by which snapshots are written less often while no case is pending."""
 MAX_WAITING = 500
