@@ -18,7 +18,7 @@ RENAMED: Mapping[Place, str] = {
     ("collection", "least_gap_s"): "min_gap_s",
     ("retention", "least_free_mb"): "min_free_mb",
     ("retention", "least_free_inodes"): "min_free_inodes",
-    ("view_guard", "blocked_min_share"): "blocked_min_share",
+    ("view_guard", "blocked_least_share"): "blocked_min_share",
     ("scenarios", "misparked_bikes", "least_support"): "min_support",
     ("scenarios", "misparked_bikes", "least_confidence"): "min_confidence",
 }

@@ -355,7 +355,7 @@ def agent_with_two_cameras(
     broker: Broker, folder: Path, hangs_in: str
 ) -> Iterator[Callable[[], subprocess.Popen[str]]]:
     write_model(folder / "models")
-    site = watched_corner(broker, recovery={"camera_hang_s": 2})
+    site = watched_corner(broker, recovery={"camera_hang_s": 5})
     other = drawn_camera("other", width=320, height=180, seconds=300, hangs_in=hangs_in)
     write_site(folder, {**site, "cameras": [*site["cameras"], other]})
     started: list[subprocess.Popen[str]] = []
