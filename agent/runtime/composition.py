@@ -132,19 +132,92 @@ def assemble(
     """
     # The pictures are small: OpenCV's own threads would cost more than they bring.
     cv2.setNumThreads(1)
-    models = configuration.models
-    chosen = _chosen(configuration)
-    detector, thresholds = _detector(models)
-    classifiers = {
-        key: inference.open_classifier(folder, models.threads)
-        for key, folder in configuration.classifiers_needed.items()
-    }
+    chosen, networks = _chosen(configuration), _open_networks(configuration)
     database, quarantined = open_database(
         state_dir / DATABASE, check=check_database, in_memory=in_memory
     )
     taken_back = None if in_memory is None else take_back_into(database, in_memory)
+    outbox = _outbox(configuration, database, epoch, boot_id)
+    evidence = Evidence(
+        evidence_dir,
+        configuration.evidence.jpeg_quality,
+        configuration.evidence.close_up_margin,
+    )
+    book = CaseRecorder(
+        configuration,
+        models=networks.used,
+        allowed_s={module.KIND: settings.allowed_s for module, settings in chosen.values()},
+        database=database,
+        outbox=outbox,
+        evidence=evidence,
+        ids=ids,
+        clock=clock,
+    )
+    analysis = SiteAnalysis(
+        pipeline_for=lambda camera_id, size_px: pipeline_of(
+            configuration,
+            camera_id,
+            size_px,
+            detector=networks.detector,
+            birth_confidence=networks.birth_confidence,
+            classifiers=networks.classifiers,
+            pace=pace,
+        ),
+        kinds={name: module.KIND for name, (module, _) in chosen.items()},
+        cases=_cases(configuration, database, ids),
+        book=book,
+        evidence=evidence,
+        collection=SampleCollection(
+            evidence_dir.with_name(COLLECTION),
+            configuration.collection,
+            networks.detector.detect_faint,
+            networks.used,
+        ),
+        sights={
+            camera.camera_id: _sight(configuration, camera, state_dir)
+            for camera in configuration.cameras
+        },
+        boot_id=boot_id,
+    )
+    return Parts(
+        database,
+        outbox,
+        analysis,
+        networks.detector,
+        networks.classifiers,
+        book,
+        quarantined,
+        taken_back,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Networks:
+    """The models that are opened for a site; ``birth_confidence`` is each label's, to begin a track."""
+
+    detector: inference.Detector
+    birth_confidence: dict[str, float]
+    classifiers: dict[str, inference.Classifier]
+
+    @property
+    def used(self) -> list[ModelUsed]:
+        return [each.used for each in (self.detector, *self.classifiers.values())]
+
+
+def _open_networks(configuration: Configuration) -> _Networks:
+    detector, birth_confidence = _detector(configuration.models)
+    classifiers = {
+        key: inference.open_classifier(folder, configuration.models.threads)
+        for key, folder in configuration.classifiers_needed.items()
+    }
+    return _Networks(detector, birth_confidence, classifiers)
+
+
+def _outbox(
+    configuration: Configuration, database: Database, epoch: str | None, boot_id: str
+) -> Outbox:
     site = configuration.site
-    outbox = Outbox(
+    return Outbox(
         database,
         tenant=site.tenant,
         device_id=site.device_id,
@@ -156,55 +229,12 @@ def assemble(
         boot_id=boot_id if epoch is None else None,
         budget_bytes=int(configuration.storage.database_mb * 1e6),
     )
-    evidence = Evidence(
-        evidence_dir,
-        configuration.evidence.jpeg_quality,
-        configuration.evidence.close_up_margin,
-    )
+
+
+def _cases(configuration: Configuration, database: Database, ids: Ids) -> Cases:
     with closing(database.read()) as connection:
         open_cases = load_open_cases(connection)
-    cases = Cases(ids.new, configuration.analysis.persist_every_s, open_cases)
-    used = [each.used for each in (detector, *classifiers.values())]
-    collection = SampleCollection(
-        evidence_dir.with_name(COLLECTION), configuration.collection, detector.detect_faint, used
-    )
-    book = CaseRecorder(
-        configuration,
-        models=used,
-        allowed_s={module.KIND: settings.allowed_s for module, settings in chosen.values()},
-        database=database,
-        outbox=outbox,
-        evidence=evidence,
-        ids=ids,
-        clock=clock,
-    )
-
-    def pipeline_for(camera_id: str, size_px: tuple[int, int]) -> Pipeline:
-        return pipeline_of(
-            configuration,
-            camera_id,
-            size_px,
-            detector=detector,
-            birth_confidence=thresholds,
-            classifiers=classifiers,
-            pace=pace,
-        )
-
-    sights = {
-        camera.camera_id: _sight(configuration, camera, state_dir)
-        for camera in configuration.cameras
-    }
-    analysis = SiteAnalysis(
-        pipeline_for=pipeline_for,
-        kinds={name: module.KIND for name, (module, _) in chosen.items()},
-        cases=cases,
-        book=book,
-        evidence=evidence,
-        collection=collection,
-        sights=sights,
-        boot_id=boot_id,
-    )
-    return Parts(database, outbox, analysis, detector, classifiers, book, quarantined, taken_back)
+    return Cases(ids.new, configuration.analysis.persist_every_s, open_cases)
 
 
 def pipeline_of(
