@@ -150,14 +150,9 @@ def replay(
         began_s = time.perf_counter()
         for frame in _frames(opened, rate, from_s, until_s):
             report.footage_s = frame.monotonic_s
-            try:
-                changes = parts.analysis.take(frame)
-            except FrameError as error:
-                if error.blames_camera:
-                    raise
-                report.frames_not_judged += 1
+            changes = _judged(frame, parts, report)
+            if changes is None:
                 continue
-            report.frames += 1
             listener.hear(changes)
             if on_frame is not None:
                 pipeline = parts.analysis.pipelines[frame.camera_id]
@@ -169,6 +164,19 @@ def replay(
         report.total_s = time.perf_counter() - began_s
         _sum_up(parts, report)
     return report
+
+
+def _judged(frame: Frame, parts: Parts, report: ReplayReport) -> list[Change] | None:
+    """What a frame changed; None if it cannot be judged, as a single one among good ones."""
+    try:
+        changes = parts.analysis.take(frame)
+    except FrameError as error:
+        if error.blames_camera:
+            raise
+        report.frames_not_judged += 1
+        return None
+    report.frames += 1
+    return changes
 
 
 def _fresh(folder: Path) -> Path:

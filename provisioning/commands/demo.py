@@ -293,6 +293,24 @@ def _stretch(begins_s: float, ends_s: float | None) -> str:
 
 
 def _print_outcome(folder: Path, code: int, delivery: Delivery, received: Received) -> int:
+    faults = _faults(code, delivery, received)
+    if not faults:
+        _print_arrived(delivery)
+    places = {
+        "events": folder / "events.jsonl",
+        "state": folder / "state",
+        "log": folder / "agent.log",
+    }
+    click.echo(
+        say("Events: {events}\nState and pictures: {state}\nLog of the agent: {log}", **places)
+    )
+    for fault in faults:
+        click.echo(fault, err=True)
+    return FAULT if faults else 0
+
+
+def _faults(code: int, delivery: Delivery, received: Received) -> list[str]:
+    """What did not go as it must."""
     faults = []
     if code:
         faults.append(say("FAILED: the agent ended with code {code}.", code=code))
@@ -322,34 +340,26 @@ def _print_outcome(folder: Path, code: int, delivery: Delivery, received: Receiv
                 first=received.invalid[0],
             )
         )
-    if not faults:
-        arrived = delivery.accepted - delivery.others_waiting
-        click.echo()
+    return faults
+
+
+def _print_arrived(delivery: Delivery) -> None:
+    arrived = delivery.accepted - delivery.others_waiting
+    click.echo()
+    click.echo(
+        say(
+            "Received over MQTT, each valid under the contract: all {received} events that "
+            "were sent.",
+            received=arrived,
+        )
+    )
+    if delivery.others_waiting:
         click.echo(
-            say(
-                "Received over MQTT, each valid under the contract: all {received} events that "
-                "were sent.",
-                received=arrived,
+            say_many(
+                "{count} heartbeat was written while the agent stopped, and is sent after "
+                "its next start.",
+                "{count} heartbeats were written while the agent stopped, and are sent after "
+                "its next start.",
+                delivery.others_waiting,
             )
         )
-        if delivery.others_waiting:
-            click.echo(
-                say_many(
-                    "{count} heartbeat was written while the agent stopped, and is sent after "
-                    "its next start.",
-                    "{count} heartbeats were written while the agent stopped, and are sent after "
-                    "its next start.",
-                    delivery.others_waiting,
-                )
-            )
-    places = {
-        "events": folder / "events.jsonl",
-        "state": folder / "state",
-        "log": folder / "agent.log",
-    }
-    click.echo(
-        say("Events: {events}\nState and pictures: {state}\nLog of the agent: {log}", **places)
-    )
-    for fault in faults:
-        click.echo(fault, err=True)
-    return FAULT if faults else 0
