@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from agent.audit.camera_address import without_secrets
 from agent.audit.setting_diff import Settings, changes, happenings, leaves
 from agent.concurrency.token_bucket import TokenBucket
+from agent.config.renamed_keys import with_new_names
 from agent.storage.lived_time import DAY_S
 from drivers.clock import wall_zero_s, was_set
 from drivers.disk import replace_file
@@ -149,7 +150,8 @@ class ChangeDetector:
 def _load(path: Path) -> Known | None:
     try:
         known = Known.model_validate_json(path.read_bytes())
-        return known.model_copy(update={"configuration": without_secrets(known.configuration)})
+        settings = with_new_names(without_secrets(known.configuration))
+        return known.model_copy(update={"configuration": settings})
     except FileNotFoundError:
         return None
     except (OSError, ValidationError) as error:

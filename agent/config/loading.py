@@ -13,7 +13,7 @@ from pydantic import (
 from agent import scenarios
 from agent.config import site_files
 from agent.config.faults import MISFIT, ConfigError, fault, misfits_of
-from agent.config.renamed_keys import under_new_names
+from agent.config.renamed_keys import Place, as_written, under_new_names
 from agent.protocol.fields import is_readable, on_one_line
 from drivers import cameras
 from drivers.files.documents import texts_in
@@ -78,7 +78,7 @@ def from_tables(site: dict[str, Any], path: Path = Path("site.toml")) -> Configu
         if any(detail["type"] != MISFIT for detail in details):
             details += _misfits_of_the_rest(site)
     if details := [*details, *_unseen(site, {detail["loc"] for detail in details})]:
-        faults = [*(_in_words(detail, site) for detail in details), *faults]
+        faults = [*(_in_words(detail, site, old_keys) for detail in details), *faults]
     if faults:
         raise ConfigError(path, faults)
     configuration._old_keys = old_keys
@@ -148,8 +148,8 @@ def _read(read: Callable[[Path], dict[str, Any]], path: Path) -> tuple[dict[str,
         return error.content, list(error.faults)
 
 
-def _in_words(detail: ErrorDetails, site: dict[str, Any]) -> str:
-    place = detail["loc"]
+def _in_words(detail: ErrorDetails, site: dict[str, Any], old_keys: Sequence[Place]) -> str:
+    place = as_written(detail["loc"], old_keys)
     # A key that nobody knows may be an address that somebody pasted.
     where: str = ".".join("…" if may_be_secret(str(part)) else str(part) for part in place)
     if not place:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from wording.messages import said
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 Place: TypeAlias = tuple[str, ...]
 
@@ -49,6 +49,25 @@ def under_new_names(
             section[new] = value
             found.append(place)
     return tables, tuple(found), faults
+
+
+def as_written(place: tuple[int | str, ...], old_keys: Sequence[Place]) -> tuple[int | str, ...]:
+    """A place in a site by the name under which its file has it.
+
+    Args:
+        place: With the key's new name, and what lies below it.
+        old_keys: Those that the file has.
+    """
+    for old in old_keys:
+        if place[: len(old)] == (*old[:-1], RENAMED[old]):
+            return (*old, *place[len(old) :])
+    return place
+
+
+def with_new_names(settings: Mapping[str, str]) -> dict[str, str]:
+    """Settings by their places, such as ``cooling.least``, with every old key under its new name."""
+    new = {".".join(place): ".".join((*place[:-1], name)) for place, name in RENAMED.items()}
+    return {new.get(place, place): value for place, value in settings.items()}
 
 
 def _section(tables: dict[str, Any], names: Place) -> dict[str, Any]:

@@ -9,7 +9,7 @@ A scenario file defines:
 - ``build(settings, zones)``: a :class:`Scenario` for the zones of one camera;
 - ``MEASURES``: what its rule goes by, by the names of its measures, in words;
 - ``ANSWERS``: what a person says of its doubtful crops;
-- ``EXAMPLE``: a drawn street on which its problem comes and goes.
+- ``EXAMPLES``: for each kind of zone that it judges, a drawn street on which the problem comes and goes.
 
 Whatever else knows kinds of zones or scenarios (configuration, pipeline, checks, evaluation) has it from
 here. The contract tests run over every file in this folder, and play every example through the whole
@@ -60,6 +60,11 @@ class ScenarioSettings(BaseModel):
     """How long the thing may stay before it is a case."""
     clear_after_s: float = Field(default=10.0, ge=0)
     """How long the place must be seen in order before the case is cleared."""
+
+    @property
+    def longest_s(self) -> float:
+        """After this a thing that is judged is a case, whatever else is known of it."""
+        return self.allowed_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +209,8 @@ class ScenarioModule(Protocol):
     NEEDS: Needs
     MEASURES: Mapping[str, MeasureWords]
     ANSWERS: Answers
-    EXAMPLE: Example
+    EXAMPLES: tuple[Example, ...]
+    """At least one for each kind of zone that it judges."""
     Settings: type[ScenarioSettings]
 
     def called(self, count: int) -> Said:

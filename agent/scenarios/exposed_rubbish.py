@@ -48,16 +48,18 @@ MEASURES = {
     "other_share": MeasureWords(said("share of model runs that saw something else"), said("other")),
     "named_share": MeasureWords(said("share of model runs that called it rubbish"), said("named")),
 }
-EXAMPLE = Example(
-    zone=NO_DUMPING,
-    polygon=((0.0, 0.4), (1.0, 0.4), (1.0, 1.0), (0.0, 1.0)),
-    things=(
-        Standing(Box(0.45, 0.6, 0.55, 0.72), 20, 60),
-        Standing(Box(0.58, 0.5, 0.62, 0.74), 18, 24, "person"),
+EXAMPLES = (
+    Example(
+        zone=NO_DUMPING,
+        polygon=((0.0, 0.4), (1.0, 0.4), (1.0, 1.0), (0.0, 1.0)),
+        things=(
+            Standing(Box(0.45, 0.6, 0.55, 0.72), 20, 60),
+            Standing(Box(0.58, 0.5, 0.62, 0.74), 18, 24, "person"),
+        ),
+        begins_s=20,
+        ends_s=60,
+        settings={"allowed_s": 5, "clear_after_s": 5},
     ),
-    begins_s=20,
-    ends_s=60,
-    settings={"allowed_s": 5, "clear_after_s": 5},
 )
 
 RUBBISH, BIN = "rubbish", "bin"
@@ -93,6 +95,10 @@ class Settings(ScenarioSettings):
     """Sizes between which it may be rubbish, as shares of the picture."""
     max_aspect: float = Field(default=1.2, gt=0)
     """What is taller than so many times its width stands and does not lie."""
+
+    @property
+    def longest_s(self) -> float:
+        return self.allowed_s * self.unnamed_times
 
 
 @dataclass(slots=True)

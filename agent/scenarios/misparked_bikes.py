@@ -44,13 +44,15 @@ MEASURES = {
     "confidence": MeasureWords(said("confidence of the model"), said("confidence")),
     "ridden_share": MeasureWords(said("share of model runs with a rider"), said("ridden")),
 }
-EXAMPLE = Example(
-    zone=NO_PARKING,
-    polygon=((0.0, 0.4), (1.0, 0.4), (1.0, 1.0), (0.0, 1.0)),
-    things=(Standing(Box(0.45, 0.5, 0.6, 0.75), 20, 60, "bicycle"),),
-    begins_s=20,
-    ends_s=60,
-    settings={"allowed_s": 10, "clear_after_s": 5},
+EXAMPLES = (
+    Example(
+        zone=NO_PARKING,
+        polygon=((0.0, 0.4), (1.0, 0.4), (1.0, 1.0), (0.0, 1.0)),
+        things=(Standing(Box(0.45, 0.5, 0.6, 0.75), 20, 60, "bicycle"),),
+        begins_s=20,
+        ends_s=60,
+        settings={"allowed_s": 10, "clear_after_s": 5},
+    ),
 )
 IN_SIGHT_S = 1.5
 """A bike last seen longer ago than this is hidden: its case opens when it is seen again."""

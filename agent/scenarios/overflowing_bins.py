@@ -43,13 +43,15 @@ MEASURES = {
     "score": MeasureWords(said("smoothed overflow score"), said("score")),
     "last_score": MeasureWords(said("last overflow score"), said("last score")),
 }
-EXAMPLE = Example(
-    zone=BIN,
-    polygon=((0.4, 0.4), (0.6, 0.4), (0.6, 0.8), (0.4, 0.8)),
-    things=(Standing(Box(0.42, 0.6, 0.58, 0.78), 20, 60, means={"overflowing": 0.95}),),
-    begins_s=20,
-    ends_s=60,
-    settings={"allowed_s": 10, "clear_after_s": 5, "every_s": 1, "smooth_s": 3},
+EXAMPLES = (
+    Example(
+        zone=BIN,
+        polygon=((0.4, 0.4), (0.6, 0.4), (0.6, 0.8), (0.4, 0.8)),
+        things=(Standing(Box(0.42, 0.6, 0.58, 0.78), 20, 60, means={"overflowing": 0.95}),),
+        begins_s=20,
+        ends_s=60,
+        settings={"allowed_s": 10, "clear_after_s": 5, "every_s": 1, "smooth_s": 3},
+    ),
 )
 BEFORE_SHARE = 0.25
 """What has its foot in the zone's lowest part, or below it, stands before the bin."""

@@ -48,16 +48,18 @@ MEASURES = {
     "supported_share": MeasureWords(said("share of model runs that named it"), said("named")),
     "crowd_share": MeasureWords(said("share of it hidden by people"), said("hidden")),
 }
-EXAMPLE = Example(
-    zone=NO_VENDING,
-    polygon=((0.0, 0.4), (1.0, 0.4), (1.0, 1.0), (0.0, 1.0)),
-    things=(
-        Standing(Box(0.4, 0.4, 0.6, 0.7), 20, 60, "stall"),
-        Standing(Box(0.62, 0.5, 0.68, 0.72), 20, 60, "person"),
+EXAMPLES = (
+    Example(
+        zone=NO_VENDING,
+        polygon=((0.0, 0.4), (1.0, 0.4), (1.0, 1.0), (0.0, 1.0)),
+        things=(
+            Standing(Box(0.4, 0.4, 0.6, 0.7), 20, 60, "stall"),
+            Standing(Box(0.62, 0.5, 0.68, 0.72), 20, 60, "person"),
+        ),
+        begins_s=20,
+        ends_s=60,
+        settings={"allowed_s": 10, "clear_after_s": 5},
     ),
-    begins_s=20,
-    ends_s=60,
-    settings={"allowed_s": 10, "clear_after_s": 5},
 )
 
 
@@ -79,6 +81,10 @@ class Settings(ScenarioSettings):
     """… and stand for this many times the allowed time."""
     crowd_share: float = Field(default=0.6, gt=0, le=1)
     """A thing that people cover more than this, on average, is the people."""
+
+    @property
+    def longest_s(self) -> float:
+        return self.allowed_s * self.unsupported_times
 
 
 @dataclass(frozen=True, slots=True)

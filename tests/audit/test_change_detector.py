@@ -15,6 +15,7 @@ from agent.audit import AuditLog, AuditRecord, ChangeDetector, records, verify
 from agent.audit.change_detector import CLOCK_CHANGES, CLOCK_CHANGES_PERIOD_S
 from agent.audit.setting_diff import leaves
 from agent.config.loading import from_tables
+from agent.config.renamed_keys import RENAMED
 from agent.identity.certificate_expiry import CertificateFile
 from drivers.testing import FakeClock
 from tests.support.certificates import Authority
@@ -227,6 +228,20 @@ def test_what_an_older_agent_knew_of_is_taken_over(tmp_path: Path) -> None:
     assert json.loads(path.read_text("utf-8"))["version"] == 2
     [renamed, *_] = since_start(device, with_zones(*THREE[:2], zone("bin-2", 0.7)))
     assert renamed.what == "zone.renamed"
+
+
+def test_a_key_that_has_another_name_since_an_update_is_no_change(tmp_path: Path) -> None:
+    device = Device(tmp_path)
+    path = tmp_path / "known.json"
+    known = json.loads(path.read_text(encoding="utf-8"))
+    for place, new in RENAMED.items():
+        at = ".".join((*place[:-1], new))
+        if at in known["configuration"]:
+            known["configuration"][".".join(place)] = known["configuration"].pop(at)
+    assert "cooling.least" in known["configuration"]
+    path.write_text(json.dumps(known), encoding="utf-8")
+    device.runs()
+    assert device.kinds() == ["agent.started", "agent.started"]
 
 
 def test_nothing_is_recorded_of_what_stayed_as_it_was(tmp_path: Path) -> None:

@@ -176,8 +176,8 @@ def test_an_untrusted_clock_is_said(tmp_path: Path) -> None:
 def test_several_processes_append_to_one_chain(tmp_path: Path) -> None:
     told = (
         "import sys; from pathlib import Path\n"
-        "from agent.audit import Audit; from drivers.clock import SystemClock\n"
-        "audit = Audit(Path(sys.argv[1]), SystemClock(), by=sys.argv[2])\n"
+        "from agent.audit import AuditLog; from drivers.clock import SystemClock\n"
+        "audit = AuditLog(Path(sys.argv[1]), SystemClock(), by=sys.argv[2])\n"
         "for number in range(40): audit.append('test', number=number)\n"
     )
     writers = [

@@ -288,3 +288,23 @@ def test_remarks_are_plain_values_for_programs() -> None:
     document["zones"] = [zone(polygon=BOW_TIE)]
     [found] = remarks(from_tables(document))
     assert json.loads(json.dumps(found.what)) == found.what
+
+
+@pytest.mark.parametrize(
+    ("scenario", "kind", "allowed_s", "is_odd"),
+    [
+        ("street_vending", "no_vending", 3600, False),
+        ("street_vending", "no_vending", 4 * 3600, True),
+        ("exposed_rubbish", "no_dumping", 86_400, False),
+        ("exposed_rubbish", "no_dumping", 3 * 86_400, True),
+    ],
+)
+def test_more_time_allowed_than_a_thing_stays_new_is_told(
+    scenario: str, kind: str, allowed_s: int, *, is_odd: bool
+) -> None:
+    document = deepcopy(CLIP_SITE)
+    document |= {"zones": [zone(kind=kind)], "scenarios": {scenario: {"allowed_s": allowed_s}}}
+    told = [str(each.what) for each in remarks(from_tables(document))]
+    assert [each.startswith(f"scenarios.{scenario}.allowed_s: ") for each in told] == [
+        True
+    ] * is_odd

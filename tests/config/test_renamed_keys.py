@@ -86,9 +86,9 @@ def test_a_wrong_value_under_an_old_key_and_an_unknown_key_are_refused() -> None
     with pytest.raises(ConfigError) as refused:
         from_tables(SITE | {"cooling": {"least": 7, "lest": 1}})
     assert sorted(each.split(":")[0] for each in refused.value.faults) == [
+        "cooling.least",
         "cooling.lest",
-        "cooling.min_share",
-    ]
+    ], "by the name that stands in the file"
 
 
 def test_what_was_read_is_left_as_it_was(tmp_path: Path) -> None:

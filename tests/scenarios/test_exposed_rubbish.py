@@ -10,7 +10,7 @@ import pytest
 from agent.domain.scene import Box, Finding
 from agent.perception.background_model import NewThing, Novelty, NoveltyModel
 from agent.scenarios import Standing
-from agent.scenarios.exposed_rubbish import EXAMPLE, NEEDS, Settings, build
+from agent.scenarios.exposed_rubbish import EXAMPLES, NEEDS, Settings, build
 from tests.support.drawn_street import play
 from tests.support.scenes import moment, paving, with_goods, zone
 
@@ -22,8 +22,8 @@ def present(
     *things: Standing, ends_s: float = 90, **settings: float
 ) -> list[tuple[float, Finding]]:
     """Everything that is said to be there, with the second in which it was."""
-    told = {**EXAMPLE.settings, **settings}
-    example = replace(EXAMPLE, things=things, settings=told, ends_s=ends_s)
+    told = {**EXAMPLES[0].settings, **settings}
+    example = replace(EXAMPLES[0], things=things, settings=told, ends_s=ends_s)
     return [
         (now_s, finding)
         for now_s, findings, _ in play("exposed_rubbish", example)

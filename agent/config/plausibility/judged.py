@@ -28,6 +28,7 @@ def remarks(configuration: Configuration) -> Iterator[Remark]:
             blind=True,
         )
         return
+    yield from _becomes_ground(configuration)
     chosen = [load_scenario(name) for name in configuration.scenarios]
     kinds = {section.zone.kind for section in configuration.zones}
     if not any(judges(each, kind) for each in chosen for kind in kinds):
@@ -37,3 +38,22 @@ def remarks(configuration: Configuration) -> Iterator[Remark]:
             said("Draw the zones in zones.json, or add the scenario: docs/technician.md says how."),
             blind=True,
         )
+
+
+def _becomes_ground(configuration: Configuration) -> Iterator[Remark]:
+    """Remark where a thing would be taken for the ground before it had stood for long enough."""
+    for name, told in configuration.scenarios.items():
+        module = load_scenario(name)
+        settings, known_s = module.Settings.model_validate(told), module.NEEDS.background_s
+        if known_s and settings.longest_s >= known_s:
+            yield Remark(
+                said(
+                    "scenarios.{name}.allowed_s: a thing is part of the ground after {known_h:g} h, before it"
+                    " has stood for the {longest_h:g} h that are needed",
+                    name=name,
+                    known_h=round(known_s / 3600, 1),
+                    longest_h=round(settings.longest_s / 3600, 1),
+                ),
+                said("Some of what this scenario looks for is never reported."),
+                said("Allow less time."),
+            )
