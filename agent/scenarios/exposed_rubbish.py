@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
+from agent.domain.labels import PEOPLE
 from agent.domain.measure import Measure
 from agent.domain.scene import Box, Doubt, Finding, Member, Track, Zone, ZoneKind, middle
 from agent.domain.zones import in_force, inside
@@ -236,20 +237,22 @@ class ExposedRubbish:
         """Count who is at it, what else it may be, and for how long nobody was there."""
         if heap.missed_s is not None or not moment.observation.looked_at(heap.box.centre):
             return
-        heap.looks += 1
-        heap.other += self._is_something_else(heap.box, moment)
-        names = [
-            found.confidence
-            for found in moment.observation.detections
-            if found.label == RUBBISH and is_same_place(found.box, heap.box)
-        ]
-        heap.named += bool(names)
-        heap.confidence = max([heap.confidence, *names])
+        hidden = self._is_hidden(heap, moment)
+        if not hidden:
+            heap.looks += 1
+            heap.other += self._is_something_else(heap.box, moment)
+            names = [
+                found.confidence
+                for found in moment.observation.detections
+                if found.label == RUBBISH and is_same_place(found.box, heap.box)
+            ]
+            heap.named += bool(names)
+            heap.confidence = max([heap.confidence, *names])
         if not self._is_attended(heap, moment):
-            heap.alone_s += step_s
+            heap.alone_s += 0.0 if hidden else step_s
             return
         heap.alone_s = max(0.0, heap.alone_s - TAKEN_BACK * step_s)
-        if heap.alone_s == 0.0:
+        if heap.alone_s == 0.0 and not heap.is_case:
             heap.alone_since_s = moment.now_s
 
     def _is_attended(self, heap: _Heap, moment: Moment) -> bool:
@@ -257,7 +260,7 @@ class ExposedRubbish:
         near = {
             track.track_id: track
             for track in moment.tracks
-            if track.label == "person" and track.seen_now and is_near(track, heap.box)
+            if track.label in PEOPLE and track.seen_now and is_near(track, heap.box)
         }
         heap.near_since_s = {
             track_id: heap.near_since_s.get(track_id, moment.now_s) for track_id in near
@@ -267,14 +270,17 @@ class ExposedRubbish:
             for track_id, since_s in heap.near_since_s.items()
         )
 
+    def _is_hidden(self, heap: _Heap, moment: Moment) -> bool:
+        """Whether something stands before what was seen to be rubbish: that tells nothing of it."""
+        return self._is_rubbish(heap) and _covered(heap.box, moment) >= EXPLAINED
+
     def _is_something_else(self, box: Box, moment: Moment) -> bool:
         """Whether it stands upright, is part of what has a name, or lies at a container."""
         if ASPECT * box.height > self._settings.max_aspect * box.width:
             return True
-        others = [track for track in moment.tracks if track.label != RUBBISH]
-        if sum(box.covered_by(track.box) for track in others) >= EXPLAINED:
+        if _covered(box, moment) >= EXPLAINED:
             return True
-        bins = [track.box for track in others if track.label == BIN and _stands(track)]
+        bins = [track.box for track in moment.tracks if track.label == BIN and _stands(track)]
         return any(bin_.grown(AT_A_BIN).overlap(box) > 0 for bin_ in (*bins, *self._containers))
 
     def _needed_s(self, heap: _Heap) -> float:
@@ -406,6 +412,11 @@ def _restored(saved: dict[str, Any], shift_s: float) -> _Heap:
             "near_since_s": {},
         }
     )
+
+
+def _covered(box: Box, moment: Moment) -> float:
+    """How much of a place things cover that have another name."""
+    return sum(box.covered_by(track.box) for track in moment.tracks if track.label != RUBBISH)
 
 
 def _stands(track: Track) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -55,6 +56,19 @@ def test_what_a_vendor_leaves_behind_is_rubbish_since_nobody_is_with_it() -> Non
 @pytest.mark.parametrize("label", ["bicycle", "motorcycle", "car", "stall", "umbrella", "person"])
 def test_what_has_another_name_is_no_rubbish(label: str) -> None:
     assert present(Standing(HEAP, 20, 90, label)) == []
+
+
+@pytest.mark.parametrize("label", ["car", "person"])
+def test_what_hides_rubbish_for_a_while_ends_no_case(label: str) -> None:
+    """Who stands before it, or parks there, has not taken it away."""
+    before = Standing(Box(0.3, 0.4, 0.7, 0.85), 50, 150, label)
+    told = present(Standing(HEAP, 20, 220), before, ends_s=220)
+    seconds = [now_s for now_s, _ in told]
+    assert min(seconds) < 50
+    gaps = [later - earlier for earlier, later in pairwise(seconds)]
+    assert max(gaps) <= 2, "it is said without a break"
+    assert max(seconds) > 215
+    assert len({finding.since_s for _, finding in told}) == 1
 
 
 def test_what_lies_at_a_bin_belongs_to_the_bin() -> None:
