@@ -1,8 +1,4 @@
-"""Frames from the cameras to the analysis: one thread a camera, newest value wins.
-
-A live camera's frame replaces the one that still waits: what is analysed is always fresh, and
-what was not analysed is counted, never queued. A recording waits for its reader instead.
-"""
+"""One camera's thread: opens it, reads its frames into the mailbox, and opens it again when it is lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Frames from camera threads to the analysis: newest wins."""
+"""Frames from the cameras' threads to the analysis: one place a camera, newest frame wins.
+
+A live camera's frame replaces the one that still waits: what is analysed is always fresh, and
+what was not analysed is counted, never queued. A recording waits for its reader instead.
+"""
 
 from __future__ import annotations
 

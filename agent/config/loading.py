@@ -14,6 +14,7 @@ from agent import scenarios
 from agent.config import site_files
 from agent.config.faults import MISFIT, ConfigError, fault, misfits_of
 from agent.config.renamed_keys import Place, as_written, under_new_names
+from agent.config.schema import UNSEEN, Configuration
 from agent.protocol.fields import is_readable, on_one_line
 from drivers import cameras
 from drivers.files.documents import texts_in
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
 
     from pydantic_core import ErrorDetails
-from agent.config.schema import UNSEEN, Configuration
 
 
 def load(path: Path) -> Configuration:

@@ -45,7 +45,7 @@ from wording.messages import said, text_of
 if TYPE_CHECKING:
     from paho.mqtt.client import MQTTMessage
 
-    from agent.config.schema import UplinkSection as UplinkSettings
+    from agent.config.schema import UplinkSection
 
 _LOST = said("connection lost")
 _NO_TLS = {"WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "UNEXPECTED_EOF_WHILE_READING"}
@@ -155,7 +155,7 @@ class Connection:
 
     def __init__(
         self,
-        settings: UplinkSettings,
+        settings: UplinkSection,
         *,
         client_id: str,
         will: tuple[str, bytes],

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from agent.concurrency.backoff import Backoff
 from agent.delivery.channel_rights import ChannelRights
 from agent.delivery.downlink import Downlink
 from agent.delivery.mqtt_connection import Connection, LinkError, Wake
@@ -17,9 +18,8 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable
 
-    from agent.config.schema import UplinkSection as UplinkSettings
+    from agent.config.schema import UplinkSection
     from agent.delivery.mqtt_connection import Acknowledgement
-from agent.concurrency.backoff import Backoff
 
 _NO_LIMIT_BYTES = 268_435_455
 """The largest packet that MQTT knows."""
@@ -62,7 +62,7 @@ class Session:
         connection: Connection,
         reader: sqlite3.Connection,
         scheduler: SendScheduler,
-        settings: UplinkSettings,
+        settings: UplinkSection,
         events_topic: str,
         report: Callable[[str], None],
         downlink: Downlink,

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
-    from agent.config.schema import UplinkSection as UplinkSettings
+    from agent.config.schema import UplinkSection
     from agent.delivery.commands import Handler
     from agent.domain.ids import Ids
     from agent.protocol.events import PublicKey
@@ -79,7 +79,7 @@ class UplinkStats:
     deaf: str | None
 
 
-def _terms(settings: UplinkSettings) -> Terms:
+def _terms(settings: UplinkSection) -> Terms:
     """How messages are made up."""
     receipts = settings.confirm == "platform"
     return Terms(
@@ -114,7 +114,7 @@ class Uplink:
 
     def __init__(
         self,
-        settings: UplinkSettings,
+        settings: UplinkSection,
         *,
         database: Database,
         outbox: Outbox,

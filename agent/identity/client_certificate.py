@@ -17,7 +17,7 @@ from wording.messages import said
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from agent.config.schema import UplinkSection as UplinkSettings
+    from agent.config.schema import UplinkSection
 
 _ALERT = re.compile(
     r"alert (?P<reason>bad certificate|unsupported certificate|certificate revoked"
@@ -33,7 +33,7 @@ class _PassphraseError(Exception):
     """OpenSSL asks for one."""
 
 
-def show(context: ssl.SSLContext, settings: UplinkSettings) -> None:
+def show(context: ssl.SSLContext, settings: UplinkSection) -> None:
     """Let a context prove who we are; both files are read anew.
 
     Raises:
@@ -122,7 +122,7 @@ def _mismatch(
     )
 
 
-def refusal(told: str, settings: UplinkSettings) -> str | None:
+def refusal(told: str, settings: UplinkSection) -> str | None:
     """Why the broker does not accept our certificate, if that is what was told.
 
     Args:

@@ -17,7 +17,7 @@ from wording.messages import itemised, said, text_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from agent.config.schema import UplinkSection as UplinkSettings
+    from agent.config.schema import UplinkSection
 
 _Read = TypeVar("_Read")
 LONGEST_PASSWORD_BYTES = 65_535
@@ -51,7 +51,7 @@ class Credentials:
     password: str | None
 
 
-def read(settings: UplinkSettings) -> Credentials:
+def read(settings: UplinkSection) -> Credentials:
     """Read all of them.
 
     Raises:
@@ -78,7 +78,7 @@ def read(settings: UplinkSettings) -> Credentials:
     return Credentials(context, password)
 
 
-def _refuse_in_clear(settings: UplinkSettings) -> None:
+def _refuse_in_clear(settings: UplinkSection) -> None:
     """Let no password travel in clear. It costs the uplink, and never the seeing.
 
     Raises:
@@ -95,7 +95,7 @@ def _refuse_in_clear(settings: UplinkSettings) -> None:
         raise pem.named("password_file", settings.password_file, fault)
 
 
-def password_of(settings: UplinkSettings) -> str | None:
+def password_of(settings: UplinkSection) -> str | None:
     """What stands in ``password_file``: one line, and nothing of it is taken off.
 
     Raises:

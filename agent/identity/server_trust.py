@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from cryptography import x509
 
-    from agent.config.schema import UplinkSection as UplinkSettings
+    from agent.config.schema import UplinkSection
 
 NOT_YET_VALID, EXPIRED, OTHER_HOST, OTHER_ADDRESS = 9, 10, 62, 64
 """X509_V_ERR_CERT_NOT_YET_VALID, _CERT_HAS_EXPIRED, _HOSTNAME_MISMATCH and _IP_ADDRESS_MISMATCH of OpenSSL
@@ -36,7 +36,7 @@ RULE = ssl.VERIFY_X509_TRUSTED_FIRST | ssl.VERIFY_X509_PARTIAL_CHAIN
 trusted, an intermediate authority as well (Python 3.13 takes it, 3.11 by itself would not)."""
 
 
-def context_for(settings: UplinkSettings) -> ssl.SSLContext:
+def context_for(settings: UplinkSection) -> ssl.SSLContext:
     """What a broker must show: a chain to ``ca_file`` (or the system's authorities), and its name.
 
     Raises:
@@ -61,7 +61,7 @@ def _trusting(ca_file: Path) -> ssl.SSLContext:
     raise pem.named("ca_file", ca_file, pem.fault_of_certificates(ca_file, content))
 
 
-def formalities_missing(settings: UplinkSettings, host: str, port: int) -> Iterator[str]:
+def formalities_missing(settings: UplinkSection, host: str, port: int) -> Iterator[str]:
     """What stricter programs would refuse of a broker that we trust, each in words.
 
     Args:
@@ -88,7 +88,7 @@ def formalities_missing(settings: UplinkSettings, host: str, port: int) -> Itera
 
 
 def in_words(
-    error: ssl.SSLCertVerificationError, settings: UplinkSettings, host: str, port: int
+    error: ssl.SSLCertVerificationError, settings: UplinkSection, host: str, port: int
 ) -> str:
     """Say why it is not trusted; with what it shows, where it is about times or names.
 
@@ -157,7 +157,7 @@ def _of_names(shown: x509.Certificate, host: str) -> str:
     )
 
 
-def _shown_by(settings: UplinkSettings, host: str, port: int) -> x509.Certificate:
+def _shown_by(settings: UplinkSection, host: str, port: int) -> x509.Certificate:
     """The certificate that the broker shows. It is only read: nothing is said over this connection.
 
     Raises:
@@ -173,7 +173,7 @@ def _shown_by(settings: UplinkSettings, host: str, port: int) -> x509.Certificat
 
 
 def _certificate_behind(
-    context: ssl.SSLContext, settings: UplinkSettings, host: str, port: int
+    context: ssl.SSLContext, settings: UplinkSection, host: str, port: int
 ) -> bytes:
     """Shake hands, and say nothing more."""
     with (

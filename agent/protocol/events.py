@@ -1,8 +1,9 @@
 """The event messages: the wire format that the platform receives, and source of ``contract/``.
 
 A :class:`Message` is what one MQTT publish on the ``events`` channel carries: one event, or a
-batch of them. A :class:`Receipt` and a :class:`Command` are what the platform sends back. Field names are English; texts are UTF-8. Times are ISO 8601 with the site's
-offset. ``docs/integrator.md`` explains the contract to its readers.
+batch of them. What the platform sends back is in :mod:`agent.protocol.downlink`. Field names are English;
+texts are UTF-8. Times are ISO 8601 with the site's offset. ``docs/integrator.md`` explains the contract to
+its readers.
 """
 
 from __future__ import annotations

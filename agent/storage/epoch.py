@@ -38,6 +38,11 @@ def settle_epoch(
     return epoch, noted_epoch(connection, _PREVIOUS_EPOCH)
 
 
+def note_clean_end(connection: sqlite3.Connection) -> None:
+    """Note that the run ended in order: what it had sent is not in doubt; within a transaction."""
+    save_state(connection, _RUNNING_BOOT, "")
+
+
 def noted_epoch(connection: sqlite3.Connection, name: str = EPOCH) -> str | None:
     """An epoch noted in a database; None if there is none or it is damaged."""
     text = load_state(connection, name)

@@ -22,11 +22,10 @@ from agent.protocol.events import Draft
 from agent.protocol.fields import MAX_REASON, readable
 from agent.storage import outbox_stats
 from agent.storage.checksum import crc_of
-from agent.storage.epoch import _RUNNING_BOOT, begin_epoch, settle_epoch
+from agent.storage.epoch import begin_epoch, note_clean_end, settle_epoch
 from agent.storage.errors import StorageError
 from agent.storage.loss_table import joined, note_loss
 from agent.storage.outbox_queries import Lane, events_adapter, last_sequence
-from agent.storage.state_table import save_state
 from wording.known_errors import reason_of
 from wording.messages import said
 
@@ -249,7 +248,7 @@ class Outbox:
 
     def end(self) -> Future[None]:
         """Note that this run ended cleanly; the last write before the database is closed."""
-        return self._database.write(lambda connection: save_state(connection, _RUNNING_BOOT, ""))
+        return self._database.write(note_clean_end)
 
     def bury(
         self,

@@ -19,7 +19,7 @@ import click
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from agent.config.schema import UplinkSection as UplinkSettings
+from agent.config.schema import UplinkSection
 from agent.delivery.uplink import Uplink
 from agent.storage.database import Database
 from agent.storage.outbox import Outbox
@@ -76,7 +76,7 @@ def delivering(
 ) -> Iterator[Uplink]:
     """An uplink at work."""
     told = {"broker": f"mqtt://127.0.0.1:{port}", "topic_prefix": PREFIX, "keep_arrived": 0}
-    uplink = uplink_of(UplinkSettings.model_validate(told | settings), database, outbox, clock)
+    uplink = uplink_of(UplinkSection.model_validate(told | settings), database, outbox, clock)
     stop = threading.Event()
     thread = threading.Thread(target=uplink.run, args=(stop,))
     thread.start()

@@ -23,7 +23,7 @@ import click
 from paho.mqtt.client import Client, MQTTMessageInfo
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from agent.config.schema import UplinkSection as UplinkSettings
+from agent.config.schema import UplinkSection
 from agent.storage.database import Database
 from agent.storage.outbox_queries import Lane
 from drivers.clock import SystemClock
@@ -165,7 +165,7 @@ def outbox(folder: Path, port: int, confirm: str = "broker") -> Callable[[], Non
     clock = SystemClock()
     database = Database(folder / "outbox.sqlite3")
     queue = open_outbox(database, boot_id=clock.boot_id)
-    settings = UplinkSettings.model_validate(
+    settings = UplinkSection.model_validate(
         {
             "broker": f"mqtt://127.0.0.1:{port}",
             "topic_prefix": PREFIX,

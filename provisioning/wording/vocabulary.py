@@ -73,7 +73,7 @@ CAMERA_STATES = {
     "ended": said("ended"),
     "left out: it hangs": said("left out: it hangs"),
 }
-"""What :attr:`agent.capture.camera_reader.Activity.state` says, errors apart."""
+"""What :attr:`agent.capture.camera_reader.CameraActivity.state` says, errors apart."""
 
 ROLES = {
     "begin": said("begin"),

@@ -15,7 +15,7 @@ import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from agent.config.schema import UplinkSection as UplinkSettings
+from agent.config.schema import UplinkSection
 from agent.protocol.downlink import Pace, Receipt
 from agent.storage.database import Database
 from drivers.testing import FakeClock
@@ -144,7 +144,7 @@ def rights_hold(connect: Callable[[str, str], Party]) -> None:
 
 
 def the_agent_can_do_its_work(
-    connect: Callable[[str, str], Party], settings: UplinkSettings, folder: Path
+    connect: Callable[[str, str], Party], settings: UplinkSection, folder: Path
 ) -> None:
     """With these rights its state and events arrive, and it hears receipts and commands."""
     clock, stop = FakeClock(datetime(2026, 1, 1, tzinfo=UTC)), threading.Event()
@@ -238,7 +238,7 @@ def test_on_rabbitmq_receipts_and_commands_are_the_platforms_alone(tmp_path: Pat
 
         rights_hold(connect)
         (tmp_path / "password").write_text(_PASSWORD, encoding="ascii")
-        settings = UplinkSettings.model_validate(
+        settings = UplinkSection.model_validate(
             {
                 "broker": f"mqtt://127.0.0.1:{cluster.port(1)}",
                 "username": "corner-1",

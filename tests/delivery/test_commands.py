@@ -12,7 +12,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from agent.audit import OF_PLATFORM, records
-from agent.config.schema import UplinkSection as UplinkSettings
+from agent.config.schema import UplinkSection
 from agent.delivery.command_log import AT_ONCE
 from agent.delivery.commands import Change, Done, Handler, RefusedError
 from agent.delivery.mqtt_connection import Delivery
@@ -68,7 +68,7 @@ class Heeding:
 
     def begin(self) -> None:
         self.uplink = uplink_of(
-            UplinkSettings(broker="mqtts://broker.example"),
+            UplinkSection(broker="mqtts://broker.example"),
             self.device.database,
             self.device.outbox,
             self.device.clock,

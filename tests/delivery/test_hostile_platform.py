@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from agent.config.schema import UplinkSection as UplinkSettings
+from agent.config.schema import UplinkSection
 from agent.delivery.epoch_limit import FIRST_WAIT_S, LONGEST_WAIT_S, EpochLimit
 from agent.delivery.rate_limit import SendRateLimit
 from agent.delivery.send_scheduler import Batch
@@ -189,7 +189,7 @@ def test_a_retained_word_is_not_asked_for(broker: Broker, tmp_path: Path) -> Non
 
 def test_a_retained_word_that_comes_all_the_same_is_not_heeded(tmp_path: Path) -> None:
     conflict = _text({"contract": 1, "epoch": "%s", "contiguous_through": 0, "conflicts": [[1, 1]]})
-    with Device(tmp_path, UplinkSettings()) as device:
+    with Device(tmp_path, UplinkSection()) as device:
         epoch = device.outbox.epoch
     told = published("receipts", (conflict % epoch).encode(), retained=True)
     with StubBroker(tells=told) as broker:
@@ -256,7 +256,7 @@ _APART = tuple((each, each) for each in range(2, 2002, 2))
 def test_a_receipt_costs_what_is_under_way_however_much_waits(
     tmp_path: Path, sent: int, through: int, ranges: tuple[tuple[int, int], ...]
 ) -> None:
-    with Device(tmp_path, UplinkSettings(confirm="platform")) as device:
+    with Device(tmp_path, UplinkSection(confirm="platform")) as device:
         _fill(device, _BACKLOG)
         scheduler = device.uplink._scheduler
         scheduler.take(Batch(tuple(range(1, sent + 1)), b""), 0)
@@ -270,7 +270,7 @@ def test_a_receipt_costs_what_is_under_way_however_much_waits(
 
 
 def test_what_was_asked_for_again_is_not_counted_for_each_receipt(tmp_path: Path) -> None:
-    with Device(tmp_path, UplinkSettings(confirm="platform")) as device:
+    with Device(tmp_path, UplinkSection(confirm="platform")) as device:
         _fill(device, _BACKLOG)
         scheduler = device.uplink._scheduler
         for _ in range(50):

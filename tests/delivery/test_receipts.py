@@ -23,10 +23,10 @@ from tests.support.stub_broker import StubBroker
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
-    from agent.config.schema import UplinkSection as UplinkSettings
+    from agent.config.schema import UplinkSection
 
 
-def settings(broker: Broker, **changes: object) -> UplinkSettings:
+def settings(broker: Broker, **changes: object) -> UplinkSection:
     return broker.settings(confirm="platform", **{"receipt_timeout_s": 60, **changes})
 
 

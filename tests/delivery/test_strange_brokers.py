@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.config.schema import UplinkSection as UplinkSettings
+from agent.config.schema import UplinkSection
 from agent.delivery.packet_limits import LARGEST_PACKET_BYTES, BrokenRuleError, PacketLimits
 from tests.support.broker import Broker
 from tests.support.delivering_device import Device
@@ -188,7 +188,7 @@ def test_the_agent_itself_gives_no_password_in_clear_to_another_machine(tmp_path
         address = asking.getsockname()[0]
     (tmp_path / "password").write_text("never-to-be-told")
     with socket.create_server((address, 0)) as server:
-        settings = UplinkSettings(username="d", reconnect_max_s=0.2).model_copy(
+        settings = UplinkSection(username="d", reconnect_max_s=0.2).model_copy(
             update={
                 "broker": f"mqtt://{address}:{server.getsockname()[1]}",
                 "password_file": tmp_path / "password",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.config.schema import UplinkSection as UplinkSettings
+from agent.config.schema import UplinkSection
 from agent.delivery.outbox_prefetch import READ_AHEAD
 from agent.protocol.events import DeviceState
 from agent.storage.outbox_queries import Lane
@@ -460,7 +460,7 @@ def test_a_broker_that_hangs_is_given_up_and_everything_is_sent_again(
 
 
 def test_a_broker_that_is_not_there_costs_nothing_but_time(tmp_path: Path) -> None:
-    nowhere = UplinkSettings(broker="mqtt://127.0.0.1:9", reconnect_max_s=0.2)
+    nowhere = UplinkSection(broker="mqtt://127.0.0.1:9", reconnect_max_s=0.2)
     with Device(tmp_path, nowhere) as device:
         sequences = device.open_cases(3)
         device.connect()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agent.config.schema import UplinkSection as UplinkSettings
+from agent.config.schema import UplinkSection
 from tests.faults.balancer import Balancer
 from tests.faults.network import namespace
 from tests.faults.platform import Storing
@@ -178,7 +178,7 @@ def _cluster(run: Run, **changes: Any) -> Iterator[tuple[Cluster, Way]]:
         cluster.prepare()
         ports = [cluster.port(node) for node in _NODES]
         balancer = stack.enter_context(Balancer(ports, run.random))
-        settings = UplinkSettings.model_validate(
+        settings = UplinkSection.model_validate(
             {
                 "broker": f"mqtt://127.0.0.1:{balancer.port}",
                 "topic_prefix": PREFIX,

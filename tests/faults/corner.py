@@ -24,7 +24,7 @@ from tests.support.sites import drawn_camera, red_thing, site_of, uplink_table, 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from agent.config.schema import UplinkSection as UplinkSettings
+    from agent.config.schema import UplinkSection
 
 CASE_EVERY_S = 10.0
 """On a busy street, on the street's own clock, which runs as fast as frames are analysed."""
@@ -69,7 +69,7 @@ class Corner:
     folder: Path
     state: Path
     cameras: Sequence[Section]
-    uplink: UplinkSettings | None = None
+    uplink: UplinkSection | None = None
     sections: Mapping[str, Section] = field(default_factory=dict)
     _runs: int = 0
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent.config.schema import UplinkSection as UplinkSettings
+from agent.config.schema import UplinkSection
 from benchmarks.start import started
 from tests.faults.suite import Outcome, fault, require
 from tests.support.delivering_device import Device
@@ -20,7 +20,7 @@ _WITHIN_S = 10.0
 @fault("start-with-backlog", group="delivery", short=0, reduced=3, full=10)
 def start_with_backlog(run: Run) -> Outcome:
     """With 100,000 events waiting the device sees within 10 s of its start."""
-    with Device(run.folder, UplinkSettings()) as device:
+    with Device(run.folder, UplinkSection()) as device:
         for _ in range(_ROWS // _AT_ONCE):
             device.open_cases(_AT_ONCE)
     (run.folder / "device.db").rename(run.folder / "kerbwatch.sqlite3")

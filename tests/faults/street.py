@@ -19,7 +19,7 @@ from tests.support.programs import program
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from agent.config.schema import UplinkSection as UplinkSettings
+    from agent.config.schema import UplinkSection
     from agent.protocol.events import Draft
     from drivers.clock import Clock
 
@@ -32,7 +32,7 @@ class Way:
 
     run: Run
     platform: Storing
-    settings: UplinkSettings
+    settings: UplinkSection
     accepted: set[str] = field(default_factory=set)
     recover_s: list[float] = field(default_factory=list)
     moved: dict[tuple[str, int], str] = field(default_factory=dict)

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from agent.config.schema import UplinkSection as UplinkSettings
+from agent.config.schema import UplinkSection
 from agent.identity.client_certificate import refusal, show
 from agent.identity.pem import CertificateError
 from tests.support.certificates import Authority
 from tests.support.topics import DEVICE
 
 
-def _settings(certificate_file: Path | None, key_file: Path | None) -> UplinkSettings:
-    return UplinkSettings(
+def _settings(certificate_file: Path | None, key_file: Path | None) -> UplinkSection:
+    return UplinkSection(
         broker="mqtts://broker.example", certificate_file=certificate_file, key_file=key_file
     )
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agent.config.schema import UplinkSection as UplinkSettings
+from agent.config.schema import UplinkSection
 from tests.support.certificates import Authority
 from tests.support.platform_client import Platform
 from tests.support.ports import free_port, listens
@@ -74,7 +74,7 @@ class Broker:
     def log(self) -> str:
         return (self._folder / "mosquitto.log").read_text(encoding="utf-8")
 
-    def settings(self, **changes: Any) -> UplinkSettings:
+    def settings(self, **changes: Any) -> UplinkSection:
         """What a device needs to reach it; impatient, so that the tests are not long."""
         certificate_file, key_file = self.device_files
         values: dict[str, Any] = {
@@ -91,7 +91,7 @@ class Broker:
             }
         else:
             values |= {"broker": f"mqtt://127.0.0.1:{self.port}", "username": DEVICE}
-        return UplinkSettings.model_validate(values | changes)
+        return UplinkSection.model_validate(values | changes)
 
     def platform(self, name: str = "platform", *, lasting: bool = False) -> Platform:
         """A subscriber to everything; ``lasting``: its session outlives its connection."""

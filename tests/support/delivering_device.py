@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from agent.config.schema import UplinkSection as UplinkSettings
+from agent.config.schema import UplinkSection
 from agent.delivery.uplink import Uplink
 from agent.domain.ids import RandomIds
 from agent.storage.database import Database
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def uplink_of(
-    settings: UplinkSettings,
+    settings: UplinkSection,
     database: Database,
     outbox: Outbox,
     clock: Clock,
@@ -56,7 +56,7 @@ class Device:
     def __init__(
         self,
         folder: Path,
-        settings: UplinkSettings,
+        settings: UplinkSection,
         *,
         clock: Clock | None = None,
         alive: Callable[[], object] = lambda: None,

@@ -14,7 +14,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from agent.config.schema import UplinkSection as UplinkSettings
+from agent.config.schema import UplinkSection
 from agent.storage.database import Database
 from agent.storage.outbox_queries import Lane
 from drivers.clock import SystemClock
@@ -32,7 +32,7 @@ def main(file: str, settings: str) -> None:
     outbox = open_outbox(database)
     uplink = None
     if settings:
-        uplink = uplink_of(UplinkSettings.model_validate_json(settings), database, outbox, clock)
+        uplink = uplink_of(UplinkSection.model_validate_json(settings), database, outbox, clock)
         threading.Thread(target=uplink.run, args=(threading.Event(),), daemon=True).start()
 
     given = itertools.count(1)
@@ -58,7 +58,7 @@ def main(file: str, settings: str) -> None:
 class Process:
     """A device in a process of its own, which can be killed."""
 
-    def __init__(self, folder: Path, settings: UplinkSettings) -> None:
+    def __init__(self, folder: Path, settings: UplinkSection) -> None:
         self.accepted: dict[int, str] = {}
         self._running = subprocess.Popen(
             [

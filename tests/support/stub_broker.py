@@ -7,7 +7,7 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 
-from agent.config.schema import UplinkSection as UplinkSettings
+from agent.config.schema import UplinkSection
 from agent.protocol.events import Message
 from provisioning.demo.consumer import unpacked
 from tests.support.topics import DEVICE, PREFIX, TENANT
@@ -60,10 +60,10 @@ class StubBroker:
         self._server = socket.create_server(("127.0.0.1", 0))
         self._thread = threading.Thread(target=self._serve)
 
-    def settings(self, **changes: Any) -> UplinkSettings:
+    def settings(self, **changes: Any) -> UplinkSection:
         port = self._server.getsockname()[1]
         values = {"broker": f"mqtt://127.0.0.1:{port}", "reconnect_max_s": 0.2}
-        return UplinkSettings.model_validate(values | changes)
+        return UplinkSection.model_validate(values | changes)
 
     def __enter__(self) -> Self:
         self._thread.start()

@@ -38,11 +38,8 @@ _SAID: dict[str, Claim] = {
     **{each.ANSWERS.no: (each.ANSWERS.of, False) for each in _SCENARIOS},
 }  # fmt: skip
 NAMES = {
-    **dict(zip(LABELS, LABELS, strict=True)),
-    **dict.fromkeys(("pedestrian", "people"), "person"),
+    **{name: label for label, row in LABELS.items() for name in (label, *row.also)},
     **dict.fromkeys(("bicycles", "cycle"), "bicycle"),
-    **dict.fromkeys(("motorbike", "scooter", "motor_scooter", "moped", "e_bike", "ebike"),
-                    "motorcycle"),
     **dict.fromkeys(("garbage", "garbage_bag", "trash", "trash_bag", "rubbish_bag",
                      "organic_white_bag", "recycled_grey_green_bag", "mixed_black_bag",
                      "general_trashbag"), "rubbish"),
@@ -50,7 +47,8 @@ NAMES = {
                      "wheelie_bin"), "bin"),
     **dict.fromkeys(("food_stall", "market_stall", "street_stall", "food_cart"), "stall"),
 }  # fmt: skip
-"""Box names that the street has a word for, as :func:`plain` spells them."""
+"""Box names that the street has a word for, as :func:`plain` spells them: those of the labels' table, and what
+sets of pictures call things besides."""
 
 
 def plain(label: str) -> str:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 LOOK_CELLS = 4
 """A standing thing's appearance is kept as texture of this many cells in each direction."""
 ALIKE_BELOW = 0.5
+"""Cells whose unlikeness is below this are alike."""
 ALIKE_SHARE = 0.7
 """Share of a look's cells that must be alike for it to be the same thing still."""
 TELLING_SHARE = 0.55

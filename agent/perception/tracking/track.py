@@ -29,7 +29,7 @@ STILL_AFTER_S = 1.0
 MOVED_AFTER_S = 0.8
 """A standing thing seen elsewhere for this long, and not where it stood, has moved."""
 LOOK_EVERY_S = 1.0
-"""It is renewed this often at most,"""
+"""The look of a standing thing is renewed this often at most."""
 UNSEEN_MAX_S = 120.0
 """Hidden or not looked for, it is given up after this time without a sight of it."""
 

@@ -40,14 +40,14 @@ if TYPE_CHECKING:
 STANDING_IOU = 0.45
 """A detection this close to where a thing stands is that thing."""
 WEAK_IOU = 0.6
-"""… and one the network is not sure of must be this close, and its place look as it did: what the
+"""A detection that the network is not sure of must be this close, and its place look as it did: what the
 network takes the empty place for is not the thing that stood there."""
 ONE_THING_SHARE = 0.8
 """A second box this much inside a thing's, or around it, is no second thing."""
 HIDDEN_SHARE = 0.25
 """A standing thing covered this much by something else cannot be missed."""
 ASK_EVERY_S = 0.45
-"""and compared with what is there now this often at most."""
+"""The look of a thing is compared with what is there now this often at most."""
 GONE_AFTER_S = 1.5
 """A standing thing missed for this long, while looked at and not hidden, is gone."""
 LOST_AFTER_S = 2.5
