@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from agent.concurrency.token_bucket import TokenBucket
 from agent.protocol.downlink import Answer
+from agent.storage.command_table import answered, remember
 from agent.storage.errors import StorageError
 from wording.known_errors import reason_of
 
@@ -70,32 +71,21 @@ class CommandLog:
         return answer
 
     def _known(self, command_id: str) -> tuple[str, str] | None:
-        query = "SELECT digest, answer FROM orders WHERE command_id = ?"
         try:
             with closing(self._database.read()) as connection:
-                row = connection.execute(query, (command_id,)).fetchone()
+                return answered(connection, command_id)
         except sqlite3.Error as error:
             raise StorageError(self._database.path, reason_of(error)) from error
-        return None if row is None else (str(row[0]), str(row[1]))
 
     def _remember(self, command_id: str, digest: str, answer: Answer) -> None:
         text = answer.model_dump_json()
 
-        def write(connection: sqlite3.Connection) -> None:
-            connection.execute(
-                "INSERT INTO orders (command_id, digest, answer) VALUES (?, ?, ?)",
-                (command_id, digest, text),
-            )
-            connection.execute(
-                "DELETE FROM orders WHERE number <= (SELECT max(number) FROM orders) - ?",
-                (MAX_REMEMBERED,),
-            )
-
         try:
-            self._database.write(write).result()
-        except (
-            StorageError
-        ) as error:  # what was done is answered: a full disk costs the memory of it
+            self._database.write(
+                lambda connection: remember(connection, command_id, digest, text, MAX_REMEMBERED)
+            ).result()
+        except StorageError as error:
+            # What was done is answered: a full disk costs the memory of it.
             _log.warning("a repeated command may be carried out again: %s", error)
 
 
