@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+from dataclasses import replace as changed
+from datetime import datetime
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from agent.config.loading import from_tables
 from agent.domain.scene import Box, Finding
 from agent.perception.background_model import NewThing, Novelty, NoveltyModel
+from agent.runtime.replay import replay
 from agent.scenarios import Standing
 from agent.scenarios.exposed_rubbish import EXAMPLES, NEEDS, Settings, build
 from tests.support.drawn_street import play
 from tests.support.scenes import moment, paving, with_goods, zone
+from tests.support.sites import drawn_camera, site_of
+from tests.support.sites import zone as site_zone
 
 HEAP = Box(0.45, 0.6, 0.55, 0.72)
 BESIDE = Box(0.57, 0.5, 0.61, 0.74)
@@ -24,7 +31,7 @@ def present(
 ) -> list[tuple[float, Finding]]:
     """Everything that is said to be there, with the second in which it was."""
     told = {**EXAMPLES[0].settings, **settings}
-    example = replace(EXAMPLES[0], things=things, settings=told, ends_s=ends_s)
+    example = changed(EXAMPLES[0], things=things, settings=told, ends_s=ends_s)
     return [
         (now_s, finding)
         for now_s, findings, _ in play("exposed_rubbish", example)
@@ -74,7 +81,7 @@ def test_what_hides_rubbish_for_a_while_ends_no_case(label: str) -> None:
 def test_what_lies_at_a_bin_belongs_to_the_bin() -> None:
     container = Standing(Box(0.57, 0.5, 0.65, 0.74), 0, 90, "bin")
     assert present(container, Standing(HEAP, 20, 90)) == []
-    assert present(replace(container, box=Box(0.8, 0.5, 0.88, 0.74)), Standing(HEAP, 20, 90)) != []
+    assert present(changed(container, box=Box(0.8, 0.5, 0.88, 0.74)), Standing(HEAP, 20, 90)) != []
 
 
 @pytest.mark.parametrize(("kind", "is_rubbish"), [("bin", False), ("no_parking", True)])
@@ -117,3 +124,40 @@ def test_where_something_was_taken_away_there_is_no_rubbish() -> None:
 )
 def test_what_is_too_small_or_too_large_is_no_rubbish(box: Box) -> None:
     assert present(Standing(box, 20, 90)) == []
+
+
+@pytest.mark.parametrize("at_a_bin", [False, True], ids=["alone", "at a bin"])
+def test_a_heap_on_a_drawn_clip_is_one_case_with_the_citys_code_unless_it_lies_at_a_bin(
+    tmp_path: Path, *, at_a_bin: bool
+) -> None:
+    """The whole way, with the shipped models: footage in, events out."""
+    heap = {"colour": "#705030", "from_s": 20, "to_s": 80, "left": 0.45, "top": 0.6}
+    verge = site_zone(
+        zone_id="verge", kind="no_dumping", polygon=[[0, 0.4], [1, 0.4], [1, 1], [0, 1]]
+    )
+    around = [[0.57, 0.5], [0.65, 0.5], [0.65, 0.72], [0.57, 0.72]]
+    bins = [site_zone(zone_id="bin-1", kind="bin", polygon=around)] if at_a_bin else []
+    site = site_of(
+        cameras=[
+            drawn_camera(
+                width=640,
+                height=360,
+                seconds=120,
+                frames_per_s=5,
+                things=[heap | {"width": 0.1, "height": 0.1}],
+            )
+        ],
+        scenarios={"exposed_rubbish": {"allowed_s": 5, "clear_after_s": 5}},
+        zones=[verge, *bins],
+    )
+    report = replay(from_tables(site), base=tmp_path, frames_per_s=2, out=tmp_path / "out")
+    told = [json.loads(line) for line in report.lines]
+    if at_a_bin:
+        assert told == []
+        return
+    assert [event["type"] for event in told] == ["case.opened", "case.cleared"]
+    opened = told[0]["body"]
+    assert (opened["kind"], opened["code"]["code"]) == ("exposed_rubbish", "06010")
+    began_at = datetime.fromisoformat(opened["began_at"])
+    assert began_at.minute * 60 + began_at.second == pytest.approx(20, abs=2)
+    assert {picture["role"] for picture in opened["pictures"]} >= {"begin", "threshold"}
