@@ -139,7 +139,7 @@ def installed_unit(root: Path) -> Unit | None:
     if starts is None:
         return None
     groups = tuple(settings.get("SupplementaryGroups", "").split())
-    return Unit(settings.get("ServiceUser", "root"), groups, Path(starts[1]), Path(starts[2]))
+    return Unit(settings.get("User", "root"), groups, Path(starts[1]), Path(starts[2]))
 
 
 def _user(unit: Unit | None, state_dir: Path) -> ServiceUser | None:

@@ -176,7 +176,7 @@ def test_an_agent_that_hangs_is_a_fault(corner: Corner) -> None:
     agent = corner.start()
     agent.send_signal(signal.SIGSTOP)
     try:
-        wait_until(lambda: "does not say how it is" in of(corner.check()[1], "agent", "fault"))
+        wait_until(lambda: "reports no status" in of(corner.check()[1], "agent", "fault"))
         assert str(agent.pid) in corner.fault("agent")
     finally:
         agent.send_signal(signal.SIGCONT)
