@@ -86,7 +86,10 @@ class Commands:
         record: Callable[[str, Mapping[str, str]], object],
         on_declined: Callable[[str], None],
     ) -> None:
-        self._handlers = {each.model: each for each in handlers}
+        table = list(handlers)
+        self._handlers = {each.model: each for each in table}
+        if len(self._handlers) < len(table):
+            raise ValueError("two handlers obey one command")
         self._heard: TypeAdapter[Command] = TypeAdapter(any_of(self._handlers))
         self._orders, self._record, self._on_declined = orders, record, on_declined
 

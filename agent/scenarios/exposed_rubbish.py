@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from agent.domain.labels import PEOPLE
 from agent.domain.measure import Measure
@@ -94,8 +94,14 @@ class Settings(ScenarioSettings):
     min_area: float = Field(default=0.001, ge=0, le=1)
     max_area: float = Field(default=0.05, gt=0, le=1)
     """Sizes between which it may be rubbish, as shares of the picture."""
-    max_aspect: float = Field(default=1.2, gt=0)
-    """What is taller than so many times its width stands and does not lie."""
+    max_aspect: float = Field(default=1.5, gt=0)
+    """What is taller than so many times its width stands and does not lie; measured in coarse cells."""
+
+    @model_validator(mode="after")
+    def _sizes_fit(self) -> Self:
+        if self.min_area >= self.max_area:
+            raise ValueError(said("min_area must be below max_area"))
+        return self
 
     @property
     def longest_s(self) -> float:

@@ -13,8 +13,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from agent.audit import OF_PLATFORM, records
 from agent.config.schema import UplinkSection
-from agent.delivery.command_log import AT_ONCE
-from agent.delivery.commands import Change, Done, Handler, RefusedError
+from agent.delivery.command_log import AT_ONCE, CommandLog
+from agent.delivery.commands import Change, Commands, Done, Handler, RefusedError
 from agent.delivery.mqtt_connection import Delivery
 from agent.protocol.downlink import COMMANDS, Answer, Command, any_of, name_of
 from agent.protocol.examples import examples
@@ -177,3 +177,10 @@ def test_every_command_of_the_contract_has_its_handler_and_its_example(heeding: 
     assert heeding.downlink.obeyed == {*COMMANDS, Light}
     shown = {name for name in examples() if name.startswith("command-")}
     assert shown == {f"command-{name_of(each)}" for each in COMMANDS}
+
+
+def test_two_handlers_of_one_command_are_refused(heeding: Heeding) -> None:
+    orders = CommandLog(heeding.device.database, heeding.device.clock)
+    twice = [heeding.pole.handler, heeding.pole.handler]
+    with pytest.raises(ValueError, match="two handlers"):
+        Commands(twice, orders, heeding.housekeeping.record_order, lambda _: None)

@@ -41,6 +41,9 @@ IMPURE = [
     "tempfile",
     "threading",
     "time",
+    "timeit",
+    "urllib",
+    "ctypes",
     "drivers.clock",
     "agent.storage.checksum",
     "agent.protocol.base",
@@ -151,13 +154,17 @@ def test_nor_through_others(tree: Path) -> None:
         ("from datetime import date", "date.today()"),
         ("import cv2", "cv2.imread('x')"),
         ("import numpy as np", "np.load('x')"),
+        ("import cv2", "cv2.getTickCount()"),
+        ("import uuid", "uuid.uuid4()"),
+        ("import sys", "sys.stderr.write('x')"),
+        ("", "print('x')"),
     ],
 )
 def test_judging_asks_no_clock_and_opens_no_file_without_an_import(
     room: str, imported: str, call: str
 ) -> None:
     def found(file: str) -> bool:
-        command = ["ruff", "check", "--select", "TID251", "--stdin-filename", file, "-"]
+        command = ["ruff", "check", "--select", "TID251,T20", "--stdin-filename", file, "-"]
         done = subprocess.run(
             [sys.executable, "-m", *command],
             cwd=ROOT,
@@ -166,7 +173,7 @@ def test_judging_asks_no_clock_and_opens_no_file_without_an_import(
             text=True,
             check=False,
         )
-        return "TID251" in done.stdout
+        return "TID251" in done.stdout or "T201" in done.stdout
 
     assert found(f"agent/{room}/planted.py")
     assert not found("agent/runtime/planted.py")
@@ -181,3 +188,17 @@ def test_every_logger_is_named_after_its_module_so_that_one_configuration_govern
         if name != "__name__"
     ]
     assert other == []
+
+
+def test_what_is_installed_imports_nothing_that_is_not(tree: Path) -> None:
+    for number, each in enumerate(
+        ("tests.support.paths", "training.datasets", "benchmarks.machine")
+    ):
+        spoil(
+            tree,
+            ("agent.runtime", "drivers.files", "provisioning.console")[number],
+            f"import {each}",
+        )
+    told = lint(tree)
+    for each in ("tests", "training", "benchmarks"):
+        assert f"-> {each} " in told, each

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from agent.config.loading import from_tables
 from agent.domain.scene import Box, Finding
@@ -161,3 +162,8 @@ def test_a_heap_on_a_drawn_clip_is_one_case_with_the_citys_code_unless_it_lies_a
     began_at = datetime.fromisoformat(opened["began_at"])
     assert began_at.minute * 60 + began_at.second == pytest.approx(20, abs=2)
     assert {picture["role"] for picture in opened["pictures"]} >= {"begin", "threshold"}
+
+
+def test_sizes_between_which_nothing_lies_are_refused() -> None:
+    with pytest.raises(ValidationError, match="min_area must be below max_area"):
+        Settings(min_area=0.5, max_area=0.01)
