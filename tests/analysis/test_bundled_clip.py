@@ -44,6 +44,7 @@ def check(clip: Path, frames_per_s: float) -> None:
         assert case.ends_s == pytest.approx(problem.ends_s, abs=within_s), problem
 
 
+@pytest.mark.slow
 @bundled_rates
 def test_each_staged_problem_is_one_case_that_begins_and_ends_in_time(frames_per_s: float) -> None:
     check(BUNDLED, frames_per_s)

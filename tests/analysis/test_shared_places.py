@@ -48,6 +48,7 @@ def test_who_sees_nothing_does_not_clear_what_another_sees(tmp_path: Path) -> No
     assert cleared.body.dwell_s == pytest.approx(24, abs=2)
 
 
+@pytest.mark.slow
 def test_a_case_goes_on_with_the_camera_that_still_sees_it(tmp_path: Path) -> None:
     """East loses sight of it at 12 s, west sees it until 26 s."""
     site = crossing(camera("east", (2, 12)), camera("west", (2, 26)), places=("gate", "gate"))

@@ -111,6 +111,7 @@ def narrow(frame: Frame) -> Frame:
     return dataclasses.replace(frame, luma=np.zeros((1, 1), np.uint8))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spoilt", [undecodable, broken, narrow])
 def test_frames_that_cannot_be_judged_change_no_case_and_are_as_if_they_had_not_come(
     spoilt: Callable[[Frame], Frame], tmp_path: Path
@@ -148,6 +149,7 @@ def test_frames_that_cannot_be_judged_change_no_case_and_are_as_if_they_had_not_
         assert dwell_s == pytest.approx(expected_s, abs=2.5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size_px", [(800, 600), (1280, 720)])
 def test_a_camera_that_comes_back_with_another_size_goes_on_with_its_case(
     tmp_path: Path, size_px: tuple[int, int]
@@ -188,6 +190,7 @@ def test_a_replay_drops_and_counts_a_single_frame_and_ends_at_a_run_of_them(
 # --- the whole agent ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_camera_whose_frames_cannot_be_judged_is_opened_anew_and_the_other_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -263,6 +263,7 @@ def accepts_or_refuses(read: Callable[[], Configuration]) -> None:
     assert refused is None or refused.faults
 
 
+@pytest.mark.slow
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(zones=_anything)
 def test_zones_of_any_shape_are_accepted_or_refused_in_words(tmp_path: Path, zones: Any) -> None:
@@ -303,6 +304,7 @@ _PLACES = [
 ]
 
 
+@pytest.mark.slow
 @settings(max_examples=500)
 @given(place=st.sampled_from(_PLACES), value=_anything)
 def test_any_value_in_any_place_is_accepted_or_refused_in_words(

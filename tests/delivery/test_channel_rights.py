@@ -188,6 +188,7 @@ def party(name: str, client_id: str) -> Party:
     return Party(client)
 
 
+@pytest.mark.slow
 def test_on_mosquitto_receipts_and_commands_are_the_platforms_alone(
     start_broker: Callable[..., Broker], tmp_path: Path
 ) -> None:

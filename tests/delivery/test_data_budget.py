@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -121,6 +122,7 @@ def test_what_was_spent_outlives_a_restart() -> None:
     assert again.allows("cases")  # no limit was given
 
 
+@pytest.mark.slow
 def test_a_class_that_has_spent_its_day_waits_and_live_cases_go_on(
     broker: Broker, tmp_path: Path
 ) -> None:

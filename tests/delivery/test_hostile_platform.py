@@ -74,6 +74,7 @@ def _hostile(epoch: str) -> list[tuple[str, str | bytes]]:
     return said
 
 
+@pytest.mark.slow
 def test_whatever_the_platform_says_the_connection_stands_and_events_go(
     broker: Broker, tmp_path: Path
 ) -> None:
@@ -202,6 +203,7 @@ def test_a_retained_word_that_comes_all_the_same_is_not_heeded(tmp_path: Path) -
         assert len(broker.connections) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", [OverflowError, RecursionError, MemoryError, UnicodeError])
 def test_whatever_ends_a_connection_the_next_one_is_made(
     broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: type[Exception]
@@ -300,6 +302,7 @@ def _in_conflict(device: Device, *numbers: tuple[int, int]) -> Receipt:
     return Receipt(epoch=device.outbox.epoch, contiguous_through=0, conflicts=numbers)
 
 
+@pytest.mark.slow
 def test_only_what_this_run_gave_or_sent_or_was_asked_for_can_be_in_conflict(
     broker: Broker, tmp_path: Path
 ) -> None:
@@ -334,6 +337,7 @@ def test_only_what_this_run_gave_or_sent_or_was_asked_for_can_be_in_conflict(
             )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("word", ["conflicts", "ahead"])
 def test_the_platform_begins_a_new_epoch_at_once_and_further_ones_after_growing_waits(
     broker: Broker, tmp_path: Path, word: str
@@ -399,6 +403,7 @@ def test_a_pace_below_the_floor_is_answered_and_changes_nothing(
         assert (health.backlog_events_per_s, health.paced_by) == (0.1, "platform")
 
 
+@pytest.mark.slow
 def test_a_pace_ends_with_its_connection(broker: Broker, tmp_path: Path) -> None:
     told = broker.settings(backlog_events_per_s=50)
     with broker.platform() as platform, Device(tmp_path, told) as device:
@@ -426,6 +431,7 @@ def test_the_slowest_pace_lets_the_backlog_go_on() -> None:
     assert gone >= 10
 
 
+@pytest.mark.slow
 def test_no_more_comes_again_in_an_hour_than_is_kept(broker: Broker, tmp_path: Path) -> None:
     clock = FakeClock(SystemClock().now())
     told = broker.settings(keep_arrived=1000)
@@ -472,6 +478,7 @@ def test_who_asks_for_what_waits_anyway_costs_no_write(broker: Broker, tmp_path:
         assert len(written) < 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("told", ["{", "[]", "{}", '{"command_id": "a b"}', '{"command_id": 7}'])
 def test_what_says_not_to_whom_an_answer_goes_has_none(
     broker: Broker, tmp_path: Path, told: str

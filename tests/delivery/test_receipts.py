@@ -69,6 +69,7 @@ class Store:
         self._thread.join(60)
 
 
+@pytest.mark.slow
 def test_the_brokers_word_alone_lets_nothing_go(broker: Broker, tmp_path: Path) -> None:
     with broker.platform() as platform, Device(tmp_path, settings(broker)) as device:
         given = device.open_cases(3)
@@ -101,6 +102,7 @@ def test_ranges_may_come_in_any_order_and_overlap(broker: Broker, tmp_path: Path
         wait_until(lambda: device.waiting() == [2, 7, 9])
 
 
+@pytest.mark.slow
 def test_what_no_receipt_names_is_sent_again(broker: Broker, tmp_path: Path) -> None:
     told = settings(broker, receipt_timeout_s=0.5)
     with broker.platform() as platform, Device(tmp_path, told) as device:
@@ -115,6 +117,7 @@ def test_what_no_receipt_names_is_sent_again(broker: Broker, tmp_path: Path) -> 
         assert "receipt" in device.last_error
 
 
+@pytest.mark.slow
 def test_who_may_not_hear_the_platform_says_so_and_asks_again(tmp_path: Path) -> None:
     with StubBroker(refuses_to_tell=True) as broker:
         told = broker.settings(confirm="platform", receipt_timeout_s=0.2)
@@ -127,6 +130,7 @@ def test_who_may_not_hear_the_platform_says_so_and_asks_again(tmp_path: Path) ->
         assert len(broker.connections) == 1
 
 
+@pytest.mark.slow
 def test_a_platform_that_loses_half_of_what_it_takes_gets_everything(
     broker: Broker, tmp_path: Path
 ) -> None:
@@ -139,6 +143,7 @@ def test_a_platform_that_loses_half_of_what_it_takes_gets_everything(
             assert set(range(1, 301)) <= store.stored
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "said",
     [
@@ -166,6 +171,7 @@ def test_what_is_no_receipt_of_ours_confirms_nothing_and_is_counted(
         wait_until(lambda: device.waiting() == [])
 
 
+@pytest.mark.slow
 def test_a_receipt_for_what_was_never_sent_is_refused_whole(broker: Broker, tmp_path: Path) -> None:
     with broker.platform() as platform, Device(tmp_path, settings(broker)) as device:
         first = device.open_cases(1)
@@ -180,6 +186,7 @@ def test_a_receipt_for_what_was_never_sent_is_refused_whole(broker: Broker, tmp_
         assert device.waiting() == [*first, *later]
 
 
+@pytest.mark.slow
 def test_a_receipt_ahead_of_us_begins_a_new_epoch_in_which_everything_arrives(
     broker: Broker, tmp_path: Path
 ) -> None:
@@ -290,6 +297,7 @@ def test_events_wait_for_receipts_over_a_restart(broker: Broker, tmp_path: Path)
             wait_until(lambda: device.waiting() == [])
 
 
+@pytest.mark.slow
 def test_what_was_asked_for_again_may_be_named_before_it_goes(
     broker: Broker, tmp_path: Path
 ) -> None:
@@ -337,6 +345,7 @@ def test_a_number_that_means_another_event_begins_a_new_epoch_in_which_ours_arri
         assert {draft.event_id for draft in drafts[1:3]} <= again
 
 
+@pytest.mark.slow
 def test_what_a_receipt_for_other_events_confirmed_goes_again_once_the_conflict_is_known(
     broker: Broker, tmp_path: Path
 ) -> None:

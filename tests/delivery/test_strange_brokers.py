@@ -83,6 +83,7 @@ def test_a_hundred_commands_at_once_are_all_answered(broker: Broker, tmp_path: P
         assert device.uplink.figures.connected_since == since
 
 
+@pytest.mark.slow
 def test_what_the_broker_sends_without_waiting_may_get_lost(tmp_path: Path) -> None:
     told = b"".join(published("commands", b"{}", qos=0) for _ in range(3000))
     with StubBroker(lambda _: None, tells=told, receive_maximum=1) as broker:
@@ -147,6 +148,7 @@ def test_a_broker_that_lets_us_hear_only_without_acknowledgement_is_named(tmp_pa
         assert len(broker.connections) == 1
 
 
+@pytest.mark.slow
 def test_a_broker_without_retained_messages_gets_everything_but_those(
     start_broker: Callable[..., Broker], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

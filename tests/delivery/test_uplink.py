@@ -50,6 +50,7 @@ def assert_nothing_lost(platform: Platform, accepted: dict[int, str]) -> None:
         assert first == sorted(first)
 
 
+@pytest.mark.slow
 def test_a_backlog_longer_than_what_is_read_at_once_arrives_whole_while_more_is_added(
     broker: Broker, tmp_path: Path
 ) -> None:
@@ -144,6 +145,7 @@ def test_lanes_go_in_turn_and_each_in_order(broker: Broker, tmp_path: Path) -> N
     assert platform.sequences() == [s for lane in Lane for s in by_lane[lane]]
 
 
+@pytest.mark.slow
 def test_without_subscribers_nothing_leaves_the_outbox(broker: Broker, tmp_path: Path) -> None:
     with Device(tmp_path, broker.settings()) as device:
         sequences = device.open_cases(3)
@@ -157,6 +159,7 @@ def test_without_subscribers_nothing_leaves_the_outbox(broker: Broker, tmp_path:
             wait_until(lambda: platform.sequences() == sequences)
 
 
+@pytest.mark.slow
 def test_what_our_rights_forbid_is_kept_until_they_allow_it(
     start_broker: Callable[..., Broker], tmp_path: Path
 ) -> None:
@@ -191,6 +194,7 @@ def test_the_last_words_of_a_broker_that_refuses_and_hangs_up_are_heard(tmp_path
     assert sorted(set(broker.cases)) == [large, *others]
 
 
+@pytest.mark.slow
 def test_a_broker_that_refuses_is_not_hammered(tmp_path: Path) -> None:
     with StubBroker(lambda payload: 0x97 * (b"case.opened" in payload)) as broker:
         with Device(tmp_path, broker.settings(reconnect_max_s=60)) as device:
@@ -202,6 +206,7 @@ def test_a_broker_that_refuses_is_not_hammered(tmp_path: Path) -> None:
         assert len(broker.cases) < 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", [0x01, 0x10, 0x7F, 0x80, 0x83, 0x87, 0x91, 0x97])
 def test_what_is_refused_for_now_is_kept_and_sent_again(tmp_path: Path, code: int) -> None:
     answers = iter([0, 0, code, code])  # to the state and the first event: yes
@@ -216,6 +221,7 @@ def test_what_is_refused_for_now_is_kept_and_sent_again(tmp_path: Path, code: in
     assert sorted(set(broker.cases)) == sequences
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", [0x90, 0x95, 0x99, 0xC8, 0xFF])
 def test_what_is_refused_for_itself_is_put_aside_alone(tmp_path: Path, code: int) -> None:
     """One of a batch is refused: the others arrive."""
@@ -234,6 +240,7 @@ def test_what_is_refused_for_itself_is_put_aside_alone(tmp_path: Path, code: int
     assert sorted(set(broker.cases)) == sequences
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("receive_maximum", [1, 3])
 def test_no_more_is_under_way_than_the_broker_receives(
     tmp_path: Path, receive_maximum: int
@@ -247,6 +254,7 @@ def test_no_more_is_under_way_than_the_broker_receives(
         assert broker.most_under_way == receive_maximum
 
 
+@pytest.mark.slow
 def test_no_more_bytes_are_under_way_than_the_window_holds(tmp_path: Path) -> None:
     with StubBroker() as broker:
         with Device(tmp_path, broker.settings(window_bytes=5000)) as device:
@@ -265,6 +273,7 @@ def test_an_event_larger_than_the_window_goes_alone(tmp_path: Path) -> None:
         assert broker.most_under_way == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", ["max_packet_size 4000", "message_size_limit 4000"])
 def test_an_event_too_large_for_the_broker_holds_up_nobody(
     start_broker: Callable[..., Broker], tmp_path: Path, option: str
@@ -289,6 +298,7 @@ def test_an_event_too_large_for_the_broker_holds_up_nobody(
     assert device.uplink.figures.dead_letters == device.outbox.figures().dead_letters == 1
 
 
+@pytest.mark.slow
 def test_a_certificate_of_another_authority_is_reported_and_not_hammered_with(
     broker: Broker, tmp_path: Path
 ) -> None:
@@ -357,6 +367,7 @@ def test_a_birth_its_state_and_its_will_name_the_same_session(
     assert born.epoch == online.epoch == device.outbox.epoch
 
 
+@pytest.mark.slow
 def test_the_retained_state_says_offline_after_a_kill_and_online_after_the_return(
     broker: Broker, tmp_path: Path
 ) -> None:
@@ -442,6 +453,7 @@ def test_what_a_killed_broker_never_acknowledged_is_sent_again(
     assert device.uplink.figures.confirmed >= len(accepted)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # paho drops a failed TLS socket
 def test_a_broker_that_hangs_is_given_up_and_everything_is_sent_again(
     broker: Broker, tmp_path: Path

@@ -73,6 +73,7 @@ BEHIND = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["Basic", "Digest"])
 @pytest.mark.parametrize("case", BEHIND)
 def test_what_a_camera_refuses_behind_its_login_is_told_apart_from_a_wrong_password(
@@ -127,6 +128,7 @@ PASSWORDS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("password", PASSWORDS)
 @pytest.mark.parametrize("scheme", ["Basic", "Digest"])
 def test_long_and_odd_passwords_are_handed_on_as_they_are(
@@ -164,6 +166,7 @@ def test_a_password_that_ffmpeg_would_cut_off_is_told_before_anybody_is_asked(
         assert camera.asked == []
 
 
+@pytest.mark.slow
 def test_after_refused_logins_the_waits_grow_and_are_told(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -273,6 +276,7 @@ def test_without_a_ca_file_the_systems_authorities_decide(
         assert camera.asked == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
 def test_a_camera_that_its_authority_vouches_for_is_asked_and_shows_its_pictures(
     tmp_path: Path, password_file: Path, host: str

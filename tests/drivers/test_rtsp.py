@@ -140,6 +140,7 @@ def test_nobody_there_and_a_name_that_is_unknown_are_told_apart() -> None:
     assert "nohost.invalid is not found" in refusal(url="rtsp://nohost.invalid/street")
 
 
+@pytest.mark.slow
 def test_a_server_that_accepts_and_stays_silent_is_given_up_in_time() -> None:
     with socket.create_server(("127.0.0.1", 0)) as black_hole:
         port = black_hole.getsockname()[1]

@@ -128,6 +128,7 @@ def test_an_authority_of_mosquittos_own_recipe_is_trusted_and_its_gaps_are_named
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("as_oldest_python")
 def test_an_intermediate_authority_in_ca_file_is_enough(
     start_broker: Callable[..., Broker], tmp_path: Path
@@ -139,6 +140,7 @@ def test_an_intermediate_authority_in_ca_file_is_enough(
     assert connects(settings_of(broker, tmp_path)) is None
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("as_oldest_python")
 @pytest.mark.parametrize("ca_file", ["ca.crt", "middle.crt"])
 def test_who_is_no_authority_issues_nothing(

@@ -109,6 +109,7 @@ def test_a_picture_that_hangs_is_known_though_something_is_written_into_it(name:
     assert told <= AFTER_S + 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", ["mp4v", "MJPG"])
 @pytest.mark.parametrize("name", ["clock, top left", "clock, bottom right", "clock and dot"])
 def test_so_is_one_that_was_coded_anew(name: str, code: str, tmp_path: Path) -> None:
@@ -116,6 +117,7 @@ def test_so_is_one_that_was_coded_anew(name: str, code: str, tmp_path: Path) -> 
     assert told is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OVERLAYS)
 def test_a_quiet_street_with_the_same_text_is_not_frozen(name: str) -> None:
     still, overlay = first_of(BUNDLED / "clip.mp4"), OVERLAYS[name]()
@@ -123,6 +125,7 @@ def test_a_quiet_street_with_the_same_text_is_not_frozen(name: str) -> None:
     assert told_of(shown) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dark", [1.0, 0.15])
 @pytest.mark.parametrize("sigma", [1.0, 2.5])
 def test_nor_is_one_that_was_coded_coarsely(sigma: float, dark: float, tmp_path: Path) -> None:
@@ -132,6 +135,7 @@ def test_nor_is_one_that_was_coded_coarsely(sigma: float, dark: float, tmp_path:
     assert told_of(coded(shown, tmp_path)) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("clip", DRAWN, ids=lambda path: path.parent.name)
 def test_a_drawn_street_with_a_clock_is_not_frozen(clip: Path) -> None:
     overlay = view_faults.clock("bottom left")
@@ -139,6 +143,7 @@ def test_a_drawn_street_with_a_clock_is_not_frozen(clip: Path) -> None:
     assert told_of(shown, frozen_after_s=10) is None
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not REAL, reason="no ../shared/data/videos: the real clips are there")
 @pytest.mark.parametrize("clip", REAL, ids=lambda path: path.name)
 @pytest.mark.parametrize("with_clock", [True, False])

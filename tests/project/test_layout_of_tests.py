@@ -72,6 +72,7 @@ def outside_a_room(root: Path) -> list[str]:
     return [str(file) for file in files if len(file.parts) != 3 or file.parts[1] not in ROOMS]
 
 
+@pytest.mark.slow
 def test_no_test_module_is_used_by_anybody() -> None:
     assert uses_of_tests(ROOT) == []
 

@@ -86,6 +86,7 @@ def test_an_unknown_field_is_refused_wherever_it_stands(place: tuple[Any, ...]) 
         Message.model_validate_json(json.dumps(document))
 
 
+@pytest.mark.slow
 def test_a_field_left_out_is_refused_by_the_schema() -> None:
     document = message()
     for field in document["events"][0]:

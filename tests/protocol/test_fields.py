@@ -376,6 +376,7 @@ BODIES: list[Any] = [event.model_fields["body"].annotation for event in EVENTS]
 OF_ITSELF: dict[type[Wire], str] = {DeviceState: "device-state", Answer: "answer"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cls", [*BODIES, DeviceState, Answer, base.ClockReading])
 def test_whatever_the_device_meets_what_it_makes_can_be_read(cls: type[Wire]) -> None:
     published = generator.schema(OF_ITSELF.get(cls, "event"))

@@ -255,6 +255,7 @@ def test_a_camera_that_is_not_there_and_one_that_shows_nothing_are_told_apart(
     assert "mean brightness 3 of 255" in of(found, "cameras", "warning")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("language", "words"), [("en", "To do: "), ("zh_CN", "处理：")])
 def test_findings_are_told_in_the_readers_language(
     tmp_path: Path, models: dict[str, str], language: str, words: str

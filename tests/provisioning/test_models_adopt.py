@@ -17,6 +17,7 @@ from tests.support.decoding import COCO_MODEL as COCO
 from tests.support.red_models import OUTPUTS, red_graph
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", sorted(OUTPUTS))
 def test_a_file_alone_becomes_a_model_that_finds_its_thing(
     family: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -45,6 +46,7 @@ def test_class_names_come_from_the_file_that_is_given(tmp_path: Path) -> None:
     assert (only.name, only.meaning) == ("zebra", "")
 
 
+@pytest.mark.slow
 def test_what_would_stay_readable_in_its_pictures_is_said(tmp_path: Path) -> None:
     save_model(red_graph("yolov8"), str(tmp_path / "published.onnx"))
 
@@ -96,6 +98,7 @@ def test_a_model_of_that_name_is_never_written_over(tmp_path: Path) -> None:
     assert (tmp_path / "taken" / "manifest.toml").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_size_left_open_must_be_said(tmp_path: Path) -> None:
     save_model(red_graph("yolov8"), str(tmp_path / "fixed.onnx"))
     graph = load(str(tmp_path / "fixed.onnx"))

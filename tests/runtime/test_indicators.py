@@ -189,6 +189,7 @@ class Rehearsal:
         self.signals.close()
 
 
+@pytest.mark.slow
 def test_the_pins_follow_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("agent.runtime.indicators.LOOK_EVERY_S", 0.05)
     pins = {"led": 17, "button": 27, "tamper": 22, "fan": 12, "lamp": 23, "buzzer": 24}
@@ -222,6 +223,7 @@ def test_the_pins_follow_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
         wait_until(device.ended.is_set)
 
 
+@pytest.mark.slow
 def test_in_quiet_times_nothing_sounds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("agent.runtime.indicators.LOOK_EVERY_S", 0.02)
     quiet = [{"from": "11:00", "to": "13:00"}]
@@ -232,6 +234,7 @@ def test_in_quiet_times_nothing_sounds(monkeypatch: pytest.MonkeyPatch) -> None:
             assert not device.pin(24).state
 
 
+@pytest.mark.slow
 def test_when_it_ends_everything_is_switched_off() -> None:
     with Rehearsal(fan=12, led=17) as device:
         device.celsius = 90.0
@@ -244,6 +247,7 @@ def broken() -> None:
     raise OSError("example")
 
 
+@pytest.mark.slow
 def test_the_light_is_steady_while_a_part_that_failed_waits_to_be_started_again() -> None:
     mended = threading.Event()
 
@@ -260,6 +264,7 @@ def test_the_light_is_steady_while_a_part_that_failed_waits_to_be_started_again(
         wait_until(lambda: len(light.states) > known + 2)  # it flashes again
 
 
+@pytest.mark.slow
 def test_the_light_stays_on_when_a_fault_ends_the_run_until_the_pins_are_released() -> None:
     with Rehearsal(led=17, fan=12) as device:
         device.celsius = 90.0
@@ -272,6 +277,7 @@ def test_the_light_stays_on_when_a_fault_ends_the_run_until_the_pins_are_release
     assert not light.state
 
 
+@pytest.mark.slow
 def test_a_run_that_ends_as_planned_leaves_the_light_off() -> None:
     with Rehearsal(led=17) as device:
         light = device.pin(17)

@@ -306,6 +306,7 @@ def test_a_damaged_count_never_allows_a_young_host_to_reboot(
 # --- real threads, real processes
 
 
+@pytest.mark.slow
 def test_a_fault_beside_the_seeing_is_tried_again_and_ends_nobody() -> None:
     workers = Threads(threading.Event(), Progress(SystemClock().monotonic_s))
     rounds = []

@@ -127,6 +127,7 @@ def test_what_is_too_small_or_too_large_is_no_rubbish(box: Box) -> None:
     assert present(Standing(box, 20, 90)) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at_a_bin", [False, True], ids=["alone", "at a bin"])
 def test_a_heap_on_a_drawn_clip_is_one_case_with_the_citys_code_unless_it_lies_at_a_bin(
     tmp_path: Path, *, at_a_bin: bool

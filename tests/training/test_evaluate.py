@@ -88,6 +88,7 @@ def only_row(report: dict[str, object]) -> dict[str, object]:
     return row
 
 
+@pytest.mark.slow
 def test_a_folder_for_each_label_is_judged_with_every_figure(report: dict[str, object]) -> None:
     row = only_row(report)
     figures = row["figures"]
