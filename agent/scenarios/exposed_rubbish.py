@@ -243,10 +243,11 @@ class ExposedRubbish:
         """Count who is at it, what else it may be, and for how long nobody was there."""
         if heap.missed_s is not None or not moment.observation.looked_at(heap.box.centre):
             return
-        hidden = self._is_hidden(heap, moment)
+        covered = _is_covered(heap.box, moment)
+        hidden = covered and self._is_rubbish(heap)  # what stands before it tells nothing of it
         if not hidden:
             heap.looks += 1
-            heap.other += self._is_something_else(heap.box, moment)
+            heap.other += covered or self._is_something_else(heap.box, moment)
             names = [
                 found.confidence
                 for found in moment.observation.detections
@@ -276,15 +277,9 @@ class ExposedRubbish:
             for track_id, since_s in heap.near_since_s.items()
         )
 
-    def _is_hidden(self, heap: _Heap, moment: Moment) -> bool:
-        """Whether something stands before what was seen to be rubbish: that tells nothing of it."""
-        return self._is_rubbish(heap) and _covered(heap.box, moment) >= EXPLAINED
-
     def _is_something_else(self, box: Box, moment: Moment) -> bool:
-        """Whether it stands upright, is part of what has a name, or lies at a container."""
+        """Whether it stands upright, or lies at a container."""
         if ASPECT * box.height > self._settings.max_aspect * box.width:
-            return True
-        if _covered(box, moment) >= EXPLAINED:
             return True
         bins = [track.box for track in moment.tracks if track.label == BIN and _stands(track)]
         return any(bin_.grown(AT_A_BIN).overlap(box) > 0 for bin_ in (*bins, *self._containers))
@@ -420,9 +415,10 @@ def _restored(saved: dict[str, Any], shift_s: float) -> _Heap:
     )
 
 
-def _covered(box: Box, moment: Moment) -> float:
-    """How much of a place things cover that have another name."""
-    return sum(box.covered_by(track.box) for track in moment.tracks if track.label != RUBBISH)
+def _is_covered(box: Box, moment: Moment) -> bool:
+    """Whether things that have another name are there, or stand before it."""
+    others = [track.box for track in moment.tracks if track.label != RUBBISH]
+    return sum(box.covered_by(other) for other in others) >= EXPLAINED
 
 
 def _stands(track: Track) -> bool:
