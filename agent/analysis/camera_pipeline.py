@@ -14,11 +14,12 @@ import numpy as np
 from agent.domain.labels import PASSING
 from agent.domain.scene import MASK, Observation, crop
 from agent.perception.background_model import Novelty, NoveltyModel
+from agent.perception.candidate_crop import candidate_crop
 from agent.perception.dwell import DwellTimer
 from agent.perception.region_scheduler import Detector as LookingDetector
 from agent.perception.region_scheduler import InferenceRateLimit, RegionScheduler
 from agent.perception.tracking.tracker import Tracker
-from agent.scenarios import Judgement, Moment
+from agent.scenarios import VERIFIER, Judgement, Moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -248,6 +249,12 @@ class _Scores:
         self.runs += 1
         shown = crop(self._frame.bgr(), zone.box)
         return self._classifiers[classifier].probabilities(shown)[meaning]
+
+    def candidate(self, box: Box) -> Mapping[str, float] | None:
+        if VERIFIER not in self._classifiers:
+            return None
+        self.runs += 1
+        return self._classifiers[VERIFIER].probabilities(candidate_crop(self._frame.bgr(), box))
 
 
 def blacked_out(frame: Frame, masks: Sequence[Zone]) -> Frame:

@@ -240,6 +240,9 @@ class ModelsSection(Section):
 
     detector: str = "street"
     bin_state: str = "bin-state"
+    verifier: str = "verifier"
+    """Says what a candidate for a case is. Without it (``""``, or while it is missing or refused) scenarios
+    judge by their other rules."""
     threads: int = Field(default=2, ge=1, le=16)
 
 
@@ -594,6 +597,14 @@ class Configuration(Section):
         chosen = [scenarios.load_scenario(name) for name in self.scenarios]
         needs = scenarios.needs_of(chosen, (section.zone for section in self.zones))
         return {key: getattr(self.models, key) for key in sorted(needs.classifiers)}
+
+    @property
+    def optional_classifiers(self) -> dict[str, str]:
+        """Classifiers that scenarios here would ask and can do without: key → the model's folder."""
+        chosen = [scenarios.load_scenario(name) for name in self.scenarios]
+        needs = scenarios.needs_of(chosen, (section.zone for section in self.zones))
+        named = {key: getattr(self.models, key) for key in sorted(needs.optional_classifiers)}
+        return {key: folder for key, folder in named.items() if folder}
 
     def settings_sha256(self) -> str:
         """A hash of every single setting; paths are taken as they are written."""

@@ -97,6 +97,24 @@ LABELS: Mapping[str, Label] = MappingProxyType({
 BIN_STATES = ("overflowing", "not_overflowing")
 """What a classifier may say of a bin. No detector gives these: nothing is tracked or redacted by them."""
 
+CANDIDATE_KINDS = (
+    "stall",
+    "shop_goods",
+    "two_wheelers",
+    "rubbish",
+    "bin",
+    "people",
+    "vehicle",
+    "nothing",
+)
+"""What the verifier, a classifier, may say that a candidate for a case is.
+
+``shop_goods`` are put out before a shop, ``two_wheelers`` are parked, ``people`` are nobody's goods, and
+``nothing`` is ground, wall, shadow, or a shop's own front. Three of these are also a detector's labels.
+"""
+CLASSIFIED = (BIN_STATES, CANDIDATE_KINDS)
+"""What one classifier answers: the states of a bin, or the kinds of a candidate."""
+
 
 def _with(holds: Callable[[Label], bool]) -> frozenset[str]:
     return frozenset(name for name, label in LABELS.items() if holds(label))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from agent.domain.labels import BIN_STATES, LABELS
+from agent.domain.labels import BIN_STATES, CANDIDATE_KINDS, LABELS
 from agent.inference.model_files import read_inside
 from drivers.files.documents import parsed_toml, refuse_unseen
 from drivers.files.small_files import text_in
@@ -31,7 +31,7 @@ IGNORED = ""
 if TYPE_CHECKING:
     Meaning = str
 else:  # a type checker cannot read alternatives out of a table
-    Meaning = Literal[(*LABELS, *BIN_STATES, IGNORED)]
+    Meaning = Literal[(*LABELS, *BIN_STATES, *CANDIDATE_KINDS, IGNORED)]
 
 MANIFEST = "manifest.toml"
 NAME = r"[a-z0-9][a-z0-9_-]{0,63}"

@@ -51,6 +51,10 @@ if TYPE_CHECKING:
     from wording.messages import Said
 
 
+VERIFIER = "verifier"
+"""The optional classifier that says what a candidate is, by its key in ``[models]``."""
+
+
 class ScenarioSettings(BaseModel):
     """Settings that all scenarios share."""
 
@@ -77,6 +81,8 @@ class Needs:
     """For how long what is new on the ground must be told from it (:attr:`Moment.novelty`); 0: not at all."""
     classifiers: frozenset[str] = frozenset()
     """Models that it asks about a zone (:class:`Scores`), by their key in ``[models]``."""
+    optional_classifiers: frozenset[str] = frozenset()
+    """Models that it would ask as well, and judges without where there are none; by the same key."""
 
     def joined(self, other: Needs) -> Needs:
         """What serves both."""
@@ -86,6 +92,7 @@ class Needs:
             {kind: self.dwell.get(kind, none) | other.dwell.get(kind, none) for kind in kinds},
             max(self.background_s, other.background_s),
             self.classifiers | other.classifiers,
+            self.optional_classifiers | other.optional_classifiers,
         )
 
 
@@ -99,6 +106,20 @@ class Scores(Protocol):
             classifier: One of :attr:`Needs.classifiers`.
             meaning: One of the model's, such as ``overflowing``.
             zone: The zone.
+        """
+
+    def candidate(self, box: Box) -> Mapping[str, float] | None:
+        """What a candidate for a case is: the probability, 0 to 1, of each of ``CANDIDATE_KINDS``.
+
+        Each call may be one run of a network that costs several of the detector's: ask seldom, and ask
+        again at a later frame after None.
+
+        Args:
+            box: The candidate, in fractions of the frame.
+
+        Returns:
+            None: nobody can say, because there is no verifier, it failed, or the device has nothing to
+            spare for it now.
         """
 
 

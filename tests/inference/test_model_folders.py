@@ -322,7 +322,9 @@ def test_a_state_is_no_thing_to_detect_and_a_thing_is_no_state(models: Path) -> 
     )
     folder = a_classifier(models, [0.5, 0.5])
     change(folder, 'meaning = "overflowing"', 'meaning = "bin"')
-    assert faults_of(folder) == ("classes: 'class 1' means 'bin', which is no state",)
+    assert faults_of(folder) == (
+        "classes: 'class 1' means 'bin', which is none of overflowing, not_overflowing",
+    )
 
 
 def test_a_grid_that_does_not_fit_the_input_is_refused(models: Path) -> None:

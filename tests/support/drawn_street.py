@@ -87,7 +87,7 @@ BOOT_S = 1000.0
 
 
 def play(
-    scenario: str, example: Example, *, boots_at_s: float = math.inf
+    scenario: str, example: Example, *, boots_at_s: float = math.inf, verified: bool = False
 ) -> Iterator[tuple[float, list[Finding], Pipeline]]:
     """Play an example through configuration, composition and pipeline, until well after it is over.
 
@@ -96,6 +96,7 @@ def play(
         example: What to play.
         boots_at_s: When the device starts anew from what it has written down, on a clock that is
             ``BOOT_S`` ahead.
+        verified: Whether there is a verifier, which says what :attr:`Standing.means` says.
 
     Yields:
         For each frame its second, what was said of it, and the pipeline.
@@ -109,23 +110,24 @@ def play(
             zones=[{**drawn, "camera_id": CAMERA_ID}],
         )
     )
-    pipeline, ahead_s = _pipeline(configuration, street), 0.0
+    pipeline, ahead_s = _pipeline(configuration, street, verified), 0.0
     for step in range(int(example.ends_s + AFTER_S) * FRAMES_PER_S):
         now_s = step / FRAMES_PER_S
         if now_s == boots_at_s:
             saved, ahead_s = json.loads(json.dumps(pipeline.snapshot())), BOOT_S
-            pipeline = _pipeline(configuration, street)
+            pipeline = _pipeline(configuration, street, verified)
             pipeline.restore(saved, BOOT_S)
         frame = replace(street.frame(now_s), monotonic_s=now_s + ahead_s)
         yield now_s, pipeline.step(frame), pipeline
 
 
-def _pipeline(configuration: Configuration, street: DrawnStreet) -> Pipeline:
+def _pipeline(configuration: Configuration, street: DrawnStreet, verified: bool) -> Pipeline:
+    optional = configuration.optional_classifiers if verified else {}
     return pipeline_of(
         configuration,
         CAMERA_ID,
         (WIDTH_PX, HEIGHT_PX),
         detector=street,
         birth_confidence={},
-        classifiers=dict.fromkeys(configuration.classifiers_needed, street),
+        classifiers=dict.fromkeys([*configuration.classifiers_needed, *optional], street),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -61,6 +62,9 @@ class FixedScores:
         assert (classifier, meaning, zone.kind.name) == ("bin_state", "overflowing", "bin")
         self.asked += 1
         return self.value
+
+    def candidate(self, box: Box) -> Mapping[str, float] | None:
+        return None
 
 
 def moment(now_s: float, **known: object) -> Moment:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from agent.domain.labels import BIN_STATES
+from agent.domain.labels import CLASSIFIED
 from agent.inference.manifest import IGNORED
 from wording.messages import said
 
@@ -34,12 +34,20 @@ def faults(manifest: Manifest) -> Iterator[str]:
         yield said("output.activation: a classifier's states exclude each other: softmax or none")
     if manifest.also:
         yield said("also: this family has one output")
+    yield from _strange_meanings(manifest)
+
+
+def _strange_meanings(manifest: Manifest) -> Iterator[str]:
+    """Classes that answer no question, or another than the rest."""
+    meant = {each.meaning for each in manifest.classes} - {IGNORED}
+    question = max(CLASSIFIED, key=lambda answers: len(meant & set(answers)))
     for each in manifest.classes:
-        if each.meaning not in (*BIN_STATES, IGNORED):
+        if each.meaning not in (*question, IGNORED):
             yield said(
-                "classes: {name!r} means {meaning!r}, which is no state",
+                "classes: {name!r} means {meaning!r}, which is none of {answers}",
                 name=each.name,
                 meaning=each.meaning,
+                answers=list(question),
             )
 
 
