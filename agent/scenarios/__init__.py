@@ -82,7 +82,9 @@ class Needs:
     classifiers: frozenset[str] = frozenset()
     """Models that it asks about a zone (:class:`Scores`), by their key in ``[models]``."""
     optional_classifiers: frozenset[str] = frozenset()
-    """Models that it would ask as well, and judges without where there are none; by the same key."""
+    """Models that it would ask as well, and does without where there are none; by the same key."""
+    silent_without: frozenset[str] = frozenset()
+    """Of those, the ones without which it says nothing at all."""
 
     def joined(self, other: Needs) -> Needs:
         """What serves both."""
@@ -93,6 +95,7 @@ class Needs:
             max(self.background_s, other.background_s),
             self.classifiers | other.classifiers,
             self.optional_classifiers | other.optional_classifiers,
+            self.silent_without | other.silent_without,
         )
 
 
@@ -194,6 +197,15 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True)
+class Suppressed:
+    """A candidate that is a case by all else, and is none by the verifier's word, or whose case that ended."""
+
+    zone_id: str
+    seen_as: str
+    """One of ``CANDIDATE_KINDS``."""
+
+
+@dataclass(frozen=True, slots=True)
 class Judgement:
     """Everything that a scenario says at one moment."""
 
@@ -204,6 +216,8 @@ class Judgement:
     """Zone → what the rule goes by, where something may become a case."""
     doubts: tuple[Doubt, ...] = ()
     """Of what was judged now, what a person should judge as well."""
+    suppressed: tuple[Suppressed, ...] = ()
+    """Said once of each candidate, at the moment when it happens."""
 
 
 class Scenario(Protocol):

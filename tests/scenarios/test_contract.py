@@ -13,6 +13,7 @@ from agent.config.schema import ModelsSection
 from agent.domain.labels import BIN_STATES, LABELS
 from agent.protocol.event_codes import profiles
 from agent.scenarios import (
+    VERIFIER,
     Needs,
     UnknownScenarioError,
     beside,
@@ -143,7 +144,10 @@ def test_every_kind_of_zone_that_a_scenario_judges_has_an_example(name: str) -> 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_classifier_that_a_scenario_needs_can_be_configured(name: str) -> None:
-    assert load_scenario(name).NEEDS.classifiers <= ModelsSection.model_fields.keys()
+    needs = load_scenario(name).NEEDS
+    assert needs.classifiers <= ModelsSection.model_fields.keys()
+    assert needs.silent_without <= needs.optional_classifiers <= {VERIFIER}
+    assert VERIFIER in ModelsSection.model_fields
 
 
 def test_every_scenario_has_a_kind_of_its_own() -> None:
