@@ -14,8 +14,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from training.datasets.readers import CROWD, LABELS, Edges, Labelled
+from training.evaluate.folds import set_aside
 
 SET = "vending_streets"
+HELD_OUT, TUNE = 0.24, 0.18
+"""Shares of the pictures, and of what is left of them."""
 Flag = Literal["", "row", "spill", "ignore"]
 """What a box is: one stall, stalls in a row, a shop's goods on the pavement, not to be judged."""
 
@@ -102,6 +105,21 @@ def _picture(folder: Path, item: dict[str, Any], note: dict[str, Any]) -> Vendin
 def _stall(box: dict[str, Any], size: tuple[int, int]) -> Stall:
     left, top, right, bottom = box["xyxy_fraction"]
     return Stall((left * size[0], top * size[1], right * size[0], bottom * size[1]), box["flag"])
+
+
+def parts_of(pictures: Iterable[VendingPicture]) -> dict[str, str]:
+    """File name to train, tune or held_out, of the pictures that teach; alike for all models.
+
+    What detector and verifier do together is only judged where neither has learned.
+    """
+    mine = [each for each in pictures if each.may_train and each.usable]
+    parts = dict.fromkeys((each.path.name for each in mine), "train")
+    for part, share in (("held_out", HELD_OUT), ("tune", TUNE)):
+        left = [each for each in mine if parts[each.path.name] == "train"]
+        kinds = [f"{each.has_stall}/{each.light}" for each in left]
+        _, aside = set_aside([each.source_repo for each in left], kinds, share, seed=1)
+        parts |= {left[row].path.name: part for row in aside}
+    return parts
 
 
 def for_detector(pictures: Iterable[VendingPicture]) -> list[Labelled]:
