@@ -7,6 +7,7 @@ A batch of stills is a folder with ``annotations.json`` and, when it is whole, `
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,9 @@ DRAWN_STALLS = "stalls_drawn (laid on streets)"
 
 
 def _batches(stills: Path) -> list[tuple[Path, dict[str, Any]]]:
-    done = sorted(mark.parent for mark in stills.glob("**/DONE"))
+    # By os.walk, which follows links where glob does not: a recipe gathers its batches by links.
+    walked = os.walk(stills, followlinks=True)
+    done = sorted(Path(folder) for folder, _, files in walked if "DONE" in files)
     return [
         (folder, json.loads((folder / "annotations.json").read_text(encoding="utf-8")))
         for folder in done
