@@ -20,7 +20,9 @@ from provisioning.console.optional_packages import HOW
 from tests.support import tiny_recipe
 from tests.support.paths import ROOT
 from training.__main__ import RECIPES, main, recipe_of
-from training.make import Options, Recipe, Routine, Step, make
+from training.datasets.rendered import drawn_stalls, rendered_stills
+from training.make import Job, Options, Recipe, Routine, Step, make
+from training.street.steps import STALLS, STILLS, render, stalls, stills
 
 SHIPPED = {"model.onnx", "manifest.toml", "CARD.md", "NOTICE"}
 
@@ -233,6 +235,42 @@ def test_batches_that_were_drawn_before_are_taken_over(tmp_path: Path) -> None:
     assert routine.missing() == []
     routine.run(print)
     assert (tmp_path / "work" / "rendered" / "drawn-7" / "7-0000.jpg").read_bytes() == b"picture"
+
+
+def test_batches_gathered_for_a_training_are_read_as_if_they_lay_together(tmp_path: Path) -> None:
+    batches = (stills(7, 1), stills(8, 1, every_stall=True), stalls(9, 1))
+    options = Options("street", data=tmp_path)
+    routine = Routine([*batches, Step("train", "nobody:here")], options, tmp_path)
+    inputs = {}
+    for batch in batches:
+        folder = inputs[batch.name] = routine.folder(batch)
+        folder.mkdir(parents=True)
+        seed = batch.name.split("-")[1]
+        (folder / f"{seed}-000-cart.png").touch()
+        content = {"images": [{"id": 1, "file_name": f"{seed}-0000.jpg"}]}
+        content |= {"annotations": [], "categories": []}
+        (folder / "annotations.json").write_text(json.dumps(content))
+        (folder / "DONE").touch()
+    job = Job(routine.steps[-1], options, tmp_path, inputs)
+    read = rendered_stills(job.gathered("stills", STILLS))
+    assert [each.path.name for each in read] == ["7-0000.jpg", "8-0000.jpg"]
+    drawn = drawn_stalls(job.gathered("stalls", STALLS))
+    assert [each.path.name for each in drawn] == ["9-000-cart.png"]
+
+
+def test_a_batch_is_drawn_by_the_python_that_has_blender(tmp_path: Path) -> None:
+    step = stalls(9, 1)
+    python = tmp_path / "python"
+    python.write_text('#!/bin/sh\necho "$@" > "$(dirname "$0")/asked"\nexit 3\n')
+    python.chmod(0o755)
+    folder = tmp_path / step.name
+    folder.mkdir()
+    job = Job(step, Options("street", blender=python), folder, {})
+    with pytest.raises(click.ClickException, match="ended with 3"):
+        render(job)
+    asked = (tmp_path / "asked").read_text().split()
+    assert asked[:7] == ["-m", "training.street", "stalls", "--count", "1", "--seed", "9"]
+    assert asked[7:] == ["--out", str(folder)]
 
 
 def test_a_folder_with_files_of_others_is_left_alone(

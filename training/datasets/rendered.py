@@ -126,10 +126,13 @@ def stall_cut_outs(items: Sequence[Labelled], least_px: int = 90) -> list[CutOut
 
 
 def drawn_stalls(folder: Path) -> list[Labelled]:
-    """Stalls of ``python -m training.street stalls``; each is a place of its own."""
+    """Stalls of ``python -m training.street stalls``, of one batch or of several beside one another.
+
+    Each is a place of its own.
+    """
     return [
         Labelled(path, DRAWN_STALLS, (), (), frozenset(), path.stem)
-        for path in sorted(folder.glob("*.png"))
+        for path in sorted([*folder.glob("*.png"), *folder.glob("*/*.png")])
     ]
 
 
