@@ -14,17 +14,17 @@ import numpy as np
 from agent.domain.labels import PASSING
 from agent.domain.scene import MASK, Observation, crop
 from agent.perception.background_model import Novelty, NoveltyModel
-from agent.perception.candidate_crop import candidate_crop
 from agent.perception.dwell import DwellTimer
 from agent.perception.region_scheduler import Detector as LookingDetector
 from agent.perception.region_scheduler import InferenceRateLimit, RegionScheduler
 from agent.perception.tracking.tracker import Tracker
-from agent.scenarios import VERIFIER, Judgement, Moment
+from agent.scenarios import Judgement, Moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import tzinfo
 
+    from agent.analysis.verification import Verification
     from agent.domain.scene import Box, Finding, Track, Zone
     from agent.scenarios import Needs, Scenario
     from drivers.cameras import Frame, Picture
@@ -52,6 +52,7 @@ class Pipeline:
         detector: Finds things in crops.
         birth_confidence: Per label, the confidence that begins a track.
         classifiers: Those that are needed, by their key in ``[models]``.
+        verification: Says what a candidate is; None: nobody does.
         scenarios: By their names.
         needs: What must be prepared for them.
         budget: What looking may cost.
@@ -67,6 +68,7 @@ class Pipeline:
         detector: LookingDetector,
         birth_confidence: Mapping[str, float],
         classifiers: Mapping[str, Classifier],
+        verification: Verification | None = None,
         scenarios: Mapping[str, Scenario],
         needs: Needs,
         budget: InferenceRateLimit,
@@ -87,7 +89,7 @@ class Pipeline:
             if zone.kind in needs.dwell
         ]
         self._novelty = NoveltyModel(needs.background_s) if needs.background_s else None
-        self._classifiers = dict(classifiers)
+        self._classifiers, self._verification = dict(classifiers), verification
         self._scenarios = dict(scenarios)
         self._timezone = timezone
         self._track_ids: dict[str, set[int]] = defaultdict(set)
@@ -138,7 +140,7 @@ class Pipeline:
         seen_timers = [timer for timer in self._timers if timer.zone.zone_id not in unseen]
         stays = [stay for timer in seen_timers for stay in timer.update(tracks, now_s)]
         novelty = self.timed("novelty", lambda: self._new(frame, look.observation, tracks))
-        scores = _Scores(frame, self._classifiers)
+        scores = _Scores(frame, self._classifiers, self._verification)
         moment = Moment(
             now_s=now_s,
             local=frame.captured_at.astimezone(self._timezone),
@@ -239,8 +241,14 @@ class Pipeline:
 class _Scores:
     """The classifiers on one frame, each asked only when a zone's turn has come."""
 
-    def __init__(self, frame: Frame, classifiers: Mapping[str, Classifier]) -> None:
+    def __init__(
+        self,
+        frame: Frame,
+        classifiers: Mapping[str, Classifier],
+        verification: Verification | None,
+    ) -> None:
         self._frame, self._classifiers = frame, classifiers
+        self._verification = verification
         self.runs = 0
 
     def probability(self, classifier: str, meaning: str, zone: Zone) -> float:
@@ -251,10 +259,11 @@ class _Scores:
         return self._classifiers[classifier].probabilities(shown)[meaning]
 
     def candidate(self, box: Box) -> Mapping[str, float] | None:
-        if VERIFIER not in self._classifiers:
+        if self._verification is None:
             return None
-        self.runs += 1
-        return self._classifiers[VERIFIER].probabilities(candidate_crop(self._frame.bgr(), box))
+        found = self._verification.of(self._frame, box)
+        self.runs += found is not None
+        return found
 
 
 def blacked_out(frame: Frame, masks: Sequence[Zone]) -> Frame:

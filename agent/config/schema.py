@@ -41,6 +41,7 @@ from agent.perception import operator_colour, view_health
 from agent.protocol.base import MAX_CAMERAS, MAX_PLACES
 from agent.protocol.fields import is_readable, on_one_line
 from agent.protocol.topics import Topics
+from agent.scenarios import Needs
 from drivers import cameras, gpio
 from wording.known_errors import words_of
 from wording.messages import said, text_of
@@ -594,17 +595,18 @@ class Configuration(Section):
     @property
     def classifiers_needed(self) -> dict[str, str]:
         """The classifiers among them: key in ``[models]`` → the model's folder."""
-        chosen = [scenarios.load_scenario(name) for name in self.scenarios]
-        needs = scenarios.needs_of(chosen, (section.zone for section in self.zones))
-        return {key: getattr(self.models, key) for key in sorted(needs.classifiers)}
+        return {key: getattr(self.models, key) for key in sorted(self.needs.classifiers)}
 
     @property
     def optional_classifiers(self) -> dict[str, str]:
-        """Classifiers that scenarios here would ask and can do without: key → the model's folder."""
+        """Classifiers that scenarios here would ask and can do without, as above; "" where it is turned off."""
+        return {key: getattr(self.models, key) for key in sorted(self.needs.optional_classifiers)}
+
+    @property
+    def needs(self) -> Needs:
+        """What the configured scenarios need where zones are drawn for them."""
         chosen = [scenarios.load_scenario(name) for name in self.scenarios]
-        needs = scenarios.needs_of(chosen, (section.zone for section in self.zones))
-        named = {key: getattr(self.models, key) for key in sorted(needs.optional_classifiers)}
-        return {key: folder for key, folder in named.items() if folder}
+        return scenarios.needs_of(chosen, (section.zone for section in self.zones))
 
     def settings_sha256(self) -> str:
         """A hash of every single setting; paths are taken as they are written."""

@@ -114,6 +114,11 @@ CANDIDATE_KINDS = (
 """
 CLASSIFIED = (BIN_STATES, CANDIDATE_KINDS)
 """What one classifier answers: the states of a bin, or the kinds of a candidate."""
+ASKED_OF: Mapping[str, tuple[str, ...]] = MappingProxyType({
+    "bin_state": ("overflowing",),
+    "verifier": CANDIDATE_KINDS,
+})  # fmt: skip
+"""Classifier, by its key in ``[models]`` → the meanings that it is asked for."""
 
 
 def _with(holds: Callable[[Label], bool]) -> frozenset[str]:

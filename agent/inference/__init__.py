@@ -25,24 +25,26 @@ from agent.inference.manifest import (
     read_model,
 )
 from agent.inference.preprocess import Preparation
-from agent.inference.session import OnnxSession
+from agent.inference.session import RUN_FAILURES, OnnxSession, failure_reason
 from agent.protocol.base import ModelUsed
 from wording.messages import said
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
     from agent.domain.scene import Detection
     from drivers.cameras import Picture
 
 __all__ = [
+    "RUN_FAILURES",
     "Classifier",
     "Detector",
     "Family",
     "Manifest",
     "ModelError",
     "StoredModel",
+    "failure_reason",
     "family_names",
     "find_model",
     "list_models",
@@ -152,9 +154,19 @@ class Detector(_Model):
 class Classifier(_Model):
     """Says in which state the thing in a picture is."""
 
-    def __init__(self, stored: StoredModel, threads: int) -> None:
-        """Open a classifier; as :class:`Detector`."""
+    def __init__(self, stored: StoredModel, threads: int, must_say: Collection[str] = ()) -> None:
+        """Open a classifier; as :class:`Detector`.
+
+        Args:
+            stored: The model as it was read.
+            threads: How many threads one run may use.
+            must_say: Meanings without which it is of no use.
+
+        Raises:
+            ModelError: It cannot be used, or has no class for one of these.
+        """
         super().__init__(stored, threads, "probabilities")
+        _refuse_silent(stored.manifest, must_say)
         self._decoder = self._family.Decoder(self.manifest)
 
     @property
@@ -190,13 +202,18 @@ def open_detector(name: str, threads: int, *, threshold: float | None = None) ->
     return Detector(read_model(find_model(name)), threads, threshold)
 
 
-def open_classifier(name: str, threads: int) -> Classifier:
+def open_classifier(name: str, threads: int, must_say: Collection[str] = ()) -> Classifier:
     """Open a classifier by its folder's name.
+
+    Args:
+        name: The model's name.
+        threads: How many threads one run may use.
+        must_say: Meanings without which it is of no use.
 
     Raises:
         ModelError: There is no such model, or it cannot be used; with every fault.
     """
-    return Classifier(read_model(find_model(name)), threads)
+    return Classifier(read_model(find_model(name)), threads, must_say)
 
 
 def load_family(name: str) -> Family:
@@ -204,16 +221,27 @@ def load_family(name: str) -> Family:
     return cast("Family", importlib.import_module(f"{__name__}.decoders.{name}"))
 
 
-def verify(folder: Path) -> Manifest:
+def verify(folder: Path, must_say: Collection[str] = ()) -> Manifest:
     """Hold a model folder against its manifest, and run the network once.
+
+    Args:
+        folder: The model's.
+        must_say: Meanings without which it is of no use.
 
     Raises:
         ModelError: It cannot be used.
     """
     stored = read_model(folder)
     _family_of(stored.manifest)
+    _refuse_silent(stored.manifest, must_say)
     OnnxSession(stored, threads=1)
     return stored.manifest
+
+
+def _refuse_silent(manifest: Manifest, must_say: Collection[str]) -> None:
+    """Refuse a model that does not answer what it will be asked."""
+    if missing := [meaning for meaning in must_say if meaning not in manifest.labels]:
+        raise ModelError(manifest.name, [said("classes: none means {missing}", missing=missing)])
 
 
 def _family_of(manifest: Manifest) -> Family:

@@ -41,7 +41,7 @@ _TOO_NEW = (
     ),
     re.compile(r"(?P<what>Opset) (?P<is_>\d+) is under development.* till opset (?P<most>\d+)"),
 )
-_REFUSALS = (
+RUN_FAILURES = (
     MemoryError,
     UnicodeDecodeError,
     _runtime.EPFail,
@@ -53,6 +53,7 @@ _REFUSALS = (
     _runtime.NotImplemented,
     _runtime.RuntimeException,
 )
+"""What the runtime raises where it cannot open or run a network."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +101,8 @@ def read_graph(
         if len(inputs) > 1:
             feed[inputs[1].name] = np.array([inputs[0].shape[:1:-1]], inputs[1].kind)
         answers = session.run(None, feed)
-    except _REFUSALS as error:
-        fault = said("it does not run: {reason}", reason=_reason(error))
+    except RUN_FAILURES as error:
+        fault = said("it does not run: {reason}", reason=failure_reason(error))
         raise ModelError(model, [fault]) from error
     outputs = tuple(
         Port(port.name, tuple(np.shape(answer)), _kind_of(port))
@@ -130,8 +131,8 @@ def _opened(
         )
     try:
         return ort.InferenceSession(network, options, providers=["CPUExecutionProvider"])
-    except _REFUSALS as error:
-        fault = said("{file}: {reason}", file=file, reason=_reason(error))
+    except RUN_FAILURES as error:
+        fault = said("{file}: {reason}", file=file, reason=failure_reason(error))
         raise ModelError(model, [fault]) from error
 
 
@@ -150,7 +151,7 @@ def _refuse_other_weights(network: bytes, weights: Mapping[str, bytes], model: s
     raise ModelError(model, [fault])
 
 
-def _reason(error: BaseException) -> str:
+def failure_reason(error: BaseException) -> str:
     """What the runtime complains of, without where in its own source it did."""
     text = " ".join(str(error).split())
     for pattern in _TOO_NEW:
@@ -341,9 +342,9 @@ class OnnxSession:
         spec = self._manifest
         try:
             answers = self.run_all(np.zeros(spec.input.shape, dtype=np.float32))
-        except _REFUSALS as error:
+        except RUN_FAILURES as error:
             raise ModelError(
-                spec.name, [said("it does not run: {reason}", reason=_reason(error))]
+                spec.name, [said("it does not run: {reason}", reason=failure_reason(error))]
             ) from error
         for told, answer in zip(spec.outputs, answers, strict=True):
             if answer.shape != told.shape:

@@ -15,7 +15,9 @@ from agent.analysis.camera_pipeline import Pipeline
 from agent.analysis.case_recorder import CaseRecorder
 from agent.analysis.sample_collection import SampleCollection
 from agent.analysis.site_analysis import SiteAnalysis
+from agent.analysis.verification import RUNS_PER_S, Verification, open_verifier
 from agent.domain.case_lifecycle import Cases
+from agent.domain.labels import ASKED_OF
 from agent.domain.scene import MASK
 from agent.evidence.pictures import Evidence
 from agent.perception.region_scheduler import InferenceRateLimit
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agent.analysis.camera_pipeline import Classifier
+    from agent.analysis.verification import Verifier
     from agent.config.schema import CameraSection, Configuration, ModelsSection
     from agent.domain.ids import Ids
     from agent.perception.region_scheduler import Detector
@@ -57,7 +60,9 @@ class Parts:
     analysis: SiteAnalysis
     detector: inference.Detector
     classifiers: Mapping[str, inference.Classifier]
-    """Those that the scenarios here need, by their key in ``[models]``."""
+    """Those that are open, by their key in ``[models]``."""
+    verifier: Verifier | None
+    """None: no scenario here would ask it."""
     book: CaseRecorder
     quarantined: Quarantined | None
     """The database that was put aside at this start."""
@@ -161,6 +166,7 @@ def assemble(
             detector=networks.detector,
             birth_confidence=networks.birth_confidence,
             classifiers=networks.classifiers,
+            verifier=networks.verifier,
             pace=pace,
         ),
         kinds={name: module.KIND for name, (module, _) in chosen.items()},
@@ -185,6 +191,7 @@ def assemble(
         analysis,
         networks.detector,
         networks.classifiers,
+        networks.verifier,
         book,
         quarantined,
         taken_back,
@@ -198,6 +205,7 @@ class _Networks:
     detector: inference.Detector
     birth_confidence: dict[str, float]
     classifiers: dict[str, inference.Classifier]
+    verifier: Verifier | None
 
     @property
     def used(self) -> list[ModelUsed]:
@@ -206,11 +214,17 @@ class _Networks:
 
 def _open_networks(configuration: Configuration) -> _Networks:
     detector, birth_confidence = _detector(configuration.models)
+    threads = configuration.models.threads
     classifiers = {
-        key: inference.open_classifier(folder, configuration.models.threads)
+        key: inference.open_classifier(folder, threads, ASKED_OF[key])
         for key, folder in configuration.classifiers_needed.items()
     }
-    return _Networks(detector, birth_confidence, classifiers)
+    verifier = None
+    if scenarios.VERIFIER in configuration.optional_classifiers:
+        verifier, model = open_verifier(configuration.models.verifier, threads)
+        if model is not None:
+            classifiers[scenarios.VERIFIER] = model
+    return _Networks(detector, birth_confidence, classifiers, verifier)
 
 
 def _outbox(
@@ -245,6 +259,7 @@ def pipeline_of(
     detector: Detector,
     birth_confidence: Mapping[str, float],
     classifiers: Mapping[str, Classifier],
+    verifier: Verifier | None = None,
     pace: Callable[[], float] = lambda: 1.0,
 ) -> Pipeline:
     """Build one camera's pipeline: what its zones and the configured scenarios ask for, and no more.
@@ -256,6 +271,7 @@ def pipeline_of(
         detector: Finds things in crops.
         birth_confidence: Per label, the confidence that begins a track.
         classifiers: Those that the scenarios need, by their key in ``[models]``.
+        verifier: The device's; None: there is none.
         pace: What is left of the budget for looking now, 0 to 1.
     """
     chosen = _chosen(configuration)
@@ -266,6 +282,9 @@ def pipeline_of(
         detector=detector,
         birth_confidence=birth_confidence,
         classifiers=classifiers,
+        verification=None
+        if verifier is None
+        else Verification(verifier, RUNS_PER_S / len(configuration.cameras), pace),
         scenarios={
             name: module.build(settings, zones) for name, (module, settings) in chosen.items()
         },

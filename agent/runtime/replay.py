@@ -64,7 +64,7 @@ class ReplayReport:
 
     ``lines`` are the events as they are on the wire, one JSON text each. ``stage_s`` and
     ``session_s`` are processor-wall seconds of this machine; ``footage_s`` is event time. ``remarks``
-    are what is odd about recordings that are whole.
+    are what is odd about recordings that are whole, or why there was no verifier.
     """
 
     events: list[Event] = field(default_factory=list)
@@ -161,6 +161,10 @@ def replay(
                 on_progress(frame.monotonic_s, until_s)
         parts.analysis.rest()
         report.remarks += filter(None, (getattr(one, "remark", None) for one in opened.values()))
+        if parts.verifier is not None and parts.verifier.reason is not None:
+            report.remarks.append(
+                said("judged without the verifier: {reason}", reason=parts.verifier.reason)
+            )
         report.total_s = time.perf_counter() - began_s
         _sum_up(parts, report)
     return report

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from agent.analysis.verification import Verifier
 from agent.config.loading import from_tables
 from agent.config.schema import Configuration
 from agent.domain.scene import Box, Detection
@@ -122,12 +123,12 @@ def play(
 
 
 def _pipeline(configuration: Configuration, street: DrawnStreet, verified: bool) -> Pipeline:
-    optional = configuration.optional_classifiers if verified else {}
     return pipeline_of(
         configuration,
         CAMERA_ID,
         (WIDTH_PX, HEIGHT_PX),
         detector=street,
         birth_confidence={},
-        classifiers=dict.fromkeys([*configuration.classifiers_needed, *optional], street),
+        classifiers=dict.fromkeys(configuration.classifiers_needed, street),
+        verifier=Verifier(street) if verified else None,
     )
