@@ -40,8 +40,8 @@ RENDERED = "rendered"
 class Options:
     """What the one who starts the routine has chosen.
 
-    ``seed``, ``licences`` and ``quick`` change the result, and are part of every step's hash (but of
-    those that are shared). The others say where things lie.
+    ``seed``, ``licences``, ``quick`` and what lies in ``reviewed`` change the result, and are part of
+    every step's hash (but of those that are shared). The others say where things lie.
     """
 
     model: str
@@ -53,6 +53,7 @@ class Options:
     threads: int = 2
     blender: Path | None = None
     rendered: Path | None = None
+    reviewed: Path | None = None
 
     def may_train(self, set_name: str) -> bool:
         """Whether a set may teach under the chosen licences."""
@@ -179,7 +180,9 @@ class Routine:
         """The hash of all that a step depends on; the sets and files must be there."""
         if not self._hashes[step.name]:
             options = self.options
-            chosen = [options.seed, options.licences, options.quick, options.model]
+            chosen: list[Any] = [options.model, options.seed, options.licences, options.quick]
+            if options.reviewed is not None:
+                chosen.append(digest_of_folder(options.reviewed))
             facts = {
                 "run": step.run,
                 "recipe": step.recipe,

@@ -149,6 +149,17 @@ def test_a_changed_picture_set_redoes_everything_that_saw_it(
     assert begun(made()[1]) == ["features", "round-1", "round-2", "model"]
 
 
+def test_a_newly_reviewed_crop_is_learned(
+    made: Callable[..., tuple[Path, list[str]]], tmp_path: Path
+) -> None:
+    reviewed = tmp_path / "crops"
+    reviewed.mkdir()
+    made(reviewed=reviewed)
+    assert begun(made(reviewed=reviewed)[1]) == []
+    (reviewed / "7.jpg").write_bytes(b"picture")
+    assert begun(made(reviewed=reviewed)[1]) == ["features", "round-1", "round-2", "model"]
+
+
 def test_another_seed_makes_another_model(made: Callable[..., tuple[Path, list[str]]]) -> None:
     one = (made(seed=1)[0] / "model.onnx").read_bytes()
     assert (made(seed=2)[0] / "model.onnx").read_bytes() != one
