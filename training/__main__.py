@@ -46,11 +46,7 @@ def main() -> None:
 @click.option("--weights", type=click.Path(path_type=Path), default=Path("../shared/weights"))
 @click.option("--blender", type=click.Path(path_type=Path), help="A Python that has bpy.")
 @click.option("--rendered", type=click.Path(path_type=Path), help="Batches that were drawn before.")
-@click.option(
-    "--reviewed",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Crops that people have sorted.",
-)
+@click.option("--reviewed", type=click.Path(path_type=Path), help="Crops that people have sorted.")
 @click.option("--threads", default=2, show_default=True)
 @click.option("--work", type=click.Path(path_type=Path), default=Path(".training"))
 @click.option("--out", type=click.Path(path_type=Path), help="Default: models/MODEL.")

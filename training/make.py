@@ -204,6 +204,9 @@ class Routine:
         """Everything that the unfinished steps want and that is not there, each with its remedy."""
         # A hash needs the pictures; without them no step can be told to be finished.
         here = missing(Wanted(sets=self._sets(), files=self._all("files")), self.options.data)
+        reviewed = self.options.reviewed
+        if reviewed is not None and not reviewed.is_dir():
+            here.append(f"{reviewed}: this folder of reviewed crops is not there")
         if here:
             packages = self._all("packages")
             return here + missing(Wanted(packages=packages), self.options.data)

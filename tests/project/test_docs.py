@@ -22,6 +22,8 @@ from provisioning.cli import main
 from tests.support import catalogue
 from tests.support.command_line import kerbwatch
 from tests.support.paths import ROOT
+from training.__main__ import RECIPES
+from training.__main__ import main as training
 
 PAGES = sorted(
     [
@@ -161,6 +163,23 @@ def test_every_path_that_a_document_names_exists(page: Path) -> None:
 def test_every_module_that_a_document_starts_exists(page: Path) -> None:
     for match in _MODULE.finditer(page.read_text(encoding="utf-8")):
         assert importlib.util.find_spec(match["name"]) is not None, match[0]
+
+
+def training_commands(text: str) -> list[list[str]]:
+    """The arguments of each ``python -m training …`` of a document, continued lines joined."""
+    joined = re.sub(r"\\\n\s*", " ", text)
+    return [
+        shlex.split(match) for match in re.findall(r"python -m training (make [^`\n#]*)", joined)
+    ]
+
+
+@pytest.mark.parametrize("page", TEXTS, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_model_that_a_document_makes_can_be_made_so(page: Path) -> None:
+    for name, *arguments in training_commands(page.read_text(encoding="utf-8")):
+        command = training.commands[name]
+        fitting = [re.sub(r"^[A-Z]+$", "1", each) for each in arguments]  # `--seed N`, `--data DIR`
+        context = command.make_context(name, fitting, resilient_parsing=False)
+        assert context.params["model"] in RECIPES
 
 
 def test_a_path_that_does_not_exist_is_found() -> None:

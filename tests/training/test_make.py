@@ -207,7 +207,7 @@ def test_everything_that_is_missing_is_told_at_once(tmp_path: Path) -> None:
     assert "--blender" in text
 
 
-@pytest.mark.parametrize("given", ["--data", "--weights"])
+@pytest.mark.parametrize("given", ["--data", "--weights", "reviewed crops"])
 def test_a_folder_that_is_not_there_is_named_and_how_to_name_it(given: str, tmp_path: Path) -> None:
     def recipe(options: Options) -> list[Step]:
         return [
@@ -216,7 +216,8 @@ def test_a_folder_that_is_not_there_is_named_and_how_to_name_it(given: str, tmp_
             )
         ]
 
-    options = Options("street", data=tmp_path / "away", weights=tmp_path / "gone")
+    gone = tmp_path / "gone"
+    options = Options("street", data=gone, weights=gone / "weights", reviewed=gone / "crops")
     with pytest.raises(click.ClickException) as told:
         make(recipe, options, tmp_path / "out", tmp_path / "work", print)
     assert given in told.value.message
