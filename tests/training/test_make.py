@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import importlib.util
 import json
+import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -127,6 +129,47 @@ def test_a_stopped_run_goes_on_to_the_very_same_model(
     assert len(counted) == 2  # of its three epochs one was done
     for name in SHIPPED:
         assert (resumed / name).read_bytes() == (whole / name).read_bytes()
+
+
+def test_a_run_that_was_killed_goes_on_to_the_very_same_model(
+    made: Callable[..., tuple[Path, list[str]]], data: Path, tmp_path: Path
+) -> None:
+    whole, _ = made("whole")
+    killed = f"""
+import os, signal
+from pathlib import Path
+from tests.support import tiny_recipe
+from training.make import Options, make
+epoch_of, calls = tiny_recipe.epoch_of, []
+def until_the_second_round(*arguments):
+    calls.append(arguments)
+    if len(calls) == 6:
+        os.kill(os.getpid(), signal.SIGKILL)
+    epoch_of(*arguments)
+tiny_recipe.epoch_of = until_the_second_round
+options = Options("tiny", data=Path({str(data)!r}))
+make(tiny_recipe.steps, options, Path("out"), Path({str(tmp_path / "killed")!r}), print)
+"""
+    ran = subprocess.run([sys.executable, "-c", killed], cwd=ROOT, check=False, capture_output=True)
+    assert ran.returncode == -signal.SIGKILL, ran.stderr
+    resumed, lines = made("killed")
+    assert begun(lines) == ["round-2", "model"]
+    assert (resumed / "model.onnx").read_bytes() == (whole / "model.onnx").read_bytes()
+
+
+def test_two_runs_do_not_work_on_one_step(
+    made: Callable[..., tuple[Path, list[str]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    epoch_of = tiny_recipe.epoch_of
+
+    def begin_again_meanwhile(*arguments: np.ndarray) -> None:
+        with pytest.raises(click.ClickException, match="another run is at work"):
+            made()
+        epoch_of(*arguments)
+
+    monkeypatch.setattr(tiny_recipe, "epoch_of", begin_again_meanwhile)
+    out, _ = made()
+    assert {each.name for each in out.iterdir()} == SHIPPED
 
 
 def test_a_changed_number_redoes_what_depends_on_it(
