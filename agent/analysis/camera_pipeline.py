@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import tzinfo
 
-    from agent.analysis.verification import Verification
+    from agent.analysis.verifier import VerifierBudget
     from agent.domain.scene import Box, Finding, Track, Zone
     from agent.scenarios import Needs, Scenario
     from drivers.cameras import Frame, Picture
@@ -52,7 +52,7 @@ class Pipeline:
         detector: Finds things in crops.
         birth_confidence: Per label, the confidence that begins a track.
         classifiers: Those that are needed, by their key in ``[models]``.
-        verification: Says what a candidate is; None: nobody does.
+        verifier: Says what a candidate is; None: nobody does.
         scenarios: By their names.
         needs: What must be prepared for them.
         budget: What looking may cost.
@@ -68,7 +68,7 @@ class Pipeline:
         detector: LookingDetector,
         birth_confidence: Mapping[str, float],
         classifiers: Mapping[str, Classifier],
-        verification: Verification | None = None,
+        verifier: VerifierBudget | None = None,
         scenarios: Mapping[str, Scenario],
         needs: Needs,
         budget: InferenceRateLimit,
@@ -89,7 +89,7 @@ class Pipeline:
             if zone.kind in needs.dwell
         ]
         self._novelty = NoveltyModel(needs.background_s) if needs.background_s else None
-        self._classifiers, self._verification = dict(classifiers), verification
+        self._classifiers, self._verifier = dict(classifiers), verifier
         self._scenarios = dict(scenarios)
         self._timezone = timezone
         self._track_ids: dict[str, set[int]] = defaultdict(set)
@@ -140,7 +140,7 @@ class Pipeline:
         seen_timers = [timer for timer in self._timers if timer.zone.zone_id not in unseen]
         stays = [stay for timer in seen_timers for stay in timer.update(tracks, now_s)]
         novelty = self.timed("novelty", lambda: self._new(frame, look.observation, tracks))
-        scores = _Scores(frame, self._classifiers, self._verification)
+        scores = _Scores(frame, self._classifiers, self._verifier)
         moment = Moment(
             now_s=now_s,
             local=frame.captured_at.astimezone(self._timezone),
@@ -245,10 +245,10 @@ class _Scores:
         self,
         frame: Frame,
         classifiers: Mapping[str, Classifier],
-        verification: Verification | None,
+        verifier: VerifierBudget | None,
     ) -> None:
         self._frame, self._classifiers = frame, classifiers
-        self._verification = verification
+        self._verifier = verifier
         self.runs = 0
 
     def probability(self, classifier: str, meaning: str, zone: Zone) -> float:
@@ -259,9 +259,9 @@ class _Scores:
         return self._classifiers[classifier].probabilities(shown)[meaning]
 
     def candidate(self, box: Box) -> Mapping[str, float] | None:
-        if self._verification is None:
+        if self._verifier is None:
             return None
-        found = self._verification.of(self._frame, box)
+        found = self._verifier.of(self._frame, box)
         self.runs += found is not None
         return found
 

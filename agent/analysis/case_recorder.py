@@ -173,6 +173,19 @@ class CaseRecorder:
         self._database.write(lambda connection: save_state(connection, name, text))
         self._snapshot_s[frame.camera_id] = frame.monotonic_s
 
+    def suppress(self, frame: Frame, found: Mapping[day_counters.Place, int]) -> None:
+        """Count candidates that were no case by the verifier's word; does not wait for the disk.
+
+        Args:
+            frame: Now.
+            found: Zone, kind of case, and what they were seen as → how many.
+        """
+        at = frame.captured_at
+        day = day_counters.day_of(at, self._timezone)
+        self._database.write(
+            lambda connection: day_counters.count_suppressed(connection, day, at, found)
+        )
+
     def last_snapshot(self, camera_id: str) -> dict[str, Any] | None:
         """What was last written down of a camera."""
         text = self._database.write(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from agent.domain.scene import Finding
     from agent.evidence.pictures import Evidence
     from agent.perception.view_health.visibility import Visibility
+    from agent.storage.day_counters import Place
 
 
 class SiteAnalysis:
@@ -65,6 +66,9 @@ class SiteAnalysis:
         self._faulty = FaultyFrames(sights)
         self.on_view_change: Callable[[], None] = _nothing
         """Called when a camera's view goes bad or is good again."""
+        self.suppressed: Counter[Place] = Counter()
+        """Of this run: zone, kind of case and what it was seen as → how many candidates that were no case by
+        the verifier's word. A new one is put in its place whenever it grows: it may be read from any thread."""
         self._told: dict[str, tuple[object, ...]] = {}
         self._last_frames: dict[str, Frame] = {}
         self._shapes: dict[str, tuple[int, ...]] = {}
@@ -162,6 +166,7 @@ class SiteAnalysis:
         if pipeline.looked:  # only then is the picture's colour at hand and anything new seen
             self._views[frame.camera_id].take(frame, pipeline.tracks)
         self._note(frame, pipeline)
+        self._count_suppressed(frame, pipeline)
         for name, judgement in pipeline.judgements.items():
             self._collection.consider(self._kinds[name], judgement.doubts, frame)
         changes = self._see(frame.camera_id)
@@ -207,6 +212,17 @@ class SiteAnalysis:
             opened = [case.zone_id for case in self.cases.open if case.kind == kind]
             traces = self._traces[frame.camera_id]
             traces.note(kind, frame.monotonic_s, judgement.measures, looked, opened)
+
+    def _count_suppressed(self, frame: Frame, pipeline: Pipeline) -> None:
+        """Count what the verifier's word kept from being a case."""
+        found = Counter(
+            (each.zone_id, self._kinds[name], each.seen_as)
+            for name, judgement in pipeline.judgements.items()
+            for each in judgement.suppressed
+        )
+        if found:
+            self.suppressed = self.suppressed + found
+            self._book.suppress(frame, found)
 
     def _snapshot(self, frame: Frame, pipeline: Pipeline) -> dict[str, Any]:
         return {

@@ -204,7 +204,11 @@ class Loss(Wire):
 
 
 class KindDay(Wire):
-    """One kind of case in one zone on one day; ``stood_s`` is how long all that cleared had stood."""
+    """One kind of case in one zone on one day.
+
+    ``stood_s`` is how long all that cleared had stood. ``suppressed`` counts candidates that were a case by
+    all else, and were kept from it or ended by the verifier's word, by what it saw them as.
+    """
 
     kind: Word
     code: EventCode
@@ -212,6 +216,7 @@ class KindDay(Wire):
     cleared: Count
     abstained: Count
     stood_s: Seconds
+    suppressed: Counts = {}
 
 
 class ZoneDay(Wire):

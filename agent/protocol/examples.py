@@ -179,6 +179,7 @@ def _summary(sequence: int) -> SummaryEvent:
         cleared=13,
         abstained=1,
         stood_s=9412.0,
+        suppressed={"people": 3, "vehicle": 1},
     )
     zone = ZoneDay(
         zone_id="kerb",

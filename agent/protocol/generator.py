@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-DOCUMENT_VERSION = "1.4.0"
+DOCUMENT_VERSION = "1.5.0"
 """Of the contract as a document: ``contract/CHANGELOG.md``. Its first part is the wire's."""
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _SCHEMAS: dict[str, tuple[str, Any]] = {

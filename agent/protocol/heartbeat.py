@@ -20,7 +20,7 @@ from agent.protocol.base import (
     Models,
     Wire,
 )
-from agent.protocol.field_examples import BEGAN_AT, Example, Under, sha256_of
+from agent.protocol.field_examples import BEGAN_AT, Example, Under, example_of, sha256_of
 from agent.protocol.fields import (
     AtMost,
     Celsius,
@@ -279,6 +279,31 @@ class UplinkHealth(Reported):
     epoch_wait_s: Annotated[Seconds, Example(0.0)]
 
 
+class SuppressedHere(Reported):
+    """Candidates for a kind of case in a zone that the verifier saw as something else."""
+
+    zone_id: Annotated[Name, Example("kerb")]
+    kind: Annotated[Word, Example("street_vending")]
+    seen_as: Annotated[Word, Example("people")]
+    count: Annotated[Count, Example(4)]
+
+
+class VerifierHealth(Reported):
+    """The model that says what a candidate for a case is, since the agent started.
+
+    It is optional: while it is ``off``, ``refused`` or ``failing``, for this ``reason``, cases are judged
+    without it. ``suppressed`` counts candidates that were a case by all else, and were kept from it or ended
+    by its word.
+    """
+
+    state: Annotated[Literal["ready", "off", "refused", "failing"], Example("ready")]
+    reason: Sentence | None = None
+    runs: Annotated[Count, Example(58)] = 0
+    suppressed: Annotated[
+        tuple[SuppressedHere, ...], AtMost(MAX_PLACES), Example((example_of(SuppressedHere),))
+    ] = ()
+
+
 class HeartbeatBody(Reported):
     """What the device says of itself at intervals.
 
@@ -316,3 +341,5 @@ class HeartbeatBody(Reported):
     configuration: ConfigurationHealth | None = None
     storage: StorageHealth | None = None
     uplink: UplinkHealth | None = None
+    verifier: VerifierHealth | None = None
+    """Null where no scenario here would ask it."""

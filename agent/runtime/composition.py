@@ -15,7 +15,7 @@ from agent.analysis.camera_pipeline import Pipeline
 from agent.analysis.case_recorder import CaseRecorder
 from agent.analysis.sample_collection import SampleCollection
 from agent.analysis.site_analysis import SiteAnalysis
-from agent.analysis.verification import RUNS_PER_S, Verification, open_verifier
+from agent.analysis.verifier import RUNS_PER_S, VerifierBudget, open_verifier
 from agent.domain.case_lifecycle import Cases
 from agent.domain.labels import ASKED_OF
 from agent.domain.scene import MASK
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agent.analysis.camera_pipeline import Classifier
-    from agent.analysis.verification import Verifier
+    from agent.analysis.verifier import VerifierModel
     from agent.config.schema import CameraSection, Configuration, ModelsSection
     from agent.domain.ids import Ids
     from agent.perception.region_scheduler import Detector
@@ -61,7 +61,7 @@ class Parts:
     detector: inference.Detector
     classifiers: Mapping[str, inference.Classifier]
     """Those that are open, by their key in ``[models]``."""
-    verifier: Verifier | None
+    verifier: VerifierModel | None
     """None: no scenario here would ask it."""
     book: CaseRecorder
     quarantined: Quarantined | None
@@ -205,7 +205,7 @@ class _Networks:
     detector: inference.Detector
     birth_confidence: dict[str, float]
     classifiers: dict[str, inference.Classifier]
-    verifier: Verifier | None
+    verifier: VerifierModel | None
 
     @property
     def used(self) -> list[ModelUsed]:
@@ -259,7 +259,7 @@ def pipeline_of(
     detector: Detector,
     birth_confidence: Mapping[str, float],
     classifiers: Mapping[str, Classifier],
-    verifier: Verifier | None = None,
+    verifier: VerifierModel | None = None,
     pace: Callable[[], float] = lambda: 1.0,
 ) -> Pipeline:
     """Build one camera's pipeline: what its zones and the configured scenarios ask for, and no more.
@@ -282,9 +282,9 @@ def pipeline_of(
         detector=detector,
         birth_confidence=birth_confidence,
         classifiers=classifiers,
-        verification=None
+        verifier=None
         if verifier is None
-        else Verification(verifier, RUNS_PER_S / len(configuration.cameras), pace),
+        else VerifierBudget(verifier, RUNS_PER_S / len(configuration.cameras), pace),
         scenarios={
             name: module.build(settings, zones) for name, (module, settings) in chosen.items()
         },

@@ -13,13 +13,16 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Literal, cast
 
 from agent.domain.finite import finite
+from agent.protocol.base import MAX_PLACES
 from agent.protocol.heartbeat import (
     CameraHealth,
     ConfigurationHealth,
     Looking,
     RecoveryHealth,
     StorageHealth,
+    SuppressedHere,
     UplinkHealth,
+    VerifierHealth,
     ViewHealth,
 )
 from agent.runtime.indicators import Situation
@@ -204,6 +207,23 @@ class Metrics:
         )
 
     @gauge
+    def verifier(self) -> VerifierHealth | None:
+        """The verifier, and what its word kept from being a case."""
+        verifier = self._parts.verifier
+        if verifier is None:
+            return None
+        found = self._parts.analysis.suppressed.most_common(MAX_PLACES)
+        return VerifierHealth(
+            state=verifier.state,
+            reason=verifier.reason,
+            runs=verifier.runs,
+            suppressed=tuple(
+                SuppressedHere(zone_id=zone_id, kind=kind, seen_as=seen_as, count=count)
+                for (zone_id, kind, seen_as), count in found
+            ),
+        )
+
+    @gauge
     def recovery(self) -> RecoveryHealth:
         """How the device has helped itself."""
         recovery = self._watch.recovery
@@ -318,6 +338,7 @@ class Metrics:
             monotonic_s=self._clock.monotonic_s(),
             software=self._software(),
             storage=self.storage(),
+            verifier=self.verifier(),
         )
 
     def _software(self) -> Software:

@@ -12,7 +12,8 @@ reported, because it was wrong then or is now: that time is not yet reported, an
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from dataclasses import astuple, dataclass
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from agent.storage.lived_time import DAY_S
@@ -20,7 +21,6 @@ from agent.storage.lived_time import DAY_S
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Mapping
-    from datetime import datetime
     from zoneinfo import ZoneInfo
 
     from agent.domain.case_lifecycle import Change
@@ -33,6 +33,10 @@ TOLD, ENDED, MOVED = "told", "ended", "moved"
 from this day to another one, or from another one to it."""
 LOST = "lost"
 """How many numbers were told as lost with a page."""
+SUPPRESSED = "suppressed."
+"""What candidates, kept from being cases by the verifier's word, were seen as: followed by one of its kinds."""
+_SUPPRESSED_AT, _MAX = "suppressed_at.", "_max"
+"""And when the last of them was, in seconds of Unix time by the clock of then."""
 _DOUBTFUL = (MOVED, "unsynchronised_s")
 _LIVED = "lived_s_max"
 """When a page was last written on, in lived seconds."""
@@ -43,6 +47,17 @@ _PAGES = "day >= ? AND day < ? || ','"
 """All pages of a day, by the index: a comma follows the plus sign."""
 Place = tuple[str, str, str]
 """Zone, kind of case, name of the counter."""
+
+
+@dataclass(frozen=True, slots=True)
+class SuppressedCount:
+    """How many candidates for a kind of case in a zone were seen as something else, and when the last was."""
+
+    zone_id: str
+    kind: str
+    seen_as: str
+    count: int
+    last_at: datetime
 
 
 def day_of(at: datetime, timezone: ZoneInfo) -> str:
@@ -104,6 +119,41 @@ def count_case(connection: sqlite3.Connection, day: str, change: Change) -> None
     }
     found = names.get(change.type, {})
     count(connection, day, {(case.zone_id, case.kind, name): n for name, n in found.items()})
+
+
+def count_suppressed(
+    connection: sqlite3.Connection, day: str, at: datetime, found: Mapping[Place, int]
+) -> None:
+    """Count candidates that were no case by the verifier's word; within a transaction.
+
+    Args:
+        connection: Of the transaction.
+        day: Now.
+        at: Now.
+        found: Zone, kind of case, and what they were seen as → how many.
+    """
+    values: dict[Place, float] = {}
+    for (zone_id, kind, seen_as), times in found.items():
+        values[zone_id, kind, SUPPRESSED + seen_as] = times
+        values[zone_id, kind, f"{_SUPPRESSED_AT}{seen_as}{_MAX}"] = at.timestamp()
+    count(connection, day, values)
+
+
+def suppressed(connection: sqlite3.Connection) -> list[SuppressedCount]:
+    """What the verifier's word kept from being a case, over all days kept; the most frequent first."""
+    rows = connection.execute(
+        "SELECT zone_id, kind, name, sum(value), max(value) FROM days"
+        " WHERE name LIKE 'suppressed%' GROUP BY zone_id, kind, name"
+    )
+    told = {(zone_id, kind, name): (total, most) for zone_id, kind, name, total, most in rows}
+    found = []
+    for (zone_id, kind, name), (total, _) in told.items():
+        if name.startswith(SUPPRESSED):
+            seen_as = name.removeprefix(SUPPRESSED)
+            _, last_s = told[zone_id, kind, f"{_SUPPRESSED_AT}{seen_as}{_MAX}"]
+            last_at = datetime.fromtimestamp(last_s, UTC)
+            found.append(SuppressedCount(zone_id, kind, seen_as, int(total), last_at))
+    return sorted(found, key=lambda each: (-each.count, astuple(each)))
 
 
 def read(connection: sqlite3.Connection, page: str) -> dict[Place, float]:

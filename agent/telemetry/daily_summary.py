@@ -146,10 +146,21 @@ def _zone(configuration: Configuration, zone_id: str, counters: dict[Place, floa
                 cleared=int(own.get((kind, "cleared"), 0)),
                 abstained=int(own.get((kind, "abstained"), 0)),
                 stood_s=round(own.get((kind, "stood_s"), 0.0), 1),
+                suppressed=_suppressed(own, kind),
             )
             for kind in sorted({kind for kind, _ in own} - {DEVICE})
         ),
     )
+
+
+def _suppressed(own: dict[tuple[str, str], float], kind: str) -> dict[str, int]:
+    """What candidates for a kind of case were seen as, and how often; of one zone's counters."""
+    mark = day_counters.SUPPRESSED
+    return {
+        name.removeprefix(mark): int(n)
+        for (of, name), n in sorted(own.items())
+        if of == kind and name.startswith(mark)
+    }
 
 
 def _device(

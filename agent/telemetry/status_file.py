@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from agent.domain.finite import Figure
 from agent.protocol.base import ModelUsed
-from agent.protocol.heartbeat import ConfigurationHealth, StorageHealth, ViewHealth
+from agent.protocol.heartbeat import ConfigurationHealth, StorageHealth, VerifierHealth, ViewHealth
 from drivers.disk import replace_file
 from wording.known_errors import words_of
 
@@ -141,6 +141,8 @@ class Status(_Part):
     """… and the time of writing on the monotonic clock."""
     software: Software | None = None
     storage: StorageHealth | None = None
+    verifier: VerifierHealth | None = None
+    """None where no scenario here would ask it."""
 
 
 def keep_written(

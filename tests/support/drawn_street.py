@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from agent.analysis.verification import Verifier
+from agent.analysis.verifier import VerifierModel
 from agent.config.loading import from_tables
 from agent.config.schema import Configuration
 from agent.domain.scene import Box, Detection
@@ -130,5 +130,5 @@ def _pipeline(configuration: Configuration, street: DrawnStreet, verified: bool)
         detector=street,
         birth_confidence={},
         classifiers=dict.fromkeys(configuration.classifiers_needed, street),
-        verifier=Verifier(street) if verified else None,
+        verifier=VerifierModel(street) if verified else None,
     )

@@ -1,4 +1,4 @@
-"""The verifier at work: asked what a candidate is, and done without where it cannot say.
+"""The verifier: asked what a candidate is, and done without where it cannot say.
 
 The device judges without it as before it had one. So nothing that is wrong with it may cost a frame, a
 camera or the start: a model that is missing or refused is said once, and so is a run that fails.
@@ -42,7 +42,7 @@ class Classifier(Protocol):
         """The probability, 0 to 1, of each kind of candidate for a crop."""
 
 
-class Verifier:
+class VerifierModel:
     """The verifier of a device, or the reason why there is none. For one thread; read from any.
 
     Args:
@@ -101,7 +101,7 @@ class Verifier:
         self._told = True
 
 
-def open_verifier(name: str, threads: int) -> tuple[Verifier, inference.Classifier | None]:
+def open_verifier(name: str, threads: int) -> tuple[VerifierModel, inference.Classifier | None]:
     """Open the verifier, if it can be used; what is wrong with it is logged.
 
     Args:
@@ -109,18 +109,18 @@ def open_verifier(name: str, threads: int) -> tuple[Verifier, inference.Classifi
         threads: How many threads one run may use.
     """
     if not name:
-        return Verifier(None), None
+        return VerifierModel(None), None
     try:
         model = inference.open_classifier(name, threads, ASKED_OF[VERIFIER])
     except (inference.ModelError, OSError) as error:
         faults = error.faults if isinstance(error, inference.ModelError) else [reason_of(error)]
         reason = said("{model}: {fault}", model=name, fault=list(faults))
         _log.warning("cases are judged without the verifier: %s", harmless(reason, LONGEST))
-        return Verifier(None, reason), None
-    return Verifier(model), model
+        return VerifierModel(None, reason), None
+    return VerifierModel(model), model
 
 
-class Verification:
+class VerifierBudget:
     """The verifier for one camera, within a budget.
 
     The budget counts in event time, so that a replay asks what the device would have asked.
@@ -131,7 +131,9 @@ class Verification:
         pace: What heat leaves of the budget now, 0 to 1.
     """
 
-    def __init__(self, verifier: Verifier, runs_per_s: float, pace: Callable[[], float]) -> None:
+    def __init__(
+        self, verifier: VerifierModel, runs_per_s: float, pace: Callable[[], float]
+    ) -> None:
         self._verifier, self._runs_per_s, self._pace = verifier, runs_per_s, pace
         self._left = float(BURST)
         self._then_s: float | None = None

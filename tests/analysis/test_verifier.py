@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from agent.analysis.verification import BURST, REST_S, Verification, Verifier, open_verifier
+from agent.analysis.verifier import BURST, REST_S, VerifierBudget, VerifierModel, open_verifier
 from agent.domain.labels import BIN_STATES, CANDIDATE_KINDS
 from agent.domain.scene import Box
 from tests.support.colour_verifier import BGR_OF, write_verifier
@@ -40,8 +40,8 @@ def street(kind: str, now_s: float = 0.0) -> Frame:
     return replace(frame_of(grey, now_s), bgr=lambda: bgr)
 
 
-def asked(verifier: Verifier, *, pace: float = 1.0) -> Verification:
-    return Verification(verifier, runs_per_s=0.5, pace=lambda: pace)
+def asked(verifier: VerifierModel, *, pace: float = 1.0) -> VerifierBudget:
+    return VerifierBudget(verifier, runs_per_s=0.5, pace=lambda: pace)
 
 
 @pytest.mark.parametrize("kind", CANDIDATE_KINDS)
