@@ -23,11 +23,12 @@ import pkgutil
 import re
 from dataclasses import dataclass, field
 from functools import cache, reduce
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, cast
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from agent.domain.scene import MASK
+from agent.perception.verification import Question
 from wording.messages import said
 
 if TYPE_CHECKING:
@@ -69,6 +70,35 @@ class ScenarioSettings(BaseModel):
     def longest_s(self) -> float:
         """After this a thing that is judged is a case, whatever else is known of it."""
         return self.allowed_s
+
+
+class VerifiedSettings(ScenarioSettings):
+    """Settings of scenarios that ask the verifier about their candidates (:mod:`agent.perception.verification`)."""
+
+    verifier_confirms: float = Field(default=0.6, gt=0, lt=1)
+    """A candidate that is by the verifier what the scenario is about, with this probability or more, is
+    confirmed: it needs no other name."""
+    verifier_refuses: float = Field(default=0.1, ge=0, lt=1)
+    """One that is so with less than this probability is refused: it is no case, whatever else is known."""
+    verify_every_s: float = Field(default=20.0, ge=1)
+    """How often the verifier is asked about a candidate while it stands."""
+
+    @model_validator(mode="after")
+    def _leave_room_for_doubt(self) -> Self:
+        if self.verifier_refuses >= self.verifier_confirms:
+            raise ValueError(said("verifier_refuses must be below verifier_confirms"))
+        return self
+
+    def question(self, kinds: frozenset[str], alike: frozenset[str] = frozenset()) -> Question:
+        """What to ask the verifier.
+
+        Args:
+            kinds: Of ``CANDIDATE_KINDS``, those that confirm a candidate.
+            alike: Those that neither confirm nor refuse it.
+        """
+        return Question(
+            kinds, alike, self.verifier_confirms, self.verifier_refuses, self.verify_every_s
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +206,8 @@ class Standing:
     label: str | None = None
     """What the detector calls it; None: it has no name for it."""
     means: Mapping[str, float] = field(default_factory=dict)
-    """What a classifier says of a zone in which it stands, such as ``overflowing``: 0.9."""
+    """What classifiers say of it: of a zone in which it stands, such as ``overflowing``: 0.9, or of
+    itself, such as ``shop_goods``: 0.9."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +225,8 @@ class Example:
     ends_s: float
     settings: Mapping[str, float]
     """Of the scenario: what is allowed for minutes is told in seconds."""
+    verified: bool = False
+    """Whether there is a verifier."""
 
 
 @dataclass(frozen=True, slots=True)

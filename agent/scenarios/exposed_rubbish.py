@@ -9,45 +9,46 @@ one to which it belongs already, else to the first that was drawn, of those whos
 
 from __future__ import annotations
 
-import dataclasses
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import Field, model_validator
 
-from agent.domain.labels import PEOPLE
 from agent.domain.measure import Measure
-from agent.domain.scene import Box, Doubt, Finding, Member, Track, Zone, ZoneKind, middle
-from agent.domain.zones import in_force, inside
-from agent.perception.standing_things import is_near, is_same_place
+from agent.domain.scene import Box, Doubt, Finding, Member, Track, Zone, ZoneKind
+from agent.domain.zones import in_force
+from agent.perception.standing_candidates import Candidate, Seen, ZoneCandidates
+from agent.perception.standing_things import is_same_place
 from agent.scenarios import (
+    VERIFIER,
     Answers,
     Example,
     Judgement,
     MeasureWords,
     Moment,
     Needs,
-    ScenarioSettings,
     Standing,
+    VerifiedSettings,
 )
+from agent.scenarios._verifier import VERIFIED, Verifier
 from wording.messages import said, said_many
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from agent.perception.background_model import NewThing
     from wording.messages import Said
 
 KIND = "exposed_rubbish"
 NO_DUMPING = ZoneKind("no_dumping")
 ZONES = (NO_DUMPING,)
-NEEDS = Needs(background_s=7 * 86_400.0)
+NEEDS = Needs(background_s=7 * 86_400.0, optional_classifiers=frozenset({VERIFIER}))
 """What lies for hours is still rubbish: it must not become ground while its case is open."""
 ANSWERS = Answers("rubbish", yes="exposed_rubbish", no="no_exposed_rubbish")
 MEASURES = {
     "alone_s": MeasureWords(said("seconds lying with nobody at it"), said("alone (s)")),
     "other_share": MeasureWords(said("share of model runs that saw something else"), said("other")),
     "named_share": MeasureWords(said("share of model runs that called it rubbish"), said("named")),
+    **VERIFIED,
 }
 EXAMPLES = (
     Example(
@@ -64,25 +65,23 @@ EXAMPLES = (
 )
 
 RUBBISH, BIN = "rubbish", "bin"
+ALIKE = frozenset({BIN})
+"""A container beside it is in the verifier's picture too: what lies at one is told apart without it."""
 EXPLAINED = 0.4
 """What other things cover so much of is part of them."""
 AT_A_BIN = 0.5
 """What lies within so many times a container's size beside it belongs to it."""
 MIN_STRUCTURE = 1.0
 """Where something was taken away there is less to see than the ground showed before."""
-NEAR_S = 2.0
-"""Somebody who is near for less than this is passing by."""
 TAKEN_BACK = 2.0
 """Seconds alone that each second attended takes back."""
-GRACE_S, HIDDEN_FOR_S = 2.0, 60.0
-"""A thing missed for less than this is still there; one whose place nobody sees is given up after this."""
 LONGEST_STEP_S = 5.0
 """Between two moments further apart nobody knows who was there."""
 ASPECT = 9 / 16
 """A way across is a smaller fraction of the picture than the same way up."""
 
 
-class Settings(ScenarioSettings):
+class Settings(VerifiedSettings):
     """Tuning of the scenario."""
 
     unnamed_times: float = Field(default=3.0, ge=1)
@@ -109,39 +108,24 @@ class Settings(ScenarioSettings):
 
 
 @dataclass(slots=True)
-class _Heap:
-    """Something new that lies, while it may become a case."""
+class _Heap(Candidate):
+    """Something new that lies, while it may become a case; since when nobody has been at it."""
 
-    name: str
-    box: Box
-    alone_since_s: float
-    last_s: float
-    missed_s: float | None = None
     alone_s: float = 0.0
     looks: int = 0
     other: int = 0
     named: int = 0
     confidence: float = 0.0
-    is_case: bool = False
-    near_since_s: dict[int, float] = field(default_factory=dict)
 
-    @property
-    def until_s(self) -> float:
-        """When it was last there, as well as that is known."""
-        return middle(self.last_s, self.missed_s)
+    def restart(self, now_s: float) -> None:
+        """It has become what it was not: what was counted before is of something else."""
+        self.since_s = self.verification.since_s or self.since_s
+        self.alone_s = min(self.alone_s, now_s - self.since_s)
+        self.looks = self.other = self.named = 0
+        self.confidence = 0.0
 
     def share(self, count: int) -> float:
         return count / self.looks if self.looks else 0.0
-
-
-@dataclass(slots=True)
-class _Ground:
-    """What is remembered of one zone."""
-
-    heaps: list[_Heap] = field(default_factory=list)
-    judged_s: float | None = None
-    last_present_s: float | None = None
-    clear_since_s: float | None = None
 
 
 class ExposedRubbish:
@@ -151,93 +135,68 @@ class ExposedRubbish:
         self._settings = settings
         self._zones = [zone for zone in zones if zone.kind == NO_DUMPING]
         self._containers = [zone.box for zone in zones if zone.kind.around_a_thing]
-        self._grounds = {zone.zone_id: _Ground() for zone in self._zones}
-        self._count = 0
+        self._heaps = ZoneCandidates(self._zones, _Heap)
+        self._judged_s: dict[str, float] = {}
+        self._verifier = Verifier(settings.question(frozenset({RUBBISH}), ALIKE))
 
     def judge(self, moment: Moment) -> Judgement:
         """Say of each zone whether rubbish lies in it for longer than allowed."""
         findings = tuple(self._findings(moment))
-        return Judgement(findings, self._pending(), self._measures(), self._doubts())
+        return Judgement(
+            findings,
+            self._pending(),
+            self._measures(),
+            self._doubts(),
+            self._verifier.suppressed(),
+        )
 
     def _findings(self, moment: Moment) -> Iterable[Finding]:
         if moment.novelty is None or not moment.novelty.learned:
             return
-        lying = self._by_zone(moment)
-        for zone in self._zones:
-            if zone.zone_id not in moment.unseen:
-                finding = self._judge_zone(zone, lying[zone.zone_id], moment)
-                if finding is not None:
-                    yield finding
+        things = map(Seen.of, moment.novelty.things)
+        lying = self._heaps.belonging(things, moment.local, self._may_begin)
+        seen = [zone for zone in self._zones if zone.zone_id not in moment.unseen]
+        for zone in seen:
+            self._heaps.follow(zone, lying[zone.zone_id], moment.observation, moment.now_s)
+            before_s = self._judged_s.get(zone.zone_id, moment.now_s)
+            self._judged_s[zone.zone_id] = moment.now_s
+            for heap in self._heaps.by_zone[zone.zone_id]:
+                self._look_at(heap, moment, min(moment.now_s - before_s, LONGEST_STEP_S))
+        self._verify([zone for zone in seen if in_force(zone, moment.local)], moment)
+        for zone in seen:
+            finding = self._judge_zone(zone, moment)
+            if finding is not None:
+                yield finding
 
-    def _judge_zone(self, zone: Zone, lying: Sequence[NewThing], moment: Moment) -> Finding | None:
-        ground = self._grounds[zone.zone_id]
-        ground.heaps = self._follow(zone, lying, moment)
-        step_s = 0.0 if ground.judged_s is None else moment.now_s - ground.judged_s
-        ground.judged_s = moment.now_s
-        for heap in ground.heaps:
-            self._look_at(heap, moment, min(step_s, LONGEST_STEP_S))
-        ruling = in_force(zone, moment.local)
-        overdue = [heap for heap in ground.heaps if ruling and self._is_overdue(heap)]
-        for heap in overdue:
-            heap.is_case = True
+    def _judge_zone(self, zone: Zone, moment: Moment) -> Finding | None:
+        overdue = (
+            self._verifier.cases(zone, self._heaps, self._is_overdue, moment.now_s)
+            if in_force(zone, moment.local)
+            else []
+        )
         if overdue:
-            ground.last_present_s = max(heap.until_s for heap in overdue)
-            ground.clear_since_s = None
+            self._heaps.present(zone, overdue)
             return self._present(zone, overdue)
-        return self._absent(zone, ground, moment)
+        return self._absent(zone, moment)
 
-    def _by_zone(self, moment: Moment) -> dict[str, list[NewThing]]:
-        """Zone → what lies now and belongs to it."""
-        assert moment.novelty is not None
-        found: dict[str, list[NewThing]] = {zone.zone_id: [] for zone in self._zones}
-        ruling = [zone for zone in self._zones if in_force(zone, moment.local)]
-        for thing in moment.novelty.things:
-            held = [zone for zone in self._zones if self._holds(zone, thing)]
-            around = [zone for zone in self._zones if inside(thing.box.foot, zone)]
-            if held or (around and self._may_begin(thing)):
-                choice = sorted((held + around), key=lambda zone: zone not in ruling)
-                found[choice[0].zone_id].append(thing)
-        return found
+    def _verify(self, zones: Sequence[Zone], moment: Moment) -> None:
+        """Ask the verifier about what lies alone and is in sight."""
+        lying = [
+            heap
+            for zone in zones
+            for heap in self._heaps.by_zone[zone.zone_id]
+            if self._is_rubbish(heap)
+            and heap.missed_s is None
+            and not _is_covered(heap.box, moment)
+        ]
+        allowed_s = self._settings.allowed_s
+        for heap in self._verifier.ask_about(lying, lambda heap: heap.alone_s / allowed_s, moment):
+            heap.restart(moment.now_s)
 
-    def _may_begin(self, thing: NewThing) -> bool:
+    def _may_begin(self, thing: Seen) -> bool:
         """Whether something new was put down and has the size of rubbish; dusk may take that from it later."""
         sized = self._settings.min_area <= thing.box.area <= self._settings.max_area
         return sized and thing.structure >= MIN_STRUCTURE
-
-    def _holds(self, zone: Zone, thing: NewThing) -> bool:
-        """Whether something is followed in a zone already."""
-        heaps = self._grounds[zone.zone_id].heaps
-        return any(is_same_place(heap.box, thing.box) for heap in heaps)
-
-    def _follow(self, zone: Zone, lying: Sequence[NewThing], moment: Moment) -> list[_Heap]:
-        """Match what lies now to what lay so far; keep what may still be there."""
-        left, kept = list(self._grounds[zone.zone_id].heaps), []
-        for thing in lying:
-            same = [heap for heap in left if is_same_place(heap.box, thing.box)]
-            if same:
-                heap = min(same, key=lambda heap: heap.alone_since_s)
-                left = [other for other in left if other not in same]
-            else:
-                self._count += 1
-                name = f"{zone.zone_id}-{self._count}"
-                heap = _Heap(name, thing.box, thing.since_s, thing.last_s)
-            heap.box, heap.missed_s = thing.box, None
-            heap.last_s = max(heap.last_s, thing.last_s)
-            kept.append(heap)
-        return kept + [heap for heap in left if self._still_there(heap, moment, zone)]
-
-    def _still_there(self, heap: _Heap, moment: Moment, zone: Zone) -> bool:
-        """Whether what is not seen now may be there; note when it went."""
-        if heap.missed_s is None and moment.observation.looked_at(heap.box.centre):
-            heap.missed_s = moment.now_s
-        missed_s, longest_s = (
-            (heap.last_s, HIDDEN_FOR_S) if heap.missed_s is None else (heap.missed_s, GRACE_S)
-        )
-        if moment.now_s - missed_s <= longest_s:
-            return True
-        if heap.is_case:
-            self._grounds[zone.zone_id].last_present_s = heap.until_s
-        return False
 
     def _look_at(self, heap: _Heap, moment: Moment, step_s: float) -> None:
         """Count who is at it, what else it may be, and for how long nobody was there."""
@@ -255,27 +214,12 @@ class ExposedRubbish:
             ]
             heap.named += bool(names)
             heap.confidence = max([heap.confidence, *names])
-        if not self._is_attended(heap, moment):
+        if not heap.staying(moment.tracks, moment.now_s):
             heap.alone_s += 0.0 if hidden else step_s
             return
         heap.alone_s = max(0.0, heap.alone_s - TAKEN_BACK * step_s)
         if heap.alone_s == 0.0 and not heap.is_case:
-            heap.alone_since_s = moment.now_s
-
-    def _is_attended(self, heap: _Heap, moment: Moment) -> bool:
-        """Whether somebody stays at it, or stands there."""
-        near = {
-            track.track_id: track
-            for track in moment.tracks
-            if track.label in PEOPLE and track.seen_now and is_near(track, heap.box)
-        }
-        heap.near_since_s = {
-            track_id: heap.near_since_s.get(track_id, moment.now_s) for track_id in near
-        }
-        return any(
-            moment.now_s - since_s >= NEAR_S or near[track_id].still_since_s is not None
-            for track_id, since_s in heap.near_since_s.items()
-        )
+            heap.since_s = moment.now_s
 
     def _is_something_else(self, box: Box, moment: Moment) -> bool:
         """Whether it stands upright, or lies at a container."""
@@ -285,8 +229,11 @@ class ExposedRubbish:
         return any(bin_.grown(AT_A_BIN).overlap(box) > 0 for bin_ in (*bins, *self._containers))
 
     def _needed_s(self, heap: _Heap) -> float:
-        named = heap.share(heap.named) >= self._settings.named_share
+        named = heap.verification.confirmed or self._is_named(heap)
         return self._settings.allowed_s * (1.0 if named else self._settings.unnamed_times)
+
+    def _is_named(self, heap: _Heap) -> bool:
+        return heap.share(heap.named) >= self._settings.named_share
 
     def _is_rubbish(self, heap: _Heap) -> bool:
         return heap.looks > 0 and heap.share(heap.other) <= self._settings.other_share
@@ -297,7 +244,7 @@ class ExposedRubbish:
         return heap.is_case or heap.alone_s >= self._needed_s(heap)
 
     def _present(self, zone: Zone, overdue: Sequence[_Heap]) -> Finding:
-        heaps = sorted(overdue, key=lambda heap: heap.alone_since_s)
+        heaps = sorted(overdue, key=lambda heap: heap.since_s)
         first = heaps[0]
         named, other = first.share(first.named), first.share(first.other)
         return Finding(
@@ -305,35 +252,38 @@ class ExposedRubbish:
             zone.zone_id,
             zone.place_id,
             "present",
-            since_s=first.alone_since_s,
+            since_s=first.since_s,
             confidence=min(1.0, max(0.5 * (1.0 - other), first.confidence)),
-            members=tuple(Member(one.name, RUBBISH, one.box, one.alone_since_s) for one in heaps),
-            reason={"named_share": round(named, 3), "other_share": round(other, 3)},
+            members=tuple(Member(one.name, RUBBISH, one.box, one.since_s) for one in heaps),
+            reason={
+                "named_share": round(named, 3),
+                "other_share": round(other, 3),
+                **self._verifier.reason(first.verification),
+            },
         )
 
-    def _absent(self, zone: Zone, ground: _Ground, moment: Moment) -> Finding | None:
-        if not moment.observation.looked_at(zone.box.centre):
+    def _absent(self, zone: Zone, moment: Moment) -> Finding | None:
+        ended = self._heaps.in_order(
+            zone, moment.observation, moment.now_s, self._settings.clear_after_s
+        )
+        if ended is None:
             return None
-        if ground.clear_since_s is None:
-            ground.clear_since_s = moment.now_s
-        if moment.now_s - ground.clear_since_s < self._settings.clear_after_s:
-            return None
-        last_s, ground.last_present_s = ground.last_present_s, None
-        since_s = moment.now_s if last_s is None else last_s
-        return Finding(KIND, zone.zone_id, zone.place_id, "absent", since_s=since_s)
+        since_s, reason = ended
+        return Finding(KIND, zone.zone_id, zone.place_id, "absent", since_s=since_s, reason=reason)
 
     def _candidates(self) -> dict[str, list[_Heap]]:
         """Zone → what may become a case there, or is one."""
         found = {
-            zone_id: [heap for heap in ground.heaps if self._is_rubbish(heap)]
-            for zone_id, ground in self._grounds.items()
+            zone_id: [heap for heap in heaps if self._is_rubbish(heap)]
+            for zone_id, heaps in self._heaps.by_zone.items()
         }
         return {zone_id: heaps for zone_id, heaps in found.items() if heaps}
 
     def _pending(self) -> dict[str, float]:
         return {
-            zone_id: min(heap.alone_since_s for heap in heaps)
-            for zone_id, heaps in self._candidates().items()
+            zone_id: min(heap.since_s for heap in heaps)
+            for zone_id, candidates in self._candidates().items()
+            if (heaps := [heap for heap in candidates if not heap.verification.refused])
         }
 
     def _measures(self) -> dict[str, tuple[Measure, ...]]:
@@ -348,6 +298,7 @@ class ExposedRubbish:
                 Measure("alone_s", heap.alone_s, self._needed_s(heap)),
                 Measure("other_share", heap.share(heap.other), settings.other_share, "at_most"),
                 Measure("named_share", heap.share(heap.named), settings.named_share),
+                *self._verifier.measured(heap.verification, must_confirm=not self._is_named(heap)),
             )
             for zone_id, heap in longest.items()
         }
@@ -365,54 +316,16 @@ class ExposedRubbish:
 
     def resume(self, zone_id: str, unseen_s: float) -> None:
         """A zone is seen again: what lies there has lain none the longer."""
-        ground = self._grounds.get(zone_id)
-        if ground is None:
-            return
-        for heap in ground.heaps:
-            heap.alone_since_s += unseen_s
-            heap.last_s += unseen_s
-            heap.missed_s, heap.near_since_s = None, {}
-        ground.judged_s = ground.clear_since_s = None
+        self._heaps.resume(zone_id, unseen_s)
+        self._judged_s.pop(zone_id, None)
 
     def snapshot(self) -> dict[str, Any]:
         """What must outlive a restart: what lies in each zone."""
-        return {
-            "count": self._count,
-            "grounds": {
-                zone_id: {
-                    "last_present_s": ground.last_present_s,
-                    "heaps": [
-                        {**dataclasses.asdict(heap), "box": dataclasses.astuple(heap.box)}
-                        for heap in ground.heaps
-                    ],
-                }
-                for zone_id, ground in self._grounds.items()
-            },
-        }
+        return self._heaps.snapshot()
 
     def restore(self, snapshot: dict[str, Any], shift_s: float) -> None:
         """Take up a snapshot; ``shift_s`` is added to its times."""
-        self._count = snapshot["count"]
-        for zone_id, saved in snapshot["grounds"].items():
-            if zone_id in self._grounds:
-                last_s = saved["last_present_s"]
-                self._grounds[zone_id] = _Ground(
-                    [_restored(heap, shift_s) for heap in saved["heaps"]],
-                    last_present_s=None if last_s is None else last_s + shift_s,
-                )
-
-
-def _restored(saved: dict[str, Any], shift_s: float) -> _Heap:
-    return _Heap(
-        **{
-            **saved,
-            "box": Box(*saved["box"]),
-            "alone_since_s": saved["alone_since_s"] + shift_s,
-            "last_s": saved["last_s"] + shift_s,
-            "missed_s": None,
-            "near_since_s": {},
-        }
-    )
+        self._heaps.restore(snapshot, shift_s)
 
 
 def _is_covered(box: Box, moment: Moment) -> bool:

@@ -6,7 +6,7 @@ long as it stays there, else to the first that was drawn, of those whose rule ho
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
@@ -16,16 +16,19 @@ from agent.domain.measure import Measure
 from agent.domain.scene import Box, Doubt, Finding, Member, Stay, Track, Zone, ZoneKind
 from agent.domain.zones import in_force, inside
 from agent.perception.dwell import FOOT_SLACK
+from agent.perception.verification import Verification
 from agent.scenarios import (
+    VERIFIER,
     Answers,
     Example,
     Judgement,
     MeasureWords,
     Moment,
     Needs,
-    ScenarioSettings,
     Standing,
+    VerifiedSettings,
 )
+from agent.scenarios._verifier import VERIFIED, Verifier
 from wording.messages import said, said_many
 
 if TYPE_CHECKING:
@@ -36,13 +39,16 @@ if TYPE_CHECKING:
 KIND = "misparked_bike"
 NO_PARKING, BAY = ZoneKind("no_parking"), ZoneKind("bay", judged=False)
 ZONES = (NO_PARKING, BAY)
-NEEDS = Needs(dwell={NO_PARKING: BIKES, BAY: BIKES})
+NEEDS = Needs(dwell={NO_PARKING: BIKES, BAY: BIKES}, optional_classifiers=frozenset({VERIFIER}))
+TWO_WHEELERS, ALIKE = frozenset({"two_wheelers"}), frozenset({"people", "vehicle"})
+"""Who stands at a bike, and the car behind it, are in the verifier's picture too."""
 ANSWERS = Answers("bicycle", yes="bike", no="no_bike")
 MEASURES = {
     "dwell_s": MeasureWords(said("seconds standing"), said("standing (s)")),
     "support": MeasureWords(said("share of model runs that saw it"), said("seen")),
     "confidence": MeasureWords(said("confidence of the model"), said("confidence")),
     "ridden_share": MeasureWords(said("share of model runs with a rider"), said("ridden")),
+    **VERIFIED,
 }
 EXAMPLES = (
     Example(
@@ -79,7 +85,7 @@ def called(count: int) -> Said:
     return said_many("misparked bike", "misparked bikes", count)
 
 
-class Settings(ScenarioSettings):
+class Settings(VerifiedSettings):
     """Tuning of the scenario."""
 
     min_support: float = Field(default=0.5, ge=0, le=1)
@@ -109,6 +115,12 @@ class _Place:
     last_present_s: float | None = None
     clear_since_s: float | None = None
     riding: dict[int, _Riding] = field(default_factory=dict)
+    verified: dict[int, Verification] = field(default_factory=dict)
+    """Track → what the verifier said of it."""
+    cases: set[int] = field(default_factory=set)
+    """Tracks of which it was said that they are there for too long."""
+    taken_back: dict[str, Any] = field(default_factory=dict)
+    """Why there is no case any more though something stands there."""
 
 
 class MisparkedBikes:
@@ -119,6 +131,7 @@ class MisparkedBikes:
         self._bays = [zone for zone in zones if zone.kind == BAY]
         self._zones = [zone for zone in zones if zone.kind == NO_PARKING]
         self._places = {zone.zone_id: _Place() for zone in self._zones}
+        self._verifier = Verifier(settings.question(TWO_WHEELERS, ALIKE))
         self._zone_of: dict[int, str] = {}
         """Track → the zone it belongs to."""
         self._no_bikes: set[int] = set()
@@ -141,7 +154,13 @@ class MisparkedBikes:
             if zone.zone_id not in moment.unseen
         )
         found = tuple(finding for finding in findings if finding is not None)
-        return Judgement(found, dict(self._pending), self._measures, tuple(self._doubts))
+        return Judgement(
+            found,
+            dict(self._pending),
+            self._measures,
+            tuple(self._doubts),
+            self._verifier.suppressed(),
+        )
 
     def _belonging(self, moment: Moment) -> dict[int, str]:
         """Track → the one zone to which it belongs, of those in which it stays."""
@@ -181,24 +200,70 @@ class MisparkedBikes:
     def _judge_zone(self, zone: Zone, moment: Moment) -> Finding | None:
         place = self._places[zone.zone_id]
         standing = self._standing(zone, moment) if in_force(zone, moment.local) else []
-        if standing:
-            # The first picture is taken at once: who brought the bike may still hold it.
-            self._pending[zone.zone_id] = min(stay.entered_s for stay, _ in standing)
-            self._doubts += self._doubtful(zone, standing)
-        parked = self._parked(standing, place, moment)
+        parked = self._verified(zone, standing, self._parked(standing, place, moment), moment)
         if standing:
             self._measures[zone.zone_id] = self._measured(standing, place)
+            self._doubts += self._doubtful(zone, standing)
+        maybe = [stay for stay, _ in standing if not place.verified[stay.track_id].refused]
+        if maybe:
+            # The first picture is taken at once: who brought the bike may still hold it.
+            self._pending[zone.zone_id] = min(stay.entered_s for stay in maybe)
         settled = any(stay.dwell_s >= SETTLED_S for stay, _ in parked)
         if settled:
             place.clear_since_s = None
-        overdue = [pair for pair in parked if pair[0].dwell_s >= self._settings.allowed_s]
+        overdue = [pair for pair in parked if self._is_overdue(pair[0], place, moment.now_s)]
         if overdue:
             until_s = max(track.until_s for _, track in overdue)
             place.last_present_s = max(until_s, place.last_present_s or until_s)
-            return self._present(zone, overdue) if _in_sight(overdue, moment.now_s) else None
+            place.taken_back = {}
+            return self._present(place, zone, overdue) if _in_sight(overdue, moment.now_s) else None
         if settled or not moment.observation.looked_at(zone.box.centre):
             return None
         return self._absent(zone, place, moment.now_s)
+
+    def _verified(
+        self,
+        zone: Zone,
+        standing: Sequence[tuple[Stay, Track]],
+        parked: Sequence[tuple[Stay, Track]],
+        moment: Moment,
+    ) -> list[tuple[Stay, Track]]:
+        """Of what is parked, all that is nothing else by the verifier's word."""
+        place, allowed_s = self._places[zone.zone_id], self._settings.allowed_s
+        place.verified = {
+            stay.track_id: place.verified.get(stay.track_id, Verification()) for stay, _ in standing
+        }
+        place.cases &= place.verified.keys()
+        in_sight = [
+            (track.box, place.verified[track.track_id], stay.dwell_s / allowed_s)
+            for stay, track in parked
+            if track.seen_now
+        ]
+        self._verifier.ask(in_sight, moment)
+        kept = []
+        for stay, track in parked:
+            told = place.verified[stay.track_id]
+            if told.rules_out(is_case=stay.track_id in place.cases):
+                self._rule_out(zone, stay, told)
+            else:
+                kept.append((_as_it_is(stay, told, moment.now_s), track))
+        return kept
+
+    def _rule_out(self, zone: Zone, stay: Stay, told: Verification) -> None:
+        """What is parked is no bike by the verifier's word alone."""
+        place = self._places[zone.zone_id]
+        if stay.track_id in place.cases:
+            place.cases.discard(stay.track_id)
+            told.took_back, place.last_present_s = True, told.turned_s
+            place.taken_back = self._verifier.ended(told)
+        elif stay.dwell_s < self._settings.allowed_s:
+            return
+        self._verifier.suppress(zone.zone_id, told)
+
+    def _is_overdue(self, stay: Stay, place: _Place, now_s: float) -> bool:
+        if stay.dwell_s < self._settings.allowed_s:
+            return False
+        return stay.track_id in place.cases or not place.verified[stay.track_id].awaits(now_s)
 
     def _standing(self, zone: Zone, moment: Moment) -> list[tuple[Stay, Track]]:
         """Whatever may be a bike and belongs to the zone, outside every bay."""
@@ -250,6 +315,7 @@ class MisparkedBikes:
             Measure("support", track.support, settings.min_support),
             Measure("confidence", track.confidence, settings.min_confidence),
             Measure("ridden_share", ridden, settings.ridden_share, "at_most"),
+            *self._verifier.measured(place.verified[stay.track_id], must_confirm=False),
         )
 
     def _is_sure(self, track: Track) -> bool:
@@ -270,7 +336,8 @@ class MisparkedBikes:
             )
         ]
 
-    def _present(self, zone: Zone, overdue: Sequence[tuple[Stay, Track]]) -> Finding:
+    def _present(self, place: _Place, zone: Zone, overdue: Sequence[tuple[Stay, Track]]) -> Finding:
+        place.cases |= {track.track_id for _, track in overdue}
         members = tuple(
             Member(str(track.track_id), track.label, track.box, stay.entered_s)
             for stay, track in sorted(overdue, key=lambda pair: pair[0].entered_s)
@@ -286,6 +353,7 @@ class MisparkedBikes:
             reason={
                 "bikes": len(members),
                 "support": round(min(track.support for _, track in overdue), 3),
+                **self._verifier.reason(place.verified[int(members[0].member_id)]),
             },
         )
 
@@ -295,12 +363,16 @@ class MisparkedBikes:
         if now_s - place.clear_since_s < self._settings.clear_after_s:
             return None
         since_s = now_s if place.last_present_s is None else place.last_present_s
-        return Finding(KIND, zone.zone_id, zone.place_id, "absent", since_s=since_s)
+        return Finding(
+            KIND, zone.zone_id, zone.place_id, "absent", since_s=since_s, reason=place.taken_back
+        )
 
-    def resume(self, zone_id: str, unseen_s: float) -> None:  # noqa: ARG002 - the timer counts
-        """A zone is seen again: how long it has been clear counts anew."""
+    def resume(self, zone_id: str, unseen_s: float) -> None:
+        """A zone is seen again: how long it has been clear counts anew; the timer counts the stays."""
         if zone_id in self._places:
             self._places[zone_id].clear_since_s = None
+            for told in self._places[zone_id].verified.values():
+                told.resume(unseen_s)
 
     def snapshot(self) -> dict[str, Any]:
         """The state to keep over a restart: when each zone was last occupied, by what, and the riders."""
@@ -312,6 +384,9 @@ class MisparkedBikes:
                     str(track_id): [seen.looks, seen.ridden]
                     for track_id, seen in place.riding.items()
                 },
+                "verified": {str(key): asdict(told) for key, told in place.verified.items()},
+                "cases": sorted(place.cases),
+                "taken_back": place.taken_back,
             }
             for zone_id, place in self._places.items()
         }
@@ -322,10 +397,22 @@ class MisparkedBikes:
             if zone_id in self._places:
                 last_s = saved["last_present_s"]
                 self._zone_of |= dict.fromkeys(saved.get("tracks", ()), zone_id)
-                self._places[zone_id] = _Place(
+                place = self._places[zone_id] = _Place(
                     None if last_s is None else last_s + shift_s,
                     riding={int(key): _Riding(*value) for key, value in saved["riding"].items()},
+                    cases=set(saved.get("cases", ())),
+                    taken_back=saved.get("taken_back", {}),
                 )
+                for key, told in saved.get("verified", {}).items():
+                    place.verified[int(key)] = Verification.restored(told)
+                    place.verified[int(key)].resume(shift_s)
+
+
+def _as_it_is(stay: Stay, told: Verification, now_s: float) -> Stay:
+    """A stay, since it is of a bike: what stood there before may have been something else."""
+    if told.since_s is None or told.since_s <= stay.entered_s:
+        return stay
+    return replace(stay, entered_s=told.since_s, dwell_s=now_s - told.since_s)
 
 
 def _in_sight(overdue: Sequence[tuple[Stay, Track]], now_s: float) -> bool:

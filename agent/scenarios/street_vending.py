@@ -8,28 +8,30 @@ first that was drawn, of those whose rule holds.
 
 from __future__ import annotations
 
-import dataclasses
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
 from agent.domain.labels import BIKES, GOODS, PEOPLE, VEHICLES
 from agent.domain.measure import Measure
-from agent.domain.scene import Box, Doubt, Finding, Member, Track, Zone, ZoneKind, middle
+from agent.domain.scene import Box, Doubt, Finding, Member, Track, Zone, ZoneKind
 from agent.domain.zones import in_force, inside
 from agent.perception.background_model import ABSORB_S
-from agent.perception.standing_things import is_near, is_same_place
+from agent.perception.standing_candidates import GRACE_S, Candidate, Seen, ZoneCandidates
+from agent.perception.standing_things import is_same_place
 from agent.scenarios import (
+    VERIFIER,
     Answers,
     Example,
     Judgement,
     MeasureWords,
     Moment,
     Needs,
-    ScenarioSettings,
     Standing,
+    VerifiedSettings,
 )
+from agent.scenarios._verifier import VERIFIED, Verifier
 from wording.messages import said, said_many
 
 if TYPE_CHECKING:
@@ -40,13 +42,15 @@ if TYPE_CHECKING:
 KIND = "street_vending"
 NO_VENDING = ZoneKind("no_vending")
 ZONES = (NO_VENDING,)
-NEEDS = Needs(background_s=ABSORB_S)
+NEEDS = Needs(background_s=ABSORB_S, optional_classifiers=frozenset({VERIFIER}))
+STALLS = frozenset({"stall"})
 ANSWERS = Answers("stall", yes="stall", no="no_stall")
 MEASURES = {
     "stood_s": MeasureWords(said("seconds standing while watched"), said("standing (s)")),
     "attended_share": MeasureWords(said("share of model runs with a keeper"), said("attended")),
     "supported_share": MeasureWords(said("share of model runs that named it"), said("named")),
     "crowd_share": MeasureWords(said("share of it hidden by people"), said("hidden")),
+    **VERIFIED,
 }
 EXAMPLES = (
     Example(
@@ -68,7 +72,7 @@ def called(count: int) -> Said:
     return said_many("street vending", "street vending", count)
 
 
-class Settings(ScenarioSettings):
+class Settings(VerifiedSettings):
     """Tuning of the scenario."""
 
     attended_share: float = Field(default=0.5, ge=0, le=1)
@@ -87,45 +91,57 @@ class Settings(ScenarioSettings):
         return self.allowed_s * self.unsupported_times
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """Something new that stands at this moment: a stall's track, or cells (0: a track)."""
-
-    box: Box
-    since_s: float
-    last_s: float
-    missed_s: float | None
-    cells: int = 0
-
-
 @dataclass(slots=True)
-class _Candidate:
+class _Candidate(Candidate):
     """Something new that stands, while it may become a case."""
 
-    name: str
-    box: Box
-    since_s: float
-    last_s: float
-    missed_s: float | None
-    watched_since_s: float
-    named_s: float
+    watched_since_s: float = 0.0
+    named_s: float = 0.0
     most_cells: int = 0
-    vending: bool = False
     looks: int = 0
     attended: int = 0
     supported: int = 0
     peopled: float = 0.0
     confidence: float = 0.0
     person_area: float = 0.0
-    near_since_s: dict[int, float] = field(default_factory=dict)
 
-    @property
-    def until_s(self) -> float:
-        """When it was last there, as well as that is known."""
-        return middle(self.last_s, self.missed_s)
+    TIMES: ClassVar[tuple[str, ...]] = (*Candidate.TIMES, "watched_since_s", "named_s")
+
+    def begin(self, now_s: float) -> None:
+        self.watched_since_s = self.named_s = now_s
+
+    def is_shown_by(self, seen: Seen) -> bool:
+        # What came to stand only after the last sight of a thing is not that thing.
+        return is_same_place(self.box, seen.box) and _stood_already(seen, self)
+
+    def is_left_behind(self, seen: Seen, now_s: float) -> bool:
+        if not seen.cells:
+            return False
+        # What is left of it where people hid the ground while it went, or the ground where it stood,
+        # perhaps in another light than it was learned.
+        named = self.share(self.supported) >= NAMED_SHARE
+        few = seen.cells < REMAINS_SHARE * self.most_cells
+        return few or (named and now_s - self.named_s > UNNAMED_S)
+
+    def take(self, seen: Seen) -> None:
+        Candidate.take(self, seen)
+        if not seen.cells:
+            self.named_s = seen.last_s
+        self.most_cells = max(self.most_cells, seen.cells)
+
+    def restart(self) -> None:
+        """It has become what it was not: what was counted before is of something else."""
+        self.since_s = self.watched_since_s = self.verification.since_s or self.since_s
+        self.looks = self.attended = self.supported = 0
+        self.peopled = self.confidence = 0.0
 
     def share(self, count: float) -> float:
         return count / self.looks if self.looks else 0.0
+
+    def stood_s(self) -> float:
+        """For how long it has stood while it was watched: only then is it known who was there."""
+        watched_s = self.last_s - self.watched_since_s + GRACE_S
+        return max(0.0, min(self.last_s - self.since_s, watched_s))
 
 
 MIN_SUPPORT = 0.3
@@ -143,14 +159,8 @@ UNNAMED_S = 2.0
 """A thing that had its name in so many looks, and has not had it for this long, has gone."""
 REMAINS_SHARE = 0.35
 """Less than this of the cells that a thing once had is not the thing."""
-NEAR_S = 2.0
-"""Somebody who is near for less than this is passing by."""
 SAME_STAND_S = 0.1
 """Slack in comparing times."""
-HIDDEN_FOR_S = 60.0
-"""A thing whose place nobody looks at is given up after this time."""
-GRACE_S = 2.0
-"""A thing out of sight for less than this is still there."""
 
 
 class StreetVending:
@@ -159,114 +169,59 @@ class StreetVending:
     def __init__(self, settings: Settings, zones: Sequence[Zone]) -> None:
         self._settings = settings
         self._zones = [zone for zone in zones if zone.kind == NO_VENDING]
-        self._candidates: dict[str, list[_Candidate]] = {zone.zone_id: [] for zone in self._zones}
-        self._last_present_s: dict[str, float] = {}
-        self._clear_since_s: dict[str, float] = {}
-        self._count = 0
+        self._candidates = ZoneCandidates(self._zones, _Candidate)
+        self._verifier = Verifier(settings.question(STALLS))
 
     def judge(self, moment: Moment) -> Judgement:
         """Say of each no-vending zone whether somebody sells there."""
         findings = tuple(self._findings(moment))
-        return Judgement(findings, self._pending(), self._measures(), self._doubts())
+        return Judgement(
+            findings,
+            self._pending(),
+            self._measures(),
+            self._doubts(),
+            self._verifier.suppressed(),
+        )
 
     def _findings(self, moment: Moment) -> Iterable[Finding]:
         if moment.novelty is None or not moment.novelty.learned:
             return
-        standing = self._by_zone(moment)
-        for zone in self._zones:
-            if zone.zone_id not in moment.unseen:
-                finding = self._judge_zone(zone, standing[zone.zone_id], moment)
-                if finding is not None:
-                    yield finding
+        standing = self._candidates.belonging(self._standing(moment), moment.local)
+        seen = [zone for zone in self._zones if zone.zone_id not in moment.unseen]
+        for zone in seen:
+            self._candidates.follow(zone, standing[zone.zone_id], moment.observation, moment.now_s)
+            for candidate in self._candidates.by_zone[zone.zone_id]:
+                self._attend(candidate, moment)
+        self._verify([zone for zone in seen if in_force(zone, moment.local)], moment)
+        for zone in seen:
+            finding = self._judge_zone(zone, moment)
+            if finding is not None:
+                yield finding
 
-    def _judge_zone(self, zone: Zone, standing: Sequence[_Seen], moment: Moment) -> Finding | None:
-        candidates = self._follow(zone, standing, moment)
-        self._candidates[zone.zone_id] = candidates
-        for candidate in candidates:
-            self._attend(candidate, moment)
-        if not in_force(zone, moment.local):
-            candidates = []
-        vending = [one for one in candidates if self._is_vending(one)]
-        for one in vending:
-            one.vending = True
+    def _judge_zone(self, zone: Zone, moment: Moment) -> Finding | None:
+        vending = (
+            self._verifier.cases(zone, self._candidates, self._is_vending, moment.now_s)
+            if in_force(zone, moment.local)
+            else []
+        )
         if vending:
-            self._last_present_s[zone.zone_id] = max(one.until_s for one in vending)
-            self._clear_since_s.pop(zone.zone_id, None)
+            self._candidates.present(zone, vending)
             return self._present(zone, vending)
         return self._absent(zone, moment)
 
-    def _by_zone(self, moment: Moment) -> dict[str, list[_Seen]]:
-        """Zone → what stands now and belongs to it."""
-        found: dict[str, list[_Seen]] = {zone.zone_id: [] for zone in self._zones}
-        ruling = [zone for zone in self._zones if in_force(zone, moment.local)]
-        for seen in self._standing(moment):
-            held = [zone for zone in self._zones if self._holds(zone, seen)]
-            around = [zone for zone in self._zones if inside(seen.box.foot, zone)]
-            choice = sorted((held + around), key=lambda zone: zone not in ruling)
-            found[choice[0].zone_id].append(seen)
-        return found
+    def _verify(self, zones: Sequence[Zone], moment: Moment) -> None:
+        """Ask the verifier about what somebody attends or what has a name."""
+        pending = [
+            one
+            for zone in zones
+            for one in self._candidates.by_zone[zone.zone_id]
+            if (one.attended or one.supported) and one.missed_s is None
+        ]
+        allowed_s = self._settings.allowed_s
+        for one in self._verifier.ask_about(pending, lambda one: one.stood_s() / allowed_s, moment):
+            one.restart()
 
-    def _holds(self, zone: Zone, seen: _Seen) -> bool:
-        """Whether something seen is followed in a zone already."""
-        return any(
-            is_same_place(one.box, seen.box) and _stood_already(seen, one)
-            for one in self._candidates[zone.zone_id]
-        )
-
-    def _follow(self, zone: Zone, standing: Sequence[_Seen], moment: Moment) -> list[_Candidate]:
-        """Match what is new and stands now to the candidates so far."""
-        left = self._candidates[zone.zone_id]
-        kept: list[_Candidate] = []
-        for seen in standing:
-            # What came to stand only after the last sight of a thing is not that thing.
-            same = [
-                one
-                for one in left
-                if is_same_place(one.box, seen.box) and _stood_already(seen, one)
-            ]
-            if not same:
-                self._count += 1
-                name = f"{zone.zone_id}-{self._count}"
-                kept.append(_begun(name, seen, moment.now_s))
-                continue
-            first = min(same, key=lambda one: one.since_s)
-            if seen.cells and seen.cells < REMAINS_SHARE * first.most_cells:
-                continue  # what is left of it where people hid the ground while it went
-            left = [one for one in left if one not in same]
-            if seen.cells and self._lost_its_name(first, moment.now_s):
-                left.append(first)
-                continue  # the ground where it stood, perhaps in another light than it was learned
-            first.box, first.missed_s = seen.box, seen.missed_s
-            first.last_s = max(first.last_s, seen.last_s)
-            if not seen.cells:
-                first.named_s = seen.last_s
-            first.most_cells = max(first.most_cells, seen.cells)
-            kept.append(first)
-        return kept + self._unseen(zone, left, moment)
-
-    def _unseen(self, zone: Zone, left: Sequence[_Candidate], moment: Moment) -> list[_Candidate]:
-        """Of the candidates not seen now, those that are still there; note when the others went."""
-        kept = []
-        for one in left:
-            if one.missed_s is None and moment.observation.looked_at(one.box.centre):
-                one.missed_s = moment.now_s
-            if self._still_there(one, moment):
-                kept.append(one)
-            elif one.vending:
-                self._last_present_s[zone.zone_id] = one.until_s
-        return kept
-
-    def _lost_its_name(self, candidate: _Candidate, now_s: float) -> bool:
-        """Whether the network saw a stall there most of the time, and now no more."""
-        named = candidate.share(candidate.supported) >= NAMED_SHARE
-        return named and now_s - candidate.named_s > UNNAMED_S
-
-    def _still_there(self, candidate: _Candidate, moment: Moment) -> bool:
-        if candidate.missed_s is not None:
-            return moment.now_s - candidate.missed_s <= GRACE_S
-        return moment.now_s - candidate.last_s < HIDDEN_FOR_S
-
-    def _standing(self, moment: Moment) -> Iterable[_Seen]:
+    def _standing(self, moment: Moment) -> Iterable[Seen]:
         """What is new, stands with its foot in a zone, and is no vehicle."""
         assert moment.novelty is not None
         explained = [track.box for track in moment.tracks if track.label in BIKES | VEHICLES]
@@ -281,14 +236,14 @@ class StreetVending:
         ]
         for track in _without_parts(stalls):
             assert track.still_since_s is not None
-            yield _Seen(track.box, track.still_since_s, track.last_seen_s, track.missed_since_s)
+            yield Seen(track.box, track.still_since_s, track.last_seen_s, track.missed_since_s)
         for thing in moment.novelty.things:
             if not self._is_in_a_zone(thing.box) or thing.box.area > LARGEST_THING:
                 continue
             if any(is_same_place(track.box, thing.box) for track in stalls):
                 continue
             if sum(thing.box.covered_by(box) for box in explained) < 0.4:
-                yield _Seen(thing.box, thing.since_s, thing.last_s, None, thing.cells)
+                yield Seen.of(thing)
 
     def _is_in_a_zone(self, box: Box) -> bool:
         return any(inside(box.foot, zone) for zone in self._zones)
@@ -297,16 +252,7 @@ class StreetVending:
         """Count who is with the thing, what the network calls it, and how much people cover it."""
         if not moment.observation.looked_at(candidate.box.centre):
             return
-        people = [track for track in moment.tracks if track.label in PEOPLE and track.seen_now]
-        near = {track.track_id: track for track in people if is_near(track, candidate.box)}
-        candidate.near_since_s = {
-            track_id: candidate.near_since_s.get(track_id, moment.now_s) for track_id in near
-        }
-        stays = [
-            near[track_id]
-            for track_id, since_s in candidate.near_since_s.items()
-            if moment.now_s - since_s >= NEAR_S or near[track_id].still_since_s is not None
-        ]
+        stays = candidate.staying(moment.tracks, moment.now_s)
         candidate.looks += 1
         candidate.attended += bool(stays)
         if stays:
@@ -320,27 +266,28 @@ class StreetVending:
         if goods:
             candidate.named_s = moment.now_s
         candidate.confidence = max([candidate.confidence, *(found.confidence for found in goods)])
+        people = [track for track in moment.tracks if track.label in PEOPLE and track.seen_now]
         covered = min(1.0, sum(candidate.box.covered_by(track.box) for track in people))
         candidate.peopled += covered
 
-    def _stood_s(self, candidate: _Candidate) -> float:
-        """For how long it has stood while it was watched: only then is it known who was there."""
-        watched_s = candidate.last_s - candidate.watched_since_s + GRACE_S
-        return max(0.0, min(candidate.last_s - candidate.since_s, watched_s))
-
     def _is_vending(self, candidate: _Candidate) -> bool:
         settings = self._settings
-        stood_s = self._stood_s(candidate)
+        stood_s = candidate.stood_s()
         if stood_s < settings.allowed_s:
             return False
         if candidate.share(candidate.attended) < settings.attended_share:
             return False
-        if candidate.share(candidate.supported) >= settings.supported_share:
+        if self._is_named(candidate):
             return True
         if stood_s < settings.unsupported_times * settings.allowed_s:
             return False
         large = candidate.box.area >= settings.unsupported_size * candidate.person_area > 0
         return large and candidate.share(candidate.peopled) < settings.crowd_share
+
+    def _is_named(self, candidate: _Candidate) -> bool:
+        """Whether the detector or the verifier calls it a stall."""
+        supported = candidate.share(candidate.supported) >= self._settings.supported_share
+        return supported or candidate.verification.confirmed
 
     def _present(self, zone: Zone, vending: Sequence[_Candidate]) -> Finding:
         members = tuple(
@@ -361,129 +308,93 @@ class StreetVending:
                 "attended_share": round(attended, 3),
                 "supported_share": round(longest.share(longest.supported), 3),
                 "crowd_share": round(longest.share(longest.peopled), 3),
+                **self._verifier.reason(longest.verification),
             },
         )
 
     def _absent(self, zone: Zone, moment: Moment) -> Finding | None:
-        zone_id = zone.zone_id
-        there = [one for one in self._candidates[zone_id] if one.vending]
+        there = [one for one in self._candidates.by_zone[zone.zone_id] if one.is_case]
         if there:
             # What was vending still stands; only its keeper is away for the moment.
-            self._last_present_s[zone_id] = max(one.until_s for one in there)
-            self._clear_since_s.pop(zone_id, None)
+            self._candidates.present(zone, there)
             return None
-        if not moment.observation.looked_at(zone.box.centre):
+        ended = self._candidates.in_order(
+            zone, moment.observation, moment.now_s, self._settings.clear_after_s
+        )
+        if ended is None:
             return None
-        clear_since_s = self._clear_since_s.setdefault(zone_id, moment.now_s)
-        if moment.now_s - clear_since_s < self._settings.clear_after_s:
-            return None
-        since_s = self._last_present_s.pop(zone_id, moment.now_s)
-        return Finding(KIND, zone_id, zone.place_id, "absent", since_s=since_s)
+        since_s, reason = ended
+        return Finding(KIND, zone.zone_id, zone.place_id, "absent", since_s=since_s, reason=reason)
+
+    def _known(self) -> dict[str, list[_Candidate]]:
+        """Zone → something new that stands in it and that somebody attends or that has a name."""
+        found = {
+            zone_id: [one for one in candidates if one.attended or one.supported]
+            for zone_id, candidates in self._candidates.by_zone.items()
+        }
+        return {zone_id: candidates for zone_id, candidates in found.items() if candidates}
 
     def _pending(self) -> dict[str, float]:
-        """Zone → since when something new stands in it that somebody attends or that has a name."""
+        """Zone → since when something stands in it that may be a case."""
         return {
             zone_id: min(one.since_s for one in candidates)
-            for zone_id, found in self._candidates.items()
-            if (candidates := [one for one in found if one.attended or one.supported])
+            for zone_id, known in self._known().items()
+            if (candidates := [one for one in known if not one.verification.refused])
         }
 
     def _measures(self) -> dict[str, tuple[Measure, ...]]:
         """Zone → what the rule goes by, for the thing nearest to a case."""
         return {
             zone_id: self._measured(
-                max(found, key=lambda one: (one.vending, bool(one.attended), self._stood_s(one)))
+                max(found, key=lambda one: (one.is_case, bool(one.attended), one.stood_s()))
             )
-            for zone_id, found in self._candidates.items()
-            if any(one.attended or one.supported for one in found)
+            for zone_id, found in self._known().items()
         }
 
     def _measured(self, candidate: _Candidate) -> tuple[Measure, ...]:
         settings = self._settings
         supported = candidate.share(candidate.supported)
         named = supported >= settings.supported_share
-        needed_s = settings.allowed_s * (1.0 if named else settings.unsupported_times)
+        times = 1.0 if self._is_named(candidate) else settings.unsupported_times
         measures = (
-            Measure("stood_s", self._stood_s(candidate), needed_s),
+            Measure("stood_s", candidate.stood_s(), settings.allowed_s * times),
             Measure("attended_share", candidate.share(candidate.attended), settings.attended_share),
             Measure("supported_share", supported, settings.supported_share),
         )
-        if named:
+        verified = self._verifier.measured(candidate.verification, must_confirm=not named)
+        if named and not verified:
             return measures
         crowd = candidate.share(candidate.peopled)
-        return (*measures, Measure("crowd_share", crowd, settings.crowd_share, "at_most"))
+        most = 1.0 if self._is_named(candidate) else settings.crowd_share
+        return (*measures, Measure("crowd_share", crowd, most, "at_most"), *verified)
 
     def _doubts(self) -> tuple[Doubt, ...]:
         """What stands attended for as long as a stall may, with a name in some of the looks only."""
         settings = self._settings
         return tuple(
             Doubt(zone_id, "stall", one.share(one.supported), one.box.grown(0.25))
-            for zone_id, found in self._candidates.items()
+            for zone_id, found in self._candidates.by_zone.items()
             for one in found
             if one.missed_s is None
-            and self._stood_s(one) >= settings.allowed_s
+            and one.stood_s() >= settings.allowed_s
             and one.share(one.attended) >= settings.attended_share
             and abs(one.share(one.supported) - settings.supported_share) < DOUBT
         )
 
     def resume(self, zone_id: str, unseen_s: float) -> None:
         """A zone is seen again: its candidates are none the older."""
-        for one in self._candidates.get(zone_id, ()):
-            one.since_s += unseen_s
-            one.last_s += unseen_s
-            one.watched_since_s += unseen_s
-            one.named_s += unseen_s
-            one.missed_s = None
-            one.near_since_s = {}
-        self._clear_since_s.pop(zone_id, None)
+        self._candidates.resume(zone_id, unseen_s)
 
     def snapshot(self) -> dict[str, Any]:
         """The state to keep over a restart: the candidates of each zone."""
-        return {
-            "count": self._count,
-            "last_present_s": dict(self._last_present_s),
-            "candidates": {
-                zone_id: [
-                    {
-                        **dataclasses.asdict(one),
-                        "box": dataclasses.astuple(one.box),
-                        "near_since_s": {},
-                    }
-                    for one in found
-                ]
-                for zone_id, found in self._candidates.items()
-            },
-        }
+        return self._candidates.snapshot()
 
     def restore(self, snapshot: dict[str, Any], shift_s: float) -> None:
         """Restore a snapshot; ``shift_s`` is added to its times."""
-        self._count = snapshot["count"]
-        self._last_present_s = {
-            zone_id: last_s + shift_s for zone_id, last_s in snapshot["last_present_s"].items()
-        }
-        for zone_id, found in snapshot["candidates"].items():
-            if zone_id in self._candidates:
-                self._candidates[zone_id] = [
-                    _Candidate(
-                        **{
-                            **saved,
-                            "box": Box(*saved["box"]),
-                            "since_s": saved["since_s"] + shift_s,
-                            "last_s": saved["last_s"] + shift_s,
-                            "missed_s": None,
-                            "watched_since_s": saved["watched_since_s"] + shift_s,
-                            "named_s": saved["named_s"] + shift_s,
-                        }
-                    )
-                    for saved in found
-                ]
+        self._candidates.restore(snapshot, shift_s)
 
 
-def _begun(name: str, seen: _Seen, now_s: float) -> _Candidate:
-    return _Candidate(name, seen.box, seen.since_s, seen.last_s, seen.missed_s, now_s, now_s)
-
-
-def _stood_already(seen: _Seen, candidate: _Candidate) -> bool:
+def _stood_already(seen: Seen, candidate: _Candidate) -> bool:
     """Whether what is seen stood when the candidate was last there; cells tell that less finely."""
     if seen.cells:
         return seen.since_s <= candidate.last_s + SAME_STAND_S

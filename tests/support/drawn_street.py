@@ -97,12 +97,13 @@ def play(
         example: What to play.
         boots_at_s: When the device starts anew from what it has written down, on a clock that is
             ``BOOT_S`` ahead.
-        verified: Whether there is a verifier, which says what :attr:`Standing.means` says.
+        verified: Whether there is a verifier though the example has none; it says what
+            :attr:`Standing.means` says.
 
     Yields:
         For each frame its second, what was said of it, and the pipeline.
     """
-    street = DrawnStreet(example.things)
+    street, verified = DrawnStreet(example.things), verified or example.verified
     drawn = {"zone_id": ZONE_ID, "kind": example.zone.name, "polygon": example.polygon}
     configuration = from_tables(
         site_of(

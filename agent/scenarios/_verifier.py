@@ -1,0 +1,129 @@
+"""How a scenario asks the verifier, and what it says of the answers. No scenario itself."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from agent.domain.labels import PEOPLE
+from agent.domain.measure import Measure
+from agent.perception.standing_candidates import Candidate
+from agent.perception.verification import HIDDEN_SHARE, Verification, ask_next
+from agent.scenarios import MeasureWords, Suppressed
+from wording.messages import said
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from agent.domain.scene import Box, Zone
+    from agent.perception.standing_candidates import ZoneCandidates
+    from agent.perception.verification import Question
+    from agent.scenarios import Moment
+
+C = TypeVar("C", bound=Candidate)
+
+VERIFIED = {
+    "verified": MeasureWords(said("the verifier's probability that it is one"), said("verified"))
+}
+"""What stands beside a scenario's own measures."""
+
+
+class Verifier:
+    """The verifier, as one scenario on one camera asks it.
+
+    Args:
+        question: What the scenario wants to know of its candidates.
+    """
+
+    def __init__(self, question: Question) -> None:
+        self.question = question
+        self._suppressed: list[Suppressed] = []
+
+    def ask(
+        self, candidates: Iterable[tuple[Box, Verification, float]], moment: Moment
+    ) -> list[Verification]:
+        """Ask about the candidate whose turn has come, unless people hide it.
+
+        Args:
+            candidates: Where each stands, what was said of it, and for which share of the time that it
+                may it has stood.
+            moment: Now.
+
+        Returns:
+            What has become what it was not: as that it has stood since its ``since_s`` only.
+        """
+        people = [track.box for track in moment.tracks if track.label in PEOPLE and track.seen_now]
+        due = [
+            (box, verification)
+            for box, verification, stood_share in candidates
+            if verification.due(moment.now_s, self.question.every_s, stood_share)
+            and moment.observation.looked_at(box.centre)
+            and sum(box.covered_by(person) for person in people) <= HIDDEN_SHARE
+        ]
+        return ask_next(due, moment.scores.candidate, moment.now_s, self.question)
+
+    def ask_about(
+        self, candidates: Sequence[C], stood_share: Callable[[C], float], moment: Moment
+    ) -> list[C]:
+        """The same of candidates that are followed."""
+        turned = self.ask(
+            [(one.box, one.verification, stood_share(one)) for one in candidates], moment
+        )
+        return [one for one in candidates if any(one.verification is each for each in turned)]
+
+    def cases(
+        self, zone: Zone, followed: ZoneCandidates[C], is_overdue: Callable[[C], bool], now_s: float
+    ) -> list[C]:
+        """Of a zone's candidates, those that are cases now.
+
+        Args:
+            zone: The zone.
+            followed: The candidates in all zones.
+            is_overdue: Whether one is a case by every other rule.
+            now_s: On the frames' clock.
+        """
+        there = followed.by_zone[zone.zone_id]
+        for one in there:
+            if one.is_case and one.verification.rules_out(is_case=True):
+                followed.take_back(zone, one, self.ended(one.verification))
+                self.suppress(zone.zone_id, one.verification)
+        overdue = [one for one in there if is_overdue(one)]
+        for one in overdue:
+            if one.verification.rules_out(is_case=one.is_case):
+                self.suppress(zone.zone_id, one.verification)
+            elif not one.verification.awaits(now_s):
+                one.is_case = True
+        return [one for one in overdue if one.is_case]
+
+    def suppress(self, zone_id: str, verification: Verification) -> None:
+        """Say, once, that something is no case by the verifier's word alone."""
+        if not verification.reported:
+            verification.reported = True
+            self._suppressed.append(Suppressed(zone_id, verification.seen_as))
+
+    def suppressed(self) -> tuple[Suppressed, ...]:
+        """What was suppressed since this was last asked."""
+        told, self._suppressed = tuple(self._suppressed), []
+        return told
+
+    def measured(self, verification: Verification, *, must_confirm: bool) -> tuple[Measure, ...]:
+        """What it said, beside the least that is needed; nothing where it was never asked.
+
+        Args:
+            verification: Of the candidate.
+            must_confirm: Whether it is a case by the verifier's word only.
+        """
+        if not verification.answers:
+            return ()
+        told = verification.probability(self.question)
+        needed = self.question.confirms if must_confirm else self.question.refuses
+        return (Measure("verified", math.nan if told is None else told, needed),)
+
+    def reason(self, verification: Verification) -> dict[str, Any]:
+        """What it said, as facts of a case; nothing where it was not asked often enough."""
+        told = verification.probability(self.question)
+        return {} if told is None else {"verified": round(told, 3), "seen_as": verification.seen_as}
+
+    def ended(self, verification: Verification) -> dict[str, Any]:
+        """Why a case ended that the verifier has ended."""
+        return {"ended_by": "verifier", **self.reason(verification)}
