@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 from numpy.typing import NDArray
 
+from tests.support.colour_verifier import BGR_OF, write_verifier
 from tests.support.paths import ROOT
 from tests.support.staged_clips import BUNDLED
 from training.datasets.groups import digest_of
@@ -19,7 +20,14 @@ from training.evaluate.__main__ import main
 from training.evaluate.figures import false_share_at_recall, two_sided
 from training.evaluate.labels import KNOWN
 from training.evaluate.metrics import calibration_error
-from training.evaluate.sources import SourceError, look_through, read_folder
+from training.evaluate.sources import (
+    CROWD,
+    SHOP_GOODS,
+    SourceError,
+    look_through,
+    read_folder,
+    read_set,
+)
 
 MODELS = ROOT / "models"
 
@@ -301,3 +309,72 @@ def test_a_set_of_one_kind_has_a_rate_but_no_accuracy() -> None:
     assert figures["false_positives_per_picture"]["value"] == 0.25
     assert "roc_auc" not in figures
     assert figures["recall"]["value"] is None
+
+
+def test_stalls_noted_in_fractions_are_read_with_their_light_and_source(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        cv2.imwrite(str(tmp_path / f"{name}.png"), np.zeros((50, 100, 3), np.uint8))
+    item = {"width": 100, "height": 50, "label": "stall", "place": "unknown"}
+    items = [item | {"file": f"{name}.png", "source_repo": f"{name}/x"} for name in "abc"]
+    boxes = [
+        {"xyxy_fraction": [0, 0, 0.5, 1], "flag": "row"},
+        {"xyxy_fraction": [0.5, 0, 1, 1], "flag": "spill"},
+        {"xyxy_fraction": [0.5, 0, 0.6, 1], "flag": "ignore"},
+    ]
+    note = {"light": "night", "usable": True, "boxes": boxes}
+    pictures = {"a.png": note, "b.png": note | {"usable": False, "light": "day"}}
+    (tmp_path / "manifest.json").write_text(json.dumps({"items": items}))
+    (tmp_path / "boxes.json").write_text(json.dumps({"pictures": pictures}))
+    whole, unusable, unknown = read_set(tmp_path)
+    assert whole.boxes == (
+        ("stall", (0, 0, 50, 50)),
+        (CROWD, (50, 0, 100, 50)),
+        (SHOP_GOODS, (50, 0, 100, 50)),
+        (CROWD, (50, 0, 60, 50)),
+    )
+    assert (whole.boxed, whole.night, whole.group) == (frozenset({"stall"}), True, "a/x")
+    assert (unusable.boxed, unusable.boxes, unusable.night) == (frozenset(), (), False)
+    assert (unknown.night, unknown.boxed, unknown.group) == (None, frozenset(), "unknown")
+
+
+def test_a_verifier_is_judged_on_boxes_by_day_and_night_and_its_worst_is_shown(
+    tmp_path: Path,
+) -> None:
+    street = np.full((240, 320, 3), 110, np.uint8)
+    by_day, by_night = street.copy(), street.copy()
+    by_day[60:180, 40:140] = BGR_OF["stall"]
+    by_night[60:180, 40:140] = BGR_OF["vehicle"]
+    folder = tmp_path / "data" / "market"
+    save(folder / "a.png", by_day)
+    save(folder / "b.png", by_night)
+    items = [
+        {"file": f"{name}.png", "label": "stall", "width": 320, "height": 240} for name in "ab"
+    ]
+    boxes = [{"xyxy_fraction": [0.125, 0.25, 0.4375, 0.75], "flag": ""}]
+    notes = {
+        f"{name}.png": {"light": light, "usable": True, "boxes": boxes}
+        for name, light in (("a", "day"), ("b", "night"))
+    }
+    (folder / "manifest.json").write_text(json.dumps({"items": items}))
+    (folder / "boxes.json").write_text(json.dumps({"pictures": notes}))
+    verifier = str(write_verifier(tmp_path / "models"))
+    told = judge(
+        tmp_path / "data", tmp_path, "--model", str(MODELS / "street"), "--model", verifier
+    )
+    rows = told["results"]
+    assert isinstance(rows, list)
+    [row] = [each for each in rows if each["task"] == "candidates: stall"]
+    figures = row["figures"]
+    assert figures["stalls_recall_by_day"]["value"] == 1
+    assert figures["stalls_recall_by_night"]["value"] == 0
+    assert figures["stalls_recall"]["n"] == figures["stall_told"]["n"] >= 4
+    assert "candidates: stall by verifier" in str(told["printed"])
+    assert (tmp_path / "report.jpg").stat().st_size > 0
+
+
+def test_a_verifier_without_a_detector_is_refused(tmp_path: Path) -> None:
+    save(tmp_path / "data" / "no_stall" / "a.png", np.zeros((48, 48, 3), np.uint8))
+    verifier = str(write_verifier(tmp_path / "models"))
+    ran = CliRunner().invoke(main, [str(tmp_path / "data"), "--model", verifier])
+    assert ran.exit_code == 1
+    assert "what a detector proposes" in ran.output

@@ -16,11 +16,19 @@ from agent.inference import ModelError
 from agent.inference.manifest import Manifest
 from benchmarks.machine import headline
 from training.evaluate import sheet, tasks
-from training.evaluate.judging import BinJudge, PictureError, StreetJudge, opened
+from training.evaluate.judging import (
+    BinJudge,
+    PictureError,
+    StreetJudge,
+    VerifierJudge,
+    opened,
+)
 from training.evaluate.labels import MEANINGS, Claims
 from training.evaluate.sources import Item, SourceError, look_through
 
 SHOWN_FAULTS, FAULT_WIDTH = 20, 400
+DEFAULT = ("street", "bin-state")
+Judges = tuple[Sequence[StreetJudge], Sequence[BinJudge], Sequence[VerifierJudge]]
 
 
 def _meaning(
@@ -59,8 +67,8 @@ def main(
     claims = Claims(means)
     try:
         found = look_through(data, claims)
-        streets, bins = opened(models or ("street", "bin-state"))
-        report, mistakes = judged(found.sets, streets, bins, claims, everything=everything)
+        judges = opened(models or DEFAULT)
+        report, mistakes = judged(found.sets, judges, claims, everything=everything)
     except (SourceError, PictureError, ModelError) as error:
         raise click.ClickException(str(error)) from error
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -77,8 +85,7 @@ def main(
 
 def judged(
     sets: Mapping[str, Sequence[Item]],
-    streets: Sequence[StreetJudge],
-    bins: Sequence[BinJudge],
+    judges: Judges,
     claims: Claims,
     *,
     everything: bool,
@@ -87,8 +94,8 @@ def judged(
 
     Args:
         sets: Pictures by set.
-        streets: Detectors.
-        bins: Classifiers.
+        judges: Detectors, classifiers of bins, and verifiers. A verifier is asked about what the
+            first detector proposes.
         claims: What a picture's label says.
         everything: Also pictures a model was trained on.
 
@@ -96,7 +103,10 @@ def judged(
         SourceError: Nothing in the sets says anything to these models.
     """
     told, rows, mistakes = [], [], []
-    for judge in (*streets, *bins):
+    streets, bins, verifiers = judges
+    if verifiers and not streets:
+        raise SourceError("a verifier is judged on what a detector proposes: name one as well")
+    for judge in (*streets, *bins, *verifiers):
         known = {} if everything else _trained_on(judge.folder)
         mine = {
             name: [each for each in items if each.digest not in known]
@@ -106,6 +116,10 @@ def judged(
         told.append(_model(judge.manifest) | {"left_out_as_trained_on": left_out})
         if isinstance(judge, StreetJudge):
             outcome = tasks.things(judge, mine, claims, _progress)
+        elif isinstance(judge, VerifierJudge):
+            both = {**known, **({} if everything else _trained_on(streets[0].folder))}
+            mine = {k: [i for i in v if i.digest not in both] for k, v in mine.items()}
+            outcome = tasks.candidates(judge, streets[0], mine, claims, _progress)
         else:
             outcome = tasks.bin_states(judge, mine, claims, _progress)
         rows += outcome.rows

@@ -53,7 +53,7 @@ def compared(data: Path, folders: Mapping[str, Path], figures: Sequence[str]) ->
     sets = read_folder(data)
     cells: dict[tuple[str, str], dict[str, str]] = {}
     for head, folder in folders.items():
-        report, _ = judged(sets, *opened([str(folder)]), KNOWN, everything=False)
+        report, _ = judged(sets, opened([str(folder)]), KNOWN, everything=False)
         for row in report["results"]:
             told = row["figures"]
             if told.get("truths", MIN_TRUTHS) < MIN_TRUTHS:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from training.evaluate.candidates import Asked
 from training.evaluate.metrics import (
     Interval,
     Scored,
@@ -88,6 +89,37 @@ def of_probability(
         name: told(bootstrap(measure, truth, score, groups, ROUNDS))
         for name, measure in measures.items()
     }
+
+
+def of_candidates(asked: Sequence[Asked], threshold: float) -> dict[str, Any]:
+    """How well a verifier tells stalls from other candidates; by day and night apart where known.
+
+    Intervals are drawn over groups: candidates of one picture are not free.
+    """
+    found: dict[str, Any] = {}
+    lights = {"": None, "_by_day": False, "_by_night": True}
+    for ending, night in lights.items():
+        mine = [each for each in asked if night is None or each.place.item.night is night]
+        truth = np.array([int(each.place.is_stall) for each in mine])
+        score = np.array([each.stall for each in mine])
+        groups = [each.place.item.group for each in mine]
+        measures: dict[str, tuple[Callable[[Array, Array], float], int]] = {
+            "stalls_recall": (lambda t, s: _share(s[t == 1] >= threshold), int(truth.sum())),
+            "false_stalls": (lambda t, s: _share(s[t == 0] >= threshold), int((1 - truth).sum())),
+        }
+        if truth.any() and not truth.all():
+            measures["stalls_roc_auc"] = (roc_auc, len(mine))
+        for name, (measure, count) in measures.items():
+            if count:
+                row = told(bootstrap(measure, truth, score, groups, ROUNDS))
+                found[name + ending] = row | {"n": count}
+    boxed = [each for each in asked if each.place.kind is not None]
+    for kind in sorted({each.place.kind or "" for each in boxed}):
+        right = np.array([int(each.said == kind) for each in boxed if each.place.kind == kind])
+        groups = [each.place.item.group for each in boxed if each.place.kind == kind]
+        row = told(bootstrap(lambda _, s: _share(s == 1), right, right, groups, ROUNDS))
+        found[f"{kind}_told"] = row | {"n": len(right)}
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent import inference
-from agent.domain.scene import Detection
+from agent.domain.labels import CANDIDATE_KINDS
+from agent.domain.scene import Box, Detection
 from agent.inference import Classifier, Detector
 from agent.inference.manifest import load_manifest, read_model
+from agent.perception.candidate_crop import candidate_crop
 from drivers import pictures
 from drivers.pictures import Picture
 
@@ -83,18 +85,47 @@ class BinJudge:
         return self._classifier.probabilities(picture)["overflowing"]
 
 
-def opened(names: Sequence[str]) -> tuple[list[StreetJudge], list[BinJudge]]:
+class VerifierJudge:
+    """A verifier, shown a candidate's crop as the device cuts it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, stored = folder, read_model(folder)
+        self.manifest = stored.manifest
+        self._classifier = Classifier(stored, threads=2)
+
+    def threshold(self) -> float:
+        """From which probability on a candidate counts as a stall."""
+        told = (each for each in self.manifest.classes if each.meaning == "stall")
+        return next(told).threshold
+
+    def look(self, picture: Picture, box: Box) -> dict[str, float]:
+        """The probability of each kind of candidate.
+
+        Args:
+            picture: The whole picture, (height, width, 3) BGR.
+            box: The candidate, in fractions of it.
+        """
+        return self._classifier.probabilities(candidate_crop(picture, box))
+
+
+def opened(
+    names: Sequence[str],
+) -> tuple[list[StreetJudge], list[BinJudge], list[VerifierJudge]]:
     """The models named: by name, or by their folder's path."""
-    streets, bins = [], []
+    streets: list[StreetJudge] = []
+    bins: list[BinJudge] = []
+    verifiers: list[VerifierJudge] = []
     for name in names:
         folder = Path(name) if (Path(name) / "manifest.toml").is_file() else None
         folder = folder or inference.find_model(name)
-        gives = inference.load_family(load_manifest(folder).family).GIVES
-        if gives == "detections":
+        manifest = load_manifest(folder)
+        if inference.load_family(manifest.family).GIVES == "detections":
             streets.append(StreetJudge(folder))
+        elif {each.meaning for each in manifest.classes} & set(CANDIDATE_KINDS):
+            verifiers.append(VerifierJudge(folder))
         else:
             bins.append(BinJudge(folder))
-    return streets, bins
+    return streets, bins, verifiers
 
 
 def scores_of(judge: BinJudge, paths: Sequence[Path]) -> NDArray[np.float64]:

@@ -2,7 +2,8 @@
 
 A folder of sets holds one folder a set; a set is read as the first of these that it is:
 
-- ``manifest.json`` with ``items`` (``file`` and ``label``), with boxes in a COCO file beside it;
+- ``manifest.json`` with ``items`` (``file`` and ``label``), with boxes in a COCO file or in
+  ``boxes.json`` beside it;
 - a COCO file (``images``, ``annotations``, ``categories``), here or in ``annotations/``, and pictures
   below it;
 - YOLO: ``data.yaml`` or ``classes.txt`` with the names, ``labels/*.txt`` beside ``images/``;
@@ -29,6 +30,10 @@ from training.evaluate.labels import KNOWN, Claims, name_of
 Edges = tuple[float, float, float, float]
 PICTURES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
 CROWD = "crowd"
+LABELS = Path(__file__).parents[1] / "labels"
+"""Notes of ours on pictures of others; no picture."""
+SHOP_GOODS = "shop_goods"
+"""Goods that a shop has put out: no street class; whoever looks for stalls is excused there."""
 _NEAR = 6
 """Difference hashes that differ in at most so many of 64 bits are one place."""
 
@@ -45,6 +50,7 @@ class Item:
         boxed: The classes that the set boxes exhaustively; empty where it boxes nothing.
         group: What shares a place or a source has the same group.
         digest: The first 16 hex digits of the file's SHA-256.
+        night: Taken at night; None where the set does not say.
     """
 
     path: Path
@@ -54,6 +60,7 @@ class Item:
     boxed: frozenset[str] = frozenset()
     group: str = ""
     digest: str = ""
+    night: bool | None = None
 
     @property
     def name(self) -> str:
@@ -134,16 +141,20 @@ def _read_or_tell(folder: Path, labels: Claims, faults: list[str]) -> list[Item]
 
 def read_set(folder: Path, labels: Claims = KNOWN) -> list[Item]:
     """The pictures of one set; none if it is no set."""
-    boxed = _coco(folder)
+    boxed = _coco(folder) | _noted(folder)
     items = list(_manifest(folder)) or list(_yolo(folder)) or list(_by_label(folder, labels))
     if not items:
         return list(boxed.values())
-    return [
-        replace(item, boxes=boxed[item.path].boxes, boxed=boxed[item.path].boxed)
-        if item.path in boxed
-        else item
-        for item in items
-    ]
+    return [_joined(item, boxed.get(item.path)) for item in items]
+
+
+def _joined(item: Item, boxed: Item | None) -> Item:
+    """What two papers say of one picture; who names its boxes knows its source better."""
+    if boxed is None:
+        return item
+    night = boxed.night if item.night is None else item.night
+    group = boxed.group or item.group
+    return replace(item, boxes=boxed.boxes, boxed=boxed.boxed, night=night, group=group)
 
 
 def _subfolders(folder: Path) -> list[Path]:
@@ -183,7 +194,8 @@ def _manifest_item(folder: Path, told: Mapping[str, Any]) -> Item | None:
         raise TypeError(f"label {label!r}")
     place = next((str(told[key]) for key in ("place", "group", "day") if key in told), "")
     boxes, boxed = _boxes_of(told)
-    return Item(file, folder.name, label, boxes, boxed, place)
+    night = told.get("night")
+    return Item(file, folder.name, label, boxes, boxed, place, night=night)
 
 
 def _boxes_of(item: Mapping[str, Any]) -> tuple[tuple[tuple[str, Edges], ...], frozenset[str]]:
@@ -198,6 +210,48 @@ def _boxes_of(item: Mapping[str, Any]) -> tuple[tuple[tuple[str, Edges], ...], f
         down = [y * item["height"] for y in numbers[1::2]]
         found.append((name, (min(across), min(down), max(across), max(down))))
     return tuple(found), frozenset(name for name, _ in found)
+
+
+def _noted(folder: Path) -> dict[Path, Item]:
+    """Stalls by ``boxes.json``: fractions with a flag, each picture's light, and its source.
+
+    Pictures that are not usable have no whole boxes, and say nothing of boxes. Where this set has
+    no notes on a picture, ours (``training/labels``) are taken.
+    """
+    path, ours = folder / "boxes.json", LABELS / f"{folder.name}.json"
+    if not path.is_file():
+        return {}
+    found = {}
+    try:
+        notes = (_json(ours) if ours.is_file() else {}) | _json(path)["pictures"]
+        for each in _json(folder / "manifest.json")["items"]:
+            note, size = notes.get(each["file"]), (each["width"], each["height"])
+            if note is None:
+                continue
+            boxes = tuple(_noted_boxes(note["boxes"], size)) if note["usable"] else ()
+            found[folder / each["file"]] = Item(
+                folder / each["file"],
+                folder.name,
+                boxes=boxes,
+                boxed=frozenset({"stall"} if note["usable"] else ()),
+                group=each.get("source_repo", ""),
+                night=note["light"] == "night",
+            )
+    except (KeyError, TypeError, ValueError) as error:
+        raise SourceError(f"{path}: not as stalls are noted: {error!r}") from error
+    return found
+
+
+def _noted_boxes(
+    boxes: Sequence[Mapping[str, Any]], size: tuple[int, int]
+) -> Iterator[tuple[str, Edges]]:
+    for each in boxes:
+        left, top, right, bottom = each["xyxy_fraction"]
+        edges = (left * size[0], top * size[1], right * size[0], bottom * size[1])
+        if each["flag"] in ("ignore", "spill"):
+            yield CROWD, edges
+        if each["flag"] != "ignore":
+            yield SHOP_GOODS if each["flag"] == "spill" else "stall", edges
 
 
 def _coco(folder: Path) -> dict[Path, Item]:

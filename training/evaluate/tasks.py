@@ -9,8 +9,17 @@ from typing import Any
 
 import numpy as np
 
+from agent.domain.scene import Detection
 from training.evaluate import figures
-from training.evaluate.judging import BinJudge, Sight, StreetJudge, read, scores_of
+from training.evaluate.candidates import Asked, places_of
+from training.evaluate.judging import (
+    BinJudge,
+    Sight,
+    StreetJudge,
+    VerifierJudge,
+    read,
+    scores_of,
+)
 from training.evaluate.labels import THINGS, Claims
 from training.evaluate.metrics import Scored, iou_matrix
 from training.evaluate.sheet import Mistake
@@ -81,6 +90,57 @@ def things(
     for name, sights in seen.items():
         _boxes(judge, name, sights, outcome)
     return outcome
+
+
+def candidates(
+    judge: VerifierJudge,
+    detector: StreetJudge,
+    sets: Mapping[str, Sequence[Item]],
+    claims: Claims,
+    progress: Progress,
+) -> Outcome:
+    """Is what a detector proposes a stall? And what are the things that a set boxes?
+
+    A set that was not collected for stalls and boxes none is taken to hold none.
+    """
+    outcome = Outcome()
+    for name, items in sets.items():
+        assumed = not any(
+            _claim(item, claims) == "stall" or "stall" in item.boxed for item in items
+        )
+        asked: list[Asked] = []
+        for item in progress(items, f"{name}: candidates", len(items)):
+            claim = claims.of(item.label)
+            without = claim == ("stall", False) or assumed
+            if not (without or item.boxed):
+                continue
+            picture = read(item.path)
+            size = picture.shape[1], picture.shape[0]
+            places = places_of(item, detector.look(picture), size, without_stall=without)
+            asked += [Asked(place, judge.look(picture, place.box)) for place in places]
+        if asked:
+            _told_candidates(judge, name, asked, outcome, assumed=assumed)
+    return outcome
+
+
+def _told_candidates(
+    judge: VerifierJudge, name: str, asked: Sequence[Asked], outcome: Outcome, *, assumed: bool
+) -> None:
+    threshold = judge.threshold()
+    every = [(each.place.item, each.place.is_stall) for each in asked]
+    row = _row(name, "candidates: stall", judge.manifest.name, every, threshold)
+    row["absence_assumed"] = assumed
+    row["pictures"] = len({item.path for item, _ in every})
+    row["figures"] = figures.of_candidates(asked, threshold)
+    outcome.rows.append(row)
+    for each in asked:
+        if (each.stall >= threshold) != each.place.is_stall:
+            so = "missed" if each.place.is_stall else "false"
+            words = f"{so} {each.stall:.2f} {each.said[:9]} {each.place.item.path.name[-18:]}"
+            badness = abs(float(each.place.is_stall) - each.stall)
+            box = Detection("stall", each.stall, each.place.box)
+            title = f"{name}: candidates"
+            outcome.mistakes.append(Mistake(each.place.item.path, title, words, badness, box))
 
 
 def _presence(

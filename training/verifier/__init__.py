@@ -1,0 +1,1 @@
+"""The verifier: what is it that stands there? Trained, chosen, judged and described."""

@@ -1,0 +1,175 @@
+"""Choices made on frozen features, by repeated grouped folds: cheap, and honest for a first rank.
+
+A linear layer on ImageNet's features is fitted on four fifths of the places and judged on the last,
+three times anew. What is held out is not looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional
+from tqdm import tqdm
+
+from agent.domain.labels import CANDIDATE_KINDS as KINDS
+from training.datasets.augment import night
+from training.evaluate.folds import Fold, Spread, grouped_folds, spread
+from training.evaluate.metrics import roc_auc
+from training.verifier.crops import Kept, batch_of, jittered, lit, opened, plain, shown
+from training.verifier.network import Verifier, normalised
+
+Array = NDArray[np.float64]
+BATCH = 32
+STALL = KINDS.index("stall")
+FALSE = 0.03
+"""What share of places without a stall may be called one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One way of looking at candidates."""
+
+    backbone: str
+    size_px: int
+    context: float
+
+
+def features(
+    choice: Choice, kept: Sequence[Kept], network: Verifier, seed: int = 1
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Frozen features of plain views, and of views with another box and light, (n, 1280) each."""
+    random = np.random.default_rng(seed)
+    network.eval()
+
+    def other(each: Kept) -> NDArray[np.uint8]:
+        view = shown(opened(each), jittered(each.box, random), choice.size_px, choice.context)
+        view = view[:, ::-1]
+        return (lit if each.night else night)(view, random) if random.random() < 0.5 else view
+
+    looks: list[Callable[[Kept], NDArray[np.uint8]]] = [
+        lambda each: plain(each, choice.size_px, choice.context),
+        other,
+    ]
+    found = []
+    for look in looks:
+        rows = []
+        with torch.no_grad():
+            for start in tqdm(range(0, len(kept), BATCH), mininterval=30):
+                pictures = batch_of([look(each) for each in kept[start : start + BATCH]])
+                with torch.autocast("cpu", dtype=torch.bfloat16):
+                    images = normalised(torch.from_numpy(pictures))
+                    rows.append(
+                        network.embed(images.contiguous(memory_format=torch.channels_last)).float()
+                    )
+        found.append(torch.cat(rows).numpy())
+    return found[0], found[1]
+
+
+def fitted(
+    inputs: NDArray[np.float32], shares: Array, weights: Array, decay: float
+) -> Callable[[NDArray[np.float32]], Array]:
+    """A linear layer with softmax on standardised features; gives probabilities (n, kinds)."""
+    mean, spread_ = inputs.mean(axis=0), inputs.std(axis=0) + 1e-3
+    x = torch.from_numpy((inputs - mean) / spread_)
+    y, w = torch.from_numpy(shares).float(), torch.from_numpy(weights / weights.sum()).float()
+    layer = torch.nn.Linear(inputs.shape[1], shares.shape[1])
+    torch.nn.init.zeros_(layer.weight)
+    torch.nn.init.zeros_(layer.bias)
+    optimiser = torch.optim.LBFGS(layer.parameters(), max_iter=60, line_search_fn="strong_wolfe")
+
+    def loss() -> torch.Tensor:
+        optimiser.zero_grad()
+        log = functional.log_softmax(layer(x), dim=1)
+        value = -(w[:, None] * y * log).sum() + decay * layer.weight.square().sum()
+        value.backward()  # type: ignore[no-untyped-call]
+        return value
+
+    optimiser.step(loss)  # type: ignore[arg-type, no-untyped-call]
+
+    def probabilities(rows: NDArray[np.float32]) -> Array:
+        with torch.no_grad():
+            logits = layer(torch.from_numpy((rows - mean) / spread_))
+            return np.asarray(torch.softmax(logits, dim=1).double().numpy())
+
+    return probabilities
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What is known of the rows that choices are made on.
+
+    Attributes:
+        shares: (n, kinds), what each is.
+        weights: (n,), how much each teaches.
+        groups: Their places.
+        night: (n,), taken at night.
+        judged: (n,), a place that the device would ask about: it takes part in the figures.
+    """
+
+    shares: Array
+    weights: Array
+    groups: Sequence[str]
+    night: NDArray[np.bool_]
+    judged: NDArray[np.bool_]
+
+    @property
+    def stall(self) -> NDArray[np.bool_]:
+        """A stall stands there."""
+        return np.asarray(self.shares.argmax(axis=1) == STALL)
+
+    def folds(self) -> list[Fold]:
+        """Five folds, three times."""
+        kinds = [
+            f"{KINDS[i]}/{dark}"
+            for i, dark in zip(self.shares.argmax(axis=1), self.night, strict=True)
+        ]
+        return grouped_folds(self.groups, kinds, folds=5, repeats=3, seed=1)
+
+
+def out_of_fold(
+    rows: Rows, teach: tuple[NDArray[np.float32], NDArray[np.float32]], decay: float
+) -> Array:
+    """Probabilities of every row by layers that have not seen its place, (repeats, n, kinds)."""
+    folds = rows.folds()
+    found = np.zeros((1 + max(fold.repeat for fold in folds), *rows.shares.shape))
+    for fold in folds:
+        inputs = np.concatenate([each[fold.train] for each in teach])
+        shares = np.concatenate([rows.shares[fold.train]] * 2)
+        weights = np.concatenate([rows.weights[fold.train]] * 2)
+        found[fold.repeat, fold.test] = fitted(inputs, shares, weights, decay)(teach[0][fold.test])
+    return found
+
+
+def figures(rows: Rows, probabilities: Array) -> Mapping[str, Spread]:
+    """What folds say of probabilities out of fold.
+
+    The threshold of a fold is chosen on the others of its shuffle, at FALSE false ones.
+    """
+    told: dict[str, list[float]] = {}
+    for fold in rows.folds():
+        score = probabilities[fold.repeat, :, STALL]
+        mine = fold.test[rows.judged[fold.test]]
+        others = fold.train[rows.judged[fold.train]]
+        threshold = float(np.quantile(score[others][~rows.stall[others]], 1 - FALSE))
+        for name, some in (
+            ("all", mine),
+            ("day", mine[~rows.night[mine]]),
+            ("night", mine[rows.night[mine]]),
+        ):
+            truth, said = rows.stall[some], score[some] >= threshold
+            told.setdefault(f"AUC {name}", []).append(roc_auc(truth.astype(int), score[some]))
+            told.setdefault(f"recall {name}", []).append(_share(said[truth]))
+            told.setdefault(f"false {name}", []).append(_share(said[~truth]))
+        right = probabilities[fold.repeat, fold.test].argmax(axis=1)
+        truths = rows.shares[fold.test].argmax(axis=1)
+        recalls = [(right[truths == kind] == kind).mean() for kind in np.unique(truths)]
+        told.setdefault("kinds, balanced accuracy", []).append(float(np.mean(recalls)))
+    return {name: spread(values) for name, values in told.items()}
+
+
+def _share(said: NDArray[np.bool_]) -> float:
+    return float(said.mean()) if len(said) else float("nan")
