@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import cv2
+
 from training.datasets.readers import CROWD, LABELS, Edges, Labelled
 from training.evaluate.folds import set_aside
 
@@ -78,6 +80,7 @@ def vending_streets(data: Path) -> list[VendingPicture]:
 
     Raises:
         KeyError: A picture is in neither file of notes.
+        FileNotFoundError: One with boxes is missing, or no picture.
     """
     folder = data / SET
     notes = _json(folder / "boxes.json")["pictures"] | _json(LABELS / f"{SET}.json")
@@ -86,12 +89,12 @@ def vending_streets(data: Path) -> list[VendingPicture]:
 
 
 def _picture(folder: Path, item: dict[str, Any], note: dict[str, Any]) -> VendingPicture:
-    size = (item["width"], item["height"])
+    path = folder / item["file"]
     return VendingPicture(
-        path=folder / item["file"],
+        path=path,
         has_stall=item["label"] == "stall",
         usable=note["usable"],
-        stalls=tuple(_stall(each, size) for each in note["boxes"]) if note["usable"] else (),
+        stalls=_stalls(path, note["boxes"]) if note["usable"] else (),
         kind=item["kind"],
         light=note["light"],
         view=note["view"],
@@ -102,9 +105,18 @@ def _picture(folder: Path, item: dict[str, Any], note: dict[str, Any]) -> Vendin
     )
 
 
-def _stall(box: dict[str, Any], size: tuple[int, int]) -> Stall:
-    left, top, right, bottom = box["xyxy_fraction"]
-    return Stall((left * size[0], top * size[1], right * size[0], bottom * size[1]), box["flag"])
+def _stalls(path: Path, boxes: list[dict[str, Any]]) -> tuple[Stall, ...]:
+    """The boxes in pixels of the file: the manifest tells the size that the picture once had."""
+    picture = cv2.imread(str(path))
+    if picture is None:
+        raise FileNotFoundError(path)
+    height, width = picture.shape[:2]
+    found = []
+    for box in boxes:
+        left, top, right, bottom = box["xyxy_fraction"]
+        edges = (left * width, top * height, right * width, bottom * height)
+        found.append(Stall(edges, box["flag"]))
+    return tuple(found)
 
 
 def parts_of(pictures: Iterable[VendingPicture]) -> dict[str, str]:
