@@ -197,7 +197,7 @@ def models_bench(
 @click.option(
     "--family",
     required=True,
-    type=click.Choice(["yolox", "yolov8", "detr", "detr_deployed"]),
+    type=click.Choice(["yolox", "nanodet_plus", "yolov8", "detr", "detr_deployed"]),
     help=say("Model family: how the output is decoded."),
 )
 @click.option("--licence", required=True, help=say("The licence of the weights."))

@@ -76,11 +76,15 @@ def _of_known_shape(family: str, graph: Graph, classes: int | None) -> Said | No
             "these are finished boxes (end-to-end, with the suppression inside): export with nms=False,"
             " and end2end=False where there is that"
         )
-    return _of_grid(family, shape, _cells(graph), classes)
+    return _of_grid(family, shape, _cells(graph), _nanodet_places(graph), classes)
 
 
 def _of_grid(
-    family: str, shape: tuple[int, ...], cells: Sequence[int], classes: int | None
+    family: str,
+    shape: tuple[int, ...],
+    cells: Sequence[int],
+    nanodet_places: int,
+    classes: int | None,
 ) -> Said | None:
     _, rows, columns = shape
     if rows in [_ANCHORS * each for each in cells]:
@@ -88,6 +92,10 @@ def _of_grid(
             "this is YOLOv5 or YOLOv7 with three anchors a cell, which no family here decodes: take"
             " YOLOv8 or newer (of YOLOv5 the version yolov5u), or YOLOX"
         )
+    if family == "nanodet_plus":
+        return _named_otherwise(columns - 32, classes)
+    if rows == nanodet_places:
+        return said("this looks like NanoDet-Plus: try --family nanodet_plus")
     if family == "yolox":
         if columns in cells and rows not in cells:
             return said("this looks like the YOLOv8 family: try --family yolov8")
@@ -130,3 +138,9 @@ def _cells(graph: Graph) -> list[int]:
     """How many places the usual grids have on the network's input."""
     _, _, height, width = graph.inputs[0].shape
     return [sum((width // px) * (height // px) for px in strides) for strides in _STRIDES_PX]
+
+
+def _nanodet_places(graph: Graph) -> int:
+    """How many places NanoDet-Plus has on the network's input: its grids are rounded up."""
+    _, _, height, width = graph.inputs[0].shape
+    return sum(-(-width // px) * -(-height // px) for px in (8, 16, 32, 64))

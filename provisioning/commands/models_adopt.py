@@ -53,8 +53,10 @@ MAX_TOLD = 5
 MAX_NAMED = 100
 """Of classes that the street has no word for; COCO has 73 of them."""
 _BYTE = 1 / 255
+_NANODET = {"mean": [103.53, 116.28, 123.675], "std": [57.375, 57.12, 58.395]}
 _FED: dict[str, dict[str, Any]] = {
     "yolox": {"colour": "BGR", "resize": "letterbox", "scale": 1.0},
+    "nanodet_plus": {"colour": "BGR", "resize": "stretch", "scale": 1.0, **_NANODET},
     "yolov8": {"colour": "RGB", "resize": "letterbox_centred", "scale": _BYTE},
     "detr": {"colour": "RGB", "resize": "stretch", "scale": _BYTE},
     "detr_deployed": {"colour": "RGB", "resize": "stretch", "scale": _BYTE},
@@ -344,7 +346,12 @@ def _columns(family: str, main: Port) -> int:
     """How many classes an output of this shape holds; 1 where the shape does not say."""
     if len(main.shape) != 3:
         return 1
-    of_family = {"yolox": main.shape[2] - 5, "yolov8": main.shape[1] - 4, "detr": main.shape[2]}
+    of_family = {
+        "yolox": main.shape[2] - 5,
+        "nanodet_plus": main.shape[2] - 32,
+        "yolov8": main.shape[1] - 4,
+        "detr": main.shape[2],
+    }
     return max(1, of_family.get(family, 1))
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from agent.domain.scene import Box, Detection
 from agent.inference import ModelError, open_detector
-from agent.inference.decoders import classifier, detr, detr_deployed, yolov8, yolox
+from agent.inference.decoders import classifier, detr, detr_deployed, nanodet_plus, yolov8, yolox
 from agent.inference.manifest import Manifest, OutputSpec
 from agent.inference.preprocess import Placement, Preparation
 from tests.support.decoding import assert_alike, input_spec, manifest
@@ -117,6 +117,80 @@ def v8_outputs(draw: st.DrawFn) -> Floats:
 def test_yolov8_is_decoded_as_plain_loops_would(output: Floats, placed: Placement) -> None:
     assert list(yolov8.faults(V8)) == []
     assert_alike(yolov8.Decoder(V8).decode(output, placed), plain_yolov8(output, placed))
+
+
+# --- NanoDet-Plus -----------------------------------------------------------------------------------
+
+# 20 × 48 pixels: 3 × 6 cells of 8, 2 × 3 of 16, 1 × 2 of 32, 1 × 1 of 64
+NANODET = manifest(CLASSES, input_spec(20, 48, resize="stretch"), (1, 27, 4 + 32), "nanodet_plus")
+
+
+def plain_distance(logits: list[float]) -> float:
+    """The mean of 0 to 7 under the softmax of eight logits."""
+    if any(math.isnan(each) or each == math.inf for each in logits) or max(logits) == -math.inf:
+        return math.nan
+    powers = [math.exp(each - max(logits)) for each in logits]
+    return sum(step * power for step, power in enumerate(powers)) / sum(powers)
+
+
+def plain_nanodet_plus(output: Floats, placed: Placement) -> list[Detection]:
+    found = []
+    place = 0
+    for stride in (8, 16, 32, 64):
+        for row in range(math.ceil(48 / stride)):
+            for column in range(math.ceil(20 / stride)):
+                numbers = [float(number) for number in output[0, place]]
+                place += 1
+                scores = numbers[:4]
+                if any(math.isnan(score) for score in scores) or math.isinf(max(scores)):
+                    continue
+                class_ = scores.index(max(scores))
+                left, top, right, bottom = (
+                    plain_distance(numbers[begin : begin + 8]) * stride for begin in (4, 12, 20, 28)
+                )
+                x, y = column * stride, row * stride
+                box = plain_box(x - left, y - top, x + right, y + bottom, placed)
+                score = min(1.0, scores[class_])
+                if box is not None and good_enough(NANODET, class_, score):
+                    found.append(Detection(NANODET.labels[class_], score, box))
+    assert place == output.shape[1]
+    return suppressed(found)
+
+
+LOGITS = st.one_of(
+    st.sampled_from([0.0, 50.0, 1e30, -1e30, math.inf, -math.inf, math.nan]),
+    st.floats(-8, 8, width=32),
+)
+
+
+@st.composite
+def nanodet_outputs(draw: st.DrawFn) -> Floats:
+    return np.concatenate(
+        [draw(array((1, 27, 4), SCORES)), draw(array((1, 27, 32), LOGITS))], axis=2
+    )
+
+
+@settings(deadline=None)
+@given(
+    nanodet_outputs(),
+    st.builds(Placement, width_px=st.integers(1, 20), height_px=st.integers(1, 48)),
+)
+def test_nanodet_plus_is_decoded_as_plain_loops_would(output: Floats, placed: Placement) -> None:
+    assert list(nanodet_plus.faults(NANODET)) == []
+    found = nanodet_plus.Decoder(NANODET).decode(output, placed)
+    assert_alike(found, plain_nanodet_plus(output, placed))
+
+
+def test_a_side_of_nanodet_plus_lies_between_the_distances_that_it_wavers_between() -> None:
+    output = np.full((1, 27, 36), -50.0, np.float32)
+    output[0, 4, 1] = 0.9  # the fifth cell of 8 pixels: second row, second column, so (8, 8)
+    output[0, 4, 4 + 0] = 50  # left: no distance
+    output[0, 4, [4 + 8, 4 + 9]] = 50  # top: half a stride
+    output[0, 4, [4 + 16 + 1]] = 50  # right: a stride
+    output[0, 4, [4 + 24 + 1, 4 + 24 + 3]] = 50  # bottom: two
+    [bicycle] = nanodet_plus.Decoder(NANODET).decode(output, Placement(20, 48))
+    assert bicycle.label == "bicycle"
+    assert sides_of(bicycle.box) == pytest.approx((8 / 20, 4 / 48, 16 / 20, 24 / 48))
 
 
 # --- DETR ---------------------------------------------------------------------------------------------
@@ -237,8 +311,11 @@ def test_a_deployed_detr_is_decoded_as_plain_loops_would(
 
 
 def test_what_cannot_be_true_of_a_family_is_told_all_at_once() -> None:
-    wrong = manifest((("person", 0.3), ("overflowing", 0.5)), input_spec(), (1, 9, 21), "yolov8")
+    states_and_a_person = (("person", 0.3), ("overflowing", 0.5))
+    wrong = manifest(states_and_a_person, input_spec(), (1, 9, 21), "yolov8")
     assert len(list(yolov8.faults(wrong))) == 2
+    wrong = manifest(states_and_a_person, input_spec(), (1, 42, 35), "nanodet_plus", "sigmoid")
+    assert len(list(nanodet_plus.faults(wrong))) == 3
     wrong = manifest(CLASSES, input_spec(), (1, 9, 7), "detr")
     assert len(list(detr.faults(wrong))) == 3
     wrong = manifest(CLASSES, input_spec(), (1, 9, 7), "detr_deployed")

@@ -14,7 +14,10 @@ from provisioning.cli import main
 from provisioning.commands.models_adopt import FAMILIES
 from tests.support.command_line import adopt
 from tests.support.decoding import COCO_MODEL as COCO
+from tests.support.paths import SHARED
 from tests.support.red_models import OUTPUTS, red_graph
+
+NANODET = SHARED / "weights" / "nanodet_plus" / "nanodet_plus_m_1.5x_416.onnx"
 
 
 @pytest.mark.slow
@@ -118,6 +121,26 @@ def test_the_published_yolox_of_the_documents_is_taken(tmp_path: Path) -> None:
     ran = adopt(COCO, tmp_path, "yolox")
     assert ran.exit_code == 0, ran.output
     assert len(load_manifest(tmp_path / "taken").classes) == 80
+
+
+@pytest.mark.skipif(
+    not NANODET.is_file(), reason="no ../shared/weights: the published file is there"
+)
+def test_the_published_nanodet_plus_is_taken_and_fed_as_it_was_trained(tmp_path: Path) -> None:
+    ran = adopt(NANODET, tmp_path, "nanodet_plus")
+    assert ran.exit_code == 0, ran.output
+    told = load_manifest(tmp_path / "taken")
+    assert len(told.classes) == 80
+    assert (told.input.colour, told.input.resize) == ("BGR", "stretch")
+    assert told.input.mean == (103.53, 116.28, 123.675)
+
+
+def test_a_nanodet_plus_under_another_name_is_known(tmp_path: Path) -> None:
+    save_model(red_graph("nanodet_plus"), str(tmp_path / "published.onnx"))
+    for family in ("yolox", "yolov8"):
+        ran = adopt(tmp_path / "published.onnx", tmp_path, family)
+        assert ran.exit_code == 3
+        assert "--family nanodet_plus" in ran.output
 
 
 def test_every_family_that_detects_can_be_adopted() -> None:

@@ -12,6 +12,8 @@ from onnx import TensorProto, helper, numpy_helper, save_model
 
 SIDE_PX, CELL_PX = 64, 8
 CELLS = (SIDE_PX // CELL_PX) ** 2
+NANODET_MEAN, NANODET_STD = (103.53, 116.28, 123.675), (57.375, 57.12, 58.395)
+NANODET_PLACES = CELLS + 4 * 4 + 2 * 2 + 1
 
 
 def _centres() -> NDArray[np.float32]:
@@ -25,17 +27,43 @@ def _centres() -> NDArray[np.float32]:
 def red_graph(family: str) -> Any:
     """A network of a family's shape that calls a red cell a bicycle; scores of its only class."""
     pixels = _centres()
-    weights = np.array([1.0, -0.5, -0.5], np.float32).reshape(1, 3, 1, 1)
-    constants: dict[str, Any] = {"weights": weights, "low": np.float32(0), "high": np.float32(1)}
+    redness = np.array([1.0, -0.5, -0.5])
+    bias = np.zeros(1)
+    if family == "nanodet_plus":  # fed with BGR, less a mean and divided
+        redness = redness[::-1] / 255
+        redness, bias = redness * NANODET_STD, np.array([redness @ NANODET_MEAN])
+    weights = redness.astype(np.float32).reshape(1, 3, 1, 1)
+    constants: dict[str, Any] = {
+        "weights": weights,
+        "bias": bias.astype(np.float32),
+        "low": np.float32(0),
+        "high": np.float32(1),
+    }
     nodes = [
         helper.make_node(
             "AveragePool", ["images"], ["cells"], kernel_shape=[CELL_PX] * 2, strides=[CELL_PX] * 2
         ),
-        helper.make_node("Conv", ["cells", "weights"], ["redness"]),
+        helper.make_node("Conv", ["cells", "weights", "bias"], ["redness"]),
         helper.make_node("Clip", ["redness", "low", "high"], ["score"]),
     ]
     inputs = [("images", TensorProto.FLOAT, [1, 3, SIDE_PX, SIDE_PX])]
-    if family == "yolov8":
+    if family == "nanodet_plus":
+        # A cell's point is its upper left corner: the box reaches one stride up, two down.
+        logits = np.full((1, CELLS, 4, 8), -50, np.float32)
+        logits[:, :, :2, 1] = logits[:, :, 2:, 2] = 50
+        coarse = np.zeros((1, NANODET_PLACES - CELLS, 33), np.float32)
+        constants |= {
+            "flat": np.array([1, CELLS, 1]),
+            "sides": logits.reshape(1, CELLS, 32),
+            "coarse": coarse,
+        }
+        nodes += [
+            helper.make_node("Reshape", ["score", "flat"], ["scores"]),
+            helper.make_node("Concat", ["scores", "sides"], ["fine"], axis=2),
+            helper.make_node("Concat", ["fine", "coarse"], ["output"], axis=1),
+        ]
+        outputs = [("output", TensorProto.FLOAT, [1, NANODET_PLACES, 33])]
+    elif family == "yolov8":
         constants |= {"flat": np.array([1, 1, CELLS]), "places": pixels.T[None]}
         nodes += [
             helper.make_node("Reshape", ["score", "flat"], ["scores"]),
@@ -91,6 +119,7 @@ def red_graph(family: str) -> Any:
 
 
 OUTPUTS = {
+    "nanodet_plus": f'[output]\nname = "output"\nshape = [1, {NANODET_PLACES}, 33]\n',
     "yolov8": f'[output]\nname = "output"\nshape = [1, 5, {CELLS}]\n',
     "detr": f'[output]\nname = "logits"\nshape = [1, {CELLS}, 1]\nactivation = "sigmoid"\n'
     f'[also.boxes]\nname = "boxes"\nshape = [1, {CELLS}, 4]\n',
@@ -106,12 +135,15 @@ def write_red_model(folder: Path, family: str) -> Path:
     save_model(red_graph(family), str(place / "model.onnx"))
     digest = hashlib.sha256((place / "model.onnx").read_bytes()).hexdigest()
     resize = "letterbox_centred" if family == "yolov8" else "stretch"
+    fed = 'colour = "RGB"\nscale = 0.00392156862745098\n'
+    if family == "nanodet_plus":
+        fed = f'colour = "BGR"\nmean = {list(NANODET_MEAN)}\nstd = {list(NANODET_STD)}\n'
     sizes = 'sizes = "orig_target_sizes"\n' if family == "detr_deployed" else ""
     (place / "manifest.toml").write_text(
         f'name = "red"\nversion = "1"\nfamily = "{family}"\nfile = "model.onnx"\n'
         f'sha256 = "{digest}"\nlicence = "Apache-2.0"\nprovenance = "made up by a test"\n'
-        f'[input]\nname = "images"\nwidth = {SIDE_PX}\nheight = {SIDE_PX}\ncolour = "RGB"\n'
-        f'resize = "{resize}"\nscale = 0.00392156862745098\n{sizes}'
+        f'[input]\nname = "images"\nwidth = {SIDE_PX}\nheight = {SIDE_PX}\n{fed}'
+        f'resize = "{resize}"\n{sizes}'
         f'{OUTPUTS[family]}[[classes]]\nname = "red"\nmeaning = "bicycle"\nthreshold = 0.6\n',
         encoding="utf-8",
     )
