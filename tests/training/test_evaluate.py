@@ -314,7 +314,7 @@ def test_a_set_of_one_kind_has_a_rate_but_no_accuracy() -> None:
 def test_stalls_noted_in_fractions_are_read_with_their_light_and_source(tmp_path: Path) -> None:
     for name in ("a", "b", "c"):
         cv2.imwrite(str(tmp_path / f"{name}.png"), np.zeros((50, 100, 3), np.uint8))
-    item = {"width": 100, "height": 50, "label": "stall", "place": "unknown"}
+    item = {"width": 200, "height": 100, "label": "stall", "place": "unknown"}
     items = [item | {"file": f"{name}.png", "source_repo": f"{name}/x"} for name in "abc"]
     boxes = [
         {"xyxy_fraction": [0, 0, 0.5, 1], "flag": "row"},

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -88,10 +89,15 @@ def test_the_spread_of_a_figure_leaves_out_folds_that_have_none() -> None:
 
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Three pictures: stalls, a stall that cannot be boxed and may only judge, and none."""
+    """Three pictures: stalls, a stall that cannot be boxed and may only judge, and none.
+
+    As in the real set the papers tell a size from before the pictures were shrunk.
+    """
     folder = tmp_path / vending.SET
     folder.mkdir()
-    item = {"width": 200, "height": 100, "kind": "street", "licence": "none stated"}
+    for name in "abc":
+        cv2.imwrite(str(folder / f"{name}.jpg"), np.zeros((100, 200, 3), np.uint8))
+    item = {"width": 400, "height": 200, "kind": "street", "licence": "none stated"}
     items = [
         item | {"file": "a.jpg", "label": "stall", "source_repo": "x/y", "may_train": True},
         item | {"file": "b.jpg", "label": "stall", "source_repo": "x/y", "may_train": False},
@@ -128,3 +134,9 @@ def test_a_detector_learns_stalls_and_is_excused_from_goods_and_from_what_is_ign
     assert stalls.labels == ("stall", "stall", CROWD, CROWD)
     assert (none.labels, none.exhaustive) == ((), frozenset({"stall"}))
     assert stalls.place == "x/y"
+
+
+def test_what_may_only_judge_is_in_no_part_and_the_others_each_in_one(data: Path) -> None:
+    parts = vending.parts_of(vending.vending_streets(data))
+    assert parts.keys() == {"a.jpg", "c.jpg"}
+    assert set(parts.values()) <= {"train", "tune", "held_out"}

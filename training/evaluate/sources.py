@@ -225,9 +225,11 @@ def _noted(folder: Path) -> dict[Path, Item]:
     try:
         notes = (_json(ours) if ours.is_file() else {}) | _json(path)["pictures"]
         for each in _json(folder / "manifest.json")["items"]:
-            note, size = notes.get(each["file"]), (each["width"], each["height"])
-            if note is None:
+            note, picture = notes.get(each["file"]), _read(folder / each["file"])
+            if note is None or picture is None:
                 continue
+            # The manifest tells the size that the picture had before it was shrunk.
+            size = picture.shape[1], picture.shape[0]
             boxes = tuple(_noted_boxes(note["boxes"], size)) if note["usable"] else ()
             found[folder / each["file"]] = Item(
                 folder / each["file"],
