@@ -9,7 +9,7 @@ from typing import Any, cast
 import click
 
 from training.datasets.licences import Licences
-from training.make import Options, Recipe, make
+from training.make import Options, Recipe, make, prepare
 
 RECIPES = {
     "street": "training.street_detector.recipe:steps",
@@ -50,12 +50,17 @@ def main() -> None:
 @click.option("--threads", default=2, show_default=True)
 @click.option("--work", type=click.Path(path_type=Path), default=Path(".training"))
 @click.option("--out", type=click.Path(path_type=Path), help="Default: models/MODEL.")
-def make_model(model: str, out: Path | None, work: Path, **chosen: Any) -> None:
+@click.option("--plan", is_flag=True, help="Only say which steps there are and which are done.")
+def make_model(model: str, out: Path | None, work: Path, *, plan: bool, **chosen: Any) -> None:
     """Make MODEL. A stopped run goes on where it was when it is given again."""
     options = Options(model, **chosen)
+    routine = prepare(recipe_of(model), options, work)
+    if plan:
+        click.echo("\n".join(routine.plan()))
+        return
     plain = options.licences == "all" and not options.quick
     out = out or (Path("models") / model if plain else variant_folder(work, options) / model)
-    make(recipe_of(model), options, out, work, click.echo)
+    make(routine, out, click.echo)
 
 
 def variant_folder(work: Path, options: Options) -> Path:

@@ -31,7 +31,6 @@ from training.datasets import licences
 from training.datasets.licences import Licences
 from training.preconditions import Wanted, missing
 
-PRIVATE = ("DONE", "RECIPE")
 RENDERED = "rendered"
 """The folder of what several models share: drawn streets."""
 
@@ -189,7 +188,7 @@ class Routine:
                 "chosen": None if step.shared else chosen,
                 "inputs": {each.name: self.hash_of(each) for each in self._inputs(step)},
                 "sets": {name: digest_of_folder(options.data / name) for name in _read_sets(step)},
-                "files": {str(each): digest_of_file(each) for each in step.files},
+                "files": sorted((each.name, digest_of_file(each)) for each in step.files),
             }
             text = json.dumps(facts, sort_keys=True)
             self._hashes[step.name] = hashlib.sha256(text.encode()).hexdigest()
@@ -216,6 +215,13 @@ class Routine:
             renders=tuple(step.name for step in left if step.blender and not self._lent(step)),
         )
         return missing(wanted, self.options.data, self.options.blender)
+
+    def plan(self) -> list[str]:
+        """Each step, whether it is done, and where it works."""
+        return [
+            f"{'done' if self.done(step) else 'open'}  {step.name}  {self.folder(step)}"
+            for step in self.steps
+        ]
 
     def run(self, tell: Callable[[str], None]) -> Path:
         """Do what is left to do; returns the folder that the last step made."""
@@ -251,6 +257,8 @@ class Routine:
     def _perform(self, step: Step) -> None:
         folder, wanted = self.folder(step), self.hash_of(step)
         with _locked(folder):
+            if self.done(step):  # by a run that was at work here until now
+                return
             begun = _prepared(folder, wanted)
             began_s = time.monotonic()
             try:
@@ -295,7 +303,6 @@ def _prepared(folder: Path, wanted: str) -> float:
                 each.unlink()
         begun = {"recipe": wanted, "seconds": 0.0}
         _write(folder / "RECIPE", begun)
-    (folder / "DONE").unlink(missing_ok=True)
     return float(begun.get("seconds", 0.0))
 
 
@@ -361,26 +368,33 @@ def publish(made: Path, out: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def make(
-    recipe: Recipe, options: Options, out: Path, work: Path, tell: Callable[[str], None]
-) -> None:
-    """Make a model: all steps that are left, then its folder.
+def prepare(recipe: Recipe, options: Options, work: Path) -> Routine:
+    """The steps of a model, in their folder of work, when everything that they want is there.
 
     Args:
         recipe: Gives the steps for the options.
         options: What was chosen.
-        out: The model's folder.
         work: Where the steps work.
-        tell: Is told the progress, a line at a time.
 
     Raises:
         ClickException: Something that the steps want is missing; all of it is named.
     """
-    work.mkdir(parents=True, exist_ok=True)
-    if not (work / ".gitignore").exists():
-        (work / ".gitignore").write_text("*\n", encoding="utf-8")
     routine = Routine(recipe(options), options, work)
     if lacking := routine.missing():
         raise click.ClickException("\n  ".join(["before this can run:", *lacking]))
+    return routine
+
+
+def make(routine: Routine, out: Path, tell: Callable[[str], None]) -> None:
+    """Make a model: all steps that are left, then its folder.
+
+    Args:
+        routine: The steps, prepared.
+        out: The model's folder.
+        tell: Is told the progress, a line at a time.
+    """
+    routine.work.mkdir(parents=True, exist_ok=True)
+    if not (routine.work / ".gitignore").exists():
+        (routine.work / ".gitignore").write_text("*\n", encoding="utf-8")
     publish(routine.run(tell), out)
-    tell(f"{options.model}: written to {out}")
+    tell(f"{routine.options.model}: written to {out}")

@@ -23,7 +23,7 @@ from tests.support import tiny_recipe
 from tests.support.paths import ROOT
 from training.__main__ import RECIPES, main, recipe_of
 from training.datasets.rendered import drawn_stalls, rendered_stills
-from training.make import Job, Options, Recipe, Routine, Step, make
+from training.make import Job, Options, Recipe, Routine, Step, make, prepare
 from training.street.steps import STALLS, STILLS, render, stalls, stills
 
 SHIPPED = {"model.onnx", "manifest.toml", "CARD.md", "NOTICE"}
@@ -69,7 +69,7 @@ def made(tmp_path: Path, data: Path) -> Callable[..., tuple[Path, list[str]]]:
         lines: list[str] = []
         out = tmp_path / f"{work}-made" / "tiny"
         options = Options("tiny", data=data, **chosen)  # type: ignore[arg-type]
-        make(recipe, options, out, tmp_path / work, lines.append)
+        make(prepare(recipe, options, tmp_path / work), out, lines.append)
         return out, lines
 
     return run
@@ -139,7 +139,7 @@ def test_a_run_that_was_killed_goes_on_to_the_very_same_model(
 import os, signal
 from pathlib import Path
 from tests.support import tiny_recipe
-from training.make import Options, make
+from training.make import Options, make, prepare
 epoch_of, calls = tiny_recipe.epoch_of, []
 def until_the_second_round(*arguments):
     calls.append(arguments)
@@ -148,7 +148,7 @@ def until_the_second_round(*arguments):
     epoch_of(*arguments)
 tiny_recipe.epoch_of = until_the_second_round
 options = Options("tiny", data=Path({str(data)!r}))
-make(tiny_recipe.steps, options, Path("out"), Path({str(tmp_path / "killed")!r}), print)
+make(prepare(tiny_recipe.steps, options, Path({str(tmp_path / "killed")!r})), Path("out"), print)
 """
     ran = subprocess.run([sys.executable, "-c", killed], cwd=ROOT, check=False, capture_output=True)
     assert ran.returncode == -signal.SIGKILL, ran.stderr
@@ -242,7 +242,7 @@ def test_everything_that_is_missing_is_told_at_once(tmp_path: Path) -> None:
     (tmp_path / "start.onnx").touch()
     options = Options("street", data=tmp_path, weights=tmp_path)
     with pytest.raises(click.ClickException) as told:
-        make(recipe, options, tmp_path / "out", tmp_path / "work", print)
+        prepare(recipe, options, tmp_path / "work")
     text = told.value.message
     assert "no_such_package" in text
     assert "drawn-7" in text
@@ -262,7 +262,7 @@ def test_a_folder_that_is_not_there_is_named_and_how_to_name_it(given: str, tmp_
     gone = tmp_path / "gone"
     options = Options("street", data=gone, weights=gone / "weights", reviewed=gone / "crops")
     with pytest.raises(click.ClickException) as told:
-        make(recipe, options, tmp_path / "out", tmp_path / "work", print)
+        prepare(recipe, options, tmp_path / "work")
     assert given in told.value.message
 
 
@@ -274,7 +274,7 @@ def test_a_python_without_blender_is_told_as_such(tmp_path: Path) -> None:
     if importlib.util.find_spec("bpy"):
         pytest.skip("this Python has Blender")
     with pytest.raises(click.ClickException, match="has no bpy"):
-        make(recipe, options, tmp_path / "out", tmp_path / "work", print)
+        prepare(recipe, options, tmp_path / "work")
 
 
 def test_batches_that_were_drawn_before_are_taken_over(tmp_path: Path) -> None:
@@ -382,6 +382,21 @@ def test_the_command_makes_a_model_and_says_how_long_each_step_took(
     assert ran.exit_code == 0, ran.output
     assert {each.name for each in (tmp_path / "m").iterdir()} == SHIPPED
     assert "street 4/4 model: done in" in ran.output
+
+
+def test_the_plan_tells_what_is_done_and_does_nothing(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(RECIPES, "street", f"{tiny_recipe.HERE}:steps")
+    folders = ["--data", str(data), "--work", str(tmp_path / "work"), "--out", str(tmp_path / "m")]
+    told = CliRunner().invoke(main, ["make", "street", "--plan", *folders]).output
+    assert [line.split()[:2] for line in told.splitlines()] == [
+        ["open", "features"], ["open", "round-1"], ["open", "round-2"], ["open", "model"],
+    ]  # fmt: skip
+    assert not (tmp_path / "work").exists()
+    CliRunner().invoke(main, ["make", "street", *folders])
+    told = CliRunner().invoke(main, ["make", "street", "--plan", *folders]).output
+    assert [line.split()[0] for line in told.splitlines()] == ["done"] * 4
 
 
 def test_what_is_not_to_be_shipped_goes_elsewhere_by_itself(
