@@ -44,6 +44,12 @@ def main() -> None:
 @click.option("--quick", is_flag=True, help="A few pictures and steps: shows that it runs.")
 @click.option("--data", type=click.Path(path_type=Path), default=Path("../shared/data"))
 @click.option("--weights", type=click.Path(path_type=Path), default=Path("../shared/weights"))
+@click.option(
+    "--models",
+    type=click.Path(path_type=Path),
+    default=Path("models"),
+    help="Models that stand already: the verifier is asked about what a detector proposes.",
+)
 @click.option("--blender", type=click.Path(path_type=Path), help="A Python that has bpy.")
 @click.option("--rendered", type=click.Path(path_type=Path), help="Batches that were drawn before.")
 @click.option("--reviewed", type=click.Path(path_type=Path), help="Crops that people have sorted.")

@@ -49,6 +49,7 @@ class Options:
     quick: bool = False
     data: Path = Path("../shared/data")
     weights: Path = Path("../shared/weights")
+    models: Path = Path("models")
     threads: int = 2
     blender: Path | None = None
     rendered: Path | None = None
