@@ -533,11 +533,21 @@ def collected(site: Path, out: Path | None, remove: bool, as_json: bool) -> None
     type=click.Path(dir_okay=False, path_type=Path),
     help=say("Write the case's pictures side by side into this file (.jpg, .png)."),
 )
+@click.option(
+    "--suppressed",
+    is_flag=True,
+    help=say("List, zone by zone, what was no case by the verifier's word. Names no CASE."),
+)
 @_as_json(say("Print all data stored about the case as JSON."))
-def explain(where: Path, case_id: str | None, strip: Path | None, as_json: bool) -> None:
+def explain(
+    where: Path, case_id: str | None, strip: Path | None, suppressed: bool, as_json: bool
+) -> None:
     """Explain why a case opened."""
     from provisioning.commands import explain
 
+    if suppressed:
+        explain.list_suppressed(where, as_json=as_json)
+        return
     explain.explain(where, case_id, strip, as_json=as_json)
 
 

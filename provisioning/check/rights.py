@@ -135,7 +135,7 @@ def _needed(device: Device, configuration: Configuration) -> Iterator[Path]:
     ]
     for camera in configuration.cameras:
         files += [v for _, v in camera.driver_settings(device.base) if isinstance(v, Path)]
-    for name in configuration.models_needed:
+    for name in (*configuration.models_needed, *configuration.optional_classifiers.values()):
         try:
             files += sorted(inference.find_model(name).iterdir())
         except (inference.ModelError, OSError):

@@ -75,7 +75,7 @@ def _astray(status: Status, device: Device) -> Iterator[Finding]:
     if software is None:
         yield _other_version(said("an older one"))
         return
-    faults = [*_of_software(software, device), *_of_storage(status)]
+    faults = [*_of_software(software, device), *_of_storage(status), *_of_verifier(status)]
     yield from faults
     if not faults:
         yield Finding(
@@ -153,6 +153,20 @@ def _of_storage(status: Status) -> Iterator[Finding]:
             said("It is lost at a power cut."),
             said("Check the disk of the state folder: permissions, free space, wear."),
         )
+
+
+def _of_verifier(status: Status) -> Iterator[Finding]:
+    """A model that was refused at the start, or whose runs fail, though it may be in order on the disk by now."""
+    found = status.verifier
+    if found is None or found.state not in {"refused", "failing"}:
+        return
+    yield Finding(
+        "agent",
+        "warning",
+        said("judges without the verifier: {reason}", reason=recovered(found.reason or "?")),
+        said("More false cases and longer waits; what goes by the verifier alone is not reported."),
+        said("Correct what the check of the models names; {restart}", restart=RESTART),
+    )
 
 
 CHECKS = (Check("agent", agent, limit_s=60),)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from agent import inference
 from agent.config import last_known_good
 from agent.config.plausibility import remarks
+from agent.domain.labels import ASKED_OF
+from agent.scenarios import VERIFIER
 from drivers.files.installed import REMEDY, damaged
 from drivers.programs import python
 from provisioning.check.findings import Check, Device, Finding, Severity
@@ -17,6 +19,8 @@ from wording.messages import said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from agent.config.schema import Configuration
 
 
 TOGETHER = ("numpy", "cv2", "onnxruntime", "pydantic", "paho.mqtt.client", "sqlite_utils")
@@ -74,9 +78,11 @@ def configuration(device: Device) -> Iterator[Finding]:
 def models(device: Device) -> Iterator[Finding]:
     """The models that the site names: hash, shape, and one run."""
     assert device.configuration is not None
+    classifiers = {name: key for key, name in device.configuration.classifiers_needed.items()}
     for name in device.configuration.models_needed:
+        asked = ASKED_OF[classifiers[name]] if name in classifiers else ()
         try:
-            manifest = inference.verify(inference.find_model(name))
+            manifest = inference.verify(inference.find_model(name), asked)
         except inference.ModelError as error:
             for fault in error.faults:
                 yield Finding(
@@ -87,8 +93,48 @@ def models(device: Device) -> Iterator[Finding]:
                     said("Reinstall the model's folder; its file was changed or is incomplete."),
                 )
         else:
-            text = said("{model} {version} runs", model=name, version=manifest.version)
-            yield Finding("models", "ok", text)
+            yield _runs(manifest)
+    yield from _verifier(device.configuration)
+
+
+def _runs(manifest: inference.Manifest) -> Finding:
+    text = said("{model} {version} runs", model=manifest.name, version=manifest.version)
+    return Finding("models", "ok", text)
+
+
+def _verifier(configuration: Configuration) -> Iterator[Finding]:
+    """The optional model, where a scenario would ask it."""
+    needs, name = configuration.needs, configuration.models.verifier
+    if VERIFIER not in needs.optional_classifiers:
+        return
+    mute = VERIFIER in needs.silent_without
+    if not name:  # what that means is a remark on the configuration
+        return
+    try:
+        manifest = inference.verify(inference.find_model(name), ASKED_OF[VERIFIER])
+    except inference.ModelError as error:
+        for fault in error.faults:
+            yield _without_verifier(said("{model}: {fault}", model=name, fault=fault), mute=mute)
+    else:
+        yield _runs(manifest)
+
+
+def _without_verifier(what: str, *, mute: bool) -> Finding:
+    """It cannot be asked; whether a scenario here says nothing then is another matter than doing without."""
+    if mute:
+        meaning = said(
+            "The agent runs, but scenarios that go by the verifier alone report nothing; the others judge"
+            " without it, with more false cases and longer waits."
+        )
+    else:
+        meaning = said(
+            "The agent runs and judges without the verifier: with more false cases and longer waits."
+        )
+    remedy = said(
+        "Reinstall the model's folder, or name another one in [models] verifier of site.toml; to do without"
+        ' it, verifier = "" there. Then restart the agent.'
+    )
+    return Finding("models", "fault" if mute else "warning", what, meaning, remedy)
 
 
 def installation(_device: Device) -> Iterator[Finding]:

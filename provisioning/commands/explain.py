@@ -20,6 +20,7 @@ from agent.storage.database import read_only
 from agent.storage.paths import DATABASE, EVIDENCE, KEYS
 from drivers import pictures
 from drivers.files.privileges import acting_for
+from provisioning.commands import suppressed
 from provisioning.commands.audit import note
 from provisioning.console.local_time import local
 from provisioning.console.rounding import compared, figure, holds
@@ -28,6 +29,7 @@ from provisioning.wording import MAX_SHOWN, say
 from provisioning.wording.case_sentences import duration
 from provisioning.wording.vocabulary import (
     ROLES,
+    candidate_in_words,
     column_in_words,
     kind_in_words,
     known_in_words,
@@ -39,6 +41,7 @@ from wording.harmless import harmless
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from agent.storage.day_counters import SuppressedCount
     from drivers.cameras import Picture
     from provisioning.rendering.masks import Masks
 
@@ -60,6 +63,7 @@ class Explained:
         trace: What its rule went by, see :mod:`agent.analysis.decision_trace`.
         evidence: The folder of its pictures.
         timezone: The site's, as the trace names it; None: nobody knows, the system's is taken.
+        suppressed: What else was no such case in this zone by the verifier's word, or such a case no more.
     """
 
     case_id: str
@@ -68,6 +72,7 @@ class Explained:
     trace: dict[str, Any]
     evidence: Path
     timezone: str | None
+    suppressed: tuple[SuppressedCount, ...]
 
     def shown(self, moment: datetime | str | None) -> str:
         """A moment as the site's wall clock shows it; with its day if that is not the one of the beginning."""
@@ -153,6 +158,7 @@ def find(where: Path, case_id: str | None) -> Explained:
         closing(read_only(database)) as connection,
     ):
         rows = traces_of(connection, case_id or "")
+        counted = suppressed.kept(connection)
     if not rows:
         raise UnknownCaseError(
             say("There is no case {case_id} in {path}.", case_id=case_id or "", path=database)
@@ -168,14 +174,16 @@ def find(where: Path, case_id: str | None) -> Explained:
             )
         )
     found, opened, last, trace = rows[0]
-    told = _figures(trace)
+    told, body = _figures(trace), json.loads(opened)
+    place = body["place"]["zone_id"], body["kind"]
     return Explained(
         found,
-        json.loads(opened),
+        body,
         json.loads(last),
         told,
         evidence,
         told.get("timezone", timezone),
+        tuple(each for each in counted if (each.zone_id, each.kind) == place),
     )
 
 
@@ -223,6 +231,7 @@ def in_words(case: Explained) -> Iterator[str]:
     yield ""
     yield from _timeline(case)
     yield ""
+    yield from _suppressed(case)
     yield say("Pictures, on this device only and not redacted:")
     for picture in case.pictures:
         taken = case.shown(picture["captured_at"])
@@ -254,8 +263,28 @@ def _life(case: Explained) -> Iterator[str]:
         yield say("Not cleared yet.")
 
 
+def _suppressed(case: Explained) -> Iterator[str]:
+    if case.suppressed:
+        yield say("No such case, or none any more, by the verifier's word, in this zone so far:")
+        yield from suppressed.in_words(case.suppressed, case.timezone)
+        yield ""
+
+
+def _verdict(case: Explained) -> Iterator[str]:
+    """What the verifier said when the case opened, and whether it ended it."""
+    opened, ended = case.opened.get("reason", {}), case.last.get("reason", {})
+    if "seen_as" in opened:
+        yield say("The verifier saw: {what}.", what=candidate_in_words(str(opened["seen_as"])))
+    if ended.get("ended_by") == "verifier":
+        yield say(
+            "The verifier ended the case: it saw {what}.",
+            what=candidate_in_words(str(ended.get("seen_as", ""))),
+        )
+
+
 def _why(case: Explained) -> Iterator[str]:
     held = conditions(case)
+    yield from _verdict(case)
     if not held:
         yield say("The decision was not recorded.")
         return
@@ -350,6 +379,24 @@ def strip(case: Explained, masks: Masks) -> Picture:
     return np.asarray(cv2.hconcat(shown), np.uint8)
 
 
+def list_suppressed(where: Path, *, as_json: bool) -> None:
+    """Print, zone by zone, what the verifier's word kept from being a case, or ended.
+
+    Raises:
+        UnknownCaseError: There is nothing to look in.
+    """
+    database, _, timezone = _places(where)
+    with acting_for(database.parent), closing(read_only(database)) as connection:
+        found = suppressed.kept(connection)
+    if as_json:
+        click.echo(json.dumps(suppressed.documents(found), ensure_ascii=False, indent=2))
+        return
+    if not found:
+        click.echo(say("The verifier kept nothing from being a case."))
+    for line in suppressed.by_zone(found, timezone):
+        click.echo(harmless(line, MAX_SHOWN))
+
+
 def explain(where: Path, case_id: str | None, picture: Path | None, *, as_json: bool) -> None:
     """Print why a case opened; write its strip of pictures if asked to."""
     case = find(where, case_id)
@@ -369,6 +416,7 @@ def explain(where: Path, case_id: str | None, picture: Path | None, *, as_json: 
                 }
                 for each in conditions(case)
             ],
+            "suppressed": suppressed.documents(case.suppressed),
         }
         click.echo(json.dumps(document, ensure_ascii=False, indent=2))
     else:

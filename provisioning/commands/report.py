@@ -18,6 +18,7 @@ from agent.storage.paths import DATABASE
 from agent.telemetry.daily_summary import summary_of
 from drivers.clock import SystemClock
 from drivers.files.privileges import become_keeper_of
+from provisioning.commands import suppressed
 from provisioning.wording import say
 from provisioning.wording.case_sentences import duration
 from provisioning.wording.vocabulary import CAUSES, kind_in_words, known_in_words
@@ -142,6 +143,9 @@ def _zone(zone: ZoneDay) -> Iterator[str]:
             abstained=kind.abstained,
         )
         yield f"  {name} {told}"
+        if kind.suppressed:
+            told = suppressed.of_a_day(kind.suppressed)
+            yield "    " + say("no such case by the verifier's word: {told}", told=told)
         if kind.cleared:
             yield "    " + say(
                 "stood for {mean} on average", mean=duration(kind.stood_s / kind.cleared)

@@ -159,6 +159,7 @@ def lines(status: Status, before: Status | None) -> Iterator[str]:
         factor=figure(status.rate_factor),
     )
     yield _uplink(status)
+    yield from _verifier(status)
     for camera_id, camera in status.cameras.items():
         yield ""
         yield from _camera(camera_id, camera, status, before)
@@ -182,6 +183,22 @@ def _uplink(status: Status) -> str:
         since=local(status.uplink.connected_since, status.timezone),
         confirmed=status.uplink.confirmed,
         waiting=waiting,
+    )
+
+
+def _verifier(status: Status) -> Iterator[str]:
+    """What the verifier does, where a scenario would ask it."""
+    told = status.verifier
+    if told is None or told.state == "off":
+        return
+    if told.state != "ready":
+        yield say("judges without the verifier: {reason}", reason=recovered(told.reason or "?"))
+        return
+    kept = sum(each.count for each in told.suppressed)
+    yield say(
+        "verifier asked {runs} ×, {kept} candidate(s) were no case by its word",
+        runs=told.runs,
+        kept=kept,
     )
 
 

@@ -44,6 +44,18 @@ LABEL_WORDS: dict[str, LabelWords] = {
 }
 """One row a label."""
 
+CANDIDATE_WORDS: dict[str, str] = {
+    "stall": said("stall"),
+    "shop_goods": said("goods before a shop"),
+    "two_wheelers": said("parked two-wheelers"),
+    "rubbish": said("rubbish"),
+    "bin": said("bin"),
+    "people": said("people only"),
+    "vehicle": said("vehicle"),
+    "nothing": said("nothing"),
+}
+"""What the verifier may say of a candidate; one row for each of ``CANDIDATE_KINDS``."""
+
 REASONS = {
     "good": said("good"),
     "view_dark": said("dark"),
@@ -172,6 +184,11 @@ def known_in_words(words: Mapping[str, str], identifier: str) -> str:
 def reason_in_words(reason: str) -> str:
     """Why a zone cannot be seen, in the reader's language."""
     return known_in_words(REASONS, reason)
+
+
+def candidate_in_words(kind: str) -> str:
+    """What the verifier saw a candidate as."""
+    return known_in_words(CANDIDATE_WORDS, kind)
 
 
 def kind_in_words(kind: str, count: int = 1) -> str:

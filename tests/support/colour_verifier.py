@@ -34,7 +34,12 @@ STEEP = 20.0
 """How sure it is: a colour and its neighbour among the eight differ by e to the power of this at least."""
 
 
-def colour_graph(kinds: Sequence[str] = CANDIDATE_KINDS, *, fails: bool = False) -> Any:
+def colour_graph(
+    kinds: Sequence[str] = CANDIDATE_KINDS,
+    *,
+    fails: bool = False,
+    red: str = "stall",
+) -> Any:
     """A network that calls a picture by the nearest of the kinds' colours.
 
     The square of a distance is the picture's own square, the same for every kind, less twice the
@@ -43,8 +48,10 @@ def colour_graph(kinds: Sequence[str] = CANDIDATE_KINDS, *, fails: bool = False)
     Args:
         kinds: Its classes, in order.
         fails: Whether each run but that on a black picture ends with an error.
+        red: What red means; it changes places with the stall.
     """
-    colours = np.array([BGR_OF[kind][::-1] for kind in kinds], np.float32) / 255
+    swapped = {"stall": red, red: "stall"}
+    colours = np.array([BGR_OF[swapped.get(kind, kind)][::-1] for kind in kinds], np.float32) / 255
     constants: dict[str, Any] = {
         "from": np.array([_MARGIN_PX, _MARGIN_PX], np.int64),
         "to": np.array([SIDE_PX - _MARGIN_PX] * 2, np.int64),
@@ -88,6 +95,7 @@ def write_verifier(
     name: str = "verifier",
     kinds: Sequence[str] = CANDIDATE_KINDS,
     fails: bool = False,
+    red: str = "stall",
 ) -> Path:
     """Write the verifier into a folder of models.
 
@@ -96,13 +104,14 @@ def write_verifier(
         name: The model's.
         kinds: Its classes, in order.
         fails: Whether its runs at the street end with an error.
+        red: What red means to it.
 
     Returns:
         The model's folder.
     """
     place = models / name
     place.mkdir(parents=True)
-    save_model(colour_graph(kinds, fails=fails), str(place / "model.onnx"))
+    save_model(colour_graph(kinds, fails=fails, red=red), str(place / "model.onnx"))
     digest = hashlib.sha256((place / "model.onnx").read_bytes()).hexdigest()
     classes = "".join(
         f'[[classes]]\nname = "{kind}"\nmeaning = "{kind}"\nthreshold = 0.5\n' for kind in kinds

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent.config.plausibility.remark import Remark
-from agent.scenarios import judges, load_scenario, scenario_names
+from agent.scenarios import VERIFIER, judges, load_scenario, needs_of, scenario_names
 from wording.messages import said
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def remarks(configuration: Configuration) -> Iterator[Remark]:
         )
         return
     yield from _becomes_ground(configuration)
+    yield from _mute(configuration)
     chosen = [load_scenario(name) for name in configuration.scenarios]
     kinds = {section.zone.kind for section in configuration.zones}
     if not any(judges(each, kind) for each in chosen for kind in kinds):
@@ -38,6 +39,24 @@ def remarks(configuration: Configuration) -> Iterator[Remark]:
             said("Draw the zones in zones.json, or add the scenario: docs/technician.md says how."),
             blind=True,
         )
+
+
+def _mute(configuration: Configuration) -> Iterator[Remark]:
+    """Remark on scenarios that go by the verifier alone where it is turned off."""
+    if configuration.models.verifier:
+        return
+    zones = [section.zone for section in configuration.zones]
+    for name in configuration.scenarios:
+        if VERIFIER in needs_of([load_scenario(name)], zones).silent_without:
+            yield Remark(
+                said(
+                    "scenarios.{name} goes by the verifier alone, and it is turned off", name=name
+                ),
+                said("Nothing that this scenario looks for is reported."),
+                said(
+                    'Name the model in [models] verifier, such as "verifier", or remove the scenario.'
+                ),
+            )
 
 
 def _becomes_ground(configuration: Configuration) -> Iterator[Remark]:
