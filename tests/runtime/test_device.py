@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from agent.protocol.events import HeartbeatEvent
+from agent.protocol.heartbeat import VerifierHealth
 from tests.support.broker import Broker
+from tests.support.colour_verifier import write_verifier
 from tests.support.paths import ROOT
 from tests.support.waiting import wait_until
 
@@ -43,6 +46,36 @@ def test_a_killed_agent_goes_on_with_its_case_and_leaves_no_gap(
         numbers = sorted({event.sequence for event in platform.events})
         waiting = 1  # a heartbeat that came up while the agent stopped
         assert numbers[-1] - len(numbers) <= waiting
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("intact", [True, False])
+def test_a_heartbeat_tells_of_the_verifier_and_a_refused_one_stops_nothing(
+    broker: Broker, start_agent: Callable[[], subprocess.Popen[str]], tmp_path: Path, intact: bool
+) -> None:
+    folder = write_verifier(tmp_path / "models")
+    if not intact:
+        (folder / "model.onnx").write_bytes(b"another network")
+    with broker.platform(lasting=True) as platform:
+
+        def told() -> list[VerifierHealth]:
+            beats = [each.body for each in platform.events if isinstance(each, HeartbeatEvent)]
+            return [beat.verifier for beat in beats if beat.verifier is not None]
+
+        start_agent()
+        if intact:
+            wait_until(lambda: any(each.suppressed for each in told()))
+            health = told()[-1]
+            assert (health.state, health.reason) == ("ready", None)
+            assert health.runs >= 2
+            assert {(each.zone_id, each.kind) for each in health.suppressed} == {
+                ("kerb", "misparked_bike")
+            }
+        else:
+            wait_until(lambda: platform.sequences("case.opened"))
+            health = told()[-1]
+            assert (health.state, health.runs, health.suppressed) == ("refused", 0, ())
+            assert str(health.reason).startswith("verifier: sha256: model.onnx has")
 
 
 def test_a_wrong_configuration_is_refused_with_every_fault(tmp_path: Path) -> None:
