@@ -15,7 +15,7 @@ from agent.domain.labels import PEOPLE
 from agent.domain.scene import Box, middle
 from agent.domain.zones import in_force, inside
 from agent.perception.standing_things import is_near, is_same_place
-from agent.perception.verification import Verification
+from agent.perception.verifier_answers import Verification
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, cast
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from agent.domain.scene import MASK
-from agent.perception.verification import Question
+from agent.perception.verifier_answers import Question
 from wording.messages import said
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class ScenarioSettings(BaseModel):
 
 
 class VerifiedSettings(ScenarioSettings):
-    """Settings of scenarios that ask the verifier about their candidates (:mod:`agent.perception.verification`)."""
+    """Settings of scenarios that ask the verifier about their candidates (:mod:`agent.perception.verifier_answers`)."""
 
     verifier_confirms: float = Field(default=0.6, gt=0, lt=1)
     """A candidate that is by the verifier what the scenario is about, with this probability or more, is

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from agent.domain.labels import PEOPLE
 from agent.domain.measure import Measure
 from agent.perception.standing_candidates import Candidate
-from agent.perception.verification import HIDDEN_SHARE, Verification, ask_next
+from agent.perception.verifier_answers import HIDDEN_SHARE, Verification, ask_next
 from agent.scenarios import MeasureWords, Suppressed
 from wording.messages import said
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from agent.domain.scene import Box, Zone
     from agent.perception.standing_candidates import ZoneCandidates
-    from agent.perception.verification import Question
+    from agent.perception.verifier_answers import Question
     from agent.scenarios import Moment
 
 C = TypeVar("C", bound=Candidate)

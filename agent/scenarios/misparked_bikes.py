@@ -16,7 +16,7 @@ from agent.domain.measure import Measure
 from agent.domain.scene import Box, Doubt, Finding, Member, Stay, Track, Zone, ZoneKind
 from agent.domain.zones import in_force, inside
 from agent.perception.dwell import FOOT_SLACK
-from agent.perception.verification import Verification
+from agent.perception.verifier_answers import Verification
 from agent.scenarios import (
     VERIFIER,
     Answers,

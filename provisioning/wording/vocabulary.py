@@ -55,6 +55,13 @@ CANDIDATE_WORDS: dict[str, str] = {
     "nothing": said("nothing"),
 }
 """What the verifier may say of a candidate; one row for each of ``CANDIDATE_KINDS``."""
+MEMBER_WORDS: dict[str, LabelWords] = {
+    "shop_goods": LabelWords(
+        lambda n: say_many("{count} lot of shop goods", "{count} lots of shop goods", n),
+        said("shop goods"),
+    ),
+}
+"""What no detector names and cases are made of all the same."""
 
 REASONS = {
     "good": said("good"),
@@ -216,11 +223,11 @@ def _measure(name: str) -> scenarios.MeasureWords | None:
 
 def label_in_words(label: str, count: int) -> str:
     """A number of things of one label: ``1 bike``, ``3 bikes``."""
-    words = LABEL_WORDS.get(label)
+    words = LABEL_WORDS.get(label) or MEMBER_WORDS.get(label)
     return words.counted(count) if words else f"{count} {label}".strip()
 
 
 def things_in_words(label: str) -> str:
     """All things of one label: ``bikes``."""
-    words = LABEL_WORDS.get(label)
+    words = LABEL_WORDS.get(label) or MEMBER_WORDS.get(label)
     return in_words(words.all_of_them if words else label)

@@ -308,3 +308,20 @@ def test_more_time_allowed_than_a_thing_stays_new_is_told(
     assert [each.startswith(f"scenarios.{scenario}.allowed_s: ") for each in told] == [
         True
     ] * is_odd
+
+
+@pytest.mark.parametrize(
+    ("verifier", "kind", "is_told"),
+    [("", "shop_front", True), ("verifier", "shop_front", False), ("", "no_vending", False)],
+)
+def test_a_scenario_that_can_judge_nothing_without_a_model_is_told(
+    verifier: str, kind: str, *, is_told: bool
+) -> None:
+    document = deepcopy(CLIP_SITE) | {"models": {"verifier": verifier}}
+    document |= {
+        "zones": [zone(kind=kind)],
+        "scenarios": {"shop_overflow": {}, "street_vending": {}},
+    }
+    told = [str(each.what) for each in remarks(from_tables(document))]
+    silent = "scenarios.shop_overflow: it can judge nothing, because models.verifier is turned off"
+    assert (silent in told) is is_told

@@ -101,8 +101,8 @@ def test_a_scenario_that_is_silent_without_it_makes_a_missing_one_a_fault_and_of
     assert "report nothing" in missing.meaning
     site = site_of(scenarios={"misparked_bikes": {}}, zones=[zone()], models={"verifier": ""})
     [remark] = remarks(from_tables(site))[:1]
-    assert (
-        remark.what == "scenarios.misparked_bikes goes by the verifier alone, and it is turned off"
+    assert remark.what == (
+        "scenarios.misparked_bikes: it can judge nothing, because models.verifier is turned off"
     )
 
 

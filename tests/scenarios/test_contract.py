@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from contextlib import nullcontext
+from dataclasses import replace as changed
 from typing import TYPE_CHECKING
 
 import pytest
 from pydantic import ValidationError
 
 from agent.config.schema import ModelsSection
-from agent.domain.labels import BIN_STATES, LABELS
+from agent.domain.labels import BIN_STATES, CANDIDATE_KINDS, LABELS
 from agent.protocol.event_codes import profiles
 from agent.scenarios import (
     VERIFIER,
@@ -111,6 +112,16 @@ def test_a_problem_goes_on_since_it_began_after_a_restart_on_another_clock(
     assert told[-1][1].state == "absent"
 
 
+@each_example
+def test_a_scenario_says_all_of_it_without_a_verifier_or_declares_that_it_is_silent(
+    name: str, example: Example
+) -> None:
+    said = watched(name, changed(example, verified=False))
+    speaks = "present" in states(said["with"])
+    assert speaks is not (VERIFIER in load_scenario(name).NEEDS.silent_without)
+    assert "present" not in states(said["before"]) + states(said["after"])[-1:]
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_every_scenario_can_be_restored_and_finds_nothing_on_an_empty_street(name: str) -> None:
     module = load_scenario(name)
@@ -204,7 +215,7 @@ def test_every_scenario_says_what_its_rule_goes_by_and_in_words(name: str) -> No
 @pytest.mark.parametrize("name", NAMES)
 def test_every_answer_of_a_reviewer_is_known_to_the_evaluation(name: str) -> None:
     answers = load_scenario(name).ANSWERS
-    assert answers.of in {*LABELS, *BIN_STATES}
+    assert answers.of in {*LABELS, *BIN_STATES, *CANDIDATE_KINDS}
     assert KNOWN.of(answers.yes) == (answers.of, True)
     assert KNOWN.of(answers.no) == (answers.of, False)
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.domain.labels import CANDIDATE_KINDS
 from agent.domain.scene import WHOLE_FRAME, Box, Detection, Observation, Track, Zone
 from agent.scenarios import Moment, zone_kinds
 from drivers.cameras import Frame
@@ -65,6 +66,24 @@ class FixedScores:
 
     def candidate(self, box: Box) -> Mapping[str, float] | None:
         return None
+
+
+def sure_of(kind: str, probability: float = 0.93) -> dict[str, float]:
+    """What the verifier says of a kind of candidate; the rest of the probability is spread evenly."""
+    rest = (1 - probability) / (len(CANDIDATE_KINDS) - 1)
+    return {each: probability if each == kind else rest for each in CANDIDATE_KINDS}
+
+
+class VerifierScores(FixedScores):
+    """Says of every candidate what the test says; None: there is no verifier."""
+
+    def __init__(self, answer: Mapping[str, float] | None) -> None:
+        super().__init__()
+        self.answer = answer
+
+    def candidate(self, box: Box) -> Mapping[str, float] | None:
+        self.asked += 1
+        return self.answer
 
 
 def moment(now_s: float, **known: object) -> Moment:

@@ -13,7 +13,7 @@ Claim = tuple[str, bool]
 _SCENARIOS = [load_scenario(name) for name in scenario_names()]
 MEANINGS = frozenset(each.ANSWERS.of for each in _SCENARIOS)
 """Of what labels may speak: what a scenario asks for."""
-THINGS = tuple(sorted(each.ANSWERS.of for each in _SCENARIOS if not each.NEEDS.classifiers))
+THINGS = tuple(sorted({each.ANSWERS.of for each in _SCENARIOS} & LABELS.keys()))
 """Those that the detector finds."""
 _SAID: dict[str, Claim] = {
     **dict.fromkeys(("full", "dirty", "overflowing", "overflow", "rubbish_outside"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent.config.plausibility.remark import Remark
-from agent.scenarios import VERIFIER, judges, load_scenario, needs_of, scenario_names
+from agent.scenarios import judges, load_scenario, scenario_names
 from wording.messages import said
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def remarks(configuration: Configuration) -> Iterator[Remark]:
         )
         return
     yield from _becomes_ground(configuration)
-    yield from _mute(configuration)
+    yield from _silent(configuration)
     chosen = [load_scenario(name) for name in configuration.scenarios]
     kinds = {section.zone.kind for section in configuration.zones}
     if not any(judges(each, kind) for each in chosen for kind in kinds):
@@ -39,24 +39,6 @@ def remarks(configuration: Configuration) -> Iterator[Remark]:
             said("Draw the zones in zones.json, or add the scenario: docs/technician.md says how."),
             blind=True,
         )
-
-
-def _mute(configuration: Configuration) -> Iterator[Remark]:
-    """Remark on scenarios that go by the verifier alone where it is turned off."""
-    if configuration.models.verifier:
-        return
-    zones = [section.zone for section in configuration.zones]
-    for name in configuration.scenarios:
-        if VERIFIER in needs_of([load_scenario(name)], zones).silent_without:
-            yield Remark(
-                said(
-                    "scenarios.{name} goes by the verifier alone, and it is turned off", name=name
-                ),
-                said("Nothing that this scenario looks for is reported."),
-                said(
-                    'Name the model in [models] verifier, such as "verifier", or remove the scenario.'
-                ),
-            )
 
 
 def _becomes_ground(configuration: Configuration) -> Iterator[Remark]:
@@ -75,4 +57,26 @@ def _becomes_ground(configuration: Configuration) -> Iterator[Remark]:
                 ),
                 said("Some of what this scenario looks for is never reported."),
                 said("Allow less time."),
+            )
+
+
+def _silent(configuration: Configuration) -> Iterator[Remark]:
+    """Remark where a scenario says nothing because a model that it cannot do without is turned off."""
+    kinds = {section.zone.kind for section in configuration.zones}
+    for name in configuration.scenarios:
+        module = load_scenario(name)
+        off = [
+            key
+            for key in sorted(module.NEEDS.silent_without)
+            if not getattr(configuration.models, key)
+        ]
+        if off and any(judges(module, kind) for kind in kinds):
+            yield Remark(
+                said(
+                    "scenarios.{name}: it can judge nothing, because models.{model} is turned off",
+                    name=name,
+                    model=off[0],
+                ),
+                said("Nothing of what this scenario looks for is ever reported."),
+                said("Name the model in [models] of site.toml, or remove the scenario."),
             )

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from agent.domain.labels import CANDIDATE_KINDS
 from agent.domain.scene import Box
-from agent.perception.verification import (
+from agent.perception.verifier_answers import (
     APART_S,
     DECIDING_ANSWERS,
     ENDING_ANSWERS,
@@ -21,16 +21,11 @@ from agent.perception.verification import (
     Verification,
     ask_next,
 )
+from tests.support.scenes import sure_of
 
 EVERY_S = 20.0
 QUESTION = Question(frozenset({"stall"}), frozenset(), confirms=0.6, refuses=0.1, every_s=EVERY_S)
 Answer = dict[str, float]
-
-
-def sure_of(kind: str, probability: float = 0.93) -> Answer:
-    """An answer; the rest of the probability is spread evenly."""
-    rest = (1 - probability) / (len(CANDIDATE_KINDS) - 1)
-    return {each: probability if each == kind else rest for each in CANDIDATE_KINDS}
 
 
 def told(*answers: Answer | None, every_s: float = EVERY_S) -> Verification:
