@@ -76,7 +76,7 @@ def test_a_command_without_its_packages_says_what_to_install(command: str, tmp_p
         ("torch", "training.bin_classifier.train"),
         ("onnx", "training.export.quantise"),
         ("onnx", "training.export.enlarge"),
-        ("onnx", "training.bin_classifier.test_time_augmentation"),
+        ("torch", "training.bin_classifier.cross_validation"),
         ("onnx", "benchmarks.soak"),
     ],
 )

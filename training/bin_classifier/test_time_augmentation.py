@@ -1,7 +1,5 @@
 """The bin state with a second look: the same network sees its picture again, nearer and mirrored.
 
-``python -m training.bin_classifier.test_time_augmentation --source EARLIER --out models/bin-state``
-
 A judgement of one picture hangs on where things lie in it. So the network is shown two: the picture,
 and its middle from the other side. Both looks are in the file; the device feeds it one picture as
 before. The mean of the logits is what is told. Nothing is trained again, and nothing fitted.
@@ -9,38 +7,14 @@ before. The mean of the logits is what is told. Nothing is trained again, and no
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
-import click
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from training.evaluate.compare import sections
-from training.model_folder import hand_on, sha256_of, version_of
-
-VERSION = "0.5.0"
 NEAR_SHARE = 0.85
 """The second look's part of each side: rubbish beside the bin, that the zone's margin shows, stays in."""
-FIGURES = ("balanced_accuracy", "roc_auc", "calibration_error")
-CARD = """
-# Bin state, {version}
-
-`{source}` {earlier} with a second look: the same network sees the zone's crop as it is, and again its
-middle ({share:.0%} of each side) mirrored; the mean of both logits is told. Nothing was trained again. It
-costs twice as much and hangs less on where in the crop things lie.
-
-- Made by `{command}` from `{source}` {earlier} with SHA-256 `{sha}`.
-
-{sections}
-
-## The network's own card
-
-What follows is of `{source}` {earlier}, its figures those of one look.
-
-{below}
-"""
 
 
 def with_second_look(source: Path, out: Path) -> None:
@@ -99,35 +73,3 @@ def _looks(taken: str, side: int) -> tuple[list[onnx.TensorProto], list[onnx.Nod
         helper.make_node("Concat", [taken, "near"], ["looks"], axis=0),
     ]
     return [numpy_helper.from_array(np.array(v), name) for name, v in numbers.items()], nodes
-
-
-@click.command(help=__doc__)
-@click.option("--source", required=True, type=click.Path(path_type=Path, exists=True))
-@click.option(
-    "--data", default=Path("../shared/data"), type=click.Path(path_type=Path, exists=True)
-)
-@click.option("--out", required=True, type=click.Path(path_type=Path))
-def main(source: Path, data: Path, out: Path) -> None:
-    """Put the second look in, judge beside the source, and write the papers."""
-    out.mkdir(parents=True, exist_ok=True)
-    with_second_look(source / "model.onnx", out / "model.onnx")
-    sha, earlier = sha256_of(source / "model.onnx"), version_of(source)
-    command = f"python -m training.bin_classifier.test_time_augmentation --source EARLIER --out models/{out.name}"
-    origin = f"{out.name} {earlier} (SHA-256 {sha[:16]}…) with a second look; {command}"
-    hand_on(source, out, origin, version=VERSION)
-    card = CARD.format(
-        version=VERSION,
-        source=out.name,
-        earlier=earlier,
-        share=NEAR_SHARE,
-        command=command,
-        sha=sha,
-        sections=sections(data, {earlier: source, VERSION: out}, FIGURES),
-        below=re.sub("(?m)^#", "###", (source / "CARD.md").read_text(encoding="utf-8")).strip(),
-    )
-    (out / "CARD.md").write_text(card.strip() + "\n", encoding="utf-8")
-    click.echo(card)
-
-
-if __name__ == "__main__":
-    main()

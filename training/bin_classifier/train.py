@@ -1,13 +1,16 @@
 """Train and judge the bin state classifier: does a bin overflow?
 
-``python -m training.bin_classifier.train --seed 1 --stills DIR --out models/bin-state``
+``python -m training.bin_classifier.train --seed 3 --folds DIR --stills DIR --out models/bin-state``
+
+Which recipe, and what a stranger's corner may expect of it, :mod:`.cross_validation` says beforehand; its
+answers calibrate the probability here.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,30 +26,46 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from training import checkpoints
-from training.bin_classifier import model_card
-from training.bin_classifier.mobilenet import FEATURES, MobileNetV2, Probabilities
-from training.bin_classifier.pictures import LOOK_PX, SIZE_PX, normalised, plain, varied
+from training.bin_classifier import calibration, model_card
+from training.bin_classifier.calibration import STREETS, Margins
+from training.bin_classifier.material import beside_containers, material_of
+from training.bin_classifier.mobilenet import FEATURES, KEPT_STAGES, MobileNetV2, Probabilities
+from training.bin_classifier.pictures import (
+    BESIDE,
+    CROPS,
+    LOOK_PX,
+    SIZE_PX,
+    Material,
+    normalised,
+    plain,
+    varied,
+)
+from training.bin_classifier.test_time_augmentation import with_second_look
 from training.datasets import readers
 from training.datasets.groups import records, split_groups
 from training.datasets.near_duplicates import pretrained, same_place_groups
 from training.datasets.readers import BinPicture
 from training.datasets.rendered import rendered_bins
 from training.datasets.reviewed import REVIEWED, reviewed_bins
+from training.evaluate.folds import joined_groups
+from training.model_folder import hand_on
 
 BATCH = 32
 PICTURES_PER_EPOCH = 896
 LEARNING_RATE = 4e-4
-SHARES = {"train": 0.64, "tune": 0.12, "held_out": 0.24}
+SHARES = {"train": 0.76, "held_out": 0.24}
 THRESHOLD = 0.5
 """The probability is calibrated; its middle needs no choosing, which on so few pictures is a throw."""
-STREETS = "streets without bins"
+SANDIEGO = "bins_closed_sandiego"
 SET_WEIGHTS = {
-    "bin_crops_shenzhen": 0.28,
-    "bins_scene_montevideo": 0.34,
-    "amsterdam_garbage": 0.04,
+    CROPS: 0.34,
+    "bins_scene_montevideo": 0.32,
+    BESIDE: 0.05,
+    "amsterdam_garbage": 0.05,
+    SANDIEGO: 0.05,
     "rendered": 0.1,
     REVIEWED: 0.3,
-    STREETS: 0.24,
+    STREETS: 0.16,
 }
 
 
@@ -65,12 +84,17 @@ class Pool:
 
 
 def pool(items: Sequence[BinPicture], seed: int) -> Pool:
-    """Group a set's pictures and split the groups; a known place is its own group."""
-    if items and items[0].place is not None:
-        groups = [f"{item.set_name}/{item.place}" for item in items]
-    else:
+    """Group a set's pictures and split the groups.
+
+    Where places are known they are the groups, joined for the tight crops by likeness as well.
+    """
+    alike: list[str] = []
+    if items[0].place is None or items[0].set_name == CROPS:
         names = [item.name for item in items]
-        groups = same_place_groups(names, lambda index: plain(items[index], LOOK_PX))
+        alike = same_place_groups(names, lambda index: plain(items[index], LOOK_PX))
+    places = [f"{item.set_name}/{item.place}" for item in items] if items[0].place else []
+    ties = [list(each) for each in (zip(places, alike, strict=True) if places and alike else ())]
+    groups = joined_groups(ties) if ties else places or alike
     parts = split_groups(groups, seed, SHARES)
     return Pool(items, groups, [parts[group] for group in groups])
 
@@ -85,22 +109,39 @@ def gather(
         "amsterdam_garbage": readers.bins_amsterdam(data),
         "rendered": rendered_bins(stills) if stills else [],
         REVIEWED: reviewed_bins(reviewed) if reviewed else [],
+        SANDIEGO: readers.bins_sandiego(data),
         STREETS: readers.streets_without_bins(data),
     }
-    return {name: pool(items, seed) for name, items in found.items() if items}
+    pools = {name: pool(items, seed) for name, items in found.items() if items}
+    scenes = pools["bins_scene_montevideo"]
+    known = {
+        item.path: (group, part)
+        for item, group, part in zip(scenes.items, scenes.groups, scenes.parts, strict=True)
+    }
+    laid = beside_containers(data)
+    where = [known[item.path] for item in laid]
+    return pools | {BESIDE: Pool(laid, [group for group, _ in where], [part for _, part in where])}
 
 
-def draw_epoch(pools: dict[str, Pool], random: np.random.Generator) -> list[BinPicture]:
+Chosen = Mapping[str, Sequence[BinPicture]]
+"""The pictures that teach, by set."""
+
+
+def teaching(pools: Mapping[str, Pool]) -> dict[str, list[BinPicture]]:
+    """Every pool's ``train`` part."""
+    return {name: [item for item, _ in each.part("train")] for name, each in pools.items()}
+
+
+def draw_epoch(chosen: Chosen, random: np.random.Generator) -> list[BinPicture]:
     """One epoch's pictures: sets by weight, both states alike within each."""
-    weights = {name: SET_WEIGHTS[name] for name in pools}
+    weights = {name: SET_WEIGHTS[name] for name in chosen}
     total = sum(weights.values())
     drawn: list[BinPicture] = []
-    for name, each in pools.items():
-        train = [item for item, _ in each.part("train")]
-        states = sorted({item.overflowing for item in train})
+    for name, items in chosen.items():
+        states = sorted({item.overflowing for item in items})
         count = round(PICTURES_PER_EPOCH * weights[name] / total / len(states))
         for state in states:
-            alike = [item for item in train if item.overflowing is state]
+            alike = [item for item in items if item.overflowing is state]
             drawn += [alike[int(i)] for i in random.integers(len(alike), size=count)]
     return [drawn[int(i)] for i in random.permutation(len(drawn))]
 
@@ -112,10 +153,18 @@ def loss_of(logits: Tensor, overflowing: Sequence[bool]) -> Tensor:
     )
 
 
+def _to_train(network: MobileNetV2) -> None:
+    """Everything but the stages that are kept goes into training."""
+    network.train()
+    kept = network.features[:KEPT_STAGES]
+    kept.eval()
+    kept.requires_grad_(False)
+
+
 def _optimiser(network: MobileNetV2) -> torch.optim.AdamW:
     return torch.optim.AdamW(
         [
-            {"params": network.features.parameters(), "lr": LEARNING_RATE},
+            {"params": network.features[KEPT_STAGES:].parameters(), "lr": LEARNING_RATE},
             {"params": network.classifier.parameters(), "lr": LEARNING_RATE * 3},
         ],
         weight_decay=0.02,
@@ -123,13 +172,13 @@ def _optimiser(network: MobileNetV2) -> torch.optim.AdamW:
 
 
 def train(
-    pools: dict[str, Pool], streets: Sequence[Path], epochs: int, seed: int, checkpoint: Path
+    chosen: Chosen, material: Material, epochs: int, seed: int, checkpoint: Path
 ) -> tuple[MobileNetV2, float]:
     """Train all layers; goes on from the checkpoint where one of the same recipe lies.
 
     Args:
-        pools: The sets; only their ``train`` parts are used.
-        streets: Background pictures for tight crops.
+        chosen: The pictures that teach.
+        material: What their views are mixed from; of pictures that teach alone.
         epochs: Of 896 pictures each.
         seed: Of weights, order and variation.
         checkpoint: Rewritten after every epoch.
@@ -140,14 +189,15 @@ def train(
     torch.manual_seed(seed)
     network = pretrained()
     network.classifier[1] = torch.nn.Linear(FEATURES, 2)
-    network.to(checkpoints.fastest_device())
+    network.to(checkpoints.fastest_device(), memory_format=torch.channels_last)
     average = checkpoints.Average(network, 0.99)
     optimiser = _optimiser(network)
-    steps = epochs * (PICTURES_PER_EPOCH // BATCH)
+    batches = -(-len(draw_epoch(chosen, np.random.default_rng(0))) // BATCH)
+    steps = epochs * batches
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, [LEARNING_RATE, LEARNING_RATE * 3], total_steps=steps + epochs, pct_start=0.15
+        optimiser, [LEARNING_RATE, LEARNING_RATE * 3], total_steps=steps + 1, pct_start=0.15
     )
-    recipe = {"seed": seed, "epochs": epochs, "n": sum(len(p.items) for p in pools.values())}
+    recipe = {"seed": seed, "epochs": epochs, "n": sum(map(len, chosen.values()))}
     recipe["size_px"] = SIZE_PX
     state = checkpoints.load(checkpoint, recipe)
     parts: dict[str, Any] = {"network": network, "optimiser": optimiser, "schedule": schedule}
@@ -158,7 +208,7 @@ def train(
     done, minutes = (state["epoch"], state["minutes"]) if state else (0, 0.0)
     for epoch in tqdm(range(done, epochs), desc="training", initial=done, total=epochs):
         began_s = time.monotonic()
-        _epoch(network, optimiser, schedule, average, pools, streets, (seed, epoch))
+        _epoch(network, optimiser, schedule, average, chosen, material, (seed, epoch))
         minutes += (time.monotonic() - began_s) / 60
         saved = {name: part.state_dict() for name, part in parts.items()}
         saved |= {"average": average.values, "steps": average.steps, "minutes": minutes}
@@ -172,21 +222,23 @@ def _epoch(
     optimiser: torch.optim.AdamW,
     schedule: torch.optim.lr_scheduler.OneCycleLR,
     average: checkpoints.Average,
-    pools: dict[str, Pool],
-    streets: Sequence[Path],
+    chosen: Chosen,
+    material: Material,
     draw: tuple[int, int],
 ) -> None:
     random = np.random.default_rng(draw)
     torch.manual_seed(draw[0] * 100_003 + draw[1])
-    network.train()
+    _to_train(network)
     device = next(network.parameters()).device
-    drawn = draw_epoch(pools, random)
+    drawn = draw_epoch(chosen, random)
     batches = [drawn[start : start + BATCH] for start in range(0, len(drawn), BATCH)]
     total = 0.0
     bar = tqdm(batches, desc=f"epoch {draw[1] + 1}", leave=False)
     for batch in bar:
-        pictures = normalised([varied(item, streets, random) for item in batch])
-        logits = network(torch.from_numpy(pictures).to(device)).cpu()
+        pictures = normalised([varied(item, material, random) for item in batch])
+        with torch.autocast(device.type, torch.bfloat16):
+            images = torch.from_numpy(pictures).to(device, memory_format=torch.channels_last)
+            logits = network(images).float().cpu()
         loss = loss_of(logits, [item.overflowing for item in batch])
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -228,44 +280,14 @@ def truth_of(items: Sequence[BinPicture]) -> NDArray[np.int64]:
     return np.array([int(item.overflowing) for item in items])
 
 
-def tune_items(pools: dict[str, Pool]) -> list[BinPicture]:
-    """The bins' ``tune`` parts together."""
-    bins = [each for name, each in pools.items() if name != STREETS]
-    return [item for each in bins for item, _ in each.part("tune")]
-
-
-def calibrate(network: MobileNetV2, items: Sequence[BinPicture]) -> tuple[float, float]:
-    """Scale and shift the last layer so that the probability is what it says.
-
-    Platt's fit (Platt, "Probabilistic Outputs for Support Vector Machines", 1999) on the difference
-    of the logits, both states weighing alike: the probability is that of a bin of which nothing is
-    known beforehand. Returns the scale and the shift.
-    """
-    with torch.no_grad():
-        rows = [network(torch.from_numpy(normalised([plain(item)]))) for item in items]
-    margin = torch.cat([row[:, 1] - row[:, 0] for row in rows]).double()
-    truth = torch.tensor(truth_of(items)).double()
-    weight = torch.where(truth == 1, 0.5 / truth.sum(), 0.5 / (1 - truth).sum())
-    fit = torch.tensor([1.0, 0.0], dtype=torch.double, requires_grad=True)
-    optimiser = torch.optim.LBFGS([fit], max_iter=200, line_search_fn="strong_wolfe")
-
-    def loss() -> Tensor:
-        optimiser.zero_grad()
-        value = functional.binary_cross_entropy_with_logits(
-            fit[0] * margin + fit[1], truth, weight=weight, reduction="sum"
-        )
-        value.backward()  # type: ignore[no-untyped-call]
-        return value
-
-    optimiser.step(loss)  # type: ignore[arg-type, no-untyped-call]
-    scale, shift = (float(each) for each in fit.detach())
+def rescale(network: MobileNetV2, scale: float, shift: float) -> None:
+    """Scale the margin of the last layer and shift it, so that the probability is what it says."""
     last = network.classifier[1]
     assert isinstance(last, torch.nn.Linear)
     with torch.no_grad():
         last.weight *= scale
         last.bias *= scale
         last.bias[1] += shift
-    return scale, shift
 
 
 def judge(path: Path, pools: dict[str, Pool]) -> list[model_card.Judged]:
@@ -317,9 +339,55 @@ def write_groups(path: Path, pools: dict[str, Pool]) -> None:
     path.write_text(f"[\n{text}\n]\n", encoding="utf-8")
 
 
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where a training reads and writes.
+
+    Attributes:
+        data: The picture sets.
+        out: The model's folder.
+        work: Checkpoints, and the network with one look in a folder of its own, ``one-look/NAME``.
+        stills: Drawn streets, if any.
+        reviewed: Crops that people have sorted, if any.
+    """
+
+    data: Path
+    out: Path
+    work: Path
+    stills: Path | None = None
+    reviewed: Path | None = None
+
+
+def make(places: Places, rows: Margins, seed: int, epochs: int) -> None:
+    """Train, calibrate by the folds, export, judge and write the papers."""
+    pools = gather(places.data, places.stills, seed, places.reviewed)
+    chosen = teaching(pools)
+    material = material_of(places.data, [item for items in chosen.values() for item in items])
+    network, minutes = train(chosen, material, epochs, seed, places.work / "checkpoint.pt")
+    bins = calibration.of_bins(rows)
+    rescale(network, *calibration.fit(rows.margin[bins], rows.truth[bins]))
+    one_look = places.work / "one-look" / places.out.name
+    export(network, one_look / "model.onnx")
+    places.out.mkdir(parents=True, exist_ok=True)
+    model = places.out / "model.onnx"
+    with_second_look(one_look / "model.onnx", model)
+    write_groups(places.out / "groups.json", pools)
+    counts = {name: {part: len(each.part(part)) for part in SHARES} for name, each in pools.items()}
+    seen = len(draw_epoch(chosen, np.random.default_rng(0))) * epochs
+    run = model_card.Run(seed, epochs, seen, minutes, THRESHOLD, counts, rows)
+    model_card.write(places.out, run, judge(model, pools), clip_scores(model, places.data))
+    hand_on(places.out, one_look, f"{places.out.name} before its second look")
+
+
 @click.command(help=__doc__)
 @click.option("--seed", default=1, show_default=True)
-@click.option("--epochs", default=16, show_default=True)
+@click.option("--epochs", default=6, show_default=True)
+@click.option(
+    "--folds",
+    required=True,
+    type=click.Path(path_type=Path, exists=True),
+    help="What the cross validation wrote: the probability is calibrated by it.",
+)
 @click.option(
     "--data", "data", default=Path("../shared/data"), type=click.Path(path_type=Path, exists=True)
 )
@@ -331,6 +399,7 @@ def write_groups(path: Path, pools: dict[str, Pool]) -> None:
 def main(
     seed: int,
     epochs: int,
+    folds: Path,
     data: Path,
     stills: Path | None,
     reviewed: Path | None,
@@ -340,16 +409,8 @@ def main(
 ) -> None:
     """Train, export, judge and write the papers."""
     torch.set_num_threads(threads)
-    pools = gather(data, stills, seed, reviewed)
-    streets = [each.path for each in readers.streets_calgary(data)]
-    network, minutes = train(pools, streets, epochs, seed, work / "checkpoint.pt")
-    calibrate(network, tune_items(pools))
-    export(network, out / "model.onnx")
-    judged = judge(out / "model.onnx", pools)
-    write_groups(out / "groups.json", pools)
-    counts = {name: {part: len(each.part(part)) for part in SHARES} for name, each in pools.items()}
-    run = model_card.Run(seed, epochs, epochs * PICTURES_PER_EPOCH, minutes, THRESHOLD, counts)
-    model_card.write(out, run, judged, clip_scores(out / "model.onnx", data))
+    places = Places(data, out, work, stills, reviewed)
+    make(places, calibration.read_margins(folds), seed, epochs)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
+
 from training.street_detector.classes import COCO_CLASSES
 
 Edges = tuple[float, float, float, float]
@@ -49,6 +51,12 @@ class BinPicture:
     overflowing: bool
     box: Edges | None = None
     place: str | None = None
+    rim: Edges | None = None
+    """The front rim's left and right end, (left, y there, right, y there), as fractions."""
+    liner: bool = False
+    """Plastic hangs over the rim."""
+    litter: bool = False
+    """Rubbish lies by the bin, whatever the label of its rim says."""
 
     @property
     def name(self) -> str:
@@ -70,12 +78,55 @@ def _items(folder: Path) -> list[dict[str, Any]]:
 
 
 def bins_shenzhen(data: Path) -> list[BinPicture]:
-    """One wheeled bin a picture, cropped to it: ``full`` or ``empty``."""
+    """One wheeled bin a picture, cropped to it: ``full`` or ``empty``.
+
+    Rims, liners and places are ours (``labels/``): rims read off by eye, to some hundredths; places by
+    the street, the bins' lettering and the order of the files.
+    """
     folder = data / "bin_crops_shenzhen"
-    return [
-        BinPicture(folder / each["file"], folder.name, each["label"] == "full")
-        for each in _items(folder)
-    ]
+    seen = _json(LABELS / "bin_crops_shenzhen.json")
+    found = []
+    for each in _items(folder):
+        mine = seen[each["file"]]
+        found.append(
+            BinPicture(
+                folder / each["file"],
+                folder.name,
+                each["label"] == "full",
+                rim=tuple(mine["rim"]) if mine["rim"] else None,
+                place=mine["place"] or each["file"],
+                liner=mine["liner"],
+                litter=mine["litter"],
+            )
+        )
+    return found
+
+
+def boxed_bins(data: Path, name: str) -> list[BinPicture]:
+    """Bins in order, boxed by us (``labels/``), one item a bin; all of a picture share a place."""
+    folder = data / name
+    drawn = _json(LABELS / f"{name}.json")
+    found = []
+    for each in _items(folder):
+        if each["file"] not in drawn:
+            continue
+        # The size that the set's own papers tell is not that of every file.
+        height, width = cv2.imread(str(folder / each["file"])).shape[:2]
+        size = (width, height) * 2
+        for box in drawn[each["file"]]:
+            left, top, right, bottom = (part * side for part, side in zip(box, size, strict=True))
+            edges = (left, top, right, bottom)
+            found.append(
+                BinPicture(
+                    folder / each["file"], name, overflowing=False, box=edges, place=each["file"]
+                )
+            )
+    return found
+
+
+def bins_sandiego(data: Path) -> list[BinPicture]:
+    """Closed wheeled bins at kerbs."""
+    return boxed_bins(data, "bins_closed_sandiego")
 
 
 def bins_montevideo(data: Path) -> list[BinPicture]:
