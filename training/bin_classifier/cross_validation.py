@@ -32,7 +32,7 @@ from training.datasets.readers import BinPicture
 from training.evaluate.folds import grouped_folds
 
 FOLDS = 3
-EPOCHS = 6
+EPOCHS = 12
 ABLATIONS = ("swaps", "liners", SANDIEGO, BESIDE)
 
 
