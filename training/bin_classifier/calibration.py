@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -155,10 +154,12 @@ def expected(rows: Margins, score: NDArray[np.float64] | None = None) -> str:
     return table(HEADER, lines)
 
 
-def crops_figure(rows: Margins) -> Sequence[str]:
-    """The two figures that the card begins with: crops and scenes."""
-    score = probabilities(rows)
-    return [
-        str(_over_folds(rows, np.asarray(rows.sets == name), score))
-        for name in ("bin_crops_shenzhen", "bins_scene_montevideo")
+def over_folds(rows: Margins, name: str) -> tuple[Spread, Spread]:
+    """Balanced accuracy and calibration error of one set over the folds."""
+    score, which = probabilities(rows), np.asarray(rows.sets == name)
+    errors = [
+        calibration_error(rows.truth[here], score[here])
+        for fold in np.unique(rows.fold)
+        if (here := which & (rows.fold == fold)).any()
     ]
+    return _over_folds(rows, which, score), spread(errors)

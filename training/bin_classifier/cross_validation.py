@@ -25,14 +25,14 @@ from tqdm import tqdm
 from training.bin_classifier.material import material_of
 from training.bin_classifier.mobilenet import MobileNetV2
 from training.bin_classifier.pictures import BESIDE, SIZE_PX, normalised, plain
+from training.bin_classifier.recipe import EPOCHS, FOLDS
 from training.bin_classifier.test_time_augmentation import NEAR_SHARE
-from training.bin_classifier.train import SANDIEGO, Pool, gather, train
+from training.bin_classifier.train import SANDIEGO, Pool, gather, gather_for, train
 from training.datasets.augment import Picture
 from training.datasets.readers import BinPicture
 from training.evaluate.folds import grouped_folds
+from training.make import Job
 
-FOLDS = 3
-EPOCHS = 12
 ABLATIONS = ("swaps", "liners", SANDIEGO, BESIDE)
 
 
@@ -118,46 +118,71 @@ def told(division: Division, network: MobileNetV2) -> list[dict[str, Any]]:
     return rows
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How the folds' networks are trained: the seed, and epochs of so many pictures each."""
+
+    seed: int
+    epochs: int
+    pictures: int | None = None
+    without: tuple[str, ...] = ()
+
+
+def judge_fold(data: Path, division: Division, plan: Plan, answer: Path) -> None:
+    """Train one fold's network, judge, and write the answer beside its checkpoint."""
+    material = material_of(data, [i for items in division.teaches.values() for i in items])
+    kept = {name: 0.0 for name in ("swaps", "liners") if name in plan.without}
+    material = replace(material, **kept)
+    checkpoint = answer.with_suffix(".pt")
+    network, minutes = train(
+        division.teaches, material, plan.epochs, plan.seed, checkpoint, plan.pictures
+    )
+    rows = told(division, network)
+    content = {"minutes": minutes, "epochs": plan.epochs, "without": plan.without, "rows": rows}
+    answer.write_text(json.dumps(content), encoding="utf-8")
+    click.echo(f"{answer.stem}: {len(rows)} pictures, {minutes:.0f} min")
+
+
+def folds(job: Job) -> None:
+    """The routine's step: every fold, written into its folder."""
+    torch.set_num_threads(job.options.threads)
+    plan = Plan(job.options.seed, job.recipe["epochs"], job.recipe["pictures"])
+    pools = gather_for(job, None)
+    for number, division in enumerate(divisions(pools, job.recipe["folds"], plan.seed)):
+        answer = job.folder / f"fold-{number}.json"
+        if not answer.exists():
+            judge_fold(job.options.data, division, plan, answer)
+
+
 @click.command(help=__doc__)
 @click.option("--seed", default=3, show_default=True)
-@click.option("--folds", default=FOLDS, show_default=True)
+@click.option("--folds", "count", default=FOLDS, show_default=True)
 @click.option("--only", default=None, type=int, help="One fold alone, from 0.")
 @click.option("--epochs", default=EPOCHS, show_default=True)
 @click.option("--without", multiple=True, type=click.Choice(ABLATIONS))
 @click.option(
     "--data", default=Path("../shared/data"), type=click.Path(path_type=Path, exists=True)
 )
-@click.option("--stills", default=None, type=click.Path(path_type=Path, exists=True))
 @click.option("--out", required=True, type=click.Path(path_type=Path))
 @click.option("--threads", default=2, show_default=True)
 def main(
     seed: int,
-    folds: int,
+    count: int,
     only: int | None,
     epochs: int,
     without: tuple[str, ...],
     data: Path,
-    stills: Path | None,
     out: Path,
     threads: int,
 ) -> None:
     """Train and judge the folds; a stopped run goes on where it was."""
     torch.set_num_threads(threads)
-    pools = {n: p for n, p in gather(data, stills, seed).items() if n not in without}
+    pools = {n: p for n, p in gather(data, None, seed).items() if n not in without}
     out.mkdir(parents=True, exist_ok=True)
-    for number, division in enumerate(divisions(pools, folds, seed)):
+    for number, division in enumerate(divisions(pools, count, seed)):
         answer = out / f"fold-{number}.json"
-        if answer.exists() or only not in (None, number):
-            continue
-        material = material_of(data, [i for items in division.teaches.values() for i in items])
-        kept = {name: 0.0 for name in ("swaps", "liners") if name in without}
-        material = replace(material, **kept)
-        checkpoint = out / f"fold-{number}.pt"
-        network, minutes = train(division.teaches, material, epochs, seed, checkpoint)
-        rows = told(division, network)
-        content = {"minutes": minutes, "epochs": epochs, "without": without, "rows": rows}
-        answer.write_text(json.dumps(content), encoding="utf-8")
-        click.echo(f"fold {number}: {len(rows)} pictures, {minutes:.0f} min")
+        if not answer.exists() and only in (None, number):
+            judge_fold(data, division, Plan(seed, epochs, None, without), answer)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from pathlib import Path
 from training.bin_classifier.mixing import CutOut, cut_out
 from training.bin_classifier.pictures import BESIDE, CROPS, Material, read
 from training.datasets import readers
-from training.datasets.readers import BinPicture
+from training.datasets.readers import STREETS_WITHOUT_BINS, BinPicture
 
 PUT_OUT = ("bed", "couch", "chair", "refrigerator", "oven", "microwave", "tv", "suitcase", "toilet")
 """COCO's things that people put out beside a container."""
@@ -59,10 +59,10 @@ def _size(outline: Sequence[tuple[float, float]]) -> tuple[float, float]:
 
 
 def material_of(data: Path, train: Sequence[BinPicture]) -> Material:
-    """The material for views of ``train``; bodies come from no other picture."""
+    """The material for views of ``train``; bodies and streets come from no other picture."""
     crops = [item for item in train if item.set_name == CROPS and item.rim is not None]
     return Material(
-        streets=[each.path for each in readers.streets_calgary(data)],
+        streets=[item.path for item in train if item.set_name in STREETS_WITHOUT_BINS],
         bodies={
             state: [item for item in crops if item.overflowing is state] for state in (True, False)
         },

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from tqdm import tqdm
 
 from training import checkpoints
 from training.bin_classifier import calibration, model_card
-from training.bin_classifier.calibration import STREETS, Margins
+from training.bin_classifier.calibration import STREETS
 from training.bin_classifier.material import beside_containers, material_of
 from training.bin_classifier.mobilenet import FEATURES, KEPT_STAGES, MobileNetV2, Probabilities
 from training.bin_classifier.pictures import (
@@ -43,12 +43,15 @@ from training.bin_classifier.pictures import (
 from training.bin_classifier.test_time_augmentation import with_second_look
 from training.datasets import readers
 from training.datasets.groups import records, split_groups
+from training.datasets.licences import may_train
 from training.datasets.near_duplicates import pretrained, same_place_groups
 from training.datasets.readers import BinPicture
 from training.datasets.rendered import rendered_bins
 from training.datasets.reviewed import REVIEWED, reviewed_bins
 from training.evaluate.folds import joined_groups
+from training.make import Job
 from training.model_folder import hand_on
+from training.street.steps import STILLS
 
 BATCH = 32
 PICTURES_PER_EPOCH = 896
@@ -56,10 +59,11 @@ LEARNING_RATE = 4e-4
 SHARES = {"train": 0.76, "held_out": 0.24}
 THRESHOLD = 0.5
 """The probability is calibrated; its middle needs no choosing, which on so few pictures is a throw."""
+SCENES = "bins_scene_montevideo"
 SANDIEGO = "bins_closed_sandiego"
 SET_WEIGHTS = {
     CROPS: 0.27,
-    "bins_scene_montevideo": 0.42,
+    SCENES: 0.42,
     BESIDE: 0.05,
     "amsterdam_garbage": 0.05,
     SANDIEGO: 0.05,
@@ -100,27 +104,54 @@ def pool(items: Sequence[BinPicture], seed: int) -> Pool:
 
 
 def gather(
-    data: Path, stills: Path | None, seed: int, reviewed: Path | None = None
+    data: Path,
+    stills: Path | None,
+    seed: int,
+    reviewed: Path | None = None,
+    may: Callable[[str], bool] = may_train,
+    most: int | None = None,
 ) -> dict[str, Pool]:
-    """Every set that is trained on, split."""
+    """Every set that is trained on, split.
+
+    Args:
+        data: The picture sets.
+        stills: Drawn streets, if any.
+        seed: Of the split.
+        reviewed: Crops that people have sorted, if any.
+        may: Whether a set may teach.
+        most: So many pictures of each state and set at most; only to see that everything runs.
+    """
     found = {
-        "bin_crops_shenzhen": readers.bins_shenzhen(data),
-        "bins_scene_montevideo": readers.bins_montevideo(data),
+        CROPS: readers.bins_shenzhen(data),
+        SCENES: readers.bins_montevideo(data),
         "amsterdam_garbage": readers.bins_amsterdam(data),
         "rendered": rendered_bins(stills) if stills else [],
         REVIEWED: reviewed_bins(reviewed) if reviewed else [],
         SANDIEGO: readers.bins_sandiego(data),
         STREETS: readers.streets_without_bins(data),
     }
+    found = {
+        name: _few([item for item in items if may(item.set_name)], most)
+        for name, items in found.items()
+    }
     pools = {name: pool(items, seed) for name, items in found.items() if items}
-    scenes = pools["bins_scene_montevideo"]
+    scenes = pools.get(SCENES)
+    if scenes is None:
+        return pools
     known = {
         item.path: (group, part)
         for item, group, part in zip(scenes.items, scenes.groups, scenes.parts, strict=True)
     }
-    laid = beside_containers(data)
+    laid = [item for item in beside_containers(data) if item.path in known]
     where = [known[item.path] for item in laid]
-    return pools | {BESIDE: Pool(laid, [group for group, _ in where], [part for _, part in where])}
+    beside = Pool(laid, [group for group, _ in where], [part for _, part in where])
+    return pools | ({BESIDE: beside} if beside.part("train") else {})
+
+
+def _few(items: Sequence[BinPicture], most: int | None) -> list[BinPicture]:
+    """The first ``most`` items of each state."""
+    states = {state: [i for i in items if i.overflowing is state] for state in (True, False)}
+    return [item for alike in states.values() for item in alike[:most]]
 
 
 Chosen = Mapping[str, Sequence[BinPicture]]
@@ -132,14 +163,17 @@ def teaching(pools: Mapping[str, Pool]) -> dict[str, list[BinPicture]]:
     return {name: [item for item, _ in each.part("train")] for name, each in pools.items()}
 
 
-def draw_epoch(chosen: Chosen, random: np.random.Generator) -> list[BinPicture]:
+def draw_epoch(
+    chosen: Chosen, random: np.random.Generator, pictures: int | None = None
+) -> list[BinPicture]:
     """One epoch's pictures: sets by weight, both states alike within each."""
     weights = {name: SET_WEIGHTS[name] for name in chosen}
+    pictures = pictures or PICTURES_PER_EPOCH
     total = sum(weights.values())
     drawn: list[BinPicture] = []
     for name, items in chosen.items():
         states = sorted({item.overflowing for item in items})
-        count = round(PICTURES_PER_EPOCH * weights[name] / total / len(states))
+        count = max(1, round(pictures * weights[name] / total / len(states)))
         for state in states:
             alike = [item for item in items if item.overflowing is state]
             drawn += [alike[int(i)] for i in random.integers(len(alike), size=count)]
@@ -172,16 +206,22 @@ def _optimiser(network: MobileNetV2) -> torch.optim.AdamW:
 
 
 def train(
-    chosen: Chosen, material: Material, epochs: int, seed: int, checkpoint: Path
+    chosen: Chosen,
+    material: Material,
+    epochs: int,
+    seed: int,
+    checkpoint: Path,
+    pictures: int | None = None,
 ) -> tuple[MobileNetV2, float]:
     """Train all layers; goes on from the checkpoint where one of the same recipe lies.
 
     Args:
         chosen: The pictures that teach.
         material: What their views are mixed from; of pictures that teach alone.
-        epochs: Of 896 pictures each.
+        epochs: How many.
         seed: Of weights, order and variation.
         checkpoint: Rewritten after every epoch.
+        pictures: Of an epoch; by default 896.
 
     Returns:
         The network with the averaged weights, in evaluation mode, and the minutes it took.
@@ -192,7 +232,7 @@ def train(
     network.to(checkpoints.fastest_device(), memory_format=torch.channels_last)
     average = checkpoints.Average(network, 0.99)
     optimiser = _optimiser(network)
-    batches = -(-len(draw_epoch(chosen, np.random.default_rng(0))) // BATCH)
+    batches = -(-len(draw_epoch(chosen, np.random.default_rng(0), pictures)) // BATCH)
     steps = epochs * batches
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, [LEARNING_RATE, LEARNING_RATE * 3], total_steps=steps + 1, pct_start=0.15
@@ -208,7 +248,7 @@ def train(
     done, minutes = (state["epoch"], state["minutes"]) if state else (0, 0.0)
     for epoch in tqdm(range(done, epochs), desc="training", initial=done, total=epochs):
         began_s = time.monotonic()
-        _epoch(network, optimiser, schedule, average, chosen, material, (seed, epoch))
+        _epoch(network, optimiser, schedule, average, chosen, material, pictures, (seed, epoch))
         minutes += (time.monotonic() - began_s) / 60
         saved = {name: part.state_dict() for name, part in parts.items()}
         saved |= {"average": average.values, "steps": average.steps, "minutes": minutes}
@@ -224,20 +264,21 @@ def _epoch(
     average: checkpoints.Average,
     chosen: Chosen,
     material: Material,
+    pictures: int | None,
     draw: tuple[int, int],
 ) -> None:
     random = np.random.default_rng(draw)
     torch.manual_seed(draw[0] * 100_003 + draw[1])
     _to_train(network)
     device = next(network.parameters()).device
-    drawn = draw_epoch(chosen, random)
+    drawn = draw_epoch(chosen, random, pictures)
     batches = [drawn[start : start + BATCH] for start in range(0, len(drawn), BATCH)]
     total = 0.0
     bar = tqdm(batches, desc=f"epoch {draw[1] + 1}", leave=False)
     for batch in bar:
-        pictures = normalised([varied(item, material, random) for item in batch])
+        views = normalised([varied(item, material, random) for item in batch])
         with torch.autocast(device.type, torch.bfloat16):
-            images = torch.from_numpy(pictures).to(device, memory_format=torch.channels_last)
+            images = torch.from_numpy(views).to(device, memory_format=torch.channels_last)
             logits = network(images).float().cpu()
         loss = loss_of(logits, [item.overflowing for item in batch])
         optimiser.zero_grad(set_to_none=True)
@@ -347,23 +388,27 @@ class Places:
         data: The picture sets.
         out: The model's folder.
         work: Checkpoints, and the network with one look in a folder of its own, ``one-look/NAME``.
+        folds: What the cross validation wrote; the probability is calibrated by it.
         stills: Drawn streets, if any.
-        reviewed: Crops that people have sorted, if any.
     """
 
     data: Path
     out: Path
     work: Path
+    folds: Path
     stills: Path | None = None
-    reviewed: Path | None = None
 
 
-def make(places: Places, rows: Margins, seed: int, epochs: int) -> None:
-    """Train, calibrate by the folds, export, judge and write the papers."""
-    pools = gather(places.data, places.stills, seed, places.reviewed)
+def make(
+    places: Places, pools: dict[str, Pool], seed: int, epochs: int, pictures: int | None = None
+) -> None:
+    """Train on the pools' ``train`` parts, calibrate by the folds, export, judge and write the papers."""
     chosen = teaching(pools)
     material = material_of(places.data, [item for items in chosen.values() for item in items])
-    network, minutes = train(chosen, material, epochs, seed, places.work / "checkpoint.pt")
+    network, minutes = train(
+        chosen, material, epochs, seed, places.work / "checkpoint.pt", pictures
+    )
+    rows = calibration.read_margins(places.folds)
     bins = calibration.of_bins(rows)
     rescale(network, *calibration.fit(rows.margin[bins], rows.truth[bins]))
     one_look = places.work / "one-look" / places.out.name
@@ -373,21 +418,36 @@ def make(places: Places, rows: Margins, seed: int, epochs: int) -> None:
     with_second_look(one_look / "model.onnx", model)
     write_groups(places.out / "groups.json", pools)
     counts = {name: {part: len(each.part(part)) for part in SHARES} for name, each in pools.items()}
-    seen = len(draw_epoch(chosen, np.random.default_rng(0))) * epochs
-    run = model_card.Run(seed, epochs, seen, minutes, THRESHOLD, counts, rows)
+    sets = sorted({item.set_name for items in chosen.values() for item in items} - {BESIDE})
+    sets += ["rubbish_bags_korea"] * (BESIDE in chosen)
+    seen = len(draw_epoch(chosen, np.random.default_rng(0), pictures)) * epochs
+    run = model_card.Run(seed, epochs, seen, minutes, THRESHOLD, counts, sets, rows)
     model_card.write(places.out, run, judge(model, pools), clip_scores(model, places.data))
     hand_on(places.out, one_look, f"{places.out.name} before its second look")
+
+
+def model(job: Job) -> None:
+    """The routine's step: the folder that is shipped."""
+    torch.set_num_threads(job.options.threads)
+    stills = (
+        job.gathered("stills", STILLS) if any(n.startswith(STILLS) for n in job.inputs) else None
+    )
+    places = Places(job.options.data, job.model, job.folder, job.inputs["folds"], stills)
+    pools = gather_for(job, stills)
+    make(places, pools, job.options.seed, job.recipe["epochs"], job.recipe["pictures"])
+
+
+def gather_for(job: Job, stills: Path | None) -> dict[str, Pool]:
+    """The pools of a step of the routine."""
+    options = job.options
+    most = job.recipe["most"]
+    return gather(options.data, stills, options.seed, options.reviewed, options.may_train, most)
 
 
 @click.command(help=__doc__)
 @click.option("--seed", default=1, show_default=True)
 @click.option("--epochs", default=12, show_default=True)
-@click.option(
-    "--folds",
-    required=True,
-    type=click.Path(path_type=Path, exists=True),
-    help="What the cross validation wrote: the probability is calibrated by it.",
-)
+@click.option("--folds", required=True, type=click.Path(path_type=Path, exists=True))
 @click.option(
     "--data", "data", default=Path("../shared/data"), type=click.Path(path_type=Path, exists=True)
 )
@@ -409,8 +469,8 @@ def main(
 ) -> None:
     """Train, export, judge and write the papers."""
     torch.set_num_threads(threads)
-    places = Places(data, out, work, stills, reviewed)
-    make(places, calibration.read_margins(folds), seed, epochs)
+    pools = gather(data, stills, seed, reviewed)
+    make(Places(data, out, work, folds, stills), pools, seed, epochs)
 
 
 if __name__ == "__main__":
