@@ -38,8 +38,11 @@ HIDDEN_SHARE = 0.5
 """What people cover more of than this is not asked about: the answer would be about the people."""
 FLOOR = 0.005
 """No answer makes anything less probable than this: a single one that is wrong must not outweigh the rest."""
-OUTLIVES = 3.0
-"""Answers outlive the verifier for so many intervals; then it is as if it had never been asked."""
+SETTLED_TIMES = 3.0
+"""Where all of the last answers agree, the next is asked for after so many intervals."""
+OUTLIVES_S = 900.0
+"""For so long answers outlive a verifier that gives none any more: one that failed, or that the device had
+nothing to spare for, comes back. Then it is as if it had never been asked."""
 BY_CIRCUMSTANCE = frozenset({"people", "nothing"})
 """What anything looks like in a crowd, or at dusk: no reason to take back what was confirmed."""
 
@@ -74,6 +77,8 @@ class Verification:
     refused: bool = False
     """Whether it is something else. Neither: the verifier is not sure, or there is none."""
     ever_confirmed: bool = False
+    settled: bool = False
+    """Whether all of the last answers confirm it, or all refuse it."""
     refusals: int = 0
     """How many of the last answers refuse it, without a break."""
     turned_s: float | None = None
@@ -109,7 +114,9 @@ class Verification:
         """
         if not self.answers:
             return stood_share >= FIRST_SHARE
-        return now_s - self.asked_s >= (every_s if self.decides else min(APART_S, every_s))
+        if not self.decides:
+            every_s = min(APART_S, every_s)
+        return now_s - self.asked_s >= every_s * (SETTLED_TIMES if self.settled else 1.0)
 
     def take(self, answer: Mapping[str, float] | None, now_s: float, question: Question) -> bool:
         """Take an answer; None: nobody could give one.
@@ -123,7 +130,7 @@ class Verification:
             Whether it has become what it was not: as that it has stood since :attr:`since_s` only.
         """
         if answer is None:
-            if now_s - self.asked_s > OUTLIVES * question.every_s:
+            if now_s - self.asked_s > OUTLIVES_S:
                 self.forget()
             return False
         was_another = self.refused and (self.took_back or self.seen_as not in BY_CIRCUMSTANCE)
@@ -134,6 +141,7 @@ class Verification:
         self.refusals = self.refusals + 1 if refuses else 0
         probabilities = {kind: answer.get(kind, 0.0) for kind in CANDIDATE_KINDS}
         self.answers = [*self.answers, (now_s, probabilities)][-POOLED_ANSWERS:]
+        self.settled = self._agrees(question)
         pooled = self.pooled()
         self.refused = self.decides and _share(pooled, wanted) < question.refuses
         self.confirmed = self.decides and _share(pooled, question.kinds) >= question.confirms
@@ -144,10 +152,18 @@ class Verification:
             return True
         return False
 
+    def _agrees(self, question: Question) -> bool:
+        all_refuse = self.refusals >= POOLED_ANSWERS
+        return all_refuse or (
+            len(self.answers) == POOLED_ANSWERS
+            and all(_share(each, question.kinds) >= question.confirms for _, each in self.answers)
+        )
+
     def forget(self) -> None:
         """It is as if nothing had ever been said of it."""
         self.answers, self.refusals, self.turned_s = [], 0, None
-        self.confirmed = self.refused = self.ever_confirmed = self.took_back = False
+        self.confirmed = self.refused = self.settled = False
+        self.ever_confirmed = self.took_back = False
 
     def pooled(self) -> dict[str, float]:
         """The probability of each kind by the last answers together; empty before the first."""

@@ -13,7 +13,7 @@ from agent.scenarios import MeasureWords, Suppressed
 from wording.messages import said
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from agent.domain.scene import Box, Zone
     from agent.perception.standing_candidates import ZoneCandidates
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 C = TypeVar("C", bound=Candidate)
 
+BETWEEN_S = 3.0
+"""A scenario asks no more often than this: a street full of bikes must leave an answer to a stall."""
 VERIFIED = {
     "verified": MeasureWords(said("the verifier's probability that it is one"), said("verified"))
 }
@@ -37,6 +39,7 @@ class Verifier:
 
     def __init__(self, question: Question) -> None:
         self.question = question
+        self._answered_s = -math.inf
         self._suppressed: list[Suppressed] = []
 
     def ask(
@@ -52,6 +55,8 @@ class Verifier:
         Returns:
             What has become what it was not: as that it has stood since its ``since_s`` only.
         """
+        if moment.now_s - self._answered_s < BETWEEN_S:
+            return []
         people = [track.box for track in moment.tracks if track.label in PEOPLE and track.seen_now]
         due = [
             (box, verification)
@@ -60,7 +65,13 @@ class Verifier:
             and moment.observation.looked_at(box.centre)
             and sum(box.covered_by(person) for person in people) <= HIDDEN_SHARE
         ]
-        return ask_next(due, moment.scores.candidate, moment.now_s, self.question)
+        return ask_next(due, lambda box: self._answer(box, moment), moment.now_s, self.question)
+
+    def _answer(self, box: Box, moment: Moment) -> Mapping[str, float] | None:
+        answer = moment.scores.candidate(box)
+        if answer is not None:
+            self._answered_s = moment.now_s
+        return answer
 
     def ask_about(
         self, candidates: Sequence[C], stood_share: Callable[[C], float], moment: Moment

@@ -180,13 +180,14 @@ class ExposedRubbish:
         return self._absent(zone, moment)
 
     def _verify(self, zones: Sequence[Zone], moment: Moment) -> None:
-        """Ask the verifier about what lies alone and is in sight."""
+        """Ask the verifier about what lies in sight and has nobody near."""
         lying = [
             heap
             for zone in zones
             for heap in self._heaps.by_zone[zone.zone_id]
             if self._is_rubbish(heap)
             and heap.missed_s is None
+            and not heap.near_since_s
             and not _is_covered(heap.box, moment)
         ]
         allowed_s = self._settings.allowed_s

@@ -345,9 +345,7 @@ class StreetVending:
     def _measures(self) -> dict[str, tuple[Measure, ...]]:
         """Zone → what the rule goes by, for the thing nearest to a case."""
         return {
-            zone_id: self._measured(
-                max(found, key=lambda one: (one.is_case, bool(one.attended), one.stood_s()))
-            )
+            zone_id: self._measured(max(found, key=_nearness))
             for zone_id, found in self._known().items()
         }
 
@@ -399,6 +397,11 @@ def _stood_already(seen: Seen, candidate: _Candidate) -> bool:
     if seen.cells:
         return seen.since_s <= candidate.last_s + SAME_STAND_S
     return seen.since_s < candidate.last_s
+
+
+def _nearness(one: _Candidate) -> tuple[bool, bool, bool, float]:
+    """The greater, the nearer a candidate is to a case."""
+    return one.is_case, not one.verification.refused, bool(one.attended), one.stood_s()
 
 
 def _least_new(stall: Track) -> float:
