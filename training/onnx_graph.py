@@ -245,6 +245,10 @@ class OnnxGraph(nn.Module):
         """A weight by its name in the graph."""
         return self.weights[self._names[name]]
 
+    def in_order(self) -> list[nn.Parameter]:
+        """The weights and biases from the picture to the edges."""
+        return [self.weights[key] for key in self._names.values()]
+
     def write_into(self, model: onnx.ModelProto) -> None:
         """Put the present weights back into a graph with the same names."""
         store(

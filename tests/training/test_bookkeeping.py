@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -20,7 +21,7 @@ from training.datasets.augment import letterbox
 from training.datasets.groups import join_similar, split_groups
 from training.datasets.readers import Labelled, join_touching
 from training.datasets.splits import SHARES as STREET_SHARES
-from training.datasets.splits import Split, parts_of, split_known, write_groups
+from training.datasets.splits import Split, known_of, split_known, write_groups
 from training.evaluate.metrics import (
     Scored,
     average_precision,
@@ -227,7 +228,9 @@ def test_the_bins_that_are_judged_as_stills_were_held_out_of_the_shipped_model()
     assert {parts[file] for file in judged} == {"held_out"}
 
 
-def _streets(folder: Path, count: int, seed: int = 1, kept: dict[str, str] | None = None) -> Split:
+def _streets(
+    folder: Path, count: int, seed: int = 1, kept: Mapping[str, str] | None = None
+) -> Split:
     """One picture each of so many places."""
     folder.mkdir(parents=True, exist_ok=True)
     items = []
@@ -241,7 +244,7 @@ def _streets(folder: Path, count: int, seed: int = 1, kept: dict[str, str] | Non
 def test_what_an_earlier_model_was_made_with_stays_in_its_part(tmp_path: Path) -> None:
     first = _streets(tmp_path / "pictures", 40)
     write_groups(tmp_path / "groups.json", [first])
-    later = _streets(tmp_path / "pictures", 90, seed=2, kept=parts_of(tmp_path))
+    later = _streets(tmp_path / "pictures", 90, seed=2, kept=known_of(tmp_path).parts)
     assert later.parts[:40] == first.parts
     assert set(later.parts[40:]) == set(STREET_SHARES)
 
@@ -253,9 +256,9 @@ def test_the_pictures_of_an_earlier_model_are_published_with_those_of_the_next(
     earlier.mkdir()
     later.mkdir()
     write_groups(earlier / "groups.json", [_streets(tmp_path / "pictures", 30)])
-    fewer = _streets(tmp_path / "pictures", 10, kept=parts_of(earlier))
+    fewer = _streets(tmp_path / "pictures", 10, kept=known_of(earlier).parts)
     write_groups(later / "groups.json", [fewer], earlier)
-    assert parts_of(later) == parts_of(earlier)
+    assert known_of(later) == known_of(earlier)
 
 
 @pytest.mark.parametrize(
@@ -273,7 +276,7 @@ def test_a_folder_that_does_not_tell_its_pictures_is_refused_as_a_beginning(
     if content is not None:
         (tmp_path / "groups.json").write_text(content)
     with pytest.raises(click.ClickException, match=told):
-        parts_of(tmp_path)
+        known_of(tmp_path)
 
 
 def _streets_where_a_stall_scores(*scores: float) -> Judged:

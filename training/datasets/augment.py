@@ -37,7 +37,8 @@ def night(picture: Picture, random: Random) -> Picture:
 
 def noise(picture: Picture, random: Random, strongest: float = 8) -> Picture:
     """Sensor noise with a standard deviation of up to ``strongest`` grey levels."""
-    grain = random.normal(0, random.uniform(1, strongest), size=picture.shape)
+    grain = random.standard_normal(picture.shape, np.float32)
+    grain *= np.float32(random.uniform(1, strongest))
     return np.clip(picture + grain, 0, 255).astype(np.uint8)
 
 

@@ -314,6 +314,27 @@ def streets_calgary(data: Path) -> list[Labelled]:
     return found
 
 
+def bikes_shared(data: Path) -> list[Labelled]:
+    """Shared bikes and single ones, parked or ridden; nobody boxed them. A source is a place.
+
+    The one before a stall is left out: that stall has no box.
+    """
+    folder = data / "bikes_shared"
+    return [
+        Labelled(folder / each["file"], folder.name, (), (), frozenset(), each["source_repo"])
+        for each in _items(folder)
+        if each["label"] != "bike_single_at_stall"
+    ]
+
+
+def bins_sandiego(data: Path) -> list[Labelled]:
+    """Closed wheeled bins at kerbs, and three streets without; nobody boxed them."""
+    folder = data / "bins_closed_sandiego"
+    return [
+        Labelled(folder / each["file"], folder.name, (), (), frozenset()) for each in _items(folder)
+    ]
+
+
 def bags_malta(data: Path) -> list[Labelled]:
     """Rubbish bags, mostly close."""
     names = ("organic_white_bag", "recycled_grey_green_bag", "mixed_black_bag", "other")

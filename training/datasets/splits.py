@@ -68,13 +68,24 @@ def _published(model: Path) -> list[dict[str, str]]:
     return rows
 
 
-def parts_of(model: Path) -> dict[str, str]:
-    """Group to part, as a model's folder publishes it.
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What an earlier model's folder publishes: group by file, and part by group."""
+
+    groups: Mapping[str, str]
+    parts: Mapping[str, str]
+
+
+def known_of(model: Path) -> Known:
+    """Which pictures a model was made with, and how they were split.
 
     Raises:
         ClickException: The folder does not tell, or names a part that there is not.
     """
-    return {row["group"]: row["part"] for row in _published(model)}
+    rows = _published(model)
+    return Known(
+        {row["file"]: row["group"] for row in rows}, {row["group"]: row["part"] for row in rows}
+    )
 
 
 def write_groups(path: Path, splits: Iterable[Split], begin: Path | None = None) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from training.bin_classifier import train
 from training.bin_classifier.pictures import normalised, plain
+from training.datasets.decoded import Decoded
 from training.evaluate.metrics import balanced_accuracy, calibration_error, roc_auc
 from training.model_folder import table
 from training.street_detector import mixture
@@ -83,7 +84,9 @@ class Street:
     percentile = True
 
     def __init__(self, data: Path, stills: Path | None, seed: int) -> None:
-        self._sources = mixture.gather(data, stills, seed)
+        self._sources = mixture.gather(
+            data, stills, seed, Decoded(Path(".training/cache/decoded")), None
+        )
         self._seed = seed
 
     def batches(self, part: str, count: int) -> list[NDArray[np.float32]]:

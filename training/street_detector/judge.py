@@ -171,6 +171,17 @@ def figure(
     )
 
 
+def without(part: Judged, name: str) -> Judged:
+    """The pictures of a part that are known to hold none of a class."""
+    index = STREET_CLASSES.index(name)
+    rows = [
+        (example, found)
+        for example, found in zip(part.examples, part.found, strict=True)
+        if not len(example.unsure) and not (example.classes == index).any()
+    ]
+    return Judged([example for example, _ in rows], [found for _, found in rows])
+
+
 def quiet_threshold(streets: Sequence[Judged], name: str, most: float = MAX_FALSE) -> float:
     """The lowest threshold that finds a class in no more than ``most`` of the pictures without one.
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,6 +13,8 @@ import numpy as np
 from training.bin_classifier.pictures import LOOK_PX, read
 from training.datasets import readers
 from training.datasets.augment import Picture
+from training.datasets.decoded import Decoded
+from training.datasets.licences import may_train
 from training.datasets.near_duplicates import same_place_groups
 from training.datasets.readers import Labelled
 from training.datasets.rendered import (
@@ -22,40 +25,83 @@ from training.datasets.rendered import (
     transparent_cut_out,
 )
 from training.datasets.reviewed import REVIEWED, reviewed_streets
-from training.datasets.splits import SHARES, Split, split_known
+from training.datasets.splits import SHARES, Known, Split, split_known
+from training.datasets.vending_streets import SET as VENDING
+from training.datasets.vending_streets import (
+    VendingPicture,
+    for_detector,
+    parts_of,
+    vending_streets,
+)
+from training.street_detector.beliefs import NOTHING, UNHEARD
+from training.street_detector.classes import STREET_CLASSES
 from training.street_detector.pictures import (
     UNLABELLED_SETS,
     WHOLE_SHARE,
     CutOut,
     Example,
     Scene,
+    believed_scene,
     bin_cut_outs,
     composed,
     device_windows,
+    edges_of,
+    patch_of,
     polygon_cut_outs,
     relit,
     scene_of,
     take_window,
 )
+from training.street_detector.teachers import Teachers
 
 BACKGROUNDS = "bikes_street_calgary"
+SHENZHEN = "bin_crops_shenzhen"
+SHARED_BIKES, CLOSED_BINS = "bikes_shared", "bins_closed_sandiego"
+# Sets of which nobody boxed anything that a street detector knows: teachers say what is there.
+BELIEVED_SETS = UNLABELLED_SETS | {SHARED_BIKES, CLOSED_BINS}
+SETS_OF_BINS = UNLABELLED_SETS | {CLOSED_BINS}
+BESIDE_BINS = frozenset({"person", "bicycle", "motorcycle", "car", "umbrella"})
+# What stands on none of the streets that nobody boxed: there, what is found is false.
+IN_NO_UNBOXED_SET = frozenset({"stall"})
+# Sets that leave out some of what they label: a teacher may add to it.
+PARTLY_LABELLED = frozenset({"bicycles_mixed", "bicycles_india", "street_india_moto"})
+# COCO's labels of a few pictures teach nothing but to forget the rest; its teachers have learned all.
+LEARNED_BY_TEACHERS = frozenset({"coco_mini"})
 # How often each source is drawn; composed pictures are made anew for every draw.
 SOURCE_WEIGHTS = {
-    "rendered": 0.28,
-    "composed": 0.2,
-    "coco_mini": 0.28,
-    "bicycles_mixed": 0.06,
-    "bicycles_india": 0.04,
-    "street_india_moto": 0.08,
-    "bikes_racks_london": 0.04,
+    "rendered": 0.18,
+    "composed": 0.32,
+    VENDING: 0.3,
+    "coco_mini": 0.2,
+    "bicycles_mixed": 0.05,
+    "bicycles_india": 0.03,
+    "street_india_moto": 0.06,
+    "bikes_racks_london": 0.03,
     "malta_bags": 0.04,
     "rubbish_bags_korea": 0.03,
-    BACKGROUNDS: 0.1,
+    BACKGROUNDS: 0.09,
+    SHARED_BIKES: 0.04,
+    CLOSED_BINS: 0.03,
     REVIEWED: 0.2,
-    "bins_scene_montevideo": 0.12,
-    "amsterdam_garbage": 0.04,
+    "bins_scene_montevideo": 0.1,
+    "amsterdam_garbage": 0.05,
 }
+BY_DAY, BY_NIGHT = f"{VENDING} by day", f"{VENDING} by dusk, night and lamps"
+JUDGED_SETS = frozenset(SOURCE_WEIGHTS) - BELIEVED_SETS
 GROUND_PX = 1280
+GROUNDS = {
+    BACKGROUNDS: 0.25,
+    "street_india_moto": 0.1,
+    "bins_scene_montevideo": 0.25,
+    "amsterdam_garbage": 0.15,
+    VENDING: 0.25,
+}
+# The second is the ground where the first may not be used.
+JUDGED_GROUNDS = {BACKGROUNDS: 1.0, "street_india_moto": 1e-9}
+LEAST_STALL_PX = 60
+GREY = 114
+NEVER_IN_A_CUT_OUT = frozenset(STREET_CLASSES) - {"person", "umbrella"}
+PATCHES_OF_NOTHING = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,45 +110,49 @@ class Mixture:
 
     ``weights`` says how often each source is drawn, ``grounds`` how often each set is the street
     that things are laid on. ``stalls`` is the chance that a thing laid is a stall before its class
-    is drawn evenly (only evenly if None), ``relit`` whether a thing is laid in lights other than its own, ``absent``
-    what stands on no real street that nobody boxed, ``whole`` the share of views that are whole pictures.
+    is drawn evenly (only evenly if None), and ``real`` the chance that such a stall is a real one;
+    ``nothing`` the chance that a patch of street is laid that shows no stall, by whose seam nothing
+    can be told. ``relit`` is whether a thing is laid in lights other than its own, ``believing`` whether
+    teachers are asked about the street below; ``whole`` the share of views that are whole pictures.
     """
 
     weights: Mapping[str, float]
     grounds: Mapping[str, float]
     stalls: float | None = None
+    real: float = 0.0
+    nothing: float = 0.0
     relit: bool = False
-    absent: frozenset[str] = frozenset()
+    believing: bool = False
     whole: float = WHOLE_SHARE
 
 
-# No picture of any set shows a stall; where one is found, it is false.
-ON_NO_REAL_STREET = frozenset({"stall"})
-FROM_COCO = Mixture(SOURCE_WEIGHTS, {BACKGROUNDS: 1.0})
-# A model that knows the street goes on to what it knows least: stalls, everywhere, in any light.
-FROM_STREET = Mixture(
-    SOURCE_WEIGHTS | {"composed": 0.4},
-    {
-        BACKGROUNDS: 0.4,
-        "street_india_moto": 0.15,
-        "bins_scene_montevideo": 0.3,
-        "amsterdam_garbage": 0.15,
-    },
-    stalls=0.5,
+TRAINED = Mixture(
+    SOURCE_WEIGHTS,
+    GROUNDS,
+    stalls=0.45,
+    real=0.65,
+    nothing=0.2,
     relit=True,
-    absent=ON_NO_REAL_STREET,
+    believing=True,
+    whole=0.45,
 )
-# The start has learned these pictures with all of COCO behind them; a few labels teach it nothing
-# but to forget the rest, so here it is the teacher of everything.
-LEARNED_BY_THE_START = frozenset({"coco_mini"})
+JUDGED = Mixture(SOURCE_WEIGHTS, JUDGED_GROUNDS)
 
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Every set, split, and the things that may be laid on streets, by part."""
+    """Every set, split, and by part what may be laid on streets: things, real stalls, and nothing.
+
+    ``vending`` tells more of the real ones; ``pictures`` and ``teachers`` remember what they have decoded and seen.
+    """
 
     splits: dict[str, Split]
     things: dict[str, list[CutOut]]
+    stalls: dict[str, list[CutOut]]
+    nothing: dict[str, list[CutOut]]
+    pictures: Decoded
+    teachers: Teachers | None
+    vending: Sequence[VendingPicture]
 
 
 def _look(path: Path) -> Picture:
@@ -110,23 +160,26 @@ def _look(path: Path) -> Picture:
     return np.asarray(small, dtype=np.uint8)
 
 
-def split(items: Sequence[Labelled], seed: int, kept: Mapping[str, str] | None = None) -> Split:
+def split(items: Sequence[Labelled], seed: int, kept: Known | None = None) -> Split:
     """Group by place where it is known, else by likeness, and split the groups.
 
     Args:
         items: The pictures of one set.
         seed: Orders the groups.
-        kept: Group to part in an earlier model's training; these stay what they were.
+        kept: Groups and parts of an earlier model's training; these stay what they were.
     """
-    if items[0].place is not None:
+    known = {} if kept is None else kept.groups
+    if all(item.name in known for item in items):
+        groups = [known[item.name] for item in items]
+    elif items[0].place is not None:
         groups = [f"{item.set_name}/{item.place}" for item in items]
     else:
         names = [item.name for item in items]
         groups = same_place_groups(names, lambda index: _look(items[index].path))
-    return split_known(items, groups, seed, kept)
+    return split_known(items, groups, seed, None if kept is None else kept.parts)
 
 
-def _bins(data: Path, seed: int, kept: Mapping[str, str] | None) -> Split:
+def _bins(data: Path, seed: int, kept: Known | None) -> Split:
     """The tight crops of bins that are laid on streets, split like a set of their own."""
     items = [
         Labelled(each.path, each.set_name, (), (), frozenset())
@@ -135,19 +188,65 @@ def _bins(data: Path, seed: int, kept: Mapping[str, str] | None) -> Split:
     return split(items, seed, kept)
 
 
+def vending_split(pictures: Sequence[VendingPicture]) -> Split:
+    """The real stalls and the streets without; their parts are the same for all models."""
+    parts, items = parts_of(pictures), for_detector(pictures)
+    groups = [f"{VENDING}/{item.place}" for item in items]
+    return Split(items, groups, [parts[item.path.name] for item in items])
+
+
+def _unboxed(data: Path) -> dict[str, list[Labelled]]:
+    """Streets in which nobody boxed a thing."""
+    found: dict[str, list[Labelled]] = {}
+    for each in (*readers.bins_montevideo(data), *readers.bins_amsterdam(data)):
+        item = Labelled(each.path, each.set_name, (), (), frozenset())
+        found.setdefault(each.set_name, []).append(item)
+    found[SHARED_BIKES] = readers.bikes_shared(data)
+    found[CLOSED_BINS] = readers.bins_sandiego(data)
+    return found
+
+
+def _things(
+    splits: Mapping[str, Split], bins: Split, polygons: Mapping[str, list[Any]], part: str
+) -> list[CutOut]:
+    """Bins, bags and drawn stalls of one part, each without its background."""
+    cut = bin_cut_outs([item.path for item in bins.part(part)])
+    for item in splits["rubbish_bags_korea"].part(part):
+        cut += polygon_cut_outs(read(item.path), polygons[item.path.name], "rubbish")
+    if "rendered" in splits:
+        cut += stall_cut_outs(splits["rendered"].part(part))
+    if DRAWN_STALLS in splits:
+        cut += [transparent_cut_out(item.path) for item in splits[DRAWN_STALLS].part(part)]
+    return cut
+
+
 def gather(
     data: Path,
     stills: Path | None,
     seed: int,
+    pictures: Decoded,
+    teachers: Teachers | None,
     reviewed: Path | None = None,
     stalls: Path | None = None,
-    kept: Mapping[str, str] | None = None,
+    kept: Known | None = None,
+    may_train: Callable[[str], bool] = may_train,
 ) -> Sources:
-    """Read, group and split everything; the groups that ``kept`` names stay in its parts."""
+    """Read, group and split everything.
+
+    Args:
+        data: The folder of the sets.
+        stills: Batches of drawn streets, if any.
+        seed: Of the splits.
+        pictures: Decodes them.
+        teachers: Are asked about what a set does not label; None where nothing is to be trained.
+        reviewed: Crops that people have sorted, if any.
+        stalls: Drawn stalls, if any.
+        kept: The parts of an earlier model; its groups stay in them.
+        may_train: Whether a set may be used, by name.
+    """
     found = readers.real_street_sets(data) | {BACKGROUNDS: readers.streets_calgary(data)}
-    for each in (*readers.bins_montevideo(data), *readers.bins_amsterdam(data)):
-        item = Labelled(each.path, each.set_name, (), (), frozenset())
-        found.setdefault(each.set_name, []).append(item)
+    found |= _unboxed(data)
+    found = {name: items for name, items in found.items() if may_train(name)}
     if stills is not None:
         found["rendered"] = rendered_stills(stills)
     if reviewed is not None:
@@ -155,20 +254,55 @@ def gather(
     if stalls is not None:
         found[DRAWN_STALLS] = drawn_stalls(stalls)
     splits = {name: split(items, seed, kept) for name, items in found.items() if items}
-    bins = _bins(data, seed, kept)
+    vending = vending_streets(data) if may_train(VENDING) else []
+    if vending:
+        splits[VENDING] = vending_split(vending)
+    bins = _bins(data, seed, kept) if may_train(SHENZHEN) else Split([], [], [])
     polygons = readers.bag_polygons(data)
-    things: dict[str, list[CutOut]] = {}
+    sources = Sources(splits, {}, {}, {}, pictures, teachers, vending)
     for part in SHARES:
-        cut = bin_cut_outs([item.path for item in bins.part(part)])
-        for item in splits["rubbish_bags_korea"].part(part):
-            cut += polygon_cut_outs(read(item.path), polygons[item.path.name], "rubbish")
-        if stills is not None and "rendered" in splits:
-            cut += stall_cut_outs(splits["rendered"].part(part))
-        if DRAWN_STALLS in splits:
-            cut += [transparent_cut_out(item.path) for item in splits[DRAWN_STALLS].part(part)]
-        things[part] = cut
-    splits["bin_crops_shenzhen (laid on streets)"] = bins
-    return Sources(splits, things)
+        things = _things(splits, bins, polygons, part)
+        sources.things[part], sources.stalls[part], sources.nothing[part] = things, [], []
+        if teachers is not None:
+            sources.things[part] = [with_people(thing, teachers) for thing in things]
+            sources.stalls[part], sources.nothing[part] = real_patches(sources, part, seed)
+    if bins.items:
+        splits[f"{SHENZHEN} (laid on streets)"] = bins
+    return sources
+
+
+def with_people(thing: CutOut, teachers: Teachers) -> CutOut:
+    """A cut-out with the people that teachers see in it: those at a drawn stall are no background."""
+    if thing.label != "stall":
+        return thing
+    cover = thing.cover[..., None]
+    shown = (thing.picture * cover + GREY * (1 - cover)).astype(np.uint8)
+    belief = teachers.of(shown)
+    labels, boxes, worth = belief.beside((), np.zeros((0, 4)), NEVER_IN_A_CUT_OUT)
+    beside = [
+        (label, edges_of(box), float(each))
+        for label, box, each in zip(labels, boxes, worth, strict=True)
+    ]
+    return replace(thing, beside=tuple(beside))
+
+
+def real_patches(sources: Sources, part: str, seed: int) -> tuple[list[CutOut], list[CutOut]]:
+    """Real stalls of one part with a rim of their ground, and pieces of streets without a stall."""
+    random = np.random.default_rng((seed, 11))
+    stalls, nothing = [], []
+    vending = sources.splits.get(VENDING)
+    for item in [] if vending is None else vending.part(part):
+        scene = believed(item, sources)
+        height, width = scene.picture.shape[:2]
+        for label, box in zip(scene.labels, scene.boxes, strict=True):
+            if label == "stall" and min(box[2] - box[0], box[3] - box[1]) >= LEAST_STALL_PX:
+                stalls.append(patch_of(scene, edges_of(box), "stall"))
+        for _ in range(0 if "stall" in item.labels else PATCHES_OF_NOTHING):
+            size = random.uniform(0.25, 0.7, size=2) * (width, height)
+            left, top = random.uniform(0, 1, size=2) * ((width, height) - size)
+            edges = (left, top, left + size[0], top + size[1])
+            nothing.append(patch_of(scene, edges, NOTHING))
+    return stalls, nothing
 
 
 def balanced_thing(
@@ -198,35 +332,58 @@ def weighted(
     return names[int(random.choice(len(names), p=shares / shares.sum()))]
 
 
+def believed(item: Labelled, sources: Sources) -> Scene:
+    """A picture with its labels, and what teachers believe where the set is silent."""
+    picture, scale = sources.pictures(item.path)
+    if item.set_name == "rendered":
+        return believed_scene(item, picture, scale, UNHEARD)
+    if item.set_name in LEARNED_BY_TEACHERS:
+        item = replace(item, labels=(), boxes=(), exhaustive=frozenset())
+    if item.set_name in PARTLY_LABELLED:
+        item = replace(item, exhaustive=frozenset())
+    if item.set_name in BELIEVED_SETS:
+        item = replace(item, exhaustive=IN_NO_UNBOXED_SET)
+    if sources.teachers is None:
+        raise ValueError("pictures to be trained on want teachers")
+    belief = sources.teachers(item.path, picture)
+    if item.set_name == SHARED_BIKES:  # COCO's networks take a sturdy bike for a motorcycle
+        belief = belief.renamed("motorcycle", "bicycle")
+    if item.set_name in SETS_OF_BINS:  # ... and a container for a lorry; most bins they do not know
+        belief = belief.only(BESIDE_BINS).opened()
+    return believed_scene(item, picture, scale, belief)
+
+
 def compose(
-    sources: Sources, part: str, random: np.random.Generator, mixture: Mixture = FROM_COCO
+    sources: Sources, part: str, random: np.random.Generator, mixture: Mixture = JUDGED
 ) -> Scene:
     """A street of one part with a few things of the same part laid on it."""
-    name, longest_px = BACKGROUNDS, 100_000
-    if (
-        len(mixture.grounds) > 1
-    ):  # one ground costs no draw: the shipped recipe's pictures stay the same
-        name, longest_px = weighted(mixture.grounds, sources.splits, random), GROUND_PX
+    name = weighted(mixture.grounds, sources.splits, random)
     streets = sources.splits[name].part(part)
-    street = scene_of(streets[int(random.integers(len(streets)))], longest_px)
-    chosen = [balanced_thing(sources.things[part], random, mixture.stalls) for _ in range(6)]
+    item = streets[int(random.integers(len(streets)))]
+    street = believed(item, sources) if mixture.believing else scene_of(item)
+    chosen = [_thing(sources, part, random, mixture) for _ in range(6)]
     if mixture.relit:
         chosen = [relit(thing, random) for thing in chosen]
     return composed(street, chosen, random)
 
 
+def _thing(sources: Sources, part: str, random: np.random.Generator, mixture: Mixture) -> CutOut:
+    """Something to lay on a street: a piece of another, a real stall, or a thing cut out."""
+    if random.random() < mixture.nothing and sources.nothing[part]:
+        return sources.nothing[part][int(random.integers(len(sources.nothing[part])))]
+    real = mixture.real if sources.stalls[part] else 0.0
+    if mixture.stalls is not None and random.random() < mixture.stalls * real:
+        return sources.stalls[part][int(random.integers(len(sources.stalls[part])))]
+    return balanced_thing(sources.things[part], random, mixture.stalls)
+
+
 def training_scene(sources: Sources, mixture: Mixture, random: np.random.Generator) -> Scene:
-    """A picture of a ``train`` part with what may be learned from its labels."""
+    """A picture of a ``train`` part with what may be learned from it."""
     name = weighted(mixture.weights, {*sources.splits, "composed"}, random)
     if name == "composed":
         return compose(sources, "train", random, mixture)
     items = sources.splits[name].part("train")
-    item = items[int(random.integers(len(items)))]
-    if name in LEARNED_BY_THE_START:
-        item = replace(item, labels=(), boxes=(), exhaustive=frozenset())
-    if name in UNLABELLED_SETS:
-        item = replace(item, exhaustive=mixture.absent)
-    return scene_of(item)
+    return believed(items[int(random.integers(len(items)))], sources)
 
 
 def whole(scene: Scene) -> Example:
@@ -237,16 +394,17 @@ def whole(scene: Scene) -> Example:
 
 def unboxed_streets(sources: Sources, part: str) -> list[Example]:
     """Whole pictures of the streets that nobody boxed."""
-    items = [item for name in sorted(UNLABELLED_SETS) for item in sources.splits[name].part(part)]
+    sets = [sources.splits[name] for name in sorted(UNLABELLED_SETS) if name in sources.splits]
+    items = [item for each in sets for item in each.part(part)]
     return [whole(scene_of(item)) for item in items]
 
 
 def judged_parts(sources: Sources, part: str, seed: int) -> dict[str, list[Example]]:
     """The fixed pictures a part is judged on: whole pictures, windows of drawn stills,
-    and streets with things laid on them."""
+    streets with things laid on them, and the streets with and without real stalls by their light."""
     found: dict[str, list[Example]] = {}
     for name, each in sources.splits.items():
-        if name not in SOURCE_WEIGHTS or name in UNLABELLED_SETS:
+        if name not in JUDGED_SETS - {VENDING}:
             continue
         examples = []
         for item in each.part(part):
@@ -261,4 +419,9 @@ def judged_parts(sources: Sources, part: str, seed: int) -> dict[str, list[Examp
     random = np.random.default_rng((seed, 7))
     laid = [compose(sources, part, random) for _ in range(60 if part == "held_out" else 30)]
     found["composed"] = [whole(scene) for scene in laid]
+    lights = {each.path: each.light for each in sources.vending}
+    vending = sources.splits.get(VENDING)
+    for item in [] if vending is None else vending.part(part):
+        name = BY_DAY if lights[item.path] == "day" else BY_NIGHT
+        found.setdefault(name, []).append(whole(scene_of(item)))
     return found

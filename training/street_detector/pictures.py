@@ -6,7 +6,7 @@ The device looks at crops of about 416 to 640 native pixels around zones, letter
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from training.bin_classifier.pictures import read
 from training.datasets.augment import Picture, Random, feathered_paste, letterbox, light, weather
 from training.datasets.readers import CROWD, Edges, Labelled
+from training.street_detector.beliefs import DOUBTED, NOTHING, Belief
 from training.street_detector.classes import STREET_CLASSES
 
 SIZE_PX = 416
@@ -26,6 +27,7 @@ MIN_VISIBLE = 0.35
 TURNED_SHARE = 0.2
 WHOLE_SHARE = 0.2
 MIN_SIDE_PX = 5.0
+PATCH_PX = 480
 Array = NDArray[Any]
 
 
@@ -36,7 +38,9 @@ class Example:
     ``boxes`` is (n, 4) left, top, right, bottom; ``classes`` (n,); ``unsure`` (m, 4) regions where
     nothing is learned; ``exhaustive`` (10,) says for which classes a missing box means absence;
     ``rendered`` whether the picture was drawn,
-    ``unlabelled`` that nobody labelled anything in it.
+    ``unlabelled`` that nobody labelled anything in it. ``worth`` (n,) is 1 for a label and less
+    for what a teacher is less than sure of, ``doubted`` (k, 4) what a teacher may have seen, and
+    ``closed`` says that somebody, or some teacher, looked for every class.
     """
 
     picture: Picture
@@ -46,11 +50,17 @@ class Example:
     exhaustive: Array
     rendered: bool
     unlabelled: bool = False
+    worth: Array = field(default_factory=lambda: np.zeros(0, np.float32))
+    doubted: Array = field(default_factory=lambda: np.zeros((0, 4), np.float32))
+    closed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A picture in memory with its boxes, before it is cut to a window."""
+    """A picture in memory with its boxes, before it is cut to a window.
+
+    ``labels`` may be CROWD and DOUBTED beside classes; ``worth`` is 1 for each where it is empty.
+    """
 
     picture: Picture
     labels: tuple[str, ...]
@@ -58,6 +68,12 @@ class Scene:
     exhaustive: frozenset[str]
     rendered: bool = False
     unlabelled: bool = False
+    worth: Array = field(default_factory=lambda: np.zeros(0, np.float32))
+    closed: bool = True
+
+    def worths(self) -> Array:
+        """What each box is worth, (n,)."""
+        return self.worth if len(self.worth) == len(self.labels) else np.ones(len(self.labels))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +81,41 @@ class CutOut:
     """A thing without its background: (h, w, 3) BGR, its cover (h, w) 0 to 1 and its class.
 
     ``box`` holds the edges of the thing as shares of the picture: people at a stall reach beyond it.
+    ``beside`` is what else is to be seen in it: (class, edges as shares, worth). A patch of a
+    street that shows nothing to be found has the label NOTHING.
     """
 
     picture: Picture
     cover: NDArray[np.float32]
     label: str
     box: Edges = (0.0, 0.0, 1.0, 1.0)
+    beside: tuple[tuple[str, Edges, float], ...] = ()
+
+
+def believed_scene(item: Labelled, picture: Picture, scale: float, belief: Belief) -> Scene:
+    """A labelled picture with what teachers believe of the classes that its set does not label.
+
+    Args:
+        item: The picture's labels, in pixels of its file.
+        picture: It, perhaps smaller than the file.
+        scale: How much smaller.
+        belief: What teachers said; boxes as shares of the picture.
+    """
+    height, width = picture.shape[:2]
+    own = np.array(item.boxes, dtype=np.float32).reshape(-1, 4) * scale
+    labels, shares, worth = belief.beside(
+        item.labels, own / np.array([width, height] * 2), item.exhaustive
+    )
+    return Scene(
+        picture,
+        (*item.labels, *labels),
+        np.concatenate([own, shares * np.array([width, height] * 2)]).astype(np.float32),
+        item.exhaustive,
+        item.set_name == "rendered",
+        item.set_name in UNLABELLED_SETS,
+        np.concatenate([np.ones(len(own)), worth]).astype(np.float32),
+        belief.closed,
+    )
 
 
 def scene_of(item: Labelled, longest_px: int = 100_000) -> Scene:
@@ -86,7 +131,7 @@ def scene_of(item: Labelled, longest_px: int = 100_000) -> Scene:
 
 
 def _number_of(label: str) -> int:
-    return -1 if label == CROWD else STREET_CLASSES.index(label)
+    return -1 if label in (CROWD, DOUBTED) else STREET_CLASSES.index(label)
 
 
 def _inside(boxes: Array, window: Edges) -> tuple[Array, Array]:
@@ -117,17 +162,21 @@ def take_window(scene: Scene, window: Edges, stretch: float = 1.0) -> Example:
     placed[:, [0, 2]] *= stretch
     sides = np.minimum(placed[:, 2] - placed[:, 0], placed[:, 3] - placed[:, 1])
     crowd = np.array([label == CROWD for label in scene.labels], dtype=bool)
+    doubted = np.array([label == DOUBTED for label in scene.labels], dtype=bool)
     seen = visible > 0.02
-    good = (visible >= MIN_VISIBLE) & (sides >= MIN_SIDE_PX) & ~crowd
+    good = (visible >= MIN_VISIBLE) & (sides >= MIN_SIDE_PX) & ~crowd & ~doubted
     classes = np.array([_number_of(label) for label in scene.labels], int)
     return Example(
         square,
         placed[good].astype(np.float32),
         classes[good],
-        placed[seen & ~good].astype(np.float32),
+        placed[seen & ~good & ~doubted].astype(np.float32),
         np.array([name in scene.exhaustive for name in STREET_CLASSES], dtype=bool),
         scene.rendered,
         scene.unlabelled,
+        scene.worths()[good].astype(np.float32),
+        placed[seen & doubted].astype(np.float32),
+        scene.closed,
     )
 
 
@@ -149,8 +198,9 @@ def random_window(scene: Scene, random: Random, whole: float = WHOLE_SHARE) -> E
         side = longest * random.uniform(0.8, 1.15)
     else:
         side = random.uniform(max(200, 0.3 * longest), max(320, 0.7 * longest))
-    if len(scene.boxes) and random.random() < 0.85:
-        box = scene.boxes[int(random.integers(len(scene.boxes)))]
+    sure = np.flatnonzero([label not in (CROWD, DOUBTED) for label in scene.labels])
+    if len(sure) and random.random() < 0.85:
+        box = scene.boxes[sure[int(random.integers(len(sure)))]]
         side = max(side, 1.15 * float(min(longest, max(box[2] - box[0], box[3] - box[1]))))
         slack = side / 2 - (box[2:] - box[:2]) / 2
         centre = (box[:2] + box[2:]) / 2 + random.uniform(-1, 1, size=2) * slack.clip(0) * 0.95
@@ -195,13 +245,17 @@ def varied(scene: Scene, random: Random, whole: float = WHOLE_SHARE) -> Example:
         scene = _smaller(scene, random)
     stretch = float(np.exp(random.uniform(-0.22, 0.22))) if not scene.rendered else 1.0
     example = take_window(scene, random_window(scene, random, whole), stretch)
-    picture, boxes, unsure = example.picture, example.boxes, example.unsure
     if random.random() < 0.5:
-        picture = np.ascontiguousarray(picture[:, ::-1])
-        boxes, unsure = (_mirrored(each) for each in (boxes, unsure))
+        example = replace(
+            example,
+            picture=np.ascontiguousarray(example.picture[:, ::-1]),
+            boxes=_mirrored(example.boxes),
+            unsure=_mirrored(example.unsure),
+            doubted=_mirrored(example.doubted),
+        )
     if random.random() < 0.65:
-        picture = weather(picture, random, nights=0.05)
-    return replace(example, picture=picture, boxes=boxes, unsure=unsure)
+        example = replace(example, picture=weather(example.picture, random, nights=0.05))
+    return example
 
 
 def _mirrored(boxes: Array) -> Array:
@@ -233,35 +287,43 @@ def _resized(thing: CutOut, longest_px: float, random: Random) -> CutOut:
     )
     picture = cv2.resize(thing.picture, size, interpolation=cv2.INTER_AREA)
     cover = cv2.resize(thing.cover, size, interpolation=cv2.INTER_AREA)
-    left, top, right, bottom = thing.box
+    box, beside = thing.box, thing.beside
     if random.random() < 0.5:
         picture, cover = picture[:, ::-1], cover[:, ::-1]
-        left, right = 1 - right, 1 - left
+        box = _turned_round(box)
+        beside = tuple((label, _turned_round(edges), worth) for label, edges, worth in beside)
     return replace(
         thing,
         picture=np.asarray(picture, np.uint8),
         cover=np.asarray(cover, np.float32),
-        box=(left, top, right, bottom),
+        box=box,
+        beside=beside,
     )
+
+
+def _turned_round(box: Edges) -> Edges:
+    return (1 - box[2], box[1], 1 - box[0], box[3])
+
+
+REACH = {"rubbish": 0.3, "bin": 0.5, "stall": 0.75, NOTHING: 0.7}
+HIDDEN = 0.5
 
 
 def composed(background: Scene, things: Sequence[CutOut], random: Random, most: int = 4) -> Scene:
     """Lay a few cut-outs on a real street, lower things larger, none hiding another.
 
     Args:
-        background: A street; its own boxes stay.
+        background: A street; its own boxes stay, but for what is hidden of what teachers believed.
         things: What may be laid.
         random: Of choice, size and place.
         most: At most this many.
     """
-    canvas = background.picture.copy()
-    height, width = canvas.shape[:2]
-    labels, boxes = list(background.labels), [*background.boxes]
+    scene = replace(background, picture=background.picture.copy(), worth=background.worths())
+    height, width = scene.picture.shape[:2]
     for _ in range(int(random.integers(1, most + 1))):
         thing = things[int(random.integers(len(things)))]
         foot = random.uniform(0.35, 1.0)
-        reach = {"rubbish": 0.3, "bin": 0.5, "stall": 0.75}[thing.label]
-        longest = max(14.0, width * reach * random.uniform(0.25, 1.0) * foot)
+        longest = max(14.0, width * REACH[thing.label] * random.uniform(0.25, 1.0) * foot)
         if thing.label == "rubbish" and random.random() < 0.35:
             longest = width * random.uniform(0.3, 0.6)
         thing = _resized(thing, min(longest, 0.9 * min(height, width)), random)
@@ -269,19 +331,67 @@ def composed(background: Scene, things: Sequence[CutOut], random: Random, most: 
         left = int(random.integers(0, max(1, width - wide)))
         top = int(np.clip(foot * height - tall, 0, height - tall))
         edges = (left, top, left + wide, top + tall)
-        if _room(np.array(boxes).reshape(-1, 4), edges):
-            _lay(canvas, thing, left, top)
-            labels.append(thing.label)
-            box = np.array([left, top, left, top]) + np.array([wide, tall] * 2) * thing.box
-            boxes.append(box.astype(np.float32))
+        if _room(scene.boxes[scene.worth == 1], edges):
+            _lay(scene.picture, thing, left, top)
+            scene = _with(scene, thing, edges)
     known = {"stall"} if background.unlabelled else {"stall", "bin", "rubbish"}
+    return replace(scene, exhaustive=background.exhaustive | known)
+
+
+def _with(scene: Scene, thing: CutOut, edges: Edges) -> Scene:
+    """The boxes of a scene after a thing was laid at ``edges``."""
+    kept = np.flatnonzero(_inside(scene.boxes, edges)[1] <= HIDDEN)
+    new = [*thing.beside]
+    if thing.label != NOTHING:
+        new.insert(0, (thing.label, thing.box, 1.0))
+    corner = np.array([edges[0], edges[1]] * 2)
+    size = np.array([edges[2] - edges[0], edges[3] - edges[1]] * 2)
+    boxes = np.array([box for _, box, _ in new]).reshape(-1, 4) * size + corner
     return replace(
-        background,
-        picture=canvas,
-        labels=tuple(labels),
-        boxes=np.array(boxes, dtype=np.float32).reshape(-1, 4),
-        exhaustive=background.exhaustive | known,
+        scene,
+        labels=(*(scene.labels[row] for row in kept), *(label for label, _, _ in new)),
+        boxes=np.concatenate([scene.boxes[kept], boxes]).astype(np.float32),
+        worth=np.concatenate([scene.worth[kept], [worth for _, _, worth in new]]),
     )
+
+
+def patch_of(scene: Scene, edges: Edges, label: str, margin: float = 0.06) -> CutOut:
+    """A rectangle of a street, its rim fading, with what else is to be seen in it.
+
+    Args:
+        scene: The street.
+        edges: Of the thing, in pixels.
+        label: What it is; NOTHING where it is a piece of street to tell by the seam nothing at all.
+        margin: How much ground is taken with it, as a share of its sides.
+    """
+    height, width = scene.picture.shape[:2]
+    across, down = margin * (edges[2] - edges[0]), margin * (edges[3] - edges[1])
+    left, top = int(max(0, edges[0] - across)), int(max(0, edges[1] - down))
+    right, bottom = int(min(width, edges[2] + across)), int(min(height, edges[3] + down))
+    crop = scene.picture[top:bottom, left:right]
+    scale = min(1.0, PATCH_PX / max(crop.shape[:2]))
+    size = (max(8, round(crop.shape[1] * scale)), max(8, round(crop.shape[0] * scale)))
+    crop = np.asarray(cv2.resize(crop, size, interpolation=cv2.INTER_AREA), np.uint8)
+    rows = np.minimum(np.arange(size[1]) + 1, size[1] - np.arange(size[1])) / size[1]
+    columns = np.minimum(np.arange(size[0]) + 1, size[0] - np.arange(size[0])) / size[0]
+    cover = np.minimum(np.minimum(rows[:, None], columns[None]) / max(margin, 0.03), 1)
+    corner, sides = np.array([left, top] * 2), np.array([right - left, bottom - top] * 2)
+    clipped, visible = _inside(scene.boxes, (left, top, right, bottom))
+    beside = [
+        (name, edges_of((box - corner) / sides), float(worth))
+        for name, box, share, worth, own in zip(
+            scene.labels, clipped, visible, scene.worths(), scene.boxes, strict=True
+        )
+        if share > HIDDEN and not np.allclose(own, edges)
+    ]
+    box = edges_of(((np.array(edges) - corner) / sides).clip(0, 1))
+    return CutOut(crop, cover.astype(np.float32), label, box, tuple(beside))
+
+
+def edges_of(row: Array) -> Edges:
+    """Four numbers as plain ones."""
+    left, top, right, bottom = (float(edge) for edge in row)
+    return (left, top, right, bottom)
 
 
 def relit(thing: CutOut, random: Random) -> CutOut:
