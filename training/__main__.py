@@ -52,6 +52,11 @@ def main() -> None:
 )
 @click.option("--blender", type=click.Path(path_type=Path), help="A Python that has bpy.")
 @click.option("--rendered", type=click.Path(path_type=Path), help="Batches that were drawn before.")
+@click.option(
+    "--begin",
+    type=click.Path(path_type=Path),
+    help="A model of the same kind to go on from, in the place of the first rounds.",
+)
 @click.option("--reviewed", type=click.Path(path_type=Path), help="Crops that people have sorted.")
 @click.option("--threads", default=2, show_default=True)
 @click.option("--work", type=click.Path(path_type=Path), default=Path(".training"))

@@ -54,6 +54,7 @@ class Options:
     blender: Path | None = None
     rendered: Path | None = None
     reviewed: Path | None = None
+    begin: Path | None = None
 
     def may_train(self, set_name: str) -> bool:
         """Whether a set may teach under the chosen licences."""
