@@ -87,9 +87,11 @@ class Figure:
 
 
 def _told(value: object) -> str:
-    if value is None or (isinstance(value, Interval) and math.isnan(value.value)):
+    if isinstance(value, Interval) and math.isnan(value.value):
         return "–"
-    return str(value)
+    if isinstance(value, Spread) and math.isnan(value.deviation):
+        return "–" if math.isnan(value.mean) else f"{value.mean:.3f}, one fold"
+    return "–" if value is None else str(value)
 
 
 @dataclass(frozen=True, slots=True)

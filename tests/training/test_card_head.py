@@ -53,6 +53,11 @@ def test_day_and_night_stand_apart_and_what_was_not_measured_is_a_dash() -> None
     assert row[-2:] == ["–", "0.900 (0.800–0.950)"]
 
 
+def test_a_figure_without_a_spread_does_not_pretend_to_one() -> None:
+    assert replace(FIRST, folds=spread([])).row()[2] == "–"
+    assert replace(FIRST, folds=spread([0.7])).row()[2] == "0.700, one fold"
+
+
 def test_a_figure_below_its_aim_says_so() -> None:
     assert "falls short" in replace(FIRST, met=False).row()[1]
     assert "falls short" not in FIRST.row()[1]

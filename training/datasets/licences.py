@@ -160,7 +160,7 @@ def notice(model: str, sets: Iterable[str], start: str, teachers: Iterable[str] 
         each = WEIGHTS[name]
         lines.append(f"{word}: {name}; {each.licence}; {each.source}.")
     lines += [
-        "All layers were trained further.",
+        "What of them was trained further is told in CARD.md.",
         "",
         "Pictures used for training; none is included:",
     ]

@@ -327,7 +327,7 @@ def bikes_shared(data: Path) -> list[Labelled]:
     ]
 
 
-def bins_sandiego(data: Path) -> list[Labelled]:
+def closed_bins_sandiego(data: Path) -> list[Labelled]:
     """Closed wheeled bins at kerbs, and three streets without; nobody boxed them."""
     folder = data / "bins_closed_sandiego"
     return [

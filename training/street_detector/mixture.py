@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -104,6 +104,9 @@ NEVER_IN_A_CUT_OUT = frozenset(STREET_CLASSES) - {"person", "umbrella"}
 PATCHES_OF_NOTHING = 4
 
 
+T = TypeVar("T")
+
+
 @dataclass(frozen=True, slots=True)
 class Mixture:
     """What a training sees, and how often.
@@ -179,11 +182,16 @@ def split(items: Sequence[Labelled], seed: int, kept: Known | None = None) -> Sp
     return split_known(items, groups, seed, None if kept is None else kept.parts)
 
 
-def _bins(data: Path, seed: int, kept: Known | None) -> Split:
+def some(items: Sequence[T], most: int | None) -> list[T]:
+    """Every so many-th of the items, at most ``most`` if that is told."""
+    return list(items) if most is None else list(items)[:: max(1, -(-len(items) // most))]
+
+
+def _bins(data: Path, seed: int, kept: Known | None, most: int | None) -> Split:
     """The tight crops of bins that are laid on streets, split like a set of their own."""
     items = [
         Labelled(each.path, each.set_name, (), (), frozenset())
-        for each in readers.bins_shenzhen(data)
+        for each in some(readers.bins_shenzhen(data), most)
     ]
     return split(items, seed, kept)
 
@@ -202,7 +210,7 @@ def _unboxed(data: Path) -> dict[str, list[Labelled]]:
         item = Labelled(each.path, each.set_name, (), (), frozenset())
         found.setdefault(each.set_name, []).append(item)
     found[SHARED_BIKES] = readers.bikes_shared(data)
-    found[CLOSED_BINS] = readers.bins_sandiego(data)
+    found[CLOSED_BINS] = readers.closed_bins_sandiego(data)
     return found
 
 
@@ -230,6 +238,7 @@ def gather(
     stalls: Path | None = None,
     kept: Known | None = None,
     may_train: Callable[[str], bool] = may_train,
+    most: int | None = None,
 ) -> Sources:
     """Read, group and split everything.
 
@@ -243,6 +252,7 @@ def gather(
         stalls: Drawn stalls, if any.
         kept: The parts of an earlier model; its groups stay in them.
         may_train: Whether a set may be used, by name.
+        most: So many pictures of each set, to see that it runs.
     """
     found = readers.real_street_sets(data) | {BACKGROUNDS: readers.streets_calgary(data)}
     found |= _unboxed(data)
@@ -253,11 +263,12 @@ def gather(
         found[REVIEWED] = reviewed_streets(reviewed)
     if stalls is not None:
         found[DRAWN_STALLS] = drawn_stalls(stalls)
+    found = {name: some(items, most) for name, items in found.items()}
     splits = {name: split(items, seed, kept) for name, items in found.items() if items}
-    vending = vending_streets(data) if may_train(VENDING) else []
+    vending = some(vending_streets(data), most) if may_train(VENDING) else []
     if vending:
         splits[VENDING] = vending_split(vending)
-    bins = _bins(data, seed, kept) if may_train(SHENZHEN) else Split([], [], [])
+    bins = _bins(data, seed, kept, most) if may_train(SHENZHEN) else Split([], [], [])
     polygons = readers.bag_polygons(data)
     sources = Sources(splits, {}, {}, {}, pictures, teachers, vending)
     for part in SHARES:

@@ -13,7 +13,6 @@ import numpy as np
 from training.bin_classifier.model_card import latency_ms
 from training.card_head import Head, share_of
 from training.datasets.licences import notice
-from training.datasets.rendered import DRAWN_STALLS
 from training.evaluate.metrics import iou_matrix
 from training.model_folder import InputSpec, Manifest, ModelClass, table, write_papers
 from training.street_detector.classes import STREET_CLASSES
@@ -71,13 +70,8 @@ class Run:
     @property
     def command(self) -> str:
         """The command that makes the model again."""
-        stills = " --stills DIR" if "rendered" in self.counts else ""
-        stills += " --stalls DIR" if DRAWN_STALLS in self.counts else ""
-        part = f" --epochs {self.epochs}" if self.begun or self.until != self.epochs else ""
-        part += f" --until {self.until}" if self.until != self.epochs else ""
         begin = " --begin EARLIER" if self.begun else ""
-        part += f" --whole {self.whole}" if self.whole != WHOLE_SHARE else ""
-        return f"python -m training.street_detector.train --seed {self.seed}{begin}{part}{stills} --out models/{self.name}"
+        return f"python -m training make {self.name} --seed {self.seed}{begin}"
 
 
 def sets_of(run: Run) -> list[str]:

@@ -79,15 +79,17 @@ def draw_batch(sources: Sources, mixture: Mixture, seed: tuple[int, int, int]) -
     ]
 
 
-def batches(sources: Sources, mixture: Mixture, seed: int, epoch: int) -> Iterator[list[Example]]:
+def batches(
+    sources: Sources, mixture: Mixture, seed: int, epoch: int, pictures: int = PICTURES_PER_EPOCH
+) -> Iterator[list[Example]]:
     """One epoch's batches, two of them prepared ahead on another thread."""
-    count = PICTURES_PER_EPOCH // BATCH
+    count = pictures // BATCH
     with ThreadPoolExecutor(1) as worker:
 
         def prepared(index: int) -> Future[list[Example]]:
             return worker.submit(draw_batch, sources, mixture, (seed, epoch, index))
 
-        ahead = [prepared(index) for index in range(2)]
+        ahead = [prepared(index) for index in range(min(2, count))]
         for index in range(count):
             if index + 2 < count:
                 ahead.append(prepared(index + 2))
@@ -122,7 +124,14 @@ def tensors_of(examples: Sequence[Example]) -> tuple[Tensor, Targets]:
 class Training:
     """The state of one training: network, optimiser, average."""
 
-    def __init__(self, start: Path, epochs: int, seed: int, begin: Path | None = None) -> None:
+    def __init__(
+        self,
+        start: Path,
+        epochs: int,
+        seed: int,
+        begin: Path | None = None,
+        pictures: int = PICTURES_PER_EPOCH,
+    ) -> None:
         torch.manual_seed(seed)
         self.graph = rehead(start) if begin is None else onnx.load(begin / "model.onnx")
         self.student = YoloxNet(self.graph)
@@ -137,7 +146,7 @@ class Training:
         self.optimiser = torch.optim.AdamW(
             [{"params": body, "lr": rates[0]}, {"params": heads, "lr": rates[1]}], weight_decay=0.0
         )
-        steps = epochs * (PICTURES_PER_EPOCH // BATCH)
+        steps = epochs * (pictures // BATCH)
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
             self.optimiser, rates, total_steps=steps + 1, pct_start=0.08
         )
@@ -201,6 +210,7 @@ def train(
     work: Path,
     begin: Path | None = None,
     whole: float = TRAINED.whole,
+    pictures: int = PICTURES_PER_EPOCH,
 ) -> Training:
     """Fine-tune all layers; goes on from the last checkpoint of the same recipe.
 
@@ -213,8 +223,9 @@ def train(
         work: Where checkpoints lie.
         begin: A street model to go on from.
         whole: The share of views that show a picture from end to end, where things are small.
+        pictures: In an epoch.
     """
-    training = Training(start, epochs, seed, begin)
+    training = Training(start, epochs, seed, begin, pictures)
     mixture = replace(TRAINED, whole=whole)
     count = sum(len(each.items) for each in sources.splits.values())
     recipe = {"seed": seed, "epochs": epochs, "n": count, "begin": str(begin or ""), "whole": whole}
@@ -223,8 +234,8 @@ def train(
         training.restore(state)
     for epoch in range(training.epoch, until):
         bar = tqdm(
-            batches(sources, mixture, seed, epoch),
-            total=PICTURES_PER_EPOCH // BATCH,
+            batches(sources, mixture, seed, epoch, pictures),
+            total=pictures // BATCH,
             desc=f"epoch {epoch + 1}/{epochs}",
         )
         sums: dict[str, float] = {}
