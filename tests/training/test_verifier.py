@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from agent.domain.labels import CANDIDATE_KINDS as KINDS
 from agent.domain.scene import Box, Detection
-from training.evaluate.candidates import places_of
+from training.evaluate.candidates import Asked, Place, places_of, together
 from training.evaluate.judging import Sight
 from training.evaluate.sources import Item
 from training.verifier.candidates import (
@@ -147,3 +147,20 @@ def test_of_a_picture_that_says_nothing_of_stalls_only_its_own_boxes_are_asked(i
     assert [place.kind for place in asked] == ["two_wheelers"] * 2
     asked = places_of(silent, sight, (200, 100), without_stall=True)
     assert [place.kind for place in asked] == ["two_wheelers", "two_wheelers", None]
+
+
+@pytest.mark.parametrize(
+    ("detected", "stall", "so"),
+    [
+        (0.3, 0.11, True),
+        (0.3, 0.09, False),
+        (0.1, 0.59, False),
+        (0.1, 0.61, True),
+        (0.0, 0.3, False),
+    ],
+)
+def test_together_a_named_place_is_a_stall_unless_refused_and_an_unnamed_one_if_confirmed(
+    item: Item, detected: float, stall: float, so: bool
+) -> None:
+    asked = Asked(Place(item, Box(0.1, 0.1, 0.4, 0.9), None, detected), {"stall": stall})
+    assert together(asked, named_from=0.2) is so

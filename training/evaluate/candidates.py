@@ -78,6 +78,26 @@ class Asked:
         return max(self.probabilities, key=lambda kind: self.probabilities[kind])
 
 
+REFUSES, CONFIRMS = 0.1, 0.6
+"""Where the device's scenarios take a verifier's word (agent/scenarios, ``verifier_refuses`` and
+``verifier_confirms``): below the first nothing is a stall, from the second on anything is."""
+
+
+def together(
+    asked: Asked, named_from: float, refuses: float = REFUSES, confirms: float = CONFIRMS
+) -> bool:
+    """Whether verifier and detector together call a place a stall, as the device's scenarios do.
+
+    Args:
+        asked: The place and what the verifier says of it.
+        named_from: The detector's threshold of stalls.
+        refuses: Below this probability it is none, whatever the detector says.
+        confirms: From this on it is one, whatever the detector says.
+    """
+    named = asked.place.detected >= named_from
+    return asked.stall >= (refuses if named else confirms)
+
+
 def places_of(
     item: Item, sight: Sight, size: tuple[int, int], *, without_stall: bool
 ) -> list[Place]:

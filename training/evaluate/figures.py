@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.evaluate.candidates import Asked
+from training.evaluate.candidates import Asked, together
 from training.evaluate.metrics import (
     Interval,
     Scored,
@@ -91,35 +91,49 @@ def of_probability(
     }
 
 
-def of_candidates(asked: Sequence[Asked], threshold: float) -> dict[str, Any]:
+def of_candidates(asked: Sequence[Asked], threshold: float, named_from: float) -> dict[str, Any]:
     """How well a verifier tells stalls from other candidates; by day and night apart where known.
 
     Intervals are drawn over groups: candidates of one picture are not free.
+
+    Args:
+        asked: The candidates and what the verifier says of each.
+        threshold: From which probability on it calls one a stall.
+        named_from: The same of the detector, for what both say together.
     """
     found: dict[str, Any] = {}
     lights = {"": None, "_by_day": False, "_by_night": True}
     for ending, night in lights.items():
         mine = [each for each in asked if night is None or each.place.item.night is night]
         truth = np.array([int(each.place.is_stall) for each in mine])
-        score = np.array([each.stall for each in mine])
         groups = [each.place.item.group for each in mine]
-        measures: dict[str, tuple[Callable[[Array, Array], float], int]] = {
-            "stalls_recall": (lambda t, s: _share(s[t == 1] >= threshold), int(truth.sum())),
-            "false_stalls": (lambda t, s: _share(s[t == 0] >= threshold), int((1 - truth).sum())),
-        }
+        score = np.array([each.stall for each in mine])
+        both = np.array([float(together(each, named_from)) for each in mine])
+        alone = np.array([each.place.detected for each in mine])
+        for name, said in (
+            ("", score >= threshold),
+            ("_together", both > 0),
+            ("_detector_alone", alone >= named_from),
+        ):
+            for figure, kind in (("stalls_recall", 1), ("false_stalls", 0)):
+                rows = np.flatnonzero(truth == kind)
+                if len(rows):
+                    found[figure + name + ending] = _drawn(said[rows], [groups[i] for i in rows])
         if truth.any() and not truth.all():
-            measures["stalls_roc_auc"] = (roc_auc, len(mine))
-        for name, (measure, count) in measures.items():
-            if count:
-                row = told(bootstrap(measure, truth, score, groups, ROUNDS))
-                found[name + ending] = row | {"n": count}
+            row = told(bootstrap(roc_auc, truth, score, groups, ROUNDS))
+            found["stalls_roc_auc" + ending] = row | {"n": len(mine)}
     boxed = [each for each in asked if each.place.kind is not None]
     for kind in sorted({each.place.kind or "" for each in boxed}):
-        right = np.array([int(each.said == kind) for each in boxed if each.place.kind == kind])
-        groups = [each.place.item.group for each in boxed if each.place.kind == kind]
-        row = told(bootstrap(lambda _, s: _share(s == 1), right, right, groups, ROUNDS))
-        found[f"{kind}_told"] = row | {"n": len(right)}
+        mine = [each for each in boxed if each.place.kind == kind]
+        right = np.array([each.said == kind for each in mine])
+        found[f"{kind}_told"] = _drawn(right, [each.place.item.group for each in mine])
     return found
+
+
+def _drawn(said: Array, groups: Sequence[str]) -> dict[str, Any]:
+    """The share of those of whom something is said, with its interval and their number."""
+    row = told(bootstrap(lambda _, s: _share(s == 1), said, said.astype(float), groups, ROUNDS))
+    return row | {"n": len(said)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,6 +92,11 @@ def things(
     return outcome
 
 
+def quietly(items: Iterable[Any], _words: str, _count: int) -> Iterable[Any]:
+    """No progress is shown."""
+    return items
+
+
 def candidates(
     judge: VerifierJudge,
     detector: StreetJudge,
@@ -105,33 +110,50 @@ def candidates(
     """
     outcome = Outcome()
     for name, items in sets.items():
-        assumed = not any(
-            _claim(item, claims) == "stall" or "stall" in item.boxed for item in items
-        )
-        asked: list[Asked] = []
-        for item in progress(items, f"{name}: candidates", len(items)):
-            claim = claims.of(item.label)
-            without = claim == ("stall", False) or assumed
-            if not (without or item.boxed):
-                continue
+        asked, assumed = asked_of(judge, detector, name, items, claims, progress)
+        if asked:
+            named_from = detector.threshold("stall")
+            told_candidates(judge, name, asked, outcome, named_from, assumed=assumed)
+    return outcome
+
+
+def asked_of(
+    judge: VerifierJudge,
+    detector: StreetJudge,
+    name: str,
+    items: Sequence[Item],
+    claims: Claims,
+    progress: Progress,
+) -> tuple[list[Asked], bool]:
+    """What a verifier says of the fixed candidates of one set, and whether absence is assumed."""
+    assumed = not any(_claim(item, claims) == "stall" or "stall" in item.boxed for item in items)
+    asked: list[Asked] = []
+    for item in progress(items, f"{name}: candidates", len(items)):
+        without = claims.of(item.label) == ("stall", False) or assumed
+        if without or item.boxed:
             picture = read(item.path)
             size = picture.shape[1], picture.shape[0]
             places = places_of(item, detector.look(picture), size, without_stall=without)
             asked += [Asked(place, judge.look(picture, place.box)) for place in places]
-        if asked:
-            _told_candidates(judge, name, asked, outcome, assumed=assumed)
-    return outcome
+    return asked, assumed
 
 
-def _told_candidates(
-    judge: VerifierJudge, name: str, asked: Sequence[Asked], outcome: Outcome, *, assumed: bool
+def told_candidates(
+    judge: VerifierJudge,
+    name: str,
+    asked: Sequence[Asked],
+    outcome: Outcome,
+    named_from: float,
+    *,
+    assumed: bool = False,
 ) -> None:
+    """Add a set's row and mistakes to an outcome."""
     threshold = judge.threshold()
     every = [(each.place.item, each.place.is_stall) for each in asked]
     row = _row(name, "candidates: stall", judge.manifest.name, every, threshold)
     row["absence_assumed"] = assumed
     row["pictures"] = len({item.path for item, _ in every})
-    row["figures"] = figures.of_candidates(asked, threshold)
+    row["figures"] = figures.of_candidates(asked, threshold, named_from)
     outcome.rows.append(row)
     for each in asked:
         if (each.stall >= threshold) != each.place.is_stall:

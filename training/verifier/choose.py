@@ -16,10 +16,9 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from agent.domain.labels import CANDIDATE_KINDS as KINDS
-from training.datasets.augment import night
 from training.evaluate.folds import Fold, Spread, grouped_folds, spread
 from training.evaluate.metrics import roc_auc
-from training.verifier.crops import Kept, batch_of, jittered, lit, opened, plain, shown
+from training.verifier.crops import Kept, batch_of, darkened, jittered, lit, opened, plain, shown
 from training.verifier.network import Verifier, normalised
 
 Array = NDArray[np.float64]
@@ -47,8 +46,8 @@ def features(
 
     def other(each: Kept) -> NDArray[np.uint8]:
         view = shown(opened(each), jittered(each.box, random), choice.size_px, choice.context)
-        view = view[:, ::-1]
-        return (lit if each.night else night)(view, random) if random.random() < 0.5 else view
+        view = np.ascontiguousarray(view[:, ::-1])
+        return (lit if each.night else darkened)(view, random) if random.random() < 0.5 else view
 
     looks: list[Callable[[Kept], NDArray[np.uint8]]] = [
         lambda each: plain(each, choice.size_px, choice.context),

@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.datasets.augment import Picture, Random
-from training.verifier.candidates import Candidate
-from training.verifier.crops import Kept, keep, opened, recoded
+from training.verifier.crops import Kept, opened, recoded
 
 LEAST_COVER, MOST_COVER = 0.35, 0.97
 LEAST_PX = 60
@@ -104,21 +103,21 @@ def laid(thing: Kept, ground: Kept, random: Random) -> Kept | None:
 
 
 def composites(
-    things: Sequence[Candidate], grounds: Sequence[Candidate], count: int, random: Random
+    things: Sequence[Kept], grounds: Sequence[Kept], count: int, random: Random
 ) -> list[Kept]:
     """Things set down in other places.
 
     Args:
         things: Labelled candidates of one kind.
         grounds: Places where there is nothing.
-        count: How many to make; fewer come of things without an outline.
+        count: How many to try; fewer come of things without an outline.
         random: Draws.
     """
     found = []
     for _ in range(count):
         thing = things[int(random.integers(len(things)))]
         ground = grounds[int(random.integers(len(grounds)))]
-        made = laid(keep(thing), keep(ground), random)
+        made = laid(thing, ground, random)
         if made is not None:
             found.append(replace(made, source="composite"))
     return found

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from agent.domain.scene import Box
 from agent.perception import candidate_crop
 from training.bin_classifier.pictures import read
-from training.datasets.augment import Picture, Random, night, weather
+from training.datasets.augment import Picture, Random, noise, weather
 from training.verifier.candidates import Candidate, Edges, Shares
 
 REACH = 2.9
@@ -24,6 +24,8 @@ REACH = 2.9
 KEPT_PX = 460
 QUALITY = 93
 JITTER = 0.2
+LEAST_LUMA = 70.0
+"""A view whose mean is below this is not darkened any more."""
 COARSE_PX = (40, 150)
 """A candidate far from the camera has so few pixels across."""
 
@@ -132,6 +134,20 @@ def lit(picture: Picture, random: Random) -> Picture:
     return np.clip(even, 0, 255).astype(np.uint8)
 
 
+def dusk(picture: Picture, random: Random) -> Picture:
+    """A day picture as if by lamps: darker, warmer, grainy, but not blind."""
+    gain, gamma = random.uniform(0.5, 0.9), random.uniform(1.1, 1.7)
+    tint = np.array([random.uniform(0.55, 0.9), random.uniform(0.8, 1.0), 1.1])
+    curve = 255 * gain * (np.arange(256) / 255.0)[:, None] ** gamma * tint[None, :]
+    table = np.clip(curve, 0, 255).astype(np.uint8).reshape(256, 1, 3)
+    return noise(np.asarray(cv2.LUT(picture, table), np.uint8), random, strongest=10)
+
+
+def darkened(picture: Picture, random: Random) -> Picture:
+    """The same place at night, unless it is dark already."""
+    return dusk(picture, random) if picture.mean() > LEAST_LUMA else picture
+
+
 def _lettered(picture: Picture, random: Random) -> Picture:
     """A publisher's mark or a clock in a corner: letters must say nothing of what stands there."""
     marked = picture.copy()
@@ -164,7 +180,7 @@ def varied(kept: Kept, size_px: int, random: Random) -> Picture:
         crop = cv2.resize(small, (size_px, size_px), interpolation=cv2.INTER_LINEAR)
     crop = np.asarray(crop, np.uint8)
     if random.random() < 0.35:
-        crop = lit(crop, random) if kept.night else night(crop, random)
+        crop = lit(crop, random) if kept.night else darkened(crop, random)
     if random.random() < 0.08:
         crop = _lettered(crop, random)
     return weather(crop, random, nights=0.0)

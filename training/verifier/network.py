@@ -10,11 +10,9 @@ from efficientnet_lite_pytorch import EfficientNet
 from torch import Tensor, nn
 
 from training.datasets.near_duplicates import pretrained as pretrained_mobilenet
+from training.verifier.looks import MEAN, STD
 
 FEATURES = 1280
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""Of ImageNet, in RGB from 0 to 1. EfficientNet-Lite was trained with 0.498 and 0.502; fine-tuning
-and probing showed no difference, and one pair serves both networks."""
 BACKBONES = ("efficientnet-lite0", "mobilenet-v2")
 
 

@@ -1,0 +1,311 @@
+"""The steps of the verifier's recipe: look, cut, fold, teach, ship."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from agent.domain.labels import CANDIDATE_KINDS as KINDS
+from agent.perception.candidate_crop import CONTEXT
+from training.datasets.groups import digest_of
+from training.evaluate.folds import Spread
+from training.make import Job
+from training.model_folder import manifest_text
+from training.street_detector.teachers import Teachers
+from training.verifier import choose, model_card, scenes, train
+from training.verifier.candidates import Candidate, Scene, candidates_of
+from training.verifier.composites import composites
+from training.verifier.crops import Kept, keep
+from training.verifier.mixture import chances
+from training.verifier.network import Verifier
+
+BACKGROUNDS = {"bin_crops_shenzhen": 0}
+MANY, FEW = 14, 5
+"""Places at random in a street without a stall, and in any other picture."""
+UNLABELLED = (
+    "bins_scene_montevideo",
+    "amsterdam_garbage",
+    "bins_closed_sandiego",
+    "malta_bags",
+    "rubbish_bags_korea",
+)
+HIGH_UP = 0.35
+"""Nobody boxed every bin and all rubbish of these sets, and teachers miss many: what is called nothing
+there must end above this share of the picture, where neither stands."""
+MOST = {"label": 8, "detector": 6}
+"""Candidates of one kind and source that one picture gives; the others say the same again."""
+PROBED = {"stall": 500, "nothing": 420, "two_wheelers": 220, "people": 220}
+SCENES, CANDIDATES, FOLDS, WEIGHTS = "scenes.pkl", "candidates.pkl", "folds.json", "weights.pt"
+
+
+def look(job: Job) -> None:
+    """Read the sets; teachers and the street detector that stands look once at every picture."""
+    options = job.options
+    stills = (
+        job.gathered("stills", "stills-") if any("stills" in name for name in job.inputs) else None
+    )
+    found = scenes.scenes(options.data, options.models, stills)
+    teaching = [each for each in found if each.set_name in (*job.step.sets, "rendered")]
+    per_set: Counter[str] = Counter()
+    mine = []
+    for each in teaching:
+        per_set[each.set_name] += 1
+        if per_set[each.set_name] <= job.recipe["per_set"]:
+            mine.append(each)
+    teachers = Teachers(
+        options.weights, options.models / "street" / "model.onnx", job.folder / "said"
+    )
+    looker = scenes.Looker(teachers, options.models / "street" / "model.onnx")
+    seen = [looker(each) if each.part != "held_out" else each for each in mine]
+    (job.folder / SCENES).write_bytes(pickle.dumps(seen))
+
+
+def cut(job: Job) -> None:
+    """Every candidate of the pictures that teach and tune, and things set down in other places."""
+    seen: list[Scene] = pickle.loads((job.inputs["scenes"] / SCENES).read_bytes())
+    found = candidates([each for each in seen if each.part != "held_out"])
+    kept = [keep(each) for each in found]
+    laid = composed(found, kept, job.recipe["composites"], job.options.seed)
+    (job.folder / CANDIDATES).write_bytes(pickle.dumps((found, kept, laid)))
+
+
+def candidates(seen: Sequence[Scene], seed: int = 1) -> list[Candidate]:
+    """The candidates of pictures, at most so many alike of each."""
+    random = np.random.default_rng(seed)
+    every = []
+    for each in seen:
+        count = MANY if each.set_name == "vending_streets" and not each.things else FEW
+        every += candidates_of(each, BACKGROUNDS.get(each.set_name, count), random)
+    taken: Counter[tuple[Path, str, str]] = Counter()
+    found = []
+    for row in random.permutation(len(every)):
+        one = every[row]
+        key = one.scene.path, one.kind, one.source
+        taken[key] += 1
+        if taken[key] <= (
+            40 if one.scene.set_name == "vending_streets" else MOST.get(one.source, 3)
+        ):
+            found.append(one)
+    return [each for each in found if not may_be_more(each)]
+
+
+def may_be_more(each: Candidate) -> bool:
+    """Whether a candidate may be a bin or rubbish that nobody boxed.
+
+    What is called nothing may be one, and what a teacher takes for a truck is often a container.
+    """
+    if each.scene.set_name not in UNLABELLED or each.source == "label":
+        return False
+    if each.shares[KINDS.index("vehicle")] > 0:
+        return True
+    return each.shares[KINDS.index("nothing")] > 0 and each.box[3] > HIGH_UP
+
+
+def composed(found: Sequence[Candidate], kept: Sequence[Kept], count: int, seed: int) -> list[Kept]:
+    """Things set down in other streets, four times as many stalls as of each other kind.
+
+    Args:
+        found: Candidates; only those that teach are laid or lain on.
+        kept: The same, cut out.
+        count: Of stalls.
+        seed: Of the draw.
+    """
+    random = np.random.default_rng((seed, 5))
+    mine = [
+        (each, one)
+        for each, one in zip(found, kept, strict=True)
+        if each.scene.part == "train" and not each.scene.drawn
+    ]
+    grounds = [one for each, one in mine if each.kind == "nothing" and each.source != "label"]
+    made = []
+    for kind in ("stall", "two_wheelers", "bin", "rubbish", "people", "vehicle"):
+        things = [
+            one for each, one in mine if each.kind == kind and each.source in ("label", "teacher")
+        ]
+        if things and grounds:
+            share = 1.0 if kind == "stall" else 0.25
+            made += composites(things, grounds, round(count * share), random)
+    return made
+
+
+def fold(job: Job) -> None:
+    """A linear layer on frozen features by repeated folds: what a stranger's corner may expect."""
+    found, kept, _ = pickle.loads((job.inputs["candidates"] / CANDIDATES).read_bytes())
+    torch.set_num_threads(job.options.threads)
+    told = probed(found, kept, job.recipe, job.options.seed)
+    rows = {
+        name: [each.mean, each.deviation, each.low, each.high, each.folds]
+        for name, each in told.items()
+    }
+    (job.folder / FOLDS).write_text(json.dumps(rows, indent=1), "utf-8")
+
+
+def probed(
+    found: Sequence[Candidate], kept: Sequence[Kept], recipe: Mapping[str, Any], seed: int
+) -> Mapping[str, Spread]:
+    """Figures over folds of a linear layer on frozen features of the begun network."""
+    chance = chances(found)
+    random = np.random.default_rng(seed)
+    chosen: list[int] = []
+    for kind in KINDS:
+        mine = np.array(
+            [row for row, each in enumerate(found) if each.kind == kind and not each.scene.drawn]
+        )
+        most = min(len(mine), round(PROBED.get(kind, 150) * recipe["rows"] / 2400))
+        if most:
+            odds = chance[mine] / chance[mine].sum()
+            chosen += random.choice(mine, size=most, replace=False, p=odds).tolist()
+    some = [found[row] for row in chosen]
+    rows = choose.Rows(
+        shares=np.array([each.shares for each in some]),
+        weights=chance[chosen],
+        groups=[each.scene.group for each in some],
+        night=np.array([each.scene.night for each in some]),
+        judged=np.array([each.source != "teacher" for each in some]),
+    )
+    look = choose.Choice("mobilenet-v2", recipe["size_px"], CONTEXT)
+    network = Verifier(len(KINDS), look.backbone).to(memory_format=torch.channels_last)
+    features = choose.features(look, [kept[row] for row in chosen], network, seed)
+    return choose.figures(rows, choose.out_of_fold(rows, features, recipe["decay"]))
+
+
+def teaching(
+    found: Sequence[Candidate],
+    kept: Sequence[Kept],
+    laid: Sequence[Kept],
+    recipe: train.Recipe,
+) -> train.Teaching:
+    """What teaches: the parts of that name, and things set down elsewhere as a fifth of their kind."""
+    mine = [row for row, each in enumerate(found) if each.scene.part == "train"]
+    chance = chances([found[row] for row in mine])
+    kinds = np.array([found[row].kind for row in mine])
+    lifted = np.array([KINDS[int(np.argmax(each.shares))] for each in laid])
+    more: NDArray[np.float64] = np.zeros(len(laid))
+    for kind in set(lifted.tolist()):
+        here = kinds == kind
+        more[lifted == kind] = 0.2 * chance[here].sum() / (lifted == kind).sum()
+        chance[here] *= 0.8
+    every = np.concatenate([chance, more])
+    rows = [kept[row] for row in mine] + list(laid)
+    return train.Teaching(rows, every / every.sum(), recipe)
+
+
+def teach(job: Job) -> None:
+    """Train all layers on the candidates that teach."""
+    found, kept, laid = pickle.loads((job.inputs["candidates"] / CANDIDATES).read_bytes())
+    torch.set_num_threads(job.options.threads)
+    recipe = train.Recipe(seed=job.options.seed, **job.recipe)
+    network, minutes = train.train(
+        teaching(found, kept, laid, recipe), job.folder / "checkpoint.pt"
+    )
+    left = {"network": network.state_dict(), "minutes": minutes, "recipe": asdict(recipe)}
+    torch.save(left, job.folder / WEIGHTS)
+
+
+def ship(job: Job) -> None:
+    """Calibrate, export, judge once, and write the papers."""
+    options = job.options
+    seen: list[Scene] = pickle.loads((job.inputs["scenes"] / SCENES).read_bytes())
+    found, kept, _ = pickle.loads((job.inputs["candidates"] / CANDIDATES).read_bytes())
+    torch.set_num_threads(options.threads)
+    weights = job.inputs["training"] / WEIGHTS
+    folds = json.loads((job.inputs["folds"] / FOLDS).read_text("utf-8"))
+    shipped(
+        job.model,
+        weights,
+        found,
+        kept,
+        seen,
+        {name: Spread(*row) for name, row in folds.items()},
+        (options.data, options.models / "street"),
+    )
+
+
+def shipped(
+    folder: Path,
+    weights: Path,
+    found: Sequence[Candidate],
+    kept: Sequence[Kept],
+    seen: Sequence[Scene],
+    folds: Mapping[str, Spread],
+    judged_with: tuple[Path, Path],
+) -> None:
+    """Write the model's folder.
+
+    Args:
+        folder: It.
+        weights: What the training left.
+        found: The candidates.
+        kept: The same, cut out.
+        seen: Every picture, those that were held out among them.
+        folds: Figures over folds.
+        judged_with: The picture sets, and the street model whose boxes are asked about.
+    """
+    state = torch.load(weights, weights_only=True)
+    recipe = train.Recipe(**state["recipe"])
+    network = Verifier(len(KINDS), recipe.backbone)
+    network.load_state_dict(state["network"])
+    network.eval()
+    tune = [
+        row for row, each in enumerate(found) if each.scene.part == "tune" and not each.scene.drawn
+    ]
+    logits = train.logits_of(network, [kept[row] for row in tune], recipe.size_px)
+    shares = np.array([found[row].shares for row in tune])
+    temperature = train.temperature_of(logits, shares)
+    asked = np.array([found[row].source in ("label", "detector", "background") for row in tune])
+    threshold = threshold_of(logits[asked] / temperature, shares[asked])
+    train.export(network, temperature, recipe.size_px, folder / "model.onnx")
+    write_groups(folder / "groups.json", seen)
+    counts: dict[str, dict[str, int]] = {}
+    for each in found:
+        if each.scene.part == "train":
+            mine = counts.setdefault(each.scene.set_name, {})
+            mine[each.kind] = mine.get(each.kind, 0) + 1
+    run = model_card.Run(
+        seed=recipe.seed,
+        size_px=recipe.size_px,
+        views=recipe.epochs * recipe.per_epoch,
+        minutes=state["minutes"],
+        temperature=temperature,
+        threshold=threshold,
+        counts=counts,
+        folds=folds,
+    )
+    # What the verifier is must be told before it is opened to be judged.
+    manifest = manifest_text(model_card.manifest_of(run), folder / "model.onnx")
+    (folder / "manifest.toml").write_text(manifest, encoding="utf-8")
+    data, detector = judged_with
+    judged = model_card.judge(folder, data, detector)
+    model_card.write(folder, run, judged, detector)
+
+
+def threshold_of(logits: NDArray[np.float64], shares: NDArray[np.float64]) -> float:
+    """The probability of a stall from which on 3 % of the places without one are called one."""
+    log = logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
+    stall = np.exp(log[:, choose.STALL])
+    others = shares.argmax(axis=1) != choose.STALL
+    return float(np.clip(np.quantile(stall[others], 1 - choose.FALSE), 0.05, 0.95))
+
+
+def write_groups(path: Path, seen: Sequence[Scene]) -> None:
+    """Publish which picture is in which group and part."""
+    rows = [
+        {
+            "file": f"{each.set_name}/{each.path.name}",
+            "group": each.group,
+            "part": each.part,
+            "digest": digest_of(each.path),
+        }
+        for each in seen
+    ]
+    text = ",\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
+    path.write_text(f"[\n{text}\n]\n", encoding="utf-8")
