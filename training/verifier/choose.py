@@ -1,7 +1,8 @@
-"""Choices made on frozen features, by repeated grouped folds: cheap, and honest for a first rank.
+"""Folds: what is chosen, and what a stranger's corner may expect. What is held out is not looked at.
 
-A linear layer on ImageNet's features is fitted on four fifths of the places and judged on the last,
-three times anew. What is held out is not looked at.
+Choices are made on frozen features, which are cheap: a linear layer on ImageNet's is fitted on four
+fifths of the places and judged on the last, three times anew. Figures come from networks that were
+trained on two thirds of the places and judged on the last.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from agent.domain.labels import CANDIDATE_KINDS as KINDS
+from training.evaluate.candidates import CONFIRMS, REFUSES
 from training.evaluate.folds import Fold, Spread, grouped_folds, spread
 from training.evaluate.metrics import roc_auc
+from training.verifier.candidates import Candidate
 from training.verifier.crops import Kept, batch_of, darkened, jittered, lit, opened, plain, shown
 from training.verifier.network import Verifier, normalised
 
@@ -26,6 +29,10 @@ BATCH = 32
 STALL = KINDS.index("stall")
 FALSE = 0.03
 """What share of places without a stall may be called one."""
+NAMED_FROM = 0.2
+"""The detector's threshold of stalls."""
+ASKED = ("label", "detector", "background", "group")
+"""Sources of places that a device would ask about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +114,7 @@ class Rows:
         groups: Their places.
         night: (n,), taken at night.
         judged: (n,), a place that the device would ask about: it takes part in the figures.
+        detected: (n,), the score of the surest stall that the detector sees there.
     """
 
     shares: Array
@@ -114,19 +122,32 @@ class Rows:
     groups: Sequence[str]
     night: NDArray[np.bool_]
     judged: NDArray[np.bool_]
+    detected: Array
 
     @property
     def stall(self) -> NDArray[np.bool_]:
         """A stall stands there."""
         return np.asarray(self.shares.argmax(axis=1) == STALL)
 
-    def folds(self) -> list[Fold]:
-        """Five folds, three times."""
+    def folds(self, count: int = 5, repeats: int = 3) -> list[Fold]:
+        """Divisions by place, every fold with its share of each kind by day and at night."""
         kinds = [
             f"{KINDS[i]}/{dark}"
             for i, dark in zip(self.shares.argmax(axis=1), self.night, strict=True)
         ]
-        return grouped_folds(self.groups, kinds, folds=5, repeats=3, seed=1)
+        return grouped_folds(self.groups, kinds, folds=count, repeats=repeats, seed=1)
+
+
+def rows_of(found: Sequence[Candidate], weights: Array) -> Rows:
+    """What is known of candidates, as rows."""
+    return Rows(
+        shares=np.array([each.shares for each in found]),
+        weights=weights,
+        groups=[each.scene.group for each in found],
+        night=np.array([each.scene.night for each in found]),
+        judged=np.array([each.source in ASKED and not each.scene.drawn for each in found]),
+        detected=np.array([each.detected for each in found]),
+    )
 
 
 def out_of_fold(
@@ -143,17 +164,25 @@ def out_of_fold(
     return found
 
 
-def figures(rows: Rows, probabilities: Array) -> Mapping[str, Spread]:
+def figures(
+    rows: Rows, probabilities: Array, folds: Sequence[Fold] | None = None
+) -> Mapping[str, Spread]:
     """What folds say of probabilities out of fold.
 
     The threshold of a fold is chosen on the others of its shuffle, at FALSE false ones.
+
+    Args:
+        rows: What is known of the rows.
+        probabilities: (repeats, n, kinds), of networks that have not seen the row's place.
+        folds: The divisions that they are of; those of :meth:`Rows.folds` if not given.
     """
     told: dict[str, list[float]] = {}
-    for fold in rows.folds():
+    for fold in folds or rows.folds():
         score = probabilities[fold.repeat, :, STALL]
         mine = fold.test[rows.judged[fold.test]]
         others = fold.train[rows.judged[fold.train]]
         threshold = float(np.quantile(score[others][~rows.stall[others]], 1 - FALSE))
+        both = together(score, rows.detected)
         for name, some in (
             ("all", mine),
             ("day", mine[~rows.night[mine]]),
@@ -163,11 +192,18 @@ def figures(rows: Rows, probabilities: Array) -> Mapping[str, Spread]:
             told.setdefault(f"AUC {name}", []).append(roc_auc(truth.astype(int), score[some]))
             told.setdefault(f"recall {name}", []).append(_share(said[truth]))
             told.setdefault(f"false {name}", []).append(_share(said[~truth]))
+            told.setdefault(f"recall together {name}", []).append(_share(both[some][truth]))
+            told.setdefault(f"false together {name}", []).append(_share(both[some][~truth]))
         right = probabilities[fold.repeat, fold.test].argmax(axis=1)
         truths = rows.shares[fold.test].argmax(axis=1)
         recalls = [(right[truths == kind] == kind).mean() for kind in np.unique(truths)]
         told.setdefault("kinds, balanced accuracy", []).append(float(np.mean(recalls)))
     return {name: spread(values) for name, values in told.items()}
+
+
+def together(stall: Array, detected: Array) -> NDArray[np.bool_]:
+    """:func:`training.evaluate.candidates.together` of many, at the device's own thresholds."""
+    return stall >= np.where(detected >= NAMED_FROM, REFUSES, CONFIRMS)
 
 
 def _share(said: NDArray[np.bool_]) -> float:

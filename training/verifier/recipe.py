@@ -58,7 +58,12 @@ def steps(options: Options) -> Sequence[Step]:
             "folds",
             "training.verifier.steps:fold",
             inputs=("candidates",),
-            recipe={"size_px": 160, "rows": options.few(2400, 60), "decay": 1e-3},
+            recipe={
+                "folds": options.few(3, 2),
+                "epochs": options.few(7, 1),
+                "large_from": options.few(5, 1),
+                "per_epoch": options.few(1024, 32),
+            },
             packages=TORCH,
         ),
         Step(

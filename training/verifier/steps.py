@@ -8,14 +8,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from agent.domain.labels import CANDIDATE_KINDS as KINDS
-from agent.perception.candidate_crop import CONTEXT
 from training.datasets.groups import digest_of
 from training.evaluate.folds import Spread
 from training.make import Job
@@ -43,7 +41,6 @@ HIGH_UP = 0.35
 there must end above this share of the picture, where neither stands."""
 MOST = {"label": 8, "detector": 6}
 """Candidates of one kind and source that one picture gives; the others say the same again."""
-PROBED = {"stall": 500, "nothing": 420, "two_wheelers": 220, "people": 220}
 SCENES, CANDIDATES, FOLDS, WEIGHTS = "scenes.pkl", "candidates.pkl", "folds.json", "weights.pt"
 
 
@@ -138,10 +135,12 @@ def composed(found: Sequence[Candidate], kept: Sequence[Kept], count: int, seed:
 
 
 def fold(job: Job) -> None:
-    """A linear layer on frozen features by repeated folds: what a stranger's corner may expect."""
+    """Networks of folds: what a stranger's corner may expect of the one that is shipped."""
     found, kept, _ = pickle.loads((job.inputs["candidates"] / CANDIDATES).read_bytes())
     torch.set_num_threads(job.options.threads)
-    told = probed(found, kept, job.recipe, job.options.seed)
+    numbers = dict(job.recipe)
+    count = numbers.pop("folds")
+    told = folded(found, kept, train.Recipe(seed=job.options.seed, **numbers), count, job.folder)
     rows = {
         name: [each.mean, each.deviation, each.low, each.high, each.folds]
         for name, each in told.items()
@@ -149,33 +148,47 @@ def fold(job: Job) -> None:
     (job.folder / FOLDS).write_text(json.dumps(rows, indent=1), "utf-8")
 
 
-def probed(
-    found: Sequence[Candidate], kept: Sequence[Kept], recipe: Mapping[str, Any], seed: int
+def folded(
+    found: Sequence[Candidate],
+    kept: Sequence[Kept],
+    recipe: train.Recipe,
+    count: int,
+    folder: Path,
 ) -> Mapping[str, Spread]:
-    """Figures over folds of a linear layer on frozen features of the begun network."""
-    chance = chances(found)
-    random = np.random.default_rng(seed)
-    chosen: list[int] = []
-    for kind in KINDS:
-        mine = np.array(
-            [row for row, each in enumerate(found) if each.kind == kind and not each.scene.drawn]
+    """Figures of networks that have not seen the places that they are judged on.
+
+    Things set down elsewhere are left out: they would bring a place into another fold.
+
+    Args:
+        found: Candidates; drawn ones teach in every fold and judge in none.
+        kept: The same, cut out.
+        recipe: Of each network.
+        count: Of folds.
+        folder: Checkpoints go here.
+    """
+    photos = np.array([row for row, each in enumerate(found) if not each.scene.drawn])
+    drawn = np.array([row for row, each in enumerate(found) if each.scene.drawn], dtype=int)
+    rows = choose.rows_of([found[row] for row in photos], np.ones(len(photos)))
+    folds = rows.folds(count, repeats=1)
+    logits = np.zeros(rows.shares.shape)
+    for number, fold_ in enumerate(folds):
+        mine = np.concatenate([photos[fold_.train], drawn])
+        chance = chances([found[row] for row in mine])
+        network, _ = train.train(
+            train.Teaching([kept[row] for row in mine], chance, recipe),
+            folder / f"fold-{number}.pt",
         )
-        most = min(len(mine), round(PROBED.get(kind, 150) * recipe["rows"] / 2400))
-        if most:
-            odds = chance[mine] / chance[mine].sum()
-            chosen += random.choice(mine, size=most, replace=False, p=odds).tolist()
-    some = [found[row] for row in chosen]
-    rows = choose.Rows(
-        shares=np.array([each.shares for each in some]),
-        weights=chance[chosen],
-        groups=[each.scene.group for each in some],
-        night=np.array([each.scene.night for each in some]),
-        judged=np.array([each.source != "teacher" for each in some]),
-    )
-    look = choose.Choice("mobilenet-v2", recipe["size_px"], CONTEXT)
-    network = Verifier(len(KINDS), look.backbone).to(memory_format=torch.channels_last)
-    features = choose.features(look, [kept[row] for row in chosen], network, seed)
-    return choose.figures(rows, choose.out_of_fold(rows, features, recipe["decay"]))
+        judged = [kept[row] for row in photos[fold_.test]]
+        logits[fold_.test] = train.logits_of(network, judged, recipe.size_px)
+    np.save(folder / "logits.npy", logits)
+    probabilities = np.zeros(rows.shares.shape)
+    for fold_ in folds:
+        others = fold_.train[rows.judged[fold_.train]]
+        temperature = train.temperature_of(logits[others], rows.shares[others])
+        scaled = logits[fold_.test] / temperature
+        log = scaled - np.logaddexp.reduce(scaled, axis=1, keepdims=True)
+        probabilities[fold_.test] = np.exp(log)
+    return choose.figures(rows, probabilities[None], folds)
 
 
 def teaching(
