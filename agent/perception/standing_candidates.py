@@ -15,7 +15,7 @@ from agent.domain.labels import PEOPLE
 from agent.domain.scene import Box, middle
 from agent.domain.zones import in_force, inside
 from agent.perception.standing_things import is_near, is_same_place
-from agent.perception.verifier_answers import Verification
+from agent.perception.verifier_answers import VerifierAnswers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -66,7 +66,7 @@ class Candidate:
     is_case: bool = False
     near_since_s: dict[int, float] = field(default_factory=dict)
     """Track → since when this person is near."""
-    verification: Verification = field(default_factory=Verification)
+    verification: VerifierAnswers = field(default_factory=VerifierAnswers)
 
     TIMES: ClassVar[tuple[str, ...]] = ("since_s", "last_s")
     """Its times on the frames' clock that outlive a restart."""
@@ -274,7 +274,7 @@ class ZoneCandidates(Generic[C]):
         told = {
             **saved,
             "box": Box(*saved["box"]),
-            "verification": Verification.restored(verified) if verified else Verification(),
+            "verification": VerifierAnswers.restored(verified) if verified else VerifierAnswers(),
         }
         if "vending" in told:  # an older agent called it so
             told["is_case"] = told.pop("vending")

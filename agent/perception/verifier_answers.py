@@ -67,7 +67,7 @@ class Question:
 
 
 @dataclass(slots=True)
-class Verification:
+class VerifierAnswers:
     """What the verifier said of one candidate, and what that comes to."""
 
     answers: list[tuple[float, dict[str, float]]] = field(default_factory=list)
@@ -214,11 +214,11 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def ask_next(
-    due: Sequence[tuple[Box, Verification]],
+    due: Sequence[tuple[Box, VerifierAnswers]],
     ask: Callable[[Box], Mapping[str, float] | None],
     now_s: float,
     question: Question,
-) -> list[Verification]:
+) -> list[VerifierAnswers]:
     """Ask about the one candidate whose turn has come: at any moment one at most.
 
     Args:

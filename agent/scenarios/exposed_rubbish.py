@@ -30,7 +30,7 @@ from agent.scenarios import (
     Standing,
     VerifiedSettings,
 )
-from agent.scenarios._verifier import VERIFIED, Verifier
+from agent.scenarios._verifier_client import VERIFIED, VerifierClient
 from wording.messages import said, said_many
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ class ExposedRubbish:
         self._containers = [zone.box for zone in zones if zone.kind.around_a_thing]
         self._heaps = ZoneCandidates(self._zones, _Heap)
         self._judged_s: dict[str, float] = {}
-        self._verifier = Verifier(settings.question(frozenset({RUBBISH}), ALIKE))
+        self._verifier = VerifierClient(settings.question(frozenset({RUBBISH}), ALIKE))
 
     def judge(self, moment: Moment) -> Judgement:
         """Say of each zone whether rubbish lies in it for longer than allowed."""

@@ -16,7 +16,7 @@ from agent.domain.measure import Measure
 from agent.domain.scene import Box, Doubt, Finding, Member, Stay, Track, Zone, ZoneKind
 from agent.domain.zones import in_force, inside
 from agent.perception.dwell import FOOT_SLACK
-from agent.perception.verifier_answers import Verification
+from agent.perception.verifier_answers import VerifierAnswers
 from agent.scenarios import (
     VERIFIER,
     Answers,
@@ -28,7 +28,7 @@ from agent.scenarios import (
     Standing,
     VerifiedSettings,
 )
-from agent.scenarios._verifier import VERIFIED, Verifier
+from agent.scenarios._verifier_client import VERIFIED, VerifierClient
 from wording.messages import said, said_many
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class _Place:
     last_present_s: float | None = None
     clear_since_s: float | None = None
     riding: dict[int, _Riding] = field(default_factory=dict)
-    verified: dict[int, Verification] = field(default_factory=dict)
+    verified: dict[int, VerifierAnswers] = field(default_factory=dict)
     """Track → what the verifier said of it."""
     cases: set[int] = field(default_factory=set)
     """Tracks of which it was said that they are there for too long."""
@@ -131,7 +131,7 @@ class MisparkedBikes:
         self._bays = [zone for zone in zones if zone.kind == BAY]
         self._zones = [zone for zone in zones if zone.kind == NO_PARKING]
         self._places = {zone.zone_id: _Place() for zone in self._zones}
-        self._verifier = Verifier(settings.question(TWO_WHEELERS, ALIKE))
+        self._verifier = VerifierClient(settings.question(TWO_WHEELERS, ALIKE))
         self._zone_of: dict[int, str] = {}
         """Track → the zone it belongs to."""
         self._no_bikes: set[int] = set()
@@ -231,7 +231,8 @@ class MisparkedBikes:
         """Of what is parked, all that is nothing else by the verifier's word."""
         place, allowed_s = self._places[zone.zone_id], self._settings.allowed_s
         place.verified = {
-            stay.track_id: place.verified.get(stay.track_id, Verification()) for stay, _ in standing
+            stay.track_id: place.verified.get(stay.track_id, VerifierAnswers())
+            for stay, _ in standing
         }
         place.cases &= place.verified.keys()
         in_sight = [
@@ -249,7 +250,7 @@ class MisparkedBikes:
                 kept.append((_as_it_is(stay, told, moment.now_s), track))
         return kept
 
-    def _rule_out(self, zone: Zone, stay: Stay, told: Verification) -> None:
+    def _rule_out(self, zone: Zone, stay: Stay, told: VerifierAnswers) -> None:
         """What is parked is no bike by the verifier's word alone."""
         place = self._places[zone.zone_id]
         if stay.track_id in place.cases:
@@ -404,11 +405,11 @@ class MisparkedBikes:
                     taken_back=saved.get("taken_back", {}),
                 )
                 for key, told in saved.get("verified", {}).items():
-                    place.verified[int(key)] = Verification.restored(told)
+                    place.verified[int(key)] = VerifierAnswers.restored(told)
                     place.verified[int(key)].resume(shift_s)
 
 
-def _as_it_is(stay: Stay, told: Verification, now_s: float) -> Stay:
+def _as_it_is(stay: Stay, told: VerifierAnswers, now_s: float) -> Stay:
     """A stay, since it is of a bike: what stood there before may have been something else."""
     if told.since_s is None or told.since_s <= stay.entered_s:
         return stay

@@ -28,7 +28,7 @@ from agent.scenarios import (
     Standing,
     VerifiedSettings,
 )
-from agent.scenarios._verifier import VERIFIED, Verifier
+from agent.scenarios._verifier_client import VERIFIED, VerifierClient
 from wording.messages import said, said_many
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class ShopOverflow:
         self._settings = settings
         self._zones = [zone for zone in zones if zone.kind == SHOP_FRONT]
         self._goods = ZoneCandidates(self._zones, _Goods)
-        self._verifier = Verifier(settings.question(frozenset({SHOP_GOODS}), ALIKE))
+        self._verifier = VerifierClient(settings.question(frozenset({SHOP_GOODS}), ALIKE))
 
     def judge(self, moment: Moment) -> Judgement:
         """Say of each shop front whether goods stand before it for longer than allowed."""

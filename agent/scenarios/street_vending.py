@@ -31,7 +31,7 @@ from agent.scenarios import (
     Standing,
     VerifiedSettings,
 )
-from agent.scenarios._verifier import VERIFIED, Verifier
+from agent.scenarios._verifier_client import VERIFIED, VerifierClient
 from wording.messages import said, said_many
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ class StreetVending:
         self._settings = settings
         self._zones = [zone for zone in zones if zone.kind == NO_VENDING]
         self._candidates = ZoneCandidates(self._zones, _Candidate)
-        self._verifier = Verifier(settings.question(STALLS))
+        self._verifier = VerifierClient(settings.question(STALLS))
 
     def judge(self, moment: Moment) -> Judgement:
         """Say of each no-vending zone whether somebody sells there."""

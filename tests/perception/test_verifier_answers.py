@@ -18,7 +18,7 @@ from agent.perception.verifier_answers import (
     OUTLIVES_S,
     POOLED_ANSWERS,
     Question,
-    Verification,
+    VerifierAnswers,
     ask_next,
 )
 from tests.support.scenes import sure_of
@@ -28,9 +28,9 @@ QUESTION = Question(frozenset({"stall"}), frozenset(), confirms=0.6, refuses=0.1
 Answer = dict[str, float]
 
 
-def told(*answers: Answer | None, every_s: float = EVERY_S) -> Verification:
+def told(*answers: Answer | None, every_s: float = EVERY_S) -> VerifierAnswers:
     """What answers at intervals come to."""
-    verification = Verification()
+    verification = VerifierAnswers()
     for index, answer in enumerate(answers):
         verification.take(answer, index * every_s, QUESTION)
     return verification
@@ -60,7 +60,7 @@ def test_an_answer_that_is_not_sure_neither_confirms_nor_refuses() -> None:
 
 def test_what_is_alike_refuses_nothing_and_confirms_nothing() -> None:
     question = Question(frozenset({"stall"}), frozenset({"shop_goods"}), 0.6, 0.1, EVERY_S)
-    verification = Verification()
+    verification = VerifierAnswers()
     for now_s in range(3):
         verification.take(sure_of("shop_goods"), now_s, question)
     assert (verification.confirmed, verification.refused) == (False, False)
@@ -85,7 +85,7 @@ def test_what_was_confirmed_is_not_taken_back_for_a_crowd_or_the_dusk(
 
 def test_it_is_first_asked_after_half_of_the_time_then_within_seconds_then_at_intervals() -> None:
     """At longer ones where all of the last answers agree, until one does not."""
-    verification = Verification()
+    verification = VerifierAnswers()
     assert not verification.due(0.0, EVERY_S, stood_share=0.4)
     assert verification.due(0.0, EVERY_S, stood_share=0.5)
     asked_s = []
@@ -100,7 +100,7 @@ def test_the_second_answer_is_waited_for_only_for_seconds() -> None:
     verification = told(sure_of("stall"))
     assert verification.awaits(APART_S)
     assert not verification.awaits(2 * APART_S)
-    assert not Verification().awaits(0.0), "nobody waits for a verifier that never spoke"
+    assert not VerifierAnswers().awaits(0.0), "nobody waits for a verifier that never spoke"
 
 
 def test_answers_outlive_the_verifier_for_a_while_only() -> None:
@@ -109,7 +109,7 @@ def test_answers_outlive_the_verifier_for_a_while_only() -> None:
     verification.take(None, last_s + OUTLIVES_S, QUESTION)
     assert verification.refused
     verification.take(None, last_s + OUTLIVES_S + 1, QUESTION)
-    assert verification == Verification()
+    assert verification == VerifierAnswers()
 
 
 def test_what_becomes_what_it_was_not_is_so_since_the_answers_turned() -> None:
@@ -139,7 +139,7 @@ def test_the_one_that_has_waited_longest_is_asked_about_and_no_other() -> None:
         return sure_of("stall")
 
     boxes = [Box(0.1 * index, 0.5, 0.1 * index + 0.05, 0.6) for index in range(3)]
-    due = [(box, Verification()) for box in boxes]
+    due = [(box, VerifierAnswers()) for box in boxes]
     for now_s in range(3):
         ask_next(due, answer, now_s, QUESTION)
     assert asked == boxes
@@ -149,7 +149,7 @@ def test_where_nobody_answers_all_that_was_said_grows_old() -> None:
     box = Box(0.1, 0.5, 0.2, 0.6)
     due = [(box, told(sure_of("people"), sure_of("people"))) for _ in range(3)]
     ask_next(due, lambda _: None, 2000.0, QUESTION)
-    assert [each for _, each in due] == [Verification()] * 3
+    assert [each for _, each in due] == [VerifierAnswers()] * 3
 
 
 probabilities = st.lists(
@@ -163,10 +163,10 @@ def test_whatever_is_answered_the_verdict_is_one_and_a_restart_changes_nothing(
     told: list[tuple[int, list[float] | None]], restart: int, shift_s: int
 ) -> None:
     """Any answers at any times: never both verdicts, never by fewer answers, and the same after a restart."""
-    here, there, now_s, moved_s = Verification(), Verification(), 0, 0
+    here, there, now_s, moved_s = VerifierAnswers(), VerifierAnswers(), 0, 0
     for index, (step_s, values) in enumerate(told):
         if index == restart:
-            there = Verification.restored(json.loads(json.dumps(asdict(here))))
+            there = VerifierAnswers.restored(json.loads(json.dumps(asdict(here))))
             there.resume(shift_s)
             moved_s = shift_s
         now_s += step_s

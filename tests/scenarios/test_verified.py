@@ -6,22 +6,30 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from dataclasses import replace as changed
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from agent.config.loading import from_tables
 from agent.domain.scene import Box, Detection, Finding
 from agent.perception.background_model import NewThing, Novelty
-from agent.perception.verifier_answers import Verification
+from agent.perception.verifier_answers import VerifierAnswers
+from agent.runtime.replay import replay
 from agent.scenarios import Judgement, Standing, Suppressed, VerifiedSettings, load_scenario
-from agent.scenarios._verifier import Verifier
+from agent.scenarios._verifier_client import VerifierClient
 from agent.scenarios.street_vending import EXAMPLES as VENDING
+from tests.support.colour_verifier import write_verifier
 from tests.support.drawn_street import play
 from tests.support.scenes import VerifierScores, looked, moment, person_at, sure_of, zone
+from tests.support.sites import drawn_camera, site_of
+from tests.support.sites import zone as site_zone
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from agent.domain.scene import Track
     from agent.scenarios import Example, Scenario
 
@@ -256,9 +264,9 @@ def test_a_street_full_of_candidates_is_asked_about_one_by_one_and_seldom() -> N
             return self.answer
 
     question = VerifiedSettings().question(frozenset({"two_wheelers"}))
-    verifier, scores = Verifier(question), Counting(sure_of("two_wheelers"))
+    verifier, scores = VerifierClient(question), Counting(sure_of("two_wheelers"))
     boxes = [Box(0.02 * index, 0.5, 0.02 * index + 0.02, 0.6) for index in range(40)]
-    bikes = [(box, Verification(), 1.0) for box in boxes]
+    bikes = [(box, VerifierAnswers(), 1.0) for box in boxes]
     for now_s in range(120):
         verifier.ask(bikes, moment(now_s, scores=scores))
     assert asked == boxes
@@ -308,6 +316,39 @@ def test_what_is_measured_shows_the_verifiers_word_beside_its_threshold() -> Non
     assert measure.value < measure.threshold == 0.1
     assert not measure.fulfilled
     assert last.pending == {}, "nothing waits for a case"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("verifier", ["verifier", ""])
+def test_goods_before_a_shop_on_a_drawn_clip_are_one_case_and_none_without_a_verifier(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verifier: str
+) -> None:
+    """The whole way, with a real network to which green things are goods of a shop: footage in, events out."""
+    monkeypatch.setenv("KERBWATCH_MODELS", str(tmp_path / "models"))
+    write_verifier(tmp_path / "models")
+    crate = {"colour": "#00ff00", "from_s": 20, "to_s": 80, "left": 0.45, "top": 0.5}
+    crates = [crate | {"width": 0.12, "height": 0.2}]
+    front = site_zone(
+        zone_id="front", kind="shop_front", polygon=[[0, 0.4], [1, 0.4], [1, 1], [0, 1]]
+    )
+    clip = drawn_camera(width=640, height=360, seconds=110, frames_per_s=5, things=crates)
+    site = site_of(
+        cameras=[clip],
+        models={"verifier": verifier},
+        scenarios={"shop_overflow": {"allowed_s": 10, "clear_after_s": 5, "verify_every_s": 10}},
+        zones=[front],
+    )
+    report = replay(from_tables(site), base=tmp_path, frames_per_s=2, out=tmp_path / "out")
+    told = [json.loads(line) for line in report.lines]
+    if not verifier:
+        assert told == []
+        return
+    assert [event["type"] for event in told] == ["case.opened", "case.cleared"]
+    opened = told[0]["body"]
+    assert (opened["kind"], opened["code"]["code"]) == ("shop_overflow", "09005")
+    assert opened["reason"]["seen_as"] == "shop_goods"
+    began_at = datetime.fromisoformat(opened["began_at"])
+    assert began_at.minute * 60 + began_at.second == pytest.approx(20, abs=3)
 
 
 def examples() -> list[tuple[str, Example]]:

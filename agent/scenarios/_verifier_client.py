@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from agent.domain.labels import PEOPLE
 from agent.domain.measure import Measure
 from agent.perception.standing_candidates import Candidate
-from agent.perception.verifier_answers import HIDDEN_SHARE, Verification, ask_next
+from agent.perception.verifier_answers import HIDDEN_SHARE, VerifierAnswers, ask_next
 from agent.scenarios import MeasureWords, Suppressed
 from wording.messages import said
 
@@ -30,7 +30,7 @@ VERIFIED = {
 """What stands beside a scenario's own measures."""
 
 
-class Verifier:
+class VerifierClient:
     """The verifier, as one scenario on one camera asks it.
 
     Args:
@@ -43,8 +43,8 @@ class Verifier:
         self._suppressed: list[Suppressed] = []
 
     def ask(
-        self, candidates: Iterable[tuple[Box, Verification, float]], moment: Moment
-    ) -> list[Verification]:
+        self, candidates: Iterable[tuple[Box, VerifierAnswers, float]], moment: Moment
+    ) -> list[VerifierAnswers]:
         """Ask about the candidate whose turn has come, unless people hide it.
 
         Args:
@@ -106,7 +106,7 @@ class Verifier:
                 one.is_case = True
         return [one for one in overdue if one.is_case]
 
-    def suppress(self, zone_id: str, verification: Verification) -> None:
+    def suppress(self, zone_id: str, verification: VerifierAnswers) -> None:
         """Say, once, that something is no case by the verifier's word alone."""
         if not verification.reported:
             verification.reported = True
@@ -117,7 +117,7 @@ class Verifier:
         told, self._suppressed = tuple(self._suppressed), []
         return told
 
-    def measured(self, verification: Verification, *, must_confirm: bool) -> tuple[Measure, ...]:
+    def measured(self, verification: VerifierAnswers, *, must_confirm: bool) -> tuple[Measure, ...]:
         """What it said, beside the least that is needed; nothing where it was never asked.
 
         Args:
@@ -130,11 +130,11 @@ class Verifier:
         needed = self.question.confirms if must_confirm else self.question.refuses
         return (Measure("verified", math.nan if told is None else told, needed),)
 
-    def reason(self, verification: Verification) -> dict[str, Any]:
+    def reason(self, verification: VerifierAnswers) -> dict[str, Any]:
         """What it said, as facts of a case; nothing where it was not asked often enough."""
         told = verification.probability(self.question)
         return {} if told is None else {"verified": round(told, 3), "seen_as": verification.seen_as}
 
-    def ended(self, verification: Verification) -> dict[str, Any]:
+    def ended(self, verification: VerifierAnswers) -> dict[str, Any]:
         """Why a case ended that the verifier has ended."""
         return {"ended_by": "verifier", **self.reason(verification)}
