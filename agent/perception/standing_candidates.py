@@ -262,10 +262,11 @@ class ZoneCandidates(Generic[C]):
         """Restore a snapshot; ``shift_s`` is added to its times."""
         self._count = snapshot["count"]
         self._last_present_s = {
-            zone_id: last_s + shift_s for zone_id, last_s in snapshot["last_present_s"].items()
+            zone_id: last_s + shift_s
+            for zone_id, last_s in snapshot.get("last_present_s", {}).items()
         }
         self._taken_back = dict(snapshot.get("taken_back", {}))
-        for zone_id, found in snapshot["candidates"].items():
+        for zone_id, found in snapshot.get("candidates", {}).items():
             if zone_id in self.by_zone:
                 self.by_zone[zone_id] = [self._restored(saved, shift_s) for saved in found]
 

@@ -291,6 +291,19 @@ def test_a_restart_keeps_what_the_verifier_said() -> None:
     assert [judged.suppressed for _, judged in told] == [()] * 40, "and that is not said again"
 
 
+def test_what_an_agent_without_a_verifier_wrote_down_is_taken_up() -> None:
+    before, scores = vending(), VerifierScores(None)
+    watch(before, range(60), scores)
+    saved = json.loads(json.dumps(before.snapshot()))
+    del saved["taken_back"]
+    [stall] = saved["candidates"]["no_vending"]
+    del stall["verification"]
+    stall["vending"] = stall.pop("is_case")
+    after = vending()
+    after.restore(saved, shift_s=0)
+    assert states(watch(after, range(60, 70), scores))["present"] == list(range(60, 70))
+
+
 def test_a_vehicle_that_becomes_a_stall_has_stood_as_one_since_then() -> None:
     scenario, scores = vending(), VerifierScores(sure_of("vehicle"))
     watch(scenario, range(100), scores)
