@@ -122,8 +122,8 @@ def test_where_no_stall_is_known_to_stand_a_stall_that_is_seen_is_unlearned() ->
 
 def test_nothing_is_learned_where_nobody_can_tell() -> None:
     region = np.array([BOX], np.float32) * OF_416
-    for facts in ({"unsure": region}, {"doubted": region}):
-        found = slopes(example(**facts), heads(-12.0))
+    for seen in (example(unsure=region), example(doubted=region)):
+        found = slopes(seen, heads(-12.0))
         assert not found[inside()].any()
         assert found[~inside()].any()
 
