@@ -111,7 +111,7 @@ def open_verifier(name: str, threads: int) -> tuple[VerifierModel, inference.Cla
     if not name:
         return VerifierModel(None), None
     try:
-        model = inference.open_classifier(name, threads, ASKED_OF[VERIFIER])
+        model = inference.open_classifier(name, threads, ASKED_OF[VERIFIER], seldom=True)
     except (inference.ModelError, OSError) as error:
         faults = error.faults if isinstance(error, inference.ModelError) else [reason_of(error)]
         reason = said("{model}: {fault}", model=name, fault=list(faults))

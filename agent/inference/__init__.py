@@ -77,7 +77,9 @@ FAINT = 0.05
 class _Model:
     """A network with its manifest, ready to be shown pictures. For one thread at a time."""
 
-    def __init__(self, stored: StoredModel, threads: int, gives: Gives) -> None:
+    def __init__(
+        self, stored: StoredModel, threads: int, gives: Gives, *, seldom: bool = False
+    ) -> None:
         self.manifest, self._family = stored.manifest, _family_of(stored.manifest)
         self.manifest_sha256 = stored.manifest_sha256
         given = self._family.GIVES
@@ -89,7 +91,7 @@ class _Model:
                 wanted=_GIVES[gives],
             )
             raise ModelError(self.manifest.name, [fault])
-        self.session = OnnxSession(stored, threads)
+        self.session = OnnxSession(stored, threads, seldom=seldom)
         self._preparation = Preparation(self.manifest.input)
 
     @property
@@ -154,18 +156,26 @@ class Detector(_Model):
 class Classifier(_Model):
     """Says in which state the thing in a picture is."""
 
-    def __init__(self, stored: StoredModel, threads: int, must_say: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        stored: StoredModel,
+        threads: int,
+        must_say: Collection[str] = (),
+        *,
+        seldom: bool = False,
+    ) -> None:
         """Open a classifier; as :class:`Detector`.
 
         Args:
             stored: The model as it was read.
             threads: How many threads one run may use.
             must_say: Meanings without which it is of no use.
+            seldom: Whether it runs a few times a minute at most: it then keeps little memory between.
 
         Raises:
             ModelError: It cannot be used, or has no class for one of these.
         """
-        super().__init__(stored, threads, "probabilities")
+        super().__init__(stored, threads, "probabilities", seldom=seldom)
         _refuse_silent(stored.manifest, must_say)
         self._decoder = self._family.Decoder(self.manifest)
 
@@ -202,18 +212,21 @@ def open_detector(name: str, threads: int, *, threshold: float | None = None) ->
     return Detector(read_model(find_model(name)), threads, threshold)
 
 
-def open_classifier(name: str, threads: int, must_say: Collection[str] = ()) -> Classifier:
+def open_classifier(
+    name: str, threads: int, must_say: Collection[str] = (), *, seldom: bool = False
+) -> Classifier:
     """Open a classifier by its folder's name.
 
     Args:
         name: The model's name.
         threads: How many threads one run may use.
         must_say: Meanings without which it is of no use.
+        seldom: Whether it runs a few times a minute at most.
 
     Raises:
         ModelError: There is no such model, or it cannot be used; with every fault.
     """
-    return Classifier(read_model(find_model(name)), threads, must_say)
+    return Classifier(read_model(find_model(name)), threads, must_say, seldom=seldom)
 
 
 def load_family(name: str) -> Family:

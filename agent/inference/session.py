@@ -19,6 +19,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as _runtime
 
 from agent.inference.external_weights import wanted_weights
 from agent.inference.manifest import MAX_PIXELS, ModelError
+from drivers.allocator import give_back
 from wording.harmless import harmless
 from wording.messages import said
 
@@ -112,7 +113,13 @@ def read_graph(
 
 
 def _opened(
-    network: bytes, weights: Mapping[str, bytes], *, model: str, file: str, threads: int
+    network: bytes,
+    weights: Mapping[str, bytes],
+    *,
+    model: str,
+    file: str,
+    threads: int,
+    keeps_memory: bool = True,
 ) -> ort.InferenceSession:
     """Open a network from bytes alone: no file is opened that was not hashed.
 
@@ -122,6 +129,7 @@ def _opened(
     ort.disable_telemetry_events()
     _refuse_other_weights(network, weights, model)
     options = _options(threads)
+    options.enable_cpu_mem_arena = keeps_memory
     options.add_session_config_entry(
         "session.model_external_initializers_file_folder_path", _NOWHERE
     )
@@ -256,28 +264,33 @@ def _kind_of(port: Any) -> str:
 class OnnxSession:
     """A network that is ready to run on the CPU. For one thread at a time.
 
+    One that runs a few times a minute keeps no memory for its next run: what it needs meanwhile is given
+    back to the system after each.
+
     Attributes:
         runs: How often it has run since it was opened, the warm-up left out.
         seconds: The time those runs took inside the runtime.
     """
 
-    def __init__(self, stored: StoredModel, threads: int) -> None:
+    def __init__(self, stored: StoredModel, threads: int, *, seldom: bool = False) -> None:
         """Open a network, hold it against its manifest, and run it once.
 
         Args:
             stored: The model as it was read, with its hashes checked.
             threads: How many threads one run may use.
+            seldom: Whether it runs a few times a minute at most.
 
         Raises:
             ModelError: It is no network that runs here, or not the one of the manifest.
         """
-        manifest = stored.manifest
+        manifest, self._seldom = stored.manifest, seldom
         self._session = _opened(
             stored.network,
             stored.weights,
             model=manifest.name,
             file=manifest.file,
             threads=threads,
+            keeps_memory=not seldom,
         )
         self._manifest = manifest
         self._outputs = [each.name for each in manifest.outputs]
@@ -289,6 +302,7 @@ class OnnxSession:
         if faults := list(self._faults()):
             raise ModelError(manifest.name, faults)
         self._warm_up()
+        give_back()  # of what the file took that was parsed
 
     def run(self, tensor: Tensor) -> Tensor:
         """Run the network once and give its main output alone.
@@ -315,6 +329,8 @@ class OnnxSession:
         answers = self._session.run(self._outputs, feed)
         self.seconds += time.perf_counter() - began_s
         self.runs += 1
+        if self._seldom:
+            give_back()
         return tuple(np.asarray(answer, dtype=np.float32) for answer in answers)
 
     def _faults(self) -> Iterator[str]:

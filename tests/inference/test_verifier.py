@@ -31,6 +31,15 @@ def test_a_verifier_says_of_each_kind_that_it_is_one(models: Path, kind: str) ->
     assert sum(probabilities.values()) == pytest.approx(1)
 
 
+def test_a_verifier_that_runs_seldom_answers_as_one_that_keeps_its_memory(models: Path) -> None:
+    write_verifier(models)
+    shown = np.random.default_rng(1).integers(0, 256, (90, 160, 3), np.uint8)
+    seldom = open_classifier("verifier", threads=1, seldom=True)
+    often = open_classifier("verifier", threads=1)
+    for _ in range(3):
+        assert seldom.probabilities(shown) == often.probabilities(shown)
+
+
 def test_a_classifier_answers_one_question_and_names_its_answers_where_another_is_mixed_in(
     models: Path,
 ) -> None:
