@@ -164,3 +164,10 @@ def test_together_a_named_place_is_a_stall_unless_refused_and_an_unnamed_one_if_
 ) -> None:
     asked = Asked(Place(item, Box(0.1, 0.1, 0.4, 0.9), None, detected), {"stall": stall})
     assert together(asked, named_from=0.2) is so
+
+
+def test_the_edge_of_a_shops_goods_is_neither_goods_nor_nothing() -> None:
+    street = scene(things=[Thing("shop_goods", (0.0, 0.0, 0.5, 1.0))])
+    assert told((0.0, 0.1, 0.5, 0.9), street) == only("shop_goods")
+    assert told((0.4, 0.1, 0.9, 0.9), street) is None
+    assert told((0.6, 0.1, 0.9, 0.9), street) == only("nothing")

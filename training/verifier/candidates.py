@@ -174,6 +174,9 @@ def told(box: Edges, scene: Scene) -> Shares | None:
         return None
     known = [thing for thing in (*scene.things, *scene.believed) if thing.kind != "stall"]
     shares = shares_of(box, known)
+    if HARDLY / 4 < shares[KINDS.index("shop_goods")] < MOSTLY:
+        # The edge of goods put out: neither these nor nothing.
+        return None
     nothing = shares[KINDS.index("nothing")]
     if nothing >= 1 - HARDLY:
         # A thing that is much smaller than the place is not what the place is.

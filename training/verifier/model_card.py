@@ -35,9 +35,18 @@ STREETS_ONLY = ("streets_us_gsv", "llvip_night")
 """Sets without a stall that only judge."""
 CLIPS = ("dev_pedestrians_vtest.mp4", "dev_traffic_intersection_opendatacam.mp4")
 CLIP_FRAMES, PLACES_A_FRAME = 20, 10
-TRIED = ("", 0)
+TRIED = (
+    "2 networks, 3 widths of the crop, with and without drawn stalls, 2 decays: a linear layer on frozen "
+    "features, 5 folds 3 times",
+    7,
+)
 """What was chosen among on the folds, and how many choices these are."""
-WITHOUT_UNSTATED = ""
+WITHOUT_UNSTATED = (
+    "measured once with the linear layer on frozen features, where all real stalls fall away and drawn ones "
+    "alone teach: ROC AUC of a stall 0.895 ± 0.054 instead of 0.957 ± 0.018, recall at 3 % false 0.44 ± 0.19 "
+    "instead of 0.62 ± 0.13 (5 folds, 3 times)."
+)
+"""``training/verifier/choose.py`` on the rows of stated and of all sets."""
 PER_SET = 20
 """So many held-out pictures of a set that has no stalls are judged; of the others, all."""
 TEACHERS = ("NanoDet-Plus-m-1.5x, COCO", "person-vehicle-bike-detection-2002")

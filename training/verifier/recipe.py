@@ -60,8 +60,8 @@ def steps(options: Options) -> Sequence[Step]:
             inputs=("candidates",),
             recipe={
                 "folds": options.few(3, 2),
-                "epochs": options.few(7, 1),
-                "large_from": options.few(5, 1),
+                "epochs": options.few(4, 1),
+                "large_from": options.few(3, 1),
                 "per_epoch": options.few(1024, 32),
             },
             packages=TORCH,
@@ -78,9 +78,21 @@ def steps(options: Options) -> Sequence[Step]:
             packages=TORCH,
         ),
         Step(
+            "second-round",
+            "training.verifier.steps:again",
+            inputs=("candidates", "training"),
+            recipe={
+                "epochs": options.few(4, 1),
+                "large_from": 0,
+                "per_epoch": options.few(1024, 32),
+                "rate": 2e-4,
+            },
+            packages=TORCH,
+        ),
+        Step(
             "model",
             "training.verifier.steps:ship",
-            inputs=("scenes", "candidates", "folds", "training"),
+            inputs=("scenes", "candidates", "folds", "second-round"),
             sets=sets,
             judged=JUDGED,
             packages=(*TORCH, "onnx"),

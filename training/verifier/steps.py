@@ -41,6 +41,8 @@ HIGH_UP = 0.35
 there must end above this share of the picture, where neither stands."""
 MOST = {"label": 8, "detector": 6}
 """Candidates of one kind and source that one picture gives; the others say the same again."""
+HARD_ROWS, HARDER = 1500, 8.0
+"""How many places are asked about after the first round, and how much more often a sure mistake is seen."""
 SCENES, CANDIDATES, FOLDS, WEIGHTS = "scenes.pkl", "candidates.pkl", "folds.json", "weights.pt"
 
 
@@ -224,13 +226,49 @@ def teach(job: Job) -> None:
     torch.save(left, job.folder / WEIGHTS)
 
 
+def again(job: Job) -> None:
+    """A second round: what the first took for a stall is seen more often."""
+    found, kept, laid = pickle.loads((job.inputs["candidates"] / CANDIDATES).read_bytes())
+    torch.set_num_threads(job.options.threads)
+    first = torch.load(job.inputs["training"] / WEIGHTS, weights_only=True)
+    recipe = train.Recipe(seed=job.options.seed + 1, **job.recipe)
+    given = teaching(found, kept, laid, recipe)
+    given = harder(given, first["network"], HARD_ROWS if not job.options.quick else 40)
+    network, minutes = train.train(given, job.folder / "checkpoint.pt", first["network"])
+    left = {"network": network.state_dict(), "minutes": minutes + first["minutes"]}
+    both = asdict(recipe) | {"epochs": recipe.epochs + first["recipe"]["epochs"]}
+    torch.save(left | {"recipe": both}, job.folder / WEIGHTS)
+
+
+def harder(given: train.Teaching, weights: dict[str, torch.Tensor], most: int) -> train.Teaching:
+    """Places without a stall are drawn the more often, the more a network takes them for one.
+
+    Args:
+        given: What teaches.
+        weights: Of the network that is asked.
+        most: So many places are asked about, the likeliest to be drawn first.
+    """
+    network = Verifier(len(KINDS), given.recipe.backbone)
+    network.load_state_dict(weights)
+    network.eval()
+    stall = np.array([each.shares[choose.STALL] for each in given.kept])
+    proposed = np.array([each.source == "detector" for each in given.kept])
+    rows = np.flatnonzero((stall == 0) & proposed)
+    rows = rows[np.argsort(-given.chances[rows], kind="stable")][:most]
+    logits = train.logits_of(network, [given.kept[row] for row in rows], given.recipe.small_px)
+    taken = np.exp(logits - np.logaddexp.reduce(logits, axis=1, keepdims=True))[:, choose.STALL]
+    chances_ = given.chances.copy()
+    chances_[rows] *= 1 + HARDER * taken
+    return train.Teaching(given.kept, chances_ / chances_.sum(), given.recipe)
+
+
 def ship(job: Job) -> None:
     """Calibrate, export, judge once, and write the papers."""
     options = job.options
     seen: list[Scene] = pickle.loads((job.inputs["scenes"] / SCENES).read_bytes())
     found, kept, _ = pickle.loads((job.inputs["candidates"] / CANDIDATES).read_bytes())
     torch.set_num_threads(options.threads)
-    weights = job.inputs["training"] / WEIGHTS
+    weights = job.inputs["second-round"] / WEIGHTS
     folds = json.loads((job.inputs["folds"] / FOLDS).read_text("utf-8"))
     shipped(
         job.model,

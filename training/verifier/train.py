@@ -77,19 +77,25 @@ def loss_of(logits: Tensor, shares: Tensor) -> Tensor:
     return -(wanted * functional.log_softmax(logits.float(), dim=1)).sum(dim=1).mean()
 
 
-def train(teaching: Teaching, checkpoint: Path) -> tuple[Verifier, float]:
+def train(
+    teaching: Teaching, checkpoint: Path, begin: dict[str, Tensor] | None = None
+) -> tuple[Verifier, float]:
     """Train all layers; goes on from the checkpoint where one of the same recipe lies.
 
     Args:
         teaching: The candidates and the recipe.
         checkpoint: Rewritten after every epoch.
+        begin: Weights of an earlier round; the package's if not given.
 
     Returns:
         The network with the averaged weights, in evaluation mode, and the minutes it took.
     """
     recipe = teaching.recipe
     torch.manual_seed(recipe.seed)
-    network = Verifier(len(KINDS), recipe.backbone).to(memory_format=torch.channels_last)
+    network = Verifier(len(KINDS), recipe.backbone)
+    if begin is not None:
+        network.load_state_dict(begin)
+    network.to(memory_format=torch.channels_last)
     network.to(checkpoints.fastest_device())
     average = checkpoints.Average(network, 0.995)
     optimiser = torch.optim.AdamW(
