@@ -25,6 +25,8 @@ import numpy as np
 from tqdm import tqdm
 
 from agent import inference
+from agent.config.schema import AnalysisSection
+from agent.domain.labels import BIN_STATES
 from agent.inference.preprocess import Preparation
 from drivers import pictures
 from drivers.power import read_power
@@ -33,7 +35,7 @@ from provisioning.wording import say
 from provisioning.wording.width import padded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from cv2.typing import MatLike
 
@@ -44,6 +46,10 @@ MIN_RUNS = 5
 PICTURES = 16
 CROP_PX = (420, 520)
 """Height and width of what the agent usually shows to a network."""
+RUNS_PER_S: float = AnalysisSection.model_fields["runs_per_s"].default
+DETECTOR, BIN_STATE = "detector", "bin_state"
+CORE_SHARE = 0.6
+"""Of one core, for the networks; the rest is for cameras, tracking, evidence and delivery."""
 STREET = Path(__file__).parents[2] / "examples" / "street" / "clip.mp4"
 
 
@@ -53,11 +59,13 @@ class Row:
 
     Times are of one run, in milliseconds: the median, the fastest and the slowest.
     ``beside_share`` is what preparing and decoding cost, as a share of ``session.run``;
-    ``cpu_ms`` is processor time over all threads.
+    ``cpu_ms`` is processor time over all threads, both included. ``installed`` is false for a network
+    that was put into whole numbers only to see what that would cost: nobody has judged it.
     """
 
     model: str
     precision: str
+    installed: bool
     threads: int
     runs: int
     median_ms: float
@@ -65,6 +73,23 @@ class Row:
     slowest_ms: float
     cpu_ms: float
     beside_share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """Which of the models for one task this machine can carry.
+
+    Attributes:
+        model: The costliest that leaves enough of a core; the cheapest where none does.
+        core_share: What it takes of one core at the usual number of runs.
+        fits: Whether that leaves enough.
+        runs_per_s: So many runs a second it may do.
+    """
+
+    model: str
+    core_share: float
+    fits: bool
+    runs_per_s: float
 
 
 def bench(names: Sequence[str], *, seconds: float, pictures: Path | None, as_json: bool) -> None:
@@ -102,13 +127,81 @@ def bench(names: Sequence[str], *, seconds: float, pictures: Path | None, as_jso
                         notes.append(f"{name}: {quantised}")
                     continue
                 folder = quantised
-            rows.append(_measured(folder, name, count, crops, seconds))
+            rows.append(_measured(folder, name, count, crops, seconds, installed=not small))
             slowed = slowed or _slowed_down()
     if slowed:
         notes.append(
             say("The processor was throttled by heat or low voltage: measure again when cool.")
         )
-    _print(rows, notes, as_json=as_json)
+    advice = advice_for(rows)
+    if as_json:
+        _print_json(rows, notes, advice)
+        return
+    _print(rows)
+    for told in (*_told(advice), *notes):
+        click.echo(told)
+
+
+def advice_for(rows: Sequence[Row]) -> dict[str, Advice]:
+    """For each task with models, the one to take, by what a run costs on one thread.
+
+    Of networks for the same task the larger one sees more; that is measured in their cards, and here
+    it is taken for granted. The verifier is asked a few times a minute and fits anywhere.
+    """
+    found: dict[str, Advice] = {}
+    for task in (DETECTOR, BIN_STATE):
+        costs = {
+            row.model: row.cpu_ms
+            for row in rows
+            if row.installed and row.threads == 1 and _task(row.model) == task
+        }
+        fitting = {
+            name: cost for name, cost in costs.items() if cost * RUNS_PER_S <= 1e3 * CORE_SHARE
+        }
+        if costs:
+            best = (
+                max(fitting, key=fitting.__getitem__)
+                if fitting
+                else min(costs, key=costs.__getitem__)
+            )
+            found[task] = Advice(
+                model=best,
+                core_share=round(costs[best] * RUNS_PER_S / 1e3, 3),
+                fits=bool(fitting),
+                runs_per_s=round(1e3 * CORE_SHARE / costs[best], 1),
+            )
+    return found
+
+
+def _task(name: str) -> str:
+    """Detector, bin state, or nothing that is chosen by its cost."""
+    manifest = inference.load_manifest(inference.find_model(name))
+    if inference.load_family(manifest.family).GIVES == "detections":
+        return DETECTOR
+    return BIN_STATE if set(manifest.labels) & set(BIN_STATES) else ""
+
+
+def _told(advice: Mapping[str, Advice]) -> Iterator[str]:
+    for task, each in advice.items():
+        if each.fits:
+            yield say(
+                '[models] {key} = "{model}": the largest installed one that fits, {share:.0%} of one '
+                "core at {runs:g} runs a second.",
+                key=task,
+                model=each.model,
+                share=each.core_share,
+                runs=RUNS_PER_S,
+            )
+        else:
+            yield say(
+                '[models] {key} = "{model}": the quickest installed one, yet {share:.0%} of one core '
+                "at {runs:g} runs a second. Set analysis.runs_per_s to {most:g} or less.",
+                key=task,
+                model=each.model,
+                share=each.core_share,
+                runs=RUNS_PER_S,
+                most=each.runs_per_s,
+            )
 
 
 def _crops(folder: Path | None) -> list[Picture]:
@@ -146,7 +239,13 @@ def _is_int8(folder: Path) -> bool:
 
 
 def _measured(
-    folder: Path, name: str, threads: int, crops: Sequence[Picture], limit_s: float
+    folder: Path,
+    name: str,
+    threads: int,
+    crops: Sequence[Picture],
+    limit_s: float,
+    *,
+    installed: bool,
 ) -> Row:
     stored = inference.read_model(folder)
     gives = inference.load_family(stored.manifest.family).GIVES
@@ -173,6 +272,7 @@ def _measured(
     return Row(
         model=name,
         precision="INT8" if _is_int8(folder) else "FP32",
+        installed=installed,
         threads=threads,
         runs=len(whole),
         median_ms=round(1e3 * statistics.median(inside), 2),
@@ -237,18 +337,23 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
-def _print(rows: Sequence[Row], notes: Sequence[str], *, as_json: bool) -> None:
-    machine = f"{os.cpu_count()} × {platform.machine()}, Python {platform.python_version()}"
-    if as_json:
-        document = {
-            "machine": machine,
-            "temperature_c": processor_c(),
-            "rows": [dataclasses.asdict(row) for row in rows],
-            "notes": list(notes),
-        }
-        click.echo(json.dumps(document, ensure_ascii=False, indent=2))
-        return
-    click.echo(say("{machine}; milliseconds per model run", machine=machine))
+def _machine() -> str:
+    return f"{os.cpu_count()} × {platform.machine()}, Python {platform.python_version()}"
+
+
+def _print_json(rows: Sequence[Row], notes: Sequence[str], advice: Mapping[str, Advice]) -> None:
+    document = {
+        "machine": _machine(),
+        "temperature_c": processor_c(),
+        "rows": [dataclasses.asdict(row) for row in rows],
+        "advice": {task: dataclasses.asdict(each) for task, each in advice.items()},
+        "notes": list(notes),
+    }
+    click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+
+
+def _print(rows: Sequence[Row]) -> None:
+    click.echo(say("{machine}; milliseconds per model run", machine=_machine()))
     heads = (
         say("model"),
         say("precision"),
@@ -272,5 +377,3 @@ def _print(rows: Sequence[Row], notes: Sequence[str], *, as_json: bool) -> None:
             f"{100 * row.beside_share:.0f} %",
         )
         click.echo("  ".join(padded(cell, 10) for cell in cells))
-    for note in notes:
-        click.echo(note)

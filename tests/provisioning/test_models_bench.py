@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from provisioning.cli import main
+from provisioning.commands.models_bench import Row, advice_for
 from tests.support.command_line import kerbwatch
 from tests.support.red_bike_model import write_model
 
@@ -51,3 +52,34 @@ def test_a_model_that_is_not_there_is_named() -> None:
     done = kerbwatch("models", "bench", "nobody", "--seconds", "0.1")
     assert done.exit_code == 3
     assert "nobody" in done.output
+
+
+def row(model: str, cpu_ms: float, threads: int = 1, installed: bool = True) -> Row:
+    return Row(model, "FP32", installed, threads, 9, cpu_ms, cpu_ms, cpu_ms, cpu_ms, 0.1)
+
+
+def test_of_the_detectors_that_fit_the_largest_is_advised() -> None:
+    # At six runs a second 0.6 of a core are 100 ms a run.
+    rows = [row("street", 40.0), row("street-640", 90.0), row("bin-state", 70.0)]
+    found = advice_for(rows)
+    assert found["detector"].model == "street-640"
+    assert found["detector"].fits
+    assert found["detector"].core_share == pytest.approx(0.54)
+    assert found["bin_state"].model == "bin-state"
+
+
+def test_where_none_fits_the_quickest_is_advised_and_how_often_it_may_look() -> None:
+    found = advice_for([row("street", 200.0), row("street-640", 500.0)])["detector"]
+    assert (found.model, found.fits, found.runs_per_s) == ("street", False, 3.0)
+
+
+def test_what_is_not_installed_or_takes_more_threads_is_not_advised() -> None:
+    rows = [row("street", 40.0), row("street", 12.0, installed=False), row("street-640", 80.0, 2)]
+    assert advice_for(rows)["detector"].model == "street"
+
+
+def test_the_table_ends_with_what_to_write_into_the_configuration() -> None:
+    done = kerbwatch("models", "bench", "street", "bin-state-int8", "--seconds", "0.1")
+    assert done.exit_code == 0, done.output
+    assert '[models] detector = "street":' in done.output
+    assert '[models] bin_state = "bin-state-int8":' in done.output
