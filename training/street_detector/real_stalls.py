@@ -74,12 +74,14 @@ def share_above(rows: Sequence[Row], kind: str, threshold: float) -> tuple[int, 
 
 
 def chosen_threshold(rows: Sequence[Row]) -> float:
-    """The lowest at which few streets and few shopfronts are false; the highest where none is."""
+    """The lowest at which few pictures without a stall are false; the highest where none is.
+
+    Shopfronts are too few to have a limit of their own in the choice: one of them would decide it.
+    """
 
     def quiet(threshold: float) -> bool:
-        false = (share_above(rows, kind, threshold) for kind in ("street", "shopfront"))
-        limits = (FALSE_STREETS, FALSE_SHOPFRONTS)
-        return all(hits <= most * count for (hits, count), most in zip(false, limits, strict=True))
+        false = [share_above(rows, kind, threshold) for kind in ("street", "shopfront")]
+        return sum(hits for hits, _ in false) <= FALSE_STREETS * sum(count for _, count in false)
 
     return float(next((step for step in STEPS if quiet(step)), STEPS[-1]))
 
