@@ -6,6 +6,7 @@ import atexit
 import json
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -31,13 +32,15 @@ class Told:
     ends_s: float
 
 
-def site_of(clip: Path) -> Configuration:
-    """The demo's site, with the clip and zones of the folder."""
+def site_of(clip: Path, scenarios: Mapping[str, Mapping[str, Any]] | None = None) -> Configuration:
+    """The demo's site, with the clip and zones of the folder, and with other settings where told."""
     site = loading.load(BUNDLED)
     zones = json.loads((clip / "zones.json").read_text(encoding="utf-8"))["zones"]
     told = site.model_dump(mode="json", by_alias=True)
     told["zones"] = zones
-    told["cameras"][0]["settings"]["path"] = str(clip / "clip.mp4")
+    told["cameras"][0]["settings"]["path"] = str(clip / truth_of(clip)["clip"]["file"])
+    for name, settings in (scenarios or {}).items():
+        told["scenarios"][name] = {**told["scenarios"].get(name, {}), **settings}
     return Configuration.model_validate(told)
 
 
