@@ -38,7 +38,7 @@ def checked(folder: Path, **models: Any) -> list[Finding]:
 
 def test_a_verifier_that_runs_is_in_order(tmp_path: Path, red_model: Path) -> None:
     write_verifier(red_model)
-    found = checked(tmp_path)
+    found = checked(tmp_path, verifier="verifier")
     assert worst(found) == "ok"
     assert [str(each.what) for each in found] == ["street 0.0.0 runs", "verifier 0.0.0 runs"]
 
@@ -84,7 +84,7 @@ def test_one_that_is_turned_off_or_that_nobody_would_ask_is_not_looked_at(
 ) -> None:
     (write_verifier(red_model) / "model.onnx").write_bytes(b"another network")
     assert [each.what for each in checked(tmp_path, verifier="")] == ["street 0.0.0 runs"]
-    site = from_tables(site_of(scenarios={"misparked_bikes": {}}))
+    site = from_tables(site_of(scenarios={"misparked_bikes": {}}, models=None))
     found = list(software.models(Device(tmp_path, tmp_path, site)))
     assert [each.what for each in found] == ["street 0.0.0 runs"]
 

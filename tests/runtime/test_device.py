@@ -12,9 +12,11 @@ import pytest
 
 from agent.protocol.events import HeartbeatEvent
 from agent.protocol.heartbeat import VerifierHealth
+from tests.support.agent_process import watched_corner
 from tests.support.broker import Broker
 from tests.support.colour_verifier import write_verifier
 from tests.support.paths import ROOT
+from tests.support.sites import write_site
 from tests.support.waiting import wait_until
 
 
@@ -54,6 +56,7 @@ def test_a_heartbeat_tells_of_the_verifier_and_a_refused_one_stops_nothing(
     broker: Broker, start_agent: Callable[[], subprocess.Popen[str]], tmp_path: Path, intact: bool
 ) -> None:
     folder = write_verifier(tmp_path / "models")
+    write_site(tmp_path, watched_corner(broker, models={"verifier": "verifier"}))
     if not intact:
         (folder / "model.onnx").write_bytes(b"another network")
     with broker.platform(lasting=True) as platform:

@@ -34,7 +34,8 @@ def told(site: Path, *, verifier: str = "verifier") -> None:
     path = site / "site.toml"
     text = path.read_text(encoding="utf-8")
     text = text.replace("clear_after_s = 1", "clear_after_s = 1\nverify_every_s = 1")
-    path.write_text(f'{text}\n[models]\nverifier = "{verifier}"\n', encoding="utf-8")
+    assert text.count('verifier = ""') == 1
+    path.write_text(text.replace('verifier = ""', f'verifier = "{verifier}"'), encoding="utf-8")
 
 
 def played(site: Path) -> ReplayReport:
