@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from dataclasses import replace as changed
@@ -14,7 +15,7 @@ import pytest
 from pydantic import ValidationError
 
 from agent.config.loading import from_tables
-from agent.domain.scene import Box, Detection, Finding
+from agent.domain.scene import Box, Detection, Finding, Stay
 from agent.perception.background_model import NewThing, Novelty
 from agent.perception.verifier_answers import VerifierAnswers
 from agent.runtime.replay import replay
@@ -23,7 +24,7 @@ from agent.scenarios._verifier_client import VerifierClient
 from agent.scenarios.street_vending import EXAMPLES as VENDING
 from tests.support.colour_verifier import write_verifier
 from tests.support.drawn_street import play
-from tests.support.scenes import VerifierScores, looked, moment, person_at, sure_of, zone
+from tests.support.scenes import VerifierScores, bike_at, looked, moment, person_at, sure_of, zone
 from tests.support.sites import drawn_camera, site_of
 from tests.support.sites import zone as site_zone
 
@@ -51,15 +52,19 @@ class Told:
 
 
 def on_a_street(
-    scenario: str, *things: Standing, verified: bool = True, ends_s: float = 90, **settings: float
+    scenario: str,
+    *things: Standing,
+    verified: bool = True,
+    ends_s: float = 90,
+    boots_at_s: float = math.inf,
 ) -> Told:
     """Everything that a scenario says of things that stand on its own example's street."""
     example = load_scenario(scenario).EXAMPLES[0]
-    example = changed(
-        example, things=things, settings={**example.settings, **SOON, **settings}, ends_s=ends_s
-    )
+    example = changed(example, things=things, settings={**example.settings, **SOON}, ends_s=ends_s)
     told = Told()
-    for now_s, findings, pipeline in play(scenario, example, verified=verified):
+    for now_s, findings, pipeline in play(
+        scenario, example, verified=verified, boots_at_s=boots_at_s
+    ):
         there = [finding for finding in findings if finding.state == "present"]
         told.findings += findings
         told.present_s += [now_s] * bool(there)
@@ -289,6 +294,43 @@ def test_a_restart_keeps_what_the_verifier_said() -> None:
     told = watch(after, range(60, 100), nobody)
     assert states(told)["present"] == [], "nobody was asked again, and it is refused all the same"
     assert [judged.suppressed for _, judged in told] == [()] * 40, "and that is not said again"
+
+
+@pytest.mark.parametrize(
+    ("scenario", "things"),
+    [
+        ("street_vending", stall_like("stall", sure_of("vehicle"))),
+        ("exposed_rubbish", (Standing(HEAP, 20, 90, "rubbish", sure_of("nothing")),)),
+        ("misparked_bikes", (Standing(BIKE, 20, 90, "bicycle", sure_of("nothing")),)),
+    ],
+)
+def test_what_was_refused_before_a_restart_is_refused_after_it_and_not_said_again(
+    scenario: str, things: tuple[Standing, ...]
+) -> None:
+    told = on_a_street(scenario, *things, boots_at_s=60)
+    assert told.present_s == []
+    assert len(told.suppressed) == 1
+
+
+def test_a_bike_that_is_none_by_several_answers_is_a_case_no_more_and_says_since_when() -> None:
+    module, scores = load_scenario("misparked_bikes"), VerifierScores(UNSURE)
+    scenario = module.build(module.Settings(allowed_s=10, clear_after_s=5), [zone("no_parking")])
+    found: dict[str, list[tuple[int, Finding]]] = {"present": [], "absent": []}
+    suppressed = 0
+    for now_s in range(240):
+        scores.answer = UNSURE if now_s < 60 else sure_of("nothing")
+        bike = bike_at(0.5, 0.7, since_s=0, now_s=now_s)
+        stays = (Stay(bike.track_id, "no_parking", 0, now_s),)
+        judged = scenario.judge(moment(now_s, tracks=(bike,), stays=stays, scores=scores))
+        suppressed += len(judged.suppressed)
+        for finding in judged.findings:
+            found[finding.state].append((now_s, finding))
+    assert found["present"][0][0] == 10
+    assert 100 < found["present"][-1][0] < found["absent"][0][0]
+    ended = found["absent"][0][1]
+    assert ended.since_s == pytest.approx(60, abs=10)
+    assert (ended.reason["ended_by"], ended.reason["seen_as"]) == ("verifier", "nothing")
+    assert suppressed == 1
 
 
 def test_what_an_agent_without_a_verifier_wrote_down_is_taken_up() -> None:
