@@ -60,7 +60,7 @@ def steps(options: Options) -> Sequence[Step]:
             inputs=("candidates",),
             recipe={
                 "folds": options.few(3, 2),
-                "epochs": options.few(4, 1),
+                "epochs": options.few(3, 1),
                 "large_from": options.few(3, 1),
                 "per_epoch": options.few(1024, 32),
             },

@@ -7,6 +7,7 @@ import pickle
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from agent.domain.labels import CANDIDATE_KINDS as KINDS
 from training.datasets.groups import digest_of
-from training.evaluate.folds import Spread
+from training.evaluate.folds import Fold, Spread
 from training.make import Job
 from training.model_folder import manifest_text
 from training.street_detector.teachers import Teachers
@@ -41,6 +42,8 @@ HIGH_UP = 0.35
 there must end above this share of the picture, where neither stands."""
 MOST = {"label": 8, "detector": 6}
 """Candidates of one kind and source that one picture gives; the others say the same again."""
+MOST_JUDGED = 700
+"""So many places of a fold that are no stall and no shop's goods are judged."""
 HARD_ROWS, HARDER = 1500, 8.0
 """How many places are asked about after the first round, and how much more often a sure mistake is seen."""
 SCENES, CANDIDATES, FOLDS, WEIGHTS = "scenes.pkl", "candidates.pkl", "folds.json", "weights.pt"
@@ -170,26 +173,38 @@ def folded(
     """
     photos = np.array([row for row, each in enumerate(found) if not each.scene.drawn])
     drawn = np.array([row for row, each in enumerate(found) if each.scene.drawn], dtype=int)
-    rows = choose.rows_of([found[row] for row in photos], np.ones(len(photos)))
-    folds = rows.folds(count, repeats=1)
-    logits = np.zeros(rows.shares.shape)
-    for number, fold_ in enumerate(folds):
+    every = choose.rows_of([found[row] for row in photos], np.ones(len(photos)))
+    random = np.random.default_rng(recipe.seed)
+    tests, logits = [], []
+    for number, fold_ in enumerate(every.folds(count, repeats=1)):
         mine = np.concatenate([photos[fold_.train], drawn])
-        chance = chances([found[row] for row in mine])
         network, _ = train.train(
-            train.Teaching([kept[row] for row in mine], chance, recipe),
+            train.Teaching(
+                [kept[row] for row in mine], chances([found[row] for row in mine]), recipe
+            ),
             folder / f"fold-{number}.pt",
         )
-        judged = [kept[row] for row in photos[fold_.test]]
-        logits[fold_.test] = train.logits_of(network, judged, recipe.size_px)
-    np.save(folder / "logits.npy", logits)
-    probabilities = np.zeros(rows.shares.shape)
-    for fold_ in folds:
-        others = fold_.train[rows.judged[fold_.train]]
-        temperature = train.temperature_of(logits[others], rows.shares[others])
-        scaled = logits[fold_.test] / temperature
-        log = scaled - np.logaddexp.reduce(scaled, axis=1, keepdims=True)
-        probabilities[fold_.test] = np.exp(log)
+        asked = random.permutation(photos[fold_.test[every.judged[fold_.test]]])
+        rare = np.array([found[row].kind in ("stall", "shop_goods") for row in asked])
+        tests.append(np.concatenate([asked[rare], asked[~rare][:MOST_JUDGED]]))
+        logits.append(train.logits_of(network, [kept[row] for row in tests[-1]], recipe.size_px))
+    return _told([found[row] for row in np.concatenate(tests)], logits)
+
+
+def _told(
+    judged: Sequence[Candidate], logits: Sequence[NDArray[np.float64]]
+) -> Mapping[str, Spread]:
+    """Figures of what folds said; a fold is calibrated on the others."""
+    rows = choose.rows_of(judged, np.ones(len(judged)))
+    ends = np.cumsum([0, *map(len, logits)])
+    whole, probabilities, folds = np.concatenate(logits), np.zeros(rows.shares.shape), []
+    for begin, end in pairwise(ends.tolist()):
+        test = np.arange(begin, end)
+        others = np.setdiff1d(np.arange(len(judged)), test)
+        temperature = train.temperature_of(whole[others], rows.shares[others])
+        scaled = whole[test] / temperature
+        probabilities[test] = np.exp(scaled - np.logaddexp.reduce(scaled, axis=1, keepdims=True))
+        folds.append(Fold(0, others, test))
     return choose.figures(rows, probabilities[None], folds)
 
 
