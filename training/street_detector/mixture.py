@@ -64,9 +64,7 @@ BESIDE_BINS = frozenset({"person", "bicycle", "motorcycle", "car", "umbrella"})
 # What stands on none of the streets that nobody boxed: there, what is found is false.
 IN_NO_UNBOXED_SET = frozenset({"stall"})
 # Sets that leave out some of what they label: a teacher may add to it.
-PARTLY_LABELLED = frozenset(
-    {"coco_mini", "bicycles_mixed", "bicycles_india", "street_india_moto"}
-)
+PARTLY_LABELLED = frozenset({"coco_mini", "bicycles_mixed", "bicycles_india", "street_india_moto"})
 # How often each source is drawn; composed pictures are made anew for every draw.
 SOURCE_WEIGHTS = {
     "rendered": 0.18,

