@@ -291,7 +291,8 @@ def main(
 
 
 def _progress(one: Outcome) -> str:
-    return f"{one.name}: {len(one.found)} found, {len(one.missed)} missed, {len(one.false)} false"
+    counts = f"{len(one.found)} found, {len(one.missed)} missed, {len(one.false)} false"
+    return "\n".join([f"{one.name}: {counts}", *reasons([one])])
 
 
 def chosen(
