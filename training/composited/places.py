@@ -55,6 +55,8 @@ class Place:
 
 _LOWER = ((0.0, 0.3), (1.0, 0.3), (1.0, 1.0), (0.0, 1.0))
 _STREET = ((0.0, 0.56), (1.0, 0.56), (1.0, 1.0), (0.0, 1.0))
+_FORECOURT = ((0.15, 0.62), (0.66, 0.62), (0.66, 1.0), (0.15, 1.0))
+"""Without the scooters that are parked before the shop."""
 _PAVED = ((0.0, 0.22), (0.72, 0.22), (0.72, 1.0), (0.0, 1.0))
 
 PLACES = {
@@ -78,8 +80,8 @@ PLACES = {
               ((0.35, 0.80), (0.62, 0.92), (0.82, 0.80)), top=0.12),
         Place("night-kerb", "llvip_night/{012}", 0.26, -0.25, _LOWER,
               ((0.30, 0.62), (0.55, 0.84), (0.78, 0.62)), noise=3.0, night=True),
-        Place("shopfront", "vending_streets/no_stall_01936.jpg", 0.52, 0.25, _STREET,
-              ((0.45, 0.90), (0.70, 0.94), (0.25, 0.92))),
+        Place("shopfront", "vending_streets/no_stall_01936.jpg", 0.52, 0.25, _FORECOURT,
+              ((0.45, 0.90), (0.56, 0.96), (0.25, 0.92))),
         Place("arcade", "vending_streets/no_stall_03623.jpg", 0.44, 0.35, _STREET,
               ((0.30, 0.82), (0.55, 0.92), (0.75, 0.86))),
         Place("traffic", "videos/dev_traffic_intersection_opendatacam.mp4", 0.20, 0.0, _LOWER, (),

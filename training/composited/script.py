@@ -14,7 +14,10 @@ from training.composited.cutouts import Entry, of_kind
 from training.composited.places import PERSON_M, PLACES, Place
 from training.composited.scenes import Actor, Light, Problem, Scene, Shade, Step, way
 
-SECONDS = 36.0
+SECONDS = 40.0
+"""Long enough to see that a case has ended: a stall is pushed away for 2.4 s, and 3 s more must be clear."""
+_PASSED_S = 36.0
+"""Nobody sets out to walk by later."""
 DAY_PLACES = ("campus", "avenue", "ramp", "crossing", "car-park", "corner", "wall")
 DARK_PLACES = ("night-kerb", "campus", "crossing", "ramp", "wall")
 _STRIDE_M = 1.3
@@ -182,7 +185,7 @@ def _problem(
         times = begins_s, begins_s + 22
         actors += _bag(chance, spots[2], bag, times)
         told.append(Problem("exposed_rubbish", "no-dumping", *times, bag.name))
-    actors += _passers(chance, place, int(chance.random.integers(1, 5)), SECONDS)
+    actors += _passers(chance, place, int(chance.random.integers(1, 5)), _PASSED_S)
     cloud_s = chance.between(10, 18) if light == "day" and chance.heads() else None
     return Scene(name, place, SECONDS, seed, light, tuple(actors), tuple(told), cloud_s=cloud_s)
 
@@ -208,7 +211,7 @@ def overflows(listed: Listed, seed: int) -> list[Scene]:
         ]
         told = (Problem("overflowing_bin", "bin-1", begins_s, until_s, two.name),)
         box = _bin_box(place, spot, (one, two))
-        found.append(Scene(name, place, 30, seed, light, tuple(actors), told, bin_box=box))
+        found.append(Scene(name, place, 32, seed, light, tuple(actors), told, bin_box=box))
     return found
 
 
