@@ -5,9 +5,17 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, get_args
 
+from agent.domain.labels import CANDIDATE_KINDS
 from agent.evidence.pictures import Role
 from agent.runtime.recovery import Cause
-from provisioning.wording.vocabulary import CAUSES, ROLES, STAGES, column_in_words, measure_in_words
+from provisioning.wording.vocabulary import (
+    CANDIDATE_WORDS,
+    CAUSES,
+    ROLES,
+    STAGES,
+    column_in_words,
+    measure_in_words,
+)
 from tests.support.paths import ROOT
 
 if TYPE_CHECKING:
@@ -45,3 +53,7 @@ def test_every_stage_of_a_frame_has_its_words() -> None:
 
 def test_every_cause_of_a_start_has_its_words() -> None:
     assert set(CAUSES) == set(get_args(Cause))
+
+
+def test_every_kind_of_candidate_has_its_words() -> None:
+    assert tuple(CANDIDATE_WORDS) == CANDIDATE_KINDS
