@@ -25,7 +25,7 @@ C = TypeVar("C", bound=Candidate)
 BETWEEN_S = 3.0
 """A scenario asks no more often than this: a street full of bikes must leave an answer to a stall."""
 VERIFIED = {
-    "verified": MeasureWords(said("the verifier's probability that it is one"), said("verified"))
+    "verified": MeasureWords(said("the verifier's probability that it is one"), said("verifier"))
 }
 """What stands beside a scenario's own measures."""
 
