@@ -68,9 +68,13 @@ def _known_places(models: Path) -> Mapping[str, tuple[str, str]]:
 def _vending(data: Path) -> Iterator[Scene]:
     pictures = vending_streets(data)
     parts = parts_of(pictures)
+    taught = {
+        each.source_repo for each in pictures if parts.get(each.path.name, "held_out") != "held_out"
+    }
     for each in pictures:
         part = parts.get(each.path.name, "held_out")
-        if not each.usable:
+        # What may only judge does not where its source has taught.
+        if not each.usable or (part == "held_out" and each.source_repo in taught):
             continue
         height, width = read(each.path).shape[:2]
         boxes = [(_fractions(stall.edges, width, height), stall.flag) for stall in each.stalls]

@@ -252,6 +252,7 @@ def again(job: Job) -> None:
     network, minutes = train.train(given, job.folder / "checkpoint.pt", first["network"])
     left = {"network": network.state_dict(), "minutes": minutes + first["minutes"]}
     both = asdict(recipe) | {"epochs": recipe.epochs + first["recipe"]["epochs"]}
+    both |= {"seed": job.options.seed}
     torch.save(left | {"recipe": both}, job.folder / WEIGHTS)
 
 
