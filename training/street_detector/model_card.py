@@ -291,7 +291,8 @@ def _may_hold(example: Example, name: str) -> bool:
     return unsaid or STREET_CLASSES.index(name) in example.classes
 
 
-def _false_rows(judged: Runs, thresholds: Mapping[str, float]) -> list[list[str]]:
+def false_rows(judged: Runs, thresholds: Mapping[str, float]) -> list[list[str]]:
+    """For each real part, the share of pictures with something that none of them holds."""
     rows = []
     for part, each in judged["trained"].items():
         if part in ("rendered", "composed"):
@@ -393,7 +394,7 @@ def write(
         sizes=table(
             size_header, size_rows(judged, ("coco_mini", "rendered"), run.thresholds["person"])
         ),
-        false=table(("part", "pictures", *NEW_CLASSES), _false_rows(judged, run.thresholds)),
+        false=table(("part", "pictures", *NEW_CLASSES), false_rows(judged, run.thresholds)),
         elsewhere=table(("figure", "n", "start", "trained"), elsewhere),
         clip=CLIP,
         windows=clip.windows,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from training.datasets.augment import Picture
 from training.street_detector.classes import STREET_CLASSES
-from training.street_detector.judge import LOWEST_SCORE, NMS_IOU, Found, suppress
+from training.street_detector.judge import LOWEST_SCORE, NMS_IOU, Found, StreetFile, suppress
 from training.street_detector.nanodet_plus import DISTANCES, MEAN, SIDES, STD, STRIDES
 from training.street_detector.pictures import SIZE_PX
 
@@ -41,8 +41,8 @@ def decode(output: Array, size_px: int) -> tuple[Array, Array]:
     return np.hstack([points - reach[:, :2], points + reach[:, 2:]]), output[:, :count]
 
 
-class NanoDetFile:
-    """A detector's ONNX file, one thread; finds what :class:`judge.StreetFile` would."""
+class NanoDetFile(StreetFile):
+    """A detector's ONNX file, one thread, that looks at the picture in its own size."""
 
     def __init__(self, source: Path | onnx.ModelProto) -> None:
         options = onnxruntime.SessionOptions()

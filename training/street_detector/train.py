@@ -251,13 +251,12 @@ def train(
     return training
 
 
-def thresholds(path: Path, sources: Sources, seed: int) -> dict[str, float]:
+def thresholds(detector: StreetFile, sources: Sources, seed: int) -> dict[str, float]:
     """Per class, a score chosen on the ``tune`` parts.
 
     It is the one with the best F score; for a stall the lowest that is quiet on the real pictures
     without one.
     """
-    detector = StreetFile(path)
     judged = {
         name: judge(detector, part) for name, part in judged_parts(sources, "tune", seed).items()
     }
@@ -370,7 +369,7 @@ def finish(out: Path, sources: Sources, training: Training, begun: Begun) -> Non
     """
     trained = StreetFile(out / "model.onnx")
     choice = choose(rows_of(trained, sources, "tune"))
-    chosen = thresholds(out / "model.onnx", sources, begun.seed) | {"stall": choice.threshold}
+    chosen = thresholds(trained, sources, begun.seed) | {"stall": choice.threshold}
     write_groups(out / "groups.json", sources.splits.values(), begun.begin)
     counts = {
         name: {part: len(each.part(part)) for part in SHARES}

@@ -1,13 +1,9 @@
-"""Train and judge the larger street detector, NanoDet-Plus.
-
-``python -m training.street_detector.train_nanodet --seed 1 --stills DIR --out models/street-large``
-"""
+"""Training the larger street detector, NanoDet-Plus, on the pictures that the smaller one learns from."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +16,11 @@ from tqdm import tqdm
 from training import checkpoints
 from training.checkpoints import fastest_device
 from training.street_detector.generalised_focal_loss import GeneralisedFocalLoss, Truth, truth_of
-from training.street_detector.mixture import TRAINED, Mixture, Sources
+from training.street_detector.mixture import TRAINED, Sources
 from training.street_detector.nanodet_plus import INPUT_PX, NanoDetNet, normalised, rehead
 from training.street_detector.pictures import Example
-from training.street_detector.train import draw_batch
+from training.street_detector.train import BATCH, batches
 
-BATCH = 16
-STEPS_PER_EPOCH = 56
-# Most is learned at the small sizes, which cost half; the last epochs are at the size that is shipped.
-SIZES_PX = (320,) * 8 + (352,) * 3 + (416,) * 2
 LEARNING_RATE = 1.5e-4
 HEADS_FASTER = 3.0
 AVERAGED = 0.998
@@ -48,7 +40,7 @@ def images_of(examples: Sequence[Example], size_px: int) -> torch.Tensor:
 class Training:
     """The state of one training: student, frozen start, optimiser, average."""
 
-    def __init__(self, start: Path, epochs: int, seed: int) -> None:
+    def __init__(self, start: Path, steps: int, seed: int) -> None:
         torch.manual_seed(seed)
         self.device = fastest_device()
         self.graph = rehead(start)
@@ -64,7 +56,7 @@ class Training:
             [{"params": body, "lr": rates[0]}, {"params": heads, "lr": rates[1]}], weight_decay=0.0
         )
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimiser, rates, total_steps=epochs * STEPS_PER_EPOCH + 1, pct_start=0.08
+            self.optimiser, rates, total_steps=steps + 1, pct_start=0.08
         )
         self.average = checkpoints.Average(self.student, AVERAGED)
         self._losses: dict[int, GeneralisedFocalLoss] = {}
@@ -124,41 +116,45 @@ class Training:
         onnx.save(self.graph, str(path))
 
 
-def batches(
-    sources: Sources, mixture: Mixture, seed: int, epoch: int, count: int
-) -> Iterator[list[Example]]:
-    """One epoch's batches; each depends on the seed alone, and the next is prepared meanwhile."""
-    with ThreadPoolExecutor(1) as worker:
-        ahead = worker.submit(draw_batch, sources, mixture, (seed, epoch, 0))
-        for index in range(count):
-            batch = ahead.result()
-            if index + 1 < count:
-                ahead = worker.submit(draw_batch, sources, mixture, (seed, epoch, index + 1))
-            yield batch
-
-
-def train(sources: Sources, start: Path, seed: int, work: Path) -> Training:
+def train(
+    sources: Sources,
+    start: Path,
+    sizes_px: Sequence[int],
+    planned: int,
+    steps: int,
+    seed: int,
+    work: Path,
+) -> Training:
     """Fine-tune all layers; goes on from the last checkpoint of the same recipe.
 
     Args:
         sources: The sets; only their ``train`` parts are used.
         start: The COCO network.
+        sizes_px: The size of the input in each epoch.
+        planned: How many epochs the learning rate is planned for; the last may be left out.
+        steps: In an epoch, a batch each.
         seed: Of order and variation.
         work: Where checkpoints lie.
     """
-    training = Training(start, len(SIZES_PX), seed)
+    training = Training(start, planned * steps, seed)
     pictures = sum(len(each.items) for each in sources.splits.values())
-    recipe = {"seed": seed, "sizes": list(SIZES_PX), "n": pictures, "rate": LEARNING_RATE}
+    recipe = {
+        "seed": seed,
+        "sizes": list(sizes_px),
+        "planned": planned,
+        "steps": steps,
+        "n": pictures,
+    }
     state = checkpoints.load(work / "checkpoint.pt", recipe)
     if state is not None:
         training.restore(state)
-    for epoch in range(training.epoch, len(SIZES_PX)):
-        fed = batches(sources, TRAINED, seed, epoch, STEPS_PER_EPOCH)
-        bar = tqdm(fed, total=STEPS_PER_EPOCH, desc=f"epoch {epoch + 1}, {SIZES_PX[epoch]} px")
+    for epoch in range(training.epoch, len(sizes_px)):
+        fed = batches(sources, TRAINED, seed, epoch, steps * BATCH)
+        bar = tqdm(fed, total=steps, desc=f"epoch {epoch + 1}, {sizes_px[epoch]} px")
         sums: dict[str, float] = {}
         began_s = time.monotonic()
         for index, examples in enumerate(bar):
-            parts = training.step(examples, SIZES_PX[epoch])
+            parts = training.step(examples, sizes_px[epoch])
             sums = {k: sums.get(k, 0.0) + v for k, v in parts.items()}
             bar.set_postfix({k: f"{v / (index + 1):.3f}" for k, v in sums.items()})
         training.epoch = epoch + 1
