@@ -11,9 +11,7 @@ from training.street_detector import recipe
 START = "nanodet_plus/nanodet_plus_m_1.5x_416.onnx"
 ROOM = "training.street_detector.steps_large"
 # Most is learned at the small sizes, which cost half; the last epochs are at the size that is shipped.
-SIZES_PX = (320,) * 6 + (352,) * 2 + (416,)
-PLANNED_EPOCHS = 10
-"""The learning rate is planned for these; after nine of ten it is a thirtieth of its highest."""
+SIZES_PX = (320,) * 6 + (352,) * 2 + (416,) * 2
 STEPS_PER_EPOCH = 50
 
 
@@ -30,7 +28,6 @@ def steps(options: Options) -> Sequence[Step]:
     )
     numbers = {
         "sizes": [320, 416] if options.quick else list(SIZES_PX),
-        "planned": PLANNED_EPOCHS,
         "steps": options.few(STEPS_PER_EPOCH, 2),
         "most": options.few(10_000, 12),
     }

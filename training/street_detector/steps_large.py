@@ -59,7 +59,6 @@ def _trained(job: Job, sources: Sources, folder: Path) -> Training:
         sources,
         start,
         numbers["sizes"],
-        numbers["planned"],
         numbers["steps"],
         job.options.seed,
         folder,

@@ -120,7 +120,6 @@ def train(
     sources: Sources,
     start: Path,
     sizes_px: Sequence[int],
-    planned: int,
     steps: int,
     seed: int,
     work: Path,
@@ -131,17 +130,15 @@ def train(
         sources: The sets; only their ``train`` parts are used.
         start: The COCO network.
         sizes_px: The size of the input in each epoch.
-        planned: How many epochs the learning rate is planned for; the last may be left out.
         steps: In an epoch, a batch each.
         seed: Of order and variation.
         work: Where checkpoints lie.
     """
-    training = Training(start, planned * steps, seed)
+    training = Training(start, len(sizes_px) * steps, seed)
     pictures = sum(len(each.items) for each in sources.splits.values())
     recipe = {
         "seed": seed,
         "sizes": list(sizes_px),
-        "planned": planned,
         "steps": steps,
         "n": pictures,
     }
