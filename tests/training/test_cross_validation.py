@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 pytest.importorskip("torch", reason="needs training/requirements.txt")
-pytest.importorskip("efficientnet_lite_pytorch", reason="needs training/requirements.txt")
 
 from training.bin_classifier import calibration
 from training.bin_classifier.cross_validation import divisions

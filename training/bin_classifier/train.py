@@ -29,7 +29,7 @@ from training import checkpoints
 from training.bin_classifier import calibration, model_card
 from training.bin_classifier.calibration import STREETS
 from training.bin_classifier.material import beside_containers, material_of
-from training.bin_classifier.network import BinStateNetwork, Probabilities
+from training.bin_classifier.mobilenet import FEATURES, KEPT_STAGES, MobileNetV2, Probabilities
 from training.bin_classifier.pictures import (
     BESIDE,
     CROPS,
@@ -40,12 +40,11 @@ from training.bin_classifier.pictures import (
     plain,
     varied,
 )
-from training.bin_classifier.recipe import EPOCHS
 from training.bin_classifier.test_time_augmentation import with_second_look
 from training.datasets import readers
 from training.datasets.groups import records, split_groups
 from training.datasets.licences import may_train
-from training.datasets.near_duplicates import same_place_groups
+from training.datasets.near_duplicates import pretrained, same_place_groups
 from training.datasets.readers import BinPicture
 from training.datasets.rendered import rendered_bins
 from training.datasets.reviewed import REVIEWED, reviewed_bins
@@ -168,7 +167,6 @@ def draw_epoch(
     chosen: Chosen, random: np.random.Generator, pictures: int | None = None
 ) -> list[BinPicture]:
     """One epoch's pictures: sets by weight, both states alike within each."""
-    chosen = {name: items for name, items in chosen.items() if items}
     weights = {name: SET_WEIGHTS[name] for name in chosen}
     pictures = pictures or PICTURES_PER_EPOCH
     total = sum(weights.values())
@@ -189,10 +187,18 @@ def loss_of(logits: Tensor, overflowing: Sequence[bool]) -> Tensor:
     )
 
 
-def _optimiser(network: BinStateNetwork) -> torch.optim.AdamW:
+def _to_train(network: MobileNetV2) -> None:
+    """Everything but the stages that are kept goes into training."""
+    network.train()
+    kept = network.features[:KEPT_STAGES]
+    kept.eval()
+    kept.requires_grad_(False)
+
+
+def _optimiser(network: MobileNetV2) -> torch.optim.AdamW:
     return torch.optim.AdamW(
         [
-            {"params": network.taught(), "lr": LEARNING_RATE},
+            {"params": network.features[KEPT_STAGES:].parameters(), "lr": LEARNING_RATE},
             {"params": network.classifier.parameters(), "lr": LEARNING_RATE * 3},
         ],
         weight_decay=0.02,
@@ -206,7 +212,7 @@ def train(
     seed: int,
     checkpoint: Path,
     pictures: int | None = None,
-) -> tuple[BinStateNetwork, float]:
+) -> tuple[MobileNetV2, float]:
     """Train all layers; goes on from the checkpoint where one of the same recipe lies.
 
     Args:
@@ -221,7 +227,8 @@ def train(
         The network with the averaged weights, in evaluation mode, and the minutes it took.
     """
     torch.manual_seed(seed)
-    network = BinStateNetwork()
+    network = pretrained()
+    network.classifier[1] = torch.nn.Linear(FEATURES, 2)
     network.to(checkpoints.fastest_device(), memory_format=torch.channels_last)
     average = checkpoints.Average(network, 0.99)
     optimiser = _optimiser(network)
@@ -251,7 +258,7 @@ def train(
 
 
 def _epoch(
-    network: BinStateNetwork,
+    network: MobileNetV2,
     optimiser: torch.optim.AdamW,
     schedule: torch.optim.lr_scheduler.OneCycleLR,
     average: checkpoints.Average,
@@ -262,7 +269,7 @@ def _epoch(
 ) -> None:
     random = np.random.default_rng(draw)
     torch.manual_seed(draw[0] * 100_003 + draw[1])
-    network.to_train()
+    _to_train(network)
     device = next(network.parameters()).device
     drawn = draw_epoch(chosen, random, pictures)
     batches = [drawn[start : start + BATCH] for start in range(0, len(drawn), BATCH)]
@@ -285,7 +292,7 @@ def _epoch(
     tqdm.write(f"epoch {draw[1] + 1}: loss {total / len(batches):.4f}")
 
 
-def export(network: BinStateNetwork, path: Path) -> None:
+def export(network: MobileNetV2, path: Path) -> None:
     """Write the network with its softmax as ONNX: one picture in, two probabilities out."""
     path.parent.mkdir(parents=True, exist_ok=True)
     torch.onnx.export(
@@ -314,7 +321,7 @@ def truth_of(items: Sequence[BinPicture]) -> NDArray[np.int64]:
     return np.array([int(item.overflowing) for item in items])
 
 
-def rescale(network: BinStateNetwork, scale: float, shift: float) -> None:
+def rescale(network: MobileNetV2, scale: float, shift: float) -> None:
     """Scale the margin of the last layer and shift it, so that the probability is what it says."""
     last = network.classifier[1]
     assert isinstance(last, torch.nn.Linear)
@@ -439,7 +446,7 @@ def gather_for(job: Job, stills: Path | None) -> dict[str, Pool]:
 
 @click.command(help=__doc__)
 @click.option("--seed", default=1, show_default=True)
-@click.option("--epochs", default=EPOCHS, show_default=True)
+@click.option("--epochs", default=12, show_default=True)
 @click.option("--folds", required=True, type=click.Path(path_type=Path, exists=True))
 @click.option(
     "--data", "data", default=Path("../shared/data"), type=click.Path(path_type=Path, exists=True)

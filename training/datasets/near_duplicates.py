@@ -18,8 +18,6 @@ from training.datasets.groups import join_similar
 BATCH = 32
 # Above this cosine of centred features, pairs looked at by eye begin to show one place twice.
 SAME_PLACE = 0.5
-IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""Mean and spread that MobileNetV2 was trained with."""
 
 
 def pretrained() -> MobileNetV2:
@@ -41,8 +39,7 @@ def embeddings(count: int, picture: Callable[[int], Picture]) -> NDArray[np.floa
     rows = []
     with torch.no_grad():
         for start in tqdm(range(0, count, BATCH), desc="looking for near-duplicates", leave=False):
-            pictures = [picture(i) for i in range(start, min(start + BATCH, count))]
-            batch = normalised(pictures, *IMAGENET)
+            batch = normalised([picture(i) for i in range(start, min(start + BATCH, count))])
             rows.append(network.embed(torch.from_numpy(batch)).numpy())
     features: NDArray[np.float32] = np.concatenate(rows)
     centred: NDArray[np.float32] = features - features.mean(axis=0)
