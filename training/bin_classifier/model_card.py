@@ -212,12 +212,16 @@ AIMS = (
     ("amsterdam_garbage", "underground containers, rubbish beside them", None),
 )
 CALIBRATION_AIM = 0.05
-CHOICES = 6
+CHOICES = 21
 CHOSEN = (
-    "inputs of 224 and 256 px and two strengths of the penalty by probes on frozen features, twice; "
-    "two plans of training by one fold"
+    "on frozen features MobileNetV2 at 256 and 224 px and EfficientNet-Lite0, each with two penalties; there, "
+    "too, no mixing, liners, other bodies and both, without and with the bins of San Diego; trained, three plans"
 )
-WITHOUT_UNSTATED = ""
+WITHOUT_UNSTATED = (
+    "a linear classifier on frozen features of EfficientNet-Lite0, taught by Amsterdam and streets alone, came to "
+    "a balanced accuracy of 0.79 on the crops and 0.65 to 0.67 on the scenes, where all sets on folds came to "
+    "0.90 and 0.82."
+)
 """What the same without the sets that state no licence came to."""
 
 

@@ -40,6 +40,7 @@ from training.bin_classifier.pictures import (
     plain,
     varied,
 )
+from training.bin_classifier.recipe import EPOCHS
 from training.bin_classifier.test_time_augmentation import with_second_look
 from training.datasets import readers
 from training.datasets.groups import records, split_groups
@@ -446,7 +447,7 @@ def gather_for(job: Job, stills: Path | None) -> dict[str, Pool]:
 
 @click.command(help=__doc__)
 @click.option("--seed", default=1, show_default=True)
-@click.option("--epochs", default=12, show_default=True)
+@click.option("--epochs", default=EPOCHS, show_default=True)
 @click.option("--folds", required=True, type=click.Path(path_type=Path, exists=True))
 @click.option(
     "--data", "data", default=Path("../shared/data"), type=click.Path(path_type=Path, exists=True)
