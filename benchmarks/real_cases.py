@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -217,22 +217,26 @@ def reasons(outcomes: Sequence[Outcome]) -> list[str]:
     return lines
 
 
-def parts_of(listed: dict[str, Entry], models: Sequence[str]) -> dict[str, str]:
-    """Cut-out → whether any of the models learned or chose by its picture."""
-    learned: set[str] = set()
-    for name in models:
-        try:
-            told = json.loads((inference.find_model(name) / "groups.json").read_text("utf-8"))
-        except (OSError, inference.ModelError):
-            continue
-        learned |= {each["file"] for each in told if each["part"] != "held_out"}
-    names = {file.split("/", 1)[0] + "/" + file.rsplit("/", 1)[-1] for file in learned}
-    return {
-        each.name: "learned"
-        if f"{each.set_name}/{each.file.rsplit('/', 1)[-1]}" in names
-        else "unseen"
-        for each in listed.values()
-    }
+def parts_of(listed: Mapping[str, Entry]) -> dict[str, str]:
+    """Cut-out → whether a model that judges such things learned or chose by its picture."""
+    learned = {name: _learned(name) for name in ("street", "verifier", "bin-state")}
+    found = {}
+    for each in listed.values():
+        judges = ("bin-state",) if each.kind.startswith("bin") else ("street", "verifier")
+        file = f"{each.set_name}/{each.file.rsplit('/', 1)[-1]}"
+        known = any(file in learned[name] for name in judges)
+        found[each.name] = "learned" if known else "unseen"
+    return found
+
+
+def _learned(model: str) -> set[str]:
+    """Set and file name of every picture that a model's ``groups.json`` does not hold out."""
+    try:
+        told = json.loads((inference.find_model(model) / "groups.json").read_text("utf-8"))
+    except (OSError, inference.ModelError):
+        return set()
+    files = (each["file"] for each in told if each["part"] != "held_out")
+    return {f"{file.split('/', 1)[0]}/{file.rsplit('/', 1)[-1]}" for file in files}
 
 
 def sheet(wanted: Sequence[scenes.Scene], data: Path, path: Path) -> None:
@@ -262,8 +266,6 @@ def sheet(wanted: Sequence[scenes.Scene], data: Path, path: Path) -> None:
 @click.option("--seed", default=1, show_default=True)
 @click.option("--only", multiple=True, help="Scenes whose name begins so; may be repeated.")
 @click.option("--few", type=int, help="At most so many of each sort.")
-@click.option("--model", "models", multiple=True, default=("street", "bin-state", "verifier"),
-              help="By whose groups.json unseen and learned are told apart.")  # fmt: skip
 @click.option(
     "--sheet",
     "sheet_path",
@@ -272,7 +274,7 @@ def sheet(wanted: Sequence[scenes.Scene], data: Path, path: Path) -> None:
 )
 def main(
     data: Path, clips: Path, seed: int, only: tuple[str, ...], few: int | None,
-    models: tuple[str, ...], sheet_path: Path | None,
+    sheet_path: Path | None,
 ) -> None:  # fmt: skip
     """Film, replay and judge."""
     listed = cutouts.entries()
@@ -281,7 +283,7 @@ def main(
         sheet(wanted, data, sheet_path)
         return
     click.echo(headline())
-    parts = parts_of(listed, models)
+    parts = parts_of(listed)
     outcomes = []
     for scene in wanted:
         folder = clips / f"seed-{seed}"

@@ -116,7 +116,7 @@ def test_every_staged_problem_is_there_for_as_long_as_it_is_told() -> None:
 
 def test_nothing_nasty_has_a_problem_and_no_scene_has_the_same_person_twice() -> None:
     for scene in all_scenes(cutouts.entries(), seed=1):
-        assert bool(scene.problems) == scene.name.startswith(("problems", "overflow"))
+        assert bool(scene.problems) == scene.name.startswith(("problems", "rubbish", "overflow"))
         people = [one.thing.name for one in scene.actors if one.thing.kind == "person"]
         assert len(set(people)) == len(people)
         if not scene.name.startswith(("bollard", "delivery")):

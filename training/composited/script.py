@@ -143,8 +143,12 @@ def _bag(
 
 
 def problems(listed: Listed, seed: int) -> list[Scene]:
-    """A stall, a bike and a bag each in its corner of a place, until all are used."""
-    stalls, bikes, bags = (of_kind(kind, listed) for kind in ("stall", "bike", "bag"))
+    """A stall and a bike each in its corner of a place, until all are used; then bags by themselves.
+
+    Who keeps a stall is at a bag that lies a step beside it, by the rule and by common sense: a bag
+    beside a stall would be no rubbish that lies exposed.
+    """
+    stalls, bikes = of_kind("stall", listed), of_kind("bike", listed)
     found, dark, bright = [], 0, 0
     for number, stall in enumerate(stalls):
         light: Light = "day" if stall.light == "day" else "dusk"
@@ -153,10 +157,25 @@ def problems(listed: Listed, seed: int) -> list[Scene]:
         else:
             place, dark = PLACES[DARK_PLACES[dark % len(DARK_PLACES)]], dark + 1
         bike = bikes[number] if number < len(bikes) else None
-        bag = bags[number] if number < len(bags) else None
-        found.append(
-            _problem(f"problems-{number:02}", place, light, (stall, bike, bag), seed, listed)
-        )
+        name = f"problems-{number:02}"
+        found.append(_problem(name, place, light, (stall, bike), seed, listed))
+    return [*found, *_rubbish(listed, seed)]
+
+
+def _rubbish(listed: Listed, seed: int) -> list[Scene]:
+    """A bag that somebody puts down and leaves, while others walk by."""
+    found = []
+    for number, bag in enumerate(of_kind("bag", listed)):
+        name = f"rubbish-{number:02}"
+        chance = _Chance(name, seed, listed)
+        place = PLACES[DAY_PLACES[number % len(DAY_PLACES)]]
+        light: Light = "dusk" if number % 4 == 3 else "day"
+        begins_s = chance.between(6, 7.5)
+        times = begins_s, begins_s + 22
+        actors = _bag(chance, place.spots[number % len(place.spots)], bag, times)
+        actors += _passers(chance, place, 2, 32)
+        told = (Problem("exposed_rubbish", "no-dumping", *times, bag.name),)
+        found.append(Scene(name, place, 36, seed, light, tuple(actors), told))
     return found
 
 
@@ -164,12 +183,12 @@ def _problem(
     name: str,
     place: Place,
     light: Light,
-    things: tuple[Entry, Entry | None, Entry | None],
+    things: tuple[Entry, Entry | None],
     seed: int,
     listed: Listed,
 ) -> Scene:
     chance = _Chance(name, seed, listed)
-    stall, bike, bag = things
+    stall, bike = things
     spots = [place.spots[int(index)] for index in chance.random.permutation(len(place.spots))]
     begins_s = chance.between(6.5, 8)
     times = begins_s, begins_s + 22
@@ -180,11 +199,6 @@ def _problem(
         times = begins_s, begins_s + chance.between(14, 18)
         actors += _bike(chance, spots[1], bike, times)
         told.append(Problem("misparked_bike", "no-parking", *times, bike.name))
-    if bag is not None:
-        begins_s = chance.between(6, 7.5)
-        times = begins_s, begins_s + 22
-        actors += _bag(chance, spots[2], bag, times)
-        told.append(Problem("exposed_rubbish", "no-dumping", *times, bag.name))
     actors += _passers(chance, place, int(chance.random.integers(1, 5)), _PASSED_S)
     cloud_s = chance.between(10, 18) if light == "day" and chance.heads() else None
     return Scene(name, place, SECONDS, seed, light, tuple(actors), tuple(told), cloud_s=cloud_s)
