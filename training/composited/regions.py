@@ -85,7 +85,7 @@ def _region(
     if of_a_thing and things:
         return things[int(random.integers(len(things)))].grown(0.1)
     for _ in range(_TRIES):
-        box = _anywhere(picture, random)
+        box = _anywhere(picture, scene.place.ground[0][1], random)
         if _is_free(box, stalls):
             return box
     return None
@@ -97,8 +97,9 @@ def _is_free(box: Box, stalls: list[Box]) -> bool:
     )
 
 
-def _anywhere(picture: Picture, random: np.random.Generator) -> Box:
+def _anywhere(picture: Picture, ground: float, random: np.random.Generator) -> Box:
+    """A box whose foot is on the ground, which begins at ``ground`` down the picture."""
     tall = float(random.uniform(*_SHARES))
     wide = min(0.9, tall * float(random.uniform(0.5, 1.8)) * picture.shape[0] / picture.shape[1])
-    left, bottom = float(random.uniform(0, 1 - wide)), float(random.uniform(max(tall, 0.4), 1))
+    left, bottom = float(random.uniform(0, 1 - wide)), float(random.uniform(max(tall, ground), 1))
     return Box(left, bottom - tall, left + wide, bottom)
