@@ -83,7 +83,7 @@ def test_the_temperature_undoes_logits_that_are_too_sure() -> None:
     assert train.temperature_of(2.5 * honest, np.eye(3)[kind]) == pytest.approx(2.5, rel=0.15)
 
 
-@pytest.mark.filterwarnings("ignore:You are using the legacy:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # the older exporter, on purpose
 def test_the_exported_file_says_the_networks_probabilities(
     tmp_path: Path, teaching: train.Teaching
 ) -> None:
