@@ -183,7 +183,7 @@ def test_a_models_papers_agree_with_its_file(folder: Path) -> None:
     assert taken.shape == [1, 3, spec["height"], spec["width"]]
     assert given_back.name == manifest["output"]["name"]
     assert given_back.shape == manifest["output"]["shape"]
-    extra = {"yolox": 5, "classifier": 0}[manifest["family"]]
+    extra = {"yolox": 5, "nanodet_plus": 4 * 8, "classifier": 0}[manifest["family"]]
     assert len(manifest["classes"]) + extra == given_back.shape[-1]
     assert all(0 < each["threshold"] < 1 for each in manifest["classes"])
     assert (folder / "NOTICE").read_text(encoding="utf-8").strip()

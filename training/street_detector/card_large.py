@@ -115,7 +115,7 @@ MISTAKES = """
   stalls may come out as one box. A shopfront with goods before it looks like a stall.
 - **bin** as a box was learned from drawn streets and from real bins laid on real streets.
 - Rubbish was learned on close bags: what lies loose or far off is seldom found, and drawn bags not at all
-  (tables above). Use `street` where rubbish on the ground is the matter.
+  (tables above).
 - Bikes: the surest bicycle tells pictures with and without one apart less well than `street` does (table
   above, 22 pictures); racks and stands count as bicycles.
 - At its threshold half of the people said on coco_mini are none or said twice: recall weighs twice.
