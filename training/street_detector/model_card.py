@@ -218,7 +218,7 @@ Groups of pictures that look like one place (centred frozen ImageNet features wi
 or more; for drawn streets the scene, for real stalls the source) never straddle parts; `groups.json`
 lists every picture. `train` made the weights, `tune` chose the thresholds (a stall's is the lowest at
 which no more than one picture in twenty without a stall is false; a person's weighs recall twice as
-much as precision), `held_out` made the tables. "composed" are real streets with bins, bags
+much as precision; neither is lower than replayed clips allow), `held_out` made the tables. "composed" are real streets with bins, bags
 and drawn stalls laid on them, from the same part each.
 
 In training, real stalls are cut out with a rim of their ground and laid on other streets in other

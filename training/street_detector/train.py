@@ -68,6 +68,8 @@ KEPT_WEIGHTS = 60
 NEW_ROWS_FASTER = 4.0
 DEFAULT_THRESHOLD = 0.35
 MOST_DOUBTED = 24
+LEAST_THRESHOLDS = {"person": 0.3, "stall": 0.36}
+"""Below these a replayed clip sees for 4 s more a stall that has left."""
 
 
 def draw_batch(sources: Sources, mixture: Mixture, seed: tuple[int, int, int]) -> list[Example]:
@@ -269,7 +271,8 @@ def thresholds(detector: StreetFile, sources: Sources, seed: int) -> dict[str, f
             if name in IN_NO_UNBOXED_SET
             else best_threshold(list(judged.values()), name)
         )
-        chosen[name] = DEFAULT_THRESHOLD if best is None else best
+        best = DEFAULT_THRESHOLD if best is None else best
+        chosen[name] = max(best, LEAST_THRESHOLDS.get(name, 0.0))
     return chosen
 
 
@@ -369,6 +372,7 @@ def finish(out: Path, sources: Sources, training: Training, begun: Begun) -> Non
     """
     trained = StreetFile(out / "model.onnx")
     choice = choose(rows_of(trained, sources, "tune"))
+    choice = replace(choice, threshold=max(choice.threshold, LEAST_THRESHOLDS["stall"]))
     chosen = thresholds(trained, sources, begun.seed) | {"stall": choice.threshold}
     write_groups(out / "groups.json", sources.splits.values(), begun.begin)
     counts = {
@@ -403,7 +407,8 @@ def finish(out: Path, sources: Sources, training: Training, begun: Begun) -> Non
         f"the `tune` part in {FOLDS} folds by source, {REPEATS} times; the threshold chosen on four of "
         "five, judged on the fifth. The weights are one training, which saw none of it",
         len(STEPS),
-        f"thresholds of a stall from {STEPS[0]} to {STEPS[-1]}; over the folds {choice.among_folds}",
+        f"thresholds of a stall from {STEPS[0]} to {STEPS[-1]}; over the folds {choice.among_folds}; not "
+        f"below {LEAST_THRESHOLDS['stall']}, where a replayed clip saw a stall that had left",
         model_card.sets_of(run),
     )
     elsewhere = model_card.elsewhere_rows(files, begun.data, begun.start.parent, chosen)
