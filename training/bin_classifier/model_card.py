@@ -69,8 +69,7 @@ class Run:
     @property
     def command(self) -> str:
         """The command that makes the model again."""
-        stills = " --stills DIR" if "rendered" in self.counts else ""
-        return f"python -m training.bin_classifier.train --seed {self.seed} --folds DIR{stills} --out models/bin-state"
+        return f"python -m training make bin-state --seed {self.seed}"
 
 
 def latency_ms(path: Path, runs: int = 60) -> float:
