@@ -93,7 +93,8 @@ def _trained(job: Job, sources: Sources, begin: Path | None, folder: Path) -> Tr
     torch.set_num_threads(job.options.threads)
     start, epochs = job.options.weights / START, job.recipe["epochs"]
     seed, pictures = job.options.seed, job.recipe["pictures"]
-    return train(sources, start, epochs, epochs, seed, folder, begin, pictures=pictures)
+    until = job.recipe["until"]
+    return train(sources, start, epochs, until, seed, folder, begin, pictures=pictures)
 
 
 def _with_teachers(job: Job, begin: Path | None, *, trains: bool = True) -> Sources:
