@@ -43,7 +43,7 @@ def staged(name: str) -> Scene:
 
 
 def test_a_real_stall_that_somebody_attends_is_one_case(tmp_path: Path) -> None:
-    scene = staged("problems-00")
+    scene = staged("problems-03")
     stall, keeper = scene.actors[:2]
     alone = replace(scene, actors=(stall, keeper), problems=(), seconds=20, cloud_s=None)
     assert opened(alone, tmp_path) == {"street_vending": 1}
