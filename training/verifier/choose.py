@@ -3,13 +3,18 @@
 Choices are made on frozen features, which are cheap: a linear layer on ImageNet's is fitted on four
 fifths of the places and judged on the last, three times anew. Figures come from networks that were
 trained on two thirds of the places and judged on the last.
+
+``python -m training.verifier.choose .training/verifier/candidates/candidates.pkl`` repeats the choices.
 """
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+import click
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -17,15 +22,24 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from agent.domain.labels import CANDIDATE_KINDS as KINDS
+from training.datasets.licences import may_train
 from training.evaluate.candidates import CONFIRMS, REFUSES
 from training.evaluate.folds import Fold, Spread, grouped_folds, spread
 from training.evaluate.metrics import roc_auc
 from training.verifier.candidates import Candidate
 from training.verifier.crops import Kept, batch_of, darkened, jittered, lit, opened, plain, shown
+from training.verifier.mixture import chances
 from training.verifier.network import Verifier, normalised
 
 Array = NDArray[np.float64]
 BATCH = 32
+LOOKS = (
+    "mobilenet-v2:160:1.5",
+    "efficientnet-lite0:160:1.5",
+    "mobilenet-v2:160:1.0",
+    "mobilenet-v2:160:2.0",
+)
+"""What was chosen among: the network, its input, and the width of the crop."""
 STALL = KINDS.index("stall")
 FALSE = 0.03
 """What share of places without a stall may be called one."""
@@ -208,3 +222,62 @@ def together(stall: Array, detected: Array) -> NDArray[np.bool_]:
 
 def _share(said: NDArray[np.bool_]) -> float:
     return float(said.mean()) if len(said) else float("nan")
+
+
+def chosen_rows(found: Sequence[Candidate], most: int, seed: int) -> list[int]:
+    """Rows to choose on: every real stall, and of each other kind so many as it is drawn.
+
+    Args:
+        found: Candidates.
+        most: Of each kind but stalls; of drawn ones a tenth as many.
+        seed: Of the draw.
+    """
+    chance, random = chances(found), np.random.default_rng(seed)
+    rows: list[int] = []
+    for kind in KINDS:
+        for drawn in (False, True):
+            mine = np.array(
+                [i for i, c in enumerate(found) if c.kind == kind and c.scene.drawn is drawn], int
+            )
+            count = len(mine) if kind == "stall" and not drawn else most // (10 if drawn else 1)
+            if len(mine):
+                odds = chance[mine] / chance[mine].sum()
+                size = min(count, len(mine))
+                rows += random.choice(mine, size=size, replace=False, p=odds).tolist()
+    return rows
+
+
+@click.command(help=__doc__)
+@click.argument("candidates", type=click.Path(path_type=Path, exists=True))
+@click.option(
+    "--look",
+    "looks",
+    multiple=True,
+    default=LOOKS,
+    show_default=True,
+    help="NETWORK:PIXELS:WIDTH OF THE CROP",
+)
+@click.option("--most", default=150, show_default=True, help="Rows of each kind but stalls.")
+@click.option("--decay", default=1e-3, show_default=True)
+@click.option("--stated", is_flag=True, help="Only sets that state a licence teach.")
+def main(candidates: Path, looks: Sequence[str], most: int, decay: float, stated: bool) -> None:
+    """Tell what each way of looking comes to."""
+    found, kept, _ = pickle.loads(candidates.read_bytes())
+    chosen = chosen_rows(found, most, seed=3)
+    some = [found[row] for row in chosen]
+    weights = chances(found)[chosen]
+    if stated:
+        weights *= [may_train(each.scene.set_name, "stated") for each in some]
+    rows = rows_of(some, weights)
+    for look in looks:
+        backbone, size_px, context = look.split(":")
+        choice = Choice(backbone, int(size_px), float(context))
+        network = Verifier(len(KINDS), backbone).to(memory_format=torch.channels_last)
+        teach = features(choice, [kept[row] for row in chosen], network)
+        click.echo(look)
+        for name, told in figures(rows, out_of_fold(rows, teach, decay)).items():
+            click.echo(f"  {name:<28} {told}")
+
+
+if __name__ == "__main__":
+    main()
