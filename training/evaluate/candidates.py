@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from agent.domain.scene import Box
+from agent.scenarios import VerifiedSettings
 from training.evaluate.judging import Sight
 from training.evaluate.sources import SHOP_GOODS, Item
 
@@ -78,9 +79,9 @@ class Asked:
         return max(self.probabilities, key=lambda kind: self.probabilities[kind])
 
 
-REFUSES, CONFIRMS = 0.1, 0.6
-"""Where the device's scenarios take a verifier's word (agent/scenarios, ``verifier_refuses`` and
-``verifier_confirms``): below the first nothing is a stall, from the second on anything is."""
+_DEVICE = VerifiedSettings()
+REFUSES, CONFIRMS = _DEVICE.verifier_refuses, _DEVICE.verifier_confirms
+"""Where the device's scenarios take a verifier's word, if a site does not say otherwise: below the first nothing is a stall, from the second on anything is."""
 
 
 def together(
