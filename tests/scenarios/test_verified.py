@@ -368,7 +368,7 @@ def test_what_is_measured_shows_the_verifiers_word_beside_its_threshold() -> Non
     scenario, scores = vending(), VerifierScores(sure_of("vehicle"))
     *_, (_, last) = watch(scenario, range(60), scores)
     [measure] = [each for each in last.measures["no_vending"] if each.name == "verified"]
-    assert measure.value < measure.threshold == 0.1
+    assert measure.value < measure.threshold == VerifiedSettings().verifier_refuses
     assert not measure.fulfilled
     assert last.pending == {}, "nothing waits for a case"
 

@@ -50,7 +50,10 @@ WITHOUT_UNSTATED = (
 CONFIRMING = (
     "On the folds (208 stalls, 2138 other places) 0.6 finds 0.64 at 1.8 % false, 0.4 finds 0.77 at 2.8 %, "
     "0.3 finds 0.86 at 3.8 %, or 2.5 % where a shop's goods do not count. The device takes 0.4 "
-    "(`verifier_confirms`); street 0.6.0 names one stall in five of them."
+    "(`verifier_confirms`); street 0.6.0 names one stall in five of them. Of the kinds that cases are made of, "
+    "on the folds, less than 0.05 is given to 1.0 % of 208 stalls (and to 80 % of what is none), 3.1 % of 552 "
+    "two-wheelers (67 %) and 2.6 % of 193 lots of rubbish (92 %); less than 0.1 to 2.9 % (90 %), 7.1 % (83 %) and "
+    "4.1 % (96 %). The device refuses below 0.05 (`verifier_refuses`)."
 )
 """Of the folds' probabilities, at other thresholds than the device's own."""
 PER_SET = 12
