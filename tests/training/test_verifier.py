@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from agent.domain.labels import CANDIDATE_KINDS as KINDS
 from agent.domain.scene import Box, Detection
-from training.evaluate.candidates import Asked, Place, places_of, together
+from training.evaluate.candidates import CONFIRMS, REFUSES, Asked, Place, places_of, together
 from training.evaluate.judging import Sight
 from training.evaluate.sources import Item
 from training.verifier.candidates import (
@@ -152,11 +152,11 @@ def test_of_a_picture_that_says_nothing_of_stalls_only_its_own_boxes_are_asked(i
 @pytest.mark.parametrize(
     ("detected", "stall", "so"),
     [
-        (0.3, 0.11, True),
-        (0.3, 0.09, False),
-        (0.1, 0.59, False),
-        (0.1, 0.61, True),
-        (0.0, 0.3, False),
+        (0.3, REFUSES, True),
+        (0.3, REFUSES - 0.01, False),
+        (0.1, CONFIRMS - 0.01, False),
+        (0.1, CONFIRMS, True),
+        (0.0, REFUSES, False),
     ],
 )
 def test_together_a_named_place_is_a_stall_unless_refused_and_an_unnamed_one_if_confirmed(
