@@ -56,7 +56,7 @@ def judge_of(model: str) -> StreetJudge:
         ClickException: There is none, or it is no detector.
     """
     try:
-        [judge], _ = opened([model])
+        [judge], _, _ = opened([model])
     except ModelError as fault:
         raise click.ClickException(str(fault)) from fault
     except ValueError as fault:

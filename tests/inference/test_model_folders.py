@@ -264,7 +264,7 @@ def test_every_fault_of_a_manifest_is_told_at_once(models: Path) -> None:
         opened.write(b"\0")
     faults = "\n".join(faults_of(folder))
     for part in (
-        "family: no family 'yolo99'; there are: classifier, detr, detr_deployed, yolov8, yolox",
+        "family: no family 'yolo99'; there are: classifier, detr, detr_deployed, nanodet_plus, yolov8, yolox",
         "classes.1.meaning: Input should be one of: 'person', ",
         "(given: 'unicycle')",
         "input.color: no such key",

@@ -12,6 +12,7 @@ from agent.config.loading import load
 from agent.domain.labels import CANDIDATE_KINDS
 from agent.protocol.events import CaseEvent
 from agent.runtime.replay import ReplayReport, replay
+from agent.scenarios import _verifier_client
 from tests.support.colour_verifier import write_verifier
 from tests.support.command_line import kerbwatch
 from tests.support.red_bike_site import write_red_site
@@ -22,8 +23,12 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def site(tmp_path: Path, red_model: Path) -> Path:
-    """One where something red stands for four seconds that may stand for two."""
+def site(tmp_path: Path, red_model: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """One where something red, five bikes to the network, stands for four seconds that may stand for two.
+
+    Minutes are seconds here: so the verifier need not rest between two questions, either.
+    """
+    monkeypatch.setattr(_verifier_client, "BETWEEN_S", 0.0)
     assert red_model == tmp_path / "models"
     write_red_site(tmp_path / "site")
     return tmp_path / "site"
