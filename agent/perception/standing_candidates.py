@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from agent.domain.labels import PEOPLE
-from agent.domain.scene import Box, middle
+from agent.domain.scene import Box, Finding, middle
 from agent.domain.zones import in_force, inside
 from agent.perception.standing_things import is_near, is_same_place
 from agent.perception.verifier_answers import VerifierAnswers
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from agent.domain.scene import Observation, Track, Zone
+    from agent.domain.scene import CaseKind, Observation, Track, Zone
     from agent.perception.background_model import NewThing
 
 C = TypeVar("C", bound="Candidate")
@@ -218,20 +218,31 @@ class ZoneCandidates(Generic[C]):
         self._last_present_s[zone.zone_id] = one.until_s if turned_s is None else turned_s
         self._taken_back[zone.zone_id] = dict(reason)
 
-    def in_order(
-        self, zone: Zone, observation: Observation, now_s: float, clear_after_s: float
-    ) -> tuple[float, dict[str, Any]] | None:
-        """When the problem was last there (or now, if unknown), and by what else than going it ended.
+    def absent(
+        self,
+        kind: CaseKind,
+        zone: Zone,
+        observation: Observation,
+        now_s: float,
+        clear_after_s: float,
+    ) -> Finding | None:
+        """That the zone is in order, since the problem was last there (or now, if that is unknown).
 
-        None: that the zone is in order has not been seen for long enough.
+        None: that has not been seen for long enough.
         """
         if not observation.looked_at(zone.box.centre):
             return None
         clear_since_s = self._clear_since_s.setdefault(zone.zone_id, now_s)
         if now_s - clear_since_s < clear_after_s:
             return None
-        reason = self._taken_back.pop(zone.zone_id, {})
-        return self._last_present_s.pop(zone.zone_id, now_s), reason
+        return Finding(
+            kind,
+            zone.zone_id,
+            zone.place_id,
+            "absent",
+            since_s=self._last_present_s.pop(zone.zone_id, now_s),
+            reason=self._taken_back.pop(zone.zone_id, {}),
+        )
 
     def resume(self, zone_id: str, unseen_s: float) -> None:
         """A zone is seen again: its candidates are none the older."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from agent.domain.labels import PEOPLE
 from agent.domain.measure import Measure
+from agent.domain.zones import in_force
 from agent.perception.standing_candidates import Candidate
 from agent.perception.verifier_answers import HIDDEN_SHARE, VerifierAnswers, ask_next
 from agent.scenarios import MeasureWords, Suppressed
@@ -83,16 +84,22 @@ class VerifierClient:
         return [one for one in candidates if any(one.verification is each for each in turned)]
 
     def cases(
-        self, zone: Zone, followed: ZoneCandidates[C], is_overdue: Callable[[C], bool], now_s: float
+        self,
+        zone: Zone,
+        followed: ZoneCandidates[C],
+        is_overdue: Callable[[C], bool],
+        moment: Moment,
     ) -> list[C]:
-        """Of a zone's candidates, those that are cases now.
+        """Of a zone's candidates, those that are cases now: none while its rule does not hold.
 
         Args:
             zone: The zone.
             followed: The candidates in all zones.
             is_overdue: Whether one is a case by every other rule.
-            now_s: On the frames' clock.
+            moment: Now.
         """
+        if not in_force(zone, moment.local):
+            return []
         there = followed.by_zone[zone.zone_id]
         for one in there:
             if one.is_case and one.verification.rules_out(is_case=True):
@@ -102,7 +109,7 @@ class VerifierClient:
         for one in overdue:
             if one.verification.rules_out(is_case=one.is_case):
                 self.suppress(zone.zone_id, one.verification)
-            elif not one.verification.awaits(now_s):
+            elif not one.verification.awaits(moment.now_s):
                 one.is_case = True
         return [one for one in overdue if one.is_case]
 

@@ -169,11 +169,7 @@ class ExposedRubbish:
                 yield finding
 
     def _judge_zone(self, zone: Zone, moment: Moment) -> Finding | None:
-        overdue = (
-            self._verifier.cases(zone, self._heaps, self._is_overdue, moment.now_s)
-            if in_force(zone, moment.local)
-            else []
-        )
+        overdue = self._verifier.cases(zone, self._heaps, self._is_overdue, moment)
         if overdue:
             self._heaps.present(zone, overdue)
             return self._present(zone, overdue)
@@ -264,13 +260,9 @@ class ExposedRubbish:
         )
 
     def _absent(self, zone: Zone, moment: Moment) -> Finding | None:
-        ended = self._heaps.in_order(
-            zone, moment.observation, moment.now_s, self._settings.clear_after_s
+        return self._heaps.absent(
+            KIND, zone, moment.observation, moment.now_s, self._settings.clear_after_s
         )
-        if ended is None:
-            return None
-        since_s, reason = ended
-        return Finding(KIND, zone.zone_id, zone.place_id, "absent", since_s=since_s, reason=reason)
 
     def _candidates(self) -> dict[str, list[_Heap]]:
         """Zone → what may become a case there, or is one."""

@@ -125,10 +125,9 @@ class ShopOverflow:
         seen = [zone for zone in self._zones if zone.zone_id not in moment.unseen]
         for zone in seen:
             self._goods.follow(zone, standing[zone.zone_id], moment.observation, moment.now_s)
-        ruled = [zone for zone in seen if in_force(zone, moment.local)]
-        self._verify(ruled, moment)
+        self._verify([zone for zone in seen if in_force(zone, moment.local)], moment)
         for zone in seen:
-            finding = self._judge_zone(zone, moment, ruled=zone in ruled)
+            finding = self._judge_zone(zone, moment)
             if finding is not None:
                 yield finding
 
@@ -155,20 +154,14 @@ class ShopOverflow:
         for one in self._verifier.ask_about(there, lambda one: one.stood_s() / allowed_s, moment):
             one.restart()
 
-    def _judge_zone(self, zone: Zone, moment: Moment, *, ruled: bool) -> Finding | None:
-        cases = (
-            self._verifier.cases(zone, self._goods, self._is_overdue, moment.now_s) if ruled else []
-        )
+    def _judge_zone(self, zone: Zone, moment: Moment) -> Finding | None:
+        cases = self._verifier.cases(zone, self._goods, self._is_overdue, moment)
         if cases:
             self._goods.present(zone, cases)
             return self._present(zone, cases)
-        ended = self._goods.in_order(
-            zone, moment.observation, moment.now_s, self._settings.clear_after_s
+        return self._goods.absent(
+            KIND, zone, moment.observation, moment.now_s, self._settings.clear_after_s
         )
-        if ended is None:
-            return None
-        since_s, reason = ended
-        return Finding(KIND, zone.zone_id, zone.place_id, "absent", since_s=since_s, reason=reason)
 
     def _is_overdue(self, one: _Goods) -> bool:
         """What has been a case is one while it stands; nothing becomes one but by the verifier's word."""

@@ -199,11 +199,7 @@ class StreetVending:
                 yield finding
 
     def _judge_zone(self, zone: Zone, moment: Moment) -> Finding | None:
-        vending = (
-            self._verifier.cases(zone, self._candidates, self._is_vending, moment.now_s)
-            if in_force(zone, moment.local)
-            else []
-        )
+        vending = self._verifier.cases(zone, self._candidates, self._is_vending, moment)
         if vending:
             self._candidates.present(zone, vending)
             return self._present(zone, vending)
@@ -318,13 +314,9 @@ class StreetVending:
             # What was vending still stands; only its keeper is away for the moment.
             self._candidates.present(zone, there)
             return None
-        ended = self._candidates.in_order(
-            zone, moment.observation, moment.now_s, self._settings.clear_after_s
+        return self._candidates.absent(
+            KIND, zone, moment.observation, moment.now_s, self._settings.clear_after_s
         )
-        if ended is None:
-            return None
-        since_s, reason = ended
-        return Finding(KIND, zone.zone_id, zone.place_id, "absent", since_s=since_s, reason=reason)
 
     def _known(self) -> dict[str, list[_Candidate]]:
         """Zone → something new that stands in it and that somebody attends or that has a name."""

@@ -49,6 +49,15 @@ class Meanings:
         self.ignored = np.array([label == IGNORED for label in self.labels])
 
 
+def ready_scores_faults(manifest: Manifest) -> Iterator[str]:
+    """What cannot be of a family with one output, whose scores need nothing done to them."""
+    if manifest.output.activation != "none":
+        yield said("output.activation: the scores of this family need none")
+    if manifest.also:
+        yield said("also: this family has one output")
+    yield from meaning_faults(manifest)
+
+
 def meaning_faults(manifest: Manifest) -> Iterator[str]:
     """Classes whose meaning is nothing that a detector can find."""
     for each in manifest.classes:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from agent.inference.decoders._boxes import Meanings, detections, in_picture, meaning_faults
+from agent.inference.decoders._boxes import Meanings, detections, in_picture, ready_scores_faults
 from wording.messages import said
 
 if TYPE_CHECKING:
@@ -52,11 +52,7 @@ def faults(manifest: Manifest) -> Iterator[str]:
             expected=str(list(expected)),
             found=str(list(manifest.output.shape)),
         )
-    if manifest.output.activation != "none":
-        yield said("output.activation: the scores of this family need none")
-    if manifest.also:
-        yield said("also: this family has one output")
-    yield from meaning_faults(manifest)
+    yield from ready_scores_faults(manifest)
 
 
 class Decoder:
