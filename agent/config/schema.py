@@ -351,7 +351,7 @@ class UplinkSection(Section):
 
     broker: str | None = Field(default=None, pattern=r"^mqtts?://[^\s/@]+$")
     topic_prefix: Annotated[str, Field(pattern=r"^[^#+.\s]+$", max_length=200), ForPeople] = (
-        "kerbwatch/v1"
+        "kerbwatch/v2"
     )
     ca_file: Path | None = None
     certificate_file: Path | None = None

@@ -38,7 +38,7 @@ class Receipt(Wire):
     not yet have under a number of its own. Left out where there is none.
     """
 
-    contract: Literal[1] = CONTRACT_VERSION
+    contract: Literal[2] = CONTRACT_VERSION
     epoch: Id
     contiguous_through: int = Field(strict=True, ge=0, le=MAX_NUMBER)
     ranges: tuple[Range, ...] = Field(default=(), max_length=1000, fail_fast=True)
@@ -74,7 +74,7 @@ class Command(Wire):
     table (:mod:`agent.delivery.commands`).
     """
 
-    contract: Literal[1] = CONTRACT_VERSION
+    contract: Literal[2] = CONTRACT_VERSION
     command: str
     command_id: Annotated[CommandId, Example("c-1")]
 
@@ -131,7 +131,7 @@ def any_of(models: Iterable[type[Command]] = COMMANDS) -> Any:
 class Answer(Wire):
     """What became of a command, on the ``answers`` channel. ``count``: of events, for a resend."""
 
-    contract: Literal[1] = CONTRACT_VERSION
+    contract: Literal[2] = CONTRACT_VERSION
     command_id: CommandId
     accepted: Flag
     reason: Sentence | None = None

@@ -163,7 +163,7 @@ def _picture(role: str, captured_at: datetime) -> Picture:
 def _birth(sequence: int) -> BirthEvent:
     body = BirthBody(
         session_id=id_of("session"),
-        agent_version="0.1.0",
+        agent_version="0.2.0",
         configuration_sha256=sha256_of("example configuration"),
     )
     envelope = _envelope(sequence, BEGAN_AT - timedelta(seconds=60))

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 FILES = ROOT / "examples" / "brokers"
-CITY = "kerbwatch/v1/example-city"
+CITY = "kerbwatch/v2/example-city"
 OURS, THEIRS = f"{CITY}/corner-1", f"{CITY}/corner-2"
 _PASSWORD = "of no use elsewhere"
 TELLS, IS_TOLD = ("events", "state", "answers"), ("receipts", "commands")
@@ -113,11 +113,11 @@ def rights_hold(connect: Callable[[str, str], Party]) -> None:
             f"{THEIRS}/#",
         )
         greedy += tuple(f"{THEIRS}/{channel}" for channel in (*TELLS, *IS_TOLD))
-        device.listen(*greedy, f"{OURS}/#", "kerbwatch/v1/+/corner-2/receipts", "$share/g/#")
+        device.listen(*greedy, f"{OURS}/#", "kerbwatch/v2/+/corner-2/receipts", "$share/g/#")
         device.listen(*(f"{OURS}/{channel}" for channel in IS_TOLD))
         forbidden = [f"{base}/{channel}" for base in (OURS, THEIRS) for channel in IS_TOLD]
         forbidden += [f"{THEIRS}/{channel}" for channel in TELLS]
-        forbidden += ["kerbwatch/v1/other-city/corner-1/events", f"{CITY}/platform/commands"]
+        forbidden += ["kerbwatch/v2/other-city/corner-1/events", f"{CITY}/platform/commands"]
         for topic in forbidden:
             with connect("corner-1", "example-city:corner-1.check") as forger:
                 assert not forger.tell(topic, "forged"), topic

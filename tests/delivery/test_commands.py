@@ -117,7 +117,7 @@ def test_it_is_obeyed_answered_and_recorded_and_never_obeyed_twice(heeding: Heed
 
 @pytest.mark.parametrize(
     "told",
-    [{"on": "yes"}, {"lamp": "a/b"}, {"surprise": 1}, {"command": "lights"}, {"contract": 2}],
+    [{"on": "yes"}, {"lamp": "a/b"}, {"surprise": 1}, {"command": "lights"}, {"contract": 1}],
     ids=lambda told: next(iter(told)),
 )
 def test_what_is_not_valid_by_its_model_is_refused_and_answered(

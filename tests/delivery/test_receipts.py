@@ -150,11 +150,11 @@ def test_a_platform_that_loses_half_of_what_it_takes_gets_everything(
         "",
         "not json",
         "[]",
-        '{"contract": 1, "epoch": "x", "contiguous_through": -1}',
-        '{"contract": 2, "epoch": "x", "contiguous_through": 1}',
-        '{"contract": 1, "epoch": "x", "contiguous_through": 1, "ranges": [[5, 4]]}',
-        '{"contract": 1, "epoch": "x", "contiguous_through": 1, "more": 1}',
-        '{"contract": 1, "epoch": "another", "contiguous_through": 3}',
+        '{"contract": 2, "epoch": "x", "contiguous_through": -1}',
+        '{"contract": 1, "epoch": "x", "contiguous_through": 1}',
+        '{"contract": 2, "epoch": "x", "contiguous_through": 1, "ranges": [[5, 4]]}',
+        '{"contract": 2, "epoch": "x", "contiguous_through": 1, "more": 1}',
+        '{"contract": 2, "epoch": "another", "contiguous_through": 3}',
     ],
 )
 def test_what_is_no_receipt_of_ours_confirms_nothing_and_is_counted(
