@@ -88,9 +88,6 @@ def called(count: int) -> Said:
 class Settings(VerifiedSettings):
     """Tuning of the scenario."""
 
-    verifier_refuses: float = Field(default=0.1, ge=0, lt=1)
-    """As of every scenario, but higher: people and vehicles near a bike count for it, and on folds of places
-    2 bikes in 100 are refused below 0.1 all the same, with half of what is nothing at all."""
     min_support: float = Field(default=0.5, ge=0, le=1)
     """Share of the unhidden looks at a standing bike in which the network must have seen it."""
     min_confidence: float = Field(default=0.35, ge=0, le=1)
