@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from agent.protocol.base import Abstention, ClockReading, ModelUsed
-from agent.protocol.downlink import COMMANDS, Answer, Command, Receipt, name_of
+from agent.protocol.commands import COMMANDS, Answer, Command, name_of
+from agent.protocol.downlink import Receipt
 from agent.protocol.event_codes import event_code
 from agent.protocol.events import (
     BirthBody,

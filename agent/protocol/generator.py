@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter
 
 from agent.protocol.base import CONTRACT_VERSION
-from agent.protocol.downlink import Answer, Receipt, any_of
+from agent.protocol.commands import Answer, any_of
+from agent.protocol.downlink import Receipt
 from agent.protocol.events import (
     DeviceState,
     Event,

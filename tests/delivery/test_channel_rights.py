@@ -16,7 +16,8 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from agent.config.schema import UplinkSection
-from agent.protocol.downlink import Pace, Receipt
+from agent.protocol.commands import Pace
+from agent.protocol.downlink import Receipt
 from agent.storage.database import Database
 from drivers.testing import FakeClock
 from tests.faults.cluster import Cluster, rabbitmq_root

@@ -16,7 +16,7 @@ from agent.config.schema import UplinkSection
 from agent.delivery.command_log import AT_ONCE, CommandLog
 from agent.delivery.commands import Change, Commands, Done, Handler, RefusedError
 from agent.delivery.mqtt_connection import Delivery
-from agent.protocol.downlink import COMMANDS, Answer, Command, any_of, name_of
+from agent.protocol.commands import COMMANDS, Answer, Command, any_of, name_of
 from agent.protocol.examples import examples
 from agent.protocol.field_examples import Example, example_of
 from agent.protocol.fields import Flag, Name

@@ -15,7 +15,8 @@ from agent.config.schema import UplinkSection
 from agent.delivery.epoch_limit import FIRST_WAIT_S, LONGEST_WAIT_S, EpochLimit
 from agent.delivery.rate_limit import SendRateLimit
 from agent.delivery.send_scheduler import Batch
-from agent.protocol.downlink import MIN_PACE_PER_S, Answer, Command, Pace, Receipt, Resend, any_of
+from agent.protocol.commands import MIN_PACE_PER_S, Answer, Command, Pace, Resend, any_of
+from agent.protocol.downlink import Receipt
 from agent.protocol.fields import MAX_NUMBER
 from agent.protocol.generator import schema
 from agent.protocol.heartbeat import UplinkHealth

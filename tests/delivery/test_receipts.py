@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Self
 import pytest
 from pydantic import ValidationError
 
-from agent.protocol.downlink import MIN_PACE_PER_S, Pace, Receipt, Resend
+from agent.protocol.commands import MIN_PACE_PER_S, Pace, Resend
+from agent.protocol.downlink import Receipt
 from agent.storage.database import Database
 from agent.storage.outbox_queries import Lane
 from tests.support.broker import Broker

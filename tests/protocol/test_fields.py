@@ -19,7 +19,8 @@ from pydantic import AwareDatetime, BaseModel, TypeAdapter, ValidationError
 
 from agent.protocol import base, generator
 from agent.protocol.base import Wire
-from agent.protocol.downlink import Answer, Receipt, any_of
+from agent.protocol.commands import Answer, any_of
+from agent.protocol.downlink import Receipt
 from agent.protocol.events import DeviceState, Event, Message
 from agent.protocol.fields import MAX_NUMBER, AtMost, Text, Whole, Within
 from tests.support.paths import ROOT
