@@ -10,12 +10,13 @@ BEGIN RETURN told::double precision; EXCEPTION WHEN others THEN RETURN NULL; END
 CREATE OR REPLACE FUNCTION whole(told text) RETURNS bigint LANGUAGE plpgsql IMMUTABLE AS $$
 BEGIN RETURN told::bigint; EXCEPTION WHEN others THEN RETURN NULL; END $$;
 
-CREATE OR REPLACE FUNCTION members(told jsonb) RETURNS TABLE (key text, value jsonb) LANGUAGE plpgsql
+CREATE OR REPLACE FUNCTION members(told jsonb) RETURNS TABLE (key text, value jsonb, type text) LANGUAGE plpgsql
 IMMUTABLE AS $$ BEGIN
   IF jsonb_typeof(told) = 'array' THEN
-    RETURN QUERY SELECT a.nth::text, a.value FROM jsonb_array_elements(told) WITH ORDINALITY AS a(value, nth);
+    RETURN QUERY SELECT a.nth::text, a.value, jsonb_typeof(a.value)
+      FROM jsonb_array_elements(told) WITH ORDINALITY AS a(value, nth);
   ELSIF jsonb_typeof(told) = 'object' THEN
-    RETURN QUERY SELECT o.key, o.value FROM jsonb_each(told) AS o;
+    RETURN QUERY SELECT o.key, o.value, jsonb_typeof(o.value) FROM jsonb_each(told) AS o;
   END IF;
 END $$;
 
@@ -198,13 +199,15 @@ SELECT tenant, device, case_id, kind, place_id, member_id, operator, since_s, un
       unix_s(m.value->>'since') + c.shift_s AS since_s,
       coalesce(unix_s(m.value->>'last_present_at') + c.shift_s, c.last_present_s)
         AS until_s
-    FROM case_event c CROSS JOIN members(c.raw->'body'->'members') AS m WHERE NOT c.test
+    FROM case_event c CROSS JOIN members(c.raw->'body'->'members') AS m
+    WHERE m.type = 'object' AND NOT c.test
     UNION ALL
     SELECT c.tenant, c.device, c.event_id, c.case_id, c.kind, c.place_id, c.occurred_s, 1,
       m.value->>'member_id', m.value->>'operator', m.value->>'since',
       unix_s(m.value->>'since') + c.shift_s,
       unix_s(m.value->>'until') + c.shift_s
-    FROM case_event c CROSS JOIN members(c.raw->'body'->'left') AS m WHERE NOT c.test
+    FROM case_event c CROSS JOIN members(c.raw->'body'->'left') AS m
+    WHERE m.type = 'object' AND NOT c.test
   ) AS stays
 ) AS by_age WHERE nth = 1;
 
@@ -238,7 +241,7 @@ SELECT i.tenant, i.device, c.value->>'camera_id' AS camera_id,
   whole(c.value->>'width_px') AS width_px, c.value->>'view_sha256' AS view_sha256
 FROM inventory_now i JOIN told t ON t.type = 'device.inventory' AND (t.tenant, t.device) = (i.tenant, i.device)
   AND t.raw->'body'->>'inventory_id' = i.inventory_id
-CROSS JOIN members(t.raw->'body'->'cameras') AS c;
+CROSS JOIN members(t.raw->'body'->'cameras') AS c WHERE c.type = 'object';
 
 CREATE OR REPLACE VIEW zone_now AS
 SELECT i.tenant, i.device, z.value->>'zone_id' AS zone_id, z.value->>'camera_id' AS camera_id,
@@ -248,19 +251,19 @@ SELECT i.tenant, i.device, z.value->>'zone_id' AS zone_id, z.value->>'camera_id'
   number(z.value->>'sla_s') AS sla_s
 FROM inventory_now i JOIN told t ON t.type = 'device.inventory' AND (t.tenant, t.device) = (i.tenant, i.device)
   AND t.raw->'body'->>'inventory_id' = i.inventory_id
-CROSS JOIN members(t.raw->'body'->'zones') AS z;
+CROSS JOIN members(t.raw->'body'->'zones') AS z WHERE z.type = 'object';
 
 -- Each zone's hours of each day: sensing_s is what to divide by. Two reports of one day add up.
 CREATE OR REPLACE VIEW zone_day AS
 SELECT t.tenant, t.device, t.raw->'body'->>'day' AS day, z.value->>'zone_id' AS zone_id,
-  z.value->>'place_id' AS place_id, z.value->>'camera_id' AS camera_id, z.value->>'kind' AS kind,
+  z.value->>'place_id' AS place_id, z.value->>'camera_id' AS camera_id, z.value->>'zone_kind' AS kind,
   sum(number(z.value->>'sensing_s')) AS sensing_s,
   sum(number(z.value->>'abstained_s')) AS abstained_s,
   sum(number(z.value->>'blind_s')) AS blind_s
 FROM told t CROSS JOIN members(t.raw->'body'->'zones') AS z
-WHERE t.type = 'device.summary' AND NOT t.test
+WHERE t.type = 'device.summary' AND z.type = 'object' AND NOT t.test
 GROUP BY t.tenant, t.device, t.raw->'body'->>'day', z.value->>'zone_id', z.value->>'place_id',
-  z.value->>'camera_id', z.value->>'kind';
+  z.value->>'camera_id', z.value->>'zone_kind';
 
 -- The newest heartbeat of each device. What it leaves out is as its full one (`of`) says.
 CREATE OR REPLACE VIEW heartbeat_now AS
@@ -276,4 +279,4 @@ WHERE h.nth = 1;
 
 CREATE OR REPLACE VIEW view_now AS
 SELECT h.tenant, h.device, v.key AS camera_id, v.value->>'view' AS view, h.occurred_s
-FROM heartbeat_now h CROSS JOIN members(h.views) AS v;
+FROM heartbeat_now h CROSS JOIN members(h.views) AS v WHERE v.type = 'object';

@@ -104,7 +104,8 @@ def losses_in(event):
     try:
         payload = event["body"]["jws"].split(".")[1]
         signed = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-        losses = signed if isinstance(signed, list) else signed["losses"]  # contract 1: the list alone
+        # Contract 1 signed the list alone.
+        losses = signed if isinstance(signed, list) else signed["losses"]
         found = [
             (loss["epoch"], first, last, str(loss.get("lane")), str(loss.get("reason")))
             for loss in losses

@@ -181,13 +181,15 @@ SELECT tenant, device, case_id, kind, place_id, member_id, operator, since_s, un
       (julianday(m.value->>'since') - 2440587.5) * 86400 + c.shift_s AS since_s,
       coalesce((julianday(m.value->>'last_present_at') - 2440587.5) * 86400 + c.shift_s, c.last_present_s)
         AS until_s
-    FROM case_event c CROSS JOIN json_each(c.raw->'body'->'members') AS m WHERE NOT c.test
+    FROM case_event c CROSS JOIN json_each(c.raw->'body'->'members') AS m
+    WHERE m.type = 'object' AND NOT c.test
     UNION ALL
     SELECT c.tenant, c.device, c.event_id, c.case_id, c.kind, c.place_id, c.occurred_s, 1,
       m.value->>'member_id', m.value->>'operator', m.value->>'since',
       (julianday(m.value->>'since') - 2440587.5) * 86400 + c.shift_s,
       (julianday(m.value->>'until') - 2440587.5) * 86400 + c.shift_s
-    FROM case_event c CROSS JOIN json_each(c.raw->'body'->'left') AS m WHERE NOT c.test
+    FROM case_event c CROSS JOIN json_each(c.raw->'body'->'left') AS m
+    WHERE m.type = 'object' AND NOT c.test
   ) AS stays
 ) AS by_age WHERE nth = 1;
 
@@ -221,7 +223,7 @@ SELECT i.tenant, i.device, c.value->>'camera_id' AS camera_id,
   CAST(c.value->>'width_px' AS BIGINT) AS width_px, c.value->>'view_sha256' AS view_sha256
 FROM inventory_now i JOIN told t ON t.type = 'device.inventory' AND (t.tenant, t.device) = (i.tenant, i.device)
   AND t.raw->'body'->>'inventory_id' = i.inventory_id
-CROSS JOIN json_each(t.raw->'body'->'cameras') AS c;
+CROSS JOIN json_each(t.raw->'body'->'cameras') AS c WHERE c.type = 'object';
 
 CREATE VIEW IF NOT EXISTS zone_now AS
 SELECT i.tenant, i.device, z.value->>'zone_id' AS zone_id, z.value->>'camera_id' AS camera_id,
@@ -231,19 +233,19 @@ SELECT i.tenant, i.device, z.value->>'zone_id' AS zone_id, z.value->>'camera_id'
   CAST(z.value->>'sla_s' AS REAL) AS sla_s
 FROM inventory_now i JOIN told t ON t.type = 'device.inventory' AND (t.tenant, t.device) = (i.tenant, i.device)
   AND t.raw->'body'->>'inventory_id' = i.inventory_id
-CROSS JOIN json_each(t.raw->'body'->'zones') AS z;
+CROSS JOIN json_each(t.raw->'body'->'zones') AS z WHERE z.type = 'object';
 
 -- Each zone's hours of each day: sensing_s is what to divide by. Two reports of one day add up.
 CREATE VIEW IF NOT EXISTS zone_day AS
 SELECT t.tenant, t.device, t.raw->'body'->>'day' AS day, z.value->>'zone_id' AS zone_id,
-  z.value->>'place_id' AS place_id, z.value->>'camera_id' AS camera_id, z.value->>'kind' AS kind,
+  z.value->>'place_id' AS place_id, z.value->>'camera_id' AS camera_id, z.value->>'zone_kind' AS kind,
   sum(CAST(z.value->>'sensing_s' AS REAL)) AS sensing_s,
   sum(CAST(z.value->>'abstained_s' AS REAL)) AS abstained_s,
   sum(CAST(z.value->>'blind_s' AS REAL)) AS blind_s
 FROM told t CROSS JOIN json_each(t.raw->'body'->'zones') AS z
-WHERE t.type = 'device.summary' AND NOT t.test
+WHERE t.type = 'device.summary' AND z.type = 'object' AND NOT t.test
 GROUP BY t.tenant, t.device, t.raw->'body'->>'day', z.value->>'zone_id', z.value->>'place_id',
-  z.value->>'camera_id', z.value->>'kind';
+  z.value->>'camera_id', z.value->>'zone_kind';
 
 -- The newest heartbeat of each device. What it leaves out is as its full one (`of`) says.
 CREATE VIEW IF NOT EXISTS heartbeat_now AS
@@ -259,4 +261,4 @@ WHERE h.nth = 1;
 
 CREATE VIEW IF NOT EXISTS view_now AS
 SELECT h.tenant, h.device, v.key AS camera_id, v.value->>'view' AS view, h.occurred_s
-FROM heartbeat_now h CROSS JOIN json_each(h.views) AS v;
+FROM heartbeat_now h CROSS JOIN json_each(h.views) AS v WHERE v.type = 'object';
