@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -237,107 +237,94 @@ def write(folder: Path, run: Run, judged: Judged, detector: Path) -> None:
     write_papers(folder, manifest_of(run), card, told)
 
 
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A share that the head tells: of whom, when it counts, and what is aimed at.
+
+    Attributes:
+        name: What is told.
+        asked: Whom.
+        says: When one of them counts.
+        stalls: Whether it is told of stalls, or of all other places.
+        aim: The bound: at least, of stalls; at most, of others.
+        folds: The figure's name over folds, without its part of the day.
+    """
+
+    name: str
+    asked: Sequence[Asked]
+    says: Callable[[Asked], bool]
+    stalls: bool
+    aim: float
+    folds: str = ""
+
+    def figure(self, run: Run) -> Figure:
+        """The line, measured."""
+        mine = [each for each in self.asked if each.place.is_stall == self.stalls]
+        once, met = _share(mine, self.says), None
+        if once is not None:
+            met = once.value >= self.aim if self.stalls else once.value <= self.aim
+        noun = "stalls" if self.stalls else "other places"
+        return Figure(
+            self.name,
+            f"{len(mine)} {noun} in {len({each.place.item.path for each in mine})} pictures",
+            run.folds.get(f"{self.folds} all") if self.folds else None,
+            once,
+            _share([each for each in mine if each.place.item.night is False], self.says),
+            _share([each for each in mine if each.place.item.night], self.says),
+            f"{'≥' if self.stalls else '≤'} {self.aim}",
+            met,
+        )
+
+
 def _figures(run: Run, judged: Judged, named_from: float) -> list[Figure]:
     asked = judged.asked.get(STALLS, [])
     streets = [each for name in STREETS_ONLY for each in judged.asked.get(name, [])]
-    found = [
-        _figure(
+
+    def alone(each: Asked) -> bool:
+        return each.stall >= run.threshold
+
+    def both(each: Asked) -> bool:
+        return together(each, named_from)
+
+    chosen, together_ = "that threshold", "verifier and detector together:"
+    boxes = f"false stalls among a detector's boxes, {' and '.join(STREETS_ONLY)}"
+    lines = (
+        _Line(
             "recall of stalls at the threshold chosen for 3 % false",
-            asked,
-            "recall",
-            lambda each: each.stall >= run.threshold,
-            1,
-            run,
-            "≥ 0.75",
+            asked, alone, True, 0.75, "recall",
         ),
-        _figure(
-            "other places called a stall at that threshold",
-            asked,
-            "false",
-            lambda each: each.stall >= run.threshold,
-            0,
-            run,
-            "≤ 0.03",
-        ),
-        _figure(
-            "verifier and detector together: recall of stalls",
-            asked,
-            "recall together",
-            lambda each: together(each, named_from),
-            1,
-            run,
-            "≥ 0.85",
-        ),
-        _figure(
-            "verifier and detector together: other places called a stall",
-            asked,
-            "false together",
-            lambda each: together(each, named_from),
-            0,
-            run,
-            "≤ 0.03",
-        ),
-        _figure(
-            f"false stalls among a detector's boxes, {' and '.join(STREETS_ONLY)}",
-            streets,
-            "",
-            lambda each: together(each, named_from),
-            0,
-            run,
-            "≤ 0.05",
-        ),
-    ]
+        _Line(f"other places called a stall at {chosen}", asked, alone, False, 0.03, "false"),
+        _Line(f"{together_} recall of stalls", asked, both, True, 0.85, "recall together"),
+        _Line(f"{together_} other places called a stall", asked, both, False, 0.03, "false together"),
+        _Line(boxes, streets, both, False, 0.05),
+    )  # fmt: skip
+    return [*(line.figure(run) for line in lines), *_of_probability(run, asked)]
+
+
+def _of_probability(run: Run, asked: Sequence[Asked]) -> list[Figure]:
+    """What the probability of a stall is worth, whatever the threshold."""
     truth = np.array([int(each.place.is_stall) for each in asked])
+    if not truth.any() or truth.all():
+        return []
     score = np.array([each.stall for each in asked])
     groups = [each.place.item.group for each in asked]
-    if truth.any() and not truth.all():
-        area = bootstrap(roc_auc, truth, score, groups)
-        error = bootstrap(calibration_error, truth, score, groups)
-        count = f"{truth.sum()} stalls, {(1 - truth).sum()} other places"
-        found.append(
-            Figure(
-                "ROC AUC of a stall",
-                count,
-                run.folds.get("AUC all"),
-                area,
-                aim="≥ 0.92",
-                met=area.value >= 0.92,
-            )
-        )
-        found.append(
-            Figure(
-                "calibration error of a stall's probability",
-                count,
-                once=error,
-                aim="≤ 0.05",
-                met=error.value <= 0.05,
-            )
-        )
-    return found
+    area = bootstrap(roc_auc, truth, score, groups)
+    error = bootstrap(calibration_error, truth, score, groups)
+    count = f"{truth.sum()} stalls, {(1 - truth).sum()} other places"
+    folds, right = run.folds.get("AUC all"), area.value >= 0.92
+    return [
+        Figure("ROC AUC of a stall", count, folds, area, aim="≥ 0.92", met=right),
+        Figure(
+            "calibration error of a stall's probability",
+            count,
+            once=error,
+            aim="≤ 0.05",
+            met=error.value <= 0.05,
+        ),
+    ]
 
 
-def _figure(
-    name: str, asked: Sequence[Asked], folds: str, says: Any, kind: int, run: Run, aim: str
-) -> Figure:
-    mine = [each for each in asked if int(each.place.is_stall) == kind]
-    once = _share(mine, says)
-    bound, met = float(aim[2:]), None
-    if once is not None:
-        met = once.value >= bound if aim[0] == "≥" else once.value <= bound
-    noun = "stalls" if kind else "other places"
-    return Figure(
-        name,
-        f"{len(mine)} {noun} in {len({each.place.item.path for each in mine})} pictures",
-        run.folds.get(f"{folds} all") if folds else None,
-        once,
-        _share([each for each in mine if each.place.item.night is False], says),
-        _share([each for each in mine if each.place.item.night], says),
-        aim,
-        met,
-    )
-
-
-def _share(asked: Sequence[Asked], says: Any) -> Interval | None:
+def _share(asked: Sequence[Asked], says: Callable[[Asked], bool]) -> Interval | None:
     if not asked:
         return None
     said = np.array([float(says(each)) for each in asked])
