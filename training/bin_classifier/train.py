@@ -23,7 +23,7 @@ from tqdm import tqdm
 from training.bin_classifier import calibration, model_card
 from training.bin_classifier.calibration import STREETS
 from training.bin_classifier.material import beside_containers, material_of
-from training.bin_classifier.mobilenet import FEATURES, KEPT_STAGES, MobileNetV2, Probabilities
+from training.bin_classifier.mobilenet import FEATURES, MobileNetV2, Probabilities
 from training.bin_classifier.pictures import (
     BESIDE,
     CROPS,
@@ -36,6 +36,7 @@ from training.bin_classifier.pictures import (
 )
 from training.bin_classifier.test_time_augmentation import with_second_look
 from training.datasets import readers
+from training.datasets.clips import frames
 from training.datasets.groups import records, split_groups
 from training.datasets.licences import may_train
 from training.datasets.near_duplicates import pretrained, same_place_groups
@@ -185,14 +186,6 @@ def loss_of(logits: Tensor, overflowing: Sequence[bool]) -> Tensor:
     )
 
 
-def _to_train(network: MobileNetV2) -> None:
-    """Everything but the stages that are kept goes into training."""
-    network.train()
-    kept = network.features[:KEPT_STAGES]
-    kept.eval()
-    kept.requires_grad_(False)
-
-
 def train(
     chosen: Chosen,
     material: Material,
@@ -218,7 +211,7 @@ def train(
     network = pretrained()
     network.classifier[1] = torch.nn.Linear(FEATURES, 2)
     batches = -(-len(draw_epoch(chosen, np.random.default_rng(0), pictures)) // BATCH)
-    learning = [network.features[KEPT_STAGES:].parameters(), network.classifier.parameters()]
+    learning = [network.features.parameters(), network.classifier.parameters()]
     tuning = FineTuning(network, learning, epochs * batches, PACE)
     recipe = {
         "seed": seed,
@@ -243,7 +236,7 @@ def _epoch(
 ) -> None:
     random = np.random.default_rng(draw)
     torch.manual_seed(draw[0] * 100_003 + draw[1])
-    _to_train(tuning.network)
+    tuning.network.train()
     drawn = draw_epoch(chosen, random, pictures)
     batches = [drawn[start : start + BATCH] for start in range(0, len(drawn), BATCH)]
     total = 0.0
@@ -320,15 +313,11 @@ def clip_scores(path: Path, data: Path, every: int = 40) -> dict[str, NDArray[np
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     found = {}
     for clip in ("dev_pedestrians_vtest.mp4", "dev_traffic_intersection_opendatacam.mp4"):
-        reader = cv2.VideoCapture(str(data / "videos" / clip))
-        scores, index = [], 0
-        while (read := reader.read())[0]:
-            if index % every == 0:
-                small = cv2.resize(read[1], (SIZE_PX, SIZE_PX), interpolation=cv2.INTER_AREA)
-                batch = normalised([np.asarray(small, dtype=np.uint8)])
-                scores.append(float(session.run(None, {"images": batch})[0][0, 1]))
-            index += 1
-        reader.release()
+        scores = []
+        for frame in frames(data / "videos" / clip, every):
+            small = cv2.resize(frame, (SIZE_PX, SIZE_PX), interpolation=cv2.INTER_AREA)
+            batch = normalised([np.asarray(small, dtype=np.uint8)])
+            scores.append(float(session.run(None, {"images": batch})[0][0, 1]))
         found[clip] = np.array(scores)
     return found
 

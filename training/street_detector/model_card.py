@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
-from training.bin_classifier.model_card import latency_ms
 from training.card_head import Head, share_of
+from training.datasets.clips import frames, frames_per_s
 from training.datasets.licences import notice
 from training.datasets.splits import SHARES
+from training.evaluate.latency import latency_ms
 from training.evaluate.metrics import iou_matrix
 from training.model_folder import InputSpec, Manifest, ModelClass, table, write_papers
 from training.street_detector.classes import STREET_CLASSES
@@ -112,22 +112,12 @@ class Measured:
 
 
 def _windows_of_clip(path: Path, every_s: float = 2.0) -> list[Example]:
-    clip = cv2.VideoCapture(str(path))
-    step = max(1, round(clip.get(cv2.CAP_PROP_FPS) * every_s))
     examples: list[Example] = []
-    index = 0
-    while True:
-        arrived, frame = clip.read()
-        if not arrived:
-            break
-        if index % step == 0:
-            picture = np.asarray(frame, dtype=np.uint8)
-            scene = Scene(picture, (), np.zeros((0, 4), np.float32), frozenset())
-            height, width = picture.shape[:2]
-            windows = device_windows(width, height, CLIP_WINDOW_PX)
-            examples += [take_window(scene, window) for window in windows]
-        index += 1
-    clip.release()
+    for picture in frames(path, max(1, round(frames_per_s(path) * every_s))):
+        scene = Scene(picture, (), np.zeros((0, 4), np.float32), frozenset())
+        height, width = picture.shape[:2]
+        windows = device_windows(width, height, CLIP_WINDOW_PX)
+        examples += [take_window(scene, window) for window in windows]
     return examples
 
 
