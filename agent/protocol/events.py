@@ -276,14 +276,25 @@ class SummaryBody(Wire):
     device: DeviceDay
 
 
-class LossBody(Wire):
-    """What is lost, since the last report.
+class LossReport(Wire):
+    """What is lost, since the last report: the payload that a loss report's signature is over.
 
-    ``jws`` signs ``losses`` with the device's key (RFC 7515, compact, EdDSA): its payload is the
-    list as JSON.
+    ``tenant``, ``device_id`` and ``event_id`` are those of the event that carries it.
     """
 
+    tenant: Name
+    device_id: Name
+    event_id: Id
     losses: Annotated[tuple[Loss, ...], Field(min_length=1, max_length=MAX_RANGES)]
+
+
+class LossBody(Wire):
+    """A loss report, signed with the device's key (RFC 7515, compact, EdDSA).
+
+    Its payload is a :class:`LossReport` as JSON. What is lost stands there and nowhere else, so that what is read
+    is what was signed.
+    """
+
     jws: Annotated[
         str,
         Field(max_length=2_000_000, pattern=r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$"),

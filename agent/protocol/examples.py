@@ -37,6 +37,7 @@ from agent.protocol.events import (
 )
 from agent.protocol.field_examples import BEGAN_AT, EPOCH, example_of, id_of, sha256_of
 from agent.protocol.heartbeat import HeartbeatBody
+from agent.protocol.vectors import example_report
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -228,9 +229,9 @@ def _loss(sequence: int) -> LossEvent:
         from_at=at,
         to_at=at,
     )
-    # Of nobody: the signature of a real report is checked with the key of the device's birth.
-    body = LossBody(losses=(loss,), jws="eyJhbGciOiJFZERTQSJ9.W10.example")
-    return LossEvent(**_envelope(sequence, at), type="device.loss", body=body)
+    envelope = _envelope(sequence, at)
+    body = LossBody(jws=example_report(envelope["event_id"], (loss,)))
+    return LossEvent(**envelope, type="device.loss", body=body)
 
 
 def _storage(sequence: int) -> StorageEvent:

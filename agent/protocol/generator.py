@@ -16,10 +16,12 @@ from agent.protocol.downlink import Receipt
 from agent.protocol.events import (
     DeviceState,
     Event,
+    LossReport,
     Message,
 )
 from agent.protocol.examples import examples
 from agent.protocol.topics import CHANNELS, Channel, Topics
+from agent.protocol.vectors import vectors
 from drivers.disk import READABLE, replace_file
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ _SCHEMAS: dict[str, tuple[str, Any]] = {
     "message": ("The payload of one publish on the events channel", Message),
     "device-state": ("The retained payload of the state channel, and the will", DeviceState),
     "answer": ("What became of a command", Answer),
+    "loss-report": ("The payload that the signature of a device.loss is over", LossReport),
     "receipt": ("What the platform has stored for good", Receipt),
     "command": ("What the platform asks of a device", any_of()),
 }
@@ -47,6 +50,7 @@ def files() -> dict[str, str]:
         "asyncapi.json": asyncapi(),
         **{f"writer/{name}.schema.json": schema(name) for name in _SCHEMAS},
         **{f"examples/{name}.json": example for name, example in examples().items()},
+        **{f"vectors/{name}.json": each for name, each in vectors().items()},
     }
     return {
         path: json.dumps(document, ensure_ascii=False, indent=2) + "\n"

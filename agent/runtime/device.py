@@ -212,7 +212,15 @@ class _Device:
         self._report(
             metrics,
             housekeeping,
-            LossReports(self._parts.database, self._parts.outbox, signer, self._clock, self._ids),
+            LossReports(
+                self._parts.database,
+                self._parts.outbox,
+                signer,
+                self._clock,
+                self._ids,
+                tenant=self._configuration.site.tenant,
+                device_id=self._configuration.site.device_id,
+            ),
         )
 
     def watch(self, *, until_done: bool) -> Cause:

@@ -19,6 +19,7 @@ from paho.mqtt.properties import Properties
 
 from agent.protocol.downlink import Receipt
 from agent.protocol.events import CaseEvent, LossEvent, Message
+from agent.protocol.signed import report_of
 from provisioning.demo.consumer import unpacked
 from tests.support.topics import PREFIX
 
@@ -228,7 +229,7 @@ class Storing:
         if isinstance(event, CaseEvent):
             self._note_case(event)
         if isinstance(event, LossEvent):
-            for loss in event.body.losses:
+            for loss in report_of(event).losses:
                 named = self._named.setdefault((device, loss.epoch), set())
                 for first, last in loss.ranges:
                     named.update(range(first, last + 1))
