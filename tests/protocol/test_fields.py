@@ -21,7 +21,7 @@ from agent.protocol import base, generator
 from agent.protocol.base import Wire
 from agent.protocol.commands import Answer, any_of
 from agent.protocol.downlink import Receipt
-from agent.protocol.events import DeviceState, Event, Message
+from agent.protocol.events import DeviceState, Event, LossReport, Message
 from agent.protocol.fields import MAX_NUMBER, AtMost, Text, Whole, Within
 from tests.support.paths import ROOT
 
@@ -34,6 +34,7 @@ MODELS: dict[str, Any] = {
     "message": Message,
     "device-state": DeviceState,
     "answer": Answer,
+    "loss-report": LossReport,
     "receipt": Receipt,
     "command": any_of(),
 }
