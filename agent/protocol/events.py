@@ -54,7 +54,7 @@ from agent.protocol.fields import (
     Word,
     null_if_no_number,
 )
-from agent.protocol.heartbeat import HeartbeatBody
+from agent.protocol.heartbeat import ChangesBody, HeartbeatBody
 
 if TYPE_CHECKING:
     from agent.domain.ids import Ids
@@ -385,6 +385,11 @@ class HeartbeatEvent(_Envelope):
     body: HeartbeatBody
 
 
+class ChangesEvent(_Envelope):
+    type: Literal["device.changes"]
+    body: ChangesBody
+
+
 class LossEvent(_Envelope):
     type: Literal["device.loss"]
     body: LossBody
@@ -406,15 +411,25 @@ class ClockEvent(_Envelope):
 
 
 Event = Annotated[
-    CaseEvent | BirthEvent | HeartbeatEvent | LossEvent | StorageEvent | ClockEvent | SummaryEvent,
+    CaseEvent
+    | BirthEvent
+    | HeartbeatEvent
+    | ChangesEvent
+    | LossEvent
+    | StorageEvent
+    | ClockEvent
+    | SummaryEvent,
     Field(discriminator="type"),
 ]
-DeviceBody = BirthBody | HeartbeatBody | LossBody | StorageBody | ClockBody | SummaryBody
+DeviceBody = (
+    BirthBody | HeartbeatBody | ChangesBody | LossBody | StorageBody | ClockBody | SummaryBody
+)
 Body = CaseBody | DeviceBody
 
 DEVICE_EVENTS: dict[type[DeviceBody], tuple[str, LaneName]] = {
     BirthBody: ("device.birth", "rest"),
     HeartbeatBody: ("device.heartbeat", "health"),
+    ChangesBody: ("device.changes", "health"),
     # With the cases: a gap is explained, and a case's time corrected, before the backlog is through.
     LossBody: ("device.loss", "case"),
     ClockBody: ("device.clock", "case"),

@@ -14,6 +14,7 @@ from agent.protocol.events import (
     BirthEvent,
     CaseBody,
     CaseEvent,
+    ChangesEvent,
     ClockBody,
     ClockEvent,
     Concerned,
@@ -36,7 +37,7 @@ from agent.protocol.events import (
     ZoneDay,
 )
 from agent.protocol.field_examples import BEGAN_AT, EPOCH, example_of, id_of, sha256_of
-from agent.protocol.heartbeat import HeartbeatBody
+from agent.protocol.heartbeat import ChangesBody, HeartbeatBody
 from agent.protocol.vectors import example_report
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def examples() -> dict[str, Any]:
         "message-live": Message(historical=False, events=(opened,)),
         "message-historical": Message(historical=True, events=(_birth(1), opened, cleared)),
         "message-heartbeat": Message(historical=False, events=(_heartbeat(4),)),
+        "message-changes": Message(historical=False, events=(_changes(8, _heartbeat(4)),)),
         "message-abstained": Message(historical=False, events=(_abstained(6),)),
         "message-summary": Message(historical=False, events=(_summary(9),)),
         "message-loss": Message(historical=False, events=(_loss(5),)),
@@ -217,6 +219,13 @@ def _summary(sequence: int) -> SummaryEvent:
 def _heartbeat(sequence: int) -> HeartbeatEvent:
     envelope = _envelope(sequence, BEGAN_AT + timedelta(seconds=600))
     return HeartbeatEvent(**envelope, type="device.heartbeat", body=example_of(HeartbeatBody))
+
+
+def _changes(sequence: int, heartbeat: HeartbeatEvent) -> ChangesEvent:
+    """Five minutes after it: the processor is warmer."""
+    envelope = _envelope(sequence, BEGAN_AT + timedelta(seconds=650))
+    body = ChangesBody(of=heartbeat.event_id, changed={"temperature_c": 58.1})
+    return ChangesEvent(**envelope, type="device.changes", body=body)
 
 
 def _loss(sequence: int) -> LossEvent:

@@ -32,7 +32,7 @@ from agent.storage.paths import EVIDENCE, KEYS
 from agent.telemetry import storage_incidents
 from agent.telemetry.clock_monitor import ClockMonitor, reading_of
 from agent.telemetry.gauges import table_of
-from agent.telemetry.heartbeat import HeartbeatSender
+from agent.telemetry.heartbeat import HeartbeatSender, Intervals
 from agent.telemetry.loss_reports import LossReports
 from agent.telemetry.outbox_gauges import OutboxGauges
 from agent.telemetry.status_file import keep_written
@@ -44,6 +44,7 @@ from drivers.temperature import processor_c
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
     from pathlib import Path
 
     from agent.config.schema import Configuration
@@ -308,13 +309,13 @@ class _Device:
         keep("clock", lambda: timekeeper.run(stop))
         keep("losses", lambda: _report_losses(losses, stop))
         keep("cooling", self._keep_cool)
-        keep("health", lambda: health.run(stop, self._configuration.uplink.heartbeat_s))
+        keep("health", lambda: health.run(stop))
         self._start_signals(metrics, health)
         keep("status", lambda: keep_written(self._run_dir, metrics.status, stop))
 
     def _health(self, metrics: Metrics, housekeeping: Housekeeping) -> HeartbeatSender:
         """Who writes the heartbeats, with all gauges of this machine."""
-        outbox = self._parts.outbox
+        outbox, uplink = self._parts.outbox, self._configuration.uplink
         return HeartbeatSender(
             self._parts.database,
             outbox,
@@ -326,7 +327,16 @@ class _Device:
                 housekeeping.gauges,
                 OutboxGauges(outbox, self._clock),
             ),
+            session=self._connected_since,
+            intervals=Intervals(
+                look_s=uplink.heartbeat_s,
+                full_s=uplink.heartbeat_full_s,
+                silence_s=uplink.heartbeat_silence_s,
+            ),
         )
+
+    def _connected_since(self) -> datetime | None:
+        return None if self._uplink is None else self._uplink.figures.connected_since
 
     def _start_signals(self, metrics: Metrics, health: HeartbeatSender) -> None:
         """Start lights and switches; without the pins the agent runs on."""

@@ -23,6 +23,7 @@ from agent.protocol.commands import Answer, any_of
 from agent.protocol.downlink import Receipt
 from agent.protocol.events import DeviceState, Event, LossReport, Message
 from agent.protocol.fields import MAX_NUMBER, AtMost, Text, Whole, Within
+from agent.protocol.heartbeat import HeartbeatBody, SomeFields
 from tests.support.paths import ROOT
 
 EXAMPLES = ROOT / "contract" / "examples"
@@ -285,11 +286,19 @@ TEXTS = st.text(st.characters(), max_size=30) | st.text(max_size=30).map(lambda 
 FIGURES = st.floats() | st.integers() | st.sampled_from([10**400, -(10**400)])
 
 
+def some_of(heartbeat: HeartbeatBody) -> st.SearchStrategy[dict[str, Any]]:
+    return st.sets(st.sampled_from(sorted(HeartbeatBody.model_fields)), max_size=4).map(
+        lambda names: {name: getattr(heartbeat, name) for name in names}
+    )
+
+
 def anything_for(kind: Any, metadata: tuple[Any, ...] = ()) -> st.SearchStrategy[Any]:
     """Whatever a field may be given where it is made: hostile where it is to be made to fit, else right."""
     if get_origin(kind) is Annotated:
         inner, *more = get_args(kind)
         return anything_for(inner, (*more, *metadata))
+    if any(isinstance(each, SomeFields) for each in metadata):
+        return made(HeartbeatBody).flatmap(some_of)
     if (bounded := bounded_by(kind, metadata)) is not None:
         return bounded
     arguments = get_args(kind)
