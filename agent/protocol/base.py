@@ -33,7 +33,10 @@ SOURCE: Final = "智能感知"
 class Wire(BaseModel):
     """What all parts of the contract share: frozen, nothing unknown, and made to fit by its maker."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # The writer leaves no field out, also where it has nothing to say; a model that does says so here.
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", json_schema_serialization_defaults_required=True
+    )
 
     def __init__(self, /, **facts: Any) -> None:
         for name, value in facts.items():

@@ -351,7 +351,7 @@ class ClockBody(Wire):
     concerned: Concerned | None
 
 
-class _Envelope(Wire):
+class Envelope(Wire):
     """What every event has.
 
     ``test``: it was made to try the way, by people or by a program; nothing that is counted counts it.
@@ -370,42 +370,42 @@ class _Envelope(Wire):
     test: Flag = False
 
 
-class CaseEvent(_Envelope):
+class CaseEvent(Envelope):
     type: CaseEventType
     body: CaseBody
 
 
-class BirthEvent(_Envelope):
+class BirthEvent(Envelope):
     type: Literal["device.birth"]
     body: BirthBody
 
 
-class HeartbeatEvent(_Envelope):
+class HeartbeatEvent(Envelope):
     type: Literal["device.heartbeat"]
     body: HeartbeatBody
 
 
-class ChangesEvent(_Envelope):
+class ChangesEvent(Envelope):
     type: Literal["device.changes"]
     body: ChangesBody
 
 
-class LossEvent(_Envelope):
+class LossEvent(Envelope):
     type: Literal["device.loss"]
     body: LossBody
 
 
-class StorageEvent(_Envelope):
+class StorageEvent(Envelope):
     type: Literal["device.storage"]
     body: StorageBody
 
 
-class SummaryEvent(_Envelope):
+class SummaryEvent(Envelope):
     type: Literal["device.summary"]
     body: SummaryBody
 
 
-class ClockEvent(_Envelope):
+class ClockEvent(Envelope):
     type: Literal["device.clock"]
     body: ClockBody
 

@@ -41,6 +41,8 @@ _READABLE = (
 )
 """Characters of a text for people: no control characters, none that end a line, turn the reading order or
 are not seen, no half of a surrogate pair, none of the planes where there is nothing to read."""
+PRINTABLE: Final = f"[{_READABLE}]"
+"""One of these characters, as a pattern."""
 _UNREADABLE = re.compile(f"[^{_READABLE}]")
 _ENDS_LINE = re.compile(r"[\t\n\v\f\r\x85\u2028\u2029]+")
 _UNSEEN = re.compile("[\u00ad\u200b-\u200f\u202a-\u202c\u2060\ufeff]")

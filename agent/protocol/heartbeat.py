@@ -9,7 +9,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Any, Literal, get_type_hints
 
-from pydantic import Field, GetCoreSchemaHandler
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import core_schema
 
 from agent.protocol.base import (
@@ -363,6 +364,15 @@ class SomeFields:
             if name in HeartbeatBody.model_fields
         }
         return core_schema.typed_dict_schema(fields, extra_behavior="forbid")
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        made = handler(schema)
+        made.pop("required", None)  # a message has every field of its own; here any may be absent
+        for field in made["properties"].values():
+            field.pop("title", None)
+        return made
 
 
 class ChangesBody(Wire):

@@ -18,8 +18,8 @@ from agent.delivery.send_scheduler import Batch
 from agent.protocol.commands import MIN_PACE_PER_S, Answer, Command, Pace, Resend, any_of
 from agent.protocol.downlink import Receipt
 from agent.protocol.fields import MAX_NUMBER
-from agent.protocol.generator import schema
 from agent.protocol.heartbeat import UplinkHealth
+from agent.protocol.schemas import schema
 from agent.storage.outbox_queries import Lane
 from drivers.clock import SystemClock
 from drivers.testing import FakeClock

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import threading
 from contextlib import closing
@@ -145,6 +146,21 @@ def test_a_platform_that_loses_half_of_what_it_takes_gets_everything(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("contract", [2, 3, 2**53 - 1])
+def test_a_receipt_of_a_later_version_is_heeded_as_far_as_it_is_known(
+    broker: Broker, tmp_path: Path, contract: int
+) -> None:
+    with broker.platform() as platform, Device(tmp_path, settings(broker)) as device:
+        given = device.open_cases(3)
+        device.connect()
+        wait_until(lambda: platform.sequences() == given)
+        told = receipt(device, 3).model_dump() | {"contract": contract, "more": {"of": [1]}}
+        platform.say("receipts", json.dumps(told))
+        wait_until(lambda: device.waiting() == [])
+        assert device.uplink.figures.refused == 0
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "said",
     [
@@ -154,7 +170,9 @@ def test_a_platform_that_loses_half_of_what_it_takes_gets_everything(
         '{"contract": 2, "epoch": "x", "contiguous_through": -1}',
         '{"contract": 1, "epoch": "x", "contiguous_through": 1}',
         '{"contract": 2, "epoch": "x", "contiguous_through": 1, "ranges": [[5, 4]]}',
-        '{"contract": 2, "epoch": "x", "contiguous_through": 1, "more": 1}',
+        '{"contract": 2, "epoch": "x", "contiguous_through": 1, "refused": [[2, 3]]}',
+        '{"contract": 2, "epoch": "x", "contiguous_through": 1, "refused": [[3, 2, "no_room"]]}',
+        '{"contract": 2, "epoch": "x", "contiguous_through": 1, "refused": [[2, 3, "No Room"]]}',
         '{"contract": 2, "epoch": "another", "contiguous_through": 3}',
     ],
 )

@@ -22,7 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from paho.mqtt.enums import CallbackAPIVersion
 
-from agent.protocol import examples, generator
+from agent.protocol import examples, schemas
 from agent.protocol.events import Message
 from provisioning.commands import demo
 from provisioning.console import exit_codes
@@ -285,7 +285,7 @@ def test_the_demo_receives_every_event_and_compares_it_with_what_was_staged(
     assert signal.getsignal(signal.SIGINT) is interrupt, "Ctrl-C works as before"
     assert "1 of 1 staged problems reported; 0 cases that were not staged." in result.stdout
     lines = (tmp_path / "out" / "events.jsonl").read_text(encoding="utf-8").splitlines()
-    validator = jsonschema.Draft202012Validator(generator.schema("event"))
+    validator = jsonschema.Draft202012Validator(schemas.schema("event"))
     events = [json.loads(line) for line in lines]
     for event in events:
         validator.validate(event)
