@@ -8,12 +8,12 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from agent.config.reported_place import allowed_s, code_of, place_of
 from agent.domain.labels import BIKES
 from agent.evidence.pictures import EvidenceError
-from agent.perception.operator_colour import Palette
+from agent.perception.operator_colour import UNKNOWN, Palette
 from agent.protocol.base import Abstention, ClockReading, ModelUsed
-from agent.protocol.event_codes import event_code
-from agent.protocol.events import CaseBody, Draft, Fraction, Place, Thing
+from agent.protocol.events import CaseBody, Draft, Fraction, Thing
 from agent.storage import day_counters
 from agent.storage.case_table import save_case, save_trace
 from agent.storage.errors import StorageError
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from agent.storage.outbox import Outbox
     from drivers.cameras import Frame
 
+MISPARKED_BIKE = "misparked_bike"
 QUIET_TIMES = 6
 """Factor by which snapshots are written less often while no case is pending."""
 MAX_WAITING = 500
@@ -51,7 +52,6 @@ class CaseRecorder:
     Args:
         configuration: For the site's facts and the zones'.
         models: The models that judge.
-        allowed_s: Per kind of case, how long the thing may stay.
         database: Where everything is kept.
         outbox: The queue in that database.
         evidence: Takes the pictures.
@@ -64,7 +64,6 @@ class CaseRecorder:
         configuration: Configuration,
         *,
         models: Sequence[ModelUsed],
-        allowed_s: Mapping[str, float],
         database: Database,
         outbox: Outbox,
         evidence: Evidence,
@@ -77,7 +76,7 @@ class CaseRecorder:
         operators = {each.name: each.colours for each in configuration.operators}
         self._palette = Palette.of(operators) if operators else None
         self._models = tuple(models)
-        self._allowed_s = dict(allowed_s)
+        self._allowed_s = allowed_s(configuration)
         self._database = database
         self._outbox = outbox
         self._evidence = evidence
@@ -220,7 +219,8 @@ class CaseRecorder:
         )
 
     def _body(self, change: Change, frame: Frame, views: BestShots) -> CaseBody:
-        case = change.case
+        case, site = change.case, self._configuration.site
+        zone = self._configuration.zone_section(case.zone_id)
         seen = {m.member_id: view for m in case.members if (view := views.of(m.member_id))}
         at = frame.time_of
         close_up = views.better_than_now(member.member_id for member in case.members)
@@ -229,14 +229,14 @@ class CaseRecorder:
             case_id=case.case_id,
             kind=case.kind,
             state=case.state,
-            code=event_code(self._configuration.site.codes_profile, case.kind),
-            place=self._place(case),
+            code=code_of(site, zone, case.matter or case.kind),
+            place=place_of(site, zone),
             began_at=at(case.began_s),
             opened_at=at(case.opened_s),
             last_present_at=at(case.last_present_s),
             cleared_at=None if case.cleared_s is None else at(case.cleared_s),
             dwell_s=round(max(0.0, case.last_present_s - case.began_s), 3),
-            allowed_s=self._allowed_s[case.kind],
+            allowed_s=self._allowed_s[case.zone_id][case.kind],
             count=len(case.members),
             members=tuple(
                 self._thing(member, at(member.since_s), seen.get(member.member_id))
@@ -254,6 +254,25 @@ class CaseRecorder:
                 {"because": case.abstained_because, "since": at(case.abstained_s)}
             ),
         )
+
+    def matter_of(self, case: Case, views: BestShots) -> str:
+        """As what the city is told of a case that opens: its kind, or what the site asks for instead.
+
+        Args:
+            case: The case.
+            views: The best picture of each of its members so far.
+        """
+        told_as = self._configuration.site.shared_bikes_as
+        if case.kind != MISPARKED_BIKE or told_as == MISPARKED_BIKE or not case.members:
+            return case.kind
+        operators = [self._operator(views.of(member.member_id)) for member in case.members]
+        return case.kind if {None, UNKNOWN} & set(operators) else told_as
+
+    def _operator(self, view: BestShot | None) -> str | None:
+        """Whose shared bike is in a picture; None where there is no picture or the site names no operators."""
+        if view is None or self._palette is None:
+            return None
+        return self._palette.operator_of(view.bgr, view.box)
 
     def _pictures(
         self, change: Change, frame: Frame, seen: Mapping[str, BestShot], close_up: BestShot | None
@@ -281,21 +300,8 @@ class CaseRecorder:
         )
         if member.label not in BIKES or view is None:
             return thing
-        operator = self._palette.operator_of(view.bgr, view.box) if self._palette else None
-        return thing.model_copy(update={"operator": operator, "plate": "plate_unreadable"})
-
-    def _place(self, case: Case) -> Place:
-        site = self._configuration.site
-        zone = self._configuration.zone_section(case.zone_id)
-        return Place(
-            place_id=case.place_id,
-            zone_id=case.zone_id,
-            camera_id=case.camera_id,
-            address=site.address,
-            grid_code=zone.grid_code or site.grid_code,
-            responsible_unit=zone.responsible_unit or site.responsible_unit,
-            coordinates=zone.coordinates or site.coordinates,
-        )
+        told = {"operator": self._operator(view), "plate": "plate_unreadable"}
+        return thing.model_copy(update=told)
 
 
 def _dump(snapshot: dict[str, Any]) -> str:

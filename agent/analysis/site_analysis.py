@@ -173,15 +173,31 @@ class SiteAnalysis:
         changes += self.cases.update(
             frame.camera_id, findings, frame.monotonic_s, frame.captured_at
         )
+        views = self._views[frame.camera_id]
+        changes = [self._filed(change, views) for change in changes]
         if changes:
             traces = self._traces[frame.camera_id]
-            views = self._views[frame.camera_id]
             self._book.record(
                 changes, frame, lambda: self._snapshot(frame, pipeline), traces, views
             )
         else:
             self._book.keep(frame, lambda: self._snapshot(frame, pipeline), pending=pending)
         return changes
+
+    def _filed(self, change: Change, views: BestShots) -> Change:
+        """A change, with what the city is told of a case that has just opened."""
+        if change.type != "case.opened":
+            return change
+        matter = self._book.matter_of(change.case, views)
+        if matter == change.case.kind:
+            return change
+        return dataclasses.replace(change, case=self.cases.file_as(change.case, matter))
+
+    @property
+    def sizes_px(self) -> dict[str, tuple[int, int]]:
+        """Width and height of each camera's picture, as it came; from any thread."""
+        shapes = dict(self._colour_shapes)
+        return {camera_id: (shape[1], shape[0]) for camera_id, shape in shapes.items()}
 
     def rest(self) -> None:
         """Write down where every camera stands; called before a planned stop."""

@@ -83,6 +83,12 @@ class Cases:
         self._open, self._present = to.open, to.present
         self._witnesses, self._unseen = to.witnesses, to.unseen
 
+    def file_as(self, case: Case, matter: str) -> Case:
+        """Let the city be told of an open case as this matter, from now on."""
+        filed = dataclasses.replace(case, matter=matter)
+        self._open[case.place_id, case.kind] = filed
+        return filed
+
     def shift(self, camera_id: str, shift_s: float) -> None:
         """Move the times of one camera's cases onto another boot's clock."""
         for key, case in self._open.items():

@@ -242,6 +242,10 @@ class Zone:
     """When the rule holds; empty: always."""
     permitted: tuple[Window, ...] = ()
     """When the rule is suspended, such as market hours."""
+    allowed_s: float | None = None
+    """How long a thing may stay here; None: as the scenario has it."""
+    road_class: str | None = None
+    """The city's class of the road, by which a scenario may allow more or less."""
 
     @property
     def box(self) -> Box:
@@ -334,3 +338,5 @@ class Case:
     """Since when no camera that saw the problem can see its place; None while one can, or once the
     problem was seen again."""
     abstained_because: str | None = None
+    matter: str | None = None
+    """As what the city is told of it, by the name of a matter; None: as its kind. Fixed when it opens."""

@@ -95,12 +95,22 @@ class ClockReading(Wire):
 Code = Annotated[str, Field(max_length=32, pattern=r"^[0-9A-Za-z._-]{1,32}$")]
 
 
-class EventCode(Wire):
-    """The matter's code in the city's scheme; ``code`` is null where none is known."""
+ProfileName = Annotated[str, Field(max_length=64, pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+"""Of a scheme of codes."""
+FullCode = Annotated[str, Field(max_length=11, pattern=r"^[0-9]{11}$")]
 
-    profile: Annotated[str, Field(max_length=64, pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+
+class EventCode(Wire):
+    """The matter's code in the city's scheme; ``code`` is null where none is known.
+
+    ``full_code`` (事项代码, c11) has the six digits of the administrative division in front; null where the
+    site does not give them or the scheme has no such form.
+    """
+
+    profile: ProfileName
     code: Code | None
     name: Label
+    full_code: FullCode | None = None
 
 
 class Coordinates(Wire):

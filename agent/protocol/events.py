@@ -24,7 +24,6 @@ from agent.protocol.base import (
     Abstention,
     ClockReading,
     ClockState,
-    Coordinates,
     Counts,
     EventCode,
     LaneName,
@@ -48,6 +47,7 @@ from agent.protocol.fields import (
     Sha256,
     Share,
     Text,
+    TimeZone,
     Version,
     Whole,
     Within,
@@ -55,28 +55,12 @@ from agent.protocol.fields import (
     null_if_no_number,
 )
 from agent.protocol.heartbeat import ChangesBody, HeartbeatBody
+from agent.protocol.inventory import InventoryBody
+from agent.protocol.place import Place, PlaceId, Unit, UnitId
 
 if TYPE_CHECKING:
     from agent.domain.ids import Ids
     from drivers.clock import Clock
-
-
-Address = Annotated[str, Text(256)]
-Unit = Annotated[str, Text(200)]
-"""Who is responsible for a place, by name."""
-GridCode = Annotated[str, Field(max_length=15, pattern=r"^[0-9A-Z]{15}$")]
-
-
-class Place(Wire):
-    """Where it is, as the city files it."""
-
-    place_id: Name
-    zone_id: Name
-    camera_id: Name
-    address: Address
-    grid_code: GridCode | None = None
-    responsible_unit: Unit | None = None
-    coordinates: Coordinates | None = None
 
 
 class Fraction(Wire):
@@ -226,11 +210,15 @@ class ZoneDay(Wire):
     ``sensing_s`` is for how long it was watched and could be seen; ``abstained_s`` for how long its view
     was bad, so that nothing was claimed of it; ``blind_s`` for how long its camera gave nothing besides.
     What is missing to the day's length the agent did not run, or was ended without warning in between.
+    ``camera_id``, ``zone_kind`` and ``place_id`` are null for a zone that is drawn no more.
     """
 
     zone_id: Name
-    place_id: Name | None
+    camera_id: Name | None
+    zone_kind: Word | None
+    place_id: PlaceId | None
     responsible_unit: Unit | None
+    responsible_unit_id: UnitId | None
     sensing_s: Seconds
     abstained_s: Seconds
     blind_s: Seconds
@@ -269,7 +257,7 @@ class SummaryBody(Wire):
     day: Annotated[
         str, Field(max_length=10, pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$")
     ]
-    timezone: Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z][A-Za-z0-9_+/-]{0,63}$")]
+    timezone: TimeZone
     complete: Flag
     configuration_sha256: Sha256
     zones: Annotated[tuple[ZoneDay, ...], AtMost(2 * MAX_PLACES)]
@@ -410,6 +398,11 @@ class ClockEvent(Envelope):
     body: ClockBody
 
 
+class InventoryEvent(Envelope):
+    type: Literal["device.inventory"]
+    body: InventoryBody
+
+
 Event = Annotated[
     CaseEvent
     | BirthEvent
@@ -418,11 +411,19 @@ Event = Annotated[
     | LossEvent
     | StorageEvent
     | ClockEvent
-    | SummaryEvent,
+    | SummaryEvent
+    | InventoryEvent,
     Field(discriminator="type"),
 ]
 DeviceBody = (
-    BirthBody | HeartbeatBody | ChangesBody | LossBody | StorageBody | ClockBody | SummaryBody
+    BirthBody
+    | HeartbeatBody
+    | ChangesBody
+    | LossBody
+    | StorageBody
+    | ClockBody
+    | SummaryBody
+    | InventoryBody
 )
 Body = CaseBody | DeviceBody
 
@@ -435,6 +436,7 @@ DEVICE_EVENTS: dict[type[DeviceBody], tuple[str, LaneName]] = {
     ClockBody: ("device.clock", "case"),
     StorageBody: ("device.storage", "health"),
     SummaryBody: ("device.summary", "rest"),
+    InventoryBody: ("device.inventory", "rest"),
 }
 """What the device tells of itself: its type on the wire, and the lane in which it goes."""
 

@@ -22,13 +22,13 @@ from agent.protocol.events import (
     DeviceState,
     Fraction,
     HeartbeatEvent,
+    InventoryEvent,
     KindDay,
     Loss,
     LossBody,
     LossEvent,
     Message,
     Picture,
-    Place,
     StorageBody,
     StorageEvent,
     SummaryBody,
@@ -38,6 +38,8 @@ from agent.protocol.events import (
 )
 from agent.protocol.field_examples import BEGAN_AT, EPOCH, example_of, id_of, sha256_of
 from agent.protocol.heartbeat import ChangesBody, HeartbeatBody
+from agent.protocol.inventory import InventoryBody
+from agent.protocol.place import Place
 from agent.protocol.vectors import example_report
 
 if TYPE_CHECKING:
@@ -52,6 +54,7 @@ def examples() -> dict[str, Any]:
         "message-historical": Message(historical=True, events=(_birth(1), opened, cleared)),
         "message-heartbeat": Message(historical=False, events=(_heartbeat(4),)),
         "message-changes": Message(historical=False, events=(_changes(8, _heartbeat(4)),)),
+        "message-inventory": Message(historical=False, events=(_inventory(10),)),
         "message-abstained": Message(historical=False, events=(_abstained(6),)),
         "message-summary": Message(historical=False, events=(_summary(9),)),
         "message-loss": Message(historical=False, events=(_loss(5),)),
@@ -110,9 +113,7 @@ def _case(event_type: str, *, sequence: int) -> CaseEvent:
         kind="misparked_bike",
         state="open" if cleared_at is None else "cleared",
         code=event_code("gbt-47678-5", "misparked_bike"),
-        place=Place(
-            place_id="kerb", zone_id="kerb", camera_id="street", address="示例地址（非真实地点）"
-        ),
+        place=example_of(Place),
         began_at=BEGAN_AT,
         opened_at=opened_at,
         last_present_at=last_present_at,
@@ -187,8 +188,11 @@ def _summary(sequence: int) -> SummaryEvent:
     )
     zone = ZoneDay(
         zone_id="kerb",
-        place_id="kerb",
+        camera_id="street",
+        zone_kind="no_parking",
+        place_id="example-corner.kerb",
         responsible_unit="示例单位",
+        responsible_unit_id="unit-1",
         sensing_s=84_360.0,
         abstained_s=1500.0,
         blind_s=30.0,
@@ -226,6 +230,11 @@ def _changes(sequence: int, heartbeat: HeartbeatEvent) -> ChangesEvent:
     envelope = _envelope(sequence, BEGAN_AT + timedelta(seconds=650))
     body = ChangesBody(of=heartbeat.event_id, changed={"temperature_c": 58.1})
     return ChangesEvent(**envelope, type="device.changes", body=body)
+
+
+def _inventory(sequence: int) -> InventoryEvent:
+    envelope = _envelope(sequence, BEGAN_AT - timedelta(seconds=50))
+    return InventoryEvent(**envelope, type="device.inventory", body=example_of(InventoryBody))
 
 
 def _loss(sequence: int) -> LossEvent:

@@ -219,6 +219,8 @@ Id = Annotated[str, Field(max_length=64, pattern=f"^{_ID}$")]
 """Opaque; those of the device are UUIDs or hexadecimal."""
 Sha256 = Annotated[str, Field(max_length=64, pattern=r"^[0-9a-f]{64}$")]
 Version = Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9.+!_-]{1,64}$")]
+TimeZone = Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z][A-Za-z0-9_+/-]{0,63}$")]
+"""Such as ``Asia/Shanghai``."""
 Moment = Annotated[AwareDatetime, _InIso8601()]
 
 Flag = Annotated[bool, _OrNot()]

@@ -137,7 +137,7 @@ def assemble(
     """
     # The pictures are small: OpenCV's own threads would cost more than they bring.
     cv2.setNumThreads(1)
-    chosen, networks = _chosen(configuration), _open_networks(configuration)
+    networks = _open_networks(configuration)
     database, quarantined = open_database(
         state_dir / DATABASE, check=check_database, in_memory=in_memory
     )
@@ -151,7 +151,6 @@ def assemble(
     book = CaseRecorder(
         configuration,
         models=networks.used,
-        allowed_s={module.KIND: settings.allowed_s for module, settings in chosen.values()},
         database=database,
         outbox=outbox,
         evidence=evidence,
@@ -169,7 +168,7 @@ def assemble(
             verifier=networks.verifier,
             pace=pace,
         ),
-        kinds={name: module.KIND for name, (module, _) in chosen.items()},
+        kinds={name: module.KIND for name, (module, _) in configuration.chosen_scenarios.items()},
         cases=_cases(configuration, database, ids),
         book=book,
         evidence=evidence,
@@ -274,8 +273,8 @@ def pipeline_of(
         verifier: The device's; None: there is none.
         pace: What is left of the budget for looking now, 0 to 1.
     """
-    chosen = _chosen(configuration)
-    zones = [one.zone for one in configuration.zones if one.camera_id == camera_id]
+    chosen = configuration.chosen_scenarios
+    zones = configuration.drawn(camera_id)
     return Pipeline(
         zones=zones,
         size_px=size_px,
@@ -295,17 +294,6 @@ def pipeline_of(
     )
 
 
-def _chosen(
-    configuration: Configuration,
-) -> dict[str, tuple[scenarios.ScenarioModule, scenarios.ScenarioSettings]]:
-    """The configured scenarios with their settings, by their names."""
-    modules = {name: scenarios.load_scenario(name) for name in configuration.scenarios}
-    return {
-        name: (module, module.Settings.model_validate(configuration.scenarios[name]))
-        for name, module in modules.items()
-    }
-
-
 def _detector(models: ModelsSection) -> tuple[inference.Detector, dict[str, float]]:
     """The detector, which also reports weak detections, and the score from which a detection counts."""
     stored = inference.read_model(inference.find_model(models.detector))
@@ -318,7 +306,7 @@ def _detector(models: ModelsSection) -> tuple[inference.Detector, dict[str, floa
 
 def _sight(configuration: Configuration, camera: CameraSection, state_dir: Path) -> Visibility:
     """The visibility of one camera, compared with its reference image if there is one."""
-    zones = [one.zone for one in configuration.zones if one.camera_id == camera.camera_id]
+    zones = configuration.drawn(camera.camera_id)
     settings = configuration.view_guard
     if getattr(cameras.load_driver(camera.driver), "STILLS", False):
         settings = settings.model_copy(update={"off": (*settings.off, "frozen")})

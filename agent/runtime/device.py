@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from agent.analysis import reference_image
 from agent.concurrency.threads import Threads
 from agent.concurrency.watchdog import Progress, notify
 from agent.config.plausibility import remarks
@@ -16,6 +17,7 @@ from agent.delivery.uplink import Uplink
 from agent.delivery.uplink_supervisor import UplinkSupervisor
 from agent.domain.ids import RandomIds
 from agent.identity.signing_key import open_signer
+from agent.protocol.downlink import COMMANDS, name_of
 from agent.protocol.heartbeat import AS_WRITTEN, ConfigurationHealth
 from agent.runtime.composition import assemble
 from agent.runtime.housekeeping import Housekeeping
@@ -33,6 +35,7 @@ from agent.telemetry import storage_incidents
 from agent.telemetry.clock_monitor import ClockMonitor, reading_of
 from agent.telemetry.gauges import table_of
 from agent.telemetry.heartbeat import HeartbeatSender, Intervals
+from agent.telemetry.inventory import InventorySender, Known
 from agent.telemetry.loss_reports import LossReports
 from agent.telemetry.outbox_gauges import OutboxGauges
 from agent.telemetry.status_file import keep_written
@@ -307,11 +310,36 @@ class _Device:
         self._parts.analysis.on_view_change = health.soon
         timekeeper = ClockMonitor(self._parts.database, self._parts.outbox, self._clock, self._ids)
         keep("clock", lambda: timekeeper.run(stop))
+        inventory = self._inventory()
+        keep("inventory", lambda: inventory.run(stop))
         keep("losses", lambda: _report_losses(losses, stop))
         keep("cooling", self._keep_cool)
         keep("health", lambda: health.run(stop))
         self._start_signals(metrics, health)
         keep("status", lambda: keep_written(self._run_dir, metrics.status, stop))
+
+    def _inventory(self) -> InventorySender:
+        """Who says what the device is made of."""
+        parts = self._parts
+        known = Known(
+            self._configuration,
+            agent_version=version("kerbwatch"),
+            models=parts.models,
+            commands=tuple(sorted(name_of(each) for each in COMMANDS)),
+            views={
+                camera.camera_id: view
+                for camera in self._configuration.cameras
+                if (view := reference_image.load(self._state_dir, camera.camera_id)) is not None
+            },
+        )
+        return InventorySender(
+            known,
+            parts.database,
+            parts.outbox,
+            clock=self._clock,
+            ids=self._ids,
+            sizes_px=lambda: parts.analysis.sizes_px,
+        )
 
     def _health(self, metrics: Metrics, housekeeping: Housekeeping) -> HeartbeatSender:
         """Who writes the heartbeats, with all gauges of this machine."""

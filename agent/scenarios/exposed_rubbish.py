@@ -102,9 +102,8 @@ class Settings(VerifiedSettings):
             raise ValueError(said("min_area must be below max_area"))
         return self
 
-    @property
-    def longest_s(self) -> float:
-        return self.allowed_s * self.unnamed_times
+    def longest_s(self, allowed_s: float) -> float:
+        return allowed_s * self.unnamed_times
 
 
 @dataclass(slots=True)
@@ -147,6 +146,7 @@ class ExposedRubbish:
         self._settings = settings
         self._zones = [zone for zone in zones if zone.kind == NO_DUMPING]
         self._containers = [zone.box for zone in zones if zone.kind.around_a_thing]
+        self._allowed_s = settings.allowed_by_zone(self._zones)
         self._heaps = ZoneCandidates(self._zones, _Heap)
         self._verifier = VerifierClient(settings.question(frozenset({RUBBISH}), ALIKE))
 
@@ -195,9 +195,12 @@ class ExposedRubbish:
             and not heap.near_since_s
             and not _is_covered(heap.box, moment)
         ]
-        allowed_s = self._settings.allowed_s
-        for heap in self._verifier.ask_about(lying, lambda heap: heap.alone_s / allowed_s, moment):
+        for heap in self._verifier.ask_about(lying, self._alone_share, moment):
             heap.restart(moment.now_s)
+
+    def _alone_share(self, heap: _Heap) -> float:
+        """For which share of the time that it may it has lain alone."""
+        return heap.alone_s / self._allowed_s[heap.zone_id]
 
     def _may_begin(self, thing: Seen) -> bool:
         """Whether something new was put down and has the size of rubbish; dusk may take that from it later."""
@@ -239,7 +242,7 @@ class ExposedRubbish:
 
     def _needed_s(self, heap: _Heap) -> float:
         named = heap.verification.confirmed or self._is_named(heap)
-        return self._settings.allowed_s * (1.0 if named else self._settings.unnamed_times)
+        return self._allowed_s[heap.zone_id] * (1.0 if named else self._settings.unnamed_times)
 
     def _is_named(self, heap: _Heap) -> bool:
         return heap.share(heap.named) >= self._settings.named_share
@@ -315,7 +318,7 @@ class ExposedRubbish:
             for zone_id, heaps in self._candidates().items()
             for heap in heaps
             if heap.missed_s is None
-            and heap.alone_s >= self._settings.allowed_s
+            and heap.alone_s >= self._allowed_s[heap.zone_id]
             and heap.share(heap.named) < self._settings.named_share
         )
 

@@ -28,7 +28,6 @@ def test_snapshots_are_rare_while_nothing_may_become_a_case(
         book = CaseRecorder(
             from_tables(site_of()),
             models=(),
-            allowed_s={},
             database=database,
             outbox=outbox,
             evidence=Evidence(tmp_path / "evidence", 90, 0.5),

@@ -164,9 +164,13 @@ class Storing:
             return {n for (_, of), numbers in self._named.items() if of == epoch for n in numbers}
 
     def cases(self, place_id: str) -> dict[str, str]:
-        """Each case that was told of at a place, and the last that was told of it."""
+        """Each case that was told of at a place of this device, and the last that was told of it."""
         with self._lock:
-            told = [cases for (place, _), cases in self._opened.items() if place == place_id]
+            told = [
+                cases
+                for (place, _), cases in self._opened.items()
+                if place.endswith(f".{place_id}")
+            ]
             return {case_id: last for cases in told for case_id, last in cases.items()}
 
     def double_cases(self, without: Collection[str] = ()) -> int:

@@ -199,10 +199,13 @@ def test_the_look_sees_what_is_without_bounds(part: dict[str, Any]) -> None:
 # ── what is read ─────────────────────────────────────────────────────────────────────────────
 
 FREE = {"address", "cameras", "last_refused", "made", "name", "purpose", "reason"} | {
+    "en",
     "responsible_unit",
+    "road_class",
     "state",
     "unknown",
     "version",
+    "zh",
 }
 """Fields for people, in which a path or a space is just text."""
 HOSTILE_TEXTS = {
