@@ -8,21 +8,23 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from agent.analysis.case_things import departed, things
+from agent.analysis.withdrawal import LastTold
 from agent.config.reported_place import allowed_s, code_of, place_of
 from agent.domain.labels import BIKES
 from agent.evidence.pictures import EvidenceError
 from agent.perception.operator_colour import UNKNOWN, Palette
 from agent.protocol.base import Abstention, ClockReading, ModelUsed
-from agent.protocol.events import CaseBody, Draft, Fraction, Thing
+from agent.protocol.event_codes import event_code
+from agent.protocol.events import CaseBody, Draft, Withdrawn
 from agent.storage import day_counters
-from agent.storage.case_table import save_case, save_trace
+from agent.storage.case_table import last_body, save_case, save_trace
 from agent.storage.errors import StorageError
 from agent.storage.state_table import ANALYSIS_SNAPSHOT, load_state, save_state
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Mapping, Sequence
-    from datetime import datetime
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from agent.analysis.decision_trace import Traces
     from agent.config.schema import Configuration
@@ -128,6 +130,58 @@ class CaseRecorder:
         self._write_all(frame)
         self._snapshot_s[frame.camera_id] = frame.monotonic_s
 
+    def withdraw(self, changes: Sequence[Change], frame: Frame) -> None:
+        """Make events of cases that are withdrawn; they are on the disk when this returns.
+
+        Args:
+            changes: Each of the type ``case.withdrawn``.
+            frame: A moment, now; its picture tells nothing of them.
+
+        Raises:
+            StorageError: The database did not take it.
+        """
+        day = day_counters.day_of(frame.captured_at, self._timezone)
+
+        def write(connection: sqlite3.Connection) -> None:
+            for change in changes:
+                case = change.case
+                told = LastTold(case, last_body(connection, case.case_id), frame.captured_at)
+                body = self._withdrawn_body(change, told, frame)
+                draft = self._drafted(change, body, frame)
+                day_counters.count_case(connection, day, change)
+                save_case(connection, case)
+                self._outbox.add(connection, draft)
+                text = body.model_dump_json(exclude_none=True)
+                save_trace(connection, case.case_id, draft.type, text, "{}")
+
+        self._database.write(write).result()
+
+    def _withdrawn_body(self, change: Change, told: LastTold, frame: Frame) -> CaseBody:
+        """As the case was told last: its zone may be drawn no more."""
+        case = change.case
+        site = self._configuration.site
+        return CaseBody(
+            case_id=case.case_id,
+            kind=case.kind,
+            state=case.state,
+            code=told.body.get("code") or event_code(site.codes_profile, case.kind),
+            place=told.place(site.address),
+            began_at=told.at(case.began_s),
+            opened_at=told.at(case.opened_s),
+            last_present_at=told.at(case.last_present_s),
+            dwell_s=round(max(0.0, case.last_present_s - case.began_s), 3),
+            allowed_s=told.allowed_s,
+            count=len(case.members),
+            members=things(case.members, told.at),
+            left=departed(change.left, told.at),
+            confidence=round(min(1.0, case.confidence), 4),
+            models=self._models,
+            configuration_sha256=self._configuration_sha256,
+            withdrawn=Withdrawn.model_validate(
+                {"reason": case.withdrawn_because, "at": frame.captured_at}
+            ),
+        )
+
     def _write_all(self, frame: Frame) -> None:
         """Write what is new and what a full disk did not take before, in order."""
         self._tried_s = frame.monotonic_s
@@ -149,12 +203,20 @@ class CaseRecorder:
             self._unwritten.clear()
             self.changes_waiting = 0
 
-    def keep(self, frame: Frame, snapshot: Callable[[], dict[str, Any]], *, pending: bool) -> None:
+    def keep(
+        self,
+        frame: Frame,
+        snapshot: Callable[[], dict[str, Any]],
+        cases: Sequence[Case] = (),
+        *,
+        pending: bool,
+    ) -> None:
         """Write the snapshot down if its time has come; does not wait for the disk.
 
         Args:
             frame: Now.
             snapshot: Asked only if it is written.
+            cases: The camera's open cases, whose members may have come and gone meanwhile.
             pending: Whether something may become a case. Where nothing may, an older snapshot costs
                 nothing, and a card wears by what is written.
         """
@@ -163,13 +225,21 @@ class CaseRecorder:
         last_s = self._snapshot_s.setdefault(frame.camera_id, frame.monotonic_s)
         every_s = self._configuration.analysis.snapshot_every_s
         if frame.monotonic_s - last_s >= every_s * (1 if pending else QUIET_TIMES):
-            self.save(frame, snapshot())
+            self.save(frame, snapshot(), cases)
 
-    def save(self, frame: Frame, snapshot: dict[str, Any]) -> None:
-        """Write the snapshot down now; does not wait for the disk."""
+    def save(self, frame: Frame, snapshot: dict[str, Any], cases: Sequence[Case] = ()) -> None:
+        """Write the snapshot and the camera's open cases down now; does not wait for the disk."""
         text = _dump(snapshot)
         name = ANALYSIS_SNAPSHOT + frame.camera_id
-        self._database.write(lambda connection: save_state(connection, name, text))
+        if self._unwritten:  # these cases may have begun with a change that waits
+            cases = ()
+
+        def write(connection: sqlite3.Connection) -> None:
+            save_state(connection, name, text)
+            for case in cases:
+                save_case(connection, case)
+
+        self._database.write(write)
         self._snapshot_s[frame.camera_id] = frame.monotonic_s
 
     def suppress(self, frame: Frame, found: Mapping[day_counters.Place, int]) -> None:
@@ -210,12 +280,16 @@ class CaseRecorder:
         return json.dumps(document, separators=(",", ":"), allow_nan=False)
 
     def _draft(self, change: Change, frame: Frame, views: BestShots) -> Draft:
+        return self._drafted(change, self._body(change, frame, views), frame)
+
+    def _drafted(self, change: Change, body: CaseBody, frame: Frame) -> Draft:
         return Draft(
             event_id=self._ids.new(frame.captured_at),
             type=change.type,
             occurred_at=frame.captured_at,
             clock=self._clock(frame),
-            body=self._body(change, frame, views),
+            body=body,
+            test=change.case.test,
         )
 
     def _body(self, change: Change, frame: Frame, views: BestShots) -> CaseBody:
@@ -238,10 +312,8 @@ class CaseRecorder:
             dwell_s=round(max(0.0, case.last_present_s - case.began_s), 3),
             allowed_s=self._allowed_s[case.zone_id][case.kind],
             count=len(case.members),
-            members=tuple(
-                self._thing(member, at(member.since_s), seen.get(member.member_id))
-                for member in case.members
-            ),
+            members=things(case.members, at),
+            left=departed(change.left, at),
             confidence=round(min(1.0, case.confidence), 4),
             reason={} if change.finding is None else dict(change.finding.reason),
             models=self._models,
@@ -285,23 +357,20 @@ class CaseRecorder:
             self.events_without_pictures += 1
             return error.kept, error.reason
 
-    def _thing(self, member: Member, since: datetime, view: BestShot | None) -> Thing:
-        box = member.box
-        thing = Thing(
-            member_id=member.member_id,
-            label=member.label,
-            box=Fraction(
-                left=round(box.left, 5),
-                top=round(box.top, 5),
-                right=round(box.right, 5),
-                bottom=round(box.bottom, 5),
-            ),
-            since=since,
-        )
-        if member.label not in BIKES or view is None:
-            return thing
-        told = {"operator": self._operator(view), "plate": "plate_unreadable"}
-        return thing.model_copy(update=told)
+    def operators_of(self, members: Iterable[Member], views: BestShots) -> dict[str, str]:
+        """Whose shared bikes members of a case are, by their ids; of those of which there is a picture.
+
+        Args:
+            members: Which.
+            views: The best picture of each thing so far.
+        """
+        if self._palette is None:
+            return {}
+        return {
+            member.member_id: self._palette.operator_of(view.bgr, view.box)
+            for member in members
+            if member.label in BIKES and (view := views.of(member.member_id)) is not None
+        }
 
 
 def _dump(snapshot: dict[str, Any]) -> str:

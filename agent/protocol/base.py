@@ -61,6 +61,8 @@ MAX_RANGES = 500
 """Of one loss report."""
 MAX_PLACES = 1000
 """Zones of a device; members of one case."""
+MAX_OPEN_CASES = 2000
+"""Of a device."""
 MAX_CAMERAS = 64
 MAX_MODELS = 16
 MAX_WORDS = 64

@@ -17,6 +17,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from agent.protocol.base import (
     CONTRACT_VERSION,
     MAX_EVENTS,
+    MAX_OPEN_CASES,
     MAX_PLACES,
     MAX_RANGES,
     MAX_WORDS,
@@ -57,6 +58,7 @@ from agent.protocol.fields import (
 from agent.protocol.heartbeat import ChangesBody, HeartbeatBody
 from agent.protocol.inventory import InventoryBody
 from agent.protocol.place import Place, PlaceId, Unit, UnitId
+from agent.protocol.service import AcceptanceBody, DecommissionedBody
 
 if TYPE_CHECKING:
     from agent.domain.ids import Ids
@@ -72,19 +74,33 @@ class Fraction(Wire):
     bottom: Share
 
 
+MemberId = Annotated[str, Field(max_length=103, pattern=r"^[A-Za-z0-9_-]{1,96}(\.[0-9]{1,6})?$")]
+"""Of one stay of one thing in one case: what comes back after it has gone has another, with a number behind
+a dot."""
+
+
 class Thing(Wire):
     """One member of a case: a bike, a stall, a bin.
 
+    ``since`` is when it came to stand; time in which nobody could see it is left out, so that it may be later in
+    a later event. ``last_present_at`` is when it was last there; null in what an older agent kept.
     ``operator`` is whose shared bike it is by its paint, or ``unknown``; null where the site names
     no operators. ``plate`` says of a bike that no number was read: none is ever guessed.
     """
 
-    member_id: Annotated[str, Field(max_length=96, pattern=r"^[A-Za-z0-9_-]{1,96}$")]
+    member_id: MemberId
     label: Word
     box: Fraction
     since: Moment
+    last_present_at: Moment | None = None
     operator: Name | None = None
     plate: Literal["plate_unreadable"] | None = None
+
+
+class Departed(Thing):
+    """A member that has gone: it stood from ``since`` to ``until``."""
+
+    until: Moment
 
 
 _PICTURE = r"^[A-Za-z0-9-]{1,64}/[a-z_]{1,16}(-[A-Za-z0-9_-]{1,96})?\.jpg$"
@@ -116,17 +132,30 @@ Fact = Annotated[
 """One of the figures that a rule went by."""
 
 
+class Withdrawn(Wire):
+    """A case has ended without anybody seeing how, because what it was judged by has changed.
+
+    ``zone_gone``: its zone is drawn no more. ``zone_changed``: where it stood is no longer judged by the same
+    rule. ``unit_moved``: the unit or its camera stands or looks elsewhere. ``scenario_off``: what judged it is off.
+    """
+
+    reason: Literal["zone_gone", "zone_changed", "unit_moved", "scenario_off"]
+    at: Moment
+
+
 class CaseBody(Wire):
     """One street problem as it stands at the event's time.
 
     ``began_at`` is when the thing came to stand, ``last_present_at`` when it was last there. What
     came or went while people hid the place did so between two sights of it: then it is the middle.
+    ``members`` are what it consists of; of a case that has ended, what stood there last. ``left`` are members
+    that have gone since the case's last event: each is named there once.
     ``evidence_fault`` is why the disk did not take every picture of it; null if it did.
     """
 
     case_id: Id
     kind: Word
-    state: Literal["open", "cleared"]
+    state: Literal["open", "cleared", "withdrawn"]
     code: EventCode
     place: Place
     began_at: Moment
@@ -137,6 +166,7 @@ class CaseBody(Wire):
     allowed_s: Seconds
     count: Count
     members: Annotated[tuple[Thing, ...], AtMost(MAX_PLACES)] = ()
+    left: Annotated[tuple[Departed, ...], AtMost(MAX_PLACES)] = ()
     confidence: Share
     reason: Annotated[dict[Word, Fact], AtMost(MAX_WORDS)] = {}
     models: Models = ()
@@ -145,8 +175,11 @@ class CaseBody(Wire):
     evidence_fault: Sentence | None = None
     evidence_status: Literal["lead_only"] = "lead_only"
     abstention: Abstention | None = None
+    withdrawn: Withdrawn | None = None
 
 
+OpenCases = Annotated[tuple[Id, ...], AtMost(MAX_OPEN_CASES)]
+"""The cases that are open, the oldest first. What is not named there is not open, whatever was told of it."""
 _Base64Url = Annotated[str, Field(max_length=43, pattern=r"^[A-Za-z0-9_-]{43}$")]
 """Of 32 bytes."""
 
@@ -168,9 +201,17 @@ class BirthBody(Wire):
     agent_version: Version
     configuration_sha256: Sha256
     signing_key: PublicKey | None = None
+    open_cases: OpenCases = ()
 
 
-CaseEventType = Literal["case.opened", "case.persisting", "case.cleared", "case.abstained"]
+CaseEventType = Literal[
+    "case.opened",
+    "case.persisting",
+    "case.changed",
+    "case.cleared",
+    "case.abstained",
+    "case.withdrawn",
+]
 
 
 class Loss(Wire):
@@ -191,7 +232,7 @@ class Loss(Wire):
 class KindDay(Wire):
     """One kind of case in one zone on one day.
 
-    ``stood_s`` is how long all that cleared had stood. ``suppressed`` counts candidates that were a case by
+    ``stood_s`` is how long all that cleared had stood; what was withdrawn is not in it. ``suppressed`` counts candidates that were a case by
     all else, and were kept from it or ended by the verifier's word, by what it saw them as.
     """
 
@@ -201,6 +242,7 @@ class KindDay(Wire):
     cleared: Count
     abstained: Count
     stood_s: Seconds
+    withdrawn: Count = 0
     suppressed: Counts = {}
 
 
@@ -262,6 +304,7 @@ class SummaryBody(Wire):
     configuration_sha256: Sha256
     zones: Annotated[tuple[ZoneDay, ...], AtMost(2 * MAX_PLACES)]
     device: DeviceDay
+    open_cases: OpenCases = ()
 
 
 class LossReport(Wire):
@@ -403,6 +446,16 @@ class InventoryEvent(Envelope):
     body: InventoryBody
 
 
+class AcceptanceEvent(Envelope):
+    type: Literal["device.acceptance"]
+    body: AcceptanceBody
+
+
+class DecommissionedEvent(Envelope):
+    type: Literal["device.decommissioned"]
+    body: DecommissionedBody
+
+
 Event = Annotated[
     CaseEvent
     | BirthEvent
@@ -412,7 +465,9 @@ Event = Annotated[
     | StorageEvent
     | ClockEvent
     | SummaryEvent
-    | InventoryEvent,
+    | InventoryEvent
+    | AcceptanceEvent
+    | DecommissionedEvent,
     Field(discriminator="type"),
 ]
 DeviceBody = (
@@ -424,6 +479,8 @@ DeviceBody = (
     | ClockBody
     | SummaryBody
     | InventoryBody
+    | AcceptanceBody
+    | DecommissionedBody
 )
 Body = CaseBody | DeviceBody
 
@@ -437,6 +494,8 @@ DEVICE_EVENTS: dict[type[DeviceBody], tuple[str, LaneName]] = {
     StorageBody: ("device.storage", "health"),
     SummaryBody: ("device.summary", "rest"),
     InventoryBody: ("device.inventory", "rest"),
+    AcceptanceBody: ("device.acceptance", "rest"),
+    DecommissionedBody: ("device.decommissioned", "rest"),
 }
 """What the device tells of itself: its type on the wire, and the lane in which it goes."""
 

@@ -10,6 +10,7 @@ from agent.protocol.commands import COMMANDS, Answer, Command, name_of
 from agent.protocol.downlink import Receipt
 from agent.protocol.event_codes import event_code
 from agent.protocol.events import (
+    AcceptanceEvent,
     BirthBody,
     BirthEvent,
     CaseBody,
@@ -18,6 +19,8 @@ from agent.protocol.events import (
     ClockBody,
     ClockEvent,
     Concerned,
+    DecommissionedEvent,
+    Departed,
     DeviceDay,
     DeviceState,
     Fraction,
@@ -34,12 +37,14 @@ from agent.protocol.events import (
     SummaryBody,
     SummaryEvent,
     Thing,
+    Withdrawn,
     ZoneDay,
 )
 from agent.protocol.field_examples import BEGAN_AT, EPOCH, example_of, id_of, sha256_of
 from agent.protocol.heartbeat import ChangesBody, HeartbeatBody
 from agent.protocol.inventory import InventoryBody
 from agent.protocol.place import Place
+from agent.protocol.service import AcceptanceBody, DecommissionedBody
 from agent.protocol.vectors import example_report
 
 if TYPE_CHECKING:
@@ -56,6 +61,9 @@ def examples() -> dict[str, Any]:
         "message-changes": Message(historical=False, events=(_changes(8, _heartbeat(4)),)),
         "message-inventory": Message(historical=False, events=(_inventory(10),)),
         "message-abstained": Message(historical=False, events=(_abstained(6),)),
+        "message-changed": Message(historical=False, events=(_changed(10),)),
+        "message-withdrawn": Message(historical=False, events=(_withdrawn(11),)),
+        "message-service": Message(historical=False, events=(_acceptance(12), _taken_down(13))),
         "message-summary": Message(historical=False, events=(_summary(9),)),
         "message-loss": Message(historical=False, events=(_loss(5),)),
         "message-storage": Message(historical=False, events=(_storage(6), _volatile(7))),
@@ -127,6 +135,7 @@ def _case(event_type: str, *, sequence: int) -> CaseEvent:
                 label="bicycle",
                 box=Fraction(left=0.41, top=0.52, right=0.5, bottom=0.68),
                 since=BEGAN_AT,
+                last_present_at=last_present_at,
             ),
         ),
         confidence=0.78,
@@ -151,6 +160,55 @@ def _abstained(sequence: int) -> CaseEvent:
     return CaseEvent.model_validate({**told, "body": body})
 
 
+def _changed(sequence: int) -> CaseEvent:
+    """A second bike came after the case had opened, and the first one was taken away."""
+    opened = _case("case.opened", sequence=sequence)
+    first = opened.body.members[0]
+    at = BEGAN_AT + timedelta(seconds=420)
+    gone = Departed(
+        **{**dict(first), "last_present_at": at - timedelta(seconds=15)},
+        until=at - timedelta(seconds=15),
+    )
+    other = Thing(
+        member_id="4",
+        label="bicycle",
+        box=Fraction(left=0.55, top=0.53, right=0.63, bottom=0.69),
+        since=BEGAN_AT + timedelta(seconds=200),
+        last_present_at=at,
+        operator="unknown",
+        plate="plate_unreadable",
+    )
+    body = opened.body.model_copy(
+        update={"members": (other,), "left": (gone,), "pictures": (), "last_present_at": at}
+        | {"dwell_s": (at - BEGAN_AT).total_seconds()}
+    )
+    told = {**_envelope(sequence, at), "type": "case.changed"}
+    return CaseEvent.model_validate({**told, "body": body})
+
+
+def _withdrawn(sequence: int) -> CaseEvent:
+    """The zone was drawn elsewhere while the device was off."""
+    opened = _case("case.opened", sequence=sequence)
+    at = BEGAN_AT + timedelta(seconds=3600)
+    body = opened.body.model_copy(
+        update={"state": "withdrawn", "withdrawn": Withdrawn(reason="zone_changed", at=at)}
+        | {"pictures": ()}
+    )
+    told = {**_envelope(sequence, at), "type": "case.withdrawn"}
+    return CaseEvent.model_validate({**told, "body": body})
+
+
+def _acceptance(sequence: int) -> AcceptanceEvent:
+    envelope = _envelope(sequence, BEGAN_AT + timedelta(seconds=1000))
+    return AcceptanceEvent(**envelope, type="device.acceptance", body=example_of(AcceptanceBody))
+
+
+def _taken_down(sequence: int) -> DecommissionedEvent:
+    envelope = _envelope(sequence, BEGAN_AT + timedelta(seconds=2000))
+    body = example_of(DecommissionedBody)
+    return DecommissionedEvent(**envelope, type="device.decommissioned", body=body)
+
+
 def _picture(role: str, captured_at: datetime) -> Picture:
     return Picture.model_validate(
         {
@@ -170,6 +228,7 @@ def _birth(sequence: int) -> BirthEvent:
         session_id=id_of("session"),
         agent_version="0.2.0",
         configuration_sha256=sha256_of("example configuration"),
+        open_cases=(id_of("case"),),
     )
     envelope = _envelope(sequence, BEGAN_AT - timedelta(seconds=60))
     return BirthEvent(**envelope, type="device.birth", body=body)
@@ -216,6 +275,7 @@ def _summary(sequence: int) -> SummaryEvent:
             waiting_s_max=1833.0,
             written_bytes=410_000_000,
         ),
+        open_cases=(id_of("case"),),
     )
     return SummaryEvent(**_envelope(sequence, BEGAN_AT), type="device.summary", body=body)
 

@@ -16,6 +16,7 @@ from agent.analysis.case_recorder import CaseRecorder
 from agent.analysis.sample_collection import SampleCollection
 from agent.analysis.site_analysis import SiteAnalysis
 from agent.analysis.verifier import RUNS_PER_S, VerifierBudget, open_verifier
+from agent.analysis.withdrawal import vantages_of
 from agent.domain.case_lifecycle import Cases
 from agent.domain.labels import ASKED_OF
 from agent.domain.scene import MASK
@@ -34,12 +35,15 @@ from drivers import cameras
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Mapping
+    from datetime import datetime
     from pathlib import Path
 
     from agent.analysis.camera_pipeline import Classifier
     from agent.analysis.verifier import VerifierModel
     from agent.config.schema import CameraSection, Configuration, ModelsSection
+    from agent.domain.case_lifecycle import Change
     from agent.domain.ids import Ids
+    from agent.domain.scene import Vantage
     from agent.perception.region_scheduler import Detector
     from agent.protocol.base import ClockReading, ModelUsed
     from agent.storage.corruption import Quarantined
@@ -68,6 +72,9 @@ class Parts:
     """The database that was put aside at this start."""
     taken_back: TakenBack | None
     """What the database in memory had got while the disk took nothing."""
+    configuration: Configuration
+    vantages: Mapping[str, Vantage]
+    """Camera → from where it looks."""
 
     @property
     def models(self) -> tuple[ModelUsed, ...]:
@@ -92,6 +99,17 @@ class Parts:
     @property
     def _opened(self) -> tuple[inference.Detector | inference.Classifier, ...]:
         return (self.detector, *self.classifiers.values())
+
+    def withdraw_unwatched(self, at: datetime) -> list[Change]:
+        """End the open cases with which this run's configuration does not go on; before the first frame.
+
+        Args:
+            at: The wall clock now.
+
+        Raises:
+            StorageError: The database did not take it.
+        """
+        return self.analysis.withdraw_unwatched(self.configuration, self.vantages, at)
 
     def reading(self) -> closing[sqlite3.Connection]:
         """A read-only connection, for a ``with`` block."""
@@ -148,6 +166,9 @@ def assemble(
         configuration.evidence.jpeg_quality,
         configuration.evidence.close_up_margin,
     )
+    views = _views(configuration, state_dir)
+    shown = {camera_id: view.sha256 for camera_id, view in views.items()}
+    vantages = vantages_of(configuration, shown)
     book = CaseRecorder(
         configuration,
         models=networks.used,
@@ -169,7 +190,7 @@ def assemble(
             pace=pace,
         ),
         kinds={name: module.KIND for name, (module, _) in configuration.chosen_scenarios.items()},
-        cases=_cases(configuration, database, ids),
+        cases=_cases(configuration, database, ids, vantages),
         book=book,
         evidence=evidence,
         collection=SampleCollection(
@@ -179,7 +200,7 @@ def assemble(
             networks.used,
         ),
         sights={
-            camera.camera_id: _sight(configuration, camera, state_dir)
+            camera.camera_id: _sight(configuration, camera, views.get(camera.camera_id))
             for camera in configuration.cameras
         },
         boot_id=boot_id,
@@ -194,6 +215,8 @@ def assemble(
         book,
         quarantined,
         taken_back,
+        configuration,
+        vantages,
     )
 
 
@@ -244,10 +267,13 @@ def _outbox(
     )
 
 
-def _cases(configuration: Configuration, database: Database, ids: Ids) -> Cases:
+def _cases(
+    configuration: Configuration, database: Database, ids: Ids, vantages: Mapping[str, Vantage]
+) -> Cases:
     with closing(database.read()) as connection:
         open_cases = load_open_cases(connection)
-    return Cases(ids.new, configuration.analysis.persist_every_s, open_cases)
+    analysis = configuration.analysis
+    return Cases(ids.new, analysis.persist_every_s, open_cases, vantages, analysis.change_every_s)
 
 
 def pipeline_of(
@@ -304,13 +330,25 @@ def _detector(models: ModelsSection) -> tuple[inference.Detector, dict[str, floa
     return inference.Detector(stored, models.threads, threshold=weak), thresholds
 
 
-def _sight(configuration: Configuration, camera: CameraSection, state_dir: Path) -> Visibility:
+def _views(
+    configuration: Configuration, state_dir: Path
+) -> dict[str, reference_image.ReferenceImage]:
+    """The commissioning pictures of the cameras that have one."""
+    names = [camera.camera_id for camera in configuration.cameras]
+    loaded = {name: reference_image.load(state_dir, name) for name in names}
+    return {name: view for name, view in loaded.items() if view is not None}
+
+
+def _sight(
+    configuration: Configuration,
+    camera: CameraSection,
+    reference: reference_image.ReferenceImage | None,
+) -> Visibility:
     """The visibility of one camera, compared with its reference image if there is one."""
     zones = configuration.drawn(camera.camera_id)
     settings = configuration.view_guard
     if getattr(cameras.load_driver(camera.driver), "STILLS", False):
         settings = settings.model_copy(update={"off": (*settings.off, "frozen")})
-    reference = reference_image.load(state_dir, camera.camera_id)
     guard = ViewMonitor(zones, settings, None if reference is None else reference.luma)
     return Visibility((zone.zone_id for zone in zones if zone.kind != MASK), guard)
 

@@ -266,7 +266,9 @@ class ExposedRubbish:
             "present",
             since_s=first.since_s,
             confidence=min(1.0, max(0.5 * (1.0 - other), first.confidence)),
-            members=tuple(Member(one.name, RUBBISH, one.box, one.since_s) for one in heaps),
+            members=tuple(
+                Member(one.name, RUBBISH, one.box, one.since_s, one.until_s) for one in heaps
+            ),
             reason={
                 "named_share": round(named, 3),
                 "other_share": round(other, 3),

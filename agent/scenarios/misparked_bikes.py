@@ -342,7 +342,7 @@ class MisparkedBikes:
     def _present(self, place: _Place, zone: Zone, overdue: Sequence[tuple[Stay, Track]]) -> Finding:
         place.cases |= {track.track_id for _, track in overdue}
         members = tuple(
-            Member(str(track.track_id), track.label, track.box, stay.entered_s)
+            Member(str(track.track_id), track.label, track.box, stay.entered_s, track.until_s)
             for stay, track in sorted(overdue, key=lambda pair: pair[0].entered_s)
         )
         return Finding(

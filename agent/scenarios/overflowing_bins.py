@@ -206,7 +206,7 @@ class OverflowingBins:
         if over and full_since_s is not None and shown_full_s is not None:
             if now_s - shown_full_s < self._allowed_s[zone.zone_id]:
                 return None
-            member = Member(zone.zone_id, "bin", zone.box, full_since_s)
+            member = Member(zone.zone_id, "bin", zone.box, full_since_s, seen.last_full_s)
             return Finding(
                 KIND,
                 zone.zone_id,

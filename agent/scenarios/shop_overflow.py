@@ -187,7 +187,9 @@ class ShopOverflow:
             "present",
             since_s=goods[0].since_s,
             confidence=max(told),
-            members=tuple(Member(one.name, SHOP_GOODS, one.box, one.since_s) for one in goods),
+            members=tuple(
+                Member(one.name, SHOP_GOODS, one.box, one.since_s, one.until_s) for one in goods
+            ),
             reason=self._verifier.reason(goods[0].verification),
         )
 

@@ -290,7 +290,7 @@ class StreetVending:
 
     def _present(self, zone: Zone, vending: Sequence[_Candidate]) -> Finding:
         members = tuple(
-            Member(one.name, "stall", one.box, one.since_s)
+            Member(one.name, "stall", one.box, one.since_s, one.until_s)
             for one in sorted(vending, key=lambda one: one.since_s)
         )
         longest = min(vending, key=lambda one: one.since_s)

@@ -110,11 +110,14 @@ def written_on(connection: sqlite3.Connection, day: str, lived_s: float) -> None
 
 
 def count_case(connection: sqlite3.Connection, day: str, change: Change) -> None:
-    """Count what happened to a case; within the transaction that records it."""
+    """Count what happened to a case; within the transaction that records it. A test counts for nothing."""
     case = change.case
+    if case.test:
+        return
     names = {
         "case.opened": {"opened": 1.0},
         "case.abstained": {"abstained": 1.0},
+        "case.withdrawn": {"withdrawn": 1.0},
         "case.cleared": {"cleared": 1.0, "stood_s": max(0.0, case.last_present_s - case.began_s)},
     }
     found = names.get(change.type, {})

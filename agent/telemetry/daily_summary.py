@@ -11,6 +11,7 @@ from agent.config.reported_place import city_facts, code_of, place_id_of
 from agent.domain.scene import MASK
 from agent.protocol.events import DeviceDay, Draft, KindDay, SummaryBody, ZoneDay
 from agent.storage import day_counters, lived_time_counter
+from agent.storage.case_table import open_case_ids
 from agent.storage.day_counters import DEVICE, Place
 from agent.storage.loss_table import lost_between
 from agent.storage.state_table import load_state, save_state
@@ -124,6 +125,7 @@ def summary_of(
         configuration_sha256=configuration.sha256(),
         zones=tuple(_zone(configuration, zone_id, counters) for zone_id in (*drawn, *counted)),
         device=_device(connection, configuration, page, counters),
+        open_cases=open_case_ids(connection),
     )
 
 
@@ -150,6 +152,7 @@ def _zone(configuration: Configuration, zone_id: str, counters: dict[Place, floa
                 cleared=int(own.get((kind, "cleared"), 0)),
                 abstained=int(own.get((kind, "abstained"), 0)),
                 stood_s=round(own.get((kind, "stood_s"), 0.0), 1),
+                withdrawn=int(own.get((kind, "withdrawn"), 0)),
                 suppressed=_suppressed(own, kind),
             )
             for kind in sorted({kind for kind, _ in own} - {DEVICE})

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from agent.protocol.events import Event
 
 COMMIT_EVERY_S = 0.05
+ENDS = frozenset({"case.cleared", "case.withdrawn"})
 _MAX_RANGES = 1000
 _TABLES = """
 CREATE TABLE IF NOT EXISTS events (device TEXT, epoch TEXT, sequence INTEGER, event_id TEXT,
@@ -177,7 +178,7 @@ class Storing:
         """How many more than one are open of one place and kind, some cases left out."""
         with self._lock:
             still_open = (
-                sum(last != "case.cleared" for each, last in cases.items() if each not in without)
+                sum(last not in ENDS for each, last in cases.items() if each not in without)
                 for cases in self._opened.values()
             )
             return sum(max(0, count - 1) for count in still_open)
@@ -242,7 +243,7 @@ class Storing:
         """Live events overtake the backlog: what clears a case may come before what opened it."""
         place = event.body.place.place_id, event.body.kind
         cases = self._opened.setdefault(place, {})
-        if cases.get(event.body.case_id) != "case.cleared":
+        if cases.get(event.body.case_id) not in ENDS:
             cases[event.body.case_id] = event.type
 
     def receipts(self) -> list[tuple[str, Receipt]]:
