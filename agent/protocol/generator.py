@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +20,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-DOCUMENT_VERSION = "2.0.0"
-"""Of the contract as a document: ``contract/CHANGELOG.md``. Its first part is the wire's."""
+DOCUMENT_VERSION = "2.0.0-draft"
+"""Of the contract as a document: ``contract/CHANGELOG.md``. Its first part is the wire's.
+
+With ``-draft`` it may still change. Without, it is published: it is kept as files, and changes no more.
+"""
+KEPT = "versions"
+"""The folder of the versions that are published, in ``contract/``."""
+_SUMS = "SHA256SUMS"
 
 
 def files() -> dict[str, str]:
@@ -50,7 +57,46 @@ def write(folder: Path) -> list[Path]:
         path = folder / name
         replace_file(path, text, mode=READABLE)
         written.append(path)
+    if "-" not in DOCUMENT_VERSION:
+        written += keep(folder / KEPT, DOCUMENT_VERSION)
     return written
+
+
+def keep(kept: Path, version: str) -> list[Path]:
+    """Keep what is generated now as a published version, once: one that is there stays as it is.
+
+    Args:
+        kept: The folder of all that are kept.
+        version: What it is called, such as ``2.0.0``.
+
+    Returns:
+        What was written.
+    """
+    if (kept / version).exists():
+        return []
+    texts = {path: text for path, text in files().items() if not path.startswith("vectors/")}
+    for name, text in texts.items():
+        replace_file(kept / version / name, text, mode=READABLE)
+    sums = kept / _SUMS
+    lines = sums.read_text(encoding="utf-8") if sums.exists() else ""
+    replace_file(sums, f"{lines}{sum_of(kept / version)}  {version}\n", mode=READABLE)
+    return [*(kept / version / name for name in texts), sums]
+
+
+def sum_of(version: Path) -> str:
+    """One hash of all files of a kept version and their names."""
+    hashed = hashlib.sha256()
+    for path in sorted(each for each in version.rglob("*") if each.is_file()):
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        hashed.update(f"{content}  {path.relative_to(version).as_posix()}\n".encode())
+    return hashed.hexdigest()
+
+
+def kept_sums(kept: Path) -> dict[str, str]:
+    """The hash of each version when it was published."""
+    sums = kept / _SUMS
+    lines = sums.read_text(encoding="utf-8").splitlines() if sums.exists() else []
+    return {version: told for told, _, version in (line.partition("  ") for line in lines)}
 
 
 _TOPICS = Topics.pattern(CONTRACT_VERSION)

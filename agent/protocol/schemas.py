@@ -154,6 +154,11 @@ def _older(part: Any) -> Any:
     if "prefixItems" in found:  # there, a list of schemas stands under `items`
         found["items"] = found.pop("prefixItems")
         found["additionalItems"] = False
+    if "propertyName" in found and isinstance(found.get("mapping"), dict):
+        renamed = {
+            key: each.replace("$defs", "definitions") for key, each in found["mapping"].items()
+        }
+        found["mapping"] = renamed
     if isinstance(found.get("$ref"), str):
         found["$ref"] = found["$ref"].replace("#/$defs/", "#/definitions/")
         if len(found) > 1:  # there, what stands beside `$ref` is not heeded
@@ -195,11 +200,8 @@ def _event_by_name(made: Schema, definitions: Schema) -> Schema:
 
 
 def _chosen_by(choice: Schema) -> Schema:
-    """A choice with OpenAPI's word for what tells its kinds apart; its table says what the kinds' consts say."""
-    return {
-        "oneOf": choice["oneOf"],
-        "discriminator": {"propertyName": choice["discriminator"]["propertyName"]},
-    }
+    """A choice, with OpenAPI's word for what tells its kinds apart."""
+    return {"oneOf": choice["oneOf"], "discriminator": choice["discriminator"]}
 
 
 def _close(part: Any) -> None:

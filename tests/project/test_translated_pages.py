@@ -30,6 +30,7 @@ PAGES = {
         ROOT / "docs" / "recovery.md",
         ROOT / "docs" / "technician.md",
         ROOT / "docs" / "units.md",
+        ROOT / "docs" / "platform" / "compatibility.md",
     )
 }
 _CODE = re.compile(r"^```(.*?)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

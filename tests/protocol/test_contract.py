@@ -132,20 +132,25 @@ def test_every_definition_has_a_title_of_its_own(side: Side) -> None:
 
 
 def test_what_tells_the_types_apart_is_told_and_stands_as_a_constant_in_each() -> None:
-    for name, side, choice in [
-        ("message", "writer", "Event"),
-        ("message", "reader", "KnownEvent"),
-    ]:
-        definitions = schemas.schema(name, cast("Side", side))["$defs"]
-        assert definitions[choice]["discriminator"] == {"propertyName": "type"}
-        types = [
-            definitions[each["$ref"].removeprefix("#/$defs/")]["properties"]["type"]
+    for side, choice in [("writer", "Event"), ("reader", "KnownEvent")]:
+        definitions = schemas.schema("message", cast("Side", side))["$defs"]
+        told = definitions[choice]["discriminator"]
+        assert told["propertyName"] == "type"
+        types = {
+            each["$ref"]: definitions[each["$ref"].removeprefix("#/$defs/")]["properties"]["type"]
             for each in definitions[choice]["oneOf"]
+        }
+        words = [
+            (word, ref)
+            for ref, each in types.items()
+            for word in each.get("enum", [each.get("const")])
         ]
-        told = [word for each in types for word in each.get("enum", [each.get("const")])]
-        assert None not in told
-        assert len(told) == len(set(told)), "no type is of two kinds"
-    assert schemas.schema("command")["discriminator"] == {"propertyName": "command"}
+        assert told["mapping"] == dict(words)
+        assert len(words) == len(told["mapping"]), "no type is of two kinds"
+        twin = schemas.draft_07(schemas.schema("message", cast("Side", side)))["definitions"]
+        for ref in twin[choice]["discriminator"]["mapping"].values():
+            assert ref.removeprefix("#/definitions/") in twin
+    assert schemas.schema("command")["discriminator"]["propertyName"] == "command"
 
 
 def test_the_asyncapi_document_points_at_the_schemas_and_shows_every_example() -> None:
