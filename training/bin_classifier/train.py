@@ -323,9 +323,12 @@ def clip_scores(path: Path, data: Path, every: int = 40) -> dict[str, NDArray[np
 
 
 def write_groups(path: Path, pools: dict[str, Pool]) -> None:
-    """Publish which picture is in which group and part."""
+    """Publish which picture is in which group and part.
+
+    The containers that things are laid beside are told among the scenes that they are cut from.
+    """
     rows = []
-    for each in pools.values():
+    for each in (each for name, each in pools.items() if name != BESIDE):
         parts = dict(zip(each.groups, each.parts, strict=True))
         rows += records(
             [item.name for item in each.items],
