@@ -154,6 +154,8 @@ class Limits(Wire):
     losses_days: Annotated[Annotated[float, Within(0, 3650)], Example(180.0)]
     daily_bytes: Annotated[dict[Word, Count], AtMost(MAX_WORDS), Example({"backlog": 20_000_000})]
     heartbeat_s: Annotated[Seconds, Example(60.0)]
+    heartbeat_full_s: Annotated[Seconds, Example(3600.0)]
+    heartbeat_silence_s: Annotated[Seconds, Example(600.0)]
     persist_every_s: Annotated[Seconds, Example(3600.0)]
     receipt_timeout_s: Annotated[Seconds, Example(60.0)]
     live_within_s: Annotated[Seconds, Example(30.0)]

@@ -187,6 +187,8 @@ def limits_of(configuration: Configuration) -> Limits:
         losses_days=retention.losses_days,
         daily_bytes=uplink.daily_bytes.limits(),
         heartbeat_s=uplink.heartbeat_s,
+        heartbeat_full_s=uplink.heartbeat_full_s,
+        heartbeat_silence_s=uplink.heartbeat_silence_s,
         persist_every_s=configuration.analysis.persist_every_s,
         receipt_timeout_s=uplink.receipt_timeout_s,
         live_within_s=uplink.live_within_s,

@@ -1,4 +1,4 @@
-"""``kerbwatch config validate``: faults and warnings of a site's files, and of the files they name."""
+"""``kerbwatch config validate``: faults, warnings and notes of a site's files, and of the files they name."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from agent.config.faults import ConfigError
 from agent.config.loading import load
-from agent.config.plausibility import Remark, remarks
+from agent.config.plausibility import Remark, missing, remarks
 from agent.config.schema import UplinkSection
 from agent.config.site_files import FileError, read_toml, site_file
 from agent.identity.credentials import CredentialsError
@@ -43,7 +43,7 @@ def validate(site: Path, *, as_json: bool, strict: bool) -> int:
         failure = expected(error)
         if not as_json or failure is None:
             raise
-        _print({"valid": False, "faults": error.faults, "warnings": []})
+        _print({"valid": False, "faults": error.faults, "warnings": [], "notes": []})
         return failure.exit_code
     odd = [*remarks(configuration), *absent]
     if as_json:
@@ -52,6 +52,7 @@ def validate(site: Path, *, as_json: bool, strict: bool) -> int:
                 "valid": True,
                 "faults": [],
                 "warnings": [dataclasses.asdict(each) for each in odd],
+                "notes": [dataclasses.asdict(each) for each in missing(configuration)],
                 "sha256": configuration.sha256(),
             }
         )
@@ -106,11 +107,13 @@ def _uplink_alone(path: Path) -> UplinkSection:
 
 def _show(site: Path, configuration: Configuration, odd: Sequence[Remark]) -> None:
     for each in odd:
-        click.echo(f"{click.style('!', fg='yellow')} {in_words(each.what)}")
-        click.echo(f"    {in_words(each.meaning)}")
-        click.echo("    " + say("To do: {remedy}", remedy=each.remedy))
-    if odd:
+        _tell(click.style("!", fg="yellow"), each)
+    notes = tuple(missing(configuration))
+    for each in notes:
+        _tell("·", each)
+    if odd or notes:
         click.echo("")
+    if odd:
         click.echo(
             say_many(
                 "{path}: {count} warning; the agent runs with it. Hash {sha256}",
@@ -132,6 +135,12 @@ def _show(site: Path, configuration: Configuration, odd: Sequence[Remark]) -> No
             sha256=configuration.sha256(),
         )
     )
+
+
+def _tell(mark: str, remark: Remark) -> None:
+    click.echo(f"{mark} {in_words(remark.what)}")
+    click.echo(f"    {in_words(remark.meaning)}")
+    click.echo("    " + say("To do: {remedy}", remedy=remark.remedy))
 
 
 def _print(document: dict[str, object]) -> None:
