@@ -44,8 +44,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 MAX_PART_BYTES: Final = 16_000
-"""Of one part's cameras and zones as JSON: with its envelope an event stays well below the 64 KiB that small
-brokers take. One zone alone is smaller than that (a test makes the largest)."""
+"""Of one part's body as JSON: with its envelope an event is a quarter of the 64 KiB that the device itself
+takes at once. One zone alone is smaller than that (a test makes the largest)."""
+_ROOM_BYTES = MAX_PART_BYTES - 400
+"""For what is told; the rest is for the names of a body's own fields, its id and its hash."""
 MAX_CORNERS: Final = 256
 MAX_WINDOWS: Final = 32
 MAX_PARTS: Final = MAX_CAMERAS + MAX_PLACES
@@ -213,7 +215,7 @@ def in_parts(
     zones: Sequence[InventoryZone],
 ) -> list[InventoryBody]:
     """An inventory as it goes on the wire: as few parts as hold it, each below :data:`MAX_PART_BYTES`."""
-    groups = list(_groups((*cameras, *zones), MAX_PART_BYTES - _size(device)))
+    groups = list(_groups((*cameras, *zones), _ROOM_BYTES - _size(device)))
     return [
         InventoryBody(
             inventory_id=inventory_id,
@@ -239,7 +241,7 @@ def _groups(
         size_bytes = _size(each)
         if size_bytes > room_bytes and (group or is_first):
             yield group
-            group, room_bytes, is_first = [], MAX_PART_BYTES, False
+            group, room_bytes, is_first = [], _ROOM_BYTES, False
         group.append(each)
         room_bytes -= size_bytes
     yield group
