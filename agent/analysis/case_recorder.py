@@ -18,6 +18,7 @@ from agent.protocol.base import Abstention, ClockReading, ModelUsed
 from agent.protocol.event_codes import event_code
 from agent.protocol.events import CaseBody, Draft, Withdrawn
 from agent.storage import day_counters
+from agent.storage.case_notes import notes_in
 from agent.storage.case_table import last_body, save_case, save_trace
 from agent.storage.errors import StorageError
 from agent.storage.state_table import ANALYSIS_SNAPSHOT, load_state, save_state
@@ -159,7 +160,7 @@ class CaseRecorder:
     def _withdrawn_body(self, change: Change, told: LastTold, frame: Frame) -> CaseBody:
         """As the case was told last: its zone may be drawn no more."""
         case = change.case
-        site = self._configuration.site
+        site, noted = self._configuration.site, notes_in(self._database, case.case_id)
         return CaseBody(
             case_id=case.case_id,
             kind=case.kind,
@@ -177,6 +178,8 @@ class CaseRecorder:
             confidence=round(min(1.0, case.confidence), 4),
             models=self._models,
             configuration_sha256=self._configuration_sha256,
+            ticket=noted.ticket,
+            verdict=noted.verdict,
             withdrawn=Withdrawn.model_validate(
                 {"reason": case.withdrawn_because, "at": frame.captured_at}
             ),
@@ -299,6 +302,7 @@ class CaseRecorder:
         at = frame.time_of
         close_up = views.better_than_now(member.member_id for member in case.members)
         pictures, fault = self._pictures(change, frame, seen, close_up)
+        told = notes_in(self._database, case.case_id)
         return CaseBody(
             case_id=case.case_id,
             kind=case.kind,
@@ -325,6 +329,8 @@ class CaseRecorder:
             else Abstention.model_validate(
                 {"because": case.abstained_because, "since": at(case.abstained_s)}
             ),
+            ticket=told.ticket,
+            verdict=told.verdict,
         )
 
     def matter_of(self, case: Case, views: BestShots) -> str:

@@ -15,6 +15,7 @@ from pydantic import Field, PrivateAttr, ValidationError, field_validator, model
 from pydantic_core import InitErrorDetails
 
 from agent import scenarios
+from agent.config.authorities import MAX_AUTHORITIES, AuthoritySection
 from agent.config.faults import ZoneNames, fault, misfits_of, placed
 from agent.config.retention import Settings as RetentionSection
 from agent.config.sections.base import Section
@@ -80,6 +81,7 @@ class Configuration(Section):
     storage: StorageSection = StorageSection()
     retention: RetentionSection = RetentionSection()
     uplink: UplinkSection = UplinkSection()
+    authorities: tuple[AuthoritySection, ...] = Field(default=(), max_length=MAX_AUTHORITIES)
     zones: tuple[ZoneSection, ...] = Field(default=(), max_length=MAX_PLACES)
     _old_keys: tuple[tuple[str, ...], ...] = PrivateAttr(default=())
 
@@ -125,7 +127,10 @@ class Configuration(Section):
         text = json.dumps(
             self.model_dump(
                 mode="json",
-                exclude={"collection", "cooling", "gpio", "retention", "storage", "uplink"},
+                exclude={
+                    *("authorities", "collection", "cooling", "gpio"),
+                    *("retention", "storage", "uplink"),
+                },
             ),
             sort_keys=True,
             ensure_ascii=False,

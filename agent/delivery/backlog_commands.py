@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent.concurrency.token_bucket import TokenBucket
 from agent.delivery.commands import Done, Handler
-from agent.protocol.commands import Pace, Resend
+from agent.protocol.commands import Pace, Refusal, Resend
 from agent.storage.outbox_queries import counted
 
 if TYPE_CHECKING:
@@ -53,17 +53,23 @@ class BacklogCommands:
         self._scheduler.pace.set(command.backlog_events_per_s, "platform")
         return Done()
 
-    def _may_not_resend(self, command: Resend) -> str | None:
-        first, last = command.first, command.last
-        if command.epoch != self._outbox.epoch:
-            return f"the epoch is {self._outbox.epoch}"
+    def _may_not_resend(self, command: Resend) -> Refusal | None:
+        first, last, epoch = command.first, command.last, self._outbox.epoch
+        if command.epoch != epoch:
+            return Refusal("wrong_epoch", f"the epoch is {epoch}", field="epoch", one_of=(epoch,))
         if last < first:
-            return "last is below first"
+            return Refusal("bad_range", "last is below first", field="last", least=first)
         if last - first >= MAX_AT_ONCE:
-            return f"at most {MAX_AT_ONCE} at once"
+            return Refusal("too_many", f"at most {MAX_AT_ONCE} at once", most=MAX_AT_ONCE)
         arrived, _ = self._counted(command)
-        if arrived > self.resends.left:
-            return f"{self.resends.left} more may be asked for now; {self.resends.most} in an hour"
+        left, most = self.resends.left, self.resends.most
+        if arrived > left:
+            return Refusal(
+                "allowance_spent",
+                f"{left} more may be asked for now; {most} in an hour",
+                most=left,
+                wait_s=(arrived - left) * RESENDS_PERIOD_S / most,
+            )
         return None
 
     def _resend(self, command: Resend) -> Done:

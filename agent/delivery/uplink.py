@@ -24,6 +24,7 @@ from agent.delivery.downlink import Downlink, NewEpochError
 from agent.delivery.mqtt_connection import Connection, LinkError, NoRetainError, Wake
 from agent.delivery.send_scheduler import SendScheduler, Terms
 from agent.delivery.session import ROUND_S, MovedError, Session
+from agent.identity.authorities import Authorities
 from agent.protocol.events import BirthBody, DeviceState, Draft
 from agent.protocol.heartbeat import UplinkHealth
 from agent.protocol.topics import Topics
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from agent.config.schema import UplinkSection
-    from agent.delivery.commands import Handler
+    from agent.delivery.commands import AnyHandler
     from agent.domain.ids import Ids
     from agent.protocol.events import PublicKey
     from agent.storage.database import Database
@@ -110,6 +111,7 @@ class Uplink:
         alive: Called at every round, connected or not.
         handlers: Commands that others than the uplink obey.
         record: Writes into the audit log what the platform has ordered; raises OSError.
+        authorities: Whose signatures count; unless given, nobody's.
     """
 
     def __init__(
@@ -126,8 +128,9 @@ class Uplink:
         configuration_sha256: str,
         signing_key: PublicKey | None = None,
         alive: Callable[[], None] = lambda: None,
-        handlers: Sequence[Handler[Any]] = (),
-        record: Callable[[str, Mapping[str, str]], object] = lambda _what, _facts: None,
+        handlers: Sequence[AnyHandler] = (),
+        record: Callable[[str, Mapping[str, Any]], object] = lambda _what, _facts: None,
+        authorities: Authorities | None = None,
     ) -> None:
         self._settings = settings
         self._database, self._outbox = database, outbox
@@ -151,6 +154,7 @@ class Uplink:
             clock,
             handlers=(*self._backlog.handlers, *handlers),
             orders=CommandLog(database, clock),
+            authorities=authorities or Authorities(),
             record=record,
         )
         self._channels = ChannelRights(clock)

@@ -40,6 +40,7 @@ from agent.protocol.fields import (
     Count,
     Flag,
     Id,
+    Label,
     Moment,
     Name,
     Number,
@@ -143,6 +144,24 @@ class Withdrawn(Wire):
     at: Moment
 
 
+_Base64Url = Annotated[str, Field(max_length=43, pattern=r"^[A-Za-z0-9_-]{43}$")]
+"""Of 32 bytes."""
+
+
+class Verdict(Wire):
+    """What a reviewer found of a case, as the platform told it.
+
+    ``reference`` leads to who judged there, and why; ``key`` is the key (RFC 7638) that signed it, in the role of a
+    reviewer; ``at`` is when it came. It makes no evidence of a lead.
+    """
+
+    verdict: Literal["valid", "false", "duplicate"]
+    duplicate_of: Id | None
+    reference: Label
+    at: Moment
+    key: _Base64Url
+
+
 class CaseBody(Wire):
     """One street problem as it stands at the event's time.
 
@@ -150,7 +169,8 @@ class CaseBody(Wire):
     came or went while people hid the place did so between two sights of it: then it is the middle.
     ``members`` are what it consists of; of a case that has ended, what stood there last. ``left`` are members
     that have gone since the case's last event: each is named there once.
-    ``evidence_fault`` is why the disk did not take every picture of it; null if it did.
+    ``evidence_fault`` is why the disk did not take every picture of it; null if it did. ``ticket`` is the
+    platform's number of it, ``verdict`` what a reviewer found; null until the platform told it.
     """
 
     case_id: Id
@@ -175,13 +195,13 @@ class CaseBody(Wire):
     evidence_fault: Sentence | None = None
     evidence_status: Literal["lead_only"] = "lead_only"
     abstention: Abstention | None = None
+    ticket: Label | None = None
+    verdict: Verdict | None = None
     withdrawn: Withdrawn | None = None
 
 
 OpenCases = Annotated[tuple[Id, ...], AtMost(MAX_OPEN_CASES)]
 """The cases that are open, the oldest first. What is not named there is not open, whatever was told of it."""
-_Base64Url = Annotated[str, Field(max_length=43, pattern=r"^[A-Za-z0-9_-]{43}$")]
-"""Of 32 bytes."""
 
 
 class PublicKey(Wire):
@@ -232,8 +252,9 @@ class Loss(Wire):
 class KindDay(Wire):
     """One kind of case in one zone on one day.
 
-    ``stood_s`` is how long all that cleared had stood; what was withdrawn is not in it. ``suppressed`` counts candidates that were a case by
-    all else, and were kept from it or ended by the verifier's word, by what it saw them as.
+    ``stood_s`` is how long all that cleared had stood; what was withdrawn is not in it. ``suppressed`` counts
+    candidates that were a case by all else, and were kept from it or ended by the verifier's word, by what it saw them as. ``judged`` counts the
+    verdicts of reviewers that came on that day: ``valid``, ``false``, ``duplicate``.
     """
 
     kind: Word
@@ -244,6 +265,7 @@ class KindDay(Wire):
     stood_s: Seconds
     withdrawn: Count = 0
     suppressed: Counts = {}
+    judged: Counts = {}
 
 
 class ZoneDay(Wire):

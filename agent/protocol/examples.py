@@ -6,7 +6,16 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from agent.protocol.base import Abstention, ClockReading, ModelUsed
-from agent.protocol.commands import COMMANDS, Answer, Command, name_of
+from agent.protocol.commands import (
+    Answer,
+    Command,
+    JudgeCase,
+    Refusal,
+    SignedCommand,
+    name_of,
+    order_of,
+    unsigned,
+)
 from agent.protocol.downlink import Receipt
 from agent.protocol.event_codes import event_code
 from agent.protocol.events import (
@@ -45,7 +54,7 @@ from agent.protocol.heartbeat import ChangesBody, HeartbeatBody
 from agent.protocol.inventory import InventoryBody
 from agent.protocol.place import Place
 from agent.protocol.service import AcceptanceBody, DecommissionedBody
-from agent.protocol.vectors import example_report
+from agent.protocol.vectors import example_order, example_report
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -69,8 +78,18 @@ def examples() -> dict[str, Any]:
         "message-storage": Message(historical=False, events=(_storage(6), _volatile(7))),
         "message-clock": Message(historical=False, events=(_clock(7),)),
         "receipt": Receipt(epoch=EPOCH, contiguous_through=2, ranges=((4, 5),)),
-        **{f"command-{name_of(each)}": _command(each) for each in sorted(COMMANDS, key=_fullness)},
-        "answer": Answer(command_id="r-1", accepted=True, count=2),
+        **{
+            f"command-{name_of(each)}": _command(each) for each in sorted(unsigned(), key=_fullness)
+        },
+        "command-signed": SignedCommand(jws=example_order(_command(order_of(JudgeCase)))),
+        "answer": Answer(command_id="r-1", status="done", count=2),
+        "answer-refused": Refusal(
+            "invalid_value",
+            "backlog_events_per_s: Input should be greater than or equal to 0.1",
+            field="backlog_events_per_s",
+            least=0.1,
+            most=100_000,
+        ).answer("p-1"),
         "state-online": _state(online=True),
         "state-offline": _state(online=False),
     }

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from pydantic import TypeAdapter
 
 from agent.protocol.base import CONTRACT_VERSION
-from agent.protocol.commands import Answer, any_of
+from agent.protocol.commands import Answer, orders, published
 from agent.protocol.downlink import Receipt
 from agent.protocol.events import DeviceState, Envelope, Event, LossReport, Message
 from agent.protocol.fields import MAX_NUMBER, PRINTABLE
@@ -59,8 +59,19 @@ DOCUMENTS: Final[dict[str, Document]] = {
         "LossReport", LossReport, about="The payload that the signature of a device.loss is over."
     ),
     "receipt": Document("Receipt", Receipt, heard=True),
+    "order": Document(
+        "Order",
+        orders(),
+        about="The payload that the signature of a command is over.",
+        heard=True,
+        tolerant=False,
+    ),
     "command": Document(
-        "Command", any_of(), about="What the platform asks of a device.", heard=True, tolerant=False
+        "Command",
+        published(),
+        about="What the platform asks of a device.",
+        heard=True,
+        tolerant=False,
     ),
 }
 """All there are, by the name of their files."""

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from agent.protocol.commands import COMMANDS, MAY_ORDER, Command, name_of, order_of, signers
 from agent.protocol.events import Loss, LossReport, PublicKey
-from agent.protocol.field_examples import BEGAN_AT, EPOCH, id_of
+from agent.protocol.field_examples import BEGAN_AT, EPOCH, example_of, id_of
 from agent.protocol.signed import as_json, compact_of, decoded, encoded, thumbprint
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ _ONLY_FOR_TESTS = (
     "These keys are published with their private halves. They are for tests alone: never name one in a site, never"
     " believe one of a device."
 )
+_NOW = (BEGAN_AT - timedelta(minutes=5)).isoformat()
 _ORDER = 2**252 + 27742317777372353535851937790883648493
 """Of the curve's group (RFC 8032, 5.1): a signature whose second half is not below it is another spelling."""
 
@@ -58,7 +61,7 @@ def example_report(event_id: str, losses: tuple[Loss, ...]) -> str:
 
 def vectors() -> dict[str, Any]:
     """Every file of vectors, by its name."""
-    return {"losses": losses()}
+    return {"losses": losses(), "commands": commands()}
 
 
 def losses() -> dict[str, Any]:
@@ -78,6 +81,45 @@ def losses() -> dict[str, Any]:
             )
         ],
     }
+
+
+def commands() -> dict[str, Any]:
+    """Signed commands, right and wrong, at a time at which the right ones have not expired."""
+    owners: tuple[str, ...] = ("operator", "reviewer", "evidence")
+    right = {
+        name_of(model): order_of(model).model_validate(
+            example_of(order_of(model)).model_dump() | {"command_id": f"{name_of(model)}-1"}
+        )
+        for model in COMMANDS
+    }
+    right["hold"] = right["hold"].model_copy(update={"held": False})
+    payload = right["verdict"].model_dump(mode="json")
+    late = payload | {"expires_at": _NOW}
+    found = [
+        _vector(name, signed_by(who, order.model_dump(mode="json")), who, dict(CORNER), None)
+        for name, order in right.items()
+        for who in (next(iter(sorted(MAY_ORDER.get(name, owners)))),)
+    ]
+    wrong = (
+        *_broken("reviewer", payload),
+        *_misbound(payload),
+        ("another-role", signed_by("operator", payload), "signed in a role that may not order it"),
+        ("expired", signed_by("reviewer", late), "it expires at that moment"),
+        ("without-expiry", signed_by("reviewer", payload | {"expires_at": None}), "never expires"),
+    )
+    found += [_vector(name, jws, "reviewer", dict(CORNER), why) for name, jws, why in wrong]
+    return {
+        "about": 'commands: {"contract": 2, "jws": …}, to be held against the key of the role that may order it.',
+        "only_for_tests": _ONLY_FOR_TESTS,
+        "keys": _keys(*owners, "another"),
+        "vectors": [each | {"now": _NOW} for each in found],
+    }
+
+
+def example_order(order: Command) -> str:
+    """An order to the examples' device, signed by one who may give it."""
+    owner = min(signers(order))
+    return signed_by(owner, order.model_dump(mode="json"))
 
 
 def _report() -> LossReport:

@@ -16,6 +16,7 @@ from agent.config.plausibility import remarks
 from agent.delivery.uplink import Uplink
 from agent.delivery.uplink_supervisor import UplinkSupervisor
 from agent.domain.ids import RandomIds
+from agent.identity.authorities import authorities_of
 from agent.identity.signing_key import open_signer
 from agent.protocol.commands import COMMANDS, name_of
 from agent.protocol.heartbeat import AS_WRITTEN, ConfigurationHealth
@@ -310,6 +311,7 @@ class _Device:
                 alive=alive,
                 handlers=housekeeping.handlers,
                 record=housekeeping.record_order,
+                authorities=authorities_of(configuration.authorities, self._base),
             )
 
         self._workers.progress.mark("uplink")

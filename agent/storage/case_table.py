@@ -89,6 +89,13 @@ def has_case(connection: sqlite3.Connection, case_id: str) -> bool:
     return connection.execute(query, (case_id,)).fetchone() is not None
 
 
+def case_of(connection: sqlite3.Connection, case_id: str) -> Case | None:
+    """A case that is kept, open or over."""
+    query = "SELECT document FROM cases WHERE case_id = ?"
+    row = connection.execute(query, (case_id,)).fetchone()
+    return None if row is None else cases_adapter.validate_json(row[0])
+
+
 def load_open_cases(connection: sqlite3.Connection) -> list[Case]:
     """Every open case, in the order in which they were recorded."""
     rows = connection.execute(

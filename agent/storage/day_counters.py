@@ -35,6 +35,8 @@ LOST = "lost"
 """How many numbers were told as lost with a page."""
 SUPPRESSED = "suppressed."
 """What candidates, kept from being cases by the verifier's word, were seen as: followed by one of its kinds."""
+JUDGED = "judged."
+"""What a reviewer found of a case: followed by the verdict."""
 _SUPPRESSED_AT, _MAX = "suppressed_at.", "_max"
 """And when the last of them was, in seconds of Unix time by the clock of then."""
 _DOUBTFUL = (MOVED, "unsynchronised_s")

@@ -156,3 +156,15 @@ def create_orders(db: sqlite_utils.Database) -> None:
             answer TEXT NOT NULL
         )
     """)
+
+
+@migrations()
+def create_case_notes(db: sqlite_utils.Database) -> None:
+    """What the platform told of a case; see :mod:`agent.storage.case_notes`."""
+    db.execute("""
+        CREATE TABLE case_notes (
+            case_id TEXT PRIMARY KEY,
+            ticket TEXT,
+            verdict TEXT
+        ) WITHOUT ROWID
+    """)

@@ -153,16 +153,16 @@ def _zone(configuration: Configuration, zone_id: str, counters: dict[Place, floa
                 abstained=int(own.get((kind, "abstained"), 0)),
                 stood_s=round(own.get((kind, "stood_s"), 0.0), 1),
                 withdrawn=int(own.get((kind, "withdrawn"), 0)),
-                suppressed=_suppressed(own, kind),
+                suppressed=_named(own, kind, day_counters.SUPPRESSED),
+                judged=_named(own, kind, day_counters.JUDGED),
             )
             for kind in sorted({kind for kind, _ in own} - {DEVICE})
         ),
     )
 
 
-def _suppressed(own: dict[tuple[str, str], float], kind: str) -> dict[str, int]:
-    """What candidates for a kind of case were seen as, and how often; of one zone's counters."""
-    mark = day_counters.SUPPRESSED
+def _named(own: dict[tuple[str, str], float], kind: str, mark: str) -> dict[str, int]:
+    """One zone's counters of a kind of case whose names begin with a mark, by the rest of the name."""
     return {
         name.removeprefix(mark): int(n)
         for (of, name), n in sorted(own.items())

@@ -246,7 +246,7 @@ def test_what_arrived_is_sent_again_when_the_platform_asks(broker: Broker, tmp_p
         assert again == given[1:3]
         wait_until(platform.answers)
         [answer] = platform.answers()
-        assert (answer.command_id, answer.accepted, answer.count) == ("a", True, 2)
+        assert (answer.command_id, answer.status, answer.count) == ("a", "done", 2)
 
 
 def test_what_is_kept_no_more_is_said_and_another_epoch_is_refused(
@@ -262,7 +262,7 @@ def test_what_is_kept_no_more_is_said_and_another_epoch_is_refused(
         wait_until(lambda: len(platform.answers()) == 2)
         kept, foreign = platform.answers()
         assert (kept.count, kept.reason) == (0, "2 of them are kept no more")
-        assert not foreign.accepted
+        assert (foreign.status, foreign.code) == ("refused", "wrong_epoch")
         assert epoch in (foreign.reason or "")
 
 

@@ -21,7 +21,7 @@ from pydantic import AwareDatetime, BaseModel, TypeAdapter, ValidationError
 
 from agent.protocol import base, schemas
 from agent.protocol.base import Wire
-from agent.protocol.commands import Answer, any_of
+from agent.protocol.commands import Answer, orders, published
 from agent.protocol.downlink import Receipt
 from agent.protocol.events import DeviceState, Event, LossReport, Message
 from agent.protocol.fields import MAX_NUMBER, AtMost, Text, Whole, Within
@@ -43,7 +43,8 @@ MODELS: dict[str, Any] = {
     "answer": Answer,
     "loss-report": LossReport,
     "receipt": Receipt,
-    "command": any_of(),
+    "command": published(),
+    "order": orders(),
 }
 
 
@@ -200,9 +201,12 @@ def test_the_look_sees_what_is_without_bounds(part: dict[str, Any]) -> None:
 
 FREE = {"address", "cameras", "last_refused", "made", "name", "purpose", "reason"} | {
     "en",
+    "field",
+    "reference",
     "responsible_unit",
     "road_class",
     "state",
+    "ticket",
     "unknown",
     "version",
     "zh",
