@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import click
@@ -106,11 +107,9 @@ def _uplink_alone(path: Path) -> UplinkSection:
 
 
 def _show(site: Path, configuration: Configuration, odd: Sequence[Remark]) -> None:
-    for each in odd:
-        _tell(click.style("!", fg="yellow"), each)
+    _tell(click.style("!", fg="yellow"), odd)
     notes = tuple(missing(configuration))
-    for each in notes:
-        _tell("·", each)
+    _tell("·", notes)
     if odd or notes:
         click.echo("")
     if odd:
@@ -137,10 +136,13 @@ def _show(site: Path, configuration: Configuration, odd: Sequence[Remark]) -> No
     )
 
 
-def _tell(mark: str, remark: Remark) -> None:
-    click.echo(f"{mark} {in_words(remark.what)}")
-    click.echo(f"    {in_words(remark.meaning)}")
-    click.echo("    " + say("To do: {remedy}", remedy=remark.remedy))
+def _tell(mark: str, found: Sequence[Remark]) -> None:
+    """Show remarks; what several in a row mean alike stands below the last of them."""
+    for (meaning, remedy), alike in groupby(found, lambda each: (each.meaning, each.remedy)):
+        for each in alike:
+            click.echo(f"{mark} {in_words(each.what)}")
+        click.echo(f"    {in_words(meaning)}")
+        click.echo("    " + say("To do: {remedy}", remedy=remedy))
 
 
 def _print(document: dict[str, object]) -> None:

@@ -124,6 +124,18 @@ def test_what_can_hardly_be_meant_is_a_warning_that_fails_only_if_asked_to(site:
     assert document["warnings"][0].keys() == {"what", "meaning", "remedy", "blind"}
 
 
+def test_what_is_only_missing_for_the_platform_is_noted_and_passes_strictly() -> None:
+    street = ROOT / "examples" / "street"
+    passed = kerbwatch("config", "validate", street, "--strict")
+    assert passed.exit_code == 0
+    assert "· not given: the 单元网格 code, from the city's list; zones: pavement" in passed.output
+    # What several mean alike is said once.
+    assert passed.output.count("Ask the city for it") == 2
+    told = json.loads(kerbwatch("config", "validate", street, "--json").output)
+    assert told["warnings"] == []
+    assert len(told["notes"]) == passed.output.count("· ")
+
+
 def test_a_faulty_configuration_returns_3_with_every_fault(site: Path) -> None:
     change(site, "video_file", "telescope")
     change(site, "allowed_s = 2", "allowed_s = 0")
