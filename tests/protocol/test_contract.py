@@ -150,7 +150,10 @@ def test_what_tells_the_types_apart_is_told_and_stands_as_a_constant_in_each() -
         twin = schemas.draft_07(schemas.schema("message", cast("Side", side)))["definitions"]
         for ref in twin[choice]["discriminator"]["mapping"].values():
             assert ref.removeprefix("#/definitions/") in twin
-    assert schemas.schema("command")["discriminator"]["propertyName"] == "command"
+    unsigned, signed = schemas.schema("command")["anyOf"]
+    assert signed == {"$ref": "#/$defs/SignedCommand"}
+    for each in (unsigned, schemas.schema("order")):
+        assert each["discriminator"]["propertyName"] == "command"
 
 
 def test_the_asyncapi_document_points_at_the_schemas_and_shows_every_example() -> None:
