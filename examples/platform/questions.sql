@@ -1,8 +1,8 @@
 -- Five questions of a desk. Given are the period, from :from_s to :until_s in seconds since 1970 and
 -- from :from_day to :until_day as local days (both included), and :now_s. No test event counts anywhere.
 
--- open_now: what stands now, oldest first. `not_seen_because` says that nobody knows whether it still does;
--- `unknown` that the device's newest list of open cases does not name it.
+-- open_now: what stands now, oldest first. Where `not_seen_because` is given, nobody knows whether it still
+-- does. `unknown`: the device's newest list of open cases does not name it.
 SELECT c.tenant, c.device, c.case_id, c.kind, c.place_id, c.address, c.unit,
   round(:now_s - c.opened_s) AS open_for_s, c.not_seen_because, u.case_id IS NOT NULL AS unknown
 FROM case_now c LEFT JOIN unknown_case u

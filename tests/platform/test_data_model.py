@@ -4,73 +4,18 @@ from __future__ import annotations
 
 import itertools
 import json
-import sqlite3
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.dialects import postgresql
-from tests.support.example_platform import PLATFORM, module
-from tests.support.postgres import Postgres, postgres
+from tests.support.example_platform import PLATFORM
+from tests.support.platform_stores import InSqlite, Store
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-consumer = module("consumer")
 RECEIPT = (PLATFORM / "receipt.sql").read_text(encoding="utf-8")
 OF = {"tenant": "city", "device": "corner-1"}
-
-
-class Store(Protocol):
-    """A database with the model in it."""
-
-    def insert(self, table: str, *rows: tuple[Any, ...]) -> None: ...
-    def run(self, text: str, **given: str | float) -> list[dict[str, Any]]: ...
-
-
-class InSqlite:
-    def __init__(self) -> None:
-        self.db = sqlite3.connect(":memory:")
-        self.db.row_factory = sqlite3.Row
-        self.db.executescript((PLATFORM / "sqlite.sql").read_text(encoding="utf-8"))
-
-    def insert(self, table: str, *rows: tuple[Any, ...]) -> None:
-        for row in rows:
-            self.db.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(row))})", row)
-
-    def run(self, text: str, **given: str | float) -> list[dict[str, Any]]:
-        return [dict(row) for row in self.db.execute(text, given)]
-
-
-class InPostgres:
-    def __init__(self, server: Postgres, schema: str) -> None:
-        self._server, self._schema = server, schema
-        text = (PLATFORM / "postgresql.sql").read_text(encoding="utf-8")
-        server.script(f"CREATE SCHEMA {schema}; SET search_path = {schema};\n{text}")
-
-    def insert(self, table: str, *rows: tuple[Any, ...]) -> None:
-        self._server.insert(f"{self._schema}.{table}", rows)
-
-    def run(self, text: str, **given: str | float) -> list[dict[str, Any]]:
-        return self._server.run(text, path=self._schema, **given)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Postgres]:
-    with postgres() as running:
-        yield running
-
-
-_schemas = itertools.count()
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
-def store(request: pytest.FixtureRequest) -> Store:
-    if request.param == "sqlite":
-        return InSqlite()
-    return InPostgres(request.getfixturevalue("server"), f"s{next(_schemas)}")
 
 
 def event(
@@ -309,10 +254,5 @@ def test_what_a_hostile_device_writes_into_a_body_breaks_no_view(store: Store) -
 
 def test_a_model_that_is_there_already_is_gone_on_with(store: Store) -> None:
     store.insert("numbered", *numbers("e1", 1))
-    if isinstance(store, InSqlite):
-        store.db.executescript((PLATFORM / "sqlite.sql").read_text(encoding="utf-8"))
-    else:
-        assert isinstance(store, InPostgres)
-        text = (PLATFORM / "postgresql.sql").read_text(encoding="utf-8")
-        store._server.script(f"SET search_path = {store._schema};\n{text}")
+    store.prepare()
     assert told(store, "e1") == [(0, 1)]
