@@ -221,26 +221,10 @@ def test_what_a_hostile_device_writes_into_a_body_breaks_no_view(store: Store) -
     ):
         for index, value in enumerate(odd):
             names = (
-                "members",
-                "left",
-                "zones",
-                "cameras",
-                "views",
-                "open_cases",
-                "place",
-                "opened_at",
+                "members left zones cameras views open_cases place opened_at predecessor parts part"
+                " zero_at boot_id of case_id state"
             )
-            names += (
-                "predecessor",
-                "parts",
-                "part",
-                "zero_at",
-                "boot_id",
-                "of",
-                "case_id",
-                "state",
-            )
-            body = dict.fromkeys(names, value)
+            body = dict.fromkeys(names.split(), value)
             store.insert("event", event(f"{type_}{index}", type_, **body))
     store.insert("numbered", *numbers("e1", 1))
     views = (

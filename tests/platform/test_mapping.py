@@ -27,7 +27,7 @@ def test_the_mandatory_fields_of_a_reported_matter_are_all_there() -> None:
 
 
 def known_case() -> dict[str, Any]:
-    event = copy.deepcopy(OPENED)
+    event: dict[str, Any] = copy.deepcopy(OPENED)
     event["body"]["code"] |= {"full_code": "34020209010", "name": "非机动车乱停放"}
     event["body"]["place"] |= {
         "department": {"code": "340202000001", "name": "示例区城市管理局"},

@@ -60,15 +60,15 @@ def postgres() -> Iterator[Postgres]:
     """Start a server for as long as the context lasts."""
     programs = {name: _program(name) for name in ("initdb", "postgres", "psql")}
     folder = Path(tempfile.mkdtemp(prefix="kerbwatch-pg-"))
-    other = []
+    other: list[str] = []
     if os.geteuid() == 0:  # it refuses to run as root
         shutil.chown(folder, "postgres")
         other = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
     data, log = folder / "data", folder / "log"
     try:
-        initdb = [programs["initdb"], "-D", data, "-A", "trust", "-U", "desk", "--no-sync"]
+        initdb = [programs["initdb"], "-D", str(data), "-A", "trust", "-U", "desk", "--no-sync"]
         subprocess.run([*other, *initdb, "-E", "UTF8"], check=True, capture_output=True)
-        server = [*other, programs["postgres"], "-D", data, "-k", folder, "-h", "", "-F"]
+        server = [*other, programs["postgres"], "-D", str(data), "-k", str(folder), "-h", "", "-F"]
         with (
             log.open("wb") as lines,
             subprocess.Popen(server, stdout=lines, stderr=lines) as running,
