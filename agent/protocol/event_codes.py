@@ -1,7 +1,7 @@
 """A case's code in the city's scheme, looked up in ``codes.toml``.
 
 Two schemes are known; none of their codes was checked against an official text, so each table
-says where it was read. ``docs/integrator.md`` passes that on to the platform.
+says where it was read. ``docs/platform/events.md`` passes that on to the platform.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 A :class:`Message` is what one MQTT publish on the ``events`` channel carries: one event, or a
 batch of them. What comes back is in :mod:`agent.protocol.downlink` and
 :mod:`agent.protocol.commands`. Field names are English;
-texts are UTF-8. Times are ISO 8601 with the site's offset. ``docs/integrator.md`` explains the contract to
+texts are UTF-8. Times are ISO 8601 with the site's offset. ``docs/platform/`` explains the contract to
 its readers.
 """
 

@@ -60,6 +60,7 @@ SELECT e.tenant, e.device, e.event_id, n.epoch, n.sequence,
   e.raw->'body'->>'because' AS because,
   e.raw->'body'->'predecessor'->>'epoch' AS predecessor,
   CAST(e.raw->'body'->'predecessor'->>'last_sequence' AS BIGINT) AS last_sequence,
+  CAST(e.raw->'body'->>'carried' AS BIGINT) AS carried,
   (julianday(e.raw->>'occurred_at') - 2440587.5) * 86400 AS occurred_s
 FROM event e JOIN numbered n ON (n.tenant, n.device, n.event_id) = (e.tenant, e.device, e.event_id)
 WHERE e.type = 'device.birth';
@@ -120,6 +121,21 @@ UNION ALL SELECT tenant, device, epoch, first,
 UNION ALL SELECT tenant, device, epoch,
     CASE WHEN first > last_sequence THEN first ELSE last_sequence + 1 END, last, 'set_back' FROM ended
   WHERE is_closed AND last > last_sequence;
+
+-- Whether what waited when an epoch ended has come: `gone` are its numbers that are neither there nor named,
+-- `came` the events that the next epoch carried (numbers 2 to carried + 1) and that have no number in it.
+CREATE VIEW IF NOT EXISTS moved AS
+SELECT b.tenant, b.device, b.predecessor AS epoch, b.epoch AS successor, (
+    SELECT coalesce(sum(m.last - m.first + 1), 0) FROM missing m
+    WHERE (m.tenant, m.device, m.epoch, m.why) = (b.tenant, b.device, b.predecessor, 'moved')
+  ) AS gone, (
+    SELECT count(*) FROM numbered n
+    WHERE (n.tenant, n.device, n.epoch) = (b.tenant, b.device, b.epoch)
+      AND n.sequence BETWEEN 2 AND b.carried + 1 AND NOT EXISTS (
+        SELECT 1 FROM numbered o WHERE (o.tenant, o.device, o.epoch, o.event_id)
+          = (n.tenant, n.device, b.predecessor, n.event_id))
+  ) AS came
+FROM birth b WHERE b.sequence = 1 AND b.predecessor IS NOT NULL AND b.carried IS NOT NULL;
 
 -- Conflicts that stand: the other event has not come under a number of its own.
 CREATE VIEW IF NOT EXISTS conflicting AS

@@ -3,7 +3,7 @@
     pip install paho-mqtt
     python start.py localhost 1883 platform.db
 
-It believes every device; what a platform on a real network does besides is in ``consumer.py``.
+It believes every device; what a platform on a real network does besides is in the consumer beside it.
 """
 
 import json

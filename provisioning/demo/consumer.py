@@ -1,6 +1,6 @@
 """A small consumer of the contract: what a platform does with events, as the demo shows it.
 
-It follows ``docs/integrator.md``: duplicates are known by ``event_id``, completeness by
+It follows ``docs/platform/``: duplicates are known by ``event_id``, completeness by
 ``epoch`` and ``sequence``, and a payload that the contract does not allow is counted, not used.
 Whatever comes is hostile until it is read: one message costs itself and nothing else.
 """

@@ -116,6 +116,22 @@ def test_a_cloned_card_is_an_epoch_with_two_successors(store: Store) -> None:
     assert found == {"epoch": "e1", "successors": 2}
 
 
+def test_what_was_carried_into_the_next_epoch_is_what_is_gone_from_the_one_before(
+    store: Store,
+) -> None:
+    """Of e1, 3 and 5 waited, and 2, whose receipt was not heard; 3 has not come yet."""
+    store.insert("numbered", *numbers("e1", 1, 2, 4), *numbers("e2", 1))
+    store.insert("numbered", ("city", "corner-1", "e2", 2, "e1-2"))
+    store.insert("numbered", ("city", "corner-1", "e2", 4, "waited-5"))
+    body = {"predecessor": {"epoch": "e1", "last_sequence": 5}, "carried": 3}
+    store.insert("event", event("e2-1", "device.birth", **body))
+    [found] = store.run("SELECT epoch, gone, came FROM moved;")
+    assert found == {"epoch": "e1", "gone": 2, "came": 1}
+    store.insert("numbered", ("city", "corner-1", "e2", 3, "waited-3"))
+    [found] = store.run("SELECT gone, came FROM moved;")
+    assert found["gone"] == found["came"] == 2
+
+
 def test_a_receipt_goes_on_from_the_one_before(store: Store) -> None:
     store.insert("numbered", *numbers("e1", 7, 8, 10))
     store.insert("receipted", ("city", "corner-1", "e1", 6))

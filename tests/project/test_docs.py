@@ -80,6 +80,14 @@ def test_every_mark_is_one_that_is_tried() -> None:
         "json command",
         "console runs",
         "sh runs",  # by tests/identity/test_server_trust.py
+        # Those below by tests/platform/test_pages.py.
+        "console asks",
+        "console maps",
+        "console starts",
+        "json queue",
+        "python start",
+        "sql model",
+        "sql runs",
     }
 
 

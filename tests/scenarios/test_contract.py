@@ -270,9 +270,9 @@ def test_the_technicians_page_names_every_scenario_and_every_kind_of_zone(page: 
     assert [kind for kind in zone_kinds() if f"| `{kind}` |" not in text] == []
 
 
-@pytest.mark.parametrize("page", ["integrator.md", "integrator.zh-CN.md"])
-def test_the_integrators_page_names_every_kind_of_case(page: str) -> None:
-    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+@pytest.mark.parametrize("page", ["events.md", "events.zh-CN.md"])
+def test_the_platforms_page_names_every_kind_of_case(page: str) -> None:
+    text = (ROOT / "docs" / "platform" / page).read_text(encoding="utf-8")
     kinds = [load_scenario(name).KIND for name in NAMES]
     assert [kind for kind in kinds if f"| `{kind}` |" not in text] == []
 
