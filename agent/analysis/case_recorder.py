@@ -166,7 +166,7 @@ class CaseRecorder:
             kind=case.kind,
             state=case.state,
             code=told.body.get("code") or event_code(site.codes_profile, case.kind),
-            place=told.place(site.address),
+            place=told.place(site.device_id, site.address),
             began_at=told.at(case.began_s),
             opened_at=told.at(case.opened_s),
             last_present_at=told.at(case.last_present_s),
@@ -333,24 +333,17 @@ class CaseRecorder:
             verdict=told.verdict,
         )
 
-    def matter_of(self, case: Case, views: BestShots) -> str:
+    def matter_of(self, case: Case) -> str:
         """As what the city is told of a case that opens: its kind, or what the site asks for instead.
 
         Args:
-            case: The case.
-            views: The best picture of each of its members so far.
+            case: The case, with its members' operators.
         """
         told_as = self._configuration.site.shared_bikes_as
         if case.kind != MISPARKED_BIKE or told_as == MISPARKED_BIKE or not case.members:
             return case.kind
-        operators = [self._operator(views.of(member.member_id)) for member in case.members]
-        return case.kind if {None, UNKNOWN} & set(operators) else told_as
-
-    def _operator(self, view: BestShot | None) -> str | None:
-        """Whose shared bike is in a picture; None where there is no picture or the site names no operators."""
-        if view is None or self._palette is None:
-            return None
-        return self._palette.operator_of(view.bgr, view.box)
+        operators = {member.operator for member in case.members}
+        return case.kind if {None, UNKNOWN} & operators else told_as
 
     def _pictures(
         self, change: Change, frame: Frame, seen: Mapping[str, BestShot], close_up: BestShot | None

@@ -177,8 +177,7 @@ class SiteAnalysis:
             frame.camera_id, findings, frame.monotonic_s, frame.captured_at
         )
         views = self._views[frame.camera_id]
-        changes = [self._filed(change, views) for change in changes]
-        changes = [self._with_operators(change, views) for change in changes]
+        changes = [self._filed(self._with_operators(change, views)) for change in changes]
         self._meet_members(frame.camera_id, views)
         if changes:
             traces = self._traces[frame.camera_id]
@@ -235,11 +234,11 @@ class SiteAnalysis:
                 raise
         return changes
 
-    def _filed(self, change: Change, views: BestShots) -> Change:
+    def _filed(self, change: Change) -> Change:
         """A change, with what the city is told of a case that has just opened."""
         if change.type != "case.opened":
             return change
-        matter = self._book.matter_of(change.case, views)
+        matter = self._book.matter_of(change.case)
         if matter == change.case.kind:
             return change
         return dataclasses.replace(change, case=self.cases.file_as(change.case, matter))

@@ -152,14 +152,14 @@ class LastTold:
         opened_at = datetime.fromisoformat(told)
         return opened_at + timedelta(seconds=moment_s - self._case.opened_s)
 
-    def place(self, address: str) -> Place:
+    def place(self, device_id: str, address: str) -> Place:
         """Where it was said to be; of a case of which nothing is kept, its names with the site's address."""
         try:
             return Place.model_validate_json(json.dumps(self.body["place"]))
         except (KeyError, ValidationError):
             case = self._case
             return Place(
-                place_id=case.place_id,
+                place_id=f"{device_id}.{case.place_id}",
                 zone_id=case.zone_id,
                 camera_id=case.camera_id,
                 address=address,

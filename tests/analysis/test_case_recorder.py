@@ -98,7 +98,11 @@ def test_shared_bikes_of_a_known_operator_are_told_as_such_where_the_site_asks(
     tmp_path: Path, site: dict[str, str], paints: list[tuple[int, int, int]], matter: str
 ) -> None:
     with Database(tmp_path / "kerbwatch.sqlite3") as database:
-        assert recorder(tmp_path, database, **site).matter_of(*bikes_of(*paints)) == matter
+        book = recorder(tmp_path, database, **site)
+        case, views = bikes_of(*paints)
+        operators = book.operators_of(case.members, views)
+        named = (replace(each, operator=operators[each.member_id]) for each in case.members)
+        assert book.matter_of(replace(case, members=tuple(named))) == matter
 
 
 def test_what_a_case_was_told_as_when_it_opened_outlives_a_restart(tmp_path: Path) -> None:
