@@ -100,6 +100,8 @@ def test_what_it_does_not_know_is_stored_as_it_came_and_receipted(db: sqlite3.Co
         *[("ambiguous_json", each) for each in AMBIGUOUS.values()],
         *[("not_its_topic", each) for each in ANOTHERS.values()],
         *[("unreadable_text", each) for each in NO_TEXT.values()],
+        ("unreadable_text", changed(type="device.surprise", body={"later": "\0"})),
+        ("unreadable_text", changed(type="device.surprise", body={"later": "\ud800"})),
         ("against_the_schema", changed(event_id=7)),
         ("against_the_schema", changed(type=None)),
     ],
