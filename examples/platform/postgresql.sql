@@ -281,14 +281,14 @@ WHERE t.type = 'device.summary' AND z.type = 'object' AND NOT t.test
 GROUP BY t.tenant, t.device, t.raw->'body'->>'day', z.value->>'zone_id', z.value->>'place_id',
   z.value->>'camera_id', z.value->>'zone_kind';
 
--- The newest heartbeat of each device. What it leaves out is as its full one (`of`) says.
+-- The newest sign of life of each device. One that tells changes holds against the full one that it names.
 CREATE OR REPLACE VIEW heartbeat_now AS
-SELECT h.tenant, h.device, h.occurred_s, h.raw,
-  coalesce(h.raw->'body'->'views', f.raw->'body'->'views') AS views
+SELECT h.tenant, h.device, h.occurred_s, coalesce(h.raw->'body'->'changed'->'views',
+  h.raw->'body'->'views', f.raw->'body'->'views') AS views
 FROM (
   SELECT tenant, device, raw, occurred_s + shift_s AS occurred_s,
     row_number() OVER (PARTITION BY tenant, device ORDER BY occurred_s + shift_s DESC) AS nth
-  FROM told WHERE type = 'device.heartbeat'
+  FROM told WHERE type IN ('device.heartbeat', 'device.changes')
 ) AS h LEFT JOIN event f
   ON (f.tenant, f.device, f.event_id) = (h.tenant, h.device, h.raw->'body'->>'of')
 WHERE h.nth = 1;

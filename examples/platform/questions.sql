@@ -45,14 +45,14 @@ WHERE state <> 'withdrawn' AND opened_s >= :from_s AND opened_s < :until_s
 GROUP BY tenant, place_id, kind ORDER BY cases DESC, stood_s DESC, place_id;
 
 -- blind_cameras: which cannot see now, and why; and how long each was blind in the period. A device that has
--- sent no heartbeat for five minutes is silent: of its cameras nothing is known.
+-- given no sign of life for fifteen minutes is silent: of its cameras nothing is known.
 WITH hours AS (
   SELECT tenant, device, camera_id, round(sum(blind_s + abstained_s)) AS not_seeing_s,
     round(sum(sensing_s)) AS seeing_s
   FROM zone_day WHERE day BETWEEN :from_day AND :until_day GROUP BY tenant, device, camera_id
 )
 SELECT c.tenant, c.device, c.camera_id,
-  CASE WHEN b.occurred_s IS NULL OR b.occurred_s < :now_s - 300 THEN 'silent'
+  CASE WHEN b.occurred_s IS NULL OR b.occurred_s < :now_s - 900 THEN 'silent'
     WHEN v.view IS NOT NULL AND v.view <> 'good' THEN v.view
     WHEN c.width_px IS NULL THEN 'no_picture_yet' END AS now_because, h.not_seeing_s, h.seeing_s
 FROM camera_now c

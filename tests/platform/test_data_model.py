@@ -218,10 +218,10 @@ def test_an_inventory_counts_when_all_of_its_parts_are_there(store: Store) -> No
 
 def test_a_heartbeat_is_read_with_the_full_one_that_it_names(store: Store) -> None:
     good, dark = {"c": {"view": "good"}}, {"c": {"view": "view_dark"}}
-    store.insert("event", event("f", "device.heartbeat", at=1, full=True, views=good))
-    store.insert("event", event("d1", "device.heartbeat", at=2, full=False, of="f", views=dark))
+    store.insert("event", event("f", "device.heartbeat", at=1, views=good))
+    store.insert("event", event("d1", "device.changes", at=2, of="f", changed={"views": dark}))
     assert [row["view"] for row in store.run("SELECT view FROM view_now;")] == ["view_dark"]
-    store.insert("event", event("d2", "device.heartbeat", at=3, full=False, of="f"))
+    store.insert("event", event("d2", "device.changes", at=3, of="f", changed={}))
     assert [row["view"] for row in store.run("SELECT view FROM view_now;")] == ["good"]
 
 
@@ -238,7 +238,7 @@ def test_what_a_hostile_device_writes_into_a_body_breaks_no_view(store: Store) -
         for index, value in enumerate(odd):
             names = (
                 "members left zones cameras views open_cases place opened_at predecessor parts part"
-                " zero_at boot_id of case_id state"
+                " zero_at boot_id of case_id state changed"
             )
             body = dict.fromkeys(names.split(), value)
             store.insert("event", event(f"{type_}{index}", type_, **body))

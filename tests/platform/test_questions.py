@@ -163,7 +163,7 @@ def test_blind_cameras_are_told_with_why_and_for_how_long(store: Store) -> None:
     tell(store, "device.inventory", 0, body)
     tell(store, "device.inventory", 0, body, device="corner-2")
     views = {"good": {"view": "good"}, "dark": {"view": "view_dark"}}
-    tell(store, "device.heartbeat", 58, {"full": True, "views": views})
+    tell(store, "device.heartbeat", 58, {"views": views})
     seen = {"zone_id": "z", "camera_id": "dark", "sensing_s": 100, "abstained_s": 20, "blind_s": 3}
     tell(store, "device.summary", 2, {"day": "2026-03-01", "zones": [seen]})
     found = [
