@@ -186,14 +186,15 @@ SELECT * FROM (
   FROM case_event c
 ) AS by_age WHERE nth = 1 AND NOT test;
 
--- Each stay of a member of a case, as far as it was seen; what has gone stands in `left` once.
+-- Each stay of a member of a case, as far as it was seen; what has gone stands in `left` once. `since` may be
+-- later in a later event: time in which nobody could see it is left out.
 CREATE VIEW IF NOT EXISTS member_now AS
 SELECT tenant, device, case_id, kind, place_id, member_id, operator, since_s, until_s FROM (
-  SELECT stays.*, row_number() OVER (PARTITION BY tenant, device, case_id, member_id, since
+  SELECT stays.*, row_number() OVER (PARTITION BY tenant, device, case_id, member_id
     ORDER BY gone DESC, occurred_s DESC, event_id DESC) AS nth
   FROM (
     SELECT c.tenant, c.device, c.event_id, c.case_id, c.kind, c.place_id, c.occurred_s, 0 AS gone,
-      m.value->>'member_id' AS member_id, m.value->>'operator' AS operator, m.value->>'since' AS since,
+      m.value->>'member_id' AS member_id, m.value->>'operator' AS operator,
       (julianday(m.value->>'since') - 2440587.5) * 86400 + c.shift_s AS since_s,
       coalesce((julianday(m.value->>'last_present_at') - 2440587.5) * 86400 + c.shift_s, c.last_present_s)
         AS until_s
@@ -201,7 +202,7 @@ SELECT tenant, device, case_id, kind, place_id, member_id, operator, since_s, un
     WHERE m.type = 'object' AND NOT c.test
     UNION ALL
     SELECT c.tenant, c.device, c.event_id, c.case_id, c.kind, c.place_id, c.occurred_s, 1,
-      m.value->>'member_id', m.value->>'operator', m.value->>'since',
+      m.value->>'member_id', m.value->>'operator',
       (julianday(m.value->>'since') - 2440587.5) * 86400 + c.shift_s,
       (julianday(m.value->>'until') - 2440587.5) * 86400 + c.shift_s
     FROM case_event c CROSS JOIN json_each(c.raw->'body'->'left') AS m
