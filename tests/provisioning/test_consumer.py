@@ -71,6 +71,20 @@ def publishing(url: str) -> Iterator[mqtt.Client]:
     client.loop_stop()
 
 
+def test_a_number_counts_as_come_also_where_its_event_was_there_already(tmp_path: Path) -> None:
+    again = LIVE.replace('"sequence": 2', '"sequence": 3')
+    with (
+        demo.own_broker() as url,
+        Consumer(url, "kerbwatch/v2/+/+/events", tmp_path / "out", lambda _: None) as consumer,
+        publishing(url) as publisher,
+    ):
+        for payload in (LIVE, again):
+            publisher.publish(TOPIC, payload, qos=1).wait_for_publish(30)
+        epoch = json.loads(LIVE)["events"][0]["epoch"]
+        assert consumer.wait_for(epoch, through=3, unsent={1}, timeout_s=60) == set()
+        assert (len(consumer.received.events), consumer.received.duplicates) == (1, 1)
+
+
 def test_a_consumer_that_was_sent_all_of_it_still_takes_what_is_right(tmp_path: Path) -> None:
     sent = [text for name, text in HOSTILE.items() if len(text) < 500_000]
     with (
