@@ -37,8 +37,10 @@ def command(url, tenant, device, told, *, prefix="kerbwatch/v2", name="platform-
         client.publish(f"{base}/commands", json.dumps(told), qos=1, properties=asked)
         while True:
             message = answers.get(timeout=WAIT_S)
-            if getattr(message.properties, "CorrelationData", None) == asked.CorrelationData:
-                return json.loads(message.payload)
+            answer = json.loads(message.payload)
+            mine = getattr(message.properties, "CorrelationData", None) == asked.CorrelationData
+            if mine or answer.get("command_id") == told["command_id"]:
+                return answer
     except queue.Empty:
         return None
     finally:
