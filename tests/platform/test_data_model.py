@@ -123,7 +123,7 @@ def test_what_was_carried_into_the_next_epoch_is_what_is_gone_from_the_one_befor
     store.insert("numbered", *numbers("e1", 1, 2, 4), *numbers("e2", 1))
     store.insert("numbered", ("city", "corner-1", "e2", 2, "e1-2"))
     store.insert("numbered", ("city", "corner-1", "e2", 4, "waited-5"))
-    body = {"predecessor": {"epoch": "e1", "last_sequence": 5}, "carried": 3}
+    body: dict[str, Any] = {"predecessor": {"epoch": "e1", "last_sequence": 5}, "carried": 3}
     store.insert("event", event("e2-1", "device.birth", **body))
     [found] = store.run("SELECT epoch, gone, came FROM moved;")
     assert found == {"epoch": "e1", "gone": 2, "came": 1}
