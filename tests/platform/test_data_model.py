@@ -18,13 +18,17 @@ RECEIPT = (PLATFORM / "receipt.sql").read_text(encoding="utf-8")
 OF = {"tenant": "city", "device": "corner-1"}
 
 
+def moment(minute: int) -> str:
+    return f"2026-03-01T12:{minute:02}:00+08:00"
+
+
 def event(
     event_id: str, type_: str = "case.opened", *, at: int = 0, **body: Any
 ) -> tuple[Any, ...]:
     raw = {
         "event_id": event_id,
         "type": type_,
-        "occurred_at": f"2026-03-01T12:{at:02}:00+08:00",
+        "occurred_at": moment(at),
         "clock": {"state": "synchronised", "boot_id": "b", "monotonic_s": at * 60.0},
         "body": body,
     }
@@ -177,6 +181,20 @@ def case(event_id: str, state: str, at: int, **more: Any) -> tuple[Any, ...]:
 def test_a_case_that_has_ended_stays_so_whatever_comes_later(store: Store) -> None:
     store.insert("event", case("3", "cleared", 30), case("4", "open", 40), case("1", "open", 10))
     assert [row["state"] for row in store.run("SELECT state FROM case_now;")] == ["cleared"]
+
+
+def test_a_member_is_one_stay_though_it_came_later_by_what_was_seen(store: Store) -> None:
+    """Time in which nobody could see it is left out: ``since`` moves, the member's id does not."""
+    stays = [("7", 0, 10), ("7", 5, 20), ("7.2", 30, 40)]
+    for at, (member, since, last) in enumerate(stays):
+        times = {"since": moment(since), "last_present_at": moment(last)}
+        told = [{"member_id": member, "operator": "blue", **times}]
+        store.insert("event", case(f"{at}", "open", 10 + at, members=told))
+    gone = [{"member_id": "7", "operator": "blue", "since": moment(5), "until": moment(15)}]
+    store.insert("event", case("9", "open", 12, left=gone))
+    query = "SELECT member_id, until_s - since_s AS stood_s FROM member_now ORDER BY member_id;"
+    found = [(row["member_id"], round(row["stood_s"])) for row in store.run(query)]
+    assert found == [("7", 600), ("7.2", 600)]
 
 
 def test_an_open_case_that_the_newest_birth_does_not_name_is_unknown(store: Store) -> None:
