@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from agent.protocol.commands import COMMANDS, REASONS, name_of
 from agent.protocol.examples import examples
 from tests.support.example_platform import PLATFORM, module
 from tests.support.paths import DOCS, ROOT
@@ -75,6 +76,22 @@ def test_the_queue_on_the_page_is_the_file() -> None:
 def test_every_test_that_a_page_names_is_there(page: Path) -> None:
     for path, name in re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", page.read_text(encoding="utf-8")):
         assert f"def {name}(" in (ROOT / path).read_text(encoding="utf-8"), name
+
+
+@pytest.mark.parametrize("page", ["commands.md", "commands.zh-CN.md"])
+def test_the_page_of_commands_names_every_command_and_every_reason(page: str) -> None:
+    text = (DOCS / "platform" / page).read_text(encoding="utf-8")
+    assert [name for name in map(name_of, COMMANDS) if f"| `{name}` |" not in text] == []
+    listed = re.findall(r"^\| `(\w+)` \| [^|]+ \|$", text, re.MULTILINE)
+    assert set(REASONS) - set(listed) == set()
+
+
+@pytest.mark.parametrize("page", ["events.md", "events.zh-CN.md"])
+def test_the_page_of_events_names_every_type(page: str) -> None:
+    text = (DOCS / "platform" / page).read_text(encoding="utf-8")
+    schema = json.loads((ROOT / "contract/writer/event.schema.json").read_text(encoding="utf-8"))
+    types = set(schema["discriminator"]["mapping"])
+    assert [name for name in sorted(types) if f"`{name}`" not in text] == []
 
 
 @pytest.fixture
