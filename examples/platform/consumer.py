@@ -31,7 +31,7 @@ _NUMBER = "(tenant, device, epoch, sequence) = (?, ?, ?, ?)"
 
 def opened(path):
     """The database, with its tables; what is committed is on the disk."""
-    db = sqlite3.connect(path, isolation_level=None)
+    db = sqlite3.connect(path, timeout=60, isolation_level=None)  # several workers may share it
     db.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")
     db.executescript((HERE / "sqlite.sql").read_text(encoding="utf-8"))
     return db

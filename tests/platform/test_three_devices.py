@@ -126,3 +126,24 @@ def test_whoever_is_killed_every_number_is_there_or_named_and_every_event_once(
             assert platform.ask(f"SELECT * FROM {table}") == [], table
         numberless = "SELECT * FROM event WHERE event_id NOT IN (SELECT event_id FROM numbered)"
         assert platform.ask(numberless) == []
+
+
+@pytest.mark.slow
+def test_two_workers_of_a_shared_subscription_fill_one_store(
+    broker: Broker, corners: list[Corner], tmp_path: Path
+) -> None:
+    """One is killed: what its session holds comes when it is back."""
+    shared = ("--topic", "$share/platform/kerbwatch/v2/+/+/events", "--name")
+    file = tmp_path / "platform.db"
+    with (
+        PlatformProcess(file, broker.port, *shared, "platform-1") as platform,
+        PlatformProcess(file, broker.port, *shared, "platform-2") as other,
+    ):
+        see(corners, 30)
+        wait_until(lambda: all_delivered(corners))
+        other.kill()
+        see(corners, 10)
+        other.start()
+        wait_until(lambda: all_delivered(corners))
+        assert everything_is_there(platform, corners)
+        assert platform.ask("SELECT * FROM missing") == []

@@ -96,8 +96,8 @@ class Corner:
 class PlatformProcess:
     """``examples/platform/consumer.py``, as somebody would start it."""
 
-    def __init__(self, file: Path, port: int) -> None:
-        self.file, self._url = file, f"mqtt://127.0.0.1:{port}"
+    def __init__(self, file: Path, port: int, *options: str) -> None:
+        self.file, self._url, self._options = file, f"mqtt://127.0.0.1:{port}", options
         self._running: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -115,7 +115,8 @@ class PlatformProcess:
         if dies_at_acknowledging:
             begin = f"import consumer, os; consumer.Client.ack = lambda *_: os._exit(9); {begin}"
         self._running = subprocess.Popen(
-            [sys.executable, "-c", begin, self._url, str(self.file)], cwd=PLATFORM
+            [sys.executable, "-c", begin, self._url, str(self.file), *self._options],
+            cwd=PLATFORM,
         )
 
     def wait_until_dead(self) -> None:
