@@ -296,9 +296,12 @@ def main(
 
 
 def _is_filmed(scene: scenes.Scene, folder: Path) -> bool:
-    """The zones are written last; a scene whose script has changed is filmed again."""
-    done = (folder / "zones.json").is_file()
-    return done and truth_of(folder) == json.loads(json.dumps(scenes.truth(scene)))
+    """The zones are written last; a scene whose script or whose zones have changed is filmed again."""
+    path = folder / "zones.json"
+    if not path.is_file() or truth_of(folder) != json.loads(json.dumps(scenes.truth(scene))):
+        return False
+    zones = json.loads(json.dumps({"zones": scenes.zones(scene)}))
+    return bool(json.loads(path.read_text("utf-8")) == zones)
 
 
 def _progress(one: Outcome) -> str:

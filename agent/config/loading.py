@@ -14,7 +14,8 @@ from agent import scenarios
 from agent.config import site_files
 from agent.config.faults import MISFIT, ConfigError, fault, misfits_of
 from agent.config.renamed_keys import Place, as_written, under_new_names
-from agent.config.schema import UNSEEN, Configuration
+from agent.config.schema import Configuration
+from agent.config.sections.base import UNSEEN
 from agent.protocol.fields import is_readable, on_one_line
 from drivers import cameras
 from drivers.files.documents import texts_in

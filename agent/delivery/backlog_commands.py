@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent.concurrency.token_bucket import TokenBucket
 from agent.delivery.commands import Done, Handler
-from agent.protocol.downlink import Pace, Resend
+from agent.protocol.commands import Pace, Resend
 from agent.storage.outbox_queries import counted
 
 if TYPE_CHECKING:

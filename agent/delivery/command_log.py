@@ -15,7 +15,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from agent.concurrency.token_bucket import TokenBucket
-from agent.protocol.downlink import Answer
+from agent.protocol.commands import Answer
 from agent.storage.command_table import answered, remember
 from agent.storage.errors import StorageError
 from wording.known_errors import reason_of
@@ -23,7 +23,7 @@ from wording.known_errors import reason_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from agent.protocol.downlink import Command
+    from agent.protocol.commands import Command
     from agent.storage.database import Database
     from drivers.clock import Clock
 

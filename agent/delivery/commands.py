@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import TypeAdapter
 
-from agent.protocol.downlink import Answer, Command, any_of
+from agent.protocol.commands import Answer, Command, any_of
 from agent.storage.errors import StorageError
 from wording.harmless import harmless
 from wording.known_errors import reason_of

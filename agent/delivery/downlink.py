@@ -11,7 +11,8 @@ from pydantic import BaseModel, ValidationError
 from agent.delivery.commands import Commands
 from agent.delivery.epoch_limit import EpochLimit
 from agent.delivery.sequence_ranges import merged
-from agent.protocol.downlink import Answer, CommandId, Receipt
+from agent.protocol.commands import Answer, CommandId
+from agent.protocol.downlink import Receipt
 from agent.storage.errors import StorageError
 from wording.harmless import harmless
 from wording.messages import said
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from agent.delivery.commands import Handler
     from agent.delivery.mqtt_connection import Delivery
     from agent.delivery.send_scheduler import ReceiptVerdict, SendScheduler
-    from agent.protocol.downlink import Command
+    from agent.protocol.commands import Command
     from agent.protocol.topics import Topics
     from agent.storage.outbox import Outbox
     from drivers.clock import Clock

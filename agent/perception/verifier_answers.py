@@ -55,7 +55,8 @@ class Question:
         kinds: Of ``CANDIDATE_KINDS``, those that confirm a candidate.
         alike: Those that neither confirm nor refuse it.
         confirms: From this probability of ``kinds`` on it is confirmed, 0 to 1.
-        refuses: Below this probability of ``kinds`` and ``alike`` it is refused, 0 to 1.
+        refuses: Below this probability it is refused, 0 to 1: what ``kinds`` and ``alike`` have each, on
+            average.
         every_s: How often it is asked about while it stands.
     """
 
@@ -64,6 +65,28 @@ class Question:
     confirms: float
     refuses: float
     every_s: float
+
+    @property
+    def wanted(self) -> frozenset[str]:
+        """Of ``CANDIDATE_KINDS``, those that speak against a refusal."""
+        return self.kinds | self.alike
+
+    @property
+    def refused_below(self) -> float:
+        """The least that ``wanted`` must have together.
+
+        A verifier gives a little to every kind. The more kinds are added up, the more they have together
+        of what is none of them.
+        """
+        return min(self.confirms, self.refuses * len(self.wanted))
+
+    def is_refused_by(self, probabilities: Mapping[str, float]) -> bool:
+        """Whether probabilities say that it is something else."""
+        return _share(probabilities, self.wanted) < self.refused_below
+
+    def is_confirmed_by(self, probabilities: Mapping[str, float]) -> bool:
+        """Whether probabilities say that it is what the scenario is about."""
+        return _share(probabilities, self.kinds) >= self.confirms
 
 
 @dataclass(slots=True)
@@ -134,8 +157,7 @@ class VerifierAnswers:
                 self.forget()
             return False
         was_another = self.refused and (self.took_back or self.seen_as not in BY_CIRCUMSTANCE)
-        wanted = question.kinds | question.alike
-        refuses = _share(answer, wanted) < question.refuses
+        refuses = question.is_refused_by(answer)
         if not self.answers or refuses != bool(self.refusals):
             self.turned_s = middle(self.asked_s, now_s) if self.answers else now_s
         self.refusals = self.refusals + 1 if refuses else 0
@@ -143,8 +165,8 @@ class VerifierAnswers:
         self.answers = [*self.answers, (now_s, probabilities)][-POOLED_ANSWERS:]
         self.settled = self._agrees(question)
         pooled = self.pooled()
-        self.refused = self.decides and _share(pooled, wanted) < question.refuses
-        self.confirmed = self.decides and _share(pooled, question.kinds) >= question.confirms
+        self.refused = self.decides and question.is_refused_by(pooled)
+        self.confirmed = self.decides and question.is_confirmed_by(pooled)
         self.ever_confirmed |= self.confirmed
         self.took_back &= self.refused
         if was_another and not self.refused:
@@ -156,7 +178,7 @@ class VerifierAnswers:
         all_refuse = self.refusals >= POOLED_ANSWERS
         return all_refuse or (
             len(self.answers) == POOLED_ANSWERS
-            and all(_share(each, question.kinds) >= question.confirms for _, each in self.answers)
+            and all(question.is_confirmed_by(each) for _, each in self.answers)
         )
 
     def forget(self) -> None:
@@ -176,9 +198,9 @@ class VerifierAnswers:
         total = sum(each.values())
         return {kind: value / total for kind, value in each.items()}
 
-    def probability(self, question: Question) -> float | None:
-        """How probable it is by the last answers that it is what the scenario is about; None: unknown."""
-        return _share(self.pooled(), question.kinds) if self.decides else None
+    def probability(self, kinds: frozenset[str]) -> float | None:
+        """How probable it is by the last answers that it is of one of the kinds; None: unknown."""
+        return _share(self.pooled(), kinds) if self.decides else None
 
     @property
     def seen_as(self) -> str:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from drivers.clock import Clock
 
 
-CONTRACT_VERSION: Final = 1
+CONTRACT_VERSION: Final = 2
 SOURCE: Final = "智能感知"
 """The platform's word for how a matter was found."""
 

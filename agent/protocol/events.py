@@ -1,7 +1,8 @@
 """The event messages: the wire format that the platform receives, and source of ``contract/``.
 
 A :class:`Message` is what one MQTT publish on the ``events`` channel carries: one event, or a
-batch of them. What the platform sends back is in :mod:`agent.protocol.downlink`. Field names are English;
+batch of them. What comes back is in :mod:`agent.protocol.downlink` and
+:mod:`agent.protocol.commands`. Field names are English;
 texts are UTF-8. Times are ISO 8601 with the site's offset. ``docs/integrator.md`` explains the contract to
 its readers.
 """
@@ -340,7 +341,12 @@ class ClockBody(Wire):
 
 
 class _Envelope(Wire):
-    contract: Literal[1] = CONTRACT_VERSION
+    """What every event has.
+
+    ``test``: it was made to try the way, by people or by a program; nothing that is counted counts it.
+    """
+
+    contract: Literal[2] = CONTRACT_VERSION
     event_id: Id
     tenant: Name
     device_id: Name
@@ -350,6 +356,7 @@ class _Envelope(Wire):
     clock: ClockReading
     source: Literal["智能感知"] = SOURCE
     purpose: Annotated[str, Text(200)]
+    test: Flag = False
 
 
 class CaseEvent(_Envelope):
@@ -412,7 +419,7 @@ class Message(Wire):
     ``historical``: the events waited while the link was down; they are not live.
     """
 
-    contract: Literal[1] = CONTRACT_VERSION
+    contract: Literal[2] = CONTRACT_VERSION
     historical: Flag
     events: Annotated[tuple[Event, ...], Field(min_length=1, max_length=MAX_EVENTS)]
 
@@ -423,7 +430,7 @@ class DeviceState(Wire):
     A will is only to be believed if its ``session_id`` is that of the newest birth.
     """
 
-    contract: Literal[1] = CONTRACT_VERSION
+    contract: Literal[2] = CONTRACT_VERSION
     session_id: Id
     online: Flag
     epoch: Id
@@ -440,6 +447,7 @@ class Draft(BaseModel):
     occurred_at: datetime
     clock: ClockReading
     body: Body
+    test: bool = False
 
     @classmethod
     def of_device(cls, body: DeviceBody, clock: Clock, ids: Ids) -> Self:

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from agent.protocol.base import Abstention, ClockReading, ModelUsed
-from agent.protocol.downlink import COMMANDS, Answer, Command, Receipt, name_of
+from agent.protocol.commands import COMMANDS, Answer, Command, name_of
+from agent.protocol.downlink import Receipt
 from agent.protocol.event_codes import event_code
 from agent.protocol.events import (
     BirthBody,
@@ -163,7 +164,7 @@ def _picture(role: str, captured_at: datetime) -> Picture:
 def _birth(sequence: int) -> BirthEvent:
     body = BirthBody(
         session_id=id_of("session"),
-        agent_version="0.1.0",
+        agent_version="0.2.0",
         configuration_sha256=sha256_of("example configuration"),
     )
     envelope = _envelope(sequence, BEGAN_AT - timedelta(seconds=60))

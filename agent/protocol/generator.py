@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter
 
 from agent.protocol.base import CONTRACT_VERSION
-from agent.protocol.downlink import Answer, Receipt, any_of
+from agent.protocol.commands import Answer, any_of
+from agent.protocol.downlink import Receipt
 from agent.protocol.events import (
     DeviceState,
     Event,
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-DOCUMENT_VERSION = "1.5.0"
+DOCUMENT_VERSION = "2.0.0"
 """Of the contract as a document: ``contract/CHANGELOG.md``. Its first part is the wire's."""
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _SCHEMAS: dict[str, tuple[str, Any]] = {
@@ -44,7 +45,7 @@ def files() -> dict[str, str]:
     """Every generated file: its path within ``contract/``, and its text."""
     documents: dict[str, Any] = {
         "asyncapi.json": asyncapi(),
-        **{f"schemas/{name}.schema.json": schema(name) for name in _SCHEMAS},
+        **{f"writer/{name}.schema.json": schema(name) for name in _SCHEMAS},
         **{f"examples/{name}.json": example for name, example in examples().items()},
     }
     return {
@@ -206,7 +207,7 @@ def _message(channel: Channel, shown: dict[str, Any]) -> dict[str, Any]:
     return {
         "title": channel.title,
         "contentType": "application/json",
-        "payload": {"$ref": f"./schemas/{channel.schema}.schema.json"},
+        "payload": {"$ref": f"./writer/{channel.schema}.schema.json"},
         "examples": [
             {"name": name, "payload": payload}
             for name, payload in shown.items()

@@ -321,7 +321,7 @@ class HeartbeatBody(Reported):
     temperature_c: Annotated[Celsius | None, Example(51.5)]
     disk_free_bytes: Annotated[Count, Example(12_000_000_000)]
     memory_rss_bytes: Annotated[Count, Example(210_000_000)]
-    agent_version: Annotated[Version, Example("0.1.0")]
+    agent_version: Annotated[Version, Example("0.2.0")]
     configuration_sha256: Annotated[Sha256, Example(sha256_of("example configuration"))]
     camera_health: Annotated[dict[Name, CameraHealth], AtMost(MAX_CAMERAS), Under("street")] = {}
     looking: Looking | None = None

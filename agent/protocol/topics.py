@@ -85,7 +85,7 @@ class Topics:
     """The topics of one device: ``{prefix}/{tenant}/{device_id}/{channel}``.
 
     Attributes:
-        prefix: As the site has it, such as ``kerbwatch/v1``.
+        prefix: As the site has it, such as ``kerbwatch/v2``.
         tenant: Whose device it is.
         device_id: The device.
     """

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from agent.delivery.commands import Change, Done, Handler, RefusedError
 from agent.domain.ids import is_uuid
-from agent.protocol.downlink import HoldCase
+from agent.protocol.commands import HoldCase
 from agent.retention.legal_holds import LegalHold, LegalHolds, TooManyHoldsError
 from agent.storage.case_table import has_case
 

@@ -80,8 +80,9 @@ class VerifiedSettings(ScenarioSettings):
     confirmed: it needs no other name. The lowest that keeps false stalls below 3 in 100 on folds of places
     (models/verifier/CARD.md)."""
     verifier_refuses: float = Field(default=0.05, ge=0, lt=1)
-    """One that is so with less than this probability is refused: it is no case, whatever else is known. On
-    folds of places 1 stall in 100 is, and 3 bikes; 0.1 would refuse three times as many stalls."""
+    """One that is so with less than this probability is refused: it is no case, whatever else is known. Where
+    other kinds are taken for alike, it is what all of them have on average. On folds of places 1 stall in
+    100 is refused, 3 bikes and 2 lots of rubbish; 0.1 would refuse three times as many."""
     verify_every_s: float = Field(default=20.0, ge=1)
     """How often the verifier is asked about a candidate while it stands."""
 

@@ -26,7 +26,9 @@ C = TypeVar("C", bound=Candidate)
 BETWEEN_S = 3.0
 """A scenario asks no more often than this: a street full of bikes must leave an answer to a stall."""
 VERIFIED = {
-    "verified": MeasureWords(said("the verifier's probability that it is one"), said("verifier"))
+    "verified": MeasureWords(
+        said("the verifier's probability that it is one, or like one"), said("verifier")
+    )
 }
 """What stands beside a scenario's own measures."""
 
@@ -127,19 +129,22 @@ class VerifierClient:
     def measured(self, verification: VerifierAnswers, *, must_confirm: bool) -> tuple[Measure, ...]:
         """What it said, beside the least that is needed; nothing where it was never asked.
 
+        What is alike counts where it must not be refused, and does not where it must be confirmed.
+
         Args:
             verification: Of the candidate.
             must_confirm: Whether it is a case by the verifier's word only.
         """
         if not verification.answers:
             return ()
-        told = verification.probability(self.question)
-        needed = self.question.confirms if must_confirm else self.question.refuses
+        asked = self.question
+        told = verification.probability(asked.kinds if must_confirm else asked.wanted)
+        needed = asked.confirms if must_confirm else asked.refused_below
         return (Measure("verified", math.nan if told is None else told, needed),)
 
     def reason(self, verification: VerifierAnswers) -> dict[str, Any]:
         """What it said, as facts of a case; nothing where it was not asked often enough."""
-        told = verification.probability(self.question)
+        told = verification.probability(self.question.kinds)
         return {} if told is None else {"verified": round(told, 3), "seen_as": verification.seen_as}
 
     def ended(self, verification: VerifierAnswers) -> dict[str, Any]:

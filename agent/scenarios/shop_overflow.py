@@ -171,7 +171,7 @@ class ShopOverflow:
 
     def _present(self, zone: Zone, cases: Sequence[_Goods]) -> Finding:
         goods = sorted(cases, key=lambda one: one.since_s)
-        told = [one.verification.probability(self._verifier.question) or 0.0 for one in goods]
+        told = [one.verification.probability(self._verifier.question.kinds) or 0.0 for one in goods]
         return Finding(
             KIND,
             zone.zone_id,
@@ -222,7 +222,7 @@ class ShopOverflow:
             if one.missed_s is None
             and one.stood_s() >= self._settings.allowed_s
             and not one.verification.confirmed
-            and (told := one.verification.probability(self._verifier.question)) is not None
+            and (told := one.verification.probability(self._verifier.question.kinds)) is not None
         )
 
     def resume(self, zone_id: str, unseen_s: float) -> None:

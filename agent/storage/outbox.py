@@ -327,6 +327,7 @@ class Outbox:
                 "occurred_at": draft.occurred_at,
                 "clock": draft.clock,
                 "purpose": self._purpose,
+                "test": draft.test,
                 "type": draft.type,
                 "body": draft.body,
             }

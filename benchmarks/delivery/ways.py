@@ -61,7 +61,7 @@ def message() -> tuple[str, str]:
         "body": draft.body.model_dump(mode="json"),
     }
     text = json.dumps(
-        {"contract": 1, "historical": False, "events": [event]},
+        {"contract": 2, "historical": False, "events": [event]},
         ensure_ascii=False,
         separators=(",", ":"),
     )

@@ -8,7 +8,7 @@ set -eu
 tenant=$1 platform=$2
 shift 2
 ctl=${RABBITMQCTL:-rabbitmqctl}
-topic="^kerbwatch\.v1\.$tenant"  # MQTT's / is the exchange's .
+topic="^kerbwatch\.v2\.$tenant"  # MQTT's / is the exchange's .
 
 # A session's queue bears its client id; the second is that of `kerbwatch check`.
 for device in "$@"; do

@@ -16,7 +16,8 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from agent.config.schema import UplinkSection
-from agent.protocol.downlink import Pace, Receipt
+from agent.protocol.commands import Pace
+from agent.protocol.downlink import Receipt
 from agent.storage.database import Database
 from drivers.testing import FakeClock
 from tests.faults.cluster import Cluster, rabbitmq_root
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 
 FILES = ROOT / "examples" / "brokers"
-CITY = "kerbwatch/v1/example-city"
+CITY = "kerbwatch/v2/example-city"
 OURS, THEIRS = f"{CITY}/corner-1", f"{CITY}/corner-2"
 _PASSWORD = "of no use elsewhere"
 TELLS, IS_TOLD = ("events", "state", "answers"), ("receipts", "commands")
@@ -113,11 +114,11 @@ def rights_hold(connect: Callable[[str, str], Party]) -> None:
             f"{THEIRS}/#",
         )
         greedy += tuple(f"{THEIRS}/{channel}" for channel in (*TELLS, *IS_TOLD))
-        device.listen(*greedy, f"{OURS}/#", "kerbwatch/v1/+/corner-2/receipts", "$share/g/#")
+        device.listen(*greedy, f"{OURS}/#", "kerbwatch/v2/+/corner-2/receipts", "$share/g/#")
         device.listen(*(f"{OURS}/{channel}" for channel in IS_TOLD))
         forbidden = [f"{base}/{channel}" for base in (OURS, THEIRS) for channel in IS_TOLD]
         forbidden += [f"{THEIRS}/{channel}" for channel in TELLS]
-        forbidden += ["kerbwatch/v1/other-city/corner-1/events", f"{CITY}/platform/commands"]
+        forbidden += ["kerbwatch/v2/other-city/corner-1/events", f"{CITY}/platform/commands"]
         for topic in forbidden:
             with connect("corner-1", "example-city:corner-1.check") as forger:
                 assert not forger.tell(topic, "forged"), topic

@@ -10,7 +10,7 @@ import pytest
 
 from agent.audit import OF_PLATFORM, records, verify
 from agent.delivery.command_log import AT_ONCE, EACH_S, MAX_REMEMBERED, CommandLog
-from agent.protocol.downlink import Answer, Pace
+from agent.protocol.commands import Answer, Pace
 from agent.retention import LegalHold, LegalHolds
 from agent.retention.legal_holds import MAX_OF_PLATFORM
 from agent.storage.database import Database
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from agent.protocol.downlink import Command
+    from agent.protocol.commands import Command
 
 
 class Obeying:

@@ -16,7 +16,7 @@ from agent.config.schema import UplinkSection
 from agent.delivery.command_log import AT_ONCE, CommandLog
 from agent.delivery.commands import Change, Commands, Done, Handler, RefusedError
 from agent.delivery.mqtt_connection import Delivery
-from agent.protocol.downlink import COMMANDS, Answer, Command, any_of, name_of
+from agent.protocol.commands import COMMANDS, Answer, Command, any_of, name_of
 from agent.protocol.examples import examples
 from agent.protocol.field_examples import Example, example_of
 from agent.protocol.fields import Flag, Name
@@ -117,7 +117,7 @@ def test_it_is_obeyed_answered_and_recorded_and_never_obeyed_twice(heeding: Heed
 
 @pytest.mark.parametrize(
     "told",
-    [{"on": "yes"}, {"lamp": "a/b"}, {"surprise": 1}, {"command": "lights"}, {"contract": 2}],
+    [{"on": "yes"}, {"lamp": "a/b"}, {"surprise": 1}, {"command": "lights"}, {"contract": 1}],
     ids=lambda told: next(iter(told)),
 )
 def test_what_is_not_valid_by_its_model_is_refused_and_answered(

@@ -15,7 +15,8 @@ from agent.config.schema import UplinkSection
 from agent.delivery.epoch_limit import FIRST_WAIT_S, LONGEST_WAIT_S, EpochLimit
 from agent.delivery.rate_limit import SendRateLimit
 from agent.delivery.send_scheduler import Batch
-from agent.protocol.downlink import MIN_PACE_PER_S, Answer, Command, Pace, Receipt, Resend, any_of
+from agent.protocol.commands import MIN_PACE_PER_S, Answer, Command, Pace, Resend, any_of
+from agent.protocol.downlink import Receipt
 from agent.protocol.fields import MAX_NUMBER
 from agent.protocol.generator import schema
 from agent.protocol.heartbeat import UplinkHealth
@@ -44,9 +45,9 @@ def _text(value: dict[str, Any]) -> str:
 
 def _hostile(epoch: str) -> list[tuple[str, str | bytes]]:
     """What each channel may be told, none of it to be heeded."""
-    receipt = {"contract": 1, "epoch": epoch, "contiguous_through": 0}
-    resend = {"contract": 1, "command": "resend", "command_id": "r", "epoch": epoch}
-    pace = {"contract": 1, "command": "pace", "command_id": "p"}
+    receipt = {"contract": 2, "epoch": epoch, "contiguous_through": 0}
+    resend = {"contract": 2, "command": "resend", "command_id": "r", "epoch": epoch}
+    pace = {"contract": 2, "command": "pace", "command_id": "p"}
     numbers: list[Any] = [2**53, 2**63, 2**64, 10**30, "HUGE", -(2**63) - 1, 1.5, 1e300, "7", True]
     said: list[tuple[str, str | bytes]] = []
     for number in numbers:
@@ -142,7 +143,7 @@ def _fields(node: Any, where: str = "") -> list[tuple[str, dict[str, Any]]]:
 
 @pytest.mark.parametrize("reason", ["a\nb", "\x1b[31m", "\u202eabc", "\x00", "\u2028", ""])
 def test_the_reason_of_a_hold_is_one_line(reason: str) -> None:
-    told = {"contract": 1, "command": "hold", "command_id": "h", "case_id": "c", "held": True}
+    told = {"contract": 2, "command": "hold", "command_id": "h", "case_id": "c", "held": True}
     with pytest.raises(ValidationError):
         _commands.validate_python(told | {"reason": reason})
     assert _commands.validate_python(told | {"reason": "复核（第 2 次）: see file 7"})
@@ -178,7 +179,7 @@ def test_a_retained_word_is_not_asked_for(broker: Broker, tmp_path: Path) -> Non
     """A broker gives what it has retained to whoever subscribes, unless he says that he does not want it."""
     with broker.platform() as platform, Device(tmp_path, broker.settings()) as device:
         given = device.open_cases(3)
-        resend = {"contract": 1, "command": "resend", "command_id": "r", "first": 1, "last": 3}
+        resend = {"contract": 2, "command": "resend", "command_id": "r", "first": 1, "last": 3}
         platform.say("commands", _text(resend | {"epoch": device.outbox.epoch}), retain=True)
         device.connect().wait_until_drained()
         platform.say("commands", _text(resend | {"epoch": "other", "command_id": "now"}))
@@ -189,7 +190,7 @@ def test_a_retained_word_is_not_asked_for(broker: Broker, tmp_path: Path) -> Non
 
 
 def test_a_retained_word_that_comes_all_the_same_is_not_heeded(tmp_path: Path) -> None:
-    conflict = _text({"contract": 1, "epoch": "%s", "contiguous_through": 0, "conflicts": [[1, 1]]})
+    conflict = _text({"contract": 2, "epoch": "%s", "contiguous_through": 0, "conflicts": [[1, 1]]})
     with Device(tmp_path, UplinkSection()) as device:
         epoch = device.outbox.epoch
     told = published("receipts", (conflict % epoch).encode(), retained=True)
@@ -387,7 +388,7 @@ def test_a_pace_below_the_floor_is_answered_and_changes_nothing(
     with broker.platform() as platform, Device(tmp_path, broker.settings()) as device:
         device.connect()
         wait_until(lambda: platform.events)
-        told = {"contract": 1, "command": "pace"}
+        told = {"contract": 2, "command": "pace"}
         for number, pace in enumerate(("1e-300", "0.0999", "0", "-1", "1e300", "NaN", "true")):
             text = json.dumps(told | {"command_id": f"p-{number}"})[:-1]
             platform.say("commands", f'{text}, "backlog_events_per_s": {pace}}}')

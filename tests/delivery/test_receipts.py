@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Self
 import pytest
 from pydantic import ValidationError
 
-from agent.protocol.downlink import MIN_PACE_PER_S, Pace, Receipt, Resend
+from agent.protocol.commands import MIN_PACE_PER_S, Pace, Resend
+from agent.protocol.downlink import Receipt
 from agent.storage.database import Database
 from agent.storage.outbox_queries import Lane
 from tests.support.broker import Broker
@@ -150,11 +151,11 @@ def test_a_platform_that_loses_half_of_what_it_takes_gets_everything(
         "",
         "not json",
         "[]",
-        '{"contract": 1, "epoch": "x", "contiguous_through": -1}',
-        '{"contract": 2, "epoch": "x", "contiguous_through": 1}',
-        '{"contract": 1, "epoch": "x", "contiguous_through": 1, "ranges": [[5, 4]]}',
-        '{"contract": 1, "epoch": "x", "contiguous_through": 1, "more": 1}',
-        '{"contract": 1, "epoch": "another", "contiguous_through": 3}',
+        '{"contract": 2, "epoch": "x", "contiguous_through": -1}',
+        '{"contract": 1, "epoch": "x", "contiguous_through": 1}',
+        '{"contract": 2, "epoch": "x", "contiguous_through": 1, "ranges": [[5, 4]]}',
+        '{"contract": 2, "epoch": "x", "contiguous_through": 1, "more": 1}',
+        '{"contract": 2, "epoch": "another", "contiguous_through": 3}',
     ],
 )
 def test_what_is_no_receipt_of_ours_confirms_nothing_and_is_counted(

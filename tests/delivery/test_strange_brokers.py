@@ -74,7 +74,7 @@ def test_a_hundred_commands_at_once_are_all_answered(broker: Broker, tmp_path: P
     with broker.platform() as platform, Device(tmp_path, broker.settings()) as device:
         device.connect().wait_until_online()
         since = device.uplink.figures.connected_since
-        pace = '{{"contract": 1, "command": "pace", "command_id": "p-{}", "backlog_events_per_s": null}}'
+        pace = '{{"contract": 2, "command": "pace", "command_id": "p-{}", "backlog_events_per_s": null}}'
         platform.say_at_once("commands", [pace.format(number) for number in range(100)])
         wait_until(lambda: len(platform.answers()) >= 100)
         assert {answer.command_id for answer in platform.answers()} == {

@@ -113,13 +113,13 @@ def _say(here: Street, text: str | bytes) -> None:
 
 
 def _false_receipt(die: random.Random, index: int, epoch: str) -> str | bytes:
-    whole = {"contract": 1, "epoch": epoch, "contiguous_through": 3, "ranges": [[5, 9]]}
+    whole = {"contract": 2, "epoch": epoch, "contiguous_through": 3, "ranges": [[5, 9]]}
     text = json.dumps(whole)
     makers = (
         lambda: text[: die.randrange(len(text))],
         lambda: die.randbytes(die.randrange(1, 3000)),
         lambda: json.dumps(whole | {"epoch": f"{die.getrandbits(64):016x}"}),
-        lambda: json.dumps(whole | {"contract": die.choice([0, 2, "1", None])}),
+        lambda: json.dumps(whole | {"contract": die.choice([0, 1, "2", None])}),
         lambda: json.dumps(whole | {"contiguous_through": die.choice([-1, 2.5, "three", None])}),
         lambda: json.dumps(whole | {"ranges": [[9, 5]]}),
         lambda: json.dumps(whole | {"ranges": [[1, 2]] * 1001}),
@@ -207,7 +207,7 @@ def resend_odd(run: Run) -> Outcome:
             here.arrives()
             wait_for(lambda: not device.waiting(), "the device knows that it is stored")
             for index in range(run.times):
-                told = {"contract": 1, "command": "resend", "command_id": f"r-{index}"}
+                told = {"contract": 2, "command": "resend", "command_id": f"r-{index}"}
                 told |= {"epoch": device.outbox.epoch, "first": 1, "last": 20}
                 odd = _ODD_RESENDS[index % len(_ODD_RESENDS)]
                 broken = json.dumps(told)[: run.random.randint(1, 60)]

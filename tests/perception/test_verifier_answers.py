@@ -38,7 +38,7 @@ def told(*answers: Answer | None, every_s: float = EVERY_S) -> VerifierAnswers:
 
 def test_one_answer_decides_nothing_and_two_do() -> None:
     once, twice = told(sure_of("stall")), told(sure_of("stall"), sure_of("stall"))
-    assert (once.confirmed, once.probability(QUESTION)) == (False, None)
+    assert (once.confirmed, once.probability(QUESTION.kinds)) == (False, None)
     assert twice.confirmed
     once, twice = told(sure_of("people")), told(sure_of("people"), sure_of("people"))
     assert (once.refused, twice.refused, twice.seen_as) == (False, True, "people")
@@ -64,6 +64,28 @@ def test_what_is_alike_refuses_nothing_and_confirms_nothing() -> None:
     for now_s in range(3):
         verification.take(sure_of("shop_goods"), now_s, question)
     assert (verification.confirmed, verification.refused) == (False, False)
+
+
+def test_the_little_that_every_kind_is_given_keeps_nothing_from_being_refused() -> None:
+    """However many kinds are alike: what the verifier said of white letters in a corner of the picture."""
+    letters = dict.fromkeys(CANDIDATE_KINDS, 0.012) | {
+        "two_wheelers": 0.041,
+        "people": 0.017,
+        "nothing": 0.87,
+    }
+    bikes = Question(frozenset({"two_wheelers"}), frozenset({"people", "vehicle"}), 0.4, 0.05, 20)
+    verification = VerifierAnswers()
+    for now_s in range(DECIDING_ANSWERS):
+        verification.take(letters, now_s, bikes)
+    assert verification.refused
+
+
+def test_what_is_confirmed_is_not_refused_however_the_thresholds_are_set() -> None:
+    bikes = Question(frozenset({"two_wheelers"}), frozenset({"people", "vehicle"}), 0.4, 0.3, 20)
+    verification = VerifierAnswers()
+    for now_s in range(DECIDING_ANSWERS):
+        verification.take(sure_of("two_wheelers", 0.45), now_s, bikes)
+    assert (verification.confirmed, verification.refused) == (True, False)
 
 
 def test_a_case_ends_by_several_refusals_in_a_row_and_not_by_two() -> None:

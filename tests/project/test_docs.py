@@ -16,7 +16,8 @@ from click.testing import CliRunner
 from pydantic import TypeAdapter
 
 from agent.config.loading import from_tables
-from agent.protocol.downlink import Receipt, any_of
+from agent.protocol.commands import any_of
+from agent.protocol.downlink import Receipt
 from agent.protocol.events import Message
 from provisioning.cli import main
 from tests.support import catalogue

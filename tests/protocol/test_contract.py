@@ -30,7 +30,7 @@ def read(path: Path) -> Any:
 
 
 def validator(name: str) -> jsonschema.Draft202012Validator:
-    schema = read(CONTRACT / "schemas" / f"{name}.schema.json")
+    schema = read(CONTRACT / "writer" / f"{name}.schema.json")
     jsonschema.Draft202012Validator.check_schema(schema)
     return jsonschema.Draft202012Validator(
         schema, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER
@@ -109,7 +109,7 @@ def test_the_asyncapi_document_points_at_the_schemas_and_shows_every_example() -
         shown |= {example["name"] for example in part["examples"]}
     assert shown == {path.stem for path in EXAMPLES}
     for channel in document["channels"].values():
-        assert channel["address"].startswith("kerbwatch/v1/{tenant}/{device}/")
+        assert channel["address"].startswith("kerbwatch/v2/{tenant}/{device}/")
         assert "." not in channel["address"], "no dots: RabbitMQ reads them as levels"
 
 

@@ -354,7 +354,7 @@ def test_the_consumer_keeps_each_event_once_and_nothing_that_breaks_the_contract
     path = tmp_path / "events.jsonl"
     with Consumer(
         broker,
-        "kerbwatch/v1/example-city/example-corner/events",
+        "kerbwatch/v2/example-city/example-corner/events",
         path,
         lambda e: told.append(e.type),
     ) as consumer:
@@ -362,7 +362,7 @@ def test_the_consumer_keeps_each_event_once_and_nothing_that_breaks_the_contract
         publisher.loop_start()
         for payload in ("{", unknown, single, batch):
             publisher.publish(
-                "kerbwatch/v1/example-city/example-corner/events", payload, qos=1
+                "kerbwatch/v2/example-city/example-corner/events", payload, qos=1
             ).wait_for_publish(10)
         epoch = "0f1e2d3c4b5a6978"
         assert consumer.wait_for(epoch, through=4, unsent={4}, timeout_s=240) == set()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-TOPIC = "kerbwatch/v1/example-city/example-corner/events"
+TOPIC = "kerbwatch/v2/example-city/example-corner/events"
 LIVE = json.dumps(examples.examples()["message-live"], ensure_ascii=False)
 LARGEST_BYTES = 16_000_000
 
@@ -98,7 +98,7 @@ def test_what_the_contract_does_not_allow_is_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "topic", ["events", "", "kerbwatch/v1/example-corner/events", TOPIC.replace("-city", "-City")]
+    "topic", ["events", "", "kerbwatch/v2/example-corner/events", TOPIC.replace("-city", "-City")]
 )
 def test_an_event_is_believed_only_from_its_own_devices_topic(topic: str) -> None:
     with pytest.raises(ValueError, match="came there"):
@@ -136,7 +136,7 @@ def test_a_consumer_that_was_sent_all_of_it_still_takes_what_is_right(tmp_path: 
     sent = [text for name, text in HOSTILE.items() if len(text) < 500_000]
     with (
         demo.own_broker() as url,
-        Consumer(url, "kerbwatch/v1/+/+/events", tmp_path / "out", lambda _: None) as consumer,
+        Consumer(url, "kerbwatch/v2/+/+/events", tmp_path / "out", lambda _: None) as consumer,
         publishing(url) as publisher,
     ):
         for payload in (*sent, LIVE):

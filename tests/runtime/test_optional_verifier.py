@@ -92,7 +92,7 @@ def test_what_the_verifier_sees_as_a_bike_is_a_case_that_says_so(
     assert [model.name for model in opened.body.models] == ["street", "verifier"]
     words = explained(site)
     assert "The verifier saw: parked two-wheelers." in words
-    assert "the verifier's probability that it is one" in words
+    assert "the verifier's probability that it is one, or like one" in words
     assert "No such case, or none any more, by the verifier's word, in this zone so far:" in words
     assert "1 × nothing, the last on 2026-01-01 10:00:03" in words, "the edge of the red thing"
     document = json.loads(explained(site, "--json"))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from agent.config.loading import from_tables
 from agent.delivery.uplink import Uplink
-from agent.protocol.downlink import HoldCase
+from agent.protocol.commands import HoldCase
 from agent.runtime.housekeeping import Housekeeping
 from tests.support.broker import Broker
 from tests.support.delivering_device import uplink_of

@@ -8,7 +8,7 @@ from agent.delivery.command_log import CommandLog
 from agent.delivery.commands import Commands
 
 if TYPE_CHECKING:
-    from agent.protocol.downlink import Command
+    from agent.protocol.commands import Command
     from agent.runtime.housekeeping import Housekeeping
     from tests.support.state_folder import StateFolder
 

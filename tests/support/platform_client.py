@@ -15,7 +15,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from agent.delivery.mqtt_connection import Secured
-from agent.protocol.downlink import Answer
+from agent.protocol.commands import Answer
 from agent.protocol.events import DeviceState, Event, Message
 from provisioning.demo.consumer import unpacked
 from tests.support.topics import DEVICE, EVENTS, PREFIX, STATE, TENANT

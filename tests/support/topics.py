@@ -2,5 +2,5 @@
 
 from __future__ import annotations
 
-PREFIX, TENANT, DEVICE = "kerbwatch/v1", "city", "corner-1"
+PREFIX, TENANT, DEVICE = "kerbwatch/v2", "city", "corner-1"
 EVENTS, STATE = f"{PREFIX}/{TENANT}/{DEVICE}/events", f"{PREFIX}/{TENANT}/{DEVICE}/state"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from agent import scenarios
 from agent.config.plausibility.remark import Remark, at_zone
-from agent.config.schema import IN_ORDER, SMALLEST_ZONE
+from agent.config.sections.zones import IN_ORDER, SMALLEST_ZONE
 from agent.domain.polygons import area, crossings, share_within, shared_area
 from agent.domain.scene import MASK
 from agent.domain.zones import around_the_same_thing, in_force

@@ -1,0 +1,62 @@
+"""What judges and how often, and what is kept of it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from agent.config.sections.base import ForPeople, Section
+
+
+class ModelsSection(Section):
+    """The models to use, by folder name."""
+
+    detector: str = "street"
+    bin_state: str = "bin-state"
+    verifier: str = "verifier"
+    """Says what a candidate for a case is. Without it (``""``, or while it is missing or refused) scenarios
+    judge by their other rules."""
+    threads: int = Field(default=2, ge=1, le=16)
+
+
+class AnalysisSection(Section):
+    """How much is analysed, and how often."""
+
+    frames_per_s: float = Field(default=5.0, gt=0, le=30)
+    runs_per_s: float = Field(default=6.0, gt=0, le=100)
+    """Upper limit on model runs per second, over all regions of all cameras."""
+    change_threshold: float = Field(default=6.0, gt=0, le=255)
+    """Mean difference of brightness (0–255) in one cell that counts as a change."""
+    look_every_s: float = Field(default=0.4, ge=0)
+    """Minimum interval between model runs on a region that keeps changing."""
+    look_again_s: float = Field(default=30.0, gt=0)
+    """Maximum interval between model runs on an unchanged region."""
+    persist_every_s: float = Field(default=3600.0, gt=0)
+    """How often a case that stays open is reported again."""
+    snapshot_every_s: float = Field(default=10.0, gt=0)
+    """Interval between snapshots of the analysis, besides those at each event; six times longer while
+    no case is pending."""
+
+
+class EvidenceSection(Section):
+    """How pictures are stored."""
+
+    jpeg_quality: int = Field(default=90, ge=50, le=100)
+    close_up_margin: float = Field(default=0.5, ge=0, le=3)
+
+
+class CollectionSection(Section):
+    """Whether doubtful judgements are stored for labelling; see :mod:`agent.analysis.sample_collection`."""
+
+    consent: Annotated[str, Field(min_length=8, max_length=500), ForPeople] | None = None
+    """Who allowed it and in which document; stored with every crop. Without it nothing is stored."""
+    quota_mb: float = Field(default=200, gt=0, le=10_000)
+    per_day: int = Field(default=40, ge=1, le=10_000)
+    min_gap_s: float = Field(default=900, ge=0)
+    """Between two crops of one zone and kind."""
+    keep_days: int = Field(default=30, ge=1, le=365)
+
+    @property
+    def quota_bytes(self) -> float:
+        return self.quota_mb * 1e6

@@ -1,0 +1,171 @@
+"""A platform's consumer: stores each event once and each of its numbers, and says what it has stored.
+
+It needs paho-mqtt and jsonschema, the contract's reader schema, and nothing of the agent. Why each step is as
+it is stands in docs/platform/. The tables are in ``sqlite.sql``.
+
+    python consumer.py mqtt://localhost:1883 platform.db
+"""
+
+import argparse
+import hashlib
+import json
+import queue
+import signal
+import sqlite3
+import threading
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from paho.mqtt.client import Client, MQTTv5
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from reading import code_against, events_in, losses_in, number_of
+
+HERE = Path(__file__).parent
+RECEIPT = (HERE / "receipt.sql").read_text(encoding="utf-8")
+MOST = 1000
+"""Ranges of one receipt."""
+_NUMBER = "(tenant, device, epoch, sequence) = (?, ?, ?, ?)"
+
+
+def opened(path):
+    """The database, with its tables; what is committed is on the disk."""
+    db = sqlite3.connect(path, isolation_level=None)
+    db.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")
+    db.executescript((HERE / "sqlite.sql").read_text(encoding="utf-8"))
+    return db
+
+
+def insert(db, table, *row):
+    """Insert a row unless it is there."""
+    places = ", ".join("?" * len(row))
+    db.execute(f"INSERT INTO {table} VALUES ({places}) ON CONFLICT DO NOTHING", row)
+
+
+def take(db, topic, payload):
+    """Store what one message says, or why not. Gives the epochs that a receipt is due for."""
+    tenant, device = topic.split("/")[-3:-1]
+    touched = set()
+    try:
+        events, unclear = events_in(payload)
+    except ValueError as why:
+        insert(db, "set_aside", topic, hashlib.sha256(payload).hexdigest(), str(why)[:500], payload)
+        return touched
+    for event in events:
+        raw, number = json.dumps(event), number_of(event)
+        if number is None:
+            mark = hashlib.sha256(raw.encode()).hexdigest()
+            insert(db, "set_aside", topic, mark, "an event without a number", raw.encode())
+            continue
+        touched.add((tenant, device, number[0]))
+        code = "ambiguous_json" if unclear else code_against(event, tenant, device)
+        if code:
+            insert(db, "refused", tenant, device, *number, code, raw)
+        else:
+            touched |= store(db, tenant, device, number, event)
+    return touched
+
+
+def store(db, tenant, device, number, event):
+    """Keep an event once, by its id, and every number that it comes under."""
+    event_id, raw = event["event_id"], json.dumps(event, ensure_ascii=False)
+    insert(db, "event", tenant, device, event_id, event["type"], event.get("test") is True, raw)
+    key = (tenant, device, *number)
+    insert(db, "numbered", *key, event_id)
+    db.execute(f"DELETE FROM refused WHERE {_NUMBER}", key)  # an older consumer could not read it
+    first = db.execute(f"SELECT event_id FROM numbered WHERE {_NUMBER}", key).fetchone()
+    if first != (event_id,):
+        insert(db, "conflict", *key, event_id)
+    losses = losses_in(event) if event["type"] == "device.loss" else []
+    for loss in losses:
+        insert(db, "lost", tenant, device, *loss, event_id)
+    return {(tenant, device, epoch) for epoch, *_ in losses}
+
+
+def receipts(db, tenant, device, epoch):
+    """What is settled of an epoch. Computed in the transaction, to be sent after it."""
+    of = {"tenant": tenant, "device": device, "epoch": epoch}
+    (_, through), *ranges = db.execute(RECEIPT, of).fetchall()
+    insert(db, "receipted", tenant, device, epoch, through)
+    mine = "tenant = :tenant AND device = :device AND epoch = :epoch"
+    db.execute(f"UPDATE receipted SET through = :through WHERE {mine}", of | {"through": through})
+    newest = f"WHERE {mine} ORDER BY sequence DESC LIMIT {MOST}"
+    refused = db.execute(f"SELECT sequence, sequence, code FROM refused {newest}", of).fetchall()
+    conflicts = db.execute(f"SELECT sequence, sequence FROM conflicting {newest}", of).fetchall()
+    for begin in range(0, max(1, len(ranges)), MOST):
+        receipt = {"contract": 2, "epoch": epoch, "contiguous_through": through}
+        receipt["ranges"] = ranges[begin : begin + MOST]
+        yield receipt | ({"refused": refused} if refused else {}) | (
+            {"conflicts": conflicts} if conflicts else {}
+        )
+
+
+class Consumer:
+    """Takes what a broker has for it, stores it, acknowledges it and sends receipts, until it is stopped."""
+
+    def __init__(self, url, path, topic, name):
+        self._db, self._topic, self._url = opened(path), topic, urlsplit(url)
+        self._came = queue.Queue()
+        self._connection = 0
+        self._client = Client(CallbackAPIVersion.VERSION2, name, protocol=MQTTv5, manual_ack=True)
+        self._client.username_pw_set(self._url.username or name, self._url.password)
+        self._client.on_connect = self._connected
+        self._client.on_message = lambda _c, _u, message: self._came.put((self._connection, message))
+
+    def _connected(self, client, *_):
+        self._connection += 1
+        client.subscribe(self._topic, qos=1)
+
+    def run(self, stop):
+        """Work until ``stop`` is set."""
+        lasting = Properties(PacketTypes.CONNECT)
+        lasting.SessionExpiryInterval, lasting.ReceiveMaximum = 7 * 24 * 3600, 200
+        place = self._url.hostname, self._url.port or 1883
+        self._client.connect_async(*place, clean_start=False, properties=lasting)
+        self._client.reconnect_delay_set(1, 30)
+        self._client.loop_start()
+        while not stop.is_set():
+            self._work()
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def _work(self):
+        """Store what is there in one transaction; acknowledge and send receipts after it."""
+        try:
+            batch = [self._came.get(timeout=0.2)]
+        except queue.Empty:
+            return
+        while not self._came.empty() and len(batch) < MOST:
+            batch.append(self._came.get())
+        self._db.execute("BEGIN IMMEDIATE")
+        touched = {}
+        for _, message in batch:
+            place = message.topic.removesuffix("events") + "receipts"
+            touched |= dict.fromkeys(take(self._db, message.topic, message.payload), place)
+        due = [(to, each) for of, to in touched.items() for each in receipts(self._db, *of)]
+        self._db.execute("COMMIT")
+        for connection, message in batch:
+            # What an earlier connection brought comes again; its acknowledgement would hit another message.
+            if connection == self._connection:
+                self._client.ack(message.mid, message.qos)
+        for topic, receipt in due:
+            self._client.publish(topic, json.dumps(receipt), qos=1)
+
+
+def main(arguments=None):
+    """Run until SIGTERM or Ctrl-C."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("broker", help="mqtt://[USER:PASSWORD@]HOST[:PORT]")
+    parser.add_argument("database", type=Path)
+    parser.add_argument("--topic", default="kerbwatch/v2/+/+/events")
+    parser.add_argument("--name", default="platform-1", help="the client id; its session is kept by it")
+    told = parser.parse_args(arguments)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    Consumer(told.broker, told.database, told.topic, told.name).run(stop)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""Reading what came: one message costs itself and nothing else. Pure functions; jsonschema is all they need."""
+
+import base64
+import binascii
+import json
+import math
+import re
+import zlib
+from pathlib import Path
+
+import jsonschema
+
+CONTRACT = Path(__file__).parents[2] / "contract"
+LARGEST_BYTES = 16_000_000
+"""Of a message, also unpacked: a small one could otherwise fill the memory."""
+LARGEST_NUMBER = 2**53 - 1
+"""Above it, readers of JSON do not agree what a number is."""
+_NUL = re.compile(r"(?<!\\)(\\\\)*\\u0000")
+_NO_CHARACTER = re.compile("[\ud800-\udfff]")
+_EVENT = CONTRACT / "reader" / "event.schema.json"
+_valid = jsonschema.Draft202012Validator(json.loads(_EVENT.read_text(encoding="utf-8")))
+
+
+def unpacked(payload):
+    """The JSON text of a message, plain or packed with gzip.
+
+    Raises:
+        ValueError: It is damaged, or larger than any message may be.
+    """
+    if payload.startswith(b"\x1f\x8b"):
+        unpacking = zlib.decompressobj(wbits=31)
+        try:
+            payload = unpacking.decompress(payload, LARGEST_BYTES)
+        except zlib.error as error:
+            raise ValueError(str(error)) from error
+        if not unpacking.eof or unpacking.unused_data:
+            raise ValueError("what is packed is cut off, too large, or followed by something")
+    if len(payload) > LARGEST_BYTES:
+        raise ValueError(f"more than {LARGEST_BYTES} bytes")
+    return payload
+
+
+def events_in(payload):
+    """The events of a message as they stand there, and whether other readers might read others.
+
+    Raises:
+        ValueError: It is no message.
+    """
+    unclear = []
+
+    def members(pairs):
+        if len(dict(pairs)) < len(pairs):
+            unclear.append("a key stands twice")
+        return dict(pairs)
+
+    def number(text, kind):
+        value = kind(text)
+        if not (math.isfinite(value) if kind is float else abs(value) <= LARGEST_NUMBER):
+            unclear.append(f"a number is too large: {text[:20]}")
+        return value
+
+    try:
+        message = json.loads(
+            unpacked(payload),
+            object_pairs_hook=members,
+            parse_int=lambda text: number(text, int),
+            parse_float=lambda text: number(text, float),
+            parse_constant=unclear.append,
+        )
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error
+    if not isinstance(message, dict) or not isinstance(message.get("events"), list):
+        raise ValueError("no message: there is no list of events")  # noqa: TRY004
+    return message["events"], bool(unclear)
+
+
+def number_of(event):
+    """The epoch and number of an event, if it has what can be told as them; else None."""
+    if not isinstance(event, dict):
+        return None
+    epoch, sequence = event.get("epoch"), event.get("sequence")
+    if not isinstance(epoch, str) or not re.fullmatch("[A-Za-z0-9-]{1,64}", epoch):
+        return None
+    whole = type(sequence) is int and 0 < sequence <= LARGEST_NUMBER
+    return (epoch, sequence) if whole else None
+
+
+def code_against(event, tenant, device):
+    """Why an event cannot be stored, as a code for the receipt; None if it can.
+
+    An unknown type, field or value is no reason: the reader schema lets them through.
+    """
+    if (event.get("tenant"), event.get("device_id")) != (tenant, device):
+        return "not_its_topic"
+    if not _valid.is_valid(event):
+        return "against_the_schema"
+    text = json.dumps(event, ensure_ascii=False)
+    # PostgreSQL's jsonb takes neither of them.
+    return "unreadable_text" if _NUL.search(text) or _NO_CHARACTER.search(text) else None
+
+
+def losses_in(event):
+    """The ranges of a loss report: (epoch, first, last, lane, reason). They stand in what is signed."""
+    try:
+        payload = event["body"]["jws"].split(".")[1]
+        signed = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        losses = signed if isinstance(signed, list) else signed["losses"]  # contract 1: the list alone
+        found = [
+            (loss["epoch"], first, last, str(loss.get("lane")), str(loss.get("reason")))
+            for loss in losses
+            for first, last in loss["ranges"]
+        ]
+    except (ValueError, LookupError, TypeError, AttributeError, binascii.Error):
+        return []
+    return [each for each in found if _is_range(*each[:3])]
+
+
+def _is_range(epoch, first, last):
+    ends = [number_of({"epoch": epoch, "sequence": end}) for end in (first, last)]
+    return None not in ends and first <= last
