@@ -11,7 +11,10 @@ from agent.protocol.base import (
     Range,
     Wire,
 )
-from agent.protocol.fields import MAX_NUMBER, Id
+from agent.protocol.fields import MAX_NUMBER, Id, Number, Word
+
+Refused = tuple[Number, Number, Word]
+"""The first and the last of numbers that will not be stored, and the platform's code for why."""
 
 
 class Receipt(Wire):
@@ -23,6 +26,10 @@ class Receipt(Wire):
 
     ``conflicts``: ranges of numbers under which another event came than is stored, and which it does
     not yet have under a number of its own. Left out where there is none.
+
+    ``refused``: ranges of numbers (first, last) that the platform will not store, each with its code for why. The
+    device does not send them again by itself, keeps them like what has arrived, and counts them in its heartbeat.
+    They may be named by ``contiguous_through`` and ``ranges`` as well.
     """
 
     contract: Literal[2] = CONTRACT_VERSION
@@ -30,6 +37,7 @@ class Receipt(Wire):
     contiguous_through: int = Field(strict=True, ge=0, le=MAX_NUMBER)
     ranges: tuple[Range, ...] = Field(default=(), max_length=1000, fail_fast=True)
     conflicts: tuple[Range, ...] = Field(default=(), max_length=1000, fail_fast=True)
+    refused: tuple[Refused, ...] = Field(default=(), max_length=1000, fail_fast=True)
 
     @field_validator("ranges", "conflicts")
     @classmethod
@@ -38,13 +46,20 @@ class Receipt(Wire):
             raise ValueError("a range is (first, last), first not above last")
         return ranges
 
+    @field_validator("refused")
+    @classmethod
+    def _refused_in_order(cls, ranges: tuple[Refused, ...]) -> tuple[Refused, ...]:
+        if any(first > last for first, last, _ in ranges):
+            raise ValueError("a refused range is (first, last, code), first not above last")
+        return ranges
+
     @property
     def spans(self) -> tuple[tuple[int, int], ...]:
-        """Everything that is confirmed, as ranges."""
+        """Everything that is settled, as ranges."""
         head = ((1, self.contiguous_through),) if self.contiguous_through else ()
-        return (*head, *self.ranges)
+        return (*head, *self.ranges, *((first, last) for first, last, _ in self.refused))
 
     @property
     def highest(self) -> int:
-        """The highest number that is confirmed; 0 if none is."""
+        """The highest number that is settled; 0 if none is."""
         return max((last for _, last in self.spans), default=0)

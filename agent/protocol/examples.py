@@ -5,7 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from agent.protocol.base import Abstention, ClockReading, ModelUsed
+from agent.protocol.base import (
+    CONTRACT_VERSION,
+    MINOR_VERSION,
+    Abstention,
+    ClockReading,
+    ModelUsed,
+)
 from agent.protocol.commands import COMMANDS, Answer, Command, name_of
 from agent.protocol.downlink import Receipt
 from agent.protocol.event_codes import event_code
@@ -28,6 +34,7 @@ from agent.protocol.events import (
     Message,
     Picture,
     Place,
+    Predecessor,
     StorageBody,
     StorageEvent,
     SummaryBody,
@@ -164,7 +171,11 @@ def _picture(role: str, captured_at: datetime) -> Picture:
 def _birth(sequence: int) -> BirthEvent:
     body = BirthBody(
         session_id=id_of("session"),
+        predecessor=Predecessor(epoch="0123456789abcdef", last_sequence=41),
+        because="power_cut",
+        carried=3,
         agent_version="0.2.0",
+        contract_version=f"{CONTRACT_VERSION}.{MINOR_VERSION}",
         configuration_sha256=sha256_of("example configuration"),
     )
     envelope = _envelope(sequence, BEGAN_AT - timedelta(seconds=60))

@@ -89,6 +89,12 @@ def has_case(connection: sqlite3.Connection, case_id: str) -> bool:
     return connection.execute(query, (case_id,)).fetchone() is not None
 
 
+def open_case_ids(connection: sqlite3.Connection) -> list[str]:
+    """Every open case by its id, in the order in which they were recorded."""
+    rows = connection.execute("SELECT case_id FROM cases WHERE state = 'open' ORDER BY rowid")
+    return [case_id for (case_id,) in rows]
+
+
 def load_open_cases(connection: sqlite3.Connection) -> list[Case]:
     """Every open case, in the order in which they were recorded."""
     rows = connection.execute(
