@@ -34,6 +34,8 @@ from training.composited import cutouts, scenes, script
 from training.composited.cutouts import Entry
 
 WITHIN_S = 2.0
+FETCHING_S = 3.0
+"""For so long before the end somebody is at what is fetched: what its rule goes by then is no reason for a miss."""
 SETTINGS: dict[str, dict[str, Any]] = {
     "misparked_bikes": {"allowed_s": 6},
     "street_vending": {"allowed_s": 6},
@@ -112,7 +114,8 @@ def judge(folder: Path) -> Outcome:
             left.remove(mine[0])
             outcome.found.append((problem, mine[0], things[problem]))
         else:
-            why = measures.of(problem.kind, problem.zone_id, problem.begins_s, problem.ends_s + 2)
+            until_s = problem.ends_s - FETCHING_S
+            why = measures.of(problem.kind, problem.zone_id, problem.begins_s, until_s)
             outcome.missed.append((problem, things[problem], why))
     for case in left:
         why = measures.of(case.kind, case.zone_id, case.begins_s, min(case.ends_s, 1e6))

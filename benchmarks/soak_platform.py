@@ -13,6 +13,7 @@ from paho.mqtt.properties import Properties
 
 from agent.protocol.downlink import Receipt
 from agent.protocol.events import Message
+from agent.protocol.signed import report_of
 from provisioning.demo.consumer import unpacked
 from tests.support.topics import DEVICE, EVENTS, PREFIX, TENANT
 
@@ -95,9 +96,10 @@ class SoakPlatform:
         self._types[event.type] += 1
         self._settle(event.epoch, event.sequence, event.sequence)
         if event.type == "device.loss":
-            for each in event.body.losses:
-                self.named_lost += each.last - each.first + 1
-                self._settle(each.epoch, each.first, each.last)
+            for each in report_of(event).losses:
+                for first, last in each.ranges:
+                    self.named_lost += last - first + 1
+                    self._settle(each.epoch, first, last)
 
     def _settle(self, epoch: str, first: int, last: int) -> None:
         """Add a range to those of the epoch; ranges that touch or overlap become one."""

@@ -8,6 +8,7 @@ torchvision, which has no CPU build beside the torch this project trains with.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -50,7 +51,11 @@ def store(model: onnx.ModelProto, values: Mapping[str, NDArray[Any]]) -> None:
 def _conv(facts: Facts, image: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     if weight.shape[2:] == (1, 1) and facts["group"] == 1 and facts["strides"] == [1, 1]:
         # torch's own way for these takes longer than a matrix product, on one thread of a CPU.
-        with torch.autocast(image.device.type, dtype=torch.bfloat16, enabled=facts["half"]):
+        # Where the caller has chosen bfloat16 for everything, that stands.
+        in_half = (
+            torch.autocast(image.device.type, torch.bfloat16) if facts["half"] else nullcontext()
+        )
+        with in_half:
             pixels = functional.linear(image.permute(0, 2, 3, 1), weight[:, :, 0, 0], bias)
         return pixels.permute(0, 3, 1, 2)
     return functional.conv2d(

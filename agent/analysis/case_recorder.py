@@ -8,21 +8,24 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from agent.analysis.case_things import departed, things
+from agent.analysis.withdrawal import LastTold
+from agent.config.reported_place import allowed_s, code_of, place_of
 from agent.domain.labels import BIKES
 from agent.evidence.pictures import EvidenceError
-from agent.perception.operator_colour import Palette
+from agent.perception.operator_colour import UNKNOWN, Palette
 from agent.protocol.base import Abstention, ClockReading, ModelUsed
 from agent.protocol.event_codes import event_code
-from agent.protocol.events import CaseBody, Draft, Fraction, Place, Thing
+from agent.protocol.events import CaseBody, Draft, Withdrawn
 from agent.storage import day_counters
-from agent.storage.case_table import save_case, save_trace
+from agent.storage.case_notes import notes_in
+from agent.storage.case_table import last_body, save_case, save_trace
 from agent.storage.errors import StorageError
 from agent.storage.state_table import ANALYSIS_SNAPSHOT, load_state, save_state
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Mapping, Sequence
-    from datetime import datetime
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from agent.analysis.decision_trace import Traces
     from agent.config.schema import Configuration
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
     from agent.storage.outbox import Outbox
     from drivers.cameras import Frame
 
+MISPARKED_BIKE = "misparked_bike"
 QUIET_TIMES = 6
 """Factor by which snapshots are written less often while no case is pending."""
 MAX_WAITING = 500
@@ -51,7 +55,6 @@ class CaseRecorder:
     Args:
         configuration: For the site's facts and the zones'.
         models: The models that judge.
-        allowed_s: Per kind of case, how long the thing may stay.
         database: Where everything is kept.
         outbox: The queue in that database.
         evidence: Takes the pictures.
@@ -64,7 +67,6 @@ class CaseRecorder:
         configuration: Configuration,
         *,
         models: Sequence[ModelUsed],
-        allowed_s: Mapping[str, float],
         database: Database,
         outbox: Outbox,
         evidence: Evidence,
@@ -77,7 +79,7 @@ class CaseRecorder:
         operators = {each.name: each.colours for each in configuration.operators}
         self._palette = Palette.of(operators) if operators else None
         self._models = tuple(models)
-        self._allowed_s = dict(allowed_s)
+        self._allowed_s = allowed_s(configuration)
         self._database = database
         self._outbox = outbox
         self._evidence = evidence
@@ -129,6 +131,60 @@ class CaseRecorder:
         self._write_all(frame)
         self._snapshot_s[frame.camera_id] = frame.monotonic_s
 
+    def withdraw(self, changes: Sequence[Change], frame: Frame) -> None:
+        """Make events of cases that are withdrawn; they are on the disk when this returns.
+
+        Args:
+            changes: Each of the type ``case.withdrawn``.
+            frame: A moment, now; its picture tells nothing of them.
+
+        Raises:
+            StorageError: The database did not take it.
+        """
+        day = day_counters.day_of(frame.captured_at, self._timezone)
+
+        def write(connection: sqlite3.Connection) -> None:
+            for change in changes:
+                case = change.case
+                told = LastTold(case, last_body(connection, case.case_id), frame.captured_at)
+                body = self._withdrawn_body(change, told, frame)
+                draft = self._drafted(change, body, frame)
+                day_counters.count_case(connection, day, change)
+                save_case(connection, case)
+                self._outbox.add(connection, draft)
+                text = body.model_dump_json(exclude_none=True)
+                save_trace(connection, case.case_id, draft.type, text, "{}")
+
+        self._database.write(write).result()
+
+    def _withdrawn_body(self, change: Change, told: LastTold, frame: Frame) -> CaseBody:
+        """As the case was told last: its zone may be drawn no more."""
+        case = change.case
+        site, noted = self._configuration.site, notes_in(self._database, case.case_id)
+        return CaseBody(
+            case_id=case.case_id,
+            kind=case.kind,
+            state=case.state,
+            code=told.body.get("code") or event_code(site.codes_profile, case.kind),
+            place=told.place(site.device_id, site.address),
+            began_at=told.at(case.began_s),
+            opened_at=told.at(case.opened_s),
+            last_present_at=told.at(case.last_present_s),
+            dwell_s=round(max(0.0, case.last_present_s - case.began_s), 3),
+            allowed_s=told.allowed_s,
+            count=len(case.members),
+            members=things(case.members, told.at),
+            left=departed(change.left, told.at),
+            confidence=round(min(1.0, case.confidence), 4),
+            models=self._models,
+            configuration_sha256=self._configuration_sha256,
+            ticket=noted.ticket,
+            verdict=noted.verdict,
+            withdrawn=Withdrawn.model_validate(
+                {"reason": case.withdrawn_because, "at": frame.captured_at}
+            ),
+        )
+
     def _write_all(self, frame: Frame) -> None:
         """Write what is new and what a full disk did not take before, in order."""
         self._tried_s = frame.monotonic_s
@@ -150,12 +206,20 @@ class CaseRecorder:
             self._unwritten.clear()
             self.changes_waiting = 0
 
-    def keep(self, frame: Frame, snapshot: Callable[[], dict[str, Any]], *, pending: bool) -> None:
+    def keep(
+        self,
+        frame: Frame,
+        snapshot: Callable[[], dict[str, Any]],
+        cases: Sequence[Case] = (),
+        *,
+        pending: bool,
+    ) -> None:
         """Write the snapshot down if its time has come; does not wait for the disk.
 
         Args:
             frame: Now.
             snapshot: Asked only if it is written.
+            cases: The camera's open cases, whose members may have come and gone meanwhile.
             pending: Whether something may become a case. Where nothing may, an older snapshot costs
                 nothing, and a card wears by what is written.
         """
@@ -164,13 +228,21 @@ class CaseRecorder:
         last_s = self._snapshot_s.setdefault(frame.camera_id, frame.monotonic_s)
         every_s = self._configuration.analysis.snapshot_every_s
         if frame.monotonic_s - last_s >= every_s * (1 if pending else QUIET_TIMES):
-            self.save(frame, snapshot())
+            self.save(frame, snapshot(), cases)
 
-    def save(self, frame: Frame, snapshot: dict[str, Any]) -> None:
-        """Write the snapshot down now; does not wait for the disk."""
+    def save(self, frame: Frame, snapshot: dict[str, Any], cases: Sequence[Case] = ()) -> None:
+        """Write the snapshot and the camera's open cases down now; does not wait for the disk."""
         text = _dump(snapshot)
         name = ANALYSIS_SNAPSHOT + frame.camera_id
-        self._database.write(lambda connection: save_state(connection, name, text))
+        if self._unwritten:  # these cases may have begun with a change that waits
+            cases = ()
+
+        def write(connection: sqlite3.Connection) -> None:
+            save_state(connection, name, text)
+            for case in cases:
+                save_case(connection, case)
+
+        self._database.write(write)
         self._snapshot_s[frame.camera_id] = frame.monotonic_s
 
     def suppress(self, frame: Frame, found: Mapping[day_counters.Place, int]) -> None:
@@ -211,37 +283,41 @@ class CaseRecorder:
         return json.dumps(document, separators=(",", ":"), allow_nan=False)
 
     def _draft(self, change: Change, frame: Frame, views: BestShots) -> Draft:
+        return self._drafted(change, self._body(change, frame, views), frame)
+
+    def _drafted(self, change: Change, body: CaseBody, frame: Frame) -> Draft:
         return Draft(
             event_id=self._ids.new(frame.captured_at),
             type=change.type,
             occurred_at=frame.captured_at,
             clock=self._clock(frame),
-            body=self._body(change, frame, views),
+            body=body,
+            test=change.case.test,
         )
 
     def _body(self, change: Change, frame: Frame, views: BestShots) -> CaseBody:
-        case = change.case
+        case, site = change.case, self._configuration.site
+        zone = self._configuration.zone_section(case.zone_id)
         seen = {m.member_id: view for m in case.members if (view := views.of(m.member_id))}
         at = frame.time_of
         close_up = views.better_than_now(member.member_id for member in case.members)
         pictures, fault = self._pictures(change, frame, seen, close_up)
+        told = notes_in(self._database, case.case_id)
         return CaseBody(
             case_id=case.case_id,
             kind=case.kind,
             state=case.state,
-            code=event_code(self._configuration.site.codes_profile, case.kind),
-            place=self._place(case),
+            code=code_of(site, zone, case.matter or case.kind),
+            place=place_of(site, zone),
             began_at=at(case.began_s),
             opened_at=at(case.opened_s),
             last_present_at=at(case.last_present_s),
             cleared_at=None if case.cleared_s is None else at(case.cleared_s),
             dwell_s=round(max(0.0, case.last_present_s - case.began_s), 3),
-            allowed_s=self._allowed_s[case.kind],
+            allowed_s=self._allowed_s[case.zone_id][case.kind],
             count=len(case.members),
-            members=tuple(
-                self._thing(member, at(member.since_s), seen.get(member.member_id))
-                for member in case.members
-            ),
+            members=things(case.members, at),
+            left=departed(change.left, at),
             confidence=round(min(1.0, case.confidence), 4),
             reason={} if change.finding is None else dict(change.finding.reason),
             models=self._models,
@@ -253,7 +329,21 @@ class CaseRecorder:
             else Abstention.model_validate(
                 {"because": case.abstained_because, "since": at(case.abstained_s)}
             ),
+            ticket=told.ticket,
+            verdict=told.verdict,
         )
+
+    def matter_of(self, case: Case) -> str:
+        """As what the city is told of a case that opens: its kind, or what the site asks for instead.
+
+        Args:
+            case: The case, with its members' operators.
+        """
+        told_as = self._configuration.site.shared_bikes_as
+        if case.kind != MISPARKED_BIKE or told_as == MISPARKED_BIKE or not case.members:
+            return case.kind
+        operators = {member.operator for member in case.members}
+        return case.kind if {None, UNKNOWN} & operators else told_as
 
     def _pictures(
         self, change: Change, frame: Frame, seen: Mapping[str, BestShot], close_up: BestShot | None
@@ -266,36 +356,20 @@ class CaseRecorder:
             self.events_without_pictures += 1
             return error.kept, error.reason
 
-    def _thing(self, member: Member, since: datetime, view: BestShot | None) -> Thing:
-        box = member.box
-        thing = Thing(
-            member_id=member.member_id,
-            label=member.label,
-            box=Fraction(
-                left=round(box.left, 5),
-                top=round(box.top, 5),
-                right=round(box.right, 5),
-                bottom=round(box.bottom, 5),
-            ),
-            since=since,
-        )
-        if member.label not in BIKES or view is None:
-            return thing
-        operator = self._palette.operator_of(view.bgr, view.box) if self._palette else None
-        return thing.model_copy(update={"operator": operator, "plate": "plate_unreadable"})
+    def operators_of(self, members: Iterable[Member], views: BestShots) -> dict[str, str]:
+        """Whose shared bikes members of a case are, by their ids; of those of which there is a picture.
 
-    def _place(self, case: Case) -> Place:
-        site = self._configuration.site
-        zone = self._configuration.zone_section(case.zone_id)
-        return Place(
-            place_id=case.place_id,
-            zone_id=case.zone_id,
-            camera_id=case.camera_id,
-            address=site.address,
-            grid_code=zone.grid_code or site.grid_code,
-            responsible_unit=zone.responsible_unit or site.responsible_unit,
-            coordinates=zone.coordinates or site.coordinates,
-        )
+        Args:
+            members: Which.
+            views: The best picture of each thing so far.
+        """
+        if self._palette is None:
+            return {}
+        return {
+            member.member_id: self._palette.operator_of(view.bgr, view.box)
+            for member in members
+            if member.label in BIKES and (view := views.of(member.member_id)) is not None
+        }
 
 
 def _dump(snapshot: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ against, and a colour picture for people, with heads and plates blotted out in b
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -38,11 +39,12 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ReferenceImage:
-    """A commissioning picture: luma uint8 (h, w), and when it was stored (UTC)."""
+    """A commissioning picture: luma uint8 (h, w), when it was stored (UTC), and the checksum of its file."""
 
     luma: Picture
     taken_at: datetime
     picture: Path
+    sha256: str
 
 
 def shortcomings(luma: Picture) -> list[str]:
@@ -83,12 +85,13 @@ def load(state_dir: Path, camera_id: str) -> ReferenceImage | None:
     try:
         taken_at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
         luma = pictures.read(path, cv2.IMREAD_GRAYSCALE)
+        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     except FileNotFoundError:
         return None
     except (OSError, pictures.PictureError) as error:
         _log.error("no reference image of camera %s: %s", camera_id, words_of(error))
         return None
-    return ReferenceImage(luma, taken_at, path.with_suffix(".jpg"))
+    return ReferenceImage(luma, taken_at, path.with_suffix(".jpg"), sha256)
 
 
 def _write(path: Path, picture: Picture) -> None:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from agent.analysis import withdrawal
 from agent.analysis.decision_trace import Traces
 from agent.capture.frame_faults import FaultyFrames, FrameError
 from agent.perception.best_shot import BestShots
+from agent.storage.errors import StorageError
 from drivers.cameras import Frame
 
 if TYPE_CHECKING:
@@ -20,8 +22,9 @@ if TYPE_CHECKING:
     from agent.analysis.camera_pipeline import Pipeline
     from agent.analysis.case_recorder import CaseRecorder
     from agent.analysis.sample_collection import SampleCollection
+    from agent.config.schema import Configuration
     from agent.domain.case_lifecycle import Cases, Change
-    from agent.domain.scene import Finding
+    from agent.domain.scene import Case, Finding, Vantage
     from agent.evidence.pictures import Evidence
     from agent.perception.view_health.visibility import Visibility
     from agent.storage.day_counters import Place
@@ -173,21 +176,85 @@ class SiteAnalysis:
         changes += self.cases.update(
             frame.camera_id, findings, frame.monotonic_s, frame.captured_at
         )
+        views = self._views[frame.camera_id]
+        changes = [self._filed(self._with_operators(change, views)) for change in changes]
+        self._meet_members(frame.camera_id, views)
         if changes:
             traces = self._traces[frame.camera_id]
-            views = self._views[frame.camera_id]
             self._book.record(
                 changes, frame, lambda: self._snapshot(frame, pipeline), traces, views
             )
         else:
-            self._book.keep(frame, lambda: self._snapshot(frame, pipeline), pending=pending)
+            cases = self._open_cases(frame.camera_id)
+            self._book.keep(frame, lambda: self._snapshot(frame, pipeline), cases, pending=pending)
         return changes
+
+    def _open_cases(self, camera_id: str) -> list[Case]:
+        return [case for case in self.cases.open if case.camera_id == camera_id]
+
+    def _with_operators(self, change: Change, views: BestShots) -> Change:
+        """A change of an open case, with whose bikes its members are by the best pictures up to now."""
+        if change.case.state != "open":
+            return change
+        operators = self._book.operators_of(change.case.members, views)
+        if not operators:
+            return change
+        case = self.cases.name_operators(change.case, operators)
+        return dataclasses.replace(change, case=case)
+
+    def _meet_members(self, camera_id: str, views: BestShots) -> None:
+        """Note whose bikes new members are while they are in sight: they may go before the next event."""
+        for case in self._open_cases(camera_id):
+            new = [member for member in case.members if member.operator is None]
+            if found := self._book.operators_of(new, views):
+                self.cases.name_operators(case, found)
+
+    def withdraw_unwatched(
+        self, configuration: Configuration, vantages: Mapping[str, Vantage], at: datetime
+    ) -> list[Change]:
+        """End the open cases with which a configuration does not go on; before its first frame is taken.
+
+        Args:
+            configuration: The one that holds from now on.
+            vantages: From where its cameras look.
+            at: The wall clock now.
+
+        Raises:
+            StorageError: The database did not take it; the cases are open as before.
+        """
+        before = self.cases.remembered()
+        changes = self.cases.withdraw(withdrawal.reasons(self.cases.open, configuration, vantages))
+        if changes:
+            try:
+                self._book.withdraw(
+                    changes, self._without_picture(changes[0].case.camera_id, 0, at)
+                )
+            except StorageError:
+                self.cases.go_back(before)
+                raise
+        return changes
+
+    def _filed(self, change: Change) -> Change:
+        """A change, with what the city is told of a case that has just opened."""
+        if change.type != "case.opened":
+            return change
+        matter = self._book.matter_of(change.case)
+        if matter == change.case.kind:
+            return change
+        return dataclasses.replace(change, case=self.cases.file_as(change.case, matter))
+
+    @property
+    def sizes_px(self) -> dict[str, tuple[int, int]]:
+        """Width and height of each camera's picture, as it came; from any thread."""
+        shapes = dict(self._colour_shapes)
+        return {camera_id: (shape[1], shape[0]) for camera_id, shape in shapes.items()}
 
     def rest(self) -> None:
         """Write down where every camera stands; called before a planned stop."""
         for camera_id, frame in self._last_frames.items():
             if pipeline := self.pipelines.get(camera_id):
-                self._book.save(frame, self._snapshot(frame, pipeline))
+                snapshot = self._snapshot(frame, pipeline)
+                self._book.save(frame, snapshot, self._open_cases(camera_id))
 
     def _await_cases(self, frame: Frame, pipeline: Pipeline) -> bool:
         """Keep first pictures of what may become a case; whether anything may."""

@@ -32,6 +32,7 @@ _NAMES = ("zone_id", "camera_id", "name")
 """What a thing in a list is known by; a zone names its camera, too."""
 _PASSWORD_IN_URL = re.compile(r"://[^/@\s]*@")
 
+_NOTHING = "null"
 Settings = dict[str, str]
 """Every single setting by its place, such as ``zones.kerb.kind``, as JSON."""
 
@@ -78,7 +79,7 @@ def _bounded(text: str) -> str:
 
 def changes(was: Settings, now: Settings) -> Iterator[list[dict[str, str | None]]]:
     """What differs, place by place; in one list what is of one thing or section, in more if it is much."""
-    different = (at for at in was.keys() | now.keys() if was.get(at) != now.get(at))
+    different = (at for at in was.keys() | now.keys() if _told(was, at) != _told(now, at))
     in_order = sorted(different, key=lambda at: (_part_of(at), at))
     for _, places in groupby(in_order, _part_of):
         rows: list[dict[str, str | None]] = []
@@ -92,6 +93,12 @@ def changes(was: Settings, now: Settings) -> Iterator[list[dict[str, str | None]
             rows.append(row)
             characters += size
         yield rows
+
+
+def _told(settings: Settings, at: str) -> str | None:
+    """A setting's value. One that an older agent did not know and one that is not given say the same."""
+    value = settings.get(at)
+    return None if value == _NOTHING else value
 
 
 def happenings(was: Settings, now: Settings) -> Iterator[Happened]:
@@ -120,7 +127,7 @@ def _things(settings: Settings, place: str) -> dict[str, Settings]:
         name, _, setting = rest.partition(".")
         if first == place and name:
             own = found.setdefault(name, {})
-            if value != json.dumps(name, ensure_ascii=False):
+            if value not in (json.dumps(name, ensure_ascii=False), _NOTHING):
                 own[setting] = value
     return found
 

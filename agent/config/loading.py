@@ -12,10 +12,12 @@ from pydantic import (
 
 from agent import scenarios
 from agent.config import site_files
-from agent.config.faults import MISFIT, ConfigError, fault, misfits_of
+from agent.config.faults import MISFIT, ConfigError, ZoneNames, fault, misfits_of
 from agent.config.renamed_keys import Place, as_written, under_new_names
 from agent.config.schema import Configuration
 from agent.config.sections.base import UNSEEN
+from agent.protocol import event_codes
+from agent.protocol.event_codes import STANDARD
 from agent.protocol.fields import is_readable, on_one_line
 from drivers import cameras
 from drivers.files.documents import texts_in
@@ -23,7 +25,7 @@ from wording.messages import said
 from wording.validation import fault_at, may_be_secret
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from pydantic_core import ErrorDetails
 
@@ -128,17 +130,28 @@ def _unseen(site: dict[str, Any], told: Collection[tuple[int | str, ...]]) -> li
 def _misfits_of_the_rest(site: dict[str, Any]) -> list[ErrorDetails]:
     """Faults between parts of a configuration that is also invalid elsewhere, as far as possible."""
 
-    def texts(rows: Any, *keys: str) -> Iterable[tuple[str, ...]] | None:
+    def texts(rows: Any, *keys: str) -> list[tuple[Any, ...]] | None:
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             return None
         found = [tuple(row.get(key) for key in keys) for row in rows]
-        return found if all(isinstance(x, str) for row in found for x in row) else None
+        needed = ZoneNames._fields[: len(ZoneNames._fields) - len(ZoneNames._field_defaults)]
+        whole = all(
+            isinstance(value, str) or (value is None and key not in needed)
+            for row in found
+            for key, value in zip(keys, row, strict=True)
+        )
+        return found if whole else None
 
     camera_ids = texts(site.get("cameras"), "camera_id")
-    zones = texts(site.get("zones", []), "zone_id", "camera_id")
+    zones = texts(site.get("zones", []), *ZoneNames._fields)
     if camera_ids is None or zones is None:
         return []
-    misfits = misfits_of([row[0] for row in camera_ids], [(row[0], row[1]) for row in zones])
+    facts = site.get("site")
+    told = facts.get("codes_profile", STANDARD) if isinstance(facts, dict) else STANDARD
+    profile = told if isinstance(told, str) and told in event_codes.profiles() else STANDARD
+    misfits = misfits_of(
+        profile, [row[0] for row in camera_ids], [ZoneNames(*row) for row in zones]
+    )
     return ValidationError.from_exception_data("Configuration", misfits).errors() if misfits else []
 
 

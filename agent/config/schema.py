@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from typing import Any, Self
 
 from pydantic import Field, PrivateAttr, ValidationError, field_validator, model_validator
 from pydantic_core import InitErrorDetails
 
 from agent import scenarios
-from agent.config.faults import fault, misfits_of, placed
+from agent.config.authorities import MAX_AUTHORITIES, AuthoritySection
+from agent.config.faults import ZoneNames, fault, misfits_of, placed
 from agent.config.retention import Settings as RetentionSection
 from agent.config.sections.base import Section
 from agent.config.sections.cameras import CameraSection
@@ -30,13 +32,14 @@ from agent.config.sections.machine import (
     RecoverySection,
     StorageSection,
 )
-from agent.config.sections.site import OperatorSection, SiteSection
+from agent.config.sections.site import LegalSection, OperatorSection, SiteSection
 from agent.config.sections.uplink import UplinkSection
 from agent.config.sections.zones import ZoneSection
+from agent.domain.scene import Zone
 from agent.perception import view_health
 from agent.protocol.base import MAX_CAMERAS, MAX_PLACES
 from agent.protocol.topics import Topics
-from agent.scenarios import Needs
+from agent.scenarios import Needs, ScenarioModule, ScenarioSettings
 from drivers import cameras
 from wording.messages import text_of
 
@@ -48,6 +51,7 @@ __all__ = [
     "CoolingSection",
     "EvidenceSection",
     "GpioSection",
+    "LegalSection",
     "ModelsSection",
     "OperatorSection",
     "RecoverySection",
@@ -62,6 +66,7 @@ class Configuration(Section):
     """The whole configuration of the agent."""
 
     site: SiteSection
+    legal: LegalSection = LegalSection()
     cameras: tuple[CameraSection, ...] = Field(min_length=1, max_length=MAX_CAMERAS)
     models: ModelsSection = ModelsSection()
     analysis: AnalysisSection = AnalysisSection()
@@ -76,6 +81,7 @@ class Configuration(Section):
     storage: StorageSection = StorageSection()
     retention: RetentionSection = RetentionSection()
     uplink: UplinkSection = UplinkSection()
+    authorities: tuple[AuthoritySection, ...] = Field(default=(), max_length=MAX_AUTHORITIES)
     zones: tuple[ZoneSection, ...] = Field(default=(), max_length=MAX_PLACES)
     _old_keys: tuple[tuple[str, ...], ...] = PrivateAttr(default=())
 
@@ -106,9 +112,11 @@ class Configuration(Section):
 
     @model_validator(mode="after")
     def _names_fit_together(self) -> Self:
+        names = ZoneNames._fields
         misfits = misfits_of(
+            self.site.codes_profile,
             [camera.camera_id for camera in self.cameras],
-            [(zone.zone_id, zone.camera_id) for zone in self.zones],
+            [ZoneNames(**{name: getattr(zone, name) for name in names}) for zone in self.zones],
         )
         if misfits:
             raise ValidationError.from_exception_data("Configuration", misfits)
@@ -119,7 +127,10 @@ class Configuration(Section):
         text = json.dumps(
             self.model_dump(
                 mode="json",
-                exclude={"collection", "cooling", "gpio", "retention", "storage", "uplink"},
+                exclude={
+                    *("authorities", "collection", "cooling", "gpio"),
+                    *("retention", "storage", "uplink"),
+                },
             ),
             sort_keys=True,
             ensure_ascii=False,
@@ -164,6 +175,23 @@ class Configuration(Section):
         """A hash of every single setting; paths are taken as they are written."""
         text = json.dumps(self.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def chosen_scenarios(self) -> dict[str, tuple[ScenarioModule, ScenarioSettings]]:
+        """The configured scenarios with their settings, by their names."""
+        modules = {name: scenarios.load_scenario(name) for name in self.scenarios}
+        return {
+            name: (module, module.Settings.model_validate(self.scenarios[name]))
+            for name, module in modules.items()
+        }
+
+    def drawn(self, camera_id: str | None = None) -> list[Zone]:
+        """The zones as scenarios judge them, also by what the site says for all: a camera's, or all."""
+        return [
+            replace(section.zone, road_class=section.road_class or self.site.road_class)
+            for section in self.zones
+            if camera_id in (None, section.camera_id)
+        ]
 
     def zone_section(self, zone_id: str) -> ZoneSection:
         return next(zone for zone in self.zones if zone.zone_id == zone_id)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from agent.concurrency.token_bucket import TokenBucket
 from agent.delivery.commands import Done, Handler
 from agent.delivery.sequence_ranges import merged
-from agent.protocol.commands import Pace, Resend
+from agent.protocol.commands import Pace, Refusal, Resend
 from agent.storage.kept_table import Asked, counted
 
 if TYPE_CHECKING:
@@ -54,15 +54,22 @@ class BacklogCommands:
         self._scheduler.pace.set(command.backlog_events_per_s, "platform")
         return Done()
 
-    def _may_not_resend(self, command: Resend) -> str | None:
-        asked = _asked(command)
+    def _may_not_resend(self, command: Resend) -> Refusal | None:
+        asked, present = _asked(command), self._outbox.epoch
         if asked.epoch is not None and not self._outbox.knows(asked.epoch):
-            return f"not an epoch of this device; the present one is {self._outbox.epoch}"
+            reason = f"not an epoch of this device; the present one is {present}"
+            return Refusal("wrong_epoch", reason, field="epoch", one_of=(present,))
         if _numbers(asked) > MAX_AT_ONCE:
-            return f"at most {MAX_AT_ONCE} at once"
+            return Refusal("too_many", f"at most {MAX_AT_ONCE} at once", most=MAX_AT_ONCE)
         again, _ = self._counted(asked)
-        if again > self.resends.left:
-            return f"{self.resends.left} more may be asked for now; {self.resends.most} in an hour"
+        left, most = self.resends.left, self.resends.most
+        if again > left:
+            return Refusal(
+                "allowance_spent",
+                f"{left} more may be asked for now; {most} in an hour",
+                most=left,
+                wait_s=(again - left) * RESENDS_PERIOD_S / most,
+            )
         return None
 
     def _resend(self, command: Resend) -> Done:

@@ -6,11 +6,12 @@ import logging
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
+from agent.delivery.command_reader import UnreadError, readable_id
 from agent.delivery.commands import Commands
 from agent.delivery.sequence_ranges import merged
-from agent.protocol.commands import Answer, CommandId
+from agent.protocol.commands import Answer, Refusal
 from agent.protocol.downlink import Receipt
 from agent.storage.errors import StorageError
 from wording.harmless import harmless
@@ -20,14 +21,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from agent.delivery.command_log import CommandLog
-    from agent.delivery.commands import Handler
+    from agent.delivery.commands import AnyHandler
     from agent.delivery.epoch_limit import EpochLimit
     from agent.delivery.mqtt_connection import Delivery
     from agent.delivery.send_scheduler import ReceiptVerdict, SendScheduler
+    from agent.identity.authorities import Authorities
     from agent.protocol.commands import Command
     from agent.protocol.events import Because
     from agent.protocol.topics import Topics
     from agent.storage.outbox import Outbox
+    from drivers.clock import Clock
 
 _log = logging.getLogger(__name__)
 
@@ -53,9 +56,11 @@ class Downlink:
         topics: Where is listened and answered.
         outbox: Whose events are confirmed and brought back.
         scheduler: What is under way.
+        clock: Of orders that expire.
         epochs: How often the platform's word may begin an epoch.
         handlers: The commands that are obeyed.
-        orders: Knows what was obeyed before.
+        orders: Knows what came before.
+        authorities: Whose signatures count.
         record: Writes into the audit log of what the platform ordered.
     """
 
@@ -64,18 +69,29 @@ class Downlink:
         topics: Topics,
         outbox: Outbox,
         scheduler: SendScheduler,
+        clock: Clock,
         epochs: EpochLimit,
         *,
-        handlers: Iterable[Handler[Any]],
+        handlers: Iterable[AnyHandler],
         orders: CommandLog,
-        record: Callable[[str, Mapping[str, str]], object],
+        authorities: Authorities,
+        record: Callable[[str, Mapping[str, Any]], object],
     ) -> None:
         self.receipts_topic, self.commands_topic = topics.of("receipts"), topics.of("commands")
         self.answers_topic = topics.of("answers")
         self._outbox, self._scheduler = outbox, scheduler
         self.epochs = epochs
         self.last_refused = ""
-        self._commands = Commands(handlers, orders, record, self._decline)
+        self._commands = Commands(
+            handlers,
+            orders,
+            record,
+            self._decline,
+            authorities=authorities,
+            clock=clock,
+            tenant=topics.tenant,
+            device_id=topics.device_id,
+        )
         self.refused = 0
         """What was said and not believed."""
         self.declined = 0
@@ -94,7 +110,7 @@ class Downlink:
             reader: To read the outbox with.
 
         Returns:
-            The answer to a command.
+            The answer, if it is a command: each has one.
 
         Raises:
             NewEpochError: A receipt names numbers that were never assigned, or other events.
@@ -109,8 +125,11 @@ class Downlink:
         except (NewEpochError, sqlite3.Error, StorageError):
             raise
         except Exception as error:  # noqa: BLE001  no message may cost more than itself
-            self._refuse(f"{type(error).__name__}: {error}")
-            return None
+            reason = f"{type(error).__name__}: {error}"
+            self._refuse(reason)
+            if delivery.topic != self.commands_topic:
+                return None
+            return Refusal("failed", harmless(reason)).answer(readable_id(delivery.payload))
 
     def _heed(self, delivery: Delivery, reader: sqlite3.Connection) -> Answer | None:
         try:
@@ -119,10 +138,12 @@ class Downlink:
                 return None
             if delivery.topic == self.commands_topic:
                 return self._commands.answer(delivery.payload)
+        except UnreadError as error:
+            self._refuse(f"{error.answer.code}: {error}")
+            return error.answer
         except ValidationError as error:
-            reason = f"{error.error_count()} faults, the first: {_first(error)}"
-            self._refuse(reason)
-            return None if delivery.topic == self.receipts_topic else _declined(delivery, reason)
+            self._refuse(f"{error.error_count()} faults, the first: {_first(error)}")
+            return None
         self._refuse("a topic that was not subscribed to")
         return None
 
@@ -173,21 +194,6 @@ class Downlink:
         if reason != self.last_refused:
             _log.warning("not heeded: %s", reason)
         self.last_refused = reason
-
-
-class _Named(BaseModel):
-    """The part of an invalid command that is enough to answer it."""
-
-    command_id: CommandId
-
-
-def _declined(delivery: Delivery, reason: str) -> Answer | None:
-    """The answer to an invalid command, if it has a command id."""
-    try:
-        command_id = _Named.model_validate_json(delivery.payload).command_id
-    except ValidationError:
-        return None
-    return Answer(command_id=command_id, accepted=False, reason=harmless(reason))
 
 
 def _first(error: ValidationError) -> str:

@@ -52,6 +52,8 @@ _NO_TLS = {"WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "UNEXPECTED_EOF_WHI
 _OLD_TLS = {"UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION"}
 """Reasons of OpenSSL why a handshake fails."""
 _FIXED_HEADER_BYTES, _LENGTH_BYTES, _PACKET_ID_BYTES = 5, 2, 2
+_PROPERTY_HEAD_BYTES = 5
+"""Of one more property of any length: what it is, how long it is, and by how much that prolongs the length of all."""
 
 _MAX_DELIVERIES = 64
 """What the platform may send us at once; the broker keeps the rest until we have read these."""
@@ -99,13 +101,15 @@ class Delivery:
     """A message received from the platform; untrusted until validated.
 
     ``retained``: the broker had stored it, for an unknown time. ``packet_id`` is 0 where the
-    broker expects no acknowledgement.
+    broker expects no acknowledgement. ``correlation`` is whatever the sender wants to have again with the
+    answer (MQTT 5, 3.3.2.3.6).
     """
 
     topic: str
     payload: bytes
     retained: bool = False
     packet_id: int = 0
+    correlation: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +257,13 @@ class Connection:
             raise self._lost()
 
     def publish(
-        self, topic: str, payload: bytes, *, retain: bool = False, packed: bool = False
+        self,
+        topic: str,
+        payload: bytes,
+        *,
+        retain: bool = False,
+        packed: bool = False,
+        correlation: bytes | None = None,
     ) -> int:
         """Send with QoS 1.
 
@@ -262,6 +272,7 @@ class Connection:
             payload: JSON, or JSON packed with gzip.
             retain: Whether the broker retains it for later subscribers.
             packed: Whether the content type says gzip.
+            correlation: Of the message that this answers.
 
         Returns:
             The packet identifier, which appears in :attr:`acknowledged` later.
@@ -270,14 +281,20 @@ class Connection:
             LinkError: The connection was lost.
         """
         content = self._packed if packed else self._plain
+        if correlation is not None:
+            content = _PackedOnce(
+                PacketTypes.PUBLISH, ContentType="application/json", CorrelationData=correlation
+            )
         sent = self._client.publish(topic, payload, qos=1, retain=retain, properties=content)
         if sent.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
             raise self._lost()
         return sent.mid
 
-    def packet_bytes(self, topic: str, payload: bytes) -> int:
+    def packet_bytes(self, topic: str, payload: bytes, correlation: bytes | None = None) -> int:
         """Maximum size of a publish on the wire in bytes, without TLS."""
         properties_bytes = len(self._plain.pack())
+        if correlation is not None:
+            properties_bytes += _PROPERTY_HEAD_BYTES + len(correlation)
         head = _FIXED_HEADER_BYTES + _LENGTH_BYTES + len(topic.encode()) + _PACKET_ID_BYTES
         return int(head + properties_bytes + len(payload))
 
@@ -315,7 +332,7 @@ class Connection:
         if not self._received:
             return None
         delivery = self._received.popleft()
-        self._waiting_bytes -= _DELIVERY_BYTES + len(delivery.payload)
+        self._waiting_bytes -= _cost_bytes(delivery.payload, delivery.correlation)
         if delivery.packet_id:
             self._client.ack(delivery.packet_id, 1)
         return delivery
@@ -370,14 +387,20 @@ class Connection:
             text = said("the broker sent something that is not MQTT")
             self._broken_rules.append(BrokenRuleError(MALFORMED, text))
             return
-        cost = _DELIVERY_BYTES + len(message.payload)
+        cost = _cost_bytes(message.payload, getattr(message.properties, "CorrelationData", None))
         if message.qos == 0 and len(self._received) >= _MAX_DELIVERIES:
             return  # the broker waits for nothing, and the message may get lost
         if self._waiting_bytes + cost <= _MAX_WAITING_BYTES:
             self._waiting_bytes += cost
             packet_id = message.mid if message.qos else 0
             self._received.append(
-                Delivery(topic, bytes(message.payload), message.retain, packet_id)
+                Delivery(
+                    topic,
+                    bytes(message.payload),
+                    message.retain,
+                    packet_id,
+                    getattr(message.properties, "CorrelationData", None),
+                )
             )
         else:
             text = said("the broker sent more at once than was allowed")
@@ -406,6 +429,10 @@ class Connection:
             return LinkError(refusal)
         told = said("{reason}: {complaint}", reason=reason, complaint=complaint)
         return LinkError(told, unexplained=unexplained)
+
+
+def _cost_bytes(payload: bytes | bytearray, correlation: bytes | None) -> int:
+    return _DELIVERY_BYTES + len(payload) + len(correlation or b"")
 
 
 class NoHandshakeError(ConnectionError):
@@ -444,7 +471,7 @@ class _PackedOnce(Properties):
 
     _on_the_wire: bytes
 
-    def __init__(self, packet_type: int, **values: int | str) -> None:
+    def __init__(self, packet_type: int, **values: int | str | bytes) -> None:
         super().__init__(packet_type)  # type: ignore[no-untyped-call]
         for name, value in values.items():
             setattr(self, name, value)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from agent.config.schema import UplinkSection
     from agent.delivery.mqtt_connection import Acknowledgement
+    from agent.protocol.commands import Answer
 
 _NO_LIMIT_BYTES = 268_435_455
 """The largest packet that MQTT knows."""
@@ -146,9 +147,18 @@ class Session:
             self._channels.hear(delivery.topic)
             answer = self._downlink.heed(delivery, self._reader)
             if answer is not None:
-                self._publish(
-                    self._downlink.answers_topic, Batch((), answer.model_dump_json().encode())
-                )
+                self._tell(answer, delivery.correlation)
+
+    def _tell(self, answer: Answer, correlation: bytes | None) -> None:
+        """Publish an answer, as much of it as the broker's limit lets through: what became of it always fits."""
+        topic = self._downlink.answers_topic
+        limit_bytes = self._connection.limits.packet_bytes or _NO_LIMIT_BYTES
+        short = answer.model_copy(update={"reason": None, "allowed": None})
+        for told, echoed in ((answer, correlation), (short, correlation), (short, None)):
+            payload = told.model_dump_json().encode()
+            if self._connection.packet_bytes(topic, payload, echoed) <= limit_bytes:
+                break
+        self._publish(topic, Batch((), payload), correlation=echoed)
 
     def _has_room_for_an_answer(self) -> bool:
         """Whether the window has room for an answer; otherwise commands wait at the broker."""
@@ -211,10 +221,17 @@ class Session:
                 self._scheduler.take(batch, head_bytes + len(batch.payload))
                 self._publish(self._topic, batch)
 
-    def _publish(self, topic: str, batch: Batch, *, retain: bool = False) -> None:
+    def _publish(
+        self,
+        topic: str,
+        batch: Batch,
+        *,
+        retain: bool = False,
+        correlation: bytes | None = None,
+    ) -> None:
         try:
             packet_id = self._connection.publish(
-                topic, batch.payload, retain=retain, packed=batch.packed
+                topic, batch.payload, retain=retain, packed=batch.packed, correlation=correlation
             )
         except LinkError:
             self._scheduler.put_back(batch)

@@ -26,6 +26,7 @@ from agent.delivery.left_state import LeftState
 from agent.delivery.mqtt_connection import Connection, LinkError, NoRetainError, Wake
 from agent.delivery.send_scheduler import SendScheduler, Terms
 from agent.delivery.session import ROUND_S, MovedError, Session
+from agent.identity.authorities import Authorities
 from agent.protocol.base import CONTRACT_VERSION, MINOR_VERSION
 from agent.protocol.events import BirthBody, DeviceState, Draft
 from agent.protocol.heartbeat import UplinkHealth
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from agent.config.schema import UplinkSection
-    from agent.delivery.commands import Handler
+    from agent.delivery.commands import AnyHandler
     from agent.domain.ids import Ids
     from agent.protocol.events import PublicKey
     from agent.storage.database import Database
@@ -115,6 +116,7 @@ class Uplink:
         alive: Called at every round, connected or not.
         handlers: Commands that others than the uplink obey.
         record: Writes into the audit log what the platform has ordered; raises OSError.
+        authorities: Whose signatures count; unless given, nobody's.
     """
 
     def __init__(
@@ -131,8 +133,9 @@ class Uplink:
         configuration_sha256: str,
         signing_key: PublicKey | None = None,
         alive: Callable[[], None] = lambda: None,
-        handlers: Sequence[Handler[Any]] = (),
-        record: Callable[[str, Mapping[str, str]], object] = lambda _what, _facts: None,
+        handlers: Sequence[AnyHandler] = (),
+        record: Callable[[str, Mapping[str, Any]], object] = lambda _what, _facts: None,
+        authorities: Authorities | None = None,
     ) -> None:
         self._settings = settings
         self._database, self._outbox = database, outbox
@@ -155,9 +158,11 @@ class Uplink:
             topics,
             outbox,
             self._scheduler,
+            clock,
             EpochLimit(clock, database),
             handlers=(*self._backlog.handlers, *handlers),
             orders=CommandLog(database, clock),
+            authorities=authorities or Authorities(),
             record=record,
         )
         self._channels = ChannelRights(clock)
@@ -387,7 +392,7 @@ class Uplink:
                 contract_version=f"{CONTRACT_VERSION}.{MINOR_VERSION}",
                 configuration_sha256=self._configuration_sha256,
                 signing_key=self._signing_key,
-                open_cases=tuple(open_case_ids(connection)),
+                open_cases=open_case_ids(connection),
             )
             self._outbox.add_birth(connection, Draft.of_device(body, self._clock, self._ids))
 

@@ -242,6 +242,10 @@ class Zone:
     """When the rule holds; empty: always."""
     permitted: tuple[Window, ...] = ()
     """When the rule is suspended, such as market hours."""
+    allowed_s: float | None = None
+    """How long a thing may stay here; None: as the scenario has it."""
+    road_class: str | None = None
+    """The city's class of the road, by which a scenario may allow more or less."""
 
     @property
     def box(self) -> Box:
@@ -275,6 +279,28 @@ class Member:
     label: str
     box: Box
     since_s: float
+    last_present_s: float | None = None
+    """When it was last there; None: at the moment of the finding."""
+    zone_id: str | None = None
+    """In which zone it stands, once it is part of a case."""
+    operator: str | None = None
+    """Whose shared bike it is; None: nobody has looked, or nobody could know."""
+    stay: int = 1
+    """Which of its stays in the case this is: one that came back after it had gone has another."""
+    missed_s: float | None = None
+    """Since when no finding names it; it has gone only when that has lasted."""
+
+    @property
+    def name(self) -> str:
+        """What it is called on the wire: one name for each stay."""
+        return self.member_id if self.stay == 1 else f"{self.member_id}.{self.stay}"
+
+    @property
+    def until_s(self) -> float:
+        """When it was last there, and no earlier than it came."""
+        return (
+            self.since_s if self.last_present_s is None else max(self.since_s, self.last_present_s)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,12 +336,55 @@ class Doubt:
     box: Box
 
 
-CaseState = Literal["open", "cleared"]
+CaseState = Literal["open", "cleared", "withdrawn"]
+Withdrawal = Literal["zone_gone", "zone_changed", "unit_moved", "scenario_off"]
+"""Why a case ends that nobody has seen end: its zone is drawn no more; its place is no longer judged by the
+same rule; the unit or its camera stands or looks elsewhere; its scenario is off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vantage:
+    """From where a camera looks: as long as it is the same, what was seen there before can be seen again.
+
+    Each fact may be unknown, and is then no reason to think that anything has moved.
+    """
+
+    device: str | None = None
+    """Tenant and device."""
+    driver: str | None = None
+    """The camera's."""
+    address: str | None = None
+    coordinates: str | None = None
+    view_sha256: str | None = None
+    """Of the commissioning picture."""
+
+    def has_moved_to(self, now: Vantage) -> bool:
+        """Whether what is known of both differs. An address counts where nobody has surveyed the place."""
+        places = (self.coordinates, now.coordinates)
+        if None in places:
+            places = (self.address, now.address)
+        pairs = (
+            places,
+            (self.device, now.device),
+            (self.driver, now.driver),
+            (self.view_sha256, now.view_sha256),
+        )
+        return any(before != after for before, after in pairs if None not in {before, after})
+
+    def updated(self, now: Vantage) -> Vantage:
+        """What is known now, and of the rest what was known before."""
+        return Vantage(
+            now.device or self.device,
+            now.driver or self.driver,
+            now.address or self.address,
+            now.coordinates or self.coordinates,
+            now.view_sha256 or self.view_sha256,
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One street problem from its opening to its clearing."""
+    """One street problem from its opening to its end."""
 
     case_id: str
     kind: CaseKind
@@ -334,3 +403,16 @@ class Case:
     """Since when no camera that saw the problem can see its place; None while one can, or once the
     problem was seen again."""
     abstained_because: str | None = None
+    matter: str | None = None
+    """As what the city is told of it, by the name of a matter; None: as its kind. Fixed when it opens."""
+    told: tuple[str, ...] | None = None
+    """The names of its members in its last event; None: not known, as of a case of an older agent."""
+    gone: tuple[Member, ...] = ()
+    """Members that have gone since that event."""
+    stays: dict[str, tuple[int, float]] = field(default_factory=dict)
+    """Member → the number of its last stay that is over, and until when that was."""
+    vantage: Vantage | None = None
+    """From where it was seen when it opened."""
+    withdrawn_because: Withdrawal | None = None
+    test: bool = False
+    """Whether it was made to try the way: nothing counts it."""

@@ -143,7 +143,7 @@ class Evidence:
         Raises:
             EvidenceError: The disk did not take all of them.
         """
-        if change.type in {"case.persisting", "case.abstained"}:
+        if change.type not in {"case.opened", "case.cleared"}:
             return ()
         folder = self._folder / change.case.case_id
         kept: list[PictureReference] = []

@@ -9,18 +9,16 @@ imported when a key is made or used, and the public half lies beside the key to 
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import subprocess
 import sys
-from base64 import urlsafe_b64encode
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from agent.protocol.events import PublicKey
+from agent.protocol.signed import compact, encoded, thumbprint
 from drivers.disk import make_folder, replace_file
 from drivers.programs import python
 from wording.known_errors import words_of
@@ -75,9 +73,7 @@ class Signer:
 
     def sign(self, payload: Any) -> str:
         """A compact JSON Web Signature of a JSON value."""
-        header = {"alg": "EdDSA", "kid": self.public.kid}
-        text = ".".join(_base64(_json(part)) for part in (header, payload))
-        return f"{text}.{_base64(self._load().sign(text.encode()))}"
+        return compact(payload, self.public.kid, lambda covered: self._load().sign(covered))
 
 
 def open_signer(folder: Path, in_memory: Path) -> Signer:
@@ -107,10 +103,8 @@ def _open_signer(folder: Path) -> Signer:
 
 
 def _public_of(key: Ed25519PrivateKey) -> PublicKey:
-    x = _base64(key.public_key().public_bytes_raw())
-    # The thumbprint of RFC 7638: the members in this order, without spaces.
-    digest = hashlib.sha256(f'{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}'.encode()).digest()
-    return PublicKey(kid=_base64(digest), x=x)
+    x = encoded(key.public_key().public_bytes_raw())
+    return PublicKey(kid=thumbprint(x), x=x)
 
 
 def _read(path: Path) -> Ed25519PrivateKey:
@@ -151,14 +145,6 @@ def make(path: Path) -> None:
     content = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     replace_file(path, content)
     replace_file(path.with_name(PUBLIC_FILE), _public_of(key).model_dump_json())
-
-
-def _json(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def _base64(content: bytes) -> str:
-    return urlsafe_b64encode(content).rstrip(b"=").decode()
 
 
 if __name__ == "__main__":

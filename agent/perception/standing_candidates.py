@@ -67,6 +67,8 @@ class Candidate:
     near_since_s: dict[int, float] = field(default_factory=dict)
     """Track → since when this person is near."""
     verification: VerifierAnswers = field(default_factory=VerifierAnswers)
+    zone_id: str = ""
+    """The zone that it belongs to."""
 
     TIMES: ClassVar[tuple[str, ...]] = ("since_s", "last_s")
     """Its times on the frames' clock that outlive a restart."""
@@ -189,6 +191,7 @@ class ZoneCandidates(Generic[C]):
         self._count += 1
         name = f"{zone.zone_id}-{self._count}"
         one = self._made(name, seen.box, seen.since_s, seen.last_s, seen.missed_s)
+        one.zone_id = zone.zone_id
         one.begin(now_s)
         return one
 
@@ -279,12 +282,13 @@ class ZoneCandidates(Generic[C]):
         self._taken_back = dict(snapshot.get("taken_back", {}))
         for zone_id, found in snapshot.get("candidates", {}).items():
             if zone_id in self.by_zone:
-                self.by_zone[zone_id] = [self._restored(saved, shift_s) for saved in found]
+                self.by_zone[zone_id] = [self._restored(zone_id, saved, shift_s) for saved in found]
 
-    def _restored(self, saved: Mapping[str, Any], shift_s: float) -> C:
+    def _restored(self, zone_id: str, saved: Mapping[str, Any], shift_s: float) -> C:
         verified = saved.get("verification")
         told = {
             **saved,
+            "zone_id": zone_id,
             "box": Box(*saved["box"]),
             "verification": VerifierAnswers.restored(verified) if verified else VerifierAnswers(),
         }

@@ -35,7 +35,10 @@ SOURCE: Final = "智能感知"
 class Wire(BaseModel):
     """What all parts of the contract share: frozen, nothing unknown, and made to fit by its maker."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # The writer leaves no field out, also where it has nothing to say; a model that does says so here.
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", json_schema_serialization_defaults_required=True
+    )
 
     def __init__(self, /, **facts: Any) -> None:
         for name, value in facts.items():
@@ -60,6 +63,8 @@ MAX_RANGES = 500
 """Of one loss report."""
 MAX_PLACES = 1000
 """Zones of a device; members of one case."""
+MAX_OPEN_CASES = 2000
+"""Of a device."""
 MAX_CAMERAS = 64
 MAX_MODELS = 16
 MAX_WORDS = 64
@@ -94,12 +99,22 @@ class ClockReading(Wire):
 Code = Annotated[str, Field(max_length=32, pattern=r"^[0-9A-Za-z._-]{1,32}$")]
 
 
-class EventCode(Wire):
-    """The matter's code in the city's scheme; ``code`` is null where none is known."""
+ProfileName = Annotated[str, Field(max_length=64, pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+"""Of a scheme of codes."""
+FullCode = Annotated[str, Field(max_length=11, pattern=r"^[0-9]{11}$")]
 
-    profile: Annotated[str, Field(max_length=64, pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+
+class EventCode(Wire):
+    """The matter's code in the city's scheme; ``code`` is null where none is known.
+
+    ``full_code`` (事项代码, c11) has the six digits of the administrative division in front; null where the
+    site does not give them or the scheme has no such form.
+    """
+
+    profile: ProfileName
     code: Code | None
     name: Label
+    full_code: FullCode | None = None
 
 
 class Coordinates(Wire):

@@ -1,21 +1,44 @@
-"""Commands of the platform, and their answers."""
+"""Commands of the platform, and their answers.
+
+Every command is answered. What is not one of :data:`COMMANDS`, or has a field that is unknown here, is answered as
+unsupported and never half obeyed. What may not rest on a broker's login alone is a compact JWS whose payload is the
+command (:data:`MAY_ORDER`).
+"""
 
 from __future__ import annotations
 
 import functools
 import operator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, get_args
 
-from pydantic import Field, model_validator
+from pydantic import Field, create_model, model_validator
 
 from agent.protocol.base import CONTRACT_VERSION, Range, Wire
-from agent.protocol.field_examples import EPOCH, Example, id_of
-from agent.protocol.fields import Count, Flag, Id, Moment, Sentence
+from agent.protocol.field_examples import BEGAN_AT, EPOCH, Example, id_of
+from agent.protocol.fields import (
+    AtMost,
+    Count,
+    Flag,
+    Id,
+    Label,
+    Moment,
+    Name,
+    Number,
+    Seconds,
+    Sentence,
+    Within,
+    Word,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
+MAX_COMMAND_BYTES: Final = 60_000
+"""Of one command as it is published: what fits into one packet that a device takes."""
 CommandId = Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
+Role = Literal["operator", "reviewer", "evidence"]
+"""In whose name a key signs: who runs the devices, who judges what they report, who may see and hold pictures."""
 
 
 class Command(Wire):
@@ -23,12 +46,13 @@ class Command(Wire):
 
     Each command is a model below this, with its name as the one value of ``command``, and stands in
     :data:`COMMANDS`. Schemas and examples follow from there; what obeys it is its handler in the device's
-    table (:mod:`agent.delivery.commands`).
+    table (:mod:`agent.delivery.commands`). After ``expires_at`` it is not done any more; null: it does not expire.
     """
 
     contract: Literal[2] = CONTRACT_VERSION
     command: str
     command_id: Annotated[CommandId, Example("c-1")]
+    expires_at: Annotated[Moment | None, Example(None)] = None
 
 
 class Resend(Command):
@@ -74,7 +98,7 @@ class Pace(Command):
 class HoldCase(Command):
     """Keep a case's pictures whatever their age (``held``), or let them go again; a legal hold.
 
-    ``reason`` is written down with the hold: why, and by whose order.
+    ``reason`` is written down with the hold: why, and by whose order. To let them go again has to be signed.
     """
 
     command: Literal["hold"]
@@ -83,8 +107,89 @@ class HoldCase(Command):
     reason: Annotated[Sentence, Field(min_length=1), Example("示例：复议期间保全")]
 
 
-COMMANDS: Final[tuple[type[Command], ...]] = (Resend, Pace, HoldCase)
+class TicketCase(Command):
+    """The platform's number (任务号) of a case; the case's later events carry it. A later one replaces it."""
+
+    command: Literal["ticket"]
+    case_id: Annotated[Id, Example(id_of("case"))]
+    ticket: Annotated[Label, Field(min_length=1), Example("示例-20260101-0007")]
+
+
+class JudgeCase(Command):
+    """What a reviewer found of a case; a later verdict replaces it. Has to be signed.
+
+    ``duplicate_of`` is the other case, where it is known on the platform. ``reference`` leads there to who judged
+    and why.
+    """
+
+    command: Literal["verdict"]
+    case_id: Annotated[Id, Example(id_of("case"))]
+    verdict: Annotated[Literal["valid", "false", "duplicate"], Example("valid")]
+    duplicate_of: Annotated[Id | None, Example(None)] = None
+    reference: Annotated[Label, Field(min_length=1), Example("示例：核查记录 12")]
+
+
+class Snapshot(Command):
+    """A picture of what a camera sees now. No picture leaves a device yet: refused as ``not_available``."""
+
+    command: Literal["snapshot"]
+    camera_id: Annotated[Name, Example("street")]
+    reason: Annotated[Sentence, Field(min_length=1), Example("示例：核实投诉")]
+
+
+class SendPicture(Command):
+    """A picture of a case, by the ``file`` that its event names. Has to be signed. No picture leaves a device yet."""
+
+    command: Literal["picture"]
+    case_id: Annotated[Id, Example(id_of("case"))]
+    file: Annotated[
+        str,
+        Field(
+            max_length=182, pattern=r"^[A-Za-z0-9-]{1,64}/[a-z_]{1,16}(-[A-Za-z0-9_-]{1,96})?\.jpg$"
+        ),
+        Example(f"{id_of('case')}/begin.jpg"),
+    ]
+    reason: Annotated[Sentence, Field(min_length=1), Example("示例：复核取证")]
+
+
+_FileBytes = Annotated[str, Field(max_length=44_000, pattern=r"^[A-Za-z0-9_-]{1,44000}$")]
+"""A file's bytes in base64url without padding: nothing of a text can be lost on the way, no line end and no mark."""
+
+
+class Apply(Command):
+    """A configuration: the two files of a site, whole. Has to be signed.
+
+    ``number`` is above that of every configuration ordered before. ``site`` is ``site.toml`` and ``zones`` is
+    ``zones.json``, as bytes in base64url. It may change neither the device's identity, its broker, whom it
+    trusts nor its keys.
+    """
+
+    command: Literal["apply"]
+    number: Annotated[Number, Example(7)]
+    site: Annotated[_FileBytes, Example("W3NpdGVdCuKApg")]
+    zones: Annotated[_FileBytes, Example("eyJ6b25lcyI6IFtdfQ")]
+
+
+COMMANDS: Final[tuple[type[Command], ...]] = (
+    *(Resend, Pace, HoldCase, TicketCase),
+    *(JudgeCase, Snapshot, SendPicture, Apply),
+)
 """All there are."""
+MAY_ORDER: Final[Mapping[str, frozenset[Role]]] = {
+    "apply": frozenset({"operator"}),
+    "verdict": frozenset({"reviewer"}),
+    "picture": frozenset({"evidence"}),
+    "hold": frozenset({"evidence"}),
+}
+"""Who may order what has to be signed. Of ``hold`` only that one is lifted. Whatever is not named here, whoever may
+publish on the ``commands`` channel may order."""
+
+
+def signers(command: Command) -> frozenset[Role]:
+    """In which roles it has to be signed; empty: it need not be."""
+    if isinstance(command, HoldCase) and command.held:
+        return frozenset()
+    return MAY_ORDER.get(command.command, frozenset())
 
 
 def name_of(model: type[Command]) -> str:
@@ -98,11 +203,199 @@ def any_of(models: Iterable[type[Command]] = COMMANDS) -> Any:
     return Annotated[together, Field(discriminator="command")]
 
 
-class Answer(Wire):
-    """What became of a command, on the ``answers`` channel. ``count``: of events, for a resend."""
+class SignedCommand(Wire):
+    """A command that is signed (RFC 7515, compact, EdDSA): its payload is an order of :func:`orders`, as JSON."""
 
     contract: Literal[2] = CONTRACT_VERSION
-    command_id: CommandId
-    accepted: Flag
+    jws: Annotated[
+        str,
+        Field(
+            max_length=MAX_COMMAND_BYTES,
+            pattern=r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$",
+        ),
+    ]
+
+
+@functools.cache
+def order_of(model: type[Command]) -> type[Command]:
+    """The model of a command that is signed: it names its device, and when it expires."""
+    bound: dict[str, Any] = {
+        "tenant": (Annotated[Name, Example("example-city")], ...),
+        "device_id": (Annotated[Name, Example("example-corner")], ...),
+        "expires_at": (Annotated[Moment, Example(BEGAN_AT)], ...),
+    }
+    return create_model(f"{model.__name__}Order", __base__=model, __doc__=model.__doc__, **bound)
+
+
+def orders(models: Iterable[type[Command]] = COMMANDS) -> Any:
+    """The type, for pydantic, of the payload of a signed command."""
+    return any_of([order_of(model) for model in models])
+
+
+def unsigned() -> tuple[type[Command], ...]:
+    """The commands that need no signature, or not always."""
+    return tuple(each for each in COMMANDS if name_of(each) not in MAY_ORDER.keys() - {"hold"})
+
+
+def published() -> Any:
+    """The type, for pydantic, of what is published on the ``commands`` channel."""
+    return any_of(unsigned()) | SignedCommand
+
+
+# ── answers ──────────────────────────────────────────────────────────────────────────────────
+
+Status = Literal["done", "refused", "unsupported", "malformed", "expired"]
+Then = Literal["change_it", "wait", "sign_it", "leave_it"]
+"""What a program may do after an answer that is not ``done``: send it otherwise, under a new ``command_id``; send
+the very same again later; have it signed as the site asks; or nothing: it will stay like this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a command is not done: one row of :data:`REASONS`.
+
+    Attributes:
+        status: With which it is answered.
+        then: What a program may do.
+        meaning: For people.
+    """
+
+    status: Status
+    then: Then
+    meaning: str
+
+
+REASONS: Final[Mapping[str, Reason]] = {
+    "unknown_contract": Reason(
+        "unsupported", "change_it", "`contract` is another one; `allowed` says which is understood"
+    ),
+    "unknown_command": Reason(
+        "unsupported",
+        "leave_it",
+        "this agent knows no such command; `allowed` lists those it knows",
+    ),
+    "unknown_field": Reason(
+        "unsupported",
+        "change_it",
+        "`allowed.field` is unknown here: leave it out, or update the agent",
+    ),
+    "not_json": Reason(
+        "malformed", "change_it", "not JSON in UTF-8 that every reader takes for the same"
+    ),
+    "duplicate_key": Reason("malformed", "change_it", "a key stands twice in one object"),
+    "missing_field": Reason("malformed", "change_it", "`allowed.field` is missing"),
+    "invalid_value": Reason(
+        "malformed", "change_it", "`allowed.field` is out of its range; `allowed` says which it is"
+    ),
+    "too_large": Reason("malformed", "change_it", "more bytes than `allowed.most`"),
+    "expired": Reason("expired", "change_it", "`expires_at` is over by the device's clock"),
+    "clock_unsure": Reason(
+        "refused", "wait", "it has an `expires_at`, and nothing vouches for the device's clock now"
+    ),
+    "id_used": Reason("refused", "change_it", "another command came with this `command_id`"),
+    "rate_limited": Reason("refused", "wait", "too many commands; again after `allowed.wait_s`"),
+    "not_signed": Reason(
+        "refused", "sign_it", "it is only taken signed by a key of the roles in `allowed.one_of`"
+    ),
+    "no_authority": Reason(
+        "refused", "leave_it", "the site names no key of the roles in `allowed.one_of`"
+    ),
+    "unknown_key": Reason("refused", "sign_it", "signed by a key that the site does not name"),
+    "bad_signature": Reason(
+        "refused", "sign_it", "no compact JWS with EdDSA, or the signature does not hold"
+    ),
+    "wrong_role": Reason(
+        "refused", "sign_it", "the key's role may not order this; those in `allowed.one_of` may"
+    ),
+    "wrong_device": Reason("refused", "change_it", "signed for another tenant or device"),
+    "not_found": Reason("refused", "change_it", "there is nothing here of what it is about"),
+    "held_on_device": Reason(
+        "refused", "leave_it", "a technician holds the case, and that is lifted on the device"
+    ),
+    "too_many": Reason("refused", "change_it", "more than `allowed.most` at once"),
+    "allowance_spent": Reason(
+        "refused",
+        "wait",
+        "more than `allowed.most` of what may be asked for now; again after `allowed.wait_s`",
+    ),
+    "bad_range": Reason("refused", "change_it", "its last is below its first"),
+    "wrong_epoch": Reason(
+        "refused", "change_it", "the device is in another epoch; `allowed.one_of` says in which"
+    ),
+    "not_available": Reason("refused", "leave_it", "this agent cannot do it yet"),
+    "number_too_low": Reason(
+        "refused",
+        "change_it",
+        "a configuration of a higher number is there; `allowed.least` is the next",
+    ),
+    "invalid_configuration": Reason(
+        "refused", "change_it", "the configuration has faults; `reason` names them"
+    ),
+    "protected_setting": Reason(
+        "refused",
+        "change_it",
+        "`allowed.one_of` are settings that only a technician may change, at the device",
+    ),
+    "not_stored": Reason("refused", "wait", "the device's disk did not take it"),
+    "failed": Reason("refused", "leave_it", "a fault of the agent: report it, with `reason`"),
+}
+"""Every reason code, what it means, and what a program may do. What is to be waited for was not done and is not
+remembered: the very same may be sent again."""
+
+
+class Allowed(Wire):
+    """What a program may go by: which field it is about, and what would be taken. Null: it does not matter here.
+
+    ``least`` and ``most`` are of a number's value, of a text's characters, of a list's members.
+    """
+
+    field: Label | None = None
+    least: Annotated[float, Within(-1e15, 1e15)] | None = None
+    most: Annotated[float, Within(-1e15, 1e15)] | None = None
+    one_of: Annotated[tuple[Label, ...], AtMost(32)] | None = None
+    wait_s: Seconds | None = None
+
+
+class Answer(Wire):
+    """What became of a command, on the ``answers`` channel.
+
+    ``command_id`` is null where it could not be read. ``code`` is a key of the table of reasons, ``reason`` says it
+    to people, ``allowed`` to programs. ``count``: of events, for a resend.
+    """
+
+    contract: Literal[2] = CONTRACT_VERSION
+    command_id: CommandId | None
+    status: Status
+    code: Word | None = None
     reason: Sentence | None = None
+    allowed: Allowed | None = None
     count: Count | None = None
+
+
+class Refusal(Exception):  # noqa: N818  it is no error of ours
+    """A command is not done.
+
+    Attributes:
+        code: A key of :data:`REASONS`.
+        allowed: What would be taken.
+    """
+
+    def __init__(self, code: str, reason: str, **allowed: Any) -> None:
+        super().__init__(reason)
+        self.code, self.reason = code, reason
+        self.allowed = Allowed(**allowed) if allowed else None
+
+    @property
+    def may_come_again(self) -> bool:
+        """Whether the very same may be sent again, and may then be done."""
+        return REASONS[self.code].then == "wait"
+
+    def answer(self, command_id: str | None) -> Answer:
+        """As it is told to the platform."""
+        return Answer(
+            command_id=command_id,
+            status=REASONS[self.code].status,
+            code=self.code,
+            reason=self.reason,
+            allowed=self.allowed,
+        )

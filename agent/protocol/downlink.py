@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Any
 
-from pydantic import Field, field_validator
+from pydantic import ConfigDict, Field, field_validator
 
 from agent.protocol.base import (
     CONTRACT_VERSION,
@@ -13,8 +13,8 @@ from agent.protocol.base import (
 )
 from agent.protocol.fields import MAX_NUMBER, Id, Number, Word
 
-Refused = tuple[Number, Number, Word]
-"""The first and the last of numbers that will not be stored, and the platform's code for why."""
+RefusedRange = tuple[Number, Number, Word]
+"""The first and the last of numbers that are not kept, and the code of why."""
 
 
 class Receipt(Wire):
@@ -27,30 +27,28 @@ class Receipt(Wire):
     ``conflicts``: ranges of numbers under which another event came than is stored, and which it does
     not yet have under a number of its own. Left out where there is none.
 
-    ``refused``: ranges of numbers (first, last) that the platform will not store, each with its code for why. The
+    ``refused``: ranges of numbers that came and will not be stored, and the code of why (first, last, code). The
     device does not send them again by itself, keeps them like what has arrived, and counts them in its heartbeat.
-    They may be named by ``contiguous_through`` and ``ranges`` as well.
+    They may be named by ``contiguous_through`` and ``ranges`` as well. Left out where there is none.
+
+    Read as tolerantly as the platform is to read: a later version may say more than this one knows, and a
+    device must not fall silent over it.
     """
 
-    contract: Literal[2] = CONTRACT_VERSION
+    model_config = ConfigDict(extra="ignore")
+
+    contract: Annotated[int, Field(strict=True, ge=2, le=MAX_NUMBER)] = CONTRACT_VERSION
     epoch: Id
     contiguous_through: int = Field(strict=True, ge=0, le=MAX_NUMBER)
     ranges: tuple[Range, ...] = Field(default=(), max_length=1000, fail_fast=True)
     conflicts: tuple[Range, ...] = Field(default=(), max_length=1000, fail_fast=True)
-    refused: tuple[Refused, ...] = Field(default=(), max_length=1000, fail_fast=True)
+    refused: tuple[RefusedRange, ...] = Field(default=(), max_length=1000, fail_fast=True)
 
-    @field_validator("ranges", "conflicts")
+    @field_validator("ranges", "conflicts", "refused")
     @classmethod
-    def _in_order(cls, ranges: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
-        if any(first > last for first, last in ranges):
+    def _in_order(cls, ranges: tuple[tuple[Any, ...], ...]) -> tuple[tuple[Any, ...], ...]:
+        if any(first > last for first, last, *_ in ranges):
             raise ValueError("a range is (first, last), first not above last")
-        return ranges
-
-    @field_validator("refused")
-    @classmethod
-    def _refused_in_order(cls, ranges: tuple[Refused, ...]) -> tuple[Refused, ...]:
-        if any(first > last for first, last, _ in ranges):
-            raise ValueError("a refused range is (first, last, code), first not above last")
         return ranges
 
     @property

@@ -1,7 +1,7 @@
 """A case's code in the city's scheme, looked up in ``codes.toml``.
 
 Two schemes are known; none of their codes was checked against an official text, so each table
-says where it was read. ``docs/integrator.md`` passes that on to the platform.
+says where it was read. ``docs/platform/events.md`` passes that on to the platform.
 """
 
 from __future__ import annotations
@@ -9,11 +9,19 @@ from __future__ import annotations
 import tomllib
 from functools import cache
 from importlib.resources import files
+from typing import TYPE_CHECKING, Final
 
 from pydantic import BaseModel, ConfigDict
 
 from agent.protocol.base import Code, EventCode
 from wording.messages import said
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+STANDARD: Final = "gbt-47678-5"
+"""The scheme of the national standard: only its codes have a form with the division in front."""
 
 
 class Matter(BaseModel):
@@ -39,6 +47,7 @@ class CodeProfile(BaseModel):
 class _Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    may_be_told_as: dict[str, tuple[str, ...]]
     profiles: dict[str, CodeProfile]
 
 
@@ -53,23 +62,69 @@ class UnknownProfileError(ValueError):
 
 
 @cache
+def _table() -> _Table:
+    text = files("agent.protocol").joinpath("codes.toml").read_text(encoding="utf-8")
+    return _Table.model_validate(tomllib.loads(text))
+
+
 def profiles() -> dict[str, CodeProfile]:
     """Every scheme of the table, by its name in the configuration."""
-    text = files("agent.protocol").joinpath("codes.toml").read_text(encoding="utf-8")
-    return _Table.model_validate(tomllib.loads(text)).profiles
+    return _table().profiles
 
 
-def event_code(profile: str, kind: str) -> EventCode:
-    """Give the code of a case's kind.
+def _profile(name: str) -> CodeProfile:
+    if name not in profiles():
+        raise UnknownProfileError(name, tuple(sorted(profiles())))
+    return profiles()[name]
 
-    A kind that the table does not know is sent under its own name and without a code: a code is
-    never invented.
+
+def choices(profile: str, kinds: Iterable[str]) -> dict[str, str]:
+    """The codes among which a zone may choose, with their names, where cases of these kinds open.
 
     Raises:
         UnknownProfileError: There is no such scheme.
     """
-    table = profiles()
-    if profile not in table:
-        raise UnknownProfileError(profile, tuple(sorted(table)))
-    matter = table[profile].matters.get(kind, Matter(name=kind))
-    return EventCode(profile=profile, code=matter.code, name=matter.name)
+    matters = _profile(profile).matters
+    return {
+        matter.code: matter.name
+        for kind in kinds
+        for told_as in (kind, *_table().may_be_told_as.get(kind, ()))
+        if (matter := matters.get(told_as)) is not None and matter.code is not None
+    }
+
+
+def told_as(profile: str, kind: str, code: str | None) -> str:
+    """The matter as which a kind of case is told in a zone that has chosen a code: most often itself.
+
+    Raises:
+        UnknownProfileError: There is no such scheme.
+    """
+    matters = _profile(profile).matters
+    others = _table().may_be_told_as.get(kind, ())
+    return next(
+        (other for other in others if code is not None and matters[other].code == code), kind
+    )
+
+
+def event_code(profile: str, matter: str, division_code: str | None = None) -> EventCode:
+    """Give the code of a matter, such as a case's kind.
+
+    A matter that the table does not know is sent under its own name and without a code: a code is
+    never invented.
+
+    Args:
+        profile: The scheme.
+        matter: By its name in the table.
+        division_code: 行政区划代码; with it the code is given in full as well, where the scheme has one.
+
+    Raises:
+        UnknownProfileError: There is no such scheme.
+    """
+    row = _profile(profile).matters.get(matter, Matter(name=matter))
+    whole = profile == STANDARD and division_code is not None and row.code is not None
+    return EventCode(
+        profile=profile,
+        code=row.code,
+        name=row.name,
+        full_code=f"{division_code}{row.code}" if whole else None,
+    )

@@ -3,7 +3,7 @@
 A :class:`Message` is what one MQTT publish on the ``events`` channel carries: one event, or a
 batch of them. What comes back is in :mod:`agent.protocol.downlink` and
 :mod:`agent.protocol.commands`. Field names are English;
-texts are UTF-8. Times are ISO 8601 with the site's offset. ``docs/integrator.md`` explains the contract to
+texts are UTF-8. Times are ISO 8601 with the site's offset. ``docs/platform/`` explains the contract to
 its readers.
 """
 
@@ -17,6 +17,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from agent.protocol.base import (
     CONTRACT_VERSION,
     MAX_EVENTS,
+    MAX_OPEN_CASES,
     MAX_PLACES,
     MAX_RANGES,
     MAX_WORDS,
@@ -24,7 +25,6 @@ from agent.protocol.base import (
     Abstention,
     ClockReading,
     ClockState,
-    Coordinates,
     Counts,
     EventCode,
     LaneName,
@@ -40,6 +40,7 @@ from agent.protocol.fields import (
     Count,
     Flag,
     Id,
+    Label,
     Moment,
     Name,
     Number,
@@ -48,35 +49,21 @@ from agent.protocol.fields import (
     Sha256,
     Share,
     Text,
+    TimeZone,
     Version,
     Whole,
     Within,
     Word,
     null_if_no_number,
 )
-from agent.protocol.heartbeat import HeartbeatBody
+from agent.protocol.heartbeat import ChangesBody, HeartbeatBody
+from agent.protocol.inventory import InventoryBody
+from agent.protocol.place import Place, PlaceId, Unit, UnitId
+from agent.protocol.service import AcceptanceBody, DecommissionedBody
 
 if TYPE_CHECKING:
     from agent.domain.ids import Ids
     from drivers.clock import Clock
-
-
-Address = Annotated[str, Text(256)]
-Unit = Annotated[str, Text(200)]
-"""Who is responsible for a place, by name."""
-GridCode = Annotated[str, Field(max_length=15, pattern=r"^[0-9A-Z]{15}$")]
-
-
-class Place(Wire):
-    """Where it is, as the city files it."""
-
-    place_id: Name
-    zone_id: Name
-    camera_id: Name
-    address: Address
-    grid_code: GridCode | None = None
-    responsible_unit: Unit | None = None
-    coordinates: Coordinates | None = None
 
 
 class Fraction(Wire):
@@ -88,19 +75,33 @@ class Fraction(Wire):
     bottom: Share
 
 
+MemberId = Annotated[str, Field(max_length=103, pattern=r"^[A-Za-z0-9_-]{1,96}(\.[0-9]{1,6})?$")]
+"""Of one stay of one thing in one case: what comes back after it has gone has another, with a number behind
+a dot."""
+
+
 class Thing(Wire):
     """One member of a case: a bike, a stall, a bin.
 
+    ``since`` is when it came to stand; time in which nobody could see it is left out, so that it may be later in
+    a later event. ``last_present_at`` is when it was last there; null in what an older agent kept.
     ``operator`` is whose shared bike it is by its paint, or ``unknown``; null where the site names
     no operators. ``plate`` says of a bike that no number was read: none is ever guessed.
     """
 
-    member_id: Annotated[str, Field(max_length=96, pattern=r"^[A-Za-z0-9_-]{1,96}$")]
+    member_id: MemberId
     label: Word
     box: Fraction
     since: Moment
+    last_present_at: Moment | None = None
     operator: Name | None = None
     plate: Literal["plate_unreadable"] | None = None
+
+
+class Departed(Thing):
+    """A member that has gone: it stood from ``since`` to ``until``."""
+
+    until: Moment
 
 
 _PICTURE = r"^[A-Za-z0-9-]{1,64}/[a-z_]{1,16}(-[A-Za-z0-9_-]{1,96})?\.jpg$"
@@ -132,17 +133,49 @@ Fact = Annotated[
 """One of the figures that a rule went by."""
 
 
+class Withdrawn(Wire):
+    """A case has ended without anybody seeing how, because what it was judged by has changed.
+
+    ``zone_gone``: its zone is drawn no more. ``zone_changed``: where it stood is no longer judged by the same
+    rule. ``unit_moved``: the unit or its camera stands or looks elsewhere. ``scenario_off``: what judged it is off.
+    """
+
+    reason: Literal["zone_gone", "zone_changed", "unit_moved", "scenario_off"]
+    at: Moment
+
+
+_Base64Url = Annotated[str, Field(max_length=43, pattern=r"^[A-Za-z0-9_-]{43}$")]
+"""Of 32 bytes."""
+
+
+class Verdict(Wire):
+    """What a reviewer found of a case, as the platform told it.
+
+    ``reference`` leads to who judged there, and why; ``key`` is the key (RFC 7638) that signed it, in the role of a
+    reviewer; ``at`` is when it came. It makes no evidence of a lead.
+    """
+
+    verdict: Literal["valid", "false", "duplicate"]
+    duplicate_of: Id | None
+    reference: Label
+    at: Moment
+    key: _Base64Url
+
+
 class CaseBody(Wire):
     """One street problem as it stands at the event's time.
 
     ``began_at`` is when the thing came to stand, ``last_present_at`` when it was last there. What
     came or went while people hid the place did so between two sights of it: then it is the middle.
-    ``evidence_fault`` is why the disk did not take every picture of it; null if it did.
+    ``members`` are what it consists of; of a case that has ended, what stood there last. ``left`` are members
+    that have gone since the case's last event: each is named there once.
+    ``evidence_fault`` is why the disk did not take every picture of it; null if it did. ``ticket`` is the
+    platform's number of it, ``verdict`` what a reviewer found; null until the platform told it.
     """
 
     case_id: Id
     kind: Word
-    state: Literal["open", "cleared"]
+    state: Literal["open", "cleared", "withdrawn"]
     code: EventCode
     place: Place
     began_at: Moment
@@ -153,6 +186,7 @@ class CaseBody(Wire):
     allowed_s: Seconds
     count: Count
     members: Annotated[tuple[Thing, ...], AtMost(MAX_PLACES)] = ()
+    left: Annotated[tuple[Departed, ...], AtMost(MAX_PLACES)] = ()
     confidence: Share
     reason: Annotated[dict[Word, Fact], AtMost(MAX_WORDS)] = {}
     models: Models = ()
@@ -161,10 +195,13 @@ class CaseBody(Wire):
     evidence_fault: Sentence | None = None
     evidence_status: Literal["lead_only"] = "lead_only"
     abstention: Abstention | None = None
+    ticket: Label | None = None
+    verdict: Verdict | None = None
+    withdrawn: Withdrawn | None = None
 
 
-_Base64Url = Annotated[str, Field(max_length=43, pattern=r"^[A-Za-z0-9_-]{43}$")]
-"""Of 32 bytes."""
+OpenCases = Annotated[tuple[Id, ...], AtMost(MAX_OPEN_CASES)]
+"""The cases that are open, the oldest first. What is not named there is not open, whatever was told of it."""
 
 
 class PublicKey(Wire):
@@ -225,10 +262,17 @@ class BirthBody(Wire):
     contract_version: Annotated[str, Field(max_length=16, pattern=r"^[0-9]{1,7}\.[0-9]{1,7}$")]
     configuration_sha256: Sha256
     signing_key: PublicKey | None = None
-    open_cases: Annotated[tuple[Id, ...], AtMost(2 * MAX_PLACES)] = ()
+    open_cases: OpenCases = ()
 
 
-CaseEventType = Literal["case.opened", "case.persisting", "case.cleared", "case.abstained"]
+CaseEventType = Literal[
+    "case.opened",
+    "case.persisting",
+    "case.changed",
+    "case.cleared",
+    "case.abstained",
+    "case.withdrawn",
+]
 
 
 class Loss(Wire):
@@ -249,8 +293,9 @@ class Loss(Wire):
 class KindDay(Wire):
     """One kind of case in one zone on one day.
 
-    ``stood_s`` is how long all that cleared had stood. ``suppressed`` counts candidates that were a case by
-    all else, and were kept from it or ended by the verifier's word, by what it saw them as.
+    ``stood_s`` is how long all that cleared had stood; what was withdrawn is not in it. ``suppressed`` counts
+    candidates that were a case by all else, and were kept from it or ended by the verifier's word, by what it saw them as. ``judged`` counts the
+    verdicts of reviewers that came on that day: ``valid``, ``false``, ``duplicate``.
     """
 
     kind: Word
@@ -259,7 +304,9 @@ class KindDay(Wire):
     cleared: Count
     abstained: Count
     stood_s: Seconds
+    withdrawn: Count = 0
     suppressed: Counts = {}
+    judged: Counts = {}
 
 
 class ZoneDay(Wire):
@@ -268,11 +315,15 @@ class ZoneDay(Wire):
     ``sensing_s`` is for how long it was watched and could be seen; ``abstained_s`` for how long its view
     was bad, so that nothing was claimed of it; ``blind_s`` for how long its camera gave nothing besides.
     What is missing to the day's length the agent did not run, or was ended without warning in between.
+    ``camera_id``, ``zone_kind`` and ``place_id`` are null for a zone that is drawn no more.
     """
 
     zone_id: Name
-    place_id: Name | None
+    camera_id: Name | None
+    zone_kind: Word | None
+    place_id: PlaceId | None
     responsible_unit: Unit | None
+    responsible_unit_id: UnitId | None
     sensing_s: Seconds
     abstained_s: Seconds
     blind_s: Seconds
@@ -311,21 +362,33 @@ class SummaryBody(Wire):
     day: Annotated[
         str, Field(max_length=10, pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$")
     ]
-    timezone: Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z][A-Za-z0-9_+/-]{0,63}$")]
+    timezone: TimeZone
     complete: Flag
     configuration_sha256: Sha256
     zones: Annotated[tuple[ZoneDay, ...], AtMost(2 * MAX_PLACES)]
     device: DeviceDay
+    open_cases: OpenCases = ()
+
+
+class LossReport(Wire):
+    """What is lost, since the last report: the payload that a loss report's signature is over.
+
+    ``tenant``, ``device_id`` and ``event_id`` are those of the event that carries it.
+    """
+
+    tenant: Name
+    device_id: Name
+    event_id: Id
+    losses: Annotated[tuple[Loss, ...], Field(min_length=1, max_length=MAX_RANGES)]
 
 
 class LossBody(Wire):
-    """What is lost, since the last report.
+    """A loss report, signed with the device's key (RFC 7515, compact, EdDSA).
 
-    ``jws`` signs ``losses`` with the device's key (RFC 7515, compact, EdDSA): its payload is the
-    list as JSON.
+    Its payload is a :class:`LossReport` as JSON. What is lost stands there and nowhere else, so that what is read
+    is what was signed.
     """
 
-    losses: Annotated[tuple[Loss, ...], Field(min_length=1, max_length=MAX_RANGES)]
     jws: Annotated[
         str,
         Field(max_length=2_000_000, pattern=r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$"),
@@ -382,7 +445,7 @@ class ClockBody(Wire):
     concerned: Concerned | None
 
 
-class _Envelope(Wire):
+class Envelope(Wire):
     """What every event has.
 
     ``test``: it was made to try the way, by people or by a program; nothing that is counted counts it.
@@ -401,56 +464,101 @@ class _Envelope(Wire):
     test: Flag = False
 
 
-class CaseEvent(_Envelope):
+class CaseEvent(Envelope):
     type: CaseEventType
     body: CaseBody
 
 
-class BirthEvent(_Envelope):
+class BirthEvent(Envelope):
     type: Literal["device.birth"]
     body: BirthBody
 
 
-class HeartbeatEvent(_Envelope):
+class HeartbeatEvent(Envelope):
     type: Literal["device.heartbeat"]
     body: HeartbeatBody
 
 
-class LossEvent(_Envelope):
+class ChangesEvent(Envelope):
+    type: Literal["device.changes"]
+    body: ChangesBody
+
+
+class LossEvent(Envelope):
     type: Literal["device.loss"]
     body: LossBody
 
 
-class StorageEvent(_Envelope):
+class StorageEvent(Envelope):
     type: Literal["device.storage"]
     body: StorageBody
 
 
-class SummaryEvent(_Envelope):
+class SummaryEvent(Envelope):
     type: Literal["device.summary"]
     body: SummaryBody
 
 
-class ClockEvent(_Envelope):
+class ClockEvent(Envelope):
     type: Literal["device.clock"]
     body: ClockBody
 
 
+class InventoryEvent(Envelope):
+    type: Literal["device.inventory"]
+    body: InventoryBody
+
+
+class AcceptanceEvent(Envelope):
+    type: Literal["device.acceptance"]
+    body: AcceptanceBody
+
+
+class DecommissionedEvent(Envelope):
+    type: Literal["device.decommissioned"]
+    body: DecommissionedBody
+
+
 Event = Annotated[
-    CaseEvent | BirthEvent | HeartbeatEvent | LossEvent | StorageEvent | ClockEvent | SummaryEvent,
+    CaseEvent
+    | BirthEvent
+    | HeartbeatEvent
+    | ChangesEvent
+    | LossEvent
+    | StorageEvent
+    | ClockEvent
+    | SummaryEvent
+    | InventoryEvent
+    | AcceptanceEvent
+    | DecommissionedEvent,
     Field(discriminator="type"),
 ]
-DeviceBody = BirthBody | HeartbeatBody | LossBody | StorageBody | ClockBody | SummaryBody
+DeviceBody = (
+    BirthBody
+    | HeartbeatBody
+    | ChangesBody
+    | LossBody
+    | StorageBody
+    | ClockBody
+    | SummaryBody
+    | InventoryBody
+    | AcceptanceBody
+    | DecommissionedBody
+)
 Body = CaseBody | DeviceBody
 
 DEVICE_EVENTS: dict[type[DeviceBody], tuple[str, LaneName]] = {
     BirthBody: ("device.birth", "rest"),
     HeartbeatBody: ("device.heartbeat", "health"),
+    ChangesBody: ("device.changes", "health"),
     # With the cases: a gap is explained, and a case's time corrected, before the backlog is through.
     LossBody: ("device.loss", "case"),
     ClockBody: ("device.clock", "case"),
     StorageBody: ("device.storage", "health"),
     SummaryBody: ("device.summary", "rest"),
+    InventoryBody: ("device.inventory", "rest"),
+    AcceptanceBody: ("device.acceptance", "rest"),
+    DecommissionedBody: ("device.decommissioned", "rest"),
 }
 """What the device tells of itself: its type on the wire, and the lane in which it goes."""
 

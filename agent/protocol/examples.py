@@ -12,38 +12,56 @@ from agent.protocol.base import (
     ClockReading,
     ModelUsed,
 )
-from agent.protocol.commands import COMMANDS, Answer, Command, name_of
+from agent.protocol.commands import (
+    Answer,
+    Command,
+    JudgeCase,
+    Refusal,
+    SignedCommand,
+    name_of,
+    order_of,
+    unsigned,
+)
 from agent.protocol.downlink import Receipt
 from agent.protocol.event_codes import event_code
 from agent.protocol.events import (
+    AcceptanceEvent,
     BirthBody,
     BirthEvent,
     CaseBody,
     CaseEvent,
+    ChangesEvent,
     ClockBody,
     ClockEvent,
     Concerned,
+    DecommissionedEvent,
+    Departed,
     DeviceDay,
     DeviceState,
     Fraction,
     HeartbeatEvent,
+    InventoryEvent,
     KindDay,
     Loss,
     LossBody,
     LossEvent,
     Message,
     Picture,
-    Place,
     Predecessor,
     StorageBody,
     StorageEvent,
     SummaryBody,
     SummaryEvent,
     Thing,
+    Withdrawn,
     ZoneDay,
 )
 from agent.protocol.field_examples import BEGAN_AT, EPOCH, example_of, id_of, sha256_of
-from agent.protocol.heartbeat import HeartbeatBody
+from agent.protocol.heartbeat import ChangesBody, HeartbeatBody
+from agent.protocol.inventory import InventoryBody
+from agent.protocol.place import Place
+from agent.protocol.service import AcceptanceBody, DecommissionedBody
+from agent.protocol.vectors import example_order, example_report
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -56,14 +74,29 @@ def examples() -> dict[str, Any]:
         "message-live": Message(historical=False, events=(opened,)),
         "message-historical": Message(historical=True, events=(_birth(1), opened, cleared)),
         "message-heartbeat": Message(historical=False, events=(_heartbeat(4),)),
+        "message-changes": Message(historical=False, events=(_changes(8, _heartbeat(4)),)),
+        "message-inventory": Message(historical=False, events=(_inventory(10),)),
         "message-abstained": Message(historical=False, events=(_abstained(6),)),
+        "message-changed": Message(historical=False, events=(_changed(10),)),
+        "message-withdrawn": Message(historical=False, events=(_withdrawn(11),)),
+        "message-service": Message(historical=False, events=(_acceptance(12), _taken_down(13))),
         "message-summary": Message(historical=False, events=(_summary(9),)),
         "message-loss": Message(historical=False, events=(_loss(5),)),
         "message-storage": Message(historical=False, events=(_storage(6), _volatile(7))),
         "message-clock": Message(historical=False, events=(_clock(7),)),
         "receipt": Receipt(epoch=EPOCH, contiguous_through=2, ranges=((4, 5),)),
-        **{f"command-{name_of(each)}": _command(each) for each in sorted(COMMANDS, key=_fullness)},
-        "answer": Answer(command_id="r-1", accepted=True, count=2),
+        **{
+            f"command-{name_of(each)}": _command(each) for each in sorted(unsigned(), key=_fullness)
+        },
+        "command-signed": SignedCommand(jws=example_order(_command(order_of(JudgeCase)))),
+        "answer": Answer(command_id="r-1", status="done", count=2),
+        "answer-refused": Refusal(
+            "invalid_value",
+            "backlog_events_per_s: Input should be greater than or equal to 0.1",
+            field="backlog_events_per_s",
+            least=0.1,
+            most=100_000,
+        ).answer("p-1"),
         "state-online": _state(online=True),
         "state-offline": _state(online=False),
     }
@@ -114,9 +147,7 @@ def _case(event_type: str, *, sequence: int) -> CaseEvent:
         kind="misparked_bike",
         state="open" if cleared_at is None else "cleared",
         code=event_code("gbt-47678-5", "misparked_bike"),
-        place=Place(
-            place_id="kerb", zone_id="kerb", camera_id="street", address="示例地址（非真实地点）"
-        ),
+        place=example_of(Place),
         began_at=BEGAN_AT,
         opened_at=opened_at,
         last_present_at=last_present_at,
@@ -130,6 +161,7 @@ def _case(event_type: str, *, sequence: int) -> CaseEvent:
                 label="bicycle",
                 box=Fraction(left=0.41, top=0.52, right=0.5, bottom=0.68),
                 since=BEGAN_AT,
+                last_present_at=last_present_at,
             ),
         ),
         confidence=0.78,
@@ -152,6 +184,55 @@ def _abstained(sequence: int) -> CaseEvent:
     )
     told = {**_envelope(sequence, since + timedelta(seconds=20)), "type": "case.abstained"}
     return CaseEvent.model_validate({**told, "body": body})
+
+
+def _changed(sequence: int) -> CaseEvent:
+    """A second bike came after the case had opened, and the first one was taken away."""
+    opened = _case("case.opened", sequence=sequence)
+    first = opened.body.members[0]
+    at = BEGAN_AT + timedelta(seconds=420)
+    gone = Departed(
+        **{**dict(first), "last_present_at": at - timedelta(seconds=15)},
+        until=at - timedelta(seconds=15),
+    )
+    other = Thing(
+        member_id="4",
+        label="bicycle",
+        box=Fraction(left=0.55, top=0.53, right=0.63, bottom=0.69),
+        since=BEGAN_AT + timedelta(seconds=200),
+        last_present_at=at,
+        operator="unknown",
+        plate="plate_unreadable",
+    )
+    body = opened.body.model_copy(
+        update={"members": (other,), "left": (gone,), "pictures": (), "last_present_at": at}
+        | {"dwell_s": (at - BEGAN_AT).total_seconds()}
+    )
+    told = {**_envelope(sequence, at), "type": "case.changed"}
+    return CaseEvent.model_validate({**told, "body": body})
+
+
+def _withdrawn(sequence: int) -> CaseEvent:
+    """The zone was drawn elsewhere while the device was off."""
+    opened = _case("case.opened", sequence=sequence)
+    at = BEGAN_AT + timedelta(seconds=3600)
+    body = opened.body.model_copy(
+        update={"state": "withdrawn", "withdrawn": Withdrawn(reason="zone_changed", at=at)}
+        | {"pictures": ()}
+    )
+    told = {**_envelope(sequence, at), "type": "case.withdrawn"}
+    return CaseEvent.model_validate({**told, "body": body})
+
+
+def _acceptance(sequence: int) -> AcceptanceEvent:
+    envelope = _envelope(sequence, BEGAN_AT + timedelta(seconds=1000))
+    return AcceptanceEvent(**envelope, type="device.acceptance", body=example_of(AcceptanceBody))
+
+
+def _taken_down(sequence: int) -> DecommissionedEvent:
+    envelope = _envelope(sequence, BEGAN_AT + timedelta(seconds=2000))
+    body = example_of(DecommissionedBody)
+    return DecommissionedEvent(**envelope, type="device.decommissioned", body=body)
 
 
 def _picture(role: str, captured_at: datetime) -> Picture:
@@ -177,6 +258,7 @@ def _birth(sequence: int) -> BirthEvent:
         agent_version="0.2.0",
         contract_version=f"{CONTRACT_VERSION}.{MINOR_VERSION}",
         configuration_sha256=sha256_of("example configuration"),
+        open_cases=(id_of("case"),),
     )
     envelope = _envelope(sequence, BEGAN_AT - timedelta(seconds=60))
     return BirthEvent(**envelope, type="device.birth", body=body)
@@ -195,8 +277,11 @@ def _summary(sequence: int) -> SummaryEvent:
     )
     zone = ZoneDay(
         zone_id="kerb",
-        place_id="kerb",
+        camera_id="street",
+        zone_kind="no_parking",
+        place_id="example-corner.kerb",
         responsible_unit="示例单位",
+        responsible_unit_id="unit-1",
         sensing_s=84_360.0,
         abstained_s=1500.0,
         blind_s=30.0,
@@ -220,6 +305,7 @@ def _summary(sequence: int) -> SummaryEvent:
             waiting_s_max=1833.0,
             written_bytes=410_000_000,
         ),
+        open_cases=(id_of("case"),),
     )
     return SummaryEvent(**_envelope(sequence, BEGAN_AT), type="device.summary", body=body)
 
@@ -227,6 +313,18 @@ def _summary(sequence: int) -> SummaryEvent:
 def _heartbeat(sequence: int) -> HeartbeatEvent:
     envelope = _envelope(sequence, BEGAN_AT + timedelta(seconds=600))
     return HeartbeatEvent(**envelope, type="device.heartbeat", body=example_of(HeartbeatBody))
+
+
+def _changes(sequence: int, heartbeat: HeartbeatEvent) -> ChangesEvent:
+    """Five minutes after it: the processor is warmer."""
+    envelope = _envelope(sequence, BEGAN_AT + timedelta(seconds=650))
+    body = ChangesBody(of=heartbeat.event_id, changed={"temperature_c": 58.1})
+    return ChangesEvent(**envelope, type="device.changes", body=body)
+
+
+def _inventory(sequence: int) -> InventoryEvent:
+    envelope = _envelope(sequence, BEGAN_AT - timedelta(seconds=50))
+    return InventoryEvent(**envelope, type="device.inventory", body=example_of(InventoryBody))
 
 
 def _loss(sequence: int) -> LossEvent:
@@ -239,9 +337,9 @@ def _loss(sequence: int) -> LossEvent:
         from_at=at,
         to_at=at,
     )
-    # Of nobody: the signature of a real report is checked with the key of the device's birth.
-    body = LossBody(losses=(loss,), jws="eyJhbGciOiJFZERTQSJ9.W10.example")
-    return LossEvent(**_envelope(sequence, at), type="device.loss", body=body)
+    envelope = _envelope(sequence, at)
+    body = LossBody(jws=example_report(envelope["event_id"], (loss,)))
+    return LossEvent(**envelope, type="device.loss", body=body)
 
 
 def _storage(sequence: int) -> StorageEvent:

@@ -41,6 +41,8 @@ _READABLE = (
 )
 """Characters of a text for people: no control characters, none that end a line, turn the reading order or
 are not seen, no half of a surrogate pair, none of the planes where there is nothing to read."""
+PRINTABLE: Final = f"[{_READABLE}]"
+"""One of these characters, as a pattern."""
 _UNREADABLE = re.compile(f"[^{_READABLE}]")
 _ENDS_LINE = re.compile(r"[\t\n\v\f\r\x85\u2028\u2029]+")
 _UNSEEN = re.compile("[\u00ad\u200b-\u200f\u202a-\u202c\u2060\ufeff]")
@@ -217,6 +219,8 @@ Id = Annotated[str, Field(max_length=64, pattern=f"^{_ID}$")]
 """Opaque; those of the device are UUIDs or hexadecimal."""
 Sha256 = Annotated[str, Field(max_length=64, pattern=r"^[0-9a-f]{64}$")]
 Version = Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9.+!_-]{1,64}$")]
+TimeZone = Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z][A-Za-z0-9_+/-]{0,63}$")]
+"""Such as ``Asia/Shanghai``."""
 Moment = Annotated[AwareDatetime, _InIso8601()]
 
 Flag = Annotated[bool, _OrNot()]

@@ -1,57 +1,53 @@
-"""The contract's files, generated from :mod:`agent.protocol.events`: schemas, AsyncAPI document, examples.
+"""The contract's files, generated from the models: schemas, AsyncAPI document, examples.
 
 ``kerbwatch contract FOLDER`` writes them; a test holds ``contract/`` against what is generated.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from pydantic import TypeAdapter
-
 from agent.protocol.base import CONTRACT_VERSION
-from agent.protocol.commands import Answer, any_of
-from agent.protocol.downlink import Receipt
-from agent.protocol.events import (
-    DeviceState,
-    Event,
-    Message,
-)
 from agent.protocol.examples import examples
+from agent.protocol.schemas import Side, draft_07, names, schema
 from agent.protocol.topics import CHANNELS, Channel, Topics
+from agent.protocol.vectors import vectors
 from drivers.disk import READABLE, replace_file
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-DOCUMENT_VERSION = "2.0.0"
-"""Of the contract as a document: ``contract/CHANGELOG.md``. Its first part is the wire's."""
-_DIALECT = "https://json-schema.org/draft/2020-12/schema"
-_SCHEMAS: dict[str, tuple[str, Any]] = {
-    "event": ("One event", Event),
-    "message": ("The payload of one publish on the events channel", Message),
-    "device-state": ("The retained payload of the state channel, and the will", DeviceState),
-    "answer": ("What became of a command", Answer),
-    "receipt": ("What the platform has stored for good", Receipt),
-    "command": ("What the platform asks of a device", any_of()),
-}
-_HEARD = frozenset({"receipt", "command"})
-"""What the platform sends: it may leave out what has a default."""
+DOCUMENT_VERSION = "2.0.0-draft"
+"""Of the contract as a document: ``contract/CHANGELOG.md``. Its first part is the wire's.
+
+With ``-draft`` it may still change. Without, it is published: it is kept as files, and changes no more.
+"""
+KEPT = "versions"
+"""The folder of the versions that are published, in ``contract/``."""
+_SUMS = "SHA256SUMS"
 
 
 def files() -> dict[str, str]:
     """Every generated file: its path within ``contract/``, and its text."""
     documents: dict[str, Any] = {
         "asyncapi.json": asyncapi(),
-        **{f"writer/{name}.schema.json": schema(name) for name in _SCHEMAS},
+        **_schemas("writer"),
+        **_schemas("reader"),
         **{f"examples/{name}.json": example for name, example in examples().items()},
+        **{f"vectors/{name}.json": each for name, each in vectors().items()},
     }
     return {
         path: json.dumps(document, ensure_ascii=False, indent=2) + "\n"
         for path, document in documents.items()
     }
+
+
+def _schemas(side: Side) -> dict[str, Any]:
+    made = {f"{side}/{name}.schema.json": schema(name, side) for name in names(side)}
+    return made | {f"draft-07/{path}": draft_07(each) for path, each in made.items()}
 
 
 def write(folder: Path) -> list[Path]:
@@ -61,62 +57,46 @@ def write(folder: Path) -> list[Path]:
         path = folder / name
         replace_file(path, text, mode=READABLE)
         written.append(path)
+    if "-" not in DOCUMENT_VERSION:
+        written += keep(folder / KEPT, DOCUMENT_VERSION)
     return written
 
 
-def schema(name: str) -> dict[str, Any]:
-    """One JSON Schema (2020-12) of the contract.
+def keep(kept: Path, version: str) -> list[Path]:
+    """Keep what is generated now as a published version, once: one that is there stays as it is.
 
-    Of what the device sends every field is required: it leaves none out, one that says nothing is
-    null. What the platform sends may leave out what has a default.
+    Args:
+        kept: The folder of all that are kept.
+        version: What it is called, such as ``2.0.0``.
+
+    Returns:
+        What was written.
     """
-    title, kind = _SCHEMAS[name]
-    generated = TypeAdapter(kind).json_schema(
-        mode="validation" if name in _HEARD else "serialization"
-    )
-    for part in [generated, *generated.get("$defs", {}).values()]:
-        if part.get("additionalProperties") is False and name not in _HEARD:
-            part["required"] = list(part["properties"])
-        part.pop("title", None)
-        for field in part.get("properties", {}).values():
-            field.pop("title", None)
-            field.pop("default", None)
-            # OpenAPI's word, which AsyncAPI reads otherwise; each kind's `type` is a const anyway.
-            field.get("items", {}).pop("discriminator", None)
-        part.pop("discriminator", None)
-    _close(generated)
-    head = {
-        "$schema": _DIALECT,
-        "$id": f"urn:kerbwatch:contract:{CONTRACT_VERSION}:{name}",
-        "title": title,
-    }
-    return {**head, **generated}
+    if (kept / version).exists():
+        return []
+    texts = {path: text for path, text in files().items() if not path.startswith("vectors/")}
+    for name, text in texts.items():
+        replace_file(kept / version / name, text, mode=READABLE)
+    sums = kept / _SUMS
+    lines = sums.read_text(encoding="utf-8") if sums.exists() else ""
+    replace_file(sums, f"{lines}{sum_of(kept / version)}  {version}\n", mode=READABLE)
+    return [*(kept / version / name for name in texts), sums]
 
 
-def _close(part: Any) -> None:
-    """Shut what a schema leaves open though its model does not, in it and in all below.
+def sum_of(version: Path) -> str:
+    """One hash of all files of a kept version and their names."""
+    hashed = hashlib.sha256()
+    for path in sorted(each for each in version.rglob("*") if each.is_file()):
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        hashed.update(f"{content}  {path.relative_to(version).as_posix()}\n".encode())
+    return hashed.hexdigest()
 
-    The keys of a table must *all* be as they should (``patternProperties`` would let others pass). And
-    Python's ``$`` matches before a newline at the end of a text, too, and its JSON knows a number that is
-    neither below nor above any other: in ECMA-262 and in JSON there is neither.
-    """
-    if isinstance(part, list):
-        for each in part:
-            _close(each)
-    if not isinstance(part, dict):
-        return
-    for each in part.values():
-        _close(each)
-    if part.get("type") == "string" and "pattern" in part:
-        part["not"] = {"pattern": r"\n"}
-    if part.get("type") == "number":
-        least = part.get("minimum", part.get("exclusiveMinimum"))
-        part["not"] = {"exclusiveMaximum": least}
-    if "patternProperties" in part:
-        [(pattern, part["additionalProperties"])] = part.pop("patternProperties").items()
-        keys = {"type": "string", "pattern": pattern, **part.get("propertyNames", {})}
-        _close(keys)
-        part["propertyNames"] = keys
+
+def kept_sums(kept: Path) -> dict[str, str]:
+    """The hash of each version when it was published."""
+    sums = kept / _SUMS
+    lines = sums.read_text(encoding="utf-8").splitlines() if sums.exists() else []
+    return {version: told for told, _, version in (line.partition("  ") for line in lines)}
 
 
 _TOPICS = Topics.pattern(CONTRACT_VERSION)
@@ -132,7 +112,7 @@ def asyncapi() -> dict[str, Any]:
             "title": "Kerbwatch: device to platform",
             "version": DOCUMENT_VERSION,
             "description": "What a device at a street corner tells the city's platform over"
-            " MQTT 5, and what it is told. docs/integrator.md explains how to consume it.",
+            " MQTT 5, and what it is told. The pages for the platform explain how to consume it.",
             "license": {"name": "Apache-2.0"},
         },
         "defaultContentType": "application/json",
@@ -203,11 +183,19 @@ def _operation(channel: Channel) -> dict[str, Any]:
     }
 
 
+def _side(channel: Channel) -> Side:
+    """Whose schema the platform goes by: it accepts what the device sends, and is held to what it says itself."""
+    return "reader" if channel.sent else "writer"
+
+
 def _message(channel: Channel, shown: dict[str, Any]) -> dict[str, Any]:
     return {
         "title": channel.title,
         "contentType": "application/json",
-        "payload": {"$ref": f"./writer/{channel.schema}.schema.json"},
+        "payload": {
+            "schemaFormat": "application/schema+json;version=draft-07",
+            "schema": {"$ref": f"./draft-07/{_side(channel)}/{channel.schema}.schema.json"},
+        },
         "examples": [
             {"name": name, "payload": payload}
             for name, payload in shown.items()

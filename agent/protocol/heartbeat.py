@@ -7,9 +7,11 @@ by the gauge of its name (:mod:`agent.telemetry.gauges`), one of a part by the g
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_type_hints
 
-from pydantic import Field
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import core_schema
 
 from agent.protocol.base import (
     MAX_CAMERAS,
@@ -41,6 +43,7 @@ from agent.protocol.fields import (
     Within,
     Word,
 )
+from agent.protocol.news import QUIET, News
 
 MAX_SET_ASIDE = 100
 """Ranges of numbers that a heartbeat names as set aside."""
@@ -73,7 +76,7 @@ class ViewHealth(Reported):
     """
 
     view: Annotated[Literal["good"] | Blindness, Example("good")]
-    for_s: Annotated[Seconds, Example(120.0)]
+    for_s: Annotated[Seconds, Example(120.0), QUIET]
     commissioned: Annotated[Flag, Example(True)]
     abstaining: Annotated[
         dict[Name, Blindness], AtMost(MAX_PLACES), Example({"kerb": "view_blocked"})
@@ -89,11 +92,11 @@ class CameraHealth(Reported):
     """
 
     state: Annotated[Sentence, Example("running")]
-    for_s: Annotated[Seconds, Example(5590.0)]
+    for_s: Annotated[Seconds, Example(5590.0), QUIET]
     reopened: Annotated[Count, Example(0)]
-    frames: Annotated[Count, Example(27950)]
-    dropped: Annotated[Count, Example(2)]
-    brightness: Annotated[Annotated[float, Within(0, 255)] | None, Example(104.2)] = None
+    frames: Annotated[Count, Example(27950), QUIET]
+    dropped: Annotated[Count, Example(2), QUIET]
+    brightness: Annotated[Annotated[float, Within(0, 255)] | None, Example(104.2), QUIET] = None
     profile: Annotated[Name | None, Example("day")] = None
 
 
@@ -104,10 +107,10 @@ class Looking(Reported):
     changed or its turn had not come. ``rate_factor`` is what heat leaves of the configured rate.
     """
 
-    frames_per_s: Annotated[Rate, Example(4.98)]
-    network_runs_per_s: Annotated[Rate, Example(0.35)]
-    gated_share: Annotated[Share | None, Example(0.94)]
-    rate_factor: Annotated[Share, Example(1.0)]
+    frames_per_s: Annotated[Rate, Example(4.98), News(share=0.5)]
+    network_runs_per_s: Annotated[Rate, Example(0.35), QUIET]
+    gated_share: Annotated[Share | None, Example(0.94), QUIET]
+    rate_factor: Annotated[Share, Example(1.0), News(0.1)]
 
 
 class PowerHealth(Reported):
@@ -128,17 +131,17 @@ class DiskHealth(Reported):
     """
 
     total_bytes: Annotated[Count, Example(31_000_000_000)]
-    written_bytes: Annotated[Count | None, Example(48_000_000)] = None
+    written_bytes: Annotated[Count | None, Example(48_000_000), QUIET] = None
     life_used_percent: Annotated[int, Whole(0, 1000)] | None = None
     total_inodes: Annotated[Count | None, Example(1_900_000)] = None
-    free_inodes: Annotated[Count | None, Example(1_712_000)] = None
+    free_inodes: Annotated[Count | None, Example(1_712_000), News(share=0.1)] = None
 
 
 class Waiting(Reported):
     """What waits in one lane of the outbox."""
 
-    rows: Annotated[Count, Example(2)]
-    oldest_s: Annotated[Seconds, Example(12.5)]
+    rows: Annotated[Count, Example(2), QUIET]
+    oldest_s: Annotated[Seconds, Example(12.5), News(600)]
 
 
 class RecoveryHealth(Reported):
@@ -165,7 +168,7 @@ class CertificateHealth(Reported):
     """
 
     not_after: Annotated[Moment | None, Example(BEGAN_AT + timedelta(days=200, hours=6))]
-    days_left: Annotated[Annotated[float, Within(-4e6, 4e6)] | None, Example(200.25)]
+    days_left: Annotated[Annotated[float, Within(-4e6, 4e6)] | None, Example(200.25), News(1)]
 
 
 class CardHealth(Reported):
@@ -180,7 +183,7 @@ class CardHealth(Reported):
     made: Annotated[Label | None, Example("08/2025")]
     end_of_life: Annotated[Literal["normal", "warning", "urgent"] | None, Example(None)]
     file_system_errors: Annotated[Count | None, Example(0)]
-    written_ever_bytes: Annotated[Count | None, Example(81_000_000_000)]
+    written_ever_bytes: Annotated[Count | None, Example(81_000_000_000), QUIET]
     read_only: Annotated[Flag, Example(False)]
 
 
@@ -190,10 +193,10 @@ class KeptHealth(Reported):
     ``short_bytes`` is what is missing to the room that there should be, though nothing more may go.
     """
 
-    cases: Annotated[Count, Example(412)]
-    size_bytes: Annotated[Count, Example(310_000_000)]
+    cases: Annotated[Count, Example(412), QUIET]
+    size_bytes: Annotated[Count, Example(310_000_000), QUIET]
     held: Annotated[Count, Example(1)]
-    short_bytes: Annotated[Count, Example(0)]
+    short_bytes: Annotated[Count, Example(0), News(share=0.1)]
 
 
 class AuditHead(Reported):
@@ -232,8 +235,8 @@ class Upkeep(Reported):
     dead_letters: Annotated[Count, Example(0)]
     set_aside: Annotated[tuple[SetAside, ...], AtMost(MAX_SET_ASIDE)] = ()
     losses_unreported: Annotated[Count, Example(0)]
-    written_today_bytes: Annotated[Count | None, Example(96_000_000)] = None
-    written_yesterday_bytes: Annotated[Count | None, Example(410_000_000)] = None
+    written_today_bytes: Annotated[Count | None, Example(96_000_000), QUIET] = None
+    written_yesterday_bytes: Annotated[Count | None, Example(410_000_000), QUIET] = None
     unknown: Annotated[
         dict[_Field, Sentence],
         AtMost(MAX_WORDS),
@@ -288,9 +291,9 @@ class UplinkHealth(Reported):
     last_refused: Annotated[Sentence | None, Example(_REFUSED)]
     backlog_events_per_s: Annotated[Rate | None, Example(20.0)]
     paced_by: Annotated[Literal["site", "platform"], Example("platform")]
-    resend_left: Annotated[Count, Example(5000)]
+    resend_left: Annotated[Count, Example(5000), QUIET]
     epochs_begun: Annotated[Count, Example(0)]
-    epoch_wait_s: Annotated[Seconds, Example(0.0)]
+    epoch_wait_s: Annotated[Seconds, Example(0.0), QUIET]
     refused_events: Annotated[Counts, Example({"unknown_zone": 2})] = {}
 
 
@@ -313,29 +316,32 @@ class VerifierHealth(Reported):
 
     state: Annotated[Literal["ready", "off", "refused", "failing"], Example("ready")]
     reason: Sentence | None = None
-    runs: Annotated[Count, Example(58)] = 0
+    runs: Annotated[Count, Example(58), QUIET] = 0
     suppressed: Annotated[
-        tuple[SuppressedHere, ...], AtMost(MAX_PLACES), Example((example_of(SuppressedHere),))
+        tuple[SuppressedHere, ...],
+        AtMost(MAX_PLACES),
+        Example((example_of(SuppressedHere),)),
+        QUIET,
     ] = ()
 
 
 class HeartbeatBody(Reported):
-    """What the device says of itself at intervals.
+    """What the device says of itself: at each birth, and at intervals.
 
-    What nothing measures on a device is left out or null.
+    What nothing measures on a device is null. What changes in between is told by :class:`ChangesBody`.
     """
 
-    uptime_s: Annotated[Seconds, Example(5600.0)]
+    uptime_s: Annotated[Seconds, Example(5600.0), QUIET]
     cameras: Annotated[dict[Name, Sentence], AtMost(MAX_CAMERAS), Example({"street": "running"})]
-    frames: Annotated[Count, Example(3300)]
-    frames_dropped: Annotated[Count, Example(2)]
-    inferences: Annotated[Count, Example(410)]
+    frames: Annotated[Count, Example(3300), QUIET]
+    frames_dropped: Annotated[Count, Example(2), QUIET]
+    inferences: Annotated[Count, Example(410), QUIET]
     open_cases: Annotated[Count, Example(0)]
-    outbox_rows: Annotated[Count, Example(0)]
-    outbox_oldest_s: Annotated[Seconds, Example(0.0)]
-    temperature_c: Annotated[Celsius | None, Example(51.5)]
-    disk_free_bytes: Annotated[Count, Example(12_000_000_000)]
-    memory_rss_bytes: Annotated[Count, Example(210_000_000)]
+    outbox_rows: Annotated[Count, Example(0), QUIET]
+    outbox_oldest_s: Annotated[Seconds, Example(0.0), News(600)]
+    temperature_c: Annotated[Celsius | None, Example(51.5), News(5)]
+    disk_free_bytes: Annotated[Count, Example(12_000_000_000), News(share=0.1)]
+    memory_rss_bytes: Annotated[Count, Example(210_000_000), News(share=0.25)]
     agent_version: Annotated[Version, Example("0.2.0")]
     configuration_sha256: Annotated[Sha256, Example(sha256_of("example configuration"))]
     camera_health: Annotated[dict[Name, CameraHealth], AtMost(MAX_CAMERAS), Under("street")] = {}
@@ -345,7 +351,7 @@ class HeartbeatBody(Reported):
     waiting: Annotated[dict[Word, Waiting], AtMost(MAX_WORDS), Under("case")] = {}
     """By lane: ``case``, ``evidence``, ``health``, ``rest``."""
     models: Models = ()
-    spent_today: Annotated[Counts, Example({"cases": 21_400, "health": 96_000})] = {}
+    spent_today: Annotated[Counts, Example({"cases": 21_400, "health": 96_000}), QUIET] = {}
     """Bytes sent since the site's midnight, by class of the daily budget."""
     inputs: Annotated[dict[Word, Flag], AtMost(MAX_WORDS), Example({"tamper": False})] = {}
     """Switches at the housing, such as ``tamper``: true while the housing is open."""
@@ -358,3 +364,37 @@ class HeartbeatBody(Reported):
     uplink: UplinkHealth | None = None
     verifier: VerifierHealth | None = None
     """Null where no scenario here would ask it."""
+
+
+class SomeFields:
+    """Of a table by name: fields of the heartbeat, each as it is declared there."""
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        fields = {
+            name: core_schema.typed_dict_field(handler.generate_schema(hint), required=False)
+            for name, hint in get_type_hints(HeartbeatBody, include_extras=True).items()
+            if name in HeartbeatBody.model_fields
+        }
+        return core_schema.typed_dict_schema(fields, extra_behavior="forbid")
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        made = handler(schema)
+        made.pop("required", None)  # a message has every field of its own; here any may be absent
+        for field in made["properties"].values():
+            field.pop("title", None)
+        return made
+
+
+class ChangesBody(Wire):
+    """What is news since the full heartbeat ``of`` (its event's id), and a sign of life.
+
+    ``changed`` has, by name, those fields of the heartbeat in which something is news. All others are as that
+    one told them. A later one replaces an earlier one of the same heartbeat.
+    """
+
+    of: Id
+    changed: Annotated[dict[str, Any], SomeFields()]

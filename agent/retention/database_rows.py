@@ -122,7 +122,8 @@ class DatabaseRows:
                     connection.execute(
                         "DELETE FROM cases WHERE case_id = ? AND state != 'open'", (name,)
                     )
-                    connection.execute("DELETE FROM traces WHERE case_id = ?", (name,))
+                    for table in ("traces", "case_notes"):
+                        connection.execute(f"DELETE FROM {table} WHERE case_id = ?", (name,))  # noqa: S608
                 elif kind == "letter":
                     _give_up(connection, name)
                 else:

@@ -5,10 +5,15 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from agent.delivery.commands import Change, Done, Handler, RefusedError
+from agent.delivery.commands import Change, Done, Handler
 from agent.domain.ids import is_uuid
-from agent.protocol.commands import HoldCase
-from agent.retention.legal_holds import LegalHold, LegalHolds, TooManyHoldsError
+from agent.protocol.commands import HoldCase, Refusal
+from agent.retention.legal_holds import (
+    MAX_OF_PLATFORM,
+    LegalHold,
+    LegalHolds,
+    TooManyHoldsError,
+)
 from agent.storage.case_table import has_case
 
 if TYPE_CHECKING:
@@ -16,8 +21,6 @@ if TYPE_CHECKING:
 
     from agent.storage.database import Database
     from drivers.clock import Clock
-
-_UNKNOWN = "nothing is kept of this case"
 
 
 class HoldCommand:
@@ -41,12 +44,16 @@ class HoldCommand:
         """For the table of commands."""
         return Handler(HoldCase, self._obey, self._refusal)
 
-    def _refusal(self, command: HoldCase) -> str | None:
+    def _refusal(self, command: HoldCase) -> Refusal | None:
         if not command.held and self._holds.is_held_by(command.case_id, "platform"):
             return None
         if not command.held and command.case_id in self._holds.names():
-            return "it is held by a technician, and that is lifted on the device"
-        return None if self._is_kept(command.case_id) else _UNKNOWN
+            return Refusal(
+                "held_on_device", "it is held by a technician, and that is lifted on the device"
+            )
+        if self._is_kept(command.case_id):
+            return None
+        return Refusal("not_found", "nothing is kept of this case", field="case_id")
 
     def _obey(self, command: HoldCase) -> Done:
         what, done = ("hold.set", self._set) if command.held else ("hold.lifted", self._lift)
@@ -65,7 +72,7 @@ class HoldCommand:
         try:
             return self._holds.set(hold)
         except TooManyHoldsError as error:
-            raise RefusedError(str(error)) from error
+            raise Refusal("too_many", str(error), most=MAX_OF_PLATFORM) from error
 
     def _lift(self, command: HoldCase) -> bool:
         return self._holds.lift(command.case_id, "platform")

@@ -16,6 +16,7 @@ from agent.analysis.case_recorder import CaseRecorder
 from agent.analysis.sample_collection import SampleCollection
 from agent.analysis.site_analysis import SiteAnalysis
 from agent.analysis.verifier import RUNS_PER_S, VerifierBudget, open_verifier
+from agent.analysis.withdrawal import vantages_of
 from agent.domain.case_lifecycle import Cases
 from agent.domain.labels import ASKED_OF
 from agent.domain.scene import MASK
@@ -34,12 +35,15 @@ from drivers import cameras
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Mapping
+    from datetime import datetime
     from pathlib import Path
 
     from agent.analysis.camera_pipeline import Classifier
     from agent.analysis.verifier import VerifierModel
     from agent.config.schema import CameraSection, Configuration, ModelsSection
+    from agent.domain.case_lifecycle import Change
     from agent.domain.ids import Ids
+    from agent.domain.scene import Vantage
     from agent.perception.region_scheduler import Detector
     from agent.protocol.base import ClockReading, ModelUsed
     from agent.protocol.events import Because
@@ -69,6 +73,9 @@ class Parts:
     """The database that was put aside at this start."""
     taken_back: TakenBack | None
     """What the database in memory had got while the disk took nothing."""
+    configuration: Configuration
+    vantages: Mapping[str, Vantage]
+    """Camera → from where it looks."""
 
     @property
     def models(self) -> tuple[ModelUsed, ...]:
@@ -93,6 +100,17 @@ class Parts:
     @property
     def _opened(self) -> tuple[inference.Detector | inference.Classifier, ...]:
         return (self.detector, *self.classifiers.values())
+
+    def withdraw_unwatched(self, at: datetime) -> list[Change]:
+        """End the open cases with which this run's configuration does not go on; before the first frame.
+
+        Args:
+            at: The wall clock now.
+
+        Raises:
+            StorageError: The database did not take it.
+        """
+        return self.analysis.withdraw_unwatched(self.configuration, self.vantages, at)
 
     def reading(self) -> closing[sqlite3.Connection]:
         """A read-only connection, for a ``with`` block."""
@@ -140,7 +158,7 @@ def assemble(
     """
     # The pictures are small: OpenCV's own threads would cost more than they bring.
     cv2.setNumThreads(1)
-    chosen, networks = _chosen(configuration), _open_networks(configuration)
+    networks = _open_networks(configuration)
     database, quarantined = open_database(
         state_dir / DATABASE, check=check_database, in_memory=in_memory
     )
@@ -157,10 +175,12 @@ def assemble(
         configuration.evidence.jpeg_quality,
         configuration.evidence.close_up_margin,
     )
+    views = _views(configuration, state_dir)
+    shown = {camera_id: view.sha256 for camera_id, view in views.items()}
+    vantages = vantages_of(configuration, shown)
     book = CaseRecorder(
         configuration,
         models=networks.used,
-        allowed_s={module.KIND: settings.allowed_s for module, settings in chosen.values()},
         database=database,
         outbox=outbox,
         evidence=evidence,
@@ -178,8 +198,8 @@ def assemble(
             verifier=networks.verifier,
             pace=pace,
         ),
-        kinds={name: module.KIND for name, (module, _) in chosen.items()},
-        cases=_cases(configuration, database, ids),
+        kinds={name: module.KIND for name, (module, _) in configuration.chosen_scenarios.items()},
+        cases=_cases(configuration, database, ids, vantages),
         book=book,
         evidence=evidence,
         collection=SampleCollection(
@@ -189,7 +209,7 @@ def assemble(
             networks.used,
         ),
         sights={
-            camera.camera_id: _sight(configuration, camera, state_dir)
+            camera.camera_id: _sight(configuration, camera, views.get(camera.camera_id))
             for camera in configuration.cameras
         },
         boot_id=boot_id,
@@ -204,6 +224,8 @@ def assemble(
         book,
         quarantined,
         taken_back,
+        configuration,
+        vantages,
     )
 
 
@@ -260,10 +282,13 @@ def _outbox(
     )
 
 
-def _cases(configuration: Configuration, database: Database, ids: Ids) -> Cases:
+def _cases(
+    configuration: Configuration, database: Database, ids: Ids, vantages: Mapping[str, Vantage]
+) -> Cases:
     with closing(database.read()) as connection:
         open_cases = load_open_cases(connection)
-    return Cases(ids.new, configuration.analysis.persist_every_s, open_cases)
+    analysis = configuration.analysis
+    return Cases(ids.new, analysis.persist_every_s, open_cases, vantages, analysis.change_every_s)
 
 
 def pipeline_of(
@@ -289,8 +314,8 @@ def pipeline_of(
         verifier: The device's; None: there is none.
         pace: What is left of the budget for looking now, 0 to 1.
     """
-    chosen = _chosen(configuration)
-    zones = [one.zone for one in configuration.zones if one.camera_id == camera_id]
+    chosen = configuration.chosen_scenarios
+    zones = configuration.drawn(camera_id)
     return Pipeline(
         zones=zones,
         size_px=size_px,
@@ -310,17 +335,6 @@ def pipeline_of(
     )
 
 
-def _chosen(
-    configuration: Configuration,
-) -> dict[str, tuple[scenarios.ScenarioModule, scenarios.ScenarioSettings]]:
-    """The configured scenarios with their settings, by their names."""
-    modules = {name: scenarios.load_scenario(name) for name in configuration.scenarios}
-    return {
-        name: (module, module.Settings.model_validate(configuration.scenarios[name]))
-        for name, module in modules.items()
-    }
-
-
 def _detector(models: ModelsSection) -> tuple[inference.Detector, dict[str, float]]:
     """The detector, which also reports weak detections, and the score from which a detection counts."""
     stored = inference.read_model(inference.find_model(models.detector))
@@ -331,13 +345,25 @@ def _detector(models: ModelsSection) -> tuple[inference.Detector, dict[str, floa
     return inference.Detector(stored, models.threads, threshold=weak), thresholds
 
 
-def _sight(configuration: Configuration, camera: CameraSection, state_dir: Path) -> Visibility:
+def _views(
+    configuration: Configuration, state_dir: Path
+) -> dict[str, reference_image.ReferenceImage]:
+    """The commissioning pictures of the cameras that have one."""
+    names = [camera.camera_id for camera in configuration.cameras]
+    loaded = {name: reference_image.load(state_dir, name) for name in names}
+    return {name: view for name, view in loaded.items() if view is not None}
+
+
+def _sight(
+    configuration: Configuration,
+    camera: CameraSection,
+    reference: reference_image.ReferenceImage | None,
+) -> Visibility:
     """The visibility of one camera, compared with its reference image if there is one."""
-    zones = [one.zone for one in configuration.zones if one.camera_id == camera.camera_id]
+    zones = configuration.drawn(camera.camera_id)
     settings = configuration.view_guard
     if getattr(cameras.load_driver(camera.driver), "STILLS", False):
         settings = settings.model_copy(update={"off": (*settings.off, "frozen")})
-    reference = reference_image.load(state_dir, camera.camera_id)
     guard = ViewMonitor(zones, settings, None if reference is None else reference.luma)
     return Visibility((zone.zone_id for zone in zones if zone.kind != MASK), guard)
 

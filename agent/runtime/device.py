@@ -9,13 +9,16 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from agent.analysis import reference_image
 from agent.concurrency.threads import Threads
 from agent.concurrency.watchdog import Progress, notify
 from agent.config.plausibility import remarks
 from agent.delivery.uplink import Uplink
 from agent.delivery.uplink_supervisor import UplinkSupervisor
 from agent.domain.ids import RandomIds
+from agent.identity.authorities import authorities_of
 from agent.identity.signing_key import open_signer
+from agent.protocol.commands import COMMANDS, name_of
 from agent.protocol.heartbeat import AS_WRITTEN, ConfigurationHealth
 from agent.runtime.composition import assemble
 from agent.runtime.housekeeping import Housekeeping
@@ -32,7 +35,8 @@ from agent.storage.paths import EVIDENCE, KEYS
 from agent.telemetry import storage_incidents
 from agent.telemetry.clock_monitor import ClockMonitor, reading_of
 from agent.telemetry.gauges import table_of
-from agent.telemetry.heartbeat import HeartbeatSender
+from agent.telemetry.heartbeat import HeartbeatSender, Intervals
+from agent.telemetry.inventory import InventorySender, Known
 from agent.telemetry.loss_reports import LossReports
 from agent.telemetry.outbox_gauges import OutboxGauges
 from agent.telemetry.status_file import keep_written
@@ -44,6 +48,7 @@ from drivers.temperature import processor_c
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
     from pathlib import Path
 
     from agent.config.schema import Configuration
@@ -176,6 +181,10 @@ class _Device:
             self._database_is_gone, parts.quarantined, parts.taken_back
         )
         storage_incidents.tell(parts.outbox, parts.database, found, self._clock, self._ids)
+        for change in parts.withdraw_unwatched(
+            self._clock.now()
+        ):  # before a birth names open cases
+            _log.warning("case %s: %s", change.case.case_id, change.case.withdrawn_because)
         self._vision.start_cameras()
         signer = open_signer(self._state_dir / KEYS, self._run_dir / KEYS)
         housekeeping = self._keep_house(signer.public.kid, configured)
@@ -213,8 +222,26 @@ class _Device:
         self._report(
             metrics,
             housekeeping,
-            LossReports(self._parts.database, self._parts.outbox, signer, self._clock, self._ids),
+            LossReports(
+                self._parts.database,
+                self._parts.outbox,
+                signer,
+                self._clock,
+                self._ids,
+                tenant=self._configuration.site.tenant,
+                device_id=self._configuration.site.device_id,
+            ),
         )
+
+    def _withdraw_unwatched(self) -> None:
+        """Withdraw open cases that the configuration does not go on with; if the disk is full, at the next start."""
+        try:
+            changes = self._parts.withdraw_unwatched(self._clock.now())
+        except StorageError as error:
+            _log.error("cases that are watched no more stay open: %s", error)
+            return
+        for change in changes:
+            _log.warning("case %s: %s", change.case.case_id, change.case.withdrawn_because)
 
     def watch(self, *, until_done: bool) -> Cause:
         """Run the main loop until there is a reason to end."""
@@ -285,6 +312,7 @@ class _Device:
                 alive=alive,
                 handlers=housekeeping.handlers,
                 record=housekeeping.record_order,
+                authorities=authorities_of(configuration.authorities, self._base),
             )
 
         self._workers.progress.mark("uplink")
@@ -299,15 +327,40 @@ class _Device:
         self._parts.analysis.on_view_change = health.soon
         timekeeper = ClockMonitor(self._parts.database, self._parts.outbox, self._clock, self._ids)
         keep("clock", lambda: timekeeper.run(stop))
+        inventory = self._inventory()
+        keep("inventory", lambda: inventory.run(stop))
         keep("losses", lambda: _report_losses(losses, stop))
         keep("cooling", self._keep_cool)
-        keep("health", lambda: health.run(stop, self._configuration.uplink.heartbeat_s))
+        keep("health", lambda: health.run(stop))
         self._start_signals(metrics, health)
         keep("status", lambda: keep_written(self._run_dir, metrics.status, stop))
 
+    def _inventory(self) -> InventorySender:
+        """Who says what the device is made of."""
+        parts = self._parts
+        known = Known(
+            self._configuration,
+            agent_version=version("kerbwatch"),
+            models=parts.models,
+            commands=tuple(sorted(name_of(each) for each in COMMANDS)),
+            views={
+                camera.camera_id: view
+                for camera in self._configuration.cameras
+                if (view := reference_image.load(self._state_dir, camera.camera_id)) is not None
+            },
+        )
+        return InventorySender(
+            known,
+            parts.database,
+            parts.outbox,
+            clock=self._clock,
+            ids=self._ids,
+            sizes_px=lambda: parts.analysis.sizes_px,
+        )
+
     def _health(self, metrics: Metrics, housekeeping: Housekeeping) -> HeartbeatSender:
         """Who writes the heartbeats, with all gauges of this machine."""
-        outbox = self._parts.outbox
+        outbox, uplink = self._parts.outbox, self._configuration.uplink
         return HeartbeatSender(
             self._parts.database,
             outbox,
@@ -319,7 +372,16 @@ class _Device:
                 housekeeping.gauges,
                 OutboxGauges(outbox, self._clock),
             ),
+            session=self._connected_since,
+            intervals=Intervals(
+                look_s=uplink.heartbeat_s,
+                full_s=uplink.heartbeat_full_s,
+                silence_s=uplink.heartbeat_silence_s,
+            ),
         )
+
+    def _connected_since(self) -> datetime | None:
+        return None if self._uplink is None else self._uplink.figures.connected_since
 
     def _start_signals(self, metrics: Metrics, health: HeartbeatSender) -> None:
         """Start lights and switches; without the pins the agent runs on."""

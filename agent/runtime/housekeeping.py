@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from agent.audit import (
@@ -18,6 +18,8 @@ from agent.audit import (
     ChangeDetector,
     Head,
 )
+from agent.delivery.case_commands import CaseCommands
+from agent.delivery.configuration_command import ConfigurationCommand
 from agent.domain.scene import MASK
 from agent.identity.certificate_expiry import CertificateFile
 from agent.protocol.heartbeat import AuditHead, KeptHealth
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 
     from agent.concurrency.threads import Threads
     from agent.config.schema import Configuration
+    from agent.delivery.commands import AnyHandler
     from agent.domain.ids import Ids
     from agent.runtime.metrics import Metrics
     from agent.storage.database import Database
@@ -93,7 +96,14 @@ class Housekeeping:
             audit=self.audit,
             crops=SampleCrops(state_dir / COLLECTION, configuration.collection.keep_days),
         )
-        self.handlers = (HoldCommand(state_dir, state_dir / EVIDENCE, database, clock).handler,)
+        cases = CaseCommands(
+            database, clock, self._timezone, [each.camera_id for each in configuration.cameras]
+        )
+        self.handlers: tuple[AnyHandler, ...] = (
+            HoldCommand(state_dir, state_dir / EVIDENCE, database, clock).handler,
+            ConfigurationCommand(configuration, state_dir, database).handler,
+            *cases.handlers,
+        )
         """Commands of the platform that are obeyed here."""
         self.machine = MachineGauges(state_dir, configuration.cooling.sensor)
         self.gauges = MaintenanceGauges(
@@ -121,7 +131,7 @@ class Housekeeping:
         workers.keep("retention", lambda: self.retention.run(workers.stop))
         workers.keep("noticing", lambda: self._notice(workers.stop))
 
-    def record_order(self, what: str, facts: Mapping[str, str]) -> None:
+    def record_order(self, what: str, facts: Mapping[str, Any]) -> None:
         """Record what the platform changed by a command.
 
         Raises:

@@ -141,7 +141,7 @@ class Metrics:
     @gauge
     def open_cases(self) -> int:
         """Now."""
-        return len(self._parts.analysis.cases.open)
+        return sum(not case.test for case in self._parts.analysis.cases.open)
 
     @gauge
     def inputs(self) -> dict[str, bool]:

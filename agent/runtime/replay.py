@@ -149,6 +149,8 @@ def replay(
         listener = _Listener(parts, report, out, on_event)
         began_s = time.perf_counter()
         for frame in _frames(opened, rate, from_s, until_s):
+            if report.frames == report.frames_not_judged == 0:
+                listener.hear(parts.withdraw_unwatched(frame.captured_at))
             report.footage_s = frame.monotonic_s
             changes = _judged(frame, parts, report)
             if changes is None:

@@ -23,7 +23,7 @@ import pkgutil
 import re
 from dataclasses import dataclass, field
 from functools import cache, reduce
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, cast
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Protocol, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -52,6 +52,8 @@ if TYPE_CHECKING:
     from wording.messages import Said
 
 
+RoadClass = Annotated[str, Field(min_length=1, max_length=64)]
+"""The city's own name of a class of roads, such as ``严管街``."""
 VERIFIER = "verifier"
 """The optional classifier that says what a candidate is, by its key in ``[models]``."""
 
@@ -62,14 +64,25 @@ class ScenarioSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     allowed_s: float = Field(default=180.0, gt=0)
-    """How long the thing may stay before it is a case."""
+    """How long the thing may stay before it is a case, where neither the zone nor its road says otherwise."""
+    allowed_s_by_road_class: dict[RoadClass, Annotated[float, Field(gt=0)]] = Field(default={})
+    """The same in zones of a road class, by the class's name in the zone or the site."""
     clear_after_s: float = Field(default=10.0, ge=0)
     """How long the place must be seen in order before the case is cleared."""
 
-    @property
-    def longest_s(self) -> float:
-        """After this a thing that is judged is a case, whatever else is known of it."""
-        return self.allowed_s
+    def allowed_in(self, zone: Zone) -> float:
+        """How long the thing may stay in a zone, in seconds: the zone's word, else its road's, else this one."""
+        if zone.allowed_s is not None:
+            return zone.allowed_s
+        return self.allowed_s_by_road_class.get(zone.road_class or "", self.allowed_s)
+
+    def allowed_by_zone(self, zones: Iterable[Zone]) -> dict[str, float]:
+        """The same of several zones, by their ids."""
+        return {zone.zone_id: self.allowed_in(zone) for zone in zones}
+
+    def longest_s(self, allowed_s: float) -> float:
+        """After this a thing that may stay for ``allowed_s`` is a case, whatever else is known of it."""
+        return allowed_s
 
 
 class VerifiedSettings(ScenarioSettings):
@@ -341,6 +354,12 @@ def zone_kinds() -> Mapping[str, ZoneKind]:
 def judges(module: ScenarioModule, kind: ZoneKind) -> bool:
     """Whether what is wrong in zones of a kind becomes the scenario's case."""
     return kind.judged and kind in module.ZONES
+
+
+def kinds_judged_in(kind: ZoneKind) -> tuple[CaseKind, ...]:
+    """The kinds of cases that may open in zones of a kind."""
+    modules = (load_scenario(name) for name in scenario_names())
+    return tuple(module.KIND for module in modules if judges(module, kind))
 
 
 def beside(kind: ZoneKind) -> frozenset[ZoneKind]:

@@ -76,7 +76,7 @@ MIN_STRUCTURE = 1.0
 TAKEN_BACK = 2.0
 """Seconds alone that each second attended takes back."""
 LONGEST_STEP_S = 5.0
-"""Between two moments further apart nobody knows who was there."""
+"""Between two looks further apart nobody knows who was there."""
 ASPECT = 9 / 16
 """A way across is a smaller fraction of the picture than the same way up."""
 
@@ -102,9 +102,8 @@ class Settings(VerifiedSettings):
             raise ValueError(said("min_area must be below max_area"))
         return self
 
-    @property
-    def longest_s(self) -> float:
-        return self.allowed_s * self.unnamed_times
+    def longest_s(self, allowed_s: float) -> float:
+        return allowed_s * self.unnamed_times
 
 
 @dataclass(slots=True)
@@ -112,10 +111,22 @@ class _Heap(Candidate):
     """Something new that lies, while it may become a case; since when nobody has been at it."""
 
     alone_s: float = 0.0
+    looked_s: float | None = None
+    """When its place was last looked at; None: not since it is in sight."""
     looks: int = 0
     other: int = 0
     named: int = 0
     confidence: float = 0.0
+
+    def since_last_look(self, now_s: float) -> float:
+        """It is looked at: how long ago the look before was, as far as anybody knows who was there."""
+        before_s = now_s if self.looked_s is None else self.looked_s
+        self.looked_s = now_s
+        return min(now_s - before_s, LONGEST_STEP_S)
+
+    def resume(self, unseen_s: float) -> None:
+        Candidate.resume(self, unseen_s)
+        self.looked_s = None
 
     def restart(self, now_s: float) -> None:
         """It has become what it was not: what was counted before is of something else."""
@@ -135,8 +146,8 @@ class ExposedRubbish:
         self._settings = settings
         self._zones = [zone for zone in zones if zone.kind == NO_DUMPING]
         self._containers = [zone.box for zone in zones if zone.kind.around_a_thing]
+        self._allowed_s = settings.allowed_by_zone(self._zones)
         self._heaps = ZoneCandidates(self._zones, _Heap)
-        self._judged_s: dict[str, float] = {}
         self._verifier = VerifierClient(settings.question(frozenset({RUBBISH}), ALIKE))
 
     def judge(self, moment: Moment) -> Judgement:
@@ -158,10 +169,8 @@ class ExposedRubbish:
         seen = [zone for zone in self._zones if zone.zone_id not in moment.unseen]
         for zone in seen:
             self._heaps.follow(zone, lying[zone.zone_id], moment.observation, moment.now_s)
-            before_s = self._judged_s.get(zone.zone_id, moment.now_s)
-            self._judged_s[zone.zone_id] = moment.now_s
             for heap in self._heaps.by_zone[zone.zone_id]:
-                self._look_at(heap, moment, min(moment.now_s - before_s, LONGEST_STEP_S))
+                self._look_at(heap, moment)
         self._verify([zone for zone in seen if in_force(zone, moment.local)], moment)
         for zone in seen:
             finding = self._judge_zone(zone, moment)
@@ -186,19 +195,25 @@ class ExposedRubbish:
             and not heap.near_since_s
             and not _is_covered(heap.box, moment)
         ]
-        allowed_s = self._settings.allowed_s
-        for heap in self._verifier.ask_about(lying, lambda heap: heap.alone_s / allowed_s, moment):
+        for heap in self._verifier.ask_about(lying, self._alone_share, moment):
             heap.restart(moment.now_s)
+
+    def _alone_share(self, heap: _Heap) -> float:
+        """For which share of the time that it may it has lain alone."""
+        return heap.alone_s / self._allowed_s[heap.zone_id]
 
     def _may_begin(self, thing: Seen) -> bool:
         """Whether something new was put down and has the size of rubbish; dusk may take that from it later."""
         sized = self._settings.min_area <= thing.box.area <= self._settings.max_area
         return sized and thing.structure >= MIN_STRUCTURE
 
-    def _look_at(self, heap: _Heap, moment: Moment, step_s: float) -> None:
+    def _look_at(self, heap: _Heap, moment: Moment) -> None:
         """Count who is at it, what else it may be, and for how long nobody was there."""
+        if heap.missed_s is not None:
+            heap.looked_s = None
         if heap.missed_s is not None or not moment.observation.looked_at(heap.box.centre):
             return
+        step_s = heap.since_last_look(moment.now_s)
         covered = _is_covered(heap.box, moment)
         hidden = covered and self._is_rubbish(heap)  # what stands before it tells nothing of it
         if not hidden:
@@ -227,7 +242,7 @@ class ExposedRubbish:
 
     def _needed_s(self, heap: _Heap) -> float:
         named = heap.verification.confirmed or self._is_named(heap)
-        return self._settings.allowed_s * (1.0 if named else self._settings.unnamed_times)
+        return self._allowed_s[heap.zone_id] * (1.0 if named else self._settings.unnamed_times)
 
     def _is_named(self, heap: _Heap) -> bool:
         return heap.share(heap.named) >= self._settings.named_share
@@ -251,7 +266,9 @@ class ExposedRubbish:
             "present",
             since_s=first.since_s,
             confidence=min(1.0, max(0.5 * (1.0 - other), first.confidence)),
-            members=tuple(Member(one.name, RUBBISH, one.box, one.since_s) for one in heaps),
+            members=tuple(
+                Member(one.name, RUBBISH, one.box, one.since_s, one.until_s) for one in heaps
+            ),
             reason={
                 "named_share": round(named, 3),
                 "other_share": round(other, 3),
@@ -303,14 +320,13 @@ class ExposedRubbish:
             for zone_id, heaps in self._candidates().items()
             for heap in heaps
             if heap.missed_s is None
-            and heap.alone_s >= self._settings.allowed_s
+            and heap.alone_s >= self._allowed_s[heap.zone_id]
             and heap.share(heap.named) < self._settings.named_share
         )
 
     def resume(self, zone_id: str, unseen_s: float) -> None:
         """A zone is seen again: what lies there has lain none the longer."""
         self._heaps.resume(zone_id, unseen_s)
-        self._judged_s.pop(zone_id, None)
 
     def snapshot(self) -> dict[str, Any]:
         """What must outlive a restart: what lies in each zone."""

@@ -112,6 +112,8 @@ class _Riding:
 class _Place:
     """What is remembered of one zone."""
 
+    allowed_s: float
+    """How long a bike may stand in it."""
     last_present_s: float | None = None
     clear_since_s: float | None = None
     riding: dict[int, _Riding] = field(default_factory=dict)
@@ -130,7 +132,7 @@ class MisparkedBikes:
         self._settings = settings
         self._bays = [zone for zone in zones if zone.kind == BAY]
         self._zones = [zone for zone in zones if zone.kind == NO_PARKING]
-        self._places = {zone.zone_id: _Place() for zone in self._zones}
+        self._places = {zone.zone_id: _Place(settings.allowed_in(zone)) for zone in self._zones}
         self._verifier = VerifierClient(settings.question(TWO_WHEELERS, ALIKE))
         self._zone_of: dict[int, str] = {}
         """Track → the zone it belongs to."""
@@ -229,14 +231,14 @@ class MisparkedBikes:
         moment: Moment,
     ) -> list[tuple[Stay, Track]]:
         """Of what is parked, all that is nothing else by the verifier's word."""
-        place, allowed_s = self._places[zone.zone_id], self._settings.allowed_s
+        place = self._places[zone.zone_id]
         place.verified = {
             stay.track_id: place.verified.get(stay.track_id, VerifierAnswers())
             for stay, _ in standing
         }
         place.cases &= place.verified.keys()
         in_sight = [
-            (track.box, place.verified[track.track_id], stay.dwell_s / allowed_s)
+            (track.box, place.verified[track.track_id], stay.dwell_s / place.allowed_s)
             for stay, track in parked
             if track.seen_now
         ]
@@ -257,12 +259,12 @@ class MisparkedBikes:
             place.cases.discard(stay.track_id)
             told.took_back, place.last_present_s = True, told.turned_s
             place.taken_back = self._verifier.ended(told)
-        elif stay.dwell_s < self._settings.allowed_s:
+        elif stay.dwell_s < place.allowed_s:
             return
         self._verifier.suppress(zone.zone_id, told)
 
     def _is_overdue(self, stay: Stay, place: _Place, now_s: float) -> bool:
-        if stay.dwell_s < self._settings.allowed_s:
+        if stay.dwell_s < place.allowed_s:
             return False
         return stay.track_id in place.cases or not place.verified[stay.track_id].awaits(now_s)
 
@@ -312,7 +314,7 @@ class MisparkedBikes:
         stay, track = max(standing, key=lambda pair: (self._is_sure(pair[1]), pair[0].dwell_s))
         ridden = place.riding.get(stay.track_id, _Riding()).share
         return (
-            Measure("dwell_s", stay.dwell_s, settings.allowed_s),
+            Measure("dwell_s", stay.dwell_s, place.allowed_s),
             Measure("support", track.support, settings.min_support),
             Measure("confidence", track.confidence, settings.min_confidence),
             Measure("ridden_share", ridden, settings.ridden_share, "at_most"),
@@ -340,7 +342,7 @@ class MisparkedBikes:
     def _present(self, place: _Place, zone: Zone, overdue: Sequence[tuple[Stay, Track]]) -> Finding:
         place.cases |= {track.track_id for _, track in overdue}
         members = tuple(
-            Member(str(track.track_id), track.label, track.box, stay.entered_s)
+            Member(str(track.track_id), track.label, track.box, stay.entered_s, track.until_s)
             for stay, track in sorted(overdue, key=lambda pair: pair[0].entered_s)
         )
         return Finding(
@@ -399,6 +401,7 @@ class MisparkedBikes:
                 last_s = saved["last_present_s"]
                 self._zone_of |= dict.fromkeys(saved.get("tracks", ()), zone_id)
                 place = self._places[zone_id] = _Place(
+                    self._places[zone_id].allowed_s,
                     None if last_s is None else last_s + shift_s,
                     riding={int(key): _Riding(*value) for key, value in saved["riding"].items()},
                     cases=set(saved.get("cases", ())),

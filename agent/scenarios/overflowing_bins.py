@@ -109,6 +109,7 @@ class OverflowingBins:
         self._settings = settings
         self._zones = [zone for zone in zones if zone.kind == BIN]
         self._bins = {zone.zone_id: _Bin() for zone in self._zones}
+        self._allowed_s = settings.allowed_by_zone(self._zones)
         self._drawn_before = {
             zone.zone_id: [one for one in self._zones[:index] if around_the_same_thing(one, zone)]
             for index, zone in enumerate(self._zones)
@@ -203,9 +204,9 @@ class OverflowingBins:
         full_since_s, shown_full_s = seen.full_since_s, seen.shown_full_s
         over = seen.score >= self._settings.open_above
         if over and full_since_s is not None and shown_full_s is not None:
-            if now_s - shown_full_s < self._settings.allowed_s:
+            if now_s - shown_full_s < self._allowed_s[zone.zone_id]:
                 return None
-            member = Member(zone.zone_id, "bin", zone.box, full_since_s)
+            member = Member(zone.zone_id, "bin", zone.box, full_since_s, seen.last_full_s)
             return Finding(
                 KIND,
                 zone.zone_id,
@@ -234,7 +235,7 @@ class OverflowingBins:
         """Zone → what the rule goes by, where the bin was seen to be full."""
         return {
             zone_id: (
-                Measure("full_s", max(0.0, now_s - seen.shown_full_s), self._settings.allowed_s),
+                Measure("full_s", max(0.0, now_s - seen.shown_full_s), self._allowed_s[zone_id]),
                 Measure("score", seen.score, self._settings.open_above),
                 Measure("last_score", seen.raw, FULL),
             )

@@ -104,6 +104,7 @@ class ShopOverflow:
     def __init__(self, settings: Settings, zones: Sequence[Zone]) -> None:
         self._settings = settings
         self._zones = [zone for zone in zones if zone.kind == SHOP_FRONT]
+        self._allowed_s = settings.allowed_by_zone(self._zones)
         self._goods = ZoneCandidates(self._zones, _Goods)
         self._verifier = VerifierClient(settings.question(frozenset({SHOP_GOODS}), ALIKE))
 
@@ -150,9 +151,16 @@ class ShopOverflow:
             for one in self._goods.by_zone[zone.zone_id]
             if one.missed_s is None
         ]
-        allowed_s = self._settings.allowed_s
-        for one in self._verifier.ask_about(there, lambda one: one.stood_s() / allowed_s, moment):
+        for one in self._verifier.ask_about(there, self._stood_share, moment):
             one.restart()
+
+    def _has_stood(self, one: _Goods) -> bool:
+        """Whether it has stood for longer than it may."""
+        return one.stood_s() >= self._allowed_s[one.zone_id]
+
+    def _stood_share(self, one: _Goods) -> float:
+        """For which share of the time that it may it has stood."""
+        return one.stood_s() / self._allowed_s[one.zone_id]
 
     def _judge_zone(self, zone: Zone, moment: Moment) -> Finding | None:
         cases = self._verifier.cases(zone, self._goods, self._is_overdue, moment)
@@ -167,7 +175,7 @@ class ShopOverflow:
         """What has been a case is one while it stands; nothing becomes one but by the verifier's word."""
         if one.is_case:
             return True
-        return one.verification.confirmed and one.stood_s() >= self._settings.allowed_s
+        return one.verification.confirmed and self._has_stood(one)
 
     def _present(self, zone: Zone, cases: Sequence[_Goods]) -> Finding:
         goods = sorted(cases, key=lambda one: one.since_s)
@@ -179,7 +187,9 @@ class ShopOverflow:
             "present",
             since_s=goods[0].since_s,
             confidence=max(told),
-            members=tuple(Member(one.name, SHOP_GOODS, one.box, one.since_s) for one in goods),
+            members=tuple(
+                Member(one.name, SHOP_GOODS, one.box, one.since_s, one.until_s) for one in goods
+            ),
             reason=self._verifier.reason(goods[0].verification),
         )
 
@@ -207,7 +217,7 @@ class ShopOverflow:
         }
         return {
             zone_id: (
-                Measure("stood_s", one.stood_s(), self._settings.allowed_s),
+                Measure("stood_s", one.stood_s(), self._allowed_s[zone_id]),
                 *self._verifier.measured(one.verification, must_confirm=not one.is_case),
             )
             for zone_id, one in nearest.items()
@@ -220,7 +230,7 @@ class ShopOverflow:
             for zone_id, goods in self._candidates().items()
             for one in goods
             if one.missed_s is None
-            and one.stood_s() >= self._settings.allowed_s
+            and self._has_stood(one)
             and not one.verification.confirmed
             and (told := one.verification.probability(self._verifier.question.kinds)) is not None
         )

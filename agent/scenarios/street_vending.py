@@ -86,9 +86,8 @@ class Settings(VerifiedSettings):
     crowd_share: float = Field(default=0.6, gt=0, le=1)
     """A thing that people cover more than this, on average, is the people."""
 
-    @property
-    def longest_s(self) -> float:
-        return self.allowed_s * self.unsupported_times
+    def longest_s(self, allowed_s: float) -> float:
+        return allowed_s * self.unsupported_times
 
 
 @dataclass(slots=True)
@@ -169,6 +168,7 @@ class StreetVending:
     def __init__(self, settings: Settings, zones: Sequence[Zone]) -> None:
         self._settings = settings
         self._zones = [zone for zone in zones if zone.kind == NO_VENDING]
+        self._allowed_s = settings.allowed_by_zone(self._zones)
         self._candidates = ZoneCandidates(self._zones, _Candidate)
         self._verifier = VerifierClient(settings.question(STALLS))
 
@@ -213,9 +213,12 @@ class StreetVending:
             for one in self._candidates.by_zone[zone.zone_id]
             if (one.attended or one.supported) and one.missed_s is None
         ]
-        allowed_s = self._settings.allowed_s
-        for one in self._verifier.ask_about(pending, lambda one: one.stood_s() / allowed_s, moment):
+        for one in self._verifier.ask_about(pending, self._stood_share, moment):
             one.restart()
+
+    def _stood_share(self, one: _Candidate) -> float:
+        """For which share of the time that it may it has stood."""
+        return one.stood_s() / self._allowed_s[one.zone_id]
 
     def _standing(self, moment: Moment) -> Iterable[Seen]:
         """What is new, stands with its foot in a zone, and is no vehicle."""
@@ -268,14 +271,14 @@ class StreetVending:
 
     def _is_vending(self, candidate: _Candidate) -> bool:
         settings = self._settings
-        stood_s = candidate.stood_s()
-        if stood_s < settings.allowed_s:
+        stood_s, allowed_s = candidate.stood_s(), self._allowed_s[candidate.zone_id]
+        if stood_s < allowed_s:
             return False
         if candidate.share(candidate.attended) < settings.attended_share:
             return False
         if self._is_named(candidate):
             return True
-        if stood_s < settings.unsupported_times * settings.allowed_s:
+        if stood_s < settings.unsupported_times * allowed_s:
             return False
         large = candidate.box.area >= settings.unsupported_size * candidate.person_area > 0
         return large and candidate.share(candidate.peopled) < settings.crowd_share
@@ -287,7 +290,7 @@ class StreetVending:
 
     def _present(self, zone: Zone, vending: Sequence[_Candidate]) -> Finding:
         members = tuple(
-            Member(one.name, "stall", one.box, one.since_s)
+            Member(one.name, "stall", one.box, one.since_s, one.until_s)
             for one in sorted(vending, key=lambda one: one.since_s)
         )
         longest = min(vending, key=lambda one: one.since_s)
@@ -347,7 +350,7 @@ class StreetVending:
         named = supported >= settings.supported_share
         times = 1.0 if self._is_named(candidate) else settings.unsupported_times
         measures = (
-            Measure("stood_s", candidate.stood_s(), settings.allowed_s * times),
+            Measure("stood_s", candidate.stood_s(), self._allowed_s[candidate.zone_id] * times),
             Measure("attended_share", candidate.share(candidate.attended), settings.attended_share),
             Measure("supported_share", supported, settings.supported_share),
         )
@@ -366,7 +369,7 @@ class StreetVending:
             for zone_id, found in self._candidates.by_zone.items()
             for one in found
             if one.missed_s is None
-            and one.stood_s() >= settings.allowed_s
+            and one.stood_s() >= self._allowed_s[one.zone_id]
             and one.share(one.attended) >= settings.attended_share
             and abs(one.share(one.supported) - settings.supported_share) < DOUBT
         )

@@ -89,10 +89,11 @@ def has_case(connection: sqlite3.Connection, case_id: str) -> bool:
     return connection.execute(query, (case_id,)).fetchone() is not None
 
 
-def open_case_ids(connection: sqlite3.Connection) -> list[str]:
-    """Every open case by its id, in the order in which they were recorded."""
-    rows = connection.execute("SELECT case_id FROM cases WHERE state = 'open' ORDER BY rowid")
-    return [case_id for (case_id,) in rows]
+def case_of(connection: sqlite3.Connection, case_id: str) -> Case | None:
+    """A case that is kept, open or over."""
+    query = "SELECT document FROM cases WHERE case_id = ?"
+    row = connection.execute(query, (case_id,)).fetchone()
+    return None if row is None else cases_adapter.validate_json(row[0])
 
 
 def load_open_cases(connection: sqlite3.Connection) -> list[Case]:
@@ -101,3 +102,19 @@ def load_open_cases(connection: sqlite3.Connection) -> list[Case]:
         "SELECT document FROM cases WHERE state = 'open' ORDER BY rowid"
     ).fetchall()
     return [cases_adapter.validate_json(document) for (document,) in rows]
+
+
+def open_case_ids(connection: sqlite3.Connection) -> tuple[str, ...]:
+    """The ids of the cases that are open, in the order in which they were recorded; no tests."""
+    rows = connection.execute(
+        "SELECT case_id FROM cases WHERE state = 'open'"
+        # As text: a document that is damaged is a case all the same.
+        " AND instr(document, '\"test\":true') = 0 ORDER BY rowid"
+    )
+    return tuple(case_id for (case_id,) in rows)
+
+
+def last_body(connection: sqlite3.Connection, case_id: str) -> str | None:
+    """The body of a case's last event, as JSON; None if it is not kept any more."""
+    row = connection.execute("SELECT last FROM traces WHERE case_id = ?", (case_id,)).fetchone()
+    return None if row is None else str(row[0])

@@ -35,6 +35,8 @@ LOST = "lost"
 """How many numbers were told as lost with a page."""
 SUPPRESSED = "suppressed."
 """What candidates, kept from being cases by the verifier's word, were seen as: followed by one of its kinds."""
+JUDGED = "judged."
+"""What a reviewer found of a case: followed by the verdict."""
 _SUPPRESSED_AT, _MAX = "suppressed_at.", "_max"
 """And when the last of them was, in seconds of Unix time by the clock of then."""
 _DOUBTFUL = (MOVED, "unsynchronised_s")
@@ -110,11 +112,14 @@ def written_on(connection: sqlite3.Connection, day: str, lived_s: float) -> None
 
 
 def count_case(connection: sqlite3.Connection, day: str, change: Change) -> None:
-    """Count what happened to a case; within the transaction that records it."""
+    """Count what happened to a case; within the transaction that records it. A test counts for nothing."""
     case = change.case
+    if case.test:
+        return
     names = {
         "case.opened": {"opened": 1.0},
         "case.abstained": {"abstained": 1.0},
+        "case.withdrawn": {"withdrawn": 1.0},
         "case.cleared": {"cleared": 1.0, "stood_s": max(0.0, case.last_present_s - case.began_s)},
     }
     found = names.get(change.type, {})

@@ -189,6 +189,7 @@ def _keep_newer(connection: sqlite3.Connection, case: Case) -> None:
 
 
 _PLAIN = {
+    "case_notes": "case_id, ticket, verdict",
     "days": "day, zone_id, kind, name, value",
     "losses": "epoch, first, last, lane, reason, at",
     "traces": "case_id, opened, last_type, last, trace",

@@ -159,6 +159,18 @@ def create_orders(db: sqlite_utils.Database) -> None:
 
 
 @migrations()
+def create_case_notes(db: sqlite_utils.Database) -> None:
+    """What the platform told of a case; see :mod:`agent.storage.case_notes`."""
+    db.execute("""
+        CREATE TABLE case_notes (
+            case_id TEXT PRIMARY KEY,
+            ticket TEXT,
+            verdict TEXT
+        ) WITHOUT ROWID
+    """)
+
+
+@migrations()
 def keep_over_epochs(db: sqlite_utils.Database) -> None:
     """What can be sent again outlives its epoch; see :mod:`agent.storage.kept_table`."""
     db.execute("ALTER TABLE outbox ADD COLUMN refused TEXT")

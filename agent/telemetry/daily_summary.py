@@ -7,10 +7,11 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from agent.config.reported_place import city_facts, code_of, place_id_of
 from agent.domain.scene import MASK
-from agent.protocol.event_codes import event_code
 from agent.protocol.events import DeviceDay, Draft, KindDay, SummaryBody, ZoneDay
 from agent.storage import day_counters, lived_time_counter
+from agent.storage.case_table import open_case_ids
 from agent.storage.day_counters import DEVICE, Place
 from agent.storage.loss_table import lost_between
 from agent.storage.state_table import load_state, save_state
@@ -124,38 +125,44 @@ def summary_of(
         configuration_sha256=configuration.sha256(),
         zones=tuple(_zone(configuration, zone_id, counters) for zone_id in (*drawn, *counted)),
         device=_device(connection, configuration, page, counters),
+        open_cases=open_case_ids(connection),
     )
 
 
 def _zone(configuration: Configuration, zone_id: str, counters: dict[Place, float]) -> ZoneDay:
     own = {(kind, name): n for (zone, kind, name), n in counters.items() if zone == zone_id}
-    known = [zone for zone in configuration.zones if zone.zone_id == zone_id]
     site = configuration.site
+    zone = next((each for each in configuration.zones if each.zone_id == zone_id), None)
+    facts = city_facts(site, zone)
     return ZoneDay(
         zone_id=zone_id,
-        place_id=known[0].zone.place_id if known else None,
-        responsible_unit=(known[0].responsible_unit if known else None) or site.responsible_unit,
+        camera_id=None if zone is None else zone.camera_id,
+        zone_kind=None if zone is None else zone.kind,
+        place_id=None if zone is None else place_id_of(site, zone),
+        responsible_unit=facts.responsible_unit,
+        responsible_unit_id=facts.responsible_unit_id,
         sensing_s=round(own.get((DEVICE, "sensing_s"), 0.0), 1),
         abstained_s=round(own.get((DEVICE, "abstained_s"), 0.0), 1),
         blind_s=round(own.get((DEVICE, "blind_s"), 0.0), 1),
         cases=tuple(
             KindDay(
                 kind=kind,
-                code=event_code(site.codes_profile, kind),
+                code=code_of(site, zone, kind),
                 opened=int(own.get((kind, "opened"), 0)),
                 cleared=int(own.get((kind, "cleared"), 0)),
                 abstained=int(own.get((kind, "abstained"), 0)),
                 stood_s=round(own.get((kind, "stood_s"), 0.0), 1),
-                suppressed=_suppressed(own, kind),
+                withdrawn=int(own.get((kind, "withdrawn"), 0)),
+                suppressed=_named(own, kind, day_counters.SUPPRESSED),
+                judged=_named(own, kind, day_counters.JUDGED),
             )
             for kind in sorted({kind for kind, _ in own} - {DEVICE})
         ),
     )
 
 
-def _suppressed(own: dict[tuple[str, str], float], kind: str) -> dict[str, int]:
-    """What candidates for a kind of case were seen as, and how often; of one zone's counters."""
-    mark = day_counters.SUPPRESSED
+def _named(own: dict[tuple[str, str], float], kind: str, mark: str) -> dict[str, int]:
+    """One zone's counters of a kind of case whose names begin with a mark, by the rest of the name."""
     return {
         name.removeprefix(mark): int(n)
         for (of, name), n in sorted(own.items())

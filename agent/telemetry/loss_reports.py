@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, cast
 
-from agent.protocol.base import MAX_RANGES
-from agent.protocol.events import Draft, Loss, LossBody
+from agent.protocol.base import MAX_RANGES, ClockReading
+from agent.protocol.events import DEVICE_EVENTS, Draft, Loss, LossBody, LossReport
 from agent.storage.loss_table import LossRow, joined, mark_reported, unreported
 from agent.storage.outbox_queries import Lane
 
@@ -40,13 +40,24 @@ class LossReports:
         signer: Signs them.
         clock: For their times.
         ids: For their ids.
+        tenant: As on the wire; the reports are bound to it.
+        device_id: Likewise.
     """
 
     def __init__(
-        self, database: Database, outbox: Outbox, signer: Signer, clock: Clock, ids: Ids
+        self,
+        database: Database,
+        outbox: Outbox,
+        signer: Signer,
+        clock: Clock,
+        ids: Ids,
+        *,
+        tenant: str,
+        device_id: str,
     ) -> None:
         self._database, self._outbox, self._signer = database, outbox, signer
         self._clock, self._ids = clock, ids
+        self._tenant, self._device_id = tenant, device_id
 
     def report(self) -> int:
         """Queue a report of all losses not yet reported.
@@ -64,14 +75,25 @@ class LossReports:
         if not rows:
             return 0
         losses = tuple(self._loss(key, list(each)) for key, each in groupby(rows, _kind))
-        body = LossBody(
-            losses=losses,
-            jws=self._signer.sign([each.model_dump(mode="json") for each in losses]),
-        )
-        sequence = self._outbox.add(connection, Draft.of_device(body, self._clock, self._ids))
+        sequence = self._outbox.add(connection, self._draft(losses))
         mark_reported(connection, rows, sequence)
         _log.error("%d ranges of events are lost and reported", len(rows))
         return len(rows)
+
+    def _draft(self, losses: tuple[Loss, ...]) -> Draft:
+        """An event whose body is bound to its id by the signature."""
+        at = self._clock.now()
+        event_id = self._ids.new(at)
+        report = LossReport(
+            tenant=self._tenant, device_id=self._device_id, event_id=event_id, losses=losses
+        )
+        return Draft(
+            event_id=event_id,
+            type=DEVICE_EVENTS[LossBody][0],
+            occurred_at=at,
+            clock=ClockReading.of(self._clock),
+            body=LossBody(jws=self._signer.sign(report.model_dump(mode="json"))),
+        )
 
     def _loss(self, key: tuple[str, int, str], rows: list[LossRow]) -> Loss:
         epoch, lane, reason = key

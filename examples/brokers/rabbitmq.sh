@@ -4,6 +4,8 @@
 # `guest` is deleted. Run it again for each new device: what it sets is the whole of a user's rights.
 #
 #   sh rabbitmq.sh TENANT PLATFORM-USER DEVICE...
+#
+# A device's user is called TENANT/DEVICE, or, from before, DEVICE alone: name each as it is called.
 set -eu
 tenant=$1 platform=$2
 shift 2
@@ -11,10 +13,11 @@ ctl=${RABBITMQCTL:-rabbitmqctl}
 topic="^kerbwatch\.v2\.$tenant"  # MQTT's / is the exchange's .
 
 # A session's queue bears its client id; the second is that of `kerbwatch check`.
-for device in "$@"; do
+for user in "$@"; do
+  device=${user#"$tenant/"}
   queue="mqtt-subscription-$tenant:$device(\.check)?qos[01]"
-  $ctl set_permissions "$device" "^$queue\$" "^($queue|amq\.topic)\$" "^($queue|amq\.topic)\$"
-  $ctl set_topic_permissions "$device" amq.topic \
+  $ctl set_permissions "$user" "^$queue\$" "^($queue|amq\.topic)\$" "^($queue|amq\.topic)\$"
+  $ctl set_topic_permissions "$user" amq.topic \
     "$topic\.$device\.(events|state|answers)\$" "$topic\.$device\.(receipts|commands)\$"
 done
 

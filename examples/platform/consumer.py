@@ -95,10 +95,8 @@ def receipts(db, tenant, device, epoch):
     conflicts = db.execute(f"SELECT sequence, sequence FROM conflicting {newest}", of).fetchall()
     for begin in range(0, max(1, len(ranges)), MOST):
         receipt = {"contract": 2, "epoch": epoch, "contiguous_through": through}
-        receipt["ranges"] = ranges[begin : begin + MOST]
-        yield receipt | ({"refused": refused} if refused else {}) | (
-            {"conflicts": conflicts} if conflicts else {}
-        )
+        more = {"ranges": ranges[begin : begin + MOST], "refused": refused, "conflicts": conflicts}
+        yield receipt | {name: told for name, told in more.items() if told}
 
 
 class Consumer:
@@ -106,12 +104,11 @@ class Consumer:
 
     def __init__(self, url, path, topic, name):
         self._db, self._topic, self._url = opened(path), topic, urlsplit(url)
-        self._came = queue.Queue()
-        self._connection = 0
+        self._came, self._connection = queue.Queue(), 0
         self._client = Client(CallbackAPIVersion.VERSION2, name, protocol=MQTTv5, manual_ack=True)
         self._client.username_pw_set(self._url.username or name, self._url.password)
         self._client.on_connect = self._connected
-        self._client.on_message = lambda _c, _u, message: self._came.put((self._connection, message))
+        self._client.on_message = lambda *told: self._came.put((self._connection, told[-1]))
 
     def _connected(self, client, *_):
         self._connection += 1
@@ -159,7 +156,7 @@ def main(arguments=None):
     parser.add_argument("broker", help="mqtt://[USER:PASSWORD@]HOST[:PORT]")
     parser.add_argument("database", type=Path)
     parser.add_argument("--topic", default="kerbwatch/v2/+/+/events")
-    parser.add_argument("--name", default="platform-1", help="the client id; its session is kept by it")
+    parser.add_argument("--name", default="platform-1", help="client id: its session outlives it")
     told = parser.parse_args(arguments)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

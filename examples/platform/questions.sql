@@ -1,8 +1,8 @@
 -- Five questions of a desk. Given are the period, from :from_s to :until_s in seconds since 1970 and
 -- from :from_day to :until_day as local days (both included), and :now_s. No test event counts anywhere.
 
--- open_now: what stands now, oldest first. `not_seen_because` says that nobody knows whether it still does;
--- `unknown` that the device's newest list of open cases does not name it.
+-- open_now: what stands now, oldest first. Where `not_seen_because` is given, nobody knows whether it still
+-- does. `unknown`: the device's newest list of open cases does not name it.
 SELECT c.tenant, c.device, c.case_id, c.kind, c.place_id, c.address, c.unit,
   round(:now_s - c.opened_s) AS open_for_s, c.not_seen_because, u.case_id IS NOT NULL AS unknown
 FROM case_now c LEFT JOIN unknown_case u
@@ -45,14 +45,14 @@ WHERE state <> 'withdrawn' AND opened_s >= :from_s AND opened_s < :until_s
 GROUP BY tenant, place_id, kind ORDER BY cases DESC, stood_s DESC, place_id;
 
 -- blind_cameras: which cannot see now, and why; and how long each was blind in the period. A device that has
--- sent no heartbeat for five minutes is silent: of its cameras nothing is known.
+-- given no sign of life for fifteen minutes is silent: of its cameras nothing is known.
 WITH hours AS (
   SELECT tenant, device, camera_id, round(sum(blind_s + abstained_s)) AS not_seeing_s,
     round(sum(sensing_s)) AS seeing_s
   FROM zone_day WHERE day BETWEEN :from_day AND :until_day GROUP BY tenant, device, camera_id
 )
 SELECT c.tenant, c.device, c.camera_id,
-  CASE WHEN b.occurred_s IS NULL OR b.occurred_s < :now_s - 300 THEN 'silent'
+  CASE WHEN b.occurred_s IS NULL OR b.occurred_s < :now_s - 900 THEN 'silent'
     WHEN v.view IS NOT NULL AND v.view <> 'good' THEN v.view
     WHEN c.width_px IS NULL THEN 'no_picture_yet' END AS now_because, h.not_seeing_s, h.seeing_s
 FROM camera_now c

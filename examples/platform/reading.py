@@ -92,11 +92,10 @@ def code_against(event, tenant, device):
     """
     if (event.get("tenant"), event.get("device_id")) != (tenant, device):
         return "not_its_topic"
-    if not _valid.is_valid(event):
-        return "against_the_schema"
     text = json.dumps(event, ensure_ascii=False)
-    # PostgreSQL's jsonb takes neither of them.
-    return "unreadable_text" if _NUL.search(text) or _NO_CHARACTER.search(text) else None
+    if _NUL.search(text) or _NO_CHARACTER.search(text):  # PostgreSQL's jsonb takes neither of them
+        return "unreadable_text"
+    return None if _valid.is_valid(event) else "against_the_schema"
 
 
 def losses_in(event):
@@ -104,7 +103,8 @@ def losses_in(event):
     try:
         payload = event["body"]["jws"].split(".")[1]
         signed = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-        losses = signed if isinstance(signed, list) else signed["losses"]  # contract 1: the list alone
+        # Contract 1 signed the list alone.
+        losses = signed if isinstance(signed, list) else signed["losses"]
         found = [
             (loss["epoch"], first, last, str(loss.get("lane")), str(loss.get("reason")))
             for loss in losses

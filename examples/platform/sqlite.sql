@@ -60,6 +60,7 @@ SELECT e.tenant, e.device, e.event_id, n.epoch, n.sequence,
   e.raw->'body'->>'because' AS because,
   e.raw->'body'->'predecessor'->>'epoch' AS predecessor,
   CAST(e.raw->'body'->'predecessor'->>'last_sequence' AS BIGINT) AS last_sequence,
+  CAST(e.raw->'body'->>'carried' AS BIGINT) AS carried,
   (julianday(e.raw->>'occurred_at') - 2440587.5) * 86400 AS occurred_s
 FROM event e JOIN numbered n ON (n.tenant, n.device, n.event_id) = (e.tenant, e.device, e.event_id)
 WHERE e.type = 'device.birth';
@@ -121,6 +122,21 @@ UNION ALL SELECT tenant, device, epoch,
     CASE WHEN first > last_sequence THEN first ELSE last_sequence + 1 END, last, 'set_back' FROM ended
   WHERE is_closed AND last > last_sequence;
 
+-- Whether what waited when an epoch ended has come: `gone` are its numbers that are neither there nor named,
+-- `came` the events that the next epoch carried (numbers 2 to carried + 1) and that have no number in it.
+CREATE VIEW IF NOT EXISTS moved AS
+SELECT b.tenant, b.device, b.predecessor AS epoch, b.epoch AS successor, (
+    SELECT coalesce(sum(m.last - m.first + 1), 0) FROM missing m
+    WHERE (m.tenant, m.device, m.epoch, m.why) = (b.tenant, b.device, b.predecessor, 'moved')
+  ) AS gone, (
+    SELECT count(*) FROM numbered n
+    WHERE (n.tenant, n.device, n.epoch) = (b.tenant, b.device, b.epoch)
+      AND n.sequence BETWEEN 2 AND b.carried + 1 AND NOT EXISTS (
+        SELECT 1 FROM numbered o WHERE (o.tenant, o.device, o.epoch, o.event_id)
+          = (n.tenant, n.device, b.predecessor, n.event_id))
+  ) AS came
+FROM birth b WHERE b.sequence = 1 AND b.predecessor IS NOT NULL AND b.carried IS NOT NULL;
+
 -- Conflicts that stand: the other event has not come under a number of its own.
 CREATE VIEW IF NOT EXISTS conflicting AS
 SELECT tenant, device, epoch, sequence, event_id FROM conflict c WHERE NOT EXISTS (
@@ -170,24 +186,27 @@ SELECT * FROM (
   FROM case_event c
 ) AS by_age WHERE nth = 1 AND NOT test;
 
--- Each stay of a member of a case, as far as it was seen; what has gone stands in `left` once.
+-- Each stay of a member of a case, as far as it was seen; what has gone stands in `left` once. `since` may be
+-- later in a later event: time in which nobody could see it is left out.
 CREATE VIEW IF NOT EXISTS member_now AS
 SELECT tenant, device, case_id, kind, place_id, member_id, operator, since_s, until_s FROM (
-  SELECT stays.*, row_number() OVER (PARTITION BY tenant, device, case_id, member_id, since
+  SELECT stays.*, row_number() OVER (PARTITION BY tenant, device, case_id, member_id
     ORDER BY gone DESC, occurred_s DESC, event_id DESC) AS nth
   FROM (
     SELECT c.tenant, c.device, c.event_id, c.case_id, c.kind, c.place_id, c.occurred_s, 0 AS gone,
-      m.value->>'member_id' AS member_id, m.value->>'operator' AS operator, m.value->>'since' AS since,
+      m.value->>'member_id' AS member_id, m.value->>'operator' AS operator,
       (julianday(m.value->>'since') - 2440587.5) * 86400 + c.shift_s AS since_s,
       coalesce((julianday(m.value->>'last_present_at') - 2440587.5) * 86400 + c.shift_s, c.last_present_s)
         AS until_s
-    FROM case_event c CROSS JOIN json_each(c.raw->'body'->'members') AS m WHERE NOT c.test
+    FROM case_event c CROSS JOIN json_each(c.raw->'body'->'members') AS m
+    WHERE m.type = 'object' AND NOT c.test
     UNION ALL
     SELECT c.tenant, c.device, c.event_id, c.case_id, c.kind, c.place_id, c.occurred_s, 1,
-      m.value->>'member_id', m.value->>'operator', m.value->>'since',
+      m.value->>'member_id', m.value->>'operator',
       (julianday(m.value->>'since') - 2440587.5) * 86400 + c.shift_s,
       (julianday(m.value->>'until') - 2440587.5) * 86400 + c.shift_s
-    FROM case_event c CROSS JOIN json_each(c.raw->'body'->'left') AS m WHERE NOT c.test
+    FROM case_event c CROSS JOIN json_each(c.raw->'body'->'left') AS m
+    WHERE m.type = 'object' AND NOT c.test
   ) AS stays
 ) AS by_age WHERE nth = 1;
 
@@ -221,7 +240,7 @@ SELECT i.tenant, i.device, c.value->>'camera_id' AS camera_id,
   CAST(c.value->>'width_px' AS BIGINT) AS width_px, c.value->>'view_sha256' AS view_sha256
 FROM inventory_now i JOIN told t ON t.type = 'device.inventory' AND (t.tenant, t.device) = (i.tenant, i.device)
   AND t.raw->'body'->>'inventory_id' = i.inventory_id
-CROSS JOIN json_each(t.raw->'body'->'cameras') AS c;
+CROSS JOIN json_each(t.raw->'body'->'cameras') AS c WHERE c.type = 'object';
 
 CREATE VIEW IF NOT EXISTS zone_now AS
 SELECT i.tenant, i.device, z.value->>'zone_id' AS zone_id, z.value->>'camera_id' AS camera_id,
@@ -231,32 +250,32 @@ SELECT i.tenant, i.device, z.value->>'zone_id' AS zone_id, z.value->>'camera_id'
   CAST(z.value->>'sla_s' AS REAL) AS sla_s
 FROM inventory_now i JOIN told t ON t.type = 'device.inventory' AND (t.tenant, t.device) = (i.tenant, i.device)
   AND t.raw->'body'->>'inventory_id' = i.inventory_id
-CROSS JOIN json_each(t.raw->'body'->'zones') AS z;
+CROSS JOIN json_each(t.raw->'body'->'zones') AS z WHERE z.type = 'object';
 
 -- Each zone's hours of each day: sensing_s is what to divide by. Two reports of one day add up.
 CREATE VIEW IF NOT EXISTS zone_day AS
 SELECT t.tenant, t.device, t.raw->'body'->>'day' AS day, z.value->>'zone_id' AS zone_id,
-  z.value->>'place_id' AS place_id, z.value->>'camera_id' AS camera_id, z.value->>'kind' AS kind,
+  z.value->>'place_id' AS place_id, z.value->>'camera_id' AS camera_id, z.value->>'zone_kind' AS kind,
   sum(CAST(z.value->>'sensing_s' AS REAL)) AS sensing_s,
   sum(CAST(z.value->>'abstained_s' AS REAL)) AS abstained_s,
   sum(CAST(z.value->>'blind_s' AS REAL)) AS blind_s
 FROM told t CROSS JOIN json_each(t.raw->'body'->'zones') AS z
-WHERE t.type = 'device.summary' AND NOT t.test
+WHERE t.type = 'device.summary' AND z.type = 'object' AND NOT t.test
 GROUP BY t.tenant, t.device, t.raw->'body'->>'day', z.value->>'zone_id', z.value->>'place_id',
-  z.value->>'camera_id', z.value->>'kind';
+  z.value->>'camera_id', z.value->>'zone_kind';
 
--- The newest heartbeat of each device. What it leaves out is as its full one (`of`) says.
+-- The newest sign of life of each device. One that tells changes holds against the full one that it names.
 CREATE VIEW IF NOT EXISTS heartbeat_now AS
-SELECT h.tenant, h.device, h.occurred_s, h.raw,
-  coalesce(h.raw->'body'->'views', f.raw->'body'->'views') AS views
+SELECT h.tenant, h.device, h.occurred_s, coalesce(h.raw->'body'->'changed'->'views',
+  h.raw->'body'->'views', f.raw->'body'->'views') AS views
 FROM (
   SELECT tenant, device, raw, occurred_s + shift_s AS occurred_s,
     row_number() OVER (PARTITION BY tenant, device ORDER BY occurred_s + shift_s DESC) AS nth
-  FROM told WHERE type = 'device.heartbeat'
+  FROM told WHERE type IN ('device.heartbeat', 'device.changes')
 ) AS h LEFT JOIN event f
   ON (f.tenant, f.device, f.event_id) = (h.tenant, h.device, h.raw->'body'->>'of')
 WHERE h.nth = 1;
 
 CREATE VIEW IF NOT EXISTS view_now AS
 SELECT h.tenant, h.device, v.key AS camera_id, v.value->>'view' AS view, h.occurred_s
-FROM heartbeat_now h CROSS JOIN json_each(h.views) AS v;
+FROM heartbeat_now h CROSS JOIN json_each(h.views) AS v WHERE v.type = 'object';

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from agent import inference
 from agent.config import last_known_good
-from agent.config.plausibility import remarks
+from agent.config.plausibility import missing, remarks
 from agent.domain.labels import ASKED_OF
 from agent.scenarios import VERIFIER
 from drivers.files.installed import REMEDY, damaged
@@ -65,6 +65,8 @@ def configuration(device: Device) -> Iterator[Finding]:
     for odd in remarks(found):
         severity: Severity = "fault" if odd.blind else "warning"
         yield Finding(name, severity, odd.what, odd.meaning, odd.remedy)
+    for lack in missing(found):
+        yield Finding(name, "note", lack.what, lack.meaning, lack.remedy)
     if found.uplink.broker is None:
         yield Finding(
             name,

@@ -1,9 +1,10 @@
-"""``kerbwatch config validate``: faults and warnings of a site's files, and of the files they name."""
+"""``kerbwatch config validate``: faults, warnings and notes of a site's files, and of the files they name."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import click
@@ -11,7 +12,7 @@ from pydantic import ValidationError
 
 from agent.config.faults import ConfigError
 from agent.config.loading import load
-from agent.config.plausibility import Remark, remarks
+from agent.config.plausibility import Remark, missing, remarks
 from agent.config.schema import UplinkSection
 from agent.config.site_files import FileError, read_toml, site_file
 from agent.identity.credentials import CredentialsError
@@ -43,7 +44,7 @@ def validate(site: Path, *, as_json: bool, strict: bool) -> int:
         failure = expected(error)
         if not as_json or failure is None:
             raise
-        _print({"valid": False, "faults": error.faults, "warnings": []})
+        _print({"valid": False, "faults": error.faults, "warnings": [], "notes": []})
         return failure.exit_code
     odd = [*remarks(configuration), *absent]
     if as_json:
@@ -52,6 +53,7 @@ def validate(site: Path, *, as_json: bool, strict: bool) -> int:
                 "valid": True,
                 "faults": [],
                 "warnings": [dataclasses.asdict(each) for each in odd],
+                "notes": [dataclasses.asdict(each) for each in missing(configuration)],
                 "sha256": configuration.sha256(),
             }
         )
@@ -105,12 +107,12 @@ def _uplink_alone(path: Path) -> UplinkSection:
 
 
 def _show(site: Path, configuration: Configuration, odd: Sequence[Remark]) -> None:
-    for each in odd:
-        click.echo(f"{click.style('!', fg='yellow')} {in_words(each.what)}")
-        click.echo(f"    {in_words(each.meaning)}")
-        click.echo("    " + say("To do: {remedy}", remedy=each.remedy))
-    if odd:
+    _tell(click.style("!", fg="yellow"), odd)
+    notes = tuple(missing(configuration))
+    _tell("·", notes)
+    if odd or notes:
         click.echo("")
+    if odd:
         click.echo(
             say_many(
                 "{path}: {count} warning; the agent runs with it. Hash {sha256}",
@@ -132,6 +134,15 @@ def _show(site: Path, configuration: Configuration, odd: Sequence[Remark]) -> No
             sha256=configuration.sha256(),
         )
     )
+
+
+def _tell(mark: str, found: Sequence[Remark]) -> None:
+    """Show remarks; what several in a row mean alike stands below the last of them."""
+    for (meaning, remedy), alike in groupby(found, lambda each: (each.meaning, each.remedy)):
+        for each in alike:
+            click.echo(f"{mark} {in_words(each.what)}")
+        click.echo(f"    {in_words(meaning)}")
+        click.echo("    " + say("To do: {remedy}", remedy=remedy))
 
 
 def _print(document: dict[str, object]) -> None:

@@ -29,6 +29,7 @@ from provisioning.wording import MAX_SHOWN, say
 from provisioning.wording.case_sentences import duration
 from provisioning.wording.vocabulary import (
     ROLES,
+    WITHDRAWALS,
     candidate_in_words,
     column_in_words,
     kind_in_words,
@@ -258,6 +259,12 @@ def _life(case: Explained) -> Iterator[str]:
             cleared=case.shown(last["cleared_at"]),
             last=case.shown(last["last_present_at"]),
             dwell=duration(last["dwell_s"]),
+        )
+    elif last["state"] == "withdrawn":
+        yield say(
+            "Withdrawn {withdrawn}: {reason}.",
+            withdrawn=case.shown(last["withdrawn"]["at"]),
+            reason=known_in_words(WITHDRAWALS, last["withdrawn"]["reason"]),
         )
     else:
         yield say("Not cleared yet.")

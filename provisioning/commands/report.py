@@ -143,6 +143,10 @@ def _zone(zone: ZoneDay) -> Iterator[str]:
             abstained=kind.abstained,
         )
         yield f"  {name} {told}"
+        if kind.withdrawn:
+            yield "    " + say(
+                "withdrawn after a change of the site: {count}", count=kind.withdrawn
+            )
         if kind.suppressed:
             told = suppressed.of_a_day(kind.suppressed)
             yield "    " + say("no such case by the verifier's word: {told}", told=told)

@@ -1,8 +1,9 @@
-"""A small consumer of the contract: what a platform does with events, as the demo shows it.
+"""A small consumer of the contract, by which the demo judges the device.
 
-It follows ``docs/integrator.md``: duplicates are known by ``event_id``, completeness by
-``epoch`` and ``sequence``, and a payload that the contract does not allow is counted, not used.
-Whatever comes is hostile until it is read: one message costs itself and nothing else.
+It follows ``docs/platform/receipts.md``: an event is kept once by its ``event_id`` and every number it comes under is
+noted. In one thing it is stricter than a platform has to be, because it judges: it reads by the contract that the
+device writes by, and what that does not allow is counted, not used. (``examples/platform/consumer.py`` reads as a
+platform does.) Whatever comes is hostile until it is read: one message costs itself and nothing else.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ class Received:
     """What came: each event once, in the order it came; what was no message of the contract.
 
     Attributes:
+        numbers: Every sequence number that came, by epoch, also of events that were there already.
         refused: How many messages were none.
         invalid: Why, of the first of them.
     """
@@ -54,6 +56,7 @@ class Received:
     duplicates: int = 0
     refused: int = 0
     invalid: list[str] = field(default_factory=list)
+    numbers: dict[str, set[int]] = field(default_factory=dict)
 
     def refuse(self, reason: str) -> None:
         """Count a message that is not used, and keep why."""
@@ -63,7 +66,7 @@ class Received:
 
     def sequences(self, epoch: str) -> set[int]:
         """The sequence numbers that came of one epoch."""
-        return {event.sequence for event in self.events if event.epoch == epoch}
+        return self.numbers.get(epoch, set())
 
 
 def read(topic: str, payload: bytes) -> tuple[Message, list[Any]]:
@@ -219,8 +222,10 @@ class Consumer:
 
     def _keep(self, event: Event, line: Any) -> None:
         with self._changed:
+            self.received.numbers.setdefault(event.epoch, set()).add(event.sequence)
             if event.event_id in self._known:
                 self.received.duplicates += 1
+                self._changed.notify_all()
                 return
             self._known.add(event.event_id)
             self._lines.write(json.dumps(line, ensure_ascii=False) + "\n")

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 
 from agent.protocol.events import CaseEvent
 from provisioning.wording import say
-from provisioning.wording.vocabulary import kind_in_words, label_in_words, reason_in_words
+from provisioning.wording.vocabulary import (
+    WITHDRAWALS,
+    kind_in_words,
+    known_in_words,
+    label_in_words,
+    reason_in_words,
+)
 from provisioning.wording.width import padded
 
 if TYPE_CHECKING:
@@ -67,13 +73,27 @@ def _told(event: CaseEvent) -> tuple[str, str]:
             return say("opened"), say("{what}, standing {dwell}", what=what, dwell=dwell)
         case "case.persisting":
             return say("persisting"), say("{what}, standing {dwell}", what=what, dwell=dwell)
+        case "case.changed":
+            return say("changed"), say(
+                "{what}, standing {dwell}; gone: {count}",
+                what=what,
+                dwell=dwell,
+                count=len(event.body.left),
+            )
         case "case.cleared":
             return say("cleared"), say("after {dwell}", dwell=dwell)
+        case "case.withdrawn":
+            return say("withdrawn"), _withdrawn(event.body)
         case "case.abstained":
             because = "" if event.body.abstention is None else event.body.abstention.because
             return say("cannot see"), say(
                 "{reason}; the case stays as it was", reason=reason_in_words(because)
             )
+
+
+def _withdrawn(body: CaseBody) -> str:
+    because = "" if body.withdrawn is None else body.withdrawn.reason
+    return known_in_words(WITHDRAWALS, because)
 
 
 def _time(event: CaseEvent, began_at: datetime | None) -> str:

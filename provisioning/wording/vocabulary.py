@@ -103,6 +103,13 @@ ROLES = {
 }
 """What a case's pictures show; every :data:`agent.evidence.pictures.Role`, in the order of its life."""
 
+WITHDRAWALS = {
+    "zone_gone": said("its zone is drawn no more"),
+    "zone_changed": said("its place is no longer judged by the same rule"),
+    "unit_moved": said("the unit or its camera was moved"),
+    "scenario_off": said("its scenario is off"),
+}
+"""Why a case ended unseen; every :data:`agent.domain.scene.Withdrawal`."""
 
 CAUSES = {
     "first": said("for the first time"),
@@ -157,6 +164,11 @@ RECORDS = {
     "pictures.deleted": said("pictures deleted"),
     "hold.set": said("hold set"),
     "hold.lifted": said("hold lifted"),
+    "case.ticketed": said("ticket number told"),
+    "case.judged": said("verdict told"),
+    "snapshot.asked": said("snapshot asked for"),
+    "picture.asked": said("picture asked for"),
+    "configuration.ordered": said("configuration ordered"),
     "orders.recorded": said("platform log recorded"),
     "audit.torn_record_cut_off": said("torn record cut off"),
     "audit.oldest_let_go": said("oldest records deleted"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,14 +11,20 @@ import pytest
 
 from agent.analysis.case_recorder import QUIET_TIMES, CaseRecorder
 from agent.config.loading import from_tables
+from agent.domain.case_lifecycle import Cases
 from agent.domain.ids import RandomIds
+from agent.domain.scene import Case, Member, Track
 from agent.evidence.pictures import Evidence
+from agent.perception.best_shot import BestShots
 from agent.protocol.base import ClockReading
+from agent.storage.case_table import load_open_cases, save_case
 from agent.storage.database import Database
 from drivers.cameras import Frame
+from tests.support.cases import OPEN_CASE
 from tests.support.outboxes import open_outbox
+from tests.support.painted_bike import BIKE, PAINTS, street, with_bike
 from tests.support.scenes import NOON
-from tests.support.sites import site_of
+from tests.support.sites import site_of, zone
 
 
 @pytest.mark.parametrize(("pending", "every_s"), [(True, 10), (False, 10 * QUIET_TIMES)])
@@ -28,7 +36,6 @@ def test_snapshots_are_rare_while_nothing_may_become_a_case(
         book = CaseRecorder(
             from_tables(site_of()),
             models=(),
-            allowed_s={},
             database=database,
             outbox=outbox,
             evidence=Evidence(tmp_path / "evidence", 90, 0.5),
@@ -44,3 +51,65 @@ def test_snapshots_are_rare_while_nothing_may_become_a_case(
             if saved is not None and saved["now_s"] not in written:
                 written.append(saved["now_s"])
         assert written == list(range(every_s, 601, every_s))
+
+
+def recorder(tmp_path: Path, database: Database, **site: str) -> CaseRecorder:
+    tables = site_of(
+        site=site,
+        operators=[{"name": "amber", "colours": ["#f5c400"]}],
+        scenarios={"misparked_bikes": {}},
+        zones=[zone()],
+    )
+    return CaseRecorder(
+        from_tables(tables),
+        models=(),
+        database=database,
+        outbox=open_outbox(database),
+        evidence=Evidence(tmp_path / "evidence", 90, 0.5),
+        ids=RandomIds(),
+        clock=lambda _: ClockReading(state="replay", boot_id="1", monotonic_s=0),
+    )
+
+
+def bikes_of(*paints: tuple[int, int, int]) -> tuple[Case, BestShots]:
+    """A case of one bike in each paint, and the pictures of them."""
+    views, members = BestShots(), []
+    for number, paint in enumerate(paints, 1):
+        picture = with_bike(street(), paint)
+        frame = Frame("street", number, picture[..., 1], lambda p=picture: p, 0.0, NOON)  # type: ignore[misc]
+        views.take(frame, [Track(number, "bicycle", BIKE, 0.9, 0.0, 0.0, 0.0, seen_now=True)])
+        members.append(Member(str(number), "bicycle", BIKE, 0.0))
+    return replace(OPEN_CASE, kind="misparked_bike", members=tuple(members)), views
+
+
+AMBER, FOREIGN = PAINTS["amber"], (130, 130, 130)
+AS_ASKED = {"shared_bikes_as": "shared_bike_disorder"}
+
+
+@pytest.mark.parametrize(
+    ("site", "paints", "matter"),
+    [
+        (AS_ASKED, [AMBER], "shared_bike_disorder"),
+        (AS_ASKED, [FOREIGN], "misparked_bike"),
+        ({}, [AMBER], "misparked_bike"),
+    ],
+)
+def test_shared_bikes_of_a_known_operator_are_told_as_such_where_the_site_asks(
+    tmp_path: Path, site: dict[str, str], paints: list[tuple[int, int, int]], matter: str
+) -> None:
+    with Database(tmp_path / "kerbwatch.sqlite3") as database:
+        book = recorder(tmp_path, database, **site)
+        case, views = bikes_of(*paints)
+        operators = book.operators_of(case.members, views)
+        named = (replace(each, operator=operators[each.member_id]) for each in case.members)
+        assert book.matter_of(replace(case, members=tuple(named))) == matter
+
+
+def test_what_a_case_was_told_as_when_it_opened_outlives_a_restart(tmp_path: Path) -> None:
+    known = Cases(lambda _: "c1", open_cases=[OPEN_CASE])
+    filed = known.file_as(OPEN_CASE, "shared_bike_disorder")
+    assert known.open == (filed,)
+    with Database(tmp_path / "kerbwatch.sqlite3") as database:
+        database.write(lambda connection: save_case(connection, filed)).result()
+        with closing(database.read()) as connection:
+            assert load_open_cases(connection) == [filed]

@@ -105,8 +105,8 @@ def test_a_camera_that_never_gives_a_frame_is_told_in_an_urgent_heartbeat(tmp_pa
     thread = threading.Thread(target=lambda: run(site, base=tmp_path, stop=stop))
     thread.start()
 
-    def heartbeats() -> list[dict[str, Any]]:
-        """Read beside the agent, which alone may write; at first there is nothing to read."""
+    def views() -> list[dict[str, Any]]:
+        """What heartbeats say of views, in full or as news; at first there is nothing to read."""
         database = tmp_path / "state" / "kerbwatch.sqlite3"
         try:
             with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as connection:
@@ -114,14 +114,16 @@ def test_a_camera_that_never_gives_a_frame_is_told_in_an_urgent_heartbeat(tmp_pa
                 rows = outbox_queries.waiting(connection, lane, limit=100, limit_bytes=1 << 30)
         except sqlite3.OperationalError:
             return []
-        return [json.loads(row.event)["body"] for row in rows]
+        bodies = [json.loads(row.event)["body"] for row in rows]
+        told = [body.get("changed", body) for body in bodies]
+        return [body["views"] for body in told if "views" in body]
 
     try:
         wait_until(
             lambda: any(
-                body["views"]["east"]["view"] == "camera_lost"
-                and body["views"]["east"]["abstaining"] == {"kerb-east": "camera_lost"}
-                for body in heartbeats()
+                each["east"]["view"] == "camera_lost"
+                and each["east"]["abstaining"] == {"kerb-east": "camera_lost"}
+                for each in views()
             )
         )
     finally:

@@ -322,3 +322,19 @@ def test_a_clock_that_somebody_moves_again_and_again_pushes_nothing_out(tmp_path
     device.noticing.look()
     told = [each.facts["moved_ms"] for each in device.told() if each.what == "clock.changed"]
     assert sum(told) == 500 * 3600 * 1000
+
+
+def test_a_setting_that_an_older_agent_did_not_know_and_nobody_gives_is_no_news(
+    tmp_path: Path,
+) -> None:
+    device = Device(tmp_path)
+    device.runs(with_zones(zone("kerb")))
+    known = tmp_path / "known.json"
+    document = json.loads(known.read_text(encoding="utf-8"))
+    assert document["configuration"].pop("zones.kerb.department_code") == "null"
+    known.write_text(json.dumps(document), encoding="utf-8")
+    assert since_start(device, with_zones(zone("kerb"))) == []
+    told = since_start(
+        device, with_zones(zone("kerb", department_code="1", department_name="城市管理局"))
+    )
+    assert changes_of(told)["zones.kerb.department_code"] == ("null", '"1"')

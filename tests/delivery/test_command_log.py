@@ -10,7 +10,10 @@ import pytest
 
 from agent.audit import OF_PLATFORM, records, verify
 from agent.delivery.command_log import AT_ONCE, EACH_S, MAX_REMEMBERED, CommandLog
-from agent.protocol.commands import Answer, Pace
+from agent.delivery.command_reader import Order
+from agent.identity.authorities import Signature
+from agent.protocol.commands import REASONS, Answer, Pace, Refusal
+from agent.protocol.vectors import public_key
 from agent.retention import LegalHold, LegalHolds
 from agent.retention.legal_holds import MAX_OF_PLATFORM
 from agent.storage.database import Database
@@ -25,8 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from agent.protocol.commands import Command
-
 
 class Obeying:
     """What does the orders, and counts them."""
@@ -39,16 +40,20 @@ class Obeying:
     def restart(self) -> None:
         self.orders = CommandLog(self.database, self.clock)
 
-    refuses = False
+    refuses: str | None = None
 
-    def order(self, command_id: str, *, per_s: float = 20) -> Answer:
+    def order(self, command_id: str, *, per_s: float = 20, signed: bool = False) -> Answer:
         pace = Pace(command="pace", command_id=command_id, backlog_events_per_s=per_s)
-        return self.orders.answer(pace, self._obey)
+        key = public_key("operator").kid
+        signature = Signature("a.b.c", key, frozenset({"operator"})) if signed else None
+        return self.orders.answer(Order(pace, signature), self._obey)
 
-    def _obey(self, command: Command) -> Answer:
-        self.obeyed.append(command.command_id)
-        accepted = not self.refuses
-        return Answer(command_id=command.command_id, accepted=accepted, count=len(self.obeyed))
+    def _obey(self, order: Order) -> Answer:
+        command_id = order.command.command_id
+        self.obeyed.append(command_id)
+        if self.refuses:
+            raise Refusal(self.refuses, "not now")
+        return Answer(command_id=command_id, status="done", count=len(self.obeyed))
 
 
 @pytest.fixture
@@ -68,29 +73,65 @@ def test_an_order_that_comes_again_is_answered_again_and_not_obeyed_again(obeyin
 def test_another_order_under_the_same_id_is_refused(obeying: Obeying) -> None:
     obeying.order("p-1")
     answer = obeying.order("p-1", per_s=5)
-    assert (answer.accepted, answer.reason) == (
-        False,
-        "another command has come with this command_id",
-    )
+    assert (answer.status, answer.code) == ("refused", "id_used")
     assert obeying.obeyed == ["p-1"]
 
 
-def test_what_was_refused_has_done_nothing_and_may_come_again(obeying: Obeying) -> None:
-    obeying.refuses = True
-    assert not obeying.order("p-1").accepted
-    obeying.refuses = False
-    assert obeying.order("p-1").accepted
+def test_one_id_has_one_answer_also_where_it_was_refused(obeying: Obeying) -> None:
+    obeying.refuses = "not_found"
+    refused = obeying.order("p-1")
+    assert (refused.status, refused.code, refused.reason) == ("refused", "not_found", "not now")
+    obeying.refuses = None
+    obeying.restart()
+    assert obeying.order("p-1") == refused
+    assert obeying.obeyed == ["p-1"]
+
+
+@pytest.mark.parametrize(
+    "code", [code for code, reason in REASONS.items() if reason.then == "wait"]
+)
+def test_what_was_to_wait_has_done_nothing_and_may_come_again(obeying: Obeying, code: str) -> None:
+    obeying.refuses = code
+    assert obeying.order("p-1").code == code
+    obeying.refuses = None
+    assert obeying.order("p-1").status == "done"
     assert obeying.order("p-1").count == 2
+
+
+def test_who_may_only_publish_uses_up_no_id_of_what_is_signed(obeying: Obeying) -> None:
+    assert obeying.order("p-1", per_s=5).count == 1
+    signed = obeying.order("p-1", signed=True)
+    assert (signed.status, signed.count) == ("done", 2)
+    obeying.restart()
+    assert obeying.order("p-1", signed=True) == signed
+
+
+def test_a_flood_pushes_out_neither_the_memory_nor_the_allowance_of_what_is_signed(
+    obeying: Obeying,
+) -> None:
+    signed = obeying.order("s-1", signed=True)
+    for number in range(MAX_REMEMBERED + 5):
+        obeying.clock.advance(EACH_S)
+        obeying.order(f"p-{number}")
+    while obeying.order(f"q-{len(obeying.obeyed)}").status == "done":
+        pass
+    assert obeying.order("s-1", signed=True) == signed
+    assert obeying.order("s-2", signed=True).status == "done"
 
 
 def test_of_a_flood_the_allowance_is_obeyed_and_every_order_is_answered(obeying: Obeying) -> None:
     answers = [obeying.order(f"p-{number}") for number in range(5 * AT_ONCE)]
     assert len(obeying.obeyed) == AT_ONCE
-    assert {answer.reason for answer in answers[AT_ONCE:]} == {
-        f"too many: {AT_ONCE} at once, then one in {EACH_S:g} s"
-    }
+    for answer in answers[AT_ONCE:]:
+        assert (answer.status, answer.code) == ("refused", "rate_limited")
+        assert answer.allowed is not None
+        assert answer.allowed.wait_s == EACH_S
     obeying.clock.advance(EACH_S * 2)
-    assert [obeying.order(f"q-{number}").accepted for number in range(3)] == [True, True, False]
+    assert [obeying.order(f"q-{number}").code for number in range(3)] == [
+        None,
+        None,
+        "rate_limited",
+    ]
     again = obeying.order("p-0")  # what was answered costs nothing
     assert again == answers[0]
 
@@ -98,9 +139,9 @@ def test_of_a_flood_the_allowance_is_obeyed_and_every_order_is_answered(obeying:
 def test_what_was_refused_as_too_much_may_come_again(obeying: Obeying) -> None:
     for number in range(AT_ONCE + 1):
         refused = obeying.order(f"p-{number}")
-    assert not refused.accepted
+    assert refused.code == "rate_limited"
     obeying.clock.advance(EACH_S)
-    assert obeying.order(f"p-{AT_ONCE}").accepted
+    assert obeying.order(f"p-{AT_ONCE}").status == "done"
 
 
 def test_a_disk_that_does_not_take_the_answer_costs_no_answer(obeying: Obeying) -> None:
@@ -109,7 +150,7 @@ def test_a_disk_that_does_not_take_the_answer_costs_no_answer(obeying: Obeying) 
     ).result()  # SQLite makes that what it has now
     for number in range(400):
         obeying.clock.advance(EACH_S)
-        assert obeying.order(f"p-{number}").accepted
+        assert obeying.order(f"p-{number}").status == "done"
     count = obeying.database.write(
         lambda connection: connection.execute("SELECT count(*) FROM orders").fetchone()
     ).result()
@@ -262,6 +303,6 @@ def test_an_order_that_is_sent_again_over_the_broker_is_answered_again(
         wait_until(lambda: len(platform.answers()) == 4)
         stop.set()
         thread.join(30)
-    assert {answer.accepted for answer in platform.answers()} == {True}
+    assert {answer.status for answer in platform.answers()} == {"done"}
     assert device.holds.names() == set()
     assert [record.facts["order"] for record in records(orders)] == ["h-1"]

@@ -12,14 +12,32 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from agent.config.schema import UplinkSection
+from agent.delivery.command_reader import CommandReader, Order, UnreadError
 from agent.delivery.epoch_limit import FIRST_WAIT_S, LONGEST_WAIT_S, EpochLimit
 from agent.delivery.rate_limit import SendRateLimit
 from agent.delivery.send_scheduler import Batch
-from agent.protocol.commands import MIN_PACE_PER_S, Answer, Command, Pace, Resend, any_of
+from agent.identity.authorities import Authorities, Authority
+from agent.protocol.commands import (
+    COMMANDS,
+    MAY_ORDER,
+    MIN_PACE_PER_S,
+    REASONS,
+    Answer,
+    Apply,
+    Command,
+    Pace,
+    Resend,
+    any_of,
+    name_of,
+    order_of,
+    signers,
+)
 from agent.protocol.downlink import Receipt
+from agent.protocol.field_examples import example_of
 from agent.protocol.fields import MAX_NUMBER
-from agent.protocol.generator import schema
 from agent.protocol.heartbeat import UplinkHealth
+from agent.protocol.schemas import schema
+from agent.protocol.vectors import public_key, signed_by
 from agent.storage.database import Database
 from agent.storage.outbox_queries import Lane
 from drivers.clock import SystemClock
@@ -32,6 +50,7 @@ from wording.harmless import harmless
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -117,7 +136,7 @@ def test_a_receipt_of_many_faults_is_given_up_at_the_first_of_its_ranges() -> No
 
 
 def test_the_schemas_of_what_the_platform_says_bound_every_number_and_text() -> None:
-    for name in ("receipt", "command"):
+    for name in ("receipt", "command", "order"):
         for where, field in _fields(schema(name)):
             if "const" in field or "enum" in field or "$ref" in field:
                 continue
@@ -413,8 +432,10 @@ def test_a_pace_below_the_floor_is_answered_and_changes_nothing(
             platform.say("commands", f'{text}, "backlog_events_per_s": {pace}}}')
         wait_until(lambda: len(platform.answers()) == 7)
         for answer in platform.answers():
-            assert not answer.accepted
-            assert "backlog_events_per_s" in (answer.reason or "")
+            assert answer.status == "malformed"
+            assert answer.code in {"invalid_value", "not_json"}
+        ranged = [answer.allowed for answer in platform.answers() if answer.code == "invalid_value"]
+        assert {(each.least, each.most) for each in ranged if each} == {(MIN_PACE_PER_S, 100_000)}
         health = device.uplink.figures.health
         assert (health.backlog_events_per_s, health.paced_by) == (None, "site")
         platform.say("commands", Pace(command="pace", command_id="ok", backlog_events_per_s=0.1))
@@ -470,7 +491,9 @@ def test_no_more_comes_again_in_an_hour_than_is_kept(broker: Broker, tmp_path: P
         assert ask("first").count == 600
         for number in range(50):
             answer = ask(f"again-{number}")
-            assert not answer.accepted
+            assert (answer.status, answer.code) == ("refused", "allowance_spent")
+            assert answer.allowed is not None
+            assert (answer.allowed.most, answer.allowed.wait_s) == (400, 720)
             assert "400 more may be asked for now; 1000 in an hour" in (answer.reason or "")
         health = device.uplink.figures.health
         assert (health.resend_left, health.declined) == (400, 50)
@@ -500,18 +523,116 @@ def test_who_asks_for_what_waits_anyway_costs_no_write(broker: Broker, tmp_path:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("told", ["{", "[]", "{}", '{"command_id": "a b"}', '{"command_id": 7}'])
-def test_what_says_not_to_whom_an_answer_goes_has_none(
+def test_what_says_not_to_whom_an_answer_goes_is_answered_by_its_correlation_data(
     broker: Broker, tmp_path: Path, told: str
 ) -> None:
     with broker.platform() as platform, Device(tmp_path, broker.settings()) as device:
         device.connect()
         wait_until(lambda: platform.events)
-        platform.say("commands", told)
+        platform.say("commands", told, correlation=b"\x00mine\xff")
         platform.say("commands", '{"command_id": "known", "command": "dance"}')
-        wait_until(platform.answers)
-        [answer] = platform.answers()
-        assert (answer.command_id, answer.accepted) == ("known", False)
+        wait_until(lambda: len(platform.answers()) == 2)
+        unread, known = platform.answers()
+        assert (unread.command_id, unread.status) == (None, "malformed")
+        assert (known.command_id, known.status) == ("known", "unsupported")
+        assert platform.correlations() == [b"\x00mine\xff", None]
         assert device.uplink.figures.refused == 2
+
+
+def test_an_answer_and_its_correlation_data_fit_whatever_the_broker_takes(
+    start_broker: Callable[..., Broker], tmp_path: Path
+) -> None:
+    """A packet above the broker's limit would end the connection."""
+    broker = start_broker("max_packet_size 2500")
+    with broker.platform() as platform, Device(tmp_path, broker.settings()) as device:
+        device.connect()
+        wait_until(lambda: platform.events)
+        since = device.uplink.figures.connected_since
+        unknown = json.dumps({"command_id": "c", "command": "pace", "x" * 300: 1})
+        for length in (10, 1500, 2000):
+            platform.say("commands", unknown, correlation=b"c" * length)
+        wait_until(lambda: len(platform.answers()) == 3)
+        assert [answer.code for answer in platform.answers()] == ["unknown_field"] * 3
+        assert [len(each or b"") for each in platform.correlations()] == [10, 1500, 2000]
+        assert [answer.reason is None for answer in platform.answers()] == [False, False, True]
+        assert device.uplink.figures.connected_since == since
+
+
+_WORDS = ("contract", "command", "command_id", "expires_at", "jws", "case_id", "held", "reason")
+_MORE = ("backlog_events_per_s", "number", "site", "zones", "ticket", "verdict", "tenant", "x")
+_ANYTHING = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=20)
+    | st.sampled_from([name_of(each) for each in COMMANDS])
+    | st.sampled_from(
+        [2, "c-1", "valid", "2030-01-01T00:00:00Z", "a.b.c", "eyJhbGciOiJFZERTQSJ9.e30.AA"]
+    ),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(_WORDS + _MORE) | st.text(max_size=4), inner, max_size=8)
+    ),
+    max_leaves=20,
+)
+_READER = CommandReader(
+    COMMANDS,
+    Authorities([Authority("operator", public_key("operator"))]),
+    tenant="example-city",
+    device_id="example-corner",
+)
+
+
+def read(payload: bytes) -> Order | Answer:
+    try:
+        return _READER.read(payload)
+    except UnreadError as error:
+        return error.answer
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.binary(max_size=200) | _ANYTHING.map(lambda value: json.dumps(value).encode()))
+def test_whatever_is_published_is_an_order_or_has_an_answer(payload: bytes) -> None:
+    found = read(payload)
+    if isinstance(found, Answer):
+        assert found.status == REASONS[found.code or ""].status
+        assert Answer.model_validate_json(found.model_dump_json()) == found
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.sampled_from(COMMANDS).map(
+        lambda model: example_of(order_of(model)).model_dump(mode="json")
+    ),
+    st.sampled_from(_WORDS + _MORE),
+    _ANYTHING,
+)
+def test_of_a_signed_order_any_part_may_be_anything(
+    order: dict[str, Any], field: str, value: Any
+) -> None:
+    """Also who signs may be wrong: it is answered, and what was changed is never passed over."""
+    told = order | {field: value}
+    found = read(json.dumps({"contract": 2, "jws": signed_by("operator", told)}).encode())
+    if isinstance(found, Answer):
+        assert found.status != "done"
+    else:
+        assert found.command.model_dump(mode="json").keys() >= told.keys()
+        assert MAY_ORDER.get(found.command.command, {"operator"}) & {"operator"} or not signers(
+            found.command
+        )
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_no_bit_of_a_signed_order_can_be_changed(data: st.DataObject) -> None:
+    order = example_of(order_of(Apply)).model_dump(mode="json")
+    right = signed_by("operator", order)
+    assert isinstance(read(json.dumps({"jws": right}).encode()), Order)
+    at = data.draw(st.integers(0, len(right) - 1))
+    letter = data.draw(st.sampled_from("Aa0_-.=+/ \u00e9").filter(lambda each: each != right[at]))
+    changed = right[:at] + letter + right[at + 1 :]
+    assert isinstance(read(json.dumps({"jws": changed}).encode()), Answer)
 
 
 @given(st.text(st.characters(), min_size=1, max_size=400))

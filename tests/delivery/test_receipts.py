@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import threading
 from contextlib import closing
@@ -146,6 +147,21 @@ def test_a_platform_that_loses_half_of_what_it_takes_gets_everything(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("contract", [2, 3, 2**53 - 1])
+def test_a_receipt_of_a_later_version_is_heeded_as_far_as_it_is_known(
+    broker: Broker, tmp_path: Path, contract: int
+) -> None:
+    with broker.platform() as platform, Device(tmp_path, settings(broker)) as device:
+        given = device.open_cases(3)
+        device.connect()
+        wait_until(lambda: platform.sequences() == given)
+        told = receipt(device, 3).model_dump() | {"contract": contract, "more": {"of": [1]}}
+        platform.say("receipts", json.dumps(told))
+        wait_until(lambda: device.waiting() == [])
+        assert device.uplink.figures.refused == 0
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "said",
     [
@@ -155,7 +171,9 @@ def test_a_platform_that_loses_half_of_what_it_takes_gets_everything(
         '{"contract": 2, "epoch": "x", "contiguous_through": -1}',
         '{"contract": 1, "epoch": "x", "contiguous_through": 1}',
         '{"contract": 2, "epoch": "x", "contiguous_through": 1, "ranges": [[5, 4]]}',
-        '{"contract": 2, "epoch": "x", "contiguous_through": 1, "more": 1}',
+        '{"contract": 2, "epoch": "x", "contiguous_through": 1, "refused": [[2, 3]]}',
+        '{"contract": 2, "epoch": "x", "contiguous_through": 1, "refused": [[3, 2, "no_room"]]}',
+        '{"contract": 2, "epoch": "x", "contiguous_through": 1, "refused": [[2, 3, "No Room"]]}',
         '{"contract": 2, "epoch": "another", "contiguous_through": 3}',
     ],
 )
@@ -233,7 +251,7 @@ def test_what_arrived_is_sent_again_when_the_platform_asks(broker: Broker, tmp_p
         assert again == given[1:3]
         wait_until(platform.answers)
         [answer] = platform.answers()
-        assert (answer.command_id, answer.accepted, answer.count) == ("a", True, 2)
+        assert (answer.command_id, answer.status, answer.count) == ("a", "done", 2)
 
 
 def test_what_is_kept_no_more_is_said_and_another_epoch_is_refused(
@@ -249,7 +267,7 @@ def test_what_is_kept_no_more_is_said_and_another_epoch_is_refused(
         wait_until(lambda: len(platform.answers()) == 2)
         kept, foreign = platform.answers()
         assert (kept.count, kept.reason) == (0, "2 of them are not kept under these numbers")
-        assert not foreign.accepted
+        assert (foreign.status, foreign.code) == ("refused", "wrong_epoch")
         assert epoch in (foreign.reason or "")
 
 

@@ -49,6 +49,7 @@ def _site(blue_s: float) -> dict[str, Any]:
             "confirm": "platform",
             "reconnect_max_s": 1,
             "heartbeat_s": 1,
+            "heartbeat_full_s": 0,
         },
     )
 

@@ -19,6 +19,7 @@ from tests.faults.suite import Outcome, Run, fault, require, wait_for
 from tests.support.delivering_device import Device
 from tests.support.drafts import case_opened
 from tests.support.stub_broker import StubBroker
+from tests.support.topics import DEVICE, TENANT
 
 _SAID = re.compile("taken over|another device uses the client id", re.IGNORECASE)
 _CONNECTED = "it is connected"
@@ -115,7 +116,15 @@ def oversized(run: Run) -> Outcome:
     with street(run, "max_packet_size 4000", pack_backlog=False) as here:
         with here.device() as device:
             signer = Signer(run.folder / "keys")
-            losses = LossReports(device.database, device.outbox, signer, device.clock, RandomIds())
+            losses = LossReports(
+                device.database,
+                device.outbox,
+                signer,
+                device.clock,
+                RandomIds(),
+                tenant=TENANT,
+                device_id=DEVICE,
+            )
             device.connect()
             for _ in range(run.times):
                 sizes = [run.random.choice([0, 100, 5000, 9000]) for _ in range(10)]

@@ -77,7 +77,7 @@ class Corner:
         self.folder.mkdir(parents=True, exist_ok=True)
         if not (self.folder / "models").exists():
             write_model(self.folder / "models")
-        uplink = {"heartbeat_s": 1, "reconnect_max_s": 0.3}
+        uplink = {"heartbeat_s": 1, "heartbeat_full_s": 0, "reconnect_max_s": 0.3}
         if self.uplink is not None:
             uplink |= uplink_table(self.uplink)
         tables: dict[str, Section] = {

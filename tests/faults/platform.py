@@ -19,6 +19,7 @@ from paho.mqtt.properties import Properties
 
 from agent.protocol.downlink import Receipt
 from agent.protocol.events import CaseEvent, LossEvent, Message
+from agent.protocol.signed import report_of
 from provisioning.demo.consumer import unpacked
 from tests.support.topics import PREFIX
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from agent.protocol.events import Event
 
 COMMIT_EVERY_S = 0.05
+ENDS = frozenset({"case.cleared", "case.withdrawn"})
 _MAX_RANGES = 1000
 _TABLES = """
 CREATE TABLE IF NOT EXISTS events (device TEXT, epoch TEXT, sequence INTEGER, event_id TEXT,
@@ -163,16 +165,20 @@ class Storing:
             return {n for (_, of), numbers in self._named.items() if of == epoch for n in numbers}
 
     def cases(self, place_id: str) -> dict[str, str]:
-        """Each case that was told of at a place, and the last that was told of it."""
+        """Each case that was told of at a place of this device, and the last that was told of it."""
         with self._lock:
-            told = [cases for (place, _), cases in self._opened.items() if place == place_id]
+            told = [
+                cases
+                for (place, _), cases in self._opened.items()
+                if place.endswith(f".{place_id}")
+            ]
             return {case_id: last for cases in told for case_id, last in cases.items()}
 
     def double_cases(self, without: Collection[str] = ()) -> int:
         """How many more than one are open of one place and kind, some cases left out."""
         with self._lock:
             still_open = (
-                sum(last != "case.cleared" for each, last in cases.items() if each not in without)
+                sum(last not in ENDS for each, last in cases.items() if each not in without)
                 for cases in self._opened.values()
             )
             return sum(max(0, count - 1) for count in still_open)
@@ -228,7 +234,7 @@ class Storing:
         if isinstance(event, CaseEvent):
             self._note_case(event)
         if isinstance(event, LossEvent):
-            for loss in event.body.losses:
+            for loss in report_of(event).losses:
                 named = self._named.setdefault((device, loss.epoch), set())
                 for first, last in loss.ranges:
                     named.update(range(first, last + 1))
@@ -237,7 +243,7 @@ class Storing:
         """Live events overtake the backlog: what clears a case may come before what opened it."""
         place = event.body.place.place_id, event.body.kind
         cases = self._opened.setdefault(place, {})
-        if cases.get(event.body.case_id) != "case.cleared":
+        if cases.get(event.body.case_id) not in ENDS:
             cases[event.body.case_id] = event.type
 
     def receipts(self) -> list[tuple[str, Receipt]]:

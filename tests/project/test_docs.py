@@ -73,18 +73,39 @@ def marked(mark: str) -> list[Block]:
 def test_every_mark_is_one_that_is_tried() -> None:
     assert {block.mark for block in BLOCKS} == {
         "toml site",
+        "toml facts",
         "json zones",
         "json message",
         "json receipt",
         "json command",
         "console runs",
         "sh runs",  # by tests/identity/test_server_trust.py
+        # Those below by tests/platform/test_pages.py.
+        "console asks",
+        "console maps",
+        "console starts",
+        "json queue",
+        "python start",
+        "sql model",
+        "sql runs",
     }
 
 
 def test_every_site_in_the_documents_is_accepted() -> None:
     for block in marked("toml site"):
         from_tables(tomllib.loads(block.text))
+
+
+def test_what_a_city_files_in_the_documents_fits_the_sites_of_its_page() -> None:
+    for block in marked("toml facts"):
+        facts = tomllib.loads(block.text)
+        sites = [site for site in marked("toml site") if site.page == block.page]
+        assert sites, f"{block.page}: no site to hold the facts"
+        for site in sites:
+            tables = tomllib.loads(site.text)
+            for name, settings in facts.pop("scenarios", {}).items():
+                tables["scenarios"][name] |= settings
+            from_tables(tables | facts | {"site": tables["site"] | facts["site"]})
 
 
 def test_every_drawing_in_the_documents_fits_the_sites_of_its_page() -> None:

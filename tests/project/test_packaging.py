@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -20,6 +21,8 @@ from provisioning.console.optional_packages import HOW
 from tests.support.paths import HOUSES, ROOT
 
 OURS = {*HOUSES, "models", "training"}
+GENERATORS = "tests/protocol/generators"
+"""The tools that generate code from the contract, from locks of their own."""
 LOCKS = ["requirements.lock", "requirements-dev.lock"]
 TRAINING = ("training/requirements.txt", "training/weights.txt")
 _PIN = re.compile(r"^(?P<name>[a-z0-9._-]+)==(?P<version>[^ ]+)(?P<marker> ; .+)? \\$")
@@ -41,7 +44,7 @@ def pinned(lock: str) -> dict[str, set[Version]]:
     return found
 
 
-@pytest.mark.parametrize("lock", LOCKS)
+@pytest.mark.parametrize("lock", [*LOCKS, f"{GENERATORS}/requirements.lock"])
 def test_a_lock_holds_pins_and_hashes_and_nothing_else(lock: str) -> None:
     """Above all no index: where packages come from is the machine's business."""
     lines = (ROOT / lock).read_text(encoding="utf-8").splitlines()
@@ -51,6 +54,18 @@ def test_a_lock_holds_pins_and_hashes_and_nothing_else(lock: str) -> None:
             assert _HASH.match(following), f"{line} has no hash"
         else:
             assert _HASH.match(line), f"neither a pin nor a hash: {line}"
+
+
+def test_the_lock_of_npm_holds_pins_and_hashes_and_no_index() -> None:
+    folder = ROOT / GENERATORS
+    wanted = json.loads((folder / "package.json").read_text(encoding="utf-8"))["dependencies"]
+    text = (folder / "package-lock.json").read_text(encoding="utf-8")
+    assert "://" not in text
+    packages = json.loads(text)["packages"]
+    assert packages[""]["dependencies"] == wanted
+    for name, version in wanted.items():
+        assert packages[f"node_modules/{name}"]["version"] == version, "pinned, no range"
+    assert all(each["integrity"].startswith("sha512-") for name, each in packages.items() if name)
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,7 @@ def site_of_cameras(port: int, cameras: dict[str, tuple[str, int]]) -> dict[str,
         "password_file": "broker.password",
         "topic_prefix": PREFIX,
         "heartbeat_s": 1,
+        "heartbeat_full_s": 0,
     }
     return site_of(cameras=sections, view_guard={"lost_after_s": 1}, uplink=uplink)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import builtins
 import copy
 import json
 import math
+import re
 import types
 import typing
 from datetime import UTC, datetime, timedelta, timezone
@@ -17,30 +19,37 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import AwareDatetime, BaseModel, TypeAdapter, ValidationError
 
-from agent.protocol import base, generator
+from agent.protocol import base, schemas
 from agent.protocol.base import Wire
-from agent.protocol.commands import Answer, any_of
+from agent.protocol.commands import Answer, orders, published
 from agent.protocol.downlink import Receipt
-from agent.protocol.events import DeviceState, Event, Message
+from agent.protocol.events import DeviceState, Event, LossReport, Message
 from agent.protocol.fields import MAX_NUMBER, AtMost, Text, Whole, Within
+from agent.protocol.heartbeat import HeartbeatBody, SomeFields
 from tests.support.paths import ROOT
 
-EXAMPLES = ROOT / "contract" / "examples"
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from agent.protocol.schemas import Side
+
+EXAMPLES = ROOT / "contract" / "examples"
+SIDES: tuple[Side, ...] = ("writer", "reader")
 
 MODELS: dict[str, Any] = {
     "event": Event,
     "message": Message,
     "device-state": DeviceState,
     "answer": Answer,
+    "loss-report": LossReport,
     "receipt": Receipt,
-    "command": any_of(),
+    "command": published(),
+    "order": orders(),
 }
 
 
 def checker(name: str) -> jsonschema.Draft202012Validator:
-    return jsonschema.Draft202012Validator(generator.schema(name))
+    return jsonschema.Draft202012Validator(schemas.schema(name))
 
 
 _ANY_EVENT: Any = Event
@@ -56,21 +65,25 @@ def unbounded(part: Any, place: str = "") -> list[str]:
     if not isinstance(part, dict) or "const" in part or "enum" in part:
         return []
     found = []
-    for name in ("$defs", "properties"):
+    for name in ("$defs", "definitions", "properties"):
         for key, each in part.get(name, {}).items():
             found += unbounded(each, f"{place}/{key}")
-    for name in ("items", "prefixItems", "anyOf", "oneOf", "additionalProperties", "propertyNames"):
-        if part.get(name) not in (None, False):
+    inner = ("items", "prefixItems", "anyOf", "oneOf", "allOf", "additionalProperties")
+    for name in (*inner, "propertyNames"):
+        if part.get(name) not in (None, False, True):
             found += unbounded(part[name], f"{place}/{name}")
     kinds = {"string", "integer", "number", "array", "object", "boolean", "null"}
     if "type" not in part:
-        return found if {"$ref", "anyOf", "oneOf"} & part.keys() else [*found, f"{place}: anything"]
+        named = {"$ref", "anyOf", "oneOf", "allOf"} & part.keys()
+        return found if named else [*found, f"{place}: anything"]
     assert part["type"] in kinds, place
     return [*found, *(f"{place}: {fault}" for fault in LOOSE[part["type"]](part))]
 
 
 def loose_text(part: dict[str, Any]) -> list[str]:
     wanted = {"maxLength", "pattern", "not"}
+    if re.fullmatch(part.get("pattern", "a"), "\n") is not None:
+        wanted -= {"not"}  # a newline at the end is as good as any other
     return [f"a text without {word}" for word in wanted - part.keys()]
 
 
@@ -91,6 +104,8 @@ def loose_array(part: dict[str, Any]) -> list[str]:
 def loose_object(part: dict[str, Any]) -> list[str]:
     if part.get("additionalProperties") is False and "patternProperties" not in part:
         return []
+    if part.get("additionalProperties") is True and "properties" in part:
+        return [] if "maxProperties" in part else ["an object of any number of fields"]
     wanted = {"maxProperties", "propertyNames"}
     return [f"a table without {word}" for word in wanted - part.keys()]
 
@@ -106,14 +121,60 @@ LOOSE: dict[str, Callable[[dict[str, Any]], list[str]]] = {
 }
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_nothing_in_a_published_schema_is_without_bounds(name: str) -> None:
-    assert unbounded(json.loads(json.dumps(generator.schema(name)))) == []
+PUBLISHED: list[tuple[str, Side]] = [(name, side) for side in SIDES for name in schemas.names(side)]
+
+
+@pytest.mark.parametrize(("name", "side"), PUBLISHED)
+def test_nothing_in_a_published_schema_is_without_bounds(name: str, side: Side) -> None:
+    made = json.loads(json.dumps(schemas.schema(name, side)))
+    assert unbounded(made) == []
+    assert unbounded(schemas.draft_07(made)) == []
 
 
 def test_every_published_schema_is_looked_at() -> None:
-    published = (ROOT / "contract" / "writer").glob("*.schema.json")
-    assert {path.name.removesuffix(".schema.json") for path in published} == set(MODELS)
+    contract = ROOT / "contract"
+    published = [*contract.glob("*/*.schema.json"), *contract.glob("draft-07/*/*.schema.json")]
+    looked_at = sorted((side, f"{name}.schema.json") for name, side in PUBLISHED)
+    assert sorted((path.parent.name, path.name) for path in published) == sorted(looked_at * 2)
+    assert set(MODELS) == set(schemas.DOCUMENTS)
+
+
+UNKNOWN = {
+    "NUL": "a\x00b",
+    "half a character": "a\ud800b",
+    "a text without an end": "a" * (schemas.MAX_UNKNOWN_TEXT + 1),
+    "a list without an end": [None] * (schemas.MAX_UNKNOWN_ITEMS + 1),
+    "a name without an end": {"a" * 200: 1},
+    "a name of nothing that is seen": {"\u202e": 1},
+    "no number": math.nan,
+    "infinite": math.inf,
+}
+
+
+@pytest.mark.parametrize("what", UNKNOWN)
+@pytest.mark.parametrize("deep", [False, True])
+def test_what_is_not_known_has_an_end_for_the_reader_too(what: str, deep: bool) -> None:
+    unknown = [{"inner": UNKNOWN[what]}] if deep else UNKNOWN[what]
+    for name, side in PUBLISHED:
+        if side == "reader":
+            document = example_for(name)
+            check = jsonschema.Draft202012Validator(schemas.schema(name, side))
+            assert check.is_valid(document | {"new": "fine, on\nany number of lines"})
+            assert not check.is_valid(document | {"new": unknown}), name
+            assert not check.is_valid(document | {f"new{n}": n for n in range(300)}), name
+
+
+def example_for(name: str) -> dict[str, Any]:
+    if name == "event":
+        (event, *_) = example_for("message")["events"]
+        return dict(event)
+    if name == "loss-report":
+        (report,) = json.loads((EXAMPLES / "message-loss.json").read_text())["events"]
+        payload = report["body"]["jws"].split(".")[1]
+        return dict(json.loads(base64.urlsafe_b64decode(payload + "==")))
+    begins = name.replace("device-state", "state")
+    path = next(each for each in sorted(EXAMPLES.glob("*.json")) if each.stem.startswith(begins))
+    return dict(json.loads(path.read_text(encoding="utf-8")))
 
 
 @pytest.mark.parametrize(
@@ -139,10 +200,16 @@ def test_the_look_sees_what_is_without_bounds(part: dict[str, Any]) -> None:
 # ── what is read ─────────────────────────────────────────────────────────────────────────────
 
 FREE = {"address", "cameras", "last_refused", "made", "name", "purpose", "reason"} | {
+    "en",
+    "field",
+    "reference",
     "responsible_unit",
+    "road_class",
     "state",
+    "ticket",
     "unknown",
     "version",
+    "zh",
 }
 """Fields for people, in which a path or a space is just text."""
 HOSTILE_TEXTS = {
@@ -224,12 +291,12 @@ def shown() -> dict[str, tuple[Any, Any, Any]]:
             model = next(each for each in EVENTS if event["type"] in types_of(each))
             schema = {
                 "$ref": f"#/$defs/{model.__name__}",
-                "$defs": generator.schema("event")["$defs"],
+                "$defs": schemas.schema("event")["$defs"],
             }
             found[event["type"]] = event, schema, model
         if "events" not in document:
             name = path.stem.partition("-")[0].replace("state", "device-state")
-            found[path.stem] = document, generator.schema(name), MODELS[name]
+            found[path.stem] = document, schemas.schema(name), MODELS[name]
     return found
 
 
@@ -284,11 +351,19 @@ TEXTS = st.text(st.characters(), max_size=30) | st.text(max_size=30).map(lambda 
 FIGURES = st.floats() | st.integers() | st.sampled_from([10**400, -(10**400)])
 
 
+def some_of(heartbeat: HeartbeatBody) -> st.SearchStrategy[dict[str, Any]]:
+    return st.sets(st.sampled_from(sorted(HeartbeatBody.model_fields)), max_size=4).map(
+        lambda names: {name: getattr(heartbeat, name) for name in names}
+    )
+
+
 def anything_for(kind: Any, metadata: tuple[Any, ...] = ()) -> st.SearchStrategy[Any]:
     """Whatever a field may be given where it is made: hostile where it is to be made to fit, else right."""
     if get_origin(kind) is Annotated:
         inner, *more = get_args(kind)
         return anything_for(inner, (*more, *metadata))
+    if any(isinstance(each, SomeFields) for each in metadata):
+        return made(HeartbeatBody).flatmap(some_of)
     if (bounded := bounded_by(kind, metadata)) is not None:
         return bounded
     arguments = get_args(kind)
@@ -380,7 +455,7 @@ OF_ITSELF: dict[type[Wire], str] = {DeviceState: "device-state", Answer: "answer
 @pytest.mark.slow
 @pytest.mark.parametrize("cls", [*BODIES, DeviceState, Answer, base.ClockReading])
 def test_whatever_the_device_meets_what_it_makes_can_be_read(cls: type[Wire]) -> None:
-    published = generator.schema(OF_ITSELF.get(cls, "event"))
+    published = schemas.schema(OF_ITSELF.get(cls, "event"))
     whole = published if cls in OF_ITSELF else {"$ref": f"#/$defs/{cls.__name__}"}
     schema = jsonschema.Draft202012Validator({"$defs": published.get("$defs", {})} | whole)
 

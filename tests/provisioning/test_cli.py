@@ -22,7 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from paho.mqtt.enums import CallbackAPIVersion
 
-from agent.protocol import examples, generator
+from agent.protocol import examples, schemas
 from agent.protocol.events import Message
 from provisioning.commands import demo
 from provisioning.console import exit_codes
@@ -122,6 +122,18 @@ def test_what_can_hardly_be_meant_is_a_warning_that_fails_only_if_asked_to(site:
     document = json.loads(kerbwatch("config", "validate", site, "--json").stdout)
     assert (document["valid"], len(document["warnings"])) == (True, 1)
     assert document["warnings"][0].keys() == {"what", "meaning", "remedy", "blind"}
+
+
+def test_what_is_only_missing_for_the_platform_is_noted_and_passes_strictly() -> None:
+    street = ROOT / "examples" / "street"
+    passed = kerbwatch("config", "validate", street, "--strict")
+    assert passed.exit_code == 0
+    assert "· not given: the 单元网格 code, from the city's list; zones: pavement" in passed.output
+    # What several mean alike is said once.
+    assert passed.output.count("Ask the city for it") == 2
+    told = json.loads(kerbwatch("config", "validate", street, "--json").output)
+    assert told["warnings"] == []
+    assert len(told["notes"]) == passed.output.count("· ")
 
 
 def test_a_faulty_configuration_returns_3_with_every_fault(site: Path) -> None:
@@ -285,7 +297,7 @@ def test_the_demo_receives_every_event_and_compares_it_with_what_was_staged(
     assert signal.getsignal(signal.SIGINT) is interrupt, "Ctrl-C works as before"
     assert "1 of 1 staged problems reported; 0 cases that were not staged." in result.stdout
     lines = (tmp_path / "out" / "events.jsonl").read_text(encoding="utf-8").splitlines()
-    validator = jsonschema.Draft202012Validator(generator.schema("event"))
+    validator = jsonschema.Draft202012Validator(schemas.schema("event"))
     events = [json.loads(line) for line in lines]
     for event in events:
         validator.validate(event)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import gzip
 import json
-import zlib
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import paho.mqtt.client as mqtt
 import pytest
@@ -15,72 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from paho.mqtt.enums import CallbackAPIVersion
 
-from agent.protocol import examples
 from provisioning.commands import demo
 from provisioning.demo.consumer import Consumer, Received, read
+from tests.support.hostile_messages import HOSTILE, LIVE, TOPIC
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-TOPIC = "kerbwatch/v2/example-city/example-corner/events"
-LIVE = json.dumps(examples.examples()["message-live"], ensure_ascii=False)
-LARGEST_BYTES = 16_000_000
-
-
-def changed(**fields: Any) -> str:
-    document = copy.deepcopy(examples.examples()["message-live"])
-    document["events"][0] |= fields
-    return json.dumps(document)
-
-
-def bomb() -> bytes:
-    """16 MB of blanks and more, from some ten thousand bytes, and packed once more."""
-    packing = zlib.compressobj(wbits=31)
-    blanks = [packing.compress(b" " * 1_000_000) for _ in range(200)]
-    return b"".join([*blanks, packing.compress(LIVE.encode()), packing.flush()])
-
-
-HOSTILE: dict[str, str | bytes] = {
-    "nothing": "",
-    "no JSON": "{",
-    "no UTF-8": b"\xff\xfe{}",
-    "a number": "7",
-    "a list": "[]",
-    "no event": LIVE[: LIVE.index("[")] + "[]}",
-    "another device": changed(device_id="other-corner"),
-    "another tenant": changed(tenant="other-city"),
-    "one of them another's": json.dumps(
-        {
-            **examples.examples()["message-live"],
-            "events": [
-                examples.examples()["message-live"]["events"][0],
-                {**examples.examples()["message-live"]["events"][0], "device_id": "other"},
-            ],
-        }
-    ),
-    "a key twice": LIVE.replace('"historical"', '"historical": true, "historical"'),
-    "a key twice, deep": LIVE.replace('"left"', '"left": 0.5, "left"'),
-    "NaN": LIVE.replace('"confidence": 0.78', '"confidence": NaN'),
-    "infinite": LIVE.replace('"dwell_s": ', '"dwell_s": Infinity, "x": '),
-    "infinite by its digits": LIVE.replace('"confidence": 0.78', '"confidence": 1e999'),
-    "2^63": LIVE.replace('"sequence": 2', f'"sequence": {2**63}'),
-    "many digits": LIVE.replace('"sequence": 2', '"sequence": ' + "9" * 100_000),
-    "a number as text": LIVE.replace('"sequence": 2', '"sequence": "2"'),
-    "deep": LIVE.replace('"reason": {}', '"reason": ' + '{"a":' * 100_000 + "1" + "}" * 100_000),
-    "deeper": "[" * 2_000_000,
-    "a path": LIVE.replace("/begin.jpg", "/../../../etc/passwd"),
-    "half a character": LIVE.replace("示例", "\\ud800"),
-    "NUL": LIVE.replace("示例", "\\u0000"),
-    "too long": LIVE.replace("示例", "长" * 300),
-    "large": b" " * (LARGEST_BYTES + 1),
-    "cut off": gzip.compress(LIVE.encode())[:-9],
-    "packed garbage": b"\x1f\x8b" + b"\x00" * 100,
-    "a bomb": bomb(),
-    "a bomb in a bomb": gzip.compress(bomb()),
-    "something behind it": gzip.compress(LIVE.encode()) + b"{}",
-    "packed twice": gzip.compress(gzip.compress(LIVE.encode())),
-}
 
 
 def test_what_the_hostile_ones_are_made_of_is_read() -> None:
@@ -130,6 +69,20 @@ def publishing(url: str) -> Iterator[mqtt.Client]:
     yield client
     client.disconnect()
     client.loop_stop()
+
+
+def test_a_number_counts_as_come_also_where_its_event_was_there_already(tmp_path: Path) -> None:
+    again = LIVE.replace('"sequence": 2', '"sequence": 3')
+    with (
+        demo.own_broker() as url,
+        Consumer(url, "kerbwatch/v2/+/+/events", tmp_path / "out", lambda _: None) as consumer,
+        publishing(url) as publisher,
+    ):
+        for payload in (LIVE, again):
+            publisher.publish(TOPIC, payload, qos=1).wait_for_publish(30)
+        epoch = json.loads(LIVE)["events"][0]["epoch"]
+        assert consumer.wait_for(epoch, through=3, unsent={1}, timeout_s=60) == set()
+        assert (len(consumer.received.events), consumer.received.duplicates) == (1, 1)
 
 
 def test_a_consumer_that_was_sent_all_of_it_still_takes_what_is_right(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.protocol.events import HeartbeatEvent
+from agent.protocol.events import CaseEvent, Event, HeartbeatEvent, InventoryEvent
 from agent.protocol.heartbeat import VerifierHealth
 from tests.support.agent_process import watched_corner
 from tests.support.broker import Broker
@@ -94,3 +94,27 @@ def test_a_wrong_configuration_is_refused_with_every_fault(tmp_path: Path) -> No
     for place in ("site.tenant", "site.device_id", "site.address", "cameras"):
         assert place in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_the_platform_has_the_document_of_every_configuration_that_a_case_names(
+    broker: Broker, start_agent: Callable[[], subprocess.Popen[str]]
+) -> None:
+    with broker.platform(lasting=True) as platform:
+
+        def told(*types: str) -> list[Event]:
+            return [event for event in list(platform.events) if event.type in types]
+
+        start_agent()
+        wait_until(lambda: told("device.inventory") and told("case.opened"))
+        [inventory] = {event.event_id: event for event in told("device.inventory")}.values()
+        case = told("case.opened")[0]
+        assert isinstance(inventory, InventoryEvent)
+        assert isinstance(case, CaseEvent)
+        assert inventory.body.configuration_sha256 == case.body.configuration_sha256
+        [camera], [zone] = inventory.body.cameras, inventory.body.zones
+        assert (camera.width_px, camera.height_px) == (640, 360)
+        assert (zone.place_id, zone.camera_id) == (case.body.place.place_id, camera.camera_id)
+        [judged] = zone.judged
+        assert (judged.kind, judged.code) == (case.body.kind, case.body.code)
+        assert judged.allowed_s == case.body.allowed_s

@@ -222,7 +222,7 @@ def test_a_hold_is_ordered_over_the_broker_and_answered(broker: Broker, tmp_path
         answers = {each.command_id: each for each in platform.answers()}
         stop.set()
         thread.join(30)
-    assert answers["h-1"].accepted
+    assert answers["h-1"].status == "done"
     assert answers["h-2"].reason == "nothing is kept of this case"
     assert device.holds.names() == {case_id}
     device.database.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import nullcontext
 from dataclasses import replace as changed
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from pydantic import ValidationError
@@ -136,6 +136,33 @@ def test_every_scenario_can_be_restored_and_finds_nothing_on_an_empty_street(nam
             assert (finding.state, finding.kind) == ("absent", module.KIND)
 
 
+def opens_at(name: str, zone: dict[str, Any], settings: dict[str, Any]) -> float:
+    """When the case of a scenario's first example opens, in seconds of its street."""
+    example = load_scenario(name).EXAMPLES[0]
+    return next(
+        now_s
+        for now_s, findings, _ in play(name, example, zone=zone, settings=settings)
+        if any(each.state == "present" for each in findings)
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_a_zone_allows_goes_before_its_roads_class_and_that_before_the_scenario(
+    name: str,
+) -> None:
+    longer_s = 1.5 * load_scenario(name).EXAMPLES[0].settings["allowed_s"]
+    as_scenario = opens_at(name, {}, {"allowed_s_by_road_class": {"主干路": longer_s}})
+    as_road = opens_at(
+        name, {"road_class": "主干路"}, {"allowed_s_by_road_class": {"主干路": longer_s}}
+    )
+    as_zone = opens_at(
+        name,
+        {"road_class": "主干路", "allowed_s": longer_s},
+        {"allowed_s_by_road_class": {"主干路": 1000}},
+    )
+    assert as_scenario < as_road == as_zone
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_every_scenario_refuses_unknown_settings_and_is_frozen(name: str) -> None:
     settings = load_scenario(name).Settings
@@ -230,7 +257,8 @@ def test_a_measure_has_the_same_words_in_every_scenario_that_goes_by_it() -> Non
 @pytest.mark.parametrize("name", NAMES)
 def test_a_scenario_that_nobody_has_tuned_speaks_within_the_hour(name: str) -> None:
     module = load_scenario(name)
-    longest_s = module.Settings().longest_s
+    settings = module.Settings()
+    longest_s = settings.longest_s(settings.allowed_s)
     assert longest_s <= REACHABLE_S
     assert module.NEEDS.background_s == 0 or longest_s < module.NEEDS.background_s
 
@@ -242,9 +270,9 @@ def test_the_technicians_page_names_every_scenario_and_every_kind_of_zone(page: 
     assert [kind for kind in zone_kinds() if f"| `{kind}` |" not in text] == []
 
 
-@pytest.mark.parametrize("page", ["integrator.md", "integrator.zh-CN.md"])
-def test_the_integrators_page_names_every_kind_of_case(page: str) -> None:
-    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+@pytest.mark.parametrize("page", ["events.md", "events.zh-CN.md"])
+def test_the_platforms_page_names_every_kind_of_case(page: str) -> None:
+    text = (ROOT / "docs" / "platform" / page).read_text(encoding="utf-8")
     kinds = [load_scenario(name).KIND for name in NAMES]
     assert [kind for kind in kinds if f"| `{kind}` |" not in text] == []
 

@@ -13,13 +13,13 @@ import pytest
 from pydantic import ValidationError
 
 from agent.config.loading import from_tables
-from agent.domain.scene import Box, Finding
+from agent.domain.scene import Box, Detection, Finding, Observation
 from agent.perception.background_model import NewThing, Novelty, NoveltyModel
 from agent.runtime.replay import replay
 from agent.scenarios import Standing
 from agent.scenarios.exposed_rubbish import EXAMPLES, NEEDS, Settings, build
 from tests.support.drawn_street import play
-from tests.support.scenes import moment, paving, with_goods, zone
+from tests.support.scenes import looked, moment, paving, with_goods, zone
 from tests.support.sites import drawn_camera, site_of
 from tests.support.sites import zone as site_zone
 
@@ -50,6 +50,33 @@ def test_what_the_network_calls_rubbish_is_a_case_after_the_allowed_time() -> No
 def test_what_it_has_no_name_for_must_lie_for_longer() -> None:
     (first_s, _), *_ = present(Standing(HEAP, 20, 90), allowed_s=10, unnamed_times=3)
     assert first_s == pytest.approx(52, abs=5)
+
+
+def test_what_is_looked_at_now_and_then_is_a_case_as_soon_as_what_is_looked_at_all_the_time() -> (
+    None
+):
+    """What lies between two looks at it counts: the network looks at one part of the street at a time."""
+    assert first_present_s(looked_every=5) == pytest.approx(first_present_s(looked_every=1), abs=1)
+
+
+def first_present_s(looked_every: int) -> float:
+    """When a heap is a case, five frames a second, of which the network sees its place in every so many."""
+    scenario = build(Settings(allowed_s=10), [zone("no_dumping")])
+    elsewhere = Observation((Box(0.0, 0.0, 0.2, 0.2),), ())
+    heap = looked(Detection("rubbish", 0.9, HEAP))
+    for frame in range(500):
+        now_s = 0.2 * frame
+        new = NewThing(HEAP, cells=20, since_s=0.0, last_s=now_s, structure=2.0)
+        judged = scenario.judge(
+            moment(
+                now_s,
+                observation=heap if frame % looked_every == 0 else elsewhere,
+                novelty=Novelty(True, (new,), np.ones((9, 16), bool)),
+            )
+        )
+        if any(finding.state == "present" for finding in judged.findings):
+            return now_s
+    return float("inf")
 
 
 def test_what_somebody_stays_with_is_theirs() -> None:

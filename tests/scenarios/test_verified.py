@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from dataclasses import replace as changed
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -162,7 +162,7 @@ def test_goods_before_a_shop_are_a_case_and_a_stall_there_is_none() -> None:
 # --- the same thing, of which more and more is said
 
 
-def vending(**told: float) -> Scenario:
+def vending(**told: Any) -> Scenario:
     module = load_scenario("street_vending")
     return module.build(
         module.Settings(allowed_s=10, clear_after_s=5, **told), [zone("no_vending")]

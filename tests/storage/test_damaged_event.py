@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,8 @@ from hypothesis import strategies as st
 
 from agent.domain.ids import RandomIds
 from agent.identity.signing_key import Signer
+from agent.protocol.events import LossEvent
+from agent.protocol.signed import report_of
 from agent.storage.checksum import crc_of, is_whole
 from agent.storage.database import Database
 from agent.storage.outbox import Outbox
@@ -22,6 +23,7 @@ from tests.support.broker import Broker
 from tests.support.delivering_device import Device
 from tests.support.drafts import case_opened
 from tests.support.outboxes import open_outbox
+from tests.support.topics import DEVICE, TENANT
 from tests.support.waiting import wait_until
 
 
@@ -52,11 +54,23 @@ def damage(database: Database, sequence: int) -> None:
 def reported(database: Database) -> list[dict[str, Any]]:
     with closing(database.read()) as connection:
         rows = connection.execute("SELECT event FROM outbox WHERE type = 'device.loss'").fetchall()
-    return [loss for (text,) in rows for loss in json.loads(text)["body"]["losses"]]
+    return [
+        loss.model_dump(mode="json")
+        for (text,) in rows
+        for loss in report_of(LossEvent.model_validate_json(text)).losses
+    ]
 
 
 def losses_of(database: Database, outbox: Outbox, folder: Path) -> LossReports:
-    return LossReports(database, outbox, Signer(folder / "keys"), SystemClock(), RandomIds())
+    return LossReports(
+        database,
+        outbox,
+        Signer(folder / "keys"),
+        SystemClock(),
+        RandomIds(),
+        tenant=TENANT,
+        device_id=DEVICE,
+    )
 
 
 def test_a_damaged_event_holds_up_nobody_and_is_named_as_lost(
@@ -73,7 +87,7 @@ def test_a_damaged_event_holds_up_nobody_and_is_named_as_lost(
         losses_of(device.database, device.outbox, tmp_path).report()
         wait_until(lambda: any(event.type == "device.loss" for event in platform.events))
         [told] = [event for event in platform.events if event.type == "device.loss"]
-        [loss] = told.body.losses
+        [loss] = report_of(told).losses
         assert loss.ranges == ((given[1], given[1]), (given[4], given[4]))
         assert loss.reason.startswith("damaged")
 

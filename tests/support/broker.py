@@ -81,6 +81,7 @@ class Broker:
             "topic_prefix": PREFIX,
             "reconnect_max_s": 0.2,
             "connect_timeout_s": 5,
+            "heartbeat_full_s": 0,
         }
         if self.tls:
             values |= {

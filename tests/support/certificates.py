@@ -61,7 +61,10 @@ class Authority:
             if host == "localhost":
                 names.append(x509.IPAddress(IPv4Address("127.0.0.1")))
             builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
-        certificate_file, key_file = self._folder / f"{name}.pem", self._folder / f"{name}.key"
+        certificate_file, key_file = (
+            self._folder / f"{name.replace(chr(47), chr(45))}.pem",
+            self._folder / f"{name.replace(chr(47), chr(45))}.key",
+        )
         certificate = builder.sign(self._key, hashes.SHA256())
         certificate_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
         key_file.write_bytes(

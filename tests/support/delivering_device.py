@@ -33,6 +33,7 @@ def uplink_of(
     clock: Clock,
     *,
     tenant: str = TENANT,
+    device: str = DEVICE,
     **hooks: Any,
 ) -> Uplink:
     """The uplink of the tests' device; ``hooks`` are those of :class:`Uplink`."""
@@ -41,7 +42,7 @@ def uplink_of(
         database=database,
         outbox=outbox,
         tenant=tenant,
-        device_id=DEVICE,
+        device_id=device,
         clock=clock,
         ids=RandomIds(),
         agent_version="0",

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 import sys
 
-from tests.support.paths import ROOT
+from tests.support.example_platform import PLATFORM
 
-PLATFORM = ROOT / "examples" / "platform"
 _PRELUDE = """\
 -- sqlite.sql in PostgreSQL's dialect (15 or newer); made from it by `python -m tests.support.dialects`.
 -- These functions give null, or nothing, for what a hostile device may have written there.
@@ -21,12 +20,13 @@ BEGIN RETURN told::double precision; EXCEPTION WHEN others THEN RETURN NULL; END
 CREATE OR REPLACE FUNCTION whole(told text) RETURNS bigint LANGUAGE plpgsql IMMUTABLE AS $$
 BEGIN RETURN told::bigint; EXCEPTION WHEN others THEN RETURN NULL; END $$;
 
-CREATE OR REPLACE FUNCTION members(told jsonb) RETURNS TABLE (key text, value jsonb) LANGUAGE plpgsql
+CREATE OR REPLACE FUNCTION members(told jsonb) RETURNS TABLE (key text, value jsonb, type text) LANGUAGE plpgsql
 IMMUTABLE AS $$ BEGIN
   IF jsonb_typeof(told) = 'array' THEN
-    RETURN QUERY SELECT a.nth::text, a.value FROM jsonb_array_elements(told) WITH ORDINALITY AS a(value, nth);
+    RETURN QUERY SELECT a.nth::text, a.value, jsonb_typeof(a.value)
+      FROM jsonb_array_elements(told) WITH ORDINALITY AS a(value, nth);
   ELSIF jsonb_typeof(told) = 'object' THEN
-    RETURN QUERY SELECT o.key, o.value FROM jsonb_each(told) AS o;
+    RETURN QUERY SELECT o.key, o.value, jsonb_typeof(o.value) FROM jsonb_each(told) AS o;
   END IF;
 END $$;
 """

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from agent.domain.ids import RandomIds
 from agent.protocol.base import ClockReading, EventCode
-from agent.protocol.events import BirthBody, CaseBody, Draft, Place
+from agent.protocol.events import BirthBody, CaseBody, Draft
+from agent.protocol.place import Place
 
 if TYPE_CHECKING:
     from drivers.clock import Clock

@@ -10,7 +10,7 @@ import json
 import math
 from collections import defaultdict
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from tests.support.scenes import frame_of, paving, with_goods
 from tests.support.sites import drawn_camera, site_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from agent.analysis.camera_pipeline import Pipeline
     from agent.domain.scene import Finding
@@ -88,7 +88,13 @@ BOOT_S = 1000.0
 
 
 def play(
-    scenario: str, example: Example, *, boots_at_s: float = math.inf, verified: bool = False
+    scenario: str,
+    example: Example,
+    *,
+    boots_at_s: float = math.inf,
+    verified: bool = False,
+    settings: Mapping[str, Any] | None = None,
+    zone: Mapping[str, Any] | None = None,
 ) -> Iterator[tuple[float, list[Finding], Pipeline]]:
     """Play an example through configuration, composition and pipeline, until well after it is over.
 
@@ -99,6 +105,8 @@ def play(
             ``BOOT_S`` ahead.
         verified: Whether there is a verifier though the example has none; it says what
             :attr:`Standing.means` says.
+        settings: Of the scenario, beside the example's.
+        zone: What is said of the zone, beside where it is.
 
     Yields:
         For each frame its second, what was said of it, and the pipeline.
@@ -108,8 +116,8 @@ def play(
     configuration = from_tables(
         site_of(
             cameras=[drawn_camera(CAMERA_ID)],
-            scenarios={scenario: example.settings},
-            zones=[{**drawn, "camera_id": CAMERA_ID}],
+            scenarios={scenario: {**example.settings, **(settings or {})}},
+            zones=[{**drawn, "camera_id": CAMERA_ID, **(zone or {})}],
         )
     )
     pipeline, ahead_s = _pipeline(configuration, street, verified), 0.0

@@ -26,11 +26,12 @@ def open_outbox(
     boot_id: str | None = None,
     budget_bytes: int | None = None,
     tenant: str = TENANT,
+    device: str = DEVICE,
 ) -> Outbox:
     return Outbox(
         database,
         tenant=tenant,
-        device_id=DEVICE,
+        device_id=device,
         purpose="test",
         timezone=ZoneInfo("Asia/Shanghai"),
         epoch=epoch,

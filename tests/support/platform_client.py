@@ -36,6 +36,7 @@ class Received:
     payload: bytes
     retained: bool
     content_type: str | None
+    correlation: bytes | None = None
 
 
 @dataclass
@@ -68,6 +69,7 @@ class Platform:
                 bytes(message.payload),
                 message.retain,
                 getattr(message.properties, "ContentType", None),
+                getattr(message.properties, "CorrelationData", None),
             )
         )
         session = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
@@ -83,11 +85,23 @@ class Platform:
         self._client.disconnect()
         self._client.loop_stop()
 
-    def say(self, channel: str, told: BaseModel | str | bytes, *, retain: bool = False) -> None:
+    def say(
+        self,
+        channel: str,
+        told: BaseModel | str | bytes,
+        *,
+        retain: bool = False,
+        correlation: bytes | None = None,
+    ) -> None:
         """Publish on a channel of the device's; it is on its way when this returns."""
         text = told if isinstance(told, str | bytes) else told.model_dump_json()
         topic = f"{PREFIX}/{TENANT}/{DEVICE}/{channel}"
-        self._client.publish(topic, text, qos=1, retain=retain).wait_for_publish(60)
+        more = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+        if correlation is not None:
+            more.CorrelationData = correlation
+        self._client.publish(topic, text, qos=1, retain=retain, properties=more).wait_for_publish(
+            60
+        )
 
     def say_at_once(self, channel: str, told: Sequence[str]) -> None:
         """Publish one after the other without waiting; all are with the broker when this returns."""
@@ -100,6 +114,11 @@ class Platform:
         return [
             Answer.model_validate_json(o.payload) for o in list(self.received) if o.topic == topic
         ]
+
+    def correlations(self) -> list[bytes | None]:
+        """The correlation data of each answer."""
+        topic = f"{PREFIX}/{TENANT}/{DEVICE}/answers"
+        return [each.correlation for each in list(self.received) if each.topic == topic]
 
     def states(self) -> list[DeviceState]:
         return [

@@ -1,25 +1,16 @@
-"""Signed reports, checked as any JOSE library would."""
+"""Signed reports, read as a platform reads them."""
 
 from __future__ import annotations
 
-import json
-from base64 import urlsafe_b64decode
 from typing import TYPE_CHECKING, Any
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from agent.identity import jws
+from agent.protocol.strict_json import read_json
 
 if TYPE_CHECKING:
     from agent.protocol.events import PublicKey
 
 
-def decoded(part: str) -> bytes:
-    return urlsafe_b64decode(part + "=" * (-len(part) % 4))
-
-
-def verified(jws: str, key: PublicKey) -> Any:
-    """The payload, checked as any JOSE library would."""
-    head, payload, signature = jws.split(".")
-    public = Ed25519PublicKey.from_public_bytes(decoded(key.x))
-    public.verify(decoded(signature), f"{head}.{payload}".encode())
-    assert json.loads(decoded(head)) == {"alg": "EdDSA", "kid": key.kid}
-    return json.loads(decoded(payload))
+def verified(text: str, key: PublicKey) -> Any:
+    """The payload, if this key signed it."""
+    return read_json(jws.verified(text, key))

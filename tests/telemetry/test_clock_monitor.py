@@ -75,7 +75,7 @@ class Corner:
 
 
 def by_the_newest_correction(event: dict[str, Any], corrections: list[dict[str, Any]]) -> datetime:
-    """When an event was, as docs/integrator.md says that it is to be read."""
+    """When an event was, as docs/platform/events.md says that it is to be read."""
     boot_id = event["clock"]["boot_id"]
     newest = [each["body"] for each in corrections if each["body"]["boot_id"] == boot_id][-1:]
     if not newest:

@@ -10,14 +10,18 @@ import time
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from agent.concurrency.watchdog import Progress, notify, watchdog_interval_s
 from agent.domain.ids import RandomIds
 from agent.protocol.base import ClockReading
-from agent.protocol.events import HeartbeatEvent
+from agent.protocol.events import ChangesEvent, HeartbeatEvent
 from agent.protocol.field_examples import Example, example_of
 from agent.protocol.fields import Flag
 from agent.protocol.heartbeat import HeartbeatBody, Reported
@@ -25,7 +29,7 @@ from agent.storage.database import Database
 from agent.storage.outbox_queries import Lane, waiting
 from agent.telemetry.analysis_rates import AnalysisRates, Counted
 from agent.telemetry.gauges import GaugeTableError, gauge, table_of
-from agent.telemetry.heartbeat import HeartbeatSender
+from agent.telemetry.heartbeat import HeartbeatSender, Intervals
 from agent.telemetry.machine_gauges import MachineGauges, resident_bytes
 from agent.telemetry.outbox_gauges import OutboxGauges
 from drivers.clock import SystemClock
@@ -39,6 +43,7 @@ if TYPE_CHECKING:
 
 NOON = datetime(2026, 3, 1, 4, tzinfo=UTC)
 NOWHERE = Path("/nowhere")
+_health: TypeAdapter[HeartbeatEvent | ChangesEvent] = TypeAdapter(HeartbeatEvent | ChangesEvent)
 
 
 class Device:
@@ -47,6 +52,8 @@ class Device:
         self.database = Database(folder / "kerbwatch.db")
         self.outbox = open_outbox(self.database)
         machine, waits = MachineGauges(folder, NOWHERE), OutboxGauges(self.outbox, self.clock)
+        self.connection: str | None = None
+        self.shows: dict[str, Any] = {"open_cases": 1}
         self.health = HeartbeatSender(
             self.database,
             self.outbox,
@@ -55,17 +62,23 @@ class Device:
             gauges=as_in_the_example(
                 uptime_s=self.clock.monotonic_s,
                 cameras=lambda: {"north": "watching"},
-                open_cases=lambda: 1,
+                open_cases=lambda: self.shows["open_cases"],
+                temperature_c=lambda: self.shows.get("temperature_c", 51.5),
                 outbox_rows=waits.outbox_rows,
                 disk_free_bytes=machine.disk_free_bytes,
                 memory_rss_bytes=machine.memory_rss_bytes,
             ),
+            session=lambda: self.connection,
+            intervals=Intervals(look_s=0.001, full_s=3600, silence_s=600),
         )
 
-    def heartbeats(self) -> list[HeartbeatEvent]:
+    def told(self) -> list[HeartbeatEvent | ChangesEvent]:
         with closing(self.database.read()) as connection:
-            rows = waiting(connection, Lane.HEALTH, limit=100, limit_bytes=10**6)
-        return [HeartbeatEvent.model_validate_json(row.event) for row in rows]
+            rows = waiting(connection, Lane.HEALTH, limit=1000, limit_bytes=10**7)
+        return [_health.validate_json(row.event) for row in rows]
+
+    def heartbeats(self) -> list[HeartbeatEvent]:
+        return [event for event in self.told() if isinstance(event, HeartbeatEvent)]
 
 
 @pytest.fixture
@@ -156,26 +169,99 @@ def test_what_the_analysis_does_is_told_since_the_last_heartbeat() -> None:
     assert rates.since_last(Counted(150, 20, 130), 0.5).gated_share is None
 
 
-def test_one_heartbeat_waits_and_the_ones_left_out_leave_no_gap(device: Device) -> None:
+def test_without_a_connection_one_waits_and_the_ones_left_out_leave_no_gap(device: Device) -> None:
     first = device.health.beat()
     assert first == 1
     for _ in range(100):
-        device.clock.advance(60)
+        device.clock.advance(3600)
         assert device.health.beat() is None
     device.outbox.confirm([first]).result()
     assert device.health.beat() == 2
-    assert [event.body.uptime_s for event in device.heartbeats()] == [6000]
+    assert [event.body.uptime_s for event in device.heartbeats()] == [360_000]
+
+
+def test_a_platform_that_confirms_late_is_told_all_the_same(device: Device) -> None:
+    device.connection = "first"
+    for _ in range(5):
+        device.health.beat()
+        device.clock.advance(3600)
+    assert [event.body.uptime_s for event in device.heartbeats()] == [0, 3600, 7200, 10_800, 14_400]
+
+
+def test_between_full_ones_only_news_is_told_and_a_sign_of_life(device: Device) -> None:
+    device.connection = "first"
+    device.health.beat()
+    for _ in range(20):
+        device.clock.advance(60)
+        device.health.beat()
+    [full, *silent] = device.told()
+    assert [dict(event.body)["of"] for event in silent] == [full.event_id] * 2
+    assert [dict(event.body)["changed"] for event in silent] == [{}, {}]
+
+    for shown in (51.0, 58.0, 57.0, 50.0):
+        device.shows["temperature_c"] = shown
+        device.clock.advance(60)
+        device.health.beat()
+    news = [dict(event.body)["changed"] for event in device.told()[3:]]
+    assert news == [{"temperature_c": 58.0}, {}], "it wavers; it has got warm; it is as it was"
+
+
+def test_a_connection_begins_with_a_full_heartbeat(device: Device) -> None:
+    device.connection = "first"
+    device.health.beat()
+    device.connection = None
+    device.clock.advance(600)
+    assert device.health.beat() is None, "one waits"
+    device.connection = "second"
+    device.health.beat()
+    assert [event.type for event in device.told()] == ["device.heartbeat"] * 2
+
+
+def rebuilt(told: list[HeartbeatEvent | ChangesEvent]) -> HeartbeatBody | None:
+    """What a platform knows that has seen these, in whatever order they came."""
+    full = max((e for e in told if isinstance(e, HeartbeatEvent)), key=_number, default=None)
+    if full is None:
+        return None
+    since = [e for e in told if isinstance(e, ChangesEvent) and e.body.of == full.event_id]
+    changed = max(since, key=_number).body.changed if since else {}
+    return full.body.model_copy(update=changed)
+
+
+def _number(event: HeartbeatEvent | ChangesEvent) -> int:
+    return event.sequence
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.floats(20, 90), st.floats(1, 2000)), min_size=1))
+def test_the_newest_changes_and_their_full_heartbeat_say_how_the_device_is(
+    shown: list[tuple[int, float, float]],
+) -> None:
+    with TemporaryDirectory() as folder:
+        device = Device(Path(folder))
+        device.connection = "first"
+        with device.database:
+            for cases, temperature_c, passed_s in shown:
+                device.shows |= {"open_cases": cases, "temperature_c": temperature_c}
+                device.clock.advance(passed_s)
+                device.health.beat()
+                [*_, newest] = told = device.told()
+                kept = [e for e in told if isinstance(e, HeartbeatEvent) or e == newest]
+                known = rebuilt(kept)
+                assert known == rebuilt(told), "no event between those two is needed"
+                assert known is not None
+                assert known.open_cases == cases
+                assert known.temperature_c is not None
+                assert abs(known.temperature_c - temperature_c) < 5
 
 
 def test_it_beats_until_it_is_told_to_stop(device: Device) -> None:
+    device.connection = "first"
     stop = threading.Event()
-    thread = threading.Thread(target=device.health.run, args=(stop, 0.001))
+    thread = threading.Thread(target=device.health.run, args=(stop,))
     thread.start()
     for expected in (1, 2, 3):
-        while not (heartbeats := device.heartbeats()):
+        while len(device.told()) < expected:
             time.sleep(0.001)
-        assert heartbeats[0].sequence == expected
-        device.outbox.confirm([expected]).result()
+        device.shows["open_cases"] += 1
     stop.set()
     thread.join(10)
     assert not thread.is_alive()

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.exceptions import InvalidSignature
 
 from agent.domain.ids import RandomIds
+from agent.identity.jws import NotVerifiedError
 from agent.identity.signing_key import FILE, PUBLIC_FILE, Signer, SigningError, open_signer
 from agent.protocol.base import MAX_RANGES
 from agent.storage import kept_table
@@ -26,6 +26,7 @@ from drivers.testing import FakeClock
 from tests.support.drafts import birth, case_opened
 from tests.support.outboxes import open_outbox
 from tests.support.signatures import verified
+from tests.support.topics import DEVICE, TENANT
 
 NOON = datetime(2026, 3, 1, 4, 0, tzinfo=UTC)
 MB = 1_000_000
@@ -41,7 +42,15 @@ class Box:
             self.database, budget_bytes=budget_bytes, keep_arrived=keep
         )
         self.signer = Signer(folder / "keys")
-        self.losses = LossReports(self.database, self.outbox, self.signer, self.clock, RandomIds())
+        self.losses = LossReports(
+            self.database,
+            self.outbox,
+            self.signer,
+            self.clock,
+            RandomIds(),
+            tenant=TENANT,
+            device_id=DEVICE,
+        )
 
     def add(self, lane: Lane, count: int, padding: int = 1500) -> list[int]:
         drafts = [
@@ -66,10 +75,11 @@ class Box:
         """Every number that the reports name, each checked against its signature."""
         found: list[int] = []
         for report in self.reports():
+            assert report["body"].keys() == {"jws"}, "what is lost stands there once"
             signed = verified(report["body"]["jws"], self.signer.public)
-            told = report["body"]["losses"]
-            assert [each["ranges"] for each in signed] == [each["ranges"] for each in told]
-            for loss in told:
+            for name in ("tenant", "device_id", "event_id"):
+                assert signed[name] == report[name]
+            for loss in signed["losses"]:
                 for first, last in loss["ranges"]:
                     found += range(first, last + 1)
         return sorted(found)
@@ -123,7 +133,7 @@ def test_what_the_broker_refuses_is_reported_as_lost_once_it_is_kept_no_more(
     box.database.write(lambda c: kept_table.give_up(c, "refused", 2)).result()
     assert box.losses.report() == 2
     [report] = box.reports()
-    [loss] = report["body"]["losses"]
+    [loss] = verified(report["body"]["jws"], box.signer.public)["losses"]
     assert (loss["lane"], loss["ranges"]) == ("case", [[3, 4]])
     assert "Packet too large" in loss["reason"]
     assert box.losses.report() == 0, "nothing is reported twice"
@@ -142,7 +152,7 @@ def test_a_changed_report_is_found_out(tmp_path: Path) -> None:
     signer = Signer(tmp_path)
     head, _, signature = signer.sign([1, 2]).split(".")
     forged = f"{head}.WzEsM10.{signature}"
-    with pytest.raises(InvalidSignature):
+    with pytest.raises(NotVerifiedError):
         verified(forged, signer.public)
 
 

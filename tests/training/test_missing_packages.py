@@ -46,7 +46,8 @@ def test_there_are_commands() -> None:
     assert {
         "benchmarks.peers",
         "benchmarks",
-        "training.street_detector.train",
+        "training",
+        "training.verifier.choose",
         "training.evaluate",
     } <= {*COMMANDS}
 
@@ -72,8 +73,7 @@ def test_a_command_without_its_packages_says_what_to_install(command: str, tmp_p
         ("supervision", "benchmarks.peers"),
         ("trackers", "benchmarks.peers"),
         ("matplotlib", "benchmarks.soak_chart"),
-        ("torch", "training.street_detector.train"),
-        ("torch", "training.bin_classifier.train"),
+        ("torch", "training.verifier.choose"),
         ("onnx", "training.export.quantise"),
         ("onnx", "training.export.enlarge"),
         ("torch", "training.bin_classifier.cross_validation"),

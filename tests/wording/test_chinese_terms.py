@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-PAGES = [ROOT / "README.zh-CN.md", *sorted((ROOT / "docs").glob("*.zh-CN.md"))]
+PAGES = [ROOT / "README.zh-CN.md", *sorted((ROOT / "docs").glob("**/*.zh-CN.md"))]
 
 TERMS = {
     "网络运行": "模型推理",

@@ -6,6 +6,7 @@ import ast
 from typing import TYPE_CHECKING, get_args
 
 from agent.domain.labels import CANDIDATE_KINDS
+from agent.domain.scene import Withdrawal
 from agent.evidence.pictures import Role
 from agent.runtime.recovery import Cause
 from provisioning.wording.vocabulary import (
@@ -13,6 +14,7 @@ from provisioning.wording.vocabulary import (
     CAUSES,
     ROLES,
     STAGES,
+    WITHDRAWALS,
     column_in_words,
     measure_in_words,
 )
@@ -53,6 +55,10 @@ def test_every_stage_of_a_frame_has_its_words() -> None:
 
 def test_every_cause_of_a_start_has_its_words() -> None:
     assert set(CAUSES) == set(get_args(Cause))
+
+
+def test_every_reason_of_a_withdrawal_has_its_words() -> None:
+    assert set(WITHDRAWALS) == set(get_args(Withdrawal))
 
 
 def test_every_kind_of_candidate_has_its_words() -> None:

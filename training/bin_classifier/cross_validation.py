@@ -25,7 +25,7 @@ from tqdm import tqdm
 from training.bin_classifier.material import material_of
 from training.bin_classifier.mobilenet import MobileNetV2
 from training.bin_classifier.pictures import BESIDE, SIZE_PX, normalised, plain
-from training.bin_classifier.recipe import EPOCHS, FOLDS
+from training.bin_classifier.recipe import FOLD_EPOCHS, FOLDS
 from training.bin_classifier.test_time_augmentation import NEAR_SHARE
 from training.bin_classifier.train import SANDIEGO, Pool, gather, gather_for, train
 from training.datasets.augment import Picture
@@ -158,7 +158,7 @@ def folds(job: Job) -> None:
 @click.option("--seed", default=3, show_default=True)
 @click.option("--folds", "count", default=FOLDS, show_default=True)
 @click.option("--only", default=None, type=int, help="One fold alone, from 0.")
-@click.option("--epochs", default=EPOCHS, show_default=True)
+@click.option("--epochs", default=FOLD_EPOCHS, show_default=True)
 @click.option("--without", multiple=True, type=click.Choice(ABLATIONS))
 @click.option(
     "--data", default=Path("../shared/data"), type=click.Path(path_type=Path, exists=True)

@@ -16,9 +16,6 @@ STAGES = (
     (6, 320, 1, 1),
 )
 FEATURES = 1280
-KEPT_STAGES = 4
-"""Stages that stay as ImageNet left them: edges and colours need no teaching by 900 pictures, and these,
-of the largest maps, would take as long as all the others together."""
 
 
 def _conv(

@@ -1,7 +1,5 @@
 """Train and judge the bin state classifier: does a bin overflow?
 
-``python -m training.bin_classifier.train --seed 3 --folds DIR --stills DIR --out models/bin-state``
-
 Which recipe, and what a stranger's corner may expect of it, :mod:`.cross_validation` says beforehand; its
 answers calibrate the probability here.
 """
@@ -9,13 +7,10 @@ answers calibrate the probability here.
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import click
 import cv2
 import numpy as np
 import onnxruntime
@@ -25,11 +20,10 @@ from torch import Tensor
 from torch.nn import functional
 from tqdm import tqdm
 
-from training import checkpoints
 from training.bin_classifier import calibration, model_card
 from training.bin_classifier.calibration import STREETS
 from training.bin_classifier.material import beside_containers, material_of
-from training.bin_classifier.mobilenet import FEATURES, KEPT_STAGES, MobileNetV2, Probabilities
+from training.bin_classifier.mobilenet import FEATURES, MobileNetV2, Probabilities
 from training.bin_classifier.pictures import (
     BESIDE,
     CROPS,
@@ -40,9 +34,9 @@ from training.bin_classifier.pictures import (
     plain,
     varied,
 )
-from training.bin_classifier.recipe import EPOCHS
 from training.bin_classifier.test_time_augmentation import with_second_look
 from training.datasets import readers
+from training.datasets.clips import frames
 from training.datasets.groups import records, split_groups
 from training.datasets.licences import may_train
 from training.datasets.near_duplicates import pretrained, same_place_groups
@@ -50,6 +44,7 @@ from training.datasets.readers import BinPicture
 from training.datasets.rendered import rendered_bins
 from training.datasets.reviewed import REVIEWED, reviewed_bins
 from training.evaluate.folds import joined_groups
+from training.fine_tuning import FineTuning, Pace
 from training.make import Job
 from training.model_folder import hand_on
 from training.street.steps import STILLS
@@ -57,6 +52,9 @@ from training.street.steps import STILLS
 BATCH = 32
 PICTURES_PER_EPOCH = 896
 LEARNING_RATE = 4e-4
+PACE = Pace(
+    rates=(LEARNING_RATE, LEARNING_RATE * 3), decay=0.02, warm_up=0.15, averaged=0.99, clip=5.0
+)
 SHARES = {"train": 0.76, "held_out": 0.24}
 THRESHOLD = 0.5
 """The probability is calibrated; its middle needs no choosing, which on so few pictures is a throw."""
@@ -188,24 +186,6 @@ def loss_of(logits: Tensor, overflowing: Sequence[bool]) -> Tensor:
     )
 
 
-def _to_train(network: MobileNetV2) -> None:
-    """Everything but the stages that are kept goes into training."""
-    network.train()
-    kept = network.features[:KEPT_STAGES]
-    kept.eval()
-    kept.requires_grad_(False)
-
-
-def _optimiser(network: MobileNetV2) -> torch.optim.AdamW:
-    return torch.optim.AdamW(
-        [
-            {"params": network.features[KEPT_STAGES:].parameters(), "lr": LEARNING_RATE},
-            {"params": network.classifier.parameters(), "lr": LEARNING_RATE * 3},
-        ],
-        weight_decay=0.02,
-    )
-
-
 def train(
     chosen: Chosen,
     material: Material,
@@ -230,39 +210,25 @@ def train(
     torch.manual_seed(seed)
     network = pretrained()
     network.classifier[1] = torch.nn.Linear(FEATURES, 2)
-    network.to(checkpoints.fastest_device(), memory_format=torch.channels_last)
-    average = checkpoints.Average(network, 0.99)
-    optimiser = _optimiser(network)
     batches = -(-len(draw_epoch(chosen, np.random.default_rng(0), pictures)) // BATCH)
-    steps = epochs * batches
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, [LEARNING_RATE, LEARNING_RATE * 3], total_steps=steps + 1, pct_start=0.15
-    )
-    recipe = {"seed": seed, "epochs": epochs, "n": sum(map(len, chosen.values()))}
-    recipe["size_px"] = SIZE_PX
-    state = checkpoints.load(checkpoint, recipe)
-    parts: dict[str, Any] = {"network": network, "optimiser": optimiser, "schedule": schedule}
-    if state is not None:
-        for name, part in parts.items():
-            part.load_state_dict(state[name])
-        average.values, average.steps = state["average"], state["steps"]
-    done, minutes = (state["epoch"], state["minutes"]) if state else (0, 0.0)
-    for epoch in tqdm(range(done, epochs), desc="training", initial=done, total=epochs):
-        began_s = time.monotonic()
-        _epoch(network, optimiser, schedule, average, chosen, material, pictures, (seed, epoch))
-        minutes += (time.monotonic() - began_s) / 60
-        saved = {name: part.state_dict() for name, part in parts.items()}
-        saved |= {"average": average.values, "steps": average.steps, "minutes": minutes}
-        checkpoints.save(checkpoint, saved | {"recipe": recipe, "epoch": epoch + 1})
-    network.load_state_dict(average.values)
-    return network.cpu().eval(), minutes
+    learning = [network.features.parameters(), network.classifier.parameters()]
+    tuning = FineTuning(network, learning, epochs * batches, PACE)
+    recipe = {
+        "seed": seed,
+        "epochs": epochs,
+        "n": sum(map(len, chosen.values())),
+        "size_px": SIZE_PX,
+    }
+
+    def one_epoch(epoch: int) -> None:
+        _epoch(tuning, chosen, material, pictures, (seed, epoch))
+
+    tuning.run(epochs, one_epoch, checkpoint, recipe)
+    return tuning.averaged(), tuning.minutes
 
 
 def _epoch(
-    network: MobileNetV2,
-    optimiser: torch.optim.AdamW,
-    schedule: torch.optim.lr_scheduler.OneCycleLR,
-    average: checkpoints.Average,
+    tuning: FineTuning[MobileNetV2],
     chosen: Chosen,
     material: Material,
     pictures: int | None,
@@ -270,24 +236,18 @@ def _epoch(
 ) -> None:
     random = np.random.default_rng(draw)
     torch.manual_seed(draw[0] * 100_003 + draw[1])
-    _to_train(network)
-    device = next(network.parameters()).device
+    tuning.network.train()
     drawn = draw_epoch(chosen, random, pictures)
     batches = [drawn[start : start + BATCH] for start in range(0, len(drawn), BATCH)]
     total = 0.0
     bar = tqdm(batches, desc=f"epoch {draw[1] + 1}", leave=False)
     for batch in bar:
         views = normalised([varied(item, material, random) for item in batch])
-        with torch.autocast(device.type, torch.bfloat16):
-            images = torch.from_numpy(views).to(device, memory_format=torch.channels_last)
-            logits = network(images).float().cpu()
+        with torch.autocast(tuning.device.type, torch.bfloat16):
+            images = torch.from_numpy(views).to(tuning.device, memory_format=torch.channels_last)
+            logits = tuning.network(images).float().cpu()
         loss = loss_of(logits, [item.overflowing for item in batch])
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-        optimiser.step()
-        schedule.step()
-        average.update(network)
+        tuning.learn(loss)
         total += loss.item()
         bar.set_postfix(loss=f"{loss.item():.3f}")
     tqdm.write(f"epoch {draw[1] + 1}: loss {total / len(batches):.4f}")
@@ -353,23 +313,22 @@ def clip_scores(path: Path, data: Path, every: int = 40) -> dict[str, NDArray[np
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     found = {}
     for clip in ("dev_pedestrians_vtest.mp4", "dev_traffic_intersection_opendatacam.mp4"):
-        reader = cv2.VideoCapture(str(data / "videos" / clip))
-        scores, index = [], 0
-        while (read := reader.read())[0]:
-            if index % every == 0:
-                small = cv2.resize(read[1], (SIZE_PX, SIZE_PX), interpolation=cv2.INTER_AREA)
-                batch = normalised([np.asarray(small, dtype=np.uint8)])
-                scores.append(float(session.run(None, {"images": batch})[0][0, 1]))
-            index += 1
-        reader.release()
+        scores = []
+        for frame in frames(data / "videos" / clip, every):
+            small = cv2.resize(frame, (SIZE_PX, SIZE_PX), interpolation=cv2.INTER_AREA)
+            batch = normalised([np.asarray(small, dtype=np.uint8)])
+            scores.append(float(session.run(None, {"images": batch})[0][0, 1]))
         found[clip] = np.array(scores)
     return found
 
 
 def write_groups(path: Path, pools: dict[str, Pool]) -> None:
-    """Publish which picture is in which group and part."""
+    """Publish which picture is in which group and part.
+
+    The containers that things are laid beside are told among the scenes that they are cut from.
+    """
     rows = []
-    for each in pools.values():
+    for each in (each for name, each in pools.items() if name != BESIDE):
         parts = dict(zip(each.groups, each.parts, strict=True))
         rows += records(
             [item.name for item in each.items],
@@ -443,36 +402,3 @@ def gather_for(job: Job, stills: Path | None) -> dict[str, Pool]:
     options = job.options
     most = job.recipe["most"]
     return gather(options.data, stills, options.seed, options.reviewed, options.may_train, most)
-
-
-@click.command(help=__doc__)
-@click.option("--seed", default=1, show_default=True)
-@click.option("--epochs", default=EPOCHS, show_default=True)
-@click.option("--folds", required=True, type=click.Path(path_type=Path, exists=True))
-@click.option(
-    "--data", "data", default=Path("../shared/data"), type=click.Path(path_type=Path, exists=True)
-)
-@click.option("--stills", default=None, type=click.Path(path_type=Path, exists=True))
-@click.option("--reviewed", default=None, type=click.Path(path_type=Path, exists=True))
-@click.option("--out", default=Path("models/bin-state"), type=click.Path(path_type=Path))
-@click.option("--work", default=Path(".training/bin-state"), type=click.Path(path_type=Path))
-@click.option("--threads", default=2, show_default=True)
-def main(
-    seed: int,
-    epochs: int,
-    folds: Path,
-    data: Path,
-    stills: Path | None,
-    reviewed: Path | None,
-    out: Path,
-    work: Path,
-    threads: int,
-) -> None:
-    """Train, export, judge and write the papers."""
-    torch.set_num_threads(threads)
-    pools = gather(data, stills, seed, reviewed)
-    make(Places(data, out, work, folds, stills), pools, seed, epochs)
-
-
-if __name__ == "__main__":
-    main()

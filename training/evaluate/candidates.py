@@ -37,6 +37,7 @@ KIND_OF = {
     "rubbish": "rubbish",
     SHOP_GOODS: "shop_goods",
 }
+"""Street labels as kinds of candidates; an umbrella is none: it depends on what is below."""
 
 
 @dataclass(frozen=True, slots=True)

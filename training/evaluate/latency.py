@@ -37,6 +37,11 @@ def times_ms(files: Sequence[Path]) -> list[list[float]]:
     return found
 
 
+def latency_ms(file: Path) -> float:
+    """The median time of one picture on one thread, in milliseconds."""
+    return statistics.median(times_ms([file])[0])
+
+
 def speed(files: Mapping[str, Path]) -> str:
     """A table of what one picture costs with each file, and how large it is."""
     rows = []

@@ -11,27 +11,32 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from training.card_head import Head, share_of
+from training.card_head import share_of
 from training.datasets.licences import notice
 from training.evaluate.latency import RUNS, processor, times_ms
 from training.evaluate.metrics import mean_average_precision, roc_auc
-from training.model_folder import InputSpec, Manifest, ModelClass, table, write_papers
+from training.model_folder import InputSpec, table, write_papers
 from training.street_detector.classes import STREET_CLASSES
 from training.street_detector.judge import StreetFile, judge
 from training.street_detector.mixture import BACKGROUNDS, Sources, whole
 from training.street_detector.model_card import (
-    NEW_CLASSES,
     TEACHERS,
-    ClipFigures,
+    Measured,
     Run,
-    Runs,
-    false_rows,
-    held_out_rows,
+    manifest_of,
     sets_of,
-    size_rows,
+    told_of,
 )
 from training.street_detector.nanodet_file import NanoDetFile
-from training.street_detector.nanodet_plus import INPUT_PX, MEAN, STD, places, resized
+from training.street_detector.nanodet_plus import (
+    DISTANCES,
+    INPUT_PX,
+    MEAN,
+    SIDES,
+    STD,
+    places,
+    resized,
+)
 from training.street_detector.pictures import SIZE_PX, Example, scene_of
 from training.street_detector.real_stalls import choose, rows_of, share_above
 
@@ -87,24 +92,7 @@ Start is the untouched COCO network in the same run, with the same input. Recall
 the start and at the manifest's threshold for the trained file. coco_mini is from COCO's *training*
 pictures, which the start has seen and learned: it is favoured there.
 
-{figures}
-
-People by size (root of the box's area at 416 px):
-
-{people}
-
-False pictures (at least one detection at the threshold where the set holds none of the class, or
-none was put there; a bin or a bag may stand unlabelled on a real street):
-
-{false}
-
-## Cameras and streets that only judge
-
-{elsewhere}
-
-The clip dev_pedestrians_vtest.mp4, one frame each 2 s, {windows} windows: the start finds {theirs} people at
-0.35, the trained file {ours} at {person:.2f}; {again:.1%} of the start's people are found again. Windows
-with a false stall {stall:.1%}, bin {bin:.1%}, rubbish {rubbish:.1%} (a yellow cloth lies on the grass there).
+{held_out}
 
 ## Known mistakes
 
@@ -189,22 +177,6 @@ def _bikes(detector: StreetFile, sources: Sources) -> float:
     return roc_auc(np.array(truth, int), np.array(scores))
 
 
-def _manifest(run: Run) -> Manifest:
-    return Manifest(
-        name=run.name,
-        version=VERSION,
-        family="nanodet_plus",
-        licence="Apache-2.0",
-        provenance="NanoDet-Plus-m-1.5x COCO (Apache-2.0), all layers fine-tuned on "
-        + ", ".join(run.counts)
-        + f"; {run.command}",
-        input=InputSpec("data", SIZE_PX, SIZE_PX, "BGR", "letterbox", mean=MEAN, std=STD),
-        output_name="output",
-        output_shape=(1, places(SIZE_PX), 42),
-        classes=tuple(ModelClass(name, name, run.thresholds[name]) for name in STREET_CLASSES),
-    )
-
-
 SIZES_HEADER = (
     "file",
     *(f"{name} AP" for name, _ in BOXED),
@@ -220,10 +192,7 @@ SIZES_HEADER = (
 def write(
     out: Path,
     run: Run,
-    judged: Runs,
-    clip: ClipFigures,
-    head: Head,
-    elsewhere: Sequence[Sequence[str]],
+    measured: Measured,
     sizes: Sequence[Sequence[str]],
     smaller: str,
     steps_px: str,
@@ -233,51 +202,26 @@ def write(
     Args:
         out: The folder, with the network.
         run: How it came to be.
-        judged: The held-out parts, by start and trained file.
-        clip: People in a clip.
-        head: What comes first in the card.
-        elsewhere: Rows of :func:`model_card.elsewhere_rows`.
+        measured: What it does.
         sizes: Rows of :func:`at_sizes`.
         smaller: The model that it is compared with, and has its parts from.
         steps_px: The sizes that it was trained at, in words.
     """
-    parts = ("train", "tune", "held_out")
-    header = (
-        "part", "class", "pictures / truths", "AP50 start → trained", "AP start → trained",
-        "start's recall / precision", "trained recall / precision",
-    )  # fmt: skip
-    people = ("part", "size", "people", "AP50 start", "AP50", "recall start", "recall")
     card = CARD.format(
         version=VERSION,
-        head=head.text(),
         sizes=table(SIZES_HEADER, sizes),
         machine=processor(),
         runs=RUNS,
         places=places(SIZE_PX),
-        mega=(out / "model.onnx").stat().st_size / 1e6,
-        epochs=run.until,
         steps_px=steps_px,
-        seen=run.pictures_seen,
-        minutes=run.minutes,
-        seed=run.seed,
-        counts=table(
-            ("set", "train", "tune", "held out"),
-            [[name, *(str(each[part]) for part in parts)] for name, each in run.counts.items()],
-        ),
         smaller=smaller,
-        figures=table(header, held_out_rows(judged, run.thresholds)),
-        people=table(
-            people, size_rows(judged, ("coco_mini", "rendered"), run.thresholds["person"])
-        ),
-        false=table(("part", "pictures", *NEW_CLASSES), false_rows(judged, run.thresholds)),
-        elsewhere=table(("figure", "n", "start", "trained"), elsewhere),
-        windows=clip.windows,
-        theirs=clip.people_of_start,
-        ours=clip.people_of_trained,
-        again=clip.found_again,
-        person=run.thresholds["person"],
         mistakes=MISTAKES.strip(),
-        **clip.false_share,
+        **told_of(out, run, measured),
     )
-    text = notice("larger street detector", sets_of(run), START, TEACHERS)
-    write_papers(out, _manifest(run), card, text)
+    fed = InputSpec("data", SIZE_PX, SIZE_PX, "BGR", "letterbox", mean=MEAN, std=STD)
+    columns = len(STREET_CLASSES) + SIDES * DISTANCES
+    manifest = manifest_of(
+        run, VERSION, "nanodet_plus", "NanoDet-Plus-m-1.5x", fed, places(SIZE_PX), columns
+    )
+    text = notice("larger street detector", sets_of(run.counts), START, TEACHERS)
+    write_papers(out, manifest, card, text)

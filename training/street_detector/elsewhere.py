@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from training.bin_classifier.pictures import read
 from training.datasets.augment import Picture, letterbox
+from training.datasets.clips import frames, frames_per_s
 from training.evaluate.metrics import iou_matrix
 from training.street_detector.classes import STREET_CLASSES
 from training.street_detector.judge import StreetFile
@@ -78,21 +78,12 @@ def at_night(data: Path) -> Iterator[tuple[Picture, Array]]:
 
 def from_above(data: Path, teacher: NanoDetPlus) -> Iterator[tuple[Picture, Array]]:
     """A frame a second of the clip of walkers, with the people that the teacher is sure of."""
-    clip = cv2.VideoCapture(str(data / "videos_more" / WALKERS))
-    step = max(1, round(clip.get(cv2.CAP_PROP_FPS) * SECONDS_BETWEEN))
-    index = 0
-    while True:
-        arrived, frame = clip.read()
-        if not arrived:
-            break
-        if index % step == 0:
-            picture = np.asarray(frame, np.uint8)
-            found = seen_by(teacher.find, picture)
-            sure = (found.classes == PERSON) & (found.scores >= SURE_IN_CLIP)
-            boxes = found.boxes[sure]
-            yield picture, boxes[boxes[:, 3] - boxes[:, 1] >= LEAST_HEIGHT_PX]
-        index += 1
-    clip.release()
+    clip = data / "videos_more" / WALKERS
+    for picture in frames(clip, max(1, round(frames_per_s(clip) * SECONDS_BETWEEN))):
+        found = seen_by(teacher.find, picture)
+        sure = (found.classes == PERSON) & (found.scores >= SURE_IN_CLIP)
+        boxes = found.boxes[sure]
+        yield picture, boxes[boxes[:, 3] - boxes[:, 1] >= LEAST_HEIGHT_PX]
 
 
 def recall(detector: StreetFile, scenes: list[tuple[Picture, Array]], threshold: float) -> Seen:

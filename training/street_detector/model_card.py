@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import cv2
 import numpy as np
 
-from training.bin_classifier.model_card import latency_ms
 from training.card_head import Head, share_of
+from training.datasets.clips import frames, frames_per_s
 from training.datasets.licences import notice
+from training.datasets.splits import SHARES
+from training.evaluate.latency import latency_ms
 from training.evaluate.metrics import iou_matrix
 from training.model_folder import InputSpec, Manifest, ModelClass, table, write_papers
 from training.street_detector.classes import STREET_CLASSES
@@ -34,7 +36,6 @@ from training.street_detector.judge import (
 from training.street_detector.mixture import IN_NO_UNBOXED_SET
 from training.street_detector.pictures import (
     SIZE_PX,
-    WHOLE_SHARE,
     Example,
     Scene,
     device_windows,
@@ -57,15 +58,12 @@ class Run:
 
     seed: int
     epochs: int
-    until: int
     pictures_seen: int
     minutes: float
     thresholds: Mapping[str, float]
     counts: Mapping[str, Mapping[str, int]]
     begun: str = ""
     name: str = "street"
-    whole: float = WHOLE_SHARE
-    kept_weights: int = 0
 
     @property
     def command(self) -> str:
@@ -74,9 +72,9 @@ class Run:
         return f"python -m training make {self.name} --seed {self.seed}{begin}"
 
 
-def sets_of(run: Run) -> list[str]:
-    """The sets that taught it, by the names of their folders."""
-    return [name.split(" (")[0] for name in run.counts]
+def sets_of(parts: Iterable[str]) -> list[str]:
+    """The sets that taught it, by the names of their folders; of the parts that they were dealt into."""
+    return [name.split(" (")[0] for name in parts]
 
 
 def title_of(folder: Path) -> str:
@@ -96,23 +94,30 @@ class ClipFigures:
     false_share: Mapping[str, float]
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a card tells of a finished detector.
+
+    Attributes:
+        judged: The held-out parts, by start and trained file.
+        clip: People in a clip.
+        head: What comes first.
+        elsewhere: Rows of :func:`elsewhere_rows`.
+    """
+
+    judged: Runs
+    clip: ClipFigures
+    head: Head
+    elsewhere: Sequence[Sequence[str]]
+
+
 def _windows_of_clip(path: Path, every_s: float = 2.0) -> list[Example]:
-    clip = cv2.VideoCapture(str(path))
-    step = max(1, round(clip.get(cv2.CAP_PROP_FPS) * every_s))
     examples: list[Example] = []
-    index = 0
-    while True:
-        arrived, frame = clip.read()
-        if not arrived:
-            break
-        if index % step == 0:
-            picture = np.asarray(frame, dtype=np.uint8)
-            scene = Scene(picture, (), np.zeros((0, 4), np.float32), frozenset())
-            height, width = picture.shape[:2]
-            windows = device_windows(width, height, CLIP_WINDOW_PX)
-            examples += [take_window(scene, window) for window in windows]
-        index += 1
-    clip.release()
+    for picture in frames(path, max(1, round(frames_per_s(path) * every_s))):
+        scene = Scene(picture, (), np.zeros((0, 4), np.float32), frozenset())
+        height, width = picture.shape[:2]
+        windows = device_windows(width, height, CLIP_WINDOW_PX)
+        examples += [take_window(scene, window) for window in windows]
     return examples
 
 
@@ -191,6 +196,45 @@ def size_rows(judged: Runs, parts: Sequence[str], threshold: float) -> list[list
     return rows
 
 
+HELD_OUT = """
+{figures}
+
+People by size (root of the box's area at 416 px):
+
+{sizes}
+
+False pictures (at least one detection at the threshold where the set holds none of the class, or
+none was put there; a bin or a bag may stand unlabelled on a real street):
+
+{false}
+
+## Cameras and streets that only judge
+
+{elsewhere}
+
+llvip_night: pictures of a raised camera by night; walker_1.mp4: a clip from a raised camera by day, a
+frame a second. Nobody boxed them: the people are those of 60 px or more that two larger networks agree
+on, or that one of them is sure of. streets_us_gsv: ordinary streets, none with a stall.
+
+The clip {clip} (a high camera over a campus road; in no part of training), one frame each 2 s,
+{windows} windows: the start finds {theirs} people at 0.35, the trained file {ours} at {person:.2f};
+{again:.1%} of the start's people are found again. Windows with a false stall {stall:.1%}, bin
+{bin:.1%}, rubbish {rubbish:.1%}; a yellow cloth lies on the grass there, and calling it rubbish is
+counted as false here.
+"""
+"""What every detector's card tells of what was held out and of what only judges."""
+COUNTED = ("set", "train", "tune", "held out")
+FIGURES = (
+    "part",
+    "class",
+    "pictures / truths",
+    "AP50 start → trained",
+    "AP start → trained",
+    "start's recall / precision",
+    "trained recall / precision",
+)
+SIZES = ("part", "size", "people", "AP50 start", "AP50", "recall start", "recall")
+
 CARD = """
 # Street detector, {version}
 
@@ -236,30 +280,7 @@ rubbish. AP50 is at an IoU of 0.5, AP over 0.50 to 0.95. Recall and precision at
 and at the manifest's threshold for the trained file. coco_mini is from COCO's *training* pictures,
 which the start has seen and learned: it is favoured there.
 
-{figures}
-
-People by size (root of the box's area at 416 px):
-
-{sizes}
-
-False pictures (at least one detection at the threshold where the set holds none of the class, or
-none was put there; a bin or a bag may stand unlabelled on a real street):
-
-{false}
-
-## Cameras and streets that only judge
-
-{elsewhere}
-
-llvip_night: pictures of a raised camera by night; walker_1.mp4: a clip from a raised camera by day, a
-frame a second. Nobody boxed them: the people are those of 60 px or more that two larger networks agree
-on, or that one of them is sure of. streets_us_gsv: ordinary streets, none with a stall.
-
-The clip {clip} (a high camera over a campus road; in no part of training), one frame each 2 s,
-{windows} windows: the start finds {theirs} people at 0.35, the trained file {ours} at {person:.2f};
-{again:.1%} of the start's people are found again. Windows with a false stall {stall:.1%}, bin
-{bin:.1%}, rubbish {rubbish:.1%}; a yellow cloth lies on the grass there, and calling it rubbish is
-counted as false here.
+{held_out}
 
 ## What is proven only on drawn pictures
 
@@ -328,83 +349,84 @@ def elsewhere_rows(
     return rows
 
 
-def _manifest(run: Run) -> Manifest:
-    return Manifest(
-        name=run.name,
-        version=VERSION,
-        family="yolox",
-        licence="Apache-2.0",
-        provenance="YOLOX-nano COCO (Apache-2.0), all layers fine-tuned on "
-        + ", ".join(run.counts)
-        + f"; {run.command}"
-        + (f", where EARLIER is {run.begun}" if run.begun else ""),
-        input=InputSpec("images", SIZE_PX, SIZE_PX, "BGR", "letterbox"),
-        output_name="output",
-        output_shape=(1, 3549, 5 + len(STREET_CLASSES)),
-        classes=tuple(ModelClass(name, name, run.thresholds[name]) for name in STREET_CLASSES),
-    )
-
-
-def write(
-    out: Path,
-    run: Run,
-    judged: Runs,
-    clip: ClipFigures,
-    head: Head,
-    elsewhere: Sequence[Sequence[str]],
-) -> None:
-    """Write manifest, card and notice beside the exported model.
-
-    Args:
-        out: The folder, with the network.
-        run: How it came to be.
-        judged: The held-out parts, by start and trained file.
-        clip: People in a clip.
-        head: What comes first in the card.
-        elsewhere: Rows of :func:`elsewhere_rows`.
-    """
-    model = out / "model.onnx"
-    parts = ("train", "tune", "held_out")
-    header = (
-        "part",
-        "class",
-        "pictures / truths",
-        "AP50 start → trained",
-        "AP start → trained",
-        "start's recall / precision",
-        "trained recall / precision",
-    )
-    size_header = ("part", "size", "people", "AP50 start", "AP50", "recall start", "recall")
-    card = CARD.format(
-        version=VERSION,
-        mega=model.stat().st_size / 1e6,
-        latency=latency_ms(model),
-        head=head.text(),
-        kept=run.kept_weights,
-        epochs=run.until,
-        seen=run.pictures_seen,
-        minutes=run.minutes,
-        seed=run.seed,
-        begun=f" Goes on from {run.begun}." if run.begun else "",
-        counts=table(
-            ("set", "train", "tune", "held out"),
-            [[name, *(str(each[part]) for part in parts)] for name, each in run.counts.items()],
-        ),
-        figures=table(header, held_out_rows(judged, run.thresholds)),
-        sizes=table(
-            size_header, size_rows(judged, ("coco_mini", "rendered"), run.thresholds["person"])
-        ),
-        false=table(("part", "pictures", *NEW_CLASSES), false_rows(judged, run.thresholds)),
-        elsewhere=table(("figure", "n", "start", "trained"), elsewhere),
+def told_of(out: Path, run: Run, measured: Measured) -> dict[str, Any]:
+    """What every detector's card is filled with."""
+    judged, clip, thresholds = measured.judged, measured.clip, run.thresholds
+    held_out = HELD_OUT.format(
+        figures=table(FIGURES, held_out_rows(judged, thresholds)),
+        sizes=table(SIZES, size_rows(judged, ("coco_mini", "rendered"), thresholds["person"])),
+        false=table(("part", "pictures", *NEW_CLASSES), false_rows(judged, thresholds)),
+        elsewhere=table(("figure", "n", "start", "trained"), measured.elsewhere),
         clip=CLIP,
         windows=clip.windows,
         theirs=clip.people_of_start,
         ours=clip.people_of_trained,
         again=clip.found_again,
-        person=run.thresholds["person"],
-        mistakes=MISTAKES.strip(),
+        person=thresholds["person"],
         **clip.false_share,
     )
-    write_papers(
-        out, _manifest(run), card, notice("street detector", sets_of(run), START, TEACHERS)
+    counts = [[name, *(str(each[part]) for part in SHARES)] for name, each in run.counts.items()]
+    return {
+        "head": measured.head.text(),
+        "mega": (out / "model.onnx").stat().st_size / 1e6,
+        "epochs": run.epochs,
+        "seen": run.pictures_seen,
+        "minutes": run.minutes,
+        "seed": run.seed,
+        "counts": table(COUNTED, counts),
+        "held_out": held_out.strip(),
+    }
+
+
+def manifest_of(
+    run: Run, version: str, family: str, base: str, fed: InputSpec, places: int, columns: int
+) -> Manifest:
+    """What the device must know of a detector.
+
+    Args:
+        run: How it came to be.
+        version: Of the file.
+        family: By which the device decodes it.
+        base: The network that it was begun with.
+        fed: What it wants to be fed.
+        places: Rows of its output.
+        columns: Columns of its output.
+    """
+    return Manifest(
+        name=run.name,
+        version=version,
+        family=family,
+        licence="Apache-2.0",
+        provenance=f"{base} COCO (Apache-2.0), all layers fine-tuned on "
+        + ", ".join(run.counts)
+        + f"; {run.command}"
+        + (f", where EARLIER is {run.begun}" if run.begun else ""),
+        input=fed,
+        output_name="output",
+        output_shape=(1, places, columns),
+        classes=tuple(ModelClass(name, name, run.thresholds[name]) for name in STREET_CLASSES),
     )
+
+
+def write(out: Path, run: Run, measured: Measured, kept_weights: int) -> None:
+    """Write manifest, card and notice beside the exported model.
+
+    Args:
+        out: The folder, with the network.
+        run: How it came to be.
+        measured: What it does.
+        kept_weights: How many of the first weights and biases were not trained.
+    """
+    card = CARD.format(
+        version=VERSION,
+        latency=latency_ms(out / "model.onnx"),
+        kept=kept_weights,
+        begun=f" Goes on from {run.begun}." if run.begun else "",
+        mistakes=MISTAKES.strip(),
+        **told_of(out, run, measured),
+    )
+    fed = InputSpec("images", SIZE_PX, SIZE_PX, "BGR", "letterbox")
+    columns = 5 + len(STREET_CLASSES)
+    manifest = manifest_of(run, VERSION, "yolox", "YOLOX-nano", fed, 3549, columns)
+    text = notice("street detector", sets_of(run.counts), START, TEACHERS)
+    write_papers(out, manifest, card, text)

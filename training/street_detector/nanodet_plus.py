@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from training.onnx_graph import OnnxGraph, store, tensors
-from training.street_detector.classes import COCO_ROWS, STREET_CLASSES
+from training.street_detector.class_rows import street_rows
+from training.street_detector.classes import STREET_CLASSES
 
 INPUT_PX = 416
 STRIDES = (8, 16, 32, 64)
@@ -26,9 +27,6 @@ SIDES = 4
 MEAN = (103.53, 116.28, 123.675)
 STD = (57.375, 57.12, 58.395)
 COCO_CLASS_COUNT = 80
-# COCO's nearest things give the new rows a direction to start from: furniture under a parasol,
-# upright boxes, soft bags.
-NEAREST_COCO_ROWS = {"stall": (13, 60, 25), "bin": (58, 28, 72), "rubbish": (24, 26, 28)}
 SILENT_BIAS = -12.0
 NEW_CLASS_BIAS = -4.0
 
@@ -52,15 +50,6 @@ def _heads(model: onnx.ModelProto) -> list[str]:
     return found
 
 
-def _row(weight: NDArray[Any], bias: NDArray[Any], name: str, silent: bool) -> tuple[Any, Any]:
-    if name in COCO_ROWS:
-        return weight[COCO_ROWS[name]], bias[COCO_ROWS[name]]
-    if silent:
-        return np.zeros_like(weight[0]), np.float32(SILENT_BIAS)
-    near = list(NEAREST_COCO_ROWS[name])
-    return weight[near].mean(axis=0) * 0.5, np.float32(NEW_CLASS_BIAS)
-
-
 def rehead(start: Path, silent: bool = False) -> onnx.ModelProto:
     """The COCO network with its class rows replaced by the street classes.
 
@@ -78,13 +67,9 @@ def rehead(start: Path, silent: bool = False) -> onnx.ModelProto:
     for edge in _heads(model):
         weight_name, bias_name = by_output[edge].input[1:]
         weight, bias = known[weight_name], known[bias_name]
-        rows = [_row(weight, bias, name, silent) for name in STREET_CLASSES]
-        changed[weight_name] = np.concatenate(
-            [np.stack([row for row, _ in rows]), weight[COCO_CLASS_COUNT:]]
-        ).astype(np.float32)
-        changed[bias_name] = np.concatenate(
-            [np.array([offset for _, offset in rows]), bias[COCO_CLASS_COUNT:]]
-        ).astype(np.float32)
+        rows = street_rows(weight, bias, NEW_CLASS_BIAS, SILENT_BIAS if silent else None)
+        for name, mine, whole in zip((weight_name, bias_name), rows, (weight, bias), strict=True):
+            changed[name] = np.concatenate([mine, whole[COCO_CLASS_COUNT:]])
         for node in model.graph.node:
             if edge in node.input and node.op_type == "Split":
                 sizes = [len(STREET_CLASSES), SIDES * DISTANCES]

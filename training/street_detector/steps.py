@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -13,10 +14,22 @@ from training.datasets.splits import Known, known_of, write_groups
 from training.make import Job
 from training.model_folder import sha256_of
 from training.street.steps import STALLS, STILLS
-from training.street_detector.mixture import TRAINED, Sources, gather
+from training.street_detector import model_card
+from training.street_detector.finish import (
+    LEAST_THRESHOLDS,
+    Judging,
+    counts_of,
+    held_out_parts,
+    measured,
+    thresholds,
+)
+from training.street_detector.judge import StreetFile
+from training.street_detector.mixture import Sources, gather
+from training.street_detector.real_stalls import choose, rows_of
 from training.street_detector.recipe import START
 from training.street_detector.teachers import Teachers
-from training.street_detector.train import Begun, Training, finish, train
+from training.street_detector.train_yolox import KEPT_WEIGHTS, YoloxTraining, train
+from training.street_detector.yolox import rehead
 
 PICTURES, ROUND, SAID = "decoded", "round", "said"
 
@@ -79,22 +92,39 @@ def train_round(job: Job) -> None:
 def finish_model(job: Job) -> None:
     """Thresholds, the held-out part judged once, and the papers."""
     *_, last = [folder for name, folder in job.inputs.items() if name.startswith("round-")]
-    begin = begun_with(job, -2)
+    begin, options, out = begun_with(job, -2), job.options, job.model
     sources = _with_teachers(job, begin, trains=False)
     made = _trained(job, sources, begin, last)  # from its checkpoint: nothing is left to train
-    made.export(job.model / "model.onnx")
-    numbers, options = job.recipe, job.options
-    start = options.weights / START
-    begun = Begun(start, begin, options.data, numbers["epochs"], options.seed, TRAINED.whole)
-    finish(job.model, sources, made, begun)
+    made.export(out / "model.onnx")
+    write_groups(out / "groups.json", sources.splits.values(), begin)
+    start = StreetFile(rehead(options.weights / START, silent=True).SerializeToString())
+    files = {"start": start, "trained": StreetFile(out / "model.onnx")}
+    least = LEAST_THRESHOLDS["stall"]
+    choice = choose(rows_of(files["trained"], sources, "tune"))
+    choice = replace(choice, threshold=max(choice.threshold, least))
+    chosen = thresholds(files["trained"], sources, options.seed) | {"stall": choice.threshold}
+    run = model_card.Run(
+        options.seed,
+        made.epoch,
+        made.epoch * job.recipe["pictures"],
+        made.minutes,
+        chosen,
+        counts_of(sources),
+        "" if begin is None else model_card.title_of(begin),
+        out.name,
+    )
+    judging = Judging(
+        files, sources, held_out_parts(sources, options.seed), options.data, options.weights
+    )
+    quiet = f"; not below {least}, where a replayed clip saw a stall that had left"
+    model_card.write(out, run, measured(judging, chosen, choice, quiet), KEPT_WEIGHTS)
 
 
-def _trained(job: Job, sources: Sources, begin: Path | None, folder: Path) -> Training:
+def _trained(job: Job, sources: Sources, begin: Path | None, folder: Path) -> YoloxTraining:
     torch.set_num_threads(job.options.threads)
-    start, epochs = job.options.weights / START, job.recipe["epochs"]
-    seed, pictures = job.options.seed, job.recipe["pictures"]
-    until = job.recipe["until"]
-    return train(sources, start, epochs, until, seed, folder, begin, pictures=pictures)
+    numbers, start = job.recipe, job.options.weights / START
+    epochs, until, pictures = (numbers[name] for name in ("epochs", "until", "pictures"))
+    return train(sources, start, epochs, until, job.options.seed, folder, begin, pictures)
 
 
 def _with_teachers(job: Job, begin: Path | None, *, trains: bool = True) -> Sources:

@@ -16,13 +16,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from training.onnx_graph import OnnxGraph, store, tensors
-from training.street_detector.classes import COCO_ROWS, STREET_CLASSES
+from training.street_detector.class_rows import street_rows
+from training.street_detector.classes import STREET_CLASSES
 
 INPUT_PX = 416
 STRIDES = (8, 16, 32)
-# COCO's nearest things give the new rows a direction to start from: furniture under a parasol,
-# upright boxes, soft bags.
-NEAREST_COCO_ROWS = {"stall": (13, 60, 25), "bin": (58, 28, 72), "rubbish": (24, 26, 28)}
 SILENT_BIAS = -10.0
 NEW_CLASS_BIAS = -3.0
 _PARTS = ("reg", "obj", "cls")
@@ -37,15 +35,6 @@ def _find_heads(model: onnx.ModelProto) -> list[str]:
         for level in range(len(STRIDES))
         for part in _PARTS
     ]
-
-
-def _new_row(weight: NDArray[Any], bias: NDArray[Any], name: str, silent: bool) -> tuple[Any, Any]:
-    if name in COCO_ROWS:
-        return weight[COCO_ROWS[name]], bias[COCO_ROWS[name]]
-    if silent:
-        return np.zeros_like(weight[0]), np.float32(SILENT_BIAS)
-    near = list(NEAREST_COCO_ROWS[name])
-    return weight[near].mean(axis=0) * 0.5, np.float32(NEW_CLASS_BIAS)
 
 
 def rehead(start: Path, silent: bool = False) -> onnx.ModelProto:
@@ -64,10 +53,9 @@ def rehead(start: Path, silent: bool = False) -> onnx.ModelProto:
     for level in range(len(STRIDES)):
         weight_name = _HEAD.format(part="cls", level=level, kind="weight")
         bias_name = _HEAD.format(part="cls", level=level, kind="bias")
-        weight, bias = known[weight_name], known[bias_name]
-        rows = [_new_row(weight, bias, name, silent) for name in STREET_CLASSES]
-        changed[weight_name] = np.stack([row for row, _ in rows]).astype(np.float32)
-        changed[bias_name] = np.array([offset for _, offset in rows], dtype=np.float32)
+        changed[weight_name], changed[bias_name] = street_rows(
+            known[weight_name], known[bias_name], NEW_CLASS_BIAS, SILENT_BIAS if silent else None
+        )
     columns = 5 + len(STREET_CLASSES)
     for node in model.graph.node:
         if node.op_type == "Reshape":

@@ -27,18 +27,6 @@ LEAST_SIDE = 0.03
 SAME, DIFFERENT = 0.5, 0.15
 """From this IoU on a box is the stall; up to this share of it in a stall's box it is beside it."""
 MOSTLY, HARDLY = 0.55, 0.2
-BY_LABEL = {
-    "stall": "stall",
-    "person": "people",
-    "bicycle": "two_wheelers",
-    "motorcycle": "two_wheelers",
-    "car": "vehicle",
-    "bus": "vehicle",
-    "truck": "vehicle",
-    "bin": "bin",
-    "rubbish": "rubbish",
-}
-"""Street labels as kinds of candidates; an umbrella is none: it depends on what is below."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,11 +24,12 @@ from training.datasets.rendered import rendered_stills
 from training.datasets.splits import SHARES
 from training.datasets.vending_streets import SET as VENDING
 from training.datasets.vending_streets import parts_of, vending_streets
+from training.evaluate.candidates import KIND_OF
 from training.street_detector.classes import STREET_CLASSES
 from training.street_detector.judge import StreetFile
 from training.street_detector.pictures import SIZE_PX
 from training.street_detector.teachers import Teachers
-from training.verifier.candidates import BY_LABEL, Edges, Proposal, Scene, Thing
+from training.verifier.candidates import Edges, Proposal, Scene, Thing
 
 PROPOSED_FROM = 0.05
 SURE, PERHAPS = 0.5, 0.25
@@ -102,7 +103,7 @@ def _boxed(item: Labelled, group: str, part: str) -> Scene:
         group,
         part,
         is_dark(item.path),
-        [Thing(BY_LABEL[label], box) for label, box in boxes if label in BY_LABEL],
+        [Thing(KIND_OF[label], box) for label, box in boxes if label in KIND_OF],
         unsure=[box for label, box in boxes if label == CROWD],
         drawn=item.set_name == "rendered",
     )
@@ -208,7 +209,7 @@ class Looker:
         for box, number, score in zip(
             believed.boxes, believed.classes, believed.scores, strict=True
         ):
-            kind = BY_LABEL.get(STREET_CLASSES[number])
+            kind = KIND_OF.get(STREET_CLASSES[number])
             edges = tuple(float(edge) for edge in box)
             if kind is not None and score >= SURE:
                 sure.append(Thing(kind, (edges[0], edges[1], edges[2], edges[3])))

@@ -7,7 +7,6 @@ square of its side, and what is a stall shows at either.
 from __future__ import annotations
 
 import pickle
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -21,7 +20,7 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from agent.domain.labels import CANDIDATE_KINDS as KINDS
-from training import checkpoints
+from training.fine_tuning import FineTuning, Pace
 from training.verifier.crops import Kept, batch_of, plain, varied
 from training.verifier.network import Calibrated, Verifier, normalised
 
@@ -95,54 +94,31 @@ def train(
     network = Verifier(len(KINDS), recipe.backbone)
     if begin is not None:
         network.load_state_dict(begin)
-    network.to(memory_format=torch.channels_last)
-    network.to(checkpoints.fastest_device())
-    average = checkpoints.Average(network, 0.995)
-    optimiser = torch.optim.AdamW(
-        [
-            {"params": network.features.parameters(), "lr": recipe.rate},
-            {"params": network.last.parameters(), "lr": recipe.rate * HEAD_FASTER},
-        ],
-        weight_decay=0.03,
+    pace = Pace(
+        rates=(recipe.rate, recipe.rate * HEAD_FASTER),
+        decay=0.03,
+        warm_up=0.15,
+        averaged=0.995,
+        clip=5.0,
     )
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser,
-        [recipe.rate, recipe.rate * HEAD_FASTER],
-        total_steps=recipe.epochs * -(-recipe.per_epoch // BATCH) + 1,
-        pct_start=0.15,
-    )
+    learning = [network.features.parameters(), network.last.parameters()]
+    steps = recipe.epochs * -(-recipe.per_epoch // BATCH)
+    tuning = FineTuning(network, learning, steps, pace)
+
+    def one_epoch(epoch: int) -> None:
+        loss = _epoch(teaching, epoch, tuning)
+        tqdm.write(f"epoch {epoch + 1} of {recipe.epochs}: loss {loss:.4f}")
+
     facts = asdict(recipe) | {"n": len(teaching.kept)}
-    parts: dict[str, Any] = {"network": network, "optimiser": optimiser, "schedule": schedule}
-    state = checkpoints.load(checkpoint, facts)
-    if state is not None:
-        for name, part in parts.items():
-            part.load_state_dict(state[name])
-        average.values, average.steps = state["average"], state["steps"]
-    done, minutes = (state["epoch"], state["minutes"]) if state else (0, 0.0)
-    for epoch in range(done, recipe.epochs):
-        began_s = time.monotonic()
-        loss = _epoch(teaching, epoch, network, optimiser, schedule, average)
-        minutes += (time.monotonic() - began_s) / 60
-        tqdm.write(f"epoch {epoch + 1} of {recipe.epochs}: loss {loss:.4f}, {minutes:.1f} min")
-        saved = {name: part.state_dict() for name, part in parts.items()}
-        saved |= {"average": average.values, "steps": average.steps, "minutes": minutes}
-        checkpoints.save(checkpoint, saved | {"recipe": facts, "epoch": epoch + 1})
-    network.load_state_dict(average.values)
-    return network.cpu().eval(), minutes
+    tuning.run(recipe.epochs, one_epoch, checkpoint, facts)
+    return tuning.averaged(), tuning.minutes
 
 
-def _epoch(
-    teaching: Teaching,
-    epoch: int,
-    network: Verifier,
-    optimiser: torch.optim.AdamW,
-    schedule: torch.optim.lr_scheduler.OneCycleLR,
-    average: checkpoints.Average,
-) -> float:
+def _epoch(teaching: Teaching, epoch: int, tuning: FineTuning[Verifier]) -> float:
     rows, random, size_px = teaching.views(epoch)
     torch.manual_seed(teaching.recipe.seed * 100_003 + epoch)
+    network, device = tuning.network, tuning.device
     network.train()
-    device = next(network.parameters()).device
     total = 0.0
     for start in range(0, len(rows), BATCH):
         mine = [teaching.kept[row] for row in rows[start : start + BATCH]]
@@ -154,12 +130,7 @@ def _epoch(
         with torch.autocast(device.type, dtype=torch.bfloat16):
             logits = network(images)
         loss = loss_of(logits, shares)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-        optimiser.step()
-        schedule.step()
-        average.update(network)
+        tuning.learn(loss)
         total += loss.item() * len(mine)
     return total / len(rows)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent.config.plausibility.remark import Remark
+from agent.config.plausibility.remark import Remark, zone_key
 from agent.scenarios import judges, load_scenario, scenario_names
 from wording.messages import said
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from agent.config.schema import Configuration
+    from agent.scenarios import ScenarioModule, ScenarioSettings
 
 
 def remarks(configuration: Configuration) -> Iterator[Remark]:
@@ -43,21 +44,34 @@ def remarks(configuration: Configuration) -> Iterator[Remark]:
 
 def _becomes_ground(configuration: Configuration) -> Iterator[Remark]:
     """Remark where a thing would be taken for the ground before it had stood for long enough."""
-    for name, told in configuration.scenarios.items():
-        module = load_scenario(name)
-        settings, known_s = module.Settings.model_validate(told), module.NEEDS.background_s
-        if known_s and settings.longest_s >= known_s:
-            yield Remark(
-                said(
-                    "scenarios.{name}.allowed_s: a thing is part of the ground after {known_h:g} h, before it"
-                    " has stood for the {longest_h:g} h that are needed",
-                    name=name,
-                    known_h=round(known_s / 3600, 1),
-                    longest_h=round(settings.longest_s / 3600, 1),
-                ),
-                said("Some of what this scenario looks for is never reported."),
-                said("Allow less time."),
-            )
+    for name, (module, settings) in configuration.chosen_scenarios.items():
+        known_s = module.NEEDS.background_s
+        for where, allowed_s in _allowed(name, module, settings, configuration):
+            longest_s = settings.longest_s(allowed_s)
+            if known_s and longest_s >= known_s:
+                yield Remark(
+                    said(
+                        "{where}: a thing is part of the ground after {known_h:g} h, before it has stood for"
+                        " the {longest_h:g} h that are needed",
+                        where=where,
+                        known_h=round(known_s / 3600, 1),
+                        longest_h=round(longest_s / 3600, 1),
+                    ),
+                    said("Some of what this scenario looks for is never reported."),
+                    said("Allow less time."),
+                )
+
+
+def _allowed(
+    name: str, module: ScenarioModule, settings: ScenarioSettings, configuration: Configuration
+) -> Iterator[tuple[str, float]]:
+    """Every place at which a scenario is told how long a thing may stay, and what it is told."""
+    yield f"scenarios.{name}.allowed_s", settings.allowed_s
+    for road_class, allowed_s in settings.allowed_s_by_road_class.items():
+        yield f"scenarios.{name}.allowed_s_by_road_class.{road_class}", allowed_s
+    for index, section in enumerate(configuration.zones):
+        if section.allowed_s is not None and judges(module, section.zone.kind):
+            yield zone_key(index, "allowed_s", section.zone_id), section.allowed_s
 
 
 def _silent(configuration: Configuration) -> Iterator[Remark]:

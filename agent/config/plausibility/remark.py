@@ -21,7 +21,11 @@ class Remark:
     blind: bool = False
 
 
+def zone_key(index: int, key: str, zone_id: str) -> Said:
+    """The place of one key of a zone, as in faults."""
+    return said("{where} (zone {name!r})", where=f"zones.{index}.{key}", name=zone_id)
+
+
 def at_zone(index: int, key: str, zone_id: str, what: str) -> Said:
     """A remark on one key of a zone, with its place as in faults."""
-    place = said("{where} (zone {name!r})", where=f"zones.{index}.{key}", name=zone_id)
-    return said("{where}: {message}", where=place, message=what)
+    return said("{where}: {message}", where=zone_key(index, key, zone_id), message=what)

@@ -12,6 +12,7 @@ from agent.capture.camera_profiles import CameraProfile
 from agent.config.faults import fault, placed
 from agent.config.sections.base import Name, Section
 from agent.config.sections.schedule import WindowSection
+from agent.config.surveyed_point import SurveyedPoint
 from drivers import cameras
 from wording.known_errors import words_of
 from wording.messages import said
@@ -46,6 +47,10 @@ class CameraSection(Section):
     driver: str
     settings: dict[str, Any] = Field(default={}, validate_default=True)
     profiles: tuple[ProfileSection, ...] = ()
+    coordinates: SurveyedPoint | None = None
+    """Of the camera itself, as surveyed."""
+    height_m: float | None = Field(default=None, gt=0, le=200)
+    """Above the ground."""
 
     @field_validator("driver")
     @classmethod

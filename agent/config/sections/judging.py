@@ -34,6 +34,8 @@ class AnalysisSection(Section):
     """Maximum interval between model runs on an unchanged region."""
     persist_every_s: float = Field(default=3600.0, gt=0)
     """How often a case that stays open is reported again."""
+    change_every_s: float = Field(default=60.0, gt=0)
+    """How often at most it is reported that members of an open case came or went."""
     snapshot_every_s: float = Field(default=10.0, gt=0)
     """Interval between snapshots of the analysis, besides those at each event; six times longer while
     no case is pending."""

@@ -8,23 +8,28 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, field_validator
 
 from agent.config.sections.base import ForPeople, Name, Section
-from agent.config.surveyed_point import SurveyedPoint
+from agent.config.sections.city import Address, CityRecord
 from agent.perception import operator_colour
+from agent.protocol.place import DIVISION_CODE
 from wording.messages import said
 
 
-class SiteSection(Section):
-    """Facts about this corner; they come from the city and from the surveyor."""
+class SiteSection(CityRecord):
+    """Facts about this corner; they come from the city and from the surveyor.
+
+    What the city files holds for every zone that does not say otherwise.
+    """
 
     tenant: Name
     device_id: Name
-    address: Annotated[str, Field(min_length=1, max_length=256), ForPeople]
+    address: Address
     timezone: str = "Asia/Shanghai"
     purpose: Annotated[str, Field(min_length=1, max_length=200), ForPeople] = "city-order"
     codes_profile: Literal["gbt-47678-5", "classic"] = "gbt-47678-5"
-    grid_code: str | None = Field(default=None, pattern=r"^[0-9A-Z]{15}$")
-    responsible_unit: Annotated[str, Field(max_length=200), ForPeople] | None = None
-    coordinates: SurveyedPoint | None = None
+    shared_bikes_as: Literal["misparked_bike", "shared_bike_disorder"] = "misparked_bike"
+    """As what a case is told whose bikes are all of a known operator."""
+    division_code: str | None = Field(default=None, pattern=DIVISION_CODE)
+    """行政区划代码: with it an event's code is told in full (11 digits) as well."""
     gbt_28181_id: str | None = Field(default=None, pattern=r"^[0-9]{20}$")
 
     @field_validator("timezone")
@@ -37,6 +42,18 @@ class SiteSection(Section):
                 said("no such time zone; give a name such as Asia/Shanghai")
             ) from error
         return value
+
+
+class LegalSection(Section):
+    """What the law asks of this corner before anything seen here could be evidence; the city's own word.
+
+    The device changes nothing by it: every event stays a lead until a person has looked.
+    """
+
+    legal_review_no: Annotated[str, Field(min_length=1, max_length=100), ForPeople] | None = None
+    tech_review_no: Annotated[str, Field(min_length=1, max_length=100), ForPeople] | None = None
+    sign_installed: bool = False
+    location_published: bool = False
 
 
 class OperatorSection(Section):

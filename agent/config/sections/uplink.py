@@ -45,6 +45,11 @@ class UplinkSection(Section):
     acknowledge_timeout_s: float = Field(default=30, gt=0)
     reconnect_max_s: float = Field(default=60, gt=0)
     heartbeat_s: float = Field(default=60, gt=0)
+    """How often the device's health is looked at, and told where something is news."""
+    heartbeat_full_s: float = Field(default=3600, ge=0)
+    """How often all of it is told; 0: each time. It is told with every connection, too."""
+    heartbeat_silence_s: float = Field(default=600, gt=0)
+    """How long nothing may be told at most: a sign of life."""
     confirm: Literal["broker", "platform"] = "broker"
     """What confirms an event: the broker's acknowledgement, or the platform's receipt."""
     receipt_timeout_s: float = Field(default=60, gt=0)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticKnownError
 
 from agent import scenarios
 from agent.config.sections.base import ForPeople, Name, Section
+from agent.config.sections.city import Address, CityRecord
 from agent.config.sections.schedule import WindowSection
-from agent.config.surveyed_point import SurveyedPoint
 from agent.domain.polygons import area, crossings
 from agent.domain.scene import Zone
 from agent.domain.zones import to_edge
@@ -31,21 +31,40 @@ def _drawn_to_the_edge(polygon: tuple[_Corner, ...]) -> tuple[_Corner, ...]:
     return moved if area(moved) >= SMALLEST_ZONE else polygon
 
 
-class ZoneSection(Section):
-    """One zone as drawn, with what the city files about its ground."""
+class NameSection(Section):
+    """What people call a zone: in Chinese, in English, or in both."""
+
+    zh: Annotated[str, Field(min_length=1, max_length=100), ForPeople] | None = None
+    en: Annotated[str, Field(min_length=1, max_length=100), ForPeople] | None = None
+
+    @model_validator(mode="after")
+    def _in_some_language(self) -> Self:
+        if self.zh is None and self.en is None:
+            raise ValueError(said("give zh, en or both"))
+        return self
+
+
+class ZoneSection(CityRecord):
+    """One zone as drawn, with what the city files about its ground where that is not as for the site."""
 
     zone_id: Name
     camera_id: Name
     kind: str
     polygon: tuple[tuple[float, float], ...] = Field(min_length=3)
     place_id: Name | None = None
+    """The device's own name of the place; zones of one place share their cases."""
+    city_place_id: Name | None = None
+    """The city's id of the place: the same on every device that sees it."""
+    name: NameSection | None = None
+    address: Address | None = None
+    allowed_s: float | None = Field(default=None, gt=0)
+    """How long a thing may stay here, whatever the scenario and the road's class say."""
+    code: str | None = None
+    """Under which code what is found here is told, where a camera cannot know which of several it is."""
     in_force: tuple[WindowSection, ...] = ()
     """When the zone's rule applies; empty: always."""
     permitted: tuple[WindowSection, ...] = ()
     """When the rule is suspended, such as market hours."""
-    responsible_unit: Annotated[str, Field(max_length=200), ForPeople] | None = None
-    grid_code: str | None = Field(default=None, pattern=r"^[0-9A-Z]{15}$")
-    coordinates: SurveyedPoint | None = None
 
     @field_validator("kind")
     @classmethod
@@ -80,6 +99,7 @@ class ZoneSection(Section):
 
     @property
     def zone(self) -> Zone:
+        """The zone by what is said of it alone; of which class its road is, the site may say for all."""
         return Zone(
             zone_id=self.zone_id,
             camera_id=self.camera_id,
@@ -88,4 +108,5 @@ class ZoneSection(Section):
             place_id=self.place_id or self.zone_id,
             in_force=tuple(section.window for section in self.in_force),
             permitted=tuple(section.window for section in self.permitted),
+            allowed_s=self.allowed_s,
         )

@@ -1,0 +1,95 @@
+"""The command ``apply``: a configuration is checked in full and kept. Nothing is applied here."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from agent.config.faults import ConfigError
+from agent.config.ordered import (
+    OrderedConfiguration,
+    keep_ordered,
+    ordered,
+    protected_changes,
+    read_files,
+)
+from agent.delivery.commands import Change, Done, SignedHandler
+from agent.protocol.commands import Apply, Refusal
+from agent.protocol.signed import JwsError, decoded
+from agent.storage.state_table import load_state, save_state
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from agent.config.schema import Configuration
+    from agent.identity.authorities import Signature
+    from agent.storage.database import Database
+
+_NUMBER = "configuration.ordered_number"
+
+
+class ConfigurationCommand:
+    """Keeps a configuration that the platform orders, if it may be applied. For the uplink's thread.
+
+    Its number is kept in the database and in a file beside it: whichever of the two is set back, the other one knows.
+
+    Args:
+        configuration: The present one.
+        state_dir: Where it is kept.
+        database: Where its number is kept as well.
+    """
+
+    def __init__(self, configuration: Configuration, state_dir: Path, database: Database) -> None:
+        self._configuration, self._state_dir, self._database = configuration, state_dir, database
+
+    @property
+    def handler(self) -> SignedHandler[Apply]:
+        """For the table of commands."""
+        return SignedHandler(Apply, self._obey)
+
+    def _obey(self, command: Apply, signature: Signature) -> Done:
+        self._refuse_old(command.number)
+        self._refuse_wrong(command)
+        keep_ordered(
+            self._state_dir,
+            OrderedConfiguration(
+                number=command.number,
+                jws=signature.jws,
+                key=signature.kid,
+                order=command.command_id,
+            ),
+        )
+        self._database.write(
+            lambda connection: save_state(connection, _NUMBER, str(command.number))
+        ).result()
+        return Done(
+            reason=f"kept as number {command.number}; it is not applied yet, but by a technician's command",
+            change=Change("configuration.ordered", {"number": command.number}),
+        )
+
+    def _refuse_old(self, number: int) -> None:
+        kept = ordered(self._state_dir)
+        with closing(self._database.read()) as connection:
+            noted = load_state(connection, _NUMBER) or ""
+        present = max(0 if kept is None else kept.number, int(noted) if noted.isdigit() else 0)
+        if number <= present:
+            raise Refusal(
+                "number_too_low",
+                f"number {present} is there already",
+                field="number",
+                least=present + 1,
+            )
+
+    def _refuse_wrong(self, command: Apply) -> None:
+        try:
+            then = read_files(decoded(command.site), decoded(command.zones))
+        except JwsError as error:
+            raise Refusal("invalid_configuration", f"site or zones: {error}") from error
+        except ConfigError as error:
+            first = error.faults[0] if error.faults else str(error)
+            reason = f"{len(error.faults)} faults, the first: {first}"
+            raise Refusal("invalid_configuration", reason) from error
+        if changed := protected_changes(self._configuration, then):
+            names = ", ".join(changed)
+            reason = f"only a technician may change, at the device: {names}"
+            raise Refusal("protected_setting", reason, field=changed[0], one_of=changed)

@@ -1,0 +1,154 @@
+"""The pages of docs/platform: what they show is what the files are, and what they run works as they say."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent.protocol.commands import COMMANDS, REASONS, name_of
+from agent.protocol.examples import examples
+from tests.support.example_platform import PLATFORM, module
+from tests.support.paths import DOCS, ROOT
+from tests.support.platform_stores import InSqlite
+from tests.support.ports import free_port, listens
+from tests.support.waiting import wait_until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PAGES = sorted((DOCS / "platform").glob("*.md"))
+_BLOCK = re.compile(r"^```(?P<mark>[a-z]+ [a-z]+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+TOPIC = "kerbwatch/v2/example-city/example-corner/events"
+
+
+def blocks(mark: str) -> list[tuple[str, str]]:
+    """(page, text) of each example with a mark."""
+    found = [
+        (page.name, block["text"])
+        for page in PAGES
+        for block in _BLOCK.finditer(page.read_text(encoding="utf-8"))
+        if block["mark"] == mark
+    ]
+    assert found, mark
+    return found
+
+
+def commands(text: str) -> list[tuple[str, str]]:
+    """Each command of a console, and what it prints."""
+    joined = text.replace("\\\n", " ")
+    parts = re.split(r"^\$ ", joined, flags=re.MULTILINE)[1:]
+    return [(part.split("\n", 1)[0], part.split("\n", 1)[1]) for part in parts]
+
+
+def test_the_program_on_the_first_page_is_the_file() -> None:
+    for _, text in blocks("python start"):
+        assert text == (PLATFORM / "start.py").read_text(encoding="utf-8")
+        assert len(text.splitlines()) <= 80
+
+
+def test_the_tables_on_a_page_are_those_of_the_file() -> None:
+    model = (PLATFORM / "sqlite.sql").read_text(encoding="utf-8")
+    for _, text in blocks("sql model"):
+        for table in re.findall(r"CREATE TABLE.*?^\);$", text, re.MULTILINE | re.DOTALL):
+            assert table in model
+
+
+def test_every_query_on_a_page_runs() -> None:
+    for _, text in blocks("sql runs"):
+        InSqlite().run(text)
+
+
+def test_the_queue_on_the_page_is_the_file() -> None:
+    for _, text in blocks("json queue"):
+        queue = ROOT / "examples" / "brokers" / "rabbitmq-queue.json"
+        assert text == queue.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_test_that_a_page_names_is_there(page: Path) -> None:
+    for path, name in re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", page.read_text(encoding="utf-8")):
+        assert f"def {name}(" in (ROOT / path).read_text(encoding="utf-8"), name
+
+
+@pytest.mark.parametrize("page", ["commands.md", "commands.zh-CN.md"])
+def test_the_page_of_commands_names_every_command_and_every_reason(page: str) -> None:
+    text = (DOCS / "platform" / page).read_text(encoding="utf-8")
+    assert [name for name in map(name_of, COMMANDS) if f"| `{name}` |" not in text] == []
+    listed = re.findall(r"^\| `(\w+)` \| [^|]+ \|$", text, re.MULTILINE)
+    assert set(REASONS) - set(listed) == set()
+
+
+@pytest.mark.parametrize("page", ["events.md", "events.zh-CN.md"])
+def test_the_page_of_events_names_every_type(page: str) -> None:
+    text = (DOCS / "platform" / page).read_text(encoding="utf-8")
+    schema = json.loads((ROOT / "contract/writer/event.schema.json").read_text(encoding="utf-8"))
+    types = set(schema["discriminator"]["mapping"])
+    assert [name for name in sorted(types) if f"`{name}`" not in text] == []
+
+
+@pytest.fixture
+def platform_db(tmp_path: Path) -> Path:
+    """A database with the contract's examples in it."""
+    db = module("consumer").opened(tmp_path / "platform.db")
+    for name, document in examples().items():
+        if name.startswith("message-"):
+            module("consumer").take(db, TOPIC, json.dumps(document).encode())
+    db.close()
+    return tmp_path
+
+
+@pytest.mark.parametrize("mark", ["console asks", "console maps"])
+def test_what_a_page_asks_is_answered(platform_db: Path, mark: str) -> None:
+    if shutil.which("sqlite3") is None:
+        pytest.skip(
+            "the pages' queries are NOT run here: there is no sqlite3 (apt package sqlite3)"
+        )
+    [event] = examples()["message-live"]["events"]
+    (platform_db / "event.json").write_text(json.dumps(event), encoding="utf-8")
+    (platform_db / "examples").symlink_to(ROOT / "examples")
+    for _, text in blocks(mark):
+        for command, _ in commands(text):
+            told = command.replace("python ", f"{sys.executable} ", 1)
+            done = subprocess.run(
+                told, shell=True, cwd=platform_db, capture_output=True, text=True, check=False
+            )
+            assert (done.returncode, done.stderr) == (0, ""), command
+            assert done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", ["README.md", "README.zh-CN.md"])
+def test_a_platform_is_started_as_the_first_page_says(
+    page: str, mosquitto: str, tmp_path: Path
+) -> None:
+    if shutil.which("sqlite3") is None:
+        pytest.skip("the first page is NOT run here: there is no sqlite3 (apt package sqlite3)")
+    for each in ("examples", "contract"):
+        (tmp_path / each).symlink_to(ROOT / each)
+    [text] = [text for name, text in blocks("console starts") if name == page]
+    port = free_port()
+    with ExitStack() as running:
+        for command, expected in commands(text):
+            told = shlex.split(command.replace("1883", str(port)).removesuffix("&"))
+            told[0] = {"python": sys.executable, "mosquitto": mosquitto}.get(told[0], told[0])
+            if command.endswith("&"):
+                process = running.enter_context(
+                    subprocess.Popen(
+                        told, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+                    )
+                )
+                running.callback(process.kill)
+                wait_until(lambda: listens(port))
+            else:
+                done = subprocess.run(
+                    told, cwd=tmp_path, capture_output=True, text=True, check=True
+                )
+                assert done.stdout == expected

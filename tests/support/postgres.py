@@ -1,0 +1,93 @@
+"""A PostgreSQL of the tests' own, from the machine's Debian package; without it the tests are skipped."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support.waiting import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+
+class Postgres:
+    """One database behind a socket in a folder."""
+
+    def __init__(self, folder: Path, psql: str) -> None:
+        self._command = [psql, "-X", "-q", "-At", "-h", str(folder), "-U", "desk", "postgres"]
+        self._command += ["-v", "ON_ERROR_STOP=1"]
+
+    def script(self, text: str, **given: str | float) -> str:
+        """Run SQL; what it prints. ``given`` stand for ``:name``."""
+        told = [f"--set={name}={literal(value)}" for name, value in given.items()]
+        quiet = "SET client_min_messages = warning;\n"
+        done = subprocess.run(
+            [*self._command, *told], input=quiet + text, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def run(self, text: str, *, path: str = "public", **given: str | float) -> list[dict[str, Any]]:
+        """Run one SELECT in a schema; its rows."""
+        asked = text.rstrip().removesuffix(";")
+        rows = f"SELECT coalesce(json_agg(t), '[]') FROM ({asked}\n) AS t;"
+        found: list[dict[str, Any]] = json.loads(
+            self.script(f"SET search_path = {path};\n{rows}", **given)
+        )
+        return found
+
+    def insert(self, table: str, rows: Iterable[tuple[Any, ...]]) -> None:
+        values = [", ".join("NULL" if v is None else literal(v) for v in row) for row in rows]
+        if values:
+            self.script(f"INSERT INTO {table} VALUES {', '.join(f'({v})' for v in values)};")
+
+
+def literal(value: str | float) -> str:
+    return str(value) if isinstance(value, int | float) else "'" + value.replace("'", "''") + "'"
+
+
+@contextmanager
+def postgres() -> Iterator[Postgres]:
+    """Start a server for as long as the context lasts."""
+    programs = {name: _program(name) for name in ("initdb", "postgres", "psql")}
+    folder = Path(tempfile.mkdtemp(prefix="kerbwatch-pg-"))
+    other: list[str] = []
+    if os.geteuid() == 0:  # it refuses to run as root
+        shutil.chown(folder, "postgres")
+        other = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
+    data, log = folder / "data", folder / "log"
+    try:
+        initdb = [programs["initdb"], "-D", str(data), "-A", "trust", "-U", "desk", "--no-sync"]
+        subprocess.run([*other, *initdb, "-E", "UTF8"], check=True, capture_output=True)
+        server = [*other, programs["postgres"], "-D", str(data), "-k", str(folder), "-h", "", "-F"]
+        with (
+            log.open("wb") as lines,
+            subprocess.Popen(server, stdout=lines, stderr=lines) as running,
+        ):
+            try:
+                wait_until(lambda: b"ready to accept" in log.read_bytes())
+                yield Postgres(folder, programs["psql"])
+            finally:
+                running.terminate()
+                running.wait()
+    finally:
+        shutil.rmtree(folder)
+
+
+def _program(name: str) -> str:
+    places = [*Path("/usr/lib/postgresql").glob("*/bin"), *map(Path, os.get_exec_path())]
+    found = next((str(place / name) for place in places if (place / name).exists()), None)
+    if found is None:
+        pytest.skip(
+            f"PostgreSQL's dialect is NOT tested here: there is no {name} (apt package postgresql)"
+        )
+    return found
