@@ -10,7 +10,6 @@ from pydantic import ValidationError
 
 from agent.delivery.command_reader import UnreadError, readable_id
 from agent.delivery.commands import Commands
-from agent.delivery.epoch_limit import EpochLimit
 from agent.delivery.sequence_ranges import merged
 from agent.protocol.commands import Answer, Refusal
 from agent.protocol.downlink import Receipt
@@ -23,10 +22,12 @@ if TYPE_CHECKING:
 
     from agent.delivery.command_log import CommandLog
     from agent.delivery.commands import AnyHandler
+    from agent.delivery.epoch_limit import EpochLimit
     from agent.delivery.mqtt_connection import Delivery
     from agent.delivery.send_scheduler import ReceiptVerdict, SendScheduler
     from agent.identity.authorities import Authorities
     from agent.protocol.commands import Command
+    from agent.protocol.events import Because
     from agent.protocol.topics import Topics
     from agent.storage.outbox import Outbox
     from drivers.clock import Clock
@@ -38,11 +39,13 @@ class NewEpochError(ConnectionError):
     """The platform has other events of this epoch: the database was rolled back or copied.
 
     Attributes:
+        because: Why, as the birth says it.
         again: Ranges of numbers whose events are to be sent again, even if confirmed.
     """
 
-    def __init__(self, reason: str, again: Sequence[tuple[int, int]]) -> None:
+    def __init__(self, reason: str, because: Because, again: Sequence[tuple[int, int]]) -> None:
         super().__init__(reason)
+        self.because: Because = because
         self.again = again
 
 
@@ -53,7 +56,8 @@ class Downlink:
         topics: Where is listened and answered.
         outbox: Whose events are confirmed and brought back.
         scheduler: What is under way.
-        clock: Its steady time counts.
+        clock: Of orders that expire.
+        epochs: How often the platform's word may begin an epoch.
         handlers: The commands that are obeyed.
         orders: Knows what came before.
         authorities: Whose signatures count.
@@ -66,6 +70,7 @@ class Downlink:
         outbox: Outbox,
         scheduler: SendScheduler,
         clock: Clock,
+        epochs: EpochLimit,
         *,
         handlers: Iterable[AnyHandler],
         orders: CommandLog,
@@ -75,7 +80,7 @@ class Downlink:
         self.receipts_topic, self.commands_topic = topics.of("receipts"), topics.of("commands")
         self.answers_topic = topics.of("answers")
         self._outbox, self._scheduler = outbox, scheduler
-        self.epochs = EpochLimit(clock)
+        self.epochs = epochs
         self.last_refused = ""
         self._commands = Commands(
             handlers,
@@ -148,7 +153,7 @@ class Downlink:
             self._begin_epoch(receipt, verdict)
         if verdict == "unsent":
             self._refuse("a receipt for events that were not sent")
-        elif verdict == "foreign" and receipt.epoch != self._outbox.previous_epoch:
+        elif verdict == "foreign" and not self._outbox.knows(receipt.epoch):
             self._refuse("a receipt of an epoch that is not ours")
 
     def _begin_epoch(self, receipt: Receipt, verdict: ReceiptVerdict) -> None:
@@ -173,7 +178,8 @@ class Downlink:
                 count=sum(last - first + 1 for first, last in named),
                 first=named[0][0],
             )
-        raise NewEpochError(text, self._scheduler.doubtful(receipt))
+        because: Because = "rolled_back" if verdict == "ahead" else "copied"
+        raise NewEpochError(text, because, self._scheduler.doubtful(receipt))
 
     def _decline(self, why: str) -> None:
         self.declined += 1

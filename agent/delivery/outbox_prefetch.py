@@ -7,8 +7,10 @@ added, lost or queued again; the outbox reports that by :attr:`~agent.storage.ou
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal
 
+from agent.storage import kept_table
 from agent.storage.outbox_queries import Lane, live_from, waiting
 
 if TYPE_CHECKING:
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
     from agent.storage.outbox_queries import Row
     from drivers.clock import Clock
 
+Ahead = Literal["old", "again"]
+"""The backlog; kept events that are sent again."""
+Read = Callable[["sqlite3.Connection", Lane, int, "Collection[int]"], "deque[Row]"]
+"""Gives a lane's next events of a kind, above one that was passed."""
 READ_AHEAD, READ_AHEAD_BYTES = 500, 524_288
 LOOK_EVERY_S = 1.0
 """So often it is asked which events are no longer live, if nothing else changes."""
@@ -39,8 +45,8 @@ class OutboxPrefetch:
         """By lane: where the backlog ends and the live events begin."""
         self._quiet: set[Lane] = set()
         """Lanes in which nothing live has been found since the last look."""
-        self._old: dict[Lane, deque[Row]] = {}
-        """By lane: the backlog's next events; an empty one: there are none."""
+        self._read: dict[tuple[Lane, Ahead], deque[Row]] = {}
+        """By lane: the backlog's next events, and those to be sent again; an empty one: there are none."""
         self._looked_at, self._looked_s = -1, 0.0
 
     def look(self, reader: sqlite3.Connection) -> None:
@@ -52,7 +58,7 @@ class OutboxPrefetch:
         since_s, boot_id = now_s - self._live_within_s, self._clock.boot_id
         self._begins = {lane: live_from(reader, lane, boot_id, since_s) for lane in Lane}
         self._quiet.clear()
-        self._old.clear()
+        self._read.clear()
 
     def forget(self) -> None:
         """Discard the prefetched rows: the next :meth:`look` reads again."""
@@ -79,8 +85,8 @@ class OutboxPrefetch:
         self, reader: sqlite3.Connection, lane: Lane, passed: int, taken: Collection[int]
     ) -> deque[Row]:
         """The next events of the lane's backlog above ``passed``; empty if there are none."""
-        if lane not in self._old:
-            self._old[lane] = deque(
+        if (lane, "old") not in self._read:
+            self._read[lane, "old"] = deque(
                 waiting(
                     reader,
                     lane,
@@ -91,12 +97,29 @@ class OutboxPrefetch:
                     limit_bytes=READ_AHEAD_BYTES,
                 )
             )
-        return self._old[lane]
+        return self._read[lane, "old"]
 
-    def pass_by(self, lane: Lane, count: int) -> None:
-        """Skip a number of the backlog's next events, which have been sent."""
-        ahead = self._old[lane]
+    def again(
+        self, reader: sqlite3.Connection, lane: Lane, passed: int, taken: Collection[int]
+    ) -> deque[Row]:
+        """The lane's next kept events that are to be sent again, above the row ``passed``."""
+        if (lane, "again") not in self._read:
+            self._read[lane, "again"] = deque(
+                kept_table.waiting(
+                    reader,
+                    lane,
+                    passed=passed,
+                    taken=taken,
+                    limit=READ_AHEAD,
+                    limit_bytes=READ_AHEAD_BYTES,
+                )
+            )
+        return self._read[lane, "again"]
+
+    def pass_by(self, lane: Lane, kind: Ahead, count: int) -> None:
+        """Skip a number of the next events of a kind, which have been sent."""
+        ahead = self._read[lane, kind]
         for _ in range(count):
             ahead.popleft()
         if not ahead:  # what follows is read when it is asked for
-            del self._old[lane]
+            del self._read[lane, kind]

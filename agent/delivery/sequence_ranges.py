@@ -64,6 +64,31 @@ def common(some: Sequence[Span], others: Sequence[Span]) -> list[Span]:
     return found
 
 
+class CodedRanges:
+    """Ranges that each have a code; of those that overlap, the one that begins first counts.
+
+    Args:
+        ranges: First number, last number and code of each, in any order.
+    """
+
+    def __init__(self, ranges: Iterable[tuple[int, int, str]]) -> None:
+        self._firsts: list[int] = []
+        self._rest: list[tuple[int, str]] = []
+        end = 0
+        for first, last, code in sorted(ranges):
+            if last > end:
+                self._firsts.append(max(first, end + 1))
+                self._rest.append((last, code))
+                end = last
+
+    def code_of(self, number: int) -> str | None:
+        """The code of the range in which a number lies; None: it is in none."""
+        at = bisect_right(self._firsts, number) - 1
+        if at < 0 or number > self._rest[at][0]:
+            return None
+        return self._rest[at][1]
+
+
 def within(spans: Sequence[Span], numbers: Collection[int]) -> set[int]:
     """The numbers that lie in some range; the ranges as :func:`merged` gives them.
 

@@ -82,8 +82,21 @@ class Session:
         were the first refused and the second, sent along with it, accepted, the order were lost."""
         self._backoff = Backoff(REFUSED_FIRST_S, settings.reconnect_max_s)
         self._resume_s = 0.0
+        self._clearing: dict[str, Callable[[], None]] = {}
+        """What is called once a topic's old state is dealt with."""
         self._heard_topics: tuple[str, ...] = ()
         self._asked_s = 0.0
+
+    @property
+    def _head_bytes(self) -> int:
+        """What a packet with events needs besides its payload."""
+        return self._connection.packet_bytes(self._topic, b"")
+
+    @property
+    def limit_bytes(self) -> int:
+        """The largest payload that the broker takes on the channel of events."""
+        limit_bytes = self._connection.limits.packet_bytes or _NO_LIMIT_BYTES
+        return limit_bytes - self._head_bytes
 
     def round(self, wake: Wake) -> None:
         """Send what fits, wait for network activity, handle acknowledgements and received messages.
@@ -155,6 +168,16 @@ class Session:
         """Publish the device's state, retained where the broker supports it."""
         self._publish(topic, Batch((), payload), retain=self._retain)
 
+    def clear_state(self, topic: str, done: Callable[[], None]) -> None:
+        """Have the broker forget the state that is retained on another topic.
+
+        Args:
+            topic: That topic.
+            done: Called once the broker has answered, whatever it says.
+        """
+        self._clearing[topic] = done
+        self._publish(topic, Batch((), b""), retain=True)
+
     def end(self, wake: Wake, state_topic: str, state: bytes) -> None:
         """Wait briefly for outstanding acknowledgements, publish the last state, disconnect."""
         until_s = time.monotonic() + _GOODBYE_S
@@ -179,8 +202,7 @@ class Session:
 
     def _send(self) -> None:
         limits, window_bytes = self._connection.limits, self._settings.window_bytes
-        head_bytes = self._connection.packet_bytes(self._topic, b"")
-        limit_bytes = (limits.packet_bytes or _NO_LIMIT_BYTES) - head_bytes
+        head_bytes, limit_bytes = self._head_bytes, self.limit_bytes
         while (
             time.monotonic() >= self._resume_s
             and len(self._flights) < (limits.receive_maximum if self._accepting else 1)
@@ -192,7 +214,7 @@ class Session:
             if len(batch.payload) > limit_bytes:
                 reason = f"{len(batch.payload)} bytes; the broker takes {limit_bytes}"
                 self._report(f"an event is too large: {reason}")
-                self._scheduler.refuse(batch, reason)
+                self._scheduler.refuse(batch, reason, limit_bytes)
             elif self._flights and self._flying_bytes + len(batch.payload) > window_bytes:
                 return
             else:
@@ -223,12 +245,26 @@ class Session:
             flight = self._flights.pop(answer.packet_id, None)
             if flight is not None:
                 self._flying_bytes -= len(flight.batch.payload)
+                if (done := self._clearing.pop(flight.topic, None)) is not None:
+                    self._heed_clearing(answer, flight.topic, done)
+                    continue
                 self._channels.answered(flight.topic, answer.code)
                 self._heed(answer, flight.batch)
         self._scheduler.let_go()
 
+    def _heed_clearing(self, answer: Acknowledgement, topic: str, done: Callable[[], None]) -> None:
+        if answer.code not in {0, NO_SUBSCRIBERS}:
+            self._report(
+                said(
+                    "the broker does not let us clear the old state on {topic}: {reason}",
+                    topic=topic,
+                    reason=answer.text,
+                )
+            )
+        done()
+
     def _heed(self, answer: Acknowledgement, batch: Batch) -> None:
-        if not batch.sequences:
+        if not batch.keys:
             if answer.code not in {0, NO_SUBSCRIBERS}:
                 self._report(f"the broker does not take a state or an answer: {answer.text}")
             return

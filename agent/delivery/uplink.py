@@ -21,19 +21,24 @@ from agent.delivery.channel_rights import ChannelRights
 from agent.delivery.command_log import CommandLog
 from agent.delivery.data_budget import DataBudget
 from agent.delivery.downlink import Downlink, NewEpochError
+from agent.delivery.epoch_limit import EpochLimit
+from agent.delivery.left_state import LeftState
 from agent.delivery.mqtt_connection import Connection, LinkError, NoRetainError, Wake
 from agent.delivery.send_scheduler import SendScheduler, Terms
 from agent.delivery.session import ROUND_S, MovedError, Session
 from agent.identity.authorities import Authorities
+from agent.protocol.base import CONTRACT_VERSION, MINOR_VERSION
 from agent.protocol.events import BirthBody, DeviceState, Draft
 from agent.protocol.heartbeat import UplinkHealth
 from agent.protocol.topics import Topics
+from agent.storage.case_table import open_case_ids
 from agent.storage.errors import StorageError
 from agent.storage.state_table import load_state, save_state
 from wording.harmless import harmless
 from wording.messages import said
 
 if TYPE_CHECKING:
+    import sqlite3
     import threading
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
@@ -139,6 +144,8 @@ class Uplink:
         self._signing_key = signing_key
         self._client_id = f"{tenant}:{device_id}"
         topics = Topics(settings.topic_prefix, tenant, device_id)
+        written = "topic_prefix" in settings.model_fields_set
+        self._left_state = LeftState(database, topics, default_prefix=not written)
         self._events_topic, self._state_topic = topics.of("events"), topics.of("state")
         self._wake = Wake()
         self._scheduler = SendScheduler(
@@ -152,6 +159,7 @@ class Uplink:
             outbox,
             self._scheduler,
             clock,
+            EpochLimit(clock, database),
             handlers=(*self._backlog.handlers, *handlers),
             orders=CommandLog(database, clock),
             authorities=authorities or Authorities(),
@@ -200,6 +208,7 @@ class Uplink:
             resend_left=self._backlog.resends.left,
             epochs_begun=downlink.epochs.begun,
             epoch_wait_s=round(downlink.epochs.wait_s, 1),
+            refused_events=dict(self._scheduler.refused),
         )
 
     def _budget(self) -> DataBudget:
@@ -251,7 +260,7 @@ class Uplink:
             self._session(stop)
         except NewEpochError as error:
             self._report(str(error))
-            self._begin_epoch(error.again)
+            self._begin_epoch(error)
         except NoRetainError as error:
             self._report(error.reason)
             self._do_without_retaining()
@@ -317,7 +326,9 @@ class Uplink:
                 self._scheduler.pace.set(self._settings.backlog_events_per_s)
                 session.listen_to(self._downlink.receipts_topic, self._downlink.commands_topic)
                 session.send_state(self._state_topic, self._state(session_id, online=True))
+                self._clear_left_state(session)
                 self._announce(session_id)
+                self._retry_what_was_too_large(session)
                 while not stop.is_set():
                     self._alive()
                     session.round(self._wake)
@@ -335,10 +346,10 @@ class Uplink:
         if self._scheduler.epoch != self._outbox.epoch:
             raise MovedError
 
-    def _begin_epoch(self, again: Sequence[tuple[int, int]]) -> None:
+    def _begin_epoch(self, told: NewEpochError) -> None:
         """Begin a new epoch after a rollback of the database: waiting events are renumbered."""
         try:
-            self._outbox.begin_epoch(again).result()
+            self._outbox.begin_epoch(told.because, told.again).result()
         except StorageError as error:
             self._report(str(error))
             return
@@ -349,21 +360,46 @@ class Uplink:
             session_id=session_id,
             online=online,
             epoch=self._outbox.epoch,
-            previous_epoch=self._outbox.previous_epoch,
+            predecessor=self._outbox.predecessor,
         )
         return state.model_dump_json().encode()
 
+    def _clear_left_state(self, session: Session) -> None:
+        """Clear the state that this device left under another topic, where the broker retains."""
+        if self._retains and (topic := self._left_state.topic()) is not None:
+            session.clear_state(topic, self._left_state.cleared)
+
+    def _retry_what_was_too_large(self, session: Session) -> None:
+        """Queue again what another limit of the broker's was too small for."""
+        if again := self._outbox.resend_what_fits(session.limit_bytes).result():
+            _log.info("%d events fit the broker's limit now, and are sent again", again)
+            self._scheduler.look_again()
+
     def _announce(self, session_id: str) -> None:
-        """Queue the birth as an event: retained messages do not reach every consumer."""
-        body = BirthBody(
-            session_id=session_id,
-            previous_epoch=self._outbox.previous_epoch,
-            agent_version=self._agent_version,
-            configuration_sha256=self._configuration_sha256,
-            signing_key=self._signing_key,
-        )
-        birth = Draft.of_device(body, self._clock, self._ids)
-        self._database.write(lambda connection: self._outbox.add(connection, birth))
+        """Queue the birth as an event: retained messages do not reach every consumer.
+
+        It is on the disk before anything is sent: an epoch's first birth goes first.
+        """
+
+        def announce(connection: sqlite3.Connection) -> None:
+            begun = self._outbox.begun
+            body = BirthBody(
+                session_id=session_id,
+                predecessor=begun.predecessor,
+                because=begun.because,
+                carried=begun.carried,
+                agent_version=self._agent_version,
+                contract_version=f"{CONTRACT_VERSION}.{MINOR_VERSION}",
+                configuration_sha256=self._configuration_sha256,
+                signing_key=self._signing_key,
+                open_cases=open_case_ids(connection),
+            )
+            self._outbox.add_birth(connection, Draft.of_device(body, self._clock, self._ids))
+
+        try:
+            self._database.write(announce).result()
+        except StorageError as error:  # a full disk must still be drained
+            self._report(str(error))
 
     def _report(self, problem: str) -> None:
         problem = harmless(problem)

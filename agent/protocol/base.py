@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 
 CONTRACT_VERSION: Final = 2
+MINOR_VERSION: Final = 0
+"""Grows with what an older reader may leave aside: types, fields, words, commands."""
 SOURCE: Final = "智能感知"
 """The platform's word for how a matter was found."""
 

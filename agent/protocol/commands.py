@@ -10,11 +10,11 @@ from __future__ import annotations
 import functools
 import operator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, get_args
 
-from pydantic import Field, create_model
+from pydantic import Field, create_model, model_validator
 
-from agent.protocol.base import CONTRACT_VERSION, Wire
+from agent.protocol.base import CONTRACT_VERSION, Range, Wire
 from agent.protocol.field_examples import BEGAN_AT, EPOCH, Example, id_of
 from agent.protocol.fields import (
     AtMost,
@@ -56,12 +56,30 @@ class Command(Wire):
 
 
 class Resend(Command):
-    """Send again what has arrived before, on the ``commands`` channel: a backup was restored."""
+    """Send again what is kept: a backup was restored, or a broker's limit is gone.
+
+    Either ``epoch``, present or former, with ``ranges`` of its numbers; or what occurred from ``from_at`` until
+    before ``to_at``, in whatever epoch. An event comes under the epoch and number that it had.
+    """
 
     command: Literal["resend"]
-    epoch: Annotated[Id, Example(EPOCH)]
-    first: Annotated[Number, Example(2)]
-    last: Annotated[Number, Example(3)]
+    epoch: Annotated[Id | None, Example(EPOCH)] = None
+    ranges: Annotated[
+        tuple[Range, ...] | None, Field(min_length=1, max_length=1000), Example(((2, 3),))
+    ] = None
+    from_at: Moment | None = None
+    to_at: Moment | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        numbers, time = (self.epoch, self.ranges), (self.from_at, self.to_at)
+        if (None in numbers) == (None in time) or any(numbers) == any(time):
+            raise ValueError("either epoch and ranges, or from_at and to_at")
+        if any(first > last for first, last in self.ranges or ()):
+            raise ValueError("a range is (first, last), first not above last")
+        if self.from_at is not None and self.to_at is not None and self.to_at <= self.from_at:
+            raise ValueError("to_at is not after from_at")
+        return self
 
 
 MIN_PACE_PER_S: Final = 0.1

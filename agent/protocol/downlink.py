@@ -27,8 +27,9 @@ class Receipt(Wire):
     ``conflicts``: ranges of numbers under which another event came than is stored, and which it does
     not yet have under a number of its own. Left out where there is none.
 
-    ``refused``: ranges of numbers that came and are not kept, and the code of why (first, last, code). They
-    need not come again. Left out where there is none.
+    ``refused``: ranges of numbers that came and will not be stored, and the code of why (first, last, code). The
+    device does not send them again by itself, keeps them like what has arrived, and counts them in its heartbeat.
+    They may be named by ``contiguous_through`` and ``ranges`` as well. Left out where there is none.
 
     Read as tolerantly as the platform is to read: a later version may say more than this one knows, and a
     device must not fall silent over it.
@@ -52,11 +53,11 @@ class Receipt(Wire):
 
     @property
     def spans(self) -> tuple[tuple[int, int], ...]:
-        """Everything that is confirmed, as ranges."""
+        """Everything that is settled, as ranges."""
         head = ((1, self.contiguous_through),) if self.contiguous_through else ()
-        return (*head, *self.ranges)
+        return (*head, *self.ranges, *((first, last) for first, last, _ in self.refused))
 
     @property
     def highest(self) -> int:
-        """The highest number that is confirmed; 0 if none is."""
+        """The highest number that is settled; 0 if none is."""
         return max((last for _, last in self.spans), default=0)

@@ -213,12 +213,53 @@ class PublicKey(Wire):
     x: _Base64Url
 
 
+Because = Literal[
+    "first_start",
+    "missing",
+    "quarantined",
+    "volatile",
+    "durable",
+    "power_cut",
+    "rolled_back",
+    "copied",
+    "upgraded",
+    "replay",
+]
+"""Why an epoch began.
+
+``first_start``: a new device. ``missing``: its database was not there. ``quarantined``: it was damaged.
+``volatile``, ``durable``: the disk took nothing and memory stood in, and the disk came back. ``power_cut``: a card may
+have lost the last that it said it wrote. ``rolled_back``: the platform has numbers that this database never gave.
+``copied``: the platform has other events under its numbers; it was set back, or two devices have one card.
+``upgraded``: an agent that wrote version 1 of the contract was followed by this one.
+"""
+
+
+class Predecessor(Wire):
+    """The epoch that another one continues, and the last number given there; null: nobody knows.
+
+    Of its numbers up to ``last_sequence`` each has come, or was reported as lost, or was set aside and may still
+    come, or was moved: its event comes under a number of the new epoch, with the same ``event_id``.
+    """
+
+    epoch: Id
+    last_sequence: Count | None
+
+
 class BirthBody(Wire):
-    """A connection's first event: who speaks, and from which database."""
+    """A connection's first event: who speaks, from which database, and which cases are open.
+
+    The birth with number 1 begins its epoch, and goes before anything else of it; later connections in the same
+    epoch have births with later numbers. ``carried`` events waited when the epoch began, and were numbered from 2
+    on. Of ``open_cases`` none is left out: a case that is not named is not open on the device.
+    """
 
     session_id: Id
-    previous_epoch: Id | None = None
+    predecessor: Predecessor | None = None
+    because: Because
+    carried: Count = 0
     agent_version: Version
+    contract_version: Annotated[str, Field(max_length=16, pattern=r"^[0-9]{1,7}\.[0-9]{1,7}$")]
     configuration_sha256: Sha256
     signing_key: PublicKey | None = None
     open_cases: OpenCases = ()
@@ -543,7 +584,7 @@ class DeviceState(Wire):
     session_id: Id
     online: Flag
     epoch: Id
-    previous_epoch: Id | None = None
+    predecessor: Predecessor | None = None
 
 
 class Draft(BaseModel):

@@ -5,7 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from agent.protocol.base import Abstention, ClockReading, ModelUsed
+from agent.protocol.base import (
+    CONTRACT_VERSION,
+    MINOR_VERSION,
+    Abstention,
+    ClockReading,
+    ModelUsed,
+)
 from agent.protocol.commands import (
     Answer,
     Command,
@@ -41,6 +47,7 @@ from agent.protocol.events import (
     LossEvent,
     Message,
     Picture,
+    Predecessor,
     StorageBody,
     StorageEvent,
     SummaryBody,
@@ -245,7 +252,11 @@ def _picture(role: str, captured_at: datetime) -> Picture:
 def _birth(sequence: int) -> BirthEvent:
     body = BirthBody(
         session_id=id_of("session"),
+        predecessor=Predecessor(epoch="0123456789abcdef", last_sequence=41),
+        because="power_cut",
+        carried=3,
         agent_version="0.2.0",
+        contract_version=f"{CONTRACT_VERSION}.{MINOR_VERSION}",
         configuration_sha256=sha256_of("example configuration"),
         open_cases=(id_of("case"),),
     )

@@ -20,9 +20,10 @@ from agent.protocol.base import (
     Blindness,
     Counts,
     Models,
+    Range,
     Wire,
 )
-from agent.protocol.field_examples import BEGAN_AT, Example, Under, example_of, sha256_of
+from agent.protocol.field_examples import BEGAN_AT, EPOCH, Example, Under, example_of, sha256_of
 from agent.protocol.fields import (
     AtMost,
     Celsius,
@@ -44,6 +45,8 @@ from agent.protocol.fields import (
 )
 from agent.protocol.news import QUIET, News
 
+MAX_SET_ASIDE = 100
+"""Ranges of numbers that a heartbeat names as set aside."""
 _REFUSED = "pace: backlog_events_per_s: Input should be greater than or equal to 0.1"
 
 
@@ -209,10 +212,18 @@ class AuditHead(Reported):
 _Field = Annotated[str, Field(max_length=64, pattern=r"^[a-z][a-z0-9_.]{0,63}$")]
 
 
+class SetAside(Reported):
+    """Numbers of an epoch that the broker refused, first and last; kept, not lost, and perhaps sent later."""
+
+    epoch: Annotated[Id, Example(EPOCH)]
+    ranges: Annotated[tuple[Range, ...], AtMost(MAX_SET_ASIDE), Example(((17, 18),))]
+
+
 class Upkeep(Reported):
     """What whoever looks after many devices wants to know of one.
 
-    ``dead_letters`` are events that the broker refused for good and that are still kept;
+    ``dead_letters`` are events that the broker refused and that are still kept; of ``set_aside`` the numbers may
+    still come, the newest epoch's first;
     ``losses_unreported`` are ranges of lost numbers that are not reported yet. What the agent wrote today
     and yesterday, by the site's days, is a few minutes old. ``unknown`` says of what is null why it is.
     """
@@ -222,6 +233,7 @@ class Upkeep(Reported):
     kept: KeptHealth | None
     audit: AuditHead | None
     dead_letters: Annotated[Count, Example(0)]
+    set_aside: Annotated[tuple[SetAside, ...], AtMost(MAX_SET_ASIDE)] = ()
     losses_unreported: Annotated[Count, Example(0)]
     written_today_bytes: Annotated[Count | None, Example(96_000_000), QUIET] = None
     written_yesterday_bytes: Annotated[Count | None, Example(410_000_000), QUIET] = None
@@ -269,7 +281,8 @@ class UplinkHealth(Reported):
     done, and ``last_refused`` is why, the last time.
     ``backlog_events_per_s`` is the pace of the backlog now, null: as fast as it goes; ``paced_by`` is whose it
     is. ``resend_left`` is how many events may be asked for again now. ``epochs_begun`` is how many epochs the
-    platform's word has begun; the next one may begin in ``epoch_wait_s``.
+    platform's word has begun; the next one may begin in ``epoch_wait_s``. ``refused_events`` counts events that the
+    platform will not store, by the code of its receipts.
     """
 
     state_retained: Annotated[Flag, Example(True)]
@@ -281,6 +294,7 @@ class UplinkHealth(Reported):
     resend_left: Annotated[Count, Example(5000), QUIET]
     epochs_begun: Annotated[Count, Example(0)]
     epoch_wait_s: Annotated[Seconds, Example(0.0), QUIET]
+    refused_events: Annotated[Counts, Example({"unknown_zone": 2})] = {}
 
 
 class SuppressedHere(Reported):

@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from agent.storage import lived_time_counter
+from agent.storage import kept_table, lived_time_counter
 from agent.storage.errors import StorageError
 from agent.storage.lived_time import DAY_S
 from wording.known_errors import reason_of
@@ -32,7 +32,7 @@ _WAITING_CASES = (
     " WHERE arrived = 0 AND type LIKE 'case.%' AND json_valid(event)"
 )
 _UNAGED: dict[str, str] = {
-    "letter": "SELECT epoch || ':' || sequence FROM dead_letters",
+    "letter": "SELECT epoch || ':' || sequence FROM kept WHERE standing != 'arrived'",
     "loss": "SELECT CAST(id AS TEXT) FROM losses WHERE reported IS NOT NULL",
 }
 
@@ -125,9 +125,7 @@ class DatabaseRows:
                     for table in ("traces", "case_notes"):
                         connection.execute(f"DELETE FROM {table} WHERE case_id = ?", (name,))  # noqa: S608
                 elif kind == "letter":
-                    connection.execute(
-                        "DELETE FROM dead_letters WHERE epoch || ':' || sequence = ?", (name,)
-                    )
+                    _give_up(connection, name)
                 else:
                     connection.execute("DELETE FROM losses WHERE id = ?", (int(name),))
                 connection.execute("DELETE FROM ageing WHERE kind = ? AND name = ?", (kind, name))
@@ -185,6 +183,17 @@ class DatabaseRows:
                 return connection.execute(query, values).fetchall()
         except sqlite3.Error as error:
             raise StorageError(self._database.path, reason_of(error)) from error
+
+
+def _give_up(connection: sqlite3.Connection, name: str) -> None:
+    """Delete an event that the broker refused, unless it was sent again meanwhile: now it is lost."""
+    epoch, _, sequence = name.rpartition(":")
+    rows = connection.execute(
+        "SELECT id FROM kept WHERE epoch = ? AND sequence = ? AND standing != 'arrived'",
+        (epoch, int(sequence)),
+    ).fetchall()
+    for (row_id,) in rows:
+        kept_table.delete(connection, row_id, "refused")
 
 
 def _shrink(connection: sqlite3.Connection) -> int:

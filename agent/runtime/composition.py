@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from agent.domain.scene import Vantage
     from agent.perception.region_scheduler import Detector
     from agent.protocol.base import ClockReading, ModelUsed
+    from agent.protocol.events import Because
     from agent.storage.corruption import Quarantined
     from agent.storage.database import Database
     from agent.storage.memory_fallback import TakenBack
@@ -133,6 +134,7 @@ def assemble(
     epoch: str | None = None,
     pace: Callable[[], float] = lambda: 1.0,
     check_database: bool = False,
+    database_is_gone: bool = False,
     in_memory: Path | None = None,
 ) -> Parts:
     """Build everything between the cameras and the uplink.
@@ -147,6 +149,7 @@ def assemble(
         epoch: The outbox's, in replay; on the device it is random.
         pace: Factor on the inference budget now, 0 to 1.
         check_database: Whether to check for damage first, after a run that did not end cleanly.
+        database_is_gone: Whether there was a database, which is missing now.
         in_memory: Folder of the fallback database in memory, used while the disk fails; None: no fallback.
 
     Raises:
@@ -160,7 +163,13 @@ def assemble(
         state_dir / DATABASE, check=check_database, in_memory=in_memory
     )
     taken_back = None if in_memory is None else take_back_into(database, in_memory)
-    outbox = _outbox(configuration, database, epoch, boot_id)
+    outbox = _outbox(
+        configuration,
+        database,
+        epoch,
+        boot_id,
+        fresh="missing" if database_is_gone else "first_start",
+    )
     evidence = Evidence(
         evidence_dir,
         configuration.evidence.jpeg_quality,
@@ -250,7 +259,12 @@ def _open_networks(configuration: Configuration) -> _Networks:
 
 
 def _outbox(
-    configuration: Configuration, database: Database, epoch: str | None, boot_id: str
+    configuration: Configuration,
+    database: Database,
+    epoch: str | None,
+    boot_id: str,
+    *,
+    fresh: Because,
 ) -> Outbox:
     site = configuration.site
     return Outbox(
@@ -264,6 +278,7 @@ def _outbox(
         keep_arrived=configuration.uplink.keep_arrived if epoch is None else 0,
         boot_id=boot_id if epoch is None else None,
         budget_bytes=int(configuration.storage.database_mb * 1e6),
+        fresh=fresh,
     )
 
 

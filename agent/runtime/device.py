@@ -162,6 +162,7 @@ class _Device:
             boot_id=self._clock.boot_id,
             pace=lambda: self._pace.factor,
             check_database=cause in MAY_HAVE_DAMAGED,
+            database_is_gone=self._database_is_gone,
             in_memory=self._run_dir / "volatile",
         )
         self._workers = Threads(threading.Event(), Progress(self._clock.monotonic_s))

@@ -203,7 +203,7 @@ class _Listener:
         on_event: Callable[[Event], None] | None,
     ) -> None:
         self._parts, self._report, self._on_event = parts, report, on_event
-        self._last = max((row.sequence for row in self._rows(0)), default=0)
+        self._last = max((row.key for row in self._rows(0)), default=0)
         self._path = None if out is None else out / "events.jsonl"
         if self._path is not None:
             replace_file(self._path, "")
@@ -222,7 +222,7 @@ class _Listener:
         if not changes:
             return
         for row in self._rows(self._last):
-            self._last = row.sequence
+            self._last = row.key
             event = _events.validate_json(row.event)
             self._report.events.append(event)
             self._report.lines.append(row.event)

@@ -15,11 +15,11 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agent.storage import memory_fallback, salvage
+from agent.storage import kept_table, memory_fallback, salvage
 from agent.storage.checksum import is_whole
 from agent.storage.database import Database, lenient
 from agent.storage.epoch import take_over
-from agent.storage.errors import StorageError, is_failing
+from agent.storage.errors import NewerDatabaseError, StorageError, is_failing
 from agent.storage.paths import QUARANTINE
 from agent.storage.state_table import save_state
 from drivers.disk import sync_folder
@@ -28,7 +28,8 @@ from wording.known_errors import reason_of
 if TYPE_CHECKING:
     from pathlib import Path
 
-_PROVED = "storage.proved"
+_PROVED = "storage.writable"
+"""Not as 0.1.0 called it: what writes that name is too old for the tables as they are."""
 KEPT = 3
 """Number of damaged databases kept, the newest."""
 _SUFFIXES = ("", "-wal", "-shm")
@@ -72,7 +73,8 @@ def open_database(
     try:
         return _open(path, check=check, in_memory=in_memory)
     except OSError as error:
-        if in_memory is None or _is_mistaken(path):
+        newer = isinstance(error, NewerDatabaseError)  # memory would only hide it
+        if in_memory is None or newer or _is_mistaken(path):
             raise
         return memory_fallback.open_instead(path, in_memory, _reason(error)), None
 
@@ -191,14 +193,16 @@ def _save(damaged: Path, database: Database) -> tuple[str | None, int, int]:
     try:
         with closing(sqlite3.connect(damaged)) as reader:
             reader.text_factory = lenient  # a broken text costs its row, not the reading
-            previous = salvage.epoch_of(reader)
-            rows = list(salvage.waiting_rows(reader))
+            before = salvage.epoch_of(reader)
+            previous = None if before is None else before.epoch
+            rows, kept = list(salvage.waiting_rows(reader)), salvage.kept_rows(reader, previous)
             cases, snapshots = salvage.open_cases(reader), list(salvage.snapshots(reader))
     except sqlite3.DatabaseError:
         return None, 0, 0
 
     def write(connection: sqlite3.Connection) -> int:
-        take_over(connection, rows, previous)
+        take_over(connection, rows, before, "quarantined")
+        kept_table.put(connection, kept)
         for name, text in snapshots:
             save_state(connection, name, text)
         return sum(salvage.keep_case(connection, case) for case in cases)

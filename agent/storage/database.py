@@ -17,7 +17,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from agent.storage.errors import StorageError, is_damage, is_failing, is_full, is_storage_fault
+from agent.storage.errors import (
+    NewerDatabaseError,
+    StorageError,
+    is_damage,
+    is_failing,
+    is_full,
+    is_storage_fault,
+)
 from agent.storage.reserve_file import ReserveFile
 from drivers.disk import make_folder, refusal, sync_folder
 from wording.known_errors import reason_of
@@ -33,7 +40,7 @@ _Job = tuple["Callable[[sqlite3.Connection], Any]", "Future[Any]"]
 _GROUP_LIMIT = 500
 """More pieces of work than this do not wait for one and the same commit."""
 _BUSY_TIMEOUT_S = 5.0
-SCHEMA = 11
+SCHEMA = 14
 """How many migrations :mod:`agent.storage.migrations` holds: the version of the tables."""
 
 
@@ -101,6 +108,8 @@ class Database:
         self._over: str | None = None
         try:
             self._connection = open_file(path)
+        except _NewerError as error:
+            raise NewerDatabaseError(path, error.args[0], SCHEMA) from None
         except (OSError, sqlite3.Error) as error:
             reason = refusal(error, path.parent)
             raise StorageError(path, reason, damaged=is_damage(error)) from error
@@ -355,6 +364,7 @@ def open_file(path: Path) -> sqlite3.Connection:
         path, isolation_level=None, check_same_thread=False, timeout=_BUSY_TIMEOUT_S
     )
     try:
+        _refuse_newer(connection)
         # Only a file without tables takes this; it lets a drained outbox give its space back.
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.text_factory = lenient
@@ -369,9 +379,19 @@ def open_file(path: Path) -> sqlite3.Connection:
     return connection
 
 
+class _NewerError(sqlite3.DatabaseError):
+    """The tables are of a version of which this agent knows nothing."""
+
+
 def lenient(text: bytes) -> str:
     """Decode a text of the file; invalid bytes become replacement characters."""
     return text.decode(errors="replace")
+
+
+def _refuse_newer(connection: sqlite3.Connection) -> None:
+    [found] = connection.execute("PRAGMA user_version").fetchone()
+    if found > SCHEMA:
+        raise _NewerError(found)
 
 
 def _bring_up_to_date(connection: sqlite3.Connection) -> None:

@@ -43,6 +43,19 @@ class StorageError(OSError):
         self.path, self.reason, self.full, self.damaged = path, reason, full, damaged
 
 
+class NewerDatabaseError(StorageError):
+    """The database was written by a newer version of the agent; nothing was changed in it."""
+
+    def __init__(self, path: Path, found: int, known: int) -> None:
+        reason = said(
+            "a newer version of the agent wrote it (tables of version {found}; this agent knows "
+            "{known}): install that version again, or move the state folder away to begin without it",
+            found=found,
+            known=known,
+        )
+        super().__init__(path, reason)
+
+
 def is_damage(error: BaseException) -> bool:
     """Whether SQLite reports that the file is corrupt."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from agent.storage import salvage
+from agent.storage import kept_table, salvage
 from agent.storage.case_table import cases_adapter, save_case
 from agent.storage.checksum import crc_of
 from agent.storage.database import Database, StoodIn, lenient, open_file
@@ -31,8 +31,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from agent.domain.scene import Case
+    from agent.protocol.events import Predecessor
     from agent.storage.database import StandIn
 
+_OF_0_1_0 = "storage.proved"
+"""Version 0.1.0 wrote it to see whether it could; since then no agent may."""
 CARRIED_BYTES = 16_000_000
 """So much of what waits is carried over at most, cases first and within a lane the oldest."""
 
@@ -126,7 +129,8 @@ def take_back_into(database: Database, folder: Path) -> TakenBack | None:
 class _Newer:
     """The contents of a fallback database."""
 
-    previous: str | None
+    before: Predecessor | None
+    kept: list[tuple[Any, ...]]
     rows: list[tuple[Any, ...]]
     carried: tuple[str | None, list[tuple[int, int]]]
     cases: list[Case]
@@ -139,8 +143,10 @@ class _Newer:
         reader.text_factory = lenient
         try:
             cases = reader.execute("SELECT document FROM cases ORDER BY state").fetchall()
+            before = salvage.epoch_of(reader)
             return cls(
-                salvage.epoch_of(reader),
+                before,
+                salvage.kept_rows(reader, None if before is None else before.epoch),
                 list(salvage.waiting_rows(reader)),
                 carried(reader),
                 [cases_adapter.validate_json(text) for (text,) in cases],  # cleared ones first
@@ -153,11 +159,13 @@ class _Newer:
 
     def put(self, connection: sqlite3.Connection) -> TakenBack:
         """Write it into the database on the disk; within a transaction."""
-        events = take_back(connection, self.rows, self.carried, self.previous)
+        events = take_back(connection, self.rows, self.carried, self.before)
+        kept_table.put(connection, self.kept)
         for case in self.cases:
             _keep_newer(connection, case)
         _put(connection, self.state, self.plain)
-        return TakenBack(self.previous, events, len(self.cases))
+        previous = None if self.before is None else self.before.epoch
+        return TakenBack(previous, events, len(self.cases))
 
 
 def _keep_newer(connection: sqlite3.Connection, case: Case) -> None:
@@ -202,13 +210,14 @@ def _fill(folder: Path, reader: sqlite3.Connection, reason: str) -> tuple[Path, 
     path = folder / DATABASE
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     _forget(folder)
-    previous = salvage.epoch_of(reader)
+    before = salvage.epoch_of(reader)
+    previous = None if before is None else before.epoch
     rows, left = _that_fit(reader)
     cases, state = salvage.open_cases(reader), list(_state(reader))
     plain = {table: _read(reader, table) for table in _PLAIN.keys() - _NOT_CARRIED}
     with closing(open_file(path)) as connection:
         connection.execute("BEGIN IMMEDIATE")
-        take_over(connection, rows, previous)
+        take_over(connection, rows, before, "volatile")
         note_carried(connection, previous, [row[0] for row in rows])
         kept = sum(salvage.keep_case(connection, case) for case in cases)
         _put(connection, state, plain)
@@ -236,7 +245,7 @@ def _state(reader: sqlite3.Connection) -> Iterator[tuple[str, str]]:
     """Snapshots and counters, except those of the outbox."""
     with suppress(sqlite3.DatabaseError):
         for name, value, crc in reader.execute("SELECT name, value, crc FROM state"):
-            if not is_of_outbox(name) and crc in {None, crc_of(value)}:
+            if not is_of_outbox(name) and name != _OF_0_1_0 and crc in {None, crc_of(value)}:
                 yield name, value
 
 

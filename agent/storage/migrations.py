@@ -168,3 +168,82 @@ def create_case_notes(db: sqlite_utils.Database) -> None:
             verdict TEXT
         ) WITHOUT ROWID
     """)
+
+
+@migrations()
+def keep_over_epochs(db: sqlite_utils.Database) -> None:
+    """What can be sent again outlives its epoch; see :mod:`agent.storage.kept_table`."""
+    db.execute("ALTER TABLE outbox ADD COLUMN refused TEXT")
+    db.execute("""
+        CREATE TABLE kept (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            epoch TEXT NOT NULL,
+            sequence INTEGER NOT NULL,
+            event_id TEXT NOT NULL,
+            lane INTEGER NOT NULL,
+            type TEXT NOT NULL,
+            occurred_at REAL NOT NULL,
+            size_bytes INTEGER NOT NULL,
+            event TEXT NOT NULL,
+            crc INTEGER,
+            standing TEXT NOT NULL,
+            refused TEXT,
+            reason TEXT NOT NULL DEFAULT '',
+            limit_bytes INTEGER,
+            lost INTEGER NOT NULL DEFAULT 0,
+            waiting INTEGER NOT NULL DEFAULT 0,
+            UNIQUE (epoch, sequence)
+        )
+    """)
+    db.execute("CREATE INDEX kept_waiting ON kept (lane, id) WHERE waiting = 1")
+    db.execute("CREATE INDEX kept_arrived ON kept (id) WHERE standing = 'arrived' AND waiting = 0")
+    db.execute("CREATE INDEX kept_aside ON kept (lane, id) WHERE standing != 'arrived'")
+    # Version 0.1.0 called them dead letters and reported each as lost at once. Those that no report names
+    # yet are not lost: they are here. The text says what it was refused for.
+    db.execute("""
+        INSERT INTO kept (epoch, sequence, event_id, lane, type, occurred_at, size_bytes, event,
+            standing, reason, limit_bytes, lost)
+        SELECT epoch, sequence, event_id, lane, type, occurred_at, length(CAST(event AS BLOB)),
+            event, CASE WHEN reason LIKE '%checksum%' THEN 'damaged' ELSE 'set_aside' END, reason,
+            CASE WHEN reason LIKE '% bytes; the broker takes %' THEN
+                CAST(substr(reason, instr(reason, 'the broker takes ') + 17) AS INTEGER) END,
+            reason LIKE '%checksum%' OR EXISTS (SELECT 1 FROM losses WHERE reported IS NOT NULL
+                AND losses.epoch = dead_letters.epoch AND sequence BETWEEN first AND last)
+        FROM dead_letters ORDER BY rowid
+    """)
+    db.execute("""
+        DELETE FROM losses WHERE reported IS NULL AND EXISTS (SELECT 1 FROM kept
+            WHERE kept.epoch = losses.epoch AND sequence BETWEEN first AND last
+            AND standing = 'set_aside') AND first = last
+    """)
+    db.execute("DROP TABLE dead_letters")
+
+
+@migrations()
+def create_epochs(db: sqlite_utils.Database) -> None:
+    """Which epochs there were, and why each began; see :mod:`agent.storage.epoch`."""
+    db.execute("""
+        CREATE TABLE epochs (
+            number INTEGER PRIMARY KEY AUTOINCREMENT,
+            epoch TEXT NOT NULL UNIQUE,
+            because TEXT NOT NULL,
+            predecessor TEXT,
+            last_sequence INTEGER,
+            carried INTEGER NOT NULL
+        )
+    """)
+
+
+@migrations()
+def refuse_older_agents(db: sqlite_utils.Database) -> None:
+    """Version 0.1.0 does not look at the version of the tables, and would write into them.
+
+    The first that it writes is this state: it ends there, with this text, before it has changed anything.
+    """
+    db.execute("""
+        CREATE TRIGGER no_older_agent BEFORE INSERT ON state WHEN NEW.name = 'storage.proved'
+        BEGIN SELECT RAISE(ABORT,
+            'this database is of version 0.2.0 or newer; an older agent must not write to it');
+        END
+    """)
+    db.execute("DELETE FROM state WHERE name = 'storage.proved'")

@@ -6,7 +6,10 @@ are assigned in the transaction, by one writer, so that no number is skipped: a 
 
 An epoch is one database's life. A card that lied about its writes can roll a database back: numbers
 would then be assigned twice. So an unclean boot, and a platform that has more than was ever sent, begin
-a new epoch: waiting events are renumbered from 1.
+a new epoch: waiting events are renumbered from 2, after the epoch's birth. What has arrived stays as it was,
+and can be sent again (:mod:`agent.storage.kept_table`).
+
+Events are confirmed and set aside by their keys: an event's number, or below zero the row of a kept one.
 """
 
 from __future__ import annotations
@@ -20,9 +23,19 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from agent.protocol.events import Draft
 from agent.protocol.fields import MAX_REASON, readable
-from agent.storage import outbox_stats
+from agent.storage import kept_table, outbox_stats
 from agent.storage.checksum import crc_of
-from agent.storage.epoch import begin_epoch, note_clean_end, settle_epoch
+from agent.storage.epoch import (
+    BIRTH,
+    Begun,
+    awaits_birth,
+    begin_epoch,
+    is_former,
+    note_birth,
+    note_clean_end,
+    number_anew,
+    settle_epoch,
+)
 from agent.storage.errors import StorageError
 from agent.storage.loss_table import joined, note_loss
 from agent.storage.outbox_queries import Lane, events_adapter, last_sequence
@@ -34,7 +47,9 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from zoneinfo import ZoneInfo
 
+    from agent.protocol.events import Because, Predecessor
     from agent.storage.database import Database
+    from agent.storage.kept_table import Asked
     from agent.storage.outbox_stats import OutboxStats
 
 T = TypeVar("T")
@@ -56,6 +71,7 @@ class Outbox:
         boot_id: This boot. If the last run did not end and was of another boot, the power was cut:
             a new epoch begins. None: nothing of it is noted.
         budget_bytes: How large the database may become; see :meth:`make_room`. None: any size.
+        fresh: Why an epoch begins where the database has none yet.
 
     Attributes:
         changes: Grows with each commit that added or lost an event or made one wait again: what was
@@ -74,6 +90,7 @@ class Outbox:
         keep_arrived: int = 0,
         boot_id: str | None = None,
         budget_bytes: int | None = None,
+        fresh: Because = "first_start",
     ) -> None:
         self._database = database
         self._given = epoch, boot_id
@@ -87,14 +104,24 @@ class Outbox:
         database.on_full(_let_go_of_what_arrived)
         database.on_commit(self._committed)
         database.on_stand_in(self._begin_in_stand_in)
-        self.epoch, self.previous_epoch = database.write(
-            lambda connection: settle_epoch(connection, epoch, boot_id)
+        self.begun: Begun = database.write(
+            lambda connection: settle_epoch(connection, epoch, boot_id, fresh)
         ).result()
+
+    @property
+    def epoch(self) -> str:
+        """The present epoch."""
+        return self.begun.epoch
+
+    @property
+    def predecessor(self) -> Predecessor | None:
+        """The epoch that the present one continues, if there was one."""
+        return self.begun.predecessor
 
     def _begin_in_stand_in(self, connection: sqlite3.Connection) -> None:
         """Begin again in the fallback database, in which waiting events have other numbers."""
         epoch, boot_id = self._given
-        self.epoch, self.previous_epoch = settle_epoch(connection, epoch, boot_id)
+        self.begun = settle_epoch(connection, epoch, boot_id, "volatile")
         self._budget_bytes = min(self._budget_bytes or STAND_IN_BYTES, STAND_IN_BYTES)
         self._changing += 1
 
@@ -118,7 +145,29 @@ class Outbox:
             StorageError: The disk is full, and its free space is reserved for deletions.
         """
         # Nobody else writes: the number read here is still free when it is taken below.
-        sequence = last_sequence(connection) + 1
+        return self._put(connection, draft, lane, last_sequence(connection) + 1)
+
+    def add_birth(self, connection: sqlite3.Connection, draft: Draft) -> int:
+        """Queue a birth: as the first event of its epoch, if that has none yet.
+
+        Args:
+            connection: Of a function given to ``Database.write``.
+            draft: The birth.
+
+        Returns:
+            Its sequence number.
+
+        Raises:
+            pydantic.ValidationError, StorageError: As :meth:`add`.
+        """
+        if not awaits_birth(connection):
+            return self.add(connection, draft)
+        note_birth(connection)
+        return self._put(connection, draft, Lane.CASE, BIRTH)
+
+    def _put(
+        self, connection: sqlite3.Connection, draft: Draft, lane: Lane | None, sequence: int
+    ) -> int:
         if self._database.tight and _free_pages(connection) < _FREE_PAGES_TO_ADD:
             raise StorageError(self._database.path, said("the disk is full"), full=True)
         text = self._wire_text(draft, sequence)
@@ -143,29 +192,31 @@ class Outbox:
         )
         return sequence
 
-    def confirm(self, sequences: Iterable[int], epoch: str | None = None) -> Future[None]:
-        """Mark events as arrived, and delete the oldest of the confirmed ones kept.
+    def confirm(
+        self, keys: Iterable[int], epoch: str | None = None, *, refused: str | None = None
+    ) -> Future[None]:
+        """Mark events as arrived, and delete the oldest of those kept.
 
         Args:
-            sequences: Their numbers …
+            keys: Their numbers, or those of kept ones …
             epoch: … in this one; nothing happens if it is over. None: the one that is.
+            refused: The platform's code, if it will not store them.
         """
-        ranges = joined([(sequence, sequence) for sequence in sorted(sequences)])
+        numbers, kept = _told_apart(keys)
+        ranges = joined([(sequence, sequence) for sequence in sorted(numbers)])
 
         def settle(connection: sqlite3.Connection) -> None:
             if self._is_over(epoch):
                 return
+            kept_table.confirm(connection, kept, refused)
             if not self._keep_arrived or self._database.tight:
                 connection.executemany("DELETE FROM outbox WHERE sequence BETWEEN ? AND ?", ranges)
-                return
-            connection.executemany(
-                "UPDATE outbox SET arrived = 1 WHERE sequence BETWEEN ? AND ?", ranges
-            )
-            connection.execute(
-                "DELETE FROM outbox WHERE arrived = 1 AND sequence <= (SELECT sequence FROM outbox"
-                " WHERE arrived = 1 ORDER BY sequence DESC LIMIT 1 OFFSET ?)",
-                (self._keep_arrived,),
-            )
+            else:
+                connection.executemany(
+                    "UPDATE outbox SET arrived = 1, refused = ? WHERE sequence BETWEEN ? AND ?",
+                    [(refused, *span) for span in ranges],
+                )
+            kept_table.trim(connection, self._keep_arrived)
 
         return self._database.write(settle)
 
@@ -174,9 +225,10 @@ class Outbox:
         return epoch is not None and epoch != self.epoch
 
     def make_room(self, connection: sqlite3.Connection, budget_bytes: int) -> int:
-        """Delete until the file fits its budget: first confirmed events, then the lowest lane.
+        """Delete until the file fits its budget.
 
-        Within a lane the oldest goes first; unconfirmed events are recorded as lost. Call it within a
+        First goes what has arrived, in former epochs and then in this one; then what was set aside; then the
+        lowest lane. In each the oldest goes first. What never arrived is recorded as lost. Call it within a
         transaction.
 
         Returns:
@@ -184,23 +236,30 @@ class Outbox:
         """
         lost = 0
         while (over_bytes := _used_bytes(connection) - budget_bytes) > 0:
-            rows = connection.execute(
-                "SELECT sequence, lane, arrived FROM outbox"
-                " ORDER BY arrived DESC, lane DESC, sequence LIMIT ?",
-                (max(1, min(_EVICT_AT_ONCE, over_bytes // 512)),),
-            ).fetchall()
-            if not rows:
+            most = max(1, min(_EVICT_AT_ONCE, over_bytes // 512))
+            if kept_table.forget_arrived(connection, most) or _forget_arrived(connection, most):
+                continue
+            if (gone := kept_table.give_up(connection, _EVICTED, most)) or (
+                gone := self._evict(connection, most)
+            ):
+                lost += gone
+            else:
                 return lost
-            first_kind = rows[0][1:]
-            gone = [sequence for sequence, *kind in rows if tuple(kind) == first_kind]
-            if not first_kind[1]:
-                self._note_loss(connection, gone, "evicted: database size limit reached")
-                self._changing += 1
-                lost += len(gone)
-            connection.executemany(
-                "DELETE FROM outbox WHERE sequence = ?", [(sequence,) for sequence in gone]
-            )
         return lost
+
+    def _evict(self, connection: sqlite3.Connection, most: int) -> int:
+        """Delete the oldest waiting events of the lowest lane; returns how many."""
+        rows = connection.execute(
+            "SELECT sequence, lane FROM outbox ORDER BY lane DESC, sequence LIMIT ?", (most,)
+        ).fetchall()
+        gone = [sequence for sequence, lane in rows if lane == rows[0][1]]
+        if gone:
+            self._note_loss(connection, gone, _EVICTED)
+            self._changing += 1
+        connection.executemany(
+            "DELETE FROM outbox WHERE sequence = ?", [(sequence,) for sequence in gone]
+        )
+        return len(gone)
 
     def _note_loss(self, connection: sqlite3.Connection, sequences: list[int], reason: str) -> None:
         """Record events of one lane as lost; numbers in order."""
@@ -210,30 +269,54 @@ class Outbox:
         if row is not None:
             note_loss(connection, self.epoch, row[0], sequences, reason, time.time())
 
-    def resend(self, first: int, last: int) -> Future[int]:
-        """Queue confirmed events again that are still kept.
+    def resend(self, asked: Asked) -> Future[tuple[int, list[int]]]:
+        """Queue events again that have arrived or were set aside, of this epoch and of former ones.
 
         Returns:
-            How many of the numbers from ``first`` to ``last`` are queued again.
+            How many are queued again, and which numbers of this epoch are among them.
         """
-        epoch = self.epoch
 
-        def again(connection: sqlite3.Connection) -> int:
-            if self._is_over(epoch):
-                return 0
+        def again(connection: sqlite3.Connection) -> tuple[int, list[int]]:
             self._changing += 1
-            return connection.execute(
-                "UPDATE outbox SET arrived = 0 WHERE arrived = 1 AND sequence BETWEEN ? AND ?",
-                (first, last),
-            ).rowcount
+            return kept_table.send_again(connection, asked, self.epoch)
 
         return self._database.write(again)
 
-    def begin_epoch(self, again: Iterable[tuple[int, int]] = ()) -> Future[None]:
-        """Begin a new epoch: waiting events are renumbered from 1, confirmed ones deleted.
+    def resend_what_fits(self, limit_bytes: int) -> Future[int]:
+        """Queue events again that were too large for a broker which now takes larger ones.
+
+        Returns:
+            How many.
+        """
+
+        def again(connection: sqlite3.Connection) -> int:
+            self._changing += 1
+            return kept_table.send_what_fits(connection, limit_bytes)
+
+        return self._database.write(again)
+
+    def number_anew(self, keys: Iterable[int], epoch: str) -> Future[None]:
+        """Queue kept events as new ones of this epoch: the platform has others under their numbers.
 
         Args:
-            again: Ranges of numbers; confirmed events in them are queued again first.
+            keys: Of kept events …
+            epoch: … while this one lasts.
+        """
+        _, kept = _told_apart(keys)
+
+        def move(connection: sqlite3.Connection) -> None:
+            for row_id in () if self._is_over(epoch) else kept:
+                self._changing += 1
+                number_anew(connection, row_id, self.epoch)
+
+        return self._database.write(move)
+
+    def begin_epoch(self, because: Because, again: Iterable[tuple[int, int]] = ()) -> Future[None]:
+        """Begin a new epoch: waiting events are renumbered, confirmed ones are kept as they are.
+
+        Args:
+            because: Why.
+            again: Ranges of numbers; confirmed events in them are queued again first, as new ones.
         """
 
         def begin(connection: sqlite3.Connection) -> None:
@@ -241,47 +324,63 @@ class Outbox:
                 "UPDATE outbox SET arrived = 0 WHERE arrived = 1 AND sequence BETWEEN ? AND ?",
                 list(again),
             )
-            self.epoch, self.previous_epoch = begin_epoch(connection)
+            self.begun = begin_epoch(connection, because)
             self._changing += 1
 
         return self._database.write(begin)
+
+    def knows(self, epoch: str) -> bool:
+        """Whether an epoch is or was one of this device's.
+
+        Raises:
+            StorageError: The file cannot be read.
+        """
+        return epoch == self.epoch or self._read(lambda connection: is_former(connection, epoch))
 
     def end(self) -> Future[None]:
         """Note that this run ended cleanly; the last write before the database is closed."""
         return self._database.write(note_clean_end)
 
-    def bury(
+    def set_aside(
         self,
-        sequences: Iterable[int],
+        keys: Iterable[int],
         reason: str,
         *,
-        why: str = "refused",
+        damaged: bool = False,
+        limit_bytes: int | None = None,
         epoch: str | None = None,
     ) -> Future[None]:
-        """Move events that can never be delivered to the dead letters, so that they block no others.
+        """Take events out that cannot be delivered now, so that they block no others; they are kept.
 
         Args:
-            sequences: Their numbers …
+            keys: Their numbers, or those of kept ones …
             reason: Why, in free text; also a broker's message.
-            why: Why, as one of the fixed words.
+            damaged: Whether they are not what was written: then they are lost.
+            limit_bytes: The broker's limit that they were too large for; None: another reason.
             epoch: … in this one; nothing happens if it is over. None: the one that is.
         """
         reason = readable(reason, MAX_REASON)
-        keys = [(epoch or self.epoch, reason, sequence) for sequence in sequences]
+        numbers, kept = _told_apart(keys)
 
         def move(connection: sqlite3.Connection) -> None:
             if self._is_over(epoch):
                 return
-            for _, _, sequence in keys:
-                self._note_loss(connection, [sequence], f"{why}: {reason}")
-            connection.executemany(
-                "INSERT INTO dead_letters"
-                " (epoch, sequence, event_id, lane, type, occurred_at, reason, event)"
-                " SELECT ?, sequence, event_id, lane, type, occurred_at, ?, event"
-                " FROM outbox WHERE sequence = ?",
-                keys,
-            )
-            connection.executemany("DELETE FROM outbox WHERE sequence = ?", [k[2:] for k in keys])
+            for sequence in numbers:
+                if damaged:
+                    self._note_loss(connection, [sequence], f"damaged: {reason}")
+                kept_table.set_aside(
+                    connection,
+                    self.epoch,
+                    sequence,
+                    reason,
+                    damaged=damaged,
+                    limit_bytes=limit_bytes,
+                )
+            for row_id in kept:
+                if damaged:
+                    kept_table.note_damaged(connection, row_id, reason)
+                else:
+                    kept_table.set_aside_again(connection, row_id, reason, limit_bytes)
 
         return self._database.write(move)
 
@@ -347,7 +446,26 @@ class Outbox:
 
 
 def _let_go_of_what_arrived(connection: sqlite3.Connection) -> None:
+    kept_table.forget_arrived(connection)
     connection.execute("DELETE FROM outbox WHERE arrived = 1")
+
+
+def _forget_arrived(connection: sqlite3.Connection, most: int) -> int:
+    """Delete the oldest events of this epoch that have arrived; returns how many."""
+    return connection.execute(
+        "DELETE FROM outbox WHERE sequence IN"
+        " (SELECT sequence FROM outbox WHERE arrived = 1 ORDER BY sequence LIMIT ?)",
+        (most,),
+    ).rowcount
+
+
+def _told_apart(keys: Iterable[int]) -> tuple[list[int], list[int]]:
+    """Numbers of the outbox, and rows of kept events."""
+    every = list(keys)
+    return [key for key in every if key > 0], [-key for key in every if key < 0]
+
+
+_EVICTED = "evicted: database size limit reached"
 
 
 _FREE_PAGES_TO_ADD = 64

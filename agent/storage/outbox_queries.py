@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import enum
+import re
 import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import TypeAdapter
 
+from agent.protocol.base import CONTRACT_VERSION
 from agent.protocol.events import Event
 from agent.storage.checksum import is_whole
 
@@ -41,13 +43,31 @@ _WAITING_IN_SPAN = (
 )
 
 
-class Row(NamedTuple):
-    """One waiting event, as it will be sent; not ``whole``: its checksum does not match."""
+_VERSION = re.compile(r'\{"contract":(\d{1,9}),')
 
-    sequence: int
+
+class Row(NamedTuple):
+    """One waiting event, as it will be sent.
+
+    Attributes:
+        key: Its number; of a kept one (:mod:`agent.storage.kept_table`) a number below zero.
+        event: Its text.
+        size_bytes: Of the text.
+        whole: Whether its checksum matches.
+        numbered: The epoch and the number of a kept one; None: those of the outbox.
+    """
+
+    key: int
     event: str
     size_bytes: int
     whole: bool = True
+    numbered: tuple[str, int] | None = None
+
+    @property
+    def contract(self) -> int:
+        """The version of the contract that it follows: the text begins with it."""
+        found = _VERSION.match(self.event)
+        return CONTRACT_VERSION if found is None else int(found[1])
 
 
 def waits(connection: sqlite3.Connection, lane: Lane, event_type: str) -> bool:
@@ -68,12 +88,6 @@ def waiting_types(connection: sqlite3.Connection) -> dict[int, str]:
 def waiting_count(connection: sqlite3.Connection) -> int:
     """How many events wait."""
     [count] = connection.execute("SELECT count(*) FROM outbox WHERE arrived = 0").fetchone()
-    return int(count)
-
-
-def dead_letter_count(connection: sqlite3.Connection) -> int:
-    """How many events are kept that the broker refused for good."""
-    [count] = connection.execute("SELECT count(*) FROM dead_letters").fetchone()
     return int(count)
 
 
@@ -146,6 +160,27 @@ def waiting(
     return rows
 
 
+class Birth(NamedTuple):
+    """The birth that begins an epoch, while it waits."""
+
+    row: Row
+    boot_id: str
+    monotonic_s: float
+
+
+def waiting_birth(connection: sqlite3.Connection, number: int) -> Birth | None:
+    """The epoch's birth; None if it does not wait (any more)."""
+    found = connection.execute(
+        "SELECT event, size_bytes, crc, boot_id, monotonic_s FROM outbox"
+        " WHERE sequence = ? AND arrived = 0 AND type = 'device.birth'",
+        (number,),
+    ).fetchone()
+    if found is None:
+        return None
+    event, size_bytes, crc, boot_id, monotonic_s = found
+    return Birth(Row(number, event, size_bytes, is_whole(event, crc)), boot_id, monotonic_s)
+
+
 def last_sequence(connection: sqlite3.Connection) -> int:
     """The last number assigned in this epoch; 0 if none was."""
     row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'outbox'").fetchone()
@@ -164,15 +199,3 @@ def waits_besides(
             if any(sequence not in known for (sequence,) in cursor):
                 return True
     return False
-
-
-def counted(connection: sqlite3.Connection, first: int, last: int) -> tuple[int, int]:
-    """How many numbers in a range are confirmed and kept, and how many wait."""
-    span = (first, last)
-    [arrived] = connection.execute(
-        "SELECT count(*) FROM outbox INDEXED BY outbox_arrived"
-        " WHERE arrived = 1 AND sequence BETWEEN ? AND ?",
-        span,
-    ).fetchone()
-    [waits] = connection.execute(f"SELECT count(*) FROM ({_WAITING_IN_SPAN})", span).fetchone()  # noqa: S608
-    return int(arrived), int(waits)

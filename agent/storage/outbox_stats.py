@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from agent.storage.kept_table import set_aside_count
+
 if TYPE_CHECKING:
     import sqlite3
 
@@ -30,7 +32,7 @@ class Oldest:
 
 @dataclass(frozen=True, slots=True)
 class OutboxStats:
-    """Number, size and age of waiting events."""
+    """Number, size and age of waiting events; ``dead_letters`` are kept that the broker refused."""
 
     rows: int
     size_bytes: int
@@ -58,15 +60,17 @@ def by_lane(connection: sqlite3.Connection) -> dict[int, OutboxStats]:
 
 
 def of_all(connection: sqlite3.Connection) -> OutboxStats:
-    """Count what waits, and the dead letters."""
+    """Count what waits, what is to be sent again included, and what is set aside."""
     lanes = by_lane(connection).values()
-    [dead_letters] = connection.execute("SELECT count(*) FROM dead_letters").fetchone()
+    again, again_bytes = connection.execute(
+        "SELECT count(*), coalesce(sum(size_bytes), 0) FROM kept WHERE waiting = 1"
+    ).fetchone()
     oldest = [each.oldest for each in lanes if each.oldest is not None]
     return OutboxStats(
-        sum(each.rows for each in lanes),
-        sum(each.size_bytes for each in lanes),
+        sum(each.rows for each in lanes) + again,
+        sum(each.size_bytes for each in lanes) + again_bytes,
         min(oldest, key=_sequence, default=None),
-        dead_letters,
+        set_aside_count(connection),
     )
 
 

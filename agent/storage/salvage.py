@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from agent.protocol.events import Predecessor
 from agent.storage.case_table import cases_adapter, save_case
 from agent.storage.checksum import is_whole
 from agent.storage.epoch import COLUMNS, noted_epoch
-from agent.storage.outbox_queries import events_adapter
+from agent.storage.kept_table import COLUMNS as KEPT
+from agent.storage.outbox_queries import events_adapter, last_sequence
 from agent.storage.state_table import ANALYSIS_SNAPSHOT
 
 if TYPE_CHECKING:
@@ -47,12 +49,38 @@ def state_rows(reader: sqlite3.Connection) -> Iterator[tuple[Any, ...]]:
         yield from reader.execute("SELECT name, value, crc FROM state WHERE crc IS NOT NULL")
 
 
-def epoch_of(reader: sqlite3.Connection) -> str | None:
-    """The epoch, if it can be read."""
+def epoch_of(reader: sqlite3.Connection) -> Predecessor | None:
+    """The epoch and the last number given in it, as far as they can be read."""
     try:
-        return noted_epoch(reader)
+        epoch = noted_epoch(reader)
     except sqlite3.DatabaseError:
         return None
+    last: int | None = None
+    with suppress(sqlite3.DatabaseError):
+        last = last_sequence(reader)
+    return None if epoch is None else Predecessor(epoch=epoch, last_sequence=last)
+
+
+def kept_rows(reader: sqlite3.Connection, epoch: str | None) -> list[tuple[Any, ...]]:
+    """What can be sent again, as :data:`agent.storage.kept_table.COLUMNS`, as far as it can be read.
+
+    Args:
+        reader: Of the database.
+        epoch: Its own, under which what has arrived in it is kept.
+    """
+    found: list[tuple[Any, ...]] = []
+    with suppress(sqlite3.DatabaseError, TypeError):  # those before it are whole
+        found.extend(reader.execute(f"SELECT {KEPT} FROM kept ORDER BY id"))  # noqa: S608
+    with suppress(sqlite3.DatabaseError, TypeError):
+        found.extend(
+            reader.execute(
+                "SELECT ?, sequence, event_id, lane, type, occurred_at, size_bytes, event, crc,"
+                " 'arrived', refused, '', NULL, 0, 0 FROM outbox WHERE arrived = 1"
+                " ORDER BY sequence",
+                (epoch or "",),
+            )
+        )
+    return [row for row in found if is_whole(row[7], row[8])]
 
 
 def waiting_rows(reader: sqlite3.Connection, lane: Lane | None = None) -> Iterator[tuple[Any, ...]]:

@@ -6,15 +6,24 @@ import dataclasses
 import sqlite3
 from contextlib import closing
 from datetime import timedelta
+from itertools import groupby
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from agent.protocol.heartbeat import AuditHead, CardHealth, CertificateHealth, KeptHealth, Upkeep
+from agent.protocol.heartbeat import (
+    MAX_SET_ASIDE,
+    AuditHead,
+    CardHealth,
+    CertificateHealth,
+    KeptHealth,
+    SetAside,
+    Upkeep,
+)
 from agent.storage import day_counters
 from agent.storage.errors import StorageError
+from agent.storage.kept_table import set_aside_count, set_aside_spans
 from agent.storage.lived_time import DAY_S
 from agent.storage.loss_table import unreported_count
-from agent.storage.outbox_queries import dead_letter_count
 from agent.telemetry.gauges import gauge
 from drivers.card import read_card
 from wording.known_errors import reason_of
@@ -73,7 +82,7 @@ class MaintenanceGauges:
         if (kept := self._kept()) is None:
             unknown["kept"] = "retention has not looked yet"
         unknown |= self._machine.unknown()
-        dead_letters, unreported = self._counts()
+        dead_letters, set_aside, unreported = self._counts()
         today, yesterday = self._written(unknown)
         return Upkeep(
             certificate=self._certificate_health(unknown),
@@ -81,6 +90,7 @@ class MaintenanceGauges:
             kept=kept,
             audit=self._head(unknown),
             dead_letters=dead_letters,
+            set_aside=set_aside,
             losses_unreported=unreported,
             written_today_bytes=today,
             written_yesterday_bytes=yesterday,
@@ -137,10 +147,17 @@ class MaintenanceGauges:
         value = counters.get(_WRITTEN)
         return None if value is None else int(value)
 
-    def _counts(self) -> tuple[int, int]:
-        """How many dead letters are kept, and how many losses are not reported."""
+    def _counts(self) -> tuple[int, tuple[SetAside, ...], int]:
+        """How many dead letters are kept, which of them may still come, and how many losses are not reported."""
         try:
             with closing(self._database.read()) as connection:
-                return dead_letter_count(connection), unreported_count(connection)
+                spans = set_aside_spans(connection, MAX_SET_ASIDE)
+                aside = tuple(
+                    SetAside(
+                        epoch=epoch, ranges=tuple((each.first, each.last) for each in each_epoch)
+                    )
+                    for epoch, each_epoch in groupby(spans, lambda each: each.epoch)
+                )
+                return set_aside_count(connection), aside, unreported_count(connection)
         except sqlite3.Error as error:
             raise StorageError(self._database.path, reason_of(error)) from error

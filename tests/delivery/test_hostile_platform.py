@@ -38,6 +38,7 @@ from agent.protocol.fields import MAX_NUMBER
 from agent.protocol.heartbeat import UplinkHealth
 from agent.protocol.schemas import schema
 from agent.protocol.vectors import public_key, signed_by
+from agent.storage.database import Database
 from agent.storage.outbox_queries import Lane
 from drivers.clock import SystemClock
 from drivers.testing import FakeClock
@@ -75,8 +76,8 @@ def _hostile(epoch: str) -> list[tuple[str, str | bytes]]:
             ("receipts", _text(receipt | {"ranges": [[1, number]]})),
             ("receipts", _text(receipt | {"conflicts": [[1, number]]})),
             ("receipts", _text(receipt | {"conflicts": [[number, number]]})),
-            ("commands", _text(resend | {"first": 1, "last": number})),
-            ("commands", _text(resend | {"first": number, "last": number})),
+            ("commands", _text(resend | {"ranges": [[1, number]]})),
+            ("commands", _text(resend | {"ranges": [[number, number]]})),
         ]
     deep = 12_000  # a packet of more than 65,536 bytes no broker passes on to us
     for text in ("NaN", "Infinity", "-Infinity", "1e999", "0", "-1", "null, 1"):
@@ -122,7 +123,7 @@ def test_no_number_is_larger_than_every_parser_reads(number: int) -> None:
     with pytest.raises(ValidationError):
         Receipt(epoch="e", contiguous_through=0, conflicts=((1, number),))
     with pytest.raises(ValidationError):
-        Resend(command="resend", command_id="r", epoch="e", first=1, last=number)
+        Resend(command="resend", command_id="r", epoch="e", ranges=((1, number),))
     assert Receipt(epoch="e", contiguous_through=MAX_NUMBER).highest == MAX_NUMBER
 
 
@@ -198,7 +199,7 @@ def test_a_retained_word_is_not_asked_for(broker: Broker, tmp_path: Path) -> Non
     """A broker gives what it has retained to whoever subscribes, unless he says that he does not want it."""
     with broker.platform() as platform, Device(tmp_path, broker.settings()) as device:
         given = device.open_cases(3)
-        resend = {"contract": 2, "command": "resend", "command_id": "r", "first": 1, "last": 3}
+        resend = {"contract": 2, "command": "resend", "command_id": "r", "ranges": [[1, 3]]}
         platform.say("commands", _text(resend | {"epoch": device.outbox.epoch}), retain=True)
         device.connect().wait_until_drained()
         platform.say("commands", _text(resend | {"epoch": "other", "command_id": "now"}))
@@ -296,7 +297,7 @@ def test_what_was_asked_for_again_is_not_counted_for_each_receipt(tmp_path: Path
         _fill(device, _BACKLOG)
         scheduler = device.uplink._scheduler
         for _ in range(50):
-            scheduler.bring_back(1, _BACKLOG)
+            scheduler.bring_back(range(1, _BACKLOG + 1))
         told = Receipt(epoch=device.outbox.epoch, contiguous_through=_BACKLOG, ranges=_WIDE)
         with closing(device.database.read()) as reader:
             asked = Asked(reader)
@@ -339,7 +340,7 @@ def test_only_what_this_run_gave_or_sent_or_was_asked_for_can_be_in_conflict(
             platform.say("receipts", _in_conflict(device, (10**6, 2**53 - 1)))
             wait_until(lambda: device.uplink.figures.refused == 2)
             assert device.outbox.epoch == epoch
-            asked = Resend(command="resend", command_id="r", epoch=epoch, first=2, last=2)
+            asked = Resend(command="resend", command_id="r", epoch=epoch, ranges=((3, 3),))
             platform.say("commands", asked)
             wait_until(platform.answers)
             platform.say("receipts", _in_conflict(device, (1, earlier[-1])))
@@ -390,15 +391,33 @@ def test_the_platform_begins_a_new_epoch_at_once_and_further_ones_after_growing_
             wait_until(lambda: device.outbox.epoch != epoch)  # noqa: B023
 
 
-def test_no_wait_for_a_new_epoch_is_longer_than_a_day() -> None:
+def test_no_wait_for_a_new_epoch_is_longer_than_a_day(tmp_path: Path) -> None:
     clock = FakeClock(SystemClock().now())
-    epochs = EpochLimit(clock)
-    for _ in range(100):
-        clock.advance(epochs.wait_s)
+    with Database(tmp_path / "kerbwatch.db") as database:
+        epochs = EpochLimit(clock, database)
+        for _ in range(100):
+            clock.advance(epochs.wait_s)
+            assert epochs.wait_s == 0
+            epochs.begin()
+            assert 0 < epochs.wait_s <= LONGEST_WAIT_S
+        assert epochs.wait_s == LONGEST_WAIT_S
+
+
+def test_no_restart_shortens_the_wait_for_a_new_epoch_and_quiet_ends_it(tmp_path: Path) -> None:
+    clock = FakeClock(SystemClock().now())
+    with Database(tmp_path / "kerbwatch.db") as database:
+        for _ in range(3):
+            epochs = EpochLimit(clock, database)
+            clock.advance(epochs.wait_s)
+            epochs.begin()
+        assert EpochLimit(clock, database).wait_s == epochs.wait_s == 240
+        clock.reboot("another")
+        assert 0 < EpochLimit(clock, database).wait_s <= 240, "it goes on from the boot"
+        clock.advance(240 + LONGEST_WAIT_S)
+        epochs = EpochLimit(clock, database)
         assert epochs.wait_s == 0
         epochs.begin()
-        assert 0 < epochs.wait_s <= LONGEST_WAIT_S
-    assert epochs.wait_s == LONGEST_WAIT_S
+        assert epochs.wait_s == 60
 
 
 def test_a_pace_below_the_floor_is_answered_and_changes_nothing(
@@ -463,7 +482,7 @@ def test_no_more_comes_again_in_an_hour_than_is_kept(broker: Broker, tmp_path: P
         epoch = device.outbox.epoch
 
         def ask(command_id: str) -> Answer:
-            asked = Resend(command="resend", command_id=command_id, epoch=epoch, first=1, last=600)
+            asked = Resend(command="resend", command_id=command_id, epoch=epoch, ranges=((2, 601),))
             platform.say("commands", asked)
             wait_until(lambda: any(a.command_id == command_id for a in platform.answers()))
             device.wait_until_drained()
@@ -492,7 +511,7 @@ def test_who_asks_for_what_waits_anyway_costs_no_write(broker: Broker, tmp_path:
         written: list[None] = []
         device.database.on_commit(lambda: written.append(None))
         asked = Resend(
-            command="resend", command_id="r", epoch=device.outbox.epoch, first=500, last=900
+            command="resend", command_id="r", epoch=device.outbox.epoch, ranges=((500, 900),)
         )
         for _ in range(20):
             platform.say("commands", asked)

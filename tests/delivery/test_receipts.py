@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from agent.protocol.commands import MIN_PACE_PER_S, Pace, Resend
 from agent.protocol.downlink import Receipt
 from agent.storage.database import Database
+from agent.storage.kept_table import Asked
 from agent.storage.outbox_queries import Lane
 from tests.support.broker import Broker
 from tests.support.delivering_device import Device
@@ -91,8 +92,8 @@ def test_ranges_beyond_a_gap_are_heeded_and_the_gap_is_not(broker: Broker, tmp_p
         given = device.open_cases(6)
         device.connect()
         wait_until(lambda: platform.sequences() == given)
-        platform.say("receipts", receipt(device, 2, (4, 4), (6, 6)))
-        wait_until(lambda: device.waiting() == [3, 5])
+        platform.say("receipts", receipt(device, 3, (5, 5), (7, 7)))
+        wait_until(lambda: device.waiting() == [4, 6])
 
 
 def test_ranges_may_come_in_any_order_and_overlap(broker: Broker, tmp_path: Path) -> None:
@@ -100,8 +101,8 @@ def test_ranges_may_come_in_any_order_and_overlap(broker: Broker, tmp_path: Path
         given = device.open_cases(9)
         device.connect()
         wait_until(lambda: platform.sequences() == given)
-        platform.say("receipts", receipt(device, 1, (8, 8), (3, 6), (4, 5), (3, 3)))
-        wait_until(lambda: device.waiting() == [2, 7, 9])
+        platform.say("receipts", receipt(device, 2, (9, 9), (4, 7), (5, 6), (4, 4)))
+        wait_until(lambda: device.waiting() == [3, 8, 10])
 
 
 @pytest.mark.slow
@@ -142,7 +143,7 @@ def test_a_platform_that_loses_half_of_what_it_takes_gets_everything(
         with Store(platform, device, honest_share=0.5) as store:
             device.connect()
             device.wait_until_drained()
-            assert set(range(1, 301)) <= store.stored
+            assert set(range(2, 302)) <= store.stored
 
 
 @pytest.mark.slow
@@ -186,7 +187,7 @@ def test_what_is_no_receipt_of_ours_confirms_nothing_and_is_counted(
         platform.say("receipts", said)
         wait_until(lambda: device.uplink.figures.refused == 1)
         assert device.waiting() == given
-        platform.say("receipts", receipt(device, 3))
+        platform.say("receipts", receipt(device, 4))
         wait_until(lambda: device.waiting() == [])
 
 
@@ -214,20 +215,24 @@ def test_a_receipt_ahead_of_us_begins_a_new_epoch_in_which_everything_arrives(
         old = device.outbox.epoch
         device.open_cases(3)
         device.connect()
-        wait_until(lambda: platform.sequences() == [1, 2, 3])
+        wait_until(lambda: platform.sequences() == [2, 3, 4])
         platform.say("receipts", receipt(device, 50))
         wait_until(lambda: device.outbox.epoch != old)
         new = device.outbox.epoch
-        assert device.outbox.previous_epoch == old
+        assert device.outbox.predecessor is not None
+        assert device.outbox.predecessor.epoch == old
         with Store(platform, device):
             device.wait_until_drained()
         again = [e for e in platform.events if e.epoch == new]
         cases = {e.event_id for e in platform.events if e.type == "case.opened"}
         assert {e.event_id for e in again if e.type == "case.opened"} == cases
-        assert [e.sequence for e in again if e.type == "case.opened"][:3] == [1, 2, 3]
+        assert [e.sequence for e in again if e.type == "case.opened"][:3] == [3, 4, 5], (
+            "2 is the birth of before"
+        )
         births = [e for e in again if e.type == "device.birth"]
         assert births
-        assert births[-1].body.previous_epoch == old
+        assert births[-1].body.predecessor == device.outbox.predecessor
+        assert births[-1].body.because == "rolled_back"
 
 
 def test_what_arrived_is_sent_again_when_the_platform_asks(broker: Broker, tmp_path: Path) -> None:
@@ -239,7 +244,7 @@ def test_what_arrived_is_sent_again_when_the_platform_asks(broker: Broker, tmp_p
         before = len(platform.events)
         epoch = device.outbox.epoch
         platform.say(
-            "commands", Resend(command="resend", command_id="a", epoch=epoch, first=2, last=3)
+            "commands", Resend(command="resend", command_id="a", epoch=epoch, ranges=((3, 4),))
         )
         wait_until(lambda: len(platform.events) >= before + 2)
         again = [e.sequence for e in platform.events[before:] if e.type == "case.opened"]
@@ -256,12 +261,12 @@ def test_what_is_kept_no_more_is_said_and_another_epoch_is_refused(
         device.connect()
         wait_until(lambda: platform.events)  # its birth: by then it has asked to hear us
         epoch = device.outbox.epoch
-        told = {"command": "resend", "first": 500, "last": 501}
+        told = {"command": "resend", "ranges": [[500, 501]]}
         platform.say("commands", Resend.model_validate(told | {"command_id": "a", "epoch": epoch}))
         platform.say("commands", Resend.model_validate(told | {"command_id": "b", "epoch": "old"}))
         wait_until(lambda: len(platform.answers()) == 2)
         kept, foreign = platform.answers()
-        assert (kept.count, kept.reason) == (0, "2 of them are kept no more")
+        assert (kept.count, kept.reason) == (0, "2 of them are not kept under these numbers")
         assert (foreign.status, foreign.code) == ("refused", "wrong_epoch")
         assert epoch in (foreign.reason or "")
 
@@ -282,7 +287,7 @@ def test_the_platform_can_slow_the_backlog_down_and_a_live_case_still_goes_at_on
         assert len(platform.sequences()) < 20
         platform.say("commands", Pace(command="pace", command_id="p", backlog_events_per_s=None))
         device.wait_until_drained()
-        wait_until(lambda: set(platform.sequences()) == set(range(1, 41)) | {live})
+        wait_until(lambda: set(platform.sequences()) == set(range(2, 42)) | {live})
 
 
 def test_a_backlog_travels_packed_and_live_events_plain(broker: Broker, tmp_path: Path) -> None:
@@ -309,9 +314,9 @@ def test_events_wait_for_receipts_over_a_restart(broker: Broker, tmp_path: Path)
         with Device(tmp_path, settings(broker)) as device:
             device.open_cases(3)
             device.connect()
-            wait_until(lambda: platform.sequences() == [1, 2, 3])
+            wait_until(lambda: platform.sequences() == [2, 3, 4])
         with Device(tmp_path, settings(broker)) as device, Store(platform, device):
-            assert device.waiting() == [1, 2, 3]
+            assert device.waiting() == [2, 3, 4]
             device.connect()
             wait_until(lambda: device.waiting() == [])
 
@@ -326,10 +331,11 @@ def test_what_was_asked_for_again_may_be_named_before_it_goes(
             device.open_cases(4)
             device.wait_until_drained()
         broker.stop()
-        assert device.outbox.resend(2, 3).result() == 2
-        device.uplink._scheduler.bring_back(2, 3)
+        asked = Asked(device.outbox.epoch, ((3, 4),))
+        assert device.outbox.resend(asked).result() == (2, [3, 4])
+        device.uplink._scheduler.bring_back([3, 4])
         with closing(device.database.read()) as reader:
-            assert device.uplink._scheduler.receive(receipt(device, 4), reader) == "taken"
+            assert device.uplink._scheduler.receive(receipt(device, 5), reader) == "taken"
 
 
 def test_a_receipt_confirms_only_what_this_run_has_sent(broker: Broker, tmp_path: Path) -> None:
@@ -351,13 +357,13 @@ def test_a_number_that_means_another_event_begins_a_new_epoch_in_which_ours_arri
         drafts = [case_opened(device.clock) for _ in range(4)]
         device.add(drafts)
         device.connect()
-        wait_until(lambda: platform.sequences() == [1, 2, 3, 4])
-        platform.say("receipts", receipt(device, 4))
+        wait_until(lambda: platform.sequences() == [2, 3, 4, 5])
+        platform.say("receipts", receipt(device, 5))
         wait_until(lambda: device.waiting() == [])
-        told = receipt(device, 4).model_copy(update={"conflicts": ((2, 3),)})
+        told = receipt(device, 5).model_copy(update={"conflicts": ((3, 4),)})
         platform.say("receipts", told)
         wait_until(lambda: device.outbox.epoch != old)
-        assert "other events under 2 of our numbers from 2 on" in device.last_error
+        assert "other events under 2 of our numbers from 3 on" in device.last_error
         with Store(platform, device):
             device.wait_until_drained()
         again = {e.event_id for e in platform.events if e.epoch == device.outbox.epoch}
@@ -375,10 +381,10 @@ def test_what_a_receipt_for_other_events_confirmed_goes_again_once_the_conflict_
     with broker.platform() as platform, Device(tmp_path, settings(broker)) as device:
         old = device.outbox.epoch
         device.connect()
-        wait_until(lambda: {1, 2, 3, 4} <= set(platform.sequences()))
-        platform.say("receipts", receipt(device, 3))
-        wait_until(lambda: not {1, 2, 3} & set(device.waiting()))
-        platform.say("receipts", receipt(device, 3).model_copy(update={"conflicts": ((1, 1),)}))
+        wait_until(lambda: {2, 3, 4, 5} <= set(platform.sequences()))
+        platform.say("receipts", receipt(device, 4))
+        wait_until(lambda: not {2, 3, 4} & set(device.waiting()))
+        platform.say("receipts", receipt(device, 4).model_copy(update={"conflicts": ((2, 2),)}))
         wait_until(lambda: device.outbox.epoch != old)
         with Store(platform, device):
             device.wait_until_drained()
@@ -411,9 +417,9 @@ def test_in_a_new_epoch_what_waits_keeps_its_order_and_its_event_ids(tmp_path: P
         database.write(
             lambda connection: [outbox.add(connection, draft, Lane.CASE) for draft in drafts]
         ).result()
-        outbox.confirm([1, 2]).result()
-        outbox.begin_epoch().result()
-        assert sequences(database) == [1, 2]
+        outbox.confirm([2, 3]).result()
+        outbox.begin_epoch("rolled_back").result()
+        assert sequences(database) == [2, 3]
         with closing(database.read()) as connection:
             rows = connection.execute("SELECT event_id, event FROM outbox ORDER BY sequence")
             told = [(event_id, outbox.epoch in event) for event_id, event in rows]

@@ -60,7 +60,7 @@ def test_pictures_begin_to_age_only_when_the_platform_has_heard_of_all(device: S
     device.passes()
     device.passes(days=100)
     assert device.kept() == {case_id}
-    device.outbox.confirm([1]).result()
+    device.outbox.confirm([2]).result()
     device.passes()
     device.passes(days=29)
     assert device.kept() == {case_id}
@@ -197,13 +197,13 @@ def test_pictures_of_no_known_case_go_after_their_time_and_never_at_first_sight(
 def test_old_rows_go_and_open_or_waiting_ones_stay(device: StateFolder) -> None:
     gone, opened = device.case(), device.case(over=False)
     waits = device.case(heard=False)
-    device.outbox.bury([3], "test").result()
+    device.outbox.set_aside([4], "test").result()
     assert waits in device.kept()
     again = device.case(heard=False)
     device.passes()
     device.passes(days=31)
-    assert device.count("dead_letters") == 0
-    assert device.count("losses") == 1, "not reported yet, so it must stay"
+    assert device.count("kept") == 0
+    assert device.count("losses") == 1, "now it is lost: not reported yet, so it must stay"
     device.passes(days=150)
     device.passes()
     assert device.count("cases") == 2

@@ -41,7 +41,7 @@ def test_what_is_kept_held_refused_and_lost_is_told(tmp_path: Path) -> None:
     device = StateFolder(tmp_path)
     device.case()
     device.case(heard=False)
-    device.outbox.bury([2], "test").result()
+    device.outbox.set_aside([3], "test").result()
     before = upkeep_of(device, tmp_path)
     assert before.kept is None
     assert "not looked yet" in before.unknown["kept"]
@@ -50,7 +50,9 @@ def test_what_is_kept_held_refused_and_lost_is_told(tmp_path: Path) -> None:
     told = upkeep_of(device, tmp_path)
     assert told.kept is not None
     assert (told.kept.cases, told.kept.held, told.kept.short_bytes) == (2, 0, 0)
-    assert (told.dead_letters, told.losses_unreported) == (1, 1)
+    assert (told.dead_letters, told.losses_unreported) == (1, 0), "kept is not lost"
+    [aside] = told.set_aside
+    assert (aside.epoch, aside.ranges) == (device.outbox.epoch, ((3, 3),))
     assert told.audit is not None
     assert (told.audit.number, told.audit.hash) == (1, device.audit.head().hash)
     device.database.close()

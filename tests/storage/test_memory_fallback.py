@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from agent.domain.ids import RandomIds
 from agent.identity.signing_key import open_signer
-from agent.protocol.events import CaseBody
+from agent.protocol.events import CaseBody, Predecessor
 from agent.protocol.heartbeat import HeartbeatBody, StorageHealth
 from agent.storage import memory_fallback
 from agent.storage.case_table import save_case
@@ -72,9 +72,9 @@ def test_work_goes_on_in_memory_when_the_disk_takes_nothing_more(tmp_path: Path)
         assert (stood_in.previous_epoch, stood_in.events, stood_in.cases) == (first, 3, 1)
         assert "readonly" in stood_in.reason
         assert corner.outbox.epoch != first
-        assert corner.outbox.previous_epoch == first
+        assert corner.outbox.predecessor == Predecessor(epoch=first, last_sequence=4)
         assert corner.waiting() == told
-        assert [event["sequence"] for event in corner.events()] == [1, 2, 3, 4]
+        assert [event["sequence"] for event in corner.events()] == [2, 3, 4, 5]
         assert {event["epoch"] for event in corner.events()} == {corner.outbox.epoch}
         with closing(corner.database.read()) as connection:
             assert load_state(connection, "analysis.snapshot.street") == "{}"
@@ -89,8 +89,8 @@ def test_numbers_of_the_epoch_that_is_over_confirm_nothing_in_the_next(tmp_path:
         corner.confirm(told[0])
         corner.fail()
         told.append(corner.open_case())
-        corner.outbox.confirm([1, 2, 3], first).result()
-        corner.outbox.bury([1, 2, 3], "late", epoch=first).result()
+        corner.outbox.confirm([2, 3, 4], first).result()
+        corner.outbox.set_aside([2, 3, 4], "late", epoch=first).result()
         assert corner.waiting() == told[1:]
 
 
@@ -107,7 +107,7 @@ def test_what_came_meanwhile_is_taken_back_once_the_disk_takes_it(tmp_path: Path
     with corner.database:
         assert corner.database.stood_in is None
         assert corner.taken_back == memory_fallback.TakenBack(volatile, events=1, cases=1)
-        assert corner.outbox.previous_epoch == volatile
+        assert corner.outbox.predecessor == Predecessor(epoch=volatile, last_sequence=5)
         assert corner.waiting() == [told[0], told[2], told[3]]
     assert not (tmp_path / "memory" / DATABASE).exists()
     again = Storage(tmp_path, tmp_path / "memory")
@@ -148,13 +148,13 @@ def test_a_loss_goes_along_and_comes_back_once(tmp_path: Path) -> None:
     corner = Storage(tmp_path, tmp_path / "memory")
     with corner.database:
         corner.open_case()
-        corner.outbox.bury([1], "too large").result()
+        corner.outbox.set_aside([2], "too large", damaged=True).result()
         corner.fail()
         corner.open_case()
     query = "SELECT first, last, reason FROM losses"
     for _ in range(2):
         with corner.database, closing(corner.database.read()) as connection:
-            assert connection.execute(query).fetchall() == [(1, 1, "refused: too large")]
+            assert connection.execute(query).fetchall() == [(2, 2, "damaged: too large")]
         corner = Storage(tmp_path, tmp_path / "memory")
     corner.database.close()
 

@@ -17,8 +17,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from pydantic import TypeAdapter, ValidationError
 
-from agent.protocol.events import CaseEvent, Event
+from agent.protocol.events import CaseEvent, Event, Predecessor
+from agent.storage import kept_table
 from agent.storage.database import Database
+from agent.storage.epoch import BIRTH
 from agent.storage.outbox import Outbox
 from agent.storage.outbox_queries import Lane, live_from, waiting, waits
 from agent.storage.state_table import load_state, save_state
@@ -89,7 +91,7 @@ def test_a_body_of_another_type_is_refused_and_uses_no_number(
     wrong = birth(clock).model_copy(update={"type": "case.opened"})
     with pytest.raises(ValidationError):
         add(database, outbox, wrong)
-    assert add(database, outbox, case_opened(clock)) == 1
+    assert add(database, outbox, case_opened(clock)) == 2, "after the birth"
 
 
 def test_the_same_event_cannot_be_added_twice(database: Database, clock: FakeClock) -> None:
@@ -98,7 +100,7 @@ def test_the_same_event_cannot_be_added_twice(database: Database, clock: FakeClo
     add(database, outbox, draft)
     with pytest.raises(sqlite3.IntegrityError):
         add(database, outbox, draft)
-    assert sequences(database) == [1]
+    assert sequences(database) == [2]
 
 
 def test_an_event_and_what_it_tells_of_are_kept_together_or_not_at_all(
@@ -118,7 +120,7 @@ def test_an_event_and_what_it_tells_of_are_kept_together_or_not_at_all(
     with closing(database.read()) as connection:
         assert load_state(connection, "case") is None
     assert sequences(database) == []
-    assert database.write(lambda connection: work(connection, fail=False)).result() == 1
+    assert database.write(lambda connection: work(connection, fail=False)).result() == 2
 
 
 def test_numbers_never_begin_again(tmp_path: Path, clock: FakeClock) -> None:
@@ -141,11 +143,12 @@ def test_a_database_keeps_its_epoch_and_another_one_has_another(tmp_path: Path) 
 
 def test_a_new_epoch_remembers_the_one_before(database: Database) -> None:
     first = open_outbox(database)
-    assert first.previous_epoch is None
+    assert first.predecessor is None
     second = open_outbox(database, epoch="replayed")
-    assert (second.epoch, second.previous_epoch) == ("replayed", first.epoch)
+    assert second.epoch == "replayed"
+    assert second.predecessor == Predecessor(epoch=first.epoch, last_sequence=1)
     again = open_outbox(database)
-    assert (again.epoch, again.previous_epoch) == ("replayed", first.epoch)
+    assert (again.epoch, again.predecessor) == ("replayed", second.predecessor)
 
 
 def test_figures_count_what_waits(database: Database, clock: FakeClock) -> None:
@@ -181,14 +184,12 @@ def test_what_is_buried_holds_up_nobody_and_is_not_forgotten(
     outbox = open_outbox(database)
     for _ in range(3):
         add(database, outbox, case_opened(clock))
-    outbox.bury([2], "too large").result()
-    assert sequences(database) == [1, 3]
+    outbox.set_aside([3], "too large").result()
+    assert sequences(database) == [2, 4]
     assert outbox.figures().dead_letters == 1
     with closing(database.read()) as connection:
-        [(sequence, reason, event)] = connection.execute(
-            "SELECT sequence, reason, event FROM dead_letters"
-        )
-    assert (sequence, reason, json.loads(event)["sequence"]) == (2, "too large", 2)
+        [(sequence, reason, event)] = connection.execute("SELECT sequence, reason, event FROM kept")
+    assert (sequence, reason, json.loads(event)["sequence"]) == (3, "too large", 3)
 
 
 def test_only_what_is_young_and_of_this_boot_is_live(database: Database, clock: FakeClock) -> None:
@@ -199,7 +200,7 @@ def test_only_what_is_young_and_of_this_boot_is_live(database: Database, clock: 
             since_s = clock.monotonic_s() - 30
             return live_from(connection, Lane.CASE, clock.boot_id, since_s)
 
-    assert live() == 1
+    assert live() == 2
     old = add(database, outbox, case_opened(clock))
     clock.advance(31)
     assert live() == old + 1
@@ -217,7 +218,7 @@ def test_an_epoch_that_the_disk_has_garbled_is_none(tmp_path: Path) -> None:
     with Database(path) as database:
         database.write(lambda c: save_state(c, "outbox.epoch", "\x00\x1b[2J" * 9)).result()
         outbox = open_outbox(database)
-        assert outbox.previous_epoch is None
+        assert outbox.predecessor is None
         add(database, outbox, case_opened(FakeClock(NOON)))  # as before, events can be told
         assert len(outbox.epoch) == 16
 
@@ -226,8 +227,10 @@ def test_what_a_broker_says_is_kept_short_and_harmless(tmp_path: Path) -> None:
     with Database(tmp_path / "kerbwatch.db") as database, closing(database.read()) as reader:
         outbox = open_outbox(database)
         number = add(database, outbox, case_opened(FakeClock(NOON)))
-        outbox.bury([number], "\x1b[2J\u202eno\n" * 5000).result()
-        [[letter]] = reader.execute("SELECT reason FROM dead_letters").fetchall()
+        outbox.set_aside([number], "\x1b[2J\u202eno\n" * 5000).result()
+        [[letter]] = reader.execute("SELECT reason FROM kept").fetchall()
+        assert not reader.execute("SELECT * FROM losses").fetchall(), "while it is kept"
+        database.write(lambda c: kept_table.give_up(c, "refused")).result()
         [[loss]] = reader.execute("SELECT reason FROM losses").fetchall()
     for reason in (letter, loss):
         assert len(reason) <= 200
@@ -270,7 +273,7 @@ class OutboxMachine(RuleBasedStateMachine):
         self.lanes: dict[Lane, list[int]] = {lane: [] for lane in Lane}
         self.event_ids: dict[int, str] = {}
         self.dead: set[int] = set()
-        self.last = 0
+        self.last = BIRTH
         self._open()
 
     def _open(self) -> None:
@@ -307,7 +310,7 @@ class OutboxMachine(RuleBasedStateMachine):
         every = [sequence for lane in self.lanes.values() for sequence in lane]
         gone = choice.draw(st.lists(st.sampled_from(every), unique=True))
         if bury:
-            self.outbox.bury(gone, "test").result()
+            self.outbox.set_aside(gone, "test").result()
             self.dead |= set(gone)
         else:
             self.outbox.confirm(gone).result()
@@ -330,11 +333,11 @@ class OutboxMachine(RuleBasedStateMachine):
         with closing(self.database.read()) as connection:
             for lane, expected in self.lanes.items():
                 rows = waiting(connection, lane, limit=10**6, limit_bytes=10**9)
-                assert [row.sequence for row in rows] == expected
+                assert [row.key for row in rows] == expected
                 for row in rows:
                     event = json.loads(row.event)
-                    assert event["event_id"] == self.event_ids[row.sequence]
-                    assert event["sequence"] == row.sequence
+                    assert event["event_id"] == self.event_ids[row.key]
+                    assert event["sequence"] == row.key
                 assert waits(connection, lane, "case.opened") == bool(expected)
         figures = self.outbox.figures()
         assert figures.rows == sum(map(len, self.lanes.values()))

@@ -101,7 +101,9 @@ class Device:
 
     def dead_letters(self) -> list[tuple[int, str]]:
         with closing(self.database.read()) as connection:
-            return connection.execute("SELECT sequence, reason FROM dead_letters").fetchall()
+            return connection.execute(
+                "SELECT sequence, reason FROM kept WHERE standing != 'arrived'"
+            ).fetchall()
 
     def wait_until_online(self) -> None:
         wait_until(lambda: self.uplink.figures.connected_since)

@@ -50,5 +50,11 @@ def _padding(size: int) -> dict[str, int | float | str | bool | None]:
 
 
 def birth(clock: Clock) -> Draft:
-    body = BirthBody(session_id="s1", agent_version="0", configuration_sha256="0" * 64)
+    body = BirthBody(
+        session_id="s1",
+        because="first_start",
+        agent_version="0",
+        contract_version="2.0",
+        configuration_sha256="0" * 64,
+    )
     return Draft.of_device(body, clock, _ids)

@@ -43,7 +43,7 @@ def open_outbox(
 
 def sequences(database: Database, lane: Lane = Lane.CASE) -> list[int]:
     with closing(database.read()) as connection:
-        return [row.sequence for row in waiting(connection, lane, limit=10**6, limit_bytes=10**9)]
+        return [row.key for row in waiting(connection, lane, limit=10**6, limit_bytes=10**9)]
 
 
 def waiting_ids(database: Database) -> list[str]:

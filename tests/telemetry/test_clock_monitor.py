@@ -53,7 +53,7 @@ class Corner:
         elif what == "lose sight of time":
             self.clock.step(self.clock.now(), synchronised=False)
         elif what == "epoch":
-            self.outbox.begin_epoch().result()
+            self.outbox.begin_epoch("rolled_back").result()
         else:
             if what == "reboot":
                 self.clock.reboot(boot_id)
@@ -97,12 +97,12 @@ def test_a_boot_in_1970_is_put_right_by_an_event_and_nothing_is_rewritten(tmp_pa
         sequence = corner.timekeeper.look()
         assert corner.events()[:3] == before
         [told] = corner.events("device.clock")
-        assert told["sequence"] == sequence == 4
+        assert told["sequence"] == sequence == 5
         assert told["clock"]["state"] == "synchronised"
         assert {event["clock"]["state"] for event in before} == {"unsynchronised"}
         body = told["body"]
         assert (body["from_state"], body["to_state"]) == ("unsynchronised", "synchronised")
-        assert body["concerned"] == {"epoch": corner.outbox.epoch, "first": 1, "last": 3}
+        assert body["concerned"] == {"epoch": corner.outbox.epoch, "first": 2, "last": 4}
         assert body["offset_s"] == pytest.approx(
             (TODAY - EPOCH - timedelta(seconds=1800)).total_seconds()
         )
@@ -133,7 +133,7 @@ def test_a_step_while_the_agent_was_down_is_told_by_the_next_run_of_the_boot(
         clock.advance(60)
         clock.step(TODAY)
         corner.restart()
-        assert corner.timekeeper.look() == 2
+        assert corner.timekeeper.look() == 3
         clock.reboot("another")
         clock.step(EPOCH, synchronised=False)
         corner.restart()

@@ -16,6 +16,7 @@ from agent.domain.ids import RandomIds
 from agent.identity.jws import NotVerifiedError
 from agent.identity.signing_key import FILE, PUBLIC_FILE, Signer, SigningError, open_signer
 from agent.protocol.base import MAX_RANGES
+from agent.storage import kept_table
 from agent.storage.database import Database
 from agent.storage.loss_table import joined
 from agent.storage.outbox import Outbox
@@ -63,7 +64,7 @@ class Box:
     def waiting(self, lane: Lane) -> list[int]:
         with closing(self.database.read()) as connection:
             rows = waiting(connection, lane, limit=10**6, limit_bytes=10**12)
-        return [row.sequence for row in rows]
+        return [row.key for row in rows]
 
     def reports(self) -> list[dict[str, Any]]:
         with closing(self.database.read()) as connection:
@@ -122,14 +123,18 @@ def test_what_has_arrived_makes_room_before_anything_is_lost(tmp_path: Path) -> 
     assert box.waiting(Lane.CASE) == later
 
 
-def test_what_the_broker_refuses_for_itself_is_reported_as_lost(tmp_path: Path) -> None:
+def test_what_the_broker_refuses_is_reported_as_lost_once_it_is_kept_no_more(
+    tmp_path: Path,
+) -> None:
     box = Box(tmp_path)
     given = box.add(Lane.CASE, 5)
-    box.outbox.bury([given[1], given[2]], "Packet too large").result()
+    box.outbox.set_aside([given[1], given[2]], "Packet too large").result()
+    assert box.losses.report() == 0, "it may still come"
+    box.database.write(lambda c: kept_table.give_up(c, "refused", 2)).result()
     assert box.losses.report() == 2
     [report] = box.reports()
     [loss] = verified(report["body"]["jws"], box.signer.public)["losses"]
-    assert (loss["lane"], loss["ranges"]) == ("case", [[2, 3]])
+    assert (loss["lane"], loss["ranges"]) == ("case", [[3, 4]])
     assert "Packet too large" in loss["reason"]
     assert box.losses.report() == 0, "nothing is reported twice"
 
@@ -137,7 +142,7 @@ def test_what_the_broker_refuses_for_itself_is_reported_as_lost(tmp_path: Path) 
 def test_a_report_has_an_end_and_the_next_goes_on(tmp_path: Path) -> None:
     box = Box(tmp_path)
     given = box.add(Lane.CASE, 2 * MAX_RANGES + 40, padding=0)
-    box.outbox.bury(given[::2], "test").result()
+    box.outbox.set_aside(given[::2], "test", damaged=True).result()
     assert box.losses.report() == MAX_RANGES
     assert box.losses.report() == 20
     assert box.named() == given[::2]
