@@ -195,6 +195,7 @@ def rolled_back(run: Run) -> Outcome:
                 here.open_cases(device, 5)
                 here.recover()
                 _note_what_waits(here, device)
+                _forget_the_wait(device)
         return here.drained()
 
 
