@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -55,6 +56,8 @@ if TYPE_CHECKING:
 WEAK_SHARE = 0.5
 """A detection this much below its threshold may still continue a track, but begins none."""
 
+_log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class Parts:
@@ -104,13 +107,19 @@ class Parts:
     def withdraw_unwatched(self, at: datetime) -> list[Change]:
         """End the open cases with which this run's configuration does not go on; before the first frame.
 
+        A disk that does not take that stops no start: they stay open until the next one.
+
         Args:
             at: The wall clock now.
-
-        Raises:
-            StorageError: The database did not take it.
         """
-        return self.analysis.withdraw_unwatched(self.configuration, self.vantages, at)
+        try:
+            changes = self.analysis.withdraw_unwatched(self.configuration, self.vantages, at)
+        except StorageError as error:
+            _log.error("cases that are watched no more stay open: %s", error)
+            return []
+        for change in changes:
+            _log.warning("case %s: %s", change.case.case_id, change.case.withdrawn_because)
+        return changes
 
     def reading(self) -> closing[sqlite3.Connection]:
         """A read-only connection, for a ``with`` block."""

@@ -181,10 +181,7 @@ class _Device:
             self._database_is_gone, parts.quarantined, parts.taken_back
         )
         storage_incidents.tell(parts.outbox, parts.database, found, self._clock, self._ids)
-        for change in parts.withdraw_unwatched(
-            self._clock.now()
-        ):  # before a birth names open cases
-            _log.warning("case %s: %s", change.case.case_id, change.case.withdrawn_because)
+        parts.withdraw_unwatched(self._clock.now())  # before a birth names open cases
         self._vision.start_cameras()
         signer = open_signer(self._state_dir / KEYS, self._run_dir / KEYS)
         housekeeping = self._keep_house(signer.public.kid, configured)
@@ -232,16 +229,6 @@ class _Device:
                 device_id=self._configuration.site.device_id,
             ),
         )
-
-    def _withdraw_unwatched(self) -> None:
-        """Withdraw open cases that the configuration does not go on with; if the disk is full, at the next start."""
-        try:
-            changes = self._parts.withdraw_unwatched(self._clock.now())
-        except StorageError as error:
-            _log.error("cases that are watched no more stay open: %s", error)
-            return
-        for change in changes:
-            _log.warning("case %s: %s", change.case.case_id, change.case.withdrawn_because)
 
     def watch(self, *, until_done: bool) -> Cause:
         """Run the main loop until there is a reason to end."""

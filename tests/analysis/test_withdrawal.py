@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+import sqlite3
+from contextlib import closing, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,9 @@ from agent.storage.case_table import open_case_ids, save_case
 from agent.storage.database import Database
 from agent.storage.paths import COMMISSIONING, DATABASE
 from agent.telemetry.daily_summary import summary_of
+from tests.support.assembled_site import parts_of
 from tests.support.cases import OPEN_CASE
+from tests.support.scenes import NOON
 from tests.support.sites import drawn_camera, red_thing, site_of, zone
 
 if TYPE_CHECKING:
@@ -177,6 +180,29 @@ class TestAStartAfterAChange:
             report = replay(here, base=tmp_path, state=state, from_s=from_s, until_s=until_s)
             told += [each.type for each in report.events]
         assert told == ["case.opened", "case.withdrawn", "case.opened"]
+
+    def test_a_full_disk_stops_no_start_and_the_next_one_withdraws(self, tmp_path: Path) -> None:
+        state, gone = tmp_path / "state", site(zone(zone_id="other", polygon=AWAY))
+        replay(site(), base=tmp_path, state=state, until_s=20)
+
+        def fill(connection: sqlite3.Connection) -> None:
+            connection.execute("PRAGMA max_page_count = 1")  # what there is, and not a page more
+            with suppress(sqlite3.OperationalError):
+                while True:
+                    connection.execute(
+                        "INSERT INTO state (name, value) VALUES (hex(randomblob(8)), 'x')"
+                    )
+
+        with closing(parts_of(gone, state)) as parts:
+            parts.database.write(fill).result()
+            assert parts.withdraw_unwatched(NOON) == []
+            assert len(parts.analysis.cases.open) == 1
+            with parts.reading() as connection:
+                assert len(open_case_ids(connection)) == 1
+        with closing(parts_of(gone, state)) as parts:
+            [withdrawn] = parts.withdraw_unwatched(NOON)
+            assert withdrawn.type == "case.withdrawn"
+            assert parts.analysis.cases.open == ()
 
 
 def test_a_test_is_open_for_nobody_and_counts_for_nothing(tmp_path: Path) -> None:
