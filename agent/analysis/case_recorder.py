@@ -165,7 +165,8 @@ class CaseRecorder:
             case_id=case.case_id,
             kind=case.kind,
             state=case.state,
-            code=told.body.get("code") or event_code(site.codes_profile, case.kind),
+            code=told.code
+            or event_code(site.codes_profile, case.matter or case.kind, site.division_code),
             place=told.place(site.device_id, site.address),
             began_at=told.at(case.began_s),
             opened_at=told.at(case.opened_s),

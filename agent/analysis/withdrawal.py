@@ -7,17 +7,19 @@ What else changes (how long things may stay, names, who is responsible) ends not
 
 from __future__ import annotations
 
-import json
+import logging
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from agent import scenarios
 from agent.domain.scene import MASK, Vantage
 from agent.domain.zones import around_the_same_thing, inside
 from agent.perception.dwell import FOOT_SLACK
+from agent.protocol.base import EventCode
+from agent.protocol.fields import Moment, Seconds
 from agent.protocol.place import Place
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from agent.config.schema import Configuration
     from agent.domain.scene import Box, Case, Withdrawal, Zone
     from agent.scenarios import ScenarioModule
+
+_log = logging.getLogger(__name__)
 
 
 def vantages_of(configuration: Configuration, views: Mapping[str, str]) -> dict[str, Vantage]:
@@ -131,8 +135,26 @@ def _holds(zone: Zone, box: Box) -> bool:
     return any(inside((x, y + dy), zone) for dy in (0.0, slack, -slack))
 
 
+class _Told(BaseModel):
+    """What is read of the body of a case's last event, of either version of the contract."""
+
+    model_config = ConfigDict(frozen=True)
+
+    code: EventCode
+    place: Place
+    opened_at: Moment
+    allowed_s: Seconds
+    left: list[object] | None = None
+    """None: the agent that told it wrote version 1, whose places bear the device's own names."""
+
+    @field_validator("code", mode="before")
+    @classmethod
+    def _without_nulls(cls, code: object) -> object:
+        return {"code": None, **code} if isinstance(code, dict) else code
+
+
 class LastTold:
-    """What the platform was told of a case last, as far as that is known.
+    """What the platform was told of a case last; of a body that cannot be read, nothing is taken.
 
     Args:
         case: The case.
@@ -142,30 +164,36 @@ class LastTold:
 
     def __init__(self, case: Case, body: str | None, now: datetime) -> None:
         self._case, self._now = case, now
-        self.body: dict[str, Any] = {} if body is None else json.loads(body)
+        self._told: _Told | None = None
+        try:
+            self._told = None if body is None else _Told.model_validate_json(body)
+        except ValidationError as error:
+            _log.error("the last event of case %s cannot be read: %s", case.case_id, error)
+
+    @property
+    def code(self) -> EventCode | None:
+        """Under which code it was told; None: that is not known any more."""
+        return None if self._told is None else self._told.code
 
     def at(self, moment_s: float) -> datetime:
         """The wall time of a moment of the case, by the clock by which it was told last."""
-        told = self.body.get("opened_at")
-        if told is None:  # the last that is known of it is taken for now
+        if self._told is None:  # the last that is known of it is taken for now
             return self._now - timedelta(seconds=self._case.last_present_s - moment_s)
-        opened_at = datetime.fromisoformat(told)
-        return opened_at + timedelta(seconds=moment_s - self._case.opened_s)
+        return self._told.opened_at + timedelta(seconds=moment_s - self._case.opened_s)
 
     def place(self, device_id: str, address: str) -> Place:
         """Where it was said to be; of a case of which nothing is kept, its names with the site's address."""
-        try:
-            return Place.model_validate_json(json.dumps(self.body["place"]))
-        except (KeyError, ValidationError):
-            case = self._case
+        case, told = self._case, self._told
+        own_id = f"{device_id}.{case.place_id}"
+        if told is None:
             return Place(
-                place_id=f"{device_id}.{case.place_id}",
-                zone_id=case.zone_id,
-                camera_id=case.camera_id,
-                address=address,
+                place_id=own_id, zone_id=case.zone_id, camera_id=case.camera_id, address=address
             )
+        if told.left is None:
+            return told.place.model_copy(update={"place_id": own_id})
+        return told.place
 
     @property
     def allowed_s(self) -> float:
         """How long it was allowed to stay; 0 where that is not known any more."""
-        return float(self.body.get("allowed_s", 0.0))
+        return 0.0 if self._told is None else self._told.allowed_s

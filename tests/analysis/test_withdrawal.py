@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from contextlib import closing, suppress
 from dataclasses import replace
@@ -11,14 +12,15 @@ import cv2
 import numpy as np
 import pytest
 
-from agent.analysis.withdrawal import reasons, vantages_of
+from agent.analysis.withdrawal import LastTold, reasons, vantages_of
 from agent.config.loading import from_tables
 from agent.domain.case_lifecycle import Change
 from agent.domain.scene import Box, Case, Member
+from agent.protocol.base import EventCode
 from agent.protocol.events import CaseEvent
 from agent.runtime.replay import replay
 from agent.storage import day_counters
-from agent.storage.case_table import open_case_ids, save_case
+from agent.storage.case_table import last_body, load_open_cases, open_case_ids, save_case
 from agent.storage.database import Database
 from agent.storage.paths import COMMISSIONING, DATABASE
 from agent.telemetry.daily_summary import summary_of
@@ -26,6 +28,7 @@ from tests.support.assembled_site import parts_of
 from tests.support.cases import OPEN_CASE
 from tests.support.scenes import NOON
 from tests.support.sites import drawn_camera, red_thing, site_of, zone
+from tests.support.state_of_0_1_0 import put_state_of_0_1_0
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,6 +39,21 @@ STANDS = Box(0.45, 0.4, 0.6, 0.67)
 AWAY = [[0.7, 0.05], [0.95, 0.05], [0.95, 0.95], [0.7, 0.95]]
 NARROWER = [[0.3, 0.3], [0.8, 0.3], [0.8, 0.8], [0.3, 0.8]]
 POINT = {"longitude": 118.4, "latitude": 31.3, "crs": "CGCS2000"}
+LAST = json.dumps(
+    {
+        "code": {"profile": "classic", "code": "05-06", "name": "a matter"},
+        "place": {
+            "place_id": "CITY-7",
+            "zone_id": "kerb",
+            "camera_id": "street",
+            "address": "an address",
+        },
+        "opened_at": "2026-01-01T10:00:00+08:00",
+        "allowed_s": 5.0,
+        "left": [],
+        "more": "than is read",
+    }
+)
 
 
 def site(*zones: dict[str, Any], **tables: Any) -> Configuration:
@@ -123,6 +141,54 @@ def test_a_bin_is_the_same_bin_where_its_zone_is_drawn_a_little_otherwise() -> N
     case = replace(standing(sites["same"]), kind="overflowing_bin", members=(member,))
     assert reason(case, sites["nearly"]) is None
     assert reason(case, sites["other"]) == "zone_changed"
+
+
+def told_again(
+    last: str | None, case: Case = OPEN_CASE
+) -> tuple[str, str, float, EventCode | None]:
+    told = LastTold(case, last, NOON)
+    place = told.place("example-corner", "the site's address")
+    return place.place_id, place.address, told.allowed_s, told.code
+
+
+def test_a_case_of_version_1_is_withdrawn_at_a_place_that_no_other_device_has(
+    tmp_path: Path,
+) -> None:
+    with closing(sqlite3.connect(put_state_of_0_1_0(tmp_path))) as connection:
+        [case] = load_open_cases(connection)
+        last = last_body(connection, case.case_id)
+    assert json.loads(last or "")["place"]["place_id"] == "steady"
+    place_id, address, allowed_s, code = told_again(last, case)
+    assert (place_id, address, allowed_s) == ("example-corner.steady", "人民路12号", 2.0)
+    assert code is not None
+    assert code.code == "09010"
+
+
+def test_the_id_that_the_city_gave_a_place_is_told_as_it_was() -> None:
+    assert told_again(LAST)[:3] == ("CITY-7", "an address", 5.0)
+
+
+def test_a_matter_without_a_code_is_withdrawn_without_one() -> None:
+    """As it is kept: without what is null."""
+    without = json.loads(LAST)
+    del without["code"]["code"]
+    [*_, code] = told_again(json.dumps(without))
+    assert code == EventCode(profile="classic", code=None, name="a matter")
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        "{",
+        "[]",
+        LAST.replace("2026-01-01T10:00:00+08:00", "yesterday"),
+        LAST.replace("5.0", '"long"'),
+        LAST.replace("CITY-7", "no id"),
+    ],
+)
+def test_a_last_event_that_cannot_be_read_is_as_none(last: str) -> None:
+    assert told_again(last) == told_again(None)
+    assert LastTold(OPEN_CASE, last, NOON).at(OPEN_CASE.last_present_s) == NOON
 
 
 @pytest.mark.usefixtures("red_model")
