@@ -18,7 +18,7 @@ from agent.protocol.base import Abstention, ClockReading, ModelUsed
 from agent.protocol.event_codes import event_code
 from agent.protocol.events import CaseBody, Draft, Withdrawn
 from agent.storage import day_counters
-from agent.storage.case_notes import notes_in
+from agent.storage.case_notes import notes_in, notes_on
 from agent.storage.case_table import last_body, save_case, save_trace
 from agent.storage.errors import StorageError
 from agent.storage.state_table import ANALYSIS_SNAPSHOT, load_state, save_state
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from agent.evidence.pictures import Evidence
     from agent.perception.best_shot import BestShot, BestShots
     from agent.protocol.events import Picture
+    from agent.storage.case_notes import CaseNotes
     from agent.storage.database import Database
     from agent.storage.outbox import Outbox
     from drivers.cameras import Frame
@@ -147,7 +148,7 @@ class CaseRecorder:
             for change in changes:
                 case = change.case
                 told = LastTold(case, last_body(connection, case.case_id), frame.captured_at)
-                body = self._withdrawn_body(change, told, frame)
+                body = self._withdrawn_body(change, told, notes_on(connection, case.case_id), frame)
                 draft = self._drafted(change, body, frame)
                 day_counters.count_case(connection, day, change)
                 save_case(connection, case)
@@ -157,10 +158,11 @@ class CaseRecorder:
 
         self._database.write(write).result()
 
-    def _withdrawn_body(self, change: Change, told: LastTold, frame: Frame) -> CaseBody:
+    def _withdrawn_body(
+        self, change: Change, told: LastTold, noted: CaseNotes, frame: Frame
+    ) -> CaseBody:
         """As the case was told last: its zone may be drawn no more."""
-        case = change.case
-        site, noted = self._configuration.site, notes_in(self._database, case.case_id)
+        case, site = change.case, self._configuration.site
         return CaseBody(
             case_id=case.case_id,
             kind=case.kind,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import time
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -11,13 +13,14 @@ import pytest
 
 from agent.analysis.case_recorder import QUIET_TIMES, CaseRecorder
 from agent.config.loading import from_tables
-from agent.domain.case_lifecycle import Cases
+from agent.domain.case_lifecycle import Cases, Change
 from agent.domain.ids import RandomIds
 from agent.domain.scene import Case, Member, Track
 from agent.evidence.pictures import Evidence
 from agent.perception.best_shot import BestShots
 from agent.protocol.base import ClockReading
-from agent.storage.case_table import load_open_cases, save_case
+from agent.storage.case_notes import note_ticket
+from agent.storage.case_table import last_body, load_open_cases, save_case
 from agent.storage.database import Database
 from drivers.cameras import Frame
 from tests.support.cases import OPEN_CASE
@@ -113,3 +116,18 @@ def test_what_a_case_was_told_as_when_it_opened_outlives_a_restart(tmp_path: Pat
         database.write(lambda connection: save_case(connection, filed)).result()
         with closing(database.read()) as connection:
             assert load_open_cases(connection) == [filed]
+
+
+def test_a_withdrawal_tells_the_number_that_came_in_the_same_transaction(tmp_path: Path) -> None:
+    withdrawn = replace(OPEN_CASE, state="withdrawn", withdrawn_because="zone_gone")
+    with Database(tmp_path / "kerbwatch.sqlite3") as database:
+        book = recorder(tmp_path, database)
+        database.write(lambda connection: save_case(connection, OPEN_CASE)).result()
+        database.write(lambda _: time.sleep(0.2))  # what comes meanwhile is written together
+        database.write(lambda connection: note_ticket(connection, OPEN_CASE.case_id, "T-1"))
+        luma = np.zeros((1, 1), np.uint8)
+        frame = Frame("street", 0, luma, lambda: np.zeros((1, 1, 3), np.uint8), 5.0, NOON)
+        book.withdraw([Change("case.withdrawn", withdrawn, None)], frame)
+        with closing(database.read()) as connection:
+            body = json.loads(last_body(connection, OPEN_CASE.case_id) or "")
+    assert body["ticket"] == "T-1"
