@@ -10,16 +10,16 @@ from zoneinfo import ZoneInfo
 
 from agent.analysis.case_things import departed, things
 from agent.analysis.withdrawal import LastTold
-from agent.config.reported_place import allowed_s, code_of, place_of
+from agent.config.reported_place import allowed_s, place_of
 from agent.domain.labels import BIKES
 from agent.evidence.pictures import EvidenceError
 from agent.perception.operator_colour import UNKNOWN, Palette
 from agent.protocol.base import Abstention, ClockReading, ModelUsed
-from agent.protocol.event_codes import event_code
+from agent.protocol.event_codes import event_code, told_as
 from agent.protocol.events import CaseBody, Draft, Withdrawn
 from agent.storage import day_counters
 from agent.storage.case_notes import notes_in, notes_on
-from agent.storage.case_table import last_body, save_case, save_trace
+from agent.storage.case_table import last_body, last_body_in, save_case, save_trace
 from agent.storage.errors import StorageError
 from agent.storage.state_table import ANALYSIS_SNAPSHOT, load_state, save_state
 
@@ -34,7 +34,9 @@ if TYPE_CHECKING:
     from agent.domain.scene import Case, Member
     from agent.evidence.pictures import Evidence
     from agent.perception.best_shot import BestShot, BestShots
+    from agent.protocol.base import EventCode
     from agent.protocol.events import Picture
+    from agent.protocol.place import Place
     from agent.storage.case_notes import CaseNotes
     from agent.storage.database import Database
     from agent.storage.outbox import Outbox
@@ -81,6 +83,7 @@ class CaseRecorder:
         self._palette = Palette.of(operators) if operators else None
         self._models = tuple(models)
         self._allowed_s = allowed_s(configuration)
+        self._zones = {zone.zone_id: zone for zone in configuration.zones}
         self._database = database
         self._outbox = outbox
         self._evidence = evidence
@@ -167,8 +170,7 @@ class CaseRecorder:
             case_id=case.case_id,
             kind=case.kind,
             state=case.state,
-            code=told.code
-            or event_code(site.codes_profile, case.matter or case.kind, site.division_code),
+            code=told.code or self._code(case),
             place=told.place(site.device_id, site.address),
             began_at=told.at(case.began_s),
             opened_at=told.at(case.opened_s),
@@ -271,8 +273,8 @@ class CaseRecorder:
     def _trace(self, change: Change, traces: Traces, frame: Frame) -> str:
         """What the rule went by up to now, for `kerbwatch explain`; empty if nothing was noted."""
         case = change.case
-        trace = traces.of(case.kind, case.zone_id)
-        if trace is None:
+        trace, zone = traces.of(case.kind, case.zone_id), self._zones.get(case.zone_id)
+        if trace is None or zone is None:
             return "{}"
         trace.close(frame.monotonic_s)
         if change.type == "case.opened":
@@ -280,7 +282,7 @@ class CaseRecorder:
         document = {
             "at": frame.captured_at.isoformat(),
             "timezone": self._configuration.site.timezone,
-            "polygon": self._configuration.zone_section(case.zone_id).polygon,
+            "polygon": zone.polygon,
             **trace.document(frame.monotonic_s),
         }
         return json.dumps(document, separators=(",", ":"), allow_nan=False)
@@ -299,8 +301,8 @@ class CaseRecorder:
         )
 
     def _body(self, change: Change, frame: Frame, views: BestShots) -> CaseBody:
-        case, site = change.case, self._configuration.site
-        zone = self._configuration.zone_section(case.zone_id)
+        case = change.case
+        place, may_stay_s = self._rule(case, frame)
         seen = {m.member_id: view for m in case.members if (view := views.of(m.member_id))}
         at = frame.time_of
         close_up = views.better_than_now(member.member_id for member in case.members)
@@ -310,14 +312,14 @@ class CaseRecorder:
             case_id=case.case_id,
             kind=case.kind,
             state=case.state,
-            code=code_of(site, zone, case.matter or case.kind),
-            place=place_of(site, zone),
+            code=self._code(case),
+            place=place,
             began_at=at(case.began_s),
             opened_at=at(case.opened_s),
             last_present_at=at(case.last_present_s),
             cleared_at=None if case.cleared_s is None else at(case.cleared_s),
             dwell_s=round(max(0.0, case.last_present_s - case.began_s), 3),
-            allowed_s=self._allowed_s[case.zone_id][case.kind],
+            allowed_s=may_stay_s,
             count=len(case.members),
             members=things(case.members, at),
             left=departed(change.left, at),
@@ -336,17 +338,34 @@ class CaseRecorder:
             verdict=told.verdict,
         )
 
+    def _rule(self, case: Case, frame: Frame) -> tuple[Place, float]:
+        """Where a case is and for how long a thing may stay there.
+
+        A case may outlive its zone or its rule, where a full disk took no withdrawal: then as it was told last.
+        """
+        site, zone = self._configuration.site, self._zones.get(case.zone_id)
+        seconds = self._allowed_s.get(case.zone_id, {}).get(case.kind)
+        if zone is not None and zone.zone.place_id == case.place_id and seconds is not None:
+            return place_of(site, zone), seconds
+        told = LastTold(case, last_body_in(self._database, case.case_id), frame.captured_at)
+        return told.place(site.device_id, site.address), told.allowed_s
+
+    def _code(self, case: Case) -> EventCode:
+        site = self._configuration.site
+        return event_code(site.codes_profile, case.matter or case.kind, site.division_code)
+
     def matter_of(self, case: Case) -> str:
-        """As what the city is told of a case that opens: its kind, or what the site asks for instead.
+        """As what the city is told of a case that opens: its kind, or what the site or the zone asks for instead.
 
         Args:
             case: The case, with its members' operators.
         """
-        told_as = self._configuration.site.shared_bikes_as
-        if case.kind != MISPARKED_BIKE or told_as == MISPARKED_BIKE or not case.members:
-            return case.kind
-        operators = {member.operator for member in case.members}
-        return case.kind if {None, UNKNOWN} & operators else told_as
+        site, zone = self._configuration.site, self._zones.get(case.zone_id)
+        if case.kind == MISPARKED_BIKE != site.shared_bikes_as and case.members:
+            operators = {member.operator for member in case.members}
+            if not {None, UNKNOWN} & operators:
+                return site.shared_bikes_as
+        return told_as(site.codes_profile, case.kind, None if zone is None else zone.code)
 
     def _pictures(
         self, change: Change, frame: Frame, seen: Mapping[str, BestShot], close_up: BestShot | None

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
-from typing import NamedTuple
+from contextlib import closing
+from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import TypeAdapter
 
 from agent.domain.scene import Case
 from agent.storage.checksum import crc_of
+from wording.known_errors import reason_of
+
+if TYPE_CHECKING:
+    from agent.storage.database import Database
+
+_log = logging.getLogger(__name__)
 
 cases_adapter = TypeAdapter(Case)
 
@@ -118,3 +126,13 @@ def last_body(connection: sqlite3.Connection, case_id: str) -> str | None:
     """The body of a case's last event, as JSON; None if it is not kept any more."""
     row = connection.execute("SELECT last FROM traces WHERE case_id = ?", (case_id,)).fetchone()
     return None if row is None else str(row[0])
+
+
+def last_body_in(database: Database, case_id: str) -> str | None:
+    """The same; a database that cannot be read costs that, and no case."""
+    try:
+        with closing(database.read()) as connection:
+            return last_body(connection, case_id)
+    except sqlite3.Error as error:
+        _log.error("what was told of case %s last: %s", case_id, reason_of(error))
+        return None

@@ -7,13 +7,15 @@ import time
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from agent.analysis.case_recorder import QUIET_TIMES, CaseRecorder
+from agent.analysis.decision_trace import Traces
 from agent.config.loading import from_tables
-from agent.domain.case_lifecycle import Cases, Change
+from agent.domain.case_lifecycle import Cases, Change, ChangeType
 from agent.domain.ids import RandomIds
 from agent.domain.scene import Case, Member, Track
 from agent.evidence.pictures import Evidence
@@ -56,12 +58,14 @@ def test_snapshots_are_rare_while_nothing_may_become_a_case(
         assert written == list(range(every_s, 601, every_s))
 
 
-def recorder(tmp_path: Path, database: Database, **site: str) -> CaseRecorder:
+def recorder(
+    tmp_path: Path, database: Database, *zones: dict[str, Any], **site: str
+) -> CaseRecorder:
     tables = site_of(
         site=site,
         operators=[{"name": "amber", "colours": ["#f5c400"]}],
-        scenarios={"misparked_bikes": {}},
-        zones=[zone()],
+        scenarios={"misparked_bikes": {}, "street_vending": {}},
+        zones=list(zones or (zone(),)),
     )
     return CaseRecorder(
         from_tables(tables),
@@ -131,3 +135,33 @@ def test_a_withdrawal_tells_the_number_that_came_in_the_same_transaction(tmp_pat
         with closing(database.read()) as connection:
             body = json.loads(last_body(connection, OPEN_CASE.case_id) or "")
     assert body["ticket"] == "T-1"
+
+
+CHOICES = (None, "09006", "09001")
+STALL = replace(OPEN_CASE, kind="street_vending", members=(Member("1", "stall", BIKE, 0.0),))
+
+
+@pytest.mark.parametrize(
+    ("chosen", "matter"), [(None, "09006"), ("09006", "09006"), ("09001", "09001")]
+)
+@pytest.mark.parametrize("later", CHOICES)
+def test_a_case_keeps_the_code_with_which_it_opened_whatever_its_zone_chooses_later(
+    tmp_path: Path, chosen: str | None, later: str | None, matter: str
+) -> None:
+    with Database(tmp_path / "kerbwatch.sqlite3") as database:
+
+        def told(code: str | None, type_: ChangeType, filed_as: str | None) -> tuple[str, str]:
+            choice = {} if code is None else {"code": code}
+            book = recorder(tmp_path, database, zone(kind="no_vending", **choice))
+            filed = filed_as or book.matter_of(STALL)
+            picture = np.zeros((180, 320, 3), np.uint8)
+            frame = Frame("street", 1, picture[..., 1], lambda: picture, 5.0, NOON)
+            change = Change(type_, replace(STALL, matter=filed), None)
+            book.record([change], frame, None, Traces(), BestShots())
+            with closing(database.read()) as connection:
+                body = json.loads(last_body(connection, STALL.case_id) or "")
+            return filed, body["code"]["code"]
+
+        filed, code = told(chosen, "case.opened", None)
+        assert code == matter
+        assert told(later, "case.persisting", filed) == (filed, code)

@@ -12,19 +12,21 @@ import cv2
 import numpy as np
 import pytest
 
+from agent.analysis.decision_trace import Traces
 from agent.analysis.withdrawal import LastTold, reasons, vantages_of
 from agent.config.loading import from_tables
 from agent.domain.case_lifecycle import Change
 from agent.domain.scene import Box, Case, Member
+from agent.perception.best_shot import BestShots
 from agent.protocol.base import EventCode
-from agent.protocol.events import CaseEvent
+from agent.protocol.events import CaseBody, CaseEvent
 from agent.runtime.replay import replay
 from agent.storage import day_counters
 from agent.storage.case_table import last_body, load_open_cases, open_case_ids, save_case
 from agent.storage.database import Database
 from agent.storage.paths import COMMISSIONING, DATABASE
 from agent.telemetry.daily_summary import summary_of
-from tests.support.assembled_site import parts_of
+from tests.support.assembled_site import events_of, frames_of, parts_of
 from tests.support.cases import OPEN_CASE
 from tests.support.scenes import NOON
 from tests.support.sites import drawn_camera, red_thing, site_of, zone
@@ -269,6 +271,31 @@ class TestAStartAfterAChange:
             [withdrawn] = parts.withdraw_unwatched(NOON)
             assert withdrawn.type == "case.withdrawn"
             assert parts.analysis.cases.open == ()
+
+    @pytest.mark.parametrize(
+        "now",
+        [
+            site(zone(zone_id="other", polygon=AWAY)),
+            site(zone(place_id="elsewhere")),
+            site(scenarios={"street_vending": {}}),
+        ],
+    )
+    def test_a_case_that_could_not_be_withdrawn_is_told_on_as_it_was(
+        self, tmp_path: Path, now: Configuration
+    ) -> None:
+        """As on a full disk: zone or rule is gone, and the case is open."""
+        [opened] = replay(site(), base=tmp_path, state=tmp_path, until_s=20).events
+        assert isinstance(opened, CaseEvent)
+        with closing(parts_of(now, tmp_path)) as parts:
+            [case] = parts.analysis.cases.open
+            unseen = replace(case, abstained_s=3.0, abstained_because="view_dark")
+            change = Change("case.abstained", unseen, None)
+            frame = next(frames_of(site()))
+            parts.book.record([change], frame, None, Traces(), BestShots())
+            *_, told = events_of(parts)
+        assert told["type"] == "case.abstained"
+        body = CaseBody.model_validate(told["body"])
+        assert (body.place, body.allowed_s) == (opened.body.place, opened.body.allowed_s)
 
 
 def test_a_test_is_open_for_nobody_and_counts_for_nothing(tmp_path: Path) -> None:
