@@ -30,6 +30,13 @@ _NOW = (BEGAN_AT - timedelta(minutes=5)).isoformat()
 _ORDER = 2**252 + 27742317777372353535851937790883648493
 """Of the curve's group (RFC 8032, 5.1): a signature whose second half is not below it is another spelling."""
 
+_NO_OBJECTS: tuple[tuple[str, str, Any], ...] = (
+    ("list", "a list", []),
+    ("null", "null", None),
+    ("text", "a text", "x"),
+    ("number", "a number", 7),
+)
+
 
 @cache
 def private_key(owner: str) -> Ed25519PrivateKey:
@@ -187,6 +194,19 @@ def _broken(owner: str, payload: dict[str, Any]) -> list[tuple[str, str, str]]:
         ),
         ("key-stands-twice", _jws(owner, twice), "a key stands twice in the payload"),
         ("not-json", _jws(owner, b"not JSON"), "the payload is not JSON"),
+        ("too-deep", _jws(owner, b"[" * 9_000), "the payload is nested too deep"),
+        *[
+            (f"{name}-as-payload", signed_by(owner, value), f"the payload is {told}, no object")
+            for name, told, value in _NO_OBJECTS
+        ],
+        *[
+            (
+                f"{name}-as-header",
+                compact_of(value, content, private_key(owner).sign),
+                f"the header is {told}, no object",
+            )
+            for name, told, value in _NO_OBJECTS
+        ],
         ("padded", f"{head}.{body}.{signature}==", "base64 with padding"),
         (
             "respelt",

@@ -1,7 +1,6 @@
 """Verify what Kerbwatch signs: loss reports and commands. Needs only `cryptography`.
 
-`python verify_signed.py contract/vectors/*.json` tries the published test vectors. In a platform: verify(event["body"]["jws"], birth["body"]["signing_key"],
-{"tenant": event["tenant"], "device_id": event["device_id"], "event_id": event["event_id"]}).
+`python verify_signed.py contract/vectors/*.json` tries the published test vectors; `reading.py` shows the use in a platform.
 """
 
 import json
@@ -30,22 +29,23 @@ def decode(text: str) -> bytes:
 
 
 def verify(jws: str, key: dict, bound: dict, now: str | None = None) -> dict:
-    """The payload that this key signed for what it must be bound to (and before it expires), or ValueError."""
+    """What this key signed for what it must be bound to (and not expired), or ValueError."""
     head, payload, signature = jws.split(".")
-    header = json.loads(decode(head), object_pairs_hook=once)
-    if header.get("alg") != "EdDSA" or header.keys() - {"alg", "kid", "typ"}:
-        raise ValueError("alg must be EdDSA, and nothing else may decide")
-    if header.get("kid", key["kid"]) != key["kid"]:
-        raise ValueError("another key")
     try:
-        public = Ed25519PublicKey.from_public_bytes(decode(key["x"]))
-        public.verify(decode(signature), f"{head}.{payload}".encode())
-    except InvalidSignature:
-        raise ValueError("the signature does not hold") from None
-    told = json.loads(decode(payload).decode(), object_pairs_hook=once)
-    if any(told.get(name) != value for name, value in bound.items()):
-        raise ValueError("bound to something else")
-    if now and datetime.fromisoformat(told.get("expires_at") or "") <= datetime.fromisoformat(now):
+        header = json.loads(decode(head).decode(), object_pairs_hook=once)
+        told = json.loads(decode(payload).decode(), object_pairs_hook=once)
+        public, content = Ed25519PublicKey.from_public_bytes(decode(key["x"])), f"{head}.{payload}"
+        public.verify(decode(signature), content.encode())
+    except (InvalidSignature, RecursionError):
+        raise ValueError("the signature does not hold, or the JSON is too deep") from None
+    known = isinstance(header, dict) and not header.keys() - {"alg", "kid", "typ"}
+    if not known or header.get("alg") != "EdDSA" or header.get("kid", key["kid"]) != key["kid"]:
+        raise ValueError("alg must be EdDSA, kid this key's, and nothing else may decide")
+    members = told if isinstance(told, dict) else {}
+    if not bound.items() <= members.items():
+        raise ValueError("bound to something else, or to nothing")
+    until = members.get("expires_at") or ""
+    if now and datetime.fromisoformat(until) <= datetime.fromisoformat(now):
         raise ValueError("expired")
     return told
 
