@@ -15,6 +15,8 @@ LARGEST_BYTES = 16_000_000
 """Of a message, also unpacked: a small one could otherwise fill the memory."""
 LARGEST_NUMBER = 2**53 - 1
 """Above it, readers of JSON do not agree what a number is."""
+MOST_NESTED = 64
+"""Levels of an event, far more than the contract's have. What works on one by recursion stays well below its end."""
 _NUL = re.compile(r"(?<!\\)(\\\\)*\\u0000")
 _NO_CHARACTER = re.compile("[\ud800-\udfff]")
 _EVENT = CONTRACT / "reader" / "event.schema.json"
@@ -69,9 +71,25 @@ def events_in(payload):
         )
     except RecursionError as error:
         raise ValueError("nested too deep") from error
+    if is_deeper(message, 500):  # whoever reads it with more room than this one would stumble later
+        raise ValueError("nested too deep")
     if not isinstance(message, dict) or not isinstance(message.get("events"), list):
         raise ValueError("no message: there is no list of events")  # noqa: TRY004
     return message["events"], bool(unclear)
+
+
+def is_deeper(value, levels):
+    """Whether lists and objects stand in each other more than so many times."""
+    held = [value]
+    for _ in range(levels + 1):
+        held = [child for each in held for child in _children(each)]
+    return bool(held)
+
+
+def _children(value):
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def number_of(event):
@@ -92,6 +110,8 @@ def code_against(event, tenant, device):
     """
     if (event.get("tenant"), event.get("device_id")) != (tenant, device):
         return "not_its_topic"
+    if is_deeper(event, MOST_NESTED):
+        return "nested_too_deep"
     text = json.dumps(event, ensure_ascii=False)
     if _NUL.search(text) or _NO_CHARACTER.search(text):  # PostgreSQL's jsonb takes neither of them
         return "unreadable_text"

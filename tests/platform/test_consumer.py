@@ -17,12 +17,14 @@ from tests.support.example_platform import module
 from tests.support.hostile_messages import (
     AMBIGUOUS,
     ANOTHERS,
+    DEEP,
     LIVE,
     NO_TEXT,
     NUMBERLESS,
     TOPIC,
     UNREADABLE,
     changed,
+    nested,
 )
 
 if TYPE_CHECKING:
@@ -94,11 +96,18 @@ def test_what_it_does_not_know_is_stored_as_it_came_and_receipted(db: sqlite3.Co
     assert [each["contiguous_through"] for each in receipts(db)] == [1]
 
 
+def test_an_unknown_field_may_be_as_deep_as_its_event_may(db: sqlite3.Connection) -> None:
+    assert '"later"' in nested(60)
+    take(db, nested(60))
+    assert rows(db, "SELECT sequence FROM numbered") == [(2,)]
+
+
 @pytest.mark.parametrize(
     ("code", "payload"),
     [
         *[("ambiguous_json", each) for each in AMBIGUOUS.values()],
         *[("not_its_topic", each) for each in ANOTHERS.values()],
+        *[("nested_too_deep", each) for each in DEEP.values()],
         *[("unreadable_text", each) for each in NO_TEXT.values()],
         ("unreadable_text", changed(type="device.surprise", body={"later": "\0"})),
         ("unreadable_text", changed(type="device.surprise", body={"later": "\ud800"})),

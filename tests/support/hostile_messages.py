@@ -29,6 +29,11 @@ def bomb() -> bytes:
     return b"".join([*blanks, packing.compress(LIVE.encode()), packing.flush()])
 
 
+def nested(levels: int) -> str:
+    """The message, with a field that nobody knows in its event, of so many levels."""
+    return LIVE.replace('"reason": {}', '"reason": {}, "later": ' + "[" * levels + "]" * levels)
+
+
 UNREADABLE: dict[str, str | bytes] = {
     "nothing": "",
     "no JSON": "{",
@@ -37,6 +42,7 @@ UNREADABLE: dict[str, str | bytes] = {
     "a list": "[]",
     "many digits": LIVE.replace('"sequence": 2', '"sequence": ' + "9" * 100_000),
     "deep": LIVE.replace('"reason": {}', '"reason": ' + '{"a":' * 100_000 + "1" + "}" * 100_000),
+    "900 deep": nested(900),
     "deeper": "[" * 2_000_000,
     "large": b" " * (LARGEST_BYTES + 1),
     "cut off": gzip.compress(LIVE.encode())[:-9],
@@ -59,6 +65,8 @@ ANOTHERS: dict[str, str] = {
     "another device": changed(device_id="other-corner"),
     "another tenant": changed(tenant="other-city"),
 }
+DEEP: dict[str, str] = {f"{levels} deep": nested(levels) for levels in (70, 150, 200)}
+"""Which Python's JSON still reads, and what walks over it by recursion may not."""
 NUMBERLESS: dict[str, str] = {
     "2^63": LIVE.replace('"sequence": 2', f'"sequence": {2**63}'),
     "a number as text": LIVE.replace('"sequence": 2', '"sequence": "2"'),
@@ -76,6 +84,7 @@ HOSTILE: dict[str, str | bytes] = {
     **UNREADABLE,
     **AMBIGUOUS,
     **ANOTHERS,
+    **DEEP,
     **NUMBERLESS,
     **NO_TEXT,
     **UNKNOWN,
