@@ -1,7 +1,7 @@
 """A platform's consumer: stores each event once and each of its numbers, and says what it has stored.
 
-It needs paho-mqtt and jsonschema, the contract's reader schema, and nothing of the agent. Why each step is as
-it is stands in docs/platform/. The tables are in ``sqlite.sql``.
+It needs paho-mqtt, jsonschema, cryptography and the contract's reader schema, and nothing of the agent. Why each
+step is as it is stands in docs/platform/. The tables are in ``sqlite.sql``.
 
     python consumer.py mqtt://localhost:1883 platform.db
 """
@@ -20,7 +20,7 @@ from paho.mqtt.client import Client, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
-from reading import code_against, events_in, losses_in, number_of
+from reading import code_against, events_in, key_in, losses_in, number_of
 
 HERE = Path(__file__).parent
 RECEIPT = (HERE / "receipt.sql").read_text(encoding="utf-8")
@@ -38,9 +38,10 @@ def opened(path):
 
 
 def insert(db, table, *row):
-    """Insert a row unless it is there."""
+    """Insert a row unless it is there; whether it was not."""
     places = ", ".join("?" * len(row))
-    db.execute(f"INSERT INTO {table} VALUES ({places}) ON CONFLICT DO NOTHING", row)
+    done = db.execute(f"INSERT INTO {table} VALUES ({places}) ON CONFLICT DO NOTHING", row)
+    return done.rowcount > 0
 
 
 def take(db, topic, payload):
@@ -77,10 +78,26 @@ def store(db, tenant, device, number, event):
     first = db.execute(f"SELECT event_id FROM numbered WHERE {_NUMBER}", key).fetchone()
     if first != (event_id,):
         insert(db, "conflict", *key, event_id)
-    losses = losses_in(event) if event["type"] == "device.loss" else []
-    for loss in losses:
-        insert(db, "lost", tenant, device, *loss, event_id)
-    return {(tenant, device, epoch) for epoch, *_ in losses}
+    key = key_in(event)
+    if key and insert(db, "device_key", tenant, device, key):
+        return fill(db, tenant, device)
+    return fill(db, tenant, device, event_id) if event["type"] == "device.loss" else set()
+
+
+def fill(db, tenant, device, event_id=None):
+    """Fill numbers from a loss report, or from all of a device whose key is known now. Gives their epochs."""
+    mine = "tenant = ? AND device = ?"
+    key = db.execute(f"SELECT key FROM device_key WHERE {mine}", (tenant, device)).fetchone()
+    if key is None:  # the report is looked at again when the device's birth has come
+        return set()
+    reports = f"SELECT raw FROM event WHERE {mine} AND type = 'device.loss' AND event_id = coalesce(?, event_id)"
+    touched = set()
+    for (raw,) in db.execute(reports, (tenant, device, event_id)).fetchall():
+        report = json.loads(raw)
+        for loss in losses_in(report, json.loads(*key)):
+            insert(db, "lost", tenant, device, *loss, report["event_id"])
+            touched.add((tenant, device, loss[0]))
+    return touched
 
 
 def receipts(db, tenant, device, epoch):

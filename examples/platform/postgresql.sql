@@ -44,7 +44,14 @@ CREATE TABLE IF NOT EXISTS conflict (
   PRIMARY KEY (tenant, device, epoch, sequence, event_id)
 );
 
--- Numbers that a loss report names: they will never come, and the device says why.
+-- The key that a device signs with: that of the first birth that came. A later one with another key changes
+-- nothing; where a device rightly has a new one (a new card), a person deletes its row.
+CREATE TABLE IF NOT EXISTS device_key (
+  tenant TEXT NOT NULL, device TEXT NOT NULL, key TEXT NOT NULL,
+  PRIMARY KEY (tenant, device)
+);
+
+-- Numbers that a loss report names, signed with that key: they will never come, and the device says why.
 CREATE TABLE IF NOT EXISTS lost (
   tenant TEXT NOT NULL, device TEXT NOT NULL, epoch TEXT NOT NULL, first BIGINT NOT NULL,
   last BIGINT NOT NULL, lane TEXT, reason TEXT, report TEXT NOT NULL,

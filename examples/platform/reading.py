@@ -1,7 +1,5 @@
-"""Reading what came: one message costs itself and nothing else. Pure functions; jsonschema is all they need."""
+"""Reading what came: one message costs itself and nothing else. Pure functions; jsonschema and cryptography are all they need."""
 
-import base64
-import binascii
 import json
 import math
 import re
@@ -9,6 +7,7 @@ import zlib
 from pathlib import Path
 
 import jsonschema
+from verify_signed import verify
 
 CONTRACT = Path(__file__).parents[2] / "contract"
 LARGEST_BYTES = 16_000_000
@@ -110,27 +109,43 @@ def code_against(event, tenant, device):
     """
     if (event.get("tenant"), event.get("device_id")) != (tenant, device):
         return "not_its_topic"
-    if is_deeper(event, MOST_NESTED):
+    return _unstorable(event) or (None if _valid.is_valid(event) else "against_the_schema")
+
+
+def _unstorable(value):
+    if is_deeper(value, MOST_NESTED):
         return "nested_too_deep"
-    text = json.dumps(event, ensure_ascii=False)
-    if _NUL.search(text) or _NO_CHARACTER.search(text):  # PostgreSQL's jsonb takes neither of them
-        return "unreadable_text"
-    return None if _valid.is_valid(event) else "against_the_schema"
+    text = json.dumps(value, ensure_ascii=False)
+    # PostgreSQL's jsonb takes neither of them.
+    return "unreadable_text" if _NUL.search(text) or _NO_CHARACTER.search(text) else None
 
 
-def losses_in(event):
-    """The ranges of a loss report: (epoch, first, last, lane, reason). They stand in what is signed."""
+def key_in(event):
+    """The key that a birth names, as JSON; None if it names none, or is no birth."""
+    if event["type"] != "device.birth":
+        return None
+    key = event["body"].get("signing_key") if isinstance(event["body"], dict) else None
+    whole = isinstance(key, dict) and all(isinstance(key.get(name), str) for name in ("kid", "x"))
+    return json.dumps({"kid": key["kid"], "x": key["x"]}) if whole else None
+
+
+def losses_in(event, key):
+    """The ranges of a loss report: (epoch, first, last, lane, reason); none if the key did not sign it for this event.
+
+    Version 1 signed the list alone, bound to nothing: such a report can be sent twice, but not be another's.
+    """
+    bound = {name: event[name] for name in ("tenant", "device_id", "event_id")}
     try:
-        payload = event["body"]["jws"].split(".")[1]
-        signed = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-        # Contract 1 signed the list alone.
+        signed = verify(event["body"]["jws"], key, bound if event.get("contract") != 1 else {})
         losses = signed if isinstance(signed, list) else signed["losses"]
+        if _unstorable(losses):
+            return []
         found = [
             (loss["epoch"], first, last, str(loss.get("lane")), str(loss.get("reason")))
             for loss in losses
             for first, last in loss["ranges"]
         ]
-    except (ValueError, LookupError, TypeError, AttributeError, binascii.Error):
+    except (ValueError, LookupError, TypeError, AttributeError):
         return []
     return [each for each in found if _is_range(*each[:3])]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import gzip
 import json
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from hypothesis import strategies as st
 
 from agent.protocol.downlink import Receipt
 from agent.protocol.examples import examples
+from agent.protocol.vectors import public_key, signed_by
 from tests.support.example_platform import module
 from tests.support.hostile_messages import (
     AMBIGUOUS,
@@ -173,46 +173,112 @@ def test_another_event_under_a_number_is_a_conflict_until_it_has_one_of_its_own(
     assert rows(db, "SELECT event_id FROM numbered ORDER BY sequence") == [("a",), ("b",)]
 
 
-def signed(payload: Any) -> str:
-    """A compact JWS around a payload; whose signature it bears is not what is read here."""
-    text = base64.urlsafe_b64encode(json.dumps(payload).encode()).rstrip(b"=").decode()
-    return f"eyJhbGciOiJFZERTQSJ9.{text}.c2lnbmF0dXJl"
-
-
 LOSS = {"epoch": EPOCH, "lane": "health", "reason": "evicted", "ranges": [[3, 5], [8, 8]]}
+OF_ITS_EVENT = {"tenant": TENANT, "device_id": DEVICE, "event_id": "loss"}
 
 
-@pytest.mark.parametrize("payload", [[LOSS], {"losses": [LOSS]}], ids=["contract 1", "contract 2"])
-def test_what_a_loss_report_names_counts_as_settled(db: sqlite3.Connection, payload: Any) -> None:
-    for sequence in (1, 2):
-        take(db, numbered(f"{sequence}", sequence))
-    take(db, numbered("loss", 6, type="device.loss", body={"jws": signed(payload)}))
-    assert rows(db, "SELECT first, last, report FROM lost") == [(3, 5, "loss"), (8, 8, "loss")]
+def report(payload: Any, *, owner: str = "device", **more: Any) -> str:
+    """A message with the event ``loss``, whose body is signed by an owner of a key."""
+    body = {"jws": signed_by(owner, payload)}
+    return numbered("loss", 6, **{"type": "device.loss", "body": body} | more)
+
+
+def birth(sequence: int, owner: str | None = "device") -> str:
+    """A message with a birth, which names the key of an owner."""
+    [event, *_] = examples()["message-historical"]["events"]
+    key = owner and public_key(owner).model_dump()
+    body = event["body"] | {"signing_key": key}
+    return numbered(f"birth-{sequence}", sequence, type="device.birth", body=body)
+
+
+def settled(db: sqlite3.Connection) -> tuple[int, Any]:
     [receipt] = receipts(db)
-    assert (receipt["contiguous_through"], receipt["ranges"]) == (6, [[8, 8]])
+    return receipt["contiguous_through"], receipt.get("ranges", [])
+
+
+def test_what_a_loss_report_names_counts_as_settled(db: sqlite3.Connection) -> None:
+    take(db, birth(1))
+    take(db, numbered("2", 2))
+    assert take(db, report(OF_ITS_EVENT | {"losses": [LOSS]})) == {(TENANT, DEVICE, EPOCH)}
+    assert rows(db, "SELECT first, last, report FROM lost") == [(3, 5, "loss"), (8, 8, "loss")]
+    assert settled(db) == (6, [[8, 8]])
+
+
+def test_a_loss_report_of_version_1_is_bound_to_its_device_by_the_key_alone(
+    db: sqlite3.Connection,
+) -> None:
+    take(db, birth(1))
+    take(db, report([LOSS], contract=1))
+    assert rows(db, "SELECT first, last FROM lost") == [(3, 5), (8, 8)]
+
+
+def test_a_loss_report_waits_for_the_birth_that_names_the_key(db: sqlite3.Connection) -> None:
+    other = numbered("2", 2, "other")
+    take(db, other)
+    take(db, report(OF_ITS_EVENT | {"losses": [LOSS, LOSS | {"epoch": "other"}]}))
+    take(db, birth(7, owner=None))
+    assert rows(db, "SELECT * FROM lost") == []
+    assert take(db, birth(1)) == {(TENANT, DEVICE, EPOCH), (TENANT, DEVICE, "other")}
+    assert rows(db, "SELECT count(*) FROM lost") == [(4,)]
+
+
+RIGHT = OF_ITS_EVENT | {"losses": [LOSS]}
+NOT_OF_IT = {
+    "another key's": report(RIGHT, owner="another"),
+    **{f"another {name}'s": report(RIGHT | {name: "another"}) for name in OF_ITS_EVENT},
+    "bound to nothing": report([LOSS]),
+    "unsigned": report({}, body={"jws": signed_by("device", RIGHT).rpartition(".")[0] + ".AAAA"}),
+}
+
+
+@pytest.mark.parametrize("payload", NOT_OF_IT.values(), ids=NOT_OF_IT)
+def test_a_loss_report_that_is_not_signed_for_its_event_with_the_first_key_names_nothing(
+    db: sqlite3.Connection, payload: str
+) -> None:
+    for each in (birth(1), birth(2, owner="another"), payload):
+        take(db, each)
+    assert rows(db, "SELECT count(*) FROM event") == [(3,)]
+    assert rows(db, "SELECT * FROM lost") == []
 
 
 @pytest.mark.parametrize(
-    "body",
+    "losses",
     [
+        7,
         None,
-        {},
-        {"jws": 7},
-        {"jws": "a"},
-        {"jws": "a.b.c"},
-        {"jws": signed(7)},
-        {"jws": signed({"losses": {"ranges": 1}})},
-        {"jws": signed([LOSS | {"ranges": [[5, 3]]}])},
-        {"jws": signed([LOSS | {"ranges": [[1, 2**70]]}])},
-        {"jws": signed([LOSS | {"ranges": [[1.5, "2"]]}])},
-        {"jws": signed([LOSS | {"epoch": "../x"}])},
+        {"ranges": 1},
+        [LOSS | {"ranges": [[5, 3]]}],
+        [LOSS | {"ranges": [[1, 2**70]]}],
+        [LOSS | {"ranges": [[1.5, "2"]]}],
+        [LOSS | {"epoch": "../x"}],
+        [LOSS | {"reason": "\0"}],
     ],
 )
 def test_a_loss_report_that_names_nothing_readable_names_nothing(
-    db: sqlite3.Connection, body: Any
+    db: sqlite3.Connection, losses: Any
 ) -> None:
-    take(db, numbered("loss", 1, type="device.loss", body=body))
+    take(db, birth(1))
+    take(db, report(OF_ITS_EVENT | {"losses": losses}))
+    assert rows(db, "SELECT count(*) FROM event") == [(2,)]
     assert rows(db, "SELECT * FROM lost") == []
+
+
+@pytest.mark.parametrize("body", [None, {}, [], {"jws": 7}, {"jws": "a"}, {"jws": "a.b.c"}])
+def test_a_loss_report_without_a_signature_names_nothing(db: sqlite3.Connection, body: Any) -> None:
+    take(db, birth(1))
+    take(db, report({}, body=body))
+    assert rows(db, "SELECT * FROM lost") == []
+
+
+@pytest.mark.parametrize(
+    "key", [7, [], {}, {"kid": 1, "x": 2}, {"kid": "k", "x": "no key"}, {"kid": "k", "x": "é"}]
+)
+def test_a_birth_with_a_key_that_is_none_costs_no_message(db: sqlite3.Connection, key: Any) -> None:
+    document = json.loads(birth(1))
+    document["events"][0]["body"]["signing_key"] = key
+    take(db, json.dumps(document))
+    take(db, report(OF_ITS_EVENT | {"losses": [LOSS]}))
+    assert rows(db, "SELECT * FROM lost") == rows(db, "SELECT * FROM set_aside") == []
 
 
 def test_every_receipt_is_one_that_a_device_heeds(db: sqlite3.Connection) -> None:
