@@ -7,12 +7,12 @@ import json
 import queue
 import sys
 import uuid
-from urllib.parse import urlsplit
 
 from paho.mqtt.client import Client, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+from reach import place
 
 WAIT_S = 60
 
@@ -20,14 +20,13 @@ WAIT_S = 60
 def command(url, tenant, device, told, *, prefix="kerbwatch/v2", name="platform-command"):
     """Send a command; gives the device's answer, or None if none came while it was waited for."""
     told = {"contract": 2, "command_id": str(uuid.uuid4())} | told
-    place, base = urlsplit(url), f"{prefix}/{tenant}/{device}"
+    base = f"{prefix}/{tenant}/{device}"
     answers, heard = queue.Queue(), queue.Queue()
     client = Client(CallbackAPIVersion.VERSION2, name, protocol=MQTTv5)
-    client.username_pw_set(place.username or "platform", place.password)
     client.on_subscribe = lambda *_: heard.put(True)
     client.on_connect = lambda *_: client.subscribe(f"{base}/answers", qos=1)
     client.on_message = lambda _c, _u, message: answers.put(message)
-    client.connect(place.hostname, place.port or 1883)
+    client.connect(*place(client, url, "platform"))
     client.loop_start()
     try:
         heard.get(timeout=WAIT_S)  # first listen, then ask

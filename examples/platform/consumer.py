@@ -14,12 +14,12 @@ import signal
 import sqlite3
 import threading
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from paho.mqtt.client import Client, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+from reach import EXPECTED, place
 from reading import code_against, events_in, key_in, losses_in, number_of
 
 HERE = Path(__file__).parent
@@ -120,10 +120,11 @@ class Consumer:
     """Takes what a broker has for it, stores it, acknowledges it and sends receipts, until it is stopped."""
 
     def __init__(self, url, path, topic, name):
-        self._db, self._topic, self._url = opened(path), topic, urlsplit(url)
+        self._topic = topic
         self._came, self._connection = queue.Queue(), 0
         self._client = Client(CallbackAPIVersion.VERSION2, name, protocol=MQTTv5, manual_ack=True)
-        self._client.username_pw_set(self._url.username or name, self._url.password)
+        self._place = place(self._client, url, name)
+        self._db = opened(path)
         self._client.on_connect = self._connected
         self._client.on_message = lambda *told: self._came.put((self._connection, told[-1]))
 
@@ -135,8 +136,7 @@ class Consumer:
         """Work until ``stop`` is set."""
         lasting = Properties(PacketTypes.CONNECT)
         lasting.SessionExpiryInterval, lasting.ReceiveMaximum = 7 * 24 * 3600, 200
-        place = self._url.hostname, self._url.port or 1883
-        self._client.connect_async(*place, clean_start=False, properties=lasting)
+        self._client.connect_async(*self._place, clean_start=False, properties=lasting)
         self._client.reconnect_delay_set(1, 30)
         self._client.loop_start()
         while not stop.is_set():
@@ -170,15 +170,19 @@ class Consumer:
 def main(arguments=None):
     """Run until SIGTERM or Ctrl-C."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("broker", help="mqtt://[USER:PASSWORD@]HOST[:PORT]")
+    parser.add_argument("broker", help=EXPECTED)
     parser.add_argument("database", type=Path)
     parser.add_argument("--topic", default="kerbwatch/v2/+/+/events")
     parser.add_argument("--name", default="platform-1", help="client id: its session outlives it")
     told = parser.parse_args(arguments)
+    try:
+        consumer = Consumer(told.broker, told.database, told.topic, told.name)
+    except ValueError as why:
+        parser.error(str(why))
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    Consumer(told.broker, told.database, told.topic, told.name).run(stop)
+    consumer.run(stop)
 
 
 if __name__ == "__main__":
