@@ -48,7 +48,7 @@ class ConfigurationCommand:
         return SignedHandler(Apply, self._obey)
 
     def _obey(self, command: Apply, signature: Signature) -> Done:
-        self._refuse_old(command.number)
+        self._refuse_old(command.number, signature.jws)
         self._refuse_wrong(command)
         keep_ordered(
             self._state_dir,
@@ -67,12 +67,14 @@ class ConfigurationCommand:
             change=Change("configuration.ordered", {"number": command.number}),
         )
 
-    def _refuse_old(self, number: int) -> None:
+    def _refuse_old(self, number: int, jws: str) -> None:
+        """Refuse a number that was there; the very order that is kept goes on where the disk failed over it."""
         kept = ordered(self._state_dir)
         with closing(self._database.read()) as connection:
             noted = load_state(connection, _NUMBER) or ""
         present = max(0 if kept is None else kept.number, int(noted) if noted.isdigit() else 0)
-        if number <= present:
+        goes_on = kept is not None and (kept.number, kept.jws) == (number, jws)
+        if number < present or (number == present and not goes_on):
             raise Refusal(
                 "number_too_low",
                 f"number {present} is there already",

@@ -56,12 +56,12 @@ class HoldCommand:
         return Refusal("not_found", "nothing is kept of this case", field="case_id")
 
     def _obey(self, command: HoldCase) -> Done:
-        what, done = ("hold.set", self._set) if command.held else ("hold.lifted", self._lift)
-        if not done(command):
-            return Done()  # it was so already
+        what, order = ("hold.set", self._set) if command.held else ("hold.lifted", self._lift)
+        order(command)
+        # Recorded also where it was so already: the order may have come before, and the log not have taken it.
         return Done(change=Change(what, {"case_id": command.case_id, "reason": command.reason}))
 
-    def _set(self, command: HoldCase) -> bool:
+    def _set(self, command: HoldCase) -> None:
         hold = LegalHold(
             case_id=command.case_id,
             reason=command.reason,
@@ -70,12 +70,12 @@ class HoldCommand:
             origin="platform",
         )
         try:
-            return self._holds.set(hold)
+            self._holds.set(hold)
         except TooManyHoldsError as error:
             raise Refusal("too_many", str(error), most=MAX_OF_PLATFORM) from error
 
-    def _lift(self, command: HoldCase) -> bool:
-        return self._holds.lift(command.case_id, "platform")
+    def _lift(self, command: HoldCase) -> None:
+        self._holds.lift(command.case_id, "platform")
 
     def _is_kept(self, case_id: str) -> bool:
         if is_uuid(case_id) and (self._evidence_dir / case_id).is_dir():

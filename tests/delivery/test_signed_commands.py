@@ -23,6 +23,7 @@ from agent.protocol.signed import encoded
 from agent.protocol.vectors import public_key, signed_by
 from agent.storage.case_notes import notes_in
 from agent.storage.paths import ORDERED
+from agent.storage.state_table import load_state
 from tests.support.delivering_device import uplink_of
 from tests.support.housekeeping import housekeeping_of
 from tests.support.sites import site_of
@@ -54,6 +55,10 @@ class Corner:
             authorities=authorities,
         )
 
+    def end(self) -> None:
+        self.uplink._wake.close()
+        self.device.database.close()
+
     def hear(self, document: dict[str, Any]) -> Answer:
         downlink = self.uplink._downlink
         payload = json.dumps(document).encode()
@@ -79,8 +84,7 @@ class Corner:
 def corner(tmp_path: Path) -> Iterator[Corner]:
     made = Corner(tmp_path)
     yield made
-    made.uplink._wake.close()
-    made.device.database.close()
+    made.end()
 
 
 def verdict(case_id: str, **told: Any) -> dict[str, Any]:
@@ -172,8 +176,7 @@ def test_where_the_site_names_nobody_nothing_signed_is_done(tmp_path: Path) -> N
     case_id = corner.device.case()
     assert corner.signed("reviewer", "verdict", **verdict(case_id)).code == "no_authority"
     assert corner.recorded() == []
-    corner.uplink._wake.close()
-    corner.device.database.close()
+    corner.end()
 
 
 def test_a_ticket_is_kept_with_its_case(corner: Corner) -> None:
@@ -244,6 +247,53 @@ def test_a_configuration_is_kept_and_only_ever_a_higher_number(corner: Corner) -
         assert answer.allowed is not None
         assert answer.allowed.least == 8
     assert corner.recorded()[-1][0] == "configuration.ordered"
+
+
+@pytest.mark.parametrize("failing", ["database", "audit log"])
+def test_an_order_that_was_kept_when_the_disk_failed_goes_on_when_it_comes_again(
+    tmp_path: Path, failing: str
+) -> None:
+    corner = Corner(tmp_path)
+    log = tmp_path / "audit" / OF_PLATFORM
+    if failing == "database":
+        corner.device.database.write(
+            lambda connection: connection.execute("PRAGMA query_only = ON") and None
+        ).result()
+    else:
+        log.parent.mkdir(exist_ok=True)
+        log.write_text("no folder")
+    payload = {"contract": 2, "jws": signed_by("operator", corner.ordinary("apply", **order(7)))}
+    assert corner.hear(payload).code == "not_stored"
+    corner.end()
+    if failing == "audit log":
+        log.unlink()
+    corner = Corner(tmp_path)
+    other = corner.signed("operator", "apply", **order(7) | {"command_id": "other"})
+    assert other.code == "number_too_low"
+    answer = corner.hear(payload)
+    assert (answer.status, answer.code) == ("done", None), answer.reason
+    assert [what for what, _ in corner.recorded()] == ["configuration.ordered"]
+    with closing(corner.device.database.read()) as reader:
+        assert load_state(reader, "configuration.ordered_number") == "7"
+    corner.end()
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_a_hold_that_could_not_be_recorded_is_recorded_when_it_comes_again(
+    corner: Corner, held: bool
+) -> None:
+    told = {"case_id": corner.device.case(), "reason": "复议", "held": held}
+    if not held:
+        corner.signed("evidence", "hold", **told | {"held": True, "command_id": "before"})
+    log, aside = corner.folder / "audit" / OF_PLATFORM, corner.folder / "aside"
+    log.mkdir(parents=True, exist_ok=True)
+    log.rename(aside)
+    log.write_text("no folder")
+    assert corner.signed("evidence", "hold", **told).code == "not_stored"
+    log.unlink()
+    aside.rename(log)
+    assert corner.signed("evidence", "hold", **told).status == "done"
+    assert corner.recorded()[-1][0] == ("hold.set" if held else "hold.lifted")
 
 
 @pytest.mark.parametrize("lost", ["database", "file", "damaged"])
