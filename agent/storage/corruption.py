@@ -1,8 +1,8 @@
 """Moves a corrupt database aside, and salvages what can still be read of it.
 
 Nobody at the pole repairs a file. The agent continues with a new database and a new epoch in the same
-start; open cases and waiting events are copied with their ids, as far as they can be read. The rest is
-lost, and its amount cannot be known: the platform sees a new epoch, and the previous one if that could
+start; open cases, waiting events and what the platform told are copied with their ids, as far as they can be read.
+The rest is lost, and its amount cannot be known: the platform sees a new epoch, and the previous one if that could
 be read.
 """
 
@@ -197,6 +197,7 @@ def _save(damaged: Path, database: Database) -> tuple[str | None, int, int]:
             previous = None if before is None else before.epoch
             rows, kept = list(salvage.waiting_rows(reader)), salvage.kept_rows(reader, previous)
             cases, snapshots = salvage.open_cases(reader), list(salvage.snapshots(reader))
+            told = salvage.told_rows(reader)
     except sqlite3.DatabaseError:
         return None, 0, 0
 
@@ -205,6 +206,7 @@ def _save(damaged: Path, database: Database) -> tuple[str | None, int, int]:
         kept_table.put(connection, kept)
         for name, text in snapshots:
             save_state(connection, name, text)
+        salvage.put_told(connection, told)
         return sum(salvage.keep_case(connection, case) for case in cases)
 
     return previous, len(rows), database.write(write).result()

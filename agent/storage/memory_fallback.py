@@ -136,6 +136,7 @@ class _Newer:
     cases: list[Case]
     state: list[tuple[str, str]]
     plain: dict[str, list[tuple[Any, ...]]]
+    told: salvage.Told
 
     @classmethod
     def of(cls, reader: sqlite3.Connection) -> Self | None:
@@ -152,6 +153,7 @@ class _Newer:
                 [cases_adapter.validate_json(text) for (text,) in cases],  # cleared ones first
                 list(_state(reader)),
                 {table: _read(reader, table) for table in _PLAIN},
+                salvage.told_rows(reader),
             )
         except (sqlite3.DatabaseError, ValueError) as error:  # ValidationError is one, too
             _log.error("what was kept in memory is lost: %s", reason_of(error))
@@ -164,6 +166,7 @@ class _Newer:
         for case in self.cases:
             _keep_newer(connection, case)
         _put(connection, self.state, self.plain)
+        salvage.put_told(connection, self.told)
         previous = None if self.before is None else self.before.epoch
         return TakenBack(previous, events, len(self.cases))
 
@@ -189,7 +192,6 @@ def _keep_newer(connection: sqlite3.Connection, case: Case) -> None:
 
 
 _PLAIN = {
-    "case_notes": "case_id, ticket, verdict",
     "days": "day, zone_id, kind, name, value",
     "losses": "epoch, first, last, lane, reason, at",
     "traces": "case_id, opened, last_type, last, trace",
@@ -215,12 +217,14 @@ def _fill(folder: Path, reader: sqlite3.Connection, reason: str) -> tuple[Path, 
     rows, left = _that_fit(reader)
     cases, state = salvage.open_cases(reader), list(_state(reader))
     plain = {table: _read(reader, table) for table in _PLAIN.keys() - _NOT_CARRIED}
+    told = salvage.told_rows(reader)
     with closing(open_file(path)) as connection:
         connection.execute("BEGIN IMMEDIATE")
         take_over(connection, rows, before, "volatile")
         note_carried(connection, previous, [row[0] for row in rows])
         kept = sum(salvage.keep_case(connection, case) for case in cases)
         _put(connection, state, plain)
+        salvage.put_told(connection, told)
         connection.execute("COMMIT")
     return path, StoodIn(reason, previous, len(rows), kept, left)
 

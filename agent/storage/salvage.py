@@ -26,6 +26,14 @@ if TYPE_CHECKING:
 MAX_FAILED = 64
 """Number of unreadable places in a row after which the rest is given up."""
 
+_TOLD = {
+    "orders": ("number", "command_id, digest, answer"),
+    "case_notes": ("case_id", "case_id, ticket, verdict"),
+}
+"""Tables of what the platform told: by what they are in order, and what of them means the same in any database."""
+Told = dict[str, list[tuple[Any, ...]]]
+"""Rows of these tables, the oldest first."""
+
 
 def columns(reader: sqlite3.Connection, table: str) -> set[str]:
     """The names of a table's columns; none if there is no such table."""
@@ -149,6 +157,41 @@ def snapshots(reader: sqlite3.Connection) -> list[tuple[str, str]]:
             if str(name).startswith(ANALYSIS_SNAPSHOT) and is_whole(text, crc):
                 found.append((name, text))
     return found
+
+
+def told_rows(reader: sqlite3.Connection) -> Told:
+    """Answered commands and what was told of cases: without them a command that is repeated is obeyed again."""
+    found: Told = {}
+    for table, (order, names) in _TOLD.items():
+        rows: dict[Any, tuple[Any, ...]] = {}
+        for way in ("ASC", "DESC"):  # from both ends up to what cannot be read, if there is that
+            with suppress(sqlite3.DatabaseError, OverflowError):
+                query = f"SELECT {order}, {names} FROM {table} ORDER BY {order} {way}"  # noqa: S608
+                for key, *row in reader.execute(query):
+                    rows[key] = tuple(row)
+        valid = (key for key, row in rows.items() if _says(row, whole=table == "orders"))
+        found[table] = [rows[key] for key in sorted(valid)]
+    return found
+
+
+def _says(row: tuple[Any, ...], *, whole: bool) -> bool:
+    """Whether a row has a name, a text and a document; where it need not be whole, either may be null."""
+    name, text, document = row
+    if not isinstance(name, str) or not isinstance(text, str | None):
+        return False
+    if whole and None in row:
+        return False
+    return document is None or is_whole(document, None)
+
+
+def put_told(connection: sqlite3.Connection, told: Told) -> None:
+    """Write what the platform told; within a transaction. It counts as newer than what is there."""
+    for table, rows in told.items():
+        _, names = _TOLD[table]
+        connection.executemany(
+            f"INSERT OR REPLACE INTO {table} ({names}) VALUES (?, ?, ?)",  # noqa: S608
+            rows,
+        )
 
 
 def keep_case(connection: sqlite3.Connection, case: Case) -> bool:

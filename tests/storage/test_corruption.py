@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 
 from agent.identity.signing_key import Signer
+from agent.storage import salvage
+from agent.storage.case_notes import note_ticket, notes_on
 from agent.storage.case_table import load_open_cases, save_case
+from agent.storage.command_table import answered, remember
 from agent.storage.corruption import KEPT, open_database
 from agent.storage.database import Database
 from agent.storage.epoch import EPOCH
@@ -158,3 +161,50 @@ def test_where_the_analysis_stood_is_taken_over(tmp_path: Path) -> None:
     assert found is not None
     with database, closing(database.read()) as connection:
         assert load_state(connection, f"{ANALYSIS_SNAPSHOT}street") == '{"now_s":7}'
+
+
+def test_what_the_platform_told_is_saved_on_both_sides_of_the_damage(tmp_path: Path) -> None:
+    """Else a command that is repeated is obeyed again, also a signed one."""
+    filled(tmp_path, 1)
+    ids = [f"c-{number:03}" for number in range(600)]
+
+    def write(connection: sqlite3.Connection) -> None:
+        for each in ids:
+            remember(connection, "signed", each, "0" * 64, '{"answer": true}', 1000)
+            note_ticket(connection, each, f"2026-{each}")
+
+    with Database(tmp_path / NAME) as database:
+        database.write(write).result()
+    content = bytearray((tmp_path / NAME).read_bytes())
+    for text in (b"signed/c-300" + b"0" * 64, b"c-3002026-c-300"):
+        page = content.index(text) // 4096 * 4096
+        content[page : page + 512] = bytes(512)
+    (tmp_path / NAME).write_bytes(content)
+    database, found = open_database(tmp_path / NAME, check=True)
+    assert found is not None
+    with database, closing(database.read()) as connection:
+        known = [each for each in ids if answered(connection, "signed", each) is not None]
+        noted = [each for each in ids if notes_on(connection, each).ticket == f"2026-{each}"]
+    for saved in (known, noted):
+        assert 400 < len(saved) < 600
+        assert {ids[0], ids[-1]} <= set(saved)
+
+
+@pytest.mark.parametrize("damage", ["NULL", "x'ff'", "7", "'['"])
+@pytest.mark.parametrize("column", ["command_id", "digest", "answer"])
+def test_an_answer_that_is_none_any_more_costs_itself_and_nothing_else(
+    column: str, damage: str
+) -> None:
+    values = {"command_id": "'b'", "digest": "'0'", "answer": "'{}'"} | {column: damage}
+    with closing(sqlite3.connect(":memory:")) as damaged:
+        damaged.execute(
+            "CREATE TABLE orders (number INTEGER PRIMARY KEY, command_id, digest, answer)"
+        )
+        damaged.execute("INSERT INTO orders VALUES (1, 'a', '0', '{}')")
+        damaged.execute(f"INSERT INTO orders VALUES (2, {', '.join(values.values())})")
+        told = salvage.told_rows(damaged)
+    assert told["case_notes"] == []
+    assert told["orders"][0] == ("a", "0", "{}")
+    assert all(isinstance(part, str) for row in told["orders"] for part in row), (
+        "what the tables take"
+    )

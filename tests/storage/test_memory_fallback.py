@@ -23,7 +23,9 @@ from agent.identity.signing_key import open_signer
 from agent.protocol.events import CaseBody, Predecessor
 from agent.protocol.heartbeat import HeartbeatBody, StorageHealth
 from agent.storage import memory_fallback
+from agent.storage.case_notes import note_ticket, notes_in
 from agent.storage.case_table import save_case
+from agent.storage.command_table import Origin, answered, remember
 from agent.storage.corruption import open_database
 from agent.storage.errors import StorageError
 from agent.storage.outbox import STAND_IN_BYTES
@@ -157,6 +159,37 @@ def test_a_loss_goes_along_and_comes_back_once(tmp_path: Path) -> None:
             assert connection.execute(query).fetchall() == [(2, 2, "damaged: too large")]
         corner = Storage(tmp_path, tmp_path / "memory")
     corner.database.close()
+
+
+def test_what_the_platform_told_goes_along_and_comes_back(tmp_path: Path) -> None:
+    """Else a command that is repeated is obeyed again, also a signed one."""
+    corner = Storage(tmp_path, tmp_path / "memory")
+    ids: list[tuple[Origin, str]] = [("signed", "c-1"), ("plain", "c-1"), ("signed", "c-2")]
+
+    def told() -> list[tuple[str, str] | None]:
+        with closing(corner.database.read()) as connection:
+            return [answered(connection, *each) for each in ids]
+
+    def tell(origin: Origin, command_id: str) -> None:
+        corner.database.write(lambda c: remember(c, origin, command_id, "d", "{}", 2)).result()
+
+    tell(*ids[0])
+    tell(*ids[1])
+    corner.database.write(lambda c: note_ticket(c, OPEN_CASE.case_id, "2026-7")).result()
+    corner.fail()
+    corner.open_case()
+    assert corner.database.stood_in is not None
+    assert told() == [("d", "{}")] * 2 + [None]
+    tell(*ids[2])
+    corner.database.write(lambda c: note_ticket(c, OPEN_CASE.case_id, "2026-8")).result()
+    corner.database.close()
+    corner = Storage(tmp_path, tmp_path / "memory")
+    with corner.database:
+        assert corner.database.stood_in is None
+        assert told() == [("d", "{}")] * 3
+        assert notes_in(corner.database, OPEN_CASE.case_id).ticket == "2026-8"
+        tell("signed", "c-3")
+        assert told() == [None, ("d", "{}"), ("d", "{}")], "the oldest goes first, as before"
 
 
 MOVES = st.lists(st.sampled_from(["add", "add", "confirm", "fail", "restart", "lie"]), max_size=30)
