@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from agent.delivery.command_reader import CommandReader, Order
-from agent.protocol.commands import Answer, Command, Refusal
+from agent.protocol.commands import MAX_AHEAD_S, Answer, Command, Refusal
 from agent.storage.errors import StorageError
 from wording.harmless import harmless
 from wording.known_errors import reason_of
@@ -143,7 +143,7 @@ class Commands:
             Refusal: It is not done.
         """
         command = order.command
-        self._refuse_late(command)
+        self._refuse_by_time(order)
         try:
             done = self._obeyed(order)
             if done.change is not None:
@@ -169,14 +169,23 @@ class Commands:
             raise refusal
         return handler.obey(command)
 
-    def _refuse_late(self, command: Command) -> None:
+    def _refuse_by_time(self, order: Order) -> None:
         """Refuse what has expired, and what may have: a clock that nobody vouches for says neither."""
-        if command.expires_at is None:
+        expires_at = order.command.expires_at
+        if expires_at is None:
             return
         if not self._clock.synchronised:
             raise Refusal("clock_unsure", "expires_at: nothing vouches for the device's clock now")
-        if self._clock.now() >= command.expires_at:
+        left_s = (expires_at - self._clock.now()).total_seconds()
+        if left_s <= 0:
             raise Refusal("expired", "expires_at is over", field="expires_at")
+        if order.signature is not None and left_s > MAX_AHEAD_S:
+            raise Refusal(
+                "expires_too_late",
+                f"expires_at: at most {MAX_AHEAD_S // 86_400} days ahead",
+                field="expires_at",
+                most=MAX_AHEAD_S,
+            )
 
 
 def _by_whom(order: Order) -> dict[str, Any]:

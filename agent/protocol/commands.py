@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 MAX_COMMAND_BYTES: Final = 60_000
 """Of one command as it is published: what fits into one packet that a device takes."""
+MAX_AHEAD_S: Final = 7 * 86_400
+"""So far ahead may the ``expires_at`` of a signed command be: a device remembers only so many that it has done."""
 CommandId = Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
 Role = Literal["operator", "reviewer", "evidence"]
 """In whose name a key signs: who runs the devices, who judges what they report, who may see and hold pictures."""
@@ -289,6 +291,11 @@ REASONS: Final[Mapping[str, Reason]] = {
     ),
     "too_large": Reason("malformed", "change_it", "more bytes than `allowed.most`"),
     "expired": Reason("expired", "change_it", "`expires_at` is over by the device's clock"),
+    "expires_too_late": Reason(
+        "refused",
+        "change_it",
+        "`expires_at` of what is signed is more than `allowed.most` seconds ahead by the device's clock",
+    ),
     "clock_unsure": Reason(
         "refused", "wait", "it has an `expires_at`, and nothing vouches for the device's clock now"
     ),

@@ -156,6 +156,19 @@ def test_who_may_order_what_is_held(
     assert (answer.command_id, answer.code) == ("c-1", code)
 
 
+@pytest.mark.parametrize(("over_s", "code"), [(1, "expires_too_late"), (0, None)])
+def test_what_is_signed_expires_before_the_device_can_forget_that_it_was_done(
+    corner: Corner, over_s: int, code: str | None
+) -> None:
+    expires_at = corner.device.clock.now() + timedelta(days=7, seconds=over_s)
+    told = {"backlog_events_per_s": 1.0, "expires_at": expires_at.isoformat()}
+    answer = corner.signed("operator", "pace", **told)
+    assert answer.code == code
+    assert code is None or (answer.allowed is not None and answer.allowed.most == 7 * 86_400)
+    plain = {"command": "pace", "command_id": "plain", **told}
+    assert corner.hear(plain).status == "done", "what is not signed whoever may publish makes anew"
+
+
 @pytest.mark.parametrize("command", ["verdict", "apply", "picture", "hold"])
 def test_unsigned_it_is_refused_and_said_who_may(corner: Corner, command: str) -> None:
     fields: dict[str, dict[str, Any]] = {
