@@ -121,8 +121,8 @@ def test_whatever_a_platform_names_the_log_stays_short_and_harmless(
         wait_until(lambda: platform.events)
         for number in range(1500):
             key = f"{number}{_EVIL}".encode("unicode_escape").decode().replace("\\x", "\\u00")
-            told = f'{{"epoch": "e", "contiguous_through": 0, "{key}{"k" * 3000}": 1}}'
-            platform.say("receipts", told)
+            order = '"contract": 2, "command": "pace", "command_id": "c", "backlog_events_per_s": 1'
+            platform.say("commands", f'{{{order}, "{key}{"k" * 3000}": 1}}')
         wait_until(lambda: device.uplink.figures.refused == 1500)
         told = device.uplink.figures.health.last_refused or ""
         assert "1499x\\nERROR" in told
