@@ -31,28 +31,48 @@ def begun(finding: Finding, now_s: float) -> tuple[Member, ...]:
 
 def seen(case: Case, finding: Finding, now_s: float) -> Case:
     """A case, after its own camera has said what stands in one zone of its place."""
-    own = {m.member_id: m for m in case.members if m.zone_id in {None, finding.zone_id}}
+    known = {member.member_id: member for member in case.members}
     stays, gone, here = dict(case.stays), list(case.gone), []
     for member in finding.members:
         named = _named(member, finding, now_s)
-        was = own.pop(member.member_id, None)
-        if was is not None and was.missed_s is not None and named.since_s > was.until_s:
-            _leave(was, stays, gone)  # it went, and stands again
+        was = known.pop(member.member_id, None)
+        if was is not None and _stands_anew(was, named):
+            _leave(replace(was, last_present_s=min(was.until_s, named.since_s)), stays, gone)
             was = None
-        if was is not None:
-            named = replace(named, operator=was.operator, stay=was.stay)
-        elif (last := stays.get(member.member_id)) is not None:
+        if (last := stays.get(member.member_id)) is not None:
             number, until_s = last
             named = replace(named, since_s=max(named.since_s, until_s), stay=number + 1)
-        here.append(named)
-    for member in own.values():
+        here.append(named if was is None else _goes_on(was, named))
+    own = [member for member in known.values() if member.zone_id in {None, finding.zone_id}]
+    elsewhere = [member for member in known.values() if member not in own]
+    for member in own:
         missed_s = now_s if member.missed_s is None else member.missed_s
         if now_s - missed_s >= LEFT_AFTER_S:
             _leave(member, stays, gone)
         else:
             here.append(replace(member, missed_s=missed_s))
-    elsewhere = [m for m in case.members if m.zone_id not in {None, finding.zone_id}]
     return _with(case, [*elsewhere, *here], stays, gone)
+
+
+def _stands_anew(was: Member, named: Member) -> bool:
+    """Whether a member's stay is over, and what a finding names is its next one.
+
+    In its own zone it went and came back. In another zone of the place it is one thing all the same, with
+    one name at a time: its stay there ends where the one here begins, and not before its own zone misses it.
+    """
+    if was.missed_s is None:
+        return False
+    if was.zone_id in {None, named.zone_id}:
+        return named.since_s > was.until_s
+    return named.since_s > was.since_s
+
+
+def _goes_on(was: Member, named: Member) -> Member:
+    """A member as a finding names it, in the same stay; a zone that names it keeps it."""
+    named = replace(named, operator=was.operator, stay=was.stay)
+    if was.missed_s is None and was.zone_id not in {None, named.zone_id}:
+        return replace(named, since_s=was.since_s, zone_id=was.zone_id)
+    return named
 
 
 def in_order(case: Case, finding: Finding, present: Iterable[str]) -> Case:

@@ -122,26 +122,63 @@ def test_times_of_members_move_with_the_clock_of_another_boot() -> None:
     assert [(each.since_s, each.until_s) for each in case.members] == [(102, 110), (104, 108)]
 
 
-STEPS = st.lists(st.tuples(st.floats(0.5, 40), st.sets(st.sampled_from("abc"))), max_size=40)
+def test_a_bike_that_goes_to_another_zone_of_the_place_is_one_bike_still() -> None:
+    """It keeps its track, and its two stays are told one after the other."""
+    known = cases(change_every_s=1)
+    tell(known, 10, there(bike("1", 0), bike("7", 0)))
+    told = []
+    for now_s in range(11, 40):
+        told += tell(known, now_s, there(bike("1", 0)))
+        told += tell(known, now_s, there(bike("7", 11, now_s), zone="bay side"))
+    assert [names(change.left) for change in told if change.left] == [["7"]]
+    [left] = [each for change in told for each in change.left]
+    assert (left.since_s, left.until_s) == (0, 10)
+    assert all(names(change.case.members) in (["1", "7"], ["1", "7.2"]) for change in told)
+    [case] = known.open
+    assert [(each.name, each.since_s) for each in case.members] == [("1", 0), ("7.2", 11)]
+
+
+def test_a_bike_that_stands_in_two_zones_of_a_place_is_counted_once() -> None:
+    known = cases(change_every_s=1)
+    tell(known, 10, there(bike("7", 0)))
+    for now_s in range(11, 40):
+        for zone in ("bay side", "kerb"):
+            assert tell(known, now_s, there(bike("7", 5, now_s), zone=zone)) == []
+    [case] = known.open
+    assert names(case.members) == ["7"]
+
+
+ZONES = ("kerb", "bay side")
+SEEN = st.sets(st.sampled_from("abc"))
+STEPS = st.lists(st.tuples(st.floats(0.5, 40), SEEN, SEEN, st.booleans()), max_size=40)
 
 
 @given(STEPS)
 def test_every_stay_ends_once_and_none_overlaps_another(
-    steps: list[tuple[float, set[str]]],
+    steps: list[tuple[float, set[str], set[str], bool]],
 ) -> None:
-    """Whatever comes and goes: what the events say adds up, stay by stay."""
+    """Whatever comes and goes, in two zones of a place: what the events say adds up, stay by stay."""
     known, told, now_s = cases(change_every_s=25), [], 1.0
     told += tell(known, now_s, there(bike("a", 0.0)))
-    since: dict[str, float] = {}
-    for step_s, names_there in steps:
+    since: dict[tuple[str, str], float] = {("kerb", "a"): 0.0}
+    for step_s, kerb, bay, turned in steps:
         now_s += step_s
-        since = {name: since.get(name, now_s) for name in names_there}
-        if names_there:
-            told += tell(known, now_s, there(*(bike(n, since[n]) for n in sorted(names_there))))
-    told += tell(known, now_s + 1, Finding(KIND, "kerb", "kerb", "absent", now_s))
+        standing = dict(zip(ZONES, (kerb, bay), strict=True))
+        since = {(z, n): since.get((z, n), now_s) for z in ZONES for n in standing[z]}
+        if not kerb | bay:
+            continue
+        # Who sees nothing any more says so last: the case is one to the end.
+        for zone in sorted(ZONES, key=lambda z: (not standing[z], (z == "kerb") == turned)):
+            bikes = [bike(n, since[zone, n]) for n in sorted(standing[zone])]
+            gone = Finding(KIND, zone, "kerb", "absent", now_s - step_s)
+            told += tell(known, now_s, there(*bikes, zone=zone) if bikes else gone)
+    for zone in ZONES:
+        told += tell(known, now_s + 1, Finding(KIND, zone, "kerb", "absent", now_s))
+    assert len({change.case.case_id for change in told}) == 1
 
     ended: dict[str, Member] = {}
     for change in told:
+        assert len(set(names(change.case.members))) == len(change.case.members)
         assert ended.keys().isdisjoint(names(change.case.members)), "what has gone is there again"
         for member in change.left:
             assert member.name not in ended
