@@ -79,6 +79,8 @@ class Parts:
     configuration: Configuration
     vantages: Mapping[str, Vantage]
     """Camera → from where it looks."""
+    views: Mapping[str, reference_image.ReferenceImage]
+    """The commissioning pictures against which this run judges; of the cameras that have one."""
 
     @property
     def models(self) -> tuple[ModelUsed, ...]:
@@ -235,6 +237,7 @@ def assemble(
         taken_back,
         configuration,
         vantages,
+        views,
     )
 
 

@@ -9,7 +9,6 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from agent.analysis import reference_image
 from agent.concurrency.threads import Threads
 from agent.concurrency.watchdog import Progress, notify
 from agent.config.plausibility import remarks
@@ -330,11 +329,7 @@ class _Device:
             agent_version=version("kerbwatch"),
             models=parts.models,
             commands=tuple(sorted(name_of(each) for each in COMMANDS)),
-            views={
-                camera.camera_id: view
-                for camera in self._configuration.cameras
-                if (view := reference_image.load(self._state_dir, camera.camera_id)) is not None
-            },
+            views=parts.views,
         )
         return InventorySender(
             known,

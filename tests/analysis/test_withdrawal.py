@@ -249,6 +249,18 @@ class TestAStartAfterAChange:
             told += [each.type for each in report.events]
         assert told == ["case.opened", "case.withdrawn", "case.opened"]
 
+    def test_a_picture_taken_during_a_run_is_not_yet_the_one_it_judges_against(
+        self, tmp_path: Path
+    ) -> None:
+        picture = tmp_path / COMMISSIONING / "street.png"
+        picture.parent.mkdir(parents=True)
+        cv2.imwrite(str(picture), np.full((180, 320), 90, np.uint8))
+        with closing(parts_of(site(), tmp_path)) as parts:
+            cv2.imwrite(str(picture), np.full((180, 320), 150, np.uint8))
+            assert parts.vantages["street"].view_sha256 == parts.views["street"].sha256
+        with closing(parts_of(site(), tmp_path)) as later:
+            assert later.views["street"].sha256 != parts.views["street"].sha256
+
     def test_a_full_disk_stops_no_start_and_the_next_one_withdraws(self, tmp_path: Path) -> None:
         state, gone = tmp_path / "state", site(zone(zone_id="other", polygon=AWAY))
         replay(site(), base=tmp_path, state=state, until_s=20)
