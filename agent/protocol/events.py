@@ -291,10 +291,13 @@ class Loss(Wire):
 
 
 class KindDay(Wire):
-    """One kind of case in one zone on one day.
+    """One kind of case in one zone on one day, whatever matter each case was told as.
 
-    ``stood_s`` is how long all that cleared had stood; what was withdrawn is not in it. ``suppressed`` counts
-    candidates that were a case by all else, and were kept from it or ended by the verifier's word, by what it saw them as. ``judged`` counts the
+    ``code`` is what such cases are told under in that zone when the summary is made. A single case may bear
+    another: shared bikes of a known operator (``shared_bikes_as`` of the inventory), or a case that opened before
+    the zone's code was changed. Who counts by code counts the cases' own events. ``stood_s`` is how long all that
+    cleared had stood; what was withdrawn is not in it. ``suppressed`` counts candidates that were a case by all
+    else, and were kept from it or ended by the verifier's word, by what it saw them as. ``judged`` counts the
     verdicts of reviewers that came on that day: ``valid``, ``false``, ``duplicate``.
     """
 
