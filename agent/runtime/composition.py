@@ -187,8 +187,7 @@ def assemble(
         configuration.evidence.close_up_margin,
     )
     views = _views(configuration, state_dir)
-    shown = {camera_id: view.sha256 for camera_id, view in views.items()}
-    vantages = vantages_of(configuration, shown)
+    vantages = vantages_of(configuration, {key: view.sha256 for key, view in views.items()})
     book = CaseRecorder(
         configuration,
         models=networks.used,
@@ -199,30 +198,13 @@ def assemble(
         clock=clock,
     )
     analysis = SiteAnalysis(
-        pipeline_for=lambda camera_id, size_px: pipeline_of(
-            configuration,
-            camera_id,
-            size_px,
-            detector=networks.detector,
-            birth_confidence=networks.birth_confidence,
-            classifiers=networks.classifiers,
-            verifier=networks.verifier,
-            pace=pace,
-        ),
+        pipeline_for=_pipelines(configuration, networks, pace),
         kinds={name: module.KIND for name, (module, _) in configuration.chosen_scenarios.items()},
         cases=_cases(configuration, database, ids, vantages),
         book=book,
         evidence=evidence,
-        collection=SampleCollection(
-            evidence_dir.with_name(COLLECTION),
-            configuration.collection,
-            networks.detector.detect_faint,
-            networks.used,
-        ),
-        sights={
-            camera.camera_id: _sight(configuration, camera, views.get(camera.camera_id))
-            for camera in configuration.cameras
-        },
+        collection=_collection(configuration, evidence_dir.with_name(COLLECTION), networks),
+        sights=_sights(configuration, views),
         boot_id=boot_id,
     )
     return Parts(
@@ -347,6 +329,22 @@ def pipeline_of(
     )
 
 
+def _pipelines(
+    configuration: Configuration, networks: _Networks, pace: Callable[[], float]
+) -> Callable[[str, tuple[int, int]], Pipeline]:
+    """Builds a camera's pipeline once the size of its picture is known."""
+    return lambda camera_id, size_px: pipeline_of(
+        configuration,
+        camera_id,
+        size_px,
+        detector=networks.detector,
+        birth_confidence=networks.birth_confidence,
+        classifiers=networks.classifiers,
+        verifier=networks.verifier,
+        pace=pace,
+    )
+
+
 def _detector(models: ModelsSection) -> tuple[inference.Detector, dict[str, float]]:
     """The detector, which also reports weak detections, and the score from which a detection counts."""
     stored = inference.read_model(inference.find_model(models.detector))
@@ -364,6 +362,23 @@ def _views(
     names = [camera.camera_id for camera in configuration.cameras]
     loaded = {name: reference_image.load(state_dir, name) for name in names}
     return {name: view for name, view in loaded.items() if view is not None}
+
+
+def _collection(
+    configuration: Configuration, folder: Path, networks: _Networks
+) -> SampleCollection:
+    return SampleCollection(
+        folder, configuration.collection, networks.detector.detect_faint, networks.used
+    )
+
+
+def _sights(
+    configuration: Configuration, views: Mapping[str, reference_image.ReferenceImage]
+) -> dict[str, Visibility]:
+    return {
+        camera.camera_id: _sight(configuration, camera, views.get(camera.camera_id))
+        for camera in configuration.cameras
+    }
 
 
 def _sight(

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agent.config.schema import Configuration
+    from agent.identity.signing_key import Signer
     from agent.protocol.events import PublicKey
     from agent.runtime.recovery import Cause
 
@@ -175,26 +176,12 @@ class _Device:
         self, configured: ConfigurationHealth, on_progress: Callable[[str, float], None] | None
     ) -> None:
         """Start every thread: first the cameras, which take longest to come up."""
-        parts = self._parts
-        found = storage_incidents.AtStart(
-            self._database_is_gone, parts.quarantined, parts.taken_back
-        )
-        storage_incidents.tell(parts.outbox, parts.database, found, self._clock, self._ids)
-        parts.withdraw_unwatched(self._clock.now())  # before a birth names open cases
+        self._settle()
         self._vision.start_cameras()
         signer = open_signer(self._state_dir / KEYS, self._run_dir / KEYS)
         housekeeping = self._keep_house(signer.public.kid, configured)
         self._uplink = self._start_uplink(signer.public, housekeeping)
-        self._watch = Supervisor(
-            self._configuration.recovery,
-            self._workers,
-            self._vision.captures,
-            self._uplink,
-            self._recovery,
-            self._clock,
-            self._run_dir / "recovery",
-            disk_is_back=self._disk_is_back,
-        )
+        self._watch = self._supervisor(self._uplink)
         metrics = Metrics(
             self._configuration,
             self._parts,
@@ -215,18 +202,38 @@ class _Device:
             ids=self._ids,
         )
         self._vision.start_analysis(metrics.lost_cameras, on_progress)
-        self._report(
-            metrics,
-            housekeeping,
-            LossReports(
-                self._parts.database,
-                self._parts.outbox,
-                signer,
-                self._clock,
-                self._ids,
-                tenant=self._configuration.site.tenant,
-                device_id=self._configuration.site.device_id,
-            ),
+        self._report(metrics, housekeeping, self._losses(signer))
+
+    def _settle(self) -> None:
+        """Tell what became of the database, and end cases that are watched no more; before a birth names open ones."""
+        parts = self._parts
+        found = storage_incidents.AtStart(
+            self._database_is_gone, parts.quarantined, parts.taken_back
+        )
+        storage_incidents.tell(parts.outbox, parts.database, found, self._clock, self._ids)
+        parts.withdraw_unwatched(self._clock.now())
+
+    def _supervisor(self, uplink: UplinkSupervisor | None) -> Supervisor:
+        return Supervisor(
+            self._configuration.recovery,
+            self._workers,
+            self._vision.captures,
+            uplink,
+            self._recovery,
+            self._clock,
+            self._run_dir / "recovery",
+            disk_is_back=self._disk_is_back,
+        )
+
+    def _losses(self, signer: Signer) -> LossReports:
+        return LossReports(
+            self._parts.database,
+            self._parts.outbox,
+            signer,
+            self._clock,
+            self._ids,
+            tenant=self._configuration.site.tenant,
+            device_id=self._configuration.site.device_id,
         )
 
     def watch(self, *, until_done: bool) -> Cause:
