@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from contextlib import ExitStack
@@ -13,8 +15,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from agent.config.sections.uplink import UplinkSection
 from agent.protocol.commands import COMMANDS, REASONS, name_of
 from agent.protocol.examples import examples
+from tests.support import code_generators
 from tests.support.example_platform import PLATFORM, module
 from tests.support.paths import DOCS, ROOT
 from tests.support.platform_stores import InSqlite
@@ -73,6 +77,39 @@ def test_the_queue_on_the_page_is_the_file() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_block_is_marked_for_what_tries_it(page: Path) -> None:
+    """What the marks may be, and that each is tried: tests/project/test_docs.py."""
+    fences = re.findall(r"^\s*```(.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    assert [mark for mark in fences[::2] if not re.fullmatch("[a-z]+ [a-z]+", mark)] == []
+
+
+def test_the_rights_on_the_page_are_those_of_the_file() -> None:
+    file = (ROOT / "examples" / "brokers" / "mosquitto.acl").read_text(encoding="utf-8")
+    rights = [line for line in file.splitlines() if line and not line.startswith("#")]
+    for _, text in blocks("text rights"):
+        assert [line for line in text.splitlines() if line] == rights
+
+
+def test_the_signed_command_on_the_page_is_that_of_the_contract() -> None:
+    whole = examples()["command-signed"]
+    for _, text in blocks("json signed"):
+        shown = json.loads(text)
+        assert shown.keys() == whole.keys()
+        parts = zip(shown["jws"].split("."), whole["jws"].split("."), strict=True)
+        assert all(part.startswith(cut.removesuffix("…")) for cut, part in parts)
+
+
+def test_code_is_generated_on_the_page_as_it_is_in_its_test() -> None:
+    used = inspect.getsource(code_generators)
+    for _, text in blocks("sh generates"):
+        options = re.findall(r"(?<=\s)(--?[a-zA-Z][\w-]*)", text)
+        assert len(options) == 9
+        assert [each for each in options if f'"{each}"' not in used] == []
+        schemas = re.findall(r"\S+schema\.json", text)
+        assert [(ROOT / each).is_file() for each in schemas] == [True, True]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_test_that_a_page_names_is_there(page: Path) -> None:
     for path, name in re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", page.read_text(encoding="utf-8")):
         assert f"def {name}(" in (ROOT / path).read_text(encoding="utf-8"), name
@@ -84,6 +121,20 @@ def test_the_page_of_commands_names_every_command_and_every_reason(page: str) ->
     assert [name for name in map(name_of, COMMANDS) if f"| `{name}` |" not in text] == []
     listed = re.findall(r"^\| `(\w+)` \| [^|]+ \|$", text, re.MULTILINE)
     assert set(REASONS) - set(listed) == set()
+
+
+@pytest.mark.parametrize("page", ["docs/platform/events.md", "docs/platform/events.zh-CN.md"])
+def test_the_page_counts_the_commands_and_says_when_silence_is_a_fault(page: str) -> None:
+    """As the desk's question does; a quiet device of the defaults is heard well before."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    assert re.search(rf"\b{len(COMMANDS)} (?:commands|种命令)", text)
+    [minutes] = {int(told) for told in re.findall(r"(\d+) (?:minutes without|分钟内两者)", text)}
+    questions = (PLATFORM / "questions.sql").read_text(encoding="utf-8")
+    assert f":now_s - {minutes * 60} THEN 'silent'" in questions
+    defaults = UplinkSection()
+    assert defaults.heartbeat_silence_s + 2 * defaults.heartbeat_s < minutes * 60
+    decision = ROOT / "docs" / "decisions" / "0062-heartbeats-tell-news.md"
+    assert f"{minutes} minutes of silence" in decision.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("page", ["events.md", "events.zh-CN.md"])
@@ -122,6 +173,22 @@ def test_what_a_page_asks_is_answered(platform_db: Path, mark: str) -> None:
             )
             assert (done.returncode, done.stderr) == (0, ""), command
             assert done.stdout
+
+
+@pytest.mark.slow
+def test_the_consumer_is_started_as_the_first_page_says(tmp_path: Path) -> None:
+    """It waits for a broker that is not there yet, and ends in order."""
+    for number, (_, text) in enumerate(blocks("console consumes")):
+        [(command, _)] = commands(text)
+        told = shlex.split(command.replace("1883", str(free_port())))
+        assert told[0] == "python"
+        told = [sys.executable, str(ROOT / told[1]), *told[2:]]
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        with subprocess.Popen(told, cwd=folder) as process:
+            wait_until((folder / "platform.db").exists)
+            process.terminate()
+            assert process.wait(60) in (0, -signal.SIGTERM)
 
 
 @pytest.mark.slow

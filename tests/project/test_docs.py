@@ -83,11 +83,15 @@ def test_every_mark_is_one_that_is_tried() -> None:
         # Those below by tests/platform/test_pages.py.
         "console asks",
         "console maps",
+        "console consumes",
         "console starts",
         "json queue",
+        "json signed",
         "python start",
+        "sh generates",
         "sql model",
         "sql runs",
+        "text rights",
     }
 
 
