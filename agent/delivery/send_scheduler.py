@@ -18,6 +18,7 @@ from agent.delivery.rate_limit import SendRateLimit
 from agent.delivery.retransmission import Awaited
 from agent.delivery.sequence_ranges import CodedRanges, clipped, common, merged, within, without
 from agent.protocol.base import MAX_WORDS
+from agent.protocol.downlink import OTHER
 from agent.storage.epoch import BIRTH, DAMAGED
 from agent.storage.outbox_queries import Lane, last_sequence, waiting_birth, waits_besides
 
@@ -309,7 +310,7 @@ class SendScheduler:
     def _note_refused(self, code: str, count: int) -> None:
         """Count events that the platform will not store; a sender may invent codes without end."""
         if code not in self.refused and len(self.refused) >= MAX_WORDS - 1:
-            code = "other"
+            code = OTHER
         if code not in self.refused:
             _log.warning("the platform will not store events: %s", code)
         self.refused[code] += count

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import re
+from typing import Annotated, Any, Final
 
 from pydantic import ConfigDict, Field, field_validator
 
@@ -13,6 +14,9 @@ from agent.protocol.base import (
 )
 from agent.protocol.fields import MAX_NUMBER, Id, Number, Word
 
+_WORD = re.compile(r"[a-z][a-z0-9_]{0,63}")
+OTHER: Final = "other"
+"""The code of what is refused with a code that cannot be read."""
 RefusedRange = tuple[Number, Number, Word]
 """The first and the last of numbers that are not kept, and the code of why."""
 
@@ -32,7 +36,8 @@ class Receipt(Wire):
     They may be named by ``contiguous_through`` and ``ranges`` as well. Left out where there is none.
 
     Read as tolerantly as the platform is to read: a later version may say more than this one knows, and a
-    device must not fall silent over it.
+    device must not fall silent over it. What one of ``refused`` says behind its code is left aside, a code of another
+    form counts as ``other``, and one without a range or a code is left out: the rest of the receipt holds.
     """
 
     model_config = ConfigDict(extra="ignore")
@@ -44,7 +49,14 @@ class Receipt(Wire):
     conflicts: tuple[Range, ...] = Field(default=(), max_length=1000, fail_fast=True)
     refused: tuple[RefusedRange, ...] = Field(default=(), max_length=1000, fail_fast=True)
 
-    @field_validator("ranges", "conflicts", "refused")
+    @field_validator("refused", mode="before")
+    @classmethod
+    def _readable(cls, items: Any) -> Any:
+        if not isinstance(items, list | tuple):
+            return items
+        return tuple(read for item in items if (read := _refused_range(item)) is not None)
+
+    @field_validator("ranges", "conflicts")
     @classmethod
     def _in_order(cls, ranges: tuple[tuple[Any, ...], ...]) -> tuple[tuple[Any, ...], ...]:
         if any(first > last for first, last, *_ in ranges):
@@ -61,3 +73,16 @@ class Receipt(Wire):
     def highest(self) -> int:
         """The highest number that is settled; 0 if none is."""
         return max((last for _, last in self.spans), default=0)
+
+
+def _refused_range(item: Any) -> RefusedRange | None:
+    """What one of ``refused`` says, as far as it can be read; None: it is none."""
+    match item:
+        case [first, last, code, *_] if type(first) is type(last) is int:
+            if 1 <= first <= last <= MAX_NUMBER:
+                return first, last, code if _is_word(code) else OTHER
+    return None
+
+
+def _is_word(code: object) -> bool:
+    return isinstance(code, str) and _WORD.fullmatch(code) is not None

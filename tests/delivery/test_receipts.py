@@ -155,7 +155,7 @@ def test_a_receipt_of_a_later_version_is_heeded_as_far_as_it_is_known(
         given = device.open_cases(3)
         device.connect()
         wait_until(lambda: platform.sequences() == given)
-        told = receipt(device, 4).model_dump() | {"contract": contract, "more": {"of": [1]}}
+        told = receipt(device, given[-1]).model_dump() | {"contract": contract, "more": {"of": [1]}}
         platform.say("receipts", json.dumps(told))
         wait_until(lambda: device.waiting() == [])
         assert device.uplink.figures.refused == 0
@@ -171,9 +171,6 @@ def test_a_receipt_of_a_later_version_is_heeded_as_far_as_it_is_known(
         '{"contract": 2, "epoch": "x", "contiguous_through": -1}',
         '{"contract": 1, "epoch": "x", "contiguous_through": 1}',
         '{"contract": 2, "epoch": "x", "contiguous_through": 1, "ranges": [[5, 4]]}',
-        '{"contract": 2, "epoch": "x", "contiguous_through": 1, "refused": [[2, 3]]}',
-        '{"contract": 2, "epoch": "x", "contiguous_through": 1, "refused": [[3, 2, "no_room"]]}',
-        '{"contract": 2, "epoch": "x", "contiguous_through": 1, "refused": [[2, 3, "No Room"]]}',
         '{"contract": 2, "epoch": "another", "contiguous_through": 3}',
     ],
 )
@@ -432,3 +429,46 @@ def test_a_receipt_must_name_real_ranges() -> None:
     with pytest.raises(ValidationError):
         Receipt(epoch="e", contiguous_through=9, conflicts=((3, 2),))
     assert Receipt(epoch="e", contiguous_through=2, ranges=((5, 9),)).highest == 9
+
+
+@pytest.mark.parametrize(
+    ("item", "read"),
+    [
+        ([2, 3, "no_room"], (2, 3, "no_room")),
+        ([2, 3, "no_room", {"of": "later"}], (2, 3, "no_room")),
+        ([2, 3, "No-Room"], (2, 3, "other")),
+        ([2, 3, "no_room\n"], (2, 3, "other")),
+        ([2, 3, None], (2, 3, "other")),
+        ([2, 3], None),
+        ([3, 2, "no_room"], None),
+        ([0, 3, "no_room"], None),
+        ([2, 2**53, "no_room"], None),
+        ([2, True, "no_room"], None),
+        ({"first": 2}, None),
+        ("2,3", None),
+        (None, None),
+    ],
+)
+def test_what_of_the_refused_cannot_be_read_costs_nothing_of_the_receipt(
+    item: object, read: tuple[int, int, str] | None
+) -> None:
+    told = {"epoch": "e", "contiguous_through": 1, "ranges": [[9, 9]]}
+    told |= {"refused": [item, [5, 5, "broken"]]}
+    found = Receipt.model_validate_json(json.dumps(told))
+    assert found.refused == (*([read] if read else []), (5, 5, "broken"))
+    assert {(1, 1), (5, 5), (9, 9)} <= set(found.spans)
+
+
+def test_an_event_that_is_refused_with_a_code_of_another_form_does_not_come_again(
+    broker: Broker, tmp_path: Path
+) -> None:
+    with broker.platform() as platform, Device(tmp_path, settings(broker)) as device:
+        given = device.open_cases(3)
+        device.connect()
+        wait_until(lambda: platform.sequences() == given)
+        told = receipt(device, given[0]).model_dump()
+        told |= {"refused": [[given[1], given[1], "No-Room"], [given[2], given[2], "torn", 7]]}
+        platform.say("receipts", json.dumps(told))
+        wait_until(lambda: device.waiting() == [])
+        assert device.uplink.figures.refused == 0
+        assert device.uplink._scheduler.refused == {"other": 1, "torn": 1}
