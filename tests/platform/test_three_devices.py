@@ -8,11 +8,11 @@ from __future__ import annotations
 import os
 from collections import Counter
 from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.protocol.commands import Resend
 from tests.support import red_bike_model, red_bike_site
 from tests.support.corner_with_past import TENANT, Corner, PlatformProcess
 from tests.support.waiting import wait_until
@@ -63,12 +63,20 @@ def resend_what_is_missing(platform: PlatformProcess, corners: list[Corner]) -> 
     for each in corners:
         query = "SELECT epoch, first, last FROM missing WHERE device = :device AND why = 'awaited'"
         for epoch, first, last in platform.ask(query, device=each.name):
-            numbers = {"ranges": [[first, last]]}
-            if "first" in Resend.model_fields:
-                numbers = {"first": first, "last": last}
-            answer = platform.command(each.name, {"command": "resend", "epoch": epoch, **numbers})
+            told = {"command": "resend", "epoch": epoch, "ranges": [[first, last]]}
+            answer = platform.command(each.name, told)
             assert answer is not None
             assert answer["count"] == last - first + 1, answer
+
+
+def resend_since(began: datetime, platform: PlatformProcess, corners: list[Corner]) -> None:
+    """Every device is asked for what happened since the copy was made, whatever its numbers."""
+    until = datetime.now(UTC) + timedelta(seconds=1)
+    for each in corners:
+        told = {"command": "resend", "from_at": began.isoformat(), "to_at": until.isoformat()}
+        answer = platform.command(each.name, told)
+        assert answer is not None
+        assert answer["count"] > 0, answer
 
 
 def everything_is_there(platform: PlatformProcess, corners: list[Corner]) -> bool:
@@ -84,6 +92,7 @@ def test_whoever_is_killed_every_number_is_there_or_named_and_every_event_once(
     with PlatformProcess(tmp_path / "platform.db", broker.port) as platform:
         wait_until(lambda: all_delivered(corners))
         for _ in range(ROUNDS):
+            copied_at = datetime.now(UTC)
             platform.back_up(copy)
 
             platform.kill()
@@ -106,7 +115,8 @@ def test_whoever_is_killed_every_number_is_there_or_named_and_every_event_once(
             see(corners, 5)
             platform.start()
             wait_until(lambda: all_delivered(corners))
-            resend_what_is_missing(platform, corners)
+            resend_since(copied_at, platform, corners[:1])
+            resend_what_is_missing(platform, corners[1:])
             wait_until(lambda: everything_is_there(platform, corners))
 
             platform.kill()
@@ -124,6 +134,8 @@ def test_whoever_is_killed_every_number_is_there_or_named_and_every_event_once(
         assert len(platform.ask("SELECT DISTINCT epoch FROM numbered")) == len(corners) + ROUNDS
         for table in ("missing WHERE why <> 'moved'", "conflict", "refused", "set_aside", "cloned"):
             assert platform.ask(f"SELECT * FROM {table}") == [], table
+        assert len(platform.ask("SELECT * FROM moved")) == len(corners) + ROUNDS
+        assert platform.ask("SELECT * FROM moved WHERE gone <> came") == []
         numberless = "SELECT * FROM event WHERE event_id NOT IN (SELECT event_id FROM numbered)"
         assert platform.ask(numberless) == []
 
@@ -146,4 +158,4 @@ def test_two_workers_of_a_shared_subscription_fill_one_store(
         other.start()
         wait_until(lambda: all_delivered(corners))
         assert everything_is_there(platform, corners)
-        assert platform.ask("SELECT * FROM missing") == []
+        assert platform.ask("SELECT * FROM missing WHERE why <> 'moved'") == []
