@@ -27,7 +27,7 @@ from agent.delivery.mqtt_connection import Connection, LinkError, NoRetainError,
 from agent.delivery.send_scheduler import SendScheduler, Terms
 from agent.delivery.session import ROUND_S, MovedError, Session
 from agent.identity.authorities import Authorities
-from agent.protocol.base import CONTRACT_VERSION, MINOR_VERSION
+from agent.protocol.base import VERSION
 from agent.protocol.events import BirthBody, DeviceState, Draft
 from agent.protocol.heartbeat import UplinkHealth
 from agent.protocol.topics import Topics
@@ -389,7 +389,7 @@ class Uplink:
                 because=begun.because,
                 carried=begun.carried,
                 agent_version=self._agent_version,
-                contract_version=f"{CONTRACT_VERSION}.{MINOR_VERSION}",
+                contract_version=VERSION,
                 configuration_sha256=self._configuration_sha256,
                 signing_key=self._signing_key,
                 open_cases=open_case_ids(connection),

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 CONTRACT_VERSION: Final = 2
 MINOR_VERSION: Final = 0
 """Grows with what an older reader may leave aside: types, fields, words, commands."""
+VERSION: Final = f"{CONTRACT_VERSION}.{MINOR_VERSION}"
+"""As births, inventories and the published documents say it."""
 SOURCE: Final = "智能感知"
 """The platform's word for how a matter was found."""
 

@@ -6,8 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from agent.protocol.base import (
-    CONTRACT_VERSION,
-    MINOR_VERSION,
+    VERSION,
     Abstention,
     ClockReading,
     ModelUsed,
@@ -256,7 +255,7 @@ def _birth(sequence: int) -> BirthEvent:
         because="power_cut",
         carried=3,
         agent_version="0.2.0",
-        contract_version=f"{CONTRACT_VERSION}.{MINOR_VERSION}",
+        contract_version=VERSION,
         configuration_sha256=sha256_of("example configuration"),
         open_cases=(id_of("case"),),
     )

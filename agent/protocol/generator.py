@@ -9,7 +9,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from agent.protocol.base import CONTRACT_VERSION
+from agent.protocol.base import CONTRACT_VERSION, VERSION
 from agent.protocol.examples import examples
 from agent.protocol.schemas import Side, draft_07, names, schema
 from agent.protocol.topics import CHANNELS, Channel, Topics
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-DOCUMENT_VERSION = "2.0.0-draft"
+DOCUMENT_VERSION = f"{VERSION}.0-draft"
 """Of the contract as a document: ``contract/CHANGELOG.md``. Its first part is the wire's.
 
 With ``-draft`` it may still change. Without, it is published: it is kept as files, and changes no more.

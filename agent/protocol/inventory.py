@@ -14,6 +14,7 @@ from agent.protocol.base import (
     MAX_CAMERAS,
     MAX_PLACES,
     MAX_WORDS,
+    VERSION,
     Coordinates,
     EventCode,
     Models,
@@ -172,7 +173,7 @@ class DeviceFacts(CityFacts):
     """
 
     agent_version: Annotated[Version, Example("0.2.0")]
-    contract_version: Annotated[Version, Example("2.0")]
+    contract_version: Annotated[Version, Example(VERSION)]
     timezone: Annotated[TimeZone, Example("Asia/Shanghai")]
     codes_profile: Annotated[ProfileName, Example("gbt-47678-5")]
     division_code: Annotated[DivisionCode | None, Example(None)]

@@ -18,7 +18,7 @@ from agent.config.reported_place import (
     name_of,
     place_id_of,
 )
-from agent.protocol.base import CONTRACT_VERSION
+from agent.protocol.base import VERSION
 from agent.protocol.events import Draft
 from agent.protocol.inventory import (
     MAX_CORNERS,
@@ -159,7 +159,7 @@ def device_facts(known: Known) -> DeviceFacts:
     return DeviceFacts(
         **dict(city_facts(site)),
         agent_version=known.agent_version,
-        contract_version=f"{CONTRACT_VERSION}.0",
+        contract_version=VERSION,
         timezone=site.timezone,
         codes_profile=site.codes_profile,
         division_code=site.division_code,

@@ -10,6 +10,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from agent.protocol import commands, generator, schemas
+from agent.protocol.base import VERSION
 from agent.protocol.downlink import Receipt
 from agent.protocol.events import Message
 from agent.protocol.examples import examples
@@ -147,6 +148,18 @@ def test_what_was_published_is_kept_as_it_was() -> None:
     kept = {each.name: generator.sum_of(each) for each in VERSIONS.glob("*") if each.is_dir()}
     assert kept == generator.kept_sums(VERSIONS)
     assert (generator.DOCUMENT_VERSION in kept) == ("-" not in generator.DOCUMENT_VERSION)
+
+
+def test_births_and_documents_say_one_version() -> None:
+    bodies = {
+        event["type"]: event["body"]
+        for name, told in examples().items()
+        if name.startswith("message-")
+        for event in told["events"]
+    }
+    birth, inventory = bodies["device.birth"], bodies["device.inventory"]
+    assert birth["contract_version"] == inventory["device"]["contract_version"] == VERSION
+    assert generator.DOCUMENT_VERSION.startswith(f"{VERSION}.")
 
 
 def test_a_published_version_changes_no_more_without_another_number() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent.domain.ids import RandomIds
-from agent.protocol.base import ClockReading, EventCode
+from agent.protocol.base import VERSION, ClockReading, EventCode
 from agent.protocol.events import BirthBody, CaseBody, Draft
 from agent.protocol.place import Place
 
@@ -54,7 +54,7 @@ def birth(clock: Clock) -> Draft:
         session_id="s1",
         because="first_start",
         agent_version="0",
-        contract_version="2.0",
+        contract_version=VERSION,
         configuration_sha256="0" * 64,
     )
     return Draft.of_device(body, clock, _ids)
