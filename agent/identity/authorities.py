@@ -11,11 +11,11 @@ import binascii
 import logging
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from agent.identity.jws import NotVerifiedError, verify
 from agent.identity.pem import holds_certificate, holds_key
-from agent.protocol.commands import Refusal
+from agent.protocol.commands import Refusal, Role
 from agent.protocol.events import PublicKey
 from agent.protocol.signed import JwsError, encoded, parts_of, thumbprint
 from drivers.files.small_files import UnreadableError, content_of
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agent.config.authorities import AuthoritySection
-    from agent.protocol.commands import Role
 
 _PEM = re.compile(rb"-----BEGIN PUBLIC KEY-----([A-Za-z0-9+/=\s]+)-----END PUBLIC KEY-----")
 _ED25519 = bytes.fromhex("302a300506032b6570032100")
@@ -83,7 +82,11 @@ class Authorities:
             Refusal: It is none, or by none of them.
         """
         if not self._named:
-            raise Refusal("no_authority", "the site names no key by which a command may be signed")
+            raise Refusal(
+                "no_authority",
+                "the site names no key by which a command may be signed",
+                one_of=tuple(sorted(get_args(Role))),
+            )
         try:
             parts = parts_of(jws)
         except JwsError as error:

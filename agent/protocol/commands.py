@@ -336,7 +336,9 @@ REASONS: Final[Mapping[str, Reason]] = {
         "a configuration of a higher number is there; `allowed.least` is the next",
     ),
     "invalid_configuration": Reason(
-        "refused", "change_it", "the configuration has faults; `reason` names them"
+        "refused",
+        "change_it",
+        "the configuration has faults; `reason` counts them and names the first",
     ),
     "protected_setting": Reason(
         "refused",

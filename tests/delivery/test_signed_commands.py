@@ -187,7 +187,10 @@ def test_unsigned_it_is_refused_and_said_who_may(corner: Corner, command: str) -
 def test_where_the_site_names_nobody_nothing_signed_is_done(tmp_path: Path) -> None:
     corner = Corner(tmp_path, Authorities())
     case_id = corner.device.case()
-    assert corner.signed("reviewer", "verdict", **verdict(case_id)).code == "no_authority"
+    answer = corner.signed("reviewer", "verdict", **verdict(case_id))
+    assert answer.code == "no_authority"
+    assert answer.allowed is not None
+    assert answer.allowed.one_of == tuple(sorted(ROLES))
     assert corner.recorded() == []
     corner.end()
 

@@ -11,12 +11,12 @@ import signal
 import subprocess
 import sys
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import pytest
 
 from agent.config.sections.uplink import UplinkSection
-from agent.protocol.commands import COMMANDS, REASONS, name_of
+from agent.protocol.commands import COMMANDS, REASONS, Status, name_of
 from agent.protocol.examples import examples
 from tests.support import code_generators
 from tests.support.example_platform import PLATFORM, module
@@ -120,7 +120,7 @@ def test_the_page_of_commands_names_every_command_and_every_reason(page: str) ->
     text = (DOCS / "platform" / page).read_text(encoding="utf-8")
     assert [name for name in map(name_of, COMMANDS) if f"| `{name}` |" not in text] == []
     listed = re.findall(r"^\| `(\w+)` \| [^|]+ \|$", text, re.MULTILINE)
-    assert set(REASONS) - set(listed) == set()
+    assert set(listed) == {"code", "status"} | set(REASONS) | set(get_args(Status))
 
 
 @pytest.mark.parametrize("page", ["docs/platform/events.md", "docs/platform/events.zh-CN.md"])

@@ -203,9 +203,7 @@ class Hearing:
         answer = self._heed(self._downlink.commands_topic, document)
         if answer is None or answer.command_id != document["command_id"]:
             return "silence"
-        told = answer.model_dump()
-        done = told.get("status", "done" if told.get("accepted") else "refused") == "done"
-        return "obeyed, answered" if done else "not obeyed, answered"
+        return "obeyed, answered" if answer.status == "done" else "not obeyed, answered"
 
 
 def rows_as_page(rows: Iterable[tuple[str, ...]]) -> str:
