@@ -11,8 +11,9 @@ from pydantic import TypeAdapter
 
 from agent.protocol import commands, generator, schemas
 from agent.protocol.base import VERSION
+from agent.protocol.commands import COMMANDS, name_of
 from agent.protocol.downlink import Receipt
-from agent.protocol.events import Message
+from agent.protocol.events import CaseBody, Message
 from agent.protocol.examples import examples
 from tests.support import compatibility, next_versions
 from tests.support.paths import ROOT
@@ -127,6 +128,27 @@ def test_an_event_of_a_known_type_is_read_whole(wrong: dict[str, Any]) -> None:
         assert reader.is_valid(event)
         assert not reader.is_valid(event | wrong)
         assert not jsonschema.Draft7Validator(schemas.draft_07(dialect)).is_valid(event | wrong)
+
+
+def test_the_changelog_names_every_type_command_and_field_of_a_case_that_is_new() -> None:
+    text = (ROOT / "contract" / "CHANGELOG.md").read_text(encoding="utf-8")
+    present, _, former = text.partition("\n## 1.5.0")
+    events = [
+        event for told in compatibility.messages_of()["1.5"].values() for event in told["events"]
+    ]
+    types = schemas.schema("event")["discriminator"]["mapping"].keys()
+    names = set(types) - {each["type"] for each in events} | set(map(name_of, COMMANDS))
+    cases = [set(each["body"]) for each in events if each["type"].startswith("case.")]
+    new = {each for each in names if f"`{each}`" not in former}
+    assert {"device.changes", "case.changed", "verdict", "apply"} <= new
+    new |= CaseBody.model_fields.keys() - set().union(*cases)
+    assert [each for each in sorted(new) if f"`{each}`" not in present] == []
+
+
+def test_the_readme_names_every_schema() -> None:
+    text = (ROOT / "contract" / "README.md").read_text(encoding="utf-8")
+    made = {path.name.split(".")[0] for path in (ROOT / "contract" / "writer").glob("*.json")}
+    assert [each for each in sorted(made) if f"| `{each}` |" not in text] == []
 
 
 # ── versions that are published ──────────────────────────────────────────────────────────────
