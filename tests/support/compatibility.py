@@ -23,14 +23,17 @@ from agent.delivery.mqtt_connection import Delivery
 from agent.protocol.examples import examples
 from agent.protocol.generator import DOCUMENT_VERSION
 from agent.protocol.schemas import schema
+from agent.storage.outbox_queries import Lane
 from tests.support import next_versions
 from tests.support.delivering_device import uplink_of
+from tests.support.drafts import case_opened
 from tests.support.example_platform import module
 from tests.support.housekeeping import housekeeping_of
 from tests.support.paths import ROOT
 from tests.support.state_folder import StateFolder
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Iterable, Mapping
 
 Documents = dict[str, Any]
@@ -189,14 +192,39 @@ class Hearing:
             return self._downlink.heed(delivery, reader)
 
     def receipt(self, document: dict[str, Any]) -> str:
-        """What becomes of a receipt, told for this device's epoch and nothing in it."""
-        nothing = {"contiguous_through": 0, "ranges": []}
-        before = self._downlink.refused
-        self._heed(
-            self._downlink.receipts_topic,
-            document | nothing | {"epoch": self._device.outbox.epoch},
-        )
-        return _said(self._downlink.refused == before, "heeded")
+        """What becomes of a receipt that names three events of this device, one of them as refused."""
+        first, second, third = self._sent()
+        told = {
+            "epoch": self._device.outbox.epoch,
+            "contiguous_through": first,
+            "ranges": [[second, second]],
+            "refused": [[third, third, "no_room"]],
+        }
+        self._heed(self._downlink.receipts_topic, document | told)
+        self._device.database.write(lambda _: None).result()  # what was confirmed came before
+        with closing(self._device.database.read()) as reader:
+            query = "SELECT sequence, refused FROM outbox WHERE arrived = 1 AND sequence >= ?"
+            arrived = reader.execute(query, (first,)).fetchall()
+        whole = arrived == [(first, None), (second, None), (third, "no_room")]
+        if arrived and not whole:
+            raise AssertionError(f"a part of the receipt was heeded: {arrived}")
+        return _said(whole, "heeded")
+
+    def _sent(self) -> list[int]:
+        """Send three events; their numbers."""
+        outbox, scheduler = self._device.outbox, self._uplink._scheduler
+        drafts = [case_opened(self._device.clock) for _ in range(3)]
+
+        def add(connection: sqlite3.Connection) -> None:
+            for draft in drafts:
+                outbox.add(connection, draft, Lane.CASE)
+
+        self._device.database.write(add).result()
+        with closing(self._device.database.read()) as reader:
+            while batch := scheduler.next(reader, 60_000):
+                scheduler.take(batch, 1000)
+        last = outbox.last_sequence()
+        return [last - 2, last - 1, last]
 
     def command(self, document: dict[str, Any]) -> str:
         """What becomes of a command."""

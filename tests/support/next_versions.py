@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from pydantic import Field, TypeAdapter, ValidationError, create_model
 
 from agent.protocol.base import Wire
-from agent.protocol.commands import COMMANDS, Answer, Command, any_of
+from agent.protocol.commands import COMMANDS, Answer, Command, any_of, name_of
 from agent.protocol.downlink import Receipt
 from agent.protocol.events import DeviceState, Envelope, Message
 from agent.protocol.examples import examples
@@ -106,7 +106,11 @@ def next_minor_of(name: str) -> dict[str, Any]:
 
 def next_minor_commands() -> dict[str, dict[str, Any]]:
     """Commands of a next minor: what no device can know, and what looks like one that it knows."""
-    known = {f"command {name}": examples()[name] for name in ("command-pace",)}
+    known = {
+        f"command {name}": examples()[name]
+        for name in map("command-{}".format, map(name_of, COMMANDS))
+        if name in examples()
+    }
     commands: list[Any] = [*(minor(each) for each in COMMANDS), LaterCommand]
     adapter = TypeAdapter[Any](any_of(commands))
     told = {"command": LATER, "command_id": "c-later"}
