@@ -70,6 +70,8 @@ def settle_epoch(
         _reserve_birth(connection)
     elif connection.execute("SELECT 1 FROM epochs LIMIT 1").fetchone() is None:
         begin_epoch(connection, "upgraded")
+    elif given is None and _has_no_place_for_its_birth(connection):
+        begin_epoch(connection, fresh)
     elif boot_id is not None and load_state(connection, _RUNNING_BOOT) not in {None, "", boot_id}:
         begin_epoch(connection, "power_cut")
     if boot_id is not None:
@@ -102,6 +104,15 @@ def is_former(connection: sqlite3.Connection, epoch: str) -> bool:
 def awaits_birth(connection: sqlite3.Connection) -> bool:
     """Whether the present epoch's birth was not queued yet, so that its number is free."""
     return load_state(connection, _BORN) != noted_epoch(connection)
+
+
+def _has_no_place_for_its_birth(connection: sqlite3.Connection) -> bool:
+    """Whether number 1 is another event's: a replay gives it to what it finds first.
+
+    A device that runs on from a replay's state begins an epoch of its own.
+    """
+    query = "SELECT 1 FROM outbox WHERE sequence = ?"
+    return awaits_birth(connection) and connection.execute(query, (BIRTH,)).fetchone() is not None
 
 
 def note_birth(connection: sqlite3.Connection) -> None:

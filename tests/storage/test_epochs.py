@@ -63,6 +63,17 @@ def test_the_first_number_of_an_epoch_is_its_births_whenever_that_comes(
     assert database.write(lambda c: outbox.add_birth(c, birth(clock))).result() == 1
 
 
+def test_a_device_that_runs_on_from_a_replays_state_begins_an_epoch_with_its_birth(
+    database: Database,
+) -> None:
+    clock = FakeClock(NOON)
+    assert add(database, open_outbox(database, "4e91a7"), 2) == [1, 2]
+    outbox = open_outbox(database)
+    assert outbox.epoch != "4e91a7"
+    assert database.write(lambda c: outbox.add_birth(c, birth(clock))).result() == 1
+    assert sequences(database) == [1, 2, 3]
+
+
 def test_an_epoch_names_the_one_before_with_its_last_number_and_why_it_began(
     tmp_path: Path,
 ) -> None:

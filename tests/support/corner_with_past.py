@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Self
 from agent.config import loading
 from agent.runtime.replay import replay
 from agent.storage.database import Database
-from agent.storage.epoch import begin_epoch
 from agent.storage.outbox_queries import Lane
 from agent.storage.paths import DATABASE
 from drivers.clock import SystemClock
@@ -45,8 +44,6 @@ class Corner:
         self.accepted = [event.event_id for event in report.events]
         """The id of every event that its outbox has taken."""
         self._file = folder / DATABASE
-        with closing(Database(self._file)) as database:  # a replay's epoch has no birth to send
-            database.write(lambda connection: begin_epoch(connection, "power_cut")).result()
 
     def __enter__(self) -> Self:
         self.start()
