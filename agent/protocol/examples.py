@@ -75,14 +75,14 @@ def examples() -> dict[str, Any]:
         "message-heartbeat": Message(historical=False, events=(_heartbeat(4),)),
         "message-changes": Message(historical=False, events=(_changes(8, _heartbeat(4)),)),
         "message-inventory": Message(historical=False, events=(_inventory(10),)),
-        "message-abstained": Message(historical=False, events=(_abstained(6),)),
-        "message-changed": Message(historical=False, events=(_changed(10),)),
+        "message-abstained": Message(historical=False, events=(_abstained(16),)),
+        "message-changed": Message(historical=False, events=(_changed(14),)),
         "message-withdrawn": Message(historical=False, events=(_withdrawn(11),)),
         "message-service": Message(historical=False, events=(_acceptance(12), _taken_down(13))),
         "message-summary": Message(historical=False, events=(_summary(9),)),
         "message-loss": Message(historical=False, events=(_loss(5),)),
         "message-storage": Message(historical=False, events=(_storage(6), _volatile(7))),
-        "message-clock": Message(historical=False, events=(_clock(7),)),
+        "message-clock": Message(historical=False, events=(_clock(15),)),
         "receipt": Receipt(epoch=EPOCH, contiguous_through=2, ranges=((4, 5),)),
         **{
             f"command-{name_of(each)}": _command(each) for each in sorted(unsigned(), key=_fullness)

@@ -228,3 +228,13 @@ def test_every_kind_of_event_has_one_type_and_one_lane() -> None:
         assert (draft.type, draft.lane, draft.occurred_at) == (type_, lane, clock.now())
         assert Lane.of(draft).name == lane.upper()
     assert Lane.of(case_opened(clock)) is Lane.CASE
+
+
+def test_no_number_of_an_epoch_is_two_events_in_the_examples() -> None:
+    told: dict[tuple[str, int], str] = {}
+    for path in EXAMPLES:
+        if path.stem.startswith("message-"):
+            for event in read(path)["events"]:
+                number = event["epoch"], event["sequence"]
+                assert told.setdefault(number, event["event_id"]) == event["event_id"], path
+    assert len(told) > 10
