@@ -162,8 +162,6 @@ def test_what_a_page_asks_is_answered(platform_db: Path, mark: str) -> None:
         pytest.skip(
             "the pages' queries are NOT run here: there is no sqlite3 (apt package sqlite3)"
         )
-    [event] = examples()["message-live"]["events"]
-    (platform_db / "event.json").write_text(json.dumps(event), encoding="utf-8")
     (platform_db / "examples").symlink_to(ROOT / "examples")
     for _, text in blocks(mark):
         for command, _ in commands(text):
@@ -172,7 +170,7 @@ def test_what_a_page_asks_is_answered(platform_db: Path, mark: str) -> None:
                 told, shell=True, cwd=platform_db, capture_output=True, text=True, check=False
             )
             assert (done.returncode, done.stderr) == (0, ""), command
-            assert done.stdout
+            assert done.stdout or " > " in command
 
 
 @pytest.mark.slow
