@@ -346,6 +346,10 @@ def test_a_receipt_confirms_only_what_this_run_has_sent(broker: Broker, tmp_path
         assert device.waiting() == given
 
 
+def ids_in(platform: Platform, epoch: str) -> set[str]:
+    return {event.event_id for event in platform.events if event.epoch == epoch}
+
+
 def test_a_number_that_means_another_event_begins_a_new_epoch_in_which_ours_arrives(
     broker: Broker, tmp_path: Path
 ) -> None:
@@ -361,10 +365,10 @@ def test_a_number_that_means_another_event_begins_a_new_epoch_in_which_ours_arri
         platform.say("receipts", told)
         wait_until(lambda: device.outbox.epoch != old)
         assert "other events under 2 of our numbers from 3 on" in device.last_error
+        ids = {draft.event_id for draft in drafts[1:3]}
         with Store(platform, device):
+            wait_until(lambda: ids <= ids_in(platform, device.outbox.epoch))
             device.wait_until_drained()
-        again = {e.event_id for e in platform.events if e.epoch == device.outbox.epoch}
-        assert {draft.event_id for draft in drafts[1:3]} <= again
 
 
 @pytest.mark.slow
@@ -383,10 +387,10 @@ def test_what_a_receipt_for_other_events_confirmed_goes_again_once_the_conflict_
         wait_until(lambda: not {2, 3, 4} & set(device.waiting()))
         platform.say("receipts", receipt(device, 4).model_copy(update={"conflicts": ((2, 2),)}))
         wait_until(lambda: device.outbox.epoch != old)
+        ids = {draft.event_id for draft in drafts}
         with Store(platform, device):
+            wait_until(lambda: ids <= ids_in(platform, device.outbox.epoch))
             device.wait_until_drained()
-        again = {e.event_id for e in platform.events if e.epoch == device.outbox.epoch}
-        assert {draft.event_id for draft in drafts} <= again
 
 
 def test_a_power_cut_begins_a_new_epoch_and_a_kill_does_not(tmp_path: Path) -> None:
