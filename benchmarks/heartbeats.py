@@ -10,15 +10,14 @@ everything every minute, too.
 
 from __future__ import annotations
 
+import asyncio
 import math
 import random
-import socket
 import tempfile
-import threading
-from contextlib import closing, suppress
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -26,48 +25,34 @@ from agent.domain.ids import RandomIds
 from agent.protocol.field_examples import example_of
 from agent.protocol.heartbeat import CameraHealth, Looking
 from agent.telemetry.heartbeat import HeartbeatSender, Intervals
+from benchmarks.delivery.forwarder import Link
 from benchmarks.machine import headline
 from drivers.testing import FakeClock
 from tests.support.broker import Broker
 from tests.support.delivering_device import Device
 from tests.support.gauges import as_in_the_example
-from tests.support.ports import free_port
 from tests.support.programs import program
 
 if TYPE_CHECKING:
     from agent.config.schema import UplinkSection
 
 DAY_S, LOOK_S = 86_400, 60
+_PIECE_BYTES = 65_536
 
 
-class Counting:
-    """A way to a port that counts what goes through it. Use as a context."""
+class CountingLink(Link):
+    """Passes connections on as they are, and counts what goes through, both ways. Use as a context."""
 
     def __init__(self, to_port: int) -> None:
-        self.port, self.passed_bytes = free_port(), 0
-        self._to_port = to_port
-        self._listener = socket.create_server(("127.0.0.1", self.port))
+        super().__init__(to_port)
+        self.passed_bytes = 0
 
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._serve, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._listener.close()
-
-    def _serve(self) -> None:
-        with suppress(OSError):
-            while True:
-                near, _ = self._listener.accept()
-                far = socket.create_connection(("127.0.0.1", self._to_port))
-                for ways in ((near, far), (far, near)):
-                    threading.Thread(target=self._pass_on, args=ways, daemon=True).start()
-
-    def _pass_on(self, source: socket.socket, sink: socket.socket) -> None:
-        with suppress(OSError), closing(source), closing(sink):
-            while data := source.recv(65_536):
-                self.passed_bytes += len(data)
-                sink.sendall(data)
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            while piece := await reader.read(_PIECE_BYTES):
+                self.passed_bytes += len(piece)
+                writer.write(piece)
+                await writer.drain()
 
 
 class Day:
@@ -112,7 +97,7 @@ class Day:
 
 
 def cost(
-    settings: UplinkSection, passed: Counting, folder: Path, days: float, seed: int
+    settings: UplinkSection, passed: CountingLink, folder: Path, days: float, seed: int
 ) -> tuple[int, int]:
     """Bytes on the wire after the connection was made, and how many events that were."""
     clock = FakeClock(datetime(2026, 3, 1, tzinfo=UTC))
@@ -154,7 +139,7 @@ def main(days: float, seed: int) -> None:
         broker.start()
         try:
             for called, full_s in (("everything, every minute", 0), ("news, and all hourly", 3600)):
-                with broker.platform(), Counting(broker.port) as passed:
+                with broker.platform(), CountingLink(broker.port) as passed:
                     settings = broker.settings(heartbeat_full_s=full_s, acknowledge_timeout_s=30)
                     settings = settings.model_copy(
                         update={"broker": f"mqtts://127.0.0.1:{passed.port}"}

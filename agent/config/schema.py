@@ -192,6 +192,3 @@ class Configuration(Section):
             for section in self.zones
             if camera_id in (None, section.camera_id)
         ]
-
-    def zone_section(self, zone_id: str) -> ZoneSection:
-        return next(zone for zone in self.zones if zone.zone_id == zone_id)

@@ -177,6 +177,11 @@ class Uplink:
         database.on_commit(self._wake.set)
 
     @property
+    def connected_since(self) -> datetime | None:
+        """Since when there is a connection; None: there is none. From any thread."""
+        return self._connected_since
+
+    @property
     def figures(self) -> UplinkStats:
         """The present figures; from any thread."""
         return UplinkStats(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from agent.delivery.uplink import Uplink, UplinkStats
 
@@ -36,6 +37,11 @@ class UplinkSupervisor:
         self._uplink = make(alive)
         self._thread: threading.Thread | None = None
         self.left_behind = 0
+
+    @property
+    def connected_since(self) -> datetime | None:
+        """Since when the current uplink has its connection; None: it has none."""
+        return self._uplink.connected_since
 
     @property
     def figures(self) -> UplinkStats:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, get_args
 
 from pydantic import Field, create_model, model_validator
 
-from agent.protocol.base import CONTRACT_VERSION, Range, Wire
+from agent.protocol.base import CONTRACT_VERSION, PictureFile, Range, Wire
 from agent.protocol.field_examples import BEGAN_AT, EPOCH, Example, id_of
 from agent.protocol.fields import (
     AtMost,
@@ -144,13 +144,7 @@ class SendPicture(Command):
 
     command: Literal["picture"]
     case_id: Annotated[Id, Example(id_of("case"))]
-    file: Annotated[
-        str,
-        Field(
-            max_length=182, pattern=r"^[A-Za-z0-9-]{1,64}/[a-z_]{1,16}(-[A-Za-z0-9_-]{1,96})?\.jpg$"
-        ),
-        Example(f"{id_of('case')}/begin.jpg"),
-    ]
+    file: Annotated[PictureFile, Example(f"{id_of('case')}/begin.jpg")]
     reason: Annotated[Sentence, Field(min_length=1), Example("示例：复核取证")]
 
 
@@ -325,7 +319,6 @@ REASONS: Final[Mapping[str, Reason]] = {
         "wait",
         "more than `allowed.most` of what may be asked for now; again after `allowed.wait_s`",
     ),
-    "bad_range": Reason("refused", "change_it", "its last is below its first"),
     "wrong_epoch": Reason(
         "refused", "change_it", "the device is in another epoch; `allowed.one_of` says in which"
     ),

@@ -29,6 +29,7 @@ from agent.protocol.base import (
     EventCode,
     LaneName,
     Models,
+    PictureFile,
     Range,
     Wire,
 )
@@ -104,9 +105,6 @@ class Departed(Thing):
     until: Moment
 
 
-_PICTURE = r"^[A-Za-z0-9-]{1,64}/[a-z_]{1,16}(-[A-Za-z0-9_-]{1,96})?\.jpg$"
-
-
 class Picture(Wire):
     """A picture that proves the case; it stays on the device until it is asked for.
 
@@ -114,7 +112,7 @@ class Picture(Wire):
     """
 
     role: Literal["begin", "threshold", "close_up", "plate_view", "after"]
-    file: Annotated[str, Field(max_length=182, pattern=_PICTURE)]
+    file: PictureFile
     sha256: Sha256
     size_bytes: Annotated[int, Field(strict=True, gt=0, le=2**31 - 1)]
     width_px: Annotated[int, Field(strict=True, gt=0, le=65_535)]

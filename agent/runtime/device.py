@@ -370,7 +370,7 @@ class _Device:
         )
 
     def _connected_since(self) -> datetime | None:
-        return None if self._uplink is None else self._uplink.figures.connected_since
+        return None if self._uplink is None else self._uplink.connected_since
 
     def _start_signals(self, metrics: Metrics, health: HeartbeatSender) -> None:
         """Start lights and switches; without the pins the agent runs on."""

@@ -292,9 +292,7 @@ class Metrics:
             lost_cameras=sum(state not in {"opening", "running", "ended"} for state in states),
             analysed_frames=self.frames(),
             hot=self._pace.factor < 1.0,
-            online=None
-            if self._uplink is None
-            else self._uplink.figures.connected_since is not None,
+            online=None if self._uplink is None else self._uplink.connected_since is not None,
             open_cases=self.open_cases(),
             brightness=sum(lumas) / len(lumas) if lumas else None,
         )

@@ -154,7 +154,7 @@ class Supervisor:
             self._ask("reboot", "no camera sees anything, and restarts did not help")
         if self.uplink is None or not settings.restart_network:
             return
-        online = self.uplink.figures.connected_since is not None
+        online = self.uplink.connected_since is not None
         try:
             alone = not online and cut_off()
         except (OSError, ValueError):  # a host that cannot be judged is not meddled with

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from typing import Self
 
 
@@ -46,3 +47,29 @@ class Forwarder(ABC):
         await asyncio.gather(*running, return_exceptions=True)
         # The sockets that were given up are closed in the loop's next rounds.
         await asyncio.sleep(0.01)
+
+
+class Link(Forwarder):
+    """Passes each connection on to one port of loopback; how its pieces travel, the subclass says.
+
+    Args:
+        to_port: Where the broker listens.
+    """
+
+    def __init__(self, to_port: int) -> None:
+        super().__init__()
+        self._to_port = to_port
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # The end cancels this; a cancelled server task would be shown as an error.
+        with suppress(asyncio.CancelledError):
+            there, back = await asyncio.open_connection("127.0.0.1", self._to_port)
+            try:
+                await asyncio.gather(self._pass_on(reader, back), self._pass_on(there, writer))
+            finally:
+                for end in (writer, back):
+                    end.transport.abort()
+
+    @abstractmethod
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Pass on one way of a connection until it ends."""

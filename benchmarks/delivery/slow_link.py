@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from contextlib import suppress
 
-from benchmarks.delivery.forwarder import Forwarder
+from benchmarks.delivery.forwarder import Link
 
 CHUNK_BYTES = 1460
 """What one Ethernet frame carries of TCP."""
@@ -14,7 +14,7 @@ QUEUE_BYTES = 64 * 1024
 """So much waits in the modem; then the sender is slowed down."""
 
 
-class SlowLink(Forwarder):
+class SlowLink(Link):
     """Forwards connections on loopback to a port. Use as a context.
 
     Args:
@@ -24,18 +24,8 @@ class SlowLink(Forwarder):
     """
 
     def __init__(self, to_port: int, *, bits_per_s: float = 2e6, delay_s: float = 0.05) -> None:
-        super().__init__()
-        self._to_port, self._bits_per_s, self._delay_s = to_port, bits_per_s, delay_s
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # The end cancels this; a cancelled server task would be shown as an error.
-        with suppress(asyncio.CancelledError):
-            there, back = await asyncio.open_connection("127.0.0.1", self._to_port)
-            try:
-                await asyncio.gather(self._pass_on(reader, back), self._pass_on(there, writer))
-            finally:
-                for end in (writer, back):
-                    end.transport.abort()
+        super().__init__(to_port)
+        self._bits_per_s, self._delay_s = bits_per_s, delay_s
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serialise at the link's rate, then let each piece arrive a delay later."""

@@ -31,7 +31,8 @@ def test_a_site_and_its_drawn_zones_become_one_configuration(tmp_path: Path) -> 
     square = [[0.1, 0.1], [0.9, 0.1], [0.9, 0.9], [0.1, 0.9]]
     configuration = load(write_site(tmp_path, SITE, {"zones": [zone(polygon=square)]}))
     assert configuration.site.device_id == "corner-1"
-    assert configuration.zone_section("kerb").zone.box.left == 0.1
+    [kerb] = configuration.zones
+    assert (kerb.zone_id, kerb.zone.box.left) == ("kerb", 0.1)
     assert configuration.cameras[0].driver_settings(tmp_path).model_dump()["path"] == (
         tmp_path / "clip.mp4"
     )
@@ -172,14 +173,14 @@ def test_a_zone_that_encloses_nothing_is_refused(tmp_path: Path) -> None:
 
 def test_a_corner_on_the_last_pixel_is_meant_to_lie_on_the_pictures_edge(tmp_path: Path) -> None:
     drawn = [[0.001, 0.5], [1279 / 1280, 0.5], [1279 / 1280, 719 / 720], [0, 359 / 360]]
-    found = load(write_site(tmp_path, SITE, {"zones": [zone(polygon=drawn)]})).zone_section("kerb")
+    [found] = load(write_site(tmp_path, SITE, {"zones": [zone(polygon=drawn)]})).zones
     assert found.zone.polygon == ((0, 0.5), (1, 0.5), (1, 1), (0, 1))
     assert [list(corner) for corner in found.polygon] == drawn
 
 
 def test_a_zone_that_is_all_edge_stays_as_it_was_drawn(tmp_path: Path) -> None:
     strip = [[0.2, 0.997], [0.8, 0.997], [0.8, 1.0], [0.2, 1.0]]
-    found = load(write_site(tmp_path, SITE, {"zones": [zone(polygon=strip)]})).zone_section("kerb")
+    [found] = load(write_site(tmp_path, SITE, {"zones": [zone(polygon=strip)]})).zones
     assert [list(corner) for corner in found.zone.polygon] == strip
 
 

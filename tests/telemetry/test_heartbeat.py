@@ -6,7 +6,6 @@ import json
 import os
 import socket
 import threading
-import time
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,6 +36,7 @@ from drivers.temperature import processor_c
 from drivers.testing import FakeClock
 from tests.support.gauges import as_in_the_example
 from tests.support.outboxes import open_outbox
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -259,8 +259,7 @@ def test_it_beats_until_it_is_told_to_stop(device: Device) -> None:
     thread = threading.Thread(target=device.health.run, args=(stop,))
     thread.start()
     for expected in (1, 2, 3):
-        while len(device.told()) < expected:
-            time.sleep(0.001)
+        wait_until(lambda: len(device.told()) >= expected)  # noqa: B023
         device.shows["open_cases"] += 1
     stop.set()
     thread.join(10)
