@@ -15,8 +15,9 @@ from agent.domain.labels import BIKES
 from agent.evidence.pictures import EvidenceError
 from agent.perception.operator_colour import UNKNOWN, Palette
 from agent.protocol.base import Abstention, ClockReading, ModelUsed
+from agent.protocol.case import CaseBody, Withdrawn
 from agent.protocol.event_codes import event_code, told_as
-from agent.protocol.events import CaseBody, Draft, Withdrawn
+from agent.protocol.events import Draft
 from agent.storage import day_counters
 from agent.storage.case_notes import notes_in, notes_on
 from agent.storage.case_table import last_body, last_body_in, save_case, save_trace
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from agent.evidence.pictures import Evidence
     from agent.perception.best_shot import BestShot, BestShots
     from agent.protocol.base import EventCode
-    from agent.protocol.events import Picture
+    from agent.protocol.case import Picture
     from agent.protocol.place import Place
     from agent.storage.case_notes import CaseNotes
     from agent.storage.database import Database

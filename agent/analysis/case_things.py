@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from agent.domain.labels import BIKES
-from agent.protocol.events import Departed, Fraction, Thing
+from agent.protocol.case import Departed, Fraction, Thing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

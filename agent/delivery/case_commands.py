@@ -6,8 +6,8 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from agent.delivery.commands import AnyHandler, Change, Done, Handler, SignedHandler
+from agent.protocol.case import Verdict
 from agent.protocol.commands import JudgeCase, Refusal, SendPicture, Snapshot, TicketCase
-from agent.protocol.events import Verdict
 from agent.storage import case_notes, day_counters
 from agent.storage.case_table import case_of, has_case
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Literal
 import cv2
 import numpy as np
 
-from agent.protocol.events import Picture as PictureReference
+from agent.protocol.case import Picture as PictureReference
 from agent.storage.paths import PENDING
 from drivers import pictures
 from drivers.disk import make_folder, refusal, replace_file, sync_folder

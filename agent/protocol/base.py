@@ -59,11 +59,8 @@ class Wire(BaseModel):
 
 Range = tuple[Number, Number]
 """The first and the last of numbers that follow each other."""
-PictureFile = Annotated[
-    str,
-    Field(max_length=182, pattern=r"^[A-Za-z0-9-]{1,64}/[a-z_]{1,16}(-[A-Za-z0-9_-]{1,96})?\.jpg$"),
-]
-"""A picture of a case: the id of the case, a stroke, and a name that has none."""
+Base64Url = Annotated[str, Field(max_length=43, pattern=r"^[A-Za-z0-9_-]{43}$")]
+"""Of 32 bytes."""
 MAX_EVENTS = 100
 """Of one message."""
 MAX_RANGES = 500

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, get_args
 
 from pydantic import Field, create_model, model_validator
 
-from agent.protocol.base import CONTRACT_VERSION, PictureFile, Range, Wire
+from agent.protocol.base import CONTRACT_VERSION, Range, Wire
+from agent.protocol.case import PictureFile
 from agent.protocol.field_examples import BEGAN_AT, EPOCH, Example, id_of
 from agent.protocol.fields import (
     AtMost,

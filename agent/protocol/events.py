@@ -12,194 +12,44 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
+from agent.domain.case_lifecycle import ChangeType
 from agent.protocol.base import (
     CONTRACT_VERSION,
     MAX_EVENTS,
-    MAX_OPEN_CASES,
-    MAX_PLACES,
     MAX_RANGES,
-    MAX_WORDS,
     SOURCE,
-    Abstention,
+    Base64Url,
     ClockReading,
     ClockState,
-    Counts,
-    EventCode,
     LaneName,
-    Models,
-    PictureFile,
     Range,
     Wire,
 )
+from agent.protocol.case import CaseBody, OpenCases
 from agent.protocol.fields import (
-    MAX_NUMBER,
     MAX_REASON,
-    AtMost,
-    Celsius,
     Count,
     Flag,
     Id,
-    Label,
     Moment,
     Name,
     Number,
-    Seconds,
     Sentence,
     Sha256,
-    Share,
     Text,
-    TimeZone,
     Version,
-    Whole,
     Within,
-    Word,
-    null_if_no_number,
 )
 from agent.protocol.heartbeat import ChangesBody, HeartbeatBody
 from agent.protocol.inventory import InventoryBody
-from agent.protocol.place import Place, PlaceId, Unit, UnitId
 from agent.protocol.service import AcceptanceBody, DecommissionedBody
+from agent.protocol.summary import SummaryBody
 
 if TYPE_CHECKING:
     from agent.domain.ids import Ids
     from drivers.clock import Clock
-
-
-class Fraction(Wire):
-    """A box in fractions of the frame."""
-
-    left: Share
-    top: Share
-    right: Share
-    bottom: Share
-
-
-MemberId = Annotated[str, Field(max_length=103, pattern=r"^[A-Za-z0-9_-]{1,96}(\.[0-9]{1,6})?$")]
-"""Of one stay of one thing in one case: what comes back after it has gone has another, with a number behind
-a dot."""
-
-
-class Thing(Wire):
-    """One member of a case: a bike, a stall, a bin.
-
-    ``since`` is when it came to stand; time in which nobody could see it is left out, so that it may be later in
-    a later event. ``last_present_at`` is when it was last there; null in what an older agent kept.
-    ``operator`` is whose shared bike it is by its paint, or ``unknown``; null where the site names
-    no operators. ``plate`` says of a bike that no number was read: none is ever guessed.
-    """
-
-    member_id: MemberId
-    label: Word
-    box: Fraction
-    since: Moment
-    last_present_at: Moment | None = None
-    operator: Name | None = None
-    plate: Literal["plate_unreadable"] | None = None
-
-
-class Departed(Thing):
-    """A member that has gone: it stood from ``since`` to ``until``."""
-
-    until: Moment
-
-
-class Picture(Wire):
-    """A picture that proves the case; it stays on the device until it is asked for.
-
-    ``file`` is the id of the case, a stroke, and a name that has none.
-    """
-
-    role: Literal["begin", "threshold", "close_up", "plate_view", "after"]
-    file: PictureFile
-    sha256: Sha256
-    size_bytes: Annotated[int, Field(strict=True, gt=0, le=2**31 - 1)]
-    width_px: Annotated[int, Field(strict=True, gt=0, le=65_535)]
-    height_px: Annotated[int, Field(strict=True, gt=0, le=65_535)]
-    captured_at: Moment
-
-
-Fact = Annotated[
-    Annotated[int, Whole(-MAX_NUMBER, MAX_NUMBER)]
-    | Annotated[float, Within(-1e15, 1e15)]
-    | Annotated[str, Text(500)]
-    | Flag
-    | None,
-    BeforeValidator(null_if_no_number),
-]
-"""One of the figures that a rule went by."""
-
-
-class Withdrawn(Wire):
-    """A case has ended without anybody seeing how, because what it was judged by has changed.
-
-    ``zone_gone``: its zone is drawn no more. ``zone_changed``: where it stood is no longer judged by the same
-    rule. ``unit_moved``: the unit or its camera stands or looks elsewhere. ``scenario_off``: what judged it is off.
-    """
-
-    reason: Literal["zone_gone", "zone_changed", "unit_moved", "scenario_off"]
-    at: Moment
-
-
-_Base64Url = Annotated[str, Field(max_length=43, pattern=r"^[A-Za-z0-9_-]{43}$")]
-"""Of 32 bytes."""
-
-
-class Verdict(Wire):
-    """What a reviewer found of a case, as the platform told it.
-
-    ``reference`` leads to who judged there, and why; ``key`` is the key (RFC 7638) that signed it, in the role of a
-    reviewer; ``at`` is when it came. It makes no evidence of a lead.
-    """
-
-    verdict: Literal["valid", "false", "duplicate"]
-    duplicate_of: Id | None
-    reference: Label
-    at: Moment
-    key: _Base64Url
-
-
-class CaseBody(Wire):
-    """One street problem as it stands at the event's time.
-
-    ``began_at`` is when the thing came to stand, ``last_present_at`` when it was last there. What
-    came or went while people hid the place did so between two sights of it: then it is the middle.
-    ``members`` are what it consists of; of a case that has ended, what stood there last. ``left`` are members
-    that have gone since the case's last event: each is named there once.
-    ``evidence_fault`` is why the disk did not take every picture of it; null if it did. ``ticket`` is the
-    platform's number of it, ``verdict`` what a reviewer found; null until the platform told it.
-    """
-
-    case_id: Id
-    kind: Word
-    state: Literal["open", "cleared", "withdrawn"]
-    code: EventCode
-    place: Place
-    began_at: Moment
-    opened_at: Moment
-    last_present_at: Moment
-    cleared_at: Moment | None = None
-    dwell_s: Seconds
-    allowed_s: Seconds
-    count: Count
-    members: Annotated[tuple[Thing, ...], AtMost(MAX_PLACES)] = ()
-    left: Annotated[tuple[Departed, ...], AtMost(MAX_PLACES)] = ()
-    confidence: Share
-    reason: Annotated[dict[Word, Fact], AtMost(MAX_WORDS)] = {}
-    models: Models = ()
-    configuration_sha256: Sha256
-    pictures: Annotated[tuple[Picture, ...], AtMost(32)] = ()
-    evidence_fault: Sentence | None = None
-    evidence_status: Literal["lead_only"] = "lead_only"
-    abstention: Abstention | None = None
-    ticket: Label | None = None
-    verdict: Verdict | None = None
-    withdrawn: Withdrawn | None = None
-
-
-OpenCases = Annotated[tuple[Id, ...], AtMost(MAX_OPEN_CASES)]
-"""The cases that are open, the oldest first. What is not named there is not open, whatever was told of it."""
 
 
 class PublicKey(Wire):
@@ -207,8 +57,8 @@ class PublicKey(Wire):
 
     kty: Literal["OKP"] = "OKP"
     crv: Literal["Ed25519"] = "Ed25519"
-    kid: _Base64Url
-    x: _Base64Url
+    kid: Base64Url
+    x: Base64Url
 
 
 Because = Literal[
@@ -263,16 +113,6 @@ class BirthBody(Wire):
     open_cases: OpenCases = ()
 
 
-CaseEventType = Literal[
-    "case.opened",
-    "case.persisting",
-    "case.changed",
-    "case.cleared",
-    "case.abstained",
-    "case.withdrawn",
-]
-
-
 class Loss(Wire):
     """Sequence numbers of one lane that will never be delivered, and why.
 
@@ -286,89 +126,6 @@ class Loss(Wire):
     ranges: Annotated[tuple[Range, ...], Field(min_length=1, max_length=MAX_RANGES)]
     from_at: Moment
     to_at: Moment
-
-
-class KindDay(Wire):
-    """One kind of case in one zone on one day, whatever matter each case was told as.
-
-    ``code`` is what such cases are told under in that zone when the summary is made. A single case may bear
-    another: shared bikes of a known operator (``shared_bikes_as`` of the inventory), or a case that opened before
-    the zone's code was changed. Who counts by code counts the cases' own events. ``stood_s`` is how long all that
-    cleared had stood; what was withdrawn is not in it. ``suppressed`` counts candidates that were a case by all
-    else, and were kept from it or ended by the verifier's word, by what it saw them as. ``judged`` counts the
-    verdicts of reviewers that came on that day: ``valid``, ``false``, ``duplicate``.
-    """
-
-    kind: Word
-    code: EventCode
-    opened: Count
-    cleared: Count
-    abstained: Count
-    stood_s: Seconds
-    withdrawn: Count = 0
-    suppressed: Counts = {}
-    judged: Counts = {}
-
-
-class ZoneDay(Wire):
-    """One zone on one day.
-
-    ``sensing_s`` is for how long it was watched and could be seen; ``abstained_s`` for how long its view
-    was bad, so that nothing was claimed of it; ``blind_s`` for how long its camera gave nothing besides.
-    What is missing to the day's length the agent did not run, or was ended without warning in between.
-    ``camera_id``, ``zone_kind`` and ``place_id`` are null for a zone that is drawn no more.
-    """
-
-    zone_id: Name
-    camera_id: Name | None
-    zone_kind: Word | None
-    place_id: PlaceId | None
-    responsible_unit: Unit | None
-    responsible_unit_id: UnitId | None
-    sensing_s: Seconds
-    abstained_s: Seconds
-    blind_s: Seconds
-    cases: Annotated[tuple[KindDay, ...], AtMost(MAX_WORDS)] = ()
-
-
-class DeviceDay(Wire):
-    """The device on one day.
-
-    ``began_after`` counts the runs that began, by why. ``lost`` is how many numbers were lost. The highest
-    values are of what was sampled; null is what nothing measures. ``unsynchronised_s`` is for how long of
-    ``uptime_s`` the clock could not be trusted, and therefore neither the day.
-    """
-
-    uptime_s: Seconds
-    unsynchronised_s: Seconds
-    began_after: Counts
-    lost: Count
-    temperature_c_max: Celsius | None
-    throttled_s: Seconds | None
-    under_voltage_s: Seconds | None
-    waiting_rows_max: Count | None
-    waiting_s_max: Seconds | None
-    written_bytes: Count | None
-
-
-class SummaryBody(Wire):
-    """One local day of one device (日报).
-
-    ``complete`` says that the day was over, that a time source vouched for the clock all the time that is
-    counted, and that the clock was not set out of the day or into it: else some of the day is told under
-    another day, or some of another under this one. Two summaries of one day are of different times that the
-    device lived through, and nothing is in both: a clock that was wrong has named the day as well.
-    """
-
-    day: Annotated[
-        str, Field(max_length=10, pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$")
-    ]
-    timezone: TimeZone
-    complete: Flag
-    configuration_sha256: Sha256
-    zones: Annotated[tuple[ZoneDay, ...], AtMost(2 * MAX_PLACES)]
-    device: DeviceDay
-    open_cases: OpenCases = ()
 
 
 class LossReport(Wire):
@@ -466,7 +223,7 @@ class Envelope(Wire):
 
 
 class CaseEvent(Envelope):
-    type: CaseEventType
+    type: ChangeType
     body: CaseBody
 
 

@@ -11,6 +11,7 @@ from agent.protocol.base import (
     ClockReading,
     ModelUsed,
 )
+from agent.protocol.case import CaseBody, Departed, Fraction, Picture, Thing, Withdrawn
 from agent.protocol.commands import (
     Answer,
     Command,
@@ -27,39 +28,30 @@ from agent.protocol.events import (
     AcceptanceEvent,
     BirthBody,
     BirthEvent,
-    CaseBody,
     CaseEvent,
     ChangesEvent,
     ClockBody,
     ClockEvent,
     Concerned,
     DecommissionedEvent,
-    Departed,
-    DeviceDay,
     DeviceState,
-    Fraction,
     HeartbeatEvent,
     InventoryEvent,
-    KindDay,
     Loss,
     LossBody,
     LossEvent,
     Message,
-    Picture,
     Predecessor,
     StorageBody,
     StorageEvent,
-    SummaryBody,
     SummaryEvent,
-    Thing,
-    Withdrawn,
-    ZoneDay,
 )
 from agent.protocol.field_examples import BEGAN_AT, EPOCH, example_of, id_of, sha256_of
 from agent.protocol.heartbeat import ChangesBody, HeartbeatBody
 from agent.protocol.inventory import InventoryBody
 from agent.protocol.place import Place
 from agent.protocol.service import AcceptanceBody, DecommissionedBody
+from agent.protocol.summary import DeviceDay, KindDay, SummaryBody, ZoneDay
 from agent.protocol.vectors import example_order, example_report
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import ValidationError
 
-from agent.protocol.events import Verdict
+from agent.protocol.case import Verdict
 from wording.known_errors import reason_of
 
 if TYPE_CHECKING:

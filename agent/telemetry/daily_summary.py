@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 
 from agent.config.reported_place import city_facts, code_of, place_id_of
 from agent.domain.scene import MASK
-from agent.protocol.events import DeviceDay, Draft, KindDay, SummaryBody, ZoneDay
+from agent.protocol.events import Draft
+from agent.protocol.summary import DeviceDay, KindDay, SummaryBody, ZoneDay
 from agent.storage import day_counters, lived_time_counter
 from agent.storage.case_table import open_case_ids
 from agent.storage.day_counters import DEVICE, Place

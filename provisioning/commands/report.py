@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from agent.protocol.events import DeviceDay, SummaryBody, ZoneDay
+    from agent.protocol.summary import DeviceDay, SummaryBody, ZoneDay
 
 
 class NoReportError(LookupError):

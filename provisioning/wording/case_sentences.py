@@ -19,7 +19,8 @@ from provisioning.wording.width import padded
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from agent.protocol.events import CaseBody, Event
+    from agent.protocol.case import CaseBody
+    from agent.protocol.events import Event
 
 
 def duration(seconds: float | None) -> str:

@@ -19,7 +19,8 @@ from agent.domain.case_lifecycle import Change
 from agent.domain.scene import Box, Case, Member
 from agent.perception.best_shot import BestShots
 from agent.protocol.base import EventCode
-from agent.protocol.events import CaseBody, CaseEvent
+from agent.protocol.case import CaseBody
+from agent.protocol.events import CaseEvent
 from agent.runtime.replay import replay
 from agent.storage import day_counters
 from agent.storage.case_table import last_body, load_open_cases, open_case_ids, save_case

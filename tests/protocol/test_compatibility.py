@@ -11,9 +11,10 @@ from pydantic import TypeAdapter
 
 from agent.protocol import commands, generator, schemas
 from agent.protocol.base import VERSION
+from agent.protocol.case import CaseBody
 from agent.protocol.commands import COMMANDS, name_of
 from agent.protocol.downlink import Receipt
-from agent.protocol.events import CaseBody, Message
+from agent.protocol.events import Message
 from agent.protocol.examples import examples
 from tests.support import compatibility, next_versions
 from tests.support.paths import ROOT

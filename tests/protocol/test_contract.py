@@ -16,7 +16,8 @@ from pydantic import ValidationError
 from agent import scenarios
 from agent.domain.ids import RandomIds
 from agent.protocol import event_codes, generator, schemas
-from agent.protocol.events import DEVICE_EVENTS, CaseBody, Draft, Event, Message
+from agent.protocol.case import CaseBody
+from agent.protocol.events import DEVICE_EVENTS, Draft, Event, Message
 from agent.storage.outbox_queries import Lane
 from drivers.testing import FakeClock
 from tests.support.drafts import case_opened

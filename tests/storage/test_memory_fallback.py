@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 
 from agent.domain.ids import RandomIds
 from agent.identity.signing_key import open_signer
-from agent.protocol.events import CaseBody, Predecessor
+from agent.protocol.case import CaseBody
+from agent.protocol.events import Predecessor
 from agent.protocol.heartbeat import HeartbeatBody, StorageHealth
 from agent.storage import memory_fallback
 from agent.storage.case_notes import note_ticket, notes_in

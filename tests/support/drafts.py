@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from agent.domain.ids import RandomIds
 from agent.protocol.base import VERSION, ClockReading, EventCode
-from agent.protocol.events import BirthBody, CaseBody, Draft
+from agent.protocol.case import CaseBody
+from agent.protocol.events import BirthBody, Draft
 from agent.protocol.place import Place
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from agent.config.loading import from_tables
 from agent.domain.case_lifecycle import Change
 from agent.domain.ids import RandomIds
-from agent.protocol.events import SummaryBody
 from agent.protocol.heartbeat import ViewHealth
+from agent.protocol.summary import SummaryBody
 from agent.storage import day_counters
 from agent.storage.outbox_queries import Lane, waiting
 from agent.storage.state_table import save_state
