@@ -106,10 +106,15 @@ class Device:
             ).fetchall()
 
     def wait_until_online(self) -> None:
-        wait_until(lambda: self.uplink.figures.connected_since)
+        """Until the broker has answered the state, and so has subscribed us before: what is said now is heard."""
+        wait_until(self._is_online)
 
     def wait_until_drained(self) -> None:
         wait_until(lambda: self.outbox.figures().rows == 0)
+
+    def _is_online(self) -> bool:
+        figures = self.uplink.figures
+        return figures.connected_since is not None and "state" in figures.codes
 
     @property
     def last_error(self) -> str:
