@@ -12,12 +12,12 @@ from agent.protocol.base import (
     Range,
     Wire,
 )
-from agent.protocol.fields import MAX_NUMBER, Id, Number, Word
+from agent.protocol.fields import MAX_NUMBER, MORE_LATER, Id, Number, Word
 
 _WORD = re.compile(r"[a-z][a-z0-9_]{0,63}")
 OTHER: Final = "other"
 """The code of what is refused with a code that cannot be read."""
-RefusedRange = tuple[Number, Number, Word]
+RefusedRange = Annotated[tuple[Number, Number, Word], Field(json_schema_extra={MORE_LATER: True})]
 """The first and the last of numbers that are not kept, and the code of why."""
 
 

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 MAX_NUMBER: Final = 2**53 - 1
 """No whole number is larger: up to here every reader of JSON agrees what it is (RFC 8259, section 6)."""
+MORE_LATER: Final = "more_later"
+"""Marks, in the schema of a list whose items mean something by their place, that a later version may say more
+behind them: the reader's schema takes it, the writer's does not. It is in no published schema."""
 MADE_HERE: Final = object()
 """The context of what is made and not read."""
 

@@ -18,7 +18,7 @@ from agent.protocol.base import CONTRACT_VERSION
 from agent.protocol.commands import Answer, orders, published
 from agent.protocol.downlink import Receipt
 from agent.protocol.events import DeviceState, Envelope, Event, LossReport, Message
-from agent.protocol.fields import MAX_NUMBER, PRINTABLE
+from agent.protocol.fields import MAX_NUMBER, MORE_LATER, PRINTABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,6 +81,8 @@ ENVELOPE: Final = ("event_id", "tenant", "device_id", "epoch", "sequence", "type
 
 MAX_FIELDS: Final = 256
 """Of one object, known and unknown ones together."""
+MAX_ITEMS_OF_ROW: Final = 16
+"""Of a list whose items mean something by their place, known and unknown ones together."""
 MAX_UNKNOWN_TEXT: Final = 2_000_000
 MAX_UNKNOWN_ITEMS: Final = 100_000
 _NAME_OF_ANY: Final = r"^[A-Za-z0-9_.:/-]{1,128}$"
@@ -163,8 +165,10 @@ def _older(part: Any) -> Any:
         return part
     found = {"definitions" if key == "$defs" else key: _older(each) for key, each in part.items()}
     if "prefixItems" in found:  # there, a list of schemas stands under `items`
-        found["items"] = found.pop("prefixItems")
-        found["additionalItems"] = False
+        found["items"], found["additionalItems"] = (
+            found.pop("prefixItems"),
+            found.pop("items", False),
+        )
     if "propertyName" in found and isinstance(found.get("mapping"), dict):
         renamed = {
             key: each.replace("$defs", "definitions") for key, each in found["mapping"].items()
@@ -240,6 +244,7 @@ def _has_fields(part: Schema) -> bool:
 
 def _strict(part: Schema) -> None:
     """Nothing but what this version has, and this version: also of what the device reads tolerantly."""
+    part.pop(MORE_LATER, None)
     if _has_fields(part):
         part["additionalProperties"] = False
         if "contract" in part["properties"]:
@@ -248,6 +253,8 @@ def _strict(part: Schema) -> None:
 
 def _tolerant(part: Schema) -> None:
     """What a later version may have more of: fields, and values of which there are some today."""
+    if part.pop(MORE_LATER, False):
+        part |= {"maxItems": MAX_ITEMS_OF_ROW, "items": {"$ref": "#/$defs/Anything"}}
     if _has_fields(part):
         part["additionalProperties"] = True
         part["maxProperties"] = MAX_FIELDS

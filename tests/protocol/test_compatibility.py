@@ -167,6 +167,15 @@ def published(made: Path) -> list[Path]:
     return [*sorted(each for each in VERSIONS.glob("*") if each.is_dir()), made / "2.0.0"]
 
 
+def test_a_later_platform_may_say_more_of_what_it_refuses() -> None:
+    told = examples()["receipt"] | {"refused": [[4, 4, "no_such_tenant", {"see": "示例"}]]}
+    assert not jsonschema.Draft202012Validator(schemas.schema("receipt", "writer")).is_valid(told)
+    assert jsonschema.Draft202012Validator(schemas.schema("receipt", "reader")).is_valid(told)
+    older = schemas.draft_07(schemas.schema("receipt", "reader"))
+    assert jsonschema.Draft7Validator(older).is_valid(told)
+    assert Receipt.model_validate(told).refused == ((4, 4, "no_such_tenant"),)
+
+
 def test_what_was_published_is_kept_as_it_was() -> None:
     kept = {each.name: generator.sum_of(each) for each in VERSIONS.glob("*") if each.is_dir()}
     assert kept == generator.kept_sums(VERSIONS)

@@ -65,7 +65,7 @@ def messages_of() -> dict[str, Documents]:
 
 def kept() -> list[Path]:
     """The published versions that are kept as files, but for the present one."""
-    folders = sorted(VERSIONS.iterdir()) if VERSIONS.is_dir() else []
+    folders = sorted(each for each in VERSIONS.glob("*") if each.is_dir())
     return [folder for folder in folders if folder.name != DOCUMENT_VERSION]
 
 
