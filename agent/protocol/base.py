@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 CONTRACT_VERSION: Final = 2
-MINOR_VERSION: Final = 0
+MINOR_VERSION: Final = 1
 """Grows with what an older reader may leave aside: types, fields, words, commands."""
 VERSION: Final = f"{CONTRACT_VERSION}.{MINOR_VERSION}"
 """As births, inventories and the published documents say it."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-DOCUMENT_VERSION = f"{VERSION}.0"
+DOCUMENT_VERSION = f"{VERSION}.0-draft"
 """Of the contract as a document: ``contract/CHANGELOG.md``. Its first part is the wire's.
 
 With ``-draft`` it may still change. Without, it is published: it is kept as files, and changes no more.

@@ -69,10 +69,10 @@ def kept() -> list[Path]:
     return [folder for folder in folders if folder.name != DOCUMENT_VERSION]
 
 
-def _read(folder: Path) -> Documents:
+def _read(folder: Path, names: str = "message-*") -> Documents:
     return {
         path.stem: json.loads(path.read_text(encoding="utf-8"))
-        for path in sorted(folder.glob("message-*.json"))
+        for path in sorted(folder.glob(f"{names}.json"))
     }
 
 
@@ -139,14 +139,17 @@ def _heard_by_the_device() -> dict[str, tuple[str, str]]:
     this = f"{DOCUMENT_VERSION.partition('-')[0]} (this)"
     receipt, pace = examples()["receipt"], examples()["command-pace"]
     major = {"contract": 3, "later": {"of": [True]}}
+    published = {folder.name: folder / "examples" for folder in kept()}
     receipts = {
         "1.5": {"receipt": receipt | {"contract": 1}},
+        **{name: _read(folder, "receipt") for name, folder in published.items()},
         this: {"receipt": receipt},
         "next minor": {"receipt": next_versions.next_minor_of("receipt")},
         "next major": {"receipt": receipt | major},
     }
     commands: dict[str, Documents] = {
         "1.5": {"pace": pace | {"contract": 1}},
+        **{name: _read(folder, "command-pace") for name, folder in published.items()},
         this: {"pace": pace},
         "next minor": next_versions.next_minor_commands(),
         "next major": {"pace": pace | major},
