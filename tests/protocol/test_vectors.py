@@ -42,26 +42,37 @@ def test_the_published_verifier_is_short_and_uses_nothing_of_ours() -> None:
     assert {(name or "").partition(".")[0] for name in imported} == ours | {"cryptography"}
 
 
-def test_the_published_verifier_agrees_with_every_vector() -> None:
+def test_the_published_verifier_agrees_with_every_vector_and_says_how_many() -> None:
     files = sorted(FOLDER.glob("*.json"))
     assert {path.stem for path in files} == set(vectors.vectors())
+    every = [each["valid"] for told in vectors.vectors().values() for each in told["vectors"]]
     # Alone, from a folder where nothing of ours can be imported.
     ran = subprocess.run(
         [sys.executable, "-I", VERIFIER, *files], cwd="/", capture_output=True, check=False
     )
     assert (ran.returncode, ran.stderr) == (0, b"")
+    assert ran.stdout == f"{every.count(True)} of {len(every)} hold, as said\n".encode()
 
 
+def test_the_published_verifier_that_is_given_nothing_says_how_it_is_called() -> None:
+    ran = subprocess.run([sys.executable, "-I", VERIFIER], capture_output=True, check=False)
+    assert (ran.returncode, ran.stdout) == (1, b"")
+    assert b"contract/vectors" in ran.stderr
+
+
+@pytest.mark.parametrize("option", ["-I", "-IO"])
 @pytest.mark.parametrize("wrong", [True, False])
 def test_the_published_verifier_fails_on_a_vector_that_says_otherwise(
-    wrong: bool, tmp_path: Path
+    wrong: bool, option: str, tmp_path: Path
 ) -> None:
     told = vectors.losses()
     one = next(each for each in told["vectors"] if each["valid"] is wrong)
     one["valid"] = not wrong
     (tmp_path / "losses.json").write_text(json.dumps(told))
-    command = [sys.executable, "-I", str(VERIFIER), str(tmp_path / "losses.json")]
-    assert subprocess.run(command, capture_output=True, check=False).returncode == 1
+    command = [sys.executable, option, str(VERIFIER), str(tmp_path / "losses.json")]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert ran.stderr.startswith(f"{one['name']}: {'refused' if one['valid'] else 'verified'}")
 
 
 @pytest.mark.parametrize("vector", LOSSES, ids=named)
