@@ -1,6 +1,9 @@
 """Plays a device for a minute: sends the contract's examples and prints what the platform says to them.
 
-python pretend.py localhost 1883
+    python pretend.py localhost 1883
+    python pretend.py localhost 1883 historical inventory
+
+Without names it sends `historical`: a birth, and a case that was opened and cleared.
 """
 
 import json
@@ -16,10 +19,17 @@ OWN = "kerbwatch/v2/example-city/example-corner"
 WAIT_S = 60
 
 
-def run(host, port):
-    """Send a birth with a case that was opened and cleared; wait until a receipt names all of it."""
-    text = (MESSAGES / "message-historical.json").read_text(encoding="utf-8")
-    last = max(event["sequence"] for event in json.loads(text)["events"])
+def settles(receipt, number):
+    """Whether a receipt names a number."""
+    ranges = [[1, receipt["contiguous_through"]], *receipt["ranges"]]
+    return any(first <= number <= last for first, last in ranges)
+
+
+def run(host, port, *names):
+    """Send the examples; wait until a receipt names every event of them."""
+    files = [MESSAGES / f"message-{name}.json" for name in names or ["historical"]]
+    texts = [file.read_text(encoding="utf-8") for file in files]
+    numbers = [event["sequence"] for text in texts for event in json.loads(text)["events"]]
     client = Client(CallbackAPIVersion.VERSION2, "example-city:example-corner", protocol=MQTTv5)
     client.on_connect = lambda *_: client.subscribe(f"{OWN}/receipts", qos=1)
     told = []
@@ -27,9 +37,10 @@ def run(host, port):
     client.connect(host, int(port))
     client.loop_start()
     for _ in range(WAIT_S):  # again and again, as a device does with what no receipt names
-        client.publish(f"{OWN}/events", text, qos=1)
+        for text in texts:
+            client.publish(f"{OWN}/events", text, qos=1)
         time.sleep(1)
-        if any(receipt["contiguous_through"] >= last for receipt in told):
+        if told and all(settles(told[-1], number) for number in numbers):
             break
     client.loop_stop()
     sys.stdout.write("\n".join(json.dumps(receipt) for receipt in told[-1:]) + "\n")

@@ -20,6 +20,7 @@ from agent.protocol.commands import COMMANDS, REASONS, Status, name_of
 from agent.protocol.examples import examples
 from tests.support import code_generators
 from tests.support.example_platform import PLATFORM, module
+from tests.support.page_blocks import PAGES, blocks, commands
 from tests.support.paths import DOCS, ROOT
 from tests.support.platform_stores import InSqlite
 from tests.support.ports import free_port, listens
@@ -28,28 +29,7 @@ from tests.support.waiting import wait_until
 if TYPE_CHECKING:
     from pathlib import Path
 
-PAGES = sorted((DOCS / "platform").glob("*.md"))
-_BLOCK = re.compile(r"^```(?P<mark>[a-z]+ [a-z]+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 TOPIC = "kerbwatch/v2/example-city/example-corner/events"
-
-
-def blocks(mark: str) -> list[tuple[str, str]]:
-    """(page, text) of each example with a mark."""
-    found = [
-        (page.name, block["text"])
-        for page in PAGES
-        for block in _BLOCK.finditer(page.read_text(encoding="utf-8"))
-        if block["mark"] == mark
-    ]
-    assert found, mark
-    return found
-
-
-def commands(text: str) -> list[tuple[str, str]]:
-    """Each command of a console, and what it prints."""
-    joined = text.replace("\\\n", " ")
-    parts = re.split(r"^\$ ", joined, flags=re.MULTILINE)[1:]
-    return [(part.split("\n", 1)[0], part.split("\n", 1)[1]) for part in parts]
 
 
 def test_the_program_on_the_first_page_is_the_file() -> None:

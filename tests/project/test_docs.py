@@ -82,9 +82,12 @@ def test_every_mark_is_one_that_is_tried() -> None:
         "sh runs",  # by tests/identity/test_server_trust.py
         # Those below by tests/platform/test_pages.py.
         "console asks",
+        "console keys",  # with orders and verifies by tests/platform/test_command_pages.py
         "console maps",
+        "console orders",
         "console consumes",
         "console starts",
+        "console verifies",
         "json queue",
         "json signed",
         "python start",
