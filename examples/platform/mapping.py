@@ -39,4 +39,5 @@ def _value(event, field):
 
 if __name__ == "__main__":
     values, unknown = mapped(json.load(sys.stdin), loaded(sys.argv[1]))
-    json.dump({"fields": values, "unknown": unknown}, sys.stdout, ensure_ascii=False, indent=2)
+    told = {"fields": values, "unknown": unknown}
+    sys.stdout.write(json.dumps(told, ensure_ascii=False, indent=2) + "\n")

@@ -20,7 +20,7 @@ WHERE state = 'cleared' AND coalesce(ended_by, '') <> 'verifier'
   AND cleared_s >= :from_s AND cleared_s < :until_s
 GROUP BY unit, kind ORDER BY unit, kind;
 
--- operator_minutes: how long each operator's bikes stood misparked, in all and for each hour in which a
+-- operator_minutes: how long each operator's bikes stood misparked. In all, and for each hour in which a
 -- camera could see a zone where bikes are forbidden.
 WITH stay AS (
   SELECT coalesce(operator, 'unknown') AS operator,

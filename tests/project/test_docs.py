@@ -86,6 +86,7 @@ def test_every_mark_is_one_that_is_tried() -> None:
         "console maps",
         "console orders",
         "console consumes",
+        "console pretends",
         "console starts",
         "console verifies",
         "json queue",
