@@ -26,7 +26,7 @@ WITH stay AS (
   SELECT coalesce(operator, 'unknown') AS operator,
     CASE WHEN since_s > :from_s THEN since_s ELSE :from_s END AS since_s,
     CASE WHEN until_s < :until_s THEN until_s ELSE :until_s END AS until_s
-  FROM member_now WHERE kind IN ('misparked_bike', 'shared_bike_disorder')
+  FROM member_now WHERE kind = 'misparked_bike'
 ), seen AS (
   SELECT sum(sensing_s) / 3600 AS hours FROM zone_day
   WHERE kind = 'no_parking' AND day BETWEEN :from_day AND :until_day

@@ -15,9 +15,12 @@ from typing import TYPE_CHECKING, get_args
 
 import pytest
 
+from agent.config.sections.site import SiteSection
 from agent.config.sections.uplink import UplinkSection
 from agent.protocol.commands import COMMANDS, REASONS, Status, name_of
+from agent.protocol.event_codes import profiles
 from agent.protocol.examples import examples
+from agent.scenarios import load_scenario, scenario_names
 from tests.support import code_generators
 from tests.support.example_platform import PLATFORM, module
 from tests.support.page_blocks import PAGES, blocks, commands
@@ -29,6 +32,7 @@ from tests.support.waiting import wait_until
 if TYPE_CHECKING:
     from pathlib import Path
 
+NO_CODE = {"events.md": "none known", "events.zh-CN.md": "未知"}
 TOPIC = "kerbwatch/v2/example-city/example-corner/events"
 
 
@@ -123,6 +127,24 @@ def test_the_page_of_events_names_every_type(page: str) -> None:
     schema = json.loads((ROOT / "contract/writer/event.schema.json").read_text(encoding="utf-8"))
     types = set(schema["discriminator"]["mapping"])
     assert [name for name in sorted(types) if f"`{name}`" not in text] == []
+
+
+@pytest.mark.parametrize("page", ["events.md", "events.zh-CN.md"])
+def test_the_page_has_the_code_of_every_kind_that_a_device_tells(page: str) -> None:
+    """A kind, or what a case of that kind may be told as instead."""
+    text = (DOCS / "platform" / page).read_text(encoding="utf-8")
+    row = r"^\| `(\w+)`([^|]*) \| (\S+) \| (\d{5}) \| ([^|]+) \|$"
+    listed = re.findall(row, text, re.MULTILINE)
+    kinds = {load_scenario(name).KIND for name in scenario_names()}
+    assert {kind for kind, instead, *_ in listed if not instead} == kinds
+    standard, classic = profiles()["gbt-47678-5"].matters, profiles()["classic"].matters
+    by_name = {matter.name: key for key, matter in standard.items()}
+    told = {by_name[name] for _, _, name, *_ in listed}
+    shared = set(get_args(SiteSection.model_fields["shared_bikes_as"].annotation))
+    assert told == kinds | shared | {"unlicensed_vending"}
+    for _, _, name, code, old in listed:
+        key = by_name[name]
+        assert (standard[key].code, classic[key].code or NO_CODE[page]) == (code, old)
 
 
 @pytest.fixture

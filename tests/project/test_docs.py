@@ -40,6 +40,7 @@ TOP = (
 )
 """Folders of the tree that documents name files of."""
 TEXTS = sorted({*PAGES, *ROOT.glob("training/**/*.md"), *ROOT.glob("models/*/CARD.md")})
+STATE = ROOT / "contract" / "examples" / "state-online.json"
 _PATH = re.compile(rf"(?<![\w./:-])(?:{'|'.join(TOP)})/[\w./*-]*")
 _FILE = re.compile(r"`(?P<name>[\w./-]+\.py)`")
 _MODULE = re.compile(r"python3? (?:-P )?-m (?P<name>[a-z_]\w*(?:\.\w+)*)")
@@ -78,6 +79,7 @@ def test_every_mark_is_one_that_is_tried() -> None:
         "json message",
         "json receipt",
         "json command",
+        "json state",
         "console runs",
         "sh runs",  # by tests/identity/test_server_trust.py
         # Those below by tests/platform/test_pages.py.
@@ -127,6 +129,11 @@ def test_every_drawing_in_the_documents_fits_the_sites_of_its_page() -> None:
 def test_every_message_in_the_documents_is_one_of_the_contract() -> None:
     for block in marked("json message"):
         Message.model_validate_json(block.text)
+
+
+def test_every_state_in_the_documents_is_that_of_the_contract() -> None:
+    for block in marked("json state"):
+        assert json.loads(block.text) == json.loads(STATE.read_text(encoding="utf-8"))
 
 
 def test_every_word_of_the_platform_in_the_documents_is_heeded() -> None:
