@@ -93,6 +93,18 @@ def test_code_is_generated_on_the_page_as_it_is_in_its_test() -> None:
         assert [(ROOT / each).is_file() for each in schemas] == [True, True]
 
 
+def test_generators_are_installed_on_the_page_in_the_versions_of_their_test() -> None:
+    lock = (code_generators.PINNED / "requirements.lock").read_text(encoding="utf-8")
+    packages = (code_generators.PINNED / "package.json").read_text(encoding="utf-8")
+    npm = json.loads(packages)["dependencies"]
+    for _, text in blocks("sh installs"):
+        [(name, version)] = re.findall(r"([\w-]+)==([\d.]+)", text)
+        assert f"\n{name}=={version} " in f"\n{lock}"
+        told = dict(re.findall(r"([\w-]+)@([\d.]+)", text))
+        assert set(told) == {"json-schema-to-typescript", "typescript"}
+        assert told.items() <= npm.items()
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_test_that_a_page_names_is_there(page: Path) -> None:
     for path, name in re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", page.read_text(encoding="utf-8")):

@@ -95,6 +95,7 @@ def test_every_mark_is_one_that_is_tried() -> None:
         "json signed",
         "python start",
         "sh generates",
+        "sh installs",
         "sql model",
         "sql runs",
         "text rights",
