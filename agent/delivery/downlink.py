@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from agent.delivery.command_log import CommandLog
     from agent.delivery.commands import AnyHandler
     from agent.delivery.epoch_limit import EpochLimit
-    from agent.delivery.mqtt_connection import Delivery
-    from agent.delivery.send_scheduler import ReceiptVerdict, SendScheduler
+    from agent.delivery.in_flight import InFlight, ReceiptVerdict
+    from agent.delivery.received_messages import Delivery
     from agent.identity.authorities import Authorities
     from agent.protocol.commands import Command
     from agent.protocol.events import Because
@@ -55,7 +55,7 @@ class Downlink:
     Args:
         topics: Where is listened and answered.
         outbox: Whose events are confirmed and brought back.
-        scheduler: What is under way.
+        in_flight: What is under way.
         clock: Of orders that expire.
         epochs: How often the platform's word may begin an epoch.
         handlers: The commands that are obeyed.
@@ -68,7 +68,7 @@ class Downlink:
         self,
         topics: Topics,
         outbox: Outbox,
-        scheduler: SendScheduler,
+        in_flight: InFlight,
         clock: Clock,
         epochs: EpochLimit,
         *,
@@ -79,7 +79,7 @@ class Downlink:
     ) -> None:
         self.receipts_topic, self.commands_topic = topics.of("receipts"), topics.of("commands")
         self.answers_topic = topics.of("answers")
-        self._outbox, self._scheduler = outbox, scheduler
+        self._outbox, self._in_flight = outbox, in_flight
         self.epochs = epochs
         self.last_refused = ""
         self._commands = Commands(
@@ -148,7 +148,7 @@ class Downlink:
         return None
 
     def _heed_receipt(self, receipt: Receipt, reader: sqlite3.Connection) -> None:
-        verdict = self._scheduler.receive(receipt, reader)
+        verdict = self._in_flight.receive(receipt, reader)
         if verdict in {"ahead", "conflict"}:
             self._begin_epoch(receipt, verdict)
         if verdict == "unsent":
@@ -179,7 +179,7 @@ class Downlink:
                 first=named[0][0],
             )
         because: Because = "rolled_back" if verdict == "ahead" else "copied"
-        raise NewEpochError(text, because, self._scheduler.doubtful(receipt))
+        raise NewEpochError(text, because, self._in_flight.doubtful(receipt))
 
     def _decline(self, why: str) -> None:
         self.declined += 1

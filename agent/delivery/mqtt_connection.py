@@ -2,13 +2,12 @@
 
 paho-mqtt does the protocol and nothing else: no thread of its own, no queue, no reconnecting.
 Each connection is a fresh client, because a paho client that reconnects forgets the broker's
-limits and keeps the old certificate. Its callbacks only append to a deque: an exception there
+limits and keeps the old certificate. Its callbacks only queue what comes: an exception there
 would end the loop silently, and a lock there would deadlock with ``publish``.
 """
 
 from __future__ import annotations
 
-import logging
 import select
 import socket
 import ssl
@@ -25,66 +24,43 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from agent.config.broker_address import host_and_port
+from agent.delivery.link_errors import (
+    NO_QOS,
+    Complaints,
+    LinkError,
+    Secured,
+    in_words,
+    refused,
+    stays_here,
+    told_to_go,
+)
 from agent.delivery.packet_limits import (
     LARGEST_PACKET_BYTES,
-    MALFORMED,
-    RECEIVE_MAXIMUM_EXCEEDED,
     BrokenRuleError,
     PacketLimits,
     StrictClient,
 )
 from agent.delivery.reason_codes import know_every_code
+from agent.delivery.received_messages import MAX_DELIVERIES, ReceivedMessages
 from agent.identity import client_certificate, server_trust
 from agent.identity.credentials import CredentialsError
 from agent.identity.credentials import read as read_credentials
-from drivers.network import is_loopback
-from wording.harmless import harmless
-from wording.known_errors import reason_of, recognised
 from wording.messages import said, text_of
 
 if TYPE_CHECKING:
-    from paho.mqtt.client import MQTTMessage
-
     from agent.config.schema import UplinkSection
+    from agent.delivery.received_messages import Delivery
 
 _LOST = said("connection lost")
-_NO_TLS = {"WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "UNEXPECTED_EOF_WHILE_READING"}
-_OLD_TLS = {"UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION"}
-"""Reasons of OpenSSL why a handshake fails."""
 _FIXED_HEADER_BYTES, _LENGTH_BYTES, _PACKET_ID_BYTES = 5, 2, 2
 _PROPERTY_HEAD_BYTES = 5
 """Of one more property of any length: what it is, how long it is, and by how much that prolongs the length of all."""
 
-_MAX_DELIVERIES = 64
-"""What the platform may send us at once; the broker keeps the rest until we have read these."""
-_MAX_WAITING_BYTES = _MAX_DELIVERIES * LARGEST_PACKET_BYTES
-_DELIVERY_BYTES = 1024
-"""What one is reckoned at beside its payload: so a few thousand small ones may wait, and 4 MiB in all.
-Mosquitto 2.0 counts the acknowledgement of what *we* publish as one of what it sent us, and so sends more
-than 64 at once to a device that answers: that is no reason to hang up."""
 _MIN_PACKET_BYTES = 2048
 """A broker that takes less would have us put almost every event aside."""
 _MAX_REFUSALS = 8
-_QOS_NOT_SUPPORTED, _RETAIN_NOT_SUPPORTED = 0x9B, 0x9A
 
 know_every_code()
-
-
-class LinkError(ConnectionError):
-    """There is no connection, or it was lost.
-
-    Attributes:
-        reason: In words, escaped; holds no secret.
-        unexplained: It was open, and ended without a reason from the broker.
-    """
-
-    def __init__(self, reason: str, *, unexplained: bool = False) -> None:
-        self.reason, self.unexplained = harmless(reason), unexplained
-        super().__init__(self.reason)
-
-
-class NoRetainError(LinkError):
-    """The broker does not support retained messages, and refuses a will that asks for one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,22 +70,6 @@ class Limits:
     receive_maximum: int
     packet_bytes: int | None
     retains: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """A message received from the platform; untrusted until validated.
-
-    ``retained``: the broker had stored it, for an unknown time. ``packet_id`` is 0 where the
-    broker expects no acknowledgement. ``correlation`` is whatever the sender wants to have again with the
-    answer (MQTT 5, 3.3.2.3.6).
-    """
-
-    topic: str
-    payload: bytes
-    retained: bool = False
-    packet_id: int = 0
-    correlation: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,13 +129,11 @@ class Connection:
         self.address = host_and_port(settings.broker or "")
         self._accepted: deque[tuple[ReasonCode, Properties]] = deque()
         self._ended: deque[LinkError] = deque()
-        self._broken_rules: deque[BrokenRuleError] = deque(maxlen=1)
         self.acknowledged: deque[Acknowledgement] = deque()
-        self._received: deque[Delivery] = deque()
-        self._waiting_bytes = 0
+        self._received = ReceivedMessages()
         self.refused_topics: deque[str] = deque(maxlen=_MAX_REFUSALS)
         self.limits = Limits(receive_maximum=0, packet_bytes=None)
-        self._complaints = _Complaints()
+        self._complaints = Complaints()
         self._client = client = StrictClient(
             CallbackAPIVersion.VERSION2,
             client_id,
@@ -207,14 +165,14 @@ class Connection:
         client.on_publish = lambda _c, _u, packet_id, code, _properties: self.acknowledged.append(
             Acknowledgement(packet_id, code.value, str(code))
         )
-        client.on_message = lambda _c, _u, message: self._take(message)
+        client.on_message = lambda _c, _u, message: self._received.take(message)
         client.on_subscribe = lambda _c, _u, _mid, codes, _properties: self.refused_topics.extend(
             str(code) if code.is_failure else "only with QoS 0, asked for was 1"
             for code in codes
             if code.value != 1
         )
         client.on_disconnect = lambda _c, _u, flags, code, _properties: self._ended.append(
-            _told_to_go(code)
+            told_to_go(code)
             if flags.is_disconnect_packet_from_server
             else LinkError(_LOST, unexplained=True)
         )
@@ -234,7 +192,7 @@ class Connection:
             raise LinkError(text_of(error)) from error
         except (OSError, ValueError) as error:
             refusal = client_certificate.refusal(str(error), self._settings)
-            raise LinkError(refusal or _in_words(error)) from error
+            raise LinkError(refusal or in_words(error)) from error
         while not self._accepted:
             left_s = deadline_s - time.monotonic()
             if left_s <= 0:
@@ -242,7 +200,7 @@ class Connection:
             self.turn(left_s)
         code, properties = self._accepted.popleft()
         if code.is_failure:
-            raise _refused(code)
+            raise refused(code)
         self.limits = _limits(properties)
 
     def subscribe(self, *topics: str) -> None:
@@ -319,8 +277,8 @@ class Connection:
             self._client.loop_read()
         except BrokenRuleError as error:
             self._hang_up(error)
-        if self._broken_rules:
-            self._hang_up(self._broken_rules[0])
+        if self._received.broken is not None:
+            self._hang_up(self._received.broken)
         if writable:
             self._client.loop_write()
         self._client.loop_misc()
@@ -329,11 +287,8 @@ class Connection:
 
     def next_delivery(self) -> Delivery | None:
         """The next message received; acknowledges it, so that the broker may send another one."""
-        if not self._received:
-            return None
-        delivery = self._received.popleft()
-        self._waiting_bytes -= _cost_bytes(delivery.payload, delivery.correlation)
-        if delivery.packet_id:
+        delivery = self._received.next()
+        if delivery is not None and delivery.packet_id:
             self._client.ack(delivery.packet_id, 1)
         return delivery
 
@@ -367,44 +322,17 @@ class Connection:
             properties=_PackedOnce(
                 PacketTypes.CONNECT,
                 SessionExpiryInterval=0,
-                ReceiveMaximum=_MAX_DELIVERIES,
+                ReceiveMaximum=MAX_DELIVERIES,
                 MaximumPacketSize=LARGEST_PACKET_BYTES,
             ),
         )
         channel = cast("socket.socket", self._client.socket())
         channel.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if settings.password_file is not None and credentials.context is None:
-            _stays_here(channel.getpeername()[0])
+            stays_here(channel.getpeername()[0])
         # A half-open link is found by the kernel before the keep-alive finds it.
         timeout_ms = int(settings.acknowledge_timeout_s * 1000)
         channel.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, timeout_ms)
-
-    def _take(self, message: MQTTMessage) -> None:
-        """Queue a received message until it is asked for, within our Receive Maximum."""
-        try:
-            topic = message.topic
-        except UnicodeDecodeError:
-            text = said("the broker sent something that is not MQTT")
-            self._broken_rules.append(BrokenRuleError(MALFORMED, text))
-            return
-        cost = _cost_bytes(message.payload, getattr(message.properties, "CorrelationData", None))
-        if message.qos == 0 and len(self._received) >= _MAX_DELIVERIES:
-            return  # the broker waits for nothing, and the message may get lost
-        if self._waiting_bytes + cost <= _MAX_WAITING_BYTES:
-            self._waiting_bytes += cost
-            packet_id = message.mid if message.qos else 0
-            self._received.append(
-                Delivery(
-                    topic,
-                    bytes(message.payload),
-                    message.retain,
-                    packet_id,
-                    getattr(message.properties, "CorrelationData", None),
-                )
-            )
-        else:
-            text = said("the broker sent more at once than was allowed")
-            self._broken_rules.append(BrokenRuleError(RECEIVE_MAXIMUM_EXCEEDED, text))
 
     def _hang_up(self, broken: BrokenRuleError) -> NoReturn:
         """Send the broker a DISCONNECT with the reason, if possible, and end the connection.
@@ -419,7 +347,7 @@ class Connection:
 
     def _lost(self) -> LinkError:
         if self._accepted and self._accepted[0][0].is_failure:
-            return _refused(self._accepted[0][0])
+            return refused(self._accepted[0][0])
         ended = self._ended[0] if self._ended else LinkError(_LOST, unexplained=True)
         reason, unexplained = ended.reason, ended.unexplained
         complaint = self._complaints.last
@@ -429,41 +357,6 @@ class Connection:
             return LinkError(refusal)
         told = said("{reason}: {complaint}", reason=reason, complaint=complaint)
         return LinkError(told, unexplained=unexplained)
-
-
-def _cost_bytes(payload: bytes | bytearray, correlation: bytes | None) -> int:
-    return _DELIVERY_BYTES + len(payload) + len(correlation or b"")
-
-
-class NoHandshakeError(ConnectionError):
-    """The other side did not answer with TLS."""
-
-
-class Secured(ssl.SSLSocket):
-    """A TLS socket that is closed when the handshake fails; paho would leave it to the garbage collector."""
-
-    def do_handshake(self, block: bool = False) -> None:
-        try:
-            super().do_handshake(block)
-        except OSError as error:
-            self.close()
-            if isinstance(error, ConnectionError) or getattr(error, "reason", None) in _NO_TLS:
-                raise NoHandshakeError(*error.args) from error
-            raise
-
-
-class _Complaints(logging.Handler):
-    """Keeps paho's last log message: paho logs why a socket failed, but tells its caller only that it did."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self.last = ""
-        # In no tree of loggers: it lives as long as its connection.
-        self.logger = logging.Logger("paho", logging.WARNING)  # noqa: LOG001
-        self.logger.addHandler(self)
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.last = record.getMessage()
 
 
 class _PackedOnce(Properties):
@@ -482,22 +375,6 @@ class _PackedOnce(Properties):
         return self._on_the_wire
 
 
-_NO_QOS = said(
-    "the broker acknowledges no messages (its Maximum QoS is 0); choose one that takes QoS 1"
-)
-
-
-def _stays_here(address: str) -> None:
-    """Refuse to send a password unencrypted to another host, whatever the broker's name resolves to.
-
-    Raises:
-        LinkError: It would be sent. Nothing has been sent yet: paho writes only in ``turn``.
-    """
-    if not is_loopback(address):
-        text = said("the password would be sent to {host} unencrypted; use mqtts://", host=address)
-        raise LinkError(text)
-
-
 def _limits(properties: Properties) -> Limits:
     """Read the broker's limits from its CONNACK.
 
@@ -510,7 +387,7 @@ def _limits(properties: Properties) -> Limits:
         retains=getattr(properties, "RetainAvailable", 1) == 1,
     )
     if getattr(properties, "MaximumQoS", 1) < 1:
-        raise LinkError(_NO_QOS)
+        raise LinkError(NO_QOS)
     if limits.packet_bytes is not None and limits.packet_bytes < _MIN_PACKET_BYTES:
         raise LinkError(
             said(
@@ -520,34 +397,3 @@ def _limits(properties: Properties) -> Limits:
             )
         )
     return limits
-
-
-def _told_to_go(code: ReasonCode) -> LinkError:
-    kind = NoRetainError if code.value == _RETAIN_NOT_SUPPORTED else LinkError
-    return kind(said("the broker ended the connection: {reason}", reason=recognised(str(code))))
-
-
-def _refused(code: ReasonCode) -> LinkError:
-    if code.value == _QOS_NOT_SUPPORTED:
-        return LinkError(_NO_QOS)
-    reason = recognised(str(code))
-    if code.value == _RETAIN_NOT_SUPPORTED:
-        return NoRetainError(said("the broker refuses the connection: {reason}", reason=reason))
-    return LinkError(said("the broker refuses the connection: {reason}", reason=reason))
-
-
-def _in_words(error: Exception) -> str:
-    reason = reason_of(error)
-    if isinstance(error, NoHandshakeError):
-        return said(
-            "the broker ended the connection before TLS began ({reason}): TLS may not be enabled "
-            "at this port; correct it in broker (usually 8883 for mqtts://, 1883 for mqtt://)",
-            reason=reason,
-        )
-    if isinstance(error, ssl.SSLError) and error.reason in _OLD_TLS:
-        return said(
-            "the broker does not support TLS 1.2 or newer: update its software or its settings"
-        )
-    if isinstance(error, socket.gaierror):
-        return said("the broker's name cannot be resolved: {reason}", reason=reason)
-    return said("the broker cannot be reached: {reason}", reason=reason)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from agent.concurrency.backoff import Backoff
 from agent.delivery.channel_rights import ChannelRights
 from agent.delivery.downlink import Downlink
-from agent.delivery.mqtt_connection import Connection, LinkError, Wake
+from agent.delivery.link_errors import LinkError
+from agent.delivery.mqtt_connection import Connection, Wake
 from agent.delivery.reason_codes import NO_SUBSCRIBERS, meaning
 from agent.delivery.send_scheduler import Batch, SendScheduler
 from wording.messages import said
@@ -250,7 +251,7 @@ class Session:
                     continue
                 self._channels.answered(flight.topic, answer.code)
                 self._heed(answer, flight.batch)
-        self._scheduler.let_go()
+        self._scheduler.in_flight.let_go()
 
     def _heed_clearing(self, answer: Acknowledgement, topic: str, done: Callable[[], None]) -> None:
         if answer.code not in {0, NO_SUBSCRIBERS}:

@@ -23,7 +23,8 @@ from agent.delivery.data_budget import DataBudget
 from agent.delivery.downlink import Downlink, NewEpochError
 from agent.delivery.epoch_limit import EpochLimit
 from agent.delivery.left_state import LeftState
-from agent.delivery.mqtt_connection import Connection, LinkError, NoRetainError, Wake
+from agent.delivery.link_errors import LinkError, NoRetainError
+from agent.delivery.mqtt_connection import Connection, Wake
 from agent.delivery.send_scheduler import SendScheduler, Terms
 from agent.delivery.session import ROUND_S, MovedError, Session
 from agent.identity.authorities import Authorities
@@ -157,7 +158,7 @@ class Uplink:
         self._downlink = Downlink(
             topics,
             outbox,
-            self._scheduler,
+            self._scheduler.in_flight,
             clock,
             EpochLimit(clock, database),
             handlers=(*self._backlog.handlers, *handlers),
@@ -184,17 +185,18 @@ class Uplink:
     @property
     def figures(self) -> UplinkStats:
         """The present figures; from any thread."""
+        in_flight = self._scheduler.in_flight
         return UplinkStats(
             connected_since=self._connected_since,
-            sent=self._scheduler.sent,
-            confirmed=self._scheduler.confirmed,
-            retried=self._scheduler.retried,
+            sent=in_flight.sent,
+            confirmed=in_flight.confirmed,
+            retried=in_flight.retried,
             dead_letters=self._scheduler.dead_letters,
             last_error=self._last_error,
             last_error_at=self._last_error_at,
             refused=self._downlink.refused,
             health=self._health(),
-            unreceipted=self._scheduler.unreceipted,
+            unreceipted=in_flight.unreceipted,
             spent_today=self._scheduler.budget.spent,
             codes=dict(self._channels.codes),
             heard=dict(self._channels.heard),
@@ -213,7 +215,7 @@ class Uplink:
             resend_left=self._backlog.resends.left,
             epochs_begun=downlink.epochs.begun,
             epoch_wait_s=round(downlink.epochs.wait_s, 1),
-            refused_events=dict(self._scheduler.refused),
+            refused_events=dict(self._scheduler.in_flight.refused),
         )
 
     def _budget(self) -> DataBudget:
@@ -259,7 +261,7 @@ class Uplink:
 
     def _deliver(self, stop: threading.Event) -> None:
         """Run one connection from start to end, and handle why it ended."""
-        if self._scheduler.epoch != self._outbox.epoch:
+        if self._scheduler.in_flight.epoch != self._outbox.epoch:
             self._scheduler.begin_anew()
         try:
             self._session(stop)
@@ -348,7 +350,7 @@ class Uplink:
                 self._save_budget(0.0)
 
     def _find_out_if_moved(self) -> None:
-        if self._scheduler.epoch != self._outbox.epoch:
+        if self._scheduler.in_flight.epoch != self._outbox.epoch:
             raise MovedError
 
     def _begin_epoch(self, told: NewEpochError) -> None:

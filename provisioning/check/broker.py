@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from cryptography import x509
 
-from agent.delivery.mqtt_connection import Connection, LinkError
+from agent.delivery.link_errors import LinkError
+from agent.delivery.mqtt_connection import Connection
 from agent.identity import server_trust
 from agent.identity.credentials import CredentialsError
 from agent.identity.credentials import read as read_credentials

@@ -286,7 +286,7 @@ def test_a_receipt_costs_what_is_under_way_however_much_waits(
         told = Receipt(epoch=device.outbox.epoch, contiguous_through=through, ranges=ranges)
         with closing(device.database.read()) as reader:
             asked = Asked(reader)
-            verdict = scheduler.receive(told, reader)
+            verdict = scheduler.in_flight.receive(told, reader)
         assert verdict == ("taken" if told.highest <= sent else "unsent")
         # Some steps for each number under way and for each range that is left; no more for the backlog.
         assert asked.steps < 20 * sent + 100 * len(ranges) + 1000
@@ -301,7 +301,7 @@ def test_what_was_asked_for_again_is_not_counted_for_each_receipt(tmp_path: Path
         told = Receipt(epoch=device.outbox.epoch, contiguous_through=_BACKLOG, ranges=_WIDE)
         with closing(device.database.read()) as reader:
             asked = Asked(reader)
-            assert scheduler.receive(told, reader) == "taken"
+            assert scheduler.in_flight.receive(told, reader) == "taken"
         assert asked.steps < 1000
         assert len(device.waiting()) == _BACKLOG
 

@@ -198,7 +198,7 @@ def test_a_receipt_for_what_was_never_sent_is_refused_whole(broker: Broker, tmp_
         broker.stop()
         later = device.open_cases(1)
         with closing(device.database.read()) as reader:
-            verdict = device.uplink._scheduler.receive(receipt(device, later[-1]), reader)
+            verdict = device.uplink._scheduler.in_flight.receive(receipt(device, later[-1]), reader)
         assert verdict == "unsent"
         assert device.waiting() == [*first, *later]
 
@@ -332,7 +332,7 @@ def test_what_was_asked_for_again_may_be_named_before_it_goes(
         assert device.outbox.resend(asked).result() == (2, [3, 4])
         device.uplink._scheduler.bring_back([3, 4])
         with closing(device.database.read()) as reader:
-            assert device.uplink._scheduler.receive(receipt(device, 5), reader) == "taken"
+            assert device.uplink._scheduler.in_flight.receive(receipt(device, 5), reader) == "taken"
 
 
 def test_a_receipt_confirms_only_what_this_run_has_sent(broker: Broker, tmp_path: Path) -> None:
@@ -341,7 +341,7 @@ def test_a_receipt_confirms_only_what_this_run_has_sent(broker: Broker, tmp_path
         given = device.open_cases(3)
     with Device(tmp_path, settings(broker)) as device:
         with closing(device.database.read()) as reader:
-            verdict = device.uplink._scheduler.receive(receipt(device, given[-1]), reader)
+            verdict = device.uplink._scheduler.in_flight.receive(receipt(device, given[-1]), reader)
         assert verdict == "taken"
         assert device.waiting() == given
 
@@ -475,4 +475,4 @@ def test_an_event_that_is_refused_with_a_code_of_another_form_does_not_come_agai
         platform.say("receipts", json.dumps(told))
         wait_until(lambda: device.waiting() == [])
         assert device.uplink.figures.refused == 0
-        assert device.uplink._scheduler.refused == {"other": 1, "torn": 1}
+        assert device.uplink._scheduler.in_flight.refused == {"other": 1, "torn": 1}

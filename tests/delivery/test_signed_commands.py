@@ -15,7 +15,7 @@ from agent.audit import OF_PLATFORM, records
 from agent.config.ordered import ordered
 from agent.config.schema import UplinkSection
 from agent.delivery.command_reader import CommandReader, Order, UnreadError
-from agent.delivery.mqtt_connection import Delivery
+from agent.delivery.received_messages import Delivery
 from agent.identity.authorities import Authorities, Authority
 from agent.protocol import vectors
 from agent.protocol.commands import COMMANDS, Answer

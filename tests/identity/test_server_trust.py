@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from agent.config.schema import UplinkSection
-from agent.delivery.mqtt_connection import Connection, LinkError
+from agent.delivery.link_errors import LinkError
+from agent.delivery.mqtt_connection import Connection
 from agent.identity import server_trust
 from tests.support.broker import Broker
 from tests.support.catalogue import translated

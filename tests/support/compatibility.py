@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 
 from agent.config.schema import UplinkSection
-from agent.delivery.mqtt_connection import Delivery
+from agent.delivery.received_messages import Delivery
 from agent.protocol.examples import examples
 from agent.protocol.generator import DOCUMENT_VERSION
 from agent.protocol.schemas import schema

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from agent.config.schema import UplinkSection
-from agent.delivery.mqtt_connection import Connection, LinkError
+from agent.delivery.link_errors import LinkError
+from agent.delivery.mqtt_connection import Connection
 from tests.support.broker import Broker
 from tests.support.topics import DEVICE, STATE
 

@@ -14,7 +14,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from agent.delivery.mqtt_connection import Secured
+from agent.delivery.link_errors import Secured
 from agent.protocol.commands import Answer
 from agent.protocol.events import DeviceState, Event, Message
 from provisioning.demo.consumer import unpacked
