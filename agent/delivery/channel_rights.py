@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from agent.protocol.topics import channel_of
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -21,7 +23,8 @@ class ChannelRights:
         clock: For the time of the last message.
 
     Attributes:
-        codes: The reason code of the last PUBACK, by channel: ``events``, ``state``, ``answers``.
+        codes: The reason code of the last PUBACK, by channel: ``events``, ``state``, ``answers``,
+            ``pictures``.
         heard: When a message last came, by channel: ``receipts``, ``commands``.
         deaf: Why the broker refused a subscription; None if it did not, or a message came since.
     """
@@ -34,13 +37,9 @@ class ChannelRights:
 
     def answered(self, topic: str, code: int) -> None:
         """Note the broker's reason code for a publish on a channel."""
-        self.codes[_channel(topic)] = code
+        self.codes[channel_of(topic)] = code
 
     def hear(self, topic: str) -> None:
         """Note that a message came on a channel."""
-        self.heard[_channel(topic)] = self._clock.now()
+        self.heard[channel_of(topic)] = self._clock.now()
         self.deaf = None
-
-
-def _channel(topic: str) -> str:
-    return topic.rpartition("/")[2]

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from agent.delivery.commands import AnyHandler
     from agent.delivery.epoch_limit import EpochLimit
     from agent.delivery.in_flight import InFlight, ReceiptVerdict
+    from agent.delivery.picture_sender import PictureSender
     from agent.delivery.received_messages import Delivery
     from agent.identity.authorities import Authorities
     from agent.protocol.commands import Command
@@ -62,6 +63,7 @@ class Downlink:
         orders: Knows what came before.
         authorities: Whose signatures count.
         record: Writes into the audit log of what the platform ordered.
+        pictures: Told what the platform has of them; None: none are sent.
     """
 
     def __init__(
@@ -76,10 +78,11 @@ class Downlink:
         orders: CommandLog,
         authorities: Authorities,
         record: Callable[[str, Mapping[str, Any]], object],
+        pictures: PictureSender | None = None,
     ) -> None:
         self.receipts_topic, self.commands_topic = topics.of("receipts"), topics.of("commands")
         self.answers_topic = topics.of("answers")
-        self._outbox, self._in_flight = outbox, in_flight
+        self._outbox, self._in_flight, self._pictures = outbox, in_flight, pictures
         self.epochs = epochs
         self.last_refused = ""
         self._commands = Commands(
@@ -148,6 +151,10 @@ class Downlink:
         return None
 
     def _heed_receipt(self, receipt: Receipt, reader: sqlite3.Connection) -> None:
+        if self._pictures is not None and self._pictures.receive(receipt.pictures, reader):
+            self._refuse(
+                "a receipt for pictures that were not sent, or for more of them than there is"
+            )
         verdict = self._in_flight.receive(receipt, reader)
         if verdict in {"ahead", "conflict"}:
             self._begin_epoch(receipt, verdict)

@@ -153,6 +153,7 @@ class Connection:
         self._take_what_comes(client)
         self._plain = _PackedOnce(PacketTypes.PUBLISH, ContentType="application/json")
         self._packed = _PackedOnce(PacketTypes.PUBLISH, ContentType="application/gzip")
+        self._raw = _PackedOnce(PacketTypes.PUBLISH, ContentType="application/octet-stream")
 
     def _take_what_comes(self, client: StrictClient) -> None:
         """Put what paho calls back with into queues, to be read after the turn."""
@@ -221,15 +222,17 @@ class Connection:
         *,
         retain: bool = False,
         packed: bool = False,
+        raw: bool = False,
         correlation: bytes | None = None,
     ) -> int:
         """Send with QoS 1.
 
         Args:
             topic: Where to.
-            payload: JSON, or JSON packed with gzip.
+            payload: JSON, JSON packed with gzip, or bytes.
             retain: Whether the broker retains it for later subscribers.
             packed: Whether the content type says gzip.
+            raw: Whether it says that these are bytes.
             correlation: Of the message that this answers.
 
         Returns:
@@ -238,7 +241,7 @@ class Connection:
         Raises:
             LinkError: The connection was lost.
         """
-        content = self._packed if packed else self._plain
+        content = self._raw if raw else self._packed if packed else self._plain
         if correlation is not None:
             content = _PackedOnce(
                 PacketTypes.PUBLISH, ContentType="application/json", CorrelationData=correlation

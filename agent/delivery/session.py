@@ -13,6 +13,7 @@ from agent.delivery.link_errors import LinkError
 from agent.delivery.mqtt_connection import Connection, Wake
 from agent.delivery.reason_codes import NO_SUBSCRIBERS, meaning
 from agent.delivery.send_scheduler import Batch, SendScheduler
+from agent.protocol.topics import PIECE_LEVELS_BYTES
 from wording.messages import said
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from agent.config.schema import UplinkSection
     from agent.delivery.mqtt_connection import Acknowledgement
+    from agent.delivery.picture_sender import PictureSender, Piece
     from agent.protocol.commands import Answer
 
 _NO_LIMIT_BYTES = 268_435_455
@@ -33,11 +35,12 @@ _GOODBYE_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Flight:
-    """A batch in flight on its channel, not yet acknowledged by the broker."""
+    """A batch in flight on its channel, or a piece of a picture, not yet acknowledged by the broker."""
 
     topic: str
     batch: Batch
     sent_s: float
+    piece: Piece | None = None
 
 
 class MovedError(Exception):
@@ -57,6 +60,7 @@ class Session:
         downlink: Processes messages from the platform.
         channels: Notes acknowledgements and received messages.
         retain: Whether the device's state is retained.
+        pictures: Sends pictures in what is left of the window; None: there are none.
     """
 
     def __init__(
@@ -71,11 +75,12 @@ class Session:
         channels: ChannelRights,
         *,
         retain: bool,
+        pictures: PictureSender | None = None,
     ) -> None:
         self._connection, self._reader, self._scheduler = connection, reader, scheduler
         self._channels = channels
         self._settings, self._topic, self._report = settings, events_topic, report
-        self._downlink, self._retain = downlink, retain
+        self._downlink, self._retain, self._pictures = downlink, retain, pictures
         self._flights: dict[int, Flight] = {}
         self._flying_bytes = 0
         self._accepting = False
@@ -109,6 +114,7 @@ class Session:
         """
         self._scheduler.settle()
         self._send()
+        self._send_piece()
         pause_s = self._resume_s - time.monotonic()
         self._connection.turn(pause_s if 0 < pause_s < ROUND_S else ROUND_S, wake)
         self._read_answers()
@@ -195,6 +201,8 @@ class Session:
         for flight in self._flights.values():
             self._scheduler.put_back(flight.batch)
         self._flights.clear()
+        if self._pictures is not None:
+            self._pictures.put_back()
 
     def _wait_for_answers(self, wake: Wake, until_s: float) -> None:
         while self._flights and (left_s := until_s - time.monotonic()) > 0:
@@ -221,6 +229,24 @@ class Session:
             else:
                 self._scheduler.take(batch, head_bytes + len(batch.payload))
                 self._publish(self._topic, batch)
+
+    def _send_piece(self) -> None:
+        """Send a piece of a picture, if the events leave room for it: never while their fate is unknown."""
+        if self._pictures is None or not self._accepting or time.monotonic() < self._resume_s:
+            return
+        if len(self._flights) >= self._connection.limits.receive_maximum:
+            return
+        window_bytes = self._settings.window_bytes
+        head_bytes = self._head_bytes + PIECE_LEVELS_BYTES
+        largest_bytes = (self._connection.limits.packet_bytes or _NO_LIMIT_BYTES) - head_bytes
+        room_bytes = window_bytes - self._flying_bytes
+        piece = self._pictures.next(self._reader, room_bytes, min(largest_bytes, window_bytes))
+        if piece is not None:
+            self._pictures.take(piece, head_bytes + len(piece.payload))
+            packet_id = self._connection.publish(piece.topic, piece.payload, raw=True)
+            batch = Batch((), piece.payload, "evidence")
+            self._flights[packet_id] = Flight(piece.topic, batch, time.monotonic(), piece)
+            self._flying_bytes += len(piece.payload)
 
     def _publish(
         self,
@@ -250,6 +276,9 @@ class Session:
                     self._heed_clearing(answer, flight.topic, done)
                     continue
                 self._channels.answered(flight.topic, answer.code)
+                if flight.piece is not None and self._pictures is not None:
+                    self._pictures.answered(flight.piece, answer.code, answer.text)
+                    continue
                 self._heed(answer, flight.batch)
         self._scheduler.in_flight.let_go()
 

@@ -25,6 +25,7 @@ from agent.delivery.epoch_limit import EpochLimit
 from agent.delivery.left_state import LeftState
 from agent.delivery.link_errors import LinkError, NoRetainError
 from agent.delivery.mqtt_connection import Connection, Wake
+from agent.delivery.picture_sender import PictureSender
 from agent.delivery.send_scheduler import SendScheduler, Terms
 from agent.delivery.session import ROUND_S, MovedError, Session
 from agent.identity.authorities import Authorities
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
+    from pathlib import Path
 
     from agent.config.schema import UplinkSection
     from agent.delivery.commands import AnyHandler
@@ -118,6 +120,7 @@ class Uplink:
         handlers: Commands that others than the uplink obey.
         record: Writes into the audit log what the platform has ordered; raises OSError.
         authorities: Whose signatures count; unless given, nobody's.
+        pictures: The folder of the pictures that may be queued; None: none are sent.
     """
 
     def __init__(
@@ -137,6 +140,7 @@ class Uplink:
         handlers: Sequence[AnyHandler] = (),
         record: Callable[[str, Mapping[str, Any]], object] = lambda _what, _facts: None,
         authorities: Authorities | None = None,
+        pictures: Path | None = None,
     ) -> None:
         self._settings = settings
         self._database, self._outbox = database, outbox
@@ -155,6 +159,13 @@ class Uplink:
         self._backlog = BacklogCommands(
             database, outbox, self._scheduler, clock, settings.keep_arrived
         )
+        self._pictures = None
+        if pictures is not None:
+            self._pictures = PictureSender(
+                *(database, outbox, pictures, topics, clock, ids),
+                budget=self._scheduler.budget,
+                report=self._report,
+            )
         self._downlink = Downlink(
             topics,
             outbox,
@@ -165,6 +176,7 @@ class Uplink:
             orders=CommandLog(database, clock),
             authorities=authorities or Authorities(),
             record=record,
+            pictures=self._pictures,
         )
         self._channels = ChannelRights(clock)
         self._retains = True
@@ -328,6 +340,7 @@ class Uplink:
                 self._downlink,
                 self._channels,
                 retain=self._retains,
+                pictures=self._pictures,
             )
             try:
                 self._scheduler.pace.set(self._settings.backlog_events_per_s)

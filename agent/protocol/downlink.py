@@ -13,6 +13,7 @@ from agent.protocol.base import (
     Wire,
 )
 from agent.protocol.fields import MAX_NUMBER, MORE_LATER, Id, Number, Word
+from agent.protocol.picture_transfer import Has, has_of
 
 _WORD = re.compile(r"[a-z][a-z0-9_]{0,63}")
 OTHER: Final = "other"
@@ -35,9 +36,14 @@ class Receipt(Wire):
     device does not send them again by itself, keeps them like what has arrived, and counts them in its heartbeat.
     They may be named by ``contiguous_through`` and ``ranges`` as well. Left out where there is none.
 
+    ``pictures``: of redacted pictures that came in pieces, how many bytes are stored, from the first on and without
+    a gap. All of them: it is stored whole, and its SHA-256 was verified. Fewer: the device goes on from there. Left
+    out where there is none.
+
     Read as tolerantly as the platform is to read: a later version may say more than this one knows, and a
     device must not fall silent over it. What one of ``refused`` says behind its code is left aside, a code of another
-    form counts as ``other``, and one without a range or a code is left out: the rest of the receipt holds.
+    form counts as ``other``, and one without a range or a code is left out, as is one of ``pictures`` that cannot be
+    read: the rest of the receipt holds.
     """
 
     model_config = ConfigDict(extra="ignore")
@@ -48,6 +54,7 @@ class Receipt(Wire):
     ranges: tuple[Range, ...] = Field(default=(), max_length=1000, fail_fast=True)
     conflicts: tuple[Range, ...] = Field(default=(), max_length=1000, fail_fast=True)
     refused: tuple[RefusedRange, ...] = Field(default=(), max_length=1000, fail_fast=True)
+    pictures: tuple[Has, ...] = Field(default=(), max_length=1000, fail_fast=True)
 
     @field_validator("refused", mode="before")
     @classmethod
@@ -55,6 +62,13 @@ class Receipt(Wire):
         if not isinstance(items, list | tuple):
             return items
         return tuple(read for item in items if (read := _refused_range(item)) is not None)
+
+    @field_validator("pictures", mode="before")
+    @classmethod
+    def _known_pictures(cls, items: Any) -> Any:
+        if not isinstance(items, list | tuple):
+            return items
+        return tuple(read for item in items if (read := has_of(item)) is not None)
 
     @field_validator("ranges", "conflicts")
     @classmethod

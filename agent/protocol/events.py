@@ -44,6 +44,7 @@ from agent.protocol.fields import (
 )
 from agent.protocol.heartbeat import ChangesBody, HeartbeatBody
 from agent.protocol.inventory import InventoryBody
+from agent.protocol.picture_transfer import NotSentBody, StoredBody
 from agent.protocol.service import AcceptanceBody, DecommissionedBody
 from agent.protocol.summary import SummaryBody
 
@@ -277,6 +278,16 @@ class DecommissionedEvent(Envelope):
     body: DecommissionedBody
 
 
+class StoredEvent(Envelope):
+    type: Literal["evidence.stored"]
+    body: StoredBody
+
+
+class NotSentEvent(Envelope):
+    type: Literal["evidence.not_sent"]
+    body: NotSentBody
+
+
 Event = Annotated[
     CaseEvent
     | BirthEvent
@@ -288,7 +299,9 @@ Event = Annotated[
     | SummaryEvent
     | InventoryEvent
     | AcceptanceEvent
-    | DecommissionedEvent,
+    | DecommissionedEvent
+    | StoredEvent
+    | NotSentEvent,
     Field(discriminator="type"),
 ]
 DeviceBody = (
@@ -302,6 +315,8 @@ DeviceBody = (
     | InventoryBody
     | AcceptanceBody
     | DecommissionedBody
+    | StoredBody
+    | NotSentBody
 )
 Body = CaseBody | DeviceBody
 
@@ -317,6 +332,8 @@ DEVICE_EVENTS: dict[type[DeviceBody], tuple[str, LaneName]] = {
     InventoryBody: ("device.inventory", "rest"),
     AcceptanceBody: ("device.acceptance", "rest"),
     DecommissionedBody: ("device.decommissioned", "rest"),
+    StoredBody: ("evidence.stored", "evidence"),
+    NotSentBody: ("evidence.not_sent", "evidence"),
 }
 """What the device tells of itself: its type on the wire, and the lane in which it goes."""
 

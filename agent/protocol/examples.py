@@ -41,14 +41,17 @@ from agent.protocol.events import (
     LossBody,
     LossEvent,
     Message,
+    NotSentEvent,
     Predecessor,
     StorageBody,
     StorageEvent,
+    StoredEvent,
     SummaryEvent,
 )
 from agent.protocol.field_examples import BEGAN_AT, EPOCH, example_of, id_of, sha256_of
 from agent.protocol.heartbeat import ChangesBody, HeartbeatBody
 from agent.protocol.inventory import InventoryBody
+from agent.protocol.picture_transfer import NotSentBody, StoredBody
 from agent.protocol.place import Place
 from agent.protocol.service import AcceptanceBody, DecommissionedBody
 from agent.protocol.summary import DeviceDay, KindDay, SummaryBody, ZoneDay
@@ -75,7 +78,16 @@ def examples() -> dict[str, Any]:
         "message-loss": Message(historical=False, events=(_loss(5),)),
         "message-storage": Message(historical=False, events=(_storage(6), _volatile(7))),
         "message-clock": Message(historical=False, events=(_clock(15),)),
+        "message-pictures": Message(historical=False, events=(_stored(17), _not_sent(18))),
         "receipt": Receipt(epoch=EPOCH, contiguous_through=2, ranges=((4, 5),)),
+        "receipt-pictures": Receipt(
+            epoch=EPOCH,
+            contiguous_through=18,
+            pictures=(
+                (sha256_of("example redacted close_up"), 31_000),
+                (sha256_of("example redacted threshold"), 40_960),
+            ),
+        ),
         **{
             f"command-{name_of(each)}": _command(each) for each in sorted(unsigned(), key=_fullness)
         },
@@ -224,6 +236,16 @@ def _taken_down(sequence: int) -> DecommissionedEvent:
     envelope = _envelope(sequence, BEGAN_AT + timedelta(seconds=2000))
     body = example_of(DecommissionedBody)
     return DecommissionedEvent(**envelope, type="device.decommissioned", body=body)
+
+
+def _stored(sequence: int) -> StoredEvent:
+    envelope = _envelope(sequence, BEGAN_AT + timedelta(seconds=240))
+    return StoredEvent(**envelope, type="evidence.stored", body=example_of(StoredBody))
+
+
+def _not_sent(sequence: int) -> NotSentEvent:
+    envelope = _envelope(sequence, BEGAN_AT + timedelta(seconds=250))
+    return NotSentEvent(**envelope, type="evidence.not_sent", body=example_of(NotSentBody))
 
 
 def _picture(role: str, captured_at: datetime) -> Picture:

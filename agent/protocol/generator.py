@@ -99,6 +99,7 @@ def kept_sums(kept: Path) -> dict[str, str]:
     return {version: told for told, _, version in (line.partition("  ") for line in lines)}
 
 
+_BYTES = "application/octet-stream"
 _TOPICS = Topics.pattern(CONTRACT_VERSION)
 
 
@@ -127,6 +128,9 @@ def asyncapi() -> dict[str, Any]:
             "parameters": {
                 "tenant": {"description": "Whose device it is; from the site's configuration."},
                 "device": {"description": "The device's id; from the site's configuration."},
+                **{
+                    level: {"description": told} for each in CHANNELS for level, told in each.levels
+                },
             },
         },
     }
@@ -159,12 +163,14 @@ def _server() -> dict[str, Any]:
 
 def _channel(channel: Channel) -> dict[str, Any]:
     name = channel.name
+    levels = [level for level, _ in channel.levels]
     return {
-        "address": _TOPICS.of(name),
+        "address": "/".join((_TOPICS.of(name), *(f"{{{level}}}" for level in levels))),
         "description": channel.description,
         "messages": {name: {"$ref": f"#/components/messages/{name}"}},
         "parameters": {
-            level: {"$ref": f"#/components/parameters/{level}"} for level in ("tenant", "device")
+            level: {"$ref": f"#/components/parameters/{level}"}
+            for level in ("tenant", "device", *levels)
         },
     }
 
@@ -189,6 +195,8 @@ def _side(channel: Channel) -> Side:
 
 
 def _message(channel: Channel, shown: dict[str, Any]) -> dict[str, Any]:
+    if channel.schema is None:
+        return {"title": channel.title, "contentType": _BYTES, "payload": {"type": "string"}}
     return {
         "title": channel.title,
         "contentType": "application/json",

@@ -247,3 +247,23 @@ def refuse_older_agents(db: sqlite_utils.Database) -> None:
         END
     """)
     db.execute("DELETE FROM state WHERE name = 'storage.proved'")
+
+
+@migrations()
+def create_picture_queue(db: sqlite_utils.Database) -> None:
+    """Pictures on their way to the platform; see :mod:`agent.storage.picture_table`."""
+    db.execute("""
+        CREATE TABLE picture_queue (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            sha256 TEXT NOT NULL UNIQUE,
+            case_id TEXT,
+            file TEXT NOT NULL,
+            size_bytes INTEGER NOT NULL,
+            sent_bytes INTEGER NOT NULL DEFAULT 0,
+            tries INTEGER NOT NULL DEFAULT 0,
+            command_id TEXT,
+            put_url TEXT,
+            put_until REAL,
+            queued_at REAL NOT NULL
+        )
+    """)

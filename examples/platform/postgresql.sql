@@ -77,6 +77,20 @@ CREATE TABLE IF NOT EXISTS receipted (
   PRIMARY KEY (tenant, device, epoch)
 );
 
+-- Pieces of pictures that are not whole yet, as they came; first is where in the picture a piece begins.
+CREATE TABLE IF NOT EXISTS picture_piece (
+  tenant TEXT NOT NULL, device TEXT NOT NULL, sha256 TEXT NOT NULL, size_bytes BIGINT NOT NULL,
+  first BIGINT NOT NULL, content BYTEA NOT NULL,
+  PRIMARY KEY (tenant, device, sha256, size_bytes, first)
+);
+
+-- Redacted pictures that came whole and are what their SHA-256 says. A large platform keeps content elsewhere.
+CREATE TABLE IF NOT EXISTS picture (
+  tenant TEXT NOT NULL, device TEXT NOT NULL, sha256 TEXT NOT NULL, size_bytes BIGINT NOT NULL,
+  content BYTEA NOT NULL,
+  PRIMARY KEY (tenant, device, sha256)
+);
+
 -- Completeness ------------------------------------------------------------------------------------------
 
 -- Which epoch went before which, as births say. An epoch is closed when a birth names it.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
@@ -160,18 +161,21 @@ def test_what_tells_the_types_apart_is_told_and_stands_as_a_constant_in_each() -
 def test_the_asyncapi_document_points_at_the_schemas_and_shows_every_example() -> None:
     document = read(CONTRACT / "asyncapi.json")
     shown: set[str] = set()
-    sides = {name: side_of(part) for name, part in document["components"]["messages"].items()}
+    parts = dict(document["components"]["messages"])
+    assert parts.pop("pictures")["contentType"] == "application/octet-stream"
+    sides = {name: side_of(part) for name, part in parts.items()}
     assert sides == {"events": "reader", "state": "reader", "answers": "reader"} | {
         "receipts": "writer",
         "commands": "writer",
     }
-    for part in document["components"]["messages"].values():
+    for part in parts.values():
         assert (CONTRACT / part["payload"]["schema"]["$ref"]).is_file()
         shown |= {example["name"] for example in part["examples"]}
     assert shown == {path.stem for path in EXAMPLES}
     for channel in document["channels"].values():
         assert channel["address"].startswith("kerbwatch/v2/{tenant}/{device}/")
         assert "." not in channel["address"], "no dots: RabbitMQ reads them as levels"
+        assert set(re.findall(r"{(\w+)}", channel["address"])) == set(channel["parameters"])
 
 
 def side_of(part: dict[str, Any]) -> str:

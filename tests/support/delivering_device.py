@@ -61,7 +61,9 @@ class Device:
         *,
         clock: Clock | None = None,
         alive: Callable[[], object] = lambda: None,
+        pictures: Path | None = None,
     ) -> None:
+        self._pictures = pictures
         self.clock = clock or SystemClock()
         self.database = Database(folder / "device.db")
         self.outbox = open_outbox(self.database, keep_arrived=settings.keep_arrived)
@@ -77,6 +79,7 @@ class Device:
             self.outbox,
             self.clock,
             alive=lambda: (alive(), None)[1],
+            pictures=self._pictures,
         )
 
     def connect(self) -> Self:
