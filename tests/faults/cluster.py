@@ -65,6 +65,11 @@ class Cluster:
         """Where it speaks MQTT; the namespace is ours, so the ports are."""
         return 18_830 + node
 
+    @staticmethod
+    def amqp_port(node: int) -> int:
+        """Where it speaks AMQP."""
+        return 15_670 + node
+
     def prepare(self) -> None:
         """Write the settings, and the secret that the nodes know each other by."""
         self.folder.mkdir()
@@ -77,7 +82,7 @@ class Cluster:
             for node in self.nodes
         )
         for node in self.nodes:
-            text = peers + _SETTINGS.format(amqp=15_670 + node, mqtt=self.port(node))
+            text = peers + _SETTINGS.format(amqp=self.amqp_port(node), mqtt=self.port(node))
             (self.folder / f"n{node}.conf").write_text(text, encoding="ascii")
         self._start(0, "epmd", "-address", "127.0.0.1")
         for node in self.nodes:

@@ -30,14 +30,14 @@ from tests.support.hostile_messages import (
 if TYPE_CHECKING:
     import sqlite3
 
-consumer, start = module("consumer"), module("start")
+storing, start = module("storing"), module("start")
 TENANT, DEVICE = "example-city", "example-corner"
 EPOCH = json.loads(LIVE)["events"][0]["epoch"]
 
 
 @pytest.fixture
 def db() -> sqlite3.Connection:
-    opened: sqlite3.Connection = consumer.opened(":memory:")
+    opened: sqlite3.Connection = storing.opened(":memory:")
     return opened
 
 
@@ -46,11 +46,11 @@ def rows(db: sqlite3.Connection, query: str) -> list[Any]:
 
 
 def take(db: sqlite3.Connection, payload: str | bytes) -> Any:
-    return consumer.take(db, TOPIC, payload.encode() if isinstance(payload, str) else payload)
+    return storing.take(db, TOPIC, payload.encode() if isinstance(payload, str) else payload)
 
 
 def receipts(db: sqlite3.Connection, epoch: str = EPOCH) -> list[dict[str, Any]]:
-    return [json.loads(json.dumps(each)) for each in consumer.receipts(db, TENANT, DEVICE, epoch)]
+    return [json.loads(json.dumps(each)) for each in storing.receipts(db, TENANT, DEVICE, epoch)]
 
 
 def numbered(event_id: str, sequence: int, epoch: str = EPOCH, **more: Any) -> str:
@@ -147,7 +147,7 @@ def test_what_has_no_number_is_set_aside_once(db: sqlite3.Connection, payload: s
 
 @given(payload=st.binary(max_size=200) | st.text(max_size=200).map(lambda t: t.encode()))
 def test_any_bytes_cost_themselves_alone(payload: bytes) -> None:
-    db = consumer.opened(":memory:")
+    db = storing.opened(":memory:")
     take(db, payload)
     take(db, LIVE)
     assert rows(db, "SELECT count(*) FROM event") == [(1,)]
@@ -156,7 +156,7 @@ def test_any_bytes_cost_themselves_alone(payload: bytes) -> None:
 def test_what_an_older_consumer_refused_is_no_longer_refused_once_it_can_be_read(
     db: sqlite3.Connection,
 ) -> None:
-    consumer.insert(db, "refused", TENANT, DEVICE, EPOCH, 2, "against_the_schema", "{}")
+    storing.insert(db, "refused", TENANT, DEVICE, EPOCH, 2, "against_the_schema", "{}")
     take(db, LIVE)
     assert rows(db, "SELECT * FROM refused") == []
     assert rows(db, "SELECT sequence FROM numbered") == [(2,)]
@@ -283,7 +283,7 @@ def test_a_birth_with_a_key_that_is_none_costs_no_message(db: sqlite3.Connection
 
 def test_every_receipt_is_one_that_a_device_heeds(db: sqlite3.Connection) -> None:
     for sequence in range(1, 2600, 2):
-        consumer.insert(db, "numbered", TENANT, DEVICE, EPOCH, sequence, f"{sequence}")
+        storing.insert(db, "numbered", TENANT, DEVICE, EPOCH, sequence, f"{sequence}")
     told = receipts(db)
     assert [len(each["ranges"]) for each in told] == [1000, 299]
     for each in told:

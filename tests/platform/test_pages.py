@@ -163,10 +163,10 @@ def test_the_page_has_the_code_of_every_kind_that_a_device_tells(page: str) -> N
 def platform_db(tmp_path: Path) -> Path:
     """A database with the examples in it that the pages have a device send."""
     [(sent, _)] = {each for _, text in blocks("console pretends") for each in commands(text)}
-    db = module("consumer").opened(tmp_path / "platform.db")
+    db = module("storing").opened(tmp_path / "platform.db")
     for name in sent.split(" 1883 ")[1].split():
         document = examples()[f"message-{name}"]
-        module("consumer").take(db, TOPIC, json.dumps(document).encode())
+        module("storing").take(db, TOPIC, json.dumps(document).encode())
     db.close()
     return tmp_path
 
@@ -194,11 +194,11 @@ def test_what_a_page_asks_is_answered(platform_db: Path, mark: str) -> None:
 
 
 @pytest.mark.slow
-def test_the_consumer_is_started_as_the_first_page_says(tmp_path: Path) -> None:
+def test_each_consumer_is_started_as_its_page_says(tmp_path: Path) -> None:
     """It waits for a broker that is not there yet, and ends in order."""
     for number, (_, text) in enumerate(blocks("console consumes")):
         [(command, _)] = commands(text)
-        told = shlex.split(command.replace("1883", str(free_port())))
+        told = shlex.split(re.sub("1883|5672", str(free_port()), command))
         assert told[0] == "python"
         told = [sys.executable, str(ROOT / told[1]), *told[2:]]
         folder = tmp_path / str(number)

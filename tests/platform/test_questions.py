@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -12,15 +11,13 @@ import pytest
 from agent.config import loading
 from agent.runtime.replay import replay
 from tests.support import red_bike_model, red_bike_site
-from tests.support.example_platform import PLATFORM
+from tests.support.desk_questions import QUESTIONS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support.platform_stores import Store
 
-TEXT = (PLATFORM / "questions.sql").read_text(encoding="utf-8")
-QUESTIONS = dict(re.findall(r"^-- (\w+): (.*?;)$", TEXT, re.MULTILINE | re.DOTALL))
 NOON = datetime.fromisoformat("2026-03-01T12:00:00+08:00")
 DAY = {"from_day": "2026-03-01", "until_day": "2026-03-01"}
 PERIOD = {"from_s": NOON.timestamp() - 43_200, "until_s": NOON.timestamp() + 43_200}
@@ -31,10 +28,7 @@ def ask(
 ) -> list[dict[str, Any]]:
     given: dict[str, str | float] = {**DAY, **PERIOD, "now_s": NOON.timestamp() + 60 * now_min}
     given |= others
-    text = QUESTIONS[question].split("\n", 1)[1]  # behind what the first line of words says
-    return store.run(
-        "--" + text if not text.startswith(("--", "SELECT", "WITH")) else text, **given
-    )
+    return store.run(QUESTIONS[question], **given)
 
 
 def at(minute: float) -> str:

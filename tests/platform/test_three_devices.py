@@ -89,7 +89,7 @@ def test_whoever_is_killed_every_number_is_there_or_named_and_every_event_once(
     broker: Broker, corners: list[Corner], tmp_path: Path
 ) -> None:
     copy = tmp_path / "backup.db"
-    with PlatformProcess(tmp_path / "platform.db", broker.port) as platform:
+    with PlatformProcess(tmp_path / "platform.db", broker.url) as platform:
         wait_until(lambda: all_delivered(corners))
         for _ in range(ROUNDS):
             copied_at = datetime.now(UTC)
@@ -148,8 +148,8 @@ def test_two_workers_of_a_shared_subscription_fill_one_store(
     shared = ("--topic", "$share/platform/kerbwatch/v2/+/+/events", "--name")
     file = tmp_path / "platform.db"
     with (
-        PlatformProcess(file, broker.port, *shared, "platform-1") as platform,
-        PlatformProcess(file, broker.port, *shared, "platform-2") as other,
+        PlatformProcess(file, broker.url, *shared, "platform-1") as platform,
+        PlatformProcess(file, broker.url, *shared, "platform-2") as other,
     ):
         see(corners, 30)
         wait_until(lambda: all_delivered(corners))

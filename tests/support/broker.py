@@ -7,6 +7,7 @@ import signal
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -51,6 +52,15 @@ class Broker:
         ]
         self._configuration.write_text("\n".join(lines) + "\n", encoding="ascii")
         self._running: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where the platform's programs find it, with the platform's certificate if it wants one."""
+        if not self.tls:
+            return f"mqtt://127.0.0.1:{self.port}"
+        certificate_file, key_file = self._platform_files
+        files = {"ca": self.authority.certificate_file, "certificate": certificate_file}
+        return f"mqtts://127.0.0.1:{self.port}?{urlencode(files | {'key': key_file})}"
 
     def start(self) -> None:
         log = (self._folder / "mosquitto.log").open("ab")

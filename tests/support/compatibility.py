@@ -107,22 +107,22 @@ def by_schema(documents: Documents) -> str:
 
 def by_platform(documents: Documents) -> str:
     """What the example platform does with messages."""
-    consumer = module("consumer")
-    return one({name: _stored(consumer, document) for name, document in documents.items()})
+    storing = module("storing")
+    return one({name: _stored(storing, document) for name, document in documents.items()})
 
 
-def _stored(consumer: Any, document: dict[str, Any]) -> str:
+def _stored(storing: Any, document: dict[str, Any]) -> str:
     events = document["events"]
     topic = f"kerbwatch/v2/{events[0]['tenant']}/{events[0]['device_id']}/events"
-    with closing(consumer.opened(":memory:")) as db:
-        consumer.take(db, topic, json.dumps(document).encode())
+    with closing(storing.opened(":memory:")) as db:
+        storing.take(db, topic, json.dumps(document).encode())
         stored = {row[0] for row in db.execute("SELECT event_id FROM event")}
         told = {
             number
             for tenant, device, epoch in {
                 (each["tenant"], each["device_id"], each["epoch"]) for each in events
             }
-            for receipt in consumer.receipts(db, tenant, device, epoch)
+            for receipt in storing.receipts(db, tenant, device, epoch)
             for first, last in [(1, receipt["contiguous_through"]), *receipt.get("ranges", ())]
             for number in range(first, last + 1)
         }

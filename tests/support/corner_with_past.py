@@ -28,6 +28,11 @@ if TYPE_CHECKING:
     from agent.config.schema import UplinkSection
 
 TENANT = "example"
+_ACKNOWLEDGES = {
+    "consumer": "Client.ack",
+    "amqp_consumer": "pika.adapters.blocking_connection.BlockingChannel.basic_ack",
+}
+"""Program → what it acknowledges with."""
 
 
 class Corner:
@@ -94,10 +99,13 @@ class Corner:
 
 
 class PlatformProcess:
-    """``examples/platform/consumer.py``, as somebody would start it."""
+    """A consumer of ``examples/platform``, as somebody would start it."""
 
-    def __init__(self, file: Path, port: int, *options: str) -> None:
-        self.file, self._url, self._options = file, f"mqtt://127.0.0.1:{port}", options
+    def __init__(
+        self, file: Path, url: str, *options: str, program: str = "consumer", tenant: str = TENANT
+    ) -> None:
+        self.file, self._url, self._options = file, url, options
+        self._program, self._tenant = program, tenant
         self._running: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -111,9 +119,10 @@ class PlatformProcess:
 
     def start(self, *, dies_at_acknowledging: bool = False) -> None:
         """Start it; one that dies does so after its next commit, before it acknowledges."""
-        begin = "import consumer; consumer.main()"
+        begin = f"import {self._program} as program; program.main()"
         if dies_at_acknowledging:
-            begin = f"import consumer, os; consumer.Client.ack = lambda *_: os._exit(9); {begin}"
+            dying = f"program.{_ACKNOWLEDGES[self._program]} = lambda *_, **__: os._exit(9)"
+            begin = f"import os, {self._program} as program; {dying}; program.main()"
         self._running = subprocess.Popen(
             [sys.executable, "-c", begin, self._url, str(self.file), *self._options],
             cwd=PLATFORM,
@@ -154,5 +163,7 @@ class PlatformProcess:
 
     def command(self, device: str, told: dict[str, Any]) -> dict[str, Any] | None:
         """Send a command with ``examples/platform/command.py``; the device's answer."""
-        answer: dict[str, Any] | None = module("command").command(self._url, TENANT, device, told)
+        answer: dict[str, Any] | None = module("command").command(
+            self._url, self._tenant, device, told
+        )
         return answer
