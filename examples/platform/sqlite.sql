@@ -88,11 +88,12 @@ WHERE e.type = 'device.birth';
 
 CREATE VIEW IF NOT EXISTS closed AS
 SELECT tenant, device, predecessor AS epoch, max(last_sequence) AS last_sequence,
-  min(because) AS because, count(DISTINCT epoch) AS successors
+  min(because) AS because, count(DISTINCT CASE WHEN sequence = 1 THEN epoch END) AS successors
 FROM birth WHERE predecessor IS NOT NULL AND predecessor <> epoch
 GROUP BY tenant, device, predecessor;
 
--- Two cards with one memory: an epoch that two others call their predecessor.
+-- Two cards with one memory: an epoch that two others call their predecessor as they begin. A birth under a
+-- later number tells of a further connection, and may have been carried into an epoch that is not its own.
 CREATE VIEW IF NOT EXISTS cloned AS SELECT tenant, device, epoch, successors FROM closed WHERE successors > 1;
 
 CREATE VIEW IF NOT EXISTS settled AS

@@ -120,6 +120,16 @@ def test_a_cloned_card_is_an_epoch_with_two_successors(store: Store) -> None:
     assert found == {"epoch": "e1", "successors": 2}
 
 
+def test_a_birth_that_is_carried_into_the_next_epoch_is_no_clone(store: Store) -> None:
+    """It tells of a second connection in e2, waited when e2 ended, and still names e2's predecessor."""
+    store.insert("numbered", *numbers("e1", 1), *numbers("e2", 1, 2), *numbers("e3", 1))
+    store.insert("numbered", ("city", "corner-1", "e3", 2, "e2-2"))
+    before, again = {"epoch": "e1", "last_sequence": 1}, {"epoch": "e2", "last_sequence": 2}
+    store.insert("event", birth("e2", before, "power_cut"), birth("e3", again, "power_cut"))
+    store.insert("event", event("e2-2", "device.birth", because="power_cut", predecessor=before))
+    assert store.run("SELECT epoch, successors FROM cloned;") == []
+
+
 def test_what_was_carried_into_the_next_epoch_is_what_is_gone_from_the_one_before(
     store: Store,
 ) -> None:
