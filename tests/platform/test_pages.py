@@ -224,7 +224,9 @@ def test_a_platform_is_started_as_the_first_page_says(
     with ExitStack() as running:
         for command, expected in commands(text) + commands(more):
             told = shlex.split(command.replace("1883", str(port)).removesuffix("&"))
-            told[0] = {"python": sys.executable, "mosquitto": mosquitto}.get(told[0], told[0])
+            told[0] = {"python": sys.executable, "/usr/sbin/mosquitto": mosquitto}.get(
+                told[0], told[0]
+            )
             if command.endswith("&"):
                 process = running.enter_context(
                     subprocess.Popen(
