@@ -20,6 +20,8 @@ from agent.config.sections.uplink import UplinkSection
 from agent.protocol.commands import COMMANDS, REASONS, Status, name_of
 from agent.protocol.event_codes import profiles
 from agent.protocol.examples import examples
+from agent.protocol.picture_transfer import PIECE_BYTES
+from agent.protocol.topics import CHANNELS
 from agent.scenarios import load_scenario, scenario_names
 from tests.support import code_generators
 from tests.support.example_platform import PLATFORM, module
@@ -131,6 +133,15 @@ def test_the_page_counts_the_commands_and_says_when_silence_is_a_fault(page: str
     assert defaults.heartbeat_silence_s + 2 * defaults.heartbeat_s < minutes * 60
     decision = ROOT / "docs" / "decisions" / "0062-heartbeats-tell-news.md"
     assert f"{minutes} minutes of silence" in decision.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("page", ["events.md", "events.zh-CN.md"])
+def test_the_page_of_events_names_every_channel_and_how_long_a_piece_is(page: str) -> None:
+    text = (DOCS / "platform" / page).read_text(encoding="utf-8")
+    levels = {each.name: "".join(f"/{{{level}}}" for level, _ in each.levels) for each in CHANNELS}
+    listed = re.findall(r"^\| `kerbwatch/v2/{tenant}/{device}/(\w+)([^`]*)` \|", text, re.MULTILINE)
+    assert dict(listed) == levels
+    assert f" {PIECE_BYTES:,} " in text
 
 
 @pytest.mark.parametrize("page", ["events.md", "events.zh-CN.md"])
