@@ -201,6 +201,12 @@ class Agent:
     def send(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 
+    def freeze(self) -> None:
+        """Stop every thread of it where it is: from now on it writes nothing and tells nobody anything."""
+        self.send(signal.SIGSTOP)
+        tasks = Path(f"/proc/{self.process.pid}/task")
+        wait_for(lambda: all(_state(task) == "T" for task in tasks.iterdir()), "it stands still")
+
     def kill(self) -> None:
         """Kill it, and with it what started it for us."""
         if not self.over:
@@ -212,6 +218,11 @@ class Agent:
         if not self.over:
             self.process.terminate()
         return self.process.wait(90)
+
+
+def _state(task: Path) -> str:
+    """What a thread is doing now, by the kernel: `proc_pid_stat(5)`."""
+    return (task / "stat").read_text(encoding="utf-8").rpartition(") ")[2][:1]
 
 
 class Unit:

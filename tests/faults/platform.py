@@ -134,6 +134,12 @@ class Storing:
         text = told if isinstance(told, str | bytes) else told.model_dump_json()
         self._client.publish(f"{PREFIX}/{device}/{channel}", text, qos=1)
 
+    @property
+    def ids(self) -> set[str]:
+        """The ids of all events that are stored."""
+        with self._lock:
+            return set(self._ids)
+
     def has(self, accepted: Collection[str]) -> bool:
         """Whether every event of these ids is stored."""
         if self.fault:

@@ -22,11 +22,12 @@ if TYPE_CHECKING:
     needs=(*NEEDS, "unshare", "mosquitto"),
 )
 def power_cut(run: Run) -> Outcome:
-    """Whenever the power goes, what was accepted is there at the next boot, pictures too, and arrives."""
+    """Whenever the power goes, what was accepted or told is there at the next boot, pictures too, and arrives."""
     with Disk(run.folder / "card") as disk, lives(run, disk.path / "state") as device:
         starting = 0
         for _ in range(run.times):
-            device.broker_is(away=run.random.random() < 0.5)
+            away = run.random.random() < 0.5
+            device.broker_is(away=away)
             in_the_start = run.random.random() < 0.25
             with device.boot() as agent:
                 if in_the_start:  # before it sees anything; the first 2 s are the start here
@@ -36,12 +37,16 @@ def power_cut(run: Run) -> Outcome:
                     device.here.recover_s.append(agent.sees())
                     device.run_on(agent, run.random.uniform(0, 3))
                 accepted = device.accept()
-                image = disk.cut()
+                if not away:  # the power takes the network along: it tells nothing after the cut
+                    agent.freeze()
+                image = disk.cut()  # else in the middle of whatever it writes
+                told = device.here.platform.ids - device.here.accepted
             disk.boot_from(image)
             found = stored.of_a_copy(device.corner.database)
             require(not found.damage, f"the database after the cut: {found.damage[:1]}")
             missing = accepted.ids - found.ids
             require(not missing, f"{len(missing)} of {len(accepted.ids)} accepted are not there")
+            require(told <= found.ids, f"{len(told - found.ids)} told are not there")
             faults = found.picture_faults(disk.path / "state" / "evidence")
             require(not faults, f"after the cut {', '.join(faults[:3])}")
             device.know(found)
