@@ -15,15 +15,15 @@ from agent.storage import outbox_queries
 from drivers import cameras
 
 
-def parts_of(site: Configuration, state: Path) -> Parts:
+def parts_of(site: Configuration, state: Path, *, boot_id: str = "boot") -> Parts:
     """What judges, records and tells at a site; state and pictures go into a folder. Close it."""
     return assemble(
         site,
         state_dir=state,
         evidence_dir=state / "evidence",
         ids=RandomIds(),
-        clock=lambda _: ClockReading(state="replay", boot_id="boot", monotonic_s=0),
-        boot_id="boot",
+        clock=lambda _: ClockReading(state="replay", boot_id=boot_id, monotonic_s=0),
+        boot_id=boot_id,
     )
 
 
