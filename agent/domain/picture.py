@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,12 @@ if TYPE_CHECKING:
 
 Picture: TypeAlias = NDArray[np.uint8]
 """Grey (h, w) or BGR (h, w, 3)."""
+
+PictureFault = Literal["cut", "dark", "hidden", "small", "no_ten_seconds", "below_720p"]
+"""What is the matter with a picture that is to prove a case: a thing of it goes on beyond the frame; there was
+hardly any light; people or vehicles stand before more than half of each of its things; what it shows measures
+a few pixels; the two wide pictures are not known to be ten seconds apart; the camera's picture is smaller than
+1280 × 720."""
 
 
 class Frame(Protocol):

@@ -137,7 +137,7 @@ class Detector(_Model):
         Raises:
             ValueError: The picture is empty.
         """
-        return self._seen(bgr, self._decoder)
+        return self._seen(bgr, self._decoder)[0]
 
     def detect_faint(self, bgr: Picture) -> list[Detection]:
         """Find whatever may be there, down to a score of 0.05: for what must not be missed.
@@ -145,12 +145,21 @@ class Detector(_Model):
         Raises:
             ValueError: The picture is empty.
         """
-        return self._seen(bgr, self._faint)
+        return self._seen(bgr, self._faint)[0]
 
-    def _seen(self, bgr: Picture, decoder: Any) -> list[Detection]:
+    def detect_all(self, bgr: Picture) -> tuple[list[Detection], list[Detection]]:
+        """What :meth:`detect` and :meth:`detect_faint` give, from one run of the network.
+
+        Raises:
+            ValueError: The picture is empty.
+        """
+        found, faint = self._seen(bgr, self._decoder, self._faint)
+        return found, faint
+
+    def _seen(self, bgr: Picture, *decoders: Any) -> list[list[Detection]]:
         placement = self._preparation.take(bgr)
         outputs = self.session.run_all(self._preparation.tensor)
-        return cast("list[Detection]", decoder.decode(*outputs, placement))
+        return [decoder.decode(*outputs, placement) for decoder in decoders]
 
 
 class Classifier(_Model):

@@ -19,7 +19,8 @@ import cv2
 import numpy as np
 
 from agent.domain.scene import Box
-from agent.perception.texture import amount, texture, unlikeness
+from agent.perception.surroundings import KEPT_S, Difference
+from agent.perception.texture import CELL_PX, amount, texture, unlikeness
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,6 +51,8 @@ STEADY_AFTER_S = 1.0
 LIGHT_SHARE = 0.3
 """More of the free cells than this novel within ``LIGHT_S`` is the light or the camera."""
 LIGHT_S = 12.0
+DIFFERS_AT_MOST = 0.6
+"""More of the frame than this unlike the background, and it is no background of this frame."""
 LIGHT_CALM_S = 8.0
 """For so long after a change of light, what is freshly novel is taken to be more of it."""
 
@@ -173,6 +176,27 @@ class NoveltyModel:
         things = _things(standing, ground)
         return Novelty(bool(ground.ready.mean() > 0.5), things, standing)
 
+    def difference(self, luma: Luma) -> Difference | None:
+        """Where a frame differs from the background, and what of that has not stayed as it is.
+
+        What is not known yet differs. Nothing is learned from it. None: there is no background yet, or none of this frame.
+
+        Args:
+            luma: Brightness (h, w).
+        """
+        ground, features, now_s = self._ground, texture(luma), self._last_s
+        if ground is None or now_s is None or ground.background.shape != features.shape:
+            return None
+        unlike = (unlikeness(features, ground.background) > NOVEL_ABOVE) | ~ground.ready
+        if unlike.mean() > DIFFERS_AT_MOST:
+            return None
+        moving = (unlikeness(features, ground.own) >= STEADY_BELOW) | ~(
+            now_s - ground.steady_since_s >= KEPT_S
+        )
+        moving &= unlike
+        shape = luma.shape[0], luma.shape[1]
+        return Difference(_rectangles(unlike & ~moving, shape), _rectangles(moving, shape))
+
     def _judge(self, ground: _Ground, features: Floats, free: Mask, now_s: float) -> None:
         """Which cells have become novel, and which are background again."""
         able = free & ground.ready
@@ -244,6 +268,38 @@ def _cells(box: Box, rows: int, columns: int) -> tuple[slice, slice]:
     top, bottom = int(box.top * rows), int(np.ceil(box.bottom * rows))
     left, right = int(box.left * columns), int(np.ceil(box.right * columns))
     return slice(max(0, top), max(0, bottom)), slice(max(0, left), max(0, right))
+
+
+def _rectangles(cells: Mask, shape_px: tuple[int, int]) -> tuple[Box, ...]:
+    """Some cells of a picture as boxes: runs of a row, and runs that are alike below each other in one.
+
+    The last row and column go on to the picture's edge, where some pixels fill no cell.
+    """
+    height, width = shape_px
+    rows, columns = cells.shape
+    open_: dict[tuple[int, int], int] = {}
+    found: list[tuple[int, int, int, int]] = []
+    for row in range(rows + 1):
+        steps = np.diff(cells[row].astype(np.int8), prepend=0, append=0) if row < rows else ()
+        ends = np.flatnonzero(steps)
+        runs = set(zip(ends[::2].tolist(), ends[1::2].tolist(), strict=True))
+        ended = open_.keys() - runs
+        found += [(run[0], open_.pop(run), run[1], row) for run in ended]
+        for run in runs:
+            open_.setdefault(run, row)
+
+    def edge(cell: int, of: int, px: int) -> float:
+        return 1.0 if cell == of else cell * CELL_PX / px
+
+    return tuple(
+        Box(
+            edge(left, columns, width),
+            edge(top, rows, height),
+            edge(right, columns, width),
+            edge(bottom, rows, height),
+        )
+        for left, top, right, bottom in sorted(found)
+    )
 
 
 def _things(standing: Mask, ground: _Ground) -> tuple[NewThing, ...]:

@@ -43,8 +43,8 @@ class Detector(Protocol):
     def input_size_px(self) -> tuple[int, int]:
         """Width and height."""
 
-    def detect(self, bgr: Picture) -> list[Detection]:
-        """What is in a crop, in fractions of the crop."""
+    def detect_all(self, bgr: Picture) -> tuple[list[Detection], list[Detection]]:
+        """What is in a crop, in fractions of the crop: what counts, and all that may be there, however faint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +67,23 @@ class _Region:
     """And in the frame that the network last saw of it."""
     settle: int = 0
     detections: tuple[Detection, ...] = ()
+    faint: tuple[Detection, ...] = ()
     changed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """The result for one frame: the observation, regions that had changed, regions that were inferred."""
+    """The result for one frame: the observation, regions that had changed, regions that were inferred.
+
+    ``faint`` is all that may have been there when the network last saw each region, ``faint_now`` what of it
+    was seen in this frame.
+    """
 
     observation: Observation
     changed: tuple[Box, ...]
     looked: tuple[Box, ...]
+    faint: tuple[Detection, ...] = ()
+    faint_now: tuple[Detection, ...] = ()
 
     @property
     def runs(self) -> int:
@@ -171,10 +178,8 @@ class RegionScheduler:
     def _run(self, region: _Region, frame: Frame) -> None:
         region.settle = SETTLE_LOOKS if region.changed else max(0, region.settle - 1)
         crop, box = _crop(frame.bgr(), region.box)
-        region.detections = tuple(
-            dataclasses.replace(found, box=_from_crop(found.box, box))
-            for found in self._detector.detect(crop)
-        )
+        found, faint = self._detector.detect_all(crop)
+        region.detections, region.faint = _in_frame(found, box), _in_frame(faint, box)
         region.reference = region.cells
         region.looked_at_s = frame.monotonic_s
         region.changed = False
@@ -203,7 +208,14 @@ class RegionScheduler:
             for region in self._regions
             if region.looked_at_s is None or region.changed or region.looked_at_s == now_s
         )
-        return Scan(self._observation, changed, looked)
+        faint = tuple(found for region in self._regions for found in region.faint)
+        faint_now = tuple(
+            found
+            for region in self._regions
+            if region.looked_at_s == now_s
+            for found in region.faint
+        )
+        return Scan(self._observation, changed, looked, faint, faint_now)
 
 
 def _cells(luma: Picture) -> Floats:
@@ -229,6 +241,11 @@ def _crop(bgr: Picture, box: Box) -> tuple[Picture, Box]:
     edges = left, top, right, bottom = box.cut_pixels(width, height)
     exact = Box(left / width, top / height, right / width, bottom / height)
     return edges.cut(bgr), exact
+
+
+def _in_frame(found: Sequence[Detection], crop: Box) -> tuple[Detection, ...]:
+    """Detections in fractions of a crop, in fractions of the frame."""
+    return tuple(dataclasses.replace(each, box=_from_crop(each.box, crop)) for each in found)
 
 
 def _from_crop(box: Box, crop: Box) -> Box:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from base64 import b64decode, b64encode
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -147,3 +148,57 @@ def test_what_an_older_agent_wrote_down_unpacked_is_taken_up() -> None:
     after.restore(saved | unpacked, shift_s=0)
     assert after.snapshot() == saved
     assert len(json.dumps(saved)) < 0.7 * len(json.dumps(saved | unpacked))
+
+
+def covered(boxes: Sequence[Box], where: Box) -> float:
+    """The share of a place that lies within boxes that do not overlap."""
+    return sum(where.covered_by(box) for box in boxes)
+
+
+def test_somebody_whom_no_network_saw_is_where_the_frame_differs() -> None:
+    model = NoveltyModel()
+    for step in range(12):
+        model.update(paving(seed=step), step, ())
+    somebody = Box(0.5, 0.4, 0.55, 0.7)
+    found = model.difference(with_goods(paving(seed=40), somebody))
+    assert found is not None
+    assert covered((*found.moving, *found.standing), somebody) > 0.95
+    everything = sum(box.area for box in (*found.moving, *found.standing))
+    assert everything < 4 * somebody.area, "and little more"
+
+
+def test_what_was_put_down_stands_and_who_walks_before_it_moves() -> None:
+    model, thing = NoveltyModel(), Box(0.4, 0.4, 0.6, 0.7)
+    for step in range(12):
+        model.update(paving(seed=step), step, ())
+    with_thing = with_goods(paving(seed=1), thing)
+    for step in range(12, 20):
+        model.update(with_thing, step, ())
+    found = model.difference(with_thing)
+    assert found is not None
+    assert found.moving == ()
+    assert covered(found.standing, thing) > 0.9
+    walker = Box(0.45, 0.4, 0.5, 0.7)
+    found = model.difference(with_goods(with_thing, walker, seed=9))
+    assert found is not None
+    assert covered(found.moving, walker) > 0.9
+    assert covered(found.moving, thing) < 0.5
+
+
+def test_without_a_background_of_this_frame_nobody_says_what_moved() -> None:
+    model = NoveltyModel()
+    assert model.difference(paving()) is None
+    for step in range(12):
+        model.update(paving(seed=step), step, ())
+    assert model.difference(paving(640, 360)) is None, "a frame of another size"
+    another = with_goods(paving(), Box(0, 0, 1, 1))
+    assert model.difference(another) is None, "another street"
+
+
+def test_the_strip_at_the_edge_that_fills_no_cell_belongs_to_the_last_one() -> None:
+    model, low = NoveltyModel(), Box(0.5, 0.9, 0.7, 1.0)
+    for step in range(12):
+        model.update(paving(seed=step), step, ())
+    found = model.difference(with_goods(paving(seed=3), low))
+    assert found is not None
+    assert max(box.bottom for box in (*found.moving, *found.standing)) == 1.0

@@ -66,6 +66,11 @@ class DrawnStreet:
             if thing.label is not None
         ]
 
+    def detect_all(self, bgr: Picture) -> tuple[list[Detection], list[Detection]]:
+        """The same, of which nothing is faint."""
+        found = self.detect(bgr)
+        return found, found
+
     def probabilities(self, bgr: Picture) -> dict[str, float]:
         """As a classifier does; what nothing in the crop means is improbable."""
         means = [(name, p) for thing, _ in self._seen(bgr) for name, p in thing.means.items()]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from agent.domain.scene import Zone
+    from agent.perception.surroundings import View
     from agent.perception.view_health.features import Luma
     from agent.perception.view_health.settings import Problem, Settings
 
@@ -74,6 +75,14 @@ class ViewMonitor:
     def commissioned(self) -> bool:
         """Whether there is a usable reference image."""
         return self._reference is not None and (self._judge is None or self._judge.referenced)
+
+    @property
+    def direction(self) -> View:
+        """Whether the camera looks where it was commissioned; any sign that it does not counts, however short."""
+        if any(problem == "moved" for _, problem in self._holds):
+            return "moved"
+        known = self.commissioned and "moved" not in self._settings.off
+        return "steady" if known else "unknown"
 
     def commission(self, reference: Luma) -> None:
         """Use another reference image from now on; results from the old one are discarded."""
