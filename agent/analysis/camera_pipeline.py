@@ -13,10 +13,12 @@ import numpy as np
 
 from agent.domain.labels import PASSING
 from agent.domain.scene import MASK, Observation, crop
-from agent.perception.background_model import Novelty, NoveltyModel
+from agent.domain.zones import inside
+from agent.perception.background_model import ABSORB_S, Novelty, NoveltyModel
 from agent.perception.dwell import DwellTimer
 from agent.perception.region_scheduler import Detector as LookingDetector
-from agent.perception.region_scheduler import InferenceRateLimit, RegionScheduler
+from agent.perception.region_scheduler import InferenceRateLimit, RegionScheduler, Scan
+from agent.perception.surroundings import RecentSights, Surroundings
 from agent.perception.tracking.tracker import Tracker
 from agent.scenarios import Judgement, Moment
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
     from agent.analysis.verifier import VerifierBudget
     from agent.domain.scene import Box, Finding, Track, Zone
+    from agent.perception.surroundings import View
     from agent.scenarios import Needs, Scenario
     from drivers.cameras import Frame, Picture
 
@@ -88,7 +91,11 @@ class Pipeline:
             for zone in zones
             if zone.kind in needs.dwell
         ]
-        self._novelty = NoveltyModel(needs.background_s) if needs.background_s else None
+        self._judges_novelty = needs.background_s > 0
+        # Also where no rule goes by it: what moved before it must be known of every picture.
+        self._background = NoveltyModel(needs.background_s or ABSORB_S)
+        self._novelty: Novelty | None = None
+        self._recent, self._scan = RecentSights(), Scan(Observation((), ()), (), ())
         self._classifiers, self._verifier = dict(classifiers), verifier
         self._scenarios = dict(scenarios)
         self._timezone = timezone
@@ -133,13 +140,14 @@ class Pipeline:
             }
             self._count([], Observation((), ()), 0)
             return []
-        look = self.timed("looking", lambda: self._looking.look(frame, unseen_parts))
+        look = self._scan = self.timed("looking", lambda: self._looking.look(frame, unseen_parts))
+        self._recent.take(now_s, look.faint_now)
         tracks = self.timed(
             "tracking", lambda: self._tracker.update(look.observation, now_s, frame.luma)
         )
         seen_timers = [timer for timer in self._timers if timer.zone.zone_id not in unseen]
         stays = [stay for timer in seen_timers for stay in timer.update(tracks, now_s)]
-        novelty = self.timed("novelty", lambda: self._new(frame, look.observation, tracks))
+        self._novelty = self.timed("novelty", lambda: self._new(frame, look.observation, tracks))
         scores = _Scores(frame, self._classifiers, self._verifier)
         moment = Moment(
             now_s=now_s,
@@ -147,7 +155,7 @@ class Pipeline:
             observation=look.observation,
             tracks=tracks,
             stays=stays,
-            novelty=novelty,
+            novelty=self._novelty if self._judges_novelty else None,
             scores=scores,
             changed=look.changed,
             unseen=unseen,
@@ -161,6 +169,37 @@ class Pipeline:
         self.looked = look.looked
         self._count(tracks, look.observation, look.runs + scores.runs)
         return findings
+
+    def surroundings(self, frame: Frame, view: View) -> Surroundings:
+        """What else there is in the frame that was taken last, for who redacts a picture of it later.
+
+        Args:
+            frame: As :meth:`masked` gives it.
+            view: Whether the camera looks where it should.
+        """
+        return Surroundings(
+            seen=self._recent.seen(self._scan.faint),
+            difference=self._background.difference(frame.luma),
+            view=view,
+            masks_applied=True,
+        )
+
+    def places(self) -> list[Box]:
+        """Where things stand that have no name of their own and may become a case's: bins, goods, rubbish."""
+        found = [zone.box for zone in self.zones if zone.kind.around_a_thing]
+        found += [
+            track.box
+            for track in self.tracks
+            if track.label not in PASSING and track.still_since_s is not None
+        ]
+        if self._judges_novelty and self._novelty is not None:
+            judged = [zone for zone in self.zones if zone.kind.judged]
+            found += [
+                thing.box
+                for thing in self._novelty.things
+                if any(inside(thing.box.foot, zone) for zone in judged)
+            ]
+        return found
 
     def resume(self, zone_id: str, unseen_s: float, now_s: float) -> None:
         """A zone is seen again after ``unseen_s``; that time adds to no stay."""
@@ -198,7 +237,7 @@ class Pipeline:
         return {
             "tracker": self._tracker.snapshot(),
             "dwell": {timer.zone.zone_id: timer.snapshot() for timer in self._timers},
-            "novelty": None if self._novelty is None else self._novelty.snapshot(),
+            "novelty": self._background.snapshot(),
             "scenarios": {name: one.snapshot() for name, one in self._scenarios.items()},
         }
 
@@ -207,20 +246,17 @@ class Pipeline:
         self._tracker.restore(snapshot["tracker"], shift_s)
         for timer in self._timers:
             timer.restore(snapshot["dwell"].get(timer.zone.zone_id, {}), shift_s)
-        if self._novelty is not None:
-            self._novelty.restore(snapshot["novelty"], shift_s)
+        self._background.restore(snapshot["novelty"], shift_s)
         for name, scenario in self._scenarios.items():
             if name in snapshot["scenarios"]:
                 scenario.restore(snapshot["scenarios"][name], shift_s)
 
-    def _new(self, frame: Frame, seen: Observation, tracks: Sequence[Track]) -> Novelty | None:
-        if self._novelty is None:
-            return None
+    def _new(self, frame: Frame, seen: Observation, tracks: Sequence[Track]) -> Novelty:
         # What passes covers the ground for a while, and is no new goods on it.
         covered = [found.box for found in seen.detections if found.label in PASSING]
         covered += [track.box for track in tracks if track.label in PASSING]
         covered += seen.unseen
-        return self._novelty.update(frame.luma, frame.monotonic_s, covered)
+        return self._background.update(frame.luma, frame.monotonic_s, covered)
 
     def _count(self, tracks: list[Track], seen: Observation, runs: int) -> None:
         self.frames += 1

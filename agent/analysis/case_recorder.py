@@ -12,7 +12,7 @@ from agent.analysis.case_things import departed, things
 from agent.analysis.withdrawal import LastTold
 from agent.config.reported_place import allowed_s, place_of
 from agent.domain.labels import BIKES
-from agent.evidence.pictures import EvidenceError
+from agent.evidence.picture_files import EvidenceError
 from agent.perception.operator_colour import UNKNOWN, Palette
 from agent.protocol.base import Abstention, ClockReading, ModelUsed
 from agent.protocol.case import CaseBody, Withdrawn
@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from agent.domain.ids import Ids
     from agent.domain.scene import Case, Member
     from agent.evidence.pictures import Evidence
-    from agent.perception.best_shot import BestShot, BestShots
+    from agent.perception.best_shot import BestShots, Shown
+    from agent.perception.surroundings import Surroundings
     from agent.protocol.base import EventCode
     from agent.protocol.case import Picture
     from agent.protocol.place import Place
@@ -105,15 +106,24 @@ class CaseRecorder:
         snapshot: Callable[[], dict[str, Any]] | None,
         traces: Traces,
         views: BestShots,
+        around: Surroundings,
     ) -> None:
         """Make events of one frame's changes; they are on the disk when this returns.
 
         On a full disk they wait in memory until there is room, :data:`MAX_WAITING` at most.
 
+        Args:
+            changes: What happened.
+            frame: When it did.
+            snapshot: The state of the analysis, to be written with them; None: none.
+            traces: What the rules went by.
+            views: The best views of what stands there.
+            around: What else there is in the frame.
+
         Raises:
             StorageError: The database did not take it, and not for want of room.
         """
-        drafts = [(change.case, self._draft(change, frame, views)) for change in changes]
+        drafts = [(change.case, self._draft(change, frame, views, around)) for change in changes]
         told = {change.case.case_id: self._trace(change, traces, frame) for change in changes}
         # Now, for the traces were closed just before; without one, what is written down stays.
         text = None if snapshot is None else _dump(snapshot())
@@ -288,8 +298,8 @@ class CaseRecorder:
         }
         return json.dumps(document, separators=(",", ":"), allow_nan=False)
 
-    def _draft(self, change: Change, frame: Frame, views: BestShots) -> Draft:
-        return self._drafted(change, self._body(change, frame, views), frame)
+    def _draft(self, change: Change, frame: Frame, views: BestShots, around: Surroundings) -> Draft:
+        return self._drafted(change, self._body(change, frame, views, around), frame)
 
     def _drafted(self, change: Change, body: CaseBody, frame: Frame) -> Draft:
         return Draft(
@@ -301,13 +311,13 @@ class CaseRecorder:
             test=change.case.test,
         )
 
-    def _body(self, change: Change, frame: Frame, views: BestShots) -> CaseBody:
+    def _body(
+        self, change: Change, frame: Frame, views: BestShots, around: Surroundings
+    ) -> CaseBody:
         case = change.case
         place, may_stay_s = self._rule(case, frame)
-        seen = {m.member_id: view for m in case.members if (view := views.of(m.member_id))}
         at = frame.time_of
-        close_up = views.better_than_now(member.member_id for member in case.members)
-        pictures, fault = self._pictures(change, frame, seen, close_up)
+        pictures, fault = self._pictures(change, frame, views.shown_of(case.members, around))
         told = notes_in(self._database, case.case_id)
         return CaseBody(
             case_id=case.case_id,
@@ -369,11 +379,11 @@ class CaseRecorder:
         return told_as(site.codes_profile, case.kind, None if zone is None else zone.code)
 
     def _pictures(
-        self, change: Change, frame: Frame, seen: Mapping[str, BestShot], close_up: BestShot | None
+        self, change: Change, frame: Frame, shown: Shown
     ) -> tuple[tuple[Picture, ...], str | None]:
         """Take the pictures; a disk that refuses costs them, and never the case."""
         try:
-            return self._evidence.pictures_of(change, frame, seen, close_up), None
+            return self._evidence.pictures_of(change, frame, shown), None
         except EvidenceError as error:
             _log.error("%s", error)
             self.events_without_pictures += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from agent.analysis import withdrawal
 from agent.analysis.decision_trace import Traces
 from agent.capture.frame_faults import FaultyFrames, FrameError
 from agent.perception.best_shot import BestShots
+from agent.perception.surroundings import Surroundings
 from agent.storage.errors import StorageError
 from drivers.cameras import Frame
 
@@ -139,7 +141,7 @@ class SiteAnalysis:
             pipeline = self.pipelines.get(camera_id)
             snapshot = None if pipeline is None else lambda: self._snapshot(frame, pipeline)
             views, traces = self._views[camera_id], self._traces[camera_id]
-            self._book.record(changes, frame, snapshot, traces, views)
+            self._book.record(changes, frame, snapshot, traces, views, Surroundings())
         return changes
 
     def _without_picture(self, camera_id: str, silent_s: float, at: datetime) -> Frame:
@@ -165,9 +167,13 @@ class SiteAnalysis:
         return self.cases.abstain(sight.zone_ids, view.abstaining)
 
     def _record(self, frame: Frame, pipeline: Pipeline, findings: list[Finding]) -> list[Change]:
-        pending = self._await_cases(frame, pipeline)
-        if pipeline.looked:  # only then is the picture's colour at hand and anything new seen
-            self._views[frame.camera_id].take(frame, pipeline.tracks)
+        around = self._around(frame, pipeline)
+        pending = self._await_cases(frame, pipeline, around)
+        views, seen = self._views[frame.camera_id], pipeline.observation
+        if (
+            pipeline.looked and seen
+        ):  # only then is the picture's colour at hand and anything new seen
+            views.take(frame, pipeline.tracks, pipeline.places(), seen.detections, around)
         self._note(frame, pipeline)
         self._count_suppressed(frame, pipeline)
         for name, judgement in pipeline.judgements.items():
@@ -176,18 +182,22 @@ class SiteAnalysis:
         changes += self.cases.update(
             frame.camera_id, findings, frame.monotonic_s, frame.captured_at
         )
-        views = self._views[frame.camera_id]
         changes = [self._filed(self._with_operators(change, views)) for change in changes]
         self._meet_members(frame.camera_id, views)
         if changes:
             traces = self._traces[frame.camera_id]
             self._book.record(
-                changes, frame, lambda: self._snapshot(frame, pipeline), traces, views
+                changes, frame, lambda: self._snapshot(frame, pipeline), traces, views, around()
             )
         else:
             cases = self._open_cases(frame.camera_id)
             self._book.keep(frame, lambda: self._snapshot(frame, pipeline), cases, pending=pending)
         return changes
+
+    def _around(self, frame: Frame, pipeline: Pipeline) -> Callable[[], Surroundings]:
+        """What else there is in a frame; found out when it is first asked for."""
+        view = self.sights[frame.camera_id].guard.direction
+        return functools.cache(lambda: pipeline.surroundings(frame, view))
 
     def _open_cases(self, camera_id: str) -> list[Case]:
         return [case for case in self.cases.open if case.camera_id == camera_id]
@@ -256,7 +266,9 @@ class SiteAnalysis:
                 snapshot = self._snapshot(frame, pipeline)
                 self._book.save(frame, snapshot, self._open_cases(camera_id))
 
-    def _await_cases(self, frame: Frame, pipeline: Pipeline) -> bool:
+    def _await_cases(
+        self, frame: Frame, pipeline: Pipeline, around: Callable[[], Surroundings]
+    ) -> bool:
         """Keep first pictures of what may become a case; whether anything may."""
         pending = False
         open_zones = {(case.kind, case.zone_id) for case in self.cases.open}
@@ -267,7 +279,7 @@ class SiteAnalysis:
                 for zone, since_s in judgement.pending.items()
                 if (kind, zone) not in open_zones
             }
-            self._evidence.await_cases(kind, waiting, frame)
+            self._evidence.await_cases(kind, waiting, frame, around)
             pending = pending or bool(waiting)
         return pending
 

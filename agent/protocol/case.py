@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
+from agent.domain.picture import PictureFault
 from agent.domain.scene import Withdrawal
 from agent.protocol.base import (
     MAX_OPEN_CASES,
@@ -84,10 +85,17 @@ PictureFile = Annotated[
 """A picture of a case: the id of the case, a stroke, and a name that has none."""
 
 
+MAX_PICTURE_FAULTS = 16
+
+
 class Picture(Wire):
     """A picture that proves the case; it stays on the device until it is asked for.
 
-    ``file`` is the id of the case, a stroke, and a name that has none.
+    ``file`` is the id of the case, a stroke, and a name that has none. ``faults`` are what it cannot show, as far
+    as the device has measured it: ``cut`` (a thing goes on beyond the frame), ``dark`` (hardly any light), ``hidden``
+    (people or vehicles stand before more than half of each of its things), ``small`` (what it shows measures less
+    than 48 pixels), ``no_ten_seconds`` (the two wide pictures are not known to be ten seconds apart) and
+    ``below_720p`` (the camera's picture is smaller than 1280 × 720).
     """
 
     role: Literal["begin", "threshold", "close_up", "plate_view", "after"]
@@ -97,6 +105,7 @@ class Picture(Wire):
     width_px: Annotated[int, Field(strict=True, gt=0, le=65_535)]
     height_px: Annotated[int, Field(strict=True, gt=0, le=65_535)]
     captured_at: Moment
+    faults: Annotated[tuple[PictureFault, ...], AtMost(MAX_PICTURE_FAULTS)] = ()
 
 
 Fact = Annotated[

@@ -20,6 +20,7 @@ from agent.domain.ids import RandomIds
 from agent.domain.scene import Case, Member, Track
 from agent.evidence.pictures import Evidence
 from agent.perception.best_shot import BestShots
+from agent.perception.surroundings import Surroundings
 from agent.protocol.base import ClockReading
 from agent.storage.case_notes import note_ticket
 from agent.storage.case_table import last_body, load_open_cases, save_case
@@ -157,7 +158,7 @@ def test_a_case_keeps_the_code_with_which_it_opened_whatever_its_zone_chooses_la
             picture = np.zeros((180, 320, 3), np.uint8)
             frame = Frame("street", 1, picture[..., 1], lambda: picture, 5.0, NOON)
             change = Change(type_, replace(STALL, matter=filed), None)
-            book.record([change], frame, None, Traces(), BestShots())
+            book.record([change], frame, None, Traces(), BestShots(), Surroundings())
             with closing(database.read()) as connection:
                 body = json.loads(last_body(connection, STALL.case_id) or "")
             return filed, body["code"]["code"]

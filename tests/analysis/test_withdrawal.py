@@ -18,6 +18,7 @@ from agent.config.loading import from_tables
 from agent.domain.case_lifecycle import Change
 from agent.domain.scene import Box, Case, Member
 from agent.perception.best_shot import BestShots
+from agent.perception.surroundings import Surroundings
 from agent.protocol.base import EventCode
 from agent.protocol.case import CaseBody
 from agent.protocol.events import CaseEvent
@@ -304,7 +305,7 @@ class TestAStartAfterAChange:
             unseen = replace(case, abstained_s=3.0, abstained_because="view_dark")
             change = Change("case.abstained", unseen, None)
             frame = next(frames_of(site()))
-            parts.book.record([change], frame, None, Traces(), BestShots())
+            parts.book.record([change], frame, None, Traces(), BestShots(), Surroundings())
             *_, told = events_of(parts)
         assert told["type"] == "case.abstained"
         body = CaseBody.model_validate(told["body"])

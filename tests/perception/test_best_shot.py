@@ -8,15 +8,16 @@ import cv2
 import numpy as np
 import pytest
 
-from agent.domain.scene import Box
-from agent.perception.best_shot import MAX_VIEWS, BestShots
+from agent.domain.scene import Box, Member
+from agent.perception.best_shot import MAX_PLACES, MAX_VIEWS, PLACE_KEPT_S, BestShots
+from agent.perception.surroundings import Surroundings
 from drivers.cameras import Frame
-from tests.support.scenes import bike_at, box_at, frame_of, paving, person_at, with_goods
+from tests.support.scenes import bike_at, box_at, frame_of, paving, person_at, seen, with_goods
 
 PLACE = box_at(0.5, 0.7, 0.3, 0.3)
 
 
-def frame(blur: int, now_s: float) -> Frame:
+def frame(blur: float, now_s: float) -> Frame:
     picture = with_goods(paving(640, 360), PLACE)
     return frame_of(np.asarray(cv2.GaussianBlur(picture, (0, 0), blur), np.uint8), now_s)
 
@@ -111,3 +112,74 @@ def test_where_one_of_several_bikes_can_be_seen_the_picture_of_now_is_taken() ->
     views.take(frame(1, 101), [hidden, free, person_at(0.3, 0.72)])
     assert views.better_than_now(["1", "2"]) is None
     assert views.better_than_now(["1"]) is not None
+
+
+def member(member_id: str, box: Box, label: str = "bicycle") -> Member:
+    return Member(member_id, label, box, 0.0)
+
+
+def test_somebody_whom_nobody_follows_yet_hides_a_bike_too() -> None:
+    views = BestShots()
+    views.take(frame(2, 100), [bike_at(0.5, 0.7)])
+    views.take(frame(1, 101), [bike_at(0.5, 0.7)], found=[seen("person", 0.5, 0.72, 0.2)])
+    shown = views.shown_of([member("1", box_at(0.5, 0.7))], Surroundings())
+    assert shown.hidden["1"] > 0.5
+    assert shown.best["1"].moment_s == 100
+
+
+def test_a_stall_without_a_name_keeps_its_best_view_while_its_box_wanders() -> None:
+    views, stall = BestShots(), Box(0.4, 0.4, 0.6, 0.7)
+    views.take(frame(1, 100), [], [stall])
+    crowd = [replace(person_at(0.5, 0.72), box=Box(0.38, 0.3, 0.62, 0.72))]
+    views.take(frame(1, 101), crowd, [Box(0.41, 0.41, 0.61, 0.71)])
+    shown = views.shown_of([member("g1", Box(0.4, 0.4, 0.61, 0.7), "stall")], Surroundings())
+    assert shown.best["g1"].moment_s == 100
+    assert shown.instead == shown.best["g1"]
+    assert shown.hidden["g1"] > 0.9
+
+
+def test_a_thing_that_is_gone_for_longer_is_another_one_when_something_stands_there_again() -> None:
+    views, place = BestShots(), Box(0.4, 0.4, 0.6, 0.7)
+    views.take(frame(1, 100), [], [place])
+    views.take(frame(1, 101 + PLACE_KEPT_S), [], [])
+    views.take(frame(4, 102 + PLACE_KEPT_S), [], [place])
+    shown = views.shown_of([member("g1", place, "stall")], Surroundings())
+    assert shown.best["g1"].moment_s == 102 + PLACE_KEPT_S
+
+
+def test_other_things_take_no_more_views_than_are_allowed() -> None:
+    views = BestShots()
+    places = [Box(0.03 * n, 0.4, 0.03 * n + 0.02, 0.5) for n in range(MAX_PLACES + 8)]
+    for now_s in (100, 101):
+        views.take(frame(1, now_s), [], places)
+    members = [member(str(n), place, "rubbish") for n, place in enumerate(places)]
+    assert len(views.shown_of(members, Surroundings()).best) == MAX_PLACES
+
+
+def test_the_sharpest_view_of_a_bike_is_another_one_where_its_best_one_is_blurred() -> None:
+    views, bike = BestShots(), bike_at(0.5, 0.7)
+    somebody = person_at(0.46, 0.72)
+    views.take(frame(5, 100), [bike])
+    views.take(frame(1, 101), [bike, replace(somebody, box=Box(0.44, 0.5, 0.475, 0.72))])
+    shown = views.shown_of([member("1", bike.box)], Surroundings())
+    assert shown.best["1"].moment_s == 100
+    assert shown.sharpest["1"].moment_s == 101
+    views.take(frame(1, 102), [bike])
+    views.take(frame(0.5, 103), [bike])
+    assert views.shown_of([member("1", bike.box)], Surroundings()).sharpest == {}, "it is the same"
+
+
+def test_a_view_knows_what_else_there_was_when_it_was_taken() -> None:
+    views, asked = BestShots(), []
+    then = Surroundings(seen=(seen("person", 0.2, 0.7, 0.06),))
+
+    def around() -> Surroundings:
+        asked.append(1)
+        return then
+
+    views.take(frame(1, 100), [bike_at(0.5, 0.7)], around=around)
+    views.take(frame(6, 101), [bike_at(0.5, 0.7)], around=around)
+    best = views.of("1")
+    assert best is not None
+    assert best.around == then
+    assert asked == [1], "no more often than a view is kept"

@@ -18,7 +18,8 @@ from agent.audit.log import AuditError
 from agent.config.schema import CollectionSection
 from agent.domain.case_lifecycle import Change
 from agent.domain.scene import Box, Doubt
-from agent.evidence.pictures import Evidence, EvidenceError
+from agent.evidence.picture_files import EvidenceError
+from agent.evidence.pictures import Evidence
 from agent.retention.selection import Kept, choose
 from agent.storage.database import Database
 from agent.storage.errors import StorageError
@@ -107,7 +108,7 @@ def test_a_folder_that_was_deleted_is_made_again_and_first_pictures_are_kept(
     evidence = Evidence(tmp_path / "evidence", 90, 0.5)
     (tmp_path / "evidence" / "pending").rmdir()
     evidence.await_cases("vending", {"kerb": 1.0}, FRAME)
-    assert len(list((tmp_path / "evidence" / "pending").iterdir())) == 1
+    assert len(list((tmp_path / "evidence" / "pending").glob("*.jpg"))) == 1
 
 
 def test_a_first_picture_that_is_gone_is_told_so(tmp_path: Path) -> None:
