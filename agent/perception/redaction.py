@@ -1,35 +1,58 @@
 """Redacts heads and number plates, before a picture leaves the device or is kept for labelling.
 
 At a street corner a face is some ten pixels high: too few for a face network, too many to pass on.
-So the rule goes by the boxes of the street detector, its faintest sights too, and takes more than
-the face or the plate. How often it fails because the detector missed somebody is measured by
-``benchmarks/redaction.py`` and told in ``docs/privacy.md``. Pure.
+So the rule goes by the boxes of the street detector, its faint sights too, and takes more than
+the face or the plate. A picture that may leave is looked at again and again
+(:mod:`agent.perception.many_looks`), and what was seen or moved in the seconds before counts as well. How often it fails is measured
+by ``benchmarks/redaction.py`` and told in ``docs/privacy.md``. Pure.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import cv2
+import numpy as np
 
-from agent.domain.labels import sensitive_parts
+from agent.domain.labels import BIKES, PEOPLE, VEHICLES, sensitive_parts
 from agent.domain.scene import Box, crop
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from numpy.typing import NDArray
 
     from agent.domain.labels import Sensitive
     from agent.domain.picture import Picture
     from agent.domain.scene import Detection
 
+    Mask = NDArray[np.bool_]
+
 UPRIGHT = 1.2
 """A person's box this much taller than wide shows the whole person."""
-HEAD_SHARE = 0.3
-"""Of a whole person: the head, the neck and some slack for a box that begins too low."""
-HEAD_SHARE_OF_PART = 0.65
-"""Of a person of whom less is seen, or who sits or stoops."""
-ABOVE, ASIDE = 0.06, 0.12
-"""Slack of the box over the head and on both sides, as shares of its height and width."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeadSlack:
+    """How much of a person's box is taken for the head.
+
+    Attributes:
+        share: The upper share of a whole person: the head, the neck, and slack for a box that begins too low.
+        share_of_part: Of a person of whom less is seen, or who sits or stoops.
+        aside: On both sides, as a share of the box's width.
+    """
+
+    share: float
+    share_of_part: float
+    aside: float
+
+
+WIDE = HeadSlack(0.3, 0.65, 0.12)
+CLOSE = HeadSlack(0.22, 0.5, 0.06)
+"""In front of the case's own things, of which much is to stay visible."""
+ABOVE = 0.06
+"""Slack over the head, as a share of the box's height."""
 PLATE_FROM = 0.35
 """Plates hang below this share of a vehicle's box."""
 SLACK = 0.03
@@ -37,16 +60,55 @@ SLACK = 0.03
 CELLS = 3
 """Patches of colour left on the longer side of a redacted region."""
 
+FAINT, SURE = 0.1, 0.3
+"""Score from which what is beside the case's own things is redacted, and what is in front of them."""
+RIDER_ABOVE = 0.9
+"""So much of a two-wheeler's height above it may be its rider."""
+MOVED_HEAD = 0.45
+"""Of what moved in front of the case's own things, the upper share is redacted."""
+ITSELF = 0.5
+"""A two-wheeler that overlaps so much with the case's own thing is that thing."""
+WITHIN = 0.75
+"""So does one of which so much lies within it."""
+RIDDEN = 0.3
+"""A two-wheeler of which so much moved is ridden or pushed."""
+OWN_LENGTH_PX = 200
+"""The case's own two-wheelers are shown with no more detail than this length gives: a plate, a tenth of it, is
+then too small to read."""
 
-def head_of(person: Box) -> Box:
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """What is redacted of a picture, in fractions of it.
+
+    Attributes:
+        box: Where.
+        spares_own: Whether the case's own things stay visible within it.
+    """
+
+    box: Box
+    spares_own: bool = False
+
+
+def head_of(person: Box, slack: HeadSlack = WIDE) -> Box:
     """The part of a person's box in which the head must be, with slack."""
-    share = HEAD_SHARE if person.height >= UPRIGHT * person.width else HEAD_SHARE_OF_PART
+    whole = person.height >= UPRIGHT * person.width
+    share = slack.share if whole else slack.share_of_part
     return Box(
-        max(0.0, person.left - ASIDE * person.width),
+        max(0.0, person.left - slack.aside * person.width),
         max(0.0, person.top - ABOVE * person.height),
-        person.right + ASIDE * person.width,
+        person.right + slack.aside * person.width,
         person.top + share * person.height,
     )
+
+
+def _head(person: Box, aspect: float, slack: HeadSlack = WIDE) -> Box:
+    """The same in fractions of a picture that is ``aspect`` times as wide as high."""
+    head = head_of(
+        Box(person.left * aspect, person.top, person.right * aspect, person.bottom), slack
+    )
+    right, bottom = min(1.0, head.right / aspect), min(1.0, head.bottom)
+    return Box(head.left / aspect, head.top, right, bottom)
 
 
 def sensitive_regions(detections: Iterable[Detection], aspect: float = 1.0) -> list[Box]:
@@ -70,15 +132,104 @@ def _region(part: Sensitive, box: Box, aspect: float) -> Box:
     plate_top = box.top + PLATE_FROM * box.height
     match part:
         case "head":
-            head = head_of(Box(box.left * aspect, box.top, box.right * aspect, box.bottom))
-            right, bottom = min(1.0, head.right / aspect), min(1.0, head.bottom)
-            return Box(head.left / aspect, head.top, right, bottom)
+            return _head(box, aspect)
         case "plate":
             return Box(box.left, plate_top, box.right, box.bottom).grown(SLACK)
         case "rider":
             return Box(box.left, box.top, box.right, plate_top)
         case "everything":
             return box.grown(SLACK)
+
+
+def regions_of(
+    sights: Iterable[Detection], moved: Sequence[Box], own: Sequence[Box], aspect: float
+) -> list[Region]:
+    """What of a picture that may leave is redacted; all boxes in fractions of one picture or frame.
+
+    Args:
+        sights: What was seen in it or in the moments before, each time anew.
+        moved: What moved against the background and is not the case's own thing.
+        own: The case's own things.
+        aspect: Width by height of the picture in pixels.
+    """
+    regions = [
+        Region(box, spares_own=spares)
+        for found in sights
+        if found.confidence >= FAINT
+        for box, spares in _hidden_of(found, moved, own, aspect)
+    ]
+    for box in moved:
+        head = Box(box.left, box.top, box.right, box.top + MOVED_HEAD * box.height)
+        regions += [Region(box.grown(SLACK), spares_own=True), Region(head.grown(SLACK))]
+    return regions
+
+
+def _hidden_of(
+    found: Detection, moved: Sequence[Box], own: Sequence[Box], aspect: float
+) -> Iterator[tuple[Box, bool]]:
+    """Where a sight's heads and plates may be, and whether the case's own things are spared there."""
+    if is_own(found, own):
+        return
+    unsure = found.confidence < SURE
+    if found.label in BIKES:
+        if any(found.box.covered_by(box) >= RIDDEN for box in moved):
+            top = max(0.0, found.box.top - RIDER_ABOVE * found.box.height)
+            yield Box(found.box.left, top, found.box.right, found.box.top), True
+    elif found.label in VEHICLES and not unsure:
+        yield found.box.grown(SLACK), True  # somebody may sit behind its windows
+    if found.label in PEOPLE:
+        yield _head(found.box, aspect, CLOSE), unsure
+        unsure = True
+    for box in sensitive_regions([found], aspect):
+        yield box, unsure
+
+
+def is_own(found: Detection, own: Sequence[Box]) -> bool:
+    """Whether what was seen is one of the case's own things, whatever the detector calls it.
+
+    A bag may be taken for a person, though never for one who stands: nobody upright is spared.
+    """
+    if found.label in PEOPLE and found.box.height >= found.box.width:
+        return False
+    overlap = max((found.box.iou(box) for box in own), default=0.0)
+    within = found.label in BIKES and any(found.box.covered_by(box) >= WITHIN for box in own)
+    return within or overlap >= ITSELF
+
+
+def redacted(
+    picture: Picture, regions: Sequence[Region], own: Sequence[Box]
+) -> tuple[Picture, Mask]:
+    """A copy of a picture with a few patches of colour for each region, and where it was changed.
+
+    Args:
+        picture: uint8 (H, W, 3).
+        regions: Fractions of it.
+        own: The case's own things, which some regions spare.
+    """
+    height, width = picture.shape[:2]
+    spared = np.zeros((height, width), np.bool_)
+    for box in own:
+        crop(spared, box)[:] = True
+    changed = np.zeros((height, width), np.bool_)
+    copy = picture.copy()
+    # What spares something comes last: the patches of the others hold nothing of what is beside them.
+    for region in sorted(regions, key=lambda each: each.spares_own):
+        mine = crop(changed, region.box)
+        if mine.size == 0:
+            continue
+        part = crop(copy, region.box)
+        hides = ~crop(spared, region.box) if region.spares_own else np.ones(mine.shape, np.bool_)
+        part[hides] = _patched(part, CELLS)[hides]
+        mine |= hides
+    return copy, changed
+
+
+def coarsened(picture: Picture, boxes: Iterable[Box]) -> None:
+    """Show what lies in these boxes with no more detail than ``OWN_LENGTH_PX`` give; in place."""
+    for box in boxes:
+        part = crop(picture, box)
+        if part.size and max(part.shape[:2]) > OWN_LENGTH_PX:
+            part[:] = _patched(part, OWN_LENGTH_PX)
 
 
 def blotted(picture: Picture, regions: Sequence[Box]) -> Picture:
@@ -91,11 +242,15 @@ def blotted(picture: Picture, regions: Sequence[Box]) -> Picture:
     copy = picture.copy()
     for region in regions:
         part = crop(copy, region)
-        if part.size == 0:
-            continue
-        longer = max(part.shape[:2])
-        size = tuple(max(1, round(CELLS * side / longer)) for side in part.shape[1::-1])
-        patches = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
-        blots = cv2.resize(patches, part.shape[1::-1], interpolation=cv2.INTER_NEAREST)
-        part[:] = blots.reshape(part.shape)  # OpenCV drops the third axis of a single channel
+        if part.size:
+            part[:] = _patched(part, CELLS)
     return copy
+
+
+def _patched(part: Picture, cells: int) -> Picture:
+    """The part with so many patches of colour on its longer side: nothing finer can be calculated back."""
+    longer = max(part.shape[:2])
+    size = tuple(max(1, round(cells * side / longer)) for side in part.shape[1::-1])
+    patches = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
+    blots = cv2.resize(patches, part.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+    return np.asarray(blots.reshape(part.shape), np.uint8)  # OpenCV drops a single channel's axis

@@ -10,7 +10,19 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from agent.domain.scene import Box, Detection
-from agent.perception.redaction import CELLS, blotted, head_of, sensitive_regions
+from agent.perception.redaction import (
+    CELLS,
+    CLOSE,
+    OWN_LENGTH_PX,
+    Region,
+    blotted,
+    coarsened,
+    head_of,
+    is_own,
+    redacted,
+    regions_of,
+    sensitive_regions,
+)
 
 
 def noise(height: int = 120, width: int = 160) -> NDArray[np.uint8]:
@@ -95,3 +107,78 @@ def test_any_region_is_blotted_in_any_picture_and_nothing_beside_it(
     channels = done.reshape(*done.shape[:2], -1)
     assert len(np.unique(channels[inside], axis=0)) <= CELLS * CELLS
     blotted(picture, [head_of(box), box.grown(0.3)])
+
+
+BIKE = Box(0.3, 0.5, 0.7, 0.9)
+"""The case's own thing."""
+
+
+def hidden(sights: list[Detection], moved: list[Box], own: list[Box]) -> NDArray[np.bool_]:
+    picture = noise(200, 200)
+    done, changed = redacted(picture, regions_of(sights, moved, own, 1.0), own)
+    assert (done[~changed] == picture[~changed]).all(), "what is not hidden is as it was"
+    return changed
+
+
+def at(changed: NDArray[np.bool_], box: Box) -> float:
+    return float(box.pixels(200, 200).cut(changed).mean())
+
+
+def test_a_head_in_front_of_the_cases_own_things_is_hidden_and_the_rest_of_them_is_not() -> None:
+    passer = Detection("person", 0.8, Box(0.45, 0.45, 0.55, 0.95))
+    changed = hidden([passer], [], [BIKE])
+    assert at(changed, Box(0.46, 0.45, 0.54, 0.53)) == 1.0
+    assert at(changed, Box(0.3, 0.65, 0.7, 0.9)) == 0.0
+
+
+def test_an_unsure_sight_hides_what_is_beside_the_cases_own_things_and_nothing_of_them() -> None:
+    changed = hidden([Detection("person", 0.15, Box(0.2, 0.5, 0.6, 0.9))], [], [BIKE])
+    assert at(changed, Box(0.2, 0.5, 0.3, 0.7)) == 1.0
+    assert at(changed, BIKE) == 0.0
+
+
+def test_what_moved_is_hidden_and_of_the_cases_own_things_only_what_may_be_a_head() -> None:
+    changed = hidden([], [Box(0.5, 0.4, 0.8, 0.9)], [BIKE])
+    assert at(changed, Box(0.72, 0.4, 0.8, 0.9)) == 1.0
+    assert at(changed, Box(0.5, 0.5, 0.7, 0.6)) == 1.0
+    assert at(changed, Box(0.5, 0.7, 0.68, 0.88)) == 0.0
+
+
+def test_the_cases_own_thing_stays_visible_whatever_it_is_taken_for() -> None:
+    for label in ("motorcycle", "car", "bicycle", "stall"):
+        assert is_own(Detection(label, 0.9, BIKE), [BIKE])
+        assert not hidden([Detection(label, 0.9, BIKE)], [], [BIKE]).any(), label
+    upright = Box(0.3, 0.2, 0.5, 0.9)
+    assert not is_own(Detection("person", 0.9, upright), [upright])
+    changed = hidden([Detection("person", 0.9, upright)], [], [upright])
+    assert at(changed, head_of(upright, CLOSE)) == 1.0
+
+
+def test_of_a_bike_that_moved_the_place_of_its_rider_is_hidden_and_of_a_parked_one_not() -> None:
+    ridden = Detection("bicycle", 0.6, Box(0.1, 0.6, 0.3, 0.8))
+    above = Box(0.12, 0.45, 0.28, 0.6)
+    assert at(hidden([ridden], [Box(0.1, 0.5, 0.3, 0.8)], []), above) == 1.0
+    assert not hidden([ridden], [], []).any()
+
+
+def test_behind_the_windows_of_a_vehicle_nobody_is_left() -> None:
+    assert at(hidden([Detection("car", 0.7, BIKE)], [], []), BIKE) == 1.0
+
+
+def test_no_plate_of_a_two_wheeler_is_readable_in_a_large_picture_of_it() -> None:
+    picture = noise(900, 1200)
+    before = picture.copy()
+    coarsened(picture, [Box(0.25, 0.0, 0.75, 0.5)])
+    shown = picture[:450, 300:900]
+    assert len(np.unique(shown.reshape(-1, 3), axis=0)) <= OWN_LENGTH_PX * OWN_LENGTH_PX * 450 / 600
+    assert (picture[450:] == before[450:]).all()
+    assert (picture[:, :300] == before[:, :300]).all()
+    small = noise(150, 200)
+    coarsened(small, [Box(0, 0, 1, 1)])
+    assert (small == noise(150, 200)).all(), "what is small already stays as it is"
+
+
+def test_what_is_hidden_is_no_more_than_a_few_patches() -> None:
+    picture = noise(200, 200)
+    done, changed = redacted(picture, [Region(BIKE), Region(BIKE, spares_own=True)], [])
+    assert colours(done[changed].reshape(1, -1, 3)) <= CELLS * CELLS

@@ -1,0 +1,143 @@
+"""Makes the copy of a picture that may leave the device, or says why there is none.
+
+The original stays as it was taken. What is hidden in the copy: heads and plates of everything that the
+detector saw, in this picture at several scales or in the seconds before at a low threshold, and what moved
+against the background. The case's own things stay visible, except for a head in front of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from agent.inference import RUN_FAILURES
+from agent.perception.many_looks import seen_in
+from agent.perception.redaction import Region, coarsened, is_own, redacted, regions_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from agent.domain.scene import Box, Detection
+    from agent.evidence.picture_context import PictureContext
+    from agent.inference import Detector
+    from drivers.cameras import Picture
+
+
+class NotRedactedReason(StrEnum):
+    """Why there is no copy that may leave."""
+
+    MODEL_REFUSED = "model_refused"
+    NO_BACKGROUND = "no_background"
+    VIEW_MOVED = "view_moved"
+    MASKS_NOT_APPLIED = "masks_not_applied"
+    CONTEXT_MISSING = "context_missing"
+    PICTURE_DAMAGED = "picture_damaged"
+
+
+class NotRedacted(Exception):  # noqa: N818 - it is an answer, not a fault of the program
+    """A picture could not be redacted, and so does not leave."""
+
+    def __init__(self, reason: NotRedactedReason) -> None:
+        super().__init__(reason.value)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Redacted:
+    """A picture that may leave the device.
+
+    Attributes:
+        bgr: uint8 (H, W, 3), of the original's size.
+        regions: What was hidden, in fractions of it.
+        share_of_picture: How much of it was hidden, 0 to 1.
+        share_of_case: How much of the case's own things was hidden, 0 to 1; 0 if it shows none of them.
+    """
+
+    bgr: Picture
+    regions: tuple[Region, ...]
+    share_of_picture: float
+    share_of_case: float
+
+
+class Redactor:
+    """Redacts pictures, in the one thread that calls it.
+
+    Args:
+        detector: One of its own; None: it could not be opened, and no picture is redacted.
+    """
+
+    def __init__(self, detector: Detector | None) -> None:
+        self._detector = detector
+
+    def redact(self, bgr: Picture, context: PictureContext | None) -> Redacted:
+        """Make the copy of a picture that may leave.
+
+        Args:
+            bgr: The original, uint8 (H, W, 3).
+            context: What was known when it was taken; None: nothing is.
+
+        Raises:
+            NotRedacted: It could not be done.
+        """
+        context = _usable(bgr, context)
+        own = [box for box in map(context.shown, context.own) if box is not None]
+        sights = self._sights(bgr)
+        aspect = context.width_px / context.height_px
+        regions = [*regions_of(sights, (), own, aspect), *_known_before(context)]
+        copy, hidden = redacted(bgr, regions, own)
+        coarsened(copy, [found.box for found in sights if is_own(found, own)])
+        return Redacted(copy, tuple(regions), float(hidden.mean()), _share_hidden(hidden, own))
+
+    def _sights(self, bgr: Picture) -> list[Detection]:
+        if self._detector is None:
+            raise NotRedacted(NotRedactedReason.MODEL_REFUSED)
+        try:
+            return seen_in(bgr, self._detector.detect_faint, max(self._detector.input_size_px))
+        except RUN_FAILURES as error:
+            raise NotRedacted(NotRedactedReason.MODEL_REFUSED) from error
+
+
+def _usable(bgr: Picture, context: PictureContext | None) -> PictureContext:
+    """The context, if the picture can be redacted by it.
+
+    Raises:
+        NotRedacted: It cannot.
+    """
+    if context is None:
+        raise NotRedacted(NotRedactedReason.CONTEXT_MISSING)
+    if bgr.ndim != 3 or bgr.shape != (context.height_px, context.width_px, 3):
+        raise NotRedacted(NotRedactedReason.PICTURE_DAMAGED)
+    if not context.masks_applied:
+        raise NotRedacted(NotRedactedReason.MASKS_NOT_APPLIED)
+    if context.view == "moved":
+        raise NotRedacted(NotRedactedReason.VIEW_MOVED)
+    if not context.background:
+        raise NotRedacted(NotRedactedReason.NO_BACKGROUND)
+    return context
+
+
+def _known_before(context: PictureContext) -> list[Region]:
+    """What was known of the whole frame when the picture was taken, as far as the picture shows it.
+
+    Heads are looked for in the frame: of somebody whom the picture cuts, it may show the head alone.
+    """
+    crop = context.crop
+    aspect = context.width_px / crop.width * crop.height / context.height_px
+    return [
+        Region(shown, region.spares_own)
+        for region in regions_of(context.seen, context.moved, context.own, aspect)
+        if (shown := context.shown(region.box)) is not None
+    ]
+
+
+def _share_hidden(hidden: NDArray[np.bool_], own: Sequence[Box]) -> float:
+    height, width = hidden.shape
+    mine = np.zeros_like(hidden)
+    for box in own:
+        box.pixels(width, height).cut(mine)[:] = True
+    return float(hidden[mine].mean()) if mine.any() else 0.0
