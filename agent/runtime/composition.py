@@ -22,6 +22,7 @@ from agent.domain.case_lifecycle import Cases
 from agent.domain.labels import ASKED_OF
 from agent.domain.scene import MASK
 from agent.evidence.pictures import Evidence
+from agent.perception.many_looks import seen_in
 from agent.perception.region_scheduler import InferenceRateLimit
 from agent.perception.view_health import ViewMonitor
 from agent.perception.view_health.visibility import Visibility
@@ -44,14 +45,14 @@ if TYPE_CHECKING:
     from agent.config.schema import CameraSection, Configuration, ModelsSection
     from agent.domain.case_lifecycle import Change
     from agent.domain.ids import Ids
-    from agent.domain.scene import Vantage
+    from agent.domain.scene import Detection, Vantage
     from agent.perception.region_scheduler import Detector
     from agent.protocol.base import ClockReading, ModelUsed
     from agent.protocol.events import Because
     from agent.storage.corruption import Quarantined
     from agent.storage.database import Database
     from agent.storage.memory_fallback import TakenBack
-    from drivers.cameras import Frame
+    from drivers.cameras import Frame, Picture
 
 WEAK_SHARE = 0.5
 """A detection this much below its threshold may still continue a track, but begins none."""
@@ -367,9 +368,12 @@ def _views(
 def _collection(
     configuration: Configuration, folder: Path, networks: _Networks
 ) -> SampleCollection:
-    return SampleCollection(
-        folder, configuration.collection, networks.detector.detect_faint, networks.used
-    )
+    detector = networks.detector
+
+    def seen(bgr: Picture) -> list[Detection]:
+        return seen_in(bgr, detector.detect_faint, max(detector.input_size_px))
+
+    return SampleCollection(folder, configuration.collection, seen, networks.used)
 
 
 def _sights(
