@@ -15,7 +15,7 @@ import numpy as np
 
 from agent.inference import RUN_FAILURES
 from agent.perception.many_looks import seen_in
-from agent.perception.redaction import Region, coarsened, is_own, redacted, regions_of
+from agent.perception.redaction import coarsened, is_own, redacted, regions_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from agent.domain.scene import Box, Detection
     from agent.evidence.picture_context import PictureContext
     from agent.inference import Detector
+    from agent.perception.redaction import Region
     from drivers.cameras import Picture
 
 
@@ -129,9 +130,9 @@ def _known_before(context: PictureContext) -> list[Region]:
     crop = context.crop
     aspect = context.width_px / crop.width * crop.height / context.height_px
     return [
-        Region(shown, region.spares_own)
+        shown
         for region in regions_of(context.seen, context.moved, context.own, aspect)
-        if (shown := context.shown(region.box)) is not None
+        if (shown := region.shown_by(context.shown)) is not None
     ]
 
 

@@ -19,7 +19,7 @@ from agent.domain.labels import BIKES, PEOPLE, VEHICLES, sensitive_parts
 from agent.domain.scene import Box, crop
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -68,6 +68,8 @@ MOVED_HEAD = 0.45
 """Of what moved in front of the case's own things, the upper share is redacted."""
 ITSELF = 0.5
 """A two-wheeler that overlaps so much with the case's own thing is that thing."""
+NEAR = 0.004
+"""Of the frame: what moved so near to each other is one thing."""
 WITHIN = 0.75
 """So does one of which so much lies within it."""
 RIDDEN = 0.3
@@ -82,12 +84,22 @@ class Region:
     """What is redacted of a picture, in fractions of it.
 
     Attributes:
-        box: Where.
+        box: Where; it becomes a few patches of colour.
         spares_own: Whether the case's own things stay visible within it.
+        parts: What of the box is hidden; nothing given: all of it.
     """
 
     box: Box
     spares_own: bool = False
+    parts: tuple[Box, ...] = ()
+
+    def shown_by(self, shown: Callable[[Box], Box | None]) -> Region | None:
+        """The same as a part of the picture shows it; None if it shows nothing of it."""
+        box = shown(self.box)
+        parts = tuple(part for each in self.parts if (part := shown(each)) is not None)
+        if box is None or (self.parts and not parts):
+            return None
+        return Region(box, self.spares_own, parts)
 
 
 def head_of(person: Box, slack: HeadSlack = WIDE) -> Box:
@@ -158,10 +170,41 @@ def regions_of(
         if found.confidence >= FAINT
         for box, spares in _hidden_of(found, moved, own, aspect)
     ]
-    for box in moved:
-        head = Box(box.left, box.top, box.right, box.top + MOVED_HEAD * box.height)
-        regions += [Region(box.grown(SLACK), spares_own=True), Region(head.grown(SLACK))]
-    return regions
+    return [*regions, *(region for parts in _touching(moved) for region in _of_a_mover(parts))]
+
+
+def _of_a_mover(parts: Sequence[Box]) -> Iterator[Region]:
+    """What is hidden of one thing that moved, given as boxes that touch each other."""
+    whole = parts[0]
+    for part in parts[1:]:
+        whole = whole.union(part)
+    yield Region(whole, spares_own=True, parts=tuple(parts))
+    lowest = whole.top + MOVED_HEAD * whole.height
+    upper = [
+        Box(part.left, part.top, part.right, min(part.bottom, lowest))
+        for part in parts
+        if part.top < lowest
+    ]
+    yield Region(whole, parts=tuple(upper))
+
+
+def _touching(boxes: Sequence[Box]) -> list[list[Box]]:
+    """Boxes that overlap or nearly touch, together."""
+    groups: list[tuple[Box, list[Box]]] = []
+    for box in boxes:
+        reach = Box(box.left - NEAR, box.top - NEAR, box.right + NEAR, box.bottom + NEAR)
+        near = [
+            each
+            for each in groups
+            if each[0].overlap(reach) > 0 and any(part.overlap(reach) > 0 for part in each[1])
+        ]
+        groups = [each for each in groups if each not in near]
+        together = [box, *(part for _, parts in near for part in parts)]
+        around = box
+        for whole, _ in near:
+            around = around.union(whole)
+        groups.append((around, together))
+    return [parts for _, parts in groups]
 
 
 def _hidden_of(
@@ -172,7 +215,7 @@ def _hidden_of(
         return
     unsure = found.confidence < SURE
     if found.label in BIKES:
-        if any(found.box.covered_by(box) >= RIDDEN for box in moved):
+        if sum(found.box.covered_by(box) for box in moved) >= RIDDEN:
             top = max(0.0, found.box.top - RIDER_ABOVE * found.box.height)
             yield Box(found.box.left, top, found.box.right, found.box.top), True
     elif found.label in VEHICLES and not unsure:
@@ -213,15 +256,29 @@ def redacted(
     changed = np.zeros((height, width), np.bool_)
     copy = picture.copy()
     # What spares something comes last: the patches of the others hold nothing of what is beside them.
-    for region in sorted(regions, key=lambda each: each.spares_own):
+    for region in sorted(dict.fromkeys(regions), key=lambda each: each.spares_own):
         mine = crop(changed, region.box)
         if mine.size == 0:
             continue
         part = crop(copy, region.box)
-        hides = ~crop(spared, region.box) if region.spares_own else np.ones(mine.shape, np.bool_)
+        hides = _hidden_part(region, spared)
         part[hides] = _patched(part, CELLS)[hides]
         mine |= hides
     return copy, changed
+
+
+def _hidden_part(region: Region, spared: Mask) -> Mask:
+    """What is hidden of a region's box, in the size of its part of the picture."""
+    mine = crop(spared, region.box)
+    hides = np.ones(mine.shape, np.bool_)
+    if region.parts:
+        inside = np.zeros(spared.shape, np.bool_)
+        for part in region.parts:
+            crop(inside, part)[:] = True
+        hides &= crop(inside, region.box)
+    if region.spares_own:
+        hides &= ~mine
+    return hides
 
 
 def coarsened(picture: Picture, boxes: Iterable[Box]) -> None:

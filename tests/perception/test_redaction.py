@@ -144,6 +144,17 @@ def test_what_moved_is_hidden_and_of_the_cases_own_things_only_what_may_be_a_hea
     assert at(changed, Box(0.5, 0.7, 0.68, 0.88)) == 0.0
 
 
+def test_what_moved_in_many_small_boxes_is_hidden_as_one_thing() -> None:
+    """By no finer patches than if it were one box: a head's would else be told apart."""
+    cells = [Box(0.5, 0.4 + row / 25, 0.7, 0.44 + row / 25) for row in range(10)]
+    picture = noise(200, 200)
+    done, changed = redacted(picture, regions_of([], cells, [], 1.0), [])
+    assert at(changed, Box(0.5, 0.4, 0.7, 0.8)) == 1.0
+    assert colours(done[80:160, 100:140]) <= CELLS * CELLS
+    apart = [*cells, Box(0.1, 0.1, 0.2, 0.2)]
+    assert at(hidden([], apart, []), Box(0.22, 0.0, 0.48, 1.0)) == 0.0
+
+
 def test_the_cases_own_thing_stays_visible_whatever_it_is_taken_for() -> None:
     for label in ("motorcycle", "car", "bicycle", "stall"):
         assert is_own(Detection(label, 0.9, BIKE), [BIKE])
