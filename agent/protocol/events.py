@@ -28,6 +28,7 @@ from agent.protocol.base import (
     Wire,
 )
 from agent.protocol.case import CaseBody, OpenCases
+from agent.protocol.evidence import CompactJws, DeletedBody, PackedBody
 from agent.protocol.fields import (
     MAX_REASON,
     Count,
@@ -148,10 +149,7 @@ class LossBody(Wire):
     is what was signed.
     """
 
-    jws: Annotated[
-        str,
-        Field(max_length=2_000_000, pattern=r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$"),
-    ]
+    jws: CompactJws
 
 
 class StorageBody(Wire):
@@ -288,6 +286,16 @@ class NotSentEvent(Envelope):
     body: NotSentBody
 
 
+class PackedEvent(Envelope):
+    type: Literal["evidence.packed"]
+    body: PackedBody
+
+
+class DeletedEvent(Envelope):
+    type: Literal["evidence.deleted"]
+    body: DeletedBody
+
+
 Event = Annotated[
     CaseEvent
     | BirthEvent
@@ -301,7 +309,9 @@ Event = Annotated[
     | AcceptanceEvent
     | DecommissionedEvent
     | StoredEvent
-    | NotSentEvent,
+    | NotSentEvent
+    | PackedEvent
+    | DeletedEvent,
     Field(discriminator="type"),
 ]
 DeviceBody = (
@@ -317,6 +327,8 @@ DeviceBody = (
     | DecommissionedBody
     | StoredBody
     | NotSentBody
+    | PackedBody
+    | DeletedBody
 )
 Body = CaseBody | DeviceBody
 
@@ -334,8 +346,10 @@ DEVICE_EVENTS: dict[type[DeviceBody], tuple[str, LaneName]] = {
     DecommissionedBody: ("device.decommissioned", "rest"),
     StoredBody: ("evidence.stored", "evidence"),
     NotSentBody: ("evidence.not_sent", "evidence"),
+    PackedBody: ("evidence.packed", "evidence"),
+    DeletedBody: ("evidence.deleted", "evidence"),
 }
-"""What the device tells of itself: its type on the wire, and the lane in which it goes."""
+"""What the device tells besides its cases: the type on the wire, and the lane in which it goes."""
 
 
 class Message(Wire):

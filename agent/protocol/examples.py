@@ -34,6 +34,7 @@ from agent.protocol.events import (
     ClockEvent,
     Concerned,
     DecommissionedEvent,
+    DeletedEvent,
     DeviceState,
     HeartbeatEvent,
     InventoryEvent,
@@ -42,12 +43,14 @@ from agent.protocol.events import (
     LossEvent,
     Message,
     NotSentEvent,
+    PackedEvent,
     Predecessor,
     StorageBody,
     StorageEvent,
     StoredEvent,
     SummaryEvent,
 )
+from agent.protocol.evidence import DeletedBody, Manifest, PackedBody, Tombstone
 from agent.protocol.field_examples import BEGAN_AT, EPOCH, example_of, id_of, sha256_of
 from agent.protocol.heartbeat import ChangesBody, HeartbeatBody
 from agent.protocol.inventory import InventoryBody
@@ -55,7 +58,7 @@ from agent.protocol.picture_transfer import NotSentBody, StoredBody
 from agent.protocol.place import Place
 from agent.protocol.service import AcceptanceBody, DecommissionedBody
 from agent.protocol.summary import DeviceDay, KindDay, SummaryBody, ZoneDay
-from agent.protocol.vectors import example_order, example_report
+from agent.protocol.vectors import example_order, example_record, example_report
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -75,6 +78,7 @@ def examples() -> dict[str, Any]:
         "message-withdrawn": Message(historical=False, events=(_withdrawn(11),)),
         "message-service": Message(historical=False, events=(_acceptance(12), _taken_down(13))),
         "message-summary": Message(historical=False, events=(_summary(9),)),
+        "message-evidence": Message(historical=False, events=(_packed(17), _deleted(18))),
         "message-loss": Message(historical=False, events=(_loss(5),)),
         "message-storage": Message(historical=False, events=(_storage(6), _volatile(7))),
         "message-clock": Message(historical=False, events=(_clock(15),)),
@@ -353,6 +357,26 @@ def _loss(sequence: int) -> LossEvent:
     envelope = _envelope(sequence, at)
     body = LossBody(jws=example_report(envelope["event_id"], (loss,)))
     return LossEvent(**envelope, type="device.loss", body=body)
+
+
+def _packed(sequence: int) -> PackedEvent:
+    manifest = example_of(Manifest)
+    body = PackedBody(
+        case_id=manifest.case_id,
+        stage=manifest.stage,
+        number=manifest.number,
+        jws=example_record(Manifest),
+    )
+    envelope = _envelope(sequence, BEGAN_AT + timedelta(seconds=190))
+    return PackedEvent(**envelope, type="evidence.packed", body=body)
+
+
+def _deleted(sequence: int) -> DeletedEvent:
+    """Thirty days later: its pictures are deleted."""
+    jws = example_record(Tombstone, number=18)
+    body = DeletedBody(case_id=id_of("case"), number=18, jws=jws)
+    envelope = _envelope(sequence, BEGAN_AT + timedelta(days=30))
+    return DeletedEvent(**envelope, type="evidence.deleted", body=body)
 
 
 def _storage(sequence: int) -> StorageEvent:

@@ -18,6 +18,7 @@ from agent.protocol.base import CONTRACT_VERSION
 from agent.protocol.commands import Answer, orders, published
 from agent.protocol.downlink import Receipt
 from agent.protocol.events import DeviceState, Envelope, Event, LossReport, Message
+from agent.protocol.evidence import Manifest, Tombstone
 from agent.protocol.fields import MAX_NUMBER, MORE_LATER, PRINTABLE
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ DOCUMENTS: Final[dict[str, Document]] = {
     "loss-report": Document(
         "LossReport", LossReport, about="The payload that the signature of a device.loss is over."
     ),
+    "manifest": Document("Manifest", Manifest),
+    "tombstone": Document("Tombstone", Tombstone),
     "receipt": Document("Receipt", Receipt, heard=True),
     "order": Document(
         "Order",

@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from pydantic import ValidationError
 
 from agent.protocol.events import LossReport
+from agent.protocol.evidence import Manifest, Tombstone
 from agent.protocol.strict_json import StrictJsonError, read_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from agent.protocol.events import LossEvent
+    from agent.protocol.events import DeletedEvent, LossEvent, PackedEvent
 
 ALGORITHM: Final = "EdDSA"
 _HEADER = frozenset({"alg", "kid", "typ"})
@@ -144,3 +145,50 @@ def report_of(event: LossEvent) -> LossReport:
     if (report.tenant, report.device_id, report.event_id) != envelope:
         raise ValueError("the loss report is bound to another event")
     return report
+
+
+def manifest_of(event: PackedEvent) -> Manifest:
+    """The manifest in an event; the signature is not verified here.
+
+    Raises:
+        ValueError: Its payload is none, or is bound to another device, case, stage or number.
+    """
+    told = read_record(event.body.jws)
+    if not isinstance(told, Manifest):
+        raise ValueError("no manifest")  # noqa: TRY004 - what is wrong is the text
+    envelope = (event.tenant, event.device_id, event.body.case_id, event.body.stage)
+    if (told.tenant, told.device_id, told.case_id, told.stage) != envelope or (
+        told.number != event.body.number
+    ):
+        raise ValueError("the manifest is bound to another event")
+    return told
+
+
+def tombstone_of(event: DeletedEvent) -> Tombstone:
+    """The tombstone in an event; the signature is not verified here.
+
+    Raises:
+        ValueError: Its payload is none, or is bound to another device, case or number.
+    """
+    told = read_record(event.body.jws)
+    if not isinstance(told, Tombstone):
+        raise ValueError("no tombstone")  # noqa: TRY004 - what is wrong is the text
+    envelope = (event.tenant, event.device_id, event.body.case_id, event.body.number)
+    if (told.tenant, told.device_id, told.case_id, told.number) != envelope:
+        raise ValueError("the tombstone is bound to another event")
+    return told
+
+
+def read_record(jws: str) -> Manifest | Tombstone:
+    """A record of the chain of evidence; the signature is not verified here.
+
+    Raises:
+        ValueError: Its payload is none.
+    """
+    told = read_json(parts_of(jws).payload)
+    is_tombstone = isinstance(told, dict) and told.get("record") == "tombstone"
+    model: type[Manifest | Tombstone] = Tombstone if is_tombstone else Manifest
+    try:
+        return model.model_validate(told)
+    except ValidationError as error:
+        raise ValueError(f"no {model.__name__.lower()}: {error}") from error

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent.protocol.commands import COMMANDS, MAY_ORDER, Command, name_of, order_of, signers
 from agent.protocol.events import Loss, LossReport, PublicKey
+from agent.protocol.evidence import Manifest, Tombstone, digest_of, link_of
 from agent.protocol.field_examples import BEGAN_AT, EPOCH, example_of, id_of
 from agent.protocol.signed import as_json, compact_of, decoded, encoded, thumbprint
 
@@ -66,9 +67,15 @@ def example_report(event_id: str, losses: tuple[Loss, ...]) -> str:
     return signed_by("device", report.model_dump(mode="json"))
 
 
+def example_record(model: type[Manifest | Tombstone], **facts: Any) -> str:
+    """A record of the chain of evidence of the examples' device."""
+    record = model.model_validate(example_of(model).model_dump() | facts)
+    return signed_by("device", record.model_dump(mode="json"))
+
+
 def vectors() -> dict[str, Any]:
     """Every file of vectors, by its name."""
-    return {"losses": losses(), "commands": commands()}
+    return {"losses": losses(), "commands": commands(), "evidence": evidence()}
 
 
 def losses() -> dict[str, Any]:
@@ -88,6 +95,43 @@ def losses() -> dict[str, Any]:
             )
         ],
     }
+
+
+def evidence() -> dict[str, Any]:
+    """Signed manifests and tombstones, right and wrong, and a chain of three with its links."""
+    payload = example_of(Manifest).model_dump(mode="json")
+    case_id = payload["case_id"]
+    bound = {**CORNER, "case_id": case_id}
+    buried = example_of(Tombstone).model_dump(mode="json")
+    told = [
+        ("manifest", signed_by("device", payload), None),
+        ("tombstone", signed_by("device", buried), None),
+        *_broken("device", payload),
+        *_misbound(payload, "case_id"),
+    ]
+    return {
+        "about": "evidence.packed and evidence.deleted: body.jws, to be held against the key of the device's birth."
+        " chain: three records, each with its link; the link is SHA-256 over the link before it (32 bytes; none"
+        " at the first) and the SHA-256 of the compact signature (32 bytes).",
+        "only_for_tests": _ONLY_FOR_TESTS,
+        "keys": _keys("device", "another"),
+        "chain": _chain(),
+        "vectors": [_vector(name, jws, "device", bound, why) for name, jws, why in told],
+    }
+
+
+def _chain() -> list[dict[str, Any]]:
+    records: list[dict[str, Any]] = []
+    link = None
+    for number, model, facts in (
+        (1, Manifest, {"stage": "opened"}),
+        (2, Manifest, {"stage": "cleared"}),
+        (3, Tombstone, {}),
+    ):
+        jws = example_record(model, **facts, number=number, previous=link)
+        link = link_of(link, digest_of(jws))
+        records.append({"number": number, "sha256": digest_of(jws), "link": link, "jws": jws})
+    return records
 
 
 def commands() -> dict[str, Any]:

@@ -267,3 +267,30 @@ def create_picture_queue(db: sqlite_utils.Database) -> None:
             queued_at REAL NOT NULL
         )
     """)
+
+
+@migrations()
+def create_evidence_chain(db: sqlite_utils.Database) -> None:
+    """The chain of signed manifests and tombstones; see :mod:`agent.storage.evidence_chain`."""
+    db.execute("""
+        CREATE TABLE evidence_chain (
+            number INTEGER PRIMARY KEY,
+            case_id TEXT NOT NULL,
+            stage TEXT NOT NULL,
+            digest TEXT NOT NULL,
+            link TEXT NOT NULL,
+            key_x TEXT NOT NULL,
+            jws TEXT
+        )
+    """)
+    db.execute("CREATE UNIQUE INDEX evidence_chain_stages ON evidence_chain (case_id, stage)")
+    db.execute("""
+        CREATE TABLE evidence_deletions (
+            case_id TEXT PRIMARY KEY,
+            why TEXT NOT NULL,
+            at REAL,
+            files INTEGER NOT NULL,
+            size_bytes INTEGER NOT NULL,
+            told INTEGER
+        )
+    """)

@@ -24,6 +24,7 @@ from agent.protocol.base import Wire
 from agent.protocol.commands import Answer, orders, published
 from agent.protocol.downlink import Receipt
 from agent.protocol.events import DeviceState, Event, LossReport, Message
+from agent.protocol.evidence import Manifest, Tombstone
 from agent.protocol.fields import MAX_NUMBER, AtMost, Text, Whole, Within
 from agent.protocol.heartbeat import HeartbeatBody, SomeFields
 from tests.support.paths import ROOT
@@ -42,6 +43,8 @@ MODELS: dict[str, Any] = {
     "device-state": DeviceState,
     "answer": Answer,
     "loss-report": LossReport,
+    "manifest": Manifest,
+    "tombstone": Tombstone,
     "receipt": Receipt,
     "command": published(),
     "order": orders(),
@@ -164,13 +167,22 @@ def test_what_is_not_known_has_an_end_for_the_reader_too(what: str, deep: bool) 
             assert not check.is_valid(document | {f"new{n}": n for n in range(300)}), name
 
 
+SIGNED = {
+    "loss-report": ("message-loss.json", 0),
+    "manifest": ("message-evidence.json", 0),
+    "tombstone": ("message-evidence.json", 1),
+}
+"""In which event each payload of a signature is."""
+
+
 def example_for(name: str) -> dict[str, Any]:
     if name == "event":
         (event, *_) = example_for("message")["events"]
         return dict(event)
-    if name == "loss-report":
-        (report,) = json.loads((EXAMPLES / "message-loss.json").read_text())["events"]
-        payload = report["body"]["jws"].split(".")[1]
+    if name in SIGNED:
+        file, number = SIGNED[name]
+        event = json.loads((EXAMPLES / file).read_text())["events"][number]
+        payload = event["body"]["jws"].split(".")[1]
         return dict(json.loads(base64.urlsafe_b64decode(payload + "==")))
     begins = name.replace("device-state", "state")
     path = next(each for each in sorted(EXAMPLES.glob("*.json")) if each.stem.startswith(begins))

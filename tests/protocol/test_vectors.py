@@ -13,8 +13,16 @@ import pytest
 from agent.identity import jws
 from agent.identity.jws import NotVerifiedError
 from agent.protocol import vectors
-from agent.protocol.events import LossEvent, LossReport, Message, PublicKey
-from agent.protocol.signed import JwsError, report_of
+from agent.protocol.events import (
+    DeletedEvent,
+    LossEvent,
+    LossReport,
+    Message,
+    PackedEvent,
+    PublicKey,
+)
+from agent.protocol.evidence import digest_of, link_of
+from agent.protocol.signed import JwsError, manifest_of, read_record, report_of, tombstone_of
 from agent.protocol.strict_json import StrictJsonError, read_json
 from tests.support.paths import ROOT
 
@@ -95,6 +103,51 @@ def _event(vector: dict[str, Any]) -> LossEvent:
     assert isinstance(event, LossEvent)
     body = event.body.model_copy(update={"jws": vector["jws"]})
     return event.model_copy(update=vector["bound"] | {"body": body})
+
+
+@pytest.mark.parametrize("vector", vectors.evidence()["vectors"], ids=named)
+def test_a_record_of_the_evidence_is_read_as_its_vector_says(vector: dict[str, Any]) -> None:
+    try:
+        jws.verified(vector["jws"], vectors.public_key(vector["key"]))
+        record = read_record(vector["jws"])
+    except (JwsError, NotVerifiedError, StrictJsonError, ValueError):
+        assert not vector["valid"]
+    else:
+        bound = {name: getattr(record, name) for name in vector["bound"]}
+        assert vector["valid"] is (bound == vector["bound"])
+
+
+def test_the_chain_of_the_vectors_holds() -> None:
+    link = None
+    for each in vectors.evidence()["chain"]:
+        record = read_record(each["jws"])
+        assert (record.number, record.previous) == (each["number"], link)
+        assert each["sha256"] == digest_of(each["jws"])
+        link = link_of(link, each["sha256"])
+        assert each["link"] == link
+
+
+def test_the_examples_of_the_evidence_are_signed_for_their_events() -> None:
+    path = ROOT / "contract" / "examples" / "message-evidence.json"
+    packed, deleted = Message.model_validate_json(path.read_bytes()).events
+    assert isinstance(packed, PackedEvent)
+    assert isinstance(deleted, DeletedEvent)
+    for event in (packed, deleted):
+        jws.verified(event.body.jws, vectors.public_key("device"))
+    assert manifest_of(packed).stage == "opened"
+    assert [each.number for each in tombstone_of(deleted).manifests] == [17]
+
+
+@pytest.mark.parametrize("field", ["tenant", "device_id"])
+def test_a_record_in_an_event_of_another_device_is_refused(field: str) -> None:
+    path = ROOT / "contract" / "examples" / "message-evidence.json"
+    packed, deleted = Message.model_validate_json(path.read_bytes()).events
+    assert isinstance(packed, PackedEvent)
+    assert isinstance(deleted, DeletedEvent)
+    with pytest.raises(ValueError, match="bound to another event"):
+        manifest_of(packed.model_copy(update={field: "another"}))
+    with pytest.raises(ValueError, match="bound to another event"):
+        tombstone_of(deleted.model_copy(update={field: "another"}))
 
 
 def test_the_example_of_a_loss_report_is_signed_for_its_event() -> None:
