@@ -73,9 +73,9 @@ class Agent:
             )
 
     def has_begun(self) -> bool:
-        """Whether a picture has been analysed."""
+        """Whether its camera has shown a picture."""
         status = self.status()
-        seen = 0 if status is None else status.cameras["street"].analysed
+        seen = 0 if status is None else status.cameras["street"].captured
         if status is not None and seen and self.began_at is None:
             self.began_at = status.at - timedelta(seconds=seen / FRAMES_PER_S)
         return self.began_at is not None
