@@ -219,7 +219,7 @@ class Tombstone(_Link):
     """The pictures of a case are deleted: the payload that the signature of an ``evidence.deleted`` is over.
 
     ``why``: ``age``: their retention period is over. ``room``: there was no more room for them. ``missing``:
-    they are not there any more, and no record says why. ``deleted_at`` is null then. ``files`` and
+    they are not there any more, and no record says why. ``deleted_at`` is null where nobody noted it. ``files`` and
     ``size_bytes`` are what was there; ``manifests`` are those of the case, by the SHA-256 of their compact
     signatures; there are none where an older agent packed none.
     """

@@ -6,8 +6,11 @@ import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from agent.storage import kept_table, lived_time_counter
+from agent.protocol.evidence import Manifest
+from agent.protocol.signed import read_record
+from agent.storage import evidence_chain, kept_table, lived_time_counter
 from agent.storage.errors import StorageError
+from agent.storage.evidence_chain import Deletion
 from agent.storage.lived_time import DAY_S
 from wording.known_errors import reason_of
 
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
 
     from agent.config.retention import Settings
     from agent.storage.database import Database
+    from agent.storage.evidence_chain import Record
     from agent.storage.lived_time import LivedTime
     from drivers.clock import Clock
 
@@ -29,7 +33,7 @@ GIVE_BACK_PAGES = 256
 
 _WAITING_CASES = (
     "SELECT DISTINCT json_extract(event, '$.body.case_id') FROM outbox"
-    " WHERE arrived = 0 AND type LIKE 'case.%' AND json_valid(event)"
+    " WHERE arrived = 0 AND (type LIKE 'case.%' OR type LIKE 'evidence.%') AND json_valid(event)"
 )
 _UNAGED: dict[str, str] = {
     "letter": "SELECT epoch || ':' || sequence FROM kept WHERE standing != 'arrived'",
@@ -61,6 +65,31 @@ class DatabaseRows:
     def waiting_cases(self) -> frozenset[str]:
         """Cases with events that the platform has not confirmed."""
         return frozenset(case_id for (case_id,) in self._read(_WAITING_CASES))
+
+    def note_deletions(self, deletions: list[Deletion]) -> None:
+        """Note whose pictures are deleted, and why: the agent tells it by a signed tombstone.
+
+        Raises:
+            StorageError: The disk did not take it.
+        """
+        if deletions:
+            self._database.write(
+                lambda connection: evidence_chain.note_deletions(connection, deletions)
+            ).result()
+
+    def without_pictures(self, case_ids: Iterable[str]) -> list[str]:
+        """Of these cases those whose manifests name pictures."""
+        with closing(self._database.read()) as connection:
+            return [
+                case_id
+                for case_id in case_ids
+                if any(map(_has_pictures, evidence_chain.records_of(connection, case_id)))
+            ]
+
+    def with_manifests(self) -> set[str]:
+        """Cases whose manifests are kept, and of which no deletion is noted."""
+        with closing(self._database.read()) as connection:
+            return evidence_chain.with_manifests(connection)
 
     def since_s(self, kind: str) -> dict[str, float]:
         """From which lived second each item of a kind ages."""
@@ -113,12 +142,14 @@ class DatabaseRows:
             for first in range(0, len(names), AT_ONCE):
                 self._delete(kind, names[first : first + AT_ONCE])
         self._forget_orphans()
+        self._database.write(evidence_chain.forget).result()
         return {kind: len(names) for kind, names in going.items() if names}
 
     def _delete(self, kind: str, names: list[str]) -> None:
         def work(connection: sqlite3.Connection) -> None:
             for name in names:
                 if kind == "case":
+                    _end_manifests(connection, name)
                     connection.execute(
                         "DELETE FROM cases WHERE case_id = ? AND state != 'open'", (name,)
                     )
@@ -183,6 +214,23 @@ class DatabaseRows:
                 return connection.execute(query, values).fetchall()
         except sqlite3.Error as error:
             raise StorageError(self._database.path, reason_of(error)) from error
+
+
+def _end_manifests(connection: sqlite3.Connection, case_id: str) -> None:
+    """Note that a case goes of which there never was a picture: its manifests go with it."""
+    records = evidence_chain.records_of(connection, case_id)
+    if any(each.jws is not None for each in records):
+        gone = Deletion(case_id, "age", None, files=0, size_bytes=0)
+        evidence_chain.note_deletions(connection, [gone])
+
+
+def _has_pictures(record: Record) -> bool:
+    """Whether it is a manifest that names pictures; one that cannot be read names none."""
+    try:
+        told = None if record.jws is None else read_record(record.jws)
+    except ValueError:
+        return False
+    return isinstance(told, Manifest) and bool(told.pictures)
 
 
 def _give_up(connection: sqlite3.Connection, name: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
 from agent.storage.lived_time import DAY_S
 
@@ -41,11 +41,17 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Going:
-    """A case whose pictures are to be deleted, and why."""
+    """A case whose pictures are to be deleted, and why: so many files of so many bytes."""
 
     case_id: str
     size_bytes: int
+    files: int
     why: Why
+
+    @classmethod
+    def of(cls, kept: Kept, why: Why) -> Self:
+        """Delete these."""
+        return cls(kept.case_id, kept.size_bytes, max(0, kept.inodes - 1), why)
 
 
 def choose(
@@ -72,7 +78,7 @@ def choose(
     everything = list(kept)
     free = [each for each in everything if each.over and not each.held]
     old = [each for each in free if each.kept_s >= days * DAY_S]
-    yield from (Going(each.case_id, each.size_bytes, "age") for each in old)
+    yield from (Going.of(each, "age") for each in old)
     going_bytes, going_inodes = (
         sum(each.size_bytes for each in old),
         sum(each.inodes for each in old),
@@ -84,4 +90,4 @@ def choose(
             return
         if each.case_id not in gone:
             going_bytes, going_inodes = going_bytes + each.size_bytes, going_inodes + each.inodes
-            yield Going(each.case_id, each.size_bytes, "room")
+            yield Going.of(each, "room")

@@ -15,6 +15,7 @@ from agent.retention.database_rows import DatabaseRows
 from agent.retention.legal_holds import LegalHolds
 from agent.retention.selection import Going, Kept, choose
 from agent.storage.errors import StorageError
+from agent.storage.evidence_chain import Deletion
 from agent.storage.lived_time import DAY_S
 from agent.storage.paths import RETENTION_LOCK
 from drivers.disk import free_bytes
@@ -23,7 +24,7 @@ from wording.known_errors import words_of
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
 
     from agent.audit import AuditLog
@@ -137,6 +138,7 @@ class Retention:
             kept = self._kept(lived_s, held)
             deleted, deleted_bytes = self._delete_pictures(kept, stop)
             taken = self._pictures.taken()
+            self._note_missing(taken)
             self._let_crops_go(lived_s)
             self._rows.let_rows_age(lived_s)
             rows = self._rows.delete_old(self._settings, lived_s, held | taken.keys())
@@ -231,14 +233,38 @@ class Retention:
             some = going[first : first + AT_ONCE]
             if first and stop.wait(BREATH_S):
                 break
-            told = self._tell(some)
+            told, noted = self._tell(some), self._note(some)
             for each in some:
                 self._pictures.delete(each.case_id)
                 deleted[each.why] = deleted.get(each.why, 0) + 1
                 deleted_bytes += each.size_bytes
             if not told and not self._tell(some):
                 _log.error("deleted, and not in the audit log: %s", [each.case_id for each in some])
+            if not noted and not self._note(some):
+                _log.error("deleted, and no tombstone yet: %s", [each.case_id for each in some])
         return deleted, deleted_bytes
+
+    def _note(self, some: list[Going]) -> bool:
+        """Note what is deleted, for its tombstones. If the disk is too full for that, delete all the same."""
+        at_s = self._clock.now().timestamp()
+        gone = [
+            Deletion(each.case_id, each.why, at_s, each.files, each.size_bytes) for each in some
+        ]
+        try:
+            self._rows.note_deletions(gone)
+        except StorageError as error:
+            _log.warning("%s", error)
+            return False
+        return True
+
+    def _note_missing(self, taken: Collection[str]) -> None:
+        """Note the cases whose pictures are gone although nobody noted that: a full disk, or a hand."""
+        cases = self._rows.cases()
+        quiet = [each for each in self._rows.with_manifests() if cases.get(each, (0, True))[1]]
+        lost = self._rows.without_pictures(sorted(set(quiet) - set(taken)))
+        if lost:
+            _log.error("pictures that are not there any more: of cases %s", lost)
+        self._rows.note_deletions([Deletion(each, "missing", None, 0, 0) for each in lost])
 
     def _tell(self, some: list[Going]) -> bool:
         """Record what is deleted. If the disk is too full for that, delete all the same."""

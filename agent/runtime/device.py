@@ -15,6 +15,7 @@ from agent.config.plausibility import remarks
 from agent.delivery.uplink import Uplink
 from agent.delivery.uplink_supervisor import UplinkSupervisor
 from agent.domain.ids import RandomIds
+from agent.evidence.manifest import ManifestWriter
 from agent.identity.authorities import authorities_of
 from agent.identity.signing_key import open_signer
 from agent.protocol.commands import COMMANDS, name_of
@@ -28,7 +29,6 @@ from agent.runtime.recovery import Recovery
 from agent.runtime.supervisor import Supervisor
 from agent.runtime.thermal_throttle import AnalysisRate, ThermalThrottle
 from agent.runtime.vision_threads import VisionThreads
-from agent.storage.errors import StorageError
 from agent.storage.outbox_queries import Lane, waiting
 from agent.storage.paths import EVIDENCE, KEYS
 from agent.telemetry import storage_incidents
@@ -44,9 +44,10 @@ from drivers.disk import PRIVATE_FOLDER, make_folder, takes_writes
 from drivers.gpio import Gpio, GpioError
 from drivers.power import read_power
 from drivers.temperature import processor_c
+from wording.known_errors import words_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -202,7 +203,7 @@ class _Device:
             ids=self._ids,
         )
         self._vision.start_analysis(metrics.lost_cameras, on_progress)
-        self._report(metrics, housekeeping, self._losses(signer))
+        self._report(metrics, housekeeping, self._losses(signer), self._manifests(signer))
 
     def _settle(self) -> None:
         """Tell what became of the database, and end cases that are watched no more; before a birth names open ones."""
@@ -234,6 +235,17 @@ class _Device:
             self._ids,
             tenant=self._configuration.site.tenant,
             device_id=self._configuration.site.device_id,
+        )
+
+    def _manifests(self, signer: Signer) -> ManifestWriter:
+        return ManifestWriter(
+            self._configuration,
+            database=self._parts.database,
+            outbox=self._parts.outbox,
+            signer=signer,
+            clock=self._clock,
+            ids=self._ids,
+            evidence_dir=self._state_dir / EVIDENCE,
         )
 
     def watch(self, *, until_done: bool) -> Cause:
@@ -313,7 +325,13 @@ class _Device:
         uplink.start()
         return uplink
 
-    def _report(self, metrics: Metrics, housekeeping: Housekeeping, losses: LossReports) -> None:
+    def _report(
+        self,
+        metrics: Metrics,
+        housekeeping: Housekeeping,
+        losses: LossReports,
+        manifests: ManifestWriter,
+    ) -> None:
         """Start the threads that report the device's health: heartbeats, status file, indicators."""
         keep, stop = self._workers.keep, self._workers.stop
         health = self._health(metrics, housekeeping)
@@ -322,7 +340,7 @@ class _Device:
         keep("clock", lambda: timekeeper.run(stop))
         inventory = self._inventory()
         keep("inventory", lambda: inventory.run(stop))
-        keep("losses", lambda: _report_losses(losses, stop))
+        keep("losses", lambda: _report_what_is_gone((losses.report, manifests.bury), stop))
         keep("cooling", self._keep_cool)
         keep("health", lambda: health.run(stop))
         self._start_signals(metrics, health)
@@ -424,11 +442,12 @@ class _Device:
             return not waiting(connection, Lane.CASE, limit=1, limit_bytes=1)
 
 
-def _report_losses(losses: LossReports, stop: threading.Event) -> None:
-    """Report losses soon; on a full disk it is tried again later."""
+def _report_what_is_gone(reports: Sequence[Callable[[], int]], stop: threading.Event) -> None:
+    """Report soon what is lost and what was deleted; on a full disk it is tried again later."""
     while not stop.wait(LOSSES_EVERY_S):
-        try:
-            while losses.report() and not stop.is_set():
-                pass
-        except StorageError as error:
-            _log.warning("no loss report: %s", error)
+        for report in reports:
+            try:
+                while report() and not stop.is_set():
+                    pass
+            except OSError as error:
+                _log.warning("not reported yet: %s", words_of(error))

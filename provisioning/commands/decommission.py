@@ -19,6 +19,7 @@ from agent.identity.signing_key import FILE as SIGNING_KEY
 from agent.identity.signing_key import Signer
 from agent.retention import LegalHolds
 from agent.runtime.instance_lock import NotAloneError, alone
+from agent.storage import evidence_chain
 from agent.storage.database import read_only
 from agent.storage.outbox_queries import waiting_count
 from agent.storage.paths import AUDIT, DATABASE, KEYS
@@ -85,7 +86,10 @@ def _decommission(configuration: Configuration, base: Path, confirmed: str | Non
     state_dir = base / configuration.storage.state_dir
     with acting_for(state_dir):
         _refuse_if_needed(configuration, base, state_dir)
-        waiting = _waiting(state_dir)  # looking into the database makes files of its own
+        waiting, chain = (
+            _waiting(state_dir),
+            _evidence(state_dir),
+        )  # looking into the database makes files of its own
     groups = _groups(configuration, base, state_dir)
     _tell_plan(groups, waiting)
     device_id = configuration.site.device_id
@@ -99,6 +103,7 @@ def _decommission(configuration: Configuration, base: Path, confirmed: str | Non
     if confirmed != device_id:
         raise StillNeededError(say("Nothing was wiped: that is not the device's id."))
     record = _record(configuration, state_dir, groups, waiting)
+    record["evidence"] = chain
     record["jws"] = _signed(state_dir, record)
     left = _wipe_all(groups, state_dir)
     record["left"] = [str(path) for path in left]
@@ -209,6 +214,19 @@ def _waiting(state_dir: Path) -> int | None:
             return waiting_count(connection)
     except sqlite3.DatabaseError:
         return None
+
+
+def _evidence(state_dir: Path) -> dict[str, Any] | None:
+    """Where the chain of manifests and tombstones ends; None: there is none, or nobody can say."""
+    path = state_dir / DATABASE
+    if not path.is_file():
+        return None
+    try:
+        with closing(read_only(path)) as connection:
+            head = evidence_chain.head(connection)
+    except sqlite3.DatabaseError:
+        return None
+    return None if head is None else {"number": head.number, "link": head.link}
 
 
 def _tell_plan(groups: list[Group], waiting: int | None) -> None:

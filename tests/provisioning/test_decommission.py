@@ -14,13 +14,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agent.identity.signing_key import FILE, Signer
+from agent.protocol.evidence import digest_of, link_of
 from drivers import programs
 from drivers.files import wiping
 from tests.support.command_line import kerbwatch
+from tests.support.packed_cases import PackingDevice
 from tests.support.paths import ROOT
 from tests.support.signatures import verified
 from tests.support.sites import site_of, write_site
 from tests.support.state_folder import StateFolder, hold_on
+from tests.support.topics import DEVICE
 
 if TYPE_CHECKING:
     from click.testing import Result
@@ -201,3 +204,15 @@ def test_killed_in_the_middle_a_second_run_finishes_and_the_keys_were_first(site
     assert not [name for name in found if name in SECRETS or name.startswith("state/keys")]
     assert run(site, "--confirm", "corner-7").exit_code == 0
     assert left(site) == ["ca.crt", "site.toml"]
+
+
+def test_the_last_record_says_where_the_chain_of_evidence_ended(tmp_path: Path) -> None:
+    device = PackingDevice(tmp_path)
+    device.packed()
+    link = None
+    for each in device.events():
+        link = link_of(link, digest_of(each.body.jws))
+    device.database.close()
+    done = kerbwatch("decommission", tmp_path, "--confirm", DEVICE)
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["evidence"] == {"number": 2, "link": link}
