@@ -13,7 +13,7 @@ from pydantic import Field
 
 from agent.protocol.base import Wire
 from agent.protocol.field_examples import Example, id_of, sha256_of
-from agent.protocol.fields import Id, Sha256
+from agent.protocol.fields import MORE_LATER, Id, Sha256
 
 PIECE_BYTES: Final = 8192
 """So long a piece is at most: 33 ms of a link of 2 Mbit/s."""
@@ -54,7 +54,10 @@ class NotSentBody(Wire):
     command_id: Annotated[OrderId | None, Example("p-1")] = None
 
 
-Has = tuple[Sha256, Annotated[int, Field(strict=True, ge=0, le=MAX_PICTURE_BYTES)]]
+Has = Annotated[
+    tuple[Sha256, Annotated[int, Field(strict=True, ge=0, le=MAX_PICTURE_BYTES)]],
+    Field(json_schema_extra={MORE_LATER: True}),
+]
 """A picture, and how many of its bytes the platform has, from the first on and without a gap."""
 
 

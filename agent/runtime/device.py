@@ -318,6 +318,7 @@ class _Device:
                 handlers=housekeeping.handlers,
                 record=housekeeping.record_order,
                 authorities=authorities_of(configuration.authorities, self._base),
+                pictures=self._state_dir / EVIDENCE,
             )
 
         self._workers.progress.mark("uplink")

@@ -310,6 +310,11 @@ def test_what_cannot_be_read_of_a_receipts_pictures_is_left_out_and_the_rest_hol
     assert receipt.contiguous_through == 3
 
 
+def test_what_a_later_version_says_more_of_a_picture_is_left_aside() -> None:
+    told = {"epoch": "e", "contiguous_through": 3, "pictures": [["0" * 64, 5, "later"]]}
+    assert Receipt.model_validate(told).pictures == (("0" * 64, 5),)
+
+
 def test_pictures_wait_for_the_next_day_when_their_budget_is_spent(corner: Corner) -> None:
     corner.limits = {"evidence": PIECE_BYTES}
     corner.start()
