@@ -211,6 +211,8 @@ def test_the_look_sees_what_is_without_bounds(part: dict[str, Any]) -> None:
 
 # ── what is read ─────────────────────────────────────────────────────────────────────────────
 
+LEFT_OUT = {"refused", "pictures"}
+"""Of a receipt: what cannot be read of them is left out, and the rest holds."""
 FREE = {"address", "cameras", "last_refused", "made", "name", "purpose", "reason"} | {
     "en",
     "field",
@@ -328,11 +330,15 @@ def test_hostile_values_pass_neither_the_schema_nor_the_model(kind: str) -> None
         for what, hostile in hostile_to(valued(document, place), place).items():
             changed = replaced(document, place, hostile)
             assert not validator.is_valid(changed), (place, what)
+            tried += 1
+            if kind.startswith("receipt") and place[0] in LEFT_OUT and len(place) > 1:
+                read = adapter.validate_python(changed)
+                assert len(getattr(read, str(place[0]))) < len(document[place[0]]), (place, what)
+                continue
             with pytest.raises(ValidationError):
                 adapter.validate_json(json.dumps(changed))
             with pytest.raises(ValidationError):
                 adapter.validate_python(changed)
-            tried += 1
     assert tried > 10
 
 
