@@ -28,9 +28,11 @@ PROTECTED = (
     *("site.tenant", "site.device_id", "site.gbt_28181_id"),
     *("uplink.broker", "uplink.topic_prefix", "uplink.username", "uplink.password_file"),
     *("uplink.ca_file", "uplink.certificate_file", "uplink.key_file"),
+    *("evidence.upload_hosts", "evidence.upload_ca_file"),
     *("authorities", "storage.state_dir", "storage.run_dir"),
 )
-"""Who the device is, where its broker is, whom it trusts, where its keys lie: only at the device."""
+"""Who the device is, where its broker is, whom it trusts, where its keys lie, where pictures may go: only at the
+device."""
 
 _log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""The commands on cases: ``ticket`` and ``verdict``, and the pictures that may be asked for one day."""
+"""The commands on cases: ``ticket`` and ``verdict``."""
 
 from __future__ import annotations
 
@@ -7,20 +7,17 @@ from typing import TYPE_CHECKING
 
 from agent.delivery.commands import AnyHandler, Change, Done, Handler, SignedHandler
 from agent.protocol.case import Verdict
-from agent.protocol.commands import JudgeCase, Refusal, SendPicture, Snapshot, TicketCase
+from agent.protocol.commands import JudgeCase, Refusal, TicketCase
 from agent.storage import case_notes, day_counters
 from agent.storage.case_table import case_of, has_case
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Collection
     from zoneinfo import ZoneInfo
 
     from agent.identity.authorities import Signature
     from agent.storage.database import Database
     from drivers.clock import Clock
-
-_NO_PICTURES = "no picture leaves this device yet"
 
 
 class CaseCommands:
@@ -30,14 +27,10 @@ class CaseCommands:
         database: Where the cases are.
         clock: For when a verdict came.
         timezone: The site's, in which days are counted.
-        camera_ids: The cameras that there are.
     """
 
-    def __init__(
-        self, database: Database, clock: Clock, timezone: ZoneInfo, camera_ids: Collection[str]
-    ) -> None:
+    def __init__(self, database: Database, clock: Clock, timezone: ZoneInfo) -> None:
         self._database, self._clock, self._timezone = database, clock, timezone
-        self._camera_ids = frozenset(camera_ids)
 
     @property
     def handlers(self) -> tuple[AnyHandler, ...]:
@@ -45,8 +38,6 @@ class CaseCommands:
         return (
             Handler(TicketCase, self._ticket),
             SignedHandler(JudgeCase, self._judge),
-            Handler(Snapshot, self._snapshot),
-            SignedHandler(SendPicture, self._picture),
         )
 
     def _ticket(self, command: TicketCase) -> Done:
@@ -84,22 +75,6 @@ class CaseCommands:
             "reference": command.reference,
         }
         return Done(change=Change("case.judged", facts))
-
-    def _snapshot(self, command: Snapshot) -> Done:
-        if command.camera_id not in self._camera_ids:
-            known = tuple(sorted(self._camera_ids))
-            raise Refusal("not_found", "there is no such camera", field="camera_id", one_of=known)
-        facts = {"camera_id": command.camera_id, "reason": command.reason}
-        return Done(
-            change=Change("snapshot.asked", facts), refusal=Refusal("not_available", _NO_PICTURES)
-        )
-
-    def _picture(self, command: SendPicture, _: Signature) -> Done:
-        self._refuse_unknown(command.case_id)
-        facts = {"case_id": command.case_id, "file": command.file, "reason": command.reason}
-        return Done(
-            change=Change("picture.asked", facts), refusal=Refusal("not_available", _NO_PICTURES)
-        )
 
     def _refuse_unknown(self, case_id: str) -> None:
         with closing(self._database.read()) as connection:

@@ -42,7 +42,15 @@ def context_for(settings: UplinkSection) -> ssl.SSLContext:
     Raises:
         CertificateError: ``ca_file`` cannot be used.
     """
-    ca_file = settings.ca_file
+    return context_of(settings.ca_file)
+
+
+def context_of(ca_file: Path | None) -> ssl.SSLContext:
+    """What any server must show: a chain to the authorities in a file (None: the system's), and its name.
+
+    Raises:
+        CertificateError: The file cannot be used.
+    """
     context = ssl.create_default_context() if ca_file is None else _trusting(ca_file)
     context.verify_flags = RULE
     return context

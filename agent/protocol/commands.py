@@ -16,7 +16,7 @@ from pydantic import Field, create_model, model_validator
 
 from agent.protocol.base import CONTRACT_VERSION, Range, Wire
 from agent.protocol.case import PictureFile
-from agent.protocol.field_examples import BEGAN_AT, EPOCH, Example, id_of
+from agent.protocol.field_examples import BEGAN_AT, EPOCH, Example, id_of, sha256_of
 from agent.protocol.fields import (
     AtMost,
     Count,
@@ -28,9 +28,11 @@ from agent.protocol.fields import (
     Number,
     Seconds,
     Sentence,
+    Sha256,
     Within,
     Word,
 )
+from agent.protocol.picture_transfer import MAX_PICTURE_BYTES, PictureBytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -133,20 +135,48 @@ class JudgeCase(Command):
 
 
 class Snapshot(Command):
-    """A picture of what a camera sees now. No picture leaves a device yet: refused as ``not_available``."""
+    """A redacted picture of what a camera sees now. Has to be signed; refused as ``not_available``."""
 
     command: Literal["snapshot"]
     camera_id: Annotated[Name, Example("street")]
     reason: Annotated[Sentence, Field(min_length=1), Example("示例：核实投诉")]
 
 
+class Upload(Wire):
+    """Where a picture is put by HTTPS (``PUT``), instead of coming in pieces.
+
+    The site has to name the URL's host. Whoever has the URL may write there, so it is neither logged nor told
+    again. After ``until`` it is not used any more, and a picture of more than ``most_bytes`` is not put there.
+    """
+
+    url: Annotated[
+        str,
+        Field(max_length=2048, pattern=r"^https://[!-~]{1,2040}$"),
+        Example("https://pictures.example/inbox/7?signature=example"),
+    ]
+    until: Annotated[Moment, Example(BEGAN_AT)]
+    most_bytes: Annotated[PictureBytes, Example(400_000)] = MAX_PICTURE_BYTES
+
+
 class SendPicture(Command):
-    """A picture of a case, by the ``file`` that its event names. Has to be signed. No picture leaves a device yet."""
+    """A redacted picture of a case. Has to be signed.
+
+    By the ``sha256`` of the redacted picture, or by the ``file`` that its case's event names; one of both. It comes
+    in pieces, or is ``put`` by HTTPS. ``reason`` is what it is needed for: it is recorded with the order.
+    """
 
     command: Literal["picture"]
     case_id: Annotated[Id, Example(id_of("case"))]
-    file: Annotated[PictureFile, Example(f"{id_of('case')}/begin.jpg")]
+    sha256: Annotated[Sha256 | None, Example(sha256_of("example redacted begin"))] = None
+    file: Annotated[PictureFile | None, Example(None)] = None
     reason: Annotated[Sentence, Field(min_length=1), Example("示例：复核取证")]
+    put: Annotated[Upload | None, Example(None)] = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.sha256 is None) == (self.file is None):
+            raise ValueError("either sha256 or file")
+        return self
 
 
 _FileBytes = Annotated[str, Field(max_length=44_000, pattern=r"^[A-Za-z0-9_-]{1,44000}$")]
@@ -176,9 +206,11 @@ MAY_ORDER: Final[Mapping[str, frozenset[Role]]] = {
     "apply": frozenset({"operator"}),
     "verdict": frozenset({"reviewer"}),
     "picture": frozenset({"evidence"}),
+    "snapshot": frozenset({"evidence"}),
     "hold": frozenset({"evidence"}),
 }
-"""Who may order what has to be signed. Of ``hold`` only that one is lifted. Whatever is not named here, whoever may
+"""Who may order what has to be signed. Of ``hold`` only that one is lifted; ``snapshot`` unsigned, as version 2.0 had
+it, is understood and refused. Whatever is not named here, whoever may
 publish on the ``commands`` channel may order."""
 
 
@@ -230,8 +262,9 @@ def orders(models: Iterable[type[Command]] = COMMANDS) -> Any:
 
 
 def unsigned() -> tuple[type[Command], ...]:
-    """The commands that need no signature, or not always."""
-    return tuple(each for each in COMMANDS if name_of(each) not in MAY_ORDER.keys() - {"hold"})
+    """The commands that need no signature, or not always, or did not in an earlier version."""
+    always = MAY_ORDER.keys() - {"hold", "snapshot"}
+    return tuple(each for each in COMMANDS if name_of(each) not in always)
 
 
 def published() -> Any:
@@ -322,6 +355,17 @@ REASONS: Final[Mapping[str, Reason]] = {
     ),
     "wrong_epoch": Reason(
         "refused", "change_it", "the device is in another epoch; `allowed.one_of` says in which"
+    ),
+    "not_redacted": Reason(
+        "refused",
+        "leave_it",
+        "the picture could not be redacted, so it does not leave; `allowed.one_of` says why",
+    ),
+    "not_ready": Reason("refused", "wait", "the picture is still to be redacted"),
+    "host_not_named": Reason(
+        "refused",
+        "change_it",
+        "the site does not let pictures be put there; `allowed.one_of` are the hosts that it names",
     ),
     "not_available": Reason("refused", "leave_it", "this agent cannot do it yet"),
     "number_too_low": Reason(

@@ -20,6 +20,7 @@ from agent.audit import (
 )
 from agent.delivery.case_commands import CaseCommands
 from agent.delivery.configuration_command import ConfigurationCommand
+from agent.delivery.picture_commands import PictureCommands
 from agent.domain.scene import MASK
 from agent.identity.certificate_expiry import CertificateFile
 from agent.protocol.heartbeat import AuditHead, KeptHealth
@@ -96,13 +97,18 @@ class Housekeeping:
             audit=self.audit,
             crops=SampleCrops(state_dir / COLLECTION, configuration.collection.keep_days),
         )
-        cases = CaseCommands(
-            database, clock, self._timezone, [each.camera_id for each in configuration.cameras]
+        pictures = PictureCommands(
+            database,
+            state_dir / EVIDENCE,
+            clock,
+            camera_ids=frozenset(each.camera_id for each in configuration.cameras),
+            upload_hosts=frozenset(configuration.evidence.upload_hosts),
         )
         self.handlers: tuple[AnyHandler, ...] = (
             HoldCommand(state_dir, state_dir / EVIDENCE, database, clock).handler,
             ConfigurationCommand(configuration, state_dir, database).handler,
-            *cases.handlers,
+            *CaseCommands(database, clock, self._timezone).handlers,
+            *pictures.handlers,
         )
         """Commands of the platform that are obeyed here."""
         self.machine = MachineGauges(state_dir, configuration.cooling.sensor)

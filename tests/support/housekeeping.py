@@ -14,9 +14,14 @@ from tests.support.sites import site_of
 from tests.support.state_folder import StateFolder
 
 
-def housekeeping_of(device: StateFolder, base: Path, **uplink: str) -> Housekeeping:
+def housekeeping_of(
+    device: StateFolder, base: Path, upload_hosts: tuple[str, ...] = (), /, **uplink: str
+) -> Housekeeping:
+    tables = site_of(
+        cooling={"sensor": "/nowhere/temp"}, uplink=uplink, evidence={"upload_hosts": upload_hosts}
+    )
     housekeeping = Housekeeping(
-        from_tables(site_of(cooling={"sensor": "/nowhere/temp"}, uplink=uplink)),
+        from_tables(tables),
         base=base,
         database=device.database,
         state_dir=device.folder,

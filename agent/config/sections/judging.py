@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from agent.config import upload_url
 from agent.config.sections.base import ForPeople, Section
 
 
@@ -42,10 +44,19 @@ class AnalysisSection(Section):
 
 
 class EvidenceSection(Section):
-    """How pictures are stored."""
+    """How pictures are stored, and where else than to the broker redacted ones may go."""
 
     jpeg_quality: int = Field(default=90, ge=50, le=100)
     close_up_margin: float = Field(default=0.5, ge=0, le=3)
+    upload_hosts: tuple[str, ...] = Field(default=(), max_length=16)
+    """Hosts to which a picture that was asked for may be put by HTTPS, each ``HOST`` or ``HOST:PORT``."""
+    upload_ca_file: Path | None = None
+    """Authorities that vouch for these hosts; unless given, the system's."""
+
+    @field_validator("upload_hosts")
+    @classmethod
+    def _are_hosts(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(upload_url.checked_host(each) for each in hosts)
 
 
 class CollectionSection(Section):
