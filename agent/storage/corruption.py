@@ -19,7 +19,7 @@ from agent.storage import kept_table, memory_fallback, salvage
 from agent.storage.checksum import is_whole
 from agent.storage.database import Database, lenient
 from agent.storage.epoch import take_over
-from agent.storage.errors import NewerDatabaseError, StorageError, is_failing
+from agent.storage.errors import UNREADABLE, NewerDatabaseError, StorageError, is_failing
 from agent.storage.paths import QUARANTINE
 from agent.storage.state_table import save_state
 from drivers.disk import sync_folder
@@ -144,7 +144,7 @@ def _look_through(path: Path) -> None:
             connection.text_factory = lenient
             [found] = connection.execute("PRAGMA quick_check(1)").fetchone()
             found = _broken_row(connection) if found == "ok" else str(found)
-    except sqlite3.DatabaseError as error:
+    except UNREADABLE as error:
         raise StorageError(path, reason_of(error), damaged=not is_failing(error)) from error
     if found is not None:
         raise StorageError(path, found, damaged=True)
@@ -198,7 +198,7 @@ def _save(damaged: Path, database: Database) -> tuple[str | None, int, int]:
             rows, kept = list(salvage.waiting_rows(reader)), salvage.kept_rows(reader, previous)
             cases, snapshots = salvage.open_cases(reader), list(salvage.snapshots(reader))
             told = salvage.told_rows(reader)
-    except sqlite3.DatabaseError:
+    except UNREADABLE:
         return None, 0, 0
 
     def write(connection: sqlite3.Connection) -> int:

@@ -26,6 +26,10 @@ _STORAGE_FAULTS = frozenset(
 _FAILING = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY})
 
 
+UNREADABLE = (sqlite3.DatabaseError, UnicodeDecodeError)
+"""What reading a damaged file raises. The second: SQLite's message repeats a damaged schema, and is no UTF-8."""
+
+
 class StorageError(OSError):
     """The database could not be written or opened. Nothing of the write was kept.
 

@@ -13,6 +13,7 @@ from agent.protocol.events import Predecessor
 from agent.storage.case_table import cases_adapter, save_case
 from agent.storage.checksum import is_whole
 from agent.storage.epoch import COLUMNS, noted_epoch
+from agent.storage.errors import UNREADABLE
 from agent.storage.kept_table import COLUMNS as KEPT
 from agent.storage.outbox_queries import events_adapter, last_sequence
 from agent.storage.state_table import ANALYSIS_SNAPSHOT
@@ -29,6 +30,7 @@ MAX_FAILED = 64
 _TOLD = {
     "orders": ("number", "command_id, digest, answer"),
     "case_notes": ("case_id", "case_id, ticket, verdict"),
+    "verdicts": ("number", "case_id, verdict, place"),
 }
 """Tables of what the platform told: by what they are in order, and what of them means the same in any database."""
 Told = dict[str, list[tuple[Any, ...]]]
@@ -61,10 +63,10 @@ def epoch_of(reader: sqlite3.Connection) -> Predecessor | None:
     """The epoch and the last number given in it, as far as they can be read."""
     try:
         epoch = noted_epoch(reader)
-    except sqlite3.DatabaseError:
+    except UNREADABLE:
         return None
     last: int | None = None
-    with suppress(sqlite3.DatabaseError):
+    with suppress(*UNREADABLE):
         last = last_sequence(reader)
     return None if epoch is None else Predecessor(epoch=epoch, last_sequence=last)
 
@@ -77,9 +79,9 @@ def kept_rows(reader: sqlite3.Connection, epoch: str | None) -> list[tuple[Any, 
         epoch: Its own, under which what has arrived in it is kept.
     """
     found: list[tuple[Any, ...]] = []
-    with suppress(sqlite3.DatabaseError, TypeError):  # those before it are whole
+    with suppress(*UNREADABLE, TypeError):  # those before it are whole
         found.extend(reader.execute(f"SELECT {KEPT} FROM kept ORDER BY id"))  # noqa: S608
-    with suppress(sqlite3.DatabaseError, TypeError):
+    with suppress(*UNREADABLE, TypeError):
         found.extend(
             reader.execute(
                 "SELECT ?, sequence, event_id, lane, type, occurred_at, size_bytes, event, crc,"
@@ -115,7 +117,7 @@ def waiting_rows(reader: sqlite3.Connection, lane: Lane | None = None) -> Iterat
                 if row[1] not in seen and _valid(row):
                     seen.add(row[1])
                     yield row
-        except (sqlite3.DatabaseError, OverflowError):
+        except (*UNREADABLE, OverflowError):
             failed += 1
             last += min(2**failed, 4096)  # over the page that cannot be read
         else:
@@ -141,7 +143,7 @@ def _valid(row: tuple[Any, ...]) -> bool:
 def open_cases(reader: sqlite3.Connection) -> list[Case]:
     """Open cases, as far as they can be read and are undamaged."""
     found: list[Case] = []
-    with suppress(sqlite3.DatabaseError):  # those before it are whole
+    with suppress(*UNREADABLE):  # those before it are whole
         for document, crc in case_rows(reader):
             if is_whole(document, crc):
                 with suppress(ValidationError):
@@ -152,7 +154,7 @@ def open_cases(reader: sqlite3.Connection) -> list[Case]:
 def snapshots(reader: sqlite3.Connection) -> list[tuple[str, str]]:
     """The snapshot of each camera's analysis; without it, everything in an open case would be detected again."""
     found: list[tuple[str, str]] = []
-    with suppress(sqlite3.DatabaseError):  # those before it are whole
+    with suppress(*UNREADABLE):  # those before it are whole
         for name, text, crc in state_rows(reader):
             if str(name).startswith(ANALYSIS_SNAPSHOT) and is_whole(text, crc):
                 found.append((name, text))
@@ -165,11 +167,11 @@ def told_rows(reader: sqlite3.Connection) -> Told:
     for table, (order, names) in _TOLD.items():
         rows: dict[Any, tuple[Any, ...]] = {}
         for way in ("ASC", "DESC"):  # from both ends up to what cannot be read, if there is that
-            with suppress(sqlite3.DatabaseError, OverflowError):
+            with suppress(*UNREADABLE, OverflowError):
                 query = f"SELECT {order}, {names} FROM {table} ORDER BY {order} {way}"  # noqa: S608
                 for key, *row in reader.execute(query):
                     rows[key] = tuple(row)
-        valid = (key for key, row in rows.items() if _says(row, whole=table == "orders"))
+        valid = (key for key, row in rows.items() if _says(row, whole=table != "case_notes"))
         found[table] = [rows[key] for key in sorted(valid)]
     return found
 
