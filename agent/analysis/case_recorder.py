@@ -8,8 +8,10 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from agent.analysis.case_retold import retold
 from agent.analysis.case_things import departed, things
 from agent.analysis.withdrawal import LastTold
+from agent.config.evidence_status import standing_of
 from agent.config.reported_place import allowed_s, place_of
 from agent.domain.labels import BIKES
 from agent.evidence.picture_files import EvidenceError
@@ -39,7 +41,6 @@ if TYPE_CHECKING:
     from agent.protocol.base import EventCode
     from agent.protocol.case import Picture
     from agent.protocol.place import Place
-    from agent.storage.case_notes import CaseNotes
     from agent.storage.database import Database
     from agent.storage.outbox import Outbox
     from drivers.cameras import Frame
@@ -162,7 +163,17 @@ class CaseRecorder:
             for change in changes:
                 case = change.case
                 told = LastTold(case, last_body(connection, case.case_id), frame.captured_at)
-                body = self._withdrawn_body(change, told, notes_on(connection, case.case_id), frame)
+                body = retold(
+                    case,
+                    told,
+                    notes_on(connection, case.case_id),
+                    self._configuration,
+                    left=change.left,
+                    models=self._models,
+                    withdrawn=Withdrawn.model_validate(
+                        {"reason": case.withdrawn_because, "at": frame.captured_at}
+                    ),
+                )
                 draft = self._drafted(change, body, frame)
                 day_counters.count_case(connection, day, change)
                 save_case(connection, case)
@@ -171,35 +182,6 @@ class CaseRecorder:
                 save_trace(connection, case.case_id, draft.type, text, "{}")
 
         self._database.write(write).result()
-
-    def _withdrawn_body(
-        self, change: Change, told: LastTold, noted: CaseNotes, frame: Frame
-    ) -> CaseBody:
-        """As the case was told last: its zone may be drawn no more."""
-        case, site = change.case, self._configuration.site
-        return CaseBody(
-            case_id=case.case_id,
-            kind=case.kind,
-            state=case.state,
-            code=told.code or self._code(case),
-            place=told.place(site.device_id, site.address),
-            began_at=told.at(case.began_s),
-            opened_at=told.at(case.opened_s),
-            last_present_at=told.at(case.last_present_s),
-            dwell_s=round(max(0.0, case.last_present_s - case.began_s), 3),
-            allowed_s=told.allowed_s,
-            count=len(case.members),
-            members=things(case.members, told.at),
-            left=departed(change.left, told.at),
-            confidence=round(min(1.0, case.confidence), 4),
-            models=self._models,
-            configuration_sha256=self._configuration_sha256,
-            ticket=noted.ticket,
-            verdict=noted.verdict,
-            withdrawn=Withdrawn.model_validate(
-                {"reason": case.withdrawn_because, "at": frame.captured_at}
-            ),
-        )
 
     def _write_all(self, frame: Frame) -> None:
         """Write what is new and what a full disk did not take before, in order."""
@@ -319,6 +301,7 @@ class CaseRecorder:
         at = frame.time_of
         pictures, fault = self._pictures(change, frame, views.shown_of(case.members, around))
         told = notes_in(self._database, case.case_id)
+        standing = standing_of(case, told.verdict, self._configuration.legal)
         return CaseBody(
             case_id=case.case_id,
             kind=case.kind,
@@ -340,6 +323,8 @@ class CaseRecorder:
             configuration_sha256=self._configuration_sha256,
             pictures=pictures,
             evidence_fault=fault,
+            evidence_status=standing.status,
+            evidence_lacks=standing.lacks,
             abstention=None
             if case.abstained_s is None
             else Abstention.model_validate(

@@ -18,7 +18,8 @@ from agent import scenarios
 from agent.domain.scene import MASK, Vantage
 from agent.domain.zones import around_the_same_thing, inside
 from agent.perception.dwell import FOOT_SLACK
-from agent.protocol.base import EventCode
+from agent.protocol.base import EventCode, Models
+from agent.protocol.case import Withdrawn
 from agent.protocol.fields import Moment, Seconds
 from agent.protocol.place import Place
 
@@ -144,6 +145,8 @@ class _Told(BaseModel):
     place: Place
     opened_at: Moment
     allowed_s: Seconds
+    models: Models = ()
+    withdrawn: Withdrawn | None = None
     left: list[object] | None = None
     """None: the agent that told it wrote version 1, whose places bear the device's own names."""
 
@@ -174,6 +177,16 @@ class LastTold:
     def code(self) -> EventCode | None:
         """Under which code it was told; None: that is not known any more."""
         return None if self._told is None else self._told.code
+
+    @property
+    def models(self) -> Models:
+        """Which judged it."""
+        return () if self._told is None else self._told.models
+
+    @property
+    def withdrawn(self) -> Withdrawn | None:
+        """Why and when it ended without being seen to, if it did."""
+        return None if self._told is None else self._told.withdrawn
 
     def at(self, moment_s: float) -> datetime:
         """The wall time of a moment of the case, by the clock by which it was told last."""

@@ -62,6 +62,7 @@ class Cases:
         open_cases: Those that were open when the device stopped.
         vantages: Camera → from where it looks now.
         change_every_s: How often it is reported at most that members came or went.
+        legal_gaps: What the law asks of the site and is not there yet.
 
     Attributes:
         testing: Whether cases that open are made to try the way.
@@ -74,10 +75,12 @@ class Cases:
         open_cases: Iterable[Case] = (),
         vantages: Mapping[str, Vantage] | None = None,
         change_every_s: float = CHANGE_EVERY_S,
+        legal_gaps: tuple[str, ...] | None = None,
     ) -> None:
         self._new_id = new_id
         self._persist_every_s, self._change_every_s = persist_every_s, change_every_s
         self._vantages = dict(vantages or {})
+        self._legal_gaps = legal_gaps
         self.testing = False
         self._open = {(case.place_id, case.kind): case for case in open_cases}
         # Zones of one place, of one camera or of several: in which the problem stands now, and in
@@ -249,6 +252,7 @@ class Cases:
             confidence=finding.confidence,
             vantage=self._vantages.get(camera_id),
             test=self.testing,
+            legal_gaps=self._legal_gaps,
         )
         return self._told("case.opened", case, finding)
 

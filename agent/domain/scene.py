@@ -416,3 +416,6 @@ class Case:
     withdrawn_because: Withdrawal | None = None
     test: bool = False
     """Whether it was made to try the way: nothing counts it."""
+    legal_gaps: tuple[str, ...] | None = None
+    """What the law asks of the site and was not there yet when it opened; None: not known, as of a case of an
+    older agent."""

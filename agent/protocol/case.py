@@ -130,14 +130,23 @@ class Withdrawn(Wire):
     at: Moment
 
 
+Finding = Literal["valid", "false", "duplicate"]
+"""What a reviewer may find of a case."""
+EvidenceStatus = Literal["lead_only", "reviewed"]
+"""``reviewed``: a reviewer found the case valid, by a signed verdict that stands, and all that the law asks of the site
+was there when it opened and is there now. Whether it is evidence the city decides, never the device."""
+LegalFact = Literal["legal_review_no", "tech_review_no", "sign_installed", "location_published"]
+"""What the law asks of a site."""
+
+
 class Verdict(Wire):
     """What a reviewer found of a case, as the platform told it.
 
     ``reference`` leads to who judged there, and why; ``key`` is the key (RFC 7638) that signed it, in the role of a
-    reviewer; ``at`` is when it came. It makes no evidence of a lead.
+    reviewer; ``at`` is when it came.
     """
 
-    verdict: Literal["valid", "false", "duplicate"]
+    verdict: Finding
     duplicate_of: Id | None
     reference: Label
     at: Moment
@@ -152,7 +161,8 @@ class CaseBody(Wire):
     ``members`` are what it consists of; of a case that has ended, what stood there last. ``left`` are members
     that have gone since the case's last event: each is named there once.
     ``evidence_fault`` is why the disk did not take every picture of it; null if it did. ``ticket`` is the
-    platform's number of it, ``verdict`` what a reviewer found; null until the platform told it.
+    platform's number of it, ``verdict`` what a reviewer found; null until the platform told it. ``evidence_lacks``
+    says of a case that was found valid why it is ``lead_only`` all the same.
     """
 
     case_id: Id
@@ -175,7 +185,8 @@ class CaseBody(Wire):
     configuration_sha256: Sha256
     pictures: Annotated[tuple[Picture, ...], AtMost(32)] = ()
     evidence_fault: Sentence | None = None
-    evidence_status: Literal["lead_only"] = "lead_only"
+    evidence_status: EvidenceStatus = "lead_only"
+    evidence_lacks: Annotated[tuple[LegalFact, ...], AtMost(4)] = ()
     abstention: Abstention | None = None
     ticket: Label | None = None
     verdict: Verdict | None = None

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, get_args
 from pydantic import Field, create_model, model_validator
 
 from agent.protocol.base import CONTRACT_VERSION, Range, Wire
-from agent.protocol.case import PictureFile
+from agent.protocol.case import Finding, PictureFile
 from agent.protocol.field_examples import BEGAN_AT, EPOCH, Example, id_of, sha256_of
 from agent.protocol.fields import (
     AtMost,
@@ -113,7 +113,10 @@ class HoldCase(Command):
 
 
 class TicketCase(Command):
-    """The platform's number (任务号) of a case; the case's later events carry it. A later one replaces it."""
+    """The platform's number (任务号) of a case; the case's later events carry it. A later one replaces it.
+
+    ``case.ticketed`` confirms it, once for each number that is another.
+    """
 
     command: Literal["ticket"]
     case_id: Annotated[Id, Example(id_of("case"))]
@@ -123,13 +126,14 @@ class TicketCase(Command):
 class JudgeCase(Command):
     """What a reviewer found of a case; a later verdict replaces it. Has to be signed.
 
+    ``case.judged`` confirms it, once for each verdict that is another.
     ``duplicate_of`` is the other case, where it is known on the platform. ``reference`` leads there to who judged
     and why.
     """
 
     command: Literal["verdict"]
     case_id: Annotated[Id, Example(id_of("case"))]
-    verdict: Annotated[Literal["valid", "false", "duplicate"], Example("valid")]
+    verdict: Annotated[Finding, Example("valid")]
     duplicate_of: Annotated[Id | None, Example(None)] = None
     reference: Annotated[Label, Field(min_length=1), Example("示例：核查记录 12")]
 

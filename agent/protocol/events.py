@@ -221,8 +221,18 @@ class Envelope(Wire):
     test: Flag = False
 
 
+ToldType = Literal["case.ticketed", "case.judged"]
+"""The platform told something of a case: its number there, or what a reviewer found."""
+
+
 class CaseEvent(Envelope):
-    type: ChangeType
+    """What happened to a case.
+
+    ``case.ticketed`` and ``case.judged`` confirm what the platform told of it: the case as it was told last, with
+    the ``ticket``, ``verdict`` and ``evidence_status`` that it has now. Nothing has changed in the street by them.
+    """
+
+    type: Literal[ChangeType, ToldType]
     body: CaseBody
 
 

@@ -11,13 +11,14 @@ from agent.protocol.base import (
     ClockReading,
     ModelUsed,
 )
-from agent.protocol.case import CaseBody, Departed, Fraction, Picture, Thing, Withdrawn
+from agent.protocol.case import CaseBody, Departed, Fraction, Picture, Thing, Verdict, Withdrawn
 from agent.protocol.commands import (
     Answer,
     Command,
     JudgeCase,
     Refusal,
     SignedCommand,
+    TicketCase,
     name_of,
     order_of,
     unsigned,
@@ -57,8 +58,8 @@ from agent.protocol.inventory import InventoryBody
 from agent.protocol.picture_transfer import NotSentBody, StoredBody
 from agent.protocol.place import Place
 from agent.protocol.service import AcceptanceBody, DecommissionedBody
-from agent.protocol.summary import DeviceDay, KindDay, SummaryBody, ZoneDay
-from agent.protocol.vectors import example_order, example_record, example_report
+from agent.protocol.summary import DeviceDay, KindDay, Reviewed, SummaryBody, ZoneDay
+from agent.protocol.vectors import example_order, example_record, example_report, public_key
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -76,6 +77,7 @@ def examples() -> dict[str, Any]:
         "message-abstained": Message(historical=False, events=(_abstained(16),)),
         "message-changed": Message(historical=False, events=(_changed(14),)),
         "message-withdrawn": Message(historical=False, events=(_withdrawn(11),)),
+        "message-judged": Message(historical=False, events=(_ticketed(41), _judged(42))),
         "message-service": Message(historical=False, events=(_acceptance(12), _taken_down(13))),
         "message-summary": Message(historical=False, events=(_summary(9),)),
         "message-evidence": Message(historical=False, events=(_packed(17), _deleted(18))),
@@ -219,6 +221,32 @@ def _changed(sequence: int) -> CaseEvent:
     return CaseEvent.model_validate({**told, "body": body})
 
 
+def _ticketed(sequence: int) -> CaseEvent:
+    """The platform has given the case a number."""
+    return _retold("case.ticketed", sequence, BEGAN_AT + timedelta(hours=1))
+
+
+def _judged(sequence: int) -> CaseEvent:
+    """A reviewer found it valid; the site does not say yet that its technical review is done."""
+    at = BEGAN_AT + timedelta(hours=2)
+    order = example_of(JudgeCase)
+    verdict = Verdict(
+        verdict=order.verdict,
+        duplicate_of=order.duplicate_of,
+        reference=order.reference,
+        at=at,
+        key=public_key("reviewer").kid,
+    )
+    return _retold("case.judged", sequence, at, verdict=verdict, evidence_lacks=("tech_review_no",))
+
+
+def _retold(event_type: str, sequence: int, at: datetime, **told: Any) -> CaseEvent:
+    cleared = _case("case.cleared", sequence=sequence)
+    ticket = example_of(TicketCase).ticket
+    body = cleared.body.model_copy(update={"pictures": (), "ticket": ticket, **told})
+    return CaseEvent.model_validate({**_envelope(sequence, at), "type": event_type, "body": body})
+
+
 def _withdrawn(sequence: int) -> CaseEvent:
     """The zone was drawn elsewhere while the device was off."""
     opened = _case("case.opened", sequence=sequence)
@@ -291,6 +319,8 @@ def _summary(sequence: int) -> SummaryEvent:
         abstained=1,
         stood_s=9412.0,
         suppressed={"people": 3, "vehicle": 1},
+        judged={"valid": 5, "false": 1},
+        reviewed=Reviewed(valid=18, false=2, duplicate=1, precision=0.9),
     )
     zone = ZoneDay(
         zone_id="kerb",

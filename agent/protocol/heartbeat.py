@@ -47,6 +47,8 @@ from agent.protocol.news import QUIET, News
 
 MAX_SET_ASIDE = 100
 """Ranges of numbers that a heartbeat names as set aside."""
+MAX_JUDGED = 64
+"""Zones and kinds of cases of which a heartbeat says what reviewers found."""
 _REFUSED = "pace: backlog_events_per_s: Input should be greater than or equal to 0.1"
 
 
@@ -325,6 +327,17 @@ class VerifierHealth(Reported):
     ] = ()
 
 
+class JudgedHere(Reported):
+    """What reviewers found of a kind of case in a zone, as in the daily summary's ``reviewed``."""
+
+    zone_id: Annotated[Name, Example("kerb")]
+    kind: Annotated[Word, Example("misparked_bike")]
+    valid: Annotated[Count, Example(18)]
+    false: Annotated[Count, Example(2)]
+    duplicate: Annotated[Count, Example(1)]
+    precision: Annotated[Share | None, Example(0.9)]
+
+
 class HeartbeatBody(Reported):
     """What the device says of itself: at each birth, and at intervals.
 
@@ -364,6 +377,10 @@ class HeartbeatBody(Reported):
     uplink: UplinkHealth | None = None
     verifier: VerifierHealth | None = None
     """Null where no scenario here would ask it."""
+    judged: Annotated[
+        tuple[JudgedHere, ...], AtMost(MAX_JUDGED), Example((example_of(JudgedHere),)), QUIET
+    ] = ()
+    """By the last verdict on each case; those of which most were judged first."""
 
 
 class SomeFields:

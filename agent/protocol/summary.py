@@ -16,10 +16,24 @@ from agent.protocol.fields import (
     Name,
     Seconds,
     Sha256,
+    Share,
     TimeZone,
     Word,
 )
 from agent.protocol.place import PlaceId, Unit, UnitId
+
+
+class Reviewed(Wire):
+    """What reviewers found of a kind of case in a zone, by the last verdict on each of the newest 500 cases.
+
+    ``precision`` is the share of the valid among the valid and the false; null where nothing was found either. A
+    ``duplicate`` says nothing of it.
+    """
+
+    valid: Count
+    false: Count
+    duplicate: Count
+    precision: Share | None
 
 
 class KindDay(Wire):
@@ -30,7 +44,8 @@ class KindDay(Wire):
     the zone's code was changed. Who counts by code counts the cases' own events. ``stood_s`` is how long all that
     cleared had stood; what was withdrawn is not in it. ``suppressed`` counts candidates that were a case by all
     else, and were kept from it or ended by the verifier's word, by what it saw them as. ``judged`` counts the
-    verdicts of reviewers that came on that day: ``valid``, ``false``, ``duplicate``.
+    verdicts of reviewers that came on that day: ``valid``, ``false``, ``duplicate``. ``reviewed`` is what stands
+    when the summary is made, of whatever day; null where no verdict came yet.
     """
 
     kind: Word
@@ -42,6 +57,7 @@ class KindDay(Wire):
     withdrawn: Count = 0
     suppressed: Counts = {}
     judged: Counts = {}
+    reviewed: Reviewed | None = None
 
 
 class ZoneDay(Wire):

@@ -283,7 +283,14 @@ def _cases(
     with closing(database.read()) as connection:
         open_cases = load_open_cases(connection)
     analysis = configuration.analysis
-    return Cases(ids.new, analysis.persist_every_s, open_cases, vantages, analysis.change_every_s)
+    return Cases(
+        ids.new,
+        analysis.persist_every_s,
+        open_cases,
+        vantages,
+        analysis.change_every_s,
+        configuration.legal.gaps,
+    )
 
 
 def pipeline_of(

@@ -199,8 +199,6 @@ class _Device:
             self._workers,
             after=self._cause,
             metrics=metrics,
-            outbox=self._parts.outbox,
-            ids=self._ids,
         )
         self._vision.start_analysis(metrics.lost_cameras, on_progress)
         self._report(metrics, housekeeping, self._losses(signer), self._manifests(signer))
@@ -281,8 +279,10 @@ class _Device:
             self._configuration,
             base=self._base,
             database=self._parts.database,
+            outbox=self._parts.outbox,
             state_dir=self._state_dir,
             clock=self._clock,
+            ids=self._ids,
         )
         facts = {
             "configuration state": configured.state,

@@ -61,8 +61,10 @@ class Housekeeping:
         configuration: The site.
         base: The folder that relative paths in it start from.
         database: Where cases and events are.
+        outbox: The queue in that database.
         state_dir: The folder of the state.
         clock: The device's.
+        ids: For the events' ids.
     """
 
     def __init__(
@@ -71,11 +73,13 @@ class Housekeeping:
         *,
         base: Path,
         database: Database,
+        outbox: Outbox,
         state_dir: Path,
         clock: Clock,
+        ids: Ids,
     ) -> None:
-        self._configuration, self._database = configuration, database
-        self._state_dir, self._clock = state_dir, clock
+        self._configuration, self._database, self._outbox = configuration, database, outbox
+        self._state_dir, self._clock, self._ids = state_dir, clock, ids
         self._timezone = ZoneInfo(configuration.site.timezone)
         self.audit = AuditLog(state_dir / AUDIT, clock)
         self.orders = AuditLog(
@@ -104,6 +108,7 @@ class Housekeeping:
             camera_ids=frozenset(each.camera_id for each in configuration.cameras),
             upload_hosts=frozenset(configuration.evidence.upload_hosts),
         )
+        cases = CaseCommands(configuration, database, outbox, clock, ids)
         self.handlers: tuple[AnyHandler, ...] = (
             HoldCommand(state_dir, state_dir / EVIDENCE, database, clock).handler,
             ConfigurationCommand(configuration, state_dir, database).handler,
@@ -151,8 +156,6 @@ class Housekeeping:
         *,
         after: str,
         metrics: Metrics,
-        outbox: Outbox,
-        ids: Ids,
     ) -> None:
         """Keep the day's counters, and queue the summary of each day when it is over.
 
@@ -160,8 +163,6 @@ class Housekeeping:
             workers: The run's threads.
             after: Why the run began.
             metrics: Tells of the cameras.
-            outbox: Where the summaries go; how much waits in it is counted.
-            ids: For the events' ids.
         """
         zones: dict[str, list[str]] = {each.camera_id: [] for each in self._configuration.cameras}
         for zone in self._configuration.zones:
@@ -169,7 +170,7 @@ class Housekeeping:
                 zones[zone.camera_id].append(zone.zone_id)
 
         def waiting() -> tuple[int, float]:
-            figures = outbox.figures()
+            figures = self._outbox.figures()
             return figures.rows, figures.oldest_s(self._clock)
 
         sampler = DaySampler(
@@ -187,7 +188,9 @@ class Housekeeping:
             ),
             after,
         )
-        summaries = DailySummaries(self._configuration, self._database, outbox, self._clock, ids)
+        summaries = DailySummaries(
+            self._configuration, self._database, self._outbox, self._clock, self._ids
+        )
         workers.keep("days", lambda: sampler.run(workers.stop, summaries.send_due))
 
     def _notice(self, stop: threading.Event) -> None:

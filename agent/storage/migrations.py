@@ -294,3 +294,17 @@ def create_evidence_chain(db: sqlite_utils.Database) -> None:
             told INTEGER
         )
     """)
+
+
+@migrations()
+def create_verdicts(db: sqlite_utils.Database) -> None:
+    """The last verdict on each of the newest cases; see :mod:`agent.storage.verdict_table`."""
+    db.execute("""
+        CREATE TABLE verdicts (
+            number INTEGER PRIMARY KEY AUTOINCREMENT,
+            case_id TEXT NOT NULL UNIQUE,
+            verdict TEXT NOT NULL,
+            place TEXT NOT NULL
+        )
+    """)
+    db.execute("CREATE INDEX verdicts_by_place ON verdicts (place, verdict)")

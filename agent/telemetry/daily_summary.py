@@ -10,12 +10,13 @@ from zoneinfo import ZoneInfo
 from agent.config.reported_place import city_facts, code_of, place_id_of
 from agent.domain.scene import MASK
 from agent.protocol.events import Draft
-from agent.protocol.summary import DeviceDay, KindDay, SummaryBody, ZoneDay
+from agent.protocol.summary import DeviceDay, KindDay, Reviewed, SummaryBody, ZoneDay
 from agent.storage import day_counters, lived_time_counter
 from agent.storage.case_table import open_case_ids
 from agent.storage.day_counters import DEVICE, Place
 from agent.storage.loss_table import lost_between
 from agent.storage.state_table import load_state, save_state
+from agent.storage.verdict_table import judged_if_kept
 
 if TYPE_CHECKING:
     import sqlite3
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from agent.domain.ids import Ids
     from agent.storage.database import Database
     from agent.storage.outbox import Outbox
+    from agent.storage.verdict_table import Judged
     from drivers.clock import Clock
 
 MAX_AT_ONCE = 7
@@ -117,6 +119,7 @@ def summary_of(
             trustworthy is never complete.
     """
     counters = day_counters.read(connection, page)
+    found = {(one.zone_id, one.kind): _reviewed(one) for one in judged_if_kept(connection)}
     drawn = [zone.zone_id for zone in configuration.zones if zone.kind != MASK.name]
     counted = sorted({zone_id for zone_id, _, _ in counters if zone_id} - set(drawn))
     return SummaryBody(
@@ -124,13 +127,29 @@ def summary_of(
         timezone=configuration.site.timezone,
         complete=complete and day_counters.can_be_trusted(counters),
         configuration_sha256=configuration.sha256(),
-        zones=tuple(_zone(configuration, zone_id, counters) for zone_id in (*drawn, *counted)),
+        zones=tuple(
+            _zone(configuration, zone_id, counters, found) for zone_id in (*drawn, *counted)
+        ),
         device=_device(connection, configuration, page, counters),
         open_cases=open_case_ids(connection),
     )
 
 
-def _zone(configuration: Configuration, zone_id: str, counters: dict[Place, float]) -> ZoneDay:
+def _reviewed(found: Judged) -> Reviewed:
+    return Reviewed(
+        valid=found.valid,
+        false=found.false,
+        duplicate=found.duplicate,
+        precision=found.precision,
+    )
+
+
+def _zone(
+    configuration: Configuration,
+    zone_id: str,
+    counters: dict[Place, float],
+    found: dict[tuple[str, str], Reviewed],
+) -> ZoneDay:
     own = {(kind, name): n for (zone, kind, name), n in counters.items() if zone == zone_id}
     site = configuration.site
     zone = next((each for each in configuration.zones if each.zone_id == zone_id), None)
@@ -156,6 +175,7 @@ def _zone(configuration: Configuration, zone_id: str, counters: dict[Place, floa
                 withdrawn=int(own.get((kind, "withdrawn"), 0)),
                 suppressed=_named(own, kind, day_counters.SUPPRESSED),
                 judged=_named(own, kind, day_counters.JUDGED),
+                reviewed=found.get((zone_id, kind)),
             )
             for kind in sorted({kind for kind, _ in own} - {DEVICE})
         ),

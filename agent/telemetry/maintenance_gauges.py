@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from agent.protocol.heartbeat import (
+    MAX_JUDGED,
     MAX_SET_ASIDE,
     AuditHead,
     CardHealth,
     CertificateHealth,
+    JudgedHere,
     KeptHealth,
     SetAside,
     Upkeep,
@@ -24,6 +26,7 @@ from agent.storage.errors import StorageError
 from agent.storage.kept_table import set_aside_count, set_aside_spans
 from agent.storage.lived_time import DAY_S
 from agent.storage.loss_table import unreported_count
+from agent.storage.verdict_table import judged
 from agent.telemetry.gauges import gauge
 from drivers.card import read_card
 from wording.known_errors import reason_of
@@ -96,6 +99,20 @@ class MaintenanceGauges:
             written_yesterday_bytes=yesterday,
             unknown=unknown,
         )
+
+    @gauge
+    def judged(self) -> tuple[JudgedHere, ...]:
+        """What reviewers found, by zone and kind of case.
+
+        Raises:
+            StorageError: The database cannot be read.
+        """
+        try:
+            with closing(self._database.read()) as connection:
+                found = judged(connection)[:MAX_JUDGED]
+        except sqlite3.Error as error:
+            raise StorageError(self._database.path, reason_of(error)) from error
+        return tuple(JudgedHere(**one._asdict(), precision=one.precision) for one in found)
 
     def _certificate_health(self, unknown: dict[str, str]) -> CertificateHealth:
         certificate = self._certificate.read()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,6 +16,7 @@ import numpy as np
 
 from agent.config.site_files import site_folder
 from agent.domain.scene import Box
+from agent.storage.case_notes import CaseNotes, notes_on
 from agent.storage.case_table import traces_of
 from agent.storage.database import read_only
 from agent.storage.paths import DATABASE, EVIDENCE, KEYS
@@ -29,6 +31,7 @@ from provisioning.wording import MAX_SHOWN, say
 from provisioning.wording.case_sentences import duration
 from provisioning.wording.vocabulary import (
     ROLES,
+    VERDICTS,
     WITHDRAWALS,
     candidate_in_words,
     column_in_words,
@@ -65,6 +68,7 @@ class Explained:
         evidence: The folder of its pictures.
         timezone: The site's, as the trace names it; None: nobody knows, the system's is taken.
         suppressed: What else was no such case in this zone by the verifier's word, or such a case no more.
+        notes: What the platform told of it.
     """
 
     case_id: str
@@ -74,6 +78,7 @@ class Explained:
     evidence: Path
     timezone: str | None
     suppressed: tuple[SuppressedCount, ...]
+    notes: CaseNotes
 
     def shown(self, moment: datetime | str | None) -> str:
         """A moment as the site's wall clock shows it; with its day if that is not the one of the beginning."""
@@ -160,6 +165,7 @@ def find(where: Path, case_id: str | None) -> Explained:
     ):
         rows = traces_of(connection, case_id or "")
         counted = suppressed.kept(connection)
+        notes = _notes(connection, rows[0].case_id) if rows else CaseNotes()
     if not rows:
         raise UnknownCaseError(
             say("There is no case {case_id} in {path}.", case_id=case_id or "", path=database)
@@ -185,7 +191,15 @@ def find(where: Path, case_id: str | None) -> Explained:
         evidence,
         told.get("timezone", timezone),
         tuple(each for each in counted if (each.zone_id, each.kind) == place),
+        notes,
     )
+
+
+def _notes(connection: sqlite3.Connection, case_id: str) -> CaseNotes:
+    try:
+        return notes_on(connection, case_id)
+    except sqlite3.OperationalError:  # of an agent that was told nothing
+        return CaseNotes()
 
 
 def _figures(trace: str) -> dict[str, Any]:
@@ -268,6 +282,15 @@ def _life(case: Explained) -> Iterator[str]:
         )
     else:
         yield say("Not cleared yet.")
+    if case.notes.ticket is not None:
+        yield say("Number on the platform: {ticket}.", ticket=case.notes.ticket)
+    if (found := case.notes.verdict) is not None:
+        yield say(
+            "A reviewer found it: {verdict} ({reference}), told {at}.",
+            verdict=known_in_words(VERDICTS, found.verdict),
+            reference=found.reference,
+            at=case.shown(found.at),
+        )
 
 
 def _suppressed(case: Explained) -> Iterator[str]:
@@ -423,6 +446,10 @@ def explain(where: Path, case_id: str | None, picture: Path | None, *, as_json: 
                 }
                 for each in conditions(case)
             ],
+            "ticket": case.notes.ticket,
+            "verdict": None
+            if case.notes.verdict is None
+            else case.notes.verdict.model_dump(mode="json"),
             "suppressed": suppressed.documents(case.suppressed),
         }
         click.echo(json.dumps(document, ensure_ascii=False, indent=2))

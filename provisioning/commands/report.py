@@ -21,14 +21,14 @@ from drivers.files.privileges import become_keeper_of
 from provisioning.commands import suppressed
 from provisioning.wording import say
 from provisioning.wording.case_sentences import duration
-from provisioning.wording.vocabulary import CAUSES, kind_in_words, known_in_words
+from provisioning.wording.vocabulary import CAUSES, VERDICTS, kind_in_words, known_in_words
 from provisioning.wording.width import padded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from agent.protocol.summary import DeviceDay, SummaryBody, ZoneDay
+    from agent.protocol.summary import DeviceDay, KindDay, SummaryBody, ZoneDay
 
 
 class NoReportError(LookupError):
@@ -150,10 +150,30 @@ def _zone(zone: ZoneDay) -> Iterator[str]:
         if kind.suppressed:
             told = suppressed.of_a_day(kind.suppressed)
             yield "    " + say("no such case by the verifier's word: {told}", told=told)
+        yield from _judged(kind)
         if kind.cleared:
             yield "    " + say(
                 "stood for {mean} on average", mean=duration(kind.stood_s / kind.cleared)
             )
+
+
+def _judged(kind: KindDay) -> Iterator[str]:
+    """What reviewers found: on that day, and of all that stands."""
+    if kind.judged:
+        told = ", ".join(
+            f"{count} × {known_in_words(VERDICTS, verdict)}"
+            for verdict, count in sorted(kind.judged.items())
+        )
+        yield "    " + say("judged by reviewers on that day: {told}", told=told)
+    found = kind.reviewed
+    if found is not None and found.precision is not None:
+        yield "    " + say(
+            "by the last verdicts {valid} of {decided} were valid ({share:.0%}); duplicates apart: {duplicate}",
+            valid=found.valid,
+            decided=found.valid + found.false,
+            share=found.precision,
+            duplicate=found.duplicate,
+        )
 
 
 def _device(device: DeviceDay) -> Iterator[str]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from agent.protocol.events import CaseEvent
 from provisioning.wording import say
 from provisioning.wording.vocabulary import (
+    LEGAL_FACTS,
+    VERDICTS,
     WITHDRAWALS,
     kind_in_words,
     known_in_words,
@@ -90,6 +92,18 @@ def _told(event: CaseEvent) -> tuple[str, str]:
             return say("cannot see"), say(
                 "{reason}; the case stays as it was", reason=reason_in_words(because)
             )
+        case "case.ticketed":
+            return say("numbered"), event.body.ticket or ""
+        case "case.judged":
+            return say("judged"), _judged(event.body)
+
+
+def _judged(body: CaseBody) -> str:
+    verdict = "" if body.verdict is None else known_in_words(VERDICTS, body.verdict.verdict)
+    if not body.evidence_lacks:
+        return verdict
+    lacks = [known_in_words(LEGAL_FACTS, each) for each in body.evidence_lacks]
+    return say("{verdict}; a lead all the same, for want of: {lacks}", verdict=verdict, lacks=lacks)
 
 
 def _withdrawn(body: CaseBody) -> str:

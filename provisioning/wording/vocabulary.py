@@ -111,6 +111,21 @@ WITHDRAWALS = {
 }
 """Why a case ended unseen; every :data:`agent.domain.scene.Withdrawal`."""
 
+VERDICTS = {
+    "valid": said("valid"),
+    "false": said("false alarm"),
+    "duplicate": said("duplicate"),
+}
+"""What a reviewer may find; every :data:`agent.protocol.case.Finding`."""
+
+LEGAL_FACTS = {
+    "legal_review_no": said("legal review"),
+    "tech_review_no": said("technical review"),
+    "sign_installed": said("sign"),
+    "location_published": said("published location"),
+}
+"""What the law asks of a site; every :data:`agent.protocol.case.LegalFact`."""
+
 CAUSES = {
     "first": said("for the first time"),
     "planned": said("after a planned stop"),

@@ -116,7 +116,7 @@ def test_a_field_left_out_is_refused_by_the_schema() -> None:
         assert not validator("message").is_valid(shortened), field
 
 
-def test_a_case_can_say_of_itself_only_that_it_is_a_lead() -> None:
+def test_a_case_cannot_call_itself_evidence() -> None:
     document = message()
     document["events"][0]["body"]["evidence_status"] = "evidence"
     assert not validator("message").is_valid(document)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from agent.config.loading import from_tables
 from agent.delivery.uplink import Uplink
+from agent.domain.ids import RandomIds
 from agent.protocol.commands import HoldCase
 from agent.runtime.housekeeping import Housekeeping
 from tests.support.broker import Broker
@@ -15,17 +18,26 @@ from tests.support.state_folder import StateFolder
 
 
 def housekeeping_of(
-    device: StateFolder, base: Path, upload_hosts: tuple[str, ...] = (), /, **uplink: str
+    device: StateFolder,
+    base: Path,
+    legal: Mapping[str, Any] | None = None,
+    upload_hosts: tuple[str, ...] = (),
+    **uplink: str,
 ) -> Housekeeping:
-    tables = site_of(
-        cooling={"sensor": "/nowhere/temp"}, uplink=uplink, evidence={"upload_hosts": upload_hosts}
+    site = site_of(
+        cooling={"sensor": "/nowhere/temp"},
+        uplink=uplink,
+        evidence={"upload_hosts": upload_hosts},
+        legal=dict(legal or {}),
     )
     housekeeping = Housekeeping(
-        from_tables(tables),
+        from_tables(site),
         base=base,
         database=device.database,
+        outbox=device.outbox,
         state_dir=device.folder,
         clock=device.clock,
+        ids=RandomIds(),
     )
     housekeeping.retention = device.retention
     return housekeeping

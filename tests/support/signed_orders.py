@@ -33,7 +33,7 @@ class Corner:
         self, folder: Path, authorities: Authorities = ALL, *, upload_hosts: tuple[str, ...] = ()
     ) -> None:
         self.device, self.folder = StateFolder(folder), folder
-        self.housekeeping = housekeeping_of(self.device, folder, upload_hosts)
+        self.housekeeping = housekeeping_of(self.device, folder, upload_hosts=upload_hosts)
         self.uplink = uplink_of(
             UplinkSection(broker="mqtts://broker.example"),
             self.device.database,

@@ -55,7 +55,7 @@ def missing(configuration: Configuration) -> Iterator[Remark]:
 
 
 def _legal(configuration: Configuration) -> Iterator[Remark]:
-    lacking = [name for name, value in configuration.legal if not value]
+    lacking = list(configuration.legal.gaps)
     if lacking:
         yield Remark(
             said("[legal] does not say yet: {names}", names=lacking),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator
@@ -10,6 +10,7 @@ from pydantic import Field, field_validator
 from agent.config.sections.base import ForPeople, Name, Section
 from agent.config.sections.city import Address, CityRecord
 from agent.perception import operator_colour
+from agent.protocol.case import LegalFact
 from agent.protocol.place import DIVISION_CODE
 from wording.messages import said
 
@@ -47,13 +48,19 @@ class SiteSection(CityRecord):
 class LegalSection(Section):
     """What the law asks of this corner before anything seen here could be evidence; the city's own word.
 
-    The device changes nothing by it: every event stays a lead until a person has looked.
+    Every case is a lead. That a reviewer found it valid makes more of it only where all of this was there when it
+    opened, and is there still (:mod:`agent.config.evidence_status`).
     """
 
     legal_review_no: Annotated[str, Field(min_length=1, max_length=100), ForPeople] | None = None
     tech_review_no: Annotated[str, Field(min_length=1, max_length=100), ForPeople] | None = None
     sign_installed: bool = False
     location_published: bool = False
+
+    @property
+    def gaps(self) -> tuple[LegalFact, ...]:
+        """What is not there yet."""
+        return tuple(name for name in get_args(LegalFact) if not getattr(self, name))
 
 
 class OperatorSection(Section):
