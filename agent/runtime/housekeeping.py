@@ -112,7 +112,7 @@ class Housekeeping:
         self.handlers: tuple[AnyHandler, ...] = (
             HoldCommand(state_dir, state_dir / EVIDENCE, database, clock).handler,
             ConfigurationCommand(configuration, state_dir, database).handler,
-            *CaseCommands(database, clock, self._timezone).handlers,
+            *cases.handlers,
             *pictures.handlers,
         )
         """Commands of the platform that are obeyed here."""

@@ -34,7 +34,7 @@ from tests.support.waiting import wait_until
 
 
 def upkeep_of(device: StateFolder, base: Path, **uplink: str) -> Upkeep:
-    return housekeeping_of(device, base, None, **uplink).gauges.upkeep()
+    return housekeeping_of(device, base, None, (), **uplink).gauges.upkeep()
 
 
 def test_what_is_kept_held_refused_and_lost_is_told(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from agent.config.loading import load
 from agent.domain.ids import RandomIds
 from agent.evidence.manifest import ManifestWriter
 from agent.identity.signing_key import Signer
-from agent.protocol.case import Picture
+from agent.protocol.case import CaseBody, Picture
 from agent.protocol.events import DeletedEvent, PackedEvent
 from agent.protocol.evidence import STAGES
 from agent.storage.case_table import save_case
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agent.protocol.base import ClockReading
-    from agent.protocol.case import CaseBody
     from agent.protocol.events import Draft
     from agent.protocol.evidence import Stage
 
@@ -70,6 +69,11 @@ class Packet:
     pictures: tuple[PacketPicture, ...]
 
 
+def body_of(draft: Draft) -> CaseBody:
+    assert isinstance(draft.body, CaseBody)
+    return draft.body
+
+
 class PackingDevice(StateFolder):
     """A device with its site in ``folder``, and its state in a folder of that."""
 
@@ -97,7 +101,7 @@ class PackingDevice(StateFolder):
     def packed(self, *, unredacted: str | None = None, cleared: bool = True) -> str:
         """A case with its pictures, packed when it opened and when it was cleared; heard of."""
         draft = case_opened(self.clock)
-        case_id = draft.body.case_id  # type: ignore[union-attr]
+        case_id = body_of(draft).case_id
         self._record(draft, "opened", unredacted)
         if cleared:
             self.clock.advance(400)
@@ -110,7 +114,7 @@ class PackingDevice(StateFolder):
         return str(case_id)
 
     def _record(self, draft: Draft, stage: Stage, unredacted: str | None) -> None:
-        folder = self.folder / "evidence" / draft.body.case_id  # type: ignore[union-attr]
+        folder = self.folder / "evidence" / body_of(draft).case_id
         folder.mkdir(parents=True, exist_ok=True)
         pictures = [picture(folder, role, draft, unredacted) for role in ROLES[stage]]
         originals = tuple(each.original for each in pictures)
@@ -160,12 +164,12 @@ class PackingDevice(StateFolder):
 
 def packet_of(draft: Draft, pictures: tuple[PacketPicture, ...] = ()) -> Packet:
     return Packet(
-        case_id=draft.body.case_id,  # type: ignore[union-attr]
+        case_id=body_of(draft).case_id,
         stage=STAGES[draft.type],
         event_id=draft.event_id,
         occurred_at=draft.occurred_at,
         clock=draft.clock,
-        body=draft.body,  # type: ignore[arg-type]
+        body=body_of(draft),
         test=draft.test,
         pictures=pictures,
     )
