@@ -15,7 +15,7 @@ from tests.faults.cluster import Cluster, rabbitmq_root
 from tests.faults.network import namespace
 from tests.platform.test_brokers import Worker
 from tests.support import red_bike_model, red_bike_site
-from tests.support.corner_with_past import Corner, PlatformProcess
+from tests.support.corner_with_past import TENANT, Corner, PlatformProcess
 from tests.support.hostile_messages import LIVE, TOPIC
 from tests.support.paths import ROOT
 from tests.support.waiting import wait_until
@@ -26,13 +26,14 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.booted
 LOGIN = "guest"
+PLATFORM, DEVICES = "platform", ("corner-1", "corner-2")
 MORE_THAN_THE_LIMIT = 22
 """Times that a worker dies with a message: RabbitMQ 4 gives one up after 20 unless its queue says otherwise."""
 
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    """One RabbitMQ with the platform's queue, in a network of its own."""
+    """One RabbitMQ with the platform's queue and the rights of the example, in a network of its own."""
     for program in ("nft", "ip", "unshare"):
         if shutil.which(program) is None:
             pytest.skip(f"workers over AMQP are NOT tested here: there is no {program}")
@@ -41,8 +42,12 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
         try:
             running.prepare()
             queue = ROOT / "examples" / "brokers" / "rabbitmq-queue.json"
-            shutil.copy(queue, running.folder)
+            for file in (queue, queue.with_name("rabbitmq.sh")):
+                shutil.copy(file, running.folder)
             running.control("import_definitions", f"/srv/cluster/{queue.name}")
+            for user in (PLATFORM, *DEVICES):
+                running.control("add_user", user, LOGIN)
+            running.run_script("rabbitmq.sh", TENANT, PLATFORM, *DEVICES)
             yield running
         finally:
             running.end()
@@ -60,7 +65,6 @@ def corners(
     settings = UplinkSection.model_validate(
         {
             "broker": f"mqtt://127.0.0.1:{cluster.port(1)}",
-            "username": LOGIN,
             "password_file": tmp_path / "password",
             "topic_prefix": "kerbwatch/v2",
             "confirm": "platform",
@@ -70,13 +74,20 @@ def corners(
     )
     with ExitStack() as running:
         yield [
-            running.enter_context(Corner(name, tmp_path / "site", tmp_path / name, settings))
-            for name in ("corner-1", "corner-2")
+            running.enter_context(
+                Corner(
+                    name,
+                    tmp_path / "site",
+                    tmp_path / name,
+                    settings.model_copy(update={"username": name}),
+                )
+            )
+            for name in DEVICES
         ]
 
 
-def worker(cluster: Cluster, file: Path) -> PlatformProcess:
-    url = f"amqp://{LOGIN}:{LOGIN}@127.0.0.1:{cluster.amqp_port(1)}/%2F"
+def worker(cluster: Cluster, file: Path, user: str = PLATFORM) -> PlatformProcess:
+    url = f"amqp://{user}:{LOGIN}@127.0.0.1:{cluster.amqp_port(1)}/%2F"
     return PlatformProcess(file, url, program="amqp_consumer")
 
 
@@ -131,7 +142,7 @@ def test_a_message_that_many_workers_died_with_is_still_in_the_queue(
     device.connect()
     device.tell(TOPIC, LIVE)
     device.leave()
-    platform = worker(cluster, tmp_path / "platform.db")
+    platform = worker(cluster, tmp_path / "platform.db", LOGIN)  # the message is another tenant's
     listed = ("list_queues", "--no-table-headers", "name", "messages")
     for _ in range(MORE_THAN_THE_LIMIT):
         platform.start(dies_at_acknowledging=True)
