@@ -17,6 +17,9 @@ import pytest
 
 from agent.config.sections.site import SiteSection
 from agent.config.sections.uplink import UplinkSection
+from agent.domain.picture import PictureFault
+from agent.evidence.pictures import MAX_CLOSE_UPS, MAX_PLATE_VIEWS
+from agent.perception.picture_faults import APART_S, SMALL_BELOW_PX, WIDE_PX
 from agent.protocol.commands import COMMANDS, REASONS, Status, name_of
 from agent.protocol.event_codes import profiles
 from agent.protocol.examples import examples
@@ -142,6 +145,18 @@ def test_the_page_of_events_names_every_channel_and_how_long_a_piece_is(page: st
     listed = re.findall(r"^\| `kerbwatch/v2/{tenant}/{device}/(\w+)([^`]*)` \|", text, re.MULTILINE)
     assert dict(listed) == levels
     assert f" {PIECE_BYTES:,} " in text
+
+
+@pytest.mark.parametrize("page", ["events.md", "events.zh-CN.md"])
+def test_the_page_of_events_names_every_fault_of_a_picture(page: str) -> None:
+    text = (DOCS / "platform" / page).read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `([a-z_0-9]+)` \| ([^|]+) \|$", text, re.MULTILINE))
+    assert set(get_args(PictureFault)) <= set(rows)
+    assert f" {SMALL_BELOW_PX} " in rows["small"]
+    assert f" {APART_S:.0f} " in rows["no_ten_seconds"]
+    assert "{} × {}".format(*WIDE_PX) in rows["below_720p"]
+    assert f"{MAX_CLOSE_UPS} " in text
+    assert f"{MAX_PLATE_VIEWS} " in text
 
 
 @pytest.mark.parametrize("page", ["events.md", "events.zh-CN.md"])
