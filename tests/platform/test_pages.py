@@ -23,7 +23,7 @@ from agent.perception.picture_faults import APART_S, SMALL_BELOW_PX, WIDE_PX
 from agent.protocol.commands import COMMANDS, REASONS, Status, name_of
 from agent.protocol.event_codes import profiles
 from agent.protocol.examples import examples
-from agent.protocol.picture_transfer import PIECE_BYTES
+from agent.protocol.picture_transfer import MAX_PICTURE_BYTES, PIECE_BYTES, NotSentBody
 from agent.protocol.topics import CHANNELS
 from agent.scenarios import load_scenario, scenario_names
 from tests.support import code_generators
@@ -157,6 +157,18 @@ def test_the_page_of_events_names_every_fault_of_a_picture(page: str) -> None:
     assert "{} × {}".format(*WIDE_PX) in rows["below_720p"]
     assert f"{MAX_CLOSE_UPS} " in text
     assert f"{MAX_PLATE_VIEWS} " in text
+
+
+@pytest.mark.parametrize("page", ["pictures.md", "pictures.zh-CN.md"])
+def test_the_page_of_pictures_has_the_bounds_of_the_contract(page: str) -> None:
+    text = (DOCS / "platform" / page).read_text(encoding="utf-8")
+    [pictures] = [each for each in CHANNELS if each.name == "pictures"]
+    rows = dict(re.findall(r"^\| `(\w+)` \| ([^|]+) \|$", text, re.MULTILINE))
+    assert set(rows) == {level for level, _ in pictures.levels}
+    assert f"{MAX_PICTURE_BYTES:,}" in rows["size"]
+    assert f"{PIECE_BYTES:,}" in text
+    body = get_args(NotSentBody.model_fields["because"].annotation)
+    assert [word for word in body if f"`{word}`" not in text] == []
 
 
 @pytest.mark.parametrize("page", ["events.md", "events.zh-CN.md"])

@@ -13,6 +13,7 @@ from agent.config.retention import Settings
 from agent.config.sections.judging import CollectionSection
 from agent.config.sections.site import LegalSection, SiteSection
 from agent.config.sections.uplink import UplinkSection
+from agent.domain.picture import PictureFault
 from agent.protocol.base import ClockReading
 from agent.protocol.case import CaseBody, Picture
 from agent.protocol.commands import Role
@@ -100,6 +101,12 @@ def test_every_value_of_evidence_status_is_named(suffix: str) -> None:
 def test_the_pictures_are_those_of_the_contract(suffix: str) -> None:
     rows = table(page("evidence-and-law", suffix), "`role`")[2:]
     assert {row[0].strip("`") for row in rows} == words_of(Picture, "role")
+
+
+@in_each_language
+def test_every_fault_of_a_picture_is_named(suffix: str) -> None:
+    text = page("evidence-and-law", suffix)
+    assert [each for each in get_args(PictureFault) if f"`{each}`" not in text] == []
 
 
 @in_each_language
