@@ -1,8 +1,7 @@
 """Moves a corrupt database aside, and salvages what can still be read of it.
 
 Nobody at the pole repairs a file. The agent continues with a new database and a new epoch in the same
-start; open cases, waiting events and what the platform told are copied with their ids, as far as they can be read.
-The rest is lost, and its amount cannot be known: the platform sees a new epoch, and the previous one if that could
+start; what can be read of every table is copied, waiting events and cases with their ids. The rest is lost, and its amount cannot be known: the platform sees a new epoch, and the previous one if that could
 be read.
 """
 
@@ -15,7 +14,13 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agent.storage import kept_table, memory_fallback, salvage
+from agent.storage import (
+    kept_table,
+    lived_time_counter,
+    memory_fallback,
+    plain_tables,
+    salvage,
+)
 from agent.storage.checksum import is_whole
 from agent.storage.database import Database, lenient
 from agent.storage.epoch import take_over
@@ -196,17 +201,19 @@ def _save(damaged: Path, database: Database) -> tuple[str | None, int, int]:
             before = salvage.epoch_of(reader)
             previous = None if before is None else before.epoch
             rows, kept = list(salvage.waiting_rows(reader)), salvage.kept_rows(reader, previous)
-            cases, snapshots = salvage.open_cases(reader), list(salvage.snapshots(reader))
-            told = salvage.told_rows(reader)
+            cases, states = salvage.cases(reader), salvage.states(reader, damaged=True)
+            plain = plain_tables.rows_of(reader)
     except UNREADABLE:
         return None, 0, 0
 
     def write(connection: sqlite3.Connection) -> int:
+        plain_tables.put(connection, plain)  # the epochs before the one that begins
         take_over(connection, rows, before, "quarantined")
         kept_table.put(connection, kept)
-        for name, text in snapshots:
+        for name, text in states:
             save_state(connection, name, text)
-        salvage.put_told(connection, told)
-        return sum(salvage.keep_case(connection, case) for case in cases)
+        lived_time_counter.forget_what_is_later(connection)
+        kept_cases = [case for case in cases if salvage.keep_case(connection, case)]
+        return sum(case.state == "open" for case in kept_cases)
 
     return previous, len(rows), database.write(write).result()

@@ -40,7 +40,7 @@ JUDGED = "judged."
 _SUPPRESSED_AT, _MAX = "suppressed_at.", "_max"
 """And when the last of them was, in seconds of Unix time by the clock of then."""
 _DOUBTFUL = (MOVED, "unsynchronised_s")
-_LIVED = "lived_s_max"
+WRITTEN_AT = "lived_s_max"
 """When a page was last written on, in lived seconds."""
 ENDED_S, SETTLED_S = 60.0, 600.0
 """After so long nobody writes any more on a page whose midnight the clock has passed (it may be set back by
@@ -108,7 +108,7 @@ def _add(connection: sqlite3.Connection, page: str, values: Mapping[Place, float
 
 def written_on(connection: sqlite3.Connection, day: str, lived_s: float) -> None:
     """Note that a page was written now; within a transaction."""
-    count(connection, day, {(DEVICE, DEVICE, _LIVED): lived_s})
+    count(connection, day, {(DEVICE, DEVICE, WRITTEN_AT): lived_s})
 
 
 def count_case(connection: sqlite3.Connection, day: str, change: Change) -> None:
@@ -153,9 +153,10 @@ def suppressed(connection: sqlite3.Connection) -> list[SuppressedCount]:
     told = {(zone_id, kind, name): (total, most) for zone_id, kind, name, total, most in rows}
     found = []
     for (zone_id, kind, name), (total, _) in told.items():
-        if name.startswith(SUPPRESSED):
-            seen_as = name.removeprefix(SUPPRESSED)
-            _, last_s = told[zone_id, kind, f"{_SUPPRESSED_AT}{seen_as}{_MAX}"]
+        seen_as = name.removeprefix(SUPPRESSED)
+        last = told.get((zone_id, kind, f"{_SUPPRESSED_AT}{seen_as}{_MAX}"))
+        if name.startswith(SUPPRESSED) and last is not None:  # a damaged database may have lost it
+            _, last_s = last
             last_at = datetime.fromtimestamp(last_s, UTC)
             found.append(SuppressedCount(zone_id, kind, seen_as, int(total), last_at))
     return sorted(found, key=lambda each: (-each.count, astuple(each)))
@@ -186,7 +187,7 @@ def due(connection: sqlite3.Connection, today: str, lived_s: float) -> list[str]
     rows = connection.execute(
         "SELECT day, max(name = ?), max(CASE WHEN name = ? THEN value ELSE 0 END) AS written_s"
         " FROM days GROUP BY day HAVING NOT max(name = ?) ORDER BY written_s, day",
-        (ENDED, _LIVED, TOLD),
+        (ENDED, WRITTEN_AT, TOLD),
     )
     yesterday = (date.fromisoformat(today) - timedelta(days=1)).isoformat()
     return [
@@ -219,5 +220,5 @@ def forget_old(connection: sqlite3.Connection) -> None:
     connection.execute(
         "DELETE FROM days WHERE day NOT IN (SELECT day FROM days GROUP BY day"
         " ORDER BY max(CASE WHEN name = ? THEN value ELSE 0 END) DESC, day DESC LIMIT ?)",
-        (_LIVED, DAYS_KEPT),
+        (WRITTEN_AT, DAYS_KEPT),
     )

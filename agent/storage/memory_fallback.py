@@ -16,26 +16,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from agent.storage import kept_table, salvage
+from agent.storage import kept_table, plain_tables, salvage
 from agent.storage.case_table import cases_adapter, save_case
-from agent.storage.checksum import crc_of
 from agent.storage.database import Database, StoodIn, lenient, open_file
-from agent.storage.epoch import carried, is_of_outbox, note_carried, take_back, take_over
-from agent.storage.errors import StorageError
+from agent.storage.epoch import carried, note_carried, take_back, take_over
+from agent.storage.errors import UNREADABLE, StorageError
 from agent.storage.outbox_queries import Lane
 from agent.storage.paths import DATABASE
 from agent.storage.state_table import load_state, save_state
 from wording.known_errors import reason_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from agent.domain.scene import Case
     from agent.protocol.events import Predecessor
     from agent.storage.database import StandIn
 
-_OF_0_1_0 = "storage.proved"
-"""Version 0.1.0 wrote it to see whether it could; since then no agent may."""
 CARRIED_BYTES = 16_000_000
 """So much of what waits is carried over at most, cases first and within a lane the oldest."""
 
@@ -134,9 +129,8 @@ class _Newer:
     rows: list[tuple[Any, ...]]
     carried: tuple[str | None, list[tuple[int, int]]]
     cases: list[Case]
-    state: list[tuple[str, str]]
-    plain: dict[str, list[tuple[Any, ...]]]
-    told: salvage.Told
+    states: list[tuple[str, str]]
+    plain: plain_tables.Rows
 
     @classmethod
     def of(cls, reader: sqlite3.Connection) -> Self | None:
@@ -151,24 +145,35 @@ class _Newer:
                 list(salvage.waiting_rows(reader)),
                 carried(reader),
                 [cases_adapter.validate_json(text) for (text,) in cases],  # cleared ones first
-                list(_state(reader)),
-                {table: _read(reader, table) for table in _PLAIN},
-                salvage.told_rows(reader),
+                salvage.states(reader, damaged=False),
+                plain_tables.rows_of(reader, plain_tables.PLAIN.keys() - _ON_THE_DISK_ALONE),
             )
-        except (sqlite3.DatabaseError, ValueError) as error:  # ValidationError is one, too
+        except (*UNREADABLE, ValueError) as error:  # ValidationError is one, too
             _log.error("what was kept in memory is lost: %s", reason_of(error))
             return None
 
     def put(self, connection: sqlite3.Connection) -> TakenBack:
         """Write it into the database on the disk; within a transaction."""
+        plain_tables.put(connection, self.plain | {"losses": self._new_losses(connection)})
         events = take_back(connection, self.rows, self.carried, self.before)
         kept_table.put(connection, self.kept)
         for case in self.cases:
             _keep_newer(connection, case)
-        _put(connection, self.state, self.plain)
-        salvage.put_told(connection, self.told)
+        for name, value in self.states:
+            save_state(connection, name, value)
         previous = None if self.before is None else self.before.epoch
         return TakenBack(previous, events, len(self.cases))
+
+    def _new_losses(self, connection: sqlite3.Connection) -> list[tuple[Any, ...]]:
+        """Unreported losses that did not come along from the disk; they get ids of the disk's database."""
+        known = {loss[1:] for loss in _unreported(connection)}
+        ours = (loss[1:] for loss in self.plain["losses"] if loss[-1] is None)
+        return [(None, *loss) for loss in ours if loss not in known]
+
+
+def _unreported(reader: sqlite3.Connection) -> list[tuple[Any, ...]]:
+    losses = plain_tables.rows_of(reader, ["losses"])["losses"]
+    return [loss for loss in losses if loss[-1] is None]
 
 
 def _keep_newer(connection: sqlite3.Connection, case: Case) -> None:
@@ -191,14 +196,10 @@ def _keep_newer(connection: sqlite3.Connection, case: Case) -> None:
     save_case(connection, case)
 
 
-_PLAIN = {
-    "days": "day, zone_id, kind, name, value",
-    "losses": "epoch, first, last, lane, reason, at",
-    "traces": "case_id, opened, last_type, last, trace",
-}
-"""Tables whose rows mean the same in any database, and what of them."""
 _NOT_CARRIED = frozenset({"traces"})
 """They would fill memory, and nothing goes by them."""
+_ON_THE_DISK_ALONE = frozenset({"ageing"})
+"""Nothing is deleted for its age while memory stands in."""
 
 
 def _fill(folder: Path, reader: sqlite3.Connection, reason: str) -> tuple[Path, StoodIn]:
@@ -215,16 +216,17 @@ def _fill(folder: Path, reader: sqlite3.Connection, reason: str) -> tuple[Path, 
     before = salvage.epoch_of(reader)
     previous = None if before is None else before.epoch
     rows, left = _that_fit(reader)
-    cases, state = salvage.open_cases(reader), list(_state(reader))
-    plain = {table: _read(reader, table) for table in _PLAIN.keys() - _NOT_CARRIED}
-    told = salvage.told_rows(reader)
+    cases, states = salvage.open_cases(reader), salvage.states(reader, damaged=False)
+    going = plain_tables.PLAIN.keys() - _NOT_CARRIED - _ON_THE_DISK_ALONE
+    plain = plain_tables.rows_of(reader, going) | {"losses": _unreported(reader)}
     with closing(open_file(path)) as connection:
         connection.execute("BEGIN IMMEDIATE")
+        plain_tables.put(connection, plain)  # the epochs before the one that begins
         take_over(connection, rows, before, "volatile")
         note_carried(connection, previous, [row[0] for row in rows])
         kept = sum(salvage.keep_case(connection, case) for case in cases)
-        _put(connection, state, plain)
-        salvage.put_told(connection, told)
+        for name, value in states:
+            save_state(connection, name, value)
         connection.execute("COMMIT")
     return path, StoodIn(reason, previous, len(rows), kept, left)
 
@@ -240,41 +242,9 @@ def _that_fit(reader: sqlite3.Connection) -> tuple[list[tuple[Any, ...]], int]:
                 break
             taken.append(row)
     waiting = len(taken)
-    with suppress(sqlite3.DatabaseError):
+    with suppress(*UNREADABLE):
         [waiting] = reader.execute("SELECT count(*) FROM outbox WHERE arrived = 0").fetchone()
     return sorted(taken, key=lambda row: int(row[0])), max(0, waiting - len(taken))
-
-
-def _state(reader: sqlite3.Connection) -> Iterator[tuple[str, str]]:
-    """Snapshots and counters, except those of the outbox."""
-    with suppress(sqlite3.DatabaseError):
-        for name, value, crc in reader.execute("SELECT name, value, crc FROM state"):
-            if not is_of_outbox(name) and name != _OF_0_1_0 and crc in {None, crc_of(value)}:
-                yield name, value
-
-
-def _read(reader: sqlite3.Connection, table: str) -> list[tuple[Any, ...]]:
-    only = " WHERE reported IS NULL" if table == "losses" else ""
-    with suppress(sqlite3.DatabaseError):
-        return reader.execute(f"SELECT {_PLAIN[table]} FROM {table}{only}").fetchall()  # noqa: S608
-    return []
-
-
-def _put(
-    connection: sqlite3.Connection,
-    state: list[tuple[str, str]],
-    plain: dict[str, list[tuple[Any, ...]]],
-) -> None:
-    for name, value in state:
-        save_state(connection, name, value)
-    for table, rows in plain.items():
-        marks = ", ".join("?" * len(_PLAIN[table].split(",")))
-        # A loss that came along and was not reported there is here already.
-        known = set(_read(connection, table)) if table == "losses" else ()
-        connection.executemany(
-            f"INSERT OR REPLACE INTO {table} ({_PLAIN[table]}) VALUES ({marks})",  # noqa: S608
-            [row for row in rows if row not in known],
-        )
 
 
 def _reader(path: Path) -> sqlite3.Connection:

@@ -12,11 +12,11 @@ from pydantic import ValidationError
 from agent.protocol.events import Predecessor
 from agent.storage.case_table import cases_adapter, save_case
 from agent.storage.checksum import is_whole
-from agent.storage.epoch import COLUMNS, noted_epoch
+from agent.storage.epoch import COLUMNS, is_of_outbox, noted_epoch
 from agent.storage.errors import UNREADABLE
 from agent.storage.kept_table import COLUMNS as KEPT
 from agent.storage.outbox_queries import events_adapter, last_sequence
-from agent.storage.state_table import ANALYSIS_SNAPSHOT
+from agent.storage.plain_tables import from_both_ends
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,15 +26,8 @@ if TYPE_CHECKING:
 
 MAX_FAILED = 64
 """Number of unreadable places in a row after which the rest is given up."""
-
-_TOLD = {
-    "orders": ("number", "command_id, digest, answer"),
-    "case_notes": ("case_id", "case_id, ticket, verdict"),
-    "verdicts": ("number", "case_id, verdict, place"),
-}
-"""Tables of what the platform told: by what they are in order, and what of them means the same in any database."""
-Told = dict[str, list[tuple[Any, ...]]]
-"""Rows of these tables, the oldest first."""
+_OF_0_1_0 = "storage.proved"
+"""Version 0.1.0 wrote it to see whether it could; since then no agent may."""
 
 
 def columns(reader: sqlite3.Connection, table: str) -> set[str]:
@@ -78,18 +71,17 @@ def kept_rows(reader: sqlite3.Connection, epoch: str | None) -> list[tuple[Any, 
         reader: Of the database.
         epoch: Its own, under which what has arrived in it is kept.
     """
-    found: list[tuple[Any, ...]] = []
-    with suppress(*UNREADABLE, TypeError):  # those before it are whole
-        found.extend(reader.execute(f"SELECT {KEPT} FROM kept ORDER BY id"))  # noqa: S608
-    with suppress(*UNREADABLE, TypeError):
-        found.extend(
-            reader.execute(
-                "SELECT ?, sequence, event_id, lane, type, occurred_at, size_bytes, event, crc,"
-                " 'arrived', refused, '', NULL, 0, 0 FROM outbox WHERE arrived = 1"
-                " ORDER BY sequence",
-                (epoch or "",),
-            )
-        )
+    kept = from_both_ends(reader, "kept", "id", KEPT)
+    arrived = from_both_ends(
+        reader,
+        "outbox",
+        "sequence",
+        "sequence, event_id, lane, type, occurred_at, size_bytes, event, crc, 'arrived', refused,"
+        " '', NULL, 0, 0",
+        "WHERE arrived = 1",
+    )
+    found = [kept[key] for key in sorted(kept)]
+    found += [(epoch or "", *arrived[key]) for key in sorted(arrived)]
     return [row for row in found if is_whole(row[7], row[8])]
 
 
@@ -140,60 +132,41 @@ def _valid(row: tuple[Any, ...]) -> bool:
         return False
 
 
-def open_cases(reader: sqlite3.Connection) -> list[Case]:
-    """Open cases, as far as they can be read and are undamaged."""
+def cases(reader: sqlite3.Connection, where: str = "") -> list[Case]:
+    """Cases, as far as they can be read and are undamaged, in the order of their recording.
+
+    Args:
+        reader: Of the database.
+        where: Which; empty: all, also those that are over.
+    """
+    columns = f"document, {_crc(reader, 'cases')}"
+    rows = from_both_ends(reader, "cases", "rowid", columns, where)
     found: list[Case] = []
-    with suppress(*UNREADABLE):  # those before it are whole
-        for document, crc in case_rows(reader):
-            if is_whole(document, crc):
-                with suppress(ValidationError):
-                    found.append(cases_adapter.validate_json(document))
+    for key in sorted(rows):
+        if is_whole(*rows[key]):
+            with suppress(ValidationError):
+                found.append(cases_adapter.validate_json(rows[key][0]))
     return found
 
 
-def snapshots(reader: sqlite3.Connection) -> list[tuple[str, str]]:
-    """The snapshot of each camera's analysis; without it, everything in an open case would be detected again."""
-    found: list[tuple[str, str]] = []
-    with suppress(*UNREADABLE):  # those before it are whole
-        for name, text, crc in state_rows(reader):
-            if str(name).startswith(ANALYSIS_SNAPSHOT) and is_whole(text, crc):
-                found.append((name, text))
-    return found
+def open_cases(reader: sqlite3.Connection) -> list[Case]:
+    """Those of them that are open."""
+    return cases(reader, "WHERE state = 'open'")
 
 
-def told_rows(reader: sqlite3.Connection) -> Told:
-    """Answered commands and what was told of cases: without them a command that is repeated is obeyed again."""
-    found: Told = {}
-    for table, (order, names) in _TOLD.items():
-        rows: dict[Any, tuple[Any, ...]] = {}
-        for way in ("ASC", "DESC"):  # from both ends up to what cannot be read, if there is that
-            with suppress(*UNREADABLE, OverflowError):
-                query = f"SELECT {order}, {names} FROM {table} ORDER BY {order} {way}"  # noqa: S608
-                for key, *row in reader.execute(query):
-                    rows[key] = tuple(row)
-        valid = (key for key, row in rows.items() if _says(row, whole=table != "case_notes"))
-        found[table] = [rows[key] for key in sorted(valid)]
-    return found
+def states(reader: sqlite3.Connection, *, damaged: bool) -> list[tuple[str, str]]:
+    """Snapshots and counters by name, except those of the outbox; of a damaged database only what is proved whole.
 
-
-def _says(row: tuple[Any, ...], *, whole: bool) -> bool:
-    """Whether a row has a name, a text and a document; where it need not be whole, either may be null."""
-    name, text, document = row
-    if not isinstance(name, str) or not isinstance(text, str | None):
-        return False
-    if whole and None in row:
-        return False
-    return document is None or is_whole(document, None)
-
-
-def put_told(connection: sqlite3.Connection, told: Told) -> None:
-    """Write what the platform told; within a transaction. It counts as newer than what is there."""
-    for table, rows in told.items():
-        _, names = _TOLD[table]
-        connection.executemany(
-            f"INSERT OR REPLACE INTO {table} ({names}) VALUES (?, ?, ?)",  # noqa: S608
-            rows,
-        )
+    Without its snapshot, everything in an open case would be detected again.
+    """
+    rows = from_both_ends(reader, "state", "rowid", f"name, value, {_crc(reader, 'state')}")
+    return [
+        (name, value)
+        for name, value, crc in (rows[key] for key in sorted(rows))
+        if (is_whole(value, crc) or (crc is None and not damaged))
+        and not is_of_outbox(name)
+        and name != _OF_0_1_0
+    ]
 
 
 def keep_case(connection: sqlite3.Connection, case: Case) -> bool:

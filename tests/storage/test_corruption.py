@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from agent.identity.signing_key import Signer
-from agent.storage import salvage
+from agent.storage import plain_tables
 from agent.storage.case_notes import note_ticket, notes_on
 from agent.storage.case_table import load_open_cases, save_case
 from agent.storage.command_table import answered, remember
@@ -202,7 +202,7 @@ def test_an_answer_that_is_none_any_more_costs_itself_and_nothing_else(
         )
         damaged.execute("INSERT INTO orders VALUES (1, 'a', '0', '{}')")
         damaged.execute(f"INSERT INTO orders VALUES (2, {', '.join(values.values())})")
-        told = salvage.told_rows(damaged)
+        told = plain_tables.rows_of(damaged, ["orders", "case_notes"])
     assert told["case_notes"] == []
     assert told["orders"][0] == ("a", "0", "{}")
     assert all(isinstance(part, str) for row in told["orders"] for part in row), (
