@@ -30,6 +30,7 @@ from provisioning.rendering import drawing
 from provisioning.wording import MAX_SHOWN, say
 from provisioning.wording.case_sentences import duration
 from provisioning.wording.vocabulary import (
+    PICTURE_FAULTS,
     ROLES,
     VERDICTS,
     WITHDRAWALS,
@@ -247,10 +248,7 @@ def in_words(case: Explained) -> Iterator[str]:
     yield from _timeline(case)
     yield ""
     yield from _suppressed(case)
-    yield say("Pictures, on this device only and not redacted:")
-    for picture in case.pictures:
-        taken = case.shown(picture["captured_at"])
-        yield f"  {taken}  {padded(known_in_words(ROLES, picture['role']), 10)}  {picture['file']}"
+    yield from _pictures(case)
     for model in opened["models"]:
         name, version = model["name"], model["version"]
         yield say(
@@ -260,6 +258,21 @@ def in_words(case: Explained) -> Iterator[str]:
             sha256=model["sha256"][:12],
         )
     yield say("Configuration, SHA-256 {sha256}", sha256=opened["configuration_sha256"][:12])
+
+
+def _pictures(case: Explained) -> Iterator[str]:
+    """Which pictures there are, how they were chosen, and what each cannot show."""
+    yield say("Pictures, on this device only and not redacted:")
+    for picture in case.pictures:
+        taken = case.shown(picture["captured_at"])
+        role = padded(known_in_words(ROLES, picture["role"]), 10)
+        faults = [known_in_words(PICTURE_FAULTS, each) for each in picture.get("faults", ())]
+        told = f"  ({', '.join(faults)})" if faults else ""
+        yield f"  {taken}  {role}  {picture['file']}{told}"
+    if len(case.pictures) > 1:
+        yield say(
+            "A close-up is the view of which people and vehicles hide least, then the sharpest one."
+        )
 
 
 def _life(case: Explained) -> Iterator[str]:

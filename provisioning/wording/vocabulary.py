@@ -103,6 +103,16 @@ ROLES = {
 }
 """What a case's pictures show; every :data:`agent.evidence.pictures.Role`, in the order of its life."""
 
+PICTURE_FAULTS = {
+    "cut": said("cut by the picture's edge"),
+    "dark": said("dark"),
+    "hidden": said("hidden by people or vehicles"),
+    "small": said("small"),
+    "no_ten_seconds": said("begin and threshold less than 10 s apart"),
+    "below_720p": said("below 1280 × 720"),
+}
+"""What a picture of a case cannot show; every :data:`agent.domain.picture.PictureFault`."""
+
 WITHDRAWALS = {
     "zone_gone": said("its zone is drawn no more"),
     "zone_changed": said("its place is no longer judged by the same rule"),

@@ -6,12 +6,14 @@ import ast
 from typing import TYPE_CHECKING, get_args
 
 from agent.domain.labels import CANDIDATE_KINDS
+from agent.domain.picture import PictureFault
 from agent.domain.scene import Withdrawal
 from agent.evidence.pictures import Role
 from agent.runtime.recovery import Cause
 from provisioning.wording.vocabulary import (
     CANDIDATE_WORDS,
     CAUSES,
+    PICTURE_FAULTS,
     ROLES,
     STAGES,
     WITHDRAWALS,
@@ -59,6 +61,10 @@ def test_every_cause_of_a_start_has_its_words() -> None:
 
 def test_every_reason_of_a_withdrawal_has_its_words() -> None:
     assert set(WITHDRAWALS) == set(get_args(Withdrawal))
+
+
+def test_every_fault_of_a_picture_has_its_words() -> None:
+    assert set(PICTURE_FAULTS) == set(get_args(PictureFault))
 
 
 def test_every_kind_of_candidate_has_its_words() -> None:
