@@ -15,7 +15,7 @@ import numpy as np
 
 from agent.inference import RUN_FAILURES
 from agent.perception.many_looks import seen_in
-from agent.perception.redaction import coarsened, is_own, redacted, regions_of
+from agent.perception.redaction import coarsened, redacted, regions_of, with_plate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,7 +91,7 @@ class Redactor:
         aspect = context.width_px / context.height_px
         regions = [*regions_of(sights, (), own, aspect), *_known_before(context)]
         copy, hidden = redacted(bgr, regions, own)
-        coarsened(copy, [found.box for found in sights if is_own(found, own)])
+        coarsened(copy, [found.box for found in sights if with_plate(found, own)])
         return Redacted(copy, tuple(regions), float(hidden.mean()), _share_hidden(hidden, own))
 
     def _sights(self, bgr: Picture) -> list[Detection]:

@@ -49,7 +49,7 @@ class HeadSlack:
 
 
 WIDE = HeadSlack(0.3, 0.65, 0.12)
-CLOSE = HeadSlack(0.22, 0.5, 0.06)
+CLOSE = HeadSlack(0.25, 0.55, 0.08)
 """In front of the case's own things, of which much is to stay visible."""
 ABOVE = 0.06
 """Slack over the head, as a share of the box's height."""
@@ -74,9 +74,11 @@ WITHIN = 0.75
 """So does one of which so much lies within it."""
 RIDDEN = 0.3
 """A two-wheeler of which so much moved is ridden or pushed."""
-OWN_LENGTH_PX = 200
-"""The case's own two-wheelers are shown with no more detail than this length gives: a plate, a tenth of it, is
-then too small to read."""
+OWN_LENGTH_PX = 80
+"""The case's own two-wheelers with plates are shown with no more detail than this length gives: a plate, a quarter of
+it at most when seen from behind, is then too small to read."""
+PLATED = 0.15
+"""Score of a motorcycle from which the case's own two-wheeler may have a plate; a bicycle has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +241,12 @@ def is_own(found: Detection, own: Sequence[Box]) -> bool:
     return within or overlap >= ITSELF
 
 
+def with_plate(found: Detection, own: Sequence[Box]) -> bool:
+    """Whether what was seen is one of the case's own things and may have a plate."""
+    label = found.label in BIKES and "plate" in sensitive_parts(found.label)
+    return label and found.confidence >= PLATED and is_own(found, own)
+
+
 def redacted(
     picture: Picture, regions: Sequence[Region], own: Sequence[Box]
 ) -> tuple[Picture, Mask]:
@@ -286,7 +294,7 @@ def coarsened(picture: Picture, boxes: Iterable[Box]) -> None:
     for box in boxes:
         part = crop(picture, box)
         if part.size and max(part.shape[:2]) > OWN_LENGTH_PX:
-            part[:] = _patched(part, OWN_LENGTH_PX)
+            part[:] = _patched(part, OWN_LENGTH_PX, cv2.INTER_LINEAR)
 
 
 def blotted(picture: Picture, regions: Sequence[Box]) -> Picture:
@@ -304,10 +312,13 @@ def blotted(picture: Picture, regions: Sequence[Box]) -> Picture:
     return copy
 
 
-def _patched(part: Picture, cells: int) -> Picture:
-    """The part with so many patches of colour on its longer side: nothing finer can be calculated back."""
+def _patched(part: Picture, cells: int, between: int = cv2.INTER_NEAREST) -> Picture:
+    """The part with so many patches of colour on its longer side: nothing finer can be calculated back.
+
+    ``between`` is how OpenCV fills in what is between the patches' middles.
+    """
     longer = max(part.shape[:2])
     size = tuple(max(1, round(cells * side / longer)) for side in part.shape[1::-1])
     patches = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
-    blots = cv2.resize(patches, part.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+    blots = cv2.resize(patches, part.shape[1::-1], interpolation=between)
     return np.asarray(blots.reshape(part.shape), np.uint8)  # OpenCV drops a single channel's axis
