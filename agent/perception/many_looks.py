@@ -1,4 +1,4 @@
-"""Shows a detector a picture at several scales and lights: for what must not be missed. Pure."""
+"""Shows a detector a picture at several scales, mirrored and brightened: for what must not be missed. Pure."""
 
 from __future__ import annotations
 
@@ -63,24 +63,32 @@ def brightened(bgr: Picture) -> Picture | None:
 def seen_in(
     bgr: Picture, detect: Callable[[Picture], list[Detection]], input_px: int
 ) -> list[Detection]:
-    """Everything that a detector sees in a picture at several scales, as often as it sees it.
+    """Everything that a detector sees in a picture at several scales and in the mirror, as often as it sees it.
 
     What is seen twice stays twice: of two boxes of one person one may hold the head and the other not.
 
     Args:
         bgr: uint8 (H, W, 3).
-        detect: Finds whatever may be there in a crop; called once a look.
+        detect: Finds whatever may be there in a crop; called twice a look.
         input_px: The longer side of what it takes.
     """
     height, width = bgr.shape[:2]
     lighter = brightened(bgr)
-    return [
-        _in_picture(found, look, width, height)
-        for shown in (bgr, lighter)
-        if shown is not None
-        for look in looks(width, height, input_px)
-        for found in detect(np.ascontiguousarray(look.cut(shown)))
-    ]
+    found: list[Detection] = []
+    for shown in (bgr, lighter):
+        if shown is None:
+            continue
+        for look in looks(width, height, input_px):
+            part = np.ascontiguousarray(look.cut(shown))
+            mirrored = detect(np.ascontiguousarray(part[:, ::-1]))
+            seen = [*detect(part), *map(_mirrored, mirrored)]
+            found += [_in_picture(each, look, width, height) for each in seen]
+    return found
+
+
+def _mirrored(found: Detection) -> Detection:
+    box = Box(1 - found.box.right, found.box.top, 1 - found.box.left, found.box.bottom)
+    return Detection(found.label, found.confidence, box)
 
 
 def _in_picture(found: Detection, look: PixelBox, width: int, height: int) -> Detection:

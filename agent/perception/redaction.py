@@ -60,7 +60,7 @@ SLACK = 0.03
 CELLS = 3
 """Patches of colour left on the longer side of a redacted region."""
 
-FAINT, SURE = 0.1, 0.3
+FAINT, SURE = 0.12, 0.3
 """Score from which what is beside the case's own things is redacted, and what is in front of them."""
 RIDER_ABOVE = 0.9
 """So much of a two-wheeler's height above it may be its rider."""
