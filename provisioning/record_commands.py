@@ -1,18 +1,15 @@
-"""Click commands on stored records: retention, hold, audit, report, decommission."""
+"""Click commands on stored records: retention, hold, audit, report, decommission, evidence, verify."""
 
 from __future__ import annotations
 
 import sys
 from datetime import date
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import click
 
 from provisioning.console.options import SITE, json_option
 from provisioning.wording import say
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def _day(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
@@ -177,4 +174,67 @@ def decommission(site: Path, confirmed: str | None) -> None:
     sys.exit(decommission.decommission(site, confirmed))
 
 
-COMMANDS = (retention, hold, audit, report, decommission)
+@click.group("evidence", help=say("The packet of a case: all that proves it, in one file."))
+def evidence() -> None:
+    """Hold the commands about packets."""
+
+
+@evidence.command(
+    "export",
+    help=say(
+        "Write the packet of a case: manifests, redacted pictures, events, keys.\n\n"
+        "WHERE is a site, or the folder of a replay's results. CASE is the case's id or the first "
+        "characters of it.\n"
+    ),
+)
+@click.argument("where", metavar=say("WHERE"), type=click.Path(exists=True, path_type=Path))
+@_CASE
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help=say("File to write. Default: evidence-CASE.zip in this folder."),
+)
+@click.option(
+    "--originals",
+    is_flag=True,
+    help=say("With the pictures as they were taken, people included; needs --reason."),
+)
+@click.option("--reason", help=say("Reason, and who ordered it; recorded in the audit log."))
+@json_option(say("Print the result as JSON."))
+def evidence_export(
+    where: Path, case_id: str, out: Path | None, originals: bool, reason: str | None, as_json: bool
+) -> None:
+    """Write a packet."""
+    from provisioning.commands import evidence  # noqa: PLC0415
+
+    evidence.export(where, case_id, out, originals=originals, reason=reason, as_json=as_json)
+
+
+@click.command(
+    "verify",
+    help=say(
+        "Verify the packet of a case, without any network, and name every part that was changed.\n\n"
+        "Without --key it is verified by the key in the packet: then nothing was changed since "
+        "that key signed,\n"
+        "and whose key it is remains to be compared.\n"
+    ),
+)
+@click.argument(
+    "file", metavar=say("FILE"), type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
+@click.option(
+    "--key",
+    "keys",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help=say("The device's public key, as its birth told it (JWK); may be given again."),
+)
+@json_option(say("Print the result as JSON."))
+def verify(file: Path, keys: tuple[Path, ...], as_json: bool) -> None:
+    """Verify a packet."""
+    from provisioning.commands import evidence  # noqa: PLC0415
+
+    sys.exit(evidence.verify(file, keys, as_json=as_json))
+
+
+COMMANDS = (retention, hold, audit, report, decommission, evidence, verify)

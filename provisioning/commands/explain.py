@@ -159,7 +159,7 @@ def find(where: Path, case_id: str | None) -> Explained:
     Raises:
         UnknownCaseError: Nothing fits, or more than one does.
     """
-    database, evidence, timezone = _places(where)
+    database, evidence, timezone = places(where)
     with (
         acting_for(database.parent),
         closing(read_only(database)) as connection,
@@ -208,7 +208,7 @@ def _figures(trace: str) -> dict[str, Any]:
     return dict(json.loads(trace, parse_constant=lambda _: None))
 
 
-def _places(where: Path) -> tuple[Path, Path, str | None]:
+def places(where: Path) -> tuple[Path, Path, str | None]:
     """The database, the evidence folder and the time zone of what the user points at."""
     timezone = None
     if (where / "site.toml").is_file() or where.suffix == ".toml":
@@ -428,7 +428,7 @@ def list_suppressed(where: Path, *, as_json: bool) -> None:
     Raises:
         UnknownCaseError: There is nothing to look in.
     """
-    database, _, timezone = _places(where)
+    database, _, timezone = places(where)
     with acting_for(database.parent), closing(read_only(database)) as connection:
         found = suppressed.kept(connection)
     if as_json:

@@ -45,6 +45,9 @@ EXPECTED = {
     "provisioning.commands.report.NoReportError": Expected(
         FAULT, said("There is nothing to report.")
     ),
+    "provisioning.packets.export.NoPacketError": Expected(
+        FAULT, said("There is nothing to export.")
+    ),
     "agent.runtime.instance_lock.NotAloneError": Expected(
         FAULT, said("Another agent is running here.")
     ),

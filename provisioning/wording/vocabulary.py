@@ -164,7 +164,20 @@ UNIT_STATES = {
 }
 """systemd's ActiveState and SubState, those that our units have; the others are shown as systemd calls them."""
 
+CASE_STAGES = {
+    "opened": said("case opened"),
+    "cleared": said("case cleared"),
+    "withdrawn": said("case withdrawn"),
+}
+"""At which a case is packed."""
+WHY_DELETED = {
+    "age": said("retention period over"),
+    "room": said("no more room"),
+    "missing": said("not there any more, nobody noted why"),
+}
+"""Why a case's pictures are not there any more."""
 RECORDS = {
+    "evidence.exported": said("packet exported"),
     "agent.started": said("agent started"),
     "agent.changed": said("version changed"),
     "configuration.changed": said("configuration changed"),

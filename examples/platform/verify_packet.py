@@ -1,0 +1,80 @@
+"""Verify a case's packet that `kerbwatch evidence export` wrote. Needs only `cryptography`; nothing of Kerbwatch.
+
+`python verify_packet.py PACKET.zip KEY.jwk …`: the signing keys of the device's births. Says what does not hold.
+"""
+
+import json
+import sys
+import zipfile
+from base64 import b64decode, urlsafe_b64encode
+from hashlib import sha256
+from pathlib import Path
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+
+def need(holds: bool, what: str) -> None:
+    if not holds:
+        raise ValueError(what)
+
+
+def once(pairs: list) -> dict:
+    need(len(dict(pairs)) == len(pairs), "a key stands twice")
+    return dict(pairs)
+
+
+def decode(text: str) -> bytes:
+    content = b64decode(text + "=" * (-len(text) % 4), b"-_", validate=True)
+    need(urlsafe_b64encode(content).rstrip(b"=").decode() == text, "another spelling")
+    return content
+
+
+def signed(jws: bytes, keys: dict, record: str) -> dict:
+    head, payload, signature = jws.decode("ascii").split(".")
+    header = json.loads(decode(head), object_pairs_hook=once)
+    need(header.keys() == {"alg", "kid"} and header["alg"] == "EdDSA", "another kind of signature")
+    public = Ed25519PublicKey.from_public_bytes(decode(keys[header["kid"]]["x"]))
+    public.verify(decode(signature), f"{head}.{payload}".encode())
+    told = json.loads(decode(payload), object_pairs_hook=once)
+    need(told["record"] == record, "signed as something else")
+    return told
+
+
+def read(path: str) -> dict:
+    with zipfile.ZipFile(path) as packet:
+        entries = {each.filename: each for each in packet.infolist()}
+        need(len(packet.infolist()) == len(entries) <= 300, "too many, or a name twice")
+        need(all(each.file_size <= 32_000_000 for each in entries.values()), "too large")
+        return {name: packet.open(each).read(32_000_000) for name, each in entries.items()}
+
+
+def verify(files: dict, keys: dict) -> None:
+    seal = signed(files["packet.jws"], keys, "packet")
+    need(files.keys() - {"packet.jws"} == seal["files"].keys(), "a file is missing or too many")
+    for name, sealed in seal["files"].items():
+        need(sha256(files[name]).hexdigest() == sealed["sha256"], name)
+    links = json.loads(files["links.json"])["links"]
+    digests, follows = {each["number"]: bytes.fromhex(each["sha256"]) for each in links}, {}
+    for name in (each for each in files if each.startswith("manifests/")):
+        told = signed(files[name], keys, name[len("manifests/") :].split("-")[0])
+        bound = (told[each] == seal[each] for each in ("tenant", "device_id", "case_id"))
+        need(all(bound), f"{name} is of another case")
+        need(digests[told["number"]] == sha256(files[name]).digest(), f"{name} has no link")
+        follows[told["number"]] = told["previous"] or ""
+        for copy in (each["redacted"] for each in told.get("pictures", []) if each["redacted"]):
+            content = files["pictures/" + copy["file"].split("/")[1]]
+            need(sha256(content).hexdigest() == copy["sha256"], copy["file"])
+    link = bytes.fromhex(follows[seal["first"]])
+    for number in range(seal["first"], seal["head"]["number"] + 1):
+        need(follows.get(number, link.hex()) == link.hex(), f"{number} does not follow")
+        link = sha256(link + digests[number]).digest()
+    need(link.hex() == seal["head"]["link"], "the chain is cut short")
+
+
+if __name__ == "__main__":
+    given = (json.loads(Path(each).read_bytes()) for each in sys.argv[2:])
+    try:
+        verify(read(sys.argv[1]), {each["kid"]: each for each in given})
+    except (InvalidSignature, LookupError, OSError, ValueError, zipfile.BadZipFile) as fault:
+        sys.exit(f"does not hold: {fault!r}")

@@ -1,0 +1,99 @@
+"""What lies where in a packet, and its seal. ``docs/evidence.md`` explains it to its readers."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated, Final, Literal
+
+from pydantic import Field
+
+from agent.protocol.base import ClockReading, Wire
+from agent.protocol.events import PublicKey
+from agent.protocol.fields import AtMost, Count, Id, Moment, Name, Number, Sha256
+
+if TYPE_CHECKING:
+    from agent.protocol.evidence import ManifestPicture
+
+SEAL: Final = "packet.jws"
+KEYS: Final = "keys.jwks"
+LINKS: Final = "links.json"
+EVENTS: Final = "events.json"
+READMES: Final = ("README.txt", "README.zh-CN.txt")
+MANIFESTS: Final = "manifests/"
+PICTURES: Final = "pictures/"
+ORIGINALS: Final = "originals/"
+
+_PICTURE = r"[a-z_]{1,16}(-[A-Za-z0-9_-]{1,96})?"
+_KNOWN: Final = re.compile(
+    rf"(packet\.jws|keys\.jwks|links\.json|events\.json|README(\.zh-CN)?\.txt"
+    rf"|manifests/(manifest|tombstone)-[0-9]{{1,15}}\.jws"
+    rf"|pictures/{_PICTURE}\.redacted\.jpg|originals/{_PICTURE}\.jpg)"
+)
+MAX_FILES: Final = 300
+MAX_LINKS: Final = 200_000
+
+FileName = Annotated[str, Field(max_length=200, pattern=f"^{_KNOWN.pattern}$")]
+
+
+class Sealed(Wire):
+    """One file of a packet."""
+
+    sha256: Sha256
+    size_bytes: Count
+
+
+class Link(Wire):
+    """One record of the chain between the first of the case and the head: its number, and its digest."""
+
+    number: Number
+    sha256: Sha256
+
+
+class Head(Wire):
+    """The newest record of the device when the packet was sealed."""
+
+    number: Number
+    link: Sha256
+
+
+class Seal(Wire):
+    """What the packet holds, and where the device's chain stood: the payload of ``packet.jws``.
+
+    ``first`` is the number from which ``links.json`` leads to ``head``; null: no record of this case is in the
+    chain of the present database.
+    """
+
+    record: Literal["packet"] = "packet"
+    tenant: Name
+    device_id: Name
+    case_id: Id
+    sealed_at: Moment
+    sealed_clock: ClockReading
+    first: Number | None
+    head: Head | None
+    files: Annotated[dict[FileName, Sealed], AtMost(MAX_FILES)]
+
+
+class Keys(Wire):
+    """The public keys that signed the records of a packet (RFC 7517)."""
+
+    keys: Annotated[tuple[PublicKey, ...], Field(max_length=16)]
+
+
+class Links(Wire):
+    """The chain from the case's first record to the head."""
+
+    links: Annotated[tuple[Link, ...], Field(max_length=MAX_LINKS)]
+
+
+def is_known(name: str) -> bool:
+    """Whether a packet may have a file of this name."""
+    return _KNOWN.fullmatch(name) is not None
+
+
+def place_of(picture: ManifestPicture) -> tuple[str, str | None]:
+    """Where a picture's original and its redacted copy lie in a packet; None: there is no copy."""
+    original = ORIGINALS + picture.file.rpartition("/")[2]
+    if picture.redacted is None:
+        return original, None
+    return original, PICTURES + picture.redacted.file.rpartition("/")[2]
