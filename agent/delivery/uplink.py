@@ -195,6 +195,11 @@ class Uplink:
         return self._connected_since
 
     @property
+    def budget(self) -> DataBudget:
+        """The day's; from any thread."""
+        return self._scheduler.budget
+
+    @property
     def figures(self) -> UplinkStats:
         """The present figures; from any thread."""
         in_flight = self._scheduler.in_flight

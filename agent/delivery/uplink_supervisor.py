@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from agent.delivery.data_budget import DataBudget
     from agent.delivery.uplink import Uplink, UplinkStats
 
 MAX_LEFT_BEHIND = 3
@@ -42,6 +43,11 @@ class UplinkSupervisor:
     def connected_since(self) -> datetime | None:
         """Since when the current uplink has its connection; None: it has none."""
         return self._uplink.connected_since
+
+    @property
+    def budget(self) -> DataBudget:
+        """The day's, as the current uplink counts it."""
+        return self._uplink.budget
 
     @property
     def figures(self) -> UplinkStats:

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from agent.concurrency.threads import Threads
 from agent.concurrency.watchdog import Progress, notify
 from agent.config.plausibility import remarks
+from agent.delivery.picture_upload import PictureUploads
 from agent.delivery.uplink import Uplink
 from agent.delivery.uplink_supervisor import UplinkSupervisor
 from agent.domain.ids import RandomIds
@@ -324,7 +325,27 @@ class _Device:
         self._workers.progress.mark("uplink")
         uplink = UplinkSupervisor(make, lambda: self._workers.progress.mark("uplink"))
         uplink.start()
+        self._start_uploads(uplink)
         return uplink
+
+    def _start_uploads(self, uplink: UplinkSupervisor) -> None:
+        """Put pictures by HTTPS, where the site names a host for them."""
+        settings = self._configuration.evidence
+        if not settings.upload_hosts:
+            return
+        uploads = PictureUploads(
+            self._parts.database,
+            self._parts.outbox,
+            self._state_dir / EVIDENCE,
+            hosts=settings.upload_hosts,
+            ca_file=None
+            if settings.upload_ca_file is None
+            else self._base / settings.upload_ca_file,
+            clock=self._clock,
+            ids=self._ids,
+            budget=lambda: uplink.budget,
+        )
+        self._workers.keep("uploads", lambda: uploads.run(self._workers.stop))
 
     def _report(
         self,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import random
 from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -29,6 +27,7 @@ from drivers.testing import FakeClock
 from tests.support.delivering_device import Device
 from tests.support.example_platform import module
 from tests.support.outboxes import NOON, open_outbox
+from tests.support.redacted_pictures import CASE, picture_in
 from tests.support.topics import DEVICE, PREFIX, TENANT
 from tests.support.waiting import wait_until
 
@@ -38,20 +37,9 @@ if TYPE_CHECKING:
 
     from tests.support.broker import Broker
 
-CASE = "0190b1a0-0000-7000-8000-000000000001"
 ROOM = 32_768
 PICTURES = f"{PREFIX}/{TENANT}/{DEVICE}/pictures"
 NOT_AUTHORISED, NO_SUBSCRIBERS = 0x87, 0x10
-
-
-def picture(folder: Path, size_bytes: int, name: str = "close_up") -> QueuedPicture:
-    """A redacted picture on the disk."""
-    content = random.Random(f"{name} {size_bytes}").randbytes(size_bytes)
-    file = folder / CASE / f"{name}.redacted.jpg"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_bytes(content)
-    sha256 = hashlib.sha256(content).hexdigest()
-    return QueuedPicture(sha256, CASE, f"{CASE}/{file.name}", size_bytes)
 
 
 def put(database: Database, *pictures: QueuedPicture) -> None:
@@ -146,7 +134,7 @@ def begins(piece: Piece | None) -> int:
 def test_a_picture_arrives_byte_for_byte_and_leaves_the_queue_when_the_platform_has_it(
     broker: Broker, tmp_path: Path
 ) -> None:
-    sent = picture(tmp_path / "evidence", 3 * PIECE_BYTES + 17)
+    sent = picture_in(tmp_path / "evidence", 3 * PIECE_BYTES + 17)
     store = module("storing" if _has("storing") else "consumer").opened(tmp_path / "platform.db")
     with (
         broker.platform() as platform,
@@ -204,7 +192,7 @@ def test_a_broker_that_does_not_allow_pictures_is_told_once_and_events_go_on(
         broker.platform() as platform,
         Device(tmp_path, broker.settings(), pictures=tmp_path / "evidence") as device,
     ):
-        put(device.database, picture(tmp_path / "evidence", PIECE_BYTES))
+        put(device.database, picture_in(tmp_path / "evidence", PIECE_BYTES))
         device.connect().open_cases()
         wait_until(lambda: device.uplink.figures.codes.get("pictures") == NOT_AUTHORISED)
         assert "does not take pictures" in device.last_error
@@ -218,7 +206,7 @@ def test_a_broker_that_does_not_allow_pictures_is_told_once_and_events_go_on(
 def test_one_piece_is_under_way_at_a_time_and_only_where_the_window_has_room(
     corner: Corner,
 ) -> None:
-    put(corner.database, picture(corner.folder, 2 * PIECE_BYTES))
+    put(corner.database, picture_in(corner.folder, 2 * PIECE_BYTES))
     assert corner.next(PIECE_BYTES - 1) is None
     assert corner.next(ROOM, 1024) == corner.next(1024, 1024)
     piece = corner.next(PIECE_BYTES)
@@ -232,7 +220,7 @@ def test_one_piece_is_under_way_at_a_time_and_only_where_the_window_has_room(
 def test_after_a_lost_connection_and_a_restart_a_picture_goes_on_where_the_broker_had_it(
     corner: Corner,
 ) -> None:
-    put(corner.database, picture(corner.folder, 4 * PIECE_BYTES))
+    put(corner.database, picture_in(corner.folder, 4 * PIECE_BYTES))
     for _ in range(2):
         corner.send()
     lost = corner.next()
@@ -249,7 +237,7 @@ def test_after_a_lost_connection_and_a_restart_a_picture_goes_on_where_the_broke
 def test_what_the_platform_does_not_confirm_is_sent_again_after_growing_waits(
     corner: Corner,
 ) -> None:
-    sent = picture(corner.folder, 2 * PIECE_BYTES)
+    sent = picture_in(corner.folder, 2 * PIECE_BYTES)
     put(corner.database, sent)
     wait_s = UNCONFIRMED_FIRST_S
     for _ in range(3):
@@ -267,7 +255,7 @@ def test_what_the_platform_does_not_confirm_is_sent_again_after_growing_waits(
 
 
 def test_a_picture_goes_on_where_the_platform_says_that_its_copy_ends(corner: Corner) -> None:
-    sent = picture(corner.folder, 4 * PIECE_BYTES)
+    sent = picture_in(corner.folder, 4 * PIECE_BYTES)
     put(corner.database, sent)
     corner.send()
     assert corner.hear(sent.sha256, 3 * PIECE_BYTES) == 0
@@ -281,7 +269,7 @@ def test_a_picture_goes_on_where_the_platform_says_that_its_copy_ends(corner: Co
 
 
 def test_what_was_not_sent_is_not_confirmed(corner: Corner) -> None:
-    sent, other = (picture(corner.folder, 100, name) for name in ("close_up", "threshold"))
+    sent, other = (picture_in(corner.folder, 100, name) for name in ("close_up", "threshold"))
     put(corner.database, sent, other)
     assert corner.hear(sent.sha256, 100) == 1
     corner.send()
@@ -318,7 +306,7 @@ def test_what_a_later_version_says_more_of_a_picture_is_left_aside() -> None:
 def test_pictures_wait_for_the_next_day_when_their_budget_is_spent(corner: Corner) -> None:
     corner.limits = {"evidence": PIECE_BYTES}
     corner.start()
-    put(corner.database, picture(corner.folder, 3 * PIECE_BYTES))
+    put(corner.database, picture_in(corner.folder, 3 * PIECE_BYTES))
     assert corner.send() is not None
     assert corner.next() is None
     corner.clock.advance(86_400)
@@ -329,7 +317,7 @@ def test_pictures_wait_for_the_next_day_when_their_budget_is_spent(corner: Corne
 def test_a_broker_that_refuses_pictures_is_asked_again_after_growing_waits(
     corner: Corner, code: int
 ) -> None:
-    put(corner.database, picture(corner.folder, PIECE_BYTES))
+    put(corner.database, picture_in(corner.folder, PIECE_BYTES))
     asked = 0
     for _ in range(24 * 60):
         asked += corner.send(code) is not None
@@ -341,7 +329,7 @@ def test_a_broker_that_refuses_pictures_is_asked_again_after_growing_waits(
 
 
 def test_a_broker_that_ends_the_connection_over_a_picture_is_named(corner: Corner) -> None:
-    put(corner.database, picture(corner.folder, PIECE_BYTES))
+    put(corner.database, picture_in(corner.folder, PIECE_BYTES))
     for _ in range(2 * LOST_TELLING):
         piece = corner.next()
         assert piece is not None
@@ -353,7 +341,7 @@ def test_a_broker_that_ends_the_connection_over_a_picture_is_named(corner: Corne
 
 
 def test_what_was_asked_for_goes_first(corner: Corner) -> None:
-    by_itself, asked = (picture(corner.folder, 10, name) for name in ("close_up", "begin"))
+    by_itself, asked = (picture_in(corner.folder, 10, name) for name in ("close_up", "begin"))
     put(corner.database, by_itself, asked._replace(command_id="p-1"))
     pieces = corner.send_all()
     assert [each.sha256 for each in pieces] == [asked.sha256, by_itself.sha256]
@@ -364,7 +352,7 @@ def test_what_was_asked_for_goes_first(corner: Corner) -> None:
 def test_a_picture_that_is_gone_or_is_another_one_now_is_told_and_holds_nothing_up(
     corner: Corner,
 ) -> None:
-    gone, changed, good = (picture(corner.folder, 100, name) for name in ("begin", "after", "x"))
+    gone, changed, good = (picture_in(corner.folder, 100, name) for name in ("begin", "after", "x"))
     put(corner.database, gone, changed, good)
     (corner.folder / gone.file).unlink()
     (corner.folder / changed.file).write_bytes(b"another")
