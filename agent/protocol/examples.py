@@ -84,11 +84,11 @@ def examples() -> dict[str, Any]:
         "message-loss": Message(historical=False, events=(_loss(5),)),
         "message-storage": Message(historical=False, events=(_storage(6), _volatile(7))),
         "message-clock": Message(historical=False, events=(_clock(15),)),
-        "message-pictures": Message(historical=False, events=(_stored(17), _not_sent(18))),
+        "message-pictures": Message(historical=False, events=(_stored(31), _not_sent(32))),
         "receipt": Receipt(epoch=EPOCH, contiguous_through=2, ranges=((4, 5),)),
         "receipt-pictures": Receipt(
             epoch=EPOCH,
-            contiguous_through=18,
+            contiguous_through=32,
             pictures=(
                 (sha256_of("example redacted close_up"), 31_000),
                 (sha256_of("example redacted threshold"), 40_960),
