@@ -8,11 +8,10 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from agent.analysis.case_retold import retold
-from agent.analysis.case_things import departed, things
-from agent.analysis.withdrawal import LastTold
 from agent.config.evidence_status import standing_of
+from agent.config.reported_members import departed, things
 from agent.config.reported_place import allowed_s, place_of
+from agent.config.retold_case import LastTold, retold
 from agent.domain.labels import BIKES
 from agent.evidence.picture_files import EvidenceError
 from agent.perception.operator_colour import UNKNOWN, Palette
@@ -20,7 +19,7 @@ from agent.protocol.base import Abstention, ClockReading, ModelUsed
 from agent.protocol.case import CaseBody, Withdrawn
 from agent.protocol.event_codes import event_code, told_as
 from agent.protocol.events import Draft
-from agent.storage import day_counters
+from agent.storage import day_counters, held_back_table
 from agent.storage.case_notes import notes_in, notes_on
 from agent.storage.case_table import last_body, last_body_in, save_case, save_trace
 from agent.storage.errors import StorageError
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from agent.config.schema import Configuration
     from agent.domain.case_lifecycle import Change
     from agent.domain.ids import Ids
-    from agent.domain.scene import Case, Member
+    from agent.domain.scene import Case, HeldPlace, Member
     from agent.evidence.pictures import Evidence
     from agent.perception.best_shot import BestShots, Shown
     from agent.perception.surroundings import Surroundings
@@ -255,6 +254,26 @@ class CaseRecorder:
         self._database.write(
             lambda connection: day_counters.count_suppressed(connection, day, at, found)
         )
+
+    def count_held_back(self, frame: Frame, found: Mapping[tuple[str, str], int]) -> None:
+        """Count candidates that were held back after a false alarm; does not wait for the disk.
+
+        Args:
+            frame: Now.
+            found: Zone and kind of case → how many.
+        """
+        at, day = frame.captured_at, day_counters.day_of(frame.captured_at, self._timezone)
+        self._database.write(
+            lambda connection: day_counters.count_held_back(connection, day, at, found)
+        )
+
+    def held_places(self) -> list[HeldPlace] | None:
+        """Every false alarm that is held back; None if that cannot be read now."""
+        return held_back_table.held_in(self._database)
+
+    def release(self, case_ids: Sequence[str]) -> None:
+        """False alarms are held back no more: their time is over; does not wait for the disk."""
+        self._database.write(lambda connection: held_back_table.release(connection, case_ids))
 
     def last_snapshot(self, camera_id: str) -> dict[str, Any] | None:
         """What was last written down of a camera."""

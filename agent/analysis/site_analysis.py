@@ -11,8 +11,10 @@ import numpy as np
 
 from agent.analysis import withdrawal
 from agent.analysis.decision_trace import Traces
+from agent.analysis.held_back import HeldBack
 from agent.capture.frame_faults import FaultyFrames, FrameError
 from agent.perception.best_shot import BestShots
+from agent.perception.likeness import look_at
 from agent.perception.surroundings import Surroundings
 from agent.storage.errors import StorageError
 from drivers.cameras import Frame
@@ -45,6 +47,7 @@ class SiteAnalysis:
         collection: Keeps crops of what a scenario is not sure of.
         sights: What each camera can see of its zones.
         boot_id: The clock's: within one boot, time goes on across a restart.
+        hold_back_s: For how long what looks like a false alarm opens no case; 0: it does.
     """
 
     def __init__(
@@ -58,6 +61,7 @@ class SiteAnalysis:
         collection: SampleCollection,
         sights: Mapping[str, Visibility],
         boot_id: str,
+        hold_back_s: float = 0.0,
     ) -> None:
         self.pipelines: dict[str, Pipeline] = {}
         self._pipeline_for = pipeline_for
@@ -74,6 +78,9 @@ class SiteAnalysis:
         self.suppressed: Counter[Place] = Counter()
         """Of this run: zone, kind of case and what it was seen as → how many candidates that were no case by
         the verifier's word. A new one is put in its place whenever it grows: it may be read from any thread."""
+        self.held_back: Counter[tuple[str, str]] = Counter()
+        """Of this run: zone and kind of case → how many candidates were held back after a false alarm. As above."""
+        self._held = {each: HeldBack(each, hold_back_s, book.held_places) for each in self.sights}
         self._told: dict[str, tuple[object, ...]] = {}
         self._last_frames: dict[str, Frame] = {}
         self._shapes: dict[str, tuple[int, ...]] = {}
@@ -178,12 +185,15 @@ class SiteAnalysis:
         self._count_suppressed(frame, pipeline)
         for name, judgement in pipeline.judgements.items():
             self._collection.consider(self._kinds[name], judgement.doubts, frame)
+        withdrawn = self._withdraw_false(frame)
         changes = self._see(frame.camera_id)
+        findings = self._sifted(findings, frame)
         changes += self.cases.update(
             frame.camera_id, findings, frame.monotonic_s, frame.captured_at
         )
         changes = [self._filed(self._with_operators(change, views)) for change in changes]
         self._meet_members(frame.camera_id, views)
+        changes = [self._with_looks(change, frame) for change in changes]
         if changes:
             traces = self._traces[frame.camera_id]
             self._book.record(
@@ -192,12 +202,62 @@ class SiteAnalysis:
         else:
             cases = self._open_cases(frame.camera_id)
             self._book.keep(frame, lambda: self._snapshot(frame, pipeline), cases, pending=pending)
+        return withdrawn + changes
+
+    def _withdraw_false(self, frame: Frame) -> list[Change]:
+        """End the open cases that a reviewer found to be false alarms; their places are held back from now on.
+
+        A full disk does not take that: then they stay open until it does.
+        """
+        held = self._held[frame.camera_id]
+        if over := held.refresh(frame.monotonic_s):
+            self._book.release(over)
+        found = [case for case in self.cases.open if case.case_id in held.case_ids]
+        if not found:
+            return []
+        before = self.cases.remembered()
+        changes = self.cases.withdraw({case.case_id: "judged_false" for case in found})
+        try:
+            self._book.withdraw(changes, frame)
+        except StorageError as error:
+            if not error.full:
+                raise
+            self.cases.go_back(before)
+            return []
         return changes
 
     def _around(self, frame: Frame, pipeline: Pipeline) -> Callable[[], Surroundings]:
         """What else there is in a frame; found out when it is first asked for."""
         view = self.sights[frame.camera_id].guard.direction
         return functools.cache(lambda: pipeline.surroundings(frame, view))
+
+    def _sifted(self, findings: list[Finding], frame: Frame) -> list[Finding]:
+        """What the scenarios say, without what looks like a false alarm at the same place."""
+        open_places = {(case.place_id, case.kind) for case in self.cases.open}
+        left, new = self._held[frame.camera_id].sift(findings, open_places, frame)
+        if new:
+            self.held_back = self.held_back + new
+            self._book.count_held_back(frame, new)
+        return left
+
+    @property
+    def held_places(self) -> Counter[tuple[str, str]]:
+        """Zone and kind of case → how many false alarms are held back now; from any thread."""
+        return sum((Counter(each.places) for each in self._held.values()), Counter())
+
+    def _with_looks(self, change: Change, frame: Frame) -> Change:
+        """A change of an open case, with how its members look: a reviewer may find it to be a false alarm."""
+        case = change.case
+        if case.state != "open" or case.camera_id != frame.camera_id:
+            return change
+        looks = {
+            member.member_id: look
+            for member in case.members
+            if member.look is None and (look := look_at(frame, member.box)) is not None
+        }
+        if not looks:
+            return change
+        return dataclasses.replace(change, case=self.cases.note_looks(case, looks))
 
     def _open_cases(self, camera_id: str) -> list[Case]:
         return [case for case in self.cases.open if case.camera_id == camera_id]
@@ -310,6 +370,7 @@ class SiteAnalysis:
             "pipeline": pipeline.snapshot(),
             "traces": self._traces[frame.camera_id].snapshot(),
             "sight": self.sights[frame.camera_id].snapshot(),
+            "held_back": self._held[frame.camera_id].snapshot(),
         }
 
     def _pipeline(self, frame: Frame) -> Pipeline:
@@ -354,6 +415,7 @@ class SiteAnalysis:
                 shift_s = frame.monotonic_s - saved_s
             pipeline.restore(saved["pipeline"], shift_s)
             self._traces[frame.camera_id].restore(saved.get("traces", ()), shift_s)
+            self._held[frame.camera_id].restore(saved.get("held_back", {}), shift_s)
         self._begun.add(frame.camera_id)
         return pipeline
 

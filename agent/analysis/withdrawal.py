@@ -9,19 +9,12 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
-
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from agent import scenarios
 from agent.domain.scene import MASK, Vantage
 from agent.domain.zones import around_the_same_thing, inside
 from agent.perception.dwell import FOOT_SLACK
-from agent.protocol.base import EventCode, Models
-from agent.protocol.case import Withdrawn
-from agent.protocol.fields import Moment, Seconds
-from agent.protocol.place import Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -134,79 +127,3 @@ def _holds(zone: Zone, box: Box) -> bool:
         return around_the_same_thing(zone, replace(zone, polygon=corners))
     (x, y), slack = box.foot, FOOT_SLACK * box.height
     return any(inside((x, y + dy), zone) for dy in (0.0, slack, -slack))
-
-
-class _Told(BaseModel):
-    """What is read of the body of a case's last event, of either version of the contract."""
-
-    model_config = ConfigDict(frozen=True)
-
-    code: EventCode
-    place: Place
-    opened_at: Moment
-    allowed_s: Seconds
-    models: Models = ()
-    withdrawn: Withdrawn | None = None
-    left: list[object] | None = None
-    """None: the agent that told it wrote version 1, whose places bear the device's own names."""
-
-    @field_validator("code", mode="before")
-    @classmethod
-    def _without_nulls(cls, code: object) -> object:
-        return {"code": None, **code} if isinstance(code, dict) else code
-
-
-class LastTold:
-    """What the platform was told of a case last; of a body that cannot be read, nothing is taken.
-
-    Args:
-        case: The case.
-        body: The body of its last event, as JSON; None: it is not kept.
-        now: For where nothing is known.
-    """
-
-    def __init__(self, case: Case, body: str | None, now: datetime) -> None:
-        self._case, self._now = case, now
-        self._told: _Told | None = None
-        try:
-            self._told = None if body is None else _Told.model_validate_json(body)
-        except ValidationError as error:
-            _log.error("the last event of case %s cannot be read: %s", case.case_id, error)
-
-    @property
-    def code(self) -> EventCode | None:
-        """Under which code it was told; None: that is not known any more."""
-        return None if self._told is None else self._told.code
-
-    @property
-    def models(self) -> Models:
-        """Which judged it."""
-        return () if self._told is None else self._told.models
-
-    @property
-    def withdrawn(self) -> Withdrawn | None:
-        """Why and when it ended without being seen to, if it did."""
-        return None if self._told is None else self._told.withdrawn
-
-    def at(self, moment_s: float) -> datetime:
-        """The wall time of a moment of the case, by the clock by which it was told last."""
-        if self._told is None:  # the last that is known of it is taken for now
-            return self._now - timedelta(seconds=self._case.last_present_s - moment_s)
-        return self._told.opened_at + timedelta(seconds=moment_s - self._case.opened_s)
-
-    def place(self, device_id: str, address: str) -> Place:
-        """Where it was said to be; of a case of which nothing is kept, its names with the site's address."""
-        case, told = self._case, self._told
-        own_id = f"{device_id}.{case.place_id}"
-        if told is None:
-            return Place(
-                place_id=own_id, zone_id=case.zone_id, camera_id=case.camera_id, address=address
-            )
-        if told.left is None:
-            return told.place.model_copy(update={"place_id": own_id})
-        return told.place
-
-    @property
-    def allowed_s(self) -> float:
-        """How long it was allowed to stay; 0 where that is not known any more."""
-        return 0.0 if self._told is None else self._told.allowed_s

@@ -6,14 +6,13 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from agent.analysis.case_retold import retold
-from agent.analysis.withdrawal import LastTold
+from agent.config.retold_case import LastTold, retold
 from agent.delivery.commands import AnyHandler, Change, Done, Handler, SignedHandler
 from agent.protocol.base import ClockReading
 from agent.protocol.case import Verdict
 from agent.protocol.commands import JudgeCase, Refusal, TicketCase
 from agent.protocol.events import Draft
-from agent.storage import case_notes, day_counters
+from agent.storage import case_notes, day_counters, held_back_table
 from agent.storage.case_table import case_of, has_case, last_body
 from agent.storage.verdict_table import keep_verdict
 
@@ -103,7 +102,7 @@ class CaseCommands:
     def _count(
         self, connection: sqlite3.Connection, command: JudgeCase, before: Verdict | None
     ) -> None:
-        """Count a verdict that is another; of a test nothing is counted."""
+        """Count a verdict that is another, and hold back a false alarm; of a test nothing is counted."""
         case = case_of(connection, command.case_id)
         if case is None or case.test or (before is not None and before.verdict == command.verdict):
             return
@@ -111,6 +110,10 @@ class CaseCommands:
         place = (case.zone_id, case.kind, day_counters.JUDGED + command.verdict)
         day_counters.count(connection, day, {place: 1.0})
         keep_verdict(connection, case, command.verdict)
+        if command.verdict == "false":
+            held_back_table.hold(connection, case)
+        else:
+            held_back_table.release(connection, [case.case_id])
 
     def _confirm(
         self, connection: sqlite3.Connection, type_: ToldType, case_id: str, now: datetime

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from agent.domain import case_members
-from agent.domain.scene import Case, Finding, Member, Unseen, Vantage, Withdrawal
+from agent.domain.scene import Case, Finding, Look, Member, Unseen, Vantage, Withdrawal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -199,6 +199,15 @@ class Cases:
         named = dataclasses.replace(case, members=tuple(members))
         self._open[case.place_id, case.kind] = named
         return named
+
+    def note_looks(self, case: Case, looks: Mapping[str, Look]) -> Case:
+        """Note how an open case's members look, by the members' ids."""
+        members = tuple(
+            dataclasses.replace(m, look=looks.get(m.member_id, m.look)) for m in case.members
+        )
+        noted = dataclasses.replace(case, members=members)
+        self._open[case.place_id, case.kind] = noted
+        return noted
 
     def update(
         self, camera_id: str, findings: Iterable[Finding], now_s: float, at: datetime

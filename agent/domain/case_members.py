@@ -69,7 +69,7 @@ def _stands_anew(was: Member, named: Member) -> bool:
 
 def _goes_on(was: Member, named: Member) -> Member:
     """A member as a finding names it, in the same stay; a zone that names it keeps it."""
-    named = replace(named, operator=was.operator, stay=was.stay)
+    named = replace(named, operator=was.operator, stay=was.stay, look=was.look)
     if was.missed_s is None and was.zone_id not in {None, named.zone_id}:
         return replace(named, since_s=was.since_s, zone_id=was.zone_id)
     return named

@@ -272,6 +272,27 @@ class Stay:
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """How a place in the picture looked; see :mod:`agent.perception.likeness`."""
+
+    box: Box
+    texture: str
+    colour: tuple[float, float]
+    """Of the thing against its surroundings, a* and b* of CIE L*a*b*."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldPlace:
+    """Where a false alarm was, and how that looked: what looks alike there is held back for a while."""
+
+    case_id: str
+    kind: CaseKind
+    zone_id: str
+    camera_id: str
+    looks: tuple[Look, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Member:
     """One thing that is part of a case: one bike of several, the stall, the bin."""
 
@@ -289,6 +310,8 @@ class Member:
     """Which of its stays in the case this is: one that came back after it had gone has another."""
     missed_s: float | None = None
     """Since when no finding names it; it has gone only when that has lasted."""
+    look: Look | None = None
+    """How it looked when it became part of a case; None: an older agent took no note of it."""
 
     @property
     def name(self) -> str:
@@ -337,9 +360,9 @@ class Doubt:
 
 
 CaseState = Literal["open", "cleared", "withdrawn"]
-Withdrawal = Literal["zone_gone", "zone_changed", "unit_moved", "scenario_off"]
+Withdrawal = Literal["zone_gone", "zone_changed", "unit_moved", "scenario_off", "judged_false"]
 """Why a case ends that nobody has seen end: its zone is drawn no more; its place is no longer judged by the
-same rule; the unit or its camera stands or looks elsewhere; its scenario is off."""
+same rule; the unit or its camera stands or looks elsewhere; its scenario is off; a reviewer found it to be none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,6 +124,7 @@ class Withdrawn(Wire):
 
     ``zone_gone``: its zone is drawn no more. ``zone_changed``: where it stood is no longer judged by the same
     rule. ``unit_moved``: the unit or its camera stands or looks elsewhere. ``scenario_off``: what judged it is off.
+    ``judged_false``: a reviewer found it to be a false alarm; what looks alike there opens no other for a while.
     """
 
     reason: Withdrawal

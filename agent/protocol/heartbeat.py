@@ -338,6 +338,19 @@ class JudgedHere(Reported):
     precision: Annotated[Share | None, Example(0.9)]
 
 
+class HeldBackHere(Reported):
+    """Candidates for a kind of case in a zone that look like a false alarm at the same place.
+
+    ``places`` is of how many false alarms that is so now; since the agent started, ``count`` candidates were held
+    back for it.
+    """
+
+    zone_id: Annotated[Name, Example("kerb")]
+    kind: Annotated[Word, Example("misparked_bike")]
+    places: Annotated[Count, Example(1)]
+    count: Annotated[Count, Example(3)]
+
+
 class HeartbeatBody(Reported):
     """What the device says of itself: at each birth, and at intervals.
 
@@ -381,6 +394,9 @@ class HeartbeatBody(Reported):
         tuple[JudgedHere, ...], AtMost(MAX_JUDGED), Example((example_of(JudgedHere),)), QUIET
     ] = ()
     """By the last verdict on each case; those of which most were judged first."""
+    held_back: Annotated[
+        tuple[HeldBackHere, ...], AtMost(MAX_JUDGED), Example((example_of(HeldBackHere),)), QUIET
+    ] = ()
 
 
 class SomeFields:

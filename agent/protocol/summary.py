@@ -45,7 +45,8 @@ class KindDay(Wire):
     cleared had stood; what was withdrawn is not in it. ``suppressed`` counts candidates that were a case by all
     else, and were kept from it or ended by the verifier's word, by what it saw them as. ``judged`` counts the
     verdicts of reviewers that came on that day: ``valid``, ``false``, ``duplicate``. ``reviewed`` is what stands
-    when the summary is made, of whatever day; null where no verdict came yet.
+    when the summary is made, of whatever day; null where no verdict came yet. ``held_back`` counts candidates that
+    opened no case because they looked like a false alarm at the same place.
     """
 
     kind: Word
@@ -58,6 +59,7 @@ class KindDay(Wire):
     suppressed: Counts = {}
     judged: Counts = {}
     reviewed: Reviewed | None = None
+    held_back: Count = 0
 
 
 class ZoneDay(Wire):

@@ -207,6 +207,7 @@ def assemble(
         collection=_collection(configuration, evidence_dir.with_name(COLLECTION), networks),
         sights=_sights(configuration, views),
         boot_id=boot_id,
+        hold_back_s=configuration.analysis.hold_back_s,
     )
     return Parts(
         database,

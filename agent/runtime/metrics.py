@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Literal, cast
 from agent.domain.finite import finite
 from agent.protocol.base import MAX_PLACES
 from agent.protocol.heartbeat import (
+    MAX_JUDGED,
     CameraHealth,
     ConfigurationHealth,
+    HeldBackHere,
     Looking,
     RecoveryHealth,
     StorageHealth,
@@ -221,6 +223,17 @@ class Metrics:
                 SuppressedHere(zone_id=zone_id, kind=kind, seen_as=seen_as, count=count)
                 for (zone_id, kind, seen_as), count in found
             ),
+        )
+
+    @gauge
+    def held_back(self) -> tuple[HeldBackHere, ...]:
+        """What is held back after false alarms, by zone and kind; where most is, first."""
+        analysis = self._parts.analysis
+        places, counts = analysis.held_places, analysis.held_back
+        found = sorted(places.keys() | counts.keys(), key=lambda key: (-counts[key], key))
+        return tuple(
+            HeldBackHere(zone_id=key[0], kind=key[1], places=places[key], count=counts[key])
+            for key in found[:MAX_JUDGED]
         )
 
     @gauge

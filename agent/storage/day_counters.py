@@ -37,6 +37,9 @@ SUPPRESSED = "suppressed."
 """What candidates, kept from being cases by the verifier's word, were seen as: followed by one of its kinds."""
 JUDGED = "judged."
 """What a reviewer found of a case: followed by the verdict."""
+HELD_BACK = "held_back"
+"""Candidates that were held back, because they look like a false alarm at the same place."""
+_HELD_BACK_AT = "held_back_at_max"
 _SUPPRESSED_AT, _MAX = "suppressed_at.", "_max"
 """And when the last of them was, in seconds of Unix time by the clock of then."""
 _DOUBTFUL = (MOVED, "unsynchronised_s")
@@ -142,6 +145,48 @@ def count_suppressed(
         values[zone_id, kind, SUPPRESSED + seen_as] = times
         values[zone_id, kind, f"{_SUPPRESSED_AT}{seen_as}{_MAX}"] = at.timestamp()
     count(connection, day, values)
+
+
+def count_held_back(
+    connection: sqlite3.Connection, day: str, at: datetime, found: Mapping[tuple[str, str], int]
+) -> None:
+    """Count candidates that were held back after a false alarm; within a transaction.
+
+    Args:
+        connection: Of the transaction.
+        day: Now.
+        at: Now.
+        found: Zone and kind of case → how many.
+    """
+    values: dict[Place, float] = {}
+    for (zone_id, kind), times in found.items():
+        values[zone_id, kind, HELD_BACK] = times
+        values[zone_id, kind, _HELD_BACK_AT] = at.timestamp()
+    count(connection, day, values)
+
+
+@dataclass(frozen=True, slots=True)
+class HeldBackCount:
+    """How many candidates for a kind of case in a zone were held back, and when the last was."""
+
+    zone_id: str
+    kind: str
+    count: int
+    last_at: datetime
+
+
+def held_back(connection: sqlite3.Connection) -> list[HeldBackCount]:
+    """What was held back after false alarms, over all days kept; by zone and kind."""
+    rows = connection.execute(
+        "SELECT zone_id, kind, sum(CASE name WHEN ?1 THEN value ELSE 0 END),"
+        " max(CASE name WHEN ?2 THEN value ELSE 0 END) FROM days WHERE name IN (?1, ?2)"
+        " GROUP BY zone_id, kind ORDER BY zone_id, kind",
+        (HELD_BACK, _HELD_BACK_AT),
+    )
+    return [
+        HeldBackCount(zone_id, kind, int(total), datetime.fromtimestamp(last_s, UTC))
+        for zone_id, kind, total, last_s in rows
+    ]
 
 
 def suppressed(connection: sqlite3.Connection) -> list[SuppressedCount]:

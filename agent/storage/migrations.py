@@ -308,3 +308,16 @@ def create_verdicts(db: sqlite_utils.Database) -> None:
         )
     """)
     db.execute("CREATE INDEX verdicts_by_place ON verdicts (place, verdict)")
+
+
+@migrations()
+def create_held_back(db: sqlite_utils.Database) -> None:
+    """Places and looks of false alarms; see :mod:`agent.storage.held_back_table`."""
+    db.execute("""
+        CREATE TABLE held_back (
+            number INTEGER PRIMARY KEY AUTOINCREMENT,
+            case_id TEXT NOT NULL UNIQUE,
+            kind TEXT NOT NULL,
+            place TEXT NOT NULL
+        )
+    """)

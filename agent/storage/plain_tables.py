@@ -73,6 +73,10 @@ def _is_note(case_id: object, ticket: object, verdict: object) -> bool:
     return _is_text(case_id) and told
 
 
+def _is_judged(case_id: object, verdict: object, place: object) -> bool:
+    return _is_text(case_id, verdict, place)
+
+
 def _is_counter(day: object, zone_id: object, kind: object, name: object, value: object) -> bool:
     on_a_page = isinstance(day, str) and _PAGE.fullmatch(day) is not None
     return on_a_page and _is_text(zone_id, kind, name) and _is_number(value)
@@ -133,6 +137,8 @@ def _is_picture(
 PLAIN: dict[str, _Plain] = {
     "orders": _Plain("number", "command_id, digest, answer", _is_answer),
     "case_notes": _Plain("case_id", "case_id, ticket, verdict", _is_note),
+    "verdicts": _Plain("number", "case_id, verdict, place", _is_judged),
+    "held_back": _Plain("number", "case_id, kind, place", _is_judged),
     "days": _Plain("day, zone_id, kind, name", "day, zone_id, kind, name, value", _is_counter),
     # A loss ages by its id: it is saved along.
     "losses": _Plain("id", "id, epoch, first, last, lane, reason, at, reported", _is_loss),

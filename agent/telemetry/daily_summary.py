@@ -176,6 +176,7 @@ def _zone(
                 suppressed=_named(own, kind, day_counters.SUPPRESSED),
                 judged=_named(own, kind, day_counters.JUDGED),
                 reviewed=found.get((zone_id, kind)),
+                held_back=int(own.get((kind, day_counters.HELD_BACK), 0)),
             )
             for kind in sorted({kind for kind, _ in own} - {DEVICE})
         ),

@@ -430,13 +430,16 @@ def list_suppressed(where: Path, *, as_json: bool) -> None:
     """
     database, _, timezone = places(where)
     with acting_for(database.parent), closing(read_only(database)) as connection:
-        found = suppressed.kept(connection)
+        found, held = suppressed.kept(connection), suppressed.held_back(connection)
     if as_json:
-        click.echo(json.dumps(suppressed.documents(found), ensure_ascii=False, indent=2))
+        documents = suppressed.documents(found) + suppressed.held_back_documents(held)
+        click.echo(json.dumps(documents, ensure_ascii=False, indent=2))
         return
     if not found:
         click.echo(say("The verifier kept nothing from being a case."))
     for line in suppressed.by_zone(found, timezone):
+        click.echo(harmless(line, MAX_SHOWN))
+    for line in suppressed.held_back_in_words(held, timezone):
         click.echo(harmless(line, MAX_SHOWN))
 
 

@@ -145,12 +145,17 @@ def _zone(zone: ZoneDay) -> Iterator[str]:
         yield f"  {name} {told}"
         if kind.withdrawn:
             yield "    " + say(
-                "withdrawn after a change of the site: {count}", count=kind.withdrawn
+                "withdrawn, without being seen to end: {count}", count=kind.withdrawn
             )
         if kind.suppressed:
             told = suppressed.of_a_day(kind.suppressed)
             yield "    " + say("no such case by the verifier's word: {told}", told=told)
         yield from _judged(kind)
+        if kind.held_back:
+            yield "    " + say(
+                "held back, for it looked like a false alarm at the same place: {count}",
+                count=kind.held_back,
+            )
         if kind.cleared:
             yield "    " + say(
                 "stood for {mean} on average", mean=duration(kind.stood_s / kind.cleared)

@@ -14,7 +14,7 @@ from provisioning.wording.vocabulary import candidate_in_words, kind_in_words
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from agent.storage.day_counters import SuppressedCount
+    from agent.storage.day_counters import HeldBackCount, SuppressedCount
 
 
 def kept(connection: sqlite3.Connection) -> list[SuppressedCount]:
@@ -54,10 +54,45 @@ def by_zone(found: Iterable[SuppressedCount], timezone: str | None) -> Iterator[
         yield from in_words(sorted(there, key=lambda each: -each.count), timezone)
 
 
+def held_back(connection: sqlite3.Connection) -> list[HeldBackCount]:
+    """What was held back after false alarms; nothing where an older agent counted nothing."""
+    try:
+        return day_counters.held_back(connection)
+    except sqlite3.OperationalError:
+        return []
+
+
+def held_back_in_words(found: Iterable[HeldBackCount], timezone: str | None) -> Iterator[str]:
+    """One line for each zone and kind in which something looked like a false alarm."""
+    for each in found:
+        yield say(
+            "zone {zone}, {kind} held back, for it looked like a false alarm at the same place: "
+            "{count} ×, the last on {at}",
+            zone=each.zone_id,
+            kind=kind_in_words(each.kind),
+            count=each.count,
+            at=local(each.last_at, timezone, "seconds"),
+        )
+
+
 def of_a_day(counts: Mapping[str, int]) -> str:
     """What candidates were seen as on one day, in a row: ``3 × people, 1 × vehicle``."""
     rows = sorted(counts.items(), key=lambda row: (-row[1], row[0]))
     return ", ".join(f"{count} × {candidate_in_words(seen_as)}" for seen_as, count in rows)
+
+
+def held_back_documents(found: Iterable[HeldBackCount]) -> list[dict[str, Any]]:
+    """The same, for programs."""
+    return [
+        {
+            "zone_id": each.zone_id,
+            "kind": each.kind,
+            "seen_as": "false_alarm",
+            "count": each.count,
+            "last_at": each.last_at.isoformat(),
+        }
+        for each in found
+    ]
 
 
 def documents(found: Iterable[SuppressedCount]) -> list[dict[str, Any]]:

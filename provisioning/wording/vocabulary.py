@@ -118,6 +118,7 @@ WITHDRAWALS = {
     "zone_changed": said("its place is no longer judged by the same rule"),
     "unit_moved": said("the unit or its camera was moved"),
     "scenario_off": said("its scenario is off"),
+    "judged_false": said("a reviewer found it to be a false alarm"),
 }
 """Why a case ended unseen; every :data:`agent.domain.scene.Withdrawal`."""
 

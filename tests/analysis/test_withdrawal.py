@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from agent.analysis.decision_trace import Traces
-from agent.analysis.withdrawal import LastTold, reasons, vantages_of
+from agent.analysis.withdrawal import reasons, vantages_of
 from agent.config.loading import from_tables
+from agent.config.retold_case import LastTold
 from agent.domain.case_lifecycle import Change
 from agent.domain.scene import Box, Case, Member
 from agent.perception.best_shot import BestShots

@@ -64,6 +64,8 @@ UPWARDS = [
         if one != other
     ),
     ("agent.storage", "agent.telemetry"),
+    ("agent.delivery", "agent.analysis"),
+    ("agent.delivery", "agent.perception"),
     ("agent.runtime", "provisioning.console"),
     ("drivers.files", "agent.domain"),
     ("wording", "drivers.files"),

@@ -38,6 +38,10 @@ class AnalysisSection(Section):
     """How often a case that stays open is reported again."""
     change_every_s: float = Field(default=60.0, gt=0)
     """How often at most it is reported that members of an open case came or went."""
+    hold_back_s: float = Field(default=86_400.0, ge=0, le=366 * 86_400.0)
+    """After a reviewer found a case to be a false alarm, what looks alike at its place opens none for so long; 0: it
+    does. A day: what is always there would be a false alarm several times a day, as the light changes; and what is
+    wrongly held back is one look at one place, and no longer than that."""
     snapshot_every_s: float = Field(default=10.0, gt=0)
     """Interval between snapshots of the analysis, besides those at each event; six times longer while
     no case is pending."""
