@@ -13,6 +13,7 @@ from agent.config.reported_members import departed, things
 from agent.config.reported_place import allowed_s, place_of
 from agent.config.retold_case import LastTold, retold
 from agent.domain.labels import BIKES
+from agent.evidence.packets import STAGES, job_of
 from agent.evidence.picture_files import EvidenceError
 from agent.perception.operator_colour import UNKNOWN, Palette
 from agent.protocol.base import Abstention, ClockReading, ModelUsed
@@ -23,6 +24,7 @@ from agent.storage import day_counters, held_back_table
 from agent.storage.case_notes import notes_in, notes_on
 from agent.storage.case_table import last_body, last_body_in, save_case, save_trace
 from agent.storage.errors import StorageError
+from agent.storage.evidence_job_table import add_job
 from agent.storage.state_table import ANALYSIS_SNAPSHOT, load_state, save_state
 
 if TYPE_CHECKING:
@@ -138,6 +140,7 @@ class CaseRecorder:
                 self._outbox.add(connection, draft)
                 body = draft.body.model_dump_json(exclude_none=True)
                 save_trace(connection, case.case_id, draft.type, body, told[case.case_id])
+                _have_packed(connection, case, draft)
             if text is not None:
                 save_state(connection, ANALYSIS_SNAPSHOT + frame.camera_id, text)
 
@@ -179,6 +182,7 @@ class CaseRecorder:
                 self._outbox.add(connection, draft)
                 text = body.model_dump_json(exclude_none=True)
                 save_trace(connection, case.case_id, draft.type, text, "{}")
+                _have_packed(connection, case, draft)
 
         self._database.write(write).result()
 
@@ -407,6 +411,12 @@ class CaseRecorder:
             for member in members
             if member.label in BIKES and (view := views.of(member.member_id)) is not None
         }
+
+
+def _have_packed(connection: sqlite3.Connection, case: Case, draft: Draft) -> None:
+    """Have the packet of a stage of a case made, in the transaction that tells the stage."""
+    if (stage := STAGES.get(draft.type)) is not None:
+        add_job(connection, case.case_id, stage, job_of(draft))
 
 
 def _dump(snapshot: dict[str, Any]) -> str:

@@ -34,6 +34,7 @@ GIVE_BACK_PAGES = 256
 _WAITING_CASES = (
     "SELECT DISTINCT json_extract(event, '$.body.case_id') FROM outbox"
     " WHERE arrived = 0 AND (type LIKE 'case.%' OR type LIKE 'evidence.%') AND json_valid(event)"
+    " UNION SELECT case_id FROM evidence_job"
 )
 _UNAGED: dict[str, str] = {
     "letter": "SELECT epoch || ':' || sequence FROM kept WHERE standing != 'arrived'",
@@ -153,7 +154,7 @@ class DatabaseRows:
                     connection.execute(
                         "DELETE FROM cases WHERE case_id = ? AND state != 'open'", (name,)
                     )
-                    for table in ("traces", "case_notes"):
+                    for table in ("traces", "case_notes", "evidence_job"):
                         connection.execute(f"DELETE FROM {table} WHERE case_id = ?", (name,))  # noqa: S608
                 elif kind == "letter":
                     _give_up(connection, name)

@@ -22,6 +22,7 @@ from agent.identity.signing_key import open_signer
 from agent.protocol.commands import COMMANDS, name_of
 from agent.protocol.heartbeat import AS_WRITTEN, ConfigurationHealth
 from agent.runtime.composition import assemble
+from agent.runtime.evidence_worker import EvidenceWorker
 from agent.runtime.housekeeping import Housekeeping
 from agent.runtime.indicators import Indicators
 from agent.runtime.instance_lock import alone, refuse_foreign
@@ -362,6 +363,14 @@ class _Device:
         keep("clock", lambda: timekeeper.run(stop))
         inventory = self._inventory()
         keep("inventory", lambda: inventory.run(stop))
+        evidence = EvidenceWorker(
+            self._parts.database,
+            self._state_dir / EVIDENCE,
+            manifests,
+            lambda: self._pace.factor,
+            stop,
+        )
+        keep("evidence", evidence.run)
         keep("losses", lambda: _report_what_is_gone((losses.report, manifests.bury), stop))
         keep("cooling", self._keep_cool)
         keep("health", lambda: health.run(stop))

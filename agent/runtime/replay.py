@@ -20,14 +20,18 @@ from typing import TYPE_CHECKING
 from pydantic import TypeAdapter
 
 from agent.capture.frame_faults import FrameError
-from agent.domain.ids import DerivedIds
+from agent.domain.ids import DerivedIds, RandomIds
+from agent.evidence.manifest import ManifestWriter
+from agent.identity.signing_key import Signer
 from agent.protocol.base import ClockReading
 from agent.protocol.events import Event
 from agent.runtime.composition import assemble
+from agent.runtime.evidence_worker import packets_of
 from agent.runtime.instance_lock import alone, refuse_foreign
 from agent.storage import outbox_queries
-from agent.storage.paths import EVIDENCE
+from agent.storage.paths import EVIDENCE, KEYS
 from drivers import cameras
+from drivers.clock import SystemClock
 from drivers.disk import replace_file
 from drivers.pacing import Thinning
 from wording.messages import said
@@ -99,6 +103,7 @@ def replay(
     on_event: Callable[[Event], None] | None = None,
     on_progress: Callable[[float, float | None], None] | None = None,
     on_frame: Callable[[Frame, Pipeline, list[Change]], None] | None = None,
+    packets: bool = False,
 ) -> ReplayReport:
     """Run recorded footage through detection, judgement and outbox.
 
@@ -116,6 +121,8 @@ def replay(
         on_progress: Called with the recording's time and, where known, its length.
         on_frame: Called with each analysed frame without what is masked, its camera's pipeline, and
             what it changed.
+        packets: Whether the packets of the cases are made as on a device, each at once after its event:
+            redacted copies beside the pictures, and manifests, signed by a key of the state folder.
 
     Raises:
         CameraError: A recording cannot be read, or several of its frames in a row cannot be judged.
@@ -133,10 +140,12 @@ def replay(
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kerbwatch-")))
         opened = _open_all(configuration, base, rate, stack)
         seed = _seed(configuration, opened)
+        state_dir = state or (scratch if out is None else _fresh(out / "state"))
+        evidence_dir = (out or scratch) / EVIDENCE
         parts = assemble(
             configuration,
-            state_dir=state or (scratch if out is None else _fresh(out / "state")),
-            evidence_dir=(out or scratch) / EVIDENCE,
+            state_dir=state_dir,
+            evidence_dir=evidence_dir,
             ids=DerivedIds(f"{seed} {from_s}"),
             clock=lambda frame: ClockReading(
                 state="replay", boot_id=seed[:16], monotonic_s=round(frame.monotonic_s, 3)
@@ -147,6 +156,7 @@ def replay(
         stack.callback(parts.close)
         report = ReplayReport()
         listener = _Listener(parts, report, out, on_event)
+        pack = _packer(configuration, parts, state_dir, evidence_dir) if packets else None
         began_s = time.perf_counter()
         for frame in _frames(opened, rate, from_s, until_s):
             if report.frames == report.frames_not_judged == 0:
@@ -156,6 +166,8 @@ def replay(
             if changes is None:
                 continue
             listener.hear(changes)
+            if pack is not None and changes:
+                pack()
             if on_frame is not None:
                 pipeline = parts.analysis.pipelines[frame.camera_id]
                 on_frame(pipeline.masked(frame), pipeline, changes)
@@ -170,6 +182,28 @@ def replay(
         report.total_s = time.perf_counter() - began_s
         _sum_up(parts, report)
     return report
+
+
+def _packer(
+    configuration: Configuration, parts: Parts, state_dir: Path, evidence_dir: Path
+) -> Callable[[], None]:
+    """Makes the packets that are due."""
+    manifests = ManifestWriter(
+        configuration,
+        database=parts.database,
+        outbox=parts.outbox,
+        signer=Signer(state_dir / KEYS),
+        clock=SystemClock(),
+        ids=RandomIds(),  # the derived ones are the cases'
+        evidence_dir=evidence_dir,
+    )
+    made = packets_of(parts.database, evidence_dir, manifests)
+
+    def pack() -> None:
+        while made.do_next():
+            pass
+
+    return pack
 
 
 def _judged(frame: Frame, parts: Parts, report: ReplayReport) -> list[Change] | None:

@@ -196,8 +196,8 @@ def _keep_newer(connection: sqlite3.Connection, case: Case) -> None:
     save_case(connection, case)
 
 
-_NOT_CARRIED = frozenset({"traces"})
-"""They would fill memory, and nothing goes by them."""
+_NOT_CARRIED = frozenset({"traces", "evidence_job"})
+"""They would fill memory, and nothing goes by them; a packet needs the disk on which its pictures are."""
 _ON_THE_DISK_ALONE = frozenset({"ageing"})
 """Nothing is deleted for its age while memory stands in."""
 

@@ -321,3 +321,18 @@ def create_held_back(db: sqlite_utils.Database) -> None:
             place TEXT NOT NULL
         )
     """)
+
+
+@migrations()
+def create_evidence_jobs(db: sqlite_utils.Database) -> None:
+    """Stages whose packet is not made yet; see :mod:`agent.storage.evidence_job_table`."""
+    db.execute("""
+        CREATE TABLE evidence_job (
+            number INTEGER PRIMARY KEY AUTOINCREMENT,
+            case_id TEXT NOT NULL,
+            stage TEXT NOT NULL,
+            event TEXT NOT NULL,
+            tries INTEGER NOT NULL DEFAULT 0,
+            UNIQUE (case_id, stage)
+        )
+    """)

@@ -77,6 +77,10 @@ def _is_judged(case_id: object, verdict: object, place: object) -> bool:
     return _is_text(case_id, verdict, place)
 
 
+def _is_job(case_id: object, stage: object, event: object, tries: object) -> bool:
+    return _is_text(case_id, stage) and is_whole(event, None) and _is_count(tries)
+
+
 def _is_counter(day: object, zone_id: object, kind: object, name: object, value: object) -> bool:
     on_a_page = isinstance(day, str) and _PAGE.fullmatch(day) is not None
     return on_a_page and _is_text(zone_id, kind, name) and _is_number(value)
@@ -139,6 +143,7 @@ PLAIN: dict[str, _Plain] = {
     "case_notes": _Plain("case_id", "case_id, ticket, verdict", _is_note),
     "verdicts": _Plain("number", "case_id, verdict, place", _is_judged),
     "held_back": _Plain("number", "case_id, kind, place", _is_judged),
+    "evidence_job": _Plain("number", "case_id, stage, event, tries", _is_job),
     "days": _Plain("day, zone_id, kind, name", "day, zone_id, kind, name, value", _is_counter),
     # A loss ages by its id: it is saved along.
     "losses": _Plain("id", "id, epoch, first, last, lane, reason, at, reported", _is_loss),

@@ -108,6 +108,7 @@ def replay_site(
             until_s=stretch.until_s,
             on_event=tell,
             on_progress=progress.at,
+            packets=out is not None,
         )
     if as_json:
         _print_json(report)

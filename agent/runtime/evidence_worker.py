@@ -1,0 +1,112 @@
+"""The evidence worker: makes the packets of cases, one after the other, in what time the analysis leaves.
+
+Redacting a picture runs a network some dozen times. It has a session of its own with one thread, opened when the
+first picture is due, and after each picture it rests three times as long as that took: so it takes a quarter of
+one core at most, and no two pictures at once. Where it is hot, the rest is longer in the measure in which the
+analysis is slowed down.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from agent import inference
+from agent.concurrency.backoff import Backoff
+from agent.evidence.packets import Packets
+from agent.evidence.picture_queue import PictureQueue
+from agent.evidence.redactor import Redactor
+from agent.storage.errors import StorageError
+from wording.known_errors import words_of
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from agent.evidence.packets import Manifests
+    from agent.storage.database import Database
+
+DETECTOR = "street"
+"""The figures of docs/privacy.md are those of this one, whatever the site judges by."""
+POLL_S = 2.0
+REST_TIMES, MOST_REST_S = 3.0, 60.0
+FULL_FIRST_S, FULL_MOST_S = 20.0, 900.0
+"""Waits while the disk takes nothing."""
+
+_log = logging.getLogger(__name__)
+
+
+def open_redactor() -> Redactor:
+    """One with a detector of its own; without one it refuses every picture, and the packets say so."""
+    try:
+        return Redactor(inference.open_detector(DETECTOR, threads=1))
+    except inference.ModelError as error:
+        _log.error("no picture is redacted: %s", error)
+        return Redactor(None)
+
+
+def packets_of(
+    database: Database,
+    evidence_dir: Path,
+    manifests: Manifests,
+    rest: Callable[[float], object] = lambda _: None,
+) -> Packets:
+    """Who makes the packets of one run.
+
+    Args:
+        database: Where the jobs are.
+        evidence_dir: The folder of all pictures.
+        manifests: Signs.
+        rest: Called after each picture with the seconds that it took.
+    """
+    return Packets(
+        database,
+        evidence_dir,
+        redactor=functools.cache(open_redactor),
+        manifests=manifests,
+        queue=PictureQueue(),
+        rest=rest,
+        seconds=time.perf_counter,
+    )
+
+
+class EvidenceWorker:
+    """Makes packets in a thread of its own.
+
+    Args:
+        database: Where the jobs are.
+        evidence_dir: The folder of all pictures.
+        manifests: Signs.
+        pace: What is left of the rate of the analysis, 0 to 1.
+        stop: Ends it, also while it rests.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        evidence_dir: Path,
+        manifests: Manifests,
+        pace: Callable[[], float],
+        stop: threading.Event,
+    ) -> None:
+        self._pace, self._stop = pace, stop
+        self._packets = packets_of(database, evidence_dir, manifests, self._rest)
+
+    def run(self) -> None:
+        """Work until stopped. What is no fault of the disk is raised: the thread is started again, later."""
+        backoff = Backoff(FULL_FIRST_S, FULL_MOST_S, min_share=0.5)
+        wait_s = POLL_S
+        while not self._stop.wait(wait_s):
+            wait_s = POLL_S
+            try:
+                while not self._stop.is_set() and self._packets.do_next():
+                    backoff.worked()
+            except (OSError, StorageError) as error:
+                wait_s = backoff.failed()
+                _log.error("packets of cases wait, again in %.0f s: %s", wait_s, words_of(error))
+
+    def _rest(self, spent_s: float) -> None:
+        self._stop.wait(min(MOST_REST_S, REST_TIMES * spent_s / max(0.1, self._pace())))
