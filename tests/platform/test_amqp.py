@@ -13,10 +13,10 @@ import pytest
 from agent.config.schema import UplinkSection
 from tests.faults.cluster import Cluster, rabbitmq_root
 from tests.faults.network import namespace
-from tests.platform.test_brokers import Worker
 from tests.support import red_bike_model, red_bike_site
 from tests.support.corner_with_past import TENANT, Corner, PlatformProcess
 from tests.support.hostile_messages import LIVE, TOPIC
+from tests.support.lasting_client import LastingClient
 from tests.support.paths import ROOT
 from tests.support.waiting import wait_until
 
@@ -138,7 +138,7 @@ def test_a_message_that_many_workers_died_with_is_still_in_the_queue(
     cluster: Cluster, tmp_path: Path
 ) -> None:
     """It is sent once, and never again: what the queue gives up is lost."""
-    device = Worker(cluster.port(1), "corner-1", (LOGIN, LOGIN))
+    device = LastingClient(cluster.port(1), "corner-1", (LOGIN, LOGIN))
     device.connect()
     device.tell(TOPIC, LIVE)
     device.leave()

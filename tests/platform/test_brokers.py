@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from paho.mqtt.client import Client
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
 
 from tests.faults.cluster import Cluster, rabbitmq_root
 from tests.faults.network import namespace
+from tests.support.lasting_client import LastingClient
 from tests.support.paths import ROOT
 from tests.support.waiting import wait_until
 
@@ -27,50 +24,14 @@ STATE = "kerbwatch/v2/example-city/corner-1/state"
 SHARED = "$share/platform/kerbwatch/v2/+/+/events"
 
 
-class Worker:
-    """One client whose session outlives its connection."""
-
-    def __init__(self, port: int, name: str, login: tuple[str, str | None]) -> None:
-        self.got: list[str] = []
-        self.granted: list[bool] = []
-        self._port, self._name, self._login = port, name, login
-
-    def connect(self) -> None:
-        self.client = Client(
-            CallbackAPIVersion.VERSION2, self._name, protocol=MQTTProtocolVersion.MQTTv5
-        )
-        self.client.username_pw_set(*self._login)
-        self.client.on_message = lambda _c, _u, message: self.got.append(message.payload.decode())
-        self.client.on_subscribe = lambda _c, _u, _m, codes, _p: self.granted.extend(
-            not code.is_failure for code in codes
-        )
-        lasting = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-        lasting.SessionExpiryInterval = 3600
-        self.client.connect("127.0.0.1", self._port, clean_start=False, properties=lasting)
-        self.client.loop_start()
-        wait_until(self.client.is_connected)
-
-    def leave(self) -> None:
-        self.client.disconnect()
-        self.client.loop_stop()
-
-    def listen(self, topic: str) -> None:
-        before = len(self.granted)
-        self.client.subscribe(topic, qos=1)
-        wait_until(lambda: len(self.granted) > before)
-
-    def tell(self, topic: str, text: str, **more: Any) -> None:
-        self.client.publish(topic, text, qos=1, **more).wait_for_publish(60)
-
-
 @pytest.mark.slow
 def test_mosquitto_forgets_a_shared_subscription_at_a_restart(
     start_broker: Callable[..., Broker],
 ) -> None:
     broker = start_broker(tls=False)
 
-    def worker(name: str) -> Worker:
-        return Worker(broker.port, name, (name, None))
+    def worker(name: str) -> LastingClient:
+        return LastingClient(broker.port, name, (name, None))
 
     sharing, plain, device = worker("platform-1"), worker("platform-2"), worker("corner-1")
     for each, topic in ((sharing, SHARED), (plain, EVENTS)):
@@ -110,7 +71,9 @@ def test_on_rabbitmq_a_queue_takes_what_a_shared_subscription_does_not(tmp_path:
             cluster.control("import_definitions", f"/srv/cluster/{queue.name}")
             login = ("guest", "guest")
             names = ("platform-shared", "platform-wild", "platform-exact", "corner-1")
-            shared, wild, exact, device = (Worker(cluster.port(1), name, login) for name in names)
+            shared, wild, exact, device = (
+                LastingClient(cluster.port(1), name, login) for name in names
+            )
             for each in (shared, wild, exact, device):
                 each.connect()
             device.tell(STATE, "retained", retain=True)
