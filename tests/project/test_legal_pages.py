@@ -14,9 +14,12 @@ from agent.config.sections.judging import CollectionSection
 from agent.config.sections.site import LegalSection, SiteSection
 from agent.config.sections.uplink import UplinkSection
 from agent.domain.picture import PictureFault
+from agent.evidence.packets import DEFAULT
+from agent.evidence.redactor import NotRedactedReason
 from agent.protocol.base import ClockReading
 from agent.protocol.case import CaseBody, Picture
 from agent.protocol.commands import Role
+from agent.protocol.evidence import Tombstone
 from agent.protocol.inventory import LegalFacts
 from tests.support.paths import DOCS, ROOT
 
@@ -107,6 +110,15 @@ def test_the_pictures_are_those_of_the_contract(suffix: str) -> None:
 def test_every_fault_of_a_picture_is_named(suffix: str) -> None:
     text = page("evidence-and-law", suffix)
     assert [each for each in get_args(PictureFault) if f"`{each}`" not in text] == []
+
+
+@in_each_language
+def test_why_a_picture_does_not_leave_and_which_leave_by_themselves_are_told(suffix: str) -> None:
+    text = page("evidence-and-law", suffix)
+    assert [each for each in NotRedactedReason if f"`{each.value}`" not in text] == []
+    assert {"threshold.jpg", "close_up.jpg"} == DEFAULT
+    why = words_of(Tombstone, "why")
+    assert [each for each in why if f"`{each}`" not in text] == []
 
 
 @in_each_language
