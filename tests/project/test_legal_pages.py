@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from agent.audit.log import SEGMENTS_KEPT
 from agent.config.retention import Settings
-from agent.config.sections.judging import CollectionSection
+from agent.config.sections.judging import AnalysisSection, CollectionSection
 from agent.config.sections.site import LegalSection, SiteSection
 from agent.config.sections.uplink import UplinkSection
 from agent.domain.picture import PictureFault
@@ -64,6 +64,9 @@ def test_each_period_is_that_of_the_configuration(suffix: str) -> None:
         page("evidence-and-law", suffix),
         re.MULTILINE,
     )
+    assert ("analysis", "hold_back_s") in {(section, name) for _, section, name in rows}
+    assert AnalysisSection().hold_back_s == 86_400, "a day, as both pages say"
+    rows = [row for row in rows if row[1] != "analysis"]
     for told, section, name in rows:
         default = SECTIONS[section].model_fields[name].default
         assert re.search(rf"(?<![\d,]){default:,}(?![\d,])", told), (name, told)

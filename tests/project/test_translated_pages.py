@@ -21,6 +21,7 @@ PAGES = {
         ROOT / "docs" / "commands.md",
         ROOT / "docs" / "delivery.md",
         ROOT / "docs" / "evidence-and-law.md",
+        ROOT / "docs" / "evidence.md",
         ROOT / "docs" / "explain.md",
         ROOT / "docs" / "figures.md",
         ROOT / "docs" / "keeping.md",
