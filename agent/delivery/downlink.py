@@ -162,6 +162,10 @@ class Downlink:
             self._refuse("a receipt for events that were not sent")
         elif verdict == "foreign" and not self._outbox.knows(receipt.epoch):
             self._refuse("a receipt of an epoch that is not ours")
+        elif verdict == "foreign" and (receipt.conflicts or receipt.refused):
+            self._refuse(
+                "conflicts or refusals of a former epoch, of which nothing is under way: send a resend first"
+            )
 
     def _begin_epoch(self, receipt: Receipt, verdict: ReceiptVerdict) -> None:
         """Begin a new epoch, unless it is too soon for one."""

@@ -27,6 +27,7 @@ from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from agent.config.schema import UplinkSection
+    from agent.protocol.events import Draft
 
 
 def settings(broker: Broker, **changes: object) -> UplinkSection:
@@ -369,6 +370,76 @@ def test_a_number_that_means_another_event_begins_a_new_epoch_in_which_ours_arri
         with Store(platform, device):
             wait_until(lambda: ids <= ids_in(platform, device.outbox.epoch))
             device.wait_until_drained()
+
+
+def begun_anew(platform: Platform, device: Device) -> tuple[str, list[Draft]]:
+    """The name of an epoch that is over, and what arrived in it under 2, 3 and 4.
+
+    In the present one other events wait under 2, 3 and 4: nobody has said yet that they are stored.
+    """
+    old = device.outbox.epoch
+    arrived = [case_opened(device.clock) for _ in range(3)]
+    device.add(arrived)
+    device.connect()
+    wait_until(lambda: platform.sequences() == [2, 3, 4])
+    platform.say("receipts", receipt(device, 1, (2, 4)))
+    wait_until(lambda: device.waiting() == [])
+    device.outbox.begin_epoch("copied").result()
+    device.open_cases(3)
+    wait_until(lambda: len(ids_in(platform, device.outbox.epoch)) >= 4)  # with the birth
+    assert set(device.waiting()) >= {2, 3, 4}
+    return old, arrived
+
+
+def test_what_is_said_of_a_former_epochs_numbers_hits_nothing_of_the_present_one_and_is_told(
+    broker: Broker, tmp_path: Path
+) -> None:
+    with broker.platform() as platform, Device(tmp_path, settings(broker)) as device:
+        old, _ = begun_anew(platform, device)
+        present, waiting = device.outbox.epoch, device.waiting()
+        named: list[dict[str, object]] = [
+            {"conflicts": [[2, 3]]},
+            {"refused": [[2, 4, "torn"]]},
+        ]
+        for count, more in enumerate(named, 1):
+            told = {"epoch": old, "contiguous_through": 4, **more}
+            platform.say("receipts", json.dumps(told))
+            wait_until(lambda: device.uplink.figures.refused == count)  # noqa: B023
+            assert "of a former epoch" in (device.uplink.figures.health.last_refused or "")
+        platform.say("receipts", Receipt(epoch=old, contiguous_through=4))  # nothing to tell
+        platform.say("commands", Pace(command="pace", command_id="p", backlog_events_per_s=None))
+        wait_until(platform.answers)  # by then all was heeded
+        assert (device.outbox.epoch, device.waiting()) == (present, waiting)
+        assert device.uplink.figures.health.refused_events == {}
+        assert device.uplink.figures.refused == 2
+
+
+def test_what_comes_again_of_a_former_epoch_is_refused_or_numbered_anew_and_the_present_waits_on(
+    broker: Broker, tmp_path: Path
+) -> None:
+    with broker.platform() as platform, Device(tmp_path, settings(broker)) as device:
+        old, arrived = begun_anew(platform, device)
+        waiting, before = device.waiting(), len(platform.events)
+        asked = Resend(command="resend", command_id="r", epoch=old, ranges=((2, 4),))
+        platform.say("commands", asked)
+        wait_until(lambda: len(ids_of_old(platform, before, old)) == 3)
+        told = {"epoch": old, "contiguous_through": 0, "ranges": [[2, 2]]}
+        platform.say(
+            "receipts", json.dumps(told | {"refused": [[3, 3, "torn"]], "conflicts": [[4, 4]]})
+        )
+        present = device.outbox.epoch
+        wait_until(lambda: arrived[2].event_id in ids_in(platform, present))
+        assert not {each.event_id for each in arrived[:2]} & ids_in(platform, present)
+        wait_until(lambda: device.uplink.figures.health.refused_events == {"torn": 1})
+        assert device.outbox.epoch == present, "no epoch ends for a former one's conflict"
+        assert device.waiting()[: len(waiting)] == waiting
+        assert len(device.waiting()) == len(waiting) + 1
+        assert device.uplink.figures.refused == 0
+
+
+def ids_of_old(platform: Platform, before: int, epoch: str) -> set[str]:
+    """What has come of an epoch since."""
+    return {event.event_id for event in platform.events[before:] if event.epoch == epoch}
 
 
 @pytest.mark.slow
