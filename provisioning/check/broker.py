@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from cryptography import x509
+from cryptography.x509.oid import NameOID
 
 from agent.delivery.link_errors import LinkError
 from agent.delivery.mqtt_connection import Connection
@@ -16,6 +17,7 @@ from agent.identity.credentials import read as read_credentials
 from agent.identity.pem import CertificateError, holds_key
 from agent.identity.pem import read as read_file
 from provisioning.check.findings import Check, Device, Finding
+from wording.harmless import harmless
 from wording.known_errors import reason_of
 from wording.messages import said
 
@@ -52,7 +54,7 @@ def broker(device: Device) -> Iterator[Finding]:
         return
     yield from _too_much_in(settings)
     if settings.certificate_file is not None:
-        yield from _certificate(settings.certificate_file)
+        yield from _certificate(settings.certificate_file, configured)
     # Another client id than the agent's: the broker would end the agent's connection otherwise.
     client_id = f"{configured.site.tenant}:{configured.site.device_id}.check"
     topic = configured.topics.of("answers")
@@ -171,7 +173,7 @@ def _formalities(connection: Connection, settings: UplinkSection) -> Iterator[Fi
         )
 
 
-def _certificate(path: Path) -> Iterator[Finding]:
+def _certificate(path: Path, configured: Configuration) -> Iterator[Finding]:
     try:
         certificate = x509.load_pem_x509_certificate(path.read_bytes())
     except (OSError, ValueError) as error:
@@ -183,6 +185,7 @@ def _certificate(path: Path) -> Iterator[Finding]:
             said("Enrol the device again, or correct certificate_file."),
         )
         return
+    yield _named(certificate, path, configured)
     left_days = (certificate.not_valid_after_utc - datetime.now(UTC)).days
     text = said("certificate {file}: {days} days left", file=path.name, days=left_days)
     if left_days >= RENEW_DAYS:
@@ -194,6 +197,44 @@ def _certificate(path: Path) -> Iterator[Finding]:
         text,
         said("After that day the broker refuses the device."),
         said("Renew the device's certificate; look at the clock if it should be valid."),
+    )
+
+
+def _named(certificate: x509.Certificate, path: Path, configured: Configuration) -> Finding:
+    """Whether the certificate's name is the device's, by which a broker gives it its rights."""
+    names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    name = str(names[0].value) if names else ""
+    device_id = configured.site.device_id
+    ours = f"{configured.site.tenant}/{device_id}"
+    text = said(
+        "certificate {file}: its name (CN) is {name}, this device is {ours}",
+        file=path.name,
+        name=harmless(name) or "-",
+        ours=ours,
+    )
+    if name == ours:
+        return Finding(
+            "broker", "ok", said("certificate {file}: of {name}", file=path.name, name=ours)
+        )
+    if name == device_id:
+        return Finding(
+            "broker",
+            "note",
+            text,
+            said(
+                "It goes on as long as the broker knows devices by device_id, and has one tenant."
+            ),
+            said("Have the next certificate issued with CN = {ours}.", ours=ours),
+        )
+    return Finding(
+        "broker",
+        "warning",
+        text,
+        said("A broker that goes by the name gives this device the rights of another, or none."),
+        said(
+            "Have a certificate issued with CN = {ours}, or correct tenant and device_id.",
+            ours=ours,
+        ),
     )
 
 

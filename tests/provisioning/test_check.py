@@ -18,6 +18,7 @@ from click.testing import CliRunner
 from agent.config import last_known_good, loading
 from drivers.clock import SystemClock
 from provisioning.check import CHECKS, check_in_words
+from provisioning.check.broker import broker as check_broker
 from provisioning.check.findings import Check, Device, Finding, carry_out, worst
 from provisioning.check.machine import file_system
 from provisioning.cli import main
@@ -29,7 +30,7 @@ from tests.support.openssl import MOSQUITTOS_MANUAL, openssl, shows
 from tests.support.ports import free_port
 from tests.support.red_bike_model import write_model
 from tests.support.sites import write_site, write_uplink_site
-from tests.support.topics import DEVICE
+from tests.support.topics import DEVICE, TENANT
 
 
 @pytest.fixture
@@ -165,6 +166,31 @@ def test_a_certificate_that_is_about_to_end_is_a_warning(
     assert code == 0
     code, _ = findings(site, models, "--strict")
     assert code == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "severity", "says"),
+    [
+        (f"{TENANT}/{DEVICE}", "ok", f"of {TENANT}/{DEVICE}"),
+        (DEVICE, "note", f"its name (CN) is {DEVICE}, this device is {TENANT}/{DEVICE}"),
+        (f"elsewhere/{DEVICE}", "warning", f"its name (CN) is elsewhere/{DEVICE}"),
+        ("corner\u202e1", "warning", r"its name (CN) is corner\u202e1"),
+    ],
+)
+def test_a_certificate_of_another_name_than_the_devices_is_named(
+    tmp_path: Path, name: str, severity: str, says: str
+) -> None:
+    """A broker gives rights by it; nothing is refused, for a broker may go by something else."""
+    authority = Authority(tmp_path / "ca", "Example CA")
+    certificate, key = authority.issue(name, days=100)
+    identity = certificate.rename(tmp_path / "device.crt"), key.rename(tmp_path / "device.key")
+    site = write_uplink_site(tmp_path, free_port(), authority=authority, identity=identity)
+    found = list(check_broker(Device(site, site, loading.load(site))))
+    [named] = [
+        each for each in found if "certificate" in each.what and "days left" not in each.what
+    ]
+    assert (named.severity, says in named.what) == (severity, True)
+    assert bool(named.remedy) == (severity != "ok")
 
 
 @pytest.mark.slow
