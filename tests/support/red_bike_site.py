@@ -24,8 +24,13 @@ FRAMES_PER_S = 5
 _RED_BGR, _DARK_BGR = (20, 20, 220), (10, 10, 90)
 
 
-def write_red_site(folder: Path) -> None:
-    """Write a site whose clip shows one red thing that comes, stands and goes."""
+def write_red_site(folder: Path, *, later_s: float = 0.0) -> None:
+    """Write a site whose clip shows one red thing that comes, stands and goes.
+
+    Args:
+        folder: Where.
+        later_s: By so much later than :data:`COMES_S`: a background takes some seconds to learn.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     site = CLIP_SITE | {
         "site": {"tenant": "example", "device_id": "red-corner", "address": "Example Road 1"},
@@ -36,24 +41,24 @@ def write_red_site(folder: Path) -> None:
         "kind": "misparked_bike",
         "zone_id": "kerb",
         "object": "red",
-        "begins_s": COMES_S,
-        "ends_s": GOES_S,
+        "begins_s": COMES_S + later_s,
+        "ends_s": GOES_S + later_s,
     }
-    truth = {"clip": {"seconds": ENDS_S}, "problems": [problem], "distractors": []}
+    truth = {"clip": {"seconds": ENDS_S + later_s}, "problems": [problem], "distractors": []}
     (folder / "truth.json").write_text(json.dumps(truth), encoding="utf-8")
-    _write_clip(folder / "clip.mp4")
+    _write_clip(folder / "clip.mp4", later_s)
 
 
-def _write_clip(path: Path) -> None:
+def _write_clip(path: Path, later_s: float) -> None:
     width, height = 640, 360
     writer = cv2.VideoWriter(
         str(path), cv2.VideoWriter.fourcc(*"mp4v"), FRAMES_PER_S, (width, height)
     )
     assert writer.isOpened()
     paving = _paving(width, height)
-    for index in range(int(ENDS_S * FRAMES_PER_S)):
+    for index in range(int((ENDS_S + later_s) * FRAMES_PER_S)):
         picture = paving.copy()
-        if COMES_S <= index / FRAMES_PER_S < GOES_S:
+        if COMES_S <= index / FRAMES_PER_S - later_s < GOES_S:
             cv2.rectangle(picture, (280, 150), (380, 250), _RED_BGR, thickness=-1)
             for left in range(290, 380, 20):  # what stands is known by its texture
                 cv2.rectangle(picture, (left, 150), (left + 4, 250), _DARK_BGR, thickness=-1)
