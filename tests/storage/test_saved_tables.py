@@ -25,6 +25,7 @@ from agent.storage.command_table import remember
 from agent.storage.corruption import open_database
 from agent.storage.database import Database
 from agent.storage.epoch import settle_epoch
+from agent.storage.evidence_job_table import add_job, oldest_job
 from agent.storage.loss_table import mark_reported, note_loss, unreported
 from agent.storage.outbox_queries import Lane
 from agent.storage.picture_table import Put, QueuedPicture, queue_picture, queued
@@ -69,6 +70,7 @@ def fill(connection: sqlite3.Connection) -> None:
     mark_reported(connection, [first], 3)
     put = Put("https://platform.example/p", 2e9)
     queue_picture(connection, QueuedPicture("a" * 64, "case-2", "case-2/x.jpg", 7, put=put), NOON)
+    add_job(connection, "case-2", "cleared", '{"event_id":"e"}')
     save_state(connection, "uplink.daily_bytes", '{"day":"2026-01-01"}')
     save_state(connection, "analysis.snapshot.street", '{"now_s":7}')
 
@@ -206,7 +208,7 @@ def test_whatever_a_damaged_row_holds_it_is_left_or_is_one_that_can_be_gone_on_w
         row[column] = data.draw(LIKELY | ANYTHING)
     with closing(sqlite3.connect(":memory:")) as damaged:
         damaged.execute(f"CREATE TABLE {table} ({columns})")
-        if table in {"orders", "epochs"}:
+        if table in {"orders", "epochs", "evidence_job"}:
             damaged.execute(f"ALTER TABLE {table} ADD COLUMN number")
         if table == "picture_queue":
             damaged.execute("ALTER TABLE picture_queue ADD COLUMN id")
@@ -229,6 +231,7 @@ def test_whatever_a_damaged_row_holds_it_is_left_or_is_one_that_can_be_gone_on_w
     day_counters.suppressed(tables)
     day_counters.due(tables, "2026-01-03", 0.0)
     queued(tables, by_put=True)
+    oldest_job(tables)
     for _, text in ((each.case_id, each.trace) for each in traces_of(tables, "")):
         json.loads(text)
     tables.execute("ROLLBACK")
