@@ -55,17 +55,20 @@ def context_of(
         own: The case's things in the frame.
     """
     height, width = bgr.shape[:2]
+    moved = tuple(box for box in around.moved(own, MAX_MOVED) if crop.overlap(box) > 0)
+    # More boxes than can be kept are no background: the picture stays here, and nobody is left out.
+    known = around.difference is not None and len(moved) <= MAX_MOVED
     return PictureContext(
         width_px=width,
         height_px=height,
         crop=crop,
         captured_at=captured_at,
         seen=tuple(each for each in around.seen if crop.overlap(each.box) > 0),
-        moved=tuple(b for b in around.moved(own, MAX_MOVED) if crop.overlap(b) > 0),
+        moved=moved if known else (),
         own=tuple(own[:MAX_OWN]),
         masks_applied=around.masks_applied,
         view=around.view,
-        background=around.difference is not None,
+        background=known,
     )
 
 

@@ -63,14 +63,14 @@ class Surroundings:
 
         Args:
             own: The case's things.
-            most: So many boxes; if cutting the things out gives more, they are not cut out.
+            most: If cutting the things out gives more boxes than this, they are not cut out.
         """
         if self.difference is None:
             return ()
         foreign = [part for box in self.difference.standing for part in outside(box, own)]
         if len(foreign) + len(self.difference.moving) > most:
             foreign = list(self.difference.standing)
-        return (*self.difference.moving, *foreign)[:most]
+        return (*self.difference.moving, *foreign)
 
 
 def outside(box: Box, things: Iterable[Box]) -> list[Box]:

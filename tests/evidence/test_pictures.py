@@ -248,6 +248,15 @@ def test_where_nothing_is_known_of_a_moment_its_context_says_so(tmp_path: Path) 
     assert (found.view, found.background, found.masks_applied) == ("unknown", False, False)
 
 
+def test_where_more_has_moved_than_can_be_kept_there_is_no_background(tmp_path: Path) -> None:
+    specks = tuple(
+        Box(x / 40, y / 40, (x + 0.5) / 40, (y + 0.5) / 40) for x in range(40) for y in range(40)
+    )
+    around = replace(AROUND, difference=Difference(standing=(), moving=specks))
+    evidence(tmp_path).pictures_of(OPENED, frame_of(HD, 110), Shown(around=around))
+    assert context(tmp_path, "threshold").background is False
+
+
 def test_the_first_pictures_context_outlives_a_restart(tmp_path: Path) -> None:
     evidence(tmp_path).await_cases(KIND, {"kerb": 100.0}, frame_of(HD, 99), lambda: AROUND)
     evidence(tmp_path).pictures_of(OPENED, frame_of(HD, 110))
