@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from agent.retention import HoldError, sweep
 from agent.retention.selection import Kept, choose
 from agent.storage.database import Database, StoodIn
+from agent.storage.evidence_job_table import add_job
 from agent.storage.lived_time import MAX_OFF_S, LivedTime
 from drivers.testing import FakeClock
 from tests.support.state_folder import DAY_S, EACH_BYTES, NAME, NOON, StateFolder, hold_on
@@ -422,3 +423,26 @@ def test_a_crop_goes_after_its_days_with_its_facts_whatever_the_clock_says(tmp_p
     device.passes()
     assert device.count("ageing") == 0
     device.database.close()
+
+
+def test_a_case_whose_packet_is_not_made_has_not_told_all(device: StateFolder) -> None:
+    case_id = device.case()
+    device.database.write(lambda connection: add_job(connection, case_id, "cleared", "{}")).result()
+    device.passes()
+    assert device.passes(days=60).deleted == {}
+    device.database.write(
+        lambda connection: connection.execute("DELETE FROM evidence_job").rowcount
+    ).result()
+    device.passes()
+    assert device.passes(days=31).deleted == {"age": 1}
+
+
+def test_copies_contexts_and_manifests_count_and_go_with_their_case(device: StateFolder) -> None:
+    case_id = device.case()
+    folder = device.folder / "evidence" / case_id
+    before = device.passes().size_bytes
+    for name in ("begin.context.json", "begin.redacted.jpg", "manifest-1.jws"):
+        (folder / name).write_bytes(bytes(8192))
+    assert device.passes().size_bytes == before + 3 * 8192
+    assert device.passes(days=31).deleted_bytes == EACH_BYTES + 3 * 8192
+    assert device.kept() == set()
