@@ -77,6 +77,21 @@ class PictureContext:
         )
         return inside if inside.width > 0 and inside.height > 0 else None
 
+    def in_frame(self, box: Box) -> Box:
+        """Where in the frame a box of the picture is."""
+        width, height = self.crop.width, self.crop.height
+        return Box(
+            self.crop.left + box.left * width,
+            self.crop.top + box.top * height,
+            self.crop.left + box.right * width,
+            self.crop.top + box.bottom * height,
+        )
+
+    @property
+    def frame_aspect(self) -> float:
+        """Width by height of the frame in pixels."""
+        return self.width_px / self.crop.width * self.crop.height / self.height_px
+
     def to_json(self) -> str:
         """The text to keep.
 

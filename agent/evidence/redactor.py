@@ -7,7 +7,7 @@ against the background. The case's own things stay visible, except for a head in
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -88,8 +88,7 @@ class Redactor:
         context = _usable(bgr, context)
         own = [box for box in map(context.shown, context.own) if box is not None]
         sights = self._sights(bgr)
-        aspect = context.width_px / context.height_px
-        regions = [*regions_of(sights, (), own, aspect), *_known_before(context)]
+        regions = _regions(sights, context)
         copy, hidden = redacted(bgr, regions, own)
         coarsened(copy, [found.box for found in sights if with_plate(found, own)])
         return Redacted(copy, tuple(regions), float(hidden.mean()), _share_hidden(hidden, own))
@@ -122,18 +121,14 @@ def _usable(bgr: Picture, context: PictureContext | None) -> PictureContext:
     return context
 
 
-def _known_before(context: PictureContext) -> list[Region]:
-    """What was known of the whole frame when the picture was taken, as far as the picture shows it.
+def _regions(sights: Sequence[Detection], context: PictureContext) -> list[Region]:
+    """What is hidden in the picture.
 
-    Heads are looked for in the frame: of somebody whom the picture cuts, it may show the head alone.
+    It is worked out for the whole frame: of somebody whom the picture cuts, it may show the head alone.
     """
-    crop = context.crop
-    aspect = context.width_px / crop.width * crop.height / context.height_px
-    return [
-        shown
-        for region in regions_of(context.seen, context.moved, context.own, aspect)
-        if (shown := region.shown_by(context.shown)) is not None
-    ]
+    now = [replace(each, box=context.in_frame(each.box)) for each in sights]
+    found = regions_of(now, context.seen, context.moved, context.own, context.frame_aspect)
+    return [shown for region in found if (shown := region.shown_by(context.shown)) is not None]
 
 
 def _share_hidden(hidden: NDArray[np.bool_], own: Sequence[Box]) -> float:

@@ -64,8 +64,10 @@ FAINT, SURE = 0.12, 0.3
 """Score from which what is beside the case's own things is redacted, and what is in front of them."""
 RIDER_ABOVE = 0.9
 """So much of a two-wheeler's height above it may be its rider."""
-MOVED_HEAD = 0.45
-"""Of what moved in front of the case's own things, the upper share is redacted."""
+MOVED_THERE = 0.3
+"""A head or a plate of which so much moved is there, even if its sight is faint."""
+MEETS = 0.15
+"""Intersection over union from which a head of before may be one that is seen now."""
 ITSELF = 0.5
 """A two-wheeler that overlaps so much with the case's own thing is that thing."""
 NEAR = 0.004
@@ -156,38 +158,74 @@ def _region(part: Sensitive, box: Box, aspect: float) -> Box:
 
 
 def regions_of(
-    sights: Iterable[Detection], moved: Sequence[Box], own: Sequence[Box], aspect: float
+    now: Sequence[Detection],
+    before: Sequence[Detection],
+    moved: Sequence[Box],
+    own: Sequence[Box],
+    aspect: float,
 ) -> list[Region]:
-    """What of a picture that may leave is redacted; all boxes in fractions of one picture or frame.
+    """What of a picture that may leave is redacted; all boxes in fractions of the camera's frame.
 
     Args:
-        sights: What was seen in it or in the moments before, each time anew.
-        moved: What moved against the background and is not the case's own thing.
+        now: What is seen in the picture, as often as it is seen, however faintly.
+        before: What was seen in the moments before.
+        moved: What moved against the background and is not the case's own thing, though it may be in front of it.
         own: The case's own things.
-        aspect: Width by height of the picture in pixels.
+        aspect: Width by height of the frame in pixels.
     """
-    regions = [
-        Region(box, spares_own=spares)
-        for found in sights
-        if found.confidence >= FAINT
-        for box, spares in _hidden_of(found, moved, own, aspect)
-    ]
-    return [*regions, *(region for parts in _touching(moved) for region in _of_a_mover(parts))]
+    regions: list[Region] = []
+    for found in now:
+        regions += _hidden_of(found, moved, own, aspect, lambda _: True)
+    faces = [_head(each.box, aspect) for each in now if each.label in PEOPLE]
+    for found in before:
+        regions += _hidden_of(
+            found, moved, own, aspect, lambda box: _is_there(box, moved) or _meets(box, faces)
+        )
+    for parts in _touching(moved):
+        whole = parts[0]
+        for part in parts[1:]:
+            whole = whole.union(part)
+        regions.append(Region(whole, spares_own=True, parts=tuple(parts)))
+    return regions
 
 
-def _of_a_mover(parts: Sequence[Box]) -> Iterator[Region]:
-    """What is hidden of one thing that moved, given as boxes that touch each other."""
-    whole = parts[0]
-    for part in parts[1:]:
-        whole = whole.union(part)
-    yield Region(whole, spares_own=True, parts=tuple(parts))
-    lowest = whole.top + MOVED_HEAD * whole.height
-    upper = [
-        Box(part.left, part.top, part.right, min(part.bottom, lowest))
-        for part in parts
-        if part.top < lowest
-    ]
-    yield Region(whole, parts=tuple(upper))
+def _hidden_of(
+    found: Detection,
+    moved: Sequence[Box],
+    own: Sequence[Box],
+    aspect: float,
+    is_still: Callable[[Box], bool],
+) -> Iterator[Region]:
+    """Where a sight's heads and plates may be.
+
+    In front of the case's own things only what the detector is sure of is hidden, or what moved as well; of what
+    was seen before, only what ``is_still`` there.
+    """
+    if found.label in PEOPLE:
+        head = _head(found.box, aspect, CLOSE)
+        sure = found.confidence >= SURE or _is_there(head, moved)
+        if sure and not is_own(found, own) and is_still(head):
+            yield Region(head)
+    if found.confidence < FAINT or is_own(found, own):
+        return
+    if found.label in BIKES and sum(found.box.covered_by(box) for box in moved) >= RIDDEN:
+        top = max(0.0, found.box.top - RIDER_ABOVE * found.box.height)
+        above = Box(found.box.left, top, found.box.right, found.box.top)
+        yield Region(above, spares_own=True)
+    if found.label in VEHICLES and found.confidence >= SURE:
+        yield Region(found.box.grown(SLACK), spares_own=True)  # behind its windows people sit
+    for box in sensitive_regions([found], aspect):
+        sure = found.label not in PEOPLE and found.confidence >= SURE and is_still(box)
+        yield Region(box, spares_own=not sure)
+
+
+def _is_there(box: Box, moved: Sequence[Box]) -> bool:
+    """Whether something moved where this is."""
+    return sum(box.covered_by(part) for part in moved) >= MOVED_THERE
+
+
+def _meets(box: Box, others: Sequence[Box]) -> bool:
+    return any(box.iou(other) >= MEETS for other in others)
 
 
 def _touching(boxes: Sequence[Box]) -> list[list[Box]]:
@@ -207,26 +245,6 @@ def _touching(boxes: Sequence[Box]) -> list[list[Box]]:
             around = around.union(whole)
         groups.append((around, together))
     return [parts for _, parts in groups]
-
-
-def _hidden_of(
-    found: Detection, moved: Sequence[Box], own: Sequence[Box], aspect: float
-) -> Iterator[tuple[Box, bool]]:
-    """Where a sight's heads and plates may be, and whether the case's own things are spared there."""
-    if is_own(found, own):
-        return
-    unsure = found.confidence < SURE
-    if found.label in BIKES:
-        if sum(found.box.covered_by(box) for box in moved) >= RIDDEN:
-            top = max(0.0, found.box.top - RIDER_ABOVE * found.box.height)
-            yield Box(found.box.left, top, found.box.right, found.box.top), True
-    elif found.label in VEHICLES and not unsure:
-        yield found.box.grown(SLACK), True  # somebody may sit behind its windows
-    if found.label in PEOPLE:
-        yield _head(found.box, aspect, CLOSE), unsure
-        unsure = True
-    for box in sensitive_regions([found], aspect):
-        yield box, unsure
 
 
 def is_own(found: Detection, own: Sequence[Box]) -> bool:

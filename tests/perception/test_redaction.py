@@ -114,9 +114,14 @@ BIKE = Box(0.3, 0.5, 0.7, 0.9)
 """The case's own thing."""
 
 
-def hidden(sights: list[Detection], moved: list[Box], own: list[Box]) -> NDArray[np.bool_]:
+def hidden(
+    sights: list[Detection],
+    moved: list[Box],
+    own: list[Box],
+    before: tuple[Detection, ...] = (),
+) -> NDArray[np.bool_]:
     picture = noise(200, 200)
-    done, changed = redacted(picture, regions_of(sights, moved, own, 1.0), own)
+    done, changed = redacted(picture, regions_of(sights, before, moved, own, 1.0), own)
     assert (done[~changed] == picture[~changed]).all(), "what is not hidden is as it was"
     return changed
 
@@ -138,18 +143,34 @@ def test_an_unsure_sight_hides_what_is_beside_the_cases_own_things_and_nothing_o
     assert at(changed, BIKE) == 0.0
 
 
-def test_what_moved_is_hidden_and_of_the_cases_own_things_only_what_may_be_a_head() -> None:
+def test_what_moved_is_hidden_beside_the_cases_own_things() -> None:
     changed = hidden([], [Box(0.5, 0.4, 0.8, 0.9)], [BIKE])
     assert at(changed, Box(0.72, 0.4, 0.8, 0.9)) == 1.0
-    assert at(changed, Box(0.5, 0.5, 0.7, 0.6)) == 1.0
-    assert at(changed, Box(0.5, 0.7, 0.68, 0.88)) == 0.0
+    assert at(changed, BIKE) == 0.0, "it may have come just now itself"
+
+
+def test_a_head_that_is_seen_faintly_and_moved_is_hidden_in_front_of_the_cases_own_things() -> None:
+    passer = Detection("person", 0.06, Box(0.45, 0.45, 0.55, 0.95))
+    head = Box(0.46, 0.45, 0.54, 0.53)
+    assert at(hidden([passer], [passer.box], [BIKE]), head) == 1.0
+    assert at(hidden([passer], [], [BIKE]), Box(0.46, 0.51, 0.54, 0.53)) == 0.0
+
+
+def test_who_has_gone_by_hides_nothing_of_the_cases_own_things() -> None:
+    passer = Detection("person", 0.8, Box(0.45, 0.45, 0.55, 0.95))
+    head, above = Box(0.46, 0.5, 0.54, 0.53), Box(0.46, 0.45, 0.54, 0.49)
+    gone = hidden([], [], [BIKE], before=(passer,))
+    assert (at(gone, head), at(gone, above)) == (0.0, 1.0)
+    faintly = Detection("person", 0.06, Box(0.46, 0.46, 0.56, 0.96))
+    assert at(hidden([faintly], [], [BIKE], before=(passer,)), head) == 1.0
+    assert at(hidden([], [passer.box], [BIKE], before=(passer,)), head) == 1.0
 
 
 def test_what_moved_in_many_small_boxes_is_hidden_as_one_thing() -> None:
     """By no finer patches than if it were one box: a head's would else be told apart."""
     cells = [Box(0.5, 0.4 + row / 25, 0.7, 0.44 + row / 25) for row in range(10)]
     picture = noise(200, 200)
-    done, changed = redacted(picture, regions_of([], cells, [], 1.0), [])
+    done, changed = redacted(picture, regions_of([], [], cells, [], 1.0), [])
     assert at(changed, Box(0.5, 0.4, 0.7, 0.8)) == 1.0
     assert colours(done[80:160, 100:140]) <= CELLS * CELLS
     apart = [*cells, Box(0.1, 0.1, 0.2, 0.2)]
