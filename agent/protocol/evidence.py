@@ -10,7 +10,7 @@ deleted.
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, get_args
 
 from pydantic import Field
 
@@ -50,6 +50,8 @@ STAGES: Final[dict[str, Stage]] = {
     "case.withdrawn": "withdrawn",
 }
 """The types of events at which a case is packed."""
+WhyDeleted = Literal["age", "room", "missing"]
+WHY_DELETED: Final = get_args(WhyDeleted)
 MAX_JWS = 2_000_000
 CompactJws = Annotated[
     str,
@@ -225,7 +227,7 @@ class Tombstone(_Link):
     """
 
     record: Literal["tombstone"] = "tombstone"
-    why: Annotated[Literal["age", "room", "missing"], Example("age")]
+    why: Annotated[WhyDeleted, Example("age")]
     deleted_at: Annotated[Moment | None, Example(BEGAN_AT)]
     files: Annotated[Count, Example(7)]
     size_bytes: Annotated[Count, Example(812_000)]

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from agent.audit import AuditError
+from agent.protocol.fields import is_id
 from agent.retention.case_pictures import CasePictures
 from agent.retention.database_rows import DatabaseRows
 from agent.retention.legal_holds import LegalHolds
@@ -248,7 +249,9 @@ class Retention:
         """Note what is deleted, for its tombstones. If the disk is too full for that, delete all the same."""
         at_s = self._clock.now().timestamp()
         gone = [
-            Deletion(each.case_id, each.why, at_s, each.files, each.size_bytes) for each in some
+            Deletion(each.case_id, each.why, at_s, each.files, each.size_bytes)
+            for each in some
+            if is_id(each.case_id)  # what else may lie there is no case
         ]
         try:
             self._rows.note_deletions(gone)

@@ -15,9 +15,11 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 from agent.protocol.events import Because
-from agent.protocol.fields import is_id
+from agent.protocol.evidence import STAGES, WHY_DELETED, digest_of
+from agent.protocol.fields import MAX_NUMBER, is_id
 from agent.storage.checksum import is_whole
 from agent.storage.errors import UNREADABLE
+from agent.storage.evidence_chain import DELETED
 from agent.storage.outbox_queries import Lane
 
 if TYPE_CHECKING:
@@ -29,6 +31,8 @@ LEFT: frozenset[str] = frozenset()
 """Tables that are left with a damaged database on purpose; each with its reason here."""
 _MAX_TIME_S = 253_402_300_800.0
 """The year 10000: beyond it nothing is a date."""
+_STAGES = {*STAGES.values(), DELETED}
+_HASH = re.compile("[0-9a-f]{64}")
 _PAGE = re.compile(r"\d{4}-\d\d-\d\d(\+\d+)?")
 
 
@@ -131,11 +135,36 @@ def _is_picture(
     put_until: object,
     queued_at: object,
 ) -> bool:
-    named = isinstance(sha256, str) and re.fullmatch("[0-9a-f]{64}", sha256) is not None
+    named = isinstance(sha256, str) and _HASH.fullmatch(sha256) is not None
     below = isinstance(file, str) and not {"..", "/"} & set(PurePosixPath(file).parts)
     texts = all(isinstance(each, str | None) for each in (case_id, command_id, put_url))
     times = _is_time(queued_at) and (put_until is None or _is_time(put_until))
     return named and below and texts and times and _is_count(size_bytes, sent_bytes, tries)
+
+
+def _is_record(
+    number: object,
+    case_id: object,
+    stage: object,
+    digest: object,
+    link: object,
+    key_x: object,
+    jws: object,
+) -> bool:
+    """A record of the chain of evidence; of one whose signature is kept, the digest is its own."""
+    numbered = isinstance(number, int) and 1 <= number <= MAX_NUMBER // 2
+    named = isinstance(case_id, str) and is_id(case_id) and stage in _STAGES and _is_text(key_x)
+    hashes = all(isinstance(each, str) and _HASH.fullmatch(each) for each in (digest, link))
+    whole = jws is None or (isinstance(jws, str) and jws.isascii() and digest_of(jws) == digest)
+    return numbered and named and hashes and whole
+
+
+def _is_deletion(
+    case_id: object, why: object, at: object, files: object, size_bytes: object, told: object
+) -> bool:
+    known = (at is None or _is_time(at)) and (told is None or _is_count(told))
+    named = isinstance(case_id, str) and is_id(case_id) and why in WHY_DELETED
+    return named and known and _is_count(files, size_bytes)
 
 
 PLAIN: dict[str, _Plain] = {
@@ -151,6 +180,13 @@ PLAIN: dict[str, _Plain] = {
     "traces": _Plain("rowid", "case_id, opened, last_type, last, trace", _is_trace),
     "epochs": _Plain(
         "number", "epoch, because, predecessor, last_sequence, carried", _is_epoch, keeps=True
+    ),
+    # The chain goes on from its newest record that can be read.
+    "evidence_chain": _Plain(
+        "number", "number, case_id, stage, digest, link, key_x, jws", _is_record
+    ),
+    "evidence_deletions": _Plain(
+        "case_id", "case_id, why, at, files, size_bytes, told", _is_deletion
     ),
     "picture_queue": _Plain(
         "id",

@@ -175,3 +175,15 @@ def test_a_case_of_an_older_agent_has_a_tombstone_without_manifests(device: Pack
     device.passes(days=31)
     [told] = tombstones(device)
     assert (told.case_id, told.manifests, told.files) == (case_id, (), 3)
+
+
+def test_a_folder_that_is_no_cases_goes_without_a_tombstone_and_stops_none(
+    device: PackingDevice,
+) -> None:
+    device.pictures("no case; x")
+    case_id = device.case()
+    device.passes()
+    device.passes()
+    device.passes(days=31)
+    assert device.kept() == set()
+    assert [each.case_id for each in tombstones(device)] == [case_id]

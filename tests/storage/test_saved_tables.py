@@ -18,13 +18,16 @@ from hypothesis import strategies as st
 from agent.config.loading import from_tables
 from agent.protocol.case import Verdict
 from agent.protocol.events import Loss
-from agent.storage import day_counters, lived_time_counter, migrations, plain_tables
+from agent.protocol.evidence import Manifest, Tombstone, digest_of, link_of
+from agent.protocol.vectors import example_record
+from agent.storage import day_counters, evidence_chain, lived_time_counter, migrations, plain_tables
 from agent.storage.case_notes import note_ticket, note_verdict
 from agent.storage.case_table import save_case, save_trace, traces_of
 from agent.storage.command_table import remember
 from agent.storage.corruption import open_database
 from agent.storage.database import Database
 from agent.storage.epoch import settle_epoch
+from agent.storage.evidence_chain import Deletion, Record
 from agent.storage.evidence_job_table import add_job, oldest_job
 from agent.storage.loss_table import mark_reported, note_loss, unreported
 from agent.storage.outbox_queries import Lane
@@ -71,6 +74,11 @@ def fill(connection: sqlite3.Connection) -> None:
     put = Put("https://platform.example/p", 2e9)
     queue_picture(connection, QueuedPicture("a" * 64, "case-2", "case-2/x.jpg", 7, put=put), NOON)
     add_job(connection, "case-2", "cleared", '{"event_id":"e"}')
+    jws = example_record(Manifest, case_id="case-2")
+    digest = digest_of(jws)
+    link = link_of(None, digest)
+    evidence_chain.append(connection, Record(17, "case-2", "opened", digest, link, "x" * 43, jws))
+    evidence_chain.note_deletions(connection, [Deletion("case-4", "age", 1e9, 3, 1000)])
     save_state(connection, "uplink.daily_bytes", '{"day":"2026-01-01"}')
     save_state(connection, "analysis.snapshot.street", '{"now_s":7}')
 
@@ -232,6 +240,17 @@ def test_whatever_a_damaged_row_holds_it_is_left_or_is_one_that_can_be_gone_on_w
     day_counters.due(tables, "2026-01-03", 0.0)
     queued(tables, by_put=True)
     oldest_job(tables)
+    before = evidence_chain.head(tables)
+    for each in evidence_chain.untold(tables, 10):
+        at = None if each.at_s is None else datetime.fromtimestamp(each.at_s, UTC)
+        example_record(
+            Tombstone,
+            number=1 if before is None else before.number + 1,
+            previous=None if before is None else before.link,
+            case_id=each.case_id,
+            why=each.why,
+            deleted_at=at,
+        )
     for _, text in ((each.case_id, each.trace) for each in traces_of(tables, "")):
         json.loads(text)
     tables.execute("ROLLBACK")
