@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from agent.storage.outbox import Outbox
     from drivers.clock import Clock
 
-UNCONFIRMED_FIRST_S, UNCONFIRMED_MOST_S, UNCONFIRMED_TIMES = 300.0, 86_400.0, 4.0
+UNCONFIRMED_FIRST_S, UNCONFIRMED_MOST_S, UNCONFIRMED_TIMES = 60.0, 86_400.0, 4.0
 """So long a picture that was sent whole waits for the platform's word; four times as long after each further try."""
 REFUSED_FIRST_S, REFUSED_MOST_S = 60.0, 3600.0
 LOST_FIRST_S, LOST_TELLING = 2.0, 3

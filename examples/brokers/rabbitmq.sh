@@ -10,6 +10,7 @@ set -eu
 tenant=$1 platform=$2
 shift 2
 ctl=${RABBITMQCTL:-rabbitmqctl}
+pictures='pictures\.[0-9a-f]+\.[0-9]+\.[0-9]+'
 topic="^kerbwatch\.v2\.$tenant"  # MQTT's / is the exchange's .
 
 # A session's queue bears its client id; the second is that of `kerbwatch check`.
@@ -18,11 +19,11 @@ for user in "$@"; do
   queue="mqtt-subscription-$tenant:$device(\.check)?qos[01]"
   $ctl set_permissions "$user" "^$queue\$" "^($queue|amq\.topic)\$" "^($queue|amq\.topic)\$"
   $ctl set_topic_permissions "$user" amq.topic \
-    "$topic\.$device\.(events|state|answers)\$" "$topic\.$device\.(receipts|commands)\$"
+    "$topic\.$device\.(events|state|answers|$pictures)\$" "$topic\.$device\.(receipts|commands)\$"
 done
 
 # The platform alone tells the devices. Its sessions are called platform-…; its own queues (AMQP) as well.
 queue="(mqtt-subscription-)?$platform-.*"
 $ctl set_permissions "$platform" "^$queue\$" "^($queue|amq\.topic)\$" "^($queue|amq\.topic)\$"
 $ctl set_topic_permissions "$platform" amq.topic \
-  "$topic\.[^.]+\.(receipts|commands)\$" "$topic\.[^.]+\.(events|state|answers)\$"
+  "$topic\.[^.]+\.(receipts|commands)\$" "$topic\.[^.]+\.(events|state|answers|pictures\..+)\$"

@@ -13,6 +13,7 @@ import signal
 import threading
 from pathlib import Path
 
+import pictures
 from paho.mqtt.client import Client, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
@@ -38,7 +39,7 @@ class Consumer:
 
     def _connected(self, client, *_):
         self._connection += 1
-        client.subscribe(self._topic, qos=1)
+        client.subscribe([(self._topic, 1), (pictures.beside(self._topic), 1)])
 
     def run(self, stop):
         """Work until ``stop`` is set."""

@@ -9,6 +9,7 @@ import json
 import sqlite3
 from pathlib import Path
 
+import pictures
 from reading import code_against, events_in, key_in, losses_in, number_of
 
 HERE = Path(__file__).parent
@@ -108,10 +109,14 @@ def receipts(db, tenant, device, epoch):
 def settled_by(db, messages):
     """Store messages, each as (topic, payload), in one transaction; gives the receipts due: (topic, receipt)."""
     db.execute("BEGIN IMMEDIATE")
-    touched = {}
+    touched, has = {}, {}
     for topic, payload in messages:
+        if pictures.is_piece(topic):
+            has |= pictures.take(db, topic, payload)
+            continue
         place = topic.removesuffix("events") + "receipts"
         touched |= dict.fromkeys(take(db, topic, payload), place)
     due = [(to, each) for of, to in touched.items() for each in receipts(db, *of)]
+    due += pictures.receipts(db, has)
     db.execute("COMMIT")
     return due

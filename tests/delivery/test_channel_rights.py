@@ -39,7 +39,8 @@ FILES = ROOT / "examples" / "brokers"
 CITY = "kerbwatch/v2/example-city"
 OURS, THEIRS = f"{CITY}/corner-1", f"{CITY}/corner-2"
 _PASSWORD = "of no use elsewhere"
-TELLS, IS_TOLD = ("events", "state", "answers"), ("receipts", "commands")
+PIECE = f"pictures/{'0a' * 32}/6/0"
+TELLS, IS_TOLD = ("events", "state", "answers", PIECE), ("receipts", "commands")
 
 
 @dataclass
@@ -121,6 +122,8 @@ def rights_hold(connect: Callable[[str, str], Party]) -> None:
         forbidden += ["kerbwatch/v2/other-city/corner-1/events", f"{CITY}/platform/commands"]
         forbidden += [
             f"{OURS}/events/more",
+            f"{OURS}/pictures",
+            f"{OURS}/{PIECE}/more",
             f"{CITY}/events",
             "kerbwatch/v1/example-city/corner-1/events",
         ]
