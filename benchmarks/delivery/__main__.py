@@ -16,7 +16,7 @@ import click
 from benchmarks.delivery import losses, speed
 from benchmarks.machine import headline
 
-PARTS = ("losses", "drain", "live", "enqueue")
+PARTS = ("losses", "drain", "live", "pictures", "enqueue")
 
 
 @click.command()
@@ -63,6 +63,11 @@ def main(
     if "live" in parts:
         click.echo("\n== live: 2 Mbit/s, 100 ms there and back")
         speed.live(backlog, cases, seed)
+    if "pictures" in parts:
+        for waiting, pace_per_s in ((backlog, None), (backlog, 100.0), (0, None)):
+            pace = "as fast as it goes" if pace_per_s is None else f"{pace_per_s:.0f} events/s"
+            click.echo(f"\n== live beside pictures: 2 Mbit/s, 100 ms, {waiting:,} waiting, {pace}")
+            speed.live(waiting, cases, seed, pictures=True, per_s=pace_per_s)
     if "enqueue" in parts:
         click.echo("\n== enqueue: this disk, which is far kinder than an SD card")
         speed.enqueue(events, 2000.0)

@@ -24,6 +24,7 @@ from agent.delivery.uplink import Uplink
 from agent.storage.database import Database
 from agent.storage.outbox import Outbox
 from agent.storage.outbox_queries import Lane
+from agent.storage.picture_table import queue_picture
 from benchmarks.delivery.losses import central
 from benchmarks.delivery.slow_link import SlowLink
 from benchmarks.delivery.ways import message
@@ -35,10 +36,12 @@ from provisioning.demo.consumer import unpacked
 from tests.support.delivering_device import uplink_of
 from tests.support.drafts import case_opened
 from tests.support.outboxes import open_outbox
+from tests.support.redacted_pictures import picture_in
 from tests.support.topics import EVENTS, PREFIX
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Iterator
 
     from drivers.clock import Clock
@@ -46,6 +49,7 @@ if TYPE_CHECKING:
 ROWS_AT_ONCE = 1000
 RAW_WINDOW = 100
 """What paho does best with: with more under way its bookkeeping grows with the square."""
+PIECES = f"{EVENTS.removesuffix('events')}pictures/#"
 LINKS = {"one a message": 1, "batched": 50}
 
 
@@ -72,11 +76,17 @@ def fill(database: Database, outbox: Outbox, count: int, clock: Clock) -> None:
 
 @contextmanager
 def delivering(
-    database: Database, outbox: Outbox, clock: Clock, port: int, **settings: Any
+    database: Database,
+    outbox: Outbox,
+    clock: Clock,
+    port: int,
+    folder: Path | None = None,
+    **settings: Any,
 ) -> Iterator[Uplink]:
-    """An uplink at work."""
+    """An uplink at work; ``folder`` is that of its pictures."""
     told = {"broker": f"mqtt://127.0.0.1:{port}", "topic_prefix": PREFIX, "keep_arrived": 0}
-    uplink = uplink_of(UplinkSection.model_validate(told | settings), database, outbox, clock)
+    section = UplinkSection.model_validate(told | settings)
+    uplink = uplink_of(section, database, outbox, clock, pictures=folder)
     stop = threading.Event()
     thread = threading.Thread(target=uplink.run, args=(stop,))
     thread.start()
@@ -184,8 +194,22 @@ def drain(count: int, runs: int) -> None:
         click.echo(line)
 
 
-def live(backlog: int, cases: int, seed: int) -> None:
-    """Print how long live cases take to the platform while a backlog drains over a slow link."""
+PICTURES, PICTURE_BYTES = 400, 60_000
+"""More than go during a measurement, each as large as one of the two that go by default may be."""
+
+
+def live(
+    backlog: int, cases: int, seed: int, *, pictures: bool = False, per_s: float | None = None
+) -> None:
+    """Print how long live cases take to the platform while a backlog drains over a slow link.
+
+    Args:
+        backlog: How many events wait at first.
+        cases: How many cases open meanwhile.
+        seed: Of when they do.
+        pictures: Whether pictures wait as well.
+        per_s: The rate that the platform lets the backlog have; None: as fast as it goes.
+    """
     die = random.Random(seed)  # noqa: S311 - when cases open, not a secret
     came_s: dict[str, float] = {}
     clock = SystemClock()
@@ -199,9 +223,19 @@ def live(backlog: int, cases: int, seed: int) -> None:
         # Written under another boot, so that it is backlog from the first moment on.
         before = FakeClock(clock.now(), boot_id="an-earlier-boot")
         fill(database, outbox, backlog, before)
-        uplink = stack.enter_context(delivering(database, outbox, clock, link.port))
+        folder = Path(made) / "evidence"
+        if pictures:
+            queue_pictures(database, folder, clock)
+        uplink = stack.enter_context(
+            delivering(
+                *(database, outbox, clock, link.port),
+                folder=folder,
+                backlog_events_per_s=per_s,
+            )
+        )
         wait_until(lambda: uplink.figures.confirmed > 0, 60)
         began_s, confirmed = time.monotonic(), uplink.figures.confirmed
+        sent_bytes = uplink.budget.spent.get("evidence", 0)
         opened_s: dict[str, float] = {}
         for _ in range(cases):
             time.sleep(die.uniform(0.2, 0.8))
@@ -211,14 +245,29 @@ def live(backlog: int, cases: int, seed: int) -> None:
                 lambda connection, draft=draft: outbox.add(connection, draft, Lane.CASE)  # type: ignore[misc]
             ).result()
         wait_until(lambda: opened_s.keys() <= came_s.keys(), 120)
-        rate = (uplink.figures.confirmed - confirmed) / (time.monotonic() - began_s)
+        lasted_s = time.monotonic() - began_s
+        rate = (uplink.figures.confirmed - confirmed) / lasted_s
+        sent_bytes = uplink.budget.spent.get("evidence", 0) - sent_bytes
         left = outbox.figures().rows
     waited_s = sorted(came_s[each] - opened_s[each] for each in opened_s)
+    if pictures:
+        click.echo(f"  pictures: {sent_bytes / lasted_s / 1000:.1f} kB/s meanwhile")
     click.echo(
         f"  {cases} live cases, {backlog:,} waiting at first, {left:,} at last, {rate:.0f} events/s"
         f" meanwhile:\n  from the case to the platform: median {statistics.median(waited_s):.3f} s,"
         f" p95 {_share(waited_s, 0.95):.3f} s, most {waited_s[-1]:.3f} s"
     )
+
+
+def queue_pictures(database: Database, folder: Path, clock: Clock) -> None:
+    """Let pictures wait."""
+    waiting = [picture_in(folder, PICTURE_BYTES, f"p{number}") for number in range(PICTURES)]
+
+    def write(connection: sqlite3.Connection) -> None:
+        for each in waiting:
+            queue_picture(connection, each, clock.now())
+
+    database.write(write).result()
 
 
 @contextmanager
@@ -228,11 +277,13 @@ def _arrivals(port: int, came_s: dict[str, float]) -> Iterator[None]:
     subscribed = threading.Event()
 
     def note(_c: Any, _u: Any, arrived: Any) -> None:
+        if arrived.topic != EVENTS:
+            return
         now_s = time.monotonic()
         for event in json.loads(unpacked(bytes(arrived.payload)))["events"]:
             came_s.setdefault(event["event_id"], now_s)
 
-    client.on_connect = lambda c, *_: c.subscribe(EVENTS, qos=1)
+    client.on_connect = lambda c, *_: c.subscribe([(EVENTS, 1), (PIECES, 0)])
     client.on_subscribe = lambda *_: subscribed.set()
     client.on_message = note
     client.connect("127.0.0.1", port)
