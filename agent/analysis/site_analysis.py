@@ -75,6 +75,8 @@ class SiteAnalysis:
         self._faulty = FaultyFrames(sights)
         self.on_view_change: Callable[[], None] = _nothing
         """Called when a camera's view goes bad or is good again."""
+        self.on_frame: Callable[[Frame, Callable[[], Surroundings]], None] = lambda *_: None
+        """Called with each frame that was analysed, masked, and what else there is in it."""
         self.suppressed: Counter[Place] = Counter()
         """Of this run: zone, kind of case and what it was seen as → how many candidates that were no case by
         the verifier's word. A new one is put in its place whenever it grows: it may be read from any thread."""
@@ -175,6 +177,7 @@ class SiteAnalysis:
 
     def _record(self, frame: Frame, pipeline: Pipeline, findings: list[Finding]) -> list[Change]:
         around = self._around(frame, pipeline)
+        self.on_frame(frame, around)
         pending = self._await_cases(frame, pipeline, around)
         views, seen = self._views[frame.camera_id], pipeline.observation
         if (

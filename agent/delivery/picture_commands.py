@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from agent.config.upload_url import UploadUrlError, target_of
 from agent.delivery.commands import AnyHandler, Change, Done, SignedHandler
 from agent.evidence.redacted_copies import NoCopy, RedactedCopy, copy_of
+from agent.evidence.snapshots import MOST_WAITING, WITHIN_S
 from agent.protocol.commands import MAX_AHEAD_S, Refusal, SendPicture, Snapshot, Upload
 from agent.storage.case_table import has_case
 from agent.storage.picture_table import Put, QueuedPicture, count_asked_for, queue_picture
@@ -17,13 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
+    from agent.evidence.snapshots import Snapshots
     from agent.identity.authorities import Signature
     from agent.storage.database import Database
     from drivers.clock import Clock
 
 MAX_ASKED_FOR, AGAIN_S = 200, 600.0
 """So many pictures that were asked for wait at most."""
-_NO_SNAPSHOTS = "no snapshot is taken by this device yet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class PictureCommands:
         evidence_dir: Where the pictures lie.
         clock: For when it was asked, and what has expired.
         camera_ids: The cameras that there are.
+        snapshots: Takes what cameras see now; None: nothing is analysed.
         upload_hosts: Where pictures may be put; in the spelling of :mod:`agent.config.upload_url`.
     """
 
@@ -43,6 +45,7 @@ class PictureCommands:
     clock: Clock
     camera_ids: Collection[str]
     upload_hosts: Collection[str] = ()
+    snapshots: Snapshots | None = None
 
     @property
     def handlers(self) -> tuple[AnyHandler, ...]:
@@ -53,10 +56,17 @@ class PictureCommands:
         if command.camera_id not in self.camera_ids:
             known = tuple(sorted(self.camera_ids))
             raise Refusal("not_found", "there is no such camera", field="camera_id", one_of=known)
+        if self.snapshots is None:
+            raise Refusal("not_available", "this device analyses nothing now")
+        if not self.snapshots.ask(command.camera_id, command.command_id):
+            raise Refusal(
+                "allowance_spent",
+                f"{MOST_WAITING} snapshots are waited for already",
+                most=MOST_WAITING,
+                wait_s=WITHIN_S,
+            )
         facts = {"camera_id": command.camera_id, "reason": command.reason}
-        return Done(
-            change=Change("snapshot.asked", facts), refusal=Refusal("not_available", _NO_SNAPSHOTS)
-        )
+        return Done(change=Change("snapshot.asked", facts))
 
     def _picture(self, command: SendPicture, _: Signature) -> Done:
         self._refuse_unknown(command.case_id)

@@ -139,7 +139,10 @@ class JudgeCase(Command):
 
 
 class Snapshot(Command):
-    """A redacted picture of what a camera sees now. Has to be signed; refused as ``not_available``."""
+    """A redacted picture of what a camera sees now. Has to be signed.
+
+    It comes like any picture; ``evidence.snapshot`` says which it is, or why there is none.
+    """
 
     command: Literal["snapshot"]
     camera_id: Annotated[Name, Example("street")]

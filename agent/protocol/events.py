@@ -45,7 +45,7 @@ from agent.protocol.fields import (
 )
 from agent.protocol.heartbeat import ChangesBody, HeartbeatBody
 from agent.protocol.inventory import InventoryBody
-from agent.protocol.picture_transfer import NotSentBody, StoredBody
+from agent.protocol.picture_transfer import NotSentBody, SnapshotBody, StoredBody
 from agent.protocol.service import AcceptanceBody, DecommissionedBody
 from agent.protocol.summary import SummaryBody
 
@@ -291,6 +291,11 @@ class StoredEvent(Envelope):
     body: StoredBody
 
 
+class SnapshotEvent(Envelope):
+    type: Literal["evidence.snapshot"]
+    body: SnapshotBody
+
+
 class NotSentEvent(Envelope):
     type: Literal["evidence.not_sent"]
     body: NotSentBody
@@ -320,6 +325,7 @@ Event = Annotated[
     | DecommissionedEvent
     | StoredEvent
     | NotSentEvent
+    | SnapshotEvent
     | PackedEvent
     | DeletedEvent,
     Field(discriminator="type"),
@@ -337,6 +343,7 @@ DeviceBody = (
     | DecommissionedBody
     | StoredBody
     | NotSentBody
+    | SnapshotBody
     | PackedBody
     | DeletedBody
 )
@@ -356,6 +363,7 @@ DEVICE_EVENTS: dict[type[DeviceBody], tuple[str, LaneName]] = {
     DecommissionedBody: ("device.decommissioned", "rest"),
     StoredBody: ("evidence.stored", "evidence"),
     NotSentBody: ("evidence.not_sent", "evidence"),
+    SnapshotBody: ("evidence.snapshot", "evidence"),
     PackedBody: ("evidence.packed", "evidence"),
     DeletedBody: ("evidence.deleted", "evidence"),
 }

@@ -46,6 +46,7 @@ from agent.protocol.events import (
     NotSentEvent,
     PackedEvent,
     Predecessor,
+    SnapshotEvent,
     StorageBody,
     StorageEvent,
     StoredEvent,
@@ -55,7 +56,7 @@ from agent.protocol.evidence import DeletedBody, Manifest, PackedBody, Tombstone
 from agent.protocol.field_examples import BEGAN_AT, EPOCH, example_of, id_of, sha256_of
 from agent.protocol.heartbeat import ChangesBody, HeartbeatBody
 from agent.protocol.inventory import InventoryBody
-from agent.protocol.picture_transfer import NotSentBody, StoredBody
+from agent.protocol.picture_transfer import NotSentBody, SnapshotBody, StoredBody
 from agent.protocol.place import Place
 from agent.protocol.service import AcceptanceBody, DecommissionedBody
 from agent.protocol.summary import DeviceDay, KindDay, Reviewed, SummaryBody, ZoneDay
@@ -85,6 +86,7 @@ def examples() -> dict[str, Any]:
         "message-storage": Message(historical=False, events=(_storage(6), _volatile(7))),
         "message-clock": Message(historical=False, events=(_clock(15),)),
         "message-pictures": Message(historical=False, events=(_stored(31), _not_sent(32))),
+        "message-snapshot": Message(historical=False, events=(_snapshot(33),)),
         "receipt": Receipt(epoch=EPOCH, contiguous_through=2, ranges=((4, 5),)),
         "receipt-pictures": Receipt(
             epoch=EPOCH,
@@ -273,6 +275,11 @@ def _taken_down(sequence: int) -> DecommissionedEvent:
 def _stored(sequence: int) -> StoredEvent:
     envelope = _envelope(sequence, BEGAN_AT + timedelta(seconds=240))
     return StoredEvent(**envelope, type="evidence.stored", body=example_of(StoredBody))
+
+
+def _snapshot(sequence: int) -> SnapshotEvent:
+    envelope = _envelope(sequence, BEGAN_AT + timedelta(seconds=4))
+    return SnapshotEvent(**envelope, type="evidence.snapshot", body=example_of(SnapshotBody))
 
 
 def _not_sent(sequence: int) -> NotSentEvent:

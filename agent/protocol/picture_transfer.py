@@ -12,8 +12,8 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field
 
 from agent.protocol.base import Wire
-from agent.protocol.field_examples import Example, id_of, sha256_of
-from agent.protocol.fields import MORE_LATER, Id, Sha256
+from agent.protocol.field_examples import BEGAN_AT, Example, id_of, sha256_of
+from agent.protocol.fields import MORE_LATER, Id, Moment, Name, Sha256, Word
 
 PIECE_BYTES: Final = 8192
 """So long a piece is at most: 33 ms of a link of 2 Mbit/s."""
@@ -52,6 +52,20 @@ class NotSentBody(Wire):
         Literal["deleted", "damaged", "upload_expired", "upload_refused"], Example("deleted")
     ]
     command_id: Annotated[OrderId | None, Example("p-1")] = None
+
+
+class SnapshotBody(Wire):
+    """What became of a ``snapshot``: the picture that comes, by its hash, or ``because`` of what none does.
+
+    ``no_frame``: the camera gave none in time. Any other word: it could not be redacted, and so does not leave.
+    """
+
+    camera_id: Annotated[Name, Example("street")]
+    command_id: Annotated[OrderId, Example("s-1")]
+    captured_at: Annotated[Moment | None, Example(BEGAN_AT)]
+    sha256: Annotated[Sha256 | None, Example(sha256_of("example snapshot"))]
+    size_bytes: Annotated[PictureBytes | None, Example(64_000)]
+    because: Annotated[Word | None, Example(None)] = None
 
 
 Has = Annotated[

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agent.storage.paths import PENDING
+from agent.storage.paths import PENDING, SNAPSHOTS
 from drivers.disk import sync_folder
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class CasePictures:
         found = {}
         folders = self._folder.iterdir() if self._folder.exists() else iter(())
         for path in folders:
-            if path.name == PENDING or path.is_symlink() or not path.is_dir():
+            if path.name in {PENDING, SNAPSHOTS} or path.is_symlink() or not path.is_dir():
                 continue
             changed_ns = path.stat().st_mtime_ns
             known = self._measured.get(path.name)

@@ -17,6 +17,7 @@ from agent.delivery.uplink import Uplink
 from agent.delivery.uplink_supervisor import UplinkSupervisor
 from agent.domain.ids import RandomIds
 from agent.evidence.manifest import ManifestWriter
+from agent.evidence.snapshots import Snapshots
 from agent.identity.authorities import authorities_of
 from agent.identity.signing_key import open_signer
 from agent.protocol.commands import COMMANDS, name_of
@@ -168,6 +169,12 @@ class _Device:
             database_is_gone=self._database_is_gone,
             in_memory=self._run_dir / "volatile",
         )
+        self._snapshots = Snapshots(
+            *(self._parts.database, self._parts.outbox, self._state_dir / EVIDENCE),
+            clock=self._clock,
+            ids=self._ids,
+        )
+        self._parts.analysis.on_frame = self._snapshots.take
         self._workers = Threads(threading.Event(), Progress(self._clock.monotonic_s))
         self._vision = VisionThreads(
             configuration, base, self._parts, self._workers, self._pace, self._clock
@@ -285,6 +292,7 @@ class _Device:
             state_dir=self._state_dir,
             clock=self._clock,
             ids=self._ids,
+            snapshots=self._snapshots,
         )
         facts = {
             "configuration state": configured.state,
@@ -369,6 +377,7 @@ class _Device:
             manifests,
             lambda: self._pace.factor,
             stop,
+            self._snapshots,
         )
         keep("evidence", evidence.run)
         keep("losses", lambda: _report_what_is_gone((losses.report, manifests.bury), stop))

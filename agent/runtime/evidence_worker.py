@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agent.evidence.packets import Manifests
+    from agent.evidence.snapshots import Snapshots
     from agent.storage.database import Database
 
 DETECTOR = "street"
@@ -53,6 +54,7 @@ def packets_of(
     evidence_dir: Path,
     manifests: Manifests,
     rest: Callable[[float], object] = lambda _: None,
+    redactor: Callable[[], Redactor] | None = None,
 ) -> Packets:
     """Who makes the packets of one run.
 
@@ -61,11 +63,12 @@ def packets_of(
         evidence_dir: The folder of all pictures.
         manifests: Signs.
         rest: Called after each picture with the seconds that it took.
+        redactor: Redacts; None: one that is opened when the first picture is due.
     """
     return Packets(
         database,
         evidence_dir,
-        redactor=functools.cache(open_redactor),
+        redactor=redactor or functools.cache(open_redactor),
         manifests=manifests,
         queue=PictureQueue(),
         rest=rest,
@@ -82,6 +85,7 @@ class EvidenceWorker:
         manifests: Signs.
         pace: What is left of the rate of the analysis, 0 to 1.
         stop: Ends it, also while it rests.
+        snapshots: What the platform asked for; it goes first, for somebody waits.
     """
 
     def __init__(
@@ -91,9 +95,11 @@ class EvidenceWorker:
         manifests: Manifests,
         pace: Callable[[], float],
         stop: threading.Event,
+        snapshots: Snapshots | None = None,
     ) -> None:
-        self._pace, self._stop = pace, stop
-        self._packets = packets_of(database, evidence_dir, manifests, self._rest)
+        self._pace, self._stop, self._snapshots = pace, stop, snapshots
+        self._redactor = functools.cache(open_redactor)
+        self._packets = packets_of(database, evidence_dir, manifests, self._rest, self._redactor)
 
     def run(self) -> None:
         """Work until stopped. What is no fault of the disk is raised: the thread is started again, later."""
@@ -102,11 +108,14 @@ class EvidenceWorker:
         while not self._stop.wait(wait_s):
             wait_s = POLL_S
             try:
-                while not self._stop.is_set() and self._packets.do_next():
+                while not self._stop.is_set() and (self._do_snapshot() or self._packets.do_next()):
                     backoff.worked()
             except (OSError, StorageError) as error:
                 wait_s = backoff.failed()
                 _log.error("packets of cases wait, again in %.0f s: %s", wait_s, words_of(error))
+
+    def _do_snapshot(self) -> bool:
+        return self._snapshots is not None and self._snapshots.do_next(self._redactor)
 
     def _rest(self, spent_s: float) -> None:
         self._stop.wait(min(MOST_REST_S, REST_TIMES * spent_s / max(0.1, self._pace())))

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from agent.config.schema import Configuration
     from agent.delivery.commands import AnyHandler
     from agent.domain.ids import Ids
+    from agent.evidence.snapshots import Snapshots
     from agent.runtime.metrics import Metrics
     from agent.storage.database import Database
     from agent.storage.outbox import Outbox
@@ -65,6 +66,7 @@ class Housekeeping:
         state_dir: The folder of the state.
         clock: The device's.
         ids: For the events' ids.
+        snapshots: Takes what cameras see now; None: nothing is analysed.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class Housekeeping:
         state_dir: Path,
         clock: Clock,
         ids: Ids,
+        snapshots: Snapshots | None = None,
     ) -> None:
         self._configuration, self._database, self._outbox = configuration, database, outbox
         self._state_dir, self._clock, self._ids = state_dir, clock, ids
@@ -107,6 +110,7 @@ class Housekeeping:
             clock,
             camera_ids=frozenset(each.camera_id for each in configuration.cameras),
             upload_hosts=frozenset(configuration.evidence.upload_hosts),
+            snapshots=snapshots,
         )
         cases = CaseCommands(configuration, database, outbox, clock, ids)
         self.handlers: tuple[AnyHandler, ...] = (

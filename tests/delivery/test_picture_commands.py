@@ -12,6 +12,7 @@ import pytest
 
 from agent.config.upload_url import UploadUrlError, checked_host, target_of
 from agent.delivery.picture_commands import MAX_ASKED_FOR
+from agent.evidence.snapshots import MOST_WAITING
 from agent.protocol.vectors import signed_by
 from agent.storage.picture_table import QueuedPicture, queue_picture, queued
 from tests.support.signed_orders import Corner
@@ -126,6 +127,19 @@ def test_a_picture_that_was_not_redacted_is_refused_with_its_reason(
     assert asked("c-3") == ("not_redacted", ("view_moved",))
     assert asked("c-2")[0] == "not_redacted", "what was to be waited for may be sent again"
     assert waiting(corner) == []
+
+
+def test_a_snapshot_is_asked_of_the_cameras_that_there_are_and_not_without_end(
+    corner: Corner,
+) -> None:
+    def asked(number: int, camera_id: str = "street") -> str | None:
+        told = {"camera_id": camera_id, "reason": "核实"}
+        return corner.signed("evidence", "snapshot", command_id=f"s-{number}", **told).code
+
+    assert asked(0, "elsewhere") == "not_found"
+    assert [asked(number) for number in range(1, MOST_WAITING + 1)] == [None] * MOST_WAITING
+    assert asked(99) == "allowance_spent"
+    assert [what for what, _ in corner.recorded()] == ["snapshot.asked"] * MOST_WAITING
 
 
 def test_so_many_pictures_may_be_asked_for_and_no_more(corner: Corner) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from agent.config.loading import from_tables
 from agent.delivery.uplink import Uplink
 from agent.domain.ids import RandomIds
+from agent.evidence.snapshots import Snapshots
 from agent.protocol.commands import HoldCase
 from agent.runtime.housekeeping import Housekeeping
 from tests.support.broker import Broker
@@ -37,7 +38,10 @@ def housekeeping_of(
         outbox=device.outbox,
         state_dir=device.folder,
         clock=device.clock,
-        ids=RandomIds(),
+        ids=(ids := RandomIds()),
+        snapshots=Snapshots(
+            device.database, device.outbox, device.folder / "evidence", device.clock, ids
+        ),
     )
     housekeeping.retention = device.retention
     return housekeeping
