@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-import time
+import sqlite3
+import threading
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -31,6 +32,7 @@ from tests.support.outboxes import open_outbox
 from tests.support.painted_bike import BIKE, PAINTS, street, with_bike
 from tests.support.scenes import NOON
 from tests.support.sites import site_of, zone
+from tests.support.waiting import wait_until
 
 
 @pytest.mark.parametrize(("pending", "every_s"), [(True, 10), (False, 10 * QUIET_TIMES)])
@@ -128,7 +130,15 @@ def test_a_withdrawal_tells_the_number_that_came_in_the_same_transaction(tmp_pat
     with Database(tmp_path / "kerbwatch.sqlite3") as database:
         book = recorder(tmp_path, database)
         database.write(lambda connection: save_case(connection, OPEN_CASE)).result()
-        database.write(lambda _: time.sleep(0.2))  # what comes meanwhile is written together
+        held = threading.Event()
+
+        def hold(_: sqlite3.Connection) -> None:
+            """Keep the writer until both are queued: they go into the next transaction together."""
+            held.set()
+            wait_until(lambda: database._jobs.qsize() == 2)
+
+        database.write(hold)
+        assert held.wait(60)
         database.write(lambda connection: note_ticket(connection, OPEN_CASE.case_id, "T-1"))
         luma = np.zeros((1, 1), np.uint8)
         frame = Frame("street", 0, luma, lambda: np.zeros((1, 1, 3), np.uint8), 5.0, NOON)
