@@ -61,7 +61,7 @@ def check(site: Path, *, as_json: bool, strict: bool) -> int:
     Returns:
         0 if the device can do its work, 1 if there is a fault (or, if ``strict``, a warning).
     """
-    device = _device(site)
+    device = device_of(site)
     findings: list[Finding] = []
     for each in CHECKS:
         found = carry_out(each, device)
@@ -86,7 +86,7 @@ def check(site: Path, *, as_json: bool, strict: bool) -> int:
     return 0 if passed else FAULT
 
 
-def _device(site: Path) -> Device:
+def device_of(site: Path) -> Device:
     """What is to be checked, with the agent's own rights from here on.
 
     Root could do what the agent cannot, and would follow whatever the agent's user put into his folders.
