@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import zlib
+from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -141,6 +142,7 @@ class NoveltyModel:
         self._last_s: float | None = None
         self._last: Novelty | None = None
         self._light_until_s = -np.inf
+        self._recent: deque[tuple[float, Floats]] = deque()
 
     def update(self, luma: Luma, now_s: float, covered: Sequence[Box]) -> Novelty:
         """Take one frame; within ``EVERY_S`` of the last one taken, say what was said of that.
@@ -163,6 +165,11 @@ class NoveltyModel:
             free[_cells(box.grown(0.1), rows, columns)] = False
         since_s = 0.0 if self._last_s is None else now_s - self._last_s
         self._last_s = now_s
+        self._recent.append((now_s, features))
+        while not 0 <= now_s - self._recent[0][0] <= KEPT_S or features.shape != (
+            self._recent[0][1].shape
+        ):
+            self._recent.popleft()
         ground = self._ground
         if ground is None or ground.background.shape != features.shape:
             ground = self._ground = _Ground.of(features)
@@ -184,15 +191,16 @@ class NoveltyModel:
         Args:
             luma: Brightness (h, w).
         """
-        ground, features, now_s = self._ground, texture(luma), self._last_s
-        if ground is None or now_s is None or ground.background.shape != features.shape:
+        ground, features = self._ground, texture(luma)
+        if ground is None or ground.background.shape != features.shape:
             return None
         unlike = (unlikeness(features, ground.background) > NOVEL_ABOVE) | ~ground.ready
         if unlike.mean() > DIFFERS_AT_MOST:
             return None
-        moving = (unlikeness(features, ground.own) >= STEADY_BELOW) | ~(
-            now_s - ground.steady_since_s >= KEPT_S
-        )
+        # Held against the frames themselves: what is known of a cell stands still while a bike covers it.
+        moving = np.zeros_like(unlike)
+        for _, before in self._recent:
+            moving |= unlikeness(features, before) >= STEADY_BELOW
         moving &= unlike
         shape = luma.shape[0], luma.shape[1]
         return Difference(_rectangles(unlike & ~moving, shape), _rectangles(moving, shape))

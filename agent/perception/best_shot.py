@@ -52,9 +52,9 @@ PLACE_KEPT_S = 30.0
 class BestShot:
     """A look at a thing: the cut picture, the thing's box within it, and when that was on the frames' clock.
 
-    ``clear`` says that nothing else stood before or behind it, ``hidden`` how much of it was hidden.
+    ``clear`` says that nothing else stood before or behind it and hardly anything moved, ``hidden`` how much of it was hidden.
     ``crop`` and ``thing`` are the picture and the thing in the frame, ``longest_px`` the thing's longer side
-    there, ``around`` what else there was.
+    there, ``around`` what else there was. ``veiled`` is how much was hidden or moved, whoever that was.
     """
 
     bgr: Picture
@@ -66,14 +66,15 @@ class BestShot:
     crop: Box = WHOLE_FRAME
     thing: Box = WHOLE_FRAME
     longest_px: float = 0.0
+    veiled: float = 0.0
     around: Surroundings = field(default_factory=Surroundings, compare=False)
 
     def is_better_than(self, other: BestShot) -> bool:
         """A clear one before a sharp one: a crowd has sharp edges, too."""
         if self.clear != other.clear:
             return self.clear
-        if abs(self.hidden - other.hidden) > LESS_HIDDEN:
-            return self.hidden < other.hidden
+        if abs(self.veiled - other.veiled) > LESS_HIDDEN:
+            return self.veiled < other.veiled
         return self.is_sharper_than(other)
 
     def is_sharper_than(self, other: BestShot) -> bool:
@@ -110,6 +111,7 @@ class _Thing:
     hidden: float
     bike: bool
     last_s: float = 0.0
+    veiled: float = 0.0
 
 
 class BestShots:
@@ -136,7 +138,7 @@ class BestShots:
             tracks: What is followed, with the bikes that stand.
             places: Where other things stand that may become a case's.
             found: What the detector has found: people whom nobody follows yet hide things, too.
-            around: What else there is; asked where a view is kept.
+            around: What else there is; asked where anything stands.
         """
         passing = [each.box for each in found if each.label in PEOPLE | VEHICLES]
         bikes = [_bike(track, tracks, passing) for track in tracks if _is_standing_bike(track)]
@@ -145,9 +147,13 @@ class BestShots:
         self._things = {each.key: each for each in (*bikes, *others)}
         self._views = {key: view for key, view in self._views.items() if key in self._things}
         self._sharpest = {key: view for key, view in self._sharpest.items() if key in self._views}
-        for thing in self._things.values():
-            if thing.seen_now and self._is_worth_a_look(thing):
-                self._keep(thing, _view_of(frame, thing), around)
+        for thing in [each for each in self._things.values() if each.seen_now]:
+            difference = around().difference
+            moving = 0.0 if difference is None else hidden_share(thing.box, difference.moving)
+            calm = thing.clear and moving <= LESS_HIDDEN
+            there = replace(thing, clear=calm, veiled=max(thing.hidden, moving))
+            if self._is_worth_a_look(there):
+                self._keep(there, _view_of(frame, there), around)
 
     def of(self, member_id: str) -> BestShot | None:
         """The best view of a track so far, by the name it has as a case's member."""
@@ -218,8 +224,8 @@ class BestShots:
         if best is None:
             bikes = sum(self._things[key].bike for key in self._views)
             return not thing.bike or bikes < MAX_VIEWS
-        return thing.clear > best.clear or thing.hidden <= max(
-            best.hidden + LESS_HIDDEN, HIDDEN_ABOVE
+        return thing.clear > best.clear or thing.veiled <= max(
+            best.veiled + LESS_HIDDEN, HIDDEN_ABOVE
         )
 
     def _keep(self, thing: _Thing, view: BestShot, around: Callable[[], Surroundings]) -> None:
@@ -294,6 +300,7 @@ def _view_of(frame: Frame, thing: _Thing) -> BestShot:
         crop=Box(left / width, top / height, right / width, bottom / height),
         thing=box,
         longest_px=longer_side_px(box, bgr),
+        veiled=thing.veiled,
     )
 
 

@@ -185,6 +185,24 @@ def test_what_was_put_down_stands_and_who_walks_before_it_moves() -> None:
     assert covered(found.moving, thing) < 0.5
 
 
+def test_a_bike_that_the_network_sees_all_the_time_stands_all_the_same() -> None:
+    model, bike = NoveltyModel(), Box(0.4, 0.4, 0.6, 0.7)
+    for step in range(12):
+        model.update(paving(seed=step), step, ())
+    with_bike = with_goods(paving(seed=1), bike)
+    for step in range(12, 14):
+        model.update(with_bike, step, [bike])
+    just_come = model.difference(with_bike)
+    assert just_come is not None
+    assert covered(just_come.moving, bike) > 0.9
+    for step in range(14, 18):
+        model.update(with_bike, step, [bike])
+    standing = model.difference(with_bike)
+    assert standing is not None
+    assert standing.moving == ()
+    assert covered(standing.standing, bike) > 0.9
+
+
 def test_without_a_background_of_this_frame_nobody_says_what_moved() -> None:
     model = NoveltyModel()
     assert model.difference(paving()) is None

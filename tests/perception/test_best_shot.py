@@ -10,7 +10,7 @@ import pytest
 
 from agent.domain.scene import Box, Member
 from agent.perception.best_shot import MAX_PLACES, MAX_VIEWS, PLACE_KEPT_S, BestShots
-from agent.perception.surroundings import Surroundings
+from agent.perception.surroundings import Difference, Surroundings
 from drivers.cameras import Frame
 from tests.support.scenes import bike_at, box_at, frame_of, paving, person_at, seen, with_goods
 
@@ -170,16 +170,22 @@ def test_the_sharpest_view_of_a_bike_is_another_one_where_its_best_one_is_blurre
 
 
 def test_a_view_knows_what_else_there_was_when_it_was_taken() -> None:
-    views, asked = BestShots(), []
-    then = Surroundings(seen=(seen("person", 0.2, 0.7, 0.06),))
-
-    def around() -> Surroundings:
-        asked.append(1)
-        return then
-
-    views.take(frame(1, 100), [bike_at(0.5, 0.7)], around=around)
-    views.take(frame(6, 101), [bike_at(0.5, 0.7)], around=around)
+    views = BestShots()
+    then, later = (Surroundings(seen=(seen("person", x, 0.7, 0.06),)) for x in (0.2, 0.3))
+    views.take(frame(1, 100), [bike_at(0.5, 0.7)], around=lambda: then)
+    views.take(frame(6, 101), [bike_at(0.5, 0.7)], around=lambda: later)
     best = views.of("1")
     assert best is not None
     assert best.around == then
-    assert asked == [1], "no more often than a view is kept"
+
+
+def test_a_calm_view_is_better_than_one_before_which_somebody_moved_whom_no_network_saw() -> None:
+    views, bike = BestShots(), bike_at(0.5, 0.7)
+    before = Surroundings(difference=Difference(standing=(), moving=(bike.box,)))
+    calm = Surroundings(difference=Difference(standing=(bike.box,), moving=()))
+    for now_s, blur, around in ((100, 1, before), (101, 3, calm), (102, 1, before)):
+        views.take(frame(blur, now_s), [bike], around=lambda around=around: around)  # type: ignore[misc]
+    best = views.of("1")
+    assert best is not None
+    assert best.moment_s == 101
+    assert best.hidden == 0.0
