@@ -520,7 +520,7 @@ def collected(site: Path, out: Path | None, remove: bool, as_json: bool) -> None
 @main.command(
     "explain",
     help=say(
-        "Explain why a case opened: the measures of its rule over time.\n\n"
+        "Explain why a case opened, or, with --zone, why none did: the measures of its rule over time.\n\n"
         "WHERE is a site, or the results of a replay (its --out). CASE is a case's id or its "
         "first characters;\n"
         "by default the newest case is explained.\n"
@@ -538,13 +538,34 @@ def collected(site: Path, out: Path | None, remove: bool, as_json: bool) -> None
     is_flag=True,
     help=say("List, zone by zone, what was no case by the verifier's word. Names no CASE."),
 )
+@click.option(
+    "--zone",
+    metavar=say("ZONE"),
+    help=say("Explain why no case opened in this zone: what was made of it, minute by minute."),
+)
+@click.option(
+    "--at",
+    metavar=say("TIME"),
+    help=say("When, as 2026-03-01 10:05, or 10:05 of today (with --zone). Default: the last."),
+)
 @_as_json(say("Print all data stored about the case as JSON."))
 def explain(
-    where: Path, case_id: str | None, strip: Path | None, suppressed: bool, as_json: bool
+    where: Path,
+    case_id: str | None,
+    strip: Path | None,
+    suppressed: bool,
+    zone: str | None,
+    at: str | None,
+    as_json: bool,
 ) -> None:
-    """Explain why a case opened."""
-    from provisioning.commands import explain
+    """Explain why a case opened, or none did."""
+    from provisioning.commands import explain, explain_silence
 
+    if zone is not None and not (case_id or strip or suppressed):
+        explain_silence.explain_silence(where, zone, at, as_json=as_json)
+        return
+    if zone is not None or at is not None:
+        raise click.UsageError(say("--zone goes with --at alone, and --at with --zone"))
     if suppressed:
         explain.list_suppressed(where, as_json=as_json)
         return

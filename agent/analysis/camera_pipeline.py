@@ -100,6 +100,7 @@ class Pipeline:
         self._scenarios = dict(scenarios)
         self._timezone = timezone
         self._track_ids: dict[str, set[int]] = defaultdict(set)
+        self.pace = pace
         self.stage_s: defaultdict[str, float] = defaultdict(float)
         self.frames = 0
         self.now_s = 0.0

@@ -25,6 +25,7 @@ from agent.storage.case_notes import notes_in, notes_on
 from agent.storage.case_table import last_body, last_body_in, save_case, save_trace
 from agent.storage.errors import StorageError
 from agent.storage.evidence_job_table import add_job
+from agent.storage.minute_table import keep_minutes
 from agent.storage.state_table import ANALYSIS_SNAPSHOT, load_state, save_state
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from agent.protocol.case import Picture
     from agent.protocol.place import Place
     from agent.storage.database import Database
+    from agent.storage.minute_table import ZoneMinute
     from agent.storage.outbox import Outbox
     from drivers.cameras import Frame
 
@@ -270,6 +272,11 @@ class CaseRecorder:
         self._database.write(
             lambda connection: day_counters.count_held_back(connection, day, at, found)
         )
+
+    def keep_minutes(self, minutes: Sequence[ZoneMinute]) -> None:
+        """Keep what was made of zones in minutes that are over; does not wait for the disk."""
+        if minutes:
+            self._database.write(lambda connection: keep_minutes(connection, minutes))
 
     def held_places(self) -> list[HeldPlace] | None:
         """Every false alarm that is held back; None if that cannot be read now."""

@@ -54,9 +54,15 @@ class HeldBack:
         self._asked_s: float | None = None
         self._compared: dict[tuple[str, str], _Compared] = {}
         self._told: set[tuple[str, str]] = set()
+        self._now: Counter[tuple[str, str]] = Counter()
         self.places: Mapping[tuple[str, str], int] = {}
         """Zone and kind → how many places are held back. A new one is put in its place when it changes: it may be
         read from any thread."""
+
+    @property
+    def now(self) -> Counter[tuple[str, str]]:
+        """Zone and kind → how many things were held back at the last frame."""
+        return Counter(self._now)
 
     @property
     def case_ids(self) -> Collection[str]:
@@ -94,6 +100,7 @@ class HeldBack:
         Returns:
             What is left, and, by zone and kind, how many things are held back that were not before.
         """
+        self._now = Counter()
         if not self._places:
             self._told.clear()
             return list(findings), Counter()
@@ -106,6 +113,7 @@ class HeldBack:
             names = {(finding.kind, member_id) for member_id in held}
             new[finding.zone_id, finding.kind] += len(names - self._told)
             told |= names
+            self._now[finding.zone_id, finding.kind] += len(names)
             if len(held) < len(finding.members):
                 left.append(_without(finding, held) if held else finding)
             elif not held:  # it names nothing

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections import Counter, defaultdict
+from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from agent.analysis import withdrawal
 from agent.analysis.decision_trace import Traces
 from agent.analysis.held_back import HeldBack
+from agent.analysis.zone_minutes import ZoneMinutes
 from agent.capture.frame_faults import FaultyFrames, FrameError
 from agent.perception.best_shot import BestShots
 from agent.perception.likeness import look_at
@@ -21,7 +23,7 @@ from drivers.cameras import Frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from datetime import datetime
+    from datetime import datetime, tzinfo
 
     from agent.analysis.camera_pipeline import Pipeline
     from agent.analysis.case_recorder import CaseRecorder
@@ -48,6 +50,7 @@ class SiteAnalysis:
         sights: What each camera can see of its zones.
         boot_id: The clock's: within one boot, time goes on across a restart.
         hold_back_s: For how long what looks like a false alarm opens no case; 0: it does.
+        timezone: The site's, for schedules.
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class SiteAnalysis:
         sights: Mapping[str, Visibility],
         boot_id: str,
         hold_back_s: float = 0.0,
+        timezone: tzinfo = UTC,
     ) -> None:
         self.pipelines: dict[str, Pipeline] = {}
         self._pipeline_for = pipeline_for
@@ -83,6 +87,7 @@ class SiteAnalysis:
         self.held_back: Counter[tuple[str, str]] = Counter()
         """Of this run: zone and kind of case → how many candidates were held back after a false alarm. As above."""
         self._held = {each: HeldBack(each, hold_back_s, book.held_places) for each in self.sights}
+        self._minutes = {each: ZoneMinutes(timezone) for each in self.sights}
         self._told: dict[str, tuple[object, ...]] = {}
         self._last_frames: dict[str, Frame] = {}
         self._shapes: dict[str, tuple[int, ...]] = {}
@@ -197,6 +202,7 @@ class SiteAnalysis:
         changes = [self._filed(self._with_operators(change, views)) for change in changes]
         self._meet_members(frame.camera_id, views)
         changes = [self._with_looks(change, frame) for change in changes]
+        self._note_minute(frame, pipeline)
         if changes:
             traces = self._traces[frame.camera_id]
             self._book.record(
@@ -325,6 +331,7 @@ class SiteAnalysis:
     def rest(self) -> None:
         """Write down where every camera stands; called before a planned stop."""
         for camera_id, frame in self._last_frames.items():
+            self._book.keep_minutes(self._minutes[camera_id].rest())
             if pipeline := self.pipelines.get(camera_id):
                 snapshot = self._snapshot(frame, pipeline)
                 self._book.save(frame, snapshot, self._open_cases(camera_id))
@@ -354,6 +361,14 @@ class SiteAnalysis:
             opened = [case.zone_id for case in self.cases.open if case.kind == kind]
             traces = self._traces[frame.camera_id]
             traces.note(kind, frame.monotonic_s, judgement.measures, looked, opened)
+
+    def _note_minute(self, frame: Frame, pipeline: Pipeline) -> None:
+        """Note what was made of the zones, for who asks why no case opened."""
+        minutes, view = self._minutes[frame.camera_id], self.sights[frame.camera_id].view
+        open_zones = {(case.zone_id, case.kind) for case in self.cases.open}
+        held = self._held[frame.camera_id].now
+        minutes.note(frame, pipeline, self._kinds, view.abstaining, open_zones, held)
+        self._book.keep_minutes(minutes.due(frame))
 
     def _count_suppressed(self, frame: Frame, pipeline: Pipeline) -> None:
         """Count what the verifier's word kept from being a case."""

@@ -208,6 +208,7 @@ def assemble(
         sights=_sights(configuration, views),
         boot_id=boot_id,
         hold_back_s=configuration.analysis.hold_back_s,
+        timezone=ZoneInfo(configuration.site.timezone),
     )
     return Parts(
         database,

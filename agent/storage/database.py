@@ -40,7 +40,7 @@ _Job = tuple["Callable[[sqlite3.Connection], Any]", "Future[Any]"]
 _GROUP_LIMIT = 500
 """More pieces of work than this do not wait for one and the same commit."""
 _BUSY_TIMEOUT_S = 5.0
-SCHEMA = 19
+SCHEMA = 20
 """How many migrations :mod:`agent.storage.migrations` holds: the version of the tables."""
 
 

@@ -336,3 +336,17 @@ def create_evidence_jobs(db: sqlite_utils.Database) -> None:
             UNIQUE (case_id, stage)
         )
     """)
+
+
+@migrations()
+def create_minutes(db: sqlite_utils.Database) -> None:
+    """What was made of each zone in each minute; see :mod:`agent.storage.minute_table`."""
+    db.execute("""
+        CREATE TABLE minutes (
+            number INTEGER PRIMARY KEY AUTOINCREMENT,
+            zone_id TEXT NOT NULL,
+            at REAL NOT NULL,
+            told TEXT NOT NULL
+        )
+    """)
+    db.execute("CREATE INDEX minutes_by_zone ON minutes (zone_id, at)")

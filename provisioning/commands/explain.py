@@ -209,7 +209,11 @@ def _figures(trace: str) -> dict[str, Any]:
 
 
 def places(where: Path) -> tuple[Path, Path, str | None]:
-    """The database, the evidence folder and the time zone of what the user points at."""
+    """The database, the evidence folder and the time zone of what the user points at.
+
+    Raises:
+        UnknownCaseError: There is no database.
+    """
     timezone = None
     if (where / "site.toml").is_file() or where.suffix == ".toml":
         from agent.config.loading import load  # noqa: PLC0415 - a replay's results need no configuration
