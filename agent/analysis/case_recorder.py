@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from agent.analysis.decision_trace import Traces
+    from agent.analysis.warn_first import Happened
     from agent.config.schema import Configuration
     from agent.domain.case_lifecycle import Change
     from agent.domain.ids import Ids
@@ -273,6 +274,14 @@ class CaseRecorder:
             lambda connection: day_counters.count_held_back(connection, day, at, found)
         )
 
+    def count_warned(self, frame: Frame, happened: Happened) -> None:
+        """Count who was warned, and who left after it; does not wait for the disk."""
+        day = day_counters.day_of(frame.captured_at, self._timezone)
+        found = {(*key, day_counters.WARNED): float(n) for key, n in happened.warned.items()}
+        found |= {(*key, day_counters.WARNED_LEFT): float(n) for key, n in happened.left.items()}
+        if found:
+            self._database.write(lambda connection: day_counters.count(connection, day, found))
+
     def keep_minutes(self, minutes: Sequence[ZoneMinute]) -> None:
         """Keep what was made of zones in minutes that are over; does not wait for the disk."""
         if minutes:
@@ -362,6 +371,7 @@ class CaseRecorder:
             ),
             ticket=told.ticket,
             verdict=told.verdict,
+            warned_at=None if case.warned_s is None else at(case.warned_s),
         )
 
     def _rule(self, case: Case, frame: Frame) -> tuple[Place, float]:

@@ -13,6 +13,7 @@ import numpy as np
 from agent.analysis import withdrawal
 from agent.analysis.decision_trace import Traces
 from agent.analysis.held_back import HeldBack
+from agent.analysis.warn_first import WarnFirst
 from agent.analysis.zone_minutes import ZoneMinutes
 from agent.capture.frame_faults import FaultyFrames, FrameError
 from agent.perception.best_shot import BestShots
@@ -51,6 +52,7 @@ class SiteAnalysis:
         boot_id: The clock's: within one boot, time goes on across a restart.
         hold_back_s: For how long what looks like a false alarm opens no case; 0: it does.
         timezone: The site's, for schedules.
+        warnings: Who is warned first, by camera; of others nobody is.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class SiteAnalysis:
         boot_id: str,
         hold_back_s: float = 0.0,
         timezone: tzinfo = UTC,
+        warnings: Mapping[str, WarnFirst] | None = None,
     ) -> None:
         self.pipelines: dict[str, Pipeline] = {}
         self._pipeline_for = pipeline_for
@@ -87,6 +90,10 @@ class SiteAnalysis:
         self.held_back: Counter[tuple[str, str]] = Counter()
         """Of this run: zone and kind of case → how many candidates were held back after a false alarm. As above."""
         self._held = {each: HeldBack(each, hold_back_s, book.held_places) for each in self.sights}
+        self._warnings = {each: (warnings or {}).get(each, WarnFirst({}, {})) for each in sights}
+        self._timezone = timezone
+        self.signal: Callable[[datetime], bool] = _no_signal
+        """Gives the signal that warns, at a time of the site's clock, and says whether anybody could notice it."""
         self._minutes = {each: ZoneMinutes(timezone) for each in self.sights}
         self._told: dict[str, tuple[object, ...]] = {}
         self._last_frames: dict[str, Frame] = {}
@@ -202,6 +209,8 @@ class SiteAnalysis:
         changes = [self._filed(self._with_operators(change, views)) for change in changes]
         self._meet_members(frame.camera_id, views)
         changes = [self._with_looks(change, frame) for change in changes]
+        changes = [self._with_warning(change, frame.camera_id) for change in changes]
+        self._warn(frame, pipeline)
         self._note_minute(frame, pipeline)
         if changes:
             traces = self._traces[frame.camera_id]
@@ -362,6 +371,27 @@ class SiteAnalysis:
             traces = self._traces[frame.camera_id]
             traces.note(kind, frame.monotonic_s, judgement.measures, looked, opened)
 
+    def _with_warning(self, change: Change, camera_id: str) -> Change:
+        """A case that has just opened, with when somebody was warned of it."""
+        case = change.case
+        at_s = self._warnings[camera_id].warned_s(case.zone_id, case.kind)
+        if change.type != "case.opened" or at_s is None:
+            return change
+        return dataclasses.replace(change, case=self.cases.note_warned(case, at_s))
+
+    def _warn(self, frame: Frame, pipeline: Pipeline) -> None:
+        """Warn of what stands there and is no case yet."""
+        camera_id, local = frame.camera_id, frame.captured_at.astimezone(self._timezone)
+        open_zones = {(case.zone_id, case.kind) for case in self.cases.open}
+        happened = self._warnings[camera_id].take(
+            frame.monotonic_s,
+            [(self._kinds[name], one) for name, one in pipeline.judgements.items()],
+            silent=open_zones | self._held[camera_id].now.keys(),
+            unseen=self.sights[camera_id].view.abstaining.keys(),
+            signal=lambda: self.signal(local),
+        )
+        self._book.count_warned(frame, happened)
+
     def _note_minute(self, frame: Frame, pipeline: Pipeline) -> None:
         """Note what was made of the zones, for who asks why no case opened."""
         minutes, view = self._minutes[frame.camera_id], self.sights[frame.camera_id].view
@@ -389,6 +419,7 @@ class SiteAnalysis:
             "traces": self._traces[frame.camera_id].snapshot(),
             "sight": self.sights[frame.camera_id].snapshot(),
             "held_back": self._held[frame.camera_id].snapshot(),
+            "warned": self._warnings[frame.camera_id].snapshot(),
         }
 
     def _pipeline(self, frame: Frame) -> Pipeline:
@@ -434,8 +465,14 @@ class SiteAnalysis:
             pipeline.restore(saved["pipeline"], shift_s)
             self._traces[frame.camera_id].restore(saved.get("traces", ()), shift_s)
             self._held[frame.camera_id].restore(saved.get("held_back", {}), shift_s)
+            self._warnings[frame.camera_id].restore(saved.get("warned", ()), shift_s)
         self._begun.add(frame.camera_id)
         return pipeline
+
+
+def _no_signal(_: datetime) -> bool:
+    """Nobody can be warned."""
+    return False
 
 
 def _nothing() -> None:

@@ -155,4 +155,5 @@ def retold(
         ticket=noted.ticket,
         verdict=noted.verdict,
         withdrawn=withdrawn or told.withdrawn,
+        warned_at=None if case.warned_s is None else at(case.warned_s),
     )

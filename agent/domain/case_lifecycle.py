@@ -127,6 +127,7 @@ class Cases:
                     gone=tuple(case_members.shifted(m, shift_s) for m in case.gone),
                     stays={name: (n, s + shift_s) for name, (n, s) in case.stays.items()},
                     abstained_s=None if case.abstained_s is None else case.abstained_s + shift_s,
+                    warned_s=None if case.warned_s is None else case.warned_s + shift_s,
                 )
 
     def abstain(self, zone_ids: Iterable[str], unseen: Mapping[str, Unseen]) -> list[Change]:
@@ -199,6 +200,12 @@ class Cases:
         named = dataclasses.replace(case, members=tuple(members))
         self._open[case.place_id, case.kind] = named
         return named
+
+    def note_warned(self, case: Case, warned_s: float) -> Case:
+        """Note when somebody was warned before an open case opened."""
+        noted = dataclasses.replace(case, warned_s=warned_s)
+        self._open[case.place_id, case.kind] = noted
+        return noted
 
     def note_looks(self, case: Case, looks: Mapping[str, Look]) -> Case:
         """Note how an open case's members look, by the members' ids."""

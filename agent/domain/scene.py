@@ -244,6 +244,8 @@ class Zone:
     """When the rule is suspended, such as market hours."""
     allowed_s: float | None = None
     """How long a thing may stay here; None: as the scenario has it."""
+    warn_after_s: float | None = None
+    """After how long somebody is warned; None: as the scenario has it."""
     road_class: str | None = None
     """The city's class of the road, by which a scenario may allow more or less."""
 
@@ -439,6 +441,8 @@ class Case:
     withdrawn_because: Withdrawal | None = None
     test: bool = False
     """Whether it was made to try the way: nothing counts it."""
+    warned_s: float | None = None
+    """When somebody was warned before it opened; None: nobody was."""
     legal_gaps: tuple[str, ...] | None = None
     """What the law asks of the site and was not there yet when it opened; None: not known, as of a case of an
     older agent."""

@@ -163,7 +163,8 @@ class CaseBody(Wire):
     that have gone since the case's last event: each is named there once.
     ``evidence_fault`` is why the disk did not take every picture of it; null if it did. ``ticket`` is the
     platform's number of it, ``verdict`` what a reviewer found; null until the platform told it. ``evidence_lacks``
-    says of a case that was found valid why it is ``lead_only`` all the same.
+    says of a case that was found valid why it is ``lead_only`` all the same. ``warned_at`` is when somebody was warned
+    by lamp or buzzer, before it opened; null: nobody was.
     """
 
     case_id: Id
@@ -192,6 +193,7 @@ class CaseBody(Wire):
     ticket: Label | None = None
     verdict: Verdict | None = None
     withdrawn: Withdrawn | None = None
+    warned_at: Moment | None = None
 
 
 OpenCases = Annotated[tuple[Id, ...], AtMost(MAX_OPEN_CASES)]

@@ -46,7 +46,8 @@ class KindDay(Wire):
     else, and were kept from it or ended by the verifier's word, by what it saw them as. ``judged`` counts the
     verdicts of reviewers that came on that day: ``valid``, ``false``, ``duplicate``. ``reviewed`` is what stands
     when the summary is made, of whatever day; null where no verdict came yet. ``held_back`` counts candidates that
-    opened no case because they looked like a false alarm at the same place.
+    opened no case because they looked like a false alarm at the same place. ``warned`` counts warnings by lamp or
+    buzzer before a case opened, ``warned_left`` those after which what was meant left before one did.
     """
 
     kind: Word
@@ -60,6 +61,8 @@ class KindDay(Wire):
     judged: Counts = {}
     reviewed: Reviewed | None = None
     held_back: Count = 0
+    warned: Count = 0
+    warned_left: Count = 0
 
 
 class ZoneDay(Wire):

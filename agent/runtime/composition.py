@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from agent.analysis.case_recorder import CaseRecorder
 from agent.analysis.sample_collection import SampleCollection
 from agent.analysis.site_analysis import SiteAnalysis
 from agent.analysis.verifier import RUNS_PER_S, VerifierBudget, open_verifier
+from agent.analysis.warn_first import WarnFirst
 from agent.analysis.withdrawal import vantages_of
 from agent.domain.case_lifecycle import Cases
 from agent.domain.labels import ASKED_OF
@@ -26,6 +28,7 @@ from agent.perception.many_looks import seen_in
 from agent.perception.region_scheduler import InferenceRateLimit
 from agent.perception.view_health import ViewMonitor
 from agent.perception.view_health.visibility import Visibility
+from agent.runtime.indicators import can_warn
 from agent.storage.case_table import load_open_cases
 from agent.storage.corruption import open_database
 from agent.storage.errors import StorageError
@@ -209,7 +212,9 @@ def assemble(
         boot_id=boot_id,
         hold_back_s=configuration.analysis.hold_back_s,
         timezone=ZoneInfo(configuration.site.timezone),
+        warnings=_warnings(configuration),
     )
+    analysis.signal = functools.partial(can_warn, configuration.gpio)
     return Parts(
         database,
         outbox,
@@ -293,6 +298,25 @@ def _cases(
         analysis.change_every_s,
         configuration.legal.gaps,
     )
+
+
+def _warnings(configuration: Configuration) -> dict[str, WarnFirst]:
+    """Who is warned first, by camera."""
+    chosen = configuration.chosen_scenarios.values()
+    must_hold = {module.KIND: module.WARNED_BY for module, _ in chosen}
+    return {
+        camera.camera_id: WarnFirst(
+            {
+                (zone.zone_id, module.KIND): after_s
+                for zone in configuration.drawn(camera.camera_id)
+                for module, settings in chosen
+                if scenarios.judges(module, zone.kind)
+                and (after_s := settings.warned_in(zone)) is not None
+            },
+            must_hold,
+        )
+        for camera in configuration.cameras
+    }
 
 
 def pipeline_of(

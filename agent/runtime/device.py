@@ -433,6 +433,7 @@ class _Device:
     def _start_signals(self, metrics: Metrics, health: HeartbeatSender) -> None:
         """Start lights and switches; without the pins the agent runs on."""
         section = self._configuration.gpio
+        self._parts.analysis.signal = lambda _: False  # until there are pins to give it with
         if not list(section.pins()):
             return
         try:
@@ -452,6 +453,7 @@ class _Device:
             fault=lambda: self._workers.broken,
         )
         metrics.switches = lambda: signals.inputs
+        self._parts.analysis.signal = signals.warn
         self._workers.keep("signals", lambda: signals.run(self._workers.stop))
 
     def _temperature_c(self) -> float | None:

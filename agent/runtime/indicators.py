@@ -29,6 +29,10 @@ LONG_PRESS_S = 5.0
 IDENTIFY_S = 30.0
 BEEP_S = 0.3
 LOOK_EVERY_S = 1.0
+WARN_S, WARN_BEEPS_S = 10.0, 3.0
+"""So long the lamp flashes to warn, and so long of that the buzzer sounds."""
+WARN_PATTERN = (0.5, 0.5)
+"""Seconds on and off of both."""
 
 _log = logging.getLogger(__name__)
 
@@ -57,6 +61,16 @@ PATTERNS: dict[Sign, tuple[float, ...]] = {
     Sign.WATCHING: (0.1, 2.9),
 }
 """Seconds on, off, on, off …; one number alone is steady light. The table is in docs/signals.md."""
+
+
+def is_quiet(section: GpioSection, local: datetime) -> bool:
+    """Whether the buzzer is silent at a time of the site's clock."""
+    return any(each.window.holds(local) for each in section.quiet)
+
+
+def can_warn(section: GpioSection, local: datetime) -> bool:
+    """Whether anybody could notice a warning at a time of the site's clock: by the lamp, or by a buzzer that may sound."""
+    return section.lamp is not None or (section.buzzer is not None and not is_quiet(section, local))
 
 
 def lit(sign: Sign, at_s: float) -> bool:
@@ -185,13 +199,28 @@ class Indicators:
             [CameraProfile("dark", windows, lamp.darker_than, None, lamp.hold_s)]
         )
         self._opened = gpio.opened
-        self._identify_until_s = self._beep_until_s = float("-inf")
+        self._identify_until_s = self._beep_until_s = self._warned_s = float("-inf")
+        self._lamp_is_on = False
         self._cases = 0
 
     @property
     def inputs(self) -> dict[str, bool]:
         """The switches, as in the heartbeat."""
         return {} if self._opened is None else {"tamper": self._opened}
+
+    def warn(self, local: datetime) -> bool:
+        """Warn whoever stands there, by lamp and buzzer; from any thread.
+
+        Args:
+            local: The site's clock.
+
+        Returns:
+            Whether anybody could notice.
+        """
+        if not can_warn(self._section, local):
+            return False
+        self._warned_s = time.monotonic()
+        return True
 
     def run(self, stop: threading.Event) -> None:
         """Keep in step until told to stop; then everything is switched off.
@@ -225,9 +254,8 @@ class Indicators:
         if situation.brightness is not None:
             local = self._local()
             dark = self._lamp.choose(local, situation.brightness, now_s) == "dark"
-            self._gpio.switch("lamp", on=dark)
-        quiet = any(each.window.holds(self._local()) for each in self._section.quiet)
-        if situation.open_cases > self._cases and not quiet:
+            self._lamp_is_on = dark
+        if situation.open_cases > self._cases and not is_quiet(self._section, self._local()):
             self._beep_until_s = now_s + BEEP_S
         self._cases = situation.open_cases
 
@@ -248,4 +276,9 @@ class Indicators:
         identify = now_s < self._identify_until_s
         sign = sign_of(situation, opened=opened, identify=identify, fault=self._fault())
         self._gpio.switch("led", on=lit(sign, now_s))
-        self._gpio.switch("buzzer", on=now_s < self._beep_until_s)
+        since_s = now_s - self._warned_s
+        flash = since_s % sum(WARN_PATTERN) < WARN_PATTERN[0]
+        lamp = flash if since_s < WARN_S else self._lamp_is_on
+        self._gpio.switch("lamp", on=lamp)
+        beeps = since_s < WARN_BEEPS_S and flash and not is_quiet(self._section, self._local())
+        self._gpio.switch("buzzer", on=beeps or now_s < self._beep_until_s)

@@ -7,7 +7,9 @@ A scenario file defines:
 - ``NEEDS``: what must be prepared for it from each frame;
 - ``Settings``: a frozen pydantic model of its tuning, with ``allowed_s``;
 - ``build(settings, zones)``: a :class:`Scenario` for the zones of one camera;
-- ``MEASURES``: what its rule goes by, by the names of its measures, in words;
+- ``MEASURES``: what its rule goes by, by the names of its measures, in words; the first of a zone's measures is
+  for how long something has stood;
+- ``WARNED_BY``: the measures besides the time that must hold before anybody is warned;
 - ``ANSWERS``: what a person says of its doubtful crops;
 - ``EXAMPLES``: for each kind of zone that it judges, a drawn street on which the problem comes and goes.
 
@@ -54,6 +56,8 @@ if TYPE_CHECKING:
 
 RoadClass = Annotated[str, Field(min_length=1, max_length=64)]
 """The city's own name of a class of roads, such as ``严管街``."""
+VERIFIED_BY = "verified"
+"""The measure of what the verifier says: where there is one, it must hold before anybody is warned."""
 VERIFIER = "verifier"
 """The optional classifier that says what a candidate is, by its key in ``[models]``."""
 
@@ -67,6 +71,8 @@ class ScenarioSettings(BaseModel):
     """How long the thing may stay before it is a case, where neither the zone nor its road says otherwise."""
     allowed_s_by_road_class: dict[RoadClass, Annotated[float, Field(gt=0)]] = Field(default={})
     """The same in zones of a road class, by the class's name in the zone or the site."""
+    warn_after_s: float | None = Field(default=None, gt=0)
+    """After this somebody is warned by lamp or buzzer, where the zone does not say otherwise; None: nobody is."""
     clear_after_s: float = Field(default=10.0, ge=0)
     """How long the place must be seen in order before the case is cleared."""
 
@@ -75,6 +81,10 @@ class ScenarioSettings(BaseModel):
         if zone.allowed_s is not None:
             return zone.allowed_s
         return self.allowed_s_by_road_class.get(zone.road_class or "", self.allowed_s)
+
+    def warned_in(self, zone: Zone) -> float | None:
+        """After how many seconds somebody is warned in a zone: the zone's word, else this one; None: nobody is."""
+        return self.warn_after_s if zone.warn_after_s is None else zone.warn_after_s
 
     def allowed_by_zone(self, zones: Iterable[Zone]) -> dict[str, float]:
         """The same of several zones, by their ids."""
@@ -292,6 +302,7 @@ class ScenarioModule(Protocol):
     ZONES: tuple[ZoneKind, ...]
     NEEDS: Needs
     MEASURES: Mapping[str, MeasureWords]
+    WARNED_BY: frozenset[str]
     ANSWERS: Answers
     EXAMPLES: tuple[Example, ...]
     """At least one for each kind of zone that it judges."""

@@ -50,6 +50,7 @@ MEASURES = {
     "named_share": MeasureWords(said("share of model runs that called it rubbish"), said("named")),
     **VERIFIED,
 }
+WARNED_BY = frozenset({"other_share"})
 EXAMPLES = (
     Example(
         zone=NO_DUMPING,

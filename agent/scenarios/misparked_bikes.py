@@ -50,6 +50,7 @@ MEASURES = {
     "ridden_share": MeasureWords(said("share of model runs with a rider"), said("ridden")),
     **VERIFIED,
 }
+WARNED_BY = frozenset({"support", "confidence", "ridden_share"})
 EXAMPLES = (
     Example(
         zone=NO_PARKING,

@@ -43,6 +43,7 @@ MEASURES = {
     "score": MeasureWords(said("smoothed overflow score"), said("score")),
     "last_score": MeasureWords(said("last overflow score"), said("last score")),
 }
+WARNED_BY = frozenset({"score", "last_score"})
 EXAMPLES = (
     Example(
         zone=BIN,

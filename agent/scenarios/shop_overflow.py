@@ -51,6 +51,7 @@ MEASURES = {
     "stood_s": MeasureWords(said("seconds standing while watched"), said("standing (s)")),
     **VERIFIED,
 }
+WARNED_BY = frozenset({"verified"})
 EXAMPLES = (
     Example(
         zone=SHOP_FRONT,

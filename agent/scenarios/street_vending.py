@@ -52,6 +52,7 @@ MEASURES = {
     "crowd_share": MeasureWords(said("share of it hidden by people"), said("hidden")),
     **VERIFIED,
 }
+WARNED_BY = frozenset({"attended_share"})
 EXAMPLES = (
     Example(
         zone=NO_VENDING,

@@ -177,6 +177,8 @@ def _zone(
                 judged=_named(own, kind, day_counters.JUDGED),
                 reviewed=found.get((zone_id, kind)),
                 held_back=int(own.get((kind, day_counters.HELD_BACK), 0)),
+                warned=int(own.get((kind, day_counters.WARNED), 0)),
+                warned_left=int(own.get((kind, day_counters.WARNED_LEFT), 0)),
             )
             for kind in sorted({kind for kind, _ in own} - {DEVICE})
         ),

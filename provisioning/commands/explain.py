@@ -284,6 +284,8 @@ def _life(case: Explained) -> Iterator[str]:
     began, at = case.whole(opened["began_at"]), case.shown(opened["opened_at"])
     stood = duration(opened["dwell_s"])
     yield say("Began {began}, opened {opened} after {dwell}.", began=began, opened=at, dwell=stood)
+    if (warned := opened.get("warned_at")) is not None:
+        yield say("Somebody was warned at {warned}.", warned=case.shown(warned))
     if last["state"] == "cleared":
         yield say(
             "Cleared {cleared}; last seen {last}, {dwell} in total.",

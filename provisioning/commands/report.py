@@ -150,6 +150,12 @@ def _zone(zone: ZoneDay) -> Iterator[str]:
         if kind.suppressed:
             told = suppressed.of_a_day(kind.suppressed)
             yield "    " + say("no such case by the verifier's word: {told}", told=told)
+        if kind.warned:
+            yield "    " + say(
+                "warned first: {warned}, of these gone before a case opened: {left}",
+                warned=kind.warned,
+                left=kind.warned_left,
+            )
         yield from _judged(kind)
         if kind.held_back:
             yield "    " + say(

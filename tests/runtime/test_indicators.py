@@ -30,6 +30,7 @@ from agent.runtime.indicators import (
     Sign,
     Situation,
     Thermostat,
+    can_warn,
     lit,
     sign_of,
 )
@@ -232,6 +233,48 @@ def test_in_quiet_times_nothing_sounds(monkeypatch: pytest.MonkeyPatch) -> None:
         for _ in range(20):
             device.wait_for_looks(1)
             assert not device.pin(24).state
+
+
+@pytest.mark.slow
+def test_a_warning_flashes_and_sounds_and_the_lamp_is_as_before_after_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("agent.runtime.indicators.LOOK_EVERY_S", 0.02)
+    monkeypatch.setattr("agent.runtime.indicators.WARN_PATTERN", (0.1, 0.1))
+    monkeypatch.setattr("agent.runtime.indicators.WARN_S", 3600.0)
+    monkeypatch.setattr("agent.runtime.indicators.WARN_BEEPS_S", 3600.0)
+    noon = datetime(2026, 6, 1, 12)  # noqa: DTZ001 - local time is meant
+    with Rehearsal(lamp=23, buzzer=24, lamp_is_on={"darker_than": 0}) as device:
+        device.wait_for_looks(2)
+        assert not device.pin(23).state
+        assert device.signals.warn(noon)
+        for number in (23, 24):
+            wait_until(lambda number=number: device.pin(number).state)  # type: ignore[misc]
+            wait_until(lambda number=number: not device.pin(number).state)  # type: ignore[misc]
+        monkeypatch.setattr("agent.runtime.indicators.WARN_S", 0.0)
+        monkeypatch.setattr("agent.runtime.indicators.WARN_BEEPS_S", 0.0)
+        device.wait_for_looks(4)
+        assert not device.pin(23).state
+        assert not device.pin(24).state
+
+
+@pytest.mark.parametrize(
+    ("pins", "quiet", "noticed"),
+    [
+        ({"lamp": 23, "buzzer": 24}, False, True),
+        ({"buzzer": 24}, False, True),
+        ({"buzzer": 24}, True, False),
+        ({"lamp": 23}, True, True),
+        ({"led": 17, "fan": 12}, False, False),
+        ({}, False, False),
+    ],
+)
+def test_a_warning_counts_only_where_somebody_could_notice_it(
+    pins: dict[str, int], quiet: bool, noticed: bool
+) -> None:
+    times = [{"from": "11:00", "to": "13:00"}] if quiet else []
+    section = GpioSection.model_validate({"factory": "mock", "quiet": times, **pins})
+    assert can_warn(section, datetime(2026, 6, 1, 12)) is noticed  # noqa: DTZ001 - local time is meant
 
 
 @pytest.mark.slow

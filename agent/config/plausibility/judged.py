@@ -31,6 +31,7 @@ def remarks(configuration: Configuration) -> Iterator[Remark]:
         return
     yield from _becomes_ground(configuration)
     yield from _silent(configuration)
+    yield from _unwarned(configuration)
     chosen = [load_scenario(name) for name in configuration.scenarios]
     kinds = {section.zone.kind for section in configuration.zones}
     if not any(judges(each, kind) for each in chosen for kind in kinds):
@@ -72,6 +73,31 @@ def _allowed(
     for index, section in enumerate(configuration.zones):
         if section.allowed_s is not None and judges(module, section.zone.kind):
             yield zone_key(index, "allowed_s", section.zone_id), section.allowed_s
+
+
+def _unwarned(configuration: Configuration) -> Iterator[Remark]:
+    """Remark where somebody is to be warned and cannot be: too late, or by nothing."""
+    late, any_wanted = [], False
+    for module, settings in configuration.chosen_scenarios.values():
+        for zone in configuration.drawn():
+            after_s = settings.warned_in(zone)
+            if judges(module, zone.kind) and after_s is not None:
+                any_wanted = True
+                if after_s >= settings.allowed_in(zone):
+                    late.append(f"{zone.zone_id} ({module.KIND})")
+    if late:
+        yield Remark(
+            said("warn_after_s is not below what is allowed: {zones}", zones=late),
+            said("A case opens before anybody is warned."),
+            said("Let warn_after_s be shorter than allowed_s."),
+        )
+    gpio = configuration.gpio
+    if any_wanted and gpio.lamp is None and gpio.buzzer is None:
+        yield Remark(
+            said("warn_after_s is set, and [gpio] names neither lamp nor buzzer"),
+            said("Nobody is warned; cases open as ever."),
+            said("Name their pins in [gpio], or leave warn_after_s out."),
+        )
 
 
 def _silent(configuration: Configuration) -> Iterator[Remark]:

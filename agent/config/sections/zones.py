@@ -59,6 +59,8 @@ class ZoneSection(CityRecord):
     address: Address | None = None
     allowed_s: float | None = Field(default=None, gt=0)
     """How long a thing may stay here, whatever the scenario and the road's class say."""
+    warn_after_s: float | None = Field(default=None, gt=0)
+    """After how long somebody is warned by lamp or buzzer, whatever the scenario says."""
     code: str | None = None
     """Under which code what is found here is told, where a camera cannot know which of several it is."""
     in_force: tuple[WindowSection, ...] = ()
@@ -109,4 +111,5 @@ class ZoneSection(CityRecord):
             in_force=tuple(section.window for section in self.in_force),
             permitted=tuple(section.window for section in self.permitted),
             allowed_s=self.allowed_s,
+            warn_after_s=self.warn_after_s,
         )
