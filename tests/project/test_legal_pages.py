@@ -21,6 +21,7 @@ from agent.protocol.case import CaseBody, Picture
 from agent.protocol.commands import Role
 from agent.protocol.evidence import Tombstone
 from agent.protocol.inventory import LegalFacts
+from agent.storage.minute_table import KEPT as MINUTES_KEPT
 from tests.support.paths import DOCS, ROOT
 
 LANGUAGES = {".md": "English", ".zh-CN.md": "Chinese"}
@@ -78,12 +79,12 @@ def test_each_period_is_that_of_the_configuration(suffix: str) -> None:
 
 
 @in_each_language
-def test_the_logs_are_as_large_as_is_said(suffix: str) -> None:
+def test_logs_and_figures_are_as_many_as_is_said(suffix: str) -> None:
     journal = (ROOT / "systemd" / "journald@kerbwatch.conf").read_text(encoding="utf-8")
     [days] = re.findall(r"^MaxRetentionSec=(\d+)day$", journal, re.MULTILINE)
     [size_mb] = re.findall(r"^SystemMaxUse=(\d+)M$", journal, re.MULTILINE)
     text = page("evidence-and-law", suffix)
-    for told in (f"{SEGMENTS_KEPT} MB", f"{size_mb} MB"):
+    for told in (f"{SEGMENTS_KEPT} MB", f"{size_mb} MB", f" {MINUTES_KEPT:,} "):
         assert told in text
     assert re.search(rf"{days} (?:days|天)", text)
 
