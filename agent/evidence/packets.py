@@ -58,6 +58,10 @@ MAX_PICTURE_BYTES = 64 << 20
 _log = logging.getLogger(__name__)
 
 
+class StoppedError(Exception):
+    """The agent ends: the job is done again in its next run."""
+
+
 @dataclass(frozen=True, slots=True)
 class RedactedCopy:
     """A copy that may leave; ``file`` is from the folder of all pictures, ``share`` how much of it was hidden."""
@@ -150,7 +154,8 @@ class Packets:
         redactor: Redacts; asked for when the first picture is due.
         manifests: Signs.
         queue: Sends what goes by itself.
-        rest: Called after each picture with the seconds that it took, so that others have the processor.
+        rest: Called after each picture with the seconds that it took, so that others have the processor; may
+            raise :class:`StoppedError`.
         seconds: A clock for that.
     """
 
@@ -183,6 +188,7 @@ class Packets:
         Raises:
             StorageError: The database did not take it.
             OSError: The disk did not take a copy, or the key cannot be read.
+            StoppedError: The agent ends.
         """
         with closing(self._database.read()) as connection:
             known = has_case(connection, job.case_id)
@@ -196,7 +202,7 @@ class Packets:
         try:
             packet = self._packet(job, told)
             self._finish(job, packet)
-        except (OSError, StorageError):
+        except (OSError, StorageError, StoppedError):
             self._uncount(job)
             raise
 

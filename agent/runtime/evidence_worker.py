@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from agent import inference
 from agent.concurrency.backoff import Backoff
-from agent.evidence.packets import Packets
+from agent.evidence.packets import Packets, StoppedError
 from agent.evidence.picture_queue import PictureQueue
 from agent.evidence.redactor import Redactor
 from agent.storage.errors import StorageError
@@ -110,6 +110,8 @@ class EvidenceWorker:
             try:
                 while not self._stop.is_set() and (self._do_snapshot() or self._packets.do_next()):
                     backoff.worked()
+            except StoppedError:
+                return
             except (OSError, StorageError) as error:
                 wait_s = backoff.failed()
                 _log.error("packets of cases wait, again in %.0f s: %s", wait_s, words_of(error))
@@ -118,4 +120,5 @@ class EvidenceWorker:
         return self._snapshots is not None and self._snapshots.do_next(self._redactor)
 
     def _rest(self, spent_s: float) -> None:
-        self._stop.wait(min(MOST_REST_S, REST_TIMES * spent_s / max(0.1, self._pace())))
+        if self._stop.wait(min(MOST_REST_S, REST_TIMES * spent_s / max(0.1, self._pace()))):
+            raise StoppedError
