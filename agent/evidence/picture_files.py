@@ -73,17 +73,15 @@ def context_of(
 
 
 def write_context(path: Path, context: PictureContext, *, durable: bool = True) -> None:
-    """Keep the context of a picture beside it; one that cannot be told is left out, and the picture stays here.
+    """Keep the context of a picture beside it.
 
-    Raises:
-        EvidenceError: The disk does not take it.
+    One that the disk does not take, or that cannot be told, is left out: the picture is kept all the same, and its
+    packet says that it cannot be redacted.
     """
     try:
-        text = context.to_json()
-    except ContextError as error:
-        _log.warning("%s: %s", path.name, error)
-        return
-    write(context_beside(path), text, durable=durable)
+        write(context_beside(path), context.to_json(), durable=durable)
+    except (EvidenceError, ContextError) as error:
+        _log.error("%s: %s", path.name, error)
 
 
 def encoded_jpeg(bgr: Picture, quality: int, path: Path) -> bytes:

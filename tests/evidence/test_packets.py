@@ -106,6 +106,27 @@ def test_a_picture_that_cannot_be_redacted_does_not_leave_and_the_packet_says_wh
         assert list(folder(device).glob("*.redacted.jpg")) == []
 
 
+@pytest.mark.parametrize(
+    ("refused", "roles", "unredacted"),
+    [
+        ("threshold.jpg.part", ["begin", "close_up"], {}),
+        ("threshold.context.json.part", ROLES, {"threshold": "context_missing"}),
+    ],
+)
+def test_a_disk_that_did_not_take_a_picture_leaves_a_packet_that_says_so(
+    tmp_path: Path, refused: str, roles: list[str], unredacted: dict[str, str]
+) -> None:
+    with opened(tmp_path) as device:
+        (folder(device) / refused).mkdir(parents=True)
+        device.tell()
+        device.packets().do_next()
+        [manifest] = manifests(device)
+        assert [each["role"] for each in manifest["pictures"]] == roles
+        found = {each["role"]: each["not_redacted"] for each in manifest["pictures"]}
+        assert {role: code for role, code in found.items() if code} == unredacted
+        assert (manifest["evidence_fault"] is None) is bool(unredacted)
+
+
 def altered(path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1

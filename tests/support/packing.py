@@ -19,6 +19,7 @@ import numpy as np
 
 from agent.domain.scene import Box
 from agent.evidence.packets import Packets, job_of
+from agent.evidence.picture_files import EvidenceError
 from agent.evidence.picture_queue import PictureQueue
 from agent.evidence.pictures import Evidence
 from agent.perception.best_shot import Shown
@@ -61,9 +62,14 @@ class PacketDevice(PackingDevice):
         """A case opens: pictures, event and job, as the recorder writes them."""
         evidence = Evidence(self.folder / "evidence", 90, 0.5)
         evidence.await_cases("misparked_bike", {"kerb": 1.0}, frame_of(STREET, 98), lambda: around)
-        taken = evidence.pictures_of(OPENED, frame_of(STREET, 110), Shown(around=around))
+        fault = None
+        try:
+            taken = evidence.pictures_of(OPENED, frame_of(STREET, 110), Shown(around=around))
+        except EvidenceError as error:
+            taken, fault = error.kept, error.reason
         draft = case_opened(self.clock)
-        body = draft.body.model_copy(update={"case_id": CASE_ID, "pictures": taken})
+        told = {"case_id": CASE_ID, "pictures": taken, "evidence_fault": fault}
+        body = draft.body.model_copy(update=told)
         draft = draft.model_copy(update={"body": body})
 
         def write(connection: sqlite3.Connection) -> None:
