@@ -13,13 +13,14 @@ from agent.config.reported_members import departed, things
 from agent.config.reported_place import allowed_s, place_of
 from agent.config.retold_case import LastTold, retold
 from agent.domain.labels import BIKES
-from agent.evidence.packets import STAGES, job_of
+from agent.evidence.packets import job_of
 from agent.evidence.picture_files import EvidenceError
 from agent.perception.operator_colour import UNKNOWN, Palette
 from agent.protocol.base import Abstention, ClockReading, ModelUsed
 from agent.protocol.case import CaseBody, Withdrawn
 from agent.protocol.event_codes import event_code, told_as
 from agent.protocol.events import Draft
+from agent.protocol.evidence import STAGES
 from agent.storage import day_counters, held_back_table
 from agent.storage.case_notes import notes_in, notes_on
 from agent.storage.case_table import last_body, last_body_in, save_case, save_trace

@@ -13,7 +13,7 @@ import re
 from contextlib import closing
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from agent.protocol.base import ClockReading
@@ -38,14 +38,13 @@ from drivers.disk import replace_file
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Sequence
     from pathlib import Path
 
     from agent.config.schema import Configuration
     from agent.domain.ids import Ids
+    from agent.evidence.packets import Packet, PacketPicture, RedactedCopy
     from agent.identity.signing_key import Signer
-    from agent.protocol.case import CaseBody, Picture
-    from agent.protocol.evidence import Stage
+    from agent.protocol.case import Picture
     from agent.storage.database import Database
     from agent.storage.outbox import Outbox
     from drivers.clock import Clock
@@ -53,57 +52,6 @@ if TYPE_CHECKING:
 AT_ONCE = 20
 """Tombstones of one transaction."""
 _FILE = re.compile(r"manifest-([0-9]{1,15})\.jws")
-
-
-class Copy(Protocol):
-    """A redacted copy, as the packet's maker wrote it."""
-
-    @property
-    def file(self) -> str: ...
-    @property
-    def sha256(self) -> str: ...
-    @property
-    def size_bytes(self) -> int: ...
-    @property
-    def width_px(self) -> int: ...
-    @property
-    def height_px(self) -> int: ...
-    @property
-    def share(self) -> float | None: ...
-
-
-class PicturePacked(Protocol):
-    """A picture of a packet, with its copy or why there is none."""
-
-    @property
-    def original(self) -> Picture: ...
-    @property
-    def redacted(self) -> Copy | None: ...
-    @property
-    def not_redacted(self) -> str | None: ...
-    @property
-    def default(self) -> bool: ...
-
-
-class Packet(Protocol):
-    """One stage of a case: its event, and its pictures."""
-
-    @property
-    def case_id(self) -> str: ...
-    @property
-    def stage(self) -> Stage: ...
-    @property
-    def event_id(self) -> str: ...
-    @property
-    def occurred_at(self) -> datetime: ...
-    @property
-    def clock(self) -> ClockReading: ...
-    @property
-    def body(self) -> CaseBody: ...
-    @property
-    def test(self) -> bool: ...
-    @property
-    def pictures(self) -> Sequence[PicturePacked]: ...
 
 
 class ManifestWriter:
@@ -299,7 +247,7 @@ class ManifestWriter:
         )
 
 
-def _picture(packed: PicturePacked) -> ManifestPicture:
+def _picture(packed: PacketPicture) -> ManifestPicture:
     original, copy = packed.original, packed.redacted
     return ManifestPicture.model_validate(
         {
@@ -311,13 +259,13 @@ def _picture(packed: PicturePacked) -> ManifestPicture:
             if copy is None
             else RedactedFile(file=copy.file, share=copy.share, **_facts(copy)),
             "not_redacted": packed.not_redacted,
-            "faults": tuple(getattr(original, "faults", ())),
+            "faults": original.faults,
             "default": packed.default,
         }
     )
 
 
-def _facts(file: Picture | Copy) -> dict[str, Any]:
+def _facts(file: Picture | RedactedCopy) -> dict[str, Any]:
     return {
         "sha256": file.sha256,
         "size_bytes": file.size_bytes,
@@ -347,6 +295,3 @@ def _agent_version() -> str | None:
         return version("kerbwatch")
     except PackageNotFoundError:  # run from a folder that was never installed
         return None
-
-
-__all__ = ["AT_ONCE", "ManifestWriter", "Packet", "thresholds_sha256"]

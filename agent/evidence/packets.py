@@ -39,16 +39,11 @@ if TYPE_CHECKING:
     from agent.evidence.redactor import Redacted
     from agent.protocol.case import Picture as PictureReference
     from agent.protocol.events import Draft
+    from agent.protocol.evidence import Stage
     from agent.storage.database import Database
-    from agent.storage.evidence_job_table import EvidenceJob, Stage
+    from agent.storage.evidence_job_table import EvidenceJob
     from drivers.cameras import Picture
 
-STAGES: dict[str, Stage] = {
-    "case.opened": "opened",
-    "case.cleared": "cleared",
-    "case.withdrawn": "withdrawn",
-}
-"""The events after which there is a packet."""
 DEFAULT = frozenset({"threshold.jpg", "close_up.jpg"})
 """What of a case goes to the platform by itself."""
 MOST_TRIES = 5

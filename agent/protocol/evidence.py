@@ -85,7 +85,7 @@ RedactedName = Annotated[
 class RedactedFile(Wire):
     """The copy that may leave the device.
 
-    ``share`` is how much of the case's own pixels is lost in it; null where nobody measured it.
+    ``share`` is how much of the picture is hidden in it; null where nobody measured it.
     """
 
     file: Annotated[RedactedName, Example(f"{_CASE}/threshold.redacted.jpg")]

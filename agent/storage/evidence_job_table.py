@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     import sqlite3
 
-Stage = Literal["opened", "cleared", "withdrawn"]
+    from agent.protocol.evidence import Stage
 
 
 class EvidenceJob(NamedTuple):

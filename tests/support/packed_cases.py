@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import json
 from contextlib import closing
-from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -15,6 +15,7 @@ import numpy as np
 from agent.config.loading import load
 from agent.domain.ids import RandomIds
 from agent.evidence.manifest import ManifestWriter
+from agent.evidence.packets import Packet, PacketPicture, RedactedCopy
 from agent.identity.signing_key import Signer
 from agent.protocol.case import CaseBody, Picture
 from agent.protocol.events import DeletedEvent, PackedEvent
@@ -28,50 +29,12 @@ from tests.support.state_folder import StateFolder
 
 if TYPE_CHECKING:
     import sqlite3
-    from datetime import datetime
-    from pathlib import Path
 
-    from agent.protocol.base import ClockReading
     from agent.protocol.events import Draft
     from agent.protocol.evidence import Stage
 
 LEGAL = {"legal_review_no": "L-1", "sign_installed": True}
 ROLES = {"opened": ("begin", "threshold", "close_up"), "cleared": ("after",), "withdrawn": ()}
-
-
-@dataclass(frozen=True)
-class RedactedCopy:
-    file: str
-    sha256: str
-    size_bytes: int
-    width_px: int
-    height_px: int
-    share: float
-
-
-@dataclass(frozen=True)
-class PacketPicture:
-    original: Picture
-    redacted: RedactedCopy | None
-    not_redacted: str | None
-    default: bool
-
-
-@dataclass(frozen=True)
-class Packet:
-    case_id: str
-    stage: Stage
-    event_id: str
-    occurred_at: datetime
-    clock: ClockReading
-    body: CaseBody
-    test: bool
-    pictures: tuple[PacketPicture, ...]
-
-
-def body_of(draft: Draft) -> CaseBody:
-    assert isinstance(draft.body, CaseBody)
-    return draft.body
 
 
 class PackingDevice(StateFolder):
@@ -162,6 +125,11 @@ class PackingDevice(StateFolder):
         return sorted(found, key=lambda each: each.body.number)
 
 
+def body_of(draft: Draft) -> CaseBody:
+    assert isinstance(draft.body, CaseBody)
+    return draft.body
+
+
 def packet_of(draft: Draft, pictures: tuple[PacketPicture, ...] = ()) -> Packet:
     return Packet(
         case_id=body_of(draft).case_id,
@@ -171,6 +139,7 @@ def packet_of(draft: Draft, pictures: tuple[PacketPicture, ...] = ()) -> Packet:
         clock=draft.clock,
         body=body_of(draft),
         test=draft.test,
+        folder=Path(),
         pictures=pictures,
     )
 
