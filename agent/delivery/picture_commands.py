@@ -58,6 +58,7 @@ class PictureCommands:
             raise Refusal("not_found", "there is no such camera", field="camera_id", one_of=known)
         if self.snapshots is None:
             raise Refusal("not_available", "this device analyses nothing now")
+        self._refuse_too_many()
         if not self.snapshots.ask(command.camera_id, command.command_id):
             raise Refusal(
                 "allowance_spent",
@@ -119,14 +120,7 @@ class PictureCommands:
         return Put(put.url, put.until.timestamp()), host
 
     def _queue(self, command: SendPicture, copy: RedactedCopy, put: Put | None) -> None:
-        with closing(self.database.read()) as reader:
-            if count_asked_for(reader) >= MAX_ASKED_FOR:
-                raise Refusal(
-                    "allowance_spent",
-                    f"{MAX_ASKED_FOR} pictures that were asked for wait already",
-                    most=MAX_ASKED_FOR,
-                    wait_s=AGAIN_S,
-                )
+        self._refuse_too_many()
         queued = QueuedPicture(
             copy.sha256,
             command.case_id,
@@ -137,6 +131,16 @@ class PictureCommands:
         )
         at = self.clock.now()
         self.database.write(lambda connection: queue_picture(connection, queued, at)).result()
+
+    def _refuse_too_many(self) -> None:
+        with closing(self.database.read()) as reader:
+            if count_asked_for(reader) >= MAX_ASKED_FOR:
+                raise Refusal(
+                    "allowance_spent",
+                    f"{MAX_ASKED_FOR} pictures that were asked for wait already",
+                    most=MAX_ASKED_FOR,
+                    wait_s=AGAIN_S,
+                )
 
     def _refuse_unknown(self, case_id: str) -> None:
         with closing(self.database.read()) as connection:

@@ -154,6 +154,9 @@ def test_so_many_pictures_may_be_asked_for_and_no_more(corner: Corner) -> None:
     corner.device.database.write(write).result()
     told = {"case_id": case_id, "sha256": sha256, "reason": "r"}
     assert corner.signed("evidence", "picture", **told).code == "allowance_spent"
+    camera = {"camera_id": "street", "reason": "r"}
+    answer = corner.signed("evidence", "snapshot", command_id="c-2", **camera)
+    assert answer.code == "allowance_spent"
 
 
 def test_a_picture_is_put_only_where_the_site_says_and_the_url_is_told_nowhere(
