@@ -209,7 +209,7 @@ _ODD_RESENDS: tuple[dict[str, Any], ...] = (
 
 @fault("resend-odd", group="receipts", short=0, reduced=12, full=60, needs=_NEEDS)
 def resend_odd(run: Run) -> Outcome:
-    """Odd requests to send again are answered or counted, and what comes again is known again."""
+    """Odd and broken requests to send again are answered and counted, and what comes again is known again."""
     with street(run) as here, here.broker.platform("watcher") as watcher:
         with here.device().connect() as device:
             here.open_cases(device, 30)
@@ -218,13 +218,19 @@ def resend_odd(run: Run) -> Outcome:
             for index in range(run.times):
                 told = {"contract": 2, "command": "resend", "command_id": f"r-{index}"}
                 told |= {"epoch": device.outbox.epoch, "ranges": [[1, 20]]}
-                odd = _ODD_RESENDS[index % len(_ODD_RESENDS)]
+                odd = {"command_id": f"odd-{index}"} | _ODD_RESENDS[index % len(_ODD_RESENDS)]
                 broken = json.dumps(told)[: run.random.randint(1, 60)]
                 refused, answered = device.uplink.figures.refused, len(watcher.answers())
                 for text in (json.dumps(told | odd), broken, json.dumps(told), json.dumps(told)):
                     here.platform.say(_HERE, "commands", text)
-                wait_for(lambda: len(watcher.answers()) == answered + 3, "each is answered")  # noqa: B023
-                require(device.uplink.figures.refused == refused + 1, "what is none is counted")
+                wait_for(lambda: len(watcher.answers()) == answered + 4, "each is answered")  # noqa: B023
+                found = [(each.command_id, each.status) for each in watcher.answers()[answered:]]
+                require(
+                    found[1:] == [(None, "malformed"), *2 * [(f"r-{index}", "done")]], f"{found}"
+                )
+                malformed = sum(status == "malformed" for _, status in found)
+                counted = device.uplink.figures.refused - refused
+                require(counted == malformed, f"{malformed} are none, {counted} are counted")
                 here.open_cases(device, 1)
                 here.recover()
             wait_for(lambda: not device.waiting(), "nothing waits any more", 300)
