@@ -6,6 +6,7 @@ after it. The tables are in ``sqlite.sql``.
 
 import hashlib
 import json
+import re
 import sqlite3
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pictures
 from reading import code_against, events_in, key_in, losses_in, number_of
 
 HERE = Path(__file__).parent
+MODEL = (HERE / "sqlite.sql").read_text(encoding="utf-8")
 RECEIPT = (HERE / "receipt.sql").read_text(encoding="utf-8")
 MOST = 1000
 """Ranges of one receipt."""
@@ -20,10 +22,15 @@ _NUMBER = "(tenant, device, epoch, sequence) = (?, ?, ?, ?)"
 
 
 def opened(path):
-    """The database, with its tables; what is committed is on the disk."""
+    """The database, with its tables; what is committed is on the disk.
+
+    The views are made again each time: what a later version reads better holds for what came before it.
+    """
     db = sqlite3.connect(path, timeout=60, isolation_level=None)  # several workers may share it
     db.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")
-    db.executescript((HERE / "sqlite.sql").read_text(encoding="utf-8"))
+    views = re.findall("^CREATE VIEW IF NOT EXISTS ([a-z_]+)", MODEL, re.MULTILINE)
+    dropped = "".join(f"DROP VIEW IF EXISTS {view};" for view in views)
+    db.executescript(f"BEGIN IMMEDIATE; {dropped} {MODEL} COMMIT;")
     return db
 
 

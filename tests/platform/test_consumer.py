@@ -29,6 +29,7 @@ from tests.support.hostile_messages import (
 
 if TYPE_CHECKING:
     import sqlite3
+    from pathlib import Path
 
 storing, start = module("storing"), module("start")
 TENANT, DEVICE = "example-city", "example-corner"
@@ -151,6 +152,17 @@ def test_any_bytes_cost_themselves_alone(payload: bytes) -> None:
     take(db, payload)
     take(db, LIVE)
     assert rows(db, "SELECT count(*) FROM event") == [(1,)]
+
+
+def test_a_database_of_before_has_the_views_of_now(tmp_path: Path) -> None:
+    path = tmp_path / "platform.db"
+    before = storing.opened(path)
+    take(before, changed(sequence=1))
+    before.execute("DROP VIEW missing")
+    before.execute("CREATE VIEW missing AS SELECT 'as it was read then' AS why")
+    now = storing.opened(path)
+    assert rows(now, "SELECT why FROM missing") == rows(before, "SELECT why FROM missing") == []
+    assert rows(now, "SELECT count(*) FROM event") == [(1,)]
 
 
 def test_what_an_older_consumer_refused_is_no_longer_refused_once_it_can_be_read(
