@@ -7,6 +7,7 @@ The outbox, kept events, cases and states are saved by :mod:`agent.storage.salva
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import sqlite3
@@ -79,7 +80,18 @@ def _is_note(case_id: object, ticket: object, verdict: object) -> bool:
 
 
 def _is_judged(case_id: object, verdict: object, place: object) -> bool:
-    return _is_text(case_id, verdict, place)
+    """The place is a zone and a kind of case, as JSON."""
+    if not isinstance(place, str) or not _is_text(case_id, verdict):
+        return False
+    try:
+        names = json.loads(place)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(names, list) and len(names) == 2 and _is_text(*names)
+
+
+def _is_held_back(case_id: object, kind: object, place: object) -> bool:
+    return _is_text(case_id, kind) and is_whole(place, None)
 
 
 def _is_job(case_id: object, stage: object, event: object, tries: object) -> bool:
@@ -172,7 +184,7 @@ PLAIN: dict[str, _Plain] = {
     "orders": _Plain("number", "command_id, digest, answer", _is_answer),
     "case_notes": _Plain("case_id", "case_id, ticket, verdict", _is_note),
     "verdicts": _Plain("number", "case_id, verdict, place", _is_judged),
-    "held_back": _Plain("number", "case_id, kind, place", _is_judged),
+    "held_back": _Plain("number", "case_id, kind, place", _is_held_back),
     "evidence_job": _Plain("number", "case_id, stage, event, tries", _is_job),
     "days": _Plain("day, zone_id, kind, name", "day, zone_id, kind, name, value", _is_counter),
     # A loss ages by its id: it is saved along.

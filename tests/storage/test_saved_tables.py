@@ -43,6 +43,7 @@ from agent.storage.minute_table import ZoneMinute, keep_minutes
 from agent.storage.outbox_queries import Lane
 from agent.storage.picture_table import Put, QueuedPicture, queue_picture, queued
 from agent.storage.state_table import save_state
+from agent.storage.verdict_table import judged
 from agent.telemetry.daily_summary import summary_of
 from drivers.testing import FakeClock
 from tests.support.cases import OPEN_CASE
@@ -253,6 +254,7 @@ def test_whatever_a_damaged_row_holds_it_is_left_or_is_one_that_can_be_gone_on_w
             to_at=datetime.fromtimestamp(loss.at_s, UTC),
         )
     day_counters.suppressed(tables)
+    judged(tables)
     day_counters.due(tables, "2026-01-03", 0.0)
     queued(tables, by_put=True)
     oldest_job(tables)
