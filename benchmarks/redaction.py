@@ -30,9 +30,8 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from agent import inference
-from agent.domain.scene import Box
 from agent.evidence.picture_context import PictureContext
-from agent.evidence.redactor import Redacted, Redactor
+from agent.evidence.redactor import Redactor
 from agent.perception.many_looks import looks
 from agent.perception.redaction import sensitive_regions
 from benchmarks.intervals import wilson
@@ -96,19 +95,6 @@ def hidden_share(changed: Mask, edges: Edges) -> float:
     return float(part.mean()) if part.size else 1.0
 
 
-def hidden_by(done: Redacted, own: Sequence[Box]) -> Mask:
-    """Where a picture was hidden, by its regions; what they spare of the case's own things is not."""
-    height, width = done.bgr.shape[:2]
-    changed, spared = np.zeros((2, height, width), np.bool_)
-    for box in own:
-        box.pixels(width, height).cut(spared)[:] = True
-    for region in done.regions:
-        for box in region.parts or (region.box,):
-            mine = box.pixels(width, height)
-            mine.cut(changed)[:] |= ~mine.cut(spared) if region.spares_own else True
-    return changed
-
-
 class Bench:
     """The networks, and what was found."""
 
@@ -127,7 +113,7 @@ class Bench:
         done = self.redactor.redact(bgr, context)
         self.seconds.append(time.process_time() - begun)
         self.share[kind].append(done.share_of_picture)
-        return hidden_by(done, context.own)
+        return done.hidden
 
     def former(self, bgr: Picture) -> Mask:
         """What the former rule hid: one look, and boxes down to a score of 0.05."""

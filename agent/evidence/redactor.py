@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from agent.inference import RUN_FAILURES
 from agent.perception.many_looks import seen_in
-from agent.perception.redaction import coarsened, redacted, regions_of, with_plate
+from agent.perception.redaction import SURE, coarsened, redacted, regions_of, with_plate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,9 +24,12 @@ if TYPE_CHECKING:
 
     from agent.domain.scene import Box, Detection
     from agent.evidence.picture_context import PictureContext
-    from agent.inference import Detector
     from agent.perception.redaction import Region
     from drivers.cameras import Picture
+
+
+CANOPY, NEAR_CANOPY = "umbrella", 0.1
+"""The label of what stands over a stall, and how far from it, in parts of its size."""
 
 
 class NotRedactedReason(StrEnum):
@@ -54,15 +57,26 @@ class Redacted:
 
     Attributes:
         bgr: uint8 (H, W, 3), of the original's size.
-        regions: What was hidden, in fractions of it.
+        hidden: bool (H, W): where it was hidden.
         share_of_picture: How much of it was hidden, 0 to 1.
         share_of_case: How much of the case's own things was hidden, 0 to 1; 0 if it shows none of them.
     """
 
     bgr: Picture
-    regions: tuple[Region, ...]
+    hidden: NDArray[np.bool_]
     share_of_picture: float
     share_of_case: float
+
+
+class Detector(Protocol):
+    """What redaction needs of a detector (:class:`agent.inference.Detector`)."""
+
+    @property
+    def input_size_px(self) -> tuple[int, int]:
+        """Width and height of what it takes."""
+
+    def detect_faint(self, bgr: Picture) -> list[Detection]:
+        """Whatever may be there in a picture, in fractions of it."""
 
 
 class Redactor:
@@ -86,12 +100,13 @@ class Redactor:
             NotRedacted: It could not be done.
         """
         context = _usable(bgr, context)
-        own = [box for box in map(context.shown, context.own) if box is not None]
         sights = self._sights(bgr)
+        context = replace(context, own=(*context.own, *_canopies(sights, context)))
+        own = [box for box in map(context.shown, context.own) if box is not None]
         regions = _regions(sights, context)
         copy, hidden = redacted(bgr, regions, own)
         coarsened(copy, [found.box for found in sights if with_plate(found, own)])
-        return Redacted(copy, tuple(regions), float(hidden.mean()), _share_hidden(hidden, own))
+        return Redacted(copy, hidden, float(hidden.mean()), _share_hidden(hidden, own))
 
     def _sights(self, bgr: Picture) -> list[Detection]:
         if self._detector is None:
@@ -119,6 +134,17 @@ def _usable(bgr: Picture, context: PictureContext | None) -> PictureContext:
     if not context.background:
         raise NotRedacted(NotRedactedReason.NO_BACKGROUND)
     return context
+
+
+def _canopies(sights: Sequence[Detection], context: PictureContext) -> list[Box]:
+    """Umbrellas over the case's own things, in fractions of the frame: a stall's belongs to it."""
+    found = [
+        context.in_frame(each.box)
+        for each in sights
+        if each.label == CANOPY and each.confidence >= SURE
+    ]
+    near = [box.grown(NEAR_CANOPY) for box in context.own]
+    return [box for box in found if any(box.overlap(own) > 0 for own in near)]
 
 
 def _regions(sights: Sequence[Detection], context: PictureContext) -> list[Region]:

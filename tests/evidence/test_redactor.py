@@ -101,11 +101,42 @@ def test_it_is_told_how_much_of_the_case_is_hidden(redactor: Redactor) -> None:
     own, person = Box(0.2, 0.5, 0.6, 0.9), Box(0.3, 0.4, 0.5, 0.95)
     known = context_of(EMPTY, own=(own,), seen=(Detection("person", 0.9, person),))
     done = redactor.redact(EMPTY, known)
-    hidden = (done.bgr != EMPTY).any(axis=2)
-    mine = own.cut_pixels(320, 240).cut(hidden)
-    assert done.share_of_case == pytest.approx(float(mine.mean()), abs=0.02)
-    assert done.share_of_picture == pytest.approx(float(hidden.mean()), abs=0.02)
+    changed = (done.bgr != EMPTY).any(axis=2)
+    assert not changed[~done.hidden].any()
+    mine = own.cut_pixels(320, 240).cut(done.hidden)
+    assert done.share_of_case == pytest.approx(float(mine.mean()))
+    assert done.share_of_picture == pytest.approx(float(done.hidden.mean()))
+    assert float(changed.mean()) == pytest.approx(done.share_of_picture, abs=0.02)
     assert redactor.redact(EMPTY, context_of(EMPTY)).share_of_case == 0.0
+
+
+class UmbrellaSeer:
+    """A detector that sees one umbrella wherever it looks at the whole picture."""
+
+    input_size_px: tuple[int, int] = (416, 416)
+
+    def __init__(self, box: Box, score: float) -> None:
+        self._found = Detection("umbrella", score, box)
+
+    def detect_faint(self, bgr: Picture) -> list[Detection]:
+        return [self._found]
+
+
+@pytest.mark.parametrize(
+    ("umbrella", "score", "stays"),
+    [
+        (Box(0.25, 0.2, 0.75, 0.48), 0.6, True),
+        (Box(0.25, 0.2, 0.75, 0.48), 0.2, False),
+        (Box(0.25, 0.0, 0.75, 0.2), 0.6, False),
+    ],
+    ids=["over it", "unsure", "elsewhere"],
+)
+def test_the_umbrella_over_a_stall_is_part_of_it(umbrella: Box, score: float, stays: bool) -> None:
+    stall = Box(0.3, 0.5, 0.7, 0.9)
+    known = context_of(EMPTY, own=(stall,), moved=(umbrella,))
+    done = Redactor(UmbrellaSeer(umbrella, score)).redact(EMPTY, known)
+    mine = umbrella.cut_pixels(320, 240).cut(done.hidden)
+    assert mine[:, 40:-40].any() != stays
 
 
 @pytest.mark.parametrize(
