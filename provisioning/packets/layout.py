@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import Field
 
 from agent.protocol.base import ClockReading, Wire
 from agent.protocol.events import PublicKey
+from agent.protocol.evidence import MAX_JWS
 from agent.protocol.fields import AtMost, Count, Id, Moment, Name, Number, Sha256
+from agent.protocol.strict_json import StrictJsonError, read_json
 
 if TYPE_CHECKING:
     from agent.protocol.evidence import ManifestPicture
@@ -31,6 +33,11 @@ _KNOWN: Final = re.compile(
 )
 MAX_FILES: Final = 300
 MAX_LINKS: Final = 200_000
+MAX_FILE_BYTES: Final = 32_000_000
+_MAX_KEYS_BYTES: Final = 100_000
+MAX_PARTS: Final = 1_000_000
+"""So many lists, tables and commas a file of JSON has at most, and more than ``MAX_LINKS`` need. A list of nothing
+takes 3 bytes in the file and some hundred in memory."""
 
 FileName = Annotated[str, Field(max_length=200, pattern=f"^{_KNOWN.pattern}$")]
 
@@ -77,18 +84,36 @@ class Seal(Wire):
 class Keys(Wire):
     """The public keys that signed the records of a packet (RFC 7517)."""
 
-    keys: Annotated[tuple[PublicKey, ...], Field(max_length=16)]
+    keys: Annotated[tuple[PublicKey, ...], Field(max_length=16, fail_fast=True)]
 
 
 class Links(Wire):
     """The chain from the case's first record to the head."""
 
-    links: Annotated[tuple[Link, ...], Field(max_length=MAX_LINKS)]
+    links: Annotated[tuple[Link, ...], Field(max_length=MAX_LINKS, fail_fast=True)]
 
 
 def is_known(name: str) -> bool:
     """Whether a packet may have a file of this name."""
     return _KNOWN.fullmatch(name) is not None
+
+
+def most_bytes(name: str) -> int:
+    """How long a file of this name may be: what is signed or a key is read whole before anything of it is known."""
+    if name == KEYS:
+        return _MAX_KEYS_BYTES
+    return MAX_JWS if name.endswith(".jws") else MAX_FILE_BYTES
+
+
+def read_parts(content: bytes) -> Any:
+    """Read a file of JSON, if it has no more parts than a packet needs.
+
+    Raises:
+        StrictJsonError: It has more, or is no JSON.
+    """
+    if sum(map(content.count, (b"[", b"{", b","))) > MAX_PARTS:
+        raise StrictJsonError("not_json", f"more than {MAX_PARTS} parts")
+    return read_json(content)
 
 
 def place_of(picture: ManifestPicture) -> tuple[str, str | None]:

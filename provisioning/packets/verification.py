@@ -152,7 +152,7 @@ class _Packet:
         if content is None:
             return None
         try:
-            return model.model_validate(read_json(content))
+            return model.model_validate(layout.read_parts(content))
         except (StrictJsonError, ValidationError):
             self._verdict.add(name, "damaged", said("it does not have the form of such a file"))
             return None
@@ -313,7 +313,7 @@ class _Packet:
         if content is None:
             return
         try:
-            told = read_json(content)
+            told = layout.read_parts(content)
         except StrictJsonError:
             told = None
         if not isinstance(told, list) or not all(isinstance(each, dict) for each in told):

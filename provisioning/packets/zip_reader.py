@@ -14,7 +14,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from provisioning.packets.layout import MAX_FILES, is_known
+from provisioning.packets.layout import MAX_FILE_BYTES, MAX_FILES, is_known, most_bytes
 from wording.harmless import harmless
 from wording.messages import Said, said
 
@@ -23,11 +23,12 @@ if TYPE_CHECKING:
     from typing import IO
 
 MAX_ZIP_BYTES: Final = 256_000_000
-MAX_ENTRY_BYTES: Final = 32_000_000
 MAX_TOTAL_BYTES: Final = 256_000_000
 MAX_DIRECTORY_BYTES: Final = 256_000
 _END = struct.Struct("<4s4H2LH")
 _END_SIGNATURE = b"PK\x05\x06"
+_LOCATOR_BYTES, _LOCATOR_SIGNATURE = 20, b"PK\x06\x07"
+"""Of ZIP64, before the end: who heeds it reads another directory than the end tells of (APPNOTE 6.3, 4.3.15)."""
 _ENCRYPTED = 0x1
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _BROKEN = (
@@ -102,6 +103,9 @@ def _refuse_end(opened: IO[bytes], size: int) -> None:
         )
     if begins + directory + _END.size != size:
         raise NotReadError(said("a zip with something before its beginning, or one of 64 bits"))
+    opened.seek(max(0, size - _END.size - _LOCATOR_BYTES))
+    if opened.read(_LOCATOR_BYTES).startswith(_LOCATOR_SIGNATURE):
+        raise NotReadError(said("a zip with something before its beginning, or one of 64 bits"))
 
 
 def _contents(archive: zipfile.ZipFile) -> Contents:
@@ -121,7 +125,7 @@ def _contents(archive: zipfile.ZipFile) -> Contents:
             total += entry.file_size
             try:
                 with archive.open(entry) as opened:
-                    files[name] = opened.read(MAX_ENTRY_BYTES)
+                    files[name] = opened.read(MAX_FILE_BYTES)
                     continue
             except _BROKEN as error:
                 reason = said("it cannot be read: {reason}", reason=harmless(str(error), 200))
@@ -144,10 +148,9 @@ def _refusal(entry: zipfile.ZipInfo) -> Said | None:
         return said("it is encrypted")
     if entry.compress_type not in _METHODS:
         return said("it is compressed in a way that is not taken")
-    if entry.file_size > MAX_ENTRY_BYTES:
+    most = most_bytes(entry.filename)
+    if entry.file_size > most:
         return said(
-            "{size} bytes; a file of a packet has {most} at most",
-            size=entry.file_size,
-            most=MAX_ENTRY_BYTES,
+            "{size} bytes; a file of a packet has {most} at most", size=entry.file_size, most=most
         )
     return None
