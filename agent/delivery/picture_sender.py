@@ -2,8 +2,9 @@
 
 How far a picture has come is known by the broker's acknowledgements, and kept: after a lost connection or a restart
 it goes on there. It leaves the queue when the platform's receipt says that it has all of it; until then it is sent
-again after growing waits, from where the platform says that its copy ends. A broker that does not take pictures is
-asked again after growing waits, too, and that is reported once.
+again after growing waits, from where the platform says that its copy ends. To a platform that confirms none only one
+goes on being sent. A broker that does not take pictures is asked again after growing waits, too, and that is reported
+once.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from wording.messages import said
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from agent.delivery.data_budget import DataBudget
@@ -41,6 +42,9 @@ if TYPE_CHECKING:
 
 UNCONFIRMED_FIRST_S, UNCONFIRMED_MOST_S, UNCONFIRMED_TIMES = 60.0, 86_400.0, 4.0
 """So long a picture that was sent whole waits for the platform's word; four times as long after each further try."""
+UNHEARD_TRIES = 4
+"""So often each picture is sent to a platform that has confirmed none in this run: it may be one that takes events
+alone. Of those that were, the first goes on asking for all; once anything is confirmed, the others follow."""
 REFUSED_FIRST_S, REFUSED_MOST_S = 60.0, 3600.0
 LOST_FIRST_S, LOST_TELLING = 2.0, 3
 """A broker may end the connection over what it does not take: events go first after that, and for a while alone. So
@@ -117,6 +121,8 @@ class PictureSender:
         """What the platform says that it has."""
         self._begun: set[str] = set()
         """Of which this run has sent anything."""
+        self._heard = False
+        """Whether the platform has said in this run that it has anything."""
         self._refusals = Backoff(REFUSED_FIRST_S, REFUSED_MOST_S, min_share=0.5)
         self._losses = Backoff(LOST_FIRST_S, REFUSED_MOST_S, min_share=0.5)
         self._lost = 0
@@ -207,7 +213,11 @@ class PictureSender:
             begun = sha256 in self._begun or row.sent_bytes or row.tries
             if not begun or has_bytes > row.size_bytes:
                 doubted += 1
-            elif has_bytes == row.size_bytes:
+                continue
+            if not self._heard:
+                self._heard = self._changed = True
+                self._again_s.clear()  # by their tries they get their times anew
+            if has_bytes == row.size_bytes:
                 self._finish(row, StoredBody(**_facts(row), size_bytes=row.size_bytes, over="mqtt"))
             else:
                 self._has[sha256] = has_bytes
@@ -224,7 +234,7 @@ class PictureSender:
         self._changed = False
         rows = queued(reader)
         self._forget_all_but({row.sha256 for row in rows})
-        for row in rows:
+        for row in self._those_that_go(rows, now_s):
             offset = row.sent_bytes
             if offset >= row.size_bytes:
                 offset = self._has.get(row.sha256, 0)
@@ -239,6 +249,20 @@ class PictureSender:
                 self._current = _Current(row, content, offset, offset)
                 return self._current
         return None
+
+    def _those_that_go(
+        self, rows: Sequence[QueuedPicture], now_s: float
+    ) -> Iterator[QueuedPicture]:
+        """All of them; while the platform has confirmed none, of those that were sent again and again the first."""
+        asking = False
+        for row in rows:
+            if self._heard or row.tries < UNHEARD_TRIES:
+                yield row
+            elif not asking:
+                asking = True
+                yield row
+            else:
+                self._again_s[row.sha256] = now_s + UNCONFIRMED_MOST_S
 
     def _forget_all_but(self, waiting: set[str]) -> None:
         self._begun &= waiting

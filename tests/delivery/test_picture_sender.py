@@ -13,7 +13,9 @@ from agent.delivery.picture_sender import (
     LOST_TELLING,
     REFUSED_MOST_S,
     UNCONFIRMED_FIRST_S,
+    UNCONFIRMED_MOST_S,
     UNCONFIRMED_TIMES,
+    UNHEARD_TRIES,
     PictureSender,
     Piece,
 )
@@ -252,6 +254,32 @@ def test_what_the_platform_does_not_confirm_is_sent_again_after_growing_waits(
     corner.clock.advance(wait_s * UNCONFIRMED_TIMES)
     assert begins(corner.next()) == 0
     assert corner.waiting()[0].tries == 4
+
+
+def test_to_a_platform_that_confirms_no_picture_one_alone_goes_on_being_sent(
+    corner: Corner,
+) -> None:
+    first, second, third = (picture_in(corner.folder, 100, name) for name in ("a", "b", "c"))
+    put(corner.database, first, second, third)
+    for _ in range(UNHEARD_TRIES):
+        assert [each.sha256 for each in corner.send_all()] == [
+            first.sha256,
+            second.sha256,
+            third.sha256,
+        ]
+        corner.clock.advance(UNCONFIRMED_MOST_S)
+    for _ in range(3):
+        assert [each.sha256 for each in corner.send_all()] == [first.sha256]
+        corner.clock.advance(UNCONFIRMED_MOST_S)
+    (corner.folder / first.file).unlink()
+    assert corner.send_all() == []
+    corner.settle()
+    corner.clock.advance(UNCONFIRMED_MOST_S)
+    assert [each.sha256 for each in corner.send_all()] == [second.sha256], "the next one asks"
+    assert corner.hear(second.sha256, second.size_bytes) == 0
+    corner.send_all()
+    corner.clock.advance(UNCONFIRMED_MOST_S)
+    assert [each.sha256 for each in corner.send_all()] == [third.sha256]
 
 
 def test_a_picture_goes_on_where_the_platform_says_that_its_copy_ends(corner: Corner) -> None:
