@@ -130,10 +130,19 @@ class Snapshots:
         if not ready:
             return False
         first = ready[0]
-        self._finish(first, redactor)
-        with self._lock:
-            self._wanted.remove(first)
+        try:
+            self._finish(first, redactor)
+        except OSError:
+            raise  # the disk's: it is done again
+        except Exception:
+            self._forget(first)  # or what this picture does to its thread it would do again and again
+            raise
+        self._forget(first)
         return True
+
+    def _forget(self, wanted: _Wanted) -> None:
+        with self._lock:
+            self._wanted.remove(wanted)
 
     def _finish(self, wanted: _Wanted, redactor: Callable[[], Redactor]) -> None:
         if wanted.bgr is None or wanted.context is None:

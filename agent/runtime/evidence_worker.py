@@ -117,7 +117,11 @@ class EvidenceWorker:
                 _log.error("packets of cases wait, again in %.0f s: %s", wait_s, words_of(error))
 
     def _do_snapshot(self) -> bool:
-        return self._snapshots is not None and self._snapshots.do_next(self._redactor)
+        began_s = time.perf_counter()
+        if self._snapshots is None or not self._snapshots.do_next(self._redactor):
+            return False
+        self._rest(time.perf_counter() - began_s)
+        return True
 
     def _rest(self, spent_s: float) -> None:
         if self._stop.wait(min(MOST_REST_S, REST_TIMES * spent_s / max(0.1, self._pace()))):
