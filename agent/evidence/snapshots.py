@@ -135,7 +135,9 @@ class Snapshots:
         except OSError:
             raise  # the disk's: it is done again
         except Exception:
-            self._forget(first)  # or what this picture does to its thread it would do again and again
+            self._forget(
+                first
+            )  # or what this picture does to its thread it would do again and again
             raise
         self._forget(first)
         return True
