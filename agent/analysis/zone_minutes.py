@@ -87,7 +87,7 @@ class ZoneMinutes:
     """The zones of one camera, minute by minute.
 
     Args:
-        timezone: The site's, for schedules.
+        timezone: The site's, for schedules, and for who reads the minutes without the site.
     """
 
     def __init__(self, timezone: tzinfo) -> None:
@@ -154,7 +154,10 @@ class ZoneMinutes:
     def _end(self) -> None:
         if self._began is not None:
             at = self._began
-            self._over += [ZoneMinute(key, at, z.document()) for key, z in self._zones.items()]
+            there = {"timezone": str(self._timezone)}
+            self._over += [
+                ZoneMinute(key, at, there | zone.document()) for key, zone in self._zones.items()
+            ]
         self._zones = {}
 
     def due(self, frame: Frame) -> list[ZoneMinute]:

@@ -56,6 +56,18 @@ def minutes_of(
     return [ZoneMinute(zone_id, datetime.fromtimestamp(at, UTC), json.loads(t)) for at, t in rows]
 
 
+def timezone_of(connection: sqlite3.Connection) -> str | None:
+    """The site's time zone when the newest minute was kept; None: it was not noted.
+
+    Raises:
+        sqlite3.OperationalError: The database is of an agent that kept no minutes.
+    """
+    row = connection.execute(
+        "SELECT json_extract(told, '$.timezone') FROM minutes ORDER BY number DESC LIMIT 1"
+    ).fetchone()
+    return None if row is None else row[0]
+
+
 def span_of(connection: sqlite3.Connection) -> dict[str, tuple[datetime, datetime]]:
     """Zone → the first and the last minute that are kept of it."""
     rows = connection.execute("SELECT zone_id, min(at), max(at) FROM minutes GROUP BY zone_id")

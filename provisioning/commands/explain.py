@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -19,6 +19,7 @@ from agent.domain.scene import Box
 from agent.storage.case_notes import CaseNotes, notes_on
 from agent.storage.case_table import traces_of
 from agent.storage.database import read_only
+from agent.storage.minute_table import timezone_of
 from agent.storage.paths import DATABASE, EVIDENCE, KEYS
 from drivers import pictures
 from drivers.files.privileges import acting_for
@@ -437,6 +438,8 @@ def list_suppressed(where: Path, *, as_json: bool) -> None:
     database, _, timezone = places(where)
     with acting_for(database.parent), closing(read_only(database)) as connection:
         found, held = suppressed.kept(connection), suppressed.held_back(connection)
+        with suppress(sqlite3.OperationalError):  # of an agent that kept no minutes
+            timezone = timezone or timezone_of(connection)
     if as_json:
         documents = suppressed.documents(found) + suppressed.held_back_documents(held)
         click.echo(json.dumps(documents, ensure_ascii=False, indent=2))

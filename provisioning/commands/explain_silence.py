@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from agent.storage.database import read_only
-from agent.storage.minute_table import ZoneMinute, minutes_of, span_of
+from agent.storage.minute_table import ZoneMinute, minutes_of, span_of, timezone_of
 from drivers.clock import SystemClock
 from drivers.files.privileges import acting_for
 from provisioning.commands.explain import UnknownCaseError, places
@@ -84,6 +84,7 @@ def explain_silence(where: Path, zone_id: str, at: str | None, *, as_json: bool)
                 say("Nothing is kept of zone {zone}. Zones: {known}", zone=zone_id, known=known)
             )
         first, last = kept[zone_id]
+        timezone = timezone or timezone_of(connection)  # a replay's results have no site
         moment = last if at is None else moment_of(at, timezone)
         minute = moment.replace(second=0, microsecond=0)
         ends = minute + AROUND + timedelta(minutes=1)

@@ -103,6 +103,12 @@ def test_a_site_is_asked_by_its_own_clock(tmp_path: Path) -> None:
     assert "only from 2026-01-01 10:00+08:00" in said(tmp_path, "--at", "2026-01-01 18:00")
 
 
+def test_a_replay_is_asked_by_the_clock_of_its_site_too(tmp_path: Path) -> None:
+    out = shown(tmp_path, red_thing(from_s=5, to_s=20))
+    assert "2026-01-01 10:00+08:00, zone kerb" in said(out, "--at", "2026-01-01 10:00")
+    assert "only from 2026-01-01 10:00+08:00" in said(out, "--at", "2026-01-01 02:00")
+
+
 def test_what_cannot_be_answered_is_refused_with_what_can(tmp_path: Path) -> None:
     out = shown(tmp_path, seconds=61)
     done = kerbwatch("explain", out, "--zone", "wall")
