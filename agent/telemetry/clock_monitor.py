@@ -45,14 +45,18 @@ _log = logging.getLogger(__name__)
 
 
 def reading_of(frame: Frame, clock: Clock) -> ClockReading:
-    """How trustworthy a frame's time is: the state of the clock when the picture was taken."""
+    """How trustworthy a frame's time is: the state of the clock when the picture was taken.
+
+    A recording that a running agent is shown has times of its own, for which no clock of the device vouches.
+    """
     now = ClockReading.of(clock)
     age_s = now.monotonic_s - frame.monotonic_s
-    if not 0 <= age_s <= FRESH_S:
-        return now
     zero_then_s = frame.captured_at.timestamp() - frame.monotonic_s
+    otherwise_set = was_set(zero_then_s, wall_zero_s(clock), STEP_S)
+    if not 0 <= age_s <= FRESH_S:
+        return now.model_copy(update={"state": "replay", "error_s": None}) if otherwise_set else now
     taken = {"monotonic_s": frame.monotonic_s}
-    if was_set(zero_then_s, wall_zero_s(clock), STEP_S):  # what is so now says nothing of that time
+    if otherwise_set:  # what is so now says nothing of that time
         return now.model_copy(update={**taken, "state": "unsynchronised", "error_s": None})
     return now.model_copy(update=taken)
 

@@ -261,7 +261,10 @@ def test_a_frame_from_before_a_step_does_not_claim_the_clock_after_it() -> None:
 def test_the_time_of_a_recording_is_not_taken_for_the_devices() -> None:
     clock = FakeClock(TODAY, monotonic_s=5000)
     frame = frame_of(paving(), 5000 - FRESH_S - 1)
-    assert reading_of(frame, clock).monotonic_s == 5000
+    reading = reading_of(frame, clock)
+    assert (reading.state, reading.error_s, reading.monotonic_s) == ("replay", None, 5000)
+    late = TODAY - timedelta(seconds=FRESH_S + 1)  # of a live camera, by the clock that still goes
+    assert reading_of(dataclasses.replace(frame, captured_at=late), clock).state == "synchronised"
 
 
 def test_why_the_last_cases_opened_is_known_even_if_the_clock_was_set_back(tmp_path: Path) -> None:
