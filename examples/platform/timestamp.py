@@ -9,6 +9,7 @@ The tree is that of RFC 6962, 2.1: a leaf is SHA-256 over 0x00 and a record's co
 """
 
 import json
+import re
 import sys
 from hashlib import sha256
 from pathlib import Path
@@ -80,30 +81,49 @@ def signed_at(response: bytes, root: bytes, authority: bytes) -> str:
     return told.tst_info.gen_time.isoformat()
 
 
+def record(file: str) -> bytes:
+    """A record's compact signature, without the line's end that a shell puts behind it; ValueError: it is none."""
+    text = Path(file).read_bytes().strip()
+    if not re.fullmatch(rb"[\w-]+\.[\w-]+\.[\w-]+", text):
+        raise ValueError(
+            f"{file} holds no compact signature: one evidence.packed's or evidence.deleted's jws"
+        )
+    return text
+
+
 def hour(out: str, query: str, *records: str) -> None:
-    leaves = sorted(leaf(Path(each).read_bytes()) for each in records)
+    leaves = sorted(leaf(record(each)) for each in records)
     told = {"root": root_of(leaves).hex(), "leaves": [each.hex() for each in leaves]}
     Path(out).write_text(json.dumps(told))
     Path(query).write_bytes(request(root_of(leaves)))
 
 
-def proof(hour_file: str, record: str, out: str) -> None:
+def proof(hour_file: str, file: str, out: str) -> None:
     told = json.loads(Path(hour_file).read_bytes())
     leaves = [bytes.fromhex(each) for each in told["leaves"]]
-    index = leaves.index(leaf(Path(record).read_bytes()))
+    own = leaf(record(file))
+    if own not in leaves:
+        raise ValueError(f"{file} is not among the records of {hour_file}")
+    index = leaves.index(own)
     path = [each.hex() for each in path_of(leaves, index)]
     Path(out).write_text(json.dumps({"index": index, "count": len(leaves), "path": path}))
 
 
-def verify(proof_file: str, record: str, response: str, authority: str) -> None:
+def verify(proof_file: str, file: str, response: str, authority: str) -> None:
     told = json.loads(Path(proof_file).read_bytes())
     path = [bytes.fromhex(each) for each in told["path"]]
-    root = root_by(leaf(Path(record).read_bytes()), told["index"], told["count"], path)
+    root = root_by(leaf(record(file)), told["index"], told["count"], path)
     print(signed_at(Path(response).read_bytes(), root, Path(authority).read_bytes()))
 
 
 if __name__ == "__main__":
+    words = {"hour": (hour, 3, 100_000), "proof": (proof, 3, 3), "verify": (verify, 4, 4)}
+    step, least, most = words.get(" ".join(sys.argv[1:2]), (hour, 1, 0))
+    if not least <= len(sys.argv[2:]) <= most:
+        sys.exit(__doc__)
     try:
-        {"hour": hour, "proof": proof, "verify": verify}[sys.argv[1]](*sys.argv[2:])
+        step(*sys.argv[2:])
+    except OSError as fault:
+        sys.exit(f"cannot be read or written: {fault}")
     except (VerificationError, LookupError, ValueError) as fault:
-        sys.exit(f"does not hold: {fault!r}")
+        sys.exit(f"does not hold: {fault}")

@@ -155,6 +155,34 @@ def test_two_years_later_with_every_certificate_over_it_still_is(hour: Hour) -> 
         assert (done.returncode == 0) is holds, done.stderr
 
 
+def test_a_line_end_behind_a_record_changes_nothing_and_what_is_no_record_is_refused(
+    hour: Hour,
+) -> None:
+    """A shell that reads records out of a database puts one behind; a question that was wrong gives nothing."""
+    record = (hour.folder / hour.records[1]).read_bytes()
+    (hour.folder / "line.jws").write_bytes(record + b"\n")
+    assert hour.verified("line.jws")
+    for content in (b"", b"\n", b"Error: no such column", record + b"\n" + record):
+        (hour.folder / "none.jws").write_bytes(content)
+        done = hour.run("hour", "none.json", "none.tsq", hour.records[0], "none.jws")
+        assert done.returncode == 1
+        assert "none.jws holds no compact signature" in done.stderr
+        assert not (hour.folder / "none.json").exists(), "no hour is begun without it"
+
+
+def test_a_wrong_call_says_how_it_is_called_and_a_missing_file_which_one(hour: Hour) -> None:
+    for words in ((), ("hour", "hour.json"), ("proof", "hour.json"), ("year", "a", "b", "c")):
+        done = hour.run(*words)
+        assert done.returncode == 1
+        assert "python timestamp.py verify PROOF.json" in done.stderr
+    done = hour.run("hour", "none.json", "none.tsq", "record-*.jws")
+    assert "record-*.jws" in done.stderr
+    assert "Traceback" not in done.stderr
+    other = "eyJ9.eyJ9.AAAA"
+    (hour.folder / "other.jws").write_text(other)
+    assert "is not among the records" in hour.run("proof", "hour.json", "other.jws", "x").stderr
+
+
 def test_no_other_record_proof_token_or_authority_is_taken(hour: Hour) -> None:
     assert not hour.verified(hour.records[0])
     redated = hour.folder / "redated.jws"
