@@ -33,6 +33,7 @@ def signed(jws: bytes, keys: dict, record: str) -> dict:
     head, payload, signature = jws.decode("ascii").split(".")
     header = json.loads(decode(head[:1000]), object_pairs_hook=once)
     need(header.keys() == {"alg", "kid"} and header["alg"] == "EdDSA", "another kind of signature")
+    need(header["kid"] in keys, f"signed by key {header['kid']}, which was not given")
     public = Ed25519PublicKey.from_public_bytes(decode(keys[header["kid"]]["x"]))
     public.verify(decode(signature), f"{head}.{payload}".encode())
     told = json.loads(decode(payload), object_pairs_hook=once)
@@ -73,8 +74,12 @@ def verify(files: dict, keys: dict) -> None:
 
 
 if __name__ == "__main__":
-    given = (json.loads(Path(each).read_bytes()) for each in sys.argv[2:])
+    if len(sys.argv) < 3:
+        sys.exit(__doc__)
     try:
+        given = [json.loads(Path(each).read_bytes()) for each in sys.argv[2:]]
         verify(read(sys.argv[1]), {each["kid"]: each for each in given})
+    except FileNotFoundError as fault:
+        sys.exit(f"cannot be read: {fault}")
     except Exception as fault:  # noqa: BLE001 - whatever a stranger's file may raise
         sys.exit(f"does not hold: {fault!r}")
