@@ -12,6 +12,7 @@ from agent.evidence.redacted_copies import NoCopy, RedactedCopy, copy_of
 from agent.evidence.snapshots import MOST_WAITING, WITHIN_S
 from agent.protocol.commands import MAX_AHEAD_S, Refusal, SendPicture, Snapshot, Upload
 from agent.storage.case_table import has_case
+from agent.storage.evidence_chain import records_of
 from agent.storage.picture_table import Put, QueuedPicture, count_asked_for, queue_picture
 
 if TYPE_CHECKING:
@@ -83,7 +84,16 @@ class PictureCommands:
         return Done(change=Change("picture.queued", facts))
 
     def _copy(self, command: SendPicture) -> RedactedCopy:
-        copy = copy_of(self.evidence_dir, command.case_id, sha256=command.sha256, file=command.file)
+        with closing(self.database.read()) as reader:
+            records = records_of(reader, command.case_id)
+        manifests = [each.jws for each in reversed(records) if each.jws is not None]
+        copy = copy_of(
+            self.evidence_dir,
+            command.case_id,
+            manifests,
+            sha256=command.sha256,
+            file=command.file,
+        )
         asked_by = "sha256" if command.file is None else "file"
         if copy is None:
             raise Refusal("not_found", "the case has no such redacted picture", field=asked_by)

@@ -14,13 +14,14 @@ from agent.config.upload_url import UploadUrlError, checked_host, target_of
 from agent.delivery.picture_commands import MAX_ASKED_FOR
 from agent.evidence.snapshots import MOST_WAITING
 from agent.protocol.vectors import signed_by
+from agent.storage.evidence_chain import Record, append
 from agent.storage.picture_table import QueuedPicture, queue_picture, queued
 from tests.support.signed_orders import Corner
 from tests.support.state_folder import NOON
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 HOST = "pictures.example"
@@ -40,7 +41,11 @@ def redacted(corner: Corner, name: str = "begin") -> tuple[str, str]:
     case_id = corner.device.case()
     content = f"redacted {name}".encode()
     folder(corner, case_id).joinpath(f"{name}.redacted.jpg").write_bytes(content)
-    return case_id, hashlib.sha256(content).hexdigest()
+    sha256 = hashlib.sha256(content).hexdigest()
+    picture = {"file": f"{case_id}/{name}.jpg", "redacted": {"sha256": sha256}}
+    jws = signed_by("device", {"pictures": [picture]})
+    folder(corner, case_id).joinpath("manifest-1.jws").write_text(jws, encoding="ascii")
+    return case_id, sha256
 
 
 def folder(corner: Corner, case_id: str) -> Path:
@@ -99,6 +104,62 @@ def test_of_an_unknown_case_there_is_no_picture(corner: Corner) -> None:
         told = {"case_id": case_id, "sha256": "0" * 64, "reason": "r"}
         answer = corner.signed("evidence", "picture", command_id=f"c-{case_id}", **told)
         assert answer.code == "not_found"
+
+
+def by_original(path: Path) -> None:
+    path.write_bytes(path.with_name("begin.jpg").read_bytes())
+
+
+def by_link(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("begin.jpg")
+
+
+@pytest.mark.parametrize("by", ["sha256", "file", "original"])
+@pytest.mark.parametrize("put_there", [by_original, by_link])
+def test_what_lies_where_a_copy_lay_does_not_leave(
+    corner: Corner, by: str, put_there: Callable[[Path], None]
+) -> None:
+    case_id, sha256 = redacted(corner)
+    here = folder(corner, case_id)
+    original = hashlib.sha256((here / "begin.jpg").read_bytes()).hexdigest()
+    put_there(here / "begin.redacted.jpg")
+    which = {
+        "sha256": {"sha256": sha256},
+        "original": {"sha256": original},
+        "file": {"file": f"{case_id}/begin.jpg"},
+    }[by]
+    answer = corner.signed("evidence", "picture", case_id=case_id, reason="r", **which)
+    if by == "original":
+        assert answer.code == "not_found", "by an original's hash nothing is sent"
+    else:
+        assert answer.code == "not_redacted"
+        assert answer.allowed is not None
+        assert answer.allowed.one_of == ("picture_damaged",)
+    assert waiting(corner) == []
+
+
+def test_a_copy_that_no_manifest_names_yet_is_still_to_be_packed(corner: Corner) -> None:
+    case_id, sha256 = redacted(corner)
+    here = folder(corner, case_id)
+    (here / "manifest-1.jws").unlink()
+    (here / "begin.context.json").write_text("{}", encoding="ascii")
+    told = {"case_id": case_id, "reason": "r"}
+    answer = corner.signed("evidence", "picture", file=f"{case_id}/begin.jpg", **told)
+    assert answer.code == "not_ready"
+    answer = corner.signed("evidence", "picture", command_id="c-2", sha256=sha256, **told)
+    assert answer.code == "not_found"
+    assert waiting(corner) == []
+
+
+def test_a_manifest_that_the_disk_did_not_take_is_known_by_the_database(corner: Corner) -> None:
+    case_id, sha256 = redacted(corner)
+    path = folder(corner, case_id) / "manifest-1.jws"
+    record = Record(1, case_id, "opened", "0" * 64, "0" * 64, "x", path.read_text())
+    corner.device.database.write(lambda connection: append(connection, record)).result()
+    path.unlink()
+    told = {"case_id": case_id, "sha256": sha256, "reason": "r"}
+    assert corner.signed("evidence", "picture", **told).status == "done"
 
 
 @pytest.mark.parametrize("by", ["sha256", "file"])
