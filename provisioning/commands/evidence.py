@@ -86,6 +86,10 @@ def export(
     )
     for each in made.missing:
         click.echo(say("! {file}: named in a manifest, and not on the disk", file=each), err=True)
+    for each in made.altered:
+        click.echo(
+            say("! {file}: left out: it is not what its manifest names", file=each), err=True
+        )
 
 
 def verify(path: Path, key_files: Sequence[Path], *, as_json: bool) -> int:

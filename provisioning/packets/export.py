@@ -59,6 +59,7 @@ class Exported:
         pictures: How many redacted copies it holds.
         originals: How many originals.
         missing: Files that the manifests name and that are not on the disk.
+        altered: Redacted copies that are not what the manifests name: left out, for nobody knows what they show.
     """
 
     case_id: str
@@ -66,6 +67,7 @@ class Exported:
     pictures: int
     originals: int
     missing: tuple[str, ...]
+    altered: tuple[str, ...]
 
 
 def export(
@@ -109,7 +111,7 @@ def export(
         **{name: files(__package__).joinpath(name).read_bytes() for name in READMES},
     }
     manifests = [each for _, each in told.values() if isinstance(each, Manifest)]
-    pictures, gone = _pictures(manifests, evidence, originals=originals)
+    pictures, gone, altered = _pictures(manifests, evidence, originals=originals)
     contents |= pictures
     _, newest = max(told.values(), key=lambda each: each[1].number)
     seal = Seal(
@@ -128,7 +130,12 @@ def export(
     contents[SEAL] = signer.sign(seal.model_dump(mode="json")).encode()
     copies = sum(name.startswith(layout.PICTURES) for name in contents)
     return Exported(
-        case_id, zipped(contents), copies, len(pictures) - copies, tuple(sorted(missing | gone))
+        case_id,
+        zipped(contents),
+        copies,
+        len(pictures) - copies,
+        missing=tuple(sorted(missing | gone)),
+        altered=tuple(sorted(altered)),
     )
 
 
@@ -197,23 +204,29 @@ def _keys(records: list[Record], signer: Signer) -> list[dict[str, str]]:
 
 def _pictures(
     manifests: list[Manifest], evidence: Path, *, originals: bool
-) -> tuple[dict[str, bytes], set[str]]:
-    """The files of the pictures, by their places in the packet; and those that are not there."""
-    wanted: dict[str, str] = {}
+) -> tuple[dict[str, bytes], set[str], set[str]]:
+    """The files of the pictures, by their places in the packet; those that are not there; and altered copies."""
+    wanted: dict[str, tuple[str, str | None]] = {}
     for each in (picture for manifest in manifests for picture in manifest.pictures):
         original, copy = layout.place_of(each)
         if copy is not None and each.redacted is not None:
-            wanted[copy] = each.redacted.file
+            wanted[copy] = each.redacted.file, each.redacted.sha256
         if originals:
-            wanted[original] = each.file
+            wanted[original] = each.file, None  # goes as it is: the manifest says what it was
     found: dict[str, bytes] = {}
     missing: set[str] = set()
-    for place, file in wanted.items():
+    altered: set[str] = set()
+    for place, (file, digest) in wanted.items():
         try:
-            found[place] = read_file(evidence / file)
+            content = read_file(evidence / file)
         except FileNotFoundError:
             missing.add(place)
-    return found, missing
+            continue
+        if digest not in {None, sha256(content).hexdigest()}:
+            altered.add(place)
+            continue
+        found[place] = content
+    return found, missing, altered
 
 
 def zipped(contents: dict[str, bytes]) -> bytes:

@@ -419,6 +419,26 @@ def test_a_picture_that_is_not_on_the_disk_any_more_is_told_and_named(
     assert told == {"pictures/close_up.redacted.jpg": "missing"}
 
 
+@pytest.mark.parametrize("by_link", [False, True])
+def test_an_original_in_the_place_of_its_copy_does_not_go_with_a_packet(
+    device: PackingDevice, by_link: bool
+) -> None:
+    case_id = device.packed()
+    here = device.folder / "evidence" / case_id
+    original = (here / "begin.jpg").read_bytes()
+    (here / "begin.redacted.jpg").unlink()
+    if by_link:
+        (here / "begin.redacted.jpg").hardlink_to(here / "begin.jpg")
+    else:
+        (here / "begin.redacted.jpg").write_bytes(original)
+    path = device.site / "packet.zip"
+    done = kerbwatch("evidence", "export", device.site, case_id, "--out", path)
+    assert done.exit_code == 0
+    assert "begin.redacted.jpg: left out" in done.stderr
+    assert original not in zip_reader.read(path).files.values()
+    assert refused_parts(path) == {"pictures/begin.redacted.jpg": "missing"}
+
+
 def refused_parts(path: Path) -> dict[str, str]:
     done = kerbwatch("verify", path, "--json")
     assert done.exit_code == 1
