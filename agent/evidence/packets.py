@@ -25,7 +25,7 @@ from agent.protocol.base import ClockReading
 from agent.protocol.case import CaseBody
 from agent.storage.case_table import has_case
 from agent.storage.errors import StorageError
-from agent.storage.evidence_job_table import count_try, delete_job, oldest_job
+from agent.storage.evidence_job_table import count_try, delete_job, oldest_job, put_last
 from drivers import pictures
 from drivers.disk import refusal, replace_file
 from wording.known_errors import words_of
@@ -178,7 +178,7 @@ class Packets:
         return job is not None
 
     def do(self, job: EvidenceJob) -> None:
-        """Do a job. May end at any moment: then it is done again.
+        """Do a job. May end at any moment: then it is done again, after the others where it failed.
 
         Raises:
             StorageError: The database did not take it.
@@ -197,13 +197,24 @@ class Packets:
         try:
             packet = self._packet(job, told)
             self._finish(job, packet)
-        except (OSError, StorageError, StoppedError):
-            self._uncount(job)
+        except StoppedError:
+            self._put_back(job, -1)
+            raise
+        except (OSError, StorageError):
+            self._put_back(job, -1, last=True)
+            raise
+        except Exception:
+            self._put_back(job, 0, last=True)
             raise
 
-    def _uncount(self, job: EvidenceJob) -> None:
+    def _put_back(self, job: EvidenceJob, tries: int, *, last: bool = False) -> None:
+        def write(connection: sqlite3.Connection) -> None:
+            count_try(connection, job.number, tries)
+            if last:
+                put_last(connection, job.number)
+
         try:
-            self._database.write(lambda connection: count_try(connection, job.number, -1)).result()
+            self._database.write(write).result()
         except StorageError as error:
             _log.warning("%s", words_of(error))
 

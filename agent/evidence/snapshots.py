@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import sqlite3
 import threading
 from contextlib import closing
 from dataclasses import dataclass
@@ -20,13 +21,13 @@ from agent.evidence.redacted_copy import WIDE, CopyError, copy_of
 from agent.evidence.redactor import NotRedacted, NotRedactedReason
 from agent.protocol.events import Draft
 from agent.protocol.picture_transfer import SnapshotBody
+from agent.storage.errors import StorageError
 from agent.storage.paths import SNAPSHOTS
 from agent.storage.picture_table import QueuedPicture, queue_picture, queued
 from drivers.disk import make_folder, replace_file
-from wording.known_errors import reason_of
+from wording.known_errors import reason_of, words_of
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Callable
     from datetime import datetime
     from pathlib import Path
@@ -45,7 +46,7 @@ MOST_WAITING = 4
 """Snapshots that are asked for and not yet done; each may hold one frame in memory."""
 WITHIN_S = 60.0
 """A camera that gives no frame for so long has none to show."""
-NO_FRAME = "no_frame"
+NO_FRAME, NOT_KEPT = "no_frame", "not_kept"
 
 _log = logging.getLogger(__name__)
 
@@ -115,11 +116,13 @@ class Snapshots:
     def do_next(self, redactor: Callable[[], Redactor]) -> bool:
         """Redact and queue the first that was taken, or tell that there is none; whether there was one.
 
-        Raises:
-            StorageError: The database did not take it.
-            OSError: The disk did not take the copy.
+        Whatever becomes of it, it is not tried again: what a camera sees then is another *now*, and no snapshot keeps
+        the packets of cases waiting.
         """
-        self._tidy()
+        try:
+            self._tidy()
+        except (OSError, sqlite3.Error) as error:
+            _log.warning("%s: %s", self._evidence_dir / SNAPSHOTS, reason_of(error))
         now_s = self._clock.monotonic_s()
         with self._lock:
             ready = [
@@ -131,20 +134,27 @@ class Snapshots:
             return False
         first = ready[0]
         try:
-            self._finish(first, redactor)
-        except OSError:
-            raise  # the disk's: it is done again
-        except Exception:
-            self._forget(
-                first
-            )  # or what this picture does to its thread it would do again and again
-            raise
-        self._forget(first)
+            self._end(first, redactor)
+        finally:
+            with self._lock:
+                self._wanted = [each for each in self._wanted if each is not first]
         return True
 
-    def _forget(self, wanted: _Wanted) -> None:
-        with self._lock:
-            self._wanted.remove(wanted)
+    def _end(self, wanted: _Wanted, redactor: Callable[[], Redactor]) -> None:
+        try:
+            self._finish(wanted, redactor)
+        except (OSError, StorageError) as error:
+            _log.error("a snapshot of %s is not kept: %s", wanted.camera_id, words_of(error))
+            because = NOT_KEPT
+        except Exception:  # noqa: BLE001 - a fault that one picture brings out must not end every later one
+            _log.exception("a snapshot of %s was not redacted", wanted.camera_id)
+            because = NotRedactedReason.MODEL_REFUSED.value
+        else:
+            return
+        try:
+            self._tell(wanted, None, because)
+        except StorageError as error:
+            _log.error("what became of a snapshot is not told: %s", words_of(error))
 
     def _finish(self, wanted: _Wanted, redactor: Callable[[], Redactor]) -> None:
         if wanted.bgr is None or wanted.context is None:
@@ -195,12 +205,9 @@ class Snapshots:
             return
         with closing(self._database.read()) as reader:
             waiting = {each.file.rpartition("/")[2] for each in queued(reader)}
-        try:
-            for path in folder.iterdir():
-                if path.name not in waiting:
-                    path.unlink(missing_ok=True)
-        except OSError as error:
-            _log.warning("%s: %s", folder, reason_of(error))
+        for path in folder.iterdir():
+            if path.name not in waiting:
+                path.unlink(missing_ok=True)
 
 
 def _copy(redacted: Redacted) -> Copy:

@@ -57,7 +57,8 @@ class NotSentBody(Wire):
 class SnapshotBody(Wire):
     """What became of a ``snapshot``: the picture that comes, by its hash, or ``because`` of what none does.
 
-    ``no_frame``: the camera gave none in time. Any other word: it could not be redacted, and so does not leave.
+    ``no_frame``: the camera gave none in time. ``not_kept``: the disk did not take it. Any other word: it could not
+    be redacted, and so does not leave.
     """
 
     camera_id: Annotated[Name, Example("street")]

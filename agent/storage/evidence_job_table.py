@@ -51,6 +51,14 @@ def count_try(connection: sqlite3.Connection, number: int, by: int) -> None:
     )
 
 
+def put_last(connection: sqlite3.Connection, number: int) -> None:
+    """Let the others go first: what is wrong with a job may be wrong with it alone."""
+    connection.execute(
+        "UPDATE evidence_job SET number = 1 + (SELECT max(number) FROM evidence_job) WHERE number = ?",
+        (number,),
+    )
+
+
 def delete_job(connection: sqlite3.Connection, number: int) -> None:
     """Take that a job is done; within the transaction that keeps what came of it."""
     connection.execute("DELETE FROM evidence_job WHERE number = ?", (number,))

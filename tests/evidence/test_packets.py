@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -228,3 +229,28 @@ def test_a_database_that_takes_nothing_lets_the_job_wait(device: PacketDevice) -
     assert (device.waiting, device.events(), device.queued()) == (1, [], [])
     device.packets().do_next()
     assert len(device.events()) == 1
+
+
+@pytest.mark.parametrize("fault", [ValueError("a fault of ours"), PermissionError("no")])
+def test_a_job_that_cannot_be_done_lets_the_others_go_first(
+    device: PacketDevice, fault: Exception
+) -> None:
+    def also_cleared(connection: sqlite3.Connection) -> None:
+        connection.execute(
+            "INSERT INTO evidence_job (case_id, stage, event)"
+            " SELECT case_id, 'cleared', event FROM evidence_job"
+        )
+
+    device.database.write(also_cleared).result()
+
+    def refuse(step: str) -> None:
+        if step == "pack":
+            raise fault
+
+    with pytest.raises(type(fault)):
+        device.packets(refuse).do_next()
+    assert device.packets().do_next()
+    assert [each["stage"] for each in manifests(device)] == ["cleared"]
+    assert device.packets().do_next(), "it is not forgotten"
+    assert [each["stage"] for each in manifests(device)] == ["cleared", "opened"]
+    assert device.waiting == 0

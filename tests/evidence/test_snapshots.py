@@ -25,7 +25,7 @@ from tests.support.scenes import frame_of
 from tests.support.state_folder import NOON, StateFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
@@ -192,3 +192,34 @@ def test_the_analysis_gives_the_next_frame_of_the_camera_and_no_other(tmp_path: 
     assert (told["command_id"], told["because"]) == ("s-2", "no_background"), "so soon"
     captured_at = datetime.fromisoformat(told["captured_at"])
     assert 0 < (captured_at - asked_at).total_seconds() < 2
+
+
+def refuses() -> Redactor:
+    raise ValueError("a fault of ours")
+
+
+def is_in_the_way(corner: Corner) -> None:
+    corner.evidence.mkdir()
+    (corner.evidence / "snapshots").write_text("no folder")
+
+
+@pytest.mark.parametrize(
+    ("redactor", "harm", "because"),
+    [
+        (refuses, lambda _: None, "model_refused"),
+        pytest.param(open_redactor, is_in_the_way, "not_kept", marks=pytest.mark.slow),
+    ],
+)
+def test_a_snapshot_that_fails_is_told_once_and_keeps_nothing_waiting(
+    corner: Corner,
+    redactor: Callable[[], Redactor],
+    harm: Callable[[Corner], None],
+    because: str,
+) -> None:
+    harm(corner)
+    corner.snapshots.ask(camera(corner), "s-1")
+    corner.see()
+    assert corner.snapshots.do_next(redactor)
+    [told] = corner.told()
+    assert (told["command_id"], told["sha256"], told["because"]) == ("s-1", None, because)
+    assert not corner.snapshots.do_next(redactor)
