@@ -10,8 +10,10 @@ from __future__ import annotations
 import hashlib
 import http.client
 import logging
+import socket
 import ssl
-from contextlib import closing, suppress
+import threading
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Literal
 
 from agent.concurrency.backoff import Backoff
@@ -26,8 +28,7 @@ from wording.known_errors import reason_of
 
 if TYPE_CHECKING:
     import sqlite3
-    import threading
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
 
     from agent.delivery.data_budget import DataBudget
@@ -61,6 +62,7 @@ class PictureUploads:
         clock: For what expires; while nothing vouches for it, nothing is put.
         ids: For the events.
         budget: The day's; pictures are its class ``evidence``.
+        answer_within_s: How long a server may take for each step, and for all of its answer.
     """
 
     def __init__(
@@ -74,10 +76,12 @@ class PictureUploads:
         clock: Clock,
         ids: Ids,
         budget: Callable[[], DataBudget],
+        answer_within_s: float = ANSWER_WITHIN_S,
     ) -> None:
         self._database, self._outbox, self._folder = database, outbox, folder
         self._hosts, self._ca_file = frozenset(hosts), ca_file
         self._clock, self._ids, self._budget = clock, ids, budget
+        self._answer_within_s = answer_within_s
         self._backoff = Backoff(AGAIN_FIRST_S, AGAIN_MOST_S, min_share=0.5)
 
     def run(self, stop: threading.Event) -> None:
@@ -157,7 +161,7 @@ class PictureUploads:
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         with closing(
             http.client.HTTPSConnection(
-                target.name, target.port, timeout=ANSWER_WITHIN_S, context=context
+                target.name, target.port, timeout=self._answer_within_s, context=context
             )
         ) as connection:
             connection.putrequest("PUT", target.path, skip_accept_encoding=True)
@@ -172,7 +176,23 @@ class PictureUploads:
                     self._budget().count("evidence", len(piece))
                     if stop.wait(len(piece) / BYTES_PER_S):
                         raise ConnectionAbortedError
-            return connection.getresponse().status
+            with self._within(connection.sock):
+                return connection.getresponse().status
+
+    @contextmanager
+    def _within(self, connected: socket.socket) -> Iterator[None]:
+        """Hang up on a server that is not done with its answer in time.
+
+        Each byte of it, and each answer that announces another (1xx), would be waited for anew.
+        """
+        timer = threading.Timer(self._answer_within_s, _hang_up, (connected,))
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            timer.join()
 
     def _is_finished(self, row: QueuedPicture, outcome: Outcome) -> bool:
         """Take a picture out of the queue and tell why, in one transaction; whether the disk took that."""
@@ -194,6 +214,12 @@ class PictureUploads:
             _log.warning("%s", error)
             return False
         return True
+
+
+def _hang_up(connected: socket.socket) -> None:
+    """End a connection. Not by SSLSocket's own method, which takes it away from who reads from it."""
+    with suppress(OSError):
+        socket.socket.shutdown(connected, socket.SHUT_RDWR)
 
 
 def _host_of(row: QueuedPicture) -> str:

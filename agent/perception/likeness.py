@@ -66,7 +66,10 @@ def is_alike(look: Look, frame: Frame) -> bool:
 
 
 def _texture(look: Look) -> NDArray[np.float32] | None:
-    whole = np.frombuffer(base64.b64decode(look.texture), np.int8)
+    try:
+        whole = np.frombuffer(base64.b64decode(look.texture), np.int8)
+    except ValueError:  # it comes from a disk
+        return None
     if whole.size != np.prod(_SHAPE):  # of another version of the agent
         return None
     return (whole.astype(np.float32) / np.float32(_STEPS)).reshape(_SHAPE)

@@ -176,3 +176,23 @@ def test_it_is_over_after_the_set_time_and_nought_is_never(tmp_path: Path) -> No
             assert look_on(parts, site, 50, 100) == ([] if hold_s else told)
             assert look_on(parts, site, 100, 150) == (told if hold_s else [])
             assert held_in(parts.database) == [] or not hold_s
+
+
+@pytest.mark.parametrize("texture", ["AAA", "é", ""])
+def test_a_look_that_the_disk_has_damaged_holds_nothing_back_and_ends_no_analysis(
+    tmp_path: Path, texture: str
+) -> None:
+    site = site_with(standing(STATUE, 2, 40), standing(STATUE, 60, None))
+    with closing(parts_of(site, tmp_path)) as parts:
+        look_on(parts, site, 0, 50)
+        judge(parts, opened(parts)[0], "false")
+        parts.database.write(
+            lambda connection: (
+                connection.execute(
+                    "UPDATE held_back SET place = json_replace(place, '$.looks[0].texture', ?,"
+                    " '$.looks[1].texture', ?, '$.looks[2].texture', ?)",
+                    (texture, texture, texture),
+                ).rowcount
+            )
+        ).result()
+        assert "case.opened" in look_on(parts, site, 50, 140)

@@ -37,7 +37,10 @@ class Corner:
         self.outbox = open_outbox(self.database)
         self.limits: dict[str, int] = {}
         self.budget = DataBudget(self.limits, self.outbox.timezone, self.clock.now)
-        self.uploads = PictureUploads(
+        self.uploads = self.uploads_of(store, *hosts)
+
+    def uploads_of(self, store: PictureStore, *hosts: str, **told: float) -> PictureUploads:
+        return PictureUploads(
             self.database,
             self.outbox,
             self.folder,
@@ -46,6 +49,7 @@ class Corner:
             clock=self.clock,
             ids=RandomIds(),
             budget=lambda: self.budget,
+            **told,
         )
 
     def put(self, url: str, size_bytes: int = 1000, for_s: float = 3600) -> QueuedPicture:
@@ -215,6 +219,21 @@ def test_what_is_not_there_any_more_is_told(
     corner.once()
     assert store.asked == []
     assert [each["because"] for each in corner.told()] == [because]
+
+
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 200 "])
+def test_a_store_whose_answer_has_no_end_is_hung_up_on(
+    corner: Corner, store: PictureStore, answer: bytes
+) -> None:
+    corner.uploads = corner.uploads_of(store, answer_within_s=0.5)
+    store.without_end = answer
+    corner.put(store.url())
+    corner.once()
+    assert len(corner.waiting()) == 1
+    store.without_end = b""
+    corner.uploads = corner.uploads_of(store)
+    corner.once()
+    assert [each["type"] for each in corner.told()] == ["evidence.stored"]
 
 
 def test_a_store_that_does_not_answer_holds_up_no_other(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ class PictureStore:
         got: What was put: path and content.
         asked: Every request, by method and path.
         headers: Of the last one that was put.
+        without_end: Told again and again instead of an answer, until the connection ends; nothing: it answers.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class PictureStore:
         self.got: list[tuple[str, bytes]] = []
         self.asked: list[tuple[str, str]] = []
         self.headers: dict[str, str] = {}
+        self.without_end = b""
         self.authority = Authority(folder / "store-pki", "Store CA")
         certificate, key = self.authority.issue("store", server=True, host=host, days=days)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -75,6 +77,8 @@ def _handler(store: PictureStore) -> type[BaseHTTPRequestHandler]:
             store.asked.append(("PUT", self.path))
             store.headers = {name.lower(): value for name, value in self.headers.items()}
             content = self.rfile.read(int(self.headers["Content-Length"]))
+            while store.without_end:
+                self.wfile.write(store.without_end)
             if store.status < 300:
                 store.got.append((self.path, content))
             self.send_response(store.status)
