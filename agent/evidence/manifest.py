@@ -136,6 +136,10 @@ class ManifestWriter:
     def _bury(self, connection: sqlite3.Connection) -> int:
         deletions = evidence_chain.untold(connection, AT_ONCE)
         for each in deletions:
+            if (buried := _tombstone_of(connection, each.case_id)) is not None:
+                # What was packed after it has no pictures either: one tombstone says so, and no other can follow.
+                evidence_chain.mark_told(connection, each.case_id, buried)
+                continue
             before = evidence_chain.head(connection)
             tombstone = self._tombstone(connection, each, before)
             jws = self._append(connection, before, tombstone, DELETED)
@@ -245,6 +249,12 @@ class ManifestWriter:
             agent_version=self._agent_version,
             legal=LegalFields(**self._legal.model_dump()),
         )
+
+
+def _tombstone_of(connection: sqlite3.Connection, case_id: str) -> int | None:
+    """The number of a case's tombstone; None: it has none."""
+    records = evidence_chain.records_of(connection, case_id)
+    return next((each.number for each in records if each.stage == DELETED), None)
 
 
 def _picture(packed: PacketPicture) -> ManifestPicture:

@@ -25,6 +25,7 @@ from agent.protocol.base import ClockReading
 from agent.protocol.case import CaseBody
 from agent.storage.case_table import has_case
 from agent.storage.errors import StorageError
+from agent.storage.evidence_chain import is_deleted
 from agent.storage.evidence_job_table import count_try, delete_job, oldest_job, put_last
 from drivers import pictures
 from drivers.disk import refusal, replace_file
@@ -186,7 +187,7 @@ class Packets:
             StoppedError: The agent ends.
         """
         with closing(self._database.read()) as connection:
-            known = has_case(connection, job.case_id)
+            known = has_case(connection, job.case_id) and not is_deleted(connection, job.case_id)
         told = _read(job)
         if not known or told is None:
             _log.warning("the packet of case %s (%s) is not made: it is gone", *job[1:3])

@@ -109,6 +109,12 @@ def note_deletions(connection: sqlite3.Connection, deletions: list[Deletion]) ->
     )
 
 
+def is_deleted(connection: sqlite3.Connection, case_id: str) -> bool:
+    """Whether it is noted that the pictures of a case are deleted."""
+    row = connection.execute("SELECT 1 FROM evidence_deletions WHERE case_id = ?", (case_id,))
+    return row.fetchone() is not None
+
+
 def untold(connection: sqlite3.Connection, most: int) -> list[Deletion]:
     """Deletions of which there is no tombstone yet, in order."""
     rows = connection.execute(

@@ -20,7 +20,9 @@ import pytest
 from agent.evidence.packets import MOST_TRIES
 from agent.perception.surroundings import Surroundings
 from agent.protocol.signed import parts_of
+from agent.retention.case_pictures import CasePictures
 from agent.storage.errors import StorageError
+from agent.storage.evidence_chain import Deletion, note_deletions
 from tests.support.packing import AROUND, CASE_ID, SOMEBODY, STEPS, PacketDevice
 from tests.support.paths import ROOT
 
@@ -217,6 +219,18 @@ def test_the_job_of_a_case_that_is_deleted_is_dropped(device: PacketDevice) -> N
     assert device.packets().do_next()
     assert device.waiting == 0
     assert device.events() == []
+
+
+def test_the_job_of_a_case_whose_pictures_are_deleted_is_dropped(device: PacketDevice) -> None:
+    """Its tombstone says it; a folder that came again would hold a manifest and nothing else."""
+    gone = Deletion(CASE_ID, "room", None, 7, 1)
+    device.database.write(lambda connection: note_deletions(connection, [gone])).result()
+    CasePictures(device.folder / "evidence").delete(CASE_ID)
+    assert device.writer.bury() == 1
+    assert device.packets().do_next()
+    assert device.waiting == 0
+    assert [each.type for each in device.events()] == ["evidence.deleted"]
+    assert not folder(device).exists()
 
 
 def test_a_database_that_takes_nothing_lets_the_job_wait(device: PacketDevice) -> None:

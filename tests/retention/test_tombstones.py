@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from agent.protocol.evidence import Tombstone, digest_of, link_of
 from agent.protocol.signed import read_record, tombstone_of
 from agent.retention.case_pictures import CasePictures
 from agent.storage.case_table import save_case
+from agent.storage.evidence_chain import Deletion, note_deletions, with_manifests
 from tests.support.cases import OPEN_CASE
 from tests.support.drafts import case_opened
 from tests.support.packed_cases import PackingDevice, packet_of
@@ -187,3 +189,26 @@ def test_a_folder_that_is_no_cases_goes_without_a_tombstone_and_stops_none(
     device.passes(days=31)
     assert device.kept() == set()
     assert [each.case_id for each in tombstones(device)] == [case_id]
+
+
+def test_what_was_packed_after_a_tombstone_keeps_no_other_from_its_own(
+    device: PackingDevice,
+) -> None:
+    late, other = device.packed(), device.packed()
+
+    def note(case_id: str) -> None:
+        gone = Deletion(case_id, "missing", None, 0, 0)
+        device.database.write(lambda c: note_deletions(c, [gone])).result()
+
+    note(late)
+    [first] = tombstones(device)
+    draft = case_opened(device.clock)
+    body = draft.body.model_copy(update={"case_id": late})
+    withdrawn = draft.model_copy(update={"type": "case.withdrawn", "body": body})
+    device.database.write(lambda c: device.writer.pack(c, packet_of(withdrawn))).result()
+    device.database.write(lambda c: c.execute("DELETE FROM evidence_deletions").rowcount).result()
+    note(late)
+    note(other)
+    assert [each.case_id for each in tombstones(device)] == [first.case_id, other]
+    with closing(device.database.read()) as reader:
+        assert not with_manifests(reader), "nothing of it is left to be deleted"
