@@ -172,8 +172,7 @@ class _Newer:
 
 
 def _unreported(reader: sqlite3.Connection) -> list[tuple[Any, ...]]:
-    losses = plain_tables.rows_of(reader, ["losses"])["losses"]
-    return [loss for loss in losses if loss[-1] is None]
+    return plain_tables.rows_of(reader, ["losses"], _CARRIED_OF)["losses"]
 
 
 def _keep_newer(connection: sqlite3.Connection, case: Case) -> None:
@@ -200,6 +199,15 @@ _NOT_CARRIED = frozenset({"traces", "evidence_job"})
 """They would fill memory, and nothing goes by them; a packet needs the disk on which its pictures are."""
 _ON_THE_DISK_ALONE = frozenset({"ageing"})
 """Nothing is deleted for its age while memory stands in."""
+CARRIED_RECORDS = 200
+"""Of the chain of evidence: each has some 4 kB, and a busy corner thousands of them."""
+_CARRIED_OF = {
+    "losses": "WHERE reported IS NULL",
+    # By the newest the chain goes on; a tombstone names the manifests of its case.
+    "evidence_chain": "WHERE case_id IN (SELECT case_id FROM evidence_deletions"  # noqa: S608
+    f" WHERE told IS NULL) OR number > (SELECT max(number) FROM evidence_chain) - {CARRIED_RECORDS}",
+}
+"""Of these tables not all is carried over."""
 
 
 def _fill(folder: Path, reader: sqlite3.Connection, reason: str) -> tuple[Path, StoodIn]:
@@ -218,7 +226,7 @@ def _fill(folder: Path, reader: sqlite3.Connection, reason: str) -> tuple[Path, 
     rows, left = _that_fit(reader)
     cases, states = salvage.open_cases(reader), salvage.states(reader, damaged=False)
     going = plain_tables.PLAIN.keys() - _NOT_CARRIED - _ON_THE_DISK_ALONE
-    plain = plain_tables.rows_of(reader, going) | {"losses": _unreported(reader)}
+    plain = plain_tables.rows_of(reader, going, _CARRIED_OF)
     with closing(open_file(path)) as connection:
         connection.execute("BEGIN IMMEDIATE")
         plain_tables.put(connection, plain)  # the epochs before the one that begins

@@ -24,13 +24,14 @@ from agent.storage.evidence_chain import DELETED
 from agent.storage.outbox_queries import Lane
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
 Rows = dict[str, list[tuple[Any, ...]]]
 """By table: rows as :data:`PLAIN` names their columns, the oldest first."""
 LEFT: frozenset[str] = frozenset({"minutes"})
 """Tables that are left with a damaged database on purpose. ``minutes``: figures of the last hours by which silence is
 explained; they prove nothing, and copying some megabytes of them would keep the cases waiting."""
+_ALL: Mapping[str, str] = {}
 _MAX_TIME_S = 253_402_300_800.0
 """The year 10000: beyond it nothing is a date."""
 _STAGES = {*STAGES.values(), DELETED}
@@ -212,13 +213,23 @@ PLAIN: dict[str, _Plain] = {
 named, without the days a summary tells too little, and without the ages things are kept twice as long."""
 
 
-def rows_of(reader: sqlite3.Connection, tables: Iterable[str] = PLAIN) -> Rows:
-    """What can be read of the tables of a database that is left, and can be what was written."""
-    return {table: _rows_of(reader, table, PLAIN[table]) for table in tables}
+def rows_of(
+    reader: sqlite3.Connection, tables: Iterable[str] = PLAIN, wheres: Mapping[str, str] = _ALL
+) -> Rows:
+    """What can be read of the tables of a database that is left, and can be what was written.
+
+    Args:
+        reader: Of the database.
+        tables: Which.
+        wheres: By table, of which rows; one that is not named: of all.
+    """
+    return {table: _rows_of(reader, table, PLAIN[table], wheres.get(table, "")) for table in tables}
 
 
-def _rows_of(reader: sqlite3.Connection, table: str, plain: _Plain) -> list[tuple[Any, ...]]:
-    found = from_both_ends(reader, table, plain.order, plain.columns)
+def _rows_of(
+    reader: sqlite3.Connection, table: str, plain: _Plain, where: str
+) -> list[tuple[Any, ...]]:
+    found = from_both_ends(reader, table, plain.order, plain.columns, where)
     valid = {key: row for key, row in found.items() if plain.can_be(*row)}
     return [valid[key] for key in sorted(valid)]
 

@@ -20,6 +20,7 @@ from agent.domain.scene import Box, Look, Member
 from agent.protocol.case import Verdict
 from agent.protocol.events import Loss
 from agent.protocol.evidence import Manifest, Tombstone, digest_of, link_of
+from agent.protocol.fields import MAX_NUMBER
 from agent.protocol.vectors import example_record
 from agent.storage import (
     day_counters,
@@ -39,6 +40,7 @@ from agent.storage.epoch import settle_epoch
 from agent.storage.evidence_chain import Deletion, Record
 from agent.storage.evidence_job_table import add_job, oldest_job
 from agent.storage.loss_table import mark_reported, note_loss, unreported
+from agent.storage.memory_fallback import CARRIED_RECORDS
 from agent.storage.minute_table import ZoneMinute, keep_minutes
 from agent.storage.outbox_queries import Lane
 from agent.storage.picture_table import Put, QueuedPicture, queue_picture, queued
@@ -186,6 +188,37 @@ def test_every_table_goes_into_memory_and_comes_back(tmp_path: Path) -> None:
     assert missing(before, after) == {}
     assert len(after["losses"]) == 2, "none comes back twice"
     assert ("case-2", "2026-8", None) in after["case_notes"]
+
+
+def test_a_long_chain_of_evidence_does_not_fill_memory_and_is_whole_again_after_it(
+    tmp_path: Path,
+) -> None:
+    def write_chain(connection: sqlite3.Connection) -> None:
+        jws = example_record(Manifest, case_id="case-2")
+        digest = digest_of(jws)
+        link = link_of(None, digest)
+        for number in range(1, 3 * CARRIED_RECORDS):
+            case_id = f"case-{number}"
+            record = Record(number, case_id, "opened", digest, link, "x" * 43, jws)
+            evidence_chain.append(connection, record)
+        evidence_chain.note_deletions(connection, [Deletion("case-7", "age", 1e9, 3, 1000)])
+
+    def numbers(database: Database) -> list[int]:
+        with closing(database.read()) as connection:
+            return [number for number, _ in evidence_chain.digests(connection, 0, MAX_NUMBER)]
+
+    corner = Storage(tmp_path, tmp_path / "memory")
+    with corner.database as database:
+        database.write(write_chain).result()
+        before = numbers(database)
+        corner.fail()
+        database.write(lambda c: note_ticket(c, "case-2", "2026-8")).result()
+        assert database.stood_in is not None
+        assert numbers(database) == [7, *before[-CARRIED_RECORDS:]]
+    corner = Storage(tmp_path, tmp_path / "memory")
+    with corner.database as database:
+        assert database.stood_in is None
+        assert numbers(database) == before
 
 
 def test_a_summary_counts_what_was_before_the_damage(tmp_path: Path) -> None:
