@@ -226,7 +226,9 @@ class Upkeep(Reported):
 
     ``dead_letters`` are events that the broker refused and that are still kept; of ``set_aside`` the numbers may
     still come, the newest epoch's first;
-    ``losses_unreported`` are ranges of lost numbers that are not reported yet. What the agent wrote today
+    ``losses_unreported`` are ranges of lost numbers that are not reported yet. ``packets_waiting`` are stages of
+    cases whose pictures are still to be redacted, ``pictures_waiting`` those of which the platform has not said that
+    it has them. What the agent wrote today
     and yesterday, by the site's days, is a few minutes old. ``unknown`` says of what is null why it is.
     """
 
@@ -237,6 +239,8 @@ class Upkeep(Reported):
     dead_letters: Annotated[Count, Example(0)]
     set_aside: Annotated[tuple[SetAside, ...], AtMost(MAX_SET_ASIDE)] = ()
     losses_unreported: Annotated[Count, Example(0)]
+    packets_waiting: Annotated[Count, Example(1), QUIET] = 0
+    pictures_waiting: Annotated[Count, Example(2), QUIET] = 0
     written_today_bytes: Annotated[Count | None, Example(96_000_000), QUIET] = None
     written_yesterday_bytes: Annotated[Count | None, Example(410_000_000), QUIET] = None
     unknown: Annotated[

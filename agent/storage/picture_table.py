@@ -103,6 +103,12 @@ def count_asked_for(connection: sqlite3.Connection) -> int:
     return int(count)
 
 
+def pictures_waiting(connection: sqlite3.Connection) -> int:
+    """How many pictures the platform has not confirmed."""
+    [count] = connection.execute("SELECT count(*) FROM picture_queue").fetchone()
+    return int(count)
+
+
 def note_sent(connection: sqlite3.Connection, sha256: str, sent_bytes: int, tries: int) -> None:
     """Keep how far a picture was sent; within a transaction."""
     connection.execute(

@@ -7,7 +7,7 @@ import sqlite3
 from contextlib import closing
 from datetime import timedelta
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from agent.protocol.heartbeat import (
@@ -23,9 +23,11 @@ from agent.protocol.heartbeat import (
 )
 from agent.storage import day_counters
 from agent.storage.errors import StorageError
+from agent.storage.evidence_job_table import jobs_waiting
 from agent.storage.kept_table import set_aside_count, set_aside_spans
 from agent.storage.lived_time import DAY_S
 from agent.storage.loss_table import unreported_count
+from agent.storage.picture_table import pictures_waiting
 from agent.storage.verdict_table import judged
 from agent.telemetry.gauges import gauge
 from drivers.card import read_card
@@ -85,16 +87,13 @@ class MaintenanceGauges:
         if (kept := self._kept()) is None:
             unknown["kept"] = "retention has not looked yet"
         unknown |= self._machine.unknown()
-        dead_letters, set_aside, unreported = self._counts()
         today, yesterday = self._written(unknown)
         return Upkeep(
             certificate=self._certificate_health(unknown),
             card=self._card(unknown),
             kept=kept,
             audit=self._head(unknown),
-            dead_letters=dead_letters,
-            set_aside=set_aside,
-            losses_unreported=unreported,
+            **self._counts(),
             written_today_bytes=today,
             written_yesterday_bytes=yesterday,
             unknown=unknown,
@@ -164,8 +163,8 @@ class MaintenanceGauges:
         value = counters.get(_WRITTEN)
         return None if value is None else int(value)
 
-    def _counts(self) -> tuple[int, tuple[SetAside, ...], int]:
-        """How many dead letters are kept, which of them may still come, and how many losses are not reported."""
+    def _counts(self) -> dict[str, Any]:
+        """What the database says, by the heartbeat's names."""
         try:
             with closing(self._database.read()) as connection:
                 spans = set_aside_spans(connection, MAX_SET_ASIDE)
@@ -175,6 +174,12 @@ class MaintenanceGauges:
                     )
                     for epoch, each_epoch in groupby(spans, lambda each: each.epoch)
                 )
-                return set_aside_count(connection), aside, unreported_count(connection)
+                return {
+                    "dead_letters": set_aside_count(connection),
+                    "set_aside": aside,
+                    "losses_unreported": unreported_count(connection),
+                    "packets_waiting": jobs_waiting(connection),
+                    "pictures_waiting": pictures_waiting(connection),
+                }
         except sqlite3.Error as error:
             raise StorageError(self._database.path, reason_of(error)) from error

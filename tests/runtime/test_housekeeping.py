@@ -18,6 +18,8 @@ from agent.audit import records, verify
 from agent.identity.certificate_expiry import CertificateFile
 from agent.protocol.heartbeat import Upkeep
 from agent.storage import day_counters
+from agent.storage.evidence_job_table import add_job
+from agent.storage.picture_table import QueuedPicture, queue_picture
 from agent.telemetry.maintenance_gauges import NO_CLOCK
 from agent.telemetry.status_file import FILE, Status
 from drivers.card import read_card
@@ -29,7 +31,7 @@ from tests.support.ordering import ordered
 from tests.support.outboxes import events_in
 from tests.support.red_bike_model import write_model
 from tests.support.sites import drawn_camera, site_of, write_site, zone
-from tests.support.state_folder import StateFolder
+from tests.support.state_folder import NOON, StateFolder
 from tests.support.waiting import wait_until
 
 
@@ -37,7 +39,13 @@ def upkeep_of(device: StateFolder, base: Path, **uplink: str) -> Upkeep:
     return housekeeping_of(device, base, None, (), **uplink).gauges.upkeep()
 
 
-def test_what_is_kept_held_refused_and_lost_is_told(tmp_path: Path) -> None:
+def _have_pictures_wait(connection: sqlite3.Connection) -> None:
+    add_job(connection, "case-1", "opened", "{}")
+    for digit in "ab":
+        queue_picture(connection, QueuedPicture(digit * 64, None, f"{digit}.jpg", 9), NOON)
+
+
+def test_what_is_kept_held_refused_lost_and_waits_is_told(tmp_path: Path) -> None:
     device = StateFolder(tmp_path)
     device.case()
     device.case(heard=False)
@@ -47,10 +55,12 @@ def test_what_is_kept_held_refused_and_lost_is_told(tmp_path: Path) -> None:
     assert "not looked yet" in before.unknown["kept"]
     device.passes()
     device.audit.append("test")
+    device.database.write(_have_pictures_wait).result()
     told = upkeep_of(device, tmp_path)
     assert told.kept is not None
     assert (told.kept.cases, told.kept.held, told.kept.short_bytes) == (2, 0, 0)
     assert (told.dead_letters, told.losses_unreported) == (1, 0), "kept is not lost"
+    assert (told.packets_waiting, told.pictures_waiting) == (1, 2)
     [aside] = told.set_aside
     assert (aside.epoch, aside.ranges) == (device.outbox.epoch, ((3, 3),))
     assert told.audit is not None
