@@ -136,20 +136,6 @@ def test_a_camera_that_gives_no_frame_is_told_after_a_while(corner: Corner) -> N
     )
 
 
-def test_a_snapshot_that_ends_its_thread_holds_up_no_other_one(corner: Corner) -> None:
-    def breaks() -> Redactor:
-        raise RuntimeError
-
-    corner.snapshots.ask(camera(corner), "s-1")
-    corner.see()
-    with pytest.raises(RuntimeError):
-        corner.snapshots.do_next(breaks)
-    corner.snapshots.ask(camera(corner), "s-2")
-    corner.see()
-    assert corner.snapshots.do_next(lambda: Redactor(None))
-    assert [each["command_id"] for each in corner.told()] == ["s-2"]
-
-
 def test_only_so_many_are_waited_for(corner: Corner) -> None:
     asked = [corner.snapshots.ask("street", f"s-{each}") for each in range(MOST_WAITING + 1)]
     assert asked == [True] * MOST_WAITING + [False]
