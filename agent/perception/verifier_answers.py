@@ -78,7 +78,7 @@ class Question:
         A verifier gives a little to every kind. The more kinds are added up, the more they have together
         of what is none of them.
         """
-        return min(self.confirms, self.refuses * len(self.wanted))
+        return min(self.confirms, round(self.refuses * len(self.wanted), 9))  # 3 × 0.05 is 0.15
 
     def is_refused_by(self, probabilities: Mapping[str, float]) -> bool:
         """Whether probabilities say that it is something else."""

@@ -29,7 +29,7 @@ from provisioning.console.local_time import local
 from provisioning.console.rounding import compared, figure, holds
 from provisioning.rendering import drawing
 from provisioning.wording import MAX_SHOWN, say
-from provisioning.wording.case_sentences import duration
+from provisioning.wording.case_sentences import duration, several_cases
 from provisioning.wording.vocabulary import (
     PICTURE_FAULTS,
     ROLES,
@@ -173,15 +173,7 @@ def find(where: Path, case_id: str | None) -> Explained:
             say("There is no case {case_id} in {path}.", case_id=case_id or "", path=database)
         )
     if case_id and len(rows) > 1:
-        known = ", ".join(row.case_id for row in rows[:5])
-        raise UnknownCaseError(
-            say(
-                "{case_id} begins {count} cases: {known} …",
-                case_id=case_id,
-                count=len(rows),
-                known=known,
-            )
-        )
+        raise UnknownCaseError(several_cases(case_id, [row.case_id for row in rows]))
     found, opened, last, trace = rows[0]
     told, body = _figures(trace), json.loads(opened)
     place = body["place"]["zone_id"], body["kind"]

@@ -23,6 +23,7 @@ from provisioning.commands.audit import audit_of, note
 from provisioning.console.exit_codes import FAULT
 from provisioning.console.local_time import local
 from provisioning.wording import MAX_SHOWN, say, say_many
+from provisioning.wording.case_sentences import several_cases
 from provisioning.wording.vocabulary import AUTHORS, known_in_words
 from wording.harmless import harmless
 
@@ -193,14 +194,7 @@ def _one(case: str, known: frozenset[str]) -> str:
     if not fitting:
         raise HoldError(say("There is no such case: {case_id}", case_id=case))
     if len(fitting) > 1:
-        raise HoldError(
-            say(
-                "{case_id} begins {count} cases: {known} …",
-                case_id=case,
-                count=len(fitting),
-                known=fitting[:5],
-            )
-        )
+        raise HoldError(several_cases(case, fitting))
     return fitting[0]
 
 

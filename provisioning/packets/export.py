@@ -25,6 +25,7 @@ from drivers.files.privileges import read_file
 from provisioning.packets import layout
 from provisioning.packets.layout import EVENTS, KEYS, LINKS, MANIFESTS, READMES, SEAL, Seal, Sealed
 from provisioning.wording import say
+from provisioning.wording.case_sentences import several_cases
 
 if TYPE_CHECKING:
     import sqlite3
@@ -144,16 +145,16 @@ def _case_id(connection: sqlite3.Connection, evidence: Path, case: str) -> str:
     on_disk = {path.parent.name for path in evidence.glob(f"{_literal(case)}*/manifest-*.jws")}
     found = sorted({*evidence_chain.case_ids(connection, case), *on_disk})
     if not found:
-        raise NoPacketError(say("No case that was packed begins {case_id}.", case_id=case))
-    if case not in found and len(found) > 1:
+        newest = ", ".join(evidence_chain.case_ids(connection, "")[-5:]) or say("none")
         raise NoPacketError(
             say(
-                "{case_id} begins {count} cases: {known} …",
+                "No case that was packed begins {case_id}. The newest: {known}",
                 case_id=case,
-                count=len(found),
-                known=", ".join(found[:5]),
+                known=newest,
             )
         )
+    if case not in found and len(found) > 1:
+        raise NoPacketError(several_cases(case, found))
     return case if case in found else found[0]
 
 

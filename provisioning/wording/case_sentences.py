@@ -19,10 +19,21 @@ from provisioning.wording.vocabulary import (
 from provisioning.wording.width import padded
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from agent.protocol.case import CaseBody
     from agent.protocol.events import Event
+
+
+def several_cases(begins: str, found: Sequence[str]) -> str:
+    """What is answered where the beginning of an id is that of several cases: five of them, and what to do."""
+    return say(
+        "{case_id} begins {count} cases: {known}. Give more of the id.",
+        case_id=begins,
+        count=len(found),
+        known=", ".join(found[:5]) + (" …" if len(found) > 5 else ""),
+    )
 
 
 def duration(seconds: float | None) -> str:

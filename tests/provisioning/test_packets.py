@@ -154,6 +154,19 @@ def test_the_independent_verifier_says_how_it_is_called_and_which_key_is_missing
     assert f"key {packed.key.kid}, which was not given" in said(packed.zip, tmp_path / "other.jwk")
 
 
+def test_the_beginning_of_no_case_or_of_several_is_answered_with_those_there_are(
+    packed: Packed, tmp_path: Path
+) -> None:
+    none = kerbwatch("evidence", "export", packed.folder, "zz", "--out", tmp_path / "x.zip")
+    assert packed.case_id in refused(none, 1)
+    several = kerbwatch(
+        "evidence", "export", packed.folder, packed.case_id[:1], "--out", tmp_path / "x"
+    )
+    told = " ".join(refused(several, 1).split())
+    assert "begins 3 cases" in told
+    assert told.endswith("Give more of the id.")
+
+
 # ── tampered with ────────────────────────────────────────────────────────────────────────────
 
 PLACES = (0, 1, 5, 50, 90)
