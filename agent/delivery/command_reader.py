@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
     from agent.identity.authorities import Authorities, Signature
 
+MAX_NAMED = 8
+"""Further faults whose field the reason names."""
 _SIGNED = TypeAdapter(SignedCommand)
 _COMMAND_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _UNKNOWN_FIELD, _NO_NAME, _UNKNOWN_NAME = (
@@ -206,20 +208,28 @@ def _validated(
 
 
 def _refusal_of(error: ValidationError, models: Mapping[str, type[Command]]) -> Refusal:
-    """The fault by which a command is answered."""
-    faults = error.errors(include_input=False, include_url=False)
-    fault = min(faults, key=_gravity)
+    """The fault by which a command is answered; the reason names the fields of the others, too."""
+    fault, *others = sorted(error.errors(include_input=False, include_url=False), key=_gravity)
     code = _CODES.get(fault["type"], "invalid_value")
     if code == "unknown_command":
         return Refusal(code, "command: unknown here", field="command", one_of=tuple(sorted(models)))
+    model, place = _place(fault, models)
+    field = ".".join(place) or "command"
+    allowed = _range_of(model, place[0]) if model is not None and len(place) == 1 else {}
+    also = ", ".join(".".join(_place(each, models)[1]) for each in others[:MAX_NAMED])
+    more = f"; {len(others)} more: {also}" if others else ""
+    return Refusal(code, harmless(f"{field}: {fault['msg']}{more}"), field=field, **allowed)
+
+
+def _place(
+    fault: ErrorDetails, models: Mapping[str, type[Command]]
+) -> tuple[type[Command] | None, list[str]]:
+    """Of which command a fault is, where that is known, and the way to its field."""
     place = [str(part) for part in fault["loc"]]
     model = models.get(place[0]) if place else None
     if model is not None:
         place = place[1:]  # pydantic says first which command it took it for
-    field = ".".join(place) or "command"
-    allowed = _range_of(model, place[0]) if model is not None and len(place) == 1 else {}
-    count = f"{len(faults)} faults, the first: " if len(faults) > 1 else ""
-    return Refusal(code, harmless(f"{count}{field}: {fault['msg']}"), field=field, **allowed)
+    return model, place
 
 
 def _gravity(fault: ErrorDetails) -> int:

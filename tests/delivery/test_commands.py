@@ -182,6 +182,17 @@ def test_what_is_not_understood_is_answered_with_a_code_and_never_half_obeyed(
     assert (heeding.pole.switched, heeding.downlink.refused) == ([], 1)
 
 
+def test_every_field_that_is_wrong_is_named_at_once(heeding: Heeding) -> None:
+    answer = heeding.order(on="yes", lamp="a/b", expires_at=7)
+    assert answer.reason is not None
+    first, more = answer.reason.split("; 2 more: ")
+    named = {first.partition(":")[0], *more.split(", ")}
+    assert named == {"on", "lamp", "expires_at"}
+    many = heeding.order(**{f"surprise_{number}": 1 for number in range(50)})
+    assert many.reason is not None
+    assert len(many.reason) <= 500
+
+
 def test_an_unknown_command_is_answered_with_those_that_are_known(heeding: Heeding) -> None:
     answer = heeding.order(command="lights")
     assert (answer.status, answer.code) == ("unsupported", "unknown_command")
