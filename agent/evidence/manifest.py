@@ -14,7 +14,6 @@ from contextlib import closing
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 from agent.protocol.base import ClockReading
 from agent.protocol.events import Draft
@@ -79,7 +78,6 @@ class ManifestWriter:
         evidence_dir: Path,
     ) -> None:
         self._site, self._legal = configuration.site, configuration.legal
-        self._timezone = ZoneInfo(configuration.site.timezone)
         self._thresholds_sha256 = thresholds_sha256(configuration)
         self._agent_version = _agent_version()
         self._database, self._outbox, self._signer = database, outbox, signer
@@ -163,7 +161,7 @@ class ManifestWriter:
             {
                 **self._link(connection, before, deletion.case_id),
                 "why": deletion.why,
-                "deleted_at": None if at is None else self._local(at),
+                "deleted_at": at,
                 "files": deletion.files,
                 "size_bytes": deletion.size_bytes,
                 "manifests": tuple(manifests),
@@ -182,7 +180,7 @@ class ManifestWriter:
             "previous": None if before is None else before.link,
             "case_id": case_id,
             "purpose": self._site.purpose,
-            "signed_at": self._local(self._clock.now()),
+            "signed_at": self._clock.now(),
             "signed_clock": ClockReading.of(self._clock),
         }
 
@@ -202,7 +200,10 @@ class ManifestWriter:
         told: Manifest | Tombstone,
         stage: str,
     ) -> str:
-        jws = self._signer.sign(told.model_dump(mode="json"))
+        # Its times are to the letter those of the case's events.
+        jws = self._signer.sign(
+            json.loads(json.dumps(told.model_dump(), default=self._outbox.time_in_words))
+        )
         digest = digest_of(jws)
         link = link_of(None if before is None else before.link, digest)
         record = Record(told.number, told.case_id, stage, digest, link, self._signer.public.x, jws)
@@ -219,9 +220,6 @@ class ManifestWriter:
         draft = Draft.of_device(body, self._clock, self._ids)
         self._outbox.add(connection, draft.model_copy(update={"test": test}))
 
-    def _local(self, at: datetime) -> datetime:
-        return at.astimezone(self._timezone)
-
     def _manifest(self, packet: Packet, link: dict[str, Any]) -> Manifest:
         body = packet.body
         return Manifest(
@@ -229,7 +227,7 @@ class ManifestWriter:
             stage=packet.stage,
             event_id=packet.event_id,
             test=packet.test,
-            occurred_at=self._local(packet.occurred_at),
+            occurred_at=packet.occurred_at,
             clock=packet.clock,
             kind=body.kind,
             code=body.code,

@@ -433,13 +433,18 @@ class Outbox:
         )
         return json.dumps(
             event.model_dump(),
-            default=self._local_time,
+            default=self.time_in_words,
             ensure_ascii=False,
             allow_nan=False,
             separators=(",", ":"),
         )
 
-    def _local_time(self, value: Any) -> str:
+    def time_in_words(self, value: Any) -> str:
+        """A time as every event of the device has it: with the site's offset, to the millisecond.
+
+        Raises:
+            TypeError: It is no time.
+        """
         if not isinstance(value, datetime):
             raise TypeError(f"{type(value).__name__} has no place on the wire")
         return value.astimezone(self.timezone).isoformat(timespec="milliseconds")

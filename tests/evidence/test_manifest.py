@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from agent.identity import jws
 from agent.identity.signing_key import Signer
 from agent.protocol.events import DeletedEvent, PackedEvent
 from agent.protocol.evidence import digest_of, link_of
-from agent.protocol.signed import manifest_of, read_record, tombstone_of
+from agent.protocol.signed import decoded, manifest_of, read_record, tombstone_of
 from agent.storage.errors import StorageError
 from agent.storage.evidence_chain import Deletion, note_deletions
 from tests.support.drafts import case_opened
@@ -56,6 +58,24 @@ def test_a_manifest_says_what_was_on_the_disk_and_by_what_it_was_judged(
     assert told.thresholds_sha256 == thresholds_sha256(device.configuration)
     assert (told.stage, manifest_of(cleared).stage) == ("opened", "cleared")
     assert told.case_id == case_id
+
+
+def test_the_times_of_a_manifest_are_to_the_letter_those_of_the_cases_event(
+    device: PackingDevice,
+) -> None:
+    device.packed(cleared=False)
+    [packed] = device.events()
+    with closing(device.database.read()) as connection:
+        query = "SELECT event FROM outbox WHERE type = 'case.opened' UNION SELECT event FROM kept"
+        events = [json.loads(text) for (text,) in connection.execute(query)]
+    [event] = [each for each in events if each["type"] == "case.opened"]
+    signed = json.loads(decoded(packed.body.jws.split(".")[1]))
+    assert signed["occurred_at"] == event["occurred_at"]
+    for name in ("began_at", "opened_at", "last_present_at"):
+        assert signed[name] == event["body"][name]
+        assert signed[name].endswith("+08:00")
+    since = [each["since"] for each in event["body"]["members"]]
+    assert [each["since"] for each in signed["members"]] == since
 
 
 def test_each_record_follows_the_link_of_the_one_before(device: PackingDevice) -> None:
