@@ -142,7 +142,7 @@ class PictureSender:
             room_bytes: What is left of the window.
             largest_bytes: The largest payload that window and broker take.
         """
-        if self._flying or self._clock.monotonic_s() < self._resume_s:
+        if self._flying or largest_bytes < 1 or self._clock.monotonic_s() < self._resume_s:
             return None
         current = self._current or self._choose(reader)
         if current is None or not self._budget.allows("evidence"):
@@ -206,7 +206,8 @@ class PictureSender:
             How many of them are not believed: nothing of them was sent, or they are longer than the picture.
         """
         doubted = 0
-        for sha256, has_bytes in pictures:
+        # Of what is said many times the last word counts: each that is believed costs a write.
+        for sha256, has_bytes in dict(pictures).items():
             row = queued_picture(reader, sha256)
             if row is None or row.put is not None:
                 continue  # said once more, or of another card

@@ -296,6 +296,28 @@ def test_a_picture_goes_on_where_the_platform_says_that_its_copy_ends(corner: Co
     assert begins(corner.next()) == 1000
 
 
+@pytest.mark.parametrize("largest_bytes", [0, -100])
+def test_a_broker_whose_packets_hold_no_byte_of_a_picture_gets_none(
+    corner: Corner, largest_bytes: int
+) -> None:
+    put(corner.database, picture_in(corner.folder, 100))
+    assert corner.next(largest_bytes=largest_bytes) is None
+    assert corner.next(largest_bytes=1) is not None
+
+
+def test_a_word_that_is_said_a_thousand_times_costs_one_write(corner: Corner) -> None:
+    sent = picture_in(corner.folder, 100)
+    put(corner.database, sent)
+    corner.send()
+    commits: list[int] = []
+    corner.database.on_commit(lambda: commits.append(1))
+    with closing(corner.database.read()) as reader:
+        corner.sender.receive([(sent.sha256, 100)] * 1000, reader)
+    corner.settle()
+    assert corner.waiting() == []
+    assert len(commits) <= 2, "what was said, and the test's own"
+
+
 def test_what_was_not_sent_is_not_confirmed(corner: Corner) -> None:
     sent, other = (picture_in(corner.folder, 100, name) for name in ("close_up", "threshold"))
     put(corner.database, sent, other)
