@@ -78,6 +78,11 @@ class DatabaseRows:
                 lambda connection: evidence_chain.note_deletions(connection, deletions)
             ).result()
 
+    def noted(self, case_ids: Iterable[str]) -> list[str]:
+        """Of these cases those of which a deletion is noted."""
+        with closing(self._database.read()) as connection:
+            return [each for each in case_ids if evidence_chain.is_deleted(connection, each)]
+
     def without_pictures(self, case_ids: Iterable[str]) -> list[str]:
         """Of these cases those whose manifests name pictures."""
         with closing(self._database.read()) as connection:

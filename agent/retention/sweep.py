@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import logging
+import math
 import os
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -181,6 +182,8 @@ class Retention:
         waiting = self._rows.waiting_cases() if quiet else frozenset()
         self._rows.let_age("case", sorted(quiet - waiting), lived_s)
         lost = self._lost(taken.keys() - cases.keys(), lived_s)
+        # What was cut short is finished, also where there is room again: the platform is told that it is deleted.
+        since_s |= dict.fromkeys(self._rows.noted(taken), -math.inf)
         return [
             Kept(
                 case_id=case_id,

@@ -120,6 +120,27 @@ def test_a_cut_between_note_and_deletion_leaves_one_tombstone(
     assert len(tombstones(device)) == 1
 
 
+def test_a_deletion_for_room_that_was_cut_short_is_finished_though_there_is_room_again(
+    device: PackingDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case_id = device.packed()
+    with monkeypatch.context() as cut:
+
+        def torn(*_: object) -> None:
+            raise OSError("power cut")
+
+        cut.setattr(CasePictures, "delete", torn)
+        device.free_bytes = 0
+        device.retention = device.begin()
+        with pytest.raises(OSError, match="power cut"):
+            device.passes()
+    device.free_bytes = 10**12
+    device.retention = device.begin()
+    device.passes()
+    assert [each.case_id for each in tombstones(device)] == [case_id]
+    assert device.kept() == set(), "what is told to be deleted is"
+
+
 def test_pictures_that_somebody_removed_are_missed(device: PackingDevice) -> None:
     case_id = device.packed()
     shutil.rmtree(device.folder / "evidence" / case_id)
