@@ -208,3 +208,23 @@ def test_no_other_record_proof_token_or_authority_is_taken(hour: Hour) -> None:
     )
     done = hour.run("verify", "proof.json", hour.records[1], "token.tsr", "x.pem")
     assert done.returncode == 1
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "[" * 100_000,
+        "[]",
+        "7",
+        '{"index": 0, "count": 2, "path": null}',
+        '{"index": "0", "count": 2, "path": []}',
+        json.dumps({"index": 0, "count": 1 << 5000, "path": ["00" * 32] * 5000}),
+        "",
+    ],
+)
+def test_a_hostile_proof_is_answered_in_one_line(hour: Hour, content: str) -> None:
+    (hour.folder / "hostile.json").write_text(content)
+    done = hour.run("verify", "hostile.json", hour.records[0], "token.tsr", "ca.pem")
+    assert done.returncode == 1
+    assert done.stderr.startswith("does not hold: ")
+    assert len(done.stderr.splitlines()) == 1
