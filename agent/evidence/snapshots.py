@@ -13,6 +13,7 @@ import sqlite3
 import threading
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
 from agent.domain.scene import WHOLE_FRAME
@@ -20,12 +21,18 @@ from agent.evidence.picture_files import context_of
 from agent.evidence.redacted_copy import WIDE, CopyError, copy_of
 from agent.evidence.redactor import NotRedacted, NotRedactedReason
 from agent.protocol.events import Draft
-from agent.protocol.picture_transfer import SnapshotBody
+from agent.protocol.picture_transfer import NotSentBody, SnapshotBody
 from agent.storage.errors import StorageError
 from agent.storage.paths import SNAPSHOTS
-from agent.storage.picture_table import QueuedPicture, queue_picture, queued
+from agent.storage.picture_table import (
+    QueuedPicture,
+    of_no_case_before,
+    queue_picture,
+    queued,
+    take_out,
+)
 from drivers.disk import make_folder, replace_file
-from wording.known_errors import reason_of, words_of
+from wording.known_errors import words_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,6 +53,8 @@ MOST_WAITING = 4
 """Snapshots that are asked for and not yet done; each may hold one frame in memory."""
 WITHIN_S = 60.0
 """A camera that gives no frame for so long has none to show."""
+KEPT = timedelta(days=30)
+"""A snapshot that has not arrived after so long is deleted, as the pictures of cases are by default."""
 NO_FRAME, NOT_KEPT = "no_frame", "not_kept"
 
 _log = logging.getLogger(__name__)
@@ -121,8 +130,8 @@ class Snapshots:
         """
         try:
             self._tidy()
-        except (OSError, sqlite3.Error) as error:
-            _log.warning("%s: %s", self._evidence_dir / SNAPSHOTS, reason_of(error))
+        except (OSError, StorageError, sqlite3.Error) as error:
+            _log.warning("%s: %s", self._evidence_dir / SNAPSHOTS, words_of(error))
         now_s = self._clock.monotonic_s()
         with self._lock:
             ready = [
@@ -203,11 +212,30 @@ class Snapshots:
         folder = self._evidence_dir / SNAPSHOTS
         if not folder.is_dir() or not any(folder.iterdir()):
             return
+        self._give_up()
         with closing(self._database.read()) as reader:
             waiting = {each.file.rpartition("/")[2] for each in queued(reader)}
         for path in folder.iterdir():
             if path.name not in waiting:
                 path.unlink(missing_ok=True)
+
+    def _give_up(self) -> None:
+        """Take out of the queue, and tell, what has not arrived for so long: nothing is kept without an end."""
+        with closing(self._database.read()) as reader:
+            old = of_no_case_before(reader, self._clock.now() - KEPT)
+        for each in old:
+            body = NotSentBody(
+                case_id=None, sha256=each.sha256, because="deleted", command_id=each.command_id
+            )
+            draft = Draft.of_device(body, self._clock, self._ids)
+
+            def write(
+                connection: sqlite3.Connection, sha256: str = each.sha256, draft: Draft = draft
+            ) -> None:
+                if take_out(connection, sha256) is not None:
+                    self._outbox.add(connection, draft)
+
+            self._database.write(write).result()
 
 
 def _copy(redacted: Redacted) -> Copy:

@@ -41,7 +41,7 @@ class StoredBody(Wire):
 class NotSentBody(Wire):
     """A redacted picture was queued and does not come.
 
-    ``deleted``: its case was deleted before it was sent. ``damaged``: its bytes are not those any more that were
+    ``deleted``: its case was deleted before it was sent, or a snapshot has not arrived for 30 days. ``damaged``: its bytes are not those any more that were
     redacted. ``upload_expired``: the time in which it might be put was over. ``upload_refused``: the store that it
     was to be put into did not take it.
     """

@@ -109,6 +109,15 @@ def pictures_waiting(connection: sqlite3.Connection) -> int:
     return int(count)
 
 
+def of_no_case_before(connection: sqlite3.Connection, at: datetime) -> list[QueuedPicture]:
+    """Those of no case that have waited since before a time."""
+    rows = connection.execute(
+        f"SELECT {_COLUMNS} FROM picture_queue WHERE case_id IS NULL AND queued_at < ?",  # noqa: S608
+        (at.timestamp(),),
+    )
+    return [_picture(row) for row in rows]
+
+
 def note_sent(connection: sqlite3.Connection, sha256: str, sent_bytes: int, tries: int) -> None:
     """Keep how far a picture was sent; within a transaction."""
     connection.execute(

@@ -12,10 +12,10 @@ import pytest
 
 from agent.domain.ids import RandomIds
 from agent.evidence.redactor import Redactor
-from agent.evidence.snapshots import MOST_WAITING, WITHIN_S, Snapshots
+from agent.evidence.snapshots import KEPT, MOST_WAITING, WITHIN_S, Snapshots
 from agent.perception.surroundings import Surroundings
 from agent.runtime.evidence_worker import open_redactor
-from agent.storage.picture_table import QueuedPicture, queued, take_out
+from agent.storage.picture_table import QueuedPicture, queue_picture, queued, take_out
 from drivers.testing import FakeClock
 from tests.support.assembled_site import camera_of, parts_of
 from tests.support.crossing import camera as camera_section
@@ -209,3 +209,24 @@ def test_a_snapshot_that_fails_is_told_once_and_keeps_nothing_waiting(
     [told] = corner.told()
     assert (told["command_id"], told["sha256"], told["because"]) == ("s-1", None, because)
     assert not corner.snapshots.do_next(redactor)
+
+
+def test_a_snapshot_that_never_arrives_is_not_kept_without_an_end(corner: Corner) -> None:
+    sha256 = "7" * 64
+    path = corner.evidence / "snapshots" / f"{sha256}.redacted.jpg"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"redacted")
+    picture = QueuedPicture(sha256, None, f"snapshots/{path.name}", 8, command_id="s-1")
+    now = corner.device.clock.now()
+    corner.device.database.write(lambda db: queue_picture(db, picture, now)).result()
+    corner.device.clock.advance(KEPT.total_seconds())
+    assert not corner.work()
+    assert path.exists()
+    corner.device.clock.advance(1)
+    corner.work()
+    assert (path.exists(), corner.waiting()) == (False, [])
+    with closing(corner.device.database.read()) as reader:
+        query = "SELECT event FROM outbox WHERE type = 'evidence.not_sent'"
+        [(event,)] = reader.execute(query).fetchall()
+    told = json.loads(event)["body"]
+    assert (told["sha256"], told["because"], told["command_id"]) == (sha256, "deleted", "s-1")
