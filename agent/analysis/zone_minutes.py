@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from agent.scenarios import Judgement
     from drivers.cameras import Frame
 
-MINUTE_S = 60.0
 WRITE_EVERY_S = 300.0
 """A card wears by what is written: minutes are written together, and a power cut costs the last of them."""
 
