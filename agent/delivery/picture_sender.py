@@ -26,6 +26,7 @@ from agent.storage.picture_table import (
     queued_picture,
     take_out,
 )
+from wording.known_errors import reason_of
 from wording.messages import said
 
 if TYPE_CHECKING:
@@ -272,14 +273,19 @@ class PictureSender:
                 del kept[sha256]
 
     def _content(self, row: QueuedPicture) -> bytes | None:
-        """The bytes of a picture; None: they are gone or not the same, and it is taken out of the queue."""
+        """The bytes of a picture; None: it cannot be read now and waits.
+
+        One that is gone or is not the same any more is taken out of the queue.
+        """
         because: Literal["deleted", "damaged"] = "damaged"
         try:
             content = (self._folder / row.file).read_bytes()
         except FileNotFoundError:
             because = "deleted"
         except OSError as error:
-            _log.error("picture %s: %s", row.file, error.strerror)
+            _log.error("picture %s: %s", row.file, reason_of(error))
+            self._again_s[row.sha256] = self._clock.monotonic_s() + REFUSED_FIRST_S
+            return None
         else:
             if hashlib.sha256(content).hexdigest() == row.sha256:
                 return content

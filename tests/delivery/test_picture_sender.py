@@ -11,6 +11,7 @@ import pytest
 from agent.delivery.data_budget import DataBudget
 from agent.delivery.picture_sender import (
     LOST_TELLING,
+    REFUSED_FIRST_S,
     REFUSED_MOST_S,
     UNCONFIRMED_FIRST_S,
     UNCONFIRMED_MOST_S,
@@ -413,3 +414,18 @@ def test_a_picture_that_is_gone_or_is_another_one_now_is_told_and_holds_nothing_
         (False, True),
     ]
     assert [each.sha256 for each in corner.waiting()] == [good.sha256]
+
+
+def test_a_picture_that_cannot_be_read_now_waits_and_holds_nothing_up(corner: Corner) -> None:
+    waits, good = (picture_in(corner.folder, 100, name) for name in ("a", "b"))
+    put(corner.database, waits, good)
+    path = corner.folder / waits.file
+    content = path.read_bytes()
+    path.unlink()
+    path.mkdir()  # reading it fails, whoever reads
+    assert [each.sha256 for each in corner.send_all()] == [good.sha256]
+    assert told(corner.database, "evidence.not_sent") == []
+    path.rmdir()
+    path.write_bytes(content)
+    corner.clock.advance(REFUSED_FIRST_S)
+    assert waits.sha256 in [each.sha256 for each in corner.send_all()]
