@@ -11,7 +11,7 @@ import pytest
 
 from agent.evidence.packets import MOST_TRIES, StoppedError
 from agent.protocol.signed import parts_of
-from agent.runtime.evidence_worker import EvidenceWorker, packets_of
+from agent.runtime.evidence_worker import EvidenceWorker, OwnRedactor, packets_of
 from tests.support.packing import PacketDevice
 from tests.support.waiting import wait_until
 
@@ -53,6 +53,14 @@ def test_an_agent_that_ends_again_and_again_meanwhile_loses_no_copy(device: Pack
     assert device.waiting == 1
     packets_of(device.database, evidence, device.writer).do_next()
     assert len(device.queued()) == 2
+
+
+def test_a_redactor_is_opened_once_and_anew_after_it_was_closed() -> None:
+    own = OwnRedactor()
+    first = own()
+    assert own() is first
+    own.close()
+    assert own() is not first
 
 
 def test_without_a_detector_the_packet_says_that_the_model_was_refused(
