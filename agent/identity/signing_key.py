@@ -125,9 +125,13 @@ def _read(path: Path) -> Ed25519PrivateKey:
 def _make(path: Path) -> None:
     """In a process of its own: what the library takes is given back with it."""
     make_folder(path.parent)
-    done = subprocess.run(python("-m", __name__, str(path)), check=False)
-    if done.returncode != 0:  # no second process to be had here
+    try:
+        done = subprocess.run(python("-m", __name__, str(path)), check=False)
+    except OSError:  # no second process to be had here
         make(path)
+    else:
+        if done.returncode != 0:
+            make(path)
 
 
 def make(path: Path) -> None:
