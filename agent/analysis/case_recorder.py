@@ -8,17 +8,15 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from agent.config.evidence_status import standing_of
-from agent.config.reported_members import departed, things
+from agent.config.reported_case import LastTold, code_of, facts_of, retold
 from agent.config.reported_place import allowed_s, place_of
-from agent.config.retold_case import LastTold, retold
 from agent.domain.labels import BIKES
 from agent.evidence.packets import job_of
 from agent.evidence.picture_files import EvidenceError
 from agent.perception.operator_colour import UNKNOWN, Palette
-from agent.protocol.base import Abstention, ClockReading, ModelUsed
+from agent.protocol.base import ClockReading, ModelUsed
 from agent.protocol.case import CaseBody, Withdrawn
-from agent.protocol.event_codes import event_code, told_as
+from agent.protocol.event_codes import told_as
 from agent.protocol.events import Draft
 from agent.protocol.evidence import STAGES
 from agent.storage import day_counters, held_back_table
@@ -42,7 +40,6 @@ if TYPE_CHECKING:
     from agent.evidence.pictures import Evidence
     from agent.perception.best_shot import BestShots, Shown
     from agent.perception.surroundings import Surroundings
-    from agent.protocol.base import EventCode
     from agent.protocol.case import Picture
     from agent.protocol.place import Place
     from agent.storage.database import Database
@@ -338,41 +335,18 @@ class CaseRecorder:
     ) -> CaseBody:
         case = change.case
         place, may_stay_s = self._rule(case, frame)
-        at = frame.time_of
         pictures, fault = self._pictures(change, frame, views.shown_of(case.members, around))
         told = notes_in(self._database, case.case_id)
-        standing = standing_of(case, told.verdict, self._configuration.legal)
         return CaseBody(
-            case_id=case.case_id,
-            kind=case.kind,
-            state=case.state,
-            code=self._code(case),
+            **facts_of(case, frame.time_of, change.left, told, self._configuration.legal),
+            code=code_of(case, self._configuration.site),
             place=place,
-            began_at=at(case.began_s),
-            opened_at=at(case.opened_s),
-            last_present_at=at(case.last_present_s),
-            cleared_at=None if case.cleared_s is None else at(case.cleared_s),
-            dwell_s=round(max(0.0, case.last_present_s - case.began_s), 3),
             allowed_s=may_stay_s,
-            count=len(case.members),
-            members=things(case.members, at),
-            left=departed(change.left, at),
-            confidence=round(min(1.0, case.confidence), 4),
             reason={} if change.finding is None else dict(change.finding.reason),
             models=self._models,
             configuration_sha256=self._configuration_sha256,
             pictures=pictures,
             evidence_fault=fault,
-            evidence_status=standing.status,
-            evidence_lacks=standing.lacks,
-            abstention=None
-            if case.abstained_s is None
-            else Abstention.model_validate(
-                {"because": case.abstained_because, "since": at(case.abstained_s)}
-            ),
-            ticket=told.ticket,
-            verdict=told.verdict,
-            warned_at=None if case.warned_s is None else at(case.warned_s),
         )
 
     def _rule(self, case: Case, frame: Frame) -> tuple[Place, float]:
@@ -386,10 +360,6 @@ class CaseRecorder:
             return place_of(site, zone), seconds
         told = LastTold(case, last_body_in(self._database, case.case_id), frame.captured_at)
         return told.place(site.device_id, site.address), told.allowed_s
-
-    def _code(self, case: Case) -> EventCode:
-        site = self._configuration.site
-        return event_code(site.codes_profile, case.matter or case.kind, site.division_code)
 
     def matter_of(self, case: Case) -> str:
         """As what the city is told of a case that opens: its kind, or what the site or the zone asks for instead.

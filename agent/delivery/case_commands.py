@@ -6,7 +6,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from agent.config.retold_case import LastTold, retold
+from agent.config.reported_case import LastTold, retold
 from agent.delivery.commands import AnyHandler, Change, Done, Handler, SignedHandler
 from agent.protocol.base import ClockReading
 from agent.protocol.case import Verdict

@@ -104,21 +104,7 @@ class Housekeeping:
             audit=self.audit,
             crops=SampleCrops(state_dir / COLLECTION, configuration.collection.keep_days),
         )
-        pictures = PictureCommands(
-            database,
-            state_dir / EVIDENCE,
-            clock,
-            camera_ids=frozenset(each.camera_id for each in configuration.cameras),
-            upload_hosts=frozenset(configuration.evidence.upload_hosts),
-            snapshots=snapshots,
-        )
-        cases = CaseCommands(configuration, database, outbox, clock, ids)
-        self.handlers: tuple[AnyHandler, ...] = (
-            HoldCommand(state_dir, state_dir / EVIDENCE, database, clock).handler,
-            ConfigurationCommand(configuration, state_dir, database).handler,
-            *cases.handlers,
-            *pictures.handlers,
-        )
+        self.handlers = self._handlers(snapshots)
         """Commands of the platform that are obeyed here."""
         self.machine = MachineGauges(state_dir, configuration.cooling.sensor)
         self.gauges = MaintenanceGauges(
@@ -130,6 +116,24 @@ class Housekeeping:
             machine=self.machine,
             kept=self._kept,
             audit_head=self._audit_head,
+        )
+
+    def _handlers(self, snapshots: Snapshots | None) -> tuple[AnyHandler, ...]:
+        configuration, database, clock = self._configuration, self._database, self._clock
+        pictures = PictureCommands(
+            database,
+            self._state_dir / EVIDENCE,
+            clock,
+            camera_ids=frozenset(each.camera_id for each in configuration.cameras),
+            upload_hosts=frozenset(configuration.evidence.upload_hosts),
+            snapshots=snapshots,
+        )
+        cases = CaseCommands(configuration, database, self._outbox, clock, self._ids)
+        return (
+            HoldCommand(self._state_dir, self._state_dir / EVIDENCE, database, clock).handler,
+            ConfigurationCommand(configuration, self._state_dir, database).handler,
+            *cases.handlers,
+            *pictures.handlers,
         )
 
     def start(self, workers: Threads, *, after: str, facts: Mapping[str, str]) -> None:

@@ -15,7 +15,7 @@ import pytest
 from agent.analysis.decision_trace import Traces
 from agent.analysis.withdrawal import reasons, vantages_of
 from agent.config.loading import from_tables
-from agent.config.retold_case import LastTold
+from agent.config.reported_case import LastTold
 from agent.domain.case_lifecycle import Change
 from agent.domain.scene import Box, Case, Member
 from agent.perception.best_shot import BestShots

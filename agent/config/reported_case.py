@@ -1,10 +1,10 @@
-"""What the platform is told again of a case of which nothing was seen: as it was told last, with what it told since."""
+"""What is told of a case: what every event says of it, and what of one of which nothing was seen any more."""
 
 from __future__ import annotations
 
 import logging
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
@@ -17,9 +17,10 @@ from agent.protocol.fields import Moment, Seconds
 from agent.protocol.place import Place
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from agent.config.schema import Configuration
+    from agent.config.sections.site import LegalSection, SiteSection
     from agent.domain.scene import Case, Member
     from agent.protocol.base import ModelUsed
     from agent.storage.case_notes import CaseNotes
@@ -103,6 +104,54 @@ class LastTold:
         return 0.0 if self._told is None else self._told.allowed_s
 
 
+def code_of(case: Case, site: SiteSection) -> EventCode:
+    """Under which code a case is told by the site as it is now."""
+    return event_code(site.codes_profile, case.matter or case.kind, site.division_code)
+
+
+def facts_of(
+    case: Case,
+    at: Callable[[float], datetime],
+    left: Sequence[Member],
+    noted: CaseNotes,
+    legal: LegalSection,
+) -> dict[str, Any]:
+    """What every event says of a case as it stands, as fields of :class:`CaseBody`.
+
+    Args:
+        case: The case.
+        at: The wall time of a moment of it.
+        left: Members that have gone since the last event.
+        noted: What the platform told of it.
+        legal: What the law asks of the site.
+    """
+    standing = standing_of(case, noted.verdict, legal)
+    return {
+        "case_id": case.case_id,
+        "kind": case.kind,
+        "state": case.state,
+        "began_at": at(case.began_s),
+        "opened_at": at(case.opened_s),
+        "last_present_at": at(case.last_present_s),
+        "cleared_at": None if case.cleared_s is None else at(case.cleared_s),
+        "dwell_s": round(max(0.0, case.last_present_s - case.began_s), 3),
+        "count": len(case.members),
+        "members": things(case.members, at),
+        "left": departed(left, at),
+        "confidence": round(min(1.0, case.confidence), 4),
+        "evidence_status": standing.status,
+        "evidence_lacks": standing.lacks,
+        "abstention": None
+        if case.abstained_s is None
+        else Abstention.model_validate(
+            {"because": case.abstained_because, "since": at(case.abstained_s)}
+        ),
+        "ticket": noted.ticket,
+        "verdict": noted.verdict,
+        "warned_at": None if case.warned_s is None else at(case.warned_s),
+    }
+
+
 def retold(
     case: Case,
     told: LastTold,
@@ -124,36 +173,13 @@ def retold(
         models: Those that judge; None: those of its last event.
         withdrawn: Why and when it ended without being seen to; None: as it was told last.
     """
-    site, at = configuration.site, told.at
-    code = event_code(site.codes_profile, case.matter or case.kind, site.division_code)
-    standing = standing_of(case, noted.verdict, configuration.legal)
+    site = configuration.site
     return CaseBody(
-        case_id=case.case_id,
-        kind=case.kind,
-        state=case.state,
-        code=told.code or code,
+        **facts_of(case, told.at, left, noted, configuration.legal),
+        code=told.code or code_of(case, site),
         place=told.place(site.device_id, site.address),
-        began_at=at(case.began_s),
-        opened_at=at(case.opened_s),
-        last_present_at=at(case.last_present_s),
-        cleared_at=None if case.cleared_s is None else at(case.cleared_s),
-        dwell_s=round(max(0.0, case.last_present_s - case.began_s), 3),
         allowed_s=told.allowed_s,
-        count=len(case.members),
-        members=things(case.members, at),
-        left=departed(left, at),
-        confidence=round(min(1.0, case.confidence), 4),
         models=told.models if models is None else tuple(models),
         configuration_sha256=configuration.sha256(),
-        evidence_status=standing.status,
-        evidence_lacks=standing.lacks,
-        abstention=None
-        if case.abstained_s is None
-        else Abstention.model_validate(
-            {"because": case.abstained_because, "since": at(case.abstained_s)}
-        ),
-        ticket=noted.ticket,
-        verdict=noted.verdict,
         withdrawn=withdrawn or told.withdrawn,
-        warned_at=None if case.warned_s is None else at(case.warned_s),
     )
