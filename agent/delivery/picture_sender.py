@@ -9,14 +9,14 @@ once.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from agent.concurrency.backoff import Backoff
 from agent.delivery.reason_codes import meaning
+from agent.evidence.picture_queue import content_of
 from agent.protocol.events import Draft
 from agent.protocol.picture_transfer import PIECE_BYTES, NotSentBody, StoredBody
 from agent.storage.picture_table import (
@@ -26,7 +26,6 @@ from agent.storage.picture_table import (
     queued_picture,
     take_out,
 )
-from wording.known_errors import reason_of
 from wording.messages import said
 
 if TYPE_CHECKING:
@@ -277,20 +276,13 @@ class PictureSender:
 
         One that is gone or is not the same any more is taken out of the queue.
         """
-        because: Literal["deleted", "damaged"] = "damaged"
-        try:
-            content = (self._folder / row.file).read_bytes()
-        except FileNotFoundError:
-            because = "deleted"
-        except OSError as error:
-            _log.error("picture %s: %s", row.file, reason_of(error))
+        content = content_of(self._folder, row)
+        if content == "again":
             self._again_s[row.sha256] = self._clock.monotonic_s() + REFUSED_FIRST_S
-            return None
+        elif isinstance(content, bytes):
+            return content
         else:
-            if hashlib.sha256(content).hexdigest() == row.sha256:
-                return content
-            _log.error("picture %s is not the one that was queued", row.file)
-        self._finish(row, NotSentBody(**_facts(row), because=because))
+            self._finish(row, NotSentBody(**_facts(row), because=content))
         return None
 
     def _advance(self, current: _Current, end: int) -> None:

@@ -7,7 +7,6 @@ is put or its time is over, and in no log, event or answer.
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import logging
 import socket
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Literal
 
 from agent.concurrency.backoff import Backoff
 from agent.config.upload_url import UploadTarget, UploadUrlError, target_of
+from agent.evidence.picture_queue import content_of
 from agent.identity.pem import CertificateError
 from agent.identity.server_trust import context_of
 from agent.protocol.events import Draft
@@ -124,18 +124,8 @@ class PictureUploads:
             return "upload_refused"
         if not self._budget().allows("evidence"):
             return "again"
-        content = self._content(row)
+        content = content_of(self._folder, row)
         return content if isinstance(content, str) else self._put(target, content, row, stop)
-
-    def _content(self, row: QueuedPicture) -> bytes | Literal["deleted", "damaged", "again"]:
-        try:
-            content = (self._folder / row.file).read_bytes()
-        except FileNotFoundError:
-            return "deleted"
-        except OSError as error:
-            _log.error("picture %s: %s", row.file, reason_of(error))
-            return "again"
-        return content if hashlib.sha256(content).hexdigest() == row.sha256 else "damaged"
 
     def _put(
         self, target: UploadTarget, content: bytes, row: QueuedPicture, stop: threading.Event

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+import hashlib
+import logging
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from agent.storage.picture_table import QueuedPicture, queue_picture
+from wording.known_errors import reason_of
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
     from datetime import datetime
+    from pathlib import Path
+
+_log = logging.getLogger(__name__)
 
 
 class Copy(Protocol):
@@ -53,3 +59,23 @@ class PictureQueue:
             if picture.default and copy is not None:
                 queued = QueuedPicture(copy.sha256, packet.case_id, copy.file, copy.size_bytes)
                 queue_picture(connection, queued, packet.occurred_at)
+
+
+def content_of(folder: Path, row: QueuedPicture) -> bytes | Literal["deleted", "damaged", "again"]:
+    """The bytes of a queued picture, if they are those that were queued; else why there are none.
+
+    Args:
+        folder: Of all pictures.
+        row: Which. ``again``: the disk does not give it now.
+    """
+    try:
+        content = (folder / row.file).read_bytes()
+    except FileNotFoundError:
+        return "deleted"
+    except OSError as error:
+        _log.error("picture %s: %s", row.file, reason_of(error))
+        return "again"
+    if hashlib.sha256(content).hexdigest() != row.sha256:
+        _log.error("picture %s is not the one that was queued", row.file)
+        return "damaged"
+    return content
