@@ -70,7 +70,10 @@ def test_the_lock_of_npm_holds_pins_and_hashes_and_no_index() -> None:
 
 @pytest.mark.parametrize(
     ("lock", "extras"),
-    [("requirements.lock", ["device"]), ("requirements-dev.lock", ["device", "demo", "dev"])],
+    [
+        ("requirements.lock", ["device", "page"]),
+        ("requirements-dev.lock", ["device", "page", "demo", "dev"]),
+    ],
 )
 def test_a_lock_is_in_step_with_the_project(lock: str, extras: list[str]) -> None:
     versions = pinned(lock)
