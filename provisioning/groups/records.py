@@ -41,7 +41,7 @@ _REASON = click.option(
 @json_option(say("Print the result as JSON."))
 def retention(site: Path, as_json: bool) -> None:
     """Delete old data."""
-    from provisioning.commands import retention  # noqa: PLC0415
+    from provisioning.commands import retention
 
     sys.exit(retention.let_go(site, as_json=as_json))
 
@@ -57,7 +57,7 @@ def hold() -> None:
 @_REASON
 def hold_set(site: Path, case_id: str, reason: str) -> None:
     """Hold a case."""
-    from provisioning.commands import retention  # noqa: PLC0415
+    from provisioning.commands import retention
 
     retention.set_hold(site, case_id, reason)
 
@@ -68,7 +68,7 @@ def hold_set(site: Path, case_id: str, reason: str) -> None:
 @_REASON
 def hold_lift(site: Path, case_id: str, reason: str) -> None:
     """Lift a hold."""
-    from provisioning.commands import retention  # noqa: PLC0415
+    from provisioning.commands import retention
 
     retention.lift_hold(site, case_id, reason)
 
@@ -78,7 +78,7 @@ def hold_lift(site: Path, case_id: str, reason: str) -> None:
 @json_option(say("Print the list as JSON."))
 def hold_list(site: Path, as_json: bool) -> None:
     """List the holds."""
-    from provisioning.commands import retention  # noqa: PLC0415
+    from provisioning.commands import retention
 
     retention.list_holds(site, as_json=as_json)
 
@@ -100,7 +100,7 @@ def audit() -> None:
 @json_option(say("Print the records as stored, one JSON document a line."))
 def audit_show(site: Path, last: int, as_json: bool) -> None:
     """Print the audit log."""
-    from provisioning.commands import audit  # noqa: PLC0415
+    from provisioning.commands import audit
 
     audit.show(site, last, as_json=as_json)
 
@@ -123,7 +123,7 @@ def audit_show(site: Path, last: int, as_json: bool) -> None:
 @json_option(say("Print the result as JSON."))
 def audit_verify(site: Path, known: str | None, as_json: bool) -> None:
     """Verify the audit log."""
-    from provisioning.commands import audit  # noqa: PLC0415
+    from provisioning.commands import audit
 
     sys.exit(audit.verify_log(site, known, as_json=as_json))
 
@@ -145,7 +145,7 @@ def audit_verify(site: Path, known: str | None, as_json: bool) -> None:
 @json_option(say("Print the summary as sent to the platform, as JSON."))
 def report(site: Path, day: str | None, as_json: bool) -> None:
     """Print the daily summary."""
-    from provisioning.commands import report  # noqa: PLC0415
+    from provisioning.commands import report
 
     report.report(site, day, as_json=as_json)
 
@@ -169,7 +169,7 @@ def report(site: Path, day: str | None, as_json: bool) -> None:
 )
 def decommission(site: Path, confirmed: str | None) -> None:
     """Wipe a device."""
-    from provisioning.commands import decommission  # noqa: PLC0415
+    from provisioning.commands import decommission
 
     sys.exit(decommission.decommission(site, confirmed))
 
@@ -205,7 +205,7 @@ def evidence_export(
     where: Path, case_id: str, out: Path | None, originals: bool, reason: str | None, as_json: bool
 ) -> None:
     """Write a packet."""
-    from provisioning.commands import evidence  # noqa: PLC0415
+    from provisioning.commands import evidence
 
     evidence.export(where, case_id, out, originals=originals, reason=reason, as_json=as_json)
 
@@ -232,7 +232,7 @@ def evidence_export(
 @json_option(say("Print the result as JSON."))
 def verify(file: Path, keys: tuple[Path, ...], as_json: bool) -> None:
     """Verify a packet."""
-    from provisioning.commands import evidence  # noqa: PLC0415
+    from provisioning.commands import evidence
 
     sys.exit(evidence.verify(file, keys, as_json=as_json))
 

@@ -1,0 +1,1 @@
+"""Taking a device over: its tests, its record, its form."""

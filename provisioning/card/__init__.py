@@ -1,0 +1,1 @@
+"""The card before its first boot, and the first boot itself."""

@@ -1,0 +1,1 @@
+"""Keys and certificates: the offline authority, enrolment over EST, renewal."""

@@ -1,0 +1,1 @@
+"""Versions of Kerbwatch beside each other: placed, switched, proved, gone back from."""
