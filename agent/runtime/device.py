@@ -12,6 +12,8 @@ from zoneinfo import ZoneInfo
 from agent.concurrency.threads import Threads
 from agent.concurrency.watchdog import Progress, notify
 from agent.config.plausibility import remarks
+from agent.control.channel import ControlChannel
+from agent.control.meeting_place import folder_of
 from agent.delivery.picture_upload import PictureUploads
 from agent.delivery.uplink import Uplink
 from agent.delivery.uplink_supervisor import UplinkSupervisor
@@ -27,6 +29,7 @@ from agent.runtime.evidence_worker import EvidenceWorker
 from agent.runtime.housekeeping import Housekeeping
 from agent.runtime.indicators import Indicators
 from agent.runtime.instance_lock import alone, refuse_foreign
+from agent.runtime.local_verbs import Running, local_verbs
 from agent.runtime.metrics import Metrics
 from agent.runtime.recovery import Recovery
 from agent.runtime.supervisor import Supervisor
@@ -385,6 +388,23 @@ class _Device:
         keep("health", lambda: health.run(stop))
         self._start_signals(metrics, health)
         keep("status", lambda: keep_written(self._run_dir, metrics.status, stop))
+        channel = self._channel(metrics, housekeeping)
+        keep("control", lambda: channel.run(stop))
+
+    def _channel(self, metrics: Metrics, housekeeping: Housekeeping) -> ControlChannel:
+        """Who answers what a technician at the device asks."""
+        running = Running(
+            self._configuration,
+            self._base,
+            self._state_dir,
+            self._parts,
+            self._vision,
+            metrics,
+            housekeeping,
+            self._clock,
+        )
+        record = housekeeping.audit.append
+        return ControlChannel(folder_of(self._run_dir), local_verbs(running), record)
 
     def _inventory(self) -> InventorySender:
         """Who says what the device is made of."""
