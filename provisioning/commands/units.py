@@ -29,14 +29,16 @@ from wording.messages import said
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-HOME = Path("/opt/kerbwatch")
-"""Where the units look for Python."""
+HOME = Path("/opt/kerbwatch/active")
+"""Where the units look for Python: a link to the version that runs."""
 ONLY_WITH_PINS = "gpio.conf"
 SINCE_SYSTEMD = {"growing-restarts.conf": 254}
 """Drop-ins whose settings an older systemd does not know."""
 _UNITS = {".service", ".timer", ".path", ".socket"}
 _WRITTEN = (HOME, Path("/etc"), Path("/usr/local/bin"))
 """Where an installation writes: packages, models and programs; units and configuration; the command's link."""
+_PACKAGED = Path("usr/lib")
+"""Where a package of the system puts what otherwise lies in ``/etc``."""
 _BESIDE_UNITS = ("journald", "system.conf.d")
 """Belong to ``/etc/systemd`` itself."""
 _LONGEST_S = 60
@@ -63,7 +65,7 @@ def install(*, pins: bool) -> int:
             the environment are not what was installed.
         OSError: A file cannot be written.
     """
-    if Path(sys.prefix) != HOME:
+    if Path(sys.prefix).resolve() != HOME.resolve():
         raise UnitsError(
             said(
                 "This environment is {here}, and the units start {home}/bin/python. Install Kerbwatch "
@@ -132,11 +134,11 @@ def astray(root: Path, version: int, *, pins: bool) -> list[str]:
 
 def masked(root: Path) -> list[str]:
     """Name the units that systemd takes as masked below a root: their files are empty, or links to nothing."""
-    places = ((name, root / _target(Path(name))) for name in units())
     return [
         name
-        for name, path in places
-        if path.exists() and (not path.is_file() or path.stat().st_size == 0)
+        for name in units()
+        for path in _places(root, Path(name))[:1]
+        if not path.is_file() or path.stat().st_size == 0
     ]
 
 
@@ -212,9 +214,19 @@ def _astray(root: Path, version: int, *, pins: bool) -> Iterator[tuple[Path, Pat
             continue
         if version < SINCE_SYSTEMD.get(path.name, 0):
             continue
-        target = root / _target(path.relative_to(source()))
-        if not target.is_file() or target.read_bytes() != path.read_bytes():
-            yield path, target
+        name = path.relative_to(source())
+        found = [each for each in _places(root, name)[:1] if each.is_file()]
+        if not found or found[0].read_bytes() != path.read_bytes():
+            yield path, root / _target(name)
+
+
+def _places(root: Path, name: Path) -> list[Path]:
+    """Where a file is there below a root, the one that systemd goes by first: ``/etc``, then the package's."""
+    target = _target(name)
+    packaged = _PACKAGED / target.relative_to("etc")
+    if target.name.startswith("journald@"):  # systemd looks for the file itself in /etc alone
+        packaged = packaged.with_name(f"{target.name}.d") / "kerbwatch.conf"
+    return [each for each in (root / target, root / packaged) if each.exists()]
 
 
 def _steps() -> Iterator[list[str]]:

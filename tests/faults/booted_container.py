@@ -39,8 +39,9 @@ def device_recipe(suite: str) -> Recipe:
         packages=_PACKAGES,
         files=(("opt/requirements.lock", ROOT / "requirements.lock"),),
         steps=(
-            "python3 -P -m venv --system-site-packages /opt/kerbwatch",
-            "/opt/kerbwatch/bin/pip install -q --require-hashes --only-binary :all:"
+            "python3 -P -m venv --system-site-packages /opt/kerbwatch/versions/tree",
+            "ln -s versions/tree /opt/kerbwatch/active",
+            "/opt/kerbwatch/active/bin/pip install -q --require-hashes --only-binary :all:"
             " -r /opt/requirements.lock",
         ),
     )

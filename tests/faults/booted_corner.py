@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 HOUR_S = 3600
 NEVER_S = 5000
-PYTHON = "/opt/kerbwatch/bin/python"
+PYTHON = "/opt/kerbwatch/active/bin/python"
 REQUESTS = "/run/kerbwatch/recovery"
 NEEDS = ("root", "systemd-nspawn", "mmdebstrap", "nsenter", "setpriv")
 
@@ -187,8 +187,8 @@ def corner(
 def install_packages(device: Booted, wheel: Path) -> None:
     """Up to the command: the environment has its dependencies already."""
     device.path(f"/srv/{wheel.name}").write_bytes(wheel.read_bytes())
-    device.run("/opt/kerbwatch/bin/pip", "install", "-q", "--no-deps", f"/srv/{wheel.name}")
-    device.run("ln", "-s", "/opt/kerbwatch/bin/kerbwatch", "/usr/local/bin/kerbwatch")
+    device.run("/opt/kerbwatch/active/bin/pip", "install", "-q", "--no-deps", f"/srv/{wheel.name}")
+    device.run("ln", "-s", "/opt/kerbwatch/active/bin/kerbwatch", "/usr/local/bin/kerbwatch")
 
 
 def write_site(device: Booted, blue_s: float = NEVER_S) -> None:

@@ -42,7 +42,7 @@ def _no_second_agent(here: BootedCorner) -> None:
     device = here.device
     for command in (
         ("kerbwatch", "run", SITE),
-        ("/opt/kerbwatch/bin/python", "-m", "agent", SITE),
+        ("/opt/kerbwatch/active/bin/python", "-m", "agent", SITE),
         ("kerbwatch", "decommission", SITE, "--confirm", "corner"),
     ):
         told = device.run("sh", "-c", f"{' '.join(command)} 2>&1", check=False)

@@ -82,7 +82,13 @@ def power_cut_while_installing(run: Run) -> Outcome:
             with card.booted() as device:
                 install_packages(device, card.wheel)
                 device.run("kerbwatch", "units", "install")
-                pip = ("/opt/kerbwatch/bin/pip", "install", "-q", "--no-deps", "--ignore-installed")
+                pip = (
+                    "/opt/kerbwatch/active/bin/pip",
+                    "install",
+                    "-q",
+                    "--no-deps",
+                    "--ignore-installed",
+                )
                 device.run(*pip, f"/srv/{card.wheel.name}")  # as an update does
                 time.sleep(run.random.uniform(*_EMPTY_S))
                 image = card.disk.cut()

@@ -176,7 +176,7 @@ def _report_today(device: Booted) -> None:
     """Report of today: a device has no yesterday on its first day."""
     dropin = device.path("/etc/systemd/system/kerbwatch-report.service.d/day.conf")
     dropin.parent.mkdir()
-    command = "/opt/kerbwatch/bin/kerbwatch report /etc/kerbwatch --day today"
+    command = "/opt/kerbwatch/active/bin/kerbwatch report /etc/kerbwatch --day today"
     dropin.write_text(f"[Service]\nExecStart=\nExecStart={command}\n", encoding="utf-8")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from provisioning.cli import main
 from provisioning.commands.units import (
     SINCE_SYSTEMD,
+    astray,
     exposure,
     masked,
     place,
@@ -39,8 +41,8 @@ def test_the_units_are_such_that_systemd_accepts(tmp_path: Path) -> None:
     place(tmp_path, systemd_version(), pins=True)
     folder = tmp_path / "etc/systemd/system"
     for name in UNITS:
-        text = text_of(name).replace("/opt/kerbwatch/bin/python", sys.executable)
-        text = text.replace("/opt/kerbwatch/bin", str(Path(sys.executable).parent))
+        text = text_of(name).replace("/opt/kerbwatch/active/bin/python", sys.executable)
+        text = text.replace("/opt/kerbwatch/active/bin", str(Path(sys.executable).parent))
         (folder / name).write_text(text, encoding="utf-8")
     verify = ["systemd-analyze", "verify", "--recursive-errors=yes", "--man=no"]
     ran = subprocess.run(
@@ -81,7 +83,9 @@ def test_the_pins_open_no_more_than_is_allowed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_a_service_starts_what_is_there(name: str) -> None:
-    [started] = re.findall(r"^ExecStart=/opt/kerbwatch/bin/(.+)$", text_of(name), re.MULTILINE)
+    [started] = re.findall(
+        r"^ExecStart=/opt/kerbwatch/active/bin/(.+)$", text_of(name), re.MULTILINE
+    )
     program, *others = started.split()
     if program == "kerbwatch":
         assert others[0] in main.commands
@@ -122,6 +126,23 @@ def test_installing_again_writes_only_what_has_changed(tmp_path: Path) -> None:
     assert not [path for path in first if path.name == "gpio.conf"], "without pins none are opened"
 
 
+def test_what_a_package_brings_is_in_place_until_it_is_changed_beside_it(tmp_path: Path) -> None:
+    """A package links the units into ``/usr/lib``; a file of ``/etc`` goes before them, and is named."""
+    place(tmp_path, NEWEST, pins=False)
+    (tmp_path / "usr").mkdir()
+    shutil.move(tmp_path / "etc", tmp_path / "usr/lib")
+    kept = tmp_path / "usr/lib/systemd/journald@kerbwatch.conf"
+    kept.with_name("journald@kerbwatch.conf.d").mkdir()
+    kept.rename(kept.with_name("journald@kerbwatch.conf.d") / "kerbwatch.conf")
+    assert astray(tmp_path, NEWEST, pins=False) == []
+    assert astray(tmp_path, NEWEST, pins=True) == ["gpio.conf"]
+    beside = tmp_path / "etc/systemd/system/kerbwatch.service"
+    beside.parent.mkdir(parents=True)
+    beside.write_text("")
+    assert astray(tmp_path, NEWEST, pins=False) == ["kerbwatch.service"]
+    assert masked(tmp_path) == ["kerbwatch.service"]
+
+
 def test_a_unit_whose_file_is_empty_is_known_as_masked(tmp_path: Path) -> None:
     place(tmp_path, NEWEST, pins=False)
     assert masked(tmp_path) == []
@@ -140,7 +161,7 @@ def test_an_older_systemd_is_not_given_what_it_does_not_know(tmp_path: Path) -> 
 
 def test_the_units_are_installed_only_where_they_find_their_python() -> None:
     told = refused(kerbwatch("units", "install"), 1)
-    assert f"{sys.prefix}, and the units start /opt/kerbwatch/bin/python" in told
+    assert f"{sys.prefix}, and the units start /opt/kerbwatch/active/bin/python" in told
 
 
 @pytest.mark.skipif(Path("/run/systemd/system").is_dir(), reason="systemd runs here")
