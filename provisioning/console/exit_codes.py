@@ -75,6 +75,10 @@ EXPECTED = {
         STORAGE, said("The disk could not be read or written.")
     ),
     "sqlite3.Error": Expected(STORAGE, said("The disk could not be read or written.")),
+    "provisioning.rendering.pdf_font.NoFontError": Expected(FAULT, said("Nothing was printed.")),
+    "provisioning.rendering.pdf_font.MissingGlyphError": Expected(
+        FAULT, said("Nothing was printed.")
+    ),
     "builtins.ModuleNotFoundError": Expected(
         FAULT, said("A package that this needs is not installed.")
     ),

