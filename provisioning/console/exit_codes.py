@@ -75,6 +75,9 @@ EXPECTED = {
         STORAGE, said("The disk could not be read or written.")
     ),
     "sqlite3.Error": Expected(STORAGE, said("The disk could not be read or written.")),
+    "provisioning.enrolment.authority.AuthorityError": Expected(
+        FAULT, said("The authority refused it.")
+    ),
     "provisioning.rendering.pdf_font.NoFontError": Expected(FAULT, said("Nothing was printed.")),
     "provisioning.rendering.pdf_font.MissingGlyphError": Expected(
         FAULT, said("Nothing was printed.")

@@ -233,6 +233,13 @@ STATE = {
 }
 """What lies in the state folder, as ``kerbwatch decommission`` groups it."""
 
+CERTIFICATE_STATES = {
+    "valid": said("valid"),
+    "expired": said("expired"),
+    "revoked": said("revoked"),
+}
+"""States of a certificate in the register of an authority."""
+
 
 def known_in_words(words: Mapping[str, str], identifier: str) -> str:
     """What a table has for an identifier, in the reader's language; a text of ours translated, another as it is."""
