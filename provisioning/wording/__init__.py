@@ -8,6 +8,8 @@ than it. ``python -m tests.support.catalogue`` brings it up to what the code say
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from gettext import GNUTranslations, NullTranslations
 from importlib.resources import as_file, files
@@ -19,6 +21,8 @@ from wording.known_errors import words_of
 from wording.messages import Said, said, said_many
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from polib import POFile
 
 ENGLISH = "en"
@@ -27,6 +31,22 @@ MAX_SHOWN = 1000
 """Characters of one fact, on a terminal."""
 _COMMA = said(", ")
 """Between the names of a list."""
+_reader: ContextVar[str | None] = ContextVar("reader", default=None)
+"""The language of whoever is served now, where one process serves several."""
+
+
+@contextmanager
+def read_in(wanted: str) -> Iterator[None]:
+    """Let what follows, in this thread or task, be said in one language, whatever the environment says.
+
+    Args:
+        wanted: ``zh_CN`` or ``en``.
+    """
+    token = _reader.set(wanted)
+    try:
+        yield
+    finally:
+        _reader.reset(token)
 
 
 def language() -> str:
@@ -34,8 +54,10 @@ def language() -> str:
 
     ``KERBWATCH_LANGUAGE`` says it, or else what gettext looks at: ``LANGUAGE`` (several, by
     preference), ``LC_ALL``, ``LC_MESSAGES``, ``LANG``. Any Chinese is shown simplified Chinese;
-    who asks for none of the two reads English.
+    who asks for none of the two reads English. Within :func:`read_in` it is the one that is asked for there.
     """
+    if (served := _reader.get()) is not None:
+        return served
     for name in ("KERBWATCH_LANGUAGE", "LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG"):
         if wanted := os.environ.get(name):
             for each in wanted.lower().split(":"):

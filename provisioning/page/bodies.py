@@ -1,0 +1,65 @@
+"""What a phone may send: every body with its bounds. Zones are judged by the agent, not here."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+MAX_ZONES = 64
+Zones = Annotated[list[JsonValue], Field(max_length=MAX_ZONES)]
+
+
+class Body(BaseModel):
+    """One body; what is not named here is refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Nothing(Body):
+    """Only that it is wanted."""
+
+
+class SignInBody(Body):
+    """The code as it was typed."""
+
+    code: Annotated[str, Field(min_length=1, max_length=40)]
+
+
+class LanguageBody(Body):
+    """In which language to go on."""
+
+    language: Literal["zh_CN", "en"]
+
+
+class ZonesBody(Body):
+    """A proposal."""
+
+    zones: Zones
+
+
+class DraftBody(Body):
+    """A draft: :meth:`provisioning.page.draft.Draft.write`."""
+
+    zones: Zones
+    based_on: Annotated[int, Field(ge=0)] | None = None
+    seen: Annotated[str, Field(max_length=40)] | None = None
+    force: bool = False
+
+
+class DryRunBody(Body):
+    """Which proposal, over how much of the past."""
+
+    zones: Zones
+    hours: Annotated[float, Field(gt=0, le=72)] = 24.0
+
+
+class NumberBody(Body):
+    """Which applied configuration."""
+
+    number: Annotated[int, Field(ge=0)]
+
+
+def plain(value: Any) -> Any:
+    """A validated body's value as plain JSON."""
+    return value.model_dump(mode="json") if isinstance(value, BaseModel) else value

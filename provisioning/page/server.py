@@ -1,0 +1,78 @@
+"""The page's process: TLS for the page, plain HTTP for phones that ask whether there is a network."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from agent.audit import AuditLog
+from drivers.clock import SystemClock
+from drivers.disk import make_folder
+from provisioning.page.app import build
+from provisioning.page.certificate import CERTIFICATE, KEY
+from provisioning.page.connections import PageServer, server
+from provisioning.page.page import Page
+from provisioning.page.routes import ENDPOINTS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from provisioning.page.setup import Setup
+
+
+def run(setup: Setup, sockets: list[socket.socket]) -> None:
+    """Serve until SIGTERM, or until the time is over that root has given.
+
+    Args:
+        setup: Where the page keeps what.
+        sockets: Listening, for TLS.
+
+    Raises:
+        OSError: The state cannot be written, or the certificate cannot be made.
+    """
+    make_folder(setup.state_dir)
+    make_folder(setup.run_dir)
+    tls = setup.state_dir / "tls"
+    make_certificate(tls)
+    page = Page(setup, AuditLog(setup.state_dir / "audit", SystemClock(), by="page"))
+    served = server(build(page, ENDPOINTS), lambda: _context(tls))
+    asyncio.run(_serve([(served, sockets)]))
+
+
+def make_certificate(folder: Path) -> None:
+    """Have the certificate made where there is none, by a process that ends again.
+
+    Raises:
+        OSError: It could not be made.
+    """
+    if (folder / CERTIFICATE).exists() and (folder / KEY).exists():
+        return
+    command = [sys.executable, "-P", "-m", "provisioning.page.certificate", str(folder)]
+    done = subprocess.run(command, check=False, timeout=60)
+    if done.returncode:
+        raise OSError(f"no certificate could be made in {folder}")
+
+
+def _context(folder: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= ssl.OP_NO_RENEGOTIATION
+    context.num_tickets = 0
+    context.load_cert_chain(folder / CERTIFICATE, folder / KEY)
+    return context
+
+
+async def _serve(pairs: list[tuple[PageServer, list[socket.socket]]]) -> None:
+    def end() -> None:
+        for served, _ in pairs:
+            served.should_exit = True
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, end)
+    await asyncio.gather(*(served.serve(sockets) for served, sockets in pairs))
