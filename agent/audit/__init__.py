@@ -16,7 +16,6 @@ then, so that its end is missed, too.
 
 from __future__ import annotations
 
-from agent.audit.change_detector import ChangeDetector
 from agent.audit.log import OF_PLATFORM, ORDERS_RECORDED, AuditError, AuditLog, AuditRecord, Head
 from agent.audit.verification import Break, Verification, records, verify, verify_orders
 
@@ -30,7 +29,6 @@ __all__ = [
     "AuditLog",
     "AuditRecord",
     "Break",
-    "ChangeDetector",
     "Head",
     "Verification",
     "records",

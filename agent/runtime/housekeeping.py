@@ -15,9 +15,9 @@ from agent.audit import (
     ORDERS_RECORDED,
     PLATFORM_SEGMENTS_KEPT,
     AuditLog,
-    ChangeDetector,
     Head,
 )
+from agent.audit.change_detector import ChangeDetector
 from agent.delivery.case_commands import CaseCommands
 from agent.delivery.configuration_command import ConfigurationCommand
 from agent.delivery.picture_commands import PictureCommands
@@ -142,7 +142,7 @@ class Housekeeping:
         Args:
             workers: The run's threads.
             after: Why the run begins.
-            facts: See :meth:`agent.audit.ChangeDetector.start`.
+            facts: See :meth:`agent.audit.change_detector.ChangeDetector.start`.
         """
         self._noticing.start(
             after=after, configuration=self._configuration.shown(by_alias=False), facts=facts

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.audit import AuditLog, AuditRecord, ChangeDetector, records, verify
-from agent.audit.change_detector import CLOCK_CHANGES, CLOCK_CHANGES_PERIOD_S
+from agent.audit import AuditLog, AuditRecord, records, verify
+from agent.audit.change_detector import CLOCK_CHANGES, CLOCK_CHANGES_PERIOD_S, ChangeDetector
 from agent.audit.setting_diff import leaves
 from agent.config.loading import from_tables
 from agent.config.renamed_keys import RENAMED
