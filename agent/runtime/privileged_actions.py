@@ -11,19 +11,16 @@ the same.
 from __future__ import annotations
 
 import json
-import os
-import stat
 import subprocess
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from drivers.disk import replace_file
-from drivers.files.privileges import open_folder
+from drivers.files import requests
+from drivers.files.requests import RefusedError
 
-LARGEST_BYTES = 4096
 REST_S = 3.0
 NETWORK_APART_S = 600.0
 UPTIME_FIRST_S, UPTIME_MAX_S = 3600.0, 86_400.0
@@ -34,50 +31,16 @@ BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 UPTIME = Path("/proc/uptime")
 
 
-class RefusedError(Exception):
-    """The request is refused; says why."""
-
-
 def take(path: Path) -> str:
     """Read and remove the request, and return the action it asks for.
 
     Raises:
         RefusedError: It is no valid request.
     """
-    content = _removed(path)
-    try:
-        told = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise RefusedError("the request is not JSON") from error
-    version = told.get("version") if isinstance(told, dict) else None
-    if isinstance(version, bool) or version != 1:
-        raise RefusedError("the request is of no version that is known")
-    action = told.get("action")
+    action = requests.take(path).get("action")
     if not isinstance(action, str) or action not in {"network", "reboot"}:
         raise RefusedError("the request asks for what is not done here")
     return action
-
-
-def _removed(path: Path) -> bytes:
-    """Read the file and delete it; its folder belongs to the agent, so no link in it is followed."""
-    folder = open_folder(path.parent)
-    try:
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        try:
-            descriptor = os.open(path.name, flags, dir_fd=folder)
-        except OSError as error:
-            with suppress(FileNotFoundError):
-                os.unlink(path.name, dir_fd=folder)
-            raise RefusedError(f"the request cannot be opened: {error.strerror}") from error
-        with os.fdopen(descriptor, "rb") as opened:
-            regular = stat.S_ISREG(os.fstat(opened.fileno()).st_mode)
-            content = opened.read(LARGEST_BYTES + 1) if regular else b""
-        os.unlink(path.name, dir_fd=folder)
-    finally:
-        os.close(folder)
-    if not regular or len(content) > LARGEST_BYTES:
-        raise RefusedError("the request is no small file")
-    return content
 
 
 def allow(action: str, record: dict[str, Any], boot_id: str, uptime_s: float) -> dict[str, Any]:
