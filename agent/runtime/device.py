@@ -47,6 +47,7 @@ from agent.telemetry.outbox_gauges import OutboxGauges
 from agent.telemetry.status_file import keep_written
 from drivers.clock import SystemClock
 from drivers.disk import PRIVATE_FOLDER, make_folder, takes_writes
+from drivers.files import version_record
 from drivers.gpio import Gpio, GpioError
 from drivers.power import read_power
 from drivers.temperature import processor_c
@@ -303,6 +304,7 @@ class _Device:
             "configuration": self._configuration.sha256(),
             "key signing": signing_key_id,
             **self._parts.model_facts,
+            **last_update(version_record.FOLDER),
         }
         housekeeping.start(self._workers, after=self._cause, facts=facts)
         return housekeeping
@@ -502,6 +504,15 @@ class _Device:
             return True
         with self._parts.reading() as connection:
             return not waiting(connection, Lane.CASE, limit=1, limit_bytes=1)
+
+
+def last_update(folder: Path) -> dict[str, str]:
+    """The last step between versions that are installed beside each other, for the audit log."""
+    step = version_record.last_step(version_record.read(folder))
+    if step is None:
+        return {}
+    told = f"{step.what} {step.version} instead of {step.instead_of}"
+    return {"update": f"{told}: {step.why}" if step.why else told}
 
 
 def _report_what_is_gone(reports: Sequence[Callable[[], int]], stop: threading.Event) -> None:

@@ -28,6 +28,7 @@ from provisioning.check import (
     storage,
     systemd,
     this_device,
+    versions,
 )
 from provisioning.check.findings import Device, Finding, carry_out, worst
 from provisioning.console.exit_codes import FAULT
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
 CHECKS: Sequence[Check] = (
     *software.CHECKS,
+    *versions.CHECKS,
     *running_agent.CHECKS,
     *rights.CHECKS,
     *machine.CHECKS,
@@ -149,6 +151,7 @@ def check_in_words(name: str) -> str:
         "agent": say("agent"),
         "rights": say("rights"),
         "delivery": say("delivery"),
+        "versions": say("versions"),
     }
     return words.get(name, name)
 

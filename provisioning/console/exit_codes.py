@@ -39,6 +39,9 @@ EXPECTED = {
     "provisioning.commands.units.UnitsError": Expected(
         FAULT, said("The units cannot be installed here.")
     ),
+    "provisioning.versions.layout.VersionError": Expected(
+        FAULT, said("The version stays as it is.")
+    ),
     "provisioning.commands.decommission.StillNeededError": Expected(
         FAULT, said("The device was not wiped.")
     ),

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from drivers.disk import READABLE, make_folder, sync_folder
+from drivers.files import version_record
 from wording.messages import said
 
 _NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+~_-]{0,99}")
@@ -43,7 +44,12 @@ class Layout:
     @property
     def records(self) -> Path:
         """Root's folder for what happened to versions."""
-        return self.root / "var/lib/kerbwatch-versions"
+        return self.root / version_record.FOLDER.relative_to("/")
+
+    @property
+    def status(self) -> Path:
+        """Where a running agent says how it is."""
+        return self.root / "run/kerbwatch/status.json"
 
     @property
     def active(self) -> str | None:
@@ -55,6 +61,17 @@ class Layout:
         """The version to go back to; None: there is none but the active one."""
         found = self._linked("before")
         return None if found == self.active else found
+
+    def known_before(self) -> str:
+        """The version to go back to.
+
+        Raises:
+            VersionError: There is none.
+        """
+        found = self.before
+        if found is None:
+            raise VersionError(said("there is no version before to go back to"))
+        return found
 
     def folder(self, version: str) -> Path:
         """The folder of a version.
@@ -119,7 +136,7 @@ class Layout:
             OSError: They could not be made.
         """
         make_folder(self.versions, mode=FOR_ALL_TO_ENTER)
-        make_folder(self.records)
+        make_folder(self.records, mode=FOR_ALL_TO_ENTER)
 
     def _linked(self, link: str) -> str | None:
         try:

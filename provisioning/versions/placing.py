@@ -13,16 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from drivers.disk import sync_file_systems, sync_folder
+from drivers.files import version_record as record
 from drivers.files.installed import damaged
-from provisioning.versions import record
 from provisioning.versions.layout import FOR_ALL_TO_ENTER, Layout, VersionError
+from provisioning.versions.working import boot_id, now_s, seen
 from wording.messages import itemised, said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
-BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 KEPT_WITHOUT_PURGE = ("var/lib/kerbwatch", "etc/kerbwatch")
 """State, evidence, keys and the site: they outlive every version, and the package."""
 _PURGED = (
@@ -33,9 +33,7 @@ _PURGED = (
 )
 
 
-def place(
-    source: Path, layout: Layout, *, name: str = "", broker_was_reached: bool | None = None
-) -> bool:
+def place(source: Path, layout: Layout, *, name: str = "") -> bool:
     """Place a folder as a version and make it the active one.
 
     Whatever is interrupted: the link leads to a version that is whole and on the disk. One that runs
@@ -45,7 +43,6 @@ def place(
         source: The folder of an environment; it stays as it is.
         layout: Where to.
         name: The version's name; empty: the folder's.
-        broker_was_reached: Whether the version that runs has a connection to its broker; None: not known.
 
     Returns:
         Whether another version is the active one now.
@@ -63,12 +60,12 @@ def place(
         _put(source, target)
         kept = record.read(layout.records)
         record.write(layout.records, kept.and_then("placed", version))
-    switched = activate(version, layout, broker_was_reached=broker_was_reached)
+    switched = activate(version, layout)
     prune(layout)
     return switched
 
 
-def activate(version: str, layout: Layout, *, broker_was_reached: bool | None = None) -> bool:
+def activate(version: str, layout: Layout) -> bool:
     """Make a version that is there the active one, on trial if another one runs.
 
     The version to go back to is the last that proved itself: one that is still on trial is left for good.
@@ -90,13 +87,17 @@ def activate(version: str, layout: Layout, *, broker_was_reached: bool | None = 
         back_to = None
     if back_to is not None:
         layout.lead("before", back_to)
-    trial = None
-    if back_to is not None:
-        trial = record.Trial(version, back_to, broker_was_reached, opened_in=boot_id())
+    trial = None if back_to is None else _trial(version, back_to, layout)
     kept = replace(kept, trial=trial).and_then("activated", version, instead_of=now)
     record.write(layout.records, kept)
     layout.lead("active", version)
     return True
+
+
+def _trial(version: str, back_to: str, layout: Layout) -> record.Trial:
+    ran = seen(layout.status)
+    was = None if ran is None else ran.working
+    return record.Trial(version, back_to, was, boot_id(), now_s())
 
 
 def prune(layout: Layout) -> None:
@@ -148,14 +149,6 @@ def purge(layout: Layout) -> list[Path]:
     for folder in gone:
         shutil.rmtree(folder)
     return gone
-
-
-def boot_id() -> str:
-    """The kernel's id of this boot; empty if it has none."""
-    try:
-        return BOOT_ID.read_text(encoding="ascii").strip()
-    except OSError:
-        return ""
 
 
 def _refuse_torn(source: Path) -> None:

@@ -141,6 +141,7 @@ def test_the_wheel_holds_code_data_models_and_unit_and_no_training(tmp_path: Pat
         "share/kerbwatch/systemd/kerbwatch.service",
         "share/kerbwatch/systemd/sysusers.d/kerbwatch.conf",
         "share/kerbwatch/models/street/manifest.toml",
+        "share/kerbwatch/examples/street/clip.mp4",
         "licenses/LICENSE",
     ):
         assert any(name.endswith(wanted) for name in names), wanted

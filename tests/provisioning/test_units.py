@@ -41,8 +41,9 @@ def test_the_units_are_such_that_systemd_accepts(tmp_path: Path) -> None:
     place(tmp_path, systemd_version(), pins=True)
     folder = tmp_path / "etc/systemd/system"
     for name in UNITS:
-        text = text_of(name).replace("/opt/kerbwatch/active/bin/python", sys.executable)
-        text = text.replace("/opt/kerbwatch/active/bin", str(Path(sys.executable).parent))
+        text = text_of(name)
+        for link in ("active", "before"):
+            text = text.replace(f"/opt/kerbwatch/{link}/bin", str(Path(sys.executable).parent))
         (folder / name).write_text(text, encoding="utf-8")
     verify = ["systemd-analyze", "verify", "--recursive-errors=yes", "--man=no"]
     ran = subprocess.run(
@@ -84,7 +85,7 @@ def test_the_pins_open_no_more_than_is_allowed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", SERVICES)
 def test_a_service_starts_what_is_there(name: str) -> None:
     [started] = re.findall(
-        r"^ExecStart=/opt/kerbwatch/active/bin/(.+)$", text_of(name), re.MULTILINE
+        r"^ExecStart=/opt/kerbwatch/(?:active|before)/bin/(.+)$", text_of(name), re.MULTILINE
     )
     program, *others = started.split()
     if program == "kerbwatch":

@@ -1,4 +1,4 @@
-"""What happened to versions, and which one is on trial: one small file in root's folder.
+"""What happened to versions of Kerbwatch, and which one is on trial: one small file in root's folder.
 
 Which version runs is not in it: the link says that. A record that is lost costs the history and an open
 trial, and nothing that a start needs.
@@ -9,18 +9,32 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, Literal
+from pathlib import Path
+from typing import Any, Literal
 
 from drivers.disk import READABLE, replace_file
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+FOLDER = Path("/var/lib/kerbwatch-versions")
 FORMAT = 1
 LONGEST = 50
 """Events that are kept, the newest."""
 _FILE = "record.json"
 What = Literal["placed", "activated", "proved", "went_back", "stayed", "removed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Working:
+    """What of a running agent worked at one moment, by its own status.
+
+    Attributes:
+        cameras: Those that gave frames.
+        broker: Whether it had a connection; None: there is no broker, or it is not known.
+        verifier: Whether the verifier answered; None: no scenario asks it.
+    """
+
+    cameras: tuple[str, ...] = ()
+    broker: bool | None = None
+    verifier: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +44,18 @@ class Trial:
     Attributes:
         version: Which.
         instead_of: The version that ran before it, and runs again if the proof fails.
-        broker_was_reached: Whether the version before had a connection to its broker when it was left;
-            None: not known.
-        boots: The ids of the boots since then, without the one in which it was opened.
-        opened_in: That boot's id.
+        was: What worked when the version before was left; None: no agent ran.
+        boot_id: In which boot it was opened, and …
+        opened_s: … when, in seconds since that boot.
+        boots: The ids of the boots in which a proof was begun.
     """
 
     version: str
     instead_of: str
-    broker_was_reached: bool | None = None
+    was: Working | None = None
+    boot_id: str = ""
+    opened_s: float = 0.0
     boots: tuple[str, ...] = ()
-    opened_in: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +95,13 @@ def read(folder: Path) -> Record:
             None if trial is None else _trial(trial),
             tuple(Event(**_known(Event, each)) for each in told.get("events", ())),
         )
-    except (OSError, ValueError, TypeError, RecursionError):
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return Record()
+
+
+def last_step(record: Record) -> Event | None:
+    """The newest event that is more than a version's being there; None: there is none."""
+    return next((each for each in reversed(record.events) if each.what != "placed"), None)
 
 
 def write(folder: Path, record: Record) -> None:
@@ -98,7 +118,11 @@ def write(folder: Path, record: Record) -> None:
 
 def _trial(told: dict[str, Any]) -> Trial:
     known = _known(Trial, told)
-    return Trial(**(known | {"boots": tuple(map(str, known.get("boots", ())))}))
+    was = known.get("was")
+    if was is not None:
+        was = Working(**(_known(Working, was) | {"cameras": tuple(map(str, was["cameras"]))}))
+    boots = tuple(map(str, known.get("boots", ())))
+    return Trial(**(known | {"was": was, "boots": boots}))
 
 
 def _known(kind: type[Any], told: dict[str, Any]) -> dict[str, Any]:

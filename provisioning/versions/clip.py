@@ -1,0 +1,67 @@
+"""``python -P -m provisioning.versions.clip FOLDER``: one case of the stored clip, with this version's models.
+
+Run by ``kerbwatch-clip.service`` as the agent's user: what decodes films and runs networks is never root.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import sysconfig
+from pathlib import Path
+
+from agent import inference
+from agent.config.faults import ConfigError
+from agent.config.loading import load
+from agent.runtime.replay import replay
+from agent.storage.errors import StorageError
+from drivers.cameras import CameraError
+from drivers.disk import replace_file
+from wording.messages import said
+
+_TREE = Path(__file__).parents[2] / "examples/street"
+_SHARED = Path(sysconfig.get_path("data")) / "share/kerbwatch/examples/street"
+STREET = _TREE if _TREE.is_dir() else _SHARED
+"""The rendered street: in a source tree first, then in the environment."""
+FROM_S, UNTIL_S = 15.0, 31.0
+EXPECTED = {"misparked_bike": 1}
+"""A bike stands on the pavement from 16.6 s on, and becomes a case within this part of the clip."""
+
+
+def fault(street: Path = STREET) -> str | None:
+    """What keeps this version from judging the clip; None: its models are whole, and the case opens."""
+    try:
+        for name in inference.list_models():
+            inference.read_model(inference.find_model(name))
+        report = replay(load(street), base=street, from_s=FROM_S, until_s=UNTIL_S)
+    except (inference.ModelError, ConfigError, CameraError, StorageError, OSError) as error:
+        return str(error)
+    if report.opened_by_kind != EXPECTED:
+        return said(
+            "the stored clip gives {found}, and not {expected}",
+            found=_cases(report.opened_by_kind),
+            expected=_cases(EXPECTED),
+        )
+    return None
+
+
+def main(folder: str) -> int:
+    """Judge the clip and write what is wrong, if anything is, into ``result.json`` of a folder."""
+    os.umask(0o077)
+    found = fault()
+    replace_file(Path(folder) / "result.json", json.dumps({"fault": found}), durable=False)
+    if found is not None:
+        print(found, file=sys.stderr)
+    return 0 if found is None else 1
+
+
+def _cases(found: dict[str, int]) -> str:
+    return ", ".join(f"{count} {kind}" for kind, count in sorted(found.items())) or said("no case")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        print("usage: python -m provisioning.versions.clip FOLDER", file=sys.stderr)
+        sys.exit(2)
+    sys.exit(main(sys.argv[1]))
