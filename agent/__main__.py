@@ -19,6 +19,7 @@ with installed.naming_damage():
     from agent.runtime import log_format
     from agent.runtime.device import run
     from agent.runtime.instance_lock import ForeignStateError, NotAloneError
+    from agent.storage.errors import NewerDatabaseError
     from drivers.clock import SystemClock
     from wording.harmless import harmless
     from wording.messages import text_of
@@ -53,6 +54,9 @@ def main() -> int:
     except (NotAloneError, ForeignStateError) as error:
         print(error, file=sys.stderr)
         return 1
+    except NewerDatabaseError as error:
+        print(harmless(text_of(error)), file=sys.stderr)
+        return 5
     if threading.active_count() > 1:
         # A thread that is stuck in a library would keep the process from ending.
         logging.shutdown()

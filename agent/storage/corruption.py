@@ -22,7 +22,7 @@ from agent.storage import (
     salvage,
 )
 from agent.storage.checksum import is_whole
-from agent.storage.database import Database, lenient
+from agent.storage.database import Database, lenient, refuse_newer
 from agent.storage.epoch import take_over
 from agent.storage.errors import UNREADABLE, NewerDatabaseError, StorageError, is_failing
 from agent.storage.paths import QUARANTINE
@@ -99,6 +99,7 @@ def _open(
     stand_in = None if in_memory is None else memory_fallback.in_folder(in_memory)
     try:
         if check and path.exists():
+            refuse_newer(path)
             _look_through(path)
         database = Database(path, stand_in=stand_in)
         if in_memory is not None:

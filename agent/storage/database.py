@@ -13,11 +13,12 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from agent.storage.errors import (
+    UNREADABLE,
     NewerDatabaseError,
     StorageError,
     is_damage,
@@ -42,6 +43,13 @@ _GROUP_LIMIT = 500
 _BUSY_TIMEOUT_S = 5.0
 SCHEMA = 20
 """How many migrations :mod:`agent.storage.migrations` holds: the version of the tables."""
+READABLE_FROM = 20
+"""The oldest ``SCHEMA`` whose agent may work on tables as they are here; the file says it as its ``user_version``.
+
+Raised to the number of a migration that changes what older agents rely on; not by one that only adds tables, or
+columns with a default. An update goes back by itself to the version before: a version that raises it beyond the
+``SCHEMA`` of the one before takes that way from it.
+"""
 
 
 _log = logging.getLogger(__name__)
@@ -360,6 +368,7 @@ def open_file(path: Path) -> sqlite3.Connection:
         sqlite3.Error: It cannot be used.
     """
     make_folder(path.parent)
+    _refuse_newer_unopened(path)
     connection = sqlite3.connect(
         path, isolation_level=None, check_same_thread=False, timeout=_BUSY_TIMEOUT_S
     )
@@ -388,18 +397,60 @@ def lenient(text: bytes) -> str:
     return text.decode(errors="replace")
 
 
-def _refuse_newer(connection: sqlite3.Connection) -> None:
-    [found] = connection.execute("PRAGMA user_version").fetchone()
+def refuse_newer(path: Path) -> None:
+    """Refuse a database that only newer agents may work on; nothing of it is changed, its journal included.
+
+    Raises:
+        NewerDatabaseError: It is one.
+    """
+    try:
+        _refuse_newer_unopened(path)
+    except _NewerError as error:
+        raise NewerDatabaseError(path, error.args[0], SCHEMA) from None
+
+
+def _refuse_newer_unopened(path: Path) -> None:
+    """Look at it without the right to write: whoever may, merges the journal when he closes the file."""
+    if not path.exists():
+        return
+    found = 0
+    with suppress(*UNREADABLE), closing(read_only(path)) as connection:
+        found = _readable_from(connection)  # what else is wrong is said by whoever opens it
     if found > SCHEMA:
         raise _NewerError(found)
 
 
-def _bring_up_to_date(connection: sqlite3.Connection) -> None:
-    """Create or migrate the tables, if they are not those of this version."""
-    [found] = connection.execute("PRAGMA user_version").fetchone()
-    if found < SCHEMA:
-        # Only then: what it imports would otherwise stay in memory for as long as the agent runs.
-        from agent.storage import migrations  # noqa: PLC0415
+def _refuse_newer(connection: sqlite3.Connection) -> None:
+    if (found := _readable_from(connection)) > SCHEMA:
+        raise _NewerError(found)
 
-        migrations.apply(connection)
-        connection.execute(f"PRAGMA user_version = {SCHEMA}")
+
+def _readable_from(connection: sqlite3.Connection) -> int:
+    [found] = connection.execute("PRAGMA user_version").fetchone()
+    return int(found)
+
+
+def _bring_up_to_date(connection: sqlite3.Connection) -> None:
+    """Create or migrate the tables, if they are older than those of this version.
+
+    Who may read them is written first: a power cut between two migrations leaves no file that an older agent takes
+    for its own.
+    """
+    if _readable_from(connection) >= READABLE_FROM and _applied(connection) >= SCHEMA:
+        return
+    # Only then: what it imports would otherwise stay in memory for as long as the agent runs.
+    from agent.storage import migrations  # noqa: PLC0415
+
+    if _readable_from(connection) < READABLE_FROM:
+        connection.execute(f"PRAGMA user_version = {READABLE_FROM}")
+    migrations.apply(connection)
+
+
+def _applied(connection: sqlite3.Connection) -> int:
+    """How many migrations made these tables."""
+    try:
+        query = "SELECT count(*) FROM _sqlite_migrations WHERE migration_set = 'kerbwatch'"
+        [count] = connection.execute(query).fetchone()
+    except sqlite3.OperationalError:
+        return 0  # a file that has only just begun
+    return int(count)

@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent.storage.paths import DATABASE
 from drivers.disk import READABLE, make_folder, sync_folder
 from drivers.files import version_record
 from wording.messages import said
@@ -50,6 +51,11 @@ class Layout:
     def status(self) -> Path:
         """Where a running agent says how it is."""
         return self.root / "run/kerbwatch/status.json"
+
+    @property
+    def database(self) -> Path:
+        """The agent's database."""
+        return self.root / "var/lib/kerbwatch" / DATABASE
 
     @property
     def active(self) -> str | None:

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
+from agent.storage.database import SCHEMA
 from drivers.files import version_record as record
 from provisioning.versions import proof, working
 from wording.messages import said
@@ -70,6 +71,8 @@ def prove(layout: Layout, machine: Machine, *, within_s: float = WITHIN_S) -> Ou
             return go_back(layout, machine, why)
         trial = replace(trial, boots=(*trial.boots, boot_id))
         record.write(layout.records, replace(record.read(layout.records), trial=trial))
+    if (refused := _refuses_database(layout)) is not None:
+        return go_back(layout, machine, refused)
     points = _shown(layout, trial, machine, within_s)
     failed = [each for each in points if each.state == "failed"]
     if failed:
@@ -111,6 +114,18 @@ def open_trial(layout: Layout) -> Trial | None:
         record.write(layout.records, replace(kept, trial=None))
         return None
     return kept.trial
+
+
+def _refuses_database(layout: Layout) -> str | None:
+    """Why this version, an older one, cannot work on the database; None: it can."""
+    needed = working.database_needs(layout.database)
+    if needed is None or needed <= SCHEMA:
+        return None
+    return said(
+        "the database is of a newer version (tables of version {needed}; this one knows {known})",
+        needed=needed,
+        known=SCHEMA,
+    )
 
 
 def _shown(layout: Layout, trial: Trial, machine: Machine, within_s: float) -> list[proof.Point]:

@@ -7,12 +7,13 @@ kind counts as not known, never as working.
 from __future__ import annotations
 
 import json
+import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from drivers.files.privileges import read_file
+from drivers.files.privileges import open_folder, read_file
 from drivers.files.version_record import Working
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ OLD_S = 10.0
 """A status is written every second."""
 SILENT_S = 15.0
 """A camera that has given no picture for so long gives none."""
+_HEADER_BYTES = 100
 _SILENT_VERIFIER = {"refused", "failing"}
 
 
@@ -74,6 +76,31 @@ def seen(path: Path) -> Seen | None:
         )
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
+
+
+def database_needs(path: Path) -> int | None:
+    """The oldest version of the tables whose agent may work on a database; None: it does not say.
+
+    Read off the file's header (sqlite.org/fileformat2.html, "user version", 4 bytes big-endian at 60), for SQLite itself
+    would leave files of root's in the agent's folder. What is still in the journal is missed: there the agent itself
+    refuses.
+    """
+    try:
+        folder = open_folder(path.parent)
+    except OSError:
+        return None
+    try:
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        descriptor = os.open(path.name, flags, dir_fd=folder)
+        with os.fdopen(descriptor, "rb") as opened:
+            header = opened.read(_HEADER_BYTES)
+    except OSError:
+        return None
+    finally:
+        os.close(folder)
+    if len(header) < _HEADER_BYTES or not header.startswith(b"SQLite format 3\0"):
+        return None
+    return int.from_bytes(header[60:64], "big")
 
 
 def _with_frames(cameras: dict[str, Any]) -> Iterator[str]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from agent.runtime.device import last_update
+from agent.storage.database import SCHEMA, Database
 from drivers.files import version_record as record
 from drivers.files.version_record import Trial, Working
 from provisioning.check.versions import of_layout
@@ -165,6 +168,22 @@ def test_three_boots_without_a_proof_go_back_and_not_fewer(layout: Layout) -> No
         outcome = prove(layout, bench, within_s=0)
         assert outcome.proved is not goes_back
     assert (outcome.why, layout.active) == ("3 boots without a proof", "1.0")
+
+
+def test_an_older_version_goes_back_before_it_touches_a_newer_database(layout: Layout) -> None:
+    Database(layout.database).close()
+    bench = Bench(layout, {"1.1": status()})
+    bench.say()
+    for needed, proved in ((SCHEMA, True), (SCHEMA + 1, False)):
+        record.write(layout.records, record.Record(Trial("1.1", "1.0", RAN)))
+        with closing(sqlite3.connect(layout.database)) as connection:
+            connection.execute(f"PRAGMA user_version = {needed}")
+        before = layout.database.read_bytes()
+        outcome = prove(layout, bench, within_s=0)
+        assert outcome.proved is proved
+        assert layout.database.read_bytes() == before
+    assert "the database is of a newer version" in outcome.why
+    assert layout.active == "1.0"
 
 
 def test_a_boot_is_counted_before_anything_is_waited_for(layout: Layout) -> None:
