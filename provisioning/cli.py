@@ -15,9 +15,9 @@ from typing import Any
 import click
 
 from drivers.files import installed
+from provisioning import groups
 from provisioning.console.exit_codes import INTERRUPTED, expected, may_be_damage, report
 from provisioning.console.options import FOLDER, SITE, json_option
-from provisioning.groups import authority, records, versions
 from provisioning.wording import in_words, say, say_many
 
 
@@ -604,7 +604,7 @@ def demo(out: Path | None, broker: str | None, fast: bool) -> None:
     sys.exit(show(out, broker, fast=fast))
 
 
-for command in (*records.COMMANDS, *authority.COMMANDS, *versions.COMMANDS):
+for command in groups.commands():
     main.add_command(command)
 
 

@@ -29,6 +29,7 @@ from agent.delivery.picture_sender import PictureSender
 from agent.delivery.send_scheduler import SendScheduler, Terms
 from agent.delivery.session import ROUND_S, MovedError, Session
 from agent.identity.authorities import Authorities
+from agent.identity.replaced_files import ReplacedFiles
 from agent.protocol.base import VERSION
 from agent.protocol.events import BirthBody, DeviceState, Draft
 from agent.protocol.heartbeat import UplinkHealth
@@ -321,8 +322,9 @@ class Uplink:
         )
 
     def _session(self, stop: threading.Event) -> None:
-        """Connect, deliver, and disconnect cleanly when stopped."""
+        """Connect, deliver, and disconnect cleanly when stopped, or to show a renewed certificate."""
         session_id = self._ids.new(self._clock.now())
+        replaced = ReplacedFiles(self._settings)
         connection = Connection(
             self._settings,
             client_id=self._client_id,
@@ -354,7 +356,7 @@ class Uplink:
                 self._clear_left_state(session)
                 self._announce(session_id)
                 self._retry_what_was_too_large(session)
-                while not stop.is_set():
+                while not stop.is_set() and not replaced.there():
                     self._alive()
                     session.round(self._wake)
                     self._find_out_if_moved()

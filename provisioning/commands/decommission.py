@@ -31,6 +31,7 @@ from drivers.files.wiping import trim, wipe
 from provisioning.commands.audit import audit_of
 from provisioning.commands.watch import NotRunningError, read
 from provisioning.console.exit_codes import FAULT
+from provisioning.enrolment.identity_folder import FOLDER, IdentityFolder
 from provisioning.wording import error_in_words, say
 from provisioning.wording.vocabulary import STATE, known_in_words
 from wording.messages import said
@@ -173,7 +174,16 @@ def _groups(configuration: Configuration, base: Path, state_dir: Path) -> list[G
             part = path.relative_to(state_dir).parts[0]
             name = part if (state_dir / part).is_dir() else part.split(".")[0]
             found.setdefault(name, []).append(path)
-    secrets = [each for path in _secrets(configuration, base) for each in _with_target(path)]
+    identity = IdentityFolder(base / FOLDER, None)
+    secrets = [
+        *(
+            each
+            for path in _secrets(configuration, base)
+            if not path.is_relative_to(identity.path)  # by the link to it: once is enough
+            for each in _with_target(path)
+        ),
+        *identity.secrets(),
+    ]
     if secrets:
         found[SECRETS] = secrets
 

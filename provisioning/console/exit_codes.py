@@ -81,6 +81,15 @@ EXPECTED = {
     "provisioning.enrolment.authority.AuthorityError": Expected(
         FAULT, said("The authority refused it.")
     ),
+    "provisioning.enrolment.identity_folder.IdentityError": Expected(
+        FAULT, said("The identity was not changed.")
+    ),
+    "provisioning.enrolment.est_client.UnreachableError": Expected(
+        UNREACHABLE, said("The identity was not changed.")
+    ),
+    "provisioning.enrolment.est_client.EstError": Expected(
+        FAULT, said("The identity was not changed.")
+    ),
     "provisioning.rendering.pdf_font.NoFontError": Expected(FAULT, said("Nothing was printed.")),
     "provisioning.rendering.pdf_font.MissingGlyphError": Expected(
         FAULT, said("Nothing was printed.")

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -14,6 +13,7 @@ from agent.identity.pem import labels
 from drivers.files.small_files import UnreadableError, content_of
 from provisioning.enrolment.names import BadNameError, DeviceName, common_name, device_name
 from provisioning.enrolment.profiles import is_strong
+from provisioning.enrolment.trust import UNREADABLE
 from wording.messages import Said, said, text_of
 
 if TYPE_CHECKING:
@@ -79,6 +79,19 @@ def make(name: DeviceName, key: CertificateIssuerPrivateKeyTypes) -> x509.Certif
     return builder.add_extension(names, critical=False).sign(key, hashes.SHA256())
 
 
+def make_like(
+    certificate: x509.Certificate, key: CertificateIssuerPrivateKeyTypes
+) -> x509.CertificateSigningRequest:
+    """A request for another certificate of the same subject and names (RFC 7030, 4.2.2), with another key."""
+    builder = x509.CertificateSigningRequestBuilder().subject_name(certificate.subject)
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+        builder = builder.add_extension(names.value, names.critical)
+    except x509.ExtensionNotFound:
+        pass
+    return builder.sign(key, hashes.SHA256())
+
+
 def read(path: Path) -> Request:
     """Read a request from a file.
 
@@ -113,7 +126,7 @@ def parsed(content: bytes) -> Request:
         return _checked(request)
     except RequestError:
         raise
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+    except UNREADABLE as error:
         raise RequestError([said("it is no certificate request (CSR), or damaged")]) from error
 
 

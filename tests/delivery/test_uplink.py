@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import signal
 import time
 from collections import defaultdict
@@ -340,6 +341,35 @@ def test_a_renewed_certificate_is_used_from_the_next_connection_on(
             new.rename(old)
         device.wait_until_drained()
         wait_until(platform.sequences)
+
+
+def test_a_renewed_certificate_is_shown_at_once_and_no_event_is_lost_for_it(
+    broker: Broker, tmp_path: Path
+) -> None:
+    own = [shutil.copy(file, tmp_path) for file in broker.device_files]
+    certificate_file, key_file = map(Path, own)
+    settings = broker.settings(certificate_file=certificate_file, key_file=key_file)
+
+    def connections() -> int:
+        return broker.log().count(f"as {TENANT}:{DEVICE} ")
+
+    with broker.platform() as platform, Device(tmp_path, settings) as device:
+        accepted = device.open_cases(20)
+        device.connect()
+        wait_until(lambda: connections() == 1)
+        accepted += device.open_cases(20)
+        new_certificate, new_key = broker.authority.issue(DEVICE)
+        new_key.rename(key_file)  # half of a pair costs no connection
+        accepted += device.open_cases(20)
+        device.wait_until_drained()
+        assert connections() == 1
+        new_certificate.rename(certificate_file)
+        wait_until(lambda: connections() == 2)
+        accepted += device.open_cases(20)
+        device.wait_until_drained()
+        wait_until(lambda: set(accepted) <= set(platform.sequences()))
+        assert connections() == 2
+        assert device.uplink.figures.last_error is None
 
 
 def test_a_missing_file_is_named(broker: Broker, tmp_path: Path) -> None:

@@ -104,6 +104,27 @@ def test_nothing_that_is_secret_stays_and_what_went_is_printed_and_signed(site: 
     assert "1 event(s) are not confirmed" in ran.stderr
 
 
+def test_an_identity_that_was_made_here_goes_with_its_older_pairs_and_waiting_keys(
+    site: Path,
+) -> None:
+    identity = site / "identity"
+    for name in ("pairs/1/device.key", "pairs/2/device.key", "pairs/2/device.crt", "next.key"):
+        path = identity / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("secret")
+    (identity / "current").symlink_to("pairs/2")
+    (identity / "authority.crt").write_text("public")
+    named = {**SITE["uplink"], "certificate_file": "identity/current/device.crt"}
+    named["key_file"] = "identity/current/device.key"
+    write_site(site, {**SITE, "uplink": named})
+    ran = run(site, "--confirm", "corner-7")
+    assert ran.exit_code == 0, ran.output
+    kept = {"ca.crt", "site.toml", "identity/authority.crt", "device.crt", "device.key"}
+    assert set(left(site)) == kept
+    assert not (identity / "current").is_symlink()
+    assert json.loads(ran.stdout)["wiped"]["secrets of the configuration"]["files"] == 6
+
+
 def test_it_is_wiped_only_after_its_id_was_typed(site: Path) -> None:
     before = left(site)
     for words, answer in ((("--confirm", "corner-8"), None), ((), "\n"), ((), "yes\n")):
