@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import cv2
 import numpy as np
 
+from agent.analysis.zone_judging import Shown, ZoneJudging
 from agent.domain.labels import PASSING
 from agent.domain.scene import MASK, Observation, crop
 from agent.domain.zones import inside
 from agent.perception.background_model import ABSORB_S, Novelty, NoveltyModel
-from agent.perception.dwell import DwellTimer
 from agent.perception.region_scheduler import Detector as LookingDetector
 from agent.perception.region_scheduler import InferenceRateLimit, RegionScheduler, Scan
 from agent.perception.surroundings import RecentSights, Surroundings
 from agent.perception.tracking.tracker import Tracker
-from agent.scenarios import Judgement, Moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,12 +28,10 @@ if TYPE_CHECKING:
     from agent.analysis.verifier import VerifierBudget
     from agent.domain.scene import Box, Finding, Track, Zone
     from agent.perception.surroundings import View
-    from agent.scenarios import Needs, Scenario
+    from agent.scenarios import Judgement, Needs, Scenario
     from drivers.cameras import Frame, Picture
 
 T = TypeVar("T")
-SURE_AGAIN_S = 5.0
-"""Of a zone that is seen again nothing is said before it was looked at: what stood there may be gone."""
 MASK_LINE_PX = 3
 """Around a mask: every pixel that the mask touches is black."""
 
@@ -82,23 +79,12 @@ class Pipeline:
         self._masks = [zone for zone in zones if zone.kind == MASK]
         self._looking = RegionScheduler(zones, size_px, detector, budget, pace)
         self._tracker = Tracker(birth_confidence)
-        self._timers = [
-            DwellTimer(
-                zone,
-                beside=[other for other in zones if other.kind == zone.kind],
-                labels=needs.dwell[zone.kind],
-            )
-            for zone in zones
-            if zone.kind in needs.dwell
-        ]
-        self._judges_novelty = needs.background_s > 0
+        self._judging = ZoneJudging(zones, scenarios, needs, timezone)
         # Also where no rule goes by it: what moved before it must be known of every picture.
         self._background = NoveltyModel(needs.background_s or ABSORB_S)
         self._novelty: Novelty | None = None
         self._recent, self._scan = RecentSights(), Scan(Observation((), ()), (), ())
         self._classifiers, self._verifier = dict(classifiers), verifier
-        self._scenarios = dict(scenarios)
-        self._timezone = timezone
         self._track_ids: dict[str, set[int]] = defaultdict(set)
         self.pace = pace
         self.stage_s: defaultdict[str, float] = defaultdict(float)
@@ -109,10 +95,10 @@ class Pipeline:
         self.tracks: list[Track] = []
         self.observation: Observation | None = None
         self.looked: tuple[Box, ...] = ()
-        self.judgements: dict[str, Judgement] = {}
-        """Scenario → what it said of the last frame; of a frame that shows no zone, that things wait on."""
-        self._resumed_s: dict[str, float] = {}
-        self._judged = frozenset(zone.zone_id for zone in zones if zone.kind != MASK)
+        self.shown: Shown | None = None
+        """What the last frame showed; None: it showed no zone."""
+        self.scores: _Scores | None = None
+        """What was asked of classifiers at that frame."""
 
     def masked(self, frame: Frame) -> Frame:
         """Black out what must never be seen, before anything else."""
@@ -132,13 +118,11 @@ class Pipeline:
             unseen_parts: Where in the frame that is so.
         """
         self.now_s = now_s = frame.monotonic_s
-        if self._judged and self._judged <= unseen:
+        self.shown = self.scores = None
+        if self._judging.is_blind(unseen):
             self._tracker.hold(now_s)
             self.looked = ()
-            self.judgements = {
-                name: Judgement(pending=one.pending, measures=one.measures)
-                for name, one in self.judgements.items()
-            }
+            self._judging.wait()
             self._count([], Observation((), ()), 0)
             return []
         look = self._scan = self.timed("looking", lambda: self._looking.look(frame, unseen_parts))
@@ -146,30 +130,20 @@ class Pipeline:
         tracks = self.timed(
             "tracking", lambda: self._tracker.update(look.observation, now_s, frame.luma)
         )
-        seen_timers = [timer for timer in self._timers if timer.zone.zone_id not in unseen]
-        stays = [stay for timer in seen_timers for stay in timer.update(tracks, now_s)]
         self._novelty = self.timed("novelty", lambda: self._new(frame, look.observation, tracks))
-        scores = _Scores(frame, self._classifiers, self._verifier)
-        moment = Moment(
-            now_s=now_s,
-            local=frame.captured_at.astimezone(self._timezone),
-            observation=look.observation,
-            tracks=tracks,
-            stays=stays,
-            novelty=self._novelty if self._judges_novelty else None,
-            scores=scores,
-            changed=look.changed,
-            unseen=unseen,
+        scores = self.scores = _Scores(frame, self._classifiers, self._verifier)
+        shown = self.shown = Shown(
+            now_s, frame.captured_at, look.observation, tracks, self._novelty, look.changed
         )
-        self.judgements = self.timed(
-            "judging", lambda: {name: one.judge(moment) for name, one in self._scenarios.items()}
-        )
-        findings = [each for one in self.judgements.values() for each in one.findings]
-        if self._resumed_s:
-            findings = self._sure(findings, now_s)
+        findings = self.timed("judging", lambda: self._judging.judge(shown, scores, unseen))
         self.looked = look.looked
         self._count(tracks, look.observation, look.runs + scores.runs)
         return findings
+
+    @property
+    def judgements(self) -> dict[str, Judgement]:
+        """Scenario → what it said of the last frame; of a frame that shows no zone, that things wait on."""
+        return self._judging.judgements
 
     def surroundings(self, frame: Frame, view: View) -> Surroundings:
         """What else there is in the frame that was taken last, for who redacts a picture of it later.
@@ -193,7 +167,7 @@ class Pipeline:
             for track in self.tracks
             if track.label not in PASSING and track.still_since_s is not None
         ]
-        if self._judges_novelty and self._novelty is not None:
+        if self._judging.judges_novelty and self._novelty is not None:
             judged = [zone for zone in self.zones if zone.kind.judged]
             found += [
                 thing.box
@@ -204,21 +178,7 @@ class Pipeline:
 
     def resume(self, zone_id: str, unseen_s: float, now_s: float) -> None:
         """A zone is seen again after ``unseen_s``; that time adds to no stay."""
-        self._resumed_s[zone_id] = now_s
-        for timer in self._timers:
-            if timer.zone.zone_id == zone_id:
-                timer.resume(unseen_s)
-        for scenario in self._scenarios.values():
-            scenario.resume(zone_id, unseen_s)
-
-    def _sure(self, findings: list[Finding], now_s: float) -> list[Finding]:
-        """Leave out what is said of zones that are seen again only since a moment."""
-        self._resumed_s = {
-            zone_id: since_s
-            for zone_id, since_s in self._resumed_s.items()
-            if now_s - since_s < SURE_AGAIN_S
-        }
-        return [each for each in findings if each.zone_id not in self._resumed_s]
+        self._judging.resume(zone_id, unseen_s, now_s)
 
     def looked_zones(self) -> frozenset[str]:
         """Zones whose middle the network looked at in the last frame."""
@@ -237,20 +197,15 @@ class Pipeline:
         """The state to keep over a restart, as JSON."""
         return {
             "tracker": self._tracker.snapshot(),
-            "dwell": {timer.zone.zone_id: timer.snapshot() for timer in self._timers},
             "novelty": self._background.snapshot(),
-            "scenarios": {name: one.snapshot() for name, one in self._scenarios.items()},
+            **self._judging.snapshot(),
         }
 
     def restore(self, snapshot: Mapping[str, Any], shift_s: float) -> None:
         """Restore a snapshot; ``shift_s`` is added to its times (another boot's clock)."""
         self._tracker.restore(snapshot["tracker"], shift_s)
-        for timer in self._timers:
-            timer.restore(snapshot["dwell"].get(timer.zone.zone_id, {}), shift_s)
         self._background.restore(snapshot["novelty"], shift_s)
-        for name, scenario in self._scenarios.items():
-            if name in snapshot["scenarios"]:
-                scenario.restore(snapshot["scenarios"][name], shift_s)
+        self._judging.restore(snapshot, shift_s)
 
     def _new(self, frame: Frame, seen: Observation, tracks: Sequence[Track]) -> Novelty:
         # What passes covers the ground for a while, and is no new goods on it.
@@ -287,19 +242,26 @@ class _Scores:
         self._frame, self._classifiers = frame, classifiers
         self._verifier = verifier
         self.runs = 0
+        self.probabilities: list[tuple[str, str, Zone, float]] = []
+        """Every answer about a zone: by which classifier, for which meaning."""
+        self.candidates: list[tuple[Box, Mapping[str, float] | None]] = []
+        """Every answer about a candidate; None: nobody could say."""
 
     def probability(self, classifier: str, meaning: str, zone: Zone) -> float:
         if classifier not in self._classifiers:
             raise ValueError(f"a scenario asks the {classifier} model and declares no need of it")
         self.runs += 1
         shown = crop(self._frame.bgr(), zone.box)
-        return self._classifiers[classifier].probabilities(shown)[meaning]
+        found = self._classifiers[classifier].probabilities(shown)[meaning]
+        self.probabilities.append((classifier, meaning, zone, found))
+        return found
 
     def candidate(self, box: Box) -> Mapping[str, float] | None:
         if self._verifier is None:
             return None
         found = self._verifier.of(self._frame, box)
         self.runs += found is not None
+        self.candidates.append((box, found))
         return found
 
 

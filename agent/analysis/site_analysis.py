@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from agent.domain.case_lifecycle import Cases, Change
     from agent.domain.scene import Case, Finding, Vantage
     from agent.evidence.pictures import Evidence
-    from agent.perception.view_health.visibility import Visibility
+    from agent.perception.view_health.visibility import Visibility, VisibleZones
     from agent.storage.day_counters import Place
 
 
@@ -84,6 +84,8 @@ class SiteAnalysis:
         """Called when a camera's view goes bad or is good again."""
         self.on_frame: Callable[[Frame, Callable[[], Surroundings]], None] = lambda *_: None
         """Called with each frame that was analysed, masked, and what else there is in it."""
+        self.on_judged: Callable[[Frame, Pipeline, VisibleZones], None] = lambda *_: None
+        """Called with each frame that was judged, what was made of it, and what of its zones could be seen."""
         self.suppressed: Counter[Place] = Counter()
         """Of this run: zone, kind of case and what it was seen as → how many candidates that were no case by
         the verifier's word. A new one is put in its place whenever it grows: it may be read from any thread."""
@@ -135,6 +137,7 @@ class SiteAnalysis:
         for zone_id, unseen_s in seeing.resumed.items():
             pipeline.resume(zone_id, unseen_s, frame.monotonic_s)
         findings = pipeline.step(frame, seeing.unseen, seeing.parts)
+        pipeline.timed("noting", lambda: self.on_judged(frame, pipeline, seeing))
         return pipeline.timed("recording", lambda: self._record(frame, pipeline, findings))
 
     def abstain(

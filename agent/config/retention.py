@@ -27,5 +27,7 @@ class Settings(BaseModel):
     """Events that the broker refused permanently; they were reported as lost."""
     losses_days: float = Field(default=180, gt=0, le=3650)
     """Reported losses."""
+    tracks_hours: float = Field(default=24, gt=0, le=168)
+    """Tracks of the last hours, without pictures, for dry runs of other zones."""
     every_s: float = Field(default=600, ge=1)
     """Interval between two passes of the agent."""

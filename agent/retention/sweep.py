@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from agent.config.retention import Settings
     from agent.retention.sample_crops import SampleCrops
     from agent.retention.selection import Why
+    from agent.retention.track_files import TrackFiles
     from agent.storage.database import Database
     from drivers.clock import Clock
 
@@ -82,6 +83,7 @@ class Retention:
         clock: To advance the lived time.
         audit: Records what is deleted, before it is deleted.
         crops: Crops collected for labelling; None: none.
+        tracks: The tracks of the last hours; None: none.
         free: Measures the free space of the disk.
         count: Measures the free inodes of the disk.
     """
@@ -96,6 +98,7 @@ class Retention:
         clock: Clock,
         audit: AuditLog,
         crops: SampleCrops | None = None,
+        tracks: TrackFiles | None = None,
         free: Callable[[Path], int] = free_bytes,
         count: Callable[[Path], Inodes | None] = inodes,
     ) -> None:
@@ -104,7 +107,7 @@ class Retention:
         self._holds, self._lock = LegalHolds(state_dir), state_dir / RETENTION_LOCK
         self._settings, self._clock, self._audit = settings, clock, audit
         self._state_dir, self._free_bytes, self._inodes = state_dir, free, count
-        self._crops = crops
+        self._crops, self._tracks = crops, tracks
         self.outcome: Outcome | None = None
         """Of the last pass."""
 
@@ -141,7 +144,8 @@ class Retention:
             deleted, deleted_bytes = self._delete_pictures(kept, stop)
             taken = self._pictures.taken()
             self._note_missing(taken)
-            self._let_crops_go(lived_s)
+            self._let_go("crop", self._crops, lived_s)
+            self._let_go("tracks", self._tracks, lived_s)
             self._rows.let_rows_age(lived_s)
             rows = self._rows.delete_old(self._settings, lived_s, held | taken.keys())
             given = self._rows.give_back(lambda: not stop.wait(BREATH_S))
@@ -198,15 +202,16 @@ class Retention:
             for case_id, each in taken.items()
         ]
 
-    def _let_crops_go(self, lived_s: float) -> None:
-        if self._crops is None:
+    def _let_go(self, kind: str, files: SampleCrops | TrackFiles | None, lived_s: float) -> None:
+        """Delete the files of a kind whose time is over; of a new one it begins."""
+        if files is None:
             return
-        there, since_s = self._crops.names(), self._rows.since_s("crop")
-        self._rows.let_age("crop", sorted(there - since_s.keys()), lived_s)
-        self._rows.forget("crop", since_s.keys() - there)
+        there, since_s = files.names(), self._rows.since_s(kind)
+        self._rows.let_age(kind, sorted(there - since_s.keys()), lived_s)
+        self._rows.forget(kind, since_s.keys() - there)
         for name in there & since_s.keys():
-            if lived_s - since_s[name] >= self._crops.days * DAY_S:
-                self._crops.delete(name)
+            if lived_s - since_s[name] >= files.days * DAY_S:
+                files.delete(name)
 
     def _lost(self, case_ids: set[str], lived_s: float) -> dict[str, float]:
         """Pictures without a known case, and since when they were seen.

@@ -17,6 +17,7 @@ from agent.analysis.camera_pipeline import Pipeline
 from agent.analysis.case_recorder import CaseRecorder
 from agent.analysis.sample_collection import SampleCollection
 from agent.analysis.site_analysis import SiteAnalysis
+from agent.analysis.track_recorder import TrackRecorder
 from agent.analysis.verifier import RUNS_PER_S, VerifierBudget, open_verifier
 from agent.analysis.warn_first import WarnFirst
 from agent.analysis.withdrawal import vantages_of
@@ -34,7 +35,8 @@ from agent.storage.corruption import open_database
 from agent.storage.errors import StorageError
 from agent.storage.memory_fallback import take_back_into
 from agent.storage.outbox import Outbox
-from agent.storage.paths import COLLECTION, DATABASE
+from agent.storage.paths import COLLECTION, DATABASE, TRACKS
+from agent.storage.track_log import TrackLog
 from drivers import cameras
 
 if TYPE_CHECKING:
@@ -85,6 +87,8 @@ class Parts:
     """Camera → from where it looks."""
     views: Mapping[str, reference_image.ReferenceImage]
     """The commissioning pictures against which this run judges; of the cameras that have one."""
+    tracks: TrackRecorder | None
+    """Keeps the tracks of the last hours; None: the site keeps none."""
 
     @property
     def models(self) -> tuple[ModelUsed, ...]:
@@ -130,6 +134,12 @@ class Parts:
     def reading(self) -> closing[sqlite3.Connection]:
         """A read-only connection, for a ``with`` block."""
         return closing(self.database.read())
+
+    def rest(self) -> None:
+        """Write down where every camera stands; called before a planned stop, once no frame is judged any more."""
+        self.analysis.rest()
+        if self.tracks is not None:
+            self.tracks.rest()
 
     def close(self) -> None:
         """Close cleanly, so that the next run continues in the same epoch, in this boot or another."""
@@ -228,7 +238,25 @@ def assemble(
         configuration,
         vantages,
         views,
+        _noting(configuration, state_dir, analysis, networks, boot_id),
     )
+
+
+def _noting(
+    configuration: Configuration,
+    state_dir: Path,
+    analysis: SiteAnalysis,
+    networks: _Networks,
+    boot_id: str,
+) -> TrackRecorder | None:
+    """Who notes the tracks of every frame that is judged."""
+    most_bytes = int(configuration.storage.tracks_mb * 1e6)
+    if most_bytes == 0:
+        return None
+    log = TrackLog(state_dir / TRACKS, most_bytes)
+    recorder = TrackRecorder(log, boot_id, verified=networks.verifier is not None)
+    analysis.on_judged = recorder.take
+    return recorder
 
 
 @dataclass(frozen=True, slots=True)

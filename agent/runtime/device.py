@@ -270,7 +270,7 @@ class _Device:
             self._uplink.end(END_WITHIN_S)
         self._workers.join(END_WITHIN_S)
         if self._workers.fault is None and not self._workers.running("analysis"):
-            self._parts.analysis.rest()
+            self._parts.rest()
 
     def close(self) -> None:
         """Let go of the pins and the database."""
@@ -385,6 +385,8 @@ class _Device:
             self._snapshots,
         )
         keep("evidence", evidence.run)
+        if (tracks := self._parts.tracks) is not None:
+            keep("tracks", lambda: tracks.run(stop))
         keep("losses", lambda: _report_what_is_gone((losses.report, manifests.bury), stop))
         keep("cooling", self._keep_cool)
         keep("health", lambda: health.run(stop))

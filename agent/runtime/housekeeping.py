@@ -26,8 +26,9 @@ from agent.identity.certificate_expiry import CertificateFile
 from agent.protocol.heartbeat import AuditHead, KeptHealth
 from agent.retention import Retention, SampleCrops
 from agent.retention.hold_command import HoldCommand
+from agent.retention.track_files import TrackFiles
 from agent.storage.lived_time import DAY_S
-from agent.storage.paths import AUDIT, COLLECTION, EVIDENCE
+from agent.storage.paths import AUDIT, COLLECTION, EVIDENCE, TRACKS
 from agent.telemetry.daily_summary import DailySummaries
 from agent.telemetry.day_sampler import DaySampler, Gauges
 from agent.telemetry.machine_gauges import MachineGauges
@@ -103,6 +104,7 @@ class Housekeeping:
             clock=clock,
             audit=self.audit,
             crops=SampleCrops(state_dir / COLLECTION, configuration.collection.keep_days),
+            tracks=TrackFiles(state_dir / TRACKS, configuration.retention.tracks_hours / 24),
         )
         self.handlers = self._handlers(snapshots)
         """Commands of the platform that are obeyed here."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import heapq
 import os
+import shutil
 import tempfile
 import time
 from collections import Counter, defaultdict
@@ -29,7 +30,7 @@ from agent.runtime.composition import assemble
 from agent.runtime.evidence_worker import packets_of
 from agent.runtime.instance_lock import alone, refuse_foreign
 from agent.storage import outbox_queries
-from agent.storage.paths import EVIDENCE, KEYS
+from agent.storage.paths import EVIDENCE, KEYS, TRACKS
 from drivers import cameras
 from drivers.clock import SystemClock
 from drivers.disk import replace_file
@@ -173,7 +174,7 @@ def replay(
                 on_frame(pipeline.masked(frame), pipeline, changes)
             if on_progress is not None:
                 on_progress(frame.monotonic_s, until_s)
-        parts.analysis.rest()
+        parts.rest()
         report.remarks += filter(None, (getattr(one, "remark", None) for one in opened.values()))
         if parts.verifier is not None and parts.verifier.reason is not None:
             report.remarks.append(
@@ -216,13 +217,16 @@ def _judged(frame: Frame, parts: Parts, report: ReplayReport) -> list[Change] | 
         report.frames_not_judged += 1
         return None
     report.frames += 1
+    if parts.tracks is not None:
+        parts.tracks.write()
     return changes
 
 
 def _fresh(folder: Path) -> Path:
-    """The folder without the database of an earlier replay."""
+    """The folder without the database and the tracks of an earlier replay."""
     for path in folder.glob("kerbwatch.sqlite3*"):
         path.unlink()
+    shutil.rmtree(folder / TRACKS, ignore_errors=True)
     return folder
 
 

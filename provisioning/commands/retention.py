@@ -14,9 +14,10 @@ import click
 from agent.config.loading import load
 from agent.config.site_files import site_folder
 from agent.retention import HoldError, LegalHold, LegalHolds, Outcome, Retention, SampleCrops
+from agent.retention.track_files import TrackFiles
 from agent.storage.case_table import case_ids
 from agent.storage.database import Database, read_only
-from agent.storage.paths import COLLECTION, DATABASE, EVIDENCE
+from agent.storage.paths import COLLECTION, DATABASE, EVIDENCE, TRACKS
 from drivers.clock import SystemClock
 from drivers.files.privileges import acting_for
 from provisioning.commands.audit import audit_of, note
@@ -58,6 +59,7 @@ def let_go(site: Path, *, as_json: bool) -> int:
             clock=SystemClock(),
             audit=audit_of(state_dir, "retention"),
             crops=SampleCrops(state_dir / COLLECTION, configuration.collection.keep_days),
+            tracks=TrackFiles(state_dir / TRACKS, configuration.retention.tracks_hours / 24),
         ).once(threading.Event())
     if as_json:
         click.echo(json.dumps(None if outcome is None else asdict(outcome), indent=2))

@@ -22,6 +22,7 @@ from agent.retention.selection import Kept, choose
 from agent.storage.database import Database, StoodIn
 from agent.storage.evidence_job_table import add_job
 from agent.storage.lived_time import MAX_OFF_S, LivedTime
+from agent.storage.track_log import BlockPacker, TrackLog
 from drivers.testing import FakeClock
 from tests.support.state_folder import DAY_S, EACH_BYTES, NAME, NOON, StateFolder, hold_on
 
@@ -422,6 +423,19 @@ def test_a_crop_goes_after_its_days_with_its_facts_whatever_the_clock_says(tmp_p
     assert list(folder.iterdir()) == []
     device.passes()
     assert device.count("ageing") == 0
+    device.database.close()
+
+
+def test_tracks_go_after_their_hours_whatever_the_clock_says(tmp_path: Path) -> None:
+    device = StateFolder(tmp_path)
+    folder = tmp_path / "tracks"
+    TrackLog(folder, 1_000_000).append("street", BlockPacker({}).packed(), 0.0)
+    device.passes()
+    device.clock.step(NOON + timedelta(days=4000))
+    device.passes(0.9)
+    assert len(list(folder.iterdir())) == 1
+    device.passes(0.2)
+    assert list(folder.iterdir()) == []
     device.database.close()
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from agent.audit import AuditLog, AuditRecord, records
 from agent.retention import LegalHold, LegalHolds, Outcome, Retention, SampleCrops, Settings
+from agent.retention.track_files import TrackFiles
 from agent.storage.case_table import save_case, save_trace
 from agent.storage.database import Database
 from agent.storage.outbox_queries import Lane
@@ -56,6 +57,7 @@ class StateFolder:
             clock=self.clock,
             audit=self.audit,
             crops=SampleCrops(self.folder / "collection", 30),
+            tracks=TrackFiles(self.folder / "tracks", self.settings.tracks_hours / 24),
             free=lambda _: self.free_bytes,
             count=lambda _: self.inodes,
         )

@@ -59,6 +59,8 @@ class StorageSection(Section):
     state_dir: Path = Path("/var/lib/kerbwatch")
     database_mb: float = Field(default=512, ge=8, le=100_000)
     """Maximum size of the database; beyond it the least important events are deleted and reported as lost."""
+    tracks_mb: float = Field(default=48, ge=0, le=10_000)
+    """Maximum size of the tracks of the last hours, of all cameras; beyond it the oldest are deleted. 0: none are kept."""
     run_dir: Path = Path("/run/kerbwatch")
     """Folder of the status file for ``kerbwatch watch``; best in memory."""
 
