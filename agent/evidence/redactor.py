@@ -11,10 +11,12 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
+import cv2
 import numpy as np
 
+from agent.domain.labels import PEOPLE
 from agent.inference import RUN_FAILURES
-from agent.perception.many_looks import seen_in
+from agent.perception.many_looks import seen_in, seen_quickly
 from agent.perception.redaction import SURE, coarsened, redacted, regions_of, with_plate
 
 if TYPE_CHECKING:
@@ -28,6 +30,11 @@ if TYPE_CHECKING:
     from drivers.cameras import Picture
 
 
+PREVIEW_FROM_PX = 960
+"""The longer side of what a preview is redacted in."""
+PREVIEW_PX, POINTING_PX = 480, 240
+"""The longer side of a preview; the second where nobody knows what moved, or the camera does not look where the
+site's masks were drawn."""
 CANOPY, NEAR_CANOPY = "umbrella", 0.1
 """The label of what stands over a stall, and how far from it, in parts of its size."""
 
@@ -108,6 +115,47 @@ class Redactor:
         coarsened(copy, [found.box for found in sights if with_plate(found, own)])
         return Redacted(copy, hidden, float(hidden.mean()), _share_hidden(hidden, own))
 
+    def preview(
+        self, bgr: Picture, context: PictureContext | None
+    ) -> tuple[Picture, list[Detection]]:
+        """Make a small picture for whoever stands at the camera and points it; no case's picture is made so.
+
+        Five looks instead of some dozens, so that there can be one a second; and none is refused because there
+        is no background yet, or the camera moves: that is when it is pointed. What is missed so is covered by
+        its size: in :data:`PREVIEW_PX` a head of somebody who is half as tall as the picture has 18 pixels at
+        most, in :data:`POINTING_PX`, where nobody knows what moved, 9.
+
+        Args:
+            bgr: The original, uint8 (H, W, 3).
+            context: What was known when it was taken; None: nothing is.
+
+        Returns:
+            The picture, and what was seen in it, in fractions of it.
+
+        Raises:
+            NotRedacted: There is no detector, or what the site masks was not blackened.
+        """
+        if context is None:
+            raise NotRedacted(NotRedactedReason.CONTEXT_MISSING)
+        if not context.masks_applied:
+            raise NotRedacted(NotRedactedReason.MASKS_NOT_APPLIED)
+        if self._detector is None:
+            raise NotRedacted(NotRedactedReason.MODEL_REFUSED)
+        small = shrunk(bgr, PREVIEW_FROM_PX)
+        try:
+            sights = seen_quickly(small, self._detector.detect_faint)
+        except RUN_FAILURES as error:
+            raise NotRedacted(NotRedactedReason.MODEL_REFUSED) from error
+        # However faint: who may be somebody is covered.
+        sure = [
+            replace(each, confidence=max(SURE, each.confidence)) if each.label in PEOPLE else each
+            for each in (*sights, *context.seen)
+        ]
+        regions = regions_of(sure, (), context.moved, (), context.frame_aspect)
+        covered, _ = redacted(small, regions, ())
+        known = context.background and context.view != "moved"
+        return shrunk(covered, PREVIEW_PX if known else POINTING_PX), sights
+
     def _sights(self, bgr: Picture) -> list[Detection]:
         if self._detector is None:
             raise NotRedacted(NotRedactedReason.MODEL_REFUSED)
@@ -163,3 +211,12 @@ def _share_hidden(hidden: NDArray[np.bool_], own: Sequence[Box]) -> float:
     for box in own:
         box.pixels(width, height).cut(mine)[:] = True
     return float(hidden[mine].mean()) if mine.any() else 0.0
+
+
+def shrunk(bgr: Picture, longer_px: int) -> Picture:
+    """A picture whose longer side is so long at most."""
+    scale = longer_px / max(bgr.shape[:2])
+    if scale >= 1.0:
+        return bgr
+    size = tuple(max(1, round(side * scale)) for side in bgr.shape[1::-1])
+    return np.asarray(cv2.resize(bgr, size, interpolation=cv2.INTER_AREA), np.uint8)

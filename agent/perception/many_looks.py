@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 TILE_SHARE = 0.325
 """Of the longer side of a picture: how long a tile is, so that a head of ten pixels is large enough."""
 TILE_OVERLAP = 0.3
+QUARTER_OVERLAP = 0.15
+"""Of a side: what two quarters share."""
 DARK_BELOW = 90.0
 """Mean brightness, 0 to 255, below which a picture is also looked at brightened."""
 _GAMMA = np.round(255 * np.sqrt(np.arange(256) / 255)).astype(np.uint8)
@@ -84,6 +86,31 @@ def seen_in(
             seen = [*detect(part), *map(_mirrored, mirrored)]
             found += [_in_picture(each, look, width, height) for each in seen]
     return found
+
+
+def seen_quickly(bgr: Picture, detect: Callable[[Picture], list[Detection]]) -> list[Detection]:
+    """What a detector sees in five looks: all of a picture, and its quarters, which overlap; a dark one brightened.
+
+    For a picture that is shown so small that nobody can be recognised in it; for one that leaves it is too few.
+
+    Args:
+        bgr: uint8 (H, W, 3).
+        detect: Finds whatever may be there in a crop.
+    """
+    height, width = bgr.shape[:2]
+    lighter = brightened(bgr)
+    shown = bgr if lighter is None else lighter
+    across, down = (round((0.5 + QUARTER_OVERLAP / 2) * side) for side in (width, height))
+    quarters = [
+        PixelBox(left, top, left + across, top + down)
+        for top in (0, height - down)
+        for left in (0, width - across)
+    ]
+    return [
+        _in_picture(each, look, width, height)
+        for look in (PixelBox(0, 0, width, height), *quarters)
+        for each in detect(np.ascontiguousarray(look.cut(shown)))
+    ]
 
 
 def _mirrored(found: Detection) -> Detection:

@@ -9,6 +9,8 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from agent.analysis.live_pictures import LivePictures
+from agent.analysis.walk import WalkWatch
 from agent.concurrency.threads import Threads
 from agent.concurrency.watchdog import Progress, notify
 from agent.config.plausibility import remarks
@@ -29,6 +31,7 @@ from agent.runtime.evidence_worker import EvidenceWorker
 from agent.runtime.housekeeping import Housekeeping
 from agent.runtime.indicators import Indicators
 from agent.runtime.instance_lock import alone, refuse_foreign
+from agent.runtime.live_picture_worker import LivePictureWorker
 from agent.runtime.local_verbs import Running, local_verbs
 from agent.runtime.metrics import Metrics
 from agent.runtime.recovery import Recovery
@@ -58,10 +61,13 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from agent.analysis.camera_pipeline import Pipeline
     from agent.config.schema import Configuration
     from agent.identity.signing_key import Signer
+    from agent.perception.view_health.visibility import VisibleZones
     from agent.protocol.events import PublicKey
     from agent.runtime.recovery import Cause
+    from drivers.cameras import Frame
 
 END_WITHIN_S = 8.0
 """For the goodbye to the broker, and again for all threads: systemd waits 20 s."""
@@ -179,12 +185,23 @@ class _Device:
             ids=self._ids,
         )
         self._parts.analysis.on_frame = self._snapshots.take
+        self._live = LivePictures(self._parts.views, self._clock.monotonic_s)
+        self._walk = WalkWatch(self._clock.monotonic_s)
+        self._parts.analysis.on_judged = self._show
         self._workers = Threads(threading.Event(), Progress(self._clock.monotonic_s))
         self._vision = VisionThreads(
             configuration, base, self._parts, self._workers, self._pace, self._clock
         )
         self._uplink: UplinkSupervisor | None = None
         self._signals: Indicators | None = None
+
+    def _show(self, frame: Frame, pipeline: Pipeline, seeing: VisibleZones) -> None:
+        """Let everybody have a judged frame who notes or shows it."""
+        if self._parts.tracks is not None:
+            self._parts.tracks.take(frame, pipeline, seeing)
+        self._walk.take(frame, pipeline)
+        view = self._parts.analysis.sights[frame.camera_id].guard.direction
+        self._live.take(frame, pipeline, view)
 
     def start(
         self, configured: ConfigurationHealth, on_progress: Callable[[str, float], None] | None
@@ -385,6 +402,8 @@ class _Device:
             self._snapshots,
         )
         keep("evidence", evidence.run)
+        shown = LivePictureWorker(self._live, lambda: self._pace.factor, stop)
+        keep("pictures", shown.run)
         if (tracks := self._parts.tracks) is not None:
             keep("tracks", lambda: tracks.run(stop))
         keep("losses", lambda: _report_what_is_gone((losses.report, manifests.bury), stop))
@@ -406,6 +425,8 @@ class _Device:
             metrics,
             housekeeping,
             self._clock,
+            self._live,
+            self._walk,
         )
         record = housekeeping.audit.append
         return ControlChannel(folder_of(self._run_dir), local_verbs(running), record)

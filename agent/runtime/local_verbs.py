@@ -9,12 +9,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from agent.analysis import reference_image
+from agent.control.live_pictures import PictureVerbs
+from agent.control.messages.pictures import AskPicture, AskReference, AskTracks
 from agent.control.messages.status import AskStatus, StatusReply
 from agent.control.verbs import verb
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from agent.analysis.live_pictures import LivePictures
+    from agent.analysis.walk import WalkWatch
     from agent.config.schema import Configuration
     from agent.control.verbs import Verb
     from agent.runtime.composition import Parts
@@ -36,8 +41,21 @@ class Running:
     metrics: Metrics
     housekeeping: Housekeeping
     clock: Clock
+    live: LivePictures
+    walk: WalkWatch
 
 
 def local_verbs(running: Running) -> tuple[Verb, ...]:
     """Every verb of this run."""
-    return (verb(AskStatus, lambda _, __: StatusReply(status=running.metrics.status())),)
+    pictures = PictureVerbs(
+        [camera.camera_id for camera in running.configuration.cameras],
+        running.live,
+        running.walk,
+        lambda camera_id: reference_image.load(running.state_dir, camera_id),
+    )
+    return (
+        verb(AskStatus, lambda _, __: StatusReply(status=running.metrics.status())),
+        verb(AskPicture, pictures.picture),
+        verb(AskReference, pictures.reference),
+        verb(AskTracks, pictures.tracks),
+    )

@@ -13,7 +13,14 @@ import pytest
 from agent import inference
 from agent.domain.scene import WHOLE_FRAME, Box, Detection
 from agent.evidence.picture_context import PictureContext
-from agent.evidence.redactor import NotRedacted, NotRedactedReason, Redactor
+from agent.evidence.redactor import (
+    POINTING_PX,
+    PREVIEW_PX,
+    NotRedacted,
+    NotRedactedReason,
+    Redactor,
+    shrunk,
+)
 from agent.perception.redaction import CELLS
 from drivers.cameras import Picture
 from tests.support.paths import ROOT
@@ -108,6 +115,47 @@ def test_it_is_told_how_much_of_the_case_is_hidden(redactor: Redactor) -> None:
     assert done.share_of_picture == pytest.approx(float(done.hidden.mean()))
     assert float(changed.mean()) == pytest.approx(done.share_of_picture, abs=0.02)
     assert redactor.redact(EMPTY, context_of(EMPTY)).share_of_case == 0.0
+
+
+def detail(bgr: Picture, box: Box) -> float:
+    """How much there is to see in a part of a picture that is 480 wide."""
+    small = shrunk(bgr, PREVIEW_PX)
+    part = box.cut_pixels(small.shape[1], small.shape[0]).cut(small)
+    return float(np.abs(cv2.Laplacian(part, cv2.CV_64F)).mean())
+
+
+def test_a_preview_shows_no_head_either_and_is_too_small_for_one(
+    street: Picture, redactor: Redactor
+) -> None:
+    preview, seen = redactor.preview(street, context_of(street))
+    assert max(preview.shape[:2]) == PREVIEW_PX
+    people = [each.box for each in seen if each.label == "person" and each.confidence > 0.4]
+    assert people, "there must be people in view, or nothing is tested"
+    heads = [
+        Box(each.left, each.top, each.right, each.top + 0.15 * each.height) for each in people
+    ]
+    left, there = (sum(detail(shown, head) for head in heads) for shown in (preview, street))
+    assert left < 0.5 * there
+    assert all(detail(preview, head) < detail(street, head) for head in heads)
+
+
+@pytest.mark.parametrize("known", [{"background": False}, {"view": "moved"}], ids=str)
+def test_while_a_camera_is_pointed_the_preview_is_smaller_still(
+    street: Picture, redactor: Redactor, known: dict[str, Any]
+) -> None:
+    preview, _ = redactor.preview(street, context_of(street, **known))
+    assert max(preview.shape[:2]) == POINTING_PX
+
+
+def test_a_preview_without_the_sites_masks_or_without_a_model_is_none(redactor: Redactor) -> None:
+    for refusing, context, reason in (
+        (redactor, None, NotRedactedReason.CONTEXT_MISSING),
+        (redactor, context_of(EMPTY, masks_applied=False), NotRedactedReason.MASKS_NOT_APPLIED),
+        (Redactor(None), context_of(EMPTY), NotRedactedReason.MODEL_REFUSED),
+    ):
+        with pytest.raises(NotRedacted) as caught:
+            refusing.preview(EMPTY, context)
+        assert caught.value.reason == reason
 
 
 class UmbrellaSeer:
