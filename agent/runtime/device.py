@@ -26,6 +26,7 @@ from agent.identity.authorities import authorities_of
 from agent.identity.signing_key import open_signer
 from agent.protocol.commands import COMMANDS, name_of
 from agent.protocol.heartbeat import AS_WRITTEN, ConfigurationHealth
+from agent.runtime.button import ask_for_page
 from agent.runtime.composition import assemble
 from agent.runtime.evidence_worker import EvidenceWorker
 from agent.runtime.housekeeping import Housekeeping
@@ -496,6 +497,7 @@ class _Device:
             soon=health.soon,
             end=self._stop.set,
             fault=lambda: self._workers.broken,
+            pressed=lambda: ask_for_page(self._run_dir),
         )
         metrics.switches = lambda: signals.inputs
         self._parts.analysis.signal = signals.warn

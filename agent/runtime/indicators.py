@@ -173,6 +173,7 @@ class Indicators:
         local: The site's wall clock.
         soon: Called when a heartbeat should go at once.
         end: Called at a long press: the agent stops, and its unit starts it again.
+        pressed: Called at a short press, beside: who stands here may want the page.
         fault: Whether a part of the agent has ended.
     """
 
@@ -187,10 +188,12 @@ class Indicators:
         soon: Callable[[], None],
         end: Callable[[], None],
         fault: Callable[[], bool],
+        pressed: Callable[[], None] = lambda: None,
     ) -> None:
         self._gpio, self._section = gpio, section
         self._situation, self._temperature_c, self._local = situation, temperature_c, local
         self._soon, self._end, self._fault = soon, end, fault
+        self._pressed = pressed
         self._button = Button()
         self._thermostat = Thermostat(section.fan_on_c, section.fan_off_c)
         lamp = section.lamp_is_on
@@ -265,6 +268,7 @@ class Indicators:
             _log.info("the button was pressed")
             self._identify_until_s = now_s + IDENTIFY_S
             self._soon()
+            self._pressed()
         elif press == "long":
             _log.warning("the button was held: the agent ends")
             self._end()

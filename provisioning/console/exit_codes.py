@@ -42,6 +42,9 @@ EXPECTED = {
     "provisioning.versions.layout.VersionError": Expected(
         FAULT, said("The version stays as it is.")
     ),
+    "provisioning.page.on_device.PageCommandError": Expected(
+        FAULT, said("The page was not switched.")
+    ),
     "provisioning.commands.decommission.StillNeededError": Expected(
         FAULT, said("The device was not wiped.")
     ),

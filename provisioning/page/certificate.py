@@ -65,14 +65,14 @@ def make(folder: Path, addresses: tuple[str, ...] = ADDRESSES) -> bool:
 
 
 def fingerprint(folder: Path) -> str:
-    """SHA-256 of the certificate as phones show it: pairs of hexadecimal digits.
+    """SHA-256 of the certificate as the label has it: hexadecimal digits in groups of four.
 
     Raises:
         OSError: There is none.
     """
     der = ssl.PEM_cert_to_DER_cert((folder / CERTIFICATE).read_text("ascii"))
     digest = hashlib.sha256(der).hexdigest().upper()
-    return " ".join(digest[at : at + 2] for at in range(0, len(digest), 2))
+    return " ".join(digest[at : at + 4] for at in range(0, len(digest), 4))
 
 
 if __name__ == "__main__":

@@ -43,7 +43,8 @@ class Bounded(H11Protocol):
             and self.client
             and each.client[0] == self.client[0]
         )
-        if len(self.connections) > MAX_CONNECTIONS or same > MAX_OF_ONE:
+        crowded = len(self.connections) > MAX_CONNECTIONS or same > MAX_OF_ONE
+        if crowded or not self._is_near():
             transport.abort()
             return
         self._wait_for_head()
@@ -65,6 +66,12 @@ class Bounded(H11Protocol):
         super().on_response_complete()
         if self.cycle is None or self.cycle.response_complete:
             self._wait_for_head()
+
+    def _is_near(self) -> bool:
+        """Whether the phone is on the unit's own network: nothing is served to what is routed here."""
+        if self.client is None or self.server is None:
+            return False
+        return self.client[0].rpartition(".")[0] == self.server[0].rpartition(".")[0]
 
     def _wait_for_head(self) -> None:
         self._forget()

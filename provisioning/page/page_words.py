@@ -10,11 +10,7 @@ REPLACED = said("Another phone has signed in. This one is signed out.")
 BAD_REQUEST = said("The request is not as this page sends it.")
 STALE = said("This page is out of date. Load it again.")
 FAILED = said("The page itself failed at this. The agent goes on watching. Try again.")
-OTHER_LANGUAGE = said("中文")
-"""On the button that changes the language: the name of the other one, in itself."""
-
 PAGE_WORDS: dict[str, str] = {
-    "title": said("Kerbwatch"),
     "sign_in": said("Sign in"),
     "code": said("Code under the lid"),
     "how_to_sign_in": said(
@@ -25,7 +21,6 @@ PAGE_WORDS: dict[str, str] = {
         "fingerprint with the label before you type the code."
     ),
     "sign_out": said("Sign out"),
-    "other_language": OTHER_LANGUAGE,
     "steps": said("Steps"),
     "fingerprint": said("Fingerprint of the certificate"),
     "failed": FAILED,
@@ -36,5 +31,5 @@ PAGE_WORDS: dict[str, str] = {
     "check": said("Check"),
     "accept": said("Acceptance"),
     "wait": said("Wait {seconds} s.", seconds="{seconds}"),
-    "no_connection": said("No connection to the unit. Come closer, or join its network again."),
+    "no_connection": said("No connection to the device. Come closer, or join its network again."),
 }

@@ -17,6 +17,7 @@ from provisioning.page.app import build
 from provisioning.page.certificate import CERTIFICATE, KEY
 from provisioning.page.connections import PageServer, server
 from provisioning.page.page import Page
+from provisioning.page.probes import probes
 from provisioning.page.routes import ENDPOINTS
 
 if TYPE_CHECKING:
@@ -24,13 +25,15 @@ if TYPE_CHECKING:
 
     from provisioning.page.setup import Setup
 
+PROBES_PORT = 80
+
 
 def run(setup: Setup, sockets: list[socket.socket]) -> None:
     """Serve until SIGTERM, or until the time is over that root has given.
 
     Args:
         setup: Where the page keeps what.
-        sockets: Listening, for TLS.
+        sockets: Listening; TLS on all of them but port 80, where only probes are answered.
 
     Raises:
         OSError: The state cannot be written, or the certificate cannot be made.
@@ -40,8 +43,12 @@ def run(setup: Setup, sockets: list[socket.socket]) -> None:
     tls = setup.state_dir / "tls"
     make_certificate(tls)
     page = Page(setup, AuditLog(setup.state_dir / "audit", SystemClock(), by="page"))
-    served = server(build(page, ENDPOINTS), lambda: _context(tls))
-    asyncio.run(_serve([(served, sockets)]))
+    plain = [each for each in sockets if each.getsockname()[1] == PROBES_PORT]
+    secure = [each for each in sockets if each not in plain]
+    served = [(server(build(page, ENDPOINTS), lambda: _context(tls)), secure)]
+    if plain:
+        served.append((server(probes, None), plain))
+    asyncio.run(_serve(served))
 
 
 def make_certificate(folder: Path) -> None:

@@ -115,12 +115,12 @@ class SignIn:
         self._audit.append("page.sign_in", peer=peer, result=f"visit over: {why}")
         if why == "accepted":
             text = said(
-                "The unit has been accepted, and the installer's rights have ended. Its operator can open "
+                "The device has been accepted, and the installer's rights have ended. Its operator can open "
                 "another visit: `sudo kerbwatch page on --visit`."
             )
         else:
             text = said(
-                "The installer's day is over. The unit's operator can open another visit: "
+                "The installer's day is over. The device's operator can open another visit: "
                 "`sudo kerbwatch page on --visit`."
             )
         raise PageError(403, "visit_over", text)

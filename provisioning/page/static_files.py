@@ -45,7 +45,8 @@ def static_file(page: Page, call: Call) -> Response:  # noqa: ARG001 - as every 
 
 @cache
 def _names() -> dict[str, Traversable]:
-    root, found = files("provisioning.page") / "static", {}
+    root = files("provisioning.page") / "static"
+    found: dict[str, Traversable] = {}
     for each in root.iterdir():
         if each.is_dir():
             found |= {f"{each.name}/{inner.name}": inner for inner in each.iterdir()}

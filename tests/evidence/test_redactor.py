@@ -131,9 +131,7 @@ def test_a_preview_shows_no_head_either_and_is_too_small_for_one(
     assert max(preview.shape[:2]) == PREVIEW_PX
     people = [each.box for each in seen if each.label == "person" and each.confidence > 0.4]
     assert people, "there must be people in view, or nothing is tested"
-    heads = [
-        Box(each.left, each.top, each.right, each.top + 0.15 * each.height) for each in people
-    ]
+    heads = [Box(each.left, each.top, each.right, each.top + 0.15 * each.height) for each in people]
     left, there = (sum(detail(shown, head) for head in heads) for shown in (preview, street))
     assert left < 0.5 * there
     assert all(detail(preview, head) < detail(street, head) for head in heads)

@@ -26,6 +26,7 @@ PAGES = {
         ROOT / "docs" / "figures.md",
         ROOT / "docs" / "keeping.md",
         ROOT / "docs" / "models.md",
+        ROOT / "docs" / "page.md",
         ROOT / "docs" / "privacy-impact.md",
         ROOT / "docs" / "privacy.md",
         ROOT / "docs" / "signals.md",

@@ -24,6 +24,7 @@ from agent.runtime import privileged_actions
 from agent.runtime.recovery import Recovery, ask
 from agent.storage.paths import RECOVERY
 from drivers.clock import SystemClock
+from drivers.files.requests import RefusedError
 from drivers.network import cut_off
 from drivers.testing import FakeClock
 from tests.support.agent_process import run_agent, watched_corner
@@ -279,7 +280,7 @@ def test_the_network_is_not_restarted_twice_within_ten_minutes(
 def test_no_garbage_is_followed(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     path = tmp_path_factory.mktemp("requests") / "request.json"
     path.write_bytes(content)
-    with pytest.raises(privileged_actions.RefusedError):
+    with pytest.raises(RefusedError):
         privileged_actions.take(path)
     assert not path.exists(), "or the path unit would go round for ever"
 
@@ -288,7 +289,7 @@ def test_a_link_is_not_followed_to_what_it_names(tmp_path: Path) -> None:
     target = tmp_path / "elsewhere.json"
     target.write_text('{"version": 1, "action": "reboot", "reason": ""}')
     (tmp_path / "request.json").symlink_to(target)
-    with pytest.raises(privileged_actions.RefusedError):
+    with pytest.raises(RefusedError):
         privileged_actions.take(tmp_path / "request.json")
     assert target.exists()
 
@@ -299,7 +300,7 @@ def test_a_damaged_count_never_allows_a_young_host_to_reboot(
 ) -> None:
     path = tmp_path_factory.mktemp("counts") / "actions.json"
     path.write_bytes(content)
-    with pytest.raises(privileged_actions.RefusedError):
+    with pytest.raises(RefusedError):
         privileged_actions.allow("reboot", privileged_actions.remembered(path), "boot", 3599.0)
 
 
