@@ -12,6 +12,7 @@ from provisioning.page.certificate import fingerprint
 from provisioning.page.page_words import NOT_FOUND
 from provisioning.page.rendering import render
 from provisioning.page.sessions import COOKIE
+from provisioning.page.zone_words import ZONE_WORDS
 
 if TYPE_CHECKING:
     from provisioning.page.page import Call, Page
@@ -38,7 +39,8 @@ def step(page: Page, call: Call) -> Response:  # noqa: ARG001 - as every endpoin
     name = call.path["step"]
     if name not in STEPS:
         raise PageError(404, "not_found", NOT_FOUND)
-    return render(STEPS[name], call, step=name)
+    words = ZONE_WORDS if STEPS[name] == "zones.html" else None
+    return render(STEPS[name], call, words, step=name)
 
 
 def sign_in(page: Page, call: Call) -> Response:

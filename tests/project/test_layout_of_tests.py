@@ -18,6 +18,7 @@ ROOMS = {path.parent.name for path in (ROOT / "agent").glob("*/__init__.py")} | 
     "provisioning",
     "training",
     "project",
+    "page",  # provisioning/page: in a browser
     "platform",  # the platform's side of the contract: examples/platform
 }
 
