@@ -378,12 +378,29 @@ The exit code is 0 if the device can do its work, and 1 if there is a fault.
 )
 @_site
 @click.option("--strict", is_flag=True, help=say("Fail on warnings as well."))
+@click.option(
+    "--fix",
+    "fix_name",
+    metavar=say("NAME"),
+    help=say("Carry out the fix that a finding names, instead of checking."),
+)
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help=say("Write the findings onto a page to print (PDF) as well."),
+)
 @_as_json(say("Print the findings as JSON."))
-def check(site: Path, strict: bool, as_json: bool) -> None:
+def check(
+    site: Path, strict: bool, fix_name: str | None, report: Path | None, as_json: bool
+) -> None:
     """Check everything about a device."""
+    if fix_name is not None:
+        from provisioning.check.fixes import fix
+
+        sys.exit(fix(site, fix_name))
     from provisioning.check import check as check_device
 
-    sys.exit(check_device(site, as_json=as_json, strict=strict))
+    sys.exit(check_device(site, as_json=as_json, strict=strict, report=report))
 
 
 @main.command(

@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import cv2
-import numpy as np
 
+from agent.perception.picture_quality import sharpness
 from agent.perception.redaction import blotted
 from agent.storage.paths import COMMISSIONING
 from drivers import pictures
@@ -52,7 +52,7 @@ def shortcomings(luma: Picture) -> list[str]:
     brightness = float(luma.mean())
     if not DARK <= brightness <= BRIGHT:
         return [said("mean brightness {brightness:.0f} of 255", brightness=brightness)]
-    if float(np.std(cv2.Laplacian(luma, cv2.CV_64F))) < FLAT_BELOW:
+    if sharpness(luma) < FLAT_BELOW:
         return [said("the picture has no detail")]
     return []
 

@@ -140,6 +140,10 @@ class SiteAnalysis:
         pipeline.timed("noting", lambda: self.on_judged(frame, pipeline, seeing))
         return pipeline.timed("recording", lambda: self._record(frame, pipeline, findings))
 
+    def last_frame(self, camera_id: str) -> Frame | None:
+        """A camera's last frame, with the site's masks applied; from any thread."""
+        return self._last_frames.get(camera_id)
+
     def abstain(
         self, camera_id: str, because: str, *, silent_s: float, at: datetime
     ) -> list[Change]:

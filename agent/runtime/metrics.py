@@ -30,6 +30,7 @@ from agent.protocol.heartbeat import (
 from agent.runtime.indicators import Situation
 from agent.telemetry.analysis_rates import AnalysisRates, Counted
 from agent.telemetry.gauges import gauge
+from agent.telemetry.picture_figures import PictureFigures
 from agent.telemetry.status_file import (
     CameraStatus,
     CaseStatus,
@@ -98,6 +99,7 @@ class Metrics:
         self._started_s = started_s
         self._began_s = time.monotonic()
         self._rates = AnalysisRates(clock)
+        self._pictures = PictureFigures(parts.analysis.last_frame)
         self.switches: Callable[[], Mapping[str, bool]] = dict
         """At the housing; nothing as long as no pins are configured."""
 
@@ -364,6 +366,7 @@ class Metrics:
 
     def _camera(self, capture: CameraReader, pipeline: Pipeline | None) -> CameraStatus:
         health = dict(self._camera_health(capture))
+        picture = self._pictures.of(capture.camera_id)
         return CameraStatus(
             captured=health.pop("frames"),
             **health,
@@ -374,6 +377,8 @@ class Metrics:
             stage_s={} if pipeline is None else dict(pipeline.stage_s),
             tracks={} if pipeline is None else dict(Counter(t.label for t in pipeline.tracks)),
             silent_s=0.0 if capture.ended else capture.activity.silent_s(self._began_s),
+            sharpness=picture.sharpness,
+            noise=picture.noise,
         )
 
     def _uplink_status(self) -> UplinkStatus | None:

@@ -57,6 +57,10 @@ class CameraStatus(_Part):
     """How many things of each label are followed now."""
     silent_s: Figure = None
     """For how long it has given no frame."""
+    sharpness: Figure = None
+    """Of its picture, and …"""
+    noise: Figure = None
+    """… its noise, both in grey levels (:mod:`agent.perception.picture_quality`)."""
 
 
 class MeasureStatus(_Part):

@@ -16,7 +16,7 @@ from agent.config import last_known_good
 from agent.config.faults import ConfigError
 from agent.config.loading import load
 from agent.config.site_files import site_folder
-from drivers.files.privileges import become_keeper_of
+from drivers.files.privileges import acting_for, become_keeper_of
 from provisioning.check import (
     broker,
     broker_rights,
@@ -25,14 +25,17 @@ from provisioning.check import (
     rights,
     running_agent,
     software,
+    speed,
     storage,
     systemd,
     this_device,
     versions,
 )
 from provisioning.check.findings import Device, Finding, carry_out, worst
+from provisioning.check.names import name_of
+from provisioning.check.report import page as report_page
 from provisioning.console.exit_codes import FAULT
-from provisioning.wording import in_words, say
+from provisioning.wording import CHINESE, ENGLISH, in_language, in_words, say
 from wording.harmless import harmless_json
 
 if TYPE_CHECKING:
@@ -45,6 +48,7 @@ CHECKS: Sequence[Check] = (
     *software.CHECKS,
     *versions.CHECKS,
     *running_agent.CHECKS,
+    *speed.CHECKS,
     *rights.CHECKS,
     *machine.CHECKS,
     *systemd.CHECKS,
@@ -57,12 +61,22 @@ _MARKS = {"ok": "✓", "note": "·", "warning": "!", "fault": "✗"}
 _COLOURS = {"ok": "green", "note": None, "warning": "yellow", "fault": "red"}
 
 
-def check(site: Path, *, as_json: bool, strict: bool) -> int:
+def check(site: Path, *, as_json: bool, strict: bool, report: Path | None = None) -> int:
     """Carry out all checks and show what they found, as it is found.
+
+    Args:
+        site: As given on the command line.
+        as_json: Print the findings as JSON.
+        strict: A warning counts as a fault.
+        report: Where to write a page to print (PDF); None: nowhere.
 
     Returns:
         0 if the device can do its work, 1 if there is a fault (or, if ``strict``, a warning).
     """
+    file = None
+    if report is not None:  # opened while root may still write there, with its keeper's rights
+        with acting_for(report.absolute().parent):
+            file = report.open("wb")
     device = device_of(site)
     findings: list[Finding] = []
     for each in CHECKS:
@@ -71,6 +85,9 @@ def check(site: Path, *, as_json: bool, strict: bool) -> int:
         if not as_json:
             for finding in found:
                 _show(finding)
+    if file is not None:
+        with file:
+            file.write(report_page(device, findings))
     severity = worst(findings)
     passed = severity in {"ok", "note"} or (severity == "warning" and not strict)
     if as_json:
@@ -130,30 +147,13 @@ def _show(finding: Finding) -> None:
         click.echo(f"    {in_words(finding.meaning)}")
     if finding.remedy:
         click.echo("    " + say("To do: {remedy}", remedy=finding.remedy))
+    if finding.fix:
+        click.echo("    " + say("`kerbwatch check SITE --fix {name}` does it.", name=finding.fix))
 
 
 def check_in_words(name: str) -> str:
     """A check's name for people."""
-    words = {
-        "configuration": say("configuration"),
-        "models": say("models"),
-        "installation": say("installation"),
-        "imports": say("packages"),
-        "disk": say("disk"),
-        "clock": say("clock"),
-        "memory": say("memory"),
-        "temperature": say("temperature"),
-        "cameras": say("cameras"),
-        "broker": say("broker"),
-        "units": say("units"),
-        "audit": say("audit log"),
-        "card": say("card"),
-        "agent": say("agent"),
-        "rights": say("rights"),
-        "delivery": say("delivery"),
-        "versions": say("versions"),
-    }
-    return words.get(name, name)
+    return in_words(name_of(name))
 
 
 def _print(findings: list[Finding], *, passed: bool) -> None:
@@ -165,6 +165,19 @@ def _print(findings: list[Finding], *, passed: bool) -> None:
             "what": each.what,
             "meaning": each.meaning,
             "remedy": each.remedy,
+            "code": each.code,
+            "subject": each.subject,
+            "fix": each.fix,
+            # And for people, whose page may be in another language than this process.
+            "words": {
+                wanted: {
+                    "check": in_language(name_of(each.check), wanted),
+                    "what": in_language(each.what, wanted),
+                    "meaning": in_language(each.meaning, wanted),
+                    "remedy": in_language(each.remedy, wanted),
+                }
+                for wanted in (CHINESE, ENGLISH)
+            },
         }
         for each in findings
     ]

@@ -42,6 +42,7 @@ def delivery(device: Device) -> Iterator[Finding]:
             "delivery",
             "note",
             said("what it may publish and receive is unknown: only a running agent shows it"),
+            code="delivery_known",
         )
         return
     status = _settled(status, device, configuration)
@@ -56,6 +57,7 @@ def delivery(device: Device) -> Iterator[Finding]:
             ),
             said("Events wait on the device; they are sent when the broker is reached."),
             said("Compare address, certificates and the broker's list of devices."),
+            code="delivery_connection",
         )
     yield from _published(uplink, configuration.topics)
     yield from _heard(status, uplink, configuration)
@@ -66,6 +68,7 @@ def delivery(device: Device) -> Iterator[Finding]:
             said("{count} event(s) refused permanently", count=uplink.dead_letters),
             said("They are kept on the device and do not arrive."),
             said("See the broker's limits, and the agent's log for the reason."),
+            code="delivery_refused",
         )
 
 
@@ -95,7 +98,13 @@ def _published(uplink: UplinkStatus, topics: Topics) -> Iterator[Finding]:
     for channel in (each.name for each in CHANNELS if each.sent):
         code, topic = uplink.codes.get(channel), topics.of(channel)
         if code in TAKEN:
-            yield Finding("delivery", "ok", said("publishing to {topic} works", topic=topic))
+            yield Finding(
+                "delivery",
+                "ok",
+                said("publishing to {topic} works", topic=topic),
+                code="delivery_publish",
+                subject=channel,
+            )
         elif code is not None:
             yield Finding(
                 "delivery",
@@ -105,13 +114,17 @@ def _published(uplink: UplinkStatus, topics: Topics) -> Iterator[Finding]:
                 ),
                 said("The device may connect but not send."),
                 said("Give this device the right to publish below its own topic on the broker."),
+                code="delivery_publish",
+                subject=channel,
             )
         else:
             yield _not_known(
                 said(
                     "whether it may publish to {topic} is unknown: nothing was sent there yet",
                     topic=topic,
-                )
+                ),
+                code="delivery_publish",
+                subject=channel,
             )
 
 
@@ -121,7 +134,11 @@ def _heard(status: Status, uplink: UplinkStatus, configuration: Configuration) -
         if at is not None:
             when = local(at, status.timezone)
             yield Finding(
-                "delivery", "ok", said("last message on {topic}: {at}", topic=topic, at=when)
+                "delivery",
+                "ok",
+                said("last message on {topic}: {at}", topic=topic, at=when),
+                code="delivery_receive",
+                subject=channel,
             )
         elif channel == "receipts" and (waited := _waits_in_vain(status, uplink, configuration)):
             yield Finding(
@@ -134,13 +151,17 @@ def _heard(status: Status, uplink: UplinkStatus, configuration: Configuration) -
                     ' answers. Without receipts: confirm = "broker".',
                     topic=topic,
                 ),
+                code="delivery_receive",
+                subject=channel,
             )
         else:
             yield _not_known(
                 said(
                     "whether it may receive {topic} is unknown: nothing has come there yet",
                     topic=topic,
-                )
+                ),
+                code="delivery_receive",
+                subject=channel,
             )
     if uplink.deaf is not None:
         yield Finding(
@@ -152,6 +173,7 @@ def _heard(status: Status, uplink: UplinkStatus, configuration: Configuration) -
             ),
             said("Neither receipts nor commands arrive."),
             said("Give this device the right to read below its own topic on the broker."),
+            code="delivery_subscription",
         )
 
 
@@ -171,8 +193,8 @@ def _waits_in_vain(
     return None
 
 
-def _not_known(what: str) -> Finding:
-    return Finding("delivery", "note", what)
+def _not_known(what: str, *, code: str, subject: str) -> Finding:
+    return Finding("delivery", "note", what, code=code, subject=subject)
 
 
 CHECKS = (Check("delivery", delivery, limit_s=60),)

@@ -6,9 +6,11 @@ import time
 from typing import TYPE_CHECKING
 
 from agent.analysis import reference_image
+from agent.perception.picture_quality import noise, sharpness
 from agent.perception.view_health import ViewMonitor
 from drivers.cameras import CameraError, load_driver
 from provisioning.check.findings import Check, Device, Finding
+from provisioning.check.fixes import TAKE_REFERENCE
 from provisioning.wording.case_sentences import duration
 from provisioning.wording.recovered import recovered
 from provisioning.wording.vocabulary import CAMERA_STATES, REASONS
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
 FRAMES = 10
 OPENING_S = 30.0
 """A camera that is opened for longer than this does not come up."""
+LESS_SHARP = 0.5
+"""Share of the reference image's sharpness below which a picture has lost its focus, or its light."""
+NOISY = 8.0
+"""Grey levels of noise from which the change of a picture is mostly its noise: [analysis] change_threshold is 6."""
 SILENT_S = 15.0
 """A camera that has given no picture for so long gives none."""
 
@@ -36,10 +42,10 @@ def cameras(device: Device) -> Iterator[Finding]:
         if status is None:
             yield from _camera(section, device)
         elif (seen := status.cameras.get(section.camera_id)) is not None:
-            yield from _as_the_agent_says(section.camera_id, seen)
+            yield from _as_the_agent_says(section.camera_id, seen, device)
 
 
-def _as_the_agent_says(name: str, seen: CameraStatus) -> Iterator[Finding]:
+def _as_the_agent_says(name: str, seen: CameraStatus, device: Device) -> Iterator[Finding]:
     """What the running agent has of a camera, which only one process can have."""
     silent_s, young = seen.silent_s or 0.0, (seen.for_s or 0.0) < OPENING_S
     if seen.state == "running" and silent_s < SILENT_S:
@@ -49,10 +55,17 @@ def _as_the_agent_says(name: str, seen: CameraStatus) -> Iterator[Finding]:
             since=duration(seen.for_s),
             captured=seen.captured,
         )
-        yield Finding("cameras", "ok", text)
+        yield Finding("cameras", "ok", text, code="camera_frames", subject=name)
         yield from _view_of(name, seen)
+        yield from picture_quality(name, seen.sharpness, seen.noise, device)
     elif seen.state in {"opening", "running"} and young:
-        yield Finding("cameras", "note", said("camera {camera}: is just being opened", camera=name))
+        yield Finding(
+            "cameras",
+            "note",
+            said("camera {camera}: is just being opened", camera=name),
+            code="camera_frames",
+            subject=name,
+        )
     else:
         yield Finding(
             "cameras",
@@ -67,6 +80,8 @@ def _as_the_agent_says(name: str, seen: CameraStatus) -> Iterator[Finding]:
             said(
                 "Check cable, power and address; `kerbwatch cameras list` shows the cameras found."
             ),
+            code="camera_frames",
+            subject=name,
         )
 
 
@@ -115,6 +130,8 @@ def _frames(name: str, camera: Camera, device: Device) -> Iterator[Finding]:
             said("camera {camera}: no picture in it", camera=name),
             said("There is nothing to watch."),
             said("Check the source named in the camera's settings."),
+            code="camera_frames",
+            subject=name,
         )
         return
     width, height = camera.size_px
@@ -126,8 +143,10 @@ def _frames(name: str, camera: Camera, device: Device) -> Iterator[Finding]:
         frames=len(frames),
         seconds=taken_s,
     )
-    yield Finding("cameras", "ok", told)
+    yield Finding("cameras", "ok", told, code="camera_frames", subject=name)
     yield from _view(name, frames[-1], device)
+    found = noise(frames[-2].luma, frames[-1].luma) if len(frames) > 1 else None
+    yield from picture_quality(name, sharpness(frames[-1].luma), found, device)
     if missing := getattr(camera, "unsupported", ()):
         yield Finding(
             "cameras",
@@ -135,6 +154,8 @@ def _frames(name: str, camera: Camera, device: Device) -> Iterator[Finding]:
             said("camera {camera} does not have: {controls}", camera=name, controls=list(missing)),
             said("These settings do nothing."),
             said("Remove them from the camera's settings, or use a camera that supports them."),
+            code="camera_controls",
+            subject=name,
         )
 
 
@@ -151,6 +172,8 @@ def _view(name: str, frame: Frame, device: Device) -> Iterator[Finding]:
             ),
             said("In a picture this dark or this bright nothing is detected."),
             said("Take off the lens cap, turn the camera away from the lamp, or set its exposure."),
+            code="camera_brightness",
+            subject=name,
         )
         return
     if reference_image.shortcomings(frame.luma):
@@ -160,6 +183,8 @@ def _view(name: str, frame: Frame, device: Device) -> Iterator[Finding]:
             said("camera {camera}: the picture has no detail", camera=name),
             said("It is out of focus, dirty or covered; distant things are not detected."),
             said("Clean the glass; turn the lens until the paving is sharp, or set its focus."),
+            code="camera_detail",
+            subject=name,
         )
         return
     yield from _against_commissioning(name, frame, device)
@@ -187,6 +212,63 @@ def _against_commissioning(name: str, frame: Frame, device: Device) -> Iterator[
     yield _not_as_commissioned(name, state)
 
 
+def picture_quality(
+    name: str, sharp: float | None, noisy: float | None, device: Device
+) -> Iterator[Finding]:
+    """Focus and noise of a camera's picture.
+
+    Args:
+        name: The camera's.
+        sharp: Its sharpness in grey levels; None: not known.
+        noisy: Its noise in grey levels; None: not known, as of one picture alone.
+        device: For the reference image.
+    """
+    assert device.configuration is not None
+    if sharp is not None:
+        state_dir = device.base / device.configuration.storage.state_dir
+        reference = reference_image.load(state_dir, name)
+        yield _focus(name, sharp, None if reference is None else sharpness(reference.luma))
+    if noisy is None:
+        return
+    text = said("camera {camera}: noise of {noise:.1f} grey levels", camera=name, noise=noisy)
+    if noisy < NOISY:
+        yield Finding("cameras", "ok", text, code="camera_noise", subject=name)
+        return
+    yield Finding(
+        "cameras",
+        "warning",
+        text,
+        said("Noise looks like change: the device looks more often, and sees small things worse."),
+        said("Give the place more light, or the camera a longer exposure and a lower gain."),
+        code="camera_noise",
+        subject=name,
+    )
+
+
+def _focus(name: str, sharp: float, meant: float | None) -> Finding:
+    """Its sharpness, beside that of the reference image where there is one."""
+    if meant is None:
+        text = said("camera {camera}: sharpness {sharpness:.0f}", camera=name, sharpness=sharp)
+    else:
+        text = said(
+            "camera {camera}: sharpness {sharpness:.0f}, {reference:.0f} in the reference image",
+            camera=name,
+            sharpness=sharp,
+            reference=meant,
+        )
+    if sharp >= max(reference_image.FLAT_BELOW, LESS_SHARP * (meant or 0.0)):
+        return Finding("cameras", "ok", text, code="camera_focus", subject=name)
+    return Finding(
+        "cameras",
+        "warning",
+        text,
+        said("It is out of focus, dirty, covered or dark; distant things are not detected."),
+        said("Clean the glass; turn the lens until the figure is as large as it gets."),
+        code="camera_focus",
+        subject=name,
+    )
+
+
 def _not_commissioned(name: str) -> Finding:
     return Finding(
         "cameras",
@@ -194,6 +276,9 @@ def _not_commissioned(name: str) -> Finding:
         said("camera {camera}: no reference image", camera=name),
         said("It is unknown whether its view is moved, blocked or out of focus."),
         said("Capture one with `kerbwatch commission`, once the camera is mounted as intended."),
+        code="camera_reference",
+        subject=name,
+        fix=TAKE_REFERENCE,
     )
 
 
@@ -209,6 +294,8 @@ def _not_as_commissioned(name: str, state: str) -> Finding:
             "Move the camera back; or, if it is to stay like this, draw the zones again and run "
             "`kerbwatch commission`."
         ),
+        code="camera_view",
+        subject=name,
     )
 
 
@@ -220,6 +307,8 @@ def _lost(error: CameraError, *, held: bool) -> Finding:
             said("{fault}, while the agent runs", fault=error),
             said("Only one process can use a camera; most likely the agent uses it."),
             said("`kerbwatch watch` shows its view; or stop the agent and check again."),
+            code="camera_frames",
+            subject=error.camera_id,
         )
     return Finding(
         "cameras",
@@ -227,6 +316,8 @@ def _lost(error: CameraError, *, held: bool) -> Finding:
         said("{fault}", fault=error),
         said("This camera is not watched."),
         said("Check cable, power and address; `kerbwatch cameras list` shows the cameras found."),
+        code="camera_frames",
+        subject=error.camera_id,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from wording.known_errors import reason_of
@@ -33,6 +33,10 @@ class Finding:
         what: What was found.
         meaning: What that means for the device. Empty where all is well.
         remedy: What to do. Empty where nothing need be done.
+        code: What was looked at, stable for programs, whatever was found of it; a word of the contract
+            (:class:`agent.protocol.service.Check`).
+        subject: The camera, model, channel or unit that was looked at; None: the whole device.
+        fix: The name of a safe fix that helps (:mod:`provisioning.check.fixes`); None: there is none.
     """
 
     check: str
@@ -40,6 +44,9 @@ class Finding:
     what: str
     meaning: str = ""
     remedy: str = ""
+    code: str = field(kw_only=True)
+    subject: str | None = field(default=None, kw_only=True)
+    fix: str | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +88,7 @@ def carry_out(check: Check, device: Device) -> list[Finding]:
     """Run one check in bounded time; one that breaks or hangs is a finding by itself."""
     if check.needs_configuration and device.configuration is None:
         what = said("skipped: the configuration cannot be used")
-        return [Finding(check.name, "note", what)]
+        return [Finding(check.name, "note", what, code="check_carried_out", subject=check.name)]
     found: queue.Queue[Finding | None] = queue.Queue()
 
     def work() -> None:
@@ -116,6 +123,8 @@ def _broken(check: Check, error: Exception) -> Finding:
         ),
         said("What was checked is in an unexpected state."),
         said("Keep this text and report it."),
+        code="check_carried_out",
+        subject=check.name,
     )
 
 
@@ -126,6 +135,8 @@ def _hanging(check: Check) -> Finding:
         said("no result within {seconds:g} s", seconds=check.limit_s),
         said("If a device or the network hangs here, the agent would hang as well."),
         said("Check cables and power of the devices involved; then restart this device."),
+        code="check_carried_out",
+        subject=check.name,
     )
 
 

@@ -11,7 +11,9 @@ from drivers.clock import SystemClock
 from drivers.disk import free_bytes, refusal, replace_file
 from drivers.inodes import inodes
 from drivers.temperature import processor_c
+from drivers.time_source import time_source
 from provisioning.check.findings import Check, Device, Finding
+from provisioning.check.fixes import SYNC_CLOCK
 from provisioning.console.local_time import local
 from wording.messages import said
 
@@ -47,12 +49,13 @@ def disk(device: Device) -> Iterator[Finding]:
             said(
                 "Give the folder to the agent's user; a read-only card may be worn out: replace it."
             ),
+            code="disk_writable",
         )
         return
     free = free_bytes(folder)
     text = said("{path}: {free:.1f} GB free", path=folder, free=free / 1e9)
     if free >= ENOUGH_FREE_BYTES:
-        yield Finding("disk", "ok", text)
+        yield Finding("disk", "ok", text, code="disk_space")
     else:
         yield Finding(
             "disk",
@@ -60,6 +63,7 @@ def disk(device: Device) -> Iterator[Finding]:
             text,
             said("When it is full, nothing more can be stored."),
             said("Remove what does not belong there, or use a larger card."),
+            code="disk_space",
         )
     yield from _inodes(folder)
     kind = file_system(folder, MOUNTS)
@@ -70,24 +74,30 @@ def disk(device: Device) -> Iterator[Finding]:
             said("{path} lies on {kind}", path=folder, kind=kind),
             said("Files in memory or in a container's layer are lost at a power cut."),
             said("Put storage.state_dir on the card or a disk."),
+            code="disk_file_system",
         )
 
 
 def _inodes(folder: Path) -> Iterator[Finding]:
     counted = inodes(folder)
-    if counted is None or counted.free >= min(ENOUGH_FREE_INODES, counted.total // 20):
+    if counted is None:
+        return
+    text = said(
+        "{path}: room for {free} more files, of {total}",
+        path=folder,
+        free=counted.free,
+        total=counted.total,
+    )
+    if counted.free >= min(ENOUGH_FREE_INODES, counted.total // 20):
+        yield Finding("disk", "ok", text, code="disk_inodes")
         return
     yield Finding(
         "disk",
         "fault" if counted.free < min(MIN_FREE_INODES, counted.total // 50) else "warning",
-        said(
-            "{path}: room for {free} more files, of {total}",
-            path=folder,
-            free=counted.free,
-            total=counted.total,
-        ),
+        text,
         said("Without free inodes nothing more can be stored, though the disk has room."),
         said("Find the folder with very many small files, and remove what does not belong there."),
+        code="disk_inodes",
     )
 
 
@@ -132,6 +142,8 @@ def clock(device: Device) -> Iterator[Finding]:
             said("the clock says {now}", now=told),
             said("Certificates cannot be verified, and events carry a wrong time."),
             said("Connect the network so that the time is set; look at the clock's battery."),
+            code="clock_time",
+            fix=SYNC_CLOCK,
         )
     elif not system.synchronised:
         yield Finding(
@@ -140,9 +152,43 @@ def clock(device: Device) -> Iterator[Finding]:
             said("the clock is not synchronised; it says {now}", now=told),
             said("Events say that their time is not trustworthy; dwell times are not affected."),
             said("Allow NTP (UDP port 123) or give the time server in timesyncd.conf."),
+            code="clock_synchronised",
+            fix=SYNC_CLOCK,
         )
     else:
-        yield Finding("clock", "ok", said("synchronised, {now}", now=told))
+        yield Finding(
+            "clock", "ok", said("synchronised, {now}", now=told), code="clock_synchronised"
+        )
+
+
+def time_kept(_device: Device) -> Iterator[Finding]:
+    """What sets the clock, and whether the board keeps the time without power."""
+    found = time_source()
+    if found.service is None:
+        yield Finding(
+            "time source",
+            "warning",
+            said("no time service runs"),
+            said("The clock drifts, and after a power cut it may be wrong by days."),
+            said("Install and enable systemd-timesyncd or chrony."),
+            code="clock_source",
+            fix=SYNC_CLOCK,
+        )
+    else:
+        yield Finding(
+            "time source",
+            "ok",
+            said("{service}, server {server}", service=found.service, server=found.server or "-"),
+            code="clock_source",
+        )
+    if not found.own_clock:
+        yield Finding(
+            "time source",
+            "note",
+            said("the board has no clock of its own"),
+            said("Without a network the time is wrong after a power cut, and events say so."),
+            code="clock_without_power",
+        )
 
 
 def memory(_device: Device) -> Iterator[Finding]:
@@ -152,7 +198,7 @@ def memory(_device: Device) -> Iterator[Finding]:
     except OSError:
         controllers = []
     if "memory" in controllers:
-        yield Finding("memory", "ok", said("the kernel limits memory by unit"))
+        yield Finding("memory", "ok", said("the kernel limits memory by unit"), code="memory_limit")
         return
     yield Finding(
         "memory",
@@ -160,6 +206,7 @@ def memory(_device: Device) -> Iterator[Finding]:
         said("the kernel does not limit memory by unit"),
         said("MemoryMax in the unit has no effect; a memory leak would affect the whole machine."),
         said("Add cgroup_enable=memory to the line in /boot/firmware/cmdline.txt and reboot."),
+        code="memory_limit",
     )
 
 
@@ -167,7 +214,12 @@ def temperature(_device: Device) -> Iterator[Finding]:
     """Whether it is too hot already while nothing runs."""
     found = processor_c()
     if found is None:
-        yield Finding("temperature", "note", said("nothing measures the processor's temperature"))
+        yield Finding(
+            "temperature",
+            "note",
+            said("nothing measures the processor's temperature"),
+            code="temperature",
+        )
     elif found >= HOT_C:
         yield Finding(
             "temperature",
@@ -175,16 +227,21 @@ def temperature(_device: Device) -> Iterator[Finding]:
             said("the processor is at {celsius:.0f} °C", celsius=found),
             said("Above 80 °C a Raspberry Pi throttles."),
             said("Check fan and heat sink; give the housing shade and air."),
+            code="temperature",
         )
     else:
         yield Finding(
-            "temperature", "ok", said("the processor is at {celsius:.0f} °C", celsius=found)
+            "temperature",
+            "ok",
+            said("the processor is at {celsius:.0f} °C", celsius=found),
+            code="temperature",
         )
 
 
 CHECKS = (
     Check("disk", disk),
     Check("clock", clock, needs_configuration=False),
+    Check("time source", time_kept, needs_configuration=False),
     Check("memory", memory, needs_configuration=False),
     Check("temperature", temperature, needs_configuration=False),
 )

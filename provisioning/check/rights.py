@@ -14,6 +14,7 @@ from drivers.files.small_files import user_name
 from drivers.programs import python
 from provisioning.check import as_user
 from provisioning.check.findings import Check, Device, Finding
+from provisioning.check.fixes import INSTALL_UNITS
 from wording.known_errors import reason_of
 from wording.messages import said
 
@@ -36,6 +37,8 @@ def rights(device: Device) -> Iterator[Finding]:
             said("there is no user {user}, whom the unit names", user=here.unit.user),
             said("systemd cannot start the agent."),
             said("`sudo kerbwatch units install` creates the user."),
+            code="rights_user",
+            fix=INSTALL_UNITS,
         )
         return
     if (foreign := _of_another(here.user, device)) is not None:
@@ -49,7 +52,10 @@ def rights(device: Device) -> Iterator[Finding]:
     yield from faults
     if not faults:
         yield Finding(
-            "rights", "ok", said("{user} can read and write what it needs", user=here.user.name)
+            "rights",
+            "ok",
+            said("{user} can read and write what it needs", user=here.user.name),
+            code="rights_user",
         )
 
 
@@ -76,6 +82,7 @@ def _of_another(user: ServiceUser, device: Device) -> Finding | None:
             user=user.name,
             folder=folder,
         ),
+        code="rights_state_folder",
     )
 
 
@@ -89,6 +96,7 @@ def _ask(user: ServiceUser, device: Device) -> dict[str, Any] | Finding:
             said("whether {user} can read and write what it needs is unknown", user=user.name),
             said("Only root can check with the rights of the agent's user."),
             said("Run the check with `sudo`."),
+            code="rights_known",
         )
     storage = device.configuration.storage
     folders = [device.base / each for each in (storage.state_dir, storage.run_dir)]
@@ -120,6 +128,7 @@ def _ask(user: ServiceUser, device: Device) -> dict[str, Any] | Finding:
             said("whether {user} can read and write what it needs is unknown", user=user.name),
             reason_of(error),
             said("Run the check with `sudo`."),
+            code="rights_known",
         )
     return answer
 
@@ -159,6 +168,7 @@ def _faults(found: dict[str, Any], user: ServiceUser) -> Iterator[Finding]:
                 user=user.name,
                 path=path,
             ),
+            code="rights_read",
         )
     for path in found["run"]:
         yield _fault(
@@ -168,6 +178,7 @@ def _faults(found: dict[str, Any], user: ServiceUser) -> Iterator[Finding]:
                 "Make the environment readable for everybody: `sudo chmod -R go+rX {folder}`.",
                 folder=Path(path).parents[1],
             ),
+            code="rights_start",
         )
     for folder, (paths, count) in found["write"].items():
         if count:
@@ -187,11 +198,12 @@ def _faults(found: dict[str, Any], user: ServiceUser) -> Iterator[Finding]:
                     user=user.name,
                     folder=folder,
                 ),
+                code="rights_write",
             )
 
 
-def _fault(what: str, meaning: str, remedy: str) -> Finding:
-    return Finding("rights", "fault", what, meaning, remedy)
+def _fault(what: str, meaning: str, remedy: str, *, code: str, fix: str | None = None) -> Finding:
+    return Finding("rights", "fault", what, meaning, remedy, code=code, fix=fix)
 
 
 CHECKS = (Check("rights", rights, limit_s=90),)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from agent import inference
 from provisioning.check.findings import Check, Device, Finding
+from provisioning.check.fixes import RESTART_AGENT
 from provisioning.wording.case_sentences import duration
 from provisioning.wording.recovered import recovered
 from wording.messages import said
@@ -41,7 +42,7 @@ def _none_meant(here: AgentHere) -> Finding:
             "no agent is meant to run here: there is neither a unit for this site nor a state"
         )
     meaning = said("The files are checked; what only a running agent shows is not.")
-    return Finding("agent", "note", what, meaning)
+    return Finding("agent", "note", what, meaning, code="agent_runs")
 
 
 def _silent(here: AgentHere) -> Finding:
@@ -56,6 +57,8 @@ def _silent(here: AgentHere) -> Finding:
                 "`sudo systemctl start kerbwatch`; why it ended:"
                 " `journalctl --namespace=kerbwatch -u kerbwatch -n 50`."
             ),
+            code="agent_runs",
+            fix=RESTART_AGENT,
         )
     return Finding(
         "agent",
@@ -67,6 +70,8 @@ def _silent(here: AgentHere) -> Finding:
         ),
         said("It hangs, has only just started, or this check may not read its status file."),
         said("Check again in a minute, as root; then `sudo systemctl restart kerbwatch`."),
+        code="agent_runs",
+        fix=RESTART_AGENT,
     )
 
 
@@ -87,6 +92,7 @@ def _astray(status: Status, device: Device) -> Iterator[Finding]:
                 version=software.agent_version,
                 sha256=software.configuration_sha256[:12],
             ),
+            code="agent_runs",
         )
 
 
@@ -106,6 +112,8 @@ def _of_software(software: Software, device: Device) -> Iterator[Finding]:
             ),
             said("Changes in site.toml or zones.json are not in effect yet."),
             RESTART,
+            code="agent_configuration",
+            fix=RESTART_AGENT,
         )
     for used in software.models:
         try:
@@ -124,6 +132,8 @@ def _of_software(software: Software, device: Device) -> Iterator[Finding]:
                 ),
                 said("The installed model is not in use yet."),
                 RESTART,
+                code="agent_models",
+                fix=RESTART_AGENT,
             )
 
 
@@ -138,6 +148,8 @@ def _other_version(runs: str) -> Finding:
         ),
         said("The update is not in use yet."),
         RESTART,
+        code="agent_version",
+        fix=RESTART_AGENT,
     )
 
 
@@ -152,6 +164,7 @@ def _of_storage(status: Status) -> Iterator[Finding]:
             ),
             said("It is lost at a power cut."),
             said("Check the disk of the state folder: permissions, free space, wear."),
+            code="agent_storage",
         )
 
 
@@ -166,6 +179,7 @@ def _of_verifier(status: Status) -> Iterator[Finding]:
         said("judges without the verifier: {reason}", reason=recovered(found.reason or "?")),
         said("More false cases and longer waits; what goes by the verifier alone is not reported."),
         said("Correct what the check of the models names; {restart}", restart=RESTART),
+        code="agent_verifier",
     )
 
 

@@ -48,6 +48,7 @@ def configuration(device: Device) -> Iterator[Finding]:
                 fault,
                 means,
                 said("Correct the place named; then run `kerbwatch config validate`."),
+                code="configuration_valid",
             )
         return
     assert device.configuration is not None
@@ -61,12 +62,17 @@ def configuration(device: Device) -> Iterator[Finding]:
             zones=len(found.zones),
             sha256=found.sha256()[:12],
         ),
+        code="configuration_valid",
     )
     for odd in remarks(found):
         severity: Severity = "fault" if odd.blind else "warning"
-        yield Finding(name, severity, odd.what, odd.meaning, odd.remedy)
+        yield Finding(
+            name, severity, odd.what, odd.meaning, odd.remedy, code="configuration_plausible"
+        )
     for lack in missing(found):
-        yield Finding(name, "note", lack.what, lack.meaning, lack.remedy)
+        yield Finding(
+            name, "note", lack.what, lack.meaning, lack.remedy, code="configuration_complete"
+        )
     if found.uplink.broker is None:
         yield Finding(
             name,
@@ -74,6 +80,7 @@ def configuration(device: Device) -> Iterator[Finding]:
             said("no broker is configured"),
             said("Events stay on the device."),
             said("Set broker in the section [uplink] of site.toml."),
+            code="configuration_broker",
         )
 
 
@@ -93,6 +100,8 @@ def models(device: Device) -> Iterator[Finding]:
                     said("{model}: {fault}", model=name, fault=fault),
                     said("The agent does not start without this model."),
                     said("Reinstall the model's folder; its file was changed or is incomplete."),
+                    code="model_runs",
+                    subject=name,
                 )
         else:
             yield _runs(manifest)
@@ -101,7 +110,7 @@ def models(device: Device) -> Iterator[Finding]:
 
 def _runs(manifest: inference.Manifest) -> Finding:
     text = said("{model} {version} runs", model=manifest.name, version=manifest.version)
-    return Finding("models", "ok", text)
+    return Finding("models", "ok", text, code="model_runs", subject=manifest.name)
 
 
 def _verifier(configuration: Configuration) -> Iterator[Finding]:
@@ -136,7 +145,9 @@ def _without_verifier(what: str, *, mute: bool) -> Finding:
         "Reinstall the model's folder, or name another one in [models] verifier of site.toml; to do without"
         ' it, verifier = "" there. Then restart the agent.'
     )
-    return Finding("models", "fault" if mute else "warning", what, meaning, remedy)
+    return Finding(
+        "models", "fault" if mute else "warning", what, meaning, remedy, code="verifier_runs"
+    )
 
 
 def installation(_device: Device) -> Iterator[Finding]:
@@ -151,9 +162,15 @@ def installation(_device: Device) -> Iterator[Finding]:
                 "It was damaged by a power cut soon after the installation, or somebody changed it."
             ),
             REMEDY,
+            code="installation_whole",
         )
     if not found:
-        yield Finding("installation", "ok", said("every file is as it was installed"))
+        yield Finding(
+            "installation",
+            "ok",
+            said("every file is as it was installed"),
+            code="installation_whole",
+        )
 
 
 def imports(device: Device) -> Iterator[Finding]:
@@ -167,7 +184,9 @@ def imports(device: Device) -> Iterator[Finding]:
         python("-c", script), capture_output=True, text=True, timeout=60, check=False
     )
     if done.returncode == 0:
-        yield Finding("imports", "ok", said("{packages} load together", packages=wanted))
+        yield Finding(
+            "imports", "ok", said("{packages} load together", packages=wanted), code="packages_load"
+        )
     else:
         complaint = (done.stderr.strip().splitlines() or ["?"])[-1]
         yield Finding(
@@ -182,6 +201,7 @@ def imports(device: Device) -> Iterator[Finding]:
                 "requirements.lock. If it names simplejpeg or numpy, the system's simplejpeg was "
                 "built for another numpy: install the wheel of simplejpeg into the environment."
             ),
+            code="packages_load",
         )
     yield from _stubs()
 
@@ -198,6 +218,7 @@ def _stubs() -> Iterator[Finding]:
             said("lgpio is the empty package {version}", version=found),
             said("Lights, button and fan do nothing."),
             said("Remove it from the environment; the real one is the system's python3-lgpio."),
+            code="packages_gpio",
         )
 
 

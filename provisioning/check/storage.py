@@ -28,12 +28,16 @@ def audit(device: Device) -> Iterator[Finding]:
             words_of(error),
             said("Changes to the device are not recorded."),
             said("Run the check as root; if the card is worn out, replace it."),
+            code="audit_chain",
         )
         return
     breaks = (*verdict.breaks, *ordered.breaks)
     if not breaks:
         yield Finding(
-            "audit", "ok", said("{count} record(s), the chain is intact", count=verdict.records)
+            "audit",
+            "ok",
+            said("{count} record(s), the chain is intact", count=verdict.records),
+            code="audit_chain",
         )
         return
     first = breaks[0]
@@ -48,6 +52,7 @@ def audit(device: Device) -> Iterator[Finding]:
         ),
         said("The log was changed after it was written."),
         said("Copy {folder} for the investigation; run `kerbwatch audit verify`.", folder=folder),
+        code="audit_chain",
     )
 
 
@@ -70,6 +75,16 @@ def card(device: Device) -> Iterator[Finding]:
             ),
             said("Damage was found on it since the file system was last repaired."),
             said("Back up what is held, and replace the card."),
+            code="card_file_system",
+        )
+    if found.read_only:
+        yield Finding(
+            "card",
+            "fault",
+            said("{card}: it cannot be written to", card=what),
+            said("Nothing that is found is stored for good."),
+            said("Restart once; if it stays so, the card is worn out: replace it."),
+            code="card_read_only",
         )
     if found.end_of_life in {"warning", "urgent"}:
         yield Finding(
@@ -78,9 +93,10 @@ def card(device: Device) -> Iterator[Finding]:
             said("{card}: nearly all spare blocks are used up", card=what),
             said("It will soon no longer be writable."),
             said("Replace the card."),
+            code="card_wear",
         )
-    if not found.file_system_errors and found.end_of_life in {None, "normal"}:
-        yield Finding("card", "ok", said("{card}: no fault found", card=what))
+    if not (found.read_only or found.file_system_errors) and found.end_of_life in {None, "normal"}:
+        yield Finding("card", "ok", said("{card}: no fault found", card=what), code="card_wear")
 
 
 CHECKS = (Check("audit", audit), Check("card", card))

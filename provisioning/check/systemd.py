@@ -1,4 +1,4 @@
-"""Check of the systemd units: installed, of this version, enabled, none failed."""
+"""Checks of the systemd units: installed, of this version, enabled, none failed; as hardened as meant."""
 
 from __future__ import annotations
 
@@ -8,19 +8,35 @@ from typing import TYPE_CHECKING
 
 from drivers.programs import system
 from provisioning.check.findings import Check, Device, Finding
-from provisioning.commands.units import astray, installable, masked, systemd_version, units
+from provisioning.check.fixes import INSTALL_UNITS
+from provisioning.commands.units import (
+    astray,
+    exposure,
+    installable,
+    masked,
+    source,
+    systemd_version,
+    units,
+)
 from wording.messages import said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+OPENED = 0.5
+"""More than the pins' drop-in adds, which a site with pins needs (scores are of 0 to 10)."""
 _INSTALL = said("`sudo kerbwatch units install` installs them (--gpio: for a site with GPIO pins).")
 
 
 def serving(device: Device) -> Iterator[Finding]:
     """The units: in place, of this version, enabled, none failed."""
     if not Path("/run/systemd/system").is_dir():
-        yield Finding("units", "note", said("systemd does not run here: nothing starts the agent"))
+        yield Finding(
+            "units",
+            "note",
+            said("systemd does not run here: nothing starts the agent"),
+            code="units_systemd",
+        )
         return
     pins = device.configuration is not None and bool(list(device.configuration.gpio.pins()))
     empty = masked(Path("/"))
@@ -36,6 +52,8 @@ def serving(device: Device) -> Iterator[Finding]:
                 "systemd takes an empty unit as masked: nothing starts it, and no message says so."
             ),
             _INSTALL,
+            code="units_installed",
+            fix=INSTALL_UNITS,
         )
     if files:
         yield Finding(
@@ -44,6 +62,8 @@ def serving(device: Device) -> Iterator[Finding]:
             said("missing, or not of this version: {files}", files=files),
             said("The agent is not started as intended, or lacks permissions."),
             _INSTALL,
+            code="units_installed",
+            fix=INSTALL_UNITS,
         )
     if off and not (files or empty):
         yield Finding(
@@ -52,6 +72,8 @@ def serving(device: Device) -> Iterator[Finding]:
             said("not enabled: {units}", units=off),
             said("After a power cut nothing starts them."),
             _INSTALL,
+            code="units_enabled",
+            fix=INSTALL_UNITS,
         )
     for name in failed:
         yield Finding(
@@ -60,9 +82,57 @@ def serving(device: Device) -> Iterator[Finding]:
             said("{unit} has failed", unit=name),
             said("Its work is not done until it is started again."),
             said("`journalctl --namespace='*' -u {unit}` says why.", unit=name),
+            code="units_failed",
         )
     if not (empty or files or off or failed):
-        yield Finding("units", "ok", said("{count} units are installed", count=len(units())))
+        yield Finding(
+            "units",
+            "ok",
+            said("{count} units are installed", count=len(units())),
+            code="units_installed",
+        )
+
+
+def hardening(_device: Device) -> Iterator[Finding]:
+    """Whether each unit that runs is as shut off as its file says: a drop-in may have opened it."""
+    if not Path("/run/systemd/system").is_dir():
+        return
+    for name in (each for each in units() if each.endswith(".service")):
+        meant, found = exposure(source() / name, offline=True), exposure(name)
+        if meant is None or found is None:
+            yield Finding(
+                "hardening",
+                "note",
+                said("{unit}: systemd gives no exposure score", unit=name),
+                code="unit_hardening",
+                subject=_subject(name),
+            )
+            continue
+        text = said(
+            "{unit}: exposure score {score:.1f}, meant {meant:.1f}",
+            unit=name,
+            score=found,
+            meant=meant,
+        )
+        if found <= meant + OPENED:
+            yield Finding("hardening", "ok", text, code="unit_hardening", subject=_subject(name))
+            continue
+        yield Finding(
+            "hardening",
+            "warning",
+            text,
+            said("Something on this machine gives it more rights than it needs."),
+            said(
+                "`systemctl cat {unit}` shows every drop-in; remove what does not belong there.",
+                unit=name,
+            ),
+            code="unit_hardening",
+            subject=_subject(name),
+        )
+
+
+def _subject(unit: str) -> str:
+    return unit.partition(".")[0]
 
 
 def _says(*question: str) -> str:
@@ -79,4 +149,7 @@ def _says(*question: str) -> str:
     return done.stdout.strip()
 
 
-CHECKS = (Check("units", serving, needs_configuration=False),)
+CHECKS = (
+    Check("units", serving, needs_configuration=False),
+    Check("hardening", hardening, limit_s=60, needs_configuration=False),
+)

@@ -37,6 +37,7 @@ def of_layout(layout: Layout) -> Iterator[Finding]:
                 before=kept.trial.instead_of,
             ),
             said("Nothing; `sudo kerbwatch versions prove` lets it prove itself now."),
+            code="version_proved",
         )
         return
     last = record.last_step(kept)
@@ -51,6 +52,7 @@ def of_layout(layout: Layout) -> Iterator[Finding]:
                 "newer version.",
                 left=last.instead_of,
             ),
+            code="version_proved",
         )
         return
     before = layout.before
@@ -60,6 +62,7 @@ def of_layout(layout: Layout) -> Iterator[Finding]:
         said("version {version}; before it {before}", version=active, before=before)
         if before is not None
         else said("version {version}; none before it", version=active),
+        code="version_proved",
     )
 
 

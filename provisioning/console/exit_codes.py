@@ -93,6 +93,7 @@ EXPECTED = {
     "provisioning.enrolment.est_client.EstError": Expected(
         FAULT, said("The identity was not changed.")
     ),
+    "provisioning.check.fixes.FixError": Expected(FAULT, said("The fix was not carried out.")),
     "provisioning.rendering.pdf_font.NoFontError": Expected(FAULT, said("Nothing was printed.")),
     "provisioning.rendering.pdf_font.MissingGlyphError": Expected(
         FAULT, said("Nothing was printed.")

@@ -89,10 +89,15 @@ def say_many(one: str, many: str, count: int, /, **facts: Any) -> str:
 
 def in_words(text: str) -> str:
     """Give a text in the reader's language, its facts harmless; what was not ``said`` is given as it is."""
+    return in_language(text, language())
+
+
+def in_language(text: str, wanted: str) -> str:
+    """The same in a given language, ``zh_CN`` or ``en``, whoever reads."""
     if not isinstance(text, Said):
         return text
     shown = harmless(text, MAX_SHOWN)
-    return str(shown) if language() == ENGLISH else _filled(shown, translations(language()))
+    return str(shown) if wanted == ENGLISH else _filled(shown, translations(wanted))
 
 
 def error_in_words(error: BaseException) -> str:

@@ -298,12 +298,12 @@ def test_a_check_that_breaks_or_hangs_is_a_finding(tmp_path: Path) -> None:
     device = Device(tmp_path, tmp_path, None)
 
     def breaks(_: Device) -> Iterator[Finding]:
-        yield Finding("x", "ok", "so far so good")
+        yield Finding("x", "ok", "so far so good", code="x")
         raise ZeroDivisionError("nobody foresaw this")
 
     def hangs(_: Device) -> Iterator[Finding]:
         time.sleep(60)
-        yield Finding("x", "ok", "too late")
+        yield Finding("x", "ok", "too late", code="x")
 
     broken = carry_out(Check("x", breaks, needs_configuration=False), device)
     assert [each.severity for each in broken] == ["ok", "fault"]
