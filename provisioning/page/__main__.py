@@ -12,7 +12,7 @@ import socket
 import sys
 from pathlib import Path
 
-from provisioning.page.server import run
+from provisioning.page.server import make_certificate, run
 from provisioning.page.setup import Setup
 
 _FIRST = 3
@@ -44,6 +44,7 @@ def _tried(folder: Path) -> tuple[Setup, list[socket.socket]]:
         root_dir=folder / "root",
         hosts=(host,),
     )
+    make_certificate(setup.state_dir / "tls")
     sys.stderr.write(f"https://{host}/\n")
     return setup, [listening]
 

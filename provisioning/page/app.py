@@ -15,7 +15,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from provisioning.page.answers import PageError, refusal
-from provisioning.page.guard import Guard
+from provisioning.page.guard import BodyError, Guard
 from provisioning.page.page import Call
 from provisioning.page.page_words import BAD_REQUEST, FAILED, NOT_FOUND, REPLACED, SIGNED_OUT, STALE
 from provisioning.page.sessions import COOKIE
@@ -80,17 +80,27 @@ def _answering(page: Page, endpoint: Endpoint) -> Callable[[Request], Any]:
         with read_in(language):
             try:
                 call = await _let_in(page, endpoint, request, language)
-                return await run_in_threadpool(endpoint.does, page, call)
             except PageError as error:
                 return _refused(endpoint, error)
-            except OSError as error:
-                _log.error("%s: %s", endpoint.path, words_of(error))
-                return _refused(endpoint, PageError(500, "failed", FAILED))
-            except Exception:  # noqa: BLE001 - the outermost line of one request: it ends here, the page goes on
-                _log.exception("%s", endpoint.path)
-                return _refused(endpoint, PageError(500, "failed", FAILED))
+            except BodyError as error:
+                told = str(error.status)
+                return PlainTextResponse(told, error.status, headers={"connection": "close"})
+            return await run_in_threadpool(_done, page, endpoint, call)
 
     return answer
+
+
+def _done(page: Page, endpoint: Endpoint, call: Call) -> Response:
+    try:
+        return endpoint.does(page, call)
+    except PageError as error:
+        return _refused(endpoint, error)
+    except OSError as error:
+        _log.error("%s: %s", endpoint.path, words_of(error))
+        return _refused(endpoint, PageError(500, "failed", FAILED))
+    except Exception:  # noqa: BLE001 - the outermost line of one request: it ends here, the page goes on
+        _log.exception("%s", endpoint.path)
+        return _refused(endpoint, PageError(500, "failed", FAILED))
 
 
 async def _let_in(page: Page, endpoint: Endpoint, request: Request, language: str) -> Call:

@@ -63,16 +63,7 @@ class Guard:
         if refused is not None:
             await answer.refuse(refused)
             return
-        try:
-            body = _Body(scope, receive)
-            await self._app(scope, body.receive, answer.send)
-        except _RefusedError as error:
-            if not answer.begun:
-                await answer.refuse(error.status)
-        except TimeoutError:
-            if answer.begun:  # nothing can be told any more; uvicorn closes what is incomplete
-                raise
-            await answer.refuse(408)
+        await self._app(scope, _Body(scope, receive).receive, answer.send)
 
     def _refusal(self, scope: Scope) -> int | None:
         headers: list[tuple[bytes, bytes]] = scope["headers"]
@@ -104,7 +95,13 @@ def _path_refusal(scope: Scope) -> int | None:
     return None if _PLAIN_PATH.fullmatch(scope["raw_path"]) else 404
 
 
-class _RefusedError(Exception):
+class BodyError(Exception):
+    """A body is too large, or does not come.
+
+    Attributes:
+        status: Of HTTP.
+    """
+
     def __init__(self, status: int) -> None:
         super().__init__(status)
         self.status = status
@@ -122,15 +119,23 @@ class _Body:
             self._bytes = MAX_BODY_BYTES + 1
 
     async def receive(self) -> Message:
+        """The next piece.
+
+        Raises:
+            BodyError: There is too much of it, or it does not come.
+        """
         if self._bytes > MAX_BODY_BYTES:
-            raise _RefusedError(413)
+            raise BodyError(413)
         if self._whole:
             return await self._receive()
-        async with asyncio.timeout_at(self._until_s):
-            message = await self._receive()
+        try:
+            async with asyncio.timeout_at(self._until_s):
+                message = await self._receive()
+        except TimeoutError as error:
+            raise BodyError(408) from error
         self._bytes += len(message.get("body", b""))
         if self._bytes > MAX_BODY_BYTES:
-            raise _RefusedError(413)
+            raise BodyError(413)
         self._whole = not message.get("more_body", False)
         return message
 
@@ -140,11 +145,9 @@ class _Answer:
 
     def __init__(self, send: Send) -> None:
         self._send = send
-        self.begun = False
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.begun = True
             headers = list(message.get("headers", []))
             if not any(name == b"cache-control" for name, _ in headers):
                 headers.append(_NO_STORE)
