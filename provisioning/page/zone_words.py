@@ -211,6 +211,10 @@ _COPY: dict[str, str] = {
     "laying_lost": said("Beside the picture, left out: {zones}", zones="{zones}"),
     "laying_cut": said("Cut off at the picture's edge: {zones}", zones="{zones}"),
     "keep_facts": said("Same ground: keep unit, road class, codes and coordinates"),
+    "by_pictures": said("Fit by the reference image"),
+    "certainty": said(
+        "Fitted by the reference image, {percent} % sure. Look at each zone.", percent="{percent}"
+    ),
     "ghost": said("Reference image on top"),
     "mirror": said("Mirror"),
     "accept_zones": said("Accept {count} zones", count="{count}"),
@@ -245,6 +249,22 @@ _WHAT_IF: dict[str, str] = {
     "near_misses": said("Near misses"),
     "no_near": said("Nothing came close."),
     "still_open": said("still open"),
+    "unverified": said("The verifier would have been asked; nobody knows what it would have said."),
+    "from_what": said("From what"),
+    "source": said(
+        "{camera_id}: {hours} h, {frames} frames",
+        camera_id="{camera_id}",
+        hours="{hours}",
+        frames="{frames}",
+    ),
+    "seldom_looked_at": said(
+        "{zone} was looked at in {percent} % of the time only.", zone="{zone}", percent="{percent}"
+    ),
+    "case_misparked_bike": said("Misparked bike"),
+    "case_street_vending": said("Street vending"),
+    "case_overflowing_bin": said("Overflowing bin"),
+    "case_exposed_rubbish": said("Exposed rubbish"),
+    "case_shop_overflow": said("Shop goods outside"),
     "next_apply": said("Next: apply"),
     "back_to_zones": said("Back to the zones"),
 }

@@ -20,6 +20,7 @@ PAGES = {
         ROOT / "docs" / "certificates.md",
         ROOT / "docs" / "commands.md",
         ROOT / "docs" / "delivery.md",
+        ROOT / "docs" / "drawing-zones.md",
         ROOT / "docs" / "evidence-and-law.md",
         ROOT / "docs" / "evidence.md",
         ROOT / "docs" / "explain.md",

@@ -53,6 +53,7 @@ export class Canvas {
     this.zones.replaceChildren(...shown.flatMap((zone) => this.#zone(zone, zone === selected)));
     if (this.editor.drawing) this.zones.append(...this.#outline(this.editor.drawing));
     this.handles.render();
+    this.drawing.classList.toggle("proposes", this.editor.laying !== null);
     this.laying.replaceChildren(...(this.editor.laying ? this.#laid(this.editor.laying) : []));
   }
 

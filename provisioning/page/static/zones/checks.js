@@ -1,6 +1,7 @@
 // What the agent says of the draft: faults that refuse it, remarks on what is hardly meant. Asked after each change.
 
 export const ASK_AFTER_MS = 600;
+export const AGAIN_AFTER_MS = 3000;
 
 export class Checks {
   /** @param api {post} @param told(): something else is known now */
@@ -29,6 +30,7 @@ export class Checks {
       this.#heard(mine, { state: "checked", faults, remarks, why: "" });
     } catch (error) {
       this.#heard(mine, { state: "silent", faults: [], remarks: [], why: error.message });
+      this.timer = setTimeout(() => mine === this.asked && this.now(zones), AGAIN_AFTER_MS);
     }
   }
 

@@ -1,5 +1,6 @@
 // Joins the parts of the zones' page: what is shown when, and what happens when something was changed.
 
+import { proposal } from "./anchoring.js";
 import * as api from "./api.js";
 import { Applying } from "./applying.js";
 import { Canvas } from "./canvas.js";
@@ -32,6 +33,8 @@ const PANELS = {
   apply: applyPanel,
 };
 const PICTURE_WIDTH_PX = 1280;
+/** An agent that has ended is started again within seconds. */
+const AGAIN_AFTER_MS = 3000;
 
 export class Page {
   constructor(root, configuration, cameras) {
@@ -106,9 +109,12 @@ export class Page {
       const { url } = await api.picture(`/api/picture/${encodeURIComponent(camera)}?width=${PICTURE_WIDTH_PX}`);
       const picture = await decoded(url);
       this.canvas.show(url, picture.naturalWidth, picture.naturalHeight);
+      if (this.spoken === "no picture fault") this.speak("");
     } catch (error) {
       this.#withoutPicture(camera);
-      this.speak(say("no_picture", { why: error.message }), "fault");
+      this.speak(say("no_picture", { why: error.message }), "no picture fault");
+      clearTimeout(this.again);
+      this.again = setTimeout(() => this.editor.camera === camera && this.look(camera), AGAIN_AFTER_MS);
     }
   }
 
@@ -135,6 +141,7 @@ export class Page {
   // What is shown --------------------------------------------------------------------------------
 
   open(panel) {
+    if (panel !== this.panel && this.spoken === "news") this.speak("");
     this.panel = panel;
     this.rebuild();
     this.canvas.render();
@@ -237,9 +244,8 @@ export class Page {
   describe(key, value) {
     const { editor } = this;
     const merge = `${key} ${editor.zone.zone_id}`;
-    const unit = editor.configuration.site.units.find((each) => each.responsible_unit === value);
     editor.setKey(key, value, merge);
-    if (key === "responsible_unit") editor.setKey("responsible_unit_id", unit?.responsible_unit_id ?? null, merge);
+    if (key === "responsible_unit") editor.setKey("responsible_unit_id", null, merge);
   }
 
   lay(laying) {
@@ -255,6 +261,17 @@ export class Page {
     this.stage.querySelector(".reference")?.remove();
     this.open("list");
     this.shown();
+  }
+
+  async fitByPictures() {
+    const { editor } = this;
+    try {
+      const asked = { camera_id: editor.camera, zones: editor.onCamera };
+      const { zones, certainty } = await api.post("/api/reanchor", asked);
+      this.lay({ ...proposal(zones), replaces: true, certainty });
+    } catch (error) {
+      this.lay({ ...editor.laying, fault: error.message });
+    }
   }
 
   /** The zones of this camera come to lie where they were laid; all else of them stays. */

@@ -34,11 +34,11 @@ function trial(page) {
   return [
     el("h2", {}, say("trial_title", { number: applying.number })),
     el("p", { class: "countdown", role: "timer", "aria-live": "off", id: "countdown" }, clock(applying.left)),
-    el("p", { class: "hint" }, say("trial_hint")),
     applying.linked ? null : el("p", { class: "fault", role: "alert" }, say("trial_no_link")),
     applying.fault ? el("p", { class: "fault", role: "alert" }, applying.fault.message) : null,
     button(say("confirm"), () => applying.confirm(), { class: "primary wide huge", disabled: busy, "data-action": "confirm" }),
     button(say("revert"), () => applying.revert(), { class: "danger wide", disabled: busy, "data-action": "revert" }),
+    el("p", { class: "hint" }, say("trial_hint")),
   ];
 }
 

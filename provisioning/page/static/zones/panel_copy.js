@@ -47,7 +47,7 @@ export function layingPanel(page) {
     lost.length ? el("p", { class: "remark" }, say("laying_lost", { zones: names(lost) })) : null,
     cut.length ? el("p", { class: "remark" }, say("laying_cut", { zones: names(cut) })) : null,
     editor.laying.unknown ? el("p", { class: "remark" }, say("left_out_kinds", { count: editor.laying.unknown })) : null,
-    editor.laying.replaces ? ghost(page) : facts(page),
+    ...(editor.laying.replaces ? [byPictures(page), ghost(page)] : [facts(page)]),
     el(
       "div",
       { class: "row" },
@@ -77,6 +77,20 @@ function facts(page) {
     "aria-pressed": laying.keepFacts ? "true" : "false",
     "data-action": "keep-facts",
   });
+}
+
+// The unit compares its reference image with what it sees now: a better beginning, where it is sure of it.
+function byPictures(page) {
+  const camera = page.cameras.find((each) => each.camera_id === page.editor.camera);
+  if (!camera.has_reference) return null;
+  const { certainty, fault } = page.editor.laying;
+  return el(
+    "div",
+    {},
+    button(say("by_pictures"), () => page.fitByPictures(), { class: "wide", "data-action": "by-pictures" }),
+    fault ? el("p", { class: "fault", role: "alert" }, fault) : null,
+    certainty ? el("p", { class: "hint" }, say("certainty", { percent: Math.round(100 * certainty) })) : null,
+  );
 }
 
 // The commissioning picture, faint over the present one: what the old zones were drawn on.

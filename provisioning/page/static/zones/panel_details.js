@@ -26,15 +26,14 @@ export function detailsPanel(page) {
   );
 }
 
-/** What is wrong or odd about a zone, the agent's words among it. */
+/** What the agent says of a zone; what is wrong with its outline stands under the picture while one draws. */
 export function sayings(page, zone) {
   const said = page.checks.of(zone.zone_id);
   const faults = page.editor.faults(zone);
-  // What is said of an outline here is not said twice.
+  // Nothing is said twice.
   const remarks = said.remarks.filter((each) => !(faults.length && each.key === "polygon"));
   const full = (each) => [each.text, each.meaning, each.remedy].filter(Boolean).map(either).join(" ");
   return [
-    ...faults.map((each) => el("p", { class: "fault" }, say(each.key, each.facts))),
     ...said.faults.map((each) => el("p", { class: "fault" }, either(each.text))),
     ...remarks.map((each) => el("p", { class: "remark" }, full(each))),
   ];
@@ -87,14 +86,13 @@ function kindField(page, zone) {
 
 function judged(page, zone, kind) {
   const { site } = page.editor.configuration;
-  const units = site.units.map((unit) => unit.responsible_unit).filter(Boolean);
   return el(
     "div",
     {},
     allowed(page, zone, kind),
     hours(page, zone, "in_force"),
     hours(page, zone, "permitted"),
-    text(page, zone, "responsible_unit", units, site.responsible_unit),
+    text(page, zone, "responsible_unit", site.units, site.responsible_unit),
     text(page, zone, "road_class", site.road_classes, site.road_class),
     kind.codes?.length ? code(page, zone, kind) : null,
   );
@@ -123,7 +121,7 @@ function allowed(page, zone, kind) {
   );
 }
 
-// A unit is named by its name; with another unit, the id of the old one is no longer true.
+// With another unit, the id of the one before is no longer true.
 function text(page, zone, key, known, ofSite) {
   const { editor } = page;
   const id = `known-${key}`;
@@ -132,7 +130,7 @@ function text(page, zone, key, known, ofSite) {
     el("input", {
       name: key,
       list: id,
-      maxlength: editor.configuration.bounds.max_unit,
+      maxlength: editor.configuration.bounds.max_name,
       value: zone[key] ?? "",
       placeholder: ofSite ? say("as_site", { value: ofSite }) : "",
       oninput: (event) => page.describe(key, event.target.value.trim() || null),

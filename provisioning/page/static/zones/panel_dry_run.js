@@ -1,9 +1,11 @@
 // What would it have given? The draft and today's zones over the last hours, side by side.
 
 import { button, el } from "./dom.js";
-import { duration, either, nameOf, say } from "./words.js";
+import { caseName, duration, either, nameOf, say } from "./words.js";
 import { zoneOf } from "./zones.js";
 
+/** Below this share of the time, a zone was looked at too seldom. */
+const SEEN_WELL = 0.8;
 const HOURS = [1, 3, 12, 24];
 
 export function dryRunPanel(page) {
@@ -50,14 +52,17 @@ function reason(fault) {
   return fault?.message ?? either(fault?.text) ?? "";
 }
 
-function shown(page, { now, then, differences, near, limits = [] }) {
+function shown(page, { source, now, then, differences, near, limits, watched }) {
   const counts = { then: then.cases.length, now: now.cases.length };
   return [
     el("p", { class: "figure" }, el("b", {}, String(counts.then)), say("dry_run_count", counts)),
     section(page, "differences", differences, difference, differences.length ? null : "no_differences"),
     section(page, "cases_then", then.cases, oneCase, then.cases.length ? null : "no_cases"),
     section(page, "near_misses", near, nearMiss, near.length ? null : "no_near"),
-    ...limits.map((each) => el("p", { class: "hint" }, either(each))),
+    el("h3", {}, say("from_what")),
+    ...source.map((each) => el("p", { class: "hint" }, say("source", { ...each, hours: tenths(each.hours) }))),
+    ...limits.map((each) => el("p", { class: "remark" }, about(page, each.zone_id, either(each.text)))),
+    ...watched.filter((each) => each.looked_share < SEEN_WELL).map((each) => seldom(page, each)),
   ];
 }
 
@@ -82,14 +87,29 @@ function difference(page, { change, case: found, text }) {
 }
 
 function oneCase(page, found) {
-  return el("li", {}, inWords(page, found));
+  const note = found.unverified ? el("small", { class: "missing" }, say("unverified")) : null;
+  return el("li", {}, inWords(page, found), note);
+}
+
+// A zone that the network seldom looks at gives little, however well it is drawn.
+function seldom(page, { zone_id, looked_share }) {
+  const facts = { zone: where(page, zone_id), percent: Math.round(100 * looked_share) };
+  return el("p", { class: "remark" }, say("seldom_looked_at", facts));
+}
+
+function about(page, zoneId, text) {
+  return zoneId ? `${where(page, zoneId)}: ${text}` : text;
+}
+
+function tenths(value) {
+  return Math.round(10 * value) / 10;
 }
 
 function nearMiss(page, near) {
   return el(
     "li",
     {},
-    `${where(page, near.zone_id)} · ${either(near.kind_name ?? near.kind)} · ${at(near.at)}`,
+    `${where(page, near.zone_id)} · ${caseName(near.kind)} · ${at(near.at)}`,
     ...near.measures.map((each) =>
       el("small", { class: each.holds ? "held" : "missing" }, either(each.text)),
     ),
@@ -98,7 +118,7 @@ function nearMiss(page, near) {
 
 function inWords(page, found) {
   const lasted = found.lasted_s === null ? say("still_open") : duration(found.lasted_s);
-  return `${where(page, found.zone_id)} · ${either(found.kind_name ?? found.kind)} · ${at(found.opened_at)} · ${lasted}`;
+  return `${where(page, found.zone_id)} · ${caseName(found.kind)} · ${at(found.opened_at)} · ${lasted}`;
 }
 
 function where(page, zoneId) {

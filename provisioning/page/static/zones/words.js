@@ -20,6 +20,11 @@ export function kindName(kind) {
   return WORDS[`kind_${kind}`] ?? kind;
 }
 
+/** What people call a kind of case. */
+export function caseName(kind) {
+  return WORDS[`case_${kind}`] ?? kind;
+}
+
 /** Where it is drawn, and what it does. */
 export function kindSays(kind) {
   return WORDS[`says_${kind}`] ?? "";
