@@ -274,13 +274,13 @@ def test_plain_text_gets_nothing(page: PageProcess) -> None:
         assert b"HTTP" not in line.recv(4096)
 
 
-@pytest.mark.parametrize(("version", "served"), [("-tls1_1", False), ("-tls1_2", True)])
-def test_an_old_tls_is_refused(page: PageProcess, version: str, served: bool) -> None:
+@pytest.mark.parametrize(("version", "spoken"), [("-tls1_1", False), ("-tls1_2", True)])
+def test_an_old_tls_is_refused(page: PageProcess, version: str, spoken: bool) -> None:
     command = ["openssl", "s_client", version, "-cipher", "DEFAULT@SECLEVEL=0", "-connect"]
     asked = subprocess.run(
         [*command, page.host], stdin=subprocess.DEVNULL, capture_output=True, check=False
     )
-    assert (asked.returncode == 0) == served
+    assert (asked.returncode == 0) == spoken
 
 
 def test_a_phone_gets_no_more_than_its_connections(page: PageProcess) -> None:
