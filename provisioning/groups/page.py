@@ -90,3 +90,6 @@ def identity(as_json: bool, root: Path) -> None:
     from provisioning.page import on_device
 
     sys.exit(on_device.show_identity(root, as_json=as_json))
+
+
+COMMANDS = (page_group,)
