@@ -17,16 +17,6 @@ def state(page: Page, call: Call) -> Response:  # noqa: ARG001 - as every endpoi
     )
 
 
-def cameras(page: Page, call: Call) -> Response:  # noqa: ARG001 - as every endpoint
-    """The cameras."""
-    return JSONResponse(page.agent.cameras())
-
-
-def configuration(page: Page, call: Call) -> Response:  # noqa: ARG001 - as every endpoint
-    """What is in force, and what zones may be."""
-    return JSONResponse(page.agent.configuration())
-
-
 def draft(page: Page, call: Call) -> Response:  # noqa: ARG001 - as every endpoint
     """The draft."""
     return JSONResponse(page.draft.read())

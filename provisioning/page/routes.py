@@ -14,8 +14,6 @@ ENDPOINTS = (
     Endpoint("/static/{name}", static_files.before_sign_in, signed_in=False),
     Endpoint("/static/{folder}/{name}", static_files.static_file),
     Endpoint("/api/state", api.state),
-    Endpoint("/api/cameras", api.cameras),
-    Endpoint("/api/configuration", api.configuration),
     Endpoint("/api/draft", api.draft),
     Endpoint("/api/draft", api.keep_draft, "PUT", bodies.DraftBody),
 )
