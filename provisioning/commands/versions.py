@@ -12,6 +12,7 @@ import click
 from drivers.files import version_record as record
 from provisioning.console.exit_codes import FAULT
 from provisioning.console.local_time import local
+from provisioning.versions import unit_files
 from provisioning.versions.layout import Layout, VersionError
 from provisioning.versions.machine import PROVE, Systemd
 from provisioning.versions.placing import activate
@@ -84,6 +85,7 @@ def start(version: str) -> None:
     if not activate(version, layout):
         click.echo(say("Version {version} runs already.", version=version))
         return
+    unit_files.settle(layout)
     systemd.restart_agent()
     on_trial = record.read(layout.records).trial is not None
     if on_trial:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from agent.storage.database import SCHEMA
 from drivers.files import version_record as record
-from provisioning.versions import proof, working
+from provisioning.versions import proof, unit_files, working
 from wording.messages import said
 
 if TYPE_CHECKING:
@@ -103,6 +103,7 @@ def go_back(
     layout.lead("active", back_to)
     kept = replace(record.read(layout.records), trial=None)
     record.write(layout.records, kept.and_then("went_back", back_to, instead_of=left, why=why))
+    unit_files.settle(layout)
     machine.restart_agent()
     return Outcome(back_to, False, tuple(points), why)
 

@@ -16,7 +16,7 @@ from drivers.files import version_record as record
 from drivers.files.version_record import Trial, Working
 from provisioning.check.versions import of_layout
 from provisioning.commands.versions import show
-from provisioning.versions import clip
+from provisioning.versions import clip, unit_files
 from provisioning.versions.layout import Layout, VersionError
 from provisioning.versions.placing import activate, place
 from provisioning.versions.proof import ENDS_TOO_OFTEN, STEADY_S, Point, Unit, judge
@@ -219,6 +219,24 @@ def test_a_trial_that_the_power_cut_off_before_the_switch_is_void(layout: Layout
     outcome = prove(layout, Bench(layout), within_s=0)
     assert (outcome.proved, layout.active) == (None, "1.0")
     assert record.read(layout.records).trial is None
+
+
+def test_going_back_brings_the_units_of_the_version_that_runs(layout: Layout) -> None:
+    packaged = layout.root / "usr/lib/systemd/system"
+    packaged.mkdir(parents=True)
+    for version, says in (("1.0", "old"), ("1.1", "new")):
+        units = layout.folder(version) / "share/kerbwatch/systemd"
+        units.mkdir(parents=True)
+        (units / "kerbwatch.service").write_text(says)
+        (units / "kerbwatch-report.timer").write_text("the same")
+    (packaged / "kerbwatch.service").write_text("new")
+    (packaged / "kerbwatch-report.timer").write_text("the same")
+    go_back(layout, Bench(layout), "by hand")
+    local = layout.root / "etc/systemd/system"
+    assert {each.name: each.read_text() for each in local.iterdir()} == {"kerbwatch.service": "old"}
+    activate("1.1", layout)
+    unit_files.settle(layout)
+    assert list(local.iterdir()) == []
 
 
 def test_going_back_by_hand_needs_a_version_to_go_back_to(layout: Layout) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
+import re
+import shutil
 import sys
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pathlib import Path
+import sysconfig
+import zipfile
+from pathlib import Path
 
 
 def environment(folder: Path, says: str) -> Path:
@@ -28,3 +30,39 @@ def environment(folder: Path, says: str) -> Path:
     )
     (record.parent / "INSTALLER").write_text("pip\n")
     return folder
+
+
+def unpacked(wheel: Path, folder: Path, version: str) -> Path:
+    """A whole environment of the project under a version of its own; its dependencies are those of this one."""
+    package = folder / f"lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages"
+    with zipfile.ZipFile(wheel) as opened:
+        opened.extractall(package)
+    [shared] = package.glob("*.data/data/share")
+    shared.rename(folder / "share")
+    shutil.rmtree(next(package.glob("*.data")))
+    [told] = package.glob("*.dist-info")
+    told = told.rename(package / f"kerbwatch-{version}.dist-info")
+    metadata = (told / "METADATA").read_text(encoding="utf-8")
+    (told / "METADATA").write_text(
+        re.sub(r"^Version: .*$", f"Version: {version}", metadata, count=1, flags=re.MULTILINE),
+        encoding="utf-8",
+    )
+    (told / "INSTALLER").write_text("pip\n")
+    _write_record(told / "RECORD", [package, folder / "share"])
+    (package / "dependencies.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
+    (folder / "bin").mkdir()
+    interpreter = Path(sys.executable).resolve()
+    (folder / "bin/python").symlink_to(interpreter)
+    (folder / "pyvenv.cfg").write_text(f"home = {interpreter.parent}\n")
+    return folder
+
+
+def _write_record(record: Path, folders: list[Path]) -> None:
+    package, rows = record.parent.parent, []
+    record.unlink()
+    for path in sorted(each for folder in folders for each in folder.rglob("*") if each.is_file()):
+        digest = base64.urlsafe_b64encode(hashlib.sha256(path.read_bytes()).digest())
+        name = os.path.relpath(path, package)
+        rows.append(f"{name},sha256={digest.rstrip(b'=').decode()},{path.stat().st_size}")
+    rows.append(f"{record.parent.name}/RECORD,,")
+    record.write_text("\n".join(rows) + "\n", encoding="utf-8")
