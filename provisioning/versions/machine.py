@@ -24,10 +24,13 @@ class Systemd:
 
     def agent(self) -> Unit:
         """Whether the agent is meant to run, and how often it had to be started again."""
-        told = self._asked("show", "-P", "ActiveState", "-P", "NRestarts", AGENT)
-        state, _, restarts = (told or "").strip().partition("\n")
-        meant = state.strip() not in {"inactive", "", "deactivating"}
-        return Unit(meant, int(restarts) if restarts.strip().isdigit() else 0)
+        told = self._asked("show", "--property", "ActiveState,NRestarts", AGENT) or ""
+        found = dict(line.split("=", 1) for line in told.splitlines() if "=" in line)
+        restarts = found.get("NRestarts", "")
+        return Unit(
+            meant=found.get("ActiveState", "inactive") not in {"inactive", "deactivating"},
+            restarts=int(restarts) if restarts.isdigit() else 0,
+        )
 
     def restart_agent(self) -> None:
         """Read the units again, and start again what is meant to run."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
 import subprocess
 import time
 from contextlib import contextmanager
@@ -45,7 +46,7 @@ def power_cut_while_changing_versions(run: Run) -> Outcome:
                 doing = card.begin(step)
                 time.sleep(run.random.uniform(0, card.takes_s[step.name] * _MORE_THAN_IT_TAKES))
                 image = disk.cut()
-                doing.kill()
+                os.killpg(doing.pid, signal.SIGKILL)
                 doing.wait()
             disk.boot_from(image)
             recover_s.append(card.starts(step))
@@ -227,4 +228,6 @@ class _Card:
     def _shell(self, commands: str) -> subprocess.Popen[bytes]:
         told = commands.format(root=self.disk.path, old=self.old, new=self.new)
         with (self.run.folder / "steps.log").open("ab") as log:
-            return subprocess.Popen(["sh", "-ec", told], stdout=log, stderr=log)
+            return subprocess.Popen(
+                ["sh", "-ec", told], stdout=log, stderr=log, start_new_session=True
+            )

@@ -10,6 +10,7 @@ import shutil
 import sys
 import sysconfig
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 
 
@@ -32,9 +33,25 @@ def environment(folder: Path, says: str) -> Path:
     return folder
 
 
-def unpacked(wheel: Path, folder: Path, version: str) -> Path:
-    """A whole environment of the project under a version of its own; its dependencies are those of this one."""
-    package = folder / f"lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages"
+@dataclass(frozen=True, slots=True)
+class Interpreter:
+    """A Python, and where packages lie that an environment sees beside its own."""
+
+    path: Path
+    version: str
+    packages: str
+
+
+HERE = Interpreter(
+    Path(sys.executable).resolve(),
+    f"{sys.version_info[0]}.{sys.version_info[1]}",
+    sysconfig.get_path("purelib"),
+)
+
+
+def unpacked(wheel: Path, folder: Path, version: str, python: Interpreter = HERE) -> Path:
+    """A whole environment of the project under a version of its own; its dependencies are another one's."""
+    package = folder / f"lib/python{python.version}/site-packages"
     with zipfile.ZipFile(wheel) as opened:
         opened.extractall(package)
     [shared] = package.glob("*.data/data/share")
@@ -48,21 +65,28 @@ def unpacked(wheel: Path, folder: Path, version: str) -> Path:
         encoding="utf-8",
     )
     (told / "INSTALLER").write_text("pip\n")
-    _write_record(told / "RECORD", [package, folder / "share"])
-    (package / "dependencies.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
+    record(folder)
+    (package / "dependencies.pth").write_text(f"{python.packages}\n")
     (folder / "bin").mkdir()
-    interpreter = Path(sys.executable).resolve()
-    (folder / "bin/python").symlink_to(interpreter)
-    (folder / "pyvenv.cfg").write_text(f"home = {interpreter.parent}\n")
+    (folder / "bin/python").symlink_to(python.path)
+    (folder / "pyvenv.cfg").write_text(
+        f"home = {python.path.parent}\ninclude-system-site-packages = true\n"
+    )
     return folder
 
 
-def _write_record(record: Path, folders: list[Path]) -> None:
-    package, rows = record.parent.parent, []
-    record.unlink()
+def record(folder: Path) -> None:
+    """Record the environment's files as they are now, as whoever builds a package does."""
+    [told] = folder.glob("lib/*/site-packages/*.dist-info")
+    _write_record(told / "RECORD", [told.parent, folder / "share"])
+
+
+def _write_record(told: Path, folders: list[Path]) -> None:
+    package, rows = told.parent.parent, []
+    told.unlink(missing_ok=True)
     for path in sorted(each for folder in folders for each in folder.rglob("*") if each.is_file()):
         digest = base64.urlsafe_b64encode(hashlib.sha256(path.read_bytes()).digest())
         name = os.path.relpath(path, package)
         rows.append(f"{name},sha256={digest.rstrip(b'=').decode()},{path.stat().st_size}")
-    rows.append(f"{record.parent.name}/RECORD,,")
-    record.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    rows.append(f"{told.parent.name}/RECORD,,")
+    told.write_text("\n".join(rows) + "\n", encoding="utf-8")
