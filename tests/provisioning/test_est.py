@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -278,6 +279,37 @@ def test_the_address_of_a_server_is_https_with_the_path_of_the_standard() -> Non
     ):
         with pytest.raises(EstError, match="no address of an EST server"):
             address_of(url)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give up what root may")
+def test_the_unit_that_renews_needs_no_capability_and_leaves_the_key_to_the_agents_group(
+    site: Path, start_est: Callable[..., EstServer]
+) -> None:
+    server = start_est()
+    os.chown(site, 0, 4242)
+    done(enrol(site, server, server.token(NAME)))
+    for path in site.rglob("*"):
+        os.chown(path, 0, 4242, follow_symlinks=False)
+    before = in_use(site)
+    as_unit = (
+        "--reuid=0",
+        "--regid=4242",
+        "--clear-groups",
+        "--bounding-set=-all",
+        "--inh-caps=-all",
+    )
+    ran = subprocess.run(
+        ["setpriv", *as_unit, "--no-new-privs"]
+        + [sys.executable, "-m", "provisioning.cli", "identity", "renew", str(site), "--now"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": "/usr/bin:/bin", "KERBWATCH_LANGUAGE": "en"},
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert in_use(site) != before
+    key = (site / "identity" / "current" / "device.key").stat()
+    assert (key.st_uid, key.st_gid, key.st_mode & 0o777) == (0, 4242, 0o640)
 
 
 # A clock that is wrong: in a process of its own, which is pretended another time.
