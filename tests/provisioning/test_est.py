@@ -299,8 +299,10 @@ def test_the_unit_that_renews_needs_no_capability_and_leaves_the_key_to_the_agen
         "--inh-caps=-all",
     )
     ran = subprocess.run(
-        ["setpriv", *as_unit, "--no-new-privs"]
-        + [sys.executable, "-m", "provisioning.cli", "identity", "renew", str(site), "--now"],
+        [
+            *("setpriv", *as_unit, "--no-new-privs", sys.executable, "-m", "provisioning.cli"),
+            *("identity", "renew", str(site), "--now"),
+        ],
         capture_output=True,
         text=True,
         check=False,
