@@ -29,6 +29,7 @@ from drivers.disk import sync_folder
 from drivers.files.privileges import acting_for, may_follow
 from drivers.files.wiping import trim, wipe
 from provisioning.commands.audit import audit_of
+from provisioning.commands.last_word import Reason, tell_platform
 from provisioning.commands.watch import NotRunningError, read
 from provisioning.console.exit_codes import FAULT
 from provisioning.enrolment.identity_folder import FOLDER, IdentityFolder
@@ -62,12 +63,13 @@ class Group:
         return sum(path.lstat().st_size for path in self.files)
 
 
-def decommission(site: Path, confirmed: str | None) -> int:
+def decommission(site: Path, confirmed: str | None, reason: Reason | None) -> int:
     """Wipe a device, after it was confirmed.
 
     Args:
         site: The site.
         confirmed: The device's id, typed by who wants it wiped; None: it is asked for.
+        reason: Why, for the platform, which is told before anything is wiped; None: it is not told.
 
     Returns:
         0 if nothing of it is left, else 1.
@@ -80,17 +82,16 @@ def decommission(site: Path, confirmed: str | None) -> int:
     base = site_folder(site)
     state_dir = base / configuration.storage.state_dir
     with _nobody_else_on(state_dir):
-        return _decommission(configuration, base, confirmed)
+        return _decommission(configuration, base, confirmed, reason)
 
 
-def _decommission(configuration: Configuration, base: Path, confirmed: str | None) -> int:
+def _decommission(
+    configuration: Configuration, base: Path, confirmed: str | None, reason: Reason | None
+) -> int:
     state_dir = base / configuration.storage.state_dir
     with acting_for(state_dir):
         _refuse_if_needed(configuration, base, state_dir)
-        waiting, chain = (
-            _waiting(state_dir),
-            _evidence(state_dir),
-        )  # looking into the database makes files of its own
+        waiting = _waiting(state_dir)
     groups = _groups(configuration, base, state_dir)
     _tell_plan(groups, waiting)
     device_id = configuration.site.device_id
@@ -103,8 +104,14 @@ def _decommission(configuration: Configuration, base: Path, confirmed: str | Non
         )
     if confirmed != device_id:
         raise StillNeededError(say("Nothing was wiped: that is not the device's id."))
+    told = _tell_platform(configuration, base, reason)
+    with acting_for(state_dir):
+        waiting, chain = _waiting(state_dir), _evidence(state_dir)
+    groups = _groups(
+        configuration, base, state_dir
+    )  # looking into the database made files of its own
     record = _record(configuration, state_dir, groups, waiting)
-    record["evidence"] = chain
+    record |= {"reason": reason, "platform_told": told, "evidence": chain}
     record["jws"] = _signed(state_dir, record)
     left = _wipe_all(groups, state_dir)
     record["left"] = [str(path) for path in left]
@@ -298,6 +305,32 @@ def _signed(state_dir: Path, record: dict[str, Any]) -> str | None:
             return Signer(folder).sign(record) if (folder / SIGNING_KEY).exists() else None
     except OSError:  # no key, or root's: an agent was run as root
         return None
+
+
+def _tell_platform(configuration: Configuration, base: Path, reason: Reason | None) -> bool:
+    """Tell the platform before the outbox goes; what keeps it from that keeps nobody from wiping."""
+    if reason is None:
+        click.echo(
+            say(
+                "! The platform is not told, as no --reason was given: report there that the device"
+                " was taken down."
+            ),
+            err=True,
+        )
+        return False
+    why_not = tell_platform(configuration, base, reason)
+    if why_not is not None:
+        click.echo(
+            say(
+                "! The platform could not be told ({reason}): report there that the device was taken"
+                " down.",
+                reason=why_not,
+            ),
+            err=True,
+        )
+        return False
+    click.echo(say("✓ The platform has confirmed that the device was taken down."), err=True)
+    return True
 
 
 def _wipe_all(groups: list[Group], state_dir: Path) -> list[Path]:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import sys
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from provisioning.console.options import SITE, json_option
 from provisioning.wording import say
+
+if TYPE_CHECKING:
+    from provisioning.commands.last_word import Reason
 
 
 def _day(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
@@ -167,11 +171,18 @@ def report(site: Path, day: str | None, as_json: bool) -> None:
     metavar=say("DEVICE"),
     help=say("The device's id, as confirmation; by default it is asked for."),
 )
-def decommission(site: Path, confirmed: str | None) -> None:
+@click.option(
+    "--reason",
+    type=click.Choice(
+        ["replaced", "relocated", "end_of_life", "end_of_contract", "damaged", "stolen"]
+    ),
+    help=say("Why; the platform is told before anything is wiped. Without it, it is not told."),
+)
+def decommission(site: Path, confirmed: str | None, reason: Reason | None) -> None:
     """Wipe a device."""
     from provisioning.commands import decommission
 
-    sys.exit(decommission.decommission(site, confirmed))
+    sys.exit(decommission.decommission(site, confirmed, reason))
 
 
 @click.group("evidence", help=say("The packet of a case: all that proves it, in one file."))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,13 +18,16 @@ from agent.identity.signing_key import FILE, Signer
 from agent.protocol.evidence import digest_of, link_of
 from drivers import programs
 from drivers.files import wiping
+from provisioning.commands import last_word
+from tests.support.broker import Broker
 from tests.support.command_line import kerbwatch
 from tests.support.packed_cases import PackingDevice
 from tests.support.paths import ROOT
 from tests.support.signatures import verified
 from tests.support.sites import site_of, write_site
 from tests.support.state_folder import StateFolder, hold_on
-from tests.support.topics import DEVICE
+from tests.support.topics import DEVICE, TENANT
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from click.testing import Result
@@ -123,6 +127,65 @@ def test_an_identity_that_was_made_here_goes_with_its_older_pairs_and_waiting_ke
     assert set(left(site)) == kept
     assert not (identity / "current").is_symlink()
     assert json.loads(ran.stdout)["wiped"]["secrets of the configuration"]["files"] == 6
+
+
+def linked(folder: Path, uplink: dict[str, Any]) -> Path:
+    """A device whose outbox holds four cases that the platform has not confirmed."""
+    told = {name: str(value) for name, value in uplink.items()}
+    site = site_of(site={"tenant": TENANT, "device_id": DEVICE}, uplink=told)
+    write_site(folder, site)
+    device = StateFolder(folder / "state")
+    for _ in range(4):
+        device.case(heard=False)
+    device.database.close()
+    return folder
+
+
+def test_the_platform_is_told_last_of_all_before_anything_is_wiped(
+    broker: Broker, tmp_path: Path
+) -> None:
+    certificate_file, key_file = broker.device_files
+    site = linked(
+        tmp_path,
+        {
+            "broker": f"mqtts://127.0.0.1:{broker.port}",
+            "ca_file": broker.authority.certificate_file,
+            "certificate_file": shutil.copy(certificate_file, tmp_path),
+            "key_file": shutil.copy(key_file, tmp_path),
+        },
+    )
+    with broker.platform() as platform:
+        ran = run(site, "--confirm", DEVICE, "--reason", "relocated")
+        assert ran.exit_code == 0, ran.output
+        wait_until(lambda: any(e.type == "device.decommissioned" for e in platform.events))
+    record = json.loads(ran.stdout)
+    assert (record["platform_told"], record["reason"], record["waiting"]) == (True, "relocated", 0)
+    [told] = [each for each in platform.events if each.type == "device.decommissioned"]
+    assert (told.body.reason, told.body.by.role) == ("relocated", "operator")
+    assert told.sequence == max(each.sequence for each in platform.events), "nothing comes after it"
+    assert sum(each.type == "case.opened" for each in platform.events) == 4
+    assert "not confirmed" not in ran.stderr.split("confirmed that the device")[1]
+    assert not list((site / "state").iterdir())
+
+
+def test_a_platform_that_cannot_be_told_is_said_and_keeps_nothing_from_being_wiped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(last_word, "LINK_WITHIN_S", 0.5)
+    site = linked(tmp_path, {"broker": "mqtt://127.0.0.1:1", "username": DEVICE})
+    ran = run(site, "--confirm", DEVICE, "--reason", "stolen")
+    assert ran.exit_code == 0, ran.output
+    assert json.loads(ran.stdout)["platform_told"] is False
+    assert "could not be told" in ran.stderr
+    assert "report there" in ran.stderr
+    assert not list((site / "state").iterdir())
+
+
+def test_without_a_reason_the_platform_is_not_told_and_that_is_said(site: Path) -> None:
+    ran = run(site, "--confirm", "corner-7")
+    assert ran.exit_code == 0
+    assert "no --reason was given" in ran.stderr
+    assert json.loads(ran.stdout)["platform_told"] is False
 
 
 def test_it_is_wiped_only_after_its_id_was_typed(site: Path) -> None:
