@@ -15,7 +15,7 @@ from agent.config.site_files import site_folder
 from drivers.files import installed
 
 with installed.naming_damage():
-    from agent.config import last_known_good
+    from agent.config import in_force, last_known_good
     from agent.runtime import log_format
     from agent.runtime.device import run
     from agent.runtime.instance_lock import ForeignStateError, NotAloneError
@@ -34,7 +34,7 @@ def main() -> int:
         return 2
     site = Path(sys.argv[1])
     try:
-        configuration, configured = last_known_good.load(site)
+        found = in_force.at_start(site, SystemClock())
     except faults.ConfigError as error:
         print(harmless(text_of(error)), file=sys.stderr)
         return 3
@@ -42,15 +42,15 @@ def main() -> int:
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, lambda *_: stop.set())
     faulthandler.enable()  # what stood where, when the watchdog ends us with SIGABRT
-    base = site_folder(site)
+    base, configuration = site_folder(site), found.configuration
 
     def came_up() -> None:
-        if configured.state == "as_written":
+        if found.number is None and found.health.state == "as_written":
             state_dir = base / configuration.storage.state_dir
             last_known_good.keep(site, configuration, state_dir, SystemClock())
 
     try:
-        ended = run(configuration, base=base, stop=stop, configured=configured, on_ready=came_up)
+        ended = run(configuration, base=base, stop=stop, in_force=found, on_ready=came_up)
     except (NotAloneError, ForeignStateError) as error:
         print(error, file=sys.stderr)
         return 1

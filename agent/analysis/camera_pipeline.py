@@ -207,6 +207,21 @@ class Pipeline:
         self._background.restore(snapshot["novelty"], shift_s)
         self._judging.restore(snapshot, shift_s)
 
+    def take_over(self, old: Pipeline) -> None:
+        """Go on with what another pipeline of the same camera knows, between two frames.
+
+        Of a zone that is of another kind now, nobody has stood there yet.
+        """
+        known, kinds = old.snapshot(), {zone.zone_id: zone.kind for zone in old.zones}
+        same = {zone.zone_id for zone in self.zones if kinds.get(zone.zone_id) == zone.kind}
+        known["dwell"] = {name: one for name, one in known["dwell"].items() if name in same}
+        self.restore(known, 0.0)
+        self._recent, self._scan = old._recent, old._scan  # who was about still has to be redacted
+        self._resumed_s = {name: s for name, s in old._resumed_s.items() if name in same}
+        self._track_ids, self.stage_s = old._track_ids, old.stage_s
+        self.frames, self.gated, self.runs = old.frames, old.gated, old.runs
+        self.now_s, self.tracks, self.observation = old.now_s, old.tracks, old.observation
+
     def _new(self, frame: Frame, seen: Observation, tracks: Sequence[Track]) -> Novelty:
         # What passes covers the ground for a while, and is no new goods on it.
         covered = [found.box for found in seen.detections if found.label in PASSING]

@@ -81,14 +81,11 @@ class CaseRecorder:
         ids: Ids,
         clock: Callable[[Frame], ClockReading],
     ) -> None:
-        self._configuration = configuration
-        self._configuration_sha256 = configuration.sha256()
+        self.go_on_with(configuration)
         self._timezone = ZoneInfo(configuration.site.timezone)
         operators = {each.name: each.colours for each in configuration.operators}
         self._palette = Palette.of(operators) if operators else None
         self._models = tuple(models)
-        self._allowed_s = allowed_s(configuration)
-        self._zones = {zone.zone_id: zone for zone in configuration.zones}
         self._database = database
         self._outbox = outbox
         self._evidence = evidence
@@ -101,6 +98,13 @@ class CaseRecorder:
         """Number of case changes waiting in memory for a full disk."""
         self.events_without_pictures = 0
         """Of this run: events for which the disk did not take every picture."""
+
+    def go_on_with(self, configuration: Configuration) -> None:
+        """Say of cases what another configuration says, from now on; only zones, scenarios and analysis are others."""
+        self._configuration = configuration
+        self._configuration_sha256 = configuration.sha256()
+        self._allowed_s = allowed_s(configuration)
+        self._zones = {zone.zone_id: zone for zone in configuration.zones}
 
     def record(
         self,

@@ -28,12 +28,13 @@ if TYPE_CHECKING:
 
     from agent.analysis.camera_pipeline import Pipeline
     from agent.analysis.case_recorder import CaseRecorder
+    from agent.analysis.rules import Rules
     from agent.analysis.sample_collection import SampleCollection
     from agent.config.schema import Configuration
     from agent.domain.case_lifecycle import Cases, Change
     from agent.domain.scene import Case, Finding, Vantage
     from agent.evidence.pictures import Evidence
-    from agent.perception.view_health.visibility import Visibility, VisibleZones
+    from agent.perception.view_health.visibility import VisibleZones
     from agent.storage.day_counters import Place
 
 
@@ -41,45 +42,35 @@ class SiteAnalysis:
     """Goes from frame to case and commits. For one thread.
 
     Args:
-        pipeline_for: Builds a camera's pipeline once the size (width, height) of its picture is
-            known, which is at its first frame.
-        kinds: Scenario's name → its kind of case.
+        rules: By what is judged.
         cases: The open cases of the device.
         book: Where they are written down.
         evidence: Keeps first pictures of what may become a case.
         collection: Keeps crops of what a scenario is not sure of.
-        sights: What each camera can see of its zones.
         boot_id: The clock's: within one boot, time goes on across a restart.
-        hold_back_s: For how long what looks like a false alarm opens no case; 0: it does.
         timezone: The site's, for schedules.
-        warnings: Who is warned first, by camera; of others nobody is.
     """
 
     def __init__(
         self,
+        rules: Rules,
         *,
-        pipeline_for: Callable[[str, tuple[int, int]], Pipeline],
-        kinds: Mapping[str, str],
         cases: Cases,
         book: CaseRecorder,
         evidence: Evidence,
         collection: SampleCollection,
-        sights: Mapping[str, Visibility],
         boot_id: str,
-        hold_back_s: float = 0.0,
         timezone: tzinfo = UTC,
-        warnings: Mapping[str, WarnFirst] | None = None,
     ) -> None:
         self.pipelines: dict[str, Pipeline] = {}
-        self._pipeline_for = pipeline_for
+        self._rules = rules
         self.cases = cases
-        self._kinds = dict(kinds)
         self._book = book
         self._evidence = evidence
         self._collection = collection
         self._boot_id = boot_id
-        self.sights = dict(sights)
-        self._faulty = FaultyFrames(sights)
+        self.sights = dict(rules.sights)
+        self._faulty = FaultyFrames(rules.sights)
         self.on_view_change: Callable[[], None] = _nothing
         """Called when a camera's view goes bad or is good again."""
         self.on_frame: Callable[[Frame, Callable[[], Surroundings]], None] = lambda *_: None
@@ -91,8 +82,8 @@ class SiteAnalysis:
         the verifier's word. A new one is put in its place whenever it grows: it may be read from any thread."""
         self.held_back: Counter[tuple[str, str]] = Counter()
         """Of this run: zone and kind of case → how many candidates were held back after a false alarm. As above."""
-        self._held = {each: HeldBack(each, hold_back_s, book.held_places) for each in self.sights}
-        self._warnings = {each: (warnings or {}).get(each, WarnFirst({}, {})) for each in sights}
+        self._held = self._held_back(rules)
+        self._warnings = _warnings(rules)
         self._timezone = timezone
         self.signal: Callable[[datetime], bool] = _no_signal
         """Gives the signal that warns, at a time of the site's clock, and says whether anybody could notice it."""
@@ -104,6 +95,30 @@ class SiteAnalysis:
         self._begun: set[str] = set()
         self._traces: defaultdict[str, Traces] = defaultdict(Traces)
         self._views: defaultdict[str, BestShots] = defaultdict(BestShots)
+
+    def _held_back(self, rules: Rules) -> dict[str, HeldBack]:
+        return {
+            each: HeldBack(each, rules.hold_back_s, self._book.held_places) for each in rules.sights
+        }
+
+    def go_on_with(self, rules: Rules) -> None:
+        """Judge by other rules from the next frame on, for the same cameras; what is known of the street goes on.
+
+        Everything is built before anything is put in its place: what cannot be built changes nothing.
+        """
+        pipelines = dict(self.pipelines)
+        for camera_id, old in self.pipelines.items():
+            height, width = self._colour_shapes[camera_id][:2]
+            pipelines[camera_id] = new = rules.pipeline_for(camera_id, (width, height))
+            new.take_over(old)
+        held, warnings = self._held_back(rules), _warnings(rules)
+        for camera_id, sight in rules.sights.items():
+            sight.restore(self.sights[camera_id].snapshot(), 0.0)
+            held[camera_id].restore(self._held[camera_id].snapshot(), 0.0)
+            warnings[camera_id].restore(self._warnings[camera_id].snapshot(), 0.0)
+        self.cases.report_every(rules.persist_every_s, rules.change_every_s)
+        self._held, self._warnings, self._rules = held, warnings, rules
+        self.sights, self.pipelines = dict(rules.sights), pipelines
 
     def take(self, frame: Frame) -> list[Change]:
         """Take one frame of any camera; what it changes is on the disk when this returns.
@@ -206,7 +221,7 @@ class SiteAnalysis:
         self._note(frame, pipeline)
         self._count_suppressed(frame, pipeline)
         for name, judgement in pipeline.judgements.items():
-            self._collection.consider(self._kinds[name], judgement.doubts, frame)
+            self._collection.consider(self._rules.kinds[name], judgement.doubts, frame)
         withdrawn = self._withdraw_false(frame)
         changes = self._see(frame.camera_id)
         findings = self._sifted(findings, frame)
@@ -359,7 +374,7 @@ class SiteAnalysis:
         pending = False
         open_zones = {(case.kind, case.zone_id) for case in self.cases.open}
         for name, judgement in pipeline.judgements.items():
-            kind = self._kinds[name]
+            kind = self._rules.kinds[name]
             waiting = {
                 zone: since_s
                 for zone, since_s in judgement.pending.items()
@@ -373,7 +388,7 @@ class SiteAnalysis:
         """Remember what the rules went by, for who asks why a case opened."""
         looked = pipeline.looked_zones()
         for name, judgement in pipeline.judgements.items():
-            kind = self._kinds[name]
+            kind = self._rules.kinds[name]
             opened = [case.zone_id for case in self.cases.open if case.kind == kind]
             traces = self._traces[frame.camera_id]
             traces.note(kind, frame.monotonic_s, judgement.measures, looked, opened)
@@ -392,7 +407,7 @@ class SiteAnalysis:
         open_zones = {(case.zone_id, case.kind) for case in self.cases.open}
         happened = self._warnings[camera_id].take(
             frame.monotonic_s,
-            [(self._kinds[name], one) for name, one in pipeline.judgements.items()],
+            [(self._rules.kinds[name], one) for name, one in pipeline.judgements.items()],
             silent=open_zones | self._held[camera_id].now.keys(),
             unseen=self.sights[camera_id].view.abstaining.keys(),
             signal=lambda: self.signal(local),
@@ -404,13 +419,13 @@ class SiteAnalysis:
         minutes, view = self._minutes[frame.camera_id], self.sights[frame.camera_id].view
         open_zones = {(case.zone_id, case.kind) for case in self.cases.open}
         held = self._held[frame.camera_id].now
-        minutes.note(frame, pipeline, self._kinds, view.abstaining, open_zones, held)
+        minutes.note(frame, pipeline, self._rules.kinds, view.abstaining, open_zones, held)
         self._book.keep_minutes(minutes.due(frame))
 
     def _count_suppressed(self, frame: Frame, pipeline: Pipeline) -> None:
         """Count what the verifier's word kept from being a case."""
         found = Counter(
-            (each.zone_id, self._kinds[name], each.seen_as)
+            (each.zone_id, self._rules.kinds[name], each.seen_as)
             for name, judgement in pipeline.judgements.items()
             for each in judgement.suppressed
         )
@@ -448,7 +463,7 @@ class SiteAnalysis:
 
     def _built(self, frame: Frame) -> Pipeline:
         shape = self._colour_shapes[frame.camera_id] = frame.bgr().shape
-        return self._pipeline_for(frame.camera_id, (shape[1], shape[0]))
+        return self._rules.pipeline_for(frame.camera_id, (shape[1], shape[0]))
 
     def _begin(self, frame: Frame) -> Pipeline:
         """Build a camera's pipeline, and go on where the last run stopped.
@@ -475,6 +490,11 @@ class SiteAnalysis:
             self._warnings[frame.camera_id].restore(saved.get("warned", ()), shift_s)
         self._begun.add(frame.camera_id)
         return pipeline
+
+
+def _warnings(rules: Rules) -> dict[str, WarnFirst]:
+    """Who is warned first, by camera; of others nobody is."""
+    return {each: rules.warnings.get(each) or WarnFirst({}, {}) for each in rules.sights}
 
 
 def _no_signal(_: datetime) -> bool:

@@ -111,6 +111,22 @@ class ChangeDetector:
         except OSError as error:
             _log.warning("%s", words_of(error))
 
+    def reconfigured(self, configuration: Mapping[str, Any], sha256: str) -> None:
+        """The run goes on with another configuration; arguments as for :meth:`start`."""
+        if self._known is None:
+            return
+        now = self._known.model_copy(
+            update={
+                "configuration": dict(leaves(configuration)),
+                "facts": self._known.facts | {"configuration": sha256},
+            }
+        )
+        try:
+            self._tell_of(self._known, now)
+            self._keep(now)
+        except OSError as error:
+            _log.warning("%s", words_of(error))
+
     def _look_at_clock(self) -> None:
         zero_s, synchronised = self._clock_is()
         zero_was_s, synchronised_was = self._clock_was

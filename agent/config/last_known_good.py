@@ -7,12 +7,10 @@ is the text as written; it holds no secrets, as a configuration only names their
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import os
 import re
-import tempfile
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -21,12 +19,13 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from agent.config import faults, loading, schema
-from agent.config.site_files import SITE, ZONES, site_file
+from agent.config.site_files import ZONES, site_file
+from agent.config.site_texts import SiteTexts
 from agent.protocol.heartbeat import AS_WRITTEN, ConfigurationHealth
 from agent.storage.paths import LAST_GOOD
 from drivers.disk import replace_file
 from drivers.files.privileges import read_file
-from drivers.files.small_files import UnreadableError, content_of, text_in
+from drivers.files.small_files import UnreadableError, content_of
 from wording.known_errors import words_of
 from wording.messages import said
 
@@ -56,7 +55,7 @@ class _Copy(BaseModel):
     sha256: str
 
     def is_whole(self) -> bool:
-        return self.sha256 == _sha256(self.site, self.zones)
+        return self.sha256 == SiteTexts(self.site, self.zones).sha256()
 
 
 def load(site: Path) -> tuple[Configuration, ConfigurationHealth]:
@@ -77,9 +76,13 @@ def load(site: Path) -> tuple[Configuration, ConfigurationHealth]:
         configuration, kept_at = kept
         _log.error("%s", error)
         _log.error("continuing with the configuration stored at %s", kept_at.isoformat())
-        named = tuple(fault[:FAULT_CHARACTERS] for fault in error.faults[:MAX_FAULTS])
-        told = ConfigurationHealth(state="last_good", kept_at=kept_at, faults=named)
+        told = ConfigurationHealth(state="last_good", kept_at=kept_at, faults=named(error))
         return configuration, told
+
+
+def named(error: faults.ConfigError) -> tuple[str, ...]:
+    """The faults of a refused configuration as a heartbeat names them: so many, each so long."""
+    return tuple(fault[:FAULT_CHARACTERS] for fault in error.faults[:MAX_FAULTS])
 
 
 def read_written(site: Path) -> Configuration:
@@ -135,6 +138,13 @@ def find(site: Path) -> tuple[Configuration, datetime] | None:
     return None
 
 
+def texts_of(site: Path) -> SiteTexts | None:
+    """The texts of a site's last good configuration; None if there is none."""
+    path = _file_of(site)
+    copies = (_found(folder / LAST_GOOD, path) for folder in places(path))
+    return next((SiteTexts(copy.site, copy.zones) for copy in copies if copy is not None), None)
+
+
 def refuse_lost_drawing(site: Path, configuration: Configuration) -> None:
     """Refuse a site whose drawn zones have disappeared.
 
@@ -181,10 +191,10 @@ def _found(file: Path, path: Path) -> _Copy | None:
 
 
 def _copy_of(path: Path, now: datetime) -> _Copy | None:
-    site = text_in(content_of(path))
-    drawn = path.with_name(ZONES)
-    zones = text_in(content_of(drawn)) if drawn.exists() else None
-    return _Copy(of=str(path), kept_at=now, site=site, zones=zones, sha256=_sha256(site, zones))
+    texts = SiteTexts.of(path)
+    return _Copy(
+        of=str(path), kept_at=now, site=texts.site, zones=texts.zones, sha256=texts.sha256()
+    )
 
 
 def _read(copy: _Copy) -> Configuration:
@@ -193,11 +203,8 @@ def _read(copy: _Copy) -> Configuration:
     Raises:
         ConfigError: It cannot be used.
     """
-    with tempfile.TemporaryDirectory(prefix="kerbwatch-") as folder:
-        (Path(folder) / SITE).write_text(copy.site, encoding="utf-8")
-        if copy.zones is not None:
-            (Path(folder) / ZONES).write_text(_as_it_was_read(copy.zones), encoding="utf-8")
-        return loading.load(Path(folder))
+    zones = None if copy.zones is None else _as_it_was_read(copy.zones)
+    return SiteTexts(copy.site, zones).read()
 
 
 def _as_it_was_read(zones: str) -> str:
@@ -210,7 +217,3 @@ def _as_it_was_read(zones: str) -> str:
 
 def _file_of(site: Path) -> Path:
     return site_file(site).resolve()
-
-
-def _sha256(site: str, zones: str | None) -> str:
-    return hashlib.sha256("\0".join((site, zones or "", str(zones is None))).encode()).hexdigest()

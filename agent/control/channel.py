@@ -42,7 +42,7 @@ MOST_SOCKETS = 64
 """So many names in the folder are looked at."""
 FIRST_WITHIN_S, IDLE_S, FRAME_WITHIN_S, SEND_WITHIN_S = 5.0, 60.0, 10.0, 10.0
 TURN_WITHIN_S = 30.0
-MOST_FAULTS = 20
+MOST_FAULTS = 200
 LEAST_REST_S, MOST_REST_S = 0.02, 5.0
 SHUNNED_S = 30.0
 """A socket behind which nobody asked anything is called again only after this."""
@@ -173,7 +173,9 @@ class ControlChannel:
             caller = Caller(uid, str(harmless(user)), meeting_place.kind_of(uid))
             done = self._done(verb, request, caller)
         except RefusedError as error:
-            return as_header(Answered(code=error.code, reason=Words.of(error.reason))), b""
+            faults = [Words.of(each) for each in error.faults[:MOST_FAULTS]]
+            refused = Answered(code=error.code, reason=Words.of(error.reason), faults=faults)
+            return as_header(refused), b""
         reply, payload = done if isinstance(done, tuple) else (done, b"")
         body = reply.model_dump(mode="json")
         return as_header(Answered(body=body, payload_bytes=len(payload))), payload

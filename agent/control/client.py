@@ -63,7 +63,7 @@ class Call:
             head = Answered.model_validate_json(told)
             if head.code is not None:
                 reason = head.reason.said() if head.reason is not None else head.code
-                raise RefusedError(head.code, reason)
+                raise RefusedError(head.code, reason, [each.said() for each in head.faults])
             payload = frames.receive_payload(self._line, head.payload_bytes, timeout_s)
             return request.answer.model_validate(head.body), payload  # type: ignore[return-value]
         except (frames.FrameError, OSError, ValidationError) as error:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from wording.messages import said
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 
@@ -36,8 +37,9 @@ class RefusedError(ControlError):
     Attributes:
         code: One word, for programs.
         reason: For people.
+        faults: What is wrong, one by one, where it is what was proposed.
     """
 
-    def __init__(self, code: str, reason: str) -> None:
+    def __init__(self, code: str, reason: str, faults: Sequence[str] = ()) -> None:
         super().__init__(reason)
-        self.code, self.reason = code, reason
+        self.code, self.reason, self.faults = code, reason, tuple(faults)

@@ -48,7 +48,7 @@ class CaseCommands:
         clock: Clock,
         ids: Ids,
     ) -> None:
-        self._configuration = configuration
+        self.configuration = configuration
         self._database, self._outbox, self._clock, self._ids = database, outbox, clock, ids
         self._timezone = ZoneInfo(configuration.site.timezone)
 
@@ -124,7 +124,7 @@ class CaseCommands:
             return
         told = LastTold(case, last_body(connection, case_id), now)
         noted = case_notes.notes_on(connection, case_id)
-        body = retold(case, told, noted, self._configuration)
+        body = retold(case, told, noted, self.configuration)
         draft = Draft(
             event_id=self._ids.new(now),
             type=type_,

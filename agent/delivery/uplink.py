@@ -146,7 +146,7 @@ class Uplink:
         self._settings = settings
         self._database, self._outbox = database, outbox
         self._clock, self._ids, self._alive = clock, ids, alive
-        self._agent_version, self._configuration_sha256 = agent_version, configuration_sha256
+        self._agent_version, self.configuration_sha256 = agent_version, configuration_sha256
         self._signing_key = signing_key
         self._client_id = f"{tenant}:{device_id}"
         topics = Topics(settings.topic_prefix, tenant, device_id)
@@ -417,7 +417,7 @@ class Uplink:
                 carried=begun.carried,
                 agent_version=self._agent_version,
                 contract_version=VERSION,
-                configuration_sha256=self._configuration_sha256,
+                configuration_sha256=self.configuration_sha256,
                 signing_key=self._signing_key,
                 open_cases=open_case_ids(connection),
             )

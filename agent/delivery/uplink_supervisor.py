@@ -54,6 +54,10 @@ class UplinkSupervisor:
         """Figures of the current uplink, since it started."""
         return self._uplink.figures
 
+    def go_on_with(self, configuration_sha256: str) -> None:
+        """Name another configuration in births from now on; whoever builds uplinks names it, too."""
+        self._uplink.configuration_sha256 = configuration_sha256
+
     def start(self) -> None:
         """Start delivering."""
         stop, uplink = self._stop, self._uplink

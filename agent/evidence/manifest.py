@@ -77,11 +77,15 @@ class ManifestWriter:
         ids: Ids,
         evidence_dir: Path,
     ) -> None:
-        self._site, self._legal = configuration.site, configuration.legal
-        self._thresholds_sha256 = thresholds_sha256(configuration)
+        self.go_on_with(configuration)
         self._agent_version = _agent_version()
         self._database, self._outbox, self._signer = database, outbox, signer
         self._clock, self._ids, self._evidence_dir = clock, ids, evidence_dir
+
+    def go_on_with(self, configuration: Configuration) -> None:
+        """Say from now on what another configuration was judged by."""
+        self._site, self._legal = configuration.site, configuration.legal
+        self._thresholds_sha256 = thresholds_sha256(configuration)
 
     def pack(self, connection: sqlite3.Connection, packet: Packet) -> None:
         """Sign the manifest of a stage and queue its event; within a transaction.

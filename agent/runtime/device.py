@@ -13,8 +13,10 @@ from agent.analysis.live_pictures import LivePictures
 from agent.analysis.walk import WalkWatch
 from agent.concurrency.threads import Threads
 from agent.concurrency.watchdog import Progress, notify
+from agent.config.applied import AppliedConfigurations
 from agent.config.plausibility import remarks
 from agent.control.channel import ControlChannel
+from agent.control.configuration import Applying
 from agent.control.meeting_place import folder_of
 from agent.delivery.picture_upload import PictureUploads
 from agent.delivery.uplink import Uplink
@@ -25,7 +27,7 @@ from agent.evidence.snapshots import Snapshots
 from agent.identity.authorities import authorities_of
 from agent.identity.signing_key import open_signer
 from agent.protocol.commands import COMMANDS, name_of
-from agent.protocol.heartbeat import AS_WRITTEN, ConfigurationHealth
+from agent.protocol.heartbeat import AS_WRITTEN
 from agent.runtime.button import ask_for_page
 from agent.runtime.composition import assemble
 from agent.runtime.evidence_worker import EvidenceWorker
@@ -35,6 +37,7 @@ from agent.runtime.instance_lock import alone, refuse_foreign
 from agent.runtime.live_picture_worker import LivePictureWorker
 from agent.runtime.local_verbs import Running, local_verbs
 from agent.runtime.metrics import Metrics
+from agent.runtime.reconfiguration import Reconfiguration
 from agent.runtime.recovery import Recovery
 from agent.runtime.supervisor import Supervisor
 from agent.runtime.thermal_throttle import AnalysisRate, ThermalThrottle
@@ -63,6 +66,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agent.analysis.camera_pipeline import Pipeline
+    from agent.config.in_force import InForce
     from agent.config.schema import Configuration
     from agent.identity.signing_key import Signer
     from agent.perception.view_health.visibility import VisibleZones
@@ -89,7 +93,7 @@ def run(
     stop: threading.Event,
     until_done: bool = False,
     on_progress: Callable[[str, float], None] | None = None,
-    configured: ConfigurationHealth = AS_WRITTEN,
+    in_force: InForce | None = None,
     on_ready: Callable[[], object] = lambda: None,
 ) -> int:
     """Run until stopped.
@@ -101,7 +105,7 @@ def run(
         until_done: End also when every camera has come to its end and what it found was
             delivered; for recordings.
         on_progress: Called with each analysed frame's camera and time.
-        configured: Whether ``configuration`` is the one in place; for the heartbeat.
+        in_force: Where ``configuration`` comes from; None: from no files of a site, so no other one can be applied.
         on_ready: Called once everything has started.
 
     Returns:
@@ -125,8 +129,8 @@ def run(
         state_dir.chmod(
             PRIVATE_FOLDER
         )  # also where an older agent left its pictures for all to read
-    with alone(state_dir, run_dir), closing(_Device(configuration, base, stop)) as device:
-        device.start(configured, on_progress)
+    with alone(state_dir, run_dir), closing(_Device(configuration, base, stop, in_force)) as device:
+        device.start(on_progress)
         notify("READY=1")
         on_ready()
         ended = device.watch(until_done=until_done)
@@ -143,10 +147,19 @@ class _Device:
         configuration: The site.
         base: The folder that relative paths in it start from.
         stop: Set from outside, or by a switch at the housing: a planned end.
+        in_force: Where it comes from.
     """
 
-    def __init__(self, configuration: Configuration, base: Path, stop: threading.Event) -> None:
+    def __init__(
+        self,
+        configuration: Configuration,
+        base: Path,
+        stop: threading.Event,
+        in_force: InForce | None,
+    ) -> None:
         self._configuration, self._base, self._stop = configuration, base, stop
+        self._in_force = in_force
+        self._configured = AS_WRITTEN if in_force is None else in_force.health
         self._clock, self._ids = SystemClock(), RandomIds()
         self._started_s = self._clock.monotonic_s()
         self._state_dir = base / configuration.storage.state_dir
@@ -193,6 +206,13 @@ class _Device:
         self._vision = VisionThreads(
             configuration, base, self._parts, self._workers, self._pace, self._clock
         )
+        self._reconfiguration = Reconfiguration(
+            self._parts,
+            self._vision,
+            self._clock,
+            None if configuration.uplink.broker is None else self._connected_since,
+            stop,
+        )
         self._uplink: UplinkSupervisor | None = None
         self._signals: Indicators | None = None
 
@@ -204,14 +224,12 @@ class _Device:
         view = self._parts.analysis.sights[frame.camera_id].guard.direction
         self._live.take(frame, pipeline, view)
 
-    def start(
-        self, configured: ConfigurationHealth, on_progress: Callable[[str, float], None] | None
-    ) -> None:
+    def start(self, on_progress: Callable[[str, float], None] | None) -> None:
         """Start every thread: first the cameras, which take longest to come up."""
         self._settle()
         self._vision.start_cameras()
         signer = open_signer(self._state_dir / KEYS, self._run_dir / KEYS)
-        housekeeping = self._keep_house(signer.public.kid, configured)
+        housekeeping = self._keep_house(signer.public.kid)
         self._uplink = self._start_uplink(signer.public, housekeeping)
         self._watch = self._supervisor(self._uplink)
         metrics = Metrics(
@@ -224,7 +242,7 @@ class _Device:
             self._clock,
             self._watch,
             self._started_s,
-            configured,
+            self._configured,
         )
         housekeeping.watch_days(
             self._workers,
@@ -241,7 +259,10 @@ class _Device:
             self._database_is_gone, parts.quarantined, parts.taken_back
         )
         storage_incidents.tell(parts.outbox, parts.database, found, self._clock, self._ids)
-        parts.withdraw_unwatched(self._clock.now())
+        if (
+            self._in_force is None or self._in_force.trial is None
+        ):  # else not before it is confirmed
+            parts.withdraw_unwatched(self._clock.now())
 
     def _supervisor(self, uplink: UplinkSupervisor | None) -> Supervisor:
         return Supervisor(
@@ -304,7 +325,7 @@ class _Device:
     def _disk_is_back(self) -> bool:
         return self._parts.database.stood_in is not None and takes_writes(self._state_dir)
 
-    def _keep_house(self, signing_key_id: str, configured: ConfigurationHealth) -> Housekeeping:
+    def _keep_house(self, signing_key_id: str) -> Housekeeping:
         """Retention, the audit log, the day's summary."""
         housekeeping = Housekeeping(
             self._configuration,
@@ -317,7 +338,7 @@ class _Device:
             snapshots=self._snapshots,
         )
         facts = {
-            "configuration state": configured.state,
+            "configuration state": self._configured.state,
             "agent version": version("kerbwatch"),
             "configuration": self._configuration.sha256(),
             "key signing": signing_key_id,
@@ -345,7 +366,7 @@ class _Device:
                 clock=self._clock,
                 ids=self._ids,
                 agent_version=version("kerbwatch"),
-                configuration_sha256=configuration.sha256(),
+                configuration_sha256=self._parts.configuration.sha256(),
                 signing_key=signing_key,
                 alive=alive,
                 handlers=housekeeping.handlers,
@@ -357,6 +378,7 @@ class _Device:
         self._workers.progress.mark("uplink")
         uplink = UplinkSupervisor(make, lambda: self._workers.progress.mark("uplink"))
         uplink.start()
+        self._reconfiguration.reports.append(lambda then: uplink.go_on_with(then.sha256()))
         self._start_uploads(uplink)
         return uplink
 
@@ -393,6 +415,10 @@ class _Device:
         timekeeper = ClockMonitor(self._parts.database, self._parts.outbox, self._clock, self._ids)
         keep("clock", lambda: timekeeper.run(stop))
         inventory = self._inventory()
+        self._reconfiguration.reports += (
+            *(metrics.go_on_with, housekeeping.go_on_with, manifests.go_on_with),
+            *(inventory.go_on_with, lambda _: health.soon()),
+        )
         keep("inventory", lambda: inventory.run(stop))
         evidence = EvidenceWorker(
             self._parts.database,
@@ -412,25 +438,27 @@ class _Device:
         keep("health", lambda: health.run(stop))
         self._start_signals(metrics, health)
         keep("status", lambda: keep_written(self._run_dir, metrics.status, stop))
-        channel = self._channel(metrics, housekeeping)
-        keep("control", lambda: channel.run(stop))
+        self._listen_to_technicians(metrics, housekeeping)
 
-    def _channel(self, metrics: Metrics, housekeeping: Housekeeping) -> ControlChannel:
-        """Who answers what a technician at the device asks."""
+    def _listen_to_technicians(self, metrics: Metrics, housekeeping: Housekeeping) -> None:
+        """Answer what is asked at the device, and watch over configurations that are on trial."""
+        record, applying = housekeeping.audit.append, None
+        if self._in_force is not None:
+            applying = Applying(
+                self._in_force,
+                AppliedConfigurations(self._state_dir),
+                self._reconfiguration,
+                self._clock,
+                record,
+            )
+            self._workers.keep("trial", lambda: applying.run(self._workers.stop))
         running = Running(
-            self._configuration,
-            self._base,
-            self._state_dir,
-            self._parts,
-            self._vision,
-            metrics,
-            housekeeping,
-            self._clock,
-            self._live,
-            self._walk,
+            *(self._configuration, self._base, self._state_dir, self._parts, self._vision),
+            *(metrics, housekeeping, self._clock, applying, self._reconfiguration),
+            *(self._live, self._walk),
         )
-        record = housekeeping.audit.append
-        return ControlChannel(folder_of(self._run_dir), local_verbs(running), record)
+        channel = ControlChannel(folder_of(self._run_dir), local_verbs(running), record)
+        self._workers.keep("control", lambda: channel.run(self._workers.stop))
 
     def _inventory(self) -> InventorySender:
         """Who says what the device is made of."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
+import threading
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -37,7 +38,6 @@ from drivers.disk import written_bytes
 from drivers.power import read_power
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Mapping
     from pathlib import Path
 
@@ -94,6 +94,9 @@ class Housekeeping:
         )
         """What the platform ordered: apart, so that who may only command cannot push out the rest."""
         self._named: tuple[Head, float] | None = None
+        self._sampler: DaySampler | None = None
+        self._summaries: DailySummaries | None = None
+        self._looking = threading.Lock()
         self._certificate = CertificateFile(configuration.uplink.located(base).certificate_file)
         self._noticing = ChangeDetector(self.audit, state_dir / AUDIT, clock, self._certificate)
         self.retention = Retention(
@@ -130,7 +133,7 @@ class Housekeeping:
             upload_hosts=frozenset(configuration.evidence.upload_hosts),
             snapshots=snapshots,
         )
-        cases = CaseCommands(configuration, database, self._outbox, clock, self._ids)
+        self._cases = cases = CaseCommands(configuration, database, self._outbox, clock, self._ids)
         return (
             HoldCommand(self._state_dir, self._state_dir / EVIDENCE, database, clock).handler,
             ConfigurationCommand(configuration, self._state_dir, database).handler,
@@ -174,10 +177,6 @@ class Housekeeping:
             after: Why the run began.
             metrics: Tells of the cameras.
         """
-        zones: dict[str, list[str]] = {each.camera_id: [] for each in self._configuration.cameras}
-        for zone in self._configuration.zones:
-            if zone.kind != MASK.name:
-                zones[zone.camera_id].append(zone.zone_id)
 
         def waiting() -> tuple[int, float]:
             figures = self._outbox.figures()
@@ -187,7 +186,7 @@ class Housekeeping:
             self._database,
             self._clock,
             self._timezone,
-            zones,
+            _judged_zones(self._configuration),
             Gauges(
                 metrics.cameras,
                 metrics.views,
@@ -201,11 +200,25 @@ class Housekeeping:
         summaries = DailySummaries(
             self._configuration, self._database, self._outbox, self._clock, self._ids
         )
+        self._sampler, self._summaries = sampler, summaries
         workers.keep("days", lambda: sampler.run(workers.stop, summaries.send_due))
+
+    def go_on_with(self, configuration: Configuration) -> None:
+        """Go by another configuration from now on, and record what it changes; from any thread.
+
+        Only zones, scenarios and analysis are others.
+        """
+        self._configuration = self._cases.configuration = configuration
+        if self._sampler is not None and self._summaries is not None:
+            self._sampler.zones = _judged_zones(configuration)
+            self._summaries.configuration = configuration
+        with self._looking:
+            self._noticing.reconfigured(configuration.shown(by_alias=False), configuration.sha256())
 
     def _notice(self, stop: threading.Event) -> None:
         while not stop.wait(NOTICE_EVERY_S):
-            self._noticing.look()
+            with self._looking:
+                self._noticing.look()
             self.name_newest_order()
 
     def name_newest_order(self) -> None:
@@ -234,3 +247,12 @@ class Housekeeping:
     def _audit_head(self) -> AuditHead:
         head = self.audit.head()
         return AuditHead(number=head.number, hash=head.hash)
+
+
+def _judged_zones(configuration: Configuration) -> dict[str, list[str]]:
+    """Each camera's zones, masks apart."""
+    zones: dict[str, list[str]] = {each.camera_id: [] for each in configuration.cameras}
+    for zone in configuration.zones:
+        if zone.kind != MASK.name:
+            zones[zone.camera_id].append(zone.zone_id)
+    return zones

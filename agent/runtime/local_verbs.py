@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent.analysis import reference_image
+from agent.control.configuration_verbs import ConfigurationVerbs
 from agent.control.live_pictures import PictureVerbs
 from agent.control.messages.pictures import AskPicture, AskReference, AskTracks
 from agent.control.messages.status import AskStatus, StatusReply
@@ -21,10 +22,12 @@ if TYPE_CHECKING:
     from agent.analysis.live_pictures import LivePictures
     from agent.analysis.walk import WalkWatch
     from agent.config.schema import Configuration
+    from agent.control.configuration import Applying
     from agent.control.verbs import Verb
     from agent.runtime.composition import Parts
     from agent.runtime.housekeeping import Housekeeping
     from agent.runtime.metrics import Metrics
+    from agent.runtime.reconfiguration import Reconfiguration
     from agent.runtime.vision_threads import VisionThreads
     from drivers.clock import Clock
 
@@ -41,6 +44,9 @@ class Running:
     metrics: Metrics
     housekeeping: Housekeeping
     clock: Clock
+    applying: Applying | None
+    """None: the run has no files of a site."""
+    reconfiguration: Reconfiguration
     live: LivePictures
     walk: WalkWatch
 
@@ -58,4 +64,17 @@ def local_verbs(running: Running) -> tuple[Verb, ...]:
         verb(AskPicture, pictures.picture),
         verb(AskReference, pictures.reference),
         verb(AskTracks, pictures.tracks),
+        *_on_configurations(running),
     )
+
+
+def _on_configurations(running: Running) -> tuple[Verb, ...]:
+    if running.applying is None:
+        return ()
+    parts = running.parts
+    return ConfigurationVerbs(
+        running.applying,
+        running.reconfiguration,
+        cases=lambda: parts.analysis.cases.open,
+        vantages=parts.vantages,
+    ).verbs

@@ -88,11 +88,7 @@ class Metrics:
         started_s: float,
         configured: ConfigurationHealth,
     ) -> None:
-        self._site = configuration.site
-        self._sha256, self._settings_sha256 = (
-            configuration.sha256(),
-            configuration.settings_sha256(),
-        )
+        self.go_on_with(configuration)
         self._parts, self._mailbox, self._captures = parts, mailbox, captures
         self._pace, self._uplink, self._clock = pace, uplink, clock
         self._watch, self._configured = watch, configured
@@ -102,6 +98,12 @@ class Metrics:
         self._pictures = PictureFigures(parts.analysis.last_frame)
         self.switches: Callable[[], Mapping[str, bool]] = dict
         """At the housing; nothing as long as no pins are configured."""
+
+    def go_on_with(self, configuration: Configuration) -> None:
+        """Report another configuration from now on."""
+        self._site = configuration.site
+        self._sha256 = configuration.sha256()
+        self._settings_sha256 = configuration.settings_sha256()
 
     # ── the heartbeat's fields, by their names ───────────────────────────────────────────────────
 

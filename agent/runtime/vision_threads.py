@@ -5,7 +5,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from typing import TYPE_CHECKING
+from collections import Counter, deque
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from typing import TYPE_CHECKING, Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from agent.capture.camera_profiles import ProfileSwitcher, Switch
@@ -30,6 +33,7 @@ ROUND_S = 0.5
 TELL_AGAIN_S = 60.0
 """So far apart are lines of the log about frames of one camera that cannot be judged."""
 
+T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 
@@ -61,6 +65,29 @@ class VisionThreads:
         self._told_s: dict[str, float] = {}
         self.analysed = threading.Event()
         """Set once there will be no more frames."""
+        self.failed_in_a_row: Counter[str] = Counter()
+        """Of each camera: frames that could not be judged since the last one that could; from any thread."""
+        self._between: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
+
+    def go_on_with(self, configuration: Configuration) -> None:
+        """Take frames at the rate of another configuration; its cameras are the same."""
+        self._configuration = configuration
+
+    def between_frames(self, work: Callable[[], T], timeout_s: float) -> T:
+        """Do something in the analysis thread between two frames, and give what comes of it; from any other thread.
+
+        Raises:
+            TimeoutError: It was not begun in time, and never will be.
+            Exception: What ``work`` raises.
+        """
+        promised: Future[T] = Future()
+        self._between.append((promised, work))
+        try:
+            return promised.result(timeout_s)
+        except FutureTimeout:
+            if promised.cancel():
+                raise TimeoutError("the analysis did not come to it") from None
+            return promised.result(timeout_s)  # it has begun
 
     def start_cameras(self) -> None:
         """Start the capture threads."""
@@ -115,6 +142,7 @@ class VisionThreads:
         """Analyse frame by frame, until there are no more frames."""
         while not self._workers.stop.is_set() and not self.mailbox.done:
             self._workers.progress.mark("analysis")
+            self._do_between()
             self._abstain_for(lost_cameras(self._configuration.view_guard.lost_after_s))
             frame = self.mailbox.take(ROUND_S)
             if frame is None:
@@ -124,6 +152,16 @@ class VisionThreads:
                 on_progress(frame.camera_id, frame.monotonic_s)
         self.analysed.set()
 
+    def _do_between(self) -> None:
+        while self._between:
+            promised, work = self._between.popleft()
+            if not promised.set_running_or_notify_cancel():
+                continue
+            try:
+                promised.set_result(work())
+            except Exception as error:  # noqa: BLE001 - whoever asked for it gets it
+                promised.set_exception(error)
+
     def _judge(self, frame: Frame) -> None:
         """Analyse one frame; one that fails is dropped, counted and logged."""
         capture = self._capture(frame.camera_id)
@@ -131,6 +169,7 @@ class VisionThreads:
             changes = self._parts.analysis.take(frame)
         except FrameError as error:
             self.mailbox.count_as_dropped(frame.camera_id)
+            self.failed_in_a_row[frame.camera_id] += 1
             self._tell(error)
             if capture.activity.unusable_since_s is None:
                 capture.activity.unusable_since_s = time.monotonic()
@@ -138,6 +177,7 @@ class VisionThreads:
                 capture.blame(error.reason)
             return
         capture.activity.unusable_since_s = None
+        self.failed_in_a_row[frame.camera_id] = 0
         for change in changes:
             _log.info("%s %s in %s", change.type, change.case.kind, change.case.zone_id)
 

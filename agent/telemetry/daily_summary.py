@@ -52,7 +52,7 @@ class DailySummaries:
         clock: Clock,
         ids: Ids,
     ) -> None:
-        self._configuration, self._database, self._outbox = configuration, database, outbox
+        self.configuration, self._database, self._outbox = configuration, database, outbox
         self._clock, self._ids = clock, ids
         self._timezone = ZoneInfo(configuration.site.timezone)
 
@@ -76,14 +76,14 @@ class DailySummaries:
         due = due[:MAX_AT_ONCE]
         if due:
             self._database.write(lambda connection: self._tell(connection, due, today)).result()
-        return due if self._configuration.uplink.daily_summary else []
+        return due if self.configuration.uplink.daily_summary else []
 
     def _tell(self, connection: sqlite3.Connection, due: list[str], today: str) -> None:
         for page in due:
             body = summary_of(
-                connection, self._configuration, page, complete=day_counters.day_on(page) < today
+                connection, self.configuration, page, complete=day_counters.day_on(page) < today
             )
-            if self._configuration.uplink.daily_summary:
+            if self.configuration.uplink.daily_summary:
                 self._queue(connection, body)
             day_counters.note(connection, page, day_counters.LOST, body.device.lost)
             day_counters.note(connection, page, day_counters.TOLD)

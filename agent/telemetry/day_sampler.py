@@ -97,7 +97,7 @@ class DaySampler:
         began_after: str,
     ) -> None:
         self._database, self._clock, self._timezone = database, clock, timezone
-        self._zones, self._gauges = zones, gauges
+        self.zones, self._gauges = zones, gauges
         self._sums: defaultdict[Place, float] = defaultdict(float)
         self._add(f"began.{began_after}", 1)
         self._peaks: dict[Place, float] = {}
@@ -142,7 +142,7 @@ class DaySampler:
         passed_s = min(now_s - self._last_s, 2 * SAMPLE_S)
         self._last_s = now_s
         cameras, views = self._gauges.cameras(), self._gauges.views()
-        for camera_id, zone_ids in self._zones.items():
+        for camera_id, zone_ids in self.zones.items():
             view = views.get(camera_id)
             abstaining = {} if view is None else view.abstaining
             running = cameras.get(camera_id) == "running"

@@ -6,6 +6,7 @@ camera that gives none is told with none, and once more when it does.
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import time
 from dataclasses import dataclass
@@ -60,7 +61,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the inventory tells and no run changes.
+    """What the inventory tells.
 
     Attributes:
         configuration: The site.
@@ -102,21 +103,31 @@ class InventorySender:
         self._known, self._database, self._outbox = known, database, outbox
         self._clock, self._ids, self._sizes_px = clock, ids, sizes_px
 
+    def go_on_with(self, configuration: Configuration) -> None:
+        """Tell another configuration, soon; from any thread."""
+        self._known = dataclasses.replace(self._known, configuration=configuration)
+
     def run(self, stop: threading.Event) -> None:
         """Send it now and after every change until stopped; what the disk does not take is tried again."""
         self._wait_for_cameras(stop)
         because: Because = "start"
-        told: SizesPx | None = None
+        told: tuple[SizesPx, Known] | None = None
         while not stop.is_set():
-            sizes_px = self._sizes_px()
-            if sizes_px != told:
+            known, sizes_px = self._known, self._sizes_px()
+            if told != (sizes_px, known):
                 try:
                     self.send(because, sizes_px)
                 except StorageError as error:
                     _log.warning("no inventory: %s", error)
                 else:
-                    because, told = "changed", sizes_px
-            stop.wait(CHANGED_EVERY_S)
+                    because, told = "changed", (sizes_px, known)
+            self._rest(known, stop)
+
+    def _rest(self, known: Known, stop: threading.Event) -> None:
+        """Wait a while, or until there is another configuration."""
+        until_s = time.monotonic() + CHANGED_EVERY_S
+        while self._known is known and time.monotonic() < until_s and not stop.wait(LOOK_EVERY_S):
+            pass
 
     def _wait_for_cameras(self, stop: threading.Event) -> None:
         cameras = len(self._known.configuration.cameras)

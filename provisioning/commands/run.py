@@ -8,9 +8,10 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent.config import loading
+from agent.config import in_force, loading
 from agent.config.site_files import site_folder
 from agent.runtime import log_format
+from drivers.clock import SystemClock
 from drivers.files.privileges import keeper_of
 from wording.messages import said
 
@@ -37,8 +38,8 @@ def run_site(site: Path) -> int:
     from agent.runtime.device import run  # noqa: PLC0415 - loads the network's runtime
 
     log_format.begin()
-    configuration = loading.load(site)
-    _refuse_anothers(site, configuration.storage.state_dir)
+    _refuse_anothers(site, loading.load(site).storage.state_dir)
+    found = in_force.at_start(site, SystemClock())
     stop = threading.Event()
 
     def end(_signal: int, _frame: FrameType | None) -> None:
@@ -46,7 +47,7 @@ def run_site(site: Path) -> int:
 
     before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        return run(configuration, base=site_folder(site), stop=stop)
+        return run(found.configuration, base=site_folder(site), stop=stop, in_force=found)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

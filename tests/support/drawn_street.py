@@ -18,7 +18,7 @@ from agent.analysis.verifier import VerifierModel
 from agent.config.loading import from_tables
 from agent.config.schema import Configuration
 from agent.domain.scene import Box, Detection
-from agent.runtime.composition import pipeline_of
+from agent.runtime.judging import pipeline_of
 from tests.support.scenes import frame_of, paving, with_goods
 from tests.support.sites import drawn_camera, site_of
 

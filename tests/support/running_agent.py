@@ -45,9 +45,12 @@ class WatchedCorner:
     def start(self) -> subprocess.Popen[str]:
         """Start it, and wait until it watches."""
         (self.run_dir / FILE).unlink(missing_ok=True)
-        self.process = run_agent(self.folder, subprocess.DEVNULL)
-        wait_until(lambda: self.analysed() > 0)
-        return self.process
+        with (self.folder / "agent.log").open("a", encoding="utf-8") as log:
+            self.process = run_agent(self.folder, log.fileno())
+        process = self.process
+        wait_until(lambda: self.analysed() > 0 or process.poll() is not None)
+        assert process.poll() is None, (self.folder / "agent.log").read_text(encoding="utf-8")
+        return process
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
         """End it and give its exit status."""

@@ -97,6 +97,7 @@ class Answered(BaseModel):
 
     code: Annotated[str, Field(max_length=64)] | None = None
     reason: Words | None = None
+    faults: list[Words] = []
     body: dict[str, Any] = {}
     payload_bytes: Annotated[int, Field(ge=0)] = 0
 
