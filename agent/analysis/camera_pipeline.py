@@ -217,7 +217,7 @@ class Pipeline:
         known["dwell"] = {name: one for name, one in known["dwell"].items() if name in same}
         self.restore(known, 0.0)
         self._recent, self._scan = old._recent, old._scan  # who was about still has to be redacted
-        self._resumed_s = {name: s for name, s in old._resumed_s.items() if name in same}
+        self._judging.wait_as(old._judging, same)
         self._track_ids, self.stage_s = old._track_ids, old.stage_s
         self.frames, self.gated, self.runs = old.frames, old.gated, old.runs
         self.now_s, self.tracks, self.observation = old.now_s, old.tracks, old.observation

@@ -14,7 +14,7 @@ from agent.perception.dwell import DwellTimer
 from agent.scenarios import Judgement, Moment
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime, tzinfo
 
     from agent.domain.scene import Box, Finding, Observation, Track, Zone
@@ -114,6 +114,12 @@ class ZoneJudging:
         self.judgements = {name: one.judge(moment) for name, one in self._scenarios.items()}
         findings = [each for one in self.judgements.values() for each in one.findings]
         return self._sure(findings, shown.now_s) if self._resumed_s else findings
+
+    def wait_as(self, other: ZoneJudging, zone_ids: Collection[str]) -> None:
+        """Say nothing of zones that are seen again since a moment, where another one says nothing of them."""
+        self._resumed_s = {
+            name: since_s for name, since_s in other._resumed_s.items() if name in zone_ids
+        }
 
     def resume(self, zone_id: str, unseen_s: float, now_s: float) -> None:
         """A zone is seen again after ``unseen_s``; that time adds to no stay."""
