@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,14 +17,9 @@ PRIVATE, READABLE = 0o600, 0o644
 """Rights of a file: for its owner alone, and for everybody to read."""
 PRIVATE_FOLDER = 0o700
 
-_REFUSALS_OF_SQLITE = frozenset(
-    {
-        sqlite3.SQLITE_CANTOPEN,
-        sqlite3.SQLITE_FULL,
-        sqlite3.SQLITE_IOERR,
-        sqlite3.SQLITE_READONLY,
-    }
-)
+_REFUSALS_OF_SQLITE = frozenset({8, 10, 13, 14})
+"""SQLITE_READONLY, SQLITE_IOERR, SQLITE_FULL and SQLITE_CANTOPEN, see sqlite.org/rescode.html; by number, so that
+who has no database loads no SQLite."""
 
 
 def refusal(error: BaseException, folder: Path) -> str:
@@ -39,7 +33,7 @@ def refusal(error: BaseException, folder: Path) -> str:
         folder: Where that was.
     """
     reason = reason_of(error)
-    if isinstance(error, sqlite3.Error):
+    if any(kind.__module__ == "sqlite3" for kind in type(error).__mro__):
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         why = _takes_nothing(folder) if code in _REFUSALS_OF_SQLITE else None
         return (

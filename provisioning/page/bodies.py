@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
@@ -60,6 +60,11 @@ class NumberBody(Body):
     number: Annotated[int, Field(ge=0)]
 
 
-def plain(value: Any) -> Any:
-    """A validated body's value as plain JSON."""
-    return value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+Pem = Annotated[str, Field(min_length=1, max_length=24_000)]
+
+
+class CertificateBody(Body):
+    """A certificate in PEM, and the authority where it comes with it."""
+
+    certificate: Pem
+    authority: Pem | None = None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from provisioning.page.agent_calls import Agent
 from provisioning.page.draft import Draft
 from provisioning.page.lockout import Lockout
+from provisioning.page.root_requests import Root
 from provisioning.page.sessions import Sessions
 from provisioning.page.sign_in import SignIn
 from provisioning.page.visit import Visit
@@ -49,6 +50,7 @@ class Page:
         )
         self.draft = Draft(setup.state_dir / "draft.json")
         self.agent = Agent(setup.agent_run_dir)
+        self.root = Root(setup)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ REPLACED = said("Another phone has signed in. This one is signed out.")
 BAD_REQUEST = said("The request is not as this page sends it.")
 STALE = said("This page is out of date. Load it again.")
 FAILED = said("The page itself failed at this. The agent goes on watching. Try again.")
-PAGE_WORDS: dict[str, str] = {
+_COMMON: dict[str, str] = {
     "sign_in": said("Sign in"),
     "code": said("Code under the lid"),
     "how_to_sign_in": said(
@@ -32,4 +32,98 @@ PAGE_WORDS: dict[str, str] = {
     "accept": said("Acceptance"),
     "wait": said("Wait {seconds} s.", seconds="{seconds}"),
     "no_connection": said("No connection to the device. Come closer, or join its network again."),
+    "camera": said("Camera"),
+    "live_picture": said("What the camera sees now, redacted"),
 }
+_STATE: dict[str, str] = {
+    "device": said("Device"),
+    "address": said("Place"),
+    "agent": said("Agent"),
+    "running": said("running"),
+    "platform": said("Platform"),
+    "connected": said("connected"),
+    "not_connected": said("not connected"),
+    "no_platform": said("none configured"),
+    "seeded": said("Prepared card"),
+    "not_seeded": said("not prepared"),
+    "page_on_for": said("Page"),
+    "minutes_left": said("on for {count} min", count="{count}"),
+    "identify": said("Let the device's light flash"),
+    "look_at_the_light": said("The device's light flashes."),
+}
+MOUNT_WORDS: dict[str, str] = {
+    "aim": said("Aim"),
+    "focus": said("Focus"),
+    "light": said("Light"),
+    "show_ghost": said("Lay the commissioning picture over it"),
+    "show_seen": said("Draw what is seen, and where it stands"),
+    "no_reference": said("no commissioning picture yet"),
+    "as_commissioned": said("as commissioned"),
+    "moved": said("not as commissioned"),
+    "moved_by": said("moved by {share} of the width", share="{share}"),
+    "turn_to_the_largest": said("turn the lens until it is largest"),
+    "sharp": said("sharp"),
+    "blurred": said("blurred: turn the lens"),
+    "well_lit": said("well lit"),
+    "burnt": said("parts are too bright"),
+    "dark": said("too dark"),
+} | _STATE
+WALK_WORDS: dict[str, str] = {
+    "how_to_walk": said(
+        "Walk through each zone, and stand in it for some seconds. The point is where a thing stands."
+    ),
+    "in_zone": said("in {zone} for {seconds} s", zone="{zone}", seconds="{seconds}"),
+    "in_no_zone": said("in no zone"),
+    "stands": said("(standing for {seconds} s)", seconds="{seconds}"),
+    "test_case": said("Test case"),
+    "what_test_case": said(
+        "A case marked as a test goes from here to the platform, and its ticket comes back. Do not go "
+        "before it has."
+    ),
+    "send_test_case": said("Send a test case"),
+    "test_stored": said("stored on the device"),
+    "test_sent": said("sent"),
+    "test_acknowledged": said("taken by the MQTT server"),
+    "test_receipted": said("stored by the platform"),
+    "test_ticket": said("ticket of the platform"),
+    "test_ticket_is": said("ticket {ticket}", ticket="{ticket}"),
+    "test_refused": said("The platform refused it."),
+}
+CHECK_WORDS: dict[str, str] = {
+    "start_check": said("Check the device"),
+    "checking": said("Checking. It takes up to four minutes."),
+    "all_well": said("All is well."),
+    "found": said("{count} findings need a look.", count="{count}"),
+    "fixed": said("Done. Checking again."),
+    "state_ok": said("in order"),
+    "state_note": said("note"),
+    "state_warning": said("warning"),
+    "state_fault": said("fault"),
+    "fix_restart_agent": said("Restart the agent"),
+    "fix_install_units": said("Install the units again"),
+    "fix_correct_rights": said("Correct the rights of the configuration"),
+    "fix_sync_clock": said("Have the network set the time"),
+    "fix_take_reference": said("Take the commissioning picture"),
+    "certificate": said("Certificate"),
+    "what_certificate": said(
+        "Without an enrolment server the request travels by this phone: save it, have the authority sign "
+        "it, and choose the certificate here. The key stays on the device."
+    ),
+    "get_request": said("Save the request"),
+    "request_saved": said("Saved as {name}.", name="{name}"),
+    "certificate_file": said("Certificate from the authority"),
+    "authority_file": said("The authority's own certificate, if it came with it"),
+    "install_certificate": said("Put it in use"),
+    "certificate_installed": said("The certificate is in use."),
+}
+ACCEPT_WORDS: dict[str, str] = {
+    "what_accept": said(
+        "The commissioning picture is taken, with nobody in it; checks, zones and test ticket are recorded and "
+        "signed. It is provisional until the first night has passed. Your rights end with it."
+    ),
+    "technician": said("Your name"),
+    "sign": said("Accept and sign"),
+    "pdf": said("Acceptance record as PDF"),
+    "page_off": said("Switch the page off"),
+} | _STATE
+PAGE_WORDS = _COMMON

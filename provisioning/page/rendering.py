@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from starlette.responses import HTMLResponse
 
 from provisioning.page.page_words import PAGE_WORDS
@@ -57,7 +58,7 @@ def _as_json(texts: Mapping[str, str]) -> str:
 @cache
 def _environment() -> Environment:
     return Environment(
-        loader=PackageLoader("provisioning.page", "templates"),
+        loader=FileSystemLoader(Path(__file__).with_name("templates")),
         autoescape=select_autoescape(default=True, default_for_string=True),
         undefined=StrictUndefined,
         auto_reload=False,

@@ -37,7 +37,16 @@ SOCKET, SERVICE, END = "kerbwatch-page.socket", "kerbwatch-page.service", "kerbw
 POINT = "kerbwatch-point"
 """The access point: a profile of NetworkManager's."""
 COMMAND = "/opt/kerbwatch/active/bin/kerbwatch"
-LONGEST_S = 60
+LONGEST_S = 240
+SITE = "/etc/kerbwatch"
+IDENTITY = "identity"
+"""A folder with the request for a certificate, for the page to offer; it holds no secret."""
+LARGEST_BYTES = 65_536
+"""Of a request: a certificate with those above it fits four times."""
+Request = dict[str, Any]
+_PEM = re.compile(
+    r"(-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]{1,16000}-----END CERTIFICATE-----\s*){1,6}"
+)
 _ID = re.compile(r"[0-9a-f]{16}")
 
 
@@ -59,7 +68,16 @@ AGENT = Requester(Path("/run/kerbwatch/admin"), frozenset({"page_on"}))
 PAGE = Requester(
     Path("/run/kerbwatch-page/admin"),
     frozenset(
-        {"page_off", "restart_agent", "install_units", "correct_rights", "sync_clock", "check"}
+        {
+            "page_off",
+            "restart_agent",
+            "install_units",
+            "correct_rights",
+            "sync_clock",
+            "check",
+            "identity_request",
+            "identity_install",
+        }
     ),
 )
 
@@ -76,10 +94,10 @@ def serve(requester: Requester, root_dir: Path = ROOT_DIR) -> None:
         return
     request_id, verb = "", ""
     try:
-        told = requests.take(path)
+        told = requests.take(path, LARGEST_BYTES)
         request_id, verb = _checked(told, requester.verbs)
         print(f"doing: {verb}", file=sys.stderr)
-        fault = VERBS[verb](root_dir)
+        fault = VERBS[verb](root_dir, told)
     except RefusedError as error:
         print(f"refused: {error}", file=sys.stderr)
         fault = str(error)
@@ -101,7 +119,11 @@ def _tell(root_dir: Path, requester: Requester, done: dict[str, Any]) -> None:
         replace_file(path, json.dumps(done), mode=READABLE, durable=False)
 
 
-def page_on(root_dir: Path, minutes: int = MINUTES) -> str:
+def _page_on(root_dir: Path, told: Request) -> str:  # noqa: ARG001 - as every verb
+    return page_on(root_dir, MINUTES)
+
+
+def page_on(root_dir: Path, minutes: int) -> str:
     """Switch the page on for a time, and the access point where there is one; counts as a press.
 
     Args:
@@ -138,42 +160,75 @@ def page_off(root_dir: Path) -> str:
     return fault
 
 
+def _page_off(root_dir: Path, told: Request) -> str:  # noqa: ARG001 - as every verb
+    return page_off(root_dir)
+
+
 def _has_point() -> bool:
     return Path(f"/etc/NetworkManager/system-connections/{POINT}.nmconnection").exists()
 
 
-def _restart_agent(root_dir: Path) -> str:  # noqa: ARG001 - as every verb
+def _restart_agent(root_dir: Path, told: Request) -> str:  # noqa: ARG001 - as every verb
     return _run("systemctl", "restart", "--no-block", "kerbwatch.service")
 
 
-def _install_units(root_dir: Path) -> str:  # noqa: ARG001 - as every verb
-    # In a unit of its own: this one cannot write to /etc.
-    return _run("systemd-run", "--quiet", "--wait", "--collect", COMMAND, "units", "install")
+def _install_units(root_dir: Path, told: Request) -> str:  # noqa: ARG001 - as every verb
+    return _outside(COMMAND, "units", "install")
 
 
-def _correct_rights(root_dir: Path) -> str:  # noqa: ARG001 - as every verb
-    return _run(
-        "systemd-run", "--quiet", "--wait", "--collect", "systemd-tmpfiles", "--create", "kerbwatch.conf"
-    )  # fmt: skip
+def _correct_rights(root_dir: Path, told: Request) -> str:  # noqa: ARG001 - as every verb
+    return _outside("systemd-tmpfiles", "--create", "kerbwatch.conf")
 
 
-def _sync_clock(root_dir: Path) -> str:  # noqa: ARG001 - as every verb
+def _sync_clock(root_dir: Path, told: Request) -> str:  # noqa: ARG001 - as every verb
     return _run("timedatectl", "set-ntp", "true")
 
 
-def _check(root_dir: Path) -> str:  # noqa: ARG001 - as every verb
-    return _run("systemctl", "start", "--no-block", "kerbwatch-check.service")
+def _check(root_dir: Path, told: Request) -> str:  # noqa: ARG001 - as every verb
+    return _run("systemctl", "start", "kerbwatch-check.service")
 
 
-VERBS: dict[str, Callable[[Path], str]] = {
-    "page_on": page_on,
-    "page_off": page_off,
+def _identity_request(root_dir: Path, told: Request) -> str:  # noqa: ARG001 - as every verb
+    return _outside(COMMAND, "identity", "request", SITE, "--out", str(root_dir / IDENTITY))
+
+
+def _identity_install(root_dir: Path, told: Request) -> str:
+    """The certificate, and the authority where it comes with it; ``kerbwatch identity`` judges both."""
+    command = [COMMAND, "identity", "install", SITE]
+    pems = {name: told[name] for name in ("certificate", "authority") if name in told}
+    if "certificate" not in pems or not all(
+        isinstance(each, str) and _PEM.fullmatch(each) for each in pems.values()
+    ):
+        raise RefusedError("the certificate is no PEM")
+    paths = {name: root_dir / f"{name}.pem" for name in pems}
+    for name, path in paths.items():
+        replace_file(path, pems[name], durable=False)
+    command.append(str(paths["certificate"]))
+    if "authority" in paths:
+        command += ["--authority", str(paths["authority"])]
+    try:
+        return _outside(*command)
+    finally:
+        for path in paths.values():
+            path.unlink(missing_ok=True)
+
+
+VERBS: dict[str, Callable[[Path, Request], str]] = {
+    "page_on": _page_on,
+    "page_off": _page_off,
     "restart_agent": _restart_agent,
     "install_units": _install_units,
     "correct_rights": _correct_rights,
     "sync_clock": _sync_clock,
     "check": _check,
+    "identity_request": _identity_request,
+    "identity_install": _identity_install,
 }
+
+
+def _outside(*command: str) -> str:
+    """Run something in a unit of its own: this one can write next to nothing."""
+    return _run("systemd-run", "--quiet", "--wait", "--collect", *command)
 
 
 def _run(program: str, *arguments: str) -> str:

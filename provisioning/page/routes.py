@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from provisioning.page import api, bodies, static_files, views
+from provisioning.page import api, bodies, pictures, static_files, views
 from provisioning.page.app import Endpoint
 
 ENDPOINTS = (
@@ -14,6 +14,16 @@ ENDPOINTS = (
     Endpoint("/static/{name}", static_files.before_sign_in, signed_in=False),
     Endpoint("/static/{folder}/{name}", static_files.static_file),
     Endpoint("/api/state", api.state),
+    Endpoint("/api/cameras", pictures.cameras),
+    Endpoint("/api/picture/{camera_id}.json", pictures.picture_facts),
+    Endpoint("/api/picture/{camera_id}", pictures.picture),
+    Endpoint("/api/reference/{camera_id}", pictures.reference),
+    Endpoint("/api/walk", pictures.tracks),
+    Endpoint("/api/check", api.check, "POST", bodies.Nothing),
+    Endpoint("/api/fix/{code}", api.fix, "POST", bodies.Nothing),
+    Endpoint("/api/certificate-request", api.certificate_request, "POST", bodies.Nothing),
+    Endpoint("/api/certificate", api.certificate, "POST", bodies.CertificateBody),
+    Endpoint("/api/off", api.page_off, "POST", bodies.Nothing),
     Endpoint("/api/draft", api.draft),
     Endpoint("/api/draft", api.keep_draft, "PUT", bodies.DraftBody),
 )

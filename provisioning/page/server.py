@@ -19,6 +19,7 @@ from provisioning.page.connections import PageServer, server
 from provisioning.page.page import Page
 from provisioning.page.probes import probes
 from provisioning.page.routes import ENDPOINTS
+from provisioning.wording import CHINESE, compile_apart
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,6 +43,7 @@ def run(setup: Setup, sockets: list[socket.socket]) -> None:
     make_folder(setup.run_dir)
     tls = setup.state_dir / "tls"
     make_certificate(tls)
+    compile_apart(CHINESE)
     page = Page(setup, AuditLog(setup.state_dir / "audit", SystemClock(), by="page"))
     plain = [each for each in sockets if each.getsockname()[1] == PROBES_PORT]
     secure = [each for each in sockets if each not in plain]

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pathlib import Path
 
 POINT_ADDRESS = "10.73.84.1"
 """Of the unit on its own access point."""
@@ -24,6 +21,7 @@ class Setup:
         run_dir: What does not: the session, requests to root (``admin/``).
         agent_run_dir: The agent's ``storage.run_dir``: it is met beside it.
         root_dir: What root tells the page: presses of the button, how long the page stays on.
+        seeded: The stamp that a prepared card leaves; where there is none, it was not prepared.
         hosts: What may stand in ``Host``: the page's own addresses, with a port where it is not 443.
     """
 
@@ -31,6 +29,7 @@ class Setup:
     run_dir: Path
     agent_run_dir: Path
     root_dir: Path
+    seeded: Path = Path("/var/lib/kerbwatch-firstboot/seeded.json")
     hosts: tuple[str, ...] = ADDRESSES
 
     @property

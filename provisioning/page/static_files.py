@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from starlette.responses import Response
@@ -12,8 +12,6 @@ from provisioning.page.answers import PageError
 from provisioning.page.page_words import NOT_FOUND
 
 if TYPE_CHECKING:
-    from importlib.resources.abc import Traversable
-
     from provisioning.page.page import Call, Page
 
 BEFORE_SIGN_IN = frozenset({"page.css", "page.js", "sign_in.js", "icon.svg"})
@@ -44,9 +42,9 @@ def static_file(page: Page, call: Call) -> Response:  # noqa: ARG001 - as every 
 
 
 @cache
-def _names() -> dict[str, Traversable]:
-    root = files("provisioning.page") / "static"
-    found: dict[str, Traversable] = {}
+def _names() -> dict[str, Path]:
+    root = Path(__file__).with_name("static")
+    found: dict[str, Path] = {}
     for each in root.iterdir():
         if each.is_dir():
             found |= {f"{each.name}/{inner.name}": inner for inner in each.iterdir()}

@@ -9,7 +9,13 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from provisioning.page.answers import PageError
 from provisioning.page.app import LANGUAGE_COOKIE
 from provisioning.page.certificate import fingerprint
-from provisioning.page.page_words import NOT_FOUND
+from provisioning.page.page_words import (
+    ACCEPT_WORDS,
+    CHECK_WORDS,
+    MOUNT_WORDS,
+    NOT_FOUND,
+    WALK_WORDS,
+)
 from provisioning.page.rendering import render
 from provisioning.page.sessions import COOKIE
 from provisioning.page.zone_words import ZONE_WORDS
@@ -17,14 +23,15 @@ from provisioning.page.zone_words import ZONE_WORDS
 if TYPE_CHECKING:
     from provisioning.page.page import Call, Page
 
-STEPS = {
-    "mount": "mount.html",
-    "zones": "zones.html",
-    "dry-run": "zones.html",
-    "walk": "walk.html",
-    "check": "check.html",
-    "accept": "accept.html",
+STEPS: dict[str, tuple[str, dict[str, str]]] = {
+    "mount": ("mount.html", MOUNT_WORDS),
+    "zones": ("zones.html", ZONE_WORDS),
+    "dry-run": ("zones.html", ZONE_WORDS),
+    "walk": ("walk.html", WALK_WORDS),
+    "check": ("check.html", CHECK_WORDS),
+    "accept": ("accept.html", ACCEPT_WORDS),
 }
+"""Each step with its template and its own texts."""
 
 
 def home(page: Page, call: Call) -> Response:
@@ -39,8 +46,8 @@ def step(page: Page, call: Call) -> Response:  # noqa: ARG001 - as every endpoin
     name = call.path["step"]
     if name not in STEPS:
         raise PageError(404, "not_found", NOT_FOUND)
-    words = ZONE_WORDS if STEPS[name] == "zones.html" else None
-    return render(STEPS[name], call, words, step=name)
+    template, words = STEPS[name]
+    return render(template, call, words, step=name)
 
 
 def sign_in(page: Page, call: Call) -> Response:

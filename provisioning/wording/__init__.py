@@ -8,12 +8,14 @@ than it. ``python -m tests.support.catalogue`` brings it up to what the code say
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
 from gettext import GNUTranslations, NullTranslations
-from importlib.resources import as_file, files
 from io import BytesIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wording.harmless import harmless
@@ -31,6 +33,7 @@ MAX_SHOWN = 1000
 """Characters of one fact, on a terminal."""
 _COMMA = said(", ")
 """Between the names of a list."""
+_compiled_apart: dict[str, bytes] = {}
 _reader: ContextVar[str | None] = ContextVar("reader", default=None)
 """The language of whoever is served now, where one process serves several."""
 
@@ -111,7 +114,27 @@ def translations(wanted: str) -> NullTranslations:
     """The catalogue of one language; English has none, its texts are in the code."""
     if wanted == ENGLISH:
         return NullTranslations()
-    return GNUTranslations(BytesIO(_catalogue(wanted).to_binary()))
+    return GNUTranslations(BytesIO(_compiled_apart.get(wanted) or compiled(wanted)))
+
+
+def compiled(wanted: str) -> bytes:
+    """The catalogue of one language, compiled as gettext has it."""
+    return bytes(_catalogue(wanted).to_binary())
+
+
+def compile_apart(wanted: str) -> None:
+    """Have another process compile a catalogue, which takes seven times the memory of its use and ends with it.
+
+    Where that fails, this process does it when the first text is asked for.
+    """
+    command = [sys.executable, "-P", "-m", f"{__name__}.compiler", wanted]
+    try:
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, timeout=60)
+    except (OSError, subprocess.SubprocessError):
+        return
+    _compiled_apart[wanted] = done.stdout
+    translations(wanted)
+    _compiled_apart.clear()
 
 
 def templates(wanted: str) -> list[str]:
@@ -123,8 +146,7 @@ def templates(wanted: str) -> list[str]:
 def _catalogue(wanted: str) -> POFile:
     import polib  # noqa: PLC0415 - who reads English does not wait for it
 
-    with as_file(files(__name__).joinpath(f"{wanted}.po")) as path:
-        return polib.pofile(str(path))
+    return polib.pofile(str(Path(__file__).with_name(f"{wanted}.po")))
 
 
 def _filled(text: Said, catalogue: NullTranslations) -> str:

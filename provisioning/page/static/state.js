@@ -1,0 +1,31 @@
+// How the device is, in a list; and the light by which it is found.
+
+import { ask, filled, read, tell, words } from "./page.js";
+
+function row(list, name, text) {
+  list.append(
+    Object.assign(document.createElement("dt"), { textContent: name }),
+    Object.assign(document.createElement("dd"), { textContent: text }),
+  );
+}
+
+export async function showState(list) {
+  const state = await ask("/api/state");
+  list.replaceChildren();
+  row(list, words.device, state.device.device_id || "–");
+  row(list, words.address, state.device.address || "–");
+  row(list, words.agent, state.agent.running ? words.running : read(state.agent.because));
+  row(list, words.platform, state.uplink ? (state.uplink.connected_since ? words.connected : state.uplink.last_error || words.not_connected) : words.no_platform);
+  row(list, words.seeded, state.seeded ? Object.values(state.seeded).join(", ") : words.not_seeded);
+  if (state.page.left_s !== null) row(list, words.page_on_for, filled(words.minutes_left, { count: Math.ceil(state.page.left_s / 60) }));
+  return state;
+}
+
+export async function identify() {
+  try {
+    await ask("/api/identify", { method: "POST" });
+    tell(words.look_at_the_light);
+  } catch (error) {
+    tell(error.message);
+  }
+}

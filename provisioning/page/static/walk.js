@@ -1,0 +1,68 @@
+import { ask, filled, read, words } from "./page.js";
+import { choose, draw, follow } from "./live.js";
+
+const camera = document.getElementById("camera");
+const list = document.getElementById("list");
+const steps = document.getElementById("test-steps");
+const testSays = document.getElementById("test-says");
+const start = document.getElementById("test-case");
+const LOOK_EVERY_MS = 1000;
+
+function stay(zone) {
+  const stands = zone.stands_s === null ? "" : filled(words.stands, { seconds: Math.round(zone.stands_s) });
+  return `${filled(words.in_zone, { zone: zone.zone_id, seconds: Math.round(zone.inside_s) })} ${stands}`.trim();
+}
+
+async function tracks() {
+  for (;;) {
+    if (camera.value && !document.hidden) {
+      try {
+        const told = await ask(`/api/walk?camera_id=${encodeURIComponent(camera.value)}`);
+        draw(document.getElementById("seen"), told.tracks);
+        list.replaceChildren(
+          ...told.tracks.slice(0, 20).map((each) => {
+            const zones = each.zones.map(stay).join("; ") || words.in_no_zone;
+            return Object.assign(document.createElement("li"), { textContent: `${each.name} ${each.track_id}: ${zones}` });
+          }),
+        );
+      } catch (error) {
+        if (error.code !== "not_yet") document.getElementById("says").textContent = error.message;
+      }
+    }
+    await new Promise((resume) => setTimeout(resume, LOOK_EVERY_MS));
+  }
+}
+
+function show(told) {
+  const done = [
+    [words.test_stored, told.stored_at],
+    [words.test_sent, told.sent_at],
+    [words.test_acknowledged, told.acknowledged_at],
+    [told.ticket ? filled(words.test_ticket_is, { ticket: told.ticket }) : words.test_ticket, told.ticket_at],
+  ];
+  if (told.with_receipts) done.splice(3, 0, [words.test_receipted, told.receipted_at]);
+  steps.replaceChildren(
+    ...done.map(([text, at]) => Object.assign(document.createElement("li"), { textContent: text, className: at ? "done" : "" })),
+  );
+  testSays.textContent = told.refused_at ? words.test_refused : told.trouble ? read(told.trouble) : "";
+  return told.ticket || told.refused_at;
+}
+
+start.addEventListener("click", async () => {
+  start.disabled = true;
+  testSays.textContent = "";
+  try {
+    let told = await ask("/api/test-case", { method: "POST" });
+    while (!show(told)) {
+      await new Promise((resume) => setTimeout(resume, LOOK_EVERY_MS));
+      told = await ask(`/api/test-case/${encodeURIComponent(told.case_id)}`);
+    }
+  } catch (error) {
+    testSays.textContent = error.message;
+  }
+  start.disabled = false;
+});
+
+await choose(camera).catch((error) => (document.getElementById("says").textContent = error.message));
+follow(camera, document.getElementById("live"), document.getElementById("says"), () => {});
+tracks();
