@@ -85,6 +85,16 @@ class Watched:
 
 
 @dataclass(slots=True)
+class Source:
+    """What was judged of one camera: frames, seconds between them, the first and the last."""
+
+    begins_at: datetime
+    ends_at: datetime
+    frames: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(slots=True)
 class DryRun:
     """What a configuration would have given.
 
@@ -92,17 +102,22 @@ class DryRun:
         cases: By the time of their opening.
         near: What came near to a case and was none.
         watched: Zone → how often it could be judged.
-        begins_at, ends_at: The first and the last frame; None: there was none.
-        seconds: Of frames that were judged, all cameras together.
+        sources: Camera → what was judged of it.
     """
 
     cases: list[DryCase] = field(default_factory=list)
     near: list[NearMiss] = field(default_factory=list)
     watched: dict[str, Watched] = field(default_factory=dict)
-    begins_at: datetime | None = None
-    ends_at: datetime | None = None
-    frames: int = 0
-    seconds: float = 0.0
+    sources: dict[str, Source] = field(default_factory=dict)
+
+    @property
+    def frames(self) -> int:
+        return sum(each.frames for each in self.sources.values())
+
+    @property
+    def ends_at(self) -> datetime | None:
+        """The last frame; None: there was none."""
+        return max((each.ends_at for each in self.sources.values()), default=None)
 
 
 class Site:
@@ -136,11 +151,10 @@ class Site:
     def take(self, camera_id: str, block: BlockOf, moment: TrackMoment) -> None:
         """Judge one stored moment."""
         camera = self._camera(camera_id, block, moment)
-        result = self._result
-        result.begins_at = result.begins_at or moment.at
-        result.ends_at = moment.at
-        result.frames += 1
-        result.seconds += camera.passed_s(moment.now_s)
+        source = self._result.sources.setdefault(camera_id, Source(moment.at, moment.at))
+        source.ends_at = moment.at
+        source.frames += 1
+        source.seconds += camera.passed_s(moment.now_s)
         findings, unseen = camera.judge(moment)
         blind = {zone: Unseen("view", moment.now_s) for zone in unseen}
         changes = self._cases.abstain(camera.zone_ids, blind)
@@ -310,20 +324,20 @@ def stored_moments(camera_id: str, blocks: Iterable[StoredBlock]) -> Iterator[St
 def judged(
     configurations: Sequence[Configuration],
     streams: Iterable[Iterable[Stored]],
-    pace: Callable[[int], None] = lambda _: None,
+    pace: Callable[[TrackMoment], None] = lambda _: None,
 ) -> list[DryRun]:
     """What each of some configurations would have given.
 
     Args:
         configurations: Each is judged by itself; the tracks are read once.
         streams: Each camera's moments (:func:`stored_moments`).
-        pace: Called after each moment with how many there were.
+        pace: Called after each moment.
     """
     sites = [Site(configuration) for configuration in configurations]
     merged = heapq.merge(*streams, key=lambda stored: stored[2].at)
-    for count, (camera_id, about, moment) in enumerate(merged, 1):
+    for camera_id, about, moment in merged:
         for site in sites:
             if site.has(camera_id):
                 site.take(camera_id, about, moment)
-        pace(count)
+        pace(moment)
     return [site.result() for site in sites]

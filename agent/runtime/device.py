@@ -30,6 +30,7 @@ from agent.protocol.commands import COMMANDS, name_of
 from agent.protocol.heartbeat import AS_WRITTEN
 from agent.runtime.button import ask_for_page
 from agent.runtime.composition import assemble
+from agent.runtime.dry_runs import DryRuns
 from agent.runtime.evidence_worker import EvidenceWorker
 from agent.runtime.housekeeping import Housekeeping
 from agent.runtime.indicators import Indicators
@@ -43,7 +44,7 @@ from agent.runtime.supervisor import Supervisor
 from agent.runtime.thermal_throttle import AnalysisRate, ThermalThrottle
 from agent.runtime.vision_threads import VisionThreads
 from agent.storage.outbox_queries import Lane, waiting
-from agent.storage.paths import EVIDENCE, KEYS
+from agent.storage.paths import EVIDENCE, KEYS, TRACKS
 from agent.telemetry import storage_incidents
 from agent.telemetry.clock_monitor import ClockMonitor, reading_of
 from agent.telemetry.gauges import table_of
@@ -202,6 +203,12 @@ class _Device:
         self._live = LivePictures(self._parts.views, self._clock.monotonic_s)
         self._walk = WalkWatch(self._clock.monotonic_s)
         self._parts.analysis.on_judged = self._show
+        tracks = self._parts.tracks
+        self._dry_runs = DryRuns(
+            lambda: configuration,
+            self._state_dir / TRACKS,
+            lambda: {} if tracks is None else tracks.tails(),
+        )
         self._workers = Threads(threading.Event(), Progress(self._clock.monotonic_s))
         self._vision = VisionThreads(
             configuration, base, self._parts, self._workers, self._pace, self._clock
@@ -307,6 +314,7 @@ class _Device:
         self._workers.stop.set()
         if self._uplink is not None:
             self._uplink.end(END_WITHIN_S)
+        self._dry_runs.end()
         self._workers.join(END_WITHIN_S)
         if self._workers.fault is None and not self._workers.running("analysis"):
             self._parts.rest()
@@ -455,7 +463,7 @@ class _Device:
         running = Running(
             *(self._configuration, self._base, self._state_dir, self._parts, self._vision),
             *(metrics, housekeeping, self._clock, applying, self._reconfiguration),
-            *(self._live, self._walk),
+            *(self._live, self._walk, self._dry_runs),
         )
         channel = ControlChannel(folder_of(self._run_dir), local_verbs(running), record)
         self._workers.keep("control", lambda: channel.run(self._workers.stop))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from agent.analysis import reference_image
 from agent.control.configuration_verbs import ConfigurationVerbs
 from agent.control.live_pictures import PictureVerbs
+from agent.control.messages.dry_run import AskDryRun, AskDryRunProgress, AskDryRunResult
 from agent.control.messages.pictures import AskPicture, AskReference, AskTracks
 from agent.control.messages.status import AskStatus, StatusReply
 from agent.control.verbs import verb
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from agent.control.configuration import Applying
     from agent.control.verbs import Verb
     from agent.runtime.composition import Parts
+    from agent.runtime.dry_runs import DryRuns
     from agent.runtime.housekeeping import Housekeeping
     from agent.runtime.metrics import Metrics
     from agent.runtime.reconfiguration import Reconfiguration
@@ -49,6 +51,7 @@ class Running:
     reconfiguration: Reconfiguration
     live: LivePictures
     walk: WalkWatch
+    dry_runs: DryRuns
 
 
 def local_verbs(running: Running) -> tuple[Verb, ...]:
@@ -65,6 +68,9 @@ def local_verbs(running: Running) -> tuple[Verb, ...]:
         verb(AskReference, pictures.reference),
         verb(AskTracks, pictures.tracks),
         *_on_configurations(running),
+        verb(AskDryRun, running.dry_runs.start),
+        verb(AskDryRunProgress, running.dry_runs.progress),
+        verb(AskDryRunResult, running.dry_runs.result),
     )
 
 

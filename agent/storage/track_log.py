@@ -29,6 +29,7 @@ FILE_S = 3600.0
 """A file begins anew after so long."""
 MOST_BLOCK_BYTES = 64_000_000
 """A block that would be larger when unpacked is none of ours."""
+MOST_HEADER_BYTES = 200_000
 _NAME = re.compile(r"(?P<number>\d{10})-(?P<camera_id>.+)\.tracks")
 
 
@@ -114,19 +115,30 @@ class TrackLog:
                 taken -= size
 
 
-def blocks_of(folder: Path, camera_id: str) -> Iterator[StoredBlock]:
-    """A camera's blocks, the oldest first; what is torn or cannot be read is left out."""
+def blocks_of(folder: Path, camera_id: str, *, headers_only: bool = False) -> Iterator[StoredBlock]:
+    """A camera's blocks, the oldest first; what is torn or cannot be read is left out.
+
+    Args:
+        folder: The folder of all files.
+        camera_id: The camera.
+        headers_only: Leave the records out.
+    """
     for _, of, path in _files(folder):
         if of == camera_id:
             try:
                 content = path.read_bytes()
             except OSError:  # its time was up meanwhile
                 continue
-            yield from read_blocks(content)
+            yield from read_blocks(content, headers_only=headers_only)
 
 
-def read_blocks(content: bytes) -> Iterator[StoredBlock]:
-    """The whole blocks of a file's content."""
+def cameras_of(folder: Path) -> list[str]:
+    """The cameras of which there are tracks."""
+    return sorted({camera_id for _, camera_id, _ in _files(folder)})
+
+
+def read_blocks(content: bytes, *, headers_only: bool = False) -> Iterator[StoredBlock]:
+    """The whole blocks of a file's content, as :func:`blocks_of` gives them."""
     place = 0
     while place + _HEAD.size <= len(content):
         magic, length, checksum, unpacked_bytes = _HEAD.unpack_from(content, place)
@@ -140,9 +152,10 @@ def read_blocks(content: bytes) -> Iterator[StoredBlock]:
             continue
         place = begin + length
         if unpacked_bytes <= MOST_BLOCK_BYTES:
-            lines = zlib.decompressobj().decompress(packed, unpacked_bytes).splitlines()
-            header, *records = (json.loads(line) for line in lines)
-            yield StoredBlock(header, records)
+            most_bytes = min(unpacked_bytes, MOST_HEADER_BYTES) if headers_only else unpacked_bytes
+            lines = zlib.decompressobj().decompress(packed, most_bytes).splitlines()
+            records = [] if headers_only else [json.loads(line) for line in lines[1:]]
+            yield StoredBlock(json.loads(lines[0]), records)
 
 
 def names(folder: Path) -> set[str]:

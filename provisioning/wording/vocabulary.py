@@ -82,6 +82,7 @@ STAGES = {
     "tracking": said("tracking"),
     "novelty": said("background model"),
     "judging": said("judging"),
+    "noting": said("noting"),
     "recording": said("recording"),
 }
 """The stages of a frame, as :meth:`agent.analysis.camera_pipeline.Pipeline.timed` is given them."""
