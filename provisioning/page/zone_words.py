@@ -61,6 +61,7 @@ _DRAWING: dict[str, str] = {
         "No scenario is configured that judges {kind}: such a zone reports nothing until one is.",
         kind="{kind}",
     ),
+    "too_many": said("A site has {count} zones at most.", count="{count}"),
     "tap_corners": said(
         "Tap the corners in order around the ground. Hold the finger still to aim with the magnifier."
     ),
@@ -199,7 +200,7 @@ _COPY: dict[str, str] = {
     "copy_large": said("{file} is larger than 1 MB: it is no zones.json.", file="{file}"),
     "copy_unknown_kinds": said("This unit knows none of the kinds of zones in it."),
     "left_out_kinds": said(
-        "{count} of a kind that this unit does not know are left out.", count="{count}"
+        "Left out, of a kind that this unit does not know: {count}", count="{count}"
     ),
     "reanchor": said("Anchor this camera's zones again"),
     "reanchor_hint": said("After the camera was turned or moved: fit all zones at once."),
@@ -217,13 +218,13 @@ _COPY: dict[str, str] = {
     ),
     "ghost": said("Reference image on top"),
     "mirror": said("Mirror"),
-    "accept_zones": said("Accept {count} zones", count="{count}"),
+    "accept_zones": said("Accept ({count})", count="{count}"),
     "refuse": said("Refuse"),
     "zones_copied": said(
-        "{count} zones are in the draft. Check each one on this picture.", count="{count}"
+        "Copied into the draft: {count}. Check each one on this picture.", count="{count}"
     ),
     "zones_reanchored": said(
-        "{count} zones are anchored again. Check each one on this picture.", count="{count}"
+        "Anchored again: {count}. Check each one on this picture.", count="{count}"
     ),
 }
 
@@ -277,7 +278,10 @@ _APPLY: dict[str, str] = {
     "not_tried": said("This draft has not been tried on the last hours."),
     "apply_now": said("Apply now"),
     "differs_new": said("New: {zone}", zone="{zone}"),
-    "differs_gone": said("Gone: {zone}. Its open cases end as withdrawn.", zone="{zone}"),
+    "differs_gone": said("Gone: {zone}", zone="{zone}"),
+    "cases_end": said(
+        "Open cases that would end as withdrawn in {zone}: {count}", zone="{zone}", count="{count}"
+    ),
     "differs_changed": said("Changed: {zone}", zone="{zone}"),
     "differs_nothing": said("Nothing: the draft is what the unit goes by."),
     "trial_title": said("Configuration {number} is on trial", number="{number}"),

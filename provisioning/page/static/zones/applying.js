@@ -27,18 +27,19 @@ export class Applying {
   /** A trial that already runs, such as after the page was loaded again. */
   async restored() {
     try {
-      const state = await this.api.get("/api/state");
-      if (inTrial(state)) this.#trial(state.applied, state.confirm_in_s);
+      const state = await this.api.get("/api/trial");
+      if (state.left_s !== null) this.#trial(state.number, state.left_s);
     } catch {
       this.linked = false;
     }
     this.told();
   }
 
-  async apply(zones) {
+  /** @param over the number of the configuration that the zones were drawn over */
+  async apply(zones, over) {
     this.#now("applying");
     try {
-      const answer = await this.api.post("/api/apply", { zones });
+      const answer = await this.api.post("/api/apply", { zones, over });
       this.#trial(answer.number, answer.seconds);
       this.told();
     } catch (error) {
@@ -72,7 +73,7 @@ export class Applying {
   /** Ask the unit how it stands. */
   async look() {
     try {
-      const state = await this.api.get("/api/state");
+      const state = await this.api.get("/api/trial");
       this.linked = true;
       if (this.state === "trial") this.#heard(state);
     } catch (error) {
@@ -82,9 +83,9 @@ export class Applying {
   }
 
   #heard(state) {
-    if (inTrial(state) && state.applied === this.number) {
-      this.deadline = performance.now() + 1000 * state.confirm_in_s;
-    } else this.#end(state.applied === this.number ? "confirmed" : "reverted");
+    if (state.number !== this.number) this.#end("reverted");
+    else if (state.left_s === null) this.#end("confirmed");
+    else this.deadline = performance.now() + 1000 * state.left_s;
   }
 
   #trial(number, seconds) {
@@ -106,8 +107,4 @@ export class Applying {
     this.state = state;
     this.told();
   }
-}
-
-function inTrial(state) {
-  return typeof state.confirm_in_s === "number" && state.confirm_in_s > 0;
 }

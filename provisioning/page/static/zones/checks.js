@@ -11,6 +11,7 @@ export class Checks {
     this.state = "unknown"; // "checking", "checked", "silent"
     this.faults = [];
     this.remarks = [];
+    this.cases = []; // open ones that would end
     this.why = "";
     this.asked = 0;
   }
@@ -26,10 +27,10 @@ export class Checks {
     this.asked += 1;
     const mine = this.asked;
     try {
-      const { faults, remarks } = await this.api.post("/api/check-draft", { zones });
-      this.#heard(mine, { state: "checked", faults, remarks, why: "" });
+      const { faults, remarks, cases } = await this.api.post("/api/check-draft", { zones });
+      this.#heard(mine, { state: "checked", faults, remarks, cases, why: "" });
     } catch (error) {
-      this.#heard(mine, { state: "silent", faults: [], remarks: [], why: error.message });
+      this.#heard(mine, { state: "silent", faults: [], remarks: [], cases: [], why: error.message });
       this.timer = setTimeout(() => mine === this.asked && this.now(zones), AGAIN_AFTER_MS);
     }
   }

@@ -93,14 +93,22 @@ export class Editor {
 
   // Drawing ------------------------------------------------------------------------------------
 
+  /** Whether one more can be drawn; says so if not. */
+  get room() {
+    const { max_zones } = this.configuration.bounds;
+    if (this.zones.length >= max_zones) this.told.news("too_many", { count: max_zones });
+    return this.zones.length < max_zones;
+  }
+
   draw(kind) {
+    if (!this.room) return;
     this.select(null);
     this.drawing = { kind, corners: [] };
     this.told.shown();
   }
 
   addShape(kind, shape, seen) {
-    this.#added(kind, cornersOf(shape, seen));
+    if (this.room) this.#added(kind, cornersOf(shape, seen));
   }
 
   addCorner(point) {
@@ -150,6 +158,7 @@ export class Editor {
   nudge(index, dx, dy) {
     const [x, y] = this.zone.polygon[index];
     this.moveCorner(index, [x + dx, y + dy], `nudge ${this.zone.zone_id} ${index}`);
+    this.told.news("corner_at", cornerFacts(this.zone, index));
   }
 
   /** Move the whole zone, from where it is or from where a drag began. */
@@ -200,4 +209,11 @@ export class Editor {
     this.do("did_copy", all, { zone_id: null, corner: null });
     this.told.news("zones_copied", { count: zones.length });
   }
+}
+
+/** Where a corner is, as it is read out. */
+export function cornerFacts({ polygon }, index) {
+  const percent = (value) => Math.round(value * 1000) / 10;
+  const [x, y] = polygon[index];
+  return { corner: index + 1, count: polygon.length, x: percent(x), y: percent(y) };
 }

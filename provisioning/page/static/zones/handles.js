@@ -2,7 +2,7 @@
 
 import { set, svg } from "./dom.js";
 import { labelPoint } from "./geometry.js";
-import { STEP } from "./editor.js";
+import { STEP, cornerFacts } from "./editor.js";
 import { nameOf, say } from "./words.js";
 
 /** Half of what a finger needs: 44 px, and a little for rounding. */
@@ -32,7 +32,7 @@ export class Handles {
     }
     if (zone === null) return;
     set(this.group, { "aria-label": say("corners_of", { zone: nameOf(zone) }) });
-    polygon.forEach((point, index) => this.#place(index, point, polygon.length));
+    polygon.forEach((point, index) => this.#place(index, point));
     const [x, y] = this.viewport.toScreen(labelPoint(polygon));
     set(this.whole, {
       transform: `translate(${x} ${y})`,
@@ -103,23 +103,19 @@ export class Handles {
     return handle;
   }
 
-  #place(index, point, count) {
+  #place(index, point) {
     const [x, y] = this.viewport.toScreen(point);
     set(this.corners[index], {
       transform: `translate(${x} ${y})`,
       "aria-pressed": this.editor.corner === index ? "true" : "false",
-      "aria-label": say("corner_at", {
-        corner: index + 1,
-        count,
-        x: percent(point[0]),
-        y: percent(point[1]),
-      }),
+      "aria-label": say("corner_at", cornerFacts(this.editor.zone, index)),
     });
   }
 
   #focused(index) {
     if (this.editor.corner !== index) this.editor.select(this.editor.zone.zone_id, index);
     this.viewport.show(this.editor.zone.polygon[index]);
+    this.editor.told.shown();
   }
 
   #keys(event, index) {
@@ -148,8 +144,4 @@ export class Handles {
     else return;
     event.preventDefault();
   }
-}
-
-function percent(value) {
-  return Math.round(value * 1000) / 10;
 }

@@ -10,7 +10,7 @@ export function addPanel(page) {
     "section",
     { class: "panel", "aria-label": say("add_zone") },
     el("h2", {}, say("which_kind")),
-    el("div", { class: "kinds", role: "radiogroup" }, ...page.editor.configuration.kinds.map((kind) => choice(page, kind))),
+    el("div", { class: "kinds", role: "group", "aria-label": say("which_kind") }, ...page.editor.configuration.kinds.map((kind) => choice(page, kind))),
     chosen ? el("p", { class: "hint" }, kindSays(chosen.kind)) : null,
     chosen && chosen.scenario_configured === false
       ? el("p", { class: "remark", role: "status" }, say("no_scenario", { kind: kindName(chosen.kind) }))
@@ -26,10 +26,9 @@ function choice(page, kind) {
     "button",
     {
       type: "button",
-      role: "radio",
       class: "kind",
       "data-kind": kind.kind,
-      "aria-checked": page.kind === kind.kind ? "true" : "false",
+      "aria-pressed": page.kind === kind.kind ? "true" : "false",
       onclick: () => {
         page.kind = kind.kind;
         page.open("add");
@@ -45,7 +44,7 @@ function shapeButton(page, kind, shape) {
   const begin = () => {
     if (shape === "free") page.editor.draw(kind.kind);
     else page.editor.addShape(kind.kind, shape, page.viewport.seen);
-    page.open(shape === "free" ? "drawing" : "details");
+    page.rebuild();
     page.toPicture();
   };
   const suits = suiting(kind) === shape;

@@ -16,16 +16,26 @@ function before(page) {
   return [
     el("h2", {}, say("apply")),
     el("ul", { class: "outcome" }, ...differences(editor.configuration.zones, editor.zones)),
+    ...endings(page),
     el("p", { class: "hint" }, say("apply_hint")),
     page.dryRun.state === "done" && page.dryRun.isOf(editor.zones) ? null : el("p", { class: "remark" }, say("not_tried")),
     applying.state === "refused" ? el("div", { role: "alert" }, ...refusal(applying.fault)) : null,
-    button(say("apply_now"), () => applying.apply(editor.zones), {
+    button(say("apply_now"), () => applying.apply(editor.zones, editor.configuration.number), {
       class: "primary wide big",
       disabled: !page.drawable || applying.state === "applying",
       "data-action": "apply",
     }),
     button(say("back_to_zones"), () => page.open("list"), { class: "quiet wide" }),
   ];
+}
+
+// Open cases of what is watched no more.
+function endings(page) {
+  const ids = page.checks.cases.map((each) => each.zone_id);
+  return [...new Set(ids)].map((id) => {
+    const count = ids.filter((each) => each === id).length;
+    return el("p", { class: "remark" }, say("cases_end", { count, zone: id }));
+  });
 }
 
 function trial(page) {
@@ -45,14 +55,14 @@ function trial(page) {
 function confirmed(page) {
   return [
     el("p", { class: "good big", role: "status" }, say("confirmed", { number: page.applying.number })),
-    button(say("back_to_zones"), () => page.applied(), { class: "primary wide" }),
+    button(say("back_to_zones"), () => page.applied(), { class: "primary wide", "data-action": "applied" }),
   ];
 }
 
 function reverted(page) {
   return [
     el("p", { class: "remark big", role: "alert" }, say("reverted")),
-    button(say("back_to_zones"), () => page.applied(), { class: "primary wide" }),
+    button(say("back_to_zones"), () => page.applied(), { class: "primary wide", "data-action": "applied" }),
   ];
 }
 

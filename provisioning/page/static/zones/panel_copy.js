@@ -64,9 +64,9 @@ export function layingPanel(page) {
 
 function accept(page, zones) {
   const { laying } = page.editor;
+  page.stopLaying();
   if (laying.replaces) page.replaceLaid(zones);
   else page.editor.take(laying.keepFacts ? zones : zones.map(ruleAlone));
-  page.stopLaying();
 }
 
 // What the city files is of a piece of ground: of other ground it would be made up.

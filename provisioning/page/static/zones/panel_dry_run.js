@@ -16,7 +16,7 @@ export function dryRunPanel(page) {
     { class: "panel", "aria-label": say("what_if") },
     el("h2", {}, say("what_if")),
     el("p", { class: "hint" }, say("dry_run_hint")),
-    el("div", { class: "row", role: "radiogroup", "aria-label": say("how_long") }, ...HOURS.map((each) => choice(page, each))),
+    el("div", { class: "row", role: "group", "aria-label": say("how_long") }, ...HOURS.map((each) => choice(page, each))),
     button(say("dry_run_start"), () => dryRun.start(editor.zones, page.hours), {
       class: "wide",
       disabled: dryRun.state === "running" || !page.drawable,
@@ -31,9 +31,8 @@ export function dryRunPanel(page) {
 
 function choice(page, count) {
   return button(say("hours", { count }), () => page.during(count), {
-    role: "radio",
     class: "grow",
-    "aria-checked": page.hours === count ? "true" : "false",
+    "aria-pressed": page.hours === count ? "true" : "false",
   });
 }
 

@@ -25,7 +25,7 @@ export class Toolbar {
     };
     this.undo = tool("undo", "undo", () => page.editor.undo());
     this.redo = tool("redo", "redo", () => page.editor.redo());
-    this.kept = el("span", { class: "kept", role: "status", "aria-live": "polite", id: "draft-state" });
+    this.kept = el("span", { class: "kept", id: "draft-state" });
     this.cameras = el(
       "select",
       { "aria-label": say("camera"), onchange: (event) => page.look(event.target.value), hidden: page.cameras.length < 2 },
@@ -56,6 +56,8 @@ export class Toolbar {
   /** @param name "saving", "saved", "waiting", "conflict" or "restored" */
   saved(name) {
     this.kept.dataset.state = name;
+    // That all is well is not read out after every change.
+    this.kept.setAttribute("aria-live", ["waiting", "conflict"].includes(name) ? "polite" : "off");
     this.kept.textContent = say(`draft_${name}`);
   }
 
