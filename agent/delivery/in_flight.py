@@ -7,6 +7,7 @@ import math
 from collections import Counter, deque
 from typing import TYPE_CHECKING, Literal
 
+from agent.delivery.followed_events import FollowedEvents
 from agent.delivery.retransmission import Awaited
 from agent.delivery.sequence_ranges import CodedRanges, clipped, common, merged, within, without
 from agent.protocol.base import MAX_WORDS
@@ -44,6 +45,7 @@ class InFlight:
         receipt_timeout_s: Minimum time from the PUBACK until an event without a receipt is sent again.
             None: the PUBACK is enough.
         settled: Called in another thread when a confirmation is on the disk.
+        followed: Takes note of how far single events came; None: nobody asks.
     """
 
     def __init__(
@@ -53,8 +55,10 @@ class InFlight:
         receipt_timeout_s: float | None,
         *,
         settled: Callable[[], None],
+        followed: FollowedEvents | None = None,
     ) -> None:
         self._outbox, self._clock, self._settled = outbox, clock, settled
+        self._followed = followed or FollowedEvents(clock)
         self._with_receipts = receipt_timeout_s is not None
         self.taken: set[int] = set()
         """On the way to the platform, or answered for and not yet settled on the disk."""
@@ -93,6 +97,7 @@ class InFlight:
         """
         self.taken.update(keys)
         self._sent.update(keys)
+        self._followed.note("sent", keys)
         self.sent += len(keys)
         if numbered:
             self._numbered.update(zip(keys, numbered, strict=True))
@@ -107,6 +112,7 @@ class InFlight:
 
     def acknowledge(self, keys: Sequence[int]) -> None:
         """Handle a PUBACK: the events are confirmed, or wait for the platform's receipt."""
+        self._followed.note("acknowledged", keys)
         if self._with_receipts:
             # A receipt for an earlier copy may have come meanwhile: nothing more is to be waited for.
             open_ = [each for each in keys if each in self._sent and each not in self._settling]
@@ -164,6 +170,7 @@ class InFlight:
             if keys[number] not in self._settling:
                 by_code.setdefault(codes.code_of(number), []).append(keys[number])
         for code, settled in by_code.items():
+            self._followed.note("receipted" if code is None else "refused", settled)
             if code is not None:
                 self._note_refused(code, len(settled))
             self._confirm(tuple(settled), refused=code)
@@ -230,6 +237,7 @@ class InFlight:
         )
         for kept in numbers:
             kept.clear()
+        self._followed.forget()
         self._first_sent = None
         self.epoch = self._outbox.epoch
         self._given_before = 0

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from agent.delivery.data_budget import Class, DataBudget
+    from agent.delivery.followed_events import FollowedEvents
     from agent.storage.outbox import Outbox
     from agent.storage.outbox_queries import Birth, Row
     from drivers.clock import Clock
@@ -91,6 +92,7 @@ class SendScheduler:
         terms: The delivery settings.
         settled: Called in another thread when a confirmation is on the disk.
         budget: The daily data budget.
+        followed: Takes note of how far single events came.
     """
 
     def __init__(
@@ -101,11 +103,14 @@ class SendScheduler:
         *,
         settled: Callable[[], None],
         budget: DataBudget,
+        followed: FollowedEvents | None = None,
     ) -> None:
         self._clock, self._terms = clock, terms
         self._ahead = OutboxPrefetch(outbox, clock, terms.live_within_s)
         self.budget = budget
-        self.in_flight = InFlight(outbox, clock, terms.receipt_timeout_s, settled=settled)
+        self.in_flight = InFlight(
+            outbox, clock, terms.receipt_timeout_s, settled=settled, followed=followed
+        )
         self._born = False
         """Whether the broker has the birth with which the epoch begins."""
         self._passed: dict[tuple[Lane, Kind], int] = {}

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 
     from agent.config.schema import UplinkSection
     from agent.delivery.commands import AnyHandler
+    from agent.delivery.followed_events import FollowedEvents
     from agent.domain.ids import Ids
     from agent.protocol.events import PublicKey
     from agent.storage.database import Database
@@ -122,6 +123,7 @@ class Uplink:
         record: Writes into the audit log what the platform has ordered; raises OSError.
         authorities: Whose signatures count; unless given, nobody's.
         pictures: The folder of the pictures that may be queued; None: none are sent.
+        followed: Takes note of how far single events came.
     """
 
     def __init__(
@@ -142,6 +144,7 @@ class Uplink:
         record: Callable[[str, Mapping[str, Any]], object] = lambda _what, _facts: None,
         authorities: Authorities | None = None,
         pictures: Path | None = None,
+        followed: FollowedEvents | None = None,
     ) -> None:
         self._settings = settings
         self._database, self._outbox = database, outbox
@@ -155,7 +158,12 @@ class Uplink:
         self._events_topic, self._state_topic = topics.of("events"), topics.of("state")
         self._wake = Wake()
         self._scheduler = SendScheduler(
-            outbox, clock, _terms(settings), settled=self._wake.set, budget=self._budget()
+            outbox,
+            clock,
+            _terms(settings),
+            settled=self._wake.set,
+            budget=self._budget(),
+            followed=followed,
         )
         self._backlog = BacklogCommands(
             database, outbox, self._scheduler, clock, settings.keep_arrived

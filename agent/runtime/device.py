@@ -18,6 +18,7 @@ from agent.config.plausibility import remarks
 from agent.control.channel import ControlChannel
 from agent.control.configuration import Applying
 from agent.control.meeting_place import folder_of
+from agent.delivery.followed_events import FollowedEvents
 from agent.delivery.picture_upload import PictureUploads
 from agent.delivery.uplink import Uplink
 from agent.delivery.uplink_supervisor import UplinkSupervisor
@@ -221,6 +222,7 @@ class _Device:
             stop,
         )
         self._uplink: UplinkSupervisor | None = None
+        self._followed = FollowedEvents(self._clock)
         self._signals: Indicators | None = None
 
     def _show(self, frame: Frame, pipeline: Pipeline, seeing: VisibleZones) -> None:
@@ -381,6 +383,7 @@ class _Device:
                 record=housekeeping.record_order,
                 authorities=authorities_of(configuration.authorities, self._base),
                 pictures=self._state_dir / EVIDENCE,
+                followed=self._followed,
             )
 
         self._workers.progress.mark("uplink")
@@ -464,6 +467,7 @@ class _Device:
             *(self._configuration, self._base, self._state_dir, self._parts, self._vision),
             *(metrics, housekeeping, self._clock, applying, self._reconfiguration),
             *(self._live, self._walk, self._dry_runs),
+            *(self._ids, self._uplink, self._followed),
         )
         channel = ControlChannel(folder_of(self._run_dir), local_verbs(running), record)
         self._workers.keep("control", lambda: channel.run(self._workers.stop))

@@ -16,6 +16,7 @@ from agent.control.messages.dry_run import AskDryRun, AskDryRunProgress, AskDryR
 from agent.control.messages.pictures import AskPicture, AskReference, AskTracks
 from agent.control.messages.status import AskStatus, StatusReply
 from agent.control.verbs import verb
+from agent.runtime.service_verbs import service_verbs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from agent.config.schema import Configuration
     from agent.control.configuration import Applying
     from agent.control.verbs import Verb
+    from agent.delivery.followed_events import FollowedEvents
+    from agent.delivery.uplink_supervisor import UplinkSupervisor
+    from agent.domain.ids import Ids
     from agent.runtime.composition import Parts
     from agent.runtime.dry_runs import DryRuns
     from agent.runtime.housekeeping import Housekeeping
@@ -52,6 +56,9 @@ class Running:
     live: LivePictures
     walk: WalkWatch
     dry_runs: DryRuns
+    ids: Ids
+    uplink: UplinkSupervisor | None
+    followed: FollowedEvents
 
 
 def local_verbs(running: Running) -> tuple[Verb, ...]:
@@ -71,6 +78,7 @@ def local_verbs(running: Running) -> tuple[Verb, ...]:
         verb(AskDryRun, running.dry_runs.start),
         verb(AskDryRunProgress, running.dry_runs.progress),
         verb(AskDryRunResult, running.dry_runs.result),
+        *service_verbs(running),
     )
 
 

@@ -8,6 +8,7 @@ import hashlib
 import json
 import re
 import sqlite3
+import uuid
 from pathlib import Path
 
 import pictures
@@ -18,6 +19,8 @@ MODEL = (HERE / "sqlite.sql").read_text(encoding="utf-8")
 RECEIPT = (HERE / "receipt.sql").read_text(encoding="utf-8")
 MOST = 1000
 """Ranges of one receipt."""
+TEST_CASES = uuid.UUID("5f0c5c52-9d9a-4a6b-9c55-0e6b4d7f2a11")
+"""Of the command ids below: the same for the same case, so that a case that comes twice is one order."""
 _NUMBER = "(tenant, device, epoch, sequence) = (?, ?, ?, ?)"
 
 
@@ -41,8 +44,11 @@ def insert(db, table, *row):
     return done.rowcount > 0
 
 
-def take(db, topic, payload):
-    """Store what one message says, or why not. Gives the epochs that a receipt is due for."""
+def take(db, topic, payload, tickets=None):
+    """Store what one message says, or why not. Gives the epochs that a receipt is due for.
+
+    ``tickets`` grows by the answers to test cases.
+    """
     tenant, device = topic.split("/")[-3:-1]
     touched = set()
     try:
@@ -62,6 +68,8 @@ def take(db, topic, payload):
             insert(db, "refused", tenant, device, *number, code, raw)
         else:
             touched |= store(db, tenant, device, number, event)
+            if tickets is not None and event.get("test") is True and event["type"] == "case.opened":
+                tickets.append(test_ticket(topic, event))
     return touched
 
 
@@ -97,6 +105,18 @@ def fill(db, tenant, device, event_id=None):
     return touched
 
 
+def test_ticket(topic, event):
+    """The answer to a test case: it gets a number at once, and no clerk sees it.
+
+    A technician stands at the pole and waits for it: that it comes shows that the way works in both directions.
+    """
+    case_id = event["body"]["case_id"]
+    ticket = "TEST-" + hashlib.sha256(case_id.encode()).hexdigest()[:8].upper()
+    told = {"command_id": str(uuid.uuid5(TEST_CASES, case_id)), "command": "ticket"}
+    to = topic.removesuffix("events") + "commands"
+    return to, {"contract": 2} | told | {"case_id": case_id, "ticket": ticket}
+
+
 def receipts(db, tenant, device, epoch):
     """What is settled of an epoch. Computed in the transaction, to be sent after it."""
     of = {"tenant": tenant, "device": device, "epoch": epoch}
@@ -114,16 +134,16 @@ def receipts(db, tenant, device, epoch):
 
 
 def settled_by(db, messages):
-    """Store messages, each as (topic, payload), in one transaction; gives the receipts due: (topic, receipt)."""
+    """Store messages, each as (topic, payload), in one transaction; gives what is due: (topic, receipt or command)."""
     db.execute("BEGIN IMMEDIATE")
-    touched, has = {}, {}
+    touched, has, tickets = {}, {}, []
     for topic, payload in messages:
         if pictures.is_piece(topic):
             has |= pictures.take(db, topic, payload)
             continue
         place = topic.removesuffix("events") + "receipts"
-        touched |= dict.fromkeys(take(db, topic, payload), place)
+        touched |= dict.fromkeys(take(db, topic, payload, tickets), place)
     due = [(to, each) for of, to in touched.items() for each in receipts(db, *of)]
     due += pictures.receipts(db, has)
     db.execute("COMMIT")
-    return due
+    return due + tickets
