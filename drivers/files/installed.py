@@ -32,8 +32,8 @@ WORDS = {
     "changed": said("it was changed, or is incomplete"),
 }
 REMEDY = said(
-    "Run the installation's `pip install` again with --ignore-installed, then `sudo kerbwatch "
-    "units install`, which syncs everything to the disk."
+    "Install it again: `sudo apt install --reinstall ./kerbwatch_*.deb`. Where pip installed it: "
+    "`pip install` with --ignore-installed, then `sudo kerbwatch units install`."
 )
 _INSTALLERS = {"pip", "uv", ""}
 """Those that write a RECORD; the name is empty where the file that says it is torn as well."""

@@ -222,11 +222,19 @@ def _astray(root: Path, version: int, *, pins: bool) -> Iterator[tuple[Path, Pat
 
 def _places(root: Path, name: Path) -> list[Path]:
     """Where a file is there below a root, the one that systemd goes by first: ``/etc``, then the package's."""
-    target = _target(name)
-    packaged = _PACKAGED / target.relative_to("etc")
+    return [each for each in (root / _target(name), root / packaged(name)) if each.exists()]
+
+
+def packaged(name: Path) -> Path:
+    """Where a package of the system has a file that ``install`` puts below ``/etc``.
+
+    Args:
+        name: Its path in ``systemd/``.
+    """
+    target = _target(name).relative_to("etc")
     if target.name.startswith("journald@"):  # systemd looks for the file itself in /etc alone
-        packaged = packaged.with_name(f"{target.name}.d") / "kerbwatch.conf"
-    return [each for each in (root / target, root / packaged) if each.exists()]
+        target = target.with_name(f"{target.name}.d") / "kerbwatch.conf"
+    return _PACKAGED / target
 
 
 def _steps() -> Iterator[list[str]]:

@@ -57,7 +57,7 @@ _DEVICE_RULES = Path("/sys/fs/cgroup/devices")
 _CLONE_NEWNET = 0x40000000
 _OVERLAY = """
 set -e
-mountpoint -q "$2" || mount -t tmpfs -o size=512m,mode=755 tmpfs "$2"
+mountpoint -q "$2" || mount -t tmpfs -o size=2g,mode=755 tmpfs "$2"
 mkdir -p "$2/upper" "$2/work" "$2/root"
 mount -t overlay overlay -o "lowerdir=$1,upperdir=$2/upper,workdir=$2/work" "$2/root"
 if [ -d /sys/fs/cgroup/devices ]; then

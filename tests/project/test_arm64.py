@@ -3,43 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.support.debian_roots import CACHE, Recipe, debian_root
+from tests.support.debian_roots import CACHE, debian_root
+from tests.support.emulated_pi import EMULATOR, PYTHONS, arm64_root, judgement
 from tests.support.paths import ROOT
 from tests.support.red_bike_model import write_model
 from tests.support.red_bike_site import write_red_site
 
 LOCK = ROOT / "requirements.lock"
-EMULATOR = Recipe(
-    name="qemu",
-    suite="trixie",  # that of bookworm (7.2) crashes while onnxruntime is imported
-    packages=("qemu-user",),
-    variant="extract",
-)
-PYTHONS = {"3.11": "bookworm", "3.13": "trixie"}
 GLIBC_MINORS = (17, 24, 26, 27, 28, 31, 34, 35, 36)
 """Wheels for these versions of glibc run on bookworm, which has 2.36."""
-
-
-def arm64_root(python: str) -> Path:
-    return debian_root(
-        Recipe(
-            name=f"arm64-{python}",
-            suite=PYTHONS[python],
-            packages=("base-files", "python3", "libstdc++6", "libgomp1"),
-            variant="extract",
-            architecture="arm64",
-        )
-    )
 
 
 def locked_packages(python: str) -> Path:
@@ -72,15 +52,6 @@ def our_wheel(folder: Path) -> Path:
     install = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-index"]
     subprocess.run([*install, "--target", str(target), str(wheel)], check=True)
     return target
-
-
-def judgement(results: Path) -> list[dict[str, Any]]:
-    """The events without what hangs on the bytes of a JPEG, which two processors encode apart."""
-    events = [json.loads(line) for line in (results / "events.jsonl").read_text().splitlines()]
-    for event in events:
-        for picture in event["body"]["pictures"]:
-            del picture["sha256"], picture["size_bytes"]
-    return events
 
 
 @pytest.mark.arm64

@@ -35,7 +35,17 @@ PAGES = sorted(
 )
 COMMANDS = ROOT / "docs" / "commands.md"
 TOP = (
-    *("agent", "benchmarks", "docs", "drivers", "examples", "models", "provisioning", "systemd"),
+    *(
+        "agent",
+        "benchmarks",
+        "deb",
+        "docs",
+        "drivers",
+        "examples",
+        "models",
+        "provisioning",
+        "systemd",
+    ),
     *("tests", "training", "wording"),
 )
 """Folders of the tree that documents name files of."""

@@ -44,7 +44,7 @@ def pinned(lock: str) -> dict[str, set[Version]]:
     return found
 
 
-@pytest.mark.parametrize("lock", [*LOCKS, f"{GENERATORS}/requirements.lock"])
+@pytest.mark.parametrize("lock", [*LOCKS, "deb/carried.lock", f"{GENERATORS}/requirements.lock"])
 def test_a_lock_holds_pins_and_hashes_and_nothing_else(lock: str) -> None:
     """Above all no index: where packages come from is the machine's business."""
     lines = (ROOT / lock).read_text(encoding="utf-8").splitlines()

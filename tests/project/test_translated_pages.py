@@ -25,6 +25,7 @@ PAGES = {
         ROOT / "docs" / "evidence.md",
         ROOT / "docs" / "explain.md",
         ROOT / "docs" / "figures.md",
+        ROOT / "docs" / "install.md",
         ROOT / "docs" / "keeping.md",
         ROOT / "docs" / "models.md",
         ROOT / "docs" / "page.md",
