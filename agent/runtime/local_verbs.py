@@ -14,7 +14,9 @@ from agent.control.configuration_verbs import ConfigurationVerbs
 from agent.control.live_pictures import PictureVerbs
 from agent.control.messages.dry_run import AskDryRun, AskDryRunProgress, AskDryRunResult
 from agent.control.messages.pictures import AskPicture, AskReference, AskTracks
+from agent.control.messages.reanchor import AskReanchor
 from agent.control.messages.status import AskStatus, StatusReply
+from agent.control.reanchoring import Reanchoring
 from agent.control.verbs import verb
 from agent.runtime.service_verbs import service_verbs
 
@@ -75,6 +77,7 @@ def local_verbs(running: Running) -> tuple[Verb, ...]:
         verb(AskReference, pictures.reference),
         verb(AskTracks, pictures.tracks),
         *_on_configurations(running),
+        verb(AskReanchor, Reanchoring(pictures).reanchor),
         verb(AskDryRun, running.dry_runs.start),
         verb(AskDryRunProgress, running.dry_runs.progress),
         verb(AskDryRunResult, running.dry_runs.result),
