@@ -70,7 +70,7 @@ class TearOffTests:
     """Makes test cases, and says how far each came.
 
     Args:
-        configuration: The site.
+        configuration: Asked for the site as it is in force.
         models: Those that judge, which are told with every case.
         database: Where cases are.
         outbox: Takes its events.
@@ -82,7 +82,7 @@ class TearOffTests:
 
     def __init__(
         self,
-        configuration: Configuration,
+        configuration: Callable[[], Configuration],
         models: Sequence[ModelUsed],
         database: Database,
         outbox: Outbox,
@@ -142,8 +142,8 @@ class TearOffTests:
 
     def _place(self) -> tuple[ZoneSection, str]:
         """The first zone in which something is judged, and as what."""
-        for zone in self._configuration.zones:
-            for module, _ in self._configuration.chosen_scenarios.values():
+        for zone in self._configuration().zones:
+            for module, _ in self._configuration().chosen_scenarios.values():
                 if judges(module, zone.zone.kind):
                     return zone, module.KIND
         raise RefusedError(
@@ -167,7 +167,7 @@ class TearOffTests:
             confidence=1.0,
             told=(),
             test=True,
-            legal_gaps=self._configuration.legal.gaps,
+            legal_gaps=self._configuration().legal.gaps,
         )
 
     def _keep(self, case: Case, zone: ZoneSection, at: datetime) -> int:
@@ -194,7 +194,7 @@ class TearOffTests:
         return self._database.write(write).result()
 
     def _draft(self, type_: str, case: Case, zone: ZoneSection, at: datetime) -> Draft:
-        configuration = self._configuration
+        configuration = self._configuration()
         body = CaseBody(
             **facts_of(case, lambda _: at, (), CaseNotes(), configuration.legal),
             code=code_of(case, configuration.site),
@@ -228,7 +228,7 @@ class TearOffTests:
             zone_id=case.zone_id,
             stored_at=started.at,
             connected=link.connected,
-            with_receipts=self._configuration.uplink.confirm == "platform",
+            with_receipts=self._configuration().uplink.confirm == "platform",
             sent_at=steps.get("sent"),
             acknowledged_at=steps.get("acknowledged"),
             receipted_at=steps.get("receipted"),

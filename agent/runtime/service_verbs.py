@@ -32,7 +32,7 @@ def _tear_off_tests(running: Running) -> TearOffTests:
         return Link(connected, figures.last_error, figures.last_error_at)
 
     return TearOffTests(
-        running.configuration,
+        lambda: parts.configuration,
         parts.models,
         parts.database,
         parts.outbox,

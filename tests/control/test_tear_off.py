@@ -175,7 +175,16 @@ def test_where_nothing_is_judged_there_is_nothing_to_test(tmp_path: Path) -> Non
     configuration = from_tables(site_of(zones=[zone(kind="mask")]))
     followed = FollowedEvents(state.clock)
     tests = TearOffTests(
-        *(configuration, (), state.database, state.outbox, state.clock, RandomIds(), followed, None)
+        *(
+            lambda: configuration,
+            (),
+            state.database,
+            state.outbox,
+            state.clock,
+            RandomIds(),
+            followed,
+            None,
+        )
     )
     try:
         with pytest.raises(RefusedError, match="draw a zone"):
