@@ -98,6 +98,10 @@ EXPECTED = {
         FAULT, said("The identity was not changed.")
     ),
     "provisioning.check.fixes.FixError": Expected(FAULT, said("The fix was not carried out.")),
+    "provisioning.fleet.inventory.FleetError": Expected(
+        FAULT, said("The inventory was not changed.")
+    ),
+    "provisioning.rendering.labels.LabelError": Expected(FAULT, said("Nothing was printed.")),
     "provisioning.rendering.pdf_font.NoFontError": Expected(FAULT, said("Nothing was printed.")),
     "provisioning.rendering.pdf_font.MissingGlyphError": Expected(
         FAULT, said("Nothing was printed.")

@@ -241,6 +241,20 @@ CERTIFICATE_STATES = {
 }
 """States of a certificate in the register of an authority."""
 
+FLEET_STATES = {
+    "stock": said("in stock"),
+    "active": said("at work"),
+    "decommissioned": said("decommissioned"),
+}
+"""States of a unit in the inventory."""
+
+ACCEPTED = {
+    "accepted": said("accepted"),
+    "accepted_with_remarks": said("with remarks"),
+    "refused": said("not accepted"),
+}
+"""What taking a unit over came to."""
+
 
 def known_in_words(words: Mapping[str, str], identifier: str) -> str:
     """What a table has for an identifier, in the reader's language; a text of ours translated, another as it is."""

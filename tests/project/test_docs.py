@@ -91,6 +91,7 @@ def test_every_mark_is_one_that_is_tried() -> None:
         "json command",
         "json state",
         "console runs",
+        "console issues",  # by tests/provisioning/test_ca.py
         "sh runs",  # by tests/identity/test_server_trust.py
         # Those below by tests/platform/test_pages.py.
         "console asks",

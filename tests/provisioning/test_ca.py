@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import shutil
 import socket
 import ssl
@@ -25,6 +27,8 @@ from tests.support.broker import Broker
 from tests.support.command_line import kerbwatch, refused
 from tests.support.offline_authority import PASSPHRASE, Office, requested
 from tests.support.openssl import connects, openssl
+from tests.support.paths import DOCS
+from tests.support.sites import site_of, write_site
 from tests.support.topics import DEVICE, TENANT
 
 NAME = f"{TENANT}/{DEVICE}"
@@ -325,3 +329,24 @@ def test_the_options_are_those_of_the_profiles() -> None:
     assert set(group.REASONS) == set(REASONS)
     for name in ("AUTHORITY_DAYS", "DEVICE_DAYS", "SERVER_DAYS", "CRL_DAYS"):
         assert getattr(group, name) == getattr(profiles, name)
+
+
+def test_the_page_on_certificates_is_followed_command_by_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = tmp_path / "etc"
+    site.mkdir()
+    write_site(site, site_of(site={"tenant": "example-city", "device_id": "corner-1"}))
+    (tmp_path / "passphrase").write_text(PASSPHRASE, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    page = (DOCS / "certificates.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```console issues\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    commands = [line for block in blocks for line in block.splitlines()]
+    assert len(commands) == 8
+    for line in commands:
+        assert line.startswith("$ kerbwatch ")
+        words = [word.replace("/etc/kerbwatch", str(site)) for word in shlex.split(line)[2:]]
+        ran = kerbwatch(*words)
+        assert ran.exit_code == 0, f"{line}\n{ran.output}"
+    assert "revoked" in ran.output
+    assert (site / "identity" / "current" / "device.key").exists()
