@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from agent.config import last_known_good
+from agent.config import in_force, last_known_good
 from agent.config.faults import ConfigError
 from agent.config.loading import load
 from agent.config.site_files import site_folder
 from drivers.files.privileges import acting_for, become_keeper_of
 from provisioning.check import (
+    applied,
     broker,
     broker_rights,
     cameras,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 
 CHECKS: Sequence[Check] = (
     *software.CHECKS,
+    *applied.CHECKS,
     *versions.CHECKS,
     *running_agent.CHECKS,
     *speed.CHECKS,
@@ -125,11 +127,14 @@ def device_of(site: Path) -> Device:
             last_known_good.refuse_lost_drawing(site, configuration)
         except ConfigError as error:
             refused = error
-    if refused is not None:  # then the agent goes on with what it kept
-        kept = last_known_good.find(site)
-        configuration = None if kept is None else kept[0]
+    applied = None
+    try:
+        found = in_force.look(site)  # what was applied last, or what the agent kept
+        configuration, applied = found.configuration, found.number
+    except ConfigError as error:
+        configuration, refused = None, refused or error
     agent = None if configuration is None else this_device.look(site, base, configuration)
-    return Device(site, base, configuration, agent, refused)
+    return Device(site, base, configuration, agent, refused, applied)
 
 
 def _groups_of_unit() -> Iterator[int]:

@@ -60,6 +60,7 @@ class Device:
             out then.
         agent: What is known of the agent of this machine; None without a configuration.
         refused: Why the files in place cannot be used; None if they can.
+        applied: The number of the configuration that was applied and is in force; None: the files are.
     """
 
     site: Path
@@ -67,6 +68,7 @@ class Device:
     configuration: Configuration | None
     agent: AgentHere | None = None
     refused: ConfigError | None = None
+    applied: int | None = None
 
     @property
     def timezone(self) -> str | None:

@@ -6,6 +6,7 @@ from wording.messages import said
 
 NAMES = {
     "configuration": said("configuration"),
+    "applied": said("applied configuration"),
     "models": said("models"),
     "installation": said("installation"),
     "imports": said("packages"),

@@ -6,6 +6,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from agent import inference
+from agent.config.applied import AppliedConfigurations
 from provisioning.check.findings import Check, Device, Finding
 from provisioning.check.fixes import RESTART_AGENT
 from provisioning.wording.case_sentences import duration
@@ -101,7 +102,8 @@ def _of_software(software: Software, device: Device) -> Iterator[Finding]:
         yield _other_version(software.agent_version)
     # Where what is written was refused, the first check says what the agent goes by instead.
     written = device.configuration if device.refused is None else None
-    if written is not None and written.settings_sha256() != software.settings_sha256:
+    other = written is not None and written.settings_sha256() != software.settings_sha256
+    if written is not None and other and _on_trial(device) is None:
         yield Finding(
             "agent",
             "fault",
@@ -135,6 +137,14 @@ def _of_software(software: Software, device: Device) -> Iterator[Finding]:
                 code="agent_models",
                 fix=RESTART_AGENT,
             )
+
+
+def _on_trial(device: Device) -> int | None:
+    """The number of a configuration that is on trial: another check says that it is another one."""
+    if device.configuration is None:
+        return None
+    trial = AppliedConfigurations(device.base / device.configuration.storage.state_dir).trial
+    return None if trial is None else trial.number
 
 
 def _other_version(runs: str) -> Finding:

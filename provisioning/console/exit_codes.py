@@ -60,6 +60,10 @@ EXPECTED = {
     "agent.runtime.instance_lock.ForeignStateError": Expected(
         FAULT, said("The state belongs to another user.")
     ),
+    "agent.control.errors.AgentSilentError": Expected(
+        UNREACHABLE, said("The agent could not be asked.")
+    ),
+    "agent.control.errors.RefusedError": Expected(FAULT, said("The agent refused.")),
     "agent.config.faults.ConfigError": Expected(REFUSED, said("The configuration was refused.")),
     "agent.runtime.replay.LiveCameraError": Expected(
         REFUSED, said("The configuration was refused.")
