@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -50,7 +51,8 @@ class Page:
         )
         self.draft = Draft(setup.state_dir / "draft.json")
         self.agent = Agent(setup.agent_run_dir)
-        self.root = Root(setup)
+        self.stopping = threading.Event()
+        self.root = Root(setup, self.stopping)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,9 +25,11 @@ class Root:
 
     Args:
         setup: Where requests are left, and answers found.
+        stopping: Set when the page ends: nothing is waited for any more.
     """
 
-    def __init__(self, setup: Setup) -> None:
+    def __init__(self, setup: Setup, stopping: threading.Event) -> None:
+        self._stopping = stopping
         self._folder = setup.run_dir / "admin"
         self._root_dir = setup.root_dir
         self._alone = threading.Lock()
@@ -77,10 +79,10 @@ class Root:
 
     def _wait(self, request_id: str, within_s: float) -> str | None:
         until_s = time.monotonic() + within_s
-        while time.monotonic() < until_s:
+        while time.monotonic() < until_s and not self._stopping.is_set():
             done = self.told(f"{self._folder.parent.name}/done.json")
             if isinstance(done, dict) and done.get("id") == request_id:
                 return str(done.get("fault", ""))
-            time.sleep(LOOK_EVERY_S)
+            self._stopping.wait(LOOK_EVERY_S)
         (self._folder / "request.json").unlink(missing_ok=True)
         return None

@@ -8,6 +8,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 from agent.audit import AuditLog
@@ -50,7 +51,7 @@ def run(setup: Setup, sockets: list[socket.socket]) -> None:
     served = [(server(build(page, ENDPOINTS), lambda: _context(tls)), secure)]
     if plain:
         served.append((server(probes, None), plain))
-    asyncio.run(_serve(served))
+    asyncio.run(_serve(served, page.stopping))
 
 
 def make_certificate(folder: Path) -> None:
@@ -76,8 +77,11 @@ def _context(folder: Path) -> ssl.SSLContext:
     return context
 
 
-async def _serve(pairs: list[tuple[PageServer, list[socket.socket]]]) -> None:
+async def _serve(
+    pairs: list[tuple[PageServer, list[socket.socket]]], stopping: threading.Event
+) -> None:
     def end() -> None:
+        stopping.set()
         for served, _ in pairs:
             served.should_exit = True
 

@@ -1,0 +1,249 @@
+"""The page at the pole in a real browser, of a phone's size, with a real agent beside it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from provisioning.page.lockout import FREE_TRIES
+from provisioning.page.visit import Visit
+from tests.support.page_process import CODE, PageProcess, run_page
+from tests.support.phone import chromium, phone_of
+from tests.support.root_here import RootHere
+from tests.support.running_agent import WatchedCorner
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not Path("/usr/bin/chromium").exists(), reason="there is no Chromium here"),
+]
+SHOTS = os.environ.get("KERBWATCH_SHOTS")
+"""A folder for pictures of each step, for the manual."""
+HEIGHT_OF_A_FINGER_PX = 44
+
+__all__ = ["chromium"]
+
+
+@pytest.fixture
+def pole(tmp_path: Path) -> Iterator[PageProcess]:
+    """A page with no agent."""
+    page = run_page(tmp_path)
+    yield page
+    page.end()
+
+
+@pytest.fixture(scope="module")
+def corner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WatchedCorner]:
+    """A real agent, for the views of it."""
+    watched = WatchedCorner(tmp_path_factory.mktemp("corner"))
+    watched.start()
+    yield watched
+    watched.stop(signal.SIGKILL)
+
+
+@pytest.fixture
+def device(corner: WatchedCorner) -> Iterator[PageProcess]:
+    """The page beside that agent."""
+    (corner.folder / "page" / "failures.json").unlink(missing_ok=True)
+    page = run_page(corner.folder)
+    yield page
+    page.end()
+
+
+def opened(phone: Page, page: PageProcess) -> None:
+    phone.goto(page.url + "/")
+
+
+def sign_in(phone: Page, page: PageProcess, code: str = CODE) -> None:
+    time.sleep(0.01)  # a press is another one by its time
+    page.press()
+    opened(phone, page)
+    phone.locator("#code").fill(code)
+    phone.locator("form button[type=submit]").click()
+
+
+def signed_in(phone: Page, page: PageProcess) -> None:
+    sign_in(phone, page)
+    expect(phone).to_have_url(f"{page.url}/steps/mount")
+
+
+def shot(phone: Page, name: str) -> None:
+    if SHOTS:
+        phone.screenshot(path=f"{SHOTS}/page-{name}.png")
+
+
+def test_a_phone_signs_in_with_press_and_code(pole: PageProcess, chromium: Browser) -> None:
+    with phone_of(chromium, language="zh-CN") as phone:
+        opened(phone, pole)
+        expect(phone.locator("html")).to_have_attribute("lang", "zh-CN")
+        shot(phone, "sign-in")
+        phone.locator("#code").fill("7k3mq 9xw2t")
+        phone.locator("form button[type=submit]").click()
+        expect(phone.locator("#said")).to_contain_text("请按一下机箱内的按钮")
+        pole.press()
+        phone.locator("form button[type=submit]").click()
+        expect(phone).to_have_url(f"{pole.url}/steps/mount")
+
+
+def test_wrong_codes_lock_the_sign_in_and_say_for_how_long(
+    pole: PageProcess, chromium: Browser
+) -> None:
+    with phone_of(chromium) as phone:
+        for _ in range(FREE_TRIES):
+            sign_in(phone, pole, "WRONG-WRONG")
+            expect(phone.locator("#said")).to_have_text("The code is wrong.")
+        expect(phone.locator("form button[type=submit]")).to_be_disabled()
+        expect(phone.locator("form button[type=submit]")).to_have_text("Wait 29 s.")
+        shot(phone, "locked")
+        sign_in(phone, pole)
+        expect(phone.locator("#said")).to_contain_text("Too many wrong codes.")
+
+
+def test_the_language_changes_where_one_stands(pole: PageProcess, chromium: Browser) -> None:
+    with phone_of(chromium, language="zh-CN") as phone:
+        signed_in(phone, pole)
+        for step, chinese, english in (
+            ("mount", "架设", "Mount"),
+            ("walk", "走动测试", "Walk test"),
+        ):
+            phone.goto(f"{pole.url}/steps/{step}")
+            expect(phone.locator("h1")).to_have_text(chinese)
+            phone.locator("#language").click()
+            expect(phone.locator("h1")).to_have_text(english)
+            phone.locator("#language").click()
+            expect(phone.locator("h1")).to_have_text(chinese)
+
+
+def test_a_second_phone_takes_over_and_the_first_is_told(
+    pole: PageProcess, chromium: Browser
+) -> None:
+    with phone_of(chromium) as first, phone_of(chromium) as second:
+        sign_in(first, pole)
+        expect(first).to_have_url(f"{pole.url}/steps/mount")
+        sign_in(second, pole)
+        expect(second).to_have_url(f"{pole.url}/steps/mount")
+        first.goto(f"{pole.url}/steps/check")
+        expect(first).to_have_url(f"{pole.url}/")
+        second.goto(f"{pole.url}/steps/check")
+        expect(second.locator("h1")).to_have_text("Check")
+
+
+def test_a_phone_that_is_shown_something_is_told_that_another_has_signed_in(
+    device: PageProcess, chromium: Browser
+) -> None:
+    with phone_of(chromium) as first:
+        signed_in(first, device)
+        expect(first.locator("#camera option")).to_have_count(1)
+        time.sleep(0.01)
+        device.sign_in()
+        expect(first.locator("#said")).to_have_text(
+            "Another phone has signed in. This one is signed out."
+        )
+
+
+def test_mounting_shows_the_picture_and_a_large_figure_each(
+    device: PageProcess, chromium: Browser
+) -> None:
+    with phone_of(chromium, language="zh-CN") as phone:
+        signed_in(phone, device)
+        expect(phone.locator("#focus output")).not_to_have_text("–")
+        expect(phone.locator("#light output")).not_to_have_text("–")
+        assert phone.locator("#live").evaluate("image => image.naturalWidth") > 0
+        expect(phone.locator("#seen rect").first).to_be_attached()
+        expect(phone.locator("#list li").first).to_contain_text("车")
+        expect(phone.locator("#state")).to_contain_text("运行")
+        shot(phone, "mount")
+
+
+def test_the_walk_test_shows_track_foot_and_stay(device: PageProcess, chromium: Browser) -> None:
+    with phone_of(chromium) as phone:
+        signed_in(phone, device)
+        phone.goto(f"{device.url}/steps/walk")
+        expect(phone.locator("#seen ellipse").first).to_be_attached()
+        expect(phone.locator("#list li").first).to_contain_text("in kerb for")
+        shot(phone, "walk")
+
+
+def test_the_check_is_the_devices_own_and_has_a_button_for_what_is_safe(
+    device: PageProcess, corner: WatchedCorner, chromium: Browser
+) -> None:
+    with RootHere(corner.folder) as root, phone_of(chromium, language="zh-CN") as phone:
+        signed_in(phone, device)
+        phone.goto(f"{device.url}/steps/check")
+        phone.locator("#start").click()
+        expect(phone.locator("#findings li").first).to_be_visible(timeout=120_000)
+        shot(phone, "check")
+        fixes = phone.locator("#findings button")
+        if fixes.count():
+            fixes.first.click()
+            expect(phone.locator("#start")).to_be_enabled(timeout=120_000)
+        assert root.asked[0] == "check"
+        assert set(root.asked) <= {"check", "restart_agent", "install_units", "sync_clock"}
+
+
+def test_the_agent_may_restart_underneath(
+    device: PageProcess, corner: WatchedCorner, chromium: Browser
+) -> None:
+    """The page says so, keeps the phone signed in, and goes on when the agent is back."""
+    with phone_of(chromium) as phone:
+        signed_in(phone, device)
+        expect(phone.locator("#focus output")).not_to_have_text("–")
+        corner.stop()
+        expect(phone.locator("#says")).to_contain_text("The agent does not answer.")
+        corner.start()
+        expect(phone.locator("#says")).to_have_text("")
+        expect(phone.locator("#seen rect").first).to_be_attached()
+
+
+def test_after_the_acceptance_a_right_code_is_refused_with_words(
+    tmp_path: Path, chromium: Browser
+) -> None:
+    Visit(tmp_path / "page" / "visit.json", 0.0).end("accepted")
+    page = run_page(tmp_path)
+    try:
+        with phone_of(chromium) as phone:
+            sign_in(phone, page)
+            expect(phone.locator("#said")).to_contain_text("The device has been accepted")
+    finally:
+        page.end()
+
+
+@pytest.mark.parametrize("size", [(390, 844), (360, 640)])
+def test_every_control_is_large_enough_for_a_thumb_and_nothing_is_wider_than_the_phone(
+    device: PageProcess, chromium: Browser, size: tuple[int, int]
+) -> None:
+    with phone_of(chromium, viewport={"width": size[0], "height": size[1]}) as phone:
+        signed_in(phone, device)
+        for step in ("mount", "walk", "check", "accept"):
+            phone.goto(f"{device.url}/steps/{step}")
+            small = phone.evaluate(
+                "least => [...document.querySelectorAll('button, a, select, input')]"
+                ".filter(each => each.offsetParent && each.type !== 'checkbox')"
+                ".filter(each => each.getBoundingClientRect().height < least)"
+                ".map(each => each.outerHTML)",
+                HEIGHT_OF_A_FINGER_PX,
+            )
+            assert small == [], step
+            wide = phone.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+            assert wide <= 0, step
+
+
+def test_no_view_asks_anything_of_another_host(device: PageProcess, chromium: Browser) -> None:
+    with phone_of(chromium) as phone:
+        asked: set[str] = set()
+        phone.on("request", lambda request: asked.add(request.url))
+        phone.on(
+            "console", lambda message: asked.add(message.text) if "Policy" in message.text else None
+        )
+        signed_in(phone, device)
+        for step in ("walk", "zones", "check", "accept"):
+            phone.goto(f"{device.url}/steps/{step}", wait_until="load")
+        foreign = {
+            each for each in asked if not each.startswith((device.url + "/", f"blob:{device.url}/"))
+        }
+        assert foreign == set()
