@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import JSONResponse
 
+from agent.control.messages.service import AskTestCase, AskTestCaseState
 from provisioning.page.answers import PageError, both
+from provisioning.page.page_words import NOT_FOUND
 from provisioning.page.presses import until_s
 from wording.harmless import harmless
 from wording.messages import said
@@ -15,8 +18,10 @@ from wording.messages import said
 if TYPE_CHECKING:
     from starlette.responses import Response
 
+    from agent.control.messages.service import TearOffReply
     from provisioning.page.page import Call, Page
 
+_CASE_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 FIXES = ("restart_agent", "install_units", "correct_rights", "sync_clock")
 """What a button of the check may ask of root: each is safe at any time."""
 CHECK_WITHIN_S, FIX_WITHIN_S = 240.0, 120.0
@@ -109,6 +114,25 @@ def fix(page: Page, call: Call) -> Response:
     page.audit.append("page.fix", name=name)
     page.root.ask(name, FIX_WITHIN_S)
     return JSONResponse({"done": name})
+
+
+def test_case(page: Page, call: Call) -> Response:  # noqa: ARG001 - as every endpoint
+    """Send a case that is marked as a test to the platform."""
+    return JSONResponse(_came(page.agent.ask(AskTestCase())[0]))
+
+
+def test_case_state(page: Page, call: Call) -> Response:
+    """How far it came."""
+    case_id = call.path["case_id"]
+    if not _CASE_ID.fullmatch(case_id):
+        raise PageError(404, "not_found", NOT_FOUND)
+    return JSONResponse(_came(page.agent.ask(AskTestCaseState(case_id=case_id))[0]))
+
+
+def _came(reply: TearOffReply) -> dict[str, Any]:
+    told = reply.model_dump(mode="json")
+    told["trouble"] = None if reply.trouble is None else both(reply.trouble.said())
+    return told | {"reached": reply.reached}
 
 
 def page_off(page: Page, call: Call) -> Response:  # noqa: ARG001 - as every endpoint
