@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from drivers.files.privileges import acting_for
+from drivers.hardware import serial_number
 from provisioning.console.exit_codes import FAULT
 from provisioning.page import access_point, code, root_verbs
 from provisioning.page.certificate import fingerprint, make
@@ -101,7 +102,7 @@ def show_identity(root: Path, *, as_json: bool) -> int:
     return 0
 
 
-def _identity(root: Path) -> dict[str, str]:
+def _identity(root: Path) -> dict[str, str | None]:
     state = root / STATE
     with acting_for(state):
         return {
@@ -109,6 +110,7 @@ def _identity(root: Path) -> dict[str, str]:
             "page_address": f"https://{POINT_ADDRESS}/",
             "page_fingerprint": fingerprint(state / "tls"),
             "access_point": _point_name(state),
+            "serial": serial_number(),
         }
 
 
@@ -117,7 +119,7 @@ def _point_name(state: Path) -> str:
     return f"kerbwatch-{fingerprint(state / 'tls')[:4]}"
 
 
-def _print(told: dict[str, str], *, as_json: bool) -> None:
+def _print(told: dict[str, str | None], *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(told))
         return
@@ -129,7 +131,7 @@ def _print(told: dict[str, str], *, as_json: bool) -> None:
         "code": say("code under the lid"),
     }
     for name, text in names.items():
-        if name in told:
+        if told.get(name):
             click.echo(f"{text}: {told[name]}")
 
 
