@@ -31,6 +31,7 @@ from agent.protocol.fields import (
     Moment,
     Name,
     Seconds,
+    Sentence,
     Sha256,
     Share,
     TimeZone,
@@ -165,14 +166,30 @@ class Limits(Wire):
     daily_summary: Annotated[Flag, Example(True)]
 
 
+class LastUpdate(Wire):
+    """The last step between versions that are installed beside each other.
+
+    ``activated``: the version runs on trial. ``proved``: it has proved itself; ``reason`` says what could not be known.
+    ``went_back``: ``version`` runs again, because ``instead_of`` failed, for this ``reason``.
+    """
+
+    what: Annotated[Literal["activated", "proved", "went_back"], Example("went_back")]
+    version: Annotated[Version, Example("0.2.0")]
+    instead_of: Annotated[Version | None, Example("0.2.1")]
+    reason: Annotated[
+        Sentence | None, Example("the broker is not reached, and was before the update")
+    ]
+
+
 class DeviceFacts(CityFacts):
     """The device as a whole, and what the city files of its site.
 
-    ``commands`` are those that it knows. ``operators`` are the shared bikes' that it can tell apart;
+    ``update`` is null where versions do not lie beside each other. ``commands`` are those that it knows. ``operators`` are the shared bikes' that it can tell apart;
     ``shared_bikes_as`` is the matter as which a case is told whose bikes are all theirs.
     """
 
     agent_version: Annotated[Version, Example("0.2.0")]
+    update: Annotated[LastUpdate | None, Example(example_of(LastUpdate))] = None
     contract_version: Annotated[Version, Example(VERSION)]
     timezone: Annotated[TimeZone, Example("Asia/Shanghai")]
     codes_profile: Annotated[ProfileName, Example("gbt-47678-5")]

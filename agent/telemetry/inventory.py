@@ -12,6 +12,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from pydantic import ValidationError
+
 from agent.config.reported_place import (
     allowed_s,
     city_facts,
@@ -29,16 +31,20 @@ from agent.protocol.inventory import (
     InventoryCamera,
     InventoryZone,
     Judged,
+    LastUpdate,
     LegalFacts,
     Limits,
     in_parts,
 )
 from agent.storage.errors import StorageError
+from drivers.files import version_record
+from wording.harmless import harmless
 
 if TYPE_CHECKING:
     import sqlite3
     import threading
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from agent.analysis.reference_image import ReferenceImage
     from agent.config.schema import CameraSection, Configuration, ZoneSection
@@ -53,6 +59,8 @@ WAIT_FOR_CAMERAS_S = 20.0
 LOOK_EVERY_S = 1.0
 CHANGED_EVERY_S = 60.0
 """A camera whose picture changes its size all the time must not fill the outbox."""
+MAX_REASON = 500
+"""Characters of a reason, as the contract has them."""
 Because = Literal["start", "changed"]
 SizesPx = dict[str, tuple[int, int]]
 
@@ -88,6 +96,7 @@ class InventorySender:
         clock: For their times.
         ids: Where their ids come from.
         sizes_px: Width and height of the picture of each camera that has given one; asked in the thread.
+        versions: The folder of the record of what happened to installed versions.
     """
 
     def __init__(
@@ -99,9 +108,11 @@ class InventorySender:
         clock: Clock,
         ids: Ids,
         sizes_px: Callable[[], SizesPx],
+        versions: Path = version_record.FOLDER,
     ) -> None:
         self._known, self._database, self._outbox = known, database, outbox
         self._clock, self._ids, self._sizes_px = clock, ids, sizes_px
+        self._versions = versions
 
     def go_on_with(self, configuration: Configuration) -> None:
         """Tell another configuration, soon; from any thread."""
@@ -111,16 +122,17 @@ class InventorySender:
         """Send it now and after every change until stopped; what the disk does not take is tried again."""
         self._wait_for_cameras(stop)
         because: Because = "start"
-        told: tuple[SizesPx, Known] | None = None
+        told: tuple[Known, SizesPx, LastUpdate | None] | None = None
         while not stop.is_set():
-            known, sizes_px = self._known, self._sizes_px()
-            if told != (sizes_px, known):
+            known = self._known
+            now = known, self._sizes_px(), last_update(self._versions)
+            if now != told:
                 try:
-                    self.send(because, sizes_px)
+                    self.send(because, *now[1:])
                 except StorageError as error:
                     _log.warning("no inventory: %s", error)
                 else:
-                    because, told = "changed", (sizes_px, known)
+                    because, told = "changed", now
             self._rest(known, stop)
 
     def _rest(self, known: Known, stop: threading.Event) -> None:
@@ -136,7 +148,7 @@ class InventorySender:
             if stop.wait(LOOK_EVERY_S):
                 return
 
-    def send(self, because: Because, sizes_px: SizesPx) -> None:
+    def send(self, because: Because, sizes_px: SizesPx, update: LastUpdate | None = None) -> None:
         """Put an inventory into the outbox, all its parts in one transaction.
 
         Raises:
@@ -147,7 +159,7 @@ class InventorySender:
             inventory_id=self._ids.new(self._clock.now()),
             because=because,
             configuration_sha256=configuration.sha256(),
-            device=device_facts(self._known),
+            device=device_facts(self._known, update),
             cameras=[
                 _camera(each, sizes_px.get(each.camera_id), self._known.views.get(each.camera_id))
                 for each in configuration.cameras
@@ -163,13 +175,31 @@ class InventorySender:
         self._database.write(add).result()
 
 
-def device_facts(known: Known) -> DeviceFacts:
+def last_update(folder: Path) -> LastUpdate | None:
+    """The last step between installed versions; None: there is none, or it is not one that is told."""
+    step = version_record.last_step(version_record.read(folder))
+    if step is None:
+        return None
+    told = {
+        "what": step.what,
+        "version": step.version,
+        "instead_of": step.instead_of,
+        "reason": harmless(step.why)[:MAX_REASON] or None,
+    }
+    try:
+        return LastUpdate.model_validate(told)
+    except ValidationError:
+        return None
+
+
+def device_facts(known: Known, update: LastUpdate | None = None) -> DeviceFacts:
     """The device as a whole."""
     configuration = known.configuration
     site, legal = configuration.site, configuration.legal
     return DeviceFacts(
         **dict(city_facts(site)),
         agent_version=known.agent_version,
+        update=update,
         contract_version=VERSION,
         timezone=site.timezone,
         codes_profile=site.codes_profile,

@@ -26,7 +26,7 @@ _SHORTER = f"""[Service]
 ExecStart=
 ExecStart=/opt/kerbwatch/active/bin/python -P -m provisioning.versions prove --within {_WITHIN_S}
 """
-_LONGEST_S = 400
+_LONGEST_S = 900
 _CONNECTING = "        self._client.connect_timeout = "
 
 

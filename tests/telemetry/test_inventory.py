@@ -6,14 +6,17 @@ import threading
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from agent.config.loading import from_tables
 from agent.domain.ids import RandomIds
 from agent.protocol.events import InventoryEvent
 from agent.protocol.inventory import MAX_CORNERS, MAX_PART_BYTES, MAX_WINDOWS
 from agent.storage.database import Database
 from agent.storage.outbox_queries import Lane, waiting
-from agent.telemetry.inventory import InventorySender, Known, zones_of
+from agent.telemetry.inventory import InventorySender, Known, last_update, zones_of
 from drivers.clock import SystemClock
+from drivers.files import version_record
 from tests.support.outboxes import open_outbox
 from tests.support.sites import drawn_camera, site_of, zone
 from tests.support.waiting import wait_until
@@ -169,3 +172,30 @@ def test_where_a_camera_hangs_is_told_as_it_was_surveyed(tmp_path: Path) -> None
     told = event.body.cameras[0]
     assert told.coordinates is not None
     assert (told.coordinates.longitude, told.height_m) == (118.38, 4.5)
+
+
+def test_an_update_that_went_back_is_told_with_its_reason(tmp_path: Path) -> None:
+    device = Device(tmp_path, configuration_of(zone()))
+    kept = version_record.Record().and_then(
+        "went_back", "0.2.0", instead_of="0.2.1", why="the broker is not reached\nat all"
+    )
+    version_record.write(tmp_path, kept)
+    device.sender.send("changed", {}, last_update(tmp_path))
+    [event] = device.told()
+    assert event.body.device is not None
+    update = event.body.device.update
+    assert update is not None
+    assert (update.what, update.version, update.instead_of) == ("went_back", "0.2.0", "0.2.1")
+    assert update.reason is not None
+    assert "\n" not in update.reason
+
+
+@pytest.mark.parametrize("version", ["0.2.0", "no version, but words", "x" * 99])
+@pytest.mark.parametrize("what", ["placed", "removed", "proved", "something of a later version"])
+def test_a_step_that_the_contract_has_no_word_for_is_not_told(
+    tmp_path: Path, what: Any, version: str
+) -> None:
+    version_record.write(tmp_path, version_record.Record().and_then(what, version))
+    told = last_update(tmp_path)
+    assert (told is not None) == ((what, version) == ("proved", "0.2.0"))
+    assert last_update(tmp_path / "nowhere") is None
