@@ -74,6 +74,8 @@ def prove(layout: Layout, machine: Machine, *, within_s: float = WITHIN_S) -> Ou
     if (refused := _refuses_database(layout)) is not None:
         return go_back(layout, machine, refused)
     points = _shown(layout, trial, machine, within_s)
+    if not _is_still_open(layout, trial):  # another version was installed, or somebody went back
+        return prove(layout, machine, within_s=within_s)
     failed = [each for each in points if each.state == "failed"]
     if failed:
         return go_back(layout, machine, failed[0].why, points)
@@ -115,6 +117,15 @@ def open_trial(layout: Layout) -> Trial | None:
         record.write(layout.records, replace(kept, trial=None))
         return None
     return kept.trial
+
+
+def _is_still_open(layout: Layout, trial: Trial) -> bool:
+    now = open_trial(layout)
+    return now is not None and (now.version, now.opened_s, now.boot_id) == (
+        trial.version,
+        trial.opened_s,
+        trial.boot_id,
+    )
 
 
 def _refuses_database(layout: Layout) -> str | None:

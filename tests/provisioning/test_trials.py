@@ -221,6 +221,26 @@ def test_a_trial_that_the_power_cut_off_before_the_switch_is_void(layout: Layout
     assert record.read(layout.records).trial is None
 
 
+def test_what_was_seen_of_one_version_decides_nothing_about_another(
+    layout: Layout, tmp_path: Path
+) -> None:
+    """A newer one is installed while the first is being proved."""
+
+    class Overtaken(Bench):
+        def clip(self) -> str | None:
+            if layout.active == "1.1":
+                place(environment(tmp_path / "1.2", "1.2"), layout)
+                return "nothing that is said of 1.1 holds for 1.2"
+            return None
+
+    bench = Overtaken(layout, {"1.1": status()})
+    bench.say()
+    outcome = prove(layout, bench, within_s=0)
+    assert bench.restarted[0] == "1.2"
+    assert outcome.why == "the agent does not say that it runs"
+    assert (layout.active, _last(layout).instead_of) == ("1.0", "1.2")
+
+
 def test_going_back_brings_the_units_of_the_version_that_runs(layout: Layout) -> None:
     packaged = layout.root / "usr/lib/systemd/system"
     packaged.mkdir(parents=True)
