@@ -14,7 +14,7 @@ from agent.perception.standing_things import is_same_place
 from wording.messages import said
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from agent.analysis.dry_run import DryCase, DryRun
     from agent.analysis.near_misses import NearMiss
@@ -39,30 +39,64 @@ def report(
         shapes: Of all zones that were drawn while the tracks were noted.
     """
     return told.DryRunResult(
-        source=[
-            told.Source(
-                camera_id=camera_id,
-                frames=one.frames,
-                hours=round(one.seconds / 3600, 3),
-                begins_at=one.begins_at,
-                ends_at=one.ends_at,
-            )
-            for camera_id, one in sorted(then.sources.items())
-        ],
+        source=_sources(then),
         now=told.DrySide(cases=[_case(each, now) for each in now.cases]),
         then=told.DrySide(cases=[_case(each, then) for each in then.cases]),
         differences=list(_differences(now, then)),
         near=[_near(each) for each in then.near],
-        watched=[
-            told.WatchedZone(
-                zone_id=zone_id,
-                looked_share=round(one.looked_share, 3),
-                unseen_share=round(one.unseen / one.frames, 3) if one.frames else 0.0,
-            )
-            for zone_id, one in then.watched.items()
-        ],
+        watched=_watched(then),
         limits=list(_limits(then, proposed, shapes)),
     )
+
+
+def recent_report(
+    found: DryRun, scores: Iterable[tuple[str, str, str, float]]
+) -> told.RecentResult:
+    """What the frames of the last minutes give.
+
+    Args:
+        found: By the proposal.
+        scores: What classifiers said last: zone, classifier, meaning, 0 to 1.
+    """
+    return told.RecentResult(
+        source=_sources(found),
+        cases=[_case(each, found) for each in found.cases],
+        near=[_near(each) for each in found.near],
+        watched=_watched(found),
+        scores=[
+            told.ZoneScore(
+                zone_id=zone_id,
+                classifier=classifier,
+                meaning=meaning,
+                probability=round(probability, 3),
+            )
+            for zone_id, classifier, meaning, probability in scores
+        ],
+    )
+
+
+def _sources(run: DryRun) -> list[told.Source]:
+    return [
+        told.Source(
+            camera_id=camera_id,
+            frames=one.frames,
+            hours=round(one.seconds / 3600, 3),
+            begins_at=one.begins_at,
+            ends_at=one.ends_at,
+        )
+        for camera_id, one in sorted(run.sources.items())
+    ]
+
+
+def _watched(run: DryRun) -> list[told.WatchedZone]:
+    return [
+        told.WatchedZone(
+            zone_id=zone_id,
+            looked_share=round(one.looked_share, 3),
+            unseen_share=round(one.unseen / one.frames, 3) if one.frames else 0.0,
+        )
+        for zone_id, one in run.watched.items()
+    ]
 
 
 def _case(found: DryCase, run: DryRun) -> told.DryCase:

@@ -9,8 +9,6 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from agent.analysis.live_pictures import LivePictures
-from agent.analysis.walk import WalkWatch
 from agent.concurrency.threads import Threads
 from agent.concurrency.watchdog import Progress, notify
 from agent.config.applied import AppliedConfigurations
@@ -31,21 +29,20 @@ from agent.protocol.commands import COMMANDS, name_of
 from agent.protocol.heartbeat import AS_WRITTEN
 from agent.runtime.button import ask_for_page
 from agent.runtime.composition import assemble
-from agent.runtime.dry_runs import DryRuns
 from agent.runtime.evidence_worker import EvidenceWorker
 from agent.runtime.housekeeping import Housekeeping
 from agent.runtime.indicators import Indicators
 from agent.runtime.instance_lock import alone, refuse_foreign
-from agent.runtime.live_picture_worker import LivePictureWorker
 from agent.runtime.local_verbs import Running, local_verbs
 from agent.runtime.metrics import Metrics
 from agent.runtime.reconfiguration import Reconfiguration
 from agent.runtime.recovery import Recovery
+from agent.runtime.showing import Showing
 from agent.runtime.supervisor import Supervisor
 from agent.runtime.thermal_throttle import AnalysisRate, ThermalThrottle
 from agent.runtime.vision_threads import VisionThreads
 from agent.storage.outbox_queries import Lane, waiting
-from agent.storage.paths import EVIDENCE, KEYS, TRACKS
+from agent.storage.paths import EVIDENCE, KEYS
 from agent.telemetry import storage_incidents
 from agent.telemetry.clock_monitor import ClockMonitor, reading_of
 from agent.telemetry.gauges import table_of
@@ -67,14 +64,11 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from agent.analysis.camera_pipeline import Pipeline
     from agent.config.in_force import InForce
     from agent.config.schema import Configuration
     from agent.identity.signing_key import Signer
-    from agent.perception.view_health.visibility import VisibleZones
     from agent.protocol.events import PublicKey
     from agent.runtime.recovery import Cause
-    from drivers.cameras import Frame
 
 END_WITHIN_S = 8.0
 """For the goodbye to the broker, and again for all threads: systemd waits 20 s."""
@@ -201,15 +195,7 @@ class _Device:
             ids=self._ids,
         )
         self._parts.analysis.on_frame = self._snapshots.take
-        self._live = LivePictures(self._parts.views, self._clock.monotonic_s)
-        self._walk = WalkWatch(self._clock.monotonic_s)
-        self._parts.analysis.on_judged = self._show
-        tracks = self._parts.tracks
-        self._dry_runs = DryRuns(
-            lambda: configuration,
-            self._state_dir / TRACKS,
-            lambda: {} if tracks is None else tracks.tails(),
-        )
+        self._showing = Showing(self._parts, self._state_dir, self._clock)
         self._workers = Threads(threading.Event(), Progress(self._clock.monotonic_s))
         self._vision = VisionThreads(
             configuration, base, self._parts, self._workers, self._pace, self._clock
@@ -224,14 +210,6 @@ class _Device:
         self._uplink: UplinkSupervisor | None = None
         self._followed = FollowedEvents(self._clock)
         self._signals: Indicators | None = None
-
-    def _show(self, frame: Frame, pipeline: Pipeline, seeing: VisibleZones) -> None:
-        """Let everybody have a judged frame who notes or shows it."""
-        if self._parts.tracks is not None:
-            self._parts.tracks.take(frame, pipeline, seeing)
-        self._walk.take(frame, pipeline)
-        view = self._parts.analysis.sights[frame.camera_id].guard.direction
-        self._live.take(frame, pipeline, view)
 
     def start(self, on_progress: Callable[[str, float], None] | None) -> None:
         """Start every thread: first the cameras, which take longest to come up."""
@@ -316,7 +294,7 @@ class _Device:
         self._workers.stop.set()
         if self._uplink is not None:
             self._uplink.end(END_WITHIN_S)
-        self._dry_runs.end()
+        self._showing.dry_runs.end()
         self._workers.join(END_WITHIN_S)
         if self._workers.fault is None and not self._workers.running("analysis"):
             self._parts.rest()
@@ -440,10 +418,7 @@ class _Device:
             self._snapshots,
         )
         keep("evidence", evidence.run)
-        shown = LivePictureWorker(self._live, lambda: self._pace.factor, stop)
-        keep("pictures", shown.run)
-        if (tracks := self._parts.tracks) is not None:
-            keep("tracks", lambda: tracks.run(stop))
+        self._showing.start(self._workers, lambda: self._pace.factor)
         keep("losses", lambda: _report_what_is_gone((losses.report, manifests.bury), stop))
         keep("cooling", self._keep_cool)
         keep("health", lambda: health.run(stop))
@@ -466,7 +441,7 @@ class _Device:
         running = Running(
             *(self._configuration, self._base, self._state_dir, self._parts, self._vision),
             *(metrics, housekeeping, self._clock, applying, self._reconfiguration),
-            *(self._live, self._walk, self._dry_runs),
+            self._showing,
             *(self._ids, self._uplink, self._followed),
         )
         channel = ControlChannel(folder_of(self._run_dir), local_verbs(running), record)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from agent.analysis.frame_ring import Recent
     from agent.config.schema import Configuration
     from agent.control.messages.dry_run import (
         AskDryRun,
@@ -69,6 +70,7 @@ class DryRuns:
         configuration: As the agent has it now.
         tracks: The folder of the tracks.
         tails: What of them is not on the disk yet.
+        recent: The frames of the last minutes.
     """
 
     def __init__(
@@ -76,8 +78,10 @@ class DryRuns:
         configuration: Callable[[], Configuration],
         tracks: Path,
         tails: Callable[[], dict[str, bytes]],
+        recent: Callable[[], dict[str, Recent]],
     ) -> None:
-        self._configuration, self._tracks, self._tails = configuration, tracks, tails
+        self._configuration, self._tracks = configuration, tracks
+        self._tails, self._recent = tails, recent
         self._job: _Job | None = None
 
     def start(self, asked: AskDryRun, _: Caller) -> StartedReply:
@@ -95,13 +99,23 @@ class DryRuns:
                 ),
             )
         self.end()
-        tails = self._tails()
+        tails, recent = self._tails(), self._recent()
         head = {
             "now": now,
             "then": then,
             "hours": asked.hours,
             "tracks": str(self._tracks),
             "tails": {camera_id: len(tail) for camera_id, tail in tails.items()},
+            "recent": {
+                camera_id: {
+                    "known": one.known,
+                    "frames": [
+                        [each.now_s, each.at.isoformat(), len(each.bgr), len(each.luma)]
+                        for each in one.frames
+                    ],
+                }
+                for camera_id, one in recent.items()
+            },
         }
         content = json.dumps(head).encode()
         process = subprocess.Popen(
@@ -110,7 +124,8 @@ class DryRuns:
             stdout=subprocess.PIPE,
         )
         job = self._job = _Job(secrets.token_hex(4), process)
-        parts = [LENGTH.pack(len(content)), content, *tails.values()]
+        shown = [part for one in recent.values() for f in one.frames for part in (f.bgr, f.luma)]
+        parts = [LENGTH.pack(len(content)), content, *tails.values(), *shown]
         threading.Thread(target=_follow, args=(job, parts), name="dry run", daemon=True).start()
         return StartedReply(job=job.job)
 

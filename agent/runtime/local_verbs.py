@@ -23,8 +23,6 @@ from agent.runtime.service_verbs import service_verbs
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from agent.analysis.live_pictures import LivePictures
-    from agent.analysis.walk import WalkWatch
     from agent.config.schema import Configuration
     from agent.control.configuration import Applying
     from agent.control.verbs import Verb
@@ -32,10 +30,10 @@ if TYPE_CHECKING:
     from agent.delivery.uplink_supervisor import UplinkSupervisor
     from agent.domain.ids import Ids
     from agent.runtime.composition import Parts
-    from agent.runtime.dry_runs import DryRuns
     from agent.runtime.housekeeping import Housekeeping
     from agent.runtime.metrics import Metrics
     from agent.runtime.reconfiguration import Reconfiguration
+    from agent.runtime.showing import Showing
     from agent.runtime.vision_threads import VisionThreads
     from drivers.clock import Clock
 
@@ -55,9 +53,7 @@ class Running:
     applying: Applying | None
     """None: the run has no files of a site."""
     reconfiguration: Reconfiguration
-    live: LivePictures
-    walk: WalkWatch
-    dry_runs: DryRuns
+    showing: Showing
     ids: Ids
     uplink: UplinkSupervisor | None
     followed: FollowedEvents
@@ -67,8 +63,8 @@ def local_verbs(running: Running) -> tuple[Verb, ...]:
     """Every verb of this run."""
     pictures = PictureVerbs(
         [camera.camera_id for camera in running.configuration.cameras],
-        running.live,
-        running.walk,
+        running.showing.live,
+        running.showing.walk,
         lambda camera_id: reference_image.load(running.state_dir, camera_id),
     )
     return (
@@ -78,9 +74,9 @@ def local_verbs(running: Running) -> tuple[Verb, ...]:
         verb(AskTracks, pictures.tracks),
         *_on_configurations(running),
         verb(AskReanchor, Reanchoring(pictures).reanchor),
-        verb(AskDryRun, running.dry_runs.start),
-        verb(AskDryRunProgress, running.dry_runs.progress),
-        verb(AskDryRunResult, running.dry_runs.result),
+        verb(AskDryRun, running.showing.dry_runs.start),
+        verb(AskDryRunProgress, running.showing.dry_runs.progress),
+        verb(AskDryRunResult, running.showing.dry_runs.result),
         *service_verbs(running),
     )
 

@@ -64,6 +64,10 @@ def test_todays_zones_give_the_case_that_is_open_and_others_do_not(corner_at: ty
     later = patient.then.cases[0].opened_at - patient.now.cases[0].opened_at
     assert later.total_seconds() == pytest.approx(2, abs=0.5)
     assert same.source[0].hours > 0
+    assert same.recent is not None
+    assert [(each.kind, each.zone_id) for each in same.recent.cases] == [("misparked_bike", "kerb")]
+    assert gone.recent is not None
+    assert gone.recent.cases == []
 
 
 def test_what_was_near_is_told_and_what_nobody_can_know(corner_at: type) -> None:
@@ -90,6 +94,10 @@ def test_what_was_near_is_told_and_what_nobody_can_know(corner_at: type) -> None
     assert [each.change for each in found.differences] == ["goes"]
     [limit] = found.limits
     assert limit.zone_id == "bin-1", "whether it overflows shows only in pictures"
+    assert found.recent is not None
+    [score] = found.recent.scores
+    assert (score.zone_id, score.classifier, score.meaning) == ("bin-1", "bin_state", "overflowing")
+    assert 0 <= score.probability <= 1, "the frames of the last minutes have shown it"
 
 
 def with_bins(corner: WatchedCorner) -> dict[str, Any]:
@@ -129,3 +137,14 @@ def test_another_dry_run_ends_the_one_before_and_none_outlives_the_agent(corner_
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     corner.stop()
     wait_until(lambda: not any(Path(f"/proc/{child}").exists() for child in children))
+
+
+def test_without_room_for_frames_the_tracks_are_judged_alone(corner_at: type) -> None:
+    corner: WatchedCorner = corner_at(
+        storage={"state_dir": "state", "run_dir": "run", "frames_mb": 0}
+    )
+    corner.start()
+    with corner.asked() as agent:
+        found = outcome(agent, AskDryRun())
+    assert found.recent is None
+    assert found.source[0].frames > 0

@@ -61,6 +61,8 @@ class StorageSection(Section):
     """Maximum size of the database; beyond it the least important events are deleted and reported as lost."""
     tracks_mb: float = Field(default=48, ge=0, le=10_000)
     """Maximum size of the tracks of the last hours, of all cameras; beyond it the oldest are deleted. 0: none are kept."""
+    frames_mb: float = Field(default=16, ge=0, le=500)
+    """Memory for the frames of the last minutes, of all cameras; none while less than thirty times that is available. 0: none are kept."""
     run_dir: Path = Path("/run/kerbwatch")
     """Folder of the status file for ``kerbwatch watch``; best in memory."""
 

@@ -91,8 +91,33 @@ class Source(Reply):
     ends_at: datetime | None
 
 
+class ZoneScore(Reply):
+    """What a classifier said last of a zone, 0 to 1: of a bin, how probable it is that it is ``overflowing``."""
+
+    zone_id: str
+    classifier: str
+    meaning: str
+    probability: float
+
+
+class RecentResult(Reply):
+    """What the proposal gives over the frames of the last minutes, judged anew with all networks.
+
+    What had stood before them is known; cases that open within them are told, and what is near.
+    """
+
+    source: list[Source]
+    cases: list[DryCase]
+    near: list[NearMiss]
+    watched: list[WatchedZone]
+    scores: list[ZoneScore]
+
+
 class DryRunResult(Reply):
-    """What came of a dry run: today's configuration, and the proposal; ``near`` and ``watched`` are the proposal's."""
+    """What came of a dry run: today's configuration, and the proposal; ``near`` and ``watched`` are the proposal's.
+
+    ``recent`` is None where no frames are kept, or they could not be judged.
+    """
 
     source: list[Source]
     now: DrySide
@@ -101,6 +126,7 @@ class DryRunResult(Reply):
     near: list[NearMiss]
     watched: list[WatchedZone]
     limits: list[Limit]
+    recent: RecentResult | None = None
 
 
 class StartedReply(Reply):
