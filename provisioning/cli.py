@@ -403,40 +403,6 @@ def check(
     sys.exit(check_device(site, as_json=as_json, strict=strict, report=report))
 
 
-@main.command(
-    "commission",
-    help=say(
-        "Capture each camera's reference image; later frames are compared with it: whether the "
-        "view is moved,\n"
-        "blocked or out of focus.\n\n"
-        "Capture it when the camera is mounted as intended, by day, with nothing unusual in "
-        "view. The camera must\n"
-        "be free: stop the agent first.\n"
-    ),
-)
-@_site
-@click.option(
-    "--from",
-    "footage",
-    multiple=True,
-    help=say(
-        "CAMERA_ID=PATH: take it from a picture, a video file or a folder of pictures, and of that "
-        "camera only."
-    ),
-)
-@click.option(
-    "--show", is_flag=True, help=say("List which cameras have a reference image; capture none.")
-)
-@_as_json(say("Print the result as JSON."))
-def commission(site: Path, footage: tuple[str, ...], show: bool, as_json: bool) -> None:
-    """Capture the cameras' reference images."""
-    from provisioning.commands import commission
-
-    if show:
-        sys.exit(commission.show(site, as_json=as_json))
-    sys.exit(commission.commission(site, footage, as_json=as_json))
-
-
 @main.group("cameras", help=say("Find cameras on this machine."))
 def cameras_group() -> None:
     """Hold the commands about cameras."""

@@ -125,6 +125,10 @@ class LivePictures:
                 raise TimeoutError
             return None
 
+    def aim_anew(self, camera_id: str) -> None:
+        """Go by another commissioning picture from the next one on; from any thread."""
+        self._aiming.pop(camera_id, None)
+
     def take(self, frame: Frame, pipeline: Pipeline, view: View) -> None:
         """Keep a frame that is asked for. For the analysis: it costs nothing while none is.
 

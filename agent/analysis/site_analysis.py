@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from agent.analysis.sample_collection import SampleCollection
     from agent.config.schema import Configuration
     from agent.domain.case_lifecycle import Cases, Change
+    from agent.domain.picture import Picture
     from agent.domain.scene import Case, Finding, Vantage
     from agent.evidence.pictures import Evidence
     from agent.perception.view_health.visibility import VisibleZones
@@ -158,6 +159,17 @@ class SiteAnalysis:
     def last_frame(self, camera_id: str) -> Frame | None:
         """A camera's last frame, with the site's masks applied; from any thread."""
         return self._last_frames.get(camera_id)
+
+    def look_from(self, camera_id: str, reference: Picture, vantage: Vantage) -> None:
+        """Compare a camera with another commissioning picture from the next frame on.
+
+        Args:
+            camera_id: The camera's.
+            reference: Its luma.
+            vantage: From where it looks now.
+        """
+        self.sights[camera_id].guard.commission(reference)
+        self.cases.look_from(camera_id, vantage)
 
     def abstain(
         self, camera_id: str, because: str, *, silent_s: float, at: datetime

@@ -93,6 +93,10 @@ class Cases:
     def open(self) -> tuple[Case, ...]:
         return tuple(self._open.values())
 
+    def look_from(self, camera_id: str, vantage: Vantage) -> None:
+        """Note from where a camera looks from now on; what that ends is the caller's to find out."""
+        self._vantages[camera_id] = vantage
+
     def report_every(self, persist_s: float, change_s: float) -> None:
         """Report open cases at other intervals from now on: those that nothing happens to, and changed members."""
         self._persist_every_s, self._change_every_s = persist_s, change_s

@@ -72,9 +72,9 @@ class Parts:
     """What the database in memory had got while the disk took nothing."""
     configuration: Configuration
     """The one by which is judged."""
-    vantages: Mapping[str, Vantage]
+    vantages: dict[str, Vantage]
     """Camera → from where it looks."""
-    views: Mapping[str, reference_image.ReferenceImage]
+    views: dict[str, reference_image.ReferenceImage]
     """The commissioning pictures against which this run judges; of the cameras that have one."""
     rules: Callable[[Configuration], Rules]
     """The rules of another configuration that needs no other networks."""
@@ -88,6 +88,24 @@ class Parts:
         self.analysis.go_on_with(rules)
         self.book.go_on_with(configuration)
         self.configuration = configuration
+
+    def look_from(
+        self, camera_id: str, reference: reference_image.ReferenceImage, at: datetime
+    ) -> None:
+        """Compare a camera with another commissioning picture from the next frame on; called between two frames.
+
+        Cases that were seen from elsewhere end.
+
+        Args:
+            camera_id: The camera's.
+            reference: As it is kept now.
+            at: The wall clock now.
+        """
+        self.views[camera_id] = reference
+        hashes = {name: view.sha256 for name, view in self.views.items()}
+        self.vantages.update(vantages_of(self.configuration, hashes))
+        self.analysis.look_from(camera_id, reference.luma, self.vantages[camera_id])
+        self.withdraw_unwatched(at)
 
     tracks: TrackRecorder | None
     """Keeps the tracks of the last hours; None: the site keeps none."""

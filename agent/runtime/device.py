@@ -441,8 +441,10 @@ class _Device:
         running = Running(
             *(self._configuration, self._base, self._state_dir, self._parts, self._vision),
             *(metrics, housekeeping, self._clock, applying, self._reconfiguration),
-            self._showing,
-            *(self._ids, self._uplink, self._followed),
+            showing=self._showing,
+            ids=self._ids,
+            uplink=self._uplink,
+            followed=self._followed,
         )
         channel = ControlChannel(folder_of(self._run_dir), local_verbs(running), record)
         self._workers.keep("control", lambda: channel.run(self._workers.stop))

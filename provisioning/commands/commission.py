@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING
 
 import click
@@ -10,9 +11,12 @@ import click
 from agent.analysis import reference_image
 from agent.config.loading import load
 from agent.config.site_files import site_folder
+from agent.control.client import call
+from agent.control.messages.service import AskCommission
 from agent.domain.scene import MASK
 from agent.perception.redaction import sensitive_regions
 from drivers.cameras import CameraError, load_driver
+from drivers.files.folder_lock import holder_of
 from drivers.files.privileges import acting_for, become_keeper_of
 from provisioning.commands.audit import note
 from provisioning.commands.replay import with_footage
@@ -29,6 +33,8 @@ if TYPE_CHECKING:
     from agent.inference import Detector
     from drivers.cameras import Frame
 
+WAIT_S, AGAIN_S, ANSWERS_WITHIN_S = 120.0, 2.0, 90.0
+"""A street is empty for a moment within two minutes, or it is no moment to commission it."""
 FRAMES = 15
 """Frames read before one is used: exposure and focus settle first."""
 
@@ -37,13 +43,22 @@ class CameraHeldError(CameraError):
     """A camera could not be opened, most likely because the agent uses it."""
 
 
-def commission(site: Path, footage: Sequence[str], *, as_json: bool) -> int:
-    """Capture and store a reference image of every camera.
+def commission(
+    site: Path,
+    footage: Sequence[str],
+    *,
+    as_json: bool,
+    anyway: bool = False,
+    wait_s: float = WAIT_S,
+) -> int:
+    """Capture and store a reference image of every camera: of the running agent's, or of the camera itself.
 
     Args:
         site: The site.
         footage: ``CAMERA_ID=PATH`` of recordings to take instead of cameras; then only of those.
         as_json: Print what was done as JSON.
+        anyway: From a running agent: also with people or vehicles in it.
+        wait_s: From a running agent: for so long it is taken again and again until nobody is in it.
 
     Returns:
         0 if every picture was good enough, 1 if one was refused; the others are stored.
@@ -57,6 +72,9 @@ def commission(site: Path, footage: Sequence[str], *, as_json: bool) -> int:
 
     told = load(site)
     base = site_folder(site)
+    if not footage and holder_of(base / told.storage.state_dir) is not None:
+        done = _from_the_agent(told, base, anyway=anyway, wait_s=wait_s)
+        return _shown(done, as_json=as_json)
     chosen = {each.partition("=")[0] for each in footage}
     configuration = with_footage(told, footage, "--from")
     detector = inference.open_detector(told.models.detector, told.models.threads)
@@ -70,14 +88,36 @@ def commission(site: Path, footage: Sequence[str], *, as_json: bool) -> int:
         state_dir = base / configuration.storage.state_dir
         with acting_for(state_dir):
             note(state_dir, "commission", "commissioning.stored", cameras=stored)
+    return _shown(done, as_json=as_json)
+
+
+def _shown(done: dict[str, list[str]], *, as_json: bool) -> int:
+    """Say of each camera why its picture was refused, if it was; 0 if none was."""
     if as_json:
         click.echo(json.dumps({"refused": done}, ensure_ascii=False, indent=2))
     else:
         for camera_id, faults in done.items():
             _tell(camera_id, faults)
-        if not all(done.values()):
-            click.echo(say("A running agent uses it from its next start."))
     return FAULT if any(done.values()) else 0
+
+
+def _from_the_agent(
+    configuration: Configuration, base: Path, *, anyway: bool, wait_s: float
+) -> dict[str, list[str]]:
+    """Have the running agent take each picture, again and again until nobody is in it; why not, by camera."""
+    done: dict[str, list[str]] = {}
+    with call(base / configuration.storage.run_dir) as agent:
+        for section in configuration.cameras:
+            asked = AskCommission(camera_id=section.camera_id, anyway=anyway)
+            until_s = time.monotonic() + wait_s
+            while True:
+                reply, _ = agent.ask(asked, timeout_s=ANSWERS_WITHIN_S)
+                if reply.stored or time.monotonic() >= until_s:
+                    break
+                time.sleep(AGAIN_S)
+            because = [] if reply.because is None else [reply.because.said()]
+            done[section.camera_id] = [] if reply.stored else because
+    return done
 
 
 def _one(
@@ -104,8 +144,7 @@ def _frame(section: CameraSection, base: Path) -> Frame:
         raise CameraHeldError(
             name,
             said(
-                "{reason}. If the agent runs, it uses the camera: `systemctl stop kerbwatch`, "
-                "commission, `systemctl start kerbwatch`",
+                "{reason}. If another program uses the camera, end it first.",
                 reason=error.reason,
             ),
         ) from error

@@ -77,10 +77,6 @@ EXPECTED = {
     "provisioning.console.exit_codes.BrokerError": Expected(
         UNREACHABLE, said("The broker could not be reached.")
     ),
-    "agent.control.errors.AgentSilentError": Expected(
-        UNREACHABLE, said("The running agent could not be asked.")
-    ),
-    "agent.control.errors.RefusedError": Expected(FAULT, said("The agent refused.")),
     "agent.retention.legal_holds.HoldError": Expected(
         FAULT, said("There is no such case to hold.")
     ),

@@ -1,4 +1,4 @@
-"""Click commands of the last steps at the pole: test."""
+"""Click commands of the last steps at the pole: commission, test, accept, identify."""
 
 from __future__ import annotations
 
@@ -9,6 +9,55 @@ import click
 
 from provisioning.console.options import SITE, json_option
 from provisioning.wording import say
+
+
+@click.command(
+    "commission",
+    help=say(
+        "Capture each camera's reference image; later frames are compared with it: whether the view is "
+        "moved,\n"
+        "blocked or out of focus.\n\n"
+        "Capture it when the camera is mounted as intended, by day, with nothing unusual in view. A running "
+        "agent takes\n"
+        "it again and again until no people and no vehicles are in it, and goes by it at once.\n"
+    ),
+)
+@SITE
+@click.option(
+    "--from",
+    "footage",
+    multiple=True,
+    help=say(
+        "CAMERA_ID=PATH: take it from a picture, a video file or a folder of pictures, and of that "
+        "camera only."
+    ),
+)
+@click.option(
+    "--show", is_flag=True, help=say("List which cameras have a reference image; capture none.")
+)
+@click.option(
+    "--anyway",
+    is_flag=True,
+    help=say("Take it with people or vehicles in it, as where cars are parked for good."),
+)
+@click.option(
+    "--wait",
+    "wait_s",
+    type=click.FloatRange(0, 3600),
+    default=120.0,
+    show_default=True,
+    help=say("Seconds to wait for an empty street, for each camera."),
+)
+@json_option(say("Print the result as JSON."))
+def commission(
+    site: Path, footage: tuple[str, ...], show: bool, anyway: bool, wait_s: float, as_json: bool
+) -> None:
+    """Capture the cameras' reference images."""
+    from provisioning.commands import commission
+
+    if show:
+        sys.exit(commission.show(site, as_json=as_json))
+    sys.exit(commission.commission(site, footage, as_json=as_json, anyway=anyway, wait_s=wait_s))
 
 
 @click.command(
@@ -37,4 +86,4 @@ def test(site: Path, wait_s: float, as_json: bool) -> None:
     sys.exit(send_test(site, wait_s=wait_s, as_json=as_json))
 
 
-COMMANDS = (test,)
+COMMANDS = (commission, test)

@@ -79,3 +79,36 @@ class AskTestCaseState(Request[TearOffReply]):
     answer: ClassVar[type[Reply]] = TearOffReply
 
     case_id: Annotated[str, Field(min_length=1, max_length=64)]
+
+
+class CommissionReply(Reply):
+    """What became of one attempt to take a camera's commissioning picture.
+
+    Attributes:
+        stored: Whether it is taken; it holds from the next frame on.
+        because: Why not; None if it is.
+        found: What stood in it that should not, by its kind (``person``, ``vehicle``), and how many.
+        sha256: Of the stored picture.
+        taken_at: When the frame was taken.
+    """
+
+    stored: bool
+    because: Words | None = None
+    found: Annotated[dict[str, int], Field(default_factory=dict)]
+    sha256: str | None = None
+    taken_at: datetime | None = None
+
+
+class AskCommission(Request[CommissionReply]):
+    """Take this camera's commissioning picture from its next frames. Ask again until nobody is in it.
+
+    Attributes:
+        camera_id: Which.
+        anyway: Also with people or vehicles in it: where cars park for good.
+    """
+
+    verb: ClassVar[str] = "commission"
+    answer: ClassVar[type[Reply]] = CommissionReply
+
+    camera_id: Name
+    anyway: bool = False
