@@ -47,7 +47,7 @@ def _commissioning(running: Running) -> Commissioning:
     def hold(camera_id: str, kept: ReferenceImage) -> None:
         at = running.clock.now()
         vision.between_frames(lambda: parts.look_from(camera_id, kept, at), BETWEEN_WITHIN_S)
-        running.live.aim_anew(camera_id)
+        running.showing.live.aim_anew(camera_id)
 
     return Commissioning(
         running.state_dir,
