@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from agent import inference
 from agent.config.faults import ConfigError
 from agent.config.loading import load
+from agent.inference.manifest import MANIFEST
 from agent.runtime.replay import replay
 from agent.storage.errors import StorageError
 from drivers.cameras import CameraError
@@ -24,21 +25,28 @@ from wording.messages import said
 if TYPE_CHECKING:
     from agent.config.schema import Configuration
 
-_TREE = Path(__file__).parents[2] / "examples/street"
-_SHARED = Path(sysconfig.get_path("data")) / "share/kerbwatch/examples/street"
-STREET = _TREE if _TREE.is_dir() else _SHARED
-"""The rendered street: in a source tree first, then in the environment."""
+_TREE = Path(__file__).parents[2]
+_SHARED = Path(sysconfig.get_path("data")) / "share/kerbwatch"
+_OWN = _TREE if (_TREE / "examples/street").is_dir() else _SHARED
+"""A source tree, or what this version installed."""
+STREET, MODELS = _OWN / "examples/street", _OWN / "models"
+"""The rendered street, and this version's own models: a site may have others under the same names."""
 FROM_S, UNTIL_S = 15.0, 31.0
 EXPECTED = {"misparked_bike": 1}
 """A bike stands on the pavement from 16.6 s on, and becomes a case within this part of the clip."""
 
 
-def fault(street: Path = STREET) -> str | None:
-    """What keeps this version from judging the clip; None: its models are whole, and the case opens."""
+def fault(models: Path = MODELS) -> str | None:
+    """What keeps this version from judging the clip; None: its models are whole, and the case opens.
+
+    Args:
+        models: The folder of its models.
+    """
+    os.environ["KERBWATCH_MODELS"] = str(models)  # before those that the site has
     try:
-        for name in inference.list_models():
-            inference.read_model(inference.find_model(name))
-        report = replay(_with_one_thread(load(street)), base=street, from_s=FROM_S, until_s=UNTIL_S)
+        for manifest in sorted(models.glob(f"*/{MANIFEST}")):
+            inference.read_model(manifest.parent)
+        report = replay(_with_one_thread(load(STREET)), base=STREET, from_s=FROM_S, until_s=UNTIL_S)
     except (inference.ModelError, ConfigError, CameraError, StorageError, OSError) as error:
         return str(error)
     if report.opened_by_kind != EXPECTED:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -351,14 +352,37 @@ def test_a_link_in_place_of_the_status_is_not_followed(tmp_path: Path) -> None:
     assert seen(tmp_path / "status.json") is None
 
 
+@pytest.fixture
+def own_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clip's run is a process of its own; here it must leave no trace."""
+    monkeypatch.setenv("KERBWATCH_MODELS", "")
+
+
+@pytest.mark.usefixtures("own_models")
+def test_a_model_of_the_version_that_is_damaged_is_named_whatever_the_site_has(
+    tmp_path: Path,
+) -> None:
+    models = tmp_path / "models"
+    shutil.copytree(clip.MODELS / "street", models / "street")
+    model = models / "street/model.onnx"
+    content = bytearray(model.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    model.write_bytes(content)
+    told = clip.fault(models)
+    assert told is not None
+    assert "model 'street'" in told
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("own_models")
 def test_the_clip_that_ships_gives_its_case(tmp_path: Path) -> None:
     assert clip.main(str(tmp_path)) == 0
     assert json.loads((tmp_path / "result.json").read_text()) == {"fault": None}
 
 
 @pytest.mark.slow
-def test_a_clip_without_its_case_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("own_models")
+def test_a_clip_without_its_case_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clip, "UNTIL_S", 17.0)
     assert clip.fault() == "the stored clip gives no case, and not 1 misparked_bike"
 
