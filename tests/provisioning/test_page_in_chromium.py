@@ -18,10 +18,7 @@ from tests.support.phone import chromium, phone_of
 from tests.support.root_here import RootHere
 from tests.support.running_agent import WatchedCorner
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not Path("/usr/bin/chromium").exists(), reason="there is no Chromium here"),
-]
+pytestmark = pytest.mark.slow
 SHOTS = os.environ.get("KERBWATCH_SHOTS")
 """A folder for pictures of each step, for the manual."""
 HEIGHT_OF_A_FINGER_PX = 44

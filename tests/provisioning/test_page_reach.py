@@ -102,7 +102,6 @@ def query(name: str) -> bytes:
 
 @as_root
 @pytest.mark.slow
-@pytest.mark.skipif(not Path("/usr/sbin/dnsmasq").exists(), reason="there is no dnsmasq here")
 def test_a_laptop_gets_an_address_no_way_out_and_only_the_probes_names(
     cable: tuple[str, str], tmp_path: Path
 ) -> None:
