@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import JSONResponse
 
-from agent.control.messages.service import AskTestCase, AskTestCaseState
+from agent.control.messages.service import AskCommission, AskTestCase, AskTestCaseState
 from provisioning.page.answers import PageError, both
 from provisioning.page.page_words import NOT_FOUND
+from provisioning.page.pictures import CAMERA_ID
 from provisioning.page.presses import until_s
 from wording.harmless import harmless
 from wording.messages import said
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 _CASE_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 FIXES = ("restart_agent", "install_units", "correct_rights", "sync_clock")
 """What a button of the check may ask of root: each is safe at any time."""
-CHECK_WITHIN_S, FIX_WITHIN_S = 240.0, 120.0
+CHECK_WITHIN_S, FIX_WITHIN_S, COMMISSION_WITHIN_S = 240.0, 120.0, 90.0
 
 
 def state(page: Page, call: Call) -> Response:  # noqa: ARG001 - as every endpoint
@@ -135,11 +136,24 @@ def _came(reply: TearOffReply) -> dict[str, Any]:
     return told | {"reached": reply.reached}
 
 
+def commission(page: Page, call: Call) -> Response:
+    """One attempt at a camera's commissioning picture, with nobody in it; asked again until it is stored."""
+    camera_id = call.path["camera_id"]
+    if not CAMERA_ID.fullmatch(camera_id):
+        raise PageError(404, "not_found", NOT_FOUND)
+    reply, _ = page.agent.ask(AskCommission(camera_id=camera_id), COMMISSION_WITHIN_S)
+    told = reply.model_dump(mode="json")
+    told["because"] = None if reply.because is None else both(reply.because.said())
+    if reply.stored:
+        page.audit.append("page.commission", camera_id=camera_id, sha256=told.get("sha256"))
+    return JSONResponse(told)
+
+
 def page_off(page: Page, call: Call) -> Response:  # noqa: ARG001 - as every endpoint
-    """End the page: nobody is left standing here."""
+    """Leave the request to end the page: whoever waited for what came of it would wait for his own end."""
     page.audit.append("page.off")
     page.sessions.end()
-    page.root.ask("page_off", 5.0)
+    page.root.leave("page_off")
     return JSONResponse({})
 
 

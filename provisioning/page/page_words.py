@@ -117,13 +117,15 @@ CHECK_WORDS: dict[str, str] = {
     "certificate_installed": said("The certificate is in use."),
 }
 ACCEPT_WORDS: dict[str, str] = {
-    "what_accept": said(
-        "The commissioning picture is taken, with nobody in it; checks, zones and test ticket are recorded and "
-        "signed. It is provisional until the first night has passed. Your rights end with it."
+    "commissioning": said("Commissioning picture"),
+    "what_commissioning": said(
+        "Later pictures are compared with it. It is taken with nobody in it, and tried again until the "
+        "street is empty. Step out of the picture."
     ),
-    "technician": said("Your name"),
-    "sign": said("Accept and sign"),
-    "pdf": said("Acceptance record as PDF"),
+    "take_commissioning": said("Take the commissioning picture"),
+    "being_taken": said("is being taken …"),
+    "taken": said("taken"),
     "page_off": said("Switch the page off"),
+    "is_off": said("The page is off. A press of the button switches it on again."),
 } | _STATE
 PAGE_WORDS = _COMMON

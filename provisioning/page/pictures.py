@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 MOST_SEEN = 60
 """Things in one header: browsers take 256 kB of it, and nobody reads more of them on a phone."""
-_CAMERA_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+CAMERA_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 def cameras(page: Page, call: Call) -> Response:  # noqa: ARG001 - as every endpoint
@@ -105,6 +105,6 @@ def tracks(page: Page, call: Call) -> Response:
 
 
 def _name(text: str) -> str:
-    if not _CAMERA_ID.fullmatch(text):
+    if not CAMERA_ID.fullmatch(text):
         raise PageError(400, "bad_request", BAD_REQUEST)
     return text

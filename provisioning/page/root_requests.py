@@ -60,6 +60,14 @@ class Root:
         if fault:
             raise PageError(502, "root_failed", said("It failed: {reason}", reason=fault))
 
+    def leave(self, verb: str) -> None:
+        """Ask for something without waiting for it.
+
+        Raises:
+            OSError: The request could not be left.
+        """
+        self._left(verb, {})
+
     def told(self, name: str) -> Any:
         """A JSON file that root has left for the page; None: there is none."""
         try:

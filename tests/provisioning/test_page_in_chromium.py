@@ -17,6 +17,7 @@ from tests.support.page_process import CODE, PageProcess, run_page
 from tests.support.phone import chromium, phone_of
 from tests.support.root_here import RootHere
 from tests.support.running_agent import WatchedCorner
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 SHOTS = os.environ.get("KERBWATCH_SHOTS")
@@ -244,3 +245,20 @@ def test_no_view_asks_anything_of_another_host(device: PageProcess, chromium: Br
             each for each in asked if not each.startswith((device.url + "/", f"blob:{device.url}/"))
         }
         assert foreign == set()
+
+
+def test_the_commissioning_picture_waits_until_nobody_is_in_it_and_the_page_can_be_switched_off(
+    device: PageProcess, corner: WatchedCorner, chromium: Browser
+) -> None:
+    """The bike that stands there all day is neither a person nor a vehicle that drives off."""
+    with RootHere(corner.folder) as root, phone_of(chromium, language="zh-CN") as phone:
+        signed_in(phone, device)
+        phone.goto(f"{device.url}/steps/accept")
+        phone.locator("#commission").click()
+        expect(phone.locator("#cameras li")).to_contain_text("street: ")
+        expect(phone.locator("#cameras li")).not_to_contain_text("正在拍摄", timeout=120_000)
+        shot(phone, "accept")
+        phone.locator("#off").click()
+        expect(phone.locator("main")).to_contain_text("按一下按钮可再次开启")
+        wait_until(lambda: root.asked == ["page_off"])
+    assert device.ask("/api/state").status == 401

@@ -1,0 +1,45 @@
+import { ask, read, words } from "./page.js";
+import { showState } from "./state.js";
+
+const says = document.getElementById("says");
+const cameras = document.getElementById("cameras");
+const commission = document.getElementById("commission");
+const AGAIN_MS = 2000;
+
+/** Ask again until the street is empty: people walk on. */
+async function take(row, item) {
+  for (;;) {
+    const told = await ask(`/api/commission/${encodeURIComponent(row.camera_id)}`, { method: "POST" });
+    item.textContent = `${row.camera_id}: ${told.stored ? words.taken : read(told.because)}`;
+    item.className = told.stored ? "done" : "";
+    if (told.stored) return;
+    await new Promise((resume) => setTimeout(resume, AGAIN_MS));
+  }
+}
+
+commission.addEventListener("click", async () => {
+  commission.disabled = true;
+  says.textContent = "";
+  try {
+    const rows = await ask("/api/cameras");
+    cameras.replaceChildren();
+    for (const row of rows) {
+      const item = cameras.appendChild(document.createElement("li"));
+      item.textContent = `${row.camera_id}: ${words.being_taken}`;
+      await take(row, item);
+    }
+  } catch (error) {
+    says.textContent = error.message;
+  }
+  commission.disabled = false;
+});
+
+document.getElementById("off").addEventListener("click", async () => {
+  try {
+    await ask("/api/off", { method: "POST" });
+    document.querySelector("main").textContent = words.is_off;
+  } catch (error) {
+    says.textContent = error.message;
+  }
+});
+showState(document.getElementById("state")).catch((error) => (says.textContent = error.message));
