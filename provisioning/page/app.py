@@ -17,7 +17,15 @@ from starlette.routing import Route
 from provisioning.page.answers import PageError, refusal
 from provisioning.page.guard import BodyError, Guard
 from provisioning.page.page import Call
-from provisioning.page.page_words import BAD_REQUEST, FAILED, NOT_FOUND, REPLACED, SIGNED_OUT, STALE
+from provisioning.page.page_words import (
+    BAD_REQUEST,
+    FAILED,
+    NOT_FOUND,
+    OVER,
+    REPLACED,
+    SIGNED_OUT,
+    STALE,
+)
 from provisioning.page.sessions import COOKIE
 from provisioning.wording import CHINESE, ENGLISH, read_in
 from wording.known_errors import words_of
@@ -46,7 +54,7 @@ class Endpoint:
         method: ``GET``, ``POST`` or ``PUT``.
         asks: What the body has to be; None: it is not read.
         signed_in: Whether only somebody who is signed in may ask.
-        raw_bytes: For a body that is no JSON: so many at most.
+        ends: Whether it only ends something, and so may be asked when the installer's rights are over.
     """
 
     path: str
@@ -54,7 +62,7 @@ class Endpoint:
     method: str = "GET"
     asks: type[BaseModel] | None = None
     signed_in: bool = True
-    raw_bytes: int = 0
+    ends: bool = False
 
 
 def build(page: Page, endpoints: Iterable[Endpoint]) -> ASGIApp:
@@ -112,7 +120,8 @@ async def _let_in(page: Page, endpoint: Endpoint, request: Request, language: st
     key = request.cookies.get(COOKIE)
     now_s = page.now_s()
     session = page.sessions.of(key, now_s)
-    if session is not None and (why := page.visit.over(now_s)) and why != "accepted":
+    over = page.visit.over(now_s)
+    if session is not None and over not in {"", "accepted"}:
         page.sessions.end()
         session = None
     if session is None and endpoint.signed_in:
@@ -124,13 +133,9 @@ async def _let_in(page: Page, endpoint: Endpoint, request: Request, language: st
         token = request.headers.get("x-csrf-token", "")
         if not compare_digest(token.encode(), session.csrf.encode()):
             raise PageError(403, "stale", STALE)
-    body: Any = None
-    if endpoint.raw_bytes:
-        body = await request.body()
-        if not 0 < len(body) <= endpoint.raw_bytes:
-            raise PageError(413, "size", BAD_REQUEST)
-    elif endpoint.asks is not None:
-        body = await _checked(endpoint.asks, request)
+        if over and not endpoint.ends:
+            raise PageError(403, "visit_over", OVER)
+    body = None if endpoint.asks is None else await _checked(endpoint.asks, request)
     return Call(request, body, session, language, dict(request.path_params))
 
 

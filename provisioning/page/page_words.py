@@ -9,6 +9,7 @@ SIGNED_OUT = said("You are not signed in. Sign in again.")
 REPLACED = said("Another phone has signed in. This one is signed out.")
 BAD_REQUEST = said("The request is not as this page sends it.")
 STALE = said("This page is out of date. Load it again.")
+OVER = said("The device has been accepted: from here on it is only looked at.")
 FAILED = said("The page itself failed at this. The agent goes on watching. Try again.")
 _COMMON: dict[str, str] = {
     "sign_in": said("Sign in"),

@@ -9,7 +9,7 @@ ENDPOINTS = (
     Endpoint("/", views.home, signed_in=False),
     Endpoint("/steps/{step}", views.step),
     Endpoint("/sign-in", views.sign_in, "POST", bodies.SignInBody, signed_in=False),
-    Endpoint("/sign-out", views.sign_out, "POST", bodies.Nothing),
+    Endpoint("/sign-out", views.sign_out, "POST", bodies.Nothing, ends=True),
     Endpoint("/language", views.language, "POST", bodies.LanguageBody, signed_in=False),
     Endpoint("/static/{name}", static_files.before_sign_in, signed_in=False),
     Endpoint("/static/{folder}/{name}", static_files.static_file),
@@ -26,7 +26,7 @@ ENDPOINTS = (
     Endpoint("/api/fix/{code}", api.fix, "POST", bodies.Nothing),
     Endpoint("/api/certificate-request", api.certificate_request, "POST", bodies.Nothing),
     Endpoint("/api/certificate", api.certificate, "POST", bodies.CertificateBody),
-    Endpoint("/api/off", api.page_off, "POST", bodies.Nothing),
+    Endpoint("/api/off", api.page_off, "POST", bodies.Nothing, ends=True),
     Endpoint("/api/draft", api.draft),
     Endpoint("/api/draft", api.keep_draft, "PUT", bodies.DraftBody),
 )

@@ -17,6 +17,7 @@ from provisioning.page.connections import MAX_OF_ONE
 from provisioning.page.guard import MAX_BODY_BYTES
 from provisioning.page.routes import ENDPOINTS
 from provisioning.page.static_files import BEFORE_SIGN_IN
+from provisioning.page.visit import Visit
 from tests.support.page_process import PageProcess, run_page, trusting
 from tests.support.paths import ROOT
 from tests.support.waiting import wait_until
@@ -344,6 +345,27 @@ def test_signing_in_over_the_page_and_out(page: PageProcess) -> None:
     assert page.ask("/", "GET").status == 303
     assert page.ask("/sign-out", "POST").status == 200
     assert page.ask("/api/draft").status == 401
+
+
+def test_after_the_acceptance_a_session_may_look_and_leave_and_change_nothing(
+    tmp_path: Path,
+) -> None:
+    page = run_page(tmp_path)
+    try:
+        page.sign_in()
+        assert page.ask("/api/draft", "PUT", {"zones": []}).status == 200
+        page.end()
+        Visit(tmp_path / "page" / "visit.json", 0.0).end("accepted")
+        again = run_page(tmp_path)
+        again.cookies, again.csrf = page.cookies, page.csrf
+        page = again
+        assert page.ask("/api/draft").status == 200
+        refused = page.ask("/api/draft", "PUT", {"zones": [1], "force": True})
+        assert (refused.status, refused.json()["error"]["code"]) == (403, "visit_over")
+        assert page.ask("/sign-out", "POST").status == 200
+        assert page.ask("/api/draft").status == 401
+    finally:
+        page.end()
 
 
 def rss_kb(pid: int) -> int:
