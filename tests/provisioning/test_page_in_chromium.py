@@ -159,11 +159,11 @@ def test_mounting_shows_the_picture_and_a_large_figure_each(
 
 
 def test_the_walk_test_shows_track_foot_and_stay(device: PageProcess, chromium: Browser) -> None:
-    with phone_of(chromium) as phone:
+    with phone_of(chromium, language="zh-CN") as phone:
         signed_in(phone, device)
         phone.goto(f"{device.url}/steps/walk")
         expect(phone.locator("#seen ellipse").first).to_be_attached()
-        expect(phone.locator("#list li").first).to_contain_text("in kerb for")
+        expect(phone.locator("#list li").first).to_contain_text("在 kerb 中")
         shot(phone, "walk")
 
 

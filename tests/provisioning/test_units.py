@@ -17,6 +17,7 @@ from provisioning.commands.units import (
     SINCE_SYSTEMD,
     astray,
     exposure,
+    installable,
     masked,
     place,
     source,
@@ -168,3 +169,7 @@ def test_the_units_are_installed_only_where_they_find_their_python() -> None:
 @pytest.mark.skipif(Path("/run/systemd/system").is_dir(), reason="systemd runs here")
 def test_without_systemd_there_are_no_units_to_show() -> None:
     assert "systemd does not run here" in refused(kerbwatch("units", "show"), 1)
+
+
+def test_the_page_at_the_pole_is_off_until_somebody_asks_for_it() -> None:
+    assert not {name for name in installable() if "page" in name or "reach" in name}
