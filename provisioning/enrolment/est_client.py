@@ -20,7 +20,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
 from agent.identity import server_trust
-from provisioning.enrolment.trust import MAX_CHAIN, UNREADABLE
+from provisioning.enrolment.trust import MAX_CHAIN, UNREADABLE, as_it_stands
 from wording.harmless import harmless
 from wording.known_errors import reason_of, recognised
 from wording.messages import Said, said
@@ -291,7 +291,7 @@ class EstClient:
                     reason=told or "-",
                 )
             )
-        return _unpacked(answer.body, host)
+        return unpacked(answer.body, host)
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,15 +306,20 @@ class _Answer:
         return self.challenge.strip().lower().startswith("bearer")
 
 
-def _unpacked(body: bytes, host: str) -> list[x509.Certificate]:
-    """The certificates of a PKCS#7 in base64 (RFC 7030, 4.2.3); some servers send it as it is, in DER."""
+def unpacked(body: bytes, host: str) -> list[x509.Certificate]:
+    """The certificates of a PKCS#7 in base64 (RFC 7030, 4.2.3); some servers send it as it is, in DER.
+
+    Raises:
+        EstError: There are none that can be read, or too many.
+    """
     try:
         der = (
             body
             if body.startswith(b"\x30")
             else base64.b64decode(b"".join(body.split()), validate=True)
         )
-        found = pkcs7.load_der_pkcs7_certificates(der)
+        with as_it_stands():
+            found = pkcs7.load_der_pkcs7_certificates(der)
     except (*UNREADABLE, binascii.Error) as error:
         raise EstError(
             said("the answer of the server {host} holds no certificates (PKCS#7)", host=host)

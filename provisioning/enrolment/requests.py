@@ -13,7 +13,7 @@ from agent.identity.pem import labels
 from drivers.files.small_files import UnreadableError, content_of
 from provisioning.enrolment.names import BadNameError, DeviceName, common_name, device_name
 from provisioning.enrolment.profiles import is_strong
-from provisioning.enrolment.trust import UNREADABLE
+from provisioning.enrolment.trust import UNREADABLE, as_it_stands
 from wording.messages import Said, said, text_of
 
 if TYPE_CHECKING:
@@ -122,8 +122,8 @@ def parsed(content: bytes) -> Request:
         raise RequestError([said("it is a certificate, and no certificate request (CSR)")])
     try:
         load = x509.load_pem_x509_csr if found else x509.load_der_x509_csr
-        request = load(content)
-        return _checked(request)
+        with as_it_stands():
+            return _checked(load(content))
     except RequestError:
         raise
     except UNREADABLE as error:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.verification import (
     Criticality,
     ExtensionPolicy,
@@ -19,7 +22,7 @@ from drivers.files.small_files import UnreadableError, content_of
 from wording.messages import said, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -38,6 +41,14 @@ MAX_CHAIN = 8
 """Certificates in one answer or file."""
 
 
+@contextmanager
+def as_it_stands() -> Iterator[None]:
+    """Read what breaks RFC 5280 in small things (such as a serial number of 0) without a word on stderr."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+        yield
+
+
 class TrustError(ValueError):
     """Certificates cannot be read, or are not trusted; the text says why."""
 
@@ -49,19 +60,25 @@ def certificates_in(content: bytes) -> list[x509.Certificate]:
         TrustError: There are none, too many, or one is damaged.
     """
     try:
-        if not labels(content) and is_der_certificate(content):
-            found = [x509.load_der_x509_certificate(content)]
-        else:
-            found = x509.load_pem_x509_certificates(content)
-        for each in found:
-            each.public_key()  # of a kind that is known
-            each.extensions  # noqa: B018 - read only now, and they may be damaged
+        with as_it_stands():
+            found = _read(content)
     except UNREADABLE as error:
         raise TrustError(
             said("it holds no certificate that can be read (PEM), or is damaged")
         ) from error
     if len(found) > MAX_CHAIN:
         raise TrustError(said("it holds more than {most} certificates", most=MAX_CHAIN))
+    return found
+
+
+def _read(content: bytes) -> list[x509.Certificate]:
+    if not labels(content) and is_der_certificate(content):
+        found = [x509.load_der_x509_certificate(content)]
+    else:
+        found = x509.load_pem_x509_certificates(content)
+    for each in found:
+        each.public_key()  # of a kind that is known
+        each.extensions  # noqa: B018 - read only now, and they may be damaged
     return found
 
 

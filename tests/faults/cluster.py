@@ -53,11 +53,15 @@ class Cluster:
     Attributes:
         folder: Their data, settings and logs.
         nodes: Their numbers.
+        settings: More lines of ``rabbitmq.conf``.
+        plugins: Those that are on.
     """
 
     folder: Path
     _root: Path
     nodes: tuple[int, ...] = _NODES
+    settings: str = ""
+    plugins: tuple[str, ...] = ("rabbitmq_mqtt",)
     _running: dict[int, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     @staticmethod
@@ -72,18 +76,19 @@ class Cluster:
 
     def prepare(self) -> None:
         """Write the settings, and the secret that the nodes know each other by."""
-        self.folder.mkdir()
+        self.folder.mkdir(exist_ok=True)
         cookie = self.folder / ".erlang.cookie"
         cookie.write_text("of no use elsewhere", encoding="ascii")
         cookie.chmod(0o400)
-        (self.folder / "plugins").write_text("[rabbitmq_mqtt].\n", encoding="ascii")
+        plugins = f"[{','.join(self.plugins)}].\n"
+        (self.folder / "plugins").write_text(plugins, encoding="ascii")
         peers = "".join(
             f"cluster_formation.classic_config.nodes.{node} = n{node}@localhost\n"
             for node in self.nodes
         )
         for node in self.nodes:
             text = peers + _SETTINGS.format(amqp=self.amqp_port(node), mqtt=self.port(node))
-            (self.folder / f"n{node}.conf").write_text(text, encoding="ascii")
+            (self.folder / f"n{node}.conf").write_text(text + self.settings, encoding="ascii")
         self._start(0, "epmd", "-address", "127.0.0.1")
         for node in self.nodes:
             self.start(node)

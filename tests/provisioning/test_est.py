@@ -9,18 +9,25 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key, pkcs7
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from drivers.disk import replace_file
-from provisioning.enrolment import known_time, profiles
+from provisioning.enrolment import est_client, known_time, profiles, requests, trust
 from provisioning.enrolment.est_client import EstError, address_of
+from provisioning.enrolment.names import device_name
+from provisioning.enrolment.requests import RequestError
+from provisioning.enrolment.trust import TrustError
 from tests.faults.clocks import PretendedClock
 from tests.provisioning.test_identity import NAME, done, enrolled, run, shown, site
 from tests.support.command_line import refused
@@ -433,3 +440,52 @@ def test_by_stick_a_wrong_clock_is_no_fault_of_a_certificate(
         ran = with_clock(clock, site, "install", site, certificate)
     assert ran.returncode == 0, ran.stderr
     assert shown(site)["request"] is None
+
+
+# What comes from elsewhere is refused in words, whatever it is.
+
+
+@pytest.fixture(scope="module")
+def seeds() -> list[bytes]:
+    """A request, a certificate and a PKCS#7, in DER."""
+    office = issuer("Seed")
+    key = ec.generate_private_key(ec.SECP256R1())
+    request = requests.make(device_name(NAME), key)
+    names = x509.SubjectAlternativeName([x509.UniformResourceIdentifier(f"kerbwatch://{NAME}")])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(device_name(NAME).subject())
+        .issuer_name(office.certificate.subject)
+        .public_key(key.public_key())
+        .serial_number(7)
+        .not_valid_before(profiles.now())
+        .not_valid_after(profiles.now() + YEAR)
+        .add_extension(names, critical=False)
+        .sign(office.key, hashes.SHA256())
+    )
+    return [
+        request.public_bytes(Encoding.DER),
+        made.public_bytes(Encoding.DER),
+        pkcs7.serialize_certificates([made], Encoding.DER),
+    ]
+
+
+@settings(max_examples=300, deadline=None)
+@given(data=st.data())
+def test_no_bytes_bring_another_error_than_ours(seeds: list[bytes], data: st.DataObject) -> None:
+    content = bytearray(data.draw(st.one_of(st.binary(max_size=200), st.sampled_from(seeds))))
+    for _ in range(data.draw(st.integers(0, 4))):
+        if content:
+            content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    raw = bytes(content)
+    pem = b"-----BEGIN CERTIFICATE REQUEST-----\n%s-----END CERTIFICATE REQUEST-----\n"
+    for form in (raw, pem % base64.encodebytes(raw)):
+        with suppress(RequestError):
+            requests.parsed(form)
+    pem = b"-----BEGIN CERTIFICATE-----\n%s-----END CERTIFICATE-----\n"
+    for form in (raw, pem % base64.encodebytes(raw)):
+        with suppress(TrustError):
+            trust.certificates_in(form)
+    for form in (raw, base64.encodebytes(raw)):
+        with suppress(EstError):
+            est_client.unpacked(form, "est.city.example")
