@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from agent.config.in_force import look
 from agent.config.loading import from_tables, load
 from agent.config.site_files import read_json, site_folder
 from agent.control.stored_dry_run import StoredTracks, dry_run
@@ -43,7 +44,7 @@ def show(
         ConfigError: The site, or it with the other zones, cannot be used.
         FileError: The other zones cannot be read.
     """
-    now = load(site)
+    now = look(site).configuration if results is None else load(site)
     then = now if proposed is None else _with_zones(now, proposed)
     state = site_folder(site) / now.storage.state_dir if results is None else results / "state"
     with acting_for(state):

@@ -11,7 +11,7 @@ import click
 import cv2
 import numpy as np
 
-from agent.config.loading import load
+from agent.config.in_force import look
 from agent.config.site_files import site_folder
 from agent.control.client import call
 from agent.control.errors import RefusedError
@@ -65,7 +65,7 @@ def write_picture(
         RefusedError: There is no such picture, and why.
         OSError: It cannot be written.
     """
-    configuration = load(site)
+    configuration = look(site).configuration
     chosen = camera_id or _only_camera(configuration)
     asked = AskPicture(camera_id=chosen, kind="preview" if preview else "whole")
     with call(site_folder(site) / configuration.storage.run_dir) as agent:
