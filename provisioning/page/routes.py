@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from provisioning.page import api, bodies, pictures, static_files, views
 from provisioning.page.app import Endpoint
+from provisioning.page.zone_api import ZONE_ENDPOINTS
 
 ENDPOINTS = (
     Endpoint("/", views.home, signed_in=False),
@@ -29,4 +30,5 @@ ENDPOINTS = (
     Endpoint("/api/off", api.page_off, "POST", bodies.Nothing, ends=True),
     Endpoint("/api/draft", api.draft),
     Endpoint("/api/draft", api.keep_draft, "PUT", bodies.DraftBody),
+    *ZONE_ENDPOINTS,
 )

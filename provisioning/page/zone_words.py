@@ -17,7 +17,6 @@ _TOOLS: dict[str, str] = {
     "whole_picture": said("The whole picture"),
     "new_picture": said("Take a new picture"),
     "snap": said("Let corners snap to other zones"),
-    "camera": said("Camera"),
     "cancel": said("Cancel"),
     "done": said("Done"),
     "comma": said(", "),
@@ -211,6 +210,9 @@ _COPY: dict[str, str] = {
     "laying_folded": said("The frame is folded: drag its squares apart."),
     "laying_lost": said("Beside the picture, left out: {zones}", zones="{zones}"),
     "laying_cut": said("Cut off at the picture's edge: {zones}", zones="{zones}"),
+    "laying_unsure": said(
+        "Carried on from where the pictures agree, look closely: {zones}", zones="{zones}"
+    ),
     "keep_facts": said("Same ground: keep unit, road class, codes and coordinates"),
     "by_pictures": said("Fit by the reference image"),
     "certainty": said(

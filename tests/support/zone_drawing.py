@@ -29,6 +29,7 @@ class Drawing:
     def ready(self) -> None:
         """Wait until the page has the unit's zones and its draft."""
         expect(self.page.locator("#zones-page[data-ready]")).to_be_attached()
+        expect(self.page.locator("#stage img.picture[src]")).to_be_visible()
 
     def load_again(self) -> None:
         """As after a call that came in between."""

@@ -4,6 +4,12 @@ import { fraction } from "./geometry.js";
 import { homography, laid, onPicture } from "./homography.js";
 
 const ROOM = 0.05;
+const CORNERS = [
+  [0, 0],
+  [1, 0],
+  [1, 1],
+  [0, 1],
+];
 
 /** The proposal as it begins: every zone where it was drawn, held by four handles around all of them. */
 export function proposal(zones) {
@@ -22,6 +28,21 @@ export function proposal(zones) {
   ];
   const onto = from.map((corner) => corner.map((value) => Math.min(1, Math.max(0, value))));
   return { zones, from: onto, to: onto };
+}
+
+/**
+ * The proposal that the agent made by comparing pictures.
+ * @param moved [{zone_id, polygon, sure}]; a polygon without corners lies beside the picture
+ */
+export function fitted(zones, moved) {
+  const there = new Map(moved.map((each) => [each.zone_id, each]));
+  const seen = zones.filter((zone) => there.get(zone.zone_id)?.polygon.length);
+  const laid = seen.map((zone) => ({ ...zone, polygon: there.get(zone.zone_id).polygon }));
+  return {
+    ...(laid.length ? proposal(laid) : { zones: [], from: CORNERS, to: CORNERS }),
+    beside: zones.filter((zone) => !seen.includes(zone)),
+    unsure: laid.filter((zone) => !there.get(zone.zone_id).sure),
+  };
 }
 
 export function withHandle(laying, index, point) {

@@ -2,7 +2,7 @@
 // handles stay as large as fingers are, however near one looks.
 
 import { result } from "./anchoring.js";
-import { set, svg } from "./dom.js";
+import { el, set, svg } from "./dom.js";
 import { labelPoint } from "./geometry.js";
 import { Handles, REACH_PX } from "./handles.js";
 import { nameOf } from "./words.js";
@@ -15,6 +15,8 @@ export class Canvas {
     this.editor = editor;
     this.viewport = viewport;
     this.picture = stage.querySelector("img");
+    this.reference = el("img", { class: "reference", alt: "", draggable: "false" });
+    this.picture.after(this.reference);
     this.url = null;
     this.handles = new Handles(editor, viewport);
     this.zones = svg("g", { id: "drawn-zones" });
@@ -36,6 +38,13 @@ export class Canvas {
     this.render();
   }
 
+  /** Lay another picture of the same camera over it; a path of null: none. */
+  showReference(path, opacity) {
+    if (path === null) this.reference.removeAttribute("src");
+    else if (this.reference.getAttribute("src") !== path) this.reference.src = path;
+    this.reference.style.opacity = String(opacity);
+  }
+
   resized() {
     this.viewport.resize(this.stage.clientWidth, this.stage.clientHeight);
     this.render();
@@ -43,9 +52,11 @@ export class Canvas {
 
   render() {
     const { left, top, size } = this.viewport;
-    this.picture.style.width = `${size.width}px`;
-    this.picture.style.height = `${size.height}px`;
-    this.picture.style.transform = `translate(${left}px, ${top}px)`;
+    for (const { style } of [this.picture, this.reference]) {
+      style.width = `${size.width}px`;
+      style.height = `${size.height}px`;
+      style.transform = `translate(${left}px, ${top}px)`;
+    }
     const selected = this.editor.zone;
     const others = this.editor.onCamera.filter((zone) => zone !== selected);
     const shown = [...others, ...(selected?.camera_id === this.editor.camera ? [selected] : [])];

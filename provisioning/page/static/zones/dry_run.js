@@ -35,7 +35,7 @@ export class DryRun {
       const answer = await this.api.get(`/api/dry-run/${encodeURIComponent(job)}`);
       if (this.job !== job) return;
       if (answer.state === "done") return this.#now({ state: "done", progress: 1, result: answer.result });
-      if (answer.state === "failed") return this.#now({ state: "failed", fault: answer.error ?? null });
+      if (answer.state === "failed") return this.#now({ state: "failed", fault: new Error(answer.because) });
       this.#now({ progress: answer.progress ?? 0 });
       await new Promise((resume) => setTimeout(resume, LOOK_EVERY_MS));
     }

@@ -63,8 +63,8 @@ export class Editor {
   }
 
   look(camera) {
+    if (camera !== this.camera) this.drawing = null;
     this.camera = camera;
-    this.drawing = null;
     if (this.zone?.camera_id !== camera) this.select(null);
     else this.told.shown();
   }

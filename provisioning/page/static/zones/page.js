@@ -1,6 +1,6 @@
 // Joins the parts of the zones' page: what is shown when, and what happens when something was changed.
 
-import { proposal } from "./anchoring.js";
+import { fitted } from "./anchoring.js";
 import * as api from "./api.js";
 import { Applying } from "./applying.js";
 import { Canvas } from "./canvas.js";
@@ -32,7 +32,6 @@ const PANELS = {
   dry_run: dryRunPanel,
   apply: applyPanel,
 };
-const PICTURE_WIDTH_PX = 1280;
 /** An agent that has ended is started again within seconds. */
 const AGAIN_AFTER_MS = 3000;
 
@@ -78,7 +77,9 @@ export class Page {
   }
 
   async begin() {
-    this.editor.camera = this.cameras[0]?.camera_id ?? null;
+    const drawn = new Set(this.editor.zones.map((zone) => zone.camera_id));
+    const first = this.cameras.find((each) => drawn.has(each.camera_id)) ?? this.cameras[0];
+    this.editor.camera = first?.camera_id ?? null;
     await Promise.allSettled([this.look(this.editor.camera), this.restore(), this.applying.restored()]);
     if (this.applying.state === "trial") this.panel = "apply";
     this.checks.now(this.editor.zones);
@@ -104,17 +105,19 @@ export class Page {
     if (camera === null) return;
     if (camera !== this.editor.camera) this.viewport.fit();
     this.editor.look(camera);
-    this.ghost = 0;
+    this.showGhost(0);
     try {
-      const { url } = await api.picture(`/api/picture/${encodeURIComponent(camera)}?width=${PICTURE_WIDTH_PX}`);
+      const { url } = await api.picture(`/api/picture/${encodeURIComponent(camera)}`);
       const picture = await decoded(url);
       this.canvas.show(url, picture.naturalWidth, picture.naturalHeight);
-      if (this.spoken === "no picture fault") this.speak("");
+      if (this.spoken?.startsWith("no picture")) this.speak("");
     } catch (error) {
       this.#withoutPicture(camera);
-      this.speak(say("no_picture", { why: error.message }), "no picture fault");
+      const making = error.code === "not_yet";
+      this.speak(say("no_picture", { why: error.message }), making ? "no picture" : "no picture fault");
       clearTimeout(this.again);
-      this.again = setTimeout(() => this.editor.camera === camera && this.look(camera), AGAIN_AFTER_MS);
+      const again = () => this.editor.camera === camera && this.look(camera);
+      this.again = setTimeout(again, making ? AGAIN_AFTER_MS / 3 : AGAIN_AFTER_MS);
     }
   }
 
@@ -122,20 +125,16 @@ export class Page {
   #withoutPicture(camera) {
     const known = this.cameras.find((each) => each.camera_id === camera);
     if (this.canvas.url === null && known) {
-      this.viewport.resize(this.stage.clientWidth, this.stage.clientHeight, known.width_px / known.height_px);
+      this.viewport.resize(this.stage.clientWidth, this.stage.clientHeight, (known.width_px ?? 16) / (known.height_px ?? 9));
       this.canvas.render();
     }
   }
 
-  async showGhost(percent) {
+  /** The commissioning picture over the present one, so many per cent of it; 0: none. */
+  showGhost(percent) {
     this.ghost = percent;
-    let ghost = this.stage.querySelector(".reference");
-    if (ghost === null) {
-      ghost = el("img", { class: "reference", alt: "", src: `/api/reference/${encodeURIComponent(this.editor.camera)}` });
-      this.canvas.picture.after(ghost);
-    }
-    ghost.style.opacity = String(percent / 100);
-    this.canvas.render();
+    const path = `/api/reference/${encodeURIComponent(this.editor.camera)}`;
+    this.canvas.showReference(percent === 0 ? null : path, percent / 100);
   }
 
   // What is shown --------------------------------------------------------------------------------
@@ -257,8 +256,7 @@ export class Page {
   stopLaying() {
     this.editor.laying = null;
     this.fileZones = null;
-    this.ghost = 0;
-    this.stage.querySelector(".reference")?.remove();
+    this.showGhost(0);
     this.open("list");
     this.shown();
   }
@@ -266,9 +264,9 @@ export class Page {
   async fitByPictures() {
     const { editor } = this;
     try {
-      const asked = { camera_id: editor.camera, zones: editor.onCamera };
-      const { zones, certainty } = await api.post("/api/reanchor", asked);
-      this.lay({ ...proposal(zones), replaces: true, certainty });
+      const outlines = editor.onCamera.map(({ zone_id, polygon }) => ({ zone_id, polygon }));
+      const told = await api.post("/api/reanchor", { camera_id: editor.camera, zones: outlines });
+      this.lay({ ...fitted(editor.onCamera, told.zones), replaces: true, certainty: told.certainty });
     } catch (error) {
       this.lay({ ...editor.laying, fault: error.message });
     }

@@ -37,7 +37,9 @@ function sources(page) {
 
 export function layingPanel(page) {
   const { editor } = page;
-  const { zones, lost, cut, folded } = result(editor.laying);
+  const { zones, lost: laidBeside, cut, folded } = result(editor.laying);
+  const { beside = [], unsure = [] } = editor.laying;
+  const lost = [...beside, ...laidBeside];
   const names = (list) => list.map(nameOf).join(say("comma"));
   return el(
     "section",
@@ -46,6 +48,7 @@ export function layingPanel(page) {
     folded ? el("p", { class: "fault", role: "alert" }, say("laying_folded")) : null,
     lost.length ? el("p", { class: "remark" }, say("laying_lost", { zones: names(lost) })) : null,
     cut.length ? el("p", { class: "remark" }, say("laying_cut", { zones: names(cut) })) : null,
+    unsure.length ? el("p", { class: "remark" }, say("laying_unsure", { zones: names(unsure) })) : null,
     editor.laying.unknown ? el("p", { class: "remark" }, say("left_out_kinds", { count: editor.laying.unknown })) : null,
     ...(editor.laying.replaces ? [byPictures(page), ghost(page)] : [facts(page)]),
     el(

@@ -42,13 +42,9 @@ function outcome(page) {
     return [el("progress", { max: 1, value: dryRun.progress, "aria-label": say("what_if") })];
   }
   if (dryRun.state === "failed") {
-    return [el("p", { class: "fault" }, say("dry_run_failed", { why: reason(dryRun.fault) }))];
+    return [el("p", { class: "fault" }, say("dry_run_failed", { why: dryRun.fault.message }))];
   }
   return dryRun.result ? shown(page, dryRun.result) : [];
-}
-
-function reason(fault) {
-  return fault?.message ?? either(fault?.text) ?? "";
 }
 
 function shown(page, { source, now, then, differences, near, limits, watched }) {
@@ -58,10 +54,14 @@ function shown(page, { source, now, then, differences, near, limits, watched }) 
     section(page, "differences", differences, difference, differences.length ? null : "no_differences"),
     section(page, "cases_then", then.cases, oneCase, then.cases.length ? null : "no_cases"),
     section(page, "near_misses", near, nearMiss, near.length ? null : "no_near"),
-    el("h3", {}, say("from_what")),
-    ...source.map((each) => el("p", { class: "hint" }, say("source", { ...each, hours: tenths(each.hours) }))),
-    ...limits.map((each) => el("p", { class: "remark" }, about(page, each.zone_id, either(each.text)))),
-    ...watched.filter((each) => each.looked_share < SEEN_WELL).map((each) => seldom(page, each)),
+    el(
+      "div",
+      { "data-part": "from_what" },
+      el("h3", {}, say("from_what")),
+      ...source.map((each) => el("p", { class: "hint" }, say("source", { ...each, hours: tenths(each.hours) }))),
+      ...limits.map((each) => el("p", { class: "remark" }, about(page, each.zone_id, either(each.text)))),
+      ...watched.filter((each) => each.looked_share < SEEN_WELL).map((each) => seldom(page, each)),
+    ),
   ];
 }
 

@@ -1,0 +1,89 @@
+"""Nothing that was drawn is lost: not by a reload, a dead link, another phone or the agent's end."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.support.phone import Place
+from tests.support.zone_drawing import Drawing
+from tests.support.zone_unit import ZoneUnit
+
+GROUND: list[Place] = [(0.2, 0.75), (0.5, 0.72), (0.55, 0.9), (0.25, 0.92)]
+WRITTEN_ELSEWHERE = """
+async (zones) => {
+  const headers = { "Content-Type": "application/json" };
+  headers["X-CSRF-Token"] = document.querySelector("meta[name=csrf]").content;
+  const body = JSON.stringify({ zones, based_on: null, seen: null, force: true });
+  await fetch("/api/draft", { method: "PUT", headers, body });
+}
+"""
+"""As another window of the phone does; a second phone would sign this one out."""
+
+
+def test_a_draft_is_kept_by_itself_and_there_again_when_the_page_is_loaded_again(
+    drawing: Drawing,
+) -> None:
+    drawing.outline("no_dumping", GROUND)
+    kept = drawing.draft()
+    drawing.load_again()
+    expect(drawing.page.locator(".zone-row[data-zone='no-dumping-1']")).to_be_visible()
+    drawing.choose("no-dumping-1")
+    drawing.press("insert-corner")
+    assert len(drawing.draft()) == len(kept)
+
+
+def test_what_is_drawn_without_a_link_is_on_the_phone_and_comes_to_the_unit_later(
+    drawing: Drawing,
+) -> None:
+    drawing.page.context.set_offline(True)
+    drawing.choose("bay")
+    drawing.press("delete-zone")
+    expect(drawing.page.locator("#draft-state")).to_have_attribute("data-state", "waiting")
+    drawing.page.context.set_offline(False)
+    assert [zone["zone_id"] for zone in drawing.draft()] == ["pavement", "no-vending", "bin-1"]
+
+
+@pytest.mark.parametrize("choice", ["keep-mine", "take-theirs"])
+def test_another_phones_draft_is_not_overwritten_unasked(
+    drawing: Drawing, unit: ZoneUnit, choice: str
+) -> None:
+    drawing.choose("bay")
+    drawing.press("delete-zone")
+    mine = drawing.draft()
+    theirs = [*mine, {**mine[0], "zone_id": "theirs"}]
+    drawing.page.evaluate(WRITTEN_ELSEWHERE, theirs)
+    drawing.choose("bin-1")
+    drawing.press("delete-zone")
+    drawing.press(choice)
+    left = [zone["zone_id"] for zone in drawing.draft()]
+    expected = {"keep-mine": [*mine[:2]], "take-theirs": theirs}[choice]
+    assert left == [zone["zone_id"] for zone in expected]
+    expect(drawing.page.locator(".zone-row")).to_have_count(len(left))
+
+
+def test_each_camera_has_its_picture_and_its_zones(drawing: Drawing) -> None:
+    drawing.page.get_by_label("Camera", exact=True).select_option("lane")
+    expect(drawing.page.locator(".zone-row")).to_have_count(0)
+    expect(drawing.page.locator(".panel")).to_contain_text("4 on other cameras")
+    drawing.outline("mask", GROUND)
+    assert drawing.draft()[-1]["camera_id"] == "lane"
+
+
+def test_the_page_goes_on_when_the_agent_starts_again_underneath(
+    drawing: Drawing, unit: ZoneUnit
+) -> None:
+    drawing.choose("bay")
+    drawing.press("delete-zone")
+    kept = drawing.draft()
+    unit.corner.stop()
+    drawing.choose("bin-1")
+    drawing.press("delete-zone")
+    drawing.draft()
+    expect(drawing.page.locator(".panel")).to_contain_text("could not check the zones")
+    drawing.press("undo")
+    assert drawing.draft() == kept
+    unit.corner.start()
+    expect(drawing.page.locator(".panel")).not_to_contain_text("could not check the zones")
+    drawing.load_again()
+    expect(drawing.page.locator(".zone-row")).to_have_count(len(kept))
