@@ -54,6 +54,12 @@ def test_what_the_draft_would_have_given_is_told_beside_what_today_gives(
     expect(drawing.page.locator(".panel .remark").first).to_contain_text("changed since")
 
 
+def test_the_step_of_the_dry_run_begins_with_it(drawing: Drawing, unit: ZoneUnit) -> None:
+    drawing.page.goto(f"{unit.page.url}/steps/dry-run")
+    drawing.ready()
+    expect(drawing.page.locator("[data-action='dry-run']")).to_be_enabled()
+
+
 def test_what_would_become_another_is_said_before_it_does(drawing: Drawing) -> None:
     drawing.choose("bay")
     drawing.press("delete-zone")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 from playwright.sync_api import Browser
 
 from tests.support.page_process import PageProcess, run_page
-from tests.support.paths import STREET
+from tests.support.paths import ROOT, STREET
 from tests.support.phone import phone_of
 from tests.support.running_agent import WatchedCorner
 from tests.support.sites import drawn_camera, red_thing
@@ -31,19 +32,24 @@ class ZoneUnit:
 
     Args:
         folder: Where both keep everything.
+        shipped_models: The agent has these, and not the one of the tests, to which everything red is a bike.
+        tables: Of the site, where it is another one.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, shipped_models: bool = False, **tables: Any) -> None:
         bike = red_thing(left=0.6, top=0.45, from_s=2)
-        self.corner = WatchedCorner(
-            folder,
-            cameras=[
+        told: dict[str, Any] = {
+            "cameras": [
                 drawn_camera("street", **SIZE, things=[bike]),
                 drawn_camera("lane", **SIZE, things=[]),
             ],
-            zones=street_zones(),
-            site={"responsible_unit": "镜湖区城管执法局", "road_class": "严管街"},
-        )
+            "zones": street_zones(),
+            "site": {"responsible_unit": "镜湖区城管执法局", "road_class": "严管街"},
+        }
+        self.corner = WatchedCorner(folder, **told | tables)
+        if shipped_models:
+            shutil.rmtree(folder / "models")
+            (folder / "models").symlink_to(ROOT / "models")
         self.corner.start()
         self.page: PageProcess = run_page(folder)
 

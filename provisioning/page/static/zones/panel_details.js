@@ -32,10 +32,11 @@ export function sayings(page, zone) {
   const faults = page.editor.faults(zone);
   // Nothing is said twice.
   const remarks = said.remarks.filter((each) => !(faults.length && each.key === "polygon"));
-  const full = (each) => [each.text, each.meaning, each.remedy].filter(Boolean).map(either).join(" ");
+  const full = ({ text: what, meaning, remedy }) =>
+    [what, meaning, remedy].filter(Boolean).map((part) => el("span", { class: "part" }, either(part)));
   return [
     ...said.faults.map((each) => el("p", { class: "fault" }, either(each.text))),
-    ...remarks.map((each) => el("p", { class: "remark" }, full(each))),
+    ...remarks.map((each) => el("p", { class: "remark" }, ...full(each))),
   ];
 }
 
