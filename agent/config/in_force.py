@@ -188,4 +188,4 @@ def _health(refused: ConfigError | None, applied: Applied) -> ConfigurationHealt
         return AS_WRITTEN
     _log.error("%s", refused)
     named = last_known_good.named(refused)
-    return ConfigurationHealth(state="last_good", kept_at=applied.at, faults=named)
+    return ConfigurationHealth(state="last_good", kept_at=applied.at, faults=named, applied=None)

@@ -76,7 +76,9 @@ def load(site: Path) -> tuple[Configuration, ConfigurationHealth]:
         configuration, kept_at = kept
         _log.error("%s", error)
         _log.error("continuing with the configuration stored at %s", kept_at.isoformat())
-        told = ConfigurationHealth(state="last_good", kept_at=kept_at, faults=named(error))
+        told = ConfigurationHealth(
+            state="last_good", kept_at=kept_at, faults=named(error), applied=None
+        )
         return configuration, told
 
 

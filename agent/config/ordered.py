@@ -1,20 +1,15 @@
-"""A configuration that the platform has ordered: checked, kept, and applied by a technician's command.
+"""A configuration that the platform has ordered: checked and kept, before it is put on trial.
 
-It lies beside the database, as its signature: a database that was set back must not make an older number new again,
-and what is applied one day is held against the key that ordered it once more.
+It lies beside the database, as its signature: a database that was set back must not make an older number new again.
 """
 
 from __future__ import annotations
 
 import logging
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from agent.config import loading
-from agent.config.site_files import SITE, ZONES
 from agent.protocol.fields import MAX_NUMBER
 from agent.storage.paths import ORDERED
 from drivers.disk import replace_file
@@ -22,6 +17,8 @@ from drivers.files.privileges import read_file
 from wording.known_errors import words_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from agent.config.schema import Configuration
 
 PROTECTED = (
@@ -74,19 +71,6 @@ def keep_ordered(state_dir: Path, configuration: OrderedConfiguration) -> None:
         OSError: The disk did not take it.
     """
     replace_file(state_dir / ORDERED, configuration.model_dump_json())
-
-
-def read_files(site: bytes, zones: bytes) -> Configuration:
-    """Read the two files of a site as they would be read on the device.
-
-    Raises:
-        ConfigError: With every fault.
-        OSError: There is no room for them.
-    """
-    with tempfile.TemporaryDirectory(prefix="kerbwatch-") as folder:
-        (Path(folder) / SITE).write_bytes(site)
-        (Path(folder) / ZONES).write_bytes(zones)
-        return loading.load(Path(folder))
 
 
 def protected_changes(now: Configuration, then: Configuration) -> tuple[str, ...]:

@@ -17,12 +17,14 @@ from agent.config.faults import ConfigError
 from agent.config.ordered import protected_changes
 from agent.config.site_texts import SiteTexts
 from agent.control.errors import RefusedError
+from agent.delivery.configuration_command import NotTakenError
+from agent.protocol.heartbeat import AppliedHealth
 from drivers.files.small_files import UnreadableError
 from wording.known_errors import words_of
 from wording.messages import said, said_many
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from agent.config.in_force import InForce
@@ -37,6 +39,13 @@ PROVED_AFTER_S = 120.0
 """One that proves itself is confirmed once it was online and analysing for so long without a break."""
 PINNED = ("storage.state_dir", "storage.run_dir")
 """What is applied lies in the one, and is asked for beside the other: changed in the site's folder only."""
+PROVES_WITHIN_S = 600.0
+READY_WITHIN_S = 60.0
+_STATES: Mapping[str, Literal["on_trial", "in_force", "reverted"]] = {
+    "configuration.applied": "on_trial",
+    "configuration.confirmed": "in_force",
+    "configuration.reverted": "reverted",
+}
 Through = Literal["technician", "page", "platform"]
 
 _log = logging.getLogger(__name__)
@@ -98,10 +107,16 @@ class Applying:
         self._before: Held | None = None
         """What the run goes back to without a restart."""
         self._trial = in_force.trial
+        self._last: AppliedHealth | None = None
+        self._ready = threading.Event()
+        """Set once all parts of the run are there that go by the configuration."""
+        self.on_change: Callable[[], object] = lambda: None
+        """Called whenever there is news of :attr:`last`."""
         self._restart_s: float | None = None
         self._works_since_s: float | None = None
         self._lock = threading.RLock()
         self._tell_of_start(in_force)
+        self._tell_what_holds()
 
     @property
     def now(self) -> Held:
@@ -177,6 +192,8 @@ class Applying:
         Raises:
             RefusedError: Nothing has changed; it says why.
         """
+        if not self._ready.wait(READY_WITHIN_S):
+            raise RefusedError("busy", said("the agent is just starting: ask again"))
         with self._lock:
             then = self.checked(texts, through)
             self._refuse_out_of_turn(then, over)
@@ -243,8 +260,39 @@ class Applying:
             self._restart_soon()
             return True
 
+    @property
+    def last(self) -> AppliedHealth | None:
+        """What became of the one that was applied last; None: none was. For the heartbeat, from any thread."""
+        return self._last
+
+    def is_free(self) -> bool:
+        """Whether nothing is on trial."""
+        return self._trial is None and self._restart_s is None
+
+    def put_on_trial(self, texts: SiteTexts, number: int, key: str) -> str:
+        """Put what the platform has ordered on trial; see :class:`agent.delivery.configuration_command.Trials`."""
+        try:
+            new, trial = self.apply(
+                texts,
+                user=f"key {key}",
+                through="platform",
+                confirm_within_s=PROVES_WITHIN_S,
+                proves_itself=True,
+                ordered=number,
+            )
+        except RefusedError as error:
+            if error.code == "same":
+                return f"number {number} is what the device goes by already"
+            raise NotTakenError(error.reason) from error
+        how = "after a restart" if trial.starts_left else "from now on"
+        return (
+            f"number {number} is on trial {how}, as configuration {new.number} of the device; "
+            f"it is confirmed after {PROVED_AFTER_S:.0f} s online, or reverted within {PROVES_WITHIN_S:.0f} s"
+        )
+
     def run(self, stop: threading.Event) -> None:
         """Watch over trials until stopped."""
+        self._ready.set()
         while not stop.wait(LOOK_EVERY_S):
             self.look()
 
@@ -384,7 +432,25 @@ class Applying:
         if in_force.overruled is not None:
             self._note("configuration.overruled", in_force.overruled, "agent", "agent")
 
+    def _tell_what_holds(self) -> None:
+        """After a start: what holds was applied once, or is on trial."""
+        number = self._now.number
+        if self._last is None and number is not None:
+            one = self.store.get(number)
+            self._last = AppliedHealth(
+                number=number,
+                ordered=None if one is None else one.ordered,
+                state="in_force" if self._trial is None else "on_trial",
+                because=None,
+            )
+
     def _note(self, what: str, number: int, user: str, through: str, **facts: str) -> None:
+        if (state := _STATES.get(what)) is not None:
+            one = self.store.get(number)
+            ordered = None if one is None else one.ordered
+            because = facts.get("because")
+            self._last = AppliedHealth(number=number, ordered=ordered, state=state, because=because)
+            self.on_change()
         try:
             self._record(what, number=number, user=user, through=through, **facts)
         except OSError as error:

@@ -193,7 +193,9 @@ _FileBytes = Annotated[str, Field(max_length=44_000, pattern=r"^[A-Za-z0-9_-]{1,
 class Apply(Command):
     """A configuration: the two files of a site, whole. Has to be signed.
 
-    ``number`` is above that of every configuration ordered before. ``site`` is ``site.toml`` and ``zones`` is
+    ``number`` is above that of every configuration ordered before. It is applied on trial, and confirms itself once
+    the device was online and analysed every camera for two minutes; else the device goes back within ten. Heartbeats
+    say what became of it (``configuration.applied``). ``site`` is ``site.toml`` and ``zones`` is
     ``zones.json``, as bytes in base64url. It may change neither the device's identity, its broker, whom it
     trusts nor its keys.
     """
@@ -350,6 +352,11 @@ REASONS: Final[Mapping[str, Reason]] = {
         "refused", "sign_it", "the key's role may not order this; those in `allowed.one_of` may"
     ),
     "wrong_device": Reason("refused", "change_it", "signed for another tenant or device"),
+    "on_trial": Reason(
+        "refused",
+        "wait",
+        "a configuration is on trial until somebody confirms it or its time is over",
+    ),
     "not_found": Reason("refused", "change_it", "there is nothing here of what it is about"),
     "held_on_device": Reason(
         "refused", "leave_it", "a technician holds the case, and that is lifted on the device"

@@ -33,6 +33,7 @@ from agent.protocol.fields import (
     Label,
     Moment,
     Name,
+    Number,
     Rate,
     Seconds,
     Sentence,
@@ -264,19 +265,33 @@ class StorageHealth(Reported):
     changes_waiting: Count = 0
 
 
+class AppliedHealth(Reported):
+    """The configuration that was applied last, by a technician or by the platform's ``apply``.
+
+    ``number`` is the device's own of it, ``ordered`` the platform's, null: it was not the platform's. ``reverted``: the
+    one before holds again, ``because`` says why.
+    """
+
+    number: Annotated[Count, Example(3)]
+    ordered: Annotated[Number | None, Example(7)]
+    state: Annotated[Literal["on_trial", "in_force", "reverted"], Example("in_force")]
+    because: Annotated[Sentence | None, Example(None)] = None
+
+
 class ConfigurationHealth(Reported):
     """Whether the configuration in place is used.
 
     ``last_good``: it has ``faults``, and the device goes on with the one with which it last came up, kept at
-    ``kept_at``.
+    ``kept_at``. ``applied``, if any was, says which one was applied while the device ran.
     """
 
     state: Annotated[Literal["as_written", "last_good"], Example("as_written")]
     kept_at: Moment | None = None
     faults: Annotated[tuple[Sentence, ...], AtMost(50)] = ()
+    applied: Annotated[AppliedHealth | None, Example(example_of(AppliedHealth))] = None
 
 
-AS_WRITTEN = ConfigurationHealth(state="as_written", kept_at=None, faults=())
+AS_WRITTEN = ConfigurationHealth(state="as_written", kept_at=None, faults=(), applied=None)
 
 
 class UplinkHealth(Reported):

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from agent.audit import AuditLog
 from agent.concurrency.threads import Threads
 from agent.concurrency.watchdog import Progress, notify
 from agent.config.applied import AppliedConfigurations
@@ -42,7 +43,7 @@ from agent.runtime.supervisor import Supervisor
 from agent.runtime.thermal_throttle import AnalysisRate, ThermalThrottle
 from agent.runtime.vision_threads import VisionThreads
 from agent.storage.outbox_queries import Lane, waiting
-from agent.storage.paths import EVIDENCE, KEYS
+from agent.storage.paths import AUDIT, EVIDENCE, KEYS
 from agent.telemetry import storage_incidents
 from agent.telemetry.clock_monitor import ClockMonitor, reading_of
 from agent.telemetry.gauges import table_of
@@ -207,9 +208,20 @@ class _Device:
             None if configuration.uplink.broker is None else self._connected_since,
             stop,
         )
+        self._applying = None if in_force is None else self._applies(in_force)
         self._uplink: UplinkSupervisor | None = None
         self._followed = FollowedEvents(self._clock)
         self._signals: Indicators | None = None
+
+    def _applies(self, in_force: InForce) -> Applying:
+        """Who lets the run go by other configurations."""
+        return Applying(
+            in_force,
+            AppliedConfigurations(self._state_dir),
+            self._reconfiguration,
+            self._clock,
+            AuditLog(self._state_dir / AUDIT, self._clock).append,
+        )
 
     def start(self, on_progress: Callable[[str, float], None] | None) -> None:
         """Start every thread: first the cameras, which take longest to come up."""
@@ -324,6 +336,7 @@ class _Device:
             clock=self._clock,
             ids=self._ids,
             snapshots=self._snapshots,
+            trials=self._applying,
         )
         facts = {
             "configuration state": self._configured.state,
@@ -424,19 +437,15 @@ class _Device:
         keep("health", lambda: health.run(stop))
         self._start_signals(metrics, health)
         keep("status", lambda: keep_written(self._run_dir, metrics.status, stop))
-        self._listen_to_technicians(metrics, housekeeping)
+        self._listen_to_technicians(metrics, housekeeping, health)
 
-    def _listen_to_technicians(self, metrics: Metrics, housekeeping: Housekeeping) -> None:
+    def _listen_to_technicians(
+        self, metrics: Metrics, housekeeping: Housekeeping, health: HeartbeatSender
+    ) -> None:
         """Answer what is asked at the device, and watch over configurations that are on trial."""
-        record, applying = housekeeping.audit.append, None
-        if self._in_force is not None:
-            applying = Applying(
-                self._in_force,
-                AppliedConfigurations(self._state_dir),
-                self._reconfiguration,
-                self._clock,
-                record,
-            )
+        applying = self._applying
+        if applying is not None:
+            metrics.applied, applying.on_change = (lambda: applying.last), health.soon
             self._workers.keep("trial", lambda: applying.run(self._workers.stop))
         running = Running(
             *(self._configuration, self._base, self._state_dir, self._parts, self._vision),
@@ -446,6 +455,7 @@ class _Device:
             uplink=self._uplink,
             followed=self._followed,
         )
+        record = housekeeping.audit.append
         channel = ControlChannel(folder_of(self._run_dir), local_verbs(running), record)
         self._workers.keep("control", lambda: channel.run(self._workers.stop))
 

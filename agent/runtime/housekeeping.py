@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from agent.concurrency.threads import Threads
     from agent.config.schema import Configuration
     from agent.delivery.commands import AnyHandler
+    from agent.delivery.configuration_command import Trials
     from agent.domain.ids import Ids
     from agent.evidence.snapshots import Snapshots
     from agent.runtime.metrics import Metrics
@@ -68,6 +69,7 @@ class Housekeeping:
         clock: The device's.
         ids: For the events' ids.
         snapshots: Takes what cameras see now; None: nothing is analysed.
+        trials: Puts configurations that the platform orders on trial; None: nobody can.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class Housekeeping:
         clock: Clock,
         ids: Ids,
         snapshots: Snapshots | None = None,
+        trials: Trials | None = None,
     ) -> None:
         self._configuration, self._database, self._outbox = configuration, database, outbox
         self._state_dir, self._clock, self._ids = state_dir, clock, ids
@@ -109,7 +112,7 @@ class Housekeeping:
             crops=SampleCrops(state_dir / COLLECTION, configuration.collection.keep_days),
             tracks=TrackFiles(state_dir / TRACKS, configuration.retention.tracks_hours / 24),
         )
-        self.handlers = self._handlers(snapshots)
+        self.handlers = self._handlers(snapshots, trials)
         """Commands of the platform that are obeyed here."""
         self.machine = MachineGauges(state_dir, configuration.cooling.sensor)
         self.gauges = MaintenanceGauges(
@@ -123,7 +126,9 @@ class Housekeeping:
             audit_head=self._audit_head,
         )
 
-    def _handlers(self, snapshots: Snapshots | None) -> tuple[AnyHandler, ...]:
+    def _handlers(
+        self, snapshots: Snapshots | None, trials: Trials | None
+    ) -> tuple[AnyHandler, ...]:
         configuration, database, clock = self._configuration, self._database, self._clock
         pictures = PictureCommands(
             database,
@@ -134,9 +139,10 @@ class Housekeeping:
             snapshots=snapshots,
         )
         self._cases = cases = CaseCommands(configuration, database, self._outbox, clock, self._ids)
+        self._ordered = ConfigurationCommand(configuration, self._state_dir, database, trials)
         return (
             HoldCommand(self._state_dir, self._state_dir / EVIDENCE, database, clock).handler,
-            ConfigurationCommand(configuration, self._state_dir, database).handler,
+            self._ordered.handler,
             *cases.handlers,
             *pictures.handlers,
         )
@@ -208,7 +214,8 @@ class Housekeeping:
 
         Only zones, scenarios and analysis are others.
         """
-        self._configuration = self._cases.configuration = configuration
+        self._configuration = configuration
+        self._cases.configuration = self._ordered.configuration = configuration
         if self._sampler is not None and self._summaries is not None:
             self._sampler.zones = _judged_zones(configuration)
             self._summaries.configuration = configuration

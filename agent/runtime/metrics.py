@@ -16,6 +16,7 @@ from agent.domain.finite import finite
 from agent.protocol.base import MAX_PLACES
 from agent.protocol.heartbeat import (
     MAX_JUDGED,
+    AppliedHealth,
     CameraHealth,
     ConfigurationHealth,
     HeldBackHere,
@@ -96,6 +97,8 @@ class Metrics:
         self._began_s = time.monotonic()
         self._rates = AnalysisRates(clock)
         self._pictures = PictureFigures(parts.analysis.last_frame)
+        self.applied: Callable[[], AppliedHealth | None] = lambda: None
+        """What was applied last; nothing as long as nobody can."""
         self.switches: Callable[[], Mapping[str, bool]] = dict
         """At the housing; nothing as long as no pins are configured."""
 
@@ -177,7 +180,7 @@ class Metrics:
     @gauge
     def configuration(self) -> ConfigurationHealth:
         """Whether it is the one in place."""
-        return self._configured
+        return self._configured.model_copy(update={"applied": self.applied()})
 
     @gauge
     def models(self) -> tuple[ModelUsed, ...]:
@@ -362,7 +365,7 @@ class Metrics:
             agent_version=VERSION,
             configuration_sha256=self._sha256,
             settings_sha256=self._settings_sha256,
-            configuration=self._configured,
+            configuration=self.configuration(),
             models=self._parts.models,
         )
 

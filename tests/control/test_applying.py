@@ -23,6 +23,7 @@ from agent.control.messages.configuration import (
     AskRevert,
 )
 from agent.storage.paths import AUDIT
+from tests.support.cursed_zones import let_zone_be_cursed
 from tests.support.running_agent import WatchedCorner, corner_at
 from tests.support.sites import write_site, zone
 from tests.support.waiting import wait_until
@@ -133,7 +134,7 @@ def test_what_nobody_confirms_is_gone_after_a_kill_after_its_time_and_after_a_fa
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if how == "fails":
-        _let_zone_be_cursed(tmp_path, monkeypatch, "bay")
+        let_zone_be_cursed(tmp_path, monkeypatch, "bay")
     corner = corner_at()
     corner.start()
     case = _case(corner)
@@ -150,23 +151,6 @@ def test_what_nobody_confirms_is_gone_after_a_kill_after_its_time_and_after_a_fa
     assert _case(corner) == case
     with corner.asked() as agent, pytest.raises(RefusedError, match="not on trial"):
         agent.ask(AskConfirm(number=number))
-
-
-def _let_zone_be_cursed(folder: Path, monkeypatch: pytest.MonkeyPatch, zone_id: str) -> None:
-    """Let the agent's judging fail wherever a zone of this name is drawn, as a fault in a scenario would."""
-    (folder / "cursed").mkdir()
-    (folder / "cursed" / "sitecustomize.py").write_text(
-        "import agent.scenarios.misparked_bikes as bikes\n"
-        "build = bikes.build\n"
-        "def cursed(settings, zones):\n"
-        "    made = build(settings, zones)\n"
-        f"    if any(zone.zone_id == {zone_id!r} for zone in zones):\n"
-        "        made.judge = lambda moment: 1 / 0\n"
-        "    return made\n"
-        "bikes.build = cursed\n",
-        encoding="utf-8",
-    )
-    monkeypatch.setenv("PYTHONPATH", str(folder / "cursed"))
 
 
 def test_what_takes_a_restart_is_tried_by_the_next_start_alone(

@@ -192,7 +192,7 @@ def test_a_configuration_is_kept_and_only_ever_a_higher_number(corner: Corner) -
     )
     answer = corner.signed("operator", "apply", **order(7))
     assert (answer.status, answer.code) == ("done", None), answer.reason
-    assert "not applied yet" in (answer.reason or "")
+    assert "not applied here" in (answer.reason or "")
     kept = ordered(corner.folder)
     assert kept is not None
     assert (kept.number, kept.key) == (7, public_key("operator").kid)
