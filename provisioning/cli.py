@@ -441,6 +441,20 @@ def units_install(gpio: bool) -> None:
 
 
 @units_group.command(
+    "remove",
+    help=say(
+        "Stop and disable the systemd units, and delete their files. Configuration, state, keys and "
+        "evidence stay.\n"
+    ),
+)
+def units_remove() -> None:
+    """Remove the systemd units."""
+    from provisioning.commands import units
+
+    sys.exit(units.remove())
+
+
+@units_group.command(
     "show",
     help=say("Show whether each unit runs, and systemd's exposure score: 0 is best, 10 is worst."),
 )

@@ -25,7 +25,7 @@ from agent.storage.case_table import last_body, last_body_in, save_case, save_tr
 from agent.storage.errors import StorageError
 from agent.storage.evidence_job_table import add_job
 from agent.storage.minute_table import keep_minutes
-from agent.storage.state_table import ANALYSIS_SNAPSHOT, load_state, save_state
+from agent.storage.state_table import ANALYSIS_SNAPSHOT, delete_state, load_state, save_state
 
 if TYPE_CHECKING:
     import sqlite3
@@ -296,6 +296,19 @@ class CaseRecorder:
     def release(self, case_ids: Sequence[str]) -> None:
         """False alarms are held back no more: their time is over; does not wait for the disk."""
         self._database.write(lambda connection: held_back_table.release(connection, case_ids))
+
+    def forget(self, camera_ids: Sequence[str]) -> None:
+        """Forget where the analysis of these cameras stands; on the disk when this returns.
+
+        Raises:
+            StorageError: The database did not take it.
+        """
+
+        def write(connection: sqlite3.Connection) -> None:
+            for camera_id in camera_ids:
+                delete_state(connection, ANALYSIS_SNAPSHOT + camera_id)
+
+        self._database.write(write).result()
 
     def last_snapshot(self, camera_id: str) -> dict[str, Any] | None:
         """What was last written down of a camera."""

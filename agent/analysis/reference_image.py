@@ -79,6 +79,19 @@ def keep(state_dir: Path, frame: Frame, sensitive: Sequence[Box]) -> ReferenceIm
     return kept
 
 
+def forget(state_dir: Path, camera_id: str) -> bool:
+    """Delete a camera's commissioning picture; gives whether there was one.
+
+    Raises:
+        OSError: The disk did not take it.
+    """
+    files = [state_dir / COMMISSIONING / f"{camera_id}{suffix}" for suffix in (".png", ".jpg")]
+    there = files[0].exists()
+    for file in files:
+        file.unlink(missing_ok=True)
+    return there
+
+
 def load(state_dir: Path, camera_id: str) -> ReferenceImage | None:
     """A camera's commissioning picture; None if there is none that can be read."""
     path = state_dir / COMMISSIONING / f"{camera_id}.png"

@@ -356,6 +356,31 @@ class SiteAnalysis:
                 raise
         return changes
 
+    def forget_street(self, at: datetime) -> list[Change]:
+        """End every open case as moved, and forget who stands where: the unit is at another place.
+
+        Args:
+            at: The wall clock now.
+
+        Raises:
+            StorageError: The database did not take it; what is known is as before.
+        """
+        before = self.cases.remembered()
+        changes = self.cases.withdraw({case.case_id: "unit_moved" for case in self.cases.open})
+        try:
+            if changes:
+                nothing = self._without_picture(changes[0].case.camera_id, 0, at)
+                self._book.withdraw(changes, nothing)
+            self._book.forget(list(self.sights))
+        except StorageError:
+            self.cases.go_back(before)
+            raise
+        self.pipelines.clear()
+        self._traces.clear()
+        self._views.clear()
+        self._held, self._warnings = self._held_back(self._rules), _warnings(self._rules)
+        return changes
+
     def _filed(self, change: Change) -> Change:
         """A change, with what the city is told of a case that has just opened."""
         if change.type != "case.opened":

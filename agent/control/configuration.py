@@ -213,7 +213,7 @@ class Applying:
             self._trial, self._works_since_s = trial, None
             self._note("configuration.applied", new.number, user, through, sha256=then.sha256())
             if restarts:
-                self._restart_soon()
+                self.restart_soon()
             return new, trial
 
     def confirm(self, number: int, *, user: str, through: str) -> int:
@@ -257,7 +257,7 @@ class Applying:
                     self._now = before
                     self._run.withdraw()
                     return False
-            self._restart_soon()
+            self.restart_soon()
             return True
 
     @property
@@ -325,13 +325,21 @@ class Applying:
         _log.error("configuration %d: %s: the one before it holds again", trial.number, because)
         self.revert(trial.number, user="agent", through="agent", because=because)
 
-    def _refuse_out_of_turn(self, then: Configuration, over: int | None) -> None:
+    def refuse_trial(self) -> None:
+        """Refuse while a configuration is on trial, or the agent is about to restart.
+
+        Raises:
+            RefusedError: It is so.
+        """
         if self._trial is not None or self._restart_s is not None:
             number = 0 if self._trial is None else self._trial.number
             text = said(
                 "configuration {number} is on trial: confirm it or go back first", number=number
             )
             raise RefusedError("on_trial", text)
+
+    def _refuse_out_of_turn(self, then: Configuration, over: int | None) -> None:
+        self.refuse_trial()
         if over is not None and over != (self._now.number or 0):
             text = said(
                 "configuration {number} is in force by now: look at the proposal again",
@@ -422,7 +430,8 @@ class Applying:
             raise RefusedError("not_taken", text) from error
         self._before, self._now = self._now, new
 
-    def _restart_soon(self) -> None:
+    def restart_soon(self) -> None:
+        """End the run in a planned way, once whoever asked for it has the answer."""
         self._restart_s = self._clock.monotonic_s() + RESTART_AFTER_S
 
     def _tell_of_start(self, in_force: InForce) -> None:

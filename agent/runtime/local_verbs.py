@@ -13,9 +13,11 @@ from agent.analysis import reference_image
 from agent.control.configuration_verbs import ConfigurationVerbs
 from agent.control.live_pictures import PictureVerbs
 from agent.control.messages.dry_run import AskDryRun, AskDryRunProgress, AskDryRunResult
+from agent.control.messages.moving import AskMove
 from agent.control.messages.pictures import AskPicture, AskReference, AskTracks
 from agent.control.messages.reanchor import AskReanchor
 from agent.control.messages.status import AskStatus, StatusReply
+from agent.control.moving import Moving
 from agent.control.reanchoring import Reanchoring
 from agent.control.verbs import verb
 from agent.runtime.service_verbs import service_verbs
@@ -85,9 +87,11 @@ def _on_configurations(running: Running) -> tuple[Verb, ...]:
     if running.applying is None:
         return ()
     parts = running.parts
-    return ConfigurationVerbs(
+    moving = Moving(running.applying, running.reconfiguration, running.state_dir)
+    configurations = ConfigurationVerbs(
         running.applying,
         running.reconfiguration,
         cases=lambda: parts.analysis.cases.open,
         vantages=parts.vantages,
-    ).verbs
+    )
+    return (*configurations.verbs, verb(AskMove, moving.move, changes=True))

@@ -95,6 +95,20 @@ class Reconfiguration:
             _log.error("cases that are watched no more stay open until the next start")
             return 0
 
+    def forget_street(self) -> int:
+        """End every open case as moved, and forget who stands where; gives how many cases ended.
+
+        Raises:
+            StorageError: The database did not take it.
+            TimeoutError: The analysis did not come to it.
+        """
+        analysis, clock = self._parts.analysis, self._clock
+        return len(
+            self._vision.between_frames(
+                lambda: analysis.forget_street(clock.now()), TAKEN_OVER_WITHIN_S
+            )
+        )
+
     def restart(self) -> None:
         """End in a planned way; systemd starts the agent again."""
         _log.warning("restarting for another configuration")

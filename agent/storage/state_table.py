@@ -23,3 +23,8 @@ def load_state(connection: sqlite3.Connection, name: str) -> str | None:
     """The value last stored under the name; None if there is none."""
     row = connection.execute("SELECT value FROM state WHERE name = ?", (name,)).fetchone()
     return None if row is None else str(row[0])
+
+
+def delete_state(connection: sqlite3.Connection, name: str) -> None:
+    """Forget what was stored under a name; within a transaction."""
+    connection.execute("DELETE FROM state WHERE name = ?", (name,))

@@ -1,4 +1,4 @@
-"""``kerbwatch apply``: hands a site's files to the running agent, on trial; and ``kerbwatch move``."""
+"""``kerbwatch apply``: hands a site's files to the running agent, on trial."""
 
 from __future__ import annotations
 

@@ -99,6 +99,54 @@ def install(*, pins: bool) -> int:
     return 0
 
 
+def remove() -> int:
+    """Stop and disable the units, and delete the files that :func:`install` wrote.
+
+    Configuration, state, keys and evidence stay, and so do the users: files belong to them.
+
+    Returns:
+        0, or 1 if a step failed.
+
+    Raises:
+        UnitsError: systemd does not run here, or this is not root.
+        OSError: A file cannot be deleted.
+    """
+    _want_systemd()
+    if os.geteuid():
+        raise UnitsError(said("Only root can do this: put `sudo` in front of it."))
+    there = [name for name in units() if _places(Path("/"), Path(name))]
+    failed = bool(there) and _asked("systemctl", "disable", "--now", "--quiet", *there) is None
+    for path in displace(Path("/")):
+        click.echo(say("deleted: {path}", path=path))
+    failed = _asked("systemctl", "daemon-reload") is None or failed
+    sync_file_systems(_WRITTEN)
+    click.echo(
+        say(
+            "The units are removed. Configuration, state, keys and evidence are as they were; "
+            "`kerbwatch decommission` wipes them."
+        )
+    )
+    return FAULT if failed else 0
+
+
+def displace(root: Path) -> list[Path]:
+    """Delete what :func:`place` wrote below a root, and folders that are empty then; say which files that was.
+
+    What a package of the system brought is not in ``/etc``, and stays: its removal is the package's.
+    """
+    deleted = []
+    for name in sorted(
+        each.relative_to(source()) for each in source().rglob("*") if each.is_file()
+    ):
+        target = root / _target(name)
+        if target.is_file():
+            target.unlink()
+            deleted.append(target)
+            if target.parent.name.endswith(".service.d") and not any(target.parent.iterdir()):
+                target.parent.rmdir()
+    return deleted
+
+
 def refuse_damaged() -> None:
     """Check every installed file against the RECORD of its package.
 

@@ -1,4 +1,4 @@
-"""Click commands on the site of a running agent: apply."""
+"""Click commands on the site of a running agent: apply, move."""
 
 from __future__ import annotations
 
@@ -55,4 +55,24 @@ def apply(
     sys.exit(done)
 
 
-COMMANDS = (apply,)
+@click.command(
+    "move",
+    help=say(
+        "Tell the running agent that the unit hangs at another place now.\n\n"
+        "Its open cases end as withdrawn (unit_moved), its commissioning pictures are deleted, and its "
+        "zones hold no more: they were drawn for the old place. Identity, keys and evidence stay.\n"
+    ),
+)
+@SITE
+@click.option(
+    "--keep-zones", is_flag=True, help=say("The zones are drawn for the new place already.")
+)
+@click.option("--yes", is_flag=True, help=say("Ask nothing."))
+def move(site: Path, keep_zones: bool, yes: bool) -> None:
+    """Move a unit."""
+    from provisioning.commands import move
+
+    sys.exit(move.move(site, keep_zones=keep_zones, yes=yes))
+
+
+COMMANDS = (apply, move)

@@ -16,6 +16,7 @@ from provisioning.cli import main
 from provisioning.commands.units import (
     SINCE_SYSTEMD,
     astray,
+    displace,
     exposure,
     installable,
     masked,
@@ -116,6 +117,22 @@ def test_every_file_lands_where_systemd_looks_for_it(tmp_path: Path) -> None:
         *(f"etc/systemd/system/{name}" for name in UNITS),
     }
     assert {path.stat().st_mode & 0o777 for path in written} == {0o644}
+
+
+def test_removing_deletes_what_was_written_and_nothing_else(tmp_path: Path) -> None:
+    written = place(tmp_path, NEWEST, pins=True)
+    others = [
+        tmp_path / "etc/systemd/system" / name
+        for name in ("other.service", "kerbwatch.service.d/own.conf")
+    ]
+    packaged = tmp_path / "usr/lib/systemd/system/kerbwatch.service"
+    packaged.parent.mkdir(parents=True)
+    for other in (*others, packaged):
+        other.write_text("[Unit]\n")
+    assert sorted(displace(tmp_path)) == sorted(written)
+    assert not any(path.exists() for path in written)
+    assert all(other.exists() for other in (*others, packaged))
+    assert displace(tmp_path) == []
 
 
 def test_installing_again_writes_only_what_has_changed(tmp_path: Path) -> None:

@@ -68,6 +68,7 @@ def taken(drawing: Drawing) -> bytes:
     """The page below its head as a JPEG, as small as it has to be."""
     below_head(drawing)
     shot = cv2.imdecode(np.frombuffer(drawing.page.screenshot(), np.uint8), cv2.IMREAD_COLOR)
+    assert shot is not None, "the browser's own PNG"
     for quality in _QUALITIES:
         jpeg = cv2.imencode(".jpg", shot, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
         if len(jpeg) <= MAX_BYTES:
