@@ -1,1 +1,1 @@
-"""The card before its first boot, and the first boot itself."""
+"""Prepares a memory card so that a device sets itself up at its first boot, and does that setting up."""

@@ -26,6 +26,7 @@ NAMES = {
     "rights": said("rights"),
     "delivery": said("delivery"),
     "versions": said("versions"),
+    "seeding": said("first boot"),
 }
 
 

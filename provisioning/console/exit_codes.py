@@ -36,6 +36,7 @@ EXPECTED = {
     "provisioning.commands.explain.UnknownCaseError": Expected(
         FAULT, said("There is nothing to explain.")
     ),
+    "provisioning.card.image.CardError": Expected(FAULT, said("The card was not prepared.")),
     "provisioning.commands.units.UnitsError": Expected(
         FAULT, said("The units cannot be installed here.")
     ),

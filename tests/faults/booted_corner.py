@@ -193,7 +193,12 @@ def install_packages(device: Booted, wheel: Path) -> None:
 
 def write_site(device: Booted, blue_s: float = NEVER_S) -> None:
     """Configuration and model, as a technician copies them."""
-    write_model(device.path("/etc/kerbwatch/models"), blue_hangs=True)
-    site = device.path("/etc/kerbwatch/site.toml")
-    site.write_text(as_toml(_site(blue_s)), encoding="utf-8")
-    site.chmod(0o600)  # as a careful technician leaves it: the unit makes it readable
+    write_site_folder(device.path("/etc/kerbwatch"), blue_s)
+    # As a careful technician leaves it: the unit makes it readable.
+    device.path("/etc/kerbwatch/site.toml").chmod(0o600)
+
+
+def write_site_folder(folder: Path, blue_s: float = NEVER_S) -> None:
+    """The same as a folder anywhere, as it is prepared in the workshop."""
+    write_model(folder / "models", blue_hangs=True)
+    (folder / "site.toml").write_text(as_toml(_site(blue_s)), encoding="utf-8")

@@ -8,18 +8,26 @@ import os
 import re
 import shutil
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from deb.environment import UNUSED, locked_for_device
 from deb.targets import RELEASES, ROOT, Target, committed_s
+from provisioning.card.contents import stamp_of
+from provisioning.card.image import Partitions
+from provisioning.card.network import Wireless
+from provisioning.card.planting import CONNECTION
+from provisioning.card.prepare import Plan, prepare
 from tests.faults.booted_container import Booted
-from tests.faults.booted_corner import write_site
+from tests.faults.booted_corner import write_site, write_site_folder
 from tests.faults.suite import wait_for
+from tests.support.cards import IMAGES
 from tests.support.debian_roots import debian_root
 from tests.support.emulated_pi import EMULATOR, arm64_root, judgement
 from tests.support.packages import STICK, Chroot, bare_root, build
+from tests.support.programs import program
 from tests.support.red_bike_model import write_model
 from tests.support.red_bike_site import write_red_site
 
@@ -158,6 +166,45 @@ def test_a_booted_device_runs_what_the_package_brought(
 
 
 @pytest.mark.booted
+@each_suite
+def test_a_device_installs_and_sets_itself_up_from_its_card(
+    suite: str, stick: Path, tmp_path: Path
+) -> None:
+    """Without a network: called as the kernel's command line does it, and finished after the reboot."""
+    write_site_folder(tmp_path / "site")
+    device = Booted(bare_root(suite), tmp_path / "device", uptime_s=HOUR_S)
+    try:
+        boot = device.path("/boot/firmware")
+        boot.mkdir(parents=True)
+        device.run("mkdir", "/etc/NetworkManager")  # as where it is installed
+        image = IMAGES["raspberry-pi-os"].boot
+        for name, text in image.items():
+            (boot / name).write_text(text, encoding="utf-8")
+        wireless = Wireless("street", "only the street knows")
+        plan = Plan("Workshop 3", "0.2.0", tmp_path / "site", stick, wireless, None, suite, "amd64")
+        prepare(Partitions(boot, None), plan, datetime.now(UTC))
+        device.run("sh", "/boot/firmware/kerbwatch/seed.sh")
+        assert (boot / "cmdline.txt").read_text() == image["cmdline.txt"], "it is called once"
+        assert device.run("grep", "-rl", "only the street knows", "/boot", check=False) == ""
+        leader = device.leader
+        device.run("systemctl", "--no-block", "reboot")
+        device.wait_until_up(not_leader=leader)
+        wait_for(lambda: device.shown("ActiveState", "kerbwatch") == "active", "the agent runs")
+        stamp = stamp_of(device.path("/"))
+        assert stamp is not None
+        assert (stamp.by, stamp.done, stamp.faults) == ("Workshop 3", ("network", "site"), ())
+        assert device.run("stat", "-c", "%U %a", f"/{CONNECTION}") == "root 600"
+        assert device.run("ls", "/boot/firmware/kerbwatch").split() == [
+            "card.json",
+            "install.sh",
+            "seed.sh",
+        ]
+        assert not device.path("/etc/systemd/system/kerbwatch-install.service").exists()
+    finally:
+        device.end()
+
+
+@pytest.mark.booted
 def test_two_builds_give_the_same_bytes_and_a_bill_of_what_is_inside(
     stick: Path, tmp_path: Path
 ) -> None:
@@ -202,7 +249,7 @@ def test_the_package_for_a_pi_runs_on_an_emulated_one(tmp_path: Path) -> None:
 
     def run(python: str, *arguments: str) -> None:
         subprocess.run(
-            ["chroot", str(root), "/qemu", python, "-P", *arguments],
+            [program("chroot"), str(root), "/qemu", python, "-P", *arguments],
             check=True,
             env=inside,
             timeout=600,

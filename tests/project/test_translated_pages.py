@@ -17,6 +17,7 @@ PAGES = {
         ROOT / "README.md",
         ROOT / "docs" / "at-rest.md",
         ROOT / "docs" / "cameras.md",
+        ROOT / "docs" / "card.md",
         ROOT / "docs" / "certificates.md",
         ROOT / "docs" / "commands.md",
         ROOT / "docs" / "delivery.md",

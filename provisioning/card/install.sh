@@ -1,0 +1,18 @@
+#!/bin/sh
+# Installs Kerbwatch from the packages that a card carries, without a network, and without touching other sources.
+# The package's own unit then sets the device up. Interrupted, it is called again at the next boot.
+set -e
+boot=$1
+repository=$boot/kerbwatch/repository
+suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
+list=/run/kerbwatch-install.list
+export DEBIAN_FRONTEND=noninteractive
+
+echo "deb [signed-by=$repository/kerbwatch.gpg] file:$repository $suite main" >$list
+dpkg --configure -a
+apt-get -q update -o Dir::Etc::sourcelist=$list -o Dir::Etc::sourceparts=- -o APT::Get::List-Cleanup=0
+apt-get -q -y install -o Dir::Etc::sourcelist=$list -o Dir::Etc::sourceparts=- --no-install-recommends kerbwatch
+rm -f $list
+rm -f /etc/systemd/system/multi-user.target.wants/kerbwatch-install.service /etc/systemd/system/kerbwatch-install.service
+rm -rf "$repository"
+sync

@@ -1,0 +1,84 @@
+"""``kerbwatch card prepare``: checks what a card shall carry, writes it, and says what will happen."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+import click
+
+from agent.config.loading import load
+from provisioning.card.image import CardError, opened
+from provisioning.card.network import Wireless
+from provisioning.card.prepare import Enrolling, Plan, prepare
+from provisioning.wording import say
+from wording.messages import text_of
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+
+def prepare_card(
+    target: Path,
+    *,
+    by: str,
+    site: Path | None,
+    repository: Path | None,
+    suite: str | None,
+    architecture: str,
+    wireless: tuple[str, str] | None,
+    enrolling: tuple[str, bytes, str] | None,
+    now: datetime,
+) -> None:
+    """Write the card.
+
+    Args:
+        target: An image, or where the boot partition is mounted.
+        by: Who prepares it.
+        site: Checked as ``kerbwatch config validate`` does.
+        repository: Of the packages.
+        suite: The image's release.
+        architecture: The device's.
+        wireless: The network's name and password.
+        enrolling: EST server, pinned authority, token.
+        now: The time, which is written to the card.
+
+    Raises:
+        CardError: The card cannot be prepared; nothing was written.
+        ConfigError: The site has faults.
+        OSError: The card could not be written.
+    """
+    if site is not None:
+        load(site)
+    try:
+        joined = None if wireless is None else Wireless(*wireless)
+    except ValueError as error:
+        raise CardError(text_of(error)) from error
+    plan = Plan(
+        by=by,
+        version=version("kerbwatch"),
+        site=site,
+        repository=repository,
+        wireless=joined,
+        enrolling=None if enrolling is None else Enrolling(*enrolling),
+        suite=suite,
+        architecture=architecture,
+    )
+    with opened(target) as card:
+        layout = prepare(card, plan, now)
+    click.echo(say("The card is prepared (seeding: {layout}).", layout=layout.name))
+    if joined:
+        click.echo(
+            say(
+                "The password of the network {name} is on the card as a secret that all in the network share;"
+                " it leaves the boot partition at the first boot. Guard the card until then.",
+                name=joined.name,
+            )
+        )
+    if plan.enrolling:
+        click.echo(
+            say(
+                "The one-time token is wiped at the first boot, even if no certificate was given for it."
+            )
+        )

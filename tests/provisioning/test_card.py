@@ -1,0 +1,251 @@
+"""Cards: each layout of images is known and called in its way, and a device sets itself up from what it carries."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from provisioning.card.contents import STATE, stamp_of
+from provisioning.card.image import CardError, Partitions, opened
+from provisioning.card.layouts import layouts, recognise
+from provisioning.card.network import Wireless
+from provisioning.card.planting import CONNECTION, plant
+from provisioning.card.prepare import Enrolling, Plan, prepare
+from provisioning.check.seeding import of_root
+from tests.support.cards import IMAGES, card_of, write_image
+from tests.support.command_line import kerbwatch, refused
+from tests.support.paths import ROOT
+from tests.support.red_bike_site import write_red_site
+
+NOW = datetime(2026, 3, 1, 8, tzinfo=UTC)
+PASSWORD, TOKEN = "only the street knows", "token-good-once"
+ROOT_ALONE = 0o600
+
+
+def plan_for(site: Path | None = None) -> Plan:
+    return Plan(
+        by="Workshop 3",
+        version="0.2.0",
+        site=site,
+        wireless=Wireless("街角", PASSWORD),
+        enrolling=Enrolling("https://est.example/", b"pinned", TOKEN),
+    )
+
+
+def everything_in(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file())
+
+
+@pytest.mark.parametrize("name", [each.name for each in layouts()])
+def test_each_layout_is_known_and_its_image_is_let_to_call_ours(name: str, tmp_path: Path) -> None:
+    card = card_of(name, tmp_path)
+    before = {path.name: path.read_bytes() for path in card.boot.iterdir()}
+    assert prepare(card, plan_for(), NOW).name == name
+    called = [
+        path.name
+        for path in card.boot.iterdir()
+        if path.is_file() and b"kerbwatch/seed.sh" in path.read_bytes()
+    ]
+    assert called == IMAGES[name].called_by
+    for file, content in before.items():
+        if file not in called:
+            assert (card.boot / file).read_bytes() == content, "what is the image's stays"
+    prepare(card, plan_for(), NOW)
+    text = b"".join((card.boot / file).read_bytes() for file in called)
+    assert text.count(b"kerbwatch/seed.sh") == len(called), "prepared again it is called once"
+
+
+def test_an_image_that_would_ignore_the_card_is_refused_and_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "config.txt").write_text("arm_64bit=1\n")
+    with pytest.raises(CardError, match="no seeding that is known"):
+        prepare(Partitions(tmp_path, None), plan_for(), NOW)
+    assert [path.name for path in tmp_path.iterdir()] == ["config.txt"]
+    assert recognise(tmp_path, None) is None
+
+
+def test_a_private_key_never_comes_onto_a_card(tmp_path: Path) -> None:
+    card = card_of("cloud-init", tmp_path / "card")
+    write_red_site(tmp_path / "site")
+    (tmp_path / "site" / "device.key").write_text("-----BEGIN PRIVATE KEY-----\nMC4=\n")
+    with pytest.raises(CardError, match=r"device\.key holds a private key"):
+        prepare(card, plan_for(tmp_path / "site"), NOW)
+    assert not (card.boot / "kerbwatch").exists()
+
+
+def test_vendor_data_of_another_is_not_overwritten(tmp_path: Path) -> None:
+    card = card_of("cloud-init", tmp_path)
+    (card.boot / "vendor-data").write_text("#cloud-config\n")
+    with pytest.raises(CardError, match="is another's"):
+        prepare(card, plan_for(), NOW)
+    assert (card.boot / "vendor-data").read_text() == "#cloud-config\n"
+
+
+@pytest.mark.parametrize("secret", ["short", "x" * 64, "passwörter!", "with\nnewline"])
+def test_a_password_that_no_network_has_is_refused(secret: str) -> None:
+    with pytest.raises(ValueError, match="8 to 63"):
+        Wireless("street", secret)
+
+
+def seeded(tmp_path: Path) -> Path:
+    """A device's root with a card that its image has not touched yet."""
+    root = tmp_path / "root"
+    write_red_site(tmp_path / "site")
+    card = card_of("kerbwatch", tmp_path / "card")
+    prepare(card, plan_for(tmp_path / "site"), NOW)
+    (root / "boot").mkdir(parents=True)
+    (root / CONNECTION).parents[1].mkdir(parents=True)
+    shutil.copytree(card.boot, root / "boot" / "firmware")
+    return root
+
+
+def test_a_device_takes_over_what_its_card_carries_and_secrets_leave_the_boot_partition(
+    tmp_path: Path,
+) -> None:
+    root, asked = seeded(tmp_path), []
+
+    def enrol(server: str, authority: Path, token: Path) -> str:
+        asked.append((server, authority.read_bytes(), token.read_text()))
+        return "the server said no"
+
+    stamp = plant(root, NOW, enrol, lambda: None)
+    assert asked == [("https://est.example/", b"pinned", f"{TOKEN}\n")]
+    assert stamp is not None
+    assert (stamp.by, stamp.how) == ("Workshop 3", "kerbwatch")
+    assert stamp.done == ("network", "site")
+    assert stamp.faults == ("certificate: the server said no",)
+    assert (root / CONNECTION).stat().st_mode & 0o777 == ROOT_ALONE
+    assert f"psk={PASSWORD}" in (root / CONNECTION).read_text()
+    assert (root / "etc/kerbwatch/site.toml").read_bytes() == (
+        tmp_path / "site/site.toml"
+    ).read_bytes()
+    assert PASSWORD.encode() not in everything_in(root / "boot")
+    assert TOKEN.encode() not in everything_in(root), "a token is gone even if it got nothing"
+    assert (root / STATE / "seeded.json").stat().st_mode & 0o777 == 0o644
+    again = plant(root, NOW, enrol, lambda: None)
+    assert again == stamp_of(root) == stamp
+    assert len(asked) == 1
+
+
+def test_a_site_that_is_there_is_kept(tmp_path: Path) -> None:
+    root = seeded(tmp_path)
+    (root / "etc/kerbwatch").mkdir(parents=True)
+    (root / "etc/kerbwatch/site.toml").write_text("# another\n")
+    stamp = plant(root, NOW, lambda *_: "", lambda: None)
+    assert stamp is not None
+    assert any("was kept" in fault for fault in stamp.faults)
+    assert (root / "etc/kerbwatch/site.toml").read_text() == "# another\n"
+
+
+def test_a_system_without_networkmanager_is_told_of_and_keeps_no_password(tmp_path: Path) -> None:
+    root = seeded(tmp_path)
+    (root / CONNECTION).parents[1].rmdir()
+    stamp = plant(root, NOW, lambda *_: "", lambda: None)
+    assert stamp is not None
+    assert stamp.done == ("site", "certificate")
+    assert any("no NetworkManager" in fault for fault in stamp.faults)
+    assert PASSWORD.encode() not in everything_in(root)
+
+
+_PLANT = """
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from provisioning.card.planting import plant
+plant(Path(sys.argv[1]), datetime(2026, 3, 1, 8, tzinfo=UTC), lambda *_: "", lambda: None)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("strace") is None, reason="no strace here")
+def test_killed_at_any_write_the_next_boot_goes_on_where_it_was(tmp_path: Path) -> None:
+    """Killed at its first, second, … fsync, until none is left to be killed at."""
+    killed = 0
+    while True:
+        root = seeded(tmp_path / str(killed))
+        inject = f"inject=fsync:signal=KILL:when={killed + 1}"
+        command = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", inject]
+        command += [sys.executable, "-P", "-c", _PLANT, str(root)]
+        done = subprocess.run(
+            command, check=False, env=os.environ | {"PYTHONPATH": str(ROOT)}, timeout=60
+        )
+        stamp = plant(root, NOW, lambda *_: "", lambda: None)
+        assert stamp is not None
+        assert set(stamp.done) == {"network", "site", "certificate"}, killed
+        assert (root / "etc/kerbwatch/zones.json").is_file()
+        assert PASSWORD.encode() not in everything_in(root / "boot")
+        assert TOKEN.encode() not in everything_in(root)
+        if done.returncode == 0:
+            break
+        killed += 1
+    assert killed > 10
+
+
+def test_the_command_says_that_the_password_is_shared_and_what_it_recognised(
+    tmp_path: Path,
+) -> None:
+    card = card_of("firstrun", tmp_path / "card")
+    write_red_site(tmp_path / "site")
+    (tmp_path / "password").write_text(f"{PASSWORD}\n")
+    ran = kerbwatch(
+        *(
+            "card",
+            "prepare",
+            str(card.boot),
+            "--by",
+            "Workshop 3",
+            "--site",
+            str(tmp_path / "site"),
+        ),
+        *("--wifi", "street", "--wifi-password-file", str(tmp_path / "password")),
+    )
+    assert ran.exit_code == 0, ran.output
+    assert "seeding: firstrun" in ran.output
+    assert "a secret that all in the network share" in ran.output
+    assert PASSWORD not in ran.output
+    told = json.loads((card.boot / "kerbwatch/card.json").read_text())
+    assert (told["by"], told["how"]) == ("Workshop 3", "firstrun")
+
+
+def test_a_faulty_site_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    card = card_of("firstrun", tmp_path / "card")
+    write_red_site(tmp_path / "site")
+    (tmp_path / "site/site.toml").write_text("[site]\n")
+    ran = kerbwatch(
+        "card", "prepare", str(card.boot), "--by", "me", "--site", str(tmp_path / "site")
+    )
+    refused(ran, 3)
+    assert not (card.boot / "kerbwatch").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [each.name for each in layouts()])
+def test_an_image_file_is_prepared_as_it_is(name: str, tmp_path: Path) -> None:
+    """Partitions on loop devices, as a downloaded image has them."""
+    image = write_image(name, tmp_path)
+    write_red_site(tmp_path / "site")
+    ran = kerbwatch("card", "prepare", str(image), "--by", "me", "--site", str(tmp_path / "site"))
+    assert ran.exit_code == 0, ran.output
+    assert f"seeding: {name}" in ran.output
+    with opened(image) as card:
+        assert (card.boot / "kerbwatch/seed/site/site.toml").is_file()
+        assert card.root is not None
+        assert not (card.root / "kerbwatch").exists()
+    looped = subprocess.run(["losetup", "-j", str(image)], capture_output=True, check=True)
+    assert looped.stdout == b"", "nothing stays mounted"
+
+
+def test_the_check_says_who_seeded_the_device_and_what_failed(tmp_path: Path) -> None:
+    assert [finding.what for finding in of_root(tmp_path, None)] == ["seeded: no"]
+    root = seeded(tmp_path)
+    plant(root, NOW, lambda *_: "the server said no", lambda: None)
+    found = list(of_root(root, "Asia/Shanghai"))
+    assert [finding.severity for finding in found] == ["ok", "warning"]
+    assert found[0].what.startswith("seeded: yes, by Workshop 3, at 2026-03-01 16:00")
+    assert "the server said no" in found[1].what
