@@ -118,7 +118,9 @@ def prove_now() -> int:
         why = f" ({in_words(point.why)})" if point.why else ""
         click.echo(f"{in_words(POINTS[point.name])}: {in_words(STATES[point.state])}{why}")
     version = outcome.version or "?"
-    if outcome.proved is None:
+    if outcome.proved is None and outcome.why:
+        click.echo(say("Version {version} stays on trial: {why}", version=version, why=outcome.why))
+    elif outcome.proved is None:
         click.echo(say("Version {version} has nothing to prove.", version=version))
     elif outcome.proved:
         click.echo(say("Version {version} has proved itself.", version=version))

@@ -63,6 +63,8 @@ def _tell(outcome: Outcome) -> None:
         print(f"{point.name}: {point.state}{f' ({point.why})' if point.why else ''}")
     if outcome.proved:
         print(f"version {outcome.version} has proved itself")
+    elif outcome.proved is None and outcome.why:
+        print(f"version {outcome.version} stays on trial: {outcome.why}")
     elif outcome.proved is None:
         print(f"version {outcome.version}: nothing to prove")
     else:

@@ -49,12 +49,13 @@ def judge(trial: Trial, seen: Seen | None, unit: Unit, *, over: bool) -> list[Po
         trial: What is on trial, and what worked before.
         seen: The agent of the version on trial, by its status; None: it does not say how it is.
         unit: What systemd says of it.
-        over: Whether the time for the proof is over: what still has to be waited for has failed.
+        over: Whether the time for the proof is over: what still has to be waited for has failed, unless somebody
+            has stopped the agent.
     """
     points = [_agent(trial, seen, unit)]
     if seen is not None:
         points += [*_cameras(trial, seen), _models(trial, seen), _broker(trial, seen)]
-    if not over:
+    if not over or not unit.meant:
         return points
     return [
         Point(each.name, "failed", each.why) if each.state == "waiting" else each for each in points
@@ -76,6 +77,8 @@ def _agent(trial: Trial, seen: Seen | None, unit: Unit) -> Point:
         return Point("agent", "held") if steady else Point("agent", "waiting", why)
     if not unit.meant and trial.was is None:
         return Point("agent", "not_known", said("no agent runs here, as before the update"))
+    if not unit.meant:
+        return Point("agent", "waiting", said("somebody has stopped the agent"))
     return Point("agent", "waiting", said("the agent does not say that it runs"))
 
 

@@ -43,9 +43,9 @@ class Outcome:
 
     Attributes:
         version: The version that runs now.
-        proved: Whether the version on trial has proved itself; None: none was on trial.
+        proved: Whether the version on trial has proved itself; None: none was on trial, or the trial stays open.
         points: What it showed.
-        why: Why it went back; empty if it did not.
+        why: Why it went back, or why the trial stays open; else empty.
     """
 
     version: str | None
@@ -79,6 +79,8 @@ def prove(layout: Layout, machine: Machine, *, within_s: float = WITHIN_S) -> Ou
     failed = [each for each in points if each.state == "failed"]
     if failed:
         return go_back(layout, machine, failed[0].why, points)
+    if waiting := [each for each in points if each.state == "waiting"]:
+        return Outcome(trial.version, None, tuple(points), waiting[0].why)
     not_known = ", ".join(
         said("{point} not known: {why}", point=each.name, why=each.why)
         for each in points
@@ -146,9 +148,10 @@ def _shown(layout: Layout, trial: Trial, machine: Machine, within_s: float) -> l
         machine.restart_agent()
     until_s = time.monotonic() + within_s
     while True:
-        points = _points(layout, trial, machine, over=time.monotonic() >= until_s)
+        over = time.monotonic() >= until_s
+        points = _points(layout, trial, machine, over=over)
         states = {each.state for each in points}
-        if "failed" in states:
+        if "failed" in states or (over and "waiting" in states):
             return points
         if "waiting" not in states:
             return [*points, proof.of_clip(machine.clip())]

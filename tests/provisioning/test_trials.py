@@ -151,6 +151,13 @@ def test_an_agent_that_ends_again_and_again_goes_back_before_the_time_is_over(
     assert layout.active == "1.0"
 
 
+def test_a_technician_who_stops_the_agent_decides_nothing(layout: Layout) -> None:
+    outcome = prove(layout, Bench(layout, unit=Unit(meant=False)), within_s=0)
+    assert (outcome.proved, outcome.why) == (None, "somebody has stopped the agent")
+    assert layout.active == "1.1"
+    assert record.read(layout.records).trial is not None
+
+
 def test_a_clip_whose_case_does_not_open_goes_back(layout: Layout) -> None:
     bench = Bench(layout, {"1.1": status()}, clip_says="the stored clip gives no case")
     bench.say()
