@@ -170,8 +170,12 @@ def _refuse_torn(source: Path) -> None:
 def _put(source: Path, target: Path) -> None:
     """Make the folder whole under another name, write it out, and rename it."""
     half = target.with_name(f".{target.name}.part")
-    _linked_tree(source.resolve(), half)
-    sync_file_systems([half])
+    try:
+        _linked_tree(source.resolve(), half)
+        sync_file_systems([half])
+    except BaseException:
+        shutil.rmtree(half, ignore_errors=True)  # a full disk is needed for other things
+        raise
     if target.is_dir():
         _exchange(half, target)
     else:

@@ -89,6 +89,19 @@ def test_a_payload_on_another_file_system_is_copied(layout: Layout, tmp_path: Pa
     assert (layout.home / "active/lib64").readlink() == Path("lib")
 
 
+def test_a_full_disk_leaves_the_active_version_and_no_half_of_the_new_one(tmp_path: Path) -> None:
+    large = environment(tmp_path / "1.1", "1.1")
+    (large / "share").mkdir()
+    (large / "share/model.onnx").write_bytes(b"x" * 4_000_000)
+    with in_memory_or_skip(tmp_path / "card", 2) as card:
+        layout = Layout(card)
+        place(environment(tmp_path / "1.0", "1.0"), layout)
+        assert main(["--root", str(card), "place", str(large)]) == 5
+        assert (layout.active, _says(layout)) == ("1.0", "1.0")
+        assert [each.name for each in layout.versions.iterdir()] == ["1.0"]
+        assert record.read(layout.records).trial is None
+
+
 def test_the_same_version_again_changes_nothing(layout: Layout, tmp_path: Path) -> None:
     source = environment(tmp_path / "1.0", "1.0")
     place(source, layout)
