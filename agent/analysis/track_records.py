@@ -3,8 +3,9 @@
 A record says only what has changed since the one before; the first one of a block says everything. So a quiet
 street costs next to nothing, and every block can be read without the others. What is written:
 
-- ``t``: milliseconds since the record before (of the first: since the block's ``at_s``), ``a``: what the wall
-  clock was set by since then, in milliseconds;
+- ``t``: milliseconds since the record before (of the first: since the block's ``at_s``), ``x``: the moment itself,
+  where a recording's misses the millisecond by a rounding, ``a``: what the wall clock was set by since then, in
+  milliseconds;
 - ``o``: regions looked at, what the network saw there by which rules go, and what is unseen;
 - ``k``: tracks by their numbers, and ``g``: those that are gone;
 - ``n``: what is new on the ground; ``r``: it was looked at again, and is the same;
@@ -41,6 +42,8 @@ COUNTED = GOODS | {"rubbish"}
 """Labels of detections by which scenarios go; of the others they go by the tracks."""
 FINE, COARSE = 10_000, 1_000
 """Parts of the frame in which boxes of what stands, and of what moves, are told."""
+A_ROUNDING_S = 1e-6
+"""Rules compare differences of times: what is ten seconds by one rounding is a little less by another."""
 CLOCK_SET_MS = 50
 """Less is the wall clock's drift."""
 
@@ -120,6 +123,8 @@ class Writer:
         now_ms = round((moment.now_s - self._at_s) * 1000)
         told: Record = {"t": now_ms - self._then_ms}
         self._then_ms = now_ms
+        if 0 < abs(moment.now_s - _moment(self._at_s, now_ms)) < A_ROUNDING_S:
+            told["x"] = moment.now_s
         clock_ms = round((moment.at - self._at).total_seconds() * 1000) - now_ms
         if abs(clock_ms - self._clock_ms) > CLOCK_SET_MS:
             told["a"], self._clock_ms = clock_ms - self._clock_ms, clock_ms
@@ -199,12 +204,19 @@ class Writer:
 class _State:
     """What a block's records have said up to one of them."""
 
+    at_s: float
+    exact_s: dict[int, float] = field(default_factory=dict)
+    """Milliseconds → the moment itself, where it is not a whole one."""
     observation: Observation | None = None
     changed: tuple[Box, ...] = ()
     tracks: dict[int, list[Any]] = field(default_factory=dict)
     novelty: Novelty | None = None
     new: list[Any] | None = None
     unseen: frozenset[str] = frozenset()
+
+    def moment(self, ms: int) -> float:
+        """A moment of the frames' clock."""
+        return self.exact_s.get(ms) or _moment(self.at_s, ms)
 
 
 def moments_of(header: Record, records: Iterable[Record]) -> Iterator[TrackMoment]:
@@ -220,12 +232,14 @@ def moments_of(header: Record, records: Iterable[Record]) -> Iterator[TrackMomen
     if header.get("version") != VERSION:
         raise ValueError(f"tracks of version {header.get('version')!r}")
     at_s, at = float(header["at_s"]), datetime.fromisoformat(header["at"])
-    state, now_ms, clock_ms = _State(), 0, 0
+    state, now_ms, clock_ms = _State(at_s), 0, 0
     for told in records:
         now_ms += told["t"]
         clock_ms += told.get("a", 0)
-        now_s = at_s + now_ms / 1000
-        _take(state, told, at_s, now_ms)
+        if "x" in told:
+            state.exact_s[now_ms] = float(told["x"])
+        now_s = state.moment(now_ms)
+        _take(state, told, now_ms)
         moment = TrackMoment(
             None,
             now_s,
@@ -238,12 +252,12 @@ def moments_of(header: Record, records: Iterable[Record]) -> Iterator[TrackMomen
         if state.observation is None:
             yield moment
             continue
-        tracks = tuple(_tracked(n, one, at_s, now_s) for n, one in state.tracks.items())
+        tracks = tuple(_tracked(n, one, state, now_s) for n, one in state.tracks.items())
         shown = Shown(now_s, moment.at, state.observation, tracks, state.novelty, state.changed)
         yield replace(moment, shown=shown)
 
 
-def _take(state: _State, told: Record, at_s: float, now_ms: int) -> None:
+def _take(state: _State, told: Record, now_ms: int) -> None:
     if "o" in told:
         state.observation = None if told["o"] is None else _observed(told["o"])
     if "c" in told:
@@ -256,7 +270,12 @@ def _take(state: _State, told: Record, at_s: float, now_ms: int) -> None:
     if "n" in told:
         state.new = told["n"]
     if state.new is not None and ("n" in told or "r" in told):
-        state.novelty = _novelty(state.new, at_s, now_ms)
+        state.novelty = _novelty(state.new, state, now_ms)
+
+
+def _moment(at_s: float, ms: int) -> float:
+    """A moment to the millisecond: of two such moments the difference is what it was when they were noted."""
+    return round(at_s + ms / 1000, 3)
 
 
 def _box(box: Box, parts: int = FINE) -> list[int]:
@@ -290,19 +309,19 @@ def _observed(told: Sequence[Any]) -> Observation:
     )
 
 
-def _tracked(number: int, told: Sequence[Any], at_s: float, now_s: float) -> Track:
+def _tracked(number: int, told: Sequence[Any], state: _State, now_s: float) -> Track:
     label, box, confidence, first, last, still, seen, support, missed = told
 
     def moment(ms: int | None) -> float | None:
-        return None if ms is None else at_s + ms / 1000
+        return None if ms is None else state.moment(ms)
 
     return Track(
         number,
         label,
         _boxed(box),
         confidence,
-        at_s + first / 1000,
-        now_s if last is None else at_s + last / 1000,
+        state.moment(first),
+        now_s if last is None else state.moment(last),
         moment(still),
         bool(seen),
         support,
@@ -310,12 +329,12 @@ def _tracked(number: int, told: Sequence[Any], at_s: float, now_s: float) -> Tra
     )
 
 
-def _novelty(told: Sequence[Any], at_s: float, now_ms: int) -> Novelty:
+def _novelty(told: Sequence[Any], state: _State, now_ms: int) -> Novelty:
     learned, things, (rows, columns), packed = told
     bits = np.frombuffer(base64.b64decode(packed), np.uint8)
     standing = np.unpackbits(bits, count=rows * columns) if bits.size else np.zeros(rows * columns)
     found = (
-        NewThing(_boxed(box), cells, at_s + since / 1000, at_s + (now_ms - ago) / 1000, structure)
+        NewThing(_boxed(box), cells, state.moment(since), state.moment(now_ms - ago), structure)
         for box, cells, since, ago, structure in things
     )
     return Novelty(bool(learned), tuple(found), standing.reshape(rows, columns).astype(np.bool_))

@@ -22,6 +22,7 @@ PAGES = {
         ROOT / "docs" / "commands.md",
         ROOT / "docs" / "delivery.md",
         ROOT / "docs" / "drawing-zones.md",
+        ROOT / "docs" / "dry-run.md",
         ROOT / "docs" / "evidence-and-law.md",
         ROOT / "docs" / "evidence.md",
         ROOT / "docs" / "explain.md",
