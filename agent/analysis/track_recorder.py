@@ -119,6 +119,16 @@ class TrackRecorder:
                 tails[camera_id] += block.packer.packed()
         return tails
 
+    def forget(self) -> None:
+        """Delete what is kept of a street that is watched no more.
+
+        Raises:
+            OSError: A file could not be deleted.
+        """
+        with self._lock:
+            self._blocks, self._waiting = {}, deque(maxlen=MOST_WAITING)
+        self._log.forget()
+
     def rest(self) -> None:
         """End every block, before a planned stop."""
         with self._lock:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from agent.capture.frame_faults import MAX_IN_A_ROW
 from agent.runtime.judging import beyond_rules
 from agent.scenarios import VERIFIER
+from wording.known_errors import words_of
 
 if TYPE_CHECKING:
     import threading
@@ -103,11 +104,15 @@ class Reconfiguration:
             TimeoutError: The analysis did not come to it.
         """
         analysis, clock = self._parts.analysis, self._clock
-        return len(
-            self._vision.between_frames(
-                lambda: analysis.forget_street(clock.now()), TAKEN_OVER_WITHIN_S
-            )
+        ended = self._vision.between_frames(
+            lambda: analysis.forget_street(clock.now()), TAKEN_OVER_WITHIN_S
         )
+        if self._parts.tracks is not None:
+            try:
+                self._parts.tracks.forget()
+            except OSError as error:
+                _log.error("tracks of the old place stay: %s", words_of(error))
+        return len(ended)
 
     def restart(self) -> None:
         """End in a planned way; systemd starts the agent again."""

@@ -98,6 +98,16 @@ class TrackLog:
         finally:
             os.close(descriptor)
 
+    def forget(self) -> None:
+        """Delete all files.
+
+        Raises:
+            OSError: One could not be deleted.
+        """
+        self._open = {}
+        for _, _, path in _files(self._folder):
+            path.unlink(missing_ok=True)
+
     def _next(self) -> int:
         if self._number is None:
             self._number = max((number for number, _, _ in _files(self._folder)), default=0)

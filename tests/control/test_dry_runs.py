@@ -16,6 +16,7 @@ from agent.control.messages.dry_run import (
     AskDryRunResult,
     DryRunResult,
 )
+from agent.control.messages.moving import AskMove
 from tests.support.running_agent import WatchedCorner, corner_at
 from tests.support.sites import as_toml, drawn_camera, red_thing, zone
 from tests.support.waiting import wait_until
@@ -148,3 +149,15 @@ def test_without_room_for_frames_the_tracks_are_judged_alone(corner_at: type) ->
         found = outcome(agent, AskDryRun())
     assert found.recent is None
     assert found.source[0].frames > 0
+
+
+def test_a_unit_that_hangs_elsewhere_keeps_no_tracks_of_the_old_place(corner_at: type) -> None:
+    corner: WatchedCorner = corner_at()
+    corner.start()
+    corner.stop()
+    kept = set((corner.state_dir / "tracks").iterdir())
+    assert kept
+    corner.start()
+    with corner.asked() as agent:
+        agent.ask(AskMove(keep_zones=True))
+    assert not any(path.exists() for path in kept)

@@ -71,7 +71,9 @@ def test_each_period_is_that_of_the_configuration(suffix: str) -> None:
     for told, section, name in rows:
         default = SECTIONS[section].model_fields[name].default
         assert re.search(rf"(?<![\d,]){default:,}(?![\d,])", told), (name, told)
-    periods = {("retention", name) for name in Settings.model_fields if name.endswith(("_days", "_hours"))}
+    periods = {
+        ("retention", name) for name in Settings.model_fields if name.endswith(("_days", "_hours"))
+    }
     assert {(section, name) for _, section, name in rows} == periods | {
         ("collection", "keep_days"),
         ("uplink", "keep_arrived"),

@@ -95,3 +95,14 @@ def test_the_oldest_go_when_there_is_no_room(tmp_path: Path) -> None:
         log.append("street", block(number), number * FILE_S)
         assert size_bytes(tmp_path) <= 4 * each + 40
     assert numbers(tmp_path) == [6, 7, 8, 9]
+
+
+def test_what_is_forgotten_is_gone_and_others_files_stay(tmp_path: Path) -> None:
+    log = TrackLog(tmp_path, 1_000_000)
+    other = tmp_path / "note.txt"
+    other.write_text("mine", encoding="utf-8")
+    log.append("street", block(0), 0.0)
+    log.forget()
+    assert list(tmp_path.iterdir()) == [other]
+    log.append("street", block(1), 1.0)
+    assert numbers(tmp_path) == [1]
