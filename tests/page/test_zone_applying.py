@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from playwright.sync_api import expect
 
 from agent.control.messages.configuration import AskRevert
 from tests.support.waiting import wait_until
 from tests.support.zone_drawing import Drawing
 from tests.support.zone_unit import ZoneUnit, street_zones
+
+pytestmark = pytest.mark.slow  # they need Chromium, which ./check --fast does not install
 
 
 def on_trial(drawing: Drawing) -> None:

@@ -12,6 +12,8 @@ from playwright.sync_api import expect
 from tests.support.zone_drawing import Drawing
 from tests.support.zone_unit import street_zones
 
+pytestmark = pytest.mark.slow  # they need Chromium, which ./check --fast does not install
+
 
 def sister(tmp_path: Path, zones: Any) -> str:
     path = tmp_path / "zones.json"

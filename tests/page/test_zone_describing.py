@@ -12,6 +12,8 @@ from tests.support.paths import ROOT
 from tests.support.zone_drawing import Drawing
 from tests.support.zone_unit import ZoneUnit, street_zones
 
+pytestmark = pytest.mark.slow  # they need Chromium, which ./check --fast does not install
+
 STATIC = ROOT / "provisioning" / "page" / "static" / "zones"
 
 

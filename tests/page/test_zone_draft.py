@@ -9,6 +9,8 @@ from tests.support.phone import Place
 from tests.support.zone_drawing import Drawing
 from tests.support.zone_unit import ZoneUnit
 
+pytestmark = pytest.mark.slow  # they need Chromium, which ./check --fast does not install
+
 GROUND: list[Place] = [(0.2, 0.75), (0.5, 0.72), (0.55, 0.9), (0.25, 0.92)]
 WRITTEN_ELSEWHERE = """
 async (zones) => {

@@ -9,6 +9,8 @@ from agent.scenarios import zone_kinds
 from tests.support.phone import Place
 from tests.support.zone_drawing import Drawing
 
+pytestmark = pytest.mark.slow  # they need Chromium, which ./check --fast does not install
+
 GROUND: list[Place] = [(0.2, 0.75), (0.5, 0.72), (0.55, 0.9), (0.25, 0.92)]
 """Ground on which the street of the example has no zone."""
 

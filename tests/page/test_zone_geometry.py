@@ -14,6 +14,8 @@ from agent.config.sections.zones import SMALLEST_ZONE
 from agent.domain.polygons import area, crossings
 from tests.support.paths import ROOT
 
+pytestmark = pytest.mark.slow  # they need Chromium, which ./check --fast does not install
+
 STATIC = ROOT / "provisioning" / "page" / "static"
 SQUARE = [[0.2, 0.2], [0.6, 0.2], [0.6, 0.6], [0.2, 0.6]]
 
