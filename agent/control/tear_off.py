@@ -126,9 +126,13 @@ class TearOffTests:
         Raises:
             RefusedError: There is none of this id.
         """
+        return self.of(asked.case_id)
+
+    def of(self, case_id: str) -> TearOffReply:
+        """The same, by its id."""
         try:
             with closing(self._database.read()) as connection:
-                case = case_of(connection, asked.case_id)
+                case = case_of(connection, case_id)
                 body = None if case is None else last_body(connection, case.case_id)
         except sqlite3.Error as error:
             raise RefusedError("not_readable", reason_of(error)) from error

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from agent.protocol.base import MAX_PLACES, MAX_WORDS, Wire
 from agent.protocol.field_examples import BEGAN_AT, Example, sha256_of
-from agent.protocol.fields import AtMost, Label, Moment, Name, Sha256, Within, Word
+from agent.protocol.fields import AtMost, Flag, Label, Moment, Name, Sha256, Within, Word
 
 Figure = Annotated[float, Within(-1e15, 1e15)]
 
@@ -43,7 +43,8 @@ class AcceptanceBody(Wire):
     """The result of taking a device over (验收).
 
     ``configuration_sha256`` is what it was accepted with: another configuration is another thing.
-    ``numbers`` are measured figures, by their names, each with its unit in the name.
+    ``numbers`` are measured figures, by their names, each with its unit in the name. ``provisional``: the first
+    night has not passed; what it was like comes with a second one that is not, with the same ``by``.
     """
 
     result: Annotated[Literal["accepted", "accepted_with_remarks", "refused"], Example("accepted")]
@@ -55,6 +56,7 @@ class AcceptanceBody(Wire):
         dict[Word, Figure], AtMost(MAX_WORDS), Example({"delivery_p95_s": 1.4, "test_cases": 5.0})
     ] = {}
     evidence: Annotated[tuple[Exhibit, ...], AtMost(MAX_PLACES)] = ()
+    provisional: Annotated[Flag, Example(False)] = False
 
 
 class DecommissionedBody(Wire):

@@ -38,6 +38,7 @@ from agent.runtime.local_verbs import Running, local_verbs
 from agent.runtime.metrics import Metrics
 from agent.runtime.reconfiguration import Reconfiguration
 from agent.runtime.recovery import Recovery
+from agent.runtime.service_verbs import service_of
 from agent.runtime.showing import Showing
 from agent.runtime.supervisor import Supervisor
 from agent.runtime.thermal_throttle import AnalysisRate, ThermalThrottle
@@ -227,7 +228,7 @@ class _Device:
         """Start every thread: first the cameras, which take longest to come up."""
         self._settle()
         self._vision.start_cameras()
-        signer = open_signer(self._state_dir / KEYS, self._run_dir / KEYS)
+        self._signer = signer = open_signer(self._state_dir / KEYS, self._run_dir / KEYS)
         housekeeping = self._keep_house(signer.public.kid)
         self._uplink = self._start_uplink(signer.public, housekeeping)
         self._watch = self._supervisor(self._uplink)
@@ -455,8 +456,12 @@ class _Device:
             uplink=self._uplink,
             followed=self._followed,
         )
+        service = service_of(running, self._signer)
+        metrics.acceptance = service.acceptance.status
+        self._workers.keep("acceptance", lambda: service.acceptance.run(self._workers.stop))
+        verbs = (*local_verbs(running), *service.verbs)
         record = housekeeping.audit.append
-        channel = ControlChannel(folder_of(self._run_dir), local_verbs(running), record)
+        channel = ControlChannel(folder_of(self._run_dir), verbs, record)
         self._workers.keep("control", lambda: channel.run(self._workers.stop))
 
     def _inventory(self) -> InventorySender:

@@ -20,7 +20,6 @@ from agent.control.messages.status import AskStatus, StatusReply
 from agent.control.moving import Moving
 from agent.control.reanchoring import Reanchoring
 from agent.control.verbs import verb
-from agent.runtime.service_verbs import service_verbs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,7 +78,6 @@ def local_verbs(running: Running) -> tuple[Verb, ...]:
         verb(AskDryRun, running.showing.dry_runs.start),
         verb(AskDryRunProgress, running.showing.dry_runs.progress),
         verb(AskDryRunResult, running.showing.dry_runs.result),
-        *service_verbs(running),
     )
 
 

@@ -33,6 +33,7 @@ from agent.telemetry.analysis_rates import AnalysisRates, Counted
 from agent.telemetry.gauges import gauge
 from agent.telemetry.picture_figures import PictureFigures
 from agent.telemetry.status_file import (
+    AcceptanceStatus,
     CameraStatus,
     CaseStatus,
     MeasureStatus,
@@ -99,6 +100,7 @@ class Metrics:
         self._pictures = PictureFigures(parts.analysis.last_frame)
         self.applied: Callable[[], AppliedHealth | None] = lambda: None
         """What was applied last; nothing as long as nobody can."""
+        self.acceptance: Callable[[], AcceptanceStatus | None] = lambda: None
         self.switches: Callable[[], Mapping[str, bool]] = dict
         """At the housing; nothing as long as no pins are configured."""
 
@@ -357,6 +359,7 @@ class Metrics:
             software=self._software(),
             storage=self.storage(),
             verifier=self.verifier(),
+            acceptance=self.acceptance(),
         )
 
     def _software(self) -> Software:

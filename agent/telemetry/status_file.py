@@ -121,6 +121,15 @@ class Software(_Part):
     models: tuple[ModelUsed, ...]
 
 
+class AcceptanceStatus(_Part):
+    """Whether people have accepted the device; see :class:`agent.control.messages.service.AcceptanceReply`."""
+
+    state: Literal["none", "refused", "provisional", "complete"]
+    result: str | None = None
+    at: datetime | None = None
+    as_configured: bool = True
+
+
 class Status(_Part):
     """Everything at one moment."""
 
@@ -147,6 +156,7 @@ class Status(_Part):
     storage: StorageHealth | None = None
     verifier: VerifierHealth | None = None
     """None where no scenario here would ask it."""
+    acceptance: AcceptanceStatus | None = None
 
 
 def keep_written(

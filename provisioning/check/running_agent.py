@@ -33,6 +33,7 @@ def agent(device: Device) -> Iterator[Finding]:
         yield _silent(here)
     else:
         yield from _astray(here.status, device)
+        yield from _of_acceptance(here.status)
 
 
 def _none_meant(here: AgentHere) -> Finding:
@@ -191,6 +192,36 @@ def _of_verifier(status: Status) -> Iterator[Finding]:
         said("Correct what the check of the models names; {restart}", restart=RESTART),
         code="agent_verifier",
     )
+
+
+def _of_acceptance(status: Status) -> Iterator[Finding]:
+    """Whether people have accepted it, and as it is configured now."""
+    found = status.acceptance
+    if found is None:
+        return
+    if found.state in {"none", "refused"}:
+        yield Finding(
+            "agent",
+            "note",
+            said("the device is not accepted"),
+            said("It watches and reports all the same."),
+            said("`sudo kerbwatch accept` records the acceptance."),
+            code="acceptance",
+        )
+    elif not found.as_configured:
+        yield Finding(
+            "agent",
+            "note",
+            said("the device was accepted with another configuration"),
+            said("What was checked then does not say how it works now."),
+            said("`sudo kerbwatch accept` records the acceptance."),
+            code="acceptance",
+        )
+    elif found.state == "provisional":
+        what = said("the device is accepted provisionally: the first night has not passed")
+        yield Finding("agent", "note", what, code="acceptance")
+    else:
+        yield Finding("agent", "ok", said("the device is accepted"), code="acceptance")
 
 
 CHECKS = (Check("agent", agent, limit_s=60),)

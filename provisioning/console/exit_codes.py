@@ -98,6 +98,7 @@ EXPECTED = {
     "provisioning.enrolment.est_client.EstError": Expected(
         FAULT, said("The identity was not changed.")
     ),
+    "provisioning.commands.accept.NotCheckedError": Expected(FAULT, said("Nothing was accepted.")),
     "provisioning.check.fixes.FixError": Expected(FAULT, said("The fix was not carried out.")),
     "provisioning.fleet.inventory.FleetError": Expected(
         FAULT, said("The inventory was not changed.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -86,4 +87,84 @@ def test(site: Path, wait_s: float, as_json: bool) -> None:
     sys.exit(send_test(site, wait_s=wait_s, as_json=as_json))
 
 
-COMMANDS = (commission, test)
+def _walked(
+    _context: click.Context, _option: click.Parameter, values: tuple[str, ...]
+) -> dict[str, str]:
+    """ZONE=passed, ZONE=failed, …; a zone alone was passed."""
+    found = {}
+    for value in values:
+        zone, _, state = value.partition("=")
+        if (state or "passed") not in _STATES:
+            raise click.BadParameter(
+                say("give ZONE or ZONE=STATE; a state is one of {states}", states=list(_STATES))
+            )
+        found[zone] = state or "passed"
+    return found
+
+
+_STATES = ("passed", "remark", "failed", "not_done")
+
+
+@click.command(
+    "accept",
+    help=say(
+        "Check the device, send a test case, and record its acceptance: signed by the device, kept, and sent.\n\n"
+        "A check that failed makes it refused. It is provisional until the first night has passed, which the "
+        "agent\n"
+        "judges by itself. --form writes the acceptance form (PDF) to be signed by hand.\n"
+    ),
+)
+@SITE
+@click.option(
+    "--role",
+    type=click.Choice(["installer", "inspector", "operator"]),
+    default="installer",
+    show_default=True,
+    help=say("Who accepts."),
+)
+@click.option(
+    "--id", "person_id", help=say("Id in somebody's register, such as team-7; it is sent.")
+)
+@click.option("--name", help=say("Name, for the form alone; it is neither kept nor sent."))
+@click.option(
+    "--walked",
+    multiple=True,
+    callback=_walked,
+    metavar=say("ZONE[=STATE]"),
+    help=say("What came of the walk test in a zone; may be given again."),
+)
+@click.option(
+    "--wait",
+    "wait_s",
+    type=click.FloatRange(0, 3600),
+    default=60.0,
+    show_default=True,
+    help=say("Seconds to wait for the ticket number."),
+)
+@click.option("--no-test", is_flag=True, help=say("Send no test case."))
+@click.option(
+    "--form",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help=say("Write the acceptance form (PDF)."),
+)
+@click.option(
+    "--language",
+    type=click.Choice(["zh_CN", "en"]),
+    default="zh_CN",
+    show_default=True,
+    help=say("Language of the form."),
+)
+@click.option("--show", is_flag=True, help=say("Say how far the acceptance is; record none."))
+@json_option(say("With --show: as JSON."))
+def accept(
+    site: Path, show: bool, as_json: bool, no_test: bool, wait_s: float, **told: Any
+) -> None:
+    """Record the acceptance."""
+    from provisioning.commands import accept
+
+    if show:
+        sys.exit(accept.show(site, as_json=as_json))
+    sys.exit(accept.accept(site, wait_s=None if no_test else wait_s, **told))
+
+
+COMMANDS = (commission, test, accept)

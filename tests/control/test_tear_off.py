@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -26,28 +24,15 @@ from agent.storage.paths import DATABASE
 from provisioning.commands.tear_off import outcome
 from tests.support.broker import Broker
 from tests.support.command_line import kerbwatch
-from tests.support.example_platform import PLATFORM, module
+from tests.support.example_platform import example_platform, module
 from tests.support.running_agent import WatchedCorner, corner_at
 from tests.support.sites import site_of, uplink_table, zone
 from tests.support.state_folder import StateFolder
-from tests.support.topics import PREFIX
 from tests.support.waiting import wait_until
 
 __all__ = ["corner_at"]
 pytestmark = pytest.mark.slow
 CornerAt = Callable[..., WatchedCorner]
-
-
-@contextmanager
-def platform(broker: Broker, database: Path) -> Iterator[None]:
-    """The example platform, as it is started."""
-    program = [sys.executable, str(PLATFORM / "consumer.py"), broker.url, str(database)]
-    running = subprocess.Popen([*program, "--topic", f"{PREFIX}/+/+/events"])
-    try:
-        yield
-    finally:
-        running.terminate()
-        running.wait(60)
 
 
 def types_at(database: Path) -> set[str]:
@@ -73,7 +58,7 @@ def test_the_number_of_a_test_case_comes_home_with_receipts_and_without(
     broker: Broker, corner_at: CornerAt, tmp_path: Path, confirm: str
 ) -> None:
     corner = corner_at(uplink=uplink_table(broker.settings(confirm=confirm)))
-    with platform(broker, tmp_path / "platform.db"):
+    with example_platform(broker, tmp_path / "platform.db"):
         corner.start()
         with corner.asked() as agent:
             state, _ = agent.ask(AskTestCase())

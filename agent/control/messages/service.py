@@ -112,3 +112,82 @@ class AskCommission(Request[CommissionReply]):
 
     camera_id: Name
     anyway: bool = False
+
+
+State = Literal["passed", "remark", "failed", "not_done"]
+
+
+class CheckRow(Reply):
+    """One thing that was looked at, as the contract has it (``agent.protocol.service.Check``)."""
+
+    code: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+    state: State
+    subject: Name | None = None
+
+
+class AcceptanceReply(Reply):
+    """The acceptance as it stands.
+
+    Attributes:
+        state: ``none``: nobody has accepted it; ``refused``; ``provisional``: accepted, and the first night has not
+            passed; ``complete``.
+        number: Of the record, from 1.
+        result: ``accepted``, ``accepted_with_remarks`` or ``refused``.
+        at: When it was accepted, or completed.
+        role: Who accepted it, and …
+        person_id: … his id in somebody's register; never a name.
+        configuration_sha256: With which configuration.
+        as_configured: Whether that is the one that holds now.
+        checks: Everything that was looked at.
+        numbers: Measured figures.
+        night_minutes: How much of the first night was seen; ``night_needed`` is enough.
+        jws: The record, signed by the device's key (RFC 7515, compact).
+        sha256: Of it.
+        kid: The key's name (RFC 7638), as the device's birth tells it.
+    """
+
+    state: Literal["none", "refused", "provisional", "complete"]
+    number: int = 0
+    result: Literal["accepted", "accepted_with_remarks", "refused"] | None = None
+    at: datetime | None = None
+    role: str | None = None
+    person_id: str | None = None
+    configuration_sha256: str | None = None
+    as_configured: bool = True
+    checks: tuple[CheckRow, ...] = ()
+    numbers: Annotated[dict[str, float], Field(default_factory=dict)]
+    night_minutes: int = 0
+    night_needed: int = 0
+    jws: str | None = None
+    sha256: str | None = None
+    kid: str | None = None
+
+
+class AskAcceptance(Request[AcceptanceReply]):
+    """Is this device accepted?"""
+
+    verb: ClassVar[str] = "acceptance"
+    answer: ClassVar[type[Reply]] = AcceptanceReply
+
+
+class RecordAcceptance(Request[AcceptanceReply]):
+    """Take this device over: what was checked is recorded, signed, kept and sent.
+
+    The agent adds what it knows itself (commissioning pictures, zones, the test case) and says what comes of it all.
+
+    Attributes:
+        role: Who takes it over.
+        person_id: His id in somebody's register, such as ``team-7``; a name stands on the paper alone.
+        checks: What ``kerbwatch check`` found.
+        walked: Zone → what came of walking through it.
+        case_id: Of the test case; None: there was none.
+    """
+
+    verb: ClassVar[str] = "acceptance.record"
+    answer: ClassVar[type[Reply]] = AcceptanceReply
+
+    role: Literal["installer", "inspector", "operator"]
+    person_id: Name | None = None
+    checks: Annotated[tuple[CheckRow, ...], Field(max_length=500)] = ()
+    walked: Annotated[dict[Name, State], Field(default_factory=dict, max_length=500)]
+    case_id: Annotated[str, Field(min_length=1, max_length=64)] | None = None
