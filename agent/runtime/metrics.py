@@ -98,6 +98,7 @@ class Metrics:
         self._began_s = time.monotonic()
         self._rates = AnalysisRates(clock)
         self._pictures = PictureFigures(parts.analysis.last_frame)
+        self.acceptance: Callable[[], AcceptanceStatus | None] = lambda: None
         self.applied: Callable[[], AppliedHealth | None] = lambda: None
         """What was applied last; nothing as long as nobody can."""
         self.acceptance: Callable[[], AcceptanceStatus | None] = lambda: None
