@@ -2,7 +2,7 @@
 
 Tracking, redaction, scenarios, manifests and texts go by this table. A label has one row, and no
 property of a row has a default: whoever adds a label decides all of them. What people read for it
-stands in ``provisioning/wording/vocabulary.py``, one row a label as well.
+stands in ``provisioning/wording/labels.py``, one row a label as well.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from agent.control.messages.pictures import (
 from provisioning.page.answers import PageError, both
 from provisioning.page.page_words import BAD_REQUEST
 from provisioning.wording import in_words
-from provisioning.wording.vocabulary import LABEL_WORDS
+from provisioning.wording.labels import LABEL_WORDS
 
 if TYPE_CHECKING:
     from typing import Any, Literal

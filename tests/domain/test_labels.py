@@ -23,7 +23,8 @@ from agent.domain.scene import Box, Detection
 from agent.inference import ModelError, family_names, load_family, load_manifest
 from agent.inference.manifest import IGNORED
 from agent.perception.redaction import sensitive_regions
-from provisioning.wording.vocabulary import LABEL_WORDS, label_in_words, things_in_words
+from provisioning.wording.labels import LABEL_WORDS
+from provisioning.wording.vocabulary import label_in_words, things_in_words
 from tests.support.paths import ROOT
 from training.street_detector.classes import STREET_CLASSES
 from wording.messages import Said
