@@ -26,6 +26,7 @@ from provisioning.console.exit_codes import FAULT
 from provisioning.console.progress import Progress
 from provisioning.demo.consumer import Consumer
 from provisioning.demo.ground_truth import Truth, compare, reported_cases
+from provisioning.demo.street import STREET
 from provisioning.wording import say, say_many
 from provisioning.wording.case_sentences import in_words, position
 from provisioning.wording.vocabulary import kind_in_words
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from provisioning.demo.consumer import Received
     from provisioning.demo.ground_truth import Comparison
 
-STREET = Path(__file__).parents[2] / "examples" / "street"
 _LAST_MESSAGES_TIMEOUT_S = 10.0
 """What the broker has confirmed reaches the consumer within this time."""
 

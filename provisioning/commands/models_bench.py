@@ -31,6 +31,7 @@ from agent.inference.preprocess import Preparation
 from drivers import pictures
 from drivers.power import read_power
 from drivers.temperature import processor_c
+from provisioning.demo.street import STREET
 from provisioning.wording import say
 from provisioning.wording.width import padded
 
@@ -50,7 +51,6 @@ RUNS_PER_S: float = AnalysisSection.model_fields["runs_per_s"].default
 DETECTOR, BIN_STATE = "detector", "bin_state"
 CORE_SHARE = 0.6
 """Of one core, for the networks; the rest is for cameras, tracking, evidence and delivery."""
-STREET = Path(__file__).parents[2] / "examples" / "street" / "clip.mp4"
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,8 +212,8 @@ def _crops(folder: Path | None) -> list[Picture]:
         found = [each[:height, :width] for each in read if each is not None][:PICTURES]
         if not found:
             raise click.ClickException(say("There is no picture in {path}.", path=folder))
-    elif STREET.is_file():
-        clip = cv2.VideoCapture(str(STREET))
+    elif (STREET / "clip.mp4").is_file():
+        clip = cv2.VideoCapture(str(STREET / "clip.mp4"))
         found = [clip.read()[1][-height:, :width] for _ in range(PICTURES)]
     else:
         random = np.random.default_rng(1)
