@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
+from agent.control.messages.service import AskCommission
+from tests.support.paths import STREET
+from tests.support.waiting import wait_until
 from tests.support.zone_drawing import Drawing
-from tests.support.zone_unit import street_zones
+from tests.support.zone_unit import ZoneUnit, street_zones
 
 pytestmark = pytest.mark.slow  # they need Chromium, which ./check --fast does not install
 
@@ -86,3 +90,41 @@ def test_refused_it_changes_nothing(drawing: Drawing) -> None:
     drawing.press("refuse")
     expect(drawing.page.locator(".zone.ghost")).to_have_count(0)
     expect(drawing.page.locator("[data-action='undo']")).to_be_disabled()
+
+
+@pytest.fixture
+def commissioned(tmp_path: Path) -> Iterator[ZoneUnit]:
+    """A unit before the example street, whose camera has its reference image."""
+    clip = {"path": str(STREET / "clip.mp4"), "loop": True, "pace": "real_time", "frames_per_s": 2}
+    camera = {"camera_id": "street", "driver": "video_file", "settings": clip}
+    unit = ZoneUnit(tmp_path, cameras=[camera])
+    taken = AskCommission(camera_id="street", anyway=True)
+
+    def stored() -> bool:
+        with unit.corner.asked() as agent:
+            return agent.ask(taken)[0].stored
+
+    wait_until(stored)
+    yield unit
+    unit.end()
+
+
+def test_the_unit_itself_proposes_where_the_zones_lie_by_its_reference_image(
+    chromium: Browser, commissioned: ZoneUnit
+) -> None:
+    with commissioned.phone(chromium) as drawing:
+        drawing.press("copy")
+        drawing.press("reanchor")
+        fitted = drawing.page.get_by_text("Fitted by the reference image")
+
+        def proposed() -> bool:  # the agent may still be at the picture: then it says so
+            drawing.press("by-pictures")
+            expect(fitted.or_(drawing.page.locator(".panel .fault"))).to_be_visible()
+            return fitted.is_visible()
+
+        wait_until(proposed)
+        drawing.press("accept")
+        before = {zone["zone_id"]: zone["polygon"] for zone in street_zones()}
+        for zone in drawing.draft():
+            for there, was in zip(zone["polygon"], before[zone["zone_id"]], strict=True):
+                assert there == pytest.approx(was, abs=0.01)

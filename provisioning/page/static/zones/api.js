@@ -29,13 +29,13 @@ export function post(path, body = {}) {
   return asked(path, { method: "POST", ...asJson(body) });
 }
 
-/** A picture as {url, capturedAt}; whoever asked gives the url back (URL.revokeObjectURL). */
+/** A picture as {url, facts: what the agent says of it}; whoever asked gives the url back (URL.revokeObjectURL). */
 export async function picture(path) {
   const response = await fetched(path, { method: "GET" });
   if (!response.ok) throw await refused(response);
   return {
     url: URL.createObjectURL(await response.blob()),
-    capturedAt: response.headers.get("X-Captured-At"),
+    facts: JSON.parse(response.headers.get("X-Picture") ?? "{}"),
   };
 }
 

@@ -42,6 +42,7 @@ export class Page {
     this.kind = null;
     this.hours = 3;
     this.ghost = 0;
+    this.hasReference = false;
     this.copyFault = null;
     this.fileZones = null; // of a file with several cameras, until one is chosen
     this.panel = "list";
@@ -107,7 +108,8 @@ export class Page {
     this.editor.look(camera);
     this.showGhost(0);
     try {
-      const { url } = await api.picture(`/api/picture/${encodeURIComponent(camera)}`);
+      const { url, facts } = await api.picture(`/api/picture/${encodeURIComponent(camera)}`);
+      this.hasReference = facts.commissioned === true;
       const picture = await decoded(url);
       this.canvas.show(url, picture.naturalWidth, picture.naturalHeight);
       if (this.spoken?.startsWith("no picture")) this.speak("");

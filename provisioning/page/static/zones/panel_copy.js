@@ -50,7 +50,7 @@ export function layingPanel(page) {
     cut.length ? el("p", { class: "remark" }, say("laying_cut", { zones: names(cut) })) : null,
     unsure.length ? el("p", { class: "remark" }, say("laying_unsure", { zones: names(unsure) })) : null,
     editor.laying.unknown ? el("p", { class: "remark" }, say("left_out_kinds", { count: editor.laying.unknown })) : null,
-    ...(editor.laying.replaces ? [byPictures(page), ghost(page)] : [facts(page)]),
+    ...(editor.laying.replaces ? [byPictures(page), page.hasReference ? ghost(page) : null] : [facts(page)]),
     el(
       "div",
       { class: "row" },
@@ -84,8 +84,7 @@ function facts(page) {
 
 // The unit compares its reference image with what it sees now: a better beginning, where it is sure of it.
 function byPictures(page) {
-  const camera = page.cameras.find((each) => each.camera_id === page.editor.camera);
-  if (!camera.has_reference) return null;
+  if (!page.hasReference) return null;
   const { certainty, fault } = page.editor.laying;
   return el(
     "div",
