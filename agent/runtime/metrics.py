@@ -101,7 +101,6 @@ class Metrics:
         self.acceptance: Callable[[], AcceptanceStatus | None] = lambda: None
         self.applied: Callable[[], AppliedHealth | None] = lambda: None
         """What was applied last; nothing as long as nobody can."""
-        self.acceptance: Callable[[], AcceptanceStatus | None] = lambda: None
         self.switches: Callable[[], Mapping[str, bool]] = dict
         """At the housing; nothing as long as no pins are configured."""
 
