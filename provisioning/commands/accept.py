@@ -97,7 +97,7 @@ def accept(
             ),
             timeout_s=ANSWERS_WITHIN_S,
         )
-        pictures = _pictures(agent, configuration)
+        pictures = pictures_of(agent, configuration)
     if form is not None:
         words = words_of_findings(findings, language)
         pdf = form_pdf(configuration, done, test_case, name, words, pictures, language)
@@ -175,7 +175,7 @@ def _tested(agent: Call, wait_s: float) -> TearOffReply:
     return state
 
 
-def _pictures(agent: Call, configuration: Configuration) -> list[bytes]:
+def pictures_of(agent: Call, configuration: Configuration) -> list[bytes]:
     """The commissioning pictures that can be shown, redacted; two at most, as there is room for no more."""
     found = []
     for camera in configuration.cameras[:2]:

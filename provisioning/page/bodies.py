@@ -68,3 +68,19 @@ class CertificateBody(Body):
 
     certificate: Pem
     authority: Pem | None = None
+
+
+Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+
+
+class AcceptanceBody(Body):
+    """Who takes the device over, and what came of walking and of the test case.
+
+    ``name`` stands on the form alone; ``person_id`` is sent.
+    """
+
+    name: Annotated[str, Field(min_length=1, max_length=100)]
+    role: Literal["installer", "inspector", "operator"] = "installer"
+    person_id: Word | None = None
+    walked: Annotated[dict[Word, Literal["passed", "not_done"]], Field(max_length=100)] = {}
+    case_id: Word | None = None

@@ -49,8 +49,6 @@ _STATE: dict[str, str] = {
     "not_seeded": said("not prepared"),
     "page_on_for": said("Page"),
     "minutes_left": said("on for {count} min", count="{count}"),
-    "identify": said("Let the device's light flash"),
-    "look_at_the_light": said("The device's light flashes."),
 }
 MOUNT_WORDS: dict[str, str] = {
     "aim": said("Aim"),
@@ -126,6 +124,25 @@ ACCEPT_WORDS: dict[str, str] = {
     "take_commissioning": said("Take the commissioning picture"),
     "being_taken": said("is being taken …"),
     "taken": said("taken"),
+    "record": said("Record"),
+    "what_accept": said(
+        "The device is checked once more. Checks, zones, walk test and test ticket are recorded, signed by the "
+        "device and sent. Your rights here end with it."
+    ),
+    "checking": CHECK_WORDS["checking"],
+    "your_name": said("Your name, for the form alone"),
+    "person_id": said("Your id in the register, if you have one; it is sent"),
+    "sign": said("Accept and sign"),
+    "form": said("Acceptance form (PDF)"),
+    "stage_none": said("Nobody has accepted it yet."),
+    "stage_refused": said("It was not accepted."),
+    "stage_provisional": said(
+        "Accepted, provisionally: {seen} of {needed} minutes of the first night are seen.",
+        seen="{seen}",
+        needed="{needed}",
+    ),
+    "stage_complete": said("Accepted; the first night has passed."),
+    "failed_checks": said("These checks failed: {codes}", codes="{codes}"),
     "page_off": said("Switch the page off"),
     "is_off": said("The page is off. A press of the button switches it on again."),
 } | _STATE

@@ -37,6 +37,7 @@ SOCKET, SERVICE, END = "kerbwatch-page.socket", "kerbwatch-page.service", "kerbw
 POINT = "kerbwatch-point"
 """The access point: a profile of NetworkManager's."""
 COMMAND = "/opt/kerbwatch/active/bin/kerbwatch"
+PYTHON = "/opt/kerbwatch/active/bin/python"
 LONGEST_S = 240
 SITE = "/etc/kerbwatch"
 IDENTITY = "identity"
@@ -47,6 +48,7 @@ Request = dict[str, Any]
 _PEM = re.compile(
     r"(-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]{1,16000}-----END CERTIFICATE-----\s*){1,6}"
 )
+_CASE_ID = re.compile(r"[A-Za-z0-9-]{0,64}")
 _ID = re.compile(r"[0-9a-f]{16}")
 
 
@@ -77,6 +79,7 @@ PAGE = Requester(
             "check",
             "identity_request",
             "identity_install",
+            "acceptance_form",
         }
     ),
 )
@@ -213,6 +216,18 @@ def _identity_install(root_dir: Path, told: Request) -> str:
             path.unlink(missing_ok=True)
 
 
+def _acceptance_form(root_dir: Path, told: Request) -> str:
+    """The form of the acceptance, from what the agent has recorded; of the request it takes what stands on it alone."""
+    asked = {name: told.get(name, "") for name in ("name", "language", "case_id")}
+    if not all(isinstance(each, str) and len(each) <= 100 for each in asked.values()):
+        raise RefusedError("the form's facts are too long")
+    if asked["language"] not in {"zh_CN", "en"} or not _CASE_ID.fullmatch(asked["case_id"]):
+        raise RefusedError("the form's facts are none")
+    replace_file(root_dir / "acceptance.json", json.dumps(asked), durable=False)
+    module = "provisioning.page.acceptance_form"
+    return _outside(PYTHON, "-P", "-m", module, SITE, str(root_dir))
+
+
 VERBS: dict[str, Callable[[Path, Request], str]] = {
     "page_on": _page_on,
     "page_off": _page_off,
@@ -223,6 +238,7 @@ VERBS: dict[str, Callable[[Path, Request], str]] = {
     "check": _check,
     "identity_request": _identity_request,
     "identity_install": _identity_install,
+    "acceptance_form": _acceptance_form,
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from provisioning.page import api, bodies, pictures, static_files, views
+from provisioning.page import acceptance, api, bodies, pictures, static_files, views
 from provisioning.page.app import Endpoint
 from provisioning.page.zone_api import ZONE_ENDPOINTS
 
@@ -27,6 +27,9 @@ ENDPOINTS = (
     Endpoint("/api/fix/{code}", api.fix, "POST", bodies.Nothing),
     Endpoint("/api/certificate-request", api.certificate_request, "POST", bodies.Nothing),
     Endpoint("/api/certificate", api.certificate, "POST", bodies.CertificateBody),
+    Endpoint("/api/acceptance", acceptance.acceptance),
+    Endpoint("/api/acceptance", acceptance.accept, "POST", bodies.AcceptanceBody),
+    Endpoint("/api/acceptance.pdf", acceptance.form),
     Endpoint("/api/off", api.page_off, "POST", bodies.Nothing, ends=True),
     Endpoint("/api/draft", api.draft),
     Endpoint("/api/draft", api.keep_draft, "PUT", bodies.DraftBody),

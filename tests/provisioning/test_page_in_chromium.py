@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -262,3 +263,34 @@ def test_the_commissioning_picture_waits_until_nobody_is_in_it_and_the_page_can_
         expect(phone.locator("main")).to_contain_text("按一下按钮可再次开启")
         wait_until(lambda: root.asked == ["page_off"])
     assert device.ask("/api/state").status == 401
+
+
+def test_the_device_is_accepted_by_the_phone_and_the_rights_end(
+    device: PageProcess, corner: WatchedCorner, chromium: Browser
+) -> None:
+    """What comes of it the agent says; a refused one leaves the rights, an accepted one ends them."""
+    with RootHere(corner.folder) as root, phone_of(chromium, language="zh-CN") as phone:
+        signed_in(phone, device)
+        phone.goto(f"{device.url}/steps/walk")
+        expect(phone.locator("#list li").first).to_contain_text("在 kerb 中")
+        phone.goto(f"{device.url}/steps/accept")
+        expect(phone.locator("#stage")).to_have_text("还没有验收。")
+        phone.locator("#name").fill("王伟")
+        phone.locator("#accept button").click()
+        expect(phone.locator("#form")).to_be_visible(timeout=240_000)
+        shot(phone, "accepted")
+        assert root.asked == ["check", "acceptance_form"]
+        told = device_asks(phone, "/api/acceptance")
+        assert told["state"] in {"refused", "provisional"}
+        ended = told["state"] == "provisional"
+        assert (device_asks(phone, "/api/state")["visit_over"] == "accepted") == ended
+        pdf = (corner.folder / "root" / "acceptance.pdf").read_bytes()
+        assert pdf.startswith(b"%PDF")
+    assert not any(
+        "王伟".encode() in path.read_bytes() for path in (corner.folder / "state").rglob("*.jsonl")
+    ), "the name is on the form alone"
+
+
+def device_asks(phone: Page, path: str) -> Any:
+    """What the page's scripts are told."""
+    return phone.evaluate("async path => (await fetch(path)).json()", path)

@@ -12,13 +12,14 @@ from typing import Any, Self
 
 from drivers.disk import replace_file
 from drivers.files.requests import take
+from provisioning.page import acceptance_form
 from tests.support.paths import ROOT
 
 
 class RootHere:
     """A thread that does what ``kerbwatch-admin.service`` has systemd do; for a ``with`` block.
 
-    The check is the real one. Of the rest it is kept that it was asked for.
+    Check and acceptance form are the real ones. Of the rest it is kept that it was asked for.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -50,6 +51,10 @@ class RootHere:
         self.asked.append(told["verb"])
         if told["verb"] == "check":
             self._check()
+        if told["verb"] == "acceptance_form":
+            root = self._folder / "root"
+            replace_file(root / "acceptance.json", json.dumps(told))
+            acceptance_form.write(self._folder, root)
         done = {"id": told["id"], "verb": told["verb"], "fault": ""}
         replace_file(self._folder / "root" / "page-run" / "done.json", json.dumps(done))
 

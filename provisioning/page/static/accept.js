@@ -1,4 +1,4 @@
-import { ask, read, words } from "./page.js";
+import { ask, filled, read, words } from "./page.js";
 import { showState } from "./state.js";
 
 const says = document.getElementById("says");
@@ -33,6 +33,38 @@ commission.addEventListener("click", async () => {
   }
   commission.disabled = false;
 });
+
+const form = document.getElementById("accept");
+
+function show(told) {
+  document.getElementById("stage").textContent = filled(words[`stage_${told.state}`], { seen: told.night_minutes, needed: told.night_needed });
+  document.getElementById("form").hidden = !told.form;
+  says.textContent = told.state === "refused" ? filled(words.failed_checks, { codes: told.failed.join(", ") }) : "";
+}
+
+form.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  if (!form.reportValidity()) return;
+  const button = form.querySelector("button");
+  button.disabled = true;
+  says.textContent = "";
+  const body = {
+    name: form.name.value.trim(),
+    person_id: form.person.value || null,
+    walked: JSON.parse(sessionStorage.getItem("walked") || "{}"),
+    case_id: sessionStorage.getItem("case_id"),
+  };
+  try {
+    document.getElementById("stage").textContent = words.checking;
+    await ask("/api/check", { method: "POST" });
+    show(await ask("/api/acceptance", { method: "POST", body }));
+  } catch (error) {
+    document.getElementById("stage").textContent = "";
+    says.textContent = error.message;
+  }
+  button.disabled = false;
+});
+ask("/api/acceptance").then(show, (error) => (says.textContent = error.message));
 
 document.getElementById("off").addEventListener("click", async () => {
   try {

@@ -1,6 +1,6 @@
 import { ask, filled, read, tell, words } from "./page.js";
 import { choose, draw, follow } from "./live.js";
-import { identify, showState } from "./state.js";
+import { showState } from "./state.js";
 
 const camera = document.getElementById("camera");
 const ghost = document.getElementById("ghost");
@@ -58,7 +58,6 @@ async function loadGhost() {
 
 showGhost.addEventListener("change", loadGhost);
 camera.addEventListener("change", loadGhost);
-document.getElementById("identify").addEventListener("click", identify);
 showState(document.getElementById("state"));
 for (let there = false; !there; ) {
   try {

@@ -8,6 +8,14 @@ const testSays = document.getElementById("test-says");
 const start = document.getElementById("test-case");
 const LOOK_EVERY_MS = 1000;
 
+// For the acceptance: in which zones somebody was followed for some seconds.
+const WALKED_S = 2;
+function note(track) {
+  const walked = JSON.parse(sessionStorage.getItem("walked") || "{}");
+  for (const zone of track.zones) if (zone.inside_s >= WALKED_S) walked[zone.zone_id] = "passed";
+  sessionStorage.setItem("walked", JSON.stringify(walked));
+}
+
 function stay(zone) {
   const stands = zone.stands_s === null ? "" : filled(words.stands, { seconds: Math.round(zone.stands_s) });
   return `${filled(words.in_zone, { zone: zone.zone_id, seconds: Math.round(zone.inside_s) })} ${stands}`.trim();
@@ -19,6 +27,7 @@ async function tracks() {
       try {
         const told = await ask(`/api/walk?camera_id=${encodeURIComponent(camera.value)}`);
         draw(document.getElementById("seen"), told.tracks);
+        told.tracks.forEach(note);
         list.replaceChildren(
           ...told.tracks.slice(0, 20).map((each) => {
             const zones = each.zones.map(stay).join("; ") || words.in_no_zone;
@@ -53,6 +62,7 @@ start.addEventListener("click", async () => {
   testSays.textContent = "";
   try {
     let told = await ask("/api/test-case", { method: "POST" });
+    sessionStorage.setItem("case_id", told.case_id);
     while (!show(told)) {
       await new Promise((resume) => setTimeout(resume, LOOK_EVERY_MS));
       told = await ask(`/api/test-case/${encodeURIComponent(told.case_id)}`);

@@ -1,0 +1,84 @@
+"""The acceptance by the page: what was checked goes to the agent, which records and signs it; the form is root's."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from starlette.responses import JSONResponse, Response
+
+from agent.control.messages.service import AskAcceptance, CheckRow, RecordAcceptance
+from provisioning.page.answers import PageError
+from wording.messages import said
+
+if TYPE_CHECKING:
+    from agent.control.messages.service import AcceptanceReply, State
+    from provisioning.page.page import Call, Page
+
+RECORDED_WITHIN_S, FORM_WITHIN_S = 60.0, 120.0
+FORM = "acceptance.pdf"
+_STATES: dict[str, State] = {
+    "ok": "passed",
+    "note": "passed",
+    "warning": "remark",
+    "fault": "failed",
+}
+_SUBJECT = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+def acceptance(page: Page, call: Call) -> Response:  # noqa: ARG001 - as every endpoint
+    """How far it is."""
+    return JSONResponse(_told(page, page.agent.ask(AskAcceptance())[0]))
+
+
+def accept(page: Page, call: Call) -> Response:
+    """Record it; the installer's rights end with it. The name goes to the form alone."""
+    body = call.body
+    told = page.root.told("check.json")
+    if not isinstance(told, dict):
+        raise PageError(409, "not_checked", said("Check the device first."))
+    asked = RecordAcceptance(
+        role=body.role,
+        person_id=body.person_id,
+        checks=_rows(told.get("findings", [])),
+        walked=body.walked,
+        case_id=body.case_id,
+    )
+    reply, _ = page.agent.ask(asked, RECORDED_WITHIN_S)
+    page.audit.append("page.acceptance", state=reply.state, number=reply.number)
+    content = {"name": body.name, "language": call.language, "case_id": body.case_id or ""}
+    page.root.ask("acceptance_form", FORM_WITHIN_S, **content)
+    if reply.state in {"provisional", "complete"}:
+        page.visit.end("accepted")
+    return JSONResponse(_told(page, reply))
+
+
+def form(page: Page, call: Call) -> Response:  # noqa: ARG001 - as every endpoint
+    """The form as PDF."""
+    try:
+        content = page.root.path(FORM).read_bytes()
+    except OSError as error:
+        raise PageError(404, "no_form", said("There is no form yet.")) from error
+    headers = {"content-disposition": f'attachment; filename="{FORM}"'}
+    return Response(content, media_type="application/pdf", headers=headers)
+
+
+def _rows(findings: list[dict[str, Any]]) -> tuple[CheckRow, ...]:
+    """Findings as the contract has them. The acceptance itself is no check of the acceptance."""
+    return tuple(
+        CheckRow(
+            code=each["code"], state=_STATES[each["severity"]], subject=_subject(each["subject"])
+        )
+        for each in findings
+        if each["code"] != "acceptance"
+    )
+
+
+def _subject(subject: str | None) -> str | None:
+    return subject if subject and _SUBJECT.fullmatch(subject) else None
+
+
+def _told(page: Page, reply: AcceptanceReply) -> dict[str, Any]:
+    told = reply.model_dump(mode="json", exclude={"jws", "checks"})
+    told["failed"] = [each.code for each in reply.checks if each.state == "failed"]
+    return told | {"form": page.root.path(FORM).exists()}
