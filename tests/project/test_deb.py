@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,10 +25,9 @@ from tests.faults.booted_container import Booted
 from tests.faults.booted_corner import write_site, write_site_folder
 from tests.faults.suite import wait_for
 from tests.support.cards import IMAGES
-from tests.support.debian_roots import debian_root
+from tests.support.debian_roots import debian_root, inside
 from tests.support.emulated_pi import EMULATOR, arm64_root, judgement
 from tests.support.packages import STICK, Chroot, bare_root, build
-from tests.support.programs import program
 from tests.support.red_bike_model import write_model
 from tests.support.red_bike_site import write_red_site
 
@@ -245,13 +245,18 @@ def test_the_package_for_a_pi_runs_on_an_emulated_one(tmp_path: Path) -> None:
     write_red_site(root / "srv/site")
     write_model(root / "srv/models")
     [payload] = (root / "usr/lib/kerbwatch").iterdir()
-    inside = {"QEMU_CPU": "cortex-a72", "KERBWATCH_MODELS": "/srv/models", "LC_ALL": "C.UTF-8"}
+    environment = {
+        "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+        "QEMU_CPU": "cortex-a72",
+        "KERBWATCH_MODELS": "/srv/models",
+        "LC_ALL": "C.UTF-8",
+    }
 
     def run(python: str, *arguments: str) -> None:
         subprocess.run(
-            [program("chroot"), str(root), "/qemu", python, "-P", *arguments],
+            inside(root, ["/qemu", python, "-P", *arguments]),
             check=True,
-            env=inside,
+            env=environment,
             timeout=600,
         )
 
@@ -260,8 +265,11 @@ def test_the_package_for_a_pi_runs_on_an_emulated_one(tmp_path: Path) -> None:
     replay = ("-m", "provisioning.cli", "replay", "/srv/site", "--out", "/srv/there")
     run("/opt/kerbwatch/active/bin/python", *replay)
     here = ("replay", str(root / "srv/site"), "--out", str(tmp_path / "here"))
-    environment = os.environ | {"KERBWATCH_MODELS": str(root / "srv/models")}
     subprocess.run(
-        [ROOT / ".venv/bin/kerbwatch", *here], check=True, env=environment, capture_output=True
+        [sys.executable, "-P", "-m", "provisioning.cli", *here],
+        cwd=ROOT,
+        check=True,
+        env=os.environ | {"KERBWATCH_MODELS": str(root / "srv/models"), "PYTHONPATH": str(ROOT)},
+        capture_output=True,
     )
     assert judgement(root / "srv/there") == judgement(tmp_path / "here")
