@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+
 from provisioning.commands.units import units
+from provisioning.enrolment import requests
 from tests.faults.booted_corner import NEEDS, PYTHON, BootedCorner, corner
 from tests.faults.suite import Outcome, Run, fault, require, wait_for
 from tests.faults.unit_probe import DEVICE, OPEN_FOLDERS
+from tests.support.est_server import issuer
 
 if TYPE_CHECKING:
     from tests.faults.booted_container import Booted
@@ -136,10 +143,15 @@ def units_timers(run: Run) -> Outcome:
         unlisted = [name for name in timers if name not in listed]
         require(timers and not unlisted, f"the timers wait: {unlisted}")
         _report_today(here.device)
+        request = _due_for_renewal(here.device)
         for timer in timers:
             _comes_due(here, timer)
             run.progress()
         require(here.restarts == 0, "the agent is not disturbed")
+        found = request.stat()
+        agents = request.parent.parent.stat().st_gid
+        kept = (found.st_uid, found.st_gid, found.st_mode & 0o777)
+        require(kept == (0, agents, 0o640), f"the next request is root's, for the agent: {kept}")
         here.device.run("systemctl", "stop", "kerbwatch")
         for timer in timers:  # they need no agent
             here.device.run("systemctl", "start", timer.replace(".timer", ".service"))
@@ -170,6 +182,33 @@ def _is_checked(device: Booted) -> None:
 def _found(device: Booted) -> list[dict[str, str]]:
     told = device.run("kerbwatch", "check", "/etc/kerbwatch", "--json", check=False)
     return [row for row in json.loads(told)["findings"] if row["check"] == "units"]
+
+
+def _due_for_renewal(device: Booted) -> Path:
+    """Give the device an identity of which nine tenths are over; gives where the next request will be."""
+    issued_by = issuer("Example")
+    authority = issued_by.certificate.public_bytes(Encoding.PEM)
+    device.path("/srv/ca.crt").write_bytes(authority)
+    identity = ("kerbwatch", "identity")
+    device.run(*identity, "request", "/etc/kerbwatch", "--authority", "/srv/ca.crt")
+    waiting = device.path("/etc/kerbwatch/identity/next.csr")
+    request = requests.parsed(waiting.read_bytes())
+    names = x509.SubjectAlternativeName([x509.UniformResourceIdentifier(request.device().uri)])
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(request.device().subject())
+        .issuer_name(issued_by.certificate.subject)
+        .public_key(request.key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(datetime.now(UTC) - timedelta(days=90))
+        .not_valid_after(datetime.now(UTC) + timedelta(days=10))
+        .add_extension(names, critical=False)
+        .sign(issued_by.key, hashes.SHA256())
+    )
+    device.path("/srv/device.crt").write_bytes(certificate.public_bytes(Encoding.PEM))
+    device.run(*identity, "install", "/etc/kerbwatch", "/srv/device.crt")
+    require(not waiting.exists(), "no request waits yet")
+    return waiting
 
 
 def _report_today(device: Booted) -> None:
