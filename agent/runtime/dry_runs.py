@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     )
     from agent.control.verbs import Caller
 
-LEAST_BYTES = 200_000_000
-"""So much memory must be available for it."""
+LEAST_BYTES = 280_000_000
+"""So much memory must be available for it: the networks take most of it."""
 LONGEST_LINE = 16_000_000
 
 _log = logging.getLogger(__name__)
