@@ -277,6 +277,9 @@ _APPLY: dict[str, str] = {
     "apply_hint": said(
         "The unit takes the zones over at once, and goes back by itself unless you confirm within 300 s."
     ),
+    "outdated": said(
+        "The unit has got other zones since this draft was begun: what is listed here undoes them, too."
+    ),
     "not_tried": said("This draft has not been tried on the last hours."),
     "apply_now": said("Apply now"),
     "differs_new": said("New: {zone}", zone="{zone}"),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
 from playwright.sync_api import expect
 
-from agent.control.messages.configuration import AskRevert
+from agent.control.messages.configuration import AskApply, AskConfirm, AskRevert
 from tests.support.waiting import wait_until
 from tests.support.zone_drawing import Drawing
 from tests.support.zone_unit import ZoneUnit, street_zones
@@ -117,3 +118,19 @@ def test_what_is_confirmed_holds(drawing: Drawing, unit: ZoneUnit) -> None:
     assert "bay" not in ids(unit)
     drawing.press("applied")
     expect(drawing.page.locator(".panel")).to_contain_text("zones that the unit goes by")
+
+
+def test_a_draft_over_zones_that_the_unit_has_no_more_is_said(
+    drawing: Drawing, unit: ZoneUnit
+) -> None:
+    drawing.choose("bin-1")
+    drawing.press("delete-zone")
+    drawing.draft()
+    others = json.dumps({"zones": street_zones()[:2]})
+    with unit.corner.asked() as agent:
+        applied, _ = agent.ask(AskApply(zones=others))
+        agent.ask(AskConfirm(number=applied.number))
+    drawing.load_again()
+    drawing.press("to-dry-run")
+    drawing.press("to-apply")
+    expect(drawing.page.locator(".panel .fault")).to_contain_text("other zones since")

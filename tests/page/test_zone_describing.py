@@ -148,12 +148,13 @@ def test_who_hears_the_page_knows_every_corner_and_every_fault(drawing: Drawing)
     assert nameless == 0
 
 
-@pytest.mark.parametrize("width", [360, 390])
+@pytest.mark.parametrize(("width", "language"), [(360, "en"), (360, "zh-CN"), (390, "en")])
 def test_everything_that_is_touched_is_large_enough_and_fits_the_phone(
-    chromium: Browser, unit: ZoneUnit, width: int
+    chromium: Browser, unit: ZoneUnit, width: int, language: str
 ) -> None:
     unit.draw_anew()
-    with unit.phone(chromium, viewport={"width": width, "height": 640}) as drawing:
+    size = {"width": width, "height": 640}
+    with unit.phone(chromium, language=language, viewport=size) as drawing:
         page = drawing.page
         drawing.choose("no-vending")
         page.locator("[data-hours='in_force'] [data-action='add-hours']").click()

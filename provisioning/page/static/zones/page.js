@@ -34,6 +34,8 @@ const PANELS = {
 };
 /** An agent that has ended is started again within seconds. */
 const AGAIN_AFTER_MS = 3000;
+/** A draft that began over other zones stays so, however often it is changed. */
+const OTHER = null;
 
 export class Page {
   constructor(root, configuration, cameras) {
@@ -43,6 +45,7 @@ export class Page {
     this.hours = 3;
     this.ghost = 0;
     this.hasReference = false;
+    this.overOther = false; // the draft was begun over zones by which the unit goes no more
     this.copyFault = null;
     this.fileZones = null; // of a file with several cameras, until one is chosen
     this.panel = "list";
@@ -92,6 +95,7 @@ export class Page {
     try {
       const draft = await this.draft.restored();
       if (draft?.zones) {
+        this.overOther = draft.based_on !== this.editor.configuration.number;
         this.editor.begin(draft.zones);
         this.toolbar.saved("restored");
       }
@@ -156,8 +160,14 @@ export class Page {
     this.stage.scrollIntoView({ block: "nearest" });
   }
 
+  /** Whether applying the draft would undo what somebody else has applied since it was begun. */
+  get outdated() {
+    return this.overOther && this.editor.differs;
+  }
+
   changed() {
-    this.draft.save(this.editor.zones, this.editor.configuration.number);
+    const basedOn = this.outdated ? OTHER : this.editor.configuration.number;
+    this.draft.save(this.editor.zones, basedOn);
     this.checks.soon(this.editor.zones);
     this.shown();
   }
@@ -320,6 +330,7 @@ export class Page {
       this.speak(error.message, "fault");
     }
     this.applying.state = "idle";
+    this.overOther = false;
     this.open("list");
     this.shown();
   }

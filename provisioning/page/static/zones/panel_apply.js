@@ -16,6 +16,7 @@ function before(page) {
   return [
     el("h2", {}, say("apply")),
     el("ul", { class: "outcome" }, ...differences(editor.configuration.zones, editor.zones)),
+    page.outdated ? el("p", { class: "fault", role: "alert" }, say("outdated")) : null,
     ...endings(page),
     el("p", { class: "hint" }, say("apply_hint")),
     page.dryRun.state === "done" && page.dryRun.isOf(editor.zones) ? null : el("p", { class: "remark" }, say("not_tried")),
