@@ -72,6 +72,21 @@ def test_each_camera_has_its_picture_and_its_zones(drawing: Drawing) -> None:
     assert drawing.draft()[-1]["camera_id"] == "lane"
 
 
+def test_what_was_drawn_last_is_there_after_another_phone_has_signed_this_one_out(
+    drawing: Drawing, unit: ZoneUnit
+) -> None:
+    drawing.choose("bay")
+    drawing.press("delete-zone")
+    drawing.draft()
+    unit.page.sign_in()
+    drawing.choose("bin-1")
+    drawing.press("delete-zone")
+    expect(drawing.page.locator("#sign-in")).to_be_visible()
+    unit.open_on(drawing.page)
+    drawing.ready()
+    assert [zone["zone_id"] for zone in drawing.draft()] == ["pavement", "no-vending"]
+
+
 def test_the_page_goes_on_when_the_agent_starts_again_underneath(
     drawing: Drawing, unit: ZoneUnit
 ) -> None:

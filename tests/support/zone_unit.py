@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 
 from tests.support.page_process import PageProcess, run_page
 from tests.support.paths import ROOT, STREET
@@ -59,14 +59,18 @@ class ZoneUnit:
         if not self.page.cookies:
             self.page.sign_in()
         with phone_of(browser, **told) as page:
-            page.context.add_cookies(
-                [
-                    {"name": name, "value": value, "url": self.page.url, "secure": True}
-                    for name, value in self.page.cookies.items()
-                ]
-            )
-            page.goto(f"{self.page.url}/steps/zones")
+            self.open_on(page)
             yield Drawing(page)
+
+    def open_on(self, page: Page) -> None:
+        """Open the zones' page on a phone, with the session of who has signed in last."""
+        page.context.add_cookies(
+            [
+                {"name": name, "value": value, "url": self.page.url, "secure": True}
+                for name, value in self.page.cookies.items()
+            ]
+        )
+        page.goto(f"{self.page.url}/steps/zones")
 
     def draw_anew(self) -> None:
         """Forget the draft."""
