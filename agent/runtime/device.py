@@ -461,10 +461,6 @@ class _Device:
         self._workers.keep("acceptance", lambda: service.acceptance.run(self._workers.stop))
         verbs = (*local_verbs(running), *service.verbs)
         record = housekeeping.audit.append
-        service = service_of(running, self._signer)
-        metrics.acceptance = service.acceptance.status
-        self._workers.keep("acceptance", lambda: service.acceptance.run(self._workers.stop))
-        verbs = (*local_verbs(running), *service.verbs)
         channel = ControlChannel(folder_of(self._run_dir), verbs, record)
         self._workers.keep("control", lambda: channel.run(self._workers.stop))
 
