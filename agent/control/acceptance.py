@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from agent.storage.outbox import Outbox
     from drivers.clock import Clock
 
-LOOK_EVERY_S = 60.0
+LOOK_EVERY_S, FRESH_S = 60.0, 30.0
 KEEP_EVERY = 10
 """Looks between two writes of the night: a card wears by what is written."""
 _ORDER = {"failed": 0, "remark": 1, "not_done": 2, "passed": 3}
@@ -96,6 +96,14 @@ class Acceptance:
         self._newest = self._folder.newest()
         self._night = self._folder.night()
         self._unkept = 0
+        self._recorded_s = float("-inf")
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether it was accepted a moment ago; for the light."""
+        newest = self._newest
+        accepted = newest is not None and _state(newest) != "refused"
+        return accepted and self._device.clock.monotonic_s() - self._recorded_s < FRESH_S
 
     def status(self) -> AcceptanceStatus:
         """For the status file; from any thread."""
@@ -126,6 +134,7 @@ class Acceptance:
         self._folder.forget_night()
         self._night = self._folder.night()
         self._keep(body)
+        self._recorded_s = self._device.clock.monotonic_s()
         return self._reply()
 
     def run(self, stop: threading.Event) -> None:

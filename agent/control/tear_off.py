@@ -11,7 +11,7 @@ import sqlite3
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from agent.config.reported_case import code_of, facts_of
 from agent.config.reported_place import allowed_s, place_of
@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 
 AGAIN_AFTER_S = 3.0
 """Test cases that are asked for faster than this are refused: each is two events on the wire."""
+WAITS_S, TOLD_S = 60.0, 10.0
+"""So long the light says that a number is waited for, and that it has come."""
 OPENED, CLEARED = "case.opened", "case.cleared"
 
 
@@ -143,6 +145,33 @@ class TearOffTests:
             at = self._clock.now() if body is None else CaseBody.model_validate_json(body).opened_at
             started = _Started(0, at)
         return self._state(case, started)
+
+    def phase(self) -> Literal["testing", "tested"] | None:
+        """For the light: whether somebody waits for a number, or it has just come; None: neither."""
+        if not self._started:
+            return None
+        case_id, newest = next(reversed(self._started.items()))
+        since_s = self._clock.monotonic_s() - self._last_s
+        if since_s > WAITS_S:
+            return None
+        if newest.ticket_at is None:
+            try:
+                newest = self._noticed(case_id, newest)
+            except sqlite3.Error:
+                return "testing"
+        if newest.ticket_at is None:
+            return "testing"
+        told_s = (self._clock.now() - newest.ticket_at).total_seconds()
+        return "tested" if told_s < TOLD_S else None
+
+    def _noticed(self, case_id: str, started: _Started) -> _Started:
+        """The same, with when its number was seen first."""
+        with closing(self._database.read()) as connection:
+            ticket = notes_on(connection, case_id).ticket
+        if ticket is not None and started.sequence:
+            started = replace(started, ticket_at=self._clock.now())
+            self._started[case_id] = started
+        return started
 
     def _place(self) -> tuple[ZoneSection, str]:
         """The first zone in which something is judged, and as what."""

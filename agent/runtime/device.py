@@ -456,8 +456,8 @@ class _Device:
             uplink=self._uplink,
             followed=self._followed,
         )
-        service = service_of(running, self._signer)
-        metrics.acceptance = service.acceptance.status
+        service = service_of(running, self._signer, self._signals)
+        metrics.acceptance, metrics.step = service.acceptance.status, service.step
         self._workers.keep("acceptance", lambda: service.acceptance.run(self._workers.stop))
         verbs = (*local_verbs(running), *service.verbs)
         record = housekeeping.audit.append

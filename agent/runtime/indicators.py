@@ -42,25 +42,49 @@ class Sign(enum.IntEnum):
 
     IDENTIFY = 0
     FAULT = 1
-    TAMPER = 2
-    CAMERA_LOST = 3
-    HOT = 4
-    OFFLINE = 5
-    STARTING = 6
-    WATCHING = 7
+    TRIAL = 2
+    TESTING = 3
+    TESTED = 4
+    ACCEPTED = 5
+    TAMPER = 6
+    CAMERA_LOST = 7
+    HOT = 8
+    ENROLLING = 9
+    STARTING = 10
+    OFFLINE = 11
+    SEEDED = 12
+    WAITING = 13
+    PROVISIONAL = 14
+    WATCHING = 15
 
 
 PATTERNS: dict[Sign, tuple[float, ...]] = {
     Sign.IDENTIFY: (0.1, 0.1),
     Sign.FAULT: (1.0,),
+    Sign.TRIAL: (0.9, 0.1),
+    Sign.TESTING: (0.1, 0.4),
+    Sign.TESTED: (0.8, 0.2, 0.8, 1.2),
+    Sign.ACCEPTED: (0.8, 0.2, 0.8, 0.2, 0.8, 1.2),
     Sign.TAMPER: (1.0, 1.0),
     Sign.CAMERA_LOST: (0.2, 0.3, 0.2, 0.3, 0.2, 1.8),
     Sign.HOT: (0.2, 0.3, 0.2, 0.3, 0.2, 0.3, 0.2, 1.8),
-    Sign.OFFLINE: (0.2, 0.3, 0.2, 2.3),
+    Sign.ENROLLING: (0.1, 0.3, 0.8, 1.8),
     Sign.STARTING: (0.5, 0.5),
+    Sign.OFFLINE: (0.2, 0.3, 0.2, 2.3),
+    Sign.SEEDED: (0.8, 2.2),
+    Sign.WAITING: (0.8, 0.3, 0.1, 1.8),
+    Sign.PROVISIONAL: (0.1, 1.4),
     Sign.WATCHING: (0.1, 2.9),
 }
 """Seconds on, off, on, off …; one number alone is steady light. The table is in docs/signals.md."""
+AT_WORK = frozenset({Sign.TRIAL, Sign.TESTING, Sign.TESTED, Sign.ACCEPTED})
+"""Steps of somebody who works at the open housing and waits for them: they go before what he knows."""
+SOUNDS: dict[Sign, tuple[float, ...]] = {
+    Sign.TRIAL: (0.1,),
+    Sign.TESTED: (0.1, 0.1, 0.1),
+    Sign.ACCEPTED: (0.1, 0.1, 0.1, 0.1, 0.1),
+}
+"""Seconds on, off, on of the buzzer as a step begins; never in the quiet times."""
 
 
 def is_quiet(section: GpioSection, local: datetime) -> bool:
@@ -96,6 +120,8 @@ class Situation:
     open_cases: int
     brightness: float | None
     """Mean brightness, 0 to 255, of the cameras that run."""
+    step: Sign | None = None
+    """Of installing; None: nobody installs it."""
 
 
 def sign_of(situation: Situation, *, opened: bool | None, identify: bool, fault: bool) -> Sign:
@@ -104,15 +130,29 @@ def sign_of(situation: Situation, *, opened: bool | None, identify: bool, fault:
         return Sign.IDENTIFY
     if fault:
         return Sign.FAULT
+    step = situation.step
+    if step in AT_WORK:
+        return step
     if opened:
         return Sign.TAMPER
     if situation.lost_cameras:
         return Sign.CAMERA_LOST
     if situation.hot:
         return Sign.HOT
+    if step is Sign.ENROLLING:
+        return step
     if not situation.analysed_frames:
         return Sign.STARTING
-    return Sign.OFFLINE if situation.online is False else Sign.WATCHING
+    if situation.online is False:
+        return Sign.OFFLINE
+    return Sign.WATCHING if step is None else step
+
+
+def sounds(sign: Sign, for_s: float) -> bool:
+    """Whether the buzzer sounds so long after a sign began."""
+    ends = accumulate(SOUNDS.get(sign, ()))
+    index = sum(end_s <= for_s for end_s in ends)
+    return index < len(SOUNDS.get(sign, ())) and index % 2 == 0
 
 
 class Thermostat:
@@ -205,11 +245,19 @@ class Indicators:
         self._identify_until_s = self._beep_until_s = self._warned_s = float("-inf")
         self._lamp_is_on = False
         self._cases = 0
+        self._sign, self._sign_s = Sign.STARTING, float("-inf")
 
     @property
     def inputs(self) -> dict[str, bool]:
         """The switches, as in the heartbeat."""
         return {} if self._opened is None else {"tamper": self._opened}
+
+    def identify(self, seconds: float) -> None:
+        """Let light and buzzer say which device this is, for so long; from any thread."""
+        now_s = time.monotonic()
+        self._identify_until_s = now_s + seconds
+        if not is_quiet(self._section, self._local()):
+            self._beep_until_s = now_s + BEEP_S
 
     def warn(self, local: datetime) -> bool:
         """Warn whoever stands there, by lamp and buzzer; from any thread.
@@ -279,10 +327,13 @@ class Indicators:
             self._soon()
         identify = now_s < self._identify_until_s
         sign = sign_of(situation, opened=opened, identify=identify, fault=self._fault())
+        if sign is not self._sign:
+            self._sign, self._sign_s = sign, now_s
         self._gpio.switch("led", on=lit(sign, now_s))
         since_s = now_s - self._warned_s
         flash = since_s % sum(WARN_PATTERN) < WARN_PATTERN[0]
         lamp = flash if since_s < WARN_S else self._lamp_is_on
         self._gpio.switch("lamp", on=lamp)
-        beeps = since_s < WARN_BEEPS_S and flash and not is_quiet(self._section, self._local())
+        wants = (since_s < WARN_BEEPS_S and flash) or sounds(sign, now_s - self._sign_s)
+        beeps = wants and not is_quiet(self._section, self._local())
         self._gpio.switch("buzzer", on=beeps or now_s < self._beep_until_s)

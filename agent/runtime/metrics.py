@@ -28,7 +28,7 @@ from agent.protocol.heartbeat import (
     VerifierHealth,
     ViewHealth,
 )
-from agent.runtime.indicators import Situation
+from agent.runtime.indicators import Sign, Situation
 from agent.telemetry.analysis_rates import AnalysisRates, Counted
 from agent.telemetry.gauges import gauge
 from agent.telemetry.picture_figures import PictureFigures
@@ -98,6 +98,8 @@ class Metrics:
         self._began_s = time.monotonic()
         self._rates = AnalysisRates(clock)
         self._pictures = PictureFigures(parts.analysis.last_frame)
+        self.step: Callable[[], Sign | None] = lambda: None
+        """Of installing; for the light."""
         self.acceptance: Callable[[], AcceptanceStatus | None] = lambda: None
         self.applied: Callable[[], AppliedHealth | None] = lambda: None
         """What was applied last; nothing as long as nobody can."""
@@ -317,6 +319,7 @@ class Metrics:
             online=None if self._uplink is None else self._uplink.connected_since is not None,
             open_cases=self.open_cases(),
             brightness=sum(lumas) / len(lumas) if lumas else None,
+            step=self.step(),
         )
 
     def status(self) -> Status:

@@ -4,29 +4,40 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from agent.control.acceptance import Acceptance, Device
 from agent.control.commissioning import Commissioning, Looked
+from agent.control.errors import RefusedError
 from agent.control.first_night import Sample
 from agent.control.messages.service import (
     AskAcceptance,
     AskCommission,
+    AskIdentify,
     AskTestCase,
     AskTestCaseState,
+    IdentifyReply,
     RecordAcceptance,
 )
 from agent.control.tear_off import Link, TearOffTests
 from agent.control.verbs import verb
 from agent.perception.many_looks import seen_in
+from agent.runtime.indicators import Sign
+from wording.messages import said
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from agent.analysis.reference_image import ReferenceImage
     from agent.control.verbs import Verb
     from agent.identity.signing_key import Signer
+    from agent.runtime.indicators import Indicators
     from agent.runtime.local_verbs import Running
 
+STAMP = Path("/var/lib/kerbwatch-firstboot/seeded.json")
+"""What the first boot leaves of a card that was prepared (docs/card.md)."""
 FRESH_S = 10.0
 """A camera that is silent for longer has no picture of now."""
 BETWEEN_WITHIN_S = 30.0
@@ -39,11 +50,18 @@ class Service:
 
     verbs: tuple[Verb, ...]
     acceptance: Acceptance
-    tear_off: TearOffTests
+    step: Callable[[], Sign | None]
+    """Of installing, for the light."""
 
 
-def service_of(running: Running, signer: Signer) -> Service:
-    """Put together for this run."""
+def service_of(running: Running, signer: Signer, signals: Indicators | None) -> Service:
+    """Put together for this run.
+
+    Args:
+        running: Its parts.
+        signer: Signs with the device's key.
+        signals: The light; None: there are no pins.
+    """
     tear_off = _tear_off_tests(running)
     acceptance = _acceptance(running, signer, tear_off)
     verbs = (
@@ -52,8 +70,37 @@ def service_of(running: Running, signer: Signer) -> Service:
         verb(AskTestCaseState, tear_off.state),
         verb(AskAcceptance, acceptance.ask),
         verb(RecordAcceptance, acceptance.record, changes=True),
+        verb(AskIdentify, lambda asked, _: _identified(signals, asked.seconds)),
     )
-    return Service(verbs, acceptance, tear_off)
+    return Service(verbs, acceptance, lambda: _step(running, acceptance, tear_off))
+
+
+def _identified(signals: Indicators | None, seconds: float) -> IdentifyReply:
+    if signals is None:
+        raise RefusedError(
+            "no_light", said("this device has no light: there is no [gpio] in site.toml")
+        )
+    signals.identify(seconds)
+    return IdentifyReply(seconds=seconds)
+
+
+def _step(running: Running, acceptance: Acceptance, tear_off: TearOffTests) -> Sign | None:
+    """At which step of installing the device is; the first that applies."""
+    if running.applying is not None and running.applying.trial is not None:
+        return Sign.TRIAL
+    if (phase := tear_off.phase()) is not None:
+        return Sign.TESTING if phase == "testing" else Sign.TESTED
+    if acceptance.is_fresh:
+        return Sign.ACCEPTED
+    uplink = running.parts.configuration.uplink.located(running.base)
+    if uplink.certificate_file is not None and not uplink.certificate_file.exists():
+        return Sign.ENROLLING
+    state = acceptance.status().state
+    if state == "provisional":
+        return Sign.PROVISIONAL
+    if state == "complete" or running.parts.views:
+        return None  # also a device of before, which nobody ever accepted
+    return Sign.SEEDED if STAMP.exists() else Sign.WAITING
 
 
 def _acceptance(running: Running, signer: Signer, tear_off: TearOffTests) -> Acceptance:

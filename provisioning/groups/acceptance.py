@@ -167,4 +167,28 @@ def accept(
     sys.exit(accept.accept(site, wait_s=None if no_test else wait_s, **told))
 
 
-COMMANDS = (commission, test, accept)
+@click.command(
+    "identify",
+    help=say("Let the light and the buzzer of a running device say which one it is."),
+)
+@SITE
+@click.option(
+    "--seconds",
+    type=click.FloatRange(1, 600),
+    default=30.0,
+    show_default=True,
+    help=say("For how long."),
+)
+def identify(site: Path, seconds: float) -> None:
+    """Let the device show itself."""
+    from agent.config.in_force import look
+    from agent.config.site_files import site_folder
+    from agent.control.client import call
+    from agent.control.messages.service import AskIdentify
+
+    with call(site_folder(site) / look(site).configuration.storage.run_dir) as agent:
+        done, _ = agent.ask(AskIdentify(seconds=seconds))
+    click.echo(say("The light flashes quickly for {seconds:g} s.", seconds=done.seconds))
+
+
+COMMANDS = (commission, test, accept, identify)

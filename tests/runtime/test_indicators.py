@@ -22,8 +22,10 @@ from agent.config.schema import GpioSection
 from agent.protocol.events import HeartbeatEvent
 from agent.runtime.device import run
 from agent.runtime.indicators import (
+    AT_WORK,
     LONG_PRESS_S,
     PATTERNS,
+    SOUNDS,
     STEP_S,
     Button,
     Indicators,
@@ -33,6 +35,7 @@ from agent.runtime.indicators import (
     can_warn,
     lit,
     sign_of,
+    sounds,
 )
 from drivers.gpio import Gpio, GpioError, Settings
 from tests.support.broker import Broker
@@ -50,6 +53,8 @@ situations = st.builds(
     online=st.sampled_from([None, True, False]),
     open_cases=st.integers(0, 3),
     brightness=st.none() | st.floats(0, 255),
+    step=st.none()
+    | st.sampled_from([*AT_WORK, Sign.ENROLLING, Sign.SEEDED, Sign.WAITING, Sign.PROVISIONAL]),
 )
 
 
@@ -67,6 +72,8 @@ def test_the_light_shows_the_most_important_of_what_is_so(
         Sign.OFFLINE: now.online is False and now.analysed_frames > 0,
         Sign.WATCHING: True,
     }
+    if now.step is not None:  # STARTING and OFFLINE go before those that only wait for somebody
+        so[now.step] = True
     assert sign_of(now, opened=opened, identify=identify, fault=fault) == min(
         sign for sign, holds in so.items() if holds
     )
@@ -82,6 +89,16 @@ def test_a_pattern_repeats_and_is_on_for_its_share(sign: Sign, at_s: float) -> N
     steps = 2000
     on = sum(lit(sign, at_s + whole_s * step / steps) for step in range(steps)) / steps
     assert on == pytest.approx(sum(pattern[::2]) / whole_s, abs=0.01)
+
+
+def test_a_step_sounds_once_as_it_begins_and_other_signs_never() -> None:
+    for sign in Sign:
+        heard = [sounds(sign, step / 100) for step in range(1000)]
+        begins = sum(
+            now and not before for before, now in zip([False, *heard], heard, strict=False)
+        )
+        assert begins == len(SOUNDS.get(sign, ())[::2]), sign
+    assert not sounds(Sign.TESTED, float("inf"))
 
 
 def test_no_two_signs_look_alike() -> None:
@@ -357,6 +374,17 @@ def test_a_running_agent_shows_that_a_fault_ends_it(
     assert ended == 1
     [dark] = shown
     assert [phase.state for phase in pins.pin(17).states[dark:]] == [True, False]
+
+
+def test_whoever_asks_is_shown_which_device_it_is() -> None:
+    with Rehearsal(led=17, buzzer=24) as device:
+        device.wait_for_looks(2)
+        device.signals.identify(3600)
+        wait_until(lambda: device.pin(24).state)
+        wait_until(lambda: not device.pin(24).state)  # once
+        device.situation = Situation(1, 0, 100, False, True, 0, None, Sign.TESTED)
+        device.signals.identify(0)
+        wait_until(lambda: device.pin(24).state)  # and the step that goes on is heard as it begins
 
 
 @pytest.mark.slow

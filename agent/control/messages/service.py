@@ -191,3 +191,18 @@ class RecordAcceptance(Request[AcceptanceReply]):
     checks: Annotated[tuple[CheckRow, ...], Field(max_length=500)] = ()
     walked: Annotated[dict[Name, State], Field(default_factory=dict, max_length=500)]
     case_id: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+
+
+class IdentifyReply(Reply):
+    """Until when the light says which device this is."""
+
+    seconds: float
+
+
+class AskIdentify(Request[IdentifyReply]):
+    """Let the light and the buzzer say which device this is."""
+
+    verb: ClassVar[str] = "identify"
+    answer: ClassVar[type[Reply]] = IdentifyReply
+
+    seconds: Annotated[float, Field(gt=0, le=600)] = 30.0
