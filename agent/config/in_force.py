@@ -11,7 +11,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agent.config import last_known_good
+from agent.config import last_known_good, loading
 from agent.config.applied import Applied, AppliedConfigurations, Trial
 from agent.config.faults import ConfigError
 from agent.config.site_files import site_file, site_folder
@@ -62,6 +62,16 @@ def look(site: Path) -> InForce:
         ConfigError: None can be used.
     """
     return _found(site, None)
+
+
+def of_device(site: Path) -> Configuration:
+    """The configuration that the device of a site goes by, for commands that ask what it does.
+
+    Raises:
+        ConfigError: The site's own files are refused, as :func:`agent.config.loading.load` does.
+    """
+    loading.load(site)
+    return look(site).configuration
 
 
 def at_start(site: Path, clock: Clock) -> InForce:

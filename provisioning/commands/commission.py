@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from agent.analysis import reference_image
+from agent.config.in_force import of_device
 from agent.config.loading import load
 from agent.config.site_files import site_folder
 from agent.control.client import call
@@ -70,7 +71,7 @@ def commission(
     """
     from agent import inference  # noqa: PLC0415 - loads the network's runtime
 
-    told = load(site)
+    told = of_device(site)  # its masks hold for the pictures
     base = site_folder(site)
     if not footage and holder_of(base / told.storage.state_dir) is not None:
         done = _from_the_agent(told, base, anyway=anyway, wait_s=wait_s)

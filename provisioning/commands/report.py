@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from agent.config.loading import load
+from agent.config.in_force import of_device
 from agent.config.site_files import site_folder
 from agent.storage import day_counters
 from agent.storage.database import read_only
@@ -47,7 +47,7 @@ def report(site: Path, day: str | None, *, as_json: bool) -> None:
         ConfigError: The site cannot be read.
         NoReportError: Nothing was counted on the day.
     """
-    configuration = load(site)
+    configuration = of_device(site)
     base = site_folder(site)
     database = base / configuration.storage.state_dir / DATABASE
     become_keeper_of(database)

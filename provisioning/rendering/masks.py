@@ -51,11 +51,11 @@ def masks_of(where: Path, camera_id: str) -> Masks:
     Raises:
         ConfigError: The site cannot be read.
     """
-    from agent.config.loading import load  # noqa: PLC0415 - a replay's results need no configuration
+    from agent.config.in_force import of_device  # noqa: PLC0415 - a replay's results need no configuration
 
     if where.suffix != ".toml" and not (where / "site.toml").is_file():
         return Masks()
-    site = load(where)
+    site = of_device(where)
     zones = [section.zone for section in site.zones if section.camera_id == camera_id]
     return Masks(
         tuple(zone for zone in zones if zone.kind == MASK),
