@@ -53,6 +53,8 @@ class Reconfiguration:
         """What else goes by the configuration: each is told of another one. Added to while the run is put together."""
         self._clock, self._connected_since, self._stop = clock, connected_since, stop
         self._analysed: dict[str, tuple[int, float]] = {}
+        self._failed_before: frozenset[str] = frozenset()
+        """Cameras that could not be judged by the one before either: no other configuration is to blame."""
 
     def go_on_with(self, configuration: Configuration) -> None:
         """Go by a configuration that needs no restart.
@@ -61,7 +63,7 @@ class Reconfiguration:
             TimeoutError: The analysis did not come to it; nothing has changed.
             Exception: It cannot be judged by; nothing has changed.
         """
-        before = self._parts.configuration
+        before, failed = self._parts.configuration, self._failing()
         self._judge_by(configuration)
         try:
             for report in self.reports:
@@ -72,6 +74,7 @@ class Reconfiguration:
                 report(before)
             raise
         self._vision.failed_in_a_row.clear()
+        self._failed_before = failed
         _log.warning("going on with configuration %s", configuration.sha256())
 
     def _judge_by(self, configuration: Configuration) -> None:
@@ -121,8 +124,11 @@ class Reconfiguration:
 
     def failing(self) -> str | None:
         """A camera whose frames cannot be judged any more; None: there is none."""
+        return next(iter(sorted(self._failing() - self._failed_before)), None)
+
+    def _failing(self) -> frozenset[str]:
         rows = dict(self._vision.failed_in_a_row)
-        return next((name for name, row in rows.items() if row >= MAX_IN_A_ROW), None)
+        return frozenset(name for name, row in rows.items() if row >= MAX_IN_A_ROW)
 
     def works(self) -> bool:
         """Whether it is online, where there is a broker, and analyses every camera."""

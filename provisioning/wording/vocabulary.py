@@ -197,6 +197,7 @@ STATE = {
     "kerbwatch": said("database"),
     "recovery": said("recovery record"),
     "last-good-configuration": said("last valid configuration"),
+    "configuration": said("applied configurations"),
 }
 """What lies in the state folder, as ``kerbwatch decommission`` groups it."""
 

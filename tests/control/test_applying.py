@@ -22,7 +22,7 @@ from agent.control.messages.configuration import (
     AskHistory,
     AskRevert,
 )
-from agent.storage.paths import AUDIT
+from agent.storage.paths import APPLIED, AUDIT
 from tests.support.cursed_zones import let_zone_be_cursed
 from tests.support.running_agent import WatchedCorner, corner_at
 from tests.support.sites import write_site, zone
@@ -97,6 +97,8 @@ def test_a_zone_more_is_taken_over_without_a_restart_and_the_open_case_goes_on(
     corner.start()
     wait_until(lambda: _sha256(corner) == told.sha256)
     assert _case(corner) == case
+    kept = [*(corner.state_dir / APPLIED).iterdir()]  # addresses of cameras may hold passwords
+    assert {path.stat().st_mode & 0o777 for path in kept} == {0o600}
     assert {"configuration.applied", "configuration.confirmed", "zone.added"} <= set(
         _audited(corner)
     )
