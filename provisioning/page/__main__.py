@@ -22,7 +22,6 @@ _FIRST = 3
 def main(arguments: list[str]) -> int:
     """Serve; gives the exit code."""
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.INFO)
-    logging.getLogger("uvicorn").setLevel(logging.ERROR)  # strangers write no log
     if arguments[:1] == ["--try"] and len(arguments) == 2:
         setup, sockets = _tried(Path(arguments[1]).absolute())
     elif arguments:

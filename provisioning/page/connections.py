@@ -121,6 +121,7 @@ def server(app: Any, context: Callable[[], ssl.SSLContext] | None) -> PageServer
         ws="none",
         lifespan="off",
         log_config=None,
+        log_level="error",  # strangers write no log
         access_log=False,
         server_header=False,
         date_header=False,

@@ -29,9 +29,9 @@ from provisioning.enrolment.names import device_name
 from provisioning.enrolment.requests import RequestError
 from provisioning.enrolment.trust import TrustError
 from tests.faults.clocks import PretendedClock
-from tests.provisioning.test_identity import NAME, done, enrolled, run, shown, site
 from tests.support.command_line import refused
 from tests.support.est_server import EstServer, issuer, start_est
+from tests.support.identity_commands import NAME, done, enrolled, run, shown, site
 from tests.support.offline_authority import Office
 from tests.support.topics import DEVICE, TENANT
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -18,61 +17,19 @@ from drivers import hardware
 from drivers.files.folder_lock import lock_folder
 from provisioning.commands import identity as command
 from tests.support.broker import Broker
-from tests.support.command_line import kerbwatch, refused
+from tests.support.command_line import refused
+from tests.support.identity_commands import NAME, UPLINK, done, enrolled, run, shown, signed, site
 from tests.support.offline_authority import Office
 from tests.support.openssl import connects
 from tests.support.sites import site_of, write_site
 from tests.support.topics import DEVICE, TENANT
 
-if TYPE_CHECKING:
-    from click.testing import Result
-
-NAME = f"{TENANT}/{DEVICE}"
-UPLINK = {
-    "broker": "mqtts://broker.example:8883",
-    "ca_file": "identity/authority.crt",
-    "certificate_file": "identity/current/device.crt",
-    "key_file": "identity/current/device.key",
-}
+__all__ = ["site"]
 
 
 @pytest.fixture(scope="module")
 def office(tmp_path_factory: pytest.TempPathFactory) -> Office:
     return Office(tmp_path_factory.mktemp("office"))
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Path:
-    folder = tmp_path / "etc"
-    folder.mkdir()
-    write_site(folder, site_of(site={"tenant": TENANT, "device_id": DEVICE}, uplink=UPLINK))
-    return folder
-
-
-def run(what: str, site: Path, *words: object, language: str | None = None) -> Result:
-    return kerbwatch("identity", what, site, *words, language=language)
-
-
-def done(result: Result) -> str:
-    assert result.exit_code == 0, result.output
-    return result.output
-
-
-def shown(site: Path) -> dict[str, Any]:
-    return json.loads(done(run("show", site, "--json")))  # type: ignore[no-any-return]
-
-
-def signed(office: Office, request: Path, *words: object) -> Path:
-    done(office.run("sign", request, "--renew", *words))
-    return request.parent / f"{TENANT}.{DEVICE}.crt"
-
-
-def enrolled(site: Path, office: Office, stick: Path) -> Path:
-    """A certificate by stick; gives where it was."""
-    done(run("request", site, "--authority", office.certificate_file, "--out", stick))
-    certificate = signed(office, stick / f"{TENANT}.{DEVICE}.csr")
-    done(run("install", site, certificate))
-    return certificate
 
 
 def test_a_certificate_comes_by_stick_and_the_key_never_leaves(
