@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import JSONResponse, Response
 
 from agent.control.messages.service import AskAcceptance, CheckRow, RecordAcceptance
+from provisioning.acceptance.form import CODES
 from provisioning.page.answers import PageError
+from provisioning.wording import in_words, language
 from wording.messages import said
 
 if TYPE_CHECKING:
@@ -80,5 +82,16 @@ def _subject(subject: str | None) -> str | None:
 
 def _told(page: Page, reply: AcceptanceReply) -> dict[str, Any]:
     told = reply.model_dump(mode="json", exclude={"jws", "checks"})
-    told["failed"] = [each.code for each in reply.checks if each.state == "failed"]
+    failed = {each.code for each in reply.checks if each.state == "failed"}
+    told["failed"] = sorted({_named(page, code) for code in failed})
     return told | {"form": page.root.path(FORM).exists()}
+
+
+def _named(page: Page, code: str) -> str:
+    """What a check is called, in the reader's language."""
+    if code in CODES:
+        return in_words(CODES[code])
+    told = page.root.told("check.json")
+    findings = told.get("findings", []) if isinstance(told, dict) else []
+    names = (each["words"][language()]["check"] for each in findings if each["code"] == code)
+    return str(next(names, code))

@@ -280,6 +280,7 @@ def test_the_device_is_accepted_by_the_phone_and_the_rights_end(
         expect(phone.locator("#form")).to_be_visible(timeout=240_000)
         shot(phone, "accepted")
         assert root.asked == ["check", "acceptance_form"]
+        expect(phone.locator("#says")).not_to_contain_text("_")  # names, no codes
         told = device_asks(phone, "/api/acceptance")
         assert told["state"] in {"refused", "provisional"}
         ended = told["state"] == "provisional"
