@@ -64,7 +64,8 @@ class Agent:
                 said("The agent does not answer. It is starting, or has ended: wait a moment."),
             ) from error
         except RefusedError as error:
-            raise PageError(409, error.code, text_of(error)) from error
+            faults = [("", fault) for fault in error.faults]
+            raise PageError(409, error.code, text_of(error), faults=faults) from error
         finally:
             self._places.release()
 

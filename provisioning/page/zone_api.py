@@ -6,9 +6,8 @@ The agent validates and decides; this only translates between its channel and th
 from __future__ import annotations
 
 import json
-import re
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
 from starlette.responses import JSONResponse, Response
@@ -22,17 +21,17 @@ from agent.control.messages.configuration import (
     AskRevert,
 )
 from agent.control.messages.dry_run import AskDryRun, AskDryRunProgress, AskDryRunResult
-from agent.control.messages.reanchor import AskReanchor, OldZone
+from agent.control.messages.reanchor import AskReanchor
 from provisioning.page.answers import PageError
 from provisioning.page.app import Endpoint
 from provisioning.page.bodies import MAX_ZONES, DryRunBody, NumberBody, ZonesBody
-from provisioning.page.page_words import BAD_REQUEST, NOT_FOUND
+from provisioning.page.page_words import BAD_REQUEST
 from provisioning.wording import in_words
 
 if TYPE_CHECKING:
     from provisioning.page.page import Call, Page
 
-_JOB = re.compile(r"[0-9a-f]{8}")
+_Request = TypeVar("_Request", bound=BaseModel)
 
 
 class ApplyBody(ZonesBody):
@@ -65,7 +64,7 @@ def configuration(page: Page, call: Call) -> Response:  # noqa: ARG001 - as ever
 
 def check(page: Page, call: Call) -> Response:
     """What is wrong with a draft, what is odd about it, and which open cases would end."""
-    told, _ = page.agent.ask(AskCheck(zones=zones_text(call.body.zones)))
+    told, _ = page.agent.ask(asking(AskCheck, zones=zones_text(call.body.zones)))
     return JSONResponse(
         {name: plain(getattr(told, name)) for name in ("faults", "remarks", "cases")}
     )
@@ -73,7 +72,7 @@ def check(page: Page, call: Call) -> Response:
 
 def dry_run(page: Page, call: Call) -> Response:
     """Begin to try a draft on the last hours."""
-    asked = AskDryRun(zones=zones_text(call.body.zones), hours=call.body.hours)
+    asked = asking(AskDryRun, zones=zones_text(call.body.zones), hours=call.body.hours)
     told, _ = page.agent.ask(asked)
     return JSONResponse({"job": told.job})
 
@@ -81,9 +80,7 @@ def dry_run(page: Page, call: Call) -> Response:
 def dry_run_outcome(page: Page, call: Call) -> Response:
     """How far it is, and what came of it."""
     job = call.path["job"]
-    if not _JOB.fullmatch(job):
-        raise PageError(404, "not_found", NOT_FOUND)
-    told, _ = page.agent.ask(AskDryRunProgress(job=job))
+    told, _ = page.agent.ask(asking(AskDryRunProgress, job=job))
     answer = {"state": told.state, "progress": told.share, "because": plain(told.because)}
     if told.state == "done":
         result, _ = page.agent.ask(AskDryRunResult(job=job))
@@ -100,32 +97,40 @@ def trial(page: Page, call: Call) -> Response:  # noqa: ARG001 - as every endpoi
 
 def apply(page: Page, call: Call) -> Response:
     """Go by a draft, on trial."""
-    asked = AskApply(zones=zones_text(call.body.zones), over=call.body.over)
+    asked = asking(AskApply, zones=zones_text(call.body.zones), over=call.body.over)
     told, _ = page.agent.ask(asked)
     return JSONResponse({"number": told.number, "seconds": told.confirm_within_s})
 
 
 def confirm(page: Page, call: Call) -> Response:
     """Keep what is on trial."""
-    told, _ = page.agent.ask(AskConfirm(number=call.body.number))
+    told, _ = page.agent.ask(asking(AskConfirm, number=call.body.number))
     return JSONResponse({"number": told.number, "withdrawn": told.withdrawn})
 
 
 def revert(page: Page, call: Call) -> Response:
     """Go back to the zones of before."""
-    told, _ = page.agent.ask(AskRevert(number=call.body.number))
+    told, _ = page.agent.ask(asking(AskRevert, number=call.body.number))
     return JSONResponse({"number": told.number or 0})
 
 
 def reanchor(page: Page, call: Call) -> Response:
     """Propose where zones lie now that the camera looks from elsewhere."""
-    try:
-        old = [OldZone.model_validate(zone) for zone in call.body.zones]
-        asked = AskReanchor(camera_id=call.body.camera_id, zones=old)
-    except ValidationError as error:
-        raise PageError(400, "bad_request", BAD_REQUEST) from error
+    asked = asking(AskReanchor, camera_id=call.body.camera_id, zones=call.body.zones)
     told, _ = page.agent.ask(asked)
     return JSONResponse(plain(told))
+
+
+def asking(kind: type[_Request], **fields: Any) -> _Request:
+    """A request to the agent out of what a phone has sent.
+
+    Raises:
+        PageError: It fits no such request.
+    """
+    try:
+        return kind.model_validate(fields)
+    except ValidationError as error:
+        raise PageError(400, "bad_request", BAD_REQUEST) from error
 
 
 def zones_text(zones: Any) -> str:
