@@ -174,6 +174,17 @@ def test_a_corner_snaps_to_that_of_another_zone(drawing: Drawing) -> None:
     assert drawing.zone("bay")["polygon"][1] == [0.3565, 0.5163]
 
 
+def test_a_zone_that_is_chosen_from_the_list_comes_into_sight(drawing: Drawing) -> None:
+    for _ in range(3):
+        drawing.press("zoom-in")
+    drawing.choose("bay")
+    middle = drawing.page.locator(".handle.whole .dot").bounding_box()
+    stage = drawing.page.locator("#stage").bounding_box()
+    assert middle is not None
+    assert stage is not None
+    assert stage["x"] <= middle["x"] <= stage["x"] + stage["width"] - middle["width"]
+
+
 def test_other_zones_are_seen_and_a_tap_chooses_one(drawing: Drawing) -> None:
     expect(drawing.page.locator("polygon.zone[data-zone]")).to_have_count(4)
     drawing.fingers.tap((0.43, 0.38))

@@ -10,6 +10,7 @@ import { DryRun } from "./dry_run.js";
 import { button, el } from "./dom.js";
 import { Editor } from "./editor.js";
 import { Fingers } from "./fingers.js";
+import { labelPoint } from "./geometry.js";
 import { Magnifier } from "./magnifier.js";
 import { addPanel } from "./panel_add.js";
 import { applyPanel, clock } from "./panel_apply.js";
@@ -152,8 +153,12 @@ export class Page {
     this.canvas.render();
   }
 
+  /** Select a zone from the list, and bring it into sight. */
   choose(zoneId) {
     this.editor.select(zoneId);
+    if (this.editor.zone === null) return;
+    this.viewport.show(labelPoint(this.editor.zone.polygon));
+    this.canvas.render();
   }
 
   toPicture() {
