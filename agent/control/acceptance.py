@@ -237,7 +237,7 @@ class Acceptance:
         """
         device = self._device
         site = device.configuration().site
-        number = 1 if self._newest is None else self._newest.record.number + 1
+        number = self._folder.next_number()
         record = Record(
             number=number,
             tenant=site.tenant,

@@ -18,7 +18,7 @@ from drivers.disk import make_folder, replace_file
 if TYPE_CHECKING:
     from pathlib import Path
 
-NIGHT = "night.json"
+NIGHT, WITHDRAWN = "night.json", "withdrawn-through"
 _log = logging.getLogger(__name__)
 
 
@@ -59,8 +59,11 @@ class AcceptanceFolder:
         self._folder = state_dir / ACCEPTANCE
 
     def newest(self) -> Kept | None:
-        """The newest record that can be read; None: there is none."""
+        """The newest record that can be read and that holds; None: there is none."""
+        over = self._withdrawn_through()
         for path in sorted(self._folder.glob("*.jws"), reverse=True):
+            if path.stem <= over:
+                return None
             try:
                 jws = path.read_text(encoding="ascii")
                 parts = parts_of(jws)
@@ -68,6 +71,28 @@ class AcceptanceFolder:
             except (OSError, JwsError, ValidationError, UnicodeError) as error:
                 _log.error("%s is no record of an acceptance: %s", path, type(error).__name__)
         return None
+
+    def next_number(self) -> int:
+        """Of the next record: none is given twice, whatever became of the others."""
+        taken = [int(path.stem) for path in self._folder.glob("*.jws") if path.stem.isdecimal()]
+        return max(taken, default=0) + 1
+
+    def withdraw(self) -> None:
+        """What was accepted is another thing now, as after a move; the records stay, and hold no more.
+
+        Raises:
+            OSError: The disk did not take it.
+        """
+        if self._folder.is_dir():
+            replace_file(self._folder / WITHDRAWN, f"{self.next_number() - 1:04d}")
+            self.forget_night()
+
+    def _withdrawn_through(self) -> str:
+        """The number through which no record holds, as its file is named; empty: all do."""
+        try:
+            return (self._folder / WITHDRAWN).read_text(encoding="ascii").strip()
+        except (OSError, UnicodeError):
+            return ""
 
     def keep(self, number: int, jws: str) -> None:
         """Keep a record; durable when this returns.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from agent.analysis import reference_image
 from agent.config.site_texts import SiteTexts
+from agent.control.acceptance_folder import AcceptanceFolder
 from agent.control.errors import RefusedError
 from agent.control.messages.moving import AskMove, MoveReply
 from wording.known_errors import words_of
@@ -28,7 +29,7 @@ class Street(Protocol):
 
 
 class Moving:
-    """Ends what belongs to the old place: cases, commissioning pictures, zones; then the agent starts again.
+    """Ends what belongs to the old place: cases, commissioning pictures, acceptance, zones; then the agent starts again.
 
     Args:
         applying: Its configurations.
@@ -57,6 +58,7 @@ class Moving:
         try:
             cameras = [each.camera_id for each in now.configuration.cameras]
             pictures = sum(reference_image.forget(self._state_dir, each) for each in cameras)
+            AcceptanceFolder(self._state_dir).withdraw()
         except OSError as error:
             raise RefusedError("disk", words_of(error)) from error
         self._applying.restart_soon()

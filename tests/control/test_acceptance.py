@@ -246,6 +246,18 @@ def test_a_record_that_was_damaged_is_none_and_the_one_before_counts(post: Post)
     assert post.acceptance.ask(AskAcceptance(), TECHNICIAN).jws == first.jws
 
 
+def test_after_a_move_nobody_has_accepted_it_and_no_number_is_given_twice(post: Post) -> None:
+    folder = AcceptanceFolder(post.state.folder)
+    folder.withdraw()  # of a device that nobody ever accepted
+    post.accept(case_id=_ticket(post))
+    folder.withdraw()
+    post.begin()
+    assert post.acceptance.ask(AskAcceptance(), TECHNICIAN).state == "none"
+    again = post.accept(case_id=_ticket(post))
+    assert (again.state, again.number) == ("provisional", 2)
+    assert (post.state.folder / "acceptance" / "0001.jws").exists()
+
+
 def test_by_day_nothing_is_taken_for_a_night() -> None:
     night = FirstNight()
     for hour in range(5, 22):
