@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import JSONResponse
 
-from agent.control.messages.service import AskCommission, AskTestCase, AskTestCaseState
+from agent.control.messages.service import (
+    AskCommission,
+    AskIdentify,
+    AskTestCase,
+    AskTestCaseState,
+)
 from provisioning.page.answers import PageError, both
 from provisioning.page.page_words import NOT_FOUND
 from provisioning.page.pictures import CAMERA_ID
@@ -134,6 +139,12 @@ def _came(reply: TearOffReply) -> dict[str, Any]:
     told = reply.model_dump(mode="json")
     told["trouble"] = None if reply.trouble is None else both(reply.trouble.said())
     return told | {"reached": reply.reached}
+
+
+def identify(page: Page, call: Call) -> Response:  # noqa: ARG001 - as every endpoint
+    """Let the device's light flash."""
+    reply, _ = page.agent.ask(AskIdentify())
+    return JSONResponse(reply.model_dump(mode="json"))
 
 
 def commission(page: Page, call: Call) -> Response:

@@ -48,6 +48,8 @@ _STATE: dict[str, str] = {
     "seeded": said("Prepared card"),
     "not_seeded": said("not prepared"),
     "page_on_for": said("Page"),
+    "identify": said("Let the device's light flash"),
+    "look_at_the_light": said("The device's light flashes."),
     "minutes_left": said("on for {count} min", count="{count}"),
 }
 MOUNT_WORDS: dict[str, str] = {

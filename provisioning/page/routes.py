@@ -20,6 +20,7 @@ ENDPOINTS = (
     Endpoint("/api/picture/{camera_id}", pictures.picture),
     Endpoint("/api/reference/{camera_id}", pictures.reference),
     Endpoint("/api/walk", pictures.tracks),
+    Endpoint("/api/identify", api.identify, "POST", bodies.Nothing),
     Endpoint("/api/commission/{camera_id}", api.commission, "POST", bodies.Nothing),
     Endpoint("/api/test-case", api.test_case, "POST", bodies.Nothing),
     Endpoint("/api/test-case/{case_id}", api.test_case_state),

@@ -295,3 +295,13 @@ def test_the_device_is_accepted_by_the_phone_and_the_rights_end(
 def device_asks(phone: Page, path: str) -> Any:
     """What the page's scripts are told."""
     return phone.evaluate("async path => (await fetch(path)).json()", path)
+
+
+def test_a_device_without_a_light_says_so_when_it_is_to_show_itself(
+    device: PageProcess, chromium: Browser
+) -> None:
+    with phone_of(chromium) as phone:
+        signed_in(phone, device)
+        phone.locator("#identify").click()
+        expect(phone.locator("#banner")).to_be_visible()
+        assert len(phone.locator("#banner").inner_text()) > 10

@@ -1,6 +1,6 @@
 import { ask, filled, read, tell, words } from "./page.js";
 import { choose, draw, follow } from "./live.js";
-import { showState } from "./state.js";
+import { identify, showState } from "./state.js";
 
 const camera = document.getElementById("camera");
 const ghost = document.getElementById("ghost");
@@ -56,6 +56,7 @@ async function loadGhost() {
   }
 }
 
+document.getElementById("identify").addEventListener("click", identify);
 showGhost.addEventListener("change", loadGhost);
 camera.addEventListener("change", loadGhost);
 showState(document.getElementById("state"));

@@ -1,6 +1,6 @@
-// How the device is, in a list.
+// How the device is, in a list; and the light by which it is found.
 
-import { ask, filled, read, words } from "./page.js";
+import { ask, filled, read, tell, words } from "./page.js";
 
 function row(list, name, text) {
   list.append(
@@ -19,4 +19,17 @@ export async function showState(list) {
   row(list, words.seeded, state.seeded ? Object.values(state.seeded).join(", ") : words.not_seeded);
   if (state.page.left_s !== null) row(list, words.page_on_for, filled(words.minutes_left, { count: Math.ceil(state.page.left_s / 60) }));
   return state;
+}
+
+const SAID_MS = 10_000;
+
+export async function identify(event) {
+  const button = event.currentTarget;
+  try {
+    await ask("/api/identify", { method: "POST" });
+    button.textContent = words.look_at_the_light;
+    setTimeout(() => (button.textContent = words.identify), SAID_MS);
+  } catch (error) {
+    tell(error.message);
+  }
 }
