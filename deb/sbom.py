@@ -102,6 +102,8 @@ def _inside(folder: Path) -> list[dict[str, Any]]:
         told = json.loads(path.read_bytes())
         for each in told.get("components", []) if told.get("bomFormat") == "CycloneDX" else []:
             kept = {key: each[key] for key in ("type", "name", "version", "purl") if key in each}
+            if "purl" in kept:  # without where somebody built it from
+                kept["purl"] = kept["purl"].partition("?")[0]
             found[json.dumps(kept, sort_keys=True)] = kept
     return [found[key] for key in sorted(found)]
 

@@ -223,7 +223,8 @@ def test_two_builds_give_the_same_bytes_and_a_bill_of_what_is_inside(
     lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
     [wheel] = inside["numpy"]["hashes"]
     assert f"--hash=sha256:{wheel['content']}" in lock
-    assert "://" not in re.sub(r'"\$schema": ".*"', "", bill.read_text(encoding="utf-8")), "no host"
+    text = bill.read_text(encoding="utf-8").replace(told["$schema"], "")
+    assert "://" not in text, "where packages come from is the builder's business"
     assert told["metadata"]["timestamp"].startswith(
         subprocess.check_output(
             ["date", "-u", "-d", f"@{committed_s()}", "+%FT%T"], text=True
