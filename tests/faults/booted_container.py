@@ -32,7 +32,7 @@ _PACKAGES = (
 
 
 def device_recipe(suite: str) -> Recipe:
-    """A Debian with Kerbwatch's environment as docs/technician.md has it made, up to the wheel."""
+    """A Debian with Kerbwatch's environment as `pip` makes it, up to the wheel."""
     return Recipe(
         name=f"units-{suite}",
         suite=suite,
@@ -203,7 +203,7 @@ class Booted:
 
 
 def built_wheel(folder: Path) -> Path:
-    """The wheel, as docs/technician.md has it made."""
+    """The wheel, as docs/install.md has it made."""
     folder.mkdir(parents=True)
     build = [str(ROOT / ".venv/bin/python"), "-m", "hatchling", "build", "-t", "wheel"]
     subprocess.run([*build, "-d", str(folder)], cwd=ROOT, check=True, capture_output=True)

@@ -161,7 +161,7 @@ class BootedCorner:
 def corner(
     run: Run, *, blue_s: float = NEVER_S, uptime_s: float = HOUR_S, suite: str = "trixie"
 ) -> Iterator[BootedCorner]:
-    """Boot a device and install Kerbwatch as docs/technician.md says.
+    """Boot a device and install Kerbwatch by `pip`.
 
     Args:
         run: Whose folder is used.

@@ -34,6 +34,7 @@ PAGES = {
         ROOT / "docs" / "privacy-impact.md",
         ROOT / "docs" / "privacy.md",
         ROOT / "docs" / "signals.md",
+        ROOT / "docs" / "site-files.md",
         ROOT / "docs" / "recovery.md",
         ROOT / "docs" / "technician.md",
         ROOT / "docs" / "units.md",

@@ -263,8 +263,8 @@ def test_a_scenario_that_nobody_has_tuned_speaks_within_the_hour(name: str) -> N
     assert module.NEEDS.background_s == 0 or longest_s < module.NEEDS.background_s
 
 
-@pytest.mark.parametrize("page", ["technician.md", "technician.zh-CN.md"])
-def test_the_technicians_page_names_every_scenario_and_every_kind_of_zone(page: str) -> None:
+@pytest.mark.parametrize("page", ["site-files.md", "site-files.zh-CN.md"])
+def test_the_page_of_the_sites_files_names_every_scenario_and_every_kind_of_zone(page: str) -> None:
     text = (ROOT / "docs" / page).read_text(encoding="utf-8")
     assert [name for name in NAMES if f"[scenarios.{name}]" not in text] == []
     assert [kind for kind in zone_kinds() if f"| `{kind}` |" not in text] == []

@@ -38,7 +38,7 @@ def remarks(configuration: Configuration) -> Iterator[Remark]:
         yield Remark(
             said("nothing is judged here: no zone is drawn that a configured scenario judges"),
             meaning,
-            said("Draw the zones in zones.json, or add the scenario: docs/technician.md says how."),
+            said("Draw the zones in zones.json, or add the scenario: docs/site-files.md says how."),
             blind=True,
         )
 
