@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 
 MAX_ZONES = 64
-Zones = Annotated[list[JsonValue], Field(max_length=MAX_ZONES)]
+
+
+def _with_numbers_of_json(zones: list[JsonValue]) -> list[JsonValue]:
+    """Refuse NaN and the infinite: a reader of JSON takes them, RFC 8259 does not know them, no answer can hold them."""
+    left: list[JsonValue] = [zones]
+    while left:
+        one = left.pop()
+        if isinstance(one, float) and not math.isfinite(one):
+            raise ValueError
+        if isinstance(one, list | dict):
+            left += one.values() if isinstance(one, dict) else one
+    return zones
+
+
+Zones = Annotated[
+    list[JsonValue], Field(max_length=MAX_ZONES), AfterValidator(_with_numbers_of_json)
+]
 
 
 class Body(BaseModel):

@@ -252,6 +252,8 @@ def test_a_body_that_is_too_large_is_refused_before_it_has_come(page: PageProces
         b'{"zones": 1}',
         b'{"zones": [], "more": 1}',
         b'{"zones": [' + b"[" * 50_000,
+        b'{"zones": [{"polygon": [[NaN, 0]]}], "force": true}',
+        b'{"zones": [1e999], "force": true}',
         b"\xff",
     ],
 )
