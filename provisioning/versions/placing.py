@@ -51,9 +51,9 @@ def place(source: Path, layout: Layout, *, name: str = "") -> bool:
         VersionError: The folder is no whole environment, or its name is none.
         OSError: It could not be written; the active version stands.
     """
+    _refuse_torn(source)
     version = name or source.resolve().name
     target = layout.folder(version)
-    _refuse_torn(source)
     layout.make()
     _drop_halves(layout)
     if not target.is_dir() or not _same(source, target):

@@ -222,3 +222,12 @@ def test_a_refusal_is_said_on_stderr_with_an_exit_code(
     (tmp_path / "2.0").mkdir()
     assert main(["--root", str(layout.root), "place", str(tmp_path / "2.0")]) == 1
     assert "is no environment: it has no bin/python" in capsys.readouterr().err
+
+
+def test_a_link_that_leads_to_itself_is_no_environment(
+    layout: Layout, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    loop = tmp_path / "2.0"
+    loop.symlink_to(loop)
+    assert main(["--root", str(layout.root), "place", str(loop)]) == 1
+    assert "is no environment" in capsys.readouterr().err
