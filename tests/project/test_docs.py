@@ -91,6 +91,8 @@ def test_every_mark_is_one_that_is_tried() -> None:
         "json command",
         "json state",
         "console runs",
+        "console follows",  # with checked by tests/project/test_manual.py
+        "console checked",
         "console issues",  # by tests/provisioning/test_ca.py
         "sh runs",  # by tests/identity/test_server_trust.py
         # Those below by tests/platform/test_pages.py.
