@@ -10,8 +10,10 @@ export DEBIAN_FRONTEND=noninteractive
 
 echo "deb [signed-by=$repository/kerbwatch.gpg] file:$repository $suite main" >$list
 dpkg --configure -a
-apt-get -q update -o Dir::Etc::sourcelist=$list -o Dir::Etc::sourceparts=- -o APT::Get::List-Cleanup=0
-apt-get -q -y install -o Dir::Etc::sourcelist=$list -o Dir::Etc::sourceparts=- --no-install-recommends kerbwatch
+# As root: a boot partition may be mounted so that nobody else reads it, apt's own user neither.
+from_card="-o Dir::Etc::sourcelist=$list -o Dir::Etc::sourceparts=- -o APT::Sandbox::User=root"
+apt-get -q update $from_card -o APT::Get::List-Cleanup=0
+apt-get -q -y install $from_card --no-install-recommends kerbwatch
 rm -f $list
 rm -f /etc/systemd/system/multi-user.target.wants/kerbwatch-install.service /etc/systemd/system/kerbwatch-install.service
 rm -rf "$repository"

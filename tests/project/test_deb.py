@@ -183,6 +183,7 @@ def test_a_device_installs_and_sets_itself_up_from_its_card(
         wireless = Wireless("street", "only the street knows")
         plan = Plan("Workshop 3", "0.2.0", tmp_path / "site", stick, wireless, None, suite, "amd64")
         prepare(Partitions(boot, None), plan, datetime.now(UTC))
+        boot.chmod(0o700)  # as a boot partition that is mounted for root alone
         device.run("sh", "/boot/firmware/kerbwatch/seed.sh")
         assert (boot / "cmdline.txt").read_text() == image["cmdline.txt"], "it is called once"
         assert device.run("grep", "-rl", "only the street knows", "/boot", check=False) == ""
