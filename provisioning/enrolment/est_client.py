@@ -10,8 +10,10 @@ import base64
 import binascii
 import http.client
 import re
+import socket
 import ssl
-import time
+import threading
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
@@ -26,6 +28,7 @@ from wording.known_errors import reason_of, recognised
 from wording.messages import Said, said
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from provisioning.enrolment.known_time import KnownTime
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
 ANSWER_WITHIN_S = 60.0
 """The whole of one request, however slowly the server speaks."""
 MAX_ANSWER_BYTES = 65_536
+_ASK_AGAIN_S = 3600
 _STEP_S, _PIECE_BYTES = 15.0, 8192
 _NO_CHECK_TIME = 0x20_0000
 """X509_V_FLAG_NO_CHECK_TIME of OpenSSL (x509_vfy.h): Python has no name for it."""
@@ -197,19 +201,21 @@ class EstClient:
         connection = http.client.HTTPSConnection(
             self._address.host, self._address.port, timeout=_STEP_S, context=self._context
         )
-        until_s, reached = time.monotonic() + ANSWER_WITHIN_S, False
+        reached = False
         try:
             connection.connect()
             reached = True
-            self._check_dates(cast("ssl.SSLSocket", connection.sock))
-            connection.request(method, f"{self._address.path}/{what}", body, headers)
-            response = connection.getresponse()
-            return _Answer(
-                response.status,
-                _bounded(response, until_s),
-                response.headers.get("WWW-Authenticate", ""),
-                response.headers.get("Retry-After", ""),
-            )
+            secured = cast("ssl.SSLSocket", connection.sock)
+            self._check_dates(secured)
+            with _within(secured):
+                connection.request(method, f"{self._address.path}/{what}", body, headers)
+                response = connection.getresponse()
+                return _Answer(
+                    response.status,
+                    _bounded(response),
+                    response.headers.get("WWW-Authenticate", ""),
+                    _wait_s(response.headers.get("Retry-After", "")),
+                )
         except ssl.SSLCertVerificationError as error:
             raise EstError(
                 said(
@@ -263,14 +269,13 @@ class EstClient:
     def _certificates(self, answer: _Answer) -> list[x509.Certificate]:
         host = self._address.host
         if answer.status == http.client.ACCEPTED:
-            wait_s = int(answer.retry_after) if answer.retry_after.isdecimal() else 3600
             raise EstError(
                 said(
                     "the server {host} has not decided yet: ask again in {minutes} min",
                     host=host,
-                    minutes=max(1, round(min(wait_s, 10**6) / 60)),
+                    minutes=max(1, round(answer.retry_after_s / 60)),
                 ),
-                retry_after_s=wait_s,
+                retry_after_s=answer.retry_after_s,
             )
         if answer.status in {http.client.UNAUTHORIZED, http.client.FORBIDDEN}:
             raise EstError(
@@ -299,7 +304,7 @@ class _Answer:
     status: int
     body: bytes
     challenge: str
-    retry_after: str
+    retry_after_s: int
 
     @property
     def wants_bearer(self) -> bool:
@@ -335,15 +340,50 @@ def unpacked(body: bytes, host: str) -> list[x509.Certificate]:
     return found
 
 
-def _bounded(response: http.client.HTTPResponse, until_s: float) -> bytes:
-    """What a server answers, unless it is too long or takes too long."""
+def _wait_s(told: str) -> int:
+    """What ``Retry-After`` says, in seconds; what is no such number, or over eleven days, counts as an hour."""
+    return int(told) if re.fullmatch(r"[0-9]{1,6}", told) else _ASK_AGAIN_S
+
+
+@contextmanager
+def _within(connected: ssl.SSLSocket) -> Iterator[None]:
+    """Hang up when the time of one request is over: a server may take its steps one by one, or never come to an end.
+
+    Raises:
+        TimeoutError: It was over.
+    """
+    over = threading.Event()
+
+    def hang_up() -> None:
+        over.set()
+        with suppress(
+            OSError
+        ):  # the plain socket's: TLS would take its state from under the reader
+            socket.socket.shutdown(connected, socket.SHUT_RDWR)
+
+    timer = threading.Timer(ANSWER_WITHIN_S, hang_up)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except (OSError, http.client.HTTPException) as error:
+        if over.is_set():
+            raise TimeoutError from error
+        raise
+    finally:
+        timer.cancel()
+        timer.join()
+    if over.is_set():  # what was read until then is no whole answer
+        raise TimeoutError
+
+
+def _bounded(response: http.client.HTTPResponse) -> bytes:
+    """What a server answers, unless it is too long."""
     found = b""
     while piece := response.read1(_PIECE_BYTES):
         found += piece
         if len(found) > MAX_ANSWER_BYTES:
             raise http.client.HTTPException
-        if time.monotonic() > until_s:
-            raise TimeoutError
     return found
 
 

@@ -248,6 +248,26 @@ def test_a_server_that_has_not_decided_is_asked_again_with_the_same_key(
     assert in_use(site).public_key() == waiting.public_key()
 
 
+@pytest.mark.parametrize("told", ["9" * 5000, "99999999", "Wed, 21 Oct 2026 07:28:00 GMT", ""])
+def test_a_time_to_ask_again_that_is_none_counts_as_an_hour(
+    site: Path, start_est: Callable[..., EstServer], told: str
+) -> None:
+    server = start_est(waits=True, retry_after=told)
+    assert "ask again in 60 min" in refused(enrol(site, server, server.token(NAME)), 1)
+
+
+def test_a_server_whose_answer_has_no_end_is_hung_up_on(
+    site: Path, start_est: Callable[..., EstServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = start_est()
+    done(enrol(site, server, server.token(NAME)))
+    before = in_use(site)
+    monkeypatch.setattr(est_client, "ANSWER_WITHIN_S", 1.0)
+    server.without_end = b"HTTP/1.1 100 Continue\r\n\r\n"
+    assert "cannot be reached" in refused(run("renew", site, "--now"), 4)
+    assert in_use(site) == before
+
+
 def test_a_server_that_is_not_there_is_another_failure_than_one_that_refuses(
     site: Path, start_est: Callable[..., EstServer]
 ) -> None:

@@ -50,6 +50,8 @@ class EstServer:
         revoked: Serial numbers of certificates that are not renewed.
         waits: Whether it answers 202.
         answers: What it answers instead, by what is asked.
+        without_end: What it says over and over instead of an answer.
+        retry_after: When it says to ask again.
         tampers: Changes what it signs: gets the key and the subject that were asked for.
         asked: What it was asked, with the authorization's kind.
     """
@@ -61,6 +63,8 @@ class EstServer:
     bearer: bool = False
     revoked: set[int] = field(default_factory=set)
     waits: bool = False
+    without_end: bytes = b""
+    retry_after: str = "1800"
     answers: dict[str, tuple[int, bytes]] = field(default_factory=dict)
     tampers: Callable[[Any, x509.Name], tuple[Any, x509.Name]] | None = None
     between: tuple[x509.Certificate, ...] = ()
@@ -200,12 +204,14 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         kind = self.headers.get("Authorization", "").partition(" ")[0]
         self.est.asked.append((what, kind))
+        while self.est.without_end:
+            self.wfile.write(self.est.without_end)  # until the other one hangs up
         if not self.path.startswith(_PATH):
             self._answer(404, b"")
         elif what in self.est.answers:
             self._answer(*self.est.answers[what])
         elif self.est.waits:
-            self._answer(202, b"", ("Retry-After", "1800"))
+            self._answer(202, b"", ("Retry-After", self.est.retry_after))
         elif (certificates := made(body)) is None:
             challenge = "Bearer" if self.est.bearer else 'Basic realm="est"'
             self._answer(401, b"", ("WWW-Authenticate", challenge))
