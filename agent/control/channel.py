@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 LOOK_EVERY_S = 0.2
 MOST_CALLERS, MOST_OF_ONE_USER = 4, 3
 """At once: whatever the page does, root is answered."""
-MOST_SOCKETS = 64
-"""So many names in the folder are looked at."""
+MOST_NAMES = 4096
+"""So many in the folder are looked at: the page may leave what it likes there, and root's may come last."""
 FIRST_WITHIN_S, IDLE_S, FRAME_WITHIN_S, SEND_WITHIN_S = 5.0, 60.0, 10.0, 10.0
 TURN_WITHIN_S = 30.0
 MOST_FAULTS = 200
@@ -229,8 +229,11 @@ def _waiting(folder: int) -> Iterator[tuple[str, int]]:
     """The sockets in the folder with their owners, root's first."""
     found: list[tuple[str, int]] = []
     with os.scandir(folder) as entries:
-        for entry in itertools.islice(entries, MOST_SOCKETS):
-            status = entry.stat(follow_symlinks=False)
-            if entry.name.endswith(meeting_place.SUFFIX) and stat.S_ISSOCK(status.st_mode):
-                found.append((entry.name, status.st_uid))
+        for entry in itertools.islice(entries, MOST_NAMES):
+            if not entry.name.endswith(meeting_place.SUFFIX):
+                continue
+            with suppress(FileNotFoundError):  # its owner has just removed it
+                status = entry.stat(follow_symlinks=False)
+                if stat.S_ISSOCK(status.st_mode):
+                    found.append((entry.name, status.st_uid))
     return iter(sorted(found, key=lambda each: each[1]))

@@ -34,6 +34,9 @@ COMES_WITHIN_S = 5.0
 """The agent looks five times a second; on a busy Pi it may be late."""
 ANSWERS_WITHIN_S = 30.0
 
+MOST_NAMES = 64
+"""With more in the folder somebody leaves them there to keep others from the agent: root removes what is not root's."""
+
 _R = TypeVar("_R", bound=Reply)
 _umask = threading.Lock()
 
@@ -153,14 +156,19 @@ def _bind(listening: socket.socket, path: str) -> None:
 
 def _clear_away(descriptor: int) -> None:
     """Remove sockets of processes that are no more: the agent itself cannot."""
-    for name in os.listdir(descriptor):
-        number = name.partition("-")[0]
-        if (
-            name.endswith(meeting_place.SUFFIX)
-            and number.isdecimal()
-            and not Path("/proc", number).exists()
-        ):
-            with suppress(OSError):
+    names = os.listdir(descriptor)
+    for name in names:
+        with suppress(OSError):
+            if len(names) > MOST_NAMES:
+                left = os.stat(name, dir_fd=descriptor, follow_symlinks=False).st_uid != 0
+            else:
+                number = name.partition("-")[0]
+                left = (
+                    name.endswith(meeting_place.SUFFIX)
+                    and number.isdecimal()
+                    and not Path("/proc", number).exists()
+                )
+            if left:
                 os.unlink(name, dir_fd=descriptor)
 
 

@@ -192,6 +192,28 @@ def test_a_socket_of_another_user_is_never_called_and_another_user_is_never_take
         pass
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="takes root to be somebody else")
+def test_whatever_another_user_leaves_in_the_folder_root_is_answered(tmp_path: Path) -> None:
+    run_dir = tmp_path / "run"
+    with _channel(run_dir):
+        for number in range(300):
+            left = folder_of(run_dir) / f"1-{number}.call"
+            left.touch()
+            os.chown(left, 65534, 65534)
+        for _ in range(3):
+            with call(run_dir, comes_within_s=60) as agent:
+                assert agent.ask(AskEcho(text="me"))[1] == b"mememe"
+
+
+def test_names_that_come_while_root_waits_hide_it_from_no_agent(tmp_path: Path) -> None:
+    run_dir = tmp_path / "run"
+    folder_of(run_dir).mkdir(parents=True)
+    for number in range(300):
+        (folder_of(run_dir) / f"1-{number}.call").touch()
+    with _channel(run_dir), _listening(run_dir) as one:
+        one.accept()[0].close()
+
+
 _heads = st.binary(max_size=200) | st.recursive(
     st.none() | st.integers() | st.text(max_size=20),
     lambda inner: (
