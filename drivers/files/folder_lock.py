@@ -25,8 +25,12 @@ class Holder:
     unit: str
 
 
-def lock_folder(folder: Path) -> int:
+def lock_folder(folder: Path, *, wait: bool = False) -> int:
     """Lock a folder; the descriptor that is given holds the lock until it is closed.
+
+    Args:
+        folder: Which.
+        wait: Whether to wait until another process has done with it.
 
     Raises:
         BlockingIOError: Another process has it.
@@ -34,7 +38,7 @@ def lock_folder(folder: Path) -> int:
     """
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except OSError:
         os.close(descriptor)
         raise

@@ -7,6 +7,8 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -17,6 +19,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PrivateFormat
 from cryptography.x509.oid import NameOID
 
 from drivers.disk import READABLE, make_folder, replace_file
+from drivers.files.documents import unseen
+from drivers.files.folder_lock import lock_folder
 from drivers.files.small_files import UnreadableError, content_of
 from provisioning.enrolment import profiles
 from provisioning.enrolment.names import DeviceName
@@ -25,7 +29,7 @@ from provisioning.enrolment.register import REASONS, Entry, Register
 from wording.messages import Said, said, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
@@ -34,6 +38,8 @@ if TYPE_CHECKING:
 
 KEY, CERTIFICATE, REGISTER, CRL = "authority.p12", "ca.crt", "register.sqlite3", "ca.crl"
 SHORTEST_PASSPHRASE = 12
+LONGEST_NAME = 64
+"""Characters of a common name (RFC 5280, appendix A: ``ub-common-name``)."""
 _ROUNDS = 600_000
 """Of PBKDF2 with SHA-256: what OWASP's password storage cheat sheet asks for."""
 
@@ -59,15 +65,30 @@ def passphrase_fault(passphrase: str) -> Said | None:
     return None
 
 
+def name_fault(name: str) -> Said | None:
+    """Why an authority cannot be called so; None: it can."""
+    if not 1 <= len(name) <= LONGEST_NAME:
+        return said("an authority's name has 1 to {most} characters", most=LONGEST_NAME)
+    if unseen(name) or "\n" in name or "\t" in name or "\r" in name:
+        return said("the authority's name holds a character that cannot be seen: type it again")
+    return None
+
+
 def init(folder: Path, name: str, passphrase: str, days: int) -> x509.Certificate:
     """Make an authority, with an empty revocation list.
 
     Raises:
-        AuthorityError: There is one already, or the passphrase is too short.
+        AuthorityError: There is one already, its name is none, or the passphrase is too short.
         OSError: The folder cannot be written.
     """
-    if fault := passphrase_fault(passphrase):
+    if fault := name_fault(name) or passphrase_fault(passphrase):
         raise AuthorityError(fault)
+    make_folder(folder)
+    with _alone(folder):
+        return _made(folder, name, passphrase, days)
+
+
+def _made(folder: Path, name: str, passphrase: str, days: int) -> x509.Certificate:
     # Without the certificate what is there was never used: it is written last.
     if (folder / CERTIFICATE).exists():
         raise AuthorityError(
@@ -79,7 +100,6 @@ def init(folder: Path, name: str, passphrase: str, days: int) -> x509.Certificat
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     certificate = profiles.authority(subject, key, days)
-    make_folder(folder)
     encryption = (
         PrivateFormat.PKCS12.encryption_builder()
         .kdf_rounds(_ROUNDS)
@@ -92,9 +112,19 @@ def init(folder: Path, name: str, passphrase: str, days: int) -> x509.Certificat
     )
     replace_file(folder / KEY, packed)
     opened = OfflineAuthority(folder, Issuer(certificate, key))
-    opened.write_crl(profiles.CRL_DAYS)
+    opened.renew_crl(profiles.CRL_DAYS)
     replace_file(folder / CERTIFICATE, certificate.public_bytes(Encoding.PEM), mode=READABLE)
     return certificate
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Wait until no other command is at it, and keep others from it."""
+    held = lock_folder(folder, wait=True)
+    try:
+        yield
+    finally:
+        os.close(held)
 
 
 def register_of(folder: Path) -> Register:
@@ -199,12 +229,18 @@ class OfflineAuthority:
         return certificate
 
     def write_crl(self, days: int) -> Path:
-        """Write the revocation list anew.
-
-        Expired certificates stay in it: brokers whose clock is slow would take them again.
+        """Write the revocation list anew, one command after another: a list never lacks what an earlier one holds.
 
         Raises:
             OSError: It cannot be written.
+        """
+        with _alone(self._folder):
+            return self.renew_crl(days)
+
+    def renew_crl(self, days: int) -> Path:
+        """As :meth:`write_crl`, for who has the folder alone.
+
+        Expired certificates stay in it: brokers whose clock is slow would take them again.
         """
         revoked = [
             (each.number, each.revoked_at, REASONS[each.reason or "unspecified"])

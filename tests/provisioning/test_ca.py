@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import shutil
 import socket
 import ssl
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.verification import PolicyBuilder, Store
 
 from agent.config.schema import UplinkSection
+from drivers.files.folder_lock import lock_folder
 from provisioning.enrolment import profiles
 from provisioning.enrolment.register import REASONS
 from provisioning.groups import authority as group
@@ -27,9 +30,10 @@ from tests.support.broker import Broker
 from tests.support.command_line import kerbwatch, refused
 from tests.support.offline_authority import PASSPHRASE, Office, requested
 from tests.support.openssl import connects, openssl
-from tests.support.paths import DOCS
+from tests.support.paths import DOCS, ROOT
 from tests.support.sites import site_of, write_site
 from tests.support.topics import DEVICE, TENANT
+from tests.support.waiting import wait_until
 
 NAME = f"{TENANT}/{DEVICE}"
 
@@ -273,6 +277,36 @@ def test_an_authority_is_not_made_over_another_nor_with_a_passphrase_that_is_non
     ran = kerbwatch("ca", "init", tmp_path / "new", "--name", "X", "--passphrase-file", short)
     assert "at least 12" in refused(ran, 1)
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("name", ["", "x" * 65, "Example\nCity", "City\u202e"])
+def test_an_authority_is_not_called_what_no_certificate_can_say(tmp_path: Path, name: str) -> None:
+    typed = f"{PASSPHRASE}\n{PASSPHRASE}\n"
+    ran = kerbwatch("ca", "init", tmp_path / "new", "--name", name, typed=typed)
+    assert "authority's name" in refused(ran, 1)
+    assert not (tmp_path / "new").exists()
+
+
+def test_of_two_who_revoke_at_once_neither_list_loses_the_others(
+    own_office: Office, tmp_path: Path
+) -> None:
+    office = own_office
+    names = ["city/a", "city/b", "city/c"]
+    for name in names:
+        office.issue(name, tmp_path)
+    asked = [sys.executable, "-P", "-m", "provisioning.cli", "ca", "revoke", str(office.folder)]
+    held = lock_folder(office.folder)
+    running = [
+        subprocess.Popen([*asked, name, "--passphrase-file", str(office.passphrase_file)], cwd=ROOT)
+        for name in names
+    ]
+    wait_until(lambda: all(each["state"] == "revoked" for each in listed(office)), timeout_s=120)
+    os.close(held)
+    assert [each.wait(timeout=120) for each in running] == [0, 0, 0]
+    revoked = x509.load_pem_x509_crl(office.crl_file.read_bytes())
+    assert {f"{each.serial_number:x}" for each in revoked} == {
+        each["serial"] for each in listed(office)
+    }
 
 
 def test_the_passphrase_can_be_typed(tmp_path: Path) -> None:

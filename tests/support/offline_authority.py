@@ -24,8 +24,8 @@ class Office:
 
     def __init__(self, folder: Path, name: str = "Example City Devices CA") -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.folder, self._passphrase = folder / "authority", folder / "passphrase"
-        self._passphrase.write_text(f"{PASSPHRASE}\n", encoding="utf-8")
+        self.folder, self.passphrase_file = folder / "authority", folder / "passphrase"
+        self.passphrase_file.write_text(f"{PASSPHRASE}\n", encoding="utf-8")
         made = self.run("init", "--name", name)
         assert made.exit_code == 0, made.output
         self.certificate_file = self.folder / "ca.crt"
@@ -33,7 +33,7 @@ class Office:
 
     def run(self, what: str, *words: object) -> Result:
         """Call ``kerbwatch ca``."""
-        files = () if what == "list" else ("--passphrase-file", self._passphrase)
+        files = () if what == "list" else ("--passphrase-file", self.passphrase_file)
         return kerbwatch("ca", what, self.folder, *words, *files)
 
     def issue(self, name: str, folder: Path, *words: object) -> tuple[Path, Path]:
