@@ -275,7 +275,10 @@ def _not_commissioned(name: str) -> Finding:
         "warning",
         said("camera {camera}: no reference image", camera=name),
         said("It is unknown whether its view is moved, blocked or out of focus."),
-        said("Capture one with `kerbwatch commission`, once the camera is mounted as intended."),
+        said(
+            "Once the camera is mounted as intended, capture one: by the page's step *Acceptance*, or with "
+            "`kerbwatch commission`."
+        ),
         code="camera_reference",
         subject=name,
         fix=TAKE_REFERENCE,

@@ -205,7 +205,7 @@ def _of_acceptance(status: Status) -> Iterator[Finding]:
             "note",
             said("the device is not accepted"),
             said("It watches and reports all the same."),
-            said("`sudo kerbwatch accept` records the acceptance."),
+            said("The page's step *Acceptance* records it, or `sudo kerbwatch accept`."),
             code="acceptance",
         )
     elif not found.as_configured:
@@ -214,7 +214,7 @@ def _of_acceptance(status: Status) -> Iterator[Finding]:
             "note",
             said("the device was accepted with another configuration"),
             said("What was checked then does not say how it works now."),
-            said("`sudo kerbwatch accept` records the acceptance."),
+            said("The page's step *Acceptance* records it, or `sudo kerbwatch accept`."),
             code="acceptance",
         )
     elif found.state == "provisional":

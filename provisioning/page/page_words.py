@@ -17,6 +17,7 @@ _COMMON: dict[str, str] = {
     "how_to_sign_in": said(
         "Press the button inside the housing, then type the code under the lid within two minutes."
     ),
+    "no_code": said("Type the code that stands under the lid."),
     "compare": said(
         "The phone has warned of this page, since no authority vouches for it. Compare the certificate's "
         "fingerprint with the label before you type the code."
@@ -73,9 +74,13 @@ WALK_WORDS: dict[str, str] = {
     "how_to_walk": said(
         "Walk through each zone, and stand in it for some seconds. The point is where a thing stands."
     ),
+    "track": said("{name} {number}: {zones}", name="{name}", number="{number}", zones="{zones}"),
     "in_zone": said("in {zone} for {seconds} s", zone="{zone}", seconds="{seconds}"),
+    "between": said("; "),
     "in_no_zone": said("in no zone"),
-    "stands": said("(standing for {seconds} s)", seconds="{seconds}"),
+    "stands": said(" (standing for {seconds} s)", seconds="{seconds}"),
+    "walked": said("Walked through: {zones}", zones="{zones}"),
+    "not_walked": said("Not yet: {zones}", zones="{zones}"),
     "test_case": said("Test case"),
     "what_test_case": said(
         "A case marked as a test goes from here to the platform, and its ticket comes back. Do not go "

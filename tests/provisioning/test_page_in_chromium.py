@@ -81,6 +81,8 @@ def test_a_phone_signs_in_with_press_and_code(pole: PageProcess, chromium: Brows
         opened(phone, pole)
         expect(phone.locator("html")).to_have_attribute("lang", "zh-CN")
         shot(phone, "sign-in")
+        phone.locator("form button[type=submit]").click()
+        expect(phone.locator("#said")).to_have_text("请输入盖内的登录码。")
         phone.locator("#code").fill("7k3mq 9xw2t")
         phone.locator("form button[type=submit]").click()
         expect(phone.locator("#said")).to_contain_text("请按一下机箱内的按钮")
@@ -108,7 +110,7 @@ def test_the_language_changes_where_one_stands(pole: PageProcess, chromium: Brow
         signed_in(phone, pole)
         for step, chinese, english in (
             ("mount", "架设", "Mount"),
-            ("walk", "走动测试", "Walk test"),
+            ("walk", "走测", "Walk test"),
         ):
             phone.goto(f"{pole.url}/steps/{step}")
             expect(phone.locator("h1")).to_have_text(chinese)
@@ -165,6 +167,7 @@ def test_the_walk_test_shows_track_foot_and_stay(device: PageProcess, chromium: 
         phone.goto(f"{device.url}/steps/walk")
         expect(phone.locator("#seen ellipse").first).to_be_attached()
         expect(phone.locator("#list li").first).to_contain_text("在 kerb 中")
+        expect(phone.locator("#not-walked")).to_have_text("尚未走过：kerb")  # a bike walks nowhere
         shot(phone, "walk")
 
 

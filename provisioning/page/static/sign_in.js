@@ -14,7 +14,8 @@ function wait(seconds) {
 
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
-  said.textContent = "";
+  said.textContent = form.code.value.trim() ? "" : words.no_code;
+  if (said.textContent) return form.code.focus();
   button.disabled = true;
   try {
     const answer = await ask("/sign-in", { method: "POST", body: { code: form.code.value } });

@@ -8,17 +8,27 @@ const testSays = document.getElementById("test-says");
 const start = document.getElementById("test-case");
 const LOOK_EVERY_MS = 1000;
 
-// For the acceptance: in which zones somebody was followed for some seconds.
+// For the acceptance: in which zones a person was followed for some seconds. A bin that stands there walks nowhere.
 const WALKED_S = 2;
+let zoneIds = [];
 function note(track) {
+  if (track.label !== "person") return;
   const walked = JSON.parse(sessionStorage.getItem("walked") || "{}");
   for (const zone of track.zones) if (zone.inside_s >= WALKED_S) walked[zone.zone_id] = "passed";
   sessionStorage.setItem("walked", JSON.stringify(walked));
 }
 
+function showWalked() {
+  const walked = JSON.parse(sessionStorage.getItem("walked") || "{}");
+  const told = (id, text, zones) =>
+    (document.getElementById(id).textContent = zones.length ? filled(text, { zones: zones.join(words.between) }) : "");
+  told("walked", words.walked, zoneIds.filter((each) => walked[each]));
+  told("not-walked", words.not_walked, zoneIds.filter((each) => !walked[each]));
+}
+
 function stay(zone) {
   const stands = zone.stands_s === null ? "" : filled(words.stands, { seconds: Math.round(zone.stands_s) });
-  return `${filled(words.in_zone, { zone: zone.zone_id, seconds: Math.round(zone.inside_s) })} ${stands}`.trim();
+  return `${filled(words.in_zone, { zone: zone.zone_id, seconds: Math.round(zone.inside_s) })}${stands}`;
 }
 
 async function tracks() {
@@ -28,10 +38,12 @@ async function tracks() {
         const told = await ask(`/api/walk?camera_id=${encodeURIComponent(camera.value)}`);
         draw(document.getElementById("seen"), told.tracks);
         told.tracks.forEach(note);
+        showWalked();
         list.replaceChildren(
           ...told.tracks.slice(0, 20).map((each) => {
-            const zones = each.zones.map(stay).join("; ") || words.in_no_zone;
-            return Object.assign(document.createElement("li"), { textContent: `${each.name} ${each.track_id}: ${zones}` });
+            const zones = each.zones.map(stay).join(words.between) || words.in_no_zone;
+            const textContent = filled(words.track, { name: each.name, number: each.track_id, zones });
+            return Object.assign(document.createElement("li"), { textContent });
           }),
         );
       } catch (error) {
@@ -74,5 +86,13 @@ start.addEventListener("click", async () => {
 });
 
 await choose(camera).catch((error) => (document.getElementById("says").textContent = error.message));
+ask("/api/configuration").then(
+  ({ zones, kinds }) => {
+    const judged = new Set(kinds.filter((each) => each.judged).map((each) => each.kind));
+    zoneIds = zones.filter((each) => judged.has(each.kind)).map((each) => each.zone_id);
+    showWalked();
+  },
+  () => {}, // the list of who is followed says why the agent does not answer
+);
 follow(camera, document.getElementById("live"), document.getElementById("says"), () => {});
 tracks();

@@ -60,7 +60,7 @@ function shown(page, { source, now, then, differences, near, limits, watched }) 
       el("h3", {}, say("from_what")),
       ...source.map((each) => el("p", { class: "hint" }, say("source", { ...each, hours: tenths(each.hours) }))),
       ...limits.map((each) => el("p", { class: "remark" }, about(page, each.zone_id, either(each.text)))),
-      ...watched.filter((each) => each.looked_share < SEEN_WELL).map((each) => seldom(page, each)),
+      ...watched.filter((each) => each.looked_share < SEEN_WELL && isJudged(page, each.zone_id)).map((each) => seldom(page, each)),
     ),
   ];
 }
@@ -88,6 +88,11 @@ function difference(page, { change, case: found, text }) {
 function oneCase(page, found) {
   const note = found.unverified ? el("small", { class: "missing" }, say("unverified")) : null;
   return el("li", {}, inWords(page, found), note);
+}
+
+// Nothing is looked for in a bay or a mask for its own sake.
+function isJudged({ editor }, zoneId) {
+  return editor.kinds.get(zoneOf(editor.zones, zoneId)?.kind)?.judged ?? true;
 }
 
 // A zone that the network seldom looks at gives little, however well it is drawn.
