@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from deb.targets import Release
 
 KEYRING = "kerbwatch.gpg"
+CARRIED = ("fonts-wqy-microhei",)
+"""Debian packages of every processor that a device without a network needs beside ours: the form's Chinese font."""
 _OWNER = "Kerbwatch packages"
 _COMPONENT = "main"
 
@@ -44,11 +46,20 @@ def publish(packages: Path, repository: Path, keys: Path, epoch_s: int) -> None:
             pool.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(package, pool / package.name)
         if pool.is_dir():
+            _carry(pool)
             _list(repository, release, epoch_s)
             _sign(repository / "dists" / release.suite, keys)
     public = _gpg(keys, "--export", _OWNER)
     (repository / KEYRING).write_bytes(public)
     subprocess.run(["gpgconf", "--homedir", str(keys), "--kill", "gpg-agent"], check=True)
+
+
+def _carry(pool: Path) -> None:
+    """Lay the packages beside ours that this machine's own archive gives, once."""
+    for name in CARRIED:
+        if not list(pool.glob(f"{name}_*_all.deb")):
+            download = ["apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", name]
+            subprocess.run(download, cwd=pool, check=True, capture_output=True)
 
 
 def _key(keys: Path) -> None:

@@ -13,7 +13,8 @@ dpkg --configure -a
 # As root: a boot partition may be mounted so that nobody else reads it, apt's own user neither.
 from_card="-o Dir::Etc::sourcelist=$list -o Dir::Etc::sourceparts=- -o APT::Sandbox::User=root"
 apt-get -q update $from_card -o APT::Get::List-Cleanup=0
-apt-get -q -y install $from_card --no-install-recommends kerbwatch
+# With what it recommends, as far as the card carries it: the Chinese font of the acceptance form.
+apt-get -q -y install $from_card -o APT::Install-Recommends=true kerbwatch
 rm -f $list
 rm -f /etc/systemd/system/multi-user.target.wants/kerbwatch-install.service /etc/systemd/system/kerbwatch-install.service
 rm -rf "$repository"
