@@ -159,7 +159,9 @@ def _packages(plan: Plan, card: Partitions) -> list[tuple[Path, Path]]:
                 architecture=plan.architecture,
             )
         )
-    wanted = [repository / "kerbwatch.gpg", *lists, pool[-1]]
+    # With what the repository carries for every processor, such as the form's font.
+    carried = sorted((repository / "pool" / suite).glob("*_all.deb"))
+    wanted = [repository / "kerbwatch.gpg", *lists, pool[-1], *carried]
     return [(path, path.relative_to(repository)) for path in wanted]
 
 

@@ -55,7 +55,7 @@ def stick(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def package_of(stick: Path, suite: str) -> Path:
-    [found] = (stick / "pool" / suite).glob("*.deb")
+    [found] = (stick / "pool" / suite).glob("kerbwatch_*.deb")
     return found
 
 
@@ -109,12 +109,12 @@ def test_a_removal_leaves_site_keys_and_evidence_and_a_purge_leaves_nothing(
 ) -> None:
     said = Chroot(bare_root("trixie"), stick, tmp_path / "root").run(
         f"""
-dpkg -i {STICK}/pool/trixie/*.deb >&2
+dpkg -i {STICK}/pool/trixie/kerbwatch_*.deb >&2
 mkdir -p /etc/kerbwatch/identity /var/lib/kerbwatch/evidence
 touch /etc/kerbwatch/identity/device.key /var/lib/kerbwatch/evidence/case.jpg
 dpkg --remove kerbwatch >&2
 find /etc/kerbwatch /var/lib/kerbwatch /opt/kerbwatch /usr/lib/kerbwatch -type f 2>/dev/null || true
-dpkg -i {STICK}/pool/trixie/*.deb >&2
+dpkg -i {STICK}/pool/trixie/kerbwatch_*.deb >&2
 dpkg --purge kerbwatch >&2
 find / -xdev -path "*kerbwatch*" -not -path "/proc/*" -not -path "{STICK}*" | sort
 """
