@@ -136,7 +136,7 @@ def _ticket(test_case: TearOffReply | None) -> str:
 
 def _zones(configuration: Configuration, acceptance: AcceptanceReply) -> list[tuple[str, ...]]:
     walked = {each.subject: each.state for each in acceptance.checks if each.code == "walk_test"}
-    head = (say("Zone"), say("Name"), say("Kind"), say("Camera"), say("Walk test"))
+    head = (say("Zone"), say("Name of the zone"), say("Kind"), say("Camera"), say("Walk test"))
     rows = [
         (
             zone.zone_id,

@@ -18,6 +18,7 @@ from agent.control.errors import RefusedError
 from agent.control.messages.pictures import AskPicture
 from agent.domain.scene import Box
 from drivers import pictures
+from provisioning.console.local_time import local
 from provisioning.rendering import drawing
 from provisioning.wording import in_words, say
 
@@ -80,7 +81,7 @@ def write_picture(
     if as_json:
         click.echo(reply.model_dump_json(indent=2))
     else:
-        _tell(reply, path)
+        _tell(reply, path, configuration.site.timezone)
 
 
 def _only_camera(configuration: Configuration) -> str:
@@ -118,15 +119,15 @@ def _draw_seen(picture: Picture, reply: PictureReply) -> None:
         cv2.circle(picture, (int(x * width), int(y * height)), FOOT_PX, drawing.RED, -1)
 
 
-def _tell(reply: PictureReply, path: Path) -> None:
+def _tell(reply: PictureReply, path: Path, timezone: str) -> None:
     aim = reply.aim
     click.echo(
         say(
-            "{path}: {width} × {height} pixels, taken {at:%Y-%m-%d %H:%M:%S} UTC",
+            "{path}: {width} × {height} pixels, taken {at}",
             path=path,
             width=reply.width_px,
             height=reply.height_px,
-            at=reply.captured_at,
+            at=local(reply.captured_at, timezone, "seconds"),
         )
     )
     if reply.because is not None:

@@ -70,17 +70,19 @@ MOUNT_WORDS: dict[str, str] = {
     "burnt": said("parts are too bright"),
     "dark": said("too dark"),
 } | _STATE
+_WALKED: dict[str, str] = {
+    "walked": said("Walked through: {zones}", zones="{zones}"),
+    "not_walked": said("Not yet: {zones}", zones="{zones}"),
+    "between": said("; "),
+}
 WALK_WORDS: dict[str, str] = {
     "how_to_walk": said(
         "Walk through each zone, and stand in it for some seconds. The point is where a thing stands."
     ),
     "track": said("{name} {number}: {zones}", name="{name}", number="{number}", zones="{zones}"),
     "in_zone": said("in {zone} for {seconds} s", zone="{zone}", seconds="{seconds}"),
-    "between": said("; "),
     "in_no_zone": said("in no zone"),
     "stands": said(" (standing for {seconds} s)", seconds="{seconds}"),
-    "walked": said("Walked through: {zones}", zones="{zones}"),
-    "not_walked": said("Not yet: {zones}", zones="{zones}"),
     "test_case": said("Test case"),
     "what_test_case": said(
         "A case marked as a test goes from here to the platform, and its ticket comes back. Do not go "
@@ -94,7 +96,7 @@ WALK_WORDS: dict[str, str] = {
     "test_ticket": said("ticket of the platform"),
     "test_ticket_is": said("ticket {ticket}", ticket="{ticket}"),
     "test_refused": said("The platform refused it."),
-}
+} | _WALKED
 CHECK_WORDS: dict[str, str] = {
     "start_check": said("Check the device"),
     "checking": said("Checking. It takes up to four minutes."),
@@ -123,6 +125,8 @@ CHECK_WORDS: dict[str, str] = {
     "certificate_installed": said("The certificate is in use."),
 }
 ACCEPT_WORDS: dict[str, str] = {
+    **_STATE,
+    **_WALKED,
     "commissioning": said("Commissioning picture"),
     "what_commissioning": said(
         "Later pictures are compared with it. It is taken with nobody in it, and tried again until the "
@@ -139,6 +143,9 @@ ACCEPT_WORDS: dict[str, str] = {
     "checking": CHECK_WORDS["checking"],
     "your_name": said("Your name, for the form alone"),
     "person_id": said("Your id in the register, if you have one; it is sent"),
+    "id_is": said("Letters, digits, - and _."),
+    "tested": said("A test case was sent."),
+    "not_tested": said("No test case was sent yet: step *Walk test*."),
     "sign": said("Accept and sign"),
     "form": said("Acceptance form (PDF)"),
     "stage_none": said("Nobody has accepted it yet."),
@@ -152,5 +159,5 @@ ACCEPT_WORDS: dict[str, str] = {
     "failed_checks": said("These checks failed: {codes}", codes="{codes}"),
     "page_off": said("Switch the page off"),
     "is_off": said("The page is off. A press of the button switches it on again."),
-} | _STATE
+}
 PAGE_WORDS = _COMMON

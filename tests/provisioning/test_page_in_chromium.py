@@ -278,6 +278,8 @@ def test_the_device_is_accepted_by_the_phone_and_the_rights_end(
         expect(phone.locator("#list li").first).to_contain_text("在 kerb 中")
         phone.goto(f"{device.url}/steps/accept")
         expect(phone.locator("#stage")).to_have_text("还没有验收。")
+        expect(phone.locator("#not-walked")).to_have_text("尚未走过：kerb")
+        expect(phone.locator("#tested")).to_contain_text("还没有发送测试问题")
         phone.locator("#name").fill("王伟")
         phone.locator("#accept button").click()
         expect(phone.locator("#form")).to_be_visible(timeout=240_000)

@@ -1,5 +1,6 @@
 import { ask, filled, read, words } from "./page.js";
 import { showState } from "./state.js";
+import { showWalked, walked, zonesToWalk } from "./walked.js";
 
 const says = document.getElementById("says");
 const cameras = document.getElementById("cameras");
@@ -51,7 +52,7 @@ form.addEventListener("submit", async (event) => {
   const body = {
     name: form.name.value.trim(),
     person_id: form.person.value || null,
-    walked: JSON.parse(sessionStorage.getItem("walked") || "{}"),
+    walked: walked(),
     case_id: sessionStorage.getItem("case_id"),
   };
   try {
@@ -64,6 +65,8 @@ form.addEventListener("submit", async (event) => {
   }
   button.disabled = false;
 });
+document.getElementById("tested").textContent = sessionStorage.getItem("case_id") ? words.tested : words.not_tested;
+zonesToWalk().then(showWalked, (error) => (says.textContent = error.message));
 ask("/api/acceptance").then(show, (error) => (says.textContent = error.message));
 
 document.getElementById("off").addEventListener("click", async () => {

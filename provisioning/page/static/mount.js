@@ -18,8 +18,9 @@ function figure(id, text, state, says) {
 function aim({ aim, view, commissioned }) {
   if (!commissioned || aim.alike_share === null) return figure("aim", "–", "", words.no_reference);
   const good = view !== "moved" && aim.alike_share >= 0.8;
-  const says = aim.moved_by === null ? "" : filled(words.moved_by, { share: percent(aim.moved_by) });
-  figure("aim", percent(aim.alike_share), good ? "good" : "bad", good ? words.as_commissioned : says || words.moved);
+  const moved = aim.moved_by !== null && Math.round(aim.moved_by * 100) > 0;
+  const says = moved ? filled(words.moved_by, { share: percent(aim.moved_by) }) : words.moved;
+  figure("aim", percent(aim.alike_share), good ? "good" : view === "moved" ? "bad" : "warn", good ? words.as_commissioned : says);
 }
 
 function focus({ aim }) {

@@ -1,5 +1,6 @@
 import { ask, filled, read, words } from "./page.js";
 import { choose, draw, follow } from "./live.js";
+import { keepWalked, showWalked, zonesToWalk } from "./walked.js";
 
 const camera = document.getElementById("camera");
 const list = document.getElementById("list");
@@ -13,17 +14,7 @@ const WALKED_S = 2;
 let zoneIds = [];
 function note(track) {
   if (track.label !== "person") return;
-  const walked = JSON.parse(sessionStorage.getItem("walked") || "{}");
-  for (const zone of track.zones) if (zone.inside_s >= WALKED_S) walked[zone.zone_id] = "passed";
-  sessionStorage.setItem("walked", JSON.stringify(walked));
-}
-
-function showWalked() {
-  const walked = JSON.parse(sessionStorage.getItem("walked") || "{}");
-  const told = (id, text, zones) =>
-    (document.getElementById(id).textContent = zones.length ? filled(text, { zones: zones.join(words.between) }) : "");
-  told("walked", words.walked, zoneIds.filter((each) => walked[each]));
-  told("not-walked", words.not_walked, zoneIds.filter((each) => !walked[each]));
+  for (const zone of track.zones) if (zone.inside_s >= WALKED_S) keepWalked(zone.zone_id);
 }
 
 function stay(zone) {
@@ -38,7 +29,7 @@ async function tracks() {
         const told = await ask(`/api/walk?camera_id=${encodeURIComponent(camera.value)}`);
         draw(document.getElementById("seen"), told.tracks);
         told.tracks.forEach(note);
-        showWalked();
+        showWalked(zoneIds);
         list.replaceChildren(
           ...told.tracks.slice(0, 20).map((each) => {
             const zones = each.zones.map(stay).join(words.between) || words.in_no_zone;
@@ -86,12 +77,8 @@ start.addEventListener("click", async () => {
 });
 
 await choose(camera).catch((error) => (document.getElementById("says").textContent = error.message));
-ask("/api/configuration").then(
-  ({ zones, kinds }) => {
-    const judged = new Set(kinds.filter((each) => each.judged).map((each) => each.kind));
-    zoneIds = zones.filter((each) => judged.has(each.kind)).map((each) => each.zone_id);
-    showWalked();
-  },
+zonesToWalk().then(
+  (found) => (zoneIds = found),
   () => {}, // the list of who is followed says why the agent does not answer
 );
 follow(camera, document.getElementById("live"), document.getElementById("says"), () => {});
