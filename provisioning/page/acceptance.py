@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 from agent.control.messages.service import AskAcceptance, CheckRow, RecordAcceptance
 from provisioning.acceptance.form import CODES
-from provisioning.page.answers import PageError
+from provisioning.page.answers import PageError, both
 from provisioning.wording import in_words, language
 from wording.messages import said
 
@@ -34,7 +34,7 @@ def acceptance(page: Page, call: Call) -> Response:  # noqa: ARG001 - as every e
 
 
 def accept(page: Page, call: Call) -> Response:
-    """Record it; the installer's rights end with it. The name goes to the form alone."""
+    """Record it; the installer's rights end with it. The name goes to the form alone, which may fail by itself."""
     body = call.body
     told = page.root.told("check.json")
     if not isinstance(told, dict):
@@ -49,10 +49,20 @@ def accept(page: Page, call: Call) -> Response:
     reply, _ = page.agent.ask(asked, RECORDED_WITHIN_S)
     page.audit.append("page.acceptance", state=reply.state, number=reply.number)
     content = {"name": body.name, "language": call.language, "case_id": body.case_id or ""}
-    page.root.ask("acceptance_form", FORM_WITHIN_S, **content)
+    try:
+        page.root.ask("acceptance_form", FORM_WITHIN_S, **content)
+        no_form = None
+    except PageError as error:  # what is recorded is recorded, with its paper or without
+        text = said(
+            "It is recorded, but its form was not made: {reason}. It needs a font with Chinese on the device"
+            " (fonts-wqy-microhei).",
+            reason=error.text,
+        )
+        no_form = both(text)
     if reply.state in {"provisional", "complete"}:
         page.visit.end("accepted")
-    return JSONResponse(_told(page, reply))
+    told = _told(page, reply)
+    return JSONResponse(told | {"form": told["form"] and no_form is None, "no_form": no_form})
 
 
 def form(page: Page, call: Call) -> Response:  # noqa: ARG001 - as every endpoint

@@ -297,6 +297,19 @@ def test_the_device_is_accepted_by_the_phone_and_the_rights_end(
     ), "the name is on the form alone"
 
 
+def test_an_acceptance_whose_form_fails_is_recorded_and_says_so(
+    device: PageProcess, corner: WatchedCorner
+) -> None:
+    """As on a device without a font; an older form is not offered for this one."""
+    device.sign_in()
+    with RootHere(corner.folder, prints=False):
+        assert device.ask("/api/check", "POST").status == 200
+        told = device.ask("/api/acceptance", "POST", {"name": "王伟"}).json()
+    assert told["number"] >= 1
+    assert not told["form"]
+    assert "fonts-wqy-microhei" in told["no_form"]["en"]
+
+
 def device_asks(phone: Page, path: str) -> Any:
     """What the page's scripts are told."""
     return phone.evaluate("async path => (await fetch(path)).json()", path)

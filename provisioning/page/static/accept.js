@@ -40,7 +40,8 @@ const form = document.getElementById("accept");
 function show(told) {
   document.getElementById("stage").textContent = filled(words[`stage_${told.state}`], { seen: told.night_minutes, needed: told.night_needed });
   document.getElementById("form").hidden = !told.form;
-  says.textContent = told.state === "refused" ? filled(words.failed_checks, { codes: told.failed.join("; ") }) : "";
+  const refused = told.state === "refused" ? filled(words.failed_checks, { codes: told.failed.join("; ") }) : "";
+  says.textContent = [refused, told.no_form ? read(told.no_form) : ""].join(" ").trim();
 }
 
 form.addEventListener("submit", async (event) => {
