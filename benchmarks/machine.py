@@ -21,10 +21,13 @@ def headline() -> str:
         platform.machine(),
     )
     load = os.getloadavg()[0]
+    started = Path(sys.argv[0]).with_suffix("")
+    if started.name == "__main__":  # a package's
+        started = started.parent
     return (
         f"{os.cpu_count()} × {model}, {platform.system()} {platform.machine()},"
         f" Python {platform.python_version()}, load {load:.1f}\n"
-        f"command: python -m {Path(sys.argv[0]).parent.name}.{Path(sys.argv[0]).stem}"
+        f"command: python -m {started.parent.name}.{started.name}"
         f" {' '.join(sys.argv[1:])}".rstrip()
     )
 

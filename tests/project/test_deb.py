@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.first_hour.booted import whole_way
+from benchmarks.first_hour.steps import Steps
 from deb.environment import UNUSED, locked_for_device
 from deb.targets import RELEASES, ROOT, Target, committed_s
 from provisioning.card.contents import stamp_of
@@ -203,6 +205,19 @@ def test_a_device_installs_and_sets_itself_up_from_its_card(
         assert not device.path("/etc/systemd/system/kerbwatch-install.service").exists()
     finally:
         device.end()
+
+
+@pytest.mark.booted
+def test_a_device_comes_from_its_card_to_an_accepted_case_with_few_commands(
+    stick: Path, tmp_path: Path
+) -> None:
+    """All of it: first boot, certificate, zones, dry run, trial, test ticket, check, acceptance, a case."""
+    steps, folder = Steps(), tmp_path / "hour"
+    folder.mkdir()
+    whole_way(steps, folder, stick)
+    assert (folder / "acceptance.pdf").read_bytes().startswith(b"%PDF-")
+    assert len(steps.commands) <= 3
+    assert len(steps.typed) <= 6
 
 
 @pytest.mark.booted
