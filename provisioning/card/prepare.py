@@ -10,6 +10,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
+
 from drivers.disk import free_bytes, sync_tree
 from provisioning.card.contents import (
     AUTHORITY,
@@ -97,13 +99,14 @@ def prepare(card: Partitions, plan: Plan, now: datetime) -> Layout:
                 known=[each.name for each in layouts()],
             )
         )
+    told = _noted(plan, layout, now)
+    _refuse_what_is_there(layout, card.boot)
     packages = [] if plan.repository is None else _packages(plan, card)
     _refuse_keys(plan.site)
     _refuse_full(card.boot, [path for path, _ in packages])
     folder = card.boot / FOLDER
     shutil.rmtree(folder, ignore_errors=True)
     _write_seed(folder / SEED, plan)
-    told = Card(by=plan.by, at=now, how=layout.name, version=plan.version)
     _put(folder / CARD, told.model_dump_json(indent=1) + "\n")
     for path, name in packages:
         (folder / REPOSITORY / name).parent.mkdir(parents=True, exist_ok=True)
@@ -113,6 +116,36 @@ def prepare(card: Partitions, plan: Plan, now: datetime) -> Layout:
     sync_tree(folder)
     _let_it_be_called(layout, card.boot)
     return layout
+
+
+def _noted(plan: Plan, layout: Layout, now: datetime) -> Card:
+    try:
+        return Card(by=plan.by, at=now, how=layout.name, version=plan.version)
+    except ValidationError as error:
+        raise CardError(
+            said("who prepares the card is told in one line of at most 200 characters (--by)")
+        ) from error
+
+
+def _refuse_what_is_there(layout: Layout, boot: Path) -> None:
+    """A link would lead what is written to another place; what is no text cannot be added to."""
+    called = {
+        "vendor_data": "vendor-data",
+        "firstrun": "firstrun.sh",
+        "command_line": "cmdline.txt",
+    }
+    file = boot / called.get(layout.starts, FOLDER)
+    for path in (boot / FOLDER, file):
+        if path.is_symlink():
+            raise CardError(said("{path} is a link: a card carries files alone", path=path))
+    if not file.is_file():
+        return
+    try:
+        text = file.read_text(encoding="utf-8")
+    except ValueError as error:
+        raise CardError(said("{file} is no text: it is left as it is", file=file)) from error
+    if layout.starts == "vendor_data" and text not in {"", _VENDOR_DATA}:
+        raise CardError(said("{file} is another's: it is left as it is", file=file))
 
 
 def _write_seed(seed: Path, plan: Plan) -> None:
@@ -211,10 +244,7 @@ def _refuse_full(boot: Path, packages: list[Path]) -> None:
 def _let_it_be_called(layout: Layout, boot: Path) -> None:
     """Last of all: an image that was pulled out before boots as it would have."""
     if layout.starts == "vendor_data":
-        file = boot / "vendor-data"
-        if file.is_file() and file.read_text(encoding="utf-8") not in {"", _VENDOR_DATA}:
-            raise CardError(said("{file} is another's: it is left as it is", file=file))
-        _put(file, _VENDOR_DATA)
+        _put(boot / "vendor-data", _VENDOR_DATA)
     elif layout.starts == "firstrun":
         file = boot / "firstrun.sh"
         lines = [

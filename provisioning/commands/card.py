@@ -8,15 +8,44 @@ from typing import TYPE_CHECKING
 import click
 
 from agent.config.loading import load
+from drivers.files.small_files import UnreadableError, content_of, text_in
 from provisioning.card.image import CardError, opened
 from provisioning.card.network import Wireless
 from provisioning.card.prepare import Enrolling, Plan, prepare
+from provisioning.enrolment.est_client import EstError, address_of
+from provisioning.enrolment.trust import TrustError, pinned
 from provisioning.wording import say
-from wording.messages import text_of
+from wording.messages import said, text_of
 
 if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
+
+
+def secret_in(file: Path) -> str:
+    """A password or a token that stands in a file.
+
+    Raises:
+        CardError: The file cannot be read.
+    """
+    try:
+        return text_in(content_of(file)).strip()
+    except UnreadableError as error:
+        fault = said("{file}: {fault}", file=file, fault=text_of(error))
+        raise CardError(fault) from error
+
+
+def _checked(server: str, authority: Path, token: str) -> Enrolling:
+    """What the device would find out only at its first boot, where it costs the token.
+
+    Raises:
+        EstError: The server's address is none.
+        TrustError: The file is no authority's certificate.
+        UnreadableError: It cannot be read.
+    """
+    address_of(server)
+    pinned(authority)
+    return Enrolling(server, content_of(authority), token)
 
 
 def prepare_card(
@@ -28,7 +57,7 @@ def prepare_card(
     suite: str | None,
     architecture: str,
     wireless: tuple[str, str] | None,
-    enrolling: tuple[str, bytes, str] | None,
+    enrolling: tuple[str, Path, str] | None,
     now: datetime,
 ) -> None:
     """Write the card.
@@ -53,7 +82,8 @@ def prepare_card(
         load(site)
     try:
         joined = None if wireless is None else Wireless(*wireless)
-    except ValueError as error:
+        asked = None if enrolling is None else _checked(*enrolling)
+    except (ValueError, EstError, TrustError, UnreadableError) as error:
         raise CardError(text_of(error)) from error
     plan = Plan(
         by=by,
@@ -61,7 +91,7 @@ def prepare_card(
         site=site,
         repository=repository,
         wireless=joined,
-        enrolling=None if enrolling is None else Enrolling(*enrolling),
+        enrolling=asked,
         suite=suite,
         architecture=architecture,
     )

@@ -88,7 +88,7 @@ def card_prepare(
     enrolling = None
     if est_server is not None and authority is not None:
         token = _secret(token_file, say("One-time token"))
-        enrolling = est_server, authority.read_bytes(), token
+        enrolling = est_server, authority, token
     command.prepare_card(
         target,
         by=by,
@@ -106,7 +106,9 @@ def _secret(file: Path | None, asked: str) -> str:
     """Never on the command line: others would see it there."""
     if file is None:
         return str(click.prompt(asked, hide_input=True))
-    return file.read_text(encoding="utf-8").strip()
+    from provisioning.commands import card as command
+
+    return command.secret_in(file)
 
 
 COMMANDS = (card,)

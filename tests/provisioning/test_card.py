@@ -21,6 +21,7 @@ from provisioning.card.prepare import Enrolling, Plan, prepare
 from provisioning.check.seeding import of_root
 from tests.support.cards import IMAGES, card_of, write_image
 from tests.support.command_line import kerbwatch, refused
+from tests.support.offline_authority import Office
 from tests.support.paths import ROOT
 from tests.support.red_bike_site import write_red_site
 
@@ -85,6 +86,57 @@ def test_vendor_data_of_another_is_not_overwritten(tmp_path: Path) -> None:
     with pytest.raises(CardError, match="is another's"):
         prepare(card, plan_for(), NOW)
     assert (card.boot / "vendor-data").read_text() == "#cloud-config\n"
+    assert not (card.boot / "kerbwatch").exists()
+
+
+@pytest.mark.parametrize("name", ["cloud-init", "firstrun", "raspberry-pi-os"])
+def test_a_file_that_is_no_text_and_a_link_that_leads_out_are_refused_and_left(
+    name: str, tmp_path: Path
+) -> None:
+    card = card_of(name, tmp_path / "card")
+    called = {"cloud-init": "vendor-data", "firstrun": "firstrun.sh"}.get(name, "cmdline.txt")
+    content = b"\xff\xfe init=/usr/lib/raspberrypi-sys-mods/firstboot\n"
+    (card.boot / called).write_bytes(content)
+    with pytest.raises(CardError, match="is no text"):
+        prepare(card, plan_for(), NOW)
+    assert (card.boot / called).read_bytes() == content
+    (card.boot / called).unlink()
+    (card.boot / called).write_bytes(
+        b"console=tty1 root=/dev/x\n" if called == "cmdline.txt" else b""
+    )
+    (tmp_path / "elsewhere").mkdir()
+    (card.boot / "kerbwatch").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(CardError, match="is a link"):
+        prepare(card, plan_for(), NOW)
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "fault"),
+    [
+        (("--by", "two\nlines"), "in one line"),
+        (("--by", "x" * 201), "in one line"),
+        (("--by", "me", "--est-server", "http://est", "--authority", "AUTHORITY"), "no address of"),
+        (
+            ("--by", "me", "--est-server", "https://est.example", "--authority", "NONE"),
+            "no-authority",
+        ),
+    ],
+)
+def test_what_the_device_would_find_out_at_its_first_boot_is_refused_before_anything_is_written(
+    tmp_path: Path, words: tuple[str, ...], fault: str
+) -> None:
+    card = card_of("firstrun", tmp_path / "card")
+    office = Office(tmp_path / "office")
+    none = tmp_path / "no-authority"
+    none.write_text("x")
+    (tmp_path / "token").write_text("a token\n")
+    files = {"AUTHORITY": str(office.certificate_file), "NONE": str(none)}
+    token = ("--token-file", str(tmp_path / "token")) if "--est-server" in words else ()
+    given = [files.get(each, each) for each in words]
+    ran = kerbwatch("card", "prepare", str(card.boot), *given, *token)
+    assert fault in refused(ran, 1)
+    assert not (card.boot / "kerbwatch").exists()
 
 
 @pytest.mark.parametrize("secret", ["short", "x" * 64, "passwörter!", "with\nnewline"])
