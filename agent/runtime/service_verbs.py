@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from agent.analysis.reference_image import ReferenceImage
-    from agent.control.verbs import Verb
+    from agent.control.messages.service import AcceptanceReply
+    from agent.control.verbs import Caller, Verb
     from agent.identity.signing_key import Signer
     from agent.runtime.indicators import Indicators
     from agent.runtime.local_verbs import Running
@@ -69,10 +71,23 @@ def service_of(running: Running, signer: Signer, signals: Indicators | None) -> 
         verb(AskTestCase, tear_off.start, changes=True),
         verb(AskTestCaseState, tear_off.state),
         verb(AskAcceptance, acceptance.ask),
-        verb(RecordAcceptance, acceptance.record, changes=True),
+        verb(RecordAcceptance, partial(_accepted, running, acceptance), changes=True),
         verb(AskIdentify, lambda asked, _: _identified(signals, asked.seconds)),
     )
     return Service(verbs, acceptance, lambda: _step(running, acceptance, tear_off))
+
+
+def _accepted(
+    running: Running, acceptance: Acceptance, asked: RecordAcceptance, caller: Caller
+) -> AcceptanceReply:
+    """Record it, unless the device may go back to something else by itself: that would be what nobody accepted.
+
+    Raises:
+        RefusedError: A configuration is on trial; or as :meth:`Acceptance.record`.
+    """
+    if running.applying is not None:
+        running.applying.refuse_trial()
+    return acceptance.record(asked, caller)
 
 
 def _identified(signals: Indicators | None, seconds: float) -> IdentifyReply:

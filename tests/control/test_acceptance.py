@@ -19,6 +19,7 @@ from agent.control.acceptance import Acceptance, Device
 from agent.control.acceptance_folder import AcceptanceFolder
 from agent.control.errors import RefusedError
 from agent.control.first_night import NEEDED_MIN, FirstNight, Sample
+from agent.control.messages.configuration import AskApply, AskConfiguration, AskConfirm
 from agent.control.messages.service import (
     AskAcceptance,
     AskCommission,
@@ -264,6 +265,23 @@ def test_by_day_nothing_is_taken_for_a_night() -> None:
         night.add(hour, {"street": GOOD})
     assert night.minutes == 0
     assert not night.is_over(12)
+
+
+@pytest.mark.slow
+def test_nothing_is_accepted_that_the_device_may_leave_by_itself(
+    corner_at: Callable[..., WatchedCorner],
+) -> None:
+    corner = corner_at()
+    corner.start()
+    accepted = RecordAcceptance(role="inspector", checks=WELL, walked=WALKED)
+    with corner.asked() as agent:
+        told = json.loads(agent.ask(AskConfiguration())[0].zones)
+        told["zones"][0]["name"] = {"zh": "路口", "en": "corner"}
+        new, _ = agent.ask(AskApply(zones=json.dumps(told)))
+        with pytest.raises(RefusedError, match="is on trial"):
+            agent.ask(accepted)
+        agent.ask(AskConfirm(number=new.number))
+        assert agent.ask(accepted)[0].number == 1
 
 
 @pytest.mark.slow
