@@ -25,6 +25,7 @@ _TOOLS: dict[str, str] = {
     "hours": said("{count} h", count="{count}"),
     "no_link": said("No link to the unit. What you draw is kept on this phone."),
     "refused": said("The unit refused (HTTP {status}).", status="{status}"),
+    "picture_being_made": said("The picture is being made …"),
     "no_picture": said("There is no picture: {why}", why="{why}"),
     "draft_saving": said("saving …"),
     "draft_saved": said("draft saved"),

@@ -121,7 +121,9 @@ export class Page {
     } catch (error) {
       this.#withoutPicture(camera);
       const making = error.code === "not_yet";
-      this.speak(say("no_picture", { why: error.message }), making ? "no picture" : "no picture fault");
+      // It is asked for again without anybody's doing.
+      if (making) this.speak(say("picture_being_made"), "no picture");
+      else this.speak(say("no_picture", { why: error.message }), "no picture fault");
       clearTimeout(this.again);
       const again = () => this.editor.camera === camera && this.look(camera);
       this.again = setTimeout(again, making ? AGAIN_AFTER_MS / 3 : AGAIN_AFTER_MS);
