@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from benchmarks.first_hour.at_the_pole import Visit, visit
 from benchmarks.first_hour.phone import Phone
 from provisioning.page.setup import CABLE_ADDRESS
-from provisioning.rendering.pdf_font import FONTS
 from tests.faults.booted_container import Booted
 from tests.faults.suite import wait_for
 from tests.support.cards import IMAGES
@@ -89,9 +88,6 @@ def whole_way(steps: Steps, folder: Path, repository: Path) -> None:
     device = Booted(bare_root(SUITE), folder / "device", uptime_s=_HOUR_S)
     try:
         _first_boot(steps, device, site, repository)
-        font = next(each for each in FONTS if each.is_file())
-        device.path(str(font.parent)).mkdir(parents=True)
-        shutil.copyfile(font, device.path(str(font)))  # no card carries one: the image must have it
         with device.network():
             subprocess.run(["ip", "address", "add", f"{CABLE_ADDRESS}/24", "dev", "lo"], check=True)
         with _platform(device, office, folder / "platform") as database:
