@@ -6,7 +6,6 @@ import json
 import logging
 import secrets
 import subprocess
-import sys
 import threading
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -24,6 +23,7 @@ from agent.control.messages.dry_run import (
     StartedReply,
 )
 from agent.runtime.dry_run_worker import LENGTH
+from drivers import programs
 from drivers.files.documents import parsed_json, parsed_toml
 from drivers.memory import available_bytes
 from wording.known_errors import reason_of
@@ -119,7 +119,7 @@ class DryRuns:
         }
         content = json.dumps(head).encode()
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "agent.runtime.dry_run_worker"],
+            programs.python("-m", "agent.runtime.dry_run_worker"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )

@@ -7,13 +7,13 @@ import signal
 import socket
 import ssl
 import subprocess
-import sys
 import threading
 from typing import TYPE_CHECKING
 
 from agent.audit import AuditLog
 from drivers.clock import SystemClock
 from drivers.disk import make_folder
+from drivers.programs import python
 from provisioning.page.app import build
 from provisioning.page.certificate import CERTIFICATE, KEY
 from provisioning.page.connections import PageServer, server
@@ -62,7 +62,7 @@ def make_certificate(folder: Path) -> None:
     """
     if (folder / CERTIFICATE).exists() and (folder / KEY).exists():
         return
-    command = [sys.executable, "-P", "-m", "provisioning.page.certificate", str(folder)]
+    command = python("-m", "provisioning.page.certificate", str(folder))
     done = subprocess.run(command, check=False, timeout=60)
     if done.returncode:
         raise OSError(f"no certificate could be made in {folder}")

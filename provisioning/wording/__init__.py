@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
@@ -18,6 +17,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from drivers.programs import python
 from wording.harmless import harmless
 from wording.known_errors import words_of
 from wording.messages import Said, said, said_many
@@ -127,7 +127,7 @@ def compile_apart(wanted: str) -> None:
 
     Where that fails, this process does it when the first text is asked for.
     """
-    command = [sys.executable, "-P", "-m", f"{__name__}.compiler", wanted]
+    command = python("-m", f"{__name__}.compiler", wanted)
     try:
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, timeout=60)
     except (OSError, subprocess.SubprocessError):

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from agent.control.client import Call, call
+from agent.control.meeting_place import folder_of
 from agent.telemetry.status_file import FILE, Status
 from tests.support.agent_process import run_agent
 from tests.support.red_bike_model import write_model
@@ -48,7 +49,10 @@ class WatchedCorner:
         with (self.folder / "agent.log").open("a", encoding="utf-8") as log:
             self.process = run_agent(self.folder, log.fileno())
         process = self.process
-        wait_until(lambda: self.analysed() > 0 or process.poll() is not None)
+        asked_in = folder_of(self.run_dir)
+        wait_until(
+            lambda: (self.analysed() > 0 and asked_in.is_dir()) or process.poll() is not None
+        )
         assert process.poll() is None, (self.folder / "agent.log").read_text(encoding="utf-8")
         return process
 
