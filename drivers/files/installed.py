@@ -40,6 +40,16 @@ _INSTALLERS = {"pip", "uv", ""}
 _BYTECODE_HEADER_BYTES = 16
 
 
+def shared(name: str) -> Path:
+    """Where a folder of files is that is no package's: in a source tree first, then in the environment.
+
+    Args:
+        name: Its name, below ``share/kerbwatch``.
+    """
+    tree = Path(__file__).parents[2] / name
+    return tree if tree.is_dir() else Path(sysconfig.get_path("data")) / "share/kerbwatch" / name
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Damaged:
     """A file that differs from what was installed."""

@@ -40,6 +40,7 @@ def _start() -> None:
     """Join the network and start the agent; neither is waited for."""
     for command in (
         ("nmcli", "connection", "reload"),
+        ("systemctl", "daemon-reload"),  # with the right to the pins
         ("systemctl", "--no-block", "start", "kerbwatch.service"),
     ):
         try:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
 from drivers.disk import READABLE, make_folder, replace_file, sync_folder, sync_tree
+from drivers.files.installed import shared
 from drivers.files.wiping import wipe
 from provisioning.card.contents import (
     AUTHORITY,
@@ -32,6 +34,9 @@ from wording.messages import said
 
 CONNECTION = Path("etc/NetworkManager/system-connections/kerbwatch-wireless.nmconnection")
 HOME_OF_SITES = Path("etc/kerbwatch")
+PINS = Path("kerbwatch.service.d/gpio.conf")
+"""Lets the agent to the pins, as ``kerbwatch units install --gpio`` does; below a folder of units."""
+UNITS = Path("etc/systemd/system")
 _FOR_ALL_TO_ENTER = 0o755
 
 Enrol = Callable[[str, Path, Path], str]
@@ -39,13 +44,13 @@ Enrol = Callable[[str, Path, Path], str]
 
 
 def plant(root: Path, now: datetime, enrol: Enrol, ready: Callable[[], None]) -> Stamp | None:
-    """Take over what a card carried: network, site, certificate. Nothing that is there is overwritten.
+    """Take over what a card carried: network, site, access to the pins, certificate. Nothing that is there is overwritten.
 
     Args:
         root: Of the device.
         now: By its own clock.
         enrol: Used once: the token goes, whatever comes of it.
-        ready: Called when network and site are there, before the certificate is asked for.
+        ready: Called when network, site and pins are there, before the certificate is asked for.
 
     Returns:
         What came of it; None: there was nothing.
@@ -62,6 +67,7 @@ def plant(root: Path, now: datetime, enrol: Enrol, ready: Callable[[], None]) ->
     with _wiped(seed / NETWORK):
         stamp = _noted(root, stamp, "network", _network(root, seed))
     stamp = _noted(root, stamp, "site", _site(root, seed))
+    stamp = _noted(root, stamp, "pins", _pins(root))
     ready()
     with _wiped(seed / TOKEN):
         stamp = _noted(root, stamp, "certificate", _certificate(seed, enrol))
@@ -176,6 +182,21 @@ def _site(root: Path, seed: Path) -> str | None:
             replace_file(home / path.relative_to(folder), path.read_bytes())
     except OSError as error:
         return said("site: {reason}", reason=reason_of(error))
+    return ""
+
+
+def _pins(root: Path) -> str | None:
+    """Light and button, where the site that counts here has any: without the right to them both are dead."""
+    try:
+        site = tomllib.loads((root / HOME_OF_SITES / "site.toml").read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # what is wrong with a site, the check says
+        return None
+    if not site.get("gpio"):
+        return None
+    try:
+        replace_file(root / UNITS / PINS, (shared("systemd") / PINS).read_bytes(), mode=READABLE)
+    except OSError as error:
+        return said("pins: {reason}", reason=reason_of(error))
     return ""
 
 

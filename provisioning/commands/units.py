@@ -11,14 +11,13 @@ import os
 import re
 import subprocess
 import sys
-import sysconfig
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from drivers.disk import READABLE, replace_file, sync_file_systems
-from drivers.files.installed import complaint
+from drivers.files.installed import complaint, shared
 from drivers.programs import system
 from provisioning.console.exit_codes import FAULT
 from provisioning.wording import in_words, say
@@ -225,10 +224,8 @@ def installable() -> list[str]:
 
 
 def source() -> Path:
-    """The folder of the files: in a source tree first, then in the environment."""
-    tree = Path(__file__).parents[2] / "systemd"
-    shared = Path(sysconfig.get_path("data")) / "share" / "kerbwatch" / "systemd"
-    return tree if tree.is_dir() else shared
+    """The folder of the files."""
+    return shared("systemd")
 
 
 def exposure(unit: str | Path, *, offline: bool = False) -> float | None:

@@ -16,9 +16,10 @@ from provisioning.card.contents import STATE, stamp_of
 from provisioning.card.image import CardError, Partitions, opened
 from provisioning.card.layouts import layouts, recognise
 from provisioning.card.network import Wireless
-from provisioning.card.planting import CONNECTION, plant
+from provisioning.card.planting import CONNECTION, PINS, UNITS, plant
 from provisioning.card.prepare import Enrolling, Plan, prepare
 from provisioning.check.seeding import of_root
+from provisioning.commands.units import astray
 from tests.support.cards import IMAGES, card_of, write_image
 from tests.support.command_line import kerbwatch, refused
 from tests.support.offline_authority import Office
@@ -145,10 +146,12 @@ def test_a_password_that_no_network_has_is_refused(secret: str) -> None:
         Wireless("street", secret)
 
 
-def seeded(tmp_path: Path) -> Path:
-    """A device's root with a card that its image has not touched yet."""
+def seeded(tmp_path: Path, more: str = "") -> Path:
+    """A device's root with a card that its image has not touched yet; more: of its site."""
     root = tmp_path / "root"
     write_red_site(tmp_path / "site")
+    with (tmp_path / "site/site.toml").open("a", encoding="utf-8") as opened:
+        opened.write(more)
     card = card_of("kerbwatch", tmp_path / "card")
     prepare(card, plan_for(tmp_path / "site"), NOW)
     (root / "boot").mkdir(parents=True)
@@ -193,6 +196,43 @@ def test_a_site_that_is_there_is_kept(tmp_path: Path) -> None:
     assert stamp is not None
     assert any("was kept" in fault for fault in stamp.faults)
     assert (root / "etc/kerbwatch/site.toml").read_text() == "# another\n"
+
+
+def test_a_site_with_light_and_button_has_its_agent_let_to_the_pins_before_it_starts(
+    tmp_path: Path,
+) -> None:
+    root, there = seeded(tmp_path, "\n[gpio]\nled = 17\nbutton = 27\n"), []
+    stamp = plant(root, NOW, lambda *_: "", lambda: there.append((root / UNITS / PINS).exists()))
+    assert stamp is not None
+    assert stamp.done == ("network", "site", "pins", "certificate")
+    assert there == [True]
+    assert (root / UNITS / PINS).stat().st_mode & 0o777 == 0o644
+    assert PINS.name not in astray(root, 999, pins=True), "as `units install --gpio` has it"
+
+
+def test_a_site_without_them_has_no_pins_opened(tmp_path: Path) -> None:
+    root = seeded(tmp_path, "\n[gpio]\n")
+    stamp = plant(root, NOW, lambda *_: "", lambda: None)
+    assert stamp is not None
+    assert "pins" not in stamp.done
+    assert not (root / UNITS).exists()
+
+
+def test_pins_that_cannot_be_let_are_told_of_and_the_rest_goes_on(tmp_path: Path) -> None:
+    root = seeded(tmp_path, "\n[gpio]\nbutton = 27\n")
+    (root / UNITS).parent.mkdir(parents=True)
+    (root / UNITS).write_text("no folder")
+    stamp = plant(root, NOW, lambda *_: "", lambda: None)
+    assert stamp is not None
+    assert stamp.done == ("network", "site", "certificate")
+    assert any(fault.startswith("pins: ") for fault in stamp.faults)
+
+
+def test_the_first_boot_may_write_where_it_has_to() -> None:
+    unit = (ROOT / "systemd/kerbwatch-firstboot.service").read_text(encoding="utf-8")
+    [told] = [line for line in unit.splitlines() if line.startswith("ReadWritePaths=")]
+    opened_to_it = told.partition("=")[2].split()
+    assert {f"-/{UNITS}", f"-/{CONNECTION.parents[1]}"} <= set(opened_to_it)
 
 
 def test_a_system_without_networkmanager_is_told_of_and_keeps_no_password(tmp_path: Path) -> None:
