@@ -11,6 +11,7 @@ from pathlib import Path
 from drivers.programs import python, system
 from provisioning.card.planting import HOME_OF_SITES, plant
 from wording.harmless import harmless
+from wording.known_errors import reason_of
 
 _UNREACHABLE = 4
 """Exit code of ``kerbwatch`` where a server cannot be reached: the one failure that passes by itself."""
@@ -26,7 +27,7 @@ def main() -> int:
     of the unit.
     """
     root = Path("/")
-    stamp = plant(root, datetime.now(UTC), _enrol, _start)
+    stamp = plant(root, datetime.now(UTC), _take_page, _enrol, _start)
     if stamp is None:
         print("the card carried nothing")
         return 0
@@ -54,6 +55,22 @@ def _start() -> None:
             continue  # a device on a cable may do without NetworkManager
         except (OSError, subprocess.TimeoutExpired) as error:
             print(f"{command[0]}: {error}", file=sys.stderr)
+
+
+def _take_page(file: Path) -> str:
+    """In a unit of its own: this one may act for no other user."""
+    command = [system("systemd-run"), "--quiet", "--wait", "--collect", "--pipe"]
+    command += python("-m", "provisioning.page.from_card", str(file))
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, timeout=_LONGEST_S
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return reason_of(error)
+    if done.returncode == 0:
+        return ""
+    told = done.stdout.strip() or done.stderr.strip()
+    return harmless(told, _MAX_SAID) or f"exit code {done.returncode}"
 
 
 def _enrol(server: str, authority: Path, token: Path) -> str:

@@ -1,6 +1,6 @@
 """What a prepared card carries, and where: the folder ``kerbwatch/`` of the boot partition.
 
-``seed/`` holds what leaves the boot partition at the first boot: site, network profile, token. The
+``seed/`` holds what leaves the boot partition at the first boot: site, network profile, token, the page's code. The
 rest (scripts, packages) is no secret.
 """
 
@@ -17,6 +17,7 @@ SEED = "seed"
 CARD = "card.json"
 NETWORK = "network.nmconnection"
 TOKEN, ENROLMENT, AUTHORITY = "token", "enrolment.json", "authority.pem"
+PAGE = "page.json"
 SITE = "site"
 REPOSITORY = "repository"
 BOOT_PARTITIONS = ("boot/firmware", "boot")
@@ -48,6 +49,25 @@ class Enrolment(_Kept):
     """The EST server that gives the first certificate for the token."""
 
     server: Line
+
+
+class CodeHash(_Kept):
+    """What is kept of the code under the lid, as ``provisioning/page/code.py`` reads it."""
+
+    version: Literal[1] = 1
+    salt: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+    hash: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+class PageSecrets(_Kept):
+    """How the page is signed in to: only a hash of the code; the access point's password as it is.
+
+    Attributes:
+        access_point_password: A secret that all share who join the access point.
+    """
+
+    code: CodeHash
+    access_point_password: Annotated[str, StringConstraints(pattern=r"^[0-9A-Z]{8,63}$")]
 
 
 class Stamp(_Kept):

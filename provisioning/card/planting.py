@@ -19,6 +19,7 @@ from provisioning.card.contents import (
     ENROLMENT,
     FOLDER,
     NETWORK,
+    PAGE,
     SEED,
     SITE,
     STAMP,
@@ -39,16 +40,21 @@ PINS = Path("kerbwatch.service.d/gpio.conf")
 UNITS = Path("etc/systemd/system")
 _FOR_ALL_TO_ENTER = 0o755
 
+TakePage = Callable[[Path], str]
+"""Takes over the page's code and access point, with the card's file; why not, or empty."""
 Enrol = Callable[[str, Path, Path], str]
 """Gets a certificate from a server, with the pinned authority and the token's file; why not, or empty."""
 
 
-def plant(root: Path, now: datetime, enrol: Enrol, ready: Callable[[], None]) -> Stamp | None:
-    """Take over what a card carried: network, site, access to the pins, certificate. Nothing that is there is overwritten.
+def plant(
+    root: Path, now: datetime, page: TakePage, enrol: Enrol, ready: Callable[[], None]
+) -> Stamp | None:
+    """Take over what a card carried: network, page, site, access to the pins, certificate. Nothing that is there is overwritten.
 
     Args:
         root: Of the device.
         now: By its own clock.
+        page: Called where the card carries a code.
         enrol: Used once: the token goes, whatever comes of it.
         ready: Called when network, site and pins are there, before the certificate is asked for.
 
@@ -66,6 +72,8 @@ def plant(root: Path, now: datetime, enrol: Enrol, ready: Callable[[], None]) ->
     stamp = _begun(root, seed, now)
     with _wiped(seed / NETWORK):
         stamp = _noted(root, stamp, "network", _network(root, seed))
+    with _wiped(seed / PAGE):
+        stamp = _noted(root, stamp, "page", _page(seed, page))
     stamp = _noted(root, stamp, "site", _site(root, seed))
     stamp = _noted(root, stamp, "pins", _pins(root))
     ready()
@@ -162,6 +170,14 @@ def _network(root: Path, seed: Path) -> str | None:
     except OSError as error:
         return said("network: {reason}", reason=reason_of(error))
     return ""
+
+
+def _page(seed: Path, take: TakePage) -> str | None:
+    """The code's hash, and the access point with the secret that its phones share."""
+    if not (seed / PAGE).is_file():
+        return None
+    why = take(seed / PAGE)
+    return said("page: {reason}", reason=why) if why else ""
 
 
 def _site(root: Path, seed: Path) -> str | None:

@@ -19,12 +19,14 @@ from provisioning.card.contents import (
     ENROLMENT,
     FOLDER,
     NETWORK,
+    PAGE,
     REPOSITORY,
     SEED,
     SITE,
     TOKEN,
     Card,
     Enrolment,
+    PageSecrets,
 )
 from provisioning.card.image import CardError, Partitions
 from provisioning.card.layouts import Layout, layouts, recognise
@@ -68,6 +70,7 @@ class Plan:
         enrolling: None: request and certificate travel by stick or page.
         suite: The image's Debian release.
         architecture: The device's.
+        page: How its page is signed in to; None: that is made on the device.
     """
 
     by: str
@@ -78,6 +81,7 @@ class Plan:
     enrolling: Enrolling | None = None
     suite: str | None = None
     architecture: str = "arm64"
+    page: PageSecrets | None = None
 
 
 def prepare(card: Partitions, plan: Plan, now: datetime) -> Layout:
@@ -152,6 +156,8 @@ def _write_seed(seed: Path, plan: Plan) -> None:
     seed.mkdir(parents=True)
     if plan.wireless:
         _put(seed / NETWORK, plan.wireless.profile())
+    if plan.page:
+        _put(seed / PAGE, plan.page.model_dump_json())
     if plan.enrolling:
         server = Enrolment(server=plan.enrolling.server)
         _put(seed / ENROLMENT, server.model_dump_json())

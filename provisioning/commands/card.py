@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import click
 
 from agent.config.loading import load
+from drivers.disk import replace_file
 from drivers.files.small_files import UnreadableError, content_of, text_in
 from provisioning.card.image import CardError, opened
 from provisioning.card.network import Wireless
@@ -20,6 +22,8 @@ from wording.messages import said, text_of
 if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
+
+    from provisioning.card.contents import PageSecrets
 
 
 def secret_in(file: Path) -> str:
@@ -58,6 +62,8 @@ def prepare_card(
     architecture: str,
     wireless: tuple[str, str] | None,
     enrolling: tuple[str, Path, str] | None,
+    page: tuple[PageSecrets, dict[str, str]],
+    label: Path | None,
     now: datetime,
 ) -> None:
     """Write the card.
@@ -71,6 +77,8 @@ def prepare_card(
         architecture: The device's.
         wireless: The network's name and password.
         enrolling: EST server, pinned authority, token.
+        page: How the page is signed in to: for the card, and as it is told once.
+        label: Where that is written, for whoever calls alone; None: printed.
         now: The time, which is written to the card.
 
     Raises:
@@ -78,8 +86,10 @@ def prepare_card(
         ConfigError: The site has faults.
         OSError: The card could not be written.
     """
+    secrets, told = page
     if site is not None:
-        load(site)
+        named = load(site).site
+        told |= {"tenant": named.tenant, "device_id": named.device_id}
     try:
         joined = None if wireless is None else Wireless(*wireless)
         asked = None if enrolling is None else _checked(*enrolling)
@@ -91,24 +101,45 @@ def prepare_card(
         site=site,
         repository=repository,
         wireless=joined,
+        page=secrets,
         enrolling=asked,
         suite=suite,
         architecture=architecture,
     )
     with opened(target) as card:
         layout = prepare(card, plan, now)
-    click.echo(say("The card is prepared (seeding: {layout}).", layout=layout.name))
-    if joined:
+    if label is None:
+        click.echo(json.dumps(told))
+    else:
+        replace_file(label, json.dumps(told) + "\n")
+    _tell(layout.name, plan)
+
+
+def _tell(layout: str, plan: Plan) -> None:
+    """What will happen, and which secrets are on the card."""
+    click.echo(say("The card is prepared (seeding: {layout}).", layout=layout), err=True)
+    click.echo(
+        say(
+            "Code and password of the access point are told once, for the label under the lid. The password is"
+            " on the card as a secret that all who join share; of the code only a hash is. Both leave the boot"
+            " partition at the first boot, where the device makes its certificate: its fingerprint for the"
+            " label outside comes from `kerbwatch page identity --json`."
+        ),
+        err=True,
+    )
+    if joined := plan.wireless:
         click.echo(
             say(
                 "The password of the network {name} is on the card as a secret that all in the network share;"
                 " it leaves the boot partition at the first boot. Guard the card until then.",
                 name=joined.name,
-            )
+            ),
+            err=True,
         )
     if plan.enrolling:
         click.echo(
             say(
                 "The one-time token is wiped at the first boot, even if no certificate was given for it."
-            )
+            ),
+            err=True,
         )

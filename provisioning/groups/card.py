@@ -60,6 +60,11 @@ def card() -> None:
     type=_FILE,
     help=say("File with the one-time token, bound to this device; else asked for."),
 )
+@click.option(
+    "--label",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help=say("File for code and password of the page, for the label under the lid; else printed."),
+)
 def card_prepare(
     target: Path,
     by: str,
@@ -72,9 +77,11 @@ def card_prepare(
     est_server: str | None,
     authority: Path | None,
     token_file: Path | None,
+    label: Path | None,
 ) -> None:
     """Prepare a card."""
     from provisioning.commands import card as command
+    from provisioning.page.from_card import made
 
     if (est_server is None) != (authority is None):
         raise click.UsageError(
@@ -98,6 +105,8 @@ def card_prepare(
         architecture=architecture,
         wireless=wireless,
         enrolling=enrolling,
+        page=made(),
+        label=label,
         now=datetime.now(UTC),
     )
 

@@ -37,9 +37,13 @@ def keep(code: str, path: Path) -> None:
     Raises:
         OSError: It could not be written.
     """
+    replace_file(path, hashed(code))
+
+
+def hashed(code: str) -> str:
+    """What is kept of a code, with a salt of its own: JSON."""
     salt = secrets.token_bytes(16)
-    kept = {"version": 1, "salt": salt.hex(), "hash": _hash(code, salt).hex()}
-    replace_file(path, json.dumps(kept))
+    return json.dumps({"version": 1, "salt": salt.hex(), "hash": _hash(code, salt).hex()})
 
 
 def is_right(code: str, path: Path) -> bool:

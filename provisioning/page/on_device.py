@@ -86,7 +86,7 @@ def make_code(root: Path, *, as_json: bool) -> int:
     with acting_for(state):
         code.keep(made, state / "code.json")
         make(state / "tls")
-    access_point.write(root, _point_name(state), password)
+    access_point.write(root, point_name(state), password)
     told = _identity(root) | {"code": made, "access_point_password": password}
     _print(told, as_json=as_json)
     return 0
@@ -109,12 +109,12 @@ def _identity(root: Path) -> dict[str, str | None]:
             "what": "page.identity",
             "page_address": f"https://{POINT_ADDRESS}/",
             "page_fingerprint": fingerprint(state / "tls"),
-            "access_point": _point_name(state),
+            "access_point": point_name(state),
             "serial": serial_number(),
         }
 
 
-def _point_name(state: Path) -> str:
+def point_name(state: Path) -> str:
     """``kerbwatch-`` and the beginning of the fingerprint, which the label has anyway: no name of a place."""
     return f"kerbwatch-{fingerprint(state / 'tls')[:4]}"
 

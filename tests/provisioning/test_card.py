@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,10 @@ from provisioning.card.planting import CONNECTION, PINS, UNITS, plant
 from provisioning.card.prepare import Enrolling, Plan, prepare
 from provisioning.check.seeding import of_root
 from provisioning.commands.units import astray
+from provisioning.page import access_point
+from provisioning.page.code import is_right
+from provisioning.page.from_card import made, take
+from provisioning.page.on_device import STATE as OF_THE_PAGE
 from tests.support.cards import IMAGES, card_of, write_image
 from tests.support.command_line import kerbwatch, refused
 from tests.support.offline_authority import Office
@@ -27,6 +32,7 @@ from tests.support.paths import ROOT
 from tests.support.red_bike_site import write_red_site
 
 NOW = datetime(2026, 3, 1, 8, tzinfo=UTC)
+PAGE, TOLD = made()
 PASSWORD, TOKEN = "only the street knows", "token-good-once"
 ROOT_ALONE = 0o600
 
@@ -37,6 +43,7 @@ def plan_for(site: Path | None = None) -> Plan:
         version="0.2.0",
         site=site,
         wireless=Wireless("街角", PASSWORD),
+        page=PAGE,
         enrolling=Enrolling("https://est.example/", b"pinned", TOKEN),
     )
 
@@ -169,11 +176,11 @@ def test_a_device_takes_over_what_its_card_carries_and_secrets_leave_the_boot_pa
         asked.append((server, authority.read_bytes(), token.read_text()))
         return "the server said no"
 
-    stamp = plant(root, NOW, enrol, lambda: None)
+    stamp = plant(root, NOW, partial(take, root), enrol, lambda: None)
     assert asked == [("https://est.example/", b"pinned", f"{TOKEN}\n")]
     assert stamp is not None
     assert (stamp.by, stamp.how) == ("Workshop 3", "kerbwatch")
-    assert stamp.done == ("network", "site")
+    assert stamp.done == ("network", "page", "site")
     assert stamp.faults == ("certificate: the server said no",)
     assert (root / CONNECTION).stat().st_mode & 0o777 == ROOT_ALONE
     assert f"psk={PASSWORD}" in (root / CONNECTION).read_text()
@@ -181,18 +188,62 @@ def test_a_device_takes_over_what_its_card_carries_and_secrets_leave_the_boot_pa
         tmp_path / "site/site.toml"
     ).read_bytes()
     assert PASSWORD.encode() not in everything_in(root / "boot")
+    assert PAGE.access_point_password.encode() not in everything_in(root / "boot")
+    assert PAGE.code.hash.encode() not in everything_in(root / "boot")
     assert TOKEN.encode() not in everything_in(root), "a token is gone even if it got nothing"
     assert (root / STATE / "seeded.json").stat().st_mode & 0o777 == 0o644
-    again = plant(root, NOW, enrol, lambda: None)
+    again = plant(root, NOW, partial(take, root), enrol, lambda: None)
     assert again == stamp_of(root) == stamp
     assert len(asked) == 1
+
+
+def test_the_code_of_the_office_signs_in_after_the_first_boot_and_only_its_hash_travelled(
+    tmp_path: Path,
+) -> None:
+    root = seeded(tmp_path)
+    carried = everything_in(root / "boot")
+    assert PAGE.access_point_password.encode() in carried
+    assert TOLD["code"].encode() not in carried
+    assert TOLD["code"].replace("-", "").encode() not in carried
+    plant(root, NOW, partial(take, root), lambda *_: "", lambda: None)
+    assert is_right(TOLD["code"], root / OF_THE_PAGE / "code.json")
+    profile = root / access_point.PROFILE
+    assert f"psk={TOLD['access_point_password']}\n" in profile.read_text()
+    assert profile.stat().st_mode & 0o777 == ROOT_ALONE
+    shown = kerbwatch("page", "identity", "--json", "--root", str(root))
+    told = json.loads(shown.stdout)
+    assert told["page_address"] == TOLD["page_address"]
+    assert f"ssid={told['access_point']}\n" in profile.read_text()
+
+
+def test_a_code_that_is_there_stays_valid_and_the_card_says_so(tmp_path: Path) -> None:
+    root = seeded(tmp_path)
+    older, told = made()
+    (tmp_path / "older.json").write_text(older.model_dump_json())
+    assert take(root, tmp_path / "older.json") == ""
+    stamp = plant(root, NOW, partial(take, root), lambda *_: "", lambda: None)
+    assert stamp is not None
+    assert "page" not in stamp.done
+    assert any("was kept" in fault for fault in stamp.faults)
+    assert is_right(told["code"], root / OF_THE_PAGE / "code.json")
+    assert f"psk={told['access_point_password']}\n" in (root / access_point.PROFILE).read_text()
+    assert PAGE.access_point_password.encode() not in everything_in(root)
+
+
+@pytest.mark.parametrize("change", [{"access_point_password": "A\n[connection]"}, {"code": None}])
+def test_a_card_whose_code_is_none_is_told_of(tmp_path: Path, change: dict[str, object]) -> None:
+    file = tmp_path / "page.json"
+    file.write_text(json.dumps(PAGE.model_dump() | change))
+    assert take(tmp_path, file)
+    assert not (tmp_path / access_point.PROFILE).exists()
+    assert not (tmp_path / OF_THE_PAGE).exists()
 
 
 def test_a_site_that_is_there_is_kept(tmp_path: Path) -> None:
     root = seeded(tmp_path)
     (root / "etc/kerbwatch").mkdir(parents=True)
     (root / "etc/kerbwatch/site.toml").write_text("# another\n")
-    stamp = plant(root, NOW, lambda *_: "", lambda: None)
+    stamp = plant(root, NOW, partial(take, root), lambda *_: "", lambda: None)
     assert stamp is not None
     assert any("was kept" in fault for fault in stamp.faults)
     assert (root / "etc/kerbwatch/site.toml").read_text() == "# another\n"
@@ -202,9 +253,15 @@ def test_a_site_with_light_and_button_has_its_agent_let_to_the_pins_before_it_st
     tmp_path: Path,
 ) -> None:
     root, there = seeded(tmp_path, "\n[gpio]\nled = 17\nbutton = 27\n"), []
-    stamp = plant(root, NOW, lambda *_: "", lambda: there.append((root / UNITS / PINS).exists()))
+    stamp = plant(
+        root,
+        NOW,
+        partial(take, root),
+        lambda *_: "",
+        lambda: there.append((root / UNITS / PINS).exists()),
+    )
     assert stamp is not None
-    assert stamp.done == ("network", "site", "pins", "certificate")
+    assert stamp.done == ("network", "page", "site", "pins", "certificate")
     assert there == [True]
     assert (root / UNITS / PINS).stat().st_mode & 0o777 == 0o644
     assert PINS.name not in astray(root, 999, pins=True), "as `units install --gpio` has it"
@@ -212,7 +269,7 @@ def test_a_site_with_light_and_button_has_its_agent_let_to_the_pins_before_it_st
 
 def test_a_site_without_them_has_no_pins_opened(tmp_path: Path) -> None:
     root = seeded(tmp_path, "\n[gpio]\n")
-    stamp = plant(root, NOW, lambda *_: "", lambda: None)
+    stamp = plant(root, NOW, partial(take, root), lambda *_: "", lambda: None)
     assert stamp is not None
     assert "pins" not in stamp.done
     assert not (root / UNITS).exists()
@@ -222,9 +279,9 @@ def test_pins_that_cannot_be_let_are_told_of_and_the_rest_goes_on(tmp_path: Path
     root = seeded(tmp_path, "\n[gpio]\nbutton = 27\n")
     (root / UNITS).parent.mkdir(parents=True)
     (root / UNITS).write_text("no folder")
-    stamp = plant(root, NOW, lambda *_: "", lambda: None)
+    stamp = plant(root, NOW, partial(take, root), lambda *_: "", lambda: None)
     assert stamp is not None
-    assert stamp.done == ("network", "site", "certificate")
+    assert stamp.done == ("network", "page", "site", "certificate")
     assert any(fault.startswith("pins: ") for fault in stamp.faults)
 
 
@@ -238,9 +295,9 @@ def test_the_first_boot_may_write_where_it_has_to() -> None:
 def test_a_system_without_networkmanager_is_told_of_and_keeps_no_password(tmp_path: Path) -> None:
     root = seeded(tmp_path)
     (root / CONNECTION).parents[1].rmdir()
-    stamp = plant(root, NOW, lambda *_: "", lambda: None)
+    stamp = plant(root, NOW, partial(take, root), lambda *_: "", lambda: None)
     assert stamp is not None
-    assert stamp.done == ("site", "certificate")
+    assert stamp.done == ("page", "site", "certificate")
     assert any("no NetworkManager" in fault for fault in stamp.faults)
     assert PASSWORD.encode() not in everything_in(root)
 
@@ -249,8 +306,11 @@ _PLANT = """
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from functools import partial
 from provisioning.card.planting import plant
-plant(Path(sys.argv[1]), datetime(2026, 3, 1, 8, tzinfo=UTC), lambda *_: "", lambda: None)
+from provisioning.page.from_card import take
+root = Path(sys.argv[1])
+plant(root, datetime(2026, 3, 1, 8, tzinfo=UTC), partial(take, root), lambda *_: "", lambda: None)
 """
 
 
@@ -267,9 +327,9 @@ def test_killed_at_any_write_the_next_boot_goes_on_where_it_was(tmp_path: Path) 
         done = subprocess.run(
             command, check=False, env=os.environ | {"PYTHONPATH": str(ROOT)}, timeout=60
         )
-        stamp = plant(root, NOW, lambda *_: "", lambda: None)
+        stamp = plant(root, NOW, partial(take, root), lambda *_: "", lambda: None)
         assert stamp is not None
-        assert set(stamp.done) == {"network", "site", "certificate"}, killed
+        assert set(stamp.done) == {"network", "page", "site", "certificate"}, killed
         assert (root / "etc/kerbwatch/zones.json").is_file()
         assert PASSWORD.encode() not in everything_in(root / "boot")
         assert TOKEN.encode() not in everything_in(root)
@@ -301,8 +361,36 @@ def test_the_command_says_that_the_password_is_shared_and_what_it_recognised(
     assert "seeding: firstrun" in ran.output
     assert "a secret that all in the network share" in ran.output
     assert PASSWORD not in ran.output
+    told = json.loads(ran.stdout)
+    assert (told["what"], told["device_id"]) == ("page.identity", "red-corner")
+    assert told["code"].encode() not in everything_in(card.boot)
+    assert told["access_point_password"].encode() in everything_in(card.boot)
     told = json.loads((card.boot / "kerbwatch/card.json").read_text())
     assert (told["by"], told["how"]) == ("Workshop 3", "firstrun")
+
+
+def test_the_label_is_written_for_its_owner_alone_and_taken_into_the_inventory(
+    tmp_path: Path,
+) -> None:
+    card = card_of("firstrun", tmp_path / "card")
+    write_red_site(tmp_path / "site")
+    label, inventory = tmp_path / "label.json", tmp_path / "fleet.sqlite3"
+    ran = kerbwatch(
+        *("card", "prepare", str(card.boot), "--by", "me", "--site", str(tmp_path / "site")),
+        *("--label", str(label)),
+    )
+    assert (ran.exit_code, ran.stdout) == (0, ""), ran.output
+    assert label.stat().st_mode & 0o777 == ROOT_ALONE
+    told = json.loads(label.read_text())
+    assert told["code"] not in ran.output
+    for words in (
+        ("add", inventory, "10000000a1b2c3d4", "--device", "example/red-corner"),
+        ("take", inventory, label),
+    ):
+        assert kerbwatch("fleet", words[0], *map(str, words[1:])).exit_code == 0
+    listed = kerbwatch("fleet", "list", str(inventory), "--json").stdout
+    assert told["page_address"] in listed
+    assert told["code"].encode() not in inventory.read_bytes()
 
 
 def test_a_faulty_site_is_refused_before_anything_is_written(tmp_path: Path) -> None:
@@ -336,7 +424,7 @@ def test_an_image_file_is_prepared_as_it_is(name: str, tmp_path: Path) -> None:
 def test_the_check_says_who_seeded_the_device_and_what_failed(tmp_path: Path) -> None:
     assert [finding.what for finding in of_root(tmp_path, None)] == ["seeded: no"]
     root = seeded(tmp_path)
-    plant(root, NOW, lambda *_: "the server said no", lambda: None)
+    plant(root, NOW, partial(take, root), lambda *_: "the server said no", lambda: None)
     found = list(of_root(root, "Asia/Shanghai"))
     assert [finding.severity for finding in found] == ["ok", "warning"]
     assert found[0].what.startswith("seeded: yes, by Workshop 3, at 2026-03-01 16:00")
