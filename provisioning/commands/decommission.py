@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,13 +26,14 @@ from agent.storage.paths import AUDIT, DATABASE, KEYS
 from agent.telemetry.status_file import FILE as STATUS
 from drivers.clock import SystemClock
 from drivers.disk import sync_folder
-from drivers.files.privileges import acting_for, may_follow
+from drivers.files.privileges import acting_for
 from drivers.files.wiping import trim, wipe
+from provisioning.card.planting import HOME_OF_SITES
 from provisioning.commands.audit import audit_of
 from provisioning.commands.last_word import Reason, tell_platform
 from provisioning.commands.watch import NotRunningError, read
+from provisioning.commands.what_goes import PAGE_ON, PAGE_STATE, Group, groups_of
 from provisioning.console.exit_codes import FAULT
-from provisioning.enrolment.identity_folder import FOLDER, IdentityFolder
 from provisioning.wording import error_in_words, say
 from provisioning.wording.vocabulary import STATE, known_in_words
 from wording.messages import said
@@ -42,57 +43,51 @@ if TYPE_CHECKING:
 
     from agent.config.schema import Configuration
 
-SECRETS = "secrets of the configuration"
-_FIRST, _LAST = (SECRETS, KEYS), (AUDIT,)
-"""Keys first: without them the rest is worth less. The log of what was done last."""
-
 
 class StillNeededError(RuntimeError):
     """The device must not be wiped as things are."""
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Files that go together: by the name that they have in the record."""
-
-    name: str
-    files: tuple[Path, ...]
-
-    @property
-    def size_bytes(self) -> int:
-        return sum(path.lstat().st_size for path in self.files)
-
-
-def decommission(site: Path, confirmed: str | None, reason: Reason | None) -> int:
+def decommission(
+    site: Path, confirmed: str | None, reason: Reason | None, root: Path = Path("/")
+) -> int:
     """Wipe a device, after it was confirmed.
 
     Args:
         site: The site.
         confirmed: The device's id, typed by who wants it wiped; None: it is asked for.
         reason: Why, for the platform, which is told before anything is wiped; None: it is not told.
+        root: Of the device: where the site is the device's own, what it has beside the agent's goes too.
 
     Returns:
         0 if nothing of it is left, else 1.
 
     Raises:
         ConfigError: The site cannot be read.
-        StillNeededError: The agent runs, a case is held, or it was not confirmed.
+        StillNeededError: The agent or the page runs, this is not root, a case is held, or it was not confirmed.
     """
     configuration = load(site)
     base = site_folder(site)
     state_dir = base / configuration.storage.state_dir
+    own = base.resolve() == (root / HOME_OF_SITES).resolve()
+    if own:
+        _refuse_if_page_is_on(root)
     with _nobody_else_on(state_dir):
-        return _decommission(configuration, base, confirmed, reason)
+        return _decommission(configuration, base, confirmed, reason, root if own else None)
 
 
 def _decommission(
-    configuration: Configuration, base: Path, confirmed: str | None, reason: Reason | None
+    configuration: Configuration,
+    base: Path,
+    confirmed: str | None,
+    reason: Reason | None,
+    root: Path | None,
 ) -> int:
     state_dir = base / configuration.storage.state_dir
     with acting_for(state_dir):
         _refuse_if_needed(configuration, base, state_dir)
         waiting = _waiting(state_dir)
-    groups = _groups(configuration, base, state_dir)
+    groups = groups_of(configuration, base, state_dir, root)
     _tell_plan(groups, waiting)
     device_id = configuration.site.device_id
     if confirmed is None:
@@ -107,13 +102,14 @@ def _decommission(
     told = _tell_platform(configuration, base, reason)
     with acting_for(state_dir):
         waiting, chain = _waiting(state_dir), _evidence(state_dir)
-    groups = _groups(
-        configuration, base, state_dir
-    )  # looking into the database made files of its own
+    # Looking into the database made files of its own.
+    groups = groups_of(configuration, base, state_dir, root)
     record = _record(configuration, state_dir, groups, waiting)
     record |= {"reason": reason, "platform_told": told, "evidence": chain}
     record["jws"] = _signed(state_dir, record)
-    left = _wipe_all(groups, state_dir)
+    left = _wipe_all(groups)
+    for folder in (state_dir, *(() if root is None else (root / PAGE_STATE,))):
+        left += _remove_folders(folder)
     record["left"] = [str(path) for path in left]
     record["discarded"] = trim(state_dir) if state_dir.exists() else False
     click.echo(json.dumps(record, ensure_ascii=False, indent=2))
@@ -135,6 +131,15 @@ def _nobody_else_on(state_dir: Path) -> Iterator[None]:
                 by=error.by,
             )
         ) from error
+
+
+def _refuse_if_page_is_on(root: Path) -> None:
+    if os.geteuid():
+        raise StillNeededError(said("Only root can do this: put `sudo` in front of it."))
+    if (root / PAGE_ON).exists():
+        raise StillNeededError(
+            said("The page at the pole is on. Switch it off: `sudo kerbwatch page off`.")
+        )
 
 
 def _refuse_if_needed(configuration: Configuration, base: Path, state_dir: Path) -> None:
@@ -171,54 +176,6 @@ def _is_open(database: Path) -> bool:
     except sqlite3.DatabaseError:  # damaged: nobody runs on it
         return False
     return False
-
-
-def _groups(configuration: Configuration, base: Path, state_dir: Path) -> list[Group]:
-    """Everything that goes, in the order in which it goes."""
-    found: dict[str, list[Path]] = {}
-    for path in sorted(state_dir.rglob("*")) if state_dir.exists() else ():
-        if path.is_symlink() or not path.is_dir():
-            part = path.relative_to(state_dir).parts[0]
-            name = part if (state_dir / part).is_dir() else part.split(".")[0]
-            found.setdefault(name, []).append(path)
-    identity = IdentityFolder(base / FOLDER, None)
-    secrets = [
-        *(
-            each
-            for path in _secrets(configuration, base)
-            if not path.is_relative_to(identity.path)  # by the link to it: once is enough
-            for each in _with_target(path)
-        ),
-        *identity.secrets(),
-    ]
-    if secrets:
-        found[SECRETS] = secrets
-
-    def place(name: str) -> tuple[bool, bool, str]:
-        return name in _LAST, name not in _FIRST, name
-
-    return [Group(name, tuple(found[name])) for name in sorted(found, key=place)]
-
-
-def _secrets(configuration: Configuration, base: Path) -> Iterator[Path]:
-    """Files that the configuration names and that must stay secret."""
-    uplink = configuration.uplink.located(base)
-    for path in (uplink.key_file, uplink.certificate_file, uplink.password_file):
-        if path is not None:
-            yield path
-    for camera in configuration.cameras:
-        for name, value in camera.driver_settings(base):
-            if name == "password_file" and isinstance(value, Path):
-                yield value
-
-
-def _with_target(path: Path) -> list[Path]:
-    """A file; of a link, what it leads to as well, if it is one that may be followed."""
-    found = [path] if path.is_symlink() or path.is_file() else []
-    while path.is_symlink() and path.exists() and may_follow(path):
-        path = path.parent / path.readlink()
-        found.insert(0, path)
-    return found
 
 
 def _waiting(state_dir: Path) -> int | None:
@@ -333,7 +290,7 @@ def _tell_platform(configuration: Configuration, base: Path, reason: Reason | No
     return True
 
 
-def _wipe_all(groups: list[Group], state_dir: Path) -> list[Path]:
+def _wipe_all(groups: list[Group]) -> list[Path]:
     """Wipe file by file; what could not be wiped is left, and named."""
     left = []
     for group in groups:
@@ -343,14 +300,16 @@ def _wipe_all(groups: list[Group], state_dir: Path) -> list[Path]:
             except OSError as error:
                 click.echo(f"{path}: {error_in_words(error)}", err=True)
                 left.append(path)
-    with acting_for(state_dir):
-        if state_dir.exists():
-            left += _remove_folders(state_dir)
     return left
 
 
 def _remove_folders(state_dir: Path) -> list[Path]:
     """Remove the empty folders; what came meanwhile is left, and named."""
+    with acting_for(state_dir):
+        return _removed(state_dir) if state_dir.exists() else []
+
+
+def _removed(state_dir: Path) -> list[Path]:
     found = sorted(state_dir.rglob("*"), reverse=True)
     for path in found:
         if path.is_dir() and not path.is_symlink():

@@ -157,8 +157,8 @@ def report(site: Path, day: str | None, as_json: bool) -> None:
 @click.command(
     "decommission",
     help=say(
-        "Wipe a device for good: keys, pictures, database, logs, and the secret files named in "
-        "site.toml.\n\n"
+        "Wipe a device for good: keys, pictures, database, logs, the secret files named in "
+        "site.toml, and what the page at the pole has.\n\n"
         "The agent must be stopped, and no case held. What was wiped is printed as JSON, signed "
         "with the device's\n"
         "key before the key is wiped.\n"
@@ -178,11 +178,17 @@ def report(site: Path, day: str | None, as_json: bool) -> None:
     ),
     help=say("Why; the platform is told before anything is wiped. Without it, it is not told."),
 )
-def decommission(site: Path, confirmed: str | None, reason: Reason | None) -> None:
+@click.option(
+    "--root",
+    type=click.Path(file_okay=False, exists=True, path_type=Path),
+    default="/",
+    hidden=True,
+)
+def decommission(site: Path, confirmed: str | None, reason: Reason | None, root: Path) -> None:
     """Wipe a device."""
     from provisioning.commands import decommission
 
-    sys.exit(decommission.decommission(site, confirmed, reason))
+    sys.exit(decommission.decommission(site, confirmed, reason, root))
 
 
 @click.group("evidence", help=say("The packet of a case: all that proves it, in one file."))

@@ -188,6 +188,8 @@ AUTHORS = {"agent": said("agent"), "platform": said("platform")}
 STATE = {
     "keys": said("keys"),
     "secrets of the configuration": said("secrets of the configuration"),
+    "page": said("the page: code, certificate, access point"),
+    "network": said("password of the network"),
     "evidence": said("case pictures"),
     "collection": said("collected crops"),
     "commissioning": said("reference images"),

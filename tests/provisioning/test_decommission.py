@@ -18,7 +18,10 @@ from agent.identity.signing_key import FILE, Signer
 from agent.protocol.evidence import digest_of, link_of
 from drivers import programs
 from drivers.files import wiping
+from provisioning.card.planting import CONNECTION, HOME_OF_SITES
 from provisioning.commands import last_word
+from provisioning.page import access_point
+from provisioning.page.on_device import STATE as PAGE_STATE
 from tests.support.broker import Broker
 from tests.support.command_line import kerbwatch
 from tests.support.packed_cases import PackingDevice
@@ -63,6 +66,11 @@ def _no_trim(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
+    return filled(tmp_path)
+
+
+def filled(tmp_path: Path) -> Path:
+    """A site whose state folder holds something of everything."""
     write_site(tmp_path, SITE)
     for name in (*SECRETS, "ca.crt"):
         (tmp_path / name).write_text(f"content of {name}")
@@ -300,3 +308,60 @@ def test_the_last_record_says_where_the_chain_of_evidence_ended(tmp_path: Path) 
     done = kerbwatch("decommission", tmp_path, "--confirm", DEVICE)
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["evidence"] == {"number": 2, "link": link}
+
+
+@pytest.fixture
+def device_root(tmp_path: Path) -> Path:
+    """A device with a site, a page that was signed in to, and a wireless network."""
+    (tmp_path / HOME_OF_SITES).mkdir(parents=True)
+    filled(tmp_path / HOME_OF_SITES)
+    made = kerbwatch("page", "code", "--root", str(tmp_path))
+    assert made.exit_code == 0, made.output
+    (tmp_path / PAGE_STATE / "audit").mkdir()
+    (tmp_path / PAGE_STATE / "audit" / "1.jsonl").write_text("{}\n")
+    (tmp_path / CONNECTION).write_text("psk=only the street knows\n")
+    return tmp_path
+
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="the page's state is wiped by root")
+
+
+@as_root
+def test_code_certificate_and_passwords_of_the_device_go_as_well(device_root: Path) -> None:
+    profile = device_root / access_point.PROFILE
+    others = profile.with_name("depot.nmconnection")
+    others.write_text("psk=of somebody else\n")
+    there = [path for path in (device_root / PAGE_STATE).rglob("*") if path.is_file()]
+    assert {path.name for path in there} >= {"code.json", "page.crt", "page.key", "1.jsonl"}
+    site = device_root / HOME_OF_SITES
+    ran = run(site, "--confirm", "corner-7", "--root", str(device_root))
+    assert ran.exit_code == 0, ran.output
+    assert list((device_root / PAGE_STATE).iterdir()) == []
+    assert list(profile.parent.iterdir()) == [others]
+    wiped = json.loads(ran.stdout)["wiped"]
+    assert wiped["page"]["files"] == len(there) + 1
+    assert wiped["network"]["files"] == 1
+    assert left(site) == ["ca.crt", "site.toml"]
+
+
+@as_root
+def test_a_site_that_is_not_the_device_s_own_leaves_the_page_alone(
+    device_root: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "tried"
+    other.mkdir()
+    ran = run(filled(other), "--confirm", "corner-7", "--root", str(device_root))
+    assert ran.exit_code == 0, ran.output
+    assert (device_root / PAGE_STATE / "code.json").exists()
+    assert (device_root / access_point.PROFILE).exists()
+
+
+@as_root
+def test_while_the_page_is_on_nothing_is_wiped(device_root: Path) -> None:
+    (device_root / "run/kerbwatch-page").mkdir(parents=True)
+    site = device_root / HOME_OF_SITES
+    before = left(device_root)
+    ran = run(site, "--confirm", "corner-7", "--root", str(device_root))
+    assert ran.exit_code != 0
+    assert "kerbwatch page off" in ran.stderr
+    assert left(device_root) == before
