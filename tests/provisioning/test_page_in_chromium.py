@@ -110,7 +110,7 @@ def test_the_language_changes_where_one_stands(pole: PageProcess, chromium: Brow
         signed_in(phone, pole)
         for step, chinese, english in (
             ("mount", "架设", "Mount"),
-            ("walk", "走测", "Walk test"),
+            ("walk", "走动测试", "Walk test"),
         ):
             phone.goto(f"{pole.url}/steps/{step}")
             expect(phone.locator("h1")).to_have_text(chinese)
