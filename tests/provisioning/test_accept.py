@@ -66,7 +66,10 @@ WORDS: dict[tuple[str, str | None], str] = {("clock_synchronised", None): "时�
 @pytest.mark.parametrize(
     ("language", "words"),
     [
-        ("zh_CN", ["装机验收单", "暂定：首夜尚未过去", "走动测试", "禁停", "用时 2.5 秒", "安装人员"]),
+        (
+            "zh_CN",
+            ["装机验收单", "暂定：首夜尚未过去", "走动测试", "禁停", "用时 2.5 秒", "安装人员"],
+        ),
         ("en", ["Acceptance of an installed device", "provisional", "walk test", "installer"]),
     ],
 )
