@@ -23,6 +23,7 @@ from provisioning.card.image import Partitions
 from provisioning.card.network import Wireless
 from provisioning.card.planting import CONNECTION
 from provisioning.card.prepare import Plan, prepare
+from provisioning.page.from_card import made
 from tests.faults.booted_container import Booted
 from tests.faults.booted_corner import write_site, write_site_folder
 from tests.faults.suite import wait_for
@@ -183,7 +184,8 @@ def test_a_device_installs_and_sets_itself_up_from_its_card(
         for name, text in image.items():
             (boot / name).write_text(text, encoding="utf-8")
         wireless = Wireless("street", "only the street knows")
-        plan = Plan("Workshop 3", "0.2.0", tmp_path / "site", stick, wireless, None, suite, "amd64")
+        site, page = tmp_path / "site", made()[0]
+        plan = Plan("Workshop 3", "0.2.0", site, stick, wireless, None, suite, "amd64", page)
         prepare(Partitions(boot, None), plan, datetime.now(UTC))
         boot.chmod(0o700)  # as a boot partition that is mounted for root alone
         device.run("sh", "/boot/firmware/kerbwatch/seed.sh")
@@ -195,7 +197,8 @@ def test_a_device_installs_and_sets_itself_up_from_its_card(
         wait_for(lambda: device.shown("ActiveState", "kerbwatch") == "active", "the agent runs")
         stamp = stamp_of(device.path("/"))
         assert stamp is not None
-        assert (stamp.by, stamp.done, stamp.faults) == ("Workshop 3", ("network", "site"), ())
+        assert (stamp.by, stamp.faults) == ("Workshop 3", ())
+        assert stamp.done == ("network", "page", "site")
         assert device.run("stat", "-c", "%U %a", f"/{CONNECTION}") == "root 600"
         assert device.run("ls", "/boot/firmware/kerbwatch").split() == [
             "card.json",
