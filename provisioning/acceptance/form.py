@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from provisioning.console.local_time import local
 from provisioning.wording import in_words, say
+from provisioning.wording.check_codes import CHECK_CODES
 from wording.messages import said
 
 if TYPE_CHECKING:
@@ -54,7 +55,8 @@ CODES = {
     "night_light": said("light in the first night"),
     "night_profile": said("night profile in the first night"),
 }
-"""Of what the agent looks at itself; the rest is what ``kerbwatch check`` finds."""
+"""Of what the agent looks at itself."""
+NAMES = {**CHECK_CODES, **CODES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +159,7 @@ def _checks(
     rows = [
         (
             in_words(STATES[each.state]),
-            in_words(CODES.get(each.code, each.code)),
+            in_words(NAMES.get(each.code, each.code)),
             each.subject or "-",
             words.get((each.code, each.subject), "-"),
         )
@@ -169,7 +171,7 @@ def _checks(
 
 def _passed(checks: Sequence[CheckRow]) -> str:
     names = dict.fromkeys(
-        in_words(CODES.get(each.code, each.code)) for each in checks if each.state == "passed"
+        in_words(NAMES.get(each.code, each.code)) for each in checks if each.state == "passed"
     )
     return say("Passed: {checks}", checks=list(names))
 

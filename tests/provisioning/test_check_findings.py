@@ -23,6 +23,7 @@ from provisioning.check import broker, report, speed
 from provisioning.check.cameras import picture_quality
 from provisioning.check.findings import Device, Finding
 from provisioning.check.fixes import FIXES
+from provisioning.wording.check_codes import CHECK_CODES
 from tests.support.certificates import Authority
 from tests.support.command_line import kerbwatch, refused
 from tests.support.paths import ROOT
@@ -48,6 +49,7 @@ def _codes_in_code() -> set[str]:
 def test_every_code_is_a_word_of_the_contract_and_stands_on_the_page_of_codes() -> None:
     codes = _codes_in_code()
     assert len(codes) > 40
+    assert set(CHECK_CODES) == codes, "each has a name for people"
     for code in codes:
         TypeAdapter(Word).validate_python(code)
     for page in ("acceptance.md", "acceptance.zh-CN.md"):
