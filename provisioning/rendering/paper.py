@@ -54,7 +54,7 @@ class Paper:
 
     def paragraph(self, text: str, size: float = 8) -> None:
         """Add a paragraph, of a size in points."""
-        self._line(text, size, 2)
+        self._line(text, size, 6)
 
     def table(self, rows: Iterable[Sequence[str]], widths_mm: Sequence[float]) -> None:
         """Add a table with lines around its cells.
@@ -87,12 +87,14 @@ class Paper:
         """Add a picture of a width; its height follows."""
         from reportlab.lib.units import mm  # noqa: PLC0415 - only for paper
         from reportlab.lib.utils import ImageReader  # noqa: PLC0415
-        from reportlab.platypus import Image  # noqa: PLC0415
+        from reportlab.platypus import Image, Spacer  # noqa: PLC0415
 
         width, height = ImageReader(io.BytesIO(jpeg)).getSize()
-        self._parts.append(
-            Image(io.BytesIO(jpeg), width_mm * mm, width_mm * mm * height / width, hAlign="LEFT")
-        )
+        shown = (width_mm * mm, width_mm * mm * height / width)
+        self._parts += [
+            Image(io.BytesIO(jpeg), *shown, hAlign="LEFT"),
+            Spacer(1, 2 * GAP_MM * mm),
+        ]
 
     def content(self) -> bytes:
         """The document; the same bytes for the same content."""
