@@ -35,8 +35,12 @@ class UnreadableError(ValueError):
         self.absent = absent
 
 
-def content_of(path: Path) -> bytes:
+def content_of(path: Path, most_bytes: int = MAX_BYTES) -> bytes:
     """All of a file. What is no ordinary file is not even opened: a pipe would block.
+
+    Args:
+        path: The file.
+        most_bytes: What is larger is refused.
 
     Raises:
         UnreadableError: There is none, it may not be read, or it is no ordinary file of such a size.
@@ -48,7 +52,7 @@ def content_of(path: Path) -> bytes:
         if not stat.S_ISREG(kind):
             raise UnreadableError(said("it is no ordinary file, but a pipe or a device"))
         with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
+            content = file.read(most_bytes + 1)
     except FileNotFoundError as error:
         raise UnreadableError(_absent(path), absent=True) from error
     except PermissionError as error:
@@ -65,9 +69,9 @@ def content_of(path: Path) -> bytes:
         raise UnreadableError(
             said("it cannot be read: {reason}", reason=reason_of(error))
         ) from error
-    if len(content) > MAX_BYTES:
+    if len(content) > most_bytes:
         raise UnreadableError(
-            said("it is larger than {most} MB: it is another file", most=MAX_BYTES // 1_000_000)
+            said("it is larger than {most} MB: it is another file", most=most_bytes // 1_000_000)
         )
     return content
 

@@ -13,7 +13,7 @@ import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, TypeAdapter
 
@@ -75,7 +75,10 @@ def take(path: Path, units: list[Unit]) -> Taken:
         FleetError: The file cannot be read.
     """
     taken = Taken({}, 0, set(), [])
-    before = {each.serial: each for each in units}
+    before: dict[str, list[Unit]] = {}
+    for each in units:
+        for name in filter(None, (each.serial, each.name)):
+            before.setdefault(name, []).append(each)
     for place, document in _documents(path, taken.faults):
         try:
             for news in _news(document):
@@ -88,8 +91,10 @@ def take(path: Path, units: list[Unit]) -> Taken:
     return taken
 
 
-def _apply(news: News, before: dict[str, Unit], taken: Taken) -> None:
-    unit = _unit_of(news, [taken.units.get(serial, each) for serial, each in before.items()])
+def _apply(news: News, before: dict[str, list[Unit]], taken: Taken) -> None:
+    """Take one; ``before`` are the units by serial number, and by the corner that they watch or watched."""
+    named = before.get(news.name, [])
+    unit = _unit_of(news, [taken.units.get(each.serial, each) for each in named])
     if unit is None:
         taken.unknown.add(news.name)
         return
@@ -218,6 +223,8 @@ def _certificate(name: str, fingerprint: str, not_after: str) -> News:
 
 def _documents(path: Path, faults: list[Said]) -> Iterator[tuple[str, Any]]:
     try:
+        if not path.is_file() and path.exists():
+            raise FleetError(said("{file}: it is no ordinary file", file=path))
         if path.stat().st_size > _BIGGEST_FILE_BYTES:
             raise FleetError(said("{file}: it is too large to be taken", file=path))
         with path.open("rb") as opened:
@@ -252,7 +259,7 @@ def _of_text(path: Path, faults: list[Said]) -> Iterator[tuple[str, Any]]:
         else:
             return
     with path.open(encoding="utf-8-sig", errors="replace") as lines:
-        for number, line in enumerate(lines, 1):
+        for number, line in enumerate(_bounded(lines), 1):
             if not line.strip():
                 continue
             place = said("line {line}", line=number)
@@ -262,3 +269,9 @@ def _of_text(path: Path, faults: list[Said]) -> Iterator[tuple[str, Any]]:
                 faults.append(said("{place}: {fault}", place=place, fault=said("it is no JSON")))
             else:
                 yield place, document
+
+
+def _bounded(lines: TextIO) -> Iterator[str]:
+    """The lines of a file; one that is too long for a message comes in pieces, of which none is JSON."""
+    while line := lines.readline(MAX_BYTES):
+        yield line

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from provisioning.fleet.units import Unit
 
-MAX_ROWS = 100_000
+MAX_BYTES = 200_000_000
+"""Some 100,000 units with all that is known of each: what is written can be read again."""
 MAX_TOLD = 100
 """Faults of one file; how many more there are is said."""
 
@@ -45,7 +46,7 @@ def read(path: Path) -> list[Unit]:
         FleetError: It cannot be read; with every fault, its row and its column.
     """
     try:
-        text = text_in(content_of(path))
+        text = text_in(content_of(path, MAX_BYTES))
     except UnreadableError as error:
         raise FleetError(said("{file}: {fault}", file=path, fault=text_of(error))) from error
     try:

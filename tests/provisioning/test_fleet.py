@@ -238,6 +238,21 @@ def test_a_table_that_was_written_is_taken_as_it_was(fleet: Path, tmp_path: Path
     assert done(run("list", other, "--json")) == done(run("list", fleet, "--json"))
 
 
+def test_the_table_of_a_large_fleet_is_taken_back_as_well(tmp_path: Path) -> None:
+    fleet, table = tmp_path / "fleet.sqlite3", tmp_path / "fleet.csv"
+    note = "一" * 200
+    units = [Unit(serial=f"{number:016x}", site=note) for number in range(8_000)]
+    table.write_text(table_files.as_csv(units), encoding="utf-8")
+    assert table.stat().st_size > 4_000_000
+    done(run("import", fleet, table))
+    done(run("export", fleet, tmp_path / "again.csv"))
+    assert (tmp_path / "again.csv").read_bytes() == table.read_bytes()
+
+
+def test_what_is_no_file_is_not_read_without_end(fleet: Path) -> None:
+    assert "no ordinary file" in refused(run("take", fleet, "/dev/zero"), 1)
+
+
 def test_every_fault_of_a_table_is_said_with_row_and_column_and_nothing_is_taken(
     fleet: Path, tmp_path: Path
 ) -> None:
