@@ -85,10 +85,14 @@ def sign(
     authority.register_of(folder)  # before a passphrase is asked for
     requested = _devices(files, wanted)
     opened = OfflineAuthority.open(folder, _passphrase(passphrase))
-    if not (wanted.renew or wanted.replace):
-        _refuse_taken(opened, requested)
-    for path, request in requested.items():
-        certificate = opened.sign_device(request, wanted.days, replace=wanted.replace)
+    with opened.alone():  # two who sign for one name at once: the second is told of the first
+        if not (wanted.renew or wanted.replace):
+            _refuse_taken(opened, requested)
+        issued = [
+            (path, request, opened.sign_device(request, wanted.days, replace=wanted.replace))
+            for path, request in requested.items()
+        ]
+    for path, request, certificate in issued:
         target = (out or path.parent) / f"{request.device().file_stem}.crt"
         replace_file(target, certificate.public_bytes(Encoding.PEM), mode=READABLE)
         click.echo(say("{name}: {file}", name=request.common_name, file=target))

@@ -228,13 +228,19 @@ class OfflineAuthority:
         self.register.add("server", str(names[0].value), [certificate])
         return certificate
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other commands from the authority's folder; waits until none is at it."""
+        with _alone(self._folder):
+            yield
+
     def write_crl(self, days: int) -> Path:
         """Write the revocation list anew, one command after another: a list never lacks what an earlier one holds.
 
         Raises:
             OSError: It cannot be written.
         """
-        with _alone(self._folder):
+        with self.alone():
             return self.renew_crl(days)
 
     def renew_crl(self, days: int) -> Path:

@@ -309,6 +309,23 @@ def test_of_two_who_revoke_at_once_neither_list_loses_the_others(
     }
 
 
+def test_of_two_who_sign_for_one_name_at_once_one_is_told_of_the_other(
+    own_office: Office, tmp_path: Path
+) -> None:
+    office = own_office
+    held = lock_folder(office.folder)
+    running = []
+    for desk in ("a", "b"):
+        request_file, _ = requested("city/a", tmp_path / desk)
+        asked = [sys.executable, "-P", "-m", "provisioning.cli", "ca", "sign", str(office.folder)]
+        passphrase = ("--passphrase-file", str(office.passphrase_file))
+        running.append(subprocess.Popen([*asked, str(request_file), *passphrase], cwd=ROOT))
+    os.close(held)
+    assert sorted(each.wait(timeout=120) for each in running) == [0, 1]
+    [issued] = [each for each in listed(office) if each["name"] == "city/a"]
+    assert issued["state"] == "valid"
+
+
 def test_the_passphrase_can_be_typed(tmp_path: Path) -> None:
     typed = f"{PASSPHRASE}\n{PASSPHRASE}\n"
     made = kerbwatch("ca", "init", tmp_path / "a", "--name", "Typed", typed=typed)
