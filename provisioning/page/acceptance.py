@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import JSONResponse, Response
 
 from agent.control.messages.service import AskAcceptance, CheckRow, RecordAcceptance
-from provisioning.acceptance.form import CODES
+from provisioning.acceptance.form import NAMES
 from provisioning.page.answers import PageError, both
-from provisioning.wording import in_words, language
+from provisioning.wording import in_words
 from wording.messages import said
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from provisioning.page.page import Call, Page
 
 RECORDED_WITHIN_S, FORM_WITHIN_S = 60.0, 120.0
+CHECKED_WITHIN_S = 900.0
+"""An older check says nothing of what is accepted."""
 FORM = "acceptance.pdf"
 _STATES: dict[str, State] = {
     "ok": "passed",
@@ -36,7 +38,7 @@ def acceptance(page: Page, call: Call) -> Response:  # noqa: ARG001 - as every e
 def accept(page: Page, call: Call) -> Response:
     """Record it; the installer's rights end with it. The name goes to the form alone, which may fail by itself."""
     body = call.body
-    told = page.root.told("check.json")
+    told = page.root.told("check.json", CHECKED_WITHIN_S)
     if not isinstance(told, dict):
         raise PageError(409, "not_checked", said("Check the device first."))
     asked = RecordAcceptance(
@@ -93,15 +95,5 @@ def _subject(subject: str | None) -> str | None:
 def _told(page: Page, reply: AcceptanceReply) -> dict[str, Any]:
     told = reply.model_dump(mode="json", exclude={"jws", "checks"})
     failed = {each.code for each in reply.checks if each.state == "failed"}
-    told["failed"] = sorted({_named(page, code) for code in failed})
+    told["failed"] = sorted({in_words(NAMES.get(code, code)) for code in failed})
     return told | {"form": page.root.path(FORM).exists()}
-
-
-def _named(page: Page, code: str) -> str:
-    """What a check is called, in the reader's language."""
-    if code in CODES:
-        return in_words(CODES[code])
-    told = page.root.told("check.json")
-    findings = told.get("findings", []) if isinstance(told, dict) else []
-    names = (each["words"][language()]["check"] for each in findings if each["code"] == code)
-    return str(next(names, code))

@@ -68,10 +68,14 @@ class Root:
         """
         self._left(verb, {})
 
-    def told(self, name: str) -> Any:
-        """A JSON file that root has left for the page; None: there is none."""
+    def told(self, name: str, within_s: float | None = None) -> Any:
+        """A JSON file that root has left for the page; None: there is none, or none of these last seconds."""
+        path = self._root_dir / name
         try:
-            return json.loads((self._root_dir / name).read_bytes())
+            # A clock that was set meanwhile makes it seem old, or of the future: it is asked for again.
+            if within_s is not None and not 0 <= time.time() - path.stat().st_mtime <= within_s:
+                return None
+            return json.loads(path.read_bytes())
         except (OSError, ValueError):
             return None
 

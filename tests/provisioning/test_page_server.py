@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import os
 import socket
 import ssl
 import subprocess
@@ -366,6 +368,26 @@ def test_after_the_acceptance_a_session_may_look_and_leave_and_change_nothing(
         assert (refused.status, refused.json()["error"]["code"]) == (403, "visit_over")
         assert page.ask("/sign-out", "POST").status == 200
         assert page.ask("/api/draft").status == 401
+    finally:
+        page.end()
+
+
+@pytest.mark.parametrize("age_s", [3600, -3600])
+def test_a_device_is_accepted_by_a_check_of_these_minutes_alone(
+    tmp_path: Path, age_s: float
+) -> None:
+    page = run_page(tmp_path)
+    try:
+        page.sign_in()
+        checked = tmp_path / "root" / "check.json"
+        checked.write_text(json.dumps({"findings": []}), encoding="utf-8")
+        at_s = time.time() - age_s
+        os.utime(checked, (at_s, at_s))
+        refused = page.ask("/api/acceptance", "POST", {"name": "x"})
+        assert (refused.status, refused.json()["error"]["code"]) == (409, "not_checked")
+        os.utime(checked)
+        silent = page.ask("/api/acceptance", "POST", {"name": "x"})
+        assert silent.json()["error"]["code"] == "agent_silent", "it is asked: there is none here"
     finally:
         page.end()
 
