@@ -59,7 +59,10 @@ form.addEventListener("submit", async (event) => {
   try {
     document.getElementById("stage").textContent = words.checking;
     await ask("/api/check", { method: "POST" });
-    show(await ask("/api/acceptance", { method: "POST", body }));
+    const told = await ask("/api/acceptance", { method: "POST", body });
+    show(told);
+    // The installer's rights end with it: nothing is left to be pressed.
+    form.hidden = commission.hidden = told.state === "provisional" || told.state === "complete";
   } catch (error) {
     document.getElementById("stage").textContent = "";
     says.textContent = error.message;
