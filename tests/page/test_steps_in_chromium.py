@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page, expect
 from provisioning.page.lockout import FREE_TRIES
 from provisioning.page.visit import Visit
 from tests.support.page_process import CODE, PageProcess, run_page
-from tests.support.phone import chromium, phone_of
+from tests.support.phone import phone_of
 from tests.support.root_here import RootHere
 from tests.support.running_agent import WatchedCorner
 from tests.support.waiting import wait_until
@@ -24,8 +24,6 @@ pytestmark = pytest.mark.slow
 SHOTS = os.environ.get("KERBWATCH_SHOTS")
 """A folder for pictures of each step, for the manual."""
 HEIGHT_OF_A_FINGER_PX = 44
-
-__all__ = ["chromium"]
 
 
 @pytest.fixture
