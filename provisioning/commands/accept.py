@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import time
 from typing import TYPE_CHECKING, Any
@@ -19,11 +18,11 @@ from agent.control.messages.service import (
     AskAcceptance,
     AskTestCase,
     AskTestCaseState,
-    CheckRow,
     RecordAcceptance,
 )
 from drivers.files.privileges import acting_for
 from drivers.programs import python
+from provisioning.acceptance.findings import rows_of, words_of_findings
 from provisioning.acceptance.form import STAGES, form_of
 from provisioning.console.exit_codes import FAULT
 from provisioning.rendering.paper import Paper
@@ -38,14 +37,7 @@ if TYPE_CHECKING:
     from agent.control.messages.service import AcceptanceReply, State, TearOffReply
 
 ASK_EVERY_S, ANSWERS_WITHIN_S, CHECKED_WITHIN_S = 0.25, 60.0, 600.0
-STATES: dict[str, State] = {
-    "ok": "passed",
-    "note": "passed",
-    "warning": "remark",
-    "fault": "failed",
-}
 FACTS_MM, ZONES_MM, CHECKS_MM, PICTURE_MM = (42, 132), (30, 44, 32, 34, 34), (18, 40, 30, 86), 60
-_SUBJECT = re.compile("[A-Za-z0-9_-]{1,64}")
 
 
 class NotCheckedError(RuntimeError):
@@ -139,30 +131,6 @@ def checked(site: Path) -> list[dict[str, Any]]:
     except (OSError, subprocess.SubprocessError, ValueError, KeyError) as error:
         raise NotCheckedError(say("`kerbwatch check` did not come to an end.")) from error
     return findings
-
-
-def rows_of(findings: list[dict[str, Any]]) -> tuple[CheckRow, ...]:
-    """Findings as the contract has them. The acceptance itself is no check of the acceptance."""
-    return tuple(
-        CheckRow(code=each["code"], state=STATES[each["severity"]], subject=_subject(each))
-        for each in findings
-        if each["code"] != "acceptance"
-    )
-
-
-def words_of_findings(
-    findings: list[dict[str, Any]], language: str
-) -> dict[tuple[str, str | None], str]:
-    """What was found, by code and subject: of several the worst."""
-    found: dict[tuple[str, str | None], str] = {}
-    for each in sorted(findings, key=lambda row: -list(STATES).index(row["severity"])):
-        found.setdefault((each["code"], _subject(each)), each["words"][language]["what"])
-    return found
-
-
-def _subject(finding: dict[str, Any]) -> str | None:
-    subject = finding["subject"]
-    return subject if subject and _SUBJECT.fullmatch(subject) else None
 
 
 def _tested(agent: Call, wait_s: float) -> TearOffReply:

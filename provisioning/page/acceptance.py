@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import JSONResponse, Response
 
-from agent.control.messages.service import AskAcceptance, CheckRow, RecordAcceptance
+from agent.control.messages.service import AskAcceptance, RecordAcceptance
+from provisioning.acceptance.findings import rows_of
 from provisioning.acceptance.form import NAMES
 from provisioning.page.answers import PageError, both
 from provisioning.wording import in_words
 from wording.messages import said
 
 if TYPE_CHECKING:
-    from agent.control.messages.service import AcceptanceReply, State
+    from agent.control.messages.service import AcceptanceReply
     from provisioning.page.page import Call, Page
 
 RECORDED_WITHIN_S, FORM_WITHIN_S = 60.0, 120.0
 CHECKED_WITHIN_S = 900.0
 """An older check says nothing of what is accepted."""
 FORM = "acceptance.pdf"
-_STATES: dict[str, State] = {
-    "ok": "passed",
-    "note": "passed",
-    "warning": "remark",
-    "fault": "failed",
-}
-_SUBJECT = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 def acceptance(page: Page, call: Call) -> Response:  # noqa: ARG001 - as every endpoint
@@ -44,7 +37,7 @@ def accept(page: Page, call: Call) -> Response:
     asked = RecordAcceptance(
         role=body.role,
         person_id=body.person_id,
-        checks=_rows(told.get("findings", [])),
+        checks=rows_of(told.get("findings", [])),
         walked=body.walked,
         case_id=body.case_id,
     )
@@ -75,21 +68,6 @@ def form(page: Page, call: Call) -> Response:  # noqa: ARG001 - as every endpoin
         raise PageError(404, "no_form", said("There is no form yet.")) from error
     headers = {"content-disposition": f'attachment; filename="{FORM}"'}
     return Response(content, media_type="application/pdf", headers=headers)
-
-
-def _rows(findings: list[dict[str, Any]]) -> tuple[CheckRow, ...]:
-    """Findings as the contract has them. The acceptance itself is no check of the acceptance."""
-    return tuple(
-        CheckRow(
-            code=each["code"], state=_STATES[each["severity"]], subject=_subject(each["subject"])
-        )
-        for each in findings
-        if each["code"] != "acceptance"
-    )
-
-
-def _subject(subject: str | None) -> str | None:
-    return subject if subject and _SUBJECT.fullmatch(subject) else None
 
 
 def _told(page: Page, reply: AcceptanceReply) -> dict[str, Any]:

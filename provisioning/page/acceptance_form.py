@@ -16,7 +16,8 @@ from agent.config.site_files import site_folder
 from agent.control.client import call
 from agent.control.messages.service import AskAcceptance, AskTestCaseState
 from drivers.disk import READABLE, replace_file
-from provisioning.commands.accept import form_pdf, pictures_of, words_of_findings
+from provisioning.acceptance.findings import words_of_findings
+from provisioning.commands.accept import form_pdf, pictures_of
 
 
 def write(site: Path, folder: Path) -> None:

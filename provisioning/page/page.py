@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ from provisioning.page.agent_calls import Agent
 from provisioning.page.draft import Draft
 from provisioning.page.lockout import Lockout
 from provisioning.page.root_requests import Root
+from provisioning.page.root_verbs import since_boot_s
 from provisioning.page.sessions import Sessions
 from provisioning.page.sign_in import SignIn
 from provisioning.page.visit import Visit
@@ -23,11 +23,6 @@ if TYPE_CHECKING:
     from agent.audit import AuditLog
     from provisioning.page.sessions import Session
     from provisioning.page.setup import Setup
-
-
-def since_boot_s() -> float:
-    """Seconds since boot, sleep included: the same for every process of one boot."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 class Page:

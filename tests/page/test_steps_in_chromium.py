@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -57,7 +56,6 @@ def opened(phone: Page, page: PageProcess) -> None:
 
 
 def sign_in(phone: Page, page: PageProcess, code: str = CODE) -> None:
-    time.sleep(0.01)  # a press is another one by its time
     page.press()
     opened(phone, page)
     phone.locator("#code").fill(code)
@@ -138,7 +136,6 @@ def test_a_phone_that_is_shown_something_is_told_that_another_has_signed_in(
     with phone_of(chromium) as first:
         signed_in(first, device)
         expect(first.locator("#camera option")).to_have_count(1)
-        time.sleep(0.01)
         device.sign_in()
         expect(first.locator("#said")).to_have_text(
             "Another phone has signed in. This one is signed out."

@@ -14,7 +14,8 @@ import pytest
 from agent.config.loading import from_tables
 from agent.control.messages.service import AcceptanceReply, AskCommission, CheckRow, TearOffReply
 from agent.storage.paths import ACCEPTANCE, DATABASE
-from provisioning.commands.accept import form_pdf, rows_of
+from provisioning.acceptance.findings import rows_of
+from provisioning.commands.accept import form_pdf
 from provisioning.rendering.pdf_font import MissingGlyphError
 from tests.support.broker import Broker
 from tests.support.command_line import kerbwatch

@@ -18,8 +18,8 @@ import pytest
 
 from drivers.disk import replace_file
 from provisioning.page.code import keep
-from provisioning.page.page import since_boot_s
 from provisioning.page.presses import PRESSED
+from provisioning.page.root_verbs import since_boot_s
 from tests.support.paths import ROOT
 
 CODE = "7K3MQ-9XW2T"
