@@ -1,7 +1,8 @@
-# Makes the Python environment that ./check and ./demo share. Sourced, not run.
+# Makes the Python environment that ./check, ./demo and ./desk share. Sourced, not run.
 #
-# One environment and one lock (requirements-dev.lock) serve both: what is shown is what is checked,
-# and the second of the two commands starts at once. A device installs requirements.lock instead.
+# One environment and one lock (requirements-dev.lock) serve all: what is shown is what is checked,
+# and the second of the commands starts at once. A device installs requirements.lock instead, a
+# platform examples/platform/requirements.lock.
 
 readonly oldest_python="3.11"
 
@@ -83,14 +84,14 @@ make_environment() { # the interpreter asked for, or empty; sets $environment, a
   is_new_enough "$environment/bin/python" ||
     refuse "$environment holds a Python older than $oldest_python; remove it and start again"
   stamp=$environment/kerbwatch.sha256
-  wanted=$(cat requirements-dev.lock pyproject.toml | sha256sum | cut -d' ' -f1)
+  wanted=$(cat requirements-dev.lock pyproject.toml examples/platform/pyproject.toml | sha256sum | cut -d' ' -f1)
   if [[ $(cat "$stamp" 2>/dev/null) != "$wanted" ]]; then
     printf 'installing what requirements-dev.lock names into %s\n' "$environment"
     "$environment/bin/python" -m pip install -qq --disable-pip-version-check \
       --require-hashes --only-binary :all: -r requirements-dev.lock ||
       refuse "the locked packages could not be installed (is the package index reachable?)"
     "$environment/bin/python" -m pip install -qq --disable-pip-version-check \
-      --no-index --no-deps --no-build-isolation -e . ||
+      --no-index --no-deps --no-build-isolation -e . -e examples/platform ||
       refuse "kerbwatch itself could not be installed"
     printf '%s\n' "$wanted" >"$stamp"
   fi

@@ -11,11 +11,11 @@ import queue
 import sys
 import uuid
 
+from kerbwatch_platform.contract.reach import place
 from paho.mqtt.client import Client, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
-from reach import place
 
 WAIT_S = 60
 

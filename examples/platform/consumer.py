@@ -14,11 +14,11 @@ import threading
 from pathlib import Path
 
 import pictures
+from kerbwatch_platform.contract.reach import EXPECTED, place
 from paho.mqtt.client import Client, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
-from reach import EXPECTED, place
 from storing import opened, settled_by
 
 MOST = 1000

@@ -12,7 +12,13 @@ import uuid
 from pathlib import Path
 
 import pictures
-from reading import code_against, events_in, key_in, losses_in, number_of
+from kerbwatch_platform.contract.reading import (
+    code_against,
+    events_in,
+    key_in,
+    losses_in,
+    number_of,
+)
 
 HERE = Path(__file__).parent
 MODEL = (HERE / "sqlite.sql").read_text(encoding="utf-8")

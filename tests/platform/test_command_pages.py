@@ -19,7 +19,7 @@ from agent.storage.case_notes import notes_in
 from agent.storage.case_table import save_case
 from tests.support.cases import OPEN_CASE
 from tests.support.delivering_device import uplink_of
-from tests.support.example_platform import PLATFORM
+from tests.support.example_platform import CONTRACT, PLATFORM
 from tests.support.housekeeping import housekeeping_of
 from tests.support.page_blocks import blocks, commands
 from tests.support.paths import ROOT
@@ -114,7 +114,7 @@ def test_a_plain_and_a_signed_command_are_answered_as_the_page_shows(
 
 
 def test_the_signer_is_short_and_uses_nothing_of_ours() -> None:
-    text = (PLATFORM / "sign.py").read_text(encoding="utf-8")
+    text = (CONTRACT / "sign.py").read_text(encoding="utf-8")
     assert len(text.splitlines()) <= 40
     assert "from agent" not in text
 
@@ -122,16 +122,16 @@ def test_the_signer_is_short_and_uses_nothing_of_ours() -> None:
 @pytest.mark.parametrize(
     ("program", "given"),
     [
-        ("command.py", []),
-        ("command.py", ["mqtt://localhost:1", "city", "corner", "{"]),
-        ("command.py", ["somewhere", "city", "corner", "{}"]),
-        ("sign.py", []),
-        ("sign.py", ["nowhere.key", "city", "corner", "{}"]),
+        (PLATFORM / "command.py", []),
+        (PLATFORM / "command.py", ["mqtt://localhost:1", "city", "corner", "{"]),
+        (PLATFORM / "command.py", ["somewhere", "city", "corner", "{}"]),
+        (CONTRACT / "sign.py", []),
+        (CONTRACT / "sign.py", ["nowhere.key", "city", "corner", "{}"]),
     ],
 )
-def test_what_cannot_be_sent_or_signed_is_refused_in_words(program: str, given: list[str]) -> None:
-    command = [sys.executable, str(PLATFORM / program), *given]
+def test_what_cannot_be_sent_or_signed_is_refused_in_words(program: Path, given: list[str]) -> None:
+    command = [sys.executable, str(program), *given]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "")
     assert "Traceback" not in done.stderr
-    assert program in done.stderr or done.stderr.startswith("not s")
+    assert program.name in done.stderr or done.stderr.startswith("not s")

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from agent.protocol.examples import examples
-from tests.support.example_platform import PLATFORM, module
+from tests.support.example_platform import CONTRACT, module
 
-mapping = module("mapping")
+mapping = module("kerbwatch_platform.contract.mapping")
 [OPENED] = examples()["message-live"]["events"]
-REPORTED = mapping.loaded(PLATFORM / "mapping-reported-matter.toml")
+REPORTED = mapping.loaded(CONTRACT / "mapping-reported-matter.toml")
 
 
 def test_the_mandatory_fields_of_a_reported_matter_are_all_there() -> None:
@@ -78,7 +78,7 @@ def test_what_is_not_known_or_does_not_fit_stays_null_and_is_named(
 def test_the_hotline_is_never_told_that_a_ticket_is_closed() -> None:
     event = known_case()
     event["body"] |= {"state": "cleared", "cleared_at": "2026-03-01T12:00:00+08:00"}
-    fields, lacking = mapping.mapped(event, mapping.loaded(PLATFORM / "mapping-12345.toml"))
+    fields, lacking = mapping.mapped(event, mapping.loaded(CONTRACT / "mapping-12345.toml"))
     assert lacking == []
     assert "待核查" in fields["state"]
     assert (fields["ticket"], fields["evidence_status"]) == (
@@ -86,4 +86,4 @@ def test_the_hotline_is_never_told_that_a_ticket_is_closed() -> None:
         "lead_only",
     )
     event["body"]["state"] = "something later"
-    assert mapping.mapped(event, mapping.loaded(PLATFORM / "mapping-12345.toml"))[1] == ["state"]
+    assert mapping.mapped(event, mapping.loaded(CONTRACT / "mapping-12345.toml"))[1] == ["state"]

@@ -10,7 +10,7 @@ import pytest
 from tests.support.example_platform import PLATFORM, module
 from tests.support.paths import ROOT
 
-mapping = module("mapping")
+mapping = module("kerbwatch_platform.contract.mapping")
 FILES = sorted(PLATFORM.glob("mapping-*.toml"))
 
 

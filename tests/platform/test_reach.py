@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 
     from tests.support.broker import Broker
 
-consumer, command, reach = module("consumer"), module("command"), module("reach")
+consumer, command, reach = (
+    module("consumer"),
+    module("command"),
+    module("kerbwatch_platform.contract.reach"),
+)
 
 
 def url_of(broker: Broker, files: tuple[Path, Path]) -> str:

@@ -21,7 +21,7 @@ from tests.support.packed_cases import PackingDevice
 from tests.support.paths import ROOT, SUPPORT
 from tests.support.programs import program
 
-PROGRAM = ROOT / "examples" / "platform" / "timestamp.py"
+PROGRAM = ROOT / "examples/platform/kerbwatch_platform/contract/timestamp.py"
 TREE: dict[str, Any] = {"__name__": "timestamp_example"}
 exec(compile(PROGRAM.read_text(encoding="utf-8"), PROGRAM, "exec"), TREE)
 TWO_YEARS_S = 2 * 365 * 86_400

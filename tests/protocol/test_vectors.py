@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FOLDER = ROOT / "contract" / "vectors"
-VERIFIER = ROOT / "examples" / "platform" / "verify_signed.py"
+VERIFIER = ROOT / "examples/platform/kerbwatch_platform/contract/verify_signed.py"
 LOSSES: list[dict[str, Any]] = vectors.losses()["vectors"]
 
 

@@ -34,7 +34,7 @@ from tests.support.packed_cases import PackingDevice, jpeg
 from tests.support.paths import ROOT
 from tests.support.state_folder import hold_on
 
-VERIFIER = ROOT / "examples" / "platform" / "verify_packet.py"
+VERIFIER = ROOT / "examples/platform/kerbwatch_platform/contract/verify_packet.py"
 Files = dict[str, bytes]
 
 

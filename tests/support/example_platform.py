@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tests.support.broker import Broker
 
 PLATFORM = ROOT / "examples" / "platform"
+CONTRACT = PLATFORM / "kerbwatch_platform" / "contract"
 
 
 def module(name: str) -> Any:

@@ -7,9 +7,10 @@ import zlib
 from pathlib import Path
 
 import jsonschema
-from verify_signed import verify
 
-CONTRACT = Path(__file__).parents[2] / "contract"
+from .verify_signed import verify
+
+CONTRACT = Path(__file__).parents[4] / "contract"
 LARGEST_BYTES = 16_000_000
 """Of a message, also unpacked: a small one could otherwise fill the memory."""
 LARGEST_NUMBER = 2**53 - 1

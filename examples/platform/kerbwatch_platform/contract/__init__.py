@@ -1,0 +1,1 @@
+"""What the contract says, read and proven: messages, signatures, packets, timestamps, orders."""

@@ -1,0 +1,1 @@
+"""Pictures and packets: put together, verified, kept by hash, timestamped, handed over."""

@@ -1,0 +1,1 @@
+"""What the plan asks for, counted: SQL, CSV, plots, Parquet and DuckDB."""

@@ -1,0 +1,1 @@
+"""Everything on one machine: PostgreSQL, a broker, workers and the desk."""

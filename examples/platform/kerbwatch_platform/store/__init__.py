@@ -1,0 +1,1 @@
+"""PostgreSQL: the tables, what is taken in, receipts, gaps."""

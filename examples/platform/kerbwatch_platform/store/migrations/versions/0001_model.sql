@@ -1,0 +1,2 @@
+-- The data model of the contract.
+SELECT 1;

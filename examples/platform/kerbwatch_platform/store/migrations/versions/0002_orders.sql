@@ -1,0 +1,2 @@
+-- Orders to devices, limits of devices, quarantine.
+SELECT 1;

@@ -1,0 +1,2 @@
+-- Files of evidence, timestamps, one-time places to send to.
+SELECT 1;

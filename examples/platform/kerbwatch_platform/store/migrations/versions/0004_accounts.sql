@@ -1,0 +1,2 @@
+-- Accounts, sessions, and who saw what.
+SELECT 1;

@@ -1,0 +1,2 @@
+-- What reviewers found of a case.
+SELECT 1;

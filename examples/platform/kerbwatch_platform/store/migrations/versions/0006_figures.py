@@ -1,0 +1,12 @@
+"""What the figures need."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision, down_revision = "0006", "0005"
+
+
+def upgrade() -> None:
+    """Run the SQL beside this file."""
+    op.get_bind().exec_driver_sql(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"))

@@ -1,0 +1,2 @@
+-- What the figures need.
+SELECT 1;

@@ -1,0 +1,2 @@
+-- What a city's own systems are told.
+SELECT 1;

@@ -1,0 +1,1 @@
+"""One file a step; its SQL lies beside it."""

@@ -1,0 +1,1 @@
+"""The desk: pages at which a person decides."""
