@@ -12,10 +12,12 @@ from pathlib import Path
 
 from deb.targets import ROOT, Target
 from provisioning.commands.units import (
+    JOURNAL,
     ONLY_WITH_PINS,
     SINCE_SYSTEMD,
     installable,
     packaged,
+    settings,
     units,
 )
 
@@ -80,6 +82,8 @@ def write_control(tree: Path, target: Target) -> None:
         "PAYLOAD": f"/{target.payload}",
         "ENABLED": enabled,
         "UNITS": " ".join(units()),
+        "SETTINGS": " ".join(settings()),
+        "JOURNAL": " ".join(JOURNAL),
     }
     for path in sorted(_CONTROL.iterdir()):
         if path.name == "copyright":

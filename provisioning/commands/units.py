@@ -33,6 +33,8 @@ HOME = Path("/opt/kerbwatch/active")
 ONLY_WITH_PINS = "gpio.conf"
 SINCE_SYSTEMD = {"growing-restarts.conf": 254}
 """Drop-ins whose settings an older systemd does not know."""
+JOURNAL = ("systemd-journald@kerbwatch.socket", "systemd-journald-varlink@kerbwatch.socket")
+"""Of our journal: their drop-ins let them stay when no unit needs them any more."""
 _UNITS = {".service", ".timer", ".path", ".socket"}
 _WRITTEN = (HOME, Path("/etc"), Path("/usr/local/bin"))
 """Where an installation writes: packages, models and programs; units and configuration; the command's link."""
@@ -40,6 +42,7 @@ _PACKAGED = Path("usr/lib")
 """Where a package of the system puts what otherwise lies in ``/etc``."""
 _BESIDE_UNITS = ("journald", "system.conf.d")
 """Belong to ``/etc/systemd`` itself."""
+_DROP_INS = (".service.d", ".socket.d")
 _LONGEST_S = 60
 
 
@@ -118,6 +121,7 @@ def remove() -> int:
     for path in displace(Path("/")):
         click.echo(say("deleted: {path}", path=path))
     failed = _asked("systemctl", "daemon-reload") is None or failed
+    failed = _asked("systemctl", "stop", *JOURNAL) is None or failed
     sync_file_systems(_WRITTEN)
     click.echo(
         say(
@@ -141,7 +145,7 @@ def displace(root: Path) -> list[Path]:
         if target.is_file():
             target.unlink()
             deleted.append(target)
-            if target.parent.name.endswith(".service.d") and not any(target.parent.iterdir()):
+            if target.parent.name.endswith(_DROP_INS) and not any(target.parent.iterdir()):
                 target.parent.rmdir()
     return deleted
 
@@ -223,6 +227,15 @@ def installable() -> list[str]:
     return [name for name in units() if "[Install]" in (source() / name).read_text("utf-8")]
 
 
+def settings() -> list[str]:
+    """Where ``install`` puts what is no unit and belongs to every device."""
+    return sorted(
+        f"/{_target(each.relative_to(source()))}"
+        for each in source().rglob("*")
+        if each.is_file() and each.suffix not in _UNITS and each.name != ONLY_WITH_PINS
+    )
+
+
 def source() -> Path:
     """The folder of the files."""
     return shared("systemd")
@@ -297,7 +310,7 @@ def _steps() -> Iterator[list[str]]:
 def _target(path: Path) -> Path:
     if path.parts[0].startswith(_BESIDE_UNITS):
         return Path("etc/systemd") / path
-    if len(path.parts) == 1 or path.parts[0].endswith(".service.d"):
+    if len(path.parts) == 1 or path.parts[0].endswith(_DROP_INS):
         return Path("etc/systemd/system") / path
     return Path("etc") / path
 

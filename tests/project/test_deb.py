@@ -23,6 +23,7 @@ from provisioning.card.image import Partitions
 from provisioning.card.network import Wireless
 from provisioning.card.planting import CONNECTION
 from provisioning.card.prepare import Plan, prepare
+from provisioning.commands.units import JOURNAL
 from provisioning.page.from_card import made
 from tests.faults.booted_container import Booted
 from tests.faults.booted_corner import write_site, write_site_folder
@@ -140,6 +141,25 @@ def test_a_repository_that_was_tampered_with_is_refused(stick: Path, tmp_path: P
     assert "Hash Sum mismatch" in said
 
 
+BRIEF = """
+[Unit]
+StartLimitIntervalSec=0
+
+[Service]
+Type=oneshot
+ExecStart=true
+LogNamespace=kerbwatch
+"""
+
+
+def start_often(device: Booted) -> None:
+    """A unit that ends at once, with the agent's journal: no start of it is refused."""
+    device.path("/run/systemd/system/brief.service").write_text(BRIEF, encoding="utf-8")
+    device.run("systemctl", "daemon-reload")
+    device.run("sh", "-ec", "for each in $(seq 30); do systemctl start brief; done")
+    assert device.shown("ActiveState", *JOURNAL).split() == ["active"] * 2, "they stay"
+
+
 @pytest.mark.booted
 @each_suite
 def test_a_booted_device_runs_what_the_package_brought(
@@ -153,6 +173,7 @@ def test_a_booted_device_runs_what_the_package_brought(
         assert device.shown("ActiveState", "kerbwatch") == "inactive", "there is no site yet"
         assert device.shown("ActiveState", "kerbwatch-recovery.path") == "active"
         write_site(device)
+        start_often(device)
         device.run("systemctl", "start", "kerbwatch")
         assert device.shown("ActiveState", "kerbwatch") == "active", device.journal("kerbwatch")
         before = device.shown("MainPID", "kerbwatch")
@@ -164,6 +185,7 @@ def test_a_booted_device_runs_what_the_package_brought(
         device.run("dpkg", "--remove", "kerbwatch")
         assert device.shown("ActiveState", "kerbwatch") == "inactive"
         assert device.path("/var/lib/kerbwatch/kerbwatch.sqlite3").is_file()
+        assert [device.shown("ActiveState", each) for each in JOURNAL] == ["inactive"] * 2
     finally:
         device.end()
 

@@ -101,7 +101,26 @@ def test_a_service_starts_what_is_there(name: str) -> None:
 def test_no_failure_of_a_service_reboots_the_host(name: str) -> None:
     actions = ("StartLimitAction", "FailureAction", "SuccessAction", "JobTimeoutAction")
     assert not re.search(rf"^({'|'.join(actions)})=(?!none)", text_of(name), re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_no_unit_is_refused_for_starting_often(name: str) -> None:
     assert "StartLimitIntervalSec=0" in text_of(name), "nobody resets a unit at the pole"
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_what_the_journal_of_a_service_requires_is_never_refused(name: str, tmp_path: Path) -> None:
+    """What systemd.exec(5) has a unit with ``LogNamespace=`` require, and what systemd 257 adds to it."""
+    place(tmp_path, NEWEST, pins=False)
+    for namespace in re.findall("^LogNamespace=(.+)$", text_of(name), re.MULTILINE):
+        for unit in (
+            f"systemd-journald@{namespace}.socket",
+            f"systemd-journald-varlink@{namespace}.socket",
+            f"systemd-journald-sync@{namespace}.service",
+        ):
+            drop_in = tmp_path / f"etc/systemd/system/{unit}.d/never-refused.conf"
+            lines = set(drop_in.read_text(encoding="utf-8").splitlines())
+            assert lines >= {"[Unit]", "StopWhenUnneeded=no", "StartLimitIntervalSec=0"}
 
 
 def test_every_file_lands_where_systemd_looks_for_it(tmp_path: Path) -> None:
@@ -112,6 +131,9 @@ def test_every_file_lands_where_systemd_looks_for_it(tmp_path: Path) -> None:
         "etc/systemd/system.conf.d/kerbwatch.conf",
         "etc/systemd/system/kerbwatch.service.d/gpio.conf",
         "etc/systemd/system/kerbwatch.service.d/growing-restarts.conf",
+        "etc/systemd/system/systemd-journald-sync@kerbwatch.service.d/never-refused.conf",
+        "etc/systemd/system/systemd-journald-varlink@kerbwatch.socket.d/never-refused.conf",
+        "etc/systemd/system/systemd-journald@kerbwatch.socket.d/never-refused.conf",
         "etc/sysusers.d/kerbwatch.conf",
         "etc/tmpfiles.d/kerbwatch.conf",
         *(f"etc/systemd/system/{name}" for name in UNITS),
@@ -123,7 +145,11 @@ def test_removing_deletes_what_was_written_and_nothing_else(tmp_path: Path) -> N
     written = place(tmp_path, NEWEST, pins=True)
     others = [
         tmp_path / "etc/systemd/system" / name
-        for name in ("other.service", "kerbwatch.service.d/own.conf")
+        for name in (
+            "other.service",
+            "kerbwatch.service.d/own.conf",
+            "systemd-journald@kerbwatch.socket.d/own.conf",
+        )
     ]
     packaged = tmp_path / "usr/lib/systemd/system/kerbwatch.service"
     packaged.parent.mkdir(parents=True)
@@ -132,6 +158,9 @@ def test_removing_deletes_what_was_written_and_nothing_else(tmp_path: Path) -> N
     assert sorted(displace(tmp_path)) == sorted(written)
     assert not any(path.exists() for path in written)
     assert all(other.exists() for other in (*others, packaged))
+    assert {path.name for path in others[0].parent.iterdir()} == {
+        path.relative_to(others[0].parent).parts[0] for path in others
+    }, "no empty folder is left"
     assert displace(tmp_path) == []
 
 
