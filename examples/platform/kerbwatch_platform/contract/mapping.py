@@ -10,14 +10,18 @@ import json
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
+
+Fields = list[dict[str, Any]]
 
 
-def loaded(path):
+def loaded(path: str | Path) -> Fields:
     """A mapping's fields, each with ``name``, and ``from`` (a path into the event) or ``value``."""
-    return tomllib.loads(Path(path).read_text(encoding="utf-8"))["field"]
+    fields: Fields = tomllib.loads(Path(path).read_text(encoding="utf-8"))["field"]
+    return fields
 
 
-def mapped(event, fields):
+def mapped(event: dict[str, Any], fields: Fields) -> tuple[dict[str, Any], list[str]]:
     """The other system's fields by name, and which mandatory ones nobody knows."""
     found = {field["name"]: _value(event, field) for field in fields}
     lacking = [
@@ -26,8 +30,8 @@ def mapped(event, fields):
     return found, lacking
 
 
-def _value(event, field):
-    value = field.get("value", event)
+def _value(event: dict[str, Any], field: dict[str, Any]) -> Any:
+    value: Any = field.get("value", event)
     for step in field["from"].split(".") if "from" in field else ():
         value = value.get(step) if isinstance(value, dict) else None
     if "words" in field:  # a table from our words to theirs; what is not in it is not known

@@ -4,13 +4,14 @@
 knows its clients by certificates: ``mqtts://HOST:8883?ca=ca.pem&certificate=platform.pem&key=platform.key``.
 """
 
+from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 PORTS = {"mqtt": 1883, "mqtts": 8883}
 EXPECTED = "mqtt://[USER:PASSWORD@]HOST[:PORT], or mqtts://…[?ca=FILE][&certificate=FILE&key=FILE]"
 
 
-def place(client, url, name):
+def place(client: Any, url: str, name: str) -> tuple[str, int]:
     """Host and port of a broker; gives the client its login, and TLS where the URL says so.
 
     Raises:

@@ -4,7 +4,9 @@ import json
 import math
 import re
 import zlib
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 
@@ -23,7 +25,7 @@ _EVENT = CONTRACT / "reader" / "event.schema.json"
 _valid = jsonschema.Draft202012Validator(json.loads(_EVENT.read_text(encoding="utf-8")))
 
 
-def unpacked(payload):
+def unpacked(payload: bytes) -> bytes:
     """The JSON text of a message, plain or packed with gzip.
 
     Raises:
@@ -42,20 +44,20 @@ def unpacked(payload):
     return payload
 
 
-def events_in(payload):
+def events_in(payload: bytes) -> tuple[list[Any], bool]:
     """The events of a message as they stand there, and whether other readers might read others.
 
     Raises:
         ValueError: It is no message.
     """
-    unclear = []
+    unclear: list[str] = []
 
-    def members(pairs):
+    def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         if len(dict(pairs)) < len(pairs):
             unclear.append("a key stands twice")
         return dict(pairs)
 
-    def number(text, kind):
+    def number(text: str, kind: Callable[[str], float]) -> float:
         value = kind(text)
         if not (math.isfinite(value) if kind is float else abs(value) <= LARGEST_NUMBER):
             unclear.append(f"a number is too large: {text[:20]}")
@@ -78,7 +80,7 @@ def events_in(payload):
     return message["events"], bool(unclear)
 
 
-def is_deeper(value, levels):
+def is_deeper(value: Any, levels: int) -> bool:
     """Whether lists and objects stand in each other more than so many times."""
     held = [value]
     for _ in range(levels + 1):
@@ -86,24 +88,25 @@ def is_deeper(value, levels):
     return bool(held)
 
 
-def _children(value):
+def _children(value: Any) -> Iterable[Any]:
     if isinstance(value, dict):
         return value.values()
     return value if isinstance(value, list) else ()
 
 
-def number_of(event):
+def number_of(event: Any) -> tuple[str, int] | None:
     """The epoch and number of an event, if it has what can be told as them; else None."""
     if not isinstance(event, dict):
         return None
     epoch, sequence = event.get("epoch"), event.get("sequence")
     if not isinstance(epoch, str) or not re.fullmatch("[A-Za-z0-9-]{1,64}", epoch):
         return None
-    whole = type(sequence) is int and 0 < sequence <= LARGEST_NUMBER
-    return (epoch, sequence) if whole else None
+    if isinstance(sequence, bool) or not isinstance(sequence, int):
+        return None
+    return (epoch, sequence) if 0 < sequence <= LARGEST_NUMBER else None
 
 
-def code_against(event, tenant, device):
+def code_against(event: dict[str, Any], tenant: str, device: str) -> str | None:
     """Why an event cannot be stored, as a code for the receipt; None if it can.
 
     An unknown type, field or value is no reason: the reader schema lets them through.
@@ -113,7 +116,7 @@ def code_against(event, tenant, device):
     return _unstorable(event) or (None if _valid.is_valid(event) else "against_the_schema")
 
 
-def _unstorable(value):
+def _unstorable(value: Any) -> str | None:
     if is_deeper(value, MOST_NESTED):
         return "nested_too_deep"
     text = json.dumps(value, ensure_ascii=False)
@@ -121,23 +124,25 @@ def _unstorable(value):
     return "unreadable_text" if _NUL.search(text) or _NO_CHARACTER.search(text) else None
 
 
-def key_in(event):
+def key_in(event: dict[str, Any]) -> str | None:
     """The key that a birth names, as JSON; None if it names none, or is no birth."""
     if event["type"] != "device.birth":
         return None
     key = event["body"].get("signing_key") if isinstance(event["body"], dict) else None
-    whole = isinstance(key, dict) and all(isinstance(key.get(name), str) for name in ("kid", "x"))
-    return json.dumps({"kid": key["kid"], "x": key["x"]}) if whole else None
+    if not isinstance(key, dict):
+        return None
+    told = {name: key.get(name) for name in ("kid", "x")}
+    return json.dumps(told) if all(isinstance(each, str) for each in told.values()) else None
 
 
-def losses_in(event, key):
+def losses_in(event: dict[str, Any], key: dict[str, Any]) -> list[tuple[str, int, int, str, str]]:
     """The ranges of a loss report: (epoch, first, last, lane, reason); none if the key did not sign it for this event.
 
     Version 1 signed the list alone, bound to nothing: such a report can be sent twice, but not be another's.
     """
     bound = {name: event[name] for name in ("tenant", "device_id", "event_id")}
     try:
-        signed = verify(event["body"]["jws"], key, bound if event.get("contract") != 1 else {})
+        signed: Any = verify(event["body"]["jws"], key, bound if event.get("contract") != 1 else {})
         losses = signed if isinstance(signed, list) else signed["losses"]
         if _unstorable(losses):
             return []
@@ -151,6 +156,6 @@ def losses_in(event, key):
     return [each for each in found if _is_range(*each[:3])]
 
 
-def _is_range(epoch, first, last):
+def _is_range(epoch: Any, first: Any, last: Any) -> bool:
     ends = [number_of({"epoch": epoch, "sequence": end}) for end in (first, last)]
     return None not in ends and first <= last

@@ -11,6 +11,7 @@ The tree is that of RFC 6962, 2.1: a leaf is SHA-256 over 0x00 and a record's co
 import json
 import re
 import sys
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
@@ -35,7 +36,7 @@ def half(count: int) -> int:
     return 1 << ((count - 1).bit_length() - 1)
 
 
-def root_of(leaves: list) -> bytes:
+def root_of(leaves: list[bytes]) -> bytes:
     """The root of a tree (RFC 6962, 2.1); of no leaf it is SHA-256 of nothing."""
     if len(leaves) < 2:
         return leaves[0] if leaves else sha256(b"").digest()
@@ -43,7 +44,7 @@ def root_of(leaves: list) -> bytes:
     return node(root_of(leaves[:left]), root_of(leaves[left:]))
 
 
-def path_of(leaves: list, index: int) -> list:
+def path_of(leaves: list[bytes], index: int) -> list[bytes]:
     """What leads from a leaf to the root (RFC 6962, 2.1.1), the lowest first."""
     if len(leaves) < 2:
         return []
@@ -53,7 +54,7 @@ def path_of(leaves: list, index: int) -> list:
     return [*path_of(leaves[left:], index - left), root_of(leaves[:left])]
 
 
-def root_by(leaf_hash: bytes, index: int, count: int, path: list) -> bytes:
+def root_by(leaf_hash: bytes, index: int, count: int, path: list[bytes]) -> bytes:
     """The root to which a path leads; ValueError: none can be so long or short."""
     if not 0 <= index < count or (count == 1 and path) or (count > 1 and not path):
         raise ValueError("no path of this tree")
@@ -116,7 +117,11 @@ def verify(proof_file: str, file: str, response: str, authority: str) -> None:
 
 
 if __name__ == "__main__":
-    words = {"hour": (hour, 3, 100_000), "proof": (proof, 3, 3), "verify": (verify, 4, 4)}
+    words: dict[str, tuple[Callable[..., None], int, int]] = {
+        "hour": (hour, 3, 100_000),
+        "proof": (proof, 3, 3),
+        "verify": (verify, 4, 4),
+    }
     step, least, most = words.get(" ".join(sys.argv[1:2]), (hour, 1, 0))
     if not least <= len(sys.argv[2:]) <= most:
         sys.exit(__doc__)

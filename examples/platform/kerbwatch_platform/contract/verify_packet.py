@@ -9,8 +9,11 @@ import zipfile
 from base64 import b64decode, urlsafe_b64encode
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+Keys = dict[str, dict[str, str]]
 
 
 def need(holds: bool, what: str) -> None:
@@ -18,7 +21,7 @@ def need(holds: bool, what: str) -> None:
         raise ValueError(what)
 
 
-def once(pairs: list) -> dict:
+def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     need(len(dict(pairs)) == len(pairs), "a key stands twice")
     return dict(pairs)
 
@@ -29,7 +32,7 @@ def decode(text: str) -> bytes:
     return content
 
 
-def signed(jws: bytes, keys: dict, record: str) -> dict:
+def signed(jws: bytes, keys: Keys, record: str) -> Any:
     head, payload, signature = jws.decode("ascii").split(".")
     header = json.loads(decode(head[:1000]), object_pairs_hook=once)
     need(header.keys() == {"alg", "kid"} and header["alg"] == "EdDSA", "another kind of signature")
@@ -41,7 +44,7 @@ def signed(jws: bytes, keys: dict, record: str) -> dict:
     return told
 
 
-def read(path: str) -> dict:
+def read(path: str) -> dict[str, bytes]:
     tail = Path(path).read_bytes()[-42:]  # one end, of 32 bits, of a directory that is not long
     need(tail[20:24] == b"PK\5\6" and tail[:4] != b"PK\6\7" and tail[35] == 0, "no plain zip")
     with zipfile.ZipFile(path) as packet:
@@ -51,7 +54,7 @@ def read(path: str) -> dict:
         return {name: packet.open(each).read(32_000_000) for name, each in entries.items()}
 
 
-def verify(files: dict, keys: dict) -> None:
+def verify(files: dict[str, bytes], keys: Keys) -> None:
     seal = signed(files["packet.jws"], keys, "packet")
     need(files.keys() - {"packet.jws"} == seal["files"].keys(), "a file is missing or too many")
     for name, sealed in seal["files"].items():

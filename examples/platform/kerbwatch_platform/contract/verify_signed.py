@@ -10,7 +10,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 
-def once(pairs: list) -> dict:
+def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     """An object whose keys each stand there once: readers do not agree on the others."""
     if len(dict(pairs)) < len(pairs):
         raise ValueError("a key stands twice")
@@ -25,7 +25,7 @@ def decode(text: str) -> bytes:
     return content
 
 
-def verify(jws: str, key: dict, bound: dict, now: str | None = None) -> dict:
+def verify(jws: str, key: dict[str, str], bound: dict[str, str], now: str | None = None) -> object:
     """What this key signed for what it must be bound to (and not expired), or ValueError."""
     head, payload, signature = jws.split(".")
     try:

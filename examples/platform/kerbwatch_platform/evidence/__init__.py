@@ -1,1 +1,10 @@
-"""Pictures and packets: put together, verified, kept by hash, timestamped, handed over."""
+"""Pictures and records: put together, verified, kept by hash, timestamped, handed over.
+
+What others call is here; how it is done stands in the modules beside. Docs: docs/platform/evidence-desk.md.
+"""
+
+from kerbwatch_platform.evidence.files import content
+from kerbwatch_platform.evidence.pictures import Picture, Record, picture_of, records_of
+from kerbwatch_platform.evidence.pieces import Has, take
+
+__all__ = ["Has", "Picture", "Record", "content", "picture_of", "records_of", "take"]
