@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
+import functools
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+import click
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+PATH = Path("/etc/kerbwatch-platform/settings.toml")
+"""Where they lie unless a command is told otherwise."""
+
+
+class SettingsError(Exception):
+    """A file is no settings.
+
+    Attributes:
+        path: The file.
+        faults: Each place in it, and what is wrong there; the place is empty where it is the whole file.
+    """
+
+    def __init__(self, path: Path, faults: tuple[tuple[str, str], ...]) -> None:
+        super().__init__(path, faults)
+        self.path, self.faults = path, faults
 
 
 class _Section(BaseModel):
@@ -61,7 +80,32 @@ def load(path: Path) -> Settings:
     """Read the file.
 
     Raises:
-        OSError: It cannot be read.
-        ValueError: What it says is no configuration; every fault at once.
+        SettingsError: It cannot be read, or what it says is no configuration; every fault at once.
     """
-    return Settings.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    try:
+        return Settings.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        faults = [
+            (".".join(str(part) for part in each["loc"]), each["msg"])
+            for each in error.errors(include_input=False, include_url=False)
+        ]
+        raise SettingsError(path, tuple(faults)) from error
+    except OSError as error:
+        raise SettingsError(path, (("", error.strerror or str(error)),)) from error
+    except ValueError as error:  # no TOML, or no UTF-8
+        raise SettingsError(path, (("", str(error)),)) from error
+
+
+def passed(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command what the settings say as its first argument, read when it runs.
+
+    Which file that is, ``--settings`` before the command's name says (:mod:`kerbwatch_platform.cli`).
+    """
+
+    @click.pass_context
+    @functools.wraps(command)
+    def run(context: click.Context, *args: Any, **options: Any) -> Any:
+        told = context.find_object(Path)
+        return context.invoke(command, load(told or PATH), *args, **options)
+
+    return run
