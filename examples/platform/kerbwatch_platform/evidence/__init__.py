@@ -4,7 +4,19 @@ What others call is here; how it is done stands in the modules beside. Docs: doc
 """
 
 from kerbwatch_platform.evidence.files import content
-from kerbwatch_platform.evidence.pictures import Picture, Record, picture_of, records_of
+from kerbwatch_platform.evidence.pictures import Picture, Record, picture_of, records_of, shown
 from kerbwatch_platform.evidence.pieces import Has, take
+from kerbwatch_platform.evidence.records import verify_arrived, verify_rest
 
-__all__ = ["Has", "Picture", "Record", "content", "picture_of", "records_of", "take"]
+__all__ = [
+    "Has",
+    "Picture",
+    "Record",
+    "content",
+    "picture_of",
+    "records_of",
+    "shown",
+    "take",
+    "verify_arrived",
+    "verify_rest",
+]

@@ -6,8 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
+from kerbwatch_platform.evidence.files import content, path_of
+
 if TYPE_CHECKING:
     import psycopg
+
+    from kerbwatch_platform.settings import Settings
 
 State = Literal["verified", "unverified", "refused", "awaited", "not_redacted"]
 
@@ -68,15 +72,76 @@ class Record:
     stamped_at: datetime | None
 
 
+_PICTURES = """
+SELECT n.sha256, n.role, n.stage, n.file, n.captured_at, n.not_redacted,
+  coalesce(r.fault, CASE r.chain WHEN 'broken' THEN 'chain_broken' END), f.state, f.why, f.path
+FROM evidence_named n JOIN evidence_record r USING (tenant, device, event_id)
+LEFT JOIN evidence_file f ON (f.tenant, f.device, f.sha256) = (n.tenant, n.device, n.sha256)
+WHERE (n.tenant, n.device, n.case_id) = (%s, %s, %s)
+ORDER BY r.number, n.captured_at, n.nth
+"""
+_RECORDS = """
+SELECT stage, number, coalesce(fault, CASE chain WHEN 'broken' THEN 'chain_broken' END), chain,
+  received_at, stamped_at
+FROM evidence_record LEFT JOIN evidence_hour USING (hour)
+WHERE (tenant, device, case_id) = (%s, %s, %s) ORDER BY number, received_at
+"""
+
+
 def picture_of(
     connection: psycopg.Connection, tenant: str, device: str, case_id: str
 ) -> list[Picture]:
     """The pictures of a case in the order of their stages and times; also those that are not here."""
-    raise NotImplementedError
+    rows = connection.execute(_PICTURES, (tenant, device, case_id)).fetchall()
+    return [_picture(*row) for row in rows]
+
+
+def _picture(
+    sha256: str | None,
+    role: str,
+    stage: str,
+    file: str,
+    taken_at: datetime | None,
+    not_redacted: str | None,
+    fault: str | None,
+    state: str | None,
+    why: str | None,
+    path: str | None,
+) -> Picture:
+    told = (sha256, role, stage, file, taken_at)
+    if sha256 is None:
+        return Picture(*told, "not_redacted", not_redacted, None)
+    if state is None or state == "lost":
+        return Picture(*told, "awaited", why, None)
+    if state == "refused":
+        return Picture(*told, "refused", why, None)
+    return Picture(*told, "verified" if fault is None else "unverified", fault, path)
 
 
 def records_of(
     connection: psycopg.Connection, tenant: str, device: str, case_id: str
 ) -> list[Record]:
     """The manifests and tombstones of a case, the first first."""
-    raise NotImplementedError
+    rows = connection.execute(_RECORDS, (tenant, device, case_id)).fetchall()
+    return [
+        Record(stage or "", number or 0, why is None, why, chain, received_at, stamped_at)
+        for stage, number, why, chain, received_at, stamped_at in rows
+    ]
+
+
+def shown(connection: psycopg.Connection, settings: Settings, sha256: str) -> bytes:
+    """A picture's bytes, if it may be shown: a JPEG that was read to its end, whole and unchanged.
+
+    Raises:
+        LookupError: There is none, it was refused, or its bytes have changed since.
+        ValueError: ``sha256`` is none.
+    """
+    path_of(sha256)
+    row = connection.execute(
+        "SELECT 1 FROM evidence_file WHERE sha256 = %s AND kind <> 'packet'"
+        " AND state IN ('verified', 'unverified') LIMIT 1",
+        (sha256,),
+    ).fetchone()
+    if row is None:
+        raise LookupError(f"{sha256} is no picture that may be shown")
+    return content(settings, sha256)
