@@ -20,19 +20,30 @@ from packaging.version import Version
 from provisioning.console.optional_packages import HOW
 from tests.support.paths import HOUSES, ROOT
 
-OURS = {*HOUSES, "models", "training"}
+OURS = {*HOUSES, "kerbwatch_platform", "models", "training"}
 GENERATORS = "tests/protocol/generators"
 """The tools that generate code from the contract, from locks of their own."""
 LOCKS = ["requirements.lock", "requirements-dev.lock"]
+PLATFORM = "examples/platform"
+PLATFORM_LOCK = f"{PLATFORM}/requirements.lock"
+POSTGRESQL_LOCK = f"{PLATFORM}/kerbwatch_platform/local/postgresql.lock"
 TRAINING = ("training/requirements.txt", "training/weights.txt")
 _PIN = re.compile(r"^(?P<name>[a-z0-9._-]+)==(?P<version>[^ ]+)(?P<marker> ; .+)? \\$")
 _HASH = re.compile(r"^    --hash=sha256:[0-9a-f]{64}( \\)?$")
 
 
 def project() -> dict[str, list[str]]:
-    """Direct dependencies by extra; those of the device under ``device``."""
-    told = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return {"device": told["dependencies"], **told["optional-dependencies"]}
+    """Direct dependencies by extra; those of the device under ``device``, of a platform under ``platform``."""
+    told, theirs = (
+        tomllib.loads((ROOT / each).read_text(encoding="utf-8"))["project"]
+        for each in ("pyproject.toml", f"{PLATFORM}/pyproject.toml")
+    )
+    return {
+        "device": told["dependencies"],
+        "platform": theirs["dependencies"],
+        **told["optional-dependencies"],
+        **theirs["optional-dependencies"],
+    }
 
 
 def pinned(lock: str) -> dict[str, set[Version]]:
@@ -44,7 +55,16 @@ def pinned(lock: str) -> dict[str, set[Version]]:
     return found
 
 
-@pytest.mark.parametrize("lock", [*LOCKS, "deb/carried.lock", f"{GENERATORS}/requirements.lock"])
+@pytest.mark.parametrize(
+    "lock",
+    [
+        *LOCKS,
+        PLATFORM_LOCK,
+        POSTGRESQL_LOCK,
+        "deb/carried.lock",
+        f"{GENERATORS}/requirements.lock",
+    ],
+)
 def test_a_lock_holds_pins_and_hashes_and_nothing_else(lock: str) -> None:
     """Above all no index: where packages come from is the machine's business."""
     lines = (ROOT / lock).read_text(encoding="utf-8").splitlines()
@@ -72,7 +92,9 @@ def test_the_lock_of_npm_holds_pins_and_hashes_and_no_index() -> None:
     ("lock", "extras"),
     [
         ("requirements.lock", ["device", "page"]),
-        ("requirements-dev.lock", ["device", "page", "demo", "dev"]),
+        ("requirements-dev.lock", ["device", "page", "demo", "dev", "platform"]),
+        (PLATFORM_LOCK, ["platform"]),
+        (POSTGRESQL_LOCK, ["embedded"]),
     ],
 )
 def test_a_lock_is_in_step_with_the_project(lock: str, extras: list[str]) -> None:
@@ -83,9 +105,10 @@ def test_a_lock_is_in_step_with_the_project(lock: str, extras: list[str]) -> Non
         assert all(version in wanted.specifier for version in found), f"{wanted}: {found}"
 
 
-def test_what_is_developed_with_is_what_the_device_runs() -> None:
-    device, everything = pinned("requirements.lock"), pinned("requirements-dev.lock")
-    assert {name: everything.get(name) for name in device} == device
+@pytest.mark.parametrize("lock", ["requirements.lock", PLATFORM_LOCK])
+def test_what_is_developed_with_is_what_runs(lock: str) -> None:
+    theirs, everything = pinned(lock), pinned("requirements-dev.lock")
+    assert {name: everything.get(name) for name in theirs} == theirs
 
 
 def test_what_only_a_pi_or_a_trainer_needs_stays_out_of_the_locks() -> None:
@@ -96,7 +119,7 @@ def test_what_only_a_pi_or_a_trainer_needs_stays_out_of_the_locks() -> None:
 def test_no_dependency_owns_an_import_name_of_ours() -> None:
     """The top-level packages have plain names, and the index has packages of those names."""
     for distribution in distributions():
-        if distribution.name == "kerbwatch":
+        if distribution.name in {"kerbwatch", "kerbwatch-platform"}:
             continue
         owned = {
             path.parts[0].split(".")[0]
@@ -147,6 +170,25 @@ def test_the_wheel_holds_code_data_models_and_unit_and_no_training(tmp_path: Pat
         assert any(name.endswith(wanted) for name in names), wanted
     tops = {name.split("/")[0] for name in names if "-" not in name.split("/")[0]}
     assert tops == set(HOUSES)
+
+
+def test_the_platform_s_wheel_holds_all_that_is_beside_its_code(tmp_path: Path) -> None:
+    """SQL, templates, styles, scripts, schemas and words: whatever lies in the tree is in the wheel."""
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(build, cwd=ROOT / PLATFORM, check=True, capture_output=True)
+    [wheel] = tmp_path.glob("*.whl")
+    names = set(zipfile.ZipFile(wheel).namelist())
+    package = ROOT / PLATFORM / "kerbwatch_platform"
+    lying = subprocess.run(
+        ["git", "ls-files", "-z", "."], cwd=package, check=True, capture_output=True, text=True
+    ).stdout.split("\0")
+    assert {f"kerbwatch_platform/{name}" for name in lying if name} <= names
+    schemas = (ROOT / "contract" / "reader").rglob("*.json")
+    for schema in schemas:
+        inside = schema.relative_to(ROOT / "contract" / "reader").as_posix()
+        assert f"kerbwatch_platform/contract/schemas/{inside}" in names
+    tops = {name.split("/")[0] for name in names if "-" not in name.split("/")[0]}
+    assert tops == {"kerbwatch_platform"}
 
 
 def test_the_network_s_runtime_prepares_no_report_to_its_maker(tmp_path: Path) -> None:
