@@ -37,6 +37,8 @@ class Web(_Section):
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8480
+    public_url: str | None = None
+    """``https://…`` of a proxy with TLS on this machine, where people come through one."""
 
 
 class Webhook(_Section):

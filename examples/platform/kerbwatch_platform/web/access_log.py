@@ -1,0 +1,111 @@
+"""Who saw or did what. Rows are only ever added; the database refuses anything else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+from kerbwatch_platform.words import text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import date
+
+    from psycopg import Connection
+
+PAGE = 100
+COLUMNS = (
+    "number", "at", "account", "role", "what", "tenant", "device", "case_id", "picture", "method", "path",
+    "status", "peer", "detail",
+)  # fmt: skip
+
+WHAT = {
+    "saw": text("saw"),
+    "did": text("did"),
+    "refused": text("was refused"),
+    "signed_in": text("signed in"),
+    "sign_in_failed": text("failed to sign in"),
+    "signed_out": text("signed out"),
+    "used_link": text("used a one-time link"),
+    "exported": text("exported"),
+}
+"""Codes of the column ``what``; every POST that is not one of the others is ``did``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row before it has its number."""
+
+    account: str | None
+    role: str | None
+    what: str
+    method: str
+    path: str
+    status: int
+    peer: str
+    tenant: str | None = None
+    device: str | None = None
+    case_id: str | None = None
+    picture: str | None = None
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which rows; None: all.
+
+    Attributes:
+        before: Only rows of smaller numbers: the next page.
+    """
+
+    account: str | None = None
+    what: str | None = None
+    device: str | None = None
+    case_id: str | None = None
+    first_day: date | None = None
+    last_day: date | None = None
+    before: int | None = None
+
+
+def write(connection: Connection, entry: Entry) -> None:
+    """Add a row."""
+    names = [field.name for field in fields(entry)]
+    values = [_short(getattr(entry, name)) for name in names]
+    places = ", ".join(["%s"] * len(names))
+    connection.execute(f"INSERT INTO access_log ({', '.join(names)}) VALUES ({places})", values)  # noqa: S608
+
+
+def read(
+    connection: Connection, wanted: Wanted, zone: str, most: int = PAGE
+) -> list[dict[str, Any]]:
+    """Rows, the newest first.
+
+    Args:
+        connection: To the database.
+        wanted: Which.
+        zone: IANA name of the time zone that days are of.
+        most: How many.
+    """
+    return [dict(zip(COLUMNS, row, strict=True)) for row in _rows(connection, wanted, zone, most)]
+
+
+def _rows(connection: Connection, wanted: Wanted, zone: str, most: int) -> Iterator[Any]:
+    return iter(
+        connection.execute(
+            f"""SELECT {', '.join(COLUMNS)} FROM access_log
+            WHERE (%(account)s::text IS NULL OR account = %(account)s)
+            AND (%(what)s::text IS NULL OR what = %(what)s)
+            AND (%(device)s::text IS NULL OR device = %(device)s)
+            AND (%(case_id)s::text IS NULL OR case_id = %(case_id)s)
+            AND (%(first_day)s::date IS NULL OR at >= %(first_day)s::date::timestamp AT TIME ZONE %(zone)s)
+            AND (%(last_day)s::date IS NULL OR at < (%(last_day)s::date + 1)::timestamp AT TIME ZONE %(zone)s)
+            AND (%(before)s::bigint IS NULL OR number < %(before)s)
+            ORDER BY number DESC LIMIT %(most)s""",  # noqa: S608
+            {name: getattr(wanted, name) for name in Wanted.__slots__}
+            | {"zone": zone, "most": most},
+        )
+    )
+
+
+def _short(value: Any) -> Any:
+    return value[:500] if isinstance(value, str) else value

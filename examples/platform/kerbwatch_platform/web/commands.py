@@ -1,0 +1,80 @@
+"""``web`` serves the desk; ``account`` gives a person a way in."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from kerbwatch_platform import settings, store
+from kerbwatch_platform.web import accounts
+from kerbwatch_platform.web.addresses import Addresses
+from kerbwatch_platform.words.spoken import tell
+
+if TYPE_CHECKING:
+    from kerbwatch_platform.settings import Settings
+
+
+@click.command("web", help=tell("Serve the desk until it is ended."))
+@settings.passed
+def web(chosen: Settings) -> None:
+    """Serve."""
+    import uvicorn
+
+    from kerbwatch_platform.web.app import app
+
+    try:
+        desk = app(chosen)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+    # Paths hold one-time links, and who saw what is in the database: uvicorn writes no lines of its own.
+    uvicorn.run(
+        desk,
+        host=chosen.web.host,
+        port=chosen.web.port,
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        proxy_headers=chosen.web.public_url is not None,
+        timeout_graceful_shutdown=5,
+        limit_concurrency=200,
+    )
+
+
+@click.group("account", help=tell("Accounts of the desk."))
+def account() -> None:
+    """Hold the commands together."""
+
+
+@account.command(
+    "first-link",
+    help=tell("Print the one-time link that makes the first administrator; nothing once there is one."),
+)
+@settings.passed
+def first_link(chosen: Settings) -> None:
+    """Print it."""
+    with store.connect(chosen.database) as connection:
+        token = accounts.first_link(connection)
+    if token:
+        click.echo(Addresses(chosen.web).url(f"/first/{token}"))
+
+
+@account.command(
+    "link",
+    help=tell("Print a one-time link with which an account gets a new password (whoever has this shell is trusted)."),
+)
+@click.argument("name")
+@settings.passed
+def link(chosen: Settings, name: str) -> None:
+    """Print it."""
+    with store.connect(chosen.database) as connection:
+        try:
+            token = accounts.new_link(connection, name, "the command line")
+        except accounts.AccountError as error:
+            click.echo(tell(str(error)), err=True)
+            sys.exit(1)
+    click.echo(Addresses(chosen.web).url(f"/first/{token}"))
+
+
+COMMANDS: list[click.Command] = [web, account]

@@ -1,0 +1,70 @@
+// Keys: whatever has data-key ("v", "Enter", "g q") is pressed by it, unless somebody is typing.
+// They can be switched off at this computer (WCAG 2.1.4); the dialog behind "?" names those of the page.
+
+const OFF = "kerbwatch-keys-off";
+const named = document.querySelector("#keys-list");
+const dialog = document.querySelector("#keys");
+const on = document.querySelector("#keys-on");
+let before = "";
+
+function areOn() {
+  return localStorage.getItem(OFF) === null;
+}
+
+function typing(target) {
+  return target instanceof Element && target.closest("input:not([type=checkbox]):not([type=radio]), textarea, select, [contenteditable]") !== null;
+}
+
+function all() {
+  return [...document.querySelectorAll("[data-key]")].filter((each) => !each.disabled && each.checkVisibility());
+}
+
+function press(keys) {
+  const found = all().find((each) => each.dataset.key === keys);
+  if (!found) return false;
+  found.matches("input:not([type=checkbox]), select, textarea") ? found.focus() : found.click();
+  return true;
+}
+
+function tell() {
+  named.replaceChildren(
+    ...all().flatMap((each) => {
+      const term = document.createElement("dt");
+      for (const part of each.dataset.key.split(" ")) {
+        const key = document.createElement("kbd");
+        key.textContent = part;
+        term.append(key, " ");
+      }
+      const what = document.createElement("dd");
+      what.textContent = each.dataset.keyName ?? (each.title || each.textContent.trim());
+      return [term, what];
+    }),
+  );
+}
+
+if (dialog) {
+  on.checked = areOn();
+  on.addEventListener("change", () => (on.checked ? localStorage.removeItem(OFF) : localStorage.setItem(OFF, "1")));
+  document.querySelector("#keys-button").addEventListener("click", () => {
+    tell();
+    dialog.showModal();
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || dialog.open) return;
+    if (typing(event.target)) {
+      if (event.key === "Escape") event.target.blur();
+      return;
+    }
+    if (!areOn() && event.key !== "?") return;
+    const keys = before ? `${before} ${event.key}` : event.key;
+    before = "";
+    if (press(keys)) event.preventDefault();
+    else if (all().some((each) => each.dataset.key.startsWith(`${keys} `))) before = keys;
+  });
+}
+
+// A form that asks first: data-ask holds the question.
+document.addEventListener("submit", (event) => {
+  const asks = (event.submitter ?? event.target).dataset.ask ?? event.target.dataset.ask;
+  if (asks && !confirm(asks)) event.preventDefault();
+});

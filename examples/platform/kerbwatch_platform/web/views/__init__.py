@@ -1,0 +1,1 @@
+"""One module a view: what it answers (``ROUTES``), and its place in the navigation (``NAV``)."""
