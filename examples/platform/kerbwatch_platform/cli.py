@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from kerbwatch_platform.settings import PATH, SettingsError
+from kerbwatch_platform.words.spoken import tell
 
 ROOMS = ("local", "web", "intake", "figures", "exports", "evidence", "store", "transports")
 """A room's ``commands.py`` has ``COMMANDS``, if there is such a file."""
@@ -25,7 +26,7 @@ class _Platform(click.Group):
         try:
             return super().invoke(ctx)
         except SettingsError as error:
-            click.echo(f"{error.path} cannot be used:", err=True)
+            click.echo(tell("{path} cannot be used:", path=error.path), err=True)
             for place, fault in error.faults:
                 click.echo(f"  {place}: {fault}" if place else f"  {fault}", err=True)
             sys.exit(REFUSED)
@@ -33,7 +34,7 @@ class _Platform(click.Group):
 
 @click.group(
     cls=_Platform,
-    help="A city's side of Kerbwatch: takes what devices send, and gives people a desk.",
+    help=tell("A city's side of Kerbwatch: takes what devices send, and gives people a desk."),
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.option(
@@ -43,7 +44,7 @@ class _Platform(click.Group):
     show_default=True,
     envvar="KERBWATCH_PLATFORM_SETTINGS",
     show_envvar=True,
-    help="The file with the settings.",
+    help=tell("The file with the settings."),
 )
 @click.version_option(package_name="kerbwatch-platform", message="%(prog)s %(version)s")
 @click.pass_context

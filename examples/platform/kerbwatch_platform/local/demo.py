@@ -1,0 +1,100 @@
+"""A device for a desk that has none: the agent of this source tree, a process that watches a drawn street.
+
+Nothing of the agent is imported: it is started as anybody would start it, with a site in a folder.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kerbwatch_platform.local.broker import kept_secret
+from kerbwatch_platform.local.supervisor import Program
+
+if TYPE_CHECKING:
+    from kerbwatch_platform.settings import Settings
+
+NAME = "demo-device"
+_TREE = Path(__file__).parents[4]
+_STREET = Path("examples") / "street"
+_CLIP = 'settings = { path = "clip.mp4" }'
+_SHOWN = 'settings = {{ path = {clip}, pace = "real_time", loop = true }}'
+_MORE = """
+
+# Beside what the example says: where this one keeps its state, and whom it tells.
+[storage]
+state_dir = {state}
+run_dir = {run}
+
+[uplink]
+broker = "mqtt://127.0.0.1:{port}"
+topic_prefix = {prefix}
+username = {login}
+password_file = {password}
+confirm = "platform"
+receipt_timeout_s = 20
+heartbeat_s = 30
+"""
+_AUTHORITY = """
+[[authorities]]
+role = "{role}"
+key_file = {key}
+"""
+_ROLES = ("reviewer", "evidence", "operator")
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """What the desk must know of it."""
+
+    login: str
+    password: str
+    program: Program
+
+
+def tree() -> Path | None:
+    """The source tree with the agent in it; None: the platform was installed without it."""
+    needed = ("agent/__main__.py", f"{_STREET}/site.toml", f"{_STREET}/clip.mp4")
+    return _TREE if all((_TREE / each).is_file() for each in needed) else None
+
+
+def device(tree: Path, folder: Path, settings: Settings, port: int, public_key: str) -> Device:
+    """Write its site, and say how it is started.
+
+    Args:
+        tree: The source tree.
+        folder: For its site and its state.
+        settings: The platform's.
+        port: The broker's.
+        public_key: Of the desk, in PEM: whose orders it obeys.
+    """
+    folder.mkdir(mode=0o700, exist_ok=True)
+    street = tree / _STREET
+    text = (street / "site.toml").read_text(encoding="utf-8")
+    if _CLIP not in text:
+        raise ValueError(f"{street}/site.toml has no line {_CLIP}")
+    site = tomllib.loads(text)["site"]
+    login = f"{site['tenant']}/{site['device_id']}"
+    facts = {
+        "state": str(folder / "state"),
+        "run": str(folder / "run"),
+        "prefix": settings.prefix,
+        "login": login,
+        "password": str(folder / "password"),
+    }
+    quoted = {name: json.dumps(value, ensure_ascii=False) for name, value in facts.items()}
+    clip = json.dumps(str(street / "clip.mp4"), ensure_ascii=False)
+    (folder / "desk.pub").write_text(public_key, encoding="ascii")
+    key = json.dumps(str(folder / "desk.pub"), ensure_ascii=False)
+    text = text.replace(_CLIP, _SHOWN.format(clip=clip)) + _MORE.format(port=port, **quoted)
+    text += "".join(_AUTHORITY.format(role=role, key=key) for role in _ROLES)
+    (folder / "site.toml").write_text(text, encoding="utf-8")
+    shutil.copyfile(street / "zones.json", folder / "zones.json")
+    command = (sys.executable, "-m", "agent", str(folder))
+    program = Program(NAME, command, rank=3, folder=tree, patience_s=60.0)
+    return Device(login, kept_secret(folder / "password"), program)
