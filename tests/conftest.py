@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.support.agent_process import start_agent
 from tests.support.broker import broker, mosquitto, start_broker
+from tests.support.phone import chromium
 from tests.support.red_bike_model import red_model
 
 # Tests read English, whatever the machine speaks; those of other languages ask for them.
@@ -45,4 +46,5 @@ def pytest_runtest_teardown(item: pytest.Item) -> None:
     assert os.geteuid() == _USER, f"{item.nodeid} has given this process's rights away"
 
 
-__all__ = ["broker", "mosquitto", "red_model", "start_agent", "start_broker"]
+# One definition: a second session fixture of Playwright in the same process would not start.
+__all__ = ["broker", "chromium", "mosquitto", "red_model", "start_agent", "start_broker"]

@@ -7,11 +7,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser
 
-from tests.support.phone import chromium
 from tests.support.zone_drawing import Drawing
 from tests.support.zone_unit import ZoneUnit
-
-__all__ = ["chromium"]
 
 
 @pytest.fixture(scope="module")

@@ -72,7 +72,7 @@ def write(connection: Connection, entry: Entry) -> None:
     names = [field.name for field in fields(entry)]
     values = [_short(getattr(entry, name)) for name in names]
     places = ", ".join(["%s"] * len(names))
-    connection.execute(f"INSERT INTO access_log ({', '.join(names)}) VALUES ({places})", values)  # noqa: S608
+    connection.execute(f"INSERT INTO access_log ({', '.join(names)}) VALUES ({places})", values)
 
 
 def read(
@@ -92,7 +92,7 @@ def read(
 def _rows(connection: Connection, wanted: Wanted, zone: str, most: int) -> Iterator[Any]:
     return iter(
         connection.execute(
-            f"""SELECT {', '.join(COLUMNS)} FROM access_log
+            f"""SELECT {", ".join(COLUMNS)} FROM access_log
             WHERE (%(account)s::text IS NULL OR account = %(account)s)
             AND (%(what)s::text IS NULL OR what = %(what)s)
             AND (%(device)s::text IS NULL OR device = %(device)s)
@@ -100,7 +100,7 @@ def _rows(connection: Connection, wanted: Wanted, zone: str, most: int) -> Itera
             AND (%(first_day)s::date IS NULL OR at >= %(first_day)s::date::timestamp AT TIME ZONE %(zone)s)
             AND (%(last_day)s::date IS NULL OR at < (%(last_day)s::date + 1)::timestamp AT TIME ZONE %(zone)s)
             AND (%(before)s::bigint IS NULL OR number < %(before)s)
-            ORDER BY number DESC LIMIT %(most)s""",  # noqa: S608
+            ORDER BY number DESC LIMIT %(most)s""",
             {name: getattr(wanted, name) for name in Wanted.__slots__}
             | {"zone": zone, "most": most},
         )

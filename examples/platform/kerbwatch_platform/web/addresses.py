@@ -24,7 +24,9 @@ class Addresses:
         self._public = web.public_url.rstrip("/") if web.public_url else None
         self._web = web
         if self._public and urlsplit(self._public).scheme != "https":
-            raise ValueError(f"[web] public_url is {web.public_url!r}; it has to begin with https://")
+            raise ValueError(
+                f"[web] public_url is {web.public_url!r}; it has to begin with https://"
+            )
         if not self._public and not _is_loopback(web.host):
             raise ValueError(
                 f"[web] host is {web.host!r}: passwords would cross the network in the open. Keep 127.0.0.1, or "

@@ -6,10 +6,12 @@ import sys
 from typing import TYPE_CHECKING
 
 import click
+import uvicorn
 
 from kerbwatch_platform import settings, store
 from kerbwatch_platform.web import accounts
 from kerbwatch_platform.web.addresses import Addresses
+from kerbwatch_platform.web.app import app
 from kerbwatch_platform.words.spoken import tell
 
 if TYPE_CHECKING:
@@ -20,10 +22,6 @@ if TYPE_CHECKING:
 @settings.passed
 def web(chosen: Settings) -> None:
     """Serve."""
-    import uvicorn
-
-    from kerbwatch_platform.web.app import app
-
     try:
         desk = app(chosen)
     except ValueError as error:
@@ -49,7 +47,9 @@ def account() -> None:
 
 @account.command(
     "first-link",
-    help=tell("Print the one-time link that makes the first administrator; nothing once there is one."),
+    help=tell(
+        "Print the one-time link that makes the first administrator; nothing once there is one."
+    ),
 )
 @settings.passed
 def first_link(chosen: Settings) -> None:
@@ -62,7 +62,9 @@ def first_link(chosen: Settings) -> None:
 
 @account.command(
     "link",
-    help=tell("Print a one-time link with which an account gets a new password (whoever has this shell is trusted)."),
+    help=tell(
+        "Print a one-time link with which an account gets a new password (whoever has this shell is trusted)."
+    ),
 )
 @click.argument("name")
 @settings.passed

@@ -27,7 +27,8 @@ def csv_answer(file_name: str, columns: Sequence[str], rows: Iterable[Sequence[A
     writer.writerow(columns)
     writer.writerows([_cell(value) for value in row] for row in rows)
     return Response(
-        "\ufeff" + text.getvalue(),  # Excel takes the file for the machine's own encoding without it
+        "\ufeff"
+        + text.getvalue(),  # Excel takes the file for the machine's own encoding without it
         media_type="text/csv; charset=utf-8",
         headers={"content-disposition": f'attachment; filename="{file_name}"'},
     )

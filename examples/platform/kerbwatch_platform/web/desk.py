@@ -147,8 +147,11 @@ class Desk:
         return visit_of(request).form
 
     def note(self, request: Request, **facts: str) -> None:
-        """Say more of this request in the access log: ``detail``, ``what``, ``tenant``, ``device``, ``case_id``,
-        ``picture``; what stands in the path is known already.
+        """Say more of this request in the access log than its path does.
+
+        Args:
+            request: Which.
+            facts: ``detail``, ``what``, ``tenant``, ``device``, ``case_id``, ``picture``.
         """
         visit_of(request).note |= facts
 

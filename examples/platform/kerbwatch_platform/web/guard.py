@@ -97,7 +97,9 @@ class Guard:
         target = scope.get("raw_path", b"") + b"?" + scope["query_string"]
         if len(target) > MAX_TARGET_BYTES:
             return 414
-        return 400 if any(each < 0x20 or each == 0x7F for each in unquote_to_bytes(target)) else None
+        return (
+            400 if any(each < 0x20 or each == 0x7F for each in unquote_to_bytes(target)) else None
+        )
 
 
 def allow_bytes(scope: Scope, most: int) -> None:

@@ -43,7 +43,9 @@ SEEN = ("case_id", "sha256")
 """A path with one of these shows a case or a picture: looking at it is logged."""
 
 SIGNED_OUT = text("You are signed out. Sign in again; nothing was changed.")
-NOT_YOURS = text("Your account may not do this: it takes the role “{role}”. An administrator gives roles.")
+NOT_YOURS = text(
+    "Your account may not do this: it takes the role “{role}”. An administrator gives roles."
+)
 STALE = text(
     "The form was older than your session, or was not sent by this desk. Open the page again; nothing was changed."
 )
@@ -92,7 +94,7 @@ def page(
             return await _answer(cast("Desk", request.app.state.desk), told, request)
 
         endpoint.role = role  # type: ignore[attr-defined]
-        del endpoint.__wrapped__  # type: ignore[attr-defined]
+        del endpoint.__wrapped__
         return endpoint
 
     return around

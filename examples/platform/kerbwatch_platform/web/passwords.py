@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from itertools import pairwise
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -68,9 +69,9 @@ def _plain(password: str, name: str) -> bool:
     left = password.replace(name, "")
     for common in _COMMON:
         left = left.replace(common, "")
-    pairs = {first + second for run in _RUNS for first, second in zip(run, run[1:], strict=False)}
+    pairs = {first + second for run in _RUNS for first, second in pairwise(run)}
     pairs |= {pair[::-1] for pair in pairs}
-    steps = [a + b for a, b in zip(left, left[1:], strict=False)]
+    steps = [a + b for a, b in pairwise(left)]
     new = [step for step in steps if step not in pairs and step[0] != step[1]]
     return len(set(left)) < _DIFFERENT or len(new) < _DIFFERENT - 1
 

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kerbwatch_platform.web.roles import Account, Role
-from kerbwatch_platform.words import CHINESE
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from psycopg import Connection
+
+    from kerbwatch_platform.words import Language
 
 IDLE_MINUTES = 30
 LONGEST_HOURS = 12
@@ -54,7 +55,7 @@ def begin(connection: Connection, account: str, peer: str, browser: str) -> str:
     """Begin a session under a new key; gives the cookie's value."""
     key = new_key()
     with connection.transaction():
-        connection.execute(f"DELETE FROM desk_session WHERE {_ENDED}", _ENDS)  # noqa: S608
+        connection.execute(f"DELETE FROM desk_session WHERE {_ENDED}", _ENDS)
         connection.execute(
             "INSERT INTO desk_session (key_hash, account, peer, browser) VALUES (%s, %s, %s, %s)",
             (hashed(key), account, peer, browser[:200]),
@@ -62,7 +63,7 @@ def begin(connection: Connection, account: str, peer: str, browser: str) -> str:
     return key
 
 
-def account_of(connection: Connection, key: str | None, language: str | None) -> Account | None:
+def account_of(connection: Connection, key: str | None, language: Language) -> Account | None:
     """Whose session a cookie names; None: nobody's, or it has ended.
 
     Args:
@@ -75,7 +76,7 @@ def account_of(connection: Connection, key: str | None, language: str | None) ->
     row = connection.execute(
         f"""SELECT a.name, a.person, a.role, a.language, s.seen_at < now() - interval '30 s'
         FROM desk_session s JOIN account a ON a.name = s.account
-        WHERE key_hash = %(key)s AND closed_at IS NULL AND NOT ({_ENDED})""",  # noqa: S608
+        WHERE key_hash = %(key)s AND closed_at IS NULL AND NOT ({_ENDED})""",
         {"key": hashed(key), **_ENDS},
     ).fetchone()
     if row is None:
@@ -85,7 +86,7 @@ def account_of(connection: Connection, key: str | None, language: str | None) ->
         connection.execute(
             "UPDATE desk_session SET seen_at = now() WHERE key_hash = %s", (hashed(key),)
         )
-    return Account(name, person, Role[role.upper()], own_language or language or CHINESE)
+    return Account(name, person, Role[role.upper()], own_language or language)
 
 
 def end(connection: Connection, key: str) -> None:
@@ -105,7 +106,7 @@ def sessions_of(connection: Connection, account: str) -> list[Session]:
     """Where an account is signed in, the latest first."""
     rows = connection.execute(
         f"""SELECT key_hash, began_at, seen_at, peer, browser FROM desk_session
-        WHERE account = %(account)s AND NOT ({_ENDED}) ORDER BY seen_at DESC""",  # noqa: S608
+        WHERE account = %(account)s AND NOT ({_ENDED}) ORDER BY seen_at DESC""",
         {"account": account, **_ENDS},
     ).fetchall()
     return [Session(*row) for row in rows]

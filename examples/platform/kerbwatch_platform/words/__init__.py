@@ -19,7 +19,17 @@ CHINESE: Language = "zh_CN"
 HTML_LANGUAGES: dict[Language, str] = {"zh_CN": "zh-CN", "en": "en"}
 CATALOGUE = Path(__file__).with_name("zh_CN.po")
 
-__all__ = ["CATALOGUE", "CHINESE", "HTML_LANGUAGES", "LANGUAGES", "Language", "harmless", "one_line", "say", "text"]
+__all__ = [
+    "CATALOGUE",
+    "CHINESE",
+    "HTML_LANGUAGES",
+    "LANGUAGES",
+    "Language",
+    "harmless",
+    "one_line",
+    "say",
+    "text",
+]
 
 
 def say(language: Language, english: str, **facts: object) -> str:

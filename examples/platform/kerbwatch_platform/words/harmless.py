@@ -6,7 +6,7 @@ characters are the templates' matter; these are not.
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 _FILLERS = frozenset(
     chr(code)
@@ -35,9 +35,10 @@ def harmless(value: T) -> T:
         value: Of a text, line ends and tabs stay; what is no plain ``str`` (a number, HTML that is marked as
             such) is given back as it is.
     """
-    if type(value) is not str or _plain(value):
-        return value
-    return "".join(map(_seen, value))  # type: ignore[return-value]
+    made: Any = value
+    if type(made) is str and not _plain(made):
+        made = "".join(map(_seen, made))
+    return made  # type: ignore[no-any-return]
 
 
 def one_line(value: str, most: int = 200) -> str:

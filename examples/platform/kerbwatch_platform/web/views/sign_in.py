@@ -107,9 +107,7 @@ def _count(desk: Desk, request: Request, name: str, *, known: bool) -> None:
         raise
 
 
-def _answered(
-    desk: Desk, request: Request, name: str, password: str, *, right: bool
-) -> Response:
+def _answered(desk: Desk, request: Request, name: str, password: str, *, right: bool) -> Response:
     next_path = local_path(desk.form(request).get("next", ""))
     if not right:
         desk.log(request, "sign_in_failed", 403, account=name[:40])
