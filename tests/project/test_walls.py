@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.example_platform import CONTRACT
 from tests.support.paths import HOUSES, ROOT
 
 FLOORS = [
@@ -127,6 +128,17 @@ def test_a_room_that_is_not_named_fails(tree: Path) -> None:
     (tree / "agent" / "attic").mkdir()
     (tree / "agent" / "attic" / "__init__.py").write_text("")
     assert "attic" in lint(tree)
+
+
+def test_the_platform_imports_nothing_of_the_device_and_no_room_above(tree: Path) -> None:
+    shutil.copytree(CONTRACT.parent, tree / "kerbwatch_platform")
+    for other in ("agent.domain", "drivers.clock", "provisioning.cli", "wording.harmless"):
+        spoil(tree, "kerbwatch_platform.contract", f"import {other}")
+    spoil(tree, "kerbwatch_platform.store", "from kerbwatch_platform import web")
+    told = lint(tree)
+    for other in ("agent.domain", "drivers.clock", "provisioning.cli", "wording.harmless"):
+        assert f"kerbwatch_platform.contract -> {other} " in told, other
+    assert "kerbwatch_platform.store -> kerbwatch_platform.web " in told
 
 
 @pytest.mark.parametrize("room", JUDGING)
