@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from contextlib import contextmanager
@@ -23,13 +24,9 @@ class Postgres:
     """One database behind a socket in a folder."""
 
     def __init__(self, folder: Path, psql: str) -> None:
-        self._folder = folder
+        self.conninfo = f"host={folder} user=desk dbname=postgres"
         self._command = [psql, "-X", "-q", "-At", "-h", str(folder), "-U", "desk", "postgres"]
         self._command += ["-v", "ON_ERROR_STOP=1"]
-
-    def address(self, database: str = "postgres") -> str:
-        """Where a program finds a database of it: a libpq connection string."""
-        return f"host={self._folder} user=desk dbname={database}"
 
     def script(self, text: str, **given: str | float) -> str:
         """Run SQL; what it prints. ``given`` stand for ``:name``."""
@@ -82,7 +79,7 @@ def postgres() -> Iterator[Postgres]:
                 wait_until(lambda: b"ready to accept" in log.read_bytes())
                 yield Postgres(folder, programs["psql"])
             finally:
-                running.terminate()
+                running.send_signal(signal.SIGINT)  # at once, whoever is still connected
                 running.wait()
     finally:
         shutil.rmtree(folder)

@@ -1,1 +1,9 @@
 """PostgreSQL: the tables, what is taken in, receipts, gaps."""
+
+from __future__ import annotations
+
+from kerbwatch_platform.store.connecting import connect, migrate, pool
+from kerbwatch_platform.store.receipts import receipts
+from kerbwatch_platform.store.taking import Taken, take
+
+__all__ = ["Taken", "connect", "migrate", "pool", "receipts", "take"]
