@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from kerbwatch_platform.transports.interface import Delivery, Transport, TransportError
+from kerbwatch_platform.transports.interface import LARGEST_BYTES, WINDOW, Delivery, Transport
 from kerbwatch_platform.transports.opening import EXPECTED, open_replay, open_transport
 
-__all__ = ["EXPECTED", "Delivery", "Transport", "TransportError", "open_replay", "open_transport"]
+__all__ = [
+    "EXPECTED",
+    "LARGEST_BYTES",
+    "WINDOW",
+    "Delivery",
+    "Transport",
+    "open_replay",
+    "open_transport",
+]

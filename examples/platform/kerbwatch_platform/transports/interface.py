@@ -16,10 +16,6 @@ LARGEST_BYTES = 1_000_000
 """Of one message as it travels; a device sends at most 65,536. What is larger never reaches a worker over MQTT."""
 
 
-class TransportError(Exception):
-    """The broker will not do what it is asked for, and trying again will not help; the text says why."""
-
-
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """One message, until it is settled.
@@ -49,11 +45,7 @@ class Transport(Protocol):
     """
 
     def receive(self, most: int, wait_s: float) -> list[Delivery]:
-        """At most so many messages of those that have come; waits so long for the first of them.
-
-        Raises:
-            TransportError: It will never receive anything.
-        """
+        """At most so many messages of those that have come; waits so long for the first of them."""
 
     def settle(self, deliveries: Iterable[Delivery]) -> None:
         """Tell the broker that these are done with: call it after the commit. Those of an earlier connection are left out."""
