@@ -24,9 +24,13 @@ class Postgres:
     """One database behind a socket in a folder."""
 
     def __init__(self, folder: Path, psql: str) -> None:
-        self.conninfo = f"host={folder} user=desk dbname=postgres"
+        self._folder = folder
         self._command = [psql, "-X", "-q", "-At", "-h", str(folder), "-U", "desk", "postgres"]
         self._command += ["-v", "ON_ERROR_STOP=1"]
+
+    def address(self, database: str = "postgres") -> str:
+        """Where a program finds a database of it: a libpq connection string."""
+        return f"host={self._folder} user=desk dbname={database}"
 
     def script(self, text: str, **given: str | float) -> str:
         """Run SQL; what it prints. ``given`` stand for ``:name``."""

@@ -50,6 +50,20 @@ class Webhook(_Section):
     form: str = "reported-matter"
 
 
+class Uploads(_Section):
+    """Where devices put pictures that were asked for by HTTPS; without it they come in pieces.
+
+    ``url`` is how devices reach it (a site names its host in ``evidence.upload_hosts``, by name and not by address);
+    ``host`` and ``port`` are where it answers on this machine.
+    """
+
+    url: Annotated[str, Field(pattern=r"^https://[a-z0-9.-]+(:[0-9]{1,5})?$", max_length=300)]
+    host: str = "0.0.0.0"  # noqa: S104 - devices have to reach it; the desk itself stays on loopback
+    port: Annotated[int, Field(ge=0, le=65535)] = 8443
+    certificate_file: Path
+    key_file: Path
+
+
 class Timestamps(_Section):
     """The authority that signs when an hour's records were there (RFC 3161)."""
 
@@ -75,6 +89,7 @@ class Settings(_Section):
     time_zone: str = "Asia/Shanghai"
     web: Web = Web()
     timestamps: Timestamps | None = None
+    uploads: Uploads | None = None
     webhooks: tuple[Webhook, ...] = ()
 
 

@@ -1,0 +1,1 @@
+"""The evidence of the desk: files, records, timestamps, hand-overs."""
