@@ -36,6 +36,11 @@ def with_tables() -> Iterator[Postgres]:
             connection.execute((PLATFORM / "postgresql.sql").read_bytes())
             migrations = PLATFORM / "kerbwatch_platform/store/migrations/versions"
             connection.execute((migrations / "0003_evidence.sql").read_bytes())
+            connection.execute((migrations / "0005_verdicts.sql").read_bytes())
+            connection.execute(b"""CREATE TABLE IF NOT EXISTS verdict (tenant TEXT, device TEXT, case_id TEXT,
+              verdict TEXT, of_case TEXT, reference TEXT, account TEXT, at TIMESTAMPTZ, undone_at TIMESTAMPTZ, jws TEXT);
+              CREATE TABLE IF NOT EXISTS case_ticket (tenant TEXT, device TEXT, case_id TEXT,
+              ticket TEXT, account TEXT, at TIMESTAMPTZ, undone_at TIMESTAMPTZ);""")
         yield server
 
 

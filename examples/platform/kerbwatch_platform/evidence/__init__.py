@@ -7,6 +7,7 @@ from kerbwatch_platform.evidence.files import content
 from kerbwatch_platform.evidence.pictures import Picture, Record, picture_of, records_of, shown
 from kerbwatch_platform.evidence.pieces import Has, take
 from kerbwatch_platform.evidence.records import verify_arrived, verify_rest
+from kerbwatch_platform.evidence.wording import words_of
 
 __all__ = [
     "Has",
@@ -19,4 +20,5 @@ __all__ = [
     "take",
     "verify_arrived",
     "verify_rest",
+    "words_of",
 ]

@@ -45,6 +45,7 @@ class Proof(NamedTuple):
     """
 
     hour: datetime
+    root: str
     told: dict[str, object]
     token: bytes
     authority: bytes
@@ -136,14 +137,14 @@ def proof_of(
 ) -> Proof | None:
     """The proof of a record; None while the authority has not signed its hour."""
     row = connection.execute(
-        "SELECT r.jws, h.hour, h.token, h.authority FROM evidence_record r"
+        "SELECT r.jws, h.hour, h.root, h.token, h.authority FROM evidence_record r"
         " JOIN evidence_hour h USING (hour)"
         " WHERE (tenant, device, event_id) = (%s, %s, %s) AND h.token IS NOT NULL",
         (tenant, device, event_id),
     ).fetchone()
     if row is None:
         return None
-    jws, hour, token, authority = row
+    jws, hour, root, token, authority = row
     leaves = sorted(
         timestamp.leaf(each.encode())
         for (each,) in connection.execute(
@@ -153,4 +154,4 @@ def proof_of(
     index = leaves.index(timestamp.leaf(jws.encode()))
     path = [each.hex() for each in timestamp.path_of(leaves, index)]
     told = {"index": index, "count": len(leaves), "path": path}
-    return Proof(hour, told, bytes(token), bytes(authority))
+    return Proof(hour, root, told, bytes(token), bytes(authority))

@@ -1,0 +1,148 @@
+"""``uploads`` answers devices; ``check-evidence``, ``signing-key`` and ``verify-handover`` answer people."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+import uvicorn
+
+from kerbwatch_platform import settings, store
+from kerbwatch_platform.contract import timestamp, verify_handover
+from kerbwatch_platform.evidence import signing
+from kerbwatch_platform.evidence.sweep import sweep
+from kerbwatch_platform.evidence.uploads import app
+from kerbwatch_platform.settings import Settings
+from kerbwatch_platform.words import harmless
+from kerbwatch_platform.words.spoken import tell
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+DOES_NOT_HOLD, UNREADABLE = 1, 5
+
+
+@click.command(
+    "uploads",
+    help=tell(
+        "Answer devices that put pictures by HTTPS to one-time places; nothing else is to be had there."
+    ),
+)
+@click.option("--host", help=tell("Where it answers; the settings say it otherwise."))
+@click.option("--port", type=click.IntRange(0, 65_535), help=tell("On which port."))
+@click.option("--certificate", type=_FILE, help=tell("PEM, and those that lead to its authority."))
+@click.option("--key", type=_FILE, help=tell("The certificate's key, PEM."))
+@settings.passed
+def uploads(
+    chosen: Settings,
+    host: str | None,
+    port: int | None,
+    certificate: Path | None,
+    key: Path | None,
+) -> None:
+    """Serve."""
+    told = chosen.uploads
+    if told is None:
+        raise click.ClickException(
+            tell("The settings have no [uploads]: devices send their pictures in pieces.")
+        )
+    with store.pool(chosen.database) as pool:
+        uvicorn.run(
+            app(chosen, pool),
+            host=host or told.host,
+            port=told.port if port is None else port,
+            ssl_certfile=certificate or told.certificate_file,
+            ssl_keyfile=key or told.key_file,
+            access_log=False,  # the path is a secret
+            log_level="warning",
+            server_header=False,
+            limit_concurrency=200,
+            timeout_graceful_shutdown=5,
+        )
+
+
+@click.command(
+    "check-evidence",
+    help=tell("Read every file of evidence and hold it against its hash; 1: one is lost."),
+)
+@settings.passed
+def check_evidence(chosen: Settings) -> None:
+    """Hold folder and database against each other."""
+    with store.connect(chosen.database) as connection:
+        found = sweep(connection, chosen, whole=True)
+    click.echo(
+        tell(
+            "{lost} lost, {found} found again, {deleted} deleted, {unnamed} that nothing names yet",
+            lost=found.lost,
+            found=found.found,
+            deleted=found.deleted,
+            unnamed=found.unnamed,
+        )
+    )
+    if found.lost:
+        sys.exit(DOES_NOT_HOLD)
+
+
+@click.command(
+    "signing-key",
+    help=tell(
+        "Print the public half of the platform's key: as a JSON Web Key, or as PEM for the sites of devices."
+    ),
+)
+@click.option("--pem", is_flag=True, help=tell("As PEM."))
+@settings.passed
+def signing_key(chosen: Settings, pem: bool) -> None:
+    """Print it."""
+    try:
+        own = signing.key(chosen.signing_key_file)
+    except (OSError, ValueError) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(signing.public_pem(own).strip() if pem else json.dumps(signing.public_jwk(own)))
+
+
+@click.command(
+    "verify-handover",
+    help=tell(
+        "Verify what a platform handed over of a case, timestamps included. 0: all holds; 1: a part does not; 5: unreadable."
+    ),
+)
+@click.argument("file", type=_FILE)
+@click.option(
+    "--platform", type=_FILE, multiple=True, help=tell("The platform's key, a JSON Web Key.")
+)
+@click.option("--device", type=_FILE, multiple=True, help=tell("The device's key, a JSON Web Key."))
+@click.option(
+    "--authority", type=_FILE, help=tell("The time-stamping authority's certificate, PEM.")
+)
+def verify(
+    file: Path, platform: tuple[Path, ...], device: tuple[Path, ...], authority: Path | None
+) -> None:
+    """Verify it, as the single file does, and the tokens beside."""
+    try:
+        given = {
+            whose: [json.loads(each.read_bytes()) for each in files]
+            for whose, files in (("platform", platform), ("device", device))
+        }
+        handed = verify_handover.read(file)
+    except (OSError, ValueError) as error:
+        click.echo(tell("cannot be read: {reason}", reason=str(error)), err=True)
+        sys.exit(UNREADABLE)
+    try:
+        for line in verify_handover.verify(handed, given):
+            click.echo(harmless(line))
+        for root, token, own in verify_handover.proofs(handed):
+            told = own if authority is None else authority.read_bytes()
+            at = timestamp.signed_at(token, root, told)
+            click.echo(tell("a record was there at {at}, by an authority", at=at))
+    except Exception as error:  # noqa: BLE001 - whatever a stranger's file may raise
+        click.echo(tell("does not hold: {reason}", reason=str(error) or repr(error)), err=True)
+        sys.exit(DOES_NOT_HOLD)
+    if authority is None:
+        click.echo(
+            tell(
+                "The authority's certificate is the one in the file: compare it, or give --authority."
+            )
+        )
+
+
+COMMANDS: list[click.Command] = [uploads, check_evidence, signing_key, verify]
