@@ -173,12 +173,21 @@ def rabbitmq_root() -> Path:
     return debian_root(_RECIPE)
 
 
-@contextmanager
-def _cluster(run: Run, **changes: Any) -> Iterator[tuple[Cluster, Way]]:
+def cluster_root() -> Path:
+    """The same for a fault.
+
+    Raises:
+        MissingError: None can be made here.
+    """
     try:
-        root = rabbitmq_root()
+        return rabbitmq_root()
     except pytest.skip.Exception as error:
         raise MissingError(str(error)) from error
+
+
+@contextmanager
+def _cluster(run: Run, **changes: Any) -> Iterator[tuple[Cluster, Way]]:
+    root = cluster_root()
     secret = run.folder / "password"
     secret.write_text(_LOGIN, encoding="ascii")
     with ExitStack() as stack:

@@ -56,9 +56,16 @@ class Broker:
     @property
     def url(self) -> str:
         """Where the platform's programs find it, with the platform's certificate if it wants one."""
+        return self._url(self._platform_files)
+
+    def url_of(self, name: str) -> str:
+        """The same for somebody else, with a certificate of their own."""
+        return self._url(self.authority.issue(name))
+
+    def _url(self, identity: tuple[Path, Path]) -> str:
         if not self.tls:
             return f"mqtt://127.0.0.1:{self.port}"
-        certificate_file, key_file = self._platform_files
+        certificate_file, key_file = identity
         files = {"ca": self.authority.certificate_file, "certificate": certificate_file}
         return f"mqtts://127.0.0.1:{self.port}?{urlencode(files | {'key': key_file})}"
 
@@ -76,6 +83,10 @@ class Broker:
 
     def kill(self) -> None:
         self._end(signal.SIGKILL)
+
+    def reload(self) -> None:
+        """Have it read its files again."""
+        self.send_signal(signal.SIGHUP)
 
     def send_signal(self, number: signal.Signals) -> None:
         assert self._running is not None
