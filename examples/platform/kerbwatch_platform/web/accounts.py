@@ -20,6 +20,8 @@ FIRST_HOURS, LINK_HOURS = 24, 72
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,31}")
 LONGEST_PERSON = 60
 
+AT_FIRST_START, BY_COMMAND = text("the first start"), text("the command line")
+"""Who made an account, where it was nobody with one; no account can be called so."""
 BAD_NAME = text(
     "An account's name has 2 to 32 characters: small letters a–z, digits, dot, underscore and hyphen."
 )
@@ -73,7 +75,7 @@ def first_link(connection: Connection) -> str | None:
         if _administrators(connection):
             return None
         connection.execute("DELETE FROM account_link WHERE account IS NULL AND used_at IS NULL")
-        return _link(connection, None, "the first start", FIRST_HOURS)
+        return _link(connection, None, AT_FIRST_START, FIRST_HOURS)
 
 
 def new_link(connection: Connection, name: str, by: str) -> str:
@@ -221,8 +223,8 @@ def _first(connection: Connection, name: str, person: str, password_hash: str) -
     _check_names(name, person)
     made = connection.execute(
         """INSERT INTO account (name, person, role, password_hash, made_by)
-        VALUES (%s, %s, 'administrator', %s, 'the first start') ON CONFLICT DO NOTHING""",
-        (name, person, password_hash),
+        VALUES (%s, %s, 'administrator', %s, %s) ON CONFLICT DO NOTHING""",
+        (name, person, password_hash, AT_FIRST_START),
     ).rowcount
     if not made:
         raise AccountError(TAKEN)

@@ -72,7 +72,7 @@ def link(chosen: Settings, name: str) -> None:
     """Print it."""
     with store.connect(chosen.database) as connection:
         try:
-            token = accounts.new_link(connection, name, "the command line")
+            token = accounts.new_link(connection, name, accounts.BY_COMMAND)
         except accounts.AccountError as error:
             click.echo(tell(str(error)), err=True)
             sys.exit(1)

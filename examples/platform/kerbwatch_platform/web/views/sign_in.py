@@ -73,7 +73,7 @@ def language(desk: Desk, request: Request) -> Response:
 
 def local_path(path: str) -> str:
     """The path, if it is one of this desk; otherwise the first page."""
-    plain = path.startswith("/") and not path.startswith(("//", "/\\", "/first/"))
+    plain = path.startswith("/") and not path.startswith(("//", "/\\"))
     return path if plain and path.isprintable() and "\\" not in path else "/"
 
 

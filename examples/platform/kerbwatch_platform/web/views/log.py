@@ -1,0 +1,84 @@
+"""The access log, for administrators: who saw or did what."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+from starlette.routing import Route
+
+from kerbwatch_platform.web import access_log
+from kerbwatch_platform.web.frame import Desk, Nav, RefusedError, Role, csv_answer, page
+from kerbwatch_platform.web.roles import ROLE_NAMES
+from kerbwatch_platform.words import text
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+MOST_OF_FILE = 100_000
+BAD_DAY = text("A day is written like 2026-11-30.")
+
+
+@page(role=Role.ADMINISTRATOR)
+def log(desk: Desk, request: Request) -> Response:
+    """One page of it."""
+    wanted = _wanted(request)
+    with desk.connection() as connection:
+        rows = access_log.read(connection, wanted, desk.settings.time_zone)
+    asked = _asked(request)
+    older = rows[-1]["number"] if len(rows) == access_log.PAGE else None
+    return desk.show(
+        request,
+        "log.html",
+        rows=rows,
+        asked=asked,
+        what=access_log.WHAT,
+        role_names=ROLE_NAMES,
+        query=urlencode(asked),
+        older=urlencode(asked | {"before": str(older)}) if older else "",
+        newest=wanted.before is None,
+    )
+
+
+@page(role=Role.ADMINISTRATOR)
+def as_csv(desk: Desk, request: Request) -> Response:
+    """The rows that the filter leaves, as a file; that is logged too."""
+    wanted = replace(_wanted(request), before=None)
+    desk.note(request, what="exported", detail=urlencode(_asked(request)))
+    with desk.connection() as connection:
+        rows = access_log.read(connection, wanted, desk.settings.time_zone, MOST_OF_FILE)
+    cells = [
+        [row["at"].isoformat() if c == "at" else row[c] for c in access_log.COLUMNS] for row in rows
+    ]
+    return csv_answer("access-log.csv", access_log.COLUMNS, cells)
+
+
+def _asked(request: Request) -> dict[str, str]:
+    names = ("account", "what", "device", "case_id", "first_day", "last_day")
+    return {name: value for name in names if (value := request.query_params.get(name, "").strip())}
+
+
+def _wanted(request: Request) -> access_log.Wanted:
+    """What the filter says.
+
+    Raises:
+        RefusedError: A day is none.
+    """
+    asked, before = _asked(request), request.query_params.get("before", "")
+    try:
+        days = {
+            name: date.fromisoformat(asked.pop(name))
+            for name in ("first_day", "last_day")
+            if name in asked
+        }
+    except ValueError as error:
+        raise RefusedError(400, BAD_DAY) from error
+    number = int(before) if before.isascii() and before.isdigit() and len(before) < 19 else None
+    return access_log.Wanted(**asked, **days, before=number)  # type: ignore[arg-type]
+
+
+NAV = Nav(text("Access log"), "/log", 85, Role.ADMINISTRATOR, key="l")
+ROUTES = [Route("/log", log), Route("/log.csv", as_csv)]
