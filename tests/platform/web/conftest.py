@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.desk import RunningDesk, new_desk
+from tests.support.desk_visitor import Visitor
 from tests.support.postgres import Postgres, postgres
 
 if TYPE_CHECKING:
@@ -27,3 +28,10 @@ def desk(desk_server: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Ite
     desk.start()
     yield desk
     desk.end()
+
+
+@pytest.fixture
+def visitor(desk: RunningDesk) -> Iterator[Visitor]:
+    """Somebody who makes requests by hand, signed in as nobody."""
+    with Visitor(desk.url) as visitor:
+        yield visitor

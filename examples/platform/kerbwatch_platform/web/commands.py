@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,8 @@ def web(chosen: Settings) -> None:
         desk = app(chosen)
     except ValueError as error:
         raise click.ClickException(str(error)) from error
+    # uvicorn ends in order and then raises the signal again; to be told to end is no failure.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     # Paths hold one-time links, and who saw what is in the database: uvicorn writes no lines of its own.
     uvicorn.run(
         desk,

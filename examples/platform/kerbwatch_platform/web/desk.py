@@ -245,9 +245,9 @@ class Desk:
         known |= {name: value for name, value in facts.items() if value is not None}
         account = visit.account
         entry = access_log.Entry(
-            account=known.pop("account", account and account.name),
+            account=known.pop("account", account.name if account else None),
             role=account.role.word if account else None,
-            what=known.pop("what", None) or what,
+            what=what,
             method=request.method,
             path=logged_path(request),
             status=status,

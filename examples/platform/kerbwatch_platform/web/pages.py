@@ -6,6 +6,7 @@ import inspect
 import json
 import logging
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from hmac import compare_digest
@@ -31,7 +32,7 @@ from kerbwatch_platform.web.roles import ROLE_NAMES, Role
 from kerbwatch_platform.words import CHINESE, LANGUAGES, Language, text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Coroutine
 
     from starlette.requests import Request
 
@@ -63,13 +64,17 @@ _BY_STATUS = {404: NOT_FOUND, 405: NOT_THIS_WAY, 408: TOO_SLOW, 413: TOO_LARGE}
 
 
 @dataclass(frozen=True, slots=True)
-class _Page:
+class Page:
     """What :func:`page` was told of a view."""
 
     view: Callable[[Desk, Request], Any]
     role: Role
     for_machines: bool
     most_bytes: int | None
+
+
+PAGES: dict[Callable[..., Any], Page] = {}
+"""Every endpoint there is; one that is not in it is none of the desk's."""
 
 
 def page(
@@ -87,20 +92,20 @@ def page(
     def around(
         view: Callable[[Desk, Request], Any],
     ) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        told = _Page(view, role, for_machines, most_bytes)
+        told = Page(view, role, for_machines, most_bytes)
 
         @wraps(view)
         async def endpoint(request: Request) -> Response:
             return await _answer(cast("Desk", request.app.state.desk), told, request)
 
-        endpoint.role = role  # type: ignore[attr-defined]
-        del endpoint.__wrapped__
+        del endpoint.__wrapped__  # Starlette would look through it at the view
+        PAGES[endpoint] = told
         return endpoint
 
     return around
 
 
-async def _answer(desk: Desk, told: _Page, request: Request) -> Response:
+async def _answer(desk: Desk, told: Page, request: Request) -> Response:
     visit = visit_of(request)
     visit.language = _language(desk, request)
     try:
@@ -170,7 +175,7 @@ def _recognise(desk: Desk, request: Request, visit: Visit) -> None:
         visit.key, visit.language = key, visit.account.language
 
 
-async def _let_in(desk: Desk, told: _Page, request: Request, visit: Visit) -> Response | None:
+async def _let_in(desk: Desk, told: Page, request: Request, visit: Visit) -> Response | None:
     """Check who asks, and what with; another answer than the view's, or None.
 
     Raises:
@@ -241,17 +246,19 @@ def _has_controls(value: str) -> bool:
     return any(ord(each) < 0x20 and each not in "\r\n\t" for each in value) or "\x7f" in value
 
 
-async def _viewed(desk: Desk, told: _Page, request: Request) -> Response:
+async def _viewed(desk: Desk, told: Page, request: Request) -> Response:
     if inspect.iscoroutinefunction(told.view):
         return cast("Response", await told.view(desk, request))
     return cast("Response", await run_in_threadpool(told.view, desk, request))
 
 
-def _note(desk: Desk, told: _Page, request: Request, response: Response) -> None:
+def _note(desk: Desk, told: Page, request: Request, response: Response) -> None:
     """Log what somebody is about to be shown, or has done: without the row there is no answer."""
     visit = visit_of(request)
     if visit.account is None or told.role == Role.ANYONE:
         return
     changes = request.method in _CHANGES
     if changes or visit.note or any(name in request.path_params for name in SEEN):
-        desk.log(request, "did" if changes else "saw", response.status_code, **visit.note)
+        note = dict(visit.note)
+        what = note.pop("what", "did" if changes else "saw")
+        desk.log(request, what, response.status_code, **note)
