@@ -18,6 +18,7 @@ from kerbwatch_platform.local.postgresql_programs import programs
 from kerbwatch_platform.local.supervisor import Supervisor
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.reasoncodes import ReasonCode
 
 from tests.support.ports import free_port, listens
 from tests.support.waiting import wait_until
@@ -132,9 +133,14 @@ def refused(port: int, name: str, password: str, topic: str) -> bool:
     answers: list[bool] = []
     client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
     client.username_pw_set(name, password)
-    client.on_connect = lambda _c, _u, _f, reason, _p: (
-        answers.append(True) if reason.is_failure else client.publish(topic, "{}", qos=1)
-    )
+
+    def connected(_c: Client, _u: object, _f: object, reason: ReasonCode, _p: object) -> None:
+        if reason.is_failure:
+            answers.append(True)
+        else:
+            client.publish(topic, "{}", qos=1)
+
+    client.on_connect = connected
     client.on_publish = lambda _c, _u, _m, reason, _p: answers.append(reason.is_failure)
     client.connect("127.0.0.1", port)
     client.loop_start()
