@@ -183,6 +183,7 @@ SELECT tenant, device, epoch, sequence, event_id FROM conflict c WHERE NOT EXIST
   SELECT 1 FROM numbered n WHERE (n.tenant, n.device, n.event_id) = (c.tenant, c.device, c.event_id));
 
 -- Cases -------------------------------------------------------------------------------------------------
+-- What is told of what has no id of the contract's length, or no time, decides nothing.
 
 -- The newest correction of each boot's clock.
 CREATE OR REPLACE VIEW boot AS
@@ -190,8 +191,8 @@ SELECT tenant, device, boot_id, zero_s FROM (
   SELECT tenant, device, raw->'body'->>'boot_id' AS boot_id,
     unix_s(raw->'body'->>'zero_at') AS zero_s,
     row_number() OVER (PARTITION BY tenant, device, raw->'body'->>'boot_id'
-      ORDER BY number(raw->'clock'->>'monotonic_s') DESC, event_id DESC) AS nth
-  FROM event WHERE type = 'device.clock'
+      ORDER BY number(raw->'clock'->>'monotonic_s') DESC NULLS LAST, event_id DESC) AS nth
+  FROM event WHERE type = 'device.clock' AND length(raw->'body'->>'boot_id') BETWEEN 1 AND 64
 ) AS corrections WHERE nth = 1;
 
 -- When an event was, by its clock as it was set later; shift_s is what to add to the times of its body.
@@ -216,13 +217,13 @@ SELECT tenant, device, event_id, type, test, raw,
   unix_s(raw->'body'->>'opened_at') + shift_s AS opened_s,
   unix_s(raw->'body'->>'last_present_at') + shift_s AS last_present_s,
   unix_s(raw->'body'->>'cleared_at') + shift_s AS cleared_s
-FROM told WHERE type LIKE 'case.%';
+FROM told WHERE type LIKE 'case.%' AND length(raw->'body'->>'case_id') BETWEEN 1 AND 64;
 
 -- Each case as it stands: what has ended has ended, whatever comes after it; else its newest event.
 CREATE OR REPLACE VIEW case_now AS
 SELECT * FROM (
   SELECT c.*, row_number() OVER (PARTITION BY tenant, device, case_id
-    ORDER BY CASE WHEN state = 'open' THEN 1 ELSE 0 END, occurred_s DESC, event_id DESC) AS nth
+    ORDER BY CASE WHEN state = 'open' THEN 1 ELSE 0 END, occurred_s DESC NULLS LAST, event_id DESC) AS nth
   FROM case_event c
 ) AS by_age WHERE nth = 1 AND NOT test;
 
@@ -231,7 +232,7 @@ SELECT * FROM (
 CREATE OR REPLACE VIEW member_now AS
 SELECT tenant, device, case_id, kind, place_id, member_id, operator, since_s, until_s FROM (
   SELECT stays.*, row_number() OVER (PARTITION BY tenant, device, case_id, member_id
-    ORDER BY gone DESC, occurred_s DESC, event_id DESC) AS nth
+    ORDER BY gone DESC, occurred_s DESC NULLS LAST, event_id DESC) AS nth
   FROM (
     SELECT c.tenant, c.device, c.event_id, c.case_id, c.kind, c.place_id, c.occurred_s, 0 AS gone,
       m.value->>'member_id' AS member_id, m.value->>'operator' AS operator,
@@ -247,14 +248,15 @@ SELECT tenant, device, case_id, kind, place_id, member_id, operator, since_s, un
       unix_s(m.value->>'until') + c.shift_s
     FROM case_event c CROSS JOIN members(c.raw->'body'->'left') AS m
     WHERE m.type = 'object' AND NOT c.test
-  ) AS stays
+  ) AS stays WHERE length(member_id) BETWEEN 1 AND 64
 ) AS by_age WHERE nth = 1;
 
 -- Open cases that the device's newest list of them (birth, summary) does not name any more: unknown.
 CREATE OR REPLACE VIEW unknown_case AS
 WITH listed AS (
   SELECT tenant, device, event_id, raw, occurred_s + shift_s AS occurred_s,
-    row_number() OVER (PARTITION BY tenant, device ORDER BY occurred_s + shift_s DESC) AS nth
+    row_number() OVER (PARTITION BY tenant, device
+      ORDER BY occurred_s + shift_s DESC NULLS LAST, event_id DESC) AS nth
   FROM told WHERE type IN ('device.birth', 'device.summary') AND raw->'body'->'open_cases' IS NOT NULL
 )
 SELECT c.tenant, c.device, c.case_id, c.kind, c.place_id, c.opened_s
@@ -267,7 +269,8 @@ WHERE c.state = 'open' AND c.occurred_s < l.occurred_s AND c.case_id NOT IN (
 -- The newest inventory of each device of which every part is there.
 CREATE OR REPLACE VIEW inventory_now AS
 SELECT * FROM (
-  SELECT whole.*, row_number() OVER (PARTITION BY tenant, device ORDER BY occurred_s DESC) AS nth FROM (
+  SELECT whole.*, row_number() OVER (PARTITION BY tenant, device
+    ORDER BY occurred_s DESC NULLS LAST, inventory_id DESC) AS nth FROM (
     SELECT tenant, device, raw->'body'->>'inventory_id' AS inventory_id,
       max(occurred_s + shift_s) AS occurred_s
     FROM told WHERE type = 'device.inventory' GROUP BY tenant, device, raw->'body'->>'inventory_id'
@@ -310,7 +313,8 @@ SELECT h.tenant, h.device, h.occurred_s, coalesce(h.raw->'body'->'changed'->'vie
   h.raw->'body'->'views', f.raw->'body'->'views') AS views
 FROM (
   SELECT tenant, device, raw, occurred_s + shift_s AS occurred_s,
-    row_number() OVER (PARTITION BY tenant, device ORDER BY occurred_s + shift_s DESC) AS nth
+    row_number() OVER (PARTITION BY tenant, device
+      ORDER BY occurred_s + shift_s DESC NULLS LAST, event_id DESC) AS nth
   FROM told WHERE type IN ('device.heartbeat', 'device.changes')
 ) AS h LEFT JOIN event f
   ON (f.tenant, f.device, f.event_id) = (h.tenant, h.device, h.raw->'body'->>'of')

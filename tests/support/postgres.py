@@ -25,6 +25,7 @@ class Postgres:
 
     def __init__(self, folder: Path, psql: str) -> None:
         self._folder = folder
+        self.conninfo = self.address()
         self._command = [psql, "-X", "-q", "-At", "-h", str(folder), "-U", "desk", "postgres"]
         self._command += ["-v", "ON_ERROR_STOP=1"]
 

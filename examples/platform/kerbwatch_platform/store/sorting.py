@@ -48,8 +48,9 @@ class Aside(NamedTuple):
     sha256: str
     why: str
     payload: bytes
-    tenant: str | None
-    device: str | None
+    tenant: str
+    """Of the topic; empty where it is no device's."""
+    device: str
 
 
 @dataclass
@@ -134,10 +135,15 @@ def _event(found: Sorted, number: Number, event: dict[str, Any]) -> None:
 
 
 def _set_aside(found: Sorted, topic: str, place: Place | None, why: str, payload: bytes) -> None:
-    whose = (place.tenant, place.device) if place else (None, None)
-    topic, why = _words(topic), _words(why)
-    sha256 = hashlib.sha256(payload).hexdigest()
-    found.aside.setdefault((topic, sha256), Aside(topic, sha256, why, payload, *whose))
+    whose = (place.tenant, place.device) if place else ("", "")
+    each = aside(topic, why, payload, *whose)
+    found.aside.setdefault(each[:2], each)
+
+
+def aside(topic: str, why: str, payload: bytes, tenant: str = "", device: str = "") -> Aside:
+    """What is set aside, with words that a database takes."""
+    digest = hashlib.sha256(payload).hexdigest()
+    return Aside(_words(topic), digest, _words(why), payload, tenant, device)
 
 
 def _words(text: str) -> str:

@@ -1,38 +1,39 @@
--- The contract's views, by the names of docs/platform/data-model.md.
+-- The contract's views, with the names and columns of docs/platform/data-model.md. What they would read out of JSON at
+-- every question stands in the tables of migrations/versions/0001_typed.sql.
 
 -- Completeness ------------------------------------------------------------------------------------------
 
 -- Which epoch went before which, as births say. An epoch is closed when a birth names it.
-CREATE OR REPLACE VIEW birth AS
-SELECT e.tenant, e.device, e.event_id, n.epoch, n.sequence,
-  e.raw->'body'->>'because' AS because,
-  e.raw->'body'->'predecessor'->>'epoch' AS predecessor,
-  whole(e.raw->'body'->'predecessor'->>'last_sequence') AS last_sequence,
-  whole(e.raw->'body'->>'carried') AS carried,
-  unix_s(e.raw->>'occurred_at') AS occurred_s
-FROM event e JOIN numbered n ON (n.tenant, n.device, n.event_id) = (e.tenant, e.device, e.event_id)
-WHERE e.type = 'device.birth';
+CREATE VIEW birth AS
+SELECT b.tenant, b.device, b.event_id, n.epoch, n.sequence, b.because, b.predecessor, b.last_sequence, b.carried,
+  b.occurred_s
+FROM typed_birth b JOIN numbered n ON (n.tenant, n.device, n.event_id) = (b.tenant, b.device, b.event_id);
 
-CREATE OR REPLACE VIEW closed AS
+CREATE VIEW closed AS
 SELECT tenant, device, predecessor AS epoch, max(last_sequence) AS last_sequence,
   min(because) AS because, count(DISTINCT CASE WHEN sequence = 1 THEN epoch END) AS successors
 FROM birth WHERE predecessor IS NOT NULL AND predecessor <> epoch
 GROUP BY tenant, device, predecessor;
 
--- Two cards with one memory: an epoch that two others call their predecessor as they begin. A birth under a
--- later number tells of a further connection, and may have been carried into an epoch that is not its own.
-CREATE OR REPLACE VIEW cloned AS SELECT tenant, device, epoch, successors FROM closed WHERE successors > 1;
+-- Two cards with one memory: an epoch that two others call their predecessor as they begin.
+CREATE VIEW cloned AS SELECT tenant, device, epoch, successors FROM closed WHERE successors > 1;
 
-CREATE OR REPLACE VIEW settled AS
+CREATE VIEW settled AS
 SELECT tenant, device, epoch, sequence AS first, sequence AS last FROM numbered
 UNION ALL SELECT tenant, device, epoch, first, last FROM lost
 UNION ALL SELECT tenant, device, epoch, sequence, sequence FROM refused;
 
--- What is settled, as stretches without a gap; each epoch begins with the stretch 0–0.
-CREATE OR REPLACE VIEW stretch AS
+-- What is settled, as stretches without a gap; each epoch begins with the stretch from 0, which is what the receipts
+-- have reached: no question counts from 1 again.
+CREATE VIEW stretch AS
 WITH known AS (
-  SELECT tenant, device, epoch, first, last FROM settled
-  UNION ALL SELECT DISTINCT tenant, device, epoch, 0, 0 FROM settled
+  SELECT tenant, device, epoch, 0::bigint AS first, through AS last FROM receipted
+  UNION ALL SELECT n.tenant, n.device, n.epoch, n.sequence, n.sequence
+    FROM receipted r JOIN numbered n USING (tenant, device, epoch) WHERE n.sequence > r.through
+  UNION ALL SELECT l.tenant, l.device, l.epoch, l.first, l.last
+    FROM receipted r JOIN lost l USING (tenant, device, epoch) WHERE l.last > r.through
+  UNION ALL SELECT f.tenant, f.device, f.epoch, f.sequence, f.sequence
+    FROM receipted r JOIN refused f USING (tenant, device, epoch) WHERE f.sequence > r.through
   UNION ALL SELECT tenant, device, epoch, 0, 0 FROM closed
 ), reached AS (
   SELECT known.*, max(last) OVER (PARTITION BY tenant, device, epoch ORDER BY first, last
@@ -51,7 +52,7 @@ GROUP BY tenant, device, epoch, island;
 --   set_back  above the last number that the device knew of: its database had been set back. What the
 --             platform has not got of these nobody can send
 --   unknown   the epoch before could not be read: how far it went nobody can say
-CREATE OR REPLACE VIEW missing AS
+CREATE VIEW missing AS
 WITH gap AS (
   SELECT tenant, device, epoch, last + 1 AS first,
     lead(first) OVER (PARTITION BY tenant, device, epoch ORDER BY first) - 1 AS last FROM stretch
@@ -73,7 +74,7 @@ UNION ALL SELECT tenant, device, epoch,
 
 -- Whether what waited when an epoch ended has come: `gone` are its numbers that are neither there nor named,
 -- `came` the events that the next epoch carried (numbers 2 to carried + 1) and that have no number in it.
-CREATE OR REPLACE VIEW moved AS
+CREATE VIEW moved AS
 SELECT b.tenant, b.device, b.predecessor AS epoch, b.epoch AS successor, (
     SELECT coalesce(sum(m.last - m.first + 1), 0) FROM missing m
     WHERE (m.tenant, m.device, m.epoch, m.why) = (b.tenant, b.device, b.predecessor, 'moved')
@@ -87,144 +88,105 @@ SELECT b.tenant, b.device, b.predecessor AS epoch, b.epoch AS successor, (
 FROM birth b WHERE b.sequence = 1 AND b.predecessor IS NOT NULL AND b.carried IS NOT NULL;
 
 -- Conflicts that stand: the other event has not come under a number of its own.
-CREATE OR REPLACE VIEW conflicting AS
+CREATE VIEW conflicting AS
 SELECT tenant, device, epoch, sequence, event_id FROM conflict c WHERE NOT EXISTS (
   SELECT 1 FROM numbered n WHERE (n.tenant, n.device, n.event_id) = (c.tenant, c.device, c.event_id));
+
+-- Of each device, how many numbers are missing and why, and how far its epochs are complete.
+CREATE VIEW gap_report AS
+SELECT tenant, device, epoch, why, count(*) AS ranges, sum(last - first + 1) AS numbers, min(first) AS first,
+  max(last) AS last FROM missing GROUP BY tenant, device, epoch, why;
 
 -- Cases -------------------------------------------------------------------------------------------------
 
 -- The newest correction of each boot's clock.
-CREATE OR REPLACE VIEW boot AS
-SELECT tenant, device, boot_id, zero_s FROM (
-  SELECT tenant, device, raw->'body'->>'boot_id' AS boot_id,
-    unix_s(raw->'body'->>'zero_at') AS zero_s,
-    row_number() OVER (PARTITION BY tenant, device, raw->'body'->>'boot_id'
-      ORDER BY number(raw->'clock'->>'monotonic_s') DESC, event_id DESC) AS nth
-  FROM event WHERE type = 'device.clock'
-) AS corrections WHERE nth = 1;
+CREATE VIEW boot AS SELECT tenant, device, boot_id, zero_s FROM newest_clock;
 
 -- When an event was, by its clock as it was set later; shift_s is what to add to the times of its body.
-CREATE OR REPLACE VIEW told AS
-SELECT e.tenant, e.device, e.event_id, e.type, e.test, e.raw,
-  unix_s(e.raw->>'occurred_at') AS occurred_s,
-  coalesce(b.zero_s + number(e.raw->'clock'->>'monotonic_s')
-    - unix_s(e.raw->>'occurred_at'), 0) AS shift_s
-FROM event e LEFT JOIN boot b
-  ON (b.tenant, b.device, b.boot_id) = (e.tenant, e.device, e.raw->'clock'->>'boot_id');
+CREATE VIEW told AS
+SELECT e.tenant, e.device, e.event_id, e.type, e.test, e.raw, e.occurred_s,
+  coalesce(b.zero_s + e.monotonic_s - e.occurred_s, 0) AS shift_s, e.case_id, e.received_at
+FROM event e LEFT JOIN newest_clock b
+  ON (b.tenant, b.device, b.boot_id) = (e.tenant, e.device, e.boot_id);
 
-CREATE OR REPLACE VIEW case_event AS
-SELECT tenant, device, event_id, type, test, raw,
-  raw->'body'->>'case_id' AS case_id, raw->'body'->>'kind' AS kind, raw->'body'->>'state' AS state,
-  raw->'body'->'place'->>'place_id' AS place_id, raw->'body'->'place'->>'zone_id' AS zone_id,
-  raw->'body'->'place'->>'camera_id' AS camera_id, raw->'body'->'place'->>'address' AS address,
-  coalesce(raw->'body'->'place'->>'responsible_unit_id', raw->'body'->'place'->>'responsible_unit') AS unit,
-  number(raw->'body'->'place'->>'sla_s') AS sla_s,
-  raw->'body'->'abstention'->>'because' AS not_seen_because,
-  raw->'body'->'reason'->>'ended_by' AS ended_by, shift_s,
-  occurred_s + shift_s AS occurred_s,
-  unix_s(raw->'body'->>'opened_at') + shift_s AS opened_s,
-  unix_s(raw->'body'->>'last_present_at') + shift_s AS last_present_s,
-  unix_s(raw->'body'->>'cleared_at') + shift_s AS cleared_s
-FROM told WHERE type LIKE 'case.%';
+-- raw is looked up for whoever asks for it; null once the event's month lies in the archive.
+CREATE VIEW case_event AS
+SELECT c.tenant, c.device, c.event_id, c.type, c.test, (
+    SELECT e.raw FROM event e WHERE (e.tenant, e.device, e.event_id) = (c.tenant, c.device, c.event_id)) AS raw,
+  c.case_id, c.kind, c.state, c.place_id, c.zone_id, c.camera_id, c.address, c.unit, c.sla_s, c.not_seen_because,
+  c.ended_by, s.shift_s, c.occurred_s + s.shift_s AS occurred_s, c.opened_s + s.shift_s AS opened_s,
+  c.last_present_s + s.shift_s AS last_present_s, c.cleared_s + s.shift_s AS cleared_s
+FROM typed_case c LEFT JOIN newest_clock b ON (b.tenant, b.device, b.boot_id) = (c.tenant, c.device, c.boot_id)
+CROSS JOIN LATERAL (SELECT coalesce(b.zero_s + c.monotonic_s - c.occurred_s, 0) AS shift_s) AS s;
 
 -- Each case as it stands: what has ended has ended, whatever comes after it; else its newest event.
-CREATE OR REPLACE VIEW case_now AS
-SELECT * FROM (
-  SELECT c.*, row_number() OVER (PARTITION BY tenant, device, case_id
-    ORDER BY CASE WHEN state = 'open' THEN 1 ELSE 0 END, occurred_s DESC, event_id DESC) AS nth
-  FROM case_event c
-) AS by_age WHERE nth = 1 AND NOT test;
+CREATE VIEW case_now AS
+SELECT c.tenant, c.device, c.event_id, c.type, c.test, c.raw, c.case_id, c.kind, n.state, c.place_id, c.zone_id,
+  c.camera_id, c.address, c.unit, c.sla_s, c.not_seen_because, c.ended_by, c.shift_s, c.occurred_s, c.opened_s,
+  c.last_present_s, c.cleared_s, 1::bigint AS nth
+FROM newest_case n JOIN case_event c ON (c.tenant, c.device, c.event_id) = (n.tenant, n.device, n.event_id)
+WHERE NOT n.test;
 
--- Each stay of a member of a case, as far as it was seen; what has gone stands in `left` once. `since` may be
--- later in a later event: time in which nobody could see it is left out.
-CREATE OR REPLACE VIEW member_now AS
-SELECT tenant, device, case_id, kind, place_id, member_id, operator, since_s, until_s FROM (
-  SELECT stays.*, row_number() OVER (PARTITION BY tenant, device, case_id, member_id
-    ORDER BY gone DESC, occurred_s DESC, event_id DESC) AS nth
-  FROM (
-    SELECT c.tenant, c.device, c.event_id, c.case_id, c.kind, c.place_id, c.occurred_s, 0 AS gone,
-      m.value->>'member_id' AS member_id, m.value->>'operator' AS operator,
-      unix_s(m.value->>'since') + c.shift_s AS since_s,
-      coalesce(unix_s(m.value->>'last_present_at') + c.shift_s, c.last_present_s)
-        AS until_s
-    FROM case_event c CROSS JOIN members(c.raw->'body'->'members') AS m
-    WHERE m.type = 'object' AND NOT c.test
-    UNION ALL
-    SELECT c.tenant, c.device, c.event_id, c.case_id, c.kind, c.place_id, c.occurred_s, 1,
-      m.value->>'member_id', m.value->>'operator',
-      unix_s(m.value->>'since') + c.shift_s,
-      unix_s(m.value->>'until') + c.shift_s
-    FROM case_event c CROSS JOIN members(c.raw->'body'->'left') AS m
-    WHERE m.type = 'object' AND NOT c.test
-  ) AS stays
-) AS by_age WHERE nth = 1;
+-- Each stay of a member of a case, as far as it was seen; what has gone stands in `left` once.
+CREATE VIEW member_now AS
+SELECT tenant, device, case_id, kind, place_id, member_id, operator, since_s, until_s FROM newest_stay;
 
 -- Open cases that the device's newest list of them (birth, summary) does not name any more: unknown.
-CREATE OR REPLACE VIEW unknown_case AS
-WITH listed AS (
-  SELECT tenant, device, event_id, raw, occurred_s + shift_s AS occurred_s,
-    row_number() OVER (PARTITION BY tenant, device ORDER BY occurred_s + shift_s DESC) AS nth
-  FROM told WHERE type IN ('device.birth', 'device.summary') AND raw->'body'->'open_cases' IS NOT NULL
-)
+CREATE VIEW unknown_case AS
 SELECT c.tenant, c.device, c.case_id, c.kind, c.place_id, c.opened_s
-FROM case_now c JOIN listed l ON (l.tenant, l.device, l.nth) = (c.tenant, c.device, 1)
-WHERE c.state = 'open' AND c.occurred_s < l.occurred_s AND c.case_id NOT IN (
-  SELECT o.value #>> '{}' FROM members(l.raw->'body'->'open_cases') AS o);
+FROM case_now c JOIN newest_list l ON (l.tenant, l.device) = (c.tenant, c.device)
+JOIN event e ON (e.tenant, e.device, e.event_id) = (l.tenant, l.device, l.event_id)
+WHERE c.state = 'open' AND c.occurred_s < l.at_s AND c.case_id NOT IN (
+  SELECT o.value #>> '{}' FROM members(e.raw->'body'->'open_cases') AS o);
 
 -- Places and hours --------------------------------------------------------------------------------------
 
 -- The newest inventory of each device of which every part is there.
-CREATE OR REPLACE VIEW inventory_now AS
+CREATE VIEW inventory_now AS
 SELECT * FROM (
-  SELECT whole.*, row_number() OVER (PARTITION BY tenant, device ORDER BY occurred_s DESC) AS nth FROM (
-    SELECT tenant, device, raw->'body'->>'inventory_id' AS inventory_id,
-      max(occurred_s + shift_s) AS occurred_s
-    FROM told WHERE type = 'device.inventory' GROUP BY tenant, device, raw->'body'->>'inventory_id'
-    HAVING count(DISTINCT raw->'body'->>'part') = max(whole(raw->'body'->>'parts'))
+  SELECT whole.*, row_number() OVER (PARTITION BY tenant, device ORDER BY occurred_s DESC NULLS LAST, inventory_id DESC)
+    AS nth FROM (
+    SELECT t.tenant, t.device, t.inventory_id,
+      max(t.occurred_s + coalesce(b.zero_s + t.monotonic_s - t.occurred_s, 0)) AS occurred_s
+    FROM typed_inventory t LEFT JOIN newest_clock b
+      ON (b.tenant, b.device, b.boot_id) = (t.tenant, t.device, t.boot_id)
+    GROUP BY t.tenant, t.device, t.inventory_id
+    HAVING count(DISTINCT t.part) = max(t.parts)
   ) AS whole
 ) AS by_age WHERE nth = 1;
 
-CREATE OR REPLACE VIEW camera_now AS
+CREATE VIEW camera_now AS
 SELECT i.tenant, i.device, c.value->>'camera_id' AS camera_id,
   whole(c.value->>'width_px') AS width_px, c.value->>'view_sha256' AS view_sha256
-FROM inventory_now i JOIN told t ON t.type = 'device.inventory' AND (t.tenant, t.device) = (i.tenant, i.device)
-  AND t.raw->'body'->>'inventory_id' = i.inventory_id
-CROSS JOIN members(t.raw->'body'->'cameras') AS c WHERE c.type = 'object';
+FROM inventory_now i
+JOIN typed_inventory t ON (t.tenant, t.device, t.inventory_id) = (i.tenant, i.device, i.inventory_id)
+JOIN event e ON (e.tenant, e.device, e.event_id) = (t.tenant, t.device, t.event_id)
+CROSS JOIN members(e.raw->'body'->'cameras') AS c WHERE c.type = 'object';
 
-CREATE OR REPLACE VIEW zone_now AS
+CREATE VIEW zone_now AS
 SELECT i.tenant, i.device, z.value->>'zone_id' AS zone_id, z.value->>'camera_id' AS camera_id,
   z.value->>'kind' AS kind, z.value->>'place_id' AS place_id, z.value->'name'->>'zh' AS name_zh,
   z.value->'name'->>'en' AS name_en, z.value->>'address' AS address, z.value->>'grid_code' AS grid_code,
   coalesce(z.value->>'responsible_unit_id', z.value->>'responsible_unit') AS unit,
   number(z.value->>'sla_s') AS sla_s
-FROM inventory_now i JOIN told t ON t.type = 'device.inventory' AND (t.tenant, t.device) = (i.tenant, i.device)
-  AND t.raw->'body'->>'inventory_id' = i.inventory_id
-CROSS JOIN members(t.raw->'body'->'zones') AS z WHERE z.type = 'object';
+FROM inventory_now i
+JOIN typed_inventory t ON (t.tenant, t.device, t.inventory_id) = (i.tenant, i.device, i.inventory_id)
+JOIN event e ON (e.tenant, e.device, e.event_id) = (t.tenant, t.device, t.event_id)
+CROSS JOIN members(e.raw->'body'->'zones') AS z WHERE z.type = 'object';
 
 -- Each zone's hours of each day: sensing_s is what to divide by. Two reports of one day add up.
-CREATE OR REPLACE VIEW zone_day AS
-SELECT t.tenant, t.device, t.raw->'body'->>'day' AS day, z.value->>'zone_id' AS zone_id,
-  z.value->>'place_id' AS place_id, z.value->>'camera_id' AS camera_id, z.value->>'zone_kind' AS kind,
-  sum(number(z.value->>'sensing_s')) AS sensing_s,
-  sum(number(z.value->>'abstained_s')) AS abstained_s,
-  sum(number(z.value->>'blind_s')) AS blind_s
-FROM told t CROSS JOIN members(t.raw->'body'->'zones') AS z
-WHERE t.type = 'device.summary' AND z.type = 'object' AND NOT t.test
-GROUP BY t.tenant, t.device, t.raw->'body'->>'day', z.value->>'zone_id', z.value->>'place_id',
-  z.value->>'camera_id', z.value->>'zone_kind';
+CREATE VIEW zone_day AS
+SELECT tenant, device, day, zone_id, place_id, camera_id, kind, sum(sensing_s) AS sensing_s,
+  sum(abstained_s) AS abstained_s, sum(blind_s) AS blind_s
+FROM typed_hours GROUP BY tenant, device, day, zone_id, place_id, camera_id, kind;
 
 -- The newest sign of life of each device. One that tells changes holds against the full one that it names.
-CREATE OR REPLACE VIEW heartbeat_now AS
-SELECT h.tenant, h.device, h.occurred_s, coalesce(h.raw->'body'->'changed'->'views',
-  h.raw->'body'->'views', f.raw->'body'->'views') AS views
-FROM (
-  SELECT tenant, device, raw, occurred_s + shift_s AS occurred_s,
-    row_number() OVER (PARTITION BY tenant, device ORDER BY occurred_s + shift_s DESC) AS nth
-  FROM told WHERE type IN ('device.heartbeat', 'device.changes')
-) AS h LEFT JOIN event f
-  ON (f.tenant, f.device, f.event_id) = (h.tenant, h.device, h.raw->'body'->>'of')
-WHERE h.nth = 1;
+CREATE VIEW heartbeat_now AS
+SELECT h.tenant, h.device, nullif(h.at_s, '-Infinity') AS occurred_s, coalesce(e.raw->'body'->'changed'->'views',
+  e.raw->'body'->'views', f.raw->'body'->'views') AS views
+FROM newest_sign h JOIN event e ON (e.tenant, e.device, e.event_id) = (h.tenant, h.device, h.event_id)
+LEFT JOIN event f ON (f.tenant, f.device, f.event_id) = (h.tenant, h.device, e.raw->'body'->>'of');
 
-CREATE OR REPLACE VIEW view_now AS
+CREATE VIEW view_now AS
 SELECT h.tenant, h.device, v.key AS camera_id, v.value->>'view' AS view, h.occurred_s
 FROM heartbeat_now h CROSS JOIN members(h.views) AS v WHERE v.type = 'object';

@@ -1,4 +1,4 @@
-"""The data model of the contract."""
+"""The data model of the contract, and what its views are read from."""
 
 from pathlib import Path
 
@@ -9,4 +9,5 @@ revision, down_revision = "0001", None
 
 def upgrade() -> None:
     """Run the SQL beside this file."""
-    op.get_bind().exec_driver_sql(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"))
+    for name in ("0001_model.sql", "0001_typed.sql"):
+        op.get_bind().exec_driver_sql(Path(__file__).with_name(name).read_text(encoding="utf-8"))

@@ -11,7 +11,9 @@ BEGIN
 EXCEPTION WHEN others THEN RETURN NULL; END $$;
 
 CREATE OR REPLACE FUNCTION number(told text) RETURNS double precision LANGUAGE plpgsql IMMUTABLE AS $$
-BEGIN RETURN told::double precision; EXCEPTION WHEN others THEN RETURN NULL; END $$;
+DECLARE value double precision;
+BEGIN value := told::double precision; RETURN CASE WHEN value - value = 0 THEN value END;  -- no NaN, nothing infinite
+EXCEPTION WHEN others THEN RETURN NULL; END $$;
 
 CREATE OR REPLACE FUNCTION whole(told text) RETURNS bigint LANGUAGE plpgsql IMMUTABLE AS $$
 BEGIN RETURN told::bigint; EXCEPTION WHEN others THEN RETURN NULL; END $$;
@@ -84,11 +86,20 @@ CREATE TABLE refused (
   PRIMARY KEY (tenant, device, epoch, sequence)
 );
 
--- What has no number that could be told: a person looks. It is kept once, however often it comes.
+-- What has no number that could be told: a person looks. It is kept once, however often it comes; of one device only
+-- the newest (store/aside.py), and of a large one the beginning. size_bytes is what came.
 CREATE TABLE set_aside (
   topic TEXT NOT NULL, sha256 TEXT NOT NULL, why TEXT NOT NULL, payload BYTEA NOT NULL,
-  tenant TEXT, device TEXT, size_bytes BIGINT, at TIMESTAMPTZ NOT NULL DEFAULT now(),
+  tenant TEXT NOT NULL DEFAULT '', device TEXT NOT NULL DEFAULT '',
+  size_bytes BIGINT NOT NULL DEFAULT 0, at TIMESTAMPTZ NOT NULL DEFAULT now(),
   PRIMARY KEY (topic, sha256)
+);
+CREATE INDEX set_aside_of_device ON set_aside (tenant, device, at);
+
+-- How much of a device's rubbish is no longer kept.
+CREATE TABLE dropped (
+  tenant TEXT NOT NULL, device TEXT NOT NULL, messages BIGINT NOT NULL, bytes BIGINT NOT NULL,
+  PRIMARY KEY (tenant, device)
 );
 
 -- The receipts' state: up to where an epoch has no gap, so that no receipt counts from 1 again.
@@ -112,3 +123,9 @@ CREATE TABLE picture (
   PRIMARY KEY (tenant, device, sha256)
 );
 
+-- Months of events that were taken out of `event` (store/upkeep.py): what is numbered there came, and is not kept again.
+CREATE TABLE archived_month (
+  name TEXT PRIMARY KEY, first_id TEXT COLLATE "C" NOT NULL, end_id TEXT COLLATE "C" NOT NULL,
+  at TIMESTAMPTZ NOT NULL DEFAULT now()
+);
+CREATE SCHEMA IF NOT EXISTS archive;
