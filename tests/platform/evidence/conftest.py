@@ -35,6 +35,7 @@ def with_tables() -> Iterator[Postgres]:
         with psycopg.connect(server.address(TEMPLATE), autocommit=True) as connection:
             connection.execute((PLATFORM / "postgresql.sql").read_bytes())
             migrations = PLATFORM / "kerbwatch_platform/store/migrations/versions"
+            connection.execute((migrations / "0002_orders.sql").read_bytes())
             connection.execute((migrations / "0003_evidence.sql").read_bytes())
             connection.execute((migrations / "0005_verdicts.sql").read_bytes())
             connection.execute(b"""CREATE TABLE IF NOT EXISTS verdict (tenant TEXT, device TEXT, case_id TEXT,

@@ -13,7 +13,7 @@ from kerbwatch_platform import settings, store
 from kerbwatch_platform.contract import timestamp, verify_handover
 from kerbwatch_platform.evidence import signing
 from kerbwatch_platform.evidence.sweep import sweep
-from kerbwatch_platform.evidence.uploads import app
+from kerbwatch_platform.evidence.uploads import served
 from kerbwatch_platform.settings import Settings
 from kerbwatch_platform.words import harmless
 from kerbwatch_platform.words.spoken import tell
@@ -47,18 +47,15 @@ def uploads(
             tell("The settings have no [uploads]: devices send their pictures in pieces.")
         )
     with store.pool(chosen.database) as pool:
-        uvicorn.run(
-            app(chosen, pool),
+        config = served(
+            chosen,
+            pool,
             host=host or told.host,
             port=told.port if port is None else port,
-            ssl_certfile=certificate or told.certificate_file,
-            ssl_keyfile=key or told.key_file,
-            access_log=False,  # the path is a secret
-            log_level="warning",
-            server_header=False,
-            limit_concurrency=200,
-            timeout_graceful_shutdown=5,
+            certificate=certificate or told.certificate_file,
+            key=key or told.key_file,
         )
+        uvicorn.Server(config).run()
 
 
 @click.command(

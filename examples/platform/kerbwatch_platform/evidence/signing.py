@@ -11,7 +11,9 @@ import os
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -47,9 +49,12 @@ def key(path: Path) -> Ed25519PrivateKey:
             f"{path}: others than its owner may read this key; chmod 600, or move it away so"
             " that a new one is made"
         )
-    found = load_pem_private_key(path.read_bytes(), password=None)
+    try:
+        found = load_pem_private_key(path.read_bytes(), password=None)
+    except (TypeError, ValueError, UnsupportedAlgorithm):
+        found = None
     if not isinstance(found, Ed25519PrivateKey):
-        raise ValueError(f"{path}: no Ed25519 key; openssl genpkey -algorithm ed25519 makes one")  # noqa: TRY004
+        raise ValueError(f"{path}: no Ed25519 key; openssl genpkey -algorithm ed25519 makes one")
     return found
 
 
@@ -59,8 +64,7 @@ def _make(path: Path) -> None:
     content = Ed25519PrivateKey.generate().private_bytes(
         Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
     )
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    unfinished.unlink(missing_ok=True)
+    unfinished = path.with_name(f".{path.name}.{uuid4().hex}")
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_ALONE)
     try:
         with os.fdopen(descriptor, "wb") as file:

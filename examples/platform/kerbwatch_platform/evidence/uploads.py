@@ -11,6 +11,7 @@ import logging
 from typing import TYPE_CHECKING
 
 import psycopg
+import uvicorn
 from psycopg_pool import PoolTimeout
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -21,6 +22,8 @@ from starlette.routing import Route
 from kerbwatch_platform.evidence import places
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from psycopg_pool import ConnectionPool
 
     from kerbwatch_platform.settings import Settings
@@ -43,6 +46,24 @@ def app(settings: Settings, pool: ConnectionPool) -> Starlette:
     """
     uploads = _Uploads(settings, pool)
     return Starlette(routes=[Route(places.PATH + "{token:str}", uploads.put, methods=["PUT"])])
+
+
+def served(
+    settings: Settings, pool: ConnectionPool, *, host: str, port: int, certificate: Path, key: Path
+) -> uvicorn.Config:
+    """How a server runs it: by TLS, and without a line for each request, as the path is a secret."""
+    return uvicorn.Config(
+        app(settings, pool),
+        host=host,
+        port=port,
+        ssl_certfile=certificate,
+        ssl_keyfile=key,
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        limit_concurrency=200,
+        timeout_graceful_shutdown=5,
+    )
 
 
 class _Uploads:
