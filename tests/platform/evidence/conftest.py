@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from kerbwatch_platform import evidence
+from kerbwatch_platform import evidence, store
 from kerbwatch_platform.evidence.keeping import Own
 from kerbwatch_platform.settings import Settings
 from psycopg import sql
@@ -32,15 +32,11 @@ def with_tables() -> Iterator[Postgres]:
     """A server that has an empty database with the platform's tables."""
     with postgres() as server:
         server.script(f"CREATE DATABASE {TEMPLATE};")
-        with psycopg.connect(server.address(TEMPLATE), autocommit=True) as connection:
-            connection.execute((PLATFORM / "postgresql.sql").read_bytes())
-            migrations = PLATFORM / "kerbwatch_platform/store/migrations/versions"
-            connection.execute((migrations / "0002_orders.sql").read_bytes())
-            connection.execute((migrations / "0003_evidence.sql").read_bytes())
-            connection.execute((migrations / "0005_verdicts.sql").read_bytes())
+        with store.connect(server.address(TEMPLATE)) as connection:
+            store.migrate(connection)
             connection.execute(b"""CREATE TABLE IF NOT EXISTS verdict (tenant TEXT, device TEXT, case_id TEXT,
               verdict TEXT, of_case TEXT, reference TEXT, account TEXT, at TIMESTAMPTZ, undone_at TIMESTAMPTZ, jws TEXT);
-              CREATE TABLE IF NOT EXISTS case_ticket (tenant TEXT, device TEXT, case_id TEXT,
+              CREATE TABLE IF NOT EXISTS case_ticket (decision_id UUID, tenant TEXT, device TEXT, case_id TEXT,
               ticket TEXT, account TEXT, at TIMESTAMPTZ, undone_at TIMESTAMPTZ);""")
         yield server
 

@@ -99,8 +99,8 @@ def handed(city: City, tmp_path: Path) -> Handed:
     for copied in city.copies(case_id).values():
         city.sends(copied)
     city.connection.execute(
-        "INSERT INTO case_ticket (tenant, device, case_id, ticket, account, at)"
-        " VALUES (%s, %s, %s, '任务-7', 'li', now())",
+        "INSERT INTO case_ticket (decision_id, tenant, device, case_id, ticket, account, at)"
+        " VALUES (gen_random_uuid(), %s, %s, %s, '任务-7', 'li', now())",
         (*city.place, case_id),
     )
     (tmp_path / "tsa").mkdir()

@@ -137,7 +137,7 @@ def _files(
         row[0]
         for row in connection.execute(
             "SELECT raw FROM event WHERE type = ANY(%s) AND (tenant, device) = (%s, %s)"
-            " AND raw->'body'->>'case_id' = %s ORDER BY event_id",
+            " AND case_id = %s ORDER BY event_id",
             (list(_CASE_EVENTS), *of),
         )
     ]

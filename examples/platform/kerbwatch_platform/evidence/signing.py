@@ -54,7 +54,7 @@ def key(path: Path) -> Ed25519PrivateKey:
     except (TypeError, ValueError, UnsupportedAlgorithm):
         found = None
     if not isinstance(found, Ed25519PrivateKey):
-        raise ValueError(f"{path}: no Ed25519 key; openssl genpkey -algorithm ed25519 makes one")
+        raise ValueError(f"{path}: no Ed25519 key; openssl genpkey -algorithm ed25519 makes one")  # noqa: TRY004
     return found
 
 

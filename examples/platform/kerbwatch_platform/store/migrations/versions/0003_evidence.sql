@@ -32,7 +32,7 @@ CREATE TABLE evidence_hour (
 -- Records of the devices' chains as they arrived (evidence.packed, evidence.deleted). fault: why the signature proves
 -- nothing here. chain: begins, follows, awaits (the record before is not here), broken.
 CREATE TABLE evidence_record (
-  tenant TEXT NOT NULL, device TEXT NOT NULL, event_id TEXT NOT NULL,
+  tenant TEXT NOT NULL, device TEXT NOT NULL, event_id TEXT COLLATE "C" NOT NULL,
   case_id TEXT, stage TEXT, number BIGINT, previous TEXT, digest TEXT NOT NULL, link TEXT,
   jws TEXT NOT NULL, fault TEXT, chain TEXT NOT NULL DEFAULT 'awaits',
   received_at TIMESTAMPTZ NOT NULL DEFAULT now(), hour TIMESTAMPTZ REFERENCES evidence_hour,
@@ -46,7 +46,7 @@ CREATE INDEX evidence_record_of_hour ON evidence_record (hour);
 
 -- The pictures that a manifest names; sha256 is that of the copy that may leave the device, null where there is none.
 CREATE TABLE evidence_named (
-  tenant TEXT NOT NULL, device TEXT NOT NULL, event_id TEXT NOT NULL, nth BIGINT NOT NULL,
+  tenant TEXT NOT NULL, device TEXT NOT NULL, event_id TEXT COLLATE "C" NOT NULL, nth BIGINT NOT NULL,
   case_id TEXT NOT NULL, stage TEXT NOT NULL, role TEXT NOT NULL, file TEXT NOT NULL,
   captured_at TIMESTAMPTZ, original_sha256 TEXT, sha256 TEXT, not_redacted TEXT,
   PRIMARY KEY (tenant, device, event_id, nth),
