@@ -12,6 +12,7 @@ import uvicorn
 from kerbwatch_platform import settings, store
 from kerbwatch_platform.contract import timestamp, verify_handover
 from kerbwatch_platform.evidence import signing
+from kerbwatch_platform.evidence.packets import PacketError, take_packet
 from kerbwatch_platform.evidence.sweep import sweep
 from kerbwatch_platform.evidence.uploads import served
 from kerbwatch_platform.settings import Settings
@@ -142,4 +143,33 @@ def verify(
         )
 
 
-COMMANDS: list[click.Command] = [uploads, check_evidence, signing_key, verify]
+@click.command(
+    "take-packet",
+    help=tell(
+        "Take in a packet that a technician exported on a device, without originals; it is verified first."
+    ),
+)
+@click.argument("file", type=_FILE)
+@settings.passed
+def packet(chosen: Settings, file: Path) -> None:
+    """Take it in."""
+    with store.connect(chosen.database) as connection:
+        try:
+            taken = take_packet(connection, chosen, file)
+        except PacketError as error:
+            click.echo(tell(error.words, part=error.part), err=True)
+            sys.exit(DOES_NOT_HOLD)
+        except OSError as error:
+            click.echo(tell("cannot be read: {reason}", reason=str(error)), err=True)
+            sys.exit(UNREADABLE)
+    click.echo(
+        tell(
+            "verified: case {case} of {device}; {count} pictures had not come before",
+            case=taken.case_id,
+            device=taken.device,
+            count=taken.pictures,
+        )
+    )
+
+
+COMMANDS: list[click.Command] = [uploads, check_evidence, signing_key, verify, packet]
