@@ -58,4 +58,14 @@ def hourly(chosen: settings.Settings, once: bool) -> None:
     run(chosen)
 
 
-COMMANDS: list[click.Command] = [desk, hourly]
+@click.command("migrate", help=tell("Bring the database's tables and views up to this version."))
+@settings.passed
+def migrate(chosen: settings.Settings) -> None:
+    """Make what is not there."""
+    from kerbwatch_platform import store  # noqa: PLC0415
+
+    with store.connect(chosen.database) as connection:
+        store.migrate(connection)
+
+
+COMMANDS: list[click.Command] = [desk, hourly, migrate]
