@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 from kerbwatch_platform import store
+from kerbwatch_platform.settings import Settings, load
 from kerbwatch_platform.web import accounts
 from kerbwatch_platform.web.passwords import Passwords
 from kerbwatch_platform.web.roles import Role
@@ -66,6 +67,11 @@ class RunningDesk:
     def url(self) -> str:
         """Where a browser finds it."""
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def settings(self) -> Settings:
+        """What its settings say."""
+        return load(self.settings_file)
 
     def connect(self) -> psycopg.Connection:
         """A connection to its database."""

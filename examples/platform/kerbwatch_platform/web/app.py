@@ -38,12 +38,15 @@ def app(settings: Settings) -> ASGIApp:
         ValueError: It would answer others without TLS.
     """
     desk = Desk(settings, nav())
-    inner = inside(desk)
-    return Guard(inner, desk.addresses)
+    return guarded(desk, routes())
 
 
-def inside(desk: Desk) -> Starlette:
-    """The desk behind its guard."""
+def guarded(desk: Desk, answered: list[Route]) -> ASGIApp:
+    """Some routes of the desk, with all that is around every one."""
+    return Guard(_inside(desk, answered), desk.addresses)
+
+
+def _inside(desk: Desk, answered: list[Route]) -> Starlette:
 
     @asynccontextmanager
     async def lives(_: Starlette) -> AsyncIterator[None]:
@@ -51,7 +54,7 @@ def inside(desk: Desk) -> Starlette:
         await run_in_threadpool(desk.close)
 
     starlette = Starlette(
-        routes=[*routes(), Mount("/static", _Static(directory=STATIC))],
+        routes=[*answered, Mount("/static", _Static(directory=STATIC))],
         exception_handlers={404: _lost, 405: _lost},
         lifespan=lives,
     )
