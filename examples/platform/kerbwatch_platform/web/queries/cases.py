@@ -1,0 +1,186 @@
+"""The queue: cases as they stand now, filtered, sorted and in pages."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, get_args
+
+from kerbwatch_platform.web.queries.rows import ask, ask_for
+
+if TYPE_CHECKING:
+    import psycopg
+
+PAGE_SIZE: Final = 25
+State = Literal["open", "ended", "all"]
+Decided = Literal["undecided", "mine", "decided", "all"]
+Sort = Literal["oldest", "newest", "late", "kind", "unit", "grid"]
+STATES: Final[tuple[State, ...]] = get_args(State)
+DECIDED: Final[tuple[Decided, ...]] = get_args(Decided)
+SORTS: Final[tuple[Sort, ...]] = get_args(Sort)
+
+
+class CaseId(NamedTuple):
+    """Which case: an id alone is only as good as the device that made it."""
+
+    tenant: str
+    device: str
+    case_id: str
+
+    @property
+    def path(self) -> str:
+        """As it stands in an address."""
+        return "/".join(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What of the queue is asked for; None is any. ``unit`` and ``grid`` may be ``""``: not known."""
+
+    state: State = "open"
+    decided: Decided = "undecided"
+    kind: str | None = None
+    unit: str | None = None
+    grid: str | None = None
+    sort: Sort = "oldest"
+    page: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One case of the queue.
+
+    ``*_s`` are seconds since 1970, by the device's clock as it was set later (``shift_s`` is by how much);
+    ``not_seen_because`` is why nobody can say whether it still stands. ``unlisted``: its device does not name it
+    among its open cases any more. ``late_s``: for how long it has been open beyond what the unit was given; None
+    where nothing was given.
+    """
+
+    tenant: str
+    device: str
+    case_id: str
+    kind: str
+    state: str
+    place_id: str | None
+    zone_id: str | None
+    camera_id: str | None
+    address: str | None
+    place_zh: str | None
+    place_en: str | None
+    grid: str | None
+    unit: str | None
+    unit_name: str | None
+    count: int | None
+    opened_s: float | None
+    ended_s: float | None
+    heard_s: float | None
+    shift_s: float
+    late_s: float | None
+    not_seen_because: str | None
+    unlisted: bool
+    verdict: str | None
+    verdict_number: int
+    verdict_by: str | None
+    ticket: str | None
+
+    @property
+    def id(self) -> CaseId:
+        return CaseId(self.tenant, self.device, self.case_id)
+
+
+class Page(NamedTuple):
+    """A page of the queue, and how many cases there are in all."""
+
+    rows: list[Row]
+    total: int
+    page: int
+
+    @property
+    def pages(self) -> int:
+        return max(1, -(-self.total // PAGE_SIZE))
+
+
+class Group(NamedTuple):
+    """So many open cases of one kind, unit and grid."""
+
+    kind: str
+    unit: str | None
+    unit_name: str | None
+    grid: str | None
+    cases: int
+
+
+_COLUMNS: Final = """
+  c.tenant, c.device, c.case_id, c.kind, c.state, c.place_id, c.zone_id, c.camera_id, c.address,
+  c.raw->'body'->'place'->'name'->>'zh' AS place_zh, c.raw->'body'->'place'->'name'->>'en' AS place_en,
+  c.raw->'body'->'place'->>'grid_code' AS grid, c.unit,
+  coalesce(c.raw->'body'->'place'->>'responsible_unit', c.unit) AS unit_name,
+  whole(c.raw->'body'->>'count') AS count, c.opened_s,
+  CASE WHEN c.state <> 'open' THEN coalesce(c.cleared_s, c.occurred_s) END AS ended_s,
+  c.occurred_s AS heard_s, c.shift_s,
+  CASE WHEN c.state = 'open' THEN %(now_s)s ELSE coalesce(c.cleared_s, c.occurred_s) END
+    - c.opened_s - c.sla_s AS late_s,
+  c.not_seen_because, u.case_id IS NOT NULL AS unlisted,
+  v.verdict, coalesce(v.number, 0) AS verdict_number, v.account AS verdict_by,
+  coalesce(t.ticket, c.raw->'body'->>'ticket') AS ticket"""
+_FROM: Final = """
+FROM case_now c
+LEFT JOIN unknown_case u ON (u.tenant, u.device, u.case_id) = (c.tenant, c.device, c.case_id)
+LEFT JOIN verdict_now v ON (v.tenant, v.device, v.case_id) = (c.tenant, c.device, c.case_id)
+LEFT JOIN ticket_now t ON (t.tenant, t.device, t.case_id) = (c.tenant, c.device, c.case_id)"""
+_WHERE: Final = """
+WHERE CASE %(state)s WHEN 'open' THEN c.state = 'open' WHEN 'ended' THEN c.state <> 'open' ELSE true END
+  AND CASE %(decided)s WHEN 'undecided' THEN v.number IS NULL WHEN 'mine' THEN v.account = %(account)s
+    WHEN 'decided' THEN v.number IS NOT NULL ELSE true END
+  AND (%(kind)s::text IS NULL OR c.kind = %(kind)s)
+  AND (%(unit)s::text IS NULL OR coalesce(c.unit, '') = %(unit)s)
+  AND (%(grid)s::text IS NULL OR coalesce(c.raw->'body'->'place'->>'grid_code', '') = %(grid)s)"""
+_ORDERS: Final[dict[Sort, str]] = {
+    "oldest": "opened_s, case_id",
+    "newest": "opened_s DESC, case_id",
+    "late": "late_s DESC NULLS LAST, opened_s, case_id",
+    "kind": "kind, opened_s, case_id",
+    "unit": "unit_name NULLS LAST, opened_s, case_id",
+    "grid": "grid NULLS LAST, opened_s, case_id",
+}
+"""The words are ours alone: a reader chooses one by its name."""
+
+
+def queue(
+    connection: psycopg.Connection[Any], wanted: Wanted, *, account: str, now_s: float
+) -> Page:
+    """One page of the queue; the last one where there are fewer."""
+    given = asdict(wanted) | {"account": account, "now_s": now_s, "most": PAGE_SIZE}
+    [[total]] = ask(connection, f"SELECT count(*) {_FROM} {_WHERE}", given)
+    page = max(1, min(wanted.page, -(-total // PAGE_SIZE)))
+    given["skipped"] = (page - 1) * PAGE_SIZE
+    text = f"SELECT {_COLUMNS} {_FROM} {_WHERE} ORDER BY {_ORDERS[wanted.sort]}"
+    rows = ask_for(connection, Row, f"{text} LIMIT %(most)s OFFSET %(skipped)s", given)
+    return Page(rows, total, page)
+
+
+def case(connection: psycopg.Connection[Any], of: CaseId, *, now_s: float) -> Row | None:
+    """One case as it stands; None: no such case came, or it was a test."""
+    text = f"SELECT {_COLUMNS} {_FROM} WHERE c.tenant = %(tenant)s AND c.device = %(device)s"
+    given = of._asdict() | {"now_s": now_s}
+    return next(iter(ask_for(connection, Row, f"{text} AND c.case_id = %(case_id)s", given)), None)
+
+
+def groups(connection: psycopg.Connection[Any]) -> list[Group]:
+    """Open cases by kind, unit and grid: what a filter may choose."""
+    text = """
+SELECT kind, unit, min(coalesce(raw->'body'->'place'->>'responsible_unit', unit)) AS unit_name,
+  raw->'body'->'place'->>'grid_code' AS grid, count(*) AS cases
+FROM case_now WHERE state = 'open' GROUP BY 1, 2, 4 ORDER BY 4 NULLS LAST, 3 NULLS LAST, 1"""
+    return [Group(*row) for row in ask(connection, text)]
+
+
+def alike(connection: psycopg.Connection[Any], of: Row, *, most: int = 12) -> list[Row]:
+    """Cases that this one may be a duplicate of: other cases of its kind, those at its place first, then the nearest in time."""
+    text = f"""
+SELECT {_COLUMNS} {_FROM}
+WHERE c.tenant = %(tenant)s AND c.kind = %(kind)s AND (c.device, c.case_id) <> (%(device)s, %(case_id)s)
+  AND c.opened_s BETWEEN %(opened_s)s - 86400 AND %(opened_s)s + 86400
+ORDER BY c.place_id = %(place_id)s DESC NULLS LAST, abs(c.opened_s - %(opened_s)s) LIMIT %(most)s"""
+    given = {name: getattr(of, name) for name in ("tenant", "device", "case_id", "kind")}
+    given |= {"opened_s": of.opened_s, "place_id": of.place_id, "now_s": 0.0, "most": most}
+    return ask_for(connection, Row, text, given)

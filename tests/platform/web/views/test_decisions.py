@@ -1,0 +1,212 @@
+"""Verdicts and ticket numbers: signed, kept with their history, taken back in time, and never lost to a slow network."""
+
+from __future__ import annotations
+
+import base64
+import json
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from kerbwatch_platform.evidence import signing
+from kerbwatch_platform.web.queries import cases, decisions
+
+from tests.platform.web.views.city import NOON, Case, Device, seconds
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> Ed25519PrivateKey:
+    return signing.key(tmp_path / "desk.pem")
+
+
+@pytest.fixture
+def case(device: Device) -> cases.CaseId:
+    return cases.CaseId(*Case(device, NOON).id)
+
+
+def verdict(
+    finding: decisions.Finding = "valid", *, seen: int = 0, of_case: str | None = None
+) -> decisions.Verdict:
+    return decisions.Verdict(uuid4(), finding, of_case, seen)
+
+
+def decoded(part: str) -> bytes:
+    return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
+
+
+def orders(connection: psycopg.Connection) -> list[dict[str, object]]:
+    return [row for [row] in connection.execute("SELECT command FROM outgoing ORDER BY created_at")]
+
+
+def send(connection: psycopg.Connection, answer: dict[str, str] | None = None) -> None:
+    """As the workers note it."""
+    told = None if answer is None else json.dumps(answer)
+    connection.execute("UPDATE outgoing SET sent_at = now(), answer = %s", (told,))
+
+
+def test_a_verdict_is_signed_and_ordered_and_names_nobody(
+    connection: psycopg.Connection, key: Ed25519PrivateKey, case: cases.CaseId
+) -> None:
+    told = verdict("valid")
+    decided = decisions.judge(connection, key, case, told, account="wang")
+    assert decided[1:] == ("valid", None)
+    [command] = orders(connection)
+    assert command["reference"] == f"desk {decided.number}"
+    assert command["command_id"] == str(told.decision_id)
+    [line] = decisions.verdicts(connection, case)
+    assert line.jws is not None
+    head, payload, signature = line.jws.split(".")
+    key.public_key().verify(decoded(signature), f"{head}.{payload}".encode())
+    signed = json.loads(decoded(payload))
+    assert (signed["device_id"], signed["verdict"]) == (case.device, "valid")
+    assert "wang" not in json.dumps([command, signed])
+
+
+def test_the_same_decision_sent_twice_is_one(
+    connection: psycopg.Connection, key: Ed25519PrivateKey, case: cases.CaseId
+) -> None:
+    told = verdict("false")
+    once = decisions.judge(connection, key, case, told, account="wang")
+    assert decisions.judge(connection, key, case, told, account="wang") == once
+    assert len(orders(connection)) == 1
+    number = decisions.Ticket(uuid4(), "示例-7", None)
+    assert decisions.file_under(connection, case, number, account="wang") == (
+        decisions.file_under(connection, case, number, account="wang")
+    )
+    assert len(orders(connection)) == 2
+
+
+def test_the_second_of_two_reviewers_is_told_and_the_newest_counts(
+    connection: psycopg.Connection, key: Ed25519PrivateKey, case: cases.CaseId
+) -> None:
+    first = decisions.judge(connection, key, case, verdict("valid"), account="wang")
+    second = decisions.judge(connection, key, case, verdict("false"), account="li")
+    assert second.other is not None
+    assert (second.other.account, second.other.said) == ("wang", "valid")
+    assert decisions.newest(connection, case) == second.number
+    knowing = decisions.judge(connection, key, case, verdict(seen=second.number), account="wang")
+    assert knowing.other is None
+    assert [line.number for line in decisions.verdicts(connection, case)] == [
+        knowing.number,
+        second.number,
+        first.number,
+    ]
+
+
+def test_decisions_at_the_same_moment_are_both_kept_and_only_the_later_is_told_of_the_other(
+    database: str, connection: psycopg.Connection, key: Ed25519PrivateKey, case: cases.CaseId
+) -> None:
+    def decide(account: str) -> decisions.Decided:
+        with psycopg.connect(database, autocommit=True) as own:
+            return decisions.judge(own, key, case, verdict(), account=account)
+
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(decide, [f"reviewer-{n}" for n in range(8)]))
+    assert sorted(each.other is None for each in found) == [False] * 7 + [True]
+    assert decisions.newest(connection, case) == max(each.number for each in found)
+    assert len(decisions.verdicts(connection, case)) == len(orders(connection)) == 8
+
+
+def test_a_decision_is_taken_back_until_it_is_ordered_and_the_one_before_counts_again(
+    connection: psycopg.Connection, key: Ed25519PrivateKey, case: cases.CaseId
+) -> None:
+    first = decisions.judge(connection, key, case, verdict("valid"), account="wang")
+    send(connection)
+    told = verdict("false", seen=first.number)
+    decisions.judge(connection, key, case, told, account="wang")
+    assert not decisions.undo(connection, case, told.decision_id, account="li")
+    assert decisions.undo(connection, case, told.decision_id, account="wang")
+    assert decisions.undo(connection, case, told.decision_id, account="wang"), (
+        "taken back twice is once"
+    )
+    assert decisions.newest(connection, case) == first.number
+    assert len(orders(connection)) == 1
+    now = datetime.now(UTC)
+    assert [line.told(now) for line in decisions.verdicts(connection, case)] == ["undone", "sent"]
+
+
+def test_what_was_sent_is_not_taken_back(
+    connection: psycopg.Connection, key: Ed25519PrivateKey, case: cases.CaseId
+) -> None:
+    told = decisions.Ticket(uuid4(), "示例-7", None)
+    decisions.file_under(connection, case, told, account="wang")
+    send(connection)
+    assert not decisions.undo(connection, case, told.decision_id, account="wang")
+    [line] = decisions.tickets(connection, case)
+    assert (line.said, line.undone_at) == ("示例-7", None)
+
+
+def test_a_history_says_how_far_each_decision_has_come(
+    connection: psycopg.Connection, key: Ed25519PrivateKey, device: Device
+) -> None:
+    made = Case(device, NOON)
+    case, now = cases.CaseId(*made.id), datetime.now(UTC)
+    decided = decisions.judge(connection, key, case, verdict("valid"), account="wang")
+
+    def told() -> str:
+        return decisions.verdicts(connection, case)[0].told(now)
+
+    assert told() == "waiting"
+    send(connection)
+    assert told() == "sent"
+    send(connection, {"status": "refused", "code": "no_authority"})
+    assert told() == "refused"
+    send(connection, {"status": "done"})
+    assert told() == "done"
+    made.is_judged("valid", f"desk {decided.number}", NOON + timedelta(hours=1))
+    [line] = decisions.verdicts(connection, case)
+    assert line.told(now) == "confirmed"
+    assert (line.confirmed_at, line.key) == (seconds(NOON + timedelta(hours=1)), "k" * 43)
+    connection.execute("UPDATE outgoing SET not_after = now() - interval '1 hour', answer = NULL")
+    assert decisions.judge(connection, key, case, verdict(seen=1), account="wang").other is None
+
+
+def test_an_order_that_nobody_answered_in_time_has_expired(
+    connection: psycopg.Connection, key: Ed25519PrivateKey, case: cases.CaseId
+) -> None:
+    decisions.judge(connection, key, case, verdict(), account="wang")
+    send(connection)
+    [line] = decisions.verdicts(connection, case)
+    assert line.told(datetime.now(UTC) + timedelta(hours=25)) == "expired"
+
+
+def test_a_duplicate_names_a_case_that_is_there_and_another_one(
+    connection: psycopg.Connection, key: Ed25519PrivateKey, device: Device, case: cases.CaseId
+) -> None:
+    other = Case(Device(connection, "next-corner"), NOON)
+    decisions.judge(
+        connection, key, case, verdict("duplicate", of_case=other.case_id), account="wang"
+    )
+    assert orders(connection)[0]["duplicate_of"] == other.case_id
+    with pytest.raises(LookupError):
+        decisions.judge(connection, key, case, verdict("duplicate", of_case="none"), account="wang")
+    itself = verdict("duplicate", of_case=case.case_id)
+    with pytest.raises(ValueError, match="itself"):
+        decisions.judge(connection, key, case, itself, account="wang")
+    assert len(decisions.verdicts(connection, case)) == 1
+
+
+def test_a_case_that_never_came_is_not_judged_and_no_id_serves_two_cases(
+    connection: psycopg.Connection, key: Ed25519PrivateKey, device: Device, case: cases.CaseId
+) -> None:
+    with pytest.raises(LookupError):
+        decisions.judge(connection, key, case._replace(case_id="none"), verdict(), account="wang")
+    told, another = verdict(), cases.CaseId(*Case(device, NOON).id)
+    decisions.judge(connection, key, case, told, account="wang")
+    with pytest.raises(ValueError, match="another"):
+        decisions.judge(connection, key, another, told, account="wang")
+
+
+@pytest.mark.parametrize("number", ["", " ", "x" * 101, "a\u202eb", "a\nb"])
+def test_a_ticket_number_is_one_that_can_be_read(
+    connection: psycopg.Connection, case: cases.CaseId, number: str
+) -> None:
+    told = decisions.Ticket(UUID(int=1), number, None)
+    with pytest.raises(ValueError, match="1 to 100"):
+        decisions.file_under(connection, case, told, account="wang")
