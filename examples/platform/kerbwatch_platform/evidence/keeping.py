@@ -8,6 +8,8 @@ from kerbwatch_platform.evidence import files
 from kerbwatch_platform.evidence.jpeg import NoPictureError, checked
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import psycopg
 
     from kerbwatch_platform.settings import Settings
@@ -26,15 +28,21 @@ class Own(NamedTuple):
     sha256: str
 
 
-def lock(connection: psycopg.Connection, tenant: str, device: str) -> None:
-    """Hold a device's pictures for this transaction: two workers may have pieces of one.
+def lock(connection: psycopg.Connection, devices: Iterable[tuple[str, str]]) -> None:
+    """Hold devices' pictures for this transaction: two workers may have pieces of one.
 
-    Whoever holds more than one takes them in order of tenant and device, so that no two wait for each other.
+    Args:
+        connection: In a transaction.
+        devices: Tenant and device of each. They are taken in one order, so that no two workers wait for each other.
     """
+    keys = [f"{tenant}/{device}" for tenant, device in sorted(devices)]
     connection.execute(
-        "SELECT pg_advisory_xact_lock_shared(hashtext('evidence folder'), 0),"
-        " pg_advisory_xact_lock(hashtext('evidence'), hashtext(%s))",
-        (f"{tenant}/{device}",),
+        "SELECT pg_advisory_xact_lock_shared(hashtext('evidence folder'), 0)",
+    )
+    connection.execute(
+        "SELECT pg_advisory_xact_lock(hashtext('evidence'), key) FROM ("
+        " SELECT DISTINCT hashtext(name) AS key FROM unnest(%s::text[]) AS name ORDER BY key) AS keys",
+        (keys,),
     )
 
 

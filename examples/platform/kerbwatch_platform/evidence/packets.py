@@ -73,7 +73,7 @@ def take_packet(connection: psycopg.Connection, settings: Settings, path: Path) 
     tenant, device, case_id = map(str, own)
     content = path.read_bytes()
     with connection.transaction():
-        keeping.lock(connection, tenant, device)
+        keeping.lock(connection, [(tenant, device)])
         _keep(
             connection, settings, Own(tenant, device, sha256(content).hexdigest()), case_id, content
         )

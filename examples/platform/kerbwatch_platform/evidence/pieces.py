@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256 as _sha256
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from kerbwatch_platform.evidence.keeping import MOST_BYTES, Own, keep, lock, may_come, size_of
+from kerbwatch_platform.evidence.keeping import MOST_BYTES, Own, keep, lock, may_come
 
 if TYPE_CHECKING:
     import psycopg
@@ -43,6 +43,13 @@ class Piece(Protocol):
     def payload(self) -> bytes: ...
 
 
+class _Picture(NamedTuple):
+    """A picture as its topic tells it: with another size it is another."""
+
+    own: Own
+    size: int
+
+
 class _Part(NamedTuple):
     first: int
     content: bytes
@@ -57,22 +64,20 @@ def take(connection: psycopg.Connection, settings: Settings, messages: Sequence[
     Raises:
         OSError: The disk does not take it. Nothing of ``messages`` is kept then.
     """
-    coming: dict[tuple[Own, int], list[_Part]] = defaultdict(list)
+    coming: dict[_Picture, list[_Part]] = defaultdict(list)
     for message in messages:
         _sort_in(coming, settings.prefix, message)
     has: dict[tuple[str, str], list[tuple[str, int]]] = defaultdict(list)
     if not coming:
         return has
     with connection.transaction():
-        for tenant, device in sorted({own[:2] for own, _ in coming}):
-            lock(connection, tenant, device)
-        for (own, size), parts in coming.items():
-            there = _has_after(connection, settings, own, size, parts)
-            has[own.tenant, own.device].append((own.sha256, there))
+        lock(connection, {picture.own[:2] for picture in coming})
+        for picture, there in _there_after(connection, settings, coming).items():
+            has[picture.own.tenant, picture.own.device].append((picture.own.sha256, there))
     return has
 
 
-def _sort_in(coming: dict[tuple[Own, int], list[_Part]], prefix: str, message: Piece) -> None:
+def _sort_in(coming: dict[_Picture, list[_Part]], prefix: str, message: Piece) -> None:
     if not message.topic.startswith(f"{prefix}/"):
         return
     found = _PIECE.fullmatch(message.topic, len(prefix))
@@ -81,73 +86,117 @@ def _sort_in(coming: dict[tuple[Own, int], list[_Part]], prefix: str, message: P
     size, first = int(found["size"]), int(found["first"])
     if size <= MOST_BYTES and 0 < len(message.payload) <= min(MOST_PIECE_BYTES, size - first):
         own = Own(found["tenant"], found["device"], found["sha256"])
-        coming[own, size].append(_Part(first, message.payload))
+        coming[_Picture(own, size)].append(_Part(first, message.payload))
 
 
-def _has_after(
-    connection: psycopg.Connection, settings: Settings, own: Own, size: int, parts: list[_Part]
-) -> int:
-    """How many bytes of a picture are there without a gap, with these parts."""
-    whole = size_of(connection, own)
-    if whole is not None:
-        return whole if whole == size else 0
-    if not may_come(connection, own):
-        return 0
+def _there_after(
+    connection: psycopg.Connection, settings: Settings, coming: dict[_Picture, list[_Part]]
+) -> dict[_Picture, int]:
+    """How many bytes of each picture are there without a gap, with what is coming. Few questions for all of them."""
+    there = dict.fromkeys(coming, 0)
+    wanted = []
+    for picture, (whole, known) in _known(connection, list(coming)).items():
+        if whole is not None:
+            there[picture] = whole if whole == picture.size else 0
+        elif known or may_come(connection, picture.own):
+            wanted.append(picture)
     with connection.cursor() as cursor:
         cursor.executemany(
             "INSERT INTO picture_piece (tenant, device, sha256, size_bytes, first, content)"
             " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
-            [(*own, size, *part) for part in parts],
+            [(*each.own, each.size, *part) for each in wanted for part in coming[each]],
         )
-    _bound(connection, own)
-    there = _without_gap(connection, own, size)
-    if there < size:
-        return there
-    content = _joined(connection, own, size)
-    _forget(connection, own)
-    if _sha256(content).hexdigest() != own.sha256:
-        return 0  # it comes again from its beginning
-    keep(connection, settings, own, content, over="pieces")
-    return size
-
-
-def _bound(connection: psycopg.Connection, own: Own) -> None:
-    """Forget what has waited longest of a device that has too much waiting; the picture at hand last."""
-    rows = connection.execute(
-        "SELECT sha256, count(*), sum(length(content)) FROM picture_piece"
-        " WHERE (tenant, device) = (%s, %s) GROUP BY sha256 ORDER BY sha256 = %s, max(arrived_at)",
-        own,
-    ).fetchall()
-    pieces, size = sum(int(row[1]) for row in rows), sum(int(row[2]) for row in rows)
-    for sha256, its_pieces, its_size in rows:
-        if pieces <= MOST_WAITING_PIECES and size <= MOST_WAITING_BYTES:
-            return
-        _forget(connection, own._replace(sha256=sha256))
-        pieces, size = pieces - int(its_pieces), size - int(its_size)
-
-
-def _without_gap(connection: psycopg.Connection, own: Own, size: int) -> int:
-    there = 0
-    for first, length in connection.execute(
-        "SELECT first, length(content) FROM picture_piece"
-        " WHERE (tenant, device, sha256, size_bytes) = (%s, %s, %s, %s) ORDER BY first",
-        (*own, size),
-    ):
-        if first > there:
-            break
-        there = max(there, first + length)
+    _bound(connection, wanted)
+    for picture, reached in _without_gap(connection, wanted).items():
+        there[picture] = reached
+        if reached >= picture.size and not _is_kept(connection, settings, picture):
+            there[picture] = 0  # it comes again from its beginning
     return there
 
 
-def _joined(connection: psycopg.Connection, own: Own, size: int) -> bytes:
+def _known(
+    connection: psycopg.Connection, pictures: list[_Picture]
+) -> dict[_Picture, tuple[int | None, bool]]:
+    """Of each: how many bytes it has if it is here whole, and whether it was begun or is named."""
+    rows = connection.execute(
+        """
+        SELECT f.size_bytes,
+          EXISTS (SELECT 1 FROM picture_piece p
+            WHERE (p.tenant, p.device, p.sha256) = (a.tenant, a.device, a.sha256))
+          OR EXISTS (SELECT 1 FROM evidence_named n
+            WHERE (n.tenant, n.device, n.sha256) = (a.tenant, a.device, a.sha256))
+        FROM unnest(%s::text[], %s::text[], %s::text[]) WITH ORDINALITY AS a (tenant, device, sha256, nth)
+        LEFT JOIN evidence_file f ON (f.tenant, f.device, f.sha256) = (a.tenant, a.device, a.sha256)
+          AND f.state <> 'lost'
+        ORDER BY a.nth
+        """,
+        _columns(pictures),
+    ).fetchall()
+    return dict(zip(pictures, rows, strict=True))
+
+
+def _columns(pictures: list[_Picture]) -> list[list[str]]:
+    return [[each.own[column] for each in pictures] for column in range(3)]
+
+
+def _bound(connection: psycopg.Connection, pictures: list[_Picture]) -> None:
+    """Forget what has waited longest of a device that has too much waiting; what is coming now last."""
+    devices = sorted({each.own[:2] for each in pictures})
+    over = connection.execute(
+        "SELECT tenant, device FROM picture_piece JOIN unnest(%s::text[], %s::text[])"
+        " AS asked (tenant, device) USING (tenant, device) GROUP BY tenant, device"
+        " HAVING count(*) > %s OR sum(length(content)) > %s",
+        (
+            *([each[n] for each in devices] for n in range(2)),
+            MOST_WAITING_PIECES,
+            MOST_WAITING_BYTES,
+        ),
+    ).fetchall()
+    for tenant, device in over:
+        now = [each.own.sha256 for each in pictures if each.own[:2] == (tenant, device)]
+        rows = connection.execute(
+            "SELECT sha256, count(*), sum(length(content)) FROM picture_piece"
+            " WHERE (tenant, device) = (%s, %s) GROUP BY sha256"
+            " ORDER BY sha256 = ANY(%s), max(arrived_at)",
+            (tenant, device, now),
+        ).fetchall()
+        pieces, size = sum(int(row[1]) for row in rows), sum(int(row[2]) for row in rows)
+        for sha256, its_pieces, its_size in rows:
+            if pieces <= MOST_WAITING_PIECES and size <= MOST_WAITING_BYTES:
+                break
+            _forget(connection, Own(tenant, device, sha256))
+            pieces, size = pieces - int(its_pieces), size - int(its_size)
+
+
+def _without_gap(connection: psycopg.Connection, pictures: list[_Picture]) -> dict[_Picture, int]:
+    there = dict.fromkeys(pictures, 0)
+    for *own, size, first, length in connection.execute(
+        "SELECT tenant, device, sha256, size_bytes, first, length(content) FROM picture_piece"
+        " JOIN unnest(%s::text[], %s::text[], %s::text[], %s::bigint[])"
+        " AS asked (tenant, device, sha256, size_bytes) USING (tenant, device, sha256, size_bytes)"
+        " ORDER BY first",
+        [*_columns(pictures), [each.size for each in pictures]],
+    ):
+        picture = _Picture(Own(*own), size)
+        if first <= there[picture]:
+            there[picture] = max(there[picture], first + length)
+    return there
+
+
+def _is_kept(connection: psycopg.Connection, settings: Settings, picture: _Picture) -> bool:
+    """Put a picture together; whether it is what its hash says. Its pieces are not needed any more."""
     content = bytearray()
     for first, part in connection.execute(
         "SELECT first, content FROM picture_piece"
         " WHERE (tenant, device, sha256, size_bytes) = (%s, %s, %s, %s) ORDER BY first",
-        (*own, size),
+        (*picture.own, picture.size),
     ):
         content += bytes(part)[len(content) - first :]
-    return bytes(content)
+    _forget(connection, picture.own)
+    if _sha256(content).hexdigest() != picture.own.sha256:
+        return False
+    keep(connection, settings, picture.own, bytes(content), over="pieces")
+    return True
 
 
 def _forget(connection: psycopg.Connection, own: Own) -> None:

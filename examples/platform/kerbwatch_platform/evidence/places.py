@@ -85,7 +85,7 @@ def put(connection: psycopg.Connection, settings: Settings, token: str, content:
             return "too_large"
         if _sha256(content).hexdigest() != own.sha256:
             return "other_bytes"
-        lock(connection, own.tenant, own.device)
+        lock(connection, [own[:2]])
         if size_of(connection, own) is None:
             keep(connection, settings, own, content, over="https")
         connection.execute(

@@ -21,6 +21,8 @@ CREATE INDEX evidence_file_of_nothing ON evidence_file (tenant, device)
 
 -- A piece of a picture that never becomes whole does not stay for ever.
 ALTER TABLE picture_piece ADD COLUMN IF NOT EXISTS arrived_at TIMESTAMPTZ NOT NULL DEFAULT now();
+-- What is a JPEG already does not get smaller.
+ALTER TABLE picture_piece ALTER COLUMN content SET STORAGE EXTERNAL;
 
 -- Hours that an authority signed, or will: `root` is over the records that have this hour (RFC 6962, RFC 3161).
 CREATE TABLE evidence_hour (
