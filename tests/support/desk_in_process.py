@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -11,6 +10,7 @@ from kerbwatch_platform.web.app import guarded
 from kerbwatch_platform.web.desk import Desk
 
 from tests.support.desk import PEOPLE, RunningDesk
+from tests.support.loops import run_apart
 
 if TYPE_CHECKING:
     from kerbwatch_platform.web.roles import Role
@@ -62,4 +62,4 @@ class DeskInProcess:
             ) as client:
                 return await client.request(method, path)
 
-        return asyncio.run(asked())
+        return run_apart(asked())

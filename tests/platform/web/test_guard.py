@@ -15,6 +15,7 @@ from kerbwatch_platform.web.guard import BodyError, Guard
 
 from tests.support.desk import RunningDesk
 from tests.support.desk_visitor import Visitor, words_of
+from tests.support.loops import run_apart
 
 PUBLIC = Web(host="0.0.0.0", public_url="https://desk.city.example")
 
@@ -198,7 +199,7 @@ def test_a_body_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyP
         "type": "http", "method": "POST", "raw_path": b"/sign-in", "query_string": b"",
         "headers": [(b"host", b"localhost")],
     }  # fmt: skip
-    asyncio.run(Guard(inner, Addresses(Web()))(scope, never, unsent))
+    run_apart(Guard(inner, Addresses(Web()))(scope, never, unsent))
     assert met == [408]
 
 
