@@ -78,8 +78,10 @@ def outside_a_room(root: Path) -> list[str]:
 
 
 def _lies_in_a_room(folders: tuple[str, ...]) -> bool:
-    """Whether it does: the platform is a package of its own, with rooms within."""
-    if folders[:1] == ("platform",) and len(folders) == 2:
+    """Whether it does: the platform is a package of its own, with rooms within, and views within the desk's."""
+    if folders[:1] == ("platform",) and len(folders) > 1:
+        if folders[2:] not in {(), ("views",)}:
+            return False
         return folders[1] in ROOMS_OF_THE_PLATFORM
     return len(folders) == 1 and folders[0] in ROOMS
 

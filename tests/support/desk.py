@@ -106,7 +106,7 @@ class RunningDesk:
     def person(self, role: Role, name: str, person: str = "坐席 99") -> str:
         """Make one more account with the tests' password; its name."""
         with self.connect() as connection:
-            token = accounts.make(connection, name, person, role, "the tests")
+            token = accounts.make(connection, name, person, role, "administrator")
             accounts.use_link(connection, token, hashed_password(), name="", person="")
         return name
 
