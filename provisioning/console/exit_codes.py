@@ -108,6 +108,10 @@ EXPECTED = {
     "provisioning.rendering.pdf_font.MissingGlyphError": Expected(
         FAULT, said("Nothing was printed.")
     ),
+    "provisioning.simulation.plan.PlanError": Expected(
+        REFUSED, said("The simulation was refused.")
+    ),
+    "provisioning.simulation.fleet.FleetError": Expected(FAULT, said("The simulation ended.")),
     "builtins.ModuleNotFoundError": Expected(
         FAULT, said("A package that this needs is not installed.")
     ),
