@@ -19,6 +19,7 @@ ROOMS = {path.parent.name for path in (ROOT / "agent").glob("*/__init__.py")} | 
     "training",
     "project",
     "page",  # provisioning/page: in a browser
+    "simulation",  # provisioning/simulation
     "platform",  # the platform's side of the contract: examples/platform
 }
 
