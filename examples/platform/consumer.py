@@ -1,6 +1,6 @@
 """A platform's consumer: stores each event once and each of its numbers, and says what it has stored.
 
-It needs paho-mqtt, jsonschema, cryptography and the contract's reader schema, and nothing of the agent. Why each
+It needs paho-mqtt, jsonschema-rs, cryptography and the contract's reader schema, and nothing of the agent. Why each
 step is as it is stands in docs/platform/; what is stored of a message, in storing.py.
 
     python consumer.py mqtt://localhost:1883 platform.db

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kerbwatch_platform.contract.message import Place, place_of
-from kerbwatch_platform.contract.reading import code_against, events_in, key_in, number_of
+from kerbwatch_platform.contract.reading import case_in, events_in, judged, key_in, number_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -104,18 +104,19 @@ def _message(found: Sorted, topic: str, place: Place, payload: bytes) -> None:
             _set_aside(found, topic, place, "an event without a number", content)
             continue
         number = Number(place.tenant, place.device, *told)
-        code = "ambiguous_json" if unclear else code_against(event, place.tenant, place.device)
+        code, text = judged(event, place.tenant, place.device)
+        code = "ambiguous_json" if unclear else code
         if code:
             found.refused.setdefault(number, (code, json.dumps(event)))
         else:
-            _event(found, number, event)
+            _event(found, number, event, text)
 
 
-def _event(found: Sorted, number: Number, event: dict[str, Any]) -> None:
+def _event(found: Sorted, number: Number, event: dict[str, Any], text: str) -> None:
     device = number[:2]
     of = Id(*device, event["event_id"])
     test = event.get("test") is True
-    found.events.setdefault(of, (event["type"], test, json.dumps(event, ensure_ascii=False)))
+    found.events.setdefault(of, (event["type"], test, text))
     found.claims.setdefault((number, of.event_id))
     found.refused.pop(number, None)
     match event["type"]:
@@ -126,11 +127,11 @@ def _event(found: Sorted, number: Number, event: dict[str, Any]) -> None:
                 found.keys.setdefault(device, key)
         case "device.loss":
             found.losses.add(of)
-        case "evidence.packed":
+        case "evidence.packed" | "evidence.deleted":
             found.packed.append(of)
         case "case.opened" if test:
-            case_id = event["body"].get("case_id") if isinstance(event.get("body"), dict) else None
-            if isinstance(case_id, str):
+            case_id = case_in(event)
+            if case_id:
                 found.test_cases.append((*device, case_id))
 
 

@@ -66,7 +66,7 @@ class Taken:
     test_cases: list[tuple[str, str, str]] = field(default_factory=list)
     """Tenant, device and case: each gets a number at once."""
     packed: list[tuple[str, str, str]] = field(default_factory=list)
-    """Tenant, device and event of each ``evidence.packed``."""
+    """Tenant, device and event of each record: ``evidence.packed``, ``evidence.deleted``."""
     set_aside: dict[tuple[str, str], int] = field(default_factory=dict)
     """Bytes that this batch put aside, by device."""
 
