@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 
 
 class Postgres:
-    """One database behind a socket in a folder."""
+    """One server behind a socket in a folder: started, stopped at once, and started again."""
 
-    def __init__(self, folder: Path, psql: str) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, psql: str, server: list[str]) -> None:
+        self._folder, self._server = folder, server
+        self._running: subprocess.Popen[bytes] | None = None
         self.conninfo = self.address()
         self._command = [psql, "-X", "-q", "-At", "-h", str(folder), "-U", "desk", "postgres"]
         self._command += ["-v", "ON_ERROR_STOP=1"]
@@ -32,6 +33,19 @@ class Postgres:
     def address(self, database: str = "postgres") -> str:
         """Where a program finds a database of it: a libpq connection string."""
         return f"host={self._folder} user=desk dbname={database}"
+
+    def start(self) -> None:
+        log = self._folder / "log"
+        with log.open("wb") as lines:
+            self._running = subprocess.Popen(self._server, stdout=lines, stderr=lines)
+        wait_until(lambda: b"ready to accept" in log.read_bytes())
+
+    def stop(self) -> None:
+        """End it at once, whoever is still connected."""
+        if self._running is not None:
+            self._running.send_signal(signal.SIGINT)
+            self._running.wait()
+            self._running = None
 
     def script(self, text: str, **given: str | float) -> str:
         """Run SQL; what it prints. ``given`` stand for ``:name``."""
@@ -71,21 +85,17 @@ def postgres() -> Iterator[Postgres]:
     if os.geteuid() == 0:  # it refuses to run as root
         shutil.chown(folder, "postgres")
         other = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
-    data, log = folder / "data", folder / "log"
+    data = folder / "data"
     try:
         initdb = [programs["initdb"], "-D", str(data), "-A", "trust", "-U", "desk", "--no-sync"]
         subprocess.run([*other, *initdb, "-E", "UTF8"], check=True, capture_output=True)
         server = [*other, programs["postgres"], "-D", str(data), "-k", str(folder), "-h", "", "-F"]
-        with (
-            log.open("wb") as lines,
-            subprocess.Popen(server, stdout=lines, stderr=lines) as running,
-        ):
-            try:
-                wait_until(lambda: b"ready to accept" in log.read_bytes())
-                yield Postgres(folder, programs["psql"])
-            finally:
-                running.send_signal(signal.SIGINT)  # at once, whoever is still connected
-                running.wait()
+        running = Postgres(folder, programs["psql"], server)
+        try:
+            running.start()
+            yield running
+        finally:
+            running.stop()
     finally:
         shutil.rmtree(folder)
 

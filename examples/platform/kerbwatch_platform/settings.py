@@ -64,6 +64,16 @@ class Uploads(_Section):
     key_file: Path
 
 
+class Limits(_Section):
+    """What one device may send to one worker: so much at once, and so much a second after that."""
+
+    burst_messages: Annotated[int, Field(ge=1)] = 20_000
+    messages_per_s: Annotated[float, Field(gt=0)] = 200.0
+    burst_bytes: Annotated[int, Field(ge=1)] = 64_000_000
+    """Of messages as they are read: unpacked."""
+    bytes_per_s: Annotated[float, Field(gt=0)] = 2_000_000.0
+
+
 class Timestamps(_Section):
     """The authority that signs when an hour's records were there (RFC 3161)."""
 
@@ -88,6 +98,7 @@ class Settings(_Section):
     """Ed25519, PEM: signs verdicts, orders and hand-overs. Made at the first start, never sent."""
     time_zone: str = "Asia/Shanghai"
     web: Web = Web()
+    limits: Limits = Limits()
     timestamps: Timestamps | None = None
     uploads: Uploads | None = None
     webhooks: tuple[Webhook, ...] = ()
