@@ -20,33 +20,12 @@ from tests.support.openssl import openssl
 from tests.support.packed_cases import PackingDevice
 from tests.support.paths import ROOT, SUPPORT
 from tests.support.programs import program
+from tests.support.timestamping import AUTHORITY
 
 PROGRAM = ROOT / "examples/platform/kerbwatch_platform/contract/timestamp.py"
 TREE: dict[str, Any] = {"__name__": "timestamp_example"}
 exec(compile(PROGRAM.read_text(encoding="utf-8"), PROGRAM, "exec"), TREE)
 TWO_YEARS_S = 2 * 365 * 86_400
-AUTHORITY = """
-openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 3 -subj /CN=ExampleRoot
-openssl req -newkey rsa:2048 -nodes -keyout tsa.key -out tsa.csr -subj /CN=ExampleAuthority
-printf 'extendedKeyUsage=critical,timeStamping\\nbasicConstraints=CA:FALSE\\n' > extensions
-openssl x509 -req -in tsa.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile extensions -out tsa.pem
-cat > tsa.cnf <<END
-[tsa]
-default_tsa = example
-[example]
-serial = ./serial
-signer_cert = ./tsa.pem
-signer_key = ./tsa.key
-signer_digest = sha256
-default_policy = 1.2.3.4.1
-digests = sha256, sha384, sha512
-ess_cert_id_alg = sha256
-END
-echo 01 > serial
-"""
-"""An authority without a network. Its response carries its own certificate alone: OpenSSL 3.0 does not order several
-as DER asks for, and then a strict reader refuses them (`-chain`, and `certs` in the configuration)."""
-
 # The vectors of RFC 6962's reference implementation: leaves, and the roots of the first so many of them.
 LEAVES = ["", "00", "10", "2021", "3031", "40414243", "5051525354555657"]
 LEAVES += ["606162636465666768696a6b6c6d6e6f"]

@@ -25,8 +25,8 @@ from kerbwatch_platform.evidence.handover import handover
 from kerbwatch_platform.evidence.stamps import settle_hour, stamp
 from kerbwatch_platform.settings import Timestamps
 
-from tests.platform.evidence.conftest import City
-from tests.platform.evidence.test_stamps import TimeStampingAuthority
+from tests.support.evidence_desk import City, opened
+from tests.support.timestamping import TimeStampingAuthority
 
 PROGRAM = Path(verify_handover.__file__)
 Files = dict[str, bytes]
@@ -81,11 +81,6 @@ def zipped(files: Files) -> bytes:
 
 def payload(jws: bytes) -> Any:
     return json.loads(verify_handover.decode(jws.decode().split(".")[1]))
-
-
-def opened(content: bytes) -> Files:
-    with zipfile.ZipFile(io.BytesIO(content)) as handed:
-        return {name: handed.read(name) for name in handed.namelist()}
 
 
 @pytest.fixture

@@ -11,9 +11,8 @@ from kerbwatch_platform.evidence.handover import handover
 from kerbwatch_platform.evidence.packets import PacketError, take_packet
 
 from agent.identity.signing_key import Signer
-from tests.platform.evidence.conftest import City
-from tests.platform.evidence.test_handover import opened
 from tests.support.command_line import kerbwatch
+from tests.support.evidence_desk import City, opened
 
 
 def exported(city: City, case_id: str, out: Path, *options: str) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import random
 import subprocess
@@ -14,18 +13,15 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 from kerbwatch_platform import evidence
+from kerbwatch_platform.contract.message import Message
 from kerbwatch_platform.evidence import keeping, pieces
 from kerbwatch_platform.evidence.sweep import sweep
 
-from tests.platform.evidence.conftest import City, Piece
+from tests.support.evidence_desk import City, hashed
 from tests.support.packed_cases import jpeg
 
 if TYPE_CHECKING:
     from kerbwatch_platform.settings import Settings
-
-
-def hashed(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
 
 
 def lying(settings: Settings) -> dict[str, bytes]:
@@ -54,7 +50,7 @@ def test_pieces_may_come_in_any_order_and_more_than_once(
 def test_what_is_there_is_counted_without_a_gap(city: City, large: bytes) -> None:
     first, second, *rest = city.pieces(large)
 
-    def there(*given: Piece) -> list[tuple[str, int]]:
+    def there(*given: Message) -> list[tuple[str, int]]:
         return evidence.take(city.connection, city.settings, given)[city.place]
 
     assert there(second) == [(hashed(large), 0)]
@@ -67,7 +63,7 @@ def test_bytes_that_are_not_what_their_hash_says_are_forgotten_and_come_again(
     city: City, large: bytes
 ) -> None:
     wrong = city.pieces(large)
-    wrong[1].payload = b"x" + wrong[1].payload[1:]
+    wrong[1] = wrong[1]._replace(payload=b"x" + wrong[1].payload[1:])
     assert evidence.take(city.connection, city.settings, wrong)[city.place] == [(hashed(large), 0)]
     assert lying(city.settings) == {}
     assert city.rows("SELECT count(*) FROM picture_piece") == [(0,)]
@@ -126,7 +122,7 @@ def test_what_is_no_piece_is_not_kept(city: City, levels: str) -> None:
         f"{city.settings.prefix}/{tenant}/{device}/x/{device}/pictures/{sha}/4/0",
         f"{city.settings.prefix}/../{device}/pictures/{sha}/4/0",
     ):
-        assert not evidence.take(city.connection, city.settings, [Piece(topic, b"0123")])
+        assert not evidence.take(city.connection, city.settings, [Message(topic, b"0123")])
     assert city.rows("SELECT count(*) FROM picture_piece") == [(0,)]
 
 
@@ -168,7 +164,7 @@ def test_two_workers_that_have_pieces_of_one_picture_make_one_of_it(
     parts = city.pieces(large, size=1000)
     told: list[int] = []
 
-    def work(own: list[Piece]) -> None:
+    def work(own: list[Message]) -> None:
         with psycopg.connect(city.settings.database, autocommit=True) as connection:
             for piece in own:
                 has = evidence.take(connection, city.settings, [piece])
@@ -190,7 +186,7 @@ from kerbwatch_platform import evidence
 from kerbwatch_platform.evidence import files, keeping
 from kerbwatch_platform.settings import load
 from pathlib import Path
-from tests.platform.evidence.conftest import Piece
+from kerbwatch_platform.contract.message import Message
 
 put = files.put
 def dies(folder, content):
@@ -206,7 +202,7 @@ content = Path(sys.argv[2]).read_bytes()
 topic = sys.argv[4]
 with psycopg.connect(load(Path(sys.argv[1])).database, autocommit=True) as connection:
     evidence.take(connection, load(Path(sys.argv[1])), [
-        Piece(f"{topic}/{begin}", content[begin : begin + 8192])
+        Message(f"{topic}/{begin}", content[begin : begin + 8192])
         for begin in range(0, len(content), 8192)
     ])
 """

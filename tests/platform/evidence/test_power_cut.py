@@ -11,7 +11,7 @@ import pytest
 from kerbwatch_platform.evidence.sweep import sweep
 
 from tests.faults.images import NEEDS, Disk
-from tests.platform.evidence.conftest import City
+from tests.support.evidence_desk import City
 from tests.support.waiting import wait_until
 
 STORES = """
@@ -20,7 +20,7 @@ import psycopg
 from pathlib import Path
 from kerbwatch_platform import evidence
 from kerbwatch_platform.settings import load
-from tests.platform.evidence.conftest import Piece
+from kerbwatch_platform.contract.message import Message
 from tests.support.packed_cases import jpeg
 
 settings, prefix = load(Path(sys.argv[1])), sys.argv[2]
@@ -33,7 +33,7 @@ with psycopg.connect(settings.database, autocommit=True) as connection:
         connection.execute("INSERT INTO evidence_named VALUES (%s, %s, 'e', %s, 'c', 'opened', 'begin', 'f', now(), '', %s)",
             (sys.argv[3], sys.argv[4], number, sha256))
         topic = f"{prefix}/{sha256}/{len(content)}"
-        evidence.take(connection, settings, [Piece(f"{topic}/{at}", content[at : at + 8192])
+        evidence.take(connection, settings, [Message(f"{topic}/{at}", content[at : at + 8192])
             for at in range(0, len(content), 8192)])
 """
 

@@ -13,7 +13,7 @@ from kerbwatch_platform.contract.sign import encoded
 from kerbwatch_platform.evidence.records import check, link_of
 
 from agent.identity.signing_key import Signer
-from tests.platform.evidence.conftest import City
+from tests.support.evidence_desk import City
 from tests.support.packed_cases import jpeg
 from tests.support.paths import ROOT
 

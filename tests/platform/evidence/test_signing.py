@@ -15,7 +15,7 @@ from kerbwatch_platform.evidence.asking import ask, ask_for_snapshot
 from agent.config.authorities import AuthoritySection
 from agent.identity.authorities import authorities_of
 from agent.protocol.commands import Refusal
-from tests.platform.evidence.conftest import City
+from tests.support.evidence_desk import City
 
 
 def test_it_is_made_at_the_first_start_and_stays(tmp_path: Path) -> None:

@@ -5,10 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import threading
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,62 +14,13 @@ from kerbwatch_platform.contract import timestamp
 from kerbwatch_platform.evidence.stamps import proof_of, settle_hour, stamp
 from kerbwatch_platform.settings import Settings, Timestamps
 
-from tests.platform.evidence.conftest import City
-from tests.platform.test_timestamp import AUTHORITY
-from tests.support.openssl import openssl
+from tests.support.evidence_desk import City
+from tests.support.timestamping import TimeStampingAuthority
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 NEXT_HOUR = datetime.now(UTC) + timedelta(hours=1)
-
-
-class TimeStampingAuthority:
-    """One on a port of its own; OpenSSL signs.
-
-    Attributes:
-        answers: What it does: ``signs``, ``breaks`` (500), ``rambles`` (an endless answer), ``lies`` (another's token).
-    """
-
-    def __init__(self, folder: Path) -> None:
-        openssl(folder, AUTHORITY)
-        self.folder, self.answers, self.asked = folder, "signs", 0
-        authority = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                authority.answer(self)
-
-            def log_message(self, *_: object) -> None:
-                """Say nothing."""
-
-        self._server = HTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/tsa"
-
-    def answer(self, request: BaseHTTPRequestHandler) -> None:
-        self.asked += 1
-        query = request.rfile.read(int(request.headers["Content-Length"]))
-        assert request.headers["Content-Type"] == "application/timestamp-query"
-        if self.answers == "lies":
-            query = timestamp.request(b"another root")
-        (self.folder / "query").write_bytes(query)
-        openssl(self.folder, "openssl ts -reply -queryfile query -config tsa.cnf -out token")
-        token = (self.folder / "token").read_bytes()
-        request.send_response(500 if self.answers == "breaks" else 200)
-        request.send_header("Content-Type", "application/timestamp-reply")
-        request.end_headers()
-        request.wfile.write(token if self.answers != "rambles" else b"x" * 5_000_000)
-
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        thread = threading.Thread(target=self._server.serve_forever)
-        thread.start()
-        try:
-            yield
-        finally:
-            self._server.shutdown()
-            self._server.server_close()
-            thread.join()
 
 
 @pytest.fixture(scope="module")

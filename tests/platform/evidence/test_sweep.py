@@ -10,7 +10,7 @@ from kerbwatch_platform import evidence
 from kerbwatch_platform.evidence import files
 from kerbwatch_platform.evidence.sweep import Swept, sweep
 
-from tests.platform.evidence.conftest import City
+from tests.support.evidence_desk import City
 from tests.support.packed_cases import jpeg
 
 LONG_AGO_S = 40 * 86_400

@@ -25,9 +25,8 @@ from agent.domain.ids import RandomIds
 from agent.storage.database import Database
 from agent.storage.picture_table import Put, QueuedPicture, queue_picture, queued
 from drivers.testing import FakeClock
-from tests.platform.evidence.conftest import City
-from tests.platform.evidence.test_pieces import hashed
 from tests.support.certificates import Authority
+from tests.support.evidence_desk import City, hashed
 from tests.support.outboxes import NOON, open_outbox
 from tests.support.packed_cases import jpeg
 from tests.support.waiting import wait_until
