@@ -7,6 +7,7 @@ import json
 from base64 import urlsafe_b64decode
 from typing import Any
 
+import psycopg
 import pytest
 from kerbwatch_platform import evidence
 from kerbwatch_platform.contract.sign import encoded
@@ -190,6 +191,30 @@ def test_what_nobody_verified_on_arrival_is_found_later(city: City) -> None:
     assert evidence.verify_rest(city.connection) == 2
     assert all(each.verified for each in evidence.records_of(city.connection, *city.place, case_id))
     assert evidence.verify_rest(city.connection) == 0
+
+
+def test_what_two_workers_took_in_at_once_is_brought_together(city: City) -> None:
+    """A picture, its manifest and the one before it, each in a transaction that does not see the others'."""
+    city.knows_the_key()
+    case_id = city.device.packed()
+    copied = city.copies(case_id)["after"]
+    ids = city.hears(verify=False)
+    connections = [psycopg.connect(city.settings.database) for _ in range(3)]
+    for each in connections:
+        each.execute("SELECT 1")  # begins the worker's own transaction
+    first, second, third = connections
+    evidence.verify_arrived(first, [(*city.place, ids[0])])
+    evidence.verify_arrived(second, [(*city.place, ids[1])])
+    evidence.take(third, city.settings, city.pieces(copied))
+    for each in connections:
+        each.commit()
+        each.close()
+    assert chains(city) == [(1, "begins"), (2, "awaits")]
+    assert city.rows("SELECT state, case_id FROM evidence_file") == [("unverified", None)]
+    assert city.states(case_id)["after"] == ("verified", None), "the desk goes by the records"
+    evidence.verify_rest(city.connection)
+    assert chains(city) == [(1, "begins"), (2, "follows")]
+    assert city.rows("SELECT state, case_id FROM evidence_file") == [("verified", case_id)]
 
 
 def test_names_that_a_hostile_manifest_may_have_are_never_stored(city: City) -> None:

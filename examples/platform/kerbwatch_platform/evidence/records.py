@@ -223,7 +223,26 @@ def verify_rest(connection: psycopg.Connection, most: int = 10_000) -> int:
             " USING (tenant, device) WHERE fault = 'no_key' LIMIT %s",
             (most,),
         ).fetchall()
-        return _verify(connection, [*missed, *keyless])
+        count = _verify(connection, [*missed, *keyless])
+        _join_up(connection, most)
+    return count
+
+
+def _join_up(connection: psycopg.Connection, most: int) -> None:
+    """Bring together what two workers took in at once, neither of which saw the other's."""
+    loose = connection.execute(
+        "SELECT r.tenant, r.device, r.number FROM evidence_record r JOIN evidence_record b"
+        " ON (b.tenant, b.device, b.number, b.link) = (r.tenant, r.device, r.number - 1, r.previous)"
+        " WHERE r.chain IN ('awaits', 'broken') AND b.fault IS NULL LIMIT %s",
+        (most,),
+    ).fetchall()
+    _chain(connection, {(row[0], row[1], row[2]) for row in loose})
+    named = connection.execute(
+        "SELECT n.tenant, n.device, n.event_id FROM evidence_file f JOIN evidence_named n"
+        " USING (tenant, device, sha256) WHERE f.kind = 'picture' AND f.case_id IS NULL LIMIT %s",
+        (most,),
+    ).fetchall()
+    _settle(connection, set(named) | _at(connection, {(row[0], row[1], row[2]) for row in loose}))
 
 
 _ARRIVED = """
