@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from kerbwatch_platform.local.postgres import Cluster
     from kerbwatch_platform.settings import Settings
 
-WEB, HOURLY = "web", "hourly"
+WEB, HOURLY, UPLOADS = "web", "hourly", "uploads"
 _MIGRATES_WITHIN_S = 600
 
 
@@ -69,6 +69,8 @@ def _start(
     running.start(Program(WEB, _command(folder, "web")))
     running.wait_until(lambda: _listens(settings.web.port), WEB)
     running.start(Program(HOURLY, _command(folder, "hourly")))
+    if settings.uploads is not None:
+        running.start(Program(UPLOADS, _command(folder, "uploads")))
     if device is not None:
         running.start(device.program)
     _welcome(
