@@ -31,6 +31,7 @@ PAGES = sorted(
         *ROOT.glob("*.md"),
         *ROOT.glob("docs/**/*.md"),
         *ROOT.glob("contract/*.md"),
+        *ROOT.glob("examples/platform/*.md"),
     ]
 )
 COMMANDS = ROOT / "docs" / "commands.md"

@@ -15,6 +15,7 @@ PAGES = {
     page: page.with_name(page.name.replace(".md", ".zh-CN.md"))
     for page in (
         ROOT / "README.md",
+        ROOT / "examples" / "platform" / "README.md",
         ROOT / "docs" / "at-rest.md",
         ROOT / "docs" / "cameras.md",
         ROOT / "docs" / "card.md",
@@ -77,7 +78,13 @@ def tables(page: Path) -> list[list[str]]:
 
 @pytest.mark.parametrize(
     "page",
-    sorted([*ROOT.glob("*.zh-CN.md"), *ROOT.glob("docs/**/*.zh-CN.md")]),
+    sorted(
+        [
+            *ROOT.glob("*.zh-CN.md"),
+            *ROOT.glob("docs/**/*.zh-CN.md"),
+            *ROOT.glob("examples/platform/*.zh-CN.md"),
+        ]
+    ),
     ids=lambda page: page.name,
 )
 def test_a_chinese_page_has_one_word_for_one_thing(page: Path) -> None:

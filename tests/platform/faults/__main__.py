@@ -1,0 +1,97 @@
+"""``python -m tests.platform.faults``: let faults strike the platform, and show what SQL finds after each."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tqdm import tqdm
+
+from benchmarks.machine import headline
+from tests.faults.suite import SIZES, BrokenError
+from tests.platform.faults.suite import faults
+from tests.platform.faults.table import Line, document, table
+from tests.support.programs import MissingError
+
+if TYPE_CHECKING:
+    from tests.faults.suite import Size
+    from tests.platform.faults.suite import Fault
+
+
+def main() -> int:
+    chosen = _arguments()
+    known = faults()
+    if chosen.list:
+        for each in known:
+            counts = "/".join(str(each.counts[size]) for size in SIZES)
+            sys.stdout.write(f"{each.name:<30} {counts:<12} {each.promise}\n")
+        return 0
+    if unknown := set(chosen.names) - {each.name for each in known}:
+        sys.stderr.write(f"no such fault: {', '.join(sorted(unknown))}; see --list\n")
+        return 2
+    wanted = [each for each in known if not chosen.names or each.name in chosen.names]
+    striking = [each for each in wanted if each.counts[chosen.size]]
+    for number in (
+        signal.SIGINT,
+        signal.SIGTERM,
+    ):  # who starts us in the background has SIGINT ignored
+        signal.signal(number, signal.default_int_handler)
+    began_s = time.monotonic()
+    lines = []
+    for each in striking:
+        lines.append(strike(each, chosen.size, chosen.seed))
+        # At once: the table comes only if the run gets to its end.
+        sys.stderr.write(f"\r{each.name}: {lines[-1].result} ({lines[-1].took_s:.0f} s)\n")
+    machine = headline().partition("\n")[0]
+    machine += f"; one at a time, {(time.monotonic() - began_s) / 60:.1f} min"
+    again = f"python -m tests.platform.faults --size {chosen.size} --seed {chosen.seed}"
+    sys.stdout.write(f"{table(lines)}\n\n{machine}\n{' '.join([again, *chosen.names])}\n")
+    if chosen.json:
+        chosen.json.write_text(document(lines, machine, chosen.size), encoding="utf-8")
+    return 1 if any(line.broken for line in lines) else 0
+
+
+def strike(fault: Fault, size: Size, seed: int) -> Line:
+    """Let one strike; its folder is kept if a promise is broken."""
+    folder = Path(tempfile.mkdtemp(prefix=f"kerbwatch-{fault.name}-"))
+    began_s = time.monotonic()
+    line = partial(Line, fault, seed)
+    with tqdm(total=fault.counts[size], desc=fault.name, unit="×", leave=False) as bar:
+        try:
+            found = fault.run(size, seed, folder, bar.update)
+        except MissingError as error:
+            told = line(skipped=str(error))
+        except Exception as error:  # noqa: BLE001 - the outermost line: the others still strike
+            reason = str(error).partition("\n")[0] or type(error).__name__
+            sys.stderr.write(f"\n{error}\n  see {folder}\n")
+            if not isinstance(error, BrokenError):
+                traceback.print_exc()
+            return line(
+                took_s=time.monotonic() - began_s, broken=f"{reason} (seed {seed}, {folder})"
+            )
+        else:
+            told = line(took_s=time.monotonic() - began_s, found=found)
+    shutil.rmtree(folder, ignore_errors=True)
+    return told
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.platform.faults", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="faults; none: all")
+    parser.add_argument("--size", choices=SIZES, default="reduced", help="how often each strikes")
+    parser.add_argument("--seed", type=int, default=1, help="what varies follows from it (1)")
+    parser.add_argument("--list", action="store_true", help="name them, with their counts")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the table there, too")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

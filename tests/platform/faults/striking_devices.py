@@ -1,0 +1,150 @@
+"""Devices whose memory or clock is not what it was."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from typing import TYPE_CHECKING
+
+from tests.faults.clocks import PretendedClock
+from tests.faults.suite import require, wait_for
+from tests.platform.faults.city import on_mosquitto
+from tests.platform.faults.devices import Device, corner
+from tests.platform.faults.suite import fault
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.faults.suite import Run
+    from tests.platform.faults.city import OnMosquitto
+    from tests.platform.faults.suite import Found
+
+_YEAR_S = 365 * 86_400
+_GOES_ON_THOUGH_CLOSED = """
+SELECT DISTINCT n.device, n.epoch FROM numbered n
+  JOIN told t ON (t.tenant, t.device, t.event_id) = (n.tenant, n.device, n.event_id)
+  JOIN birth b ON (b.tenant, b.device, b.predecessor) = (n.tenant, n.device, n.epoch) AND b.sequence = 1
+WHERE t.occurred_s + t.shift_s > b.occurred_s + 1
+"""
+"""Of two cards one begins an epoch when it hears of the other's numbers; the other goes on in the old one. (``cloned``
+names three: two that begin one.)"""
+_TWO_PASTS = "every case stands as its device has it"
+"""Not where a device has forgotten how a case ended: what has ended has ended, on the platform."""
+
+
+@fault("device-cloned", short=1, reduced=1, full=6)
+def device_cloned(run: Run) -> Found:
+    """A card is copied into a second device: both deliver all, under numbers of their own, and SQL names the pair."""
+    with on_mosquitto(run) as city:
+        first = city.devices[0]
+        for number in range(run.times):
+            city.goes_on()
+            city.arrives()
+            first.stop()
+            twin = _copy(city, first, number)
+            for each in (first, twin):  # in turn, each under the numbers that the other has
+                each.start()
+                city.goes_on()
+                city.devices[0] = each
+                city.arrives()
+                each.stop()
+            city.devices[0] = first
+            _took_over(first, twin)
+            first.start()
+            city.recovers()
+        pairs = city.ask(_GOES_ON_THOUGH_CLOSED)
+        require(pairs, "SQL names the memory that there are two of")
+        return city.judged(without=("no memory is on two cards", _TWO_PASTS))
+
+
+def _copy(city: OnMosquitto, device: Device, number: int) -> Device:
+    """The same card in another device."""
+    folder = city.run.folder / f"twin-{number}"
+    made = corner(device.name, folder, device.corner.uplink)  # type: ignore[arg-type]
+    shutil.copytree(device.corner.state, made.state)
+    return Device(device.name, made, dict(device.accepted), dict(device.cases))
+
+
+def _took_over(device: Device, twin: Device) -> None:
+    """What the twin had accepted has to be there, too; its last words as it was ended went with it."""
+    for key, each in twin.accepted.items():
+        if not each.waits:
+            device.accepted.setdefault(key, each)
+
+
+@fault("device-reset", short=0, reduced=2, full=10)
+def device_reset(run: Run) -> Found:
+    """A device is reset and begins with an empty memory: what it had delivered stays, and a new epoch goes on."""
+    with on_mosquitto(run) as city:
+        device = city.devices[0]
+        for _ in range(run.times):
+            city.goes_on()
+            city.arrives()
+            device.stop()
+            _deliver_last_words(city, device)
+            shutil.rmtree(device.corner.state)
+            device.cases.clear()
+            device.start()
+            city.goes_on()
+            city.recovers()
+        return city.judged()
+
+
+@fault("device-set-back", short=0, reduced=2, full=10)
+def device_set_back(run: Run) -> Found:
+    """A device's memory is set back to an older copy, and it gives numbers twice: both events of each are there."""
+    with on_mosquitto(run) as city:
+        device = city.devices[0]
+        for number in range(run.times):
+            device.stop()
+            copy = run.folder / f"older-{number}"
+            shutil.copytree(device.corner.state, copy)
+            device.start()
+            city.goes_on()
+            city.arrives()
+            device.stop()
+            _deliver_last_words(city, device)
+            _put_back(device.corner.state, copy)
+            device.start()
+            city.goes_on()
+            city.recovers()
+        return city.judged(without=(_TWO_PASTS,))
+
+
+def _put_back(state: Path, copy: Path) -> None:
+    shutil.rmtree(state)
+    shutil.copytree(copy, state)
+
+
+def _deliver_last_words(city: OnMosquitto, device: Device) -> None:
+    """What a device said as it was ended waits on it, and is lost with its memory: deliver it before."""
+    while device.waiting():
+        device.start()
+        wait_for(lambda: device.waiting() == 0, "it knows that all is stored")
+        device.kill()  # says nothing any more
+    city.arrives()
+
+
+@fault("clock-wrong", short=0, reduced=1, full=6, needs=("mosquitto", "gcc"))
+def clock_wrong(run: Run) -> Found:
+    """A clock that begins twenty years back and is set later: every time is corrected, as a view over what came."""
+    began_s = time.time()
+    with on_mosquitto(run) as city, PretendedClock(run.folder) as clock:
+        device = city.devices[0]
+        device.environment = clock.environment
+        for _ in range(run.times):
+            device.stop()
+            clock.set(-20 * _YEAR_S, synchronised=False)
+            device.start()
+            city.goes_on()
+            clock.set(0, synchronised=True)
+            city.goes_on()
+            city.recovers()
+        corrected = city.ask("SELECT count(*) FROM told WHERE abs(shift_s) > 86400")[0][0]
+        require(corrected, "some times were corrected")
+        wrong = city.ask(
+            "SELECT type, occurred_s + shift_s FROM told WHERE occurred_s + shift_s"
+            f" NOT BETWEEN {began_s - 5} AND {time.time() + 5}"
+        )
+        require(not wrong, f"every event lies within this run: {wrong[:3]}")
+        return city.judged(notes=f"{corrected} events corrected by 20 years")
