@@ -89,7 +89,8 @@ def _among(folders: list[Path]) -> Iterator[Programs]:
             )
             version = _VERSION.search(told.stdout)
             if version is not None and int(version[1]) >= OLDEST:
-                yield Programs(folder, int(version[1]))
+                # Behind a link lie those that belong together.
+                yield Programs((folder / "postgres").resolve().parent, int(version[1]))
 
 
 def _install(own: Path) -> None:
