@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from kerbwatch_platform.web.roles import Role
 
-_TOKEN = re.compile(r'<meta name="csrf" content="([^"]*)">')
+TOKEN = re.compile(r'<meta name="csrf" content="([^"]*)">')
 
 
 class Visitor:
@@ -47,7 +47,7 @@ class Visitor:
     def get(self, path: str, **headers: str) -> httpx.Response:
         """Look at a page, and keep its token."""
         answer = self.client.get(path, headers=headers)
-        found = _TOKEN.search(answer.text)
+        found = TOKEN.search(answer.text)
         self.token = found[1] if found else self.token
         return answer
 

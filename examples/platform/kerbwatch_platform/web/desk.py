@@ -267,7 +267,7 @@ def logged_path(request: Request) -> str:
 
 def peer_of(request: Request) -> str:
     """The address that asks."""
-    return request.client.host if request.client else "?"
+    return one_line(request.client.host, 100) if request.client else "?"
 
 
 def visit_of(request: Request) -> Visit:
