@@ -28,7 +28,6 @@ class Asked:
     method: str
     path: str
     role: Role
-    for_machines: bool
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
@@ -41,7 +40,6 @@ def every_route() -> list[Asked]:
             method,
             re.sub(r"{(\w+)(?::\w+)?}", lambda part: _PARTS.get(part[1], "1"), route.path),
             PAGES[route.endpoint].role,
-            PAGES[route.endpoint].for_machines,
         )
         for route in routes()
         for method in sorted((route.methods or set()) - {"HEAD"})

@@ -61,7 +61,7 @@ def hostile(desk: RunningDesk) -> RunningDesk:
     return desk
 
 
-PAGES = [each.path for each in every_route() if each.method == "GET" and not each.for_machines]
+PAGES = [each.path for each in every_route() if each.method == "GET"]
 
 
 @pytest.mark.parametrize("path", PAGES)

@@ -21,9 +21,7 @@ BOTH = pytest.mark.parametrize("phone", [False, True], ids=["desktop", "phone"])
 SHOWN = [
     each.path
     for each in every_route()
-    if each.method == "GET"
-    and not each.for_machines
-    and not re.search(r"/[^/]*\.\w+$|/evidence/|/first/", each.path)
+    if each.method == "GET" and not re.search(r"/[^/]*\.\w+$|/evidence/|/first/", each.path)
 ]
 """Pages, not files."""
 FINGER_PX = 44

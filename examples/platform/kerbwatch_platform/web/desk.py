@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
     from kerbwatch_platform.settings import Settings
 
-BROWSER_DAYS = 180
 DATABASE_S = 5.0
 """How long a page waits for a connection."""
 
@@ -235,7 +234,7 @@ class Desk:
             key = sessions.begin(connection, account, peer_of(request), agent)
         visit.key, visit.browser = key, browser
         self.set_cookie(request, "session", key, None)
-        self.set_cookie(request, "browser", browser, BROWSER_DAYS)
+        self.set_cookie(request, "browser", browser, sessions.KNOWN_DAYS)
 
     def log(self, request: Request, what: str, status: int, **facts: str | None) -> None:
         """Write a row of the access log."""

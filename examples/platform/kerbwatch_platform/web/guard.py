@@ -18,11 +18,10 @@ if TYPE_CHECKING:
     from kerbwatch_platform.web.addresses import Addresses
 
 FORM_BYTES = 64_000
-"""The longest form is an account's or a verdict's; what machines send says its own (:func:`allow_bytes`)."""
+"""The longest form is an account's or a verdict's."""
 MAX_TARGET_BYTES = 2048
 BODY_S = 20.0
-METHODS = frozenset({"GET", "HEAD", "POST", "PUT"})
-_ALLOWED = "kerbwatch.most_bytes"
+METHODS = frozenset({"GET", "HEAD", "POST"})
 _HEADERS = [
     (
         b"content-security-policy",
@@ -85,7 +84,6 @@ class Guard:
         if refused is not None:
             await answer.refuse(refused)
             return
-        scope[_ALLOWED] = FORM_BYTES
         await self._app(scope, _Body(scope, receive).receive, answer.send)
 
     def _refusal(self, scope: Scope) -> int | None:
@@ -102,17 +100,12 @@ class Guard:
         )
 
 
-def allow_bytes(scope: Scope, most: int) -> None:
-    """Let this request's body be as large as that, before anything of it is read."""
-    scope[_ALLOWED] = most
-
-
 class _Body:
     """Counts what comes, and the time that it takes."""
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
-        self._scope, self._receive = scope, receive
-        self._bytes, self._whole = 0, False
+        self._receive, self._bytes = receive, 0
+        self._whole = False
         self._until_s = asyncio.get_running_loop().time() + BODY_S
         lengths = [value for name, value in scope["headers"] if name == b"content-length"]
         self._told = int(lengths[0][:18]) if lengths and lengths[0].isdigit() else 0
@@ -125,8 +118,7 @@ class _Body:
         """
         if self._whole:
             return await self._receive()
-        most = self._scope[_ALLOWED]
-        if max(self._told, self._bytes) > most:
+        if self._told > FORM_BYTES:
             raise BodyError(413)
         try:
             async with asyncio.timeout_at(self._until_s):
@@ -134,7 +126,7 @@ class _Body:
         except TimeoutError as error:
             raise BodyError(408) from error
         self._bytes += len(message.get("body", b""))
-        if self._bytes > most:
+        if self._bytes > FORM_BYTES:
             raise BodyError(413)
         self._whole = not message.get("more_body", False)
         return message

@@ -20,14 +20,13 @@ from starlette.responses import RedirectResponse, Response
 
 from kerbwatch_platform.web import limiting, sessions
 from kerbwatch_platform.web.desk import (
-    BROWSER_DAYS,
     Desk,
     RefusedError,
     Visit,
     peer_of,
     visit_of,
 )
-from kerbwatch_platform.web.guard import BodyError, allow_bytes
+from kerbwatch_platform.web.guard import BodyError
 from kerbwatch_platform.web.roles import ROLE_NAMES, Role
 from kerbwatch_platform.words import CHINESE, LANGUAGES, Language, text
 
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_CHANGES = frozenset({"POST", "PUT"})
 _FIELDS = 200
 SEEN = ("case_id", "sha256")
 """A path with one of these shows a case or a picture: looking at it is logged."""
@@ -69,8 +67,6 @@ class Page:
 
     view: Callable[[Desk, Request], Any]
     role: Role
-    for_machines: bool
-    most_bytes: int | None
 
 
 PAGES: dict[Callable[..., Any], Page] = {}
@@ -78,21 +74,18 @@ PAGES: dict[Callable[..., Any], Page] = {}
 
 
 def page(
-    *, role: Role, for_machines: bool = False, most_bytes: int | None = None
+    *, role: Role
 ) -> Callable[[Callable[[Desk, Request], Any]], Callable[[Request], Coroutine[Any, Any, Response]]]:
     """Make a view an endpoint of a route. A view that is no coroutine runs in a thread.
 
     Args:
         role: Who may at least be signed in for it.
-        for_machines: Whether devices and other systems ask it, not browsers: no token, no cookie; the view itself
-            reads the body and judges who asks. With ``Role.ANYONE`` alone.
-        most_bytes: The largest body; None: that of a form.
     """
 
     def around(
         view: Callable[[Desk, Request], Any],
     ) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        told = Page(view, role, for_machines, most_bytes)
+        told = Page(view, role)
 
         @wraps(view)
         async def endpoint(request: Request) -> Response:
@@ -133,7 +126,10 @@ def failed(desk: Desk, request: Request, error: Exception) -> Response:
         response.headers["retry-after"] = str(wait_s)
     account = visit_of(request).account
     if status in {401, 403} and account is not None:
-        desk.log(request, "refused", status)
+        try:
+            desk.log(request, "refused", status)
+        except psycopg.Error:  # nothing was shown
+            _log.exception("a refusal could not be written down")
     return response
 
 
@@ -166,7 +162,7 @@ def _recognise(desk: Desk, request: Request, visit: Visit) -> None:
     visit.browser = desk.cookie(request, "browser")
     if not visit.browser:
         visit.browser = sessions.new_key()
-        desk.set_cookie(request, "browser", visit.browser, BROWSER_DAYS)
+        desk.set_cookie(request, "browser", visit.browser, sessions.KNOWN_DAYS)
     key = desk.cookie(request, "session")
     if key:
         with desk.connection() as connection:
@@ -182,7 +178,7 @@ async def _let_in(desk: Desk, told: Page, request: Request, visit: Visit) -> Res
         RefusedError: They may not.
         TooOftenError: Not now.
     """
-    account, changes = visit.account, request.method in _CHANGES
+    account, changes = visit.account, request.method == "POST"
     if account is None:
         desk.limits.count(limiting.VISITED, peer_of(request))
     else:
@@ -194,9 +190,7 @@ async def _let_in(desk: Desk, told: Page, request: Request, visit: Visit) -> Res
         return RedirectResponse(f"/sign-in?next={quote(target, safe='')}", 303)
     if account is not None and account.role < told.role:
         raise RefusedError(403, NOT_YOURS, role=_role_name(desk, request, told.role))
-    if told.most_bytes:
-        allow_bytes(request.scope, told.most_bytes)
-    if changes and not told.for_machines:
+    if changes:
         await _check_form(desk, request, visit)
     return None
 
@@ -257,7 +251,7 @@ def _note(desk: Desk, told: Page, request: Request, response: Response) -> None:
     visit = visit_of(request)
     if visit.account is None or told.role == Role.ANYONE:
         return
-    changes = request.method in _CHANGES
+    changes = request.method == "POST"
     if changes or visit.note or any(name in request.path_params for name in SEEN):
         note = dict(visit.note)
         what = note.pop("what", "did" if changes else "saw")

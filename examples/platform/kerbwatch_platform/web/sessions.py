@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 IDLE_MINUTES = 30
 LONGEST_HOURS = 12
 """A shift."""
+KNOWN_DAYS = 180
+"""How long a browser is known after somebody has signed in at it."""
 
 _ENDED = "seen_at < now() - make_interval(mins => %(idle)s) OR began_at < now() - make_interval(hours => %(longest)s)"
 _ENDS = {"idle": IDLE_MINUTES, "longest": LONGEST_HOURS}
@@ -115,6 +117,9 @@ def sessions_of(connection: Connection, account: str) -> list[Session]:
 def know(connection: Connection, key: str, account: str) -> None:
     """Somebody has signed in at this browser: strangers' attempts no longer count against it."""
     connection.execute(
+        "DELETE FROM known_browser WHERE last_at < now() - make_interval(days => %s)", (KNOWN_DAYS,)
+    )
+    connection.execute(
         """INSERT INTO known_browser (key_hash, account) VALUES (%s, %s)
         ON CONFLICT (key_hash, account) DO UPDATE SET last_at = now()""",
         (hashed(key), account),
@@ -122,13 +127,13 @@ def know(connection: Connection, key: str, account: str) -> None:
 
 
 def is_known(connection: Connection, key: str | None, account: str) -> bool:
-    """Whether this account has signed in at this browser in the last half year."""
+    """Whether this account has signed in at this browser not too long ago."""
     if not key:
         return False
     found = connection.execute(
         """SELECT 1 FROM known_browser
-        WHERE key_hash = %s AND account = %s AND last_at > now() - interval '180 days'""",
-        (hashed(key), account),
+        WHERE key_hash = %s AND account = %s AND last_at > now() - make_interval(days => %s)""",
+        (hashed(key), account, KNOWN_DAYS),
     ).fetchone()
     return found is not None
 
