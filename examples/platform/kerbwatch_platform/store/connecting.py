@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
@@ -13,9 +14,13 @@ from alembic.config import Config
 from psycopg.conninfo import make_conninfo
 from psycopg_pool import ConnectionPool
 
+from kerbwatch_platform.store.upkeep import make_around
+
 HERE = Path(__file__).parent
 VIEWS = HERE / "views"
 """Made again in the order of their names whenever one of them changes: each room's views stand in a file of its own."""
+_OPTIONS = "-c search_path=public -c jit=off"
+"""Compiling a query takes longer than answering it here."""
 _MIGRATING = 0x6B657262
 """Advisory lock: one migration at a time, however many workers start."""
 
@@ -26,7 +31,7 @@ def connect(database: str) -> psycopg.Connection:
     Raises:
         psycopg.OperationalError: There is no database, or it does not let us in.
     """
-    return psycopg.connect(database, autocommit=True, options="-c search_path=public")
+    return psycopg.connect(database, autocommit=True, options=_OPTIONS)
 
 
 def pool(database: str, *, most: int = 8) -> ConnectionPool:
@@ -36,7 +41,7 @@ def pool(database: str, *, most: int = 8) -> ConnectionPool:
         min_size=1,
         max_size=most,
         open=True,
-        kwargs={"autocommit": True, "options": "-c search_path=public"},
+        kwargs={"autocommit": True, "options": _OPTIONS},
         check=ConnectionPool.check_connection,
     )
 
@@ -44,7 +49,7 @@ def pool(database: str, *, most: int = 8) -> ConnectionPool:
 def migrate(connection: psycopg.Connection) -> None:
     """Bring the tables up to this version, step by step, and make the views again; all of it or nothing.
 
-    Nothing happens where that is done already.
+    Nothing happens where that is done already. Then the months around now get their partitions.
     """
     told = connection.info
     database = make_conninfo(
@@ -64,6 +69,7 @@ def migrate(connection: psycopg.Connection) -> None:
         chosen.attributes["connection"] = over
         chosen.attributes["views"] = Views()
         command.upgrade(chosen, "head")
+    make_around(connection, datetime.now(UTC))
 
 
 class Views:
