@@ -6,7 +6,7 @@ import functools
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import click
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -42,12 +42,20 @@ class Web(_Section):
 
 
 class Webhook(_Section):
-    """A system of the city's own that is told; its secret lies in a file that only the platform reads."""
+    """A system of the city's own that is told; its secret lies in a file that only the platform reads.
 
-    name: str
-    url: str
+    ``form`` is one of ``kerbwatch-platform export --help``'s that a case has; ``events`` are the types that are told.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
+    url: Annotated[str, Field(pattern=r"^https?://[!-~]{1,2000}$")]
     secret_file: Path
-    form: str = "reported-matter"
+    form: Literal["reported-matter", "running-systems", "12345", "cloudevents"] = "reported-matter"
+    events: tuple[Annotated[str, Field(pattern=r"^case\.[a-z]{1,40}$")], ...] = (
+        "case.opened",
+        "case.cleared",
+        "case.withdrawn",
+    )
 
 
 class Uploads(_Section):
