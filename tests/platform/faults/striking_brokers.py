@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _CLUSTER_NEEDS = ("mmdebstrap", "nft", "ip", "unshare")
 
 
-@fault("mosquitto-killed", short=0, reduced=3, full=20)
+@fault("mosquitto-killed", short=0, reduced=2, full=20)
 def mosquitto_killed(run: Run) -> Found:
     """Mosquitto is killed and forgets what it had acknowledged: receipts decide, and it comes again."""
     with on_mosquitto(run) as city:
@@ -28,7 +28,7 @@ def mosquitto_killed(run: Run) -> Found:
         return city.judged()
 
 
-@fault("rabbitmq-node-killed", short=0, reduced=2, full=20, needs=_CLUSTER_NEEDS)
+@fault("rabbitmq-node-killed", short=0, reduced=1, full=20, needs=_CLUSTER_NEEDS)
 def rabbitmq_node_killed(run: Run) -> Found:
     """Of three RabbitMQ nodes one is killed: devices and workers go to another, and the queue is on all three."""
     with on_cluster(run) as city:

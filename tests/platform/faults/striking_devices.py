@@ -72,7 +72,7 @@ def _took_over(device: Device, twin: Device) -> None:
             device.accepted.setdefault(key, each)
 
 
-@fault("device-reset", short=0, reduced=2, full=10)
+@fault("device-reset", short=0, reduced=1, full=10)
 def device_reset(run: Run) -> Found:
     """A device is reset and begins with an empty memory: what it had delivered stays, and a new epoch goes on."""
     with on_mosquitto(run) as city:
@@ -90,7 +90,7 @@ def device_reset(run: Run) -> Found:
         return city.judged()
 
 
-@fault("device-set-back", short=0, reduced=2, full=10)
+@fault("device-set-back", short=0, reduced=1, full=10)
 def device_set_back(run: Run) -> Found:
     """A device's memory is set back to an older copy, and it gives numbers twice: both events of each are there."""
     with on_mosquitto(run) as city:

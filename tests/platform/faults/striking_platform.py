@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.platform.faults.suite import Found
 
 
-@fault("workers-killed", short=0, reduced=3, full=20)
+@fault("workers-killed", short=0, reduced=2, full=20)
 def workers_killed(run: Run) -> Found:
     """Workers are killed, one or both, whatever they are about: what they had not committed comes again."""
     with on_mosquitto(run) as city:
@@ -30,7 +30,7 @@ def workers_killed(run: Run) -> Found:
         return city.judged()
 
 
-@fault("workers-die-at-acknowledging", short=1, reduced=3, full=20)
+@fault("workers-die-at-acknowledging", short=1, reduced=2, full=20)
 def workers_die_at_acknowledging(run: Run) -> Found:
     """A worker dies between its commit and its acknowledgement: what it stored comes again, and is there once."""
     with on_mosquitto(run) as city:
@@ -52,7 +52,7 @@ def _dies_at_acknowledging(city: City) -> None:
         each.start()
 
 
-@fault("postgresql-stopped", short=0, reduced=3, full=20)
+@fault("postgresql-stopped", short=0, reduced=2, full=20)
 def postgresql_stopped(run: Run) -> Found:
     """PostgreSQL stops from one moment to the next: the workers wait for it, and what was committed is there."""
     with on_mosquitto(run) as city:
@@ -65,7 +65,7 @@ def postgresql_stopped(run: Run) -> Found:
         return city.judged()
 
 
-@fault("postgresql-restored", short=1, reduced=2, full=10)
+@fault("postgresql-restored", short=1, reduced=1, full=10)
 def postgresql_restored(run: Run) -> Found:
     """An old backup takes the place of the database: what it lacks is asked for again, of every device, by itself."""
     with on_mosquitto(run) as city:
@@ -90,7 +90,7 @@ def postgresql_restored(run: Run) -> Found:
         return city.judged(notes=f"{asked} events were not in the backups")
 
 
-@fault("receipts-cut", short=0, reduced=2, full=10)
+@fault("receipts-cut", short=0, reduced=1, full=10)
 def receipts_cut(run: Run) -> Found:
     """The platform may send no receipts for a while: the devices keep all, send it again, and nothing is there twice."""
     with on_mosquitto(run) as city:

@@ -14,14 +14,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DIED = 9
+GAP_STANDS_S, LOOKED_AT_EVERY_S = 10.0, 5.0
+"""Before a device is asked for what is missing: five minutes, and each minute, where nobody waits for it."""
+_BEGIN = f"""
+from kerbwatch_platform.cli import main
+from kerbwatch_platform.intake import gaps, worker
+gaps.look.__kwdefaults__.update(wait_s={GAP_STANDS_S})
+worker.LOOK_S = {LOOKED_AT_EVERY_S}
+"""
 _DYING = """
 import os
 from kerbwatch_platform.transports.amqp import AmqpTransport
 from kerbwatch_platform.transports.mqtt import MqttTransport
 for each in (AmqpTransport, MqttTransport):
     each.settle = lambda self, deliveries: os._exit(9) if list(deliveries) else None
-from kerbwatch_platform.cli import main
-main()
 """
 _SETTINGS = """\
 database = {database}
@@ -73,7 +79,7 @@ class Worker:
         return self._log.read_text(encoding="utf-8", errors="replace")
 
     def start(self, *, dies_at_acknowledging: bool = False) -> None:
-        begin = ["-c", _DYING] if dies_at_acknowledging else ["-m", "kerbwatch_platform"]
+        begin = ["-c", _BEGIN + (_DYING if dies_at_acknowledging else "") + "main()"]
         told = ["--settings", str(self._settings), "work", "--name", self._name]
         with self._log.open("ab") as log:
             self._running = subprocess.Popen(
