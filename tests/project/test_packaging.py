@@ -218,6 +218,15 @@ def test_check_explains_itself() -> None:
     assert "--fast" in ran.stdout
 
 
+def test_the_desk_explains_itself_and_refuses_what_it_does_not_know() -> None:
+    ran = script("desk", "--help")
+    assert ran.returncode == 0
+    assert "check --faults" in ran.stdout
+    refused = script("desk", "check", "--faults=some")
+    assert refused.returncode == 2
+    assert "--faults or --faults=full" in refused.stderr
+
+
 def test_check_refuses_an_interpreter_that_is_too_old_or_none() -> None:
     ran = script("check", "--python", "/bin/false", KERBWATCH_NO_APT="1")
     assert ran.returncode != 0

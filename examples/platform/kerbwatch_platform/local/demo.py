@@ -45,7 +45,7 @@ _AUTHORITY = """
 role = "{role}"
 key_file = {key}
 """
-_ROLES = ("reviewer", "evidence", "operator")
+_ROLES = ("reviewer", "evidence")
 
 
 @dataclass(frozen=True, slots=True)
