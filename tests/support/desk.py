@@ -85,11 +85,16 @@ class RunningDesk:
 
     def command(self, *words: str) -> str:
         """What a command of the platform prints."""
+        status, said = self.tried(*words)
+        assert status == 0, said
+        return said
+
+    def tried(self, *words: str) -> tuple[int, str]:
+        """Exit code of a command, and what it says; of one that fails, what it says is wrong."""
         done = subprocess.run(
             self._words(*words), cwd=ROOT, capture_output=True, text=True, check=False
         )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        return done.returncode, done.stderr if done.returncode else done.stdout
 
     def start(self) -> None:
         """Serve."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -79,3 +80,14 @@ def test_without_a_proxy_nobody_says_who_he_is(desk: RunningDesk, visitor: Visit
 def test_the_one_time_link_leads_through_the_proxy(behind: RunningDesk) -> None:
     link = behind.command("account", "link", "viewer")
     assert link.startswith(f"https://{NAME}/first/")
+
+
+def test_a_desk_that_others_would_reach_without_tls_does_not_start(
+    desk_server: Postgres, tmp_path: Path
+) -> None:
+    made = new_desk(desk_server, tmp_path)
+    with made.settings_file.open("a", encoding="utf-8") as settings:
+        settings.write('host = "0.0.0.0"\n')
+    status, said = made.tried("web")
+    assert status == 3
+    assert "passwords would cross the network in the open" in said

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from kerbwatch_platform.settings import Web
 from kerbwatch_platform.web import guard
-from kerbwatch_platform.web.addresses import Addresses
+from kerbwatch_platform.web.addresses import AddressError, Addresses
 from kerbwatch_platform.web.guard import BodyError, Guard
 
 from tests.support.desk import RunningDesk
@@ -55,7 +55,7 @@ def test_behind_a_proxy_it_answers_under_the_public_name_alone() -> None:
     "web", [Web(host="0.0.0.0"), Web(host="192.168.1.7"), Web(public_url="http://desk.example")]
 )
 def test_it_refuses_to_start_where_passwords_would_cross_the_network_in_the_open(web: Web) -> None:
-    with pytest.raises(ValueError, match=r"TLS|https"):
+    with pytest.raises(AddressError, match=r"TLS|https"):
         Addresses(web)
 
 

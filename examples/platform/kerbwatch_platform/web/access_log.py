@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from kerbwatch_platform.words import text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from datetime import date
 
     from psycopg import Connection
@@ -75,6 +74,18 @@ def write(connection: Connection, entry: Entry) -> None:
     connection.execute(f"INSERT INTO access_log ({', '.join(names)}) VALUES ({places})", values)
 
 
+_CONDITIONS = {
+    "account": "account = %(account)s",
+    "what": "what = %(what)s",
+    "device": "device = %(device)s",
+    "case_id": "case_id = %(case_id)s",
+    "first_day": "at >= %(first_day)s::date::timestamp AT TIME ZONE %(zone)s",
+    "last_day": "at < (%(last_day)s::date + 1)::timestamp AT TIME ZONE %(zone)s",
+    "before": "number < %(before)s",
+}
+"""Only those that are wanted stand in the query: each has its index."""
+
+
 def read(
     connection: Connection, wanted: Wanted, zone: str, most: int = PAGE
 ) -> list[dict[str, Any]]:
@@ -86,25 +97,14 @@ def read(
         zone: IANA name of the time zone that days are of.
         most: How many.
     """
-    return [dict(zip(COLUMNS, row, strict=True)) for row in _rows(connection, wanted, zone, most)]
-
-
-def _rows(connection: Connection, wanted: Wanted, zone: str, most: int) -> Iterator[Any]:
-    return iter(
-        connection.execute(
-            f"""SELECT {", ".join(COLUMNS)} FROM access_log
-            WHERE (%(account)s::text IS NULL OR account = %(account)s)
-            AND (%(what)s::text IS NULL OR what = %(what)s)
-            AND (%(device)s::text IS NULL OR device = %(device)s)
-            AND (%(case_id)s::text IS NULL OR case_id = %(case_id)s)
-            AND (%(first_day)s::date IS NULL OR at >= %(first_day)s::date::timestamp AT TIME ZONE %(zone)s)
-            AND (%(last_day)s::date IS NULL OR at < (%(last_day)s::date + 1)::timestamp AT TIME ZONE %(zone)s)
-            AND (%(before)s::bigint IS NULL OR number < %(before)s)
-            ORDER BY number DESC LIMIT %(most)s""",
-            {name: getattr(wanted, name) for name in Wanted.__slots__}
-            | {"zone": zone, "most": most},
-        )
-    )
+    values = {name: getattr(wanted, name) for name in _CONDITIONS}
+    asked = [_CONDITIONS[name] for name, value in values.items() if value is not None]
+    query = f"SELECT {', '.join(COLUMNS)} FROM access_log"
+    if asked:
+        query += f" WHERE {' AND '.join(asked)}"
+    query += " ORDER BY number DESC LIMIT %(most)s"
+    found = connection.execute(query.encode(), values | {"zone": zone, "most": most})
+    return [dict(zip(COLUMNS, row, strict=True)) for row in found]
 
 
 def _short(value: Any) -> Any:

@@ -6,8 +6,30 @@ import ipaddress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from kerbwatch_platform.words import text
+
 if TYPE_CHECKING:
     from kerbwatch_platform.settings import Web
+
+
+NOT_HTTPS = text("[web] public_url is {given}; it must begin with https://")
+IN_THE_OPEN = text(
+    "[web] host is {given}: passwords would cross the network in the open. Keep 127.0.0.1, or put a proxy with TLS "
+    "before the desk and set public_url to its https:// address."
+)
+
+
+class AddressError(Exception):
+    """The settings name an address at which the desk does not answer.
+
+    Attributes:
+        english: The text to be said, with the fact ``given``.
+        given: What the settings say.
+    """
+
+    def __init__(self, english: str, given: str) -> None:
+        super().__init__(english, given)
+        self.english, self.given = english, given
 
 
 class Addresses:
@@ -17,21 +39,16 @@ class Addresses:
         web: What the operator chose.
 
     Raises:
-        ValueError: The desk would answer others without TLS.
+        AddressError: The desk would answer others without TLS.
     """
 
     def __init__(self, web: Web) -> None:
         self._public = web.public_url.rstrip("/") if web.public_url else None
         self._web = web
         if self._public and urlsplit(self._public).scheme != "https":
-            raise ValueError(
-                f"[web] public_url is {web.public_url!r}; it has to begin with https://"
-            )
+            raise AddressError(NOT_HTTPS, web.public_url or "")
         if not self._public and not _is_loopback(web.host):
-            raise ValueError(
-                f"[web] host is {web.host!r}: passwords would cross the network in the open. Keep 127.0.0.1, or "
-                "put a proxy with TLS before the desk and set public_url to its https:// address."
-            )
+            raise AddressError(IN_THE_OPEN, web.host)
 
     @property
     def https(self) -> bool:

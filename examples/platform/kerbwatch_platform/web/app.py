@@ -35,7 +35,7 @@ def app(settings: Settings) -> ASGIApp:
     """The whole desk.
 
     Raises:
-        ValueError: It would answer others without TLS.
+        AddressError: It would answer others without TLS.
     """
     desk = Desk(settings, nav())
     return guarded(desk, routes())

@@ -11,22 +11,23 @@ import uvicorn
 
 from kerbwatch_platform import settings, store
 from kerbwatch_platform.web import accounts
-from kerbwatch_platform.web.addresses import Addresses
+from kerbwatch_platform.web.addresses import AddressError, Addresses
 from kerbwatch_platform.web.app import app
 from kerbwatch_platform.words.spoken import tell
 
 if TYPE_CHECKING:
     from kerbwatch_platform.settings import Settings
 
+REFUSED = 3
+"""Exit code: the settings were refused."""
+
 
 @click.command("web", help=tell("Serve the desk until it is ended."))
 @settings.passed
 def web(chosen: Settings) -> None:
     """Serve."""
-    try:
-        desk = app(chosen)
-    except ValueError as error:
-        raise click.ClickException(str(error)) from error
+    _addresses(chosen)
+    desk = app(chosen)
     # uvicorn ends in order and then raises the signal again; to be told to end is no failure.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     # Paths hold one-time links, and who saw what is in the database: uvicorn writes no lines of its own.
@@ -60,7 +61,7 @@ def first_link(chosen: Settings) -> None:
     with store.connect(chosen.database) as connection:
         token = accounts.first_link(connection)
     if token:
-        click.echo(Addresses(chosen.web).url(f"/first/{token}"))
+        click.echo(_addresses(chosen).url(f"/first/{token}"))
 
 
 @account.command(
@@ -79,7 +80,16 @@ def link(chosen: Settings, name: str) -> None:
         except accounts.AccountError as error:
             click.echo(tell(str(error)), err=True)
             sys.exit(1)
-    click.echo(Addresses(chosen.web).url(f"/first/{token}"))
+    click.echo(_addresses(chosen).url(f"/first/{token}"))
+
+
+def _addresses(chosen: Settings) -> Addresses:
+    """Where the desk answers; a command ends where the settings do not let it."""
+    try:
+        return Addresses(chosen.web)
+    except AddressError as error:
+        click.echo(tell(error.english, given=error.given), err=True)
+        sys.exit(REFUSED)
 
 
 COMMANDS: list[click.Command] = [web, account]
