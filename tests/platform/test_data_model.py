@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.dialects import postgresql
+from tests.support.dialects import MADE
 from tests.support.example_platform import PLATFORM
 from tests.support.platform_stores import InSqlite, Store
 
@@ -52,9 +52,9 @@ def told(store: Store, epoch: str) -> list[tuple[int, int]]:
     return [(row["first"], row["last"]) for row in store.run(RECEIPT, **OF, epoch=epoch)]
 
 
-def test_the_two_dialects_are_one_model() -> None:
-    kept = (PLATFORM / "postgresql.sql").read_text(encoding="utf-8")
-    assert kept == postgresql(), "python -m tests.support.dialects"
+def test_all_dialects_are_one_model() -> None:
+    for path, make in MADE.items():
+        assert path.read_text(encoding="utf-8") == make(), "python -m tests.support.dialects"
 
 
 def test_an_epoch_that_goes_on_awaits_what_is_missing_in_it(store: Store) -> None:

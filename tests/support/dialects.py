@@ -1,4 +1,4 @@
-"""The data model of docs/platform in PostgreSQL's dialect, made from that in SQLite's."""
+"""The data model of docs/platform in PostgreSQL's dialect and, for the figures, in DuckDB's, made from that in SQLite's."""
 
 from __future__ import annotations
 
@@ -49,6 +49,37 @@ def postgresql() -> str:
     return _PRELUDE + text
 
 
+_DUCKDB = r"""-- Views of sqlite.sql in DuckDB's dialect, over Parquet; made from it by `python -m tests.support.dialects`.
+-- What a hostile device may have written gives null here as it does in PostgreSQL: no year 0, no offset of 16 hours.
+
+CREATE MACRO unix_s(told) AS CASE WHEN regexp_full_match(told, '\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-](0\d|1[0-5]):\d\d)')
+  AND NOT starts_with(told, '0000') THEN epoch_us(TRY_CAST(told AS TIMESTAMPTZ)) / 1e6 END;
+
+CREATE MACRO number(told) AS CASE WHEN isfinite(TRY_CAST(told AS DOUBLE)) THEN TRY_CAST(told AS DOUBLE) END;
+
+CREATE MACRO whole(told) AS CASE WHEN regexp_full_match(told, '[+-]?\d+') THEN TRY_CAST(told AS BIGINT) END;
+
+CREATE MACRO members(told) AS TABLE SELECT key, value, lower(json_type(value)) AS type FROM json_each(
+  CASE WHEN json_type(told) IN ('ARRAY', 'OBJECT') THEN told END);
+
+CREATE MACRO ms(seconds) AS CASE WHEN abs(seconds) < 1e12 THEN CAST(floor(seconds * 1000 + 0.5) AS BIGINT) END;
+"""
+_FOR_FIGURES = ("boot", "told", "case_event", "case_now", "member_now")
+
+
+def duckdb() -> str:
+    """What ``model.duckdb.sql`` of the figures holds."""
+    views = dict(re.findall(r"CREATE OR REPLACE VIEW (\w+) AS\n(.*?;)\n", postgresql(), re.DOTALL))
+    return _DUCKDB + "".join(f"\nCREATE VIEW {name} AS\n{views[name]}\n" for name in _FOR_FIGURES)
+
+
+MADE = {
+    PLATFORM / "postgresql.sql": postgresql,
+    PLATFORM / "kerbwatch_platform" / "figures" / "sql" / "model.duckdb.sql": duckdb,
+}
+"""File → what makes it."""
+
 if __name__ == "__main__":
-    (PLATFORM / "postgresql.sql").write_text(postgresql(), encoding="utf-8")
-    sys.stdout.write("examples/platform/postgresql.sql\n")
+    for path, make in MADE.items():
+        path.write_text(make(), encoding="utf-8")
+        sys.stdout.write(f"{path.relative_to(PLATFORM.parent.parent)}\n")

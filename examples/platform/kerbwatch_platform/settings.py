@@ -102,6 +102,8 @@ class Settings(_Section):
     """Name of the group of workers in shared subscriptions; of the queue in AMQP."""
     workers: Annotated[int, Field(ge=1, le=64)] = 2
     evidence_folder: Path
+    archive_folder: Path | None = None
+    """Parquet by month goes here every night (``figures/archive.py``)."""
     signing_key_file: Path
     """Ed25519, PEM: signs verdicts, orders and hand-overs. Made at the first start, never sent."""
     time_zone: str = "Asia/Shanghai"

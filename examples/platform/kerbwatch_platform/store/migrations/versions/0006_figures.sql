@@ -1,2 +1,6 @@
 -- What the figures need.
-SELECT 1;
+
+-- How many events of a month were there when its Parquet file was written last.
+CREATE TABLE archived (
+  month TEXT PRIMARY KEY, events BIGINT NOT NULL, written_at TIMESTAMPTZ NOT NULL DEFAULT now()
+);
