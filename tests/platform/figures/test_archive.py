@@ -111,7 +111,10 @@ def test_texts_and_ids_come_back_as_they_were(empty: psycopg.Connection, tmp_pat
     texts = ['"', "'", ",\n\r\t", "\\", "示例 🚲", "=1+1", '{"a":"\\""}', "NULL", "", " "]
     dice = random.Random(1)
     for n, text in enumerate(texts):
-        event = {"event_id": f"own-{n}" if n % 2 else v7(1_790_000_000_000, dice), "type": "x.y"}
+        event: dict[str, Any] = {
+            "event_id": f"own-{n}" if n % 2 else v7(1_790_000_000_000, dice),
+            "type": "x.y",
+        }
         event |= {"test": False, "body": {"text": text}}
         take_events(empty, [("city", "corner", event)])
     archive.write_all(empty, tmp_path)
@@ -142,7 +145,7 @@ TIMES = st.one_of(
     st.none(),
     st.integers(),
 )
-NUMBERS = st.one_of(
+NUMBERS: st.SearchStrategy[Any] = st.one_of(
     st.floats(0, 1e5), st.sampled_from([1e308, -1, "12", "x", "NaN", None, True, [], 0.0005])
 )
 IDS = st.sampled_from(["a", "B", "_", "-1", "1"])

@@ -13,6 +13,7 @@ from xml.etree import ElementTree as ET
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from kerbwatch_platform.figures.making import ALL
 from kerbwatch_platform.figures.writing import WEEKDAYS, cell
@@ -31,12 +32,13 @@ _INK, _SOFT, _WARN = "#0b558f", "#8fb4d3", "#a1121a"
 _SVG = "http://www.w3.org/2000/svg"
 _FONTS = "system-ui, 'PingFang SC', 'Microsoft YaHei', 'Noto Sans CJK SC', sans-serif"
 _FONT = re.compile(r"(?:(?P<weight>bold|[1-9]00) )?(?P<size>[0-9.]+)px ")
-_RC = {
+_RC: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "kerbwatch",
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.unicode_minus": False,
+    "text.parse_math": False,  # a place with two $ in its name is no formula
 }
 
 
@@ -113,7 +115,7 @@ def _overflows(plot: _Plot, rows: list[Row]) -> None:
     took = [row["took_minutes"] for row in rows if row["took_minutes"] is not None]
     plot.axes.hist(took, bins=24, color=_SOFT, edgecolor=_INK)
     plot.axes.set_xlabel(plot.heading("took_minutes"))
-    plot.axes.yaxis.get_major_locator().set_params(integer=True)
+    plot.axes.yaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def _vending(plot: _Plot, rows: list[Row]) -> None:
@@ -197,7 +199,7 @@ def _plain(svg: str, title: str) -> bytes:
     told = ET.Element(f"{{{_SVG}}}title")
     told.text = title
     root.insert(0, told)
-    return ET.tostring(root, encoding="utf-8", xml_declaration=True)
+    return bytes(ET.tostring(root, encoding="utf-8", xml_declaration=True))
 
 
 def _restyle(element: ET.Element[Any]) -> None:
