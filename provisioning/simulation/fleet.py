@@ -6,7 +6,8 @@ import json
 import multiprocessing
 import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     from provisioning.simulation.plan import Plan
 
-_BEGIN_AFTER_S = 0.5
 _LOOK_S = 0.5
 
 
@@ -37,15 +37,18 @@ class Progress:
 
     Attributes:
         state: That of the process which is furthest behind.
+        began_at: When it began, in UTC; None: it has not.
         at_s: How old the simulation is; 0 before it begins.
         made, connected, drawn, failed, confirmed, late_s, error, kept: See :class:`worker.Report`.
-        each: What one device takes, measured: the growth of the processes, divided.
+        each: What one device takes, measured: the growth of the processes, divided; in the end, what it took when all
+            were there.
         cpu_s: What all processes took.
-        memory_bytes: What all processes take.
+        memory_bytes: What all processes take; in the end, what they took then.
         disk_bytes: What the devices' folders take, once it is over.
     """
 
     state: str
+    began_at: str | None
     at_s: float
     made: int
     connected: int
@@ -68,13 +71,14 @@ class Progress:
 _STATES = ("making", "ready", "drawing", "settling", "ended")
 
 
-def _together(reports: list[Report], at_s: float) -> Progress:
+def _together(reports: list[Report], began_at: datetime | None) -> Progress:
     made = sum(each.made for each in reports)
     share = max(1, made)
     errors = [each.error for each in reports if each.error]
     return Progress(
         state=min((each.state for each in reports), key=_STATES.index),
-        at_s=at_s,
+        began_at=None if began_at is None else began_at.isoformat(),
+        at_s=0.0 if began_at is None else (datetime.now(UTC) - began_at).total_seconds(),
         made=made,
         connected=sum(each.connected for each in reports),
         drawn=sum(each.drawn for each in reports),
@@ -137,20 +141,24 @@ def _watch(
     stop: threading.Event,
 ) -> Progress:
     reports: dict[Any, Report] = {pipe: Report("making") for pipe in running}
-    began_s: float | None = None
+    began_at: datetime | None = None
     is_stopping = False
+    busy: Progress | None = None
+    """When all devices were there: ended ones take nothing any more."""
     while True:
         open_ = [pipe for pipe, report in reports.items() if report.state != "ended"]
         for pipe in wait(open_, _LOOK_S):
             reports[pipe] = _received(plan, pipe, *running[pipe])
-        now_s = time.monotonic()
-        progress = _together(list(reports.values()), max(0.0, now_s - (began_s or now_s)))
+        progress = _together(list(reports.values()), began_at)
         told(progress)
+        if progress.state == "drawing":
+            busy = busy or progress
         if progress.state == "ended":
-            return progress
-        if began_s is None and progress.state == "ready":
-            began_s = now_s + _BEGIN_AFTER_S
-            _say(open_, began_s)
+            most = progress if busy is None else busy
+            return replace(progress, each=most.each, memory_bytes=most.memory_bytes)
+        if began_at is None and progress.state == "ready":
+            began_at = datetime.now(UTC)
+            _say(open_, time.monotonic())
         if stop.is_set() and not is_stopping:
             is_stopping = True
             _say(open_, None)
