@@ -6,10 +6,12 @@ import copy
 import itertools
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from kerbwatch_platform import store
@@ -24,7 +26,6 @@ from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from kerbwatch_platform.transports import Transport
 
@@ -80,6 +81,11 @@ class City:
         wait_until(lambda: opened.publish(f"{PREFIX}/nobody/nowhere/receipts", b"{}"))
         return opened
 
+    def subscribe(self, workers: int = 1) -> None:
+        """Have the broker keep what comes for so many workers: what came before the first session is nobody's."""
+        for nth in range(1, workers + 1):
+            self.transport(f"platform-{nth}").close()
+
     def worker(self, transport: Transport) -> Worker:
         """A worker in this process, whose turns the test takes."""
         return Worker(self.settings, transport, clock=self.clock)
@@ -122,6 +128,18 @@ class WorkerProcess:
         ended = self._running.wait(120)
         self._running = None
         return ended
+
+    def children(self) -> list[int]:
+        """The processes of the workers that this one has started."""
+        assert self._running is not None
+        pid = self._running.pid
+        return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+    def kill_child(self, dice: random.Random) -> None:
+        """SIGKILL to one of them; gone when this returns."""
+        child = dice.choice(self.children())
+        os.kill(child, signal.SIGKILL)
+        wait_until(lambda: child not in self.children())
 
     def kill(self) -> None:
         assert self._running is not None
@@ -200,3 +218,11 @@ def turn_until(worker: Worker, condition: Callable[[], object]) -> None:
         return condition()
 
     wait_until(is_so)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"

@@ -149,7 +149,7 @@ def test_a_message_that_kills_whoever_reads_it_is_put_aside_after_some_and_the_r
     city: City, corner: Corner, good: Corner
 ) -> None:
     """The first dies with the whole batch, each further one with that message alone."""
-    city.transport().close()  # the session is there, so that all comes as one batch
+    city.subscribe()  # so that all comes as one batch
     good.see(1, 2)
     corner.send(corner.case(1, purpose="deadly"))
     good.see(3)

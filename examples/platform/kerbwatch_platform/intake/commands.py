@@ -43,8 +43,9 @@ def _end_with(parent: int, stop: threading.Event) -> None:
 @click.command("work")
 @click.option("--workers", type=click.IntRange(1, 64), help="How many; those of the settings.")
 @click.option("--name", help="One worker, in this process, of this lasting name.")
+@click.option("--parent", type=int, hidden=True)
 @settings.passed
-def work(chosen: Settings, workers: int | None, name: str | None) -> None:
+def work(chosen: Settings, workers: int | None, name: str | None, parent: int | None) -> None:
     """Take what devices send, store it, and tell them; until SIGTERM."""
     stop = _stopped_by_signals()
     if name is None:
@@ -52,7 +53,7 @@ def work(chosen: Settings, workers: int | None, name: str | None) -> None:
         names = [f"{chosen.share}-{nth}" for nth in range(1, (workers or chosen.workers) + 1)]
         keep_running([worker_command(file, each) for each in names], stop)
         return
-    watch = threading.Thread(target=_end_with, args=(os.getppid(), stop), daemon=True)
+    watch = threading.Thread(target=_end_with, args=(parent or os.getppid(), stop), daemon=True)
     watch.start()
     try:
         transport = open_transport(chosen.broker, chosen.share, chosen.prefix, name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import sys
 import time
@@ -65,4 +66,4 @@ def keep_running(commands: Sequence[Sequence[str]], stop: threading.Event) -> No
 def worker_command(settings_file: str, name: str) -> list[str]:
     """What starts one worker, by the Python that runs this."""
     program = [sys.executable, "-m", "kerbwatch_platform", "--settings", settings_file]
-    return [*program, "work", "--name", name]
+    return [*program, "work", "--parent", str(os.getpid()), "--name", name]
