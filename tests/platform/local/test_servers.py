@@ -87,6 +87,13 @@ def test_two_starts_on_one_folder_are_refused_with_who_has_it(place: Path) -> No
         pass
 
 
+def test_a_folder_of_something_else_is_left_alone(place: Path) -> None:
+    (place / "letter.txt").write_text("mine", "utf-8")
+    with pytest.raises(DeskError, match="is no desk's folder"), opened(place):
+        pass
+    assert [each.name for each in place.iterdir()] == ["letter.txt"]
+
+
 def test_ports_that_are_taken_are_named_all_of_them(place: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as first:
         port = first.getsockname()[1]

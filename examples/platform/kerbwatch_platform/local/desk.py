@@ -38,9 +38,9 @@ def keep_desk(path: Path, port: int | None, *, with_demo: bool) -> None:
         SettingsError: Its settings are none.
     """
     with opened(path) as folder, suppress(StoppedError), Supervisor(folder.logs, _say) as running:
-        database = postgres.cluster(folder, _say)
-        settings = settled(folder, database.database, port)
+        settings = settled(folder, postgres.database_in(folder), port)
         _refuse_taken_ports(settings)
+        database = postgres.cluster(folder, _say)
         _start(running, folder, database, settings, with_demo=with_demo)
         running.run()
         _say(tell("Ending …"))

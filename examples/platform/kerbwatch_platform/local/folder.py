@@ -15,6 +15,7 @@ from kerbwatch_platform.words.spoken import tell
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_LOCK = "desk.lock"
 _ROOTS = Path("/var/lib/kerbwatch-desk")
 """Below /root nobody else comes through, and PostgreSQL runs as somebody else there."""
 
@@ -72,16 +73,18 @@ def opened(path: Path) -> Iterator[Folder]:
     """The folder, made if need be, and locked as long as the context lasts.
 
     Raises:
-        DeskError: Another desk uses it, or it cannot be made.
+        DeskError: Another desk uses it, something else does, or it cannot be made.
     """
     folder = Folder(path.absolute())
     try:
-        folder.path.mkdir(parents=True, exist_ok=True)
-        # Of root's folder others may pass through: PostgreSQL and the broker are others there.
-        folder.path.chmod(0o711 if os.geteuid() == 0 else 0o700)
+        if not folder.path.exists():
+            folder.path.mkdir(parents=True)
+            # Of root's folder others may pass through: PostgreSQL and the broker are others there.
+            folder.path.chmod(0o711 if os.geteuid() == 0 else 0o700)
+        _assert_ours(folder.path)
         for each in (folder.logs, folder.evidence):
             each.mkdir(mode=0o700, exist_ok=True)
-        lock = (folder.path / "desk.lock").open("a+", encoding="ascii")
+        lock = (folder.path / _LOCK).open("a+", encoding="ascii")
     except OSError as error:
         raise DeskError(
             tell("{path} cannot be used: {reason}", path=path, reason=error.strerror or error)
@@ -89,6 +92,17 @@ def opened(path: Path) -> Iterator[Folder]:
     with lock:
         _take(lock.fileno(), folder.path)
         yield folder
+
+
+def _assert_ours(path: Path) -> None:
+    """Nothing is written between what belongs to something else."""
+    if not (path / _LOCK).exists() and any(path.iterdir()):
+        raise DeskError(
+            tell(
+                "{path} is not empty and is no desk's folder: name an empty one, or one that is not there yet",
+                path=path,
+            )
+        )
 
 
 def _take(lock: int, path: Path) -> None:

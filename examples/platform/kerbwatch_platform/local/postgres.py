@@ -47,10 +47,7 @@ class Cluster:
     @property
     def database(self) -> str:
         """How it is reached, as libpq has it."""
-        return self._reached(_DATABASE)
-
-    def _reached(self, database: str) -> str:
-        return make_conninfo(host=str(self.folder), user=_LOGIN, dbname=database)
+        return _reached(self.folder, _DATABASE)
 
     @property
     def program(self) -> Program:
@@ -73,7 +70,7 @@ class Cluster:
         """Whether it answers, and has our database."""
         try:
             with psycopg.connect(
-                self._reached("postgres"), connect_timeout=5, autocommit=True
+                _reached(self.folder, "postgres"), connect_timeout=5, autocommit=True
             ) as connection:
                 asked = "SELECT 1 FROM pg_database WHERE datname = %s"
                 if connection.execute(asked, (_DATABASE,)).fetchone() is None:
@@ -108,6 +105,15 @@ class Cluster:
                 tell("PostgreSQL could not make its data in {folder}:", folder=self._data)
                 + f"\n{done.stderr.strip()}"
             )
+
+
+def database_in(folder: Folder) -> str:
+    """How the desk's PostgreSQL is reached, whether or not it is there yet."""
+    return _reached(folder.postgresql, _DATABASE)
+
+
+def _reached(folder: Path, database: str) -> str:
+    return make_conninfo(host=str(folder), user=_LOGIN, dbname=database)
 
 
 def cluster(folder: Folder, say: Callable[[str], object]) -> Cluster:

