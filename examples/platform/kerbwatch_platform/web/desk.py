@@ -27,6 +27,7 @@ from kerbwatch_platform.words import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from datetime import datetime
 
     from psycopg import Connection
     from starlette.requests import Request
@@ -157,6 +158,10 @@ class Desk:
     def say(self, request: Request, english: str, **facts: object) -> str:
         """A text in the reader's language."""
         return say(self.language(request), english, **facts)
+
+    def at(self, moment: datetime | None, form: str = "%Y-%m-%d %H:%M") -> str:
+        """A moment on the clock of the city; nothing for None."""
+        return self._rendering.at(moment, form)
 
     def show(
         self, request: Request, template: str, *, status: int = 200, **facts: Any

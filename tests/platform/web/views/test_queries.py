@@ -66,6 +66,15 @@ def test_it_says_which_cases_nobody_can_see_and_which_nobody_knows_of(
     assert found == {hidden.case_id: ("view_dark", False), forgotten.case_id: (None, True)}
 
 
+def test_what_a_silent_device_had_open_nobody_knows(
+    connection: psycopg.Connection, device: Device
+) -> None:
+    case = Case(device, NOON - HOUR)
+    assert queue(connection).rows[0].silent_since_s == seconds(case.opened_at)
+    device.beats(NOON - 2 * MINUTE)
+    assert queue(connection).rows[0].silent_since_s is None
+
+
 def test_it_is_filtered_by_what_was_decided_and_by_kind_unit_and_grid(
     connection: psycopg.Connection, device: Device
 ) -> None:
@@ -155,6 +164,8 @@ def test_a_clock_that_was_set_later_moves_the_whole_story_and_is_said(
     assert all(step.corrected for step in steps)
     [row] = queue(connection).rows
     assert (row.opened_s, row.shift_s) == (seconds(case.opened_at + wrong), wrong.total_seconds())
+    set_by = [(each.offset_s, each.to_state) for each in devices.clocks(connection, TENANT, DEVICE)]
+    assert set_by == [(wrong.total_seconds(), "synchronised")]
 
 
 def test_what_cannot_be_read_costs_its_own_step_alone() -> None:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, get_args
 
 from kerbwatch_platform.web.queries.rows import ask, ask_for
+from kerbwatch_platform.web.queries.signs import SILENT_S
 
 if TYPE_CHECKING:
     import psycopg
@@ -51,7 +52,8 @@ class Row:
 
     ``*_s`` are seconds since 1970, by the device's clock as it was set later (``shift_s`` is by how much);
     ``not_seen_because`` is why nobody can say whether it still stands. ``unlisted``: its device does not name it
-    among its open cases any more. ``late_s``: for how long it has been open beyond what the unit was given; None
+    among its open cases any more. ``silent_since_s``: since when nothing has come of its device, where that is longer
+    than a device is ever silent: nobody knows then either. ``late_s``: for how long it has been open beyond what the unit was given; None
     where nothing was given.
     """
 
@@ -77,6 +79,7 @@ class Row:
     late_s: float | None
     not_seen_because: str | None
     unlisted: bool
+    silent_since_s: float | None
     verdict: str | None
     verdict_number: int
     verdict_by: str | None
@@ -120,11 +123,15 @@ _COLUMNS: Final = """
   CASE WHEN c.state = 'open' THEN %(now_s)s ELSE coalesce(c.cleared_s, c.occurred_s) END
     - c.opened_s - c.sla_s AS late_s,
   c.not_seen_because, u.case_id IS NOT NULL AS unlisted,
+  CASE WHEN greatest(h.occurred_s, max(c.occurred_s) OVER (PARTITION BY c.tenant, c.device))
+      < %(now_s)s - %(silent_s)s
+    THEN greatest(h.occurred_s, max(c.occurred_s) OVER (PARTITION BY c.tenant, c.device)) END AS silent_since_s,
   v.verdict, coalesce(v.number, 0) AS verdict_number, v.account AS verdict_by,
   coalesce(t.ticket, c.raw->'body'->>'ticket') AS ticket"""
 _FROM: Final = """
 FROM case_now c
 LEFT JOIN unknown_case u ON (u.tenant, u.device, u.case_id) = (c.tenant, c.device, c.case_id)
+LEFT JOIN heartbeat_now h ON (h.tenant, h.device) = (c.tenant, c.device)
 LEFT JOIN verdict_now v ON (v.tenant, v.device, v.case_id) = (c.tenant, c.device, c.case_id)
 LEFT JOIN ticket_now t ON (t.tenant, t.device, t.case_id) = (c.tenant, c.device, c.case_id)"""
 _WHERE: Final = """
@@ -149,7 +156,7 @@ def queue(
     connection: psycopg.Connection[Any], wanted: Wanted, *, account: str, now_s: float
 ) -> Page:
     """One page of the queue; the last one where there are fewer."""
-    given = asdict(wanted) | {"account": account, "now_s": now_s, "most": PAGE_SIZE}
+    given = asdict(wanted) | _times(now_s) | {"account": account, "most": PAGE_SIZE}
     [[total]] = ask(connection, f"SELECT count(*) {_FROM} {_WHERE}", given)
     page = max(1, min(wanted.page, -(-total // PAGE_SIZE)))
     given["skipped"] = (page - 1) * PAGE_SIZE
@@ -158,10 +165,14 @@ def queue(
     return Page(rows, total, page)
 
 
+def _times(now_s: float) -> dict[str, Any]:
+    return {"now_s": now_s, "silent_s": SILENT_S}
+
+
 def case(connection: psycopg.Connection[Any], of: CaseId, *, now_s: float) -> Row | None:
     """One case as it stands; None: no such case came, or it was a test."""
     text = f"SELECT {_COLUMNS} {_FROM} WHERE c.tenant = %(tenant)s AND c.device = %(device)s"
-    given = of._asdict() | {"now_s": now_s}
+    given = of._asdict() | _times(now_s)
     return next(iter(ask_for(connection, Row, f"{text} AND c.case_id = %(case_id)s", given)), None)
 
 
@@ -182,5 +193,5 @@ WHERE c.tenant = %(tenant)s AND c.kind = %(kind)s AND (c.device, c.case_id) <> (
   AND c.opened_s BETWEEN %(opened_s)s - 86400 AND %(opened_s)s + 86400
 ORDER BY c.place_id = %(place_id)s DESC NULLS LAST, abs(c.opened_s - %(opened_s)s) LIMIT %(most)s"""
     given = {name: getattr(of, name) for name in ("tenant", "device", "case_id", "kind")}
-    given |= {"opened_s": of.opened_s, "place_id": of.place_id, "now_s": 0.0, "most": most}
+    given |= _times(0.0) | {"opened_s": of.opened_s, "place_id": of.place_id, "most": most}
     return ask_for(connection, Row, text, given)

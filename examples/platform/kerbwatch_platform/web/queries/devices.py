@@ -166,13 +166,13 @@ def gaps(
 ) -> list[Gap]:
     """What of a device's numbers is not there."""
     text = """
-SELECT epoch, first, last, why, NULL FROM missing WHERE tenant = %(tenant)s AND device = %(device)s
+SELECT epoch, first, last, why, NULL AS reason FROM missing WHERE tenant = %(tenant)s AND device = %(device)s
 UNION ALL SELECT epoch, first, last, 'lost', reason FROM lost WHERE tenant = %(tenant)s AND device = %(device)s
 UNION ALL SELECT epoch, sequence, sequence, 'refused', code FROM refused
   WHERE tenant = %(tenant)s AND device = %(device)s
 ORDER BY 1, 2 LIMIT %(most)s"""
     given = {"tenant": tenant, "device": name, "most": most}
-    return [Gap(*row) for row in ask(connection, text, given)]
+    return ask_for(connection, Gap, text, given)
 
 
 class Boot(NamedTuple):
@@ -189,9 +189,10 @@ def clocks(
 ) -> list[Boot]:
     """The newest corrections of a device's clock."""
     text = """
-SELECT occurred_s + shift_s, number(raw->'body'->>'offset_s'), raw->'body'->>'from_state', raw->'body'->>'to_state'
+SELECT occurred_s + shift_s AS at_s, number(raw->'body'->>'offset_s') AS offset_s,
+  raw->'body'->>'from_state' AS from_state, raw->'body'->>'to_state' AS to_state
 FROM told WHERE tenant = %s AND device = %s AND type = 'device.clock' ORDER BY 1 DESC NULLS LAST LIMIT %s"""
-    return [Boot(*row) for row in ask(connection, text, (tenant, name, most))]
+    return ask_for(connection, Boot, text, (tenant, name, most))
 
 
 class Start(NamedTuple):
@@ -209,6 +210,6 @@ def starts(
 ) -> list[Start]:
     """The newest epochs of a device."""
     text = """
-SELECT epoch, occurred_s, because, predecessor, carried FROM birth
-WHERE tenant = %s AND device = %s AND sequence = 1 ORDER BY occurred_s DESC NULLS LAST LIMIT %s"""
-    return [Start(*row) for row in ask(connection, text, (tenant, name, most))]
+SELECT epoch, occurred_s AS at_s, because, predecessor, carried FROM birth
+WHERE tenant = %s AND device = %s AND sequence = 1 ORDER BY at_s DESC NULLS LAST LIMIT %s"""
+    return ask_for(connection, Start, text, (tenant, name, most))

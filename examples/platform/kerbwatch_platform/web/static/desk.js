@@ -55,6 +55,8 @@ if (dialog) {
       if (event.key === "Escape") event.target.blur();
       return;
     }
+    // What has the focus is pressed by Enter itself.
+    if (event.key === "Enter" && event.target.closest("a[href], button, summary, label")) return;
     if (!areOn() && event.key !== "?") return;
     const keys = before ? `${before} ${event.key}` : event.key;
     before = "";

@@ -1,0 +1,121 @@
+"""One case: its story, its pictures side by side, what proves them, and what was decided."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from starlette.routing import Route
+
+from kerbwatch_platform.evidence import Picture, picture_of, records_of, signing
+from kerbwatch_platform.web.frame import Desk, RefusedError, Role, page
+from kerbwatch_platform.web.naming import Names, moment
+from kerbwatch_platform.web.queries import cases, decisions, story
+from kerbwatch_platform.words import text
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+NO_CASE = text(
+    "No such case is here. It may have been a test, or its events are still on their way."
+)
+SIDE_BY_SIDE = ("begin", "threshold", "after")
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A picture of a case, and what it cannot show."""
+
+    picture: Picture
+    faults: tuple[str, ...]
+
+
+@page(role=Role.VIEWER)
+def case(desk: Desk, request: Request) -> Response:
+    """The page of one case."""
+    of = case_of(request)
+    with desk.connection() as connection:
+        row = cases.case(connection, of, now_s=time.time())
+        if row is None:
+            raise RefusedError(404, NO_CASE)
+        told = story.events(connection, of)
+        pictures = _pictures(picture_of(connection, *of), told)
+        records = records_of(connection, *of)
+        verdicts = decisions.verdicts(connection, of)
+        tickets = decisions.tickets(connection, of)
+        alike = cases.alike(connection, row)
+        handovers = decisions.handovers(connection, of)
+    account, key = desk.account(request), signing.key(desk.settings.signing_key_file)
+    return desk.show(
+        request,
+        "case.html",
+        names=Names(desk.language(request)),
+        moment=moment,
+        now=datetime.now(UTC),
+        now_s=time.time(),
+        row=row,
+        body=next((each.body for each in reversed(told) if each.type.startswith("case.")), {}),
+        steps=story.story(told),
+        side=[(role, _of_role(pictures, role)) for role in SIDE_BY_SIDE],
+        others=[each for each in pictures if each.picture.role not in SIDE_BY_SIDE],
+        proven=bool(pictures) and all(each.picture.verified for each in pictures),
+        records=records,
+        verdicts=[(line, decisions.signature_holds(line, key)) for line in verdicts],
+        own_key=signing.public_jwk(key)["kid"],
+        tickets=tickets,
+        alike=alike,
+        handovers=handovers,
+        decides=account.role >= Role.REVIEWER,
+        new_id=lambda: str(uuid4()),
+        undo_s=decisions.UNDO_S,
+        exports=any(getattr(each, "path", "") == "/exports" for each in request.app.routes),
+    )
+
+
+def case_of(request: Request) -> cases.CaseId:
+    """Which case a path is about."""
+    told = request.path_params
+    return cases.CaseId(told["tenant"], told["device"], told["case_id"])
+
+
+def _pictures(named: list[Picture], told: list[story.Told]) -> list[Shown]:
+    """Every picture that a manifest or an event of the case names; one that no manifest names yet is awaited."""
+    by_file: dict[str, dict[str, Any]] = {}
+    for each in told:
+        for picture in story.dicts(each.body, "pictures"):
+            by_file.setdefault(str(picture.get("file")), picture)
+    known = {each.file for each in named}
+    awaited = [
+        Picture(
+            None,
+            str(each.get("role")),
+            "",
+            file,
+            story.read_moment(each.get("captured_at")),
+            "awaited",
+            None,
+            None,
+        )
+        for file, each in by_file.items()
+        if file not in known
+    ]
+    return [Shown(each, _faults(by_file.get(each.file, {}))) for each in [*named, *awaited]]
+
+
+def _faults(picture: dict[str, Any]) -> tuple[str, ...]:
+    found = picture.get("faults")
+    return tuple(str(each) for each in found) if isinstance(found, list) else ()
+
+
+def _of_role(pictures: list[Shown], role: str) -> Shown | None:
+    """The best that is here of one role: the last one, of those that can be shown if there are any."""
+    found = [each for each in pictures if each.picture.role == role]
+    here = [each for each in found if each.picture.content_path is not None]
+    return next(reversed(here or found), None)
+
+
+ROUTES = [Route("/cases/{tenant}/{device}/{case_id}", case)]

@@ -1,0 +1,144 @@
+"""Places, devices and "why was nothing reported here" in a real browser, in both languages and sizes."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from kerbwatch_platform.web.roles import Role
+from playwright.sync_api import Browser, Page, expect
+
+from tests.platform.web.views.city import DEVICE, SHANGHAI, TENANT, Case, Device
+from tests.support.desk import RunningDesk
+
+pytestmark = pytest.mark.slow
+SHOTS = os.environ.get("KERBWATCH_SHOTS")
+"""A folder for pictures of the pages, for the manual."""
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+ALWAYS: dict[str, object] = {"in_force": []}
+
+
+class Corner:
+    """A device with two zones: one in order, and one whose view is blocked; another one that fell silent."""
+
+    def __init__(self, desk: RunningDesk) -> None:
+        self.now = datetime.now(UTC)
+        with desk.connect() as connection:
+            here = Device(connection)
+            here.zero_at = self.now - timedelta(days=2)
+            here.born(self.now - 5 * HOUR)
+            hidden = {"zone_id": "crossing", "place_id": "example-corner.crossing", "name": None}
+            here.takes_inventory(self.now - 5 * HOUR, [ALWAYS, ALWAYS | hidden])
+            here.beats_until(self.now - 4 * HOUR, self.now - 65 * MINUTE)
+            here.skip(2)
+            here.beats_until(self.now - HOUR, self.now, zones={"crossing": "view_blocked"})
+            self.case = Case(here, self.now - 3 * HOUR)
+            gone = Device(connection, "silent-corner")
+            gone.zero_at = here.zero_at
+            gone.born(self.now - 6 * HOUR, "copied")
+            gone.beats(self.now - 5 * HOUR, view="view_dark")
+
+    def ago(self, span: timedelta) -> str:
+        return (self.now - span).astimezone(SHANGHAI).strftime("%Y-%m-%dT%H:%M")
+
+
+@pytest.fixture(scope="module")
+def corner(desk: RunningDesk) -> Corner:
+    return Corner(desk)
+
+
+def shot(page: Page, name: str) -> None:
+    if SHOTS:
+        page.screenshot(path=f"{SHOTS}/desk-{name}.png", full_page=True)
+
+
+def test_devices_are_listed_with_what_is_the_matter(
+    desk: RunningDesk, chromium: Browser, corner: Corner
+) -> None:
+    with desk.browser(chromium, Role.VIEWER) as page:
+        page.goto(f"{desk.url}/devices")
+        silent, here = page.locator("#devices tbody tr").all()
+        expect(silent).to_contain_text("失联")
+        expect(silent).to_contain_text("street: 过暗")
+        expect(silent).to_contain_text("1 次回退或丢失数据库")
+        expect(here).to_contain_text("在线")
+        expect(here).to_contain_text("crossing: 被遮挡或脏污")
+        expect(here).to_contain_text("缺 2 个")
+        shot(page, "devices")
+        here.locator("a").click()
+        expect(page.locator("h1")).to_contain_text(DEVICE)
+        expect(page.locator("main")).to_contain_text("在途中，或在本平台丢失")
+        shot(page, "device")
+
+
+def test_places_lead_to_their_cases(desk: RunningDesk, chromium: Browser, corner: Corner) -> None:
+    with desk.browser(chromium, Role.VIEWER, language="en-US") as page:
+        page.goto(f"{desk.url}/places")
+        expect(page.locator("main h2")).to_have_text("Grid not known")
+        page.locator("main tbody a").first.click()
+        expect(page.locator("#cases tbody tr")).to_have_count(1)
+        expect(page.locator("#grid")).to_have_value("-")
+
+
+def test_it_is_said_why_nothing_was_reported_by_keyboard(
+    desk: RunningDesk, chromium: Browser, corner: Corner
+) -> None:
+    with desk.browser(chromium, Role.VIEWER) as page:
+        page.goto(desk.url)
+        page.keyboard.press("g")
+        page.keyboard.press("w")
+        expect(page.locator("h1")).to_have_text("此处为何未上报？")
+        page.keyboard.press("/")
+        page.keyboard.type("corner.crossing")
+        page.keyboard.press("Enter")
+        expect(page.locator("#zone option")).to_have_count(1)
+        page.locator("#at").fill(corner.ago(10 * MINUTE))
+        page.locator("form.filter button").click()
+        expect(page.locator("#answer")).to_contain_text("未上报，原因已知")
+        because = page.locator(".findings .explains")
+        expect(because).to_have_count(1)
+        expect(because).to_contain_text("被遮挡或脏污")
+        expect(because).to_contain_text("device.heartbeat")
+        shot(page, "why")
+
+
+@pytest.mark.parametrize(
+    ("zone", "ago", "says"),
+    [
+        ("kerb", 10 * MINUTE, "It was reported."),
+        ("crossing", 2 * HOUR, "It is not known why"),
+        ("crossing", 63 * MINUTE, "What follows may be the reason"),
+        ("nowhere", 10 * MINUTE, "Nothing was reported, and it is known why."),
+    ],
+)
+def test_each_answer_is_only_as_sure_as_what_it_rests_on(
+    desk: RunningDesk, chromium: Browser, corner: Corner, zone: str, ago: timedelta, says: str
+) -> None:
+    with desk.browser(chromium, Role.VIEWER, language="en-US") as page:
+        page.goto(f"{desk.url}/why?zone={TENANT}/{DEVICE}/{zone}&at={corner.ago(ago)}")
+        expect(page.locator("#answer strong")).to_contain_text(says)
+
+
+@pytest.mark.parametrize("path", ["/places", "/devices", f"/devices/{TENANT}/{DEVICE}", "/why"])
+@pytest.mark.parametrize("language", ["zh-CN", "en-US"])
+def test_a_phone_shows_each_list_without_scrolling_sideways(
+    desk: RunningDesk, chromium: Browser, corner: Corner, path: str, language: str
+) -> None:
+    with desk.browser(chromium, Role.VIEWER, phone=True, language=language) as page:
+        page.goto(desk.url + path)
+        expect(page.locator("h1")).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+@pytest.mark.parametrize(
+    "told", ["zone=a&at=b", "zone=a/b/c&at=0001-01-01T00:00", "zone=a/b/c&at=2026-11-30T10:00"]
+)
+def test_what_cannot_be_meant_is_no_fault_of_the_page(
+    desk: RunningDesk, chromium: Browser, corner: Corner, told: str
+) -> None:
+    with desk.browser(chromium, Role.VIEWER) as page:
+        answer = page.goto(f"{desk.url}/why?{told}")
+        assert answer is not None
+        assert answer.status == 200

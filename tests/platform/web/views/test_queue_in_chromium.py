@@ -1,0 +1,303 @@
+"""The queue in a real browser: by keyboard, by touch, with a slow network, and with two reviewers at once."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from kerbwatch_platform.evidence import signing
+from kerbwatch_platform.settings import load
+from kerbwatch_platform.web.queries import cases, decisions
+from kerbwatch_platform.web.roles import Role
+from playwright.sync_api import Browser, Page, Route, expect
+
+from tests.platform.web.views.city import Case, Device
+from tests.support.desk import RunningDesk
+from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.slow
+SHOTS = os.environ.get("KERBWATCH_SHOTS")
+"""A folder for pictures of the pages, for the manual."""
+HEIGHT_OF_A_FINGER_PX = 44
+MINUTE = timedelta(minutes=1)
+_units = (f"unit-{number}" for number in itertools.count(1))
+
+
+class Street:
+    """Open cases of one test: a unit of their own, the oldest first."""
+
+    def __init__(self, desk: RunningDesk, count: int = 4, **place: Any) -> None:
+        self.desk, self.unit = desk, next(_units)
+        now = datetime.now(UTC)
+        with desk.connect() as connection:
+            device = Device(connection, f"corner-{self.unit}")
+            device.zero_at = now - timedelta(days=1)
+            told = {"responsible_unit_id": self.unit, "place_id": f"{self.unit}.kerb"} | place
+            self.cases = [
+                cases.CaseId(*Case(device, now - (60 - n) * MINUTE, **told).id)
+                for n in range(count)
+            ]
+            device.beats(now)
+
+    @property
+    def url(self) -> str:
+        return f"{self.desk.url}/?unit={self.unit}"
+
+    def verdicts(self, nth: int) -> list[tuple[str, str, bool]]:
+        """Verdict, account and whether it was taken back, the first first."""
+        return self.desk.sql(
+            "SELECT verdict, account, undone_at IS NOT NULL FROM verdict WHERE case_id = %s ORDER BY number",
+            self.cases[nth].case_id,
+        )
+
+    def is_judged(self, nth: int, *found: tuple[str, str, bool]) -> None:
+        assert self.verdicts(nth) == list(found)
+
+
+def row(page: Page, nth: int) -> Any:
+    return page.locator("#cases tbody tr").nth(nth)
+
+
+def selected(page: Page, nth: int) -> None:
+    expect(row(page, nth)).to_have_attribute("aria-current", "true")
+
+
+def shot(page: Page, name: str) -> None:
+    if SHOTS:
+        page.screenshot(path=f"{SHOTS}/desk-{name}.png")
+
+
+@pytest.fixture
+def street(desk: RunningDesk) -> Street:
+    return Street(desk)
+
+
+@contextmanager
+def at_the_queue(
+    desk: RunningDesk, chromium: Browser, street: Street, **told: Any
+) -> Iterator[Page]:
+    with desk.browser(chromium, Role.REVIEWER, **told) as page:
+        page.goto(street.url)
+        yield page
+
+
+def test_a_reviewer_goes_through_the_queue_by_keyboard_alone(
+    desk: RunningDesk, chromium: Browser, street: Street
+) -> None:
+    with at_the_queue(desk, chromium, street) as page:
+        selected(page, 0)
+        page.keyboard.press("j")
+        page.keyboard.press("j")
+        page.keyboard.press("k")
+        selected(page, 1)
+        page.keyboard.press("v")
+        expect(row(page, 1).locator(".said")).to_have_text("属实")
+        selected(page, 2)
+        page.keyboard.press("f")
+        expect(row(page, 2).locator(".said")).to_have_text("误报")
+        selected(page, 3)
+        page.keyboard.press("t")
+        page.keyboard.type("示例-20261130-0007")
+        page.keyboard.press("Enter")
+        expect(row(page, 3).locator(".filed")).to_have_text("示例-20261130-0007")
+        page.keyboard.press("Enter")
+        expect(page).to_have_url(f"{desk.url}/cases/{street.cases[3].path}")
+        page.keyboard.press("u")
+        expect(page).to_have_url(f"{desk.url}/")
+    street.is_judged(1, ("valid", "reviewer", False))
+    street.is_judged(2, ("false", "reviewer", False))
+    told = desk.sql("SELECT ticket FROM case_ticket WHERE case_id = %s", street.cases[3].case_id)
+    assert told == [("示例-20261130-0007",)]
+
+
+def test_a_duplicate_names_its_case_by_one_more_key(
+    desk: RunningDesk, chromium: Browser, street: Street
+) -> None:
+    with at_the_queue(desk, chromium, street) as page:
+        page.keyboard.press("d")
+        expect(page.locator("#duplicate-list button").nth(2)).to_be_visible()
+        page.keyboard.press("v")  # keys of the page behind do not act
+        shot(page, "duplicate")
+        page.keyboard.press("2")
+        expect(row(page, 0).locator(".said")).to_have_text("重复")
+        page.keyboard.press("d")
+        expect(page.locator("#duplicate-list button").nth(2)).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(page.locator("#duplicate")).to_be_hidden()
+        page.keyboard.press("d")
+        page.keyboard.press("0")
+        expect(row(page, 1).locator(".said")).to_have_text("重复")
+    found = desk.sql(
+        "SELECT of_case FROM verdict WHERE case_id = ANY(%s) ORDER BY number",
+        [each.case_id for each in street.cases],
+    )
+    assert found == [(street.cases[2].case_id,), (None,)]
+
+
+def test_a_decision_is_taken_back_before_the_device_is_told(
+    desk: RunningDesk, chromium: Browser, street: Street
+) -> None:
+    with at_the_queue(desk, chromium, street) as page:
+        page.keyboard.press("f")
+        expect(page.locator("#decided")).to_contain_text("8 秒后通知设备")
+        page.keyboard.press("z")
+        expect(page.locator("#decided")).to_have_text("已撤销。")
+        expect(row(page, 0).locator(".said")).to_have_text("")
+        selected(page, 0)
+    street.is_judged(0, ("false", "reviewer", True))
+    assert desk.sql("SELECT 1 FROM outgoing WHERE device = %s", street.cases[0].device) == []
+
+
+def test_what_was_sent_meanwhile_is_not_taken_back_and_that_is_said(
+    desk: RunningDesk, chromium: Browser, street: Street
+) -> None:
+    with at_the_queue(desk, chromium, street) as page:
+        page.keyboard.press("v")
+        expect(page.locator("#decided")).to_contain_text("属实")
+        desk.sql("UPDATE outgoing SET sent_at = now() WHERE device = %s", street.cases[0].device)
+        page.keyboard.press("z")
+        expect(page.locator("#decided")).to_contain_text("已来不及撤销")
+        expect(row(page, 0).locator(".said")).to_have_text("属实")
+    street.is_judged(0, ("valid", "reviewer", False))
+
+
+def test_a_network_that_swallows_answers_loses_and_doubles_no_decision(
+    desk: RunningDesk, chromium: Browser, street: Street
+) -> None:
+    def swallow(route: Route) -> None:
+        route.fetch()  # the desk has it, and its answer never comes
+        route.abort()
+
+    with at_the_queue(desk, chromium, street) as page:
+        page.route("**/verdict", swallow)
+        page.keyboard.press("v")
+        expect(page.locator("#decided")).to_contain_text("没有应答。1 项待发")
+        page.unroute("**/verdict")
+        page.keyboard.press("f")
+        expect(row(page, 0).locator(".said")).to_have_text("属实")
+        expect(row(page, 1).locator(".said")).to_have_text("误报")
+    street.is_judged(0, ("valid", "reviewer", False))
+    street.is_judged(1, ("false", "reviewer", False))
+
+
+def test_a_decision_outlives_its_page(desk: RunningDesk, chromium: Browser, street: Street) -> None:
+    with at_the_queue(desk, chromium, street) as page:
+        page.route("**/verdict", lambda route: route.abort())
+        page.keyboard.press("v")
+        expect(page.locator("#decided")).to_contain_text("1 项待发")
+        street.is_judged(0)
+        page.close()
+        again = page.context.new_page()
+        again.goto(street.url)
+        expect(row(again, 0).locator(".said")).to_have_text("属实")
+    street.is_judged(0, ("valid", "reviewer", False))
+
+
+def test_whoever_is_signed_out_keeps_the_decision_until_signed_in_again(
+    desk: RunningDesk, chromium: Browser, street: Street
+) -> None:
+    with at_the_queue(desk, chromium, street) as page:
+        page.context.clear_cookies()
+        page.keyboard.press("v")
+        expect(page.locator("#decided")).to_contain_text("您已退出登录")
+        street.is_judged(0)
+        desk.sign_in(page, Role.REVIEWER)
+        wait_until(lambda: street.verdicts(0) == [("valid", "reviewer", False)])
+        page.goto(street.url)
+        expect(page.locator("#total")).to_have_text(str(len(street.cases) - 1))
+
+
+def test_the_second_of_two_reviewers_is_told_of_the_first(
+    desk: RunningDesk, chromium: Browser, street: Street
+) -> None:
+    settings = load(desk.settings_file)
+    with at_the_queue(desk, chromium, street) as page:
+        told = decisions.Verdict(uuid4(), "valid", None, 0)
+        with desk.connect() as connection:
+            key = signing.key(settings.signing_key_file)
+            decisions.judge(connection, key, street.cases[0], told, account="li")
+        page.keyboard.press("f")
+        expect(page.locator("#decided")).to_contain_text("li 已在")
+        expect(page.locator("#decided")).to_contain_text("现以您的核定为准；两次均已留存。")
+        expect(row(page, 0).locator(".said")).to_have_text("误报")
+    street.is_judged(0, ("valid", "li", False), ("false", "reviewer", False))
+
+
+def test_a_clerk_with_a_phone_decides_by_touch(
+    desk: RunningDesk, chromium: Browser, street: Street
+) -> None:
+    with at_the_queue(desk, chromium, street, phone=True) as page:
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        for button in page.locator("#decide button").all():
+            box = button.bounding_box()
+            assert box is not None
+            assert box["height"] >= HEIGHT_OF_A_FINGER_PX
+        row(page, 1).locator(".picture").tap()
+        selected(page, 1)
+        page.locator("[data-do=valid]").tap()
+        expect(row(page, 1).locator(".said")).to_have_text("属实")
+        page.locator("[data-do=undo]").tap()
+        expect(row(page, 1).locator(".said")).to_have_text("")
+        page.locator("[data-do=ticket]").tap()
+        page.locator("#ticket-number").fill("示例-8")
+        page.locator("#ticket button.main").tap()
+        expect(row(page, 1).locator(".filed")).to_have_text("示例-8")
+        page.locator("[data-do=open]").tap()
+        expect(page).to_have_url(f"{desk.url}/cases/{street.cases[1].path}")
+
+
+def test_the_keys_are_told_and_what_has_the_focus_goes_before_them(
+    desk: RunningDesk, chromium: Browser, street: Street
+) -> None:
+    with at_the_queue(desk, chromium, street, language="en-US") as page:
+        page.keyboard.press("?")
+        listed = page.locator("#keys-list dt").all_inner_texts()
+        assert {"j", "k", "v", "f", "d", "t", "Enter"} <= {each.strip() for each in listed}
+        page.keyboard.press("Escape")
+        page.locator("[data-do=ticket]").focus()
+        page.keyboard.press("Enter")
+        expect(page.locator("#ticket")).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(page.locator("h1")).to_contain_text("Cases")
+
+
+def test_a_viewer_sees_the_queue_and_decides_nothing(
+    desk: RunningDesk, chromium: Browser, street: Street
+) -> None:
+    with desk.browser(chromium, Role.VIEWER) as page:
+        page.goto(street.url)
+        selected(page, 0)
+        expect(page.locator("[data-do=valid]")).to_have_count(0)
+        page.keyboard.press("v")
+        page.keyboard.press("j")
+        selected(page, 1)
+    street.is_judged(0)
+
+
+def test_what_a_site_calls_itself_is_text_and_nothing_else(
+    desk: RunningDesk, chromium: Browser
+) -> None:
+    street = Street(desk, 1, address="<img src=x onerror=alert(1)>&amp;")
+    with at_the_queue(desk, chromium, street) as page:
+        expect(row(page, 0)).to_contain_text("<img src=x onerror=alert(1)>&amp;")
+        expect(row(page, 0).locator("img")).to_have_count(0)
+
+
+def test_the_filter_narrows_the_queue_and_its_pages_lead_on(
+    desk: RunningDesk, chromium: Browser
+) -> None:
+    street = Street(desk, cases.PAGE_SIZE + 1)
+    with at_the_queue(desk, chromium, street) as page:
+        expect(page.locator("#total")).to_have_text(str(cases.PAGE_SIZE + 1))
+        page.keyboard.press("]")
+        expect(page.locator("#cases tbody tr")).to_have_count(1)
+        expect(page.locator("#unit")).to_have_value(street.unit)
+        page.locator("#decided-filter").select_option("decided")
+        page.locator("form.filter button.main").click()
+        expect(page.locator("main")).to_contain_text("没有符合条件的问题。")
