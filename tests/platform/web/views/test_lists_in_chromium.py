@@ -54,12 +54,31 @@ def shot(page: Page, name: str) -> None:
         page.screenshot(path=f"{SHOTS}/desk-{name}.png", full_page=True)
 
 
+def test_an_empty_queue_says_why_and_what_to_do(desk: RunningDesk, chromium: Browser) -> None:
+    with desk.browser(chromium, Role.REVIEWER) as page:
+        page.goto(desk.url)
+        expect(page.locator("main .says")).to_contain_text("尚无问题到达")
+        now = datetime.now(UTC)
+        with desk.connect() as connection:
+            device = Device(connection, "done-corner")
+            device.zero_at = now - timedelta(days=1)
+            Case(device, now - 2 * HOUR).clears(now - HOUR)
+        page.reload()
+        expect(page.locator("main .says")).to_contain_text("1 个已结束，待核定")
+        page.keyboard.press("2")
+        expect(page.locator("#cases tbody tr")).to_have_count(1)
+        page.keyboard.press("v")
+        expect(page.locator("#cases .said")).to_have_text("属实")
+
+
 def test_devices_are_listed_with_what_is_the_matter(
     desk: RunningDesk, chromium: Browser, corner: Corner
 ) -> None:
     with desk.browser(chromium, Role.VIEWER) as page:
         page.goto(f"{desk.url}/devices")
-        silent, here = page.locator("#devices tbody tr").all()
+        silent, here = (
+            page.locator("#devices tbody tr", has_text=n) for n in ("silent-corner", DEVICE)
+        )
         expect(silent).to_contain_text("失联")
         expect(silent).to_contain_text("street: 过暗")
         expect(silent).to_contain_text("1 次回退或丢失数据库")

@@ -75,6 +75,17 @@ def test_what_a_silent_device_had_open_nobody_knows(
     assert queue(connection).rows[0].silent_since_s is None
 
 
+def test_it_counts_what_waits_for_a_decision_also_of_what_has_ended(
+    connection: psycopg.Connection, device: Device
+) -> None:
+    ended, judged = Case(device, NOON - 3 * HOUR), Case(device, NOON - 2 * HOUR)
+    Case(device, NOON - HOUR)
+    ended.clears(NOON)
+    judged.clears(NOON)
+    decide(connection, judged, "valid", "wang")
+    assert cases.counts(connection) == (1, 1, 3)
+
+
 def test_it_is_filtered_by_what_was_decided_and_by_kind_unit_and_grid(
     connection: psycopg.Connection, device: Device
 ) -> None:

@@ -176,6 +176,24 @@ def case(connection: psycopg.Connection[Any], of: CaseId, *, now_s: float) -> Ro
     return next(iter(ask_for(connection, Row, f"{text} AND c.case_id = %(case_id)s", given)), None)
 
 
+class Counts(NamedTuple):
+    """How many cases wait for a decision: open ones, and those that ended before anybody looked; and all there are."""
+
+    open: int
+    ended: int
+    all: int
+
+
+def counts(connection: psycopg.Connection[Any]) -> Counts:
+    """What waits for a decision now. One that has ended counts for precision like any other."""
+    text = """
+SELECT count(*) FILTER (WHERE c.state = 'open' AND v.number IS NULL),
+  count(*) FILTER (WHERE c.state <> 'open' AND v.number IS NULL), count(*)
+FROM case_now c LEFT JOIN verdict_now v ON (v.tenant, v.device, v.case_id) = (c.tenant, c.device, c.case_id)"""
+    [counted] = connection.execute(text).fetchall()
+    return Counts(*counted)
+
+
 def groups(connection: psycopg.Connection[Any]) -> list[Group]:
     """Open cases by kind, unit and grid: what a filter may choose."""
     text = """

@@ -48,6 +48,7 @@ def queue(desk: Desk, request: Request) -> Response:
     with desk.connection() as connection:
         found = cases.queue(connection, wanted, account=account.name, now_s=now_s)
         groups = cases.groups(connection)
+        counts = cases.counts(connection)
         shown = [Shown(row, _picture(connection, row)) for row in found.rows]
     return desk.show(
         request,
@@ -58,6 +59,7 @@ def queue(desk: Desk, request: Request) -> Response:
         wanted=wanted,
         found=found,
         shown=shown,
+        counts=counts,
         choices=_choices(groups),
         states=cases.STATES,
         decided=cases.DECIDED,
