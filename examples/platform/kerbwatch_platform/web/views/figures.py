@@ -71,6 +71,7 @@ def picture(desk: Desk, request: Request) -> Response:
 def table(desk: Desk, request: Request) -> Response:
     """All of its rows, for a spreadsheet."""
     question, of, rows = _asked(desk, request)
+    desk.log(request, "exported", 200, detail=f"{question.name} {of.name}")
     return Response(
         as_csv(desk.language(request), question, rows, of.zone).encode(),
         media_type="text/csv; charset=utf-8",
