@@ -269,7 +269,7 @@ class _Drawing:
     def _summary(self, device: str, day: str, zones: list[Zone]) -> None:
         here = [zone for zone in zones if zone.first <= day <= zone.last]
         begin, end = self.days[day]
-        untold = day == list(self.days)[1] and device.endswith("0")
+        untold = [day] == list(self.days)[1:2] and device.endswith("0")
         if not here or untold:
             return
         parts = 2 if self.dice.random() < 0.15 else 1

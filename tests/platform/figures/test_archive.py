@@ -93,7 +93,7 @@ def test_what_the_database_has_no_more_stays_in_the_archive(
 def test_a_file_that_cannot_be_read_is_not_written_over(
     empty: psycopg.Connection, tmp_path: Path
 ) -> None:
-    made = drawn(4, date(2026, 12, 8), 1, devices=1, signs=False)
+    made = drawn(4, date(2026, 12, 8), 2, devices=1, signs=False)
     take_events(empty, made.events[1:])
     [month] = archive.write_all(empty, tmp_path)
     file = tmp_path / "events" / f"month={month}" / "events.parquet"

@@ -86,7 +86,7 @@ def test_a_page_shows_its_plot_on_desktop_and_phone(
         page.on("console", lambda told: complaints.append(told.text))
         page.goto(f"{desk.url}/figures/vending?{PERIOD}")
         heading = page.get_by_role("heading", level=1).inner_text()
-        assert heading == "占道经营（点位与时段） · 2026Q4"
+        assert heading == "占道经营（地点与时段） · 2026Q4"
         page.wait_for_function("document.querySelector('img.plot').complete")
         assert page.evaluate("document.querySelector('img.plot').naturalWidth") > 0
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

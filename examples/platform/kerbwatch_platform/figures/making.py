@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 ALL = "all"
 """Stands for every operator, or every place, in a line of sums."""
 HOUR_MS, MINUTE_MS = 3_600_000, 60_000
+ENOUGH = 0.25
+"""Of the hours asked for: what stood is known over longer than was seen, and no rate is made of a few minutes."""
 _ZoneDay = tuple[str, str, str]
 
 
@@ -119,11 +121,18 @@ def vending(found: list[Row]) -> list[Row]:
         | {
             "minutes": row["stood_ms"] / MINUTE_MS,
             **_per_hour(row["opened"], row["seen_ms"]),
-            "minutes_per_hour": _over(row["stood_ms"] * 60, row["seen_ms"]),
+            "minutes_per_hour": minutes_per_hour(
+                row["stood_ms"] / MINUTE_MS, row["seen_ms"] / HOUR_MS, row["asked_ms"] / HOUR_MS
+            ),
             **_hours(row),
         }
         for row in _sorted(found, "tenant", "place_id", "weekday", "hour")
     ]
+
+
+def minutes_per_hour(minutes: float, seen: float, asked: float) -> float | None:
+    """A rate, where enough of the hours asked for could be seen."""
+    return minutes / seen if seen > 0 and seen >= ENOUGH * asked else None
 
 
 def hot_spots(found: list[Row]) -> list[Row]:

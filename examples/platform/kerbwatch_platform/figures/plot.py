@@ -15,7 +15,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from kerbwatch_platform.figures.making import ALL
+from kerbwatch_platform.figures.making import ALL, minutes_per_hour
 from kerbwatch_platform.figures.writing import WEEKDAYS, cell
 from kerbwatch_platform.words import Language, say
 
@@ -119,17 +119,15 @@ def _overflows(plot: _Plot, rows: list[Row]) -> None:
 
 
 def _vending(plot: _Plot, rows: list[Row]) -> None:
-    minutes = [[0.0] * 24 for _ in range(7)]
-    seen = [[0.0] * 24 for _ in range(7)]
+    sums = [[[0.0, 0.0, 0.0] for _ in range(24)] for _ in range(7)]
     for row in rows:
-        minutes[row["weekday"] - 1][row["hour"]] += row["minutes"]
-        seen[row["weekday"] - 1][row["hour"]] += row["seen_hours"]
-    # Where nothing was seen nothing is drawn: that is not the same as none.
-    rates = [
-        [m / s if s > 0 else float("nan") for m, s in zip(*lines, strict=True)]
-        for lines in zip(minutes, seen, strict=True)
-    ]
-    mesh = plot.axes.pcolormesh(rates, cmap="Blues", edgecolors="#c9d3dc", linewidth=0.3)
+        here = sums[row["weekday"] - 1][row["hour"]]
+        for n, name in enumerate(("minutes", "seen_hours", "asked_hours")):
+            here[n] += row[name]
+    # Where too little was seen nothing is drawn: that is not the same as none.
+    rates = [[minutes_per_hour(*each) for each in line] for line in sums]
+    drawn = [[float("nan") if rate is None else rate for rate in line] for line in rates]
+    mesh = plot.axes.pcolormesh(drawn, cmap="Blues", edgecolors="#c9d3dc", linewidth=0.3)
     plot.axes.invert_yaxis()
     plot.axes.set_yticks([n + 0.5 for n in range(7)], [plot.say(day) for day in WEEKDAYS])
     plot.axes.set_xticks(range(0, 25, 3))
