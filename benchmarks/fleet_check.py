@@ -94,8 +94,7 @@ def held_against(folder: Path, tenant: str, ask: Ask) -> Found:
         waiting += len(own.waiting.keys() - there)
         missing = set(range(1, own.last + 1)) - numbers[device, own.epoch]
         gaps += len(missing - set(own.waiting.values()))
-        there -= own.delivered
-        there -= own.waiting.keys()
+        stored[device] = there - own.delivered - own.waiting.keys()
     known = {path.parent.name for path in outboxes}
     return Found(
         devices=len(outboxes),

@@ -106,9 +106,14 @@ def _is_ours(pid: int, parents: dict[int, int]) -> bool:
     return above == os.getpid()
 
 
-def _part_of(pid: int) -> str | None:
+def command_of(pid: int) -> bytes:
+    """A process's command line; empty if it has ended."""
     try:
-        command = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
-        return None
+        return b""
+
+
+def _part_of(pid: int) -> str | None:
+    command = command_of(pid).decode(errors="replace")
     return next((part for part, names in PARTS.items() if any(n in command for n in names)), None)

@@ -21,7 +21,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -35,7 +35,7 @@ from kerbwatch_platform.local.postgresql_programs import programs
 from kerbwatch_platform.local.users import somebody_else
 
 from benchmarks.fleet_check import held_against
-from benchmarks.fleet_processes import PARTS, Watch
+from benchmarks.fleet_processes import PARTS, Watch, command_of
 from benchmarks.machine import headline
 from tests.faults.cluster import Cluster, rabbitmq_root
 from tests.faults.network import namespace
@@ -199,11 +199,12 @@ class Run:
         began_s = time.monotonic()
         while not self._over.wait(KILL_EVERY_S):
             at_s = time.monotonic() - began_s
-            # The first of them is the command that starts the others again.
-            workers = sorted(self._watch.pids("consumer"))[1:]
+            # One has a name; the command that starts it again has none.
+            workers = [pid for pid in self._watch.pids("consumer") if b"--name" in command_of(pid)]
             if self._kill_s[0] <= at_s <= self._kill_s[1] and workers:
-                os.kill(self._die.choice(workers), signal.SIGKILL)
-                self.killed += 1
+                with suppress(ProcessLookupError):
+                    os.kill(self._die.choice(workers), signal.SIGKILL)
+                    self.killed += 1
 
 
 @click.command()
