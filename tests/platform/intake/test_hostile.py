@@ -214,3 +214,24 @@ def test_a_disk_that_takes_no_picture_holds_up_until_it_does(
     city.settings.evidence_folder.unlink()
     turn_until(worker, lambda: city.ask("SELECT 1 FROM evidence_file"))
     assert aside(city) == []
+
+
+def test_a_worker_that_waits_for_a_disk_has_not_died_with_what_it_holds(
+    city: City, corner: Corner
+) -> None:
+    city.settings.evidence_folder.write_text("no folder")
+    first = city.transport()
+    sha256 = hashlib.sha256(b"xyz").hexdigest()
+    corner.tell(f"{corner.base}/pictures/{sha256}/3/0", "xyz")
+    wait_until(lambda: first.receive(1, 0.1))
+    first.close()
+    second = city.transport()
+    with closing(city.worker(second)) as worker:
+        for _ in range(attempts.MOST_TRIES + 2):
+            with pytest.raises(OSError, match=r"."):
+                turn_until(worker, lambda: False)
+        assert city.ask("SELECT tries FROM attempt") == [(1,)]
+        city.settings.evidence_folder.unlink()
+        turn_until(worker, lambda: city.ask("SELECT 1 FROM evidence_file"))
+    second.close()
+    assert aside(city) == []

@@ -52,6 +52,8 @@ class Worker:
     _db: psycopg.Connection[Any] | None = None
     _held: list[Delivery] = field(default_factory=list)
     """What came and is neither stored nor settled."""
+    _begun: dict[int, int] = field(default_factory=dict)
+    """Of what is held and came again: how many workers began with it before this one."""
     _gappy: set[Device] = field(default_factory=set)
     _suspected: dict[Device, float] = field(default_factory=dict)
     _killers: frozenset[tuple[str, str]] = frozenset()
@@ -146,6 +148,7 @@ class Worker:
 
     def _release(self, deliveries: Sequence[Delivery]) -> None:
         gone = {id(each) for each in deliveries}
+        self._begun = {of: tries for of, tries in self._begun.items() if of not in gone}
         self._held = [each for each in self._held if id(each) not in gone]
 
     def _take_batch(
@@ -165,7 +168,7 @@ class Worker:
     def _take_alone(
         self, connection: psycopg.Connection[Any], delivery: Delivery, now_s: float
     ) -> None:
-        if delivery.again and attempts.begin(connection, delivery.message) >= attempts.MOST_TRIES:
+        if delivery.again and self._died_with(connection, delivery) >= attempts.MOST_TRIES:
             why = f"{attempts.MOST_TRIES} workers ended while they took it"
             self._put_aside(connection, delivery, "killed", why)
             return
@@ -177,6 +180,12 @@ class Worker:
             _log.exception("a message is put into quarantine")
             self._suspected[self._device(delivery)] = now_s + SUSPECTED_S
             self._put_aside(connection, delivery, "raised", faults.told(error))
+
+    def _died_with(self, connection: psycopg.Connection[Any], delivery: Delivery) -> int:
+        """How many workers began with it and did not come back; marked once, however often this one has to wait."""
+        if id(delivery) not in self._begun:
+            self._begun[id(delivery)] = attempts.begin(connection, delivery.message)
+        return self._begun[id(delivery)]
 
     def _store(
         self, connection: psycopg.Connection[Any], batch: Sequence[Delivery], now_s: float
