@@ -21,7 +21,7 @@ from click.testing import CliRunner
 from kerbwatch_platform.contract import verify_handover
 from kerbwatch_platform.evidence import signing
 from kerbwatch_platform.evidence.commands import verify
-from kerbwatch_platform.evidence.handover import handover
+from kerbwatch_platform.evidence.handover import HandoverError, handover
 from kerbwatch_platform.evidence.stamps import settle_hour, stamp
 from kerbwatch_platform.settings import Timestamps
 
@@ -253,6 +253,16 @@ def test_of_a_case_that_is_not_here_and_without_a_reason_nothing_is_handed_over(
         with pytest.raises(ValueError, match="reason"):
             handover(city.connection, city.settings, *city.place, "none", "li", reason)
     assert city.rows("SELECT count(*) FROM handover") == [(0,)]
+
+
+def test_a_key_that_cannot_be_used_is_not_the_askers_fault(city: City) -> None:
+    case_id = city.device.packed(cleared=False)
+    city.hears()
+    city.settings.signing_key_file.parent.mkdir()
+    city.settings.signing_key_file.write_text("no key")
+    city.settings.signing_key_file.chmod(0o600)
+    with pytest.raises(HandoverError, match="no Ed25519 key"):
+        handover(city.connection, city.settings, *city.place, case_id, "li", "r")
 
 
 def test_nothing_is_given_away_that_was_not_recorded(

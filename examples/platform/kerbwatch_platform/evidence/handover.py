@@ -40,6 +40,10 @@ _CASE_EVENTS = (
 )  # fmt: skip
 
 
+class HandoverError(RuntimeError):
+    """It is not the asker's fault that nothing can be handed over; the words are for whoever runs the platform."""
+
+
 class _Of(NamedTuple):
     tenant: str
     device: str
@@ -94,16 +98,20 @@ def handover(
 
     Raises:
         LookupError: No event of such a case is here.
-        ValueError: ``reason`` is empty or too long, or the case has more than a zip may hold.
-        OSError: The key cannot be read.
+        ValueError: ``reason`` is empty or too long.
+        HandoverError: The platform's key cannot be used, or the case has more than a zip may hold.
     """
     if not 0 < len(reason.strip()) <= LONGEST_REASON:
         raise ValueError(f"a reason of 1 to {LONGEST_REASON} characters is needed")
-    of, own_key = _Of(tenant, device, case_id), key(settings.signing_key_file)
+    of = _Of(tenant, device, case_id)
+    try:
+        own_key = key(settings.signing_key_file)
+    except (OSError, ValueError) as error:
+        raise HandoverError(str(error)) from error
     with connection.transaction():
         found = _files(connection, settings, of, public_jwk(own_key))
         if sum(map(len, found.values())) > MOST_BYTES:
-            raise ValueError(f"the case has more than {MOST_BYTES} bytes of evidence")
+            raise HandoverError(f"the case has more than {MOST_BYTES} bytes of evidence")
         made_at = datetime.now(UTC)
         seal = {
             "record": "handover",
