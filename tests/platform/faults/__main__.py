@@ -45,17 +45,17 @@ def main() -> int:
     ):  # who starts us in the background has SIGINT ignored
         signal.signal(number, signal.default_int_handler)
     began_s = time.monotonic()
-    lines = []
+    lines, machine = [], ""
     for each in striking:
         lines.append(strike(each, chosen.size, chosen.seed))
+        machine = headline().partition("\n")[0]
+        machine += f"; one at a time, {(time.monotonic() - began_s) / 60:.1f} min"
+        if chosen.json:
+            chosen.json.write_text(document(lines, machine, chosen.size), encoding="utf-8")
         # At once: the table comes only if the run gets to its end.
         sys.stderr.write(f"\r{each.name}: {lines[-1].result} ({lines[-1].took_s:.0f} s)\n")
-    machine = headline().partition("\n")[0]
-    machine += f"; one at a time, {(time.monotonic() - began_s) / 60:.1f} min"
     again = f"python -m tests.platform.faults --size {chosen.size} --seed {chosen.seed}"
     sys.stdout.write(f"{table(lines)}\n\n{machine}\n{' '.join([again, *chosen.names])}\n")
-    if chosen.json:
-        chosen.json.write_text(document(lines, machine, chosen.size), encoding="utf-8")
     return 1 if any(line.broken for line in lines) else 0
 
 

@@ -40,7 +40,7 @@ topic readwrite kerbwatch/v2/judge/judge/receipts
 """
 _RECEIPTS = f"topic write {PREFIX}/{TENANT}/+/receipts\n"
 WORKERS = ("worker-1", "worker-2")
-ARRIVES_WITHIN_S = 240.0
+ARRIVES_WITHIN_S = 600.0
 _UPLINK: dict[str, Any] = {
     "confirm": "platform",
     "receipt_timeout_s": 10,
