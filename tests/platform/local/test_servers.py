@@ -111,10 +111,11 @@ def test_the_settings_are_written_once_are_nobody_else_s_to_read_and_move_to_ano
         assert folder.settings.stat().st_mode & 0o077 == 0
         text = (
             folder.settings.read_text("utf-8")
-            + '\n[[webhooks]]\nname = "mine"\nurl = "https://a.example"\nsecret_file = "x"\n'
+            + '\n[[webhooks]]\nname = "mine"\nurl = "https://a.example"\nsecret_file = "/x"\n'
         )
         folder.settings.write_text(text, "utf-8")
         moved = settled(folder, "host=here", 9500)
+        assert first.archive_folder == folder.archive
     assert (moved.web.port, moved.broker) == (9500, first.broker.replace(":9001", ":9501"))
     assert moved.webhooks[0].name == "mine"
 

@@ -22,6 +22,7 @@ _TEXT = """\
 database = {database}
 broker = {broker}
 evidence_folder = {evidence}
+archive_folder = {archive}
 signing_key_file = {key}
 workers = 2
 time_zone = "Asia/Shanghai"
@@ -66,6 +67,7 @@ def _write(folder: Folder, database: str, port: int) -> None:
         "database": database,
         "broker": url_of(port + 1, secrets.token_urlsafe(24)),
         "evidence": str(folder.evidence),
+        "archive": str(folder.archive),
         "key": str(folder.signing_key),
     }
     # A string of JSON is one of TOML.

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from kerbwatch_platform.local.postgres import Cluster
     from kerbwatch_platform.settings import Settings
 
-WEB, HOURLY, UPLOADS = "web", "hourly", "uploads"
+WEB, HOURLY, UPLOADS, WEBHOOKS = "web", "hourly", "uploads", "webhooks"
 _MIGRATES_WITHIN_S = 600
 
 
@@ -69,8 +69,9 @@ def _start(
     running.start(Program(WEB, _command(folder, "web")))
     running.wait_until(lambda: _listens(settings.web.port), WEB)
     running.start(Program(HOURLY, _command(folder, "hourly")))
-    if settings.uploads is not None:
-        running.start(Program(UPLOADS, _command(folder, "uploads")))
+    for name, wanted in ((UPLOADS, settings.uploads), (WEBHOOKS, settings.webhooks)):
+        if wanted:
+            running.start(Program(name, _command(folder, name)))
     if device is not None:
         running.start(device.program)
     _welcome(

@@ -60,6 +60,10 @@ class Folder:
         return self.path / "evidence"
 
     @property
+    def archive(self) -> Path:
+        return self.path / "archive"
+
+    @property
     def signing_key(self) -> Path:
         return self.path / "signing.key"
 
@@ -82,7 +86,7 @@ def opened(path: Path) -> Iterator[Folder]:
             # Of root's folder others may pass through: PostgreSQL and the broker are others there.
             folder.path.chmod(0o711 if os.geteuid() == 0 else 0o700)
         _assert_ours(folder.path)
-        for each in (folder.logs, folder.evidence):
+        for each in (folder.logs, folder.evidence, folder.archive):
             each.mkdir(mode=0o700, exist_ok=True)
         lock = (folder.path / _LOCK).open("a+", encoding="ascii")
     except OSError as error:
