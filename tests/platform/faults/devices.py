@@ -41,6 +41,7 @@ class Device:
         accepted: Every event and number that its database has had, whenever it was looked at.
         cases: Each case that it knows of, and its state.
         untold: Those of which an event still waits.
+        gone: What waited on it when its memory was taken away: nobody can send it any more.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Device:
     accepted: dict[tuple[str, int, str], Given] = field(default_factory=dict)
     cases: dict[str, str] = field(default_factory=dict)
     untold: set[str] = field(default_factory=set)
+    gone: list[Given] = field(default_factory=list)
     agent: Agent | None = None
     environment: dict[str, str] = field(default_factory=dict)
 
@@ -87,6 +89,14 @@ class Device:
             self.cases |= dict(own.execute("SELECT case_id, state FROM cases").fetchall())
             self.untold = {case_id for (case_id,) in own.execute(_UNTOLD)}
         return {each.event_id for each in self.accepted.values()}
+
+    def forget(self) -> int:
+        """Its memory is to be taken away: what waits on it goes, too. How many events these are."""
+        self.know()
+        waiting = {key: each for key, each in self.accepted.items() if each.waits}
+        self.gone += waiting.values()
+        self.accepted = {key: each for key, each in self.accepted.items() if key not in waiting}
+        return len(waiting)
 
     def waiting(self) -> int:
         """How many events no receipt has named yet."""

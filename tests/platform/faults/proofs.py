@@ -121,7 +121,7 @@ def _fill(connection: psycopg.Connection, devices: Sequence[Device], ahead: Sequ
             of = TENANT, device.name
             cursor.executemany(
                 "INSERT INTO given VALUES (%s, %s, %s, %s, %s, %s)",
-                [(*of, *each) for each in device.accepted.values()],
+                [(*of, *each) for each in (*device.accepted.values(), *device.gone)],
             )
             told = [each for each in device.cases.items() if each[0] not in device.untold]
             cursor.executemany(

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from tests.faults.clocks import PretendedClock
-from tests.faults.suite import require, wait_for
+from tests.faults.suite import require
 from tests.platform.faults.city import on_mosquitto
 from tests.platform.faults.devices import Device, corner
 from tests.platform.faults.suite import fault
@@ -67,34 +67,35 @@ def _copy(city: OnMosquitto, device: Device, number: int) -> Device:
 
 def _took_over(device: Device, twin: Device) -> None:
     """What the twin had accepted has to be there, too; its last words as it was ended went with it."""
+    twin.forget()
+    device.gone += twin.gone
     for key, each in twin.accepted.items():
-        if not each.waits:
-            device.accepted.setdefault(key, each)
+        device.accepted.setdefault(key, each)
 
 
 @fault("device-reset", short=0, reduced=1, full=10)
 def device_reset(run: Run) -> Found:
     """A device is reset and begins with an empty memory: what it had delivered stays, and a new epoch goes on."""
     with on_mosquitto(run) as city:
-        device = city.devices[0]
+        device, lost = city.devices[0], 0
         for _ in range(run.times):
             city.goes_on()
             city.arrives()
             device.stop()
-            _deliver_last_words(city, device)
+            lost += device.forget()
             shutil.rmtree(device.corner.state)
             device.cases.clear()
             device.start()
             city.goes_on()
             city.recovers()
-        return city.judged()
+        return city.judged(notes=_gone(lost))
 
 
 @fault("device-set-back", short=0, reduced=1, full=10)
 def device_set_back(run: Run) -> Found:
     """A device's memory is set back to an older copy, and it gives numbers twice: both events of each are there."""
     with on_mosquitto(run) as city:
-        device = city.devices[0]
+        device, lost = city.devices[0], 0
         for number in range(run.times):
             device.stop()
             copy = run.folder / f"older-{number}"
@@ -103,26 +104,21 @@ def device_set_back(run: Run) -> Found:
             city.goes_on()
             city.arrives()
             device.stop()
-            _deliver_last_words(city, device)
+            lost += device.forget()
             _put_back(device.corner.state, copy)
             device.start()
             city.goes_on()
             city.recovers()
-        return city.judged(without=(_TWO_PASTS,))
+        return city.judged(without=(_TWO_PASTS,), notes=_gone(lost))
+
+
+def _gone(lost: int) -> str:
+    return f"{lost} last words went with the memory" if lost else ""
 
 
 def _put_back(state: Path, copy: Path) -> None:
     shutil.rmtree(state)
     shutil.copytree(copy, state)
-
-
-def _deliver_last_words(city: OnMosquitto, device: Device) -> None:
-    """What a device said as it was ended waits on it, and is lost with its memory: deliver it before."""
-    while device.waiting():
-        device.start()
-        wait_for(lambda: device.waiting() == 0, "it knows that all is stored")
-        device.kill()  # says nothing any more
-    city.arrives()
 
 
 @fault("clock-wrong", short=0, reduced=1, full=6, needs=("mosquitto", "gcc"))
