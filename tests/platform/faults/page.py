@@ -56,6 +56,9 @@ def results(documents: Sequence[dict[str, Any]], language: str) -> str:
         rows = [_row(line, say) for line in each["faults"]]
         above = f"{each['machine']}; {each['size']}:"
         parts.append("\n".join([above, "", say(head), "| --- " * 9 + "|", *rows]))
+    run = {line["fault"] for each in documents for line in each["faults"]}
+    if left := [f"`{each.name}`" for each in faults() if each.name not in run]:
+        parts.append(f"{say('Without figures yet:')} {', '.join(left)}.")
     return "\n\n".join(parts)
 
 

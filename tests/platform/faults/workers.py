@@ -50,7 +50,7 @@ def write_settings(folder: Path, database: str, broker: str) -> Path:
 def run_command(settings: Path, *told: str) -> str:
     """Run a command of the platform to its end; what it prints."""
     command = [sys.executable, "-m", "kerbwatch_platform", "--settings", str(settings), *told]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
     require(done.returncode == 0, f"{told[0]} works: {done.stdout}{done.stderr}")
     return done.stdout
 
