@@ -81,7 +81,7 @@ TOLD: Final = {
     "refused": text("refused by the device"),
     "expired": text("not answered in time"),
     "confirmed": text("confirmed by the device"),
-    "undone": text("taken back"),
+    "undone": text("taken back by its author"),
 }
 ZONE_KINDS: Final = {
     "no_parking": text("no parking"),
