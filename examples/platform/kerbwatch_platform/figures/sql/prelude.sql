@@ -10,12 +10,16 @@ zone_hours AS MATERIALIZED (
   CROSS JOIN asked a WHERE d.until_ms <= a.now_ms
   UNION ALL SELECT f.tenant, f.device, f.zone_id, f.place_id, k.kind, f.unit, f.day, CAST(0 AS BIGINT), f.seen_ms
   FROM figure_zone_day f JOIN day d ON d.day = f.day LEFT JOIN figure_kind k ON k.zone_kind = f.kind
+), told_sign AS MATERIALIZED (
+  -- What is needed of each, taken out once: not again for every zone.
+  SELECT s.tenant, s.device, s.at_ms, least(s.until_ms, a.now_ms) AS until_ms, s.cameras, s.views
+  FROM figure_sign s CROSS JOIN asked a
+  WHERE s.at_ms >= a.from_ms - 900000 AND s.at_ms < least(a.signs_until_ms, a.now_ms)
 ), sign AS MATERIALIZED (
   SELECT s.tenant, s.device, z.zone_id, z.place_id, z.kind, z.first_day, z.last_day, z.drawn_now, s.at_ms,
-    least(s.until_ms, a.now_ms) AS until_ms, s.at_ms - s.at_ms % 900000 AS slot_ms
-  FROM figure_sign s CROSS JOIN asked a JOIN zones z ON (z.tenant, z.device) = (s.tenant, s.device)
-  WHERE s.at_ms >= a.from_ms - 900000 AND s.at_ms < least(a.signs_until_ms, a.now_ms)
-    AND (s.cameras->>z.camera_id) = 'running'
+    s.until_ms, s.at_ms - s.at_ms % 900000 AS slot_ms
+  FROM told_sign s JOIN zones z ON (z.tenant, z.device) = (s.tenant, s.device)
+  WHERE z.kind IS NOT NULL AND (s.cameras->>z.camera_id) = 'running'
     AND (s.views->z.camera_id->'abstaining'->>z.zone_id) IS NULL
 ), slot AS MATERIALIZED (
   -- Quarters of an hour: every time zone's hours begin at one, and a sign of life holds for no longer than one.

@@ -101,5 +101,6 @@ FROM (
       ORDER BY ms(h.occurred_s + h.shift_s), h.event_id COLLATE "C") AS next_ms
   FROM told h LEFT JOIN event f
     ON (f.tenant, f.device, f.event_id) = (h.tenant, h.device, h.raw->'body'->>'of')
+    AND f.type = 'device.heartbeat'
   WHERE h.type IN ('device.heartbeat', 'device.changes') AND NOT h.test
 ) AS signs;
