@@ -78,7 +78,7 @@ class City:
     def transport(self, name: str = "platform-1") -> Transport:
         """The way of a worker, once it is there."""
         opened = open_transport(self.settings.broker, "platform", PREFIX, name)
-        wait_until(lambda: opened.publish(f"{PREFIX}/nobody/nowhere/receipts", b"{}"))
+        wait_until(lambda: opened.publish(f"{PREFIX}/{TENANT}/nowhere/receipts", b"{}"))
         return opened
 
     def subscribe(self, workers: int = 1) -> None:

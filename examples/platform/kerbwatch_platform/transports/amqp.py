@@ -133,9 +133,11 @@ class AmqpTransport:
                 with pika.BlockingConnection(self._parameters) as connection:
                     channel = self._prepared(connection)
                     self._link = connection, channel
-                    while not self._closing.is_set():
+                    while channel.is_open and not self._closing.is_set():
                         connection.process_data_events(time_limit=1)
                     connection.process_data_events(time_limit=0)
+                    if not self._closing.is_set():  # it was asked for what it is not allowed
+                        _log.warning("%s: the broker has closed the channel", self._name)
             except (AMQPError, OSError) as error:
                 _log.warning("%s: %r; connecting again", self._name, error)
             except Exception:  # noqa: BLE001 - whatever it is, it costs one connection

@@ -1,4 +1,4 @@
-"""The queues of a platform on RabbitMQ: what `examples/brokers/rabbitmq-queue.json` declares, declared by a worker.
+"""The queues of a platform on RabbitMQ: what `examples/brokers/rabbitmq-platform.json` declares, declared by a worker.
 
 All names begin with the group's, so that one pattern gives its user the rights to them.
 """
