@@ -11,17 +11,21 @@ import io
 import sys
 import tempfile
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kerbwatch_platform.settings import load
 from kerbwatch_platform.web.roles import Role
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
+from tests.platform.web.views.city import DEVICE, Device
 from tests.support.desk import RunningDesk, new_desk
 from tests.support.paths import DOCS
 from tests.support.postgres import postgres
+from tests.support.replayed_street import street_of_now
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,6 +57,20 @@ def _keys(page: Page) -> None:
     page.keyboard.press("?")
 
 
+def _asked(page: Page) -> None:
+    page.locator("#zone").select_option("example-city/example-corner/kerb")
+    page.locator("form.filter button").click()
+
+
+def _first_case(page: Page) -> None:
+    page.locator("a.case").first.click()
+    page.wait_for_load_state("networkidle")
+
+
+def _loaded(page: Page) -> None:
+    page.wait_for_load_state("networkidle")
+
+
 def _opened(page: Page) -> None:
     page.locator("summary").first.click()
 
@@ -64,6 +82,12 @@ SHOTS = {
     "desk-log": Shot("/log"),
     "desk-log-phone": Shot("/log", phone=True),
     "desk-quarantine": Shot("/quarantine", does=_opened),
+    "desk-queue": Shot("/", role=Role.REVIEWER, does=_loaded),
+    "desk-queue-phone": Shot("/", role=Role.REVIEWER, phone=True, does=_loaded),
+    "desk-case": Shot("/?state=ended", role=Role.REVIEWER, does=_first_case),
+    "desk-case-phone": Shot("/?state=ended", role=Role.REVIEWER, phone=True, does=_first_case),
+    "desk-devices": Shot("/devices", role=Role.REVIEWER),
+    "desk-why": Shot("/why", role=Role.REVIEWER, does=_asked),
     "desk-keys": Shot("/about", does=_keys),
 }
 
@@ -90,6 +114,22 @@ def furnish(desk: RunningDesk) -> None:
         )
 
 
+def furnish_cases(desk: RunningDesk, folder: Path) -> None:
+    """The example street as an agent saw it a quarter of an hour ago, and a device that fell silent."""
+    now = datetime.now(UTC)
+    with desk.connect() as connection:
+        here, gone = Device(connection, DEVICE), Device(connection, "silent-corner")
+        here.zero_at = gone.zero_at = now - timedelta(days=1)
+        gone.born(now - timedelta(hours=6), "copied")
+        gone.beats(now - timedelta(hours=5), view="view_dark")
+        here.born(now - timedelta(hours=3))
+        here.takes_inventory(now - timedelta(hours=3), [{"in_force": []}])
+        here.beats_until(now - timedelta(hours=2), now - timedelta(minutes=25))
+        here.skip(2)
+        here.beats_until(now - timedelta(minutes=10), now, zones={"kerb": "view_blocked"})
+        street_of_now(connection, load(desk.settings_file), folder / "street")
+
+
 def small(png: bytes) -> bytes:
     """The same picture with 128 colours at most, as a PNG.
 
@@ -114,6 +154,8 @@ def main(names: list[str]) -> int:
         )
         desk = new_desk(server, Path(folder))
         furnish(desk)
+        (Path(folder) / "street").mkdir()
+        furnish_cases(desk, Path(folder))
         desk.start()
         for name in names or SHOTS:
             shot = SHOTS[name]

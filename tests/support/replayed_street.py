@@ -8,8 +8,10 @@ import shutil
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 from kerbwatch_platform import evidence, store
 from kerbwatch_platform.contract.message import PREFIX, Message
@@ -21,7 +23,6 @@ from tests.support.paths import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import datetime
     from pathlib import Path
 
     import psycopg
@@ -101,6 +102,27 @@ def _pieces(content: bytes) -> Iterator[Message]:
     for first in range(0, len(content), PIECE_BYTES):
         topic = f"{PREFIX}/{TENANT}/{DEVICE}/pictures/{sha256}/{len(content)}/{first}"
         yield Message(topic, content[first : first + PIECE_BYTES])
+
+
+def street_of_now(connection: psycopg.Connection, settings: Settings, folder: Path) -> Recorded:
+    """The example street of a quarter of an hour ago, on a platform.
+
+    The bike has gone and all of its pictures are here; the stall still stands, with the picture that comes by itself
+    and a close-up; the bin overflows, and no picture of it has come.
+    """
+    begins_at = datetime.now(ZoneInfo("Asia/Shanghai")) - timedelta(minutes=15)
+    recorded = recorded_street(folder, begins_at)
+    deliver(connection, [birth_of(recorded, begins_at), *recorded.of_case("misparked_bike")])
+    for kind in ("street_vending", "overflowing_bin"):
+        deliver(connection, [each for each in recorded.of_case(kind) if not _ends(each["body"])])
+    bike, stall = (recorded.case_id(kind) for kind in ("misparked_bike", "street_vending"))
+    deliver_pictures(connection, settings, recorded.evidence / bike)
+    deliver_pictures(connection, settings, recorded.evidence / stall, "threshold", "close_up")
+    return recorded
+
+
+def _ends(body: dict[str, Any]) -> bool:
+    return "cleared" in (body.get("state"), body.get("stage"))
 
 
 def birth_of(recorded: Recorded, at: datetime) -> dict[str, Any]:

@@ -3,71 +3,32 @@
 from __future__ import annotations
 
 import io
-import json
-import os
 import zipfile
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import UTC, datetime
 
 import pytest
 from kerbwatch_platform.settings import load
 from kerbwatch_platform.web.roles import Role
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, expect
 
-from tests.platform.web.views.city import SHANGHAI, Device
+from tests.platform.web.views.city import Device
 from tests.support.desk import RunningDesk
-from tests.support.replayed_street import (
-    DEVICE,
-    TENANT,
-    Recorded,
-    birth_of,
-    deliver,
-    deliver_pictures,
-    recorded_street,
-)
+from tests.support.replayed_street import DEVICE, TENANT, Recorded, street_of_now
 
 pytestmark = pytest.mark.slow
-SHOTS = os.environ.get("KERBWATCH_SHOTS")
-"""A folder for pictures of the pages, for the manual."""
 
 
 @pytest.fixture(scope="module")
 def street(desk: RunningDesk, tmp_path_factory: pytest.TempPathFactory) -> Recorded:
-    """The example street of a quarter of an hour ago. The bike has gone and all of its pictures are here; the stall still
-    stands, with what comes by itself; of the bin no picture has come.
-    """
-    begins_at = datetime.now(SHANGHAI) - timedelta(minutes=15)
-    recorded = recorded_street(tmp_path_factory.mktemp("street"), begins_at)
-    settings = load(desk.settings_file)
+    """The example street of a quarter of an hour ago; its device is alive."""
     with desk.connect() as connection:
-        Device(connection, DEVICE).beats(datetime.now(SHANGHAI))
-        deliver(connection, [birth_of(recorded, begins_at)])
-        deliver(connection, recorded.of_case("misparked_bike"))
-        for kind in ("street_vending", "overflowing_bin"):
-            said = recorded.of_case(kind)
-            deliver(
-                connection,
-                [
-                    each
-                    for each in said
-                    if "cleared"
-                    not in json.dumps(each["body"].get("state", each["body"].get("stage")))
-                ],
-            )
-        bike, stall = (recorded.case_id(kind) for kind in ("misparked_bike", "street_vending"))
-        deliver_pictures(connection, settings, recorded.evidence / bike)
-        deliver_pictures(connection, settings, recorded.evidence / stall, "threshold", "close_up")
-    return recorded
+        Device(connection, DEVICE).beats(datetime.now(UTC))
+        folder = tmp_path_factory.mktemp("street")
+        return street_of_now(connection, load(desk.settings_file), folder)
 
 
 def address(desk: RunningDesk, street: Recorded, kind: str) -> str:
     return f"{desk.url}/cases/{TENANT}/{DEVICE}/{street.case_id(kind)}"
-
-
-def shot(page: Page, name: str, **told: Any) -> None:
-    if SHOTS:
-        page.wait_for_load_state("networkidle")
-        page.screenshot(path=f"{SHOTS}/desk-{name}.png", **told)
 
 
 def is_shown(picture: Locator) -> None:
@@ -89,16 +50,13 @@ def test_the_queue_shows_the_redacted_pictures_that_are_here(
         expect(stall.locator(".picture")).to_contain_text("达到时限")
         bin_ = page.locator("#cases tbody tr", has_text="垃圾箱满溢")
         expect(bin_.locator(".picture")).to_contain_text("图片尚未到达")
-        shot(page, "queue")
     with desk.browser(chromium, Role.REVIEWER, phone=True) as page:
         page.goto(desk.url)
         is_shown(page.locator("#cases img").first)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
-        shot(page, "queue-phone")
     with desk.browser(chromium, Role.REVIEWER, language="en-US") as page:
         page.goto(desk.url)
         expect(page.locator("#cases tbody tr", has_text="street vending")).to_be_visible()
-        shot(page, "queue-en")
 
 
 def test_a_case_tells_its_story_with_begin_and_after_side_by_side_and_verified(
@@ -119,7 +77,6 @@ def test_a_case_tells_its_story_with_begin_and_after_side_by_side_and_verified(
         expect(page.locator(".story .opened")).to_contain_text("停留超过允许的 10 秒")
         expect(page.locator(".story .cleared")).to_contain_text("供核查参考；不结案")
         expect(page.locator("main")).to_contain_text("链的起点")
-        shot(page, "case", full_page=True)
 
 
 def test_a_case_on_a_phone_is_one_column(
@@ -129,7 +86,6 @@ def test_a_case_on_a_phone_is_one_column(
         page.goto(address(desk, street, "misparked_bike"))
         is_shown(page.locator("#pictures img").first)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
-        shot(page, "case-phone")
 
 
 def test_a_picture_that_does_not_come_by_itself_is_asked_for_with_a_reason(

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from kerbwatch_platform.web.roles import Role
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
 from tests.platform.web.views.city import DEVICE, SHANGHAI, TENANT, Case, Device
 from tests.support.desk import RunningDesk
 
 pytestmark = pytest.mark.slow
-SHOTS = os.environ.get("KERBWATCH_SHOTS")
-"""A folder for pictures of the pages, for the manual."""
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 ALWAYS: dict[str, object] = {"in_force": []}
@@ -49,11 +46,6 @@ def corner(desk: RunningDesk) -> Corner:
     return Corner(desk)
 
 
-def shot(page: Page, name: str) -> None:
-    if SHOTS:
-        page.screenshot(path=f"{SHOTS}/desk-{name}.png", full_page=True)
-
-
 def test_an_empty_queue_says_why_and_what_to_do(desk: RunningDesk, chromium: Browser) -> None:
     with desk.browser(chromium, Role.REVIEWER) as page:
         page.goto(desk.url)
@@ -85,11 +77,9 @@ def test_devices_are_listed_with_what_is_the_matter(
         expect(here).to_contain_text("在线")
         expect(here).to_contain_text("crossing: 被遮挡或脏污")
         expect(here).to_contain_text("缺 2 个")
-        shot(page, "devices")
         here.locator("a").click()
         expect(page.locator("h1")).to_contain_text(DEVICE)
         expect(page.locator("main")).to_contain_text("在途中，或在本平台丢失")
-        shot(page, "device")
 
 
 def test_places_lead_to_their_cases(desk: RunningDesk, chromium: Browser, corner: Corner) -> None:
@@ -120,7 +110,6 @@ def test_it_is_said_why_nothing_was_reported_by_keyboard(
         expect(because).to_have_count(1)
         expect(because).to_contain_text("被遮挡或脏污")
         expect(because).to_contain_text("device.heartbeat")
-        shot(page, "why")
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -22,8 +21,6 @@ from tests.support.desk import RunningDesk
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
-SHOTS = os.environ.get("KERBWATCH_SHOTS")
-"""A folder for pictures of the pages, for the manual."""
 HEIGHT_OF_A_FINGER_PX = 44
 MINUTE = timedelta(minutes=1)
 _units = (f"unit-{number}" for number in itertools.count(1))
@@ -66,11 +63,6 @@ def row(page: Page, nth: int) -> Any:
 
 def selected(page: Page, nth: int) -> None:
     expect(row(page, nth)).to_have_attribute("aria-current", "true")
-
-
-def shot(page: Page, name: str) -> None:
-    if SHOTS:
-        page.screenshot(path=f"{SHOTS}/desk-{name}.png")
 
 
 @pytest.fixture
@@ -123,7 +115,6 @@ def test_a_duplicate_names_its_case_by_one_more_key(
         page.keyboard.press("d")
         expect(page.locator("#duplicate-list button").nth(2)).to_be_visible()
         page.keyboard.press("v")  # keys of the page behind do not act
-        shot(page, "duplicate")
         page.keyboard.press("2")
         expect(row(page, 0).locator(".said")).to_have_text("重复")
         page.keyboard.press("d")
