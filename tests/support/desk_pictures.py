@@ -21,8 +21,8 @@ from kerbwatch_platform.web.roles import Role
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-from tests.platform.web.views.city import DEVICE, Device
 from tests.support.desk import RunningDesk, new_desk
+from tests.support.desk_city import DEVICE, Device
 from tests.support.paths import DOCS
 from tests.support.postgres import postgres
 from tests.support.replayed_street import street_of_now

@@ -77,8 +77,8 @@ def literal(value: str | float) -> str:
 
 
 @contextmanager
-def postgres() -> Iterator[Postgres]:
-    """Start a server for as long as the context lasts."""
+def postgres(*, durable: bool = False) -> Iterator[Postgres]:
+    """Start a server for as long as the context lasts; only a durable one waits for the disk at a commit."""
     programs = {name: _program(name) for name in ("initdb", "postgres", "psql")}
     folder = Path(tempfile.mkdtemp(prefix="kerbwatch-pg-"))
     other: list[str] = []
@@ -89,7 +89,8 @@ def postgres() -> Iterator[Postgres]:
     try:
         initdb = [programs["initdb"], "-D", str(data), "-A", "trust", "-U", "desk", "--no-sync"]
         subprocess.run([*other, *initdb, "-E", "UTF8"], check=True, capture_output=True)
-        server = [*other, programs["postgres"], "-D", str(data), "-k", str(folder), "-h", "", "-F"]
+        server = [*other, programs["postgres"], "-D", str(data), "-k", str(folder), "-h", ""]
+        server += [] if durable else ["-F"]
         running = Postgres(folder, programs["psql"], server)
         try:
             running.start()

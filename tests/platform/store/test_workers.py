@@ -14,7 +14,7 @@ import pytest
 from kerbwatch_platform import store
 from kerbwatch_platform.contract.message import Message
 
-from tests.platform.store.test_equality import Both
+from tests.support.both_stores import Both
 from tests.support.device_lives import lives
 
 if TYPE_CHECKING:

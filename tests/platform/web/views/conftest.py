@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from kerbwatch_platform import store
 
-from tests.platform.web.views.city import Device
+from tests.support.desk_city import Device
 from tests.support.postgres import Postgres
 
 _databases = itertools.count()

@@ -11,8 +11,8 @@ from kerbwatch_platform.settings import load
 from kerbwatch_platform.web.roles import Role
 from playwright.sync_api import Browser, Locator, expect
 
-from tests.platform.web.views.city import Device
 from tests.support.desk import RunningDesk
+from tests.support.desk_city import Device
 from tests.support.replayed_street import DEVICE, TENANT, Recorded, street_of_now
 
 pytestmark = pytest.mark.slow

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from kerbwatch_platform.evidence import signing
 from kerbwatch_platform.web.queries import cases, decisions
 
-from tests.platform.web.views.city import NOON, Case, Device, seconds
+from tests.support.desk_city import NOON, Case, Device, seconds
 
 pytestmark = pytest.mark.slow
 

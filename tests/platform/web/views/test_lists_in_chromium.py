@@ -8,8 +8,8 @@ import pytest
 from kerbwatch_platform.web.roles import Role
 from playwright.sync_api import Browser, expect
 
-from tests.platform.web.views.city import DEVICE, SHANGHAI, TENANT, Case, Device
 from tests.support.desk import RunningDesk
+from tests.support.desk_city import DEVICE, SHANGHAI, TENANT, Case, Device
 
 pytestmark = pytest.mark.slow
 MINUTE = timedelta(minutes=1)

@@ -16,8 +16,8 @@ from kerbwatch_platform.web.queries import cases, decisions
 from kerbwatch_platform.web.roles import Role
 from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.platform.web.views.city import Case, Device
 from tests.support.desk import RunningDesk
+from tests.support.desk_city import Case, Device
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.slow

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from kerbwatch_platform.web.queries import places, why
 
-from tests.platform.web.views.city import (
+from tests.support.desk_city import (
     DEVICE,
     NOON,
     TENANT,
