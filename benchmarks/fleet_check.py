@@ -74,8 +74,9 @@ def held_against(folder: Path, tenant: str, ask: Ask) -> Found:
         ask: Runs a query of the store.
     """
     stored: dict[str, set[str]] = defaultdict(set)
-    rows = 0
+    rows = twice = 0
     for device, event_id in ask(f"SELECT device, event_id FROM event WHERE tenant = '{tenant}'"):  # noqa: S608
+        twice += event_id in stored[device]
         stored[device].add(event_id)
         rows += 1
     numbers: dict[tuple[str, str], set[int]] = defaultdict(set)
@@ -102,7 +103,7 @@ def held_against(folder: Path, tenant: str, ask: Ask) -> Found:
         stored=rows,
         lost=lost,
         waiting=waiting,
-        twice=rows - len(set(ask(f"SELECT device, event_id FROM event WHERE tenant = '{tenant}'"))),  # noqa: S608
+        twice=twice,
         unknown=sum(len(left) for device, left in stored.items() if device in known),
         gaps=gaps,
         rubbish={name: _count(ask, name) for name in _NEVER},
