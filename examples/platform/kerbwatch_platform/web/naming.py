@@ -5,7 +5,7 @@ An identifier that has no words here (a newer device's) is shown as it came.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from kerbwatch_platform.words import Language
 
 KINDS: Final = {
+    "": text("of no kind that can be read"),
     "street_vending": text("street vending"),
     "misparked_bike": text("misparked bikes"),
     "overflowing_bin": text("overflowing bin"),
@@ -23,6 +24,7 @@ KINDS: Final = {
     "shop_overflow": text("shop goods outside"),
 }
 STATES: Final = {
+    "": text("not known"),
     "open": text("open"),
     "cleared": text("cleared"),
     "withdrawn": text("withdrawn"),
@@ -79,9 +81,41 @@ TOLD: Final = {
     "sent": text("sent, no answer yet"),
     "done": text("accepted by the device"),
     "refused": text("refused by the device"),
+    "later": text("not yet taken by the device, and sent again by itself"),
     "expired": text("not answered in time"),
     "confirmed": text("confirmed by the device"),
     "undone": text("taken back by its author"),
+}
+REFUSALS: Final = {
+    "allowance_spent": text("it has been asked for as much as it gives now"),
+    "bad_signature": text("the signature does not hold there"),
+    "clock_unsure": text(
+        "no time source vouches for its clock, so it cannot tell whether this still holds"
+    ),
+    "expired": text("the order's time was over by its clock"),
+    "expires_too_late": text("the order would hold for longer than its clock allows"),
+    "held_on_device": text("a technician holds the case there"),
+    "id_used": text("another order had the same number"),
+    "no_authority": text("its site names no key that may order this"),
+    "not_available": text("its agent cannot do that yet"),
+    "not_found": text("it has nothing of what this is about"),
+    "not_ready": text("the picture is still being redacted"),
+    "not_redacted": text("the picture could not be redacted, so it stays there"),
+    "not_signed": text("it takes this signed only"),
+    "not_stored": text("its disk did not take it"),
+    "on_trial": text("it tries a configuration first"),
+    "rate_limited": text("it got too many orders at once"),
+    "unknown_command": text("its agent does not know this order"),
+    "unknown_key": text("its site does not name this desk's key"),
+    "wrong_device": text("it was signed for another device"),
+    "wrong_role": text("this desk's key may not order that there"),
+}
+"""Codes of the contract (docs/platform/commands.md) with which a device does not do what the desk orders."""
+NOT_SENT: Final = {
+    "deleted": text("it was deleted before it was sent"),
+    "damaged": text("its bytes are no longer those that were redacted"),
+    "upload_expired": text("the time in which it could be put here was over"),
+    "upload_refused": text("the place that it was to be put did not take it"),
 }
 ZONE_KINDS: Final = {
     "no_parking": text("no parking"),
@@ -169,6 +203,8 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = {
     "verdict": VERDICTS,
     "legal": LEGAL,
     "told": TOLD,
+    "refusal": REFUSALS,
+    "not_sent": NOT_SENT,
     "zone_kind": ZONE_KINDS,
     "because": BECAUSE,
     "clock": CLOCKS,
@@ -203,6 +239,10 @@ class Names:
             return ""
         english = WORDS[what].get(str(told))
         return str(told) if english is None else say(self._language, english)
+
+    def listed(self, what: str, told: Iterable[Any]) -> str:
+        """The words for several identifiers, as one lists them in the reader's language."""
+        return ("、" if self._language == "zh_CN" else ", ").join(self(what, each) for each in told)
 
     def place(self, chinese: str | None, english: str | None, *otherwise: str | None) -> str:
         """A place's name in the reader's language, or the next best that is known of it."""

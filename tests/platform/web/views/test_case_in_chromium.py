@@ -118,11 +118,16 @@ def test_a_verdict_on_the_page_of_a_case_stands_in_its_history_signed(
         expect(line).to_contain_text("等待发送")
         told = '{"status": "refused", "code": "no_authority", "reason": "the site names no key"}'
         text = (
-            "UPDATE outgoing SET sent_at = now(), answer = %s WHERE command->>'command' = 'verdict'"
+            "UPDATE outgoing SET sent_at = now(), answered_at = now(), answer = %s"
+            " WHERE command->>'command' = 'verdict'"
         )
         desk.sql(text, told)
         page.reload()
-        expect(line).to_contain_text("设备已拒绝 no_authority")
+        expect(line).to_contain_text("设备已拒绝 点位配置中没有可下达此命令的密钥")
+        page.goto(f"{desk.url}/?state=all&decided=untold")
+        expect(page.locator("#cases tbody tr")).to_have_count(1)
+        expect(page.locator("#cases .decision")).to_contain_text("设备未接受")
+        page.goto(address(desk, street, "overflowing_bin"))
         text = "UPDATE verdict SET jws = replace(jws, '.', '.e30') WHERE case_id = %s"
         desk.sql(text, street.case_id("overflowing_bin"))
         page.reload()

@@ -13,6 +13,7 @@ import psycopg
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from kerbwatch_platform.evidence import signing
+from kerbwatch_platform.intake.answers import answered
 from kerbwatch_platform.web.queries import cases, decisions
 
 from tests.support.desk_city import NOON, Case, Device, seconds
@@ -45,9 +46,26 @@ def orders(connection: psycopg.Connection) -> list[dict[str, object]]:
 
 
 def send(connection: psycopg.Connection, answer: dict[str, str] | None = None) -> None:
-    """As the workers note it."""
-    told = None if answer is None else json.dumps(answer)
-    connection.execute("UPDATE outgoing SET sent_at = now(), answer = %s", (told,))
+    """As the workers note it: the worker's own reading says whether an answer is the last word."""
+    connection.execute("UPDATE outgoing SET sent_at = now(), answer = NULL, answered_at = NULL")
+    if answer is not None:
+        for order_id, tenant, device in connection.execute(
+            "SELECT order_id, tenant, device FROM outgoing"
+        ).fetchall():
+            told = json.dumps(answer | {"command_id": str(order_id)}).encode()
+            answered(connection, tenant, device, told)
+
+
+def queued(connection: psycopg.Connection) -> tuple[str | None, int]:
+    """Why the queue says that the device does not have the verdict, and how many such verdicts it counts."""
+    asked = cases.Wanted(state="all", decided="decided")
+    [row] = cases.queue(connection, asked, account="wang", now_s=0.0).rows
+    listed = cases.queue(
+        connection, cases.Wanted(state="all", decided="untold"), account="wang", now_s=0.0
+    )
+    counted = cases.counts(connection).untold
+    assert counted == listed.total
+    return row.not_told, counted
 
 
 def test_a_verdict_is_signed_and_ordered_and_names_nobody(
@@ -155,10 +173,15 @@ def test_a_history_says_how_far_each_decision_has_come(
     assert told() == "waiting"
     send(connection)
     assert told() == "sent"
+    send(connection, {"status": "refused", "code": "clock_unsure"})
+    assert told() == "later"
+    assert queued(connection) == ("clock_unsure", 1)
     send(connection, {"status": "refused", "code": "no_authority"})
     assert told() == "refused"
+    assert queued(connection) == ("no_authority", 1)
     send(connection, {"status": "done"})
     assert told() == "done"
+    assert queued(connection) == (None, 0)
     made.is_judged("valid", f"desk {decided.number}", NOON + timedelta(hours=1))
     [line] = decisions.verdicts(connection, case)
     assert line.told(now) == "confirmed"
@@ -174,6 +197,8 @@ def test_an_order_that_nobody_answered_in_time_has_expired(
     send(connection)
     [line] = decisions.verdicts(connection, case)
     assert line.told(datetime.now(UTC) + timedelta(hours=25)) == "expired"
+    connection.execute("UPDATE outgoing SET not_after = now()")
+    assert queued(connection) == ("expired", 1)
 
 
 def test_a_duplicate_names_a_case_that_is_there_and_another_one(

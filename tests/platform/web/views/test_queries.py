@@ -83,7 +83,27 @@ def test_it_counts_what_waits_for_a_decision_also_of_what_has_ended(
     ended.clears(NOON)
     judged.clears(NOON)
     decide(connection, judged, "valid", "wang")
-    assert cases.counts(connection) == (1, 1, 3)
+    assert cases.counts(connection) == (1, 1, 0, 3)
+
+
+@pytest.mark.parametrize("unread", [{"kind": None}, {"state": None}])
+def test_a_case_that_tells_no_kind_or_state_leaves_the_others_theirs(
+    connection: psycopg.Connection, device: Device, unread: dict[str, Any]
+) -> None:
+    plain, strange = Case(device, NOON - 3 * HOUR), Case(device, NOON - 2 * HOUR)
+    strange.body |= unread
+    newer = {"contract": 3}  # only of a later contract can such a one be
+    device.say("case.persisting", strange.body, NOON - HOUR, **newer)
+    rows = {row.case_id: row for row in queue(connection, state="all", decided="all").rows}
+    assert rows[plain.case_id].kind == "misparked_bike"
+    strange_row = rows[strange.case_id]
+    assert "" in (strange_row.kind, strange_row.state)
+    assert cases.alike(connection, strange_row) is not None
+    [(name, _)] = unread.items()
+    if name == "kind":
+        assert [each.kind for each in sorted(cases.groups(connection))] == ["", "misparked_bike"]
+        found = queue(connection, kind="", state="all")
+        assert [row.case_id for row in found.rows] == [strange.case_id]
 
 
 def test_it_is_filtered_by_what_was_decided_and_by_kind_unit_and_grid(

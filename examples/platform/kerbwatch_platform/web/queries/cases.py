@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 PAGE_SIZE: Final = 25
 State = Literal["open", "ended", "all"]
-Decided = Literal["undecided", "mine", "decided", "all"]
+Decided = Literal["undecided", "mine", "decided", "untold", "all"]
 Sort = Literal["oldest", "newest", "late", "kind", "unit", "grid"]
 STATES: Final[tuple[State, ...]] = get_args(State)
 DECIDED: Final[tuple[Decided, ...]] = get_args(Decided)
@@ -35,7 +35,7 @@ class CaseId(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What of the queue is asked for; None is any. ``unit`` and ``grid`` may be ``""``: not known."""
+    """What of the queue is asked for; None is any. ``kind``, ``unit`` and ``grid`` may be ``""``: not known."""
 
     state: State = "open"
     decided: Decided = "undecided"
@@ -48,13 +48,14 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One case of the queue.
+    """One case of the queue. ``kind`` and ``state`` are ``""`` where a device told none that can be read.
 
     ``*_s`` are seconds since 1970, by the device's clock as it was set later (``shift_s`` is by how much);
     ``not_seen_because`` is why nobody can say whether it still stands. ``unlisted``: its device does not name it
     among its open cases any more. ``silent_since_s``: since when nothing has come of its device, where that is longer
     than a device is ever silent: nobody knows then either. ``late_s``: for how long it has been open beyond what the unit was given; None
-    where nothing was given.
+    where nothing was given. ``not_told`` is why the device does not have the verdict though it answered or the time for
+    it is over: a code of the contract, or ``expired``.
     """
 
     tenant: str
@@ -83,6 +84,7 @@ class Row:
     verdict: str | None
     verdict_number: int
     verdict_by: str | None
+    not_told: str | None
     ticket: str | None
 
     @property
@@ -112,8 +114,11 @@ class Group(NamedTuple):
     cases: int
 
 
-_COLUMNS: Final = """
-  c.tenant, c.device, c.case_id, c.kind, c.state, c.place_id, c.zone_id, c.camera_id, c.address,
+_NOT_TOLD: Final = """CASE WHEN v.number IS NULL OR o.answer->>'status' = 'done' THEN NULL
+    WHEN o.answer IS NOT NULL THEN coalesce(o.answer->>'code', o.answer->>'status', '')
+    WHEN o.not_after <= now() THEN 'expired' END"""
+_COLUMNS: Final = f"""
+  c.tenant, c.device, c.case_id, coalesce(c.kind, '') AS kind, coalesce(c.state, '') AS state, c.place_id, c.zone_id, c.camera_id, c.address,
   c.raw->'body'->'place'->'name'->>'zh' AS place_zh, c.raw->'body'->'place'->'name'->>'en' AS place_en,
   c.raw->'body'->'place'->>'grid_code' AS grid, c.unit,
   coalesce(c.raw->'body'->'place'->>'responsible_unit', c.unit) AS unit_name,
@@ -127,18 +132,20 @@ _COLUMNS: Final = """
       < %(now_s)s - %(silent_s)s
     THEN greatest(h.occurred_s, max(c.occurred_s) OVER (PARTITION BY c.tenant, c.device)) END AS silent_since_s,
   v.verdict, coalesce(v.number, 0) AS verdict_number, v.account AS verdict_by,
+  {_NOT_TOLD} AS not_told,
   coalesce(t.ticket, c.raw->'body'->>'ticket') AS ticket"""
 _FROM: Final = """
 FROM case_now c
 LEFT JOIN unknown_case u ON (u.tenant, u.device, u.case_id) = (c.tenant, c.device, c.case_id)
 LEFT JOIN heartbeat_now h ON (h.tenant, h.device) = (c.tenant, c.device)
 LEFT JOIN verdict_now v ON (v.tenant, v.device, v.case_id) = (c.tenant, c.device, c.case_id)
+LEFT JOIN outgoing o ON o.order_id = v.order_id
 LEFT JOIN ticket_now t ON (t.tenant, t.device, t.case_id) = (c.tenant, c.device, c.case_id)"""
-_WHERE: Final = """
+_WHERE: Final = f"""
 WHERE CASE %(state)s WHEN 'open' THEN c.state = 'open' WHEN 'ended' THEN c.state <> 'open' ELSE true END
   AND CASE %(decided)s WHEN 'undecided' THEN v.number IS NULL WHEN 'mine' THEN v.account = %(account)s
-    WHEN 'decided' THEN v.number IS NOT NULL ELSE true END
-  AND (%(kind)s::text IS NULL OR c.kind = %(kind)s)
+    WHEN 'decided' THEN v.number IS NOT NULL WHEN 'untold' THEN {_NOT_TOLD} IS NOT NULL ELSE true END
+  AND (%(kind)s::text IS NULL OR coalesce(c.kind, '') = %(kind)s)
   AND (%(unit)s::text IS NULL OR coalesce(c.unit, '') = %(unit)s)
   AND (%(grid)s::text IS NULL OR coalesce(c.raw->'body'->'place'->>'grid_code', '') = %(grid)s)"""
 _ORDERS: Final[dict[Sort, str]] = {
@@ -177,19 +184,24 @@ def case(connection: psycopg.Connection[Any], of: CaseId, *, now_s: float) -> Ro
 
 
 class Counts(NamedTuple):
-    """How many cases wait for a decision: open ones, and those that ended before anybody looked; and all there are."""
+    """How many cases wait for a decision: open ones, and those that ended before anybody looked; and all there are.
+
+    ``untold``: how many verdicts their devices have not taken.
+    """
 
     open: int
     ended: int
+    untold: int
     all: int
 
 
 def counts(connection: psycopg.Connection[Any]) -> Counts:
     """What waits for a decision now. One that has ended counts for precision like any other."""
-    text = """
+    text = f"""
 SELECT count(*) FILTER (WHERE c.state = 'open' AND v.number IS NULL),
-  count(*) FILTER (WHERE c.state <> 'open' AND v.number IS NULL), count(*)
-FROM case_now c LEFT JOIN verdict_now v ON (v.tenant, v.device, v.case_id) = (c.tenant, c.device, c.case_id)"""
+  count(*) FILTER (WHERE c.state <> 'open' AND v.number IS NULL), count(*) FILTER (WHERE {_NOT_TOLD} IS NOT NULL), count(*)
+FROM case_now c LEFT JOIN verdict_now v ON (v.tenant, v.device, v.case_id) = (c.tenant, c.device, c.case_id)
+LEFT JOIN outgoing o ON o.order_id = v.order_id"""
     [counted] = connection.execute(text).fetchall()
     return Counts(*counted)
 
@@ -197,7 +209,7 @@ FROM case_now c LEFT JOIN verdict_now v ON (v.tenant, v.device, v.case_id) = (c.
 def groups(connection: psycopg.Connection[Any]) -> list[Group]:
     """Open cases by kind, unit and grid: what a filter may choose."""
     text = """
-SELECT kind, unit, min(coalesce(raw->'body'->'place'->>'responsible_unit', unit)) AS unit_name,
+SELECT coalesce(kind, '') AS kind, unit, min(coalesce(raw->'body'->'place'->>'responsible_unit', unit)) AS unit_name,
   raw->'body'->'place'->>'grid_code' AS grid, count(*) AS cases
 FROM case_now WHERE state = 'open' GROUP BY 1, 2, 4 ORDER BY 4 NULLS LAST, 3 NULLS LAST, 1"""
     return [Group(*row) for row in ask(connection, text)]
@@ -207,7 +219,7 @@ def alike(connection: psycopg.Connection[Any], of: Row, *, most: int = 12) -> li
     """Cases that this one may be a duplicate of: other cases of its kind, those at its place first, then the nearest in time."""
     text = f"""
 SELECT {_COLUMNS} {_FROM}
-WHERE c.tenant = %(tenant)s AND c.kind = %(kind)s AND (c.device, c.case_id) <> (%(device)s, %(case_id)s)
+WHERE c.tenant = %(tenant)s AND coalesce(c.kind, '') = %(kind)s AND (c.device, c.case_id) <> (%(device)s, %(case_id)s)
   AND c.opened_s BETWEEN %(opened_s)s - 86400 AND %(opened_s)s + 86400
 ORDER BY c.place_id = %(place_id)s DESC NULLS LAST, abs(c.opened_s - %(opened_s)s) LIMIT %(most)s"""
     given = {name: getattr(of, name) for name in ("tenant", "device", "case_id", "kind")}
