@@ -86,6 +86,28 @@ def test_it_counts_what_waits_for_a_decision_also_of_what_has_ended(
     assert cases.counts(connection) == (1, 1, 0, 3)
 
 
+def test_a_filter_asks_once_which_cases_no_device_names_any_more(
+    connection: psycopg.Connection, device: Device
+) -> None:
+    many = 30
+    told: Any = {"responsible_unit_id": "unit-2"}
+    opened = [Case(device, NOON - n * MINUTE - HOUR, **told).case_id for n in range(many)]
+    device.born(NOON, open_cases=opened[1:])
+    found = queue(connection, unit="unit-2", grid="")
+    assert {row.case_id for row in found.rows if row.unlisted} <= {opened[0]}
+    asked = f"{cases._WITH} SELECT {cases._COLUMNS} {cases._FROM} {cases._WHERE}"
+    given = {"now_s": NOW_S, "silent_s": 900.0, "one": None, "account": "wang", "kind": None}
+    given |= {"state": "open", "decided": "all", "unit": "unit-2", "grid": ""}
+    connection.execute("ANALYZE")
+    [[plan]] = connection.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {asked}".encode(), given)
+
+    def scans(node: dict[str, Any]) -> int:
+        own = node["Actual Loops"] if node["Node Type"] == "Function Scan" else 0
+        return int(own) + sum(scans(each) for each in node.get("Plans", []))
+
+    assert scans(plan[0]["Plan"]) <= 2 * many
+
+
 @pytest.mark.parametrize("unread", [{"kind": None}, {"state": None}])
 def test_a_case_that_tells_no_kind_or_state_leaves_the_others_theirs(
     connection: psycopg.Connection, device: Device, unread: dict[str, Any]

@@ -134,9 +134,15 @@ _COLUMNS: Final = f"""
   v.verdict, coalesce(v.number, 0) AS verdict_number, v.account AS verdict_by,
   {_NOT_TOLD} AS not_told,
   coalesce(t.ticket, c.raw->'body'->>'ticket') AS ticket"""
+_WITH: Final = """
+WITH unlisted AS MATERIALIZED (
+  SELECT tenant, device, case_id FROM unknown_case
+  WHERE %(one)s::text IS NULL OR (tenant || '/' || device || '/' || case_id) = %(one)s
+)"""
+"""Asked once: a planner that expects one row of a filter would ask the whole view again for every case."""
 _FROM: Final = """
 FROM case_now c
-LEFT JOIN unknown_case u ON (u.tenant, u.device, u.case_id) = (c.tenant, c.device, c.case_id)
+LEFT JOIN unlisted u ON (u.tenant, u.device, u.case_id) = (c.tenant, c.device, c.case_id)
 LEFT JOIN heartbeat_now h ON (h.tenant, h.device) = (c.tenant, c.device)
 LEFT JOIN verdict_now v ON (v.tenant, v.device, v.case_id) = (c.tenant, c.device, c.case_id)
 LEFT JOIN outgoing o ON o.order_id = v.order_id
@@ -164,22 +170,24 @@ def queue(
 ) -> Page:
     """One page of the queue; the last one where there are fewer."""
     given = asdict(wanted) | _times(now_s) | {"account": account, "most": PAGE_SIZE}
-    [[total]] = ask(connection, f"SELECT count(*) {_FROM} {_WHERE}", given)
+    [[total]] = ask(connection, f"{_WITH} SELECT count(*) {_FROM} {_WHERE}", given)
     page = max(1, min(wanted.page, -(-total // PAGE_SIZE)))
     given["skipped"] = (page - 1) * PAGE_SIZE
-    text = f"SELECT {_COLUMNS} {_FROM} {_WHERE} ORDER BY {_ORDERS[wanted.sort]}"
+    text = f"{_WITH} SELECT {_COLUMNS} {_FROM} {_WHERE} ORDER BY {_ORDERS[wanted.sort]}"
     rows = ask_for(connection, Row, f"{text} LIMIT %(most)s OFFSET %(skipped)s", given)
     return Page(rows, total, page)
 
 
 def _times(now_s: float) -> dict[str, Any]:
-    return {"now_s": now_s, "silent_s": SILENT_S}
+    return {"now_s": now_s, "silent_s": SILENT_S, "one": None}
 
 
 def case(connection: psycopg.Connection[Any], of: CaseId, *, now_s: float) -> Row | None:
     """One case as it stands; None: no such case came, or it was a test."""
-    text = f"SELECT {_COLUMNS} {_FROM} WHERE c.tenant = %(tenant)s AND c.device = %(device)s"
-    given = of._asdict() | _times(now_s)
+    text = (
+        f"{_WITH} SELECT {_COLUMNS} {_FROM} WHERE c.tenant = %(tenant)s AND c.device = %(device)s"
+    )
+    given = of._asdict() | _times(now_s) | {"one": of.path}
     return next(iter(ask_for(connection, Row, f"{text} AND c.case_id = %(case_id)s", given)), None)
 
 
@@ -218,6 +226,7 @@ FROM case_now WHERE state = 'open' GROUP BY 1, 2, 4 ORDER BY 4 NULLS LAST, 3 NUL
 def alike(connection: psycopg.Connection[Any], of: Row, *, most: int = 12) -> list[Row]:
     """Cases that this one may be a duplicate of: other cases of its kind, those at its place first, then the nearest in time."""
     text = f"""
+{_WITH}
 SELECT {_COLUMNS} {_FROM}
 WHERE c.tenant = %(tenant)s AND coalesce(c.kind, '') = %(kind)s AND (c.device, c.case_id) <> (%(device)s, %(case_id)s)
   AND c.opened_s BETWEEN %(opened_s)s - 86400 AND %(opened_s)s + 86400
