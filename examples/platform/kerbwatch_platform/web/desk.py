@@ -193,6 +193,7 @@ class Desk:
             csrf=visit.csrf,
             nav=[each for each in self._nav if account and account.role >= each.role],
             path=request.url.path,
+            here=_here(request),
             one_line=one_line,
             at=self._rendering.at,
             **facts,
@@ -262,6 +263,12 @@ class Desk:
         )
         with self.connection() as connection:
             access_log.write(connection, entry)
+
+
+def _here(request: Request) -> str:
+    """The address of this page with its filter; of a form's answer its path alone."""
+    query = request.url.query if request.method == "GET" else ""
+    return f"{request.url.path}?{query}" if query else request.url.path
 
 
 def logged_path(request: Request) -> str:

@@ -11,6 +11,7 @@ const KEPT = bar ? `kerbwatch-decisions-${bar.dataset.account}` : "";
 const WAITS_MS = [1000, 2000, 4000, 8000, 15000];
 const GIVEN_UP_MS = 20000;
 const shownBefore = new Map();
+const LIST = "kerbwatch-list";
 let selected = one;
 let last = null;
 let tries = 0;
@@ -180,6 +181,16 @@ function select(row) {
   selected = row;
   row.focus({ preventScroll: true });
   row.scrollIntoView({ block: "nearest" });
+  sessionStorage.setItem(LIST, JSON.stringify({ address: location.pathname + location.search, row: row.dataset.case }));
+}
+
+// Where this window's list was left: its filter and page, and the row.
+function leftAt() {
+  try {
+    return JSON.parse(sessionStorage.getItem(LIST)) ?? {};
+  } catch {
+    return {};
+  }
 }
 
 function move(by) {
@@ -274,7 +285,11 @@ if (bar) {
       if (rows.length) selected.focus({ preventScroll: true });
     });
   }
-  if (rows.length) select(rows[0]);
+  const left = leftAt();
+  const back = document.querySelector("#back");
+  if (back && /^\/(\?|$)/.test(left.address ?? "")) back.href = left.address;
+  const here = left.address === location.pathname + location.search;
+  if (rows.length) select(rows.find((row) => here && row.dataset.case === left.row) ?? rows[0]);
   addEventListener("online", flush);
   addEventListener("storage", (event) => event.key === KEPT && flush());
   for (const each of kept()) show(each, "…", "");
