@@ -299,6 +299,23 @@ def test_a_viewer_sees_the_queue_and_decides_nothing(
     street.is_judged(0)
 
 
+def test_what_was_kept_for_one_who_may_not_decide_any_more_is_refused_and_goes(
+    desk: RunningDesk, chromium: Browser, street: Street
+) -> None:
+    with desk.browser(chromium, Role.VIEWER) as page:
+        page.goto(street.url)
+        kept = {"path": f"/cases/{street.cases[0].path}", "what": "verdict"}
+        kept["fields"] = {"decision_id": str(uuid4()), "verdict": "valid", "seen": "0"}  # type: ignore[assignment]
+        page.evaluate(
+            "each => localStorage.setItem('kerbwatch-decisions-viewer', JSON.stringify([each]))",
+            kept,
+        )
+        page.reload()
+        expect(page.locator("#decided")).to_contain_text("您的账号无权这样做")
+        assert page.evaluate("localStorage.getItem('kerbwatch-decisions-viewer')") == "[]"
+    street.is_judged(0)
+
+
 def test_what_a_site_calls_itself_is_text_and_nothing_else(
     desk: RunningDesk, chromium: Browser
 ) -> None:

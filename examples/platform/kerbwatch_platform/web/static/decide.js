@@ -12,6 +12,7 @@ const WAITS_MS = [1000, 2000, 4000, 8000, 15000];
 const GIVEN_UP_MS = 20000;
 const shownBefore = new Map();
 const LIST = "kerbwatch-list";
+const decides = bar?.querySelector("[data-do=valid]") != null;
 let selected = one;
 let last = null;
 let tries = 0;
@@ -92,7 +93,8 @@ async function flush() {
         later();
         return;
       }
-      if (answer.status === 401 || answer.status === 403) {
+      // Who may not decide any more is not signed out: what was kept is told to be refused, and goes.
+      if (answer.status === 401 || (answer.status === 403 && decides)) {
         tell(words("signedOut"), "bad");
         return;
       }
@@ -129,11 +131,11 @@ async function settle(decision, answer) {
   else if (!kept().length) tell(words("saved", { said: told.label, seconds: told.undo_s }));
   last = { path: decision.path, what: decision.what, id: told.decision_id, label: told.label, warned: Boolean(told.other) };
   const undo = bar.querySelector("[data-do=undo]");
-  undo.disabled = false;
+  if (undo) undo.disabled = false;
   const mine = last;
   setTimeout(() => {
     if (last !== mine) return;
-    undo.disabled = true;
+    if (undo) undo.disabled = true;
     if (!mine.warned) tell(words("ordered", { said: mine.label }));
     last = null;
   }, told.undo_s * 1000);
