@@ -47,6 +47,28 @@ def test_a_case_is_exported_once_as_it_stands_and_what_nobody_knows_is_named(
     assert all(matter["fields"][name] is None for name in matter["unknown"])
 
 
+@pytest.mark.parametrize("form", ["reported-matter", "running-systems", "12345"])
+def test_every_line_names_its_case_and_the_code_that_the_event_says(
+    connection: psycopg.Connection, form: str
+) -> None:
+    take(connection, case("c-1"), case("c-2"))
+    found = {each["case_id"]: each for each in lines(connection, form)}
+    assert found.keys() == {"c-1", "c-2"}
+    assert {(each["tenant"], each["device_id"]) for each in found.values()} == {(TENANT, DEVICE)}
+    assert found["c-1"]["code"] == case("c-1")["body"]["code"]
+
+
+def test_a_matter_has_the_whole_code_where_the_event_says_it_and_never_half_of_one() -> None:
+    code = case("c")["body"]["code"]
+    whole = formed(case("c", code=code | {"full_code": "34020206042"}), "reported-matter")
+    assert whole["fields"]["事项代码"] == "34020206042"
+    assert "事项代码" not in whole["unknown"]
+    half = formed(case("c", code=code | {"full_code": None}), "reported-matter")
+    assert half["fields"]["事项代码"] is None
+    assert "事项代码" in half["unknown"]
+    assert half["code"]["code"] == code["code"]
+
+
 def test_events_are_exported_whole_by_their_time_and_tests_never(
     connection: psycopg.Connection,
 ) -> None:

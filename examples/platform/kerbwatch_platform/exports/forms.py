@@ -21,7 +21,8 @@ def formed(event: dict[str, Any], form: str) -> dict[str, Any]:
 
     Returns:
         A CloudEvent (1.0, JSON), or ``fields`` with ``unknown``, the mandatory ones that nobody knows: a person fills
-        them in before the matter is registered.
+        them in before the matter is registered. Beside them the case's own name, by which a receiver tells what it
+        has already, and the standard's code as the event has it.
 
     Raises:
         ValueError: There is no such form.
@@ -31,7 +32,18 @@ def formed(event: dict[str, Any], form: str) -> dict[str, Any]:
     if form not in FORMS:
         raise ValueError(f"no form {form!r}: {', '.join(FORMS)}")
     fields, unknown = mapping.mapped(event, _mapping(form))
-    return {"fields": fields, "unknown": unknown}
+    return _own(event) | {"fields": fields, "unknown": unknown}
+
+
+def _own(event: dict[str, Any]) -> dict[str, Any]:
+    """Which case it is. ``code`` is whole only with the division's digits; without them it is no 事项代码."""
+    body = event["body"]
+    return {
+        "tenant": event["tenant"],
+        "device_id": event["device_id"],
+        "case_id": body["case_id"],
+        "code": body.get("code"),
+    }
 
 
 @cache
