@@ -176,7 +176,18 @@ def test_changes_are_read_against_the_whole_sign_of_life_that_they_name(
     of = watched.beats(NOON - 3 * MINUTE, view="view_frozen")
     watched.changes(of, NOON - MINUTE, temperature_c=58.1)
     goes_on(watched)
-    assert codes(ask(connection), "explains") == {"view_bad"}
+    answer = ask(connection)
+    assert codes(answer, "explains") == {"view_bad"}
+    cited = {event for each in answer.findings for event in each.rests_on}
+    stored = {
+        (event.type, event.event_id)
+        for event in cited
+        if connection.execute(
+            "SELECT 1 FROM event WHERE event_id = %s AND type = %s", (event.event_id, event.type)
+        ).fetchone()
+    }
+    assert "device.changes" in {name for name, _ in stored}
+    assert stored == {(each.type, each.event_id) for each in cited if each.event_id is not None}
 
 
 def test_a_device_that_was_silent_may_have_run_all_the_while_by_its_own_uptime(

@@ -31,9 +31,11 @@ class Seen(NamedTuple):
 class Heartbeat:
     """The newest sign of life before a time; changes are held against the full one that they name.
 
-    ``fields`` has, by name, what was said and when.
+    ``type`` is of the event itself: ``device.heartbeat`` or ``device.changes``. ``fields`` has, by name, what was said
+    and when.
     """
 
+    type: str
     event_id: str
     at_s: float
     clock: str | None
@@ -90,7 +92,7 @@ def heartbeat(
     else:
         fields = {name: (value, row.whole_at_s) for name, value in _dict(row.whole).items()}
         fields |= {name: (value, row.at_s) for name, value in _dict(body.get("changed")).items()}
-    return Heartbeat(row.event_id, row.at_s, row.clock, row.error_s, fields)
+    return Heartbeat(row.type, row.event_id, row.at_s, row.clock, row.error_s, fields)
 
 
 class Silence(NamedTuple):

@@ -168,7 +168,7 @@ def _ruled(zone: dict[str, Any] | None, local: datetime) -> list[Finding]:
 
 def _alive(quiet: Silence, last: Heartbeat | None) -> Finding:
     facts = quiet._asdict() | {"length_s": quiet.length_s}
-    rests_on = (Event("device.heartbeat", last.event_id, last.at_s),) if last else ()
+    rests_on = (Event(last.type, last.event_id, last.at_s),) if last else ()
     if quiet.before_s is None:
         return Finding(
             "never_heard_before", "explains" if quiet.after_s else "unknown", facts, rests_on
@@ -188,7 +188,7 @@ def _seen(
     """Could the zone be seen?"""
     if last is None or last.at_s < at_s - SILENT_S:
         return [Finding("view_unknown", "unknown")]
-    rests_on = (Event("device.heartbeat", last.event_id, last.at_s),)
+    rests_on = (Event(last.type, last.event_id, last.at_s),)
     camera_id = (zone or {}).get("camera_id")
     cameras = last.cameras()
     camera = cameras.get(camera_id) if isinstance(camera_id, str) else None
@@ -250,7 +250,7 @@ def _numbers(
 def _clock(last: Heartbeat | None) -> Finding:
     if last is None:
         return Finding("clock_unknown", "unknown")
-    rests_on = (Event("device.heartbeat", last.event_id, last.at_s),)
+    rests_on = (Event(last.type, last.event_id, last.at_s),)
     if last.clock == "unsynchronised":
         return Finding("clock_unsure", "may_explain", {}, rests_on)
     return Finding("clock_good", "excludes", {"error_s": last.error_s}, rests_on)
