@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -49,6 +50,20 @@ def test_it_obeys_the_desk_s_key_in_two_roles_and_in_no_other(
     authorities = load(tmp_path / "demo").authorities
     assert {each.role for each in authorities} == {"reviewer", "evidence"}
     assert device.program.command[-1] == str(tmp_path / "demo")
+
+
+@pytest.mark.usefixtures("device")
+def test_its_zones_are_told_apart_by_what_is_plainly_an_example(tmp_path: Path) -> None:
+    zones = load(tmp_path / "demo").zones
+    street = json.loads((ROOT / "examples/street/zones.json").read_text("utf-8"))["zones"]
+    assert [each.zone_id for each in zones] == [each["zone_id"] for each in street]
+    assert len({each.name.zh for each in zones if each.name}) == len(zones)
+    assert len({each.name.en for each in zones if each.name}) == len(zones)
+    for each in zones:
+        assert (each.grid_code or "").startswith("EXAMPLE")
+        assert (each.responsible_unit or "").startswith("示例")
+        assert (each.responsible_unit_id or "").startswith("example-")
+    assert len({each.grid_code for each in zones}) == 2
 
 
 def test_a_platform_that_was_installed_without_the_tree_says_that_it_has_none(

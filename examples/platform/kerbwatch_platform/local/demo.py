@@ -6,7 +6,6 @@ Nothing of the agent is imported: it is started as anybody would start it, with 
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 import tomllib
 from dataclasses import dataclass
@@ -46,6 +45,16 @@ role = "{role}"
 key_file = {key}
 """
 _ROLES = ("reviewer", "evidence")
+_PLACES = {
+    "pavement": ("示例人行道", "Example pavement", "1", "1"),
+    "bay": ("示例非机动车停放区", "Example cycle bay", "1", "1"),
+    "no-vending": ("示例摊贩禁设区", "Example no-vending area", "2", "2"),
+    "bin-1": ("示例垃圾箱 1", "Example bin 1", "2", "3"),
+}
+"""What tells the street's zones apart: their names, and the numbers of an example grid and an example unit.
+
+No city has them: a grid's code begins with the six digits of a division.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +103,22 @@ def device(tree: Path, folder: Path, settings: Settings, port: int, public_key: 
     text = text.replace(_CLIP, _SHOWN.format(clip=clip)) + _MORE.format(port=port, **quoted)
     text += "".join(_AUTHORITY.format(role=role, key=key) for role in _ROLES)
     (folder / "site.toml").write_text(text, encoding="utf-8")
-    shutil.copyfile(street / "zones.json", folder / "zones.json")
+    zones = json.loads((street / "zones.json").read_text(encoding="utf-8"))
+    named = {"zones": [each | _filed(each["zone_id"]) for each in zones["zones"]]}
+    (folder / "zones.json").write_text(json.dumps(named, ensure_ascii=False), encoding="utf-8")
     command = (sys.executable, "-m", "agent", str(folder))
     program = Program(NAME, command, rank=3, folder=tree, patience_s=60.0)
     return Device(login, kept_secret(folder / "password"), program)
+
+
+def _filed(zone_id: str) -> dict[str, object]:
+    """What an example city files of a zone; nothing of one that has no name here."""
+    if zone_id not in _PLACES:
+        return {}
+    zh, en, grid, unit = _PLACES[zone_id]
+    return {
+        "name": {"zh": zh, "en": en},
+        "grid_code": f"EXAMPLEGRID{grid:0>4}",
+        "responsible_unit": f"示例责任单位 {unit}",
+        "responsible_unit_id": f"example-unit-{unit}",
+    }
