@@ -152,7 +152,7 @@ class Corner(LastingClient):
     """A device that sends what it is told to, and keeps what it is told."""
 
     def __init__(self, port: int, name: str, login: tuple[str, str | None] | None = None) -> None:
-        super().__init__(port, name, login or (name, None))
+        super().__init__(port, f"{TENANT}:{name}", login or (name, None))
         self.name, self.base = name, f"{PREFIX}/{TENANT}/{name}"
         self._told: list[tuple[str, dict[str, Any]]] = []
         self._lock = threading.Lock()
