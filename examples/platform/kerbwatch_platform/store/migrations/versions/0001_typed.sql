@@ -72,11 +72,11 @@ RETURNS double precision LANGUAGE sql IMMUTABLE AS $$
   SELECT coalesce(occurred_s + coalesce(zero_s + monotonic_s - occurred_s, 0), '-Infinity') $$;
 
 -- Of some cases of a device, from all events that are there: what a clock that was set has changed.
-CREATE FUNCTION cases_again(of_tenant text, of_device text, of_boot text) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION cases_again(of_tenant text, of_device text, of_boots text[]) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE concerned text[];
 BEGIN
   SELECT array_agg(DISTINCT case_id) INTO concerned FROM typed_case
-  WHERE (tenant, device, boot_id) = (of_tenant, of_device, of_boot);
+  WHERE tenant = of_tenant AND device = of_device AND boot_id = ANY (of_boots);
   DELETE FROM newest_case WHERE tenant = of_tenant AND device = of_device AND case_id = ANY (concerned);
   DELETE FROM newest_stay WHERE tenant = of_tenant AND device = of_device AND case_id = ANY (concerned);
   PERFORM cases_from(array_agg(c)) FROM typed_case c
@@ -158,7 +158,7 @@ CREATE FUNCTION list_again(of_tenant text, of_device text) RETURNS void LANGUAGE
 -- Events of one device that others' depend on (a clock that was set, a loss report that waits for a key) are taken in
 -- alone; all others together. 256 locks stand for all devices, taken in one order.
 CREATE FUNCTION event_came() RETURNS trigger LANGUAGE plpgsql AS $$
-DECLARE of record;
+DECLARE of record; of_boot text; before jsonb;
 BEGIN
   FOR of IN SELECT hashtext(tenant || '/' || device) & 255 AS lock, bool_or(type IN ('device.clock', 'device.loss')) AS alone
     FROM came GROUP BY 1 ORDER BY 1
@@ -192,6 +192,10 @@ BEGIN
     unix_s(raw->'body'->>'opened_at'), unix_s(raw->'body'->>'last_present_at'), unix_s(raw->'body'->>'cleared_at')
   FROM came WHERE type LIKE 'case.%' AND case_id IS NOT NULL ORDER BY 1, 2, 3 ON CONFLICT DO NOTHING;
 
+  SELECT jsonb_object_agg(n.tenant || '/' || n.device || '/' || n.boot_id, n.zero_s::text) INTO before
+  FROM newest_clock n JOIN came c ON c.type = 'device.clock'
+    AND (n.tenant, n.device, n.boot_id) = (c.tenant, c.device, identifier(c.raw->'body'->>'boot_id'));
+
   INSERT INTO newest_clock AS n (tenant, device, boot_id, zero_s, monotonic_s, event_id)
   SELECT DISTINCT ON (1, 2, 3) tenant, device, identifier(raw->'body'->>'boot_id'), unix_s(raw->'body'->>'zero_at'),
     coalesce(monotonic_s, '-Infinity'), event_id
@@ -218,11 +222,17 @@ BEGIN
   ON CONFLICT (tenant, device) DO UPDATE SET (event_id, at_s) = (excluded.event_id, excluded.at_s)
   WHERE (excluded.at_s, excluded.event_id) > (n.at_s, n.event_id);
 
-  FOR of IN SELECT n.tenant, n.device, n.boot_id FROM newest_clock n JOIN came c USING (tenant, device, event_id)
-    WHERE c.type = 'device.clock' ORDER BY 1, 2, 3
+  -- Once a device, for all its boots whose clock is another now: one message cannot ask for the same work many times.
+  FOR of IN SELECT n.tenant, n.device, array_agg(n.boot_id ORDER BY n.boot_id) AS boots
+    FROM newest_clock n JOIN came c USING (tenant, device, event_id)
+    WHERE c.type = 'device.clock'
+      AND n.zero_s::text IS DISTINCT FROM before->>(n.tenant || '/' || n.device || '/' || n.boot_id)
+    GROUP BY 1, 2 ORDER BY 1, 2
   LOOP
-    PERFORM cases_again(of.tenant, of.device, of.boot_id);
-    PERFORM sign_again(of.tenant, of.device, of.boot_id);
+    PERFORM cases_again(of.tenant, of.device, of.boots);
+    FOREACH of_boot IN ARRAY of.boots LOOP
+      PERFORM sign_again(of.tenant, of.device, of_boot);
+    END LOOP;
     PERFORM list_again(of.tenant, of.device);
   END LOOP;
   RETURN NULL;
