@@ -7,6 +7,7 @@ import copy
 import hashlib
 import io
 import json
+import re
 import subprocess
 import sys
 import zipfile
@@ -212,6 +213,37 @@ def test_what_is_not_proven_lies_apart_and_is_said(city: City) -> None:
     assert "NOT verified" in told[-1]
 
 
+def test_who_reads_chinese_is_told_in_chinese_and_of_no_authority_that_vouched_for_nothing(
+    city: City, tmp_path: Path
+) -> None:
+    case_id = city.device.packed()
+    city.knows_the_key()
+    city.hears()
+    path = tmp_path / "handed.zip"
+    path.write_bytes(handover(city.connection, city.settings, *city.place, case_id, "li", "r"))
+    chinese = {"KERBWATCH_LANGUAGE": "zh_CN", "PYTHONIOENCODING": "utf-8"}
+    alone = subprocess.run(
+        [sys.executable, "-I", "-X", "utf8", str(PROGRAM), str(path)],
+        env=chinese,
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+    ).stdout
+    command = CliRunner().invoke(verify, [str(path)], env=chinese).output
+    assert command == alone
+    lines = alone.splitlines()
+    assert "由 li 于 " in lines[0]
+    assert "没有任何记录带有时间戳机构的时间戳" in lines
+    assert all(re.search("[\u4e00-\u9fff]", line) for line in lines)
+    english = CliRunner().invoke(verify, [str(path)], env={"KERBWATCH_LANGUAGE": "en"}).output
+    assert "no record has an authority's timestamp" in english
+    assert "certificate" not in english
+    spoiled = tmp_path / "spoiled.zip"
+    spoiled.write_bytes(zipped(opened(path.read_bytes()) | {"events.json": b"[]"}))
+    ran = CliRunner().invoke(verify, [str(spoiled)], env=chinese)
+    assert (ran.exit_code, ran.output.strip()) == (1, "不成立：events.json：已被改动")
+
+
 @pytest.mark.parametrize(
     "stage", ["../../../tmp/x", "..\\..\\x", "/etc/cron.d/x", "b" * 200, "<img>"]
 )
@@ -301,7 +333,18 @@ def test_the_single_file_uses_nothing_of_ours() -> None:
         for each in ast.walk(ast.parse(PROGRAM.read_text(encoding="utf-8")))
         if isinstance(each, ast.Import | ast.ImportFrom)
     }
-    ours = {"json", "re", "sys", "zipfile", "base64", "collections", "hashlib", "pathlib", "typing"}
+    ours = {
+        "json",
+        "os",
+        "re",
+        "sys",
+        "zipfile",
+        "base64",
+        "collections",
+        "hashlib",
+        "pathlib",
+        "typing",
+    }
     assert {name.partition(".")[0] for name in imported} == ours | {"cryptography"}
 
 

@@ -4,10 +4,12 @@
 
 Ask for the keys on another way than the zip came by: the platform's where it is run, the device's where its birth was
 stored. A key that is not given is taken out of the zip: then nothing was changed since it signed, and whose it is remains
-to be compared. Says what holds, a line each; ends with 1 at the first part that does not.
+to be compared. Says what holds, a line each, in Chinese where the system speaks it; ends with 1 at the first part that
+does not.
 """
 
 import json
+import os
 import re
 import sys
 import zipfile
@@ -24,6 +26,35 @@ Files = dict[str, bytes]
 Keys = dict[str, list[dict[str, str]]]
 SEAL, ASIDE = "handover.jws", "unverified/"
 PLAIN = re.compile(r"(?:\w[\w.-]{0,63}/){0,3}\w[\w.-]{0,127}")
+
+
+GIVEN, COMPARE = "the key that was given", "a key to be compared"
+CHINESE = {
+    GIVEN: "所提供的公钥",
+    COMPARE: "文件内附带、尚须另行核对的公钥",
+    "sealed by {by} at {at}, with {whose}: {count} files": "由 {by} 于 {at} 封存，校验用{whose}：{count} 个文件",
+    "{count} records of {device}, signed with {whose}": "设备 {device} 的 {count} 条记录，签名成立，校验用{whose}",
+    "{count} pictures are those that the records name": "{count} 张图片与记录所指的一致",
+    "{count} links of the device's chain follow each other": "设备记录链的 {count} 环前后相接",
+    "no record has an authority's timestamp": "没有任何记录带有时间戳机构的时间戳",
+    "{count} records are in the tree of an hour, whose token is verified by timestamp.py": "{count} 条记录在某一小时的哈希树中，其时间戳由 timestamp.py 校验",
+    "NOT verified, and said so by the platform: {count} files below {folder} (report.json)": "未经校验，平台已如实说明：{folder} 下的 {count} 个文件（report.json）",
+    "{name}: changed": "{name}：已被改动",
+    "a file is missing, or is one too many": "缺少文件，或多出文件",
+    "{name}: the signature does not hold": "{name}：签名不成立",
+    "{name}: signed by key {kid}, which was not given": "{name}：由公钥 {kid} 对应的密钥签名，而该公钥未提供",
+    "{name}: no record names it": "{name}：没有记录指向它",
+    "does not hold: {fault}": "不成立：{fault}",
+    "cannot be read: {fault}": "无法读取：{fault}",
+}
+
+
+def said(english: str, **facts: object) -> str:
+    """A line in the language of who runs it: the first of these that is set decides."""
+    asked = ("KERBWATCH_LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
+    told = next((value for name in asked if (value := os.environ.get(name))), "")
+    words = CHINESE.get(english, english) if told.lower().startswith("zh") else english
+    return words.format(**facts)
 
 
 class DoesNotHoldError(ValueError):
@@ -58,12 +89,16 @@ def signed(jws: bytes, keys: list[dict[str, str]], name: str) -> Any:
         need(header.keys() == {"alg", "kid"} and header["alg"] == "EdDSA", name)
         key = next((each for each in keys if each["kid"] == header["kid"]), None)
         if key is None:
-            raise DoesNotHoldError(f"{name}: signed by key {header['kid']}, which was not given")
+            raise DoesNotHoldError(
+                said(
+                    "{name}: signed by key {kid}, which was not given", name=name, kid=header["kid"]
+                )
+            )
         public = Ed25519PublicKey.from_public_bytes(decode(key["x"]))
         public.verify(decode(signature), f"{head}.{payload}".encode())
         return parsed(decode(payload))
     except (InvalidSignature, RecursionError) as error:
-        raise DoesNotHoldError(f"{name}: the signature does not hold") from error
+        raise DoesNotHoldError(said("{name}: the signature does not hold", name=name)) from error
 
 
 def read(path: str | Path) -> Files:
@@ -88,20 +123,46 @@ def verify(files: Files, given: Keys) -> Iterator[str]:
     keys = {whose: given.get(whose) or inside[whose] for whose in ("platform", "device")}
     seal = signed(files[SEAL], keys["platform"], SEAL)
     need(seal.get("record") == "handover", f"{SEAL} is something else")
-    need(files.keys() - {SEAL} == seal["files"].keys(), "a file is missing, or is one too many")
+    need(
+        files.keys() - {SEAL} == seal["files"].keys(),
+        said("a file is missing, or is one too many"),
+    )
     for name, sealed in seal["files"].items():
-        need(sha256(files[name]).hexdigest() == sealed["sha256"], f"{name}: changed")
-    whose = "the key that was given" if given.get("platform") else "a key to be compared"
-    yield f"sealed by {seal['by']} at {seal['made_at']}, with {whose}: {len(seal['files'])} files"
+        need(
+            sha256(files[name]).hexdigest() == sealed["sha256"], said("{name}: changed", name=name)
+        )
+    of = {whose: said(GIVEN if given.get(whose) else COMPARE) for whose in keys}
+    yield said(
+        "sealed by {by} at {at}, with {whose}: {count} files",
+        by=seal["by"],
+        at=seal["made_at"],
+        whose=of["platform"],
+        count=len(seal["files"]),
+    )
     records = dict(_records(files, keys["device"], seal))
-    whose = "the key that was given" if given.get("device") else "a key to be compared"
-    yield f"{len(records)} records of {seal['device_id']}, signed with {whose}"
-    yield f"{_pictures(files, records)} pictures are those that the records name"
-    yield f"{_chain(files, records)} links of the device's chain follow each other"
-    yield f"{len(list(proofs(files)))} records are in the tree of an hour, whose token is verified by timestamp.py"
+    yield said(
+        "{count} records of {device}, signed with {whose}",
+        count=len(records),
+        device=seal["device_id"],
+        whose=of["device"],
+    )
+    pictures, links = _pictures(files, records), _chain(files, records)
+    yield said("{count} pictures are those that the records name", count=pictures)
+    yield said("{count} links of the device's chain follow each other", count=links)
+    stamped = len(list(proofs(files)))
+    yield said(
+        "{count} records are in the tree of an hour, whose token is verified by timestamp.py"
+        if stamped
+        else "no record has an authority's timestamp",
+        count=stamped,
+    )
     aside = sum(name.startswith(ASIDE) for name in files)
     if aside:
-        yield f"NOT verified, and said so by the platform: {aside} files below {ASIDE} (report.json)"
+        yield said(
+            "NOT verified, and said so by the platform: {count} files below {folder} (report.json)",
+            count=aside,
+            folder=ASIDE,
+        )
 
 
 def _records(
@@ -120,7 +181,10 @@ def _pictures(files: Files, records: dict[str, dict[str, Any]]) -> int:
     shown = [name for name in files if name.startswith("pictures/")]
     for name in shown:
         digest = sha256(files[name]).hexdigest()
-        need(name == f"pictures/{digest}.jpg" and digest in named, f"{name}: no record names it")
+        need(
+            name == f"pictures/{digest}.jpg" and digest in named,
+            said("{name}: no record names it", name=name),
+        )
     return len(shown)
 
 
@@ -187,6 +251,6 @@ if __name__ == "__main__":
     try:
         main(*sys.argv[1:])
     except OSError as fault:
-        sys.exit(f"cannot be read: {fault}")
+        sys.exit(said("cannot be read: {fault}", fault=fault))
     except Exception as fault:  # noqa: BLE001 - whatever a stranger's file may raise
-        sys.exit(f"does not hold: {fault}")
+        sys.exit(said("does not hold: {fault}", fault=fault))

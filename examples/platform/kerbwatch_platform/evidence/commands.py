@@ -128,14 +128,15 @@ def verify(
     try:
         for line in verify_handover.verify(handed, given):
             click.echo(harmless(line))
-        for root, token, own in verify_handover.proofs(handed):
+        proofs = list(verify_handover.proofs(handed))
+        for root, token, own in proofs:
             told = own if authority is None else authority.read_bytes()
             at = timestamp.signed_at(token, root, told)
             click.echo(tell("a record was there at {at}, by an authority", at=at))
     except Exception as error:  # noqa: BLE001 - whatever a stranger's file may raise
         click.echo(tell("does not hold: {reason}", reason=str(error) or repr(error)), err=True)
         sys.exit(DOES_NOT_HOLD)
-    if authority is None:
+    if proofs and authority is None:
         click.echo(
             tell(
                 "The authority's certificate is the one in the file: compare it, or give --authority."
