@@ -63,6 +63,10 @@ def export_(chosen: Settings, form: str, since: datetime | None, until: datetime
 @settings.passed
 def webhooks(chosen: Settings) -> None:
     """Tell them what is due, every few seconds."""
+    if not chosen.webhooks:
+        raise click.ClickException(
+            tell("The settings have no [[webhooks]]: there is nobody to tell.")
+        )
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kerbwatch_platform import store
-from kerbwatch_platform.exports.webhooks import tell
+from kerbwatch_platform.exports import webhooks as systems
+from kerbwatch_platform.words.spoken import tell
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,14 +20,20 @@ def webhooks(settings: Settings) -> str | None:
     with store.connect(settings.database) as connection:
         for hook in settings.webhooks:
             try:
-                told = tell(connection, hook)
+                told = systems.tell(connection, hook)
             except (OSError, ValueError) as error:
                 lines.append(f"{hook.name}: {error}")
                 continue
             if told.delivered or told.failed or told.given_up:
                 lines.append(
-                    f"{hook.name}: {told.delivered} told, {told.waiting} waiting,"
-                    f" {told.given_up} given up, {told.failed or 'no fault'}"
+                    tell(
+                        "{name}: {told} told, {waiting} waiting, {given_up} given up, {fault}",
+                        name=hook.name,
+                        told=told.delivered,
+                        waiting=told.waiting,
+                        given_up=told.given_up,
+                        fault=told.failed or tell("no fault"),
+                    )
                 )
     return "; ".join(lines) or None
 

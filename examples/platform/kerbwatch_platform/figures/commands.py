@@ -12,6 +12,7 @@ from kerbwatch_platform import figures, settings, store
 from kerbwatch_platform.figures import archive, duck
 from kerbwatch_platform.figures.writing import as_csv, cells, headings
 from kerbwatch_platform.words import Language, say, text
+from kerbwatch_platform.words.spoken import tell
 
 if TYPE_CHECKING:
     from kerbwatch_platform.settings import Settings
@@ -24,18 +25,20 @@ NO_FOLDER = text("No folder is set: write archive_folder into the settings, or g
 WRITTEN = text("{folder}: {count} months written")
 
 
-@click.command("figures", help="One figure of a period, as a table or CSV.")
+@click.command("figures", help=tell("One figure of a period, as a table or CSV."))
 @click.argument("name", type=click.Choice(list(figures.QUESTIONS)))
-@click.option("--period", "named", required=True, help="2026, 2026Q4, 2026-10, or FROM..UNTIL.")
-@click.option("--csv", "as_file", is_flag=True, help="CSV for a spreadsheet.")
 @click.option(
-    "--days", default=7, show_default=True, help="How soon a matter counts as the same again."
+    "--period", "named", required=True, help=tell("2026, 2026Q4, 2026-10, or FROM..UNTIL.")
+)
+@click.option("--csv", "as_file", is_flag=True, help=tell("CSV for a spreadsheet."))
+@click.option(
+    "--days", default=7, show_default=True, help=tell("How soon a matter counts as the same again.")
 )
 @click.option("--language", type=click.Choice(["zh_CN", "en"]), default="zh_CN", show_default=True)
 @click.option(
     "--folder",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Out of an archive, by DuckDB, rather than out of PostgreSQL.",
+    help=tell("Out of an archive, by DuckDB, rather than out of PostgreSQL."),
 )
 @settings.passed
 def of_period(
@@ -72,12 +75,12 @@ def of_period(
 
 
 @click.command(
-    "archive", help="Write Parquet by month: every month that has news, and the verdicts."
+    "archive", help=tell("Write Parquet by month: every month that has news, and the verdicts.")
 )
 @click.option(
     "--folder",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Where to; archive_folder of the settings otherwise.",
+    help=tell("Where to; archive_folder of the settings otherwise."),
 )
 @settings.passed
 def write_archive(chosen: Settings, folder: Path | None) -> None:

@@ -18,6 +18,7 @@ from kerbwatch_platform.intake.processes import keep_running, worker_command
 from kerbwatch_platform.intake.replaying import take_again_from
 from kerbwatch_platform.intake.worker import Worker
 from kerbwatch_platform.transports import open_replay, open_transport
+from kerbwatch_platform.words.spoken import tell
 
 if TYPE_CHECKING:
     from kerbwatch_platform.settings import Settings
@@ -40,9 +41,11 @@ def _end_with(parent: int, stop: threading.Event) -> None:
             stop.set()
 
 
-@click.command("work")
-@click.option("--workers", type=click.IntRange(1, 64), help="How many; those of the settings.")
-@click.option("--name", help="One worker, in this process, of this lasting name.")
+@click.command("work", help=tell("Take what devices send, store it, and tell them; until SIGTERM."))
+@click.option(
+    "--workers", type=click.IntRange(1, 64), help=tell("How many; those of the settings.")
+)
+@click.option("--name", help=tell("One worker, in this process, of this lasting name."))
 @click.option("--parent", type=int, hidden=True)
 @settings.passed
 def work(chosen: Settings, workers: int | None, name: str | None, parent: int | None) -> None:
@@ -65,8 +68,10 @@ def work(chosen: Settings, workers: int | None, name: str | None, parent: int | 
         transport.close()
 
 
-@click.command("replay")
-@click.option("--from", "begin", required=True, help="first, 12h, 3D, or 2026-01-01T02:00:00+08:00")
+@click.command("replay", help=tell("Take once more what the broker's stream has kept (RabbitMQ)."))
+@click.option(
+    "--from", "begin", required=True, help=tell("first, 12h, 3D, or 2026-01-01T02:00:00+08:00")
+)
 @settings.passed
 def replay(chosen: Settings, begin: str) -> None:
     """Take once more what the broker's stream has kept (RabbitMQ)."""
@@ -83,12 +88,12 @@ def replay(chosen: Settings, begin: str) -> None:
     sys.exit(0 if transport.is_finished else 1)
 
 
-@click.group("quarantine")
+@click.group("quarantine", help=tell("What could not be taken, and waits for a person."))
 def quarantined() -> None:
     """What could not be taken, and waits for a person."""
 
 
-@quarantined.command("list")
+@quarantined.command("list", help=tell("One line each, the newest first."))
 @settings.passed
 def listed(chosen: Settings) -> None:
     """One line each, the newest first."""
@@ -101,7 +106,7 @@ def listed(chosen: Settings) -> None:
             click.echo("\t".join(map(str, row)))
 
 
-@quarantined.command("again")
+@quarantined.command("again", help=tell("Take one as if it came now."))
 @click.argument("number", type=int)
 @settings.passed
 def again(chosen: Settings, number: int) -> None:
@@ -113,14 +118,14 @@ def again(chosen: Settings, number: int) -> None:
             raise click.ClickException(str(error)) from error
 
 
-@quarantined.command("done")
+@quarantined.command("done", help=tell("Let one go."))
 @click.argument("number", type=int)
 @settings.passed
 def let_go(chosen: Settings, number: int) -> None:
     """Let one go."""
     with store.connect(chosen.database) as connection:
         if not quarantine.done(connection, number, "command line"):
-            raise click.ClickException("there is no such one")
+            raise click.ClickException(tell("there is no such one"))
 
 
 COMMANDS: list[click.Command] = [work, replay, quarantined]
