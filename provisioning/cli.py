@@ -268,11 +268,18 @@ def contract(folder: Path) -> None:
 
 @main.command("run", help=say("Run the agent on a site until it is stopped (SIGTERM or Ctrl-C)."))
 @_site
-def run(site: Path) -> None:
+@click.option(
+    "--orders-from-here",
+    is_flag=True,
+    help=say(
+        "Whoever gives the orders runs on this machine: they expire by its clock, also while no time source has set it. Only with a broker on this machine."
+    ),
+)
+def run(site: Path, *, orders_from_here: bool) -> None:
     """Run the agent."""
     from provisioning.commands.run import run_site
 
-    sys.exit(run_site(site))
+    sys.exit(run_site(site, orders_from_here=orders_from_here))
 
 
 @main.command(

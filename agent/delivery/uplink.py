@@ -124,6 +124,7 @@ class Uplink:
         authorities: Whose signatures count; unless given, nobody's.
         pictures: The folder of the pictures that may be queued; None: none are sent.
         followed: Takes note of how far single events came.
+        orders_clock: By which orders expire; unless given, ``clock``.
     """
 
     def __init__(
@@ -145,6 +146,7 @@ class Uplink:
         authorities: Authorities | None = None,
         pictures: Path | None = None,
         followed: FollowedEvents | None = None,
+        orders_clock: Clock | None = None,
     ) -> None:
         self._settings = settings
         self._database, self._outbox = database, outbox
@@ -179,7 +181,7 @@ class Uplink:
             topics,
             outbox,
             self._scheduler.in_flight,
-            clock,
+            orders_clock or clock,
             EpochLimit(clock, database),
             handlers=(*self._backlog.handlers, *handlers),
             orders=CommandLog(database, clock),

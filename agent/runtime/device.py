@@ -71,6 +71,7 @@ if TYPE_CHECKING:
     from agent.identity.signing_key import Signer
     from agent.protocol.events import PublicKey
     from agent.runtime.recovery import Cause
+    from drivers.clock import Clock
 
 END_WITHIN_S = 8.0
 """For the goodbye to the broker, and again for all threads: systemd waits 20 s."""
@@ -93,6 +94,7 @@ def run(
     on_progress: Callable[[str, float], None] | None = None,
     in_force: InForce | None = None,
     on_ready: Callable[[], object] = lambda: None,
+    orders_clock: Clock | None = None,
 ) -> int:
     """Run until stopped.
 
@@ -105,6 +107,7 @@ def run(
         on_progress: Called with each analysed frame's camera and time.
         in_force: Where ``configuration`` comes from; None: from no files of a site, so no other one can be applied.
         on_ready: Called once everything has started.
+        orders_clock: By which orders expire; None: the system's, once a time source has set it.
 
     Returns:
         0 after a planned end, 1 after a fault or to be restarted by systemd.
@@ -127,7 +130,10 @@ def run(
         state_dir.chmod(
             PRIVATE_FOLDER
         )  # also where an older agent left its pictures for all to read
-    with alone(state_dir, run_dir), closing(_Device(configuration, base, stop, in_force)) as device:
+    with (
+        alone(state_dir, run_dir),
+        closing(_Device(configuration, base, stop, in_force, orders_clock)) as device,
+    ):
         device.start(on_progress)
         notify("READY=1")
         on_ready()
@@ -146,6 +152,7 @@ class _Device:
         base: The folder that relative paths in it start from.
         stop: Set from outside, or by a switch at the housing: a planned end.
         in_force: Where it comes from.
+        orders_clock: By which orders expire; None: the device's own.
     """
 
     def __init__(
@@ -154,11 +161,13 @@ class _Device:
         base: Path,
         stop: threading.Event,
         in_force: InForce | None,
+        orders_clock: Clock | None,
     ) -> None:
         self._configuration, self._base, self._stop = configuration, base, stop
         self._in_force = in_force
         self._configured = AS_WRITTEN if in_force is None else in_force.health
         self._clock, self._ids = SystemClock(), RandomIds()
+        self._orders_clock = orders_clock or self._clock
         self._started_s = self._clock.monotonic_s()
         self._state_dir = base / configuration.storage.state_dir
         self._run_dir = base / configuration.storage.run_dir
@@ -366,6 +375,7 @@ class _Device:
                 tenant=configuration.site.tenant,
                 device_id=configuration.site.device_id,
                 clock=self._clock,
+                orders_clock=self._orders_clock,
                 ids=self._ids,
                 agent_version=version("kerbwatch"),
                 configuration_sha256=self._parts.configuration.sha256(),

@@ -8,11 +8,16 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
 from agent.config import in_force, loading
+from agent.config.broker_address import host_and_port
 from agent.config.site_files import site_folder
 from agent.runtime import log_format
-from drivers.clock import SystemClock
+from drivers.clock import SharedClock, SystemClock
 from drivers.files.privileges import keeper_of
+from drivers.network import is_loopback
+from provisioning.wording import say
 from wording.messages import said
 
 if TYPE_CHECKING:
@@ -33,13 +38,26 @@ def _refuse_anothers(site: Path, state_dir: Path) -> None:
         )
 
 
-def run_site(site: Path) -> int:
+def _refuse_orders_from_elsewhere(broker: str | None) -> None:
+    """Keep a device whose orders come over a network from going by a clock that nobody vouches for."""
+    if broker is None or not is_loopback(host_and_port(broker)[0]):
+        raise click.UsageError(
+            say(
+                "--orders-from-here: uplink.broker must be on this machine, such as mqtt://127.0.0.1; it is {broker}.",
+                broker=broker or "-",
+            )
+        )
+
+
+def run_site(site: Path, *, orders_from_here: bool = False) -> int:
     """Run a site's agent until SIGTERM or SIGINT; give its exit code."""
     from agent.runtime.device import run  # noqa: PLC0415 - loads the network's runtime
 
     log_format.begin()
     _refuse_anothers(site, loading.load(site).storage.state_dir)
     found = in_force.at_start(site, SystemClock())
+    if orders_from_here:
+        _refuse_orders_from_elsewhere(found.configuration.uplink.broker)
     stop = threading.Event()
 
     def end(_signal: int, _frame: FrameType | None) -> None:
@@ -47,7 +65,13 @@ def run_site(site: Path) -> int:
 
     before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        return run(found.configuration, base=site_folder(site), stop=stop, in_force=found)
+        return run(
+            found.configuration,
+            base=site_folder(site),
+            stop=stop,
+            in_force=found,
+            orders_clock=SharedClock() if orders_from_here else None,
+        )
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -108,6 +108,17 @@ def test_a_configuration_in_order_is_said_to_be_so(site: Path) -> None:
     assert document["sha256"] in result.stdout
 
 
+def test_orders_go_by_a_clock_that_nobody_vouches_for_only_where_who_gives_them_is_on_this_machine(
+    site: Path,
+) -> None:
+    said = refused(kerbwatch("run", site, "--orders-from-here"), 2)
+    assert "uplink.broker must be on this machine" in said
+    with (site / "site.toml").open("a", encoding="utf-8") as file:
+        file.write('\n[uplink]\nbroker = "mqtts://platform.example"\n')
+    said = refused(kerbwatch("run", site, "--orders-from-here"), 2)
+    assert "it is mqtts://platform.example" in said
+
+
 def test_what_can_hardly_be_meant_is_a_warning_that_fails_only_if_asked_to(site: Path) -> None:
     zones = site / "zones.json"
     drawn = json.loads(zones.read_text(encoding="utf-8"))["zones"]

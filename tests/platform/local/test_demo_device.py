@@ -49,7 +49,8 @@ def test_it_obeys_the_desk_s_key_in_two_roles_and_in_no_other(
 ) -> None:
     authorities = load(tmp_path / "demo").authorities
     assert {each.role for each in authorities} == {"reviewer", "evidence"}
-    assert device.program.command[-1] == str(tmp_path / "demo")
+    assert str(tmp_path / "demo") in device.program.command
+    assert "--orders-from-here" in device.program.command
 
 
 @pytest.mark.usefixtures("device")

@@ -7,6 +7,8 @@ import re
 import signal
 import subprocess
 import sys
+import tomllib
+import uuid
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,8 +16,11 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import psycopg
 import pytest
+from kerbwatch_platform.evidence import signing
 from kerbwatch_platform.local.errors import DeskError
 from kerbwatch_platform.local.postgresql_programs import programs
+from kerbwatch_platform.web.queries.cases import CaseId
+from kerbwatch_platform.web.queries.decisions import Verdict, judge
 
 from tests.support.paths import ROOT
 from tests.support.ports import free_port
@@ -113,6 +118,25 @@ def test_cases_with_redacted_pictures_are_there_and_stay_and_nothing_is_left_run
     with desk(place, "--no-demo") as again:
         kept = {case_id for (case_id,) in again.ask("SELECT case_id FROM case_now")}
         assert cases <= kept
+
+
+def test_a_verdict_of_the_desk_is_confirmed_by_its_device_whatever_sets_the_machine_s_clock(
+    place: Path,
+) -> None:
+    with desk(place) as running:
+        wait_until(lambda: running.ask("SELECT 1 FROM case_now LIMIT 1"), 600)
+        settings = tomllib.loads((place / "settings.toml").read_text("utf-8"))
+        key = signing.key(place / settings["signing_key_file"])
+        verdict = Verdict(uuid.uuid4(), "valid", None, 0)
+        with closing(psycopg.connect(running.database, autocommit=True)) as connection:
+            [case] = running.ask("SELECT tenant, device, case_id FROM case_now LIMIT 1")
+            judge(connection, key, CaseId(*case), verdict, account="zhangsan")
+        answered = (
+            "SELECT answer->>'status', answer->>'code' FROM outgoing WHERE answer IS NOT NULL"
+        )
+        wait_until(lambda: running.ask(answered), 120)
+        assert running.ask(answered) == [("done", None)]
+        assert running.end() == 0
 
 
 def test_a_second_desk_on_the_folder_is_refused_and_the_first_goes_on(place: Path) -> None:

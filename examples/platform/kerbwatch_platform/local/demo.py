@@ -106,7 +106,8 @@ def device(tree: Path, folder: Path, settings: Settings, port: int, public_key: 
     zones = json.loads((street / "zones.json").read_text(encoding="utf-8"))
     named = {"zones": [each | _filed(each["zone_id"]) for each in zones["zones"]]}
     (folder / "zones.json").write_text(json.dumps(named, ensure_ascii=False), encoding="utf-8")
-    command = (sys.executable, "-m", "agent", str(folder))
+    # The desk and its device go by one clock, which need not be set by a time source (a container has none).
+    command = (sys.executable, "-m", "provisioning.cli", "run", str(folder), "--orders-from-here")
     program = Program(NAME, command, rank=3, folder=tree, patience_s=60.0)
     return Device(login, kept_secret(folder / "password"), program)
 
