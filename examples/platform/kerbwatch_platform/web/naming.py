@@ -83,6 +83,37 @@ TOLD: Final = {
     "confirmed": text("confirmed by the device"),
     "undone": text("taken back by its author"),
 }
+ANSWERS: Final = {
+    "expired": text("its time was over by the device's clock"),
+    "expires_too_late": text("it holds for longer than the device lets an order hold"),
+    "clock_unsure": text(
+        "nothing vouches for the device's clock, so it cannot tell whether the order still holds"
+    ),
+    "id_used": text("another order has its number"),
+    "rate_limited": text("too many orders at once; it is sent again"),
+    "not_signed": text("it has to be signed"),
+    "no_authority": text("the site names no key that may order this"),
+    "unknown_key": text("the site does not name the key that signed it"),
+    "bad_signature": text("its signature does not hold"),
+    "wrong_role": text("the key that signed it may not order this"),
+    "wrong_device": text("it was signed for another device"),
+    "not_found": text("the device has nothing of what it is about"),
+    "held_on_device": text("a technician holds the case at the device"),
+    "on_trial": text("a configuration is on trial at the device; it is sent again"),
+    "not_redacted": text("the picture could not be redacted, so it stays on the device"),
+    "not_ready": text("the picture is still to be redacted; it is sent again"),
+    "host_not_named": text("the site does not let pictures be put there"),
+    "allowance_spent": text("more pictures were asked for than are allowed now; it is sent again"),
+    "not_available": text("this device cannot do it yet"),
+    "not_stored": text("the device's disk did not take it; it is sent again"),
+    "failed": text("a fault of the device: tell whoever looks after it"),
+}
+NOT_SENT: Final = {
+    "deleted": text("deleted on the device before it was sent"),
+    "damaged": text("damaged on the device"),
+    "upload_expired": text("the time in which it could be sent was over"),
+    "upload_refused": text("the place it was sent to did not take it"),
+}
 ZONE_KINDS: Final = {
     "no_parking": text("no parking"),
     "bay": text("parking bay"),
@@ -169,6 +200,8 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = {
     "verdict": VERDICTS,
     "legal": LEGAL,
     "told": TOLD,
+    "answer": ANSWERS,
+    "not_sent": NOT_SENT,
     "zone_kind": ZONE_KINDS,
     "because": BECAUSE,
     "clock": CLOCKS,

@@ -210,3 +210,28 @@ def test_a_ticket_number_is_one_that_can_be_read(
     told = decisions.Ticket(UUID(int=1), number, None)
     with pytest.raises(ValueError, match="1 to 100"):
         decisions.file_under(connection, case, told, account="wang")
+
+
+def test_what_the_device_did_not_take_is_counted_until_it_says_otherwise(
+    connection: psycopg.Connection,
+    key: Ed25519PrivateKey,
+    device: Device,
+    case: cases.CaseId,
+) -> None:
+    def not_taken() -> list[tuple[str | None, str | None]]:
+        wanted = cases.Wanted(state="all", decided="not_taken")
+        found = cases.queue(connection, wanted, account="wang", now_s=seconds(NOON))
+        assert cases.counts(connection).not_taken == found.total
+        return [(row.not_taken, row.not_taken_code) for row in found.rows]
+
+    decisions.judge(connection, key, case, verdict(), account="wang")
+    assert not_taken() == []
+    send(connection, {"status": "refused", "code": "clock_unsure"})
+    assert not_taken() == [("refused", "clock_unsure")]
+    send(connection, {"status": "done"})
+    assert not_taken() == []
+    connection.execute("UPDATE outgoing SET answer = NULL, not_after = now()")
+    assert not_taken() == [("expired", None)]
+    again = decisions.judge(connection, key, case, verdict("false"), account="li")
+    assert not_taken() == []
+    assert again.said == "false"

@@ -83,7 +83,7 @@ def test_it_counts_what_waits_for_a_decision_also_of_what_has_ended(
     ended.clears(NOON)
     judged.clears(NOON)
     decide(connection, judged, "valid", "wang")
-    assert cases.counts(connection) == (1, 1, 3)
+    assert cases.counts(connection) == (1, 1, 3, 0)
 
 
 def test_it_is_filtered_by_what_was_decided_and_by_kind_unit_and_grid(

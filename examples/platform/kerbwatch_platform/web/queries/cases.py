@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 PAGE_SIZE: Final = 25
 State = Literal["open", "ended", "all"]
-Decided = Literal["undecided", "mine", "decided", "all"]
+Decided = Literal["undecided", "mine", "decided", "not_taken", "all"]
 Sort = Literal["oldest", "newest", "late", "kind", "unit", "grid"]
 STATES: Final[tuple[State, ...]] = get_args(State)
 DECIDED: Final[tuple[Decided, ...]] = get_args(Decided)
@@ -54,7 +54,8 @@ class Row:
     ``not_seen_because`` is why nobody can say whether it still stands. ``unlisted``: its device does not name it
     among its open cases any more. ``silent_since_s``: since when nothing has come of its device, where that is longer
     than a device is ever silent: nobody knows then either. ``late_s``: for how long it has been open beyond what the unit was given; None
-    where nothing was given.
+    where nothing was given. ``not_taken``: the device has refused the verdict that counts, or let its time go by;
+    ``not_taken_code`` is the device's reason.
     """
 
     tenant: str
@@ -83,6 +84,8 @@ class Row:
     verdict: str | None
     verdict_number: int
     verdict_by: str | None
+    not_taken: Literal["refused", "expired"] | None
+    not_taken_code: str | None
     ticket: str | None
 
     @property
@@ -112,7 +115,13 @@ class Group(NamedTuple):
     cases: int
 
 
-_COLUMNS: Final = """
+_NOT_TAKEN: Final = """(
+  CASE WHEN o.answer->>'status' IS NULL THEN o.not_after <= now() ELSE o.answer->>'status' <> 'done' END
+  AND NOT EXISTS (SELECT FROM case_event e
+    WHERE (e.tenant, e.device, e.case_id, e.type) = (v.tenant, v.device, v.case_id, 'case.judged')
+      AND e.raw->'body'->'verdict'->>'reference' = v.reference))"""
+"""The device has not taken the verdict that counts, nor will it: what it says itself goes before what it answered."""
+_COLUMNS: Final = f"""
   c.tenant, c.device, c.case_id, c.kind, c.state, c.place_id, c.zone_id, c.camera_id, c.address,
   c.raw->'body'->'place'->'name'->>'zh' AS place_zh, c.raw->'body'->'place'->'name'->>'en' AS place_en,
   c.raw->'body'->'place'->>'grid_code' AS grid, c.unit,
@@ -127,17 +136,20 @@ _COLUMNS: Final = """
       < %(now_s)s - %(silent_s)s
     THEN greatest(h.occurred_s, max(c.occurred_s) OVER (PARTITION BY c.tenant, c.device)) END AS silent_since_s,
   v.verdict, coalesce(v.number, 0) AS verdict_number, v.account AS verdict_by,
+  CASE WHEN {_NOT_TAKEN} THEN CASE WHEN coalesce(o.answer->>'status', 'expired') = 'expired' THEN 'expired'
+    ELSE 'refused' END END AS not_taken, o.answer->>'code' AS not_taken_code,
   coalesce(t.ticket, c.raw->'body'->>'ticket') AS ticket"""
 _FROM: Final = """
 FROM case_now c
 LEFT JOIN unknown_case u ON (u.tenant, u.device, u.case_id) = (c.tenant, c.device, c.case_id)
 LEFT JOIN heartbeat_now h ON (h.tenant, h.device) = (c.tenant, c.device)
 LEFT JOIN verdict_now v ON (v.tenant, v.device, v.case_id) = (c.tenant, c.device, c.case_id)
+LEFT JOIN outgoing o ON o.order_id = v.order_id
 LEFT JOIN ticket_now t ON (t.tenant, t.device, t.case_id) = (c.tenant, c.device, c.case_id)"""
-_WHERE: Final = """
+_WHERE: Final = f"""
 WHERE CASE %(state)s WHEN 'open' THEN c.state = 'open' WHEN 'ended' THEN c.state <> 'open' ELSE true END
   AND CASE %(decided)s WHEN 'undecided' THEN v.number IS NULL WHEN 'mine' THEN v.account = %(account)s
-    WHEN 'decided' THEN v.number IS NOT NULL ELSE true END
+    WHEN 'decided' THEN v.number IS NOT NULL WHEN 'not_taken' THEN {_NOT_TAKEN} ELSE true END
   AND (%(kind)s::text IS NULL OR c.kind = %(kind)s)
   AND (%(unit)s::text IS NULL OR coalesce(c.unit, '') = %(unit)s)
   AND (%(grid)s::text IS NULL OR coalesce(c.raw->'body'->'place'->>'grid_code', '') = %(grid)s)"""
@@ -177,19 +189,25 @@ def case(connection: psycopg.Connection[Any], of: CaseId, *, now_s: float) -> Ro
 
 
 class Counts(NamedTuple):
-    """How many cases wait for a decision: open ones, and those that ended before anybody looked; and all there are."""
+    """How many cases wait for a decision: open ones, and those that ended before anybody looked; and all there are.
+
+    ``not_taken``: how many verdicts that count their devices have not taken.
+    """
 
     open: int
     ended: int
     all: int
+    not_taken: int
 
 
 def counts(connection: psycopg.Connection[Any]) -> Counts:
     """What waits for a decision now. One that has ended counts for precision like any other."""
-    text = """
+    text = f"""
 SELECT count(*) FILTER (WHERE c.state = 'open' AND v.number IS NULL),
-  count(*) FILTER (WHERE c.state <> 'open' AND v.number IS NULL), count(*)
-FROM case_now c LEFT JOIN verdict_now v ON (v.tenant, v.device, v.case_id) = (c.tenant, c.device, c.case_id)"""
+  count(*) FILTER (WHERE c.state <> 'open' AND v.number IS NULL), count(*),
+  count(*) FILTER (WHERE {_NOT_TAKEN})
+FROM case_now c LEFT JOIN verdict_now v ON (v.tenant, v.device, v.case_id) = (c.tenant, c.device, c.case_id)
+LEFT JOIN outgoing o ON o.order_id = v.order_id"""
     [counted] = connection.execute(text).fetchall()
     return Counts(*counted)
 
