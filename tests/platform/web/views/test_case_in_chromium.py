@@ -95,6 +95,10 @@ def test_a_picture_that_does_not_come_by_itself_is_asked_for_with_a_reason(
         page.goto(address(desk, street, "street_vending"))
         begin = page.locator("#pictures > .side figure").first
         expect(begin).to_contain_text("尚未到达")
+        # Nothing is wrong with what is only awaited.
+        expect(page.locator("#case .badge", has_text="张图片已验证，其余尚未到达")).to_have_class(
+            "badge good"
+        )
         begin.locator("input[name=reason]").fill("投诉 7")
         begin.locator("button").click()
         expect(page).to_have_url(f"{address(desk, street, 'street_vending')}#pictures")
@@ -134,6 +138,12 @@ def test_a_verdict_on_the_page_of_a_case_stands_in_its_history_signed(
         desk.sql(text, street.case_id("overflowing_bin"))
         page.reload()
         expect(line).to_contain_text("以本值班台的密钥验证不成立")
+        page.keyboard.press("t")
+        page.keyboard.type("示例-9")
+        page.keyboard.press("Enter")
+        expect(page.locator("#case .filed")).to_have_text("示例-9")
+        page.reload()
+        expect(line).to_contain_text("示例-9")  # the latest first, verdicts and numbers alike
 
 
 def test_a_case_is_handed_over_as_a_sealed_zip_with_a_reason_that_is_recorded(
