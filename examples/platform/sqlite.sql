@@ -214,7 +214,8 @@ SELECT * FROM (
 CREATE VIEW IF NOT EXISTS member_now AS
 SELECT tenant, device, case_id, kind, place_id, member_id, operator, since_s, until_s FROM (
   SELECT stays.*, row_number() OVER (PARTITION BY tenant, device, case_id, member_id
-    ORDER BY gone DESC, occurred_s DESC NULLS LAST, event_id DESC) AS nth
+    ORDER BY gone DESC, occurred_s DESC NULLS LAST, event_id DESC,  -- and of one that is named twice, always the same
+      since_s DESC NULLS LAST, until_s DESC NULLS LAST, operator DESC NULLS LAST) AS nth
   FROM (
     SELECT c.tenant, c.device, c.event_id, c.case_id, c.kind, c.place_id, c.occurred_s, 0 AS gone,
       m.value->>'member_id' AS member_id, m.value->>'operator' AS operator,

@@ -113,6 +113,11 @@ def test_every_mark_is_one_that_is_tried() -> None:
         "sql model",
         "sql runs",
         "text rights",
+        # Those below by tests/platform/test_package_pages.py.
+        "console faults",
+        "console platform",
+        "sql platform",
+        "toml platform",
     }
 
 

@@ -69,7 +69,7 @@ class Device:
         clock = {"state": "synchronised", "boot_id": self.boot, "error_s": 0.02}
         clock["monotonic_s"] = (at - self.zero_at).total_seconds()
         raw = {
-            "contract": 2,
+            "contract": envelope.pop("contract", 2),
             "event_id": event_id,
             "tenant": self.tenant,
             "device_id": self.name,
@@ -89,7 +89,7 @@ class Device:
     def store(self, raw: dict[str, Any]) -> None:
         """Store a whole event."""
         topic = f"{PREFIX}/{self.tenant}/{self.name}/events"
-        message = {"contract": 2, "historical": False, "events": [raw]}
+        message = {"contract": raw["contract"], "historical": False, "events": [raw]}
         store.take(self.connection, [Message(topic, json.dumps(message).encode())])
         there = "SELECT 1 FROM event WHERE (tenant, device, event_id) = (%s, %s, %s)"
         key = (self.tenant, self.name, raw["event_id"])

@@ -212,6 +212,27 @@ def test_what_is_not_proven_lies_apart_and_is_said(city: City) -> None:
     assert "NOT verified" in told[-1]
 
 
+@pytest.mark.parametrize(
+    "stage", ["../../../tmp/x", "..\\..\\x", "/etc/cron.d/x", "b" * 200, "<img>"]
+)
+def test_no_word_of_a_device_leads_out_of_the_folder_that_it_is_unpacked_in(
+    city: City, stage: str, tmp_path: Path
+) -> None:
+    case_id = city.device.packed()
+    city.hears()
+    city.connection.execute("UPDATE evidence_record SET stage = %s", (stage,))
+    content = handover(city.connection, city.settings, *city.place, case_id, "li", "r")
+    records = {name for name in opened(content) if "records/" in name}
+    assert {name.rsplit("-", 1)[0] for name in records} == {
+        "unverified/records/1-unknown",
+        "unverified/records/2-unknown",
+    }
+    path = tmp_path / "climbs.zip"
+    path.write_bytes(zipped(opened(content) | {f"records/1-{stage}-0.jws": b""}))
+    with pytest.raises(verify_handover.DoesNotHoldError, match="lead out"):
+        verify_handover.read(path)
+
+
 def test_a_file_that_has_gone_from_the_disk_is_said_and_the_rest_is_handed_over(
     handed: Handed,
 ) -> None:
@@ -280,7 +301,7 @@ def test_the_single_file_uses_nothing_of_ours() -> None:
         for each in ast.walk(ast.parse(PROGRAM.read_text(encoding="utf-8")))
         if isinstance(each, ast.Import | ast.ImportFrom)
     }
-    ours = {"json", "sys", "zipfile", "base64", "collections", "hashlib", "pathlib", "typing"}
+    ours = {"json", "re", "sys", "zipfile", "base64", "collections", "hashlib", "pathlib", "typing"}
     assert {name.partition(".")[0] for name in imported} == ours | {"cryptography"}
 
 

@@ -71,6 +71,28 @@ def test_a_file_that_is_gone_or_another_is_said_and_may_come_again(city: City) -
     assert city.states(case_id)["begin"] == ("verified", None)
 
 
+def test_a_folder_that_was_not_mounted_for_an_hour_costs_no_picture(city: City) -> None:
+    city.knows_the_key()
+    case_id = city.device.packed(cleared=False)
+    city.hears()
+    copies = city.copies(case_id)
+    for content in copies.values():
+        city.sends(content)
+    before = city.states(case_id)
+    assert before["begin"] == ("verified", None)
+    folder = city.settings.evidence_folder
+    folder.rename(folder.with_name("elsewhere"))
+    folder.mkdir()
+    assert sweep(city.connection, city.settings).lost == len(copies)
+    assert city.states(case_id)["begin"] == ("awaited", "content_lost")
+    folder.rmdir()
+    folder.with_name("elsewhere").rename(folder)
+    told = sweep(city.connection, city.settings)
+    assert told == Swept(found=len(copies), deleted=0, lost=0, unnamed=0)
+    assert city.states(case_id) == before
+    assert sweep(city.connection, city.settings).found == 0
+
+
 def test_pieces_that_never_became_a_picture_do_not_stay(city: City, large: bytes) -> None:
     evidence.take(city.connection, city.settings, city.pieces(large)[:2])
     city.connection.execute("UPDATE picture_piece SET arrived_at = now() - interval '8 days'")

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from kerbwatch_platform import figures
-from kerbwatch_platform.figures.plot import plot
+from kerbwatch_platform.figures.plot import drawable, plot
 from kerbwatch_platform.figures.question import Row
 from kerbwatch_platform.figures.writing import as_csv, headings
 from kerbwatch_platform.words import LANGUAGES, Language
@@ -100,3 +100,14 @@ def test_a_hostile_name_stays_text_in_a_plot() -> None:
     told = row("hot_spots") | {"place_id": "<script>alert(1)</script>$\\nosuch{$"}
     svg = plot("en", figures.QUESTIONS["hot_spots"], [told], OF)
     assert b"<script" not in svg
+
+
+def test_without_hours_of_seeing_operators_are_drawn_by_minutes_and_no_empty_plot_is() -> None:
+    unseen = row("operators") | {"minutes_per_hour": None, "seen_hours": 0.0}
+    question = figures.QUESTIONS["operators"]
+    assert drawable(question, [unseen])
+    drawn = plot("en", question, [unseen], OF).decode()
+    assert ">minutes stood<" in drawn
+    assert ">minutes per hour<" not in drawn
+    assert not drawable(figures.QUESTIONS["vending"], [row("vending") | {"seen_hours": 0.0}])
+    assert not drawable(figures.QUESTIONS["sanitation"], [row("sanitation") | {"cleared": 0}])

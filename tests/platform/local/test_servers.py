@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
@@ -16,6 +16,7 @@ from kerbwatch_platform.local.errors import DeskError
 from kerbwatch_platform.local.folder import opened
 from kerbwatch_platform.local.postgresql_programs import programs
 from kerbwatch_platform.local.supervisor import Supervisor
+from kerbwatch_platform.transports import LARGEST_BYTES
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.reasoncodes import ReasonCode
@@ -134,6 +135,35 @@ def test_a_device_publishes_below_its_own_name_and_hears_nobody_else(place: Path
         assert refused(port, "city/mine", "two", "kerbwatch/v2/city/mine/receipts")
         assert not refused(port, "city/mine", "two", "kerbwatch/v2/city/mine/events")
         assert not refused(port, "platform", "one", "kerbwatch/v2/city/mine/receipts")
+
+
+def test_the_broker_takes_nothing_that_it_could_not_give_to_a_worker(place: Path) -> None:
+    """It would acknowledge a message to the device and drop it: devices go by the size that it announces."""
+    port = free_port()
+    made = broker.mosquitto(place / "broker", port)
+    made.prepare("kerbwatch/v2", {"platform": "one"})
+    with Supervisor(place, print) as running:
+        running.start(made.program)
+        running.wait_until(lambda: listens(port), broker.NAME)
+        assert 500_000 < announced_bytes(port, "platform", "one") < LARGEST_BYTES
+
+
+def announced_bytes(port: int, name: str, password: str) -> int:
+    """The largest packet that the broker says it takes."""
+    answers: list[int] = []
+    client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
+    client.username_pw_set(name, password)
+
+    def connected(_c: Client, _u: object, _f: object, _r: object, told: Any) -> None:
+        answers.append(told.MaximumPacketSize)
+
+    client.on_connect = connected
+    client.connect("127.0.0.1", port)
+    client.loop_start()
+    wait_until(lambda: answers)
+    client.disconnect()
+    client.loop_stop()
+    return answers[0]
 
 
 def refused(port: int, name: str, password: str, topic: str) -> bool:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
+import json
 from typing import TYPE_CHECKING
 
 import pytest
 from kerbwatch_platform.transports import open_replay, open_transport, topology
 from kerbwatch_platform.transports.interface import WINDOW
 
-from tests.faults.cluster import Cluster, rabbitmq_root
-from tests.faults.network import namespace
 from tests.support.lasting_client import LastingClient
+from tests.support.rabbitmq import LOGIN, QUEUE, amqp, rabbitmq
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -19,6 +18,8 @@ if TYPE_CHECKING:
 
     from kerbwatch_platform.transports import Delivery, Transport
     from kerbwatch_platform.transports.replay import ReplayTransport
+
+    from tests.faults.cluster import Cluster
 
 pytestmark = pytest.mark.booted
 PREFIX, SHARE = "kerbwatch/v2", "platform"
@@ -29,21 +30,13 @@ LISTED = ("list_queues", "--no-table-headers", "name", "messages")
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    for program in ("nft", "ip", "unshare"):
-        if shutil.which(program) is None:
-            pytest.skip(f"AMQP is NOT tested here: there is no {program}")
-    running = Cluster(tmp_path_factory.mktemp("amqp") / "cluster", rabbitmq_root(), nodes=(1,))
-    with namespace():
-        try:
-            running.prepare()
-            yield running
-        finally:
-            running.end()
+    with rabbitmq(tmp_path_factory.mktemp("rabbitmq")) as running:
+        yield running
 
 
 @pytest.fixture
 def device(cluster: Cluster) -> Iterator[LastingClient]:
-    client = LastingClient(cluster.port(1), "corner-1", ("guest", "guest"))
+    client = LastingClient(cluster.port(1), "example-city:corner-1", ("corner-1", LOGIN))
     client.connect()
     yield client
     client.leave()
@@ -58,12 +51,8 @@ def worker(cluster: Cluster) -> Iterator[Transport]:
     transport.close()
 
 
-def url(cluster: Cluster) -> str:
-    return f"amqp://guest:guest@127.0.0.1:{cluster.amqp_port(1)}/%2F"
-
-
 def opened(cluster: Cluster, name: str = "platform-1") -> Transport:
-    transport = open_transport(url(cluster), SHARE, PREFIX, name)
+    transport = open_transport(amqp(cluster), SHARE, PREFIX, name)
     wait_until(lambda: transport.publish(RECEIPTS, b"{}"))
     return transport
 
@@ -85,6 +74,18 @@ def take(transport: Transport, count: int) -> list[Delivery]:
 
     wait_until(come)
     return found
+
+
+def test_what_a_worker_declares_is_what_an_administrator_is_given(cluster: Cluster) -> None:
+    """A worker that may not declare finds what the file declared, and the other way round: not one argument differs."""
+    told = json.loads(QUEUE.read_text(encoding="utf-8"))
+    queues = {each["name"]: each["arguments"] for each in told["queues"]}
+    assert queues == topology.arguments(SHARE)
+    bound = [
+        (each["source"], each["destination"], each["routing_key"]) for each in told["bindings"]
+    ]
+    assert sorted(bound) == sorted(topology.bindings(SHARE, PREFIX))
+    opened(cluster).close()
 
 
 def dead_letters(transport: Transport) -> list[Delivery]:
@@ -184,6 +185,20 @@ def test_a_device_gets_what_is_published_to_it(device: LastingClient, worker: Tr
     wait_until(lambda: device.got[-1:] == ["stored"])
 
 
+def test_what_the_broker_does_not_allow_costs_a_connection_and_no_message(
+    device: LastingClient, worker: Transport
+) -> None:
+    """It closes the channel: whoever went on listening to that would hear nothing any more."""
+    device.tell(EVENTS, "before")
+    (before,) = take(worker, 1)
+    worker.publish(RECEIPTS.replace("example-city", "other-city"), b"{}")
+    (again,) = take(worker, 1)
+    assert (texts([before]), texts([again])) == (["before"], ["before"])
+    worker.settle([again])
+    device.tell(EVENTS, "after")
+    assert texts(take(worker, 1)) == ["after"]
+
+
 def all_of(transport: ReplayTransport) -> list[Delivery]:
     found: list[Delivery] = []
 
@@ -208,11 +223,11 @@ def test_what_was_settled_can_be_replayed_until_where_it_ended(
         worker.settle(take(worker, 1))
     wait_until(lambda: waiting(cluster, "platform-events", 0))
     for _ in range(2):  # nothing is taken out of it
-        found = all_of(open_replay(url(cluster), SHARE, PREFIX, "first"))
+        found = all_of(open_replay(amqp(cluster), SHARE, PREFIX, "first"))
         assert [text for text in texts(found) if text.startswith("replayed")] == told
         assert found[-1].message.topic == EVENTS
-    assert texts(all_of(open_replay(url(cluster), SHARE, PREFIX, "1h")))[-1] == told[-1]
-    assert all_of(open_replay(url(cluster), SHARE, PREFIX, "2126-01-01T00:00:00+00:00")) == []
+    assert texts(all_of(open_replay(amqp(cluster), SHARE, PREFIX, "1h")))[-1] == told[-1]
+    assert all_of(open_replay(amqp(cluster), SHARE, PREFIX, "2126-01-01T00:00:00+00:00")) == []
 
 
 def test_a_replay_goes_on_after_a_lost_connection(
@@ -223,7 +238,7 @@ def test_a_replay_goes_on_after_a_lost_connection(
         device.tell(EVENTS, text)
     worker.settle(take(worker, WINDOW))
     worker.settle(take(worker, WINDOW))
-    replay = open_replay(url(cluster), SHARE, PREFIX, "first")
+    replay = open_replay(amqp(cluster), SHARE, PREFIX, "first")
     half = take(replay, 50)
     replay.settle(half)
     cluster.control("close_all_connections", "a restart")

@@ -6,14 +6,14 @@ import csv
 import io
 from collections.abc import Iterator
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from kerbwatch_platform import figures
 from kerbwatch_platform.web.roles import Role
 
 from tests.support.desk import RunningDesk
-from tests.support.desk_database import take_in
+from tests.support.desk_database import take_events, take_in
 from tests.support.desk_visitor import Visitor
 from tests.support.drawn_quarter import drawn
 
@@ -75,6 +75,28 @@ def test_there_is_no_other_figure(viewer: Visitor) -> None:
 
 def test_a_period_of_which_nothing_is_known_is_said_to_be_one(viewer: Visitor) -> None:
     assert "Nothing of this period is known" in viewer.get("/figures/daily?period=2025Q1").text
+
+
+def test_while_no_hours_of_seeing_came_the_page_says_what_brings_them(
+    desk: RunningDesk, viewer: Visitor
+) -> None:
+    at = "2026-08-03T10:00:00+08:00"
+    body: dict[str, Any] = {
+        "case_id": "early",
+        "kind": "misparked_bike",
+        "state": "open",
+        "opened_at": at,
+    }
+    body |= {"place": {"place_id": "place", "zone_id": "zone"}, "last_present_at": at}
+    event = {"event_id": "early", "type": "case.opened", "test": False, "occurred_at": at}
+    stay = {"member_id": "bike", "operator": None, "since": "2026-08-03T09:00:00+08:00"}
+    with desk.connect() as connection:
+        take_events(
+            connection, [("example-city", "corner", event | {"body": body | {"members": [stay]}})]
+        )
+    page = viewer.get("/figures/operators?period=2026-08")
+    assert "device.summary" in page.text
+    assert "device.summary" not in viewer.get(f"/figures/operators?{PERIOD}").text
 
 
 @pytest.mark.parametrize("phone", [False, True])

@@ -8,6 +8,7 @@ to be compared. Says what holds, a line each; ends with 1 at the first part that
 """
 
 import json
+import re
 import sys
 import zipfile
 from base64 import b64decode, urlsafe_b64encode
@@ -22,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 Files = dict[str, bytes]
 Keys = dict[str, list[dict[str, str]]]
 SEAL, ASIDE = "handover.jws", "unverified/"
+PLAIN = re.compile(r"(?:\w[\w.-]{0,63}/){0,3}\w[\w.-]{0,127}")
 
 
 class DoesNotHoldError(ValueError):
@@ -71,6 +73,10 @@ def read(path: str | Path) -> Files:
     with zipfile.ZipFile(path) as handed:
         entries = {each.filename: each for each in handed.infolist()}
         need(len(handed.infolist()) == len(entries) <= 600, "too many files, or a name twice")
+        need(
+            all(map(PLAIN.fullmatch, entries)),
+            "a name that could lead out of a folder, or no plain one",
+        )
         need(sum(each.file_size for each in entries.values()) <= 512_000_000, "too large")
         return {name: handed.open(each).read(64_000_000) for name, each in entries.items()}
 

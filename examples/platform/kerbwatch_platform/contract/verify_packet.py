@@ -4,6 +4,7 @@
 """
 
 import json
+import re
 import sys
 import zipfile
 from base64 import b64decode, urlsafe_b64encode
@@ -50,6 +51,7 @@ def read(path: str) -> dict[str, bytes]:
     with zipfile.ZipFile(path) as packet:
         entries = {each.filename: each for each in packet.infolist()}
         need(len(packet.infolist()) == len(entries) <= 300, "too many, or a name twice")
+        need(all(re.fullmatch(r"(\w[\w.-]*/)*\w[\w.-]*", it) for it in entries), "no plain name")
         need(sum(each.file_size for each in entries.values()) <= 256_000_000, "too large")
         return {name: packet.open(each).read(32_000_000) for name, each in entries.items()}
 

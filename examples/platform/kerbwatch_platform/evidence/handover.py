@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import uuid
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -50,6 +51,9 @@ class _Of(NamedTuple):
     case_id: str
 
 
+_WORD = re.compile("[a-z_]{1,32}")
+
+
 class _Record(NamedTuple):
     """A record of the case, as :data:`_RECORDS` reads it."""
 
@@ -65,7 +69,9 @@ class _Record(NamedTuple):
 
     @property
     def file(self) -> str:
-        name = f"records/{self.number or 0}-{self.stage or 'unknown'}-{self.digest[:8]}.jws"
+        # What a sender says is part of a file's name only where it is a plain word.
+        stage = self.stage if self.stage and _WORD.fullmatch(self.stage) else "unknown"
+        name = f"records/{self.number or 0}-{stage}-{self.digest[:8]}.jws"
         return name if self.why is None else f"unverified/{name}"
 
 

@@ -34,7 +34,7 @@ class Swept:
     """What was found.
 
     Attributes:
-        found: Files without a row that a manifest names: they have one now.
+        found: Files without a row, or said to be lost, that a manifest names: they have one now.
         deleted: Files that nobody has named for 30 days, and what was being written when a process died.
         lost: Rows whose file is not there, or is another.
         unnamed: Files that wait for a manifest.
@@ -82,7 +82,8 @@ def sweep(connection: psycopg.Connection, settings: Settings, *, whole: bool = F
 
 def _without_row(connection: psycopg.Connection, shelf: list[Path]) -> list[Path]:
     rows = connection.execute(
-        "SELECT sha256 FROM evidence_file WHERE sha256 = ANY(%s)", ([file.name for file in shelf],)
+        "SELECT sha256 FROM evidence_file WHERE sha256 = ANY(%s) AND state <> 'lost'",
+        ([file.name for file in shelf],),
     )
     known = {row[0] for row in rows}
     return [file for file in shelf if file.name not in known]

@@ -42,6 +42,12 @@ _RC: Any = {
 }
 
 
+def drawable(question: Question, rows: list[Row]) -> bool:
+    """Whether any row has what is drawn: an empty plot would look like a figure of 0."""
+    name = _NEEDED.get(question.name)
+    return any(row[name] for row in rows) if name else bool(rows)
+
+
 def plot(language: Language, question: Question, rows: list[Row], of: Period) -> bytes:
     """SVG of a figure."""
     draw = _DRAWN[question.name]
@@ -101,7 +107,9 @@ class _Plot:
 
 
 def _operators(plot: _Plot, rows: list[Row]) -> None:
-    plot.bars(rows, ("operator",), "minutes_per_hour")
+    # While no hours of seeing are known there is no rate: then what was counted.
+    known = any(row["minutes_per_hour"] is not None for row in rows)
+    plot.bars(rows, ("operator",), "minutes_per_hour" if known else "minutes")
 
 
 def _sanitation(plot: _Plot, rows: list[Row]) -> None:
@@ -171,6 +179,13 @@ def _by(rows: Iterable[Row], key: str, *names: str) -> tuple[list[str], dict[str
     }
 
 
+_NEEDED = {
+    "operators": "minutes",
+    "sanitation": "cleared",
+    "overflows": "took_minutes",
+    "vending": "seen_hours",
+    "precision": "judged_share",
+}
 _DRAWN: dict[str, Callable[[_Plot, list[Row]], None]] = {
     "operators": _operators,
     "sanitation": _sanitation,

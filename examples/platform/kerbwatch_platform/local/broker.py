@@ -13,6 +13,7 @@ from urllib.parse import quote, urlsplit
 from kerbwatch_platform.local.errors import DeskError
 from kerbwatch_platform.local.supervisor import Program
 from kerbwatch_platform.local.users import somebody_else
+from kerbwatch_platform.transports import LARGEST_BYTES
 from kerbwatch_platform.words.spoken import tell
 
 if TYPE_CHECKING:
@@ -35,8 +36,10 @@ autosave_interval 30
 # Lasting sessions keep what comes while the workers are away. 0 would be "no limit", but then 2.0.11
 # drops whom it has refused a publish.
 max_queued_messages 1000000
-max_packet_size 16000000
+# Less than the workers take: what they would not be given is not acknowledged to a device first.
+max_packet_size {largest_bytes}
 """
+_LARGEST_BYTES = LARGEST_BYTES - 10_000
 _RIGHTS = """\
 # Every device (its name is TENANT/DEVICE) below its own topic and nowhere else: it tells, and is told.
 pattern write {prefix}/%u/events
@@ -77,7 +80,7 @@ class Mosquitto:
         Raises:
             DeskError: Mosquitto's own tool for passwords does not work.
         """
-        told = _SETTINGS.format(port=self.port, folder=self.folder)
+        told = _SETTINGS.format(port=self.port, folder=self.folder, largest_bytes=_LARGEST_BYTES)
         (self.folder / "mosquitto.conf").write_text(told, encoding="utf-8")
         (self.folder / "rights").write_text(_RIGHTS.format(prefix=prefix), encoding="utf-8")
         lines = "".join(f"{name}:{secret}\n" for name, secret in passwords.items())

@@ -34,14 +34,21 @@ def connect(database: str) -> psycopg.Connection:
     return psycopg.connect(database, autocommit=True, options=_OPTIONS)
 
 
-def pool(database: str, *, most: int = 8) -> ConnectionPool:
-    """Connections as ``connect`` gives them, ``most`` at once; each is tried before it is lent."""
+def pool(database: str, *, most: int = 8, longest_s: int = 0) -> ConnectionPool:
+    """Connections as ``connect`` gives them, ``most`` at once; each is tried before it is lent.
+
+    Args:
+        database: libpq connection string.
+        most: So many connections.
+        longest_s: A statement that takes longer is ended; 0: none is.
+    """
+    options = f"{_OPTIONS} -c statement_timeout={longest_s}s"
     return ConnectionPool(
         database,
         min_size=1,
         max_size=most,
         open=True,
-        kwargs={"autocommit": True, "options": _OPTIONS},
+        kwargs={"autocommit": True, "options": options},
         check=ConnectionPool.check_connection,
     )
 

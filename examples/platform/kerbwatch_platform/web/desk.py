@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 DATABASE_S = 5.0
 """How long a page waits for a connection."""
+LONGEST_S = 60
+"""A page whose question takes longer has gone wrong; it is ended, and its connection is there for others again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,7 @@ class Desk:
         self.passwords = Passwords()
         self._nav = nav
         self._rendering = Rendering(settings.time_zone)
-        self._pool = store.pool(settings.database)
+        self._pool = store.pool(settings.database, longest_s=LONGEST_S)
 
     def close(self) -> None:
         """Let the database go."""
@@ -191,6 +193,7 @@ class Desk:
             csrf=visit.csrf,
             nav=[each for each in self._nav if account and account.role >= each.role],
             path=request.url.path,
+            here=_here(request),
             one_line=one_line,
             at=self._rendering.at,
             **facts,
@@ -260,6 +263,12 @@ class Desk:
         )
         with self.connection() as connection:
             access_log.write(connection, entry)
+
+
+def _here(request: Request) -> str:
+    """The address of this page with its filter; of a form's answer its path alone."""
+    query = request.url.query if request.method == "GET" else ""
+    return f"{request.url.path}?{query}" if query else request.url.path
 
 
 def logged_path(request: Request) -> str:

@@ -5,7 +5,7 @@ An identifier that has no words here (a newer device's) is shown as it came.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from kerbwatch_platform.words import Language
 
 KINDS: Final = {
+    "": text("of no kind that can be read"),
     "street_vending": text("street vending"),
     "misparked_bike": text("misparked bikes"),
     "overflowing_bin": text("overflowing bin"),
@@ -23,6 +24,7 @@ KINDS: Final = {
     "shop_overflow": text("shop goods outside"),
 }
 STATES: Final = {
+    "": text("not known"),
     "open": text("open"),
     "cleared": text("cleared"),
     "withdrawn": text("withdrawn"),
@@ -79,6 +81,7 @@ TOLD: Final = {
     "sent": text("sent, no answer yet"),
     "done": text("accepted by the device"),
     "refused": text("refused by the device"),
+    "later": text("not yet taken by the device, and sent again by itself"),
     "expired": text("not answered in time"),
     "confirmed": text("confirmed by the device"),
     "undone": text("taken back by its author"),
@@ -106,6 +109,7 @@ ANSWERS: Final = {
     "allowance_spent": text("more pictures were asked for than are allowed now; it is sent again"),
     "not_available": text("this device cannot do it yet"),
     "not_stored": text("the device's disk did not take it; it is sent again"),
+    "unknown_command": text("its agent does not know this order"),
     "failed": text("a fault of the device: tell whoever looks after it"),
 }
 NOT_SENT: Final = {
@@ -236,6 +240,10 @@ class Names:
             return ""
         english = WORDS[what].get(str(told))
         return str(told) if english is None else say(self._language, english)
+
+    def listed(self, what: str, told: Iterable[Any]) -> str:
+        """The words for several identifiers, as one lists them in the reader's language."""
+        return ("、" if self._language == "zh_CN" else ", ").join(self(what, each) for each in told)
 
     def place(self, chinese: str | None, english: str | None, *otherwise: str | None) -> str:
         """A place's name in the reader's language, or the next best that is known of it."""

@@ -122,7 +122,8 @@ def test_a_verdict_on_the_page_of_a_case_stands_in_its_history_signed(
         expect(line).to_contain_text("等待发送")
         told = '{"status": "refused", "code": "no_authority", "reason": "the site names no key"}'
         text = (
-            "UPDATE outgoing SET sent_at = now(), answer = %s WHERE command->>'command' = 'verdict'"
+            "UPDATE outgoing SET sent_at = now(), answered_at = now(), answer = %s"
+            " WHERE command->>'command' = 'verdict'"
         )
         desk.sql(text, told)
         page.reload()

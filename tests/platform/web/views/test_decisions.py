@@ -13,6 +13,7 @@ import psycopg
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from kerbwatch_platform.evidence import signing
+from kerbwatch_platform.intake.answers import answered
 from kerbwatch_platform.web.queries import cases, decisions
 
 from tests.support.desk_city import NOON, Case, Device, seconds
@@ -45,9 +46,14 @@ def orders(connection: psycopg.Connection) -> list[dict[str, object]]:
 
 
 def send(connection: psycopg.Connection, answer: dict[str, str] | None = None) -> None:
-    """As the workers note it."""
-    told = None if answer is None else json.dumps(answer)
-    connection.execute("UPDATE outgoing SET sent_at = now(), answer = %s", (told,))
+    """As the workers note it: the worker's own reading says whether an answer is the last word."""
+    connection.execute("UPDATE outgoing SET sent_at = now(), answer = NULL, answered_at = NULL")
+    if answer is not None:
+        for order_id, tenant, device in connection.execute(
+            "SELECT order_id, tenant, device FROM outgoing"
+        ).fetchall():
+            told = json.dumps(answer | {"command_id": str(order_id)}).encode()
+            answered(connection, tenant, device, told)
 
 
 def test_a_verdict_is_signed_and_ordered_and_names_nobody(
@@ -155,6 +161,8 @@ def test_a_history_says_how_far_each_decision_has_come(
     assert told() == "waiting"
     send(connection)
     assert told() == "sent"
+    send(connection, {"status": "refused", "code": "clock_unsure"})
+    assert told() == "later"
     send(connection, {"status": "refused", "code": "no_authority"})
     assert told() == "refused"
     send(connection, {"status": "done"})
@@ -227,7 +235,9 @@ def test_what_the_device_did_not_take_is_counted_until_it_says_otherwise(
     decisions.judge(connection, key, case, verdict(), account="wang")
     assert not_taken() == []
     send(connection, {"status": "refused", "code": "clock_unsure"})
-    assert not_taken() == [("refused", "clock_unsure")]
+    assert not_taken() == [("later", "clock_unsure")]
+    send(connection, {"status": "refused", "code": "no_authority"})
+    assert not_taken() == [("refused", "no_authority")]
     send(connection, {"status": "done"})
     assert not_taken() == []
     connection.execute("UPDATE outgoing SET answer = NULL, not_after = now()")

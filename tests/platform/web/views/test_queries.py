@@ -86,6 +86,48 @@ def test_it_counts_what_waits_for_a_decision_also_of_what_has_ended(
     assert cases.counts(connection) == (1, 1, 3, 0)
 
 
+def test_a_filter_asks_once_which_cases_no_device_names_any_more(
+    connection: psycopg.Connection, device: Device
+) -> None:
+    many = 30
+    told: Any = {"responsible_unit_id": "unit-2"}
+    opened = [Case(device, NOON - n * MINUTE - HOUR, **told).case_id for n in range(many)]
+    device.born(NOON, open_cases=opened[1:])
+    found = queue(connection, unit="unit-2", grid="")
+    assert {row.case_id for row in found.rows if row.unlisted} <= {opened[0]}
+    asked = f"{cases._WITH} SELECT {cases._COLUMNS} {cases._FROM} {cases._WHERE}"
+    given = {"now_s": NOW_S, "silent_s": 900.0, "one": None, "account": "wang", "kind": None}
+    given |= {"state": "open", "decided": "all", "unit": "unit-2", "grid": ""}
+    connection.execute("ANALYZE")
+    [[plan]] = connection.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {asked}".encode(), given)
+
+    def scans(node: dict[str, Any]) -> int:
+        own = node["Actual Loops"] if node["Node Type"] == "Function Scan" else 0
+        return int(own) + sum(scans(each) for each in node.get("Plans", []))
+
+    assert scans(plan[0]["Plan"]) <= 2 * many
+
+
+@pytest.mark.parametrize("unread", [{"kind": None}, {"state": None}])
+def test_a_case_that_tells_no_kind_or_state_leaves_the_others_theirs(
+    connection: psycopg.Connection, device: Device, unread: dict[str, Any]
+) -> None:
+    plain, strange = Case(device, NOON - 3 * HOUR), Case(device, NOON - 2 * HOUR)
+    strange.body |= unread
+    newer = {"contract": 3}  # only of a later contract can such a one be
+    device.say("case.persisting", strange.body, NOON - HOUR, **newer)
+    rows = {row.case_id: row for row in queue(connection, state="all", decided="all").rows}
+    assert rows[plain.case_id].kind == "misparked_bike"
+    strange_row = rows[strange.case_id]
+    assert "" in (strange_row.kind, strange_row.state)
+    assert cases.alike(connection, strange_row) is not None
+    [(name, _)] = unread.items()
+    if name == "kind":
+        assert [each.kind for each in sorted(cases.groups(connection))] == ["", "misparked_bike"]
+        found = queue(connection, kind="", state="all")
+        assert [row.case_id for row in found.rows] == [strange.case_id]
+
+
 def test_it_is_filtered_by_what_was_decided_and_by_kind_unit_and_grid(
     connection: psycopg.Connection, device: Device
 ) -> None:

@@ -102,10 +102,36 @@ def test_a_reviewer_goes_through_the_queue_by_keyboard_alone(
         expect(page).to_have_url(f"{desk.url}/cases/{street.cases[3].path}")
         page.keyboard.press("u")
         expect(page).to_have_url(street.url)
+        selected(page, 1)  # two of four have left the list of what nobody has decided
     street.is_judged(1, ("valid", "reviewer", False))
     street.is_judged(2, ("false", "reviewer", False))
     told = desk.sql("SELECT ticket FROM case_ticket WHERE case_id = %s", street.cases[3].case_id)
     assert told == [("示例-20261130-0007",)]
+
+
+def test_with_caps_lock_a_letter_is_still_its_key(
+    desk: RunningDesk, chromium: Browser, street: Street
+) -> None:
+    with at_the_queue(desk, chromium, street) as page:
+        page.evaluate(
+            "document.body.dispatchEvent(new KeyboardEvent('keydown', {key: 'V', bubbles: true}))"
+        )
+        expect(row(page, 0).locator(".said")).to_have_text("属实")
+        page.keyboard.press("Shift+F")
+        expect(row(page, 1).locator(".said")).to_have_text("")
+    street.is_judged(0, ("valid", "reviewer", False))
+    street.is_judged(1)
+
+
+def test_another_language_leaves_the_filter_as_it_is(
+    desk: RunningDesk, chromium: Browser, street: Street
+) -> None:
+    with at_the_queue(desk, chromium, street) as page:
+        page.locator("button[name=language]").click()
+        expect(page.locator("h1")).to_contain_text("Cases")
+        expect(page).to_have_url(street.url)
+        expect(page.locator("#total")).to_have_text(str(len(street.cases)))
+    desk.sql("UPDATE account SET language = NULL WHERE name = 'reviewer'")
 
 
 def test_a_duplicate_names_its_case_by_one_more_key(
@@ -346,6 +372,23 @@ def test_a_viewer_sees_the_queue_and_decides_nothing(
         page.keyboard.press("v")
         page.keyboard.press("j")
         selected(page, 1)
+    street.is_judged(0)
+
+
+def test_what_was_kept_for_one_who_may_not_decide_any_more_is_refused_and_goes(
+    desk: RunningDesk, chromium: Browser, street: Street
+) -> None:
+    with desk.browser(chromium, Role.VIEWER) as page:
+        page.goto(street.url)
+        kept = {"path": f"/cases/{street.cases[0].path}", "what": "verdict"}
+        kept["fields"] = {"decision_id": str(uuid4()), "verdict": "valid", "seen": "0"}  # type: ignore[assignment]
+        page.evaluate(
+            "each => localStorage.setItem('kerbwatch-decisions-viewer', JSON.stringify([each]))",
+            kept,
+        )
+        page.reload()
+        expect(page.locator("#decided")).to_contain_text("您的账号无权这样做")
+        assert page.evaluate("localStorage.getItem('kerbwatch-decisions-viewer')") == "[]"
     street.is_judged(0)
 
 

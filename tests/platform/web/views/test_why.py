@@ -100,6 +100,22 @@ def test_it_was_reported_all_the_same_or_had_not_stood_for_long_enough(
     assert late.reported
 
 
+def test_whoever_asks_for_the_minute_that_a_list_shows_means_all_of_it(
+    connection: psycopg.Connection, watched: Device
+) -> None:
+    began = NOON - timedelta(seconds=42)  # a list shows 11:59, and 12:02 for when it opened
+    Case(watched, began, kind="overflowing_bin", place_id="example-corner.bin", zone_id="bin-1")
+    of = places.ZoneId(watched.tenant, watched.name, "bin-1")
+
+    def told(at: datetime) -> set[str]:
+        answer = why.why(connection, of, seconds(at), city_zone="Asia/Shanghai")
+        return {each.code for each in answer.findings} & {"reported", "not_yet", "no_case"}
+
+    assert told(NOON - 2 * MINUTE) == {"no_case"}
+    assert told(NOON - MINUTE) == {"not_yet"}
+    assert told(NOON + 2 * MINUTE) == {"reported"}
+
+
 def test_a_reviewers_false_holds_back_what_looks_alike_for_a_day(
     connection: psycopg.Connection, watched: Device
 ) -> None:

@@ -1,10 +1,20 @@
 -- Views of sqlite.sql in DuckDB's dialect, over Parquet; made from it by `python -m tests.support.dialects`.
 -- What a hostile device may have written gives null here as it does in PostgreSQL: no year 0, no offset of 16 hours.
 
-CREATE MACRO unix_s(told) AS CASE WHEN regexp_full_match(told, '\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-](0\d|1[0-5]):\d\d)')
-  AND NOT starts_with(told, '0000') THEN epoch_us(TRY_CAST(told AS TIMESTAMPTZ)) / 1e6 END;
+CREATE MACRO unix_s(told) AS CASE WHEN regexp_full_match(told, '\d{4}-\d\d-\d\d[T ]([01]\d|2[0-3]):[0-5]\d:[0-5]\d'
+  || '(\.\d{1,9})?(Z|[+-](0\d|1[0-5]):[0-5]\d)') AND NOT starts_with(told, '0000')
+  THEN epoch_us(TRY_CAST(told AS TIMESTAMPTZ)) / 1e6 END;
 
-CREATE MACRO number(told) AS CASE WHEN isfinite(TRY_CAST(told AS DOUBLE)) THEN TRY_CAST(told AS DOUBLE) END;
+CREATE MACRO number(told) AS CASE WHEN regexp_full_match(told, '[+-]?\d+(\.\d+)?([eE][+-]?\d+)?')
+  AND isfinite(TRY_CAST(told AS DOUBLE)) AND (TRY_CAST(told AS DOUBLE) <> 0 OR NOT regexp_matches(told, '^[^eE]*[1-9]'))
+  THEN TRY_CAST(told AS DOUBLE) END;
+
+-- Not told->key: DuckDB takes a key that begins with $ or / for a path.
+CREATE MACRO part(told, named) AS CASE WHEN json_type(told) = 'OBJECT'
+  THEN told->('/' || replace(replace(named, '~', '~0'), '/', '~1')) END;
+
+CREATE MACRO part_text(told, named) AS CASE WHEN json_type(told) = 'OBJECT'
+  THEN told->>('/' || replace(replace(named, '~', '~0'), '/', '~1')) END;
 
 CREATE MACRO whole(told) AS CASE WHEN regexp_full_match(told, '[+-]?\d+') THEN TRY_CAST(told AS BIGINT) END;
 
@@ -55,7 +65,8 @@ SELECT * FROM (
 CREATE VIEW member_now AS
 SELECT tenant, device, case_id, kind, place_id, member_id, operator, since_s, until_s FROM (
   SELECT stays.*, row_number() OVER (PARTITION BY tenant, device, case_id, member_id
-    ORDER BY gone DESC, occurred_s DESC NULLS LAST, event_id DESC) AS nth
+    ORDER BY gone DESC, occurred_s DESC NULLS LAST, event_id DESC,  -- and of one that is named twice, always the same
+      since_s DESC NULLS LAST, until_s DESC NULLS LAST, operator DESC NULLS LAST) AS nth
   FROM (
     SELECT c.tenant, c.device, c.event_id, c.case_id, c.kind, c.place_id, c.occurred_s, 0 AS gone,
       m.value->>'member_id' AS member_id, m.value->>'operator' AS operator,

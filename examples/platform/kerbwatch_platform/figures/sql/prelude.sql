@@ -19,8 +19,8 @@ zone_hours AS MATERIALIZED (
   SELECT s.tenant, s.device, z.zone_id, z.place_id, z.kind, z.first_day, z.last_day, z.drawn_now, s.at_ms,
     s.until_ms, s.at_ms - s.at_ms % 900000 AS slot_ms
   FROM told_sign s JOIN zones z ON (z.tenant, z.device) = (s.tenant, s.device)
-  WHERE z.kind IS NOT NULL AND (s.cameras->>z.camera_id) = 'running'
-    AND (s.views->z.camera_id->'abstaining'->>z.zone_id) IS NULL
+  WHERE z.kind IS NOT NULL AND part_text(s.cameras, z.camera_id) = 'running'
+    AND part_text(part(s.views, z.camera_id)->'abstaining', z.zone_id) IS NULL
 ), slot AS MATERIALIZED (
   -- Quarters of an hour: every time zone's hours begin at one, and a sign of life holds for no longer than one.
   SELECT tenant, device, zone_id, place_id, kind, first_day, last_day, drawn_now, slot_ms,

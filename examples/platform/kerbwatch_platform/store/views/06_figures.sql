@@ -4,6 +4,12 @@
 CREATE OR REPLACE FUNCTION ms(seconds double precision) RETURNS bigint LANGUAGE sql IMMUTABLE
 AS $$ SELECT CASE WHEN abs(seconds) < 1e12 THEN floor(seconds * 1000 + 0.5)::bigint END $$;
 
+CREATE OR REPLACE FUNCTION part(told jsonb, named text) RETURNS jsonb LANGUAGE sql IMMUTABLE
+AS $$ SELECT told->named $$;
+
+CREATE OR REPLACE FUNCTION part_text(told jsonb, named text) RETURNS text LANGUAGE sql IMMUTABLE
+AS $$ SELECT told->>named $$;
+
 -- Both engines: what follows is read by DuckDB as well, over Parquet (figures/duck.py).
 
 -- What was found of each case: the desk's newest verdict, or what the device was told by others.

@@ -35,7 +35,7 @@ class CaseId(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What of the queue is asked for; None is any. ``unit`` and ``grid`` may be ``""``: not known."""
+    """What of the queue is asked for; None is any. ``kind``, ``unit`` and ``grid`` may be ``""``: not known."""
 
     state: State = "open"
     decided: Decided = "undecided"
@@ -48,13 +48,14 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One case of the queue.
+    """One case of the queue. ``kind`` and ``state`` are ``""`` where a device told none that can be read.
 
     ``*_s`` are seconds since 1970, by the device's clock as it was set later (``shift_s`` is by how much);
     ``not_seen_because`` is why nobody can say whether it still stands. ``unlisted``: its device does not name it
     among its open cases any more. ``silent_since_s``: since when nothing has come of its device, where that is longer
     than a device is ever silent: nobody knows then either. ``late_s``: for how long it has been open beyond what the unit was given; None
-    where nothing was given. ``not_taken``: the device has refused the verdict that counts, or let its time go by;
+    where nothing was given. ``not_taken``: the device has refused the verdict that counts, for good or for now
+    (``later``: it is sent again), or let its time go by;
     ``not_taken_code`` is the device's reason.
     """
 
@@ -84,7 +85,7 @@ class Row:
     verdict: str | None
     verdict_number: int
     verdict_by: str | None
-    not_taken: Literal["refused", "expired"] | None
+    not_taken: Literal["refused", "later", "expired"] | None
     not_taken_code: str | None
     ticket: str | None
 
@@ -120,9 +121,9 @@ _NOT_TAKEN: Final = """(
   AND NOT EXISTS (SELECT FROM case_event e
     WHERE (e.tenant, e.device, e.case_id, e.type) = (v.tenant, v.device, v.case_id, 'case.judged')
       AND e.raw->'body'->'verdict'->>'reference' = v.reference))"""
-"""The device has not taken the verdict that counts, nor will it: what it says itself goes before what it answered."""
+"""The device has not taken the verdict that counts, not yet or for good: what it says itself goes before what it answered."""
 _COLUMNS: Final = f"""
-  c.tenant, c.device, c.case_id, c.kind, c.state, c.place_id, c.zone_id, c.camera_id, c.address,
+  c.tenant, c.device, c.case_id, coalesce(c.kind, '') AS kind, coalesce(c.state, '') AS state, c.place_id, c.zone_id, c.camera_id, c.address,
   c.raw->'body'->'place'->'name'->>'zh' AS place_zh, c.raw->'body'->'place'->'name'->>'en' AS place_en,
   c.raw->'body'->'place'->>'grid_code' AS grid, c.unit,
   coalesce(c.raw->'body'->'place'->>'responsible_unit', c.unit) AS unit_name,
@@ -137,11 +138,17 @@ _COLUMNS: Final = f"""
     THEN greatest(h.occurred_s, max(c.occurred_s) OVER (PARTITION BY c.tenant, c.device)) END AS silent_since_s,
   v.verdict, coalesce(v.number, 0) AS verdict_number, v.account AS verdict_by,
   CASE WHEN {_NOT_TAKEN} THEN CASE WHEN coalesce(o.answer->>'status', 'expired') = 'expired' THEN 'expired'
-    ELSE 'refused' END END AS not_taken, o.answer->>'code' AS not_taken_code,
+    WHEN o.answered_at IS NOT NULL THEN 'refused' WHEN o.not_after <= now() THEN 'expired' ELSE 'later' END END AS not_taken, o.answer->>'code' AS not_taken_code,
   coalesce(t.ticket, c.raw->'body'->>'ticket') AS ticket"""
+_WITH: Final = """
+WITH unlisted AS MATERIALIZED (
+  SELECT tenant, device, case_id FROM unknown_case
+  WHERE %(one)s::text IS NULL OR (tenant || '/' || device || '/' || case_id) = %(one)s
+)"""
+"""Asked once: a planner that expects one row of a filter would ask the whole view again for every case."""
 _FROM: Final = """
 FROM case_now c
-LEFT JOIN unknown_case u ON (u.tenant, u.device, u.case_id) = (c.tenant, c.device, c.case_id)
+LEFT JOIN unlisted u ON (u.tenant, u.device, u.case_id) = (c.tenant, c.device, c.case_id)
 LEFT JOIN heartbeat_now h ON (h.tenant, h.device) = (c.tenant, c.device)
 LEFT JOIN verdict_now v ON (v.tenant, v.device, v.case_id) = (c.tenant, c.device, c.case_id)
 LEFT JOIN outgoing o ON o.order_id = v.order_id
@@ -150,7 +157,7 @@ _WHERE: Final = f"""
 WHERE CASE %(state)s WHEN 'open' THEN c.state = 'open' WHEN 'ended' THEN c.state <> 'open' ELSE true END
   AND CASE %(decided)s WHEN 'undecided' THEN v.number IS NULL WHEN 'mine' THEN v.account = %(account)s
     WHEN 'decided' THEN v.number IS NOT NULL WHEN 'not_taken' THEN {_NOT_TAKEN} ELSE true END
-  AND (%(kind)s::text IS NULL OR c.kind = %(kind)s)
+  AND (%(kind)s::text IS NULL OR coalesce(c.kind, '') = %(kind)s)
   AND (%(unit)s::text IS NULL OR coalesce(c.unit, '') = %(unit)s)
   AND (%(grid)s::text IS NULL OR coalesce(c.raw->'body'->'place'->>'grid_code', '') = %(grid)s)"""
 _ORDERS: Final[dict[Sort, str]] = {
@@ -169,22 +176,24 @@ def queue(
 ) -> Page:
     """One page of the queue; the last one where there are fewer."""
     given = asdict(wanted) | _times(now_s) | {"account": account, "most": PAGE_SIZE}
-    [[total]] = ask(connection, f"SELECT count(*) {_FROM} {_WHERE}", given)
+    [[total]] = ask(connection, f"{_WITH} SELECT count(*) {_FROM} {_WHERE}", given)
     page = max(1, min(wanted.page, -(-total // PAGE_SIZE)))
     given["skipped"] = (page - 1) * PAGE_SIZE
-    text = f"SELECT {_COLUMNS} {_FROM} {_WHERE} ORDER BY {_ORDERS[wanted.sort]}"
+    text = f"{_WITH} SELECT {_COLUMNS} {_FROM} {_WHERE} ORDER BY {_ORDERS[wanted.sort]}"
     rows = ask_for(connection, Row, f"{text} LIMIT %(most)s OFFSET %(skipped)s", given)
     return Page(rows, total, page)
 
 
 def _times(now_s: float) -> dict[str, Any]:
-    return {"now_s": now_s, "silent_s": SILENT_S}
+    return {"now_s": now_s, "silent_s": SILENT_S, "one": None}
 
 
 def case(connection: psycopg.Connection[Any], of: CaseId, *, now_s: float) -> Row | None:
     """One case as it stands; None: no such case came, or it was a test."""
-    text = f"SELECT {_COLUMNS} {_FROM} WHERE c.tenant = %(tenant)s AND c.device = %(device)s"
-    given = of._asdict() | _times(now_s)
+    text = (
+        f"{_WITH} SELECT {_COLUMNS} {_FROM} WHERE c.tenant = %(tenant)s AND c.device = %(device)s"
+    )
+    given = of._asdict() | _times(now_s) | {"one": of.path}
     return next(iter(ask_for(connection, Row, f"{text} AND c.case_id = %(case_id)s", given)), None)
 
 
@@ -215,7 +224,7 @@ LEFT JOIN outgoing o ON o.order_id = v.order_id"""
 def groups(connection: psycopg.Connection[Any]) -> list[Group]:
     """Open cases by kind, unit and grid: what a filter may choose."""
     text = """
-SELECT kind, unit, min(coalesce(raw->'body'->'place'->>'responsible_unit', unit)) AS unit_name,
+SELECT coalesce(kind, '') AS kind, unit, min(coalesce(raw->'body'->'place'->>'responsible_unit', unit)) AS unit_name,
   raw->'body'->'place'->>'grid_code' AS grid, count(*) AS cases
 FROM case_now WHERE state = 'open' GROUP BY 1, 2, 4 ORDER BY 4 NULLS LAST, 3 NULLS LAST, 1"""
     return [Group(*row) for row in ask(connection, text)]
@@ -224,8 +233,9 @@ FROM case_now WHERE state = 'open' GROUP BY 1, 2, 4 ORDER BY 4 NULLS LAST, 3 NUL
 def alike(connection: psycopg.Connection[Any], of: Row, *, most: int = 12) -> list[Row]:
     """Cases that this one may be a duplicate of: other cases of its kind, those at its place first, then the nearest in time."""
     text = f"""
+{_WITH}
 SELECT {_COLUMNS} {_FROM}
-WHERE c.tenant = %(tenant)s AND c.kind = %(kind)s AND (c.device, c.case_id) <> (%(device)s, %(case_id)s)
+WHERE c.tenant = %(tenant)s AND coalesce(c.kind, '') = %(kind)s AND (c.device, c.case_id) <> (%(device)s, %(case_id)s)
   AND c.opened_s BETWEEN %(opened_s)s - 86400 AND %(opened_s)s + 86400
 ORDER BY c.place_id = %(place_id)s DESC NULLS LAST, abs(c.opened_s - %(opened_s)s) LIMIT %(most)s"""
     given = {name: getattr(of, name) for name in ("tenant", "device", "case_id", "kind")}

@@ -32,9 +32,9 @@ LONGEST_TICKET: Final = 100
 """Characters; no longer a number does a device take (contract, ``ticket``)."""
 Finding = Literal["valid", "false", "duplicate"]
 FINDINGS: Final[tuple[Finding, ...]] = get_args(Finding)
-Told = Literal["waiting", "sent", "done", "refused", "expired", "confirmed", "undone"]
-"""How far a decision has come: it waits for its time or for the device; was sent; was answered; and
-``confirmed`` the device's own event says it (``case.judged``, ``case.ticketed``)."""
+Told = Literal["waiting", "sent", "later", "done", "refused", "expired", "confirmed", "undone"]
+"""How far a decision has come: it waits for its time or for the device; was sent; was answered, for good or with
+``later``: not now; and ``confirmed`` the device's own event says it (``case.judged``, ``case.ticketed``)."""
 
 
 class Verdict(NamedTuple):
@@ -81,7 +81,7 @@ class Decided(NamedTuple):
 class Line:
     """One decision in the history of a case, verdict or ticket number.
 
-    ``code`` and ``reason`` are the device's, where it refused. ``key`` is the thumbprint of the key that it says
+    ``answer`` is the device's; ``answered_at`` when it gave its last word, None where the order is still sent. ``key`` is the thumbprint of the key that it says
     the verdict was signed with.
     """
 
@@ -97,6 +97,7 @@ class Line:
     sent_at: datetime | None
     not_after: datetime | None
     answer: dict[str, Any] | None
+    answered_at: datetime | None
     confirmed_at: float | None
     key: str | None
 
@@ -107,10 +108,12 @@ class Line:
         if self.confirmed_at is not None:
             return "confirmed"
         status = (self.answer or {}).get("status")
-        if status is not None:
+        if status is not None and self.answered_at is not None:
             return "done" if status == "done" else "expired" if status == "expired" else "refused"
         if self.not_after is not None and self.not_after <= now:
             return "expired"
+        if status is not None:
+            return "later"
         return "waiting" if self.sent_at is None else "sent"
 
 
@@ -274,7 +277,7 @@ def _decoded(part: str) -> bytes:
 
 _VERDICTS: Final = """
 SELECT v.number, v.decision_id, v.verdict AS said, v.of_case, v.reference, v.account, v.at, v.undone_at, v.jws,
-  o.sent_at, o.not_after, o.answer, c.occurred_s AS confirmed_at, c.key
+  o.sent_at, o.not_after, o.answer, o.answered_at, c.occurred_s AS confirmed_at, c.key
 FROM verdict v LEFT JOIN outgoing o ON o.order_id = v.order_id
 LEFT JOIN LATERAL (
   SELECT e.occurred_s, e.raw->'body'->'verdict'->>'key' AS key FROM case_event e
@@ -286,7 +289,7 @@ LEFT JOIN LATERAL (
 WHERE (v.tenant, v.device, v.case_id) = (%s, %s, %s) ORDER BY v.number DESC"""
 _TICKETS: Final = """
 SELECT t.number, t.decision_id, t.ticket AS said, NULL AS of_case, NULL AS reference, t.account, t.at, t.undone_at,
-  NULL AS jws, o.sent_at, o.not_after, o.answer, c.occurred_s AS confirmed_at, NULL AS key
+  NULL AS jws, o.sent_at, o.not_after, o.answer, o.answered_at, c.occurred_s AS confirmed_at, NULL AS key
 FROM case_ticket t LEFT JOIN outgoing o ON o.order_id = t.order_id
 LEFT JOIN LATERAL (
   SELECT e.occurred_s FROM case_event e

@@ -120,14 +120,16 @@ def _cases(
     """Was something reported all the same; did it stand for too short a time then; was it taken back?"""
     given = of._asdict() | {"place_id": (zone or {}).get("place_id"), "at_s": at_s}
     found = []
+    # A time is asked for by the minute, as lists show it: what happened within that minute is meant too.
+    until_s = at_s + 60.0 if at_s % 60.0 == 0.0 else at_s
     for row in ask(connection, _NEAR, given):
         facts = row._asdict() | {"tenant": of.tenant}
         rests_on = (Event(row.type, row.event_id, row.ended_s or row.opened_s),)
         ended_s = row.ended_s if row.ended_s is not None else float("inf")
         began_s = row.opened_s if row.began_s is None else row.began_s
-        if row.opened_s <= at_s <= ended_s:
+        if row.opened_s <= at_s <= ended_s or at_s <= row.opened_s < until_s:
             found.append(Finding("reported", "explains", facts, rests_on))
-        elif began_s <= at_s < row.opened_s:
+        elif began_s <= at_s < row.opened_s or at_s <= began_s < until_s:
             found.append(Finding("not_yet", "explains", facts, rests_on))
         elif row.withdrawn == "judged_false" and ended_s <= at_s <= ended_s + HOLD_BACK_S:
             found.append(Finding("held_back_here", "may_explain", facts, rests_on))

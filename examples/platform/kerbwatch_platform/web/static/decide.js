@@ -12,6 +12,7 @@ const WAITS_MS = [1000, 2000, 4000, 8000, 15000];
 const GIVEN_UP_MS = 20000;
 const shownBefore = new Map();
 const LIST = "kerbwatch-list";
+const decides = bar?.querySelector("[data-do=valid]") != null;
 let selected = one;
 let undoable = [];
 let counting = null;
@@ -94,7 +95,8 @@ async function flush() {
         later();
         return;
       }
-      if (answer.status === 401 || answer.status === 403) {
+      // Who may not decide any more is not signed out: what was kept is told to be refused, and goes.
+      if (answer.status === 401 || (answer.status === 403 && decides)) {
         tell(words("signedOut"), "bad");
         return;
       }

@@ -36,7 +36,9 @@ function tell() {
         term.append(key, " ");
       }
       const what = document.createElement("dd");
-      what.textContent = each.dataset.keyName ?? (each.title || each.textContent.trim());
+      const label = each.cloneNode(true);
+      for (const key of label.querySelectorAll("kbd")) key.remove();
+      what.textContent = each.dataset.keyName ?? (each.title || label.textContent.trim());
       return [term, what];
     }),
   );
@@ -58,7 +60,9 @@ if (dialog) {
     // What has the focus is pressed by Enter itself.
     if (event.key === "Enter" && event.target.closest("a[href], button, summary, label")) return;
     if (!areOn() && event.key !== "?") return;
-    const keys = before ? `${before} ${event.key}` : event.key;
+    // With Caps Lock on, a letter without Shift is still that letter.
+    const key = event.key.length === 1 && !event.shiftKey ? event.key.toLowerCase() : event.key;
+    const keys = before ? `${before} ${key}` : key;
     before = "";
     if (press(keys)) event.preventDefault();
     else if (all().some((each) => each.dataset.key.startsWith(`${keys} `))) before = keys;

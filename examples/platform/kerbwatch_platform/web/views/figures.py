@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from kerbwatch_platform import figures
 from kerbwatch_platform.figures.period import quarter_of
-from kerbwatch_platform.figures.plot import plot
+from kerbwatch_platform.figures.plot import drawable, plot
 from kerbwatch_platform.figures.writing import as_csv, cells, headings
 from kerbwatch_platform.web.frame import Desk, Nav, RefusedError, Role, page
 from kerbwatch_platform.words import text
@@ -56,6 +56,8 @@ def figure(desk: Desk, request: Request) -> Response:
         numbers=[column.unit in _NUMBERS for column in question.columns],
         rows=shown,
         count=len(rows),
+        drawable=drawable(question, rows),
+        unseen=bool(rows) and not any(row.get("seen_hours", 1) for row in rows),
     )
 
 

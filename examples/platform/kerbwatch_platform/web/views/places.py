@@ -33,8 +33,6 @@ def places(desk: Desk, request: Request) -> Response:
         moment=moment,
         now_s=now_s,
         grids=[(grid, list(units)) for grid, units in groupby(found, key=lambda each: each.grid)],
-        zones=sum(each.zones for each in found),
-        total=sum(each.open for each in found),
         link=lambda grid, unit, decided="all": link(
             cases.Wanted(
                 decided=decided, grid=grid or "", unit=unit if unit is None else unit or ""

@@ -85,7 +85,7 @@ def wanted_of(asked: QueryParams) -> cases.Wanted:
     return cases.Wanted(
         state=_one_of(cases.STATES, asked.get("state")),
         decided=_one_of(cases.DECIDED, asked.get("decided")),
-        kind=asked.get("kind") or None,
+        kind=_known(asked.get("kind")),
         unit=_known(asked.get("unit")),
         grid=_known(asked.get("grid")),
         sort=_one_of(cases.SORTS, asked.get("sort")),

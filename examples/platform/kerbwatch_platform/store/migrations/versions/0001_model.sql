@@ -4,15 +4,17 @@
 -- depends on who asks.
 CREATE OR REPLACE FUNCTION unix_s(told text) RETURNS double precision LANGUAGE plpgsql IMMUTABLE AS $$
 BEGIN
-  IF told ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$' THEN
-    RETURN extract(epoch FROM told::timestamptz);
+  IF told ~ ('^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,9})?'
+      '(Z|[+-](0[0-9]|1[0-5]):[0-5][0-9])$') THEN
+    RETURN extract(epoch FROM regexp_replace(told, '([.][0-9]{6})[0-9]+', '\1')::timestamptz);
   END IF;
   RETURN NULL;
 EXCEPTION WHEN others THEN RETURN NULL; END $$;
 
 CREATE OR REPLACE FUNCTION number(told text) RETURNS double precision LANGUAGE plpgsql IMMUTABLE AS $$
-DECLARE value double precision;
-BEGIN value := told::double precision; RETURN CASE WHEN value - value = 0 THEN value END;  -- no NaN, nothing infinite
+BEGIN  -- no NaN, nothing infinite, nothing that only this database reads as a number
+  IF told ~ '^[+-]?[0-9]+([.][0-9]+)?([eE][+-]?[0-9]+)?$' THEN RETURN told::double precision; END IF;
+  RETURN NULL;
 EXCEPTION WHEN others THEN RETURN NULL; END $$;
 
 CREATE OR REPLACE FUNCTION whole(told text) RETURNS bigint LANGUAGE plpgsql IMMUTABLE AS $$

@@ -112,7 +112,8 @@ BEGIN
     ) AS m
     WHERE m.type = 'object' AND NOT c.test
   ) AS stays WHERE member_id IS NOT NULL
-  ORDER BY tenant, device, case_id, member_id, gone DESC, at_s DESC, event_id DESC
+  ORDER BY tenant, device, case_id, member_id, gone DESC, at_s DESC, event_id DESC,
+    since_s DESC NULLS LAST, until_s DESC NULLS LAST, operator COLLATE "C" DESC NULLS LAST
   ON CONFLICT (tenant, device, case_id, member_id) DO UPDATE SET
     (event_id, gone, at_s, kind, place_id, operator, since_s, until_s) = (excluded.event_id, excluded.gone,
       excluded.at_s, excluded.kind, excluded.place_id, excluded.operator, excluded.since_s, excluded.until_s)
