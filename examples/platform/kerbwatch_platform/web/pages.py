@@ -67,6 +67,7 @@ class Page:
 
     view: Callable[[Desk, Request], Any]
     role: Role
+    renews: bool
 
 
 PAGES: dict[Callable[..., Any], Page] = {}
@@ -74,18 +75,19 @@ PAGES: dict[Callable[..., Any], Page] = {}
 
 
 def page(
-    *, role: Role
+    *, role: Role, renews: bool = True
 ) -> Callable[[Callable[[Desk, Request], Any]], Callable[[Request], Coroutine[Any, Any, Response]]]:
     """Make a view an endpoint of a route. A view that is no coroutine runs in a thread.
 
     Args:
         role: Who may at least be signed in for it.
+        renews: Whether a visit keeps the session alive; not where a page asks by itself, nobody sitting at it.
     """
 
     def around(
         view: Callable[[Desk, Request], Any],
     ) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        told = Page(view, role)
+        told = Page(view, role, renews)
 
         @wraps(view)
         async def endpoint(request: Request) -> Response:
@@ -102,7 +104,7 @@ async def _answer(desk: Desk, told: Page, request: Request) -> Response:
     visit = visit_of(request)
     visit.language = _language(desk, request)
     try:
-        await run_in_threadpool(_recognise, desk, request, visit)
+        await run_in_threadpool(_recognise, desk, request, visit, told.renews)
         response = await _let_in(desk, told, request, visit)
         if response is None:
             response = await _viewed(desk, told, request)
@@ -158,7 +160,7 @@ def _language(desk: Desk, request: Request) -> Language:
     return "en" if wanted.startswith("en") else CHINESE
 
 
-def _recognise(desk: Desk, request: Request, visit: Visit) -> None:
+def _recognise(desk: Desk, request: Request, visit: Visit, renews: bool) -> None:
     visit.browser = desk.cookie(request, "browser")
     if not visit.browser:
         visit.browser = sessions.new_key()
@@ -166,7 +168,7 @@ def _recognise(desk: Desk, request: Request, visit: Visit) -> None:
     key = desk.cookie(request, "session")
     if key:
         with desk.connection() as connection:
-            visit.account = sessions.account_of(connection, key, visit.language)
+            visit.account = sessions.account_of(connection, key, visit.language, renews=renews)
     if visit.account:
         visit.key, visit.language = key, visit.account.language
 

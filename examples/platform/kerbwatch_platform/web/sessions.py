@@ -65,13 +65,16 @@ def begin(connection: Connection, account: str, peer: str, browser: str) -> str:
     return key
 
 
-def account_of(connection: Connection, key: str | None, language: Language) -> Account | None:
+def account_of(
+    connection: Connection, key: str | None, language: Language, *, renews: bool = True
+) -> Account | None:
     """Whose session a cookie names; None: nobody's, or it has ended.
 
     Args:
         connection: To the database.
         key: The cookie's value.
         language: For an account that has chosen none.
+        renews: Whether somebody is there; a page that asks by itself keeps no session alive.
     """
     if not key:
         return None
@@ -84,7 +87,7 @@ def account_of(connection: Connection, key: str | None, language: Language) -> A
     if row is None:
         return None
     name, person, role, own_language, to_note = row
-    if to_note:
+    if to_note and renews:
         connection.execute(
             "UPDATE desk_session SET seen_at = now() WHERE key_hash = %s", (hashed(key),)
         )

@@ -127,11 +127,14 @@ def test_a_verdict_on_the_page_of_a_case_stands_in_its_history_signed(
         )
         desk.sql(text, told)
         page.reload()
-        expect(line).to_contain_text("设备已拒绝 点位配置中没有可下达此命令的密钥")
-        page.goto(f"{desk.url}/?state=all&decided=untold")
-        expect(page.locator("#cases tbody tr")).to_have_count(1)
-        expect(page.locator("#cases .decision")).to_contain_text("设备未接受")
-        page.goto(address(desk, street, "overflowing_bin"))
+        expect(line).to_contain_text("设备已拒绝 点位没有指定有权下达的密钥 no_authority")
+        page.goto(desk.url)
+        page.keyboard.press("4")
+        expect(page.locator("#cases .said")).to_contain_text(
+            "设备已拒绝 点位没有指定有权下达的密钥"
+        )
+        page.go_back()
+        page.go_back()
         text = "UPDATE verdict SET jws = replace(jws, '.', '.e30') WHERE case_id = %s"
         desk.sql(text, street.case_id("overflowing_bin"))
         page.reload()

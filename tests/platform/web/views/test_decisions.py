@@ -56,18 +56,6 @@ def send(connection: psycopg.Connection, answer: dict[str, str] | None = None) -
             answered(connection, tenant, device, told)
 
 
-def queued(connection: psycopg.Connection) -> tuple[str | None, int]:
-    """Why the queue says that the device does not have the verdict, and how many such verdicts it counts."""
-    asked = cases.Wanted(state="all", decided="decided")
-    [row] = cases.queue(connection, asked, account="wang", now_s=0.0).rows
-    listed = cases.queue(
-        connection, cases.Wanted(state="all", decided="untold"), account="wang", now_s=0.0
-    )
-    counted = cases.counts(connection).untold
-    assert counted == listed.total
-    return row.not_told, counted
-
-
 def test_a_verdict_is_signed_and_ordered_and_names_nobody(
     connection: psycopg.Connection, key: Ed25519PrivateKey, case: cases.CaseId
 ) -> None:
@@ -175,13 +163,10 @@ def test_a_history_says_how_far_each_decision_has_come(
     assert told() == "sent"
     send(connection, {"status": "refused", "code": "clock_unsure"})
     assert told() == "later"
-    assert queued(connection) == ("clock_unsure", 1)
     send(connection, {"status": "refused", "code": "no_authority"})
     assert told() == "refused"
-    assert queued(connection) == ("no_authority", 1)
     send(connection, {"status": "done"})
     assert told() == "done"
-    assert queued(connection) == (None, 0)
     made.is_judged("valid", f"desk {decided.number}", NOON + timedelta(hours=1))
     [line] = decisions.verdicts(connection, case)
     assert line.told(now) == "confirmed"
@@ -197,8 +182,6 @@ def test_an_order_that_nobody_answered_in_time_has_expired(
     send(connection)
     [line] = decisions.verdicts(connection, case)
     assert line.told(datetime.now(UTC) + timedelta(hours=25)) == "expired"
-    connection.execute("UPDATE outgoing SET not_after = now()")
-    assert queued(connection) == ("expired", 1)
 
 
 def test_a_duplicate_names_a_case_that_is_there_and_another_one(
@@ -235,3 +218,30 @@ def test_a_ticket_number_is_one_that_can_be_read(
     told = decisions.Ticket(UUID(int=1), number, None)
     with pytest.raises(ValueError, match="1 to 100"):
         decisions.file_under(connection, case, told, account="wang")
+
+
+def test_what_the_device_did_not_take_is_counted_until_it_says_otherwise(
+    connection: psycopg.Connection,
+    key: Ed25519PrivateKey,
+    device: Device,
+    case: cases.CaseId,
+) -> None:
+    def not_taken() -> list[tuple[str | None, str | None]]:
+        wanted = cases.Wanted(state="all", decided="not_taken")
+        found = cases.queue(connection, wanted, account="wang", now_s=seconds(NOON))
+        assert cases.counts(connection).not_taken == found.total
+        return [(row.not_taken, row.not_taken_code) for row in found.rows]
+
+    decisions.judge(connection, key, case, verdict(), account="wang")
+    assert not_taken() == []
+    send(connection, {"status": "refused", "code": "clock_unsure"})
+    assert not_taken() == [("later", "clock_unsure")]
+    send(connection, {"status": "refused", "code": "no_authority"})
+    assert not_taken() == [("refused", "no_authority")]
+    send(connection, {"status": "done"})
+    assert not_taken() == []
+    connection.execute("UPDATE outgoing SET answer = NULL, not_after = now()")
+    assert not_taken() == [("expired", None)]
+    again = decisions.judge(connection, key, case, verdict("false"), account="li")
+    assert not_taken() == []
+    assert again.said == "false"

@@ -83,7 +83,7 @@ def test_it_counts_what_waits_for_a_decision_also_of_what_has_ended(
     ended.clears(NOON)
     judged.clears(NOON)
     decide(connection, judged, "valid", "wang")
-    assert cases.counts(connection) == (1, 1, 0, 3)
+    assert cases.counts(connection) == (1, 1, 3, 0)
 
 
 def test_a_filter_asks_once_which_cases_no_device_names_any_more(

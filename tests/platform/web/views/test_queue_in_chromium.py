@@ -162,13 +162,89 @@ def test_a_decision_is_taken_back_before_the_device_is_told(
 ) -> None:
     with at_the_queue(desk, chromium, street) as page:
         page.keyboard.press("f")
-        expect(page.locator("#decided")).to_contain_text("8 秒后通知设备")
+        expect(page.locator("#decided")).to_contain_text("秒后通知设备")
         page.keyboard.press("z")
         expect(page.locator("#decided")).to_have_text("已撤销。")
         expect(row(page, 0).locator(".said")).to_have_text("")
         selected(page, 0)
     street.is_judged(0, ("false", "reviewer", True))
     assert desk.sql("SELECT 1 FROM outgoing WHERE device = %s", street.cases[0].device) == []
+
+
+def test_each_decision_is_taken_back_within_its_own_seconds_and_they_count_down(
+    desk: RunningDesk, chromium: Browser, street: Street
+) -> None:
+    with desk.browser(chromium, Role.REVIEWER) as page:
+        page.clock.install()
+        page.goto(street.url)
+        page.clock.pause_at(datetime.now(UTC) + timedelta(hours=1))
+        for nth, key in enumerate("vf"):
+            page.keyboard.press(key)
+            expect(row(page, nth).locator(".said")).to_have_text(("属实", "误报")[nth])
+        page.clock.run_for(3000)
+        expect(page.locator("#decided")).to_contain_text("误报：已记录。5 秒后通知设备")
+        for nth in (1, 0):
+            page.keyboard.press("z")
+            expect(row(page, nth).locator(".said")).to_have_text("")
+        expect(page.locator("[data-do=undo]")).to_be_disabled()
+        page.keyboard.press("v")
+        expect(row(page, 0).locator(".said")).to_have_text("属实")
+        page.clock.run_for(9000)
+        expect(page.locator("#decided")).to_contain_text("正在发往设备")
+        expect(page.locator("[data-do=undo]")).to_be_disabled()
+    street.is_judged(0, ("valid", "reviewer", True), ("valid", "reviewer", False))
+    street.is_judged(1, ("false", "reviewer", True))
+
+
+def test_a_case_leads_to_the_next_of_its_list_and_back_to_its_row(
+    desk: RunningDesk, chromium: Browser, street: Street
+) -> None:
+    with at_the_queue(desk, chromium, street) as page:
+        page.keyboard.press("j")
+        page.keyboard.press("Enter")
+        expect(page).to_have_url(f"{desk.url}/cases/{street.cases[1].path}")
+        page.keyboard.press("j")
+        expect(page).to_have_url(f"{desk.url}/cases/{street.cases[2].path}")
+        page.keyboard.press("j")
+        expect(page).to_have_url(f"{desk.url}/cases/{street.cases[3].path}")
+        expect(page.locator("[data-do=next]")).to_be_hidden()
+        page.keyboard.press("k")
+        expect(page).to_have_url(f"{desk.url}/cases/{street.cases[2].path}")
+        page.keyboard.press("v")
+        expect(page.locator("#case .said")).to_have_text("属实")
+        page.keyboard.press("u")
+        expect(page).to_have_url(street.url)
+        expect(page.locator("#cases tbody tr")).to_have_count(3)
+        selected(page, 2)  # what follows the one that was decided
+        expect(row(page, 2)).to_have_attribute("data-case", f"/cases/{street.cases[3].path}")
+
+
+def test_an_open_queue_tells_of_new_cases_and_keeps_no_session_alive(
+    desk: RunningDesk, chromium: Browser, street: Street
+) -> None:
+    with desk.browser(chromium, Role.REVIEWER) as page:
+        page.clock.install()
+        page.goto(street.url)
+        expect(page.locator("#cases tbody tr")).to_have_count(4)
+        long_ago = "UPDATE desk_session SET seen_at = now() - interval '10 minutes'"
+        desk.sql(long_ago)
+        now = datetime.now(UTC)
+        with desk.connect() as connection:
+            device = Device(connection, f"late-{street.unit}")
+            device.zero_at = now - timedelta(days=1)
+            Case(device, now - 20 * MINUTE, responsible_unit_id=street.unit)
+        page.clock.fast_forward(21_000)
+        expect(page.locator("#news")).to_have_text("1 个新问题")
+        expect(page.locator("#cases tbody tr")).to_have_count(4)
+        idle = "SELECT 1 FROM desk_session WHERE seen_at > now() - interval '9 minutes'"
+        assert desk.sql(idle) == []
+        page.keyboard.press("r")
+        expect(page.locator("#cases tbody tr")).to_have_count(5)
+        expect(page.locator("#news")).to_be_empty()
+        assert len(desk.sql(idle)) == 1
+        page.context.clear_cookies()
+        page.clock.fast_forward(21_000)
+        expect(page.locator("#news")).to_contain_text("您已退出登录")
 
 
 def test_what_was_sent_meanwhile_is_not_taken_back_and_that_is_said(
@@ -277,7 +353,7 @@ def test_the_keys_are_told_and_what_has_the_focus_goes_before_them(
         listed = page.locator("#keys-list dt").all_inner_texts()
         assert {"j", "k", "v", "f", "d", "t", "Enter"} <= {each.strip() for each in listed}
         meanings = page.locator("#keys-list dd").all_inner_texts()
-        assert {"Valid", "False alarm", "Duplicate"} <= set(meanings)
+        assert {"Valid", "False alarm", "Duplicate", "Ticket number"} <= set(meanings)
         page.keyboard.press("Escape")
         page.locator("[data-do=ticket]").focus()
         page.keyboard.press("Enter")

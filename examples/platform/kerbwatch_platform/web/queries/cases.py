@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 PAGE_SIZE: Final = 25
 State = Literal["open", "ended", "all"]
-Decided = Literal["undecided", "mine", "decided", "untold", "all"]
+Decided = Literal["undecided", "mine", "decided", "not_taken", "all"]
 Sort = Literal["oldest", "newest", "late", "kind", "unit", "grid"]
 STATES: Final[tuple[State, ...]] = get_args(State)
 DECIDED: Final[tuple[Decided, ...]] = get_args(Decided)
@@ -54,8 +54,9 @@ class Row:
     ``not_seen_because`` is why nobody can say whether it still stands. ``unlisted``: its device does not name it
     among its open cases any more. ``silent_since_s``: since when nothing has come of its device, where that is longer
     than a device is ever silent: nobody knows then either. ``late_s``: for how long it has been open beyond what the unit was given; None
-    where nothing was given. ``not_told`` is why the device does not have the verdict though it answered or the time for
-    it is over: a code of the contract, or ``expired``.
+    where nothing was given. ``not_taken``: the device has refused the verdict that counts, for good or for now
+    (``later``: it is sent again), or let its time go by;
+    ``not_taken_code`` is the device's reason.
     """
 
     tenant: str
@@ -84,7 +85,8 @@ class Row:
     verdict: str | None
     verdict_number: int
     verdict_by: str | None
-    not_told: str | None
+    not_taken: Literal["refused", "later", "expired"] | None
+    not_taken_code: str | None
     ticket: str | None
 
     @property
@@ -114,9 +116,12 @@ class Group(NamedTuple):
     cases: int
 
 
-_NOT_TOLD: Final = """CASE WHEN v.number IS NULL OR o.answer->>'status' = 'done' THEN NULL
-    WHEN o.answer IS NOT NULL THEN coalesce(o.answer->>'code', o.answer->>'status', '')
-    WHEN o.not_after <= now() THEN 'expired' END"""
+_NOT_TAKEN: Final = """(
+  CASE WHEN o.answer->>'status' IS NULL THEN o.not_after <= now() ELSE o.answer->>'status' <> 'done' END
+  AND NOT EXISTS (SELECT FROM case_event e
+    WHERE (e.tenant, e.device, e.case_id, e.type) = (v.tenant, v.device, v.case_id, 'case.judged')
+      AND e.raw->'body'->'verdict'->>'reference' = v.reference))"""
+"""The device has not taken the verdict that counts, not yet or for good: what it says itself goes before what it answered."""
 _COLUMNS: Final = f"""
   c.tenant, c.device, c.case_id, coalesce(c.kind, '') AS kind, coalesce(c.state, '') AS state, c.place_id, c.zone_id, c.camera_id, c.address,
   c.raw->'body'->'place'->'name'->>'zh' AS place_zh, c.raw->'body'->'place'->'name'->>'en' AS place_en,
@@ -132,7 +137,8 @@ _COLUMNS: Final = f"""
       < %(now_s)s - %(silent_s)s
     THEN greatest(h.occurred_s, max(c.occurred_s) OVER (PARTITION BY c.tenant, c.device)) END AS silent_since_s,
   v.verdict, coalesce(v.number, 0) AS verdict_number, v.account AS verdict_by,
-  {_NOT_TOLD} AS not_told,
+  CASE WHEN {_NOT_TAKEN} THEN CASE WHEN coalesce(o.answer->>'status', 'expired') = 'expired' THEN 'expired'
+    WHEN o.answered_at IS NOT NULL THEN 'refused' WHEN o.not_after <= now() THEN 'expired' ELSE 'later' END END AS not_taken, o.answer->>'code' AS not_taken_code,
   coalesce(t.ticket, c.raw->'body'->>'ticket') AS ticket"""
 _WITH: Final = """
 WITH unlisted AS MATERIALIZED (
@@ -150,7 +156,7 @@ LEFT JOIN ticket_now t ON (t.tenant, t.device, t.case_id) = (c.tenant, c.device,
 _WHERE: Final = f"""
 WHERE CASE %(state)s WHEN 'open' THEN c.state = 'open' WHEN 'ended' THEN c.state <> 'open' ELSE true END
   AND CASE %(decided)s WHEN 'undecided' THEN v.number IS NULL WHEN 'mine' THEN v.account = %(account)s
-    WHEN 'decided' THEN v.number IS NOT NULL WHEN 'untold' THEN {_NOT_TOLD} IS NOT NULL ELSE true END
+    WHEN 'decided' THEN v.number IS NOT NULL WHEN 'not_taken' THEN {_NOT_TAKEN} ELSE true END
   AND (%(kind)s::text IS NULL OR coalesce(c.kind, '') = %(kind)s)
   AND (%(unit)s::text IS NULL OR coalesce(c.unit, '') = %(unit)s)
   AND (%(grid)s::text IS NULL OR coalesce(c.raw->'body'->'place'->>'grid_code', '') = %(grid)s)"""
@@ -194,20 +200,21 @@ def case(connection: psycopg.Connection[Any], of: CaseId, *, now_s: float) -> Ro
 class Counts(NamedTuple):
     """How many cases wait for a decision: open ones, and those that ended before anybody looked; and all there are.
 
-    ``untold``: how many verdicts their devices have not taken.
+    ``not_taken``: how many verdicts that count their devices have not taken.
     """
 
     open: int
     ended: int
-    untold: int
     all: int
+    not_taken: int
 
 
 def counts(connection: psycopg.Connection[Any]) -> Counts:
     """What waits for a decision now. One that has ended counts for precision like any other."""
     text = f"""
 SELECT count(*) FILTER (WHERE c.state = 'open' AND v.number IS NULL),
-  count(*) FILTER (WHERE c.state <> 'open' AND v.number IS NULL), count(*) FILTER (WHERE {_NOT_TOLD} IS NOT NULL), count(*)
+  count(*) FILTER (WHERE c.state <> 'open' AND v.number IS NULL), count(*),
+  count(*) FILTER (WHERE {_NOT_TAKEN})
 FROM case_now c LEFT JOIN verdict_now v ON (v.tenant, v.device, v.case_id) = (c.tenant, c.device, c.case_id)
 LEFT JOIN outgoing o ON o.order_id = v.order_id"""
     [counted] = connection.execute(text).fetchall()

@@ -14,7 +14,8 @@ const shownBefore = new Map();
 const LIST = "kerbwatch-list";
 const decides = bar?.querySelector("[data-do=valid]") != null;
 let selected = one;
-let last = null;
+let undoable = [];
+let counting = null;
 let tries = 0;
 let sending = false;
 let timer = 0;
@@ -38,6 +39,7 @@ const drop = (id) => keep((all) => all.filter((each) => each.fields.decision_id 
 // ---- telling ------------------------------------------------------------------------------------------------
 
 function tell(text, kind = "") {
+  counting = null;
   said.textContent = text;
   said.className = kind;
 }
@@ -127,18 +129,25 @@ async function settle(decision, answer) {
   show(decision, told.label, decision.what === "ticket" ? "" : "main");
   if (place && decision.what === "verdict") place.dataset.seen = told.number;
   if (place && decision.what === "ticket") place.dataset.ticket = told.label;
+  const mine = { path: decision.path, what: decision.what, id: told.decision_id, label: told.label, until: Date.now() + told.undo_s * 1000 };
+  undoable.push(mine);
   if (told.other) tell(told.other, "warn");
-  else if (!kept().length) tell(words("saved", { said: told.label, seconds: told.undo_s }));
-  last = { path: decision.path, what: decision.what, id: told.decision_id, label: told.label, warned: Boolean(told.other) };
-  const undo = bar.querySelector("[data-do=undo]");
-  if (undo) undo.disabled = false;
-  const mine = last;
-  setTimeout(() => {
-    if (last !== mine) return;
-    if (undo) undo.disabled = true;
-    if (!mine.warned) tell(words("ordered", { said: mine.label }));
-    last = null;
-  }, told.undo_s * 1000);
+  else if (!kept().length) {
+    tell("");
+    counting = mine;
+  }
+  tick();
+}
+
+// Each decision can be taken back for its own seconds, the last one first; those of the one that is told count down.
+function tick() {
+  const now = Date.now();
+  undoable = undoable.filter((each) => each.until > now);
+  bar.querySelector("[data-do=undo]")?.toggleAttribute("disabled", !undoable.length);
+  if (!counting) return;
+  const left = Math.ceil((counting.until - now) / 1000);
+  said.textContent = left > 0 ? words("saved", { said: counting.label, seconds: left }) : words("ordered", { said: counting.label });
+  if (left <= 0) counting = null;
 }
 
 function decide(what, fields) {
@@ -154,16 +163,14 @@ function decide(what, fields) {
 }
 
 async function undo() {
-  if (!last) return;
-  const mine = last;
-  last = null;
-  bar.querySelector("[data-do=undo]").disabled = true;
+  const mine = undoable.pop();
+  tick();
+  if (!mine) return;
   let answer = null;
   try {
     answer = await post(`${mine.path}/undo`, { decision_id: mine.id });
   } catch {
-    last = mine;
-    bar.querySelector("[data-do=undo]").disabled = false;
+    undoable.push(mine);
     tell(words("waiting", { count: 1 }), "warn");
     return;
   }
@@ -178,16 +185,8 @@ async function undo() {
 
 // ---- choosing -----------------------------------------------------------------------------------------------
 
-function select(row) {
-  for (const each of rows) each === row ? each.setAttribute("aria-current", "true") : each.removeAttribute("aria-current");
-  selected = row;
-  row.focus({ preventScroll: true });
-  row.scrollIntoView({ block: "nearest" });
-  sessionStorage.setItem(LIST, JSON.stringify({ address: location.pathname + location.search, row: row.dataset.case }));
-}
-
-// Where this window's list was left: its filter and page, and the row.
-function leftAt() {
+// The list that one is in, for this tab: the page of a case leads back to it, and on to its next case.
+function list() {
   try {
     return JSON.parse(sessionStorage.getItem(LIST)) ?? {};
   } catch {
@@ -195,7 +194,43 @@ function leftAt() {
   }
 }
 
+function rowBefore() {
+  const { href, cases = [], at } = list();
+  if (href !== document.querySelector("#queue").dataset.list) return rows[0];
+  const nth = Math.max(0, cases.indexOf(at));
+  const still = cases.slice(nth).find(target);
+  return still ? target(still) : rows[Math.min(nth, rows.length - 1)];
+}
+
+function noteAt(at, all = list()) {
+  sessionStorage.setItem(LIST, JSON.stringify({ ...all, at }));
+}
+
+function beside(by) {
+  const { cases = [] } = list();
+  return cases.includes(one.dataset.case) ? cases[cases.indexOf(one.dataset.case) + by] : undefined;
+}
+
+function placeInList() {
+  if (beside(0)) noteAt(one.dataset.case);
+  document.querySelector("#back").href = list().href ?? "/";
+  bar.querySelector("[data-do=previous]").hidden = !beside(-1);
+  bar.querySelector("[data-do=next]").hidden = !beside(1);
+}
+
+function select(row) {
+  noteAt(row.dataset.case);
+  for (const each of rows) each === row ? each.setAttribute("aria-current", "true") : each.removeAttribute("aria-current");
+  selected = row;
+  row.focus({ preventScroll: true });
+  row.scrollIntoView({ block: "nearest" });
+}
+
 function move(by) {
+  if (one) {
+    location.href = beside(by) ?? location.href;
+    return;
+  }
   const next = rows[Math.max(0, Math.min(rows.length - 1, rows.indexOf(selected) + by))];
   if (next) select(next);
 }
@@ -287,11 +322,13 @@ if (bar) {
       if (rows.length) selected.focus({ preventScroll: true });
     });
   }
-  const left = leftAt();
-  const back = document.querySelector("#back");
-  if (back && /^\/(\?|$)/.test(left.address ?? "")) back.href = left.address;
-  const here = left.address === location.pathname + location.search;
-  if (rows.length) select(rows.find((row) => here && row.dataset.case === left.row) ?? rows[0]);
+  if (one) placeInList();
+  if (rows.length) {
+    const first = rowBefore();
+    noteAt("", { href: document.querySelector("#queue").dataset.list, cases: rows.map((row) => row.dataset.case) });
+    select(first);
+  }
+  setInterval(tick, 500);
   addEventListener("online", flush);
   addEventListener("storage", (event) => event.key === KEPT && flush());
   for (const each of kept()) show(each, "…", "");

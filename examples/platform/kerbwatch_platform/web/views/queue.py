@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode
 
+from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from kerbwatch_platform.evidence import picture_of
@@ -71,6 +72,13 @@ def queue(desk: Desk, request: Request) -> Response:
     )
 
 
+@page(role=Role.VIEWER, renews=False)
+def news(desk: Desk, _request: Request) -> Response:
+    """How many cases there are now, for a queue that stands open: it asks by itself, so it renews no session."""
+    with desk.connection() as connection:
+        return JSONResponse(cases.counts(connection)._asdict())
+
+
 def wanted_of(asked: QueryParams) -> cases.Wanted:
     """What of the queue an address asks for; what it cannot mean is left out."""
     number = asked.get("page", "")
@@ -124,4 +132,4 @@ def _choices(groups: list[cases.Group]) -> dict[str, list[tuple[str, str | None]
 
 
 NAV = Nav(text("Cases"), "/", 10, key="q")
-ROUTES = [Route("/", queue)]
+ROUTES = [Route("/", queue), Route("/news", news)]
