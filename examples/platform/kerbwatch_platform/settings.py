@@ -7,9 +7,13 @@ import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 import click
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 PATH = Path("/etc/kerbwatch-platform/settings.toml")
 """Where they lie unless a command is told otherwise."""
@@ -26,6 +30,34 @@ class SettingsError(Exception):
     def __init__(self, path: Path, faults: tuple[tuple[str, str], ...]) -> None:
         super().__init__(path, faults)
         self.path, self.faults = path, faults
+
+
+def _broker(url: str) -> str:
+    """Nothing of the URL is repeated: a password may be in it."""
+    told = urlsplit(url)
+    if told.scheme not in {"mqtt", "mqtts", "amqp", "amqps"} or not told.hostname:
+        raise ValueError("no broker: mqtt[s]://[USER:PASSWORD@]HOST[:PORT], or amqp[s]://…")
+    if told.port == 0:  # one that is out of range is refused as it is read
+        raise ValueError("Port out of range 1-65535")
+    return url
+
+
+def _database(told: str) -> str:
+    try:
+        conninfo_to_dict(told)
+    except psycopg.Error as error:
+        raise ValueError("no connection string of libpq: host=… user=… dbname=…") from error
+    return told
+
+
+def _time_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (OSError, ValueError) as error:  # there is none of that name, or it is no name
+        raise ValueError("no time zone: a name such as Asia/Shanghai") from error
+    except LookupError as error:
+        raise ValueError("there is no such time zone; Asia/Shanghai is one") from error
+    return name
 
 
 class _Section(BaseModel):
@@ -85,7 +117,7 @@ class Limits(_Section):
 class Timestamps(_Section):
     """The authority that signs when an hour's records were there (RFC 3161)."""
 
-    url: str
+    url: Annotated[str, Field(pattern=r"^https?://[!-~]{1,2000}$")]
     certificates_file: Path
 
 
@@ -95,10 +127,12 @@ class Settings(_Section):
     ``database`` is a libpq connection string; ``broker`` an URL, ``mqtt[s]://`` or ``amqp[s]://``.
     """
 
-    database: str
-    broker: str
-    prefix: str = "kerbwatch/v2"
-    share: str = "platform"
+    database: Annotated[str, AfterValidator(_database)]
+    broker: Annotated[str, AfterValidator(_broker)]
+    prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$", max_length=200)] = (
+        "kerbwatch/v2"
+    )
+    share: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")] = "platform"
     """Name of the group of workers in shared subscriptions; of the queue in AMQP."""
     workers: Annotated[int, Field(ge=1, le=64)] = 2
     evidence_folder: Path
@@ -106,7 +140,7 @@ class Settings(_Section):
     """Parquet by month goes here every night (``figures/archive.py``)."""
     signing_key_file: Path
     """Ed25519, PEM: signs verdicts, orders and hand-overs. Made at the first start, never sent."""
-    time_zone: str = "Asia/Shanghai"
+    time_zone: Annotated[str, AfterValidator(_time_zone)] = "Asia/Shanghai"
     web: Web = Web()
     limits: Limits = Limits()
     timestamps: Timestamps | None = None
