@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 from kerbwatch_platform.intake import worker as workers
 
+from tests.faults.rabbitmq import DEVICES, LOGIN, amqp, rabbitmq
 from tests.support.city import City, Corner, WorkerProcess, turn_until
 from tests.support.paths import ROOT
-from tests.support.rabbitmq import DEVICES, LOGIN, amqp, rabbitmq
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:

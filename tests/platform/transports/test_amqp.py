@@ -9,8 +9,8 @@ import pytest
 from kerbwatch_platform.transports import open_replay, open_transport, topology
 from kerbwatch_platform.transports.interface import WINDOW
 
+from tests.faults.rabbitmq import LOGIN, QUEUE, amqp, rabbitmq
 from tests.support.lasting_client import LastingClient
-from tests.support.rabbitmq import LOGIN, QUEUE, amqp, rabbitmq
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
