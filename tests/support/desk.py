@@ -46,6 +46,12 @@ PEOPLE = {
 _databases = itertools.count()
 
 
+def press(page: Page, key: str) -> None:
+    """Press a key once what listens to keys is there."""
+    page.wait_for_load_state()
+    page.keyboard.press(key)
+
+
 @dataclass(slots=True)
 class RunningDesk:
     """A desk in a process of its own.

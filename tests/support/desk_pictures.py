@@ -21,7 +21,7 @@ from kerbwatch_platform.web.roles import Role
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-from tests.support.desk import RunningDesk, new_desk
+from tests.support.desk import RunningDesk, new_desk, press
 from tests.support.desk_city import DEVICE, Device
 from tests.support.paths import DOCS
 from tests.support.postgres import postgres
@@ -54,7 +54,7 @@ class Shot:
 
 
 def _keys(page: Page) -> None:
-    page.keyboard.press("?")
+    press(page, "?")
 
 
 def _asked(page: Page) -> None:

@@ -10,7 +10,7 @@ import pytest
 from kerbwatch_platform.web.roles import Role
 from playwright.sync_api import Browser, Page, expect
 
-from tests.support.desk import DESKTOP, PASSWORD, PEOPLE, RunningDesk, new_desk
+from tests.support.desk import DESKTOP, PASSWORD, PEOPLE, RunningDesk, new_desk, press
 from tests.support.desk_routes import every_route
 from tests.support.phone import SIZE
 from tests.support.postgres import Postgres
@@ -101,7 +101,7 @@ def test_the_page_that_was_asked_for_comes_after_the_sign_in(
         page.goto(f"{desk.url}/log?account=viewer")
         page.locator("#name").fill("administrator")
         page.locator("#password").fill(PASSWORD)
-        page.keyboard.press("Enter")
+        press(page, "Enter")
         expect(page).to_have_url(f"{desk.url}/log?account=viewer")
 
 
@@ -117,7 +117,7 @@ def test_the_language_is_changed_where_one_is_and_stays(
         assert page.locator("html").get_attribute("lang") == "en"
         page.locator("#name").fill(name)
         page.locator("#password").fill(PASSWORD)
-        page.keyboard.press("Enter")
+        press(page, "Enter")
         expect(page.locator(".who")).to_be_visible()
         page.goto(f"{desk.url}/log")
         page.get_by_role("button", name="中文").click()
@@ -127,7 +127,7 @@ def test_the_language_is_changed_where_one_is_and_stays(
         elsewhere.goto(f"{desk.url}/sign-in")
         elsewhere.locator("#name").fill(name)
         elsewhere.locator("#password").fill(PASSWORD)
-        elsewhere.keyboard.press("Enter")
+        press(elsewhere, "Enter")
         expect(elsewhere.get_by_role("button", name="退出")).to_be_visible()
 
 
@@ -180,7 +180,7 @@ def test_without_a_mouse_everything_is_reached_and_where_one_is_is_seen(
 ) -> None:
     with desk.browser(chromium, Role.ADMINISTRATOR) as page:
         page.goto(f"{desk.url}/accounts")
-        page.keyboard.press("Tab")
+        press(page, "Tab")
         assert "skip" in focused(page)
         wanted = page.evaluate(
             "() => [...document.querySelectorAll('a[href], button, select, input:not([type=hidden]), [tabindex=\"0\"]')]"
@@ -193,37 +193,37 @@ def test_without_a_mouse_everything_is_reached_and_where_one_is_is_seen(
             reached.add(
                 page.evaluate("[...document.querySelectorAll('*')].indexOf(document.activeElement)")
             )
-            page.keyboard.press("Tab")
+            press(page, "Tab")
         assert len(reached) == wanted
         page.goto(f"{desk.url}/accounts")
-        page.keyboard.press("Tab")
-        page.keyboard.press("Enter")
+        press(page, "Tab")
+        press(page, "Enter")
         assert focused(page).startswith('<main id="main"')
 
 
 def test_keys_lead_through_the_desk_and_are_told(desk: RunningDesk, chromium: Browser) -> None:
     with desk.browser(chromium, Role.ADMINISTRATOR) as page:
         page.goto(f"{desk.url}/about")
-        page.keyboard.press("g")
-        page.keyboard.press("l")
+        press(page, "g")
+        press(page, "l")
         expect(page.get_by_role("heading", name="访问日志")).to_be_visible()
-        page.keyboard.press("/")
+        press(page, "/")
         page.keyboard.type("ga")  # in a field a letter is a letter
         expect(page.locator("#account")).to_have_value("ga")
-        page.keyboard.press("Escape")
-        page.keyboard.press("?")
+        press(page, "Escape")
+        press(page, "?")
         expect(page.locator("#keys")).to_be_visible()
         expect(page.locator("#keys-list")).to_contain_text("账号")
         page.locator("#keys-on").uncheck()
         page.get_by_role("button", name="关闭").click()
         for key in ("g", "a"):
-            page.keyboard.press(key)
+            press(page, key)
         expect(page.get_by_role("heading", name="访问日志")).to_be_visible()
-        page.keyboard.press("?")
+        press(page, "?")
         page.locator("#keys-on").check()
         page.get_by_role("button", name="关闭").click()
         for key in ("g", "a"):
-            page.keyboard.press(key)
+            press(page, key)
         expect(page.get_by_role("heading", name="账号", exact=True)).to_be_visible()
 
 

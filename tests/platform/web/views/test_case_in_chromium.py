@@ -11,7 +11,7 @@ from kerbwatch_platform.settings import load
 from kerbwatch_platform.web.roles import Role
 from playwright.sync_api import Browser, Locator, expect
 
-from tests.support.desk import RunningDesk
+from tests.support.desk import RunningDesk, press
 from tests.support.desk_city import Device
 from tests.support.replayed_street import DEVICE, TENANT, Recorded, street_of_now
 
@@ -113,7 +113,7 @@ def test_a_verdict_on_the_page_of_a_case_stands_in_its_history_signed(
 ) -> None:
     with desk.browser(chromium, Role.REVIEWER) as page:
         page.goto(address(desk, street, "overflowing_bin"))
-        page.keyboard.press("v")
+        press(page, "v")
         expect(page.locator("#case .said")).to_have_text("属实")
         page.reload()
         line = page.locator("#history tbody tr").first
@@ -129,7 +129,7 @@ def test_a_verdict_on_the_page_of_a_case_stands_in_its_history_signed(
         page.reload()
         expect(line).to_contain_text("设备已拒绝 点位没有指定有权下达的密钥 no_authority")
         page.goto(desk.url)
-        page.keyboard.press("4")
+        press(page, "4")
         expect(page.locator("#cases .said")).to_contain_text(
             "设备已拒绝 点位没有指定有权下达的密钥"
         )
@@ -139,9 +139,9 @@ def test_a_verdict_on_the_page_of_a_case_stands_in_its_history_signed(
         desk.sql(text, street.case_id("overflowing_bin"))
         page.reload()
         expect(line).to_contain_text("以本值班台的密钥验证不成立")
-        page.keyboard.press("t")
+        press(page, "t")
         page.keyboard.type("示例-9")
-        page.keyboard.press("Enter")
+        press(page, "Enter")
         expect(page.locator("#case .filed")).to_have_text("示例-9")
         page.reload()
         expect(line).to_contain_text("示例-9")  # the latest first, verdicts and numbers alike

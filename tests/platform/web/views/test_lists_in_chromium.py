@@ -8,7 +8,7 @@ import pytest
 from kerbwatch_platform.web.roles import Role
 from playwright.sync_api import Browser, expect
 
-from tests.support.desk import RunningDesk
+from tests.support.desk import RunningDesk, press
 from tests.support.desk_city import DEVICE, SHANGHAI, TENANT, Case, Device
 
 pytestmark = pytest.mark.slow
@@ -59,7 +59,7 @@ def test_an_empty_queue_says_why_and_what_to_do(desk: RunningDesk, chromium: Bro
         expect(page.locator("main .says")).to_contain_text("1 个已结束，待核定")
         page.locator("main .says a").click()
         expect(page.locator("#cases tbody tr")).to_have_count(1)
-        page.keyboard.press("v")
+        press(page, "v")
         expect(page.locator("#cases .said")).to_have_text("属实")
 
 
@@ -97,12 +97,12 @@ def test_it_is_said_why_nothing_was_reported_by_keyboard(
 ) -> None:
     with desk.browser(chromium, Role.VIEWER) as page:
         page.goto(desk.url)
-        page.keyboard.press("g")
-        page.keyboard.press("w")
+        press(page, "g")
+        press(page, "w")
         expect(page.locator("h1")).to_have_text("此处为何未上报？")
-        page.keyboard.press("/")
+        press(page, "/")
         page.keyboard.type("corner.crossing")
-        page.keyboard.press("Enter")
+        press(page, "Enter")
         expect(page.locator("#zone option")).to_have_count(1)
         expect(page.locator("#zone option")).to_contain_text("禁停区 · crossing · ")
         page.locator("#at").fill(corner.ago(10 * MINUTE))

@@ -16,7 +16,7 @@ from kerbwatch_platform.web.queries import cases, decisions
 from kerbwatch_platform.web.roles import Role
 from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.support.desk import RunningDesk
+from tests.support.desk import RunningDesk, press
 from tests.support.desk_city import Case, Device
 from tests.support.waiting import wait_until
 
@@ -84,23 +84,23 @@ def test_a_reviewer_goes_through_the_queue_by_keyboard_alone(
 ) -> None:
     with at_the_queue(desk, chromium, street) as page:
         selected(page, 0)
-        page.keyboard.press("j")
-        page.keyboard.press("j")
-        page.keyboard.press("k")
+        press(page, "j")
+        press(page, "j")
+        press(page, "k")
         selected(page, 1)
-        page.keyboard.press("v")
+        press(page, "v")
         expect(row(page, 1).locator(".said")).to_have_text("属实")
         selected(page, 2)
-        page.keyboard.press("f")
+        press(page, "f")
         expect(row(page, 2).locator(".said")).to_have_text("误报")
         selected(page, 3)
-        page.keyboard.press("t")
+        press(page, "t")
         page.keyboard.type("示例-20261130-0007")
-        page.keyboard.press("Enter")
+        press(page, "Enter")
         expect(row(page, 3).locator(".filed")).to_have_text("示例-20261130-0007")
-        page.keyboard.press("Enter")
+        press(page, "Enter")
         expect(page).to_have_url(f"{desk.url}/cases/{street.cases[3].path}")
-        page.keyboard.press("u")
+        press(page, "u")
         expect(page).to_have_url(street.url)
         selected(page, 1)  # two of four have left the list of what nobody has decided
     street.is_judged(1, ("valid", "reviewer", False))
@@ -117,7 +117,7 @@ def test_with_caps_lock_a_letter_is_still_its_key(
             "document.body.dispatchEvent(new KeyboardEvent('keydown', {key: 'V', bubbles: true}))"
         )
         expect(row(page, 0).locator(".said")).to_have_text("属实")
-        page.keyboard.press("Shift+F")
+        press(page, "Shift+F")
         expect(row(page, 1).locator(".said")).to_have_text("")
     street.is_judged(0, ("valid", "reviewer", False))
     street.is_judged(1)
@@ -138,17 +138,17 @@ def test_a_duplicate_names_its_case_by_one_more_key(
     desk: RunningDesk, chromium: Browser, street: Street
 ) -> None:
     with at_the_queue(desk, chromium, street) as page:
-        page.keyboard.press("d")
+        press(page, "d")
         expect(page.locator("#duplicate-list button").nth(2)).to_be_visible()
-        page.keyboard.press("v")  # keys of the page behind do not act
-        page.keyboard.press("2")
+        press(page, "v")  # keys of the page behind do not act
+        press(page, "2")
         expect(row(page, 0).locator(".said")).to_have_text("重复")
-        page.keyboard.press("d")
+        press(page, "d")
         expect(page.locator("#duplicate-list button").nth(2)).to_be_visible()
-        page.keyboard.press("Escape")
+        press(page, "Escape")
         expect(page.locator("#duplicate")).to_be_hidden()
-        page.keyboard.press("d")
-        page.keyboard.press("0")
+        press(page, "d")
+        press(page, "0")
         expect(row(page, 1).locator(".said")).to_have_text("重复")
     found = desk.sql(
         "SELECT of_case FROM verdict WHERE case_id = ANY(%s) ORDER BY number",
@@ -161,9 +161,9 @@ def test_a_decision_is_taken_back_before_the_device_is_told(
     desk: RunningDesk, chromium: Browser, street: Street
 ) -> None:
     with at_the_queue(desk, chromium, street) as page:
-        page.keyboard.press("f")
+        press(page, "f")
         expect(page.locator("#decided")).to_contain_text("秒后通知设备")
-        page.keyboard.press("z")
+        press(page, "z")
         expect(page.locator("#decided")).to_have_text("已撤销。")
         expect(row(page, 0).locator(".said")).to_have_text("")
         selected(page, 0)
@@ -179,15 +179,15 @@ def test_each_decision_is_taken_back_within_its_own_seconds_and_they_count_down(
         page.goto(street.url)
         page.clock.pause_at(datetime.now(UTC) + timedelta(hours=1))
         for nth, key in enumerate("vf"):
-            page.keyboard.press(key)
+            press(page, key)
             expect(row(page, nth).locator(".said")).to_have_text(("属实", "误报")[nth])
         page.clock.run_for(3000)
         expect(page.locator("#decided")).to_contain_text("误报：已记录。5 秒后通知设备")
         for nth in (1, 0):
-            page.keyboard.press("z")
+            press(page, "z")
             expect(row(page, nth).locator(".said")).to_have_text("")
         expect(page.locator("[data-do=undo]")).to_be_disabled()
-        page.keyboard.press("v")
+        press(page, "v")
         expect(row(page, 0).locator(".said")).to_have_text("属实")
         page.clock.run_for(9000)
         expect(page.locator("#decided")).to_contain_text("正在发往设备")
@@ -200,19 +200,19 @@ def test_a_case_leads_to_the_next_of_its_list_and_back_to_its_row(
     desk: RunningDesk, chromium: Browser, street: Street
 ) -> None:
     with at_the_queue(desk, chromium, street) as page:
-        page.keyboard.press("j")
-        page.keyboard.press("Enter")
+        press(page, "j")
+        press(page, "Enter")
         expect(page).to_have_url(f"{desk.url}/cases/{street.cases[1].path}")
-        page.keyboard.press("j")
+        press(page, "j")
         expect(page).to_have_url(f"{desk.url}/cases/{street.cases[2].path}")
-        page.keyboard.press("j")
+        press(page, "j")
         expect(page).to_have_url(f"{desk.url}/cases/{street.cases[3].path}")
         expect(page.locator("[data-do=next]")).to_be_hidden()
-        page.keyboard.press("k")
+        press(page, "k")
         expect(page).to_have_url(f"{desk.url}/cases/{street.cases[2].path}")
-        page.keyboard.press("v")
+        press(page, "v")
         expect(page.locator("#case .said")).to_have_text("属实")
-        page.keyboard.press("u")
+        press(page, "u")
         expect(page).to_have_url(street.url)
         expect(page.locator("#cases tbody tr")).to_have_count(3)
         selected(page, 2)  # what follows the one that was decided
@@ -238,7 +238,7 @@ def test_an_open_queue_tells_of_new_cases_and_keeps_no_session_alive(
         expect(page.locator("#cases tbody tr")).to_have_count(4)
         idle = "SELECT 1 FROM desk_session WHERE seen_at > now() - interval '9 minutes'"
         assert desk.sql(idle) == []
-        page.keyboard.press("r")
+        press(page, "r")
         expect(page.locator("#cases tbody tr")).to_have_count(5)
         expect(page.locator("#news")).to_be_empty()
         assert len(desk.sql(idle)) == 1
@@ -251,10 +251,10 @@ def test_what_was_sent_meanwhile_is_not_taken_back_and_that_is_said(
     desk: RunningDesk, chromium: Browser, street: Street
 ) -> None:
     with at_the_queue(desk, chromium, street) as page:
-        page.keyboard.press("v")
+        press(page, "v")
         expect(page.locator("#decided")).to_contain_text("属实")
         desk.sql("UPDATE outgoing SET sent_at = now() WHERE device = %s", street.cases[0].device)
-        page.keyboard.press("z")
+        press(page, "z")
         expect(page.locator("#decided")).to_contain_text("已来不及撤销")
         expect(row(page, 0).locator(".said")).to_have_text("属实")
     street.is_judged(0, ("valid", "reviewer", False))
@@ -269,10 +269,10 @@ def test_a_network_that_swallows_answers_loses_and_doubles_no_decision(
 
     with at_the_queue(desk, chromium, street) as page:
         page.route("**/verdict", swallow)
-        page.keyboard.press("v")
+        press(page, "v")
         expect(page.locator("#decided")).to_contain_text("没有应答。1 项待发")
         page.unroute("**/verdict")
-        page.keyboard.press("f")
+        press(page, "f")
         expect(row(page, 0).locator(".said")).to_have_text("属实")
         expect(row(page, 1).locator(".said")).to_have_text("误报")
     street.is_judged(0, ("valid", "reviewer", False))
@@ -282,7 +282,7 @@ def test_a_network_that_swallows_answers_loses_and_doubles_no_decision(
 def test_a_decision_outlives_its_page(desk: RunningDesk, chromium: Browser, street: Street) -> None:
     with at_the_queue(desk, chromium, street) as page:
         page.route("**/verdict", lambda route: route.abort())
-        page.keyboard.press("v")
+        press(page, "v")
         expect(page.locator("#decided")).to_contain_text("1 项待发")
         street.is_judged(0)
         page.close()
@@ -297,7 +297,7 @@ def test_whoever_is_signed_out_keeps_the_decision_until_signed_in_again(
 ) -> None:
     with at_the_queue(desk, chromium, street) as page:
         page.context.clear_cookies()
-        page.keyboard.press("v")
+        press(page, "v")
         expect(page.locator("#decided")).to_contain_text("您已退出登录")
         street.is_judged(0)
         desk.sign_in(page, Role.REVIEWER)
@@ -315,7 +315,7 @@ def test_the_second_of_two_reviewers_is_told_of_the_first(
         with desk.connect() as connection:
             key = signing.key(settings.signing_key_file)
             decisions.judge(connection, key, street.cases[0], told, account="li")
-        page.keyboard.press("f")
+        press(page, "f")
         expect(page.locator("#decided")).to_contain_text("li 已在")
         expect(page.locator("#decided")).to_contain_text("现以您的核定为准；两次均已留存。")
         expect(row(page, 0).locator(".said")).to_have_text("误报")
@@ -349,16 +349,16 @@ def test_the_keys_are_told_and_what_has_the_focus_goes_before_them(
     desk: RunningDesk, chromium: Browser, street: Street
 ) -> None:
     with at_the_queue(desk, chromium, street, language="en-US") as page:
-        page.keyboard.press("?")
+        press(page, "?")
         listed = page.locator("#keys-list dt").all_inner_texts()
         assert {"j", "k", "v", "f", "d", "t", "Enter"} <= {each.strip() for each in listed}
         meanings = page.locator("#keys-list dd").all_inner_texts()
         assert {"Valid", "False alarm", "Duplicate", "Ticket number"} <= set(meanings)
-        page.keyboard.press("Escape")
+        press(page, "Escape")
         page.locator("[data-do=ticket]").focus()
-        page.keyboard.press("Enter")
+        press(page, "Enter")
         expect(page.locator("#ticket")).to_be_visible()
-        page.keyboard.press("Escape")
+        press(page, "Escape")
         expect(page.locator("h1")).to_contain_text("Cases")
 
 
@@ -369,8 +369,8 @@ def test_a_viewer_sees_the_queue_and_decides_nothing(
         page.goto(street.url)
         selected(page, 0)
         expect(page.locator("[data-do=valid]")).to_have_count(0)
-        page.keyboard.press("v")
-        page.keyboard.press("j")
+        press(page, "v")
+        press(page, "j")
         selected(page, 1)
     street.is_judged(0)
 
@@ -407,7 +407,7 @@ def test_the_filter_narrows_the_queue_and_its_pages_lead_on(
     street = Street(desk, cases.PAGE_SIZE + 1)
     with at_the_queue(desk, chromium, street) as page:
         expect(page.locator("#total")).to_have_text(str(cases.PAGE_SIZE + 1))
-        page.keyboard.press("]")
+        press(page, "]")
         expect(page.locator("#cases tbody tr")).to_have_count(1)
         expect(page.locator("#unit")).to_have_value(street.unit)
         page.locator("#decided-filter").select_option("decided")
