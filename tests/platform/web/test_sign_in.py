@@ -146,7 +146,7 @@ def test_every_page_fits_its_screen_and_asks_nothing_of_anybody_else(
         for path in SHOWN:
             answer = page.goto(desk.url + path)
             assert answer is not None
-            if answer.ok:
+            if answer.ok and answer.headers["content-type"].startswith("text/html"):
                 wide = page.evaluate("document.documentElement.scrollWidth")
                 assert wide <= size["width"], path
                 assert page.locator("h1").count() == 1, path
