@@ -18,7 +18,7 @@ SELECT raw FROM event WHERE occurred_s >= %s AND occurred_s < %s AND NOT test OR
 """
 _CASES = """
 SELECT raw FROM case_now WHERE opened_s >= %s AND opened_s < %s
-  AND (%s::text IS NULL OR (tenant, device, case_id) = (%s, %s, %s)) ORDER BY opened_s, event_id
+  AND (%s::text IS NULL OR (tenant, device, case_id) = (%s, %s, %s)) ORDER BY opened_s, tenant, device, case_id
 """
 CaseId = tuple[str, str, str]
 
