@@ -65,6 +65,7 @@ def sign_in(phone: Page, page: PageProcess, code: str = CODE) -> None:
 def signed_in(phone: Page, page: PageProcess) -> None:
     sign_in(phone, page)
     expect(phone).to_have_url(f"{page.url}/steps/mount")
+    phone.wait_for_load_state()  # then its scripts listen
 
 
 def shot(phone: Page, name: str) -> None:
