@@ -26,6 +26,8 @@ export class Refused extends Error {
   }
 }
 
+let lost = false;
+
 /** Ask for JSON. Throws Refused, or TypeError where there is no connection. */
 export async function ask(path, { method = "GET", body, signal, type = "application/json" } = {}) {
   const options = { method, headers: {}, signal, credentials: "same-origin", cache: "no-store" };
@@ -39,6 +41,7 @@ export async function ask(path, { method = "GET", body, signal, type = "applicat
     response = await fetch(path, options);
   } catch (error) {
     tell(words.no_connection);
+    lost = true;
     throw error;
   }
   if (response.status === 401) {
@@ -56,7 +59,9 @@ export async function ask(path, { method = "GET", body, signal, type = "applicat
     }
     throw new Refused(response.status, answer);
   }
-  tell("");
+  // What is asked by itself, again and again, takes nothing away that somebody has to read.
+  if (lost || method !== "GET") tell("");
+  lost = false;
   return response.status === 204 ? null : response.json();
 }
 
