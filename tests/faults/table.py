@@ -54,8 +54,12 @@ class Line:
 
 def table(lines: Sequence[Line]) -> str:
     """One line a fault; ``gaps`` are the unexplained ones, ``recover s`` is median / longest."""
-    rows = [_HEAD, *(_cells(line) for line in lines)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD) - 1)]
+    return aligned([_HEAD, *(_cells(line) for line in lines)])
+
+
+def aligned(rows: Sequence[tuple[str, ...]]) -> str:
+    """Rows below each other, each column as wide as its widest cell; the last one is as long as it is."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
     return "\n".join(
         "  ".join(
             [*(cell.ljust(wide) for cell, wide in zip(row[:-1], widths, strict=True)), row[-1]]

@@ -7,6 +7,8 @@ import statistics
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from tests.faults.table import aligned
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -64,14 +66,7 @@ class Line:
 
 def table(lines: Sequence[Line]) -> str:
     """One line a fault; ``recover s`` is median / longest."""
-    rows = [_HEAD, *(_cells(line) for line in lines)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD) - 1)]
-    return "\n".join(
-        "  ".join(
-            [*(cell.ljust(wide) for cell, wide in zip(row[:-1], widths, strict=True)), row[-1]]
-        )
-        for row in rows
-    )
+    return aligned([_HEAD, *(_cells(line) for line in lines)])
 
 
 def document(lines: Sequence[Line], headline: str, size: Size) -> str:
