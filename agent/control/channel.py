@@ -71,10 +71,14 @@ class ControlChannel:
         self._callers: dict[str, tuple[threading.Thread, int]] = {}
         self._shunned: dict[str, float] = {}
 
-    def run(self, stop: threading.Event) -> None:
-        """Meet callers until stopped."""
+    def open(self) -> None:
+        """Let callers find the place from now on; they are answered once it runs."""
         with suppress(OSError):  # under systemd it is there, and cannot be made
             meeting_place.make_where_missing(self._folder)
+
+    def run(self, stop: threading.Event) -> None:
+        """Meet callers until stopped."""
+        self.open()
         while not stop.wait(LOOK_EVERY_S):
             self._forget()
             try:

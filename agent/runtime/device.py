@@ -447,8 +447,8 @@ class _Device:
         keep("cooling", self._keep_cool)
         keep("health", lambda: health.run(stop))
         self._start_signals(metrics, health)
-        keep("status", lambda: keep_written(self._run_dir, metrics.status, stop))
         self._listen_to_technicians(metrics, housekeeping, health)
+        keep("status", lambda: keep_written(self._run_dir, metrics.status, stop))
 
     def _listen_to_technicians(
         self, metrics: Metrics, housekeeping: Housekeeping, health: HeartbeatSender
@@ -472,6 +472,7 @@ class _Device:
         verbs = (*local_verbs(running), *service.verbs)
         record = housekeeping.audit.append
         channel = ControlChannel(folder_of(self._run_dir), verbs, record)
+        channel.open()  # before the status is written: who reads that the agent runs can ask it
         self._workers.keep("control", lambda: channel.run(self._workers.stop))
 
     def _inventory(self) -> InventorySender:

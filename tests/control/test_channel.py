@@ -64,9 +64,9 @@ def _channel(run_dir: Path, *verbs: Verb) -> Iterator[list[dict[str, Any]]]:
         verbs or (verb(AskEcho, _echo, changes=True),),
         lambda what, **facts: records.append({"what": what, **facts}),
     )
+    channel.open()
     thread = threading.Thread(target=lambda: channel.run(stop))
     thread.start()
-    wait_until(folder_of(run_dir).is_dir)
     try:
         yield records
     finally:

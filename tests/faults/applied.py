@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,12 +69,12 @@ def _strike(corner: Corner, disk: Disk, tools: Path, stop: int, *, power: bool) 
     with corner.start(environment=environment) as agent:
         agent.sees()
         old = _sha256(corner)
-        asking = threading.Thread(target=_apply, args=(corner,))
-        asking.start()
-        _stands_still(agent)
+        asked = Asked(corner)
+        asked.start()
+        _stands_still(agent, asked)
         image = disk.cut() if power else None
         agent.kill()
-        asking.join()
+        asked.join()
     if image is not None:
         disk.boot_from(image)
     boot = "5c1c3a1e-0000-4000-8000-00000000a99d" if power else None
@@ -88,18 +87,29 @@ def _strike(corner: Corner, disk: Disk, tools: Path, stop: int, *, power: bool) 
     )
 
 
-def _apply(corner: Corner) -> None:
-    """Apply a site with other zones, and confirm it."""
-    other: dict[str, Any] = zone(camera_id="steady", zone_id="other", place_id="other")
-    with suppress(ControlError), call(corner.folder / "run", comes_within_s=60) as agent:
-        told = agent.ask(AskApply(zones=json.dumps({"zones": [other]})), timeout_s=120)[0]
-        agent.ask(AskConfirm(number=told.number), timeout_s=120)
+class Asked(threading.Thread):
+    """Applies a site with other zones, and confirms it; ends without an answer where the agent is killed."""
+
+    def __init__(self, corner: Corner) -> None:
+        super().__init__()
+        self._run_dir = corner.folder / "run"
+        self.refused: ControlError | None = None
+
+    def run(self) -> None:
+        other: dict[str, Any] = zone(camera_id="steady", zone_id="other", place_id="other")
+        try:
+            with call(self._run_dir, comes_within_s=60) as agent:
+                told = agent.ask(AskApply(zones=json.dumps({"zones": [other]})), timeout_s=120)[0]
+                agent.ask(AskConfirm(number=told.number), timeout_s=120)
+        except ControlError as error:
+            self.refused = error
 
 
-def _stands_still(agent: Agent) -> None:
+def _stands_still(agent: Agent, asked: Asked) -> None:
     status = Path(f"/proc/{agent.process.pid}/stat")
 
     def stopped() -> bool:
+        require(asked.refused is None, f"the agent answers: {asked.refused}")
         return status.read_text(encoding="utf-8").rpartition(") ")[2][:1] == "T"
 
     wait_for(stopped, "the agent has come to the step")

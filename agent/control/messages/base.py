@@ -1,7 +1,8 @@
 """What every request and every answer is made of.
 
 These files are read by processes that must stay small (the page at the pole): they import pydantic and texts,
-no networks, no pictures, no schema of a site.
+no networks, no pictures, no schema of a site. A model is built when it is first used (``defer_build``): of all
+there are, the page uses some.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _LONGEST_SPEC = 6
 class Reply(BaseModel):
     """What the agent answers. A newer agent may say more than this reader knows."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
 
 R = TypeVar("R", bound=Reply)
@@ -32,7 +33,7 @@ R = TypeVar("R", bound=Reply)
 class Request(BaseModel, Generic[R]):
     """What is asked; ``verb`` names it, ``answer`` is what comes back. Nothing unknown is taken."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     verb: ClassVar[str]
     answer: ClassVar[type[Reply]]
@@ -48,7 +49,7 @@ class Words(BaseModel):
         facts: What was filled in: plain values, lists of them, or texts of the same kind.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     text: Annotated[str, Field(max_length=LONGEST_TEXT)]
     template: Annotated[str, Field(max_length=LONGEST_TEXT)] = ""
@@ -83,7 +84,7 @@ class Words(BaseModel):
 class Asked(BaseModel):
     """The head of a request on the wire. ``person`` is who asks, by the word of a caller that was checked."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     verb: Annotated[str, Field(max_length=64)]
     person: Annotated[str, Field(max_length=128)] | None = None
@@ -93,7 +94,7 @@ class Asked(BaseModel):
 class Answered(BaseModel):
     """The head of an answer on the wire; ``payload_bytes`` of bytes follow it. ``code``: it was refused."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     code: Annotated[str, Field(max_length=64)] | None = None
     reason: Words | None = None

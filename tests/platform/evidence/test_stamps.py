@@ -20,7 +20,11 @@ from tests.support.timestamping import TimeStampingAuthority
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-NEXT_HOUR = datetime.now(UTC) + timedelta(hours=1)
+
+@pytest.fixture
+def later() -> datetime:
+    """After the hour in which this test ends, whenever that is."""
+    return datetime.now(UTC) + timedelta(hours=2)
 
 
 @pytest.fixture(scope="module")
@@ -38,13 +42,13 @@ def settings(settings: Settings, authority: TimeStampingAuthority) -> Settings:
 
 
 def test_every_record_of_an_hour_has_a_proof_that_the_published_program_verifies(
-    city: City, tmp_path: Path
+    city: City, later: datetime, tmp_path: Path
 ) -> None:
     city.device.packed()
     city.device.packed()
     ids = city.hears()
     assert proof_of(city.connection, *city.place, ids[0]) is None
-    assert settle_hour(city.connection, NEXT_HOUR) == 4
+    assert settle_hour(city.connection, later) == 4
     done = stamp(city.connection, city.settings)
     assert (done.signed, done.waiting, done.failed) == (1, 0, None)
     for event_id in ids:
@@ -70,26 +74,28 @@ def test_every_record_of_an_hour_has_a_proof_that_the_published_program_verifies
     ]
 
 
-def test_an_hour_is_closed_once_and_what_comes_later_is_of_the_next(city: City) -> None:
-    assert settle_hour(city.connection, NEXT_HOUR) == 0, "of nothing there is no hour"
+def test_an_hour_is_closed_once_and_what_comes_later_is_of_the_next(
+    city: City, later: datetime
+) -> None:
+    assert settle_hour(city.connection, later) == 0, "of nothing there is no hour"
     city.device.packed(cleared=False)
     city.hears()
-    assert settle_hour(city.connection, datetime.now(UTC) - timedelta(hours=1)) == 0
-    assert settle_hour(city.connection, NEXT_HOUR) == 1
+    assert settle_hour(city.connection, later - timedelta(hours=3)) == 0
+    assert settle_hour(city.connection, later) == 1
     city.device.packed(cleared=False)
     city.hears()
-    assert settle_hour(city.connection, NEXT_HOUR) == 0
-    assert settle_hour(city.connection, NEXT_HOUR + timedelta(hours=1)) == 1
+    assert settle_hour(city.connection, later) == 0
+    assert settle_hour(city.connection, later + timedelta(hours=1)) == 1
     assert city.rows("SELECT records FROM evidence_hour ORDER BY hour") == [(1,), (1,)]
 
 
 @pytest.mark.parametrize("answers", ["breaks", "rambles", "lies"])
 def test_what_is_no_signature_over_this_root_is_not_taken_and_the_hour_is_tried_again(
-    city: City, authority: TimeStampingAuthority, answers: str
+    city: City, later: datetime, authority: TimeStampingAuthority, answers: str
 ) -> None:
     city.device.packed(cleared=False)
     city.hears()
-    settle_hour(city.connection, NEXT_HOUR)
+    settle_hour(city.connection, later)
     [(root,)] = city.rows("SELECT root FROM evidence_hour")
     authority.answers = answers
     done = stamp(city.connection, city.settings)
@@ -101,10 +107,12 @@ def test_what_is_no_signature_over_this_root_is_not_taken_and_the_hour_is_tried_
     assert city.rows("SELECT root, tries, failed FROM evidence_hour") == [(root, 2, None)]
 
 
-def test_an_authority_that_is_down_keeps_nothing_else_from_happening(city: City) -> None:
+def test_an_authority_that_is_down_keeps_nothing_else_from_happening(
+    city: City, later: datetime
+) -> None:
     city.device.packed(cleared=False)
     city.hears()
-    settle_hour(city.connection, NEXT_HOUR)
+    settle_hour(city.connection, later)
     assert city.settings.timestamps is not None
     nobody = city.settings.timestamps.model_copy(update={"url": "http://127.0.0.1:9/tsa"})
     done = stamp(city.connection, city.settings.model_copy(update={"timestamps": nobody}))
