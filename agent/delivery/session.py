@@ -104,8 +104,12 @@ class Session:
         limit_bytes = self._connection.limits.packet_bytes or _NO_LIMIT_BYTES
         return limit_bytes - self._head_bytes
 
-    def round(self, wake: Wake) -> None:
+    def round(self, wake: Wake, longest_s: float = ROUND_S) -> None:
         """Send what fits, wait for network activity, handle acknowledgements and received messages.
+
+        Args:
+            wake: Ends the wait as well.
+            longest_s: So long is waited.
 
         Raises:
             NewEpochError: The platform has more than was ever sent, or other events.
@@ -116,7 +120,7 @@ class Session:
         self._send()
         self._send_piece()
         pause_s = self._resume_s - time.monotonic()
-        self._connection.turn(pause_s if 0 < pause_s < ROUND_S else ROUND_S, wake)
+        self._connection.turn(pause_s if 0 < pause_s < longest_s else longest_s, wake)
         self._read_answers()
         self._listen()
         if late := self._scheduler.overdue():

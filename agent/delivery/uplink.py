@@ -125,6 +125,7 @@ class Uplink:
         pictures: The folder of the pictures that may be queued; None: none are sent.
         followed: Takes note of how far single events came.
         orders_clock: By which orders expire; unless given, ``clock``.
+        round_s: After so long without news of network or outbox a round begins all the same.
     """
 
     def __init__(
@@ -147,8 +148,9 @@ class Uplink:
         pictures: Path | None = None,
         followed: FollowedEvents | None = None,
         orders_clock: Clock | None = None,
+        round_s: float = ROUND_S,
     ) -> None:
-        self._settings = settings
+        self._settings, self._round_s = settings, round_s
         self._database, self._outbox = database, outbox
         self._clock, self._ids, self._alive = clock, ids, alive
         self._agent_version, self.configuration_sha256 = agent_version, configuration_sha256
@@ -368,7 +370,7 @@ class Uplink:
                 self._retry_what_was_too_large(session)
                 while not stop.is_set() and not replaced.there():
                     self._alive()
-                    session.round(self._wake)
+                    session.round(self._wake, self._round_s)
                     self._find_out_if_moved()
                     self._save_budget(_SAVE_BUDGET_S)
                 session.end(self._wake, self._state_topic, self._state(session_id, online=False))

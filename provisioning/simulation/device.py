@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from provisioning.simulation.corner import Happened
     from provisioning.simulation.plan import Plan
 
+_ROUND_S = 5.0
+"""A device looks twice a second; where hundreds share a processor, that alone would fill it."""
+
 
 def device_id_of(number: int) -> str:
     """What a device is called."""
@@ -98,6 +101,7 @@ class SimulatedDevice:
             ids=ids,
             agent_version=version("kerbwatch"),
             configuration_sha256=CONFIGURATION_SHA256,
+            round_s=_ROUND_S,
         )
         self.corner = Corner(self.device_id, f"{plan.seed} {self.device_id}", clock, ids)
         with closing(self._database.read()) as reader:
