@@ -1,4 +1,4 @@
-"""What a consumer stores of a message and what it says of it, whichever broker brought it: consumer.py, amqp_consumer.py.
+"""What consumer.py stores of a message and what it says of it.
 
 Everything of a message is stored in one transaction of the caller's; the receipts are computed in it, too, and sent
 after it. The tables are in ``sqlite.sql``.

@@ -105,7 +105,6 @@ def test_every_mark_is_one_that_is_tried() -> None:
         "console pretends",
         "console starts",
         "console verifies",
-        "json queue",
         "json signed",
         "python start",
         "sh generates",

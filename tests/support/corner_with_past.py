@@ -28,21 +28,23 @@ if TYPE_CHECKING:
     from agent.config.schema import UplinkSection
 
 TENANT = "example"
-_ACKNOWLEDGES = {
-    "consumer": "Client.ack",
-    "amqp_consumer": "pika.adapters.blocking_connection.BlockingChannel.basic_ack",
-}
-"""Program → what it acknowledges with."""
 
 
 class Corner:
     """A device: what a replay of a site left in its state folder, and what it sees from now on."""
 
-    def __init__(self, name: str, site: Path, folder: Path, settings: UplinkSection) -> None:
-        self.name, self._settings = name, settings
+    def __init__(
+        self,
+        name: str,
+        site: Path,
+        folder: Path,
+        settings: UplinkSection,
+        tenant: str = TENANT,
+    ) -> None:
+        self.name, self._tenant, self._settings = name, tenant, settings
         self._clock = SystemClock()
         configuration = loading.load(site)
-        mine = configuration.site.model_copy(update={"device_id": name, "tenant": TENANT})
+        mine = configuration.site.model_copy(update={"device_id": name, "tenant": tenant})
         report = replay(
             configuration.model_copy(update={"site": mine}), base=site, out=folder, state=folder
         )
@@ -63,7 +65,7 @@ class Corner:
         self._outbox = open_outbox(
             self._database,
             keep_arrived=5000,
-            tenant=TENANT,
+            tenant=self._tenant,
             device=self.name,
             boot_id=secrets.token_hex(4),
         )
@@ -72,7 +74,7 @@ class Corner:
             self._database,
             self._outbox,
             self._clock,
-            tenant=TENANT,
+            tenant=self._tenant,
             device=self.name,
         )
         self._stop = threading.Event()
@@ -99,13 +101,10 @@ class Corner:
 
 
 class PlatformProcess:
-    """A consumer of ``examples/platform``, as somebody would start it."""
+    """``examples/platform/consumer.py``, as somebody would start it."""
 
-    def __init__(
-        self, file: Path, url: str, *options: str, program: str = "consumer", tenant: str = TENANT
-    ) -> None:
-        self.file, self._url, self._options = file, url, options
-        self._program, self._tenant = program, tenant
+    def __init__(self, file: Path, url: str, *options: str, tenant: str = TENANT) -> None:
+        self.file, self._url, self._options, self._tenant = file, url, options, tenant
         self._running: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -119,10 +118,10 @@ class PlatformProcess:
 
     def start(self, *, dies_at_acknowledging: bool = False) -> None:
         """Start it; one that dies does so after its next commit, before it acknowledges."""
-        begin = f"import {self._program} as program; program.main()"
+        begin = "import consumer; consumer.main()"
         if dies_at_acknowledging:
-            dying = f"program.{_ACKNOWLEDGES[self._program]} = lambda *_, **__: os._exit(9)"
-            begin = f"import os, {self._program} as program; {dying}; program.main()"
+            dying = "consumer.Client.ack = lambda *_, **__: os._exit(9)"
+            begin = f"import os, consumer; {dying}; consumer.main()"
         self._running = subprocess.Popen(
             [sys.executable, "-c", begin, self._url, str(self.file), *self._options],
             cwd=PLATFORM,

@@ -5,13 +5,16 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
-from contextlib import closing
+from collections import Counter
+from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
 import pytest
 from kerbwatch_platform.intake import worker as workers
 
-from tests.faults.rabbitmq import DEVICES, LOGIN, amqp, rabbitmq
+from agent.config.schema import UplinkSection
+from tests.faults.rabbitmq import DEVICES, LOGIN, TENANT, amqp, rabbitmq
+from tests.support import corner_with_past, red_bike_model, red_bike_site
 from tests.support.city import City, Corner, WorkerProcess, turn_until
 from tests.support.paths import ROOT
 from tests.support.waiting import wait_until
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from tests.support.postgres import Postgres
 
 pytestmark = pytest.mark.booted
+NOTHING_LIES_IN = ("conflict", "refused", "set_aside", "quarantine")
 DIES_BETWEEN = """
 import os
 from kerbwatch_platform.transports.amqp import AmqpTransport
@@ -45,6 +49,38 @@ def city(intake_server: Postgres, cluster: Cluster, tmp_path: Path) -> City:
 
 def corner(cluster: Cluster, name: str = DEVICES[0]) -> Corner:
     return Corner(cluster.port(1), name, (name, LOGIN))
+
+
+@pytest.fixture
+def agents(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[list[corner_with_past.Corner]]:
+    """Two devices with the agent's own outbox and uplink, which believe receipts alone."""
+    red_bike_model.write_model(tmp_path / "models")
+    red_bike_site.write_red_site(tmp_path / "site")
+    monkeypatch.setenv("KERBWATCH_MODELS", str(tmp_path / "models"))
+    (tmp_path / "password").write_text(LOGIN, encoding="ascii")
+    told = {
+        "broker": f"mqtt://127.0.0.1:{cluster.port(1)}",
+        "password_file": tmp_path / "password",
+        "topic_prefix": "kerbwatch/v2",
+        "confirm": "platform",
+        "receipt_timeout_s": 5,
+        "reconnect_max_s": 1,
+    }
+    with ExitStack() as running:
+        yield [
+            running.enter_context(
+                corner_with_past.Corner(
+                    name,
+                    tmp_path / "site",
+                    tmp_path / name,
+                    UplinkSection.model_validate(told | {"username": name}),
+                    TENANT,
+                )
+            )
+            for name in DEVICES
+        ]
 
 
 def test_whoever_is_killed_over_amqp_every_number_is_there_and_every_event_once(
@@ -78,7 +114,32 @@ def test_whoever_is_killed_over_amqp_every_number_is_there_and_every_event_once(
             wait_until(lambda: city.numbers(device.name) == list(range(1, 64)))
             wait_until(lambda: city.ask("SELECT count(*) FROM attempt") == [(0,)])
     assert city.ask("SELECT count(*) FROM event") == [(123,)]
-    for table in ("missing", "conflict", "refused", "set_aside", "quarantine"):
+    for table in ("missing", *NOTHING_LIES_IN):
+        assert city.ask(f"SELECT * FROM {table}") == [], table
+
+
+def test_receipts_over_amqp_empty_the_agents_outboxes_whoever_is_killed(
+    city: City, cluster: Cluster, agents: list[corner_with_past.Corner]
+) -> None:
+    dice = random.Random(7)
+    many = WorkerProcess(city, "--workers", "2")
+    with many:
+        wait_until(lambda: len(many.children()) == 2)
+        for turn in range(3):
+            for each in agents:
+                each.see(40)
+            many.kill_child(dice)
+            if turn == 1:
+                cluster.kill(1)
+            for each in agents:
+                each.see(10)
+            if turn == 1:
+                cluster.start(1)
+                cluster.wait_for(1)
+        wait_until(lambda: all(each.has_delivered() for each in agents))
+    there = Counter(event_id for (event_id,) in city.ask("SELECT event_id FROM event"))
+    assert {there[event_id] for each in agents for event_id in each.accepted} == {1}
+    for table in ("missing WHERE why <> 'moved'", "cloned", *NOTHING_LIES_IN):
         assert city.ask(f"SELECT * FROM {table}") == [], table
 
 
