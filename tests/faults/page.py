@@ -6,13 +6,13 @@ The list of faults comes from the suite itself; the table of results from what `
 from __future__ import annotations
 
 import json
-import statistics
 import sys
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.faults.suite import faults
+from tests.faults.table import recovered
 from tests.support.paths import DOCS
 
 if TYPE_CHECKING:
@@ -55,9 +55,7 @@ def results(documents: Sequence[dict[str, Any]]) -> str:
 def _row(line: dict[str, Any]) -> str:
     if "times" not in line:
         return f"| `{line['fault']}` | – | – | – | – | – | – | {line['result']}: {line['reason']} |"
-    recovered, took = line["recover_s"], "–"
-    if recovered:
-        took = f"{statistics.median(recovered):.1f} / {max(recovered):.1f}"
+    took = recovered(line["recover_s"])
     told = [line[name] for name in ("times", "sent", "lost", "unexplained_gaps")]
     cells = [f"`{line['fault']}`", *told, line["duplicates_absorbed"], took, line["notes"]]
     return f"| {' | '.join(map(str, cells))} |"

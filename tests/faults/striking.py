@@ -22,7 +22,8 @@ from tests.support.programs import MissingError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tests.faults.suite import Fault, Size
+    from tests.faults.suite import Size
+    from tests.faults.table import Fault
 
 
 def strike_all(wanted: Sequence[Fault], size: Size, seed: int, jobs: int) -> list[Line]:
@@ -38,7 +39,8 @@ def strike_all(wanted: Sequence[Fault], size: Size, seed: int, jobs: int) -> lis
         return [each.result() for each in struck]
 
 
-def strike(fault: Fault, size: Size, seed: int) -> Line:
+def strike(fault: Fault, size: Size, seed: int, suite: str = "tests.faults") -> Line:
+    """Let one strike; its folder is kept if a promise is broken."""
     folder = Path(tempfile.mkdtemp(prefix=f"kerbwatch-{fault.name}-"))
     began_s = time.monotonic()
     line = partial(Line, fault, seed)
@@ -48,20 +50,21 @@ def strike(fault: Fault, size: Size, seed: int) -> Line:
         total=fault.counts[size], desc=fault.name, unit="×", leave=False, position=number
     ) as bar:
         try:
-            outcome = fault.run(size, seed, folder, bar.update)
+            found = fault.run(size, seed, folder, bar.update)
         except MissingError as error:
-            found = line(skipped=str(error))
+            told = line(skipped=str(error))
         except Exception as error:  # noqa: BLE001 - the outermost line: the others still strike
-            again = f"python -m tests.faults --size {size} --seed {seed} {fault.name}"
+            again = f"python -m {suite} --size {size} --seed {seed} {fault.name}"
             reason = str(error).partition("\n")[0] or type(error).__name__
-            told = f"\n{fault.name}: BROKEN: {reason}\n  again: {again}\n  see {folder}\n"
-            sys.stderr.write(told)  # at once: the table comes only if the run gets to its end
+            sys.stderr.write(
+                f"\n{fault.name}: BROKEN: {reason}\n  again: {again}\n  see {folder}\n"
+            )  # at once: the table comes only if the run gets to its end
             if not isinstance(error, BrokenError):
                 traceback.print_exc()
             return line(
                 took_s=time.monotonic() - began_s, broken=f"{reason} (seed {seed}, {folder})"
             )
         else:
-            found = line(took_s=time.monotonic() - began_s, outcome=outcome)
+            told = line(took_s=time.monotonic() - began_s, found=found)
     shutil.rmtree(folder, ignore_errors=True)
-    return found
+    return told

@@ -14,11 +14,11 @@ import pkgutil
 import random
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from tests.support.programs import MissingError, program
 
@@ -84,6 +84,14 @@ class Outcome:
         notes: What else there is to say, in a few words.
     """
 
+    COLUMNS: ClassVar[Mapping[str, str]] = {
+        "times": "times",
+        "sent": "sent",
+        "lost": "lost",
+        "gaps": "unexplained_gaps",
+        "duplicates": "duplicates_absorbed",
+    }
+
     times: int
     sent: int = 0
     lost: int = 0
@@ -114,6 +122,12 @@ class Fault:
     counts: dict[Size, int]
     needs: tuple[str, ...]
     strike: Callable[[Run], Outcome]
+    found: ClassVar[type[Outcome]] = Outcome
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """What it is known by in a table."""
+        return {"fault": self.name, "group": self.group}
 
     @property
     def promise(self) -> str:

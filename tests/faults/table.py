@@ -1,18 +1,55 @@
-"""The table at the end of a run, and the same for machines."""
+"""The table at the end of a run, for a terminal and for machines: of this suite and of the platform's."""
 
 from __future__ import annotations
 
 import json
 import statistics
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
-    from tests.faults.suite import Fault, Outcome, Size
+    from tests.faults.suite import Size
 
-_HEAD = ("fault", "group", "times", "sent", "lost", "gaps", "duplicates", "recover s", "result")
+
+class Found(Protocol):
+    """What a fault of a suite has found: a dataclass.
+
+    Attributes:
+        COLUMNS: Head of a column → what stands in it.
+        recover_s: How long each return took.
+        notes: What else there is to say.
+    """
+
+    COLUMNS: ClassVar[Mapping[str, str]]
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def recover_s(self) -> list[float]: ...
+
+    @property
+    def notes(self) -> str: ...
+
+
+class Fault(Protocol):
+    """One fault of a suite; ``found`` is what its strikes give."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def labels(self) -> Mapping[str, str]: ...
+
+    @property
+    def counts(self) -> Mapping[Size, int]: ...
+
+    @property
+    def found(self) -> type[Found]: ...
+
+    @property
+    def run(self) -> Callable[[Size, int, Path, Callable[[], object]], Found]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +64,7 @@ class Line:
     fault: Fault
     seed: int
     took_s: float = 0.0
-    outcome: Outcome | None = None
+    found: Found | None = None
     broken: str = ""
     skipped: str = ""
 
@@ -37,24 +74,27 @@ class Line:
             return f"SKIPPED: {self.skipped}"
         if self.broken:
             return f"BROKEN: {self.broken}"
-        return f"held; {self.outcome.notes}" if self.outcome and self.outcome.notes else "held"
+        return f"held; {self.found.notes}" if self.found and self.found.notes else "held"
 
     def document(self) -> dict[str, Any]:
         """As JSON has it."""
         return {
-            "fault": self.fault.name,
-            "group": self.fault.group,
+            **self.fault.labels,
             "seed": self.seed,
             "took_s": round(self.took_s, 1),
             "result": "skipped" if self.skipped else "broken" if self.broken else "held",
             "reason": self.skipped or self.broken or None,
-            **(asdict(self.outcome) if self.outcome else {}),
+            **(asdict(self.found) if self.found else {}),
         }
 
 
 def table(lines: Sequence[Line]) -> str:
-    """One line a fault; ``gaps`` are the unexplained ones, ``recover s`` is median / longest."""
-    return aligned([_HEAD, *(_cells(line) for line in lines)])
+    """One line a fault of a suite; ``recover s`` is median / longest. Empty: nothing struck."""
+    if not lines:
+        return ""
+    columns = lines[0].fault.found.COLUMNS
+    head = (*lines[0].fault.labels, *columns, "recover s", "result")
+    return aligned([head, *(_cells(line, columns) for line in lines)])
 
 
 def aligned(rows: Sequence[tuple[str, ...]]) -> str:
@@ -74,18 +114,14 @@ def document(lines: Sequence[Line], headline: str, size: Size) -> str:
     return json.dumps(told, indent=1, ensure_ascii=False) + "\n"
 
 
-def _cells(line: Line) -> tuple[str, ...]:
-    name, found = (line.fault.name, line.fault.group), line.outcome
+def recovered(seconds: Sequence[float]) -> str:
+    """Median and longest."""
+    return f"{statistics.median(seconds):.1f} / {max(seconds):.1f}" if seconds else "–"
+
+
+def _cells(line: Line, columns: Mapping[str, str]) -> tuple[str, ...]:
+    found, labels = line.found, line.fault.labels.values()
     if found is None:
-        return (*name, *["–"] * 6, line.result)
-    recovered = "–"
-    if found.recover_s:
-        recovered = f"{statistics.median(found.recover_s):.1f} / {max(found.recover_s):.1f}"
-    counts = (
-        found.times,
-        found.sent,
-        found.lost,
-        found.unexplained_gaps,
-        found.duplicates_absorbed,
-    )
-    return (*name, *map(str, counts), recovered, line.result)
+        return (*labels, *["–"] * (len(columns) + 1), line.result)
+    counts = (str(getattr(found, name)) for name in columns.values())
+    return (*labels, *counts, recovered(found.recover_s), line.result)

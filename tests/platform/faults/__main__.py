@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 import signal
 import sys
-import tempfile
 import time
-import traceback
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-from tqdm import tqdm
 
 from benchmarks.machine import headline
-from tests.faults.suite import SIZES, BrokenError
+from tests.faults.striking import strike
+from tests.faults.suite import SIZES
+from tests.faults.table import document, table
 from tests.platform.faults.suite import faults
-from tests.platform.faults.table import Line, document, table
-from tests.support.programs import MissingError
 
-if TYPE_CHECKING:
-    from tests.faults.suite import Size
-    from tests.platform.faults.suite import Fault
+SUITE = "tests.platform.faults"
 
 
 def main() -> int:
@@ -47,44 +38,20 @@ def main() -> int:
     began_s = time.monotonic()
     lines, machine = [], ""
     for each in striking:
-        lines.append(strike(each, chosen.size, chosen.seed))
+        lines.append(strike(each, chosen.size, chosen.seed, SUITE))
         machine = headline().partition("\n")[0]
         machine += f"; one at a time, {(time.monotonic() - began_s) / 60:.1f} min"
         if chosen.json:
             chosen.json.write_text(document(lines, machine, chosen.size), encoding="utf-8")
         # At once: the table comes only if the run gets to its end.
         sys.stderr.write(f"\r{each.name}: {lines[-1].result} ({lines[-1].took_s:.0f} s)\n")
-    again = f"python -m tests.platform.faults --size {chosen.size} --seed {chosen.seed}"
+    again = f"python -m {SUITE} --size {chosen.size} --seed {chosen.seed}"
     sys.stdout.write(f"{table(lines)}\n\n{machine}\n{' '.join([again, *chosen.names])}\n")
     return 1 if any(line.broken for line in lines) else 0
 
 
-def strike(fault: Fault, size: Size, seed: int) -> Line:
-    """Let one strike; its folder is kept if a promise is broken."""
-    folder = Path(tempfile.mkdtemp(prefix=f"kerbwatch-{fault.name}-"))
-    began_s = time.monotonic()
-    line = partial(Line, fault, seed)
-    with tqdm(total=fault.counts[size], desc=fault.name, unit="×", leave=False) as bar:
-        try:
-            found = fault.run(size, seed, folder, bar.update)
-        except MissingError as error:
-            told = line(skipped=str(error))
-        except Exception as error:  # noqa: BLE001 - the outermost line: the others still strike
-            reason = str(error).partition("\n")[0] or type(error).__name__
-            sys.stderr.write(f"\n{error}\n  see {folder}\n")
-            if not isinstance(error, BrokenError):
-                traceback.print_exc()
-            return line(
-                took_s=time.monotonic() - began_s, broken=f"{reason} (seed {seed}, {folder})"
-            )
-        else:
-            told = line(took_s=time.monotonic() - began_s, found=found)
-    shutil.rmtree(folder, ignore_errors=True)
-    return told
-
-
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.platform.faults", description=__doc__)
+    parser = argparse.ArgumentParser(prog=f"python -m {SUITE}", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help="faults; none: all")
     parser.add_argument("--size", choices=SIZES, default="reduced", help="how often each strikes")
     parser.add_argument("--seed", type=int, default=1, help="what varies follows from it (1)")

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.faults.page import between
+from tests.faults.table import recovered
 from tests.platform.faults.proofs import PROOFS
 from tests.platform.faults.suite import faults
-from tests.platform.faults.table import recovered
 from tests.support.paths import DOCS
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from tests.faults.suite import Run, Size, require
 from tests.support.programs import MissingError, program
@@ -32,6 +32,10 @@ class Found:
         notes: What else there is to say.
     """
 
+    COLUMNS: ClassVar[Mapping[str, str]] = {
+        each: each for each in ("times", "events", "numbers", "named", "conflicts", "receipts")
+    }
+
     times: int
     events: int
     numbers: int
@@ -51,6 +55,12 @@ class Fault:
     counts: dict[Size, int]
     needs: tuple[str, ...]
     strike: Callable[[Run], Found]
+    found: ClassVar[type[Found]] = Found
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """What it is known by in a table."""
+        return {"fault": self.name}
 
     @property
     def promise(self) -> str:

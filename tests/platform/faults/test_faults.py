@@ -13,11 +13,11 @@ import pytest
 
 from tests.faults.page import between
 from tests.faults.suite import SIZES, BrokenError, Run
+from tests.faults.table import Line, table
 from tests.platform.faults.page import PAGES, listing, proofs
 from tests.platform.faults.proofs import PROOFS, judged
 from tests.platform.faults.server import Server
 from tests.platform.faults.suite import Fault, Found, faults
-from tests.platform.faults.table import Line, table
 from tests.platform.faults.workers import run_command, write_settings
 from tests.support.programs import MissingError
 
