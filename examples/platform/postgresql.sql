@@ -110,10 +110,6 @@ SELECT tenant, device, predecessor AS epoch, max(last_sequence) AS last_sequence
 FROM birth WHERE predecessor IS NOT NULL AND predecessor <> epoch
 GROUP BY tenant, device, predecessor;
 
--- Two cards with one memory: an epoch that two others call their predecessor as they begin. A birth under a
--- later number tells of a further connection, and may have been carried into an epoch that is not its own.
-CREATE OR REPLACE VIEW cloned AS SELECT tenant, device, epoch, successors FROM closed WHERE successors > 1;
-
 CREATE OR REPLACE VIEW settled AS
 SELECT tenant, device, epoch, sequence AS first, sequence AS last FROM numbered
 UNION ALL SELECT tenant, device, epoch, first, last FROM lost
@@ -203,6 +199,24 @@ SELECT e.tenant, e.device, e.event_id, e.type, e.test, e.raw,
     - unix_s(e.raw->>'occurred_at'), 0) AS shift_s
 FROM event e LEFT JOIN boot b
   ON (b.tenant, b.device, b.boot_id) = (e.tenant, e.device, e.raw->'clock'->>'boot_id');
+
+-- Two cards with one memory, which shows in one of two ways: two epochs begin with the same predecessor (successors), or
+-- one card begins an epoch, and the other goes on in the old one above the number at which that had ended, and later
+-- (goes_on: so many events). Both conditions: a clock that nobody set says nothing of a card whose numbers end there,
+-- and what a card that was set back had told before it lies before. A birth under a later number than 1 tells of a
+-- further connection, and may have been carried into an epoch that is not its own.
+CREATE OR REPLACE VIEW cloned AS
+SELECT tenant, device, epoch, successors, goes_on FROM (
+  SELECT c.tenant, c.device, c.epoch, c.successors, (
+    SELECT count(DISTINCT t.event_id) FROM birth b
+      JOIN told s ON (s.tenant, s.device, s.event_id) = (b.tenant, b.device, b.event_id)
+      JOIN numbered n ON (n.tenant, n.device, n.epoch) = (b.tenant, b.device, b.predecessor)
+        AND n.sequence > b.last_sequence
+      JOIN told t ON (t.tenant, t.device, t.event_id) = (n.tenant, n.device, n.event_id)
+    WHERE (b.tenant, b.device, b.predecessor, b.sequence) = (c.tenant, c.device, c.epoch, 1)
+      AND t.occurred_s + t.shift_s > s.occurred_s + s.shift_s + 1
+  ) AS goes_on FROM closed c
+) AS continued WHERE successors > 1 OR goes_on > 0;
 
 CREATE OR REPLACE VIEW case_event AS
 SELECT tenant, device, event_id, type, test, raw,

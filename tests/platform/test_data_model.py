@@ -120,6 +120,36 @@ def test_a_cloned_card_is_an_epoch_with_two_successors(store: Store) -> None:
     assert found == {"epoch": "e1", "successors": 2}
 
 
+def test_a_card_that_goes_on_though_another_has_begun_the_next_epoch_is_cloned(
+    store: Store,
+) -> None:
+    """One has heard of the other's numbers: it begins e2 at e1's third. The other goes on, two of it later than that."""
+    store.insert("numbered", *numbers("e1", 1, 2, 3, 4, 5, 6), *numbers("e2", 1))
+    body = {"because": "rolled_back", "predecessor": {"epoch": "e1", "last_sequence": 3}}
+    store.insert("event", event("e2-1", "device.birth", at=10, **body))
+    store.insert("event", event("e1-4", at=5), event("e1-5", at=20), event("e1-6", at=30))
+    [found] = store.run("SELECT epoch, successors, goes_on FROM cloned;")
+    assert found == {"epoch": "e1", "successors": 1, "goes_on": 2}
+
+
+def test_a_card_that_was_set_back_is_no_clone(store: Store) -> None:
+    """What it had told above the number that it remembers was before it began anew."""
+    store.insert("numbered", *numbers("e1", 1, 2, 3, 4), *numbers("e2", 1))
+    body = {"because": "rolled_back", "predecessor": {"epoch": "e1", "last_sequence": 2}}
+    store.insert("event", event("e2-1", "device.birth", at=10, **body))
+    store.insert("event", event("e1-3", at=5), event("e1-4", at=10))
+    assert store.run("SELECT epoch FROM cloned;") == []
+
+
+def test_a_card_whose_clock_nobody_set_as_it_began_an_epoch_is_no_clone(store: Store) -> None:
+    """By its clock the new epoch begins before the old one's last events; but their numbers end where it says."""
+    store.insert("numbered", *numbers("e1", 1, 2, 3), *numbers("e2", 1))
+    body = {"because": "power_cut", "predecessor": {"epoch": "e1", "last_sequence": 3}}
+    store.insert("event", event("e2-1", "device.birth", at=0, **body))
+    store.insert("event", event("e1-2", at=20), event("e1-3", at=30))
+    assert store.run("SELECT epoch FROM cloned;") == []
+
+
 def test_a_birth_that_is_carried_into_the_next_epoch_is_no_clone(store: Store) -> None:
     """It tells of a second connection in e2, waited when e2 ended, and still names e2's predecessor."""
     store.insert("numbered", *numbers("e1", 1), *numbers("e2", 1, 2), *numbers("e3", 1))

@@ -34,7 +34,7 @@ CASE = "kind, state, place_id, unit, sla_s, not_seen_because, ended_by, opened_s
 VIEWS = {
     "birth": f"{NUMBER}, event_id, because, predecessor, last_sequence, carried",
     "closed": "tenant, device, epoch, last_sequence, because, successors",
-    "cloned": "tenant, device, epoch, successors",
+    "cloned": "tenant, device, epoch, successors, goes_on",
     "settled": "tenant, device, epoch, first, last",
     "stretch": "tenant, device, epoch, first, last",
     "missing": "tenant, device, epoch, first, last, why",

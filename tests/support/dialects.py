@@ -1,4 +1,8 @@
-"""The data model of docs/platform in PostgreSQL's dialect and, for the figures, in DuckDB's, made from that in SQLite's."""
+"""The data model of docs/platform, made from that in SQLite's dialect: in PostgreSQL's, and what the package takes of it.
+
+The package's store has tables of its own, and views of its own over them, by the same names; what is a view over those
+alone is the same everywhere. Its figures out of Parquet need some in DuckDB's dialect.
+"""
 
 from __future__ import annotations
 
@@ -83,8 +87,23 @@ def duckdb() -> str:
     return _DUCKDB + "".join(f"\nCREATE VIEW {name} AS\n{views[name]}\n" for name in _FOR_FIGURES)
 
 
+_OF_THE_STORE = """\
+-- Views of the contract over those of 01_model.sql; made from sqlite.sql by `python -m tests.support.dialects`.
+"""
+_SHARED = ("closed", "cloned", "settled", "missing", "moved", "conflicting", "view_now")
+
+
+def store() -> str:
+    """What the store of the package has in ``views/02_contract.sql``."""
+    each = r"((?:^--[^\n]*\n)*)^CREATE OR REPLACE VIEW (\w+) AS\n(.*?;)\n"
+    found = re.findall(each, postgresql(), re.MULTILINE | re.DOTALL)
+    views = {name: f"\n{said}CREATE VIEW {name} AS\n{text}\n" for said, name, text in found}
+    return _OF_THE_STORE + "".join(views[name] for name in _SHARED)
+
+
 MADE = {
     PLATFORM / "postgresql.sql": postgresql,
+    PLATFORM / "kerbwatch_platform" / "store" / "views" / "02_contract.sql": store,
     PLATFORM / "kerbwatch_platform" / "figures" / "sql" / "model.duckdb.sql": duckdb,
 }
 """File → what makes it."""

@@ -63,7 +63,7 @@ GROUP BY n.tenant, n.device, n.place_id, n.kind HAVING count(*) > 1
     "nothing was put aside or refused": """
 SELECT topic, why FROM set_aside UNION ALL SELECT device, code FROM refused
 """,
-    "no memory is on two cards": "SELECT device, epoch, successors FROM cloned",
+    "no memory is on two cards": "SELECT device, epoch, successors, goes_on FROM cloned",
 }
 """Promise → what breaks it."""
 _SHOWN = 3

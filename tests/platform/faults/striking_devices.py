@@ -11,6 +11,7 @@ from tests.faults.clocks import PretendedClock
 from tests.faults.suite import require, wait_for
 from tests.platform.faults.city import ARRIVES_WITHIN_S, on_mosquitto
 from tests.platform.faults.devices import Device, corner
+from tests.platform.faults.proofs import PROOFS
 from tests.platform.faults.suite import fault
 
 if TYPE_CHECKING:
@@ -21,14 +22,7 @@ if TYPE_CHECKING:
     from tests.platform.faults.suite import Found
 
 _YEAR_S = 365 * 86_400
-_GOES_ON_THOUGH_CLOSED = """
-SELECT DISTINCT n.device, n.epoch FROM numbered n
-  JOIN told t ON (t.tenant, t.device, t.event_id) = (n.tenant, n.device, n.event_id)
-  JOIN birth b ON (b.tenant, b.device, b.predecessor) = (n.tenant, n.device, n.epoch) AND b.sequence = 1
-WHERE t.occurred_s + t.shift_s > b.occurred_s + 1
-"""
-"""Of two cards one begins an epoch when it hears of the other's numbers; the other goes on in the old one. (``cloned``
-names three: two that begin one.)"""
+_ON_TWO_CARDS = "no memory is on two cards"
 _TWO_PASTS = "every case stands as its device has it"
 """Not where a device has forgotten how a case ended: what has ended has ended, on the platform."""
 
@@ -53,9 +47,8 @@ def device_cloned(run: Run) -> Found:
             _took_over(first, twin)
             first.start()
             city.recovers()
-        pairs = city.ask(_GOES_ON_THOUGH_CLOSED)
-        require(pairs, "SQL names the memory that there are two of")
-        return city.judged(without=("no memory is on two cards", _TWO_PASTS))
+        require(city.ask(PROOFS[_ON_TWO_CARDS]), "SQL names the memory that there are two of")
+        return city.judged(without=(_ON_TWO_CARDS, _TWO_PASTS))
 
 
 def _copy(city: OnMosquitto, device: Device, number: int) -> Device:

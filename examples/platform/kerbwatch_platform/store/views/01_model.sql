@@ -1,27 +1,14 @@
--- The contract's views, with the names and columns of docs/platform/data-model.md. What they would read out of JSON at
--- every question stands in the tables of migrations/versions/0001_typed.sql.
+-- The contract's views, with the names and columns of docs/platform/data-model.md: those that are not the same in every
+-- dialect (02_contract.sql has the others). What they would read out of JSON at every question stands in the tables of
+-- migrations/versions/0001_typed.sql.
 
 -- Completeness ------------------------------------------------------------------------------------------
 
--- Which epoch went before which, as births say. An epoch is closed when a birth names it.
+-- Which epoch went before which, as births say.
 CREATE VIEW birth AS
 SELECT b.tenant, b.device, b.event_id, n.epoch, n.sequence, b.because, b.predecessor, b.last_sequence, b.carried,
   b.occurred_s
 FROM typed_birth b JOIN numbered n ON (n.tenant, n.device, n.event_id) = (b.tenant, b.device, b.event_id);
-
-CREATE VIEW closed AS
-SELECT tenant, device, predecessor AS epoch, max(last_sequence) AS last_sequence,
-  min(because) AS because, count(DISTINCT CASE WHEN sequence = 1 THEN epoch END) AS successors
-FROM birth WHERE predecessor IS NOT NULL AND predecessor <> epoch
-GROUP BY tenant, device, predecessor;
-
--- Two cards with one memory: an epoch that two others call their predecessor as they begin.
-CREATE VIEW cloned AS SELECT tenant, device, epoch, successors FROM closed WHERE successors > 1;
-
-CREATE VIEW settled AS
-SELECT tenant, device, epoch, sequence AS first, sequence AS last FROM numbered
-UNION ALL SELECT tenant, device, epoch, first, last FROM lost
-UNION ALL SELECT tenant, device, epoch, sequence, sequence FROM refused;
 
 -- What is settled, as stretches without a gap; each epoch begins with the stretch from 0, which is what the receipts
 -- have reached: no question counts from 1 again.
@@ -34,7 +21,8 @@ WITH known AS (
     FROM receipted r JOIN lost l USING (tenant, device, epoch) WHERE l.last > r.through
   UNION ALL SELECT f.tenant, f.device, f.epoch, f.sequence, f.sequence
     FROM receipted r JOIN refused f USING (tenant, device, epoch) WHERE f.sequence > r.through
-  UNION ALL SELECT tenant, device, epoch, 0, 0 FROM closed
+  UNION ALL SELECT tenant, device, predecessor, 0, 0 FROM birth
+    WHERE predecessor IS NOT NULL AND predecessor <> epoch
 ), reached AS (
   SELECT known.*, max(last) OVER (PARTITION BY tenant, device, epoch ORDER BY first, last
     ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before FROM known
@@ -45,57 +33,6 @@ WITH known AS (
 )
 SELECT tenant, device, epoch, min(first) AS first, max(last) AS last FROM parted
 GROUP BY tenant, device, epoch, island;
-
--- Every number that is missing, and what is known of it:
---   awaited   the epoch goes on: it is still on its way, or was lost here (send `resend`)
---   moved     it waited when its epoch ended: its event comes under a number of the next epoch
---   set_back  above the last number that the device knew of: its database had been set back. What the
---             platform has not got of these nobody can send
---   unknown   the epoch before could not be read: how far it went nobody can say
-CREATE VIEW missing AS
-WITH gap AS (
-  SELECT tenant, device, epoch, last + 1 AS first,
-    lead(first) OVER (PARTITION BY tenant, device, epoch ORDER BY first) - 1 AS last FROM stretch
-), ended AS (
-  SELECT gap.tenant, gap.device, gap.epoch, gap.first, coalesce(gap.last, c.last_sequence) AS last,
-    c.epoch IS NOT NULL AS is_closed, c.last_sequence
-  FROM gap LEFT JOIN closed c ON (c.tenant, c.device, c.epoch) = (gap.tenant, gap.device, gap.epoch)
-)
-SELECT tenant, device, epoch, first, last, 'awaited' AS why FROM ended
-  WHERE NOT is_closed AND last >= first
-UNION ALL SELECT tenant, device, epoch, first, last, 'unknown' FROM ended
-  WHERE is_closed AND last_sequence IS NULL AND last >= first
-UNION ALL SELECT tenant, device, epoch, first,
-    CASE WHEN last < last_sequence THEN last ELSE last_sequence END, 'moved' FROM ended
-  WHERE is_closed AND first <= last_sequence AND last >= first
-UNION ALL SELECT tenant, device, epoch,
-    CASE WHEN first > last_sequence THEN first ELSE last_sequence + 1 END, last, 'set_back' FROM ended
-  WHERE is_closed AND last > last_sequence;
-
--- Whether what waited when an epoch ended has come: `gone` are its numbers that are neither there nor named,
--- `came` the events that the next epoch carried (numbers 2 to carried + 1) and that have no number in it.
-CREATE VIEW moved AS
-SELECT b.tenant, b.device, b.predecessor AS epoch, b.epoch AS successor, (
-    SELECT coalesce(sum(m.last - m.first + 1), 0) FROM missing m
-    WHERE (m.tenant, m.device, m.epoch, m.why) = (b.tenant, b.device, b.predecessor, 'moved')
-  ) AS gone, (
-    SELECT count(*) FROM numbered n
-    WHERE (n.tenant, n.device, n.epoch) = (b.tenant, b.device, b.epoch)
-      AND n.sequence BETWEEN 2 AND b.carried + 1 AND NOT EXISTS (
-        SELECT 1 FROM numbered o WHERE (o.tenant, o.device, o.epoch, o.event_id)
-          = (n.tenant, n.device, b.predecessor, n.event_id))
-  ) AS came
-FROM birth b WHERE b.sequence = 1 AND b.predecessor IS NOT NULL AND b.carried IS NOT NULL;
-
--- Conflicts that stand: the other event has not come under a number of its own.
-CREATE VIEW conflicting AS
-SELECT tenant, device, epoch, sequence, event_id FROM conflict c WHERE NOT EXISTS (
-  SELECT 1 FROM numbered n WHERE (n.tenant, n.device, n.event_id) = (c.tenant, c.device, c.event_id));
-
--- Of each device, how many numbers are missing and why, and how far its epochs are complete.
-CREATE VIEW gap_report AS
-SELECT tenant, device, epoch, why, count(*) AS ranges, sum(last - first + 1) AS numbers, min(first) AS first,
-  max(last) AS last FROM missing GROUP BY tenant, device, epoch, why;
 
 -- Cases -------------------------------------------------------------------------------------------------
 
@@ -186,7 +123,3 @@ SELECT h.tenant, h.device, nullif(h.at_s, '-Infinity') AS occurred_s, coalesce(e
   e.raw->'body'->'views', f.raw->'body'->'views') AS views
 FROM newest_sign h JOIN event e ON (e.tenant, e.device, e.event_id) = (h.tenant, h.device, h.event_id)
 LEFT JOIN event f ON (f.tenant, f.device, f.event_id) = (h.tenant, h.device, e.raw->'body'->>'of');
-
-CREATE VIEW view_now AS
-SELECT h.tenant, h.device, v.key AS camera_id, v.value->>'view' AS view, h.occurred_s
-FROM heartbeat_now h CROSS JOIN members(h.views) AS v WHERE v.type = 'object';

@@ -25,7 +25,7 @@ class Health:
         awaited: Numbers that are neither there nor named, and may still come; ``gone`` those that will not.
         lost: Numbers that it has named lost, with its signature.
         refused: Events that broke the envelope.
-        clones: Epochs that two others continue: two cards with one memory, or one that was set back.
+        clones: Epochs that two cards have gone on from, or in: one memory that there are two of.
         conflicts: Numbers under which another event came.
         other_keys: Births with another key than the first one.
         resets: Epochs that began because a database was missing, damaged or set back.
