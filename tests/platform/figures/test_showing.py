@@ -61,7 +61,7 @@ def test_what_begins_like_a_formula_is_text(start: str) -> None:
 def test_codes_are_in_words_and_times_those_of_the_city() -> None:
     told = as_csv("zh_CN", figures.QUESTIONS["overflows"], [row("overflows")], CITY)
     assert "垃圾箱满溢" in told
-    assert "已由复核网络撤回" in told
+    assert "已由复核模型撤回" in told
     assert "误报" in told
     assert "2026-09-21 22:13:20" in told
 

@@ -144,6 +144,6 @@ def test_a_person_looks_at_the_first_bytes_and_lets_it_go(
         message.get_by_text("开头的字节").click()
         expect(message.locator("pre").first).to_contain_text("3c 73 63 72 69 70 74")
         page.once("dialog", lambda dialog: dialog.accept())
-        message.get_by_role("button", name="清除").click()
+        message.get_by_role("button", name="删除").click()
         expect(message).to_have_count(0)
         assert "taken" not in page.title()

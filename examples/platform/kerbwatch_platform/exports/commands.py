@@ -52,8 +52,13 @@ def export_(chosen: Settings, form: str, since: datetime | None, until: datetime
             for entity in found.entities:
                 click.echo(json.dumps(entity, ensure_ascii=False))
             if found.without_place:
-                words = "{count} zones have no surveyed coordinates, which this form demands"
-                click.echo(tell(words, count=found.without_place), err=True)
+                click.echo(
+                    tell(
+                        "{count} zones have no surveyed coordinates, which this form demands",
+                        count=found.without_place,
+                    ),
+                    err=True,
+                )
             return
         for line in export(connection, form, begin, end):
             click.echo(line)

@@ -32,7 +32,7 @@ WRITTEN = text("{folder}: {count} months written")
 )
 @click.option("--csv", "as_file", is_flag=True, help=tell("CSV for a spreadsheet."))
 @click.option(
-    "--days", default=7, show_default=True, help=tell("How soon a matter counts as the same again.")
+    "--days", default=7, show_default=True, help=tell("How soon a case counts as the same again.")
 )
 @click.option("--language", type=click.Choice(["zh_CN", "en"]), default="zh_CN", show_default=True)
 @click.option(

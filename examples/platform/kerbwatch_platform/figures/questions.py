@@ -75,7 +75,7 @@ _ALL = (
         text(
             "Overflowing bins and exposed rubbish. The time to clear runs from the case's opening to the moment the place"
             " was sure to be clear, of the cases cleared in the period; what was withdrawn or taken back by the second"
-            " network was cleared by nobody. It is an input to a credit rating, and no rating. Intervals: Wilson (share),"
+            " model was cleared by nobody. It is an input to a credit rating, and no rating. Intervals: Wilson (share),"
             " exact Poisson (cases per hour)."
         ),
         (
@@ -151,7 +151,7 @@ _ALL = (
     ),
     Question(
         "hot_spots",
-        text("Places where matters recur"),
+        text("Places where cases recur"),
         text(
             "The same kind at the same place again, within so many days after the one before it had ended. Intervals:"
             " Wilson (share), exact Poisson (cases per hour)."
@@ -231,7 +231,7 @@ _ALL = (
         text("Precision by verdict"),
         text(
             "Of the cases that opened in the period, what reviewers found: precision is valid / (valid + false). A"
-            " duplicate says nothing of it. Where only some were judged, it is that of the judged ones. Intervals: Wilson."
+            " duplicate says nothing of it. Where only some were decided, it is that of the decided ones. Intervals: Wilson."
         ),
         (
             _CITY,
@@ -250,7 +250,7 @@ _ALL = (
                 text("precision, to"),
                 "share",
             ),
-            Column("judged_share", text("share judged"), "share"),
+            Column("judged_share", text("share decided"), "share"),
             *_SEEN,
         ),
         making.precision,

@@ -19,7 +19,7 @@ WORDS = {
     "kind": {
         "misparked_bike": text("misparked bikes"),
         "street_vending": text("street vending"),
-        "shop_overflow": text("shop over its front"),
+        "shop_overflow": text("shop goods outside"),
         "overflowing_bin": text("overflowing bin"),
         "exposed_rubbish": text("exposed rubbish"),
     },

@@ -118,11 +118,11 @@ def again(chosen: Settings, number: int) -> None:
             raise click.ClickException(str(error)) from error
 
 
-@quarantined.command("done", help=tell("Let one go."))
+@quarantined.command("done", help=tell("Delete one."))
 @click.argument("number", type=int)
 @settings.passed
 def let_go(chosen: Settings, number: int) -> None:
-    """Let one go."""
+    """Delete one."""
     with store.connect(chosen.database) as connection:
         if not quarantine.done(connection, number, "command line"):
             raise click.ClickException(tell("there is no such one"))
