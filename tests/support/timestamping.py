@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from tests.support.openssl import openssl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from io import BufferedIOBase
 
 AUTHORITY = """
 openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 3 -subj /CN=ExampleRoot
@@ -38,11 +40,21 @@ echo 01 > serial
 as DER asks for, and then a strict reader refuses them (`-chain`, and `certs` in the configuration)."""
 
 
+def drip(out: BufferedIOBase) -> None:
+    """Write byte by byte, unless nobody listens any more."""
+    with suppress(OSError):
+        for _ in range(400):
+            out.write(b"x")
+            out.flush()
+            time.sleep(0.05)
+
+
 class TimeStampingAuthority:
     """One on a port of its own; OpenSSL signs.
 
     Attributes:
-        answers: What it does: ``signs``, ``breaks`` (500), ``rambles`` (an endless answer), ``lies`` (another's token).
+        answers: What it does: ``signs``, ``breaks`` (500), ``rambles`` (an endless answer), ``lies`` (another's token),
+            ``drips`` (byte by byte, for 20 s).
     """
 
     def __init__(self, folder: Path) -> None:
@@ -72,6 +84,9 @@ class TimeStampingAuthority:
         request.send_response(500 if self.answers == "breaks" else 200)
         request.send_header("Content-Type", "application/timestamp-reply")
         request.end_headers()
+        if self.answers == "drips":
+            drip(request.wfile)
+            return
         request.wfile.write(token if self.answers != "rambles" else b"x" * 5_000_000)
 
     @contextmanager

@@ -107,6 +107,22 @@ def test_what_is_no_signature_over_this_root_is_not_taken_and_the_hour_is_tried_
     assert city.rows("SELECT root, tries, failed FROM evidence_hour") == [(root, 2, None)]
 
 
+def test_an_authority_that_answers_byte_by_byte_is_hung_up_on(
+    city: City,
+    later: datetime,
+    authority: TimeStampingAuthority,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    city.device.packed(cleared=False)
+    city.hears()
+    settle_hour(city.connection, later)
+    monkeypatch.setattr("kerbwatch_platform.evidence.stamps.WITHIN_S", 2.0)
+    authority.answers = "drips"
+    done = stamp(city.connection, city.settings)
+    assert (done.signed, done.waiting) == (0, 1)
+    assert done.failed == "TimeoutError: the authority gave no whole answer within 2 s"
+
+
 def test_an_authority_that_is_down_keeps_nothing_else_from_happening(
     city: City, later: datetime
 ) -> None:

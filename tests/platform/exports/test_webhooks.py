@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import itertools
 import json
 import threading
@@ -22,6 +23,7 @@ from kerbwatch_platform.settings import Settings, Webhook
 from standardwebhooks.webhooks import Webhook as Signer
 
 from tests.support.exported_cases import DEVICE, TENANT, case, take
+from tests.support.timestamping import drip
 from tests.support.waiting import wait_until
 
 SECRET = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -34,6 +36,7 @@ class Receiver:
     Attributes:
         status: What it answers, as long as nobody changes it.
         refuses: Cases that it answers with 400.
+        drips: It answers byte by byte for as long as it is listened to: ``head`` or ``body``.
         body: Of its answers.
         headers: Further ones of its answers.
         got: The verified bodies of what it took, with the id of each.
@@ -43,6 +46,7 @@ class Receiver:
     refuses: set[str] = field(default_factory=set)
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
+    drips: str | None = None
     got: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     asked: int = 0
     url: str = ""
@@ -77,6 +81,11 @@ class Receiver:
         status = 400 if case_id in self.refuses else self.status
         if status < 300:
             self.got.append((request.headers["webhook-id"], told))
+        if self.drips is not None:
+            head = b"HTTP/1.0 200 OK\r\n" + (b"X-More: " if self.drips == "head" else b"\r\n")
+            request.wfile.write(head)
+            drip(request.wfile)
+            return
         request.send_response(status)
         for name, value in self.headers.items():
             request.send_header(name, value)
@@ -202,6 +211,49 @@ def test_what_it_refuses_keeps_no_other_case_and_is_given_up_after_three_days(
     told = tell(connection, hook)
     assert (told.delivered, told.given_up) == (1, 1)
     assert receiver.cases()[-1] == ("case.cleared", "c-1")
+
+
+@pytest.mark.parametrize("what", ["head", "body"])
+def test_one_that_answers_byte_by_byte_is_hung_up_on_and_told_again(
+    connection: psycopg.Connection,
+    hook: Webhook,
+    receiver: Receiver,
+    what: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("kerbwatch_platform.exports.webhooks.WITHIN_S", 0.5)
+    receiver.drips = what
+    take(connection, case("c-1"), case("c-2"))
+    assert tell(connection, hook) == (0, 2, 0, "no whole answer within 0.5 s")
+    assert receiver.asked == 1, "the other need not be tried"
+    receiver.drips = None
+    due_now(connection)
+    assert tell(connection, hook).delivered == 2
+    assert len(receiver.got) == 3, "the same event again, which its id says"
+    assert len({name for name, _ in receiver.got}) == 2
+
+
+def test_what_would_be_large_once_unpacked_is_not_unpacked(
+    connection: psycopg.Connection, hook: Webhook, receiver: Receiver
+) -> None:
+    receiver.headers = {"Content-Encoding": "gzip"}
+    receiver.body = gzip.compress(b'{"ticket": "7"}')
+    take(connection, case("c-1"))
+    assert tell(connection, hook).delivered == 1
+    assert connection.execute("SELECT count(*) FROM case_ticket").fetchone() == (0,)
+
+
+def test_one_that_takes_long_for_each_keeps_no_other_waiting_for_all_of_them(
+    connection: psycopg.Connection,
+    hook: Webhook,
+    receiver: Receiver,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("kerbwatch_platform.exports.webhooks.ROUND_S", -1.0)
+    take(connection, case("c-1"), case("c-2"))
+    assert tell(connection, hook) == (1, 1, 0, None)
+    assert tell(connection, hook) == (1, 0, 0, None)
+    assert receiver.cases() == [("case.opened", "c-1"), ("case.opened", "c-2")]
 
 
 def test_a_redirect_is_followed_nowhere(

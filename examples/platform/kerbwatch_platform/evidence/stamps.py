@@ -9,9 +9,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-import httpx
-
 from kerbwatch_platform.contract import timestamp
+from kerbwatch_platform.transports.exchange import Exchanges
 
 if TYPE_CHECKING:
     import psycopg
@@ -19,7 +18,10 @@ if TYPE_CHECKING:
     from kerbwatch_platform.settings import Settings
 
 WITHIN_S = 30.0
+"""For one hour, from finding the authority to the last byte of its answer."""
 LARGEST_TOKEN = 100_000
+_LEAF = r"sha256('\x00'::bytea || convert_to(jws, 'UTF8'))"
+"""``timestamp.leaf`` as SQL has it: an hour's texts may be many, their hashes are small."""
 _MOST_HOURS = 48
 """Asked for at one time; after a long outage of the authority the rest comes with the next."""
 
@@ -67,22 +69,22 @@ def settle_hour(connection: psycopg.Connection, now: datetime | None = None) -> 
             "INSERT INTO evidence_hour (hour, root, records) VALUES (%s, '', 0)", (hour,)
         )
         # The very rows that are marked are hashed: another transaction may bring an older one between two statements.
-        texts = [
-            row[0].encode()
+        leaves = [
+            bytes(row[0])
             for row in connection.execute(
                 "UPDATE evidence_record SET hour = %s"
-                " WHERE hour IS NULL AND received_at < %s AND jws <> '' RETURNING jws",
+                f" WHERE hour IS NULL AND received_at < %s AND jws <> '' RETURNING {_LEAF}".encode(),
                 (hour, hour),
             )
         ]
-        root = timestamp.root_of(sorted(timestamp.leaf(each) for each in texts))
+        root = timestamp.root_of(sorted(leaves))
         connection.execute(
             "UPDATE evidence_hour SET root = %s, records = %s WHERE hour = %s",
-            (root.hex(), len(texts), hour),
+            (root.hex(), len(leaves), hour),
         )
-        if not texts:
+        if not leaves:
             connection.execute("DELETE FROM evidence_hour WHERE hour = %s", (hour,))
-    return len(texts)
+    return len(leaves)
 
 
 def stamp(connection: psycopg.Connection, settings: Settings) -> Stamped:
@@ -98,10 +100,10 @@ def stamp(connection: psycopg.Connection, settings: Settings) -> Stamped:
         return Stamped(0, len(hours), None)
     authority = settings.timestamps.certificates_file.read_bytes()
     signed, failed = 0, None
-    with httpx.Client(timeout=WITHIN_S) as client:
+    with Exchanges(WITHIN_S, LARGEST_TOKEN) as exchanges:
         for hour, root in hours[:_MOST_HOURS]:
             try:
-                token = _asked(client, settings.timestamps.url, bytes.fromhex(root))
+                token = _asked(exchanges, settings.timestamps.url, bytes.fromhex(root))
                 told = timestamp.signed_at(token, bytes.fromhex(root), authority)
             except Exception as error:  # noqa: BLE001 - whatever a stranger's answer may raise
                 failed = f"{type(error).__name__}: {error}"[:300]
@@ -120,16 +122,17 @@ def stamp(connection: psycopg.Connection, settings: Settings) -> Stamped:
     return Stamped(signed, len(hours) - signed, failed)
 
 
-def _asked(client: httpx.Client, url: str, root: bytes) -> bytes:
-    content = bytearray()
+def _asked(exchanges: Exchanges, url: str, root: bytes) -> bytes:
     headers = {"Content-Type": "application/timestamp-query"}
-    with client.stream("POST", url, content=timestamp.request(root), headers=headers) as answer:
-        answer.raise_for_status()
-        for part in answer.iter_bytes():
-            content += part
-            if len(content) > LARGEST_TOKEN:
-                raise ValueError("the authority's answer is too large")
-    return bytes(content)
+    try:
+        answer = exchanges.post(url, timestamp.request(root), headers)
+    except TimeoutError as error:
+        raise TimeoutError(f"the authority gave no whole answer within {WITHIN_S:g} s") from error
+    if answer.status != 200:
+        raise ValueError(f"the authority answered HTTP {answer.status}")
+    if len(answer.content) > LARGEST_TOKEN:
+        raise ValueError("the authority's answer is too large")
+    return answer.content
 
 
 def proof_of(
@@ -145,12 +148,8 @@ def proof_of(
     if row is None:
         return None
     jws, hour, root, token, authority = row
-    leaves = sorted(
-        timestamp.leaf(each.encode())
-        for (each,) in connection.execute(
-            "SELECT jws FROM evidence_record WHERE hour = %s", (hour,)
-        )
-    )
+    asked = f"SELECT {_LEAF} FROM evidence_record WHERE hour = %s".encode()
+    leaves = sorted(bytes(each) for (each,) in connection.execute(asked, (hour,)))
     index = leaves.index(timestamp.leaf(jws.encode()))
     path = [each.hex() for each in timestamp.path_of(leaves, index)]
     told = {"index": index, "count": len(leaves), "path": path}

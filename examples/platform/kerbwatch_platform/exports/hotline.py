@@ -6,6 +6,7 @@ long as it runs. What lacks a mandatory field gets none: a person would have to 
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -17,6 +18,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 LARGEST = 1_000_000
+WITHIN_S = 20.0
+"""For one request to come whole."""
 
 
 @dataclass
@@ -39,11 +42,17 @@ class Hotline:
         return Starlette(routes=[Route("/matters", self._take, methods=["POST"])])
 
     async def _take(self, request: Request) -> Response:
-        content = await request.body()
-        if len(content) > LARGEST:
-            return Response(status_code=413)
+        content = bytearray()
         try:
-            told = self.signer.verify(content, dict(request.headers))
+            async with asyncio.timeout(WITHIN_S):
+                async for part in request.stream():
+                    content += part
+                    if len(content) > LARGEST:
+                        return Response(status_code=413)
+        except TimeoutError:
+            return Response(status_code=408)
+        try:
+            told = self.signer.verify(bytes(content), dict(request.headers))
         except (WebhookVerificationError, ValueError):
             return Response(status_code=401)
         data = told.get("data") if isinstance(told, dict) else None
