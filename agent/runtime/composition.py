@@ -11,7 +11,6 @@ from zoneinfo import ZoneInfo
 
 import cv2
 
-from agent import inference
 from agent.analysis import reference_image
 from agent.analysis.case_recorder import CaseRecorder
 from agent.analysis.sample_collection import SampleCollection
@@ -38,12 +37,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agent.analysis.rules import Rules
-    from agent.analysis.verifier import VerifierModel
     from agent.config.schema import Configuration
     from agent.domain.case_lifecycle import Change
     from agent.domain.ids import Ids
     from agent.domain.scene import Detection, Vantage
-    from agent.protocol.base import ClockReading, ModelUsed
+    from agent.protocol.base import ClockReading
     from agent.protocol.events import Because
     from agent.storage.corruption import Quarantined
     from agent.storage.database import Database
@@ -60,11 +58,7 @@ class Parts:
     database: Database
     outbox: Outbox
     analysis: SiteAnalysis
-    detector: inference.Detector
-    classifiers: Mapping[str, inference.Classifier]
-    """Those that are open, by their key in ``[models]``."""
-    verifier: VerifierModel | None
-    """None: no scenario here would ask it."""
+    networks: Networks
     book: CaseRecorder
     quarantined: Quarantined | None
     """The database that was put aside at this start."""
@@ -109,30 +103,6 @@ class Parts:
 
     tracks: TrackRecorder | None
     """Keeps the tracks of the last hours; None: the site keeps none."""
-
-    @property
-    def models(self) -> tuple[ModelUsed, ...]:
-        """The models that judge."""
-        return tuple(each.used for each in self._opened)
-
-    @property
-    def model_facts(self) -> dict[str, str]:
-        """The models as the audit log records them: the hashes of all their files, the manifest included."""
-        return {
-            f"model {each.used.name}": (
-                f"{each.used.version} {each.used.sha256} manifest {each.manifest_sha256}"
-            )
-            for each in self._opened
-        }
-
-    @property
-    def session_s(self) -> float:
-        """Seconds spent in inference."""
-        return sum(each.session.seconds for each in self._opened)
-
-    @property
-    def _opened(self) -> tuple[inference.Detector | inference.Classifier, ...]:
-        return (self.detector, *self.classifiers.values())
 
     def withdraw_unwatched(self, at: datetime) -> list[Change]:
         """End the open cases with which this run's configuration does not go on; before the first frame.
@@ -208,20 +178,12 @@ def assemble(
         state_dir / DATABASE, check=check_database, in_memory=in_memory
     )
     taken_back = None if in_memory is None else take_back_into(database, in_memory)
-    outbox = _outbox(
-        configuration,
-        database,
-        epoch,
-        boot_id,
-        fresh="missing" if database_is_gone else "first_start",
-    )
-    evidence = Evidence(
-        evidence_dir,
-        configuration.evidence.jpeg_quality,
-        configuration.evidence.close_up_margin,
-    )
+    fresh: Because = "missing" if database_is_gone else "first_start"
+    outbox = _outbox(configuration, database, epoch, boot_id, fresh=fresh)
     views = _views(configuration, state_dir)
     vantages = vantages_of(configuration, {key: view.sha256 for key, view in views.items()})
+    kept = configuration.evidence
+    evidence = Evidence(evidence_dir, kept.jpeg_quality, kept.close_up_margin)
     book = CaseRecorder(
         configuration,
         models=networks.used,
@@ -246,9 +208,7 @@ def assemble(
         database,
         outbox,
         analysis,
-        networks.detector,
-        networks.classifiers,
-        networks.verifier,
+        networks,
         book,
         quarantined,
         taken_back,

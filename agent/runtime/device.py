@@ -353,7 +353,7 @@ class _Device:
             "agent version": version("kerbwatch"),
             "configuration": self._configuration.sha256(),
             "key signing": signing_key_id,
-            **self._parts.model_facts,
+            **self._parts.networks.facts,
             **last_update(version_record.FOLDER),
         }
         housekeeping.start(self._workers, after=self._cause, facts=facts)
@@ -481,7 +481,7 @@ class _Device:
         known = Known(
             self._configuration,
             agent_version=version("kerbwatch"),
-            models=parts.models,
+            models=parts.networks.used,
             commands=tuple(sorted(name_of(each) for each in COMMANDS)),
             views=parts.views,
         )

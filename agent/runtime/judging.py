@@ -97,7 +97,14 @@ def rules_of(
 
 @dataclass(frozen=True, slots=True)
 class Networks:
-    """The models that are opened for a site; ``birth_confidence`` is each label's, to begin a track."""
+    """The models that are opened for a site.
+
+    Attributes:
+        detector: Finds things.
+        birth_confidence: Of each label, to begin a track.
+        classifiers: Those that are open, by their keys in ``[models]``.
+        verifier: None: no scenario here would ask it.
+    """
 
     detector: inference.Detector
     birth_confidence: dict[str, float]
@@ -105,9 +112,28 @@ class Networks:
     verifier: VerifierModel | None
 
     @property
-    def used(self) -> list[ModelUsed]:
+    def used(self) -> tuple[ModelUsed, ...]:
         """The models that judge."""
-        return [each.used for each in (self.detector, *self.classifiers.values())]
+        return tuple(each.used for each in self._opened)
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """The models as the audit log records them: the hashes of all their files, the manifest included."""
+        return {
+            f"model {each.used.name}": (
+                f"{each.used.version} {each.used.sha256} manifest {each.manifest_sha256}"
+            )
+            for each in self._opened
+        }
+
+    @property
+    def session_s(self) -> float:
+        """Seconds spent in inference."""
+        return sum(each.session.seconds for each in self._opened)
+
+    @property
+    def _opened(self) -> tuple[inference.Detector | inference.Classifier, ...]:
+        return (self.detector, *self.classifiers.values())
 
 
 def open_networks(configuration: Configuration) -> Networks:

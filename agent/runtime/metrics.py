@@ -189,7 +189,7 @@ class Metrics:
     @gauge
     def models(self) -> tuple[ModelUsed, ...]:
         """The models that judge."""
-        return self._parts.models
+        return self._parts.networks.used
 
     @gauge
     def views(self) -> dict[str, ViewHealth]:
@@ -222,7 +222,7 @@ class Metrics:
     @gauge
     def verifier(self) -> VerifierHealth | None:
         """The verifier, and what its word kept from being a case."""
-        verifier = self._parts.verifier
+        verifier = self._parts.networks.verifier
         if verifier is None:
             return None
         found = self._parts.analysis.suppressed.most_common(MAX_PLACES)
@@ -372,7 +372,7 @@ class Metrics:
             configuration_sha256=self._sha256,
             settings_sha256=self._settings_sha256,
             configuration=self.configuration(),
-            models=self._parts.models,
+            models=self._parts.networks.used,
         )
 
     def _camera(self, capture: CameraReader, pipeline: Pipeline | None) -> CameraStatus:

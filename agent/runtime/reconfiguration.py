@@ -84,7 +84,8 @@ class Reconfiguration:
 
     def beyond(self, then: Configuration) -> tuple[str, ...]:
         """The sections for which a configuration needs a restart."""
-        opened = {*self._parts.classifiers, *([VERIFIER] if self._parts.verifier else [])}
+        networks = self._parts.networks
+        opened = {*networks.classifiers, *([VERIFIER] if networks.verifier else [])}
         return beyond_rules(self._parts.configuration, then, opened)
 
     def withdraw(self) -> int:

@@ -176,9 +176,9 @@ def replay(
                 on_progress(frame.monotonic_s, until_s)
         parts.rest()
         report.remarks += filter(None, (getattr(one, "remark", None) for one in opened.values()))
-        if parts.verifier is not None and parts.verifier.reason is not None:
+        if parts.networks.verifier is not None and parts.networks.verifier.reason is not None:
             report.remarks.append(
-                said("judged without the verifier: {reason}", reason=parts.verifier.reason)
+                said("judged without the verifier: {reason}", reason=parts.networks.verifier.reason)
             )
         report.total_s = time.perf_counter() - began_s
         _sum_up(parts, report)
@@ -325,4 +325,4 @@ def _sum_up(parts: Parts, report: ReplayReport) -> None:
         report.runs += pipeline.runs
     report.stage_s = dict(stages)
     report.tracks_by_label = dict(tracks)
-    report.session_s = parts.session_s
+    report.session_s = parts.networks.session_s

@@ -158,7 +158,7 @@ def _commissioning(running: Running) -> Commissioning:
         [capture] = (each for each in vision.captures if each.camera_id == camera_id)
         if frame is None or capture.activity.silent_s(0.0) > FRESH_S:
             return None
-        detector = parts.detector
+        detector = parts.networks.detector
         return Looked(
             frame, seen_in(frame.bgr(), detector.detect_faint, max(detector.input_size_px))
         )
@@ -188,7 +188,7 @@ def _tear_off_tests(running: Running) -> TearOffTests:
 
     return TearOffTests(
         lambda: parts.configuration,
-        parts.models,
+        parts.networks.used,
         parts.database,
         parts.outbox,
         running.clock,

@@ -596,4 +596,4 @@ def facts_of(site: Path) -> dict[str, str]:
         boot_id="boot",
     )
     with closing(parts):
-        return parts.model_facts
+        return parts.networks.facts
