@@ -22,40 +22,28 @@ from agent.control.reanchoring import Reanchoring
 from agent.control.verbs import verb
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from agent.config.schema import Configuration
     from agent.control.configuration import Applying
     from agent.control.verbs import Verb
     from agent.delivery.followed_events import FollowedEvents
     from agent.delivery.uplink_supervisor import UplinkSupervisor
-    from agent.domain.ids import Ids
-    from agent.runtime.composition import Parts
-    from agent.runtime.housekeeping import Housekeeping
     from agent.runtime.metrics import Metrics
     from agent.runtime.reconfiguration import Reconfiguration
+    from agent.runtime.run_context import RunContext
     from agent.runtime.showing import Showing
     from agent.runtime.vision_threads import VisionThreads
-    from drivers.clock import Clock
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """The parts of a run that verbs answer from; ``base`` is where relative paths of the site start."""
+    """The parts of a run that verbs answer from."""
 
-    configuration: Configuration
-    base: Path
-    state_dir: Path
-    parts: Parts
+    run: RunContext
     vision: VisionThreads
     metrics: Metrics
-    housekeeping: Housekeeping
-    clock: Clock
     applying: Applying | None
     """None: the run has no files of a site."""
     reconfiguration: Reconfiguration
     showing: Showing
-    ids: Ids
     uplink: UplinkSupervisor | None
     followed: FollowedEvents
 
@@ -63,10 +51,10 @@ class Running:
 def local_verbs(running: Running) -> tuple[Verb, ...]:
     """Every verb of this run."""
     pictures = PictureVerbs(
-        [camera.camera_id for camera in running.configuration.cameras],
+        [camera.camera_id for camera in running.run.configuration.cameras],
         running.showing.live,
         running.showing.walk,
-        lambda camera_id: reference_image.load(running.state_dir, camera_id),
+        lambda camera_id: reference_image.load(running.run.state_dir, camera_id),
     )
     return (
         verb(AskStatus, lambda _, __: StatusReply(status=running.metrics.status())),
@@ -84,8 +72,8 @@ def local_verbs(running: Running) -> tuple[Verb, ...]:
 def _on_configurations(running: Running) -> tuple[Verb, ...]:
     if running.applying is None:
         return ()
-    parts = running.parts
-    moving = Moving(running.applying, running.reconfiguration, running.state_dir)
+    parts = running.run.parts
+    moving = Moving(running.applying, running.reconfiguration, running.run.state_dir)
     configurations = ConfigurationVerbs(
         running.applying,
         running.reconfiguration,

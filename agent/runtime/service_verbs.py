@@ -107,28 +107,28 @@ def _step(running: Running, acceptance: Acceptance, tear_off: TearOffTests) -> S
         return Sign.TESTING if phase == "testing" else Sign.TESTED
     if acceptance.is_fresh:
         return Sign.ACCEPTED
-    uplink = running.parts.configuration.uplink.located(running.base)
+    uplink = running.run.parts.configuration.uplink.located(running.run.base)
     if uplink.certificate_file is not None and not uplink.certificate_file.exists():
         return Sign.ENROLLING
     state = acceptance.status().state
     if state == "provisional":
         return Sign.PROVISIONAL
-    if state == "complete" or running.parts.views:
+    if state == "complete" or running.run.parts.views:
         return None  # also a device of before, which nobody ever accepted
     return Sign.SEEDED if STAMP.exists() else Sign.WAITING
 
 
 def _acceptance(running: Running, signer: Signer, tear_off: TearOffTests) -> Acceptance:
-    parts = running.parts
+    parts = running.run.parts
     device = Device(
         lambda: parts.configuration,
         version("kerbwatch"),
-        running.state_dir,
+        running.run.state_dir,
         parts.database,
         parts.outbox,
         signer,
-        running.clock,
-        running.ids,
+        running.run.clock,
+        running.run.ids,
         ZoneInfo(parts.configuration.site.timezone),
     )
     return Acceptance(device, tear_off.of, lambda: _samples(running))
@@ -136,7 +136,7 @@ def _acceptance(running: Running, signer: Signer, tear_off: TearOffTests) -> Acc
 
 def _samples(running: Running) -> dict[str, Sample]:
     """Every camera of this minute."""
-    parts = running.parts
+    parts = running.run.parts
     profiles = {each.camera_id: bool(each.profiles) for each in parts.configuration.cameras}
     return {
         each.camera_id: Sample(
@@ -151,7 +151,7 @@ def _samples(running: Running) -> dict[str, Sample]:
 
 
 def _commissioning(running: Running) -> Commissioning:
-    parts, vision = running.parts, running.vision
+    parts, vision = running.run.parts, running.vision
 
     def looked(camera_id: str) -> Looked | None:
         frame = parts.analysis.last_frame(camera_id)
@@ -164,12 +164,12 @@ def _commissioning(running: Running) -> Commissioning:
         )
 
     def hold(camera_id: str, kept: ReferenceImage) -> None:
-        at = running.clock.now()
+        at = running.run.clock.now()
         vision.between_frames(lambda: parts.look_from(camera_id, kept, at), BETWEEN_WITHIN_S)
         running.showing.live.aim_anew(camera_id)
 
     return Commissioning(
-        running.state_dir,
+        running.run.state_dir,
         lambda: tuple(each.camera_id for each in parts.configuration.cameras),
         # The detector is the analysis thread's alone.
         lambda camera_id: vision.between_frames(lambda: looked(camera_id), BETWEEN_WITHIN_S),
@@ -178,7 +178,7 @@ def _commissioning(running: Running) -> Commissioning:
 
 
 def _tear_off_tests(running: Running) -> TearOffTests:
-    uplink, parts = running.uplink, running.parts
+    uplink, parts = running.uplink, running.run.parts
 
     def link() -> Link:
         assert uplink is not None
@@ -191,8 +191,8 @@ def _tear_off_tests(running: Running) -> TearOffTests:
         parts.networks.used,
         parts.database,
         parts.outbox,
-        running.clock,
-        running.ids,
+        running.run.clock,
+        running.run.ids,
         running.followed,
         None if uplink is None else link,
     )

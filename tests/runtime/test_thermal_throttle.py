@@ -116,7 +116,7 @@ def site(folder: Path, broker: Broker) -> Configuration:
 def test_a_running_device_that_gets_hot_slows_down_and_comes_back(
     broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agent.runtime.device.FEEL_EVERY_S", 0.02)
+    monkeypatch.setattr("agent.runtime.cooling.FEEL_EVERY_S", 0.02)
     monkeypatch.setattr("agent.runtime.thermal_throttle.FALL_PER_S", 10.0)
     monkeypatch.setattr("agent.runtime.thermal_throttle.RISE_PER_S", 10.0)
     write_model(tmp_path / "models")
