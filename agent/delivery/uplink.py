@@ -24,24 +24,20 @@ from agent.delivery.downlink import Downlink, NewEpochError
 from agent.delivery.epoch_limit import EpochLimit
 from agent.delivery.left_state import LeftState
 from agent.delivery.link_errors import LinkError, NoRetainError
+from agent.delivery.link_history import LinkHistory
 from agent.delivery.mqtt_connection import Connection, Wake
 from agent.delivery.picture_sender import PictureSender
+from agent.delivery.presence import Presence
 from agent.delivery.send_scheduler import SendScheduler, Terms
 from agent.delivery.session import ROUND_S, MovedError, Session
 from agent.identity.authorities import Authorities
 from agent.identity.replaced_files import ReplacedFiles
-from agent.protocol.base import VERSION
-from agent.protocol.events import BirthBody, DeviceState, Draft
 from agent.protocol.heartbeat import UplinkHealth
 from agent.protocol.topics import Topics
-from agent.storage.case_table import open_case_ids
 from agent.storage.errors import StorageError
 from agent.storage.state_table import load_state, save_state
-from wording.harmless import harmless
-from wording.messages import said
 
 if TYPE_CHECKING:
-    import sqlite3
     import threading
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
@@ -58,8 +54,6 @@ if TYPE_CHECKING:
 
 _AGAIN_FIRST_S, _STEADY_AFTER_S = 1.0, 10.0
 """Waits begin anew after a connection that lasted."""
-_SHORT_LIFE_S, _SHORT_LIVES = 300.0, 3
-"""Connections in a row that are lost this soon have a cause of their own."""
 _BUDGET, _SAVE_BUDGET_S = "uplink.daily_bytes", 10.0
 
 _log = logging.getLogger(__name__)
@@ -153,18 +147,19 @@ class Uplink:
         self._settings, self._round_s = settings, round_s
         self._database, self._outbox = database, outbox
         self._clock, self._ids, self._alive = clock, ids, alive
-        self._agent_version, self.configuration_sha256 = agent_version, configuration_sha256
-        self._signing_key = signing_key
-        self._client_id = f"{tenant}:{device_id}"
-        topics = Topics(settings.topic_prefix, tenant, device_id)
+        self._link = LinkHistory(f"{tenant}:{device_id}", clock)
+        self._topics = topics = Topics(settings.topic_prefix, tenant, device_id)
         written = "topic_prefix" in settings.model_fields_set
         self._left_state = LeftState(database, topics, default_prefix=not written)
-        self._events_topic, self._state_topic = topics.of("events"), topics.of("state")
+        self.presence = Presence(
+            *(topics.of("state"), database, outbox, clock, ids),
+            agent_version=agent_version,
+            configuration_sha256=configuration_sha256,
+            signing_key=signing_key,
+        )
         self._wake = Wake()
         self._scheduler = SendScheduler(
-            outbox,
-            clock,
-            _terms(settings),
+            *(outbox, clock, _terms(settings)),
             settled=self._wake.set,
             budget=self._budget(),
             followed=followed,
@@ -172,18 +167,9 @@ class Uplink:
         self._backlog = BacklogCommands(
             database, outbox, self._scheduler, clock, settings.keep_arrived
         )
-        self._pictures = None
-        if pictures is not None:
-            self._pictures = PictureSender(
-                *(database, outbox, pictures, topics, clock, ids),
-                budget=self._scheduler.budget,
-                report=self._report,
-            )
+        self._pictures = None if pictures is None else self._picture_sender(pictures)
         self._downlink = Downlink(
-            topics,
-            outbox,
-            self._scheduler.in_flight,
-            orders_clock or clock,
+            *(topics, outbox, self._scheduler.in_flight, orders_clock or clock),
             EpochLimit(clock, database),
             handlers=(*self._backlog.handlers, *handlers),
             orders=CommandLog(database, clock),
@@ -195,17 +181,19 @@ class Uplink:
         self._retains = True
         """Whether state and will are left with the broker for later subscribers."""
         self._budget_saved_s = -math.inf
-        self._connected_since: datetime | None = None
-        self._connected_s = math.inf
-        self._short_lives = 0
-        self._last_error: str | None = None
-        self._last_error_at: datetime | None = None
         database.on_commit(self._wake.set)
+
+    def _picture_sender(self, folder: Path) -> PictureSender:
+        return PictureSender(
+            *(self._database, self._outbox, folder, self._topics, self._clock, self._ids),
+            budget=self._scheduler.budget,
+            report=self._link.report,
+        )
 
     @property
     def connected_since(self) -> datetime | None:
         """Since when there is a connection; None: there is none. From any thread."""
-        return self._connected_since
+        return self._link.connected_since
 
     @property
     def budget(self) -> DataBudget:
@@ -217,13 +205,13 @@ class Uplink:
         """The present figures; from any thread."""
         in_flight = self._scheduler.in_flight
         return UplinkStats(
-            connected_since=self._connected_since,
+            connected_since=self._link.connected_since,
             sent=in_flight.sent,
             confirmed=in_flight.confirmed,
             retried=in_flight.retried,
             dead_letters=self._scheduler.dead_letters,
-            last_error=self._last_error,
-            last_error_at=self._last_error_at,
+            last_error=self._link.last_error,
+            last_error_at=self._link.last_error_at,
             refused=self._downlink.refused,
             health=self._health(),
             unreceipted=in_flight.unreceipted,
@@ -275,19 +263,17 @@ class Uplink:
     def _reconnect_until(self, stop: threading.Event) -> None:
         backoff = Backoff(_AGAIN_FIRST_S, self._settings.reconnect_max_s, _STEADY_AFTER_S)
         while not stop.is_set():
-            self._connected_s = math.inf
+            self._link.try_again()
             try:
                 self._deliver(stop)
             except MovedError:
                 continue
             except Exception as error:  # noqa: BLE001  the outermost line of this thread
-                self._report(f"{type(error).__name__}: {error}")
+                self._link.report(f"{type(error).__name__}: {error}")
                 _log.exception("the uplink starts over")
             # Being accepted is not being up: a broker that throws us out at once is left alone
             # for longer and longer.
-            wait_s = backoff.failed(time.monotonic() - self._connected_s)
-            self._connected_since = None
-            self._sleep(stop, wait_s)
+            self._sleep(stop, backoff.failed(self._link.end()))
 
     def _deliver(self, stop: threading.Event) -> None:
         """Run one connection from start to end, and handle why it ended."""
@@ -296,15 +282,15 @@ class Uplink:
         try:
             self._session(stop)
         except NewEpochError as error:
-            self._report(str(error))
+            self._link.report(str(error))
             self._begin_epoch(error)
         except NoRetainError as error:
-            self._report(error.reason)
+            self._link.report(error.reason)
             self._do_without_retaining()
         except LinkError as error:
-            self._report(self._cause_of(error))
+            self._link.report_end(error)
         except StorageError as error:
-            self._report(str(error))
+            self._link.report(str(error))
 
     def _do_without_retaining(self) -> None:
         """Do not use retained messages from the next connection on, until the agent restarts."""
@@ -314,38 +300,19 @@ class Uplink:
             )
         self._retains = False
 
-    def _cause_of(self, error: LinkError) -> str:
-        """Why a connection ended: not every broker says that another client took over our client id.
-
-        (Mosquitto 2.0 closes the connection that is taken over without a reason.)
-        """
-        lived_s = time.monotonic() - self._connected_s
-        if lived_s >= 0:  # else there was no connection
-            young = error.unexplained and lived_s < _SHORT_LIFE_S
-            self._short_lives = self._short_lives + 1 if young else 0
-        if not error.unexplained or self._short_lives < _SHORT_LIVES:
-            return error.reason
-        return said(
-            "{reason}; {count} connections in a row ended soon after they were made: the link is "
-            "bad, or another device uses the client id {client_id}",
-            reason=error.reason,
-            count=self._short_lives,
-            client_id=self._client_id,
-        )
-
     def _session(self, stop: threading.Event) -> None:
         """Connect, deliver, and disconnect cleanly when stopped, or to show a renewed certificate."""
-        session_id = self._ids.new(self._clock.now())
+        session_id, presence = self._ids.new(self._clock.now()), self.presence
         replaced = ReplacedFiles(self._settings)
         connection = Connection(
             self._settings,
-            client_id=self._client_id,
-            will=(self._state_topic, self._state(session_id, online=False)),
+            client_id=self._link.client_id,
+            will=(presence.topic, presence.state(session_id, online=False)),
             retain=self._retains,
         )
         with closing(connection), closing(self._database.read()) as reader:
             connection.open()
-            self._connected_since, self._connected_s = self._clock.now(), time.monotonic()
+            self._link.begin()
             _log.info("connected to %s", self._settings.broker)
             if not connection.limits.retains:
                 self._do_without_retaining()
@@ -354,8 +321,8 @@ class Uplink:
                 reader,
                 self._scheduler,
                 self._settings,
-                self._events_topic,
-                self._report,
+                self._topics.of("events"),
+                self._link.report,
                 self._downlink,
                 self._channels,
                 retain=self._retains,
@@ -364,7 +331,7 @@ class Uplink:
             try:
                 self._scheduler.pace.set(self._settings.backlog_events_per_s)
                 session.listen_to(self._downlink.receipts_topic, self._downlink.commands_topic)
-                session.send_state(self._state_topic, self._state(session_id, online=True))
+                session.send_state(presence.topic, presence.state(session_id, online=True))
                 self._clear_left_state(session)
                 self._announce(session_id)
                 self._retry_what_was_too_large(session)
@@ -373,7 +340,7 @@ class Uplink:
                     session.round(self._wake, self._round_s)
                     self._find_out_if_moved()
                     self._save_budget(_SAVE_BUDGET_S)
-                session.end(self._wake, self._state_topic, self._state(session_id, online=False))
+                session.end(self._wake, presence.topic, presence.state(session_id, online=False))
             except (NewEpochError, MovedError):
                 session.forget()
                 raise
@@ -390,18 +357,9 @@ class Uplink:
         try:
             self._outbox.begin_epoch(told.because, told.again).result()
         except StorageError as error:
-            self._report(str(error))
+            self._link.report(str(error))
             return
         self._scheduler.begin_anew()
-
-    def _state(self, session_id: str, *, online: bool) -> bytes:
-        state = DeviceState(
-            session_id=session_id,
-            online=online,
-            epoch=self._outbox.epoch,
-            predecessor=self._outbox.predecessor,
-        )
-        return state.model_dump_json().encode()
 
     def _clear_left_state(self, session: Session) -> None:
         """Clear the state that this device left under another topic, where the broker retains."""
@@ -415,36 +373,10 @@ class Uplink:
             self._scheduler.look_again()
 
     def _announce(self, session_id: str) -> None:
-        """Queue the birth as an event: retained messages do not reach every consumer.
-
-        It is on the disk before anything is sent: an epoch's first birth goes first.
-        """
-
-        def announce(connection: sqlite3.Connection) -> None:
-            begun = self._outbox.begun
-            body = BirthBody(
-                session_id=session_id,
-                predecessor=begun.predecessor,
-                because=begun.because,
-                carried=begun.carried,
-                agent_version=self._agent_version,
-                contract_version=VERSION,
-                configuration_sha256=self.configuration_sha256,
-                signing_key=self._signing_key,
-                open_cases=open_case_ids(connection),
-            )
-            self._outbox.add_birth(connection, Draft.of_device(body, self._clock, self._ids))
-
         try:
-            self._database.write(announce).result()
+            self.presence.announce(session_id)
         except StorageError as error:  # a full disk must still be drained
-            self._report(str(error))
-
-    def _report(self, problem: str) -> None:
-        problem = harmless(problem)
-        if problem != self._last_error:
-            _log.warning("%s", problem)
-        self._last_error, self._last_error_at = problem, self._clock.now()
+            self._link.report(str(error))
 
     def _sleep(self, stop: threading.Event, seconds: float) -> None:
         until_s = time.monotonic() + seconds

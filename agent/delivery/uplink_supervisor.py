@@ -56,7 +56,7 @@ class UplinkSupervisor:
 
     def go_on_with(self, configuration_sha256: str) -> None:
         """Name another configuration in births from now on; whoever builds uplinks names it, too."""
-        self._uplink.configuration_sha256 = configuration_sha256
+        self._uplink.presence.configuration_sha256 = configuration_sha256
 
     def start(self) -> None:
         """Start delivering."""
