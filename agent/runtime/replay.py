@@ -143,17 +143,7 @@ def replay(
         seed = _seed(configuration, opened)
         state_dir = state or (scratch if out is None else _fresh(out / "state"))
         evidence_dir = (out or scratch) / EVIDENCE
-        parts = assemble(
-            configuration,
-            state_dir=state_dir,
-            evidence_dir=evidence_dir,
-            ids=DerivedIds(f"{seed} {from_s}"),
-            clock=lambda frame: ClockReading(
-                state="replay", boot_id=seed[:16], monotonic_s=round(frame.monotonic_s, 3)
-            ),
-            boot_id=seed[:16],
-            epoch=seed[16:32],
-        )
+        parts = _assembled(configuration, state_dir, evidence_dir, seed, from_s)
         stack.callback(parts.close)
         report = ReplayReport()
         listener = _Listener(parts, report, out, on_event)
@@ -175,14 +165,35 @@ def replay(
             if on_progress is not None:
                 on_progress(frame.monotonic_s, until_s)
         parts.rest()
-        report.remarks += filter(None, (getattr(one, "remark", None) for one in opened.values()))
-        if parts.networks.verifier is not None and parts.networks.verifier.reason is not None:
-            report.remarks.append(
-                said("judged without the verifier: {reason}", reason=parts.networks.verifier.reason)
-            )
+        report.remarks += _remarks(opened, parts)
         report.total_s = time.perf_counter() - began_s
         _sum_up(parts, report)
     return report
+
+
+def _assembled(
+    configuration: Configuration, state_dir: Path, evidence_dir: Path, seed: str, from_s: float
+) -> Parts:
+    """The parts of a replay, in which nothing is random and no clock is asked."""
+    return assemble(
+        configuration,
+        state_dir=state_dir,
+        evidence_dir=evidence_dir,
+        ids=DerivedIds(f"{seed} {from_s}"),
+        clock=lambda frame: ClockReading(
+            state="replay", boot_id=seed[:16], monotonic_s=round(frame.monotonic_s, 3)
+        ),
+        boot_id=seed[:16],
+        epoch=seed[16:32],
+    )
+
+
+def _remarks(opened: dict[str, Camera], parts: Parts) -> Iterator[str]:
+    """What is odd about recordings that are whole, and why there was no verifier."""
+    yield from filter(None, (getattr(one, "remark", None) for one in opened.values()))
+    verifier = parts.networks.verifier
+    if verifier is not None and verifier.reason is not None:
+        yield said("judged without the verifier: {reason}", reason=verifier.reason)
 
 
 def _packer(

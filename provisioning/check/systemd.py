@@ -43,6 +43,38 @@ def serving(device: Device) -> Iterator[Finding]:
     files = [name for name in astray(Path("/"), systemd_version(), pins=pins) if name not in empty]
     off = [name for name in installable() if _says("is-enabled", name) != "enabled"]
     failed = [name for name in units() if _says("is-failed", name) == "failed"]
+    if not (empty or files or off or failed):
+        yield Finding(
+            "units",
+            "ok",
+            said("{count} units are installed", count=len(units())),
+            code="units_installed",
+        )
+        return
+    yield from _not_installed(empty, files)
+    if off and not (files or empty):
+        yield Finding(
+            "units",
+            "warning",
+            said("not enabled: {units}", units=off),
+            said("After a power cut nothing starts them."),
+            _INSTALL,
+            code="units_enabled",
+            fix=INSTALL_UNITS,
+        )
+    for name in failed:
+        yield Finding(
+            "units",
+            "warning",
+            said("{unit} has failed", unit=name),
+            said("Its work is not done until it is started again."),
+            said("`journalctl --namespace='*' -u {unit}` says why.", unit=name),
+            code="units_failed",
+        )
+
+
+def _not_installed(empty: list[str], files: list[str]) -> Iterator[Finding]:
+    """Files that systemd takes as masked, and those that are missing or of another version."""
     if empty:
         yield Finding(
             "units",
@@ -64,32 +96,6 @@ def serving(device: Device) -> Iterator[Finding]:
             _INSTALL,
             code="units_installed",
             fix=INSTALL_UNITS,
-        )
-    if off and not (files or empty):
-        yield Finding(
-            "units",
-            "warning",
-            said("not enabled: {units}", units=off),
-            said("After a power cut nothing starts them."),
-            _INSTALL,
-            code="units_enabled",
-            fix=INSTALL_UNITS,
-        )
-    for name in failed:
-        yield Finding(
-            "units",
-            "warning",
-            said("{unit} has failed", unit=name),
-            said("Its work is not done until it is started again."),
-            said("`journalctl --namespace='*' -u {unit}` says why.", unit=name),
-            code="units_failed",
-        )
-    if not (empty or files or off or failed):
-        yield Finding(
-            "units",
-            "ok",
-            said("{count} units are installed", count=len(units())),
-            code="units_installed",
         )
 
 

@@ -52,6 +52,21 @@ def _checked(server: str, authority: Path, token: str) -> Enrolling:
     return Enrolling(server, content_of(authority), token)
 
 
+def _networked(
+    wireless: tuple[str, str] | None, enrolling: tuple[str, Path, str] | None
+) -> tuple[Wireless | None, Enrolling | None]:
+    """The network that the device joins, and who gives it a certificate.
+
+    Raises:
+        CardError: The device could do nothing with one of them.
+    """
+    try:
+        joined = None if wireless is None else Wireless(*wireless)
+        return joined, None if enrolling is None else _checked(*enrolling)
+    except (ValueError, EstError, TrustError, UnreadableError) as error:
+        raise CardError(text_of(error)) from error
+
+
 def prepare_card(
     target: Path,
     *,
@@ -90,11 +105,7 @@ def prepare_card(
     if site is not None:
         named = load(site).site
         told |= {"tenant": named.tenant, "device_id": named.device_id}
-    try:
-        joined = None if wireless is None else Wireless(*wireless)
-        asked = None if enrolling is None else _checked(*enrolling)
-    except (ValueError, EstError, TrustError, UnreadableError) as error:
-        raise CardError(text_of(error)) from error
+    joined, asked = _networked(wireless, enrolling)
     plan = Plan(
         by=by,
         version=version("kerbwatch"),

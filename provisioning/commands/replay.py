@@ -112,7 +112,11 @@ def replay_site(
         )
     if as_json:
         _print_json(report)
-        return
+    else:
+        _print_summary(report, out)
+
+
+def _print_summary(report: ReplayReport, out: Path | None) -> None:
     click.echo()
     click.echo(say("Summary"))
     rows = list(_rows(report))

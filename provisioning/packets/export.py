@@ -89,11 +89,7 @@ def export(
         OSError: A file cannot be read.
         sqlite3.Error: The database cannot be read.
     """
-    if not (keys / SIGNING_KEY).is_file():
-        raise NoPacketError(
-            say("The device's signing key is not in {folder}: nothing can be sealed.", folder=keys)
-        )
-    signer = Signer(keys)
+    signer = _signer(keys)
     with closing(read_only(database)) as connection:
         connection.execute("BEGIN")  # one moment of a database that goes on
         case_id = _case_id(connection, evidence, case)
@@ -104,16 +100,16 @@ def export(
     told, missing = _told(records, evidence / case_id)
     if not told:
         raise NoPacketError(say("No manifest of case {case_id} can be read.", case_id=case_id))
+    manifests = [each for _, each in told.values() if isinstance(each, Manifest)]
+    pictures, gone, altered = _pictures(manifests, evidence, originals=originals)
     contents = {
         **{name: jws.encode() for name, (jws, _) in told.items()},
         LINKS: _json({"links": links}),
         EVENTS: _json(sorted(events, key=lambda each: str(each.get("occurred_at")))),
         KEYS: _json({"keys": _keys(records, signer)}),
         **{name: files(__package__).joinpath(name).read_bytes() for name in READMES},
+        **pictures,
     }
-    manifests = [each for _, each in told.values() if isinstance(each, Manifest)]
-    pictures, gone, altered = _pictures(manifests, evidence, originals=originals)
-    contents |= pictures
     _, newest = max(told.values(), key=lambda each: each[1].number)
     seal = Seal(
         tenant=newest.tenant,
@@ -123,10 +119,7 @@ def export(
         sealed_clock=ClockReading.of(clock),
         first=links[0]["number"] if links else None,
         head=None if head is None else layout.Head(number=head.number, link=head.link),
-        files={
-            name: Sealed(sha256=sha256(content).hexdigest(), size_bytes=len(content))
-            for name, content in sorted(contents.items())
-        },
+        files=_sealed(contents),
     )
     contents[SEAL] = signer.sign(seal.model_dump(mode="json")).encode()
     copies = sum(name.startswith(layout.PICTURES) for name in contents)
@@ -138,6 +131,22 @@ def export(
         missing=tuple(sorted(missing | gone)),
         altered=tuple(sorted(altered)),
     )
+
+
+def _signer(keys: Path) -> Signer:
+    if not (keys / SIGNING_KEY).is_file():
+        raise NoPacketError(
+            say("The device's signing key is not in {folder}: nothing can be sealed.", folder=keys)
+        )
+    return Signer(keys)
+
+
+def _sealed(contents: dict[str, bytes]) -> dict[str, Sealed]:
+    """What the seal says of each file."""
+    return {
+        name: Sealed(sha256=sha256(content).hexdigest(), size_bytes=len(content))
+        for name, content in sorted(contents.items())
+    }
 
 
 def _case_id(connection: sqlite3.Connection, evidence: Path, case: str) -> str:
