@@ -18,7 +18,7 @@ from drivers.clock import SystemClock
 from drivers.disk import replace_file
 from drivers.files.privileges import acting_for
 from provisioning.commands.audit import note
-from provisioning.commands.explain import UnknownCaseError, places
+from provisioning.commands.stored_case import UnknownCaseError, places
 from provisioning.console.exit_codes import FAULT
 from provisioning.packets.export import NoPacketError
 from provisioning.packets.export import export as make_packet

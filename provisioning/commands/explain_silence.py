@@ -15,7 +15,7 @@ from agent.storage.database import read_only
 from agent.storage.minute_table import ZoneMinute, minutes_of, span_of, timezone_of
 from drivers.clock import SystemClock
 from drivers.files.privileges import acting_for
-from provisioning.commands.explain import UnknownCaseError, places
+from provisioning.commands.stored_case import UnknownCaseError, places
 from provisioning.console.local_time import local
 from provisioning.console.rounding import compared, holds
 from provisioning.wording import MAX_SHOWN, say

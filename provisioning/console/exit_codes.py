@@ -33,7 +33,7 @@ EXPECTED = {
     "provisioning.commands.watch.NotRunningError": Expected(
         FAULT, said("There is nothing to watch.")
     ),
-    "provisioning.commands.explain.UnknownCaseError": Expected(
+    "provisioning.commands.stored_case.UnknownCaseError": Expected(
         FAULT, said("There is nothing to explain.")
     ),
     "provisioning.card.image.CardError": Expected(FAULT, said("The card was not prepared.")),

@@ -15,7 +15,7 @@ from agent.analysis.decision_trace import MAX_MOMENTS, Trace, Traces
 from agent.config.loading import load
 from agent.domain.measure import Measure
 from agent.runtime.replay import replay
-from provisioning.commands.explain import conditions, find
+from provisioning.commands.stored_case import conditions, find
 from tests.support.command_line import kerbwatch
 from tests.support.paths import STREET
 from tests.support.staged_clips import BUNDLED, replayed
