@@ -10,7 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from agent.storage.database import read_only
+from agent.storage.database_file import read_only
 from agent.storage.paths import DATABASE
 
 if TYPE_CHECKING:

@@ -22,7 +22,8 @@ from agent.storage import (
     salvage,
 )
 from agent.storage.checksum import is_whole
-from agent.storage.database import Database, lenient, refuse_newer
+from agent.storage.database import Database
+from agent.storage.database_file import lenient, refuse_newer
 from agent.storage.epoch import take_over
 from agent.storage.errors import UNREADABLE, NewerDatabaseError, StorageError, is_failing
 from agent.storage.paths import QUARANTINE

@@ -13,12 +13,12 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from agent.storage.database_file import BUSY_TIMEOUT_S, SCHEMA, NewerError, lenient, open_file
 from agent.storage.errors import (
-    UNREADABLE,
     NewerDatabaseError,
     StorageError,
     is_damage,
@@ -27,7 +27,7 @@ from agent.storage.errors import (
     is_storage_fault,
 )
 from agent.storage.reserve_file import ReserveFile
-from drivers.disk import make_folder, refusal, sync_folder
+from drivers.disk import refusal
 from wording.known_errors import reason_of
 from wording.messages import said
 
@@ -40,17 +40,6 @@ _Job = tuple["Callable[[sqlite3.Connection], Any]", "Future[Any]"]
 
 _GROUP_LIMIT = 500
 """More pieces of work than this do not wait for one and the same commit."""
-_BUSY_TIMEOUT_S = 5.0
-SCHEMA = 20
-"""How many migrations :mod:`agent.storage.migrations` holds: the version of the tables."""
-READABLE_FROM = 20
-"""The oldest ``SCHEMA`` whose agent may work on tables as they are here; the file says it as its ``user_version``.
-
-Raised to the number of a migration that changes what older agents rely on; not by one that only adds tables, or
-columns with a default. An update goes back by itself to the version before: a version that raises it beyond the
-``SCHEMA`` of the one before takes that way from it.
-"""
-
 
 _log = logging.getLogger(__name__)
 
@@ -77,15 +66,6 @@ class StoodIn:
 
 StandIn = Callable[["sqlite3.Connection", str], tuple["Path", StoodIn]]
 """Makes a database elsewhere, from what can be read of a failing one and with the reason why; gives its file."""
-
-
-def read_only(path: Path) -> sqlite3.Connection:
-    """A connection to read a database with, whoever writes it.
-
-    Raises:
-        sqlite3.OperationalError: There is none.
-    """
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
 
 
 class Database:
@@ -116,7 +96,7 @@ class Database:
         self._over: str | None = None
         try:
             self._connection = open_file(path)
-        except _NewerError as error:
+        except NewerError as error:
             raise NewerDatabaseError(path, error.args[0], SCHEMA) from None
         except (OSError, sqlite3.Error) as error:
             reason = refusal(error, path.parent)
@@ -155,7 +135,7 @@ class Database:
             f"{self.path.absolute().as_uri()}?mode=ro",
             uri=True,
             isolation_level=None,
-            timeout=_BUSY_TIMEOUT_S,
+            timeout=BUSY_TIMEOUT_S,
         )
         connection.execute("PRAGMA query_only = ON")
         connection.text_factory = lenient  # a broken text costs its row, not the reading
@@ -358,99 +338,3 @@ def _gone() -> sqlite3.Error:
     error = sqlite3.OperationalError("the database file was deleted or replaced")
     error.sqlite_errorcode = sqlite3.SQLITE_READONLY_DBMOVED
     return error
-
-
-def open_file(path: Path) -> sqlite3.Connection:
-    """Open a database as the writer does, with its tables as they are in this version.
-
-    Raises:
-        OSError: Its folder cannot be made.
-        sqlite3.Error: It cannot be used.
-    """
-    make_folder(path.parent)
-    _refuse_newer_unopened(path)
-    connection = sqlite3.connect(
-        path, isolation_level=None, check_same_thread=False, timeout=_BUSY_TIMEOUT_S
-    )
-    try:
-        _refuse_newer(connection)
-        # Only a file without tables takes this; it lets a drained outbox give its space back.
-        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-        connection.text_factory = lenient
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA journal_size_limit = 4194304")
-        _bring_up_to_date(connection)
-        sync_folder(path.parent)  # SQLite sees to its journals' names only
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-class _NewerError(sqlite3.DatabaseError):
-    """The tables are of a version of which this agent knows nothing."""
-
-
-def lenient(text: bytes) -> str:
-    """Decode a text of the file; invalid bytes become replacement characters."""
-    return text.decode(errors="replace")
-
-
-def refuse_newer(path: Path) -> None:
-    """Refuse a database that only newer agents may work on; nothing of it is changed, its journal included.
-
-    Raises:
-        NewerDatabaseError: It is one.
-    """
-    try:
-        _refuse_newer_unopened(path)
-    except _NewerError as error:
-        raise NewerDatabaseError(path, error.args[0], SCHEMA) from None
-
-
-def _refuse_newer_unopened(path: Path) -> None:
-    """Look at it without the right to write: whoever may, merges the journal when he closes the file."""
-    if not path.exists():
-        return
-    found = 0
-    with suppress(*UNREADABLE), closing(read_only(path)) as connection:
-        found = _readable_from(connection)  # what else is wrong is said by whoever opens it
-    if found > SCHEMA:
-        raise _NewerError(found)
-
-
-def _refuse_newer(connection: sqlite3.Connection) -> None:
-    if (found := _readable_from(connection)) > SCHEMA:
-        raise _NewerError(found)
-
-
-def _readable_from(connection: sqlite3.Connection) -> int:
-    [found] = connection.execute("PRAGMA user_version").fetchone()
-    return int(found)
-
-
-def _bring_up_to_date(connection: sqlite3.Connection) -> None:
-    """Create or migrate the tables, if they are older than those of this version.
-
-    Who may read them is written first: a power cut between two migrations leaves no file that an older agent takes
-    for its own.
-    """
-    if _readable_from(connection) >= READABLE_FROM and _applied(connection) >= SCHEMA:
-        return
-    # Only then: what it imports would otherwise stay in memory for as long as the agent runs.
-    from agent.storage import migrations  # noqa: PLC0415
-
-    if _readable_from(connection) < READABLE_FROM:
-        connection.execute(f"PRAGMA user_version = {READABLE_FROM}")
-    migrations.apply(connection)
-
-
-def _applied(connection: sqlite3.Connection) -> int:
-    """How many migrations made these tables."""
-    try:
-        query = "SELECT count(*) FROM _sqlite_migrations WHERE migration_set = 'kerbwatch'"
-        [count] = connection.execute(query).fetchone()
-    except sqlite3.OperationalError:
-        return 0  # a file that has only just begun
-    return int(count)

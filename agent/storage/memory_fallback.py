@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from agent.storage import kept_table, plain_tables, salvage
 from agent.storage.case_table import cases_adapter, save_case
-from agent.storage.database import Database, StoodIn, lenient, open_file
+from agent.storage.database import Database, StoodIn
+from agent.storage.database_file import lenient, open_file
 from agent.storage.epoch import carried, note_carried, take_back, take_over
 from agent.storage.errors import UNREADABLE, StorageError
 from agent.storage.outbox_queries import Lane

@@ -1,6 +1,6 @@
 """The schema migrations: each is applied once, in order, and never edited afterwards.
 
-Imported only when a database is new or older than the agent (``agent.storage.database.SCHEMA``). One that changes what
+Imported only when a database is new or older than the agent (``agent.storage.database_file.SCHEMA``). One that changes what
 older agents rely on raises ``READABLE_FROM`` there.
 """
 

@@ -20,7 +20,7 @@ from agent.identity.signing_key import Signer
 from agent.retention import LegalHolds
 from agent.runtime.instance_lock import NotAloneError, alone
 from agent.storage import evidence_chain
-from agent.storage.database import read_only
+from agent.storage.database_file import read_only
 from agent.storage.outbox_queries import waiting_count
 from agent.storage.paths import AUDIT, DATABASE, KEYS
 from agent.telemetry.status_file import FILE as STATUS

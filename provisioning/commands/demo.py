@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from agent.config import loading, schema
 from agent.runtime import log_format
-from agent.storage.database import read_only
+from agent.storage.database_file import read_only
 from agent.storage.outbox_queries import last_sequence, waiting_types
 from agent.storage.paths import DATABASE
 from agent.storage.state_table import load_state

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from agent.domain.scene import Box
-from agent.storage.database import read_only
+from agent.storage.database_file import read_only
 from agent.storage.minute_table import timezone_of
 from agent.storage.paths import KEYS
 from drivers import pictures

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from agent.storage.database import read_only
+from agent.storage.database_file import read_only
 from agent.storage.minute_table import ZoneMinute, minutes_of, span_of, timezone_of
 from drivers.clock import SystemClock
 from drivers.files.privileges import acting_for

@@ -13,7 +13,7 @@ import click
 from agent.config.in_force import of_device
 from agent.config.site_files import site_folder
 from agent.storage import day_counters
-from agent.storage.database import read_only
+from agent.storage.database_file import read_only
 from agent.storage.paths import DATABASE
 from agent.telemetry.daily_summary import summary_of
 from drivers.clock import SystemClock

@@ -16,7 +16,8 @@ from agent.config.site_files import site_folder
 from agent.retention import HoldError, LegalHold, LegalHolds, Outcome, Retention, SampleCrops
 from agent.retention.track_files import TrackFiles
 from agent.storage.case_table import case_ids
-from agent.storage.database import Database, read_only
+from agent.storage.database import Database
+from agent.storage.database_file import read_only
 from agent.storage.paths import COLLECTION, DATABASE, EVIDENCE, TRACKS
 from drivers.clock import SystemClock
 from drivers.files.privileges import acting_for

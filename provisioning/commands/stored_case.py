@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from agent.config.site_files import site_folder
 from agent.storage.case_notes import CaseNotes, notes_on
 from agent.storage.case_table import traces_of
-from agent.storage.database import read_only
+from agent.storage.database_file import read_only
 from agent.storage.paths import DATABASE, EVIDENCE
 from drivers.files.privileges import acting_for
 from provisioning.commands import suppressed

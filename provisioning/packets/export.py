@@ -20,7 +20,7 @@ from agent.protocol.events import PublicKey
 from agent.protocol.evidence import Manifest, Tombstone
 from agent.protocol.signed import read_record, thumbprint
 from agent.storage import evidence_chain
-from agent.storage.database import read_only
+from agent.storage.database_file import read_only
 from drivers.files.privileges import read_file
 from provisioning.packets import layout
 from provisioning.packets.layout import EVENTS, KEYS, LINKS, MANIFESTS, READMES, SEAL, Seal, Sealed

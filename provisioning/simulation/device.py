@@ -12,7 +12,8 @@ from zoneinfo import ZoneInfo
 from agent.delivery.uplink import Uplink
 from agent.domain.ids import RandomIds
 from agent.storage.case_table import load_open_cases, save_case
-from agent.storage.database import Database, read_only
+from agent.storage.database import Database
+from agent.storage.database_file import read_only
 from agent.storage.errors import StorageError
 from agent.storage.outbox import Outbox
 from agent.storage.paths import DATABASE

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from agent.storage.database import SCHEMA
+from agent.storage.database_file import SCHEMA
 from drivers.files import version_record as record
 from provisioning.versions import proof, unit_files, working
 from wording.messages import said

@@ -11,7 +11,7 @@ from agent.config.plausibility import remarks
 from agent.protocol.events import CaseEvent
 from agent.runtime.replay import replay
 from agent.storage import day_counters
-from agent.storage.database import read_only
+from agent.storage.database_file import read_only
 from agent.storage.paths import DATABASE
 from agent.telemetry.daily_summary import summary_of
 from provisioning.commands.report import lines

@@ -13,7 +13,8 @@ from agent.config.schema import UplinkSection
 from agent.protocol.commands import Resend
 from agent.protocol.events import Predecessor
 from agent.storage.corruption import open_database
-from agent.storage.database import SCHEMA, Database
+from agent.storage.database import Database
+from agent.storage.database_file import SCHEMA
 from agent.storage.errors import NewerDatabaseError
 from agent.storage.state_table import save_state
 from provisioning.demo.consumer import unpacked

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agent.runtime.device import last_update
-from agent.storage.database import SCHEMA, Database
+from agent.storage.database import Database
+from agent.storage.database_file import SCHEMA
 from drivers.files import version_record as record
 from drivers.files.version_record import Trial, Working
 from provisioning.check.versions import of_layout

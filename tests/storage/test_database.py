@@ -20,7 +20,8 @@ import sqlite_utils
 from agent.domain.scene import Box, Case, Member
 from agent.storage import migrations
 from agent.storage.case_table import load_open_cases, save_case
-from agent.storage.database import READABLE_FROM, SCHEMA, Database
+from agent.storage.database import Database
+from agent.storage.database_file import READABLE_FROM, SCHEMA
 from agent.storage.errors import StorageError
 from agent.storage.state_table import load_state, save_state
 from tests.support.paths import ROOT

@@ -12,7 +12,8 @@ import pytest
 from agent.storage import database as storage
 from agent.storage.case_table import load_open_cases, save_case
 from agent.storage.corruption import open_database
-from agent.storage.database import READABLE_FROM, SCHEMA, Database
+from agent.storage.database import Database
+from agent.storage.database_file import READABLE_FROM, SCHEMA
 from agent.storage.errors import NewerDatabaseError
 from agent.storage.paths import DATABASE
 from tests.support.agent_process import run_agent
