@@ -174,14 +174,15 @@ def test_it_goes_into_a_spreadsheet_as_text_and_that_is_logged_too(
     desk: RunningDesk, visitor: Visitor
 ) -> None:
     desk.sql(
-        "INSERT INTO access_log (account, what, method, path, status, peer, detail) "
-        "VALUES ('formula', 'did', 'POST', '/x', 200, '?', '=HYPERLINK(\"http://evil\")')"
+        "INSERT INTO access_log (at, account, role, what, method, path, status, peer, detail) VALUES "
+        "('2026-03-01 16:30+00', 'formula', 'reviewer', 'did', 'POST', '/x', 200, '?', '=HYPERLINK(\"http://evil\")')"
     )
     visitor.be(Role.ADMINISTRATOR)
     answer = visitor.get("/log.csv?account=formula")
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
     assert answer.content.startswith("\ufeff".encode())
     [row] = csv.DictReader(io.StringIO(answer.text.removeprefix("\ufeff")))
-    assert row["detail"] == '\'=HYPERLINK("http://evil")'
+    assert row["Detail"] == '\'=HYPERLINK("http://evil")'
+    assert (row["Time"], row["Role"], row["What"]) == ("2026-03-02 00:30:00", "Reviewer", "did")
     exported = "SELECT account, detail FROM access_log WHERE what = 'exported'"
     assert desk.sql(exported) == [("administrator", "account=formula")]

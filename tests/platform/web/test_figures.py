@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -51,6 +52,29 @@ def test_each_has_a_page_a_plot_and_a_file(viewer: Visitor, name: str) -> None:
     assert file.content.startswith(b"\xef\xbb\xbf")
     lines = list(csv.reader(io.StringIO(file.text)))
     assert page.text.count("<tr>") == len(lines) > 1
+
+
+def test_plot_and_file_are_those_of_the_page_though_more_has_come_since(
+    desk: RunningDesk, viewer: Visitor
+) -> None:
+    page = viewer.get("/figures/daily?period=2026-09")
+    [link] = re.findall(r'href="(/figures/daily\.csv\?[^"]*as_of=[0-9]+)"', page.text)
+    at = "2026-09-03T10:00:00+08:00"
+    body = {"case_id": "since", "kind": "street_vending", "state": "open", "opened_at": at}
+    body |= {"place": {"place_id": "place", "zone_id": "zone"}, "last_present_at": at}  # type: ignore[dict-item]
+    event = {"event_id": "since", "type": "case.opened", "test": False, "occurred_at": at}
+    with desk.connect() as connection:
+        take_events(connection, [("example-city", "corner", event | {"body": body})])
+    assert "2026-09-03" not in viewer.client.get(link.replace("&amp;", "&")).text
+    assert "2026-09-03" in viewer.client.get("/figures/daily.csv?period=2026-09").text
+    assert "2026-09-03" in viewer.get("/figures/daily?period=2026-09").text
+
+
+def test_a_moment_of_long_ago_or_of_nowhere_is_none(viewer: Visitor) -> None:
+    for told in ("0", "99999999999999", "-1", "x", "9" * 40):
+        file = viewer.client.get(f"/figures/daily.csv?{PERIOD}&as_of={told}")
+        assert file.status_code == 200
+        assert len(file.text.splitlines()) > 1
 
 
 def test_what_a_viewer_takes_away_is_in_the_log(desk: RunningDesk, viewer: Visitor) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import click
 
 from kerbwatch_platform import figures, settings, store
 from kerbwatch_platform.figures import archive, duck
+from kerbwatch_platform.figures.reach import reach_of
 from kerbwatch_platform.figures.writing import as_csv, cells, headings
 from kerbwatch_platform.words import Language, say, text
 from kerbwatch_platform.words.spoken import tell
@@ -53,7 +55,9 @@ def of_period(
 ) -> None:
     """Print one figure."""
     try:
-        asked = figures.period(named, chosen.time_zone, again_within_days=days)
+        asked = figures.period(
+            named, chosen.time_zone, now=_written_at(folder), again_within_days=days
+        )
         if folder is not None:
             rows = duck.ask(folder, name, asked)
         else:
@@ -66,12 +70,22 @@ def of_period(
     question = figures.QUESTIONS[name]
     if as_file:
         # Bytes: a terminal's encoding has nothing to do with a file for a spreadsheet.
-        sys.stdout.buffer.write(as_csv(language, question, rows, asked.zone).encode())
+        sys.stdout.buffer.write(as_csv(language, question, rows, asked).encode())
         return
+    note = reach_of(question, asked).note(language)
+    if note:
+        click.echo(note, err=True)
     click.echo("\t".join(headings(language, question)))
     for row in rows:
         told = cells(language, question, row, asked.zone)
         click.echo("\t".join("" if value is None else str(value) for value in told))
+
+
+def _written_at(folder: Path | None) -> datetime | None:
+    """When an archive was last written: nothing later is in it. None: there is none, or PostgreSQL is asked."""
+    if folder is None or not (folder / duck.VERDICTS).exists():
+        return None
+    return datetime.fromtimestamp((folder / duck.VERDICTS).stat().st_mtime, UTC)
 
 
 @click.command(

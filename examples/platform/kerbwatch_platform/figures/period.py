@@ -130,6 +130,7 @@ class Period:
 
 
 _QUARTER_MS = 900_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def period(
@@ -152,7 +153,7 @@ def period(
         first[0],
         last[1],
         ZoneInfo(time_zone),
-        int(moment.timestamp() * 1000),
+        (moment - _EPOCH) // timedelta(milliseconds=1),
         again_within_days,
     )
 

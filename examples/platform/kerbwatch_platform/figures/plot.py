@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from kerbwatch_platform.figures.making import ALL, minutes_per_hour
+from kerbwatch_platform.figures.reach import reach_of
 from kerbwatch_platform.figures.writing import WEEKDAYS, cell
 from kerbwatch_platform.words import Language, say
 
@@ -56,10 +57,13 @@ def plot(language: Language, question: Question, rows: list[Row], of: Period) ->
         figure = Figure(figsize=(9, 4.6), layout="constrained")
         axes = figure.add_subplot()
         draw(_Plot(axes, language, question, of), rows)
-        axes.set_title(f"{say(language, question.words)} · {of.name}", loc="left", fontsize=12)
+        until = reach_of(question, of).title(language)
+        axes.set_title(
+            f"{say(language, question.words)} · {of.name}{until}", loc="left", fontsize=12
+        )
         out = io.StringIO()
         figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
-    return _plain(out.getvalue(), f"{say(language, question.words)} {of.name}")
+    return _plain(out.getvalue(), f"{say(language, question.words)} {of.name}{until}")
 
 
 class _Plot:

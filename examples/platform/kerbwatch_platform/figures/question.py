@@ -27,6 +27,7 @@ Unit = Literal[
     "moment",
 ]
 """How a column is written: figures with the decimals that make sense, codes in words."""
+Hours = Literal["days", "signs", "nights"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,8 @@ class Question:
         about: What it counts, and what it does not.
         columns: In order.
         made: From what SQL gives, the rows that people see.
+        hours: What tells the hours able to see: the summaries of days that are over, signs of life, or those of
+            nights that are over; None: the figure has none.
     """
 
     name: str
@@ -55,6 +58,7 @@ class Question:
     about: str
     columns: tuple[Column, ...]
     made: Callable[[list[Row]], list[Row]]
+    hours: Hours | None = "days"
 
     @property
     def sql(self) -> str:

@@ -127,6 +127,7 @@ _ALL = (
             Column("verdict", text("verdict"), "verdict"),
         ),
         making.overflows,
+        hours=None,
     ),
     Question(
         "vending",
@@ -148,6 +149,7 @@ _ALL = (
             *_SEEN,
         ),
         making.vending,
+        hours="signs",
     ),
     Question(
         "hot_spots",
@@ -204,6 +206,7 @@ _ALL = (
             *_SEEN,
         ),
         making.night,
+        hours="nights",
     ),
     Question(
         "daily",

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from kerbwatch_platform.figures.making import ALL
+from kerbwatch_platform.figures.reach import HEADINGS, reach_of
 from kerbwatch_platform.words import Language, say, text
+from kerbwatch_platform.words.spreadsheet import csv_of
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
+    from kerbwatch_platform.figures.period import Period
     from kerbwatch_platform.figures.question import Column, Question, Row
 
 WORDS = {
@@ -51,8 +52,6 @@ WEEKDAYS = (
     text("Sunday"),
 )
 DECIMALS = {"hours": 1, "minutes": 1, "share": 3, "rate": 3}
-# What a spreadsheet takes for the beginning of a formula, also in its wide forms.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def headings(language: Language, question: Question) -> list[str]:
@@ -79,17 +78,10 @@ def cell(language: Language, column: Column, value: Any, zone: ZoneInfo) -> Any:
     return value if words is None else say(language, words)
 
 
-def as_csv(language: Language, question: Question, rows: list[Row], zone: ZoneInfo) -> str:
-    """CSV that a spreadsheet opens as it stands: with a byte order mark, and no cell is a formula."""
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(headings(language, question))
-    for row in rows:
-        writer.writerow(_harmless(value) for value in cells(language, question, row, zone))
-    return "\ufeff" + out.getvalue()
-
-
-def _harmless(value: Any) -> Any:
-    if isinstance(value, str) and value.lstrip().startswith(_FORMULA):
-        return "'" + value
-    return value
+def as_csv(language: Language, question: Question, rows: list[Row], of: Period) -> str:
+    """CSV that a spreadsheet opens as it stands; each line says up to when it tells."""
+    reach = reach_of(question, of).cells()
+    lines = ([*cells(language, question, row, of.zone), *reach] for row in rows)
+    return csv_of(
+        [*headings(language, question), *(say(language, each) for each in HEADINGS)], lines
+    )

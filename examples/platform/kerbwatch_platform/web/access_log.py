@@ -13,10 +13,23 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
 PAGE = 100
-COLUMNS = (
-    "number", "at", "account", "role", "what", "tenant", "device", "case_id", "picture", "method", "path",
-    "status", "peer", "detail",
-)  # fmt: skip
+COLUMNS = {
+    "number": text("Number"),
+    "at": text("Time"),
+    "account": text("Account"),
+    "role": text("Role"),
+    "what": text("What"),
+    "tenant": text("City"),
+    "device": text("Device"),
+    "case_id": text("Case"),
+    "picture": text("Picture (SHA-256)"),
+    "method": text("Method"),
+    "path": text("Page"),
+    "status": text("Result"),
+    "peer": text("Address"),
+    "detail": text("Detail"),
+}
+"""Column → its heading."""
 
 WHAT = {
     "saw": text("saw"),

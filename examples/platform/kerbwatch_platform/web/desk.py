@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse, RedirectResponse
 from kerbwatch_platform import store
 from kerbwatch_platform.web import access_log, sessions
 from kerbwatch_platform.web.addresses import Addresses
+from kerbwatch_platform.web.kept_figures import KeptFigures
 from kerbwatch_platform.web.limiting import Limits
 from kerbwatch_platform.web.passwords import Passwords
 from kerbwatch_platform.web.rendering import Rendering
@@ -115,6 +116,7 @@ class Desk:
         self.addresses = Addresses(settings.web)
         self.limits = Limits()
         self.passwords = Passwords()
+        self.figures = KeptFigures()
         self._nav = nav
         self._rendering = Rendering(settings.time_zone)
         self._pool = store.pool(settings.database, longest_s=LONGEST_S)

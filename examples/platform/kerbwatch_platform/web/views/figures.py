@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from starlette.responses import Response
 from starlette.routing import Route
@@ -11,8 +12,10 @@ from starlette.routing import Route
 from kerbwatch_platform import figures
 from kerbwatch_platform.figures.period import quarter_of
 from kerbwatch_platform.figures.plot import drawable, plot
+from kerbwatch_platform.figures.reach import reach_of
 from kerbwatch_platform.figures.writing import as_csv, cells, headings
-from kerbwatch_platform.web.frame import Desk, Nav, RefusedError, Role, page
+from kerbwatch_platform.web.frame import Desk, Nav, RefusedError, Role, csv_answer, page
+from kerbwatch_platform.web.kept_figures import KEPT_S
 from kerbwatch_platform.words import text
 
 if TYPE_CHECKING:
@@ -39,19 +42,25 @@ def overview(desk: Desk, request: Request) -> Response:
 
 @page(role=Role.VIEWER)
 def figure(desk: Desk, request: Request) -> Response:
-    """One figure of one period."""
-    question, of, rows = _asked(desk, request)
+    """One figure of one period, as it is now; its plot and its file are of the same moment."""
+    question, of = _asked(desk, request, datetime.now(UTC))
+    rows = _rows(desk, question, of)
     language = desk.language(request)
     shown = [cells(language, question, row, of.zone) for row in rows[:MOST_ROWS]]
     days = of.again_within_days
+    reach = reach_of(question, of)
+    query = f"period={of.name}&days={days}"
     return desk.show(
         request,
         "figures.html",
         figures=list(figures.QUESTIONS.values()),
         question=question,
         of=of,
-        query=f"period={of.name}&days={days}",
+        query=query,
+        same=f"{query}&as_of={of.now_ms}",
         days=days,
+        note=reach.note(language),
+        until=reach.title(language),
         headings=headings(language, question),
         numbers=[column.unit in _NUMBERS for column in question.columns],
         rows=shown,
@@ -64,27 +73,32 @@ def figure(desk: Desk, request: Request) -> Response:
 @page(role=Role.VIEWER)
 def picture(desk: Desk, request: Request) -> Response:
     """Its plot."""
-    question, of, rows = _asked(desk, request)
-    drawn = plot(desk.language(request), question, rows, of)
+    question, of = _asked(desk, request, _as_of(request))
+    drawn = plot(desk.language(request), question, _rows(desk, question, of), of)
     return Response(drawn, media_type="image/svg+xml")
 
 
 @page(role=Role.VIEWER)
 def table(desk: Desk, request: Request) -> Response:
     """All of its rows, for a spreadsheet."""
-    question, of, rows = _asked(desk, request)
+    question, of = _asked(desk, request, _as_of(request))
     desk.log(request, "exported", 200, detail=f"{question.name} {of.name}")
-    return Response(
-        as_csv(desk.language(request), question, rows, of.zone).encode(),
-        media_type="text/csv; charset=utf-8",
-        headers={
-            "content-disposition": f'attachment; filename="{question.name}-{of.name}.csv"',
-        },
-    )
+    text_of = as_csv(desk.language(request), question, _rows(desk, question, of), of)
+    return csv_answer(f"{question.name}-{of.name}.csv", text_of)
 
 
-def _asked(desk: Desk, request: Request) -> tuple[Question, figures.Period, list[Row]]:
-    """The figure of the address, the period of the query, and the rows.
+def _as_of(request: Request) -> datetime:
+    """The moment of the page that leads here; now, where that was long ago or nothing says it."""
+    now, told = datetime.now(UTC), request.query_params.get("as_of", "")
+    if told.isascii() and told.isdigit() and len(told) < 15:
+        ago_ms = int(now.timestamp() * 1000) - int(told)
+        if 0 <= ago_ms <= KEPT_S * 1000:
+            return datetime.fromtimestamp(int(told) / 1000, UTC)
+    return now
+
+
+def _asked(desk: Desk, request: Request, now: datetime) -> tuple[Question, figures.Period]:
+    """The figure of the address, and the period of the query as of a moment.
 
     Raises:
         RefusedError: There is no such figure, or it is no period.
@@ -93,16 +107,23 @@ def _asked(desk: Desk, request: Request) -> tuple[Question, figures.Period, list
     if question is None:
         raise RefusedError(404, NO_FIGURE)
     given, zone = request.query_params, desk.settings.time_zone
-    today = datetime.now(figures.period("2026", zone).zone).date()
-    name = given.get("period", "").strip() or quarter_of(today)
+    name = given.get("period", "").strip() or quarter_of(now.astimezone(ZoneInfo(zone)).date())
     told = given.get("days", "")
     days = int(told) if told.isascii() and told.isdigit() and len(told) < 4 else _AGAIN_DAYS
     try:
-        of = figures.period(name, zone, again_within_days=days)
+        return question, figures.period(name, zone, now=now, again_within_days=days)
     except figures.PeriodError as error:
         raise RefusedError(400, NOT_PERIOD, name=name[:40]) from error
-    with desk.connection() as connection:
-        return question, of, figures.ask(connection, question.name, of)
+
+
+def _rows(desk: Desk, question: Question, of: figures.Period) -> list[Row]:
+    """The figure's rows: those of the same moment where they are kept, else out of the database."""
+    rows = desk.figures.get(question.name, of)
+    if rows is None:
+        with desk.connection() as connection:
+            rows = figures.ask(connection, question.name, of)
+        desk.figures.keep(question.name, of, rows)
+    return rows
 
 
 NAV = Nav(text("Figures"), "/figures", 50, key="f")

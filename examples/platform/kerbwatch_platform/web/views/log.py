@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from starlette.routing import Route
@@ -13,6 +13,7 @@ from kerbwatch_platform.web import access_log
 from kerbwatch_platform.web.frame import Desk, Nav, RefusedError, Role, csv_answer, page
 from kerbwatch_platform.web.roles import ROLE_NAMES
 from kerbwatch_platform.words import text
+from kerbwatch_platform.words.spreadsheet import csv_of
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -50,10 +51,18 @@ def as_csv(desk: Desk, request: Request) -> Response:
     desk.note(request, what="exported", detail=urlencode(_asked(request)))
     with desk.connection() as connection:
         rows = access_log.read(connection, wanted, desk.settings.time_zone, MOST_OF_FILE)
-    cells = [
-        [row["at"].isoformat() if c == "at" else row[c] for c in access_log.COLUMNS] for row in rows
-    ]
-    return csv_answer("access-log.csv", access_log.COLUMNS, cells)
+    headings = [desk.say(request, words) for words in access_log.COLUMNS.values()]
+    lines = [_line(desk, request, row) for row in rows]
+    return csv_answer("access-log.csv", csv_of(headings, lines))
+
+
+def _line(desk: Desk, request: Request, row: dict[str, Any]) -> list[Any]:
+    """A row as the page shows it: the city's time, and codes in words."""
+    told = row | {"at": desk.at(row["at"], "%Y-%m-%d %H:%M:%S")}
+    for name, words in (("what", access_log.WHAT), ("role", ROLE_NAMES)):
+        if row[name] in words:
+            told[name] = desk.say(request, words[row[name]])
+    return [told[name] for name in access_log.COLUMNS]
 
 
 def _asked(request: Request) -> dict[str, str]:
