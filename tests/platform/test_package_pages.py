@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import click
 import pytest
 from kerbwatch_platform import store
 from kerbwatch_platform.cli import main
-from kerbwatch_platform.settings import Settings
+from kerbwatch_platform.settings import Retention, Settings
 
 from tests.support.page_blocks import blocks, commands
 from tests.support.paths import ROOT
@@ -63,6 +64,13 @@ def test_every_part_of_the_settings_on_a_page_is_taken(tmp_path: Path) -> None:
     }
     for _, text in blocks("toml platform"):
         Settings.model_validate(whole | tomllib.loads(text))
+
+
+@pytest.mark.parametrize("page", ["evidence-desk.md", "evidence-desk.zh-CN.md"])
+def test_each_period_on_the_page_is_that_of_the_settings(page: str) -> None:
+    text = (ROOT / "docs" / "platform" / page).read_text(encoding="utf-8")
+    told = dict(re.findall(r"^\| [^|]+ \| `(\w+_days)` \| (\d+)\b", text, re.MULTILINE))
+    assert told == {name: f"{each:g}" for name, each in Retention().model_dump().items()}
 
 
 @pytest.mark.slow

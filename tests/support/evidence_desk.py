@@ -12,8 +12,13 @@ from typing import TYPE_CHECKING, Any
 from kerbwatch_platform import evidence
 from kerbwatch_platform.contract.message import Message
 from kerbwatch_platform.evidence.keeping import Own
+from kerbwatch_platform.store import lived
+
+from tests.support.command_line import kerbwatch
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import psycopg
     from kerbwatch_platform.settings import Settings
 
@@ -28,6 +33,14 @@ def opened(content: bytes) -> dict[str, bytes]:
     """The files of a zip."""
     with zipfile.ZipFile(io.BytesIO(content)) as found:
         return {name: found.read(name) for name in found.namelist()}
+
+
+def exported(city: City, case_id: str, out: Path, *options: str) -> Path:
+    """What a technician exports on the device."""
+    folder = city.device.site
+    done = kerbwatch("evidence", "export", folder, case_id, "--out", out, *options)
+    assert done.exit_code == 0, done.output
+    return out
 
 
 @dataclass
@@ -104,6 +117,13 @@ class City:
             Message(f"{place}/{begin}", content[begin : begin + size])
             for begin in range(0, len(content), size)
         ]
+
+    def lives(self, *, days: float) -> None:
+        """Time passes, as the platform counts it."""
+        lived.advance(self.connection)
+        self.connection.execute(
+            "UPDATE lived_time SET lived_s = lived_s + %s", (days * lived.DAY_S,)
+        )
 
     def rows(self, text: str) -> list[tuple[Any, ...]]:
         return self.connection.execute(text.encode()).fetchall()

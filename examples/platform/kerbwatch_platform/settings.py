@@ -114,6 +114,44 @@ class Limits(_Section):
     bytes_per_s: Annotated[float, Field(gt=0)] = 2_000_000.0
 
 
+_Days = Annotated[float, Field(gt=0, le=36_500, allow_inf_nan=False)]
+
+
+class Retention(_Section):
+    """How long things are kept, in days that the platform lives through. The city's choice: no law is behind a figure.
+
+    Of pictures they count from the last that happened to a case: it ended, was decided, or was handed over.
+    """
+
+    open_days: _Days = 365
+    """Of a case that is open, after its device said anything of it."""
+    undecided_days: _Days = 180
+    false_days: _Days = 30
+    duplicate_days: _Days = 180
+    valid_days: _Days = 365
+    handed_over_days: _Days = 1095
+    others_days: _Days = 30
+    """Of snapshots, and of pictures that no manifest names."""
+    access_log_days: Annotated[float, Field(ge=184, le=36_500, allow_inf_nan=False)] = 365
+    """At least six calendar months."""
+    notes_days: _Days = 180
+    """Of messages in quarantine that were dealt with, and of notes: limits, orders, webhooks, links, sessions."""
+
+    def days(self, outcome: str) -> float:
+        """The period of an outcome of :meth:`by_outcome`."""
+        return self.by_outcome()[outcome]
+
+    def by_outcome(self) -> dict[str, float]:
+        """The period of each outcome that a case may have."""
+        return {
+            "undecided": self.undecided_days,
+            "false": self.false_days,
+            "duplicate": self.duplicate_days,
+            "valid": self.valid_days,
+            "handed_over": self.handed_over_days,
+        }
+
+
 class Timestamps(_Section):
     """The authority that signs when an hour's records were there (RFC 3161)."""
 
@@ -143,6 +181,7 @@ class Settings(_Section):
     time_zone: Annotated[str, AfterValidator(_time_zone)] = "Asia/Shanghai"
     web: Web = Web()
     limits: Limits = Limits()
+    retention: Retention = Retention()
     timestamps: Timestamps | None = None
     uploads: Uploads | None = None
     webhooks: tuple[Webhook, ...] = ()

@@ -11,16 +11,7 @@ from kerbwatch_platform.evidence.handover import handover
 from kerbwatch_platform.evidence.packets import PacketError, take_packet
 
 from agent.identity.signing_key import Signer
-from tests.support.command_line import kerbwatch
-from tests.support.evidence_desk import City, opened
-
-
-def exported(city: City, case_id: str, out: Path, *options: str) -> Path:
-    """What a technician exports on the device."""
-    folder = city.device.site
-    done = kerbwatch("evidence", "export", folder, case_id, "--out", out, *options)
-    assert done.exit_code == 0, done.output
-    return out
+from tests.support.evidence_desk import City, exported, opened
 
 
 def test_it_brings_every_copy_and_is_handed_over_with_the_case(city: City, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from kerbwatch_platform import evidence
 from kerbwatch_platform.contract.message import Message
-from kerbwatch_platform.evidence import keeping, pieces
+from kerbwatch_platform.evidence import folder, keeping, pieces
 from kerbwatch_platform.evidence.sweep import sweep
 
 from tests.support.evidence_desk import City, hashed
@@ -234,6 +234,7 @@ def test_killed_between_file_and_row_the_picture_comes_again_and_is_whole(
 
 def test_a_file_that_was_never_made_durable_is_written_anew(city: City, large: bytes) -> None:
     """A power cut leaves a file of the right name that is empty; its row was never committed."""
+    folder.need(city.connection, city.settings)  # other pictures were stored before it
     place = city.settings.evidence_folder / hashed(large)[:2] / hashed(large)
     place.parent.mkdir(parents=True)
     place.write_bytes(b"")

@@ -11,13 +11,13 @@ import uvicorn
 
 from kerbwatch_platform import settings, store
 from kerbwatch_platform.contract import timestamp, verify_handover
-from kerbwatch_platform.evidence import signing
+from kerbwatch_platform.evidence import folder, retention_commands, signing
 from kerbwatch_platform.evidence.packets import PacketError, take_packet
 from kerbwatch_platform.evidence.sweep import sweep
 from kerbwatch_platform.evidence.uploads import served
 from kerbwatch_platform.settings import Settings
 from kerbwatch_platform.words import harmless
-from kerbwatch_platform.words.spoken import tell
+from kerbwatch_platform.words.spoken import spoken, tell
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 DOES_NOT_HOLD, UNREADABLE = 1, 5
@@ -61,13 +61,31 @@ def uploads(
 
 @click.command(
     "check-evidence",
-    help=tell("Read every file of evidence and hold it against its hash; 1: one is lost."),
+    help=tell(
+        "Read every file of evidence and hold it against its hash; 1: one is lost; 5: the folder is away, or is another one."
+    ),
+)
+@click.option(
+    "--this-is-the-folder",
+    is_flag=True,
+    help=tell(
+        "The folder in the settings is the one with the evidence from now on, whatever mark it has; what it lacks counts as lost."
+    ),
 )
 @settings.passed
-def check_evidence(chosen: Settings) -> None:
+def check_evidence(chosen: Settings, this_is_the_folder: bool) -> None:
     """Hold folder and database against each other."""
-    with store.connect(chosen.database) as connection:
-        found = sweep(connection, chosen, whole=True)
+    try:
+        with store.connect(chosen.database) as connection:
+            if this_is_the_folder:
+                folder.take_over(connection, chosen)
+            found = sweep(connection, chosen, whole=True)
+    except folder.NotOursError as error:
+        click.echo(error.words(spoken()), err=True)
+        sys.exit(UNREADABLE)
+    except OSError as error:
+        click.echo(tell("cannot be read: {reason}", reason=str(error)), err=True)
+        sys.exit(UNREADABLE)
     click.echo(
         tell(
             "{lost} lost, {found} found again, {deleted} deleted, {unnamed} that nothing names yet",
@@ -173,4 +191,11 @@ def packet(chosen: Settings, file: Path) -> None:
     )
 
 
-COMMANDS: list[click.Command] = [uploads, check_evidence, signing_key, verify, packet]
+COMMANDS: list[click.Command] = [
+    uploads,
+    check_evidence,
+    signing_key,
+    verify,
+    packet,
+    *retention_commands.COMMANDS,
+]

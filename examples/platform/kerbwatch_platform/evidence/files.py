@@ -1,6 +1,7 @@
 """Files of evidence by their SHA-256: written whole, made durable, and only then known to the database.
 
     ab/abcd…        a file, under its hash; never under a name that a sender gave it
+    kerbwatch-…-id  the folder's mark (:mod:`kerbwatch_platform.evidence.folder`)
     incoming/…      one that is being written
 
 A file without a row is what a power cut, or a database that was restored from a backup, leaves:
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from kerbwatch_platform.settings import Settings
 
@@ -68,7 +69,22 @@ def put(folder: Path, content: bytes) -> str:
         _sync(place)  # whoever wrote it may have been killed before it was durable
         _sync(place.parent)
         return sha256
-    incoming = folder / INCOMING
+    write(folder, path_of(sha256), content)
+    return sha256
+
+
+def write(folder: Path, name: str, content: bytes) -> None:
+    """Have a file in the evidence folder, whole and for good when this returns.
+
+    Args:
+        folder: The evidence folder; it is made where there is none.
+        name: Where in it.
+        content: What is in the file.
+
+    Raises:
+        OSError: The disk does not take it.
+    """
+    place, incoming = folder / name, folder / INCOMING
     for each in (folder, incoming, place.parent):
         if not each.is_dir():
             each.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
@@ -84,7 +100,22 @@ def put(folder: Path, content: bytes) -> str:
     finally:
         unfinished.unlink(missing_ok=True)
     _sync(place.parent)
-    return sha256
+
+
+def remove(folder: Path, hashes: Iterable[str]) -> None:
+    """Have files gone from the disk, for good when this returns; one that is not there is gone already.
+
+    Raises:
+        OSError: The disk does not take it.
+    """
+    shelves = set()
+    for each in hashes:
+        place = folder / path_of(each)
+        if place.exists():
+            place.unlink()
+            shelves.add(place.parent)
+    for shelf in shelves:
+        _sync(shelf)
 
 
 def lying(folder: Path) -> Iterator[Path]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from kerbwatch_platform.evidence import files
+from kerbwatch_platform.evidence import files, folder
 from kerbwatch_platform.evidence.jpeg import NoPictureError, checked
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def lock(connection: psycopg.Connection, devices: Iterable[tuple[str, str]]) -> 
 
 
 def size_of(connection: psycopg.Connection, own: Own) -> int | None:
-    """How many bytes the picture has, if it is here whole."""
+    """How many bytes the picture has, if it is here whole, or was until its time was over: it need not come again."""
     row = connection.execute(
         "SELECT size_bytes FROM evidence_file"
         " WHERE (tenant, device, sha256) = (%s, %s, %s) AND state <> 'lost'",
@@ -64,7 +64,7 @@ def may_come(connection: psycopg.Connection, own: Own) -> bool:
             WHERE (tenant, device, sha256) = (%(tenant)s, %(device)s, %(sha256)s))
           OR (SELECT count(*) FROM (SELECT 1 FROM evidence_file
             WHERE (tenant, device, kind) = (%(tenant)s, %(device)s, 'picture') AND case_id IS NULL
-            LIMIT %(most)s) AS unnamed) < %(most)s
+              AND state <> 'deleted' LIMIT %(most)s) AS unnamed) < %(most)s
           OR EXISTS (SELECT 1 FROM event
             WHERE (type, tenant, device) = ('evidence.snapshot', %(tenant)s, %(device)s)
             AND raw->'body'->>'sha256' = %(sha256)s)
@@ -85,8 +85,9 @@ def keep(
         The row's state.
 
     Raises:
-        OSError: The disk does not take it.
+        OSError: The disk does not take it, or is not the one with the evidence.
     """
+    folder.need(connection, settings)
     why: str | None = None
     try:
         checked(content)
@@ -112,7 +113,8 @@ def keep(
             WHEN (SELECT verified FROM named) THEN 'verified' ELSE 'unverified' END,
           coalesce(%(why)s::text, CASE WHEN NOT EXISTS (SELECT 1 FROM named) THEN 'not_named' END)
         ON CONFLICT (tenant, device, sha256) DO UPDATE
-          SET state = excluded.state, why = excluded.why, over = excluded.over, taken_at = now()
+          SET state = excluded.state, why = excluded.why, over = excluded.over, taken_at = now(),
+            since_s = NULL, gone_at = NULL
         RETURNING state
         """,
         own._asdict() | {"size": len(content), "path": path, "over": over, "why": why},

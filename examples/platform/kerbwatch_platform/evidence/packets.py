@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from cryptography.exceptions import InvalidSignature
 
 from kerbwatch_platform.contract import verify_packet
-from kerbwatch_platform.evidence import files, keeping
+from kerbwatch_platform.evidence import files, folder, keeping
 from kerbwatch_platform.evidence.keeping import Own
 from kerbwatch_platform.words import text
 
@@ -118,10 +118,12 @@ def _is_new(
 def _keep(
     connection: psycopg.Connection, settings: Settings, own: Own, case_id: str, content: bytes
 ) -> None:
+    folder.need(connection, settings)
     path = files.path_of(files.put(settings.evidence_folder, content))
     connection.execute(
         "INSERT INTO evidence_file (tenant, device, sha256, case_id, kind, size_bytes, path, over, state)"
         " VALUES (%s, %s, %s, %s, 'packet', %s, %s, 'hand', 'verified')"
-        " ON CONFLICT (tenant, device, sha256) DO UPDATE SET state = 'verified', why = NULL",
+        " ON CONFLICT (tenant, device, sha256) DO UPDATE SET state = 'verified', why = NULL,"
+        " taken_at = now(), since_s = NULL, gone_at = NULL",
         (*own, case_id, len(content), path),
     )

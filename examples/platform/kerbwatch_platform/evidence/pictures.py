@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from kerbwatch_platform.evidence.files import content, path_of
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from kerbwatch_platform.settings import Settings
 
-State = Literal["verified", "unverified", "refused", "awaited", "not_redacted"]
+State = Literal["verified", "unverified", "refused", "awaited", "not_redacted", "deleted"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +29,12 @@ class Picture:
         state: ``verified``: the bytes are here, have this SHA-256 and are a picture, and a manifest that the device's
             key signed for this case names it. ``unverified``: they are here, and ``why`` says what is not proven.
             ``refused``: it is no picture that may be shown. ``awaited``: it is not here; it comes by itself or when it
-            is asked for. ``not_redacted``: there is none that may leave the device.
+            is asked for. ``not_redacted``: there is none that may leave the device. ``deleted``: its time is over.
         why: A code, see docs/platform/evidence-desk.md; None where nothing is the matter.
         content_path: Where its bytes are, from the evidence folder; None: they are not here, or must not be shown.
+        deleted_at: When it was deleted here.
+        deleted_after_days: After which period; None: by a person before that, for ``deleted_because``.
+        deleted_because: That person's reason.
     """
 
     sha256: str | None
@@ -42,6 +45,9 @@ class Picture:
     state: State
     why: str | None
     content_path: str | None
+    deleted_at: datetime | None = None
+    deleted_after_days: float | None = None
+    deleted_because: str | None = None
 
     @property
     def verified(self) -> bool:
@@ -74,9 +80,14 @@ class Record:
 
 _PICTURES = """
 SELECT n.sha256, n.role, n.stage, n.file, n.captured_at, n.not_redacted,
-  coalesce(r.fault, CASE r.chain WHEN 'broken' THEN 'chain_broken' END), f.state, f.why, f.path
+  coalesce(r.fault, CASE r.chain WHEN 'broken' THEN 'chain_broken' END), f.state, f.why, f.path, d.at, d.days, d.reason
 FROM evidence_named n JOIN evidence_record r USING (tenant, device, event_id)
 LEFT JOIN evidence_file f ON (f.tenant, f.device, f.sha256) = (n.tenant, n.device, n.sha256)
+LEFT JOIN LATERAL (
+  SELECT at, days, reason FROM evidence_deletion e
+  WHERE f.state = 'deleted' AND (e.tenant, e.device, e.sha256) = (f.tenant, f.device, f.sha256)
+  ORDER BY number DESC LIMIT 1
+) AS d ON true
 WHERE (n.tenant, n.device, n.case_id) = (%s, %s, %s)
 ORDER BY r.number, n.captured_at, n.nth
 """
@@ -107,12 +118,15 @@ def _picture(
     state: str | None,
     why: str | None,
     path: str | None,
+    *deletion: Any,
 ) -> Picture:
     told = (sha256, role, stage, file, taken_at)
     if sha256 is None:
         return Picture(*told, "not_redacted", not_redacted, None)
     if state is None or state == "lost":
         return Picture(*told, "awaited", why, None)
+    if state == "deleted":
+        return Picture(*told, "deleted", why, None, *deletion)
     if state == "refused":
         return Picture(*told, "refused", why, None)
     return Picture(*told, "verified" if fault is None else "unverified", fault, path)

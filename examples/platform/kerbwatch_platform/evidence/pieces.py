@@ -6,12 +6,14 @@ anything else is done with them. What one device may have waiting is bounded, so
 
 from __future__ import annotations
 
+import logging
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from hashlib import sha256 as _sha256
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from kerbwatch_platform.evidence.folder import NotOursError
 from kerbwatch_platform.evidence.keeping import MOST_BYTES, Own, keep, lock, may_come
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ _PIECE = re.compile(
     r"/(?P<tenant>[A-Za-z0-9_-]{1,64})/(?P<device>[A-Za-z0-9_-]{1,64})/pictures/"
     r"(?P<sha256>[0-9a-f]{64})/(?P<size>[0-9]{1,7})/(?P<first>[0-9]{1,7})"
 )
+_log = logging.getLogger(__name__)
 
 Has = Mapping[tuple[str, str], list[tuple[str, int]]]
 """By tenant and device: of each picture of which a piece came, its SHA-256 and how many bytes are there without a gap.
@@ -184,7 +187,10 @@ def _without_gap(connection: psycopg.Connection, pictures: list[_Picture]) -> di
 
 
 def _is_kept(connection: psycopg.Connection, settings: Settings, picture: _Picture) -> bool:
-    """Put a picture together; whether it is what its hash says. Its pieces are not needed any more."""
+    """Put a picture together; whether it is what its hash says. Its pieces are not needed any more.
+
+    While the evidence folder is away they wait, and the events beside them are taken: the device sends a piece again.
+    """
     content = bytearray()
     for first, part in connection.execute(
         "SELECT first, content FROM picture_piece"
@@ -192,11 +198,15 @@ def _is_kept(connection: psycopg.Connection, settings: Settings, picture: _Pictu
         (*picture.own, picture.size),
     ):
         content += bytes(part)[len(content) - first :]
+    whole = _sha256(content).hexdigest() == picture.own.sha256
+    if whole:
+        try:
+            keep(connection, settings, picture.own, bytes(content), over="pieces")
+        except NotOursError as error:
+            _log.warning("%s", error)
+            return False
     _forget(connection, picture.own)
-    if _sha256(content).hexdigest() != picture.own.sha256:
-        return False
-    keep(connection, settings, picture.own, bytes(content), over="pieces")
-    return True
+    return whole
 
 
 def _forget(connection: psycopg.Connection, own: Own) -> None:

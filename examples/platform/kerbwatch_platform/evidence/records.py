@@ -344,9 +344,9 @@ def _settle(connection: psycopg.Connection, records: Iterable[tuple[Any, ...]]) 
     connection.execute(
         """
         UPDATE evidence_file f SET case_id = by_best.case_id, kind = 'picture',
-          state = CASE WHEN f.state IN ('refused', 'lost') THEN f.state
+          state = CASE WHEN f.state IN ('refused', 'lost', 'deleted') THEN f.state
             WHEN by_best.verified THEN 'verified' ELSE 'unverified' END,
-          why = CASE WHEN f.state IN ('refused', 'lost') THEN f.why ELSE by_best.why END
+          why = CASE WHEN f.state IN ('refused', 'lost', 'deleted') THEN f.why ELSE by_best.why END
         FROM (
           SELECT DISTINCT ON (n.tenant, n.device, n.sha256) n.tenant, n.device, n.sha256, n.case_id,
             r.fault IS NULL AND r.chain <> 'broken' AS verified,

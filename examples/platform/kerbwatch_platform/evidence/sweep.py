@@ -2,7 +2,8 @@
 
 A power cut, or a database restored from an old backup, leaves files without a row. Their devices may have been told
 that they arrived, and send them no more: so a file is not thrown away but found again, by the manifest that names its
-hash. What nobody has named for long is deleted; what a row says and the disk has not, or has otherwise, is said.
+hash. What nobody has named for long is deleted; what a row says and the disk has not, or has otherwise, is said. Where
+the folder is not this database's own (:mod:`kerbwatch_platform.evidence.folder`) nothing of that is done.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from kerbwatch_platform.evidence import files
+from kerbwatch_platform.evidence import files, folder, notices
 from kerbwatch_platform.evidence.keeping import Own, keep
+from kerbwatch_platform.store import lived
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,18 +55,28 @@ def sweep(connection: psycopg.Connection, settings: Settings, *, whole: bool = F
         connection: To the store.
         settings: Where files are.
         whole: Read every file and compute its hash; else its name and size have to do.
+
+    Raises:
+        NotOursError: The folder is away, or is another one; the desk says so until it is mended.
     """
-    lost = _lost(connection, settings.evidence_folder, whole=whole)
+    need_folder(connection, settings)
+    lost = _lost(connection, settings, whole=whole)
+    lived_s = lived.advance(connection)
     found = deleted = unnamed = 0
     for _, shelf in itertools.groupby(
         files.lying(settings.evidence_folder), lambda file: file.parent
     ):
         with connection.transaction():  # no file is between disk and row now
             connection.execute("SELECT pg_advisory_xact_lock(hashtext('evidence folder'), 0)")
-            for file in _without_row(connection, list(shelf)):
-                if _find_again(connection, settings, file):
+            strays = _without_row(connection, list(shelf))
+            gone, since_s = _gone(connection, strays), _since_s(connection, strays, lived_s)
+            for file in strays:
+                if file.name in gone:
+                    file.unlink()
+                    deleted += 1
+                elif _find_again(connection, settings, file):
                     found += 1
-                elif _age_s(file) > UNNAMED_DAYS * 86_400:
+                elif lived_s - since_s[file.name] >= UNNAMED_DAYS * lived.DAY_S:
                     file.unlink()
                     deleted += 1
                 else:
@@ -73,37 +85,89 @@ def sweep(connection: psycopg.Connection, settings: Settings, *, whole: bool = F
         if _age_s(file) > UNFINISHED_HOURS * 3600:
             file.unlink(missing_ok=True)
             deleted += 1
+    _forget(connection)
+    return Swept(found, deleted, lost, unnamed)
+
+
+def need_folder(connection: psycopg.Connection, settings: Settings) -> None:
+    """Go on only where the folder is this database's own; the desk says so where it is not.
+
+    Raises:
+        NotOursError: It is away, or is another one.
+    """
+    try:
+        folder.need(connection, settings)
+    except folder.NotOursError as error:
+        notices.forget(connection, *(each for each in folder.CODES if each != error.code))
+        notices.note(connection, error.code, folder=str(error.folder), mark=folder.MARK)
+        raise
+    notices.forget(connection, *folder.CODES)
+
+
+def _since_s(
+    connection: psycopg.Connection, strays: list[Path], lived_s: float
+) -> dict[str, float]:
+    """Since when each of these has had no row, by lived time: of a new one it begins, whatever its own date says."""
+    names = [file.name for file in strays]
+    connection.execute(
+        "INSERT INTO evidence_stray SELECT name, %s FROM unnest(%s::text[]) AS name ON CONFLICT DO NOTHING",
+        (lived_s, names),
+    )
+    rows = connection.execute(
+        "SELECT sha256, since_s FROM evidence_stray WHERE sha256 = ANY(%s)", (names,)
+    )
+    return dict(rows.fetchall())
+
+
+def _forget(connection: psycopg.Connection) -> None:
+    """Forget pieces that never became a picture, and strays that have a row."""
     connection.execute(
         "DELETE FROM picture_piece WHERE arrived_at < now() - make_interval(days => %s)",
         (PIECES_DAYS,),
     )
-    return Swept(found, deleted, lost, unnamed)
+    connection.execute(
+        "DELETE FROM evidence_stray s USING evidence_file f WHERE f.sha256 = s.sha256 AND f.state NOT IN ('lost', 'deleted')"
+    )
 
 
 def _without_row(connection: psycopg.Connection, shelf: list[Path]) -> list[Path]:
     rows = connection.execute(
-        "SELECT sha256 FROM evidence_file WHERE sha256 = ANY(%s) AND state <> 'lost'",
+        "SELECT sha256 FROM evidence_file WHERE sha256 = ANY(%s) AND state NOT IN ('lost', 'deleted')",
         ([file.name for file in shelf],),
     )
     known = {row[0] for row in rows}
     return [file for file in shelf if file.name not in known]
 
 
-def _lost(connection: psycopg.Connection, folder: Path, *, whole: bool) -> int:
-    """Mark rows whose file is not as they say; how many. A row comes after its file: none of them is on its way."""
+def _gone(connection: psycopg.Connection, strays: list[Path]) -> set[str]:
+    """Which of these were deleted in their time: a folder that was restored from a backup brings them back."""
+    rows = connection.execute(
+        "SELECT sha256 FROM evidence_file WHERE sha256 = ANY(%s) AND state = 'deleted'",
+        ([file.name for file in strays],),
+    )
+    return {row[0] for row in rows}
+
+
+def _lost(connection: psycopg.Connection, settings: Settings, *, whole: bool) -> int:
+    """Mark rows whose file is not as they say; how many. A row comes after its file: none of them is on its way.
+
+    Raises:
+        NotOursError: The folder went away while it was looked at.
+    """
+    root = settings.evidence_folder
     lost: list[str] = []
     after = ""
     while rows := connection.execute(
         "SELECT DISTINCT sha256, path, size_bytes FROM evidence_file"
-        " WHERE state <> 'lost' AND sha256 > %s ORDER BY sha256 LIMIT 5000",
+        " WHERE state NOT IN ('lost', 'deleted') AND sha256 > %s ORDER BY sha256 LIMIT 5000",
         (after,),
     ).fetchall():
-        lost += [
-            each for each, path, size in rows if not _is_there(folder / path, each, size, whole)
-        ]
+        lost += [each for each, path, size in rows if not _is_there(root / path, each, size, whole)]
         after = rows[-1][0]
+    need_folder(connection, settings)
     connection.execute(
-        "UPDATE evidence_file SET state = 'lost', why = 'content_lost' WHERE sha256 = ANY(%s)",
+        "UPDATE evidence_file SET state = 'lost', why = 'content_lost'"
+        " WHERE sha256 = ANY(%s) AND state <> 'deleted'",
         (lost,),
     )
     return len(lost)

@@ -185,6 +185,16 @@ PROOF: Final = {
     "refused": text("refused: not a picture that may be shown"),
     "awaited": text("not here yet"),
     "not_redacted": text("never leaves the device"),
+    "deleted": text("deleted here"),
+}
+KEPT_AS: Final = {
+    "open": text("open"),
+    "undecided": text("not decided"),
+    "false": text("false alarm"),
+    "duplicate": text("duplicate"),
+    "valid": text("valid"),
+    "handed_over": text("handed over"),
+    "others": text("of no case"),
 }
 CHAIN: Final = {
     "begins": text("begins the chain"),
@@ -216,6 +226,7 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = {
     "proof": PROOF,
     "why_not": WHY,
     "chain": CHAIN,
+    "kept_as": KEPT_AS,
 }
 
 
