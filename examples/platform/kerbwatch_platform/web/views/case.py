@@ -10,13 +10,22 @@ from uuid import uuid4
 
 from starlette.routing import Route
 
-from kerbwatch_platform.evidence import Picture, picture_of, records_of, signing
+from kerbwatch_platform.evidence import (
+    Picture,
+    holds,
+    notices,
+    picture_of,
+    records_of,
+    retention,
+    signing,
+)
 from kerbwatch_platform.web.frame import Desk, RefusedError, Role, page
 from kerbwatch_platform.web.naming import Names, moment
 from kerbwatch_platform.web.queries import cases, decisions, story
 from kerbwatch_platform.words import text
 
 if TYPE_CHECKING:
+    import psycopg
     from starlette.requests import Request
     from starlette.responses import Response
 
@@ -49,6 +58,7 @@ def case(desk: Desk, request: Request) -> Response:
         tickets = decisions.tickets(connection, of)
         alike = cases.alike(connection, row)
         handovers = decisions.handovers(connection, of)
+        kept = _kept(desk, request, connection, of)
     account, key = desk.account(request), signing.key(desk.settings.signing_key_file)
     return desk.show(
         request,
@@ -76,6 +86,8 @@ def case(desk: Desk, request: Request) -> Response:
         alike=alike,
         handovers=handovers,
         decides=account.role >= Role.REVIEWER,
+        administers=account.role >= Role.ADMINISTRATOR,
+        **kept,
         new_id=lambda: str(uuid4()),
         undo_s=decisions.UNDO_S,
         exports=any(getattr(each, "path", "") == "/exports" for each in request.app.routes),
@@ -86,6 +98,19 @@ def case_of(request: Request) -> cases.CaseId:
     """Which case a path is about."""
     told = request.path_params
     return cases.CaseId(told["tenant"], told["device"], told["case_id"])
+
+
+def _kept(
+    desk: Desk, request: Request, connection: psycopg.Connection[Any], of: cases.CaseId
+) -> dict[str, Any]:
+    """How long its pictures are kept, and what keeps evidence from being looked after."""
+    return {
+        "matters": [each.words(desk.language(request)) for each in notices.standing(connection)],
+        "hold": holds.held(connection, of),
+        "kept_history": holds.history(connection, of),
+        "age": retention.age_of(connection, desk.settings.retention, of),
+        "deleted": retention.deletions(connection, of),
+    }
 
 
 def _pictures(named: list[Picture], told: list[story.Told]) -> list[Shown]:
